@@ -1,0 +1,161 @@
+//! Transforms at a classifier's two ends: the user's pixel space in front, logits behind.
+
+use crate::{Builder, Dim, Graph, GraphError, Node, Result, Shape, Tensor, TensorType, Var};
+
+/// The classifier that takes `x` where the given one takes `(x − mean) / std`, channel by channel.
+/// `mean` and `std` have one element per channel (axis 1 of the input) or one for all.
+///
+/// # Errors
+/// When their lengths do not fit the input, or a standard deviation is not positive.
+pub fn normalize(graph: &Graph, mean: &[f32], std: &[f32]) -> Result<Graph> {
+    let input = graph.single_input()?;
+    let rank = input.ty.shape.rank();
+    let channels = input.ty.shape.0.get(1).and_then(|d| d.known()).unwrap_or(1);
+    if [mean, std].iter().any(|v| v.len() != channels && v.len() != 1) {
+        return Err(GraphError::Shape(format!(
+            "normalisation has {} means and {} deviations, the input `{}` has {channels} channels",
+            mean.len(),
+            std.len(),
+            input.name
+        )));
+    }
+    if std.iter().any(|s| s.is_nan() || *s <= 0.0) {
+        return Err(GraphError::Shape("a standard deviation must be positive".into()));
+    }
+    let dtype = input.ty.dtype;
+    let per_channel = |values: &[f32]| {
+        let mut shape = vec![1; rank];
+        if let Some(axis) = shape.get_mut(1) {
+            *axis = values.len();
+        }
+        let array = ndarray::ArrayD::from_shape_vec(shape, values.to_vec());
+        let array = array.map_err(|e| GraphError::Shape(format!("normalisation: {e}")))?;
+        Ok::<_, GraphError>(Tensor::from(array).to_float_type(dtype))
+    };
+    let (mean, std) = (per_channel(mean)?, per_channel(std)?);
+    prepend(graph, input.ty.clone(), |x| (x - x.builder().constant(mean)) / x.builder().constant(std))
+}
+
+/// The classifier that takes `x` where the given one takes `factor · x`.
+///
+/// # Errors
+/// When the graph has not exactly one input.
+pub fn scale(graph: &Graph, factor: f64) -> Result<Graph> {
+    prepend(graph, graph.single_input()?.ty.clone(), |x| x * factor)
+}
+
+/// The classifier that takes images as `[N, C, H, W]` where the given one takes `[N, H, W, C]`.
+///
+/// # Errors
+/// When the input has not rank 4.
+pub fn nhwc(graph: &Graph) -> Result<Graph> {
+    let input = graph.single_input()?;
+    let &[n, h, w, c] = input.ty.shape.0.as_slice() else {
+        return Err(GraphError::Shape(format!(
+            "channels-last images have the shape [N, H, W, C], the input `{}` is {}",
+            input.name, input.ty
+        )));
+    };
+    let outside = TensorType::new(input.ty.dtype, vec![n, c, h, w]);
+    prepend(graph, outside, |x| x.transpose(&[0, 2, 3, 1]))
+}
+
+/// The classifier that takes samples of another shape with as many elements, in the same order.
+///
+/// # Errors
+/// When the number of elements differs.
+pub fn reshape_input(graph: &Graph, sample: &[usize]) -> Result<Graph> {
+    let input = graph.single_input()?;
+    let inside = input.ty.shape.clone();
+    let Some((&batch, rest)) = inside.0.split_first() else {
+        return Err(GraphError::Shape(format!("the input `{}` is a scalar", input.name)));
+    };
+    let count = |dims: &[usize]| dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+    let known: Option<Vec<usize>> = rest.iter().map(|d| d.known()).collect();
+    if known.is_none_or(|dims| count(&dims) != count(sample)) {
+        return Err(GraphError::Shape(format!(
+            "samples of shape {} do not fit the input `{}` {}",
+            Shape::fixed(sample),
+            input.name,
+            input.ty
+        )));
+    }
+    let dims = [batch].into_iter().chain(sample.iter().map(|&n| Dim::Known(n))).collect::<Vec<_>>();
+    prepend(graph, TensorType::new(input.ty.dtype, dims), |x| x.reshape(&inside))
+}
+
+/// The classifier with its closing `Softmax` removed, if it has one: logits instead of
+/// probabilities. (The logits are `ln p` up to a constant per sample, which no loss sees.)
+pub fn strip_softmax(graph: &Graph) -> Option<Graph> {
+    let output = graph.single_output().ok()?;
+    let mut stripped = graph.clone();
+    let last = stripped.nodes.iter_mut().find(|node| node.outputs.contains(&output.name))?;
+    let rank = output.ty.shape.rank() as i64;
+    let over_classes = [-1, rank - 1].contains(&last.int("axis", -1));
+    if last.op != "Softmax" || !over_classes {
+        return None;
+    }
+    last.op = "Identity".into();
+    last.attributes.clear();
+    Some(stripped)
+}
+
+/// The classifier that returns `ln p` where the given one returns probabilities `p` (those below
+/// 10⁻³⁰ count as 10⁻³⁰).
+///
+/// # Errors
+/// When the graph has not exactly one output.
+pub fn log_probabilities(graph: &Graph) -> Result<Graph> {
+    append(graph, |p| p.with("Max", p.number(1e-30)).apply("Log"))
+}
+
+/// The classifier with logits of shape `[N, K]` where the given one has `[N, K, 1, …]`.
+///
+/// # Errors
+/// When the only output has another shape.
+pub fn flatten_output(graph: &Graph) -> Result<Graph> {
+    let output = graph.single_output()?;
+    match output.ty.shape.0.as_slice() {
+        [_, Dim::Known(_)] => Ok(graph.clone()),
+        [n, k @ Dim::Known(_), rest @ ..] if rest.iter().all(|d| *d == Dim::Known(1)) => {
+            append(graph, |z| z.reshape(&Shape(vec![*n, *k])))
+        }
+        _ => Err(GraphError::Shape(format!(
+            "a classifier returns logits of shape [N, classes], the output `{}` is {}",
+            output.name, output.ty
+        ))),
+    }
+}
+
+/// Puts `f` in front of the graph: its input is given the type `outside`, and what `f` makes of it
+/// goes where the input went. The input keeps its name.
+fn prepend(graph: &Graph, outside: TensorType, f: impl for<'b> FnOnce(Var<'b>) -> Var<'b>) -> Result<Graph> {
+    let name = graph.single_input()?.name.clone();
+    let mut bare = graph.clone();
+    bare.inputs[0].ty = outside;
+    let builder = Builder::without_nodes(&bare)?;
+    let inside = f(builder.var(&name)?).name();
+    for node in &graph.nodes {
+        let mut node = node.clone();
+        for input in node.inputs.iter_mut().filter(|input| **input == name) {
+            input.clone_from(&inside);
+        }
+        builder.push(node);
+    }
+    builder.finish()
+}
+
+/// Puts `f` behind the graph's only output. The output keeps its name.
+fn append(graph: &Graph, f: impl for<'b> FnOnce(Var<'b>) -> Var<'b>) -> Result<Graph> {
+    let name = graph.single_output()?.name.clone();
+    let mut renamed = graph.clone();
+    let inner = format!("{name}/before");
+    let tensors =
+        renamed.nodes.iter_mut().flat_map(|Node { inputs, outputs, .. }| inputs.iter_mut().chain(outputs));
+    for tensor in tensors.filter(|tensor| **tensor == name) {
+        tensor.clone_from(&inner);
+    }
+    let builder = Builder::new(&Graph { outputs: Vec::new(), ..renamed })?;
+    builder.output(&name, f(builder.var(&inner)?));
+    builder.finish()
+}

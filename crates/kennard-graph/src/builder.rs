@@ -1,0 +1,511 @@
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops;
+
+use crate::{
+    Attribute, DType, Dim, Graph, GraphError, Node, Result, Shape, Tensor, TensorType, Types, Value, infer,
+};
+
+/// A node whose tensors are at hand as variables: what rules and definitions work on.
+pub(crate) struct Call<'a, 'b> {
+    pub node: &'a Node,
+    pub builder: &'b Builder,
+}
+
+impl<'a, 'b> Call<'a, 'b> {
+    /// Input `i`. If the node lacks it, the builder fails.
+    pub fn x(&self, i: usize) -> Var<'b> {
+        self.optional(i).unwrap_or_else(|| {
+            self.builder.fail(self.node.error(format!("input {i} is missing")));
+            self.builder.constant(Tensor::scalar(0.0, DType::F32))
+        })
+    }
+
+    /// Input `i`, if the node has it.
+    pub fn optional(&self, i: usize) -> Option<Var<'b>> {
+        self.node.input(i).and_then(|name| self.builder.var(name).ok())
+    }
+
+    /// Output `i`. Only for nodes that stand in the graph already.
+    pub fn y(&self, i: usize) -> Var<'b> {
+        let name = self.node.outputs.get(i).map_or("", String::as_str);
+        self.builder.var(name).unwrap_or_else(|error| {
+            self.builder.fail(error);
+            self.builder.constant(Tensor::scalar(0.0, DType::F32))
+        })
+    }
+
+    /// An axis attribute brought to `0..rank`.
+    ///
+    /// # Errors
+    /// When there is no such axis.
+    pub fn axis(&self, axis: i64, rank: usize) -> Result<usize> {
+        let wrapped = if axis < 0 { axis + rank as i64 } else { axis };
+        usize::try_from(wrapped)
+            .ok()
+            .filter(|&a| a < rank)
+            .ok_or_else(|| self.node.error(format!("axis {axis} does not exist in a tensor of rank {rank}")))
+    }
+}
+
+/// Appends nodes to a graph, with types inferred as they come.
+///
+/// Tensors are [`Var`]s with arithmetic, so that a rule reads as its formula: `g * (1.0 - y * y)`.
+/// Arithmetic cannot return errors, so the first one is kept and [`Builder::finish`] returns it.
+pub struct Builder {
+    state: RefCell<State>,
+}
+
+struct State {
+    graph: Graph,
+    types: Types,
+    names: Vec<String>,
+    ids: HashMap<String, u32>,
+    taken: HashSet<String>,
+    /// Nodes made here, by what they compute, so that no expression is computed twice.
+    made: HashMap<String, Vec<u32>>,
+    fresh: usize,
+    error: Option<GraphError>,
+}
+
+/// A tensor of the graph under construction.
+#[derive(Clone, Copy)]
+pub struct Var<'b> {
+    builder: &'b Builder,
+    id: u32,
+}
+
+impl Builder {
+    /// Begins with a copy of `graph`.
+    ///
+    /// # Errors
+    /// When the graph's shapes contradict each other.
+    pub fn new(graph: &Graph) -> Result<Builder> {
+        let builder = Builder::without_nodes(graph)?;
+        for node in &graph.nodes {
+            builder.push(node.clone());
+        }
+        Ok(builder)
+    }
+
+    /// Begins with the inputs, outputs and constants of `graph`; its names stay taken, so that its
+    /// nodes can be pushed one by one.
+    pub(crate) fn without_nodes(graph: &Graph) -> Result<Builder> {
+        let tensors = graph.nodes.iter().flat_map(|n| n.outputs.iter().chain(&n.inputs));
+        let ends = graph.inputs.iter().chain(&graph.outputs).map(|v| &v.name);
+        let taken = tensors.chain(ends).chain(graph.constants.keys()).cloned().collect();
+        let bare = Graph { nodes: Vec::new(), ..graph.clone() };
+        let state = State {
+            types: infer(&bare)?,
+            graph: bare,
+            names: Vec::new(),
+            ids: HashMap::new(),
+            taken,
+            made: HashMap::new(),
+            fresh: 0,
+            error: None,
+        };
+        Ok(Builder { state: RefCell::new(state) })
+    }
+
+    /// Keeps these names from being given to new tensors.
+    pub(crate) fn reserve<'n>(&self, names: impl IntoIterator<Item = &'n String>) {
+        self.state.borrow_mut().taken.extend(names.into_iter().cloned());
+    }
+
+    /// A name that no tensor has yet: `stem` itself, or `stem` with a number.
+    pub(crate) fn unused(&self, stem: &str) -> String {
+        self.state.borrow_mut().unused(stem)
+    }
+
+    /// Adds a constant under its own name.
+    pub(crate) fn define(&self, name: &str, tensor: Tensor) {
+        let mut state = self.state.borrow_mut();
+        state.types.insert_constant(name, &tensor);
+        state.taken.insert(name.into());
+        state.graph.constants.insert(name.into(), tensor);
+    }
+
+    /// Appends a node as it stands.
+    pub(crate) fn push(&self, node: Node) {
+        let mut state = self.state.borrow_mut();
+        if let Err(error) = state.types.step(&node) {
+            state.error.get_or_insert(error);
+        }
+        state.graph.nodes.push(node);
+    }
+
+    /// The graph that was built, without what no output needs.
+    ///
+    /// # Errors
+    /// The first thing that went wrong while building.
+    pub fn finish(self) -> Result<Graph> {
+        let state = self.state.into_inner();
+        if let Some(error) = state.error {
+            return Err(error);
+        }
+        let mut graph = state.graph;
+        graph.prune();
+        Ok(graph)
+    }
+
+    /// An existing tensor.
+    ///
+    /// # Errors
+    /// When the graph has no tensor of that name.
+    pub fn var(&self, name: &str) -> Result<Var<'_>> {
+        let mut state = self.state.borrow_mut();
+        if name.is_empty() || !state.taken.contains(name) {
+            return Err(state.graph.no_tensor(name));
+        }
+        let id = state.intern(name);
+        drop(state);
+        Ok(Var { builder: self, id })
+    }
+
+    /// A new graph input.
+    pub fn input(&self, name: &str, ty: TensorType) -> Var<'_> {
+        let mut state = self.state.borrow_mut();
+        let name = state.unused(name);
+        state.types.insert(&name, ty.clone());
+        state.graph.inputs.push(Value { name: name.clone(), ty });
+        let id = state.intern(&name);
+        drop(state);
+        Var { builder: self, id }
+    }
+
+    /// A constant tensor.
+    pub fn constant(&self, tensor: Tensor) -> Var<'_> {
+        let mut state = self.state.borrow_mut();
+        let key = (tensor.len() <= 64).then(|| format!("{tensor:?}"));
+        if let Some(key) = &key
+            && let Some(ids) = state.made.get(key)
+        {
+            return Var { builder: self, id: ids[0] };
+        }
+        let name = state.unused("c");
+        state.types.insert_constant(&name, &tensor);
+        state.graph.constants.insert(name.clone(), tensor);
+        let id = state.intern(&name);
+        if let Some(key) = key {
+            state.made.insert(key, vec![id]);
+        }
+        drop(state);
+        Var { builder: self, id }
+    }
+
+    /// A vector of integers: axes, or a shape.
+    pub fn ints(&self, values: &[i64]) -> Var<'_> {
+        self.constant(Tensor::ints(values))
+    }
+
+    /// Appends a node with one output. `None` is an optional input left out.
+    pub fn op(&self, op: &str, inputs: &[Option<Var>], attributes: &[(&str, Attribute)]) -> Var<'_> {
+        self.op_n(op, inputs, attributes, 1)[0]
+    }
+
+    /// Appends a node with `n` outputs (at least one).
+    pub fn op_n(
+        &self,
+        op: &str,
+        inputs: &[Option<Var>],
+        attributes: &[(&str, Attribute)],
+        n: usize,
+    ) -> Vec<Var<'_>> {
+        let mut state = self.state.borrow_mut();
+        let names = inputs.iter().map(|v| v.map_or(String::new(), |v| state.names[v.id as usize].clone()));
+        let inputs: Vec<String> = names.collect();
+        let attributes: BTreeMap<String, Attribute> =
+            attributes.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+        let key = format!("{op}{inputs:?}{attributes:?}{n}");
+        if let Some(ids) = state.made.get(&key) {
+            return ids.iter().map(|&id| Var { builder: self, id }).collect();
+        }
+        let outputs: Vec<String> = (0..n).map(|_| state.unused(op)).collect();
+        let node = Node { name: outputs[0].clone(), op: op.into(), inputs, outputs, attributes };
+        if let Err(error) = state.types.step(&node) {
+            state.error.get_or_insert(error);
+        }
+        let ids: Vec<u32> = node.outputs.iter().map(|name| state.intern(name)).collect();
+        state.graph.nodes.push(node);
+        state.made.insert(key, ids.clone());
+        drop(state);
+        ids.into_iter().map(|id| Var { builder: self, id }).collect()
+    }
+
+    /// Adds a graph output that carries `var` under `name`.
+    pub fn output(&self, name: &str, var: Var) {
+        let mut state = self.state.borrow_mut();
+        let source = state.names[var.id as usize].clone();
+        let problem = match state.types.get(&source) {
+            None => Some(format!("the shape of the output `{name}` cannot be inferred")),
+            Some(_) if state.taken.contains(name) => Some(format!("the graph already has a tensor `{name}`")),
+            Some(_) => None,
+        };
+        if let Some(message) = problem {
+            state.error.get_or_insert(GraphError::Shape(message));
+            return;
+        }
+        if let Some(ty) = state.types.get(&source).cloned() {
+            let node = Node {
+                name: name.into(),
+                op: "Identity".into(),
+                inputs: vec![source],
+                outputs: vec![name.into()],
+                ..Node::default()
+            };
+            state.graph.nodes.push(node);
+            state.taken.insert(name.into());
+            state.types.insert(name, ty.clone());
+            state.graph.outputs.push(Value { name: name.into(), ty });
+        }
+    }
+
+    /// Drops the graph's outputs, to name others.
+    pub fn clear_outputs(&self) {
+        self.state.borrow_mut().graph.outputs.clear();
+    }
+
+    /// Keeps an error for [`Builder::finish`].
+    pub fn fail(&self, error: GraphError) {
+        self.state.borrow_mut().error.get_or_insert(error);
+    }
+}
+
+impl State {
+    fn intern(&mut self, name: &str) -> u32 {
+        if let Some(&id) = self.ids.get(name) {
+            return id;
+        }
+        let id = self.names.len() as u32;
+        self.names.push(name.into());
+        self.ids.insert(name.into(), id);
+        id
+    }
+
+    /// `stem` if it is free, else `stem_1`, `stem_2` …
+    fn unused(&mut self, stem: &str) -> String {
+        let mut name = stem.to_string();
+        while self.taken.contains(&name) {
+            self.fresh += 1;
+            name = format!("{stem}_{}", self.fresh);
+        }
+        self.taken.insert(name.clone());
+        name
+    }
+}
+
+impl<'b> Var<'b> {
+    /// The builder this tensor belongs to.
+    pub fn builder(self) -> &'b Builder {
+        self.builder
+    }
+
+    /// The tensor's name in the graph.
+    pub fn name(self) -> String {
+        self.builder.state.borrow().names[self.id as usize].clone()
+    }
+
+    /// The tensor's type.
+    ///
+    /// # Errors
+    /// When it could not be inferred.
+    pub fn ty(self) -> Result<TensorType> {
+        let state = self.builder.state.borrow();
+        let name = &state.names[self.id as usize];
+        if let Some(error) = &state.error {
+            return Err(error.clone());
+        }
+        state.types.get(name).cloned().ok_or_else(|| {
+            GraphError::Shape(format!(
+                "the shape of the tensor `{name}` cannot be inferred; export the model with fixed shapes except the batch"
+            ))
+        })
+    }
+
+    /// The tensor's shape.
+    ///
+    /// # Errors
+    /// When it could not be inferred.
+    pub fn shape(self) -> Result<Shape> {
+        Ok(self.ty()?.shape)
+    }
+
+    /// The tensor's constant value, if it is one.
+    pub fn as_constant(self) -> Option<Tensor> {
+        let state = self.builder.state.borrow();
+        state.graph.constants.get(&state.names[self.id as usize]).cloned()
+    }
+
+    /// The elements of a small integer tensor, if they are known numbers.
+    pub fn as_ints(self) -> Option<Vec<i64>> {
+        let state = self.builder.state.borrow();
+        state.types.value(&state.names[self.id as usize])?.known()
+    }
+
+    /// A number of this tensor's element type.
+    pub fn number(self, value: f64) -> Var<'b> {
+        let dtype = self.ty().map_or(DType::F32, |ty| ty.dtype);
+        self.builder.constant(Tensor::scalar(value, dtype))
+    }
+
+    /// A one-input operator applied.
+    pub fn apply(self, op: &str) -> Var<'b> {
+        self.builder.op(op, &[Some(self)], &[])
+    }
+
+    /// A one-input operator with attributes applied.
+    pub fn apply_with(self, op: &str, attributes: &[(&str, Attribute)]) -> Var<'b> {
+        self.builder.op(op, &[Some(self)], attributes)
+    }
+
+    /// A two-input operator applied.
+    pub fn with(self, op: &str, other: Var<'b>) -> Var<'b> {
+        self.builder.op(op, &[Some(self), Some(other)], &[])
+    }
+
+    /// 1 where `self > threshold`, else 0, in this tensor's element type.
+    pub fn above(self, threshold: f64) -> Var<'b> {
+        self.with("Greater", self.number(threshold)).cast_like(self)
+    }
+
+    /// 1 where `self < threshold`, else 0, in this tensor's element type.
+    pub fn below(self, threshold: f64) -> Var<'b> {
+        self.with("Less", self.number(threshold)).cast_like(self)
+    }
+
+    /// Cast to another element type; itself if it has that type.
+    pub fn cast(self, dtype: DType) -> Var<'b> {
+        if self.ty().is_ok_and(|ty| ty.dtype == dtype) {
+            return self;
+        }
+        self.apply_with("Cast", &[("to", dtype.code().into())])
+    }
+
+    /// Cast to the element type of `other`.
+    pub fn cast_like(self, other: Var<'b>) -> Var<'b> {
+        match other.ty() {
+            Ok(ty) => self.cast(ty.dtype),
+            Err(_) => self,
+        }
+    }
+
+    /// Reshaped; at most one extent may depend on the batch.
+    pub fn reshape(self, shape: &Shape) -> Var<'b> {
+        if self.shape().is_ok_and(|s| s == *shape) {
+            return self;
+        }
+        let mut free = 0;
+        let dims: Vec<i64> = shape
+            .0
+            .iter()
+            .map(|d| match d {
+                Dim::Known(n) => *n as i64,
+                Dim::Batch(_) => {
+                    free += 1;
+                    -1
+                }
+            })
+            .collect();
+        if free > 1 {
+            let message = format!("cannot reshape to {shape}: two extents depend on the batch");
+            self.builder.fail(GraphError::Shape(message));
+        }
+        self.with("Reshape", self.builder.ints(&dims))
+    }
+
+    /// Broadcast to the shape of `other`.
+    pub fn expand_like(self, other: Var<'b>) -> Var<'b> {
+        let Ok(shape) = other.shape() else { return self };
+        if self.shape().is_ok_and(|s| s == shape) {
+            return self;
+        }
+        match shape.known() {
+            Some(dims) => {
+                let dims: Vec<i64> = dims.iter().map(|&n| n as i64).collect();
+                self.with("Expand", self.builder.ints(&dims))
+            }
+            None => self.with("Expand", other.apply("Shape")),
+        }
+    }
+
+    /// Zeros of the type and shape of this tensor.
+    pub fn zeros_like(self) -> Var<'b> {
+        self.number(0.0).expand_like(self)
+    }
+
+    /// Axes permuted: axis `i` of the result is axis `order[i]` of this tensor.
+    pub fn transpose(self, order: &[usize]) -> Var<'b> {
+        let order: Vec<i64> = order.iter().map(|&i| i as i64).collect();
+        self.apply_with("Transpose", &[("perm", order.into())])
+    }
+
+    /// A reduction (`ReduceSum`, `ReduceMean` …) over `axes`.
+    pub fn reduce(self, op: &str, axes: &[usize], keep: bool) -> Var<'b> {
+        if axes.is_empty() {
+            return self;
+        }
+        let axes: Vec<i64> = axes.iter().map(|&i| i as i64).collect();
+        let axes = self.builder.ints(&axes);
+        self.builder.op(op, &[Some(self), Some(axes)], &[("keepdims", i64::from(keep).into())])
+    }
+
+    /// Extents of 1 put in at `axes` (counted in the result).
+    pub fn unsqueeze(self, axes: &[i64]) -> Var<'b> {
+        self.with("Unsqueeze", self.builder.ints(axes))
+    }
+
+    /// Extents of 1 at `axes` removed.
+    pub fn squeeze(self, axes: &[i64]) -> Var<'b> {
+        self.with("Squeeze", self.builder.ints(axes))
+    }
+
+    /// `self[starts[i]..ends[i]; steps[i]]` along each of `axes`.
+    pub fn slice(self, axes: &[i64], starts: &[i64], ends: &[i64], steps: &[i64]) -> Var<'b> {
+        let ints = |v: &[i64]| Some(self.builder.ints(v));
+        self.builder.op("Slice", &[Some(self), ints(starts), ints(ends), ints(axes), ints(steps)], &[])
+    }
+
+    /// Summed down to `shape`, the reverse of broadcasting from it.
+    pub fn sum_to(self, shape: &Shape) -> Var<'b> {
+        let Ok(from) = self.shape() else { return self };
+        if from == *shape {
+            return self;
+        }
+        let lead = from.rank().saturating_sub(shape.rank());
+        let stretched = (lead..from.rank()).filter(|&i| from.0[i] != shape.0[i - lead]);
+        let axes: Vec<usize> = (0..lead).chain(stretched).collect();
+        self.reduce("ReduceSum", &axes, true).reshape(shape)
+    }
+}
+
+macro_rules! arithmetic {
+    ($($trait:ident :: $method:ident => $op:literal),*) => {$(
+        impl<'b> ops::$trait for Var<'b> {
+            type Output = Var<'b>;
+            fn $method(self, other: Var<'b>) -> Var<'b> {
+                self.with($op, other)
+            }
+        }
+        impl<'b> ops::$trait<f64> for Var<'b> {
+            type Output = Var<'b>;
+            fn $method(self, other: f64) -> Var<'b> {
+                self.with($op, self.number(other))
+            }
+        }
+        impl<'b> ops::$trait<Var<'b>> for f64 {
+            type Output = Var<'b>;
+            fn $method(self, other: Var<'b>) -> Var<'b> {
+                other.number(self).with($op, other)
+            }
+        }
+    )*};
+}
+arithmetic!(Add::add => "Add", Sub::sub => "Sub", Mul::mul => "Mul", Div::div => "Div");
+
+impl<'b> ops::Neg for Var<'b> {
+    type Output = Var<'b>;
+    fn neg(self) -> Var<'b> {
+        self.apply("Neg")
+    }
+}

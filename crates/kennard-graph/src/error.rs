@@ -1,0 +1,53 @@
+use std::path::PathBuf;
+
+/// The result of this crate's functions.
+pub type Result<T, E = GraphError> = std::result::Result<T, E>;
+
+/// What can go wrong with a graph. Every message says what, where, and what to do.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GraphError {
+    /// A file could not be read or written.
+    #[error("{path}: {message}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What happened and what to do.
+        message: String,
+    },
+    /// The bytes are no ONNX model, or a broken one.
+    #[error("not a usable ONNX model: {0}")]
+    Format(String),
+    /// A node does not fit what its operator demands.
+    #[error("node `{node}` ({op}): {message}")]
+    Node {
+        /// The node's name, or its first output's.
+        node: String,
+        /// The operator.
+        op: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// An operator has no gradient rule.
+    #[error(
+        "node `{node}`: the operator {op} has no gradient rule. Attacks that need no gradient still work; \
+         for the others, export the model with {op} written in basic operators, or add a rule to kennard-graph"
+    )]
+    NoRule {
+        /// The node's name, or its first output's.
+        node: String,
+        /// The operator.
+        op: String,
+    },
+    /// A tensor that a call names is not in the graph.
+    #[error("the graph has no tensor `{name}`; {hint}")]
+    NoTensor {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        hint: String,
+    },
+    /// A shape is not known, or does not fit.
+    #[error("{0}")]
+    Shape(String),
+}

@@ -1,0 +1,366 @@
+//! Operators that move elements about: reshaping, joining, cutting, repeating.
+
+use super::{Context, Inferred, Rule, Sym, broadcast_shapes, dim, one};
+use crate::{Dim, Result, Shape, TensorType};
+
+pub(super) const RULES: &[(&str, Rule)] = &[
+    ("Reshape", reshape),
+    ("Flatten", flatten),
+    ("Squeeze", squeeze),
+    ("Unsqueeze", unsqueeze),
+    ("Transpose", transpose),
+    ("Concat", concat),
+    ("Split", split),
+    ("Slice", slice),
+    ("Pad", pad),
+    ("Expand", expand),
+    ("Tile", tile),
+    ("DepthToSpace", depth_to_space),
+    ("SpaceToDepth", space_to_depth),
+];
+
+/// 0 keeps an extent (unless `allowzero`), one −1 takes what remains.
+fn reshape(c: &Context) -> Inferred {
+    let x = c.input(0)?;
+    let Some(target) = c.value(1) else { return Ok(None) };
+    let keep_zero = c.node.int("allowzero", 0) != 0;
+    let mut dims = Vec::new();
+    let mut free = None;
+    for (i, sym) in target.iter().enumerate() {
+        match sym {
+            Sym::Known(-1) if free.is_none() => {
+                free = Some(i);
+                dims.push(Dim::Known(1));
+            }
+            Sym::Known(0) if !keep_zero => match x.shape.0.get(i) {
+                Some(&d) => dims.push(d),
+                None => return c.fail(format!("extent {i} of {} is to be kept, but there is none", x.shape)),
+            },
+            sym => match c.dim(sym)? {
+                Some(d) => dims.push(d),
+                None => return Ok(None),
+            },
+        }
+    }
+    let shape = Shape(dims);
+    let (Some((from, from_power)), Some((to, to_power))) = (x.shape.volume(), shape.volume()) else {
+        return Ok(None);
+    };
+    let misfit = || {
+        let target: Vec<String> = target.iter().map(|s| s.to_string()).collect();
+        let cure = match from_power == to_power {
+            true => "",
+            false => "; if the model was exported for one batch size, fix the batch of its input to it",
+        };
+        c.fail(format!("{} cannot be reshaped to [{}]{cure}", x.shape, target.join(", ")))
+    };
+    let Some(free) = free else {
+        // With different powers of the batch the volumes agree for one batch size at most.
+        return if (from, from_power) == (to, to_power) { one(x.dtype, shape) } else { misfit() };
+    };
+    let rest = match from_power.checked_sub(to_power) {
+        Some(0) if to != 0 && from.is_multiple_of(to) => Dim::Known(from / to),
+        Some(1) if to != 0 && from == 0 => Dim::Known(0),
+        Some(1) if to != 0 && from.is_multiple_of(to) => Dim::Batch(from / to),
+        // Some batch sizes supply the factor that is missing.
+        Some(1) if to != 0 => return Ok(None),
+        Some(2..) => return Ok(None),
+        _ => return misfit(),
+    };
+    one(x.dtype, dim::replaced(&shape, free, rest))
+}
+
+fn flatten(c: &Context) -> Inferred {
+    let x = c.input(0)?;
+    let rank = x.shape.rank();
+    let axis = c.node.int("axis", 1);
+    let axis = if axis == rank as i64 { rank } else { c.axis(axis, rank)? };
+    let (Some(rows), Some(columns)) = (dim::product(&x.shape.0[..axis]), dim::product(&x.shape.0[axis..]))
+    else {
+        return Ok(None);
+    };
+    one(x.dtype, Shape(vec![rows, columns]))
+}
+
+/// Input 1 as axes of a tensor of this rank; none may come twice.
+fn axes(c: &Context, axes: &[i64], rank: usize) -> Result<Vec<usize>> {
+    let wrapped: Vec<usize> = axes.iter().map(|&axis| c.axis(axis, rank)).collect::<Result<_>>()?;
+    let mut sorted = wrapped.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    if sorted.len() != wrapped.len() { c.fail(format!("axes {axes:?} name one twice")) } else { Ok(wrapped) }
+}
+
+fn squeeze(c: &Context) -> Inferred {
+    let x = c.input(0)?;
+    let removed: Vec<usize> = match (c.optional(1), c.ints(1)) {
+        (Some(_), None) => return Ok(None),
+        (Some(_), Some(named)) => axes(c, &named, x.shape.rank())?,
+        (None, _) => (0..x.shape.rank()).filter(|&i| x.shape.0[i] == Dim::Known(1)).collect(),
+    };
+    if let Some(&axis) = removed.iter().find(|&&axis| x.shape.0[axis] != Dim::Known(1)) {
+        return c.fail(format!("axis {axis} of {} is not of extent 1", x.shape));
+    }
+    let dims = x.shape.0.iter().enumerate().filter(|(i, _)| !removed.contains(i)).map(|(_, &d)| d);
+    one(x.dtype, Shape(dims.collect()))
+}
+
+fn unsqueeze(c: &Context) -> Inferred {
+    let x = c.input(0)?;
+    c.input(1)?;
+    let Some(named) = c.ints(1) else { return Ok(None) };
+    let rank = x.shape.rank() + named.len();
+    let added = axes(c, &named, rank)?;
+    let mut old = x.shape.0.iter();
+    let dims = (0..rank).map(|i| if added.contains(&i) { Some(Dim::Known(1)) } else { old.next().copied() });
+    Ok(dims.collect::<Option<Vec<Dim>>>().map(|dims| vec![TensorType::new(x.dtype, dims)]))
+}
+
+/// The order of axes of a `Transpose`; reversed where it is not given.
+pub(crate) fn permutation(c: &Context, rank: usize) -> Result<Vec<usize>> {
+    let Some(order) = c.node.ints("perm") else { return Ok((0..rank).rev().collect()) };
+    let wrapped = axes(c, order, rank)?;
+    if wrapped.len() == rank { Ok(wrapped) } else { c.fail(format!("perm {order:?} is not of rank {rank}")) }
+}
+
+fn transpose(c: &Context) -> Inferred {
+    let x = c.input(0)?;
+    let order = permutation(c, x.shape.rank())?;
+    one(x.dtype, Shape(order.iter().map(|&i| x.shape.0[i]).collect()))
+}
+
+fn concat(c: &Context) -> Inferred {
+    let x = c.input(0)?;
+    let axis = c.axis(c.node.int("axis", 0), x.shape.rank())?;
+    let mut total = x.shape.0[axis];
+    for i in 1..c.arity() {
+        let y = c.shape(i)?;
+        let fits = y.rank() == x.shape.rank() && (0..y.rank()).all(|k| k == axis || y.0[k] == x.shape.0[k]);
+        if !fits {
+            return c.fail(format!("{} and {y} cannot be joined along axis {axis}", x.shape));
+        }
+        match dim::plus(total, y.0[axis]) {
+            Some(sum) => total = sum,
+            None => return Ok(None),
+        }
+    }
+    one(x.dtype, dim::replaced(&x.shape, axis, total))
+}
+
+fn split(c: &Context) -> Inferred {
+    let x = c.input(0)?;
+    let axis = c.axis(c.node.int("axis", 0), x.shape.rank())?;
+    let extent = x.shape.0[axis];
+    let count = c.node.outputs.len();
+    let part = |d: Dim| TensorType::new(x.dtype, dim::replaced(&x.shape, axis, d));
+    if c.optional(1).is_some() {
+        let Some(sizes) = c.value(1) else { return Ok(None) };
+        if sizes.len() != count {
+            return c.fail(format!("{} sizes for {count} outputs", sizes.len()));
+        }
+        let Some(sizes) = sizes.iter().map(|s| c.dim(s)).collect::<Result<Option<Vec<Dim>>>>()? else {
+            return Ok(None);
+        };
+        let total = sizes.iter().try_fold(Dim::Known(0), |a, &b| dim::plus(a, b));
+        return match total {
+            Some(total) if total == extent => Ok(Some(sizes.into_iter().map(part).collect())),
+            Some(Dim::Known(_)) if extent.known().is_some() => {
+                c.fail(format!("the sizes do not sum to axis {axis} of {}", x.shape))
+            }
+            _ => Ok(None),
+        };
+    }
+    if c.node.int("num_outputs", count as i64) != count as i64 || count == 0 {
+        return c.fail(format!("num_outputs is not the number of outputs, {count}"));
+    }
+    let Dim::Known(n) = extent else {
+        return Ok(dim::divided(extent, count).map(|d| vec![part(d); count]));
+    };
+    // All of one size but the last, which may be smaller.
+    let size = n.div_ceil(count);
+    let mut sizes = vec![size; count];
+    match n.checked_sub(size * (count - 1)) {
+        Some(last) => sizes[count - 1] = last,
+        None => return c.fail(format!("axis {axis} of {} does not split into {count}", x.shape)),
+    }
+    Ok(Some(sizes.into_iter().map(|n| part(Dim::Known(n))).collect()))
+}
+
+/// What `Slice` takes along one axis.
+pub(crate) struct Cut {
+    pub axis: usize,
+    pub start: Sym,
+    pub end: Sym,
+    pub step: i64,
+}
+
+/// The cuts of a `Slice(data, starts, ends, axes, steps)` of data of this rank; `None` if they are
+/// not known.
+pub(crate) fn cuts(c: &Context, rank: usize) -> Result<Option<Vec<Cut>>> {
+    c.input(1)?;
+    c.input(2)?;
+    let (Some(starts), Some(ends)) = (c.value(1), c.value(2)) else { return Ok(None) };
+    let n = starts.len();
+    let list = |i: usize, default: &dyn Fn(i64) -> i64| match c.optional(i) {
+        None => Some((0..n as i64).map(default).collect()),
+        Some(_) => c.ints(i),
+    };
+    let (Some(named), Some(steps)) = (list(3, &|i| i), list(4, &|_| 1)) else { return Ok(None) };
+    if ends.len() != n || named.len() != n || steps.len() != n {
+        return c.fail("starts, ends, axes and steps must have one length");
+    }
+    if steps.contains(&0) {
+        return c.fail("a step is 0");
+    }
+    let axes = axes(c, &named, rank)?;
+    let cut = |(((axis, start), end), step)| Cut { axis, start, end, step };
+    Ok(Some(axes.into_iter().zip(starts.iter()).zip(ends.iter()).zip(steps).map(cut).collect()))
+}
+
+impl Cut {
+    /// Start and number of elements taken of an axis of `extent` elements, as NumPy clamps them.
+    pub fn range(&self, extent: usize) -> Option<(usize, usize)> {
+        let (Sym::Known(start), Sym::Known(end)) = (self.start, self.end) else { return None };
+        let (n, step) = (extent as i128, i128::from(self.step));
+        let wrap = |v: i64| if v < 0 { i128::from(v) + n } else { v.into() };
+        let (least, most) = if step > 0 { (0, n) } else { (-1, n - 1) };
+        let (start, end) = (wrap(start).clamp(least, most), wrap(end).clamp(least, most));
+        let span = if step > 0 { end - start } else { start - end };
+        let count = if span <= 0 { 0 } else { (span - 1) / step.abs() + 1 };
+        Some((usize::try_from(start.max(0)).ok()?, usize::try_from(count).ok()?))
+    }
+
+    /// The extent of the result.
+    fn extent(&self, extent: Dim) -> Option<Dim> {
+        /// Exporters write any of these for "to the end".
+        const FAR: i64 = i32::MAX as i64 - 1;
+        match extent {
+            Dim::Known(n) => self.range(n).map(|(_, count)| Dim::Known(count)),
+            Dim::Batch(k) => {
+                let k = i64::try_from(k).ok()?;
+                // In units of the batch.
+                let place = |s: Sym| match s {
+                    Sym::Known(0) => Some(0),
+                    Sym::Known(n) if n >= FAR => Some(k),
+                    Sym::Known(n) if n <= -FAR => Some(0),
+                    Sym::Batch(m) => Some(if m < 0 { m + k } else { m }.clamp(0, k)),
+                    _ => None,
+                };
+                match self.step {
+                    1 => {
+                        let (start, end) = (place(self.start)?, place(self.end)?);
+                        let taken = usize::try_from((end - start).max(0)).ok()?;
+                        Some(if taken == 0 { Dim::Known(0) } else { Dim::Batch(taken) })
+                    }
+                    // The batch reversed.
+                    -1 if matches!(self.start, Sym::Known(n) if n == -1 || n >= FAR)
+                        && matches!(self.end, Sym::Known(n) if n <= -FAR) =>
+                    {
+                        Some(extent)
+                    }
+                    _ => None,
+                }
+            }
+        }
+    }
+}
+
+fn slice(c: &Context) -> Inferred {
+    let x = c.input(0)?;
+    let Some(cuts) = cuts(c, x.shape.rank())? else { return Ok(None) };
+    let mut shape = x.shape.clone();
+    for cut in cuts {
+        match cut.extent(shape.0[cut.axis]) {
+            Some(d) => shape.0[cut.axis] = d,
+            None => return Ok(None),
+        }
+    }
+    one(x.dtype, shape)
+}
+
+/// The elements that `Pad(data, pads, value, axes)` adds before and behind each axis; negative
+/// numbers remove. `None` if they are not known.
+pub(crate) fn padding(c: &Context, rank: usize) -> Result<Option<Vec<(i64, i64)>>> {
+    c.input(1)?;
+    let Some(pads) = c.ints(1) else { return Ok(None) };
+    let named = match (c.optional(3), c.ints(3)) {
+        (None, _) => (0..rank).collect(),
+        (Some(_), Some(named)) => axes(c, &named, rank)?,
+        (Some(_), None) => return Ok(None),
+    };
+    let n = named.len();
+    if pads.len() != 2 * n {
+        return c.fail(format!("pads {pads:?} must have {} elements", 2 * n));
+    }
+    let mut padding = vec![(0, 0); rank];
+    for (i, axis) in named.into_iter().enumerate() {
+        padding[axis] = (pads[i], pads[i + n]);
+    }
+    Ok(Some(padding))
+}
+
+fn pad(c: &Context) -> Inferred {
+    let x = c.input(0)?;
+    let Some(padding) = padding(c, x.shape.rank())? else { return Ok(None) };
+    let mut dims = Vec::new();
+    for (&d, (before, behind)) in x.shape.0.iter().zip(padding) {
+        match d {
+            d if (before, behind) == (0, 0) => dims.push(d),
+            Dim::Batch(_) => return Ok(None),
+            Dim::Known(n) => match usize::try_from(n as i128 + i128::from(before) + i128::from(behind)) {
+                Ok(n) => dims.push(Dim::Known(n)),
+                Err(_) => return c.fail(format!("{} cannot be padded by {before} and {behind}", x.shape)),
+            },
+        }
+    }
+    one(x.dtype, Shape(dims))
+}
+
+fn expand(c: &Context) -> Inferred {
+    let x = c.input(0)?;
+    c.input(1)?;
+    let Some(target) = c.dims(1)? else { return Ok(None) };
+    match broadcast_shapes(&x.shape, &target) {
+        Some(shape) => one(x.dtype, shape),
+        None => c.fail(format!("{} does not expand to {target}", x.shape)),
+    }
+}
+
+fn tile(c: &Context) -> Inferred {
+    let x = c.input(0)?;
+    c.input(1)?;
+    let Some(repeats) = c.dims(1)? else { return Ok(None) };
+    if repeats.rank() != x.shape.rank() {
+        return c.fail(format!("{} repeats for {}", repeats.rank(), x.shape));
+    }
+    let dims = x.shape.0.iter().zip(&repeats.0).map(|(&d, &n)| dim::times(d, n));
+    Ok(dims.collect::<Option<Vec<Dim>>>().map(|dims| vec![TensorType::new(x.dtype, dims)]))
+}
+
+/// `[N, C, H, W]` and the block size.
+fn image<'a>(c: &Context<'a>) -> Result<(&'a TensorType, [Dim; 4], usize)> {
+    let x = c.input(0)?;
+    match (x.shape.0.as_slice(), usize::try_from(c.node.int("blocksize", 0))) {
+        (&[n, channels, h, w], Ok(block)) if block > 0 => Ok((x, [n, channels, h, w], block)),
+        _ => c.fail(format!("data {} must have 4 axes, and the block size be positive", x.shape)),
+    }
+}
+
+fn depth_to_space(c: &Context) -> Inferred {
+    let (x, [n, channels, h, w], block) = image(c)?;
+    let fewer = block.checked_mul(block).and_then(|b| dim::divided(channels, b));
+    let Some(fewer) = fewer else {
+        return c.fail(format!("the channels of {} do not divide into blocks of {block}", x.shape));
+    };
+    let (h, w) = (dim::times(h, Dim::Known(block)), dim::times(w, Dim::Known(block)));
+    Ok(h.zip(w).map(|(h, w)| vec![TensorType::new(x.dtype, vec![n, fewer, h, w])]))
+}
+
+fn space_to_depth(c: &Context) -> Inferred {
+    let (x, [n, channels, h, w], block) = image(c)?;
+    let (Some(h), Some(w)) = (dim::divided(h, block), dim::divided(w, block)) else {
+        return c.fail(format!("{} does not divide into blocks of {block}", x.shape));
+    };
+    let more = block.checked_mul(block).and_then(|b| dim::times(channels, Dim::Known(b)));
+    Ok(more.map(|more| vec![TensorType::new(x.dtype, vec![n, more, h, w])]))
+}

@@ -1,0 +1,46 @@
+//! An ONNX graph as a value, and the transforms Kennard is made of.
+//!
+//! A classifier is an ONNX graph, and everything one needs from it is a transform `Graph → Graph`:
+//! the input gradient, a loss, a normalisation in front. The result is plain ONNX, so an ordinary
+//! runtime executes it.
+//!
+//! ```no_run
+//! use kennard_graph::{Graph, Loss, gradient, with_loss};
+//!
+//! let model = Graph::load("model.onnx")?;
+//! let loss = with_loss(&model, Loss::CrossEntropy)?;
+//! let input = &model.single_input()?.name;
+//! gradient(&loss, Graph::LOSS, &[input])?.save("gradient.onnx")?;
+//! # Ok::<(), kennard_graph::GraphError>(())
+//! ```
+//!
+//! Every graph in memory is at one operator set, [`OPSET`]; [`Graph::load`] brings older and newer
+//! files there. The batch is the only symbolic dimension ([`Dim::Batch`]).
+
+mod adapt;
+mod builder;
+mod define;
+mod error;
+mod fold;
+mod gradient;
+mod graph;
+mod infer;
+mod loss;
+mod onnx;
+mod simplify;
+mod tensor;
+mod types;
+mod upgrade;
+
+pub use adapt::{flatten_output, log_probabilities, nhwc, normalize, reshape_input, scale, strip_softmax};
+pub use builder::{Builder, Var};
+pub use define::{define, is_defined};
+pub use error::{GraphError, Result};
+pub use fold::fold;
+pub use gradient::{gradient, gradient_name, has_rule, undifferentiable};
+pub use graph::{Attribute, Graph, Node, OPSET, Value};
+pub use infer::{Types, infer};
+pub use loss::{Loss, with_loss};
+pub use simplify::simplify;
+pub use tensor::{DType, Tensor};
+pub use types::{Dim, Shape, TensorType};

@@ -1,0 +1,134 @@
+//! Losses as subgraphs, appended to a classifier and differentiated with it.
+
+use crate::{Builder, DType, Dim, Graph, GraphError, Result, Shape, Tensor, TensorType, Var};
+
+/// A loss of the logits `z` (shape `[N, K]`), one number per sample; larger is worse for the
+/// classifier. `y` is the label, `t` a target class, `z₍ₖ₎` the k-th largest logit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Loss {
+    /// `u = ln((1 − p_y)/p_y) = ln Σ_{j≠y} exp(z_j) − z_y`, the log-odds of being wrong. It grows with
+    /// the cross-entropy `ln(1 + eᵘ)` and its gradient has the same direction, but neither underflows
+    /// where the classifier is confident.
+    LogOdds,
+    /// `−ln softmax(z)_y = ln(1 + eᵘ)`, accurate also where it is tiny.
+    CrossEntropy,
+    /// `max_{j≠y} z_j − z_y`: positive where the sample is misclassified.
+    Margin,
+    /// `z_t − z_y`.
+    LogitDifference,
+    /// Difference of logits ratio, `(max_{j≠y} z_j − z_y) / (z₍₁₎ − z₍₃₎ + 10⁻¹²)`
+    /// (Croce & Hein 2020, arXiv 2003.01690, eq. 6).
+    Dlr,
+    /// `(z_t − z_y) / (z₍₁₎ − ½(z₍₃₎ + z₍₄₎) + 10⁻¹²)` (Croce & Hein 2020, eq. 7).
+    TargetedDlr,
+}
+
+impl Loss {
+    /// The loss to use in place of this one when there are only `classes` classes: the two DLR
+    /// losses need three and four logits and fall back to their numerators.
+    pub fn for_classes(self, classes: usize) -> Loss {
+        match self {
+            Loss::Dlr if classes < 3 => Loss::Margin,
+            Loss::TargetedDlr if classes < 4 => Loss::LogitDifference,
+            other => other,
+        }
+    }
+
+    /// Whether the loss reads a target class beside the label.
+    pub fn is_targeted(self) -> bool {
+        matches!(self, Loss::LogitDifference | Loss::TargetedDlr)
+    }
+}
+
+impl Graph {
+    /// Name of the label input that [`with_loss`] adds: `I64[N]`.
+    pub const LABEL: &str = "kennard/label";
+    /// Name of the target input that [`with_loss`] adds for targeted losses: `I64[N]`.
+    pub const TARGET: &str = "kennard/target";
+    /// Name of the loss output that [`with_loss`] adds: a float `[N]`.
+    pub const LOSS: &str = "kennard/loss";
+}
+
+/// The classifier with a loss beside its logits: inputs [`Graph::LABEL`] (and [`Graph::TARGET`] for
+/// targeted losses) and an output [`Graph::LOSS`] are added.
+///
+/// # Errors
+/// When the graph's only output is no `[N, K]` float tensor, `K ≥ 2`, or `K` is too small for the
+/// loss (see [`Loss::for_classes`]).
+pub fn with_loss(graph: &Graph, loss: Loss) -> Result<Graph> {
+    let logits = graph.single_output()?;
+    let &[batch, Dim::Known(classes)] = logits.ty.shape.0.as_slice() else {
+        return Err(GraphError::Shape(format!(
+            "a loss needs logits of shape [N, classes], `{}` is {}",
+            logits.name, logits.ty
+        )));
+    };
+    if classes < 2 || loss.for_classes(classes) != loss {
+        return Err(GraphError::Shape(format!("the loss {loss:?} cannot be had with {classes} classes")));
+    }
+    let builder = Builder::new(graph)?;
+    let ints = || TensorType::new(DType::I64, vec![batch]);
+    let z = builder.var(&logits.name)?;
+    let label = OneClass::new(z, builder.input(Graph::LABEL, ints()), classes);
+    let target = || OneClass::new(z, builder.input(Graph::TARGET, ints()), classes);
+    let value = match loss {
+        Loss::LogOdds => log_odds(z, &label),
+        Loss::CrossEntropy => log_odds(z, &label).apply("Softplus"),
+        Loss::Margin => margin(z, &label),
+        Loss::LogitDifference => target().logit(z) - label.logit(z),
+        Loss::Dlr => {
+            let top = largest(z, 3);
+            margin(z, &label) / (top(0) - top(2) + 1e-12)
+        }
+        Loss::TargetedDlr => {
+            let top = largest(z, 4);
+            (target().logit(z) - label.logit(z)) / (top(0) - 0.5 * (top(2) + top(3)) + 1e-12)
+        }
+    };
+    builder.output(Graph::LOSS, value.reshape(&Shape(vec![batch])));
+    builder.finish()
+}
+
+/// One class per sample, as a mask of ones `[N, K]`.
+struct OneClass<'b> {
+    mask: Var<'b>,
+}
+
+impl<'b> OneClass<'b> {
+    fn new(z: Var<'b>, class: Var<'b>, classes: usize) -> OneClass<'b> {
+        let builder = z.builder();
+        let depth = builder.constant(Tensor::scalar(classes as f64, DType::I64));
+        let dtype = z.ty().map_or(DType::F32, |ty| ty.dtype);
+        let off_on = ndarray::arr1(&[0.0f32, 1.0]).into_dyn();
+        let off_on = builder.constant(Tensor::from(off_on).to_float_type(dtype));
+        let mask = builder.op("OneHot", &[Some(class), Some(depth), Some(off_on)], &[("axis", 1i64.into())]);
+        OneClass { mask }
+    }
+
+    /// The logit of this class, `[N]`.
+    fn logit(&self, z: Var<'b>) -> Var<'b> {
+        (z * self.mask).reduce("ReduceSum", &[1], false)
+    }
+
+    /// The logits with this class out of the running.
+    fn without(&self, z: Var<'b>) -> Var<'b> {
+        let far = if z.ty().is_ok_and(|ty| ty.dtype == DType::F16) { -6e4 } else { -1e30 };
+        z + self.mask * far
+    }
+}
+
+fn log_odds<'b>(z: Var<'b>, label: &OneClass<'b>) -> Var<'b> {
+    label.without(z).reduce("ReduceLogSumExp", &[1], false) - label.logit(z)
+}
+
+fn margin<'b>(z: Var<'b>, label: &OneClass<'b>) -> Var<'b> {
+    label.without(z).reduce("ReduceMax", &[1], false) - label.logit(z)
+}
+
+/// The `k` largest logits in descending order: the returned function gives the i-th, `[N]`.
+fn largest<'b>(z: Var<'b>, k: i64) -> impl Fn(i64) -> Var<'b> {
+    let builder = z.builder();
+    let attributes = [("axis", 1i64.into()), ("largest", 1i64.into()), ("sorted", 1i64.into())];
+    let top = builder.op_n("TopK", &[Some(z), Some(builder.ints(&[k]))], &attributes, 2)[0];
+    move |i| top.slice(&[1], &[i], &[i + 1], &[1]).squeeze(&[1])
+}

@@ -1,0 +1,107 @@
+//! Tensor data kept in files beside the model.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Component, Path, PathBuf};
+
+use prost::bytes::Bytes;
+
+use super::proto::StringStringEntryProto;
+
+/// Where a model's external data may lie: in the model's directory or below it, nowhere else.
+pub(super) struct Files {
+    directory: Option<PathBuf>,
+    open: RefCell<HashMap<String, DataFile>>,
+}
+
+struct DataFile {
+    file: File,
+    len: u64,
+    /// Bytes read from it so far. Tensors may share data, but a small file must not fill the memory.
+    spent: u64,
+}
+
+/// How often a data file may be read over.
+const SHARING: u64 = 4;
+
+impl Files {
+    /// For a model that lies in `directory`; `None` for one that is no file.
+    pub fn new(directory: Option<&Path>) -> Files {
+        Files { directory: directory.map(Path::to_path_buf), open: RefCell::default() }
+    }
+
+    /// The `size` bytes that a tensor's `external_data` entries point at.
+    ///
+    /// # Errors
+    /// A message that goes on from "the tensor x".
+    pub fn read(&self, entries: &[StringStringEntryProto], size: usize) -> Result<Bytes, String> {
+        let entry = |key: &str| {
+            let found = entries.iter().find(|e| e.key.as_deref() == Some(key));
+            found.and_then(|e| e.value.as_deref())
+        };
+        let number = |key: &str| match entry(key) {
+            None => Ok(None),
+            Some(text) => match text.parse::<u64>() {
+                Ok(n) => Ok(Some(n)),
+                Err(_) => Err(format!("has the {key} `{text}` in its external data file")),
+            },
+        };
+        let location = entry("location").ok_or("has its data in an external file without a name")?;
+        let offset = number("offset")?.unwrap_or(0);
+        let length = number("length")?.unwrap_or(size as u64);
+        if length != size as u64 {
+            return Err(format!("has {length} bytes in `{location}`, but its shape wants {size}"));
+        }
+
+        let mut open = self.open.borrow_mut();
+        if !open.contains_key(location) {
+            open.insert(location.into(), self.open(location)?);
+        }
+        let data = open.get_mut(location).ok_or("lost its data file")?;
+        if offset.checked_add(length).is_none_or(|end| end > data.len) {
+            return Err(format!(
+                "ends at byte {} of `{location}`, which has {}; is the file complete?",
+                u128::from(offset) + u128::from(length),
+                data.len
+            ));
+        }
+        data.spent = data.spent.saturating_add(length);
+        if data.spent > data.len.saturating_mul(SHARING) {
+            return Err(format!("shares the data in `{location}` with too many others"));
+        }
+        let mut bytes = vec![0; size];
+        let read = data.file.seek(SeekFrom::Start(offset)).and_then(|_| data.file.read_exact(&mut bytes));
+        read.map_err(|e| format!("cannot be read from `{location}`: {e}"))?;
+        Ok(bytes.into())
+    }
+
+    fn open(&self, location: &str) -> Result<DataFile, String> {
+        let directory = self.directory.as_ref().ok_or_else(|| {
+            format!("has its data in the external file `{location}`; load the model from its file instead of bytes")
+        })?;
+        let relative = Path::new(location);
+        let plain = |c: Component| matches!(c, Component::Normal(_) | Component::CurDir);
+        if !relative.components().all(plain) {
+            return Err(format!(
+                "has its data in `{location}`, outside the model's directory; that is not allowed"
+            ));
+        }
+        let problem = |e: std::io::Error| format!("has its data in `{location}`, which cannot be read: {e}");
+        let root = directory.canonicalize().map_err(problem)?;
+        let path = root.join(relative).canonicalize().map_err(problem)?;
+        if !path.starts_with(&root) {
+            return Err(format!(
+                "has its data in `{location}`, a link that leads out of the model's directory; put a copy of the file there"
+            ));
+        }
+        // Asked before opening, because opening a pipe would wait for its writer.
+        if !path.metadata().map_err(problem)?.is_file() {
+            return Err(format!("has its data in `{location}`, which is no file"));
+        }
+        let file = File::open(path).map_err(problem)?;
+        let len = file.metadata().map_err(problem)?.len();
+        Ok(DataFile { file, len, spent: 0 })
+    }
+}

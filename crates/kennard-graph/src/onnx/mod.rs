@@ -1,0 +1,78 @@
+//! The ONNX file format.
+
+mod attribute;
+mod external;
+mod nodes;
+mod order;
+mod proto;
+mod read;
+mod tensor;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::fs;
+use std::path::Path;
+
+use prost::Message;
+use prost::bytes::Bytes;
+
+use crate::{Graph, GraphError, Result};
+use external::Files;
+use proto::ModelProto;
+pub(crate) use tensor::{stored_type, type_name};
+
+/// What Kennard signs its files with. In such a file the dimension `N` is the batch, `2N` twice the batch.
+const PRODUCER: &str = "kennard";
+
+impl Graph {
+    /// Reads a model file, of operator set 7 or newer, and brings it to [`OPSET`](crate::OPSET).
+    /// Weights in external files are read from the model's directory.
+    ///
+    /// The first axis of an input becomes the batch if the file leaves its extent open.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no valid model, or uses what Kennard does not support; the
+    /// message names the place.
+    pub fn load(path: impl AsRef<Path>) -> Result<Graph> {
+        let path = path.as_ref();
+        let file = |message: String| GraphError::File { path: path.into(), message };
+        let bytes = fs::read(path).map_err(|e| file(format!("cannot be read: {e}")))?;
+        let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        parse(bytes.into(), &Files::new(Some(directory))).map_err(|e| {
+            if let GraphError::Format(m) = e { file(format!("not a usable ONNX model: {m}")) } else { e }
+        })
+    }
+
+    /// Reads a model from the bytes of its file, as [`Graph::load`] does.
+    ///
+    /// # Errors
+    /// As [`Graph::load`], and when the model keeps weights in external files.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Graph> {
+        parse(Bytes::copy_from_slice(bytes), &Files::new(None))
+    }
+
+    /// The bytes of a model file, all weights inside. Protobuf readers refuse more than 2 GiB; for
+    /// larger models use [`Graph::save`].
+    pub fn to_bytes(&self) -> Vec<u8> {
+        write::to_bytes(self)
+    }
+
+    /// Writes a model file. The file appears whole or not at all. If the weights are too large for
+    /// one file they go beside it, to `path` + `.data`.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        write::save(self, path.as_ref(), write::LARGEST)
+    }
+}
+
+fn parse(bytes: Bytes, files: &Files) -> Result<Graph> {
+    let model = ModelProto::decode(bytes).map_err(|e| {
+        GraphError::Format(format!(
+            "{e}. Is it an ONNX file, and complete? (Other formats: export to ONNX first)"
+        ))
+    })?;
+    read::read(&model, files)
+}

@@ -1,0 +1,312 @@
+//! The nodes of a file: names resolved, `Constant` nodes absorbed, functions and decided branches
+//! inlined, and each brought to the one operator set.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use prost::Message;
+
+use super::attribute::read_attribute;
+use super::external::Files;
+use super::order::order;
+use super::proto::*;
+use super::read::{format_error, opset};
+use super::tensor::read_tensor;
+use crate::upgrade::upgrade;
+use crate::{Attribute, Builder, Graph, Node, Result, Tensor};
+
+/// The bytes that inlining may add to a model: functions that call functions can grow without bound.
+const LARGEST_INLINED: usize = 1 << 28;
+/// What a node counts for beside its bytes in the file.
+const NODE: usize = 1000;
+/// How deep functions and branches may be nested.
+const DEEPEST: usize = 32;
+
+/// Appends a file's nodes to a builder.
+pub(super) struct Importer<'a> {
+    builder: &'a Builder,
+    files: &'a Files,
+    functions: HashMap<[&'a str; 3], &'a FunctionProto>,
+    /// The tensors there are so far.
+    defined: RefCell<HashSet<String>>,
+    inlined: Cell<usize>,
+}
+
+/// What names mean where a node stands.
+struct Scope<'a> {
+    names: HashMap<&'a str, String>,
+    around: Around<'a>,
+    /// In a function, the attributes it was called with.
+    attributes: Option<BTreeMap<String, Attribute>>,
+    version: i64,
+    depth: usize,
+}
+
+/// Where names are looked up that a scope does not have itself.
+enum Around<'a> {
+    /// The graph: names stand for themselves.
+    Graph,
+    /// Nowhere: a function sees only its own names.
+    Nothing,
+    /// Outside the branch.
+    Scope(&'a Scope<'a>),
+}
+
+impl Scope<'_> {
+    fn resolve(&self, name: &str) -> Option<String> {
+        if name.is_empty() {
+            return Some(String::new());
+        }
+        match (self.names.get(name), &self.around) {
+            (Some(name), _) => Some(name.clone()),
+            (None, Around::Graph) => Some(name.into()),
+            (None, Around::Nothing) => None,
+            (None, Around::Scope(outer)) => outer.resolve(name),
+        }
+    }
+
+    /// The attribute of the function around here that an attribute refers to.
+    fn attribute(&self, name: &str) -> Option<&Attribute> {
+        match (&self.attributes, &self.around) {
+            (Some(attributes), _) => attributes.get(name),
+            (None, Around::Scope(outer)) => outer.attribute(name),
+            _ => None,
+        }
+    }
+}
+
+fn text(field: &Option<String>) -> &str {
+    field.as_deref().unwrap_or("")
+}
+
+fn domain(field: &Option<String>) -> &str {
+    match text(field) {
+        "ai.onnx" => "",
+        other => other,
+    }
+}
+
+impl<'a> Importer<'a> {
+    /// For a graph of which inputs and constants stand.
+    pub fn new(
+        builder: &'a Builder,
+        files: &'a Files,
+        functions: &'a [FunctionProto],
+        base: &Graph,
+    ) -> Result<Importer<'a>> {
+        let mut defined: HashSet<String> = base.constants.keys().cloned().collect();
+        for input in &base.inputs {
+            if !defined.insert(input.name.clone()) {
+                return Err(format_error(format!("there are two inputs `{}`", input.name)));
+            }
+        }
+        let key = |f: &'a FunctionProto| [domain(&f.domain), text(&f.name), text(&f.overload)];
+        let functions = functions.iter().map(|f| (key(f), f)).collect();
+        Ok(Importer { builder, files, functions, defined: RefCell::new(defined), inlined: Cell::new(0) })
+    }
+
+    /// Appends the nodes of a graph, given in order.
+    pub fn graph(&self, nodes: &[&NodeProto], outputs: &[&str], version: i64) -> Result<()> {
+        let names = HashMap::new();
+        let scope = Scope { names, around: Around::Graph, attributes: None, version, depth: 0 };
+        for node in nodes {
+            self.node(node, &scope)?;
+        }
+        let mut seen = HashSet::new();
+        for name in outputs {
+            if !self.defined.borrow().contains(*name) {
+                return Err(format_error(format!("no node makes the output `{name}`")));
+            }
+            if !seen.insert(name) {
+                return Err(format_error(format!("there are two outputs `{name}`")));
+            }
+        }
+        Ok(())
+    }
+
+    fn node(&self, proto: &NodeProto, scope: &Scope) -> Result<()> {
+        let (domain, op) = (domain(&proto.domain), text(&proto.op_type));
+        if op.is_empty() || op.contains(':') {
+            return Err(format_error(format!("it has a node whose operator is `{op}`")));
+        }
+        let mut node = Node {
+            name: text(&proto.name).into(),
+            op: if domain.is_empty() { op.into() } else { format!("{domain}::{op}") },
+            // In the file's names, for messages; resolved below.
+            inputs: proto.input.clone(),
+            outputs: proto.output.clone(),
+            attributes: BTreeMap::new(),
+        };
+        let resolve = |name: &String| {
+            scope
+                .resolve(name)
+                .ok_or_else(|| node.error(format!("it uses the tensor `{name}`, which its function lacks")))
+        };
+        let inputs = proto.input.iter().map(resolve).collect::<Result<Vec<String>>>()?;
+        let outputs = proto.output.iter().map(resolve).collect::<Result<Vec<String>>>()?;
+        (node.inputs, node.outputs) = (inputs, outputs);
+        {
+            let mut defined = self.defined.borrow_mut();
+            if let Some(name) = node.inputs.iter().find(|name| !name.is_empty() && !defined.contains(*name)) {
+                return Err(node.error(format!("it reads the tensor `{name}`, which nothing makes")));
+            }
+            for name in node.outputs.iter().filter(|name| !name.is_empty()) {
+                if !defined.insert(name.clone()) {
+                    return Err(node.error(format!("there is another tensor `{name}`")));
+                }
+            }
+        }
+        if let Some(function) = self.functions.get(&[domain, op, text(&proto.overload)]) {
+            node.attributes = self.attributes(proto, scope, &node)?;
+            return self.call(function, &node, scope);
+        }
+        if node.op == "If" {
+            return self.branch(proto, &node, scope);
+        }
+        node.attributes = self.attributes(proto, scope, &node)?;
+        if node.op == "Constant" {
+            let value = constant(&node)?;
+            self.builder.define(&node.outputs[0], value);
+            return Ok(());
+        }
+        upgrade(node, scope.version, self.builder)
+    }
+
+    fn attributes(
+        &self,
+        proto: &NodeProto,
+        scope: &Scope,
+        node: &Node,
+    ) -> Result<BTreeMap<String, Attribute>> {
+        let mut attributes = BTreeMap::new();
+        for attribute in &proto.attribute {
+            let reference = text(&attribute.ref_attr_name);
+            let value = if reference.is_empty() {
+                Some(read_attribute(attribute, self.files).map_err(|message| node.error(message))?)
+            } else {
+                scope.attribute(reference).cloned()
+            };
+            if let Some(value) = value {
+                attributes.insert(text(&attribute.name).into(), value);
+            }
+        }
+        Ok(attributes)
+    }
+
+    /// Appends the body of a function in place of a node that calls it.
+    fn call(&self, function: &FunctionProto, node: &Node, scope: &Scope) -> Result<()> {
+        let mut attributes = BTreeMap::new();
+        for default in &function.attribute_proto {
+            let value = read_attribute(default, self.files).map_err(|message| node.error(message))?;
+            attributes.insert(text(&default.name).to_string(), value);
+        }
+        attributes.extend(node.attributes.clone());
+        let mut names: HashMap<&str, String> = HashMap::new();
+        for (i, name) in function.input.iter().enumerate() {
+            names.insert(name, node.inputs.get(i).cloned().unwrap_or_default());
+        }
+        let version =
+            if function.opset_import.is_empty() { scope.version } else { opset(&function.opset_import)? };
+        let inner = Scope {
+            names,
+            around: Around::Nothing,
+            attributes: Some(attributes),
+            version,
+            depth: scope.depth + 1,
+        };
+        let outputs: Vec<&str> = function.output.iter().map(String::as_str).collect();
+        self.inline(&function.node, &outputs, node, inner)
+    }
+
+    /// Appends the branch that an `If` takes.
+    fn branch(&self, proto: &NodeProto, node: &Node, scope: &Scope) -> Result<()> {
+        let condition = self.builder.var(node.input(0).unwrap_or(""))?;
+        let known = condition.as_constant().and_then(|c| c.item()).map(|v| v != 0.0);
+        let known = known.or_else(|| condition.as_ints().filter(|v| v.len() == 1).map(|v| v[0] != 0));
+        let taken = known.ok_or_else(|| {
+            node.error("its condition depends on the input; export the model without data-dependent branches")
+        })?;
+        let name = if taken { "then_branch" } else { "else_branch" };
+        let branch = proto.attribute.iter().find(|a| text(&a.name) == name).and_then(|a| a.g.as_ref());
+        let branch = branch.ok_or_else(|| node.error(format!("it has no {name}")))?;
+        let mut names: HashMap<&str, String> = HashMap::new();
+        for tensor in branch.initializer.iter().filter(|t| !text(&t.name).is_empty()) {
+            let name = self.builder.unused(text(&tensor.name));
+            self.builder.define(&name, read_tensor(tensor, self.files)?);
+            self.defined.borrow_mut().insert(name.clone());
+            names.insert(text(&tensor.name), name);
+        }
+        let inner = Scope {
+            names,
+            around: Around::Scope(scope),
+            attributes: None,
+            version: scope.version,
+            depth: scope.depth + 1,
+        };
+        let outputs: Vec<&str> = branch.output.iter().map(|v| text(&v.name)).collect();
+        self.inline(&branch.node, &outputs, node, inner)
+    }
+
+    /// Appends `nodes`, whose `outputs` are those of `node`.
+    fn inline<'s>(
+        &self,
+        nodes: &'s [NodeProto],
+        outputs: &[&'s str],
+        node: &Node,
+        mut scope: Scope<'s>,
+    ) -> Result<()> {
+        let size: usize = nodes.iter().map(|n| n.encoded_len() + NODE).sum();
+        self.inlined.set(self.inlined.get().saturating_add(size));
+        if self.inlined.get() > LARGEST_INLINED || scope.depth > DEEPEST {
+            return Err(node.error("its functions or branches are nested too deeply"));
+        }
+        let sorted = order(nodes, outputs)?;
+        for name in sorted.iter().flat_map(|n| &n.output).filter(|name| !name.is_empty()) {
+            if scope.names.contains_key(name.as_str()) {
+                return Err(node.error(format!("inside it there are two tensors `{name}`")));
+            }
+            scope.names.insert(name, self.builder.unused(name));
+        }
+        for inner in sorted {
+            self.node(inner, &scope)?;
+        }
+        for (name, output) in outputs.iter().zip(&node.outputs).filter(|(_, output)| !output.is_empty()) {
+            let source = scope.resolve(name).filter(|s| !s.is_empty() && self.defined.borrow().contains(s));
+            let source =
+                source.ok_or_else(|| node.error(format!("nothing inside it makes its output `{name}`")))?;
+            self.builder.push(Node {
+                op: "Identity".into(),
+                inputs: vec![source],
+                outputs: vec![output.clone()],
+                ..Node::default()
+            });
+        }
+        if outputs.len() < node.outputs.len() {
+            return Err(node.error(format!(
+                "it has {} outputs, inside it are {}",
+                node.outputs.len(),
+                outputs.len()
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The value of a `Constant` node.
+fn constant(node: &Node) -> Result<Tensor> {
+    let vector = |v: &[f32]| Tensor::from(ndarray::Array1::from(v.to_vec()).into_dyn());
+    if node.outputs.len() != 1 || node.outputs[0].is_empty() {
+        return Err(node.error("it should have one output"));
+    }
+    node.attributes
+        .iter()
+        .find_map(|(name, value)| match (name.as_str(), value) {
+            ("value", Attribute::Tensor(tensor)) => Some(tensor.clone()),
+            ("value_int", Attribute::Int(v)) => Some(ndarray::arr0(*v).into_dyn().into()),
+            ("value_ints", Attribute::Ints(v)) => Some(Tensor::ints(v)),
+            ("value_float", Attribute::Float(v)) => Some(ndarray::arr0(*v).into_dyn().into()),
+            ("value_floats", Attribute::Floats(v)) => Some(vector(v)),
+            _ => None,
+        })
+        .ok_or_else(|| node.error("its value is no dense tensor of numbers"))
+}

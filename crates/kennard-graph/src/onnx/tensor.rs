@@ -1,0 +1,179 @@
+//! `TensorProto` ↔ [`Tensor`].
+
+use half::{bf16, f16};
+use ndarray::{ArrayD, IxDyn};
+use prost::bytes::Bytes;
+
+use super::external::Files;
+use super::proto::TensorProto;
+use crate::{DType, GraphError, Result, Shape, Tensor, with_array};
+
+/// The element type in memory of ONNX's type number `code`: bfloat16 is kept as `F32`. Integer types
+/// that Kennard lacks are widened in constants only, because what is computed in them may wrap around.
+pub(crate) fn stored_type(code: i64) -> Option<DType> {
+    match code {
+        16 => Some(DType::F32),
+        _ => DType::from_code(code),
+    }
+}
+
+/// What ONNX calls the types that Kennard does not hold.
+pub(crate) fn type_name(code: i64) -> String {
+    match code {
+        8 => "string".into(),
+        4 | 5 => "16-bit integer".into(),
+        12 | 13 => "unsigned integer".into(),
+        14 | 15 => "complex".into(),
+        17..=20 | 24 => "8-bit float".into(),
+        21 | 22 => "4-bit integer".into(),
+        _ => format!("type number {code}"),
+    }
+}
+
+/// Reads a tensor; `files` gives the data of one that is kept outside the model file.
+pub(super) fn read_tensor(proto: &TensorProto, files: &Files) -> Result<Tensor> {
+    let name = proto.name.as_deref().unwrap_or("");
+    let error = |message: String| GraphError::Format(format!("the tensor `{name}` {message}"));
+    let (shape, len) = extents(&proto.dims).map_err(error)?;
+    let code = proto.data_type.unwrap_or(0);
+    let element = element_size(code).ok_or_else(|| {
+        error(format!(
+            "has elements of {}, which Kennard does not hold; export the model in float32",
+            type_name(code.into())
+        ))
+    })?;
+    let raw = if proto.data_location == Some(1) {
+        Some(files.read(&proto.external_data, len * element).map_err(error)?)
+    } else {
+        proto.raw_data.clone().filter(|raw| !raw.is_empty())
+    };
+    if let Some(raw) = &raw
+        && raw.len() != len * element
+    {
+        return Err(error(format!(
+            "has {} bytes of data, not the {len} × {element} of its shape",
+            raw.len()
+        )));
+    }
+    let source = Source { proto, raw, len };
+    source.read(code, &shape).map_err(error)
+}
+
+/// The data of a tensor: bytes, or one of the typed fields.
+struct Source<'a> {
+    proto: &'a TensorProto,
+    raw: Option<Bytes>,
+    len: usize,
+}
+
+impl Source<'_> {
+    fn read(&self, code: i32, shape: &[usize]) -> Result<Tensor, String> {
+        macro_rules! elements {
+            ($element:ty, $field:ident, $convert:expr) => {{
+                let values: Result<Vec<_>, String> = match &self.raw {
+                    Some(raw) => {
+                        let (chunks, _) = raw.as_chunks();
+                        chunks.iter().map(|&bytes| $convert(<$element>::from_le_bytes(bytes))).collect()
+                    }
+                    None => {
+                        let field = &self.proto.$field;
+                        if field.len() != self.len {
+                            return Err(count_error(field.len(), self.len));
+                        }
+                        field.iter().map(|&v| narrow::<_, $element>(v).and_then($convert)).collect()
+                    }
+                };
+                let array = ArrayD::from_shape_vec(IxDyn(shape), values?);
+                Ok(array.map_err(|e| e.to_string())?.into())
+            }};
+        }
+        match code {
+            1 => elements!(f32, float_data, Ok),
+            11 => elements!(f64, double_data, Ok),
+            7 => elements!(i64, int64_data, Ok),
+            6 => elements!(i32, int32_data, Ok),
+            3 => elements!(i8, int32_data, Ok),
+            2 => elements!(u8, int32_data, Ok),
+            9 => elements!(u8, int32_data, |v| Ok(v != 0)),
+            10 => elements!(u16, int32_data, |v| Ok(f16::from_bits(v))),
+            16 => elements!(u16, int32_data, |v| Ok(bf16::from_bits(v).to_f32())),
+            4 => elements!(u16, int32_data, |v| Ok(i64::from(v))),
+            5 => elements!(i16, int32_data, |v| Ok(i64::from(v))),
+            12 => elements!(u32, uint64_data, |v| Ok(i64::from(v))),
+            13 => elements!(u64, uint64_data, |v: u64| narrow::<_, i64>(v)),
+            _ => Err(format!("has elements of {}", type_name(code.into()))),
+        }
+    }
+}
+
+fn narrow<A: Copy + std::fmt::Display, B: TryFrom<A>>(value: A) -> Result<B, String> {
+    B::try_from(value).map_err(|_| format!("holds {value}, which its element type cannot"))
+}
+
+fn count_error(found: usize, wanted: usize) -> String {
+    format!("has {found} elements of data, its shape wants {wanted}")
+}
+
+/// The bytes an element takes in `raw_data`.
+fn element_size(code: i32) -> Option<usize> {
+    Some(match code {
+        2 | 3 | 9 => 1,
+        4 | 5 | 10 | 16 => 2,
+        1 | 6 | 12 => 4,
+        7 | 11 | 13 => 8,
+        _ => return None,
+    })
+}
+
+/// The extents of a tensor and the number of its elements.
+fn extents(dims: &[i64]) -> Result<(Vec<usize>, usize), String> {
+    let shape: Option<Vec<usize>> = dims.iter().map(|&d| usize::try_from(d).ok()).collect();
+    let shape = shape.filter(|shape| Shape::fixed(shape).is_possible()).ok_or_else(|| {
+        let shown = &dims[..dims.len().min(8)];
+        format!("has an impossible shape of {} axes, {shown:?} …", dims.len())
+    })?;
+    let len = shape.iter().product();
+    Ok((shape, len))
+}
+
+/// The bytes that a tensor's data takes in a file.
+pub(super) fn bytes(tensor: &Tensor) -> usize {
+    tensor.len().saturating_mul(element_size(tensor.dtype().code() as i32).unwrap_or(0))
+}
+
+/// The tensor's elements as ONNX stores them: row-major, little-endian.
+pub(super) fn raw_data(tensor: &Tensor) -> Vec<u8> {
+    fn collect<const N: usize, T: Copy>(
+        array: &ndarray::ArcArray<T, IxDyn>,
+        bytes: impl Fn(T) -> [u8; N],
+    ) -> Vec<u8> {
+        let mut raw = Vec::with_capacity(array.len() * N);
+        array.iter().for_each(|&v| raw.extend_from_slice(&bytes(v)));
+        raw
+    }
+    match tensor {
+        Tensor::Bool(a) => collect(a, |v| [u8::from(v)]),
+        Tensor::F32(a) => collect(a, f32::to_le_bytes),
+        Tensor::F64(a) => collect(a, f64::to_le_bytes),
+        Tensor::F16(a) => collect(a, f16::to_le_bytes),
+        Tensor::I64(a) => collect(a, i64::to_le_bytes),
+        Tensor::I32(a) => collect(a, i32::to_le_bytes),
+        Tensor::I8(a) => collect(a, i8::to_le_bytes),
+        Tensor::U8(a) => collect(a, u8::to_le_bytes),
+    }
+}
+
+/// The message without its data.
+pub(super) fn header(name: &str, tensor: &Tensor) -> TensorProto {
+    TensorProto {
+        name: Some(name.into()),
+        dims: with_array!(tensor, a => a.shape().iter().map(|&n| n as i64).collect()),
+        data_type: Some(tensor.dtype().code() as i32),
+        ..TensorProto::default()
+    }
+}
+
+/// The message with its data inside.
+pub(super) fn write_tensor(name: &str, tensor: &Tensor) -> TensorProto {
+    TensorProto { raw_data: Some(raw_data(tensor).into()), ..header(name, tensor) }
+}

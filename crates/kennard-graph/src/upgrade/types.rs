@@ -1,0 +1,72 @@
+//! Element types named in attributes.
+
+use super::Step;
+use crate::builder::Call;
+use crate::onnx::{stored_type, type_name};
+use crate::{Builder, DType, Node, Result};
+
+#[rustfmt::skip]
+pub(super) const FORMS: &[(&str, Step)] = &[
+    ("Cast", cast),
+    ("CastLike", cast_like),
+    ("DequantizeLinear", quantized_input), ("QuantizeLinear", quantized_output),
+    ("EyeLike", dtype),
+    ("RandomNormal", dtype), ("RandomNormalLike", dtype), ("RandomUniform", dtype), ("RandomUniformLike", dtype),
+];
+
+fn cast(mut node: Node, _: &Builder) -> Result<Option<Node>> {
+    let to = held(&node, node.int("to", 0))?;
+    // How to round to 8-bit floats, which do not occur.
+    node.attributes.remove("saturate");
+    node.attributes.remove("round_mode");
+    node.attributes.insert("to".into(), to.code().into());
+    Ok(Some(node))
+}
+
+/// A cast to a known type is a plain `Cast`.
+fn cast_like(mut node: Node, b: &Builder) -> Result<Option<Node>> {
+    let Ok(ty) = (Call { node: &node, builder: b }).x(1).ty() else { return Ok(Some(node)) };
+    node.op = "Cast".into();
+    node.inputs.truncate(1);
+    node.attributes = [("to".to_string(), ty.dtype.code().into())].into();
+    Ok(Some(node))
+}
+
+/// Quantised tensors are bytes (biases: 32-bit integers).
+fn quantized_input(node: Node, b: &Builder) -> Result<Option<Node>> {
+    match (Call { node: &node, builder: b }).x(0).ty() {
+        Ok(ty) if !matches!(ty.dtype, DType::I8 | DType::U8 | DType::I32) => Err(node.error(QUANTIZED)),
+        _ => Ok(Some(node)),
+    }
+}
+
+fn quantized_output(mut node: Node, b: &Builder) -> Result<Option<Node>> {
+    let zero = (Call { node: &node, builder: b }).optional(2).and_then(|v| Some(v.ty().ok()?.dtype));
+    let code = node.int("output_dtype", 0);
+    let to = if code == 0 { zero } else { DType::from_code(code) };
+    if !matches!(to.unwrap_or(DType::U8), DType::I8 | DType::U8) || (code != 0 && to.is_none()) {
+        return Err(node.error(QUANTIZED));
+    }
+    // How to round to 8-bit floats, which do not occur.
+    node.attributes.remove("saturate");
+    Ok(Some(node))
+}
+
+const QUANTIZED: &str = "it quantises to a type that Kennard does not hold; export the model quantised to 8-bit integers, or in float32";
+
+fn dtype(mut node: Node, _: &Builder) -> Result<Option<Node>> {
+    if node.attributes.contains_key("dtype") {
+        let code = held(&node, node.int("dtype", 0))?.code();
+        node.attributes.insert("dtype".into(), code.into());
+    }
+    Ok(Some(node))
+}
+
+fn held(node: &Node, code: i64) -> Result<DType> {
+    stored_type(code).ok_or_else(|| {
+        node.error(format!(
+            "it makes elements of {}, which Kennard does not hold; export the model in float32",
+            type_name(code)
+        ))
+    })
+}

@@ -1,0 +1,60 @@
+use kennard_graph::GraphError;
+
+/// The result of this crate's functions.
+pub type Result<T, E = RuntimeError> = std::result::Result<T, E>;
+
+/// What can go wrong when a graph is run.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuntimeError {
+    /// No such runtime.
+    #[error("there is no runtime `{0}`; choose auto, rten or onnxruntime")]
+    UnknownChoice(String),
+    /// ONNX Runtime is not installed, or not usable.
+    #[error(
+        "ONNX Runtime cannot be used: {0}. Install it (`pip install --upgrade onnxruntime`), or set ORT_DYLIB_PATH to \
+         its library (libonnxruntime.so), or choose the runtime rten, which needs nothing installed"
+    )]
+    OnnxRuntimeMissing(String),
+    /// The graph could not be prepared.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// A graph's input or output is of a kind that sessions do not take or give.
+    #[error("the graph's {port} `{name}` is {found}; {wanted}")]
+    Signature {
+        /// Whether it is an `input` or an `output`.
+        port: &'static str,
+        /// Its name.
+        name: String,
+        /// Its type.
+        found: String,
+        /// What would do.
+        wanted: &'static str,
+    },
+    /// A runtime refused a graph.
+    #[error("{runtime} cannot run this model: {message}. Try the other runtime")]
+    Compile {
+        /// The runtime.
+        runtime: &'static str,
+        /// What it says.
+        message: String,
+    },
+    /// The data given do not fit the graph's inputs.
+    #[error("input {index}: the session expects {wanted}, but got {found}")]
+    Input {
+        /// The position of the input.
+        index: usize,
+        /// What the graph takes.
+        wanted: String,
+        /// What was given.
+        found: String,
+    },
+    /// A runtime failed while running.
+    #[error("{runtime} failed while running the model: {message}")]
+    Run {
+        /// The runtime.
+        runtime: &'static str,
+        /// What it says.
+        message: String,
+    },
+}

@@ -1,0 +1,177 @@
+//! Runs a graph with an ordinary ONNX runtime: [rten], which is built in, or ONNX Runtime, which is
+//! looked for when the program starts and never needed to build it.
+//!
+//! A graph is compiled for one batch size into a [`Session`], which runs it on slices of floats:
+//!
+//! ```no_run
+//! use kennard_graph::Graph;
+//! use kennard_runtime::{Choice, Input, Runtime};
+//!
+//! let runtime = Runtime::open(Choice::Auto)?;
+//! let model = Graph::load("model.onnx")?;
+//! let mut session = runtime.compile(&model.with_batch(8), &runtime.threads(1))?;
+//! let images = vec![0.0; 8 * 3 * 32 * 32];
+//! let mut outputs = Vec::new();
+//! session.run(&[Input::F32(&images)], &mut outputs)?;
+//! let logits: &[f32] = &outputs[0]; // 8 × classes
+//! # Ok::<(), kennard_runtime::RuntimeError>(())
+//! ```
+//!
+//! # Figures
+//! Everything is computed in single precision, whatever floats the model holds. In a session of one
+//! thread a sample's figures do not depend, to the last bit, on the other samples of its batch nor on
+//! its place among them; they do depend on the batch size and on the runtime, by rounding. (Several
+//! threads share the work in ways that may round otherwise.) Subnormal numbers are kept, though they
+//! are slow: computing with nothing else takes up to a hundred times as long.
+//!
+//! [rten]: https://docs.rs/rten
+
+mod error;
+mod locate;
+mod onnxruntime;
+mod places;
+mod prepare;
+mod rten;
+mod session;
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use kennard_graph::Graph;
+
+pub use error::{Result, RuntimeError};
+pub use session::{Input, Session};
+
+/// Which runtime to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// ONNX Runtime where it is installed, else rten.
+    #[default]
+    Auto,
+    /// The built-in runtime.
+    Rten,
+    /// ONNX Runtime, which must be installed.
+    OnnxRuntime,
+}
+
+impl FromStr for Choice {
+    type Err = RuntimeError;
+
+    fn from_str(text: &str) -> Result<Choice> {
+        match text {
+            "auto" => Ok(Choice::Auto),
+            "rten" => Ok(Choice::Rten),
+            "onnxruntime" => Ok(Choice::OnnxRuntime),
+            other => Err(RuntimeError::UnknownChoice(other.into())),
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Choice::Auto => "auto",
+            Choice::Rten => "rten",
+            Choice::OnnxRuntime => "onnxruntime",
+        })
+    }
+}
+
+/// A runtime, ready to compile graphs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    /// ONNX Runtime; rten if absent.
+    library: Option<&'static onnxruntime::Library>,
+    reason: Arc<str>,
+}
+
+impl Runtime {
+    /// Opens a runtime.
+    ///
+    /// ONNX Runtime's library is searched in this order:
+    /// 1. the file named by the environment variable `ORT_DYLIB_PATH`, and then nowhere else;
+    /// 2. the Python package `onnxruntime` in the active environment (`VIRTUAL_ENV`, `CONDA_PREFIX`);
+    /// 3. the system's libraries;
+    /// 4. the Python package where the `python3` on the path looks for packages.
+    ///
+    /// The first one that loads is used for the life of the process.
+    ///
+    /// # Errors
+    /// With [`Choice::OnnxRuntime`], when its library is not found, not loadable, or older than
+    /// version 1.18.
+    pub fn open(choice: Choice) -> Result<Runtime> {
+        let rten = |reason: String| Runtime { library: None, reason: reason.into() };
+        let onnxruntime = |library: &'static onnxruntime::Library| Runtime {
+            library: Some(library),
+            reason: format!("found at {}", library.path.display()).into(),
+        };
+        match choice {
+            Choice::Rten => Ok(rten("asked for".into())),
+            Choice::OnnxRuntime => {
+                onnxruntime::load().map(onnxruntime).map_err(RuntimeError::OnnxRuntimeMissing)
+            }
+            Choice::Auto => Ok(match onnxruntime::load() {
+                Ok(library) => onnxruntime(library),
+                Err(why) => rten(format!("ONNX Runtime cannot be used: {why}")),
+            }),
+        }
+    }
+
+    /// `rten` or `onnxruntime`.
+    pub fn name(&self) -> &'static str {
+        if self.library.is_some() { onnxruntime::NAME } else { rten::NAME }
+    }
+
+    /// The runtime's version.
+    pub fn version(&self) -> &str {
+        self.library.map_or(rten::VERSION, |library| &library.version)
+    }
+
+    /// Why this runtime was taken: where it was found, or why the other could not be used.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Threads for sessions to compute on; at least one.
+    pub fn threads(&self, count: usize) -> Threads {
+        let count = count.max(1);
+        let pool = self.library.is_none().then(|| Arc::new(::rten::ThreadPool::with_num_threads(count)));
+        Threads { count, pool }
+    }
+
+    /// Makes a session for a graph whose batch size is fixed ([`Graph::with_batch`]). Floats become
+    /// single precision.
+    ///
+    /// # Errors
+    /// When a dimension is still open, an input is neither float nor `i64`, an output is no float,
+    /// a tensor would have more than 2²⁹ elements, or the runtime cannot run one of the operators.
+    pub fn compile(&self, graph: &Graph, threads: &Threads) -> Result<Session> {
+        Session::new(graph, self.library, threads)
+    }
+}
+
+/// Threads that sessions compute on. Sessions may share them; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Threads {
+    count: usize,
+    /// rten's threads; ONNX Runtime makes its own in every session.
+    pool: Option<Arc<::rten::ThreadPool>>,
+}
+
+impl Threads {
+    /// The number of threads.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Calls `work` where running sessions is cheapest. With rten this is on the threads themselves,
+    /// which saves every run the hand-over to another thread (some 10 µs: a tenth to a third of the
+    /// time of a small MNIST network); with ONNX Runtime it is the calling thread.
+    pub fn enter<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match &self.pool {
+            Some(pool) => pool.run(work),
+            None => work(),
+        }
+    }
+}

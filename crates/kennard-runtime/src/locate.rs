@@ -1,0 +1,104 @@
+//! Where ONNX Runtime's library may lie.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The libraries to try, the most wanted first; [`Runtime::open`](crate::Runtime::open) gives the
+/// order. Lazy, so that Python is asked only when all else failed.
+pub fn candidates() -> Box<dyn Iterator<Item = PathBuf>> {
+    if let Some(path) = env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
+        return Box::new([path.into()].into_iter());
+    }
+    let active = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(env::var_os);
+    let active = active.flat_map(|prefix| site_packages(Path::new(&prefix)));
+    let python = [()].into_iter().flat_map(|()| ask_python());
+    let package = |directory: PathBuf| {
+        let directory = directory.join("onnxruntime").join("capi");
+        let found = libraries(&directory);
+        // A package without a library is too old; named all the same, so that a message mentions it.
+        if found.is_empty() && directory.is_dir() { vec![directory.join("libonnxruntime.so")] } else { found }
+    };
+    Box::new(
+        active
+            .flat_map(package)
+            .chain(system().into_iter().flat_map(|directory| libraries(&directory)))
+            .chain(python.flat_map(package)),
+    )
+}
+
+/// ONNX Runtime's libraries in a directory, the newest first: `libonnxruntime.so`,
+/// `libonnxruntime.so.1.32.0`, `libonnxruntime.1.32.0.dylib`, `onnxruntime.dll`.
+fn libraries(directory: &Path) -> Vec<PathBuf> {
+    let Ok(directory) = std::path::absolute(directory) else { return Vec::new() };
+    let mut found: Vec<PathBuf> = entries(&directory, |name| {
+        name == "onnxruntime.dll"
+            || name.starts_with("libonnxruntime.so")
+            || (name.starts_with("libonnxruntime.") && name.ends_with(".dylib"))
+    });
+    found.sort_by_key(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let numbers = name.split('.').filter_map(|part| part.parse().ok());
+        std::cmp::Reverse(numbers.collect::<Vec<u64>>())
+    });
+    found
+}
+
+/// A Python environment's package directories.
+fn site_packages(prefix: &Path) -> Vec<PathBuf> {
+    let mut lib = entries(&prefix.join("lib"), |name| name.starts_with("python3"));
+    lib.push(prefix.join("Lib"));
+    lib.into_iter().map(|directory| directory.join("site-packages")).collect()
+}
+
+/// Where the system keeps libraries.
+fn system() -> Vec<PathBuf> {
+    let listed = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"].into_iter().filter_map(env::var_os);
+    let listed = listed.flat_map(|list| env::split_paths(&list).collect::<Vec<_>>());
+    let usual = ["/usr/local/lib", "/opt/homebrew/lib", "/usr/lib64", "/usr/lib"].map(PathBuf::from);
+    let triple = format!("/usr/lib/{}-linux-gnu", env::consts::ARCH).into();
+    listed.filter(|directory| directory.is_absolute()).chain(usual).chain([triple]).collect()
+}
+
+/// Where the `python3` on the path looks for packages; nowhere if there is none.
+fn ask_python() -> Vec<PathBuf> {
+    let program = "import site; print(*site.getsitepackages(), site.getusersitepackages(), sep='\\n')";
+    // Isolated: neither the working directory nor PYTHON* variables choose what is run.
+    let asked = Command::new("python3").args(["-I", "-c", program]).stdin(Stdio::null()).output();
+    let answer = asked.ok().filter(|answer| answer.status.success()).map(|answer| answer.stdout);
+    String::from_utf8_lossy(&answer.unwrap_or_default()).lines().map(PathBuf::from).collect()
+}
+
+/// The entries of a directory whose names fit; none if it cannot be read.
+fn entries(directory: &Path, fits: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_name().to_str().is_some_and(&fits)).map(|entry| entry.path()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_are_found_by_name_and_sorted_by_version() {
+        let directory = env::temp_dir().join(format!("kennard-locate-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        for name in [
+            "libonnxruntime.so.1.9.0",
+            "libonnxruntime.so.1.32.0",
+            "libonnxruntime_providers_shared.so",
+            "libonnxruntime.1.20.1.dylib",
+            "onnxruntime_pybind11_state.so",
+        ] {
+            fs::write(directory.join(name), "").unwrap();
+        }
+        let found = libraries(&directory);
+        fs::remove_dir_all(&directory).unwrap();
+        let names: Vec<_> = found.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+        assert_eq!(
+            names,
+            ["libonnxruntime.so.1.32.0", "libonnxruntime.1.20.1.dylib", "libonnxruntime.so.1.9.0"]
+        );
+    }
+}

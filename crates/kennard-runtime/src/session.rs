@@ -1,0 +1,123 @@
+use kennard_graph::{DType, Graph, TensorType, Value};
+
+use crate::prepare::prepare;
+use crate::{Result, RuntimeError, Threads, onnxruntime, rten};
+
+/// A graph ready to run. It may move between threads; one caller at a time.
+pub struct Session {
+    inputs: Vec<Value>,
+    outputs: Vec<Value>,
+    lengths: Vec<usize>,
+    program: Program,
+}
+
+enum Program {
+    Rten(Box<rten::Program>),
+    OnnxRuntime(onnxruntime::Program),
+}
+
+/// The elements of one input, in row-major order.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// Floats: images and the like.
+    F32(&'a [f32]),
+    /// Integers: labels.
+    I64(&'a [i64]),
+}
+
+impl Input<'_> {
+    fn dtype(&self) -> DType {
+        match self {
+            Input::F32(_) => DType::F32,
+            Input::I64(_) => DType::I64,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Input::F32(data) => data.len(),
+            Input::I64(data) => data.len(),
+        }
+    }
+}
+
+impl Session {
+    pub(crate) fn new(
+        graph: &Graph,
+        library: Option<&'static onnxruntime::Library>,
+        threads: &Threads,
+    ) -> Result<Session> {
+        let graph = prepare(graph)?;
+        let program = match library {
+            Some(library) => Program::OnnxRuntime(library.compile(&graph, threads.count)?),
+            None => Program::Rten(Box::new(rten::Program::compile(&graph, threads.pool.clone())?)),
+        };
+        let lengths = graph.inputs.iter().map(|v| length(&v.ty)).collect();
+        Ok(Session { lengths, inputs: graph.inputs, outputs: graph.outputs, program })
+    }
+
+    /// What the session takes, in order; all extents are fixed.
+    pub fn inputs(&self) -> &[Value] {
+        &self.inputs
+    }
+
+    /// What the session returns, in order; all extents are fixed.
+    pub fn outputs(&self) -> &[Value] {
+        &self.outputs
+    }
+
+    /// Runs the graph on `inputs`, in the graph's order. `outputs` becomes one vector per output of
+    /// the graph, in row-major order; its memory is used again where the runtime allows.
+    ///
+    /// # Errors
+    /// When the inputs are not those the graph takes, or the runtime fails.
+    pub fn run(&mut self, inputs: &[Input<'_>], outputs: &mut Vec<Vec<f32>>) -> Result<()> {
+        self.check(inputs)?;
+        outputs.resize_with(self.outputs.len(), Vec::new);
+        match &mut self.program {
+            Program::Rten(program) => program.run(inputs, outputs)?,
+            Program::OnnxRuntime(program) => program.run(inputs, outputs)?,
+        }
+        for (output, value) in outputs.iter().zip(&self.outputs) {
+            if output.len() != length(&value.ty) {
+                let message =
+                    format!("`{}` should be {}, but has {} elements", value.name, value.ty, output.len());
+                return Err(RuntimeError::Run { runtime: self.program.name(), message });
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, inputs: &[Input<'_>]) -> Result<()> {
+        let given = |i: usize| match inputs.get(i) {
+            Some(input) => format!("{} elements of {:?}", input.len(), input.dtype()),
+            None => "nothing".into(),
+        };
+        for (i, value) in self.inputs.iter().enumerate() {
+            let fits = |input: &Input<'_>| input.dtype() == value.ty.dtype && input.len() == self.lengths[i];
+            if !inputs.get(i).is_some_and(fits) {
+                let wanted = format!("`{}` {}", value.name, value.ty);
+                return Err(RuntimeError::Input { index: i, wanted, found: given(i) });
+            }
+        }
+        if inputs.len() > self.inputs.len() {
+            let index = self.inputs.len();
+            return Err(RuntimeError::Input { index, wanted: "no more inputs".into(), found: given(index) });
+        }
+        Ok(())
+    }
+}
+
+impl Program {
+    fn name(&self) -> &'static str {
+        match self {
+            Program::Rten(_) => rten::NAME,
+            Program::OnnxRuntime(_) => onnxruntime::NAME,
+        }
+    }
+}
+
+/// The number of elements of a tensor whose extents are all known.
+fn length(ty: &TensorType) -> usize {
+    ty.shape.volume().map_or(0, |(n, _)| n)
+}

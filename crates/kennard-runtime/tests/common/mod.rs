@@ -1,0 +1,72 @@
+//! What the tests of this crate share.
+#![allow(dead_code)] // every test file uses its part
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use kennard_runtime::{Choice, Input, Result, Runtime, Session};
+
+/// The repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// rten, and ONNX Runtime where it is installed.
+pub fn runtimes() -> Vec<Runtime> {
+    let rten = Runtime::open(Choice::Rten).unwrap();
+    match Runtime::open(Choice::OnnxRuntime) {
+        Ok(onnxruntime) => vec![rten, onnxruntime],
+        Err(error) => {
+            println!("skipped for ONNX Runtime: {error}");
+            vec![rten]
+        }
+    }
+}
+
+/// The models of the repository and, where they are at hand, the shared ones.
+pub fn models() -> Vec<PathBuf> {
+    let mut models = onnx_files(&root().join("fixtures"));
+    let shared = shared_models();
+    if shared.is_empty() {
+        println!("skipped for the shared models: there is no {}", shared_directory().display());
+    }
+    models.extend(shared);
+    models
+}
+
+/// The shared models; none where they are not at hand.
+pub fn shared_models() -> Vec<PathBuf> {
+    onnx_files(&shared_directory().join("models"))
+}
+
+/// Where the shared files are: `KENNARD_SHARED`, or beside the repository.
+pub fn shared_directory() -> PathBuf {
+    env::var_os("KENNARD_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from)
+}
+
+fn onnx_files(directory: &Path) -> Vec<PathBuf> {
+    let entries = directory.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|e| e == "onnx")).collect();
+    files.sort();
+    files
+}
+
+/// Runs a session once.
+pub fn run(session: &mut Session, inputs: &[Input]) -> Result<Vec<Vec<f32>>> {
+    let mut outputs = Vec::new();
+    session.run(inputs, &mut outputs)?;
+    Ok(outputs)
+}
+
+/// Reproducible pixels in [0, 1).
+pub fn pixels(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 24) as f32
+    };
+    (0..count).map(|_| next()).collect()
+}

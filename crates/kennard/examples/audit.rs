@@ -1,0 +1,40 @@
+//! Audits a model: clean accuracy and accuracy under PGD, on the first 200 images.
+//!
+//!     cargo run --release -p kennard --example audit
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use kennard::attack::Pgd;
+use kennard::audit::Audit;
+use kennard::data::{DataSet, Options};
+use kennard::engine::{Engine, EngineOptions};
+use kennard::{Classifier, Graph, Norm, Preprocessing, Runtime, RuntimeChoice, ThreatModel};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+    let model = fixtures.join("fashion_cnn_robust.onnx");
+    let spec = format!("fashion-mnist:{}", fixtures.join("fashion-mnist").display());
+
+    let data = DataSet::open(&spec.parse()?, &Options::default())?;
+    let classifier = Classifier::new(&Graph::load(&model)?, data.shape(), &Preprocessing::default())?;
+    let runtime = Runtime::open(RuntimeChoice::Auto)?;
+    let engine = Engine::new(classifier, runtime, &EngineOptions::default())?;
+    let audit = Audit {
+        model: &model,
+        engine: &engine,
+        data: &data,
+        threat: ThreatModel::new(Norm::Linf, 0.1)?,
+        attacks: vec![Box::new(Pgd::default())],
+        packets: vec![],
+        samples: Some(200),
+        seed: 0,
+        full: false,
+    };
+    let outcome = audit.run(&AtomicBool::new(false), |_| ())?;
+
+    let summary = &outcome.summary;
+    println!("clean   {:.3} {:.3?}", summary.clean.accuracy, summary.clean.interval);
+    println!("pgd     {:.3} {:.3?}", summary.attacks[0].robust_accuracy, summary.attacks[0].interval);
+    Ok(())
+}

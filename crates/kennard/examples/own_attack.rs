@@ -1,0 +1,64 @@
+//! An attack of one's own: random corners of the linf ball, no gradient needed.
+//!
+//!     cargo run --release -p kennard --example own_attack
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use kennard::attack::{Attack, Run, Subject};
+use kennard::audit::Audit;
+use kennard::data::{DataSet, Options};
+use kennard::engine::{Engine, EngineOptions};
+use kennard::{Classifier, Graph, Norm, Preprocessing, Runtime, RuntimeChoice, ThreatModel};
+use rand::RngExt;
+
+struct RandomCorners {
+    tries: usize,
+}
+
+impl Attack for RandomCorners {
+    fn name(&self) -> &str {
+        "random-corners"
+    }
+
+    /// Written for one sample; the engine runs many side by side. The attack ends by itself at the
+    /// first point that is misclassified.
+    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+        Box::pin(async move {
+            let eps = subject.threat().eps as f32;
+            let mut random = subject.random(0);
+            for _ in 0..self.tries {
+                let corner = |&x: &f32| if random.random() { x + eps } else { x - eps };
+                let mut x: Vec<f32> = subject.origin().iter().map(corner).collect();
+                subject.project(&mut x);
+                subject.logits(&x).await;
+            }
+        })
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+    let model = fixtures.join("fashion_cnn.onnx");
+    let spec = format!("fashion-mnist:{}", fixtures.join("fashion-mnist").display());
+
+    let data = DataSet::open(&spec.parse()?, &Options::default())?;
+    let classifier = Classifier::new(&Graph::load(&model)?, data.shape(), &Preprocessing::default())?;
+    let engine = Engine::new(classifier, Runtime::open(RuntimeChoice::Auto)?, &EngineOptions::default())?;
+    let audit = Audit {
+        model: &model,
+        engine: &engine,
+        data: &data,
+        threat: ThreatModel::new(Norm::Linf, 0.1)?,
+        attacks: vec![Box::new(RandomCorners { tries: 50 })],
+        packets: vec![],
+        samples: Some(200),
+        seed: 0,
+        full: false,
+    };
+    let outcome = audit.run(&AtomicBool::new(false), |_| ())?;
+    for attack in &outcome.summary.attacks {
+        println!("{}: {} of {} samples stand", attack.name, attack.robust, outcome.summary.samples);
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! Attacks, each written for one sample as if it were alone.
+//!
+//! An attack is an asynchronous function: it asks its [`Subject`] for logits and gradients at points
+//! of its choice and awaits the answers; the engine puts the questions of many samples into one
+//! micro-batch. An attack returns nothing. Every point it asks about is watched: a point counts as
+//! adversarial if it is misclassified, lies within the threat model, and the untouched model agrees.
+//! The attack is dropped at that moment.
+//!
+//! ```
+//! use kennard::attack::{Attack, Loss, Run, Subject};
+//!
+//! /// Steps along the gradient once, in input units of its length.
+//! struct Steepest;
+//!
+//! impl Attack for Steepest {
+//!     fn name(&self) -> &str {
+//!         "steepest"
+//!     }
+//!
+//!     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+//!         Box::pin(async move {
+//!             let mut x = subject.origin().to_vec();
+//!             let answer = subject.gradient(&x, Loss::Margin, subject.label()).await;
+//!             for (x, g) in x.iter_mut().zip(&answer.gradient) {
+//!                 *x += g;
+//!             }
+//!             subject.project(&mut x);
+//!             subject.logits(&x).await;
+//!         })
+//!     }
+//! }
+//! ```
+
+mod fgsm;
+mod pgd;
+mod steps;
+mod subject;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use fgsm::Fgsm;
+pub use kennard_graph::Loss;
+pub use pgd::Pgd;
+pub(crate) use subject::{Prey, Situation, hunt};
+pub use subject::{Subject, Verdict};
+
+/// An attack under way.
+pub type Run<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+/// A search for adversarial points around one sample.
+pub trait Attack: Send + Sync {
+    /// The name in reports and files; with the seed and the sample it keys the random numbers.
+    fn name(&self) -> &str;
+
+    /// The settings, for the record of a run.
+    fn settings(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    /// Searches around one sample, by asking `subject`. Await nothing else.
+    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a>;
+}
+
+/// The predicted class: that of the largest logit, the first of equals.
+pub fn predict(logits: &[f32]) -> usize {
+    let mut best = 0;
+    for (class, z) in logits.iter().enumerate() {
+        if *z > logits[best] {
+            best = class;
+        }
+    }
+    best
+}
+
+/// `z_y − max_{j≠y} z_j`: positive where the sample is classified correctly.
+pub fn margin(logits: &[f32], label: usize) -> f32 {
+    let others = logits.iter().enumerate().filter(|(class, _)| *class != label);
+    let best = others.map(|(_, z)| *z).fold(f32::NEG_INFINITY, f32::max);
+    logits.get(label).map_or(f32::NAN, |z| z - best)
+}

@@ -1,0 +1,61 @@
+use serde::{Deserialize, Serialize};
+
+use super::fgsm::Goal;
+use super::steps::{ascend, random_in_ball};
+use super::{Attack, Run, Subject};
+
+/// Projected gradient ascent on the cross-entropy (Madry et al. 2018, arXiv 1706.06083).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pgd {
+    /// Steps per restart.
+    pub steps: usize,
+    /// Length of a step in input units; 2.5 ε / steps where not given.
+    pub step_size: Option<f64>,
+    /// How often to begin anew.
+    pub restarts: u64,
+    /// Begin at a random point of the ball rather than at the sample.
+    pub random_start: bool,
+    /// How many target classes to go towards, the likeliest first; 0 goes away from the label.
+    pub targets: usize,
+}
+
+impl Default for Pgd {
+    fn default() -> Pgd {
+        Pgd { steps: 40, step_size: None, restarts: 1, random_start: true, targets: 0 }
+    }
+}
+
+impl Attack for Pgd {
+    fn name(&self) -> &str {
+        if self.targets == 0 { "pgd" } else { "pgd-t" }
+    }
+
+    fn settings(&self) -> serde_json::Value {
+        serde_json::json!(self)
+    }
+
+    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+        Box::pin(async move {
+            let threat = subject.threat();
+            let step = self.step_size.unwrap_or(2.5 * threat.eps / self.steps.max(1) as f64);
+            for restart in 0..self.restarts {
+                let mut random = subject.random(restart);
+                for goal in Goal::all(subject, self.targets) {
+                    let mut x = subject.origin().to_vec();
+                    if self.random_start {
+                        let start = random_in_ball(threat.norm, threat.eps, x.len(), &mut random);
+                        x.iter_mut().zip(start).for_each(|(x, delta)| *x += delta as f32);
+                        subject.project(&mut x);
+                    }
+                    for _ in 0..self.steps {
+                        let gradient = goal.gradient(subject, &x).await;
+                        ascend(threat.norm, &mut x, &gradient, step);
+                        subject.project(&mut x);
+                    }
+                    subject.logits(&x).await;
+                }
+            }
+        })
+    }
+}

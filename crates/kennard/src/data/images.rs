@@ -1,0 +1,214 @@
+//! Encoded images: decode, bring to the wanted channels, resize and crop.
+
+use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::path::{Path, PathBuf};
+
+use image::imageops::FilterType;
+use image::{ColorType, DynamicImage, GrayImage, ImageDecoder, ImageReader, Limits};
+
+use super::samples::level;
+use super::{DataError, Options, Place, Raw, input};
+
+/// 67 megapixels, larger than photographs are.
+const MAX_PIXELS: u64 = 1 << 26;
+
+/// What every image of a data set is brought to.
+#[derive(Debug, Clone)]
+pub(super) struct Form {
+    channels: usize,
+    height: u32,
+    width: u32,
+    /// Whether images of another size are resized, and not refused.
+    resize: bool,
+    /// Height and width of the first image.
+    first: (u32, u32),
+}
+
+/// What was done to an image.
+pub(super) struct Change {
+    pub resized: bool,
+    /// What the image was, if it was converted.
+    pub converted: Option<&'static str>,
+}
+
+impl Form {
+    /// Decodes the first image to see what the others should be.
+    pub fn new(first: Raw, options: &Options) -> Result<Form, DataError> {
+        if let Some(channels) = options.channels
+            && channels != 1
+            && channels != 3
+        {
+            return Err(DataError::Option {
+                problem: format!(
+                    "images have 1 or 3 channels, the model takes {channels}; store its inputs as arrays (npz:FILE)"
+                ),
+            });
+        }
+        let (image, ..) = decode(first)?;
+        let first = (image.height(), image.width());
+        let (height, width) = match options.resize {
+            None => first,
+            Some((h, w)) => match (u32::try_from(h), u32::try_from(w)) {
+                (Ok(h @ 1..), Ok(w @ 1..)) if u64::from(h) * u64::from(w) <= MAX_PIXELS => (h, w),
+                _ => {
+                    return Err(DataError::Option {
+                        problem: format!("images cannot be resized to {h}×{w}"),
+                    });
+                }
+            },
+        };
+        Ok(Form {
+            channels: options.channels.unwrap_or(if image.color().has_color() { 3 } else { 1 }),
+            height,
+            width,
+            resize: options.resize.is_some(),
+            first,
+        })
+    }
+
+    /// Channels, height, width.
+    pub fn shape(&self) -> Vec<usize> {
+        vec![self.channels, self.height as usize, self.width as usize]
+    }
+
+    pub fn colours(&self) -> &'static str {
+        if self.channels == 1 { "grey" } else { "RGB" }
+    }
+
+    /// How images are resized, if the first one is or `some` are.
+    pub fn resizing(&self, some: bool) -> Option<String> {
+        let Form { height, width, first, .. } = *self;
+        if first == (height, width) {
+            return some.then(|| format!("images of another size are resized to {height}×{width}"));
+        }
+        let how = match height == width {
+            true => format!("shorter side to {height}"),
+            false => "scaled to cover it".to_owned(),
+        };
+        Some(format!(
+            "images are resized from {}×{} (the first) to {height}×{width} ({how}, then centre crop)",
+            first.0, first.1
+        ))
+    }
+
+    /// The values of an encoded image: channels, height, width; each in \[0, 1\].
+    pub fn input(&self, raw: Raw) -> Result<(Vec<f32>, Change), DataError> {
+        let (image, file, place) = decode(raw)?;
+        let (height, width) = (image.height(), image.width());
+        let resized = (height, width) != (self.height, self.width);
+        if resized && !self.resize {
+            return Err(DataError::ImageSize {
+                file,
+                place,
+                found: (height as usize, width as usize),
+                expected: (self.height as usize, self.width as usize),
+            });
+        }
+        let plain = if self.channels == 1 { ColorType::L8 } else { ColorType::Rgb8 };
+        let converted = (image.color() != plain).then(|| describe(image.color()));
+        let mut image = match self.channels {
+            1 => DynamicImage::ImageLuma8(grey(image)),
+            _ => DynamicImage::ImageRgb8(image.into_rgb8()),
+        };
+        if resized {
+            image = self.cover_and_crop(&image, &file, place)?;
+        }
+        let bytes = image.as_bytes();
+        let planes =
+            (0..self.channels).flat_map(|c| bytes.iter().skip(c).step_by(self.channels).map(|&b| level(b)));
+        Ok((planes.collect(), Change { resized, converted }))
+    }
+
+    /// Scales an image until it just covers the wanted size and cuts out the centre; rounding as
+    /// in torchvision's `Resize` and `CenterCrop`.
+    fn cover_and_crop(
+        &self,
+        image: &DynamicImage,
+        file: &Path,
+        place: Place,
+    ) -> Result<DynamicImage, DataError> {
+        let (from_h, from_w) = (u64::from(image.height()), u64::from(image.width()));
+        let (to_h, to_w) = (u64::from(self.height), u64::from(self.width));
+        let (h, w) = if to_h * from_w >= to_w * from_h {
+            (to_h, from_w * to_h / from_h)
+        } else {
+            (from_h * to_w / from_w, to_w)
+        };
+        if h * w > MAX_PIXELS {
+            return Err(DataError::TooLarge {
+                file: file.to_owned(),
+                place,
+                what: format!("resizing {from_h}×{from_w} to {h}×{w} before the crop"),
+                limit: format!("{MAX_PIXELS} pixels"),
+                cure: "crop the image to a usual aspect ratio".to_owned(),
+            });
+        }
+        // Half to even is Python's round.
+        let middle = |whole: u64, part: u64| ((whole - part) as f64 / 2.0).round_ties_even() as u32;
+        let scaled = image.resize_exact(w as u32, h as u32, FilterType::Triangle);
+        Ok(scaled.crop_imm(middle(w, to_w), middle(h, to_h), self.width, self.height))
+    }
+}
+
+/// Grey as ITU-R BT.601 and Pillow's `convert("L")` have it; the `image` crate weighs as BT.709.
+fn grey(image: DynamicImage) -> GrayImage {
+    if !image.color().has_color() {
+        return image.into_luma8();
+    }
+    let rgb = image.into_rgb8();
+    GrayImage::from_fn(rgb.width(), rgb.height(), |x, y| {
+        let [r, g, b] = rgb.get_pixel(x, y).0.map(u32::from);
+        image::Luma([((r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16) as u8])
+    })
+}
+
+fn describe(color: ColorType) -> &'static str {
+    match color {
+        ColorType::L8 => "grey",
+        ColorType::La8 => "grey with alpha (ignored)",
+        ColorType::Rgb8 => "RGB",
+        ColorType::Rgba8 => "RGB with alpha (ignored)",
+        ColorType::L16 | ColorType::La16 => "16-bit grey",
+        ColorType::Rgb16 | ColorType::Rgba16 => "16-bit RGB",
+        _ => "floating point RGB",
+    }
+}
+
+/// Decodes an image and tells where it came from.
+fn decode(raw: Raw) -> Result<(DynamicImage, PathBuf, Place), DataError> {
+    match raw {
+        Raw::File(path) => {
+            let (file, _) = input::open_file(&path)?;
+            let image = decode_from(BufReader::new(file), &path, Place::Whole)?;
+            Ok((image, path, Place::Whole))
+        }
+        Raw::Encoded(bytes, path, row) => {
+            let image = decode_from(Cursor::new(bytes), &path, Place::Row(row))?;
+            Ok((image, path, Place::Row(row)))
+        }
+        Raw::Bytes(_) | Raw::Floats(_) => unreachable!("arrays are not decoded"),
+    }
+}
+
+fn decode_from(stream: impl BufRead + Seek, file: &Path, place: Place) -> Result<DynamicImage, DataError> {
+    let failed = |error: image::ImageError| DataError::Image {
+        file: file.to_owned(),
+        place,
+        reason: error.to_string(),
+    };
+    let mut reader = ImageReader::new(stream).with_guessed_format().map_err(DataError::io(file))?;
+    reader.limits(Limits::default());
+    let decoder = reader.into_decoder().map_err(failed)?;
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 || pixels > MAX_PIXELS {
+        return Err(DataError::TooLarge {
+            file: file.to_owned(),
+            place,
+            what: format!("an image of {height}×{width} pixels"),
+            limit: format!("{MAX_PIXELS} pixels"),
+            cure: "scale the image down".to_owned(),
+        });
+    }
+    DynamicImage::from_decoder(decoder).map_err(failed)
+}

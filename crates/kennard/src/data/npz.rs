@@ -1,0 +1,229 @@
+//! Inputs and labels as two NumPy arrays: members of an NPZ archive (a zip file), or two NPY files.
+
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use zip::{CompressionMethod, ZipArchive};
+
+use super::array::{Array, Member};
+use super::input::{self, MAX_CLASSES, MAX_DEFLATE_RATIO, MAX_VALUES};
+use super::npy::Element;
+use super::{DataError, FileDigest, Opened, Place, Raw, Row, Rows, Source, Split, fingerprint};
+
+/// Names of inputs and labels that belong to one split; MedMNIST uses the second form.
+const TEST: [(&str, &str); 2] = [("x_test", "y_test"), ("test_images", "test_labels")];
+const TRAIN: [(&str, &str); 2] = [("x_train", "y_train"), ("train_images", "train_labels")];
+const ANY: [(&str, &str); 2] = [("x", "y"), ("images", "labels")];
+
+struct Arrays {
+    inputs: Array,
+    labels: Array,
+    classes: usize,
+}
+
+pub(super) fn open(path: &Path, split: Split) -> Result<Opened, DataError> {
+    let (inputs, labels, own_split) = match two_files(path) {
+        Some((x, y)) => (Array::open_file(x)?, Array::open_file(y)?, false),
+        None => find_members(path, split)?,
+    };
+    let mut notes = Vec::new();
+    if split == Split::Train && !own_split {
+        notes.push(format!(
+            "the split train is not marked in the names of the arrays: all of {} is read",
+            inputs.name.display()
+        ));
+    }
+
+    let shape = match inputs.header.shape.split_first() {
+        Some((_, rest)) if !rest.is_empty() => rest.to_vec(),
+        _ => {
+            return Err(DataError::unsupported(
+                &inputs.name,
+                Place::Offset(0),
+                format!("inputs of shape {:?} have no axis but the samples'", inputs.header.shape),
+                "store inputs as (samples, ...), such as (samples, channels, height, width)",
+            ));
+        }
+    };
+    if matches!(inputs.header.element, Element::Signed(_) | Element::Unsigned(2..)) {
+        return Err(DataError::unsupported(
+            &inputs.name,
+            Place::Offset(0),
+            "inputs of this integer type have no known range",
+            "store levels 0 to 255 as x.astype(numpy.uint8), other values as numpy.float32",
+        ));
+    }
+    check_labels(&labels)?;
+    let (len, label_count) = (inputs.header.shape[0], labels.header.shape[0]);
+    if len != label_count {
+        return Err(DataError::CountMismatch {
+            input_file: inputs.name,
+            inputs: len,
+            label_file: labels.name,
+            labels: label_count,
+        });
+    }
+    if inputs.header.shape.contains(&0) {
+        return Err(DataError::Empty {
+            file: inputs.name,
+            cure: format!("its shape is {:?}", inputs.header.shape),
+        });
+    }
+    let values = shape.iter().product::<usize>();
+    if values > MAX_VALUES {
+        return Err(DataError::TooLarge {
+            file: inputs.name,
+            place: Place::Offset(0),
+            what: format!("an input of {values} values"),
+            limit: format!("{MAX_VALUES} values"),
+            cure: "check that the first axis is that of the samples".to_owned(),
+        });
+    }
+    if let [first, .., last] = shape[..]
+        && shape.len() == 3
+        && matches!(last, 1 | 3)
+        && !matches!(first, 1 | 3)
+    {
+        notes.push(format!(
+            "inputs of shape {shape:?} look like height, width, channels; \
+             if the model takes channels first, store x.transpose(0, 3, 1, 2)"
+        ));
+    }
+    let mut highest = 0;
+    for label in labels.class_indices(MAX_CLASSES)? {
+        highest = highest.max(label?);
+    }
+    Ok(Opened {
+        len,
+        shape,
+        classes: highest + 1,
+        class_names: Vec::new(),
+        eight_bit: inputs.header.element == Element::Unsigned(1),
+        notes,
+        form: None,
+        source: Box::new(Arrays { inputs, labels, classes: highest + 1 }),
+    })
+}
+
+/// `X.npy,Y.npy`, unless that is the name of one file.
+fn two_files(path: &Path) -> Option<(PathBuf, PathBuf)> {
+    let (x, y) = path.to_str()?.split_once(',')?;
+    (!path.exists()).then(|| (x.into(), y.into()))
+}
+
+fn check_labels(labels: &Array) -> Result<(), DataError> {
+    let problem = |problem: String, cure: &str| {
+        Err(DataError::unsupported(&labels.name, Place::Offset(0), problem, cure))
+    };
+    let shape = &labels.header.shape;
+    match (&shape[..], labels.header.element) {
+        ([_, k @ (2..)], _) => problem(
+            format!("labels of shape {shape:?} look one-hot with {k} classes"),
+            "store class indices, y.argmax(1)",
+        ),
+        ([_] | [_, 1], Element::Float(_)) => {
+            problem("labels are floating-point numbers".to_owned(), "store integers, y.astype(numpy.int64)")
+        }
+        ([_] | [_, 1], _) => Ok(()),
+        _ => problem(
+            format!("labels have the shape {shape:?}"),
+            "store one class index for each sample, of shape (samples,)",
+        ),
+    }
+}
+
+/// Finds the inputs and labels of a split in an archive, and whether their names tell the split.
+fn find_members(path: &Path, split: Split) -> Result<(Array, Array, bool), DataError> {
+    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
+        return Err(DataError::unsupported(
+            path,
+            Place::Whole,
+            "one NPY file holds inputs or labels, not both",
+            "name two, npz:X.npy,Y.npy",
+        ));
+    }
+    let (file, _) = input::open_file(path)?;
+    let failed = |error: zip::result::ZipError| {
+        let cure = "write the archive with numpy.savez(FILE, x=x, y=y)";
+        DataError::malformed(path, Place::Whole, format!("no readable archive: {error}"), cure)
+    };
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(failed)?;
+    let mut names = Vec::new();
+    for index in 0..archive.len() {
+        names.push(archive.by_index_raw(index).map_err(failed)?.name().map_err(failed)?.into_owned());
+    }
+    let find = |name: &str| names.iter().position(|n| n.eq_ignore_ascii_case(&format!("{name}.npy")));
+    let own = match split {
+        Split::Test => TEST,
+        Split::Train => TRAIN,
+    };
+    let pairs = || own.iter().chain(&ANY);
+    let Some((x, y)) = pairs().find_map(|(x, y)| Some((find(x)?, find(y)?))) else {
+        return Err(DataError::Missing {
+            directory: path.to_owned(),
+            what: format!("the inputs and labels of the {split} split"),
+            tried: pairs().map(|(x, y)| format!("{x} and {y}")).collect(),
+            cure: format!("the archive holds {names:?}; name two arrays so"),
+        });
+    };
+    let own_split = own.iter().any(|(name, _)| find(name) == Some(x));
+    let mut array = |index: usize| {
+        let entry = archive.by_index_raw(index).map_err(failed)?;
+        let name = path.join(&names[index]);
+        let refuse = |problem: String| {
+            let cure = "write the archive with numpy.savez or numpy.savez_compressed";
+            Err(DataError::unsupported(&name, Place::Whole, problem, cure))
+        };
+        let deflated = match entry.compression() {
+            CompressionMethod::Stored => false,
+            CompressionMethod::Deflated => true,
+            other => return refuse(format!("the packing {other} is not read")),
+        };
+        if entry.encrypted() {
+            return refuse("the member is encrypted".to_owned());
+        }
+        let Some(start) = entry.data_start() else {
+            return refuse("the member's data cannot be found".to_owned());
+        };
+        let member = Member {
+            start,
+            stored: entry.compressed_size(),
+            size: entry.size(),
+            deflated,
+            crc: entry.crc32(),
+        };
+        let ratio = if deflated { MAX_DEFLATE_RATIO } else { 1 };
+        if member.size > member.stored.saturating_mul(ratio) {
+            return refuse(format!(
+                "{} packed bytes cannot hold the {} announced",
+                member.stored, member.size
+            ));
+        }
+        Array::open_member(path, &names[index], member)
+    };
+    Ok((array(x)?, array(y)?, own_split))
+}
+
+impl Source for Arrays {
+    fn rows(&self) -> Result<Rows, DataError> {
+        let Array { name, header, .. } = self.inputs.clone();
+        let labels = self.labels.class_indices(self.classes)?;
+        let samples = self.inputs.samples()?.zip(labels).enumerate();
+        Ok(Box::new(samples.map(move |(row, (sample, label))| {
+            let sample = sample?;
+            Ok(Row {
+                input: match header.element {
+                    Element::Float(_) => Raw::Floats(header.floats(&sample, &name, row)?),
+                    _ => Raw::Bytes(sample),
+                },
+                label: label?,
+            })
+        })))
+    }
+
+    fn fingerprint(&self) -> Result<Vec<FileDigest>, DataError> {
+        let mut files = vec![&self.inputs.file, &self.labels.file];
+        files.dedup();
+        fingerprint::digests(files)
+    }
+}

@@ -1,0 +1,280 @@
+//! Parquet files as the Hugging Face hub keeps image data sets: a column `image` that is a struct
+//! of `bytes` and `path` (or plain binary) with encoded images, and a column of integer labels.
+//! Class names come from the metadata entry `huggingface`.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+
+use super::images::Form;
+use super::input::{self, MAX_CLASSES};
+use super::{DataError, FileDigest, Opened, Options, Place, Raw, Row, Rows, Source, Split, fingerprint};
+
+const IMAGES: [&str; 4] = ["image.bytes", "image", "img.bytes", "img"];
+const LABELS: [&str; 3] = ["label", "labels", "fine_label"];
+
+/// Rows read together: few, since each brings an image.
+const BATCH: usize = 16;
+/// Labels read together.
+const LABEL_BATCH: usize = 4096;
+
+struct Table {
+    path: PathBuf,
+    images: usize,
+    labels: usize,
+    classes: usize,
+}
+
+pub(super) fn open(path: &Path, options: &Options) -> Result<Opened, DataError> {
+    let file = open_file(path)?;
+    let metadata = file.metadata();
+    let images = find_column(metadata, &IMAGES, path)?;
+    let labels = find_column(metadata, &LABELS, path)?;
+    let label_name = metadata.file_metadata().schema_descr().column(labels).name().to_owned();
+    let class_names = class_names(metadata, &label_name);
+
+    let limit = match class_names.len() {
+        0 => MAX_CLASSES,
+        known => known,
+    };
+    let (mut len, mut highest) = (0, 0);
+    for group in 0..file.num_row_groups() {
+        let mut column = Labels::open(&file, group, labels, path)?;
+        loop {
+            let batch = column.next(LABEL_BATCH, len, path)?;
+            if batch.is_empty() {
+                break;
+            }
+            for (row, label) in batch.iter().enumerate() {
+                let index = input::class_index(i128::from(*label), limit, path, Place::Row(len + row))?;
+                highest = highest.max(index);
+            }
+            len += batch.len();
+        }
+    }
+    let classes = match class_names.len() {
+        0 => highest + 1,
+        known => known,
+    };
+    let source = Table { path: path.to_owned(), images, labels, classes };
+    let Some(first) = source.rows()?.next() else {
+        return Err(DataError::Empty { file: path.to_owned(), cure: "take a file with rows".to_owned() });
+    };
+    let form = Form::new(first?.input, options)?;
+    let note = "a parquet file is one split: all of it is read".to_owned();
+    Ok(Opened {
+        len,
+        shape: form.shape(),
+        classes,
+        class_names,
+        eight_bit: true,
+        notes: Vec::from_iter((options.split == Split::Train).then_some(note)),
+        form: Some(form),
+        source: Box::new(source),
+    })
+}
+
+impl Source for Table {
+    fn rows(&self) -> Result<Rows, DataError> {
+        let file = open_file(&self.path)?;
+        let mut rows = TableRows {
+            groups: 0..file.num_row_groups(),
+            file,
+            path: self.path.clone(),
+            images: self.images,
+            labels: self.labels,
+            classes: self.classes,
+            group: None,
+            ready: Vec::new().into_iter(),
+            row: 0,
+        };
+        Ok(Box::new(std::iter::from_fn(move || rows.next().transpose())))
+    }
+
+    fn fingerprint(&self) -> Result<Vec<FileDigest>, DataError> {
+        fingerprint::digests([&self.path])
+    }
+}
+
+struct TableRows {
+    file: SerializedFileReader<File>,
+    path: PathBuf,
+    images: usize,
+    labels: usize,
+    classes: usize,
+    groups: std::ops::Range<usize>,
+    /// The columns of the row group being read.
+    group: Option<(ColumnReaderImpl<ByteArrayType>, Labels)>,
+    ready: std::vec::IntoIter<(ByteArray, i64)>,
+    /// Rows handed out.
+    row: usize,
+}
+
+impl TableRows {
+    fn next(&mut self) -> Result<Option<Row>, DataError> {
+        loop {
+            if let Some((image, label)) = self.ready.next() {
+                let place = Place::Row(self.row);
+                let label = input::class_index(label.into(), self.classes, &self.path, place)?;
+                let input = Raw::Encoded(image.data().to_vec(), self.path.clone(), self.row);
+                self.row += 1;
+                return Ok(Some(Row { input, label }));
+            }
+            if let Some((images, labels)) = &mut self.group {
+                let images = read(images, BATCH, self.row, &self.path)?;
+                let labels = labels.next(BATCH, self.row, &self.path)?;
+                if images.len() != labels.len() {
+                    return Err(DataError::malformed(
+                        &self.path,
+                        Place::Row(self.row + images.len().min(labels.len())),
+                        "the columns of images and labels end at different rows",
+                        "write the file again",
+                    ));
+                }
+                if images.is_empty() {
+                    self.group = None;
+                }
+                self.ready = images.into_iter().zip(labels).collect::<Vec<_>>().into_iter();
+                continue;
+            }
+            let Some(group) = self.groups.next() else {
+                return Ok(None);
+            };
+            let images = column(&self.file, group, self.images, &self.path)?;
+            let ColumnReader::ByteArrayColumnReader(images) = images else {
+                return Err(wrong_type(&self.path, "images", "binary"));
+            };
+            let labels = Labels::open(&self.file, group, self.labels, &self.path)?;
+            self.group = Some((images, labels));
+        }
+    }
+}
+
+/// A column of labels in one row group.
+enum Labels {
+    Short(ColumnReaderImpl<Int32Type>),
+    Long(ColumnReaderImpl<Int64Type>),
+}
+
+impl Labels {
+    fn open(
+        file: &SerializedFileReader<File>,
+        group: usize,
+        index: usize,
+        path: &Path,
+    ) -> Result<Labels, DataError> {
+        match column(file, group, index, path)? {
+            ColumnReader::Int32ColumnReader(labels) => Ok(Labels::Short(labels)),
+            ColumnReader::Int64ColumnReader(labels) => Ok(Labels::Long(labels)),
+            _ => Err(wrong_type(path, "labels", "integer")),
+        }
+    }
+
+    /// The next labels, `row` being the place of the first.
+    fn next(&mut self, count: usize, row: usize, path: &Path) -> Result<Vec<i64>, DataError> {
+        match self {
+            Labels::Short(labels) => Ok(read(labels, count, row, path)?.into_iter().map(i64::from).collect()),
+            Labels::Long(labels) => read(labels, count, row, path),
+        }
+    }
+}
+
+/// The next values of a column; nothing at its end. `row` is the place of the first.
+fn read<T: DataType>(
+    column: &mut ColumnReaderImpl<T>,
+    count: usize,
+    row: usize,
+    path: &Path,
+) -> Result<Vec<T::T>, DataError> {
+    let (mut values, mut levels) = (Vec::new(), Vec::new());
+    let (records, present, _) =
+        guarded(path, Place::Row(row), || column.read_records(count, Some(&mut levels), None, &mut values))?;
+    if present != records {
+        let highest = levels.iter().max().copied();
+        let null = levels.iter().position(|level| Some(*level) != highest).unwrap_or(0);
+        return Err(DataError::malformed(
+            path,
+            Place::Row(row + null),
+            "the image or the label is null",
+            "leave such rows out when writing the file",
+        ));
+    }
+    Ok(values)
+}
+
+fn open_file(path: &Path) -> Result<SerializedFileReader<File>, DataError> {
+    let (file, _) = input::open_file(path)?;
+    guarded(path, Place::Whole, || SerializedFileReader::new(file))
+}
+
+fn column(
+    file: &SerializedFileReader<File>,
+    group: usize,
+    index: usize,
+    path: &Path,
+) -> Result<ColumnReader, DataError> {
+    guarded(path, Place::Whole, || file.get_row_group(group)?.get_column_reader(index))
+}
+
+/// Calls the `parquet` crate, which on some damaged files panics (version 60.1: negative lengths
+/// in the metadata, a dictionary that is not there, integers cut short) instead of returning an
+/// error. What the call worked on must not be used after an error; every error ends the stream.
+fn guarded<T>(
+    path: &Path,
+    place: Place,
+    call: impl FnOnce() -> parquet::errors::Result<T>,
+) -> Result<T, DataError> {
+    let problem = match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the metadata or the pages contradict each other".to_owned(),
+    };
+    let cure = "fetch or write the file again (packed with snappy, zstd, gzip, or not at all)";
+    Err(DataError::malformed(path, place, problem, cure))
+}
+
+fn wrong_type(path: &Path, what: &str, wanted: &str) -> DataError {
+    let problem = format!("the column of {what} is not of {wanted} type");
+    let cure = "write it as the `datasets` library does, with the features Image and ClassLabel";
+    DataError::unsupported(path, Place::Whole, problem, cure)
+}
+
+/// The leaf column with the first of the names that there is.
+fn find_column(metadata: &ParquetMetaData, names: &[&str], path: &Path) -> Result<usize, DataError> {
+    let columns = metadata.file_metadata().schema_descr().columns();
+    let index = names
+        .iter()
+        .find_map(|name| columns.iter().position(|c| c.path().string() == *name))
+        .ok_or_else(|| {
+            let found: Vec<String> = columns.iter().take(100).map(|column| column.path().string()).collect();
+            DataError::Missing {
+                directory: path.to_owned(),
+                what: "a column".to_owned(),
+                tried: names.iter().map(|name| name.to_string()).collect(),
+                cure: format!("the columns are {}; rename one", found.join(", ")),
+            }
+        })?;
+    if columns[index].max_rep_level() > 0 {
+        let problem = format!("the column `{}` holds lists", columns[index].path().string());
+        let cure = "write one image and one label a row";
+        return Err(DataError::unsupported(path, Place::Whole, problem, cure));
+    }
+    Ok(index)
+}
+
+/// The names in the `ClassLabel` feature of a column, if the file tells them.
+fn class_names(metadata: &ParquetMetaData, label: &str) -> Vec<String> {
+    let entries = metadata.file_metadata().key_value_metadata();
+    let names = || {
+        let entry = entries?.iter().find(|entry| entry.key == "huggingface")?;
+        let json: serde_json::Value = serde_json::from_str(entry.value.as_ref()?).ok()?;
+        let names = json["info"]["features"][label]["names"].as_array()?;
+        names.iter().map(|name| name.as_str().map(String::from)).collect::<Option<Vec<_>>>()
+    };
+    names().unwrap_or_default()
+}

@@ -1,0 +1,104 @@
+//! Damaged files of every format: an error or valid samples, never a panic.
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+use super::*;
+
+/// Reads a data set whose files are damaged.
+fn survive(kind: &str, path: &Path, what: &str) {
+    println!("{what}");
+    let options = Options { resize: Some((6, 8)), ..Options::default() };
+    let Ok(data) = open(kind, path, &options) else { return };
+    let values: usize = data.shape().iter().product();
+    let Ok(samples) = data.samples() else { return };
+    for sample in samples {
+        let Ok(sample) = sample else { return };
+        assert_eq!(sample.input.len(), values);
+        assert!(sample.label < data.classes() && sample.index < data.len());
+        assert!(sample.input.iter().all(|v| v.is_finite()));
+    }
+}
+
+/// Cuts one file of a data set short at up to 40 places and changes bytes 150 times.
+fn damage(kind: &str, root: &Path, path: &Path, damaged: &str) {
+    let file = root.join(damaged);
+    let whole = fs::read(&file).unwrap();
+    let mut rng = SmallRng::seed_from_u64(1927);
+    for cut in (0..whole.len()).step_by(whole.len().div_ceil(40)) {
+        fs::write(&file, &whole[..cut]).unwrap();
+        survive(kind, path, &format!("{kind}: {damaged} cut at {cut}"));
+    }
+    for round in 0..150 {
+        let mut bytes = whole.clone();
+        for _ in 0..rng.random_range(1..4) {
+            let at = rng.random_range(0..bytes.len());
+            bytes[at] = rng.random();
+        }
+        fs::write(&file, &bytes).unwrap();
+        survive(kind, path, &format!("{kind}: {damaged} changed, round {round}"));
+    }
+    fs::write(&file, &whole).unwrap();
+}
+
+fn bytes(name: &str) -> Vec<u8> {
+    fs::read(fixture(name)).unwrap()
+}
+
+#[test]
+fn idx() {
+    let files = directory(&small_mnist());
+    for name in ["t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"] {
+        damage("mnist", files.path(), files.path(), name);
+        let plain = name.trim_end_matches(".gz");
+        let shape: &[u32] = if name.contains("images") { &[3, 2, 3] } else { &[3] };
+        fs::remove_file(files.path().join(name)).unwrap();
+        let data = Vec::from_iter(0..shape.iter().product::<u32>() as u8);
+        fs::write(files.path().join(plain), super::idx(shape, &data)).unwrap();
+        damage("mnist", files.path(), files.path(), plain);
+    }
+}
+
+#[test]
+fn cifar() {
+    let files = directory(&[("test_batch.bin", vec![3; 2 * 3073])]);
+    damage("cifar10", files.path(), files.path(), "test_batch.bin");
+}
+
+#[test]
+fn numpy() {
+    for name in ["plain.npz", "splits.npz"] {
+        let files = directory(&[(name, bytes(name))]);
+        damage("npz", files.path(), &files.path().join(name), name);
+    }
+    let files =
+        directory(&[("x.npy", bytes("double_fortran.npy")), ("y.npy", bytes("labels_big_endian.npy"))]);
+    let path = files.path().display().to_string();
+    for name in ["x.npy", "y.npy"] {
+        damage("npz", files.path(), Path::new(&format!("{path}/x.npy,{path}/y.npy")), name);
+    }
+}
+
+#[test]
+fn images() {
+    for name in ["photo.png", "photo.jpg", "photo.webp", "photo_16x16.bmp"] {
+        let inside = format!("a/{name}");
+        let files = directory(&[(&inside, bytes(name))]);
+        damage("folder", files.path(), files.path(), &inside);
+    }
+}
+
+#[test]
+fn table() {
+    let table = "file,label\nphoto.png,3\n\"photo.png\",10\n".as_bytes().to_vec();
+    let files = directory(&[("labels.csv", table), ("photo.png", bytes("photo.png"))]);
+    damage("folder", files.path(), files.path(), "labels.csv");
+}
+
+#[test]
+fn parquet() {
+    for name in ["hub.parquet", "binary_zstd.parquet", "binary_gzip.parquet"] {
+        let files = directory(&[(name, bytes(name))]);
+        damage("parquet", files.path(), &files.path().join(name), name);
+    }
+}

@@ -1,0 +1,151 @@
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use kennard_graph::Loss;
+use kennard_runtime::{Input, Session, Threads};
+
+use super::Engine;
+use crate::Result;
+
+/// What can be asked about a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Program {
+    /// The logits.
+    Logits,
+    /// The logits of the model as it was given, without any simplification: the last word on
+    /// whether a point is misclassified.
+    Untouched,
+    /// The logits, a loss, and its gradient with respect to the input.
+    Gradient(Loss),
+}
+
+/// What is asked of one program about `n` points of one sample.
+#[derive(Clone, Debug)]
+pub(crate) struct Query {
+    pub program: Program,
+    /// `n × d`, row-major.
+    pub points: Vec<f32>,
+    pub label: usize,
+    pub target: usize,
+    /// Who asks: the index that the cost is booked under.
+    pub account: usize,
+}
+
+/// The answer about `n` points: row-major, empty where the program does not compute it.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// `n × K`.
+    pub logits: Vec<f32>,
+    /// `n`.
+    pub loss: Vec<f32>,
+    /// `n × d`.
+    pub gradient: Vec<f32>,
+}
+
+/// One worker's sessions and buffers.
+pub(crate) struct Evaluator<'e> {
+    engine: &'e Engine,
+    threads: Threads,
+    sessions: HashMap<Program, Loaded>,
+}
+
+struct Loaded {
+    session: Session,
+    points: Vec<f32>,
+    labels: Vec<i64>,
+    targets: Vec<i64>,
+    outputs: Vec<Vec<f32>>,
+}
+
+/// A row of a micro-batch: which query it comes from, and which point of it.
+pub(crate) struct Row<'q> {
+    pub query: &'q Query,
+    pub point: usize,
+}
+
+impl<'e> Evaluator<'e> {
+    /// Lends `work` an evaluator where its sessions run fastest.
+    pub fn lend<R: Send>(engine: &'e Engine, work: impl FnOnce(Evaluator<'e>) -> R + Send) -> R {
+        let threads = engine.runtime().threads(engine.plan().threads_per_session);
+        let evaluator = Evaluator { engine, threads: threads.clone(), sessions: HashMap::new() };
+        threads.enter(|| work(evaluator))
+    }
+
+    pub fn micro_batch(&self) -> usize {
+        self.engine.plan().micro_batch
+    }
+
+    pub fn dimension(&self) -> usize {
+        self.engine.classifier().dimension()
+    }
+
+    pub fn classes(&self) -> usize {
+        self.engine.classifier().classes()
+    }
+
+    /// Runs one micro-batch of at most `micro_batch` rows of one program. `receive` gets each row's
+    /// logits, loss and gradient, in order. Returns the time the session took.
+    pub fn run(
+        &mut self,
+        program: Program,
+        rows: &[Row],
+        mut receive: impl FnMut(usize, &[f32], &[f32], &[f32]),
+    ) -> Result<Duration> {
+        let d = self.dimension();
+        let k = self.classes();
+        let batch = self.micro_batch();
+        if !self.sessions.contains_key(&program) {
+            let session = self.engine.compile(program, &self.threads)?;
+            let (points, labels) = (vec![0.0; batch * d], vec![0; batch]);
+            let loaded = Loaded { session, points, targets: labels.clone(), labels, outputs: Vec::new() };
+            self.sessions.insert(program, loaded);
+        }
+        let Some(loaded) = self.sessions.get_mut(&program) else { unreachable!("inserted above") };
+        for (slot, row) in rows.iter().enumerate() {
+            let point = &row.query.points[row.point * d..(row.point + 1) * d];
+            loaded.points[slot * d..(slot + 1) * d].copy_from_slice(point);
+            loaded.labels[slot] = row.query.label as i64;
+            loaded.targets[slot] = row.query.target as i64;
+        }
+        let mut inputs = vec![Input::F32(&loaded.points)];
+        if let Program::Gradient(loss) = program {
+            inputs.push(Input::I64(&loaded.labels));
+            if loss.is_targeted() {
+                inputs.push(Input::I64(&loaded.targets));
+            }
+        }
+        let start = Instant::now();
+        loaded.session.run(&inputs, &mut loaded.outputs)?;
+        let took = start.elapsed();
+        let part = |output: usize, width: usize, slot: usize| match loaded.outputs.get(output) {
+            Some(values) => &values[slot * width..(slot + 1) * width],
+            None => &[],
+        };
+        for slot in 0..rows.len() {
+            receive(slot, part(0, k, slot), part(1, 1, slot), part(2, d, slot));
+        }
+        Ok(took)
+    }
+
+    /// Answers one query by itself, in as many micro-batches as it needs.
+    pub fn evaluate(&mut self, query: &Query) -> Result<Answer> {
+        let n = query.points.len() / self.dimension();
+        let mut answer = Answer::default();
+        let mut point = 0;
+        while point < n {
+            let rows: Vec<Row> =
+                (point..n).take(self.micro_batch()).map(|point| Row { query, point }).collect();
+            self.run(query.program, &rows, |_, logits, loss, gradient| answer.push(logits, loss, gradient))?;
+            point += rows.len();
+        }
+        Ok(answer)
+    }
+}
+
+impl Answer {
+    pub(crate) fn push(&mut self, logits: &[f32], loss: &[f32], gradient: &[f32]) {
+        self.logits.extend_from_slice(logits);
+        self.loss.extend_from_slice(loss);
+        self.gradient.extend_from_slice(gradient);
+    }
+}

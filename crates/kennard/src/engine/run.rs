@@ -1,0 +1,230 @@
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::evaluator::{Answer, Query, Row};
+use super::{Engine, Evaluator, Oracle, Program};
+use crate::data::Sample;
+use crate::{Error, Result};
+
+/// The work on one sample: it asks its oracle and ends with a result.
+pub type Task<'t, R> = Pin<Box<dyn Future<Output = Result<R>> + 't>>;
+
+/// Tasks in flight per row of a micro-batch: with three, one kind of query fills a batch even
+/// when some tasks ask for another.
+const TASKS_PER_ROW: usize = 3;
+
+/// What the queries booked under one account cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// Points evaluated without their gradient.
+    pub forwards: u64,
+    /// Points evaluated with their gradient (a forward and a backward pass each).
+    pub backwards: u64,
+    /// Time of the sessions, summed over the workers.
+    pub time: Duration,
+}
+
+impl std::ops::AddAssign for Cost {
+    fn add_assign(&mut self, other: Cost) {
+        self.forwards += other.forwards;
+        self.backwards += other.backwards;
+        self.time += other.time;
+    }
+}
+
+impl Engine {
+    /// Runs a task per sample and hands the results to `each` in the order of the samples. Stops
+    /// early when `stop` is set: what was finished in order has been handed over by then. Returns
+    /// the cost of each account.
+    ///
+    /// # Errors
+    /// The first that a sample, a task, a session or `each` returned.
+    pub fn run<'t, R: Send>(
+        &self,
+        samples: impl Iterator<Item = Result<Sample>> + Send,
+        task: impl Fn(Oracle, Sample) -> Task<'t, R> + Sync,
+        stop: &AtomicBool,
+        mut each: impl FnMut(R) -> Result<()>,
+    ) -> Result<BTreeMap<usize, Cost>> {
+        let source = Mutex::new(samples.enumerate());
+        let next = || {
+            if stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            let mut source = source.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            source.next()
+        };
+        let (results, received) = mpsc::channel();
+        let failed = AtomicBool::new(false);
+        let mut outcome = Ok(());
+        let mut costs = BTreeMap::new();
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.plan().sessions)
+                .map(|_| {
+                    let (results, next, task, failed) = (results.clone(), &next, &task, &failed);
+                    scope.spawn(move || {
+                        let halt = || stop.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed);
+                        Evaluator::lend(self, |evaluator| {
+                            let mut worker = Worker { evaluator, costs: BTreeMap::new() };
+                            if let Err(error) = worker.work(next, task, &halt, &results) {
+                                failed.store(true, Ordering::Relaxed);
+                                let _ = results.send((0, Err(error)));
+                            }
+                            worker.costs
+                        })
+                    })
+                })
+                .collect();
+            drop(results);
+            let mut early = BTreeMap::new();
+            let mut expected = 0;
+            for (number, result) in received {
+                if outcome.is_err() {
+                    continue;
+                }
+                match result {
+                    Ok(result) => drop(early.insert(number, result)),
+                    Err(error) => outcome = Err(error),
+                }
+                while outcome.is_ok()
+                    && let Some(result) = early.remove(&expected)
+                {
+                    expected += 1;
+                    outcome = each(result);
+                }
+                if outcome.is_err() {
+                    failed.store(true, Ordering::Relaxed);
+                }
+            }
+            for worker in workers {
+                let Ok(spent) = worker.join() else {
+                    std::panic::resume_unwind(Box::new("a worker panicked"))
+                };
+                for (account, cost) in spent {
+                    *costs.entry(account).or_insert_with(Cost::default) += cost;
+                }
+            }
+        });
+        outcome.map(|()| costs)
+    }
+}
+
+struct Worker<'e> {
+    evaluator: Evaluator<'e>,
+    costs: BTreeMap<usize, Cost>,
+}
+
+/// A task in flight, with what it asks.
+struct Flight<'t, R> {
+    number: usize,
+    oracle: Oracle,
+    task: Task<'t, R>,
+    query: Query,
+    answer: Answer,
+    /// Points of the query, and how many of them are answered.
+    points: usize,
+    done: usize,
+}
+
+type Results<R> = mpsc::Sender<(usize, Result<R>)>;
+
+impl<'e> Worker<'e> {
+    fn work<'t, R>(
+        &mut self,
+        next: &impl Fn() -> Option<(usize, Result<Sample>)>,
+        task: &impl Fn(Oracle, Sample) -> Task<'t, R>,
+        halt: &impl Fn() -> bool,
+        results: &Results<R>,
+    ) -> Result<()> {
+        let room = TASKS_PER_ROW * self.evaluator.micro_batch();
+        let mut flights: Vec<Flight<'t, R>> = Vec::new();
+        while !halt() {
+            while flights.len() < room
+                && let Some((number, sample)) = next()
+            {
+                let oracle = Oracle::default();
+                let task = task(oracle.clone(), sample?);
+                flights.extend(self.advance(number, oracle, task, results)?);
+            }
+            if flights.is_empty() {
+                break;
+            }
+            let program = fullest(&flights);
+            self.fill(program, &mut flights)?;
+            let (answered, waiting): (Vec<_>, Vec<_>) = flights.into_iter().partition(|f| f.done == f.points);
+            flights = waiting;
+            for flight in answered {
+                flight.oracle.answer(flight.answer);
+                flights.extend(self.advance(flight.number, flight.oracle, flight.task, results)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Polls a task: it ends, or is in flight with its next query.
+    fn advance<'t, R>(
+        &self,
+        number: usize,
+        oracle: Oracle,
+        mut task: Task<'t, R>,
+        results: &Results<R>,
+    ) -> Result<Option<Flight<'t, R>>> {
+        match task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => {
+                // Nobody listens any more once the run has failed elsewhere.
+                let _ = results.send((number, Ok(result?)));
+                Ok(None)
+            }
+            Poll::Pending => {
+                let query = oracle.take().ok_or(Error::IdleTask)?;
+                let points = query.points.len() / self.evaluator.dimension();
+                Ok(Some(Flight { number, oracle, task, query, answer: Answer::default(), points, done: 0 }))
+            }
+        }
+    }
+
+    /// Fills one micro-batch with the queries for `program`, oldest first, and runs it.
+    fn fill<R>(&mut self, program: Program, flights: &mut [Flight<'_, R>]) -> Result<()> {
+        let mut rows = Vec::new();
+        let mut owners = Vec::new();
+        for (owner, flight) in flights.iter().enumerate().filter(|(_, f)| f.query.program == program) {
+            let room = self.evaluator.micro_batch() - rows.len();
+            for point in (flight.done..flight.points).take(room) {
+                rows.push(Row { query: &flight.query, point });
+                owners.push(owner);
+            }
+        }
+        let mut answers: Vec<Answer> = flights.iter().map(|_| Answer::default()).collect();
+        let time = self.evaluator.run(program, &rows, |row, logits, loss, gradient| {
+            answers[owners[row]].push(logits, loss, gradient);
+        })?;
+        let share = time / owners.len().max(1) as u32;
+        drop(rows);
+        for (flight, part) in flights.iter_mut().zip(answers) {
+            let n = part.logits.len() / self.evaluator.classes();
+            flight.answer.push(&part.logits, &part.loss, &part.gradient);
+            flight.done += n;
+            let cost = self.costs.entry(flight.query.account).or_default();
+            cost.time += share * n as u32;
+            match program {
+                Program::Gradient(_) => cost.backwards += n as u64,
+                Program::Logits | Program::Untouched => cost.forwards += n as u64,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The program that most points wait for.
+fn fullest<R>(flights: &[Flight<'_, R>]) -> Program {
+    let mut waiting: BTreeMap<Program, usize> = BTreeMap::new();
+    for flight in flights {
+        *waiting.entry(flight.query.program).or_default() += flight.points - flight.done;
+    }
+    waiting.into_iter().max_by_key(|(_, points)| *points).map_or(Program::Logits, |(program, _)| program)
+}

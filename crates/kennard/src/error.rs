@@ -1,0 +1,50 @@
+use std::path::PathBuf;
+
+use kennard_graph::GraphError;
+use kennard_runtime::RuntimeError;
+
+use crate::data::DataError;
+
+/// The result of this crate's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong in an audit. Every message says what, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model is broken, or cannot be transformed as needed.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The model cannot be run.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The data cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The threat model makes no sense.
+    #[error("{0}")]
+    Threat(String),
+    /// Model and data do not belong together.
+    #[error("{0}")]
+    Mismatch(String),
+    /// The model's weights or answers are not numbers.
+    #[error("{0}")]
+    NotANumber(String),
+    /// A file of results could not be written.
+    #[error("{path}: {message}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What happened and what to do.
+        message: String,
+    },
+    /// Figures could not be written as JSON.
+    #[error("the summary cannot be written: {0}")]
+    Summary(String),
+    /// A packet could not be measured.
+    #[error("{0}")]
+    Packet(String),
+    /// A task waits without having asked for anything: an attack awaited something else than its subject.
+    #[error("an attack waits for something that is not an answer from its subject; await only its methods")]
+    IdleTask,
+}

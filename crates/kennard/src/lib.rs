@@ -1,0 +1,17 @@
+//! Accuracy, robustness, and the uncertainty relation between them, for any ONNX classifier.
+
+pub mod attack;
+pub mod audit;
+mod classifier;
+pub mod data;
+pub mod engine;
+mod error;
+pub mod stats;
+mod threat;
+pub mod uncertainty;
+
+pub use classifier::{Classifier, Preprocessing};
+pub use error::{Error, Result};
+pub use kennard_graph::Graph;
+pub use kennard_runtime::{Choice as RuntimeChoice, Runtime};
+pub use threat::{Norm, ThreatModel, parse_number};

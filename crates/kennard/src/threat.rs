@@ -1,0 +1,239 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// How the size of a perturbation `δ` is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Norm {
+    /// `max_i |δ_i|`.
+    Linf,
+    /// `√Σ δ_i²`.
+    L2,
+    /// `Σ |δ_i|`.
+    L1,
+}
+
+impl Norm {
+    /// The norm of `b − a`, in double precision.
+    pub fn distance(self, a: &[f32], b: &[f32]) -> f64 {
+        let differences = a.iter().zip(b).map(|(&a, &b)| (f64::from(b) - f64::from(a)).abs());
+        match self {
+            Norm::Linf => differences.fold(0.0, f64::max),
+            Norm::L2 => differences.map(|d| d * d).sum::<f64>().sqrt(),
+            Norm::L1 => differences.sum(),
+        }
+    }
+
+    /// The norm of a vector of `d` ones.
+    fn of_ones(self, d: usize) -> f64 {
+        match self {
+            Norm::Linf => 1.0,
+            Norm::L2 => (d as f64).sqrt(),
+            Norm::L1 => d as f64,
+        }
+    }
+}
+
+impl FromStr for Norm {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Norm> {
+        match text.to_ascii_lowercase().as_str() {
+            "linf" | "inf" => Ok(Norm::Linf),
+            "l2" | "2" => Ok(Norm::L2),
+            "l1" | "1" => Ok(Norm::L1),
+            _ => Err(Error::Threat(format!("the norm `{text}` is unknown; known are linf, l2 and l1"))),
+        }
+    }
+}
+
+impl fmt::Display for Norm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Norm::Linf => "linf",
+            Norm::L2 => "l2",
+            Norm::L1 => "l1",
+        })
+    }
+}
+
+/// What an attacker may do: move an input by at most `eps` in `norm`, inside the input's bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThreatModel {
+    /// The norm of the perturbation.
+    pub norm: Norm,
+    /// Its largest size, in input units.
+    pub eps: f64,
+    /// The smallest and the largest value an input element may have.
+    pub bounds: [f32; 2],
+}
+
+impl ThreatModel {
+    /// A threat model in the input range `[0, 1]`.
+    ///
+    /// # Errors
+    /// See [`ThreatModel::within`].
+    pub fn new(norm: Norm, eps: f64) -> Result<ThreatModel> {
+        ThreatModel::within(norm, eps, [0.0, 1.0])
+    }
+
+    /// A threat model.
+    ///
+    /// # Errors
+    /// When the bounds are no range, or epsilon is negative, no number, or (for linf) larger than
+    /// the range.
+    pub fn within(norm: Norm, eps: f64, bounds: [f32; 2]) -> Result<ThreatModel> {
+        let [lo, hi] = bounds;
+        let range = f64::from(hi) - f64::from(lo);
+        if !(range > 0.0 && range.is_finite()) {
+            return Err(Error::Threat(format!(
+                "the bounds {lo}, {hi} are no range; give the smaller number first"
+            )));
+        }
+        if !(eps >= 0.0 && eps.is_finite()) {
+            return Err(Error::Threat(format!("epsilon is {eps}; it must be zero or a positive number")));
+        }
+        if norm == Norm::Linf && eps > range {
+            return Err(Error::Threat(format!(
+                "epsilon {eps} is larger than the input range {lo} to {hi}: any input could become any other. \
+                 If it is meant on the scale 0 to 255, write {eps}/255"
+            )));
+        }
+        Ok(ThreatModel { norm, eps, bounds })
+    }
+
+    /// Brings `x` to the nearest allowed point around `origin` (linf), or to one (l2, l1: into the
+    /// ball first, then clipped to the bounds, which cannot leave the ball as `origin` is in bounds).
+    pub fn project(&self, origin: &[f32], x: &mut [f32]) {
+        let [lo, hi] = self.bounds;
+        match self.norm {
+            Norm::Linf => {
+                let eps = self.eps as f32;
+                for (x, &o) in x.iter_mut().zip(origin) {
+                    *x = x.clamp(o - eps, o + eps).clamp(lo, hi);
+                }
+                return;
+            }
+            Norm::L2 => {
+                let norm = self.norm.distance(origin, x);
+                if norm > self.eps {
+                    let factor = self.eps / norm;
+                    for (x, &o) in x.iter_mut().zip(origin) {
+                        *x = (f64::from(o) + factor * (f64::from(*x) - f64::from(o))) as f32;
+                    }
+                }
+            }
+            Norm::L1 => {
+                if self.norm.distance(origin, x) > self.eps {
+                    let threshold = simplex_threshold(origin, x, self.eps);
+                    for (x, &o) in x.iter_mut().zip(origin) {
+                        let delta = f64::from(*x) - f64::from(o);
+                        let shrunk = delta.signum() * (delta.abs() - threshold).max(0.0);
+                        *x = (f64::from(o) + shrunk) as f32;
+                    }
+                }
+            }
+        }
+        for x in x {
+            *x = x.clamp(lo, hi);
+        }
+    }
+
+    /// Whether `x` is allowed around `origin`: each element within the bounds, and the norm of the
+    /// difference at most epsilon, up to one unit in the last place of single precision per element.
+    pub fn admits(&self, origin: &[f32], x: &[f32]) -> bool {
+        let [lo, hi] = self.bounds;
+        let ulp = f64::from(f32::EPSILON) * f64::from(lo.abs().max(hi.abs()));
+        x.iter().all(|x| (lo..=hi).contains(x))
+            && self.norm.distance(origin, x) <= self.eps + ulp * self.norm.of_ones(x.len())
+    }
+}
+
+/// The soft threshold `θ` with `Σ max(|δ_i| − θ, 0) = eps` that projects onto the l1 ball
+/// (Duchi et al. 2008, fig. 1).
+fn simplex_threshold(origin: &[f32], x: &[f32], eps: f64) -> f64 {
+    let mut sizes: Vec<f64> =
+        origin.iter().zip(x).map(|(&o, &x)| (f64::from(x) - f64::from(o)).abs()).collect();
+    sizes.sort_unstable_by(|a, b| b.total_cmp(a));
+    let mut sum = 0.0;
+    let mut threshold = 0.0;
+    for (i, size) in sizes.iter().enumerate() {
+        sum += size;
+        let candidate = (sum - eps) / (i + 1) as f64;
+        if *size <= candidate {
+            break;
+        }
+        threshold = candidate;
+    }
+    threshold
+}
+
+/// A number as people write it: `0.1`, or a fraction like `8/255`.
+///
+/// # Errors
+/// When it is neither.
+pub fn parse_number(text: &str) -> Result<f64> {
+    let error = || Error::Threat(format!("`{text}` is no number; write 0.03 or 8/255"));
+    let number = |part: &str| part.trim().parse::<f64>().map_err(|_| error());
+    let value = match text.split_once('/') {
+        Some((top, bottom)) => number(top)? / number(bottom)?,
+        None => number(text)?,
+    };
+    if value.is_finite() { Ok(value) } else { Err(error()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fractions_and_decimals_are_numbers() {
+        assert_eq!(parse_number("8/255").unwrap(), 8.0 / 255.0);
+        assert_eq!(parse_number(" 0.3 ").unwrap(), 0.3);
+        assert!(parse_number("8/0").is_err());
+        assert!(parse_number("eight").is_err());
+    }
+
+    #[test]
+    fn impossible_threat_models_are_refused() {
+        assert!(ThreatModel::new(Norm::Linf, -0.1).is_err());
+        assert!(ThreatModel::new(Norm::Linf, 8.0).is_err());
+        assert!(ThreatModel::new(Norm::L2, 8.0).is_ok());
+        assert!(ThreatModel::new(Norm::L2, f64::NAN).is_err());
+        assert!(ThreatModel::within(Norm::L2, 1.0, [1.0, 0.0]).is_err());
+    }
+
+    /// Euclidean projection onto the l1 ball: the point nearest to (3, 1) with |x|+|y| ≤ 2 is (2, 0);
+    /// to (2, 1.5) it is (1.25, 0.75).
+    #[test]
+    fn l1_projection_is_the_nearest_point() {
+        let threat = ThreatModel::within(Norm::L1, 2.0, [-10.0, 10.0]).unwrap();
+        let mut x = [3.0, 1.0];
+        threat.project(&[0.0, 0.0], &mut x);
+        assert_eq!(x, [2.0, 0.0]);
+        let mut x = [2.0, -1.5];
+        threat.project(&[0.0, 0.0], &mut x);
+        assert_eq!(x, [1.25, -0.75]);
+    }
+
+    #[test]
+    fn projections_are_allowed_and_leave_allowed_points_alone() {
+        let origin: Vec<f32> = (0..50).map(|i| (i as f32 * 0.37) % 1.0).collect();
+        let far: Vec<f32> = (0..50).map(|i| (i as f32 * 1.7).sin() * 3.0).collect();
+        for norm in [Norm::Linf, Norm::L2, Norm::L1] {
+            let threat = ThreatModel::new(norm, 0.25).unwrap();
+            let mut x = far.clone();
+            assert!(!threat.admits(&origin, &x));
+            threat.project(&origin, &mut x);
+            assert!(threat.admits(&origin, &x), "{norm}");
+            let once = x.clone();
+            threat.project(&origin, &mut x);
+            let moved = Norm::Linf.distance(&once, &x);
+            assert!(moved < 1e-6, "{norm}: a second projection moves by {moved}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The packet under a Gaussian window, by importance sampling.
+
+use super::LogOdds;
+use super::moments::{GROUPS, Moments};
+use super::packet::Packet;
+use super::sampler::Sampler;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+/// The packet `ψ(x) ∝ l(x) √N(x; x₀, s² I)` around a point.
+///
+/// Sampled from the window and, mostly, from the window displaced to where the packet is, with
+/// weights `l² N(x; x₀, s² I)` over the density of that mixture. Samples of the window alone
+/// would keep an effective fraction `exp(−drift²)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GaussianPacket {
+    /// The window's width `s`, in input units.
+    pub scale: f64,
+    /// Weighted samples per centre. Another 128 points find the displacement.
+    pub samples: usize,
+    pub seed: u64,
+}
+
+/// Why a packet could not be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum MeasureError<E> {
+    #[error("the packet's scale is {0}; it must be positive and finite")]
+    Scale(f64),
+    #[error("{0} samples are too few for intervals; take at least {GROUPS}")]
+    Samples(usize),
+    #[error("the centre has no coordinates; give a point of the model's input size")]
+    NoCoordinates,
+    #[error("coordinate {coordinate} of the centre is {value}; every coordinate must be finite")]
+    Centre { coordinate: usize, value: f32 },
+    #[error("the model could not be evaluated")]
+    Oracle(#[source] E),
+    #[error(
+        "the log-odds loss near the centre is {0}; the model leaves its range of finite numbers \
+         within the packet, take a smaller scale"
+    )]
+    LogOdds(f32),
+    #[error(
+        "the gradient near the centre is {value} in coordinate {coordinate}; the model leaves its \
+         range of finite numbers within the packet, take a smaller scale"
+    )]
+    Gradient { coordinate: usize, value: f32 },
+    #[error(
+        "the loss is exactly zero at every sample, so there is no packet; check that the model has \
+         more than one class and its logits are finite"
+    )]
+    NoWeight,
+}
+
+impl GaussianPacket {
+    /// Measures the packet of `label` around `centre` (d).
+    ///
+    /// The points are a function of the seed, `sample_index`, the scale, and the loss, and sums
+    /// run in their order: the result does not depend on the oracle's batch size, up to the
+    /// oracle's own rounding. Memory is about `1.7 KiB · d` with batches of 64.
+    ///
+    /// # Errors
+    /// When the parameters or the centre make no packet, the oracle fails, or it returns
+    /// log-odds or gradients that are not finite (except `u = −∞`, a loss of zero).
+    pub fn measure<O: LogOdds>(
+        &self,
+        centre: &[f32],
+        label: usize,
+        sample_index: u64,
+        oracle: &mut O,
+    ) -> Result<Packet, MeasureError<O::Error>> {
+        let moments = self.sample(centre, label, sample_index, oracle)?;
+        Ok(Packet::from_moments(self.scale, &moments))
+    }
+
+    /// The weighted sums of the samples; at least one has weight.
+    pub(super) fn sample<O: LogOdds>(
+        &self,
+        centre: &[f32],
+        label: usize,
+        sample_index: u64,
+        oracle: &mut O,
+    ) -> Result<Moments, MeasureError<O::Error>> {
+        self.check(centre)?;
+        let random = self.stream(sample_index);
+        let mut sampler = Sampler { centre, scale: self.scale, label, oracle, random };
+        let proposal = sampler.proposal()?;
+        let mut moments = Moments::new(centre.len());
+        sampler.draw(
+            self.samples,
+            |_, random| proposal.choose(random),
+            |_, sample| {
+                let log_weight = 2.0 * sample.log_loss + proposal.log_ratio(sample.z);
+                moments.push(log_weight, sample.z, sample.h);
+            },
+        )?;
+        if moments.ess() == 0.0 {
+            return Err(MeasureError::NoWeight);
+        }
+        Ok(moments)
+    }
+
+    fn check<E>(&self, centre: &[f32]) -> Result<(), MeasureError<E>> {
+        if !(self.scale > 0.0 && self.scale.is_finite()) {
+            return Err(MeasureError::Scale(self.scale));
+        }
+        if self.samples < GROUPS {
+            return Err(MeasureError::Samples(self.samples));
+        }
+        if centre.is_empty() {
+            return Err(MeasureError::NoCoordinates);
+        }
+        match centre.iter().position(|value| !value.is_finite()) {
+            Some(coordinate) => Err(MeasureError::Centre { coordinate, value: centre[coordinate] }),
+            None => Ok(()),
+        }
+    }
+
+    /// The random stream of one sample's packet: its ChaCha key is (seed, sample index, the
+    /// packet's name, scale).
+    fn stream(&self, sample_index: u64) -> ChaCha8Rng {
+        let words = [
+            self.seed.to_le_bytes(),
+            sample_index.to_le_bytes(),
+            *b"gaussian",
+            self.scale.to_bits().to_le_bytes(),
+        ];
+        let mut key = [0; 32];
+        for (bytes, word) in key.chunks_exact_mut(8).zip(words) {
+            bytes.copy_from_slice(&word);
+        }
+        ChaCha8Rng::from_seed(key)
+    }
+}

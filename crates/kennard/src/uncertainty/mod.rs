@@ -1,0 +1,73 @@
+//! Neural packets and their conjugate spreads.
+//!
+//! The loss of a classifier at a labelled point, normalised, is read as a wave function
+//! `ψ ∝ l`; the input `x` and `p̂ = −i∂` are its conjugate pair (Zhang et al., *On the
+//! uncertainty principle of neural networks*, arXiv 2205.01493). The paper's uniform domain
+//! `[lo, hi]^d` has a boundary term and hardly meets the data, so the packet measured here is
+//! windowed by a Gaussian of width `s` around a point `x₀`:
+//!
+//! ```text
+//! ψ(x) ∝ l(x) · √N(x; x₀, s² I)      E, Var, Cov: under the density ψ²
+//! h = ∂ ln l                          the network's share of the log-gradient
+//! g = ∂ ln ψ = h − (x − x₀)/(2s²)     σ_p,i² = Var(g_i)
+//! ```
+//!
+//! `ψ` vanishes at infinity, so partial integration has no boundary term and gives
+//! `E[∂f] = −2 E[f g]` for every smooth `f` (Stein's identity). With `f = 1` and
+//! `f = x_i − ⟨x_i⟩`, and `c_i = Cov(x_i, h_i)`, `v_i = s² Var(h_i)`:
+//!
+//! ```text
+//! ⟨x⟩ − x₀ = 2 s² E[h]
+//! Cov(x_i, g_i) = −½
+//! σ_x,i² = s² (1 + 2 c_i)
+//! σ_p,i² = (v_i + (1 − 2 c_i)/4) / s²
+//! (σ_x,i σ_p,i)² = ¼ − c_i² + (1 + 2 c_i) v_i  ≥ ¼
+//! ```
+//!
+//! The product is at least ½ because `c_i² ≤ Var(x_i) Var(h_i) = (1 + 2 c_i) v_i`. All lines but
+//! the first hold as well for means over coordinates of the variances and covariances. They are
+//! the estimators (the last with `Var(x_i) Var(h_i)` for `(1 + 2 c_i) v_i`): what the window
+//! alone contributes is known and need not be sampled.
+//! The first two lines also test every measurement, see [`Packet::identities_hold`].
+
+mod average;
+mod estimate;
+mod gaussian;
+mod log_loss;
+mod moments;
+mod packet;
+mod sampler;
+#[cfg(test)]
+mod tests;
+
+pub use average::AverageError;
+pub use estimate::Interval;
+pub use gaussian::{GaussianPacket, MeasureError};
+pub use packet::{ESS_FLOOR, FALSE_ALARM, Packet};
+
+/// A classifier as a packet sees it: the log-odds loss of a label and its input gradient.
+pub trait LogOdds {
+    type Error: std::error::Error + 'static;
+
+    /// How many points the oracle likes to get at once. Results do not depend on it.
+    fn batch_size(&self) -> usize;
+
+    /// Evaluates `u = ln((1 − p_y)/p_y) = logsumexp_{j≠y}(z_j) − z_y` and `∂u/∂x`.
+    ///
+    /// The cross-entropy is `l = softplus(u)`; `u` itself keeps its precision where `p_y`
+    /// rounds to 1. `u = −∞` means `l = 0`: the point has no weight.
+    ///
+    /// `points` is n×d, row-major, n at most [`batch_size`](Self::batch_size), `label` is `y`;
+    /// the oracle fills `log_odds` (n) and `gradient` (n×d) entirely. The network is evaluated
+    /// as a function on R^d: points outside the data's range must not be clamped.
+    ///
+    /// # Errors
+    /// Whatever keeps the oracle from evaluating; the measurement stops with it.
+    fn evaluate(
+        &mut self,
+        points: &[f32],
+        label: usize,
+        log_odds: &mut [f32],
+        gradient: &mut [f32],
+    ) -> Result<(), Self::Error>;
+}

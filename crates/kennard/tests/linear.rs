@@ -1,0 +1,120 @@
+//! Attacks against linear classifiers, whose robustness has a closed form: with `w = w_y − w_j`, the
+//! smallest margin in the ball of radius ε is `w·x + b − ε ‖w‖*`, `‖·‖*` the dual norm.
+
+mod common;
+
+use std::sync::LazyLock;
+
+use common::{audit, engine, fashion, rten};
+use kennard::attack::{Attack, Fgsm, Pgd};
+use kennard::data::DataSet;
+use kennard::engine::EngineOptions;
+use kennard::{Graph, Norm, ThreatModel};
+use kennard_graph::{Builder, DType, Dim, Tensor, TensorType};
+
+const D: usize = 784;
+
+/// Two classes, `z_0 = w·x + ½`, `z_1 = −z_0`, so that every image of class 0 or 1 has a margin.
+fn classifier() -> (Graph, Vec<f32>) {
+    let w: Vec<f32> = (0..D).map(|i| ((i * 7919 + 13) % 101) as f32 / 101.0 - 0.5).collect();
+    let rows: Vec<f32> = w.iter().copied().chain(w.iter().map(|v| -v)).collect();
+    let weight = ndarray::ArrayD::from_shape_vec(vec![2, D], rows).unwrap();
+    let bias = ndarray::arr1(&[0.5f32, -0.5]).into_dyn();
+    let image = [Dim::BATCH, Dim::Known(1), Dim::Known(28), Dim::Known(28)];
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, image.to_vec()));
+    let flat = x.apply_with("Flatten", &[("axis", 1i64.into())]);
+    let [weight, bias] = [Tensor::from(weight), Tensor::from(bias)].map(|t| builder.constant(t));
+    let z = builder.op("Gemm", &[Some(flat), Some(weight), Some(bias)], &[("transB", 1i64.into())]);
+    builder.output("logits", z);
+    (builder.finish().unwrap(), w)
+}
+
+/// Images whose labels are what the classifier says, kept in a data set of its own; written once, because
+/// tests run side by side.
+static TWO_CLASSES: LazyLock<DataSet> = LazyLock::new(|| {
+    let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let file = |name: &str| folder.join(format!("{name}-{}.npy", std::process::id()));
+    let samples: Vec<_> = fashion().samples().unwrap().take(60).map(Result::unwrap).collect();
+    let (_, w) = classifier();
+    let score = |x: &[f32]| x.iter().zip(&w).map(|(x, w)| x * w).sum::<f32>() + 0.5;
+    let labels: Vec<i64> = samples.iter().map(|s| i64::from(score(&s.input) < 0.0)).collect();
+    write_npy(
+        &file("x"),
+        "<f4",
+        "(60, 1, 28, 28)",
+        samples.iter().flat_map(|s| &s.input).flat_map(|v| v.to_le_bytes()),
+    );
+    write_npy(&file("y"), "<i8", "(60,)", labels.iter().flat_map(|v| v.to_le_bytes()));
+    common::open(&format!("npz:{},{}", file("x").display(), file("y").display()))
+});
+
+fn write_npy(path: &std::path::Path, dtype: &str, shape: &str, data: impl Iterator<Item = u8>) {
+    let mut header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}");
+    while (header.len() + 11) % 64 != 0 {
+        header.push(' ');
+    }
+    header.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.bytes());
+    bytes.extend(data);
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn dual(norm: Norm, w: &[f32]) -> f64 {
+    let sizes = w.iter().map(|v| f64::from(v.abs()));
+    match norm {
+        Norm::Linf => sizes.sum(),
+        Norm::L2 => sizes.map(|v| v * v).sum::<f64>().sqrt(),
+        Norm::L1 => sizes.fold(0.0, f64::max),
+    }
+}
+
+/// Runs an attack with its whole budget and returns the worst relative shortfall of the decrease of the
+/// margin against the closed form, over all samples.
+fn shortfall(norm: Norm, eps: f64, attack: Box<dyn Attack>) -> f64 {
+    let (model, w) = classifier();
+    let data = &*TWO_CLASSES;
+    let engine = engine(&model, data, rten(), &EngineOptions { threads: Some(1), ..Default::default() });
+    let threat = ThreatModel::within(norm, eps, [-100.0, 100.0]).unwrap();
+    let outcome = audit(&engine, data, threat, vec![attack], 60, true);
+    assert_eq!(outcome.summary.clean.correct, 60);
+    let best = 2.0 * eps * dual(norm, &w);
+    let achieved = |r: &kennard::audit::Record| f64::from(r.margin) - f64::from(r.attacks[0].margin);
+    let worst = outcome.records.iter().map(|r| 1.0 - achieved(r) / best).fold(0.0, f64::max);
+    for record in &outcome.records {
+        assert!(achieved(record) < best * (1.0 + 1e-4), "{norm}: better than the best possible");
+        let left = f64::from(record.margin) - best;
+        if left.abs() > 1.1 * worst * best {
+            assert_eq!(record.attacks[0].broken, left < 0.0, "{norm}: sample {}", record.index);
+        }
+    }
+    worst
+}
+
+#[test]
+fn fgsm_is_optimal_on_a_linear_classifier() {
+    for (norm, eps) in [(Norm::Linf, 0.01), (Norm::L2, 0.2)] {
+        let shortfall = shortfall(norm, eps, Box::new(Fgsm::default()));
+        assert!(shortfall < 1e-3, "{norm}: falls short by {shortfall}");
+    }
+}
+
+#[test]
+fn pgd_reaches_the_optimum_of_a_linear_classifier() {
+    for (norm, eps) in [(Norm::Linf, 0.01), (Norm::L2, 0.2), (Norm::L1, 5.0)] {
+        for targets in [0, 1] {
+            let attack = Pgd { steps: 200, step_size: Some(0.05 * eps), targets, ..Pgd::default() };
+            let shortfall = shortfall(norm, eps, Box::new(attack));
+            assert!(shortfall < 0.01, "{norm}, {targets} targets: falls short by {shortfall}");
+        }
+    }
+}
+
+/// The test above can fail: an attack that goes the wrong way, and one that makes too few steps, do.
+#[test]
+fn weakened_attacks_fall_short() {
+    let too_short = Pgd { steps: 2, step_size: Some(0.0005), random_start: false, ..Pgd::default() };
+    assert!(shortfall(Norm::Linf, 0.01, Box::new(too_short)) > 0.5);
+}

@@ -1,0 +1,63 @@
+//! The keys of `summary.json` are a promise. If this test fails, either mend the change, or raise
+//! `version`, and say so in the changelog.
+
+mod common;
+
+use std::sync::atomic::AtomicBool;
+
+use common::{engine, fashion, fixture, rten};
+use kennard::attack::Fgsm;
+use kennard::audit::{Audit, PacketPlan};
+use kennard::engine::EngineOptions;
+use kennard::{Graph, Norm, ThreatModel};
+use serde_json::Value;
+
+const PROMISED: &str = "\
+attacks.0.backwards attacks.0.forwards attacks.0.interval attacks.0.name attacks.0.robust \
+attacks.0.robust_accuracy attacks.0.seconds clean.accuracy clean.correct clean.interval data.files data.name \
+data.notes data.split model.classes model.file model.input model.parameters model.sha256 packets.0.bound \
+packets.0.centres packets.0.dispersion packets.0.dispersion_interval packets.0.drift packets.0.drift_interval \
+packets.0.enough_samples packets.0.ess packets.0.label packets.0.packet packets.0.product \
+packets.0.product_interval packets.0.samples packets.0.scale packets.0.sigma_p packets.0.sigma_x packets.0.stein \
+packets.0.stein_interval packets.0.valid robust.interval robust.robust robust.robust_accuracy runtime samples \
+seconds seed threat_model.bounds threat_model.eps threat_model.norm version warnings";
+
+#[test]
+fn summary_keeps_its_keys() {
+    let path = fixture("fashion_mlp.onnx");
+    let data = fashion();
+    let engine = engine(&Graph::load(&path).unwrap(), &data, rten(), &EngineOptions::default());
+    let audit = Audit {
+        model: &path,
+        engine: &engine,
+        data: &data,
+        threat: ThreatModel::new(Norm::Linf, 0.1).unwrap(),
+        attacks: vec![Box::new(Fgsm::default())],
+        packets: vec![PacketPlan { scale: 0.1, centres: 1, samples: 100, max_samples: 100 }],
+        samples: Some(30),
+        seed: 0,
+        full: false,
+    };
+    let summary = audit.run(&AtomicBool::new(false), |_| ()).unwrap().summary;
+    let json: Value = serde_json::from_str(&summary.to_json().unwrap()).unwrap();
+    let mut keys = Vec::new();
+    collect(&json, "", &mut keys);
+    keys.sort();
+    assert_eq!(keys.join(" "), PROMISED);
+    assert_eq!(json["version"], 1);
+}
+
+fn collect(value: &Value, path: &str, keys: &mut Vec<String>) {
+    let below = |key: &str| if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| collect(value, &below(key), keys)),
+        Value::Array(items)
+            if items.first().is_some_and(Value::is_object)
+                && !path.ends_with("files")
+                && path != "warnings" =>
+        {
+            collect(&items[0], &below("0"), keys);
+        }
+        _ => keys.push(path.into()),
+    }
+}

@@ -1,0 +1,113 @@
+"""Seconds for PGD-40 over 1 000 MNIST images: torchattacks and foolbox against a Kennard audit.
+
+    python benches/peers/pgd.py --threads 2 --kennard "target/release/kennard audit {model} --data {data} \\
+        --samples 1000 --attack pgd --epsilon 0.1 --step-size 0.01 --steps 40 --threads {threads}"
+
+The network is wong_mnist_eps0.1, the first 1 000 test images, linf, epsilon 0.1, step 0.01, one uniform random
+start, in $KENNARD_SHARED (default ../shared). The two libraries run eager PyTorch at the best of the batch
+sizes 100, 250 and 1000, found beforehand; then all take turns for five rounds and the medians are printed.
+Every library's adversarials are checked to lie within epsilon and [0, 1] and are classified again to give the
+robust accuracy (of the last point). A library's seconds are those of its attack alone; the Kennard command's
+are of the whole process, start and reports included. {model}, {data} (a directory of idx files) and {threads}
+are replaced in it; its robust accuracy, in percent, is the first number after "robust" in what it prints.
+Needs references/requirements.txt.
+"""
+
+import argparse
+import gzip
+import importlib.metadata
+import os
+import re
+import shlex
+import statistics
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import foolbox
+import numpy as np
+import torch
+import torchattacks
+from torch import Tensor
+
+from network import Network
+from pytorch import ROUNDS, find, processor
+
+EPSILON, STEP, STEPS, SAMPLES = 0.1, 0.01, 40, 1000
+
+Attack = Callable[[Tensor, Tensor], Tensor]
+
+
+def load(directory: Path) -> tuple[Tensor, Tensor]:
+    """The first images [n, 1, 28, 28] in [0, 1] and their labels [n]."""
+    images = gzip.decompress((directory / "t10k-images-idx3-ubyte.gz").read_bytes())[16:16 + SAMPLES * 784]
+    labels = gzip.decompress((directory / "t10k-labels-idx1-ubyte.gz").read_bytes())[8:8 + SAMPLES]
+    pixels = np.frombuffer(images, np.uint8).reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
+    return torch.from_numpy(pixels), torch.from_numpy(np.frombuffer(labels, np.uint8).astype(np.int64))
+
+
+def attacks(model: Network) -> dict[str, Attack]:
+    theirs = torchattacks.PGD(model, eps=EPSILON, alpha=STEP, steps=STEPS, random_start=True)
+    wrapped = foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu")
+    linf = foolbox.attacks.LinfPGD(abs_stepsize=STEP, steps=STEPS, random_start=True)
+    return {"torchattacks": theirs, "foolbox": lambda x, y: linf(wrapped, x, y, epsilons=EPSILON)[1]}
+
+
+def timed(attack: Attack, model: Network, x: Tensor, y: Tensor, batch: int) -> tuple[float, float]:
+    """Seconds of the attack and robust accuracy in percent."""
+    start = time.perf_counter()
+    adversarials = torch.cat([attack(a, b) for a, b in zip(x.split(batch), y.split(batch))])
+    seconds = time.perf_counter() - start
+    assert (adversarials - x).abs().max() <= EPSILON + 1e-6 and adversarials.min() >= 0 and adversarials.max() <= 1
+    with torch.inference_mode():
+        return seconds, 100 * (model(adversarials).argmax(1) == y).float().mean().item()
+
+
+def kennard(command: str, replacements: dict[str, str]) -> tuple[float, float]:
+    for name, value in replacements.items():
+        command = command.replace(f"{{{name}}}", shlex.quote(value))
+    start = time.perf_counter()
+    output = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, text=True, check=True).stdout
+    seconds = time.perf_counter() - start
+    found = re.search(r"robust[^\d\n]*([\d.]+)", output, re.IGNORECASE)
+    return seconds, float(found[1]) if found else float("nan")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--kennard", metavar="COMMAND")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("torch", "torchattacks", "foolbox"))
+    print(f"{versions} ({torch.get_num_threads()} threads); {processor()}; load average {os.getloadavg()[0]:.2f}")
+
+    path = find("wong_mnist_eps0.1")
+    data = path.parent.parent / "data/mnist"
+    model, (x, y) = Network(path), load(data)
+    with torch.inference_mode():
+        print(f"clean accuracy {100 * (model(x).argmax(1) == y).float().mean():.2f} %")
+    rivals = attacks(model)
+    batches = {name: min((100, 250, 1000), key=lambda batch: timed(attack, model, x, y, batch)[0])
+               for name, attack in rivals.items()}
+    replacements = {"model": str(path), "data": str(data), "threads": str(arguments.threads)}
+    results = defaultdict(list)
+    for _ in range(ROUNDS):
+        for name, attack in rivals.items():
+            results[f"{name}, batch {batches[name]}"].append(timed(attack, model, x, y, batches[name]))
+        if arguments.kennard:
+            results["Kennard"].append(kennard(arguments.kennard, replacements))
+    medians = {name: statistics.median(seconds for seconds, _ in runs) for name, runs in results.items()}
+    for name, runs in results.items():
+        seconds, accuracies = zip(*runs)
+        compared = "Kennard" in medians and name != "Kennard"
+        ratio = f", {medians[name] / medians['Kennard']:.2f} times Kennard's" if compared else ""
+        print(f"{name:24} {medians[name]:7.2f} s ({min(seconds):.2f} to {max(seconds):.2f}){ratio}; "
+              f"robust accuracy {' '.join(f'{a:.1f}' for a in accuracies)} %")
+
+
+if __name__ == "__main__":
+    main()

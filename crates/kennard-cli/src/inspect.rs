@@ -1,0 +1,71 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use kennard_graph::{Graph, infer, simplify, undifferentiable};
+use serde_json::json;
+
+use crate::{Done, Outcome};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The model, an ONNX file
+    model: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Outcome {
+    let model = Graph::load(&args.model)?;
+    let graph = simplify(&model)?;
+    let types = infer(&graph)?;
+    let weights: usize = model.constants.values().filter(|t| t.dtype().is_float()).map(|t| t.len()).sum();
+    let stuck = undifferentiable(&graph);
+    let shape = |name: &str| types.get(name).map_or("?".into(), |ty| ty.to_string());
+    let mut operators: BTreeMap<&str, usize> = BTreeMap::new();
+    for node in &graph.nodes {
+        *operators.entry(&node.op).or_default() += 1;
+    }
+    let values = |values: &[kennard_graph::Value]| -> Vec<(String, String)> {
+        values.iter().map(|v| (v.name.clone(), v.ty.to_string())).collect()
+    };
+    let (inputs, outputs) = (values(&model.inputs), values(&model.outputs));
+    if args.json {
+        let nodes = graph.nodes.iter().map(|node| {
+            let outputs: Vec<String> = node.outputs.iter().map(|name| shape(name)).collect();
+            json!({"name": node.label(), "operator": node.op, "outputs": outputs})
+        });
+        let report = json!({
+            "model": args.model, "inputs": inputs, "outputs": outputs, "parameters": weights,
+            "operators": operators, "nodes": nodes.collect::<Vec<_>>(),
+            "undifferentiable": stuck.iter().map(|n| json!({"name": n.label(), "operator": n.op})).collect::<Vec<_>>(),
+        });
+        println!("{report:#}");
+        return Ok(Done::Fully);
+    }
+    println!("{}", args.model.display());
+    for (what, list) in [("takes", inputs), ("returns", outputs)] {
+        for (name, ty) in list {
+            println!("  {what:8} {name} {ty}");
+        }
+    }
+    println!("  weights  {weights}");
+    println!("\n{} nodes as given, {} simplified", model.nodes.len(), graph.nodes.len());
+    for (operator, count) in &operators {
+        println!("  {count:5}  {operator}");
+    }
+    println!("\nlayers");
+    for node in &graph.nodes {
+        let outputs: Vec<String> = node.outputs.iter().map(|name| shape(name)).collect();
+        println!("  {:24} {:32} {}", node.op, node.label(), outputs.join(" "));
+    }
+    if stuck.is_empty() {
+        println!("\nevery operator can be differentiated");
+    } else {
+        println!("\ncannot be differentiated (attacks that need no gradient still work):");
+        for node in stuck {
+            println!("  {:24} {}", node.op, node.label());
+        }
+    }
+    Ok(Done::Fully)
+}

@@ -1,0 +1,67 @@
+//! The command `kennard`.
+
+mod audit;
+mod grad;
+mod inspect;
+mod progress;
+mod screen;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+const AFTER_HELP: &str = "\
+Exit status:
+  0    done
+  1    something went wrong; the message says what, where, and what to do
+  2    the command line makes no sense
+  130  interrupted; what was finished is kept and said";
+
+/// How accurate a neural network is, how robust it is, and how close it stands to the bound that
+/// ties the two together.
+#[derive(Parser)]
+#[command(name = "kennard", version, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure accuracy, accuracy under attack, and conjugate spreads
+    Audit(Box<audit::Args>),
+    /// Show operators, weights and shapes, and what cannot be differentiated
+    Inspect(inspect::Args),
+    /// Write the gradient of a model as an ONNX file of its own
+    Grad(grad::Args),
+}
+
+/// What a command ends with when nothing went wrong.
+enum Done {
+    Fully,
+    Interrupted,
+}
+
+type Outcome = Result<Done, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Audit(args) => audit::run(*args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Grad(args) => grad::run(&args),
+    };
+    match outcome {
+        Ok(Done::Fully) => ExitCode::SUCCESS,
+        Ok(Done::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            eprintln!("kennard: {error}");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                eprintln!("  because {cause}");
+                source = cause.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The one screen that an audit ends with.
+
+use kennard::audit::Summary;
+use kennard::engine::Engine;
+
+pub fn print(summary: &Summary, engine: &Engine) {
+    let model = &summary.model;
+    let shape: Vec<String> = model.input.iter().map(usize::to_string).collect();
+    let plan = engine.plan();
+    println!();
+    println!(
+        "model    {}   {} weights, {} in, {} classes",
+        model.file,
+        grouped(model.parameters),
+        shape.join("×"),
+        model.classes
+    );
+    println!(
+        "data     {} ({})   {} samples",
+        summary.data.name,
+        summary.data.split,
+        grouped(summary.samples)
+    );
+    for note in &summary.data.notes {
+        println!("         {note}");
+    }
+    let threat = &summary.threat_model;
+    println!(
+        "threat   {} ≤ {}, inputs in [{}, {}]",
+        threat.norm,
+        short(threat.eps),
+        threat.bounds[0],
+        threat.bounds[1]
+    );
+    println!(
+        "run      {}, micro-batch {}, {} × {} thread{}, seed {}, {:.1} s",
+        summary.runtime,
+        plan.micro_batch,
+        plan.sessions,
+        plan.threads_per_session,
+        if plan.threads_per_session == 1 { "" } else { "s" },
+        summary.seed,
+        summary.seconds
+    );
+    println!();
+    println!("             accuracy   95 % interval    forward  +gradient   seconds");
+    let clean = &summary.clean;
+    println!("{}", row("clean", clean.accuracy, clean.interval));
+    for attack in &summary.attacks {
+        println!(
+            "{}  {:>9}  {:>9}  {:>8.1}",
+            row(&attack.name, attack.robust_accuracy, attack.interval),
+            grouped(attack.forwards),
+            grouped(attack.backwards),
+            attack.seconds
+        );
+    }
+    if let Some(robust) = summary.robust.as_ref().filter(|_| summary.attacks.len() > 1) {
+        println!("{}", row("worst case", robust.robust_accuracy, robust.interval));
+    }
+    for packet in &summary.packets {
+        let check = if packet.valid { "holds" } else { "NOT TO BE TRUSTED" };
+        let span = |[low, high]: [f64; 2]| format!("[{}, {}]", short(low), short(high));
+        println!();
+        println!(
+            "{} packet, scale {}, {} centres, {} points worth {}",
+            packet.packet,
+            short(packet.scale),
+            packet.centres,
+            grouped(packet.samples),
+            grouped(packet.ess as u64)
+        );
+        println!("  σ_x         {:>8}", short(packet.sigma_x));
+        println!("  σ_p         {:>8}", short(packet.sigma_p));
+        println!(
+            "  product     {:>8}  {}  ≥ {}",
+            short(packet.product),
+            span(packet.product_interval),
+            packet.bound
+        );
+        println!("  drift       {:>8}  {}", short(packet.drift), span(packet.drift_interval));
+        println!("  dispersion  {:>8}  {}", short(packet.dispersion), span(packet.dispersion_interval));
+        println!("  Stein check {:>8}  {}  {check}", short(packet.stein), span(packet.stein_interval));
+    }
+    if !summary.warnings.is_empty() {
+        println!();
+    }
+    for warning in &summary.warnings {
+        println!("warning ({}): {}", warning.code, warning.message);
+    }
+}
+
+fn row(name: &str, share: f64, [low, high]: [f64; 2]) -> String {
+    format!("{name:<11} {:>7.2} %   {:>5.2} – {:>5.2} %", 100.0 * share, 100.0 * low, 100.0 * high)
+}
+
+/// Four significant digits.
+fn short(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    let digits = (3 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
+    let text = format!("{value:.digits$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => text,
+    }
+}
+
+/// Thousands set apart.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}

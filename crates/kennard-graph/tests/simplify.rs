@@ -248,6 +248,42 @@ fn padding_goes_where_it_pads_for() {
 }
 
 #[test]
+fn shortcuts_become_convolutions() {
+    let y = |b: &B, v: Var| b.builder.output("y", v);
+    let end = i64::MAX;
+    let channels = [0, 1, 0, 0, 0, 2, 0, 0];
+    let both = |b: &B, x: Var| y(b, b.pad(x.slice(&[2, 3], &[0, 0], &[end, end], &[2, 3]), &channels, 0.0));
+    check("strides 2 and 3", &[2, 5, 8], both, &[("Conv", 1)]);
+    let line = |b: &B, x: Var| y(b, b.pad(x.slice(&[2], &[0], &[end], &[2]), &[0, 1, 0, 0, 1, 0], 0.0));
+    check("one axis", &[2, 7], line, &[("Conv", 1)]);
+
+    let left = [("Pad", 1), ("Slice", 1)];
+    let ones = |b: &B, x: Var| y(b, b.pad(x.slice(&[2, 3], &[0, 0], &[end, end], &[2, 2]), &channels, 1.0));
+    check("ones", &[2, 5, 8], ones, &left);
+    let later = |b: &B, x: Var| y(b, b.pad(x.slice(&[2, 3], &[1, 1], &[end, end], &[2, 2]), &channels, 0.0));
+    check("from the second pixel", &[2, 5, 8], later, &left);
+    let part = |b: &B, x: Var| y(b, b.pad(x.slice(&[2, 3], &[0, 0], &[4, 4], &[2, 2]), &channels, 0.0));
+    check("a part", &[2, 5, 8], part, &left);
+    let dense = |b: &B, x: Var| y(b, b.pad(x.slice(&[2, 3], &[0, 0], &[4, 4], &[1, 1]), &channels, 0.0));
+    check("dense", &[2, 5, 8], dense, &left);
+    let chosen = |b: &B, x: Var| y(b, b.pad(x.slice(&[1, 3], &[0, 0], &[end, end], &[2, 2]), &channels, 0.0));
+    check("of channels", &[3, 5, 8], chosen, &left);
+    let around =
+        |b: &B, x: Var| y(b, b.pad(x.slice(&[2], &[0], &[end], &[2]), &[0, 1, 1, 0, 0, 0, 0, 0], 0.0));
+    check("around", &[2, 5, 8], around, &left);
+    let fewer = |b: &B, x: Var| {
+        y(b, b.pad(x.slice(&[2], &[0], &[end], &[2]), &[0, 1, 0, 0, 0, -1, 0, 0], 0.0));
+    };
+    check("fewer", &[2, 5, 8], fewer, &left);
+    let shared = |b: &B, x: Var| {
+        let cut = x.slice(&[2], &[0], &[end], &[2]);
+        b.builder.output("cut", cut);
+        y(b, b.pad(cut, &channels, 0.0));
+    };
+    check("shared", &[2, 5, 8], shared, &left);
+}
+
+#[test]
 fn nodes_without_effect_go() {
     let nothing = |b: &B, x: Var| {
         let v = x.apply("Identity").cast(DType::F32).transpose(&[0, 1, 2]);

@@ -62,7 +62,7 @@ pub(super) fn slices(pass: &mut Pass, node: &Node) -> Option<Rewritten> {
 }
 
 /// Start, end, axis (from 0) and step of each cut of a `Slice`, if they are fixed.
-fn cuts(pass: &Pass, node: &Node, rank: usize) -> Option<Vec<[i64; 4]>> {
+pub(super) fn cuts(pass: &Pass, node: &Node, rank: usize) -> Option<Vec<[i64; 4]>> {
     let list = |i: usize| pass.types().value(node.input(i)?)?.known();
     let (starts, ends) = (list(1)?, list(2)?);
     let axes = if node.input(3).is_some() { list(3)? } else { (0..starts.len() as i64).collect() };

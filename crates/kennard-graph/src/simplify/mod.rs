@@ -9,6 +9,7 @@ mod layout;
 mod neutral;
 mod noop;
 mod pad;
+mod shortcut;
 
 use std::collections::{HashMap, HashSet};
 
@@ -25,6 +26,7 @@ const REWRITES: &[Rewrite] = &[
     layout::reshapes,
     layout::slices,
     pad::pad,
+    shortcut::shortcut,
     batch_norm::batch_norm,
     affine::behind,
     affine::before,

@@ -26,6 +26,7 @@
 //!
 //! [rten]: https://docs.rs/rten
 
+mod blocked;
 mod error;
 mod locate;
 mod onnxruntime;

@@ -12,7 +12,7 @@ use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session, SessionInputValue};
 use ort::value::TensorRef;
 
-use crate::{Input, Result, RuntimeError, locate, places, prepare};
+use crate::{Input, Result, RuntimeError, blocked, locate, places, prepare};
 
 pub const NAME: &str = "onnxruntime";
 
@@ -62,7 +62,7 @@ impl Library {
     }
 
     pub fn compile(&self, graph: &Graph, threads: usize) -> Result<Program> {
-        let graph = places::independent(graph)?;
+        let graph = blocked::blocked(&places::independent(graph)?)?;
         let session = self
             .session(&graph, threads)
             .map_err(|message| RuntimeError::Compile { runtime: NAME, message })?;

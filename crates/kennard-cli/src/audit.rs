@@ -31,6 +31,7 @@ pub struct Args {
 const PROBED: usize = 8;
 
 pub fn run(args: Args) -> Outcome {
+    kennard_runtime::start_without_telemetry();
     let settings = match &args.config {
         Some(file) => args.settings.or_from(file)?,
         None => args.settings,

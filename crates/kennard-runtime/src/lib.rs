@@ -24,6 +24,10 @@
 //! threads share the work in ways that may round otherwise.) Subnormal numbers are kept, though they
 //! are slow: computing with nothing else takes up to a hundred times as long.
 //!
+//! # Network
+//! Recent builds of ONNX Runtime report their use over the network, unless `ORT_DISABLE_TELEMETRY` is set:
+//! see [`start_without_telemetry`].
+//!
 //! [rten]: https://docs.rs/rten
 
 mod blocked;
@@ -34,6 +38,7 @@ mod places;
 mod prepare;
 mod rten;
 mod session;
+mod telemetry;
 
 use std::fmt;
 use std::str::FromStr;
@@ -43,6 +48,7 @@ use kennard_graph::Graph;
 
 pub use error::{Result, RuntimeError};
 pub use session::{Input, Session};
+pub use telemetry::start_without_telemetry;
 
 /// Which runtime to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

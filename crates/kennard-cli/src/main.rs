@@ -1,11 +1,14 @@
 //! The command `kennard`.
 
+mod attack;
 mod audit;
 mod grad;
 mod inspect;
+mod merge;
 mod progress;
 mod screen;
 mod settings;
+mod setup;
 
 use std::process::ExitCode;
 
@@ -31,6 +34,10 @@ struct Cli {
 enum Command {
     /// Measure accuracy, accuracy under attack, and conjugate spreads
     Audit(Box<audit::Args>),
+    /// Write adversarial examples as arrays and pictures
+    Attack(Box<attack::Args>),
+    /// Put the shards of a run together
+    Merge(merge::Args),
     /// Show operators, weights and shapes, and what cannot be differentiated
     Inspect(inspect::Args),
     /// Write the gradient of a model as an ONNX file of its own
@@ -48,6 +55,8 @@ type Outcome = Result<Done, Box<dyn std::error::Error>>;
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Audit(args) => audit::run(*args),
+        Command::Attack(args) => attack::run(*args),
+        Command::Merge(args) => merge::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Grad(args) => grad::run(&args),
     };

@@ -1,12 +1,11 @@
 //! The one screen that an audit ends with.
 
-use kennard::audit::Summary;
-use kennard::engine::Engine;
+use kennard::audit::{MinimalSummary, Summary};
+use kennard::engine::Plan;
 
-pub fn print(summary: &Summary, engine: &Engine) {
+pub fn print(summary: &Summary, plan: Option<Plan>) {
     let model = &summary.model;
     let shape: Vec<String> = model.input.iter().map(usize::to_string).collect();
-    let plan = engine.plan();
     println!();
     println!(
         "model    {}   {} weights, {} in, {} classes",
@@ -25,23 +24,16 @@ pub fn print(summary: &Summary, engine: &Engine) {
         println!("         {note}");
     }
     let threat = &summary.threat_model;
-    println!(
-        "threat   {} ≤ {}, inputs in [{}, {}]",
-        threat.norm,
-        short(threat.eps),
-        threat.bounds[0],
-        threat.bounds[1]
-    );
-    println!(
-        "run      {}, micro-batch {}, {} × {} thread{}, seed {}, {:.1} s",
-        summary.runtime,
-        plan.micro_batch,
-        plan.sessions,
-        plan.threads_per_session,
-        if plan.threads_per_session == 1 { "" } else { "s" },
-        summary.seed,
-        summary.seconds
-    );
+    let size = if threat.eps.is_finite() { format!(" ≤ {}", short(threat.eps)) } else { String::new() };
+    println!("threat   {}{size}, inputs in [{}, {}]", threat.norm, threat.bounds[0], threat.bounds[1]);
+    let plan = plan.map_or(String::new(), |plan| {
+        let plural = if plan.threads_per_session == 1 { "" } else { "s" };
+        format!(
+            ", micro-batch {}, {} × {} thread{plural}",
+            plan.micro_batch, plan.sessions, plan.threads_per_session
+        )
+    });
+    println!("run      {}{plan}, seed {}, {:.1} s", summary.runtime, summary.seed, summary.seconds);
     println!();
     println!("             accuracy   95 % interval    forward  +gradient   seconds");
     let clean = &summary.clean;
@@ -56,7 +48,17 @@ pub fn print(summary: &Summary, engine: &Engine) {
         );
     }
     if let Some(robust) = summary.robust.as_ref().filter(|_| summary.attacks.len() > 1) {
-        println!("{}", row("worst case", robust.robust_accuracy, robust.interval));
+        println!(
+            "{}",
+            row(
+                if summary.cascade { "robust" } else { "worst case" },
+                robust.robust_accuracy,
+                robust.interval
+            )
+        );
+    }
+    if !summary.minimal.is_empty() {
+        minimal(&summary.minimal);
     }
     for packet in &summary.packets {
         let check = if packet.valid { "holds" } else { "NOT TO BE TRUSTED" };
@@ -87,6 +89,23 @@ pub fn print(summary: &Summary, engine: &Engine) {
     }
     for warning in &summary.warnings {
         println!("warning ({}): {}", warning.code, warning.message);
+    }
+}
+
+/// The distances to the closest adversarial points.
+fn minimal(attacks: &[MinimalSummary]) {
+    println!();
+    println!("closest          25 %      50 %      75 %    forward  +gradient   seconds");
+    for attack in attacks {
+        let quartile = |q: Option<f64>| q.map_or("none".into(), short);
+        let [a, b, c] = attack.distances.quartiles.map(quartile);
+        println!(
+            "{:<11} {a:>9} {b:>9} {c:>9}  {:>9}  {:>9}  {:>8.1}",
+            attack.name,
+            grouped(attack.forwards),
+            grouped(attack.backwards),
+            attack.seconds
+        );
     }
 }
 

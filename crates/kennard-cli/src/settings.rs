@@ -2,10 +2,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use kennard::attack::{Attack, Fgsm, Pgd};
+use kennard::attack::{Attack, MinimumNorm, Parameters, Version, attack, minimum_norm};
+use kennard::audit::Shard;
 use kennard::{Norm, Preprocessing, ThreatModel, parse_number};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
+use serde_json::Value;
 
 type Error = Box<dyn std::error::Error>;
 
@@ -20,7 +22,7 @@ pub struct Settings {
     /// The part of it: test or train [default: test]
     #[arg(long)]
     pub split: Option<String>,
-    /// The norm of the perturbation: linf, l2, l1 [default: linf]
+    /// The norm of the perturbation: linf, l2, l1; l0 with --minimal alone [default: linf]
     #[arg(long)]
     pub norm: Option<Norm>,
     /// Its largest size: 0.3, or 8/255
@@ -29,30 +31,44 @@ pub struct Settings {
     /// Smallest and largest value of an input element [default: 0,1]
     #[arg(long, value_name = "LO,HI", value_delimiter = ',', allow_negative_numbers = true)]
     pub bounds: Option<Vec<Number>>,
-    /// The attacks: fgsm, fgsm-t, pgd, pgd-t, or none [default: fgsm,pgd]
+    /// AutoAttack's version standard, plus or rand; or attacks by name: fgsm, fgsm-t, pgd, pgd-t, apgd-ce, apgd-dlr,
+    /// apgd-t, fab, fab-t, square and others; or none [default: fgsm,pgd]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    pub attack: Option<Vec<String>>,
-    /// Steps of pgd [default: 40]
+    pub attack: Option<Vec<Named>>,
+    /// Attacks that seek each sample's smallest perturbation, and so give robust accuracy at every eps: fab, fab-t and others
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub minimal: Option<Vec<Named>>,
+    /// Steps, of the attacks that have them
     #[arg(long)]
-    pub steps: Option<usize>,
-    /// Step size of pgd, in input units [default: 2.5 eps / steps]
+    pub steps: Option<u64>,
+    /// Step size in input units, of the attacks that have one
     #[arg(long)]
     pub step_size: Option<Number>,
-    /// Restarts of pgd [default: 1]
+    /// How often an attack begins anew
     #[arg(long)]
     pub restarts: Option<u64>,
-    /// Let pgd start at the sample itself: true or false [default: random start]
+    /// Whether an attack begins at a random point: true or false
     #[arg(long)]
     pub random_start: Option<bool>,
-    /// Target classes of fgsm-t and pgd-t, the likeliest first [default: 9]
+    /// Target classes of targeted attacks, the likeliest first
     #[arg(long)]
-    pub targets: Option<usize>,
+    pub targets: Option<u64>,
+    /// Points that square evaluates
+    #[arg(long)]
+    pub queries: Option<u64>,
+    /// The most passes that an attack may spend on a sample [default: as many as it takes]
+    #[arg(long, value_name = "PASSES")]
+    pub budget: Option<u64>,
     /// Spend each attack's whole budget and keep the worst margin: true or false [default: stop at success]
     #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     pub full: Option<bool>,
     /// Examine only the first so many samples
     #[arg(long)]
     pub samples: Option<usize>,
+    /// Work on one of several parts of the samples, 1/3 say; `kennard merge` puts them together
+    #[arg(long, value_name = "I/N")]
+    #[serde(deserialize_with = "from_text")]
+    pub shard: Option<Shard>,
     /// Points per centre of a packet; 0 measures none [default: 2000, up to 8000 where they are worth too little]
     #[arg(long)]
     pub packet_samples: Option<usize>,
@@ -80,7 +96,7 @@ pub struct Settings {
     /// Cores to use [default: all]
     #[arg(long)]
     pub threads: Option<usize>,
-    /// Where to write manifest.json, samples.parquet and summary.json
+    /// Where to keep samples as they finish, and to write manifest.json, samples.parquet and summary.json
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
@@ -97,15 +113,14 @@ impl Settings {
     pub fn or_from(mut self, file: &Path) -> Result<Settings, Error> {
         let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
         let file: Settings = toml::from_str(&text).map_err(|e| format!("{}: {e}", file.display()))?;
-        fill!(self from file: data, split, norm, eps, bounds, attack, steps, step_size, restarts, random_start,
-            targets, full, samples, packet_samples, seed, input_scale, mean, std, nhwc, runtime, micro_batch,
+        fill!(self from file: data, split, norm, eps, bounds, attack, minimal, steps, step_size, restarts,
+            random_start, targets, queries, budget, full, samples, shard, packet_samples, seed, input_scale, mean, std, nhwc, runtime, micro_batch,
             threads, out);
         Ok(self)
     }
 
     /// What the attacks may do.
     pub fn threat(&self) -> Result<ThreatModel, Error> {
-        let eps = self.eps.ok_or("--eps is missing: the largest perturbation, 0.1 or 8/255 say")?.0;
         let bounds = match self.bounds.as_deref() {
             None => [0.0, 1.0],
             Some([lo, hi]) => [lo.0 as f32, hi.0 as f32],
@@ -113,38 +128,94 @@ impl Settings {
                 return Err("--bounds takes two numbers: the smallest and the largest, 0,255 say".into());
             }
         };
-        Ok(ThreatModel::within(self.norm.unwrap_or(Norm::Linf), eps, bounds)?)
+        let norm = self.norm.unwrap_or(Norm::Linf);
+        match self.eps {
+            Some(eps) => Ok(ThreatModel::within(norm, eps.0, bounds)?),
+            None if self.minimal.is_some() => Ok(ThreatModel::unlimited(norm, bounds)?),
+            None => Err("--eps is missing: the largest perturbation, 0.1 or 8/255 say".into()),
+        }
     }
 
-    /// The attacks asked for.
-    pub fn attacks(&self) -> Result<Vec<Box<dyn Attack>>, Error> {
-        let default = || vec!["fgsm".to_string(), "pgd".to_string()];
-        let names = self.attack.clone().unwrap_or_else(default);
-        let targets = self.targets.unwrap_or(9);
-        let pgd = |targets| -> Box<dyn Attack> {
-            let usual = Pgd::default();
-            Box::new(Pgd {
-                steps: self.steps.unwrap_or(usual.steps),
-                step_size: self.step_size.map(|n| n.0),
-                restarts: self.restarts.unwrap_or(usual.restarts),
-                random_start: self.random_start.unwrap_or(usual.random_start),
-                targets,
-            })
+    /// The attacks asked for, and whether they form a cascade.
+    pub fn attacks(&self) -> Result<(Vec<Box<dyn Attack>>, bool), Error> {
+        let norm = self.norm.unwrap_or(Norm::Linf);
+        let names: Vec<Named> = match &self.attack {
+            Some(names) => names.iter().filter(|named| named.name != "none").cloned().collect(),
+            // Where only the smallest perturbations are asked for, no other attack is.
+            None if self.minimal.is_some() && self.eps.is_none() => Vec::new(),
+            None => ["fgsm", "pgd"].map(Named::plain).into(),
         };
-        let mut attacks: Vec<Box<dyn Attack>> = Vec::new();
-        for name in names.iter().map(|name| name.trim()).filter(|name| *name != "none") {
-            attacks.push(match name {
-                "fgsm" => Box::new(Fgsm::default()),
-                "fgsm-t" => Box::new(Fgsm { targets }),
-                "pgd" => pgd(0),
-                "pgd-t" => pgd(targets),
-                other => {
-                    let known = "fgsm, fgsm-t, pgd, pgd-t, none";
-                    return Err(format!("the attack `{other}` is unknown; known are {known}").into());
-                }
-            });
+        if let [Named { name, parameters }] = names.as_slice()
+            && let Ok(version) = name.parse::<Version>()
+        {
+            if parameters.is_empty() && self.parameters().next().is_none() {
+                return Ok((version.attacks(norm), true));
+            }
+            let names: Vec<String> = version.attacks(norm).iter().map(|a| a.name().to_string()).collect();
+            let message = format!(
+                "AutoAttack {version} has fixed parameters; for others name its attacks: --attack {}",
+                names.join(",")
+            );
+            return Err(message.into());
         }
-        Ok(attacks)
+        self.check_parameters(&names)?;
+        let attack = |named: &Named| Ok(attack(&named.name, &self.adapted(named, attack)?)?);
+        Ok((names.iter().map(attack).collect::<Result<_, Error>>()?, false))
+    }
+
+    /// The minimum-norm attacks asked for.
+    pub fn minimal(&self) -> Result<Vec<Box<dyn MinimumNorm>>, Error> {
+        let names = self.minimal.clone().unwrap_or_default();
+        let attack = |named: &Named| Ok(minimum_norm(&named.name, &self.adapted(named, minimum_norm)?)?);
+        names.iter().map(attack).collect()
+    }
+
+    /// The parameters given as options.
+    fn parameters(&self) -> impl Iterator<Item = (&'static str, Value)> {
+        let options = [
+            ("steps", self.steps.map(Value::from)),
+            ("step_size", self.step_size.map(|n| Value::from(n.0))),
+            ("restarts", self.restarts.map(Value::from)),
+            ("random_start", self.random_start.map(Value::from)),
+            ("targets", self.targets.map(Value::from)),
+            ("queries", self.queries.map(Value::from)),
+        ];
+        options.into_iter().filter_map(|(name, value)| Some((name, value?)))
+    }
+
+    /// Every option must mean something to one of the attacks.
+    fn check_parameters(&self, names: &[Named]) -> Result<(), Error> {
+        let minimal = self.minimal.iter().flatten();
+        let known: Vec<Value> = names
+            .iter()
+            .chain(minimal)
+            .map(|named| Ok(attack(&named.name, &named.parameters)?.settings()))
+            .collect::<Result<_, Error>>()?;
+        for (option, _) in self.parameters() {
+            if !known.iter().any(|settings| settings.get(option).is_some()) {
+                let option = option.replace('_', "-");
+                return Err(format!("--{option} says nothing to the attacks chosen; leave it out").into());
+            }
+        }
+        Ok(())
+    }
+
+    /// An attack's parameters: its own, then the options that it has a use for. Whether it seeks targets
+    /// is a matter of its name, so that untargeted attacks have no use for their number.
+    fn adapted<A: Attack + ?Sized>(
+        &self,
+        named: &Named,
+        make: impl Fn(&str, &Parameters) -> kennard::Result<Box<A>>,
+    ) -> Result<Parameters, Error> {
+        let settings = make(&named.name, &Parameters::new())?.settings();
+        let mut parameters = named.parameters.clone();
+        for (option, value) in self.parameters() {
+            let untargeted = option == "targets" && settings.get(option) == Some(&Value::from(0));
+            if settings.get(option).is_some() && !untargeted && !parameters.contains_key(option) {
+                parameters.insert(option.into(), value);
+            }
+        }
+        Ok(parameters)
     }
 
     /// How the model sees the pixels.
@@ -188,4 +259,50 @@ impl<'de> Deserialize<'de> for Number {
             Form::Text(text) => text.parse().map_err(D::Error::custom),
         }
     }
+}
+
+/// An attack: its name; in a settings file also a table of its name and parameters, `{ name = "pgd", steps = 100 }`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named {
+    pub name: String,
+    pub parameters: Parameters,
+}
+
+impl Named {
+    fn plain(name: &str) -> Named {
+        Named { name: name.trim().into(), parameters: Parameters::new() }
+    }
+}
+
+impl FromStr for Named {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Named, Self::Err> {
+        Ok(Named::plain(text))
+    }
+}
+
+impl<'de> Deserialize<'de> for Named {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Named, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Name(String),
+            Table(Parameters),
+        }
+        match Form::deserialize(deserializer)? {
+            Form::Name(name) => Ok(Named::plain(&name)),
+            Form::Table(mut parameters) => match parameters.remove("name") {
+                Some(Value::String(name)) => Ok(Named { name, parameters }),
+                _ => Err(D::Error::custom("an attack needs a name, { name = \"pgd\", steps = 100 } say")),
+            },
+        }
+    }
+}
+
+fn from_text<'de, D: Deserializer<'de>, T: FromStr>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T::Err: fmt::Display,
+{
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }

@@ -21,15 +21,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = Runtime::open(RuntimeChoice::Auto)?;
     let engine = Engine::new(classifier, runtime, &EngineOptions::default())?;
     let audit = Audit {
-        model: &model,
-        engine: &engine,
-        data: &data,
-        threat: ThreatModel::new(Norm::Linf, 0.1)?,
         attacks: vec![Box::new(Pgd::default())],
-        packets: vec![],
         samples: Some(200),
-        seed: 0,
-        full: false,
+        ..Audit::new(&model, &engine, &data, ThreatModel::new(Norm::Linf, 0.1)?)
     };
     let outcome = audit.run(&AtomicBool::new(false), |_| ())?;
 

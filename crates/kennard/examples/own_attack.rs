@@ -46,15 +46,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let classifier = Classifier::new(&Graph::load(&model)?, data.shape(), &Preprocessing::default())?;
     let engine = Engine::new(classifier, Runtime::open(RuntimeChoice::Auto)?, &EngineOptions::default())?;
     let audit = Audit {
-        model: &model,
-        engine: &engine,
-        data: &data,
-        threat: ThreatModel::new(Norm::Linf, 0.1)?,
         attacks: vec![Box::new(RandomCorners { tries: 50 })],
-        packets: vec![],
         samples: Some(200),
-        seed: 0,
-        full: false,
+        ..Audit::new(&model, &engine, &data, ThreatModel::new(Norm::Linf, 0.1)?)
     };
     let outcome = audit.run(&AtomicBool::new(false), |_| ())?;
     for attack in &outcome.summary.attacks {

@@ -3,10 +3,12 @@ use kennard_graph::{
     strip_softmax,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, Result};
 
 /// How a model sees the user's pixels.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Preprocessing {
     /// The model wants inputs multiplied by this (255 for a model of pixels 0..255).
     pub scale: Option<f64>,
@@ -25,6 +27,7 @@ pub struct Classifier {
     shape: Vec<usize>,
     classes: usize,
     returns_logits: bool,
+    preprocessing: Preprocessing,
 }
 
 impl Classifier {
@@ -65,6 +68,7 @@ impl Classifier {
             untouched: graph,
             shape: shape.to_vec(),
             classes,
+            preprocessing: preprocessing.clone(),
         })
     }
 
@@ -84,6 +88,11 @@ impl Classifier {
     /// From pixels to the model's own outputs, nothing simplified.
     pub fn untouched(&self) -> &Graph {
         &self.untouched
+    }
+
+    /// How the model sees the user's pixels.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
     }
 
     /// The shape of one sample.

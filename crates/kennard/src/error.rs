@@ -24,6 +24,9 @@ pub enum Error {
     /// The threat model makes no sense.
     #[error("{0}")]
     Threat(String),
+    /// A setting is unknown, or makes no sense.
+    #[error("{0}")]
+    Setting(String),
     /// Model and data do not belong together.
     #[error("{0}")]
     Mismatch(String),
@@ -36,6 +39,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What happened and what to do.
+        message: String,
+    },
+    /// The directory of a run cannot be used.
+    #[error("{path} {message}")]
+    Run {
+        /// The directory or file.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
         message: String,
     },
     /// Figures could not be written as JSON.

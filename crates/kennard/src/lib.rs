@@ -6,6 +6,8 @@ mod classifier;
 pub mod data;
 pub mod engine;
 mod error;
+pub mod export;
+mod projection;
 pub mod stats;
 mod threat;
 pub mod uncertainty;

@@ -1,9 +1,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Error, Result};
+use crate::{Error, Result, projection};
 
 /// How the size of a perturbation `δ` is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,16 +15,38 @@ pub enum Norm {
     L2,
     /// `Σ |δ_i|`.
     L1,
+    /// The number of elements that change; for minimum-norm attacks only.
+    L0,
 }
 
 impl Norm {
     /// The norm of `b − a`, in double precision.
     pub fn distance(self, a: &[f32], b: &[f32]) -> f64 {
-        let differences = a.iter().zip(b).map(|(&a, &b)| (f64::from(b) - f64::from(a)).abs());
+        self.of(a.iter().zip(b).map(|(&a, &b)| f64::from(b) - f64::from(a)))
+    }
+
+    /// The norm of `δ`, in double precision.
+    pub fn size(self, delta: &[f32]) -> f64 {
+        self.of(delta.iter().map(|&v| f64::from(v)))
+    }
+
+    /// The dual norm of a gradient: what `w·δ` can be at most for `δ` of norm 1.
+    pub fn dual_size(self, w: &[f32]) -> f64 {
         match self {
-            Norm::Linf => differences.fold(0.0, f64::max),
-            Norm::L2 => differences.map(|d| d * d).sum::<f64>().sqrt(),
-            Norm::L1 => differences.sum(),
+            Norm::Linf => Norm::L1,
+            Norm::L2 => Norm::L2,
+            Norm::L1 | Norm::L0 => Norm::Linf,
+        }
+        .size(w)
+    }
+
+    /// The norm of a sequence of elements.
+    pub(crate) fn of(self, delta: impl Iterator<Item = f64>) -> f64 {
+        match self {
+            Norm::Linf => delta.fold(0.0, |most, v| most.max(v.abs())),
+            Norm::L2 => delta.map(|v| v * v).sum::<f64>().sqrt(),
+            Norm::L1 => delta.map(f64::abs).sum(),
+            Norm::L0 => delta.filter(|v| *v != 0.0).count() as f64,
         }
     }
 
@@ -34,6 +56,7 @@ impl Norm {
             Norm::Linf => 1.0,
             Norm::L2 => (d as f64).sqrt(),
             Norm::L1 => d as f64,
+            Norm::L0 => 0.0,
         }
     }
 }
@@ -46,7 +69,8 @@ impl FromStr for Norm {
             "linf" | "inf" => Ok(Norm::Linf),
             "l2" | "2" => Ok(Norm::L2),
             "l1" | "1" => Ok(Norm::L1),
-            _ => Err(Error::Threat(format!("the norm `{text}` is unknown; known are linf, l2 and l1"))),
+            "l0" | "0" => Ok(Norm::L0),
+            _ => Err(Error::Threat(format!("the norm `{text}` is unknown; known are linf, l2, l1 and l0"))),
         }
     }
 }
@@ -57,6 +81,7 @@ impl fmt::Display for Norm {
             Norm::Linf => "linf",
             Norm::L2 => "l2",
             Norm::L1 => "l1",
+            Norm::L0 => "l0",
         })
     }
 }
@@ -66,7 +91,8 @@ impl fmt::Display for Norm {
 pub struct ThreatModel {
     /// The norm of the perturbation.
     pub norm: Norm,
-    /// Its largest size, in input units.
+    /// Its largest size, in input units; infinite (null in JSON) where the smallest perturbations are sought.
+    #[serde(deserialize_with = "infinite_if_null")]
     pub eps: f64,
     /// The smallest and the largest value an input element may have.
     pub bounds: [f32; 2],
@@ -103,20 +129,41 @@ impl ThreatModel {
                  If it is meant on the scale 0 to 255, write {eps}/255"
             )));
         }
+        if norm == Norm::L0 {
+            return Err(Error::Threat(
+                "no attack works at a fixed l0 epsilon; ask for the smallest l0 perturbations with --minimal"
+                    .into(),
+            ));
+        }
         Ok(ThreatModel { norm, eps, bounds })
     }
 
-    /// Brings `x` to the nearest allowed point around `origin` (linf), or to one (l2, l1: into the
-    /// ball first, then clipped to the bounds, which cannot leave the ball as `origin` is in bounds).
+    /// The same norm and bounds, epsilon infinite: what a minimum-norm attack works under.
+    ///
+    /// # Errors
+    /// When the bounds are no range.
+    pub fn unlimited(norm: Norm, bounds: [f32; 2]) -> Result<ThreatModel> {
+        let checked = ThreatModel::within(Norm::Linf, 0.0, bounds)?;
+        Ok(ThreatModel { norm, eps: f64::INFINITY, ..checked })
+    }
+
+    /// The same norm and bounds with another epsilon.
+    pub(crate) fn at(self, eps: f64) -> ThreatModel {
+        ThreatModel { eps, ..self }
+    }
+
+    /// Brings `x` to the nearest allowed point around `origin` in the Euclidean sense (linf, l1, l0), or
+    /// to an allowed one nearby (l2: into the ball, then clipped to the bounds, which cannot leave the
+    /// ball as `origin` is in bounds).
     pub fn project(&self, origin: &[f32], x: &mut [f32]) {
         let [lo, hi] = self.bounds;
         match self.norm {
             Norm::Linf => {
                 let eps = self.eps as f32;
+                // Not `clamp`, whose check of its arguments costs more than the rest.
                 for (x, &o) in x.iter_mut().zip(origin) {
-                    *x = x.clamp(o - eps, o + eps).clamp(lo, hi);
+                    *x = x.max(o - eps).min(o + eps).max(lo).min(hi);
                 }
-                return;
             }
             Norm::L2 => {
                 let norm = self.norm.distance(origin, x);
@@ -126,20 +173,10 @@ impl ThreatModel {
                         *x = (f64::from(o) + factor * (f64::from(*x) - f64::from(o))) as f32;
                     }
                 }
+                clip(x, self.bounds);
             }
-            Norm::L1 => {
-                if self.norm.distance(origin, x) > self.eps {
-                    let threshold = simplex_threshold(origin, x, self.eps);
-                    for (x, &o) in x.iter_mut().zip(origin) {
-                        let delta = f64::from(*x) - f64::from(o);
-                        let shrunk = delta.signum() * (delta.abs() - threshold).max(0.0);
-                        *x = (f64::from(o) + shrunk) as f32;
-                    }
-                }
-            }
-        }
-        for x in x {
-            *x = x.clamp(lo, hi);
+            Norm::L1 => projection::onto_l1_ball(origin, x, self.eps, self.bounds),
+            Norm::L0 => projection::onto_l0_ball(origin, x, self.eps, self.bounds),
         }
     }
 
@@ -153,23 +190,15 @@ impl ThreatModel {
     }
 }
 
-/// The soft threshold `θ` with `Σ max(|δ_i| − θ, 0) = eps` that projects onto the l1 ball
-/// (Duchi et al. 2008, fig. 1).
-fn simplex_threshold(origin: &[f32], x: &[f32], eps: f64) -> f64 {
-    let mut sizes: Vec<f64> =
-        origin.iter().zip(x).map(|(&o, &x)| (f64::from(x) - f64::from(o)).abs()).collect();
-    sizes.sort_unstable_by(|a, b| b.total_cmp(a));
-    let mut sum = 0.0;
-    let mut threshold = 0.0;
-    for (i, size) in sizes.iter().enumerate() {
-        sum += size;
-        let candidate = (sum - eps) / (i + 1) as f64;
-        if *size <= candidate {
-            break;
-        }
-        threshold = candidate;
+fn infinite_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
+}
+
+/// Every element brought into the bounds.
+pub(crate) fn clip(x: &mut [f32], [lo, hi]: [f32; 2]) {
+    for x in x {
+        *x = x.max(lo).min(hi);
     }
-    threshold
 }
 
 /// A number as people write it: `0.1`, or a fraction like `8/255`.

@@ -6,7 +6,7 @@ mod common;
 use std::sync::atomic::AtomicBool;
 
 use common::{engine, fashion, fixture, rten};
-use kennard::attack::Fgsm;
+use kennard::attack::{Fab, Fgsm};
 use kennard::audit::{Audit, PacketPlan};
 use kennard::engine::EngineOptions;
 use kennard::{Graph, Norm, ThreatModel};
@@ -14,8 +14,11 @@ use serde_json::Value;
 
 const PROMISED: &str = "\
 attacks.0.backwards attacks.0.forwards attacks.0.interval attacks.0.name attacks.0.robust \
-attacks.0.robust_accuracy attacks.0.seconds clean.accuracy clean.correct clean.interval data.files data.name \
-data.notes data.split model.classes model.file model.input model.parameters model.sha256 packets.0.bound \
+attacks.0.robust_accuracy attacks.0.seconds cascade clean.accuracy clean.correct clean.interval \
+closest.curve.0.eps closest.curve.0.interval closest.curve.0.robust_accuracy closest.found closest.quartiles data.files data.name \
+data.notes data.split minimal.0.backwards minimal.0.distances.curve.0.eps minimal.0.distances.curve.0.interval \
+minimal.0.distances.curve.0.robust_accuracy minimal.0.distances.found minimal.0.distances.quartiles \
+minimal.0.forwards minimal.0.name minimal.0.seconds model.classes model.file model.input model.parameters model.sha256 packets.0.bound \
 packets.0.centres packets.0.dispersion packets.0.dispersion_interval packets.0.drift packets.0.drift_interval \
 packets.0.enough_samples packets.0.ess packets.0.label packets.0.packet packets.0.product \
 packets.0.product_interval packets.0.samples packets.0.scale packets.0.sigma_p packets.0.sigma_x packets.0.stein \
@@ -27,16 +30,13 @@ fn summary_keeps_its_keys() {
     let path = fixture("fashion_mlp.onnx");
     let data = fashion();
     let engine = engine(&Graph::load(&path).unwrap(), &data, rten(), &EngineOptions::default());
+    let threat = ThreatModel::new(Norm::Linf, 0.1).unwrap();
     let audit = Audit {
-        model: &path,
-        engine: &engine,
-        data: &data,
-        threat: ThreatModel::new(Norm::Linf, 0.1).unwrap(),
         attacks: vec![Box::new(Fgsm::default())],
+        minimal: vec![Box::new(Fab { steps: 5, ..Fab::default() })],
         packets: vec![PacketPlan { scale: 0.1, centres: 1, samples: 100, max_samples: 100 }],
         samples: Some(30),
-        seed: 0,
-        full: false,
+        ..Audit::new(&path, &engine, &data, threat)
     };
     let summary = audit.run(&AtomicBool::new(false), |_| ()).unwrap().summary;
     let json: Value = serde_json::from_str(&summary.to_json().unwrap()).unwrap();

@@ -31,19 +31,34 @@
 //! }
 //! ```
 
+mod apgd;
+mod fab;
 mod fgsm;
+mod hunt;
+mod image;
+mod named;
+mod objective;
 mod pgd;
+mod square;
 mod steps;
 mod subject;
 
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::Norm;
+pub use apgd::Apgd;
+pub use fab::Fab;
 pub use fgsm::Fgsm;
+pub(crate) use hunt::hunt;
+pub use hunt::{Adversarial, Verdict};
 pub use kennard_graph::Loss;
+pub use named::{Parameters, Version, attack, minimum_norm};
+pub use objective::Objective;
 pub use pgd::Pgd;
-pub(crate) use subject::{Prey, Situation, hunt};
-pub use subject::{Subject, Verdict};
+pub use square::Square;
+pub use subject::Subject;
+pub(crate) use subject::{Aim, Prey, Situation};
 
 /// An attack under way.
 pub type Run<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
@@ -58,9 +73,20 @@ pub trait Attack: Send + Sync {
         serde_json::Value::Null
     }
 
+    /// The norms that it is made for.
+    fn norms(&self) -> &[Norm] {
+        &[Norm::Linf, Norm::L2, Norm::L1]
+    }
+
     /// Searches around one sample, by asking `subject`. Await nothing else.
     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a>;
 }
+
+/// An attack that seeks the adversarial point closest to the sample, and needs no epsilon to do so: the
+/// [threat model](Subject::threat) may say that it is infinite. It gives each sample's distance to the
+/// decision boundary (from above), and so robust accuracy at every epsilon. Under a finite epsilon it
+/// ends at the first adversarial point within, like any attack.
+pub trait MinimumNorm: Attack {}
 
 /// The predicted class: that of the largest logit, the first of equals.
 pub fn predict(logits: &[f32]) -> usize {

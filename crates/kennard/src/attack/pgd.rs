@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::fgsm::Goal;
+use super::objective::Goal;
 use super::steps::{ascend, random_in_ball};
 use super::{Attack, Run, Subject};
 
@@ -41,7 +41,7 @@ impl Attack for Pgd {
             let step = self.step_size.unwrap_or(2.5 * threat.eps / self.steps.max(1) as f64);
             for restart in 0..self.restarts {
                 let mut random = subject.random(restart);
-                for goal in Goal::all(subject, self.targets) {
+                for goal in Goal::by_cross_entropy(subject, self.targets) {
                     let mut x = subject.origin().to_vec();
                     if self.random_start {
                         let start = random_in_ball(threat.norm, threat.eps, x.len(), &mut random);
@@ -49,8 +49,8 @@ impl Attack for Pgd {
                         subject.project(&mut x);
                     }
                     for _ in 0..self.steps {
-                        let gradient = goal.gradient(subject, &x).await;
-                        ascend(threat.norm, &mut x, &gradient, step);
+                        let seen = goal.look(subject, &x).await;
+                        ascend(threat.norm, &mut x, &seen.gradient, step);
                         subject.project(&mut x);
                     }
                     subject.logits(&x).await;

@@ -12,19 +12,39 @@ pub(super) fn random_in_ball(norm: Norm, eps: f64, d: usize, random: &mut ChaCha
     let direction: Vec<f64> = match norm {
         Norm::Linf => return (0..d).map(|_| eps * (2.0 * random.random::<f64>() - 1.0)).collect(),
         Norm::L2 => (0..d).map(|_| StandardNormal.sample(random)).collect(),
-        Norm::L1 => (0..d)
+        Norm::L1 | Norm::L0 => (0..d)
             .map(|_| {
                 let size: f64 = Exp1.sample(random);
                 signed(size, random)
             })
             .collect(),
     };
-    let length: f64 = match norm {
-        Norm::L1 => direction.iter().map(|v| v.abs()).sum(),
-        _ => direction.iter().map(|v| v * v).sum::<f64>().sqrt(),
-    };
+    let length = norm.of(direction.iter().copied()).max(f64::MIN_POSITIVE);
     let radius = eps * random.random::<f64>().powf(1.0 / d as f64);
-    direction.iter().map(|v| radius * v / length.max(f64::MIN_POSITIVE)).collect()
+    direction.iter().map(|v| radius * v / length).collect()
+}
+
+/// Moves `x` to a random point at distance `eps`: uniform noise stretched so that it touches the ball
+/// (linf), a Gaussian direction (l2, l1).
+pub(super) fn sphere(norm: Norm, eps: f64, x: &mut [f32], random: &mut ChaCha8Rng) {
+    let direction: Vec<f64> = match norm {
+        Norm::Linf => (0..x.len()).map(|_| 2.0 * random.random::<f64>() - 1.0).collect(),
+        _ => (0..x.len()).map(|_| StandardNormal.sample(random)).collect(),
+    };
+    let factor = eps / norm.of(direction.iter().copied()).max(f64::MIN_POSITIVE);
+    x.iter_mut().zip(direction).for_each(|(x, v)| *x = (f64::from(*x) + factor * v) as f32);
+}
+
+/// The places of the `count` largest entries (at least one), zeros left out; at equal ones the first.
+pub(super) fn largest(gradient: &[f32], count: usize) -> Vec<usize> {
+    let count = count.clamp(1, gradient.len());
+    let larger = |&a: &usize, &b: &usize| gradient[b].abs().total_cmp(&gradient[a].abs()).then(a.cmp(&b));
+    let mut order: Vec<usize> = (0..gradient.len()).collect();
+    order.select_nth_unstable_by(count - 1, larger);
+    order.truncate(count);
+    order.retain(|&i| gradient[i] != 0.0);
+    order.sort_unstable();
+    order
 }
 
 /// The share of coordinates that an l1 step moves (SLIDE, Tramèr & Boneh 2019, arXiv 1904.13000:
@@ -38,13 +58,7 @@ pub(super) fn ascend(norm: Norm, x: &mut [f32], gradient: &[f32], step: f64) {
         Norm::Linf => {
             let step = step as f32;
             for (x, &g) in x.iter_mut().zip(gradient) {
-                *x += if g > 0.0 {
-                    step
-                } else if g < 0.0 {
-                    -step
-                } else {
-                    0.0
-                };
+                *x += if g == 0.0 { 0.0 } else { step.copysign(g) };
             }
         }
         Norm::L2 => {
@@ -59,14 +73,10 @@ pub(super) fn ascend(norm: Norm, x: &mut [f32], gradient: &[f32], step: f64) {
                 *x = (f64::from(*x) + step * scaled(g) / length) as f32;
             }
         }
-        Norm::L1 => {
-            let count = ((gradient.len() as f64 * L1_SHARE).round() as usize).max(1);
-            let mut order: Vec<usize> = (0..gradient.len()).collect();
-            order.sort_by(|&a, &b| gradient[b].abs().total_cmp(&gradient[a].abs()).then(a.cmp(&b)));
-            order.truncate(count);
-            order.retain(|&i| gradient[i] != 0.0);
-            let each = (step / order.len().max(1) as f64) as f32;
-            for i in order {
+        Norm::L1 | Norm::L0 => {
+            let moved = largest(gradient, (gradient.len() as f64 * L1_SHARE).round() as usize);
+            let each = (step / moved.len().max(1) as f64) as f32;
+            for i in moved {
                 x[i] += each * gradient[i].signum();
             }
         }

@@ -2,6 +2,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Audit, PacketSummary, Progress};
 use crate::attack::Loss;
 use crate::data::Sample;
@@ -10,7 +12,7 @@ use crate::uncertainty::{GaussianPacket, LogOdds, Packet};
 use crate::{Error, Norm, Result, ThreatModel};
 
 /// Which packets to measure.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PacketPlan {
     /// The window's width `s`, in input units.
     pub scale: f64,
@@ -25,15 +27,21 @@ pub struct PacketPlan {
 impl PacketPlan {
     /// The packets whose window has the attack's size: the root mean square (l2), the mean absolute
     /// sum (l1), or the standard deviation per element (linf) of the window equals ε. `None` where ε
-    /// is zero.
+    /// is zero or infinite, and for l0.
     pub fn at_attack_size(threat: &ThreatModel, dimension: usize) -> Option<PacketPlan> {
         let d = dimension as f64;
         let scale = match threat.norm {
             Norm::Linf => threat.eps,
             Norm::L2 => threat.eps / d.sqrt(),
             Norm::L1 => threat.eps / (d * (2.0 / std::f64::consts::PI).sqrt()),
+            Norm::L0 => return None,
         };
-        (scale > 0.0).then_some(PacketPlan { scale, centres: 8, samples: 2000, max_samples: 8000 })
+        (scale > 0.0 && scale.is_finite()).then_some(PacketPlan {
+            scale,
+            centres: 8,
+            samples: 2000,
+            max_samples: 8000,
+        })
     }
 }
 

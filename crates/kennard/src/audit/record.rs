@@ -1,8 +1,10 @@
+use serde::{Deserialize, Serialize};
+
 use crate::Norm;
 use crate::attack::Verdict;
 
 /// What was found about one sample.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Its place in the data set.
     pub index: usize,
@@ -11,26 +13,34 @@ pub struct Record {
     /// The predicted class.
     pub prediction: usize,
     /// `z_y − max_{j≠y} z_j` at the sample itself.
+    #[serde(with = "bits")]
     pub margin: f32,
     /// Whether a second evaluation gave another answer.
     pub random: bool,
-    /// One entry per attack; none where the sample is misclassified from the start.
-    pub attacks: Vec<AttackRecord>,
+    /// One entry per attack; none where it did not try: the sample is misclassified from the start, or an
+    /// attack before it in a cascade broke it.
+    pub attacks: Vec<Option<AttackRecord>>,
+    /// One entry per minimum-norm attack; none where the sample is misclassified from the start.
+    pub minimal: Vec<Option<AttackRecord>>,
 }
 
 /// What one attack achieved on one sample.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AttackRecord {
     /// Whether an adversarial point was found.
     pub broken: bool,
-    /// The smallest margin at an allowed point.
+    /// The smallest margin at an allowed point; of a minimum-norm attack, that at the closest adversarial
+    /// point.
+    #[serde(with = "bits")]
     pub margin: f32,
     /// The size of the adversarial perturbation in the threat model's norm.
     pub norm: Option<f64>,
-    /// How many points were evaluated before that of smallest margin, itself included.
+    /// How many points were evaluated before the one that counts, itself included.
     pub found_after: u64,
-    /// How many points were evaluated.
-    pub evaluations: u64,
+    /// How many points were evaluated without their gradient.
+    pub forwards: u64,
+    /// How many points were evaluated with their gradient (a forward and a backward pass each).
+    pub backwards: u64,
     /// How many gradients were exactly zero.
     pub zero_gradients: u64,
     /// Whether a point was misclassified in the attacked graph and not by the untouched model.
@@ -45,7 +55,22 @@ impl Record {
 
     /// Whether it is classified correctly and no attack broke it.
     pub fn is_robust(&self) -> bool {
-        self.is_correct() && self.attacks.iter().all(|attack| !attack.broken)
+        self.is_correct() && !self.attacks.iter().flatten().any(|attack| attack.broken)
+    }
+
+    /// The smallest distance at which a minimum-norm attack broke it: 0 where it is misclassified from the
+    /// start, infinite where none did.
+    pub fn distance(&self) -> f64 {
+        let found = (0..self.minimal.len()).map(|i| self.distance_by(i));
+        found.fold(f64::INFINITY, f64::min)
+    }
+
+    /// The same for the i-th minimum-norm attack alone.
+    pub(super) fn distance_by(&self, i: usize) -> f64 {
+        match &self.minimal[i] {
+            None => 0.0,
+            Some(attack) => attack.norm.unwrap_or(f64::INFINITY),
+        }
     }
 }
 
@@ -54,11 +79,25 @@ impl AttackRecord {
         AttackRecord {
             broken: verdict.broken,
             margin: verdict.margin,
-            norm: verdict.adversarial.as_ref().map(|x| norm.distance(origin, x)),
+            norm: verdict.adversarial.as_ref().map(|found| norm.distance(origin, &found.point)),
             found_after: verdict.found_after,
-            evaluations: verdict.evaluations,
+            forwards: verdict.forwards,
+            backwards: verdict.backwards,
             zero_gradients: verdict.zero_gradients,
             disputed: verdict.disputed,
         }
+    }
+}
+
+/// Floats that come back as they were, infinities too: by their bits.
+mod bits {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+        value.to_bits().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+        u32::deserialize(deserializer).map(f32::from_bits)
     }
 }

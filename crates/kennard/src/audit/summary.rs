@@ -1,10 +1,8 @@
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use super::{Audit, CLEAN, Record, Warning};
+use super::distances::Distances;
+use super::{Audit, Record, Warning};
 use crate::data::digest;
-use crate::engine::Cost;
 use crate::stats::clopper_pearson;
 use crate::{Result, ThreatModel};
 
@@ -28,10 +26,16 @@ pub struct Summary {
     pub threat_model: ThreatModel,
     /// Accuracy on the samples as they are.
     pub clean: Clean,
-    /// Accuracy under each attack.
+    /// Whether an attack tried only what those before it left standing.
+    pub cascade: bool,
+    /// Accuracy under each attack; in a cascade, under it and those before it.
     pub attacks: Vec<AttackSummary>,
     /// Accuracy under the worst attack of each sample; absent where there was no attack.
     pub robust: Option<Robust>,
+    /// How far away the closest adversarial points are that each minimum-norm attack found.
+    pub minimal: Vec<MinimalSummary>,
+    /// How far away the closest of all these are; absent where there was no such attack.
+    pub closest: Option<Distances>,
     /// The packets.
     pub packets: Vec<PacketSummary>,
     /// What a reader should know before believing the figures.
@@ -78,7 +82,7 @@ pub struct FileHash {
 }
 
 /// Accuracy on the samples as they are.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Clean {
     /// How many are classified correctly.
     pub correct: u64,
@@ -103,7 +107,22 @@ pub struct AttackSummary {
     pub forwards: u64,
     /// Points evaluated with their gradient (a forward and a backward pass each).
     pub backwards: u64,
-    /// The attack's share of the wall-clock time.
+    /// The attack's share of the wall-clock time, that of an interrupted run before not included.
+    pub seconds: f64,
+}
+
+/// What a minimum-norm attack found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MinimalSummary {
+    /// The attack's name.
+    pub name: String,
+    /// The distances.
+    pub distances: Distances,
+    /// Points evaluated without a gradient.
+    pub forwards: u64,
+    /// Points evaluated with their gradient (a forward and a backward pass each).
+    pub backwards: u64,
+    /// The attack's share of the wall-clock time, that of an interrupted run before not included.
     pub seconds: f64,
 }
 
@@ -161,93 +180,95 @@ pub struct PacketSummary {
     pub valid: bool,
 }
 
-/// Counts over records.
-pub(super) struct Tally {
-    pub samples: u64,
-    pub correct: u64,
-    pub robust: u64,
-    attacks: Vec<u64>,
-}
-
-impl Tally {
-    pub fn new(attacks: usize) -> Tally {
-        Tally { samples: 0, correct: 0, robust: 0, attacks: vec![0; attacks] }
-    }
-
-    pub fn count(&mut self, record: &Record) {
-        self.samples += 1;
-        self.correct += u64::from(record.is_correct());
-        self.robust += u64::from(record.is_robust());
-        for (robust, attack) in self.attacks.iter_mut().zip(&record.attacks) {
-            *robust += u64::from(!attack.broken);
-        }
-    }
-
-    fn share(&self, count: u64) -> f64 {
-        if self.samples == 0 { 0.0 } else { count as f64 / self.samples as f64 }
-    }
-}
-
-impl Audit<'_> {
-    pub(super) fn summarize(
-        &self,
-        tally: &Tally,
-        costs: &BTreeMap<usize, Cost>,
-        packets: Vec<PacketSummary>,
-    ) -> Result<Summary> {
-        let classifier = self.engine.classifier();
-        let interval = |count| clopper_pearson(count, tally.samples);
-        let sessions = self.engine.plan().sessions as f64;
-        let attack = |(i, robust): (usize, &u64)| {
-            let cost = costs.get(&(CLEAN + 1 + i)).copied().unwrap_or_default();
-            AttackSummary {
-                name: self.attacks[i].name().into(),
-                robust: *robust,
-                robust_accuracy: tally.share(*robust),
-                interval: interval(*robust),
-                forwards: cost.forwards,
-                backwards: cost.backwards,
-                seconds: cost.time.as_secs_f64() / sessions,
-            }
+impl Summary {
+    /// The summary of an audit before its first sample.
+    pub(super) fn blank(audit: &Audit) -> Result<Summary> {
+        let classifier = audit.engine.classifier();
+        let files = audit.data.fingerprint()?.into_iter();
+        let attack = |name: &str| AttackSummary {
+            name: name.into(),
+            robust: 0,
+            robust_accuracy: 0.0,
+            interval: [0.0, 1.0],
+            forwards: 0,
+            backwards: 0,
+            seconds: 0.0,
+        };
+        let minimal = |name: &str| MinimalSummary {
+            name: name.into(),
+            distances: Distances::default(),
+            forwards: 0,
+            backwards: 0,
+            seconds: 0.0,
         };
         Ok(Summary {
             version: 1,
             model: ModelSummary {
-                file: self.model.display().to_string(),
-                sha256: digest(self.model)?.sha256,
+                file: audit.model.display().to_string(),
+                sha256: digest(audit.model)?.sha256,
                 parameters: classifier.parameters() as u64,
                 input: classifier.shape().to_vec(),
                 classes: classifier.classes() as u64,
             },
             data: DataSummary {
-                name: self.data.spec().to_string(),
-                split: self.data.split().to_string(),
-                files: self
-                    .data
-                    .fingerprint()?
-                    .into_iter()
-                    .map(|d| FileHash { file: d.file, sha256: d.sha256 })
-                    .collect(),
-                notes: self.data.notes(),
+                name: audit.data.spec().to_string(),
+                split: audit.data.split().to_string(),
+                files: files.map(|d| FileHash { file: d.file, sha256: d.sha256 }).collect(),
+                notes: Vec::new(),
             },
-            samples: tally.samples,
-            runtime: self.engine.runtime().name().into(),
-            seed: self.seed,
-            threat_model: self.threat,
-            clean: Clean {
-                correct: tally.correct,
-                accuracy: tally.share(tally.correct),
-                interval: interval(tally.correct),
-            },
-            attacks: tally.attacks.iter().enumerate().map(attack).collect(),
-            robust: (!self.attacks.is_empty()).then(|| Robust {
-                robust: tally.robust,
-                robust_accuracy: tally.share(tally.robust),
-                interval: interval(tally.robust),
-            }),
-            packets,
-            warnings: Vec::new(),
+            samples: 0,
+            runtime: audit.engine.runtime().name().into(),
+            seed: audit.seed,
+            threat_model: audit.threat,
+            clean: Clean::default(),
+            cascade: audit.cascade,
+            attacks: audit.attacks.iter().map(|a| attack(a.name())).collect(),
+            robust: None,
+            minimal: audit.minimal.iter().map(|a| minimal(a.name())).collect(),
+            closest: None,
+            packets: Vec::new(),
+            warnings: audit.engine.warnings().to_vec(),
             seconds: 0.0,
         })
+    }
+
+    /// The names of the attacks, and of the minimum-norm attacks.
+    pub(super) fn names(&self) -> (Vec<&str>, Vec<&str>) {
+        let attacks = self.attacks.iter().map(|attack| attack.name.as_str()).collect();
+        (attacks, self.minimal.iter().map(|attack| attack.name.as_str()).collect())
+    }
+
+    /// Fills in all figures that follow from the records.
+    pub(super) fn count(&mut self, records: &[Record]) {
+        let samples = records.len() as u64;
+        let share = |count: u64| if samples == 0 { 0.0 } else { count as f64 / samples as f64 };
+        let number = |of: &dyn Fn(&Record) -> bool| records.iter().filter(|record| of(record)).count() as u64;
+        self.samples = samples;
+        let correct = number(&|record| record.is_correct());
+        self.clean = Clean { correct, accuracy: share(correct), interval: clopper_pearson(correct, samples) };
+        for (i, attack) in self.attacks.iter_mut().enumerate() {
+            let first = if self.cascade { 0 } else { i };
+            let broken = |record: &Record| record.attacks[first..=i].iter().flatten().any(|a| a.broken);
+            let tried = || records.iter().filter_map(|record| record.attacks[i].as_ref());
+            attack.robust = number(&|record| record.is_correct() && !broken(record));
+            attack.robust_accuracy = share(attack.robust);
+            attack.interval = clopper_pearson(attack.robust, samples);
+            attack.forwards = tried().map(|a| a.forwards).sum();
+            attack.backwards = tried().map(|a| a.backwards).sum();
+        }
+        let robust = number(&|record| record.is_robust());
+        self.robust = (!self.attacks.is_empty()).then(|| Robust {
+            robust,
+            robust_accuracy: share(robust),
+            interval: clopper_pearson(robust, samples),
+        });
+        for (i, attack) in self.minimal.iter_mut().enumerate() {
+            let tried = || records.iter().filter_map(|record| record.minimal[i].as_ref());
+            attack.distances = Distances::of(records.iter().map(|record| record.distance_by(i)));
+            attack.forwards = tried().map(|a| a.forwards).sum();
+            attack.backwards = tried().map(|a| a.backwards).sum();
+        }
+        self.closest =
+            (!self.minimal.is_empty()).then(|| Distances::of(records.iter().map(Record::distance)));
     }
 }

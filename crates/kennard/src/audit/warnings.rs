@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Audit, Record, Summary};
+use super::{AttackRecord, Outcome, Record, Summary};
 
 /// Something a reader should know before believing the figures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,62 +20,142 @@ impl Warning {
 
 /// The share of samples with zero gradients above which attacks are said to be blind.
 const BLIND: f64 = 0.01;
+/// The share of samples that an attack without gradients may break after those with, before the gradients
+/// are said to mislead (AutoAttack's own threshold).
+const MASKED: f64 = 0.002;
+/// A look at less says nothing about chance.
+const ENOUGH: u64 = 20;
 
-pub(super) fn find(
-    audit: &Audit,
-    records: &[Record],
-    summary: &Summary,
-    stopped: bool,
-    total: usize,
-) -> Vec<Warning> {
-    let mut warnings: Vec<Warning> = audit.engine.warnings().to_vec();
+/// Replaces the warnings that follow from the figures.
+pub(super) fn review(outcome: &mut Outcome) {
+    let Outcome { summary, records } = outcome;
+    let found: Vec<Warning> =
+        [chance(summary), random(records), few_classes(summary), masked(summary, records)]
+            .into_iter()
+            .flatten()
+            .chain(blind(summary, records))
+            .chain(disputed(summary, records))
+            .chain(packets(summary))
+            .collect();
+    let codes = [
+        "chance-accuracy",
+        "random-outputs",
+        "few-classes",
+        "gradient-masking",
+        "zero-gradients",
+        "disputed-points",
+        "packet",
+    ];
+    summary.warnings.retain(|warning| !codes.contains(&warning.code.as_str()));
+    summary.warnings.extend(found);
+}
+
+fn chance(summary: &Summary) -> Option<Warning> {
     let classes = summary.model.classes as f64;
-    if stopped {
-        let message = format!(
-            "the audit was stopped after {} of {total} samples; the figures are of those",
-            summary.samples
-        );
-        warnings.push(Warning::new("interrupted", message));
-    }
-    if summary.samples >= 20
-        && summary.clean.interval[0] <= 1.0 / classes
-        && summary.clean.accuracy < 2.5 / classes
-    {
+    let clean = &summary.clean;
+    let at_chance = clean.interval[0] <= 1.0 / classes && clean.accuracy < 2.5 / classes;
+    (summary.samples >= ENOUGH && at_chance).then(|| {
         let message = format!(
             "the accuracy, {:.1} %, is at chance level. Likely causes: the model wants pixels 0..255 (--input-scale 255) or \
              normalised ones (--mean, --std), another channel order (--nhwc), or the labels are in another order",
-            100.0 * summary.clean.accuracy
+            100.0 * clean.accuracy
         );
-        warnings.push(Warning::new("chance-accuracy", message));
-    }
-    if records.iter().any(|record| record.random) {
+        Warning::new("chance-accuracy", message)
+    })
+}
+
+fn random(records: &[Record]) -> Option<Warning> {
+    records.iter().any(|record| record.random).then(|| {
         let message = "the model answers differently when asked twice; robust accuracy of a randomised model needs \
-                       attacks that average over its randomness";
-        warnings.push(Warning::new("random-outputs", message));
+                       attacks that average over its randomness: --attack rand";
+        Warning::new("random-outputs", message)
+    })
+}
+
+fn few_classes(summary: &Summary) -> Option<Warning> {
+    let classes = summary.model.classes;
+    let lacking = |name: &str| name == "apgd-dlr" && classes < 3 || name == "apgd-t" && classes < 4;
+    let names: Vec<&str> =
+        summary.attacks.iter().map(|a| a.name.as_str()).filter(|name| lacking(name)).collect();
+    (!names.is_empty()).then(|| {
+        let message = format!(
+            "{}: the difference of logits ratio is not defined for {classes} classes; its numerator, the difference of two \
+             logits, is climbed instead",
+            names.join(", ")
+        );
+        Warning::new("few-classes", message)
+    })
+}
+
+/// An attack that sees no gradients should not find what those that see them miss.
+fn masked(summary: &Summary, records: &[Record]) -> Option<Warning> {
+    let with_gradients =
+        |i: usize| records.iter().filter_map(|r| r.attacks[i].as_ref()).any(|a| a.backwards > 0);
+    let (seeing, unseeing): (Vec<usize>, Vec<usize>) =
+        (0..summary.attacks.len()).partition(|&i| with_gradients(i));
+    if seeing.is_empty() {
+        return None;
     }
-    for (i, attack) in audit.attacks.iter().enumerate() {
-        let of_attack = || records.iter().filter_map(|record| record.attacks.get(i));
-        let attacked = of_attack().count();
-        let blind = of_attack().filter(|record| record.zero_gradients > 0).count();
-        if blind as f64 > BLIND * attacked as f64 {
+    let breaks = |record: &Record, attacks: &[usize]| {
+        attacks.iter().any(|&i| record.attacks[i].as_ref().is_some_and(|a| a.broken))
+    };
+    let missed = records.iter().filter(|r| breaks(r, &unseeing) && !breaks(r, &seeing)).count();
+    (missed as f64 > MASKED * summary.samples as f64).then(|| {
+        let names: Vec<&str> = unseeing.iter().map(|&i| summary.attacks[i].name.as_str()).collect();
+        let message = format!(
+            "{} breaks {missed} samples that the attacks with gradients did not: the model's gradients probably mislead \
+             (gradient masking), and its robust accuracy is overstated. Use more queries, and an adaptive attack",
+            names.join(", ")
+        );
+        Warning::new("gradient-masking", message)
+    })
+}
+
+/// The records of each attack, with its name.
+fn by_attack<'a>(
+    summary: &'a Summary,
+    records: &'a [Record],
+) -> impl Iterator<Item = (&'a str, Vec<&'a AttackRecord>)> {
+    let attacks = summary.attacks.iter().enumerate().map(|(i, attack)| {
+        (attack.name.as_str(), records.iter().filter_map(|r| r.attacks[i].as_ref()).collect())
+    });
+    let minimal = summary.minimal.iter().enumerate().map(|(i, attack)| {
+        (attack.name.as_str(), records.iter().filter_map(|r| r.minimal[i].as_ref()).collect())
+    });
+    attacks.chain(minimal)
+}
+
+fn blind(summary: &Summary, records: &[Record]) -> Vec<Warning> {
+    let warn = |(name, tried): (&str, Vec<&AttackRecord>)| {
+        let blind = tried.iter().filter(|record| record.zero_gradients > 0).count();
+        (blind as f64 > BLIND * tried.len() as f64).then(|| {
             let message = format!(
-                "{}: the gradient was exactly zero at some point for {blind} of {attacked} samples. Its robust accuracy \
-                 may overstate the model's: use an attack that needs no gradient beside it",
-                attack.name()
+                "{name}: the gradient was exactly zero at some point for {blind} of {} samples. Its robust accuracy may \
+                 overstate the model's: use an attack that needs no gradient beside it, --attack square say",
+                tried.len()
             );
-            warnings.push(Warning::new("zero-gradients", message));
-        }
-        let disputed = of_attack().filter(|record| record.disputed).count();
-        if disputed > 0 {
+            Warning::new("zero-gradients", message)
+        })
+    };
+    by_attack(summary, records).filter_map(warn).collect()
+}
+
+fn disputed(summary: &Summary, records: &[Record]) -> Vec<Warning> {
+    let warn = |(name, tried): (&str, Vec<&AttackRecord>)| {
+        let disputed = tried.iter().filter(|record| record.disputed).count();
+        (disputed > 0).then(|| {
             let message = format!(
-                "{}: for {disputed} samples a point was misclassified in the simplified graph but not by the model as \
-                 given; such points were not counted",
-                attack.name()
+                "{name}: for {disputed} samples a point was misclassified in the simplified graph but not by the model as \
+                 given; such points were not counted"
             );
-            warnings.push(Warning::new("disputed-points", message));
-        }
-    }
-    for packet in summary.packets.iter().filter(|packet| !packet.valid) {
+            Warning::new("disputed-points", message)
+        })
+    };
+    by_attack(summary, records).filter_map(warn).collect()
+}
+
+fn packets(summary: &Summary) -> Vec<Warning> {
+    let warn = |packet: &super::PacketSummary| {
         let cause = if packet.enough_samples {
             format!(
                 "Stein's identities fail (their mean is {:.4}, it should be -0.5, or the packet is displaced otherwise than \
@@ -88,8 +168,7 @@ pub(super) fn find(
                 packet.ess
             )
         };
-        let message = format!("the packet at scale {} is not to be trusted: {cause}", packet.scale);
-        warnings.push(Warning::new("packet", message));
-    }
-    warnings
+        Warning::new("packet", format!("the packet at scale {} is not to be trusted: {cause}", packet.scale))
+    };
+    summary.packets.iter().filter(|packet| !packet.valid).map(warn).collect()
 }

@@ -38,9 +38,9 @@ impl std::ops::AddAssign for Cost {
 }
 
 impl Engine {
-    /// Runs a task per sample and hands the results to `each` in the order of the samples. Stops
-    /// early when `stop` is set: what was finished in order has been handed over by then. Returns
-    /// the cost of each account.
+    /// Runs a task per sample and hands the results to `each` as they come, in no certain order. Stops
+    /// early when `stop` is set: what was finished has been handed over by then. Returns the cost of
+    /// each account.
     ///
     /// # Errors
     /// The first that a sample, a task, a session or `each` returned.
@@ -51,7 +51,10 @@ impl Engine {
         stop: &AtomicBool,
         mut each: impl FnMut(R) -> Result<()>,
     ) -> Result<BTreeMap<usize, Cost>> {
-        let source = Mutex::new(samples.enumerate());
+        // Few samples are shared out evenly.
+        let share = samples.size_hint().1.map_or(usize::MAX, |most| most.div_ceil(self.plan().sessions));
+        let room = share.clamp(1, TASKS_PER_ROW * self.plan().micro_batch);
+        let source = Mutex::new(samples);
         let next = || {
             if stop.load(Ordering::Relaxed) {
                 return None;
@@ -70,10 +73,10 @@ impl Engine {
                     scope.spawn(move || {
                         let halt = || stop.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed);
                         Evaluator::lend(self, |evaluator| {
-                            let mut worker = Worker { evaluator, costs: BTreeMap::new() };
+                            let mut worker = Worker { evaluator, room, costs: BTreeMap::new() };
                             if let Err(error) = worker.work(next, task, &halt, &results) {
                                 failed.store(true, Ordering::Relaxed);
-                                let _ = results.send((0, Err(error)));
+                                let _ = results.send(Err(error));
                             }
                             worker.costs
                         })
@@ -81,24 +84,11 @@ impl Engine {
                 })
                 .collect();
             drop(results);
-            let mut early = BTreeMap::new();
-            let mut expected = 0;
-            for (number, result) in received {
-                if outcome.is_err() {
-                    continue;
-                }
-                match result {
-                    Ok(result) => drop(early.insert(number, result)),
-                    Err(error) => outcome = Err(error),
-                }
-                while outcome.is_ok()
-                    && let Some(result) = early.remove(&expected)
-                {
-                    expected += 1;
-                    outcome = each(result);
-                }
-                if outcome.is_err() {
-                    failed.store(true, Ordering::Relaxed);
+            for result in received {
+                // After a failure the workers wind up, and what they still send is let go.
+                if outcome.is_ok() {
+                    outcome = result.and_then(&mut each);
+                    failed.fetch_or(outcome.is_err(), Ordering::Relaxed);
                 }
             }
             for worker in workers {
@@ -116,12 +106,13 @@ impl Engine {
 
 struct Worker<'e> {
     evaluator: Evaluator<'e>,
+    /// Tasks in flight at most.
+    room: usize,
     costs: BTreeMap<usize, Cost>,
 }
 
 /// A task in flight, with what it asks.
 struct Flight<'t, R> {
-    number: usize,
     oracle: Oracle,
     task: Task<'t, R>,
     query: Query,
@@ -131,25 +122,24 @@ struct Flight<'t, R> {
     done: usize,
 }
 
-type Results<R> = mpsc::Sender<(usize, Result<R>)>;
+type Results<R> = mpsc::Sender<Result<R>>;
 
 impl<'e> Worker<'e> {
     fn work<'t, R>(
         &mut self,
-        next: &impl Fn() -> Option<(usize, Result<Sample>)>,
+        next: &impl Fn() -> Option<Result<Sample>>,
         task: &impl Fn(Oracle, Sample) -> Task<'t, R>,
         halt: &impl Fn() -> bool,
         results: &Results<R>,
     ) -> Result<()> {
-        let room = TASKS_PER_ROW * self.evaluator.micro_batch();
         let mut flights: Vec<Flight<'t, R>> = Vec::new();
         while !halt() {
-            while flights.len() < room
-                && let Some((number, sample)) = next()
+            while flights.len() < self.room
+                && let Some(sample) = next()
             {
                 let oracle = Oracle::default();
                 let task = task(oracle.clone(), sample?);
-                flights.extend(self.advance(number, oracle, task, results)?);
+                flights.extend(self.advance(oracle, task, results)?);
             }
             if flights.is_empty() {
                 break;
@@ -160,7 +150,7 @@ impl<'e> Worker<'e> {
             flights = waiting;
             for flight in answered {
                 flight.oracle.answer(flight.answer);
-                flights.extend(self.advance(flight.number, flight.oracle, flight.task, results)?);
+                flights.extend(self.advance(flight.oracle, flight.task, results)?);
             }
         }
         Ok(())
@@ -169,7 +159,6 @@ impl<'e> Worker<'e> {
     /// Polls a task: it ends, or is in flight with its next query.
     fn advance<'t, R>(
         &self,
-        number: usize,
         oracle: Oracle,
         mut task: Task<'t, R>,
         results: &Results<R>,
@@ -177,13 +166,13 @@ impl<'e> Worker<'e> {
         match task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(result) => {
                 // Nobody listens any more once the run has failed elsewhere.
-                let _ = results.send((number, Ok(result?)));
+                let _ = results.send(Ok(result?));
                 Ok(None)
             }
             Poll::Pending => {
                 let query = oracle.take().ok_or(Error::IdleTask)?;
                 let points = query.points.len() / self.evaluator.dimension();
-                Ok(Some(Flight { number, oracle, task, query, answer: Answer::default(), points, done: 0 }))
+                Ok(Some(Flight { oracle, task, query, answer: Answer::default(), points, done: 0 }))
             }
         }
     }

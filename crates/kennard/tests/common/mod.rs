@@ -4,11 +4,12 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use kennard::attack::Attack;
+use kennard::attack::{Attack, predict};
 use kennard::audit::{Audit, Outcome};
 use kennard::data::{DataSet, Options};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::{Classifier, Graph, Preprocessing, Runtime, RuntimeChoice, ThreatModel};
+use kennard_graph::{Builder, DType, Dim, Tensor, TensorType};
 
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -61,7 +62,54 @@ pub fn audit(
     full: bool,
 ) -> Outcome {
     let model = fixture("fashion_mlp.onnx");
-    let (packets, samples) = (vec![], Some(samples));
-    let audit = Audit { model: &model, engine, data, threat, attacks, packets, samples, seed: 0, full };
+    let samples = Some(samples);
+    let audit = Audit { attacks, samples, full, ..Audit::new(&model, engine, data, threat) };
     audit.run(&AtomicBool::new(false), |_| ()).unwrap()
+}
+
+pub fn write_npy(path: &std::path::Path, dtype: &str, shape: &str, data: impl Iterator<Item = u8>) {
+    let mut header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}");
+    while (header.len() + 11) % 64 != 0 {
+        header.push(' ');
+    }
+    header.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.bytes());
+    bytes.extend(data);
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// A linear classifier of samples of `shape`, with weights like noise.
+pub fn linear(shape: &[usize], classes: usize) -> Graph {
+    let d: usize = shape.iter().product();
+    let weights = (0..classes * d).map(|i| ((i * 7919 + 13) % 101) as f32 / 101.0 - 0.5).collect();
+    let weights = ndarray::ArrayD::from_shape_vec(vec![classes, d], weights).unwrap();
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let dims: Vec<Dim> = [Dim::BATCH].into_iter().chain(shape.iter().map(|&n| Dim::Known(n))).collect();
+    let x = builder.input("x", TensorType::new(DType::F32, dims));
+    let flat = x.apply_with("Flatten", &[("axis", 1i64.into())]);
+    let weights = builder.constant(Tensor::from(weights));
+    builder.output("logits", builder.op("Gemm", &[Some(flat), Some(weights)], &[("transB", 1i64.into())]));
+    builder.finish().unwrap()
+}
+
+/// Noise images of `shape`, half-way between the bounds 0 and 1, labelled as a linear classifier does.
+pub fn labelled(name: &str, model: &Graph, shape: &[usize], count: usize) -> DataSet {
+    let d: usize = shape.iter().product();
+    let inputs: Vec<f32> =
+        (0..count * d).map(|i| 0.3 + 0.4 * ((i * 31 + i / 7 * 17) % 97) as f32 / 97.0).collect();
+    let weights = model.constants.values().find(|t| t.shape().len() == 2).unwrap().to_floats().unwrap();
+    let label = |x: &[f32]| {
+        let logit = |row: &[f64]| row.iter().zip(x).map(|(w, x)| *w as f32 * x).sum();
+        let logits: Vec<f32> = weights.chunks(d).map(logit).collect();
+        predict(&logits) as i64
+    };
+    let labels: Vec<i64> = inputs.chunks(d).map(label).collect();
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let file = |part: &str| folder.join(format!("{name}-{part}-{}.npy", std::process::id()));
+    let dims: String = [count].iter().chain(shape).map(|n| format!("{n}, ")).collect();
+    write_npy(&file("x"), "<f4", &format!("({dims})"), inputs.iter().flat_map(|v| v.to_le_bytes()));
+    write_npy(&file("y"), "<i8", &format!("({count},)"), labels.iter().flat_map(|v| v.to_le_bytes()));
+    open(&format!("npz:{},{}", file("x").display(), file("y").display()))
 }

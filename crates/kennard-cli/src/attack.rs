@@ -1,0 +1,55 @@
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use kennard::attack::Adversarial;
+use kennard::audit::Examined;
+use kennard::export::{Example, write_examples};
+
+use crate::settings::Settings;
+use crate::{Done, Outcome, setup};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The model, an ONNX file
+    model: PathBuf,
+    /// A TOML file of settings, under the names of the options below; the command line wins
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+pub fn run(args: Args) -> Outcome {
+    let settings = match &args.config {
+        Some(file) => args.settings.or_from(file)?,
+        None => args.settings,
+    };
+    let out = settings.out.as_deref().ok_or("--out is missing: the directory for the examples")?;
+    std::fs::create_dir_all(out).map_err(|e| format!("--out {}: {e}", out.display()))?;
+    let (data, engine) = setup::open(&args.model, &settings)?;
+    let audit = setup::audit(&args.model, &settings, &data, &engine)?;
+    let stop = setup::stop_on_interrupt()?;
+    let mut examples = Vec::new();
+    let (mut examined, mut correct) = (0, 0);
+    audit.adversarials(&stop, |Examined { record, input, adversarials }| {
+        examined += 1;
+        correct += u64::from(record.is_correct());
+        let distance = |found: &Adversarial| audit.threat.norm.distance(&input, &found.point);
+        let closest = adversarials.into_iter().flatten().min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        examples.extend(closest.map(|adversarial| Example {
+            index: record.index,
+            label: record.label,
+            original: input.clone(),
+            adversarial,
+        }));
+        Ok(())
+    })?;
+    examples.sort_by_key(|example| example.index);
+    let pictures = write_examples(out, data.shape(), audit.threat.bounds, &examples)?;
+    println!("{} of {correct} correctly classified samples broken, {examined} examined", examples.len());
+    println!(
+        "written to {}: adversarials.npz, {pictures} pictures of sample, example and difference",
+        out.display()
+    );
+    Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
+}

@@ -1,0 +1,34 @@
+use std::path::PathBuf;
+
+use kennard::audit::merge;
+
+use crate::{Done, Outcome, screen};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The directory to write
+    out: PathBuf,
+    /// The directories of all shards
+    #[arg(required = true, value_name = "SHARD")]
+    shards: Vec<PathBuf>,
+    /// Print summary.json to standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Outcome {
+    if args.out.join("manifest.json").exists() {
+        return Err(
+            format!("{} holds a run already; name a directory that does not", args.out.display()).into()
+        );
+    }
+    let merged = merge(&args.shards)?;
+    merged.write(&args.out)?;
+    if args.json {
+        print!("{}", merged.outcome.summary.to_json()?);
+    } else {
+        screen::print(&merged.outcome.summary, None);
+    }
+    eprintln!("written to {}: manifest.json, samples.parquet, summary.json", args.out.display());
+    Ok(Done::Fully)
+}

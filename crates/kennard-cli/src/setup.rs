@@ -1,0 +1,82 @@
+//! What commands that run a model on data begin with.
+
+use std::error::Error as StdError;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use kennard::audit::{Audit, Shard};
+use kennard::data::{DataSet, DataSpec, Options, Split};
+use kennard::engine::{Engine, EngineOptions};
+use kennard::{Classifier, Error};
+use kennard_graph::{Dim, Graph};
+use kennard_runtime::{Choice, Runtime};
+
+use crate::settings::Settings;
+
+/// How many samples are looked at to see what kind of outputs the model has.
+const PROBED: usize = 8;
+
+/// The data set, and the model at work on a runtime; which one is said.
+pub fn open(model: &Path, settings: &Settings) -> Result<(DataSet, Engine), Box<dyn StdError>> {
+    let spec = settings.data.as_deref().ok_or("--data is missing: the data set, mnist:DIR say")?;
+    let runtime = Runtime::open(settings.runtime.as_deref().unwrap_or("auto").parse::<Choice>()?)?;
+    eprintln!("{} {}: {}", runtime.name(), runtime.version(), runtime.reason());
+    let model = Graph::load(model)?;
+    let data = DataSet::open(&spec.parse::<DataSpec>()?, &options(settings, &model)?)?;
+    let classifier = Classifier::new(&model, data.shape(), &settings.preprocessing())?;
+    let engine_options = EngineOptions { micro_batch: settings.micro_batch, threads: settings.threads };
+    let probed = data.samples()?.take(PROBED).collect::<Result<Vec<_>, _>>()?;
+    let probed: Vec<&[f32]> = probed.iter().map(|sample| sample.input.as_slice()).collect();
+    let engine = Engine::new(classifier, runtime, &engine_options)?.probe(&probed)?;
+    Ok((data, engine))
+}
+
+/// The attacks of an audit.
+pub fn audit<'a>(
+    model: &'a Path,
+    settings: &Settings,
+    data: &'a DataSet,
+    engine: &'a Engine,
+) -> Result<Audit<'a>, Box<dyn StdError>> {
+    let (attacks, cascade) = settings.attacks()?;
+    Ok(Audit {
+        attacks,
+        cascade,
+        minimal: settings.minimal()?,
+        samples: settings.samples,
+        shard: settings.shard.unwrap_or(Shard::WHOLE),
+        seed: settings.seed.unwrap_or(0),
+        full: settings.full.unwrap_or(false),
+        budget: settings.budget,
+        ..Audit::new(model, engine, data, settings.threat()?)
+    })
+}
+
+/// How to read the data so that it fits the model's images.
+fn options(settings: &Settings, model: &Graph) -> Result<Options, Box<dyn StdError>> {
+    let split = match settings.split.as_deref() {
+        None | Some("test") => Split::Test,
+        Some("train") => Split::Train,
+        Some(other) => return Err(format!("the split `{other}` is unknown; known are test and train").into()),
+    };
+    let dims: Vec<Dim> = model.single_input().map_err(Error::from)?.ty.shape.0.clone();
+    let (size, channels) = match (dims.as_slice(), settings.nhwc.unwrap_or(false)) {
+        (&[_, c, h, w], false) | (&[_, h, w, c], true) => (h.known().zip(w.known()), c.known()),
+        _ => (None, None),
+    };
+    Ok(Options { split, resize: size, channels: channels.filter(|c| [1, 3].contains(c)) })
+}
+
+/// A flag that the first ctrl-C sets; the second ends the process.
+pub fn stop_on_interrupt() -> Result<Arc<AtomicBool>, ctrlc::Error> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("\ninterrupted: ending with what is finished (again to stop at once)");
+    })?;
+    Ok(stop)
+}

@@ -1,0 +1,255 @@
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+
+use super::objective::{Goal, Objective, Seen};
+use super::steps::{ascend, largest, sphere};
+use super::{Attack, Run, Subject};
+use crate::Norm;
+
+/// Auto-PGD: projected gradient ascent with momentum, whose step size halves where the loss no longer
+/// rises (Croce & Hein 2020, arXiv 2003.01690, algorithm 1); in l1 with sparse steps on shrinking balls
+/// (Croce & Hein 2021, arXiv 2103.01208, algorithm 1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Apgd {
+    /// What is climbed.
+    #[serde(skip)]
+    pub loss: Objective,
+    /// Steps per restart.
+    pub steps: usize,
+    /// How often to begin anew (per target).
+    pub restarts: u64,
+    /// How many target classes a targeted loss goes towards, the likeliest first.
+    pub targets: usize,
+    /// How many gradients are averaged at each point, for models that answer at random (expectation over
+    /// transformation, Athalye et al. 2018, arXiv 1802.00420).
+    pub averaged: usize,
+}
+
+impl Default for Apgd {
+    fn default() -> Apgd {
+        Apgd { loss: Objective::CrossEntropy, steps: 100, restarts: 1, targets: 9, averaged: 1 }
+    }
+}
+
+/// The step size halves where the loss rose in at most this share of the steps since the last look.
+const RHO: f64 = 0.75;
+/// How much of a step is new; the rest is momentum.
+const ALPHA: f64 = 0.75;
+
+impl Attack for Apgd {
+    fn name(&self) -> &str {
+        match self.loss {
+            Objective::CrossEntropy => "apgd-ce",
+            Objective::Dlr => "apgd-dlr",
+            Objective::TargetedDlr => "apgd-t",
+            Objective::Margin => "apgd-margin",
+        }
+    }
+
+    fn settings(&self) -> serde_json::Value {
+        serde_json::json!(self)
+    }
+
+    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+        Box::pin(async move {
+            for goal in self.loss.goals(subject, self.targets) {
+                for restart in 0..self.restarts {
+                    // The targets of one restart begin at points of their own.
+                    let mut random = subject.random(restart * subject.classes() as u64 + goal.stream());
+                    let threat = subject.threat();
+                    let x = subject.origin();
+                    let mut climb = Climb { attack: self, subject, goal, eps: threat.eps };
+                    if threat.norm == Norm::L1 {
+                        // Projected onto the ball, such noise leaves few elements changed.
+                        let [lo, hi] = threat.bounds;
+                        let mut noise = |x: &f32| -> f32 {
+                            let size: f32 = StandardNormal.sample(&mut random);
+                            x + (hi - lo) * size
+                        };
+                        climb.shrinking_balls(x.iter().map(&mut noise).collect()).await;
+                    } else {
+                        let mut x = x.to_vec();
+                        sphere(threat.norm, threat.eps, &mut x, &mut random);
+                        subject.project(&mut x);
+                        climb.dense(x).await;
+                    }
+                }
+            }
+        })
+    }
+}
+
+/// One ascent.
+struct Climb<'a> {
+    attack: &'a Apgd,
+    subject: &'a Subject<'a>,
+    goal: Goal,
+    /// The radius of the ball that is climbed in.
+    eps: f64,
+}
+
+/// A point, its loss, and its gradient.
+#[derive(Clone)]
+struct Place {
+    x: Vec<f32>,
+    seen: Seen,
+}
+
+impl Climb<'_> {
+    async fn look(&self, x: Vec<f32>) -> Place {
+        let mut seen = self.goal.look(self.subject, &x).await;
+        for _ in 1..self.attack.averaged {
+            seen.add(&self.goal.look(self.subject, &x).await);
+        }
+        Place { x, seen }
+    }
+
+    fn project(&self, x: &mut [f32]) {
+        self.subject.threat().at(self.eps).project(self.subject.origin(), x);
+    }
+
+    /// Algorithm 1 of the first paper.
+    async fn dense(&self, start: Vec<f32>) {
+        let steps = self.attack.steps;
+        let norm = self.subject.threat().norm;
+        let mut here = self.look(start).await;
+        let mut best = here.clone();
+        let mut before = here.x.clone();
+        let mut schedule = Schedule::new(steps);
+        let mut size = 2.0 * self.eps;
+        for k in 0..steps {
+            let mut z = here.x.clone();
+            ascend(norm, &mut z, &here.seen.gradient, size);
+            self.project(&mut z);
+            let alpha = if k == 0 { 1.0 } else { ALPHA as f32 };
+            for ((z, &x), &before) in z.iter_mut().zip(&here.x).zip(&before) {
+                *z = x + alpha * (*z - x) + (1.0 - alpha) * (x - before);
+            }
+            self.project(&mut z);
+            let next = self.look(z).await;
+            schedule.rises += usize::from(next.seen.loss > here.seen.loss);
+            before = std::mem::replace(&mut here, next).x;
+            if here.seen.loss > best.seen.loss {
+                best = here.clone();
+            }
+            if schedule.halves(k + 1, best.seen.loss) {
+                size /= 2.0;
+                here = best.clone();
+            }
+        }
+    }
+
+    /// Balls of radius 3ε, 2ε, ε, each begun where the last one ended.
+    async fn shrinking_balls(&mut self, start: Vec<f32>) {
+        let eps = self.eps;
+        let steps = self.attack.steps;
+        let stages = [(3.0, 3 * steps / 10), (2.0, 3 * steps / 10), (1.0, steps - 2 * (3 * steps / 10))];
+        let mut x = start;
+        let mut share = 0.2;
+        for (stage, (factor, steps)) in stages.into_iter().enumerate() {
+            self.eps = factor * eps;
+            self.project(&mut x);
+            if stage > 0 {
+                share = self.changed(&x) / (1.5 * x.len() as f64);
+            }
+            x = self.sparse(x, steps, share).await;
+        }
+        self.eps = eps;
+    }
+
+    /// How many elements of `x` differ from the sample's.
+    fn changed(&self, x: &[f32]) -> f64 {
+        Norm::L0.distance(self.subject.origin(), x)
+    }
+
+    /// Algorithm 1 of the second paper in one ball; returns the best point. A step moves the share of
+    /// elements whose gradient is largest, the share following the sparsity of the best point.
+    async fn sparse(&self, start: Vec<f32>, steps: usize, mut share: f64) -> Vec<f32> {
+        let d = start.len() as f64;
+        let mut here = self.look(start).await;
+        let mut best = here.clone();
+        let mut changed_before = self.changed(&here.x);
+        let every = (4 * steps / 100).max(1);
+        let mut size = self.eps;
+        for k in 1..=steps {
+            let mut x = here.x.clone();
+            let moved = largest(&here.seen.gradient, (share * d) as usize);
+            let each = (size / moved.len().max(1) as f64) as f32;
+            for i in moved {
+                x[i] += each * here.seen.gradient[i].signum();
+            }
+            self.project(&mut x);
+            here = self.look(x).await;
+            if here.seen.loss > best.seen.loss {
+                best = here.clone();
+            }
+            if k % every == 0 {
+                let changed = self.changed(&best.x);
+                share = changed / (1.5 * d);
+                if changed < 0.95 * changed_before {
+                    size = self.eps;
+                    here = best.clone();
+                } else {
+                    size = (size / 1.5).max(self.eps / 10.0);
+                }
+                changed_before = changed;
+            }
+        }
+        best.x
+    }
+}
+
+/// When to look whether the step size should halve (section 3.2 of the first paper).
+struct Schedule {
+    steps: usize,
+    /// The next look, and the gap to it.
+    next: usize,
+    gap: usize,
+    rises: usize,
+    /// Whether the last look halved, and the best loss then.
+    halved: bool,
+    best: f32,
+}
+
+impl Schedule {
+    fn new(steps: usize) -> Schedule {
+        let gap = (22 * steps / 100).max(1);
+        Schedule { steps, next: gap, gap, rises: 0, halved: true, best: f32::NEG_INFINITY }
+    }
+
+    /// Whether the step size halves after step `k`, the best loss so far being `best`.
+    fn halves(&mut self, k: usize, best: f32) -> bool {
+        if k != self.next {
+            return false;
+        }
+        let few_rises = self.rises as f64 <= RHO * self.gap as f64;
+        let stuck = !self.halved && best <= self.best;
+        self.halved = few_rises || stuck;
+        self.best = best;
+        let percent = |share: usize| (share * self.steps / 100).max(1);
+        self.gap = self.gap.saturating_sub(percent(3)).max(percent(6));
+        self.next = k + self.gap;
+        self.rises = 0;
+        self.halved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With 100 steps: 22, 41, 57, 70, 80, 87, 93, 99.
+    #[test]
+    fn looks_come_closer_together() {
+        let mut schedule = Schedule::new(100);
+        let looks: Vec<usize> = (1..=100)
+            .filter(|&k| {
+                let before = schedule.next;
+                schedule.halves(k, 0.0);
+                schedule.next != before
+            })
+            .collect();
+        assert_eq!(looks, [22, 41, 57, 70, 80, 87, 93, 99]);
+    }
+}

@@ -1,0 +1,104 @@
+use std::future::poll_fn;
+use std::task::Poll;
+
+use super::subject::{Halt, Prey, Situation, Subject};
+use super::{Attack, margin, predict};
+use crate::Result;
+use crate::engine::{Oracle, Program, Query};
+
+/// What an attack achieved on a sample.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Whether an adversarial point was found.
+    pub broken: bool,
+    /// The smallest margin `z_y − max_{j≠y} z_j` at an allowed point; of a minimum-norm attack, the
+    /// margin at the closest adversarial point.
+    pub margin: f32,
+    /// The adversarial point, if one was found.
+    pub adversarial: Option<Adversarial>,
+    /// How many points were evaluated before the one that counts, itself included.
+    pub found_after: u64,
+    /// How many points were evaluated without their gradient, checks by the untouched model included.
+    pub forwards: u64,
+    /// How many points were evaluated with their gradient (a forward and a backward pass each).
+    pub backwards: u64,
+    /// How many gradients were exactly zero.
+    pub zero_gradients: u64,
+    /// Whether a point was misclassified in the attacked graph and not by the untouched model.
+    pub disputed: bool,
+}
+
+/// An adversarial point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adversarial {
+    /// Where it is, in the input space of the user.
+    pub point: Vec<f32>,
+    /// What the untouched model returns there.
+    pub outputs: Vec<f32>,
+}
+
+impl Adversarial {
+    /// The class that the model takes it for.
+    pub fn prediction(&self) -> usize {
+        predict(&self.outputs)
+    }
+}
+
+/// Runs an attack on a sample until it ends or reaches its aim. The untouched model has the last word
+/// on what counts as adversarial.
+pub(crate) async fn hunt(
+    attack: &dyn Attack,
+    prey: Prey<'_>,
+    situation: Situation,
+    account: usize,
+    oracle: Oracle,
+) -> Result<Verdict> {
+    let label = prey.label;
+    let subject = Subject::new(attack.name(), prey, situation, account, oracle.clone());
+    let mut run = attack.run(&subject);
+    let mut disputed = false;
+    let mut checks = 0;
+    loop {
+        let ended = poll_fn(|context| match run.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending if subject.is_halted() => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        let ended = match subject.resume() {
+            Some(Halt::Failed(error)) => return Err(error),
+            Some(Halt::Spent) => true,
+            Some(Halt::Found) => false,
+            None => ended,
+        };
+        let mut best = subject.best();
+        let mut adversarial = None;
+        while let Some(find) = best.as_ref().filter(|find| find.misclassified) {
+            let points = find.point.clone();
+            let query = Query { program: Program::Untouched, points, label, target: label, account };
+            let answer = oracle.ask(query).await;
+            checks += 1;
+            if predict(&answer.logits) != label {
+                adversarial = Some(Adversarial { point: find.point.clone(), outputs: answer.logits });
+                break;
+            }
+            // Rounding alone made this point adversarial; there may be another, or a better one may come.
+            disputed = true;
+            subject.reject_best();
+            best = subject.best();
+        }
+        if ended || adversarial.is_some() {
+            let (forwards, backwards, zero_gradients) = subject.spent();
+            return Ok(Verdict {
+                broken: adversarial.is_some(),
+                margin: best.as_ref().map_or_else(|| margin(prey.clean, label), |find| find.margin),
+                adversarial,
+                found_after: best.map_or(0, |find| find.evaluation),
+                forwards: forwards + checks,
+                backwards,
+                zero_gradients,
+                disputed,
+            });
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Attacks by name, with parameters as in a settings file.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::{Apgd, Attack, Fab, Fgsm, MinimumNorm, Objective, Pgd, Square};
+use crate::{Error, Norm, Result, parse_number};
+
+/// Parameters of an attack under the names of its fields; a dash is as good as an underscore, and a
+/// number may be written as a fraction.
+pub type Parameters = Map<String, Value>;
+
+/// The names of all attacks.
+const ATTACKS: &[&str] = &[
+    "fgsm",
+    "fgsm-t",
+    "pgd",
+    "pgd-t",
+    "apgd-ce",
+    "apgd-dlr",
+    "apgd-t",
+    "apgd-margin",
+    "fab",
+    "fab-t",
+    "square",
+];
+/// The names of those that seek the smallest perturbation.
+const MINIMUM_NORM: &[&str] = &["fab", "fab-t"];
+/// How many target classes a targeted attack goes towards where nothing is said.
+const TARGETS: usize = 9;
+
+/// The attack of a name.
+///
+/// # Errors
+/// When the name or a parameter is unknown, or a parameter has no value that makes sense.
+pub fn attack(name: &str, parameters: &Parameters) -> Result<Box<dyn Attack>> {
+    let with = With { name, parameters };
+    Ok(match name {
+        "fgsm" => Box::new(with.over(Fgsm::default())?),
+        "fgsm-t" => Box::new(with.over(Fgsm { targets: TARGETS })?),
+        "pgd" => Box::new(with.over(Pgd::default())?),
+        "pgd-t" => Box::new(with.over(Pgd { targets: TARGETS, ..Pgd::default() })?),
+        "apgd-ce" => Box::new(with.apgd(Objective::CrossEntropy)?),
+        "apgd-dlr" => Box::new(with.apgd(Objective::Dlr)?),
+        "apgd-t" => Box::new(with.apgd(Objective::TargetedDlr)?),
+        "apgd-margin" => Box::new(with.apgd(Objective::Margin)?),
+        "square" => Box::new(with.over(Square::default())?),
+        _ if MINIMUM_NORM.contains(&name) => minimum_norm(name, parameters)?,
+        _ => return Err(unknown(name, ATTACKS)),
+    })
+}
+
+/// The minimum-norm attack of a name.
+///
+/// # Errors
+/// See [`attack`].
+pub fn minimum_norm(name: &str, parameters: &Parameters) -> Result<Box<dyn MinimumNorm>> {
+    let with = With { name, parameters };
+    Ok(match name {
+        "fab" => Box::new(with.over(Fab::default())?),
+        "fab-t" => Box::new(with.over(Fab { targets: TARGETS, ..Fab::default() })?),
+        _ => return Err(unknown(name, MINIMUM_NORM)),
+    })
+}
+
+fn unknown(name: &str, known: &[&str]) -> Error {
+    let near = known
+        .iter()
+        .map(|known| (strsim::jaro_winkler(name, known), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let hint =
+        near.filter(|(likeness, _)| *likeness > 0.8).map(|(_, known)| format!("did you mean {known}? "));
+    Error::Setting(format!(
+        "the attack `{name}` is unknown; {}known are {}",
+        hint.unwrap_or_default(),
+        known.join(", ")
+    ))
+}
+
+struct With<'p> {
+    name: &'p str,
+    parameters: &'p Parameters,
+}
+
+impl With<'_> {
+    fn apgd(&self, loss: Objective) -> Result<Apgd> {
+        Ok(Apgd { loss, ..self.over(Apgd::default())? })
+    }
+
+    /// An attack with the parameters in place of its defaults.
+    fn over<A: Serialize + DeserializeOwned>(&self, default: A) -> Result<A> {
+        let error = |message: String| Error::Setting(format!("the attack {}: {message}", self.name));
+        let Ok(Value::Object(mut fields)) = serde_json::to_value(default) else {
+            return Err(error("it takes no parameters".into()));
+        };
+        for (key, value) in self.parameters {
+            let known = fields.keys().cloned().collect::<Vec<_>>().join(", ");
+            let Some(field) = fields.get_mut(&key.replace('-', "_")) else {
+                return Err(error(format!("it has no parameter `{key}`; it has {known}")));
+            };
+            *field = match value {
+                Value::String(text) => Value::from(parse_number(text)?),
+                other => other.clone(),
+            };
+        }
+        serde_json::from_value(Value::Object(fields)).map_err(|e| error(e.to_string()))
+    }
+}
+
+/// A version of AutoAttack (Croce & Hein 2020, arXiv 2003.01690): attacks in a row, each of which tries
+/// what those before it left standing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// APGD-CE, APGD-T, FAB-T, Square: the figure that the field reports.
+    Standard,
+    /// More restarts, and the untargeted attacks too.
+    Plus,
+    /// For models that answer at random: gradients averaged over 20 answers.
+    Rand,
+}
+
+impl Version {
+    /// Its attacks for a norm, in order.
+    pub fn attacks(self, norm: Norm) -> Vec<Box<dyn Attack>> {
+        let (restarts, targets) = if norm == Norm::L1 { (5, 5) } else { (1, TARGETS) };
+        let apgd = |loss, restarts| Apgd { loss, restarts, ..Apgd::default() };
+        match self {
+            Version::Standard => vec![
+                Box::new(apgd(Objective::CrossEntropy, restarts)),
+                Box::new(Apgd { targets, ..apgd(Objective::TargetedDlr, 1) }),
+                Box::new(Fab { targets: TARGETS, ..Fab::default() }),
+                Box::new(Square::default()),
+            ],
+            Version::Plus => vec![
+                Box::new(apgd(Objective::CrossEntropy, 5)),
+                Box::new(apgd(Objective::Dlr, 5)),
+                Box::new(Fab { restarts: 5, ..Fab::default() }),
+                Box::new(Square::default()),
+                Box::new(apgd(Objective::TargetedDlr, 1)),
+                Box::new(Fab { targets: TARGETS, ..Fab::default() }),
+            ],
+            Version::Rand => vec![
+                Box::new(Apgd { averaged: 20, ..apgd(Objective::CrossEntropy, 1) }),
+                Box::new(Apgd { averaged: 20, ..apgd(Objective::Dlr, 1) }),
+            ],
+        }
+    }
+}
+
+impl FromStr for Version {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Version> {
+        match text {
+            "standard" => Ok(Version::Standard),
+            "plus" => Ok(Version::Plus),
+            "rand" => Ok(Version::Rand),
+            _ => Err(Error::Setting(format!(
+                "AutoAttack has no version `{text}`; it has standard, plus and rand"
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Version::Standard => "standard",
+            Version::Plus => "plus",
+            Version::Rand => "rand",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_name_makes_an_attack_of_that_name() {
+        for name in ATTACKS {
+            assert_eq!(attack(name, &Map::new()).unwrap().name(), *name);
+        }
+        for name in MINIMUM_NORM {
+            assert!(ATTACKS.contains(name));
+            assert_eq!(minimum_norm(name, &Map::new()).unwrap().name(), *name);
+        }
+    }
+
+    #[test]
+    fn parameters_replace_defaults() {
+        let parameters = json!({"steps": 7, "step-size": "2/255"});
+        let pgd = attack("pgd", parameters.as_object().unwrap()).unwrap();
+        assert_eq!(pgd.settings()["steps"], 7);
+        assert_eq!(pgd.settings()["step_size"], 2.0 / 255.0);
+        assert_eq!(pgd.settings()["random_start"], true);
+    }
+
+    #[test]
+    fn what_is_unknown_is_named() {
+        let text = |name: &str, parameters: Value| {
+            attack(name, parameters.as_object().unwrap()).map(|_| ()).unwrap_err().to_string()
+        };
+        assert!(text("apgd_ce", json!({})).contains("did you mean apgd-ce?"));
+        let message = text("square", json!({"step": 3}));
+        assert!(message.contains("`step`") && message.contains("queries"), "{message}");
+        assert!(text("square", json!({"queries": -3})).contains("square"));
+    }
+}

@@ -1,0 +1,66 @@
+use serde::{Deserialize, Serialize};
+
+use crate::stats::clopper_pearson;
+
+/// Distances to the closest adversarial point, in the threat model's norm. A sample that is misclassified
+/// from the start has the distance 0.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Distances {
+    /// For how many samples an adversarial point was found, or none is needed.
+    pub found: u64,
+    /// The quartiles over all samples; null where no point was found.
+    pub quartiles: [Option<f64>; 3],
+    /// Robust accuracy against epsilon.
+    pub curve: Vec<CurvePoint>,
+}
+
+/// Robust accuracy at one epsilon.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CurvePoint {
+    /// The largest size of a perturbation.
+    pub eps: f64,
+    /// The share of samples that no perturbation of that size breaks.
+    pub robust_accuracy: f64,
+    /// Its Clopper–Pearson interval.
+    pub interval: [f64; 2],
+}
+
+/// Steps of the curve, from zero to the largest distance.
+const STEPS: usize = 40;
+
+impl Distances {
+    /// The summary of distances, infinite where no adversarial point was found.
+    pub(super) fn of(distances: impl Iterator<Item = f64>) -> Distances {
+        let mut sorted: Vec<f64> = distances.collect();
+        sorted.sort_by(f64::total_cmp);
+        let n = sorted.len();
+        let found = sorted.partition_point(|d| d.is_finite());
+        let quartile =
+            |q: usize| sorted.get((n * q).div_ceil(4).saturating_sub(1)).copied().filter(|d| d.is_finite());
+        let largest = found.checked_sub(1).map_or(0.0, |last| sorted[last]);
+        let point = |step: usize| {
+            let eps = largest * step as f64 / STEPS as f64;
+            let robust = (n - sorted.partition_point(|&d| d <= eps)) as u64;
+            let interval = clopper_pearson(robust, n as u64);
+            CurvePoint { eps, robust_accuracy: robust as f64 / n.max(1) as f64, interval }
+        };
+        let curve = if largest > 0.0 { (0..=STEPS).map(point).collect() } else { Vec::new() };
+        Distances { found: found as u64, quartiles: [1, 2, 3].map(quartile), curve }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quartiles_and_curve_of_a_few_distances() {
+        let distances =
+            Distances::of([0.0, 3.0, 1.0, 4.0, f64::INFINITY, 2.0, f64::INFINITY, 0.0].into_iter());
+        assert_eq!(distances.found, 6);
+        assert_eq!(distances.quartiles, [Some(0.0), Some(2.0), Some(4.0)]);
+        let at = |eps: f64| distances.curve.iter().find(|p| p.eps == eps).unwrap().robust_accuracy;
+        assert_eq!([at(0.0), at(1.0), at(2.0), at(4.0)], [0.75, 0.625, 0.5, 0.25]);
+        assert_eq!(Distances::of([f64::INFINITY].into_iter()).quartiles, [None; 3]);
+    }
+}

@@ -1,0 +1,195 @@
+//! `samples.parquet`: one row per sample.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch,
+};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::{AttackRecord, Record};
+use crate::{Error, Result};
+
+/// The bytes of the table. Columns of an attack are called after it, those of a minimum-norm attack after
+/// `minimal` and it; they are null where it did not try, the norm also where it failed.
+pub(super) fn to_parquet(attacks: &[&str], minimal: &[&str], records: &[Record]) -> Result<Vec<u8>, String> {
+    fn of<T>(records: &[Record], field: impl Fn(&Record) -> T) -> impl Iterator<Item = T> {
+        records.iter().map(field)
+    }
+    let mut columns: Vec<(String, ArrayRef, bool)> = vec![
+        ("index".into(), Arc::new(Int64Array::from_iter_values(of(records, |r| r.index as i64))), false),
+        ("label".into(), Arc::new(Int32Array::from_iter_values(of(records, |r| r.label as i32))), false),
+        (
+            "prediction".into(),
+            Arc::new(Int32Array::from_iter_values(of(records, |r| r.prediction as i32))),
+            false,
+        ),
+        ("margin".into(), Arc::new(Float32Array::from_iter_values(of(records, |r| r.margin))), false),
+        ("random".into(), Arc::new(BooleanArray::from_iter(of(records, |r| Some(r.random)))), false),
+        ("robust".into(), Arc::new(BooleanArray::from_iter(of(records, |r| Some(r.is_robust())))), false),
+    ];
+    for (i, name) in attacks.iter().enumerate() {
+        let entries: Vec<_> = records.iter().map(|r| r.attacks.get(i).and_then(Option::as_ref)).collect();
+        columns.extend(attack_columns(name, &entries));
+    }
+    for (i, name) in minimal.iter().enumerate() {
+        let entries: Vec<_> = records.iter().map(|r| r.minimal.get(i).and_then(Option::as_ref)).collect();
+        columns.extend(attack_columns(&format!("minimal.{name}"), &entries));
+    }
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).map_err(|e| e.to_string())?;
+    let mut bytes = Vec::new();
+    let mut write = || {
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None)?;
+        writer.write(&batch)?;
+        writer.close()
+    };
+    write().map_err(|e| e.to_string())?;
+    Ok(bytes)
+}
+
+fn attack_columns(name: &str, entries: &[Option<&AttackRecord>]) -> Vec<(String, ArrayRef, bool)> {
+    fn of<T>(
+        entries: &[Option<&AttackRecord>],
+        field: fn(&AttackRecord) -> T,
+    ) -> impl Iterator<Item = Option<T>> {
+        entries.iter().map(move |entry| entry.map(field))
+    }
+    let flag = |field| -> ArrayRef { Arc::new(BooleanArray::from_iter(of(entries, field))) };
+    let count =
+        |field: fn(&AttackRecord) -> i64| -> ArrayRef { Arc::new(Int64Array::from_iter(of(entries, field))) };
+    let norms = entries.iter().map(|entry| entry.and_then(|a| a.norm));
+    let columns: [(&str, ArrayRef); 8] = [
+        ("broken", flag(|a| a.broken)),
+        ("margin", Arc::new(Float32Array::from_iter(of(entries, |a| a.margin)))),
+        ("norm", Arc::new(Float64Array::from_iter(norms))),
+        ("found_after", count(|a| a.found_after as i64)),
+        ("forwards", count(|a| a.forwards as i64)),
+        ("backwards", count(|a| a.backwards as i64)),
+        ("zero_gradients", count(|a| a.zero_gradients as i64)),
+        ("disputed", flag(|a| a.disputed)),
+    ];
+    columns.into_iter().map(|(column, array)| (format!("{name}.{column}"), array, true)).collect()
+}
+
+/// The records of a table that [`to_parquet`] made.
+///
+/// # Errors
+/// When the file is missing, damaged, or another program's.
+pub(super) fn from_parquet(path: &Path, attacks: &[&str], minimal: &[&str]) -> Result<Vec<Record>> {
+    let error = |message: String| Error::Run { path: path.into(), message };
+    let file = std::fs::File::open(path).map_err(|e| error(format!("cannot be read: {e}")))?;
+    let damaged = |e: &dyn std::fmt::Display| error(format!("is damaged ({e}); run that part again"));
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damaged(&e))?;
+    let mut records = Vec::new();
+    for batch in reader.build().map_err(|e| damaged(&e))? {
+        let batch = batch.map_err(|e| damaged(&e))?;
+        records.extend(Columns { batch: &batch }.records(attacks, minimal).map_err(|column| {
+            error(format!(
+                "has no column `{column}` of the right kind; was it written by this version of Kennard?"
+            ))
+        })?);
+    }
+    Ok(records)
+}
+
+/// Typed access to a batch; an error is the name of a column that is missing or of another type.
+struct Columns<'b> {
+    batch: &'b RecordBatch,
+}
+
+type Missing = String;
+
+impl Columns<'_> {
+    fn get(&self, name: &str) -> Result<&ArrayRef, Missing> {
+        self.batch.column_by_name(name).ok_or_else(|| name.to_string())
+    }
+
+    fn records(&self, attacks: &[&str], minimal: &[&str]) -> Result<Vec<Record>, Missing> {
+        let index = self.get("index")?.as_primitive_opt::<Int64Type>().ok_or("index")?;
+        let label = self.get("label")?.as_primitive_opt::<Int32Type>().ok_or("label")?;
+        let prediction = self.get("prediction")?.as_primitive_opt::<Int32Type>().ok_or("prediction")?;
+        let margin = self.get("margin")?.as_primitive_opt::<Float32Type>().ok_or("margin")?;
+        let random = self.get("random")?.as_boolean_opt().ok_or("random")?;
+        let attacks: Vec<_> = attacks.iter().map(|name| self.attack(name)).collect::<Result<_, _>>()?;
+        let minimal: Vec<_> =
+            minimal.iter().map(|name| self.attack(&format!("minimal.{name}"))).collect::<Result<_, _>>()?;
+        let record = |row: usize| Record {
+            index: index.value(row) as usize,
+            label: label.value(row) as usize,
+            prediction: prediction.value(row) as usize,
+            margin: margin.value(row),
+            random: random.value(row),
+            attacks: attacks.iter().map(|entries| entries[row].clone()).collect(),
+            minimal: minimal.iter().map(|entries| entries[row].clone()).collect(),
+        };
+        Ok((0..self.batch.num_rows()).map(record).collect())
+    }
+
+    fn attack(&self, name: &str) -> Result<Vec<Option<AttackRecord>>, Missing> {
+        let column = |field: &str| format!("{name}.{field}");
+        let flag = |field: &str| self.get(&column(field))?.as_boolean_opt().ok_or(column(field));
+        let count =
+            |field: &str| self.get(&column(field))?.as_primitive_opt::<Int64Type>().ok_or(column(field));
+        let (broken, disputed) = (flag("broken")?, flag("disputed")?);
+        let margin =
+            self.get(&column("margin"))?.as_primitive_opt::<Float32Type>().ok_or(column("margin"))?;
+        let norm = self.get(&column("norm"))?.as_primitive_opt::<Float64Type>().ok_or(column("norm"))?;
+        let found_after = count("found_after")?;
+        let (forwards, backwards) = (count("forwards")?, count("backwards")?);
+        let zero_gradients = count("zero_gradients")?;
+        let entry = |row: usize| {
+            broken.is_valid(row).then(|| AttackRecord {
+                broken: broken.value(row),
+                margin: margin.value(row),
+                norm: norm.is_valid(row).then(|| norm.value(row)),
+                found_after: found_after.value(row) as u64,
+                forwards: forwards.value(row) as u64,
+                backwards: backwards.value(row) as u64,
+                zero_gradients: zero_gradients.value(row) as u64,
+                disputed: disputed.value(row),
+            })
+        };
+        Ok((0..self.batch.num_rows()).map(entry).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let tried = AttackRecord {
+            broken: true,
+            margin: -0.1,
+            norm: Some(0.3),
+            found_after: 7,
+            ..Default::default()
+        };
+        let stood =
+            AttackRecord { margin: 0.25, forwards: 3, backwards: 9, disputed: true, ..Default::default() };
+        let record = |index, attacks, minimal| Record {
+            index,
+            label: 3,
+            prediction: 3,
+            margin: 1.5,
+            random: index == 1,
+            attacks,
+            minimal,
+        };
+        let records = vec![
+            record(0, vec![Some(tried.clone()), None], vec![Some(tried)]),
+            record(1, vec![None, Some(stood.clone())], vec![None]),
+        ];
+        let path = std::env::temp_dir().join(format!("kennard-table-{}.parquet", std::process::id()));
+        std::fs::write(&path, to_parquet(&["a", "b"], &["c"], &records).unwrap()).unwrap();
+        assert_eq!(from_parquet(&path, &["a", "b"], &["c"]).unwrap(), records);
+        let message = from_parquet(&path, &["a", "d"], &[]).unwrap_err().to_string();
+        std::fs::remove_file(&path).unwrap();
+        assert!(message.contains("d.broken"), "{message}");
+    }
+}

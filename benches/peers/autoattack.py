@@ -1,0 +1,124 @@
+"""Seconds for the whole of AutoAttack "standard": torchattacks against a Kennard audit, same weights and images.
+
+    python benches/peers/autoattack.py --threads 2 --kennard "target/release/kennard audit {model} --data {data} \\
+        --samples {samples} --norm linf --eps {eps} --attack standard --packet-samples 0 --threads {threads} --json"
+
+The rows are networks of $KENNARD_SHARED (default ../shared); --rows picks some by number, --samples overrides how many
+images. torchattacks is put together as its own AutoAttack is, but with the 100 steps of the reference: its AutoAttack
+uses 10 and does not say so. It runs eager PyTorch at the better of two batch sizes, found on a few images beforehand.
+Both sides take turns, --rounds times; medians are printed. Kennard's seconds are of the whole process, start and
+reports included; torchattacks' of its attack alone. foolbox has none of the four attacks. Needs
+references/requirements.txt.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchattacks
+from torch import Tensor
+
+import pgd
+from network import Network
+from pytorch import find, processor
+
+# Model, data, epsilon, images.
+ROWS = [
+    ("akamaster_resnet20", "cifar10", 8 / 255, 128),
+    ("wong_mnist_eps0.1", "mnist", 0.1, 200),
+    ("sdp_cifar_cnn_a_adv", "cifar10", 2 / 255, 100),
+    ("akamaster_resnet20", "cifar10", 0.5 / 255, 16),
+]
+
+
+def load(kind: str, shared: Path, samples: int) -> tuple[Tensor, Tensor, str]:
+    """The first images in [0, 1], their labels, and what Kennard calls the data."""
+    if kind == "mnist":
+        x, y = pgd.load(shared / "data/mnist")
+        return x[:samples], y[:samples], f"mnist:{shared / 'data/mnist'}"
+    folder = shared / "data/cifar-10-batches-bin"
+    rows = np.frombuffer((folder / "test_batch.bin").read_bytes(), np.uint8).reshape(-1, 3073)[:samples]
+    pixels = rows[:, 1:].reshape(-1, 3, 32, 32).astype(np.float32) / np.float32(255)
+    return torch.from_numpy(pixels), torch.from_numpy(rows[:, 0].astype(np.int64)), f"cifar10:{folder}"
+
+
+def auto_attack(model: Network, eps: float) -> torchattacks.MultiAttack:
+    steps = {"eps": eps, "norm": "Linf", "steps": 100, "n_restarts": 1, "seed": 0}
+    square = torchattacks.Square(model, eps=eps, norm="Linf", n_queries=5000, n_restarts=1, seed=0)
+    # Not its own schedule but the reference's.
+    square.rescale_schedule = False
+    return torchattacks.MultiAttack([
+        torchattacks.APGD(model, loss="ce", **steps),
+        torchattacks.APGDT(model, n_classes=10, **steps),
+        torchattacks.FAB(model, multi_targeted=True, n_classes=10, **steps),
+        square,
+    ])
+
+
+def timed(model: Network, x: Tensor, y: Tensor, eps: float, batch: int) -> tuple[float, float]:
+    """Seconds of the attack, and robust accuracy in percent."""
+    attack = auto_attack(model, eps)
+    start = time.perf_counter()
+    adversarials = torch.cat([attack(a, b) for a, b in zip(x.split(batch), y.split(batch))])
+    seconds = time.perf_counter() - start
+    assert (adversarials - x).abs().max() <= eps + 1e-6
+    with torch.inference_mode():
+        return seconds, 100 * (model(adversarials).argmax(1) == y).float().mean().item()
+
+
+def kennard(command: str, replacements: dict[str, str]) -> tuple[float, float, str]:
+    for name, value in replacements.items():
+        command = command.replace(f"{{{name}}}", shlex.quote(value))
+    start = time.perf_counter()
+    output = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, text=True, check=True).stdout
+    seconds = time.perf_counter() - start
+    summary = json.loads(output)
+    return seconds, 100 * summary["robust"]["robust_accuracy"], summary["runtime"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rows", type=int, nargs="*", default=range(1, len(ROWS) + 1))
+    parser.add_argument("--samples", type=int)
+    parser.add_argument("--kennard", metavar="COMMAND", action="append", default=[])
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("torch", "torchattacks"))
+    print(f"{versions} ({torch.get_num_threads()} threads); {processor()}; load average {os.getloadavg()[0]:.2f}")
+    for row in arguments.rows:
+        name, kind, eps, samples = ROWS[row - 1]
+        samples = arguments.samples or samples
+        path = find(name)
+        x, y, data = load(kind, path.parent.parent, samples)
+        model = Network(path)
+        few = min(samples, 16)
+        batch = min((few, samples), key=lambda batch: timed(model, x[:few], y[:few], eps, batch)[0])
+        replacements = {"model": str(path), "data": data, "threads": str(arguments.threads), "eps": repr(eps),
+                        "samples": str(samples)}
+        theirs, ours = [], {}
+        for _ in range(arguments.rounds):
+            theirs.append(timed(model, x, y, eps, batch))
+            for command in arguments.kennard:
+                seconds, accuracy, runtime = kennard(command, replacements)
+                ours.setdefault(runtime, []).append((seconds, accuracy))
+        median = statistics.median(seconds for seconds, _ in theirs)
+        print(f"{name} at {eps:.5f}, {samples} images\n  torchattacks, batch {batch}: {median:.1f} s; robust accuracy "
+              f"{' '.join(f'{a:.1f}' for _, a in theirs)} %", flush=True)
+        for runtime, runs in ours.items():
+            seconds = statistics.median(seconds for seconds, _ in runs)
+            print(f"  Kennard, {runtime}: {seconds:.1f} s, {median / seconds:.2f} times as fast; robust accuracy "
+                  f"{' '.join(f'{a:.1f}' for _, a in runs)} %", flush=True)
+
+
+if __name__ == "__main__":
+    main()

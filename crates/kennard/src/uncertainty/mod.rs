@@ -36,6 +36,7 @@ mod gaussian;
 mod log_loss;
 mod moments;
 mod packet;
+pub mod quadrature;
 mod sampler;
 #[cfg(test)]
 mod tests;

@@ -105,7 +105,7 @@ fn options(settings: &Settings, model: &Graph) -> Result<Options, Box<dyn std::e
 }
 
 /// A flag that the first ctrl-C sets; the second ends the process.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>, ctrlc::Error> {
+pub fn stop_on_interrupt() -> Result<Arc<AtomicBool>, ctrlc::Error> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     ctrlc::set_handler(move || {

@@ -3,9 +3,11 @@
 mod audit;
 mod grad;
 mod inspect;
+mod probe;
 mod progress;
 mod screen;
 mod settings;
+mod source;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,8 @@ struct Cli {
 enum Command {
     /// Measure accuracy, accuracy under attack, and conjugate spreads
     Audit(Box<audit::Args>),
+    /// Measure what one gradient per sample says: cosines with the input, and contributions
+    Probe(probe::Args),
     /// Show operators, weights and shapes, and what cannot be differentiated
     Inspect(inspect::Args),
     /// Write the gradient of a model as an ONNX file of its own
@@ -48,6 +52,7 @@ type Outcome = Result<Done, Box<dyn std::error::Error>>;
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Audit(args) => audit::run(*args),
+        Command::Probe(args) => probe::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Grad(args) => grad::run(&args),
     };

@@ -6,6 +6,7 @@ mod classifier;
 pub mod data;
 pub mod engine;
 mod error;
+pub mod picture;
 pub mod stats;
 mod threat;
 pub mod uncertainty;

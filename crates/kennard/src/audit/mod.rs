@@ -16,7 +16,7 @@ use crate::data::{DataSet, Sample};
 use crate::engine::{Engine, Oracle, Program, Query};
 use crate::{Error, Result, ThreatModel};
 
-pub use files::{Manifest, write_run};
+pub use files::{Manifest, write_run, write_whole};
 pub use packets::PacketPlan;
 pub use record::{AttackRecord, Record};
 pub use summary::{

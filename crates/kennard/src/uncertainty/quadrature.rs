@@ -178,6 +178,9 @@ impl Quadrature {
     ///
     /// # Errors
     /// When the domain is none, `f` fails, is not finite, or zero everywhere.
+    ///
+    /// # Panics
+    /// When `f` returns less than it was asked for.
     pub fn measure<E>(
         &self,
         domain: &Domain,

@@ -23,7 +23,7 @@ pub(super) struct Softmax {
 }
 
 /// The gradient that counts as zero; F is then within about FLAT² n of its minimum.
-const FLAT: f64 = 1e-6;
+const FLAT: f64 = 1e-5;
 const MOST_STEPS: usize = 1000;
 /// How many steps the inverse Hessian is made of.
 const MEMORY: usize = 12;

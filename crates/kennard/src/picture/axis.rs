@@ -16,11 +16,14 @@ pub(super) struct Range {
 const NO_NUMBER: Colour = [160, 160, 160];
 
 impl Range {
-    /// The range of the finite values; around zero where they are signed, from zero where they are
-    /// not.
+    /// The range of the finite values: around zero where they are signed, else from zero, or from the
+    /// least where that is more than half of the largest (spreads under a window hardly differ).
     pub fn of(values: &[f64], signed: bool) -> Range {
         let finite = || values.iter().copied().filter(|value| value.is_finite());
         let largest = finite().map(f64::abs).fold(0.0, f64::max);
+        if !signed && finite().fold(f64::INFINITY, f64::min) > 0.5 * largest {
+            return Range::tight(values);
+        }
         let high = if largest > 0.0 { largest } else { 1.0 };
         Range { low: if signed { -high } else { 0.0 }, high, signed }
     }
@@ -106,6 +109,8 @@ mod tests {
         // The ends of viridis as its authors published it.
         assert_eq!((range.colour(0.0), range.colour(2.0)), ([68, 1, 84], [253, 231, 37]));
         assert_eq!(range.colour(f64::NAN), NO_NUMBER);
+        let near = Range::of(&[0.10, 0.11], false);
+        assert_eq!((near.low, near.high), (0.10, 0.11));
         let signed = Range::of(&[-1.0, 0.5], true);
         assert_eq!((signed.low, signed.high), (-1.0, 1.0));
         let [r, _, b] = signed.colour(-1.0);

@@ -17,7 +17,8 @@
 //! The rule's order doubles until no figure changes by more than the tolerance; the last change is
 //! the error estimate. For a smooth `f` the error falls exponentially with the order, and the
 //! estimate exceeds it by far. Where the gradient of `f` jumps (a network of ReLUs) it falls only
-//! like a power of the order, and the estimate is of its size, not a strict bound.
+//! like a power of the order, and the changes are erratic: where they stay above the tolerance, the
+//! estimate is at least half of the last but one. It is of the error's size then, not a strict bound.
 
 mod grid;
 mod sums;
@@ -100,6 +101,8 @@ pub struct Spreads {
     pub coordinates: Vec<Coordinate>,
     /// The same at half the order, for the error estimate.
     pub coarse: Vec<Coordinate>,
+    /// The same at a quarter of the order, or at half of it where that was the first.
+    pub coarser: Vec<Coordinate>,
     /// `ln ∫ f²` over the domain, for a window `ln ∫ f² exp(−‖x − x₀‖²/(2s²))`.
     pub log_norm: f64,
     /// Points per coordinate of the finer rule.
@@ -111,13 +114,11 @@ pub struct Spreads {
 }
 
 impl Spreads {
-    /// The root mean square of a figure over the coordinates, and its estimated error: the change at
-    /// the last doubling of the order.
+    /// The root mean square of a figure over the coordinates, and its estimated error.
     pub fn rms(&self, figure: impl Fn(&Coordinate) -> f64) -> (f64, f64) {
         let rms =
             |of: &[Coordinate]| (of.iter().map(|c| figure(c).powi(2)).sum::<f64>() / of.len() as f64).sqrt();
-        let fine = rms(&self.coordinates);
-        (fine, (fine - rms(&self.coarse)).abs())
+        self.with_error(rms)
     }
 
     /// A figure of coordinate `i`, and its estimated error.
@@ -125,8 +126,13 @@ impl Spreads {
     /// # Panics
     /// When there is no coordinate `i`.
     pub fn figure(&self, i: usize, figure: impl Fn(&Coordinate) -> f64) -> (f64, f64) {
-        let fine = figure(&self.coordinates[i]);
-        (fine, (fine - figure(&self.coarse[i])).abs())
+        self.with_error(|of: &[Coordinate]| figure(&of[i]))
+    }
+
+    fn with_error(&self, figure: impl Fn(&[Coordinate]) -> f64) -> (f64, f64) {
+        let [fine, coarse, coarser] = [&self.coordinates, &self.coarse, &self.coarser].map(|of| figure(of));
+        let (last, before) = ((fine - coarse).abs(), (coarse - coarser).abs());
+        (fine, if self.converged { last } else { last.max(0.5 * before) })
     }
 }
 
@@ -190,15 +196,17 @@ impl Quadrature {
         let sides = self.sides(&mut work)?;
         let mut order = FIRST_ORDER;
         let (mut coarse, _) = work.integrate(&sides, order)?;
+        let mut coarser = coarse.clone();
         loop {
             order *= 2;
             let (coordinates, log_norm) = work.integrate(&sides, order)?;
             let converged = (0..sides.len())
                 .all(|i| change(&coordinates[i], &coarse[i], domain.unit(i)) <= self.tolerance);
             if converged || 2 * order > self.max_order {
-                return Ok(Spreads { coordinates, coarse, log_norm, order, points: work.points, converged });
+                let points = work.points;
+                return Ok(Spreads { coordinates, coarse, coarser, log_norm, order, points, converged });
             }
-            coarse = coordinates;
+            coarser = std::mem::replace(&mut coarse, coordinates);
         }
     }
 

@@ -150,10 +150,10 @@ fn a_quadratic_loss_squeezes_the_packet() {
     let spreads = measure(&window(&[0.0, 0.0], s), |x| {
         (-0.5 * (a[0] * x[0] * x[0] + a[1] * x[1] * x[1]), 1.0, vec![-a[0] * x[0], -a[1] * x[1]])
     });
-    for i in 0..2 {
-        let precision = 1.0 / (s * s) + 2.0 * a[i];
+    for (i, a) in a.into_iter().enumerate() {
+        let precision = 1.0 / (s * s) + 2.0 * a;
         check(&spreads, i, precision.powf(-0.5), 0.5 * precision.sqrt(), 0.0);
-        near("Var(h)", spreads.coordinates[i].roughness, a[i] * a[i] / precision);
+        near("Var(h)", spreads.coordinates[i].roughness, a * a / precision);
     }
 }
 

@@ -65,6 +65,7 @@ fn every_packet_obeys_its_bound() {
             assert!(window.discrepancy < allowed, "{problem}: {window:?}");
             let [low, high] = window.product.interval;
             assert!(low <= window.product.mean && window.product.mean <= high);
+            assert!(low >= 0.5 - window.error - allowed && window.dispersion.interval[0] >= 0.0);
         }
     }
 }

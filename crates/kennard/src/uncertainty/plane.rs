@@ -94,7 +94,8 @@ pub struct CoordinateFigures {
     pub discrepancy: f64,
 }
 
-/// The mean over centres, with Student's 95 % interval for centres drawn like these.
+/// The mean over centres, with Student's 95 % interval for centres drawn like these. It is cut where
+/// no mean can lie: at ½ for the product, else at zero.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct OverCentres {
     pub mean: f64,
@@ -284,10 +285,11 @@ fn box_packet(label: usize, spreads: &Spreads) -> BoxPacket {
 }
 
 fn window_packets(scale: f64, centres: &[Sample], spreads: &[Spreads]) -> WindowPackets {
-    let over = |figure: &dyn Fn(&Spreads, &Sample) -> f64| {
+    let over = |least: f64, figure: &dyn Fn(&Spreads, &Sample) -> f64| {
         let values: Vec<f64> = spreads.iter().zip(centres).map(|(s, centre)| figure(s, centre)).collect();
         let Estimate { value, interval } = Estimate::mean(&values);
-        OverCentres { mean: value, interval: [interval.low, interval.high] }
+        // The quadrature's error may carry a mean itself a little below.
+        OverCentres { mean: value, interval: [interval.low.max(least.min(value)), interval.high] }
     };
     let rms = |spreads: &Spreads, figure: fn(&Coordinate) -> f64| spreads.rms(figure).0;
     let all = || spreads.iter().flat_map(|s| (0..s.coordinates.len()).map(move |i| (s, i)));
@@ -295,17 +297,17 @@ fn window_packets(scale: f64, centres: &[Sample], spreads: &[Spreads]) -> Window
     WindowPackets {
         scale,
         centres: centres.len() as u64,
-        sigma_x: over(&|s, _| rms(s, |c| c.sigma_x)),
-        sigma_p: over(&|s, _| rms(s, |c| c.sigma_p)),
-        product: over(&|s, _| rms(s, |c| c.sigma_x) * rms(s, |c| c.sigma_p)),
+        sigma_x: over(0.0, &|s, _| rms(s, |c| c.sigma_x)),
+        sigma_p: over(0.0, &|s, _| rms(s, |c| c.sigma_p)),
+        product: over(0.5, &|s, _| rms(s, |c| c.sigma_x) * rms(s, |c| c.sigma_p)),
         product_min: all().map(|(s, i)| s.coordinates[i].product()).fold(f64::INFINITY, f64::min),
         bound: 0.5,
-        drift: over(&|s, centre| {
+        drift: over(0.0, &|s, centre| {
             let moved =
                 s.coordinates.iter().zip(&centre.input).map(|(c, &x)| (c.mean - f64::from(x)).powi(2));
             moved.sum::<f64>().sqrt() / scale
         }),
-        dispersion: over(&|s, _| scale * scale * s.coordinates.iter().map(|c| c.roughness).sum::<f64>()),
+        dispersion: over(0.0, &|s, _| scale * scale * s.coordinates.iter().map(|c| c.roughness).sum::<f64>()),
         error: largest(&mut all().map(|(s, i)| s.figure(i, Coordinate::product).1)),
         discrepancy: largest(&mut all().map(|(s, i)| s.coordinates[i].discrepancy().abs())),
         converged: spreads.iter().all(|s| s.converged),

@@ -5,10 +5,14 @@ mod audit;
 mod grad;
 mod inspect;
 mod merge;
+mod plane;
+mod probe;
 mod progress;
+mod resolve;
 mod screen;
 mod settings;
 mod setup;
+mod source;
 
 use std::process::ExitCode;
 
@@ -38,6 +42,12 @@ enum Command {
     Attack(Box<attack::Args>),
     /// Put the shards of a run together
     Merge(merge::Args),
+    /// Measure packets of a two-class problem in the plane by quadrature, and draw them
+    Plane(plane::Args),
+    /// Fit probes that read the label from the input and from the loss gradient
+    Resolve(resolve::Args),
+    /// Measure what one gradient per sample says: cosines with the input, and contributions
+    Probe(probe::Args),
     /// Show operators, weights and shapes, and what cannot be differentiated
     Inspect(inspect::Args),
     /// Write the gradient of a model as an ONNX file of its own
@@ -57,6 +67,9 @@ fn main() -> ExitCode {
         Command::Audit(args) => audit::run(*args),
         Command::Attack(args) => attack::run(*args),
         Command::Merge(args) => merge::run(&args),
+        Command::Plane(args) => plane::run(&args),
+        Command::Resolve(args) => resolve::run(&args),
+        Command::Probe(args) => probe::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Grad(args) => grad::run(&args),
     };

@@ -114,7 +114,7 @@ fn row(name: &str, share: f64, [low, high]: [f64; 2]) -> String {
 }
 
 /// Four significant digits.
-fn short(value: f64) -> String {
+pub fn short(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return value.to_string();
     }
@@ -127,7 +127,7 @@ fn short(value: f64) -> String {
 }
 
 /// Thousands set apart.
-fn grouped(n: u64) -> String {
+pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {

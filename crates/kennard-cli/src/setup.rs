@@ -17,19 +17,29 @@ use crate::settings::Settings;
 /// How many samples are looked at to see what kind of outputs the model has.
 const PROBED: usize = 8;
 
-/// The data set, and the model at work on a runtime; which one is said.
+/// The data set, and the model at work on it.
 pub fn open(model: &Path, settings: &Settings) -> Result<(DataSet, Engine), Box<dyn StdError>> {
     let spec = settings.data.as_deref().ok_or("--data is missing: the data set, mnist:DIR say")?;
-    let runtime = Runtime::open(settings.runtime.as_deref().unwrap_or("auto").parse::<Choice>()?)?;
-    eprintln!("{} {}: {}", runtime.name(), runtime.version(), runtime.reason());
     let model = Graph::load(model)?;
     let data = DataSet::open(&spec.parse::<DataSpec>()?, &options(settings, &model)?)?;
-    let classifier = Classifier::new(&model, data.shape(), &settings.preprocessing())?;
-    let engine_options = EngineOptions { micro_batch: settings.micro_batch, threads: settings.threads };
-    let probed = data.samples()?.take(PROBED).collect::<Result<Vec<_>, _>>()?;
-    let probed: Vec<&[f32]> = probed.iter().map(|sample| sample.input.as_slice()).collect();
-    let engine = Engine::new(classifier, runtime, &engine_options)?.probe(&probed)?;
+    let first = data.samples()?.take(PROBED).collect::<Result<Vec<_>, _>>()?;
+    let first: Vec<&[f32]> = first.iter().map(|sample| sample.input.as_slice()).collect();
+    let engine = engine(&model, data.shape(), &first, settings)?;
     Ok((data, engine))
+}
+
+/// The model at work on inputs of `shape`; `first` are some of them. Which runtime it is on is said.
+pub fn engine(
+    model: &Graph,
+    shape: &[usize],
+    first: &[&[f32]],
+    settings: &Settings,
+) -> Result<Engine, Box<dyn StdError>> {
+    let runtime = Runtime::open(settings.runtime.as_deref().unwrap_or("auto").parse::<Choice>()?)?;
+    eprintln!("{} {}: {}", runtime.name(), runtime.version(), runtime.reason());
+    let classifier = Classifier::new(model, shape, &settings.preprocessing())?;
+    let options = EngineOptions { micro_batch: settings.micro_batch, threads: settings.threads };
+    Ok(Engine::new(classifier, runtime, &options)?.probe(first)?)
 }
 
 /// The attacks of an audit.

@@ -7,6 +7,7 @@ pub mod data;
 pub mod engine;
 mod error;
 pub mod export;
+pub mod picture;
 mod projection;
 pub mod stats;
 mod threat;

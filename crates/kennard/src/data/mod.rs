@@ -31,6 +31,7 @@ mod input;
 mod npy;
 mod npz;
 mod parquet;
+mod plane;
 mod samples;
 mod spec;
 mod table;
@@ -45,6 +46,7 @@ use std::sync::{Arc, Mutex};
 pub use error::{DataError, Place};
 pub use fingerprint::FileDigest;
 pub(crate) use fingerprint::digest;
+pub use plane::Problem;
 pub use samples::Samples;
 pub use spec::{DataSpec, Kind};
 

@@ -36,7 +36,12 @@ mod gaussian;
 mod log_loss;
 mod moments;
 mod packet;
+mod plane;
+mod probe;
+pub mod quadrature;
+mod resolve;
 mod sampler;
+mod softmax;
 #[cfg(test)]
 mod tests;
 
@@ -44,6 +49,11 @@ pub use average::AverageError;
 pub use estimate::Interval;
 pub use gaussian::{GaussianPacket, MeasureError};
 pub use packet::{ESS_FLOOR, FALSE_ALARM, Packet};
+pub use plane::{
+    BoxPacket, CoordinateFigures, OverCentres, PlanePlan, PlaneReport, SQUARE, WindowPackets, WithError,
+};
+pub use probe::{Counts, Distribution, Probe, ProbeRecord, ProbeReport};
+pub use resolve::{Reading, Resolve, ResolveReport, Share};
 
 /// A classifier as a packet sees it: the log-odds loss of a label and its input gradient.
 pub trait LogOdds {

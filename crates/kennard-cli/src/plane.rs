@@ -1,0 +1,183 @@
+use std::path::PathBuf;
+
+use kennard::Graph;
+use kennard::data::Problem;
+use kennard::engine::Engine;
+use kennard::picture::{Chart, Curve, Figure, PlanePacket};
+use kennard::uncertainty::{OverCentres, PlanePlan, PlaneReport, SQUARE, WindowPackets, WithError};
+
+use crate::screen::{grouped, short};
+use crate::settings::Number;
+use crate::source::{Model, json, prepare, write_all};
+use crate::{Done, Outcome};
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: Model,
+    /// The two-class problem: moons, circles, xor
+    #[arg(long)]
+    problem: Problem,
+    /// Standard deviation of the points' noise, in input units
+    #[arg(long, default_value = "0.03", allow_negative_numbers = true)]
+    noise: Number,
+    /// The seed of the points
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// How many points to classify
+    #[arg(long, default_value_t = 2000)]
+    samples: usize,
+    /// Widths of the Gaussian windows, in input units
+    #[arg(long, value_delimiter = ',', default_value = "0.02,0.05,0.1,0.2", allow_negative_numbers = true)]
+    scale: Vec<Number>,
+    /// Print the figures as JSON to standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+    /// Where to write summary.json and the pictures
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// So many of the points are centres of windows.
+const CENTRES: usize = 8;
+/// So many of the points are drawn.
+const DRAWN: usize = 150;
+
+pub fn run(args: &Args) -> Outcome {
+    prepare(args.out.as_deref())?;
+    let plan = PlanePlan {
+        problem: args.problem,
+        noise: args.noise.0,
+        seed: args.seed,
+        samples: args.samples,
+        scales: args.scale.iter().map(|scale| scale.0).collect(),
+        centres: CENTRES,
+    };
+    let points = plan.points();
+    let first: Vec<&[f32]> = points.iter().take(8).map(|sample| sample.input.as_slice()).collect();
+    let engine = args.model.engine(&Graph::load(&args.model.file)?, &[2], &first)?;
+    let report = plan.measure(&engine)?;
+    if args.json {
+        print!("{}", json(&report)?);
+    } else {
+        print(&report);
+    }
+    if let Some(directory) = &args.out {
+        let mut files = pictures(&report, &engine, &plan)?;
+        files.push(("summary.json", json(&report)?.into_bytes()));
+        write_all(directory, &files)?;
+    }
+    Ok(Done::Fully)
+}
+
+type Files = Vec<(&'static str, Vec<u8>)>;
+
+fn pictures(
+    report: &PlaneReport,
+    engine: &Engine,
+    plan: &PlanePlan,
+) -> Result<Files, Box<dyn std::error::Error>> {
+    let drawn: Vec<([f64; 2], usize)> = plan
+        .points()
+        .iter()
+        .take(DRAWN)
+        .map(|sample| ([f64::from(sample.input[0]), f64::from(sample.input[1])], sample.label))
+        .collect();
+    let grid = PlanePacket::grid(SQUARE);
+    let mut files = Files::new();
+    for (packet, name) in report.boxes.iter().zip(["packet-0.png", "packet-1.png"]) {
+        let (density, margin) = packet.at(engine, &grid)?;
+        let title = format!("{}: box packet of label {}", report.problem, packet.label);
+        let picture =
+            PlanePacket { title: &title, sides: SQUARE, density: &density, margin: &margin, points: &drawn };
+        files.push((name, picture.png()?));
+    }
+    if report.windows.is_empty() {
+        return Ok(files);
+    }
+    let curve = |name: &str, of: fn(&WindowPackets) -> OverCentres| {
+        let figure = |window: &WindowPackets| {
+            let OverCentres { mean, interval: [low, high] } = of(window);
+            Figure { x: window.scale, value: mean, low, high }
+        };
+        Curve { name: name.into(), figures: report.windows.iter().map(figure).collect() }
+    };
+    let title =
+        format!("{}, Gaussian windows: mean of {} centres", report.problem, report.windows[0].centres);
+    let x = "scale s [input unit]";
+    let product = Chart {
+        title: format!("{title}, 95 % band"),
+        x: x.into(),
+        y: "spread product [1]".into(),
+        curves: vec![curve("σ_x σ_p", |w| w.product)],
+        bound: Some(("bound ½".into(), 0.5)),
+    };
+    let signal = Chart {
+        title: format!("{title}, 95 % bands"),
+        x: x.into(),
+        y: "drift, dispersion [1]".into(),
+        curves: vec![curve("drift", |w| w.drift), curve("dispersion", |w| w.dispersion)],
+        bound: None,
+    };
+    files.push(("product.svg", product.svg()?.into_bytes()));
+    files.push(("drift.svg", signal.svg()?.into_bytes()));
+    Ok(files)
+}
+
+fn print(report: &PlaneReport) {
+    let [low, high] = report.accuracy_interval;
+    println!(
+        "{}, noise {}, seed {}: {} of {} points classified correctly",
+        report.problem,
+        short(report.noise),
+        report.seed,
+        grouped(report.correct),
+        grouped(report.samples)
+    );
+    println!("accuracy {:.2} %   [{:.2}, {:.2}] %", 100.0 * report.accuracy, 100.0 * low, 100.0 * high);
+    println!();
+    println!("box packets, ψ ∝ l on the unit square; ± is the error of the quadrature");
+    println!("label  coordinate        σ_x        σ_p    product  ≥ ½|1 − B|          B          ±");
+    for packet in &report.boxes {
+        for (i, c) in packet.coordinates.iter().enumerate() {
+            let cell = |figure: WithError| format!("{:>10}", short(figure.value));
+            println!(
+                "{:<6} x{:<9} {} {} {}  {} {} {:>10.1e}{}",
+                packet.label,
+                i + 1,
+                cell(c.sigma_x),
+                cell(c.sigma_p),
+                cell(c.product),
+                cell(c.bound),
+                cell(c.boundary),
+                c.product.error.max(c.bound.error),
+                verdict(packet.converged),
+            );
+        }
+    }
+    if report.windows.is_empty() {
+        return;
+    }
+    println!();
+    println!("Gaussian windows, mean of {} centres; bound ½", report.windows[0].centres);
+    println!("scale           σ_x        σ_p    product   smallest      drift dispersion          ±");
+    for window in &report.windows {
+        let cell = |value: f64| format!("{:>10}", short(value));
+        println!(
+            "{:<8} {} {} {} {} {} {} {:>10.1e}{}",
+            short(window.scale),
+            cell(window.sigma_x.mean),
+            cell(window.sigma_p.mean),
+            cell(window.product.mean),
+            cell(window.product_min),
+            cell(window.drift.mean),
+            cell(window.dispersion.mean),
+            window.error,
+            verdict(window.converged),
+        );
+    }
+}
+
+fn verdict(converged: bool) -> &'static str {
+    if converged { "" } else { "  not settled to 1e-5" }
+}

@@ -1,0 +1,83 @@
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use kennard::picture::{Histogram, Map};
+use kennard::uncertainty::{Distribution, Probe, ProbeReport};
+
+use crate::screen::{grouped, short};
+use crate::source::{Data, Model, json, prepare, write_all};
+use crate::{Done, Outcome};
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: Model,
+    #[command(flatten)]
+    data: Data,
+    /// Print the figures as JSON to standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+    /// Where to write summary.json, cosine.svg and contributions.png
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+pub fn run(args: &Args) -> Outcome {
+    prepare(args.out.as_deref())?;
+    let (engine, data) = args.model.with(&args.data)?;
+    let stop = crate::setup::stop_on_interrupt()?;
+    let report = Probe { samples: args.data.samples }.measure(&engine, &data, &stop, |_| ())?;
+    if args.json {
+        print!("{}", json(&report)?);
+    } else {
+        print(&report);
+    }
+    if let Some(directory) = &args.out {
+        let histogram = Histogram {
+            title: "Cosine of a sample and its loss gradient".into(),
+            x: "cos(x, dl/dx) [1]".into(),
+            y: "samples per bin".into(),
+            ends: report.cosine_histogram.ends,
+            counts: report.cosine_histogram.counts.clone(),
+            mark: report.cosine.map(|cosine| ("mean".into(), cosine.mean)),
+        };
+        let map = Map {
+            title: "mean conjugate contribution |x_i g_i|",
+            unit: "1",
+            shape: data.shape(),
+            values: &report.contribution_map,
+            signed: false,
+        };
+        let mut files = vec![("cosine.svg", histogram.svg()?.into_bytes())];
+        match map.png() {
+            Ok(png) => files.push(("contributions.png", png)),
+            Err(error) => eprintln!("no contributions.png: {error}"),
+        }
+        files.push(("summary.json", json(&report)?.into_bytes()));
+        write_all(directory, &files)?;
+    }
+    Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
+}
+
+fn print(report: &ProbeReport) {
+    println!("{} samples, {} classified correctly", grouped(report.samples), grouped(report.correct));
+    if report.without_cosine > 0 {
+        println!("{} have no cosine: the sample or its gradient is zero", grouped(report.without_cosine));
+    }
+    println!();
+    println!(
+        "                   mean   95 % interval                5 %      25 %    median      75 %      95 %"
+    );
+    line("cos(x, ∂l)", report.cosine.as_ref());
+    line("Σ |x_i g_i|", report.contribution.as_ref());
+    println!();
+    println!("g = ∂ ln l of the label's cross-entropy l, one backward pass a sample");
+}
+
+fn line(name: &str, distribution: Option<&Distribution>) {
+    let Some(d) = distribution else { return println!("{name:<12} {:>10}", "none") };
+    let span =
+        d.mean_interval.map_or("none".into(), |[low, high]| format!("[{}, {}]", short(low), short(high)));
+    let quantiles = [d.q05, d.q25, d.median, d.q75, d.q95].map(|q| format!("{:>9}", short(q))).join(" ");
+    println!("{name:<12} {:>10}   {span:<20} {quantiles}", short(d.mean));
+}

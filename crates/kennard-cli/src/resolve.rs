@@ -1,0 +1,70 @@
+use std::sync::atomic::Ordering;
+
+use kennard::uncertainty::{Resolve, ResolveReport, Share};
+
+use crate::screen::grouped;
+use crate::source::{Data, Model, json};
+use crate::{Done, Outcome};
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: Model,
+    #[command(flatten)]
+    data: Data,
+    /// Print the figures as JSON to standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Outcome {
+    let (engine, data) = args.model.with(&args.data)?;
+    let stop = crate::setup::stop_on_interrupt()?;
+    let report = Resolve { samples: args.data.samples }.measure(&engine, &data, &stop, |_| ())?;
+    if args.json {
+        print!("{}", json(&report)?);
+    } else {
+        print(&report);
+    }
+    Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
+}
+
+fn print(report: &ResolveReport) {
+    println!(
+        "linear softmax probes fitted to {} samples (even index), tested on {} others (odd index)",
+        grouped(report.fitted),
+        grouped(report.network.tested)
+    );
+    println!();
+    println!("label read from          accuracy   95 % interval");
+    for probe in &report.probes {
+        row(&probe.input, &probe.share);
+        if !probe.converged {
+            println!("  the fit did not come to its minimum");
+        }
+    }
+    row("(the network itself)", &report.network);
+    row("(most frequent label)", &report.majority);
+    println!();
+    println!(
+        "delta-true: direction of the loss gradient of the true label. It holds the label by construction"
+    );
+    println!(
+        "(for a linear network: Σ p_k w_k − w_y), so its accuracy is no measure of what the network knows."
+    );
+    match report.differing {
+        0 => println!("delta-predicted is the same: the network predicts every label rightly."),
+        n => println!(
+            "delta-predicted: the same of the label that the network predicts, which differs for {} samples.",
+            grouped(n)
+        ),
+    }
+    if report.zero_gradients > 0 {
+        println!("{} samples have no gradient at all.", grouped(report.zero_gradients));
+    }
+}
+
+fn row(name: &str, share: &Share) {
+    let [low, high] = share.interval;
+    println!("{name:<22} {:>8.2} %   {:>5.2} – {:>5.2} %", 100.0 * share.accuracy, 100.0 * low, 100.0 * high);
+}

@@ -1,0 +1,115 @@
+//! The model and the data of the commands that measure without attacking.
+
+use std::path::{Path, PathBuf};
+
+use kennard::Graph;
+use kennard::data::DataSet;
+use kennard::engine::Engine;
+
+use crate::settings::{Number, Settings};
+use crate::setup;
+
+type Error = Box<dyn std::error::Error>;
+
+/// The model and how to run it.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Model {
+    /// The model, an ONNX file
+    #[arg(value_name = "MODEL")]
+    pub file: PathBuf,
+    /// The model wants pixels times this: 255 for a model of pixels 0..255
+    #[arg(long, value_name = "FACTOR")]
+    input_scale: Option<Number>,
+    /// The model wants normalised pixels: the mean of each channel
+    #[arg(long, value_delimiter = ',', requires = "std", allow_negative_numbers = true)]
+    mean: Option<Vec<f32>>,
+    /// The model wants normalised pixels: the standard deviation of each channel
+    #[arg(long, value_delimiter = ',', requires = "mean")]
+    std: Option<Vec<f32>>,
+    /// The model wants channels last
+    #[arg(long)]
+    nhwc: bool,
+    /// What runs the model: auto, rten, onnxruntime
+    #[arg(long, default_value = "auto")]
+    runtime: String,
+    /// Samples per micro-batch [default: from the model's size]
+    #[arg(long, value_name = "N")]
+    micro_batch: Option<usize>,
+    /// Cores to use [default: all]
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+/// The samples.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Data {
+    /// The data set: mnist:DIR, fashion-mnist:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, npz:FILE, parquet:FILE
+    #[arg(long, value_name = "KIND:PATH")]
+    data: String,
+    /// The part of it: test or train
+    #[arg(long, default_value = "test")]
+    split: String,
+    /// Examine only the first so many samples
+    #[arg(long)]
+    pub samples: Option<usize>,
+}
+
+impl Model {
+    fn settings(&self) -> Settings {
+        Settings {
+            input_scale: self.input_scale,
+            mean: self.mean.clone(),
+            std: self.std.clone(),
+            nhwc: Some(self.nhwc),
+            runtime: Some(self.runtime.clone()),
+            micro_batch: self.micro_batch,
+            threads: self.threads,
+            ..Settings::default()
+        }
+    }
+
+    /// The model at work on inputs of `shape`; `first` are some of them.
+    pub fn engine(&self, model: &Graph, shape: &[usize], first: &[&[f32]]) -> Result<Engine, Error> {
+        Ok(said(setup::engine(model, shape, first, &self.settings())?))
+    }
+
+    /// The data, read to fit the model, and the model at work on it.
+    pub fn with(&self, data: &Data) -> Result<(Engine, DataSet), Error> {
+        let (spec, split) = (Some(data.data.clone()), Some(data.split.clone()));
+        let settings = Settings { data: spec, split, ..self.settings() };
+        let (data, engine) = setup::open(&self.file, &settings)?;
+        Ok((said(engine), data))
+    }
+}
+
+/// Says what a reader should know of how the model was taken.
+fn said(engine: Engine) -> Engine {
+    for warning in engine.warnings() {
+        eprintln!("warning ({}): {}", warning.code, warning.message);
+    }
+    engine
+}
+
+/// Makes the directory of the results, before the work and not after it.
+pub fn prepare(out: Option<&Path>) -> Result<(), Error> {
+    match out {
+        Some(directory) => std::fs::create_dir_all(directory)
+            .map_err(|e| format!("--out {}: {e}", directory.display()).into()),
+        None => Ok(()),
+    }
+}
+
+/// Writes files into a directory, each whole or not at all, and says so.
+pub fn write_all(directory: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), Error> {
+    for (name, bytes) in files {
+        kennard::audit::write_whole(&directory.join(name), bytes)?;
+    }
+    let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+    eprintln!("written to {}: {}", directory.display(), names.join(", "));
+    Ok(())
+}
+
+/// Pretty JSON with a line's end.
+pub fn json(value: &impl serde::Serialize) -> Result<String, Error> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
+}

@@ -1,0 +1,98 @@
+//! `plane`, `probe` and `resolve` on what comes with the repository, and on bad input.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn fixture(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name).display().to_string()
+}
+
+fn run(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_kennard")).args(words).args(["--runtime", "rten"]).output().unwrap()
+}
+
+fn json(words: &[&str]) -> Value {
+    let output = run(&[words, &["--json"]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn refused(words: &[&str], status: i32, says: &[&str]) {
+    let output = run(words);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{words:?}: {message}");
+    for part in says {
+        assert!(message.contains(part), "{words:?} does not say `{part}`: {message}");
+    }
+    assert!(output.stdout.is_empty() && !message.contains("panicked"), "{message}");
+}
+
+fn scratch(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()))
+}
+
+fn fashion() -> String {
+    format!("fashion-mnist:{}", fixture("fashion-mnist"))
+}
+
+#[test]
+fn plane_writes_figures_and_pictures() {
+    let (model, out) = (fixture("plane_moons.onnx"), scratch("plane"));
+    let directory = out.display().to_string();
+    let words = ["plane", &model, "--problem", "moons", "--samples", "200", "--scale", "0.02,1/20"];
+    let report = json(&[&words[..], &["--out", &directory]].concat());
+    assert_eq!(report["samples"], 200);
+    assert_eq!(report["windows"].as_array().unwrap().len(), 2);
+    assert_eq!(report["windows"][1]["scale"], 0.05);
+    assert!(report["boxes"][0]["coordinates"][0]["bound"]["value"].as_f64().unwrap() < 0.5);
+    let written: Value = serde_json::from_slice(&std::fs::read(out.join("summary.json")).unwrap()).unwrap();
+    assert_eq!(written, report);
+    for picture in ["packet-0.png", "packet-1.png"] {
+        assert!(std::fs::read(out.join(picture)).unwrap().starts_with(b"\x89PNG"));
+    }
+    for curve in ["product.svg", "drift.svg"] {
+        assert!(std::fs::read_to_string(out.join(curve)).unwrap().contains("scale s [input unit]"));
+    }
+    std::fs::remove_dir_all(out).unwrap();
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    let model = fixture("plane_xor.onnx");
+    let words = ["plane", &model, "--problem", "xor", "--samples", "50", "--scale", "0.02", "--json"];
+    let (one, two) = (run(&[&words[..], &["--threads", "1"]].concat()), run(&words));
+    assert!(one.status.success() && one.stdout == two.stdout);
+    assert_ne!(run(&[&words[..], &["--seed", "1"]].concat()).stdout, one.stdout);
+}
+
+#[test]
+fn probe_and_resolve_report_what_they_measured() {
+    let (model, data) = (fixture("fashion_cnn.onnx"), fashion());
+    let report = json(&["probe", &model, "--data", &data, "--samples", "64"]);
+    assert_eq!(report["samples"], 64);
+    let counts = report["cosine_histogram"]["counts"].as_array().unwrap();
+    assert_eq!(counts.iter().map(|n| n.as_u64().unwrap()).sum::<u64>(), 64);
+    let report = json(&["resolve", &model, "--data", &data, "--samples", "100"]);
+    assert_eq!((&report["fitted"], &report["network"]["tested"]), (&50.into(), &50.into()));
+    let output = run(&["resolve", &model, "--data", &data, "--samples", "100"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("holds the label by construction"), "{text}");
+}
+
+#[test]
+fn bad_input_is_refused() {
+    let (moons, fashion_mlp, data) = (fixture("plane_moons.onnx"), fixture("fashion_mlp.onnx"), fashion());
+    refused(&["plane", &moons, "--problem", "moon"], 2, &["moons, circles, xor"]);
+    refused(&["plane", &moons, "--problem", "xor", "--scale", "0"], 1, &["positive"]);
+    refused(&["plane", &moons, "--problem", "xor", "--scale", "-0.1"], 1, &["positive"]);
+    refused(&["plane", &moons, "--problem", "xor", "--noise", "-1"], 1, &["noise"]);
+    refused(&["plane", &moons, "--problem", "xor", "--samples", "1"], 1, &["at least 2 samples"]);
+    refused(&["plane", &fashion_mlp, "--problem", "xor"], 1, &["28"]);
+    refused(&["plane", "missing.onnx", "--problem", "xor"], 1, &["missing.onnx"]);
+    refused(&["plane", &moons, "--problem", "xor", "--out", "/dev/null/run"], 1, &["/dev/null/run"]);
+    refused(&["probe", &fashion_mlp, "--data", "minst:/nowhere"], 1, &["did you mean"]);
+    refused(&["probe", &moons, "--data", &data], 1, &["28"]);
+    refused(&["resolve", &fashion_mlp, "--data", &data, "--samples", "12"], 1, &["at least 10 samples"]);
+}

@@ -1,0 +1,189 @@
+//! Figures against a scale, as SVG.
+
+use plotters::prelude::*;
+
+use super::axis::Range;
+use super::ticked::Ticked;
+use crate::{Error, Result};
+
+/// Curves over a common positive abscissa, drawn on a logarithmic axis.
+#[derive(Clone, Debug, Default)]
+pub struct Chart {
+    pub title: String,
+    /// The abscissa with its unit.
+    pub x: String,
+    /// The ordinate with its unit.
+    pub y: String,
+    pub curves: Vec<Curve>,
+    /// A line that no figure may cross, and its name.
+    pub bound: Option<(String, f64)>,
+}
+
+/// A named curve.
+#[derive(Clone, Debug, Default)]
+pub struct Curve {
+    pub name: String,
+    /// In the order of the abscissa.
+    pub figures: Vec<Figure>,
+}
+
+/// A figure with its interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figure {
+    /// The abscissa, positive.
+    pub x: f64,
+    pub value: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// The palette of Okabe and Ito, without yellow and black.
+const PALETTE: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+];
+pub(super) const FONT: &str = "sans-serif";
+const SIZE: (u32, u32) = (720, 440);
+/// Pixels for the names of the curves.
+const LEGEND: u32 = 190;
+const LINE: i32 = 22;
+
+impl Chart {
+    /// The chart as an SVG file.
+    ///
+    /// # Errors
+    /// When there is no finite figure at a positive abscissa.
+    pub fn svg(&self) -> Result<String> {
+        let figures = || self.curves.iter().flat_map(|curve| &curve.figures).filter(|f| f.drawable());
+        let xs: Vec<f64> = figures().map(|f| f.x.ln()).collect();
+        if xs.is_empty() {
+            return Err(Error::Summary(format!("the chart `{}` has nothing to draw", self.title)));
+        }
+        let bound = self.bound.iter().map(|(_, value)| *value);
+        let ys: Vec<f64> = figures().flat_map(|f| [f.value, f.low, f.high]).chain(bound).collect();
+        let mut svg = String::new();
+        self.draw(&mut svg, Range::tight(&xs).padded(), Range::tight(&ys).padded())
+            .map_err(|e| Error::Summary(format!("the chart `{}` cannot be drawn: {e}", self.title)))?;
+        Ok(svg)
+    }
+
+    fn draw(&self, svg: &mut String, x: Range, y: Range) -> Result<(), Box<dyn std::error::Error>> {
+        let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+        root.fill(&WHITE)?;
+        let (area, legend) = root.split_horizontally(SIZE.0 - LEGEND);
+        let mut chart = ChartBuilder::on(&area)
+            .caption(&self.title, (FONT, 16))
+            .margin(12)
+            .x_label_area_size(46)
+            .y_label_area_size(72)
+            .build_cartesian_2d(
+                Ticked { low: x.low, high: x.high, ticks: self.x_ticks() },
+                Ticked { low: y.low, high: y.high, ticks: y.ticks(6) },
+            )?;
+        chart
+            .configure_mesh()
+            .x_desc(&self.x)
+            .y_desc(&self.y)
+            .label_style((FONT, 13))
+            .axis_desc_style((FONT, 14))
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(BLACK.mix(0.12))
+            .draw()?;
+        let mut row = 40;
+        let mut name = |style: ShapeStyle, name: &str| {
+            let line = PathElement::new(vec![(6, row), (30, row)], style);
+            let text = Text::new(name.to_string(), (38, row - 7), (FONT, 14));
+            row += LINE;
+            legend.draw(&line).and_then(|()| legend.draw(&text))
+        };
+        for (i, curve) in self.curves.iter().enumerate() {
+            let colour = PALETTE[i % PALETTE.len()];
+            let figures: Vec<&Figure> = curve.figures.iter().filter(|f| f.drawable()).collect();
+            let upper = figures.iter().map(|f| (f.x.ln(), f.high));
+            let lower = figures.iter().rev().map(|f| (f.x.ln(), f.low));
+            let band: Vec<(f64, f64)> = upper.chain(lower).collect();
+            chart.draw_series([Polygon::new(band, colour.mix(0.2))])?;
+            let line: Vec<(f64, f64)> = figures.iter().map(|f| (f.x.ln(), f.value)).collect();
+            chart.draw_series(LineSeries::new(line.clone(), colour.stroke_width(2)))?;
+            chart.draw_series(line.into_iter().map(|point| Circle::new(point, 3, colour.filled())))?;
+            name(colour.stroke_width(2), &curve.name)?;
+        }
+        if let Some((text, value)) = &self.bound {
+            let line = [(x.low, *value), (x.high, *value)];
+            chart.draw_series(DashedLineSeries::new(line, 6, 4, BLACK.stroke_width(1)))?;
+            name(BLACK.stroke_width(1), &format!("{text} (dashed)"))?;
+        }
+        root.present()?;
+        Ok(())
+    }
+
+    /// The abscissas themselves where they are few, else some of them.
+    fn x_ticks(&self) -> Vec<(f64, String)> {
+        let mut xs: Vec<f64> =
+            self.curves.iter().flat_map(|c| &c.figures).filter(|f| f.drawable()).map(|f| f.x).collect();
+        xs.sort_by(f64::total_cmp);
+        xs.dedup();
+        let span = xs.last().zip(xs.first()).map_or(0.0, |(last, first)| (last / first).ln());
+        let mut ticks: Vec<(f64, String)> = Vec::new();
+        for x in xs {
+            // Labels need about a tenth of the axis each.
+            if ticks.last().is_none_or(|(last, _)| x.ln() - last >= span / 9.0) {
+                ticks.push((x.ln(), significant(x)));
+            }
+        }
+        ticks
+    }
+}
+
+impl Figure {
+    fn drawable(&self) -> bool {
+        self.x > 0.0 && [self.x, self.value, self.low, self.high].iter().all(|v| v.is_finite())
+    }
+}
+
+/// Three significant digits.
+fn significant(value: f64) -> String {
+    let digits = (2 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chart() -> Chart {
+        let figure = |x: f64, value| Figure { x, value, low: value - 0.1, high: value + 0.1 };
+        Chart {
+            title: "product".into(),
+            x: "s [input unit]".into(),
+            y: "product [1]".into(),
+            curves: vec![Curve { name: "a <b>".into(), figures: vec![figure(0.1, 0.6), figure(0.4, 0.9)] }],
+            bound: Some(("bound".into(), 0.5)),
+        }
+    }
+
+    #[test]
+    fn a_chart_names_everything() {
+        let svg = chart().svg().unwrap();
+        for text in
+            ["product [1]", "s [input unit]", "a &lt;b&gt;", "bound (dashed)", ">\n0.1\n<", ">\n0.4\n<"]
+        {
+            assert!(svg.contains(text), "{text}: {svg}");
+        }
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_left_out() {
+        let mut broken = chart();
+        broken.curves[0].figures[0].high = f64::NAN;
+        assert!(broken.svg().is_ok());
+        broken.curves[0].figures[1].x = 0.0;
+        assert!(broken.svg().unwrap_err().to_string().contains("nothing to draw"));
+    }
+}

@@ -1,0 +1,106 @@
+//! Counts in bins, as SVG.
+
+use plotters::prelude::*;
+
+use super::axis::Range;
+use super::curve::FONT;
+use super::ticked::Ticked;
+use crate::{Error, Result};
+
+/// A histogram over bins of equal width.
+#[derive(Clone, Debug)]
+pub struct Histogram {
+    pub title: String,
+    /// What is counted, with its unit.
+    pub x: String,
+    /// What a count counts.
+    pub y: String,
+    /// The lower end of the first and the upper end of the last bin.
+    pub ends: [f64; 2],
+    pub counts: Vec<u64>,
+    /// A vertical line, and its name.
+    pub mark: Option<(String, f64)>,
+}
+
+impl Histogram {
+    /// The histogram as an SVG file.
+    ///
+    /// # Errors
+    /// When there are no bins.
+    pub fn svg(&self) -> Result<String> {
+        let failed = |message: String| Error::Summary(format!("the histogram `{}` {message}", self.title));
+        let [low, high] = self.ends;
+        if self.counts.is_empty() || low.partial_cmp(&high) != Some(std::cmp::Ordering::Less) {
+            return Err(failed("has no bins".into()));
+        }
+        let mut svg = String::new();
+        self.draw(&mut svg).map_err(|e| failed(format!("cannot be drawn: {e}")))?;
+        Ok(svg)
+    }
+
+    fn draw(&self, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {
+        let [low, high] = self.ends;
+        let most = self.counts.iter().copied().max().unwrap_or(0).max(1) as f64;
+        let top = 1.08 * most;
+        let root = SVGBackend::with_string(svg, (560, 360)).into_drawing_area();
+        root.fill(&WHITE)?;
+        let caption = match &self.mark {
+            Some((name, _)) => format!("{}; dashed: {name}", self.title),
+            None => self.title.clone(),
+        };
+        let mut chart = ChartBuilder::on(&root)
+            .caption(caption, (FONT, 16))
+            .margin(12)
+            .x_label_area_size(46)
+            .y_label_area_size(66)
+            .build_cartesian_2d(
+                Ticked { low, high, ticks: Range::tight(&self.ends).ticks(8) },
+                Ticked { low: 0.0, high: top, ticks: Range::tight(&[0.0, top]).ticks(6) },
+            )?;
+        chart
+            .configure_mesh()
+            .x_desc(&self.x)
+            .y_desc(&self.y)
+            .label_style((FONT, 13))
+            .axis_desc_style((FONT, 14))
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(BLACK.mix(0.12))
+            .draw()?;
+        let width = (high - low) / self.counts.len() as f64;
+        let bar = |(i, &count): (usize, &u64)| {
+            let left = low + i as f64 * width;
+            Rectangle::new(
+                [(left, 0.0), (left + width, count as f64)],
+                RGBColor(0, 114, 178).mix(0.8).filled(),
+            )
+        };
+        chart.draw_series(self.counts.iter().enumerate().filter(|(_, count)| **count > 0).map(bar))?;
+        if let Some((_, value)) = &self.mark {
+            let line = [(*value, 0.0), (*value, top)];
+            chart.draw_series(DashedLineSeries::new(line, 6, 4, BLACK.stroke_width(1)))?;
+        }
+        root.present()?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_filled_bin_has_a_bar() {
+        let histogram = Histogram {
+            title: "cosines".into(),
+            x: "cos [1]".into(),
+            y: "samples".into(),
+            ends: [-1.0, 1.0],
+            counts: vec![0, 3, 1, 0],
+            mark: Some(("mean".into(), 0.1)),
+        };
+        let svg = histogram.svg().unwrap();
+        assert_eq!(svg.matches("fill=\"#0072B2\"").count(), 2, "{svg}");
+        assert!(svg.contains("cos [1]") && svg.contains("dashed: mean"));
+        assert!(Histogram { counts: vec![], ..histogram }.svg().is_err());
+    }
+}

@@ -1,0 +1,18 @@
+//! Pictures of figures: maps in the shape of the input and packets in the plane as PNG, curves as SVG.
+//!
+//! Colours are safe for colour-blind readers: viridis for figures of one sign, blue to red through
+//! white for signed ones, the palette of Okabe and Ito for curves. Maps carry their letters as pixels,
+//! and an SVG names the reader's own sans-serif, so no font is needed to draw.
+
+mod axis;
+mod canvas;
+mod curve;
+mod histogram;
+mod map;
+mod plane;
+mod ticked;
+
+pub use curve::{Chart, Curve, Figure};
+pub use histogram::Histogram;
+pub use map::Map;
+pub use plane::PlanePacket;

@@ -1,0 +1,104 @@
+//! The three networks in the plane that come with the repository.
+
+mod common;
+
+use common::{fixture, runtimes};
+use kennard::data::Problem;
+use kennard::engine::{Engine, EngineOptions};
+use kennard::uncertainty::{PlanePlan, PlaneReport};
+use kennard::{Classifier, Graph, Preprocessing, Runtime};
+
+const PROBLEMS: [Problem; 3] = [Problem::Moons, Problem::Circles, Problem::Xor];
+
+fn measure(problem: Problem, runtime: Runtime, scales: &[f64]) -> PlaneReport {
+    let model = Graph::load(fixture(&format!("plane_{problem}.onnx"))).unwrap();
+    let classifier = Classifier::new(&model, &[2], &Preprocessing::default()).unwrap();
+    let engine = Engine::new(classifier, runtime, &EngineOptions::default()).unwrap();
+    let plan =
+        PlanePlan { problem, noise: 0.03, seed: 5, samples: 1000, scales: scales.to_vec(), centres: 4 };
+    plan.measure(&engine).unwrap()
+}
+
+/// Against references/plane.py: another implementation in double precision. The network here is
+/// evaluated in single precision.
+#[test]
+fn box_packets_agree_with_numpy() {
+    let numpy = [
+        (0, 0, [0.2368956024, 3.4928251936, 0.7348411090]),
+        (0, 1, [0.1256495667, 1.9382156329, 0.7549881839]),
+        (1, 0, [0.2616523566, 3.4416900632, 1.1053528939]),
+        (1, 1, [0.1758633744, 1.8473410575, 0.8371413203]),
+    ];
+    for runtime in runtimes() {
+        let report = measure(Problem::Moons, runtime, &[]);
+        for (label, i, expected) in numpy {
+            let c = &report.boxes[label].coordinates[i];
+            let found = [c.sigma_x.value, c.sigma_p.value, c.boundary.value];
+            for (found, expected) in found.iter().zip(expected) {
+                assert!(
+                    (found - expected).abs() < 1e-5 * expected.max(1.0),
+                    "{label} {i}: {found} {expected}"
+                );
+            }
+        }
+        // The textbook ½ does not hold where ψ reaches the faces.
+        assert!(report.boxes[0].coordinates[1].product.value < 0.25);
+        for (packet, log_norm) in report.boxes.iter().zip([5.04503057, 5.47058468]) {
+            assert!(packet.converged && (packet.log_norm - log_norm).abs() < 1e-5, "{}", packet.log_norm);
+        }
+    }
+}
+
+/// Smooth networks settle to 1e-5 and obey bound and identity to that; the kinks of the other leave
+/// the errors that are stated with its figures.
+#[test]
+fn every_packet_obeys_its_bound() {
+    for problem in PROBLEMS {
+        let report = measure(problem, common::rten(), &[0.02, 0.1]);
+        let allowed = if problem == Problem::Xor { 2e-2 } else { 1e-4 };
+        for c in report.boxes.iter().flat_map(|packet| &packet.coordinates) {
+            assert!(c.product.value >= c.bound.value - c.product.error - c.bound.error - 1e-6, "{c:?}");
+            assert!(c.discrepancy.abs() < allowed, "{problem}: {c:?}");
+        }
+        for window in &report.windows {
+            assert!(window.product_min >= 0.5 - window.error - allowed, "{window:?}");
+            assert!(window.discrepancy < allowed, "{problem}: {window:?}");
+            let [low, high] = window.product.interval;
+            assert!(low <= window.product.mean && window.product.mean <= high);
+            assert!(low >= 0.5 - window.error - allowed && window.dispersion.interval[0] >= 0.0);
+        }
+    }
+}
+
+/// fixtures/README.md states 99.5 % and more on 10 000 points; 1 000 others stay above 98 % but once in
+/// 10⁸ cases.
+#[test]
+fn the_networks_solve_their_problems() {
+    for problem in PROBLEMS {
+        let report = measure(problem, common::rten(), &[]);
+        assert!(report.accuracy > 0.98, "{problem}: {}", report.accuracy);
+        let [low, high] = report.accuracy_interval;
+        assert!(low < report.accuracy && report.accuracy < high);
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let engine = |model: &str, shape: &[usize]| {
+        let classifier =
+            Classifier::new(&Graph::load(fixture(model)).unwrap(), shape, &Preprocessing::default()).unwrap();
+        Engine::new(classifier, common::rten(), &EngineOptions::default()).unwrap()
+    };
+    let plan =
+        PlanePlan { problem: Problem::Xor, noise: 0.0, seed: 0, samples: 10, scales: vec![0.1], centres: 4 };
+    let refused = |plan: PlanePlan, says: &str| {
+        let message = plan.measure(&engine("plane_xor.onnx", &[2])).unwrap_err().to_string();
+        assert!(message.contains(says), "{message}");
+    };
+    refused(PlanePlan { scales: vec![0.0], ..plan.clone() }, "positive");
+    refused(PlanePlan { scales: vec![-0.1], ..plan.clone() }, "positive");
+    refused(PlanePlan { noise: -1.0, ..plan.clone() }, "noise");
+    refused(PlanePlan { samples: 1, ..plan.clone() }, "at least 2 samples");
+    let message = plan.measure(&engine("fashion_mlp.onnx", &[1, 28, 28])).unwrap_err().to_string();
+    assert!(message.contains("784 numbers") && message.contains("10 classes"), "{message}");
+}

@@ -155,6 +155,9 @@ fn fit(graph: &Graph, shape: &[usize]) -> Result<Graph> {
         (&[h, w, c], &[c2, h2, w2]) if (h, w, c) == (h2, w2, c2) => {
             "the model takes channels last: add --nhwc"
         }
+        (&[c, h, w], &[h2, w2, c2]) if (h, w, c) == (h2, w2, c2) => {
+            "the data has channels last: transpose it to [N, C, H, W]"
+        }
         _ => "give the model that was trained for this data, or the data this model was trained for",
     };
     Err(Error::Mismatch(format!(
@@ -163,4 +166,29 @@ fn fit(graph: &Graph, shape: &[usize]) -> Result<Graph> {
         input.name,
         input.ty
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use kennard_graph::{Builder, TensorType};
+
+    use super::*;
+
+    /// A model of images that need not be square, so that the order of the axes shows.
+    fn refusal(takes: [usize; 3], has: [usize; 3]) -> String {
+        let builder = Builder::new(&Graph::default()).unwrap();
+        let dims = std::iter::once(Dim::BATCH).chain(takes.map(Dim::Known));
+        let x = builder.input("x", TensorType::new(DType::F32, Shape(dims.collect())));
+        builder.output("y", x.apply("Flatten"));
+        let model = builder.finish().unwrap();
+        Classifier::new(&model, &has, &Preprocessing::default()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn channels_on_the_wrong_side_are_noticed() {
+        let [first, last] = [[3, 4, 5], [4, 5, 3]];
+        assert!(refusal(last, first).contains("--nhwc"));
+        assert!(refusal(first, last).contains("transpose it"));
+        assert!(refusal(first, [1, 4, 5]).contains("trained for"));
+    }
 }

@@ -37,7 +37,8 @@ impl Graph {
     pub fn load(path: impl AsRef<Path>) -> Result<Graph> {
         let path = path.as_ref();
         let file = |message: String| GraphError::File { path: path.into(), message };
-        let bytes = fs::read(path).map_err(|e| file(format!("cannot be read: {e}")))?;
+        let bytes = fs::read(path)
+            .map_err(|e| file(format!("cannot be read: {e}. Give the path of an ONNX file")))?;
         let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         parse(bytes.into(), &Files::new(Some(directory))).map_err(|e| {
             if let GraphError::Format(m) = e { file(format!("not a usable ONNX model: {m}")) } else { e }

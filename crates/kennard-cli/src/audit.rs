@@ -25,7 +25,6 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Outcome {
-    kennard_runtime::start_without_telemetry();
     let settings = match &args.config {
         Some(file) => args.settings.or_from(file)?,
         None => args.settings,

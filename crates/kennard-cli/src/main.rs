@@ -63,6 +63,7 @@ enum Done {
 type Outcome = Result<Done, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
+    kennard_runtime::start_without_telemetry();
     let outcome = match Cli::parse().command {
         Command::Audit(args) => audit::run(*args),
         Command::Attack(args) => attack::run(*args),

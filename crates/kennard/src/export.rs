@@ -3,12 +3,16 @@
 use std::io::{Cursor, Write};
 use std::path::Path;
 
+use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use zip::write::SimpleFileOptions;
 
 use crate::attack::Adversarial;
 use crate::audit::write_whole;
 use crate::{Error, Result};
+
+/// Pictures are magnified by whole numbers up to this height.
+const VISIBLE: u32 = 224;
 
 /// A sample and an adversarial example made of it.
 #[derive(Clone, Debug)]
@@ -58,6 +62,9 @@ pub fn write_examples(
         };
         let Example { index, label, adversarial, .. } = example;
         let place = directory.join(format!("{index:05}-{label}-as-{}.png", adversarial.prediction()));
+        let factor = (VISIBLE / picture.height().max(1)).max(1);
+        let (width, height) = (factor * picture.width(), factor * picture.height());
+        let picture = picture.resize_exact(width, height, FilterType::Nearest);
         let mut bytes = Cursor::new(Vec::new());
         picture.write_to(&mut bytes, ImageFormat::Png).map_err(|e| failed(&place, e.to_string()))?;
         write_whole(&place, bytes.get_ref())?;

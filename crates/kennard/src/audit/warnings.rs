@@ -56,8 +56,8 @@ fn chance(summary: &Summary) -> Option<Warning> {
     let at_chance = clean.interval[0] <= 1.0 / classes && clean.accuracy < 2.5 / classes;
     (summary.samples >= ENOUGH && at_chance).then(|| {
         let message = format!(
-            "the accuracy, {:.1} %, is at chance level. Likely causes: the model wants pixels 0..255 (--input-scale 255) or \
-             normalised ones (--mean, --std), another channel order (--nhwc), or the labels are in another order",
+            "the accuracy, {:.1} %, is at chance level. Likely causes: the model wants pixels 0..255 where the data is 0..1 \
+             (--input-scale 255), or the other way round (--input-scale 1/255), or normalised ones (--mean, --std), another channel order (--nhwc), or the labels are in another order",
             100.0 * clean.accuracy
         );
         Warning::new("chance-accuracy", message)

@@ -66,7 +66,17 @@ pub(crate) fn to_hyperplane(norm: Norm, x: &[f32], value: f32, w: &[f32], bounds
     let [lo, hi] = bounds;
     // Every element moves against (value > 0) or along the gradient, as far as it has room.
     let along = if value > 0.0 { -1.0 } else { 1.0 };
-    let room = |x: f32, w: f32| if along * w > 0.0 { hi - x } else { x - lo };
+    // An element that hardly counts would only lengthen the way where the bounds are reached first.
+    let least = FLAT / (hi - lo);
+    let room = |x: f32, w: f32| {
+        if w.abs() <= least {
+            0.0
+        } else if along * w > 0.0 {
+            hi - x
+        } else {
+            x - lo
+        }
+    };
     let weights: Vec<(f64, f64)> =
         x.iter().zip(w).map(|(&x, &w)| (f64::from(w.abs()), f64::from(room(x, w).max(0.0)))).collect();
     let wanted = f64::from(value.abs());
@@ -78,6 +88,9 @@ pub(crate) fn to_hyperplane(norm: Norm, x: &[f32], value: f32, w: &[f32], bounds
     let signed = |(size, &w): (f64, &f32)| if w == 0.0 { 0.0 } else { (size as f32).copysign(along * w) };
     sizes.into_iter().zip(w).map(signed).collect()
 }
+
+/// Slopes up to this, over the range of the input, count as none.
+const FLAT: f32 = 1e-8;
 
 /// Sizes `min(t · speed(w_i), room_i)` with `Σ w_i size_i = wanted`. The sum is concave in `t`, so that
 /// Newton's method from zero approaches `t` from below and ends after a few steps.

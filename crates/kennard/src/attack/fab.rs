@@ -85,7 +85,7 @@ impl Fab {
         let origin = subject.origin();
         let mut x = start;
         for _ in 0..self.steps {
-            let Some(plane) = Hyperplane::nearest(subject, targets, &x).await else { return nearest };
+            let plane = Hyperplane::nearest(subject, targets, &x).await;
             let from_here = to_hyperplane(norm, &x, plane.value, &plane.gradient, bounds);
             let at_origin = plane.value_at(&x, origin);
             let from_origin = to_hyperplane(norm, origin, at_origin, &plane.gradient, bounds);
@@ -115,19 +115,20 @@ struct Hyperplane {
 }
 
 impl Hyperplane {
-    /// The nearest boundary to any of the classes; none where all gradients vanish.
-    async fn nearest(subject: &Subject<'_>, targets: &[usize], x: &[f32]) -> Option<Hyperplane> {
-        let mut nearest: Option<(f64, Hyperplane)> = None;
+    /// The nearest boundary to any of the classes. Where all gradients vanish it is infinitely far: then the
+    /// projections stay where they are, and the walk turns back towards the sample.
+    async fn nearest(subject: &Subject<'_>, targets: &[usize], x: &[f32]) -> Hyperplane {
+        let mut nearest = (f64::INFINITY, Hyperplane { value: 0.0, gradient: vec![0.0; x.len()] });
         for &target in targets {
             let mut answer = subject.gradient_towards(x, Loss::LogitDifference, target).await;
-            let Some(&value) = answer.loss.first() else { continue };
+            let value = answer.loss.first().copied().unwrap_or(0.0);
             let gradient = std::mem::take(&mut answer.gradient);
             let distance = f64::from(value.abs()) / subject.threat().norm.dual_size(&gradient);
-            if distance.is_finite() && nearest.as_ref().is_none_or(|(best, _)| distance < *best) {
-                nearest = Some((distance, Hyperplane { value, gradient }));
+            if distance < nearest.0 {
+                nearest = (distance, Hyperplane { value, gradient });
             }
         }
-        nearest.map(|(_, plane)| plane)
+        nearest.1
     }
 
     /// The linear function of this plane, seen from `x`, at another point.

@@ -1,10 +1,11 @@
+use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 use super::objective::{Goal, Objective, Seen};
 use super::steps::{ascend, largest, sphere};
 use super::{Attack, Run, Subject};
-use crate::Norm;
+use crate::{Norm, ThreatModel};
 
 /// Auto-PGD: projected gradient ascent with momentum, whose step size halves where the loss no longer
 /// rises (Croce & Hein 2020, arXiv 2003.01690, algorithm 1); in l1 with sparse steps on shrinking balls
@@ -57,23 +58,8 @@ impl Attack for Apgd {
                 for restart in 0..self.restarts {
                     // The targets of one restart begin at points of their own.
                     let mut random = subject.random(restart * subject.classes() as u64 + goal.stream());
-                    let threat = subject.threat();
-                    let x = subject.origin();
-                    let mut climb = Climb { attack: self, subject, goal, eps: threat.eps };
-                    if threat.norm == Norm::L1 {
-                        // Projected onto the ball, such noise leaves few elements changed.
-                        let [lo, hi] = threat.bounds;
-                        let mut noise = |x: &f32| -> f32 {
-                            let size: f32 = StandardNormal.sample(&mut random);
-                            x + (hi - lo) * size
-                        };
-                        climb.shrinking_balls(x.iter().map(&mut noise).collect()).await;
-                    } else {
-                        let mut x = x.to_vec();
-                        sphere(threat.norm, threat.eps, &mut x, &mut random);
-                        subject.project(&mut x);
-                        climb.dense(x).await;
-                    }
+                    let mut climb = Climb { attack: self, subject, goal, eps: subject.threat().eps };
+                    climb.climb(climb.random_start(&mut random)).await;
                 }
             }
         })
@@ -81,12 +67,12 @@ impl Attack for Apgd {
 }
 
 /// One ascent.
-struct Climb<'a> {
-    attack: &'a Apgd,
-    subject: &'a Subject<'a>,
-    goal: Goal,
+pub(super) struct Climb<'a> {
+    pub attack: &'a Apgd,
+    pub subject: &'a Subject<'a>,
+    pub goal: Goal,
     /// The radius of the ball that is climbed in.
-    eps: f64,
+    pub eps: f64,
 }
 
 /// A point, its loss, and its gradient.
@@ -97,6 +83,32 @@ struct Place {
 }
 
 impl Climb<'_> {
+    /// The whole ascent, from any point.
+    pub async fn climb(&mut self, mut start: Vec<f32>) {
+        if self.subject.threat().norm == Norm::L1 {
+            self.shrinking_balls(start).await;
+        } else {
+            self.project(&mut start);
+            self.dense(start).await;
+        }
+    }
+
+    /// A random point: on the ball's surface, or (l1) so far away that its projection onto the ball leaves
+    /// few elements changed.
+    pub fn random_start(&self, random: &mut ChaCha8Rng) -> Vec<f32> {
+        let &ThreatModel { norm, bounds: [lo, hi], .. } = self.subject.threat();
+        let mut x = self.subject.origin().to_vec();
+        if norm == Norm::L1 {
+            for x in &mut x {
+                let size: f32 = StandardNormal.sample(random);
+                *x += (hi - lo) * size;
+            }
+        } else {
+            sphere(norm, self.eps, &mut x, random);
+        }
+        x
+    }
+
     async fn look(&self, x: Vec<f32>) -> Place {
         let mut seen = self.goal.look(self.subject, &x).await;
         for _ in 1..self.attack.averaged {

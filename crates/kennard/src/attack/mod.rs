@@ -32,13 +32,20 @@
 //! ```
 
 mod apgd;
+mod carlini_wagner;
+mod ddn;
+mod descent;
 mod fab;
 mod fgsm;
+mod fmn;
+mod hop_skip_jump;
 mod hunt;
 mod image;
+mod minimal_apgd;
 mod named;
 mod objective;
 mod pgd;
+mod sigma_zero;
 mod square;
 mod steps;
 mod subject;
@@ -48,14 +55,20 @@ use std::pin::Pin;
 
 use crate::Norm;
 pub use apgd::Apgd;
+pub use carlini_wagner::CarliniWagner;
+pub use ddn::Ddn;
 pub use fab::Fab;
 pub use fgsm::Fgsm;
+pub use fmn::Fmn;
+pub use hop_skip_jump::HopSkipJump;
 pub(crate) use hunt::hunt;
 pub use hunt::{Adversarial, Verdict};
 pub use kennard_graph::Loss;
+pub use minimal_apgd::MinimalApgd;
 pub use named::{Parameters, Version, attack, minimum_norm};
 pub use objective::Objective;
 pub use pgd::Pgd;
+pub use sigma_zero::SigmaZero;
 pub use square::Square;
 pub use subject::Subject;
 pub(crate) use subject::{Aim, Prey, Situation};

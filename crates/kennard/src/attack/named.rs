@@ -7,7 +7,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{Apgd, Attack, Fab, Fgsm, MinimumNorm, Objective, Pgd, Square};
+use super::{
+    Apgd, Attack, CarliniWagner, Ddn, Fab, Fgsm, Fmn, HopSkipJump, MinimalApgd, MinimumNorm, Objective, Pgd,
+    SigmaZero, Square,
+};
 use crate::{Error, Norm, Result, parse_number};
 
 /// Parameters of an attack under the names of its fields; a dash is as good as an underscore, and a
@@ -27,9 +30,32 @@ const ATTACKS: &[&str] = &[
     "fab",
     "fab-t",
     "square",
+    "fmn",
+    "fmn-t",
+    "ddn",
+    "ddn-t",
+    "carlini-wagner",
+    "carlini-wagner-t",
+    "minimal-apgd",
+    "minimal-apgd-t",
+    "sigma-zero",
+    "hop-skip-jump",
 ];
 /// The names of those that seek the smallest perturbation.
-const MINIMUM_NORM: &[&str] = &["fab", "fab-t"];
+pub(super) const MINIMUM_NORM: &[&str] = &[
+    "fab",
+    "fab-t",
+    "fmn",
+    "fmn-t",
+    "ddn",
+    "ddn-t",
+    "carlini-wagner",
+    "carlini-wagner-t",
+    "minimal-apgd",
+    "minimal-apgd-t",
+    "sigma-zero",
+    "hop-skip-jump",
+];
 /// How many target classes a targeted attack goes towards where nothing is said.
 const TARGETS: usize = 9;
 
@@ -63,6 +89,18 @@ pub fn minimum_norm(name: &str, parameters: &Parameters) -> Result<Box<dyn Minim
     Ok(match name {
         "fab" => Box::new(with.over(Fab::default())?),
         "fab-t" => Box::new(with.over(Fab { targets: TARGETS, ..Fab::default() })?),
+        "fmn" => Box::new(with.over(Fmn::default())?),
+        "fmn-t" => Box::new(with.over(Fmn { targets: TARGETS, ..Fmn::default() })?),
+        "ddn" => Box::new(with.over(Ddn::default())?),
+        "ddn-t" => Box::new(with.over(Ddn { targets: TARGETS, ..Ddn::default() })?),
+        "carlini-wagner" => Box::new(with.over(CarliniWagner::default())?),
+        "carlini-wagner-t" => {
+            Box::new(with.over(CarliniWagner { targets: TARGETS, ..CarliniWagner::default() })?)
+        }
+        "sigma-zero" => Box::new(with.over(SigmaZero::default())?),
+        "minimal-apgd" => Box::new(with.over(MinimalApgd::default())?),
+        "minimal-apgd-t" => Box::new(with.over(MinimalApgd { targets: TARGETS, ..MinimalApgd::default() })?),
+        "hop-skip-jump" => Box::new(with.over(HopSkipJump::default())?),
         _ => return Err(unknown(name, MINIMUM_NORM)),
     })
 }

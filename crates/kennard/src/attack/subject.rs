@@ -251,6 +251,11 @@ impl<'a> Subject<'a> {
         self.finds.borrow().last().cloned()
     }
 
+    /// The adversarial point to beat, if there is one.
+    pub(super) fn adversarial(&self) -> Option<Vec<f32>> {
+        self.best().filter(|find| find.misclassified).map(|find| find.point)
+    }
+
     /// The best point was adversarial by rounding alone: it counts as classified correctly, or, where
     /// the closest is sought, not at all.
     pub(super) fn reject_best(&self) {

@@ -1,0 +1,187 @@
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+
+use super::descent::{range, reach};
+use super::steps::ascend;
+use super::{Attack, MinimumNorm, Run, Subject, predict};
+use crate::Norm;
+use crate::threat::clip;
+
+/// HopSkipJump: needs the predicted class alone. At a point of the decision boundary it estimates the
+/// boundary's direction from which side random neighbours lie on, steps along it, and goes back to the
+/// boundary (Chen et al. 2020, arXiv 1904.02144, algorithm 2). It begins at random noise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HopSkipJump {
+    /// Steps, T.
+    pub steps: usize,
+    /// Neighbours asked about in the first step, B₀; `√t` times as many in step t.
+    pub initial_queries: usize,
+    /// The most neighbours in a step.
+    pub max_queries: usize,
+    /// How finely the boundary is sought: to a share `θ = γ/d^{3/2}` (l2) or `γ/d²` (linf) of the way.
+    pub gamma: f64,
+    /// How many points of random noise are tried as a start.
+    pub starts: usize,
+}
+
+impl Default for HopSkipJump {
+    fn default() -> HopSkipJump {
+        HopSkipJump { steps: 64, initial_queries: 100, max_queries: 10_000, gamma: 1.0, starts: 100 }
+    }
+}
+
+impl Attack for HopSkipJump {
+    fn name(&self) -> &str {
+        "hop-skip-jump"
+    }
+
+    fn settings(&self) -> serde_json::Value {
+        serde_json::json!(self)
+    }
+
+    fn norms(&self) -> &[Norm] {
+        &[Norm::Linf, Norm::L2]
+    }
+
+    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+        Box::pin(async move {
+            let mut random = subject.random(0);
+            let Some(noise) = self.noise(subject, &mut random).await else { return };
+            let norm = subject.threat().norm;
+            let mut x = self.to_boundary(subject, noise).await;
+            for t in 1..=self.steps {
+                let distance = norm.distance(subject.origin(), &x);
+                let radius = if t == 1 { 0.1 * range(subject) } else { self.radius(subject, distance) };
+                let root = (t as f64).sqrt();
+                let queries = ((self.initial_queries as f64 * root) as usize).min(self.max_queries);
+                let direction = self.direction(subject, &x, queries, radius, &mut random).await;
+                if let Some(jumped) = self.jump(subject, &x, &direction, distance / root).await {
+                    x = self.to_boundary(subject, jumped).await;
+                }
+            }
+        })
+    }
+}
+
+impl MinimumNorm for HopSkipJump {}
+
+impl HopSkipJump {
+    async fn is_adversarial(&self, subject: &Subject<'_>, x: &[f32]) -> bool {
+        predict(&subject.logits(x).await.logits) != subject.label()
+    }
+
+    /// An adversarial point of noise, uniform within the bounds.
+    async fn noise(&self, subject: &Subject<'_>, random: &mut ChaCha8Rng) -> Option<Vec<f32>> {
+        let [lo, hi] = subject.threat().bounds;
+        for _ in 0..self.starts {
+            let x: Vec<f32> =
+                subject.origin().iter().map(|_| lo + (hi - lo) * random.random::<f32>()).collect();
+            if self.is_adversarial(subject, &x).await {
+                return Some(x);
+            }
+        }
+        None
+    }
+
+    /// θ: the share of the way that the boundary is sought to.
+    fn fineness(&self, subject: &Subject) -> f64 {
+        let d = subject.origin().len() as f64;
+        self.gamma / d.powf(if subject.threat().norm == Norm::L2 { 1.5 } else { 2.0 })
+    }
+
+    /// How far away the neighbours are asked about, δ_t (section III.C.c).
+    fn radius(&self, subject: &Subject, distance: f64) -> f64 {
+        let d = subject.origin().len() as f64;
+        let growth = if subject.threat().norm == Norm::L2 { d.sqrt() } else { d };
+        growth * self.fineness(subject) * distance
+    }
+
+    /// The way from the adversarial `x` back to the sample as far as points stay adversarial: on a straight
+    /// line (l2), or clipped to smaller and smaller cubes (linf).
+    async fn to_boundary(&self, subject: &Subject<'_>, mut x: Vec<f32>) -> Vec<f32> {
+        let (norm, origin) = (subject.threat().norm, subject.origin());
+        let far = x.clone();
+        let size = norm.distance(origin, &far);
+        let (mut low, mut high) = (0.0, 1.0);
+        // Nothing comes between neighbouring numbers of single precision.
+        let halvings = (1.0 / self.fineness(subject)).log2().ceil().min(24.0) as usize;
+        for _ in 0..halvings {
+            let share = (low + high) / 2.0;
+            let mut middle = far.clone();
+            for (m, &o) in middle.iter_mut().zip(origin) {
+                let delta = f64::from(*m) - f64::from(o);
+                let delta = match norm {
+                    Norm::Linf => delta.clamp(-share * size, share * size),
+                    _ => share * delta,
+                };
+                *m = (f64::from(o) + delta) as f32;
+            }
+            if self.is_adversarial(subject, &middle).await {
+                high = share;
+                x = middle;
+            } else {
+                low = share;
+            }
+        }
+        x
+    }
+
+    /// An estimate of the boundary's direction at `x`, towards the adversarial side (eq. 9 and 16).
+    async fn direction(
+        &self,
+        subject: &Subject<'_>,
+        x: &[f32],
+        queries: usize,
+        radius: f64,
+        random: &mut ChaCha8Rng,
+    ) -> Vec<f32> {
+        let (norm, bounds) = (subject.threat().norm, subject.threat().bounds);
+        let d = x.len();
+        // Sums of the steps taken to all neighbours, and to those on the adversarial side.
+        let (mut all, mut beyond) = (vec![0.0f64; d], vec![0.0f64; d]);
+        let mut count = 0;
+        for _ in 0..queries {
+            let step: Vec<f64> = match norm {
+                Norm::Linf => (0..d).map(|_| 2.0 * random.random::<f64>() - 1.0).collect(),
+                _ => (0..d).map(|_| StandardNormal.sample(random)).collect(),
+            };
+            let factor = radius / Norm::L2.of(step.iter().copied()).max(f64::MIN_POSITIVE);
+            let mut neighbour: Vec<f32> =
+                x.iter().zip(step).map(|(&x, v)| (f64::from(x) + factor * v) as f32).collect();
+            clip(&mut neighbour, bounds);
+            let adversarial = self.is_adversarial(subject, &neighbour).await;
+            count += usize::from(adversarial);
+            for i in 0..d {
+                let step = f64::from(neighbour[i]) - f64::from(x[i]);
+                all[i] += step;
+                beyond[i] += if adversarial { step } else { 0.0 };
+            }
+        }
+        // φ is 1 beyond the boundary and −1 before it; its mean is taken off unless all are alike.
+        let mean = 2.0 * count as f64 / queries.max(1) as f64 - 1.0;
+        let mean = if mean.abs() == 1.0 { 0.0 } else { mean };
+        beyond.iter().zip(&all).map(|(beyond, all)| (2.0 * beyond - (1.0 + mean) * all) as f32).collect()
+    }
+
+    /// A step along the direction, halved until it ends at an adversarial point; none if it vanishes.
+    async fn jump(&self, subject: &Subject<'_>, x: &[f32], direction: &[f32], step: f64) -> Option<Vec<f32>> {
+        let mut step = step.min(reach(subject));
+        // After so many halvings nothing moves in single precision.
+        for _ in 0..24 {
+            let mut jumped = x.to_vec();
+            ascend(subject.threat().norm, &mut jumped, direction, step);
+            clip(&mut jumped, subject.threat().bounds);
+            if jumped == x {
+                break;
+            }
+            if self.is_adversarial(subject, &jumped).await {
+                return Some(jumped);
+            }
+            step /= 2.0;
+        }
+        None
+    }
+}

@@ -1,0 +1,92 @@
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use serde::{Deserialize, Serialize};
+
+use super::apgd::Climb;
+use super::descent::{reach, seeming_distance};
+use super::{Apgd, Attack, Loss, MinimumNorm, Objective, Run, Subject};
+
+/// The smallest epsilon at which Auto-PGD (on the difference of logits ratio) succeeds: doubled until it
+/// does, then bisected. A climb ends at the first adversarial point; the next begins there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MinimalApgd {
+    /// Steps of a climb.
+    pub steps: usize,
+    /// How many climbs an epsilon is given: the first begins at the closest adversarial point so far, the
+    /// others at random.
+    pub restarts: u64,
+    /// How many target classes are climbed towards, the likeliest first; 0 climbs away from the label.
+    pub targets: usize,
+    /// The bisection ends when the epsilon that succeeded and the one that failed differ by this share.
+    pub tolerance: f64,
+}
+
+impl Default for MinimalApgd {
+    fn default() -> MinimalApgd {
+        MinimalApgd { steps: 100, restarts: 1, targets: 0, tolerance: 0.005 }
+    }
+}
+
+impl Attack for MinimalApgd {
+    fn name(&self) -> &str {
+        if self.targets == 0 { "minimal-apgd" } else { "minimal-apgd-t" }
+    }
+
+    fn settings(&self) -> serde_json::Value {
+        serde_json::json!(self)
+    }
+
+    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+        Box::pin(async move {
+            let norm = subject.threat().norm;
+            let reach = reach(subject);
+            let loss = if self.targets == 0 { Objective::Dlr } else { Objective::TargetedDlr };
+            let apgd = Apgd { loss, steps: self.steps, targets: self.targets, ..Apgd::default() };
+            let answer = subject.gradient(subject.origin(), Loss::Margin, subject.label()).await;
+            let (mut low, mut high) = (0.0, f64::INFINITY);
+            let mut eps = seeming_distance(norm, &answer).min(reach);
+            let mut round = 0;
+            while high - low > self.tolerance * high || high.is_infinite() {
+                match self.succeed(subject, &apgd, eps, round).await {
+                    Some(distance) => high = distance.min(eps),
+                    None if eps >= reach => return,
+                    None => low = eps,
+                }
+                eps = if high.is_finite() { (low + high) / 2.0 } else { (2.0 * eps).min(reach) };
+                round += 1;
+            }
+        })
+    }
+}
+
+impl MinimumNorm for MinimalApgd {}
+
+impl MinimalApgd {
+    /// Climbs until there is an adversarial point within `eps`; returns its distance.
+    async fn succeed(&self, subject: &Subject<'_>, apgd: &Apgd, eps: f64, round: u64) -> Option<f64> {
+        let (norm, origin, ball) = (subject.threat().norm, subject.origin(), subject.threat().at(eps));
+        for goal in apgd.loss.goals(subject, apgd.targets) {
+            for restart in 0..self.restarts {
+                let mut climb = Climb { attack: apgd, subject, goal, eps };
+                let start = match subject.adversarial() {
+                    Some(closest) if restart == 0 => closest,
+                    _ => climb.random_start(&mut subject.random(round * self.restarts + restart)),
+                };
+                let mut climb = pin!(climb.climb(start));
+                let found = poll_fn(|context| {
+                    let ended = climb.as_mut().poll(context).is_ready();
+                    let found = subject.adversarial().filter(|x| ball.admits(origin, x));
+                    if ended || found.is_some() { Poll::Ready(found) } else { Poll::Pending }
+                })
+                .await;
+                if let Some(found) = found {
+                    return Some(norm.distance(origin, &found));
+                }
+            }
+        }
+        None
+    }
+}

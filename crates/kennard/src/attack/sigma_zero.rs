@@ -1,0 +1,98 @@
+use serde::{Deserialize, Serialize};
+
+use super::descent::{Adam, cosine, range};
+use super::{Attack, Loss, MinimumNorm, Run, Subject, predict};
+use crate::Norm;
+use crate::threat::clip;
+
+/// σ-zero: Adam descends the margin and a smooth stand-in for the number of changed elements,
+/// `Σ δ²/(δ² + σ)`; small changes are undone, below a threshold that rises where the point is adversarial
+/// and falls where it is not (Cinà et al. 2024, arXiv 2402.01879, algorithm 1). Perturbations are in units
+/// of the input's range.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SigmaZero {
+    /// Steps, N.
+    pub steps: usize,
+    /// Length of the first step, η₀; the last is a tenth of it.
+    pub eta: f64,
+    /// How smooth the stand-in is, σ.
+    pub sigma: f64,
+    /// The first threshold, τ₀.
+    pub tau: f64,
+    /// By which share of a step's length the threshold moves, t.
+    pub tau_factor: f64,
+}
+
+impl Default for SigmaZero {
+    fn default() -> SigmaZero {
+        SigmaZero { steps: 1000, eta: 1.0, sigma: 0.001, tau: 0.3, tau_factor: 0.01 }
+    }
+}
+
+impl Attack for SigmaZero {
+    fn name(&self) -> &str {
+        "sigma-zero"
+    }
+
+    fn settings(&self) -> serde_json::Value {
+        serde_json::json!(self)
+    }
+
+    fn norms(&self) -> &[Norm] {
+        &[Norm::L0]
+    }
+
+    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+        Box::pin(async move {
+            let (origin, label, unit) = (subject.origin(), subject.label(), range(subject));
+            let mut adam = Adam::new(origin.len());
+            let mut tau = self.tau;
+            let mut x = origin.to_vec();
+            for k in 0..self.steps {
+                let answer = subject.gradient(&x, Loss::Margin, label).await;
+                let adversarial = predict(&answer.logits) != label;
+                let gradient = self.gradient(origin, &x, unit, (!adversarial).then_some(&answer.gradient));
+                let eta = cosine(self.eta, 0.1 * self.eta, k, self.steps);
+                x.iter_mut()
+                    .zip(adam.step(&gradient, unit * eta))
+                    .for_each(|(x, step)| *x = (f64::from(*x) + step) as f32);
+                clip(&mut x, subject.threat().bounds);
+                let change = self.tau_factor * eta;
+                tau = (tau + if adversarial { change } else { -change }).clamp(0.0, 1.0);
+                for (x, &o) in x.iter_mut().zip(origin) {
+                    if f64::from((*x - o).abs()) < tau * unit {
+                        *x = o;
+                    }
+                }
+            }
+            // The last point needs no gradient.
+            subject.logits(&x).await;
+        })
+    }
+}
+
+impl MinimumNorm for SigmaZero {}
+
+impl SigmaZero {
+    /// The gradient of what is descended, in units of the range, its largest element 1. The margin has a
+    /// part in it until the point is adversarial.
+    fn gradient(&self, origin: &[f32], x: &[f32], unit: f64, margin: Option<&Vec<f32>>) -> Vec<f64> {
+        let d = origin.len() as f64;
+        let mut gradient: Vec<f64> = origin
+            .iter()
+            .zip(x)
+            .map(|(&o, &x)| {
+                let delta = (f64::from(x) - f64::from(o)) / unit;
+                let smooth = delta * delta + self.sigma;
+                2.0 * self.sigma * delta / (smooth * smooth) / d
+            })
+            .collect();
+        if let Some(margin) = margin {
+            gradient.iter_mut().zip(margin).for_each(|(total, &g)| *total -= unit * f64::from(g));
+        }
+        let largest = gradient.iter().fold(1e-12, |most: f64, g| most.max(g.abs()));
+        gradient.iter_mut().for_each(|g| *g /= largest);
+        gradient
+    }
+}

@@ -13,6 +13,7 @@ mod screen;
 mod settings;
 mod setup;
 mod source;
+mod uncertainty;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,8 @@ enum Command {
     Resolve(resolve::Args),
     /// Measure what one gradient per sample says: cosines with the input, and contributions
     Probe(probe::Args),
+    /// Measure conjugate spreads: a packet's figures over its scale, with the bound that holds
+    Uncertainty(Box<uncertainty::Args>),
     /// Show operators, weights and shapes, and what cannot be differentiated
     Inspect(inspect::Args),
     /// Write the gradient of a model as an ONNX file of its own
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         Command::Plane(args) => plane::run(&args),
         Command::Resolve(args) => resolve::run(&args),
         Command::Probe(args) => probe::run(&args),
+        Command::Uncertainty(args) => uncertainty::run(*args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Grad(args) => grad::run(&args),
     };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use kennard::Graph;
 use kennard::data::DataSet;
-use kennard::engine::Engine;
+use kennard::engine::{Engine, EngineOptions};
 
 use crate::settings::{Number, Settings};
 use crate::setup;
@@ -73,10 +73,20 @@ impl Model {
         Ok(said(setup::engine(model, shape, first, &self.settings())?))
     }
 
+    /// How to feed the runtime.
+    pub fn options(&self) -> EngineOptions {
+        EngineOptions { micro_batch: self.micro_batch, threads: self.threads }
+    }
+
     /// The data, read to fit the model, and the model at work on it.
     pub fn with(&self, data: &Data) -> Result<(Engine, DataSet), Error> {
-        let (spec, split) = (Some(data.data.clone()), Some(data.split.clone()));
-        let settings = Settings { data: spec, split, ..self.settings() };
+        self.on(&data.data, &data.split)
+    }
+
+    /// The same, the data given by its name and split.
+    pub fn on(&self, data: &str, split: &str) -> Result<(Engine, DataSet), Error> {
+        let (data, split) = (Some(data.into()), Some(split.into()));
+        let settings = Settings { data, split, ..self.settings() };
         let (data, engine) = setup::open(&self.file, &settings)?;
         Ok((said(engine), data))
     }

@@ -19,6 +19,7 @@
 
 mod adapt;
 mod builder;
+mod cut;
 mod define;
 mod error;
 mod fold;
@@ -34,6 +35,7 @@ mod upgrade;
 
 pub use adapt::{flatten_output, log_probabilities, nhwc, normalize, reshape_input, scale, strip_softmax};
 pub use builder::{Builder, Var};
+pub use cut::{Cut, cut};
 pub use define::{define, is_defined};
 pub use error::{GraphError, Result};
 pub use fold::fold;

@@ -249,7 +249,7 @@ impl Summary {
     }
 }
 
-fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
+pub(crate) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
     let mut text = serde_json::to_vec_pretty(value).map_err(|e| Error::Summary(e.to_string()))?;
     text.push(b'\n');
     Ok(text)

@@ -13,23 +13,33 @@ impl Interval {
     pub fn contains(&self, value: f64) -> bool {
         self.low <= value && value <= self.high
     }
+
+    /// The interval of a figure that grows with this one.
+    pub(super) fn map(&self, grow: impl Fn(f64) -> f64) -> Self {
+        Self { low: grow(self.low), high: grow(self.high) }
+    }
+
+    /// Its half-width as a share of `value`; zero where it has no width.
+    pub(super) fn relative_to(&self, value: f64) -> f64 {
+        if self.high > self.low { (self.high - self.low) / 2.0 / value.abs() } else { 0.0 }
+    }
 }
 
 /// A figure and its interval.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Estimate {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
     pub value: f64,
     pub interval: Interval,
 }
 
 impl Estimate {
-    pub fn student(value: f64, variance: f64, degrees: usize) -> Self {
+    pub(super) fn student(value: f64, variance: f64, degrees: usize) -> Self {
         let half = two_sided(degrees, 0.05) * variance.sqrt();
         Self { value, interval: Interval { low: value - half, high: value + half } }
     }
 
     /// The mean of independent values of equal expectation.
-    pub fn mean(values: &[f64]) -> Self {
+    pub(super) fn mean(values: &[f64]) -> Self {
         let degrees = values.len() - 1;
         let variance = scatter(values) / (values.len() * degrees) as f64;
         Self::student(mean(values), variance, degrees)
@@ -37,7 +47,7 @@ impl Estimate {
 
     /// The mean of independent values of equal expectation, less what it shares with the mean of
     /// `control`, whose expectation is zero: the linear regression on it, taken to zero.
-    pub fn controlled_mean(values: &[f64], control: &[f64]) -> Self {
+    pub(super) fn controlled_mean(values: &[f64], control: &[f64]) -> Self {
         let (value_mean, control_mean) = (mean(values), mean(control));
         let pairs = values.iter().zip(control);
         let shared: f64 = pairs.clone().map(|(v, c)| (v - value_mean) * (c - control_mean)).sum();
@@ -49,21 +59,34 @@ impl Estimate {
         Self::student(mean(&residuals), variance, degrees)
     }
 
+    /// The mean of independent estimates of different figures: their distances to the value add in
+    /// quadrature (Zou and Donner, Statistics in Medicine 27:1693, 2008).
+    pub(super) fn average(estimates: impl ExactSizeIterator<Item = (f64, Interval)>) -> Self {
+        let count = estimates.len() as f64;
+        let (mut value, mut below, mut above) = (0.0, 0.0, 0.0);
+        for (figure, interval) in estimates {
+            value += figure / count;
+            below += ((figure - interval.low) / count).powi(2);
+            above += ((interval.high - figure) / count).powi(2);
+        }
+        Self { value, interval: Interval { low: value - below.sqrt(), high: value + above.sqrt() } }
+    }
+
     /// The figure whose square this is; noise below zero counts as zero.
-    pub fn root(self) -> Self {
+    pub(super) fn root(self) -> Self {
         let root = |square: f64| square.max(0.0).sqrt();
         let Interval { low, high } = self.interval;
         Self { value: root(self.value), interval: Interval { low: root(low), high: root(high) } }
     }
 
-    pub fn scaled(self, factor: f64) -> Self {
+    pub(super) fn scaled(self, factor: f64) -> Self {
         let Interval { low, high } = self.interval;
         Self { value: factor * self.value, interval: Interval { low: factor * low, high: factor * high } }
     }
 
     /// Whether `expected` is within the error of the value at false-alarm rate `rate`, for an
     /// estimate with `degrees` degrees of freedom.
-    pub fn agrees(&self, expected: f64, rate: f64, degrees: usize) -> bool {
+    pub(super) fn agrees(&self, expected: f64, rate: f64, degrees: usize) -> bool {
         let widening = two_sided(degrees, rate) / two_sided(degrees, 0.05);
         let below = widening * (self.value - self.interval.low);
         let above = widening * (self.interval.high - self.value);
@@ -79,6 +102,17 @@ impl Estimate {
 pub(super) fn pseudo_values(whole: f64, deleted: impl ExactSizeIterator<Item = f64>) -> Vec<f64> {
     let groups = deleted.len() as f64;
     deleted.map(|deleted| groups * whole - (groups - 1.0) * deleted).collect()
+}
+
+/// The mean of maps of equal length.
+pub(super) fn mean_map<'a>(maps: impl ExactSizeIterator<Item = &'a [f64]>) -> Vec<f64> {
+    let count = maps.len() as f64;
+    let mut means = Vec::new();
+    for map in maps {
+        means.resize(map.len(), 0.0);
+        means.iter_mut().zip(map).for_each(|(mean, value)| *mean += value / count);
+    }
+    means
 }
 
 pub(super) fn mean(values: &[f64]) -> f64 {

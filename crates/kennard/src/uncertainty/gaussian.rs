@@ -1,8 +1,11 @@
 //! The packet under a Gaussian window, by importance sampling.
 
 use super::LogOdds;
+use super::chain::Chains;
+use super::effort::Effort;
+use super::modes::Sketch;
 use super::moments::{GROUPS, Moments};
-use super::packet::Packet;
+use super::packet::{ESS_FLOOR, Packet};
 use super::sampler::Sampler;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -28,6 +31,10 @@ pub enum MeasureError<E> {
     Scale(f64),
     #[error("{0} samples are too few for intervals; take at least {GROUPS}")]
     Samples(usize),
+    #[error("{0} data points are too few for intervals; take at least {GROUPS}")]
+    Points(usize),
+    #[error("the box from {0} to {1} is empty; the lower bound comes first")]
+    Bounds(f64, f64),
     #[error("the centre has no coordinates; give a point of the model's input size")]
     NoCoordinates,
     #[error("coordinate {coordinate} of the centre is {value}; every coordinate must be finite")]
@@ -56,7 +63,8 @@ impl GaussianPacket {
     ///
     /// The points are a function of the seed, `sample_index`, the scale, and the loss, and sums
     /// run in their order: the result does not depend on the oracle's batch size, up to the
-    /// oracle's own rounding. Memory is about `1.7 KiB · d` with batches of 64.
+    /// oracle's own rounding. Memory is about `2 KiB · d`, and `4 KiB · d` with
+    /// Markov chains, whatever the number of samples.
     ///
     /// # Errors
     /// When the parameters or the centre make no packet, the oracle fails, or it returns
@@ -68,11 +76,93 @@ impl GaussianPacket {
         sample_index: u64,
         oracle: &mut O,
     ) -> Result<Packet, MeasureError<O::Error>> {
-        let moments = self.sample(centre, label, sample_index, oracle)?;
-        Ok(Packet::from_moments(self.scale, &moments))
+        self.measure_until(&Effort::exactly(self.samples), centre, label, sample_index, oracle)
+    }
+
+    /// Measures the packet as [`measure`](Self::measure) does with the samples of
+    /// [`Self::samples`], and goes on while `effort` asks for more.
+    ///
+    /// # Errors
+    /// As [`measure`](Self::measure).
+    pub fn measure_until<O: LogOdds>(
+        &self,
+        effort: &Effort,
+        centre: &[f32],
+        label: usize,
+        sample_index: u64,
+        oracle: &mut O,
+    ) -> Result<Packet, MeasureError<O::Error>> {
+        self.check(centre)?;
+        let random = self.stream(sample_index, *b"gaussian");
+        let mut sampler = Sampler { centre, scale: self.scale, label, oracle, random };
+        let proposal = sampler.proposal()?;
+        let mut moments = Moments::new(centre.len());
+        let mut sketch = self.sketch(effort, centre, sample_index);
+        let mut goal = self.samples;
+        loop {
+            sampler.weigh(&proposal, goal, &mut moments, &mut sketch)?;
+            let mut packet = Packet::from_moments(self.scale, &moments);
+            let done = effort.satisfied(&packet) || goal >= effort.max_samples;
+            // What all samples would be worth.
+            let hope = packet.ess * effort.max_samples as f64 / goal as f64;
+            if effort.chains && hope < ESS_FLOOR {
+                // The largest things in memory, beside those of the chains.
+                drop((moments, sketch));
+                return self.measure_by_chains(effort, &mut sampler, sample_index);
+            }
+            if done {
+                packet.modes = sketch.and_then(|sketch| sketch.finish(self.scale));
+                return Ok(packet);
+            }
+            goal = (2 * goal).min(effort.max_samples);
+        }
+    }
+
+    fn measure_by_chains<O: LogOdds>(
+        &self,
+        effort: &Effort,
+        sampler: &mut Sampler<O>,
+        sample_index: u64,
+    ) -> Result<Packet, MeasureError<O::Error>> {
+        let mut chains = Chains::start(sampler)?;
+        let mut moments = Moments::new(sampler.centre.len());
+        let mut sketch = self.sketch(effort, sampler.centre, sample_index);
+        let mut goal = self.samples;
+        loop {
+            let steps = (goal - moments.samples()).div_ceil(GROUPS);
+            chains.sample(steps, sampler, &mut moments, &mut sketch)?;
+            let mut packet = Packet::from_chains(self.scale, &moments, chains.mixing());
+            goal = moments.samples();
+            if effort.satisfied(&packet) || goal >= effort.max_samples {
+                packet.modes = sketch.and_then(|sketch| sketch.finish(self.scale));
+                return Ok(packet);
+            }
+            goal = (2 * goal).min(effort.max_samples);
+        }
+    }
+
+    /// Chains alone, whatever importance sampling is worth.
+    #[cfg(test)]
+    pub(super) fn measure_chains<O: LogOdds>(
+        &self,
+        effort: &Effort,
+        centre: &[f32],
+        label: usize,
+        sample_index: u64,
+        oracle: &mut O,
+    ) -> Result<Packet, MeasureError<O::Error>> {
+        let random = self.stream(sample_index, *b"chains  ");
+        let mut sampler = Sampler { centre, scale: self.scale, label, oracle, random };
+        self.measure_by_chains(effort, &mut sampler, sample_index)
+    }
+
+    fn sketch(&self, effort: &Effort, centre: &[f32], sample_index: u64) -> Option<Sketch> {
+        let mut random = self.stream(sample_index, *b"modes   ");
+        effort.modes.then(|| Sketch::new(centre.len(), self.samples, &mut random))
     }
 
     /// The weighted sums of the samples; at least one has weight.
+    #[cfg(test)]
     pub(super) fn sample<O: LogOdds>(
         &self,
         centre: &[f32],
@@ -81,21 +171,11 @@ impl GaussianPacket {
         oracle: &mut O,
     ) -> Result<Moments, MeasureError<O::Error>> {
         self.check(centre)?;
-        let random = self.stream(sample_index);
+        let random = self.stream(sample_index, *b"gaussian");
         let mut sampler = Sampler { centre, scale: self.scale, label, oracle, random };
         let proposal = sampler.proposal()?;
         let mut moments = Moments::new(centre.len());
-        sampler.draw(
-            self.samples,
-            |_, random| proposal.choose(random),
-            |_, sample| {
-                let log_weight = 2.0 * sample.log_loss + proposal.log_ratio(sample.z);
-                moments.push(log_weight, sample.z, sample.h);
-            },
-        )?;
-        if moments.ess() == 0.0 {
-            return Err(MeasureError::NoWeight);
-        }
+        sampler.weigh(&proposal, self.samples, &mut moments, &mut None)?;
         Ok(moments)
     }
 
@@ -115,15 +195,11 @@ impl GaussianPacket {
         }
     }
 
-    /// The random stream of one sample's packet: its ChaCha key is (seed, sample index, the
-    /// packet's name, scale).
-    fn stream(&self, sample_index: u64) -> ChaCha8Rng {
-        let words = [
-            self.seed.to_le_bytes(),
-            sample_index.to_le_bytes(),
-            *b"gaussian",
-            self.scale.to_bits().to_le_bytes(),
-        ];
+    /// A random stream of one sample's packet: its ChaCha key is (seed, sample index, the stream's
+    /// name, scale).
+    fn stream(&self, sample_index: u64, name: [u8; 8]) -> ChaCha8Rng {
+        let words =
+            [self.seed.to_le_bytes(), sample_index.to_le_bytes(), name, self.scale.to_bits().to_le_bytes()];
         let mut key = [0; 32];
         for (bytes, word) in key.chunks_exact_mut(8).zip(words) {
             bytes.copy_from_slice(&word);

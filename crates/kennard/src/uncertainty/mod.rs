@@ -29,31 +29,63 @@
 //! the estimators (the last with `Var(x_i) Var(h_i)` for `(1 + 2 c_i) v_i`): what the window
 //! alone contributes is known and need not be sampled.
 //! The first two lines also test every measurement, see [`Packet::identities_hold`].
+//!
+//! The other packets have no window that identities take out, and are measured by plain moments:
+//! [`DataPacket`] (a mixture of windows), [`BoxPacket`] (the paper's own, whose bound has a boundary
+//! term) and [`Empirical`] (the data points alone). [`Survey`] measures any of them over a data set,
+//! and of a [`Hidden`] tensor as well.
+//!
+//! No covariance of all coordinates is ever formed: [`Modes`] are found and measured on the stream of
+//! samples, in memory proportional to `d`.
 
 mod average;
+mod chain;
+mod effort;
+mod empirical;
 mod estimate;
+mod figures;
+mod files;
 mod gaussian;
+mod hidden;
 mod log_loss;
+mod mixture;
+mod modes;
 mod moments;
+mod oracle;
 mod packet;
 mod plane;
+mod points;
 mod probe;
 pub mod quadrature;
 mod resolve;
 mod sampler;
 mod softmax;
+mod spread;
+mod survey;
 #[cfg(test)]
 mod tests;
+mod uniform;
+mod vector;
 
 pub use average::AverageError;
-pub use estimate::Interval;
+pub use effort::Effort;
+pub use empirical::Empirical;
+pub use estimate::{Estimate, Interval};
+pub use figures::{Figures, Measured, ModeFigures, ModesFigures, SurveySummary};
+pub use files::write_survey;
 pub use gaussian::{GaussianPacket, MeasureError};
+pub use hidden::Hidden;
+pub use mixture::{DataFigures, DataPacket, KEPT};
+pub use modes::{Mode, Modes};
 pub use packet::{ESS_FLOOR, FALSE_ALARM, Packet};
 pub use plane::{
-    BoxPacket, CoordinateFigures, OverCentres, PlanePlan, PlaneReport, SQUARE, WindowPackets, WithError,
+    CoordinateFigures, OverCentres, PlanePlan, PlaneReport, SQUARE, SquarePacket, WindowPackets, WithError,
 };
 pub use probe::{Counts, Distribution, Probe, ProbeRecord, ProbeReport};
 pub use resolve::{Reading, Resolve, ResolveReport, Share};
+pub use spread::Spreads;
+pub use survey::{Kind, Survey, SurveyOutcome};
+pub use uniform::{BoxFigures, BoxPacket, SOBOL_LARGEST};
 
 /// A classifier as a packet sees it: the log-odds loss of a label and its input gradient.
 pub trait LogOdds {

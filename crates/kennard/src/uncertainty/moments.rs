@@ -1,6 +1,7 @@
 //! Weighted sums over a stream of samples, in groups for the jackknife.
 
 use super::estimate::{Estimate, scatter};
+use super::vector::{Targets, axpy, dot};
 
 /// Sample `m` belongs to group `m mod GROUPS`. So many groups determine a standard error to 9 %
 /// (`1/√(2·63)`) and cost 1 KiB of memory per coordinate.
@@ -12,6 +13,29 @@ pub(super) const HALF: usize = GROUPS / 2;
 /// Weights are stored in a unit that moves when one exceeds it by `e^MAX_LOG_WEIGHT`, so that
 /// neither a weight nor its square overflows.
 const MAX_LOG_WEIGHT: f64 = 300.0;
+
+/// The unit that weights are stored in, a logarithm.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LogUnit(f64);
+
+impl Default for LogUnit {
+    fn default() -> Self {
+        Self(f64::NEG_INFINITY)
+    }
+}
+
+impl LogUnit {
+    /// The weight `exp(log_weight)` in the unit, and where the unit had to move, the factor for what
+    /// was stored before.
+    pub fn weigh(&mut self, log_weight: f64) -> (f64, Option<f64>) {
+        let mut change = None;
+        if log_weight > self.0 + MAX_LOG_WEIGHT {
+            change = Some((self.0 - log_weight).exp());
+            self.0 = log_weight;
+        }
+        ((log_weight - self.0).exp(), change)
+    }
+}
 
 /// Weighted sums of `z = (x − x₀)/s` and `η = s h`, both without dimension, of length d.
 #[derive(Clone)]
@@ -86,25 +110,33 @@ pub(super) struct CoordinateSpread {
 /// Everything a packet keeps of its samples: `O(GROUPS · d)` numbers.
 pub(super) struct Moments {
     samples: usize,
-    /// Weights are stored times `exp(−log_unit)`.
-    log_unit: f64,
+    unit: LogUnit,
     square_weight: f64,
     groups: Vec<Sums>,
     /// Per coordinate over all samples: Σ w z η, Σ w η²
     zh: Vec<f64>,
     hh: Vec<f64>,
+    /// Σ w z² likewise, or empty where nobody wants it.
+    zz: Vec<f64>,
 }
 
 impl Moments {
     pub fn new(dimension: usize) -> Self {
         Self {
             samples: 0,
-            log_unit: f64::NEG_INFINITY,
+            unit: LogUnit::default(),
             square_weight: 0.0,
             groups: vec![Sums::zero(dimension); GROUPS],
             zh: vec![0.0; dimension],
             hh: vec![0.0; dimension],
+            zz: Vec::new(),
         }
+    }
+
+    /// The same, with each coordinate's variance of `z` as well: for packets that no identity gives
+    /// it for.
+    pub fn with_positions(dimension: usize) -> Self {
+        Self { zz: vec![0.0; dimension], ..Self::new(dimension) }
     }
 
     /// Adds a sample of weight `exp(log_weight)`.
@@ -114,32 +146,28 @@ impl Moments {
         if log_weight == f64::NEG_INFINITY {
             return;
         }
-        if log_weight > self.log_unit + MAX_LOG_WEIGHT {
-            self.change_unit(log_weight);
+        let (weight, change) = self.unit.weigh(log_weight);
+        if let Some(factor) = change {
+            self.scale(factor);
         }
-        let weight = (log_weight - self.log_unit).exp();
         self.square_weight += weight * weight;
 
         let sums = &mut self.groups[group];
+        let targets = Targets { z: &mut sums.z, h: &mut sums.h, zh: &mut self.zh, hh: &mut self.hh };
+        let [zz, zh, hh] = targets.add(weight, z, h);
         sums.weight += weight;
-        sums.zz += weight * dot(z, z);
-        sums.zh += weight * dot(z, h);
-        sums.hh += weight * dot(h, h);
-        axpy(&mut sums.z, weight, z);
-        axpy(&mut sums.h, weight, h);
-        for ((zh, hh), (&z, &h)) in self.zh.iter_mut().zip(&mut self.hh).zip(z.iter().zip(h)) {
-            let weighted = weight * h;
-            *zh += weighted * z;
-            *hh += weighted * h;
+        sums.zz += weight * zz;
+        sums.zh += weight * zh;
+        sums.hh += weight * hh;
+        for (zz, &z) in self.zz.iter_mut().zip(z) {
+            *zz += weight * z * z;
         }
     }
 
-    fn change_unit(&mut self, log_unit: f64) {
-        let factor = (self.log_unit - log_unit).exp();
-        self.log_unit = log_unit;
+    fn scale(&mut self, factor: f64) {
         self.square_weight *= factor * factor;
         self.groups.iter_mut().for_each(|group| group.scale(factor));
-        self.zh.iter_mut().chain(&mut self.hh).for_each(|sum| *sum *= factor);
+        self.zh.iter_mut().chain(&mut self.hh).chain(&mut self.zz).for_each(|sum| *sum *= factor);
     }
 
     pub fn samples(&self) -> usize {
@@ -155,6 +183,16 @@ impl Moments {
         let mut sums = Sums::zero(self.zh.len());
         groups.for_each(|group| sums.add(1.0, group));
         sums
+    }
+
+    /// The logarithm of what weights are stored as multiples of.
+    pub fn log_unit(&self) -> f64 {
+        self.unit.0
+    }
+
+    /// Each group's weight, in that unit.
+    pub fn weights(&self) -> impl Iterator<Item = f64> {
+        self.groups.iter().map(|group| group.weight)
     }
 
     /// For every group, the spread of all the others together; or of all, where the others weigh
@@ -195,9 +233,9 @@ impl Moments {
         if weight > 0.0 { weight * weight / self.square_weight } else { 0.0 }
     }
 
-    /// Per coordinate, with the weighted sample covariance's bias `1 − 1/ESS` divided out.
-    pub fn coordinates(&self, whole: &Sums) -> Vec<CoordinateSpread> {
-        let fraction = 1.0 - 1.0 / self.ess();
+    /// Per coordinate, with the sample covariance's bias `1 − 1/ess` divided out.
+    pub fn coordinates(&self, whole: &Sums, ess: f64) -> Vec<CoordinateSpread> {
+        let fraction = 1.0 - 1.0 / ess;
         // A single sample has no spread, and its zeros need no correction.
         let correction = if fraction > 0.0 { 1.0 / fraction } else { 1.0 };
         let covariance = |product: f64, a: f64, b: f64| {
@@ -214,12 +252,25 @@ impl Moments {
             .collect()
     }
 
-    /// The part of `E[z] − 2 E[η]`, which is zero by Stein's identity, along a direction.
+    /// `Var(z_i)` likewise, of [`Self::with_positions`].
+    pub fn positions(&self, whole: &Sums) -> Vec<f64> {
+        let fraction = 1.0 - 1.0 / self.ess();
+        let correction = if fraction > 0.0 { 1.0 / fraction } else { 1.0 };
+        let variance =
+            |(&zz, &z): (&f64, &f64)| (zz / whole.weight - (z / whole.weight).powi(2)).max(0.0) * correction;
+        self.zz.iter().zip(&whole.z).map(variance).collect()
+    }
+
+    /// The mean of `excess`, which is zero by Stein's identity, along a direction.
     ///
     /// The direction is `direction` of the sums of the even groups, the projection is of the odd
     /// groups: they are independent of it, so the projections have mean zero and Student's
     /// interval holds in any dimension. A zero direction gives zero.
-    pub fn discrepancy(&self, direction: impl Fn(&Sums) -> Vec<f64>) -> Estimate {
+    pub fn discrepancy(
+        &self,
+        direction: impl Fn(&Sums) -> Vec<f64>,
+        excess: impl Fn(&Sums) -> Vec<f64>,
+    ) -> Estimate {
         let direction = direction(&self.sum(self.groups.iter().step_by(2)));
         let odd = || self.groups.iter().skip(1).step_by(2);
         let norm = dot(&direction, &direction).sqrt();
@@ -228,7 +279,7 @@ impl Moments {
             return Estimate::mean(&[0.0; HALF]);
         }
         let unit = norm * weight / HALF as f64;
-        let project = |sums: &Sums| dot(&direction, &displacement(sums)) / unit;
+        let project = |sums: &Sums| dot(&direction, &excess(sums)) / unit;
         Estimate::mean(&odd().map(project).collect::<Vec<_>>())
     }
 }
@@ -236,24 +287,4 @@ impl Moments {
 /// `Σ w (z − 2η)`: the samples' displacement beyond what the gradient accounts for.
 pub(super) fn displacement(sums: &Sums) -> Vec<f64> {
     sums.z.iter().zip(&sums.h).map(|(z, h)| z - 2.0 * h).collect()
-}
-
-fn axpy(y: &mut [f64], a: f64, x: &[f64]) {
-    y.iter_mut().zip(x).for_each(|(y, x)| *y += a * x);
-}
-
-/// The scalar product, in eight interleaved partial sums so that it vectorises; the order of
-/// summation is fixed.
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    const LANES: usize = 8;
-    let (a, a_rest) = a.as_chunks::<LANES>();
-    let (b, b_rest) = b.as_chunks::<LANES>();
-    let mut lanes = [0.0; LANES];
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            lanes[lane] += a[lane] * b[lane];
-        }
-    }
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    lanes.iter().sum::<f64>() + rest
 }

@@ -1,6 +1,8 @@
 //! The figures of a packet.
 
+use super::chain::{Mixing, R_HAT_LIMIT};
 use super::estimate::{Estimate, Interval, mean, pseudo_values, scatter};
+use super::modes::Modes;
 use super::moments::{CoordinateSpread, GROUPS, HALF, Moments, Spread, displacement};
 
 /// Effective samples that a packet needs before its figures are to be trusted.
@@ -31,8 +33,10 @@ pub struct Packet {
     pub scale: f64,
     /// Points at which the network was evaluated.
     pub samples: usize,
-    /// Effective sample size `(Σw)²/Σw²` of the weights `w = l²`.
+    /// Effective sample size: `(Σw)²/Σw²` of the weights `w = l²`, or that of Markov chains.
     pub ess: f64,
+    /// The largest split-R̂ of Markov chains; none where samples are weighted.
+    pub r_hat: Option<f64>,
 
     /// Spread of the input, `√(mean_i Var(x_i))`.
     pub sigma_x: f64,
@@ -71,7 +75,7 @@ pub struct Packet {
     pub stray_drift: f64,
     pub stray_drift_interval: Interval,
 
-    /// Whether every packet in this figure has `ess ≥` [`ESS_FLOOR`].
+    /// Whether every packet in this figure has `ess ≥` [`ESS_FLOOR`], and chains agree.
     pub enough_samples: bool,
     /// Whether `stein`, `excess_drift` and `stray_drift` have the values that Stein's identity
     /// demands.
@@ -82,6 +86,8 @@ pub struct Packet {
     /// samples a fraction [`FALSE_ALARM`] fails.
     pub identities_hold: bool,
 
+    /// The leading modes, where they were asked for.
+    pub modes: Option<Modes>,
     /// `σ_x,i` (d), in the input's order.
     pub sigma_x_map: Vec<f64>,
     /// `σ_p,i` (d), in the input's order.
@@ -94,12 +100,38 @@ impl Packet {
         self.enough_samples && self.identities_hold
     }
 
+    /// The widest of the intervals of σ_x, σ_p, product, drift and dispersion: its half-width as a
+    /// share of the value. A figure that is zero with certainty counts as exact.
+    pub fn relative_error(&self) -> f64 {
+        [
+            (self.sigma_x, self.sigma_x_interval),
+            (self.sigma_p, self.sigma_p_interval),
+            (self.product, self.product_interval),
+            (self.drift, self.drift_interval),
+            (self.dispersion, self.dispersion_interval),
+        ]
+        .into_iter()
+        .map(|(value, interval)| interval.relative_to(value))
+        .fold(0.0, f64::max)
+    }
+
     /// The packet of samples whose weighted distribution is `ψ²`; at least one has weight.
     ///
     /// The estimators are the identities of this module's documentation, as jackknife
     /// pseudo-values, regressed on the one figure that is known: a squeezed state (quadratic
     /// `ln l`) is then exact in every sample, as a displaced one is anyway.
     pub(super) fn from_moments(scale: f64, moments: &Moments) -> Self {
+        Self::new(scale, moments, moments.ess())
+    }
+
+    /// The packet of states of Markov chains, a chain per group.
+    pub(super) fn from_chains(scale: f64, moments: &Moments, mixing: Mixing) -> Self {
+        let packet = Self::new(scale, moments, mixing.ess);
+        let enough_samples = packet.enough_samples && mixing.r_hat <= R_HAT_LIMIT;
+        Self { r_hat: Some(mixing.r_hat), enough_samples, ..packet }
+    }
+
+    fn new(scale: f64, moments: &Moments, ess: f64) -> Self {
         let whole = moments.whole();
         let spread = whole.spread();
         let deleted = moments.deleted(&whole);
@@ -122,17 +154,17 @@ impl Packet {
         };
         let checks = Checks {
             stein: Estimate::mean(&stein),
-            excess_drift: moments.discrepancy(|sums| sums.h.clone()),
-            stray_drift: moments.discrepancy(displacement),
+            excess_drift: moments.discrepancy(|sums| sums.h.clone(), displacement),
+            stray_drift: moments.discrepancy(displacement, displacement),
         };
 
-        let coordinates = moments.coordinates(&whole);
+        let coordinates = moments.coordinates(&whole, ess);
         let products = || coordinates.iter().map(CoordinateSpread::product);
-        let ess = moments.ess();
         Self {
             scale,
             samples: moments.samples(),
             ess,
+            r_hat: None,
             sigma_x: sigma_x.value,
             sigma_x_interval: sigma_x.interval,
             sigma_p: sigma_p.value,
@@ -154,6 +186,7 @@ impl Packet {
             stray_drift_interval: checks.stray_drift.interval,
             enough_samples: ess >= ESS_FLOOR,
             identities_hold: checks.hold(),
+            modes: None,
             sigma_x_map: coordinates.iter().map(|c| scale * c.sigma_x()).collect(),
             sigma_p_map: coordinates.iter().map(|c| c.sigma_p() / scale).collect(),
         }

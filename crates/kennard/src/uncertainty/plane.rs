@@ -52,14 +52,14 @@ pub struct PlaneReport {
     /// Clopper–Pearson, 95 %.
     pub accuracy_interval: [f64; 2],
     /// The box packet of each label.
-    pub boxes: Vec<BoxPacket>,
+    pub boxes: Vec<SquarePacket>,
     /// The window packets at each scale.
     pub windows: Vec<WindowPackets>,
 }
 
 /// The packet `ψ ∝ l` on the unit square.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct BoxPacket {
+pub struct SquarePacket {
     pub label: usize,
     pub coordinates: Vec<CoordinateFigures>,
     /// `ln ∫ l²`.
@@ -186,7 +186,7 @@ impl PlanePlan {
     }
 }
 
-impl BoxPacket {
+impl SquarePacket {
     /// `ψ²` in 1/(input unit)² and the margin `z₁ − z₀` at points n×2.
     ///
     /// # Errors
@@ -258,7 +258,7 @@ fn loss(evaluator: &mut Evaluator, points: &[f64], label: usize) -> Result<Wave>
     Ok(wave)
 }
 
-fn box_packet(label: usize, spreads: &Spreads) -> BoxPacket {
+fn box_packet(label: usize, spreads: &Spreads) -> SquarePacket {
     let coordinate = |i: usize| {
         let figure = |of: fn(&Coordinate) -> f64| {
             let (value, error) = spreads.figure(i, of);
@@ -275,7 +275,7 @@ fn box_packet(label: usize, spreads: &Spreads) -> BoxPacket {
             discrepancy: spreads.coordinates[i].discrepancy(),
         }
     };
-    BoxPacket {
+    SquarePacket {
         label,
         coordinates: (0..spreads.coordinates.len()).map(coordinate).collect(),
         log_norm: spreads.log_norm,

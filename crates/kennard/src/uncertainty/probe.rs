@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use super::estimate::Estimate;
 use super::log_loss::log_softplus;
-use super::moments::dot;
+use super::vector::dot;
 use crate::attack::predict;
 use crate::data::{DataSet, Sample};
 use crate::engine::{Answer, Engine, Oracle, Program, Query, Task};

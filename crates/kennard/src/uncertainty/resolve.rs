@@ -23,9 +23,9 @@ use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
-use super::moments::dot;
 use super::probe::{ask, labelled};
 use super::softmax::Softmax;
+use super::vector::dot;
 use crate::attack::predict;
 use crate::data::{DataSet, Sample};
 use crate::engine::{Engine, Oracle, Task};

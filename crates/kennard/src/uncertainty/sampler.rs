@@ -2,8 +2,10 @@
 
 use super::LogOdds;
 use super::gaussian::MeasureError;
-use super::log_loss::log_softplus;
-use super::moments::dot;
+use super::modes::Sketch;
+use super::moments::Moments;
+use super::points::Points;
+use super::vector::{dot, dots, transform};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
 
@@ -40,7 +42,9 @@ impl Proposal {
     /// The logarithm of the window's density over the proposal's, at `z` (d).
     pub fn log_ratio(&self, z: &[f64]) -> f64 {
         // ln N(z; shift, I)/N(z; 0, I)
-        let gains: [f64; SEARCHES] = std::array::from_fn(|k| dot(&self.shifts[k], z) - self.half_squares[k]);
+        let mut gains = [0.0; SEARCHES];
+        dots(&self.shifts, z, &mut gains);
+        gains.iter_mut().zip(&self.half_squares).for_each(|(gain, half)| *gain -= half);
         let top = gains.iter().copied().fold(0.0, f64::max);
         let displaced = gains.iter().map(|gain| (gain - top).exp()).sum::<f64>() / SEARCHES as f64;
         -top - (WINDOW_SHARE * (-top).exp() + (1.0 - WINDOW_SHARE) * displaced).ln()
@@ -94,63 +98,74 @@ impl<O: LogOdds> Sampler<'_, O> {
         Ok(Proposal::new(shifts))
     }
 
+    /// Adds weighted samples of the packet until there are `goal` in all; at least one has weight.
+    pub fn weigh(
+        &mut self,
+        proposal: &Proposal,
+        goal: usize,
+        moments: &mut Moments,
+        sketch: &mut Option<Sketch>,
+    ) -> Result<(), MeasureError<O::Error>> {
+        self.draw(
+            goal - moments.samples(),
+            |_, random| proposal.choose(random),
+            |_, sample| {
+                let log_weight = 2.0 * sample.log_loss + proposal.log_ratio(sample.z);
+                moments.push(log_weight, sample.z, sample.h);
+                if let Some(sketch) = sketch {
+                    sketch.push(log_weight, sample.z, sample.h);
+                }
+            },
+        )?;
+        if moments.ess() == 0.0 { Err(MeasureError::NoWeight) } else { Ok(()) }
+    }
+
     /// Draws `count` samples of the window, each displaced by what `shift` says of its index, and
     /// shows them to `visit` with their index, in order.
     pub fn draw<'s>(
         &mut self,
         count: usize,
         shift: impl Fn(usize, &mut ChaCha8Rng) -> Option<&'s [f64]>,
-        mut visit: impl FnMut(usize, Sample),
+        visit: impl FnMut(usize, Sample),
     ) -> Result<(), MeasureError<O::Error>> {
-        let dimension = self.centre.len();
-        let batch = self.oracle.batch_size().clamp(1, count);
-        let mut points = vec![0.0; batch * dimension];
-        let mut log_odds = vec![0.0; batch];
-        let mut gradients = vec![0.0; batch * dimension];
-        let mut z = vec![0.0; dimension];
-        let mut h = vec![0.0; dimension];
-
-        for start in (0..count).step_by(batch) {
-            let rows = batch.min(count - start);
-            let points = &mut points[..rows * dimension];
-            let log_odds = &mut log_odds[..rows];
-            let gradients = &mut gradients[..rows * dimension];
-            for (index, point) in (start..).zip(points.chunks_exact_mut(dimension)) {
-                let shift = shift(index, &mut self.random);
-                self.fill(point, shift);
-            }
-            self.oracle.evaluate(points, self.label, log_odds, gradients).map_err(MeasureError::Oracle)?;
-
-            let evaluated = points.chunks_exact(dimension).zip(gradients.chunks_exact(dimension));
-            for (index, (&u, (point, gradient))) in (start..).zip(log_odds.iter().zip(evaluated)) {
-                if u.is_nan() || u == f32::INFINITY {
-                    return Err(MeasureError::LogOdds(u));
+        let (centre, scale) = (self.centre, self.scale);
+        self.evaluate(
+            count,
+            |index, random, point| {
+                let shift = shift(index, random);
+                let mut normal = || -> f64 { StandardNormal.sample(random) };
+                match shift {
+                    None => point.iter_mut().zip(centre).for_each(|(x, &centre)| {
+                        *x = (f64::from(centre) + scale * normal()) as f32;
+                    }),
+                    Some(shift) => {
+                        point.iter_mut().zip(centre).zip(shift).for_each(|((x, &centre), shift)| {
+                            *x = (f64::from(centre) + scale * (normal() + shift)) as f32;
+                        })
+                    }
                 }
-                let (log_loss, slope) = log_softplus(f64::from(u));
-                if log_loss > f64::NEG_INFINITY
-                    && let Some(coordinate) = gradient.iter().position(|value| !value.is_finite())
-                {
-                    return Err(MeasureError::Gradient { coordinate, value: gradient[coordinate] });
-                }
-                // From the point as the oracle saw it, rounded to f32.
-                for ((z, &x), &centre) in z.iter_mut().zip(point).zip(self.centre) {
-                    *z = (f64::from(x) - f64::from(centre)) / self.scale;
-                }
-                let slope = self.scale * slope;
-                for (h, &gradient) in h.iter_mut().zip(gradient) {
-                    *h = slope * f64::from(gradient);
-                }
-                visit(index, Sample { log_loss, z: &z, h: &h });
-            }
-        }
-        Ok(())
+            },
+            visit,
+        )
     }
 
-    fn fill(&mut self, point: &mut [f32], shift: Option<&[f64]>) {
-        for (i, (x, &centre)) in point.iter_mut().zip(self.centre).enumerate() {
-            let normal: f64 = StandardNormal.sample(&mut self.random);
-            let z = normal + shift.map_or(0.0, |shift| shift[i]);
-            *x = (f64::from(centre) + self.scale * z) as f32;
-        }
+    /// Evaluates `count` points that `fill` makes (d), and shows them to `visit`.
+    pub fn evaluate(
+        &mut self,
+        count: usize,
+        fill: impl FnMut(usize, &mut ChaCha8Rng, &mut [f32]),
+        mut visit: impl FnMut(usize, Sample),
+    ) -> Result<(), MeasureError<O::Error>> {
+        let (centre, scale) = (self.centre, self.scale);
+        let inverse = 1.0 / scale;
+        let mut z = vec![0.0; centre.len()];
+        let mut h = vec![0.0; centre.len()];
+        let mut points = Points { dimension: centre.len(), label: self.label, oracle: &mut *self.oracle };
+        points.evaluate(count, &mut self.random, fill, |index, evaluated| {
+            // From the point as the oracle saw it, rounded to f32.
+            let gradient = (evaluated.gradient, scale * evaluated.slope);
+            transform((evaluated.point, centre, inverse), gradient, &mut z, &mut h);
+            visit(index, Sample { log_loss: evaluated.log_loss, z: &z, h: &h });
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! A linear softmax probe, fitted by L-BFGS.
 
-use super::moments::dot;
+use super::vector::dot;
 
 /// A linear classifier of n inputs of d numbers, fitted to minimise
 ///

@@ -163,6 +163,31 @@ fn classes_make_a_mixture_of_gaussians() {
     }
 }
 
+/// States of the harmonic oscillator, `ψ ∝ H_n(x) e^(−x²/2)`: the window of width √½ has
+/// `e^(−x²/2)` for its root, and `l = |H_n|`. Both spreads are √(n + ½).
+#[test]
+fn oscillator_states() {
+    let states: [fn(f64) -> (f64, f64); 4] = [
+        |_| (1.0, 0.0),
+        |x| (2.0 * x, 2.0),
+        |x| (4.0 * x * x - 2.0, 8.0 * x),
+        |x| (8.0 * x.powi(3) - 12.0 * x, 24.0 * x * x - 12.0),
+    ];
+    for (n, hermite) in states.into_iter().enumerate() {
+        // ln l far below zero, so that the loss is in the range of f32.
+        let mut oracle = separable(|_, x| {
+            let (value, slope) = hermite(x);
+            (value.abs().ln() - 5.0, slope / value)
+        });
+        let packet = measure(gaussian(0.5f64.sqrt(), 100_000), &[0.0], &mut oracle);
+        let (spread, case) = ((n as f64 + 0.5).sqrt(), format!("n = {n}"));
+        assert_agrees(&case, packet.sigma_x, packet.sigma_x_interval, spread);
+        assert_agrees(&case, packet.sigma_p, packet.sigma_p_interval, spread);
+        assert_agrees(&case, packet.product, packet.product_interval, n as f64 + 0.5);
+        assert!(packet.valid(), "{case}: {}", summary(&packet));
+    }
+}
+
 /// Two classes in one dimension: `u` linear, and with a kink as ReLU networks have it.
 #[test]
 fn two_classes_agree_with_quadrature() {

@@ -3,9 +3,13 @@
 //! Seeds are fixed. A test that compares a random figure with its expectation states how often a
 //! right program would fail it with other seeds.
 
+mod boxes;
+mod chains;
 mod checks;
 mod coverage;
 mod exact;
+mod mixtures;
+mod modes;
 mod streams;
 
 use super::estimate::two_sided;

@@ -1,0 +1,266 @@
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use clap::ValueEnum;
+use kennard::audit::Progress;
+use kennard::engine::Engine;
+use kennard::uncertainty::{
+    ESS_FLOOR, Effort, Figures, Hidden, Kind, Measured, Survey, SurveySummary, write_survey,
+};
+
+use crate::progress::Display;
+use crate::screen::{grouped, short};
+use crate::settings::Number;
+use crate::source::{Model, prepare};
+use crate::{Done, Outcome, setup};
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: Model,
+    /// The data set: mnist:DIR, fashion-mnist:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, npz:FILE, parquet:FILE
+    #[arg(long, value_name = "KIND:PATH")]
+    data: String,
+    /// The part of it: test or train
+    #[arg(long, default_value = "test")]
+    split: String,
+    /// The packet, by where the loss is looked at
+    #[arg(long, default_value = "gaussian")]
+    packet: Packet,
+    /// Widths of the window in input units, for a curve over them: 1/255,2/255,4/255
+    #[arg(long, value_name = "S,S,…", value_delimiter = ',', allow_negative_numbers = true)]
+    scale: Vec<Number>,
+    /// The box of packet box: smallest and largest value of an input element
+    #[arg(
+        long,
+        value_name = "LO,HI",
+        value_delimiter = ',',
+        default_value = "0,1",
+        allow_negative_numbers = true
+    )]
+    bounds: Vec<Number>,
+    /// The packets of this hidden tensor instead of the input's; scales are in its units
+    #[arg(long, value_name = "NAME")]
+    tensor: Option<String>,
+    /// Only samples of this label
+    #[arg(long)]
+    label: Option<usize>,
+    /// How many samples are used, from the first [default: 8 as centres of gaussian; 1000 of each label otherwise]
+    #[arg(long)]
+    centres: Option<usize>,
+    /// Points per packet, to begin with
+    #[arg(long, default_value_t = 2000)]
+    samples: usize,
+    /// Points per packet at the most: more are taken until they are worth enough
+    #[arg(long, default_value_t = 32_000)]
+    max_samples: usize,
+    /// Sample until the half-widths of all intervals are below this share of their values
+    #[arg(long)]
+    rel_tol: Option<f64>,
+    /// Succeed even where packets have too few effective samples; they are marked as not to be trusted
+    #[arg(long)]
+    accept_few: bool,
+    /// Refused: a clamped packet is another packet
+    #[arg(long)]
+    clamp: bool,
+    /// The seed of all random numbers
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Print summary.json to standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+    /// Where to write packets.parquet and summary.json
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Packet {
+    /// Under a Gaussian window around a sample
+    Gaussian,
+    /// Under a mixture of Gaussian windows around the samples of a label
+    Data,
+    /// Everywhere in the box of all inputs
+    Box,
+    /// At the samples of a label
+    Empirical,
+}
+
+impl Args {
+    fn kind(&self) -> Result<Kind, String> {
+        let kind = match (self.packet, self.bounds.as_slice()) {
+            (Packet::Gaussian, _) => Kind::Gaussian,
+            (Packet::Data, _) => Kind::Data,
+            (Packet::Empirical, _) => Kind::Empirical,
+            (Packet::Box, [lo, hi]) => Kind::Box([lo.0, hi.0]),
+            (Packet::Box, _) => {
+                return Err("--bounds takes two numbers: the smallest and the largest, 0,255 say".into());
+            }
+        };
+        match (kind.has_scale(), self.scale.is_empty()) {
+            (true, true) => Err("--scale is missing: the widths of the window, 1/255,2/255 say".into()),
+            (false, false) => Err("--scale: this packet has no window; leave it out".into()),
+            _ => Ok(kind),
+        }
+    }
+}
+
+const CLAMP: &str = "--clamp: points of a packet are not clamped. A window on all of space has no boundary, which is \
+                     what makes 1/2 the bound; clamping piles samples up on the faces and adds a boundary term, and the \
+                     identities fail. The network is evaluated outside the range of the data instead: it is a function \
+                     there too. For a packet that lives inside the range, take --packet box";
+
+pub fn run(args: Args) -> Outcome {
+    if args.clamp {
+        return Err(CLAMP.into());
+    }
+    let kind = args.kind()?;
+    prepare(args.out.as_deref())?;
+    if let Some(tolerance) = args.rel_tol.filter(|tolerance| tolerance.is_nan() || *tolerance <= 0.0) {
+        return Err(format!("--rel-tol {tolerance}: it must be positive, 0.05 for five per cent").into());
+    }
+    let (engine, data) = args.model.on(&args.data, &args.split)?;
+    let hidden = match &args.tensor {
+        Some(name) => Some(Hidden::new(&engine, name, &args.model.options())?),
+        None => None,
+    };
+    let survey = Survey {
+        engine: &engine,
+        hidden: hidden.as_ref(),
+        data: &data,
+        kind,
+        scales: args.scale.iter().map(|scale| scale.0).collect(),
+        label: args.label,
+        centres: args.centres.unwrap_or(if kind == Kind::Gaussian { 8 } else { 1000 }),
+        samples: args.samples.min(args.max_samples),
+        effort: Effort { max_samples: args.max_samples, rel_tol: args.rel_tol, chains: true, modes: true },
+        seed: args.seed,
+    };
+    let stop = setup::stop_on_interrupt()?;
+    let (begin, mut display) = (Instant::now(), Display::new());
+    let result = survey.run(&stop, |done, total| display.show(Progress::Packets { done, total }));
+    display.finish();
+    let outcome = result?;
+    let summary = survey.summary(&args.model.file, &outcome, begin.elapsed())?;
+
+    if args.json {
+        print!("{}", summary.to_json()?);
+    } else {
+        print(&summary, &engine, hidden.as_ref());
+    }
+    if let Some(directory) = &args.out {
+        write_survey(directory, &summary, &outcome.packets)?;
+        eprintln!("written to {}: packets.parquet, summary.json", directory.display());
+    }
+    let few = outcome.packets.iter().filter(|packet| !packet.enough_samples).count();
+    if few > 0 && !args.accept_few && !stop.load(Ordering::Relaxed) {
+        return Err(format!(
+            "{few} of {} packets have fewer than {ESS_FLOOR} effective samples and are not to be trusted: ask for more \
+             with --max-samples, take a smaller scale, or go on all the same with --accept-few",
+            outcome.packets.len()
+        )
+        .into());
+    }
+    Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
+}
+
+/// The table: a block per scale.
+fn print(summary: &SurveySummary, engine: &Engine, hidden: Option<&Hidden>) {
+    let plan = engine.plan();
+    let shape: Vec<String> = summary.model.input.iter().map(usize::to_string).collect();
+    println!();
+    println!(
+        "model    {}   {} weights, {} in, {} classes",
+        summary.model.file,
+        grouped(summary.model.parameters),
+        shape.join("×"),
+        summary.model.classes
+    );
+    println!("data     {} ({})", summary.data.name, summary.data.split);
+    if let Some(hidden) = hidden {
+        let shape: Vec<String> = hidden.shape().iter().map(usize::to_string).collect();
+        println!(
+            "tensor   {}   {}, {} elements held fixed beside it",
+            hidden.name(),
+            shape.join("×"),
+            hidden.rest()
+        );
+    }
+    println!(
+        "run      {}, micro-batch {}, {} sessions, seed {}, {:.1} s",
+        summary.runtime, plan.micro_batch, plan.sessions, summary.seed, summary.seconds
+    );
+    for figures in &summary.curve {
+        println!();
+        block(figures);
+    }
+    if !summary.warnings.is_empty() {
+        println!();
+    }
+    for warning in &summary.warnings {
+        println!("warning ({}): {}", warning.code, warning.message);
+    }
+}
+
+fn block(figures: &Figures) {
+    let label = figures.label.map_or(String::new(), |label| format!(", label {label}"));
+    let scale = figures.scale.map_or(String::new(), |scale| format!(", scale {}", short(scale)));
+    println!(
+        "{} packet{scale}{label}: mean of {}, {} points worth {}",
+        figures.packet,
+        figures.packets,
+        grouped(figures.samples),
+        grouped(figures.ess as u64)
+    );
+    if let Some(r_hat) = figures.r_hat {
+        println!("  by Markov chains where weights fail, R̂ ≤ {r_hat:.3}");
+    }
+    let line = |name: &str, figure: Measured, note: &str| {
+        let [low, high] = figure.interval;
+        println!("  {name:<11} {:>9}  [{}, {}]{note}", short(figure.value), short(low), short(high));
+    };
+    line("σ_x", figures.sigma_x, "");
+    line("σ_p", figures.sigma_p, "");
+    let bound = figures.bound.map_or(String::new(), |bound| format!("  ≥ {}", short(bound)));
+    line("product", figures.product, &bound);
+    if let Some(drift) = figures.drift {
+        line("drift", drift, "");
+    }
+    if let Some(dispersion) = figures.dispersion {
+        line("dispersion", dispersion, "");
+    }
+    if let Some(modes) = &figures.modes {
+        if let Some(drift) = &modes.drift {
+            line("  along it", drift.product, "  the product along the drift");
+        }
+        for (rank, mode) in modes.leading.iter().enumerate() {
+            let note = format!(
+                "  dispersion {}, squeeze {}, residual {}",
+                short(mode.dispersion.value),
+                short(mode.squeeze.value),
+                short(mode.residual)
+            );
+            line(&format!("  mode {}", rank + 1), mode.product, &note);
+        }
+        let list = |values: &[f64]| values.iter().map(|v| short(*v)).collect::<Vec<_>>().join(", ");
+        println!(
+            "  principal   {}  among the modes; 0.5 where the log-loss is quadratic",
+            list(&modes.principal)
+        );
+        println!("  squeeze     {}  among the modes", list(&modes.squeeze));
+        println!("  s² Cov(g)   {}  among the modes; the window has 0.25", list(&modes.momentum));
+    }
+    let verdict = if figures.valid { "  holds" } else { "  NOT TO BE TRUSTED" };
+    if let Some(stein) = figures.stein {
+        let name = if figures.boundary.is_some() { "Cov(x, g)" } else { "Stein check" };
+        line(name, stein, if figures.boundary.is_some() { "" } else { verdict });
+    }
+    if let Some((inside, faces)) = figures.boundary.zip(figures.boundary_faces) {
+        line("boundary B", inside, "  the bound is ½ |1 − B|");
+        line("  on faces", faces, verdict);
+    }
+    for note in &figures.notes {
+        println!("  {note}");
+    }
+}

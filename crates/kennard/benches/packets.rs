@@ -1,0 +1,164 @@
+//! What a sample of a packet costs, beside the forward pass and gradient that it needs. One JSON
+//! object a line.
+//!
+//!     cargo bench -p kennard --bench packets -- [--rounds N] [MODEL.onnx …]
+//!
+//! Without models, those in `$KENNARD_SHARED/models` (default `../shared/models`) and in `fixtures/`.
+//! First, the statistics alone, with an oracle that costs nothing; then every model, on one core, in
+//! rounds that take turns with its bare gradient: `ratio` is the median of (time of a packet's
+//! sample) / (time of a gradient).
+
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use kennard::attack::Loss;
+use kennard::data::{DataSet, Options};
+use kennard::engine::{Engine, EngineOptions, Program};
+use kennard::uncertainty::{Effort, GaussianPacket, Kind, LogOdds, Survey};
+use kennard::{Classifier, Graph, Preprocessing, Runtime, RuntimeChoice};
+use serde_json::json;
+
+/// A linear log-odds loss, for nothing.
+struct Free;
+
+impl LogOdds for Free {
+    type Error = Infallible;
+
+    fn batch_size(&self) -> usize {
+        16
+    }
+
+    fn evaluate(
+        &mut self,
+        _: &[f32],
+        _: usize,
+        u: &mut [f32],
+        gradient: &mut [f32],
+    ) -> Result<(), Infallible> {
+        u.fill(-1.0);
+        gradient.fill(0.01);
+        Ok(())
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut models = Vec::new();
+    let mut rounds = 5;
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--bench" => {}
+            "--rounds" => rounds = words.next().ok_or("--rounds needs a value")?.parse()?,
+            _ => models.push(PathBuf::from(word)),
+        }
+    }
+    for dimension in [784, 3072, 150_528] {
+        let samples = (8_000_000 / dimension).max(64);
+        let packet = GaussianPacket { scale: 0.1, samples, seed: 0 };
+        for modes in [false, true] {
+            let effort = Effort { modes, ..Effort::exactly(samples) };
+            let time = median((0..rounds).map(|_| {
+                let begin = Instant::now();
+                let measured = packet.measure_until(&effort, &vec![0.5; dimension], 0, 0, &mut Free);
+                let _ = std::hint::black_box(measured);
+                // The search for the packet takes 128 more points.
+                begin.elapsed().as_secs_f64() / (samples + 128) as f64
+            }));
+            println!("{}", json!({"dimension": dimension, "modes": modes, "microseconds": time * 1e6}));
+        }
+    }
+    if models.is_empty() {
+        models = all_models()?;
+    }
+    let folder = std::env::temp_dir().join(format!("kennard-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    for path in &models {
+        let model = Graph::load(path)?;
+        let shape: Option<Vec<usize>> =
+            model.single_input()?.ty.shape.0.iter().skip(1).map(|d| d.known()).collect();
+        let shape = shape.ok_or("the model's input is not fixed")?;
+        let data = grey(&folder, &shape)?;
+        let classifier = Classifier::new(&model, &shape, &Preprocessing::default())?;
+        let options = EngineOptions { threads: Some(1), ..EngineOptions::default() };
+        let runtime = Runtime::open(RuntimeChoice::Auto)?;
+        let engine = Engine::new(classifier, runtime, &options)?;
+        let program = Program::Gradient(Loss::LogOdds);
+        let rate = engine.throughput(program, Duration::from_millis(300))?;
+        // So many that a round takes about as long as one of the bare gradient.
+        let samples = ((rate * 0.5) as usize).max(256);
+        let ratio = |modes: bool| -> Result<f64, Box<dyn std::error::Error>> {
+            let survey = Survey {
+                engine: &engine,
+                hidden: None,
+                data: &data,
+                kind: Kind::Gaussian,
+                scales: vec![0.02],
+                label: None,
+                centres: 1,
+                samples,
+                effort: Effort { modes, ..Effort::exactly(samples) },
+                seed: 0,
+            };
+            let mut ratios = Vec::new();
+            for _ in 0..rounds {
+                let gradient = 1.0 / engine.throughput(program, Duration::from_millis(500))?;
+                let begin = Instant::now();
+                survey.run(&Default::default(), |_, _| ())?;
+                ratios.push(begin.elapsed().as_secs_f64() / (samples + 128) as f64 / gradient);
+            }
+            Ok(median(ratios.into_iter()))
+        };
+        let line = json!({
+            "model": path.file_stem().map(|s| s.to_string_lossy()), "runtime": engine.runtime().name(),
+            "gradients": rate.round(), "ratio": ratio(false)?, "with_modes": ratio(true)?,
+        });
+        println!("{line}");
+    }
+    std::fs::remove_dir_all(folder)?;
+    Ok(())
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// A data set of one grey image of label 0.
+fn grey(folder: &Path, shape: &[usize]) -> Result<DataSet, Box<dyn std::error::Error>> {
+    let size: usize = shape.iter().product();
+    let dims: Vec<String> = std::iter::once(1).chain(shape.iter().copied()).map(|n| n.to_string()).collect();
+    let write = |name: &str, dtype: &str, shape: String, data: Vec<u8>| -> std::io::Result<PathBuf> {
+        let mut header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({shape},), }}");
+        while (header.len() + 11) % 64 != 0 {
+            header.push(' ');
+        }
+        header.push('\n');
+        let length = (header.len() as u16).to_le_bytes();
+        let path = folder.join(name);
+        let magic = b"\x93NUMPY\x01\x00".as_slice();
+        std::fs::write(&path, [magic, &length, header.as_bytes(), &data].concat())?;
+        Ok(path)
+    };
+    let pixels = std::iter::repeat_n(0.5f32.to_le_bytes(), size).flatten().collect();
+    let x = write("x.npy", "<f4", dims.join(", "), pixels)?;
+    let y = write("y.npy", "<i8", "1".into(), 0i64.to_le_bytes().to_vec())?;
+    let spec = format!("npz:{},{}", x.display(), y.display());
+    Ok(DataSet::open(&spec.parse()?, &Options::default())?)
+}
+
+fn all_models() -> std::io::Result<Vec<PathBuf>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let shared = std::env::var_os("KENNARD_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
+    let mut models = Vec::new();
+    for folder in [root.join("fixtures"), shared.join("models")] {
+        match std::fs::read_dir(&folder) {
+            Ok(entries) => models.extend(entries.filter_map(|entry| Some(entry.ok()?.path()))),
+            Err(error) => eprintln!("left out {}: {error}", folder.display()),
+        }
+    }
+    models.retain(|path| path.extension().is_some_and(|e| e == "onnx"));
+    models.sort();
+    Ok(models)
+}

@@ -1,0 +1,293 @@
+//! Markov chains on `ψ²`, for packets that importance sampling misses.
+
+use super::LogOdds;
+use super::gaussian::MeasureError;
+use super::modes::Sketch;
+use super::moments::{GROUPS, Moments};
+use super::sampler::Sampler;
+use super::vector::{axpy, dot};
+use rand_distr::{Distribution, StandardNormal, StandardUniform};
+use std::cell::RefCell;
+
+/// A chain per group of samples: the jackknife over groups is then one over independent chains, and
+/// its intervals hold however slowly a chain forgets.
+const CHAINS: usize = GROUPS;
+
+/// Steps from the window (`l⁰`, where chains start as independent samples) to the packet (`l²`), and
+/// steps there before samples count.
+const TEMPERING: usize = 64;
+const SETTLING: usize = 128;
+
+/// The acceptance that step sizes are adapted to while tempering and settling: the best of Langevin
+/// proposals in many dimensions (Roberts and Rosenthal, JRSS B 60:255, 1998).
+const ACCEPTANCE: f64 = 0.574;
+
+/// Chains that agree have a smaller split-R̂ than this (Gelman et al., Bayesian Data Analysis, 3rd
+/// edition, 11.4). With E effective samples in all, that of right chains is near √(1 + 128/E).
+pub(super) const R_HAT_LIMIT: f64 = 1.1;
+
+/// Chains of one packet, by preconditioned Crank–Nicolson with Langevin drift: with
+/// `Φ = −β ln l` and `z ~ N(0, I)` as the reference,
+///
+/// ```text
+/// (2 + δ) v = (2 − δ) z − 2δ ∂Φ(z) + √(8δ) ξ,   ξ ~ N(0, I)
+/// ```
+///
+/// accepted with probability `min(1, exp(ρ(z, v) − ρ(v, z)))`,
+/// `ρ(z, v) = Φ(z) + ½ (v − z)·∂Φ(z) + (δ/4) (z + v)·∂Φ(z) + (δ/4) ‖∂Φ(z)‖²` (pCNL of Cotter,
+/// Roberts, Stuart and White, Statistical Science 28:424, 2013, eq. 4.9). At δ = 2 a flat or linear
+/// `ln l` gives independent samples.
+pub(super) struct Chains {
+    states: Vec<State>,
+    /// δ, between 0 and 2
+    step: f64,
+    /// Two directions that chains are compared along: `η` of the first chain, which tells its part of
+    /// the packet from others, and of all together.
+    directions: Vec<Vec<f64>>,
+    trace: Trace,
+}
+
+struct State {
+    z: Vec<f64>,
+    /// `η = s ∂ ln l`
+    h: Vec<f64>,
+    log_loss: f64,
+    /// z·z, z·η, η·η
+    products: [f64; 3],
+}
+
+/// How well chains have mixed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mixing {
+    /// The largest split-R̂ of `ln l`, `z·z`, `z·η`, `η·η`, and `z` along two directions.
+    pub r_hat: f64,
+    /// The smallest effective sample size of these.
+    pub ess: f64,
+}
+
+impl Chains {
+    /// Chains that have reached the packet.
+    pub fn start<O: LogOdds>(sampler: &mut Sampler<O>) -> Result<Self, MeasureError<O::Error>> {
+        let mut states = Vec::with_capacity(CHAINS);
+        sampler.draw(
+            CHAINS,
+            |_, _| None,
+            |_, sample| states.push(State::new(sample.z, sample.h, sample.log_loss)),
+        )?;
+        let mut chains = Self { states, step: 1.0, directions: Vec::new(), trace: Trace::default() };
+        for t in 0..TEMPERING + SETTLING {
+            let beta = 2.0 * ((t + 1) as f64 / TEMPERING as f64).min(1.0);
+            let accepted = chains.advance(beta, sampler)?;
+            let gain = 1.0 / (1.0 + t.saturating_sub(TEMPERING) as f64 / 8.0);
+            chains.step = (chains.step * (gain * (accepted - ACCEPTANCE)).exp()).clamp(1e-6, 2.0);
+        }
+        if chains.states.iter().any(|state| state.log_loss == f64::NEG_INFINITY) {
+            return Err(MeasureError::NoWeight);
+        }
+        let mut all = vec![0.0; sampler.centre.len()];
+        chains.states.iter().for_each(|state| axpy(&mut all, 1.0, &state.h));
+        chains.directions = vec![chains.states[0].h.clone(), all];
+        Ok(chains)
+    }
+
+    /// Takes every chain's next `steps` states for samples.
+    pub fn sample<O: LogOdds>(
+        &mut self,
+        steps: usize,
+        sampler: &mut Sampler<O>,
+        moments: &mut Moments,
+        sketch: &mut Option<Sketch>,
+    ) -> Result<(), MeasureError<O::Error>> {
+        for _ in 0..steps {
+            self.advance(2.0, sampler)?;
+            for state in &self.states {
+                moments.push(0.0, &state.z, &state.h);
+                if let Some(sketch) = sketch {
+                    sketch.push(0.0, &state.z, &state.h);
+                }
+            }
+            self.trace.push(self.states.iter().map(|state| state.scalars(&self.directions)));
+        }
+        Ok(())
+    }
+
+    pub fn mixing(&self) -> Mixing {
+        self.trace.mixing()
+    }
+
+    /// One step of every chain on `l^β`; returns the mean probability of acceptance.
+    fn advance<O: LogOdds>(
+        &mut self,
+        beta: f64,
+        sampler: &mut Sampler<O>,
+    ) -> Result<f64, MeasureError<O::Error>> {
+        let step = self.step;
+        let (keep, drift, noise) = (
+            (2.0 - step) / (2.0 + step),
+            2.0 * step * beta / (2.0 + step),
+            (8.0 * step).sqrt() / (2.0 + step),
+        );
+        let (centre, scale) = (sampler.centre, sampler.scale);
+        let states = RefCell::new((&mut self.states, [0.0; CHAINS]));
+        let mut acceptance = 0.0;
+        sampler.evaluate(
+            CHAINS,
+            |k, random, point| {
+                let (states, chances) = &mut *states.borrow_mut();
+                let state = &states[k];
+                for (((x, &centre), z), h) in point.iter_mut().zip(centre).zip(&state.z).zip(&state.h) {
+                    let normal: f64 = StandardNormal.sample(random);
+                    *x = (f64::from(centre) + scale * (keep * z + drift * h + noise * normal)) as f32;
+                }
+                // Here, so that the stream does not depend on the batch size.
+                chances[k] = StandardUniform.sample(random);
+            },
+            |k, sample| {
+                let (states, chances) = &mut *states.borrow_mut();
+                let state = &mut states[k];
+                let chance = if sample.log_loss == f64::NEG_INFINITY {
+                    0.0
+                } else if state.log_loss == f64::NEG_INFINITY {
+                    1.0
+                } else {
+                    let (zh, hh) = (dot(sample.z, sample.h), dot(sample.h, sample.h));
+                    let (vh, zu) = (dot(sample.z, &state.h), dot(&state.z, sample.h));
+                    let [_, own, own_hh] = state.products;
+                    // ρ from each side, ∂Φ = −β η
+                    let rho = |log_loss: f64, there: f64, here: f64, square: f64| {
+                        -beta * log_loss - beta / 2.0 * (there - here) - step / 4.0 * beta * (there + here)
+                            + step / 4.0 * beta * beta * square
+                    };
+                    let forward = rho(state.log_loss, vh, own, own_hh);
+                    let backward = rho(sample.log_loss, zu, zh, hh);
+                    (forward - backward).exp().min(1.0)
+                };
+                acceptance += chance / CHAINS as f64;
+                if chances[k] < chance {
+                    state.set(sample.z, sample.h, sample.log_loss);
+                }
+            },
+        )?;
+        Ok(acceptance)
+    }
+}
+
+impl State {
+    fn new(z: &[f64], h: &[f64], log_loss: f64) -> Self {
+        Self { z: z.to_vec(), h: h.to_vec(), log_loss, products: Self::products(z, h) }
+    }
+
+    fn products(z: &[f64], h: &[f64]) -> [f64; 3] {
+        [dot(z, z), dot(z, h), dot(h, h)]
+    }
+
+    fn set(&mut self, z: &[f64], h: &[f64], log_loss: f64) {
+        self.z.copy_from_slice(z);
+        self.h.copy_from_slice(h);
+        self.log_loss = log_loss;
+        self.products = Self::products(z, h);
+    }
+
+    fn scalars(&self, directions: &[Vec<f64>]) -> [f64; SCALARS] {
+        let [zz, zh, hh] = self.products;
+        let along = |i: usize| directions.get(i).map_or(0.0, |direction| dot(direction, &self.z));
+        [self.log_loss, zz, zh, hh, along(0), along(1)]
+    }
+}
+
+const SCALARS: usize = 6;
+
+/// What is kept of the chains' course: sums over blocks of steps. When there are [`BLOCKS`] of
+/// them, neighbours are merged: memory does not grow with the number of steps.
+#[derive(Default)]
+struct Trace {
+    /// Steps in a full block.
+    length: usize,
+    blocks: Vec<Block>,
+}
+
+const BLOCKS: usize = 32;
+
+struct Block {
+    steps: usize,
+    /// Sum and sum of squares of each scalar, for each chain.
+    sums: Vec<[[f64; 2]; SCALARS]>,
+}
+
+impl Trace {
+    fn push(&mut self, scalars: impl Iterator<Item = [f64; SCALARS]>) {
+        self.length = self.length.max(1);
+        if self.blocks.last().is_none_or(|block| block.steps == self.length) {
+            if self.blocks.len() == BLOCKS {
+                self.merge();
+            }
+            self.blocks.push(Block { steps: 0, sums: vec![[[0.0; 2]; SCALARS]; CHAINS] });
+        }
+        let Some(block) = self.blocks.last_mut() else { return };
+        block.steps += 1;
+        for (sums, scalars) in block.sums.iter_mut().zip(scalars) {
+            for (sum, scalar) in sums.iter_mut().zip(scalars) {
+                *sum = [sum[0] + scalar, sum[1] + scalar * scalar];
+            }
+        }
+    }
+
+    fn merge(&mut self) {
+        self.length *= 2;
+        let mut blocks = std::mem::take(&mut self.blocks).into_iter();
+        while let Some(mut block) = blocks.next() {
+            if let Some(next) = blocks.next() {
+                block.add(&next);
+            }
+            self.blocks.push(block);
+        }
+    }
+
+    /// Split-R̂ and effective sample size (Gelman et al., BDA 3, 11.4 and 11.5), the latter from the
+    /// scatter of the chains' means: `M · N · var⁺ / B`.
+    fn mixing(&self) -> Mixing {
+        let half = self.blocks.len() / 2;
+        let mut mixing = Mixing { r_hat: 1.0, ess: f64::INFINITY };
+        for scalar in 0..SCALARS {
+            let moments = |blocks: &[Block], chain: usize| -> (f64, f64) {
+                let steps: usize = blocks.iter().map(|block| block.steps).sum();
+                let sum =
+                    |power: usize| blocks.iter().map(|block| block.sums[chain][scalar][power]).sum::<f64>();
+                let mean = sum(0) / steps as f64;
+                (mean, (sum(1) / steps as f64 - mean * mean).max(0.0))
+            };
+            let parts = |parts: &[&[Block]]| -> (f64, f64) {
+                let all: Vec<(f64, f64)> = (0..CHAINS)
+                    .flat_map(|chain| parts.iter().map(move |blocks| moments(blocks, chain)))
+                    .collect();
+                let means: Vec<f64> = all.iter().map(|(mean, _)| *mean).collect();
+                let between = super::estimate::scatter(&means) / (means.len() - 1) as f64;
+                let within = all.iter().map(|(_, variance)| variance).sum::<f64>() / all.len() as f64;
+                (between, within)
+            };
+            if half > 0 {
+                let (between, within) = parts(&[&self.blocks[..half], &self.blocks[half..2 * half]]);
+                let ratio = if within > 0.0 { between / within } else { 0.0 };
+                mixing.r_hat = mixing.r_hat.max((1.0 + ratio).sqrt());
+            }
+            let (between, within) = parts(&[&self.blocks]);
+            if between > 0.0 {
+                mixing.ess = mixing.ess.min(CHAINS as f64 * (within + between) / between);
+            }
+        }
+        let steps: usize = self.blocks.iter().map(|block| block.steps).sum();
+        mixing.ess = mixing.ess.min((CHAINS * steps) as f64);
+        mixing
+    }
+}
+
+impl Block {
+    fn add(&mut self, other: &Block) {
+        self.steps += other.steps;
+        for (sums, others) in self.sums.iter_mut().zip(&other.sums) {
+            for (sum, other) in sums.iter_mut().zip(others) {
+                *sum = [sum[0] + other[0], sum[1] + other[1]];
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! How long to sample.
+
+use super::packet::Packet;
+
+/// When a packet has been sampled enough.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Effort {
+    /// Points per packet at the most.
+    pub max_samples: usize,
+    /// How narrow intervals must be: the half-width of each of σ_x, σ_p, the product, drift and
+    /// dispersion, as a share of its value. Without it, [`ESS_FLOOR`](super::ESS_FLOOR) effective
+    /// samples are enough.
+    pub rel_tol: Option<f64>,
+    /// Whether Markov chains may take over from weighted samples that would stay below the floor.
+    pub chains: bool,
+    /// Whether to find the leading modes.
+    pub modes: bool,
+}
+
+impl Effort {
+    /// Neither more nor fewer samples than `samples`.
+    pub fn exactly(samples: usize) -> Effort {
+        Effort { max_samples: samples, rel_tol: None, chains: false, modes: false }
+    }
+
+    /// Whether a packet needs no further samples.
+    pub(super) fn satisfied(&self, packet: &Packet) -> bool {
+        packet.enough_samples && self.rel_tol.is_none_or(|tolerance| packet.relative_error() <= tolerance)
+    }
+}

@@ -1,0 +1,131 @@
+//! Conjugate spreads from sample moments alone, for packets whose window no identity takes out.
+
+use super::average::AverageError;
+use super::estimate::{Estimate, Interval, mean_map, pseudo_values};
+use super::moments::{Moments, Spread};
+use super::packet::ESS_FLOOR;
+
+/// Conjugate spreads of a packet, or of the mean over several.
+///
+/// Units, aggregation over coordinates and intervals are those of [`Packet`](super::Packet).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spreads {
+    /// Points at which the network was evaluated.
+    pub samples: usize,
+    /// Effective sample size of the weights `l²`.
+    pub ess: f64,
+    pub sigma_x: f64,
+    pub sigma_x_interval: Interval,
+    pub sigma_p: f64,
+    pub sigma_p_interval: Interval,
+    pub product: f64,
+    pub product_interval: Interval,
+    /// Mean over coordinates of `σ_x,i σ_p,i`.
+    pub product_mean: f64,
+    /// Smallest `σ_x,i σ_p,i`.
+    pub product_min: f64,
+    /// Mean over coordinates of `Cov(x_i, g_i)`. No product of a coordinate is below the magnitude
+    /// of its covariance (Cauchy–Schwarz).
+    pub covariance: f64,
+    pub covariance_interval: Interval,
+    /// Whether every packet in this figure has `ess ≥` [`ESS_FLOOR`].
+    pub enough_samples: bool,
+    /// `σ_x,i` (d), in the input's order.
+    pub sigma_x_map: Vec<f64>,
+    /// `σ_p,i` (d), in the input's order.
+    pub sigma_p_map: Vec<f64>,
+    /// `Cov(x_i, g_i)` (d), in the input's order.
+    pub covariance_map: Vec<f64>,
+}
+
+impl Spreads {
+    /// From samples of `(x − x₀)/unit` and `unit · g`, with positions; at least one has weight.
+    pub(super) fn from_moments(unit: f64, moments: &Moments) -> Self {
+        let whole = moments.whole();
+        let spread = whole.spread();
+        let deleted = moments.deleted(&whole);
+        let estimate = |figure: fn(&Spread) -> f64| {
+            Estimate::mean(&pseudo_values(figure(&spread), deleted.iter().map(figure)))
+        };
+        let sigma_x = estimate(|s| s.position).root().scaled(unit);
+        let sigma_p = estimate(|s| s.gradient).root().scaled(1.0 / unit);
+        let product = estimate(|s| s.position * s.gradient).root();
+        let covariance = estimate(|s| s.covariance);
+
+        let ess = moments.ess();
+        let coordinates = moments.coordinates(&whole, ess);
+        let positions = moments.positions(&whole);
+        let root = |square: f64| square.max(0.0).sqrt();
+        let sigma_x_map: Vec<f64> = positions.iter().map(|variance| unit * root(*variance)).collect();
+        let sigma_p_map: Vec<f64> = coordinates.iter().map(|c| root(c.gradient) / unit).collect();
+        let products = || sigma_x_map.iter().zip(&sigma_p_map).map(|(x, p)| x * p);
+        Self {
+            samples: moments.samples(),
+            ess,
+            sigma_x: sigma_x.value,
+            sigma_x_interval: sigma_x.interval,
+            sigma_p: sigma_p.value,
+            sigma_p_interval: sigma_p.interval,
+            product: product.value,
+            product_interval: product.interval,
+            product_mean: products().sum::<f64>() / sigma_x_map.len() as f64,
+            product_min: products().fold(f64::INFINITY, f64::min),
+            covariance: covariance.value,
+            covariance_interval: covariance.interval,
+            enough_samples: ess >= ESS_FLOOR,
+            covariance_map: coordinates.iter().map(|c| c.covariance).collect(),
+            sigma_x_map,
+            sigma_p_map,
+        }
+    }
+
+    /// The mean of independently measured packets: as [`Packet::average`](super::Packet::average).
+    ///
+    /// # Errors
+    /// When `packets` is empty.
+    pub fn average(packets: &[&Self]) -> Result<Self, AverageError> {
+        if packets.is_empty() {
+            return Err(AverageError::Empty);
+        }
+        let estimate = |figure: fn(&Self) -> (f64, Interval)| {
+            let Estimate { value, interval } = Estimate::average(packets.iter().map(|p| figure(p)));
+            (value, interval)
+        };
+        let map = |map: fn(&Self) -> &[f64]| mean_map(packets.iter().map(|p| map(p)));
+        let (sigma_x, sigma_x_interval) = estimate(|p| (p.sigma_x, p.sigma_x_interval));
+        let (sigma_p, sigma_p_interval) = estimate(|p| (p.sigma_p, p.sigma_p_interval));
+        let (product, product_interval) = estimate(|p| (p.product, p.product_interval));
+        let (covariance, covariance_interval) = estimate(|p| (p.covariance, p.covariance_interval));
+        Ok(Self {
+            samples: packets.iter().map(|p| p.samples).sum(),
+            ess: packets.iter().map(|p| p.ess).sum(),
+            sigma_x,
+            sigma_x_interval,
+            sigma_p,
+            sigma_p_interval,
+            product,
+            product_interval,
+            product_mean: packets.iter().map(|p| p.product_mean).sum::<f64>() / packets.len() as f64,
+            product_min: packets.iter().map(|p| p.product_min).fold(f64::INFINITY, f64::min),
+            covariance,
+            covariance_interval,
+            enough_samples: packets.iter().all(|p| p.enough_samples),
+            sigma_x_map: map(|p| &p.sigma_x_map),
+            sigma_p_map: map(|p| &p.sigma_p_map),
+            covariance_map: map(|p| &p.covariance_map),
+        })
+    }
+
+    /// The widest of the intervals of σ_x, σ_p and the product: its half-width as a share of the
+    /// value.
+    pub fn relative_error(&self) -> f64 {
+        [
+            (self.sigma_x, self.sigma_x_interval),
+            (self.sigma_p, self.sigma_p_interval),
+            (self.product, self.product_interval),
+        ]
+        .into_iter()
+        .map(|(value, interval)| interval.relative_to(value))
+        .fold(0.0, f64::max)
+    }
+}

@@ -1,0 +1,436 @@
+//! Packets of a classifier over a data set.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::oracle::EngineOracle;
+use super::packet::ESS_FLOOR;
+use super::{
+    BoxFigures, BoxPacket, DataFigures, DataPacket, Effort, Empirical, Figures, GaussianPacket, Hidden,
+    LogOdds, MeasureError, Packet, Spreads, SurveySummary,
+};
+use crate::audit::{DataSummary, FileHash, ModelSummary, Warning};
+use crate::data::{DataSet, Sample, digest};
+use crate::engine::{Engine, Evaluator};
+use crate::{Error, Result};
+
+/// What packets may take of the memory, in bytes.
+const MEMORY: usize = 3 << 29;
+
+/// Which packet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// `ψ ∝ l · √N(x; x₀, s² I)`, around samples of the data.
+    Gaussian,
+    /// `ψ ∝ l · √ρ`, `ρ` a mixture of `N(x_j, s² I)` over samples of one label.
+    Data,
+    /// `ψ ∝ l` on the box from the first to the second bound, for one label.
+    Box([f64; 2]),
+    /// `ψ ∝ l` on the samples of one label.
+    Empirical,
+}
+
+impl Kind {
+    /// Whether the packet has a window, and so a scale.
+    pub fn has_scale(self) -> bool {
+        matches!(self, Kind::Gaussian | Kind::Data)
+    }
+}
+
+/// Which packets to measure: for every scale (packets that have one), every centre (`gaussian`) or
+/// every label (the others).
+pub struct Survey<'a> {
+    pub engine: &'a Engine,
+    /// The hidden tensor of `engine`'s classifier whose packets are measured; the input's otherwise.
+    pub hidden: Option<&'a Hidden>,
+    pub data: &'a DataSet,
+    pub kind: Kind,
+    /// The windows' widths `s`, in input units.
+    pub scales: Vec<f64>,
+    /// Only this label.
+    pub label: Option<usize>,
+    /// How many samples of the data set are used, from the first: of all labels together as
+    /// centres of `gaussian`, of each label otherwise.
+    pub centres: usize,
+    /// Points per packet, to begin with.
+    pub samples: usize,
+    /// When to stop.
+    pub effort: Effort,
+    pub seed: u64,
+}
+
+/// What a survey found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SurveyOutcome {
+    /// The mean over packets at each scale, in order; scales without a finished packet are absent.
+    pub curve: Vec<Figures>,
+    /// Every packet, by scale and then centre.
+    pub packets: Vec<Figures>,
+}
+
+impl Survey<'_> {
+    /// Measures all packets, side by side. `stop` ends it early, with the packets finished by
+    /// then; `progress` hears how many are done, and of how many.
+    ///
+    /// # Errors
+    /// When a scale is not positive, the label has no samples, model and data do not fit, or the
+    /// runtime fails.
+    pub fn run(&self, stop: &AtomicBool, mut progress: impl FnMut(u64, u64)) -> Result<SurveyOutcome> {
+        if let Some(scale) = self.scales.iter().find(|scale| !(**scale > 0.0 && scale.is_finite())) {
+            return Err(Error::Packet(format!(
+                "the packet's scale is {scale}; it must be positive and finite, in input units"
+            )));
+        }
+        let places = self.places()?;
+        let scales: Vec<Option<f64>> = match self.kind.has_scale() {
+            true => self.scales.iter().copied().map(Some).collect(),
+            false => vec![None],
+        };
+        let work: Vec<(Option<f64>, &Place)> =
+            scales.iter().flat_map(|&scale| places.iter().map(move |place| (scale, place))).collect();
+        let found = self.measure_all(&work, stop, &mut progress)?;
+        let mut outcome = SurveyOutcome { curve: Vec::new(), packets: Vec::new() };
+        for found in found.chunks(places.len()) {
+            let of_packets = found.iter().zip(&places).filter_map(|(found, place)| {
+                found.as_ref().map(|found| found.figures(Some(place.label() as u64), place.centre(), 1))
+            });
+            outcome.packets.extend(of_packets);
+            let finished: Vec<&Found> = found.iter().flatten().collect();
+            if let Some(mean) = Found::average(&finished)? {
+                let label = self.label.map(|label| label as u64);
+                outcome.curve.push(mean.figures(label, None, finished.len() as u64));
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// The figures with what they were measured on: `model` is the model's file, `took` the time
+    /// of the run.
+    ///
+    /// # Errors
+    /// When the files cannot be read any more.
+    pub fn summary(&self, model: &Path, outcome: &SurveyOutcome, took: Duration) -> Result<SurveySummary> {
+        let classifier = self.engine.classifier();
+        let files = self.data.fingerprint()?;
+        Ok(SurveySummary {
+            version: 1,
+            model: ModelSummary {
+                file: model.display().to_string(),
+                sha256: digest(model)?.sha256,
+                parameters: classifier.parameters() as u64,
+                input: classifier.shape().to_vec(),
+                classes: classifier.classes() as u64,
+            },
+            data: DataSummary {
+                name: self.data.spec().to_string(),
+                split: self.data.split().to_string(),
+                files: files.into_iter().map(|d| FileHash { file: d.file, sha256: d.sha256 }).collect(),
+                notes: self.data.notes(),
+            },
+            tensor: self.hidden.map(|hidden| hidden.name().into()),
+            runtime: self.engine.runtime().name().into(),
+            seed: self.seed,
+            curve: outcome.curve.clone(),
+            warnings: self.warnings(outcome),
+            seconds: took.as_secs_f64(),
+        })
+    }
+
+    fn warnings(&self, outcome: &SurveyOutcome) -> Vec<Warning> {
+        let mut warnings = self.engine.warnings().to_vec();
+        let few = outcome.packets.iter().filter(|packet| !packet.enough_samples).count();
+        let wrong = outcome.packets.iter().filter(|packet| packet.enough_samples && !packet.valid).count();
+        let all = outcome.packets.len();
+        if few > 0 {
+            let message = format!(
+                "{few} of {all} packets have fewer than {ESS_FLOOR} effective samples: ask for more with \
+                 --max-samples, or take a smaller scale"
+            );
+            warnings.push(Warning::new("few-samples", message));
+        }
+        if wrong > 0 {
+            let message = format!(
+                "Stein's identities fail for {wrong} of {all} packets: the gradient is not the loss's, or a part of \
+                 the packet was never sampled"
+            );
+            warnings.push(Warning::new("stein", message));
+        }
+        warnings
+    }
+
+    /// Where the packets are.
+    fn places(&self) -> Result<Vec<Place>> {
+        let classes = self.engine.classifier().classes();
+        if let Some(label) = self.label.filter(|label| *label >= classes) {
+            return Err(Error::Packet(format!(
+                "there is no label {label}: the model has {classes} classes, 0 to {}",
+                classes - 1
+            )));
+        }
+        if self.centres == 0 {
+            return Err(Error::Packet("no centres were asked for; take at least one".into()));
+        }
+        if let (Kind::Box(_), Some(hidden)) = (self.kind, self.hidden) {
+            return Err(Error::Packet(format!(
+                "the tensor `{}` has no bounds, so there is no box packet of it; take gaussian or data",
+                hidden.name()
+            )));
+        }
+        if let (Kind::Data | Kind::Empirical, Some(hidden)) =
+            (self.kind, self.hidden.filter(|h| h.rest() > 0))
+        {
+            return Err(Error::Packet(format!(
+                "skip connections carry {} elements past the tensor `{}`, and they differ from sample to sample: only \
+                 the gaussian packet, around one sample, can be had of it",
+                hidden.rest(),
+                hidden.name()
+            )));
+        }
+        if let Kind::Box(_) = self.kind {
+            let labels = self.label.map_or(0..classes, |label| label..label + 1);
+            return Ok(labels.map(|label| Place::Label(label, Vec::new())).collect());
+        }
+        let samples = self.samples_of_labels(classes)?;
+        if samples.is_empty() {
+            let label = self.label.map_or(String::new(), |label| format!(" of label {label}"));
+            return Err(Error::Packet(format!(
+                "the data set {} ({}) has no sample{label}; choose a label that it has",
+                self.data.spec(),
+                self.data.split()
+            )));
+        }
+        if self.kind == Kind::Gaussian {
+            return samples
+                .into_iter()
+                .map(|sample| self.cut(sample))
+                .map(|c| c.map(|(s, r)| Place::Centre(s, r)))
+                .collect();
+        }
+        let mut labels: Vec<Vec<Sample>> = vec![Vec::new(); classes];
+        for sample in samples {
+            labels[sample.label].push(self.cut(sample)?.0);
+        }
+        let labels = labels.into_iter().enumerate().filter(|(_, samples)| !samples.is_empty());
+        Ok(labels.map(|(label, samples)| Place::Label(label, samples)).collect())
+    }
+
+    /// A sample with the values of the hidden tensor in place of its input, and what goes past that.
+    fn cut(&self, sample: Sample) -> Result<(Sample, Vec<f32>)> {
+        let Some(hidden) = self.hidden else { return Ok((sample, Vec::new())) };
+        let values = hidden.values(&sample.input)?;
+        Ok((Sample { input: values.tensor, ..sample }, values.rest))
+    }
+
+    /// How many packets are measured side by side: a packet takes up to 4 KiB a coordinate.
+    fn workers(&self) -> usize {
+        let engine = self.answering();
+        let packet = 4096 * engine.classifier().dimension().max(1);
+        engine.plan().sessions.min((MEMORY / packet).max(1))
+    }
+
+    /// The engine that answers about points.
+    fn answering(&self) -> &Engine {
+        self.hidden.map_or(self.engine, Hidden::engine)
+    }
+
+    /// The samples that are used, in their order.
+    fn samples_of_labels(&self, classes: usize) -> Result<Vec<Sample>> {
+        let per_label = self.kind != Kind::Gaussian;
+        let mut counts = vec![0; classes];
+        let mut samples = Vec::new();
+        for sample in self.data.samples()? {
+            let sample = sample?;
+            if sample.label >= classes {
+                return Err(Error::Mismatch(format!(
+                    "sample {} has the label {}, the model has {classes} classes. Is this the data set it was \
+                     trained for?",
+                    sample.index, sample.label
+                )));
+            }
+            let taken = if per_label { counts[sample.label] } else { samples.len() };
+            if self.label.is_none_or(|label| label == sample.label) && taken < self.centres {
+                counts[sample.label] += 1;
+                samples.push(sample);
+            }
+            let full = match (per_label, self.label) {
+                (false, _) => samples.len() == self.centres,
+                (true, Some(label)) => counts[label] == self.centres,
+                (true, None) => counts.iter().all(|count| *count == self.centres),
+            };
+            if full {
+                break;
+            }
+        }
+        Ok(samples)
+    }
+
+    fn measure(&self, scale: Option<f64>, place: &Place, oracle: &mut EngineOracle) -> Result<Found> {
+        let (samples, seed, effort) = (self.samples, self.seed, &self.effort);
+        let scale = scale.unwrap_or(f64::NAN);
+        let found = match (self.kind, place) {
+            (Kind::Gaussian, Place::Centre(sample, rest)) => {
+                oracle.hold(rest);
+                GaussianPacket { scale, samples, seed }
+                    .measure_until(effort, &sample.input, sample.label, sample.index as u64, oracle)
+                    .map(|packet| Found::Gaussian(Box::new(packet)))
+            }
+            (Kind::Data, Place::Label(label, points)) => {
+                let centres: Vec<&[f32]> = points.iter().map(|sample| sample.input.as_slice()).collect();
+                DataPacket { scale, samples, seed }
+                    .measure_until(effort, &centres, *label, oracle)
+                    .map(Found::Data)
+            }
+            (Kind::Box(bounds), Place::Label(label, _)) => BoxPacket { bounds, samples, seed }
+                .measure_until(effort, self.engine.classifier().dimension(), *label, oracle)
+                .map(Found::Box),
+            (Kind::Empirical, Place::Label(label, points)) => {
+                empirical(points, *label, oracle).map(Found::Empirical)
+            }
+            (Kind::Gaussian, Place::Label(..)) | (_, Place::Centre(..)) => {
+                unreachable!("places follow the kind")
+            }
+        };
+        found.map_err(|error| Error::Packet(format!("the packet at {place}: {error}")))
+    }
+
+    fn measure_all(
+        &self,
+        work: &[(Option<f64>, &Place)],
+        stop: &AtomicBool,
+        progress: &mut impl FnMut(u64, u64),
+    ) -> Result<Vec<Option<Found>>> {
+        let next = AtomicUsize::new(0);
+        let (results, received) = mpsc::channel();
+        let packets: Mutex<Vec<Option<Found>>> = Mutex::new(vec![None; work.len()]);
+        let mut outcome = Ok(());
+        std::thread::scope(|scope| {
+            for _ in 0..self.workers().min(work.len()) {
+                let (next, results, packets) = (&next, results.clone(), &packets);
+                let work = move |evaluator| {
+                    let mut oracle = EngineOracle::new(evaluator);
+                    while !stop.load(Ordering::Relaxed) {
+                        let i = next.fetch_add(1, Ordering::Relaxed);
+                        let Some((scale, place)) = work.get(i) else { break };
+                        let measured = self.measure(*scale, place, &mut oracle);
+                        let done = measured.map(|measured| {
+                            let mut packets = packets.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                            packets[i] = Some(measured);
+                        });
+                        let failed = done.is_err();
+                        let _ = results.send(done);
+                        if failed {
+                            break;
+                        }
+                    }
+                };
+                scope.spawn(move || Evaluator::lend(self.answering(), work));
+            }
+            drop(results);
+            for (done, result) in received.into_iter().enumerate() {
+                match result {
+                    Ok(()) => progress(done as u64 + 1, work.len() as u64),
+                    Err(error) => {
+                        next.store(work.len(), Ordering::Relaxed);
+                        outcome = Err(error);
+                    }
+                }
+            }
+        });
+        outcome?;
+        Ok(packets.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+}
+
+/// Where a packet is.
+enum Place {
+    /// A sample, with what goes past a hidden tensor there.
+    Centre(Sample, Vec<f32>),
+    /// A label, with the samples that are used.
+    Label(usize, Vec<Sample>),
+}
+
+impl Place {
+    fn label(&self) -> usize {
+        match self {
+            Place::Centre(sample, _) => sample.label,
+            Place::Label(label, _) => *label,
+        }
+    }
+
+    fn centre(&self) -> Option<u64> {
+        match self {
+            Place::Centre(sample, _) => Some(sample.index as u64),
+            Place::Label(..) => None,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Centre(sample, _) => write!(f, "sample {}", sample.index),
+            Place::Label(label, _) => write!(f, "label {label}"),
+        }
+    }
+}
+
+/// A measured packet.
+#[derive(Clone)]
+enum Found {
+    Gaussian(Box<Packet>),
+    Data(DataFigures),
+    Box(BoxFigures),
+    Empirical(Spreads),
+}
+
+impl Found {
+    fn figures(&self, label: Option<u64>, centre: Option<u64>, packets: u64) -> Figures {
+        match self {
+            Found::Gaussian(packet) => Figures::of_gaussian(packet, label, centre, packets),
+            Found::Data(packet) => Figures::of_data(packet, label, packets),
+            Found::Box(packet) => Figures::of_box(packet, label, packets),
+            Found::Empirical(spreads) => Figures::of_empirical(spreads, label, packets),
+        }
+    }
+
+    /// The mean of packets of one kind; none of none.
+    fn average(found: &[&Found]) -> Result<Option<Found>> {
+        macro_rules! all {
+            ($kind:ident) => {
+                found.iter().filter_map(|f| if let Found::$kind(p) = f { Some(p.clone()) } else { None })
+            };
+        }
+        let mean = match found.first() {
+            None => return Ok(None),
+            Some(Found::Gaussian(_)) => {
+                let packets: Vec<Packet> = all!(Gaussian).map(|packet| *packet).collect();
+                Packet::average(&packets).map(|packet| Found::Gaussian(Box::new(packet)))
+            }
+            Some(Found::Data(_)) => DataFigures::average(&all!(Data).collect::<Vec<_>>()).map(Found::Data),
+            Some(Found::Box(_)) => BoxFigures::average(&all!(Box).collect::<Vec<_>>()).map(Found::Box),
+            Some(Found::Empirical(_)) => {
+                let spreads: Vec<Spreads> = all!(Empirical).collect();
+                Spreads::average(&spreads.iter().collect::<Vec<_>>()).map(Found::Empirical)
+            }
+        };
+        mean.map(Some).map_err(|error| Error::Packet(error.to_string()))
+    }
+}
+
+fn empirical(
+    points: &[Sample],
+    label: usize,
+    oracle: &mut EngineOracle,
+) -> Result<Spreads, MeasureError<Error>> {
+    let dimension = points.first().map_or(0, |sample| sample.input.len());
+    let mut packet = Empirical::new(dimension);
+    for points in points.chunks(oracle.batch_size().max(1)) {
+        let points: Vec<f32> = points.iter().flat_map(|sample| &sample.input).copied().collect();
+        packet.push(&points, label, oracle)?;
+    }
+    packet.finish()
+}

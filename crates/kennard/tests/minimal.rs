@@ -406,8 +406,11 @@ fn carlini_and_wagner_find_most_of_them() {
 fn weakened_attacks_miss_the_closest_points() {
     let short = Plan { targets: 2, restarts: 1, cut: Some(10), ..Plan::default() };
     let wrong = Plan { targets: 2, restarts: 1, reversed: true, ..Plan::default() };
-    for plan in [short, wrong] {
-        for norm in [Norm::Linf, Norm::L2, Norm::L1, Norm::L0] {
+    // In l0 the few inputs of these networks are searched in ten steps as well as in hundreds.
+    let dense = [Norm::Linf, Norm::L2, Norm::L1];
+    let all = [Norm::Linf, Norm::L2, Norm::L1, Norm::L0];
+    for (plan, norms) in [(short, &dense[..]), (wrong, &all)] {
+        for &norm in norms {
             let mut results = shares(norm, plan.reversed, 6, || plan.attacks(norm));
             // All together may do what none does.
             results.pop();

@@ -44,10 +44,10 @@ impl Engine {
     ///
     /// # Errors
     /// The first that a sample, a task, a session or `each` returned.
-    pub fn run<'t, R: Send>(
+    pub fn run<'t, S: Send, R: Send>(
         &self,
-        samples: impl Iterator<Item = Result<Sample>> + Send,
-        task: impl Fn(Oracle, Sample) -> Task<'t, R> + Sync,
+        samples: impl Iterator<Item = Result<S>> + Send,
+        task: impl Fn(Oracle, S) -> Task<'t, R> + Sync,
         stop: &AtomicBool,
         mut each: impl FnMut(R) -> Result<()>,
     ) -> Result<BTreeMap<usize, Cost>> {
@@ -102,6 +102,34 @@ impl Engine {
         });
         outcome.map(|()| costs)
     }
+
+    /// The same, the results handed over in the order of the samples, for sums that must not depend on who
+    /// was faster.
+    ///
+    /// # Errors
+    /// See [`Engine::run`].
+    pub fn run_in_order<'t, R: Send + 't>(
+        &self,
+        samples: impl Iterator<Item = Result<Sample>> + Send,
+        task: impl Fn(Oracle, Sample) -> Task<'t, R> + Sync,
+        stop: &AtomicBool,
+        mut each: impl FnMut(R) -> Result<()>,
+    ) -> Result<BTreeMap<usize, Cost>> {
+        let numbered = samples.enumerate().map(|(number, sample)| Ok((number, sample?)));
+        let task = |oracle, (number, sample)| -> Task<'t, (usize, R)> {
+            let task = task(oracle, sample);
+            Box::pin(async move { Ok((number, task.await?)) })
+        };
+        let (mut early, mut next) = (BTreeMap::new(), 0);
+        self.run(numbered, task, stop, |(number, result)| {
+            early.insert(number, result);
+            while let Some(result) = early.remove(&next) {
+                next += 1;
+                each(result)?;
+            }
+            Ok(())
+        })
+    }
 }
 
 struct Worker<'e> {
@@ -125,10 +153,10 @@ struct Flight<'t, R> {
 type Results<R> = mpsc::Sender<Result<R>>;
 
 impl<'e> Worker<'e> {
-    fn work<'t, R>(
+    fn work<'t, S, R>(
         &mut self,
-        next: &impl Fn() -> Option<Result<Sample>>,
-        task: &impl Fn(Oracle, Sample) -> Task<'t, R>,
+        next: &impl Fn() -> Option<Result<S>>,
+        task: &impl Fn(Oracle, S) -> Task<'t, R>,
         halt: &impl Fn() -> bool,
         results: &Results<R>,
     ) -> Result<()> {

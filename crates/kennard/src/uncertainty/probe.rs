@@ -163,12 +163,17 @@ impl Probe {
         };
         let mut records = Vec::new();
         let mut map = vec![0.0; engine.classifier().dimension()];
-        engine.run(labelled(engine, data, self.samples)?, task, stop, |(record, contributions)| {
-            map.iter_mut().zip(contributions).for_each(|(sum, c)| *sum += c);
-            records.push(record);
-            progress(records.len() as u64);
-            Ok(())
-        })?;
+        engine.run_in_order(
+            labelled(engine, data, self.samples)?,
+            task,
+            stop,
+            |(record, contributions)| {
+                map.iter_mut().zip(contributions).for_each(|(sum, c)| *sum += c);
+                records.push(record);
+                progress(records.len() as u64);
+                Ok(())
+            },
+        )?;
         map.iter_mut().for_each(|sum| *sum /= records.len().max(1) as f64);
         Ok(report(records, map))
     }

@@ -116,7 +116,7 @@ impl Resolve {
             })
         };
         let mut samples = Vec::new();
-        engine.run(labelled(engine, data, self.samples)?, task, stop, |resolved| {
+        engine.run_in_order(labelled(engine, data, self.samples)?, task, stop, |resolved| {
             samples.push(resolved);
             progress(samples.len() as u64);
             Ok(())

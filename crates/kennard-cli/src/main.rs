@@ -6,6 +6,7 @@ mod grad;
 mod inspect;
 mod merge;
 mod plane;
+mod portrait;
 mod probe;
 mod progress;
 mod resolve;

@@ -9,6 +9,7 @@ use kennard::uncertainty::{
     ESS_FLOOR, Effort, Figures, Hidden, Kind, Measured, Survey, SurveySummary, write_survey,
 };
 
+use crate::portrait::pictures;
 use crate::progress::Display;
 use crate::screen::{grouped, short};
 use crate::settings::Number;
@@ -70,7 +71,7 @@ pub struct Args {
     /// Print summary.json to standard output, and nothing else there
     #[arg(long)]
     json: bool,
-    /// Where to write packets.parquet and summary.json
+    /// Where to write packets.parquet, summary.json, and pictures of maps, modes and curves
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -151,7 +152,13 @@ pub fn run(args: Args) -> Outcome {
     }
     if let Some(directory) = &args.out {
         write_survey(directory, &summary, &outcome.packets)?;
-        eprintln!("written to {}: packets.parquet, summary.json", directory.display());
+        let shape = hidden.as_ref().map_or(data.shape(), |hidden| hidden.shape());
+        let pictures = pictures(&outcome, shape)?;
+        for (name, bytes) in &pictures {
+            kennard::audit::write_whole(&directory.join(name), bytes)?;
+        }
+        let count = pictures.len();
+        eprintln!("written to {}: packets.parquet, summary.json, {count} pictures", directory.display());
     }
     let few = outcome.packets.iter().filter(|packet| !packet.enough_samples).count();
     if few > 0 && !args.accept_few && !stop.load(Ordering::Relaxed) {

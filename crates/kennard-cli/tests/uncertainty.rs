@@ -88,6 +88,10 @@ fn a_curve_is_written_whole() {
         serde_json::from_slice(&std::fs::read(out.join("summary.json")).unwrap()).unwrap();
     assert_eq!(written["curve"], summary["curve"]);
     assert!(std::fs::read(out.join("packets.parquet")).unwrap().starts_with(b"PAR1"));
+    for picture in ["sigma_x_0.02.png", "sigma_p_0.02.png", "mode_1_0.02.png", "mode_4_0.02.png"] {
+        assert!(std::fs::read(out.join(picture)).unwrap().starts_with(b"\x89PNG"), "{picture}");
+    }
+    assert!(std::fs::read_to_string(out.join("product.svg")).unwrap().contains("bound"));
 
     // Threads and micro-batches do not change a figure by more than the runtime's rounding.
     let again = uncertainty("fashion_mlp.onnx", &[&words[..5], &["--threads", "1"]].concat());

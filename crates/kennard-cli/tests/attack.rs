@@ -1,0 +1,53 @@
+//! The adversarial examples that are written are adversarial, and allowed.
+
+use std::path::Path;
+use std::process::Command;
+
+use kennard::data::{DataSet, Options};
+
+#[test]
+fn examples_are_adversarial_and_within_epsilon() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("examples-{}", std::process::id()));
+    let fashion = format!("fashion-mnist:{}", fixtures.join("fashion-mnist").display());
+    let run = |data: &str, words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+        command.arg(words[0]).arg(fixtures.join("fashion_cnn.onnx")).args([
+            "--data",
+            data,
+            "--runtime",
+            "rten",
+        ]);
+        let output = command.args(&words[1..]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let folder = out.display().to_string();
+    let said = run(
+        &fashion,
+        &["attack", "--eps", "0.1", "--attack", "apgd-ce", "--samples", "12", "--out", &folder],
+    );
+    let archive = out.join("adversarials.npz");
+    let examples =
+        DataSet::open(&format!("npz:{}", archive.display()).parse().unwrap(), &Options::default()).unwrap();
+    let originals = DataSet::open(&fashion.parse().unwrap(), &Options::default()).unwrap();
+    let originals: Vec<_> = originals.samples().unwrap().take(12).map(Result::unwrap).collect();
+    for example in examples.samples().unwrap().map(Result::unwrap) {
+        let distance =
+            |original: &kennard::data::Sample| kennard::Norm::Linf.distance(&original.input, &example.input);
+        let nearest = originals.iter().min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap();
+        assert!(distance(nearest) < 0.1 + 1e-6 && nearest.label == example.label);
+    }
+    assert!(said.starts_with(&format!("{} of ", examples.len())), "{said}");
+    let pictures =
+        std::fs::read_dir(&out).unwrap().filter(|f| f.as_ref().unwrap().path().extension().unwrap() == "png");
+    assert_eq!(pictures.count(), examples.len());
+    // The model gets every one of them wrong.
+    let json = run(
+        &format!("npz:{}", archive.display()),
+        &["audit", "--eps", "0", "--attack", "none", "--packet-samples", "0", "--json"],
+    );
+    let summary: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(summary["clean"]["correct"], 0);
+    std::fs::remove_dir_all(out).unwrap();
+}

@@ -35,7 +35,7 @@ impl PacketPlan {
             scale,
             centres: 8,
             samples: 2000,
-            max_samples: 8000,
+            max_samples: 32_000,
         })
     }
 }

@@ -41,7 +41,7 @@ mod tests;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 pub use error::{DataError, Place};
 pub use fingerprint::FileDigest;
@@ -101,6 +101,7 @@ pub struct DataSet {
     split: Split,
     opened: Opened,
     seen: Arc<Mutex<Seen>>,
+    fingerprint: OnceLock<Vec<FileDigest>>,
 }
 
 /// What a format's reader finds out on opening.
@@ -157,7 +158,8 @@ impl DataSet {
             Kind::Npz => npz::open(&spec.path, options.split),
             Kind::Parquet => parquet::open(&spec.path, options),
         }?;
-        Ok(DataSet { spec: spec.clone(), split: options.split, opened, seen: Arc::default() })
+        let (seen, fingerprint) = Default::default();
+        Ok(DataSet { spec: spec.clone(), split: options.split, opened, seen, fingerprint })
     }
 
     /// What was opened.
@@ -232,12 +234,16 @@ impl DataSet {
     }
 
     /// The SHA-256 of the files of this split that hold inputs and labels, for the record of a
-    /// run. Reads them all.
+    /// run. The first call reads them all.
     ///
     /// # Errors
     /// A file cannot be read.
     pub fn fingerprint(&self) -> Result<Vec<FileDigest>, DataError> {
-        self.opened.source.fingerprint()
+        if let Some(digests) = self.fingerprint.get() {
+            return Ok(digests.clone());
+        }
+        let digests = self.opened.source.fingerprint()?;
+        Ok(self.fingerprint.get_or_init(|| digests).clone())
     }
 }
 

@@ -9,11 +9,13 @@ mod plane;
 mod portrait;
 mod probe;
 mod progress;
+mod recipe;
 mod resolve;
 mod screen;
 mod settings;
 mod setup;
 mod source;
+mod train;
 mod uncertainty;
 
 use std::process::ExitCode;
@@ -42,6 +44,8 @@ enum Command {
     Audit(Box<audit::Args>),
     /// Write adversarial examples as arrays and pictures
     Attack(Box<attack::Args>),
+    /// Train a network, and keep every epoch as an ONNX file
+    Train(Box<train::Args>),
     /// Put the shards of a run together
     Merge(merge::Args),
     /// Measure packets of a two-class problem in the plane by quadrature, and draw them
@@ -71,6 +75,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Audit(args) => audit::run(*args),
         Command::Attack(args) => attack::run(*args),
+        Command::Train(args) => train::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Plane(args) => plane::run(&args),
         Command::Resolve(args) => resolve::run(&args),

@@ -11,6 +11,7 @@ pub mod picture;
 mod projection;
 pub mod stats;
 mod threat;
+pub mod train;
 pub mod uncertainty;
 
 pub use classifier::{Classifier, Preprocessing};

@@ -70,6 +70,7 @@ pub use objective::Objective;
 pub use pgd::Pgd;
 pub use sigma_zero::SigmaZero;
 pub use square::Square;
+pub(crate) use steps::{ascend, largest, random_in_ball};
 pub use subject::Subject;
 pub(crate) use subject::{Aim, Prey, Situation};
 

@@ -218,7 +218,7 @@ fn write_results(path: &Path, outcome: &Outcome) -> Result<()> {
 }
 
 /// What differs between two trees of settings: paths, and the values there.
-pub(super) fn differences(there: &Value, here: &Value) -> Vec<String> {
+pub(crate) fn differences(there: &Value, here: &Value) -> Vec<String> {
     let mut found = Vec::new();
     compare("", there, here, &mut found);
     found

@@ -23,6 +23,7 @@ use crate::data::{DataSet, Sample};
 use crate::engine::{Cost, Engine, Oracle, Program, Query, Task};
 use crate::{Error, Norm, Result, ThreatModel};
 
+pub(crate) use directory::differences;
 pub(crate) use directory::to_json;
 pub use directory::{FinishedRun, Manifest, RunDirectory, write_whole};
 pub use distances::{CurvePoint, Distances};

@@ -16,9 +16,12 @@ type Error = Box<dyn std::error::Error>;
 #[derive(clap::Args, Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Settings {
-    /// The data set, its training split: mnist:DIR, fashion-mnist:DIR, cifar10:DIR, folder:DIR, npz:FILE …
+    /// The data set: mnist:DIR, fashion-mnist:DIR, cifar10:DIR, folder:DIR, npz:FILE …
     #[arg(long, value_name = "KIND:PATH")]
     pub data: Option<String>,
+    /// The part of it: train or test [default: train]
+    #[arg(long)]
+    pub split: Option<String>,
     /// The network: mlp:256,256, cnn:16, resnet8, resnet20:16, wrn16-4, vit:6,64; sizes can be left out
     #[arg(long, value_name = "NAME", conflicts_with = "init")]
     pub arch: Option<String>,
@@ -104,7 +107,6 @@ pub struct Settings {
 
 /// A training run, ready to begin.
 pub struct Course {
-    pub data: DataSet,
     pub recipe: Recipe,
     pub samples: Samples,
     pub model: Graph,
@@ -118,7 +120,14 @@ impl Settings {
     /// Reads the data and makes the network. `seen` is told how many samples have been read.
     pub fn prepare(&self, seen: impl FnMut(usize)) -> Result<Course, Error> {
         let spec = self.data.as_deref().ok_or("--data is missing: the data set, fashion-mnist:DIR say")?;
-        let options = Options { split: Split::Train, ..Options::default() };
+        let split = match self.split.as_deref() {
+            None | Some("train") => Split::Train,
+            Some("test") => Split::Test,
+            Some(other) => {
+                return Err(format!("the split `{other}` is unknown; known are train and test").into());
+            }
+        };
+        let options = Options { split, ..Options::default() };
         let data = DataSet::open(&spec.parse()?, &options)?;
         let shape = data.shape().to_vec();
         let initial = self.init.as_ref().map(Graph::load).transpose()?;
@@ -158,12 +167,12 @@ impl Settings {
         let fingerprint: Vec<String> = data.fingerprint()?.into_iter().map(|file| file.sha256).collect();
         let settings = serde_json::json!({
             "network": network,
-            "data": { "name": spec, "samples": count, "sha256": fingerprint },
+            "data": { "name": spec, "split": split.to_string(), "samples": count, "sha256": fingerprint },
             "recipe": recipe,
             "runtime": format!("{} {}", runtime.name(), runtime.version()),
         });
         let threads = self.threads.unwrap_or_else(all).max(1);
-        Ok(Course { data, recipe, samples, model, runtime, threads, settings })
+        Ok(Course { recipe, samples, model, runtime, threads, settings })
     }
 
     fn recipe(&self, data: &DataSet, normalizes: bool, count: usize) -> Result<Recipe, Error> {

@@ -46,6 +46,11 @@ impl Images {
         Ok(Images { pixels, labels, shape: data.shape().to_vec() })
     }
 
+    #[cfg(test)]
+    pub fn of_floats(values: Vec<f32>, labels: Vec<usize>, shape: Vec<usize>) -> Images {
+        Images { pixels: Pixels::Floats(values), labels, shape }
+    }
+
     /// The number of elements of a sample.
     pub fn dimension(&self) -> usize {
         self.shape.iter().product()

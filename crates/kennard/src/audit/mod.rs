@@ -23,17 +23,19 @@ use crate::data::{DataSet, Sample};
 use crate::engine::{Cost, Engine, Oracle, Program, Query, Task};
 use crate::{Error, Norm, Result, ThreatModel};
 
-pub(crate) use directory::to_json;
-pub use directory::{FinishedRun, Manifest, RunDirectory, write_whole};
+pub use directory::{FinishedRun, Manifest, RunDirectory};
 pub use distances::{CurvePoint, Distances};
 pub use merge::merge;
 pub use packets::PacketPlan;
 pub use record::{AttackRecord, Record};
 pub use shard::Shard;
 pub use summary::{
-    AttackSummary, Clean, DataSummary, FileHash, MinimalSummary, ModelSummary, PacketSummary, Robust, Summary,
+    AttackSummary, Clean, MinimalSummary, PacketSummary, Robust, Summary,
 };
-pub use warnings::Warning;
+
+pub use crate::files::write_whole;
+pub use crate::provenance::{DataSummary, FileHash, ModelSummary};
+pub use crate::warning::Warning;
 
 /// What to measure of a classifier.
 pub struct Audit<'a> {

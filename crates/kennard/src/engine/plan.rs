@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Program;
 use super::evaluator::{Evaluator, Query, Row};
-use crate::audit::Warning;
+use crate::warning::Warning;
 use crate::{Classifier, Result};
 
 /// How an engine is to run; what is left out is found at start-up.

@@ -8,7 +8,8 @@ use super::modes::{Mode, Modes};
 use super::packet::Packet;
 use super::spread::Spreads;
 use super::uniform::BoxFigures;
-use crate::audit::{DataSummary, ModelSummary, Warning};
+use crate::provenance::{DataSummary, ModelSummary};
+use crate::warning::Warning;
 
 /// A value with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -13,9 +13,10 @@ use super::{
     BoxFigures, BoxPacket, DataFigures, DataPacket, Effort, Empirical, Figures, GaussianPacket, Hidden,
     LogOdds, MeasureError, Packet, Spreads, SurveySummary,
 };
-use crate::audit::{DataSummary, FileHash, ModelSummary, Warning};
-use crate::data::{DataSet, Sample, digest};
+use crate::data::{DataSet, Sample};
 use crate::engine::{Engine, Evaluator};
+use crate::provenance::{DataSummary, ModelSummary};
+use crate::warning::Warning;
 use crate::{Error, Result};
 
 /// What packets may take of the memory, in bytes.
@@ -114,23 +115,10 @@ impl Survey<'_> {
     /// # Errors
     /// When the files cannot be read any more.
     pub fn summary(&self, model: &Path, outcome: &SurveyOutcome, took: Duration) -> Result<SurveySummary> {
-        let classifier = self.engine.classifier();
-        let files = self.data.fingerprint()?;
         Ok(SurveySummary {
             version: 1,
-            model: ModelSummary {
-                file: model.display().to_string(),
-                sha256: digest(model)?.sha256,
-                parameters: classifier.parameters() as u64,
-                input: classifier.shape().to_vec(),
-                classes: classifier.classes() as u64,
-            },
-            data: DataSummary {
-                name: self.data.spec().to_string(),
-                split: self.data.split().to_string(),
-                files: files.into_iter().map(|d| FileHash { file: d.file, sha256: d.sha256 }).collect(),
-                notes: self.data.notes(),
-            },
+            model: ModelSummary::of(model, self.engine.classifier())?,
+            data: DataSummary::of(self.data)?,
             tensor: self.hidden.map(|hidden| hidden.name().into()),
             runtime: self.engine.runtime().name().into(),
             seed: self.seed,

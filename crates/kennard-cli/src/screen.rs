@@ -2,6 +2,7 @@
 
 use kennard::audit::{MinimalSummary, Summary};
 use kennard::engine::Plan;
+use kennard::uncertainty::Cosines;
 
 pub fn print(summary: &Summary, plan: Option<Plan>) {
     let model = &summary.model;
@@ -60,6 +61,10 @@ pub fn print(summary: &Summary, plan: Option<Plan>) {
     if !summary.minimal.is_empty() {
         minimal(&summary.minimal);
     }
+    if let Some(probed) = &summary.cosines {
+        println!();
+        println!("{}", cosines(probed));
+    }
     for packet in &summary.packets {
         let check = if packet.valid { "holds" } else { "NOT TO BE TRUSTED" };
         let span = |[low, high]: [f64; 2]| format!("[{}, {}]", short(low), short(high));
@@ -111,6 +116,27 @@ fn minimal(attacks: &[MinimalSummary]) {
 
 fn row(name: &str, share: f64, [low, high]: [f64; 2]) -> String {
     format!("{name:<11} {:>7.2} %   {:>5.2} – {:>5.2} %", 100.0 * share, 100.0 * low, 100.0 * high)
+}
+
+/// The single-backward probe on a line.
+pub fn cosines(probed: &Cosines) -> String {
+    let Some(cosine) = &probed.cosine else {
+        return "cos(x, ∂l)       none: every sample or gradient is zero".into();
+    };
+    let interval = cosine
+        .mean_interval
+        .map_or(String::new(), |[low, high]| format!("  [{}, {}]", short(low), short(high)));
+    let without = match probed.without {
+        0 => String::new(),
+        n => format!(", {} have none", grouped(n)),
+    };
+    format!(
+        "cos(x, ∂l)    {:>8}{interval}  90 % within [{}, {}], {} samples{without}",
+        short(cosine.mean),
+        short(cosine.q05),
+        short(cosine.q95),
+        grouped(probed.samples)
+    )
 }
 
 /// Four significant digits.

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::distances::Distances;
 use super::{Audit, DataSummary, ModelSummary, Record, Warning};
 use crate::stats::clopper_pearson;
+use crate::uncertainty::Cosines;
 use crate::{Result, ThreatModel};
 
 /// The figures of an audit, as in `summary.json`. Shares are fractions, intervals are of 95 %,
@@ -35,6 +36,8 @@ pub struct Summary {
     pub minimal: Vec<MinimalSummary>,
     /// How far away the closest of all these are; absent where there was no such attack.
     pub closest: Option<Distances>,
+    /// The cosines of samples and their loss gradients; null where the audit does not probe.
+    pub cosines: Option<Cosines>,
     /// The packets.
     pub packets: Vec<PacketSummary>,
     /// What a reader should know before believing the figures.
@@ -175,6 +178,7 @@ impl Summary {
             robust: None,
             minimal: audit.minimal.iter().map(|a| minimal(a.name())).collect(),
             closest: None,
+            cosines: audit.probe.then(Cosines::default),
             packets: Vec::new(),
             warnings: audit.engine.warnings().to_vec(),
             seconds: 0.0,
@@ -204,6 +208,9 @@ impl Summary {
             attack.interval = clopper_pearson(attack.robust, samples);
             attack.forwards = tried().map(|a| a.forwards).sum();
             attack.backwards = tried().map(|a| a.backwards).sum();
+        }
+        if let Some(cosines) = &mut self.cosines {
+            *cosines = Cosines::of(records.iter().map(|record| record.cosine));
         }
         let robust = number(&|record| record.is_robust());
         self.robust = (!self.attacks.is_empty()).then(|| Robust {

@@ -81,7 +81,8 @@ pub use packet::{ESS_FLOOR, FALSE_ALARM, Packet};
 pub use plane::{
     CoordinateFigures, OverCentres, PlanePlan, PlaneReport, SQUARE, SquarePacket, WindowPackets, WithError,
 };
-pub use probe::{Counts, Distribution, Probe, ProbeRecord, ProbeReport};
+pub(crate) use probe::cosine;
+pub use probe::{Cosines, Counts, Distribution, Probe, ProbeRecord, ProbeReport};
 pub use resolve::{Reading, Resolve, ResolveReport, Share};
 pub use spread::Spreads;
 pub use survey::{Kind, Survey, SurveyOutcome};

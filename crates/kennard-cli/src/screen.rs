@@ -36,7 +36,12 @@ pub fn print(summary: &Summary, plan: Option<Plan>) {
     });
     println!("run      {}{plan}, seed {}, {:.1} s", summary.runtime, summary.seed, summary.seconds);
     println!();
-    println!("             accuracy   95 % interval    forward  +gradient   seconds");
+    let names = summary.attacks.iter().map(|attack| attack.name.len());
+    let width = names.chain([11]).max().unwrap_or(11);
+    let row = |name: &str, share: f64, [low, high]: [f64; 2]| {
+        format!("{name:<width$} {:>7.2} %   {:>5.2} – {:>5.2} %", 100.0 * share, 100.0 * low, 100.0 * high)
+    };
+    println!("{:<width$}  accuracy   95 % interval    forward  +gradient   seconds", "");
     let clean = &summary.clean;
     println!("{}", row("clean", clean.accuracy, clean.interval));
     for attack in &summary.attacks {
@@ -112,10 +117,6 @@ fn minimal(attacks: &[MinimalSummary]) {
             attack.seconds
         );
     }
-}
-
-fn row(name: &str, share: f64, [low, high]: [f64; 2]) -> String {
-    format!("{name:<11} {:>7.2} %   {:>5.2} – {:>5.2} %", 100.0 * share, 100.0 * low, 100.0 * high)
 }
 
 /// The single-backward probe on a line.

@@ -87,6 +87,11 @@ fn a_curve_is_written_whole() {
     let written: serde_json::Value =
         serde_json::from_slice(&std::fs::read(out.join("summary.json")).unwrap()).unwrap();
     assert_eq!(written["curve"], summary["curve"]);
+    assert_eq!(written["cosines"], summary["cosines"]);
+    assert_eq!(summary["cosines"]["samples"], 1000);
+    let mean = summary["cosines"]["cosine"]["mean"].as_f64().unwrap();
+    let interval = &summary["cosines"]["cosine"]["mean_interval"];
+    assert!(interval[0].as_f64().unwrap() < mean && mean < interval[1].as_f64().unwrap());
     assert!(std::fs::read(out.join("packets.parquet")).unwrap().starts_with(b"PAR1"));
     for picture in ["sigma_x_0.02.png", "sigma_p_0.02.png", "mode_1_0.02.png", "mode_4_0.02.png"] {
         assert!(std::fs::read(out.join(picture)).unwrap().starts_with(b"\x89PNG"), "{picture}");
@@ -111,5 +116,6 @@ fn every_packet_is_measured() {
         let screen = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(screen.contains(&format!("{} packet", words[1])), "{screen}");
+        assert!(screen.contains("cos(x, ∂l)"), "{screen}");
     }
 }

@@ -49,6 +49,7 @@ mod sigma_zero;
 mod square;
 mod steps;
 mod subject;
+mod transfer;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -72,6 +73,7 @@ pub use sigma_zero::SigmaZero;
 pub use square::Square;
 pub use subject::Subject;
 pub(crate) use subject::{Aim, Prey, Situation};
+pub use transfer::Transfer;
 
 /// An attack under way.
 pub type Run<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;

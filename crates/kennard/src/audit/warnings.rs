@@ -69,25 +69,35 @@ fn few_classes(summary: &Summary) -> Option<Warning> {
     })
 }
 
-/// An attack that sees no gradients should not find what those that see them miss.
+/// An attack that sees none of the model's gradients should not find what those that see them tried and
+/// missed. A minimum-norm attack counts where its point lies within epsilon.
 fn masked(summary: &Summary, records: &[Record]) -> Option<Warning> {
-    let with_gradients =
-        |i: usize| records.iter().filter_map(|r| r.attacks[i].as_ref()).any(|a| a.backwards > 0);
-    let (seeing, unseeing): (Vec<usize>, Vec<usize>) =
-        (0..summary.attacks.len()).partition(|&i| with_gradients(i));
-    if seeing.is_empty() {
-        return None;
-    }
-    let breaks = |record: &Record, attacks: &[usize]| {
-        attacks.iter().any(|&i| record.attacks[i].as_ref().is_some_and(|a| a.broken))
+    let attacks = summary.attacks.len();
+    let (names, minimal) = summary.names();
+    let names: Vec<&str> = names.into_iter().chain(minimal).collect();
+    let attempt = |record: &Record, i: usize| match i.checked_sub(attacks) {
+        None => record.attacks[i].clone(),
+        Some(i) => record.minimal[i].clone(),
     };
-    let missed = records.iter().filter(|r| breaks(r, &unseeing) && !breaks(r, &seeing)).count();
-    (missed as f64 > MASKED * summary.samples as f64).then(|| {
-        let names: Vec<&str> = unseeing.iter().map(|&i| summary.attacks[i].name.as_str()).collect();
+    let sees = |i: &usize| records.iter().filter_map(|r| attempt(r, *i)).any(|a| a.backwards > 0);
+    let (seeing, unseeing): (Vec<usize>, Vec<usize>) = (0..names.len()).partition(sees);
+    let broke = |a: &AttackRecord, i: usize| {
+        a.broken && (i < attacks || a.norm.is_some_and(|norm| norm <= summary.threat_model.eps))
+    };
+    let breaks =
+        |record: &Record, of: &[usize]| of.iter().any(|&i| attempt(record, i).is_some_and(|a| broke(&a, i)));
+    let tried = |record: &Record| seeing.iter().any(|&i| attempt(record, i).is_some());
+    let missed = |record: &&Record| tried(record) && !breaks(record, &seeing) && breaks(record, &unseeing);
+    let missed: Vec<&Record> = records.iter().filter(missed).collect();
+    (missed.len() as f64 > MASKED * summary.samples as f64).then(|| {
+        let breaking = unseeing.iter().filter(|&&i| missed.iter().any(|record| breaks(record, &[i])));
+        let breaking: Vec<&str> = breaking.map(|&i| names[i]).collect();
         let message = format!(
-            "{} breaks {missed} samples that the attacks with gradients did not: the model's gradients probably mislead \
-             (gradient masking), and its robust accuracy is overstated. Use more queries, and an adaptive attack",
-            names.join(", ")
+            "gradient masking suspected: {} breaks {} samples that the attacks with gradients tried and did not. Either \
+             the model's gradients mislead, or those attacks are too weak (--attack standard is not); its robust \
+             accuracy is overstated. Use more queries, and an adaptive attack",
+            breaking.join(", "),
+            missed.len()
         );
         Warning::new("gradient-masking", message)
     })

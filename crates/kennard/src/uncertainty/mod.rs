@@ -59,6 +59,7 @@ mod probe;
 pub mod quadrature;
 mod resolve;
 mod sampler;
+mod slice;
 mod softmax;
 mod spread;
 mod survey;
@@ -84,6 +85,7 @@ pub use plane::{
 pub(crate) use probe::cosine;
 pub use probe::{Cosines, Counts, Distribution, Probe, ProbeRecord, ProbeReport};
 pub use resolve::{Reading, Resolve, ResolveReport, Share};
+pub use slice::{Direction, Slice, SlicePlan, SliceReport};
 pub use spread::Spreads;
 pub use survey::{Kind, Survey, SurveyOutcome};
 pub use uniform::{BoxFigures, BoxPacket, SOBOL_LARGEST};

@@ -129,14 +129,14 @@ pub fn cosines(probed: &Cosines) -> String {
         .map_or(String::new(), |[low, high]| format!("  [{}, {}]", short(low), short(high)));
     let without = match probed.without {
         0 => String::new(),
-        n => format!(", {} have none", grouped(n)),
+        n => format!("; {} have none", grouped(n)),
     };
     format!(
-        "cos(x, ∂l)    {:>8}{interval}  90 % within [{}, {}], {} samples{without}",
+        "cos(x, ∂l)    {:>8}{interval}  90 % of {} samples within [{}, {}]{without}",
         short(cosine.mean),
+        grouped(probed.samples),
         short(cosine.q05),
-        short(cosine.q95),
-        grouped(probed.samples)
+        short(cosine.q95)
     )
 }
 

@@ -1,9 +1,10 @@
 use super::{AttackRecord, Outcome, Record, Summary, Warning};
+use crate::stats::clopper_pearson;
 
 /// The share of samples with zero gradients above which attacks are said to be blind.
 const BLIND: f64 = 0.01;
 /// The share of samples that an attack without gradients may break after those with, before the gradients
-/// are said to mislead (AutoAttack's own threshold).
+/// are said to mislead (AutoAttack's own threshold). It must be exceeded surely, not by single samples.
 const MASKED: f64 = 0.002;
 /// A look at less says nothing about chance.
 const ENOUGH: u64 = 20;
@@ -89,15 +90,16 @@ fn masked(summary: &Summary, records: &[Record]) -> Option<Warning> {
     let tried = |record: &Record| seeing.iter().any(|&i| attempt(record, i).is_some());
     let missed = |record: &&Record| tried(record) && !breaks(record, &seeing) && breaks(record, &unseeing);
     let missed: Vec<&Record> = records.iter().filter(missed).collect();
-    (missed.len() as f64 > MASKED * summary.samples as f64).then(|| {
+    let [surely, _] = clopper_pearson(missed.len() as u64, summary.samples);
+    (surely > MASKED).then(|| {
         let breaking = unseeing.iter().filter(|&&i| missed.iter().any(|record| breaks(record, &[i])));
         let breaking: Vec<&str> = breaking.map(|&i| names[i]).collect();
         let message = format!(
-            "gradient masking suspected: {} breaks {} samples that the attacks with gradients tried and did not. Either \
-             the model's gradients mislead, or those attacks are too weak (--attack standard is not); its robust \
-             accuracy is overstated. Use more queries, and an adaptive attack",
-            breaking.join(", "),
-            missed.len()
+            "gradient masking suspected: {} samples stood attacks with gradients and are broken by {}. Either the model's \
+             gradients mislead, or those attacks are too weak; the accuracy under them is overstated. Try --attack \
+             standard, more queries, or an adaptive attack",
+            missed.len(),
+            breaking.join(", ")
         );
         Warning::new("gradient-masking", message)
     })

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use common::{engine, fashion, fixture, labelled, linear, rten};
-use kennard::attack::{Apgd, Attack, Objective, Transfer};
+use kennard::attack::{Apgd, Attack, Objective, Square, Transfer};
 use kennard::audit::{Audit, Manifest, Outcome, RunDirectory};
 use kennard::data::DataSet;
 use kennard::engine::{Engine, EngineOptions};
@@ -63,12 +63,15 @@ fn a_model_with_masked_gradients_is_found_out() {
     insert(&mut masked, "Round");
     let data = fashion();
     let engine = beside(&masked, &model, &data, &EngineOptions::default());
-    let attacks = white_box().into_iter().chain(transferred(&path)).collect();
+    let square: Box<dyn Attack> = Box::new(Square { queries: 500, ..Square::default() });
+    let attacks = white_box().into_iter().chain([square]).chain(transferred(&path)).collect();
     let outcome = run(&engine, &data, 0.1, attacks).unwrap();
     let [seeing, .., transfer, _] = outcome.summary.attacks.as_slice() else { unreachable!() };
     assert!(seeing.robust_accuracy > transfer.robust_accuracy + 0.3, "{:?}", outcome.summary.attacks);
     let warning = outcome.summary.warnings.iter().find(|w| w.code == "gradient-masking").unwrap();
-    assert!(warning.message.contains("transfer-apgd-ce"), "{}", warning.message);
+    for name in ["square", "transfer-apgd-ce", "transfer-apgd-t"] {
+        assert!(warning.message.contains(name), "{}", warning.message);
+    }
     assert!(transfer.backwards == 0 && transfer.forwards > 0, "passes are the model's");
 }
 

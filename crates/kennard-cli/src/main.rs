@@ -14,6 +14,7 @@ mod resolve;
 mod screen;
 mod settings;
 mod setup;
+mod slice;
 mod source;
 mod train;
 mod uncertainty;
@@ -54,6 +55,8 @@ enum Command {
     Resolve(resolve::Args),
     /// Measure what one gradient per sample says: cosines with the input, and contributions
     Probe(probe::Args),
+    /// Measure the packet along a line or a plane through a sample by quadrature, and draw it
+    Slice(slice::Args),
     /// Measure conjugate spreads: a packet's figures over its scale, with the bound that holds
     Uncertainty(Box<uncertainty::Args>),
     /// Show operators, weights and shapes, and what cannot be differentiated
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Command::Plane(args) => plane::run(&args),
         Command::Resolve(args) => resolve::run(&args),
         Command::Probe(args) => probe::run(&args),
+        Command::Slice(args) => slice::run(&args),
         Command::Uncertainty(args) => uncertainty::run(*args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Grad(args) => grad::run(&args),

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::worker::Weights;
-use crate::audit::{differences, write_whole};
+use crate::files::{differences, failed, to_json, write_whole};
 use crate::{Error, Result};
 
 const STATE: &str = "state.safetensors";
@@ -88,8 +88,6 @@ impl TrainingDirectory {
         settings: Value,
         resume: bool,
     ) -> Result<TrainingDirectory> {
-        let failed =
-            |place: &Path, e: &std::io::Error| Error::Write { path: place.into(), message: e.to_string() };
         let checkpoints = path.join("checkpoints");
         std::fs::create_dir_all(&checkpoints).map_err(|e| failed(&checkpoints, &e))?;
         let place = path.join("lock");
@@ -118,7 +116,7 @@ impl TrainingDirectory {
             }
         }
         let text = Manifest { kennard: env!("CARGO_PKG_VERSION").into(), command, training: settings };
-        write_whole(&manifest, &json(&text)?)?;
+        write_whole(&manifest, &to_json(&text)?)?;
         Ok(TrainingDirectory { path: path.into(), _lock: lock })
     }
 
@@ -245,10 +243,4 @@ fn decode(bytes: &[u8], names: &[String], fresh: &State) -> Option<State> {
     let memory = fresh.memory.iter().map(|m| next(m.len())).collect();
     let average = fresh.average.as_ref().map(|average| next(average.len()));
     Some(State { weights, memory, average, steps: progress.steps, epochs: progress.epochs })
-}
-
-fn json(value: &impl Serialize) -> Result<Vec<u8>> {
-    let mut text = serde_json::to_vec_pretty(value).map_err(|e| Error::Summary(e.to_string()))?;
-    text.push(b'\n');
-    Ok(text)
 }

@@ -9,12 +9,14 @@ mod plane;
 mod portrait;
 mod probe;
 mod progress;
+mod report;
 mod resolve;
 mod screen;
 mod settings;
 mod setup;
 mod source;
 mod uncertainty;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -52,6 +54,10 @@ enum Command {
     Probe(probe::Args),
     /// Measure conjugate spreads: a packet's figures over its scale, with the bound that holds
     Uncertainty(Box<uncertainty::Args>),
+    /// Make a page of runs that people look at, compare and share
+    Report(report::Args),
+    /// Serve the page of a run on this machine while the run goes on
+    Watch(watch::Args),
     /// Show operators, weights and shapes, and what cannot be differentiated
     Inspect(inspect::Args),
     /// Write the gradient of a model as an ONNX file of its own
@@ -76,6 +82,8 @@ fn main() -> ExitCode {
         Command::Resolve(args) => resolve::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Uncertainty(args) => uncertainty::run(*args),
+        Command::Report(args) => report::run(&args),
+        Command::Watch(args) => watch::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Grad(args) => grad::run(&args),
     };

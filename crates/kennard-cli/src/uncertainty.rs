@@ -71,7 +71,7 @@ pub struct Args {
     /// Print summary.json to standard output, and nothing else there
     #[arg(long)]
     json: bool,
-    /// Where to write packets.parquet, summary.json, and pictures of maps, modes and curves
+    /// Where to write packets.parquet, summary.json, report.html, and pictures of maps, modes and curves
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -157,8 +157,12 @@ pub fn run(args: Args) -> Outcome {
         for (name, bytes) in &pictures {
             kennard::audit::write_whole(&directory.join(name), bytes)?;
         }
+        crate::report::beside(directory)?;
         let count = pictures.len();
-        eprintln!("written to {}: packets.parquet, summary.json, {count} pictures", directory.display());
+        eprintln!(
+            "written to {}: packets.parquet, summary.json, report.html, {count} pictures",
+            directory.display()
+        );
     }
     let few = outcome.packets.iter().filter(|packet| !packet.enough_samples).count();
     if few > 0 && !args.accept_few && !stop.load(Ordering::Relaxed) {

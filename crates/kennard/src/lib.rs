@@ -9,6 +9,7 @@ mod error;
 pub mod export;
 pub mod picture;
 mod projection;
+pub mod report;
 pub mod stats;
 mod threat;
 pub mod uncertainty;

@@ -1,8 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::distances::Distances;
-use super::{Audit, Record, Warning};
-use crate::data::digest;
+use super::{About, Audit, Record, Warning};
 use crate::stats::clopper_pearson;
 use crate::{Result, ThreatModel};
 
@@ -181,35 +180,15 @@ pub struct PacketSummary {
 }
 
 impl Summary {
+    /// The version of the format.
+    pub const VERSION: u32 = 1;
+
     /// The summary of an audit before its first sample.
     pub(super) fn blank(audit: &Audit) -> Result<Summary> {
-        let classifier = audit.engine.classifier();
         let files = audit.data.fingerprint()?.into_iter();
-        let attack = |name: &str| AttackSummary {
-            name: name.into(),
-            robust: 0,
-            robust_accuracy: 0.0,
-            interval: [0.0, 1.0],
-            forwards: 0,
-            backwards: 0,
-            seconds: 0.0,
-        };
-        let minimal = |name: &str| MinimalSummary {
-            name: name.into(),
-            distances: Distances::default(),
-            forwards: 0,
-            backwards: 0,
-            seconds: 0.0,
-        };
         Ok(Summary {
-            version: 1,
-            model: ModelSummary {
-                file: audit.model.display().to_string(),
-                sha256: digest(audit.model)?.sha256,
-                parameters: classifier.parameters() as u64,
-                input: classifier.shape().to_vec(),
-                classes: classifier.classes() as u64,
-            },
+            version: Summary::VERSION,
+            model: About::new(audit)?.model,
             data: DataSummary {
                 name: audit.data.spec().to_string(),
                 split: audit.data.split().to_string(),
@@ -222,9 +201,9 @@ impl Summary {
             threat_model: audit.threat,
             clean: Clean::default(),
             cascade: audit.cascade,
-            attacks: audit.attacks.iter().map(|a| attack(a.name())).collect(),
+            attacks: audit.attacks.iter().map(|a| AttackSummary::blank(a.name())).collect(),
             robust: None,
-            minimal: audit.minimal.iter().map(|a| minimal(a.name())).collect(),
+            minimal: audit.minimal.iter().map(|a| MinimalSummary::blank(a.name())).collect(),
             closest: None,
             packets: Vec::new(),
             warnings: audit.engine.warnings().to_vec(),

@@ -1,0 +1,107 @@
+//! The directories of runs, read.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::audit::RunState;
+use crate::uncertainty::SurveySummary;
+use crate::{Error, Result};
+
+/// What one directory holds.
+pub(super) struct Source {
+    pub path: PathBuf,
+    /// The directory of directories that it was found in.
+    pub series: Option<PathBuf>,
+    pub audit: Option<RunState>,
+    /// The packets' summaries, and where their pictures are.
+    pub surveys: Vec<(PathBuf, SurveySummary)>,
+    /// The figures of `kennard probe`.
+    pub probe: Option<Value>,
+}
+
+impl Source {
+    fn new(path: &Path) -> Source {
+        Source { path: path.into(), series: None, audit: None, surveys: Vec::new(), probe: None }
+    }
+
+    /// The SHA-256 of the model.
+    fn model(&self) -> Option<&str> {
+        let audit = self.audit.as_ref().map(|run| run.outcome.summary.model.sha256.as_str());
+        audit.or_else(|| self.surveys.first().map(|(_, survey)| survey.model.sha256.as_str()))
+    }
+}
+
+/// Reads a directory, or the directories in it.
+pub(super) fn read(path: &Path, sources: &mut Vec<Source>) -> Result<()> {
+    let error = |message: String| Error::Run { path: path.into(), message };
+    if path.join("manifest.json").exists() || path.join("summary.json").exists() {
+        sources.push(open(path)?);
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(path).map_err(|e| error(format!("cannot be read: {e}")))?;
+    let mut inner: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.join("manifest.json").exists() || path.join("summary.json").exists())
+        .collect();
+    if inner.is_empty() {
+        return Err(error(
+            "holds no run (neither manifest.json nor summary.json is there, nor in a directory within); name the \
+             directory that was given to --out"
+                .into(),
+        ));
+    }
+    inner.sort();
+    for place in inner {
+        sources.push(Source { series: Some(path.into()), ..open(&place)? });
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<Source> {
+    let summary_file = path.join("summary.json");
+    let error = |message: String| Error::Run { path: summary_file.clone(), message };
+    let mut source = Source::new(path);
+    let summary: Option<Value> = match std::fs::read(&summary_file) {
+        Ok(text) => Some(serde_json::from_slice(&text).map_err(|e| {
+            error(format!("is cut off or damaged ({e}); run the command again that wrote it"))
+        })?),
+        Err(_) => None,
+    };
+    let has = |key: &str| summary.as_ref().is_some_and(|summary| summary.get(key).is_some());
+    if has("cosine_histogram") {
+        source.probe = summary;
+    } else if has("curve") {
+        let survey = serde_json::from_value(summary.unwrap_or_default()).map_err(|e| {
+            error(format!("is not of this version of Kennard, or damaged ({e}); measure the packets again"))
+        })?;
+        source.surveys.push((path.into(), survey));
+    } else {
+        source.audit = Some(RunState::read(path)?);
+    }
+    Ok(source)
+}
+
+/// Packets and probes joined to the first audit of the same model. A probe names no model; it goes to the
+/// only other run there is.
+pub(super) fn joined(sources: Vec<Source>) -> Vec<Source> {
+    let (mut audits, others): (Vec<Source>, Vec<Source>) =
+        sources.into_iter().partition(|source| source.audit.is_some());
+    let mut alone = Vec::new();
+    for source in others {
+        let only = audits.len() == 1;
+        let same = |audit: &&mut Source| match source.model() {
+            Some(model) => audit.model() == Some(model),
+            None => only && audit.probe.is_none(),
+        };
+        match audits.iter_mut().find(same) {
+            Some(audit) => {
+                audit.surveys.extend(source.surveys);
+                audit.probe = source.probe.or(audit.probe.take());
+            }
+            None => alone.push(source),
+        }
+    }
+    audits.extend(alone);
+    audits
+}

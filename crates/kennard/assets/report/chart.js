@@ -39,7 +39,7 @@ function frame(option) {
     animation: false, backgroundColor: "transparent", color: palette().series,
     textStyle: { fontFamily: "system-ui, sans-serif", color: ink }, aria: { enabled: true },
     grid: { left: 62, right: 18, top: 40, bottom: 54 },
-    legend: { top: 2, left: "center", textStyle: { color: ink, fontSize: 12 }, itemWidth: 22, type: "scroll", pageTextStyle: { color: soft }, pageIconColor: soft },
+    legend: { top: 2, left: "center", textStyle: { color: ink, fontSize: 12 }, itemWidth: 22, itemGap: 10 },
     // As text in the drawing, so that no name becomes markup.
     tooltip: { renderMode: "richText", confine: true, backgroundColor: paper, borderColor: rule, textStyle: { color: ink, fontSize: 12 } },
     ...option,
@@ -105,7 +105,7 @@ function chart(id, title, caption, data, build, { height = 320, wide = false } =
   const name = fileName("kennard", id);
   const objects = () => data.rows.map((row) => Object.fromEntries(data.header.map((key, i) => [key, row[i]])));
   const button = (text, what, act) => el("button", { type: "button", title: `${what} of this figure`, onclick: act }, text);
-  charts.set(id, { plot, build });
+  charts.set(id, { plot, build, instance: null, width: 0 });
   return el("figure", { id: `chart-${id}`, class: wide ? "wide" : null },
     el("h3", {}, title), plot,
     el("figcaption", {}, el("span", {}, caption), el("span", { class: "tools" },
@@ -120,13 +120,33 @@ function drawCharts() {
   for (const entry of charts.values()) {
     if (!entry.plot.isConnected) continue;
     entry.instance ??= echarts.init(entry.plot, null, { renderer: "svg" });
-    entry.instance.setOption(frame(entry.build()), true);
+    entry.width = entry.plot.clientWidth;
+    entry.instance.setOption(withLegend(frame(entry.build()), entry.plot.clientWidth), true);
     watchSize.observe(entry.plot);
   }
 }
 
+/** Room above for as many lines as the legend takes. */
+function withLegend(option, width) {
+  if (option.legend.show === false) return option;
+  const names = option.legend.data ?? option.series.map((series) => series.name).filter(Boolean);
+  let [lines, left] = [1, width - 10];
+  for (const name of names) {
+    const needed = 22 + 5 + 10 + 7.2 * name.length;
+    if (needed > left && left < width - 10) [lines, left] = [lines + 1, width - 10];
+    left -= needed;
+  }
+  return { ...option, grid: { ...option.grid, top: Math.max(option.grid.top, 18 + 22 * lines) } };
+}
+
 const watchSize = new ResizeObserver((entries) => {
-  for (const { target } of entries) echarts.getInstanceByDom(target)?.resize();
+  for (const { target } of entries) {
+    const entry = [...charts.values()].find((chart) => chart.plot === target);
+    if (!entry?.instance || entry.width === target.clientWidth) continue;
+    entry.width = target.clientWidth;
+    entry.instance.resize();
+    entry.instance.setOption(withLegend(frame(entry.build()), entry.width), true);
+  }
 });
 
 function forgetCharts() {

@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn addresses_are_read() {
-        assert!(listen(Some("example.org")).unwrap_err().contains("--bind example.org"));
+        assert!(listen(Some("example.org")).err().unwrap().contains("--bind example.org"));
         let server = listen(Some("127.0.0.1:0")).unwrap();
         assert!(server.server_addr().to_ip().unwrap().ip().is_loopback());
     }

@@ -27,14 +27,16 @@ function cost(run) {
 const shellWord = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 function repeat(run) {
-  const { manifest } = run;
+  const manifest = run.manifest ?? run.surveys[0]?.manifest;
+  const manifests = [run.manifest, ...run.surveys.map((view) => view.manifest)].filter((m) => m?.command.length > 0);
   const summary = run.summary ?? run.surveys[0]?.summary;
   if (!summary) return [];
   const parts = [];
-  if (manifest?.command.length > 0) {
-    const text = ["kennard", ...manifest.command.slice(1)].map(shellWord).join(" ");
+  if (manifests.length > 0) parts.push(el("h3", {}, manifests.length > 1 ? "The commands" : "The command"));
+  for (const { command } of manifests) {
+    const text = ["kennard", ...command.slice(1)].map(shellWord).join(" ");
     const copy = el("button", { type: "button", onclick: () => navigator.clipboard?.writeText(text) }, "Copy");
-    parts.push(el("h3", {}, "The command"), el("div", { class: "command" }, el("pre", { id: "command" }, text), copy));
+    parts.push(el("div", { class: "command" }, el("pre", { class: "command-line" }, text), copy));
   }
   const settings = manifest?.settings ?? {};
   parts.push(el("h3", {}, "Everything it depends on"), facts([

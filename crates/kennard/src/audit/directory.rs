@@ -54,6 +54,16 @@ impl Manifest {
     }
 }
 
+impl Manifest {
+    /// The manifest in a directory; nothing where there is none.
+    ///
+    /// # Errors
+    /// When it is damaged, or of another version of Kennard.
+    pub(crate) fn read(directory: &Path) -> Result<Option<Manifest>> {
+        read(&directory.join(MANIFEST))
+    }
+}
+
 /// The directory of a run that is under way.
 pub struct RunDirectory {
     path: PathBuf,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::directory::{
-    JOURNAL, MANIFEST, Manifest, NO_RUN, SHOWN_JOURNAL, failed_to_read, other_version, read, results,
+    JOURNAL, MANIFEST, Manifest, NO_RUN, SHOWN_JOURNAL, failed_to_read, other_version, results,
 };
 use super::{Outcome, Record, Shown, Summary, gallery, warnings};
 use crate::{Error, Result};
@@ -44,8 +44,7 @@ impl RunState {
     /// When it holds no run, one of another version of Kennard, or a damaged one.
     pub fn read(path: &Path) -> Result<RunState> {
         let error = |path: &Path, message: String| Error::Run { path: path.into(), message };
-        let place = path.join(MANIFEST);
-        let manifest: Manifest = read(&place)?.ok_or_else(|| error(path, NO_RUN.into()))?;
+        let manifest = Manifest::read(path)?.ok_or_else(|| error(path, NO_RUN.into()))?;
         let journal = path.join(JOURNAL);
         let mut text = Vec::new();
         let stage = match File::open(&journal) {

@@ -76,8 +76,8 @@ impl<'a> Run<'a> {
             distances: state.and_then(Histogram::of_distances),
             samples: state.map(|state| Samples::new(state, detail.rows)),
             examples: state.map_or_else(Vec::new, |state| Example::all(state, detail.examples)),
-            surveys: source.surveys.iter().map(|(path, s)| SurveyView::new(path, s, detail.maps)).collect(),
-            probe: source.probe.as_ref().or_else(|| None),
+            surveys: source.surveys.iter().map(|survey| SurveyView::new(survey, detail.maps)).collect(),
+            probe: source.probe.as_ref(),
         }
     }
 }

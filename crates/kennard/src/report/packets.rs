@@ -1,15 +1,16 @@
 //! The packets of `kennard uncertainty`, with their pictures.
 
-use std::path::Path;
-
 use serde::Serialize;
 
 use super::examples::data_uri;
+use super::sources::Survey;
+use crate::audit::Manifest;
 use crate::uncertainty::SurveySummary;
 
 #[derive(Serialize)]
 pub(super) struct SurveyView<'a> {
     directory: String,
+    manifest: Option<&'a Manifest>,
     summary: &'a SurveySummary,
     maps: Vec<MapView>,
     /// How many maps there was no room for.
@@ -29,8 +30,10 @@ const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 const LARGEST: u64 = 256 << 10;
 
 impl<'a> SurveyView<'a> {
-    /// The survey in a directory, with maps of `most` bytes in all.
-    pub fn new(directory: &Path, summary: &'a SurveySummary, most: usize) -> SurveyView<'a> {
+    /// A survey, with maps of `most` bytes in all.
+    pub fn new(survey: &'a Survey, most: usize) -> SurveyView<'a> {
+        let Survey { path: directory, manifest, summary } = survey;
+        let manifest = manifest.as_ref();
         let mut names: Vec<String> = std::fs::read_dir(directory)
             .into_iter()
             .flatten()
@@ -55,6 +58,6 @@ impl<'a> SurveyView<'a> {
             let name = name.trim_end_matches(".png").to_string();
             maps.push(MapView { name, picture: data_uri(&bytes) });
         }
-        SurveyView { directory: directory.display().to_string(), summary, maps, left_out }
+        SurveyView { directory: directory.display().to_string(), manifest, summary, maps, left_out }
     }
 }

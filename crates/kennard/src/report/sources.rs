@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::audit::RunState;
+use crate::audit::{Manifest, RunState};
 use crate::uncertainty::SurveySummary;
 use crate::{Error, Result};
 
@@ -14,10 +14,16 @@ pub(super) struct Source {
     /// The directory of directories that it was found in.
     pub series: Option<PathBuf>,
     pub audit: Option<RunState>,
-    /// The packets' summaries, and where their pictures are.
-    pub surveys: Vec<(PathBuf, SurveySummary)>,
+    pub surveys: Vec<Survey>,
     /// The figures of `kennard probe`.
     pub probe: Option<Value>,
+}
+
+/// The packets of one directory.
+pub(super) struct Survey {
+    pub path: PathBuf,
+    pub manifest: Option<Manifest>,
+    pub summary: SurveySummary,
 }
 
 impl Source {
@@ -28,7 +34,7 @@ impl Source {
     /// The SHA-256 of the model.
     fn model(&self) -> Option<&str> {
         let audit = self.audit.as_ref().map(|run| run.outcome.summary.model.sha256.as_str());
-        audit.or_else(|| self.surveys.first().map(|(_, survey)| survey.model.sha256.as_str()))
+        audit.or_else(|| self.surveys.first().map(|survey| survey.summary.model.sha256.as_str()))
     }
 }
 
@@ -72,10 +78,10 @@ fn open(path: &Path) -> Result<Source> {
     if has("cosine_histogram") {
         source.probe = summary;
     } else if has("curve") {
-        let survey = serde_json::from_value(summary.unwrap_or_default()).map_err(|e| {
+        let summary = serde_json::from_value(summary.unwrap_or_default()).map_err(|e| {
             error(format!("is not of this version of Kennard, or damaged ({e}); measure the packets again"))
         })?;
-        source.surveys.push((path.into(), survey));
+        source.surveys.push(Survey { path: path.into(), manifest: Manifest::read(path)?, summary });
     } else {
         source.audit = Some(RunState::read(path)?);
     }

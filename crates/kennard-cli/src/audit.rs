@@ -70,11 +70,7 @@ pub fn run(args: Args) -> Outcome {
         screen::print(&outcome.summary, Some(engine.plan()));
     }
     if let Some(directory) = &settings.out {
-        report::beside(directory)?;
-        eprintln!(
-            "written to {}: manifest.json, samples.parquet, examples.parquet, summary.json, report.html",
-            directory.display()
-        );
+        report::beside(directory, "manifest.json, samples.parquet, examples.parquet, summary.json");
     }
     Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
 }

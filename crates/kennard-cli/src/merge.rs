@@ -29,10 +29,6 @@ pub fn run(args: &Args) -> Outcome {
     } else {
         screen::print(&merged.outcome.summary, None);
     }
-    report::beside(&args.out)?;
-    eprintln!(
-        "written to {}: manifest.json, samples.parquet, examples.parquet, summary.json, report.html",
-        args.out.display()
-    );
+    report::beside(&args.out, "manifest.json, samples.parquet, examples.parquet, summary.json");
     Ok(Done::Fully)
 }

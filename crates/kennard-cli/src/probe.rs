@@ -54,8 +54,7 @@ pub fn run(args: &Args) -> Outcome {
             Err(error) => eprintln!("no contributions.png: {error}"),
         }
         files.push(("summary.json", json(&report)?.into_bytes()));
-        write_all(directory, &files)?;
-        crate::report::beside(directory)?;
+        crate::report::beside(directory, &write_all(directory, &files)?);
     }
     Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
 }

@@ -15,7 +15,7 @@ pub struct Args {
 }
 
 /// The page that commands leave in their directories.
-pub const NAME: &str = "report.html";
+const NAME: &str = "report.html";
 
 pub fn run(args: &Args) -> Outcome {
     let size = report::write(&args.runs, &args.output)?;
@@ -27,7 +27,13 @@ pub fn run(args: &Args) -> Outcome {
     Ok(Done::Fully)
 }
 
-/// Writes the page of a run into its directory.
-pub fn beside(directory: &Path) -> kennard::Result<()> {
-    report::write(&[directory.into()], &directory.join(NAME)).map(drop)
+/// Writes the page of a run into its directory, and says what was written there. The figures are there already, so that
+/// a page that cannot be made does not fail the run.
+pub fn beside(directory: &Path, written: &str) {
+    let page = report::write(&[directory.into()], &directory.join(NAME));
+    let name = if page.is_ok() { ", report.html" } else { "" };
+    eprintln!("written to {}: {written}{name}", directory.display());
+    if let Err(error) = page {
+        eprintln!("warning (report): there is no {NAME}: {error}");
+    }
 }

@@ -159,12 +159,9 @@ pub fn run(args: Args) -> Outcome {
         for (name, bytes) in &pictures {
             kennard::audit::write_whole(&directory.join(name), bytes)?;
         }
-        crate::report::beside(directory)?;
         let count = pictures.len();
-        eprintln!(
-            "written to {}: manifest.json, packets.parquet, summary.json, report.html, {count} pictures",
-            directory.display()
-        );
+        let written = format!("manifest.json, packets.parquet, summary.json, {count} pictures");
+        crate::report::beside(directory, &written);
     }
     let few = outcome.packets.iter().filter(|packet| !packet.enough_samples).count();
     if few > 0 && !args.accept_few && !stop.load(Ordering::Relaxed) {

@@ -342,7 +342,7 @@ fn a_run_is_watched_from_before_its_beginning_to_after_its_end() {
         "--attack",
         "standard",
         "--samples",
-        "60",
+        "24",
         "--packet-samples",
         "0",
         "--threads",

@@ -19,7 +19,7 @@ function verdict(run) {
       "quartiles of the closest adversarial points"));
   }
   if (packet) {
-    tiles.push(tile("product σ_x σ_p", short(packet.product), span(packet.product_interval), `at least ${packet.bound}, scale ${short(packet.scale)}`));
+    tiles.push(tile("product σ_x σ_p", short(packet.product), span(packet.product_interval), packet.valid ? `at least ${packet.bound}, scale ${short(packet.scale)}` : "not to be trusted, see the warning"));
   }
   const attacks = summary.attacks.map((a) => a.name).join(", ");
   const words = robust

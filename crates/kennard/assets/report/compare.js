@@ -12,7 +12,7 @@ function comparison(page) {
 
 function tradeOff(found, name) {
   const points = found.plane.filter((p) => p.robust !== null);
-  if (points.length === 0) return null;
+  if (points.length < 2) return null;
   const front = points.filter((p) => p.pareto).sort((a, b) => a.clean - b.clean);
   const known = points.filter((p) => p.sigma_p !== null).map((p) => p.sigma_p);
   const coloured = known.length === points.length && known.length > 0;
@@ -31,7 +31,7 @@ function tradeOff(found, name) {
         text: [short(high), short(low)], textGap: 6, textStyle: { color: ink }, formatter: short, inRange: { color: isDark() ? VIRIDIS.slice(1) : VIRIDIS.slice(0, 5) } } : undefined,
       series: [
         { name: "runs", type: "scatter", symbolSize: 15, itemStyle: coloured ? { borderColor: ink, borderWidth: 1 } : { color: series[0] }, data: points.map((p) => ({ name: name(p.run), value: [p.clean, p.robust, p.sigma_p ?? NaN] })), z: 6,
-          label: { show: few, padding: [0, 5], position: "top", distance: 8, formatter: (item) => item.name, color: ink, fontSize: 12, width: 130, overflow: "truncate" }, labelLayout: { moveOverlap: "shiftX" } },
+          label: { show: few, padding: [0, 5], position: "top", distance: 8, formatter: (item) => item.name, color: ink, fontSize: 12, width: 130, overflow: "truncate" }, labelLayout: { moveOverlap: "shiftY", hideOverlap: true } },
         { name: "Pareto front", type: "line", step: "start", symbol: "none", lineStyle: { type: "dashed", color: soft, width: 1.5 }, itemStyle: { color: soft }, data: front.map((p) => [p.clean, p.robust]) },
         whiskers(points.map((p) => [p.clean, ...p.robust_interval]), { colour: soft, z: 4 }),
         whiskers(points.map((p) => [...p.clean_interval, p.robust]), { colour: soft, z: 4, lying: true }),

@@ -82,8 +82,15 @@ fn open(path: &Path) -> Result<Source> {
             error(format!("is not of this version of Kennard, or damaged ({e}); measure the packets again"))
         })?;
         source.surveys.push(Survey { path: path.into(), manifest: Manifest::read(path)?, summary });
-    } else {
+    } else if path.join("manifest.json").exists() {
         source.audit = Some(RunState::read(path)?);
+    } else {
+        return Err(Error::Run {
+            path: path.into(),
+            message: "holds no run of kennard audit (manifest.json is missing), uncertainty or probe; a page shows only \
+                      these"
+                .into(),
+        });
     }
     Ok(source)
 }

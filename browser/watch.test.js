@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { appendFile, fashion, fixture, json, kennardPath, launch, open, scratch, spawn } from "./support.js";
 
@@ -12,11 +13,11 @@ test("the page of a run follows it to its end and beyond", async (t) => {
   const start = (...words) => { const child = spawn(kennardPath, words, { stdio: ["ignore", "ignore", "pipe"] }); children.push(child); return child; };
   const run = folder.at("run");
   const audit = (...more) => start("audit", fixture("fashion_cnn_robust.onnx"), "--data", fashion, "--eps", "0.1", "--attack", "standard",
-    "--samples", "120", "--threads", "1", "--packet-samples", "0", "--out", run, ...more);
+    "--samples", "80", "--threads", "1", "--packet-samples", "0", "--out", run, ...more);
 
   const watch = start("watch", run, "--bind", "127.0.0.1:0");
-  const [line] = await once(watch.stderr, "data");
-  const [url] = /http:\/\/[\d.:]+\//.exec(String(line));
+  const [line] = await once(createInterface({ input: watch.stderr }), "line");
+  const [url] = /http:\/\/[\d.:]+\//.exec(line);
   const { page, said, asked } = await open(browser, url);
   await page.locator("#trouble").waitFor();
 
@@ -30,7 +31,7 @@ test("the page of a run follows it to its end and beyond", async (t) => {
 
   first.kill("SIGKILL");
   await once(first, "exit");
-  await appendFile(`${run}/journal.jsonl`, `{"index":119,"label":`);
+  await appendFile(`${run}/journal.jsonl`, `{"index":79,"label":`);
   await stage.filter({ hasText: "Interrupted" }).waitFor({ timeout: 20_000 });
 
   const second = audit("--resume");
@@ -45,7 +46,7 @@ test("the page of a run follows it to its end and beyond", async (t) => {
 
   watch.kill();
   await page.locator("#trouble").waitFor({ timeout: 20_000 });
-  assert.ok((await page.locator("#verdict").innerText()).includes("120"), "the page keeps what it has");
-  assert.deepEqual(said.filter((line) => !line.includes("ERR_CONNECTION_REFUSED")), []);
+  assert.ok((await page.locator("#verdict").innerText()).includes("80"), "the page keeps what it has");
+  assert.deepEqual(said.filter((line) => !line.includes("net::ERR_")), []);
   assert.ok(asked.every((address) => address.startsWith(url)));
 });

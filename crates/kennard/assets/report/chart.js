@@ -97,7 +97,7 @@ function across(name, at, vertical = false) {
 }
 
 /**
- * A figure: a chart, its caption, and its data for download. `build()` gives ECharts its option in the colours
+ * A figure: a chart, its caption, and its data for download. `build(width)` gives ECharts its option in the colours
  * of the moment; `data` is `{ header, rows }`.
  */
 function chart(id, title, caption, data, build, { height = 320, wide = false } = {}) {
@@ -121,7 +121,7 @@ function drawCharts() {
     if (!entry.plot.isConnected) continue;
     entry.instance ??= echarts.init(entry.plot, null, { renderer: "svg" });
     entry.width = entry.plot.clientWidth;
-    entry.instance.setOption(withLegend(frame(entry.build()), entry.plot.clientWidth), true);
+    entry.instance.setOption(withLegend(frame(entry.build(entry.width)), entry.width), true);
     watchSize.observe(entry.plot);
   }
 }
@@ -139,13 +139,28 @@ function withLegend(option, width) {
   return { ...option, grid: { ...option.grid, top: Math.max(option.grid.top, 18 + 22 * lines) } };
 }
 
+/** Widths of a figure over the page and over half of it, within the margins of A4 and Letter, in CSS pixels. */
+const PAPER = { wide: 672, half: 322 };
+
+/** Draws anew, in the widths given or those of the page. */
+function sizeCharts(widths) {
+  for (const entry of charts.values()) {
+    const wide = entry.plot.closest(".wide, #compare > figure") !== null;
+    size(entry, widths ? (wide ? widths.wide : widths.half) : entry.plot.clientWidth);
+  }
+}
+
+function size(entry, width) {
+  if (!entry.instance) return;
+  entry.width = width;
+  entry.instance.resize({ width });
+  entry.instance.setOption(withLegend(frame(entry.build(width)), width), true);
+}
+
 const watchSize = new ResizeObserver((entries) => {
   for (const { target } of entries) {
     const entry = [...charts.values()].find((chart) => chart.plot === target);
-    if (!entry?.instance || entry.width === target.clientWidth) continue;
-    entry.width = target.clientWidth;
-    entry.instance.resize();
-    entry.instance.setOption(withLegend(frame(entry.build()), entry.width), true);
+    if (entry && entry.width !== target.clientWidth) size(entry, target.clientWidth);
   }
 });
 

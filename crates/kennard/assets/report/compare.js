@@ -89,10 +89,10 @@ function differences(found, name) {
   if (rows.length === 0) return null;
   const points = (v) => `${v > 0 ? "+" : v < 0 ? "−" : ""}${Math.abs(100 * v).toFixed(2)}`;
   const labels = rows.map((r) => `${r.run}, ${r.what}`);
-  const build = () => ({
-    grid: { left: 170, right: 24, top: 14, bottom: 54 }, legend: { show: false },
-    xAxis: axis(`difference from ${rows[0].first} [percentage points]`, { axisLabel: { formatter: (v) => String(Math.round(1000 * v) / 10) } }),
-    yAxis: { ...axis("", { type: "category", data: labels, inverse: true }), axisLabel: { color: palette().ink, width: 156, overflow: "truncate", interval: 0 } },
+  const build = (width) => ({
+    grid: { left: Math.min(170, 0.34 * width), right: 24, top: 14, bottom: 54 }, legend: { show: false },
+    xAxis: axis("difference [percentage points]", { axisLabel: { formatter: (v) => String(Math.round(1000 * v) / 10) } }),
+    yAxis: { ...axis("", { type: "category", data: labels, inverse: true }), axisLabel: { color: palette().ink, width: Math.min(170, 0.34 * width) - 14, overflow: "truncate", interval: 0 } },
     series: [
       { name: "difference", type: "scatter", symbolSize: 10, data: rows.map((r, i) => ({ value: [r.difference, i], symbol: r.what === "clean" ? "circle" : "rect", itemStyle: { color: palette().series[r.what === "clean" ? 0 : 1] } })), markLine: across("", 0, true), z: 6 },
       whiskers(rows.map((r, i) => [...r.interval, i]), { lying: true }),

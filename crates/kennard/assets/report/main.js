@@ -95,8 +95,8 @@ function startTheme() {
   system.addEventListener("change", () => { if (root.dataset.theme === "auto") { setTheme("auto"); draw(); } });
   // Paper is white.
   let before = null;
-  addEventListener("beforeprint", () => { before = root.dataset.shade; root.dataset.shade = "light"; root.classList.add("print"); drawCharts(); charts.forEach((c) => c.instance?.resize()); });
-  addEventListener("afterprint", () => { root.dataset.shade = before; root.classList.remove("print"); drawCharts(); charts.forEach((c) => c.instance?.resize()); });
+  addEventListener("beforeprint", () => { before = root.dataset.shade; root.dataset.shade = "light"; sizeCharts(PAPER); });
+  addEventListener("afterprint", () => { root.dataset.shade = before; sizeCharts(null); });
 }
 
 /** Asks for news, and draws when there is some. What cannot be read now may be readable soon. */

@@ -99,7 +99,7 @@ pub enum Role {
     Hardest,
 }
 
-/// The places in `shown` of each kind. What is left out by [`choose`] changes none of them.
+/// The places in `shown` of each kind. A choice among all broken samples changes none of them.
 pub fn roles(shown: &[Shown]) -> [(Role, Vec<usize>); 3] {
     let sorted = |less: &dyn Fn(&Shown, &Shown) -> std::cmp::Ordering| {
         let mut places: Vec<usize> = (0..shown.len()).collect();

@@ -42,7 +42,8 @@ pub fn run(args: Args) -> Outcome {
         })
         .filter(|plan| plan.samples > 0);
     let packets = packets.into_iter().collect();
-    let audit = Audit { packets, ..setup::audit(&args.model, &settings, &data, &engine)? };
+    let probe = settings.packet_samples != Some(0);
+    let audit = Audit { probe, packets, ..setup::audit(&args.model, &settings, &data, &engine)? };
     let directory = match &settings.out {
         None => None,
         Some(path) => {

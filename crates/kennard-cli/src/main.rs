@@ -9,12 +9,15 @@ mod plane;
 mod portrait;
 mod probe;
 mod progress;
+mod recipe;
 mod report;
 mod resolve;
 mod screen;
 mod settings;
 mod setup;
+mod slice;
 mod source;
+mod train;
 mod uncertainty;
 mod watch;
 
@@ -44,6 +47,8 @@ enum Command {
     Audit(Box<audit::Args>),
     /// Write adversarial examples as arrays and pictures
     Attack(Box<attack::Args>),
+    /// Train a network, and keep every epoch as an ONNX file
+    Train(Box<train::Args>),
     /// Put the shards of a run together
     Merge(merge::Args),
     /// Measure packets of a two-class problem in the plane by quadrature, and draw them
@@ -52,6 +57,8 @@ enum Command {
     Resolve(resolve::Args),
     /// Measure what one gradient per sample says: cosines with the input, and contributions
     Probe(probe::Args),
+    /// Measure the packet along a line or a plane through a sample by quadrature, and draw it
+    Slice(slice::Args),
     /// Measure conjugate spreads: a packet's figures over its scale, with the bound that holds
     Uncertainty(Box<uncertainty::Args>),
     /// Make a page of runs that people look at, compare and share
@@ -77,10 +84,12 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Audit(args) => audit::run(*args),
         Command::Attack(args) => attack::run(*args),
+        Command::Train(args) => train::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Plane(args) => plane::run(&args),
         Command::Resolve(args) => resolve::run(&args),
         Command::Probe(args) => probe::run(&args),
+        Command::Slice(args) => slice::run(&args),
         Command::Uncertainty(args) => uncertainty::run(*args),
         Command::Report(args) => report::run(&args),
         Command::Watch(args) => watch::run(&args),

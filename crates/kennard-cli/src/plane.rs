@@ -88,8 +88,14 @@ fn pictures(
     for (packet, name) in report.boxes.iter().zip(["packet-0.png", "packet-1.png"]) {
         let (density, margin) = packet.at(engine, &grid)?;
         let title = format!("{}: box packet of label {}", report.problem, packet.label);
-        let picture =
-            PlanePacket { title: &title, sides: SQUARE, density: &density, margin: &margin, points: &drawn };
+        let picture = PlanePacket {
+            title: &title,
+            sides: SQUARE,
+            density: &density,
+            margin: &margin,
+            points: &drawn,
+            kinds: ["label 0", "label 1"],
+        };
         files.push((name, picture.png()?));
     }
     if report.windows.is_empty() {
@@ -110,6 +116,7 @@ fn pictures(
         x: x.into(),
         y: "spread product [1]".into(),
         curves: vec![curve("σ_x σ_p", |w| w.product)],
+        linear: false,
         bound: Some(("bound ½".into(), 0.5)),
     };
     let signal = Chart {
@@ -117,6 +124,7 @@ fn pictures(
         x: x.into(),
         y: "drift, dispersion [1]".into(),
         curves: vec![curve("drift", |w| w.drift), curve("dispersion", |w| w.dispersion)],
+        linear: false,
         bound: None,
     };
     files.push(("product.svg", product.svg()?.into_bytes()));

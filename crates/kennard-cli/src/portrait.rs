@@ -73,6 +73,7 @@ fn curves(scaled: &[&Figures]) -> Result<Vec<(String, Vec<u8>)>, Error> {
         x: x.clone(),
         y: y.into(),
         curves: curves.into_iter().filter(|curve| !curve.figures.is_empty()).collect(),
+        linear: false,
         bound,
     };
     let product = chart(

@@ -2,6 +2,7 @@
 
 use kennard::audit::{MinimalSummary, Summary};
 use kennard::engine::Plan;
+use kennard::uncertainty::Cosines;
 
 pub fn print(summary: &Summary, plan: Option<Plan>) {
     let model = &summary.model;
@@ -35,7 +36,12 @@ pub fn print(summary: &Summary, plan: Option<Plan>) {
     });
     println!("run      {}{plan}, seed {}, {:.1} s", summary.runtime, summary.seed, summary.seconds);
     println!();
-    println!("             accuracy   95 % interval    forward  +gradient   seconds");
+    let names = summary.attacks.iter().map(|attack| attack.name.len());
+    let width = names.chain([11]).max().unwrap_or(11);
+    let row = |name: &str, share: f64, [low, high]: [f64; 2]| {
+        format!("{name:<width$} {:>7.2} %   {:>5.2} – {:>5.2} %", 100.0 * share, 100.0 * low, 100.0 * high)
+    };
+    println!("{:<width$}  accuracy   95 % interval    forward  +gradient   seconds", "");
     let clean = &summary.clean;
     println!("{}", row("clean", clean.accuracy, clean.interval));
     for attack in &summary.attacks {
@@ -59,6 +65,10 @@ pub fn print(summary: &Summary, plan: Option<Plan>) {
     }
     if !summary.minimal.is_empty() {
         minimal(&summary.minimal);
+    }
+    if let Some(probed) = &summary.cosines {
+        println!();
+        println!("{}", cosines(probed));
     }
     for packet in &summary.packets {
         let check = if packet.valid { "holds" } else { "NOT TO BE TRUSTED" };
@@ -109,8 +119,25 @@ fn minimal(attacks: &[MinimalSummary]) {
     }
 }
 
-fn row(name: &str, share: f64, [low, high]: [f64; 2]) -> String {
-    format!("{name:<11} {:>7.2} %   {:>5.2} – {:>5.2} %", 100.0 * share, 100.0 * low, 100.0 * high)
+/// The single-backward probe on a line.
+pub fn cosines(probed: &Cosines) -> String {
+    let Some(cosine) = &probed.cosine else {
+        return "cos(x, ∂l)       none: every sample or gradient is zero".into();
+    };
+    let interval = cosine
+        .mean_interval
+        .map_or(String::new(), |[low, high]| format!("  [{}, {}]", short(low), short(high)));
+    let without = match probed.without {
+        0 => String::new(),
+        n => format!("; {} have none", grouped(n)),
+    };
+    format!(
+        "cos(x, ∂l)    {:>8}{interval}  90 % of {} samples within [{}, {}]{without}",
+        short(cosine.mean),
+        grouped(probed.samples),
+        short(cosine.q05),
+        short(cosine.q95)
+    )
 }
 
 /// Four significant digits.

@@ -2,7 +2,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use kennard::attack::{Attack, MinimumNorm, Parameters, Version, attack, minimum_norm};
+use kennard::attack::{Attack, MinimumNorm, Parameters, Transfer, Version, attack, minimum_norm};
 use kennard::audit::Shard;
 use kennard::{Norm, Preprocessing, ThreatModel, parse_number};
 use serde::Deserialize;
@@ -38,6 +38,9 @@ pub struct Settings {
     /// Attacks that seek each sample's smallest perturbation, and so give robust accuracy at every eps: fab, fab-t and others
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub minimal: Option<Vec<Named>>,
+    /// Another model of the same data, an ONNX file prepared like the model: adversarial examples made there are tried here
+    #[arg(long, value_name = "MODEL")]
+    pub transfer: Option<PathBuf>,
     /// Steps, of the attacks that have them
     #[arg(long)]
     pub steps: Option<u64>,
@@ -69,7 +72,7 @@ pub struct Settings {
     #[arg(long, value_name = "I/N")]
     #[serde(deserialize_with = "from_text")]
     pub shard: Option<Shard>,
-    /// Points per centre of a packet; 0 measures none [default: 2000, up to 32000 where they are worth too little]
+    /// Points per centre of a packet; 0 takes neither packets nor cosines [default: 2000, up to 32000 where they are worth too little]
     #[arg(long)]
     pub packet_samples: Option<usize>,
     /// The seed of all random numbers [default: 0]
@@ -114,7 +117,7 @@ impl Settings {
     pub fn or_from(mut self, file: &Path) -> Result<Settings, Error> {
         let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
         let file: Settings = toml::from_str(&text).map_err(|e| format!("{}: {e}", file.display()))?;
-        fill!(self from file: data, split, norm, eps, bounds, attack, minimal, steps, step_size, restarts,
+        fill!(self from file: data, split, norm, eps, bounds, attack, minimal, transfer, steps, step_size, restarts,
             random_start, targets, queries, budget, full, samples, shard, packet_samples, seed, input_scale, mean, std, nhwc, runtime, micro_batch,
             threads, out);
         Ok(self)
@@ -137,8 +140,24 @@ impl Settings {
         }
     }
 
-    /// The attacks asked for, and whether they form a cascade.
+    /// The attacks asked for, those on a surrogate last, and whether they form a cascade.
     pub fn attacks(&self) -> Result<(Vec<Box<dyn Attack>>, bool), Error> {
+        let (mut attacks, cascade) = self.own_attacks()?;
+        for named in self.transferred() {
+            let surrogate = self.transfer.as_deref().unwrap_or(Path::new(""));
+            let made = attack(&named.name, &self.adapted(&named, attack)?)?;
+            attacks.push(Box::new(Transfer::new(made, surrogate)?));
+        }
+        Ok((attacks, cascade))
+    }
+
+    /// The attacks that are made on the surrogate.
+    fn transferred(&self) -> Vec<Named> {
+        let names = self.transfer.iter().flat_map(|_| ["apgd-ce", "apgd-t"]);
+        names.map(Named::plain).collect()
+    }
+
+    fn own_attacks(&self) -> Result<(Vec<Box<dyn Attack>>, bool), Error> {
         let norm = self.norm.unwrap_or(Norm::Linf);
         let names: Vec<Named> = match &self.attack {
             Some(names) => names.iter().filter(|named| named.name != "none").cloned().collect(),
@@ -190,6 +209,7 @@ impl Settings {
         let known: Vec<Value> = names
             .iter()
             .chain(minimal)
+            .chain(&self.transferred())
             .map(|named| Ok(attack(&named.name, &named.parameters)?.settings()))
             .collect::<Result<_, Error>>()?;
         for (option, _) in self.parameters() {

@@ -17,6 +17,9 @@ use crate::settings::Settings;
 /// How many samples are looked at to see what kind of outputs the model has.
 const PROBED: usize = 8;
 
+/// How many samples the surrogate is looked at with.
+const LOOKED: usize = 200;
+
 /// The data set, and the model at work on it.
 pub fn open(model: &Path, settings: &Settings) -> Result<(DataSet, Engine), Box<dyn StdError>> {
     let spec = settings.data.as_deref().ok_or("--data is missing: the data set, mnist:DIR say")?;
@@ -25,7 +28,33 @@ pub fn open(model: &Path, settings: &Settings) -> Result<(DataSet, Engine), Box<
     let first = data.samples()?.take(PROBED).collect::<Result<Vec<_>, _>>()?;
     let first: Vec<&[f32]> = first.iter().map(|sample| sample.input.as_slice()).collect();
     let engine = engine(&model, data.shape(), &first, settings)?;
+    let engine = match &settings.transfer {
+        Some(file) => engine.with_surrogate(surrogate(file, &data, &first, settings)?)?,
+        None => engine,
+    };
     Ok((data, engine))
+}
+
+/// The surrogate of transfer attacks. How well it does on some samples is said: a bad one is no test.
+fn surrogate(
+    file: &Path,
+    data: &DataSet,
+    first: &[&[f32]],
+    settings: &Settings,
+) -> Result<Classifier, Box<dyn StdError>> {
+    let engine = engine(&Graph::load(file)?, data.shape(), first, settings)?;
+    let look = Audit { samples: Some(LOOKED), ..Audit::new(file, &engine, data, settings.threat()?) };
+    let found = look.run(&AtomicBool::new(false), |_| ())?.summary;
+    eprintln!(
+        "surrogate {}: {} of the first {} samples classified correctly",
+        file.display(),
+        found.clean.correct,
+        found.samples
+    );
+    for warning in &found.warnings {
+        eprintln!("warning, surrogate ({}): {}", warning.code, warning.message);
+    }
+    Ok(engine.classifier().clone())
 }
 
 /// The model at work on inputs of `shape`; `first` are some of them. Which runtime it is on is said.

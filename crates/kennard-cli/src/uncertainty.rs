@@ -14,7 +14,7 @@ use crate::progress::Display;
 use crate::screen::{grouped, short};
 use crate::settings::Number;
 use crate::source::{Model, json, prepare};
-use crate::{Done, Outcome, setup};
+use crate::{Done, Outcome, screen, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -107,6 +107,9 @@ impl Args {
     }
 }
 
+/// So many samples are probed by one gradient each.
+const PROBED: usize = 1000;
+
 const CLAMP: &str = "--clamp: points of a packet are not clamped. A window on all of space has no boundary, which is \
                      what makes 1/2 the bound; clamping piles samples up on the faces and adds a boundary term, and the \
                      identities fail. The network is evaluated outside the range of the data instead: it is a function \
@@ -137,6 +140,7 @@ pub fn run(args: Args) -> Outcome {
         samples: args.samples.min(args.max_samples),
         effort: Effort { max_samples: args.max_samples, rel_tol: args.rel_tol, chains: true, modes: true },
         seed: args.seed,
+        probed: PROBED,
     };
     let stop = setup::stop_on_interrupt()?;
     let (begin, mut display) = (Instant::now(), Display::new());
@@ -232,6 +236,10 @@ fn print(summary: &SurveySummary, engine: &Engine, hidden: Option<&Hidden>) {
     for figures in &summary.curve {
         println!();
         block(figures);
+    }
+    if let Some(cosines) = &summary.cosines {
+        println!();
+        println!("{}", screen::cosines(cosines));
     }
     if !summary.warnings.is_empty() {
         println!();

@@ -103,6 +103,30 @@ fn impossible_settings_are_refused() {
     refused(&model, &["--data", "minst:/nowhere"], 1, &["did you mean"]);
     refused(&model, &["--config", "/nowhere.toml"], 1, &["/nowhere.toml"]);
     refused(&model, &["--out", "/dev/null/run"], 1, &["/dev/null/run"]);
+    refused(&model, &["--transfer", "/nowhere.onnx"], 1, &["/nowhere.onnx"]);
+    refused(&model, &["--transfer", &fixture("plane_moons.onnx")], 1, &["28"]);
+}
+
+/// The surrogate is part of a run: what it found is in the table, and another one is refused.
+#[test]
+fn transfers_are_listed_and_resumed_with_their_own_surrogate() {
+    let (model, out) = (fixture("fashion_mlp.onnx"), scratch("transfer"));
+    let directory = out.display().to_string();
+    let with = |surrogate: &str| {
+        let surrogate = fixture(surrogate);
+        let words = ["--attack", "pgd", "--steps", "10", "--transfer", &surrogate, "--out", &directory];
+        audit(&model, &[&words[..], &["--resume"]].concat())
+    };
+    let first = with("fashion_cnn.onnx");
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    assert!(String::from_utf8_lossy(&first.stderr).contains("of the first 200 samples classified correctly"));
+    let screen = String::from_utf8_lossy(&first.stdout).into_owned();
+    assert!(screen.contains("transfer-apgd-ce ") && screen.contains("transfer-apgd-t "), "{screen}");
+    let other = with("fashion_pool.onnx");
+    assert_eq!(other.status.code(), Some(1));
+    let message = String::from_utf8_lossy(&other.stderr).into_owned();
+    assert!(message.contains("other settings") && message.contains("surrogate"), "{message}");
+    std::fs::remove_dir_all(out).unwrap();
 }
 
 fn write_npy(path: &Path, dtype: &str, shape: &str, data: &[u8]) {

@@ -82,6 +82,28 @@ fn probe_and_resolve_report_what_they_measured() {
 }
 
 #[test]
+fn slice_draws_lines_and_planes() {
+    let (model, data, out) = (fixture("fashion_mlp.onnx"), fashion(), scratch("slice"));
+    let directory = out.display().to_string();
+    let words = ["slice", &model, "--data", &data, "--sample", "3", "--out", &directory];
+    let report = json(&[&words[..], &["--scale", "0.05,0.1"]].concat());
+    assert_eq!((&report["sample"], &report["directions"][0]), (&3.into(), &"gradient".into()));
+    for (slice, scale) in report["slices"].as_array().unwrap().iter().zip([0.05, 0.1]) {
+        assert_eq!(slice["scale"], scale);
+        let product = slice["coordinates"][0]["product"]["value"].as_f64().unwrap();
+        assert!((0.4999..0.9).contains(&product), "{product}");
+    }
+    assert!(std::fs::read_to_string(out.join("line_0.05.svg")).unwrap().contains("distance from sample 3"));
+    let report = json(&[&words[..], &["--scale", "0.05", "--along", "mode,7"]].concat());
+    assert_eq!(report["directions"][1], "sample 7");
+    assert_eq!(report["slices"][0]["coordinates"].as_array().unwrap().len(), 2);
+    assert!(std::fs::read(out.join("plane_0.05.png")).unwrap().starts_with(b"\x89PNG"));
+    let text = run(&["slice", &model, "--data", &data, "--scale", "0.05"]).stdout;
+    assert!(String::from_utf8_lossy(&text).contains("gradient"));
+    std::fs::remove_dir_all(out).unwrap();
+}
+
+#[test]
 fn bad_input_is_refused() {
     let (moons, fashion_mlp, data) = (fixture("plane_moons.onnx"), fixture("fashion_mlp.onnx"), fashion());
     refused(&["plane", &moons, "--problem", "moon"], 2, &["moons, circles, xor"]);
@@ -93,6 +115,18 @@ fn bad_input_is_refused() {
     refused(&["plane", "missing.onnx", "--problem", "xor"], 1, &["missing.onnx"]);
     refused(&["plane", &moons, "--problem", "xor", "--out", "/dev/null/run"], 1, &["/dev/null/run"]);
     refused(&["probe", &fashion_mlp, "--data", "minst:/nowhere"], 1, &["did you mean"]);
+    refused(&["slice", &fashion_mlp, "--data", &data], 2, &["--scale"]);
+    refused(&["slice", &fashion_mlp, "--data", &data, "--scale", "0"], 1, &["positive"]);
+    refused(
+        &["slice", &fashion_mlp, "--data", &data, "--scale", "0.1", "--along", "drift"],
+        2,
+        &["gradient, mode"],
+    );
+    refused(
+        &["slice", &fashion_mlp, "--data", &data, "--scale", "0.1", "--sample", "5000"],
+        1,
+        &["no sample 5000", "1000"],
+    );
     refused(&["probe", &moons, "--data", &data], 1, &["28"]);
     refused(&["resolve", &fashion_mlp, "--data", &data, "--samples", "12"], 1, &["at least 10 samples"]);
 }

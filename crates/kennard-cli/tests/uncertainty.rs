@@ -87,6 +87,11 @@ fn a_curve_is_written_whole() {
     let written: serde_json::Value =
         serde_json::from_slice(&std::fs::read(out.join("summary.json")).unwrap()).unwrap();
     assert_eq!(written["curve"], summary["curve"]);
+    assert_eq!(written["cosines"], summary["cosines"]);
+    assert_eq!(summary["cosines"]["samples"], 1000);
+    let mean = summary["cosines"]["cosine"]["mean"].as_f64().unwrap();
+    let interval = &summary["cosines"]["cosine"]["mean_interval"];
+    assert!(interval[0].as_f64().unwrap() < mean && mean < interval[1].as_f64().unwrap());
     assert!(std::fs::read(out.join("packets.parquet")).unwrap().starts_with(b"PAR1"));
     for picture in ["sigma_x_0.02.png", "sigma_p_0.02.png", "mode_1_0.02.png", "mode_4_0.02.png"] {
         assert!(std::fs::read(out.join(picture)).unwrap().starts_with(b"\x89PNG"), "{picture}");
@@ -100,6 +105,34 @@ fn a_curve_is_written_whole() {
     std::fs::remove_dir_all(out).unwrap();
 }
 
+/// Sampling goes on until every interval is as tight as asked, and no longer.
+#[test]
+fn a_tolerance_takes_as_many_points_as_it_needs() {
+    let curve = |words: &[&str]| {
+        let output = uncertainty(
+            "fashion_mlp.onnx",
+            &[&["--scale", "0.05", "--centres", "2", "--max-samples", "200000", "--json"], words].concat(),
+        );
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        summary["curve"][0].clone()
+    };
+    let widest = |figures: &serde_json::Value| {
+        let share = |name: &str| {
+            let [low, high] = [0, 1].map(|end| figures[name]["interval"][end].as_f64().unwrap());
+            (high - low) / 2.0 / figures[name]["value"].as_f64().unwrap()
+        };
+        ["sigma_x", "sigma_p", "product", "drift", "dispersion"].map(share).into_iter().fold(0.0, f64::max)
+    };
+    let points = |figures: &serde_json::Value| figures["samples"].as_u64().unwrap();
+    let loose = curve(&[]);
+    let asked = 0.5 * widest(&loose);
+    let tight = curve(&["--rel-tol", &asked.to_string()]);
+    assert!(points(&loose) < points(&tight) && points(&tight) < 400_000, "{} points", points(&tight));
+    // Each of the two packets is as tight as asked, and so is their mean.
+    assert!(widest(&tight) <= asked, "{} {asked}", widest(&tight));
+}
+
 #[test]
 fn every_packet_is_measured() {
     for words in [
@@ -111,5 +144,6 @@ fn every_packet_is_measured() {
         let screen = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(screen.contains(&format!("{} packet", words[1])), "{screen}");
+        assert!(screen.contains("cos(x, ∂l)"), "{screen}");
     }
 }

@@ -194,6 +194,16 @@ impl Builder {
         Var { builder: self, id }
     }
 
+    /// A constant tensor under a name of its own, a weight say. The name must be free.
+    pub fn named(&self, name: &str, tensor: Tensor) -> Var<'_> {
+        if self.state.borrow().taken.contains(name) {
+            self.fail(GraphError::Shape(format!("the graph already has a tensor `{name}`")));
+        }
+        self.define(name, tensor);
+        let id = self.state.borrow_mut().intern(name);
+        Var { builder: self, id }
+    }
+
     /// A vector of integers: axes, or a shape.
     pub fn ints(&self, values: &[i64]) -> Var<'_> {
         self.constant(Tensor::ints(values))

@@ -30,6 +30,7 @@ mod loss;
 mod onnx;
 mod simplify;
 mod tensor;
+mod train;
 mod types;
 mod upgrade;
 
@@ -45,4 +46,7 @@ pub use infer::{Types, infer};
 pub use loss::{Loss, with_loss};
 pub use simplify::simplify;
 pub use tensor::{DType, Tensor};
+pub use train::{
+    Objective, Open, Statistics, attack_step, divergence_step, statistics, trainable, training_step,
+};
 pub use types::{Dim, Shape, TensorType};

@@ -90,12 +90,12 @@ pub fn with_loss(graph: &Graph, loss: Loss) -> Result<Graph> {
 }
 
 /// One class per sample, as a mask of ones `[N, K]`.
-struct OneClass<'b> {
+pub(crate) struct OneClass<'b> {
     mask: Var<'b>,
 }
 
 impl<'b> OneClass<'b> {
-    fn new(z: Var<'b>, class: Var<'b>, classes: usize) -> OneClass<'b> {
+    pub fn new(z: Var<'b>, class: Var<'b>, classes: usize) -> OneClass<'b> {
         let builder = z.builder();
         let depth = builder.constant(Tensor::scalar(classes as f64, DType::I64));
         let dtype = z.ty().map_or(DType::F32, |ty| ty.dtype);
@@ -105,8 +105,13 @@ impl<'b> OneClass<'b> {
         OneClass { mask }
     }
 
+    /// 1 at this class, 0 elsewhere, `[N, K]`.
+    pub fn mask(&self) -> Var<'b> {
+        self.mask
+    }
+
     /// The logit of this class, `[N]`.
-    fn logit(&self, z: Var<'b>) -> Var<'b> {
+    pub fn logit(&self, z: Var<'b>) -> Var<'b> {
         (z * self.mask).reduce("ReduceSum", &[1], false)
     }
 
@@ -117,7 +122,7 @@ impl<'b> OneClass<'b> {
     }
 }
 
-fn log_odds<'b>(z: Var<'b>, label: &OneClass<'b>) -> Var<'b> {
+pub(crate) fn log_odds<'b>(z: Var<'b>, label: &OneClass<'b>) -> Var<'b> {
     label.without(z).reduce("ReduceLogSumExp", &[1], false) - label.logit(z)
 }
 

@@ -33,6 +33,7 @@ fn spelled_out(node: &Node) -> bool {
         "Pad" => node.input(3).is_some(),
         // To truth values it rounds.
         "Cast" => node.int("to", 0) == DType::Bool.code(),
+        "BatchNormalization" => node.int("training_mode", 0) != 0,
         "Resize" => !plain_resize(node),
         _ => false,
     }

@@ -89,6 +89,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let samples = ((rate * 0.5) as usize).max(256);
         let ratio = |modes: bool| -> Result<f64, Box<dyn std::error::Error>> {
             let survey = Survey {
+                probed: 0,
                 engine: &engine,
                 hidden: None,
                 data: &data,

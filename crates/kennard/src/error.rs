@@ -55,6 +55,9 @@ pub enum Error {
     /// A packet could not be measured.
     #[error("{0}")]
     Packet(String),
+    /// A training run came to nothing.
+    #[error("{0}")]
+    Diverged(String),
     /// A task waits without having asked for anything: an attack awaited something else than its subject.
     #[error("an attack waits for something that is not an answer from its subject; await only its methods")]
     IdleTask,

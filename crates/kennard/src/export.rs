@@ -8,7 +8,7 @@ use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use zip::write::SimpleFileOptions;
 
 use crate::attack::Adversarial;
-use crate::audit::write_whole;
+use crate::files::write_whole;
 use crate::{Error, Result};
 
 /// Pictures are magnified by whole numbers up to this height.

@@ -7,12 +7,16 @@ pub mod data;
 pub mod engine;
 mod error;
 pub mod export;
+mod files;
 pub mod picture;
 mod projection;
+mod provenance;
 pub mod report;
 pub mod stats;
 mod threat;
+pub mod train;
 pub mod uncertainty;
+mod warning;
 
 pub use classifier::{Classifier, Preprocessing};
 pub use error::{Error, Result};

@@ -224,18 +224,12 @@ impl Plan {
 }
 
 /// The largest excess over the exact distance that is allowed on linear classifiers.
-fn allowed(norm: Norm, name: &str) -> f64 {
-    match name {
-        // APGD's l1 steps, spread over several elements, end a little farther than the best single one.
-        "minimal-apgd" | "minimal-apgd-t" if norm == Norm::L1 => 0.04,
-        _ => 0.01,
-    }
-}
+const ALLOWED: f64 = 0.01;
 
 fn at_most(linear: &Linear, norm: Norm, plan: Plan, attacks: Attacks) {
     for (name, excess) in linear.excess(norm, plan, attacks) {
         let worst = excess.into_iter().fold(0.0, f64::max);
-        assert!(worst < allowed(norm, &name), "{name} in {norm}: {worst}");
+        assert!(worst < ALLOWED, "{name} in {norm}: {worst}");
     }
 }
 
@@ -300,7 +294,7 @@ fn attacks_that_go_the_wrong_way_do_not_reach_it() {
             attacks.extend(plan.carlini_wagner(1e-4));
         }
         for (name, excess) in linear.excess(norm, plan, attacks) {
-            let hits = excess.iter().filter(|v| **v < allowed(norm, &name)).count();
+            let hits = excess.iter().filter(|v| **v < ALLOWED).count();
             assert!(hits <= excess.len() / 2, "{name} in {norm}: {hits}");
         }
     }
@@ -377,7 +371,7 @@ fn expected(norm: Norm, name: &str) -> f64 {
     match name {
         "fab" | "fab-t" if norm == Norm::Linf => 0.8,
         "fab" | "fab-t" => 0.85,
-        "minimal-apgd-t" if norm == Norm::L1 => 0.8,
+        "minimal-apgd-t" if norm == Norm::L1 => 0.9,
         "carlini-wagner-t" => 0.7,
         "sigma-zero" => 0.9,
         _ => 0.95,

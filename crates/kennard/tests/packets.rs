@@ -13,6 +13,7 @@ use kennard_graph::Node;
 
 fn survey<'a>(engine: &'a Engine, data: &'a DataSet, kind: Kind, scales: &[f64]) -> Survey<'a> {
     Survey {
+        probed: 0,
         engine,
         hidden: None,
         data,

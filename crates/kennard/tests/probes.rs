@@ -5,10 +5,11 @@ mod common;
 use std::sync::atomic::AtomicBool;
 
 use common::{engine, fashion, rten};
-use kennard::Graph;
+use kennard::audit::Audit;
 use kennard::data::DataSet;
 use kennard::engine::EngineOptions;
-use kennard::uncertainty::{Probe, Resolve};
+use kennard::uncertainty::{Cosines, Probe, Resolve};
+use kennard::{Graph, Norm, ThreatModel};
 use kennard_graph::{Builder, DType, Dim, Tensor, TensorType};
 
 const D: usize = 784;
@@ -40,13 +41,38 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
+/// An audit takes the same cosines, sample by sample; a label of one's own leaves the others out.
+#[test]
+fn audits_and_labels_see_the_same_cosines() {
+    let (graph, _) = classifier();
+    let data = fashion();
+    let engine = engine(&graph, &data, rten(), &EngineOptions::default());
+    let probe = |label, samples| {
+        let probe = Probe { samples: Some(samples), label };
+        probe.measure(&engine, &data, &quiet(), |_| ()).unwrap().records
+    };
+    let all = probe(None, 200);
+    let path = common::fixture("fashion_mlp.onnx");
+    let audit = Audit {
+        probe: true,
+        samples: Some(200),
+        ..Audit::new(&path, &engine, &data, ThreatModel::new(Norm::Linf, 0.1).unwrap())
+    };
+    let outcome = audit.run(&quiet(), |_| ()).unwrap();
+    let cosines: Vec<Option<f64>> = all.iter().map(|record| record.cosine).collect();
+    assert_eq!(outcome.records.iter().map(|record| record.cosine).collect::<Vec<_>>(), cosines);
+    assert_eq!(outcome.summary.cosines, Some(Cosines::of(cosines.into_iter())));
+    let threes: Vec<_> = all.iter().filter(|record| record.label == 3).copied().collect();
+    assert_eq!(probe(Some(3), threes.len()), threes);
+}
+
 /// `∂ ln l = Σ_k (p_k − [k = y]) w_k / l` with `l = −ln p_y`: cosines, contributions and their map.
 #[test]
 fn the_probe_of_a_linear_classifier() {
     let (graph, rows) = classifier();
     let data = fashion();
     let engine = engine(&graph, &data, rten(), &EngineOptions::default());
-    let report = Probe { samples: Some(100) }.measure(&engine, &data, &quiet(), |_| ()).unwrap();
+    let report = Probe { samples: Some(100), label: None }.measure(&engine, &data, &quiet(), |_| ()).unwrap();
     let mut map = vec![0.0; D];
     for (record, sample) in report.records.iter().zip(data.samples().unwrap()) {
         let sample = sample.unwrap();

@@ -76,6 +76,7 @@ fn shards_and_resumption_do_not_change_a_byte() {
             attacks: short_auto_attack(),
             cascade: true,
             minimal: vec![Box::new(Fab { steps: 10, ..Fab::default() })],
+            probe: true,
             samples: Some(SAMPLES),
             shard,
             ..Audit::new(&path, &engine, &data, ThreatModel::new(Norm::Linf, 0.1).unwrap())
@@ -108,6 +109,10 @@ fn shards_and_resumption_do_not_change_a_byte() {
         assert_eq!(whole.manifest.settings, merged.manifest.settings);
         assert_eq!(whole.outcome.summary.robust, merged.outcome.summary.robust);
         assert_eq!(whole.outcome.summary.closest, merged.outcome.summary.closest);
+        assert_eq!(whole.outcome.summary.cosines, merged.outcome.summary.cosines);
+        assert!(
+            whole.outcome.summary.cosines.is_some_and(|c| c.samples == SAMPLES as u64 && c.cosine.is_some())
+        );
         let message = |folders: &[PathBuf]| merge(folders).map(|_| ()).unwrap_err().to_string();
         assert!(message(&folders[..2]).contains("shard 3/3 is missing"));
         assert!(message(&[folders[0].clone(), folders[0].clone()]).contains("and so is"));

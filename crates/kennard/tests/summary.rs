@@ -15,7 +15,8 @@ use serde_json::Value;
 const PROMISED: &str = "\
 attacks.0.backwards attacks.0.forwards attacks.0.interval attacks.0.name attacks.0.robust \
 attacks.0.robust_accuracy attacks.0.seconds cascade clean.accuracy clean.correct clean.interval \
-closest.curve.0.eps closest.curve.0.interval closest.curve.0.robust_accuracy closest.found closest.quartiles data.files data.name \
+closest.curve.0.eps closest.curve.0.interval closest.curve.0.robust_accuracy closest.found closest.quartiles cosines.cosine.max cosines.cosine.mean cosines.cosine.mean_interval cosines.cosine.median \
+cosines.cosine.min cosines.cosine.q05 cosines.cosine.q25 cosines.cosine.q75 cosines.cosine.q95 cosines.samples cosines.without data.files data.name \
 data.notes data.split minimal.0.backwards minimal.0.distances.curve.0.eps minimal.0.distances.curve.0.interval \
 minimal.0.distances.curve.0.robust_accuracy minimal.0.distances.found minimal.0.distances.quartiles \
 minimal.0.forwards minimal.0.name minimal.0.seconds model.classes model.file model.input model.parameters model.sha256 packets.0.bound \
@@ -35,6 +36,7 @@ fn summary_keeps_its_keys() {
         attacks: vec![Box::new(Fgsm::default())],
         minimal: vec![Box::new(Fab { steps: 5, ..Fab::default() })],
         packets: vec![PacketPlan { scale: 0.1, centres: 1, samples: 100, max_samples: 100 }],
+        probe: true,
         samples: Some(30),
         ..Audit::new(&path, &engine, &data, threat)
     };

@@ -14,20 +14,26 @@ use crate::{Builder, Graph, Node, Result, Var};
 /// A definition computes a node's first output from its inputs.
 type Definition = for<'a, 'b> fn(&Call<'a, 'b>) -> Result<Var<'b>>;
 
+/// The same for all outputs.
+type Definitions = for<'a, 'b> fn(&Call<'a, 'b>) -> Result<Vec<Var<'b>>>;
+
 const TABLES: &[&[(&str, Definition)]] =
     &[activation::DEFINITIONS, normalization::DEFINITIONS, resize::DEFINITIONS, standard::DEFINITIONS];
 
+/// Nodes of which several outputs are read, by a function for all of them.
+const SEVERAL: &[(&str, Definitions)] = &[("BatchNormalization", normalization::of_the_batch)];
+
 /// Whether [`define`] can spell this operator out.
 pub fn is_defined(op: &str) -> bool {
-    definition(op).is_some()
+    find(TABLES.iter().copied().flatten(), op).is_some() || find(SEVERAL, op).is_some()
 }
 
-fn definition(op: &str) -> Option<Definition> {
-    TABLES.iter().copied().flatten().find(|(name, _)| *name == op).map(|(_, definition)| *definition)
+fn find<'t, T: Copy + 't>(table: impl IntoIterator<Item = &'t (&'t str, T)>, op: &str) -> Option<T> {
+    table.into_iter().find(|(name, _)| *name == op).map(|(_, definition)| *definition)
 }
 
 /// The same graph with the chosen nodes spelled out in more basic operators. Nodes without a
-/// definition stay, and so do those of which more than the first output is read.
+/// definition stay, and so do most of which more than the first output is read.
 ///
 /// # Errors
 /// When shapes contradict each other, or one that a definition needs is unknown.
@@ -40,17 +46,24 @@ pub fn define(graph: &Graph, chosen: impl Fn(&Node) -> bool) -> Result<Graph> {
     let one_output = |node: &Node| node.outputs.iter().skip(1).all(|o| o.is_empty() || !read.contains(o));
     let builder = Builder::without_nodes(graph)?;
     for node in &graph.nodes {
-        match definition(&node.op).filter(|_| one_output(node) && chosen(node)) {
-            None => builder.push(node.clone()),
-            Some(definition) => {
-                let result = definition(&Call { node, builder: &builder })?;
-                builder.push(Node {
-                    op: "Identity".into(),
-                    inputs: vec![result.name()],
-                    outputs: node.outputs[..1].to_vec(),
-                    ..Node::default()
-                });
-            }
+        let call = Call { node, builder: &builder };
+        let results = match (find(SEVERAL, &node.op), find(TABLES.iter().copied().flatten(), &node.op)) {
+            _ if !chosen(node) => None,
+            (Some(definitions), _) => Some(definitions(&call)?),
+            (None, Some(definition)) if one_output(node) => Some(vec![definition(&call)?]),
+            _ => None,
+        };
+        let Some(results) = results else {
+            builder.push(node.clone());
+            continue;
+        };
+        for (output, result) in node.outputs.iter().zip(results).filter(|(output, _)| !output.is_empty()) {
+            builder.push(Node {
+                op: "Identity".into(),
+                inputs: vec![result.name()],
+                outputs: vec![output.clone()],
+                ..Node::default()
+            });
         }
     }
     builder.finish()

@@ -13,6 +13,31 @@ pub(super) const DEFINITIONS: &[(&str, Definition)] = &[
     ("MeanVarianceNormalization", mean_variance),
 ];
 
+/// `γ·(x − mean)/√(variance + ε) + β` per channel, in training mode with the mean and the variance of the
+/// batch; and the new running statistics `m·old + (1 − m)·new` (Ioffe & Szegedy 2015, arXiv 1502.03167).
+pub(super) fn of_the_batch<'b>(c: &Call<'_, 'b>) -> Result<Vec<Var<'b>>> {
+    let x = c.x(0);
+    let mut statistics = [c.x(3), c.x(4)];
+    let mut running = Vec::new();
+    if c.node.int("training_mode", 0) != 0 {
+        let rank = x.shape()?.rank();
+        let others: Vec<usize> = (0..rank).filter(|&axis| axis != 1).collect();
+        let mean = x.reduce("ReduceMean", &others, false);
+        let centred = x - per_channel(mean, rank);
+        let variance = (centred * centred).reduce("ReduceMean", &others, false);
+        let momentum = c.node.float("momentum", 0.9);
+        let mixed = |old: Var<'b>, new: Var<'b>| {
+            if momentum == 0.0 { new } else { old * momentum + new.cast_like(old) * (1.0 - momentum) }
+        };
+        running = vec![mixed(c.x(3), mean), mixed(c.x(4), variance)];
+        statistics = [mean, variance];
+    }
+    let inputs = [x, c.x(1), c.x(2), statistics[0], statistics[1]].map(Some);
+    let epsilon = c.node.float("epsilon", 1e-5) as f32;
+    let normalized = c.builder.op("BatchNormalization", &inputs, &[("epsilon", epsilon.into())]);
+    Ok([normalized].into_iter().chain(running).collect())
+}
+
 /// `γ·(x − mean)/√(variance + ε) + β` over each group of channels and all positions; γ and β per channel
 /// (Wu & He 2018, arXiv 1803.08494).
 fn group<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {

@@ -46,6 +46,9 @@ fn bias(b: &Backward) -> Result<()> {
     b.give(2, b.g().reduce("ReduceSum", &axes, false))
 }
 
+/// Kernels of more taps would make graphs of more nodes than anyone wants.
+const MANY_TAPS: usize = 64;
+
 /// A convolution without bias, `x [N, C, …]` with `w [M, C/groups, …]` to `y [N, M, …]`.
 struct Convolution {
     axes: Vec<Axis>,
@@ -121,10 +124,67 @@ impl Convolution {
         Shape(lead.iter().copied().chain(self.axes.iter().map(|axis| Dim::Known(extent(axis)))).collect())
     }
 
-    /// `w̄[m, c, q] = Σ ȳ[n, m, o] · x[n, c, o·stride + q·dilation − before]` over n and o: a convolution
-    /// in which the batch takes the place of the channels, a channel that of a sample, and stride and
-    /// dilation change places.
+    /// `w̄[m, c, q] = Σ ȳ[n, m, o] · x[n, c, o·stride + q·dilation − before]` over n and o.
+    ///
+    /// For each tap q this is a matrix product for each sample, of the shifted image and ȳ; the samples are
+    /// added afterwards. ONNX Runtime takes 2.2 ms for 32 images of 16 channels at 32×32, 16 channels out,
+    /// 3×3 taps, and 7.0 ms for one convolution over the batch; 3 to 5 ms where the shifted images are put
+    /// together first, as they leave the cache. Many taps on few channels, or strides between them, make the
+    /// convolution faster: 0.43 ms instead of 0.68 ms for 4×4 taps of stride 2 from 16 channels at 14×14 to 32.
     fn adjoint_of_weights<'b>(&self, x: Var<'b>, g: Var<'b>) -> Result<Var<'b>> {
+        let taps: usize = self.axes.iter().map(|axis| axis.taps).product();
+        let few = taps <= 9;
+        let deep =
+            |inputs| inputs >= 16 && taps <= MANY_TAPS && self.axes.iter().all(|axis| axis.stride == 1);
+        match (self.inputs, self.outputs) {
+            (Dim::Known(inputs), Dim::Known(outputs)) if few || deep(inputs) => {
+                self.tap_by_tap(x, g, inputs, outputs)
+            }
+            _ => self.over_the_batch(x, g),
+        }
+    }
+
+    /// See [`Convolution::adjoint_of_weights`].
+    fn tap_by_tap<'b>(&self, x: Var<'b>, g: Var<'b>, inputs: usize, outputs: usize) -> Result<Var<'b>> {
+        let (builder, n) = (x.builder(), self.axes.len());
+        let positions: usize = self.axes.iter().map(|axis| axis.output).product();
+        let rows = |channels: usize| {
+            Shape(vec![self.batch, Dim::Known(self.groups), Dim::Known(channels), Dim::Known(positions)])
+        };
+        let before = self.axes.iter().map(|axis| axis.before as i64);
+        let after = self.axes.iter().map(|axis| (-axis.rest()).max(0));
+        let pads: Vec<i64> = [0, 0].into_iter().chain(before).chain([0, 0]).chain(after).collect();
+        let x = if pads.iter().any(|&pad| pad > 0) { x.with("Pad", builder.ints(&pads)) } else { x };
+        let columns = g.reshape(&rows(outputs)).transpose(&[0, 1, 3, 2]);
+        let axes: Vec<i64> = (2..2 + n as i64).collect();
+        let strides: Vec<i64> = self.axes.iter().map(|axis| axis.stride as i64).collect();
+        let mut tap = vec![0; n];
+        let mut products = Vec::new();
+        loop {
+            let begin: Vec<i64> =
+                tap.iter().zip(&self.axes).map(|(q, axis)| (q * axis.dilation) as i64).collect();
+            let extents = self.axes.iter().map(|axis| ((axis.output - 1) * axis.stride) as i64 + 1);
+            let end: Vec<i64> = begin.iter().zip(extents).map(|(b, extent)| b + extent).collect();
+            let shifted = x.slice(&axes, &begin, &end, &strides).reshape(&rows(inputs));
+            products.push(Some(shifted.with("MatMul", columns).reduce("ReduceSum", &[0], true)));
+            // The next tap, the last axis first.
+            let Some(i) = (0..n).rev().find(|&i| tap[i] + 1 < self.axes[i].taps) else { break };
+            tap[i] += 1;
+            tap[i + 1..].fill(0);
+        }
+        let all = if products.len() == 1 {
+            products[0].unwrap_or(x)
+        } else {
+            builder.op("Concat", &products, &[("axis", 0i64.into())])
+        };
+        let shape = self.spatial(&[Dim::Known(self.groups * outputs), Dim::Known(inputs)], |axis| axis.taps);
+        Ok(all.transpose(&[1, 3, 2, 0]).reshape(&shape))
+    }
+
+    /// The same as a convolution in which the batch takes the place of the channels, a channel that of a
+    /// sample, and stride and dilation change places: for large kernels, and for second derivatives of
+    /// what stands here.
+    fn over_the_batch<'b>(&self, x: Var<'b>, g: Var<'b>) -> Result<Var<'b>> {
         let n = self.axes.len();
         let samples = scaled(self.batch, |batch| batch * self.groups);
         // [N, groups, C/groups, …] to [C/groups, groups·N, …]

@@ -94,8 +94,9 @@ function mapTitle(name) {
 }
 
 function probe(run) {
-  const report = run.probe ?? run.summary?.probe;
-  if (!report?.cosine_histogram || !report.cosine) return [];
+  const own = run.cosines && { cosine_histogram: run.cosines, cosine: run.summary.cosines?.cosine };
+  const report = run.probe ?? own;
+  if (!report?.cosine) return [];
   const data = binned(report.cosine_histogram);
   const { mean, mean_interval: interval } = report.cosine;
   const build = () => ({

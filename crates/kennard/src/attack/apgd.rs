@@ -139,6 +139,11 @@ impl Climb<'_> {
                 *z = x + alpha * (*z - x) + (1.0 - alpha) * (x - before);
             }
             self.project(&mut z);
+            if k + 1 == steps {
+                // Nothing follows its gradient.
+                self.subject.logits(&z).await;
+                break;
+            }
             let next = self.look(z).await;
             schedule.rises += usize::from(next.seen.loss > here.seen.loss);
             before = std::mem::replace(&mut here, next).x;
@@ -159,13 +164,13 @@ impl Climb<'_> {
         let stages = [(3.0, 3 * steps / 10), (2.0, 3 * steps / 10), (1.0, steps - 2 * (3 * steps / 10))];
         let mut x = start;
         let mut share = 0.2;
-        for (stage, (factor, steps)) in stages.into_iter().enumerate() {
+        for (stage, &(factor, steps)) in stages.iter().enumerate() {
             self.eps = factor * eps;
             self.project(&mut x);
             if stage > 0 {
                 share = self.changed(&x) / (1.5 * x.len() as f64);
             }
-            x = self.sparse(x, steps, share).await;
+            x = self.sparse(x, steps, share, stage + 1 == stages.len()).await;
         }
         self.eps = eps;
     }
@@ -175,9 +180,10 @@ impl Climb<'_> {
         Norm::L0.distance(self.subject.origin(), x)
     }
 
-    /// Algorithm 1 of the second paper in one ball; returns the best point. A step moves the share of
+    /// Algorithm 1 of the second paper in one ball; returns the best point, of all but the `last` step in the
+    /// last ball. A step moves the share of
     /// elements whose gradient is largest, the share following the sparsity of the best point.
-    async fn sparse(&self, start: Vec<f32>, steps: usize, mut share: f64) -> Vec<f32> {
+    async fn sparse(&self, start: Vec<f32>, steps: usize, mut share: f64, last: bool) -> Vec<f32> {
         let d = start.len() as f64;
         let mut here = self.look(start).await;
         let mut best = here.clone();
@@ -192,6 +198,10 @@ impl Climb<'_> {
                 x[i] += each * here.seen.gradient[i].signum();
             }
             self.project(&mut x);
+            if last && k == steps {
+                self.subject.logits(&x).await;
+                break;
+            }
             here = self.look(x).await;
             if here.seen.loss > best.seen.loss {
                 best = here.clone();

@@ -5,11 +5,15 @@ use std::task::Poll;
 use serde::{Deserialize, Serialize};
 
 use super::apgd::Climb;
-use super::descent::{reach, seeming_distance};
-use super::{Apgd, Attack, Loss, MinimumNorm, Objective, Run, Subject};
+use super::descent::{lead, reach, seeming_distance};
+use super::{Apgd, Attack, Loss, MinimumNorm, Objective, Run, Subject, predict};
+use crate::projection::to_hyperplane;
+use crate::threat::clip;
+use crate::{Norm, ThreatModel};
 
 /// The smallest epsilon at which Auto-PGD (on the difference of logits ratio) succeeds: doubled until it
-/// does, then bisected. A climb ends at the first adversarial point; the next begins there.
+/// does, then bisected. A climb ends at the first adversarial point; the next begins there. In l1, where
+/// its steps spread over more elements than need to move, a search along lines ends it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MinimalApgd {
@@ -58,11 +62,54 @@ impl Attack for MinimalApgd {
                 eps = if high.is_finite() { (low + high) / 2.0 } else { (2.0 * eps).min(reach) };
                 round += 1;
             }
+            if norm == Norm::L1 {
+                finish(subject).await;
+            }
         })
     }
 }
 
 impl MinimumNorm for MinimalApgd {}
+
+/// Lines that are searched at the most, and the shares of each that are tried.
+const LINES: usize = 10;
+const SHARES: [f32; 4] = [1.0, 0.5, 0.25, 0.125];
+/// How far beyond the boundary a line ends, as a share of the distance.
+const BEYOND: f32 = 1e-3;
+
+/// Lines from the closest adversarial point so far to that which would be closest if the decision boundary
+/// were a plane as it looks from there; each ends at the first point that is adversarial and closer.
+async fn finish(subject: &Subject<'_>) {
+    let &ThreatModel { norm, bounds, .. } = subject.threat();
+    let origin = subject.origin();
+    for _ in 0..LINES {
+        let Some(from) = subject.adversarial() else { return };
+        let answer = lead(subject, &from, None).await;
+        let moved: f64 = (answer.gradient.iter().zip(origin.iter().zip(&from)))
+            .map(|(&g, (&o, &x))| f64::from(g) * (f64::from(o) - f64::from(x)))
+            .sum();
+        let value = f64::from(answer.loss.first().copied().unwrap_or(0.0)) + moved;
+        if value >= 0.0 {
+            // A plane with the sample on its far side is not the boundary.
+            return;
+        }
+        let delta = to_hyperplane(norm, origin, value as f32, &answer.gradient, bounds);
+        let end = |i: usize| origin[i] + (1.0 + BEYOND) * delta[i];
+        let mut closer = false;
+        for share in SHARES {
+            let mut x: Vec<f32> = (0..from.len()).map(|i| from[i] + share * (end(i) - from[i])).collect();
+            clip(&mut x, bounds);
+            let adversarial = predict(&subject.logits(&x).await.logits) != subject.label();
+            closer = adversarial && norm.distance(origin, &x) < norm.distance(origin, &from);
+            if closer {
+                break;
+            }
+        }
+        if !closer {
+            return;
+        }
+    }
+}
 
 impl MinimalApgd {
     /// Climbs until there is an adversarial point within `eps`; returns its distance.

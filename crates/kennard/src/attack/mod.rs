@@ -49,6 +49,7 @@ mod sigma_zero;
 mod square;
 mod steps;
 mod subject;
+mod transfer;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -70,8 +71,10 @@ pub use objective::Objective;
 pub use pgd::Pgd;
 pub use sigma_zero::SigmaZero;
 pub use square::Square;
+pub(crate) use steps::{ascend, largest, random_in_ball};
 pub use subject::Subject;
 pub(crate) use subject::{Aim, Prey, Situation};
+pub use transfer::Transfer;
 
 /// An attack under way.
 pub type Run<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;

@@ -7,7 +7,7 @@ use rand_distr::{Distribution, Exp1, StandardNormal};
 use crate::Norm;
 
 /// A random displacement within the ball of radius `eps`: uniform in the ball for each norm.
-pub(super) fn random_in_ball(norm: Norm, eps: f64, d: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
+pub(crate) fn random_in_ball(norm: Norm, eps: f64, d: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
     let signed = |size: f64, random: &mut ChaCha8Rng| if random.random::<bool>() { size } else { -size };
     let direction: Vec<f64> = match norm {
         Norm::Linf => return (0..d).map(|_| eps * (2.0 * random.random::<f64>() - 1.0)).collect(),
@@ -36,7 +36,7 @@ pub(super) fn sphere(norm: Norm, eps: f64, x: &mut [f32], random: &mut ChaCha8Rn
 }
 
 /// The places of the `count` largest entries (at least one), zeros left out; at equal ones the first.
-pub(super) fn largest(gradient: &[f32], count: usize) -> Vec<usize> {
+pub(crate) fn largest(gradient: &[f32], count: usize) -> Vec<usize> {
     let count = count.clamp(1, gradient.len());
     let larger = |&a: &usize, &b: &usize| gradient[b].abs().total_cmp(&gradient[a].abs()).then(a.cmp(&b));
     let mut order: Vec<usize> = (0..gradient.len()).collect();
@@ -53,7 +53,7 @@ const L1_SHARE: f64 = 0.01;
 
 /// Moves `x` by a step of length `step` up the gradient: its signs (linf), its direction (l2), or
 /// the signs of its largest entries (l1). Where the gradient is zero, nothing moves.
-pub(super) fn ascend(norm: Norm, x: &mut [f32], gradient: &[f32], step: f64) {
+pub(crate) fn ascend(norm: Norm, x: &mut [f32], gradient: &[f32], step: f64) {
     match norm {
         Norm::Linf => {
             let step = step as f32;

@@ -39,6 +39,8 @@ pub struct Subject<'a> {
     attack: &'a str,
     oracle: Oracle,
     account: usize,
+    /// Whether the surrogate answers in the model's place.
+    surrogate: bool,
     forwards: Cell<u64>,
     backwards: Cell<u64>,
     zero_gradients: Cell<u64>,
@@ -96,12 +98,36 @@ impl<'a> Subject<'a> {
             attack,
             oracle,
             account,
+            surrogate: false,
             forwards: Cell::new(0),
             backwards: Cell::new(0),
             zero_gradients: Cell::new(0),
             finds: RefCell::default(),
             halt: RefCell::default(),
         }
+    }
+
+    /// The surrogate's logits at the origin.
+    pub(super) async fn surrogate_logits(&self) -> Vec<f32> {
+        let Prey { origin, label, .. } = self.prey;
+        let (program, account) = (Program::SurrogateLogits, self.account);
+        let query = Query { program, points: origin.to_vec(), label, target: label, account };
+        self.oracle.ask(query).await.logits
+    }
+
+    /// The same sample as another attack sees it on the surrogate, whose logits at the origin are `clean`.
+    /// Nothing that is found there counts; the point of the surrogate's smallest margin is kept.
+    pub(super) fn on_surrogate<'s>(&'s self, attack: &'s str, clean: &'s [f32]) -> Subject<'s> {
+        let prey = Prey { clean, ..self.prey };
+        let situation = Situation { aim: Aim::Worst, ..self.situation };
+        let subject = Subject::new(attack, prey, situation, self.account, self.oracle.clone());
+        Subject { surrogate: true, ..subject }
+    }
+
+    /// Ends the run with an error.
+    pub(super) async fn fail(&self, error: Error) {
+        *self.halt.borrow_mut() = Some(Halt::Failed(error));
+        poll_fn(|_| Poll::<()>::Pending).await;
     }
 
     /// The sample itself, in the input space of the user.
@@ -176,6 +202,7 @@ impl<'a> Subject<'a> {
 
     async fn ask(&self, program: Program, x: &[f32], label: usize, target: usize) -> Answer {
         let account = self.account;
+        let program = if self.surrogate { program.of_surrogate() } else { program };
         let answer = self.oracle.ask(Query { program, points: x.to_vec(), label, target, account }).await;
         let count = if answer.gradient.is_empty() { &self.forwards } else { &self.backwards };
         count.set(count.get() + 1);

@@ -5,7 +5,7 @@ use super::distances::Distances;
 use super::{
     AttackSummary, Audit, Clean, DataSummary, FileHash, MinimalSummary, ModelSummary, Record, Summary,
 };
-use crate::data::digest;
+use crate::uncertainty::Cosines;
 use crate::{Result, ThreatModel};
 
 /// What a run is about, for those who look at it while it goes on. The figures do not depend on it.
@@ -22,14 +22,7 @@ pub struct About {
 
 impl About {
     pub(super) fn new(audit: &Audit) -> Result<About> {
-        let classifier = audit.engine.classifier();
-        let model = ModelSummary {
-            file: audit.model.display().to_string(),
-            sha256: digest(audit.model)?.sha256,
-            parameters: classifier.parameters() as u64,
-            input: classifier.shape().to_vec(),
-            classes: classifier.classes() as u64,
-        };
+        let model = ModelSummary::of(audit.model, audit.engine.classifier())?;
         Ok(About { model, samples: audit.total() as u64, classes: audit.data.class_names().to_vec() })
     }
 }
@@ -42,6 +35,8 @@ struct Settings {
     attacks: Vec<Named>,
     cascade: bool,
     minimal: Vec<Named>,
+    #[serde(default)]
+    probe: bool,
     seed: u64,
     runtime: String,
 }
@@ -83,6 +78,7 @@ impl Summary {
             robust: None,
             minimal: minimal.collect(),
             closest: None,
+            cosines: settings.probe.then(Cosines::default),
             packets: Vec::new(),
             warnings: Vec::new(),
             seconds: 0.0,

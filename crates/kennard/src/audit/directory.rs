@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::state::lines;
 use super::{About, Audit, Outcome, Record, Shown, Summary, gallery, table};
+use crate::files::{differences, failed, to_json, write_whole};
 use crate::{Error, Result};
 
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -278,28 +279,6 @@ fn write_results(path: &Path, outcome: &Outcome) -> Result<()> {
     write_whole(&path.join(SUMMARY), &to_json(summary)?)
 }
 
-/// What differs between two trees of settings: paths, and the values there.
-pub(super) fn differences(there: &Value, here: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    compare("", there, here, &mut found);
-    found
-}
-
-fn compare(path: &str, there: &Value, here: &Value, found: &mut Vec<String>) {
-    match (there, here) {
-        (Value::Object(a), Value::Object(b)) => {
-            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-            for key in keys {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                let value = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or_default();
-                compare(&path, &value(a), &value(b), found);
-            }
-        }
-        _ if there != here => found.push(format!("{path} is {there} there and {here} here")),
-        _ => {}
-    }
-}
-
 impl Summary {
     /// The text of `summary.json`.
     ///
@@ -308,12 +287,6 @@ impl Summary {
     pub fn to_json(&self) -> Result<String> {
         String::from_utf8(to_json(self)?).map_err(|e| Error::Summary(e.to_string()))
     }
-}
-
-pub(crate) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
-    let mut text = serde_json::to_vec_pretty(value).map_err(|e| Error::Summary(e.to_string()))?;
-    text.push(b'\n');
-    Ok(text)
 }
 
 /// A JSON file, or nothing where there is none.
@@ -334,29 +307,4 @@ pub(super) fn other_version(path: &Path, error: &serde_json::Error) -> Error {
 
 pub(super) fn failed_to_read(path: &Path, error: &std::io::Error) -> Error {
     Error::Run { path: path.into(), message: format!("cannot be read: {error}") }
-}
-
-/// Writes a file that is whole or absent: beside its place first, and moved there.
-///
-/// # Errors
-/// When the directory cannot be written to, or the disk is full.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // As any other file: results are there to be shared.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(directory).map_err(|e| failed(path, &e))?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|e| failed(path, &e))?;
-    file.persist(path).map_err(|e| failed(path, &e.error))?;
-    Ok(())
-}
-
-fn failed(path: &Path, error: &std::io::Error) -> Error {
-    let cure = match error.kind() {
-        std::io::ErrorKind::StorageFull => "; free some space, or give --out another disk",
-        std::io::ErrorKind::PermissionDenied => "; give --out a directory you may write to",
-        _ => "",
-    };
-    Error::Write { path: path.into(), message: format!("cannot be written: {error}{cure}") }
 }

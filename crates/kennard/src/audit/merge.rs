@@ -2,8 +2,9 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::directory::{FinishedRun, differences};
+use super::directory::FinishedRun;
 use super::{Shard, gallery, warnings};
+use crate::files::differences;
 use crate::{Error, Result};
 
 /// The run whose shards lie in `parts`, as if it had been run as one.

@@ -21,14 +21,14 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::attack::{Adversarial, Aim, Attack, MinimumNorm, Prey, Situation, hunt, margin, predict};
+use crate::attack::{Adversarial, Aim, Attack, Loss, MinimumNorm, Prey, Situation, hunt, margin, predict};
 use crate::data::{DataSet, Sample};
 use crate::engine::{Cost, Engine, Oracle, Program, Query, Task};
+use crate::uncertainty::cosine;
 use crate::{Error, Norm, Result, ThreatModel};
 
 pub use about::About;
-pub(crate) use directory::to_json;
-pub use directory::{FinishedRun, Manifest, RunDirectory, write_whole};
+pub use directory::{FinishedRun, Manifest, RunDirectory};
 pub use distances::{CurvePoint, Distances};
 pub use gallery::{Role, Shown, roles};
 pub use merge::merge;
@@ -36,10 +36,11 @@ pub use packets::PacketPlan;
 pub use record::{AttackRecord, Record};
 pub use shard::Shard;
 pub use state::{RunState, Stage};
-pub use summary::{
-    AttackSummary, Clean, DataSummary, FileHash, MinimalSummary, ModelSummary, PacketSummary, Robust, Summary,
-};
-pub use warnings::Warning;
+pub use summary::{AttackSummary, Clean, MinimalSummary, PacketSummary, Robust, Summary};
+
+pub use crate::files::write_whole;
+pub use crate::provenance::{DataSummary, FileHash, ModelSummary};
+pub use crate::warning::Warning;
 
 /// What to measure of a classifier.
 pub struct Audit<'a> {
@@ -58,6 +59,8 @@ pub struct Audit<'a> {
     pub cascade: bool,
     /// Attacks that seek the closest adversarial point.
     pub minimal: Vec<Box<dyn MinimumNorm>>,
+    /// Whether to take the loss gradient at every sample, for its cosine with the sample.
+    pub probe: bool,
     /// The packets to measure.
     pub packets: Vec<PacketPlan>,
     /// How many samples, from the first; all by default.
@@ -134,6 +137,7 @@ impl<'a> Audit<'a> {
             attacks: Vec::new(),
             cascade: false,
             minimal: Vec::new(),
+            probe: false,
             packets: Vec::new(),
             samples: None,
             shard: Shard::WHOLE,
@@ -305,6 +309,7 @@ impl<'a> Audit<'a> {
             "attacks": self.attacks.iter().map(|a| named(a.as_ref())).collect::<Vec<_>>(),
             "cascade": self.cascade,
             "minimal": self.minimal.iter().map(|a| named(a.as_ref())).collect::<Vec<_>>(),
+            "probe": self.probe,
             "packets": self.packets,
             "shard": self.shard,
             "seed": self.seed,
@@ -362,12 +367,17 @@ impl<'a> Audit<'a> {
         } else {
             ask(Program::Logits).await.logits
         };
+        let cosine = match self.probe {
+            true => cosine(&input, &ask(Program::Gradient(Loss::LogOdds)).await.gradient),
+            false => None,
+        };
         let mut record = Record {
             index,
             label,
             prediction,
             margin: margin(&logits, label),
             random,
+            cosine,
             attacks: vec![None; self.attacks.len()],
             minimal: vec![None; self.minimal.len()],
         };

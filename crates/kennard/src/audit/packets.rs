@@ -65,6 +65,7 @@ impl Audit<'_> {
                     modes: false,
                 },
                 seed: self.seed,
+                probed: 0,
             };
             let outcome = survey.run(stop, |done, total| progress(Progress::Packets { done, total }))?;
             summaries.extend(outcome.curve.iter().map(|figures| summary(plan, figures)));

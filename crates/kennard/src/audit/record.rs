@@ -17,6 +17,9 @@ pub struct Record {
     pub margin: f32,
     /// Whether a second evaluation gave another answer.
     pub random: bool,
+    /// The cosine of the sample and its loss gradient; none where either is zero, or where the audit does
+    /// not probe.
+    pub cosine: Option<f64>,
     /// One entry per attack; none where it did not try: the sample is misclassified from the start, or an
     /// attack before it in a cascade broke it.
     pub attacks: Vec<Option<AttackRecord>>,

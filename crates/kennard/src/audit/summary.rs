@@ -1,8 +1,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::distances::Distances;
-use super::{About, Audit, Record, Warning};
+use super::{About, Audit, DataSummary, ModelSummary, Record, Warning};
 use crate::stats::clopper_pearson;
+use crate::uncertainty::Cosines;
 use crate::{Result, ThreatModel};
 
 /// The figures of an audit, as in `summary.json`. Shares are fractions, intervals are of 95 %,
@@ -35,49 +36,14 @@ pub struct Summary {
     pub minimal: Vec<MinimalSummary>,
     /// How far away the closest of all these are; absent where there was no such attack.
     pub closest: Option<Distances>,
+    /// The cosines of samples and their loss gradients; null where the audit does not probe.
+    pub cosines: Option<Cosines>,
     /// The packets.
     pub packets: Vec<PacketSummary>,
     /// What a reader should know before believing the figures.
     pub warnings: Vec<Warning>,
     /// Wall-clock time of the audit.
     pub seconds: f64,
-}
-
-/// Which model was audited.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ModelSummary {
-    /// Its path.
-    pub file: String,
-    /// SHA-256 of the file, in hexadecimal.
-    pub sha256: String,
-    /// Number of weights.
-    pub parameters: u64,
-    /// Shape of one sample.
-    pub input: Vec<usize>,
-    /// Number of classes.
-    pub classes: u64,
-}
-
-/// Which data it was audited on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DataSummary {
-    /// As named on the command line.
-    pub name: String,
-    /// `test` or `train`.
-    pub split: String,
-    /// Its files.
-    pub files: Vec<FileHash>,
-    /// What was done to the samples (resizing, say).
-    pub notes: Vec<String>,
-}
-
-/// A file's identity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileHash {
-    /// Its name.
-    pub file: String,
-    /// Its SHA-256, in hexadecimal.
-    pub sha256: String,
 }
 
 /// Accuracy on the samples as they are.
@@ -185,16 +151,10 @@ impl Summary {
 
     /// The summary of an audit before its first sample.
     pub(super) fn blank(audit: &Audit) -> Result<Summary> {
-        let files = audit.data.fingerprint()?.into_iter();
         Ok(Summary {
             version: Summary::VERSION,
             model: About::new(audit)?.model,
-            data: DataSummary {
-                name: audit.data.spec().to_string(),
-                split: audit.data.split().to_string(),
-                files: files.map(|d| FileHash { file: d.file, sha256: d.sha256 }).collect(),
-                notes: Vec::new(),
-            },
+            data: DataSummary::of(audit.data)?,
             samples: 0,
             runtime: audit.engine.runtime().name().into(),
             seed: audit.seed,
@@ -205,6 +165,7 @@ impl Summary {
             robust: None,
             minimal: audit.minimal.iter().map(|a| MinimalSummary::blank(a.name())).collect(),
             closest: None,
+            cosines: audit.probe.then(Cosines::default),
             packets: Vec::new(),
             warnings: audit.engine.warnings().to_vec(),
             seconds: 0.0,
@@ -234,6 +195,9 @@ impl Summary {
             attack.interval = clopper_pearson(attack.robust, samples);
             attack.forwards = tried().map(|a| a.forwards).sum();
             attack.backwards = tried().map(|a| a.backwards).sum();
+        }
+        if let Some(cosines) = &mut self.cosines {
+            *cosines = Cosines::of(records.iter().map(|record| record.cosine));
         }
         let robust = number(&|record| record.is_robust());
         self.robust = (!self.attacks.is_empty()).then(|| Robust {

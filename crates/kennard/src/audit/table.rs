@@ -30,6 +30,7 @@ pub(super) fn to_parquet(attacks: &[&str], minimal: &[&str], records: &[Record])
         ),
         ("margin".into(), Arc::new(Float32Array::from_iter_values(of(records, |r| r.margin))), false),
         ("random".into(), Arc::new(BooleanArray::from_iter(of(records, |r| Some(r.random)))), false),
+        ("cosine".into(), Arc::new(Float64Array::from_iter(of(records, |r| r.cosine))), true),
         ("robust".into(), Arc::new(BooleanArray::from_iter(of(records, |r| Some(r.is_robust())))), false),
     ];
     for (i, name) in attacks.iter().enumerate() {
@@ -116,6 +117,7 @@ impl Columns<'_> {
         let prediction = self.get("prediction")?.as_primitive_opt::<Int32Type>().ok_or("prediction")?;
         let margin = self.get("margin")?.as_primitive_opt::<Float32Type>().ok_or("margin")?;
         let random = self.get("random")?.as_boolean_opt().ok_or("random")?;
+        let cosine = self.get("cosine")?.as_primitive_opt::<Float64Type>().ok_or("cosine")?;
         let attacks: Vec<_> = attacks.iter().map(|name| self.attack(name)).collect::<Result<_, _>>()?;
         let minimal: Vec<_> =
             minimal.iter().map(|name| self.attack(&format!("minimal.{name}"))).collect::<Result<_, _>>()?;
@@ -125,6 +127,7 @@ impl Columns<'_> {
             prediction: prediction.value(row) as usize,
             margin: margin.value(row),
             random: random.value(row),
+            cosine: cosine.is_valid(row).then(|| cosine.value(row)),
             attacks: attacks.iter().map(|entries| entries[row].clone()).collect(),
             minimal: minimal.iter().map(|entries| entries[row].clone()).collect(),
         };
@@ -184,6 +187,7 @@ mod tests {
             prediction: 3,
             margin: 1.5,
             random: index == 1,
+            cosine: (index == 1).then_some(0.1),
             attacks,
             minimal,
         };

@@ -1,27 +1,10 @@
-use serde::{Deserialize, Serialize};
-
-use super::{AttackRecord, Outcome, Record, Summary};
-
-/// Something a reader should know before believing the figures.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Warning {
-    /// A fixed name, for machines.
-    pub code: String,
-    /// What it is and what to do, for people.
-    pub message: String,
-}
-
-impl Warning {
-    /// A warning.
-    pub fn new(code: &str, message: impl Into<String>) -> Warning {
-        Warning { code: code.into(), message: message.into() }
-    }
-}
+use super::{AttackRecord, Outcome, Record, Summary, Warning};
+use crate::stats::clopper_pearson;
 
 /// The share of samples with zero gradients above which attacks are said to be blind.
 const BLIND: f64 = 0.01;
 /// The share of samples that an attack without gradients may break after those with, before the gradients
-/// are said to mislead (AutoAttack's own threshold).
+/// are said to mislead (AutoAttack's own threshold). It must be exceeded surely, not by single samples.
 const MASKED: f64 = 0.002;
 /// A look at less says nothing about chance.
 const ENOUGH: u64 = 20;
@@ -87,25 +70,36 @@ fn few_classes(summary: &Summary) -> Option<Warning> {
     })
 }
 
-/// An attack that sees no gradients should not find what those that see them miss.
+/// An attack that sees none of the model's gradients should not find what those that see them tried and
+/// missed. A minimum-norm attack counts where its point lies within epsilon.
 fn masked(summary: &Summary, records: &[Record]) -> Option<Warning> {
-    let with_gradients =
-        |i: usize| records.iter().filter_map(|r| r.attacks[i].as_ref()).any(|a| a.backwards > 0);
-    let (seeing, unseeing): (Vec<usize>, Vec<usize>) =
-        (0..summary.attacks.len()).partition(|&i| with_gradients(i));
-    if seeing.is_empty() {
-        return None;
-    }
-    let breaks = |record: &Record, attacks: &[usize]| {
-        attacks.iter().any(|&i| record.attacks[i].as_ref().is_some_and(|a| a.broken))
+    let attacks = summary.attacks.len();
+    let (names, minimal) = summary.names();
+    let names: Vec<&str> = names.into_iter().chain(minimal).collect();
+    let attempt = |record: &Record, i: usize| match i.checked_sub(attacks) {
+        None => record.attacks[i].clone(),
+        Some(i) => record.minimal[i].clone(),
     };
-    let missed = records.iter().filter(|r| breaks(r, &unseeing) && !breaks(r, &seeing)).count();
-    (missed as f64 > MASKED * summary.samples as f64).then(|| {
-        let names: Vec<&str> = unseeing.iter().map(|&i| summary.attacks[i].name.as_str()).collect();
+    let sees = |i: &usize| records.iter().filter_map(|r| attempt(r, *i)).any(|a| a.backwards > 0);
+    let (seeing, unseeing): (Vec<usize>, Vec<usize>) = (0..names.len()).partition(sees);
+    let broke = |a: &AttackRecord, i: usize| {
+        a.broken && (i < attacks || a.norm.is_some_and(|norm| norm <= summary.threat_model.eps))
+    };
+    let breaks =
+        |record: &Record, of: &[usize]| of.iter().any(|&i| attempt(record, i).is_some_and(|a| broke(&a, i)));
+    let tried = |record: &Record| seeing.iter().any(|&i| attempt(record, i).is_some());
+    let missed = |record: &&Record| tried(record) && !breaks(record, &seeing) && breaks(record, &unseeing);
+    let missed: Vec<&Record> = records.iter().filter(missed).collect();
+    let [surely, _] = clopper_pearson(missed.len() as u64, summary.samples);
+    (surely > MASKED).then(|| {
+        let breaking = unseeing.iter().filter(|&&i| missed.iter().any(|record| breaks(record, &[i])));
+        let breaking: Vec<&str> = breaking.map(|&i| names[i]).collect();
         let message = format!(
-            "{} breaks {missed} samples that the attacks with gradients did not: the model's gradients probably mislead \
-             (gradient masking), and its robust accuracy is overstated. Use more queries, and an adaptive attack",
-            names.join(", ")
+            "gradient masking suspected: {} samples stood attacks with gradients and are broken by {}. Either the model's \
+             gradients mislead, or those attacks are too weak; the accuracy under them is overstated. Try --attack \
+             standard, more queries, or an adaptive attack",
+            missed.len(),
+            breaking.join(", ")
         );
         Warning::new("gradient-masking", message)
     })

@@ -24,7 +24,11 @@ pub(super) fn digests<'a>(
     paths.into_iter().map(|path| digest(path)).collect()
 }
 
-pub(crate) fn digest(path: &Path) -> Result<FileDigest, DataError> {
+/// The digest of one file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn digest(path: &Path) -> Result<FileDigest, DataError> {
     let (mut file, _) = input::open_file(path)?;
     let mut hash = Sha256::new();
     let mut bytes = 0;

@@ -45,7 +45,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 pub use error::{DataError, Place};
 pub use fingerprint::FileDigest;
-pub(crate) use fingerprint::digest;
+pub use fingerprint::digest;
 pub use plane::Problem;
 pub use samples::Samples;
 pub use spec::{DataSpec, Kind};

@@ -17,6 +17,25 @@ pub enum Program {
     Untouched,
     /// The logits, a loss, and its gradient with respect to the input.
     Gradient(Loss),
+    /// The logits of the [surrogate](Engine::with_surrogate).
+    SurrogateLogits,
+    /// The logits, a loss, and its gradient, of the surrogate.
+    SurrogateGradient(Loss),
+}
+
+impl Program {
+    /// The loss that is differentiated.
+    pub(super) fn loss(self) -> Option<Loss> {
+        match self {
+            Program::Gradient(loss) | Program::SurrogateGradient(loss) => Some(loss),
+            Program::Logits | Program::Untouched | Program::SurrogateLogits => None,
+        }
+    }
+
+    /// The same question to the surrogate.
+    pub(crate) fn of_surrogate(self) -> Program {
+        self.loss().map_or(Program::SurrogateLogits, Program::SurrogateGradient)
+    }
 }
 
 /// What is asked of one program about `n` points of one sample.
@@ -108,7 +127,7 @@ impl<'e> Evaluator<'e> {
             loaded.targets[slot] = row.query.target as i64;
         }
         let mut inputs = vec![Input::F32(&loaded.points)];
-        if let Program::Gradient(loss) = program {
+        if let Some(loss) = program.loss() {
             inputs.push(Input::I64(&loaded.labels));
             if loss.is_targeted() {
                 inputs.push(Input::I64(&loaded.targets));

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Program;
 use super::evaluator::{Evaluator, Query, Row};
-use crate::audit::Warning;
-use crate::{Classifier, Result};
+use crate::warning::Warning;
+use crate::{Classifier, Error, Result};
 
 /// How an engine is to run; what is left out is found at start-up.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +34,7 @@ pub struct Plan {
 /// A classifier at work on a runtime.
 pub struct Engine {
     classifier: Classifier,
+    surrogate: Option<Classifier>,
     runtime: Runtime,
     plan: Plan,
     graphs: Mutex<HashMap<Program, Arc<Graph>>>,
@@ -64,7 +65,14 @@ impl Engine {
             (None, None) => cache_sized(classifier.graph())?,
         };
         let plan = Plan { micro_batch, sessions: threads.max(1), threads_per_session: 1 };
-        Ok(Engine { classifier, runtime, plan, graphs: Mutex::default(), warnings: Vec::new() })
+        Ok(Engine {
+            classifier,
+            surrogate: None,
+            runtime,
+            plan,
+            graphs: Mutex::default(),
+            warnings: Vec::new(),
+        })
     }
 
     /// Looks at the model's answers to some samples (each `d` elements), and takes them for what they
@@ -100,6 +108,30 @@ impl Engine {
         Ok(self)
     }
 
+    /// The same, with another classifier of the same data beside it, for attacks that are made there and
+    /// tried here ([`Transfer`](crate::attack::Transfer)).
+    ///
+    /// # Errors
+    /// When its inputs, classes or fixed micro-batch are not this one's.
+    pub fn with_surrogate(self, surrogate: Classifier) -> Result<Engine> {
+        let described =
+            |c: &Classifier| format!("samples of shape {:?} and {} classes", c.shape(), c.classes());
+        let (own, other) = (described(&self.classifier), described(&surrogate));
+        if own != other {
+            return Err(Error::Mismatch(format!(
+                "the surrogate takes {other}, the model {own}; give a surrogate that was trained for the same data"
+            )));
+        }
+        let micro_batch = self.plan.micro_batch;
+        if let Some(batch) = surrogate.fixed_batch().filter(|batch| *batch != micro_batch) {
+            return Err(Error::Mismatch(format!(
+                "the surrogate takes batches of {batch} alone, the model runs in micro-batches of {micro_batch}: add \
+                 --micro-batch {batch}, or export the surrogate with a free batch"
+            )));
+        }
+        Ok(Engine { surrogate: Some(surrogate), graphs: Mutex::default(), ..self })
+    }
+
     /// What a reader should know of how the model was taken.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
@@ -132,11 +164,19 @@ impl Engine {
         if let Some(graph) = graphs.get(&program) {
             return Ok(graph.clone());
         }
-        let model = self.classifier.graph().with_batch(self.plan.micro_batch);
+        let classifier = match program {
+            Program::SurrogateLogits | Program::SurrogateGradient(_) => {
+                let lacking =
+                    || Error::Setting("a transfer attack needs a surrogate: Engine::with_surrogate".into());
+                self.surrogate.as_ref().ok_or_else(lacking)?
+            }
+            Program::Logits | Program::Untouched | Program::Gradient(_) => &self.classifier,
+        };
+        let model = classifier.graph().with_batch(self.plan.micro_batch);
         let graph = match program {
-            Program::Untouched => self.classifier.untouched().with_batch(self.plan.micro_batch),
-            Program::Logits => simplify(&model)?,
-            Program::Gradient(loss) => {
+            Program::Untouched => classifier.untouched().with_batch(self.plan.micro_batch),
+            Program::Logits | Program::SurrogateLogits => simplify(&model)?,
+            Program::Gradient(loss) | Program::SurrogateGradient(loss) => {
                 let input = &model.single_input()?.name;
                 let model = simplify(&model)?;
                 simplify(&gradient(&with_loss(&model, loss)?, Graph::LOSS, &[input])?)?

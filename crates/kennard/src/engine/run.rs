@@ -228,9 +228,9 @@ impl<'e> Worker<'e> {
             flight.done += n;
             let cost = self.costs.entry(flight.query.account).or_default();
             cost.time += share * n as u32;
-            match program {
-                Program::Gradient(_) => cost.backwards += n as u64,
-                Program::Logits | Program::Untouched => cost.forwards += n as u64,
+            match program.loss() {
+                Some(_) => cost.backwards += n as u64,
+                None => cost.forwards += n as u64,
             }
         }
         Ok(())

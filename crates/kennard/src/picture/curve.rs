@@ -6,7 +6,7 @@ use super::axis::Range;
 use super::ticked::Ticked;
 use crate::{Error, Result};
 
-/// Curves over a common positive abscissa, drawn on a logarithmic axis.
+/// Curves over a common abscissa.
 #[derive(Clone, Debug, Default)]
 pub struct Chart {
     pub title: String,
@@ -15,6 +15,8 @@ pub struct Chart {
     /// The ordinate with its unit.
     pub y: String,
     pub curves: Vec<Curve>,
+    /// Whether the abscissa's axis is linear; else it is logarithmic, and the abscissa positive.
+    pub linear: bool,
     /// A line that no figure may cross, and its name.
     pub bound: Option<(String, f64)>,
 }
@@ -30,7 +32,6 @@ pub struct Curve {
 /// A figure with its interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figure {
-    /// The abscissa, positive.
     pub x: f64,
     pub value: f64,
     pub low: f64,
@@ -56,10 +57,10 @@ impl Chart {
     /// The chart as an SVG file.
     ///
     /// # Errors
-    /// When there is no finite figure at a positive abscissa.
+    /// When there is no finite figure that can be drawn.
     pub fn svg(&self) -> Result<String> {
-        let figures = || self.curves.iter().flat_map(|curve| &curve.figures).filter(|f| f.drawable());
-        let xs: Vec<f64> = figures().map(|f| f.x.ln()).collect();
+        let figures = || self.curves.iter().flat_map(|curve| &curve.figures).filter(|f| self.draws(f));
+        let xs: Vec<f64> = figures().map(|f| self.place(f.x)).collect();
         if xs.is_empty() {
             return Err(Error::Summary(format!("the chart `{}` has nothing to draw", self.title)));
         }
@@ -81,7 +82,11 @@ impl Chart {
             .x_label_area_size(46)
             .y_label_area_size(72)
             .build_cartesian_2d(
-                Ticked { low: x.low, high: x.high, ticks: self.x_ticks() },
+                Ticked {
+                    low: x.low,
+                    high: x.high,
+                    ticks: if self.linear { x.ticks(8) } else { self.x_ticks() },
+                },
                 Ticked { low: y.low, high: y.high, ticks: y.ticks(6) },
             )?;
         chart
@@ -102,14 +107,16 @@ impl Chart {
         };
         for (i, curve) in self.curves.iter().enumerate() {
             let colour = PALETTE[i % PALETTE.len()];
-            let figures: Vec<&Figure> = curve.figures.iter().filter(|f| f.drawable()).collect();
-            let upper = figures.iter().map(|f| (f.x.ln(), f.high));
-            let lower = figures.iter().rev().map(|f| (f.x.ln(), f.low));
+            let figures: Vec<&Figure> = curve.figures.iter().filter(|f| self.draws(f)).collect();
+            let upper = figures.iter().map(|f| (self.place(f.x), f.high));
+            let lower = figures.iter().rev().map(|f| (self.place(f.x), f.low));
             let band: Vec<(f64, f64)> = upper.chain(lower).collect();
             chart.draw_series([Polygon::new(band, colour.mix(0.2))])?;
-            let line: Vec<(f64, f64)> = figures.iter().map(|f| (f.x.ln(), f.value)).collect();
+            let line: Vec<(f64, f64)> = figures.iter().map(|f| (self.place(f.x), f.value)).collect();
             chart.draw_series(LineSeries::new(line.clone(), colour.stroke_width(2)))?;
-            chart.draw_series(line.into_iter().map(|point| Circle::new(point, 3, colour.filled())))?;
+            // The points of a function are no measurements.
+            let marked = line.into_iter().filter(|_| !self.linear);
+            chart.draw_series(marked.map(|point| Circle::new(point, 3, colour.filled())))?;
             name(colour.stroke_width(2), &curve.name)?;
         }
         if let Some((text, value)) = &self.bound {
@@ -121,10 +128,20 @@ impl Chart {
         Ok(())
     }
 
+    /// Where an abscissa is on its axis.
+    fn place(&self, x: f64) -> f64 {
+        if self.linear { x } else { x.ln() }
+    }
+
+    fn draws(&self, figure: &Figure) -> bool {
+        let Figure { x, value, low, high } = *figure;
+        [self.place(x), value, low, high].iter().all(|v| v.is_finite())
+    }
+
     /// The abscissas themselves where they are few, else some of them.
     fn x_ticks(&self) -> Vec<(f64, String)> {
         let mut xs: Vec<f64> =
-            self.curves.iter().flat_map(|c| &c.figures).filter(|f| f.drawable()).map(|f| f.x).collect();
+            self.curves.iter().flat_map(|c| &c.figures).filter(|f| self.draws(f)).map(|f| f.x).collect();
         xs.sort_by(f64::total_cmp);
         xs.dedup();
         let span = xs.last().zip(xs.first()).map_or(0.0, |(last, first)| (last / first).ln());
@@ -136,12 +153,6 @@ impl Chart {
             }
         }
         ticks
-    }
-}
-
-impl Figure {
-    fn drawable(&self) -> bool {
-        self.x > 0.0 && [self.x, self.value, self.low, self.high].iter().all(|v| v.is_finite())
     }
 }
 
@@ -163,8 +174,17 @@ mod tests {
             x: "s [input unit]".into(),
             y: "product [1]".into(),
             curves: vec![Curve { name: "a <b>".into(), figures: vec![figure(0.1, 0.6), figure(0.4, 0.9)] }],
+            linear: false,
             bound: Some(("bound".into(), 0.5)),
         }
+    }
+
+    #[test]
+    fn a_linear_axis_goes_below_zero() {
+        let figure = |x: f64| Figure { x, value: x * x, low: x * x, high: x * x };
+        let curves = vec![Curve { name: "square".into(), figures: [-1.0, 0.0, 1.0].map(figure).into() }];
+        let svg = Chart { curves, linear: true, bound: None, ..chart() }.svg().unwrap();
+        assert!(svg.contains(">\n-1.00\n<") || svg.contains(">\n-1.0\n<"), "{svg}");
     }
 
     #[test]

@@ -15,10 +15,12 @@ pub struct PlanePacket<'a> {
     /// `ψ²` at the middles of a grid of `GRID`×`GRID` cells, row by row from the lowest second
     /// coordinate, in 1/(input unit)².
     pub density: &'a [f64],
-    /// `z₁ − z₀` there: its sign changes at the decision boundary.
+    /// A margin there, whose sign changes at the decision boundary.
     pub margin: &'a [f64],
-    /// Data points and their labels, 0 or 1.
+    /// Points to mark, of one kind or the other, 0 or 1.
     pub points: &'a [([f64; 2], usize)],
+    /// What the two kinds are called, in ASCII.
+    pub kinds: [&'a str; 2],
 }
 
 /// Pixels of a cell's side.
@@ -70,10 +72,10 @@ impl PlanePacket<'_> {
                 TOP + size - 1 - part(y, self.sides[1]).floor() as i64,
             )
         };
-        for &(point, label) in self.points {
+        for &(point, kind) in self.points {
             let (x, y) = place(point);
             if (LEFT..LEFT + size).contains(&x) && (TOP..TOP + size).contains(&y) {
-                let (mark, colour) = MARKS[label.min(1)];
+                let (mark, colour) = MARKS[kind.min(1)];
                 canvas.mark(x, y, mark, colour);
             }
         }
@@ -91,7 +93,7 @@ impl PlanePacket<'_> {
         let name = "x1 [input unit]";
         canvas.text(LEFT + (size - Canvas::width_of(name)) / 2, TOP + size + 26, name);
         scale_bar(&mut canvas, bar, TOP, size, &range, &ticks);
-        legend(&mut canvas, TOP + size + 56);
+        self.legend(&mut canvas, TOP + size + 56);
         canvas.png()
     }
 
@@ -108,18 +110,17 @@ impl PlanePacket<'_> {
             }
         }
     }
-}
 
-fn legend(canvas: &mut Canvas, y: i64) {
-    let mut x = LEFT + 4;
-    for (label, (mark, colour)) in MARKS.into_iter().enumerate() {
-        canvas.mark(x, y + LINE / 2, mark, colour);
-        let text = format!("label {label}");
-        canvas.text(x + 10, y, &text);
-        x += 10 + Canvas::width_of(&text) + 28;
+    fn legend(&self, canvas: &mut Canvas, y: i64) {
+        let mut x = LEFT + 4;
+        for (name, (mark, colour)) in self.kinds.into_iter().zip(MARKS) {
+            canvas.mark(x, y + LINE / 2, mark, colour);
+            canvas.text(x + 10, y, name);
+            x += 10 + Canvas::width_of(name) + 28;
+        }
+        // The boundary is white in the picture, so its sample needs a ground.
+        canvas.fill(x, y + 2, 24, 12, [68, 1, 84]);
+        canvas.fill(x, y + 7, 24, 2, WHITE);
+        canvas.text(x + 32, y, "decision boundary");
     }
-    // The boundary is white in the picture, so its sample needs a ground.
-    canvas.fill(x, y + 2, 24, 12, [68, 1, 84]);
-    canvas.fill(x, y + 7, 24, 2, WHITE);
-    canvas.text(x + 32, y, "decision boundary");
 }

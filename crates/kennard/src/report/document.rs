@@ -11,7 +11,8 @@ use super::examples::Example;
 use super::packets::SurveyView;
 use super::samples::{Histogram, Samples};
 use super::{Detail, Source};
-use crate::audit::{Manifest, Stage, Summary};
+use crate::audit::{Manifest, RunState, Stage, Summary};
+use crate::uncertainty::Counts;
 
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
@@ -38,6 +39,9 @@ pub(super) struct Run<'a> {
     samples: Option<Samples>,
     examples: Vec<Example>,
     surveys: Vec<SurveyView<'a>>,
+    /// How many cosines of samples and their loss gradients fall where, in an audit.
+    cosines: Option<Counts>,
+    /// The report of `kennard probe`.
     probe: Option<&'a Value>,
 }
 
@@ -77,9 +81,15 @@ impl<'a> Run<'a> {
             samples: state.map(|state| Samples::new(state, detail.rows)),
             examples: state.map_or_else(Vec::new, |state| Example::all(state, detail.examples)),
             surveys: source.surveys.iter().map(|survey| SurveyView::new(survey, detail.maps)).collect(),
+            cosines: state.and_then(cosines),
             probe: source.probe.as_ref(),
         }
     }
+}
+
+fn cosines(state: &RunState) -> Option<Counts> {
+    let found: Vec<f64> = state.outcome.records.iter().filter_map(|record| record.cosine).collect();
+    (!found.is_empty()).then(|| Counts::of(&found))
 }
 
 /// The directories' own names; their paths where two are called the same.

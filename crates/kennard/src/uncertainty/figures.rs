@@ -6,9 +6,11 @@ use super::estimate::{Estimate, Interval};
 use super::mixture::DataFigures;
 use super::modes::{Mode, Modes};
 use super::packet::Packet;
+use super::probe::Cosines;
 use super::spread::Spreads;
 use super::uniform::BoxFigures;
-use crate::audit::{DataSummary, ModelSummary, Warning};
+use crate::provenance::{DataSummary, ModelSummary};
+use crate::warning::Warning;
 
 /// A value with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -264,6 +266,8 @@ pub struct SurveySummary {
     pub seed: u64,
     /// The mean over packets at each scale, in the order asked for.
     pub curve: Vec<Figures>,
+    /// The single-backward probe; null where there was none.
+    pub cosines: Option<Cosines>,
     /// What a reader should know before believing the figures.
     pub warnings: Vec<Warning>,
     /// Wall-clock time.

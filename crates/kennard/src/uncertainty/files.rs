@@ -9,7 +9,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 
 use super::figures::{Figures, Measured, ModeFigures, SurveySummary};
-use crate::audit::{to_json, write_whole};
+use crate::files::{to_json, write_whole};
 use crate::{Error, Result};
 
 /// Writes `packets.parquet`, a row per packet, and `summary.json` into `directory`, which is made

@@ -59,6 +59,7 @@ mod probe;
 pub mod quadrature;
 mod resolve;
 mod sampler;
+mod slice;
 mod softmax;
 mod spread;
 mod survey;
@@ -81,8 +82,10 @@ pub use packet::{ESS_FLOOR, FALSE_ALARM, Packet};
 pub use plane::{
     CoordinateFigures, OverCentres, PlanePlan, PlaneReport, SQUARE, SquarePacket, WindowPackets, WithError,
 };
-pub use probe::{Counts, Distribution, Probe, ProbeRecord, ProbeReport};
+pub(crate) use probe::cosine;
+pub use probe::{Cosines, Counts, Distribution, Probe, ProbeRecord, ProbeReport};
 pub use resolve::{Reading, Resolve, ResolveReport, Share};
+pub use slice::{Direction, Slice, SlicePlan, SliceReport};
 pub use spread::Spreads;
 pub use survey::{Kind, Survey, SurveyOutcome};
 pub use uniform::{BoxFigures, BoxPacket, SOBOL_LARGEST};

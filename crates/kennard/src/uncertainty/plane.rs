@@ -77,7 +77,7 @@ pub struct WithError {
     pub error: f64,
 }
 
-/// One coordinate of a box packet.
+/// One coordinate of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct CoordinateFigures {
     pub mean: WithError,
@@ -258,8 +258,9 @@ fn loss(evaluator: &mut Evaluator, points: &[f64], label: usize) -> Result<Wave>
     Ok(wave)
 }
 
-fn box_packet(label: usize, spreads: &Spreads) -> SquarePacket {
-    let coordinate = |i: usize| {
+impl CoordinateFigures {
+    /// Of coordinate `i`.
+    pub(super) fn of(spreads: &Spreads, i: usize) -> CoordinateFigures {
         let figure = |of: fn(&Coordinate) -> f64| {
             let (value, error) = spreads.figure(i, of);
             WithError { value, error }
@@ -274,10 +275,13 @@ fn box_packet(label: usize, spreads: &Spreads) -> SquarePacket {
             stein: figure(|c| c.covariance),
             discrepancy: spreads.coordinates[i].discrepancy(),
         }
-    };
+    }
+}
+
+fn box_packet(label: usize, spreads: &Spreads) -> SquarePacket {
     SquarePacket {
         label,
-        coordinates: (0..spreads.coordinates.len()).map(coordinate).collect(),
+        coordinates: (0..spreads.coordinates.len()).map(|i| CoordinateFigures::of(spreads, i)).collect(),
         log_norm: spreads.log_norm,
         order: spreads.order,
         converged: spreads.converged,

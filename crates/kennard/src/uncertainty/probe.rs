@@ -17,7 +17,7 @@
 use std::sync::atomic::AtomicBool;
 
 use kennard_graph::Loss;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::estimate::Estimate;
 use super::log_loss::log_softplus;
@@ -32,6 +32,8 @@ use crate::{Error, Result};
 pub struct Probe {
     /// How many samples, from the first; all by default.
     pub samples: Option<usize>,
+    /// Only samples of this label.
+    pub label: Option<usize>,
 }
 
 /// The probe at one sample.
@@ -86,7 +88,7 @@ const BINS: usize = 40;
 impl Counts {
     /// The bins lie around zero and end at the least of 1, ½, 1/5, 1/10, 1/20, ... that holds all the
     /// cosines: in many dimensions they are small.
-    fn of(cosines: &[f64]) -> Counts {
+    pub(crate) fn of(cosines: &[f64]) -> Counts {
         let largest = cosines.iter().map(|cosine| cosine.abs()).fold(0.0, f64::max);
         let ends = (0..6).flat_map(|power| [1.0, 2.0, 5.0].map(|part| 1.0 / (part * 10f64.powi(power))));
         let end = ends.take_while(|end| *end >= largest).last().unwrap_or(1.0);
@@ -99,8 +101,29 @@ impl Counts {
     }
 }
 
+/// The cosines of samples and their loss gradients, as other measurements report them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cosines {
+    /// How many samples were probed.
+    pub samples: u64,
+    /// How many of them have no cosine: the sample or its gradient is zero, or the gradient not finite.
+    pub without: u64,
+    /// The cosines; none where no sample has one.
+    pub cosine: Option<Distribution>,
+}
+
+impl Cosines {
+    /// Of samples in their order.
+    pub fn of(cosines: impl Iterator<Item = Option<f64>>) -> Cosines {
+        let all: Vec<Option<f64>> = cosines.collect();
+        let found: Vec<f64> = all.iter().copied().flatten().collect();
+        let without = (all.len() - found.len()) as u64;
+        Cosines { samples: all.len() as u64, without, cosine: Distribution::of(&found) }
+    }
+}
+
 /// How values are distributed over samples.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Distribution {
     pub mean: f64,
     /// Student's 95 % interval of the mean over the population of samples; none for one sample.
@@ -163,8 +186,12 @@ impl Probe {
         };
         let mut records = Vec::new();
         let mut map = vec![0.0; engine.classifier().dimension()];
+        let wanted = move |sample: &Result<Sample>| {
+            sample.as_ref().map_or(true, |sample| self.label.is_none_or(|label| label == sample.label))
+        };
+        let samples = labelled(engine, data, self.samples.filter(|_| self.label.is_none()))?.filter(wanted);
         engine.run_in_order(
-            labelled(engine, data, self.samples)?,
+            samples.take(self.samples.unwrap_or(usize::MAX)),
             task,
             stop,
             |(record, contributions)| {
@@ -196,20 +223,26 @@ fn report(records: Vec<ProbeRecord>, contribution_map: Vec<f64>) -> ProbeReport 
 
 /// The probe at a sample, and `|x_i g_i|` (d).
 fn probe(sample: &Sample, answer: &Answer) -> (ProbeRecord, Vec<f64>) {
-    let double = |values: &[f32]| -> Vec<f64> { values.iter().map(|&v| f64::from(v)).collect() };
-    let (x, gradient) = (double(&sample.input), double(&answer.gradient));
-    let norms = dot(&x, &x).sqrt() * dot(&gradient, &gradient).sqrt();
-    let cosine = (norms > 0.0).then(|| (dot(&x, &gradient) / norms).clamp(-1.0, 1.0));
     let slope = answer.loss.first().map_or(0.0, |&u| log_softplus(f64::from(u)).1);
-    let contributions: Vec<f64> = x.iter().zip(&gradient).map(|(x, du)| (x * slope * du).abs()).collect();
+    let pairs = sample.input.iter().zip(&answer.gradient);
+    let contributions: Vec<f64> =
+        pairs.map(|(&x, &du)| (f64::from(x) * slope * f64::from(du)).abs()).collect();
     let record = ProbeRecord {
         index: sample.index,
         label: sample.label,
         correct: predict(&answer.logits) == sample.label,
-        cosine,
+        cosine: cosine(&sample.input, &answer.gradient),
         contribution: contributions.iter().sum(),
     };
     (record, contributions)
+}
+
+/// `cos(x, ∂l)` (d each); none where either is zero, or the gradient not finite.
+pub(crate) fn cosine(x: &[f32], gradient: &[f32]) -> Option<f64> {
+    let double = |values: &[f32]| -> Vec<f64> { values.iter().map(|&v| f64::from(v)).collect() };
+    let (x, gradient) = (double(x), double(gradient));
+    let norms = dot(&x, &x).sqrt() * dot(&gradient, &gradient).sqrt();
+    (norms > 0.0 && norms.is_finite()).then(|| (dot(&x, &gradient) / norms).clamp(-1.0, 1.0))
 }
 
 /// The logits, log-odds loss of `label` and gradient at a sample; all are finite, except a loss of −∞.
@@ -268,6 +301,7 @@ mod tests {
         assert!((record.contribution - 4.0 / 2f64.ln()).abs() < 1e-12);
         let still = Answer { gradient: vec![0.0, 0.0], ..answer };
         assert_eq!(probe(&sample, &still).0.cosine, None);
+        assert_eq!(cosine(&[1.0, 0.0], &[f32::INFINITY, 0.0]), None);
     }
 
     /// Against NumPy 2.4 (`np.quantile`, `np.mean`) and SciPy's Student quantile t(7, 0.975):

@@ -10,12 +10,13 @@ use std::time::Duration;
 use super::oracle::EngineOracle;
 use super::packet::ESS_FLOOR;
 use super::{
-    BoxFigures, BoxPacket, DataFigures, DataPacket, Effort, Empirical, Figures, GaussianPacket, Hidden,
-    LogOdds, MeasureError, Packet, Spreads, SurveySummary,
+    BoxFigures, BoxPacket, Cosines, DataFigures, DataPacket, Effort, Empirical, Figures, GaussianPacket,
+    Hidden, LogOdds, MeasureError, Packet, Probe, Spreads, SurveySummary,
 };
-use crate::audit::{DataSummary, FileHash, ModelSummary, Warning};
-use crate::data::{DataSet, Sample, digest};
+use crate::data::{DataSet, Sample};
 use crate::engine::{Engine, Evaluator};
+use crate::provenance::{DataSummary, ModelSummary};
+use crate::warning::Warning;
 use crate::{Error, Result};
 
 /// What packets may take of the memory, in bytes.
@@ -61,6 +62,9 @@ pub struct Survey<'a> {
     /// When to stop.
     pub effort: Effort,
     pub seed: u64,
+    /// How many samples, from the first of the label, the single-backward probe looks at; those of a
+    /// hidden tensor are not probed.
+    pub probed: usize,
 }
 
 /// What a survey found.
@@ -70,6 +74,8 @@ pub struct SurveyOutcome {
     pub curve: Vec<Figures>,
     /// Every packet, by scale and then centre.
     pub packets: Vec<Figures>,
+    /// The single-backward probe, if it was asked for.
+    pub cosines: Option<Cosines>,
 }
 
 impl Survey<'_> {
@@ -92,8 +98,9 @@ impl Survey<'_> {
         };
         let work: Vec<(Option<f64>, &Place)> =
             scales.iter().flat_map(|&scale| places.iter().map(move |place| (scale, place))).collect();
+        let cosines = self.probe(stop)?;
         let found = self.measure_all(&work, stop, &mut progress)?;
-        let mut outcome = SurveyOutcome { curve: Vec::new(), packets: Vec::new() };
+        let mut outcome = SurveyOutcome { curve: Vec::new(), packets: Vec::new(), cosines };
         for found in found.chunks(places.len()) {
             let of_packets = found.iter().zip(&places).filter_map(|(found, place)| {
                 found.as_ref().map(|found| found.figures(Some(place.label() as u64), place.centre(), 1))
@@ -108,33 +115,30 @@ impl Survey<'_> {
         Ok(outcome)
     }
 
+    fn probe(&self, stop: &AtomicBool) -> Result<Option<Cosines>> {
+        if self.probed == 0 || self.hidden.is_some() {
+            return Ok(None);
+        }
+        let probe = Probe { samples: Some(self.probed), label: self.label };
+        let report = probe.measure(self.engine, self.data, stop, |_| ())?;
+        Ok(Some(Cosines::of(report.records.iter().map(|record| record.cosine))))
+    }
+
     /// The figures with what they were measured on: `model` is the model's file, `took` the time
     /// of the run.
     ///
     /// # Errors
     /// When the files cannot be read any more.
     pub fn summary(&self, model: &Path, outcome: &SurveyOutcome, took: Duration) -> Result<SurveySummary> {
-        let classifier = self.engine.classifier();
-        let files = self.data.fingerprint()?;
         Ok(SurveySummary {
             version: 1,
-            model: ModelSummary {
-                file: model.display().to_string(),
-                sha256: digest(model)?.sha256,
-                parameters: classifier.parameters() as u64,
-                input: classifier.shape().to_vec(),
-                classes: classifier.classes() as u64,
-            },
-            data: DataSummary {
-                name: self.data.spec().to_string(),
-                split: self.data.split().to_string(),
-                files: files.into_iter().map(|d| FileHash { file: d.file, sha256: d.sha256 }).collect(),
-                notes: self.data.notes(),
-            },
+            model: ModelSummary::of(model, self.engine.classifier())?,
+            data: DataSummary::of(self.data)?,
             tensor: self.hidden.map(|hidden| hidden.name().into()),
             runtime: self.engine.runtime().name().into(),
             seed: self.seed,
             curve: outcome.curve.clone(),
+            cosines: outcome.cosines,
             warnings: self.warnings(outcome),
             seconds: took.as_secs_f64(),
         })

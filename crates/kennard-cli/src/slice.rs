@@ -1,0 +1,160 @@
+use kennard::data::DataSet;
+use kennard::engine::Engine;
+use kennard::picture::{Chart, Curve, Figure, PlanePacket};
+use kennard::uncertainty::{Direction, Slice, SlicePlan, SliceReport, WithError};
+use std::path::PathBuf;
+
+use crate::screen::short;
+use crate::settings::Number;
+use crate::source::{Model, json, prepare, write_all};
+use crate::{Done, Outcome};
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: Model,
+    /// The data set: mnist:DIR, fashion-mnist:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, npz:FILE, parquet:FILE
+    #[arg(long, value_name = "KIND:PATH")]
+    data: String,
+    /// The part of it: test or train
+    #[arg(long, default_value = "test")]
+    split: String,
+    /// The sample that the line or plane goes through, by its place in the data set
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    sample: usize,
+    /// One direction for a line, two for a plane: gradient, mode (the packet's leading one), or the number of another sample
+    #[arg(long, value_name = "D[,D]", value_delimiter = ',', default_value = "gradient")]
+    along: Vec<Direction>,
+    /// Widths of the Gaussian windows, in input units
+    #[arg(long, value_name = "S,S,…", value_delimiter = ',', required = true, allow_negative_numbers = true)]
+    scale: Vec<Number>,
+    /// The seed of the samples that find a mode
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Print the figures as JSON to standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+    /// Where to write summary.json and the pictures of the packets
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Points of a drawn curve.
+const POINTS: usize = 241;
+
+pub fn run(args: &Args) -> Outcome {
+    prepare(args.out.as_deref())?;
+    let (engine, data) = args.model.on(&args.data, &args.split)?;
+    let plan = SlicePlan {
+        engine: &engine,
+        data: &data,
+        sample: args.sample,
+        directions: args.along.clone(),
+        scales: args.scale.iter().map(|scale| scale.0).collect(),
+        seed: args.seed,
+    };
+    let report = plan.measure()?;
+    if args.json {
+        print!("{}", json(&report)?);
+    } else {
+        print(&report, &data);
+    }
+    if let Some(directory) = &args.out {
+        let mut files = Vec::new();
+        for slice in &report.slices {
+            files.push(match report.directions.len() {
+                1 => (format!("line_{}.svg", short(slice.scale)), line(&report, slice, &engine)?),
+                _ => (format!("plane_{}.png", short(slice.scale)), plane(&report, slice, &engine)?),
+            });
+        }
+        files.push(("summary.json".into(), json(&report)?.into_bytes()));
+        let files: Vec<(&str, Vec<u8>)> =
+            files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
+        eprintln!("written to {}: {}", directory.display(), write_all(directory, &files)?);
+    }
+    Ok(Done::Fully)
+}
+
+type Picture = Result<Vec<u8>, Box<dyn std::error::Error>>;
+
+/// The packet and its window along a line.
+fn line(report: &SliceReport, slice: &Slice, engine: &Engine) -> Picture {
+    let [low, high] = slice.ends()[0];
+    let at: Vec<f64> = (0..POINTS).map(|i| low + (high - low) * i as f64 / (POINTS - 1) as f64).collect();
+    let (density, margin) = slice.at(engine, &at)?;
+    let s = slice.scale;
+    let window = |t: f64| (-t * t / (2.0 * s * s)).exp() / (s * std::f64::consts::TAU.sqrt());
+    let curve = |name: &str, of: &dyn Fn(usize) -> Option<f64>| {
+        let figure = |i: usize| of(i).map(|value| Figure { x: at[i], value, low: value, high: value });
+        Curve { name: name.into(), figures: (0..POINTS).filter_map(figure).collect() }
+    };
+    let mut curves = vec![curve("packet", &|i| Some(density[i])), curve("window", &|i| Some(window(at[i])))];
+    // Another class is predicted where the margin is positive; drawn along the foot.
+    let other = curve("misclassified", &|i| (margin[i] > 0.0).then_some(0.0));
+    curves.extend(Some(other).filter(|curve| !curve.figures.is_empty()));
+    let chart = Chart {
+        title: format!("packet of label {} along {}, s = {}", report.label, report.directions[0], short(s)),
+        x: format!("distance from sample {} [input unit]", report.sample),
+        y: "ψ² [1/input unit]".into(),
+        curves,
+        linear: true,
+        bound: None,
+    };
+    Ok(chart.svg()?.into_bytes())
+}
+
+fn plane(report: &SliceReport, slice: &Slice, engine: &Engine) -> Picture {
+    let ends = slice.ends();
+    // A circle is to look like one.
+    let side = ends.iter().map(|[low, high]| high - low).fold(0.0, f64::max);
+    let sides = [0, 1].map(|i| {
+        let middle = 0.5 * (ends[i][0] + ends[i][1]);
+        [middle - 0.5 * side, middle + 0.5 * side]
+    });
+    let (density, margin) = slice.at(engine, PlanePacket::grid(sides).as_flattened())?;
+    let mean = [slice.coordinates[0].mean.value, slice.coordinates[1].mean.value];
+    let title = format!(
+        "label {}, s = {}: x1 {}, x2 {}",
+        report.label,
+        short(slice.scale),
+        report.directions[0],
+        report.directions[1]
+    );
+    let picture = PlanePacket {
+        title: &title,
+        sides,
+        density: &density,
+        margin: &margin,
+        points: &[([0.0; 2], 0), (mean, 1)],
+        kinds: ["sample", "mean"],
+    };
+    Ok(picture.png()?)
+}
+
+fn print(report: &SliceReport, data: &DataSet) {
+    let right = if report.label == report.prediction {
+        "classified correctly".into()
+    } else {
+        format!("taken for {}", report.prediction)
+    };
+    println!("sample {} of {}, label {}, {right}", report.sample, data.spec(), report.label);
+    println!("Gaussian windows; bound ½; ± is the error of the quadrature");
+    println!();
+    println!("scale    along               mean        σ_x        σ_p    product          ±");
+    for slice in &report.slices {
+        let settled = if slice.converged { "" } else { "  not settled" };
+        for (c, along) in slice.coordinates.iter().zip(&report.directions) {
+            let cell = |figure: WithError| format!("{:>10}", short(figure.value));
+            println!(
+                "{:<8} {along:<13} {} {} {} {} {:>10.1e}{settled}",
+                short(slice.scale),
+                cell(c.mean),
+                cell(c.sigma_x),
+                cell(c.sigma_p),
+                cell(c.product),
+                c.product.error,
+            );
+        }
+        println!("         drift {}, dispersion {}", short(slice.drift), short(slice.dispersion));
+    }
+}

@@ -1,0 +1,168 @@
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use kennard::train::{Epoch, Progress, Training, TrainingDirectory};
+
+use crate::recipe::{Course, Settings};
+use crate::{Done, Outcome};
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    settings: Settings,
+    /// Where to keep checkpoints, log.jsonl, best.onnx and last.onnx
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Go on with the run in --out where it was interrupted
+    #[arg(long)]
+    resume: bool,
+    /// Print the lines of log.jsonl to standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Outcome {
+    let course = args.settings.prepare(|_| ())?;
+    let command = std::env::args().collect();
+    let directory = TrainingDirectory::open(&args.out, command, course.settings.clone(), args.resume)?;
+    let stop = crate::setup::stop_on_interrupt()?;
+    let json = args.json;
+    let trained = teach(&course, &directory, &stop, |epoch| {
+        if json {
+            println!("{}", serde_json::json!(epoch));
+        } else {
+            println!("{}", line(epoch));
+        }
+    })?;
+    let done = trained.epochs.len();
+    if trained.interrupted {
+        eprintln!("{}: {done} epochs are kept; --resume goes on", args.out.display());
+        return Ok(Done::Interrupted);
+    }
+    let best = trained.epochs.iter().fold(None::<&Epoch>, |best, epoch| match best {
+        Some(best) if best.merit() >= epoch.merit() => Some(best),
+        _ => Some(epoch),
+    });
+    let best = best.map_or(0, |epoch| epoch.epoch);
+    eprintln!(
+        "written to {}: checkpoints, log.jsonl, last.onnx, best.onnx (epoch {best})",
+        args.out.display()
+    );
+    Ok(Done::Fully)
+}
+
+/// Trains, showing how far it is. `each` is told of every epoch that ends.
+pub fn teach(
+    course: &Course,
+    directory: &TrainingDirectory,
+    stop: &std::sync::atomic::AtomicBool,
+    mut each: impl FnMut(&Epoch),
+) -> Result<kennard::train::Trained, kennard::Error> {
+    let training = Training {
+        model: &course.model,
+        recipe: &course.recipe,
+        samples: &course.samples,
+        runtime: &course.runtime,
+        threads: course.threads,
+    };
+    let mut display = Display::new(course.recipe.epochs, course.recipe.batch);
+    let result = training.run(Some(directory), stop, |progress| match progress.ended {
+        Some(epoch) => display.aside(|| each(epoch)),
+        None => display.show(&progress),
+    });
+    display.finish();
+    result
+}
+
+/// An epoch as a line.
+pub fn line(epoch: &Epoch) -> String {
+    let robust =
+        epoch.robust_validation_accuracy.map_or(String::new(), |a| format!("  robust {:6.2} %", 100.0 * a));
+    let warning = epoch.warning.as_ref().map_or(String::new(), |w| format!("\nwarning (overfitting): {w}"));
+    format!(
+        "epoch {:>3}  loss {:>8.4}  train {:6.2} %  validation {:6.2} %{robust}  {:.1} s{warning}",
+        epoch.epoch,
+        epoch.loss,
+        100.0 * epoch.train_accuracy,
+        100.0 * epoch.validation_accuracy,
+        epoch.seconds
+    )
+}
+
+/// A bar on a terminal, a line now and then elsewhere.
+struct Display {
+    bar: Option<ProgressBar>,
+    epochs: usize,
+    batch: usize,
+    begin: Instant,
+    /// Steps since then.
+    steps: usize,
+    last_line: Instant,
+}
+
+/// Between two lines where there is no terminal.
+const QUIET: Duration = Duration::from_secs(30);
+
+impl Display {
+    fn new(epochs: usize, batch: usize) -> Display {
+        let bar = std::io::stderr().is_terminal().then(ProgressBar::no_length);
+        if let Some(bar) = &bar {
+            let style = ProgressStyle::with_template("{prefix} {wide_bar} {msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        }
+        let now = Instant::now();
+        Display { bar, epochs, batch, begin: now, steps: 0, last_line: now }
+    }
+
+    fn show(&mut self, progress: &Progress) {
+        self.steps += 1;
+        let rate = self.steps as f64 / self.begin.elapsed().as_secs_f64();
+        let left = (self.epochs - progress.epoch) * progress.steps + progress.steps - progress.step;
+        let left = Duration::from_secs_f64(left as f64 / rate.max(1e-9));
+        let message = || {
+            format!(
+                "loss {:.4}  accuracy {:.2} %  {:.0} images/s  {} left",
+                progress.loss,
+                100.0 * progress.accuracy,
+                rate * self.batch as f64,
+                HumanDuration(left)
+            )
+        };
+        match &self.bar {
+            Some(bar) => {
+                bar.set_prefix(format!("epoch {}/{}", progress.epoch, self.epochs));
+                bar.set_length(progress.steps as u64);
+                bar.set_position(progress.step as u64);
+                bar.set_message(message());
+            }
+            None if self.last_line.elapsed() > QUIET => {
+                self.last_line = Instant::now();
+                eprintln!(
+                    "epoch {}/{}, step {}/{}: {}",
+                    progress.epoch,
+                    self.epochs,
+                    progress.step,
+                    progress.steps,
+                    message()
+                );
+            }
+            None => {}
+        }
+    }
+
+    /// Lets something be printed without the bar in its way.
+    fn aside(&self, print: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

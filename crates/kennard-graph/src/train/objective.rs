@@ -1,0 +1,141 @@
+//! Objectives of training, appended to the logits.
+
+use crate::loss::{OneClass, log_odds};
+use crate::{
+    Builder, DType, Dim, Graph, GraphError, Result, Shape, TensorType, Var, gradient, gradient_name,
+};
+
+/// What training makes small, one number a sample. `x` is an image, `x'` the changed one, `y` the label, `p`
+/// the class probabilities, `z` the logits, `l` the cross-entropy `−ln p_y`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Objective {
+    /// `−Σ q_k ln p_k` with `q = (1 − s)·[k = y] + s/K` (Szegedy et al. 2016, arXiv 1512.00567).
+    CrossEntropy {
+        /// s, the share of the label that is spread over all classes.
+        smoothing: f64,
+    },
+    /// `l(x) + β·KL(p(x)‖p(x'))` (Zhang et al. 2019, arXiv 1901.08573, eq. 3).
+    Trades {
+        /// β
+        beta: f64,
+    },
+    /// `−ln p_y(x') − ln(1 − max_{k≠y} p_k(x')) + β·KL(p(x)‖p(x'))·(1 − p_y(x))` (Wang et al. 2020,
+    /// *Improving adversarial robustness requires revisiting misclassified examples*, eq. 11).
+    Mart {
+        /// β, the paper's λ.
+        beta: f64,
+    },
+    /// `l(x) + λ·‖∇ₓ ln l(x)‖²`: the mean square of the log-gradient, which is what σ_p² measures, held down.
+    Conjugate {
+        /// λ, in units of the square of the input's.
+        lambda: f64,
+    },
+    /// `l(x) + λ·‖z(x)‖²/K`
+    LogitPenalty {
+        /// λ
+        lambda: f64,
+    },
+}
+
+impl Objective {
+    /// Whether the objective looks at changed images beside the images.
+    pub fn is_paired(&self) -> bool {
+        matches!(self, Objective::Trades { .. } | Objective::Mart { .. })
+    }
+
+    /// The graph with the objective as output [`Graph::LOSS`], and labels as input [`Graph::LABEL`].
+    pub(super) fn append(&self, graph: &Graph, input: &str, batch: usize) -> Result<Graph> {
+        let logits = graph.outputs.first().ok_or_else(|| GraphError::Shape("there is no output".into()))?;
+        let name = logits.name.clone();
+        let &[_, Dim::Known(classes)] = logits.ty.shape.0.as_slice() else {
+            let found = &logits.ty;
+            return Err(GraphError::Shape(format!(
+                "training needs logits [N, classes], `{name}` is {found}"
+            )));
+        };
+        let begin = Builder::new(graph)?;
+        let ints = TensorType::new(DType::I64, vec![Dim::Known(batch)]);
+        begin.input(Graph::LABEL, ints);
+        let mut graph = begin.finish()?;
+        if matches!(self, Objective::Conjugate { .. }) {
+            graph = with_log_gradient(&graph, &name, input, classes)?;
+        }
+        let builder = Builder::new(&graph)?;
+        let z = builder.var(&name)?;
+        let labels = builder.var(Graph::LABEL)?;
+        let label = |z| OneClass::new(z, labels, classes);
+        let half = |i: i64| {
+            let batch = batch as i64;
+            z.slice(&[0], &[i * batch], &[(i + 1) * batch], &[1])
+        };
+        let value = match *self {
+            Objective::CrossEntropy { smoothing } => {
+                let log_p = log_softmax(z);
+                let own = label(z).logit(log_p) * (smoothing - 1.0);
+                if smoothing == 0.0 { own } else { own - log_p.reduce("ReduceMean", &[1], false) * smoothing }
+            }
+            Objective::Trades { beta } => {
+                let (log_p, log_q) = (log_softmax(half(0)), log_softmax(half(1)));
+                divergence(log_p, log_q) * beta - label(log_p).logit(log_p)
+            }
+            Objective::Mart { beta } => {
+                let (log_p, log_q) = (log_softmax(half(0)), log_softmax(half(1)));
+                let label = label(log_q);
+                let (p, q) = (log_p.apply("Exp"), log_q.apply("Exp"));
+                // The margins keep the logarithms finite, as in the authors' program.
+                let other = (q - label.mask() * 2.0).reduce("ReduceMax", &[1], false);
+                let boosted = -label.logit(log_q) - (1.0001 - other).apply("Log");
+                boosted + divergence(log_p, log_q) * (1.000_000_1 - label.logit(p)) * beta
+            }
+            Objective::Conjugate { lambda } => {
+                let g = builder.var(&gradient_name(input))?;
+                let axes: Vec<usize> = (1..g.shape()?.rank()).collect();
+                let square = (g * g).reduce("ReduceSum", &axes, false);
+                square * lambda - label(z).logit(log_softmax(z))
+            }
+            Objective::LogitPenalty { lambda } => {
+                (z * z).reduce("ReduceMean", &[1], false) * lambda - label(z).logit(log_softmax(z))
+            }
+        };
+        builder.output(Graph::LOSS, value.reshape(&Shape::fixed(&[batch])));
+        let mut graph = builder.finish()?;
+        graph.outputs.retain(|output| output.name != gradient_name(input) && output.name != LOG_LOSS);
+        Ok(graph)
+    }
+}
+
+const LOG_LOSS: &str = "kennard/log loss";
+/// Below this, `ln(1 + eᵘ)` is u to single precision in `ln ln(1 + eᵘ)`.
+const CONFIDENT: f64 = -17.0;
+
+/// The graph with `∇ₓ ln l` as an output. With the log-odds u, `ln l = ln ln(1 + eᵘ)`, which is `u` where u is
+/// so low that the logarithm would underflow.
+fn with_log_gradient(graph: &Graph, logits: &str, input: &str, classes: usize) -> Result<Graph> {
+    let builder = Builder::new(graph)?;
+    let z = builder.var(logits)?;
+    let u = log_odds(z, &OneClass::new(z, builder.var(Graph::LABEL)?, classes));
+    let limit = u.number(CONFIDENT);
+    let log_l = u.with("Max", limit).apply("Softplus").apply("Log") + (u - limit).with("Min", u.number(0.0));
+    builder.output(LOG_LOSS, log_l);
+    gradient(&builder.finish()?, LOG_LOSS, &[input])
+}
+
+/// The graph with `KL(p‖p(x))` as output [`Graph::LOSS`], p being the probabilities of other logits, which
+/// are an input.
+pub(super) fn divergence_from(graph: &Graph) -> Result<Graph> {
+    let logits = graph.single_output()?;
+    let builder = Builder::new(graph)?;
+    let given = builder.input("kennard/logits", logits.ty.clone());
+    let z = builder.var(&logits.name)?;
+    builder.output(Graph::LOSS, divergence(log_softmax(given), log_softmax(z)));
+    builder.finish()
+}
+
+/// `Σ p·(ln p − ln q)` over the classes.
+fn divergence<'b>(log_p: Var<'b>, log_q: Var<'b>) -> Var<'b> {
+    (log_p.apply("Exp") * (log_p - log_q)).reduce("ReduceSum", &[1], false)
+}
+
+fn log_softmax(z: Var) -> Var {
+    z - z.reduce("ReduceLogSumExp", &[1], true)
+}

@@ -1,0 +1,65 @@
+use std::future::poll_fn;
+use std::path::Path;
+use std::task::Poll;
+
+use serde_json::{Value, json};
+
+use super::subject::Halt;
+use super::{Attack, Run, Subject};
+use crate::data::digest;
+use crate::{Norm, Result};
+
+/// Another attack made on the [surrogate](crate::engine::Engine::with_surrogate), a classifier of the same
+/// data, and its worst point tried on the model (Papernot et al. 2016, arXiv 1605.07277).
+///
+/// It sees none of the model's gradients, so that it finds what masked gradients hide. Its passes are those of
+/// the model; those of the surrogate show in the time.
+pub struct Transfer {
+    name: String,
+    attack: Box<dyn Attack>,
+    surrogate: String,
+}
+
+impl Transfer {
+    /// The transfer of `attack` from the classifier in the file `surrogate`, whose digest goes into the record.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn new(attack: Box<dyn Attack>, surrogate: &Path) -> Result<Transfer> {
+        let name = format!("transfer-{}", attack.name());
+        Ok(Transfer { name, attack, surrogate: digest(surrogate)?.sha256 })
+    }
+}
+
+impl Attack for Transfer {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn settings(&self) -> Value {
+        json!({"surrogate": self.surrogate, "attack": self.attack.settings()})
+    }
+
+    fn norms(&self) -> &[Norm] {
+        self.attack.norms()
+    }
+
+    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+        Box::pin(async move {
+            let clean = subject.surrogate_logits().await;
+            let decoy = subject.on_surrogate(self.attack.name(), &clean);
+            let mut run = self.attack.run(&decoy);
+            poll_fn(|context| match run.as_mut().poll(context) {
+                Poll::Pending if !decoy.is_halted() => Poll::Pending,
+                _ => Poll::Ready(()),
+            })
+            .await;
+            if let Some(Halt::Failed(error)) = decoy.resume() {
+                subject.fail(error).await;
+            }
+            if let Some(find) = decoy.best() {
+                subject.logits(&find.point).await;
+            }
+        })
+    }
+}

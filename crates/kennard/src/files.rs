@@ -1,0 +1,65 @@
+//! Files of results.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{Error, Result};
+
+/// Writes a file that is whole or absent: beside its place first, and moved there.
+///
+/// # Errors
+/// When the directory cannot be written to, or the disk is full.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    // As any other file: results are there to be shared.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(directory).map_err(|e| failed(path, &e))?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|e| failed(path, &e))?;
+    file.persist(path).map_err(|e| failed(path, &e.error))?;
+    Ok(())
+}
+
+/// Pretty JSON with a line's end.
+pub(crate) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(|e| Error::Summary(e.to_string()))?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// The error of a file that could not be written, with its cure.
+pub(crate) fn failed(path: &Path, error: &std::io::Error) -> Error {
+    let cure = match error.kind() {
+        std::io::ErrorKind::StorageFull => "; free some space, or give --out another disk",
+        std::io::ErrorKind::PermissionDenied => "; give --out a directory you may write to",
+        _ => "",
+    };
+    Error::Write { path: path.into(), message: format!("cannot be written: {error}{cure}") }
+}
+
+/// What differs between two trees of settings: paths, and the values there.
+pub(crate) fn differences(there: &Value, here: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    compare("", there, here, &mut found);
+    found
+}
+
+fn compare(path: &str, there: &Value, here: &Value, found: &mut Vec<String>) {
+    match (there, here) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            for key in keys {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let value = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or_default();
+                compare(&path, &value(a), &value(b), found);
+            }
+        }
+        _ if there != here => found.push(format!("{path} is {there} there and {here} here")),
+        _ => {}
+    }
+}

@@ -1,0 +1,227 @@
+//! Networks to train, chosen by name, as graphs.
+
+mod layers;
+mod residual;
+mod transformer;
+
+use std::fmt;
+use std::str::FromStr;
+
+use kennard_graph::{Builder, DType, Dim, Graph, Shape, TensorType, normalize};
+
+use self::layers::{Layers, Size};
+use crate::{Error, Result};
+
+/// A network by its name and sizes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Architecture {
+    /// `mlp:256,256`: dense layers of these widths, ReLU between them.
+    Mlp(Vec<usize>),
+    /// `cnn:16`: two 4×4 convolutions of stride 2 with W and 2W channels, a dense layer of 25/4·W, and the
+    /// logits, ReLU between them: the four-layer network of the robustness literature (Wong & Kolter 2018,
+    /// arXiv 1711.00851), which has W = 16.
+    Cnn(usize),
+    /// `resnet20:16`: depth 6n + 2, with W, 2W and 4W channels in stages of n blocks (He et al. 2016, arXiv
+    /// 1512.03385, section 4.2; where the channels change, a 1×1 convolution is the shortcut).
+    ResNet {
+        /// 6n + 2
+        depth: usize,
+        /// W
+        width: usize,
+    },
+    /// `wrn16-4`: depth 6n + 4 with 16·K, 32·K and 64·K channels, normalised before each convolution (Zagoruyko
+    /// & Komodakis 2016, arXiv 1605.07146).
+    WideResNet {
+        /// 6n + 4
+        depth: usize,
+        /// K
+        factor: usize,
+    },
+    /// `vit:6,64`: a vision transformer of so many layers and dimensions, 4 heads, on 4×4 patches (Dosovitskiy
+    /// et al. 2021, arXiv 2010.11929; the mean of all positions is classified).
+    Transformer {
+        /// Layers.
+        depth: usize,
+        /// Dimensions of a position.
+        width: usize,
+    },
+}
+
+/// The names, for messages.
+const NAMES: &str = "mlp:256,256, cnn:16, resnet8, resnet20:16, wrn16-4, vit:6,64";
+
+impl FromStr for Architecture {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Architecture> {
+        let unknown = || Error::Setting(format!("the architecture `{text}` is unknown; known are {NAMES}"));
+        let number =
+            |text: &str| text.parse::<usize>().ok().filter(|n| (1..=65_536).contains(n)).ok_or_else(unknown);
+        let (name, sizes) = text.split_once(':').map_or((text, None), |(name, sizes)| (name, Some(sizes)));
+        let sizes: Option<Vec<usize>> =
+            sizes.map(|sizes| sizes.split(',').map(number).collect::<Result<_>>()).transpose()?;
+        let one = |default: usize| match sizes.as_deref() {
+            None => Ok(default),
+            Some(&[size]) => Ok(size),
+            _ => Err(unknown()),
+        };
+        let blocks = |depth: usize, rest: usize| -> Result<usize> {
+            match depth {
+                depth if depth > rest && (depth - rest).is_multiple_of(6) => Ok(depth),
+                depth => Err(Error::Setting(format!(
+                    "`{text}` cannot have {depth} layers: they must be a multiple of 6 and {rest} more"
+                ))),
+            }
+        };
+        match name {
+            "mlp" => Ok(Architecture::Mlp(sizes.unwrap_or_else(|| vec![256, 256]))),
+            "cnn" => Ok(Architecture::Cnn(one(16)?)),
+            "vit" => match sizes.as_deref() {
+                None => Ok(Architecture::Transformer { depth: 6, width: 64 }),
+                Some(&[depth, width]) if width.is_multiple_of(transformer::HEADS) => {
+                    Ok(Architecture::Transformer { depth, width })
+                }
+                Some(&[_, width]) => Err(Error::Setting(format!(
+                    "a vision transformer of width {width} cannot have {} heads; take a multiple of {}",
+                    transformer::HEADS,
+                    transformer::HEADS
+                ))),
+                _ => Err(unknown()),
+            },
+            name => {
+                if let Some(depth) = name.strip_prefix("resnet") {
+                    return Ok(Architecture::ResNet { depth: blocks(number(depth)?, 2)?, width: one(16)? });
+                }
+                let (depth, factor) =
+                    name.strip_prefix("wrn").and_then(|sizes| sizes.split_once('-')).ok_or_else(unknown)?;
+                let (depth, factor) = (blocks(number(depth)?, 4)?, number(factor)?);
+                if sizes.is_some() { Err(unknown()) } else { Ok(Architecture::WideResNet { depth, factor }) }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Architecture::Mlp(widths) => {
+                let widths: Vec<String> = widths.iter().map(usize::to_string).collect();
+                write!(f, "mlp:{}", widths.join(","))
+            }
+            Architecture::Cnn(width) => write!(f, "cnn:{width}"),
+            Architecture::ResNet { depth, width } => write!(f, "resnet{depth}:{width}"),
+            Architecture::WideResNet { depth, factor } => write!(f, "wrn{depth}-{factor}"),
+            Architecture::Transformer { depth, width } => write!(f, "vit:{depth},{width}"),
+        }
+    }
+}
+
+impl Architecture {
+    /// Whether it normalises by batches.
+    pub fn normalizes(&self) -> bool {
+        matches!(self, Architecture::ResNet { .. } | Architecture::WideResNet { .. })
+    }
+
+    /// The untrained network for samples of `shape` (`[C, H, W]`, for `mlp` any), its weights drawn from
+    /// `seed`: input `image [N, …shape]`, output `logits [N, classes]`. Where `statistics` are given, mean and
+    /// standard deviation of each channel, the image is normalised by them first.
+    ///
+    /// # Errors
+    /// When samples of this shape cannot be its input.
+    pub fn build(
+        &self,
+        shape: &[usize],
+        classes: usize,
+        statistics: Option<(&[f32], &[f32])>,
+        seed: u64,
+    ) -> Result<Graph> {
+        let builder = Builder::new(&Graph { name: self.to_string(), ..Graph::default() })?;
+        let dims = [Dim::BATCH].into_iter().chain(shape.iter().map(|&n| Dim::Known(n)));
+        let image = builder.input("image", TensorType::new(DType::F32, Shape(dims.collect())));
+        let layers = Layers::new(&builder, seed);
+        let logits = match self {
+            Architecture::Mlp(widths) => {
+                let mut x = image.reshape(&Shape(vec![Dim::BATCH, Dim::Known(shape.iter().product())]));
+                for (i, &width) in widths.iter().enumerate() {
+                    x = layers.dense(&format!("dense{}", i + 1), x, width, Size::He)?.apply("Relu");
+                }
+                layers.dense("logits", x, classes, Size::Xavier)?
+            }
+            Architecture::Cnn(width) => {
+                self.check(shape, 8)?;
+                let x = layers.conv("conv1", image, *width, 4, 2, 1)?.apply("Relu");
+                let x = layers.conv("conv2", x, 2 * width, 4, 2, 1)?.apply("Relu");
+                let x = layers
+                    .dense("dense1", layers.flat(x)?, (25 * width).div_ceil(4), Size::He)?
+                    .apply("Relu");
+                layers.dense("logits", x, classes, Size::Xavier)?
+            }
+            Architecture::ResNet { depth, width } => {
+                self.check(shape, 8)?;
+                residual::resnet(&layers, image, (depth - 2) / 6, *width, classes)?
+            }
+            Architecture::WideResNet { depth, factor } => {
+                self.check(shape, 8)?;
+                residual::wide(&layers, image, (depth - 4) / 6, *factor, classes)?
+            }
+            Architecture::Transformer { depth, width } => {
+                self.check(shape, transformer::PATCH)?;
+                if shape[1..].iter().any(|n| !n.is_multiple_of(transformer::PATCH)) {
+                    let patch = transformer::PATCH;
+                    return Err(Error::Setting(format!(
+                        "`{self}` cuts images into {patch}×{patch} patches; images of {}×{} do not divide",
+                        shape[1], shape[2]
+                    )));
+                }
+                transformer::transformer(&layers, image, *depth, *width, classes)?
+            }
+        };
+        builder.output("logits", logits);
+        let graph = builder.finish()?;
+        Ok(match statistics.filter(|(mean, _)| shape.len() == 3 && mean.len() == shape[0]) {
+            Some((mean, std)) => normalize(&graph, mean, std)?,
+            None => graph,
+        })
+    }
+
+    fn check(&self, shape: &[usize], smallest: usize) -> Result<()> {
+        match *shape {
+            [_, h, w] if h >= smallest && w >= smallest => Ok(()),
+            _ => Err(Error::Setting(format!(
+                "`{self}` needs images [C, H, W] of at least {smallest}×{smallest}, the data has samples of shape {shape:?}; \
+                 `mlp` takes any shape"
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_and_written() {
+        for name in ["mlp:256,256", "mlp:8", "cnn:16", "resnet8:4", "resnet20:16", "wrn16-4", "vit:6,64"] {
+            assert_eq!(name.parse::<Architecture>().unwrap().to_string(), name);
+        }
+        assert_eq!("resnet20".parse::<Architecture>().unwrap().to_string(), "resnet20:16");
+        for name in ["", "resnet", "resnet21", "wrn16", "wrn15-2", "cnn:0", "cnn:1,2", "vit:2,63", "lenet"] {
+            let message = name.parse::<Architecture>().unwrap_err().to_string();
+            assert!(message.contains("known are") || message.contains("multiple"), "{name}: {message}");
+        }
+    }
+
+    /// Counted by hand: He et al. give ResNet-20 0.27 M with 16 channels; here the two 1×1 shortcuts add.
+    #[test]
+    fn networks_have_their_weights() {
+        let count = |name: &str, shape: &[usize]| {
+            let graph = name.parse::<Architecture>().unwrap().build(shape, 10, None, 0).unwrap();
+            let trained = kennard_graph::trainable(&graph);
+            trained.iter().map(|name| graph.constants[name].len()).sum::<usize>()
+        };
+        assert_eq!(count("mlp:100", &[784]), 784 * 100 + 100 + 1000 + 10);
+        assert_eq!(count("cnn", &[1, 28, 28]), 166_406);
+        let shortcuts = 16 * 32 + 32 * 64 + 2 * (32 + 64);
+        assert_eq!(count("resnet20", &[3, 32, 32]), 269_722 + shortcuts);
+    }
+}

@@ -1,0 +1,287 @@
+//! Against PyTorch in double precision: `references/training.py`, stored in `references/training.npz`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
+use std::path::Path;
+use std::sync::RwLock;
+
+use kennard_graph::{Objective, Tensor, training_step};
+use kennard_runtime::{Choice, Input};
+use ndarray::{ArrayD, IxDyn};
+
+use super::*;
+use crate::Norm;
+
+const CLASSES: usize = 4;
+const N: usize = 8;
+/// Single precision against double. Gradients are compared relative to the largest entry of their tensor, or
+/// a hundredth of the largest of all, where a tensor's own are nothing but rounding (a shift in front of a
+/// normalisation has no effect).
+const TOLERANCE: f32 = 1e-4;
+
+type Arrays = HashMap<String, Vec<f32>>;
+
+fn references() -> Arrays {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../references/training.npz");
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();
+    let mut arrays = Arrays::new();
+    for i in 0..archive.len() {
+        let mut entry = archive.by_index(i).unwrap();
+        let name = entry.name().unwrap().trim_end_matches(".npy").to_string();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        let header = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+        let data = &bytes[header..];
+        let values = match String::from_utf8_lossy(&bytes[..header]).contains("<i8") {
+            true => data.chunks(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f32).collect(),
+            false => data.chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect(),
+        };
+        arrays.insert(name, values);
+    }
+    arrays
+}
+
+/// The architectures that the file is about, with the shapes of their images.
+const NETWORKS: &[(&str, [usize; 3])] = &[
+    ("mlp:12,8", [1, 3, 4]),
+    ("cnn:4", [1, 8, 8]),
+    ("resnet8:4", [3, 8, 8]),
+    ("wrn10-1", [3, 8, 8]),
+    ("vit:1,8", [3, 8, 8]),
+];
+
+/// A network with the weights of the file.
+fn network(name: &str, shape: &[usize], arrays: &Arrays) -> Graph {
+    let mut graph = name.parse::<Architecture>().unwrap().build(shape, CLASSES, None, 0).unwrap();
+    let weights = trainable(&graph);
+    let stored = arrays.keys().filter(|key| key.starts_with(&format!("{name}/weight/"))).count();
+    assert_eq!(weights.len(), stored, "{name}");
+    for weight in weights {
+        let values = arrays[&format!("{name}/weight/{weight}")].clone();
+        let shape = graph.constants[&weight].shape().to_vec();
+        graph.constants.insert(weight, Tensor::from(ArrayD::from_shape_vec(IxDyn(&shape), values).unwrap()));
+    }
+    graph
+}
+
+fn runtimes() -> Vec<Runtime> {
+    let rten = Runtime::open(Choice::Rten).unwrap();
+    match Runtime::open(Choice::Auto).unwrap() {
+        other if other.name() != rten.name() => vec![rten, other],
+        _ => vec![rten],
+    }
+}
+
+fn largest(values: &[f32]) -> f32 {
+    values.iter().fold(0.0, |m, v| m.max(v.abs()))
+}
+
+#[test]
+fn weight_gradients_agree_with_pytorch() {
+    let arrays = references();
+    let objectives = [
+        ("standard", Objective::CrossEntropy { smoothing: 0.0 }),
+        ("smoothing", Objective::CrossEntropy { smoothing: 0.1 }),
+        ("trades", Objective::Trades { beta: 6.0 }),
+        ("mart", Objective::Mart { beta: 5.0 }),
+        ("conjugate", Objective::Conjugate { lambda: 0.01 }),
+        ("logitreg", Objective::LogitPenalty { lambda: 0.1 }),
+    ];
+    let mut wrong = Vec::new();
+    for runtime in runtimes() {
+        for (name, shape) in NETWORKS {
+            let model = network(name, shape, &arrays);
+            let known = |kind: &str| arrays.contains_key(&format!("{name}/{kind}/loss"));
+            for (kind, objective) in objectives.iter().filter(|(kind, _)| known(kind)) {
+                let open = training_step(&model, N, objective).unwrap();
+                let mut session = runtime.compile(&open.graph, &runtime.threads(1)).unwrap();
+                let images = &arrays[&format!("{name}/image")];
+                let images = if objective.is_paired() { &images[..] } else { &images[..images.len() / 2] };
+                let labels: Vec<i64> = arrays[&format!("{name}/label")].iter().map(|&l| l as i64).collect();
+                let mut inputs = vec![Input::F32(images), Input::I64(&labels)];
+                inputs
+                    .extend(open.weights.iter().map(|w| Input::F32(&arrays[&format!("{name}/weight/{w}")])));
+                let mut outputs = Vec::new();
+                session.run(&inputs, &mut outputs).unwrap();
+
+                let normalizations = statistics(&model);
+                let mut outputs = outputs.into_iter().skip(1);
+                for s in &normalizations {
+                    let place = s.mean.trim_end_matches(".running_mean");
+                    for part in ["mean", "variance"] {
+                        let found = outputs.next().unwrap();
+                        let truth = &arrays[&format!("{name}/{part}/{place}")];
+                        let off = found.iter().zip(truth).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                        assert!(objective.is_paired() || off < 1e-5, "{name} {place} {part}: {off}");
+                    }
+                }
+                let mut check = |what: &str, found: &[f32], truth: &[f32], scale: f32| {
+                    // The script leaves out what has no influence.
+                    let truth = if truth.len() == 1 { vec![truth[0]; found.len()] } else { truth.to_vec() };
+                    assert_eq!(found.len(), truth.len(), "{name} {kind} {what}");
+                    let off = found.iter().zip(&truth).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                    if off.is_nan() || off > TOLERANCE * scale {
+                        wrong.push(format!("{} {name} {kind} {what}: {off:e} of {scale:e}", runtime.name()));
+                    }
+                };
+                let truth = |what: &str| &arrays[&format!("{name}/{kind}/{what}")];
+                check("loss", &outputs.next().unwrap(), truth("loss"), largest(truth("loss")));
+                let gradients: Vec<_> = open
+                    .weights
+                    .iter()
+                    .map(|w| (w, outputs.next().unwrap(), truth(&format!("gradient/{w}"))))
+                    .collect();
+                let all = gradients.iter().map(|(_, _, truth)| largest(truth)).fold(0.0, f32::max);
+                for (weight, found, truth) in gradients {
+                    check(weight, &found, truth, largest(truth).max(0.01 * all));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn recipe(method: Method) -> Recipe {
+    Recipe {
+        method,
+        norm: Norm::Linf,
+        eps: Some(0.1),
+        bounds: [0.0, 1.0],
+        epochs: 1,
+        warmup: 0.0,
+        batch: N,
+        part: N,
+        optimizer: Optimizer::Sgd { momentum: 0.9 },
+        rate: 0.02,
+        schedule: Schedule::Constant,
+        decay: 0.01,
+        smoothing: 0.0,
+        augmentation: Augmentation::default(),
+        average: None,
+        clip: None,
+        held_out: 0,
+        attacked: 0,
+        seed: 0,
+    }
+}
+
+#[test]
+fn ten_steps_agree_with_pytorch() {
+    let arrays = references();
+    for runtime in runtimes() {
+        for (name, shape) in NETWORKS.iter().filter(|(name, _)| *name != "wrn10-1") {
+            let model = network(name, shape, &arrays);
+            let images = &arrays[&format!("{name}/image")];
+            let labels = arrays[&format!("{name}/label")].iter().map(|&l| l as usize).collect();
+            let images = Images::of_floats(images[..images.len() / 2].to_vec(), labels, shape.to_vec());
+            let samples = Samples { images, training: (0..N).collect(), held_out: Vec::new() };
+            let recipe = recipe(Method::Standard);
+            let training =
+                Training { model: &model, recipe: &recipe, samples: &samples, runtime: &runtime, threads: 1 };
+            let layout = Layout::new(&model, N);
+            let State { weights, mut memory, .. } = training.fresh(&layout.names).unwrap();
+            let weights = RwLock::new(weights);
+            let programs = Programs::new(&model, &recipe).unwrap();
+            let threads = runtime.threads(1);
+            let mut worker = Worker::new(&recipe, &samples.images, &programs, &runtime, &threads).unwrap();
+            for t in 1..=10 {
+                let batch = Batch { rows: (0..N).collect(), epoch: 1, eps: 0.0 };
+                let part = worker.work(&batch, 0, &weights).unwrap();
+                training.update(&layout, &mut weights.write().unwrap(), part, &mut memory, t, recipe.rate);
+            }
+            let weights = weights.into_inner().unwrap();
+            let running = statistics(&model).into_iter().flat_map(|s| [s.mean, s.variance]);
+            let names = layout.names.iter().cloned().chain(running);
+            for (weight, found) in names.zip(weights.trained.iter().chain(&weights.statistics)) {
+                let truth = &arrays[&format!("{name}/steps/{weight}")];
+                let off = found.iter().zip(truth).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(off <= 1e-3 * largest(truth).max(0.1), "{} {name} {weight}: {off}", runtime.name());
+            }
+        }
+    }
+}
+
+/// Two classes of 4×4 images: bright on the left, or on the right, with noise.
+fn sides(n: usize) -> Images {
+    let mut random = keyed(7, &[], "sides");
+    let labels: Vec<usize> = (0..n).map(|i| i % 2).collect();
+    let pixel = |i: usize| {
+        let (side, bright) = (usize::from(i % 4 >= 2), labels[i / 16]);
+        let noise: f32 = rand::RngExt::random_range(&mut random, 0.0..0.5);
+        noise + if side == bright { 0.5 } else { 0.0 }
+    };
+    Images::of_floats((0..16 * n).map(pixel).collect(), labels, vec![1, 4, 4])
+}
+
+fn teach(recipe: &Recipe, samples: &Samples, threads: usize) -> Result<Trained> {
+    let model = "mlp:8".parse::<Architecture>()?.build(&[1, 4, 4], 2, None, recipe.seed)?;
+    let runtime = Runtime::open(Choice::Rten)?;
+    Training { model: &model, recipe, samples, runtime: &runtime, threads }.run(
+        None,
+        &AtomicBool::new(false),
+        |_| (),
+    )
+}
+
+fn split(images: Images) -> Samples {
+    let n = images.labels.len();
+    Samples { images, training: (0..n - 64).collect(), held_out: (n - 64..n).collect() }
+}
+
+/// Every method learns to tell left from right, and does the same on one core and on three.
+#[test]
+fn all_methods_learn_and_none_depends_on_the_cores() {
+    let samples = split(sides(256));
+    let given = Strength::default();
+    for name in METHODS {
+        let method = Method::named(name, given).unwrap();
+        let recipe = Recipe { epochs: 8, batch: 16, part: 4, rate: 0.1, attacked: 64, ..recipe(method) };
+        let [one, three] = [1, 3].map(|threads| teach(&recipe, &samples, threads).unwrap());
+        assert_eq!(one.model, three.model, "{name}");
+        let last = one.epochs.last().unwrap();
+        assert!(last.validation_accuracy > 0.95, "{name}: {last:?}");
+        assert!(last.robust_validation_accuracy.unwrap() <= last.validation_accuracy, "{name}");
+        assert!(one.epochs[0].loss > last.loss, "{name}: {:?}", one.epochs);
+    }
+}
+
+#[test]
+fn a_diverging_run_says_where_it_stopped() {
+    let recipe = Recipe { epochs: 3, batch: 16, part: 4, rate: 1e30, ..recipe(Method::Standard) };
+    let message = teach(&recipe, &split(sides(128)), 1).unwrap_err().to_string();
+    assert!(message.contains("diverged") && message.contains("epoch 1"), "{message}");
+}
+
+/// With clipping, no step is longer than rate × clip.
+#[test]
+fn gradients_are_clipped() {
+    let samples = split(sides(80));
+    let one = |clip| {
+        let base = recipe(Method::Standard);
+        let optimizer = Optimizer::Sgd { momentum: 0.0 };
+        let recipe = Recipe { batch: 16, part: 16, rate: 1.0, decay: 0.0, clip, optimizer, ..base };
+        let before = "mlp:8".parse::<Architecture>().unwrap().build(&[1, 4, 4], 2, None, 0).unwrap();
+        let after = teach(&recipe, &samples, 1).unwrap().model;
+        let square: f64 = trainable(&before)
+            .iter()
+            .flat_map(|w| {
+                let [a, b] = [&before, &after].map(|g| g.constants[w].to_floats().unwrap());
+                a.into_iter().zip(b).map(|(a, b)| (a - b) * (a - b)).collect::<Vec<_>>()
+            })
+            .sum();
+        square.sqrt()
+    };
+    assert!(one(None) > 0.01);
+    assert!((one(Some(0.001)) / 0.001 - 1.0).abs() < 1e-3);
+}
+
+/// The words of a mask: exactly the share of elements is zero, those of the largest contributions.
+#[test]
+fn masks_take_the_largest_contributions() {
+    let mut x = vec![0.5, 0.1, 1.0, 0.2];
+    perturb::mask(&mut x, &[1.0, 9.0, 0.1, -4.0], 0.5);
+    assert_eq!(x, [0.5, 0.0, 1.0, 0.0], "contributions 0.5, 0.9, 0.1 and 0.8");
+    let names: BTreeMap<&str, Method> =
+        METHODS.iter().map(|name| (*name, Method::named(name, Strength::default()).unwrap())).collect();
+    assert!(names.iter().all(|(name, method)| method.name() == *name));
+}

@@ -1,0 +1,71 @@
+use std::sync::atomic::AtomicBool;
+
+use kennard_graph::Graph;
+use kennard_runtime::Runtime;
+
+use super::images::Images;
+use crate::attack::{Aim, Pgd, Prey, Situation, hunt, predict};
+use crate::data::Sample;
+use crate::engine::{Engine, EngineOptions, Oracle, Program, Query, Task};
+use crate::{Classifier, Preprocessing, Result, ThreatModel};
+
+/// Shares of held-out samples.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Validation {
+    /// Classified correctly.
+    pub accuracy: f64,
+    /// Of the first so many, classified correctly and unbroken by PGD.
+    pub robust_accuracy: Option<f64>,
+}
+
+/// Measures a network on held-out samples, and on the first `attacked` of them under 10 steps of PGD.
+pub(super) fn validate(
+    model: &Graph,
+    images: &Images,
+    held_out: &[usize],
+    threat: Option<&ThreatModel>,
+    attacked: usize,
+    runtime: &Runtime,
+    threads: usize,
+) -> Result<Validation> {
+    let classifier = Classifier::new(model, &images.shape, &Preprocessing::default())?;
+    let options = EngineOptions { threads: Some(threads), ..EngineOptions::default() };
+    let engine = Engine::new(classifier, runtime.clone(), &options)?;
+    let pgd = Pgd { steps: 10, ..Pgd::default() };
+    let samples = held_out.iter().enumerate().map(|(place, &index)| {
+        let mut input = vec![0.0; images.dimension()];
+        images.get(index, &mut input);
+        Ok((place, Sample { index, input, label: images.labels[index] }))
+    });
+    let task = |oracle: Oracle, (place, sample): (usize, Sample)| -> Task<'_, (bool, Option<bool>)> {
+        let (pgd, shape) = (&pgd, images.shape.as_slice());
+        Box::pin(async move {
+            let Sample { index, input, label } = &sample;
+            let (index, label) = (*index, *label);
+            let query =
+                Query { program: Program::Logits, points: input.clone(), label, target: label, account: 0 };
+            let clean = oracle.ask(query).await.logits;
+            let correct = predict(&clean) == label;
+            let Some(&threat) = threat.filter(|_| place < attacked) else { return Ok((correct, None)) };
+            if !correct {
+                return Ok((false, Some(false)));
+            }
+            let prey = Prey { origin: input, shape, label, index, clean: &clean };
+            let situation = Situation { threat, aim: Aim::First, seed: 0, budget: None };
+            let verdict = hunt(pgd, prey, situation, 1, oracle.clone()).await?;
+            Ok((true, Some(!verdict.broken)))
+        })
+    };
+    let (mut correct, mut robust, mut tried) = (0usize, 0usize, 0usize);
+    engine.run(samples, task, &AtomicBool::new(false), |(right, held)| {
+        correct += usize::from(right);
+        tried += usize::from(held.is_some());
+        robust += usize::from(held == Some(true));
+        Ok(())
+    })?;
+    let share = |n: usize, of: usize| if of == 0 { 0.0 } else { n as f64 / of as f64 };
+    Ok(Validation {
+        accuracy: share(correct, held_out.len()),
+        robust_accuracy: threat.is_some().then(|| share(robust, tried)),
+    })
+}

@@ -1,0 +1,198 @@
+//! One core's share of a step: some parts of the batch, each changed, differentiated, and handed back.
+
+use std::sync::RwLock;
+
+use kennard_graph::{Graph, Open, attack_step, divergence_step, training_step};
+use kennard_runtime::{Input, Runtime, Session, Threads};
+
+use super::images::Images;
+use super::method::{Ascent, Change, Climbs};
+use super::{Recipe, keyed, perturb};
+use crate::attack::predict;
+use crate::{Result, ThreatModel};
+
+/// What training changes.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Weights {
+    /// One tensor for each of [`kennard_graph::trainable`], row-major.
+    pub trained: Vec<Vec<f32>>,
+    /// Running mean and variance of each of [`kennard_graph::statistics`].
+    pub statistics: Vec<Vec<f32>>,
+}
+
+/// The graphs of a step, for parts of one size.
+pub(super) struct Programs {
+    step: Open,
+    /// The gradient with respect to the image.
+    ascent: Option<Open>,
+    /// Logits of the images as they are.
+    clean: Option<Open>,
+}
+
+impl Programs {
+    pub fn new(model: &Graph, recipe: &Recipe) -> Result<Programs> {
+        let part = recipe.part;
+        let change = recipe.method.change();
+        let diverges = matches!(change, Change::Ascent(Ascent { climbs: Climbs::Divergence, .. }));
+        Ok(Programs {
+            step: training_step(model, part, &recipe.method.objective(recipe.smoothing))?,
+            ascent: match change.loss() {
+                Some(loss) => Some(attack_step(model, part, Some(loss))?),
+                None if diverges => Some(divergence_step(model, part)?),
+                None => None,
+            },
+            clean: if diverges { Some(attack_step(model, part, None)?) } else { None },
+        })
+    }
+}
+
+/// A batch to be worked on.
+pub(super) struct Batch {
+    /// Its samples.
+    pub rows: Vec<usize>,
+    pub epoch: u64,
+    /// Epsilon as it stands in this step.
+    pub eps: f64,
+}
+
+/// What a part of a batch gives; sums over its samples.
+pub(super) struct Part {
+    pub loss: f64,
+    pub correct: usize,
+    /// One tensor a weight.
+    pub gradients: Vec<Vec<f32>>,
+    /// Mean and variance of the part for each normalisation.
+    pub statistics: Vec<Vec<f32>>,
+}
+
+pub(super) struct Worker<'t> {
+    recipe: &'t Recipe,
+    images: &'t Images,
+    step: Session,
+    ascent: Option<Session>,
+    clean: Option<Session>,
+    outputs: Vec<Vec<f32>>,
+}
+
+impl<'t> Worker<'t> {
+    pub fn new(
+        recipe: &'t Recipe,
+        images: &'t Images,
+        programs: &Programs,
+        runtime: &Runtime,
+        threads: &Threads,
+    ) -> Result<Worker<'t>> {
+        let compile = |open: &Open| runtime.compile(&open.graph, threads);
+        Ok(Worker {
+            recipe,
+            images,
+            step: compile(&programs.step)?,
+            ascent: programs.ascent.as_ref().map(compile).transpose()?,
+            clean: programs.clean.as_ref().map(compile).transpose()?,
+            outputs: Vec::new(),
+        })
+    }
+
+    /// Works on part number `part` of a batch.
+    pub fn work(&mut self, batch: &Batch, part: usize, weights: &RwLock<Weights>) -> Result<Part> {
+        let size = self.recipe.part;
+        let rows = &batch.rows[part * size..(part + 1) * size];
+        let d = self.images.dimension();
+        let mut natural = vec![0.0; size * d];
+        for (&index, x) in rows.iter().zip(natural.chunks_exact_mut(d)) {
+            let mut random = keyed(self.recipe.seed, &[batch.epoch, index as u64], "augment");
+            self.images.varied(index, self.recipe.augmentation, &mut random, x);
+        }
+        let labels: Vec<i64> = rows.iter().map(|&index| self.images.labels[index] as i64).collect();
+        let weights = weights.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut changed = natural.clone();
+        self.change(batch, rows, &natural, &labels, &weights, &mut changed)?;
+
+        let paired = self.recipe.method.objective(0.0).is_paired();
+        let shown = if paired { [natural, changed].concat() } else { changed };
+        let mut inputs = vec![Input::F32(&shown), Input::I64(&labels)];
+        inputs.extend(weights.trained.iter().map(|w| Input::F32(w)));
+        self.step.run(&inputs, &mut self.outputs)?;
+        let count = weights.statistics.len();
+        let classes = self.outputs[0].len() / (shown.len() / d);
+        // Of pairs, the changed image is what the accuracy is about.
+        let logits = self.outputs[0].chunks_exact(classes).skip(if paired { size } else { 0 });
+        let correct = logits.zip(&labels).filter(|(z, label)| predict(z) as i64 == **label).count();
+        let mut outputs = std::mem::take(&mut self.outputs).into_iter().skip(1);
+        Ok(Part {
+            correct,
+            statistics: outputs.by_ref().take(count).collect(),
+            loss: outputs.next().unwrap_or_default().iter().map(|&l| f64::from(l)).sum(),
+            gradients: outputs.collect(),
+        })
+    }
+
+    /// Changes the images as the method wants it.
+    fn change(
+        &mut self,
+        batch: &Batch,
+        rows: &[usize],
+        natural: &[f32],
+        labels: &[i64],
+        weights: &Weights,
+        x: &mut [f32],
+    ) -> Result<()> {
+        let d = self.images.dimension();
+        let bounds = self.recipe.bounds;
+        let random = |index: usize| keyed(self.recipe.seed, &[batch.epoch, index as u64], "change");
+        match self.recipe.method.change() {
+            Change::None => {}
+            Change::Noise(sigma) => {
+                for (&index, x) in rows.iter().zip(x.chunks_exact_mut(d)) {
+                    perturb::noise(x, sigma, bounds, &mut random(index));
+                }
+            }
+            Change::Mask(share) => {
+                let gradient = self.gradient(x, Input::I64(labels), weights)?;
+                for (x, g) in x.chunks_exact_mut(d).zip(gradient.chunks_exact(d)) {
+                    perturb::mask(x, g, share);
+                }
+            }
+            Change::Ascent(how) => {
+                let norm = self.recipe.norm;
+                let threat = ThreatModel { norm, eps: batch.eps, bounds };
+                let logits = self.logits(natural, weights)?;
+                let reference = logits.as_deref().map_or(Input::I64(labels), Input::F32);
+                let samples = || natural.chunks_exact(d);
+                for ((&index, origin), x) in rows.iter().zip(samples()).zip(x.chunks_exact_mut(d)) {
+                    perturb::start(how.start, &threat, origin, x, &mut random(index));
+                }
+                for _ in 0..how.steps {
+                    let gradient = self.gradient(x, reference, weights)?;
+                    for ((origin, x), g) in samples().zip(x.chunks_exact_mut(d)).zip(gradient.chunks_exact(d))
+                    {
+                        perturb::climb(&how, &threat, origin, x, g);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The gradient of what the method climbs.
+    fn gradient(&mut self, x: &[f32], reference: Input, weights: &Weights) -> Result<Vec<f32>> {
+        let Some(session) = &mut self.ascent else { return Ok(vec![0.0; x.len()]) };
+        let mut inputs = vec![Input::F32(x), reference];
+        inputs.extend(all(weights));
+        session.run(&inputs, &mut self.outputs)?;
+        Ok(self.outputs.pop().unwrap_or_default())
+    }
+
+    /// The logits of the images as they are, where the method asks for them.
+    fn logits(&mut self, x: &[f32], weights: &Weights) -> Result<Option<Vec<f32>>> {
+        let Some(session) = &mut self.clean else { return Ok(None) };
+        let mut inputs = vec![Input::F32(x)];
+        inputs.extend(all(weights));
+        session.run(&inputs, &mut self.outputs)?;
+        Ok(self.outputs.pop())
+    }
+}
+
+fn all(weights: &Weights) -> impl Iterator<Item = Input<'_>> {
+    weights.trained.iter().chain(&weights.statistics).map(|w| Input::F32(w))
+}

@@ -6,7 +6,7 @@ use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The directories of runs (--out of audit, uncertainty, probe), or a directory that holds them
+    /// The directories of runs (--out of audit, train, uncertainty, probe), or a directory that holds them
     #[arg(required = true, value_name = "RUN_DIR")]
     runs: Vec<PathBuf>,
     /// The page to write

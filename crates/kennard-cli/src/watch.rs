@@ -119,7 +119,7 @@ fn is_ours(host: &str, port: u16) -> bool {
 /// Changes whenever a file of the run does.
 fn stamp(directory: &Path) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for name in ["manifest.json", "journal.jsonl", "samples.parquet", "summary.json"] {
+    for name in ["manifest.json", "journal.jsonl", "log.jsonl", "samples.parquet", "summary.json"] {
         let file = std::fs::metadata(directory.join(name)).ok();
         file.map(|file| (file.len(), file.modified().ok())).hash(&mut hasher);
     }

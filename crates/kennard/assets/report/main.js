@@ -14,6 +14,7 @@ function runView(run) {
   return el("article", {},
     el("header", { class: "run" }, el("h1", {}, title ? title.model.file.split(/[\\/]/).pop() : run.name), el("p", {}, what), progress(run)),
     verdict(run), title ? warnings(warned, run.notes) : null,
+    section("training", "Training", null, wrapped(training(run))),
     run.summary ? section("accuracy", "Accuracy", null, wrapped([againstEpsilon(run), byAttack(run)])) : null,
     section("by-class", "Classes", null, wrapped(byClass(run))),
     section("distance", "Distances", "The smallest perturbations that minimum-norm attacks found, in the norm of the threat model. They bound the true distances from above.", wrapped(distances(run))),

@@ -27,10 +27,10 @@ function cost(run) {
 const shellWord = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 function repeat(run) {
-  const manifest = run.manifest ?? run.surveys[0]?.manifest;
-  const manifests = [run.manifest, ...run.surveys.map((view) => view.manifest)].filter((m) => m?.command.length > 0);
+  const manifest = run.manifest ?? run.surveys[0]?.manifest ?? run.training?.manifest;
+  const manifests = [run.manifest, run.training?.manifest, ...run.surveys.map((view) => view.manifest)].filter((m) => m?.command.length > 0);
   const summary = run.summary ?? run.surveys[0]?.summary;
-  if (!summary) return [];
+  if (!summary && !manifest) return [];
   const parts = [];
   if (manifests.length > 0) parts.push(el("h3", {}, manifests.length > 1 ? "The commands" : "The command"));
   for (const { command } of manifests) {
@@ -38,10 +38,9 @@ function repeat(run) {
     const copy = el("button", { type: "button", onclick: () => navigator.clipboard?.writeText(text) }, "Copy");
     parts.push(el("div", { class: "command" }, el("pre", { class: "command-line" }, text), copy));
   }
-  const settings = manifest?.settings ?? {};
-  parts.push(el("h3", {}, "Everything it depends on"), facts([
-    ["directory", run.directory],
-    ["Kennard", manifest?.kennard],
+  const settings = manifest?.settings ?? manifest?.training ?? {};
+  parts.push(el("h3", {}, "Everything it depends on"), facts([["directory", run.directory], ["Kennard", manifest?.kennard]]));
+  if (summary) parts.push(facts([
     ["model", summary.model.file],
     ["SHA-256 of the model", el("code", {}, summary.model.sha256)],
     ["weights", grouped(summary.model.parameters)],

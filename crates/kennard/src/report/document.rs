@@ -10,6 +10,7 @@ use super::compare::Comparison;
 use super::examples::Example;
 use super::packets::SurveyView;
 use super::samples::{Histogram, Samples};
+use super::sources::Training;
 use super::{Detail, Source};
 use crate::audit::{Manifest, RunState, Stage, Summary};
 use crate::uncertainty::Counts;
@@ -43,6 +44,7 @@ pub(super) struct Run<'a> {
     cosines: Option<Counts>,
     /// The report of `kennard probe`.
     probe: Option<&'a Value>,
+    training: Option<&'a Training>,
 }
 
 impl<'a> Document<'a> {
@@ -83,6 +85,7 @@ impl<'a> Run<'a> {
             surveys: source.surveys.iter().map(|survey| SurveyView::new(survey, detail.maps)).collect(),
             cosines: state.and_then(cosines),
             probe: source.probe.as_ref(),
+            training: source.training.as_ref(),
         }
     }
 }

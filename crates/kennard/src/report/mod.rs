@@ -41,8 +41,8 @@ struct Detail {
 }
 
 impl Report {
-    /// Reads the directories of runs: of `kennard audit`, finished or under way, `kennard uncertainty` and
-    /// `kennard probe`. Packets and probes of a model join the first audit of the same model. A directory
+    /// Reads the directories of runs: of `kennard audit` and `kennard train`, finished or under way,
+    /// `kennard uncertainty` and `kennard probe`. Packets and probes of a model join the first audit of the same model. A directory
     /// of directories stands for the runs in it, in the order of their names.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ const SCRIPT: &str = concat!(
     include_str!("../../assets/report/accuracy.js"),
     include_str!("../../assets/report/samples.js"),
     include_str!("../../assets/report/packets.js"),
+    include_str!("../../assets/report/training.js"),
     include_str!("../../assets/report/record.js"),
     include_str!("../../assets/report/compare.js"),
     include_str!("../../assets/report/main.js"),

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::audit::{Manifest, RunState};
+use crate::train::Epoch;
 use crate::uncertainty::SurveySummary;
 use crate::{Error, Result};
 
@@ -17,6 +19,14 @@ pub(super) struct Source {
     pub surveys: Vec<Survey>,
     /// The figures of `kennard probe`.
     pub probe: Option<Value>,
+    pub training: Option<Training>,
+}
+
+/// What `kennard train` keeps: its manifest, and an entry for each epoch.
+#[derive(Serialize)]
+pub(super) struct Training {
+    manifest: Value,
+    epochs: Vec<Epoch>,
 }
 
 /// The packets of one directory.
@@ -28,7 +38,14 @@ pub(super) struct Survey {
 
 impl Source {
     fn new(path: &Path) -> Source {
-        Source { path: path.into(), series: None, audit: None, surveys: Vec::new(), probe: None }
+        Source {
+            path: path.into(),
+            series: None,
+            audit: None,
+            surveys: Vec::new(),
+            probe: None,
+            training: None,
+        }
     }
 
     /// The SHA-256 of the model.
@@ -64,7 +81,30 @@ pub(super) fn read(path: &Path, sources: &mut Vec<Source>) -> Result<()> {
     Ok(())
 }
 
+/// The training in a directory; nothing where it holds something else.
+fn training(path: &Path) -> Result<Option<Training>> {
+    let Ok(text) = std::fs::read(path.join("manifest.json")) else { return Ok(None) };
+    let Ok(manifest) = serde_json::from_slice::<Value>(&text) else { return Ok(None) };
+    if manifest.get("training").is_none() {
+        return Ok(None);
+    }
+    let log = path.join("log.jsonl");
+    let text = std::fs::read(&log).unwrap_or_default();
+    let mut epochs = Vec::new();
+    // The last line may be half written.
+    for line in text.split_inclusive(|&byte| byte == b'\n').filter_map(|line| line.strip_suffix(b"\n")) {
+        epochs.push(serde_json::from_slice(line).map_err(|e| Error::Run {
+            path: log.clone(),
+            message: format!("is not of this version of Kennard, or damaged ({e}); train with --resume"),
+        })?);
+    }
+    Ok(Some(Training { manifest, epochs }))
+}
+
 fn open(path: &Path) -> Result<Source> {
+    if let Some(training) = training(path)? {
+        return Ok(Source { training: Some(training), ..Source::new(path) });
+    }
     let summary_file = path.join("summary.json");
     let error = |message: String| Error::Run { path: summary_file.clone(), message };
     let mut source = Source::new(path);
@@ -104,6 +144,7 @@ pub(super) fn joined(sources: Vec<Source>) -> Vec<Source> {
     for source in others {
         let only = audits.len() == 1;
         let same = |audit: &&mut Source| match source.model() {
+            _ if source.training.is_some() => false,
             Some(model) => audit.model() == Some(model),
             None => only && audit.probe.is_none(),
         };

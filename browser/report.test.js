@@ -16,13 +16,14 @@ before(async () => {
   await audit("fashion_cnn.onnx", "epochs/epoch-2", "--packet-samples", "500");
   await kennard("uncertainty", fixture("fashion_cnn_robust.onnx"), "--data", fashion, "--scale", "0.02,0.05,0.1", "--centres", "2", "--out", folder.at("packets"));
   await kennard("probe", fixture("fashion_cnn_robust.onnx"), "--data", fashion, "--samples", "200", "--out", folder.at("probe"));
+  await kennard("train", "--data", fashion, "--split", "test", "--arch", "mlp:16", "--epochs", "3", "--method", "pgd", "--steps", "2", "--eps", "0.05", "--out", folder.at("training"));
   await kennard("report", ...["robust", "packets", "probe"].map(folder.at), "-o", folder.at("one.html"));
   await kennard("report", folder.at("robust"), folder.at("epochs"), "-o", folder.at("three.html"));
 });
 after(async () => { await browser?.close(); await folder?.remove(); });
 
 test("a page opens from disk without a complaint and asks nobody for anything", async () => {
-  for (const name of ["one.html", "three.html", "robust/report.html", "packets/report.html", "probe/report.html"]) {
+  for (const name of ["one.html", "three.html", "robust/report.html", "packets/report.html", "probe/report.html", "training/report.html"]) {
     for (const colorScheme of ["light", "dark"]) {
       const { page, said, asked } = await open(browser, url(name), { colorScheme });
       assert.deepEqual(said, [], name);
@@ -64,9 +65,21 @@ test("charts have the figures of the summary", async () => {
   await page.close();
 });
 
+test("training and the audit's own cosines are drawn", async () => {
+  const log = (await readFile(folder.at("training/log.jsonl"), "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+  const { page } = await open(browser, url("training/report.html"));
+  assert.deepEqual(series(await chart(page, "training-loss"), "loss"), log.map((e) => [e.epoch, e.loss]));
+  assert.deepEqual(series(await chart(page, "training-accuracy"), "validation"), log.map((e) => [e.epoch, e.validation_accuracy]));
+  await page.goto(url("robust/report.html"));
+  const { cosines } = await json(folder.at("robust/summary.json"));
+  const counts = series(await chart(page, "probe"), "samples").map((bin) => bin[2]);
+  assert.equal(counts.reduce((a, b) => a + b), cosines.samples - cosines.without);
+  await page.close();
+});
+
 test("every axis is named with its unit, and letters do not overlap", async () => {
   const sizes = [[1440, "light"], [1440, "dark"], [390, "light"], [390, "dark"]];
-  for (const name of ["one.html", "three.html"]) {
+  for (const name of ["one.html", "three.html", "training/report.html"]) {
     for (const [width, colorScheme] of sizes) {
       const { page } = await open(browser, url(name), { viewport: { width, height: 900 }, colorScheme });
       const faults = await page.evaluate(() => {

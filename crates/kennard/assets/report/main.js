@@ -73,7 +73,13 @@ function draw() {
   const open = [...document.querySelectorAll("details")].map((d) => d.open);
   forgetCharts();
   const run = page.runs[Math.min(current, page.runs.length - 1)];
-  const main = el("main", {}, comparison(page), chooser(), run ? runView(run) : null);
+  let main;
+  try {
+    main = el("main", {}, comparison(page), chooser(), run ? runView(run) : null);
+  } catch (error) {
+    const message = `This run cannot be drawn (${error.message}): a figure that belongs to it is missing. Its files may be of another version of Kennard, or changed by hand.`;
+    main = el("main", {}, chooser(), el("p", { class: "banner", role: "alert" }, message));
+  }
   document.getElementById("page").replaceChildren(
     el("div", { class: "bar" }, el("span", { class: "mark" }, "Kennard"), contents(main), themeButton()),
     trouble ? el("p", { class: "banner", id: "trouble", role: "alert" }, trouble) : "",

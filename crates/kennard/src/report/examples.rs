@@ -47,8 +47,8 @@ impl Example {
     fn new(state: &RunState, shown: &Shown, roles: Vec<Role>) -> Example {
         let summary = &state.outcome.summary;
         let (shape, bounds) = (&summary.model.input, summary.threat_model.bounds);
-        let d: usize = shape.iter().product();
-        let fits = shown.original.len() == d && shown.point.len() == d;
+        let d = shape.iter().try_fold(1usize, |d, &n| d.checked_mul(n));
+        let fits = d == Some(shown.original.len()) && d == Some(shown.point.len());
         let drawn = fits.then(|| triptych(shape, bounds, &shown.original, &shown.point)).flatten();
         let amplified = drawn.as_ref().map(|drawn| drawn.amplified);
         Example {

@@ -31,7 +31,7 @@ pub fn run(args: Args) -> Outcome {
     let stop = setup::stop_on_interrupt()?;
     let mut examples = Vec::new();
     let (mut examined, mut correct) = (0, 0);
-    audit.adversarials(&stop, |Examined { record, input, adversarials }| {
+    audit.adversarials(&stop, |Examined { record, input, adversarials, .. }| {
         examined += 1;
         correct += u64::from(record.is_correct());
         let distance = |found: &Adversarial| audit.threat.norm.distance(&input, &found.point);

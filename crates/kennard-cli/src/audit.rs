@@ -5,7 +5,7 @@ use kennard::audit::{Audit, Manifest, PacketPlan, RunDirectory};
 
 use crate::progress::Display;
 use crate::settings::Settings;
-use crate::{Done, Outcome, screen, setup};
+use crate::{Done, Outcome, report, screen, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -71,7 +71,7 @@ pub fn run(args: Args) -> Outcome {
         screen::print(&outcome.summary, Some(engine.plan()));
     }
     if let Some(directory) = &settings.out {
-        eprintln!("written to {}: manifest.json, samples.parquet, summary.json", directory.display());
+        report::beside(directory, "manifest.json, samples.parquet, examples.parquet, summary.json");
     }
     Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
 }

@@ -11,6 +11,7 @@ mod portrait;
 mod probe;
 mod progress;
 mod recipe;
+mod report;
 mod reproduce;
 mod resolve;
 mod screen;
@@ -22,6 +23,7 @@ mod track;
 mod tradeoff;
 mod train;
 mod uncertainty;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -69,6 +71,10 @@ enum Command {
     Slice(slice::Args),
     /// Measure conjugate spreads: a packet's figures over its scale, with the bound that holds
     Uncertainty(Box<uncertainty::Args>),
+    /// Make a page of runs that people look at, compare and share
+    Report(report::Args),
+    /// Serve the page of a run on this machine while the run goes on
+    Watch(watch::Args),
     /// Show operators, weights and shapes, and what cannot be differentiated
     Inspect(inspect::Args),
     /// Write the gradient of a model as an ONNX file of its own
@@ -98,6 +104,8 @@ fn main() -> ExitCode {
         Command::Probe(args) => probe::run(&args),
         Command::Slice(args) => slice::run(&args),
         Command::Uncertainty(args) => uncertainty::run(*args),
+        Command::Report(args) => report::run(&args),
+        Command::Watch(args) => watch::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Grad(args) => grad::run(&args),
     };

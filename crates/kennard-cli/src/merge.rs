@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use kennard::audit::merge;
 
-use crate::{Done, Outcome, screen};
+use crate::{Done, Outcome, report, screen};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -29,6 +29,6 @@ pub fn run(args: &Args) -> Outcome {
     } else {
         screen::print(&merged.outcome.summary, None);
     }
-    eprintln!("written to {}: manifest.json, samples.parquet, summary.json", args.out.display());
+    report::beside(&args.out, "manifest.json, samples.parquet, examples.parquet, summary.json");
     Ok(Done::Fully)
 }

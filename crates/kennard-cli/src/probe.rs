@@ -17,7 +17,7 @@ pub struct Args {
     /// Print the figures as JSON to standard output, and nothing else there
     #[arg(long)]
     json: bool,
-    /// Where to write summary.json, cosine.svg and contributions.png
+    /// Where to write summary.json, cosine.svg, contributions.png and report.html
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -54,7 +54,7 @@ pub fn run(args: &Args) -> Outcome {
             Err(error) => eprintln!("no contributions.png: {error}"),
         }
         files.push(("summary.json", json(&report)?.into_bytes()));
-        write_all(directory, &files)?;
+        crate::report::beside(directory, &write_all(directory, &files)?);
     }
     Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
 }

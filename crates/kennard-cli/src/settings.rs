@@ -99,7 +99,8 @@ pub struct Settings {
     /// Cores to use [default: all]
     #[arg(long)]
     pub threads: Option<usize>,
-    /// Where to keep samples as they finish, and to write manifest.json, samples.parquet and summary.json
+    /// Where to keep samples as they finish, and to write manifest.json, samples.parquet, examples.parquet, summary.json and
+    /// report.html
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }

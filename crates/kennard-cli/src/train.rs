@@ -46,10 +46,7 @@ pub fn run(args: &Args) -> Outcome {
         _ => Some(epoch),
     });
     let best = best.map_or(0, |epoch| epoch.epoch);
-    eprintln!(
-        "written to {}: checkpoints, log.jsonl, last.onnx, best.onnx (epoch {best})",
-        args.out.display()
-    );
+    crate::report::beside(&args.out, &format!("checkpoints, log.jsonl, last.onnx, best.onnx (epoch {best})"));
     Ok(Done::Fully)
 }
 

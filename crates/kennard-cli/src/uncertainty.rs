@@ -3,7 +3,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use clap::ValueEnum;
-use kennard::audit::Progress;
+use kennard::audit::{About, Manifest, Progress};
 use kennard::engine::Engine;
 use kennard::uncertainty::{
     ESS_FLOOR, Effort, Figures, Hidden, Kind, Measured, Survey, SurveySummary, write_survey,
@@ -13,7 +13,7 @@ use crate::portrait::pictures;
 use crate::progress::Display;
 use crate::screen::{grouped, short};
 use crate::settings::Number;
-use crate::source::{Model, prepare};
+use crate::source::{Model, json, prepare};
 use crate::{Done, Outcome, screen, setup};
 
 #[derive(clap::Args)]
@@ -71,7 +71,7 @@ pub struct Args {
     /// Print summary.json to standard output, and nothing else there
     #[arg(long)]
     json: bool,
-    /// Where to write packets.parquet, summary.json, and pictures of maps, modes and curves
+    /// Where to write manifest.json, packets.parquet, summary.json, report.html, and pictures of maps, modes and curves
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -156,13 +156,16 @@ pub fn run(args: Args) -> Outcome {
     }
     if let Some(directory) = &args.out {
         write_survey(directory, &summary, &outcome.packets)?;
+        let manifest = manifest(&survey, &summary, args.packet);
+        kennard::audit::write_whole(&directory.join("manifest.json"), json(&manifest)?.as_bytes())?;
         let shape = hidden.as_ref().map_or(data.shape(), |hidden| hidden.shape());
         let pictures = pictures(&outcome, shape)?;
         for (name, bytes) in &pictures {
             kennard::audit::write_whole(&directory.join(name), bytes)?;
         }
         let count = pictures.len();
-        eprintln!("written to {}: packets.parquet, summary.json, {count} pictures", directory.display());
+        let written = format!("manifest.json, packets.parquet, summary.json, {count} pictures");
+        crate::report::beside(directory, &written);
     }
     let few = outcome.packets.iter().filter(|packet| !packet.enough_samples).count();
     if few > 0 && !args.accept_few && !stop.load(Ordering::Relaxed) {
@@ -174,6 +177,34 @@ pub fn run(args: Args) -> Outcome {
         .into());
     }
     Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
+}
+
+/// What was run, as an audit's manifest says it.
+fn manifest(survey: &Survey, summary: &SurveySummary, packet: Packet) -> Manifest {
+    let runtime = survey.engine.runtime();
+    let classes = survey.data.class_names().to_vec();
+    Manifest {
+        kennard: env!("CARGO_PKG_VERSION").into(),
+        command: std::env::args().collect(),
+        plan: survey.engine.plan(),
+        about: About { model: summary.model.clone(), samples: 0, classes },
+        settings: serde_json::json!({
+            "model": summary.model.sha256,
+            "preprocessing": survey.engine.classifier().preprocessing(),
+            "data": {"name": summary.data.name, "split": summary.data.split, "files": summary.data.files},
+            "packet": packet.to_possible_value().map(|value| value.get_name().to_string()),
+            "scales": survey.scales,
+            "tensor": summary.tensor,
+            "label": survey.label,
+            "centres": survey.centres,
+            "samples": survey.samples,
+            "max_samples": survey.effort.max_samples,
+            "rel_tol": survey.effort.rel_tol,
+            "seed": survey.seed,
+            "runtime": format!("{} {}", runtime.name(), runtime.version()),
+            "micro_batch": survey.engine.plan().micro_batch,
+        }),
+    }
 }
 
 /// The table: a block per scale.

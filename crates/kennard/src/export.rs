@@ -57,9 +57,8 @@ pub fn write_examples(
     write_whole(&place, &arrays.map_err(|e| failed(&place, e.to_string()))?)?;
     let mut pictures = 0;
     for example in examples {
-        let Some(picture) = triptych(shape, bounds, &example.original, &example.adversarial.point) else {
-            break;
-        };
+        let points = (&example.original, &example.adversarial.point);
+        let Some(Triptych { picture, .. }) = triptych(shape, bounds, points.0, points.1) else { break };
         let Example { index, label, adversarial, .. } = example;
         let place = directory.join(format!("{index:05}-{label}-as-{}.png", adversarial.prediction()));
         let factor = (VISIBLE / picture.height().max(1)).max(1);
@@ -115,9 +114,21 @@ fn npz(arrays: &[(&str, &[usize], Array)]) -> zip::result::ZipResult<Vec<u8>> {
     Ok(archive.finish()?.into_inner())
 }
 
+/// A sample, an example and their difference side by side.
+pub(crate) struct Triptych {
+    pub picture: DynamicImage,
+    /// By how much the difference is amplified, against the range of the bounds.
+    pub amplified: f32,
+}
+
 /// An image `[1|3, H, W]` or `[H, W]` side by side with its perturbed version and the difference, stretched
 /// so that its largest element is black or white on grey. Nothing for other shapes.
-fn triptych(shape: &[usize], bounds: [f32; 2], original: &[f32], perturbed: &[f32]) -> Option<DynamicImage> {
+pub(crate) fn triptych(
+    shape: &[usize],
+    bounds: [f32; 2],
+    original: &[f32],
+    perturbed: &[f32],
+) -> Option<Triptych> {
     let (channels, height, width) = match *shape {
         [height, width] => (1, height, width),
         [channels @ (1 | 3), height, width] => (channels, height, width),
@@ -138,13 +149,14 @@ fn triptych(shape: &[usize], bounds: [f32; 2], original: &[f32], perturbed: &[f3
         (255.0 * value).round().clamp(0.0, 255.0) as u8
     };
     let size = (u32::try_from(3 * width).ok()?, u32::try_from(height).ok()?);
-    Some(if channels == 1 {
+    let picture = if channels == 1 {
         DynamicImage::from(GrayImage::from_fn(size.0, size.1, |x, y| image::Luma([level(x, y, 0)])))
     } else {
         DynamicImage::from(RgbImage::from_fn(size.0, size.1, |x, y| {
             image::Rgb([0, 1, 2].map(|c| level(x, y, c)))
         }))
-    })
+    };
+    Some(Triptych { picture, amplified: 0.5 * (hi - lo) / largest })
 }
 
 #[cfg(test)]
@@ -168,8 +180,9 @@ mod tests {
 
     #[test]
     fn pictures_show_original_perturbed_and_difference() {
-        let picture = triptych(&[1, 1, 2], [0.0, 1.0], &[0.0, 1.0], &[0.1, 0.95]).unwrap().into_luma8();
-        assert_eq!(picture.into_raw(), [0, 255, 26, 242, 255, 64]);
+        let picture = triptych(&[1, 1, 2], [0.0, 1.0], &[0.0, 1.0], &[0.1, 0.95]).unwrap();
+        assert_eq!(picture.amplified, 5.0);
+        assert_eq!(picture.picture.into_luma8().into_raw(), [0, 255, 26, 242, 255, 64]);
         assert!(triptych(&[5], [0.0, 1.0], &[0.0; 5], &[0.0; 5]).is_none());
     }
 }

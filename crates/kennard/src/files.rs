@@ -15,7 +15,11 @@ use crate::{Error, Result};
 /// When the directory cannot be written to, or the disk is full.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(|e| failed(path, &e))?;
+    let mut builder = tempfile::Builder::new();
+    // As any other file: results are there to be shared.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(directory).map_err(|e| failed(path, &e))?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|e| failed(path, &e))?;
     file.persist(path).map_err(|e| failed(path, &e.error))?;
     Ok(())

@@ -11,6 +11,7 @@ mod files;
 pub mod picture;
 mod projection;
 mod provenance;
+pub mod report;
 pub mod stats;
 mod threat;
 pub mod train;

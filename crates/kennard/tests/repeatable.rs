@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{audit, engine, fashion, fixture, runtimes};
 use kennard::attack::{Apgd, Attack, Fab, Fgsm, Objective, Pgd, Square};
-use kennard::audit::{Audit, FinishedRun, Manifest, Outcome, Progress, RunDirectory, Shard, merge};
+use kennard::audit::{About, Audit, FinishedRun, Manifest, Outcome, Progress, RunDirectory, Shard, merge};
 use kennard::engine::{EngineOptions, Plan};
 use kennard::{Graph, Norm, Runtime, ThreatModel};
 use serde_json::Value;
@@ -27,7 +27,8 @@ fn run(model: &str, runtime: &Runtime, options: &EngineOptions, samples: usize) 
 fn bytes(outcome: &Outcome, name: &str) -> Vec<u8> {
     let folder = folder(name);
     let plan = Plan { micro_batch: 1, sessions: 1, threads_per_session: 1 };
-    let manifest = Manifest { kennard: String::new(), command: vec![], plan, settings: Value::Null };
+    let (about, settings) = (About::default(), Value::Null);
+    let manifest = Manifest { kennard: String::new(), command: vec![], plan, about, settings };
     FinishedRun { manifest, outcome: outcome.clone() }.write(&folder).unwrap();
     let bytes = std::fs::read(folder.join("samples.parquet")).unwrap();
     std::fs::remove_dir_all(folder).unwrap();
@@ -92,6 +93,7 @@ fn shards_and_resumption_do_not_change_a_byte() {
             audit.run_in(directory, &stop, progress).unwrap();
         };
         let samples = |name: &str| std::fs::read(folder(name).join("samples.parquet")).unwrap();
+        let examples = |name: &str| std::fs::read(folder(name).join("examples.parquet")).unwrap();
         go("whole", Shard::WHOLE, false, u64::MAX);
 
         let parts: Vec<String> = (1..=3).map(|number| format!("part-{number}")).collect();
@@ -102,6 +104,7 @@ fn shards_and_resumption_do_not_change_a_byte() {
         let merged = merge(&folders).unwrap();
         merged.write(&folder("merged")).unwrap();
         assert_eq!(samples("whole"), samples("merged"), "{}", runtime.name());
+        assert_eq!(examples("whole"), examples("merged"), "{}", runtime.name());
         let whole = FinishedRun::open(&folder("whole")).unwrap();
         assert_eq!(whole.manifest.settings, merged.manifest.settings);
         assert_eq!(whole.outcome.summary.robust, merged.outcome.summary.robust);
@@ -119,6 +122,7 @@ fn shards_and_resumption_do_not_change_a_byte() {
             go("resumed", Shard::WHOLE, true, stop_after);
         }
         assert_eq!(samples("whole"), samples("resumed"), "{}", runtime.name());
+        assert_eq!(examples("whole"), examples("resumed"), "{}", runtime.name());
         // A finished run has nothing left to do, and one of other settings is not touched.
         go("resumed", Shard::WHOLE, true, 0);
         assert_eq!(samples("whole"), samples("resumed"), "{}", runtime.name());

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::directory::FinishedRun;
-use super::{Shard, warnings};
+use super::{Shard, gallery, warnings};
 use crate::files::differences;
 use crate::{Error, Result};
 
@@ -46,6 +46,7 @@ pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
     }
     let mut merged = first.clone();
     merged.manifest.settings = whole(first)?;
+    merged.manifest.about.samples = runs.iter().map(|run| run.manifest.about.samples).sum();
     let outcome = &mut merged.outcome;
     for run in &runs[1..] {
         let (sum, part) = (&mut outcome.summary, &run.outcome.summary);
@@ -58,6 +59,9 @@ pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
         let news: Vec<_> = news.cloned().collect();
         sum.warnings.extend(news);
     }
+    let mine = std::mem::take(&mut outcome.shown);
+    let theirs = runs[1..].iter().flat_map(|run| run.outcome.shown.iter().cloned());
+    outcome.shown = gallery::choose(mine.into_iter().chain(theirs).collect());
     outcome.records.sort_by_key(|record| record.index);
     outcome.summary.count(&outcome.records);
     warnings::review(outcome);

@@ -1,12 +1,15 @@
 //! How accurate a classifier is, how accurate it stays under attack, and how its conjugate spreads
 //! stand to their bound.
 
+mod about;
 mod directory;
 mod distances;
+mod gallery;
 mod merge;
 mod packets;
 mod record;
 mod shard;
+mod state;
 mod summary;
 mod table;
 mod warnings;
@@ -24,12 +27,15 @@ use crate::engine::{Cost, Engine, Oracle, Program, Query, Task};
 use crate::uncertainty::cosine;
 use crate::{Error, Norm, Result, ThreatModel};
 
+pub use about::About;
 pub use directory::{FinishedRun, Manifest, RunDirectory};
 pub use distances::{CurvePoint, Distances};
+pub use gallery::{Role, Shown, roles};
 pub use merge::merge;
 pub use packets::PacketPlan;
 pub use record::{AttackRecord, Record};
 pub use shard::Shard;
+pub use state::{RunState, Stage};
 pub use summary::{AttackSummary, Clean, MinimalSummary, PacketSummary, Robust, Summary};
 
 pub use crate::files::write_whole;
@@ -98,6 +104,8 @@ pub struct Outcome {
     pub summary: Summary,
     /// One record per sample, in order.
     pub records: Vec<Record>,
+    /// Some of the broken samples, with their adversarial points.
+    pub shown: Vec<Shown>,
 }
 
 /// A sample, what was found about it, and the adversarial points.
@@ -107,6 +115,8 @@ pub struct Examined {
     pub record: Record,
     /// The sample itself.
     pub input: Vec<f32>,
+    /// What the untouched model returns there.
+    pub outputs: Vec<f32>,
     /// The adversarial point of each attack that found one, minimum-norm attacks last.
     pub adversarials: Vec<Option<Adversarial>>,
 }
@@ -143,7 +153,7 @@ impl<'a> Audit<'a> {
     /// # Errors
     /// When settings, data and model do not fit together, an answer of the model is NaN, or a runtime fails.
     pub fn run(&self, stop: &AtomicBool, progress: impl FnMut(Progress)) -> Result<Outcome> {
-        self.go_on(Vec::new(), |_| Ok(()), stop, progress)
+        self.go_on(Vec::new(), Vec::new(), |_, _| Ok(()), stop, progress)
     }
 
     /// The same, every sample kept in a directory as it finishes, and those that are there taken over. In
@@ -157,8 +167,9 @@ impl<'a> Audit<'a> {
         stop: &AtomicBool,
         progress: impl FnMut(Progress),
     ) -> Result<Outcome> {
-        let finished = directory.finished().to_vec();
-        let outcome = self.go_on(finished, |record| directory.keep(record), stop, progress)?;
+        let (finished, shown) = (directory.finished().to_vec(), directory.shown().to_vec());
+        let keep = |record: &Record, shown: Option<&Shown>| directory.keep(record, shown);
+        let outcome = self.go_on(finished, shown, keep, stop, progress)?;
         directory.finish(&outcome, !stop.load(Ordering::Relaxed))?;
         Ok(outcome)
     }
@@ -167,21 +178,27 @@ impl<'a> Audit<'a> {
     fn go_on(
         &self,
         mut records: Vec<Record>,
-        mut keep: impl FnMut(&Record) -> Result<()>,
+        mut shown: Vec<Shown>,
+        mut keep: impl FnMut(&Record, Option<&Shown>) -> Result<()>,
         stop: &AtomicBool,
         mut progress: impl FnMut(Progress),
     ) -> Result<Outcome> {
         let begin = Instant::now();
         self.check_settings()?;
         let mut summary = Summary::blank(self)?;
-        let total = (0..self.end()).filter(|&index| self.shard.holds(index)).count();
+        let total = self.total();
         let finished: BTreeSet<usize> = records.iter().map(|record| record.index).collect();
         let samples =
             self.wanted()?.filter(|sample| sample.as_ref().map_or(true, |s| !finished.contains(&s.index)));
         let mut robust = records.iter().filter(|record| record.is_robust()).count() as u64;
         let task = |oracle, sample| -> Task<'_, Examined> { Box::pin(self.examine(oracle, sample)) };
-        let costs = self.engine.run(samples, task, stop, |Examined { record, .. }| {
-            keep(&record)?;
+        let returns_logits = self.engine.classifier().returns_logits();
+        let costs = self.engine.run(samples, task, stop, |examined| {
+            let news = Shown::of(&examined, self.threat.norm, returns_logits);
+            let record = examined.record;
+            shown.extend(news);
+            shown = gallery::choose(std::mem::take(&mut shown));
+            keep(&record, shown.iter().find(|shown| shown.index == record.index))?;
             robust += u64::from(record.is_robust());
             records.push(record);
             progress(Progress::Samples { done: records.len() as u64, robust, total: total as u64 });
@@ -215,7 +232,7 @@ impl<'a> Audit<'a> {
             );
             summary.warnings.push(Warning::new("interrupted", message));
         }
-        let mut outcome = Outcome { summary, records };
+        let mut outcome = Outcome { summary, records, shown };
         warnings::review(&mut outcome);
         outcome.summary.seconds = begin.elapsed().as_secs_f64();
         Ok(outcome)
@@ -229,6 +246,11 @@ impl<'a> Audit<'a> {
         self.check_settings()?;
         let task = |oracle, sample| -> Task<'_, Examined> { Box::pin(self.examine(oracle, sample)) };
         self.engine.run(self.wanted()?, task, stop, each).map(drop)
+    }
+
+    /// How many samples this run is to examine.
+    pub(super) fn total(&self) -> usize {
+        (0..self.end()).filter(|&index| self.shard.holds(index)).count()
     }
 
     fn end(&self) -> usize {
@@ -338,9 +360,10 @@ impl<'a> Audit<'a> {
             )));
         }
         let random = index < REPEATED && ask(Program::Untouched).await.logits != answer.logits;
-        let prediction = predict(&answer.logits);
+        let outputs = answer.logits;
+        let prediction = predict(&outputs);
         let logits = if self.engine.classifier().returns_logits() {
-            answer.logits
+            outputs.clone()
         } else {
             ask(Program::Logits).await.logits
         };
@@ -360,7 +383,7 @@ impl<'a> Audit<'a> {
         };
         let mut adversarials = vec![None; self.attacks.len() + self.minimal.len()];
         if prediction != label {
-            return Ok(Examined { record, input, adversarials });
+            return Ok(Examined { record, input, outputs, adversarials });
         }
         let prey =
             Prey { origin: &input, shape: self.engine.classifier().shape(), label, index, clean: &logits };
@@ -383,6 +406,6 @@ impl<'a> Audit<'a> {
             record.minimal[i] = Some(AttackRecord::new(&verdict, self.threat.norm, &input));
             adversarials[place] = verdict.adversarial;
         }
-        Ok(Examined { record, input, adversarials })
+        Ok(Examined { record, input, outputs, adversarials })
     }
 }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Norm;
-use crate::attack::Verdict;
+use crate::attack::{Adversarial, Verdict};
 
 /// What was found about one sample.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,8 @@ pub struct AttackRecord {
     pub margin: f32,
     /// The size of the adversarial perturbation in the threat model's norm.
     pub norm: Option<f64>,
+    /// What the model takes the adversarial point for.
+    pub prediction: Option<usize>,
     /// How many points were evaluated before the one that counts, itself included.
     pub found_after: u64,
     /// How many points were evaluated without their gradient.
@@ -59,6 +61,13 @@ impl Record {
     /// Whether it is classified correctly and no attack broke it.
     pub fn is_robust(&self) -> bool {
         self.is_correct() && !self.attacks.iter().flatten().any(|attack| attack.broken)
+    }
+
+    /// What the model takes it for under attack: the prediction of the first adversarial point that an attack
+    /// found, that at the sample itself where none did.
+    pub fn prediction_under_attack(&self) -> usize {
+        let found = self.attacks.iter().flatten();
+        found.filter(|attack| attack.broken).find_map(|attack| attack.prediction).unwrap_or(self.prediction)
     }
 
     /// The smallest distance at which a minimum-norm attack broke it: 0 where it is misclassified from the
@@ -83,6 +92,7 @@ impl AttackRecord {
             broken: verdict.broken,
             margin: verdict.margin,
             norm: verdict.adversarial.as_ref().map(|found| norm.distance(origin, &found.point)),
+            prediction: verdict.adversarial.as_ref().map(Adversarial::prediction),
             found_after: verdict.found_after,
             forwards: verdict.forwards,
             backwards: verdict.backwards,
@@ -93,7 +103,7 @@ impl AttackRecord {
 }
 
 /// Floats that come back as they were, infinities too: by their bits.
-mod bits {
+pub(super) mod bits {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     pub fn serialize<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::distances::Distances;
-use super::{Audit, DataSummary, ModelSummary, Record, Warning};
+use super::{About, Audit, DataSummary, ModelSummary, Record, Warning};
 use crate::stats::clopper_pearson;
 use crate::uncertainty::Cosines;
 use crate::{Result, ThreatModel};
@@ -146,27 +146,14 @@ pub struct PacketSummary {
 }
 
 impl Summary {
+    /// The version of the format.
+    pub const VERSION: u32 = 1;
+
     /// The summary of an audit before its first sample.
     pub(super) fn blank(audit: &Audit) -> Result<Summary> {
-        let attack = |name: &str| AttackSummary {
-            name: name.into(),
-            robust: 0,
-            robust_accuracy: 0.0,
-            interval: [0.0, 1.0],
-            forwards: 0,
-            backwards: 0,
-            seconds: 0.0,
-        };
-        let minimal = |name: &str| MinimalSummary {
-            name: name.into(),
-            distances: Distances::default(),
-            forwards: 0,
-            backwards: 0,
-            seconds: 0.0,
-        };
         Ok(Summary {
-            version: 1,
-            model: ModelSummary::of(audit.model, audit.engine.classifier())?,
+            version: Summary::VERSION,
+            model: About::new(audit)?.model,
             data: DataSummary::of(audit.data)?,
             samples: 0,
             runtime: audit.engine.runtime().name().into(),
@@ -174,9 +161,9 @@ impl Summary {
             threat_model: audit.threat,
             clean: Clean::default(),
             cascade: audit.cascade,
-            attacks: audit.attacks.iter().map(|a| attack(a.name())).collect(),
+            attacks: audit.attacks.iter().map(|a| AttackSummary::blank(a.name())).collect(),
             robust: None,
-            minimal: audit.minimal.iter().map(|a| minimal(a.name())).collect(),
+            minimal: audit.minimal.iter().map(|a| MinimalSummary::blank(a.name())).collect(),
             closest: None,
             cosines: audit.probe.then(Cosines::default),
             packets: Vec::new(),

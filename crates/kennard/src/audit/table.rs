@@ -15,7 +15,7 @@ use super::{AttackRecord, Record};
 use crate::{Error, Result};
 
 /// The bytes of the table. Columns of an attack are called after it, those of a minimum-norm attack after
-/// `minimal` and it; they are null where it did not try, the norm also where it failed.
+/// `minimal` and it; they are null where it did not try, the norm and the prediction also where it failed.
 pub(super) fn to_parquet(attacks: &[&str], minimal: &[&str], records: &[Record]) -> Result<Vec<u8>, String> {
     fn of<T>(records: &[Record], field: impl Fn(&Record) -> T) -> impl Iterator<Item = T> {
         records.iter().map(field)
@@ -63,10 +63,12 @@ fn attack_columns(name: &str, entries: &[Option<&AttackRecord>]) -> Vec<(String,
     let count =
         |field: fn(&AttackRecord) -> i64| -> ArrayRef { Arc::new(Int64Array::from_iter(of(entries, field))) };
     let norms = entries.iter().map(|entry| entry.and_then(|a| a.norm));
-    let columns: [(&str, ArrayRef); 8] = [
+    let predictions = entries.iter().map(|entry| entry.and_then(|a| a.prediction).map(|class| class as i32));
+    let columns: [(&str, ArrayRef); 9] = [
         ("broken", flag(|a| a.broken)),
         ("margin", Arc::new(Float32Array::from_iter(of(entries, |a| a.margin)))),
         ("norm", Arc::new(Float64Array::from_iter(norms))),
+        ("prediction", Arc::new(Int32Array::from_iter(predictions))),
         ("found_after", count(|a| a.found_after as i64)),
         ("forwards", count(|a| a.forwards as i64)),
         ("backwards", count(|a| a.backwards as i64)),
@@ -141,6 +143,8 @@ impl Columns<'_> {
         let margin =
             self.get(&column("margin"))?.as_primitive_opt::<Float32Type>().ok_or(column("margin"))?;
         let norm = self.get(&column("norm"))?.as_primitive_opt::<Float64Type>().ok_or(column("norm"))?;
+        let prediction =
+            self.get(&column("prediction"))?.as_primitive_opt::<Int32Type>().ok_or(column("prediction"))?;
         let found_after = count("found_after")?;
         let (forwards, backwards) = (count("forwards")?, count("backwards")?);
         let zero_gradients = count("zero_gradients")?;
@@ -149,6 +153,7 @@ impl Columns<'_> {
                 broken: broken.value(row),
                 margin: margin.value(row),
                 norm: norm.is_valid(row).then(|| norm.value(row)),
+                prediction: prediction.is_valid(row).then(|| prediction.value(row) as usize),
                 found_after: found_after.value(row) as u64,
                 forwards: forwards.value(row) as u64,
                 backwards: backwards.value(row) as u64,
@@ -170,6 +175,7 @@ mod tests {
             broken: true,
             margin: -0.1,
             norm: Some(0.3),
+            prediction: Some(4),
             found_after: 7,
             ..Default::default()
         };

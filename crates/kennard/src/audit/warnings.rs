@@ -11,7 +11,7 @@ const ENOUGH: u64 = 20;
 
 /// Replaces the warnings that follow from the figures.
 pub(super) fn review(outcome: &mut Outcome) {
-    let Outcome { summary, records } = outcome;
+    let Outcome { summary, records, .. } = outcome;
     let found: Vec<Warning> =
         [chance(summary), random(records), few_classes(summary), masked(summary, records)]
             .into_iter()

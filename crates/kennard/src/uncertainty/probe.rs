@@ -88,7 +88,7 @@ const BINS: usize = 40;
 impl Counts {
     /// The bins lie around zero and end at the least of 1, ½, 1/5, 1/10, 1/20, ... that holds all the
     /// cosines: in many dimensions they are small.
-    fn of(cosines: &[f64]) -> Counts {
+    pub(crate) fn of(cosines: &[f64]) -> Counts {
         let largest = cosines.iter().map(|cosine| cosine.abs()).fold(0.0, f64::max);
         let ends = (0..6).flat_map(|power| [1.0, 2.0, 5.0].map(|part| 1.0 / (part * 10f64.powi(power))));
         let end = ends.take_while(|end| *end >= largest).last().unwrap_or(1.0);

@@ -1,0 +1,391 @@
+//! Pages of runs: the figures on them, what they withstand, and `kennard watch`.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+fn fixture(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name).display().to_string()
+}
+
+/// A directory that goes with the test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Scratch(path)
+    }
+
+    fn at(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn kennard(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    command.args(words);
+    command
+}
+
+fn audit(model: &str, out: &str, words: &[&str]) -> Command {
+    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
+    let mut command = kennard(&["audit", model, "--data", &data, "--runtime", "rten", "--out", out]);
+    command.args(words).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+fn quick(model: &str, out: &str) {
+    let words =
+        ["--eps", "0.05", "--samples", "60", "--minimal", "fab", "--steps", "5", "--packet-samples", "0"];
+    assert!(audit(&fixture(model), out, &words).status().unwrap().success());
+}
+
+fn report(words: &[&str]) -> Output {
+    kennard(&["report"]).args(words).output().unwrap()
+}
+
+fn json(path: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// What a page shows.
+fn shown(page: &str) -> Value {
+    let (_, rest) = page.split_once("id=\"data\">").unwrap();
+    serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
+}
+
+fn copy(from: &str, to: &str) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        std::fs::copy(entry.path(), Path::new(to).join(entry.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn a_page_has_the_figures_of_the_summary() {
+    let scratch = Scratch::new("page");
+    let run = scratch.at("run");
+    quick("fashion_cnn_robust.onnx", &run);
+    let page = std::fs::read_to_string(scratch.at("run/report.html")).unwrap();
+    assert!(page.len() < 3 << 20, "{} bytes", page.len());
+    assert!(page.contains("connect-src &#39;none&#39;") && page.contains("default-src &#39;none&#39;"));
+    let document = shown(&page);
+    let shown = &document["runs"][0];
+    let summary = json(&scratch.at("run/summary.json"));
+    assert_eq!(shown["summary"], summary);
+    assert_eq!(shown["manifest"], json(&scratch.at("run/manifest.json")));
+    assert_eq!(shown["stage"], "finished");
+    let sum = |of: &Value| of.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum::<u64>();
+    let classes = &shown["classes"];
+    assert_eq!(sum(&classes["samples"]), 60);
+    assert_eq!(Value::from(sum(&classes["correct"])), summary["clean"]["correct"]);
+    assert_eq!(Value::from(sum(&classes["robust"])), summary["robust"]["robust"]);
+    let counts = |key: &str, right: bool| -> u64 {
+        let cells = classes[key].as_array().unwrap().iter();
+        cells.filter(|c| (c[0] == c[1]) == right).map(|c| c[2].as_u64().unwrap()).sum()
+    };
+    assert_eq!(Value::from(counts("confusion", true)), summary["clean"]["correct"]);
+    assert_eq!(Value::from(counts("confusion_under_attack", true)), summary["robust"]["robust"]);
+    let distances = &shown["distances"];
+    let none = distances["none"].as_u64().unwrap();
+    assert_eq!(sum(&distances["counts"]) + distances["zero"].as_u64().unwrap() + none, 60);
+    assert_eq!(distances["zero"], 60 - summary["clean"]["correct"].as_u64().unwrap());
+    assert_eq!(shown["samples"]["index"].as_array().unwrap().len(), 60);
+    let examples = shown["examples"].as_array().unwrap();
+    assert!(examples.len() >= 8, "{} examples", examples.len());
+    for example in examples {
+        assert_ne!(example["label"], example["prediction"]);
+        assert!(example["picture"].as_str().unwrap().starts_with("data:image/png;base64,"));
+    }
+
+    // Another directory of the same model joins it.
+    let packets = scratch.at("packets");
+    let words = ["--scale", "0.02,0.05", "--centres", "2", "--runtime", "rten", "--out", &packets];
+    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
+    let model = fixture("fashion_cnn_robust.onnx");
+    let measured = kennard(&["uncertainty", &model, "--data", &data]).args(words).output().unwrap();
+    assert!(measured.status.success(), "{}", String::from_utf8_lossy(&measured.stderr));
+    let alone = self::shown(&std::fs::read_to_string(scratch.at("packets/report.html")).unwrap());
+    assert_eq!(alone["runs"][0]["surveys"][0]["summary"], json(&scratch.at("packets/summary.json")));
+    let page = scratch.at("both.html");
+    assert!(report(&[&run, &packets, "-o", &page]).status.success());
+    let both = self::shown(&std::fs::read_to_string(&page).unwrap());
+    assert_eq!(both["runs"].as_array().unwrap().len(), 1);
+    assert_eq!(both["runs"][0]["surveys"][0]["maps"].as_array().unwrap().len(), 2 * (2 + 4));
+}
+
+#[test]
+fn runs_are_compared_sample_by_sample() {
+    let scratch = Scratch::new("compare");
+    for (model, epoch) in [("fashion_cnn_robust.onnx", 2), ("fashion_mlp.onnx", 10)] {
+        quick(model, &scratch.at(&format!("runs/epoch-{epoch}")));
+    }
+    let page = scratch.at("page.html");
+    let output = report(&[&scratch.at("runs"), "-o", &page]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let document = shown(&std::fs::read_to_string(&page).unwrap());
+    let (runs, comparison) = (&document["runs"], &document["comparison"]);
+    // In the order of names, so that 10 comes first, and of epochs in a series.
+    assert_eq!([&runs[0]["name"], &runs[1]["name"]], ["epoch-10", "epoch-2"]);
+    assert_eq!(comparison["series"][0]["epochs"], serde_json::json!([2, 10]));
+    assert_eq!(comparison["series"][0]["runs"], serde_json::json!([1, 0]));
+    assert_eq!(comparison["notes"], serde_json::json!([]));
+    let pair = &comparison["pairs"][0];
+    assert_eq!(pair["samples"], 60);
+    for (figure, count, at) in [("clean", "correct", "clean"), ("robust", "robust", "robust")] {
+        let difference = &pair[figure];
+        let of = |run: usize| runs[run]["summary"][at][count].as_i64().unwrap();
+        let more = difference["only_other"].as_i64().unwrap() - difference["only_first"].as_i64().unwrap();
+        assert_eq!(more, of(1) - of(0), "{figure}");
+        let [low, value, high] =
+            [&difference["interval"][0], &difference["difference"], &difference["interval"][1]]
+                .map(|v| v.as_f64().unwrap());
+        assert!(low <= value && value <= high && (value - more as f64 / 60.0).abs() < 1e-12);
+        assert!((0.0..=1.0).contains(&difference["p"].as_f64().unwrap()));
+    }
+    assert!(comparison["plane"].as_array().unwrap().iter().any(|point| point["pareto"] == true));
+}
+
+#[test]
+fn hostile_names_stay_text() {
+    let scratch = Scratch::new("hostile");
+    let hostile = "</script><script>alert(1)</script><!--\u{2028}&\"'";
+    quick("fashion_mlp.onnx", &scratch.at("run"));
+    let calm = std::fs::read_to_string(scratch.at("run/report.html")).unwrap();
+    for file in ["manifest.json", "summary.json"] {
+        let mut value = json(&scratch.at(&format!("run/{file}")));
+        let (key, place) = if file == "manifest.json" { ("command", "about") } else { ("data", "model") };
+        value[place]["file"] = hostile.into();
+        value[key] = match key {
+            "command" => serde_json::json!(["kennard", hostile]),
+            _ => {
+                let mut data = value["data"].clone();
+                data["name"] = hostile.into();
+                data["notes"] = serde_json::json!([hostile]);
+                data
+            }
+        };
+        if file == "manifest.json" {
+            value["about"]["classes"] = vec![hostile; 10].into();
+        }
+        std::fs::write(scratch.at(&format!("run/{file}")), value.to_string()).unwrap();
+    }
+    let directory = scratch.0.join("<b>&amp;'\"");
+    std::fs::rename(scratch.0.join("run"), &directory).unwrap();
+    let page = scratch.at("page.html");
+    let output = report(&[&directory.display().to_string(), "-o", &page]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = std::fs::read_to_string(&page).unwrap();
+    for mark in ["<script", "</script", "<!--", "<b>"] {
+        assert_eq!(page.matches(mark).count(), calm.matches(mark).count(), "{mark}");
+    }
+    let document = shown(&page);
+    assert_eq!(document["runs"][0]["summary"]["data"]["name"], hostile);
+    assert_eq!(document["runs"][0]["classes"]["names"][9], hostile);
+}
+
+#[test]
+fn what_is_no_whole_run_is_named() {
+    let scratch = Scratch::new("damaged");
+    let whole = scratch.at("whole");
+    quick("fashion_mlp.onnx", &whole);
+    let page = scratch.at("page.html");
+    let refused = |name: &str, spoil: &dyn Fn(&Path), says: &[&str]| {
+        let run = scratch.at(name);
+        copy(&whole, &run);
+        spoil(Path::new(&run));
+        let output = report(&[&run, "-o", &page]);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{name}: {message}");
+        for part in says {
+            assert!(message.contains(part), "{name} does not say `{part}`: {message}");
+        }
+        assert!(!message.contains("panicked") && !Path::new(&page).exists(), "{name}: {message}");
+    };
+    let cut = |file: &'static str| {
+        move |run: &Path| {
+            let bytes = std::fs::read(run.join(file)).unwrap();
+            std::fs::write(run.join(file), &bytes[..bytes.len() / 2]).unwrap();
+        }
+    };
+    let edit = |file: &'static str, from: &'static str, to: &'static str| {
+        move |run: &Path| {
+            let text = std::fs::read_to_string(run.join(file)).unwrap();
+            assert!(text.contains(from), "{file} has no {from}");
+            std::fs::write(run.join(file), text.replacen(from, to, 1)).unwrap();
+        }
+    };
+    let remove = |file: &'static str| move |run: &Path| std::fs::remove_file(run.join(file)).unwrap();
+    refused("cut-summary", &cut("summary.json"), &["summary.json is cut off or damaged"]);
+    refused("cut-samples", &cut("samples.parquet"), &["samples.parquet is damaged"]);
+    refused("cut-examples", &cut("examples.parquet"), &["examples.parquet is damaged"]);
+    refused("cut-manifest", &cut("manifest.json"), &["manifest.json is not of this version", "damaged"]);
+    refused("no-samples", &remove("samples.parquet"), &["samples.parquet cannot be read"]);
+    refused("no-summary", &remove("summary.json"), &["summary.json is missing"]);
+    refused("no-manifest", &remove("manifest.json"), &["manifest.json is missing"]);
+    let newer = edit("summary.json", "\"version\": 1", "\"version\": 7");
+    refused("newer", &newer, &["has the format 7, this Kennard knows 1"]);
+    let older = edit("summary.json", "\"cascade\"", "\"waterfall\"");
+    refused("older", &older, &["not of this version of Kennard", "cascade"]);
+    let other = edit("summary.json", "\"samples\": 60", "\"samples\": 61");
+    refused("other", &other, &["of 61 samples", "has 60"]);
+    refused(
+        "empty",
+        &|run| std::fs::remove_dir_all(run).and_then(|()| std::fs::create_dir(run)).unwrap(),
+        &["holds no run"],
+    );
+    refused("nothing", &|run| std::fs::remove_dir_all(run).unwrap(), &["nothing", "cannot be read"]);
+    // Another version of the program, with files of the same form, is said on the page.
+    let run = scratch.at("mixed");
+    copy(&whole, &run);
+    edit("manifest.json", "\"kennard\": \"", "\"kennard\": \"0.0.9-")(Path::new(&run));
+    assert!(report(&[&run, "-o", &page]).status.success());
+    let document = shown(&std::fs::read_to_string(&page).unwrap());
+    assert!(document["runs"][0]["notes"][0].as_str().unwrap().contains("0.0.9"));
+}
+
+/// A server that ends with the test.
+struct Watch {
+    child: Child,
+    address: String,
+}
+
+impl Watch {
+    fn new(run: &str) -> Watch {
+        let mut child =
+            kennard(&["watch", run, "--bind", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.strip_prefix("http://").unwrap().split('/').next().unwrap().to_string();
+        Watch { child, address }
+    }
+
+    /// The status, the headers and the body of an answer.
+    fn ask(&self, request: &str, host: &str, more: &str) -> (u16, String, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let text = format!("{request} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n");
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head[9..12].parse().unwrap(), head.to_string(), body.to_string())
+    }
+
+    fn get(&self, path: &str) -> (u16, String, String) {
+        self.ask(&format!("GET {path}"), &self.address, "")
+    }
+
+    fn data(&self) -> Value {
+        let (status, head, body) = self.get("/data");
+        assert_eq!(status, 200, "{head}");
+        let body = if head.contains("chunked") { unchunked(&body) } else { body };
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// Asks until the answer is as wanted.
+    fn until(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let begin = Instant::now();
+        loop {
+            let data = self.data();
+            if wanted(&data) {
+                return data;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(120), "never came: {data}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn unchunked(body: &str) -> String {
+    let (mut text, mut rest) = (String::new(), body);
+    while let Some((size, more)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        text.push_str(&more[..size]);
+        rest = more[size..].trim_start_matches("\r\n");
+    }
+    text
+}
+
+#[test]
+fn a_run_is_watched_from_before_its_beginning_to_after_its_end() {
+    let scratch = Scratch::new("watch");
+    let run = scratch.at("run");
+    let watch = Watch::new(&run);
+    assert!(watch.address.starts_with("127.0.0.1:"));
+    let (status, head, page) = watch.get("/");
+    assert!(status == 200 && head.contains("frame-ancestors 'none'") && page.contains("data-live=\"true\""));
+    assert!(watch.data()["error"].as_str().unwrap().contains("cannot be read"));
+
+    let words = [
+        "--eps",
+        "0.1",
+        "--attack",
+        "standard",
+        "--samples",
+        "24",
+        "--packet-samples",
+        "0",
+        "--threads",
+        "1",
+    ];
+    let model = fixture("fashion_cnn_robust.onnx");
+    let mut child = audit(&model, &run, &words).spawn().unwrap();
+    let examined = |data: &Value| data["runs"][0]["summary"]["samples"].as_u64().unwrap_or(0);
+    let early = watch.until(|data| examined(data) > 1);
+    assert_eq!(early["runs"][0]["total"], 24);
+    let seen = examined(&early);
+    watch.until(|data| examined(data) > seen);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // A process that was killed may leave half a line.
+    let journal = Path::new(&run).join("journal.jsonl");
+    let mut file = std::fs::OpenOptions::new().append(true).open(&journal).unwrap();
+    file.write_all(b"{\"index\":23,\"lab").unwrap();
+    drop(file);
+    let stopped = watch.until(|data| data["runs"][0]["stage"] == "interrupted");
+    let page = scratch.at("page.html");
+    assert!(report(&[&run, "-o", &page]).status.success());
+    assert_eq!(shown(&std::fs::read_to_string(&page).unwrap())["runs"][0], stopped["runs"][0]);
+
+    let mut child = audit(&model, &run, &[&words[..], &["--resume"]].concat()).spawn().unwrap();
+    assert!(child.wait().unwrap().success());
+    let done = watch.data();
+    assert_eq!(done["runs"][0]["stage"], "finished");
+    assert_eq!(done["runs"][0]["summary"], json(&scratch.at("run/summary.json")));
+    assert_eq!(examined(&done), 24);
+
+    // Nothing new is not sent again.
+    let (_, head, _) = watch.get("/data");
+    let etag = head.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap();
+    let again = watch.ask("GET /data", &watch.address, &format!("If-None-Match: {etag}\r\n"));
+    assert_eq!(again.0, 304);
+    // It only reads, has two pages, and answers to its own name alone.
+    assert_eq!(watch.ask("POST /data", &watch.address, "Content-Length: 0\r\n").0, 405);
+    assert_eq!(watch.ask("DELETE /", &watch.address, "").0, 405);
+    assert_eq!(watch.get("/summary.json").0, 404);
+    assert_eq!(watch.get("/../../etc/passwd").0, 404);
+    assert_eq!(watch.ask("GET /data", "evil.example", "").0, 403);
+    let port = watch.address.split(':').nth(1).unwrap();
+    assert_eq!(watch.ask("GET /data", &format!("evil.example:{port}"), "").0, 403);
+    assert_eq!(watch.ask("GET /", &format!("localhost:{port}"), "").0, 200);
+}

@@ -1,0 +1,205 @@
+// Accuracy: the verdict, against epsilon, by attack, by class.
+
+/** The figures that lead. */
+function verdict(run) {
+  const { summary } = run;
+  if (!summary) return null;
+  const tile = (name, figure, range, note) =>
+    el("div", { class: "tile" }, el("span", { class: "name" }, name), el("span", { class: "figure" }, figure),
+      range ? el("span", { class: "range" }, range) : null, note ? el("span", { class: "note" }, note) : null);
+  const { clean, robust, closest, packets, threat_model: threat } = summary;
+  const packet = packets[0];
+  const tiles = [tile("clean accuracy", percent(clean.accuracy), shares(clean.interval), `${grouped(clean.correct)} of ${grouped(summary.samples)}`)];
+  if (robust) {
+    tiles.push(tile(`robust accuracy, ${budget(threat)}`, percent(robust.robust_accuracy), shares(robust.interval),
+      `${grouped(robust.robust)} of ${grouped(summary.samples)}`));
+  }
+  if (closest) {
+    tiles.push(tile(`median distance, ${threat.norm}`, short(closest.quartiles[1]), `${short(closest.quartiles[0])} – ${short(closest.quartiles[2])}`,
+      "quartiles of the closest adversarial points"));
+  }
+  if (packet) {
+    tiles.push(tile("product σ_x σ_p", short(packet.product), span(packet.product_interval), packet.valid ? `at least ${packet.bound}, scale ${short(packet.scale)}` : "not to be trusted, see the warning"));
+  }
+  const attacks = summary.attacks.map((a) => a.name).join(", ");
+  const words = robust
+    ? `Of ${plural(summary.samples, "sample")}, the model classifies ${grouped(clean.correct)} correctly, and ${grouped(robust.robust)} of these also under every attack tried (${attacks}). Stronger attacks can only lower the second figure.`
+    : `Of ${plural(summary.samples, "sample")}, the model classifies ${grouped(clean.correct)} correctly.`;
+  return el("section", { id: "verdict", "aria-label": "Verdict" }, el("div", { class: "tiles" }, tiles),
+    el("p", {}, words, " Ranges are 95 % intervals."),
+    el("p", {}, el("strong", {}, "Threat model. "), `${allowance(threat, summary.model.input)}.`));
+}
+
+function warnings(list, notes) {
+  if (list.length + notes.length === 0) {
+    return el("p", { class: "calm", id: "warnings" }, "No warnings: nothing was found that makes these figures doubtful.");
+  }
+  return el("section", { id: "warnings", "aria-label": "Warnings" }, el("h2", {}, plural(list.length + notes.length, "warning")),
+    el("ul", {}, list.map((w) => el("li", {}, el("strong", {}, w.code.replaceAll("-", " ")), `: ${w.message}`)),
+      notes.map((note) => el("li", {}, note))));
+}
+
+function againstEpsilon(run) {
+  const { summary } = run;
+  const threat = summary.threat_model;
+  const curve = summary.closest?.curve ?? [];
+  const points = [["clean", 0, summary.clean.accuracy, summary.clean.interval]];
+  if (threat.eps !== null) summary.attacks.forEach((a) => points.push([a.name, threat.eps, a.robust_accuracy, a.interval]));
+  if (curve.length === 0 && points.length < 2) return null;
+  const rows = [
+    ...curve.map((p) => ["closest", p.eps, p.robust_accuracy, ...p.interval]),
+    ...points.map(([name, eps, share, interval]) => [name, eps, share, ...interval]),
+  ];
+  const build = () => {
+    const { series } = palette();
+    const lines = [];
+    if (curve.length > 0) {
+      lines.push(band(curve.map((p) => [p.eps, ...p.interval]), series[0]));
+      lines.push({ name: "closest adversarial points", type: "line", showSymbol: false, data: curve.map((p) => [p.eps, p.robust_accuracy]), lineStyle: { width: 2, color: series[0] }, itemStyle: { color: series[0] } });
+    }
+    points.forEach(([name, eps, share, interval], i) => {
+      const colour = series[(i + 1) % series.length];
+      lines.push({ name, type: "scatter", symbol: SYMBOLS[i % SYMBOLS.length], symbolSize: 10, itemStyle: { color: colour }, data: [[eps, share]], z: 6 });
+      lines.push(whiskers([[eps, ...interval]], { colour }));
+    });
+    if (curve.length === 0) {
+      const worst = summary.robust;
+      lines.push({ name: "worst case", type: "line", symbol: "none", lineStyle: { type: "dashed", color: series[0], width: 1.5 }, itemStyle: { color: series[0] }, data: [[0, summary.clean.accuracy], [threat.eps, worst.robust_accuracy]] });
+    }
+    return {
+      xAxis: axis(`ε, ${threat.norm} [input units]`, { min: 0 }), yAxis: shareAxis("robust accuracy [%]"), series: lines,
+      tooltip: { ...frame({}).tooltip, formatter: ({ seriesName, value }) => `${seriesName}\nε ${short(value[0])}: ${percent(value[1])}` },
+    };
+  };
+  const caption = curve.length > 0
+    ? "The share of samples that no perturbation of size ε was found to break, with its 95 % band, and the attacks at their ε."
+    : "Accuracy on the samples and under attack, with 95 % intervals. Run with --minimal fab for every ε between.";
+  return chart("curve", "Robust accuracy against ε", caption, { header: ["series", "eps", "robust_accuracy", "low", "high"], rows }, build);
+}
+
+function byAttack(run) {
+  const { summary } = run;
+  if (summary.attacks.length === 0) return [];
+  const rows = [
+    { name: "clean", share: summary.clean.accuracy, interval: summary.clean.interval },
+    ...summary.attacks.map((a) => ({ ...a, share: a.robust_accuracy })),
+    { name: summary.cascade ? "robust" : "worst case", share: summary.robust.robust_accuracy, interval: summary.robust.interval },
+  ];
+  const build = () => ({
+    grid: { left: 96, right: 24, top: 12, bottom: 54 }, legend: { show: false },
+    xAxis: shareAxis("accuracy [%]", {}, 32),
+    yAxis: { ...axis("", { type: "category", data: rows.map((r) => r.name), inverse: true }), axisLabel: { color: palette().ink, width: 84, overflow: "truncate" } },
+    series: [
+      { name: "accuracy", type: "bar", barMaxWidth: 26, data: rows.map((r, i) => ({ value: r.share, itemStyle: { color: palette().series[i === 0 ? 0 : 1], opacity: i === 0 || i === rows.length - 1 ? 1 : 0.55 } })) },
+      whiskers(rows.map((r, i) => [...r.interval, i]), { lying: true }),
+    ],
+    tooltip: { ...frame({}).tooltip, formatter: ({ dataIndex }) => `${rows[dataIndex].name}: ${percent(rows[dataIndex].share)}\n${shares(rows[dataIndex].interval)}` },
+  });
+  const note = summary.cascade ? "Each attack tries what those before it left standing." : "Each attack tries every sample.";
+  return [
+    chart("attacks", "Accuracy by attack", `With 95 % intervals. ${note}`,
+      { header: ["attack", "accuracy", "low", "high"], rows: rows.map((r) => [r.name, r.share, ...r.interval]) }, build,
+      { height: Math.max(320, 30 * rows.length + 70) }),
+    table("attacks", [
+      { title: "attack", value: (r) => r.name, text: true },
+      { title: "accuracy [%]", value: (r) => r.share, format: (v) => (100 * v).toFixed(2) },
+      { title: "95 % interval", value: (r) => r.interval[0], format: (_, r) => shares(r.interval) },
+      { title: "forward passes", value: (r) => r.forwards, format: (v) => (v === undefined ? "–" : grouped(v)) },
+      { title: "with gradient", value: (r) => r.backwards, format: (v) => (v === undefined ? "–" : grouped(v)) },
+      { title: "time [s]", value: (r) => r.seconds, format: (v) => (v === undefined ? "–" : v.toFixed(1)) },
+    ], rows),
+  ];
+}
+
+const className = (classes, label) => (classes.names[label] ? `${label} ${classes.names[label]}` : String(label));
+
+function byClass(run) {
+  const { classes } = run;
+  if (!classes || classes.label.length === 0) return [];
+  const rows = classes.label.map((label, i) => ({
+    label, name: className(classes, label), samples: classes.samples[i], correct: classes.correct[i],
+    clean: classes.correct[i] / classes.samples[i], cleanInterval: classes.clean_interval[i],
+    robust: classes.robust && classes.robust[i] / classes.samples[i], robustInterval: classes.robust_interval?.[i],
+  }));
+  const build = () => {
+    const { series: [blue, red] } = palette();
+    const parts = [["clean", "clean", "cleanInterval", blue, classes.robust ? -1 : 0]];
+    if (classes.robust) parts.push(["under attack", "robust", "robustInterval", red, 1]);
+    const many = rows.length > 24;
+    const slant = "rotate" in slanted(rows.map((r) => r.name));
+    return {
+      grid: { left: 62, right: 18, top: 40, bottom: (slant ? 96 : 54) + (many ? 34 : 0) },
+      xAxis: { ...axis("class", { type: "category", data: rows.map((r) => r.name) }, slant ? 76 : 36), axisLabel: { color: palette().soft, hideOverlap: true, interval: many ? "auto" : 0, ...slanted(rows.map((r) => r.name)) } },
+      yAxis: shareAxis("accuracy [%]"),
+      dataZoom: many ? [{ type: "slider", bottom: 4, height: 16, textStyle: { color: palette().soft } }] : [],
+      series: parts.flatMap(([name, share, interval, color, side]) => [
+        { name, type: "bar", barWidth: classes.robust ? "36%" : "60%", barGap: "8%", itemStyle: { color, decal: side === 1 ? { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 5], rotation: -Math.PI / 4, color: "rgba(255,255,255,0.35)" } : { symbol: "none" } }, data: rows.map((r) => r[share]) },
+        classWhiskers(rows.map((r, i) => [i, ...r[interval]]), classes.robust ? 0.195 * side : 0),
+      ]),
+      tooltip: { ...frame({}).tooltip, formatter: ({ dataIndex, seriesName, value }) => `class ${rows[dataIndex].name}\n${seriesName}: ${percent(value)}` },
+    };
+  };
+  const columns = [
+    { title: "class", value: (r) => r.name, text: true },
+    { title: "samples", value: (r) => r.samples, format: grouped },
+    { title: "clean [%]", value: (r) => r.clean, format: (v) => (100 * v).toFixed(1) },
+    { title: "interval of clean", value: (r) => r.cleanInterval[0], format: (_, r) => shares(r.cleanInterval) },
+  ];
+  if (classes.robust) {
+    columns.push({ title: "under attack [%]", value: (r) => r.robust, format: (v) => (100 * v).toFixed(1) },
+      { title: "interval under attack", value: (r) => r.robustInterval[0], format: (_, r) => shares(r.robustInterval) });
+  }
+  const confusions = [["confusion", "What is taken for what", classes.confusion]];
+  if (classes.confusion_under_attack) confusions.push(["confusion-attack", "What is taken for what, under attack", classes.confusion_under_attack]);
+  return [
+    chart("classes", "Accuracy by class", "With 95 % intervals.",
+      { header: ["class", "samples", "clean", "clean_low", "clean_high", "under_attack", "under_attack_low", "under_attack_high"],
+        rows: rows.map((r) => [r.name, r.samples, r.clean, ...r.cleanInterval, r.robust, ...(r.robustInterval ?? [null, null])]) }, build, { wide: true, height: 360 }),
+    confusions.map(([id, title, cells]) => confusion(id, title, cells, classes)),
+    table("classes", columns, rows),
+  ];
+}
+
+/** Whiskers beside each other within a category; `shift` is a share of its width. */
+function classWhiskers(data, shift) {
+  const plain = whiskers(data);
+  const renderItem = (params, api) => {
+    const shifted = { ...api, value: api.value, coord: ([x, y]) => { const at = api.coord([x, y]); return [at[0] + shift * api.size([1, 0])[0], at[1]]; } };
+    return plain.renderItem(params, shifted);
+  };
+  return { ...plain, renderItem };
+}
+
+function confusion(id, title, cells, classes) {
+  const seen = [...new Set(cells.flatMap(([label, taken]) => [label, taken]))].sort((a, b) => a - b);
+  const total = new Map(classes.label.map((label, i) => [label, classes.samples[i]]));
+  const wrong = cells.filter(([label, taken]) => label !== taken);
+  if (seen.length > 30) {
+    return table(id, [
+      { title: "class", value: (c) => className(classes, c[0]), text: true },
+      { title: "taken for", value: (c) => className(classes, c[1]), text: true },
+      { title: "samples", value: (c) => c[2] },
+      { title: "of the class [%]", value: (c) => c[2] / total.get(c[0]), format: (v) => (100 * v).toFixed(1) },
+    ], wrong.sort((a, b) => b[2] - a[2]), { caption: title, filter: true });
+  }
+  const names = seen.map((label) => className(classes, label));
+  const place = new Map(seen.map((label, i) => [label, i]));
+  const build = () => {
+    const { ink, soft } = palette();
+    const shown = seen.length <= 12;
+    const slant = "rotate" in slanted(names);
+    return {
+      legend: { show: false }, grid: { left: 118, right: 16, top: 10, bottom: slant ? 150 : 104 },
+      xAxis: { ...axis("predicted class", { type: "category", data: names }, slant ? 80 : 34), axisLabel: { color: soft, interval: 0, ...slanted(names) } },
+      yAxis: { ...axis("class", { type: "category", data: names, inverse: true }, slant ? 98 : 40), axisLabel: { color: soft, interval: 0, width: 84, overflow: "truncate" } },
+      visualMap: { min: 0, max: 1, dimension: 2, calculable: false, orient: "horizontal", left: "center", bottom: 4, itemWidth: 12, itemHeight: 150,
+        text: ["100 % of the class", "0 %"], textStyle: { color: ink }, inRange: { color: isDark() ? VIRIDIS : [...VIRIDIS].reverse() } },
+      series: [{ name: title, type: "heatmap", data: cells.map(([label, taken, n]) => [place.get(taken), place.get(label), n / total.get(label), n]),
+        label: { show: shown, formatter: ({ value }) => String(value[3]), color: "inherit", fontSize: 11, textBorderWidth: 2, textBorderColor: isDark() ? "#00000099" : "#ffffffcc" },
+        itemStyle: { borderColor: palette().paper, borderWidth: 1 } }],
+      tooltip: { ...frame({}).tooltip, formatter: ({ value }) => `${names[value[1]]} taken for ${names[value[0]]}\n${grouped(value[3])}, ${percent(value[2], 1)} of the class` },
+    };
+  };
+  return chart(id, title, "Numbers are samples, colours their share of the class; the diagonal is right.",
+    { header: ["class", "predicted", "samples"], rows: cells.map(([label, taken, n]) => [className(classes, label), className(classes, taken), n]) }, build, { height: 500 });
+}

@@ -1,0 +1,173 @@
+// Charts, drawn by ECharts as SVG. Colours are those of Okabe and Ito, and no chart tells by colour alone.
+
+const charts = new Map();
+
+const PALETTES = {
+  light: { ink: "#1b1f24", soft: "#57606a", rule: "#d8dee4", paper: "#ffffff",
+    series: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b87c00", "#56b4e9"] },
+  dark: { ink: "#e8eaed", soft: "#a5adb7", rule: "#3a424c", paper: "#171b20",
+    series: ["#56b4e9", "#e69f00", "#2fc39a", "#dd94bd", "#f0e442", "#d5774a"] },
+};
+const VIRIDIS = ["#440154", "#414487", "#2a788e", "#22a884", "#7ad151", "#fde725"];
+const SYMBOLS = ["circle", "rect", "triangle", "diamond", "roundRect", "pin"];
+const DASHES = ["solid", "dashed", "dotted", [8, 3, 2, 3], [2, 2], [12, 4]];
+
+/** Labels of a category axis: slanted where they are words. */
+const slanted = (names) => (names.some((name) => name.length > 3) ? { rotate: 40, width: 92, overflow: "truncate" } : {});
+
+const isDark = () => document.documentElement.dataset.shade === "dark";
+const palette = () => PALETTES[isDark() ? "dark" : "light"];
+
+/** An axis with its name and unit. */
+function axis(name, extra = {}, gap = 32) {
+  const { ink, soft, rule } = palette();
+  return {
+    type: "value", name, nameLocation: "middle", nameGap: gap, nameTextStyle: { color: ink, fontSize: 13 },
+    axisLine: { show: true, onZero: false, lineStyle: { color: soft } }, axisTick: { show: true },
+    axisLabel: { color: soft, fontSize: 12, hideOverlap: true }, splitLine: { lineStyle: { color: rule } },
+    ...extra,
+    axisLabel: { color: soft, fontSize: 12, hideOverlap: true, ...extra.axisLabel },
+  };
+}
+const shareAxis = (name, extra = {}, gap = 42) =>
+  axis(name, { min: 0, max: 1, ...extra, axisLabel: { formatter: (v) => String(Math.round(1000 * v) / 10), ...extra.axisLabel } }, gap);
+
+/** What all charts have. */
+function frame(option) {
+  const { ink, soft, paper, rule } = palette();
+  return {
+    animation: false, backgroundColor: "transparent", color: palette().series,
+    textStyle: { fontFamily: "system-ui, sans-serif", color: ink }, aria: { enabled: true },
+    grid: { left: 62, right: 18, top: 40, bottom: 54 },
+    legend: { top: 2, left: "center", textStyle: { color: ink, fontSize: 12 }, itemWidth: 22, itemGap: 10 },
+    // As text in the drawing, so that no name becomes markup.
+    tooltip: { renderMode: "richText", confine: true, backgroundColor: paper, borderColor: rule, textStyle: { color: ink, fontSize: 12 } },
+    ...option,
+  };
+}
+
+/** Intervals as bars with caps: data are `[x, low, high]`, or `[low, high, y]` lying down. `shift` moves them in pixels. */
+function whiskers(data, { colour = palette().ink, lying = false, shift = 0, z = 5 } = {}) {
+  const renderItem = (_, api) => {
+    const [a, b] = lying
+      ? [api.coord([api.value(0), api.value(2)]), api.coord([api.value(1), api.value(2)])]
+      : [api.coord([api.value(0), api.value(1)]), api.coord([api.value(0), api.value(2)])];
+    const [p, q] = lying ? [[a[0], a[1] + shift], [b[0], b[1] + shift]] : [[a[0] + shift, a[1]], [b[0] + shift, b[1]]];
+    const cap = ([x, y]) => (lying ? { x1: x, x2: x, y1: y - 4, y2: y + 4 } : { x1: x - 4, x2: x + 4, y1: y, y2: y });
+    const style = { stroke: colour, lineWidth: 1.3, fill: "none" };
+    const line = (shape) => ({ type: "line", shape, style });
+    return { type: "group", children: [line({ x1: p[0], y1: p[1], x2: q[0], y2: q[1] }), line(cap(p)), line(cap(q))] };
+  };
+  return { type: "custom", renderItem, data, silent: true, z, tooltip: { show: false },
+    encode: lying ? { x: [0, 1], y: 2 } : { x: 0, y: [1, 2] } };
+}
+
+/** The area between low and high: data are `[x, low, high]`. */
+function band(data, colour) {
+  const renderItem = (params, api) => {
+    if (params.dataIndexInside > 0) return null;
+    const edge = (end) => data.map((point) => api.coord([point[0], point[end]]));
+    return { type: "polygon", shape: { points: [...edge(2), ...edge(1).reverse()] }, style: { fill: colour, opacity: 0.18 } };
+  };
+  return { type: "custom", renderItem, data, silent: true, z: 1, clip: true, tooltip: { show: false }, encode: { x: 0, y: [1, 2] } };
+}
+
+/** Counts over `[low, high]` bins: data are `[low, high, count]`. */
+function bins(data, name, colour) {
+  const renderItem = (_, api) => {
+    const [left, top] = api.coord([api.value(0), api.value(2)]);
+    const [right, bottom] = api.coord([api.value(1), 0]);
+    return { type: "rect", shape: { x: left, y: top, width: Math.max(right - left - 1, 0.5), height: bottom - top }, style: { fill: colour } };
+  };
+  return { type: "custom", name, renderItem, data, encode: { x: [0, 1], y: 2 } };
+}
+
+/** Bins of equal width between two ends. */
+const binned = ({ ends: [low, high], counts }) =>
+  counts.map((count, i) => [low + ((high - low) * i) / counts.length, low + ((high - low) * (i + 1)) / counts.length, count]);
+
+/** A line across, dashed, with a name. */
+function across(name, at, vertical = false) {
+  const { ink } = palette();
+  return {
+    silent: true, symbol: "none", lineStyle: { color: ink, type: [5, 4], width: 1.3 },
+    label: { color: ink, fontSize: 12, formatter: () => name, position: vertical ? "end" : "insideStartTop" },
+    data: [vertical ? { xAxis: at } : { yAxis: at }],
+  };
+}
+
+/**
+ * A figure: a chart, its caption, and its data for download. `build(width)` gives ECharts its option in the colours
+ * of the moment; `data` is `{ header, rows }`.
+ */
+function chart(id, title, caption, data, build, { height = 320, wide = false } = {}) {
+  const plot = el("div", { class: "plot", style: `height:${height}px` });
+  const name = fileName("kennard", id);
+  const objects = () => data.rows.map((row) => Object.fromEntries(data.header.map((key, i) => [key, row[i]])));
+  const button = (text, what, act) => el("button", { type: "button", title: `${what} of this figure`, onclick: act }, text);
+  charts.set(id, { plot, build, instance: null, width: 0 });
+  return el("figure", { id: `chart-${id}`, class: wide ? "wide" : null },
+    el("h3", {}, title), plot,
+    el("figcaption", {}, el("span", {}, caption), el("span", { class: "tools" },
+      button("CSV", "The data", () => download(`${name}.csv`, "text/csv", csv(data.header, data.rows))),
+      button("JSON", "The data", () => download(`${name}.json`, "application/json", JSON.stringify(objects(), null, 1))),
+      button("SVG", "A drawing", () => download(`${name}.svg`, "image/svg+xml", drawing(id))))));
+}
+
+const drawing = (id) => decodeURIComponent(charts.get(id).instance.getDataURL({ type: "svg" }).split(",").slice(1).join(","));
+
+function drawCharts() {
+  for (const entry of charts.values()) {
+    if (!entry.plot.isConnected) continue;
+    entry.instance ??= echarts.init(entry.plot, null, { renderer: "svg" });
+    entry.width = entry.plot.clientWidth;
+    entry.instance.setOption(withLegend(frame(entry.build(entry.width)), entry.width), true);
+    watchSize.observe(entry.plot);
+  }
+}
+
+/** Room above for as many lines as the legend takes. */
+function withLegend(option, width) {
+  if (option.legend.show === false) return option;
+  const names = option.legend.data ?? option.series.map((series) => series.name).filter(Boolean);
+  let [lines, left] = [1, width - 10];
+  for (const name of names) {
+    const needed = 22 + 5 + 10 + 7.2 * name.length;
+    if (needed > left && left < width - 10) [lines, left] = [lines + 1, width - 10];
+    left -= needed;
+  }
+  return { ...option, grid: { ...option.grid, top: Math.max(option.grid.top, 18 + 22 * lines) } };
+}
+
+/** Widths of a figure over the page and over half of it, within the margins of A4 and Letter, in CSS pixels. */
+const PAPER = { wide: 672, half: 322 };
+
+/** Draws anew, in the widths given or those of the page. */
+function sizeCharts(widths) {
+  for (const entry of charts.values()) {
+    const wide = entry.plot.closest(".wide, #compare > figure") !== null;
+    size(entry, widths ? (wide ? widths.wide : widths.half) : entry.plot.clientWidth);
+  }
+}
+
+function size(entry, width) {
+  if (!entry.instance) return;
+  entry.width = width;
+  entry.instance.resize({ width });
+  entry.instance.setOption(withLegend(frame(entry.build(width)), width), true);
+}
+
+const watchSize = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    const entry = [...charts.values()].find((chart) => chart.plot === target);
+    if (entry && entry.width !== target.clientWidth) size(entry, target.clientWidth);
+  }
+});
+
+function forgetCharts() {
+  for (const { instance, plot } of charts.values()) {
+    watchSize.unobserve(plot);
+    instance?.dispose();
+  }
+  charts.clear();
+}

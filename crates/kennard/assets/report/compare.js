@@ -1,0 +1,133 @@
+// Several runs side by side.
+
+function comparison(page) {
+  const { comparison: found, runs } = page;
+  if (!found) return null;
+  const name = (i) => runs[i].name;
+  return el("div", { id: "comparison" },
+    section("compare", "Comparison", `${plural(found.plane.length, "audit")} on one page.`,
+      found.notes.length > 0 ? el("ul", { class: "notes" }, found.notes.map((note) => el("li", {}, note))) : null,
+      tradeOff(found, name), epochs(found, page), curves(page), differences(found, name), overview(found, page)));
+}
+
+function tradeOff(found, name) {
+  const points = found.plane.filter((p) => p.robust !== null);
+  if (points.length < 2) return null;
+  const front = points.filter((p) => p.pareto).sort((a, b) => a.clean - b.clean);
+  const known = points.filter((p) => p.sigma_p !== null).map((p) => p.sigma_p);
+  const coloured = known.length === points.length && known.length > 0;
+  const [low, high] = [Math.min(...known), Math.max(...known)];
+  const free = { min: undefined, max: undefined, scale: true };
+  const build = () => {
+    const { ink, soft, series } = palette();
+    const few = points.length <= 12;
+    return {
+      grid: { left: 66, right: coloured ? 104 : 24, top: 40, bottom: 54 },
+      title: coloured ? { text: "σ_p\n[1/input units]", right: 2, top: 24, textStyle: { color: ink, fontSize: 12, fontWeight: "normal", lineHeight: 16 }, textAlign: "auto" } : undefined,
+      legend: { ...frame({}).legend, data: ["runs", "Pareto front"] },
+      xAxis: shareAxis("clean accuracy [%]", free, 32),
+      yAxis: shareAxis("robust accuracy [%]", free),
+      visualMap: coloured ? { type: "continuous", seriesIndex: 0, dimension: 2, min: low === high ? low * 0.9 : low, max: low === high ? low * 1.1 || 1 : high, right: 28, top: 66, itemHeight: 150, itemWidth: 12, precision: 3, calculable: false,
+        text: [short(high), short(low)], textGap: 6, textStyle: { color: ink }, formatter: short, inRange: { color: isDark() ? VIRIDIS.slice(1) : VIRIDIS.slice(0, 5) } } : undefined,
+      series: [
+        { name: "runs", type: "scatter", symbolSize: 15, itemStyle: coloured ? { borderColor: ink, borderWidth: 1 } : { color: series[0] }, data: points.map((p) => ({ name: name(p.run), value: [p.clean, p.robust, p.sigma_p ?? NaN] })), z: 6,
+          label: { show: few, padding: [0, 5], position: "top", distance: 8, formatter: (item) => item.name, color: ink, fontSize: 12, width: 130, overflow: "truncate" }, labelLayout: { moveOverlap: "shiftY", hideOverlap: true } },
+        { name: "Pareto front", type: "line", step: "start", symbol: "none", lineStyle: { type: "dashed", color: soft, width: 1.5 }, itemStyle: { color: soft }, data: front.map((p) => [p.clean, p.robust]) },
+        whiskers(points.map((p) => [p.clean, ...p.robust_interval]), { colour: soft, z: 4 }),
+        whiskers(points.map((p) => [...p.clean_interval, p.robust]), { colour: soft, z: 4, lying: true }),
+      ],
+      tooltip: { ...frame({}).tooltip, formatter: ({ name: run, value }) => (Array.isArray(value) && value.length > 2 ? `${run}\nclean ${percent(value[0])}, robust ${percent(value[1])}\nσ_p ${short(value[2])}` : "") },
+    };
+  };
+  return chart("plane", "The trade-off", "Clean against robust accuracy with 95 % intervals. Dashed: the runs that no other beats in both.",
+    { header: ["run", "clean", "robust", "sigma_p", "pareto"], rows: points.map((p) => [name(p.run), p.clean, p.robust, p.sigma_p, p.pareto]) }, build, { height: 440, wide: true });
+}
+
+function epochs(found, { runs }) {
+  if (found.series.length === 0) return null;
+  const at = new Map(found.plane.map((p) => [p.run, p]));
+  const draw = (id, title, y, parts, share) => {
+    const rows = found.series.flatMap((s) => parts.flatMap(([what, of, interval]) => s.runs.map((run, i) => [s.name, what, s.epochs[i], of(at.get(run)), ...(interval ? interval(at.get(run)) ?? [null, null] : [null, null])]))).filter((row) => row[3] !== null && row[3] !== undefined);
+    if (rows.length === 0) return null;
+    const names = [...new Set(rows.map((row) => `${row[0]}\u0000${row[1]}`))];
+    const label = (key) => { const [series, what] = key.split("\u0000"); return found.series.length > 1 ? `${series.split("/").pop()}: ${what}` : what; };
+    const build = () => ({
+      xAxis: axis("epoch", { minInterval: 1, scale: true }),
+      yAxis: share ? shareAxis(y) : axis(y, { scale: true, axisLabel: { formatter: (v) => short(v) } }, 48),
+      series: names.flatMap((key, i) => {
+        const mine = rows.filter((row) => `${row[0]}\u0000${row[1]}` === key);
+        const color = palette().series[i % 6];
+        const line = { name: label(key), type: "line", symbol: SYMBOLS[i % 6], symbolSize: 8, itemStyle: { color }, lineStyle: { color, width: 2, type: DASHES[i % 6] }, data: mine.map((row) => [row[2], row[3]]) };
+        return mine[0][4] === null ? [line] : [band(mine.map((row) => [row[2], row[4], row[5]]), color), line];
+      }),
+      tooltip: { ...frame({}).tooltip, formatter: ({ seriesName, value }) => `${seriesName}\nepoch ${value[0]}: ${share ? percent(value[1]) : short(value[1])}` },
+    });
+    return chart(id, title, share ? "With 95 % bands." : "Of the packet that each audit measures.", { header: ["series", "figure", "epoch", "value", "low", "high"], rows }, build);
+  };
+  return [
+    draw("epochs", "Accuracy over epochs", "accuracy [%]", [["clean", (p) => p.clean, (p) => p.clean_interval], ["robust", (p) => p.robust, (p) => p.robust_interval]], true),
+    draw("epochs-sigma", "Conjugate spread over epochs", `σ_p ${PER_UNIT}`, [["σ_p", (p) => p.sigma_p]], false),
+  ];
+}
+
+/** Robust accuracy against epsilon, of the runs that have it. */
+function curves({ runs }) {
+  const drawn = runs.filter((run) => run.summary?.closest?.curve.length > 0);
+  const norms = new Set(drawn.map((run) => run.summary.threat_model.norm));
+  if (drawn.length < 2 || norms.size > 1) return null;
+  const build = () => ({
+    xAxis: axis(`ε, ${[...norms][0]} [input units]`, { min: 0 }), yAxis: shareAxis("robust accuracy [%]"),
+    series: drawn.map((run, i) => ({ name: run.name, type: "line", showSymbol: false, lineStyle: { width: 2, type: DASHES[i % 6], color: palette().series[i % 6] }, itemStyle: { color: palette().series[i % 6] }, data: run.summary.closest.curve.map((p) => [p.eps, p.robust_accuracy]) })),
+    tooltip: { ...frame({}).tooltip, trigger: "axis", formatter: (items) => items.map(({ seriesName, value }) => `${seriesName}, ε ${short(value[0])}: ${percent(value[1])}`).join("\n") },
+  });
+  return chart("curves", "Robust accuracy against ε", "From the closest adversarial points found.",
+    { header: ["run", "eps", "robust_accuracy"], rows: drawn.flatMap((run) => run.summary.closest.curve.map((p) => [run.name, p.eps, p.robust_accuracy])) }, build, { wide: true });
+}
+
+function differences(found, name) {
+  const rows = found.pairs.flatMap((pair) => [["clean", pair.clean], ["robust", pair.robust]].filter(([, d]) => d).map(([what, d]) => ({ ...d, what, run: name(pair.run), first: name(pair.first), samples: pair.samples })));
+  if (rows.length === 0) return null;
+  const points = (v) => `${v > 0 ? "+" : v < 0 ? "−" : ""}${Math.abs(100 * v).toFixed(2)}`;
+  const labels = rows.map((r) => `${r.run}, ${r.what}`);
+  const build = (width) => ({
+    grid: { left: Math.min(170, 0.34 * width), right: 24, top: 14, bottom: 54 }, legend: { show: false },
+    xAxis: axis("difference [percentage points]", { axisLabel: { formatter: (v) => String(Math.round(1000 * v) / 10) } }),
+    yAxis: { ...axis("", { type: "category", data: labels, inverse: true }), axisLabel: { color: palette().ink, width: Math.min(170, 0.34 * width) - 14, overflow: "truncate", interval: 0 } },
+    series: [
+      { name: "difference", type: "scatter", symbolSize: 10, data: rows.map((r, i) => ({ value: [r.difference, i], symbol: r.what === "clean" ? "circle" : "rect", itemStyle: { color: palette().series[r.what === "clean" ? 0 : 1] } })), markLine: across("", 0, true), z: 6 },
+      whiskers(rows.map((r, i) => [...r.interval, i]), { lying: true }),
+    ],
+    tooltip: { ...frame({}).tooltip, formatter: ({ dataIndex: i }) => `${labels[i]}: ${points(rows[i].difference)} points\n${points(rows[i].interval[0])} to ${points(rows[i].interval[1])}, p = ${short(rows[i].p)}` },
+  });
+  return [
+    chart("differences", "Differences on the same samples", `Each run less ${rows[0].first}, with Newcombe's 95 % intervals for paired shares.`,
+      { header: ["run", "figure", "samples", "only_first", "only_other", "difference", "low", "high", "p"], rows: rows.map((r) => [r.run, r.what, r.samples, r.only_first, r.only_other, r.difference, ...r.interval, r.p]) }, build,
+      { height: Math.max(200, 34 * rows.length + 80), wide: true }),
+    table("pairs", [
+      { title: "run", value: (r) => r.run, text: true },
+      { title: "accuracy", value: (r) => r.what, text: true },
+      { title: "samples", value: (r) => r.samples, format: grouped },
+      { title: "difference [points]", value: (r) => r.difference, format: points },
+      { title: "95 % interval", value: (r) => r.interval[0], format: (_, r) => `${points(r.interval[0])} to ${points(r.interval[1])}` },
+      { title: "right only here", value: (r) => r.only_other, format: grouped },
+      { title: "right only there", value: (r) => r.only_first, format: grouped },
+      { title: "McNemar p", value: (r) => r.p, format: (v) => (v < 1e-4 ? "< 0.0001" : short(v)) },
+    ], rows, { note: `There: ${rows[0].first}. McNemar's exact test asks whether one of the two is right more often where they differ; with many comparisons, some p below 0.05 are chance.` }),
+  ];
+}
+
+function overview(found, { runs }) {
+  const rows = found.plane.map((p) => ({ ...p, name: runs[p.run].name, summary: runs[p.run].summary }));
+  return table("runs", [
+    { title: "run", value: (r) => r.name, text: true },
+    { title: "clean [%]", value: (r) => r.clean, format: (v) => (100 * v).toFixed(2) },
+    { title: "robust [%]", value: (r) => r.robust, format: (v) => (v === null ? "–" : (100 * v).toFixed(2)) },
+    { title: "threat model", value: (r) => budget(r.summary.threat_model), text: true },
+    { title: "median distance", value: (r) => r.summary.closest?.quartiles[1], format: short },
+    { title: "σ_p", value: (r) => r.sigma_p, format: short },
+    { title: "σ_x σ_p", value: (r) => r.product, format: short },
+    { title: "samples", value: (r) => r.summary.samples, format: grouped },
+    { title: "weights", value: (r) => r.summary.model.parameters, format: grouped },
+    { title: "warnings", value: (r) => r.summary.warnings.length },
+  ], rows, { filter: rows.length > 12 });
+}

@@ -1,0 +1,120 @@
+// Packets: conjugate spreads against the scale, and the probe.
+
+const UNIT = "[input units]";
+const PER_UNIT = "[1/input units]";
+
+/** A table of an audit's own packets, which have one scale. */
+function auditPackets(run) {
+  const packets = run.summary?.packets ?? [];
+  if (packets.length === 0) return [];
+  return [table("packets", [
+    { title: "packet", value: (p) => p.packet, text: true },
+    { title: `scale ${UNIT}`, value: (p) => p.scale, format: short },
+    { title: "σ_x", value: (p) => p.sigma_x, format: short },
+    { title: "σ_p", value: (p) => p.sigma_p, format: short },
+    { title: "σ_x σ_p", value: (p) => p.product, format: (v, p) => `${short(v)} [${span(p.product_interval)}]` },
+    { title: "bound", value: (p) => p.bound, format: (v) => `≥ ${v}` },
+    { title: "drift", value: (p) => p.drift, format: short },
+    { title: "dispersion", value: (p) => p.dispersion, format: short },
+    { title: "Stein check", value: (p) => p.stein, format: (v, p) => `${short(v)}, ${p.valid ? "holds" : "FAILS"}` },
+    { title: "points, worth", value: (p) => p.samples, format: (v, p) => `${grouped(v)}, ${grouped(Math.round(p.ess))}` },
+  ], packets, { caption: "Packets of the audit", note: run.surveys.length === 0 ? "For curves over the scale, maps and modes, measure with kennard uncertainty --out DIR, and name DIR to kennard report beside this run." : null })];
+}
+
+/** Curves with intervals over the scale. */
+function overScale(id, title, caption, y, curves, { bound = null, log = false } = {}) {
+  const drawn = curves.map(([name, points]) => [name, points.filter((p) => p && p.scale > 0 && p.value !== null)]).filter(([, points]) => points.length > 0);
+  if (drawn.length === 0) return null;
+  const rows = drawn.flatMap(([name, points]) => points.map((p) => [name, p.scale, p.value, ...p.interval]));
+  const positive = log && rows.every((row) => row[2] > 0 && row[3] > 0);
+  // The bound is a line to be seen, not the edge.
+  const top = Math.max(...rows.map((row) => row[4]));
+  const floor = bound !== null && bound.value > 0 ? Math.min(...rows.map((row) => row[3]), bound.value - 0.08 * (top - bound.value)) : undefined;
+  const build = () => ({
+    xAxis: axis(`scale s of the window ${UNIT}`, { type: "log", logBase: 10, axisLabel: { formatter: (v) => short(v) }, minorTick: { show: true } }),
+    yAxis: axis(y, positive ? { type: "log", axisLabel: { formatter: (v) => short(v) } } : { scale: true, min: floor, axisLabel: { formatter: (v) => short(v), showMinLabel: floor === undefined } }, 48),
+    series: drawn.flatMap(([name, points], i) => {
+      const color = palette().series[i % 6];
+      const line = { name, type: "line", symbol: SYMBOLS[i % 6], symbolSize: 8, itemStyle: { color }, lineStyle: { color, width: 2, type: DASHES[i % 6] }, data: points.map((p) => [p.scale, p.value]) };
+      if (i === 0 && bound !== null) line.markLine = across(bound.name, bound.value);
+      return [band(points.map((p) => [p.scale, ...p.interval]), color), line, whiskers(points.map((p) => [p.scale, ...p.interval]), { colour: color })];
+    }),
+    tooltip: { ...frame({}).tooltip, formatter: ({ seriesName, value }) => `${seriesName}\nscale ${short(value[0])}: ${short(value[1])}` },
+  });
+  return chart(id, title, caption, { header: ["curve", "scale", "value", "low", "high"], rows }, build);
+}
+
+function survey(run, view, number) {
+  const { summary: survey } = view;
+  const id = (name) => (number === 0 ? name : `${name}-${number + 1}`);
+  const { curve } = survey;
+  const at = (of) => curve.map((f) => { const m = of(f); return m ? { scale: f.scale, value: m.value, interval: m.interval } : null; });
+  const lead = (n) => (f) => f.modes?.leading[n]?.product;
+  const scaled = curve.filter((f) => f.scale !== null).length > 1;
+  const bound = curve.find((f) => f.bound !== null && f.bound !== undefined)?.bound;
+  const kind = curve[0]?.packet ?? "";
+  const figures = scaled ? [
+    overScale(id("product"), "Product of the spreads", "With 95 % intervals; no network gets below the bound.", "σ_x σ_p [1]",
+      [["all coordinates", at((f) => f.product)], ["leading mode", at(lead(0))], ["along the drift", at((f) => f.modes?.drift?.product)]],
+      { bound: bound === undefined ? null : { name: `bound ${short(bound)}`, value: bound } }),
+    overScale(id("sigma-x"), "Position spread", "Root mean square over the coordinates, with 95 % intervals.", `σ_x ${UNIT}`, [["σ_x", at((f) => f.sigma_x)]], { log: true }),
+    overScale(id("sigma-p"), "Conjugate spread", "Root mean square over the coordinates, with 95 % intervals.", `σ_p ${PER_UNIT}`, [["σ_p", at((f) => f.sigma_p)]], { log: true }),
+    overScale(id("drift"), "Drift and dispersion", "How far the loss displaces the packet, and how much its log-gradient varies within.", "drift, dispersion [1]", [["drift", at((f) => f.drift)], ["dispersion", at((f) => f.dispersion)]]),
+    overScale(id("stein"), "Stein check", "It must be −½ whatever the network; elsewhere the gradient is wrong or the samples are too few.", "mean of Cov(x, g) [1]", [["Cov(x, g)", at((f) => f.stein)]], { bound: kind === "box" ? null : { name: "−½", value: -0.5 } }),
+  ] : [];
+  const measured = (m) => (m ? `${short(m.value)} [${span(m.interval)}]` : "–");
+  const rows = table(id("survey"), [
+    { title: `scale ${UNIT}`, value: (f) => f.scale, format: (v) => (v === null ? "–" : short(v)) },
+    { title: "packets", value: (f) => f.packets },
+    { title: "σ_x", value: (f) => f.sigma_x.value, format: short },
+    { title: "σ_p", value: (f) => f.sigma_p.value, format: short },
+    { title: "σ_x σ_p", value: (f) => f.product.value, format: (_, f) => measured(f.product) },
+    { title: "bound", value: (f) => f.bound, format: (v) => (v === null || v === undefined ? "none" : `≥ ${short(v)}`) },
+    { title: "leading mode", value: (f) => f.modes?.leading[0]?.product.value, format: (_, f) => measured(f.modes?.leading[0]?.product) },
+    { title: "Stein check", value: (f) => f.stein?.value, format: (_, f) => (f.stein ? `${short(f.stein.value)}, ${f.valid ? "holds" : "FAILS"}` : "–") },
+    { title: "points, worth", value: (f) => f.samples, format: (v, f) => `${grouped(v)}, ${grouped(Math.round(f.ess))}` },
+  ], curve, { caption: `The ${kind} packet${survey.tensor ? ` of the tensor ${survey.tensor}` : ""}, ${survey.data.name} (${survey.data.split}), seed ${survey.seed}` });
+  const maps = view.maps.map(({ name, picture }) => el("figure", { class: "map" }, el("img", { src: picture, alt: mapTitle(name) }), el("figcaption", {}, mapTitle(name))));
+  return [
+    figures, rows,
+    run.summary ? warningsOf(survey) : null,
+    maps.length > 0 ? [el("h3", {}, "Maps of the spreads, and leading modes"), el("div", { class: "maps" }, maps)] : null,
+    view.left_out > 0 ? el("p", { class: "note" }, `${plural(view.left_out, "map")} more are in ${view.directory}.`) : null,
+  ];
+}
+
+const warningsOf = (survey) => survey.warnings.map((w) => el("p", { class: "note" }, `Warning (${w.code}): ${w.message}`));
+
+/** What a picture's file name says: `sigma_x_0.1` is the map of σ_x at scale 0.1. */
+function mapTitle(name) {
+  const [, what, n, rest] = /^(sigma_[xp]|mode_(\d+))(?:_(.*))?$/.exec(name) ?? [null, name, null, null];
+  const title = what === "sigma_x" ? "σ_x by coordinate" : what === "sigma_p" ? "σ_p by coordinate" : n ? `mode ${n} of the first packet` : what;
+  const [scale, label] = (rest ?? "").split("_label");
+  return `${title}${scale ? `, scale ${scale}` : ""}${label ? `, label ${label}` : ""}`;
+}
+
+function probe(run) {
+  const own = run.cosines && { cosine_histogram: run.cosines, cosine: run.summary.cosines?.cosine };
+  const report = run.probe ?? own;
+  if (!report?.cosine) return [];
+  const data = binned(report.cosine_histogram);
+  const { mean, mean_interval: interval } = report.cosine;
+  const build = () => ({
+    legend: { show: false }, grid: { left: 66, right: 18, top: 26, bottom: 54 },
+    xAxis: axis("cos(x, ∂l) [1]", { min: report.cosine_histogram.ends[0], max: report.cosine_histogram.ends[1] }),
+    yAxis: axis("samples per bin", { min: 0, minInterval: 1 }, 46),
+    series: [bins(data, "samples", palette().series[2]), { name: "mean", type: "line", data: [], markLine: across(`mean ${short(mean)}`, mean, true) }],
+    tooltip: { ...frame({}).tooltip, formatter: ({ value }) => `${short(value[0])} – ${short(value[1])}\n${plural(value[2], "sample")}` },
+  });
+  const rows = [["cos(x, ∂l)", report.cosine], ["Σ |x_i g_i|", report.contribution]].filter(([, d]) => d);
+  return [
+    chart("probe", "Cosine of a sample and its loss gradient", `One backward pass a sample; the mean is ${short(mean)}${interval ? ` [${span(interval)}]` : ""}.`,
+      { header: ["low", "high", "samples"], rows: data }, build),
+    table("probe", [
+      { title: "figure", value: (r) => r[0], text: true },
+      { title: "mean", value: (r) => r[1].mean, format: short },
+      { title: "95 % interval", value: (r) => r[1].mean_interval?.[0], format: (_, r) => span(r[1].mean_interval) },
+      ...[["5 %", "q05"], ["25 %", "q25"], ["median", "median"], ["75 %", "q75"], ["95 %", "q95"]].map(([title, key]) => ({ title, value: (r) => r[1][key], format: short })),
+    ], rows),
+  ];
+}

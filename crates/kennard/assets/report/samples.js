@@ -1,0 +1,91 @@
+// Single samples: distances, examples, the table.
+
+function distances(run) {
+  const { summary, distances: histogram } = run;
+  if (!histogram) return [];
+  const { threat_model: threat, closest } = summary;
+  const data = binned(histogram);
+  const quartiles = closest.quartiles.map((q, i) => [["25 %", "median", "75 %"][i], q]).filter(([, q]) => q !== null && q > 0);
+  const build = () => ({
+    legend: { show: false }, grid: { left: 66, right: 18, top: 26, bottom: 54 },
+    xAxis: axis(`distance, ${threat.norm} [input units]`, { min: 0 }),
+    yAxis: axis("samples per bin", { min: 0, minInterval: 1 }, 46),
+    series: [
+      { ...bins(data, "samples", palette().series[0]) },
+      ...(threat.eps !== null && threat.eps <= histogram.ends[1] ? [{ name: "ε", type: "line", data: [], markLine: across(`ε = ${short(threat.eps)}`, threat.eps, true) }] : []),
+    ],
+    tooltip: { ...frame({}).tooltip, formatter: ({ value }) => `${short(value[0])} – ${short(value[1])}\n${plural(value[2], "sample")}` },
+  });
+  const left = [`${grouped(histogram.zero)} more are misclassified from the start (distance 0)`];
+  if (histogram.none > 0) left.push(`for ${grouped(histogram.none)} no adversarial point was found`);
+  return [
+    chart("distances", "How far the closest adversarial points are", `Of correctly classified samples; ${left.join(", ")}.`,
+      { header: ["low", "high", "samples"], rows: data }, build),
+    table("minimal", [
+      { title: "attack", value: (r) => r.name, text: true },
+      { title: "found", value: (r) => r.distances.found, format: grouped },
+      ...["25 %", "median", "75 %"].map((title, i) => ({ title: `${title} [${threat.norm}]`, value: (r) => r.distances.quartiles[i], format: short })),
+      { title: "forward passes", value: (r) => r.forwards, format: grouped },
+      { title: "with gradient", value: (r) => r.backwards, format: grouped },
+      { title: "time [s]", value: (r) => r.seconds, format: (v) => v.toFixed(1) },
+    ], summary.minimal, { note: quartiles.length > 0 ? `Over all samples the quartiles are ${quartiles.map(([name, q]) => `${name} ${short(q)}`).join(", ")}; misclassified ones count as 0.` : null }),
+  ];
+}
+
+const KINDS = [
+  ["easiest", "Easiest to break"],
+  ["hardest", "Hardest that were broken"],
+  ["first", "First that were broken"],
+];
+
+function gallery(run) {
+  const { examples, summary, classes } = run;
+  if (examples.length === 0) return [];
+  const minimal = summary.minimal.length > 0;
+  const card = (example) => {
+    const name = (label) => className(classes, label);
+    const [before, after] = example.confidence;
+    const facts = `${summary.threat_model.norm} ${short(example.norm)}${minimal ? "" : `, ${plural(example.hardness, "pass", "passes")}`}`;
+    return el("figure", { class: "example" },
+      example.picture ? el("img", { src: example.picture, alt: `Sample ${example.index}, its adversarial example, and their difference` }) : el("p", { class: "note" }, "no image"),
+      el("div", { class: "three" },
+        el("span", {}, el("b", {}, name(example.label)), el("br"), percent(before, 0)),
+        el("span", {}, el("b", {}, name(example.prediction)), el("br"), percent(after, 0)),
+        el("span", {}, example.amplified ? ["difference", el("br"), `× ${short(Number(example.amplified.toPrecision(2)))}`] : "")),
+      el("figcaption", {}, `sample ${grouped(example.index)}, ${facts}`));
+  };
+  return KINDS.map(([kind, title]) => {
+    const order = { easiest: (a, b) => a.hardness - b.hardness, hardest: (a, b) => b.hardness - a.hardness, first: (a, b) => a.index - b.index }[kind];
+    const shown = examples.filter((e) => e.roles.includes(kind)).sort((a, b) => order(a, b) || a.index - b.index);
+    return shown.length > 0 ? [el("h3", {}, title), el("div", { class: "gallery", id: `gallery-${kind}` }, shown.map(card))] : null;
+  });
+}
+
+function sampleTable(run) {
+  const { samples, summary, classes } = run;
+  if (!samples || samples.index.length === 0) return [];
+  const rows = samples.index.map((index, i) => ({
+    index, label: samples.label[i], prediction: samples.prediction[i], attacked: samples.attacked[i], margin: samples.margin[i],
+    passes: samples.passes[i], distance: samples.distance?.[i],
+    verdict: samples.prediction[i] !== samples.label[i] ? "misclassified"
+      : samples.broken_by[i] !== null ? `broken by ${summary.attacks[samples.broken_by[i]].name}`
+      : summary.attacks.length > 0 ? "robust" : "correct",
+  }));
+  const label = (key) => (r) => className(classes, r[key]);
+  const named = (title, key) => classes.names.length > 0 ? { title, value: label(key), text: true } : { title, value: (r) => r[key] };
+  const columns = [
+    { title: "sample", value: (r) => r.index },
+    named("label", "label"),
+    named("prediction", "prediction"),
+    { title: "margin [logits]", value: (r) => r.margin, format: short },
+    { title: "verdict", value: (r) => r.verdict, text: true },
+  ];
+  if (summary.attacks.length > 0) {
+    columns.push(named("under attack", "attacked"), { title: "passes", value: (r) => r.passes, format: grouped });
+  }
+  if (samples.distance) columns.push({ title: `distance [${summary.threat_model.norm}]`, value: (r) => r.distance, format: short });
+  const note = rows.length < summary.samples
+    ? `The first ${grouped(rows.length)} of ${grouped(summary.samples)} samples; all are in samples.parquet.`
+    : null;
+  return [table("samples", columns, rows, { filter: true, note })];
+}

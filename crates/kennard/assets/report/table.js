@@ -1,0 +1,87 @@
+// Tables that sort and filter. What a reader chose stays when the page draws itself anew.
+
+const chosen = new Map();
+const ROWS = 25;
+
+/**
+ * A table. `columns` are `{ title, value(row), format?(value), text? }`; numbers stand right. With `filter`, a
+ * field above it keeps the rows that have every word in it: `broken label:7`.
+ */
+function table(id, columns, rows, { filter = false, caption = null, note = null } = {}) {
+  const state = chosen.get(id) ?? { column: null, down: false, page: 0, words: "" };
+  chosen.set(id, state);
+  const show = (column, row) => {
+    const value = column.value(row);
+    return column.format ? column.format(value, row) : value === null || value === undefined ? "–" : String(value);
+  };
+  const head = el("tr", {}, columns.map((column, i) => {
+    const turn = () => {
+      state.down = state.column === i ? !state.down : false;
+      state.column = i;
+      state.page = 0;
+      draw();
+    };
+    return el("th", { scope: "col", class: column.text ? "text" : null },
+      el("button", { type: "button", onclick: turn }, column.title));
+  }));
+  const body = el("tbody");
+  const count = el("span", { class: "count", "aria-live": "polite" });
+  const go = (step) => () => { state.page += step; draw(); };
+  const back = el("button", { type: "button", onclick: go(-1) }, "Previous");
+  const next = el("button", { type: "button", onclick: go(1) }, "Next");
+
+  function kept() {
+    const words = state.words.toLowerCase().split(/\s+/).filter(Boolean);
+    if (words.length === 0) return rows.slice();
+    return rows.filter((row) => words.every((word) => {
+      const [, name, rest] = /^([^:]+):(.+)$/.exec(word) ?? [];
+      const column = name && columns.find((c) => c.title.toLowerCase().startsWith(name));
+      if (column) return show(column, row).toLowerCase().split(/\s+/)[0] === rest;
+      return columns.some((c) => show(c, row).toLowerCase().includes(word));
+    }));
+  }
+
+  function draw() {
+    const found = kept();
+    if (state.column !== null) {
+      const { value } = columns[state.column];
+      const rank = (v) => (v === null || v === undefined || Number.isNaN(v) ? [1, 0] : [0, v]);
+      found.sort((a, b) => {
+        const [[noneA, x], [noneB, y]] = [rank(value(a)), rank(value(b))];
+        if (noneA || noneB) return noneA - noneB;
+        const order = typeof x === "string" ? x.localeCompare(y, "en", { numeric: true }) : x - y;
+        return state.down ? -order : order;
+      });
+    }
+    const pages = Math.max(1, Math.ceil(found.length / ROWS));
+    state.page = Math.min(Math.max(state.page, 0), pages - 1);
+    const from = state.page * ROWS;
+    body.replaceChildren(...found.slice(from, from + ROWS).map((row) =>
+      el("tr", {}, columns.map((column) => el("td", { class: column.text ? "text" : null }, show(column, row))))));
+    [...head.children].forEach((th, i) => {
+      const order = state.column === i ? (state.down ? "descending" : "ascending") : null;
+      if (order) th.setAttribute("aria-sort", order);
+      else th.removeAttribute("aria-sort");
+    });
+    const shown = Math.min(from + ROWS, found.length);
+    count.textContent = found.length === 0 ? "no row" : `${grouped(from + 1)} to ${grouped(shown)} of ${grouped(found.length)}`;
+    back.disabled = state.page === 0;
+    next.disabled = state.page === pages - 1;
+  }
+
+  const field = filter && el("input", {
+    type: "search", value: state.words, placeholder: "filter: broken label:7", "aria-label": "Filter the rows", id: `${id}-filter`,
+    oninput: (event) => { state.words = event.target.value; state.page = 0; draw(); },
+  });
+  const save = el("button", {
+    type: "button",
+    onclick: () => download(`${fileName("kennard", id)}.csv`, "text/csv",
+      csv(columns.map((c) => c.title), rows.map((row) => columns.map((c) => c.value(row))))),
+  }, "CSV");
+  draw();
+  return el("div", { class: "table", id: `table-${id}` },
+    el("div", { class: "tools" }, field, count, rows.length > ROWS ? [back, next] : null, save),
+    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption ?? id },
+      el("table", {}, caption ? el("caption", {}, caption) : null, el("thead", {}, head), body)),
+    note ? el("p", { class: "note" }, note) : null);
+}

@@ -1,0 +1,55 @@
+// Figures as people read them.
+
+const THIN = "\u202f";
+
+/** Thousands set apart. */
+const grouped = (n) => String(n).replace(/\B(?=(\d{3})+(?!\d))/g, THIN);
+
+/** Four significant digits. */
+function short(x) {
+  if (x === null || x === undefined || Number.isNaN(x)) return "–";
+  if (!Number.isFinite(x) || x === 0) return String(x);
+  const size = Math.abs(x);
+  if (size >= 1e5 || size < 1e-4) return x.toExponential(2);
+  return String(Number(x.toPrecision(4)));
+}
+
+const percent = (share, digits = 2) =>
+  share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)}${THIN}%`;
+const span = (interval, format = short) =>
+  interval ? `${format(interval[0])} – ${format(interval[1])}` : "–";
+const shares = (interval) =>
+  interval ? `${(100 * interval[0]).toFixed(2)} – ${(100 * interval[1]).toFixed(2)}${THIN}%` : "–";
+const seconds = (s) => (s < 120 ? `${s.toFixed(1)}${THIN}s` : `${(s / 60).toFixed(1)}${THIN}min`);
+const plural = (n, one, many = `${one}s`) => `${grouped(n)} ${n === 1 ? one : many}`;
+
+/** What an attack may do, in symbols: `linf ≤ 0.1`. */
+const budget = (threat) => (threat.eps === null ? threat.norm : `${threat.norm} ≤ ${short(threat.eps)}`);
+
+/** The same in words. */
+function allowance(threat, input) {
+  const [lo, hi] = threat.bounds;
+  const elements = plural(input.reduce((a, b) => a * b, 1), "input element");
+  const bounds = `the values staying in [${short(lo)}, ${short(hi)}]`;
+  const eps = threat.eps === null ? "any size" : short(threat.eps);
+  const size = {
+    linf: `each of the ${elements} may change by at most ${eps}`,
+    l2: `the change of the ${elements} has a Euclidean length of at most ${eps}`,
+    l1: `the changes of the ${elements} sum to at most ${eps}`,
+    l0: `at most ${eps} of the ${elements} may change`,
+  }[threat.norm];
+  return threat.eps === null
+    ? `${threat.norm}, perturbations of any size, ${bounds}`
+    : `${budget(threat)}: ${size}, ${bounds}`;
+}
+
+/** Rows as CSV (RFC 4180). */
+function csv(header, rows) {
+  const cell = (value) => {
+    const text = value === null || value === undefined ? "" : String(value);
+    // A text that a spreadsheet would take for a formula is told to be a text.
+    const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  };
+  return [header, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+}

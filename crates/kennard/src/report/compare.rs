@@ -1,0 +1,208 @@
+//! Several runs side by side.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Source;
+use crate::audit::{Record, RunState};
+use crate::stats::{mcnemar, paired_difference};
+
+#[derive(Serialize)]
+pub(super) struct Comparison {
+    /// One point for each audit.
+    plane: Vec<Point>,
+    /// Runs that are checkpoints of the same training, in the order of their epochs.
+    series: Vec<Series>,
+    /// Every audit against the first, where they share samples.
+    pairs: Vec<Pair>,
+    /// What keeps the runs from being compared.
+    notes: Vec<String>,
+}
+
+/// A run in the plane of clean and robust accuracy.
+#[derive(Serialize)]
+struct Point {
+    /// Its place among the runs of the page.
+    run: usize,
+    clean: f64,
+    clean_interval: [f64; 2],
+    robust: Option<f64>,
+    robust_interval: Option<[f64; 2]>,
+    sigma_p: Option<f64>,
+    product: Option<f64>,
+    /// Whether no other run is at least as good in both and better in one.
+    pareto: bool,
+}
+
+#[derive(Serialize)]
+struct Series {
+    name: String,
+    epochs: Vec<u64>,
+    runs: Vec<usize>,
+}
+
+/// A run against the first, on the samples that both examined.
+#[derive(Serialize)]
+struct Pair {
+    first: usize,
+    run: usize,
+    samples: u64,
+    clean: Difference,
+    /// Null where one was not attacked, or under another threat model.
+    robust: Option<Difference>,
+}
+
+/// A paired difference of shares.
+#[derive(Serialize)]
+struct Difference {
+    /// How many samples the first alone gets right.
+    only_first: u64,
+    /// How many the other alone gets right.
+    only_other: u64,
+    /// The other's share less the first's.
+    difference: f64,
+    /// Newcombe's 95 % interval.
+    interval: [f64; 2],
+    /// McNemar's exact test of equal shares, two-sided.
+    p: f64,
+}
+
+impl Comparison {
+    /// Nothing where there are not two audits.
+    pub fn new(sources: &[Source], names: &[String]) -> Option<Comparison> {
+        let audits: Vec<(usize, &RunState)> = sources
+            .iter()
+            .enumerate()
+            .filter_map(|(place, source)| Some((place, source.audit.as_ref()?)))
+            .collect();
+        let (&(first, base), others) = audits.split_first().filter(|(_, others)| !others.is_empty())?;
+        let mut notes = Vec::new();
+        let mut pairs = Vec::new();
+        for &(run, other) in others {
+            match why_not(base, other) {
+                Some(reason) => notes.push(format!("{} and {}: {reason}", names[first], names[run])),
+                None => pairs.push(Pair::new((first, base), (run, other))),
+            }
+            if let Some(reason) = threats_differ(base, other) {
+                notes.push(format!("{} and {}: {reason}", names[first], names[run]));
+            }
+        }
+        let mut plane: Vec<Point> = audits.iter().map(|(run, state)| Point::new(*run, state)).collect();
+        let better = |a: &Point, b: &Point| {
+            let (clean, robust) = (a.clean - b.clean, a.robust.unwrap_or(0.0) - b.robust.unwrap_or(0.0));
+            clean >= 0.0 && robust >= 0.0 && clean + robust > 0.0
+        };
+        let pareto: Vec<bool> = plane
+            .iter()
+            .map(|point| point.robust.is_some() && !plane.iter().any(|other| better(other, point)))
+            .collect();
+        plane.iter_mut().zip(pareto).for_each(|(point, pareto)| point.pareto = pareto);
+        Some(Comparison { plane, series: series(sources), pairs, notes })
+    }
+}
+
+impl Point {
+    fn new(run: usize, state: &RunState) -> Point {
+        let summary = &state.outcome.summary;
+        let packet = summary.packets.first();
+        Point {
+            run,
+            clean: summary.clean.accuracy,
+            clean_interval: summary.clean.interval,
+            robust: summary.robust.as_ref().map(|robust| robust.robust_accuracy),
+            robust_interval: summary.robust.as_ref().map(|robust| robust.interval),
+            sigma_p: packet.map(|packet| packet.sigma_p),
+            product: packet.map(|packet| packet.product),
+            pareto: false,
+        }
+    }
+}
+
+/// Why two runs cannot be compared sample by sample.
+fn why_not(a: &RunState, b: &RunState) -> Option<&'static str> {
+    let (first, other) = (&a.outcome.summary.data, &b.outcome.summary.data);
+    let digests = |files: &[crate::audit::FileHash]| -> Vec<String> {
+        let mut digests: Vec<String> = files.iter().map(|file| file.sha256.clone()).collect();
+        digests.sort();
+        digests
+    };
+    if digests(&first.files) != digests(&other.files) || first.split != other.split {
+        return Some("not on the same data, so there is no paired difference");
+    }
+    let theirs: std::collections::BTreeSet<usize> = b.outcome.records.iter().map(|r| r.index).collect();
+    (!a.outcome.records.iter().any(|r| theirs.contains(&r.index)))
+        .then_some("no sample in common, so there is no paired difference")
+}
+
+fn threats_differ(a: &RunState, b: &RunState) -> Option<String> {
+    let (first, other) = (&a.outcome.summary, &b.outcome.summary);
+    if first.robust.is_none() || other.robust.is_none() {
+        return None;
+    }
+    if first.threat_model != other.threat_model {
+        return Some("other threat models, so their robust accuracies are not comparable".into());
+    }
+    let attacks = |state: &RunState| state.manifest.settings.get("attacks").cloned();
+    (attacks(a) != attacks(b)).then(|| "other attacks, and robust accuracy depends on them".into())
+}
+
+impl Pair {
+    fn new((first, a): (usize, &RunState), (run, b): (usize, &RunState)) -> Pair {
+        let theirs: BTreeMap<usize, &Record> = b.outcome.records.iter().map(|r| (r.index, r)).collect();
+        let both: Vec<(&Record, &Record)> =
+            a.outcome.records.iter().filter_map(|r| Some((r, *theirs.get(&r.index)?))).collect();
+        let (mine, other) = (&a.outcome.summary, &b.outcome.summary);
+        let attacked = mine.robust.is_some() && other.robust.is_some();
+        let comparable = attacked && mine.threat_model == other.threat_model;
+        Pair {
+            first,
+            run,
+            samples: both.len() as u64,
+            clean: Difference::new(&both, Record::is_correct),
+            robust: comparable.then(|| Difference::new(&both, Record::is_robust)),
+        }
+    }
+}
+
+impl Difference {
+    fn new(both: &[(&Record, &Record)], holds: fn(&Record) -> bool) -> Difference {
+        let count = |mine: bool, theirs: bool| {
+            both.iter().filter(|(a, b)| holds(a) == mine && holds(b) == theirs).count() as u64
+        };
+        let table = [[count(true, true), count(true, false)], [count(false, true), count(false, false)]];
+        let (only_first, only_other) = (table[0][1], table[1][0]);
+        let [low, high] = paired_difference(table);
+        Difference {
+            only_first,
+            only_other,
+            difference: (only_other as f64 - only_first as f64) / both.len().max(1) as f64,
+            // That of the other less the first.
+            interval: [-high, -low],
+            p: mcnemar(only_first, only_other),
+        }
+    }
+}
+
+/// Directories in one directory whose names end with a number, `epoch-10` say, are checkpoints.
+fn series(sources: &[Source]) -> Vec<Series> {
+    let mut found: BTreeMap<String, Vec<(u64, usize)>> = BTreeMap::new();
+    for (run, source) in sources.iter().enumerate().filter(|(_, source)| source.audit.is_some()) {
+        let Some(name) = source.path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
+            continue;
+        };
+        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        let Ok(epoch) = name[stem.len()..].parse::<u64>() else { continue };
+        let folder = source.series.as_deref().or(source.path.parent()).unwrap_or(&source.path);
+        let key = folder.join(stem.trim_end_matches(['-', '_', ' ', '.']));
+        found.entry(key.display().to_string()).or_default().push((epoch, run));
+    }
+    let several = found.into_iter().filter(|(_, runs)| runs.len() > 1);
+    several
+        .map(|(name, mut runs)| {
+            runs.sort_unstable();
+            let (epochs, runs) = runs.into_iter().unzip();
+            Series { name, epochs, runs }
+        })
+        .collect()
+}

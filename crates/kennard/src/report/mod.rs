@@ -1,0 +1,123 @@
+//! Reports: the directories of runs made into one page that people look at, compare and share.
+//!
+//! The page is a single HTML file without anything from elsewhere. What a run wrote goes into it as one block
+//! of JSON; the page's script makes text of it and never markup, and the page's own policy lets nothing but
+//! that script run.
+
+mod classes;
+mod compare;
+mod document;
+mod examples;
+mod packets;
+mod page;
+mod samples;
+mod sources;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::{Error, Result};
+use document::Document;
+use sources::Source;
+
+/// A page is no larger than this, in bytes.
+pub const LARGEST: usize = 3 << 20;
+
+/// What the directories of some runs hold, ready to be made into a page.
+pub struct Report {
+    sources: Vec<Source>,
+}
+
+/// How much of the single samples a page shows. The figures are always those of all samples.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Detail {
+    /// Rows of the table of samples, in each run.
+    rows: usize,
+    /// Pictures of adversarial examples, in each run.
+    examples: usize,
+    /// Bytes of pictures of packets, in each run.
+    maps: usize,
+}
+
+impl Report {
+    /// Reads the directories of runs: of `kennard audit` and `kennard train`, finished or under way,
+    /// `kennard uncertainty` and `kennard probe`. Packets and probes of a model join the first audit of the same model. A directory
+    /// of directories stands for the runs in it, in the order of their names.
+    ///
+    /// # Errors
+    /// When a directory holds no run, or one that is damaged or of another version of Kennard.
+    pub fn read(paths: &[PathBuf]) -> Result<Report> {
+        let mut sources = Vec::new();
+        for path in paths {
+            sources::read(path, &mut sources)?;
+        }
+        Ok(Report { sources: sources::joined(sources) })
+    }
+
+    /// How many runs there are.
+    pub fn runs(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// The page, at most [`LARGEST`] bytes.
+    ///
+    /// # Errors
+    /// When there are too many runs for one page.
+    pub fn html(&self) -> Result<String> {
+        self.fitting(|document| page::html(document, false))
+    }
+
+    /// The page that asks where it came from for news every other second, at `data`.
+    ///
+    /// # Errors
+    /// As before.
+    pub fn live_html(&self) -> Result<String> {
+        self.fitting(|document| page::html(document, true))
+    }
+
+    /// What the page shows, as JSON.
+    ///
+    /// # Errors
+    /// As before.
+    pub fn json(&self) -> Result<String> {
+        self.fitting(page::json)
+    }
+
+    /// Shows less of the single samples until it fits.
+    fn fitting(&self, make: impl Fn(&Document) -> Result<String>) -> Result<String> {
+        let runs = self.sources.len().max(1);
+        let mut detail = Detail { rows: 20_000 / runs, examples: 48 / runs, maps: (900 << 10) / runs };
+        loop {
+            let text = make(&Document::new(&self.sources, detail))?;
+            if text.len() <= LARGEST {
+                return Ok(text);
+            }
+            if detail.rows + detail.examples + detail.maps == 0 {
+                return Err(Error::Setting(format!(
+                    "{} runs do not fit on one page; make a report of fewer",
+                    self.sources.len()
+                )));
+            }
+            detail = Detail { rows: detail.rows / 2, examples: detail.examples / 2, maps: detail.maps / 2 };
+        }
+    }
+}
+
+/// Makes a page of runs, whole or not at all.
+///
+/// # Errors
+/// When a directory cannot be read, or the page cannot be written.
+pub fn write(paths: &[PathBuf], file: &Path) -> Result<usize> {
+    let html = Report::read(paths)?.html()?;
+    crate::audit::write_whole(file, html.as_bytes())?;
+    Ok(html.len())
+}
+
+/// The page of a run whose directory cannot be read yet: it says so, and asks again.
+///
+/// # Errors
+/// When the page cannot be made.
+pub fn waiting_html() -> Result<String> {
+    Report { sources: Vec::new() }.live_html()
+}

@@ -1,0 +1,92 @@
+//! The table of single samples, and the distribution of their distances.
+
+use serde::Serialize;
+
+use crate::audit::RunState;
+
+/// Columns of one entry for each sample that is shown: the first ones.
+#[derive(Serialize)]
+pub(super) struct Samples {
+    index: Vec<usize>,
+    label: Vec<usize>,
+    prediction: Vec<usize>,
+    margin: Vec<Option<f64>>,
+    /// What it is taken for under attack.
+    attacked: Vec<usize>,
+    /// The attack that broke it first, by its place in the summary; null where none did.
+    broken_by: Vec<Option<usize>>,
+    /// Points evaluated until it was broken, or in all.
+    passes: Vec<u64>,
+    /// The closest adversarial point of a minimum-norm attack, where there was one.
+    distance: Option<Vec<Option<f64>>>,
+}
+
+impl Samples {
+    pub fn new(state: &RunState, rows: usize) -> Samples {
+        let (summary, records) = (&state.outcome.summary, &state.outcome.records);
+        let records = &records[..rows.min(records.len())];
+        let broken_by = |record: &crate::audit::Record| {
+            record.attacks.iter().position(|attack| attack.as_ref().is_some_and(|a| a.broken))
+        };
+        let passes = |record: &crate::audit::Record| {
+            let tried = broken_by(record).map_or(record.attacks.len(), |i| i + 1);
+            record.attacks[..tried].iter().flatten().map(|a| a.forwards + a.backwards).sum()
+        };
+        let distance = |record: &crate::audit::Record| rounded(record.distance());
+        Samples {
+            index: records.iter().map(|r| r.index).collect(),
+            label: records.iter().map(|r| r.label).collect(),
+            prediction: records.iter().map(|r| r.prediction).collect(),
+            margin: records.iter().map(|r| rounded(f64::from(r.margin))).collect(),
+            attacked: records.iter().map(|r| r.prediction_under_attack()).collect(),
+            broken_by: records.iter().map(broken_by).collect(),
+            passes: records.iter().map(passes).collect(),
+            distance: (!summary.minimal.is_empty()).then(|| records.iter().map(distance).collect()),
+        }
+    }
+}
+
+/// Five significant digits: enough for a table, and half the size.
+fn rounded(value: f64) -> Option<f64> {
+    value.is_finite().then(|| format!("{value:.4e}").parse().unwrap_or(value))
+}
+
+/// How many samples are how far from their closest adversarial point.
+#[derive(Serialize)]
+pub(super) struct Histogram {
+    /// The lower end of the first and the upper end of the last bin.
+    ends: [f64; 2],
+    counts: Vec<u64>,
+    /// Misclassified from the start.
+    zero: u64,
+    /// No adversarial point was found.
+    none: u64,
+}
+
+const BINS: usize = 40;
+
+impl Histogram {
+    /// The distances of all samples; nothing where no minimum-norm attack found a point.
+    pub fn of_distances(state: &RunState) -> Option<Histogram> {
+        if state.outcome.summary.minimal.is_empty() {
+            return None;
+        }
+        let distances: Vec<f64> = state.outcome.records.iter().map(|record| record.distance()).collect();
+        let largest = distances.iter().copied().filter(|d| d.is_finite()).fold(0.0, f64::max);
+        if largest <= 0.0 {
+            return None;
+        }
+        let mut histogram = Histogram { ends: [0.0, largest], counts: vec![0; BINS], zero: 0, none: 0 };
+        for distance in distances {
+            if distance.is_infinite() {
+                histogram.none += 1;
+            } else if distance == 0.0 {
+                histogram.zero += 1;
+            } else {
+                let bin = (distance / largest * BINS as f64) as usize;
+                histogram.counts[bin.min(BINS - 1)] += 1;
+            }
+        }
+        Some(histogram)
+    }
+}

@@ -1,0 +1,161 @@
+//! The directories of runs, read.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::audit::{Manifest, RunState};
+use crate::train::Epoch;
+use crate::uncertainty::SurveySummary;
+use crate::{Error, Result};
+
+/// What one directory holds.
+pub(super) struct Source {
+    pub path: PathBuf,
+    /// The directory of directories that it was found in.
+    pub series: Option<PathBuf>,
+    pub audit: Option<RunState>,
+    pub surveys: Vec<Survey>,
+    /// The figures of `kennard probe`.
+    pub probe: Option<Value>,
+    pub training: Option<Training>,
+}
+
+/// What `kennard train` keeps: its manifest, and an entry for each epoch.
+#[derive(Serialize)]
+pub(super) struct Training {
+    manifest: Value,
+    epochs: Vec<Epoch>,
+}
+
+/// The packets of one directory.
+pub(super) struct Survey {
+    pub path: PathBuf,
+    pub manifest: Option<Manifest>,
+    pub summary: SurveySummary,
+}
+
+impl Source {
+    fn new(path: &Path) -> Source {
+        Source {
+            path: path.into(),
+            series: None,
+            audit: None,
+            surveys: Vec::new(),
+            probe: None,
+            training: None,
+        }
+    }
+
+    /// The SHA-256 of the model.
+    fn model(&self) -> Option<&str> {
+        let audit = self.audit.as_ref().map(|run| run.outcome.summary.model.sha256.as_str());
+        audit.or_else(|| self.surveys.first().map(|survey| survey.summary.model.sha256.as_str()))
+    }
+}
+
+/// Reads a directory, or the directories in it.
+pub(super) fn read(path: &Path, sources: &mut Vec<Source>) -> Result<()> {
+    let error = |message: String| Error::Run { path: path.into(), message };
+    if path.join("manifest.json").exists() || path.join("summary.json").exists() {
+        sources.push(open(path)?);
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(path).map_err(|e| error(format!("cannot be read: {e}")))?;
+    let mut inner: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.join("manifest.json").exists() || path.join("summary.json").exists())
+        .collect();
+    if inner.is_empty() {
+        return Err(error(
+            "holds no run (neither manifest.json nor summary.json is there, nor in a directory within); name the \
+             directory that was given to --out"
+                .into(),
+        ));
+    }
+    inner.sort();
+    for place in inner {
+        sources.push(Source { series: Some(path.into()), ..open(&place)? });
+    }
+    Ok(())
+}
+
+/// The training in a directory; nothing where it holds something else.
+fn training(path: &Path) -> Result<Option<Training>> {
+    let Ok(text) = std::fs::read(path.join("manifest.json")) else { return Ok(None) };
+    let Ok(manifest) = serde_json::from_slice::<Value>(&text) else { return Ok(None) };
+    if manifest.get("training").is_none() {
+        return Ok(None);
+    }
+    let log = path.join("log.jsonl");
+    let text = std::fs::read(&log).unwrap_or_default();
+    let mut epochs = Vec::new();
+    // The last line may be half written.
+    for line in text.split_inclusive(|&byte| byte == b'\n').filter_map(|line| line.strip_suffix(b"\n")) {
+        epochs.push(serde_json::from_slice(line).map_err(|e| Error::Run {
+            path: log.clone(),
+            message: format!("is not of this version of Kennard, or damaged ({e}); train with --resume"),
+        })?);
+    }
+    Ok(Some(Training { manifest, epochs }))
+}
+
+fn open(path: &Path) -> Result<Source> {
+    if let Some(training) = training(path)? {
+        return Ok(Source { training: Some(training), ..Source::new(path) });
+    }
+    let summary_file = path.join("summary.json");
+    let error = |message: String| Error::Run { path: summary_file.clone(), message };
+    let mut source = Source::new(path);
+    let summary: Option<Value> = match std::fs::read(&summary_file) {
+        Ok(text) => Some(serde_json::from_slice(&text).map_err(|e| {
+            error(format!("is cut off or damaged ({e}); run the command again that wrote it"))
+        })?),
+        Err(_) => None,
+    };
+    let has = |key: &str| summary.as_ref().is_some_and(|summary| summary.get(key).is_some());
+    if has("cosine_histogram") {
+        source.probe = summary;
+    } else if has("curve") {
+        let summary = serde_json::from_value(summary.unwrap_or_default()).map_err(|e| {
+            error(format!("is not of this version of Kennard, or damaged ({e}); measure the packets again"))
+        })?;
+        source.surveys.push(Survey { path: path.into(), manifest: Manifest::read(path)?, summary });
+    } else if path.join("manifest.json").exists() {
+        source.audit = Some(RunState::read(path)?);
+    } else {
+        return Err(Error::Run {
+            path: path.into(),
+            message: "holds no run of kennard audit (manifest.json is missing), uncertainty or probe; a page shows only \
+                      these"
+                .into(),
+        });
+    }
+    Ok(source)
+}
+
+/// Packets and probes joined to the first audit of the same model. A probe names no model; it goes to the
+/// only other run there is.
+pub(super) fn joined(sources: Vec<Source>) -> Vec<Source> {
+    let (mut audits, others): (Vec<Source>, Vec<Source>) =
+        sources.into_iter().partition(|source| source.audit.is_some());
+    let mut alone = Vec::new();
+    for source in others {
+        let only = audits.len() == 1;
+        let same = |audit: &&mut Source| match source.model() {
+            _ if source.training.is_some() => false,
+            Some(model) => audit.model() == Some(model),
+            None => only && audit.probe.is_none(),
+        };
+        match audits.iter_mut().find(same) {
+            Some(audit) => {
+                audit.surveys.extend(source.surveys);
+                audit.probe = source.probe.or(audit.probe.take());
+            }
+            None => alone.push(source),
+        }
+    }
+    audits.extend(alone);
+    audits
+}

@@ -79,6 +79,10 @@ fn probe_and_resolve_report_what_they_measured() {
     let output = run(&["resolve", &model, "--data", &data, "--samples", "100"]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("holds the label by construction"), "{text}");
+    let words = ["resolve", &model, "--data", &data, "--samples", "100", "--probe", "cnn"];
+    let report = json(&words);
+    assert_eq!((&report["reader"], &report["probes"][0]["converged"]), (&"cnn".into(), &Value::Null));
+    assert!(String::from_utf8_lossy(&run(&words).stdout).contains("convolutional probes fitted to 50"));
 }
 
 #[test]
@@ -128,5 +132,6 @@ fn bad_input_is_refused() {
         &["no sample 5000", "1000"],
     );
     refused(&["probe", &moons, "--data", &data], 1, &["28"]);
+    refused(&["resolve", &fashion_mlp, "--data", &data, "--probe", "mlp"], 2, &["linear, cnn"]);
     refused(&["resolve", &fashion_mlp, "--data", &data, "--samples", "12"], 1, &["at least 10 samples"]);
 }

@@ -40,6 +40,7 @@
 
 mod average;
 mod chain;
+mod convolutional;
 mod effort;
 mod empirical;
 mod estimate;
@@ -84,7 +85,7 @@ pub use plane::{
 };
 pub(crate) use probe::cosine;
 pub use probe::{Cosines, Counts, Distribution, Probe, ProbeRecord, ProbeReport};
-pub use resolve::{Reading, Resolve, ResolveReport, Share};
+pub use resolve::{Reader, Reading, Resolve, ResolveReport, Share};
 pub use slice::{Direction, Slice, SlicePlan, SliceReport};
 pub use spread::Spreads;
 pub use survey::{Kind, Survey, SurveyOutcome};

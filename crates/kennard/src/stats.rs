@@ -1,6 +1,6 @@
-//! Intervals for shares.
+//! Intervals for shares, and their comparison.
 
-use statrs::distribution::{Beta, ContinuousCDF};
+use statrs::distribution::{Beta, Binomial, ContinuousCDF, DiscreteCDF};
 
 /// The exact 95 % interval of a binomial share (Clopper & Pearson 1934): `successes` of `trials`.
 /// `[0, 1]` where there are no trials.
@@ -17,9 +17,38 @@ pub fn clopper_pearson(successes: u64, trials: u64) -> [f64; 2] {
     [low, high]
 }
 
+/// McNemar's exact test of two shares of the same samples (McNemar 1947), two-sided: `first` samples have
+/// the one property alone, `second` the other alone. The probability of counts at least as unequal where
+/// both are equally likely; 1 where there are none.
+pub fn mcnemar(first: u64, second: u64) -> f64 {
+    match Binomial::new(0.5, first + second) {
+        Ok(fair) => (2.0 * fair.cdf(first.min(second))).min(1.0),
+        Err(_) => 1.0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// By hand, and by SciPy 1.17, `scipy.stats.binomtest(b, b + c).pvalue`.
+    #[test]
+    fn paired_shares_agree_with_scipy() {
+        let cases = [
+            (0, 0, 1.0),
+            (0, 1, 1.0),
+            (5, 5, 1.0),
+            (3, 9, 2.0 * (1.0 + 12.0 + 66.0 + 220.0) / 4096.0),
+            (0, 10, 2.0 / 1024.0),
+            (500, 612, 0.0008647484771689024),
+            (1, 200, 1.2570490861279506e-58),
+        ];
+        for (b, c, p) in cases {
+            for found in [mcnemar(b, c), mcnemar(c, b)] {
+                assert!((found - p).abs() <= 1e-9 * p, "{b} {c}: {found} {p}");
+            }
+        }
+    }
 
     /// Reference values: SciPy 1.17, `scipy.stats.binomtest(k, n).proportion_ci(0.95, "exact")`.
     #[test]

@@ -224,6 +224,12 @@ fn experiments_end_with_their_claims() {
     assert_eq!(found["claims"].as_array().unwrap().len(), 2);
     assert!(out.join("e1/accuracy.svg").exists() && out.join("e1/e1.md").exists());
 
+    let mut e6 = kennard(&["reproduce", "e6", "--data", &data(), "--split", "test", "--samples", "150"]);
+    e6.args(["--epochs", "1", "--json", "--out"]).arg(out.join("e6"));
+    let found: serde_json::Value = serde_json::from_slice(&succeeds(e6).stdout).unwrap();
+    assert_eq!(found["claims"].as_array().unwrap().len(), 10, "five radii, two networks");
+    assert_eq!(found["figures"]["pgd"]["shape"], serde_json::json!([32, 7, 7]));
+
     let mut e4 = kennard(&["reproduce", "e4", "--epochs", "2", "--samples", "200", "--json", "--out"]);
     e4.arg(out.join("e4"));
     let found: serde_json::Value = serde_json::from_slice(&succeeds(e4).stdout).unwrap();

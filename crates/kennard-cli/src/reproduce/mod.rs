@@ -3,6 +3,7 @@
 
 mod claim;
 mod conjugates;
+mod features;
 mod fragile;
 mod plane;
 mod resolve;
@@ -35,6 +36,8 @@ enum Experiment {
     E4,
     /// The label read from the input, and from the loss gradient, along the trade-off
     E5,
+    /// Attacks on features beside attacks on pixels
+    E6,
 }
 
 #[derive(clap::Args)]
@@ -82,6 +85,7 @@ pub fn run(args: &Args) -> Outcome {
         Experiment::E3 => tradeoff::run(args, &stop)?,
         Experiment::E4 => plane::run(args, &stop)?,
         Experiment::E5 => resolve::run(args, &stop)?,
+        Experiment::E6 => features::run(args, &stop)?,
     };
     let Some(report) = report else {
         eprintln!("{}: what is done is kept; the same command goes on", args.out.display());
@@ -96,7 +100,8 @@ pub fn run(args: &Args) -> Outcome {
         (format!("{name}.json"), (serde_json::to_string_pretty(&result)? + "\n").into_bytes()),
     ];
     files.extend(report.pictures);
-    let files: Vec<(&str, Vec<u8>)> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
+    let files: Vec<(&str, Vec<u8>)> =
+        files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
     write_all(&args.out, &files)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&result)?);

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use kennard::uncertainty::{Resolve, ResolveReport};
+use kennard::uncertainty::{Reader, Resolve, ResolveReport};
 use serde_json::json;
 
 use super::claim::Claim;
@@ -17,7 +17,7 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
     for point in points {
         let (data, engine) = setup::open(&args.out.join(&point.name).join("last.onnx"), sweep.audit())?;
         let report =
-            Resolve { samples: args.samples, ..Resolve::default() }.measure(&engine, &data, stop, |_| ())?;
+            Resolve { samples: args.samples, reader: Reader::Cnn }.measure(&engine, &data, stop, |_| ())?;
         if stop.load(std::sync::atomic::Ordering::Relaxed) {
             return Ok(None);
         }
@@ -25,7 +25,7 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
     }
     let names: Vec<String> = rows[0].1.probes.iter().map(|probe| probe.input.clone()).collect();
     let mut text = format!(
-        "# E5: resolving the conjugates\n\nTrained and tested on {}. The label read from the input x, and from the\ndirection of the loss gradient Δ of the true and of the predicted label.\n\n| network | clean | robust |",
+        "# E5: resolving the conjugates\n\nTrained and tested on {}. The label read by small convolutional networks from the input x,\nand from the direction of the loss gradient Δ of the true and of the predicted label.\n\n| network | clean | robust |",
         args.data.as_deref().unwrap_or("")
     );
     text += &names.iter().map(|name| format!(" {name} |")).collect::<String>();

@@ -1,0 +1,123 @@
+//! E6: attacks on a hidden tensor beside attacks on pixels, and the tensor's packets.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use kennard::engine::EngineOptions;
+use kennard::picture::{Chart, Curve, Figure};
+use kennard::stats::clopper_pearson;
+use kennard::uncertainty::{AtSize, Features, FeaturesReport, Hidden, Share};
+use kennard_graph::Graph;
+use serde_json::json;
+
+use super::claim::Claim;
+use super::{Args, Error, Report, teach, value};
+use crate::screen::short;
+use crate::setup;
+
+/// Radii as shares of the l2 norm, of the tensor and of the pixels.
+const RELATIVE: [f64; 5] = [0.02, 0.05, 0.1, 0.2, 0.4];
+
+pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
+    let sweep = args.sweep(include_str!("../../experiments/e6.toml"))?;
+    let mut report = Report {
+        text: format!(
+            "# E6: features and pixels\n\nTrained and tested on {}, {} test images. PGD in l2 at radius r‖h‖ on the features h behind the\n\
+             last convolution, and at radius r‖x‖ on the pixels x.\n",
+            args.data.as_deref().unwrap_or(""),
+            sweep.audit().samples.map_or("all".into(), |n| n.to_string())
+        ),
+        claims: Vec::new(),
+        figures: json!({}),
+        pictures: Vec::new(),
+    };
+    for run in sweep.runs() {
+        if !teach(run, &args.out, stop)? {
+            return Ok(None);
+        }
+        let model = args.out.join(&run.0).join("last.onnx");
+        let (data, engine) = setup::open(&model, sweep.audit())?;
+        let tensor = last_features(engine.classifier().graph())?;
+        let hidden = Hidden::new(&engine, &tensor, &EngineOptions::default())?;
+        let features = Features {
+            engine: &engine,
+            hidden: &hidden,
+            data: &data,
+            bounds: [0.0, 1.0],
+            relative: RELATIVE.to_vec(),
+            samples: sweep.audit().samples,
+            seed: 0,
+        };
+        let found = features.measure(stop, |_| ())?;
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        report.text +=
+            &format!("\n## {}\n\nClean accuracy {}.\n\n{}", run.0, percent(&found.clean), table(&found));
+        for size in &found.sizes {
+            report.claims.push(claim(&run.0, size));
+        }
+        report.figures[&run.0] = value(&found)?;
+        report.pictures.push((format!("{}.svg", run.0), chart(&run.0, &found)?.into_bytes()));
+    }
+    Ok(Some(report))
+}
+
+/// The tensor behind the last convolution and its ReLU.
+fn last_features(graph: &Graph) -> Result<String, Error> {
+    let conv =
+        graph.nodes.iter().rposition(|node| node.op == "Conv").ok_or("the network has no convolution")?;
+    let output = &graph.nodes[conv].outputs[0];
+    let behind = graph.nodes.iter().find(|node| node.op == "Relu" && node.inputs.contains(output));
+    Ok(behind.map_or(output, |node| &node.outputs[0]).clone())
+}
+
+/// Which attack breaks more: the share of the samples that only one of them breaks.
+fn claim(network: &str, size: &AtSize) -> Claim {
+    let (alone, both) = (size.features_alone, size.features_alone + size.pixels_alone);
+    let evidence = format!(
+        "features alone break {alone}, pixels alone {} (p = {})",
+        size.pixels_alone,
+        short(size.p_value)
+    );
+    let what =
+        format!("{network}, r = {}: attacks on features break more than attacks on pixels", size.relative);
+    Claim::that(what, clopper_pearson(alone, both), 0.5, true, evidence)
+}
+
+fn percent(share: &Share) -> String {
+    let [low, high] = share.interval;
+    format!("{:.1} % [{:.1}, {:.1}]", 100.0 * share.accuracy, 100.0 * low, 100.0 * high)
+}
+
+fn table(report: &FeaturesReport) -> String {
+    let mut text =
+        String::from("| r | accuracy, features attacked | accuracy, pixels attacked |\n|---|---|---|\n");
+    for size in &report.sizes {
+        text += &format!("| {} | {} | {} |\n", size.relative, percent(&size.features), percent(&size.pixels));
+    }
+    text
+}
+
+fn chart(network: &str, report: &FeaturesReport) -> Result<String, Error> {
+    let curve = |name: &str, of: fn(&AtSize) -> &Share| Curve {
+        name: name.into(),
+        figures: report
+            .sizes
+            .iter()
+            .map(|size| {
+                let share = of(size);
+                let [low, high] = share.interval;
+                Figure { x: size.relative, value: share.accuracy, low, high }
+            })
+            .collect(),
+    };
+    let chart = Chart {
+        title: format!("{network}: features and pixels under attack"),
+        x: "radius, share of the l2 norm [1]".into(),
+        y: "accuracy [1]".into(),
+        curves: vec![curve("features", |s| &s.features), curve("pixels", |s| &s.pixels)],
+        linear: false,
+        bound: Some(("clean accuracy".into(), report.clean.accuracy)),
+    };
+    Ok(chart.svg()?)
+}

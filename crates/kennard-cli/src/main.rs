@@ -6,17 +6,21 @@ mod grad;
 mod inspect;
 mod merge;
 mod plane;
+mod points;
 mod portrait;
 mod probe;
 mod progress;
 mod recipe;
 mod report;
+mod reproduce;
 mod resolve;
 mod screen;
 mod settings;
 mod setup;
 mod slice;
 mod source;
+mod track;
+mod tradeoff;
 mod train;
 mod uncertainty;
 mod watch;
@@ -49,6 +53,12 @@ enum Command {
     Attack(Box<attack::Args>),
     /// Train a network, and keep every epoch as an ONNX file
     Train(Box<train::Args>),
+    /// Audit every checkpoint of a training run: one table, one picture
+    Track(Box<track::Args>),
+    /// Train networks by several methods, and draw clean against robust accuracy
+    Tradeoff(tradeoff::Args),
+    /// Repeat an experiment of the paper, and say whether its claim comes out
+    Reproduce(reproduce::Args),
     /// Put the shards of a run together
     Merge(merge::Args),
     /// Measure packets of a two-class problem in the plane by quadrature, and draw them
@@ -84,6 +94,9 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Audit(args) => audit::run(*args),
         Command::Attack(args) => attack::run(*args),
+        Command::Track(args) => track::run(*args),
+        Command::Tradeoff(args) => tradeoff::run(&args),
+        Command::Reproduce(args) => reproduce::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Plane(args) => plane::run(&args),

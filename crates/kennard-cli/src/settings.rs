@@ -290,7 +290,7 @@ pub struct Named {
 }
 
 impl Named {
-    fn plain(name: &str) -> Named {
+    pub fn plain(name: &str) -> Named {
         Named { name: name.trim().into(), parameters: Parameters::new() }
     }
 }

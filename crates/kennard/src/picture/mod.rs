@@ -10,9 +10,11 @@ mod curve;
 mod histogram;
 mod map;
 mod plane;
+mod scatter;
 mod ticked;
 
 pub use curve::{Chart, Curve, Figure};
 pub use histogram::Histogram;
 pub use map::Map;
 pub use plane::PlanePacket;
+pub use scatter::{Dot, Scatter};

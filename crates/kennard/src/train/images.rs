@@ -46,7 +46,6 @@ impl Images {
         Ok(Images { pixels, labels, shape: data.shape().to_vec() })
     }
 
-    #[cfg(test)]
     pub fn of_floats(values: Vec<f32>, labels: Vec<usize>, shape: Vec<usize>) -> Images {
         Images { pixels: Pixels::Floats(values), labels, shape }
     }

@@ -74,13 +74,31 @@ impl Samples {
         recipe: &Recipe,
         seen: impl FnMut(usize),
     ) -> Result<Samples> {
-        let images = Images::read(data, count, seen)?;
+        Samples::split(Images::read(data, count, seen)?, recipe, data.spec())
+    }
+
+    /// Samples that are in memory: `values` is `[n, …shape]`, row-major, with `n` labels.
+    ///
+    /// # Errors
+    /// As [`Samples::read`], and when there are not as many values as samples of this shape have.
+    pub fn of(values: Vec<f32>, labels: Vec<usize>, shape: &[usize], recipe: &Recipe) -> Result<Samples> {
+        let (n, d) = (labels.len(), shape.iter().product::<usize>());
+        if values.len() != n * d {
+            return Err(Error::Mismatch(format!(
+                "{} values are not {n} samples of shape {shape:?}",
+                values.len()
+            )));
+        }
+        Samples::split(Images::of_floats(values, labels, shape.to_vec()), recipe, "the array")
+    }
+
+    /// `source` is where they are from, for messages.
+    fn split(images: Images, recipe: &Recipe, source: impl std::fmt::Display) -> Result<Samples> {
         recipe.check(images.labels.len())?;
         if images.labels.iter().all(|label| *label == images.labels[0]) {
             return Err(Error::Setting(format!(
-                "all {} samples of {} have the label {}: there is nothing to tell apart",
+                "all {} samples of {source} have the label {}: there is nothing to tell apart",
                 images.labels.len(),
-                data.spec(),
                 images.labels[0]
             )));
         }

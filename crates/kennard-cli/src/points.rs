@@ -1,0 +1,242 @@
+//! Networks as points: what an audit found of each, side by side.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use kennard::audit::{Audit, FinishedRun, Manifest, PacketPlan, RunDirectory, Summary};
+use kennard::picture::{Chart, Curve, Figure};
+use kennard::stats::spearman;
+use serde::Serialize;
+
+use crate::screen::short;
+use crate::settings::Settings;
+use crate::{progress, setup};
+
+type Error = Box<dyn std::error::Error>;
+
+/// What is known of one network.
+#[derive(Clone, Debug, Serialize)]
+pub struct Point {
+    /// Its name in tables and pictures.
+    pub name: String,
+    /// The epoch it comes from, if it comes from one.
+    pub epoch: Option<usize>,
+    pub clean: f64,
+    pub clean_interval: [f64; 2],
+    pub robust: f64,
+    pub robust_interval: [f64; 2],
+    pub sigma_x: f64,
+    pub sigma_p: f64,
+    pub product: f64,
+    pub drift: f64,
+    pub dispersion: f64,
+    pub cosine: Option<f64>,
+    /// Whether the packet's figures can be trusted.
+    pub packet_valid: bool,
+    /// Whether no other network is better in both accuracies.
+    pub best: bool,
+}
+
+impl Point {
+    pub fn of(name: String, epoch: Option<usize>, summary: &Summary) -> Point {
+        let packet = summary.packets.first();
+        let figure = |of: fn(&kennard::audit::PacketSummary) -> f64| packet.map_or(f64::NAN, of);
+        let robust = summary.robust.clone().unwrap_or(kennard::audit::Robust {
+            robust: 0,
+            robust_accuracy: f64::NAN,
+            interval: [0.0, 1.0],
+        });
+        Point {
+            name,
+            epoch,
+            clean: summary.clean.accuracy,
+            clean_interval: summary.clean.interval,
+            robust: robust.robust_accuracy,
+            robust_interval: robust.interval,
+            sigma_x: figure(|p| p.sigma_x),
+            sigma_p: figure(|p| p.sigma_p),
+            product: figure(|p| p.product),
+            drift: figure(|p| p.drift),
+            dispersion: figure(|p| p.dispersion),
+            cosine: summary.cosines.as_ref().and_then(|c| c.cosine.as_ref()).map(|d| d.mean),
+            packet_valid: packet.is_some_and(|p| p.valid),
+            best: false,
+        }
+    }
+
+    /// The conjugate figures by their names.
+    fn figures(&self) -> [(&'static str, f64); 5] {
+        [
+            ("sigma_p", self.sigma_p),
+            ("drift", self.drift),
+            ("dispersion", self.dispersion),
+            ("product", self.product),
+            ("cosine", self.cosine.unwrap_or(f64::NAN)),
+        ]
+    }
+}
+
+/// A rank correlation over networks.
+#[derive(Clone, Debug, Serialize)]
+pub struct Correlation {
+    pub of: String,
+    pub with: String,
+    pub rho: f64,
+    pub interval: [f64; 2],
+    pub networks: usize,
+}
+
+/// The rank correlations of each conjugate figure with a column.
+pub fn correlations(points: &[Point], with: &str, column: impl Fn(&Point) -> f64) -> Vec<Correlation> {
+    let names = ["sigma_p", "drift", "dispersion", "product", "cosine"];
+    let pairs = |i: usize| points.iter().map(|p| (column(p), p.figures()[i].1)).collect::<Vec<_>>();
+    let found = names.iter().enumerate().filter_map(|(i, name)| {
+        let (rho, interval) = spearman(&pairs(i))?;
+        Some(Correlation { of: (*name).into(), with: with.into(), rho, interval, networks: points.len() })
+    });
+    found.collect()
+}
+
+/// Audits a model into a directory of its own, unless that holds the same audit already. `None`: interrupted.
+pub fn examine(model: &Path, settings: &Settings, stop: &AtomicBool) -> Result<Option<Summary>, Error> {
+    let place = settings.out.as_deref().ok_or("an audit among several needs a directory")?;
+    let threat = settings.threat()?;
+    let (data, engine) = setup::open(model, settings)?;
+    let packets = PacketPlan::at_attack_size(&threat, engine.classifier().dimension())
+        .filter(|_| settings.packet_samples != Some(0));
+    let packets = packets.into_iter().collect();
+    let probe = settings.packet_samples != Some(0);
+    let audit = Audit { probe, packets, ..setup::audit(model, settings, &data, &engine)? };
+    let manifest = Manifest::new(&audit, std::env::args().collect())?;
+    if place.join("summary.json").exists()
+        && let Ok(run) = FinishedRun::open(place)
+        && run.manifest.settings == manifest.settings
+    {
+        return Ok(Some(run.outcome.summary));
+    }
+    let directory = RunDirectory::open(place, &manifest, true)?;
+    let mut display = progress::Display::new();
+    let outcome = audit.run_in(directory, stop, |progress| display.show(progress));
+    display.finish();
+    let summary = outcome?.summary;
+    Ok((!stop.load(Ordering::Relaxed)).then_some(summary))
+}
+
+/// Marks the points that no other is better than in both accuracies.
+pub fn mark_best(points: &mut [Point]) {
+    let all: Vec<(f64, f64)> = points.iter().map(|p| (p.clean, p.robust)).collect();
+    for point in points.iter_mut() {
+        let beaten = |&(clean, robust): &(f64, f64)| {
+            clean >= point.clean && robust >= point.robust && (clean > point.clean || robust > point.robust)
+        };
+        point.best = !all.iter().any(beaten);
+    }
+}
+
+/// The table in Markdown, which reads well on a terminal too.
+pub fn table(points: &[Point]) -> String {
+    let width = points.iter().map(|p| p.name.chars().count()).max().unwrap_or(0).max(7);
+    let mut text = format!(
+        "| {:<width$} |   clean |  robust |   σ_x   |   σ_p   | product |  drift  | dispers. | cosine  |\n|-{}-|---------|---------|---------|---------|---------|---------|----------|---------|\n",
+        "network",
+        "-".repeat(width)
+    );
+    for p in points {
+        let mark = if p.packet_valid { ' ' } else { '✗' };
+        text += &format!(
+            "| {:<width$} | {:>5.1} % | {:>5.1} % | {:>7} | {:>7} | {:>7} | {:>7} | {:>7}{mark} | {:>7} |\n",
+            p.name,
+            100.0 * p.clean,
+            100.0 * p.robust,
+            short(p.sigma_x),
+            short(p.sigma_p),
+            short(p.product),
+            short(p.drift),
+            short(p.dispersion),
+            p.cosine.map_or("–".into(), short),
+        );
+    }
+    if points.iter().any(|p| !p.packet_valid) {
+        text += "\n✗ the packet has too few effective samples, or its Stein check fails\n";
+    }
+    text
+}
+
+/// The correlations as lines.
+pub fn correlation_lines(found: &[Correlation]) -> String {
+    let line = |c: &Correlation| {
+        format!(
+            "rank correlation of {} with {}: {:+.2} [{:+.2}, {:+.2}], {} networks\n",
+            c.of, c.with, c.rho, c.interval[0], c.interval[1], c.networks
+        )
+    };
+    found.iter().map(line).collect()
+}
+
+/// The same as comma-separated values.
+pub fn csv(points: &[Point]) -> String {
+    let mut text = String::from(
+        "name,epoch,clean,clean_low,clean_high,robust,robust_low,robust_high,sigma_x,sigma_p,product,drift,dispersion,cosine,packet_valid,best\n",
+    );
+    for p in points {
+        let epoch = p.epoch.map_or(String::new(), |e| e.to_string());
+        let cosine = p.cosine.map_or(String::new(), |c| c.to_string());
+        let name = p.name.replace('"', "\"\"");
+        text += &format!(
+            "\"{name}\",{epoch},{},{},{},{},{},{},{},{},{},{},{},{cosine},{},{}\n",
+            p.clean,
+            p.clean_interval[0],
+            p.clean_interval[1],
+            p.robust,
+            p.robust_interval[0],
+            p.robust_interval[1],
+            p.sigma_x,
+            p.sigma_p,
+            p.product,
+            p.drift,
+            p.dispersion,
+            p.packet_valid,
+            p.best
+        );
+    }
+    text
+}
+
+/// Accuracies and conjugate figures over the epochs, in one picture: figures as parts of their largest.
+pub fn over_epochs(points: &[Point], title: &str) -> Result<String, Error> {
+    let x = |i: usize, p: &Point| p.epoch.unwrap_or(i + 1) as f64;
+    let shares = |name: &str, of: fn(&Point) -> (f64, [f64; 2])| Curve {
+        name: name.into(),
+        figures: points
+            .iter()
+            .enumerate()
+            .map(|(i, p)| {
+                let (value, [low, high]) = of(p);
+                Figure { x: x(i, p), value, low, high }
+            })
+            .collect(),
+    };
+    let relative = |name: &str, of: fn(&Point) -> f64| {
+        let largest = points.iter().map(of).filter(|v| v.is_finite()).fold(f64::MIN_POSITIVE, f64::max);
+        let figures = points.iter().enumerate().map(|(i, p)| {
+            let value = of(p) / largest;
+            Figure { x: x(i, p), value, low: value, high: value }
+        });
+        Curve { name: format!("{name} (of {})", short(largest)), figures: figures.collect() }
+    };
+    let chart = Chart {
+        title: title.into(),
+        x: "epoch [1]".into(),
+        y: "share, or part of the largest [1]".into(),
+        curves: vec![
+            shares("clean accuracy", |p| (p.clean, p.clean_interval)),
+            shares("robust accuracy", |p| (p.robust, p.robust_interval)),
+            relative("σ_p", |p| p.sigma_p),
+            relative("drift", |p| p.drift),
+            relative("dispersion", |p| p.dispersion),
+        ],
+        linear: true,
+        bound: None,
+    };
+    Ok(chart.svg()?)
+}

@@ -1,0 +1,57 @@
+//! E2: test accuracy, robust accuracy and conjugate spreads while networks learn.
+
+use std::sync::atomic::AtomicBool;
+
+use serde_json::json;
+
+use super::claim::Claim;
+use super::{Args, Error, Report, teach, value};
+use crate::points::{self, Point};
+use crate::track;
+
+pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
+    let sweep = args.sweep(include_str!("../../experiments/e2.toml"))?;
+    let mut report = Report {
+        text: format!(
+            "# E2: while networks learn\n\nTrained and tested on {}.\n",
+            args.data.as_deref().unwrap_or("")
+        ),
+        claims: Vec::new(),
+        figures: json!({}),
+        pictures: Vec::new(),
+    };
+    for run in sweep.runs() {
+        if !teach(run, &args.out, stop)? {
+            return Ok(None);
+        }
+        let directory = args.out.join(&run.0);
+        let Some(points) = track::follow(&directory, 1, sweep.audit(), &directory.join("track"), stop)?
+        else {
+            return Ok(None);
+        };
+        let name = run.1.arch.as_deref().unwrap_or(&run.0);
+        report.text += &format!("\n## {name}\n\n{}", points::table(&points));
+        let over = |x: fn(&Point) -> f64, y: fn(&Point) -> f64| {
+            points.iter().map(|p| (x(p), y(p))).collect::<Vec<_>>()
+        };
+        let epoch = |p: &Point| p.epoch.unwrap_or(0) as f64;
+        for (figure, of) in [
+            ("σ_p", (|p: &Point| p.sigma_p) as fn(&Point) -> f64),
+            ("drift", |p| p.drift),
+            ("dispersion", |p| p.dispersion),
+        ] {
+            let grows = format!("{name}: {figure} grows from epoch to epoch");
+            report.claims.push(Claim::of_correlation(grows, &over(epoch, of), true));
+            let falls = format!("{name}: the larger {figure}, the lower robust accuracy");
+            report.claims.push(Claim::of_correlation(falls, &over(of, |p| p.robust), false));
+        }
+        let shrinks = format!("{name}: σ_x shrinks from epoch to epoch");
+        report.claims.push(Claim::of_correlation(shrinks, &over(epoch, |p| p.sigma_x), false));
+        report.figures[&run.0] = value(&points)?;
+        let picture = points::over_epochs(&points, &format!("{name} while it learns"))?;
+        report.pictures.push((format!("{}.svg", run.0), picture.into_bytes()));
+    }
+    report.text +=
+        "\nIntervals suppose independent epochs. They are not: read them as a lower limit of the doubt.\n";
+    Ok(Some(report))
+}

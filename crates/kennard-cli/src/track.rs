@@ -1,0 +1,131 @@
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use serde_json::{Value, json};
+
+use crate::points::{self, Correlation, Point};
+use crate::settings::Settings;
+use crate::source::write_all;
+use crate::{Done, Outcome};
+
+type Error = Box<dyn std::error::Error>;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The directory of a training run, or any folder of ONNX files of one network over time
+    #[arg(value_name = "RUN_DIR")]
+    run: PathBuf,
+    /// Only every so many checkpoints, and the last
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    every: usize,
+    /// Print the figures as JSON to standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+pub fn run(args: Args) -> Outcome {
+    let out = args.settings.out.clone().unwrap_or_else(|| args.run.join("track"));
+    let settings = with_defaults(args.settings, &args.run)?;
+    let stop = crate::setup::stop_on_interrupt()?;
+    let Some(points) = follow(&args.run, args.every, &settings, &out, &stop)? else {
+        eprintln!("{}: what is done is kept; the same command goes on", out.display());
+        return Ok(Done::Interrupted);
+    };
+    let title = format!("{} over its epochs", args.run.display());
+    let found = write(&points, &title, &out)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&json!({ "points": points, "correlations": found }))?);
+    } else {
+        print!("\n{}\n{}", points::table(&points), points::correlation_lines(&found));
+    }
+    Ok(Done::Fully)
+}
+
+/// Writes a run's points as table, picture and JSON; returns their correlations with robust accuracy.
+pub fn write(points: &[Point], title: &str, out: &Path) -> Result<Vec<Correlation>, Error> {
+    let found = points::correlations(points, "robust accuracy", |p| p.robust);
+    let json = serde_json::to_string_pretty(&json!({ "points": points, "correlations": found }))? + "\n";
+    let text = points::table(points) + "\n" + &points::correlation_lines(&found);
+    let files = [
+        ("track.json", json.into_bytes()),
+        ("track.csv", points::csv(points).into_bytes()),
+        ("track.md", text.into_bytes()),
+        ("track.svg", points::over_epochs(points, title)?.into_bytes()),
+    ];
+    write_all(out, &files)?;
+    crate::report::beside(out, "");
+    Ok(found)
+}
+
+/// Audits the checkpoints of a run, each into a directory of its own under `out`. `None`: interrupted.
+pub fn follow(
+    run: &Path,
+    every: usize,
+    settings: &Settings,
+    out: &Path,
+    stop: &AtomicBool,
+) -> Result<Option<Vec<Point>>, Error> {
+    let models = checkpoints(run)?;
+    let mut points = Vec::new();
+    for (i, model) in models.iter().enumerate() {
+        if !(i + 1).is_multiple_of(every.max(1)) && i + 1 != models.len() {
+            continue;
+        }
+        let name = model.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let place = out.join(&name);
+        std::fs::create_dir_all(&place).map_err(|e| format!("--out {}: {e}", place.display()))?;
+        let settings = Settings { out: Some(place), ..settings.clone() };
+        let Some(summary) = points::examine(model, &settings, stop)? else { return Ok(None) };
+        let epoch = name.rsplit('-').next().and_then(|digits| digits.parse().ok());
+        eprintln!(
+            "{name}: clean {:.1} %, robust {:.1} %",
+            100.0 * summary.clean.accuracy,
+            100.0 * summary.robust.as_ref().map_or(f64::NAN, |r| r.robust_accuracy)
+        );
+        points.push(Point::of(name, epoch.or(Some(i + 1)), &summary));
+    }
+    Ok(Some(points))
+}
+
+/// The ONNX files of a run, in the order of their names.
+fn checkpoints(run: &Path) -> Result<Vec<PathBuf>, Error> {
+    let folder = [run.join("checkpoints"), run.to_path_buf()].into_iter().find(|path| path.is_dir());
+    let folder = folder.ok_or_else(|| format!("{}: there is no such directory", run.display()))?;
+    let entries = std::fs::read_dir(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let mut models: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    models.retain(|path| path.extension().is_some_and(|extension| extension == "onnx"));
+    models.sort();
+    if models.is_empty() {
+        return Err(format!(
+            "{}: there is no ONNX file; name the directory of a training run",
+            folder.display()
+        )
+        .into());
+    }
+    Ok(models)
+}
+
+/// What the training run says of its data and its threat model, where the settings say nothing.
+fn with_defaults(mut settings: Settings, run: &Path) -> Result<Settings, Error> {
+    let manifest = std::fs::read(run.join("manifest.json")).ok();
+    let manifest: Value = manifest.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    let training = &manifest["training"];
+    if settings.data.is_none() {
+        settings.data = training["data"]["name"].as_str().map(String::from);
+    }
+    let recipe = &training["recipe"];
+    if settings.eps.is_none() {
+        settings.eps = recipe["eps"].as_f64().map(crate::settings::Number);
+    }
+    if settings.norm.is_none() {
+        settings.norm = recipe["norm"].as_str().map(str::parse).transpose()?;
+    }
+    settings.samples = settings.samples.or(Some(SAMPLES));
+    settings.attack = settings.attack.or_else(|| Some(vec![crate::settings::Named::plain("pgd")]));
+    Ok(settings)
+}
+
+/// So many samples are attacked by default: intervals of ±3 %.
+pub const SAMPLES: usize = 1000;

@@ -1,0 +1,234 @@
+//! Training from the command line: what it leaves, what it survives, and what it refuses.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+fn scratch(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-train-{name}", std::process::id()));
+    if path.exists() {
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+    path
+}
+
+fn data() -> String {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fashion-mnist");
+    format!("fashion-mnist:{}", fixtures.display())
+}
+
+fn kennard(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    command.args(words).stdin(Stdio::null());
+    command
+}
+
+/// Trains on 500 images, on rten, so that every machine does the same.
+fn train(out: &Path, words: &[&str]) -> Command {
+    let mut command = kennard(&["train", "--data", &data(), "--split", "test", "--samples", "500"]);
+    command.args(["--runtime", "rten", "--batch", "32", "--out"]).arg(out).args(words);
+    command
+}
+
+fn run(mut command: Command) -> Output {
+    command.output().unwrap()
+}
+
+fn succeeds(command: Command) -> Output {
+    let output = run(command);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+fn refusal(command: Command) -> String {
+    let output = run(command);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn lines(path: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(path.join("log.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_run_leaves_checkpoints_a_log_and_networks_that_can_be_audited() {
+    let out = scratch("run");
+    let words = ["--arch", "cnn:4", "--method", "pgd", "--steps", "2", "--eps", "0.05", "--epochs", "3"];
+    let output = succeeds(train(&out, &words));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 3);
+    for file in [
+        "checkpoints/epoch-0001.onnx",
+        "checkpoints/epoch-0003.onnx",
+        "best.onnx",
+        "last.onnx",
+        "manifest.json",
+    ] {
+        assert!(out.join(file).exists(), "{file}");
+    }
+    let log = lines(&out);
+    assert_eq!(log.len(), 3);
+    for (i, line) in log.iter().enumerate() {
+        assert_eq!(line["epoch"], i + 1);
+        for key in ["loss", "train_accuracy", "validation_accuracy", "robust_validation_accuracy", "seconds"]
+        {
+            assert!(line[key].is_number(), "{key}: {line}");
+        }
+    }
+    assert!(log[2]["loss"].as_f64() < log[0]["loss"].as_f64());
+    let best =
+        log.iter().map(|line| line["robust_validation_accuracy"].as_f64().unwrap()).fold(0.0, f64::max);
+    let of_best =
+        log.iter().position(|line| line["robust_validation_accuracy"].as_f64() == Some(best)).unwrap();
+    let read = |name: &str| std::fs::read(out.join(name)).unwrap();
+    assert_eq!(read("best.onnx"), read(&format!("checkpoints/epoch-{:04}.onnx", of_best + 1)));
+    assert_eq!(read("last.onnx"), read("checkpoints/epoch-0003.onnx"));
+
+    // All checkpoints, audited: data and epsilon are those of the run.
+    let mut track = kennard(&["track", "--samples", "20", "--split", "test", "--runtime", "rten", "--json"]);
+    track.arg(&out);
+    let found: serde_json::Value = serde_json::from_slice(&succeeds(track).stdout).unwrap();
+    let points = found["points"].as_array().unwrap();
+    assert_eq!(points.iter().map(|p| p["epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(points.iter().all(|p| p["robust"].as_f64() <= p["clean"].as_f64() && p["drift"].is_number()));
+    for file in ["track.svg", "track.csv", "track.md", "track.json", "epoch-0002/summary.json"] {
+        assert!(out.join("track").join(file).exists(), "{file}");
+    }
+
+    // A network from elsewhere is trained further.
+    let further = scratch("further");
+    let last = out.join("last.onnx").display().to_string();
+    succeeds(train(&further, &["--init", &last, "--epochs", "1"]));
+    assert!(lines(&further)[0]["loss"].as_f64() < log[0]["loss"].as_f64());
+    for directory in [out, further] {
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}
+
+#[test]
+fn killed_runs_go_on_to_the_same_bits() {
+    let (whole, killed) = (scratch("whole"), scratch("killed"));
+    // Batch statistics, momentum, and a moving average: all must be there again.
+    let words = ["--arch", "resnet8:4", "--epochs", "3", "--average", "0.9", "--crop", "1"];
+    succeeds(train(&whole, &words));
+    let resume = [&words[..], &["--resume", "--threads", "1"]].concat();
+    let mut kills = 0;
+    for i in 1..=6 {
+        let mut child = train(&killed, &resume).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(150 * i));
+        kills += u32::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    println!("{kills} of 6 kills met a run at work");
+    succeeds(train(&killed, &resume));
+    for file in ["last.onnx", "best.onnx", "checkpoints/epoch-0001.onnx", "checkpoints/epoch-0002.onnx"] {
+        assert!(
+            std::fs::read(whole.join(file)).unwrap() == std::fs::read(killed.join(file)).unwrap(),
+            "{file}"
+        );
+    }
+    assert_eq!(lines(&killed).len(), 3);
+
+    let message = refusal(train(&killed, &words));
+    assert!(message.contains("--resume"), "{message}");
+    let other = ["--arch", "resnet8:8", "--epochs", "3", "--average", "0.9", "--crop", "1", "--resume"];
+    let message = refusal(train(&killed, &other));
+    assert!(message.contains("other settings") && message.contains("resnet8:4"), "{message}");
+
+    // A state that is cut off is not taken for one.
+    let state = killed.join("state.safetensors");
+    let bytes = std::fs::read(&state).unwrap();
+    std::fs::write(&state, &bytes[..bytes.len() / 2]).unwrap();
+    let message = refusal(train(&killed, &resume));
+    assert!(message.contains("damaged"), "{message}");
+    for directory in [whole, killed] {
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let out = scratch("refused");
+    for (words, expected) in [
+        (&["--arch", "lenet"][..], "known are mlp:256,256"),
+        (&["--arch", "cnn", "--method", "pgd"], "needs --eps"),
+        (&["--arch", "cnn", "--method", "fgsm"], "known are standard"),
+        (&["--arch", "cnn", "--method", "standard", "--strength", "2"], "no strength"),
+        (&["--arch", "cnn", "--micro-batch", "5"], "multiple"),
+        (&["--arch", "cnn", "--held-out", "490"], "--held-out"),
+        (&["--arch", "cnn", "--epochs", "0"], "at least 1"),
+        (&["--arch", "cnn", "--learning-rate", "1e30", "--epochs", "1"], "diverged"),
+        (&[], "--arch is missing"),
+    ] {
+        let message = refusal(train(&out, words));
+        assert!(message.contains(expected), "{words:?}: {message}");
+    }
+    let _ = std::fs::remove_dir_all(out);
+}
+
+#[test]
+fn a_sweep_trains_audits_and_goes_on() {
+    let out = scratch("sweep");
+    std::fs::create_dir_all(&out).unwrap();
+    let config = out.join("sweep.toml");
+    let text = "[train]\narch = \"mlp:16\"\nepochs = 1\nsplit = \"test\"\nsamples = 300\neps = \"8/255\"\nruntime = \"rten\"\n\
+                [audit]\nsamples = 20\nruntime = \"rten\"\n[[run]]\nmethod = \"standard\"\n[[run]]\nname = \"robust\"\nmethod = \"pgd\"\nsteps = 2\n";
+    std::fs::write(&config, text).unwrap();
+    let sweep = || {
+        let mut command = kennard(&["tradeoff", "--data", &data(), "--json", "--out"]);
+        command.arg(out.join("runs")).arg(&config);
+        let found: serde_json::Value = serde_json::from_slice(&succeeds(command).stdout).unwrap();
+        found
+    };
+    let found = sweep();
+    let names: Vec<&str> =
+        found["points"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["standard", "robust"]);
+    assert!(found["points"].as_array().unwrap().iter().any(|p| p["best"] == true));
+    let trained =
+        |name: &str| out.join("runs").join(name).join("last.onnx").metadata().unwrap().modified().unwrap();
+    let before = trained("robust");
+    assert_eq!(sweep(), found, "the second time nothing is done again");
+    assert_eq!(trained("robust"), before);
+    for file in ["tradeoff.svg", "tradeoff.md", "tradeoff.csv", "tradeoff.json"] {
+        assert!(out.join("runs").join(file).exists(), "{file}");
+    }
+
+    std::fs::write(&config, text.replace("[[run]]", "[[runs]]")).unwrap();
+    let mut command = kennard(&["tradeoff", "--out"]);
+    command.arg(out.join("runs")).arg(&config);
+    let message = refusal(command);
+    assert!(message.contains("`runs` is unknown") && message.contains("sweep.toml"), "{message}");
+    std::fs::remove_dir_all(out).unwrap();
+}
+
+/// Every experiment runs whole, small: the settings, the tables, the claims.
+#[test]
+fn experiments_end_with_their_claims() {
+    let out = scratch("experiments");
+    let mut e1 = kennard(&[
+        "reproduce",
+        "e1",
+        "--data",
+        &data(),
+        "--split",
+        "test",
+        "--samples",
+        "200",
+        "--epochs",
+        "1",
+    ]);
+    e1.args(["--json", "--out"]).arg(out.join("e1"));
+    let found: serde_json::Value = serde_json::from_slice(&succeeds(e1).stdout).unwrap();
+    assert_eq!(found["claims"].as_array().unwrap().len(), 2);
+    assert!(out.join("e1/accuracy.svg").exists() && out.join("e1/result.md").exists());
+
+    let mut e4 = kennard(&["reproduce", "e4", "--epochs", "2", "--samples", "200", "--json", "--out"]);
+    e4.arg(out.join("e4"));
+    let found: serde_json::Value = serde_json::from_slice(&succeeds(e4).stdout).unwrap();
+    // The inequality is no matter of training: it holds for every network.
+    assert_eq!(found["claims"][0]["verdict"], "comes-out", "{}", found["claims"]);
+    assert!(out.join("e4/moons-epochs.svg").exists() && out.join("e4/xor-sharpness.svg").exists());
+    std::fs::remove_dir_all(out).unwrap();
+}

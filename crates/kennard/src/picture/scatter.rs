@@ -1,0 +1,170 @@
+//! Points with a colour each, as SVG.
+
+use plotters::prelude::*;
+
+use super::axis::Range;
+use super::curve::FONT;
+use super::ticked::Ticked;
+use crate::{Error, Result};
+
+/// Named points in a plane, a third figure as their colour.
+#[derive(Clone, Debug, Default)]
+pub struct Scatter {
+    pub title: String,
+    /// The abscissa with its unit.
+    pub x: String,
+    /// The ordinate with its unit.
+    pub y: String,
+    /// What the colour stands for, with its unit.
+    pub colour: String,
+    pub dots: Vec<Dot>,
+}
+
+/// A named point with intervals.
+#[derive(Clone, Debug, Default)]
+pub struct Dot {
+    pub name: String,
+    pub x: f64,
+    pub x_interval: [f64; 2],
+    pub y: f64,
+    pub y_interval: [f64; 2],
+    pub colour: f64,
+    /// Whether it is on the front: a line joins those that are.
+    pub front: bool,
+}
+
+const SIZE: (u32, u32) = (820, 500);
+/// Pixels for the names and the scale of colours.
+const LEGEND: u32 = 230;
+const LINE: i32 = 20;
+
+impl Scatter {
+    /// The picture as an SVG file.
+    ///
+    /// # Errors
+    /// When there is no finite point.
+    pub fn svg(&self) -> Result<String> {
+        let finite = |dot: &&Dot| dot.x.is_finite() && dot.y.is_finite();
+        let dots: Vec<&Dot> = self.dots.iter().filter(finite).collect();
+        if dots.is_empty() {
+            return Err(Error::Summary(format!("the picture `{}` has nothing to draw", self.title)));
+        }
+        let mut svg = String::new();
+        self.draw(&mut svg, &dots)
+            .map_err(|e| Error::Summary(format!("the picture `{}` cannot be drawn: {e}", self.title)))?;
+        Ok(svg)
+    }
+
+    fn draw(&self, svg: &mut String, dots: &[&Dot]) -> Result<(), Box<dyn std::error::Error>> {
+        let range = |of: fn(&Dot) -> [f64; 3]| {
+            Range::tight(&dots.iter().flat_map(|dot| of(dot)).collect::<Vec<f64>>()).padded()
+        };
+        let x = range(|dot| [dot.x, dot.x_interval[0], dot.x_interval[1]]);
+        let y = range(|dot| [dot.y, dot.y_interval[0], dot.y_interval[1]]);
+        let colours = Range::tight(&dots.iter().map(|dot| dot.colour).collect::<Vec<f64>>());
+        let colour = |value: f64| {
+            let [r, g, b] = colours.colour(value);
+            RGBColor(r, g, b)
+        };
+        let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+        root.fill(&WHITE)?;
+        let (area, legend) = root.split_horizontally(SIZE.0 - LEGEND);
+        let mut chart = ChartBuilder::on(&area)
+            .caption(&self.title, (FONT, 16))
+            .margin(12)
+            .x_label_area_size(46)
+            .y_label_area_size(64)
+            .build_cartesian_2d(
+                Ticked { low: x.low, high: x.high, ticks: x.ticks(6) },
+                Ticked { low: y.low, high: y.high, ticks: y.ticks(6) },
+            )?;
+        chart
+            .configure_mesh()
+            .x_desc(&self.x)
+            .y_desc(&self.y)
+            .label_style((FONT, 13))
+            .axis_desc_style((FONT, 14))
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(BLACK.mix(0.12))
+            .draw()?;
+        let mut front: Vec<(f64, f64)> =
+            dots.iter().filter(|dot| dot.front).map(|dot| (dot.x, dot.y)).collect();
+        front.sort_by(|a, b| a.0.total_cmp(&b.0));
+        chart.draw_series(DashedLineSeries::new(front, 5, 4, BLACK.mix(0.6).stroke_width(1)))?;
+        let grey = BLACK.mix(0.35).stroke_width(1);
+        for dot in dots {
+            chart.draw_series([
+                PathElement::new(vec![(dot.x_interval[0], dot.y), (dot.x_interval[1], dot.y)], grey),
+                PathElement::new(vec![(dot.x, dot.y_interval[0]), (dot.x, dot.y_interval[1])], grey),
+            ])?;
+        }
+        // The number of a point stands in it, and its name beside the number in the legend.
+        for (i, dot) in dots.iter().enumerate() {
+            chart.draw_series([Circle::new((dot.x, dot.y), 9, colour(dot.colour).filled())])?;
+            let ink = if is_dark(colour(dot.colour)) { WHITE } else { BLACK };
+            let style = TextStyle::from((FONT, 11).into_font()).color(&ink);
+            let centred = style.pos(plotters::style::text_anchor::Pos::new(
+                plotters::style::text_anchor::HPos::Center,
+                plotters::style::text_anchor::VPos::Center,
+            ));
+            chart.draw_series([Text::new((i + 1).to_string(), (dot.x, dot.y), centred)])?;
+        }
+        let mut row = 30;
+        for (i, dot) in dots.iter().enumerate() {
+            legend.draw(&Circle::new((12, row + 6), 6, colour(dot.colour).filled()))?;
+            legend.draw(&Text::new(format!("{} {}", i + 1, dot.name), (24, row), (FONT, 13)))?;
+            row += LINE;
+        }
+        row += 14;
+        legend.draw(&Text::new(self.colour.clone(), (6, row), (FONT, 13)))?;
+        row += LINE;
+        let steps = 60;
+        for i in 0..steps {
+            let value = colours.low + (colours.high - colours.low) * (i as f64 + 0.5) / f64::from(steps);
+            let corner = (6 + 3 * i, row);
+            legend.draw(&Rectangle::new([corner, (corner.0 + 3, row + 12)], colour(value).filled()))?;
+        }
+        for (value, place) in [(colours.low, 6), (colours.high, 6 + 3 * steps - 40)] {
+            // As many digits as tell the ends apart.
+            let digits = (2.0 - (colours.high - colours.low).log10().floor()).clamp(0.0, 9.0) as usize;
+            legend.draw(&Text::new(format!("{value:.digits$}"), (place, row + 16), (FONT, 12)))?;
+        }
+        root.present()?;
+        Ok(())
+    }
+}
+
+/// Whether white letters read better on this colour (its luma, ITU-R BT.601).
+fn is_dark(RGBColor(r, g, b): RGBColor) -> bool {
+    0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b) < 140.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_names_everything() {
+        let dot = |name: &str, x: f64, colour| Dot {
+            name: name.into(),
+            x,
+            x_interval: [x - 0.1, x + 0.1],
+            y: 1.0 - x,
+            y_interval: [0.9 - x, 1.1 - x],
+            colour,
+            front: true,
+        };
+        let picture = Scatter {
+            title: "trade-off".into(),
+            x: "clean accuracy [1]".into(),
+            y: "robust accuracy [1]".into(),
+            colour: "drift [1]".into(),
+            dots: vec![dot("a <b>", 0.2, 1.0), dot("c", 0.6, 3.0)],
+        };
+        let svg = picture.svg().unwrap();
+        for text in ["clean accuracy [1]", "robust accuracy [1]", "drift [1]", "1 a &lt;b&gt;", "2 c"] {
+            assert!(svg.contains(text), "{text}: {svg}");
+        }
+        assert!(Scatter::default().svg().unwrap_err().to_string().contains("nothing to draw"));
+    }
+}

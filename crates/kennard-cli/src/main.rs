@@ -2,6 +2,7 @@
 
 mod attack;
 mod audit;
+mod features;
 mod grad;
 mod inspect;
 mod merge;
@@ -63,6 +64,8 @@ enum Command {
     Merge(merge::Args),
     /// Measure packets of a two-class problem in the plane by quadrature, and draw them
     Plane(plane::Args),
+    /// Attack a hidden tensor and the pixels, side by side at equal relative size
+    Features(features::Args),
     /// Fit probes that read the label from the input and from the loss gradient
     Resolve(resolve::Args),
     /// Measure what one gradient per sample says: cosines with the input, and contributions
@@ -100,6 +103,7 @@ fn main() -> ExitCode {
         Command::Train(args) => train::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Plane(args) => plane::run(&args),
+        Command::Features(args) => features::run(&args),
         Command::Resolve(args) => resolve::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Slice(args) => slice::run(&args),

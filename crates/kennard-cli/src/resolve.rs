@@ -1,6 +1,7 @@
 use std::sync::atomic::Ordering;
 
-use kennard::uncertainty::{Resolve, ResolveReport, Share};
+use clap::ValueEnum;
+use kennard::uncertainty::{Reader, Resolve, ResolveReport, Share};
 
 use crate::screen::grouped;
 use crate::source::{Data, Model, json};
@@ -12,15 +13,31 @@ pub struct Args {
     model: Model,
     #[command(flatten)]
     data: Data,
+    /// What reads the label
+    #[arg(long, default_value = "linear")]
+    probe: Probe,
     /// Print the figures as JSON to standard output, and nothing else there
     #[arg(long)]
     json: bool,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum Probe {
+    /// Multinomial logistic regression
+    Linear,
+    /// A small convolutional network, trained with AdamW; images alone
+    Cnn,
+}
+
 pub fn run(args: &Args) -> Outcome {
     let (engine, data) = args.model.with(&args.data)?;
     let stop = crate::setup::stop_on_interrupt()?;
-    let report = Resolve { samples: args.data.samples }.measure(&engine, &data, &stop, |_| ())?;
+    let reader = match args.probe {
+        Probe::Linear => Reader::Linear,
+        Probe::Cnn => Reader::Cnn,
+    };
+    let resolve = Resolve { samples: args.data.samples, reader };
+    let report = resolve.measure(&engine, &data, &stop, |_| ())?;
     if args.json {
         print!("{}", json(&report)?);
     } else {
@@ -30,8 +47,12 @@ pub fn run(args: &Args) -> Outcome {
 }
 
 fn print(report: &ResolveReport) {
+    let probes = match report.reader {
+        Reader::Linear => "linear softmax",
+        Reader::Cnn => "convolutional",
+    };
     println!(
-        "linear softmax probes fitted to {} samples (even index), tested on {} others (odd index)",
+        "{probes} probes fitted to {} samples (even index), tested on {} others (odd index)",
         grouped(report.fitted),
         grouped(report.network.tested)
     );
@@ -39,7 +60,7 @@ fn print(report: &ResolveReport) {
     println!("label read from          accuracy   95 % interval");
     for probe in &report.probes {
         row(&probe.input, &probe.share);
-        if !probe.converged {
+        if probe.converged == Some(false) {
             println!("  the fit did not come to its minimum");
         }
     }

@@ -79,6 +79,34 @@ fn probe_and_resolve_report_what_they_measured() {
     let output = run(&["resolve", &model, "--data", &data, "--samples", "100"]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("holds the label by construction"), "{text}");
+    let words = ["resolve", &model, "--data", &data, "--samples", "100", "--probe", "cnn"];
+    let report = json(&words);
+    assert_eq!((&report["reader"], &report["probes"][0]["converged"]), (&"cnn".into(), &Value::Null));
+    assert!(String::from_utf8_lossy(&run(&words).stdout).contains("convolutional probes fitted to 50"));
+}
+
+#[test]
+fn features_are_attacked_beside_pixels() {
+    let (model, data, out) = (fixture("fashion_cnn.onnx"), fashion(), scratch("features"));
+    let directory = out.display().to_string();
+    let words = ["features", &model, "--data", &data, "--samples", "64", "--tensor", "relu3"];
+    let words = [&words[..], &["--eps-relative", "0.1,0.02"]].concat();
+    let report = json(&[&words[..], &["--out", &directory]].concat());
+    assert_eq!((&report["clean"]["tested"], &report["nonnegative"]), (&64.into(), &true.into()));
+    let sizes = report["sizes"].as_array().unwrap();
+    assert_eq!((&sizes[0]["relative"], &sizes[1]["relative"]), (&0.02.into(), &0.1.into()));
+    for size in sizes {
+        let count = |share: &str| size[share]["correct"].as_u64().unwrap();
+        let alone = |which: &str| size[which].as_u64().unwrap();
+        assert_eq!(count("features") + alone("features_alone"), count("pixels") + alone("pixels_alone"));
+    }
+    let written: Value = serde_json::from_slice(&std::fs::read(out.join("summary.json")).unwrap()).unwrap();
+    assert_eq!(written, report);
+    assert!(std::fs::read_to_string(out.join("features.svg")).unwrap().contains("features"));
+    std::fs::remove_dir_all(out).unwrap();
+    let (one, two) = (run(&[&words[..], &["--threads", "1"]].concat()), run(&words));
+    assert!(one.status.success() && one.stdout == two.stdout);
+    assert!(String::from_utf8_lossy(&one.stdout).contains("McNemar"));
 }
 
 #[test]
@@ -128,5 +156,9 @@ fn bad_input_is_refused() {
         &["no sample 5000", "1000"],
     );
     refused(&["probe", &moons, "--data", &data], 1, &["28"]);
+    let features = ["features", &fashion_mlp, "--data", &data, "--eps-relative"];
+    refused(&[&features[..], &["0.1"]].concat(), 2, &["--tensor"]);
+    refused(&[&features[..], &["0.1", "--tensor", "relu"]].concat(), 1, &["no tensor `relu`"]);
+    refused(&["resolve", &fashion_mlp, "--data", &data, "--probe", "mlp"], 2, &["linear, cnn"]);
     refused(&["resolve", &fashion_mlp, "--data", &data, "--samples", "12"], 1, &["at least 10 samples"]);
 }

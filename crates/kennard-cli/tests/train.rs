@@ -222,7 +222,7 @@ fn experiments_end_with_their_claims() {
     e1.args(["--json", "--out"]).arg(out.join("e1"));
     let found: serde_json::Value = serde_json::from_slice(&succeeds(e1).stdout).unwrap();
     assert_eq!(found["claims"].as_array().unwrap().len(), 2);
-    assert!(out.join("e1/accuracy.svg").exists() && out.join("e1/result.md").exists());
+    assert!(out.join("e1/accuracy.svg").exists() && out.join("e1/e1.md").exists());
 
     let mut e4 = kennard(&["reproduce", "e4", "--epochs", "2", "--samples", "200", "--json", "--out"]);
     e4.arg(out.join("e4"));

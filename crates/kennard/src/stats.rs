@@ -1,4 +1,4 @@
-//! Intervals for shares and for their differences, and rank correlations.
+//! Intervals for shares, their differences, and rank correlations.
 
 use statrs::distribution::{Beta, Binomial, ContinuousCDF, DiscreteCDF};
 use statrs::statistics::{Data, OrderStatistics, RankTieBreaker};
@@ -16,6 +16,35 @@ pub fn clopper_pearson(successes: u64, trials: u64) -> [f64; 2] {
     let low = if successes == 0 { 0.0 } else { quantile(successes, trials - successes + 1, 0.025) };
     let high = if successes == trials { 1.0 } else { quantile(successes + 1, trials - successes, 0.975) };
     [low, high]
+}
+
+/// Spearman's rank correlation of pairs, equal values having their mean rank, and its 95 % interval: that of
+/// Fisher's z with the variance `(1 + ρ²/2)/(n − 3)` (Bonett & Wright 2000, *Psychometrika* 65:23). `None`
+/// where there are fewer than 4 pairs, or all values of one side are equal. The interval supposes independent
+/// pairs, which the epochs of one run are not.
+pub fn spearman(pairs: &[(f64, f64)]) -> Option<(f64, [f64; 2])> {
+    if pairs.len() < 4 || pairs.iter().any(|(a, b)| !(a.is_finite() && b.is_finite())) {
+        return None;
+    }
+    let ranks = |of: fn(&(f64, f64)) -> f64| {
+        Data::new(pairs.iter().map(of).collect::<Vec<f64>>()).ranks(RankTieBreaker::Average)
+    };
+    let (a, b) = (ranks(|pair| pair.0), ranks(|pair| pair.1));
+    let n = pairs.len() as f64;
+    let middle = (n + 1.0) / 2.0;
+    let product =
+        |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| (a - middle) * (b - middle)).sum() };
+    let (both, spread) = (product(&a, &b), product(&a, &a) * product(&b, &b));
+    if spread <= 0.0 {
+        return None;
+    }
+    let rho = (both / spread.sqrt()).clamp(-1.0, 1.0);
+    // A perfect correlation would have no width at all: it counts as half a step short of it, a step being
+    // what the exchange of two neighbours makes.
+    let most = 1.0 - 6.0 / (n * (n * n - 1.0));
+    let reach = 1.959_963_984_540_054 * ((1.0 + rho * rho / 2.0) / (n - 3.0)).sqrt();
+    let z = rho.clamp(-most, most).atanh();
+    Some((rho, [(z - reach).tanh().min(rho), (z + reach).tanh().max(rho)]))
 }
 
 /// The two-sided p-value of McNemar's exact test: whether of two classifiers on the same samples one is right
@@ -61,38 +90,27 @@ fn wilson(p: f64, n: f64) -> [f64; 2] {
     [centre - width, centre + width].map(|end| (end / (1.0 + z2 / n)).clamp(0.0, 1.0))
 }
 
-/// Spearman's rank correlation of pairs, equal values having their mean rank, and its 95 % interval: that of
-/// Fisher's z with the variance `(1 + ρ²/2)/(n − 3)` (Bonett & Wright 2000, *Psychometrika* 65:23). `None`
-/// where there are fewer than 4 pairs, or all values of one side are equal. The interval supposes independent
-/// pairs, which the epochs of one run are not.
-pub fn spearman(pairs: &[(f64, f64)]) -> Option<(f64, [f64; 2])> {
-    if pairs.len() < 4 || pairs.iter().any(|(a, b)| !(a.is_finite() && b.is_finite())) {
-        return None;
-    }
-    let ranks = |of: fn(&(f64, f64)) -> f64| {
-        Data::new(pairs.iter().map(of).collect::<Vec<f64>>()).ranks(RankTieBreaker::Average)
-    };
-    let (a, b) = (ranks(|pair| pair.0), ranks(|pair| pair.1));
-    let n = pairs.len() as f64;
-    let middle = (n + 1.0) / 2.0;
-    let product =
-        |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| (a - middle) * (b - middle)).sum() };
-    let (both, spread) = (product(&a, &b), product(&a, &a) * product(&b, &b));
-    if spread <= 0.0 {
-        return None;
-    }
-    let rho = (both / spread.sqrt()).clamp(-1.0, 1.0);
-    // A perfect correlation would have no width at all: it counts as half a step short of it, a step being
-    // what the exchange of two neighbours makes.
-    let most = 1.0 - 6.0 / (n * (n * n - 1.0));
-    let reach = 1.959_963_984_540_054 * ((1.0 + rho * rho / 2.0) / (n - 3.0)).sqrt();
-    let z = rho.clamp(-most, most).atanh();
-    Some((rho, [(z - reach).tanh().min(rho), (z + reach).tanh().max(rho)]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Coefficients: SciPy 1.17, `scipy.stats.spearmanr`. The interval of ρ = 0.6, n = 20 by hand:
+    /// `tanh(0.693147 ± 1.959964·√(1.18/17))`.
+    #[test]
+    fn rank_correlations_agree_with_scipy() {
+        let pairs = [(1.0, 2.0), (2.0, 1.0), (3.0, 4.0), (4.0, 3.0), (5.0, 7.0), (6.0, 5.0), (7.0, 6.0)];
+        let (rho, _) = spearman(&pairs).unwrap();
+        assert!((rho - 0.821_428_571_428_571_5).abs() < 1e-12, "{rho}");
+        let ties = [(1.0, 1.0), (1.0, 2.0), (2.0, 2.0), (3.0, 4.0), (4.0, 3.0)];
+        let (rho, _) = spearman(&ties).unwrap();
+        assert!((rho - 0.815_789_473_684_210_4).abs() < 1e-12, "{rho}");
+        assert!(spearman(&[(1.0, 1.0); 6]).is_none());
+        // Four pairs in order are one in 24 by chance: nothing is shown yet.
+        let (rho, [low, high]) = spearman(&[(0.0, 3.0), (1.0, 2.0), (2.0, 1.0), (3.0, 0.0)]).unwrap();
+        assert!(rho == -1.0 && low == -1.0 && high > 0.0, "{high}");
+        let eight: Vec<(f64, f64)> = (0..8).map(|i| (f64::from(i), f64::from(i))).collect();
+        assert!(spearman(&eight).unwrap().1[0] > 0.8);
+    }
 
     /// Reference values: SciPy 1.17, `scipy.stats.binomtest(min(b, c), b + c).pvalue`.
     #[test]
@@ -162,23 +180,6 @@ mod tests {
         let mean = coverages.iter().sum::<f64>() / coverages.len() as f64;
         assert!((0.945..0.98).contains(&mean), "{coverages:?}");
         assert!(coverages.iter().all(|covered| *covered > 0.93), "{coverages:?}");
-    }
-
-    /// Coefficients: SciPy 1.17, `scipy.stats.spearmanr`. The interval of ρ = 0.6, n = 20 by hand:
-    /// `tanh(0.693147 ± 1.959964·√(1.18/17))`.
-    #[test]
-    fn rank_correlations_agree_with_scipy() {
-        let pairs = [(1.0, 2.0), (2.0, 1.0), (3.0, 4.0), (4.0, 3.0), (5.0, 7.0), (6.0, 5.0), (7.0, 6.0)];
-        let (rho, _) = spearman(&pairs).unwrap();
-        assert!((rho - 0.821_428_571_428_571_5).abs() < 1e-12, "{rho}");
-        let ties = [(1.0, 1.0), (1.0, 2.0), (2.0, 2.0), (3.0, 4.0), (4.0, 3.0)];
-        let (rho, _) = spearman(&ties).unwrap();
-        assert!((rho - 0.815_789_473_684_210_4).abs() < 1e-12, "{rho}");
-        assert!(spearman(&[(1.0, 1.0); 6]).is_none());
-        assert_eq!(
-            spearman(&[(0.0, 3.0), (1.0, 2.0), (2.0, 1.0), (3.0, 0.0)]).unwrap(),
-            (-1.0, [-1.0, -1.0])
-        );
     }
 
     /// Reference values: SciPy 1.17, `scipy.stats.binomtest(k, n).proportion_ci(0.95, "exact")`.

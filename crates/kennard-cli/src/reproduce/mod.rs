@@ -87,14 +87,16 @@ pub fn run(args: &Args) -> Outcome {
         eprintln!("{}: what is done is kept; the same command goes on", args.out.display());
         return Ok(Done::Interrupted);
     };
+    let name = format!("{:?}", args.experiment).to_lowercase();
     let claims: String = report.claims.iter().map(Claim::line).collect();
     let text = format!("{}\n{claims}", report.text);
     let result = json!({ "claims": report.claims, "figures": report.figures });
     let mut files = vec![
-        ("result.md", text.clone().into_bytes()),
-        ("result.json", (serde_json::to_string_pretty(&result)? + "\n").into_bytes()),
+        (format!("{name}.md"), text.clone().into_bytes()),
+        (format!("{name}.json"), (serde_json::to_string_pretty(&result)? + "\n").into_bytes()),
     ];
-    files.extend(report.pictures.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())));
+    files.extend(report.pictures);
+    let files: Vec<(&str, Vec<u8>)> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
     write_all(&args.out, &files)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&result)?);

@@ -20,6 +20,7 @@ pub struct Hidden {
     shape: Vec<usize>,
     dimension: usize,
     rest: usize,
+    nonnegative: bool,
 }
 
 /// A sample's values where the classifier is cut.
@@ -49,6 +50,7 @@ impl Hidden {
             engine: Engine::new(classifier, runtime.clone(), options)?,
             front: Mutex::new((session, Vec::new())),
             name: name.into(),
+            nonnegative: graph.nodes.iter().any(|n| n.op == "Relu" && n.outputs.iter().any(|o| o == name)),
             shape,
             dimension,
             rest,
@@ -73,6 +75,11 @@ impl Hidden {
     /// How many elements go past the tensor, in skip connections.
     pub fn rest(&self) -> usize {
         self.rest
+    }
+
+    /// Whether it is the output of a Relu, and so has no negative element.
+    pub fn is_nonnegative(&self) -> bool {
+        self.nonnegative
     }
 
     /// The values at one input.

@@ -33,16 +33,18 @@
 //! The other packets have no window that identities take out, and are measured by plain moments:
 //! [`DataPacket`] (a mixture of windows), [`BoxPacket`] (the paper's own, whose bound has a boundary
 //! term) and [`Empirical`] (the data points alone). [`Survey`] measures any of them over a data set,
-//! and of a [`Hidden`] tensor as well.
+//! and of a [`Hidden`] tensor as well, which [`Features`] attacks.
 //!
 //! No covariance of all coordinates is ever formed: [`Modes`] are found and measured on the stream of
 //! samples, in memory proportional to `d`.
 
 mod average;
 mod chain;
+mod convolutional;
 mod effort;
 mod empirical;
 mod estimate;
+mod features;
 mod figures;
 mod files;
 mod gaussian;
@@ -72,6 +74,7 @@ pub use average::AverageError;
 pub use effort::Effort;
 pub use empirical::Empirical;
 pub use estimate::{Estimate, Interval};
+pub use features::{AtSize, Features, FeaturesRecord, FeaturesReport};
 pub use figures::{Figures, Measured, ModeFigures, ModesFigures, SurveySummary};
 pub use files::write_survey;
 pub use gaussian::{GaussianPacket, MeasureError};
@@ -84,7 +87,7 @@ pub use plane::{
 };
 pub(crate) use probe::cosine;
 pub use probe::{Cosines, Counts, Distribution, Probe, ProbeRecord, ProbeReport};
-pub use resolve::{Reading, Resolve, ResolveReport, Share};
+pub use resolve::{Reader, Reading, Resolve, ResolveReport, Share};
 pub use slice::{Direction, Slice, SlicePlan, SliceReport};
 pub use spread::Spreads;
 pub use survey::{Kind, Survey, SurveyOutcome};

@@ -1,7 +1,7 @@
 //! Resolving the conjugates: how well the label can be read from `x` and from `Δ`.
 //!
-//! A linear softmax probe is fitted to the samples with even index and tested on those with odd index,
-//! on each of these inputs:
+//! A probe, linear or a small convolutional network ([`Reader`]), is fitted to the samples with even
+//! index and tested on those with odd index, on each of these inputs:
 //!
 //! | input | what it is |
 //! |---|---|
@@ -15,6 +15,10 @@
 //! network knows of the sample. `Δ` with the predicted label is made without the true one: nothing can
 //! be read from it that is not in `x` and the network. The two differ only where the network errs.
 //!
+//! A convolutional probe need not be linear in what it is given. From `delta-predicted` it can read more
+//! than from `x`, because a trained network has learnt from more samples than the probe; of an untrained
+//! one it shows how much of `x` the gradient keeps. That `delta-true` is read best stays a leak.
+//!
 //! The length of `Δ` is left out because it spans many orders of magnitude (it vanishes where the
 //! network is confident) and would be all that a linear probe sees. The direction is taken from the
 //! log-odds loss, which has the same and does not vanish; a gradient of exactly zero stays zero.
@@ -23,6 +27,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
+use super::convolutional::Convolutional;
 use super::probe::{ask, labelled};
 use super::softmax::Softmax;
 use super::vector::dot;
@@ -37,6 +42,19 @@ use crate::{Error, Result};
 pub struct Resolve {
     /// How many samples, from the first; all by default. Half of them are for fitting.
     pub samples: Option<usize>,
+    /// What reads the label.
+    pub reader: Reader,
+}
+
+/// What reads the label.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reader {
+    /// Multinomial logistic regression.
+    #[default]
+    Linear,
+    /// A small convolutional network, of images alone.
+    Cnn,
 }
 
 /// A share of the tested samples.
@@ -49,6 +67,14 @@ pub struct Share {
     pub interval: [f64; 2],
 }
 
+impl Share {
+    /// `correct` of `tested`.
+    pub(super) fn of(correct: u64, tested: u64) -> Share {
+        let accuracy = correct as f64 / tested as f64;
+        Share { correct, tested, accuracy, interval: clopper_pearson(correct, tested) }
+    }
+}
+
 /// What a probe reads from an input.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Reading {
@@ -56,13 +82,16 @@ pub struct Reading {
     pub input: String,
     /// How often it reads the true label.
     pub share: Share,
-    /// Whether the fit came to its minimum.
-    pub converged: bool,
+    /// Whether the fit came to its minimum; none for the convolutional network, which is trained for a
+    /// number of steps.
+    pub converged: Option<bool>,
 }
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ResolveReport {
+    /// What read the label.
+    pub reader: Reader,
     /// Samples the probes were fitted to.
     pub fitted: u64,
     /// The network itself on the tested samples.
@@ -93,7 +122,8 @@ impl Resolve {
     ///
     /// # Errors
     /// When data and model do not fit, the model's answer is no number, a runtime fails, or there are
-    /// fewer than 10 samples to fit to, or only one label among them.
+    /// fewer than 10 samples to fit to, or only one label among them; for the convolutional probe also
+    /// when samples are no images.
     pub fn measure(
         &self,
         engine: &Engine,
@@ -121,7 +151,14 @@ impl Resolve {
             progress(samples.len() as u64);
             Ok(())
         })?;
-        report(samples, engine.classifier().classes())
+        let classes = engine.classifier().classes();
+        report(samples, classes, self.reader, |inputs, labels| match self.reader {
+            Reader::Linear => Ok(linear(&inputs, labels, classes)),
+            Reader::Cnn => {
+                let probe = Convolutional::fit(&inputs.fitted, labels, engine)?;
+                Ok((probe.predict(inputs.tested)?, None))
+            }
+        })
     }
 }
 
@@ -150,7 +187,21 @@ impl<T> Halves<T> {
     }
 }
 
-fn report(samples: Vec<Resolved>, classes: usize) -> Result<ResolveReport> {
+/// The labels read from the tested half by a probe fitted to the other, and whether its fit came to its
+/// minimum.
+type Read = (Vec<usize>, Option<bool>);
+
+fn linear(inputs: &Halves<Vec<f32>>, labels: &[usize], classes: usize) -> Read {
+    let probe = Softmax::fit(&inputs.fitted, labels, classes);
+    (inputs.tested.iter().map(|input| probe.predict(input)).collect(), Some(probe.converged))
+}
+
+fn report(
+    samples: Vec<Resolved>,
+    classes: usize,
+    reader: Reader,
+    read: impl Fn(Halves<Vec<f32>>, &[usize]) -> Result<Read>,
+) -> Result<ResolveReport> {
     let labels = Halves::of(samples.iter().map(|s| s.label));
     let mut counts = vec![0u64; classes];
     labels.fitted.iter().for_each(|&label| counts[label] += 1);
@@ -166,16 +217,13 @@ fn report(samples: Vec<Resolved>, classes: usize) -> Result<ResolveReport> {
     let zero_gradients = samples.iter().filter(|s| s.true_delta.iter().all(|v| *v == 0.0)).count() as u64;
     let share = |read: &mut dyn Iterator<Item = usize>| {
         let correct = read.zip(&labels.tested).filter(|(read, label)| read == *label).count() as u64;
-        let tested = labels.tested.len() as u64;
-        let accuracy = correct as f64 / tested as f64;
-        Share { correct, tested, accuracy, interval: clopper_pearson(correct, tested) }
+        Share::of(correct, labels.tested.len() as u64)
     };
     let network = share(&mut predictions.tested.iter().copied());
     let majority = share(&mut std::iter::repeat(most));
-    let probe = |input: &str, inputs: Halves<Vec<f32>>| {
-        let probe = Softmax::fit(&inputs.fitted, &labels.fitted, classes);
-        let share = share(&mut inputs.tested.iter().map(|input| probe.predict(input)));
-        Reading { input: input.into(), share, converged: probe.converged }
+    let probe = |input: &str, inputs: Vec<Vec<f32>>| -> Result<Reading> {
+        let (read, converged) = read(Halves::of(inputs.into_iter()), &labels.fitted)?;
+        Ok(Reading { input: input.into(), share: share(&mut read.into_iter()), converged })
     };
     let (mut xs, mut true_deltas, mut predicted_deltas) = (Vec::new(), Vec::new(), Vec::new());
     for sample in samples {
@@ -183,20 +231,22 @@ fn report(samples: Vec<Resolved>, classes: usize) -> Result<ResolveReport> {
         true_deltas.push(sample.true_delta);
         predicted_deltas.push(sample.predicted_delta);
     }
-    let mut probes = vec![
-        probe("x", Halves::of(xs.into_iter())),
-        probe("delta-true", Halves::of(true_deltas.into_iter())),
-    ];
+    let mut probes = vec![probe("x", xs)?, probe("delta-true", true_deltas)?];
     if differing > 0 {
-        probes.push(probe("delta-predicted", Halves::of(predicted_deltas.into_iter())));
+        probes.push(probe("delta-predicted", predicted_deltas)?);
     }
     let fitted = labels.fitted.len() as u64;
-    Ok(ResolveReport { fitted, network, majority, probes, differing, zero_gradients })
+    Ok(ResolveReport { reader, fitted, network, majority, probes, differing, zero_gradients })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn report(samples: Vec<Resolved>, classes: usize) -> Result<ResolveReport> {
+        let read = |inputs: Halves<Vec<f32>>, labels: &[usize]| Ok(linear(&inputs, labels, classes));
+        super::report(samples, classes, Reader::Linear, read)
+    }
 
     fn sample(label: usize, prediction: usize, x: &[f32]) -> Resolved {
         let x = x.to_vec();
@@ -221,7 +271,7 @@ mod tests {
         let report = report(samples.collect(), 2).unwrap();
         assert_eq!((report.fitted, report.network.tested), (40, 40));
         assert_eq!(report.probes.len(), 2, "both forms of delta are the same");
-        assert!(report.probes.iter().all(|probe| probe.share.correct == 40 && probe.converged));
+        assert!(report.probes.iter().all(|probe| probe.share.correct == 40 && probe.converged == Some(true)));
         assert_eq!(report.majority.correct, 20);
         assert_eq!(report.network.correct, 40);
     }

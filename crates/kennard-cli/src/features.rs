@@ -1,0 +1,144 @@
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use kennard::picture::{Chart, Curve, Figure};
+use kennard::uncertainty::{AtSize, Features, FeaturesReport, Hidden, Share};
+
+use crate::screen::{grouped, short};
+use crate::settings::Number;
+use crate::source::{Data, Model, json, prepare, write_all};
+use crate::{Done, Outcome};
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: Model,
+    #[command(flatten)]
+    data: Data,
+    /// The hidden tensor
+    #[arg(long, value_name = "NAME")]
+    tensor: String,
+    /// The radii as shares of the l2 norm, of the tensor and of the pixels: 0.02,0.05,0.1
+    #[arg(long, value_name = "R,R,…", value_delimiter = ',', required = true, allow_negative_numbers = true)]
+    eps_relative: Vec<Number>,
+    /// Smallest and largest value of an input element
+    #[arg(
+        long,
+        value_name = "LO,HI",
+        value_delimiter = ',',
+        default_value = "0,1",
+        allow_negative_numbers = true
+    )]
+    bounds: Vec<Number>,
+    /// The seed of the random starts
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Print the figures as JSON to standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+    /// Where to write summary.json and features.svg
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+pub fn run(args: &Args) -> Outcome {
+    let bounds = match args.bounds.as_slice() {
+        [lo, hi] => [lo.0 as f32, hi.0 as f32],
+        _ => return Err("--bounds takes two numbers: the smallest and the largest, 0,255 say".into()),
+    };
+    prepare(args.out.as_deref())?;
+    let (engine, data) = args.model.with(&args.data)?;
+    let hidden = Hidden::new(&engine, &args.tensor, &args.model.options())?;
+    let features = Features {
+        engine: &engine,
+        hidden: &hidden,
+        data: &data,
+        bounds,
+        relative: args.eps_relative.iter().map(|r| r.0).collect(),
+        samples: args.data.samples,
+        seed: args.seed,
+    };
+    let stop = crate::setup::stop_on_interrupt()?;
+    let report = features.measure(&stop, |_| ())?;
+    if report.records.is_empty() {
+        eprintln!("no sample was finished");
+        return Ok(Done::Interrupted);
+    }
+    if args.json {
+        print!("{}", json(&report)?);
+    } else {
+        print(&report);
+    }
+    if let Some(directory) = &args.out {
+        let svg = chart(&report).svg()?.into_bytes();
+        write_all(directory, &[("features.svg", svg), ("summary.json", json(&report)?.into_bytes())])?;
+    }
+    Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
+}
+
+fn print(report: &FeaturesReport) {
+    let shape: Vec<String> = report.shape.iter().map(usize::to_string).collect();
+    println!(
+        "tensor   {}   {}{}, {} elements held fixed beside it",
+        report.tensor,
+        shape.join("×"),
+        if report.nonnegative { ", at least 0 (Relu)" } else { "" },
+        grouped(report.held_fixed as u64)
+    );
+    println!("attacks  pgd, {} steps in l2, radius r times the l2 norm of what is attacked", report.steps);
+    let [low, high] = report.clean.interval;
+    println!(
+        "clean    {:.2} %  ({:.2} – {:.2} %) of {} samples",
+        100.0 * report.clean.accuracy,
+        100.0 * low,
+        100.0 * high,
+        grouped(report.clean.tested)
+    );
+    println!();
+    println!(
+        "              under the attack on features     under the attack on pixels        broken by one alone"
+    );
+    println!(
+        "       r      accuracy   95 % interval         accuracy   95 % interval      features   pixels   McNemar p"
+    );
+    for size in &report.sizes {
+        println!(
+            "{:>8}   {}   {}   {:>9} {:>8}   {:>9.2e}",
+            short(size.relative),
+            share(&size.features),
+            share(&size.pixels),
+            grouped(size.features_alone),
+            grouped(size.pixels_alone),
+            size.p_value
+        );
+    }
+    println!();
+    println!("There need be no input with the features that an attack on them finds.");
+}
+
+fn share(share: &Share) -> String {
+    let [low, high] = share.interval.map(|v| 100.0 * v);
+    format!("{:>8.2} %   {low:>6.2} – {high:>6.2} %", 100.0 * share.accuracy)
+}
+
+fn chart(report: &FeaturesReport) -> Chart {
+    let curve = |name: &str, of: &dyn Fn(&AtSize) -> Share| Curve {
+        name: name.into(),
+        figures: report
+            .sizes
+            .iter()
+            .map(|size| {
+                let Share { accuracy, interval: [low, high], .. } = of(size);
+                Figure { x: size.relative, value: accuracy, low, high }
+            })
+            .collect(),
+    };
+    Chart {
+        title: format!("accuracy under attacks on {} and on pixels, 95 % bands", report.tensor),
+        x: "radius / l2 norm of what is attacked [1]".into(),
+        y: "accuracy [1]".into(),
+        curves: vec![curve("features", &|size| size.features), curve("pixels", &|size| size.pixels)],
+        linear: true,
+        bound: None,
+    }
+}

@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> Outcome {
     if let Some(directory) = &args.out {
         let mut files = pictures(&report, &engine, &plan)?;
         files.push(("summary.json", json(&report)?.into_bytes()));
-        eprintln!("written to {}: {}", directory.display(), write_all(directory, &files)?);
+        write_all(directory, &files)?;
     }
     Ok(Done::Fully)
 }

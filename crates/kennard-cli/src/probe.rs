@@ -54,7 +54,8 @@ pub fn run(args: &Args) -> Outcome {
             Err(error) => eprintln!("no contributions.png: {error}"),
         }
         files.push(("summary.json", json(&report)?.into_bytes()));
-        crate::report::beside(directory, &write_all(directory, &files)?);
+        write_all(directory, &files)?;
+        crate::report::beside(directory, "");
     }
     Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
 }

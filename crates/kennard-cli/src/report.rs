@@ -27,12 +27,15 @@ pub fn run(args: &Args) -> Outcome {
     Ok(Done::Fully)
 }
 
-/// Writes the page of a run into its directory, and says what was written there. The figures are there already, so that
+/// Writes the page of a run into its directory, and says what was `written` there. The figures are there already, so that
 /// a page that cannot be made does not fail the run.
 pub fn beside(directory: &Path, written: &str) {
     let page = report::write(&[directory.into()], &directory.join(NAME));
-    let name = if page.is_ok() { ", report.html" } else { "" };
-    eprintln!("written to {}: {written}{name}", directory.display());
+    let names: Vec<&str> =
+        [written, if page.is_ok() { NAME } else { "" }].into_iter().filter(|n| !n.is_empty()).collect();
+    if !names.is_empty() {
+        eprintln!("written to {}: {}", directory.display(), names.join(", "));
+    }
     if let Err(error) = page {
         eprintln!("warning (report): there is no {NAME}: {error}");
     }

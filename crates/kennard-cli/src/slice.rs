@@ -70,7 +70,7 @@ pub fn run(args: &Args) -> Outcome {
         files.push(("summary.json".into(), json(&report)?.into_bytes()));
         let files: Vec<(&str, Vec<u8>)> =
             files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
-        eprintln!("written to {}: {}", directory.display(), write_all(directory, &files)?);
+        write_all(directory, &files)?;
     }
     Ok(Done::Fully)
 }

@@ -109,13 +109,14 @@ pub fn prepare(out: Option<&Path>) -> Result<(), Error> {
     }
 }
 
-/// Writes files into a directory, each whole or not at all; returns their names, for people.
-pub fn write_all(directory: &Path, files: &[(&str, Vec<u8>)]) -> Result<String, Error> {
+/// Writes files into a directory, each whole or not at all, and says so.
+pub fn write_all(directory: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), Error> {
     for (name, bytes) in files {
         kennard::audit::write_whole(&directory.join(name), bytes)?;
     }
     let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
-    Ok(names.join(", "))
+    eprintln!("written to {}: {}", directory.display(), names.join(", "));
+    Ok(())
 }
 
 /// Pretty JSON with a line's end.

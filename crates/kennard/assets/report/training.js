@@ -28,6 +28,6 @@ function training(run) {
       { title: "under PGD-10 [%]", value: (e) => e.robust_validation_accuracy, format: share },
       { title: "time [s]", value: (e) => e.seconds, format: (v) => v.toFixed(1) },
       { title: "warning", value: (e) => e.warning ?? "", text: true },
-    ], epochs, { note: "Checkpoints are ONNX files in checkpoints/. Audit some of them into directories epoch-1, epoch-2, … and name their directory to kennard report for curves of audited figures." }),
+    ], epochs, { note: "Checkpoints are ONNX files in checkpoints/. kennard track audits them and leaves a page with curves of the audited figures." }),
   ];
 }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use kennard::audit::{Audit, Manifest, PacketPlan, RunDirectory};
+use kennard::audit::{Manifest, RunDirectory};
 
 use crate::progress::Display;
 use crate::settings::Settings;
@@ -33,17 +33,8 @@ pub fn run(args: Args) -> Outcome {
         // Before the work, not after it.
         std::fs::create_dir_all(directory).map_err(|e| format!("--out {}: {e}", directory.display()))?;
     }
-    let threat = settings.threat()?;
     let (data, engine) = setup::open(&args.model, &settings)?;
-    let packets = PacketPlan::at_attack_size(&threat, engine.classifier().dimension())
-        .map(|plan| match settings.packet_samples {
-            Some(samples) => PacketPlan { samples, max_samples: samples, ..plan },
-            None => plan,
-        })
-        .filter(|plan| plan.samples > 0);
-    let packets = packets.into_iter().collect();
-    let probe = settings.packet_samples != Some(0);
-    let audit = Audit { probe, packets, ..setup::audit(&args.model, &settings, &data, &engine)? };
+    let audit = setup::whole_audit(&args.model, &settings, &data, &engine)?;
     let directory = match &settings.out {
         None => None,
         Some(path) => {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kennard::audit::{Audit, FinishedRun, Manifest, PacketPlan, RunDirectory, Summary};
+use kennard::audit::{FinishedRun, Manifest, RunDirectory, Summary};
 use kennard::picture::{Chart, Curve, Figure};
 use kennard::stats::spearman;
 use serde::Serialize;
@@ -100,13 +100,8 @@ pub fn correlations(points: &[Point], with: &str, column: impl Fn(&Point) -> f64
 /// Audits a model into a directory of its own, unless that holds the same audit already. `None`: interrupted.
 pub fn examine(model: &Path, settings: &Settings, stop: &AtomicBool) -> Result<Option<Summary>, Error> {
     let place = settings.out.as_deref().ok_or("an audit among several needs a directory")?;
-    let threat = settings.threat()?;
     let (data, engine) = setup::open(model, settings)?;
-    let packets = PacketPlan::at_attack_size(&threat, engine.classifier().dimension())
-        .filter(|_| settings.packet_samples != Some(0));
-    let packets = packets.into_iter().collect();
-    let probe = settings.packet_samples != Some(0);
-    let audit = Audit { probe, packets, ..setup::audit(model, settings, &data, &engine)? };
+    let audit = setup::whole_audit(model, settings, &data, &engine)?;
     let manifest = Manifest::new(&audit, std::env::args().collect())?;
     if place.join("summary.json").exists()
         && let Ok(run) = FinishedRun::open(place)

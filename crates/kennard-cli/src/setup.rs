@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kennard::audit::{Audit, Shard};
+use kennard::audit::{Audit, PacketPlan, Shard};
 use kennard::data::{DataSet, DataSpec, Options, Split};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::{Classifier, Error};
@@ -69,6 +69,23 @@ pub fn engine(
     let classifier = Classifier::new(model, shape, &settings.preprocessing())?;
     let options = EngineOptions { micro_batch: settings.micro_batch, threads: settings.threads };
     Ok(Engine::new(classifier, runtime, &options)?.probe(first)?)
+}
+
+/// A whole audit: attacks, packets whose window has the attack's size, and cosines.
+pub fn whole_audit<'a>(
+    model: &'a Path,
+    settings: &Settings,
+    data: &'a DataSet,
+    engine: &'a Engine,
+) -> Result<Audit<'a>, Box<dyn StdError>> {
+    let packets = PacketPlan::at_attack_size(&settings.threat()?, engine.classifier().dimension())
+        .map(|plan| match settings.packet_samples {
+            Some(samples) => PacketPlan { samples, max_samples: samples, ..plan },
+            None => plan,
+        })
+        .filter(|plan| plan.samples > 0);
+    let probe = settings.packet_samples != Some(0);
+    Ok(Audit { probe, packets: packets.into_iter().collect(), ..audit(model, settings, data, engine)? })
 }
 
 /// The attacks of an audit.

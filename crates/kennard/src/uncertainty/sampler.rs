@@ -5,7 +5,7 @@ use super::gaussian::MeasureError;
 use super::modes::Sketch;
 use super::moments::Moments;
 use super::points::Points;
-use super::vector::{dot, dots, transform};
+use super::vector::{columns, dot, transform};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
 
@@ -22,6 +22,8 @@ const WINDOW_SHARE: f64 = 0.1;
 /// for one of the shifts (d), all equally likely.
 pub(super) struct Proposal {
     shifts: Vec<Vec<f64>>,
+    /// The same, coordinate by coordinate (d).
+    by_coordinate: Vec<[f64; SEARCHES]>,
     /// ‖shift‖²/2
     half_squares: [f64; SEARCHES],
 }
@@ -29,7 +31,9 @@ pub(super) struct Proposal {
 impl Proposal {
     fn new(shifts: Vec<Vec<f64>>) -> Self {
         let half_squares = std::array::from_fn(|k| dot(&shifts[k], &shifts[k]) / 2.0);
-        Self { shifts, half_squares }
+        let dimension = shifts.first().map_or(0, Vec::len);
+        let by_coordinate = (0..dimension).map(|i| std::array::from_fn(|k| shifts[k][i])).collect();
+        Self { shifts, by_coordinate, half_squares }
     }
 
     /// A random part of the mixture: a shift, or none for the window.
@@ -42,8 +46,7 @@ impl Proposal {
     /// The logarithm of the window's density over the proposal's, at `z` (d).
     pub fn log_ratio(&self, z: &[f64]) -> f64 {
         // ln N(z; shift, I)/N(z; 0, I)
-        let mut gains = [0.0; SEARCHES];
-        dots(&self.shifts, z, &mut gains);
+        let mut gains = columns(&self.by_coordinate, z);
         gains.iter_mut().zip(&self.half_squares).for_each(|(gain, half)| *gain -= half);
         let top = gains.iter().copied().fold(0.0, f64::max);
         let displaced = gains.iter().map(|gain| (gain - top).exp()).sum::<f64>() / SEARCHES as f64;

@@ -9,7 +9,7 @@ use kennard::picture::{Chart, Curve, Figure};
 use kennard::train::{
     Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Training, TrainingDirectory,
 };
-use kennard::uncertainty::{PlanePlan, PlaneReport};
+use kennard::uncertainty::{OverCentres, PlanePlan, PlaneReport, WindowPackets};
 use kennard::{Classifier, Graph, Norm, Preprocessing};
 use kennard_graph::Tensor;
 use kennard_runtime::{Choice, Runtime};
@@ -41,7 +41,6 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
     };
     let mut below = 0;
     let mut packets = 0;
-    let mut drifts = (Vec::new(), Vec::new());
     for problem in PROBLEMS {
         let directory = args.out.join(problem.to_string());
         let Some(models) =
@@ -75,11 +74,16 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
                 below += usize::from(window.product_min + window.error < window.bound);
             }
         }
-        let drift = |rows: &[(f64, PlaneReport)]| {
-            rows.iter().map(|(x, r)| (*x, r.windows[0].drift.mean)).collect::<Vec<_>>()
-        };
-        drifts.0.extend(drift(&rows));
-        drifts.1.extend(drift(&sharper));
+        for (rows, meanwhile) in
+            [(&rows, "while the network learns"), (&sharper, "with the sharpness of the boundary")]
+        {
+            for (figure, of, grows) in SPREADS {
+                let pairs: Vec<(f64, f64)> = rows.iter().map(|(x, r)| (*x, of(&r.windows[0]).mean)).collect();
+                let verb = if grows { "grows" } else { "shrinks" };
+                let claim = format!("{problem}: {figure} of Gaussian packets {verb} {meanwhile}");
+                report.claims.push(Claim::of_correlation(claim, &pairs, grows));
+            }
+        }
         for (name, what, rows) in
             [("epochs", "epoch [1]", &rows), ("sharpness", "factor of the logits [1]", &sharper)]
         {
@@ -93,19 +97,22 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
         };
         report.figures[problem.to_string()] = json!({ "epochs": json(&rows)?, "sharpness": json(&sharper)? });
     }
-    report.claims.push(Claim {
+    let bound = Claim {
         claim: "no packet's product is below its bound".into(),
         verdict: if below == 0 { Verdict::ComesOut } else { Verdict::DoesNotComeOut },
         evidence: format!("{below} of {packets} are below by more than the error of the quadrature"),
-    });
-    report.claims.push(Claim::of_correlation("drift grows while the network learns", &drifts.0, true));
-    report.claims.push(Claim::of_correlation(
-        "drift grows with the sharpness of the boundary",
-        &drifts.1,
-        true,
-    ));
+    };
+    report.claims.insert(0, bound);
     Ok(Some(report))
 }
+
+/// The claims about the packets' figures: whether they grow.
+const SPREADS: [(&str, fn(&WindowPackets) -> OverCentres, bool); 4] = [
+    ("σ_x", |w| w.sigma_x, false),
+    ("σ_p", |w| w.sigma_p, true),
+    ("the product", |w| w.product, true),
+    ("drift", |w| w.drift, true),
+];
 
 /// Trains a small network, and names the checkpoints to measure.
 fn teach(
@@ -195,20 +202,17 @@ fn table(what: &str, rows: &[(f64, PlaneReport)]) -> String {
 }
 
 fn chart(problem: &str, what: &str, rows: &[(f64, PlaneReport)]) -> Result<String, Error> {
-    let curve =
-        |name: &str, of: fn(&kennard::uncertainty::WindowPackets) -> kennard::uncertainty::OverCentres| {
-            Curve {
-                name: name.into(),
-                figures: rows
-                    .iter()
-                    .map(|(x, report)| {
-                        let figure = of(&report.windows[0]);
-                        let [low, high] = figure.interval;
-                        Figure { x: *x, value: figure.mean, low, high }
-                    })
-                    .collect(),
-            }
-        };
+    let curve = |name: &str, of: fn(&WindowPackets) -> OverCentres| Curve {
+        name: name.into(),
+        figures: rows
+            .iter()
+            .map(|(x, report)| {
+                let figure = of(&report.windows[0]);
+                let [low, high] = figure.interval;
+                Figure { x: *x, value: figure.mean, low, high }
+            })
+            .collect(),
+    };
     let chart = Chart {
         title: format!("{problem}, Gaussian windows of width {SCALE}: mean of 8 centres, 95 % bands"),
         x: what.into(),

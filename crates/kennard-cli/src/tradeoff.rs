@@ -15,7 +15,7 @@ type Error = Box<dyn std::error::Error>;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A TOML file: tables [train] and [audit] of settings for all runs, and a table [[run]] of settings for each
+    /// A TOML file: settings for all runs in the tables `train` and `audit`, and for each run a table `run`
     #[arg(value_name = "CONFIG.toml")]
     config: PathBuf,
     /// Where to keep the runs, and to write tradeoff.md, .csv, .json and .svg

@@ -106,8 +106,11 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
     Ok(Some(report))
 }
 
+/// A figure of the packets under windows of one scale.
+type Of = fn(&WindowPackets) -> OverCentres;
+
 /// The claims about the packets' figures: whether they grow.
-const SPREADS: [(&str, fn(&WindowPackets) -> OverCentres, bool); 4] = [
+const SPREADS: [(&str, Of, bool); 4] = [
     ("σ_x", |w| w.sigma_x, false),
     ("σ_p", |w| w.sigma_p, true),
     ("the product", |w| w.product, true),
@@ -202,7 +205,7 @@ fn table(what: &str, rows: &[(f64, PlaneReport)]) -> String {
 }
 
 fn chart(problem: &str, what: &str, rows: &[(f64, PlaneReport)]) -> Result<String, Error> {
-    let curve = |name: &str, of: fn(&WindowPackets) -> OverCentres| Curve {
+    let curve = |name: &str, of: Of| Curve {
         name: name.into(),
         figures: rows
             .iter()

@@ -285,3 +285,30 @@ fn masks_take_the_largest_contributions() {
         METHODS.iter().map(|name| (*name, Method::named(name, Strength::default()).unwrap())).collect();
     assert!(names.iter().all(|(name, method)| method.name() == *name));
 }
+
+/// The alarm of catastrophic overfitting: single steps are withstood, PGD is not any more.
+#[test]
+fn catastrophic_overfitting_is_noticed() {
+    let samples = split(sides(80));
+    let model = "mlp:8".parse::<Architecture>().unwrap().build(&[1, 4, 4], 2, None, 0).unwrap();
+    let runtime = Runtime::open(Choice::Rten).unwrap();
+    let epoch = |train_accuracy, robust| Epoch {
+        epoch: 1,
+        loss: 1.0,
+        train_accuracy,
+        validation_accuracy: 0.9,
+        robust_validation_accuracy: Some(robust),
+        seconds: 1.0,
+        warning: None,
+    };
+    let warning = |method, now: &Epoch| {
+        let recipe = recipe(method);
+        let training =
+            Training { model: &model, recipe: &recipe, samples: &samples, runtime: &runtime, threads: 1 };
+        training.overfitting(&[epoch(0.5, 0.4), epoch(0.6, 0.45)], now)
+    };
+    let message = warning(Method::FgsmRs, &epoch(0.95, 0.02)).unwrap();
+    assert!(message.contains("catastrophic") && message.contains("95.0 %"), "{message}");
+    assert!(warning(Method::FgsmRs, &epoch(0.65, 0.47)).is_none());
+    assert!(warning(Method::Pgd { steps: 10 }, &epoch(0.95, 0.02)).is_none());
+}

@@ -79,8 +79,8 @@ pub struct Settings {
     /// Move images by up to so many pixels [default: 2 for 28×28, 4 for 32×32]
     #[arg(long, value_name = "PIXELS")]
     pub crop: Option<usize>,
-    /// Mirror half of the images [default: for images in colour and Fashion-MNIST]
-    #[arg(long)]
+    /// Mirror half of the images: true or false [default: for images in colour and Fashion-MNIST]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     pub flip: Option<bool>,
     /// Keep the moving average of the weights, with this rate, 0.999 say
     #[arg(long, value_name = "RATE")]

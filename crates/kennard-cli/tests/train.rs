@@ -109,7 +109,7 @@ fn a_run_leaves_checkpoints_a_log_and_networks_that_can_be_audited() {
 fn killed_runs_go_on_to_the_same_bits() {
     let (whole, killed) = (scratch("whole"), scratch("killed"));
     // Batch statistics, momentum, and a moving average: all must be there again.
-    let words = ["--arch", "resnet8:4", "--epochs", "3", "--average", "0.9", "--crop", "1"];
+    let words = ["--arch", "resnet8:4", "--epochs", "3", "--average", "0.9", "--crop", "1", "--flip"];
     succeeds(train(&whole, &words));
     let resume = [&words[..], &["--resume", "--threads", "1"]].concat();
     let mut kills = 0;
@@ -132,7 +132,8 @@ fn killed_runs_go_on_to_the_same_bits() {
 
     let message = refusal(train(&killed, &words));
     assert!(message.contains("--resume"), "{message}");
-    let other = ["--arch", "resnet8:8", "--epochs", "3", "--average", "0.9", "--crop", "1", "--resume"];
+    let other =
+        ["--arch", "resnet8:8", "--epochs", "3", "--average", "0.9", "--crop", "1", "--flip", "--resume"];
     let message = refusal(train(&killed, &other));
     assert!(message.contains("other settings") && message.contains("resnet8:4"), "{message}");
 

@@ -11,7 +11,6 @@ use serde_json::json;
 
 use super::claim::Claim;
 use super::{Args, Error, Report, teach, value};
-use crate::screen::short;
 use crate::setup;
 
 /// Radii as shares of the l2 norm, of the tensor and of the pixels.
@@ -75,9 +74,8 @@ fn last_features(graph: &Graph) -> Result<String, Error> {
 fn claim(network: &str, size: &AtSize) -> Claim {
     let (alone, both) = (size.features_alone, size.features_alone + size.pixels_alone);
     let evidence = format!(
-        "features alone break {alone}, pixels alone {} (p = {})",
-        size.pixels_alone,
-        short(size.p_value)
+        "features alone break {alone}, pixels alone {} (p = {:.1e})",
+        size.pixels_alone, size.p_value
     );
     let what =
         format!("{network}, r = {}: attacks on features break more than attacks on pixels", size.relative);

@@ -120,13 +120,7 @@ impl Settings {
     /// Reads the data and makes the network. `seen` is told how many samples have been read.
     pub fn prepare(&self, seen: impl FnMut(usize)) -> Result<Course, Error> {
         let spec = self.data.as_deref().ok_or("--data is missing: the data set, fashion-mnist:DIR say")?;
-        let split = match self.split.as_deref() {
-            None | Some("train") => Split::Train,
-            Some("test") => Split::Test,
-            Some(other) => {
-                return Err(format!("the split `{other}` is unknown; known are train and test").into());
-            }
-        };
+        let split: Split = self.split.as_deref().unwrap_or("train").parse()?;
         let options = Options { split, ..Options::default() };
         let data = DataSet::open(&spec.parse()?, &options)?;
         let shape = data.shape().to_vec();

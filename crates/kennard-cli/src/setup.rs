@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use kennard::audit::{Audit, PacketPlan, Shard};
-use kennard::data::{DataSet, DataSpec, Options, Split};
+use kennard::data::{DataSet, DataSpec, Options};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::{Classifier, Error};
 use kennard_graph::{Dim, Graph};
@@ -111,11 +111,7 @@ pub fn audit<'a>(
 
 /// How to read the data so that it fits the model's images.
 fn options(settings: &Settings, model: &Graph) -> Result<Options, Box<dyn StdError>> {
-    let split = match settings.split.as_deref() {
-        None | Some("test") => Split::Test,
-        Some("train") => Split::Train,
-        Some(other) => return Err(format!("the split `{other}` is unknown; known are test and train").into()),
-    };
+    let split = settings.split.as_deref().unwrap_or("test").parse()?;
     let dims: Vec<Dim> = model.single_input().map_err(Error::from)?.ty.shape.0.clone();
     let (size, channels) = match (dims.as_slice(), settings.nhwc.unwrap_or(false)) {
         (&[_, c, h, w], false) | (&[_, h, w, c], true) => (h.known().zip(w.known()), c.known()),

@@ -81,6 +81,21 @@ impl fmt::Display for Split {
     }
 }
 
+impl std::str::FromStr for Split {
+    type Err = crate::Error;
+
+    fn from_str(text: &str) -> Result<Split, crate::Error> {
+        match text {
+            "test" => Ok(Split::Test),
+            "train" => Ok(Split::Train),
+            other => {
+                let message = format!("the split `{other}` is unknown; known are test and train");
+                Err(crate::Error::Setting(message))
+            }
+        }
+    }
+}
+
 /// How to read a data set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {

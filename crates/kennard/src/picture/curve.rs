@@ -3,7 +3,7 @@
 use plotters::prelude::*;
 
 use super::axis::Range;
-use super::ticked::Ticked;
+use super::ticked::{Ticked, mesh};
 use crate::{Error, Result};
 
 /// Curves over a common abscissa.
@@ -89,15 +89,7 @@ impl Chart {
                 },
                 Ticked { low: y.low, high: y.high, ticks: y.ticks(6) },
             )?;
-        chart
-            .configure_mesh()
-            .x_desc(&self.x)
-            .y_desc(&self.y)
-            .label_style((FONT, 13))
-            .axis_desc_style((FONT, 14))
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(BLACK.mix(0.12))
-            .draw()?;
+        mesh(&mut chart, &self.x, &self.y)?;
         let mut row = 40;
         let mut name = |style: ShapeStyle, name: &str| {
             let line = PathElement::new(vec![(6, row), (30, row)], style);

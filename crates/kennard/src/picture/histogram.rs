@@ -4,7 +4,7 @@ use plotters::prelude::*;
 
 use super::axis::Range;
 use super::curve::FONT;
-use super::ticked::Ticked;
+use super::ticked::{Ticked, mesh};
 use crate::{Error, Result};
 
 /// A histogram over bins of equal width.
@@ -57,15 +57,7 @@ impl Histogram {
                 Ticked { low, high, ticks: Range::tight(&self.ends).ticks(8) },
                 Ticked { low: 0.0, high: top, ticks: Range::tight(&[0.0, top]).ticks(6) },
             )?;
-        chart
-            .configure_mesh()
-            .x_desc(&self.x)
-            .y_desc(&self.y)
-            .label_style((FONT, 13))
-            .axis_desc_style((FONT, 14))
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(BLACK.mix(0.12))
-            .draw()?;
+        mesh(&mut chart, &self.x, &self.y)?;
         let width = (high - low) / self.counts.len() as f64;
         let bar = |(i, &count): (usize, &u64)| {
             let left = low + i as f64 * width;

@@ -4,7 +4,7 @@ use plotters::prelude::*;
 
 use super::axis::Range;
 use super::curve::FONT;
-use super::ticked::Ticked;
+use super::ticked::{Ticked, mesh};
 use crate::{Error, Result};
 
 /// Named points in a plane, a third figure as their colour.
@@ -78,15 +78,7 @@ impl Scatter {
                 Ticked { low: x.low, high: x.high, ticks: x.ticks(6) },
                 Ticked { low: y.low, high: y.high, ticks: y.ticks(6) },
             )?;
-        chart
-            .configure_mesh()
-            .x_desc(&self.x)
-            .y_desc(&self.y)
-            .label_style((FONT, 13))
-            .axis_desc_style((FONT, 14))
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(BLACK.mix(0.12))
-            .draw()?;
+        mesh(&mut chart, &self.x, &self.y)?;
         let mut front: Vec<(f64, f64)> =
             dots.iter().filter(|dot| dot.front).map(|dot| (dot.x, dot.y)).collect();
         front.sort_by(|a, b| a.0.total_cmp(&b.0));

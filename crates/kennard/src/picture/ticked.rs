@@ -1,8 +1,9 @@
 //! An axis of a chart with given ticks.
 
-use std::ops::Range;
-
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
+use plotters::prelude::*;
+
+use super::curve::FONT;
 
 /// A linear axis from `low` to `high` with these ticks and their texts.
 pub(super) struct Ticked {
@@ -24,7 +25,7 @@ impl Ranged for Ticked {
         self.ticks.iter().map(|(value, _)| *value).collect()
     }
 
-    fn range(&self) -> Range<f64> {
+    fn range(&self) -> std::ops::Range<f64> {
         self.low..self.high
     }
 }
@@ -34,4 +35,21 @@ impl ValueFormatter<f64> for Ticked {
         let tick = self.ticks.iter().find(|(tick, _)| tick == value);
         tick.map_or(String::new(), |(_, text)| text.clone())
     }
+}
+
+/// Draws the axes of a chart with what they stand for, and faint lines at their ticks.
+pub(super) fn mesh<B: DrawingBackend>(
+    chart: &mut ChartContext<B, Cartesian2d<Ticked, Ticked>>,
+    x: &str,
+    y: &str,
+) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+    chart
+        .configure_mesh()
+        .x_desc(x)
+        .y_desc(y)
+        .label_style((FONT, 13))
+        .axis_desc_style((FONT, 14))
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(BLACK.mix(0.12))
+        .draw()
 }

@@ -26,6 +26,11 @@ impl Axis {
         self.taps == 1 && self.stride == 1 && self.before == 0 && self.rest() == 0
     }
 
+    /// Whether tap `q` sees the input as it is: output `o` the input `o`, for all.
+    pub fn stays(self, q: usize) -> bool {
+        self.stride == 1 && self.input == self.output && q * self.dilation == self.before
+    }
+
     /// How far the input, with the margin before it, goes on after the last window; below 0 where the
     /// last window goes beyond the input.
     pub fn rest(self) -> i64 {

@@ -24,8 +24,19 @@ impl Layer {
     }
 
     fn case(self) -> Case {
-        case(&format!("conv/{} {}", self.op, self.name), |m| {
-            let x = m.batched(uniform(&self.x, -1.0, 1.0, 1));
+        self.of_batch(false)
+    }
+
+    /// With the batch a number: gradients of weights put zeros beside images then.
+    fn of_known_batch(self) -> Case {
+        self.of_batch(true)
+    }
+
+    fn of_batch(self, known: bool) -> Case {
+        let name = format!("conv/{} {}{}", self.op, self.name, if known { ", known batch" } else { "" });
+        case(&name, |m| {
+            let x = uniform(&self.x, -1.0, 1.0, 1);
+            let x = if known { m.input(x) } else { m.batched(x) };
             let w = m.weight(uniform(&self.w, -1.0, 1.0, 2));
             let bias = (self.bias > 0).then(|| m.weight(uniform(&[self.bias], -1.0, 1.0, 3)));
             let operands: Vec<_> = [x, w].into_iter().chain(bias).collect();
@@ -54,13 +65,19 @@ pub fn cases() -> Vec<Case> {
         Layer { bias: 3, ..conv("with bias", &[2, 2, 4, 3], &[3, 2, 2, 2]) }.case(),
         conv("pads",         &[2, 1, 3, 4], &[2, 1, 3, 3]).list("pads", &[1, 0, 2, 1]).case(),
         conv("pads wider than the kernel", &[1, 1, 3, 3], &[2, 1, 2, 2]).list("pads", &[2, 0, 0, 3]).case(),
+        conv("pads wider than the kernel", &[1, 1, 3, 3], &[2, 1, 2, 2]).list("pads", &[2, 0, 0, 3]).of_known_batch(),
+        conv("taps that see margins alone", &[2, 1, 2, 2], &[2, 1, 3, 3]).list("dilations", &[3, 3]).list("pads", &[3, 3, 3, 3]).case(),
+        conv("taps that see margins alone", &[2, 1, 2, 2], &[2, 1, 3, 3]).list("dilations", &[3, 3]).list("pads", &[3, 3, 3, 3]).of_known_batch(),
+        conv("a margin after alone", &[2, 2, 3, 4], &[2, 2, 2, 3]).list("pads", &[0, 0, 1, 2]).of_known_batch(),
         conv("stride 2",     &[2, 2, 5, 6], &[2, 2, 3, 3]).list("strides", &[2, 2]).list("pads", &[1, 1, 1, 1]).case(),
+        conv("stride 2",     &[2, 2, 5, 6], &[2, 2, 3, 3]).list("strides", &[2, 2]).list("pads", &[1, 1, 1, 1]).of_known_batch(),
         conv("stride beyond the kernel", &[1, 1, 7, 8], &[2, 1, 2, 1]).list("strides", &[3, 4]).case(),
         conv("patches",      &[2, 1, 4, 6], &[3, 1, 2, 3]).list("strides", &[2, 3]).case(),
         conv("dilation",     &[1, 2, 6, 5], &[2, 2, 3, 2]).list("dilations", &[2, 3]).list("pads", &[2, 0, 1, 1]).case(),
         conv("stride and dilation", &[1, 1, 8, 7], &[2, 1, 2, 3]).list("strides", &[2, 3]).list("dilations", &[3, 1]).list("pads", &[1, 1, 0, 1]).case(),
         conv("a rest below the dilation", &[1, 1, 9, 7], &[2, 1, 2, 2]).list("strides", &[3, 4]).list("dilations", &[2, 2]).case(),
         conv("groups",       &[2, 4, 3, 4], &[6, 2, 2, 3]).with("group", 2i64).list("pads", &[1, 0, 0, 1]).case(),
+        conv("groups",       &[2, 4, 3, 4], &[6, 2, 2, 3]).with("group", 2i64).list("pads", &[1, 0, 0, 1]).of_known_batch(),
         conv("groups, stride 2", &[2, 4, 5, 4], &[2, 2, 3, 2]).with("group", 2i64).list("strides", &[2, 2]).case(),
         conv("depthwise",    &[2, 3, 4, 4], &[3, 1, 3, 3]).with("group", 3i64).list("pads", &[1, 1, 1, 1]).case(),
         conv("depthwise, two each", &[1, 2, 4, 4], &[4, 1, 3, 2]).with("group", 2i64).list("strides", &[1, 2]).case(),

@@ -21,12 +21,12 @@ def network(path: Path):
     w = {t.name: numpy_helper.to_array(t).astype(float) for t in onnx.load(path).graph.initializer}
 
     def evaluate(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        first = np.tanh(x @ w["layer0.weight"].T + w["layer0.bias"])
-        second = np.tanh(first @ w["layer2.weight"].T + w["layer2.bias"])
-        out = w["layer4.weight"][1] - w["layer4.weight"][0]
-        z = second @ out + w["layer4.bias"][1] - w["layer4.bias"][0]
-        back = ((1 - second**2) * out) @ w["layer2.weight"]
-        return z, ((1 - first**2) * back) @ w["layer0.weight"]
+        first = np.tanh(x @ w["gemm1.weight"].T + w["gemm1.bias"])
+        second = np.tanh(first @ w["gemm2.weight"].T + w["gemm2.bias"])
+        out = w["gemm3.weight"][1] - w["gemm3.weight"][0]
+        z = second @ out + w["gemm3.bias"][1] - w["gemm3.bias"][0]
+        back = ((1 - second**2) * out) @ w["gemm2.weight"]
+        return z, ((1 - first**2) * back) @ w["gemm1.weight"]
 
     return evaluate
 

@@ -24,10 +24,10 @@ fn measure(problem: Problem, runtime: Runtime, scales: &[f64]) -> PlaneReport {
 #[test]
 fn box_packets_agree_with_numpy() {
     let numpy = [
-        (0, 0, [0.2368956024, 3.4928251936, 0.7348411090]),
-        (0, 1, [0.1256495667, 1.9382156329, 0.7549881839]),
-        (1, 0, [0.2616523566, 3.4416900632, 1.1053528939]),
-        (1, 1, [0.1758633744, 1.8473410575, 0.8371413203]),
+        (0, 0, [0.2895105072, 3.9514101606, 1.4807631691]),
+        (0, 1, [0.1513746040, 2.0817247666, 0.7510303550]),
+        (1, 0, [0.2989123597, 3.9611222760, 1.5522094724]),
+        (1, 1, [0.1589739797, 2.0606454620, 0.7704749989]),
     ];
     for runtime in runtimes() {
         let report = measure(Problem::Moons, runtime, &[]);
@@ -42,8 +42,8 @@ fn box_packets_agree_with_numpy() {
             }
         }
         // The textbook ½ does not hold where ψ reaches the faces.
-        assert!(report.boxes[0].coordinates[1].product.value < 0.25);
-        for (packet, log_norm) in report.boxes.iter().zip([5.04503057, 5.47058468]) {
+        assert!(report.boxes[0].coordinates[1].product.value < 0.5);
+        for (packet, log_norm) in report.boxes.iter().zip([5.75097564, 5.84328624]) {
             assert!(packet.converged && (packet.log_norm - log_norm).abs() < 1e-5, "{}", packet.log_norm);
         }
     }

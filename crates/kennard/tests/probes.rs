@@ -201,7 +201,7 @@ fn a_trained_network() {
     assert!((0.65..0.9).contains(x), "{x}");
     assert!(*delta > *predicted, "{delta} {predicted}");
     assert!(*predicted < report.network.interval[1], "no more than the prediction can be read");
-    assert_eq!(report.differing, 1000 - 893, "fixtures/README.md states 893 of 1 000");
+    assert_eq!(report.differing, 1000 - 891, "fixtures/README.md states 891 of 1 000");
 }
 
 fn arrays(name: &str, images: &[Vec<f32>], labels: &[i64]) -> DataSet {

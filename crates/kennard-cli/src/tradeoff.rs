@@ -98,6 +98,13 @@ impl Sweep {
         if runs.is_empty() {
             return Err("there is no [[run]]".into());
         }
+        let split = audit.split.as_deref().unwrap_or("test");
+        let seen = |run: &recipe::Settings| {
+            run.data == audit.data && run.split.as_deref().unwrap_or("train") == split
+        };
+        if runs.iter().any(|(_, run)| seen(run)) {
+            eprintln!("warning: networks are examined on what they are trained on; accuracies are too high");
+        }
         Ok(Sweep { runs, audit })
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
+use kennard::picture::{Dot, Scatter};
 use kennard::uncertainty::{Reader, Resolve, ResolveReport};
 use serde_json::json;
 
@@ -39,7 +40,7 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
             .collect::<String>();
         text += "\n";
     }
-    let mut claims = Vec::new();
+    let (mut claims, mut pictures) = (Vec::new(), Vec::new());
     for (i, name) in names.iter().enumerate().filter(|(_, name)| name.starts_with("delta")) {
         let pairs = |of: fn(&Point) -> f64| {
             rows.iter().map(|(p, r)| (of(p), r.probes[i].share.accuracy)).collect::<Vec<_>>()
@@ -54,9 +55,34 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
             &pairs(|p| p.clean),
             false,
         ));
+        pictures.push((format!("{name}.svg"), picture(&rows, i)?));
     }
     text += "\nThe gradient of the true label's loss holds that label by construction; that of the predicted label does not.\n";
     let figures: Result<Vec<_>, Error> =
         rows.iter().map(|(p, r)| Ok(json!({ "network": value(p)?, "probes": value(r)? }))).collect();
-    Ok(Some(Report { text, claims, figures: figures?.into(), pictures: Vec::new() }))
+    Ok(Some(Report { text, claims, figures: figures?.into(), pictures }))
+}
+
+/// How well the label is read from a gradient, against robust accuracy.
+fn picture(rows: &[(Point, ResolveReport)], probe: usize) -> Result<Vec<u8>, Error> {
+    let dot = |(point, report): &(Point, ResolveReport)| {
+        let read = &report.probes[probe].share;
+        Dot {
+            name: point.name.clone(),
+            x: point.robust,
+            x_interval: point.robust_interval,
+            y: read.accuracy,
+            y_interval: read.interval,
+            colour: point.clean,
+            front: false,
+        }
+    };
+    let picture = Scatter {
+        title: format!("The label read from {}", rows[0].1.probes[probe].input),
+        x: "robust accuracy [1]".into(),
+        y: "accuracy of the reading [1]".into(),
+        colour: "clean accuracy [1]".into(),
+        dots: rows.iter().map(dot).collect(),
+    };
+    Ok(picture.svg()?.into_bytes())
 }

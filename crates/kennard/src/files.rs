@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
+use arrow_array::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::errors::ParquetError;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -30,6 +33,15 @@ pub(crate) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
     let mut text = serde_json::to_vec_pretty(value).map_err(|e| Error::Summary(e.to_string()))?;
     text.push(b'\n');
     Ok(text)
+}
+
+/// A table as a Parquet file.
+pub(crate) fn parquet_bytes(table: &RecordBatch) -> Result<Vec<u8>, ParquetError> {
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, table.schema(), None)?;
+    writer.write(table)?;
+    writer.close()?;
+    Ok(bytes)
 }
 
 /// The error of a file that could not be written, with its cure.

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
 use arrow_array::{ArrayRef, Float32Array, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch};
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::Examined;
 use super::record::bits;
 use crate::attack::Adversarial;
+use crate::files::parquet_bytes;
 use crate::{Error, Norm, Result};
 
 /// So many of each kind: the first, the easiest to break, and the hardest that were broken.
@@ -152,14 +152,7 @@ pub(super) fn to_parquet(shown: &[Shown]) -> Result<Vec<u8>, String> {
         ("point", lists(|s| &s.point)),
     ];
     let batch = RecordBatch::try_from_iter(columns).map_err(|e| e.to_string())?;
-    let mut bytes = Vec::new();
-    let mut write = || {
-        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None)?;
-        writer.write(&batch)?;
-        writer.close()
-    };
-    write().map_err(|e| e.to_string())?;
-    Ok(bytes)
+    parquet_bytes(&batch).map_err(|e| e.to_string())
 }
 
 /// The samples of a file that [`to_parquet`] made; none where there is no file.

@@ -8,10 +8,10 @@ use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch,
 };
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::{AttackRecord, Record};
+use crate::files::parquet_bytes;
 use crate::{Error, Result};
 
 /// The bytes of the table. Columns of an attack are called after it, those of a minimum-norm attack after
@@ -42,14 +42,7 @@ pub(super) fn to_parquet(attacks: &[&str], minimal: &[&str], records: &[Record])
         columns.extend(attack_columns(&format!("minimal.{name}"), &entries));
     }
     let batch = RecordBatch::try_from_iter_with_nullable(columns).map_err(|e| e.to_string())?;
-    let mut bytes = Vec::new();
-    let mut write = || {
-        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None)?;
-        writer.write(&batch)?;
-        writer.close()
-    };
-    write().map_err(|e| e.to_string())?;
-    Ok(bytes)
+    parquet_bytes(&batch).map_err(|e| e.to_string())
 }
 
 fn attack_columns(name: &str, entries: &[Option<&AttackRecord>]) -> Vec<(String, ArrayRef, bool)> {

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow_schema::ArrowError;
-use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 
 use super::figures::{Figures, Measured, ModeFigures, SurveySummary};
-use crate::files::{to_json, write_whole};
+use crate::files::{parquet_bytes, to_json, write_whole};
 use crate::{Error, Result};
 
 /// Writes `packets.parquet`, a row per packet, and `summary.json` into `directory`, which is made
@@ -89,11 +88,7 @@ fn packets_parquet(packets: &[Figures]) -> Result<Vec<u8>, ParquetError> {
     let nullable = columns.into_iter().map(|(name, array)| (name, array, true));
     let batch = RecordBatch::try_from_iter_with_nullable(nullable)
         .map_err(|e: ArrowError| ParquetError::ArrowError(e.to_string()))?;
-    let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None)?;
-    writer.write(&batch)?;
-    writer.close()?;
-    Ok(bytes)
+    parquet_bytes(&batch)
 }
 
 /// A figure with its interval, if a packet has it.

@@ -46,8 +46,8 @@ pub fn run(args: Args) -> Outcome {
     })?;
     examples.sort_by_key(|example| example.index);
     let pictures = write_examples(out, data.shape(), audit.threat.bounds, &examples)?;
-    println!("{} of {correct} correctly classified samples broken, {examined} examined", examples.len());
-    println!(
+    say!("{} of {correct} correctly classified samples broken, {examined} examined", examples.len());
+    say!(
         "written to {}: adversarials.npz, {pictures} pictures of sample, example and difference",
         out.display()
     );

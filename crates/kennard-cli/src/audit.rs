@@ -38,10 +38,10 @@ pub fn run(args: Args) -> Outcome {
     let directory = match &settings.out {
         None => None,
         Some(path) => {
-            let manifest = Manifest::new(&audit, std::env::args().collect())?;
+            let manifest = Manifest::new(&audit, crate::command_line())?;
             let directory = RunDirectory::open(path, &manifest, args.resume)?;
             if !directory.finished().is_empty() {
-                eprintln!("{}: {} samples are there already", path.display(), directory.finished().len());
+                note!("{}: {} samples are there already", path.display(), directory.finished().len());
             }
             Some(directory)
         }
@@ -57,7 +57,7 @@ pub fn run(args: Args) -> Outcome {
     let outcome = result?;
 
     if args.json {
-        print!("{}", outcome.summary.to_json()?);
+        crate::out::json(&outcome.summary.to_json()?);
     } else {
         screen::print(&outcome.summary, Some(engine.plan()));
     }

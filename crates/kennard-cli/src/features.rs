@@ -61,11 +61,11 @@ pub fn run(args: &Args) -> Outcome {
     let stop = crate::setup::stop_on_interrupt()?;
     let report = features.measure(&stop, |_| ())?;
     if report.records.is_empty() {
-        eprintln!("no sample was finished");
+        warn!("no sample was finished");
         return Ok(Done::Interrupted);
     }
     if args.json {
-        print!("{}", json(&report)?);
+        crate::out::json(&json(&report)?);
     } else {
         print(&report);
     }
@@ -78,31 +78,31 @@ pub fn run(args: &Args) -> Outcome {
 
 fn print(report: &FeaturesReport) {
     let shape: Vec<String> = report.shape.iter().map(usize::to_string).collect();
-    println!(
+    say!(
         "tensor   {}   {}{}, {} elements held fixed beside it",
         report.tensor,
         shape.join("×"),
         if report.nonnegative { ", at least 0 (Relu)" } else { "" },
         grouped(report.held_fixed as u64)
     );
-    println!("attacks  pgd, {} steps in l2, radius r times the l2 norm of what is attacked", report.steps);
+    say!("attacks  pgd, {} steps in l2, radius r times the l2 norm of what is attacked", report.steps);
     let [low, high] = report.clean.interval;
-    println!(
+    say!(
         "clean    {:.2} %  ({:.2} – {:.2} %) of {} samples",
         100.0 * report.clean.accuracy,
         100.0 * low,
         100.0 * high,
         grouped(report.clean.tested)
     );
-    println!();
-    println!(
+    say!("");
+    say!(
         "              under the attack on features     under the attack on pixels        broken by one alone"
     );
-    println!(
+    say!(
         "       r      accuracy   95 % interval         accuracy   95 % interval      features   pixels   McNemar p"
     );
     for size in &report.sizes {
-        println!(
+        say!(
             "{:>8}   {}   {}   {:>9} {:>8}   {:>9.2e}",
             short(size.relative),
             share(&size.features),
@@ -112,8 +112,8 @@ fn print(report: &FeaturesReport) {
             size.p_value
         );
     }
-    println!();
-    println!("There need be no input with the features that an attack on them finds.");
+    say!("");
+    say!("There need be no input with the features that an attack on them finds.");
 }
 
 fn share(share: &Share) -> String {

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use kennard_graph::{Graph, Loss, gradient, gradient_name, simplify, with_loss};
 
+use crate::out::name;
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -59,14 +60,14 @@ pub fn run(args: &Args) -> Outcome {
     // Simplifying first would fold weights that may be asked for by name.
     let result = simplify(&gradient(&graph, of, &wrt)?)?;
     result.save(&args.out)?;
-    eprintln!("{}: {} nodes", args.out.display(), result.nodes.len());
+    note!("{}: {} nodes", args.out.display(), result.nodes.len());
     for value in &result.inputs {
-        eprintln!("  takes    {} {}", value.name, value.ty);
+        note!("  takes    {} {}", name(&value.name), name(&value.ty.to_string()));
     }
     for value in &result.outputs {
-        let what = wrt.iter().find(|name| gradient_name(name) == value.name);
-        let what = what.map_or(String::new(), |name| format!("   gradient with respect to {name}"));
-        eprintln!("  returns  {} {}{what}", value.name, value.ty);
+        let what = wrt.iter().find(|wrt| gradient_name(wrt) == value.name);
+        let what = what.map_or(String::new(), |wrt| format!("   gradient with respect to {}", name(wrt)));
+        note!("  returns  {} {}{what}", name(&value.name), name(&value.ty.to_string()));
     }
     Ok(Done::Fully)
 }

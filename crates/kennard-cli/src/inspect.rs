@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use kennard_graph::{Graph, infer, simplify, undifferentiable};
 use serde_json::json;
 
+use crate::out::name;
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -21,7 +22,7 @@ pub fn run(args: &Args) -> Outcome {
     let types = infer(&graph)?;
     let weights: usize = model.constants.values().filter(|t| t.dtype().is_float()).map(|t| t.len()).sum();
     let stuck = undifferentiable(&graph);
-    let shape = |name: &str| types.get(name).map_or("?".into(), |ty| ty.to_string());
+    let shape = |value: &str| types.get(value).map_or("?".into(), |ty| ty.to_string());
     let mut operators: BTreeMap<&str, usize> = BTreeMap::new();
     for node in &graph.nodes {
         *operators.entry(&node.op).or_default() += 1;
@@ -36,35 +37,35 @@ pub fn run(args: &Args) -> Outcome {
             json!({"name": node.label(), "operator": node.op, "outputs": outputs})
         });
         let report = json!({
-            "model": args.model, "inputs": inputs, "outputs": outputs, "parameters": weights,
+            "model": args.model.display().to_string(), "inputs": inputs, "outputs": outputs, "parameters": weights,
             "operators": operators, "nodes": nodes.collect::<Vec<_>>(),
             "undifferentiable": stuck.iter().map(|n| json!({"name": n.label(), "operator": n.op})).collect::<Vec<_>>(),
         });
-        println!("{report:#}");
+        say!("{report:#}");
         return Ok(Done::Fully);
     }
-    println!("{}", args.model.display());
+    say!("{}", name(&args.model.display().to_string()));
     for (what, list) in [("takes", inputs), ("returns", outputs)] {
-        for (name, ty) in list {
-            println!("  {what:8} {name} {ty}");
+        for (value, ty) in list {
+            say!("  {what:8} {} {}", name(&value), name(&ty));
         }
     }
-    println!("  weights  {weights}");
-    println!("\n{} nodes as given, {} simplified", model.nodes.len(), graph.nodes.len());
+    say!("  weights  {weights}");
+    say!("\n{} nodes as given, {} simplified", model.nodes.len(), graph.nodes.len());
     for (operator, count) in &operators {
-        println!("  {count:5}  {operator}");
+        say!("  {count:5}  {}", name(operator));
     }
-    println!("\nlayers");
+    say!("\nlayers");
     for node in &graph.nodes {
         let outputs: Vec<String> = node.outputs.iter().map(|name| shape(name)).collect();
-        println!("  {:24} {:32} {}", node.op, node.label(), outputs.join(" "));
+        say!("  {:24} {:32} {}", name(&node.op), name(node.label()), name(&outputs.join(" ")));
     }
     if stuck.is_empty() {
-        println!("\nevery operator can be differentiated");
+        say!("\nevery operator can be differentiated");
     } else {
-        println!("\ncannot be differentiated (attacks that need no gradient still work):");
+        say!("\ncannot be differentiated (attacks that need no gradient still work):");
         for node in stuck {
-            println!("  {:24} {}", node.op, node.label());
+            say!("  {:24} {}", name(&node.op), name(node.label()));
         }
     }
     Ok(Done::Fully)

@@ -1,5 +1,8 @@
 //! The command `kennard`.
 
+#[macro_use]
+mod out;
+
 mod attack;
 mod audit;
 mod features;
@@ -44,6 +47,9 @@ Exit status:
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// No progress and no notes; results, warnings and errors stay
+    #[arg(short, long, global = true)]
+    quiet: bool,
 }
 
 #[derive(Subcommand)]
@@ -94,7 +100,33 @@ type Outcome = Result<Done, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     kennard_runtime::start_without_telemetry();
-    let outcome = match Cli::parse().command {
+    let outcome = match Cli::try_parse() {
+        Ok(cli) => {
+            if cli.quiet {
+                out::be_quiet();
+            }
+            match run(cli.command) {
+                Ok(Done::Fully) => ExitCode::SUCCESS,
+                Ok(Done::Interrupted) => ExitCode::from(130),
+                Err(error) => {
+                    complain(error.as_ref());
+                    ExitCode::FAILURE
+                }
+            }
+        }
+        Err(said) => answer(&said),
+    };
+    match out::finish() {
+        Err(error) if outcome == ExitCode::SUCCESS => {
+            warn!("kennard: standard output cannot be written: {error}");
+            ExitCode::FAILURE
+        }
+        _ => outcome,
+    }
+}
+
+fn run(command: Command) -> Outcome {
+    match command {
         Command::Audit(args) => audit::run(*args),
         Command::Attack(args) => attack::run(*args),
         Command::Track(args) => track::run(*args),
@@ -112,18 +144,34 @@ fn main() -> ExitCode {
         Command::Watch(args) => watch::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Grad(args) => grad::run(&args),
-    };
-    match outcome {
-        Ok(Done::Fully) => ExitCode::SUCCESS,
-        Ok(Done::Interrupted) => ExitCode::from(130),
-        Err(error) => {
-            eprintln!("kennard: {error}");
-            let mut source = error.source();
-            while let Some(cause) = source {
-                eprintln!("  because {cause}");
-                source = cause.source();
-            }
-            ExitCode::FAILURE
-        }
     }
+}
+
+/// Says what went wrong. Further lines are set in, so that no name with a line end in it can pose as a message.
+fn complain(error: &dyn std::error::Error) {
+    let set_in = |text: String| text.replace('\n', "\n    ");
+    warn!("kennard: {}", set_in(error.to_string()));
+    let mut source = error.source();
+    while let Some(cause) = source {
+        warn!("  because {}", set_in(cause.to_string()));
+        source = cause.source();
+    }
+}
+
+/// Says what a command line was answered with: help, the version, or what is wrong with it.
+fn answer(said: &clap::Error) -> ExitCode {
+    let failed = said.use_stderr();
+    // Colours only where no word of the command line can bring its own.
+    let plain = command_line().iter().any(|word| out::escaped(word) != *word);
+    match (failed, plain) {
+        (true, true) => warn!("{}", said.render().to_string().trim_end()),
+        (true, false) => drop(said.print()),
+        (false, _) => out::keep(said.print()),
+    }
+    ExitCode::from(said.exit_code() as u8)
+}
+
+/// The words of the command line, for the record.
+fn command_line() -> Vec<String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
 }

@@ -25,7 +25,7 @@ pub fn run(args: &Args) -> Outcome {
     let merged = merge(&args.shards)?;
     merged.write(&args.out)?;
     if args.json {
-        print!("{}", merged.outcome.summary.to_json()?);
+        crate::out::json(&merged.outcome.summary.to_json()?);
     } else {
         screen::print(&merged.outcome.summary, None);
     }

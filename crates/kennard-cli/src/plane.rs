@@ -58,7 +58,7 @@ pub fn run(args: &Args) -> Outcome {
     let engine = args.model.engine(&Graph::load(&args.model.file)?, &[2], &first)?;
     let report = plan.measure(&engine)?;
     if args.json {
-        print!("{}", json(&report)?);
+        crate::out::json(&json(&report)?);
     } else {
         print(&report);
     }
@@ -134,7 +134,7 @@ fn pictures(
 
 fn print(report: &PlaneReport) {
     let [low, high] = report.accuracy_interval;
-    println!(
+    say!(
         "{}, noise {}, seed {}: {} of {} points classified correctly",
         report.problem,
         short(report.noise),
@@ -142,14 +142,14 @@ fn print(report: &PlaneReport) {
         grouped(report.correct),
         grouped(report.samples)
     );
-    println!("accuracy {:.2} %   [{:.2}, {:.2}] %", 100.0 * report.accuracy, 100.0 * low, 100.0 * high);
-    println!();
-    println!("box packets, ψ ∝ l on the unit square; ± is the error of the quadrature");
-    println!("label  coordinate        σ_x        σ_p    product  ≥ ½|1 − B|          B          ±");
+    say!("accuracy {:.2} %   [{:.2}, {:.2}] %", 100.0 * report.accuracy, 100.0 * low, 100.0 * high);
+    say!("");
+    say!("box packets, ψ ∝ l on the unit square; ± is the error of the quadrature");
+    say!("label  coordinate        σ_x        σ_p    product  ≥ ½|1 − B|          B          ±");
     for packet in &report.boxes {
         for (i, c) in packet.coordinates.iter().enumerate() {
             let cell = |figure: WithError| format!("{:>10}", short(figure.value));
-            println!(
+            say!(
                 "{:<6} x{:<9} {} {} {}  {} {} {:>10.1e}{}",
                 packet.label,
                 i + 1,
@@ -166,12 +166,12 @@ fn print(report: &PlaneReport) {
     if report.windows.is_empty() {
         return;
     }
-    println!();
-    println!("Gaussian windows, mean of {} centres; bound ½", report.windows[0].centres);
-    println!("scale           σ_x        σ_p    product   smallest      drift dispersion          ±");
+    say!("");
+    say!("Gaussian windows, mean of {} centres; bound ½", report.windows[0].centres);
+    say!("scale           σ_x        σ_p    product   smallest      drift dispersion          ±");
     for window in &report.windows {
         let cell = |value: f64| format!("{:>10}", short(value));
-        println!(
+        say!(
             "{:<8} {} {} {} {} {} {} {:>10.1e}{}",
             short(window.scale),
             cell(window.sigma_x.mean),

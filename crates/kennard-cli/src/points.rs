@@ -102,7 +102,7 @@ pub fn examine(model: &Path, settings: &Settings, stop: &AtomicBool) -> Result<O
     let place = settings.out.as_deref().ok_or("an audit among several needs a directory")?;
     let (data, engine) = setup::open(model, settings)?;
     let audit = setup::whole_audit(model, settings, &data, &engine)?;
-    let manifest = Manifest::new(&audit, std::env::args().collect())?;
+    let manifest = Manifest::new(&audit, crate::command_line())?;
     if place.join("summary.json").exists()
         && let Ok(run) = FinishedRun::open(place)
         && run.manifest.settings == manifest.settings
@@ -140,7 +140,7 @@ pub fn table(points: &[Point]) -> String {
         let mark = if p.packet_valid { ' ' } else { '✗' };
         text += &format!(
             "| {:<width$} | {:>5.1} % | {:>5.1} % | {:>7} | {:>7} | {:>7} | {:>7} | {:>7}{mark} | {:>7} |\n",
-            p.name,
+            crate::out::name(&p.name),
             100.0 * p.clean,
             100.0 * p.robust,
             short(p.sigma_x),

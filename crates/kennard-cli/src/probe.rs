@@ -28,7 +28,7 @@ pub fn run(args: &Args) -> Outcome {
     let stop = crate::setup::stop_on_interrupt()?;
     let report = Probe { samples: args.data.samples, label: None }.measure(&engine, &data, &stop, |_| ())?;
     if args.json {
-        print!("{}", json(&report)?);
+        crate::out::json(&json(&report)?);
     } else {
         print(&report);
     }
@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> Outcome {
         let mut files = vec![("cosine.svg", histogram.svg()?.into_bytes())];
         match map.png() {
             Ok(png) => files.push(("contributions.png", png)),
-            Err(error) => eprintln!("no contributions.png: {error}"),
+            Err(error) => warn!("no contributions.png: {error}"),
         }
         files.push(("summary.json", json(&report)?.into_bytes()));
         write_all(directory, &files)?;
@@ -61,24 +61,24 @@ pub fn run(args: &Args) -> Outcome {
 }
 
 fn print(report: &ProbeReport) {
-    println!("{} samples, {} classified correctly", grouped(report.samples), grouped(report.correct));
+    say!("{} samples, {} classified correctly", grouped(report.samples), grouped(report.correct));
     if report.without_cosine > 0 {
-        println!("{} have no cosine: the sample or its gradient is zero", grouped(report.without_cosine));
+        say!("{} have no cosine: the sample or its gradient is zero", grouped(report.without_cosine));
     }
-    println!();
-    println!(
+    say!("");
+    say!(
         "                   mean   95 % interval                5 %      25 %    median      75 %      95 %"
     );
     line("cos(x, ∂l)", report.cosine.as_ref());
     line("Σ |x_i g_i|", report.contribution.as_ref());
-    println!();
-    println!("g = ∂ ln l of the label's cross-entropy l, one backward pass a sample");
+    say!("");
+    say!("g = ∂ ln l of the label's cross-entropy l, one backward pass a sample");
 }
 
 fn line(name: &str, distribution: Option<&Distribution>) {
-    let Some(d) = distribution else { return println!("{name:<12} {:>10}", "none") };
+    let Some(d) = distribution else { return say!("{name:<12} {:>10}", "none") };
     let span =
         d.mean_interval.map_or("none".into(), |[low, high]| format!("[{}, {}]", short(low), short(high)));
     let quantiles = [d.q05, d.q25, d.median, d.q75, d.q95].map(|q| format!("{:>9}", short(q))).join(" ");
-    println!("{name:<12} {:>10}   {span:<20} {quantiles}", short(d.mean));
+    say!("{name:<12} {:>10}   {span:<20} {quantiles}", short(d.mean));
 }

@@ -18,7 +18,7 @@ const QUIET: Duration = Duration::from_secs(15);
 impl Display {
     pub fn new() -> Display {
         let now = Instant::now();
-        let bar = std::io::stderr().is_terminal().then(ProgressBar::no_length);
+        let bar = (std::io::stderr().is_terminal() && !crate::out::is_quiet()).then(ProgressBar::no_length);
         if let Some(bar) = &bar {
             let template = "{prefix:8} {wide_bar} {pos}/{len} {per_sec} {eta} left  {msg}";
             bar.set_style(
@@ -57,7 +57,7 @@ impl Display {
                 self.last_line = Instant::now();
                 let rate = done as f64 / self.begin.elapsed().as_secs_f64();
                 let left = HumanDuration(Duration::from_secs_f64((total - done) as f64 / rate.max(1e-9)));
-                eprintln!("{what}: {done} of {total}, {rate:.1} a second, {left} left  {message}");
+                note!("{what}: {done} of {total}, {rate:.1} a second, {left} left  {message}");
             }
             None => {}
         }

@@ -152,10 +152,12 @@ impl Settings {
             (None, None) => unreachable!("one of them is given"),
         };
         let runtime = Runtime::open(self.runtime.as_deref().unwrap_or("auto").parse::<Choice>()?)?;
-        eprintln!("{} {}: {}", runtime.name(), runtime.version(), runtime.reason());
+        note!("{} {}: {}", runtime.name(), runtime.version(), runtime.reason());
         let all = || std::thread::available_parallelism().map_or(1, |n| n.get());
         let network = match (&architecture, &self.init) {
-            (None, Some(path)) => serde_json::json!({ "init": path, "sha256": digest(path)?.sha256 }),
+            (None, Some(path)) => {
+                serde_json::json!({ "init": path.display().to_string(), "sha256": digest(path)?.sha256 })
+            }
             _ => serde_json::json!(architecture.as_ref().map(Architecture::to_string)),
         };
         let fingerprint: Vec<String> = data.fingerprint()?.into_iter().map(|file| file.sha256).collect();

@@ -19,11 +19,7 @@ const NAME: &str = "report.html";
 
 pub fn run(args: &Args) -> Outcome {
     let size = report::write(&args.runs, &args.output)?;
-    eprintln!(
-        "written to {}: {:.1} MiB, open it in a browser",
-        args.output.display(),
-        size as f64 / 1048576.0
-    );
+    note!("written to {}: {:.1} MiB, open it in a browser", args.output.display(), size as f64 / 1048576.0);
     Ok(Done::Fully)
 }
 
@@ -34,9 +30,9 @@ pub fn beside(directory: &Path, written: &str) {
     let names: Vec<&str> =
         [written, if page.is_ok() { NAME } else { "" }].into_iter().filter(|n| !n.is_empty()).collect();
     if !names.is_empty() {
-        eprintln!("written to {}: {}", directory.display(), names.join(", "));
+        note!("written to {}: {}", directory.display(), names.join(", "));
     }
     if let Err(error) = page {
-        eprintln!("warning (report): there is no {NAME}: {error}");
+        warn!("warning (report): there is no {NAME}: {error}");
     }
 }

@@ -39,7 +39,7 @@ pub fn run(args: &Args) -> Outcome {
     let resolve = Resolve { samples: args.data.samples, reader };
     let report = resolve.measure(&engine, &data, &stop, |_| ())?;
     if args.json {
-        print!("{}", json(&report)?);
+        crate::out::json(&json(&report)?);
     } else {
         print(&report);
     }
@@ -51,41 +51,37 @@ fn print(report: &ResolveReport) {
         Reader::Linear => "linear softmax",
         Reader::Cnn => "convolutional",
     };
-    println!(
+    say!(
         "{probes} probes fitted to {} samples (even index), tested on {} others (odd index)",
         grouped(report.fitted),
         grouped(report.network.tested)
     );
-    println!();
-    println!("label read from          accuracy   95 % interval");
+    say!("");
+    say!("label read from          accuracy   95 % interval");
     for probe in &report.probes {
         row(&probe.input, &probe.share);
         if probe.converged == Some(false) {
-            println!("  the fit did not come to its minimum");
+            say!("  the fit did not come to its minimum");
         }
     }
     row("(the network itself)", &report.network);
     row("(most frequent label)", &report.majority);
-    println!();
-    println!(
-        "delta-true: direction of the loss gradient of the true label. It holds the label by construction"
-    );
-    println!(
-        "(for a linear network: Σ p_k w_k − w_y), so its accuracy is no measure of what the network knows."
-    );
+    say!("");
+    say!("delta-true: direction of the loss gradient of the true label. It holds the label by construction");
+    say!("(for a linear network: Σ p_k w_k − w_y), so its accuracy is no measure of what the network knows.");
     match report.differing {
-        0 => println!("delta-predicted is the same: the network predicts every label rightly."),
-        n => println!(
+        0 => say!("delta-predicted is the same: the network predicts every label rightly."),
+        n => say!(
             "delta-predicted: the same of the label that the network predicts, which differs for {} samples.",
             grouped(n)
         ),
     }
     if report.zero_gradients > 0 {
-        println!("{} samples have no gradient at all.", grouped(report.zero_gradients));
+        say!("{} samples have no gradient at all.", grouped(report.zero_gradients));
     }
 }
 
 fn row(name: &str, share: &Share) {
     let [low, high] = share.interval;
-    println!("{name:<22} {:>8.2} %   {:>5.2} – {:>5.2} %", 100.0 * share.accuracy, 100.0 * low, 100.0 * high);
+    say!("{name:<22} {:>8.2} %   {:>5.2} – {:>5.2} %", 100.0 * share.accuracy, 100.0 * low, 100.0 * high);
 }

@@ -7,26 +7,21 @@ use kennard::uncertainty::Cosines;
 pub fn print(summary: &Summary, plan: Option<Plan>) {
     let model = &summary.model;
     let shape: Vec<String> = model.input.iter().map(usize::to_string).collect();
-    println!();
-    println!(
+    say!("");
+    say!(
         "model    {}   {} weights, {} in, {} classes",
-        model.file,
+        crate::out::name(&model.file),
         grouped(model.parameters),
         shape.join("×"),
         model.classes
     );
-    println!(
-        "data     {} ({})   {} samples",
-        summary.data.name,
-        summary.data.split,
-        grouped(summary.samples)
-    );
+    say!("data     {} ({})   {} samples", summary.data.name, summary.data.split, grouped(summary.samples));
     for note in &summary.data.notes {
-        println!("         {note}");
+        say!("         {note}");
     }
     let threat = &summary.threat_model;
     let size = if threat.eps.is_finite() { format!(" ≤ {}", short(threat.eps)) } else { String::new() };
-    println!("threat   {}{size}, inputs in [{}, {}]", threat.norm, threat.bounds[0], threat.bounds[1]);
+    say!("threat   {}{size}, inputs in [{}, {}]", threat.norm, threat.bounds[0], threat.bounds[1]);
     let plan = plan.map_or(String::new(), |plan| {
         let plural = if plan.threads_per_session == 1 { "" } else { "s" };
         format!(
@@ -34,18 +29,18 @@ pub fn print(summary: &Summary, plan: Option<Plan>) {
             plan.micro_batch, plan.sessions, plan.threads_per_session
         )
     });
-    println!("run      {}{plan}, seed {}, {:.1} s", summary.runtime, summary.seed, summary.seconds);
-    println!();
+    say!("run      {}{plan}, seed {}, {:.1} s", summary.runtime, summary.seed, summary.seconds);
+    say!("");
     let names = summary.attacks.iter().map(|attack| attack.name.len());
     let width = names.chain([11]).max().unwrap_or(11);
     let row = |name: &str, share: f64, [low, high]: [f64; 2]| {
         format!("{name:<width$} {:>7.2} %   {:>5.2} – {:>5.2} %", 100.0 * share, 100.0 * low, 100.0 * high)
     };
-    println!("{:<width$}  accuracy   95 % interval    forward  +gradient   seconds", "");
+    say!("{:<width$}  accuracy   95 % interval    forward  +gradient   seconds", "");
     let clean = &summary.clean;
-    println!("{}", row("clean", clean.accuracy, clean.interval));
+    say!("{}", row("clean", clean.accuracy, clean.interval));
     for attack in &summary.attacks {
-        println!(
+        say!(
             "{}  {:>9}  {:>9}  {:>8.1}",
             row(&attack.name, attack.robust_accuracy, attack.interval),
             grouped(attack.forwards),
@@ -54,7 +49,7 @@ pub fn print(summary: &Summary, plan: Option<Plan>) {
         );
     }
     if let Some(robust) = summary.robust.as_ref().filter(|_| summary.attacks.len() > 1) {
-        println!(
+        say!(
             "{}",
             row(
                 if summary.cascade { "robust" } else { "worst case" },
@@ -67,14 +62,14 @@ pub fn print(summary: &Summary, plan: Option<Plan>) {
         minimal(&summary.minimal);
     }
     if let Some(probed) = &summary.cosines {
-        println!();
-        println!("{}", cosines(probed));
+        say!("");
+        say!("{}", cosines(probed));
     }
     for packet in &summary.packets {
         let check = if packet.valid { "holds" } else { "NOT TO BE TRUSTED" };
         let span = |[low, high]: [f64; 2]| format!("[{}, {}]", short(low), short(high));
-        println!();
-        println!(
+        say!("");
+        say!(
             "{} packet, scale {}, {} centres, {} points worth {}",
             packet.packet,
             short(packet.scale),
@@ -82,34 +77,34 @@ pub fn print(summary: &Summary, plan: Option<Plan>) {
             grouped(packet.samples),
             grouped(packet.ess as u64)
         );
-        println!("  σ_x         {:>8}", short(packet.sigma_x));
-        println!("  σ_p         {:>8}", short(packet.sigma_p));
-        println!(
+        say!("  σ_x         {:>8}", short(packet.sigma_x));
+        say!("  σ_p         {:>8}", short(packet.sigma_p));
+        say!(
             "  product     {:>8}  {}  ≥ {}",
             short(packet.product),
             span(packet.product_interval),
             packet.bound
         );
-        println!("  drift       {:>8}  {}", short(packet.drift), span(packet.drift_interval));
-        println!("  dispersion  {:>8}  {}", short(packet.dispersion), span(packet.dispersion_interval));
-        println!("  Stein check {:>8}  {}  {check}", short(packet.stein), span(packet.stein_interval));
+        say!("  drift       {:>8}  {}", short(packet.drift), span(packet.drift_interval));
+        say!("  dispersion  {:>8}  {}", short(packet.dispersion), span(packet.dispersion_interval));
+        say!("  Stein check {:>8}  {}  {check}", short(packet.stein), span(packet.stein_interval));
     }
     if !summary.warnings.is_empty() {
-        println!();
+        say!("");
     }
     for warning in &summary.warnings {
-        println!("warning ({}): {}", warning.code, warning.message);
+        say!("warning ({}): {}", warning.code, warning.message);
     }
 }
 
 /// The distances to the closest adversarial points.
 fn minimal(attacks: &[MinimalSummary]) {
-    println!();
-    println!("closest          25 %      50 %      75 %    forward  +gradient   seconds");
+    say!("");
+    say!("closest          25 %      50 %      75 %    forward  +gradient   seconds");
     for attack in attacks {
         let quartile = |q: Option<f64>| q.map_or("none".into(), short);
         let [a, b, c] = attack.distances.quartiles.map(quartile);
-        println!(
+        say!(
             "{:<11} {a:>9} {b:>9} {c:>9}  {:>9}  {:>9}  {:>8.1}",
             attack.name,
             grouped(attack.forwards),

@@ -45,14 +45,14 @@ fn surrogate(
     let engine = engine(&Graph::load(file)?, data.shape(), first, settings)?;
     let look = Audit { samples: Some(LOOKED), ..Audit::new(file, &engine, data, settings.threat()?) };
     let found = look.run(&AtomicBool::new(false), |_| ())?.summary;
-    eprintln!(
+    note!(
         "surrogate {}: {} of the first {} samples classified correctly",
         file.display(),
         found.clean.correct,
         found.samples
     );
     for warning in &found.warnings {
-        eprintln!("warning, surrogate ({}): {}", warning.code, warning.message);
+        warn!("warning, surrogate ({}): {}", warning.code, warning.message);
     }
     Ok(engine.classifier().clone())
 }
@@ -65,7 +65,7 @@ pub fn engine(
     settings: &Settings,
 ) -> Result<Engine, Box<dyn StdError>> {
     let runtime = Runtime::open(settings.runtime.as_deref().unwrap_or("auto").parse::<Choice>()?)?;
-    eprintln!("{} {}: {}", runtime.name(), runtime.version(), runtime.reason());
+    note!("{} {}: {}", runtime.name(), runtime.version(), runtime.reason());
     let classifier = Classifier::new(model, shape, &settings.preprocessing())?;
     let options = EngineOptions { micro_batch: settings.micro_batch, threads: settings.threads };
     Ok(Engine::new(classifier, runtime, &options)?.probe(first)?)
@@ -128,7 +128,7 @@ pub fn stop_on_interrupt() -> Result<Arc<AtomicBool>, ctrlc::Error> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("\ninterrupted: ending with what is finished (again to stop at once)");
+        warn!("\ninterrupted: ending with what is finished (again to stop at once)");
     })?;
     Ok(stop)
 }

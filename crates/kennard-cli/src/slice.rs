@@ -55,7 +55,7 @@ pub fn run(args: &Args) -> Outcome {
     };
     let report = plan.measure()?;
     if args.json {
-        print!("{}", json(&report)?);
+        crate::out::json(&json(&report)?);
     } else {
         print(&report, &data);
     }
@@ -137,15 +137,15 @@ fn print(report: &SliceReport, data: &DataSet) {
     } else {
         format!("taken for {}", report.prediction)
     };
-    println!("sample {} of {}, label {}, {right}", report.sample, data.spec(), report.label);
-    println!("Gaussian windows; bound ½; ± is the error of the quadrature");
-    println!();
-    println!("scale    along               mean        σ_x        σ_p    product          ±");
+    say!("sample {} of {}, label {}, {right}", report.sample, data.spec(), report.label);
+    say!("Gaussian windows; bound ½; ± is the error of the quadrature");
+    say!("");
+    say!("scale    along               mean        σ_x        σ_p    product          ±");
     for slice in &report.slices {
         let settled = if slice.converged { "" } else { "  not settled" };
         for (c, along) in slice.coordinates.iter().zip(&report.directions) {
             let cell = |figure: WithError| format!("{:>10}", short(figure.value));
-            println!(
+            say!(
                 "{:<8} {along:<13} {} {} {} {} {:>10.1e}{settled}",
                 short(slice.scale),
                 cell(c.mean),
@@ -155,6 +155,6 @@ fn print(report: &SliceReport, data: &DataSet) {
                 c.product.error,
             );
         }
-        println!("         drift {}, dispersion {}", short(slice.drift), short(slice.dispersion));
+        say!("         drift {}, dispersion {}", short(slice.drift), short(slice.dispersion));
     }
 }

@@ -95,7 +95,7 @@ impl Model {
 /// Says what a reader should know of how the model was taken.
 fn said(engine: Engine) -> Engine {
     for warning in engine.warnings() {
-        eprintln!("warning ({}): {}", warning.code, warning.message);
+        warn!("warning ({}): {}", warning.code, warning.message);
     }
     engine
 }
@@ -115,7 +115,7 @@ pub fn write_all(directory: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), Erro
         kennard::audit::write_whole(&directory.join(name), bytes)?;
     }
     let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
-    eprintln!("written to {}: {}", directory.display(), names.join(", "));
+    note!("written to {}: {}", directory.display(), names.join(", "));
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::points::{self, Correlation, Point};
 use crate::settings::Settings;
-use crate::source::write_all;
+use crate::source::{json, write_all};
 use crate::{Done, Outcome};
 
 type Error = Box<dyn std::error::Error>;
@@ -30,15 +30,15 @@ pub fn run(args: Args) -> Outcome {
     let settings = with_defaults(args.settings, &args.run)?;
     let stop = crate::setup::stop_on_interrupt()?;
     let Some(points) = follow(&args.run, args.every, &settings, &out, &stop)? else {
-        eprintln!("{}: what is done is kept; the same command goes on", out.display());
+        warn!("{}: what is done is kept; the same command goes on", out.display());
         return Ok(Done::Interrupted);
     };
     let title = format!("{} over its epochs", args.run.display());
     let found = write(&points, &title, &out)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&json!({ "points": points, "correlations": found }))?);
+        crate::out::json(&json(&json!({ "points": points, "correlations": found }))?);
     } else {
-        print!("\n{}\n{}", points::table(&points), points::correlation_lines(&found));
+        say!("\n{}\n{}", points::table(&points), points::correlation_lines(&found).trim_end());
     }
     Ok(Done::Fully)
 }
@@ -79,7 +79,7 @@ pub fn follow(
         let settings = Settings { out: Some(place), ..settings.clone() };
         let Some(summary) = points::examine(model, &settings, stop)? else { return Ok(None) };
         let epoch = name.rsplit('-').next().and_then(|digits| digits.parse().ok());
-        eprintln!(
+        note!(
             "{name}: clean {:.1} %, robust {:.1} %",
             100.0 * summary.clean.accuracy,
             100.0 * summary.robust.as_ref().map_or(f64::NAN, |r| r.robust_accuracy)

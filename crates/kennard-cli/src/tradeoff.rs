@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use crate::points::{self, Correlation, Point};
 use crate::settings::{Named, Number, Settings};
-use crate::source::write_all;
+use crate::source::{json, write_all};
 use crate::{Done, Outcome, recipe, train};
 
 type Error = Box<dyn std::error::Error>;
@@ -36,14 +36,19 @@ pub fn run(args: &Args) -> Outcome {
     let sweep = Sweep::read(&text, given).map_err(|e| format!("{}: {e}", args.config.display()))?;
     let stop = crate::setup::stop_on_interrupt()?;
     let Some(points) = sweep.run(&args.out, &stop)? else {
-        eprintln!("{}: what is done is kept; the same command goes on", args.out.display());
+        warn!("{}: what is done is kept; the same command goes on", args.out.display());
         return Ok(Done::Interrupted);
     };
     let found = write(&points, "Clean and robust accuracy", &args.out)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&json!({ "points": points, "correlations": found }))?);
+        crate::out::json(&json(&json!({ "points": points, "correlations": found }))?);
     } else {
-        print!("\n{}\n{}{}", points::table(&points), front(&points), points::correlation_lines(&found));
+        say!(
+            "\n{}\n{}{}",
+            points::table(&points),
+            front(&points),
+            points::correlation_lines(&found).trim_end()
+        );
     }
     Ok(Done::Fully)
 }
@@ -103,7 +108,7 @@ impl Sweep {
             run.data == audit.data && run.split.as_deref().unwrap_or("train") == split
         };
         if runs.iter().any(|(_, run)| seen(run)) {
-            eprintln!("warning: networks are examined on what they are trained on; accuracies are too high");
+            warn!("warning: networks are examined on what they are trained on; accuracies are too high");
         }
         Ok(Sweep { runs, audit })
     }
@@ -131,7 +136,7 @@ impl Sweep {
     pub fn run(&self, out: &Path, stop: &AtomicBool) -> Result<Option<Vec<Point>>, Error> {
         let mut points = Vec::new();
         for (i, (name, settings)) in self.runs.iter().enumerate() {
-            eprintln!("{} of {}: {name}", i + 1, self.runs.len());
+            note!("{} of {}: {name}", i + 1, self.runs.len());
             let place = out.join(name);
             if !teach(settings, &place, stop)? {
                 return Ok(None);
@@ -152,9 +157,9 @@ impl Sweep {
 /// Trains a network into a directory, or finishes what an earlier run began. Whether it came to its end.
 pub fn teach(settings: &recipe::Settings, place: &Path, stop: &AtomicBool) -> Result<bool, Error> {
     let course = settings.prepare(|_| ())?;
-    let command = std::env::args().collect();
+    let command = crate::command_line();
     let directory = TrainingDirectory::open(place, command, course.settings.clone(), true)?;
-    let trained = train::teach(&course, &directory, stop, |epoch| eprintln!("{}", train::line(epoch)))?;
+    let trained = train::teach(&course, &directory, stop, |epoch| note!("{}", train::line(epoch)))?;
     Ok(!trained.interrupted)
 }
 

@@ -25,20 +25,20 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Outcome {
     let course = args.settings.prepare(|_| ())?;
-    let command = std::env::args().collect();
+    let command = crate::command_line();
     let directory = TrainingDirectory::open(&args.out, command, course.settings.clone(), args.resume)?;
     let stop = crate::setup::stop_on_interrupt()?;
     let json = args.json;
     let trained = teach(&course, &directory, &stop, |epoch| {
         if json {
-            println!("{}", serde_json::json!(epoch));
+            say!("{}", serde_json::json!(epoch));
         } else {
-            println!("{}", line(epoch));
+            say!("{}", line(epoch));
         }
     })?;
     let done = trained.epochs.len();
     if trained.interrupted {
-        eprintln!("{}: {done} epochs are kept; --resume goes on", args.out.display());
+        warn!("{}: {done} epochs are kept; --resume goes on", args.out.display());
         return Ok(Done::Interrupted);
     }
     let best = trained.epochs.iter().fold(None::<&Epoch>, |best, epoch| match best {
@@ -104,7 +104,7 @@ const QUIET: Duration = Duration::from_secs(30);
 
 impl Display {
     fn new(epochs: usize, batch: usize) -> Display {
-        let bar = std::io::stderr().is_terminal().then(ProgressBar::no_length);
+        let bar = (std::io::stderr().is_terminal() && !crate::out::is_quiet()).then(ProgressBar::no_length);
         if let Some(bar) = &bar {
             let style = ProgressStyle::with_template("{prefix} {wide_bar} {msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -136,7 +136,7 @@ impl Display {
             }
             None if self.last_line.elapsed() > QUIET => {
                 self.last_line = Instant::now();
-                eprintln!(
+                note!(
                     "epoch {}/{}, step {}/{}: {}",
                     progress.epoch,
                     self.epochs,

@@ -150,7 +150,7 @@ pub fn run(args: Args) -> Outcome {
     let summary = survey.summary(&args.model.file, &outcome, begin.elapsed())?;
 
     if args.json {
-        print!("{}", summary.to_json()?);
+        crate::out::json(&summary.to_json()?);
     } else {
         print(&summary, &engine, hidden.as_ref());
     }
@@ -185,7 +185,7 @@ fn manifest(survey: &Survey, summary: &SurveySummary, packet: Packet) -> Manifes
     let classes = survey.data.class_names().to_vec();
     Manifest {
         kennard: env!("CARGO_PKG_VERSION").into(),
-        command: std::env::args().collect(),
+        command: crate::command_line(),
         plan: survey.engine.plan(),
         about: About { model: summary.model.clone(), samples: 0, classes },
         settings: serde_json::json!({
@@ -211,48 +211,52 @@ fn manifest(survey: &Survey, summary: &SurveySummary, packet: Packet) -> Manifes
 fn print(summary: &SurveySummary, engine: &Engine, hidden: Option<&Hidden>) {
     let plan = engine.plan();
     let shape: Vec<String> = summary.model.input.iter().map(usize::to_string).collect();
-    println!();
-    println!(
+    say!("");
+    say!(
         "model    {}   {} weights, {} in, {} classes",
-        summary.model.file,
+        crate::out::name(&summary.model.file),
         grouped(summary.model.parameters),
         shape.join("×"),
         summary.model.classes
     );
-    println!("data     {} ({})", summary.data.name, summary.data.split);
+    say!("data     {} ({})", summary.data.name, summary.data.split);
     if let Some(hidden) = hidden {
         let shape: Vec<String> = hidden.shape().iter().map(usize::to_string).collect();
-        println!(
+        say!(
             "tensor   {}   {}, {} elements held fixed beside it",
             hidden.name(),
             shape.join("×"),
             hidden.rest()
         );
     }
-    println!(
+    say!(
         "run      {}, micro-batch {}, {} sessions, seed {}, {:.1} s",
-        summary.runtime, plan.micro_batch, plan.sessions, summary.seed, summary.seconds
+        summary.runtime,
+        plan.micro_batch,
+        plan.sessions,
+        summary.seed,
+        summary.seconds
     );
     for figures in &summary.curve {
-        println!();
+        say!("");
         block(figures);
     }
     if let Some(cosines) = &summary.cosines {
-        println!();
-        println!("{}", screen::cosines(cosines));
+        say!("");
+        say!("{}", screen::cosines(cosines));
     }
     if !summary.warnings.is_empty() {
-        println!();
+        say!("");
     }
     for warning in &summary.warnings {
-        println!("warning ({}): {}", warning.code, warning.message);
+        say!("warning ({}): {}", warning.code, warning.message);
     }
 }
 
 fn block(figures: &Figures) {
     let label = figures.label.map_or(String::new(), |label| format!(", label {label}"));
     let scale = figures.scale.map_or(String::new(), |scale| format!(", scale {}", short(scale)));
-    println!(
+    say!(
         "{} packet{scale}{label}: mean of {}, {} points worth {}",
         figures.packet,
         figures.packets,
@@ -260,11 +264,11 @@ fn block(figures: &Figures) {
         grouped(figures.ess as u64)
     );
     if let Some(r_hat) = figures.r_hat {
-        println!("  by Markov chains where weights fail, R̂ ≤ {r_hat:.3}");
+        say!("  by Markov chains where weights fail, R̂ ≤ {r_hat:.3}");
     }
     let line = |name: &str, figure: Measured, note: &str| {
         let [low, high] = figure.interval;
-        println!("  {name:<11} {:>9}  [{}, {}]{note}", short(figure.value), short(low), short(high));
+        say!("  {name:<11} {:>9}  [{}, {}]{note}", short(figure.value), short(low), short(high));
     };
     line("σ_x", figures.sigma_x, "");
     line("σ_p", figures.sigma_p, "");
@@ -290,12 +294,12 @@ fn block(figures: &Figures) {
             line(&format!("  mode {}", rank + 1), mode.product, &note);
         }
         let list = |values: &[f64]| values.iter().map(|v| short(*v)).collect::<Vec<_>>().join(", ");
-        println!(
+        say!(
             "  principal   {}  among the modes; 0.5 where the log-loss is quadratic",
             list(&modes.principal)
         );
-        println!("  squeeze     {}  among the modes", list(&modes.squeeze));
-        println!("  s² Cov(g)   {}  among the modes; the window has 0.25", list(&modes.momentum));
+        say!("  squeeze     {}  among the modes", list(&modes.squeeze));
+        say!("  s² Cov(g)   {}  among the modes; the window has 0.25", list(&modes.momentum));
     }
     let verdict = if figures.valid { "  holds" } else { "  NOT TO BE TRUSTED" };
     if let Some(stein) = figures.stein {
@@ -307,6 +311,6 @@ fn block(figures: &Figures) {
         line("  on faces", faces, verdict);
     }
     for note in &figures.notes {
-        println!("  {note}");
+        say!("  {note}");
     }
 }

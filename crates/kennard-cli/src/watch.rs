@@ -30,9 +30,9 @@ pub fn run(args: &Args) -> Outcome {
     let server = listen(args.bind.as_deref())?;
     let address = server.server_addr().to_ip().ok_or("the server has no address")?;
     let stop = setup::stop_on_interrupt()?;
-    eprintln!("http://{address}/ shows {}; ctrl-C ends it, not the run", args.run.display());
+    note!("http://{address}/ shows {}; ctrl-C ends it, not the run", args.run.display());
     if !address.ip().is_loopback() {
-        eprintln!("warning (bind): whoever reaches {} can see the page", address.ip());
+        warn!("warning (bind): whoever reaches {} can see the page", address.ip());
     }
     while !stop.load(Ordering::Relaxed) {
         if let Some(request) = server.recv_timeout(Duration::from_millis(200))? {

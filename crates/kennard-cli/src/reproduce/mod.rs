@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::settings::Number;
-use crate::source::write_all;
+use crate::source::{json, write_all};
 use crate::tradeoff::Sweep;
 use crate::{Done, Outcome};
 use claim::Claim;
@@ -92,7 +92,7 @@ pub fn run(args: &Args) -> Outcome {
         Experiment::E6 => features::run(args, &stop)?,
     };
     let Some(report) = report else {
-        eprintln!("{}: what is done is kept; the same command goes on", args.out.display());
+        warn!("{}: what is done is kept; the same command goes on", args.out.display());
         return Ok(Done::Interrupted);
     };
     let name = format!("{:?}", args.experiment).to_lowercase();
@@ -110,9 +110,9 @@ pub fn run(args: &Args) -> Outcome {
         files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
     write_all(&args.out, &files)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&result)?);
+        crate::out::json(&json(&result)?);
     } else {
-        print!("\n{text}");
+        say!("\n{}", text.trim_end());
     }
     Ok(Done::Fully)
 }
@@ -139,7 +139,7 @@ impl Args {
 
 /// Trains a run of a sweep into its directory. Whether it came to its end.
 fn teach(run: &(String, crate::recipe::Settings), out: &Path, stop: &AtomicBool) -> Result<bool, Error> {
-    eprintln!("training {}", run.0);
+    note!("training {}", run.0);
     crate::tradeoff::teach(&run.1, &out.join(&run.0), stop)
 }
 

@@ -154,7 +154,7 @@ fn teach(
     let model = "mlp:32,32".parse::<Architecture>()?.build(&[2], 2, None, 0)?;
     let settings =
         json!({ "network": "mlp:32,32", "problem": problem.to_string(), "points": points, "recipe": recipe });
-    let directory = TrainingDirectory::open(directory, std::env::args().collect(), settings, true)?;
+    let directory = TrainingDirectory::open(directory, crate::command_line(), settings, true)?;
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
     let training = Training { model: &model, recipe: &recipe, samples: &samples, runtime, threads };
     if training.run(Some(&directory), stop, |_| ())?.interrupted {

@@ -2,14 +2,23 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use http_body_util::Full;
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use kennard::report::{self, Report};
 use serde_json::json;
-use tiny_http::{Header, Method, Request, Response, Server};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
 
 use crate::{Done, Outcome, setup};
 
@@ -25,27 +34,41 @@ pub struct Args {
 }
 
 const PORT: u16 = 7927;
+/// At most this many connections at a time; further ones wait.
+const CONNECTIONS: usize = 256;
+/// At most this many requests are answered at a time.
+const ANSWERS: usize = 4;
+/// The most headers of a request, and bytes of them.
+const HEADERS: usize = 64;
+const HEADER_BYTES: usize = 16 * 1024;
+/// A client that takes longer to send its headers is left.
+const SLOW_HEADERS: Duration = Duration::from_secs(5);
+/// A client that takes longer for a request and its answer is left.
+const SLOW_CLIENT: Duration = Duration::from_secs(60);
+/// How often the server looks whether it is to end.
+const TICK: Duration = Duration::from_millis(100);
 
 pub fn run(args: &Args) -> Outcome {
-    let server = listen(args.bind.as_deref())?;
-    let address = server.server_addr().to_ip().ok_or("the server has no address")?;
+    let listener = listen(args.bind.as_deref())?;
+    let address = listener.local_addr()?;
     let stop = setup::stop_on_interrupt()?;
     note!("http://{address}/ shows {}; ctrl-C ends it, not the run", args.run.display());
     if !address.ip().is_loopback() {
         warn!("warning (bind): whoever reaches {} can see the page", address.ip());
     }
-    while !stop.load(Ordering::Relaxed) {
-        if let Some(request) = server.recv_timeout(Duration::from_millis(200))? {
-            // Whoever went away in the meantime needs no answer.
-            let _ = answer(request, &args.run, address.port());
-        }
-    }
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(ANSWERS).build()?;
+    let served = runtime.block_on(serve(listener, args.run.as_path().into(), address.port(), &stop));
+    // An answer that is still being made is for nobody now.
+    runtime.shutdown_background();
+    served?;
     Ok(Done::Fully)
 }
 
-fn listen(bind: Option<&str>) -> Result<Server, String> {
-    let open =
-        |address: SocketAddr| Server::http(address).map_err(|e| format!("cannot listen at {address}: {e}"));
+fn listen(bind: Option<&str>) -> Result<TcpListener, String> {
+    let open = |address: SocketAddr| {
+        TcpListener::bind(address).map_err(|e| format!("cannot listen at {address}: {e}"))
+    };
     let Some(bind) = bind else {
         let local = |port| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
         return open(local(PORT)).or_else(|_| open(local(0)));
@@ -55,54 +78,108 @@ fn listen(bind: Option<&str>) -> Result<Server, String> {
     open(address.map_err(|_| format!("--bind {bind}: write an address, 127.0.0.1 or 127.0.0.1:8080 say"))?)
 }
 
-fn answer(request: Request, directory: &Path, port: u16) -> std::io::Result<()> {
-    let refuse = |request: Request, status: u16, text: &str| {
-        request.respond(Response::from_string(format!("{text}\n")).with_status_code(status))
-    };
-    let value = |name: &'static str| {
-        let header = request.headers().iter().find(|header| header.field.equiv(name));
-        header.map(|header| header.value.to_string())
-    };
-    if !value("Host").is_some_and(|host| is_ours(&host, port)) {
-        return refuse(request, 403, "this page is served under its address alone");
+/// Answers whoever connects, each for itself, until `stop` is set.
+async fn serve(listener: TcpListener, run: Arc<Path>, port: u16, stop: &AtomicBool) -> std::io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    while !stop.load(Ordering::Relaxed) {
+        let Ok(Ok(place)) = timeout(TICK, places.clone().acquire_owned()).await else { continue };
+        let stream = match timeout(TICK, listener.accept()).await {
+            Ok(Ok((stream, _))) => stream,
+            // Too many open files, or a client that is gone already: others may do better.
+            Ok(Err(_)) => {
+                sleep(TICK).await;
+                continue;
+            }
+            Err(_) => continue,
+        };
+        let run = run.clone();
+        tokio::spawn(async move {
+            let answer = service_fn(move |request| respond(request, run.clone(), port));
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(SLOW_HEADERS)
+                .max_headers(HEADERS)
+                .max_buf_size(HEADER_BYTES)
+                .keep_alive(false)
+                .serve_connection(TokioIo::new(stream), answer);
+            // Whoever is slow or went away in the meantime needs no answer.
+            let _ = timeout(SLOW_CLIENT, connection).await;
+            drop(place);
+        });
     }
-    if *request.method() != Method::Get {
-        return refuse(request, 405, "there is nothing here to change");
+    Ok(())
+}
+
+type Answer = Response<Full<Bytes>>;
+
+async fn respond(
+    request: Request<Incoming>,
+    run: Arc<Path>,
+    port: u16,
+) -> Result<Answer, tokio::task::JoinError> {
+    if request.body().size_hint().exact() != Some(0) {
+        return Ok(refusal(StatusCode::PAYLOAD_TOO_LARGE, "a request here has no body"));
     }
-    let path = request.url().split('?').next().unwrap_or_default();
+    let (head, _) = request.into_parts();
+    // Reading a run takes its time, in which others are served.
+    tokio::task::spawn_blocking(move || answer(&head.method, head.uri.path(), &head.headers, &run, port))
+        .await
+}
+
+fn answer(method: &Method, path: &str, headers: &HeaderMap, directory: &Path, port: u16) -> Answer {
+    let value = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let alone = headers.get_all(header::HOST).iter().count() == 1;
+    if !alone || !value(header::HOST).is_some_and(|host| is_ours(host, port)) {
+        return refusal(StatusCode::FORBIDDEN, "this page is served under its address alone");
+    }
+    if method != Method::GET {
+        return refusal(StatusCode::METHOD_NOT_ALLOWED, "there is nothing here to change");
+    }
     let (kind, etag, body) = match path {
         "/" => {
             let page = Report::read(&[directory.into()]).and_then(|report| report.live_html());
             // A directory that cannot be read now may be readable when the page asks for news.
             let page = page.or_else(|_| report::waiting_html());
-            ("text/html; charset=utf-8", String::new(), page.unwrap_or_else(|error| error.to_string()))
+            ("text/html; charset=utf-8", None, page.unwrap_or_else(|error| error.to_string()))
         }
         "/data" => {
             let etag = format!("\"{:016x}\"", stamp(directory));
-            if value("If-None-Match").is_some_and(|known| known == etag) {
-                return request.respond(Response::empty(304));
+            if value(header::IF_NONE_MATCH).is_some_and(|known| known == etag) {
+                return reply(StatusCode::NOT_MODIFIED, String::new());
             }
             let news = Report::read(&[directory.into()]).and_then(|report| report.json());
             let news = news.unwrap_or_else(|error| json!({"error": error.to_string()}).to_string());
-            ("application/json", etag, news)
+            ("application/json", Some(etag), news)
         }
-        _ => return refuse(request, 404, "there is no such page"),
+        _ => return refusal(StatusCode::NOT_FOUND, "there is no such page"),
     };
-    let headers = [
-        ("Content-Type", kind),
-        ("ETag", etag.as_str()),
-        ("Cache-Control", "no-store"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Cross-Origin-Resource-Policy", "same-origin"),
-        ("Content-Security-Policy", "frame-ancestors 'none'"),
+    let mut answer = reply(StatusCode::OK, body);
+    let given = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (header::CONTENT_SECURITY_POLICY, "frame-ancestors 'none'"),
     ];
-    let mut response = Response::from_string(body);
-    for (name, value) in headers.into_iter().filter(|(_, value)| !value.is_empty()) {
-        if let Ok(header) = Header::from_bytes(name, value) {
-            response.add_header(header);
-        }
-    }
-    request.respond(response)
+    answer.headers_mut().extend(given.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    let etag = etag.and_then(|etag| HeaderValue::from_str(&etag).ok());
+    answer.headers_mut().extend(etag.map(|etag| (header::ETAG, etag)));
+    answer
+}
+
+fn refusal(status: StatusCode, text: &str) -> Answer {
+    let mut answer = reply(status, format!("{text}\n"));
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    answer.headers_mut().insert(header::CONTENT_TYPE, plain);
+    answer
+}
+
+fn reply(status: StatusCode, body: String) -> Answer {
+    let mut answer = Response::new(Full::from(body));
+    *answer.status_mut() = status;
+    answer
 }
 
 /// Whether a request is for an address or for localhost. Another name may be one that a foreign page has
@@ -147,6 +224,6 @@ mod tests {
     fn addresses_are_read() {
         assert!(listen(Some("example.org")).err().unwrap().contains("--bind example.org"));
         let server = listen(Some("127.0.0.1:0")).unwrap();
-        assert!(server.server_addr().to_ip().unwrap().ip().is_loopback());
+        assert!(server.local_addr().unwrap().ip().is_loopback());
     }
 }

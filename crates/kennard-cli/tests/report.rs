@@ -264,8 +264,11 @@ struct Watch {
 
 impl Watch {
     fn new(run: &str) -> Watch {
-        let mut child =
-            kennard(&["watch", run, "--bind", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
+        Watch::of(kennard(&["watch", run, "--bind", "127.0.0.1:0"]))
+    }
+
+    fn of(mut command: Command) -> Watch {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.strip_prefix("http://").unwrap().split('/').next().unwrap().to_string();
@@ -376,7 +379,8 @@ fn a_run_is_watched_from_before_its_beginning_to_after_its_end() {
 
     // Nothing new is not sent again.
     let (_, head, _) = watch.get("/data");
-    let etag = head.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap();
+    let etag = head.lines().find_map(|line| line.to_lowercase().strip_prefix("etag: ").map(String::from));
+    let etag = etag.unwrap();
     let again = watch.ask("GET /data", &watch.address, &format!("If-None-Match: {etag}\r\n"));
     assert_eq!(again.0, 304);
     // It only reads, has two pages, and answers to its own name alone.
@@ -388,4 +392,67 @@ fn a_run_is_watched_from_before_its_beginning_to_after_its_end() {
     let port = watch.address.split(':').nth(1).unwrap();
     assert_eq!(watch.ask("GET /data", &format!("evil.example:{port}"), "").0, 403);
     assert_eq!(watch.ask("GET /", &format!("localhost:{port}"), "").0, 200);
+}
+
+/// Whoever sends too much, too slowly, or too often harms neither the server nor other clients.
+#[cfg(unix)]
+#[test]
+fn clients_that_misbehave_do_not_harm_a_watch() {
+    let watch = Watch::new("nowhere");
+    let huge = watch.ask("GET /", &watch.address, "Content-Length: 9000000000000000000\r\n").0;
+    assert_eq!(huge, 413);
+    assert_eq!(watch.ask("GET /", &watch.address, "Content-Length: 99999999999999999999999\r\n").0, 400);
+    assert_eq!(watch.ask("GET /", &watch.address, "Transfer-Encoding: chunked\r\n").0, 413);
+    let many: String = (0..500).map(|i| format!("X-{i}: 1\r\n")).collect();
+    assert_eq!(watch.ask("GET /", &watch.address, &many).0, 431);
+    // Nothing but the status of this can be relied on: the connection ends while it is still being sent.
+    let mut endless = TcpStream::connect(&watch.address).unwrap();
+    let begin = Instant::now();
+    let _ = endless.write_all(b"GET / HTTP/1.1\r\nX: ");
+    while endless.write_all(&[b'a'; 4096]).is_ok() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "headers have no end");
+    }
+    let slow: Vec<TcpStream> = (0..200)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&watch.address).unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: local").unwrap();
+            stream
+        })
+        .collect();
+    let begin = Instant::now();
+    assert_eq!(watch.get("/").0, 200);
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    interrupted_soon(watch);
+    drop(slow);
+}
+
+/// No more files can be opened; later they can.
+#[cfg(unix)]
+#[test]
+fn a_watch_outlives_a_want_of_descriptors() {
+    let mut shell = Command::new("sh");
+    let script = "ulimit -n 24; exec \"$0\" watch nowhere --bind 127.0.0.1:0";
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_kennard")]);
+    let watch = Watch::of(shell);
+    let many: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(&watch.address).unwrap()).collect();
+    std::thread::sleep(Duration::from_secs(1));
+    drop(many);
+    assert_eq!(watch.get("/").0, 200);
+    interrupted_soon(watch);
+}
+
+/// Ctrl-C ends a server within a second; here two, for a machine under load.
+#[cfg(unix)]
+fn interrupted_soon(mut watch: Watch) {
+    let killed = Command::new("kill").args(["-INT", &watch.child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let begin = Instant::now();
+    let status = loop {
+        if let Some(status) = watch.child.try_wait().unwrap() {
+            break status;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(2), "still there");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert_eq!(status.code(), Some(0));
 }

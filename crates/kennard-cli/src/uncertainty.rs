@@ -12,9 +12,9 @@ use kennard::uncertainty::{
 use crate::portrait::pictures;
 use crate::progress::Display;
 use crate::screen::{grouped, short};
-use crate::settings::Number;
+use crate::settings::{Bounds, Number};
 use crate::source::{Model, json, prepare};
-use crate::{Done, Outcome, screen, setup};
+use crate::{Done, Outcome, Usage, screen, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -30,17 +30,11 @@ pub struct Args {
     #[arg(long, default_value = "gaussian")]
     packet: Packet,
     /// Widths of the window in input units, for a curve over them: 1/255,2/255,4/255
-    #[arg(long, value_name = "S,S,…", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_name = "S,S,…", value_delimiter = ',')]
     scale: Vec<Number>,
     /// The box of packet box: smallest and largest value of an input element
-    #[arg(
-        long,
-        value_name = "LO,HI",
-        value_delimiter = ',',
-        default_value = "0,1",
-        allow_negative_numbers = true
-    )]
-    bounds: Vec<Number>,
+    #[arg(long, value_name = "LO,HI", default_value_t = Bounds::default())]
+    bounds: Bounds,
     /// The packets of this hidden tensor instead of the input's; scales are in its units
     #[arg(long, value_name = "NAME")]
     tensor: Option<String>,
@@ -89,19 +83,18 @@ enum Packet {
 }
 
 impl Args {
-    fn kind(&self) -> Result<Kind, String> {
-        let kind = match (self.packet, self.bounds.as_slice()) {
-            (Packet::Gaussian, _) => Kind::Gaussian,
-            (Packet::Data, _) => Kind::Data,
-            (Packet::Empirical, _) => Kind::Empirical,
-            (Packet::Box, [lo, hi]) => Kind::Box([lo.0, hi.0]),
-            (Packet::Box, _) => {
-                return Err("--bounds takes two numbers: the smallest and the largest, 0,255 say".into());
-            }
+    fn kind(&self) -> Result<Kind, Usage> {
+        let kind = match self.packet {
+            Packet::Gaussian => Kind::Gaussian,
+            Packet::Data => Kind::Data,
+            Packet::Empirical => Kind::Empirical,
+            Packet::Box => Kind::Box(self.bounds.0),
         };
         match (kind.has_scale(), self.scale.is_empty()) {
-            (true, true) => Err("--scale is missing: the widths of the window, 1/255,2/255 say".into()),
-            (false, false) => Err("--scale: this packet has no window; leave it out".into()),
+            (true, true) => {
+                Err(Usage("--scale is missing: the widths of the window, 1/255,2/255 say".into()))
+            }
+            (false, false) => Err(Usage("--scale: this packet has no window; leave it out".into())),
             _ => Ok(kind),
         }
     }
@@ -117,7 +110,7 @@ const CLAMP: &str = "--clamp: points of a packet are not clamped. A window on al
 
 pub fn run(args: Args) -> Outcome {
     if args.clamp {
-        return Err(CLAMP.into());
+        return Err(Usage(CLAMP.into()).into());
     }
     let kind = args.kind()?;
     prepare(args.out.as_deref())?;

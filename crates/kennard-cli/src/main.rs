@@ -35,6 +35,7 @@ Exit status:
   0    done
   1    something went wrong; the message says what, where, and what to do
   2    the command line makes no sense
+  3    a figure does not reach what --require wants
   130  interrupted; what was finished is kept and said";
 
 /// How accurate a neural network is, how robust it is, and how close it stands to the bound that
@@ -87,6 +88,8 @@ enum Command {
 /// What a command ends with when nothing went wrong.
 enum Done {
     Fully,
+    /// A requirement does not hold.
+    Short,
     Interrupted,
 }
 
@@ -115,6 +118,7 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(Done::Fully) => ExitCode::SUCCESS,
+        Ok(Done::Short) => ExitCode::from(3),
         Ok(Done::Interrupted) => ExitCode::from(130),
         Err(error) => {
             eprintln!("kennard: {error}");

@@ -9,7 +9,9 @@ pub struct Display {
     bar: Option<ProgressBar>,
     begin: Instant,
     last_line: Instant,
-    packets: bool,
+    stage: &'static str,
+    /// How many were done when the stage began.
+    before: u64,
 }
 
 /// Between two lines where there is no terminal.
@@ -20,31 +22,31 @@ impl Display {
         let now = Instant::now();
         let bar = std::io::stderr().is_terminal().then(ProgressBar::no_length);
         if let Some(bar) = &bar {
-            let template = "{prefix:8} {wide_bar} {pos}/{len} {per_sec} {eta} left  {msg}";
+            let template = "{prefix:10} {wide_bar} {pos}/{len} {per_sec} {eta} left  {msg}";
             bar.set_style(
                 ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
             );
-            bar.set_prefix("samples");
         }
-        Display { bar, begin: now, last_line: now, packets: false }
+        Display { bar, begin: now, last_line: now, stage: "", before: 0 }
     }
 
     pub fn show(&mut self, progress: Progress) {
         let (what, done, total, message) = match progress {
-            Progress::Samples { done, robust, total } => (
-                "samples",
-                done,
-                total,
-                format!("{:.1} % robust", 100.0 * robust as f64 / done.max(1) as f64),
-            ),
+            Progress::Clean { done, total } => ("clean pass", done, total, String::new()),
+            Progress::Attacks { done, pending, bracket: [low, high] } => {
+                let message = format!("robust {:.1} – {:.1} %, {pending} pending", 100.0 * low, 100.0 * high);
+                ("attacks", done, done + pending, message)
+            }
+            Progress::Attacked(_) => return,
             Progress::Packets { done, total } => ("packets", done, total, String::new()),
         };
-        if matches!(progress, Progress::Packets { .. }) && !self.packets {
-            self.packets = true;
+        if self.stage != what {
+            self.stage = what;
             self.begin = Instant::now();
+            self.before = done.saturating_sub(1);
             if let Some(bar) = &self.bar {
                 bar.reset();
-                bar.set_prefix("packets");
+                bar.set_prefix(what);
             }
         }
         match &self.bar {
@@ -55,9 +57,9 @@ impl Display {
             }
             None if self.last_line.elapsed() > QUIET => {
                 self.last_line = Instant::now();
-                let rate = done as f64 / self.begin.elapsed().as_secs_f64();
+                let rate = (done - self.before) as f64 / self.begin.elapsed().as_secs_f64();
                 let left = HumanDuration(Duration::from_secs_f64((total - done) as f64 / rate.max(1e-9)));
-                eprintln!("{what}: {done} of {total}, {rate:.1} a second, {left} left  {message}");
+                eprintln!("{what} {done} of {total}, {rate:.1} a second, {left} left  {message}");
             }
             None => {}
         }

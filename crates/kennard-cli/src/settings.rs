@@ -76,7 +76,7 @@ pub struct Settings {
     #[arg(long, value_name = "I/N")]
     #[serde(deserialize_with = "from_text")]
     pub shard: Option<Shard>,
-    /// Points per centre of a packet; 0 takes neither packets nor cosines [default: 2000, up to 32000 where they are worth too little]
+    /// Points per centre of a packet; 0 takes neither packets nor cosines [default: 2000, up to 32000 where they are worth too little, in no more passes than the attacks took]
     #[arg(long)]
     pub packet_samples: Option<usize>,
     /// The seed of all random numbers [default: 0]

@@ -81,7 +81,7 @@ pub fn whole_audit<'a>(
 ) -> Result<Audit<'a>, Box<dyn StdError>> {
     let packets = PacketPlan::at_attack_size(&settings.threat()?, engine.classifier().dimension())
         .map(|plan| match settings.packet_samples {
-            Some(samples) => PacketPlan { samples, max_samples: samples, ..plan },
+            Some(samples) => PacketPlan { samples, max_samples: samples, bounded: false, ..plan },
             None => plan,
         })
         .filter(|plan| plan.samples > 0);

@@ -79,12 +79,9 @@ pub fn follow(
         let settings = Settings { out: Some(place), ..settings.clone() };
         let Some(summary) = points::examine(model, &settings, stop)? else { return Ok(None) };
         let epoch = name.rsplit('-').next().and_then(|digits| digits.parse().ok());
-        eprintln!(
-            "{name}: clean {:.1} %, robust {:.1} %",
-            100.0 * summary.clean.accuracy,
-            100.0 * summary.robust.as_ref().map_or(f64::NAN, |r| r.robust_accuracy)
-        );
-        points.push(Point::of(name, epoch.or(Some(i + 1)), &summary));
+        let point = Point::of(name, epoch.or(Some(i + 1)), &summary);
+        eprintln!("{}: clean {:.1} %, robust {:.1} %", point.name, 100.0 * point.clean, 100.0 * point.robust);
+        points.push(point);
     }
     Ok(Some(points))
 }

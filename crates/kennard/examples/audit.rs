@@ -28,7 +28,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let outcome = audit.run(&AtomicBool::new(false), |_| ())?;
 
     let summary = &outcome.summary;
-    println!("clean   {:.3} {:.3?}", summary.clean.accuracy, summary.clean.interval);
-    println!("pgd     {:.3} {:.3?}", summary.attacks[0].robust_accuracy, summary.attacks[0].interval);
+    println!("clean   {:.3} {:.3?}", summary.clean.accuracy.unwrap_or(f64::NAN), summary.clean.interval);
+    let pgd = &summary.attacks[0];
+    println!("pgd     {:.3} {:.3?}", pgd.robust_accuracy.unwrap_or(f64::NAN), pgd.interval);
     Ok(())
 }

@@ -309,11 +309,14 @@ impl Survey<'_> {
             for _ in 0..self.workers().min(work.len()) {
                 let (next, results, packets) = (&next, results.clone(), &packets);
                 let work = move |evaluator| {
-                    let mut oracle = EngineOracle::new(evaluator);
+                    let mut oracle = EngineOracle::until(evaluator, stop);
                     while !stop.load(Ordering::Relaxed) {
                         let i = next.fetch_add(1, Ordering::Relaxed);
                         let Some((scale, place)) = work.get(i) else { break };
                         let measured = self.measure(*scale, place, &mut oracle);
+                        if measured.is_err() && stop.load(Ordering::Relaxed) {
+                            break;
+                        }
                         let done = measured.map(|measured| {
                             let mut packets = packets.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
                             packets[i] = Some(measured);

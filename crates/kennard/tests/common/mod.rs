@@ -94,6 +94,21 @@ pub fn linear(shape: &[usize], classes: usize) -> Graph {
     builder.finish().unwrap()
 }
 
+/// Two matrix products, `inputs` to `hidden` to `classes`, with weights like noise.
+pub fn wide(inputs: usize, hidden: usize, classes: usize) -> Graph {
+    let noise = |rows: usize, columns: usize| {
+        let values = (0..rows * columns).map(|i| ((i * 7919 + 13) % 101) as f32 / 1010.0 - 0.05).collect();
+        Tensor::from(ndarray::ArrayD::from_shape_vec(vec![rows, columns], values).unwrap())
+    };
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let dims = [Dim::BATCH, Dim::Known(1), Dim::Known(28), Dim::Known(inputs / 28)];
+    let x = builder.input("x", TensorType::new(DType::F32, dims.to_vec()));
+    let flat = x.apply_with("Flatten", &[("axis", 1i64.into())]);
+    let middle = flat.with("MatMul", builder.constant(noise(inputs, hidden)));
+    builder.output("logits", middle.with("MatMul", builder.constant(noise(hidden, classes))));
+    builder.finish().unwrap()
+}
+
 /// Noise images of `shape`, half-way between the bounds 0 and 1, labelled as a linear classifier does.
 pub fn labelled(name: &str, model: &Graph, shape: &[usize], count: usize) -> DataSet {
     let d: usize = shape.iter().product();

@@ -12,8 +12,8 @@ before(async () => {
   const audit = (model, out, ...words) =>
     kennard("audit", fixture(model), "--data", fashion, "--eps", "0.1", "--samples", "200", "--out", folder.at(out), ...words);
   await audit("fashion_cnn_robust.onnx", "robust", "--minimal", "fab", "--steps", "10");
-  await audit("fashion_mlp.onnx", "epochs/epoch-1", "--packet-samples", "500");
-  await audit("fashion_cnn.onnx", "epochs/epoch-2", "--packet-samples", "500");
+  await audit("fashion_mlp.onnx", "epochs/epoch-1", "--packet-samples", "2000");
+  await audit("fashion_cnn.onnx", "epochs/epoch-2", "--packet-samples", "2000");
   await kennard("uncertainty", fixture("fashion_cnn_robust.onnx"), "--data", fashion, "--scale", "0.02,0.05,0.1", "--centres", "2", "--out", folder.at("packets"));
   await kennard("probe", fixture("fashion_cnn_robust.onnx"), "--data", fashion, "--samples", "200", "--out", folder.at("probe"));
   await kennard("train", "--data", fashion, "--split", "test", "--arch", "mlp:16", "--epochs", "3", "--method", "pgd", "--steps", "2", "--eps", "0.05", "--out", folder.at("training"));

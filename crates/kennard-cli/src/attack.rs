@@ -47,6 +47,9 @@ pub fn run(args: Args) -> Outcome {
     })?;
     examples.sort_by_key(|example| example.index);
     let pictures = write_examples(out, data.shape(), audit.threat.bounds, &examples)?;
+    if stop.load(Ordering::Relaxed) {
+        note!("interrupted: samples that break easily are done with first, so these are no share of all");
+    }
     say!("{} of {correct} correctly classified samples broken, {examined} examined", examples.len());
     say!(
         "written to {}: adversarials.npz, {pictures} pictures of sample, example and difference",

@@ -1,7 +1,9 @@
+use kennard::attack::Version;
+use kennard::audit::{AttackSummary, Audit, Manifest, Progress, Requirement, RunDirectory, Summary, Warning};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-
-use kennard::audit::{Manifest, RunDirectory};
+use std::time::Duration;
 
 use crate::progress::Display;
 use crate::settings::Settings;
@@ -19,6 +21,10 @@ pub struct Args {
     /// Go on with the run in --out where it was interrupted
     #[arg(long, requires = "out")]
     resume: bool,
+    /// Fail with status 3 unless the lower ends of these figures' intervals reach this much: robust>=0.6,clean>=0.9; also
+    /// an attack's name
+    #[arg(long, value_name = "FIGURE>=SHARE", value_delimiter = ',')]
+    require: Vec<Requirement>,
     /// Print summary.json to standard output, and nothing else there
     #[arg(long)]
     json: bool,
@@ -30,26 +36,42 @@ pub fn run(args: Args) -> Outcome {
         None => args.settings,
     }
     .complete(false)?;
+    check_requirements(&args.require, &settings)?;
     if let Some(directory) = &settings.out {
         // Before the work, not after it.
         std::fs::create_dir_all(directory).map_err(|e| format!("--out {}: {e}", directory.display()))?;
     }
     let (data, engine) = setup::open(&args.model, &settings)?;
-    let audit = setup::whole_audit(&args.model, &settings, &data, &engine)?;
+    let requirements = args.require;
+    let audit = Audit { requirements, ..setup::whole_audit(&args.model, &settings, &data, &engine)? };
     let directory = match &settings.out {
         None => None,
         Some(path) => {
             let manifest = Manifest::new(&audit, crate::command_line())?;
             let directory = RunDirectory::open(path, &manifest, args.resume)?;
-            if !directory.finished().is_empty() {
-                note!("{}: {} samples are there already", path.display(), directory.finished().len());
+            let done = directory.finished().iter().filter(|record| !record.pending).count();
+            if done > 0 {
+                note!("{}: {done} samples are there already", path.display());
             }
             Some(directory)
         }
     };
     let stop = setup::stop_on_interrupt()?;
     let mut display = Display::new();
-    let show = |progress| display.show(progress);
+    // The accuracies are said as soon as they are known; packets may take a while.
+    let mut said: Option<Vec<Warning>> = None;
+    let show = |progress: Progress| match progress {
+        Progress::Attacked(summary) if !args.json => {
+            display.finish();
+            screen::accuracies(summary, Some(engine.plan()));
+            screen::warnings(&summary.warnings);
+            if settings.attack.is_none() {
+                quick_look(summary);
+            }
+            said = Some(summary.warnings.clone());
+        }
+        progress => display.show(progress),
+    };
     let result = match directory {
         Some(directory) => audit.run_in(directory, &stop, show),
         None => audit.run(&stop, show),
@@ -60,10 +82,76 @@ pub fn run(args: Args) -> Outcome {
     if args.json {
         crate::out::json(&outcome.summary.to_json()?);
     } else {
-        screen::print(&outcome.summary, Some(engine.plan()));
+        let summary = &outcome.summary;
+        if said.is_none() {
+            screen::accuracies(summary, Some(engine.plan()));
+        }
+        screen::packets(summary);
+        let said = said.unwrap_or_default();
+        let news: Vec<Warning> = summary.warnings.iter().filter(|w| !said.contains(w)).cloned().collect();
+        screen::warnings(&news);
+    }
+    for judged in &outcome.summary.requirements {
+        warn!("{judged}");
     }
     if let Some(directory) = &settings.out {
         report::beside(directory, "manifest.json, samples.parquet, examples.parquet, summary.json");
     }
-    Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
+    Ok(match outcome.summary.requirements.iter().all(|judged| judged.holds) {
+        _ if stop.load(Ordering::Relaxed) => Done::Interrupted,
+        true => Done::Fully,
+        false => Done::Short,
+    })
 }
+
+/// A usage error where a figure is required that the audit does not have.
+fn check_requirements(
+    requirements: &[Requirement],
+    settings: &Settings,
+) -> Result<(), Box<dyn std::error::Error>> {
+    if requirements.is_empty() {
+        return Ok(());
+    }
+    let attacks = settings.attacks()?.0;
+    let names: Vec<&str> = attacks.iter().map(|attack| attack.name()).collect();
+    let has_robust = !names.is_empty() || settings.minimal.is_some() && settings.eps.is_some();
+    for wanted in requirements {
+        if let Err(error) = wanted.check(&names, has_robust) {
+            return Err(crate::Usage(format!("--require: {error}")).into());
+        }
+    }
+    Ok(())
+}
+
+/// Says what the default attacks are worth, and what the figure of the field would take.
+fn quick_look(summary: &Summary) {
+    let Some(robust) = summary.robust.as_ref().filter(|_| summary.autoattack.is_none()) else { return };
+    let passes = |attack: &AttackSummary| attack.backwards as f64 + attack.forwards as f64 * FORWARD;
+    let spent: f64 = summary.attacks.iter().map(passes).sum();
+    let took: f64 = summary.attacks.iter().map(|attack| attack.seconds).sum();
+    let standard = Version::Standard.attacks(summary.threat_model.norm);
+    let number = |settings: &Value, name: &str| settings[name].as_f64().unwrap_or(0.0);
+    // What a sample that stands takes; those that break take less.
+    let (gradients, forwards) = standard.iter().fold((0.0, 0.0), |(gradients, forwards), attack| {
+        let settings = attack.settings();
+        let tries = number(&settings, "restarts").max(1.0) * number(&settings, "targets").max(1.0);
+        (gradients + number(&settings, "steps") * tries, forwards + number(&settings, "queries"))
+    });
+    let each = gradients + forwards * FORWARD;
+    let time = match spent > 0.0 && took > 0.0 {
+        true => {
+            let seconds = took / spent * each * robust.robust as f64;
+            format!(", some {} here", indicatif::HumanDuration(Duration::from_secs_f64(seconds.max(1.0))))
+        }
+        false => String::new(),
+    };
+    let total = (gradients + forwards) * robust.robust as f64;
+    say!("");
+    say!(
+        "A quick look. AutoAttack, the figure that the field reports, is --attack standard: up to {} passes{time}.",
+        screen::rounded(total)
+    );
+}
+
+/// A forward pass alone, in units of one with its gradient.
+const FORWARD: f64 = 1.0 / 3.0;

@@ -98,6 +98,8 @@ enum Command {
 /// What a command ends with when nothing went wrong.
 enum Done {
     Fully,
+    /// A requirement does not hold.
+    Short,
     Interrupted,
 }
 
@@ -126,6 +128,7 @@ fn main() -> ExitCode {
             }
             match run(cli.command) {
                 Ok(Done::Fully) => ExitCode::SUCCESS,
+                Ok(Done::Short) => ExitCode::from(3),
                 Ok(Done::Interrupted) => ExitCode::from(130),
                 Err(error) => {
                     complain(error.as_ref());

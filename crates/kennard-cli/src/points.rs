@@ -38,21 +38,18 @@ pub struct Point {
 }
 
 impl Point {
+    /// The figures of a complete audit.
     pub fn of(name: String, epoch: Option<usize>, summary: &Summary) -> Point {
         let packet = summary.packets.first();
         let figure = |of: fn(&kennard::audit::PacketSummary) -> f64| packet.map_or(f64::NAN, of);
-        let robust = summary.robust.clone().unwrap_or(kennard::audit::Robust {
-            robust: 0,
-            robust_accuracy: f64::NAN,
-            interval: [0.0, 1.0],
-        });
+        let robust = summary.robust.as_ref();
         Point {
             name,
             epoch,
-            clean: summary.clean.accuracy,
-            clean_interval: summary.clean.interval,
-            robust: robust.robust_accuracy,
-            robust_interval: robust.interval,
+            clean: summary.clean.accuracy.unwrap_or(f64::NAN),
+            clean_interval: summary.clean.interval.unwrap_or([0.0, 1.0]),
+            robust: robust.and_then(|robust| robust.robust_accuracy).unwrap_or(f64::NAN),
+            robust_interval: robust.and_then(|robust| robust.interval).unwrap_or([0.0, 1.0]),
             sigma_x: figure(|p| p.sigma_x),
             sigma_p: figure(|p| p.sigma_p),
             product: figure(|p| p.product),

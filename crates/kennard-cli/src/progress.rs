@@ -24,12 +24,12 @@ impl Display {
 
     pub fn show(&mut self, progress: Progress) {
         let (what, done, total, message) = match progress {
-            Progress::Samples { done, robust, total } => (
-                "samples",
-                done,
-                total,
-                format!("{:.1} % robust", 100.0 * robust as f64 / done.max(1) as f64),
-            ),
+            Progress::Clean { done, total } => ("clean pass", done, total, String::new()),
+            Progress::Attacks { done, pending, bracket: [low, high] } => {
+                let message = format!("robust {:.1} – {:.1} %, {pending} pending", 100.0 * low, 100.0 * high);
+                ("attacks", done, done + pending, message)
+            }
+            Progress::Attacked(_) => return,
             Progress::Packets { done, total } => ("packets", done, total, String::new()),
         };
         self.meter.mark(done, total, what);

@@ -1,10 +1,19 @@
 //! The one screen that an audit ends with.
 
-use kennard::audit::{MinimalSummary, Summary};
+use kennard::audit::{MinimalSummary, Summary, Warning};
+use kennard::data::Selection;
 use kennard::engine::Plan;
 use kennard::uncertainty::Cosines;
 
+/// All of it.
 pub fn print(summary: &Summary, plan: Option<Plan>) {
+    accuracies(summary, plan);
+    packets(summary);
+    warnings(&summary.warnings);
+}
+
+/// What was run, the accuracies, the distances and the cosines.
+pub fn accuracies(summary: &Summary, plan: Option<Plan>) {
     let model = &summary.model;
     let shape: Vec<String> = model.input.iter().map(usize::to_string).collect();
     say!("");
@@ -15,13 +24,26 @@ pub fn print(summary: &Summary, plan: Option<Plan>) {
         shape.join("×"),
         model.classes
     );
-    say!("data     {} ({})   {} samples", summary.data.name, summary.data.split, grouped(summary.samples));
+    let part = match summary.selection {
+        Selection::All => String::new(),
+        Selection::First(_) => ", the first".into(),
+        Selection::Random { seed, .. } => format!(", drawn at random by seed {seed}"),
+    };
+    say!(
+        "data     {} ({})   {} samples{part}",
+        summary.data.name,
+        summary.data.split,
+        grouped(summary.total)
+    );
     for note in &summary.data.notes {
         say!("         {note}");
     }
     let threat = &summary.threat_model;
-    let size = if threat.eps.is_finite() { format!(" ≤ {}", short(threat.eps)) } else { String::new() };
+    let size = if threat.eps.is_finite() { format!(" ≤ {}", summary.eps_text) } else { String::new() };
     say!("threat   {}{size}, inputs in [{}, {}]", threat.norm, threat.bounds[0], threat.bounds[1]);
+    if let Some(version) = &summary.autoattack {
+        say!("attack   AutoAttack ({version})");
+    }
     let plan = plan.map_or(String::new(), |plan| {
         let plural = if plan.threads_per_session == 1 { "" } else { "s" };
         format!(
@@ -31,40 +53,65 @@ pub fn print(summary: &Summary, plan: Option<Plan>) {
     });
     say!("run      {}{plan}, seed {}, {:.1} s", summary.runtime, summary.seed, summary.seconds);
     say!("");
+    table(summary);
+    if !summary.minimal.is_empty() {
+        minimal(&summary.minimal);
+    }
+    if let Some(probed) = summary.cosines.as_ref().filter(|_| summary.clean.pending == 0) {
+        say!("");
+        say!("{}", cosines(probed));
+    }
+}
+
+/// A row for each accuracy; brackets and counts in place of those that are not known yet.
+fn table(summary: &Summary) {
     let names = summary.attacks.iter().map(|attack| attack.name.len());
     let width = names.chain([11]).max().unwrap_or(11);
-    let row = |name: &str, share: f64, [low, high]: [f64; 2]| {
-        format!("{name:<width$} {:>7.2} %   {:>5.2} – {:>5.2} %", 100.0 * share, 100.0 * low, 100.0 * high)
-    };
-    say!("{:<width$}  accuracy   95 % interval    forward  +gradient   seconds", "");
+    let percent = |share: f64| 100.0 * share;
+    let row =
+        |name: &str, share: Option<f64>, interval: Option<[f64; 2]>, bracket: [f64; 2], pending: u64| {
+            match share.zip(interval) {
+                Some((share, [low, high])) => format!(
+                    "{name:<width$} {:>7.2} %   {:>5.2} – {:>5.2} %",
+                    percent(share),
+                    percent(low),
+                    percent(high)
+                ),
+                None => format!(
+                    "{name:<width$} {:>5.2} – {:>5.2} %, {} pending",
+                    percent(bracket[0]),
+                    percent(bracket[1]),
+                    grouped(pending)
+                ),
+            }
+        };
     let clean = &summary.clean;
-    say!("{}", row("clean", clean.accuracy, clean.interval));
+    if clean.pending > 0 {
+        say!(
+            "clean pass not finished: {} of {} samples seen, so no share is known",
+            grouped(summary.samples),
+            grouped(summary.total)
+        );
+        return;
+    }
+    say!("{:<width$}  accuracy   95 % interval    forward  +gradient   seconds", "");
+    say!("{}", row("clean", clean.accuracy, clean.interval, [0.0, 1.0], 0));
     for attack in &summary.attacks {
         say!(
             "{}  {:>9}  {:>9}  {:>8.1}",
-            row(&attack.name, attack.robust_accuracy, attack.interval),
+            row(&attack.name, attack.robust_accuracy, attack.interval, attack.bracket, attack.pending),
             grouped(attack.forwards),
             grouped(attack.backwards),
             attack.seconds
         );
     }
     if let Some(robust) = summary.robust.as_ref().filter(|_| summary.attacks.len() > 1) {
-        say!(
-            "{}",
-            row(
-                if summary.cascade { "robust" } else { "worst case" },
-                robust.robust_accuracy,
-                robust.interval
-            )
-        );
+        say!("{}", row("robust", robust.robust_accuracy, robust.interval, robust.bracket, robust.pending));
     }
-    if !summary.minimal.is_empty() {
-        minimal(&summary.minimal);
-    }
-    if let Some(probed) = &summary.cosines {
-        say!("");
-        say!("{}", cosines(probed));
-    }
+}
+
+/// The blocks of the packets.
+pub fn packets(summary: &Summary) {
     for packet in &summary.packets {
         let check = if packet.valid { "holds" } else { "NOT TO BE TRUSTED" };
         let span = |[low, high]: [f64; 2]| format!("[{}, {}]", short(low), short(high));
@@ -89,10 +136,14 @@ pub fn print(summary: &Summary, plan: Option<Plan>) {
         say!("  dispersion  {:>8}  {}", short(packet.dispersion), span(packet.dispersion_interval));
         say!("  Stein check {:>8}  {}  {check}", short(packet.stein), span(packet.stein_interval));
     }
-    if !summary.warnings.is_empty() {
+}
+
+/// The warnings.
+pub fn warnings(warnings: &[Warning]) {
+    if !warnings.is_empty() {
         say!("");
     }
-    for warning in &summary.warnings {
+    for warning in warnings {
         say!("warning ({}): {}", warning.code, warning.message);
     }
 }
@@ -102,6 +153,10 @@ fn minimal(attacks: &[MinimalSummary]) {
     say!("");
     say!("closest          25 %      50 %      75 %    forward  +gradient   seconds");
     for attack in attacks {
+        if attack.pending > 0 {
+            say!("{:<11} not known while {} samples are pending", attack.name, grouped(attack.pending));
+            continue;
+        }
         let quartile = |q: Option<f64>| q.map_or("none".into(), short);
         let [a, b, c] = attack.distances.quartiles.map(quartile);
         say!(
@@ -159,4 +214,10 @@ pub fn grouped(n: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// Two significant digits, thousands set apart.
+pub fn rounded(value: f64) -> String {
+    let unit = 10f64.powi((value.max(1.0).log10().floor() as i32 - 1).max(0));
+    grouped(((value / unit).round() * unit) as u64)
 }

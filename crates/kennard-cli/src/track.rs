@@ -79,12 +79,9 @@ pub fn follow(
         let settings = Settings { out: Some(place), ..settings.clone() };
         let Some(summary) = points::examine(model, &settings, stop)? else { return Ok(None) };
         let epoch = name.rsplit('-').next().and_then(|digits| digits.parse().ok());
-        note!(
-            "{name}: clean {:.1} %, robust {:.1} %",
-            100.0 * summary.clean.accuracy,
-            100.0 * summary.robust.as_ref().map_or(f64::NAN, |r| r.robust_accuracy)
-        );
-        points.push(Point::of(name, epoch.or(Some(i + 1)), &summary));
+        let point = Point::of(name, epoch.or(Some(i + 1)), &summary);
+        note!("{}: clean {:.1} %, robust {:.1} %", point.name, 100.0 * point.clean, 100.0 * point.robust);
+        points.push(point);
     }
     Ok(Some(points))
 }
@@ -122,7 +119,9 @@ fn with_defaults(mut settings: Settings, run: &Path) -> Result<Settings, Error> 
     if settings.norm.is_none() {
         settings.norm = recipe["norm"].as_str().map(str::parse).transpose()?;
     }
-    settings.samples = settings.samples.or(Some(SAMPLES));
+    if settings.first.is_none() {
+        settings.samples = settings.samples.or(Some(SAMPLES));
+    }
     settings.attack = settings.attack.or_else(|| Some(vec![crate::settings::Named::plain("pgd")]));
     settings.complete(false)
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use kennard::attack::Pgd;
 use kennard::audit::Audit;
-use kennard::data::{DataSet, Options};
+use kennard::data::{DataSet, Options, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::{Classifier, Graph, Norm, Preprocessing, Runtime, RuntimeChoice, ThreatModel};
 
@@ -22,13 +22,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let engine = Engine::new(classifier, runtime, &EngineOptions::default())?;
     let audit = Audit {
         attacks: vec![Box::new(Pgd::default())],
-        samples: Some(200),
+        samples: Selection::Random { count: 200, seed: 0 },
         ..Audit::new(&model, &engine, &data, ThreatModel::new(Norm::Linf, 0.1)?)
     };
     let outcome = audit.run(&AtomicBool::new(false), |_| ())?;
 
     let summary = &outcome.summary;
-    println!("clean   {:.3} {:.3?}", summary.clean.accuracy, summary.clean.interval);
-    println!("pgd     {:.3} {:.3?}", summary.attacks[0].robust_accuracy, summary.attacks[0].interval);
+    println!("clean   {:.3} {:.3?}", summary.clean.accuracy.unwrap_or(f64::NAN), summary.clean.interval);
+    let pgd = &summary.attacks[0];
+    println!("pgd     {:.3} {:.3?}", pgd.robust_accuracy.unwrap_or(f64::NAN), pgd.interval);
     Ok(())
 }

@@ -147,6 +147,19 @@ impl ThreatModel {
         Ok(ThreatModel { norm, eps: f64::INFINITY, ..checked })
     }
 
+    /// Epsilon as people write it: `0.1`, `8/255`; `unlimited` where it is infinite.
+    pub fn eps_text(&self) -> String {
+        let eps = self.eps;
+        let exact = eps.to_string();
+        let levels = (eps * 255.0).round();
+        match exact.len() {
+            _ if !eps.is_finite() => "unlimited".into(),
+            ..=8 => exact,
+            _ if levels / 255.0 == eps => format!("{levels}/255"),
+            _ => exact,
+        }
+    }
+
     /// The same norm and bounds with another epsilon.
     pub(crate) fn at(self, eps: f64) -> ThreatModel {
         ThreatModel { eps, ..self }
@@ -225,6 +238,18 @@ mod tests {
         assert_eq!(parse_number(" 0.3 ").unwrap(), 0.3);
         assert!(parse_number("8/0").is_err());
         assert!(parse_number("eight").is_err());
+    }
+
+    #[test]
+    fn epsilon_is_said_as_people_write_it() {
+        let text = |eps| ThreatModel::new(Norm::Linf, eps).unwrap().eps_text();
+        assert_eq!(
+            [0.0, 0.1, 8.0 / 255.0, 0.2, 1.0 / 255.0].map(text),
+            ["0", "0.1", "8/255", "0.2", "1/255"]
+        );
+        assert_eq!(ThreatModel::new(Norm::L2, 128.0 / 255.0).unwrap().eps_text(), "128/255");
+        assert_eq!(ThreatModel::unlimited(Norm::L2, [0.0, 1.0]).unwrap().eps_text(), "unlimited");
+        assert_eq!(text(0.123_456_789), "0.123456789");
     }
 
     #[test]

@@ -103,6 +103,7 @@ fn every_accuracy_has_an_interval() {
         .unwrap()
         .summary;
     let robust = summary.robust.unwrap();
-    assert!(robust.interval[0] <= robust.robust_accuracy && robust.robust_accuracy <= robust.interval[1]);
-    assert!(summary.attacks.iter().all(|a| a.interval[0] < a.interval[1]));
+    let ([low, high], share) = (robust.interval.unwrap(), robust.robust_accuracy.unwrap());
+    assert!(low <= share && share <= high);
+    assert!(summary.attacks.iter().all(|a| a.interval.is_some_and(|[low, high]| low < high)));
 }

@@ -72,7 +72,7 @@ fn wong_mnist_falls_as_published() {
         let attacks: Vec<Box<dyn Attack>> = vec![Box::new(Fgsm::default()), Box::new(Pgd::default())];
         let threat = ThreatModel::new(Norm::Linf, 0.1).unwrap();
         let summary = audit(&engine, &data, threat, attacks, 10_000, false).summary;
-        let error = |i: usize| 100.0 * (1.0 - summary.attacks[i].robust_accuracy);
+        let error = |i: usize| 100.0 * (1.0 - summary.attacks[i].robust_accuracy.unwrap());
         println!(
             "wong_mnist on {}: FGSM error {:.2} %, PGD-40 error {:.2} %",
             runtime.name(),

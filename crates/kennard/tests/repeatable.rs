@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{audit, engine, fashion, fixture, runtimes};
 use kennard::attack::{Apgd, Attack, Fab, Fgsm, Objective, Pgd, Square};
-use kennard::audit::{About, Audit, FinishedRun, Manifest, Outcome, Progress, RunDirectory, Shard, merge};
+use kennard::audit::{
+    About, Audit, FinishedRun, Manifest, Outcome, PacketPlan, Progress, RunDirectory, RunState, Shard, merge,
+};
+use kennard::data::Selection;
 use kennard::engine::{EngineOptions, Plan};
 use kennard::{Graph, Norm, Runtime, ThreatModel};
 use serde_json::Value;
@@ -77,7 +80,7 @@ fn shards_and_resumption_do_not_change_a_byte() {
             cascade: true,
             minimal: vec![Box::new(Fab { steps: 10, ..Fab::default() })],
             probe: true,
-            samples: Some(SAMPLES),
+            samples: Selection::Random { count: SAMPLES, seed: 5 },
             shard,
             ..Audit::new(&path, &engine, &data, ThreatModel::new(Norm::Linf, 0.1).unwrap())
         };
@@ -86,9 +89,10 @@ fn shards_and_resumption_do_not_change_a_byte() {
             let manifest = Manifest::new(&audit, vec![]).unwrap();
             let directory = RunDirectory::open(&folder(name), &manifest, resume).unwrap();
             let stop = AtomicBool::new(false);
-            let progress = |progress| match progress {
-                Progress::Samples { done, .. } if done >= stop_after => stop.store(true, Ordering::Relaxed),
-                _ => {}
+            let mut left = stop_after;
+            let progress = |_: Progress| {
+                left = left.saturating_sub(1);
+                stop.fetch_or(left == 0, Ordering::Relaxed);
             };
             audit.run_in(directory, &stop, progress).unwrap();
         };
@@ -118,13 +122,14 @@ fn shards_and_resumption_do_not_change_a_byte() {
         assert!(message(&[folders[0].clone(), folders[0].clone()]).contains("and so is"));
         assert!(message(&[folders[0].clone(), folder("whole")]).contains("shard 1/1"));
 
-        for stop_after in [1, 20, 50, u64::MAX] {
+        // Within the pass over all samples, at its end, and among the attacks.
+        for stop_after in [1, 50, 75, 10, u64::MAX] {
             go("resumed", Shard::WHOLE, true, stop_after);
         }
         assert_eq!(samples("whole"), samples("resumed"), "{}", runtime.name());
         assert_eq!(examples("whole"), examples("resumed"), "{}", runtime.name());
         // A finished run has nothing left to do, and one of other settings is not touched.
-        go("resumed", Shard::WHOLE, true, 0);
+        go("resumed", Shard::WHOLE, true, 1);
         assert_eq!(samples("whole"), samples("resumed"), "{}", runtime.name());
         let other = Audit { seed: 1, ..audit(Shard::WHOLE) };
         let manifest = Manifest::new(&other, vec![]).unwrap();
@@ -172,4 +177,157 @@ fn micro_batch_and_runtime_change_rounding_only() {
         }
     }
     assert!(broken.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+/// An audit of an accurate network that attacks break in a third of the samples.
+fn small<'a>(
+    path: &'a std::path::Path,
+    engine: &'a kennard::engine::Engine,
+    data: &'a kennard::data::DataSet,
+) -> Audit<'a> {
+    Audit {
+        attacks: vec![Box::new(Fgsm::default()), Box::new(Pgd { steps: 10, ..Pgd::default() })],
+        minimal: vec![Box::new(Fab { steps: 5, ..Fab::default() })],
+        probe: true,
+        samples: Selection::Random { count: 60, seed: 2 },
+        ..Audit::new(path, engine, data, ThreatModel::new(Norm::Linf, 0.1).unwrap())
+    }
+}
+
+/// Samples that are misclassified or break easily are done with first. Whenever an audit is stopped, what it says
+/// holds of the whole: brackets contain the final figures, and what is said without a bracket is final. So does
+/// what a reader of its directory sees.
+#[test]
+fn a_stopped_audit_says_nothing_that_is_not_so() {
+    let path = fixture("fashion_cnn_robust.onnx");
+    let (model, data) = (Graph::load(&path).unwrap(), fashion());
+    let engine = engine(&model, &data, common::rten(), &EngineOptions::default());
+    let audit = small(&path, &engine, &data);
+    let mut events = 0;
+    let whole = audit.run(&AtomicBool::new(false), |_| events += 1).unwrap().summary;
+    assert!(whole.complete && whole.is_whole() && whole.total == 60);
+    let robust = whole.robust.clone().unwrap();
+    assert_eq!(robust.bracket, [robust.robust_accuracy.unwrap(); 2]);
+    assert!((0.1..0.95).contains(&robust.bracket[0]) && whole.clean.correct < 60, "{robust:?}");
+    let mut widths = Vec::new();
+    for moment in (1..events - 1).step_by(4) {
+        let folder = folder(&format!("stopped-{moment}"));
+        let directory = RunDirectory::open(&folder, &Manifest::new(&audit, vec![]).unwrap(), false).unwrap();
+        let stop = AtomicBool::new(false);
+        let mut left = moment;
+        let progress = |_: Progress| {
+            left = i32::max(left - 1, 0);
+            stop.fetch_or(left == 0, Ordering::Relaxed);
+        };
+        let found = audit.run_in(directory, &stop, progress).unwrap().summary;
+        let seen = RunState::read(&folder).unwrap().outcome.summary;
+        let file = std::fs::read_to_string(folder.join("summary.json")).unwrap();
+        let file: Value = serde_json::from_str(&file).unwrap();
+        std::fs::remove_dir_all(folder).unwrap();
+        assert!(!found.complete && file["complete"] == false);
+        assert_eq!(file["robust"]["pending"], found.robust.as_ref().unwrap().pending);
+        for summary in [&found, &seen] {
+            let clean = &summary.clean;
+            match clean.pending {
+                0 => {
+                    assert_eq!((clean, &summary.cosines), (&whole.clean, &whole.cosines));
+                }
+                _ => {
+                    assert!(clean.accuracy.is_none() && clean.interval.is_none());
+                    assert!(summary.cosines.unwrap().cosine.is_none());
+                }
+            }
+            let now = summary.robust.as_ref().unwrap();
+            let parts = summary.attacks.iter().zip(&whole.attacks);
+            let parts = parts.map(|(now, end)| (now.pending, now.bracket, now.interval, end.robust_accuracy));
+            for (pending, [low, high], interval, end) in
+                parts.chain([(now.pending, now.bracket, now.interval, robust.robust_accuracy)])
+            {
+                let end = end.unwrap();
+                assert!(low <= end && end <= high, "{end} is not within {low} to {high} at {moment}");
+                assert!(pending > 0 || (low, high) == (end, end));
+                assert_eq!(interval.is_none(), pending > 0);
+            }
+            assert!(summary.minimal.iter().all(|m| m.pending == 0 || m.distances.curve.is_empty()));
+        }
+        assert_eq!(found.robust, seen.robust);
+        widths.push(found.robust.unwrap().pending);
+        assert!(found.warnings.iter().any(|warning| warning.code == "interrupted"), "{moment}");
+    }
+    assert!(widths.first() >= Some(&50) && widths.last() < Some(&10), "{widths:?}");
+}
+
+/// Labels in order: the first 30 are of one class, a random part is of all.
+#[test]
+fn parts_that_lack_classes_are_pointed_out() {
+    let model = common::linear(&[1, 4, 4], 4);
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let file = |part: &str| folder.join(format!("sorted-{part}-{}.npy", std::process::id()));
+    common::write_npy(&file("x"), "<f4", "(120, 1, 4, 4)", (0..120 * 16).flat_map(|_| 0.5f32.to_le_bytes()));
+    common::write_npy(&file("y"), "<i8", "(120,)", (0..120i64).flat_map(|i| (i / 30).to_le_bytes()));
+    let data = common::open(&format!("npz:{},{}", file("x").display(), file("y").display()));
+    let engine = engine(&model, &data, common::rten(), &EngineOptions::default());
+    let path = fixture("fashion_mlp.onnx");
+    let said = |samples| {
+        let audit = Audit::new(&path, &engine, &data, ThreatModel::new(Norm::Linf, 0.0).unwrap());
+        let outcome = Audit { samples, ..audit }.run(&AtomicBool::new(false), |_| ()).unwrap();
+        let warnings = outcome.summary.warnings.into_iter().filter(|w| w.code == "missing-classes");
+        (warnings.map(|w| w.message).next(), outcome.records)
+    };
+    let (warning, records) = said(Selection::First(30));
+    assert!(records.iter().all(|record| record.label == 0));
+    assert!(warning.unwrap().contains("classes 1, 2, 3"));
+    let (warning, records) = said(Selection::Random { count: 30, seed: 0 });
+    assert!(warning.is_none() && (0..4).all(|class| records.iter().any(|r| r.label == class)));
+    assert!(said(Selection::All).0.is_none());
+}
+
+/// Packets take no more passes than attacks did, but on small networks; what is left out is said. A word to stop
+/// is heard within a packet: this one would take hours.
+#[test]
+fn packets_keep_to_their_budget_and_stop() {
+    let data = fashion();
+    let path = fixture("fashion_mlp.onnx");
+    let threat = ThreatModel::new(Norm::Linf, 0.1).unwrap();
+    let small = Graph::load(&path).unwrap();
+    let wide = common::wide(784, 13_000, 10);
+    let run = |model: &Graph, plan: PacketPlan, stop_in_packets: bool| {
+        let engine = engine(model, &data, common::rten(), &EngineOptions::default());
+        let audit = Audit {
+            attacks: vec![Box::new(Fgsm::default())],
+            packets: vec![plan],
+            samples: Selection::First(4),
+            requirements: vec!["clean>=0".parse().unwrap()],
+            ..Audit::new(&path, &engine, &data, threat)
+        };
+        let stop = std::sync::Arc::new(AtomicBool::new(false));
+        let progress = |progress: Progress| {
+            if stop_in_packets && matches!(progress, Progress::Attacked(_)) {
+                let stop = stop.clone();
+                std::thread::spawn(move || {
+                    std::thread::sleep(std::time::Duration::from_millis(100));
+                    stop.store(true, Ordering::Relaxed);
+                });
+            }
+        };
+        audit.run(&stop, progress)
+    };
+    let plan = PacketPlan::at_attack_size(&threat, 784).unwrap();
+    let plan = PacketPlan { samples: 1000, centres: 2, ..plan };
+    let codes = |outcome: &Outcome| -> Vec<String> {
+        outcome.summary.warnings.iter().map(|warning| warning.code.clone()).collect()
+    };
+    let found = run(&small, plan, false).unwrap();
+    assert_eq!(found.summary.packets.len(), 1);
+    assert!(found.summary.packets[0].samples <= 2000, "no more than the floor");
+    let found = run(&wide, plan, false).unwrap();
+    assert!(found.summary.packets.is_empty() && codes(&found).contains(&"packet-budget".to_string()));
+    assert!(found.summary.complete && found.summary.requirements[0].holds);
+    let endless = PacketPlan { samples: 100_000_000, max_samples: 100_000_000, bounded: false, ..plan };
+    let found = run(&small, endless, true).unwrap();
+    assert!(found.summary.packets.is_empty() && !found.summary.complete && found.summary.is_whole());
+    assert!(codes(&found).contains(&"interrupted".to_string()) && !found.summary.requirements[0].holds);
+    let few = PacketPlan { samples: 20, max_samples: 20, bounded: false, ..plan };
+    let message = run(&small, few, false).unwrap_err().to_string();
+    assert!(message.contains("20 points are too few"), "{message}");
 }

@@ -8,23 +8,25 @@ use std::sync::atomic::AtomicBool;
 use common::{engine, fashion, fixture, rten};
 use kennard::attack::{Fab, Fgsm};
 use kennard::audit::{Audit, PacketPlan};
+use kennard::data::Selection;
 use kennard::engine::EngineOptions;
 use kennard::{Graph, Norm, ThreatModel};
 use serde_json::Value;
 
 const PROMISED: &str = "\
-attacks.0.backwards attacks.0.forwards attacks.0.interval attacks.0.name attacks.0.robust \
-attacks.0.robust_accuracy attacks.0.seconds cascade clean.accuracy clean.correct clean.interval \
-closest.curve.0.eps closest.curve.0.interval closest.curve.0.robust_accuracy closest.found closest.quartiles cosines.cosine.max cosines.cosine.mean cosines.cosine.mean_interval cosines.cosine.median \
+attacks.0.backwards attacks.0.bracket attacks.0.forwards attacks.0.interval attacks.0.name attacks.0.pending attacks.0.robust \
+attacks.0.robust_accuracy attacks.0.seconds autoattack cascade clean.accuracy clean.correct clean.interval clean.pending \
+closest.curve.0.eps closest.curve.0.interval closest.curve.0.robust_accuracy closest.found closest.quartiles complete cosines.cosine.max cosines.cosine.mean cosines.cosine.mean_interval cosines.cosine.median \
 cosines.cosine.min cosines.cosine.q05 cosines.cosine.q25 cosines.cosine.q75 cosines.cosine.q95 cosines.samples cosines.without data.files data.name \
-data.notes data.split minimal.0.backwards minimal.0.distances.curve.0.eps minimal.0.distances.curve.0.interval \
+data.notes data.split eps_text minimal.0.backwards minimal.0.distances.curve.0.eps minimal.0.distances.curve.0.interval \
 minimal.0.distances.curve.0.robust_accuracy minimal.0.distances.found minimal.0.distances.quartiles \
-minimal.0.forwards minimal.0.name minimal.0.seconds model.classes model.file model.input model.parameters model.sha256 packets.0.bound \
+minimal.0.forwards minimal.0.name minimal.0.pending minimal.0.seconds model.classes model.file model.input model.parameters model.sha256 packets.0.bound \
 packets.0.centres packets.0.dispersion packets.0.dispersion_interval packets.0.drift packets.0.drift_interval \
 packets.0.enough_samples packets.0.ess packets.0.label packets.0.packet packets.0.product \
 packets.0.product_interval packets.0.samples packets.0.scale packets.0.sigma_p packets.0.sigma_x packets.0.stein \
-packets.0.stein_interval packets.0.valid robust.interval robust.robust robust.robust_accuracy runtime samples \
-seconds seed threat_model.bounds threat_model.eps threat_model.norm version warnings";
+packets.0.stein_interval packets.0.valid requirements.0.figure requirements.0.holds requirements.0.least requirements.0.low \
+robust.bracket robust.interval robust.pending robust.robust robust.robust_accuracy runtime samples \
+seconds seed selection.first threat_model.bounds threat_model.eps threat_model.norm total version warnings";
 
 #[test]
 fn summary_keeps_its_keys() {
@@ -35,9 +37,16 @@ fn summary_keeps_its_keys() {
     let audit = Audit {
         attacks: vec![Box::new(Fgsm::default())],
         minimal: vec![Box::new(Fab { steps: 5, ..Fab::default() })],
-        packets: vec![PacketPlan { scale: 0.1, centres: 1, samples: 100, max_samples: 100 }],
+        packets: vec![PacketPlan {
+            scale: 0.1,
+            centres: 1,
+            samples: 1000,
+            max_samples: 1000,
+            bounded: false,
+        }],
         probe: true,
-        samples: Some(30),
+        samples: Selection::First(30),
+        requirements: vec!["clean>=0.1".parse().unwrap()],
         ..Audit::new(&path, &engine, &data, threat)
     };
     let summary = audit.run(&AtomicBool::new(false), |_| ()).unwrap().summary;
@@ -46,7 +55,7 @@ fn summary_keeps_its_keys() {
     collect(&json, "", &mut keys);
     keys.sort();
     assert_eq!(keys.join(" "), PROMISED);
-    assert_eq!(json["version"], 1);
+    assert_eq!(json["version"], 2);
 }
 
 fn collect(value: &Value, path: &str, keys: &mut Vec<String>) {

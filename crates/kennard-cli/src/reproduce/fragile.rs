@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
+use kennard::audit::AttackSummary;
 use kennard::picture::{Chart, Curve, Figure};
 use serde_json::json;
 
@@ -39,6 +40,12 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
         }
     }
     let clean = summaries[0].clean.clone();
+    // Of complete audits, every share is known.
+    let (accuracy, clean_interval) =
+        (clean.accuracy.unwrap_or(f64::NAN), clean.interval.unwrap_or([0.0, 1.0]));
+    let known = |attack: &AttackSummary| {
+        (attack.robust_accuracy.unwrap_or(f64::NAN), attack.interval.unwrap_or([0.0, 1.0]))
+    };
     let percent = |v: f64, [low, high]: [f64; 2]| {
         format!("{:.2} % [{:.2}, {:.2}]", 100.0 * v, 100.0 * low, 100.0 * high)
     };
@@ -48,7 +55,7 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
         run.1.arch.as_deref().unwrap_or(""),
         summaries[0].data.name,
         summaries[0].samples,
-        percent(clean.accuracy, clean.interval)
+        percent(accuracy, clean_interval)
     );
     let mut curves = vec![
         Curve { name: "FGSM, one step".into(), ..Curve::default() },
@@ -57,26 +64,21 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
     for summary in &summaries {
         text += &format!("| {} ", short(summary.threat_model.eps));
         for (attack, curve) in summary.attacks.iter().zip(&mut curves) {
-            text += &format!("| {} ", percent(attack.robust_accuracy, attack.interval));
-            let [low, high] = attack.interval;
-            curve.figures.push(Figure {
-                x: summary.threat_model.eps,
-                value: attack.robust_accuracy,
-                low,
-                high,
-            });
+            let (value, [low, high]) = known(attack);
+            text += &format!("| {} ", percent(value, [low, high]));
+            curve.figures.push(Figure { x: summary.threat_model.eps, value, low, high });
         }
         text += "|\n";
     }
     let at = summaries.iter().find(|s| (s.threat_model.eps - eps).abs() < 1e-12).unwrap_or(&summaries[0]);
     let claims = at.attacks.iter().map(|attack| {
         // Less than half of the clean accuracy is left; both intervals count.
-        let [low, high] = attack.interval;
-        let ratio = [low / clean.interval[1], high / clean.interval[0]];
+        let (share, [low, high]) = known(attack);
+        let ratio = [low / clean_interval[1], high / clean_interval[0]];
         let evidence = format!(
             "{} of {} are left at ε = {}",
-            percent(attack.robust_accuracy, attack.interval),
-            percent(clean.accuracy, clean.interval),
+            percent(share, [low, high]),
+            percent(accuracy, clean_interval),
             short(eps)
         );
         let claim =
@@ -89,7 +91,7 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
         y: "accuracy [1]".into(),
         curves,
         linear: false,
-        bound: Some(("clean accuracy".into(), clean.accuracy)),
+        bound: Some(("clean accuracy".into(), accuracy)),
     };
     Ok(Some(Report {
         text,

@@ -9,25 +9,30 @@ function verdict(run) {
       range ? el("span", { class: "range" }, range) : null, note ? el("span", { class: "note" }, note) : null);
   const { clean, robust, closest, packets, threat_model: threat } = summary;
   const packet = packets[0];
-  const tiles = [tile("clean accuracy", percent(clean.accuracy), shares(clean.interval), `${grouped(clean.correct)} of ${grouped(summary.samples)}`)];
+  const tiles = [clean.pending > 0
+    ? tile("clean accuracy", "not known yet", null, `${grouped(summary.samples)} of ${grouped(summary.total)} samples seen`)
+    : tile("clean accuracy", percent(clean.accuracy), shares(clean.interval), `${grouped(clean.correct)} of ${grouped(summary.total)}`)];
   if (robust) {
-    tiles.push(tile(`robust accuracy, ${budget(threat)}`, percent(robust.robust_accuracy), shares(robust.interval),
-      `${grouped(robust.robust)} of ${grouped(summary.samples)}`));
+    tiles.push(robust.pending > 0
+      ? tile(`robust accuracy, ${budget(summary)}`, shares(robust.bracket), null, `lies between these; ${plural(robust.pending, "sample")} pending`)
+      : tile(`robust accuracy, ${budget(summary)}`, percent(robust.robust_accuracy), shares(robust.interval), `${grouped(robust.robust)} of ${grouped(summary.total)}`));
   }
-  if (closest) {
+  if (closest && isWhole(summary)) {
     tiles.push(tile(`median distance, ${threat.norm}`, short(closest.quartiles[1]), `${short(closest.quartiles[0])} – ${short(closest.quartiles[2])}`,
       "quartiles of the closest adversarial points"));
   }
   if (packet) {
     tiles.push(tile("product σ_x σ_p", short(packet.product), span(packet.product_interval), packet.valid ? `at least ${packet.bound}, scale ${short(packet.scale)}` : "not to be trusted, see the warning"));
   }
-  const attacks = summary.attacks.map((a) => a.name).join(", ");
-  const words = robust
+  const attacks = attackNames(summary);
+  const words = !isWhole(summary)
+    ? "The run is not finished. Samples that break easily are done with first, so no share of those that are done is one of all."
+    : robust
     ? `Of ${plural(summary.samples, "sample")}, the model classifies ${grouped(clean.correct)} correctly, and ${grouped(robust.robust)} of these also under every attack tried (${attacks}). Stronger attacks can only lower the second figure.`
     : `Of ${plural(summary.samples, "sample")}, the model classifies ${grouped(clean.correct)} correctly.`;
   return el("section", { id: "verdict", "aria-label": "Verdict" }, el("div", { class: "tiles" }, tiles),
-    el("p", {}, words, " Ranges are 95 % intervals."),
-    el("p", {}, el("strong", {}, "Threat model. "), `${allowance(threat, summary.model.input)}.`));
+    el("p", {}, words, isWhole(summary) ? " Ranges are 95 % intervals." : ""),
+    el("p", {}, el("strong", {}, "Threat model. "), `${allowance(summary)}.`));
 }
 
 function warnings(list, notes) {
@@ -43,6 +48,7 @@ function againstEpsilon(run) {
   const { summary } = run;
   const threat = summary.threat_model;
   const curve = summary.closest?.curve ?? [];
+  if (!isWhole(summary)) return null;
   const points = [["clean", 0, summary.clean.accuracy, summary.clean.interval]];
   if (threat.eps !== null) summary.attacks.forEach((a) => points.push([a.name, threat.eps, a.robust_accuracy, a.interval]));
   if (curve.length === 0 && points.length < 2) return null;
@@ -64,7 +70,7 @@ function againstEpsilon(run) {
     });
     if (curve.length === 0) {
       const worst = summary.robust;
-      lines.push({ name: "worst case", type: "line", symbol: "none", lineStyle: { type: "dashed", color: series[0], width: 1.5 }, itemStyle: { color: series[0] }, data: [[0, summary.clean.accuracy], [threat.eps, worst.robust_accuracy]] });
+      lines.push({ name: "robust", type: "line", symbol: "none", lineStyle: { type: "dashed", color: series[0], width: 1.5 }, itemStyle: { color: series[0] }, data: [[0, summary.clean.accuracy], [threat.eps, worst.robust_accuracy]] });
     }
     return {
       xAxis: axis(`ε, ${threat.norm} [input units]`, { min: 0 }), yAxis: shareAxis("robust accuracy [%]"), series: lines,
@@ -79,11 +85,13 @@ function againstEpsilon(run) {
 
 function byAttack(run) {
   const { summary } = run;
-  if (summary.attacks.length === 0) return [];
+  if (summary.attacks.length === 0 || summary.clean.pending > 0) return [];
+  const whole = isWhole(summary);
+  const known = (a) => ({ ...a, share: a.robust_accuracy ?? a.bracket[0], interval: a.interval ?? a.bracket });
   const rows = [
     { name: "clean", share: summary.clean.accuracy, interval: summary.clean.interval },
-    ...summary.attacks.map((a) => ({ ...a, share: a.robust_accuracy })),
-    { name: summary.cascade ? "robust" : "worst case", share: summary.robust.robust_accuracy, interval: summary.robust.interval },
+    ...summary.attacks.map(known),
+    { ...known(summary.robust), name: "robust" },
   ];
   const build = () => ({
     grid: { left: 96, right: 24, top: 12, bottom: 54 }, legend: { show: false },
@@ -97,13 +105,13 @@ function byAttack(run) {
   });
   const note = summary.cascade ? "Each attack tries what those before it left standing." : "Each attack tries every sample.";
   return [
-    chart("attacks", "Accuracy by attack", `With 95 % intervals. ${note}`,
+    chart("attacks", "Accuracy by attack", whole ? `With 95 % intervals. ${note}` : "Not finished: under attack, bars end at what is certain and whiskers at what is possible.",
       { header: ["attack", "accuracy", "low", "high"], rows: rows.map((r) => [r.name, r.share, ...r.interval]) }, build,
       { height: Math.max(320, 30 * rows.length + 70) }),
     table("attacks", [
       { title: "attack", value: (r) => r.name, text: true },
       { title: "accuracy [%]", value: (r) => r.share, format: (v) => (100 * v).toFixed(2) },
-      { title: "95 % interval", value: (r) => r.interval[0], format: (_, r) => shares(r.interval) },
+      { title: whole ? "95 % interval" : "95 % interval; between", value: (r) => r.interval[0], format: (_, r) => shares(r.interval) },
       { title: "forward passes", value: (r) => r.forwards, format: (v) => (v === undefined ? "–" : grouped(v)) },
       { title: "with gradient", value: (r) => r.backwards, format: (v) => (v === undefined ? "–" : grouped(v)) },
       { title: "time [s]", value: (r) => r.seconds, format: (v) => (v === undefined ? "–" : v.toFixed(1)) },

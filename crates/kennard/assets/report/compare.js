@@ -122,7 +122,7 @@ function overview(found, { runs }) {
     { title: "run", value: (r) => r.name, text: true },
     { title: "clean [%]", value: (r) => r.clean, format: (v) => (100 * v).toFixed(2) },
     { title: "robust [%]", value: (r) => r.robust, format: (v) => (v === null ? "–" : (100 * v).toFixed(2)) },
-    { title: "threat model", value: (r) => budget(r.summary.threat_model), text: true },
+    { title: "threat model", value: (r) => budget(r.summary), text: true },
     { title: "median distance", value: (r) => r.summary.closest?.quartiles[1], format: short },
     { title: "σ_p", value: (r) => r.sigma_p, format: short },
     { title: "σ_x σ_p", value: (r) => r.product, format: short },

@@ -34,10 +34,13 @@ function wrapped(children) {
 
 function progress(run) {
   if (run.stage === "finished") return null;
-  const done = run.summary.samples;
-  const text = run.stage === "running"
-    ? done < run.total ? `Running: ${grouped(done)} of ${grouped(run.total)} samples. The figures are of these.` : "Running: all samples are done, packets are being measured."
-    : `Interrupted after ${grouped(done)} of ${grouped(run.total)} samples; the same command with --resume goes on. The figures are of these.`;
+  const { clean, attacks, minimal } = run.summary;
+  const pending = Math.max(0, ...[...attacks, ...minimal].map((a) => a.pending));
+  const done = run.total - Math.max(clean.pending, pending);
+  const what = clean.pending > 0
+    ? `clean pass ${grouped(run.summary.samples)} of ${grouped(run.total)}`
+    : pending > 0 ? `${plural(pending, "sample")} of ${grouped(run.total)} still to be attacked` : "all samples are done with, packets are not";
+  const text = run.stage === "running" ? `Running: ${what}.` : `Interrupted: ${what}; the same command with --resume goes on.`;
   return el("div", { class: "banner", id: "stage", role: "status" }, el("span", {}, text), el("progress", { max: run.total, value: done }));
 }
 

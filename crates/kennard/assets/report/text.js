@@ -23,15 +23,23 @@ const shares = (interval) =>
 const seconds = (s) => (s < 120 ? `${s.toFixed(1)}${THIN}s` : `${(s / 60).toFixed(1)}${THIN}min`);
 const plural = (n, one, many = `${one}s`) => `${grouped(n)} ${n === 1 ? one : many}`;
 
-/** What an attack may do, in symbols: `linf ≤ 0.1`. */
-const budget = (threat) => (threat.eps === null ? threat.norm : `${threat.norm} ≤ ${short(threat.eps)}`);
+/** Whether every sample of an audit is done with. Before, its figures are brackets. */
+const isWhole = ({ clean, attacks, minimal }) => [clean, ...attacks, ...minimal].every((part) => part.pending === 0);
+
+/** What an attack may do, in symbols: `linf ≤ 8/255`. */
+const budget = ({ threat_model: threat, eps_text: eps }) => (threat.eps === null ? threat.norm : `${threat.norm} ≤ ${eps}`);
+
+/** The attacks in words. */
+const attackNames = ({ attacks, autoattack }) =>
+  `${autoattack ? `AutoAttack (${autoattack}): ` : ""}${attacks.map((a) => a.name).join(", ")}`;
 
 /** The same in words. */
-function allowance(threat, input) {
+function allowance(summary) {
+  const { threat_model: threat, eps_text, model: { input } } = summary;
   const [lo, hi] = threat.bounds;
   const elements = plural(input.reduce((a, b) => a * b, 1), "input element");
   const bounds = `the values staying in [${short(lo)}, ${short(hi)}]`;
-  const eps = threat.eps === null ? "any size" : short(threat.eps);
+  const eps = threat.eps === null ? "any size" : eps_text;
   const size = {
     linf: `each of the ${elements} may change by at most ${eps}`,
     l2: `the change of the ${elements} has a Euclidean length of at most ${eps}`,
@@ -40,7 +48,7 @@ function allowance(threat, input) {
   }[threat.norm];
   return threat.eps === null
     ? `${threat.norm}, perturbations of any size, ${bounds}`
-    : `${budget(threat)}: ${size}, ${bounds}`;
+    : `${budget(summary)}: ${size}, ${bounds}`;
 }
 
 /** Rows as CSV (RFC 4180). */

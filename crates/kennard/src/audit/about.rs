@@ -1,10 +1,13 @@
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::directory::Manifest;
 use super::distances::Distances;
+use super::summary::autoattack;
 use super::{
     AttackSummary, Audit, Clean, DataSummary, FileHash, MinimalSummary, ModelSummary, Record, Summary,
 };
+use crate::data::Selection;
 use crate::uncertainty::Cosines;
 use crate::{Result, ThreatModel};
 
@@ -23,7 +26,7 @@ pub struct About {
 impl About {
     pub(super) fn new(audit: &Audit) -> Result<About> {
         let model = ModelSummary::of(audit.model, audit.engine.classifier())?;
-        Ok(About { model, samples: audit.total() as u64, classes: audit.data.class_names().to_vec() })
+        Ok(About { model, samples: audit.indices().len() as u64, classes: audit.data.class_names().to_vec() })
     }
 }
 
@@ -31,9 +34,13 @@ impl About {
 #[derive(Deserialize)]
 struct Settings {
     data: Data,
+    samples: Selection,
     threat_model: ThreatModel,
-    attacks: Vec<Named>,
+    attacks: Vec<Value>,
     cascade: bool,
+    #[serde(default)]
+    full: bool,
+    budget: Option<u64>,
     minimal: Vec<Named>,
     #[serde(default)]
     probe: bool,
@@ -54,24 +61,32 @@ struct Named {
 }
 
 impl Summary {
-    /// The summary of a run under way: its manifest, and the samples that it has finished. Times, packets
-    /// and warnings are not known yet.
+    /// The summary of a run under way: its manifest, and what it knows of samples. Times, packets and warnings
+    /// are not known yet.
     ///
     /// # Errors
     /// When the manifest is another program's.
     pub(super) fn begun(manifest: &Manifest, records: &[Record]) -> serde_json::Result<Summary> {
         let settings: Settings = serde_json::from_value(manifest.settings.clone())?;
         let Data { name, split, files } = settings.data;
-        let attacks = settings.attacks.into_iter().map(|attack| AttackSummary::blank(&attack.name));
+        let as_published = settings.cascade && !settings.full && settings.budget.is_none();
+        let autoattack = autoattack(settings.threat_model.norm, as_published, &settings.attacks);
+        let name_of = |attack: &Value| attack["name"].as_str().unwrap_or_default().to_string();
+        let attacks = settings.attacks.iter().map(|attack| AttackSummary::blank(&name_of(attack)));
         let minimal = settings.minimal.into_iter().map(|attack| MinimalSummary::blank(&attack.name));
         let mut summary = Summary {
             version: Summary::VERSION,
             model: manifest.about.model.clone(),
             data: DataSummary { name, split, files, notes: Vec::new() },
+            complete: false,
+            selection: settings.samples,
+            total: manifest.about.samples,
             samples: 0,
             runtime: settings.runtime.split(' ').next().unwrap_or_default().into(),
             seed: settings.seed,
             threat_model: settings.threat_model,
+            eps_text: settings.threat_model.eps_text(),
+            autoattack,
             clean: Clean::default(),
             cascade: settings.cascade,
             attacks: attacks.collect(),
@@ -80,6 +95,7 @@ impl Summary {
             closest: None,
             cosines: settings.probe.then(Cosines::default),
             packets: Vec::new(),
+            requirements: Vec::new(),
             warnings: Vec::new(),
             seconds: 0.0,
         };
@@ -93,8 +109,10 @@ impl AttackSummary {
         AttackSummary {
             name: name.into(),
             robust: 0,
-            robust_accuracy: 0.0,
-            interval: [0.0, 1.0],
+            pending: 0,
+            robust_accuracy: None,
+            bracket: [0.0, 1.0],
+            interval: None,
             forwards: 0,
             backwards: 0,
             seconds: 0.0,
@@ -106,6 +124,7 @@ impl MinimalSummary {
     pub(super) fn blank(name: &str) -> MinimalSummary {
         MinimalSummary {
             name: name.into(),
+            pending: 0,
             distances: Distances::default(),
             forwards: 0,
             backwards: 0,

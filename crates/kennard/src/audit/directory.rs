@@ -227,7 +227,11 @@ impl FinishedRun {
         if path.join(JOURNAL).exists() {
             return Err(error("holds an unfinished run; finish it with --resume"));
         }
-        Ok(FinishedRun { manifest, outcome: results(path)? })
+        let outcome = results(path)?;
+        if !outcome.summary.complete {
+            return Err(error("holds an unfinished run; finish it with --resume"));
+        }
+        Ok(FinishedRun { manifest, outcome })
     }
 
     /// Writes the run into a directory of its own.

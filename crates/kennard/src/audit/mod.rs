@@ -6,15 +6,18 @@ mod directory;
 mod distances;
 mod gallery;
 mod merge;
+mod missing;
 mod packets;
 mod record;
+mod requirement;
 mod shard;
+mod share;
 mod state;
 mod summary;
 mod table;
 mod warnings;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -22,10 +25,13 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::attack::{Adversarial, Aim, Attack, Loss, MinimumNorm, Prey, Situation, hunt, margin, predict};
-use crate::data::{DataSet, Sample};
-use crate::engine::{Cost, Engine, Oracle, Program, Query, Task};
+use crate::data::{DataSet, Indices, Sample, Selection};
+use crate::engine::{Answer, Cost, Engine, Oracle, Program, Query, Task};
 use crate::uncertainty::cosine;
 use crate::{Error, Norm, Result, ThreatModel};
+
+use share::Share;
+use summary::named;
 
 pub use about::About;
 pub use directory::{FinishedRun, Manifest, RunDirectory};
@@ -34,6 +40,7 @@ pub use gallery::{Role, Shown, roles};
 pub use merge::merge;
 pub use packets::PacketPlan;
 pub use record::{AttackRecord, Record};
+pub use requirement::{Judged, Requirement};
 pub use shard::Shard;
 pub use state::{RunState, Stage};
 pub use summary::{AttackSummary, Clean, MinimalSummary, PacketSummary, Robust, Summary};
@@ -63,8 +70,8 @@ pub struct Audit<'a> {
     pub probe: bool,
     /// The packets to measure.
     pub packets: Vec<PacketPlan>,
-    /// How many samples, from the first; all by default.
-    pub samples: Option<usize>,
+    /// Which samples; all by default.
+    pub samples: Selection,
     /// The part of these that this run works on.
     pub shard: Shard,
     /// The seed of all random numbers.
@@ -74,20 +81,32 @@ pub struct Audit<'a> {
     pub full: bool,
     /// The most passes that an attack may spend on a sample.
     pub budget: Option<u64>,
+    /// What must be reached; the summary says whether it is.
+    pub requirements: Vec<Requirement>,
 }
 
-/// How far an audit is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// Samples done with: attacked, or misclassified from the start.
-    Samples {
-        /// How many are done.
+/// How far an audit is. It asks the model about all samples first, then attacks those that are classified
+/// correctly, and measures packets last.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Progress<'p> {
+    /// Samples that the model was asked about.
+    Clean {
+        /// How many.
         done: u64,
-        /// How many of them are classified correctly after all attacks.
-        robust: u64,
         /// How many there are.
         total: u64,
     },
+    /// Samples that attacks are done with.
+    Attacks {
+        /// How many, of those that are classified correctly.
+        done: u64,
+        /// How many are still to be attacked.
+        pending: u64,
+        /// What robust accuracy lies between, whatever becomes of these.
+        bracket: [f64; 2],
+    },
+    /// All samples are done with: the figures so far, all but those of packets.
+    Attacked(&'p Summary),
     /// Packet centres done with.
     Packets {
         /// How many are done.
@@ -121,9 +140,15 @@ pub struct Examined {
     pub adversarials: Vec<Option<Adversarial>>,
 }
 
+/// A sample's record before any attack, and what the untouched model returns there.
+struct Looked {
+    record: Record,
+    outputs: Vec<f32>,
+}
+
 /// The account of the passes at the samples themselves; those of attack `i` go to `i + 1`.
 const CLEAN: usize = 0;
-/// So many samples are evaluated twice, to notice a model that answers at random.
+/// So many samples, the first, are evaluated twice, to notice a model that answers at random.
 const REPEATED: usize = 8;
 
 impl<'a> Audit<'a> {
@@ -139,16 +164,16 @@ impl<'a> Audit<'a> {
             minimal: Vec::new(),
             probe: false,
             packets: Vec::new(),
-            samples: None,
+            samples: Selection::All,
             shard: Shard::WHOLE,
             seed: 0,
             full: false,
             budget: None,
+            requirements: Vec::new(),
         }
     }
 
-    /// Runs the audit. `stop` ends it early, with the samples finished by then; `progress` hears of
-    /// every sample.
+    /// Runs the audit. `stop` ends it early, with what is known by then; `progress` hears of every sample.
     ///
     /// # Errors
     /// When settings, data and model do not fit together, an answer of the model is NaN, or a runtime fails.
@@ -177,7 +202,7 @@ impl<'a> Audit<'a> {
     /// Runs what `records` lack.
     fn go_on(
         &self,
-        mut records: Vec<Record>,
+        records: Vec<Record>,
         mut shown: Vec<Shown>,
         mut keep: impl FnMut(&Record, Option<&Shown>) -> Result<()>,
         stop: &AtomicBool,
@@ -186,13 +211,42 @@ impl<'a> Audit<'a> {
         let begin = Instant::now();
         self.check_settings()?;
         let mut summary = Summary::blank(self)?;
-        let total = self.total();
-        let finished: BTreeSet<usize> = records.iter().map(|record| record.index).collect();
-        let samples =
-            self.wanted()?.filter(|sample| sample.as_ref().map_or(true, |s| !finished.contains(&s.index)));
-        let mut robust = records.iter().filter(|record| record.is_robust()).count() as u64;
-        let task = |oracle, sample| -> Task<'_, Examined> { Box::pin(self.examine(oracle, sample)) };
+        let total = summary.total;
+        let mut records: BTreeMap<usize, Record> =
+            records.into_iter().map(|record| (record.index, record)).collect();
+
+        let unseen: Vec<usize> = self.indices().filter(|index| !records.contains_key(index)).collect();
+        let repeated = self.last_repeated();
+        let task = |oracle, sample: Sample| -> Task<'_, Record> {
+            Box::pin(async move { Ok(self.look(&oracle, &sample, sample.index <= repeated).await?.record) })
+        };
+        self.engine.run(self.samples_at(unseen)?, task, stop, |record| {
+            keep(&record, None)?;
+            records.insert(record.index, record);
+            progress(Progress::Clean { done: records.len() as u64, total });
+            Ok(())
+        })?;
+        let stopped = || stop.load(Ordering::Relaxed);
+        if records.is_empty() && !stopped() {
+            return Err(Error::Mismatch(format!("there is no sample to examine in {}", self.data.spec())));
+        }
+
+        let open: BTreeMap<usize, Record> = records
+            .iter()
+            .filter(|(_, record)| record.pending)
+            .map(|(&i, record)| (i, record.clone()))
+            .collect();
+        let (open, halted) = if stopped() { (BTreeMap::new(), true) } else { (open, false) };
+        let count =
+            |of: &dyn Fn(&Record) -> bool| records.values().filter(|record| of(record)).count() as u64;
+        let correct = count(&Record::is_correct);
+        let (mut robust, mut pending) = (count(&Record::is_robust), open.len() as u64);
+        let task = |oracle, sample: Sample| -> Task<'_, Examined> {
+            let record = open[&sample.index].clone();
+            Box::pin(self.attack(oracle, sample, record))
+        };
         let returns_logits = self.engine.classifier().returns_logits();
+        let samples = self.samples_at(open.keys().copied().collect())?;
         let costs = self.engine.run(samples, task, stop, |examined| {
             let news = Shown::of(&examined, self.threat.norm, returns_logits);
             let record = examined.record;
@@ -200,18 +254,21 @@ impl<'a> Audit<'a> {
             shown = gallery::choose(std::mem::take(&mut shown));
             keep(&record, shown.iter().find(|shown| shown.index == record.index))?;
             robust += u64::from(record.is_robust());
-            records.push(record);
-            progress(Progress::Samples { done: records.len() as u64, robust, total: total as u64 });
+            pending -= 1;
+            records.insert(record.index, record);
+            let bracket = Share { count: robust, pending, total }.bracket();
+            progress(Progress::Attacks { done: correct - pending, pending, bracket });
             Ok(())
         })?;
-        let stopped = stop.load(Ordering::Relaxed);
-        if records.is_empty() && !stopped {
-            return Err(Error::Mismatch(format!("there is no sample to examine in {}", self.data.spec())));
-        }
-        records.sort_by_key(|record| record.index);
+        let records: Vec<Record> = records.into_values().collect();
         summary.count(&records);
         // What was done to the samples is known once they have been read.
         summary.data.notes = self.data.notes();
+        let whole =
+            self.samples == Selection::All && self.shard == Shard::WHOLE && summary.clean.pending == 0;
+        let lacking = missing::classes(summary.model.classes, &records).filter(|_| whole);
+        let note = lacking.map(|classes| format!("no sample has {classes}, which the model knows"));
+        summary.data.notes.extend(note);
         let seconds = |account: usize| {
             let cost: Cost = costs.get(&account).copied().unwrap_or_default();
             cost.time.as_secs_f64() / self.engine.plan().sessions as f64
@@ -222,17 +279,22 @@ impl<'a> Audit<'a> {
         for (i, attack) in summary.minimal.iter_mut().enumerate() {
             attack.seconds = seconds(self.account(self.attacks.len() + i));
         }
-        if !stopped && self.shard.number == 1 {
-            summary.packets = self.measure_packets(stop, &mut progress)?;
-        }
-        if stop.load(Ordering::Relaxed) {
-            let message = format!(
-                "the audit was stopped after {} of {total} samples; the figures are of those",
-                records.len()
-            );
-            summary.warnings.push(Warning::new("interrupted", message));
-        }
         let mut outcome = Outcome { summary, records, shown };
+        warnings::review(&mut outcome);
+        outcome.summary.seconds = begin.elapsed().as_secs_f64();
+        if !halted && outcome.summary.is_whole() {
+            progress(Progress::Attacked(&outcome.summary));
+            if self.shard.number == 1 && !stopped() {
+                self.measure_packets(&mut outcome.summary, stop, &mut progress)?;
+            }
+        }
+        outcome.summary.complete = !stopped();
+        let judged =
+            self.requirements.iter().map(|requirement| requirement.judge(&outcome.summary)).collect();
+        outcome.summary.requirements = judged;
+        if !outcome.summary.complete {
+            outcome.summary.warnings.push(interrupted(&outcome.summary));
+        }
         warnings::review(&mut outcome);
         outcome.summary.seconds = begin.elapsed().as_secs_f64();
         Ok(outcome)
@@ -244,24 +306,43 @@ impl<'a> Audit<'a> {
     /// As there, and what `each` returns.
     pub fn adversarials(&self, stop: &AtomicBool, each: impl FnMut(Examined) -> Result<()>) -> Result<()> {
         self.check_settings()?;
-        let task = |oracle, sample| -> Task<'_, Examined> { Box::pin(self.examine(oracle, sample)) };
-        self.engine.run(self.wanted()?, task, stop, each).map(drop)
+        let task = |oracle: Oracle, sample| -> Task<'_, Examined> {
+            Box::pin(async move {
+                let Looked { record, outputs } = self.look(&oracle, &sample, false).await?;
+                if record.pending {
+                    return self.attack(oracle, sample, record).await;
+                }
+                let adversarials = vec![None; self.attacks.len() + self.minimal.len()];
+                Ok(Examined { record, input: sample.input, outputs, adversarials })
+            })
+        };
+        self.engine.run(self.samples_at(self.indices().collect())?, task, stop, each).map(drop)
     }
 
-    /// How many samples this run is to examine.
-    pub(super) fn total(&self) -> usize {
-        (0..self.end()).filter(|&index| self.shard.holds(index)).count()
+    /// The samples of this run, by their places in the data set.
+    pub(super) fn indices(&self) -> Indices {
+        self.shard.of(self.samples.indices(self.data.len()))
     }
 
-    fn end(&self) -> usize {
-        self.samples.map_or(self.data.len(), |n| n.min(self.data.len()))
+    /// The samples at ascending indices.
+    fn samples_at(&self, indices: Vec<usize>) -> Result<impl Iterator<Item = Result<Sample>> + Send + '_> {
+        Ok(self.data.at(Box::new(indices.into_iter()))?.map(|sample| self.check(sample?)))
     }
 
-    /// The samples of this run.
-    fn wanted(&self) -> Result<impl Iterator<Item = Result<Sample>> + Send + '_> {
-        let samples = self.data.samples()?.take(self.end());
-        let mine = samples.filter(|sample| sample.as_ref().map_or(true, |s| self.shard.holds(s.index)));
-        Ok(mine.map(|sample| self.check(sample?)))
+    /// The last of the samples that are evaluated twice.
+    fn last_repeated(&self) -> usize {
+        self.samples.indices(self.data.len()).take(REPEATED).last().unwrap_or(0)
+    }
+
+    /// Asks about a sample as it is.
+    fn ask(
+        &self,
+        oracle: &Oracle,
+        program: Program,
+        sample: &Sample,
+    ) -> impl Future<Output = Answer> + use<> {
+        let (points, label) = (sample.input.clone(), sample.label);
+        oracle.ask(Query { program, points, label, target: label, account: CLEAN })
     }
 
     /// The account that the passes of the i-th attack are booked under, minimum-norm attacks last.
@@ -286,6 +367,10 @@ impl<'a> Audit<'a> {
                 return Err(Error::Setting(format!("the attack {} is asked for twice", twin.1)));
             }
         }
+        packets::check(&self.packets)?;
+        let names: Vec<&str> = self.attacks.iter().map(|attack| attack.name()).collect();
+        let has_robust = !names.is_empty() || !self.minimal.is_empty() && self.threat.eps.is_finite();
+        self.requirements.iter().try_for_each(|wanted| wanted.check(&names, has_robust))?;
         if !self.attacks.is_empty() && self.threat.eps.is_infinite() {
             return Err(Error::Threat(
                 "an attack needs an epsilon: the largest perturbation, 0.1 or 8/255 say".into(),
@@ -299,7 +384,6 @@ impl<'a> Audit<'a> {
         let Summary { model, data, .. } = Summary::blank(self)?;
         let classifier = self.engine.classifier();
         let runtime = self.engine.runtime();
-        let named = |attack: &dyn Attack| json!({"name": attack.name(), "parameters": attack.settings()});
         Ok(json!({
             "model": model.sha256,
             "preprocessing": classifier.preprocessing(),
@@ -345,13 +429,10 @@ impl<'a> Audit<'a> {
         Ok(sample)
     }
 
-    /// The work on one sample.
-    async fn examine(&self, oracle: Oracle, sample: Sample) -> Result<Examined> {
-        let Sample { index, input, label } = sample;
-        let ask = |program| {
-            let query = Query { program, points: input.clone(), label, target: label, account: CLEAN };
-            oracle.ask(query)
-        };
+    /// What the model makes of a sample as it is; asked `again`, whether it says the same.
+    async fn look(&self, oracle: &Oracle, sample: &Sample, again: bool) -> Result<Looked> {
+        let Sample { index, label, .. } = *sample;
+        let ask = |program| self.ask(oracle, program, sample);
         let answer = ask(Program::Untouched).await;
         if answer.logits.iter().any(|z| z.is_nan()) {
             return Err(Error::NotANumber(format!(
@@ -359,7 +440,7 @@ impl<'a> Audit<'a> {
                  was trained for"
             )));
         }
-        let random = index < REPEATED && ask(Program::Untouched).await.logits != answer.logits;
+        let random = again && ask(Program::Untouched).await.logits != answer.logits;
         let outputs = answer.logits;
         let prediction = predict(&outputs);
         let logits = if self.engine.classifier().returns_logits() {
@@ -368,23 +449,35 @@ impl<'a> Audit<'a> {
             ask(Program::Logits).await.logits
         };
         let cosine = match self.probe {
-            true => cosine(&input, &ask(Program::Gradient(Loss::LogOdds)).await.gradient),
+            true => cosine(&sample.input, &ask(Program::Gradient(Loss::LogOdds)).await.gradient),
             false => None,
         };
-        let mut record = Record {
+        let attacked = !(self.attacks.is_empty() && self.minimal.is_empty());
+        let record = Record {
             index,
             label,
             prediction,
             margin: margin(&logits, label),
             random,
             cosine,
+            pending: attacked && prediction == label,
             attacks: vec![None; self.attacks.len()],
             minimal: vec![None; self.minimal.len()],
         };
+        Ok(Looked { record, outputs })
+    }
+
+    /// Attacks a sample that is classified correctly.
+    async fn attack(&self, oracle: Oracle, sample: Sample, mut record: Record) -> Result<Examined> {
+        let outputs = self.ask(&oracle, Program::Untouched, &sample).await.logits;
+        let logits = if self.engine.classifier().returns_logits() {
+            outputs.clone()
+        } else {
+            self.ask(&oracle, Program::Logits, &sample).await.logits
+        };
+        let Sample { index, input, label } = sample;
+        record.pending = false;
         let mut adversarials = vec![None; self.attacks.len() + self.minimal.len()];
-        if prediction != label {
-            return Ok(Examined { record, input, outputs, adversarials });
-        }
         let prey =
             Prey { origin: &input, shape: self.engine.classifier().shape(), label, index, clean: &logits };
         let aim = if self.full { Aim::Worst } else { Aim::First };
@@ -408,4 +501,26 @@ impl<'a> Audit<'a> {
         }
         Ok(Examined { record, input, outputs, adversarials })
     }
+}
+
+fn interrupted(summary: &Summary) -> Warning {
+    let (samples, total) = (summary.samples, summary.total);
+    let message = match &summary.robust {
+        _ if samples < total => {
+            format!("the audit was stopped after it had asked the model about {samples} of {total} samples: no share is known")
+        }
+        _ if summary.is_whole() => {
+            "the audit was stopped while packets were measured: none is shown; what is shown is of all samples".into()
+        }
+        Some(robust) => {
+            let [low, high] = robust.bracket.map(|share| 100.0 * share);
+            format!(
+                "the audit was stopped with {} of {total} samples still to be attacked: robust accuracy lies between \
+                 {low:.2} and {high:.2} %",
+                robust.pending
+            )
+        }
+        None => "the audit was stopped with samples still to be attacked: no distance is known of these".into(),
+    };
+    Warning::new("interrupted", message)
 }

@@ -1,22 +1,42 @@
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use kennard_graph::{Graph, infer};
 use serde::{Deserialize, Serialize};
 
-use super::{Audit, PacketSummary, Progress};
-use crate::uncertainty::{Effort, Figures, Kind, Survey};
-use crate::{Norm, Result, ThreatModel};
+use super::{Audit, PacketSummary, Progress, Summary, Warning};
+use crate::data::Selection;
+use crate::uncertainty::{ESS_FLOOR, Effort, Figures, Kind, Survey};
+use crate::{Error, Norm, Result, ThreatModel};
 
 /// Which packets to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PacketPlan {
     /// The window's width `s`, in input units.
     pub scale: f64,
-    /// How many samples of the data set are centres, from the first.
+    /// How many of the audit's samples are centres: a random part of them, the first where those are the first.
     pub centres: usize,
     /// Points per centre.
     pub samples: usize,
     /// Where those are worth too little ([`crate::uncertainty::ESS_FLOOR`]), more are taken, up to so many.
     pub max_samples: usize,
+    /// Whether to take no more passes than the attacks took: with fewer centres, or not at all. A network of at
+    /// most 10 million multiplications a pass is granted `samples` at each centre in any case.
+    pub bounded: bool,
+}
+
+/// Multiplications of a forward pass up to which a network is small: 16 000 passes are a matter of seconds.
+const SMALL: u64 = 10_000_000;
+
+/// Refuses plans that come to nothing.
+pub(super) fn check(plans: &[PacketPlan]) -> Result<()> {
+    match plans.iter().find(|plan| (plan.max_samples.max(plan.samples) as f64) < ESS_FLOOR) {
+        None => Ok(()),
+        Some(plan) => Err(Error::Setting(format!(
+            "{} points are too few for a packet: they cannot be worth the {ESS_FLOOR} that its figures need. Take 2000, \
+             or 0 to measure no packet",
+            plan.max_samples.max(plan.samples)
+        ))),
+    }
 }
 
 impl PacketPlan {
@@ -36,19 +56,31 @@ impl PacketPlan {
             centres: 8,
             samples: 2000,
             max_samples: 32_000,
+            bounded: true,
         })
     }
 }
 
 impl Audit<'_> {
-    /// Measures all packets, centres side by side.
+    /// The centres of packets.
+    fn centres(&self, count: usize) -> Selection {
+        match self.samples {
+            Selection::All => Selection::Random { count, seed: self.seed },
+            Selection::First(n) => Selection::First(count.min(n)),
+            Selection::Random { count: n, seed } => Selection::Random { count: count.min(n), seed },
+        }
+    }
+
+    /// Measures all packets, centres side by side. What is left out is said. Those that are under way when
+    /// `stop` is set are dropped: the centres done with by then are the easy ones.
     pub(super) fn measure_packets(
         &self,
+        summary: &mut Summary,
         stop: &AtomicBool,
         progress: &mut impl FnMut(Progress),
-    ) -> Result<Vec<PacketSummary>> {
-        let mut summaries = Vec::new();
+    ) -> Result<()> {
         for plan in &self.packets {
+            let Some(plan) = self.afford(plan, summary) else { continue };
             let survey = Survey {
                 engine: self.engine,
                 hidden: None,
@@ -56,7 +88,7 @@ impl Audit<'_> {
                 kind: Kind::Gaussian,
                 scales: vec![plan.scale],
                 label: None,
-                centres: plan.centres,
+                centres: self.centres(plan.centres),
                 samples: plan.samples,
                 effort: Effort {
                     max_samples: plan.max_samples,
@@ -68,13 +100,71 @@ impl Audit<'_> {
                 probed: 0,
             };
             let outcome = survey.run(stop, |done, total| progress(Progress::Packets { done, total }))?;
-            summaries.extend(outcome.curve.iter().map(|figures| summary(plan, figures)));
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            summary.packets.extend(outcome.curve.iter().map(|figures| figures_of(&plan, figures)));
         }
-        Ok(summaries)
+        Ok(())
+    }
+
+    /// What the passes of the attacks allow of a plan; what they do not is said.
+    fn afford(&self, plan: &PacketPlan, summary: &mut Summary) -> Option<PacketPlan> {
+        let wanted = plan.centres * plan.samples;
+        if !plan.bounded || wanted == 0 {
+            return Some(*plan);
+        }
+        let attacks = summary.attacks.iter().map(|attack| attack.forwards + attack.backwards);
+        let minimal = summary.minimal.iter().map(|attack| attack.forwards + attack.backwards);
+        let spent = attacks.chain(minimal).sum::<u64>() as usize;
+        let is_small = multiplications(self.engine.classifier().graph()).is_some_and(|n| n <= SMALL);
+        let passes = if is_small { spent.max(wanted) } else { spent };
+        let centres = plan.centres.min(passes / plan.samples);
+        if centres < plan.centres {
+            let left = match centres {
+                0 => "no packet is measured".to_string(),
+                _ => format!("packets are measured at {centres} centres in place of {}", plan.centres),
+            };
+            let message = format!(
+                "{left}: {} centres take {wanted} passes, the attacks took {spent}. More samples or attacks allow more, and \
+                 --packet-samples {} takes them in any case",
+                plan.centres, plan.samples
+            );
+            summary.warnings.push(Warning::new("packet-budget", message));
+        }
+        let most = (passes / centres.max(1)).clamp(plan.samples, plan.max_samples.max(plan.samples));
+        (centres > 0).then_some(PacketPlan { centres, max_samples: most, ..*plan })
     }
 }
 
-fn summary(plan: &PacketPlan, figures: &Figures) -> PacketSummary {
+/// Multiplications of a forward pass for one sample, in matrix products and convolutions; none where a shape is
+/// not known.
+fn multiplications(graph: &Graph) -> Option<u64> {
+    let types = infer(graph).ok()?;
+    let shape = |name: Option<&String>| Some(&types.get(name?)?.shape);
+    let mut sum = 0u64;
+    for node in &graph.nodes {
+        let terms = match node.op.as_str() {
+            "MatMul" | "Gemm" => shape(node.inputs.first())?.0.last()?.known()?,
+            "Conv" => {
+                let kernel = shape(node.inputs.get(1))?;
+                kernel.volume()?.0 / kernel.0.first()?.known()?.max(1)
+            }
+            "ConvTranspose" => {
+                let (from, to) =
+                    (shape(node.inputs.first())?.volume()?.0, shape(node.outputs.first())?.volume()?.0);
+                let kernel = shape(node.inputs.get(1))?;
+                kernel.volume()?.0 / kernel.0.first()?.known()?.max(1) * from / to.max(1)
+            }
+            _ => continue,
+        };
+        let outputs = shape(node.outputs.first())?.volume()?.0;
+        sum = sum.saturating_add((outputs as u64).saturating_mul(terms as u64));
+    }
+    Some(sum)
+}
+
+fn figures_of(plan: &PacketPlan, figures: &Figures) -> PacketSummary {
     let (value, interval) = (f64::NAN, [f64::NAN; 2]);
     let absent = crate::uncertainty::Measured { value, interval };
     let [drift, dispersion, stein] =

@@ -20,6 +20,9 @@ pub struct Record {
     /// The cosine of the sample and its loss gradient; none where either is zero, or where the audit does
     /// not probe.
     pub cosine: Option<f64>,
+    /// Whether attacks on it are still to come; until then there are no entries below.
+    #[serde(default)]
+    pub pending: bool,
     /// One entry per attack; none where it did not try: the sample is misclassified from the start, or an
     /// attack before it in a cascade broke it.
     pub attacks: Vec<Option<AttackRecord>>,
@@ -58,9 +61,14 @@ impl Record {
         self.prediction == self.label
     }
 
-    /// Whether it is classified correctly and no attack broke it.
+    /// Whether it is classified correctly, no attack broke it, and none is still to come.
     pub fn is_robust(&self) -> bool {
-        self.is_correct() && !self.attacks.iter().flatten().any(|attack| attack.broken)
+        !self.pending && !self.is_lost()
+    }
+
+    /// Whether it is certain not to be robust: misclassified from the start, or broken.
+    pub fn is_lost(&self) -> bool {
+        !self.is_correct() || self.attacks.iter().flatten().any(|attack| attack.broken)
     }
 
     /// What the model takes it for under attack: the prediction of the first adversarial point that an attack

@@ -1,6 +1,7 @@
 //! A run seen from outside, while it goes on or after.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{File, TryLockError};
 use std::io::Read;
 use std::path::Path;
@@ -60,7 +61,9 @@ impl RunState {
             Err(e) => return Err(failed_to_read(&journal, &e)),
         };
         if stage == Stage::Finished {
-            return Ok(RunState { manifest, outcome: results(path)?, stage });
+            let outcome = results(path)?;
+            let stage = if outcome.summary.complete { stage } else { Stage::Interrupted };
+            return Ok(RunState { manifest, outcome, stage });
         }
         let (mut records, _) = lines(&text, &journal, |record: &Record| record.index)?;
         records.sort_by_key(|record| record.index);
@@ -82,14 +85,14 @@ impl RunState {
     }
 }
 
-/// What the whole lines of a journal hold, one item for each sample, and their length in bytes.
+/// What the whole lines of a journal hold, one item for each sample, the last of it, and their length in bytes.
 pub(super) fn lines<T: DeserializeOwned>(
     text: &[u8],
     path: &Path,
     index: impl Fn(&T) -> usize,
 ) -> Result<(Vec<T>, usize)> {
     let (mut items, mut whole) = (Vec::new(), 0);
-    let mut seen = BTreeSet::new();
+    let mut places = BTreeMap::new();
     for line in text.split_inclusive(|&byte| byte == b'\n') {
         let Some(line) = line.strip_suffix(b"\n") else { break };
         let item: T = serde_json::from_slice(line).map_err(|e| Error::Run {
@@ -97,8 +100,12 @@ pub(super) fn lines<T: DeserializeOwned>(
             message: format!("is damaged at byte {whole} ({e}); remove it to begin anew"),
         })?;
         whole += line.len() + 1;
-        if seen.insert(index(&item)) {
-            items.push(item);
+        match places.entry(index(&item)) {
+            Entry::Occupied(place) => items[*place.get()] = item,
+            Entry::Vacant(place) => {
+                place.insert(items.len());
+                items.push(item);
+            }
         }
     }
     Ok((items, whole))

@@ -1,10 +1,13 @@
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::distances::Distances;
-use super::{About, Audit, DataSummary, ModelSummary, Record, Warning};
-use crate::stats::clopper_pearson;
+use super::share::Share;
+use super::{About, Audit, DataSummary, Judged, ModelSummary, Record, Warning};
+use crate::attack::{Attack, Version};
+use crate::data::Selection;
 use crate::uncertainty::Cosines;
-use crate::{Result, ThreatModel};
+use crate::{Norm, Result, ThreatModel};
 
 /// The figures of an audit, as in `summary.json`. Shares are fractions, intervals are of 95 %,
 /// times are in seconds. The keys are a promise: a change of meaning changes `version`.
@@ -16,7 +19,13 @@ pub struct Summary {
     pub model: ModelSummary,
     /// The data.
     pub data: DataSummary,
-    /// How many samples were examined.
+    /// Whether all that was asked for was done. While it is not, what is pending is said with each figure.
+    pub complete: bool,
+    /// Which samples of the data were to be examined.
+    pub selection: Selection,
+    /// How many these are; in a shard, those of the shard.
+    pub total: u64,
+    /// How many of them the model was asked about.
     pub samples: u64,
     /// The runtime's name.
     pub runtime: String,
@@ -24,6 +33,10 @@ pub struct Summary {
     pub seed: u64,
     /// What the attacks were allowed.
     pub threat_model: ThreatModel,
+    /// Epsilon as people write it: `8/255` where it is such a fraction.
+    pub eps_text: String,
+    /// The version of AutoAttack that the attacks are, if they are one.
+    pub autoattack: Option<String>,
     /// Accuracy on the samples as they are.
     pub clean: Clean,
     /// Whether an attack tried only what those before it left standing.
@@ -40,6 +53,8 @@ pub struct Summary {
     pub cosines: Option<Cosines>,
     /// The packets.
     pub packets: Vec<PacketSummary>,
+    /// What had to be reached, and whether it is.
+    pub requirements: Vec<Judged>,
     /// What a reader should know before believing the figures.
     pub warnings: Vec<Warning>,
     /// Wall-clock time of the audit.
@@ -51,10 +66,12 @@ pub struct Summary {
 pub struct Clean {
     /// How many are classified correctly.
     pub correct: u64,
-    /// Their share.
-    pub accuracy: f64,
+    /// Of how many it is not known yet.
+    pub pending: u64,
+    /// The share of all samples that are classified correctly; null while some are pending.
+    pub accuracy: Option<f64>,
     /// Its Clopper–Pearson interval.
-    pub interval: [f64; 2],
+    pub interval: Option<[f64; 2]>,
 }
 
 /// Accuracy under an attack.
@@ -64,10 +81,14 @@ pub struct AttackSummary {
     pub name: String,
     /// How many samples stay correctly classified.
     pub robust: u64,
-    /// Their share of all samples.
-    pub robust_accuracy: f64,
-    /// Its Clopper–Pearson interval.
-    pub interval: [f64; 2],
+    /// Of how many it is not known yet.
+    pub pending: u64,
+    /// The share of all samples that stay correctly classified; null while some are pending.
+    pub robust_accuracy: Option<f64>,
+    /// What this share lies between, whatever the pending samples turn out to be.
+    pub bracket: [f64; 2],
+    /// Its Clopper–Pearson interval; null while some are pending.
+    pub interval: Option<[f64; 2]>,
     /// Points evaluated without a gradient.
     pub forwards: u64,
     /// Points evaluated with their gradient (a forward and a backward pass each).
@@ -81,7 +102,9 @@ pub struct AttackSummary {
 pub struct MinimalSummary {
     /// The attack's name.
     pub name: String,
-    /// The distances.
+    /// How many samples' distances are not known yet.
+    pub pending: u64,
+    /// The distances; but for the number found, nothing while some are pending.
     pub distances: Distances,
     /// Points evaluated without a gradient.
     pub forwards: u64,
@@ -96,10 +119,14 @@ pub struct MinimalSummary {
 pub struct Robust {
     /// How many samples no attack breaks.
     pub robust: u64,
-    /// Their share of all samples.
-    pub robust_accuracy: f64,
-    /// Its Clopper–Pearson interval.
-    pub interval: [f64; 2],
+    /// Of how many it is not known yet.
+    pub pending: u64,
+    /// The share of all samples that no attack breaks; null while some are pending.
+    pub robust_accuracy: Option<f64>,
+    /// What this share lies between, whatever the pending samples turn out to be.
+    pub bracket: [f64; 2],
+    /// Its Clopper–Pearson interval; null while some are pending.
+    pub interval: Option<[f64; 2]>,
 }
 
 /// A packet's figures, averaged over its centres.
@@ -111,7 +138,7 @@ pub struct PacketSummary {
     pub scale: f64,
     /// The label whose samples are the centres; null where all are.
     pub label: Option<u64>,
-    /// How many samples are centres, from the first.
+    /// How many samples are centres.
     pub centres: u64,
     /// Position spread `σ_x`.
     pub sigma_x: f64,
@@ -147,7 +174,7 @@ pub struct PacketSummary {
 
 impl Summary {
     /// The version of the format.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// The summary of an audit before its first sample.
     pub(super) fn blank(audit: &Audit) -> Result<Summary> {
@@ -155,10 +182,19 @@ impl Summary {
             version: Summary::VERSION,
             model: About::new(audit)?.model,
             data: DataSummary::of(audit.data)?,
+            complete: false,
+            selection: audit.samples,
+            total: audit.indices().len() as u64,
             samples: 0,
             runtime: audit.engine.runtime().name().into(),
             seed: audit.seed,
             threat_model: audit.threat,
+            eps_text: audit.threat.eps_text(),
+            autoattack: autoattack(
+                audit.threat.norm,
+                audit.cascade && !audit.full && audit.budget.is_none(),
+                &audit.attacks.iter().map(|attack| named(attack.as_ref())).collect::<Vec<_>>(),
+            ),
             clean: Clean::default(),
             cascade: audit.cascade,
             attacks: audit.attacks.iter().map(|a| AttackSummary::blank(a.name())).collect(),
@@ -167,6 +203,7 @@ impl Summary {
             closest: None,
             cosines: audit.probe.then(Cosines::default),
             packets: Vec::new(),
+            requirements: Vec::new(),
             warnings: audit.engine.warnings().to_vec(),
             seconds: 0.0,
         })
@@ -178,40 +215,85 @@ impl Summary {
         (attacks, self.minimal.iter().map(|attack| attack.name.as_str()).collect())
     }
 
-    /// Fills in all figures that follow from the records.
+    /// Fills in all figures that follow from the records, of which there is one for each sample that the model
+    /// was asked about.
     pub(super) fn count(&mut self, records: &[Record]) {
-        let samples = records.len() as u64;
-        let share = |count: u64| if samples == 0 { 0.0 } else { count as f64 / samples as f64 };
         let number = |of: &dyn Fn(&Record) -> bool| records.iter().filter(|record| of(record)).count() as u64;
-        self.samples = samples;
-        let correct = number(&|record| record.is_correct());
-        self.clean = Clean { correct, accuracy: share(correct), interval: clopper_pearson(correct, samples) };
+        self.samples = records.len() as u64;
+        let total = self.total;
+        let unseen = total.saturating_sub(self.samples);
+        let pending = unseen + number(&|record| record.pending);
+        let correct = Share { count: number(&|record| record.is_correct()), pending: unseen, total };
+        self.clean = Clean {
+            correct: correct.count,
+            pending: unseen,
+            accuracy: correct.known(),
+            interval: correct.interval(),
+        };
         for (i, attack) in self.attacks.iter_mut().enumerate() {
             let first = if self.cascade { 0 } else { i };
             let broken = |record: &Record| record.attacks[first..=i].iter().flatten().any(|a| a.broken);
             let tried = || records.iter().filter_map(|record| record.attacks[i].as_ref());
-            attack.robust = number(&|record| record.is_correct() && !broken(record));
-            attack.robust_accuracy = share(attack.robust);
-            attack.interval = clopper_pearson(attack.robust, samples);
+            let count = number(&|record| record.is_correct() && !record.pending && !broken(record));
+            let robust = Share { count, pending, total };
+            attack.robust = count;
+            attack.pending = pending;
+            attack.robust_accuracy = robust.known();
+            attack.bracket = robust.bracket();
+            attack.interval = robust.interval();
             attack.forwards = tried().map(|a| a.forwards).sum();
             attack.backwards = tried().map(|a| a.backwards).sum();
         }
         if let Some(cosines) = &mut self.cosines {
             *cosines = Cosines::of(records.iter().map(|record| record.cosine));
+            if unseen > 0 {
+                cosines.cosine = None;
+            }
         }
-        let robust = number(&|record| record.is_robust());
+        let robust = Share { count: number(&|record| record.is_robust()), pending, total };
         self.robust = (!self.attacks.is_empty()).then(|| Robust {
-            robust,
-            robust_accuracy: share(robust),
-            interval: clopper_pearson(robust, samples),
+            robust: robust.count,
+            pending,
+            robust_accuracy: robust.known(),
+            bracket: robust.bracket(),
+            interval: robust.interval(),
         });
+        let done = || records.iter().filter(|record| !record.pending);
+        let so_far = |distances: Distances| match pending {
+            0 => distances,
+            _ => Distances { found: distances.found, ..Distances::default() },
+        };
         for (i, attack) in self.minimal.iter_mut().enumerate() {
             let tried = || records.iter().filter_map(|record| record.minimal[i].as_ref());
-            attack.distances = Distances::of(records.iter().map(|record| record.distance_by(i)));
+            attack.pending = pending;
+            attack.distances = so_far(Distances::of(done().map(|record| record.distance_by(i))));
             attack.forwards = tried().map(|a| a.forwards).sum();
             attack.backwards = tried().map(|a| a.backwards).sum();
         }
         self.closest =
-            (!self.minimal.is_empty()).then(|| Distances::of(records.iter().map(Record::distance)));
+            (!self.minimal.is_empty()).then(|| so_far(Distances::of(done().map(Record::distance))));
     }
+
+    /// Whether every sample is done with.
+    pub fn is_whole(&self) -> bool {
+        self.clean.pending == 0
+            && self.attacks.iter().all(|attack| attack.pending == 0)
+            && self.minimal.iter().all(|attack| attack.pending == 0)
+    }
+}
+
+/// The version of AutoAttack whose attacks, in its order and with its parameters, these are; `as_published`
+/// says that each tries what those before it left, and within no other budget than its own.
+pub(super) fn autoattack(norm: Norm, as_published: bool, attacks: &[Value]) -> Option<String> {
+    let versions = [("standard", Version::Standard), ("plus", Version::Plus), ("rand", Version::Rand)];
+    let is = |(_, version): &(&str, Version)| {
+        let own: Vec<Value> = version.attacks(norm).iter().map(|attack| named(attack.as_ref())).collect();
+        as_published && own == attacks
+    };
+    versions.into_iter().find(is).map(|(name, _)| name.into())
+}
+
+/// An attack with its parameters, as a manifest says it.
+pub(super) fn named(attack: &dyn Attack) -> Value {
+    json!({"name": attack.name(), "parameters": attack.settings()})
 }

@@ -15,7 +15,8 @@ use crate::files::parquet_bytes;
 use crate::{Error, Result};
 
 /// The bytes of the table. Columns of an attack are called after it, those of a minimum-norm attack after
-/// `minimal` and it; they are null where it did not try, the norm and the prediction also where it failed.
+/// `minimal` and it; they are null where it did not try, the norm and the prediction also where it failed. Whether
+/// a sample is robust is null while attacks on it are still to come.
 pub(super) fn to_parquet(attacks: &[&str], minimal: &[&str], records: &[Record]) -> Result<Vec<u8>, String> {
     fn of<T>(records: &[Record], field: impl Fn(&Record) -> T) -> impl Iterator<Item = T> {
         records.iter().map(field)
@@ -31,7 +32,11 @@ pub(super) fn to_parquet(attacks: &[&str], minimal: &[&str], records: &[Record])
         ("margin".into(), Arc::new(Float32Array::from_iter_values(of(records, |r| r.margin))), false),
         ("random".into(), Arc::new(BooleanArray::from_iter(of(records, |r| Some(r.random)))), false),
         ("cosine".into(), Arc::new(Float64Array::from_iter(of(records, |r| r.cosine))), true),
-        ("robust".into(), Arc::new(BooleanArray::from_iter(of(records, |r| Some(r.is_robust())))), false),
+        (
+            "robust".into(),
+            Arc::new(BooleanArray::from_iter(of(records, |r| (!r.pending).then(|| r.is_robust())))),
+            true,
+        ),
     ];
     for (i, name) in attacks.iter().enumerate() {
         let entries: Vec<_> = records.iter().map(|r| r.attacks.get(i).and_then(Option::as_ref)).collect();
@@ -111,6 +116,7 @@ impl Columns<'_> {
         let margin = self.get("margin")?.as_primitive_opt::<Float32Type>().ok_or("margin")?;
         let random = self.get("random")?.as_boolean_opt().ok_or("random")?;
         let cosine = self.get("cosine")?.as_primitive_opt::<Float64Type>().ok_or("cosine")?;
+        let robust = self.get("robust")?.as_boolean_opt().ok_or("robust")?;
         let attacks: Vec<_> = attacks.iter().map(|name| self.attack(name)).collect::<Result<_, _>>()?;
         let minimal: Vec<_> =
             minimal.iter().map(|name| self.attack(&format!("minimal.{name}"))).collect::<Result<_, _>>()?;
@@ -121,6 +127,7 @@ impl Columns<'_> {
             margin: margin.value(row),
             random: random.value(row),
             cosine: cosine.is_valid(row).then(|| cosine.value(row)),
+            pending: robust.is_null(row),
             attacks: attacks.iter().map(|entries| entries[row].clone()).collect(),
             minimal: minimal.iter().map(|entries| entries[row].clone()).collect(),
         };
@@ -181,12 +188,14 @@ mod tests {
             margin: 1.5,
             random: index == 1,
             cosine: (index == 1).then_some(0.1),
+            pending: index == 2,
             attacks,
             minimal,
         };
         let records = vec![
             record(0, vec![Some(tried.clone()), None], vec![Some(tried)]),
             record(1, vec![None, Some(stood.clone())], vec![None]),
+            record(2, vec![None, None], vec![None]),
         ];
         let path = std::env::temp_dir().join(format!("kennard-table-{}.parquet", std::process::id()));
         std::fs::write(&path, to_parquet(&["a", "b"], &["c"], &records).unwrap()).unwrap();

@@ -1,3 +1,4 @@
+use super::missing::missing;
 use super::{AttackRecord, Outcome, Record, Summary, Warning};
 use crate::stats::clopper_pearson;
 
@@ -12,15 +13,21 @@ const ENOUGH: u64 = 20;
 /// Replaces the warnings that follow from the figures.
 pub(super) fn review(outcome: &mut Outcome) {
     let Outcome { summary, records, .. } = outcome;
-    let found: Vec<Warning> =
-        [chance(summary), random(records), few_classes(summary), masked(summary, records)]
-            .into_iter()
-            .flatten()
-            .chain(blind(summary, records))
-            .chain(disputed(summary, records))
-            .chain(packets(summary))
-            .collect();
+    let found: Vec<Warning> = [
+        missing(summary, records),
+        chance(summary),
+        random(records),
+        few_classes(summary),
+        masked(summary, records),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(blind(summary, records))
+    .chain(disputed(summary, records))
+    .chain(packets(summary))
+    .collect();
     let codes = [
+        "missing-classes",
         "chance-accuracy",
         "random-outputs",
         "few-classes",
@@ -36,12 +43,13 @@ pub(super) fn review(outcome: &mut Outcome) {
 fn chance(summary: &Summary) -> Option<Warning> {
     let classes = summary.model.classes as f64;
     let clean = &summary.clean;
-    let at_chance = clean.interval[0] <= 1.0 / classes && clean.accuracy < 2.5 / classes;
+    let (accuracy, [low, _]) = (clean.accuracy?, clean.interval?);
+    let at_chance = low <= 1.0 / classes && accuracy < 2.5 / classes;
     (summary.samples >= ENOUGH && at_chance).then(|| {
         let message = format!(
             "the accuracy, {:.1} %, is at chance level. Likely causes: the model wants pixels 0..255 where the data is 0..1 \
              (--input-scale 255), or the other way round (--input-scale 1/255), or normalised ones (--mean, --std), another channel order (--nhwc), or the labels are in another order",
-            100.0 * clean.accuracy
+            100.0 * accuracy
         );
         Warning::new("chance-accuracy", message)
     })
@@ -90,7 +98,7 @@ fn masked(summary: &Summary, records: &[Record]) -> Option<Warning> {
     let tried = |record: &Record| seeing.iter().any(|&i| attempt(record, i).is_some());
     let missed = |record: &&Record| tried(record) && !breaks(record, &seeing) && breaks(record, &unseeing);
     let missed: Vec<&Record> = records.iter().filter(missed).collect();
-    let [surely, _] = clopper_pearson(missed.len() as u64, summary.samples);
+    let [surely, _] = clopper_pearson(missed.len() as u64, summary.total);
     (surely > MASKED).then(|| {
         let breaking = unseeing.iter().filter(|&&i| missed.iter().any(|record| breaks(record, &[i])));
         let breaking: Vec<&str> = breaking.map(|&i| names[i]).collect();
@@ -120,6 +128,9 @@ fn by_attack<'a>(
 }
 
 fn blind(summary: &Summary, records: &[Record]) -> Vec<Warning> {
+    if !summary.is_whole() {
+        return Vec::new();
+    }
     let warn = |(name, tried): (&str, Vec<&AttackRecord>)| {
         let blind = tried.iter().filter(|record| record.zero_gradients > 0).count();
         (blind as f64 > BLIND * tried.len() as f64).then(|| {

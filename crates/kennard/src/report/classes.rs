@@ -26,9 +26,13 @@ pub(super) struct Classes {
 }
 
 impl Classes {
-    pub fn new(state: &RunState) -> Classes {
+    /// Nothing before the model was asked about all samples; nothing of attacks while some are pending.
+    pub fn new(state: &RunState) -> Option<Classes> {
         let (summary, records) = (&state.outcome.summary, &state.outcome.records);
-        let attacked = !summary.attacks.is_empty();
+        if summary.clean.pending > 0 {
+            return None;
+        }
+        let attacked = !summary.attacks.is_empty() && summary.is_whole();
         let mut counts: BTreeMap<usize, [u64; 3]> = BTreeMap::new();
         for record in records {
             let [samples, correct, robust] = counts.entry(record.label).or_default();
@@ -38,7 +42,7 @@ impl Classes {
         }
         let column = |i: usize| counts.values().map(|count| count[i]).collect::<Vec<u64>>();
         let intervals = |i: usize| counts.values().map(|c| clopper_pearson(c[i], c[0])).collect();
-        Classes {
+        Some(Classes {
             label: counts.keys().copied().collect(),
             names: state.manifest.about.classes.clone(),
             samples: column(0),
@@ -48,7 +52,7 @@ impl Classes {
             robust_interval: attacked.then(|| intervals(2)),
             confusion: confusion(records, |record| record.prediction),
             confusion_under_attack: attacked.then(|| confusion(records, Record::prediction_under_attack)),
-        }
+        })
     }
 }
 

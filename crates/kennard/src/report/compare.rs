@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Source;
-use crate::audit::{Record, RunState};
+use crate::audit::{Record, RunState, Summary};
 use crate::stats::{mcnemar, paired_difference};
 
 #[derive(Serialize)]
@@ -25,8 +25,8 @@ pub(super) struct Comparison {
 struct Point {
     /// Its place among the runs of the page.
     run: usize,
-    clean: f64,
-    clean_interval: [f64; 2],
+    clean: Option<f64>,
+    clean_interval: Option<[f64; 2]>,
     robust: Option<f64>,
     robust_interval: Option<[f64; 2]>,
     sigma_p: Option<f64>,
@@ -76,10 +76,18 @@ impl Comparison {
             .enumerate()
             .filter_map(|(place, source)| Some((place, source.audit.as_ref()?)))
             .collect();
-        let (&(first, base), others) = audits.split_first().filter(|(_, others)| !others.is_empty())?;
-        let mut notes = Vec::new();
+        if audits.len() < 2 {
+            return None;
+        }
+        // Samples that are done with before others are the easy ones: a run that is not finished has no place
+        // among those that are.
+        let (audits, unfinished): (Vec<_>, Vec<_>) =
+            audits.into_iter().partition(|(_, state)| state.outcome.summary.is_whole());
+        let mut notes: Vec<String> =
+            unfinished.iter().map(|(run, state)| left_out(&names[*run], &state.outcome.summary)).collect();
         let mut pairs = Vec::new();
-        for &(run, other) in others {
+        for &(run, other) in audits.iter().skip(1) {
+            let (first, base) = audits[0];
             match why_not(base, other) {
                 Some(reason) => notes.push(format!("{} and {}: {reason}", names[first], names[run])),
                 None => pairs.push(Pair::new((first, base), (run, other))),
@@ -90,7 +98,8 @@ impl Comparison {
         }
         let mut plane: Vec<Point> = audits.iter().map(|(run, state)| Point::new(*run, state)).collect();
         let better = |a: &Point, b: &Point| {
-            let (clean, robust) = (a.clean - b.clean, a.robust.unwrap_or(0.0) - b.robust.unwrap_or(0.0));
+            let difference = |a: Option<f64>, b: Option<f64>| a.unwrap_or(0.0) - b.unwrap_or(0.0);
+            let (clean, robust) = (difference(a.clean, b.clean), difference(a.robust, b.robust));
             clean >= 0.0 && robust >= 0.0 && clean + robust > 0.0
         };
         let pareto: Vec<bool> = plane
@@ -110,13 +119,28 @@ impl Point {
             run,
             clean: summary.clean.accuracy,
             clean_interval: summary.clean.interval,
-            robust: summary.robust.as_ref().map(|robust| robust.robust_accuracy),
-            robust_interval: summary.robust.as_ref().map(|robust| robust.interval),
+            robust: summary.robust.as_ref().and_then(|robust| robust.robust_accuracy),
+            robust_interval: summary.robust.as_ref().and_then(|robust| robust.interval),
             sigma_p: packet.map(|packet| packet.sigma_p),
             product: packet.map(|packet| packet.product),
             pareto: false,
         }
     }
+}
+
+/// What is said of a run that is not finished.
+fn left_out(name: &str, summary: &Summary) -> String {
+    let known = match (&summary.robust, summary.clean.accuracy) {
+        (Some(robust), Some(clean)) => {
+            let [clean, low, high] = [clean, robust.bracket[0], robust.bracket[1]].map(|share| 100.0 * share);
+            format!(
+                "its clean accuracy is {clean:.2} %, its robust accuracy between {low:.2} and {high:.2} %, {} samples pending",
+                robust.pending
+            )
+        }
+        _ => format!("{} of {} samples are examined", summary.samples, summary.total),
+    };
+    format!("{name} is not finished and left out of the comparison; {known}")
 }
 
 /// Why two runs cannot be compared sample by sample.
@@ -187,7 +211,11 @@ impl Difference {
 /// Directories in one directory whose names end with a number, `epoch-10` say, are checkpoints.
 fn series(sources: &[Source]) -> Vec<Series> {
     let mut found: BTreeMap<String, Vec<(u64, usize)>> = BTreeMap::new();
-    for (run, source) in sources.iter().enumerate().filter(|(_, source)| source.audit.is_some()) {
+    for (run, source) in sources
+        .iter()
+        .enumerate()
+        .filter(|(_, source)| source.audit.as_ref().is_some_and(|run| run.outcome.summary.is_whole()))
+    {
         let Some(name) = source.path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
             continue;
         };

@@ -78,7 +78,7 @@ impl<'a> Run<'a> {
             summary,
             manifest,
             notes,
-            classes: state.map(Classes::new),
+            classes: state.and_then(Classes::new),
             distances: state.and_then(Histogram::of_distances),
             samples: state.map(|state| Samples::new(state, detail.rows)),
             examples: state.map_or_else(Vec::new, |state| Example::all(state, detail.examples)),
@@ -91,6 +91,9 @@ impl<'a> Run<'a> {
 }
 
 fn cosines(state: &RunState) -> Option<Counts> {
+    if state.outcome.summary.clean.pending > 0 {
+        return None;
+    }
     let found: Vec<f64> = state.outcome.records.iter().filter_map(|record| record.cosine).collect();
     (!found.is_empty()).then(|| Counts::of(&found))
 }

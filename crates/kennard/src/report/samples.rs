@@ -32,7 +32,7 @@ impl Samples {
             let tried = broken_by(record).map_or(record.attacks.len(), |i| i + 1);
             record.attacks[..tried].iter().flatten().map(|a| a.forwards + a.backwards).sum()
         };
-        let distance = |record: &crate::audit::Record| rounded(record.distance());
+        let distance = |record: &crate::audit::Record| rounded(record.distance()).filter(|_| !record.pending);
         Samples {
             index: records.iter().map(|r| r.index).collect(),
             label: records.iter().map(|r| r.label).collect(),
@@ -66,9 +66,10 @@ pub(super) struct Histogram {
 const BINS: usize = 40;
 
 impl Histogram {
-    /// The distances of all samples; nothing where no minimum-norm attack found a point.
+    /// The distances of all samples; nothing while some are pending, or where no minimum-norm attack found a
+    /// point.
     pub fn of_distances(state: &RunState) -> Option<Histogram> {
-        if state.outcome.summary.minimal.is_empty() {
+        if state.outcome.summary.minimal.is_empty() || !state.outcome.summary.is_whole() {
             return None;
         }
         let distances: Vec<f64> = state.outcome.records.iter().map(|record| record.distance()).collect();

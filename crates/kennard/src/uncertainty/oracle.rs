@@ -1,5 +1,7 @@
 //! The engine as a packet sees it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::LogOdds;
 use crate::attack::Loss;
 use crate::engine::{Evaluator, Program, Query};
@@ -12,13 +14,20 @@ pub(super) struct EngineOracle<'e> {
     /// What each point is followed by in the classifier's input, and held fixed: see
     /// [`Hidden`](super::Hidden).
     rest: Vec<f32>,
+    /// Ends the work where it is.
+    stop: Option<&'e AtomicBool>,
 }
 
 impl<'e> EngineOracle<'e> {
     pub fn new(evaluator: Evaluator<'e>) -> Self {
         let program = Program::Gradient(Loss::LogOdds);
         let query = Query { program, points: Vec::new(), label: 0, target: 0, account: 0 };
-        Self { evaluator, query, rest: Vec::new() }
+        Self { evaluator, query, rest: Vec::new(), stop: None }
+    }
+
+    /// The same, and once `stop` is set every question is answered with an error.
+    pub fn until(evaluator: Evaluator<'e>, stop: &'e AtomicBool) -> Self {
+        Self { stop: Some(stop), ..Self::new(evaluator) }
     }
 
     /// Follows each point with `rest`.
@@ -42,6 +51,9 @@ impl LogOdds for EngineOracle<'_> {
         log_odds: &mut [f32],
         gradient: &mut [f32],
     ) -> Result<()> {
+        if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            return Err(Error::Packet("stopped".into()));
+        }
         self.query.label = label;
         self.query.target = label;
         self.query.points.clear();

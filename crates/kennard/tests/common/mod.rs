@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use kennard::attack::{Attack, predict};
 use kennard::audit::{Audit, Outcome};
-use kennard::data::{DataSet, Options};
+use kennard::data::{DataSet, Options, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::{Classifier, Graph, Preprocessing, Runtime, RuntimeChoice, ThreatModel};
 use kennard_graph::{Builder, DType, Dim, Tensor, TensorType};
@@ -62,7 +62,7 @@ pub fn audit(
     full: bool,
 ) -> Outcome {
     let model = fixture("fashion_mlp.onnx");
-    let samples = Some(samples);
+    let samples = Selection::First(samples);
     let audit = Audit { attacks, samples, full, ..Audit::new(&model, engine, data, threat) };
     audit.run(&AtomicBool::new(false), |_| ()).unwrap()
 }
@@ -91,6 +91,21 @@ pub fn linear(shape: &[usize], classes: usize) -> Graph {
     let flat = x.apply_with("Flatten", &[("axis", 1i64.into())]);
     let weights = builder.constant(Tensor::from(weights));
     builder.output("logits", builder.op("Gemm", &[Some(flat), Some(weights)], &[("transB", 1i64.into())]));
+    builder.finish().unwrap()
+}
+
+/// Two matrix products, `inputs` to `hidden` to `classes`, with weights like noise.
+pub fn wide(inputs: usize, hidden: usize, classes: usize) -> Graph {
+    let noise = |rows: usize, columns: usize| {
+        let values = (0..rows * columns).map(|i| ((i * 7919 + 13) % 101) as f32 / 1010.0 - 0.05).collect();
+        Tensor::from(ndarray::ArrayD::from_shape_vec(vec![rows, columns], values).unwrap())
+    };
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let dims = [Dim::BATCH, Dim::Known(1), Dim::Known(28), Dim::Known(inputs / 28)];
+    let x = builder.input("x", TensorType::new(DType::F32, dims.to_vec()));
+    let flat = x.apply_with("Flatten", &[("axis", 1i64.into())]);
+    let middle = flat.with("MatMul", builder.constant(noise(inputs, hidden)));
+    builder.output("logits", middle.with("MatMul", builder.constant(noise(hidden, classes))));
     builder.finish().unwrap()
 }
 

@@ -1,0 +1,68 @@
+//! Classes of the model that no sample has.
+
+use std::collections::BTreeSet;
+
+use super::{Record, Summary, Warning};
+use crate::data::Selection;
+
+/// More names than these are not said.
+const SAID: usize = 8;
+
+/// The classes of which there is no record, as text; none where there is one of each.
+pub(super) fn classes(count: u64, records: &[Record]) -> Option<String> {
+    let found: BTreeSet<usize> = records.iter().map(|record| record.label).collect();
+    let missing: Vec<usize> = (0..count as usize).filter(|class| !found.contains(class)).collect();
+    let first: Vec<String> = missing.iter().take(SAID).map(usize::to_string).collect();
+    let more = match missing.len().saturating_sub(SAID) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let word = if missing.len() == 1 { "class" } else { "classes" };
+    (!missing.is_empty()).then(|| format!("{word} {}{more}", first.join(", ")))
+}
+
+/// A part of the data that lacks classes is no picture of the whole.
+pub(super) fn missing(summary: &Summary, records: &[Record]) -> Option<Warning> {
+    if summary.clean.pending > 0 || summary.total == 0 {
+        return None;
+    }
+    let classes = classes(summary.model.classes, records)?;
+    let message = match summary.selection {
+        Selection::All => return None,
+        Selection::First(n) => format!(
+            "the first {n} samples have none of {classes}, which the model knows: the figures are of the others. Data that \
+             are sorted by class want a random part, --samples {n}"
+        ),
+        Selection::Random { count, .. } => format!(
+            "{count} samples drawn at random have none of {classes}, which the model knows: the figures are of the others. \
+             Take more samples, or look whether the data has these at all"
+        ),
+    };
+    Some(Warning::new("missing-classes", message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_classes_are_named() {
+        let record = |label| Record {
+            index: label,
+            label,
+            prediction: 0,
+            margin: 1.0,
+            random: false,
+            cosine: None,
+            pending: false,
+            attacks: vec![],
+            minimal: vec![],
+        };
+        let of =
+            |labels: &[usize], count| classes(count, &labels.iter().copied().map(record).collect::<Vec<_>>());
+        assert_eq!(of(&[0, 2, 1], 3), None);
+        assert_eq!(of(&[0, 2, 2], 3).unwrap(), "class 1");
+        assert_eq!(of(&[0, 2], 5).unwrap(), "classes 1, 3, 4");
+        assert_eq!(of(&[0], 1000).unwrap(), "classes 1, 2, 3, 4, 5, 6, 7, 8 and 991 more");
+    }
+}

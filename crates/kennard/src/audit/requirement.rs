@@ -1,0 +1,115 @@
+//! What an audit must show, for those who let a program decide.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::Summary;
+use crate::{Error, Result, parse_number};
+
+/// A share that must be reached: `robust>=0.6`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Requirement {
+    /// `clean`, `robust`, or the name of an attack.
+    pub figure: String,
+    /// The least share, in \[0, 1\].
+    pub least: f64,
+}
+
+/// How a requirement came out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The figure.
+    pub figure: String,
+    /// What it must reach.
+    pub least: f64,
+    /// The lower end of its 95 % interval; null while samples are pending.
+    pub low: Option<f64>,
+    /// Whether the lower end reaches it, and the audit is complete.
+    pub holds: bool,
+}
+
+impl Requirement {
+    /// Checks that an audit by these attacks has such a figure.
+    ///
+    /// # Errors
+    /// When it has not; the message names those that it has.
+    pub fn check(&self, attacks: &[&str], has_robust: bool) -> Result<()> {
+        let robust = has_robust.then_some("robust");
+        let known: Vec<&str> = ["clean"].into_iter().chain(robust).chain(attacks.iter().copied()).collect();
+        match known.contains(&self.figure.as_str()) {
+            true => Ok(()),
+            false => Err(Error::Setting(format!(
+                "`{}` is no figure of this audit; those that can be required are {}",
+                self.figure,
+                known.join(", ")
+            ))),
+        }
+    }
+
+    /// Whether the figure surely reaches it: the lower end of its interval counts. Nothing is sure of an audit
+    /// that is not complete.
+    pub fn judge(&self, summary: &Summary) -> Judged {
+        let attack = || summary.attacks.iter().find(|attack| attack.name == self.figure);
+        let interval = match self.figure.as_str() {
+            "clean" => summary.clean.interval,
+            "robust" => summary.robust.as_ref().and_then(|robust| robust.interval),
+            _ => attack().and_then(|attack| attack.interval),
+        };
+        let low = interval.map(|[low, _]| low);
+        let holds = summary.complete && low.is_some_and(|low| low >= self.least);
+        Judged { figure: self.figure.clone(), least: self.least, low, holds }
+    }
+}
+
+impl FromStr for Requirement {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Requirement> {
+        let error = || {
+            Error::Setting(format!("`{text}` is no requirement; write robust>=0.6, with a share from 0 to 1"))
+        };
+        let (figure, least) = text.split_once(">=").ok_or_else(error)?;
+        let (figure, least) = (figure.trim(), parse_number(least).map_err(|_| error())?);
+        match !figure.is_empty() && (0.0..=1.0).contains(&least) {
+            true => Ok(Requirement { figure: figure.into(), least }),
+            false => Err(error()),
+        }
+    }
+}
+
+impl fmt::Display for Judged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Judged { figure, least, low, holds } = self;
+        match low {
+            _ if *holds => write!(f, "{figure} >= {least} holds"),
+            Some(low) if low < least => {
+                write!(f, "{figure} >= {least} does not hold: the lower end of its 95 % interval is {low:.4}")
+            }
+            _ => write!(f, "{figure} >= {least} does not hold: the audit is not complete"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requirements_are_read_or_refused() {
+        let read = |text: &str| text.parse::<Requirement>();
+        assert_eq!(read("robust>=0.6").unwrap(), Requirement { figure: "robust".into(), least: 0.6 });
+        assert_eq!(read("apgd-t >= 1/2").unwrap().least, 0.5);
+        for wrong in ["robust", "robust>0.5", ">=0.5", "robust>=60", "robust>=-1", "robust>=x", "robust>=nan"]
+        {
+            let message = read(wrong).unwrap_err().to_string();
+            assert!(message.contains(wrong) && message.contains("write robust>=0.6"), "{message}");
+        }
+        let wanted = read("pgdd>=0.5").unwrap();
+        let message = wanted.check(&["fgsm", "pgd"], true).unwrap_err().to_string();
+        assert!(message.contains("clean, robust, fgsm, pgd"), "{message}");
+        assert!(read("pgd>=0.5").unwrap().check(&["pgd"], true).is_ok());
+        assert!(read("robust>=0.5").unwrap().check(&[], false).is_err());
+    }
+}

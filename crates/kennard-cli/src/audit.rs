@@ -1,6 +1,7 @@
 use kennard::attack::Version;
 use kennard::audit::{AttackSummary, Audit, Manifest, Progress, Requirement, RunDirectory, Summary, Warning};
 use serde_json::Value;
+
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;

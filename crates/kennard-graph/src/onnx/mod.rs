@@ -2,10 +2,12 @@
 
 mod attribute;
 mod external;
+mod limits;
 mod nodes;
 mod order;
 mod proto;
 mod read;
+mod schema;
 mod tensor;
 #[cfg(test)]
 mod tests;

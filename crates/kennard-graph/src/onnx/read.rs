@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::PRODUCER;
 use super::external::Files;
+use super::limits;
 use super::nodes::Importer;
 use super::order::{names_read, order};
 use super::proto::*;
 use super::tensor::{read_tensor, stored_type, type_name};
 use crate::upgrade::{NEWEST, OLDEST};
-use crate::{Builder, DType, Dim, Graph, GraphError, Result, Shape, TensorType, Value};
+use crate::{Builder, DType, Dim, Graph, GraphError, Result, Shape, TensorType, Value, infer};
 
 pub(super) fn read(model: &ModelProto, files: &Files) -> Result<Graph> {
     let version = opset(&model.opset_import)?;
@@ -38,11 +39,13 @@ pub(super) fn read(model: &ModelProto, files: &Files) -> Result<Graph> {
     let builder = Builder::without_nodes(&base)?;
     builder.reserve(graph.node.iter().flat_map(|node| &node.output));
     let importer = Importer::new(&builder, files, &model.functions, &base)?;
+    importer.check_nodes(&graph.node, version)?;
     importer.graph(&nodes, &outputs, version)?;
 
     let inferred: Vec<Option<TensorType>> =
         outputs.iter().map(|name| builder.var(name).and_then(|v| v.ty()).ok()).collect();
     let mut result = builder.finish()?;
+    limits::check(&result, &infer(&result)?)?;
     for ((value, ty), proto) in result.outputs.iter_mut().zip(inferred).zip(&graph.output) {
         value.ty = match ty {
             Some(ty) => ty,
@@ -119,6 +122,8 @@ impl<'a> Symbols<'a> {
             ))
         })?;
         let dim = |(axis, d): (usize, &DimensionProto)| match self.dim(d) {
+            // Some exporters write 0 for an extent that they leave open.
+            Some(Dim::Known(0)) if axis == 0 => Ok(Dim::BATCH),
             Some(dim) => Ok(dim),
             None if axis == 0 => Ok(Dim::BATCH),
             None => {
@@ -140,7 +145,9 @@ impl<'a> Symbols<'a> {
     /// The type the file gives an output, for those whose type cannot be inferred.
     fn output(&self, proto: &ValueInfoProto) -> Result<TensorType> {
         let name = proto.name.as_deref().unwrap_or("");
-        let dims: Option<Vec<Dim>> = dims(proto).and_then(|dims| dims.iter().map(|d| self.dim(d)).collect());
+        let open = |axis: usize, d: Dim| if axis == 0 && d == Dim::Known(0) { Dim::BATCH } else { d };
+        let dims: Option<Vec<Dim>> = dims(proto)
+            .and_then(|dims| dims.iter().enumerate().map(|(i, d)| Some(open(i, self.dim(d)?))).collect());
         let dims = dims.ok_or_else(|| {
             format_error(format!(
                 "the shape of the output `{name}` is neither given nor can it be inferred; export the model with fixed \

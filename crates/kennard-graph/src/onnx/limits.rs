@@ -124,8 +124,18 @@ struct Traced<'g> {
 
 impl<'g> Traced<'g> {
     fn new(graph: &'g Graph, types: &'g Types) -> Traced<'g> {
-        let inputs: HashSet<&str> = graph.inputs.iter().map(|v| v.name.as_str()).collect();
-        Traced { types, fed: inputs.clone(), by_value: inputs.clone(), inputs, by_extent: HashSet::new() }
+        let names = |floats: bool| {
+            let chosen = graph.inputs.iter().filter(move |v| v.ty.dtype.is_float() || !floats);
+            chosen.map(|v| v.name.as_str()).collect::<HashSet<&str>>()
+        };
+        // Integers that a caller feeds are labels and the like, and no pixels.
+        Traced {
+            types,
+            inputs: names(false),
+            fed: names(false),
+            by_value: names(true),
+            by_extent: HashSet::new(),
+        }
     }
 
     fn check_size(&self, node: &Node) -> Result<()> {

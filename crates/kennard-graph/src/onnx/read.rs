@@ -24,7 +24,7 @@ pub(super) fn read(model: &ModelProto, files: &Files) -> Result<Graph> {
     // Before IR version 4 every initializer was listed as an input, too.
     let initialized: HashSet<_> = graph.initializer.iter().map(|t| &t.name).collect();
     let fed: Vec<_> = graph.input.iter().filter(|v| !initialized.contains(&v.name)).collect();
-    let symbols = Symbols::new(model, &fed);
+    let symbols = Symbols::new(model, &fed, &graph.output);
     let mut base = Graph {
         name: graph.name.clone().unwrap_or_default(),
         inputs: fed.iter().map(|v| symbols.input(v)).collect::<Result<_>>()?,
@@ -96,10 +96,12 @@ struct Symbols<'a> {
     own: bool,
     /// The names that stand for the batch.
     batch: HashSet<&'a str>,
+    /// Whether a batch of 0 is an open one. Some exporters write it so; then all inputs and outputs have it.
+    zero_is_open: bool,
 }
 
 impl<'a> Symbols<'a> {
-    fn new(model: &ModelProto, inputs: &[&'a ValueInfoProto]) -> Symbols<'a> {
+    fn new(model: &ModelProto, inputs: &[&'a ValueInfoProto], outputs: &[ValueInfoProto]) -> Symbols<'a> {
         let first = |v: &&'a ValueInfoProto| match dims(v)?.first()?.extent.as_ref()? {
             Extent::Param(name) => Some(name.as_str()),
             Extent::Value(_) => None,
@@ -107,6 +109,7 @@ impl<'a> Symbols<'a> {
         Symbols {
             own: model.producer_name.as_deref() == Some(PRODUCER),
             batch: inputs.iter().filter_map(first).filter(|name| !name.is_empty()).collect(),
+            zero_is_open: inputs.iter().copied().chain(outputs).all(begins_with_zero),
         }
     }
 
@@ -122,8 +125,7 @@ impl<'a> Symbols<'a> {
             ))
         })?;
         let dim = |(axis, d): (usize, &DimensionProto)| match self.dim(d) {
-            // Some exporters write 0 for an extent that they leave open.
-            Some(Dim::Known(0)) if axis == 0 => Ok(Dim::BATCH),
+            Some(Dim::Known(0)) if axis == 0 && self.zero_is_open => Ok(Dim::BATCH),
             Some(dim) => Ok(dim),
             None if axis == 0 => Ok(Dim::BATCH),
             None => {
@@ -145,7 +147,8 @@ impl<'a> Symbols<'a> {
     /// The type the file gives an output, for those whose type cannot be inferred.
     fn output(&self, proto: &ValueInfoProto) -> Result<TensorType> {
         let name = proto.name.as_deref().unwrap_or("");
-        let open = |axis: usize, d: Dim| if axis == 0 && d == Dim::Known(0) { Dim::BATCH } else { d };
+        let zero = |axis: usize, d: Dim| axis == 0 && d == Dim::Known(0) && self.zero_is_open;
+        let open = |axis: usize, d: Dim| if zero(axis, d) { Dim::BATCH } else { d };
         let dims: Option<Vec<Dim>> = dims(proto)
             .and_then(|dims| dims.iter().enumerate().map(|(i, d)| Some(open(i, self.dim(d)?))).collect());
         let dims = dims.ok_or_else(|| {
@@ -172,6 +175,13 @@ impl<'a> Symbols<'a> {
 
 fn dims(proto: &ValueInfoProto) -> Option<&[DimensionProto]> {
     Some(&proto.r#type.as_ref()?.tensor_type.as_ref()?.shape.as_ref()?.dim)
+}
+
+/// Whether the value is of floats, at least two axes, and the first has the extent 0.
+fn begins_with_zero(proto: &ValueInfoProto) -> bool {
+    let float = element_type(proto).is_ok_and(DType::is_float);
+    let first = dims(proto).filter(|dims| dims.len() > 1).and_then(|dims| dims[0].extent.as_ref());
+    float && matches!(first, Some(Extent::Value(0)))
 }
 
 fn element_type(proto: &ValueInfoProto) -> Result<DType> {

@@ -210,13 +210,18 @@ fn chains_and_ranks_have_an_end() {
     assert!(message.contains("names 2996 axes"), "{message}");
 }
 
-/// Exporters write 0 for an extent that they leave open.
+/// Exporters write 0 for an extent that they leave open. Where not all ends have it, it is no classifier's.
 #[test]
 fn a_batch_of_zero_is_an_open_batch() {
     let mut model = model(vec![node("Relu", &["x"], &["y"])]);
     let graph = model.graph.as_mut().unwrap();
     graph.input = vec![value("x", 1, &["0", "3"])];
     graph.output = vec![value("y", 1, &["0", "3"])];
+    let mut closed = model.clone();
+    closed.graph.as_mut().unwrap().output = vec![value("y", 1, &["N", "3"])];
+    let closed = read(&closed).unwrap();
+    assert_eq!(closed.inputs[0].ty.shape.0[0], Dim::Known(0));
+    assert!(closed.single_input().unwrap_err().to_string().contains("batches of 0"));
     let graph = read(&model).unwrap();
     assert_eq!(graph.inputs[0].ty.shape.0, [Dim::BATCH, Dim::Known(3)]);
     assert_eq!(graph.outputs[0].ty.shape.0, [Dim::BATCH, Dim::Known(3)]);

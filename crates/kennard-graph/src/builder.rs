@@ -4,7 +4,8 @@ use std::ops;
 
 use crate::onnx::{node_key, tensor_key};
 use crate::{
-    Attribute, DType, Dim, Graph, GraphError, Node, Result, Shape, Tensor, TensorType, Types, Value, infer,
+    Attribute, DType, Dim, Graph, GraphError, Node, Result, Shape, Tensor, TensorType, Types, Value,
+    has_rule, infer, is_defined,
 };
 
 /// A node whose tensors are at hand as variables: what rules and definitions work on.
@@ -252,12 +253,14 @@ impl Builder {
         let source = self.own(var);
         let mut state = self.state.borrow_mut();
         let problem = match state.types.get(&source) {
-            None => Some(format!("the shape of the output `{name}` cannot be inferred")),
-            Some(_) if state.taken.contains(name) => Some(format!("the graph already has a tensor `{name}`")),
+            None => Some(state.untyped(&source)),
+            Some(_) if state.taken.contains(name) => {
+                Some(GraphError::Shape(format!("the graph already has a tensor `{name}`")))
+            }
             Some(_) => None,
         };
-        if let Some(message) = problem {
-            state.error.get_or_insert(GraphError::Shape(message));
+        if let Some(problem) = problem {
+            state.error.get_or_insert(problem);
             return;
         }
         if let Some(ty) = state.types.get(&source).cloned() {
@@ -308,6 +311,28 @@ impl State {
         id
     }
 
+    /// Why a tensor's type is not known: the first node before it at which inference ended.
+    fn untyped(&self, name: &str) -> GraphError {
+        let mut before = HashSet::from([name]);
+        let mut first = None;
+        for node in self.graph.nodes.iter().rev() {
+            if node.outputs.iter().any(|output| before.contains(output.as_str())) {
+                let unknown = |name: &&String| !name.is_empty() && self.types.get(name).is_none();
+                before.extend(node.inputs.iter().filter(unknown).map(String::as_str));
+                first = Some(node);
+            }
+        }
+        match first {
+            Some(node) if !infer::is_known(&node.op) && !has_rule(&node.op) && !is_defined(&node.op) => {
+                GraphError::NoRule { node: node.label().into(), op: node.op.clone() }
+            }
+            Some(node) => node.error(
+                "the shape of its result cannot be inferred; export the model with fixed shapes except the batch",
+            ),
+            None => GraphError::Shape(format!("the shape of the tensor `{name}` cannot be inferred")),
+        }
+    }
+
     /// `stem` if it is free, else `stem_1`, `stem_2` …
     fn unused(&mut self, stem: &str) -> String {
         let mut name = stem.to_string();
@@ -341,11 +366,7 @@ impl<'b> Var<'b> {
         if let Some(error) = &state.error {
             return Err(error.clone());
         }
-        state.types.get(name).cloned().ok_or_else(|| {
-            GraphError::Shape(format!(
-                "the shape of the tensor `{name}` cannot be inferred; export the model with fixed shapes except the batch"
-            ))
-        })
+        state.types.get(name).cloned().ok_or_else(|| state.untyped(name))
     }
 
     /// The tensor's shape.
@@ -558,6 +579,21 @@ mod tests {
         let constant = |value: f32| builder.constant(vector(vec![value])).name();
         assert_eq!(constant(f32::NAN), constant(f32::NAN));
         assert_ne!(constant(0.0), constant(-0.0));
+    }
+
+    /// Not the loss, nor the last node, but the one that Kennard does not know.
+    #[test]
+    fn what_has_no_shape_is_named() {
+        let message = |op: &str| {
+            let builder = Builder::new(&Graph::default()).unwrap();
+            let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[2, 2])));
+            let unknown = x.apply(op);
+            builder.output("y", unknown.apply("Relu") + 1.0);
+            builder.finish().unwrap_err().to_string()
+        };
+        let lstm = message("LSTM");
+        assert!(lstm.contains("node `LSTM`: the operator LSTM has no gradient rule"), "{lstm}");
+        assert!(message("NonZero").contains("node `NonZero` (NonZero): the shape of its result"));
     }
 
     #[test]

@@ -1,10 +1,10 @@
-use kennard::attack::Version;
-use kennard::audit::{AttackSummary, Audit, Manifest, Progress, Requirement, RunDirectory, Summary, Warning};
-use serde_json::Value;
-
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+use kennard::attack::Version;
+use kennard::audit::{AttackSummary, Audit, Manifest, Progress, Requirement, RunDirectory, Summary, Warning};
+use serde_json::Value;
 
 use crate::progress::Display;
 use crate::settings::Settings;

@@ -1,7 +1,10 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use kennard_graph::{Graph, Loss, gradient, gradient_name, simplify, with_loss};
+use kennard_graph::{
+    Graph, Loss, flatten_output, gradient, gradient_name, simplify, simplify_keeping, strip_softmax,
+    with_loss,
+};
 
 use crate::out::name;
 use crate::{Done, Outcome};
@@ -53,11 +56,24 @@ pub fn run(args: &Args) -> Outcome {
         [] => vec![&model.single_input()?.name],
         names => names.iter().map(String::as_str).collect(),
     };
+    // Simplified first, as in `audit`: shape arithmetic and operators that only it needs have no rule.
     let (graph, of) = match &args.of {
-        Some(name) => (model.clone(), name.as_str()),
-        None => (with_loss(&model, args.loss.into())?, Graph::LOSS),
+        Some(name) => {
+            let named: Vec<&str> = wrt.iter().copied().chain([name.as_str()]).collect();
+            (simplify_keeping(&model, &named)?, name.as_str())
+        }
+        None => {
+            let logits = strip_softmax(&model).inspect(|_| {
+                eprintln!(
+                    "the model returns probabilities: its closing softmax is taken off, and `{}` are the logits \
+                     before it",
+                    model.outputs[0].name
+                );
+            });
+            let logits = flatten_output(&logits.unwrap_or_else(|| model.clone()))?;
+            (with_loss(&simplify_keeping(&logits, &wrt)?, args.loss.into())?, Graph::LOSS)
+        }
     };
-    // Simplifying first would fold weights that may be asked for by name.
     let result = simplify(&gradient(&graph, of, &wrt)?)?;
     result.save(&args.out)?;
     note!("{}: {} nodes", args.out.display(), result.nodes.len());

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use kennard::data::{DataSet, Options, Split, digest};
+use kennard::audit::model_digest;
+use kennard::data::{DataSet, Options, Split};
 use kennard::train::{Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Strength};
 use kennard::{Classifier, Graph, Norm, Preprocessing};
 use kennard_runtime::{Choice, Runtime};
@@ -160,7 +161,7 @@ impl Settings {
         let all = || std::thread::available_parallelism().map_or(1, |n| n.get());
         let network = match (&architecture, &self.init) {
             (None, Some(path)) => {
-                serde_json::json!({ "init": path.display().to_string(), "sha256": digest(path)?.sha256 })
+                serde_json::json!({ "init": path.display().to_string(), "sha256": model_digest(path)? })
             }
             _ => serde_json::json!(architecture.as_ref().map(Architecture::to_string)),
         };

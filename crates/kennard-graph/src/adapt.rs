@@ -88,15 +88,19 @@ pub fn reshape_input(graph: &Graph, sample: &[usize]) -> Result<Graph> {
 /// probabilities. (The logits are `ln p` up to a constant per sample, which no loss sees.)
 pub fn strip_softmax(graph: &Graph) -> Option<Graph> {
     let output = graph.single_output().ok()?;
-    let mut stripped = graph.clone();
-    let last = stripped.nodes.iter_mut().find(|node| node.outputs.contains(&output.name))?;
+    let producers = graph.producers();
+    let mut last = *producers.get(output.name.as_str())?;
+    while graph.nodes[last].op == "Identity" {
+        last = *producers.get(graph.nodes[last].input(0)?)?;
+    }
     let rank = output.ty.shape.rank() as i64;
-    let over_classes = [-1, rank - 1].contains(&last.int("axis", -1));
-    if last.op != "Softmax" || !over_classes {
+    let over_classes = [-1, rank - 1].contains(&graph.nodes[last].int("axis", -1));
+    if graph.nodes[last].op != "Softmax" || !over_classes {
         return None;
     }
-    last.op = "Identity".into();
-    last.attributes.clear();
+    let mut stripped = graph.clone();
+    stripped.nodes[last].op = "Identity".into();
+    stripped.nodes[last].attributes.clear();
     Some(stripped)
 }
 

@@ -2,8 +2,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops;
 
+use crate::onnx::{node_key, tensor_key};
 use crate::{
-    Attribute, DType, Dim, Graph, GraphError, Node, Result, Shape, Tensor, TensorType, Types, Value, infer,
+    Attribute, DType, Dim, Graph, GraphError, Node, Result, Shape, Tensor, TensorType, Types, Value,
+    has_rule, infer, is_defined,
 };
 
 /// A node whose tensors are at hand as variables: what rules and definitions work on.
@@ -62,8 +64,10 @@ struct State {
     names: Vec<String>,
     ids: HashMap<String, u32>,
     taken: HashSet<String>,
-    /// Nodes made here, by what they compute, so that no expression is computed twice.
-    made: HashMap<String, Vec<u32>>,
+    /// Nodes made here, by what they compute ([`node_key`]), so that no expression is computed twice.
+    made: HashMap<Vec<u8>, Vec<u32>>,
+    /// Small constants made here, by [`tensor_key`].
+    constants: HashMap<Vec<u8>, u32>,
     fresh: usize,
     error: Option<GraphError>,
 }
@@ -102,6 +106,7 @@ impl Builder {
             ids: HashMap::new(),
             taken,
             made: HashMap::new(),
+            constants: HashMap::new(),
             fresh: 0,
             error: None,
         };
@@ -177,18 +182,16 @@ impl Builder {
     /// A constant tensor.
     pub fn constant(&self, tensor: Tensor) -> Var<'_> {
         let mut state = self.state.borrow_mut();
-        let key = (tensor.len() <= 64).then(|| format!("{tensor:?}"));
-        if let Some(key) = &key
-            && let Some(ids) = state.made.get(key)
-        {
-            return Var { builder: self, id: ids[0] };
+        let key = (tensor.len() <= 64).then(|| tensor_key(&tensor));
+        if let Some(&id) = key.as_ref().and_then(|key| state.constants.get(key)) {
+            return Var { builder: self, id };
         }
         let name = state.unused("c");
         state.types.insert_constant(&name, &tensor);
         state.graph.constants.insert(name.clone(), tensor);
         let id = state.intern(&name);
         if let Some(key) = key {
-            state.made.insert(key, vec![id]);
+            state.constants.insert(key, id);
         }
         drop(state);
         Var { builder: self, id }
@@ -209,7 +212,8 @@ impl Builder {
         self.constant(Tensor::ints(values))
     }
 
-    /// Appends a node with one output. `None` is an optional input left out.
+    /// Appends a node with one output. `None` is an optional input left out. The inputs must be this builder's:
+    /// with another's, [`Builder::finish`] fails.
     pub fn op(&self, op: &str, inputs: &[Option<Var>], attributes: &[(&str, Attribute)]) -> Var<'_> {
         self.op_n(op, inputs, attributes, 1)[0]
     }
@@ -222,17 +226,18 @@ impl Builder {
         attributes: &[(&str, Attribute)],
         n: usize,
     ) -> Vec<Var<'_>> {
-        let mut state = self.state.borrow_mut();
-        let names = inputs.iter().map(|v| v.map_or(String::new(), |v| state.names[v.id as usize].clone()));
-        let inputs: Vec<String> = names.collect();
+        let inputs: Vec<String> = inputs.iter().map(|v| v.map_or(String::new(), |v| self.own(v))).collect();
         let attributes: BTreeMap<String, Attribute> =
             attributes.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
-        let key = format!("{op}{inputs:?}{attributes:?}{n}");
+        let outputs = vec![String::new(); n];
+        let mut node = Node { name: String::new(), op: op.into(), inputs, outputs, attributes };
+        let key = node_key(&node);
+        let mut state = self.state.borrow_mut();
         if let Some(ids) = state.made.get(&key) {
             return ids.iter().map(|&id| Var { builder: self, id }).collect();
         }
-        let outputs: Vec<String> = (0..n).map(|_| state.unused(op)).collect();
-        let node = Node { name: outputs[0].clone(), op: op.into(), inputs, outputs, attributes };
+        node.outputs = (0..n).map(|_| state.unused(op)).collect();
+        node.name = node.outputs[0].clone();
         if let Err(error) = state.types.step(&node) {
             state.error.get_or_insert(error);
         }
@@ -245,15 +250,17 @@ impl Builder {
 
     /// Adds a graph output that carries `var` under `name`.
     pub fn output(&self, name: &str, var: Var) {
+        let source = self.own(var);
         let mut state = self.state.borrow_mut();
-        let source = state.names[var.id as usize].clone();
         let problem = match state.types.get(&source) {
-            None => Some(format!("the shape of the output `{name}` cannot be inferred")),
-            Some(_) if state.taken.contains(name) => Some(format!("the graph already has a tensor `{name}`")),
+            None => Some(state.untyped(&source)),
+            Some(_) if state.taken.contains(name) => {
+                Some(GraphError::Shape(format!("the graph already has a tensor `{name}`")))
+            }
             Some(_) => None,
         };
-        if let Some(message) = problem {
-            state.error.get_or_insert(GraphError::Shape(message));
+        if let Some(problem) = problem {
+            state.error.get_or_insert(problem);
             return;
         }
         if let Some(ty) = state.types.get(&source).cloned() {
@@ -269,6 +276,17 @@ impl Builder {
             state.types.insert(name, ty.clone());
             state.graph.outputs.push(Value { name: name.into(), ty });
         }
+    }
+
+    /// The name of a tensor of this builder. One of another builder would be taken for whatever tensor has
+    /// its number here: the builder fails.
+    fn own(&self, var: Var) -> String {
+        if !std::ptr::eq(var.builder, self) {
+            let message = format!("the tensor `{}` belongs to another builder", var.name());
+            self.fail(GraphError::Shape(message));
+            return String::new();
+        }
+        var.name()
     }
 
     /// Drops the graph's outputs, to name others.
@@ -291,6 +309,28 @@ impl State {
         self.names.push(name.into());
         self.ids.insert(name.into(), id);
         id
+    }
+
+    /// Why a tensor's type is not known: the first node before it at which inference ended.
+    fn untyped(&self, name: &str) -> GraphError {
+        let mut before = HashSet::from([name]);
+        let mut first = None;
+        for node in self.graph.nodes.iter().rev() {
+            if node.outputs.iter().any(|output| before.contains(output.as_str())) {
+                let unknown = |name: &&String| !name.is_empty() && self.types.get(name).is_none();
+                before.extend(node.inputs.iter().filter(unknown).map(String::as_str));
+                first = Some(node);
+            }
+        }
+        match first {
+            Some(node) if !infer::is_known(&node.op) && !has_rule(&node.op) && !is_defined(&node.op) => {
+                GraphError::NoRule { node: node.label().into(), op: node.op.clone() }
+            }
+            Some(node) => node.error(
+                "the shape of its result cannot be inferred; export the model with fixed shapes except the batch",
+            ),
+            None => GraphError::Shape(format!("the shape of the tensor `{name}` cannot be inferred")),
+        }
     }
 
     /// `stem` if it is free, else `stem_1`, `stem_2` …
@@ -326,11 +366,7 @@ impl<'b> Var<'b> {
         if let Some(error) = &state.error {
             return Err(error.clone());
         }
-        state.types.get(name).cloned().ok_or_else(|| {
-            GraphError::Shape(format!(
-                "the shape of the tensor `{name}` cannot be inferred; export the model with fixed shapes except the batch"
-            ))
-        })
+        state.types.get(name).cloned().ok_or_else(|| state.untyped(name))
     }
 
     /// The tensor's shape.
@@ -517,5 +553,60 @@ impl<'b> ops::Neg for Var<'b> {
     type Output = Var<'b>;
     fn neg(self) -> Var<'b> {
         self.apply("Neg")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vector(values: Vec<f32>) -> Tensor {
+        ndarray::ArrayD::from_shape_vec(vec![values.len()], values).unwrap().into()
+    }
+
+    /// Long arrays print with their middle left out; they are equal only where all elements are.
+    #[test]
+    fn equal_expressions_are_made_once_and_others_apart() {
+        let builder = Builder::new(&Graph::default()).unwrap();
+        let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[1])));
+        let filled = |middle: f32| {
+            let mut values = vec![0.0; 2000];
+            values[1000] = middle;
+            builder.op("Opaque", &[Some(x)], &[("value", vector(values).into())]).name()
+        };
+        assert_eq!(filled(1.0), filled(1.0));
+        assert_ne!(filled(1.0), filled(2.0));
+        let constant = |value: f32| builder.constant(vector(vec![value])).name();
+        assert_eq!(constant(f32::NAN), constant(f32::NAN));
+        assert_ne!(constant(0.0), constant(-0.0));
+    }
+
+    /// Not the loss, nor the last node, but the one that Kennard does not know.
+    #[test]
+    fn what_has_no_shape_is_named() {
+        let message = |op: &str| {
+            let builder = Builder::new(&Graph::default()).unwrap();
+            let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[2, 2])));
+            let unknown = x.apply(op);
+            builder.output("y", unknown.apply("Relu") + 1.0);
+            builder.finish().unwrap_err().to_string()
+        };
+        let lstm = message("LSTM");
+        assert!(lstm.contains("node `LSTM`: the operator LSTM has no gradient rule"), "{lstm}");
+        assert!(message("NonZero").contains("node `NonZero` (NonZero): the shape of its result"));
+    }
+
+    #[test]
+    fn a_tensor_of_another_builder_is_refused() {
+        let empty = || Builder::new(&Graph::default()).unwrap();
+        let ty = || TensorType::new(DType::F32, Shape::fixed(&[1]));
+        let (here, there) = (empty(), empty());
+        let (a, b) = (here.input("a", ty()), there.input("b", ty()));
+        here.output("y", a + b);
+        let error = here.finish().unwrap_err().to_string();
+        assert!(error.contains("`b` belongs to another builder"), "{error}");
+        let here = empty();
+        here.output("y", b);
+        assert!(here.finish().is_err());
     }
 }

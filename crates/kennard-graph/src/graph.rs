@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::{DType, GraphError, Result, Tensor, TensorType};
+use crate::{DType, Dim, GraphError, Result, Tensor, TensorType};
 
 /// The operator set that every graph in memory is written in.
 pub const OPSET: i64 = 21;
@@ -234,9 +234,13 @@ impl Graph {
     /// The one input of a classifier.
     ///
     /// # Errors
-    /// When the graph has none or several.
+    /// When the graph has none or several, or it takes batches of 0 samples.
     pub fn single_input(&self) -> Result<&Value> {
         match self.inputs.as_slice() {
+            [one] if one.ty.shape.0.first() == Some(&Dim::Known(0)) => Err(GraphError::Shape(format!(
+                "the input `{}` {} takes batches of 0 samples. Export the model with a free batch",
+                one.name, one.ty
+            ))),
             [one] => Ok(one),
             many => Err(GraphError::Shape(format!(
                 "a classifier has one input, this model has {}: {}. Export it with one input, the others fixed",

@@ -44,7 +44,7 @@ pub use gradient::{gradient, gradient_name, has_rule, undifferentiable};
 pub use graph::{Attribute, Graph, Node, OPSET, Value};
 pub use infer::{Types, infer};
 pub use loss::{Loss, with_loss};
-pub use simplify::simplify;
+pub use simplify::{simplify, simplify_keeping};
 pub use tensor::{DType, Tensor};
 pub use train::{
     Objective, Open, Statistics, attack_step, divergence_step, statistics, trainable, training_step,

@@ -4,6 +4,10 @@ use crate::{Builder, DType, Dim, Graph, GraphError, Result, Shape, Tensor, Tenso
 
 /// A loss of the logits `z` (shape `[N, K]`), one number per sample; larger is worse for the
 /// classifier. `y` is the label, `t` a target class, `z₍ₖ₎` the k-th largest logit.
+///
+/// Logits of ±∞ (a masked class, the logarithm of an underflow) count as ±10³⁰, in half precision as ±3·10⁴,
+/// and have no gradient; so losses are finite, and 0 times infinity does not arise. Where too few logits are
+/// finite for one of the two ratios, it is its numerator, as where there are too few classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Loss {
     /// `u = ln((1 − p_y)/p_y) = ln Σ_{j≠y} exp(z_j) − z_y`, the log-odds of being wrong. It grows with
@@ -63,12 +67,18 @@ pub fn with_loss(graph: &Graph, loss: Loss) -> Result<Graph> {
             logits.name, logits.ty
         )));
     };
+    if classes > MOST_CLASSES {
+        return Err(GraphError::Shape(format!(
+            "`{}` has {classes} classes; losses are made for up to {MOST_CLASSES}",
+            logits.name
+        )));
+    }
     if classes < 2 || loss.for_classes(classes) != loss {
         return Err(GraphError::Shape(format!("the loss {loss:?} cannot be had with {classes} classes")));
     }
     let builder = Builder::new(graph)?;
     let ints = || TensorType::new(DType::I64, vec![batch]);
-    let z = builder.var(&logits.name)?;
+    let z = bounded(builder.var(&logits.name)?);
     let label = OneClass::new(z, builder.input(Graph::LABEL, ints()), classes);
     let target = || OneClass::new(z, builder.input(Graph::TARGET, ints()), classes);
     let value = match loss {
@@ -78,16 +88,19 @@ pub fn with_loss(graph: &Graph, loss: Loss) -> Result<Graph> {
         Loss::LogitDifference => target().logit(z) - label.logit(z),
         Loss::Dlr => {
             let top = largest(z, 3);
-            margin(z, &label) / (top(0) - top(2) + 1e-12)
+            ratio(margin(z, &label), top(0) - top(2), top(2))
         }
         Loss::TargetedDlr => {
             let top = largest(z, 4);
-            (target().logit(z) - label.logit(z)) / (top(0) - 0.5 * (top(2) + top(3)) + 1e-12)
+            ratio(target().logit(z) - label.logit(z), top(0) - 0.5 * (top(2) + top(3)), top(3))
         }
     };
     builder.output(Graph::LOSS, value.reshape(&Shape(vec![batch])));
     builder.finish()
 }
+
+/// More classes than any classifier has would fill the memory with their masks.
+const MOST_CLASSES: usize = 1 << 20;
 
 /// One class per sample, as a mask of ones `[N, K]`.
 pub(crate) struct OneClass<'b> {
@@ -117,9 +130,32 @@ impl<'b> OneClass<'b> {
 
     /// The logits with this class out of the running.
     fn without(&self, z: Var<'b>) -> Var<'b> {
-        let far = if z.ty().is_ok_and(|ty| ty.dtype == DType::F16) { -6e4 } else { -1e30 };
-        z + self.mask * far
+        z + self.mask * (-2.0 * bound(z))
     }
+}
+
+/// What an infinite logit counts as.
+fn bound(z: Var) -> f64 {
+    if z.ty().is_ok_and(|ty| ty.dtype == DType::F16) { 3e4 } else { 1e30 }
+}
+
+/// The logits with those beyond [`bound`] brought there, without a gradient. NaN stays.
+pub(crate) fn bounded(z: Var) -> Var {
+    let end = bound(z);
+    let beyond = z.apply("Abs").with("Greater", z.number(end));
+    let limit = z.apply("Sign") * end;
+    z.builder().op("Where", &[Some(beyond), Some(limit), Some(z)], &[])
+}
+
+/// `numerator / denominator`, the logits' differences; the numerator where the `last` logit that the
+/// denominator reads is masked, as where there are too few classes, or where the numerator is infinite.
+fn ratio<'b>(numerator: Var<'b>, denominator: Var<'b>, last: Var<'b>) -> Var<'b> {
+    let end = bound(numerator);
+    let masked = last.with("LessOrEqual", last.number(-end));
+    let infinite = numerator.apply("Abs").with("GreaterOrEqual", numerator.number(0.5 * end));
+    let whole = masked.with("Or", infinite);
+    let inputs = [Some(whole), Some(denominator.number(1.0)), Some(denominator + 1e-12)];
+    numerator / numerator.builder().op("Where", &inputs, &[])
 }
 
 pub(crate) fn log_odds<'b>(z: Var<'b>, label: &OneClass<'b>) -> Var<'b> {

@@ -3,7 +3,8 @@
 //! environment variable `KENNARD_ONNX_NODE_TESTS` names.
 //!
 //! Every test whose operators can be differentiated is run twice: as it stands, and as in a classifier,
-//! with all inputs made constants but one, and simplified.
+//! with all inputs made constants but one, and simplified. Their gradient graphs are written to the directory
+//! that `KENNARD_NODE_GRADIENTS` names, where `references/check_files.py` looks at them.
 
 mod common;
 
@@ -11,7 +12,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use kennard_graph::{Attribute, DType, Graph, Node, Tensor, has_rule, is_defined, simplify};
+use kennard_graph::{
+    Attribute, DType, Graph, Node, Tensor, Value, gradient, has_rule, is_defined, simplify, simplify_keeping,
+};
 use kennard_runtime::{Input, Runtime};
 
 /// Tests that a runtime is known to fail, by the beginning of `runtime test`, and why.
@@ -92,6 +95,7 @@ struct Tally {
     known: BTreeMap<&'static str, Vec<String>>,
     skipped: BTreeMap<(Form, String), usize>,
     failed: Vec<String>,
+    gradients: usize,
 }
 
 #[test]
@@ -114,6 +118,7 @@ fn operators_compute_what_the_standard_says() {
         }
     }
     println!("{} tests; {} runs passed, {} failed", tests.len(), tally.passed, tally.failed.len());
+    println!("{} gradient graphs written", tally.gradients);
     for (why, runs) in &tally.known {
         println!("known ({why}): {}", runs.join(", "));
     }
@@ -158,6 +163,15 @@ fn run_test(test: &Path, form: Form, runtimes: &[Runtime], tally: &mut Tally) ->
     };
 
     let graph = if form == Form::Fixed { simplify(&graph) } else { Ok(graph) };
+    if let (Ok(graph), Some(directory)) = (&graph, std::env::var_os("KENNARD_NODE_GRADIENTS")) {
+        match write_gradient(graph, &Path::new(&directory).join(&name), form) {
+            Ok(written) => tally.gradients += usize::from(written),
+            Err(reason) => {
+                let reason: String = reason.split('`').step_by(2).collect();
+                *tally.skipped.entry((form, format!("no gradient written: {reason}"))).or_default() += 1;
+            }
+        }
+    }
     for runtime in runtimes {
         let label = format!("{} {name}", runtime.name());
         let outcome = graph.clone().map_err(|e| format!("not simplified: {e}"));
@@ -172,6 +186,22 @@ fn run_test(test: &Path, form: Form, runtimes: &[Runtime], tally: &mut Tally) ->
         }
     }
     Ok(())
+}
+
+/// Writes the gradient of the first output of floats with respect to all inputs of floats, if there are such.
+fn write_gradient(graph: &Graph, path: &Path, form: Form) -> Result<bool, String> {
+    let floats = |values: &[Value]| -> Vec<String> {
+        values.iter().filter(|v| v.ty.dtype.is_float()).map(|v| v.name.clone()).collect()
+    };
+    let (inputs, outputs) = (floats(&graph.inputs), floats(&graph.outputs));
+    let Some(output) = outputs.first().filter(|_| !inputs.is_empty()) else { return Ok(false) };
+    let wrt: Vec<&str> = inputs.iter().map(String::as_str).collect();
+    let simple = simplify_keeping(graph, &[wrt.as_slice(), &[output]].concat()).map_err(|e| e.to_string())?;
+    let full = gradient(&simple, output, &wrt).map_err(|e| e.to_string())?;
+    let full = simplify(&full).map_err(|e| e.to_string())?;
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    full.save(path.with_extension(format!("{form:?}.onnx"))).map_err(|e| e.to_string())?;
+    Ok(true)
 }
 
 fn run(graph: &Graph, tensors: &[Tensor], runtime: &Runtime) -> Result<Vec<Vec<f32>>, String> {

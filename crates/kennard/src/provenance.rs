@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use kennard_graph::Graph;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::data::{DataSet, digest};
 use crate::{Classifier, Result};
@@ -12,7 +14,7 @@ use crate::{Classifier, Result};
 pub struct ModelSummary {
     /// Its path.
     pub file: String,
-    /// SHA-256 of the file, in hexadecimal.
+    /// SHA-256 of its content ([`model_digest`]), in hexadecimal.
     pub sha256: String,
     /// Number of weights.
     pub parameters: u64,
@@ -44,12 +46,31 @@ pub struct FileHash {
     pub sha256: String,
 }
 
+/// SHA-256 of a model's content, in hexadecimal: of its file; where it keeps weights in files beside it, of the
+/// lines `HASH  NAME` for the model (without a name) and for each of those files by name.
+///
+/// # Errors
+/// When a file cannot be read or is no model.
+pub fn model_digest(file: &Path) -> Result<String> {
+    let own = digest(file)?.sha256;
+    let external = Graph::external_files(file)?;
+    if external.is_empty() {
+        return Ok(own);
+    }
+    let mut hash = Sha256::new();
+    hash.update(format!("{own}  \n"));
+    for (name, path) in &external {
+        hash.update(format!("{}  {name}\n", digest(path)?.sha256));
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 impl ModelSummary {
     /// Of the classifier that was made of a file.
     pub(crate) fn of(file: &Path, classifier: &Classifier) -> Result<ModelSummary> {
         Ok(ModelSummary {
             file: file.display().to_string(),
-            sha256: digest(file)?.sha256,
+            sha256: model_digest(file)?,
             parameters: classifier.parameters() as u64,
             input: classifier.shape().to_vec(),
             classes: classifier.classes() as u64,
@@ -67,5 +88,52 @@ impl DataSummary {
             files: files.map(|digest| FileHash { file: digest.file, sha256: digest.sha256 }).collect(),
             notes: data.notes(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A protobuf field that holds bytes.
+    fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+        [&[number << 3 | 2, bytes.len() as u8], bytes].concat()
+    }
+
+    /// `y = x + w` with `x [2]`, and `w` in the file `w.bin`.
+    fn model() -> Vec<u8> {
+        let external = [field(1, b"location"), field(2, b"w.bin")].concat();
+        let weight =
+            [vec![1 << 3, 2, 2 << 3, 1], field(8, b"w"), field(13, &external), vec![14 << 3, 1]].concat();
+        let node = [field(1, b"x"), field(1, b"w"), field(2, b"y"), field(4, b"Add")].concat();
+        let dims = field(2, &field(1, &[1 << 3, 2]));
+        let ty = field(2, &field(1, &[vec![1 << 3, 1], dims].concat()));
+        let end = |name: &[u8]| [field(1, name), ty.clone()].concat();
+        let graph =
+            [field(1, &node), field(5, &weight), field(11, &end(b"x")), field(12, &end(b"y"))].concat();
+        [vec![1 << 3, 10], field(8, &[2 << 3, 21]), field(7, &graph)].concat()
+    }
+
+    /// Another network is another digest, wherever its weights lie; without other files it is the file's.
+    #[test]
+    fn the_digest_covers_external_weights() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("model.onnx");
+        fs::write(&path, model()).unwrap();
+        let with = |weights: [f32; 2]| {
+            fs::write(directory.path().join("w.bin"), weights.map(f32::to_le_bytes).concat()).unwrap();
+            model_digest(&path).unwrap()
+        };
+        let first = with([1.0, 2.0]);
+        let loaded = Graph::load(&path).unwrap();
+        assert_eq!(loaded.constants["w"].to_floats().unwrap(), [1.0, 2.0]);
+        assert_ne!(first, with([1.0, 3.0]));
+        assert_eq!(first, with([1.0, 2.0]));
+        assert_ne!(first, digest(&path).unwrap().sha256);
+
+        loaded.save(&path).unwrap();
+        assert_eq!(model_digest(&path).unwrap(), digest(&path).unwrap().sha256);
     }
 }

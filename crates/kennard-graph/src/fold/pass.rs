@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::constant::{self, Budget};
 use crate::infer::Types;
+use crate::onnx::{node_key, tensor_key};
 use crate::{Graph, Node, Result, Shape, Tensor, TensorType};
 
 /// What a node can be replaced by.
@@ -36,8 +37,10 @@ pub(crate) struct Pass<'r> {
     producers: HashMap<String, usize>,
     /// How many nodes and outputs read each tensor.
     readers: HashMap<String, usize>,
-    /// What has been computed, and small constants, by how they are written.
-    made: HashMap<String, Vec<String>>,
+    /// The outputs of what has been computed, by [`node_key`].
+    made: HashMap<Vec<u8>, Vec<String>>,
+    /// Small constants, by [`tensor_key`].
+    constants: HashMap<Vec<u8>, String>,
     changed: bool,
 }
 
@@ -71,6 +74,7 @@ impl<'r> Pass<'r> {
             producers: HashMap::new(),
             readers,
             made: HashMap::new(),
+            constants: HashMap::new(),
             changed: false,
         };
         if !rewrites.is_empty() {
@@ -136,12 +140,12 @@ impl<'r> Pass<'r> {
         if tensor.len() > COMPARED {
             return None;
         }
-        let key = format!("{:?}{:?}{tensor:?}", tensor.dtype(), tensor.shape());
-        if let Some(equal) = self.made.get(&key) {
-            return equal.first().cloned();
+        let key = tensor_key(tensor);
+        if let Some(equal) = self.constants.get(&key) {
+            return Some(equal.clone());
         }
         if !name.is_empty() {
-            self.made.insert(key, vec![name.into()]);
+            self.constants.insert(key, name.into());
         }
         None
     }
@@ -244,7 +248,7 @@ impl<'r> Pass<'r> {
         if self.rewrites.is_empty() || !is_function(node) {
             return None;
         }
-        let key = format!("{}{:?}{:?}{}", node.op, node.inputs, node.attributes, node.outputs.len());
+        let key = node_key(node);
         match self.made.get(&key) {
             Some(outputs) => Some(outputs.clone()),
             None => {

@@ -12,7 +12,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("Neg",        |b| b.give(0, -b.g())),
     ("Abs",        |b| b.unary(|g, x, _| g * sign(x))),
     ("Exp",        |b| b.unary(|g, _, y| g * y)),
-    ("Log",        |b| b.unary(|g, x, _| g / x)),
+    ("Log",        |b| b.unary(|g, x, _| g / (x + nothing_at_zero(g, x)))),
     ("Sqrt",       |b| b.unary(|g, _, y| 0.5 * g / y)),
     ("Reciprocal", |b| b.unary(|g, _, y| -(g * y * y))),
     ("Erf",        |b| b.unary(|g, x, _| g * (FRAC_2_SQRT_PI * (-(x * x)).apply("Exp")))),
@@ -47,6 +47,12 @@ pub(super) const RULES: &[(&str, Rule)] = &[
 /// 1, 0 or −1. Not the operator `Sign`: rten's is 1 at 0, and ONNX Runtime's is slower.
 pub(super) fn sign(x: Var) -> Var {
     x.above(0.0) - x.below(0.0)
+}
+
+/// 1 where both are 0, else 0. What nobody asks for is 0, even at the logarithm of 0.
+fn nothing_at_zero<'b>(g: Var<'b>, x: Var<'b>) -> Var<'b> {
+    let zero = |v: Var<'b>| v.with("Equal", v.number(0.0));
+    zero(g).with("And", zero(x)).cast_like(x)
 }
 
 /// `y = xᵖ`: `∂y/∂x = p·xᵖ⁻¹`, 0 where p = 0. `∂y/∂p = y·ln x`, 0 where x = 0 ≤ p.

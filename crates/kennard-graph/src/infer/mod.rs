@@ -223,6 +223,11 @@ fn one(dtype: DType, shape: Shape) -> Inferred {
     Ok(Some(vec![TensorType { dtype, shape }]))
 }
 
+/// Whether inference knows this operator, if not always its results' shapes.
+pub(crate) fn is_known(op: &str) -> bool {
+    rule(op).is_some()
+}
+
 fn rule(op: &str) -> Option<Rule> {
     TABLES.iter().copied().flatten().find(|(name, _)| *name == op).map(|(_, rule)| *rule)
 }

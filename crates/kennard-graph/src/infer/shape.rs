@@ -67,9 +67,13 @@ fn range(c: &Context) -> Inferred {
             .zip(usize::try_from(step).ok())
             .and_then(|(k, s)| dim::divided(Dim::Batch(k), s)),
         (Sym::Real(start), Sym::Real(limit), Sym::Real(delta)) if delta != 0.0 => {
-            let steps = ((limit - start) / delta).ceil().max(0.0);
-            (steps < (1u64 << 53) as f64).then_some(Dim::Known(steps as usize))
+            let steps = ((limit - start) / delta).ceil();
+            if steps.is_nan() || steps >= (1u64 << 40) as f64 {
+                return c.fail(format!("from {start} to {limit} by {delta} there is no end"));
+            }
+            Some(Dim::Known(steps.max(0.0) as usize))
         }
+        (Sym::Real(_), Sym::Real(_), Sym::Real(_)) => return c.fail("the step is 0"),
         _ => None,
     };
     length.map_or(Ok(None), |length| one(dtype, Shape(vec![length])))

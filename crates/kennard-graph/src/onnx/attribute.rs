@@ -17,6 +17,11 @@ pub(super) fn read_attribute(proto: &AttributeProto, files: &Files) -> Result<At
         String::from_utf8(bytes.to_vec())
             .map_err(|_| format!("its attribute `{name}` is no valid UTF-8 text"))
     };
+    if let Some(field) = stray(proto) {
+        return Err(format!(
+            "its attribute `{name}` says that it is of another type than its value, {field}"
+        ));
+    }
     let missing = || format!("its attribute `{name}` has no value");
     Ok(match kind(proto) {
         ATTRIBUTE_FLOAT => Attribute::Float(proto.f.unwrap_or_default()),
@@ -39,7 +44,7 @@ pub(super) fn read_attribute(proto: &AttributeProto, files: &Files) -> Result<At
 }
 
 /// The attribute's type code. The oldest files leave it out; then the field that is filled tells.
-fn kind(proto: &AttributeProto) -> i32 {
+pub(super) fn kind(proto: &AttributeProto) -> i32 {
     match proto.r#type {
         Some(code) if code != 0 => code,
         _ if proto.f.is_some() => ATTRIBUTE_FLOAT,
@@ -51,4 +56,20 @@ fn kind(proto: &AttributeProto) -> i32 {
         _ if !proto.strings.is_empty() => ATTRIBUTE_STRINGS,
         _ => ATTRIBUTE_INTS,
     }
+}
+
+/// A value beside, or in place of, the one that the attribute's type says.
+fn stray(proto: &AttributeProto) -> Option<&'static str> {
+    let kind = kind(proto);
+    let fields = [
+        (ATTRIBUTE_FLOAT, proto.f.is_some(), "a float"),
+        (ATTRIBUTE_INT, proto.i.is_some(), "an integer"),
+        (ATTRIBUTE_STRING, proto.s.is_some(), "a text"),
+        (ATTRIBUTE_TENSOR, proto.t.is_some(), "a tensor"),
+        (ATTRIBUTE_GRAPH, proto.g.is_some(), "a graph"),
+        (ATTRIBUTE_FLOATS, !proto.floats.is_empty(), "a list of floats"),
+        (ATTRIBUTE_INTS, !proto.ints.is_empty(), "a list of integers"),
+        (ATTRIBUTE_STRINGS, !proto.strings.is_empty(), "a list of texts"),
+    ];
+    fields.into_iter().find(|(code, there, _)| *there && *code != kind).map(|(.., name)| name)
 }

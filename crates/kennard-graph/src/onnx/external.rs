@@ -1,14 +1,14 @@
 //! Tensor data kept in files beside the model.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
 use prost::bytes::Bytes;
 
-use super::proto::StringStringEntryProto;
+use super::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, StringStringEntryProto, TensorProto};
 
 /// Where a model's external data may lie: in the model's directory or below it, nowhere else.
 pub(super) struct Files {
@@ -77,7 +77,11 @@ impl Files {
         Ok(bytes.into())
     }
 
-    fn open(&self, location: &str) -> Result<DataFile, String> {
+    /// The file of this name.
+    ///
+    /// # Errors
+    /// When it lies elsewhere, or is no file; a message that goes on from "the tensor x".
+    pub fn path(&self, location: &str) -> Result<PathBuf, String> {
         let directory = self.directory.as_ref().ok_or_else(|| {
             format!("has its data in the external file `{location}`; load the model from its file instead of bytes")
         })?;
@@ -100,8 +104,46 @@ impl Files {
         if !path.metadata().map_err(problem)?.is_file() {
             return Err(format!("has its data in `{location}`, which is no file"));
         }
-        let file = File::open(path).map_err(problem)?;
+        Ok(path)
+    }
+
+    fn open(&self, location: &str) -> Result<DataFile, String> {
+        let problem = |e: std::io::Error| format!("has its data in `{location}`, which cannot be read: {e}");
+        let file = File::open(self.path(location)?).map_err(problem)?;
         let len = file.metadata().map_err(problem)?.len();
         Ok(DataFile { file, len, spent: 0 })
     }
+}
+
+/// The names of the external files that a model's tensors lie in.
+pub(super) fn locations(model: &ModelProto) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let functions = model.functions.iter();
+    let parts = functions.map(|f| (f.node.as_slice(), f.attribute_proto.as_slice()));
+    for (nodes, defaults) in parts {
+        nodes.iter().for_each(|node| in_node(node, &mut names));
+        defaults.iter().for_each(|attribute| in_attribute(attribute, &mut names));
+    }
+    model.graph.iter().for_each(|graph| in_graph(graph, &mut names));
+    names
+}
+
+fn in_graph(graph: &GraphProto, names: &mut BTreeSet<String>) {
+    graph.initializer.iter().for_each(|tensor| in_tensor(tensor, names));
+    graph.node.iter().for_each(|node| in_node(node, names));
+}
+
+fn in_node(node: &NodeProto, names: &mut BTreeSet<String>) {
+    node.attribute.iter().for_each(|attribute| in_attribute(attribute, names));
+}
+
+fn in_attribute(attribute: &AttributeProto, names: &mut BTreeSet<String>) {
+    attribute.t.iter().for_each(|tensor| in_tensor(tensor, names));
+    attribute.g.iter().for_each(|graph| in_graph(graph, names));
+}
+
+fn in_tensor(tensor: &TensorProto, names: &mut BTreeSet<String>) {
+    let entries = tensor.external_data.iter().filter(|_| tensor.data_location == Some(1));
+    let locations = entries.filter(|entry| entry.key.as_deref() == Some("location"));
+    names.extend(locations.filter_map(|entry| entry.value.clone()));
 }

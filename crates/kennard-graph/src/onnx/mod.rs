@@ -2,17 +2,20 @@
 
 mod attribute;
 mod external;
+mod limits;
 mod nodes;
 mod order;
 mod proto;
 mod read;
+mod schema;
 mod tensor;
 #[cfg(test)]
 mod tests;
 mod write;
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use prost::Message;
 use prost::bytes::Bytes;
@@ -21,6 +24,7 @@ use crate::{Graph, GraphError, Result};
 use external::Files;
 use proto::ModelProto;
 pub(crate) use tensor::{stored_type, type_name};
+pub(crate) use write::{node_key, tensor_key};
 
 /// What Kennard signs its files with. In such a file the dimension `N` is the batch, `2N` twice the batch.
 const PRODUCER: &str = "kennard";
@@ -39,10 +43,29 @@ impl Graph {
         let file = |message: String| GraphError::File { path: path.into(), message };
         let bytes = fs::read(path)
             .map_err(|e| file(format!("cannot be read: {e}. Give the path of an ONNX file")))?;
-        let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        parse(bytes.into(), &Files::new(Some(directory))).map_err(|e| {
+        parse(bytes.into(), &Files::new(Some(directory(path)))).map_err(|e| {
             if let GraphError::Format(m) = e { file(format!("not a usable ONNX model: {m}")) } else { e }
         })
+    }
+
+    /// The files beside a model file that hold its weights, by their names in it and in that order: what a digest
+    /// of the model must cover. None for most models.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no model, or names a file outside its directory.
+    pub fn external_files(path: impl AsRef<Path>) -> Result<BTreeMap<String, PathBuf>> {
+        let path = path.as_ref();
+        let file = |message: String| GraphError::File { path: path.into(), message };
+        let bytes = fs::read(path).map_err(|e| file(format!("cannot be read: {e}")))?;
+        let model = ModelProto::decode(Bytes::from(bytes)).map_err(|e| file(e.to_string()))?;
+        let files = Files::new(Some(directory(path)));
+        let locations = external::locations(&model).into_iter();
+        locations
+            .map(|name| match files.path(&name) {
+                Ok(path) => Ok((name, path)),
+                Err(message) => Err(file(format!("a tensor {message}"))),
+            })
+            .collect()
     }
 
     /// Reads a model from the bytes of its file, as [`Graph::load`] does.
@@ -67,6 +90,10 @@ impl Graph {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         write::save(self, path.as_ref(), write::LARGEST)
     }
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn parse(bytes: Bytes, files: &Files) -> Result<Graph> {

@@ -11,12 +11,13 @@ use super::external::Files;
 use super::order::order;
 use super::proto::*;
 use super::read::{format_error, opset};
+use super::schema;
 use super::tensor::read_tensor;
 use crate::upgrade::upgrade;
 use crate::{Attribute, Builder, Graph, Node, Result, Tensor};
 
 /// The bytes that inlining may add to a model: functions that call functions can grow without bound.
-const LARGEST_INLINED: usize = 1 << 28;
+const LARGEST_INLINED: usize = 1 << 26;
 /// What a node counts for beside its bytes in the file.
 const NODE: usize = 1000;
 /// How deep functions and branches may be nested.
@@ -105,6 +106,23 @@ impl<'a> Importer<'a> {
         Ok(Importer { builder, files, functions, defined: RefCell::new(defined), inlined: Cell::new(0) })
     }
 
+    /// Checks all nodes of a graph, those too that no output needs: runtimes refuse a file with a wrong one.
+    pub fn check_nodes(&self, nodes: &[NodeProto], version: i64) -> Result<()> {
+        for proto in nodes {
+            let (domain, op) = (domain(&proto.domain), text(&proto.op_type));
+            if !self.functions.contains_key(&[domain, op, text(&proto.overload)]) {
+                let node = Node {
+                    name: text(&proto.name).into(),
+                    op: op.into(),
+                    outputs: proto.output.clone(),
+                    ..Node::default()
+                };
+                schema::check(proto, version).map_err(|message| node.error(message))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Appends the nodes of a graph, given in order.
     pub fn graph(&self, nodes: &[&NodeProto], outputs: &[&str], version: i64) -> Result<()> {
         let names = HashMap::new();
@@ -156,7 +174,11 @@ impl<'a> Importer<'a> {
                 }
             }
         }
-        if let Some(function) = self.functions.get(&[domain, op, text(&proto.overload)]) {
+        let function = self.functions.get(&[domain, op, text(&proto.overload)]);
+        if function.is_none() {
+            schema::check(proto, scope.version).map_err(|message| node.error(message))?;
+        }
+        if let Some(function) = function {
             node.attributes = self.attributes(proto, scope, &node)?;
             return self.call(function, &node, scope);
         }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::PRODUCER;
 use super::external::Files;
+use super::limits;
 use super::nodes::Importer;
 use super::order::{names_read, order};
 use super::proto::*;
 use super::tensor::{read_tensor, stored_type, type_name};
 use crate::upgrade::{NEWEST, OLDEST};
-use crate::{Builder, DType, Dim, Graph, GraphError, Result, Shape, TensorType, Value};
+use crate::{Builder, DType, Dim, Graph, GraphError, Result, Shape, TensorType, Value, infer};
 
 pub(super) fn read(model: &ModelProto, files: &Files) -> Result<Graph> {
     let version = opset(&model.opset_import)?;
@@ -23,7 +24,7 @@ pub(super) fn read(model: &ModelProto, files: &Files) -> Result<Graph> {
     // Before IR version 4 every initializer was listed as an input, too.
     let initialized: HashSet<_> = graph.initializer.iter().map(|t| &t.name).collect();
     let fed: Vec<_> = graph.input.iter().filter(|v| !initialized.contains(&v.name)).collect();
-    let symbols = Symbols::new(model, &fed);
+    let symbols = Symbols::new(model, &fed, &graph.output);
     let mut base = Graph {
         name: graph.name.clone().unwrap_or_default(),
         inputs: fed.iter().map(|v| symbols.input(v)).collect::<Result<_>>()?,
@@ -38,11 +39,13 @@ pub(super) fn read(model: &ModelProto, files: &Files) -> Result<Graph> {
     let builder = Builder::without_nodes(&base)?;
     builder.reserve(graph.node.iter().flat_map(|node| &node.output));
     let importer = Importer::new(&builder, files, &model.functions, &base)?;
+    importer.check_nodes(&graph.node, version)?;
     importer.graph(&nodes, &outputs, version)?;
 
     let inferred: Vec<Option<TensorType>> =
         outputs.iter().map(|name| builder.var(name).and_then(|v| v.ty()).ok()).collect();
     let mut result = builder.finish()?;
+    limits::check(&result, &infer(&result)?)?;
     for ((value, ty), proto) in result.outputs.iter_mut().zip(inferred).zip(&graph.output) {
         value.ty = match ty {
             Some(ty) => ty,
@@ -93,10 +96,12 @@ struct Symbols<'a> {
     own: bool,
     /// The names that stand for the batch.
     batch: HashSet<&'a str>,
+    /// Whether a batch of 0 is an open one. Some exporters write it so; then all inputs and outputs have it.
+    zero_is_open: bool,
 }
 
 impl<'a> Symbols<'a> {
-    fn new(model: &ModelProto, inputs: &[&'a ValueInfoProto]) -> Symbols<'a> {
+    fn new(model: &ModelProto, inputs: &[&'a ValueInfoProto], outputs: &[ValueInfoProto]) -> Symbols<'a> {
         let first = |v: &&'a ValueInfoProto| match dims(v)?.first()?.extent.as_ref()? {
             Extent::Param(name) => Some(name.as_str()),
             Extent::Value(_) => None,
@@ -104,6 +109,7 @@ impl<'a> Symbols<'a> {
         Symbols {
             own: model.producer_name.as_deref() == Some(PRODUCER),
             batch: inputs.iter().filter_map(first).filter(|name| !name.is_empty()).collect(),
+            zero_is_open: inputs.iter().copied().chain(outputs).all(begins_with_zero),
         }
     }
 
@@ -119,6 +125,7 @@ impl<'a> Symbols<'a> {
             ))
         })?;
         let dim = |(axis, d): (usize, &DimensionProto)| match self.dim(d) {
+            Some(Dim::Known(0)) if axis == 0 && self.zero_is_open => Ok(Dim::BATCH),
             Some(dim) => Ok(dim),
             None if axis == 0 => Ok(Dim::BATCH),
             None => {
@@ -140,7 +147,10 @@ impl<'a> Symbols<'a> {
     /// The type the file gives an output, for those whose type cannot be inferred.
     fn output(&self, proto: &ValueInfoProto) -> Result<TensorType> {
         let name = proto.name.as_deref().unwrap_or("");
-        let dims: Option<Vec<Dim>> = dims(proto).and_then(|dims| dims.iter().map(|d| self.dim(d)).collect());
+        let zero = |axis: usize, d: Dim| axis == 0 && d == Dim::Known(0) && self.zero_is_open;
+        let open = |axis: usize, d: Dim| if zero(axis, d) { Dim::BATCH } else { d };
+        let dims: Option<Vec<Dim>> = dims(proto)
+            .and_then(|dims| dims.iter().enumerate().map(|(i, d)| Some(open(i, self.dim(d)?))).collect());
         let dims = dims.ok_or_else(|| {
             format_error(format!(
                 "the shape of the output `{name}` is neither given nor can it be inferred; export the model with fixed \
@@ -165,6 +175,13 @@ impl<'a> Symbols<'a> {
 
 fn dims(proto: &ValueInfoProto) -> Option<&[DimensionProto]> {
     Some(&proto.r#type.as_ref()?.tensor_type.as_ref()?.shape.as_ref()?.dim)
+}
+
+/// Whether the value is of floats, at least two axes, and the first has the extent 0.
+fn begins_with_zero(proto: &ValueInfoProto) -> bool {
+    let float = element_type(proto).is_ok_and(DType::is_float);
+    let first = dims(proto).filter(|dims| dims.len() > 1).and_then(|dims| dims[0].extent.as_ref());
+    float && matches!(first, Some(Extent::Value(0)))
 }
 
 fn element_type(proto: &ValueInfoProto) -> Result<DType> {

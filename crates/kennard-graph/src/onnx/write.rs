@@ -1,5 +1,6 @@
 //! [`Graph`] → ONNX file.
 
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use tempfile::NamedTempFile;
 
 use super::proto::*;
 use super::tensor::{bytes, header, raw_data, write_tensor};
-use crate::{Attribute, Dim, Graph, GraphError, Node, OPSET, Result, Value};
+use crate::{Attribute, Dim, Graph, GraphError, Node, OPSET, Result, Tensor, Value};
 
 /// The version of the file format that goes with [`OPSET`].
 const IR_VERSION: i64 = 10;
@@ -105,7 +106,7 @@ fn model(graph: &Graph, weights: Vec<TensorProto>) -> ModelProto {
         producer_name: Some(super::PRODUCER.into()),
         producer_version: Some(env!("CARGO_PKG_VERSION").into()),
         graph: Some(GraphProto {
-            node: graph.nodes.iter().map(write_node).collect(),
+            node: with_own_names(graph.nodes.iter().map(write_node).collect()),
             name: Some(if graph.name.is_empty() { "graph".into() } else { graph.name.clone() }),
             initializer: weights,
             input: graph.inputs.iter().map(write_value).collect(),
@@ -115,6 +116,29 @@ fn model(graph: &Graph, weights: Vec<TensorProto>) -> ModelProto {
         opset_import,
         ..ModelProto::default()
     }
+}
+
+/// The nodes with names that no two share, as ONNX Runtime demands: where a name comes again, a number is put
+/// behind it.
+fn with_own_names(mut nodes: Vec<NodeProto>) -> Vec<NodeProto> {
+    let names = nodes.iter().filter_map(|node| node.name.clone());
+    let mut taken: HashSet<String> = names.collect();
+    let mut given: HashSet<String> = HashSet::new();
+    // How far each name's numbers have come, so that thousands of equal names are no square of work.
+    let mut numbers: HashMap<String, u64> = HashMap::new();
+    for name in nodes.iter_mut().filter_map(|node| node.name.as_mut()) {
+        if given.insert(name.clone()) {
+            continue;
+        }
+        let number = numbers.entry(name.clone()).or_default();
+        let stem = name.clone();
+        while !taken.insert(name.clone()) {
+            *number += 1;
+            *name = format!("{stem}_{number}");
+        }
+        given.insert(name.clone());
+    }
+    nodes
 }
 
 fn write_node(node: &Node) -> NodeProto {
@@ -128,6 +152,20 @@ fn write_node(node: &Node) -> NodeProto {
         attribute: node.attributes.iter().map(|(name, value)| write_attribute(name, value)).collect(),
         ..NodeProto::default()
     }
+}
+
+/// What a node computes, as bytes that are equal only where operator, inputs, attributes and the number of
+/// outputs are.
+pub(crate) fn node_key(node: &Node) -> Vec<u8> {
+    let mut proto = write_node(node);
+    proto.name = None;
+    proto.output = vec![String::new(); node.outputs.len()];
+    proto.encode_to_vec()
+}
+
+/// A tensor's type, shape and elements, as bytes.
+pub(crate) fn tensor_key(tensor: &Tensor) -> Vec<u8> {
+    write_tensor("", tensor).encode_to_vec()
 }
 
 fn write_attribute(name: &str, value: &Attribute) -> AttributeProto {

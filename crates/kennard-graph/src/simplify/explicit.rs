@@ -46,6 +46,16 @@ pub(super) fn explicit(pass: &mut Pass, node: &Node) -> Option<Rewritten> {
         // The extent was rounded up already.
         attributes.remove("ceil_mode");
     }
+    if pool && node.int("ceil_mode", 0) != 0 {
+        // A last window that would begin behind the data is left out; then nothing is rounded up. Readers of
+        // the file disagree about it.
+        let context = pass.types().context(node)?;
+        let x = &context.input(0).ok()?.shape;
+        let length = |ceil: bool| window.outputs(&context, x, ceil).ok().flatten();
+        if length(true).is_some_and(|extents| length(false) == Some(extents)) {
+            attributes.remove("ceil_mode");
+        }
+    }
     attributes.remove("auto_pad");
     attributes.remove("output_shape");
     let extents: Vec<i64> = kernel.iter().map(|&k| i64::try_from(k).ok()).collect::<Option<_>>()?;

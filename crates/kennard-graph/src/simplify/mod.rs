@@ -6,6 +6,7 @@ mod expand;
 mod explicit;
 mod gemm;
 mod layout;
+mod log_softmax;
 mod neutral;
 mod noop;
 mod pad;
@@ -14,7 +15,7 @@ mod shortcut;
 use std::collections::{HashMap, HashSet};
 
 use crate::fold::{Pass, Rewrite};
-use crate::{Graph, Result};
+use crate::{DType, Graph, Result, Shape, TensorType, Value};
 
 const REWRITES: &[Rewrite] = &[
     noop::noop,
@@ -27,6 +28,7 @@ const REWRITES: &[Rewrite] = &[
     layout::slices,
     pad::pad,
     shortcut::shortcut,
+    log_softmax::log_softmax,
     batch_norm::batch_norm,
     affine::behind,
     affine::before,
@@ -53,6 +55,37 @@ pub fn simplify(graph: &Graph) -> Result<Graph> {
         }
     }
     Ok(named(graph))
+}
+
+/// [`simplify`], with these tensors kept under their names as they are: weights are not folded into others,
+/// hidden tensors not optimised away. Names that the graph lacks are ignored.
+///
+/// # Errors
+/// See [`simplify`].
+pub fn simplify_keeping(graph: &Graph, names: &[&str]) -> Result<Graph> {
+    let mut guarded = graph.clone();
+    // What comes from outside cannot be folded, and what goes outside must be there.
+    let mut kept = Vec::new();
+    for &name in names {
+        if let Some(tensor) = guarded.constants.remove(name) {
+            let ty = TensorType::new(tensor.dtype(), Shape::fixed(tensor.shape()));
+            guarded.inputs.push(Value { name: name.into(), ty });
+            kept.push((name, tensor));
+        }
+    }
+    let made: HashSet<&str> = graph.producers().into_keys().collect();
+    let mut seen: HashSet<&str> = graph.outputs.iter().map(|v| v.name.as_str()).collect();
+    for &name in names.iter().filter(|name| made.contains(*name)) {
+        if seen.insert(name) {
+            let ty = TensorType::new(DType::F32, Shape::default());
+            guarded.outputs.push(Value { name: name.into(), ty });
+        }
+    }
+    let mut result = simplify(&guarded)?;
+    result.inputs.truncate(graph.inputs.len());
+    result.outputs.truncate(graph.outputs.len());
+    result.constants.extend(kept.into_iter().map(|(name, tensor)| (name.to_string(), tensor)));
+    Ok(result)
 }
 
 /// Removes each `Identity` that only names an output, where the tensor itself can bear the name.

@@ -1,6 +1,6 @@
 //! Objectives of training, appended to the logits.
 
-use crate::loss::{OneClass, log_odds};
+use crate::loss::{OneClass, bounded, log_odds};
 use crate::{
     Builder, DType, Dim, Graph, GraphError, Result, Shape, TensorType, Var, gradient, gradient_name,
 };
@@ -113,6 +113,7 @@ const CONFIDENT: f64 = -17.0;
 fn with_log_gradient(graph: &Graph, logits: &str, input: &str, classes: usize) -> Result<Graph> {
     let builder = Builder::new(graph)?;
     let z = builder.var(logits)?;
+    let z = bounded(z);
     let u = log_odds(z, &OneClass::new(z, builder.var(Graph::LABEL)?, classes));
     let limit = u.number(CONFIDENT);
     let log_l = u.with("Max", limit).apply("Softplus").apply("Log") + (u - limit).with("Min", u.number(0.0));
@@ -137,5 +138,6 @@ fn divergence<'b>(log_p: Var<'b>, log_q: Var<'b>) -> Var<'b> {
 }
 
 fn log_softmax(z: Var) -> Var {
+    let z = bounded(z);
     z - z.reduce("ReduceLogSumExp", &[1], true)
 }

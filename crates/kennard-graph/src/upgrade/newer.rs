@@ -9,6 +9,7 @@ use crate::{Builder, DType, Node, Result, Shape};
 pub(super) const NEWER: &[(&str, i64, Step)] = &[
     ("BitCast", 26, unknown),
     ("CausalConvWithState", 27, unknown),
+    ("Celu", 28, celu),
     ("CumProd", 26, unknown),
     ("DequantizeLinear", 23, dequantize),
     ("LinearAttention", 27, unknown),
@@ -26,6 +27,16 @@ fn unknown(node: Node, _: &Builder) -> Result<Option<Node>> {
     Err(node.error(
         "Kennard does not know this operator; export the model with opset 21 or older, which spells it out",
     ))
+}
+
+/// Since 28, the elements may be of any float type.
+fn celu(node: Node, b: &Builder) -> Result<Option<Node>> {
+    let c = Call { node: &node, builder: b };
+    if c.x(0).ty()?.dtype == DType::F32 {
+        return Ok(Some(node));
+    }
+    let alpha = node.float("alpha", 1.0);
+    replace(&node, (c.x(0) / alpha).apply("Elu") * alpha)
 }
 
 /// `x · sigmoid(α x)`

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::subject::Halt;
 use super::{Attack, Run, Subject};
-use crate::data::digest;
+use crate::provenance::model_digest;
 use crate::{Norm, Result};
 
 /// Another attack made on the [surrogate](crate::engine::Engine::with_surrogate), a classifier of the same
@@ -27,7 +27,7 @@ impl Transfer {
     /// When the file cannot be read.
     pub fn new(attack: Box<dyn Attack>, surrogate: &Path) -> Result<Transfer> {
         let name = format!("transfer-{}", attack.name());
-        Ok(Transfer { name, attack, surrogate: digest(surrogate)?.sha256 })
+        Ok(Transfer { name, attack, surrogate: model_digest(surrogate)? })
     }
 }
 

@@ -46,7 +46,7 @@ pub use state::{RunState, Stage};
 pub use summary::{AttackSummary, Clean, MinimalSummary, PacketSummary, Robust, Summary};
 
 pub use crate::files::write_whole;
-pub use crate::provenance::{DataSummary, FileHash, ModelSummary};
+pub use crate::provenance::{DataSummary, FileHash, ModelSummary, model_digest};
 pub use crate::warning::Warning;
 
 /// What to measure of a classifier.

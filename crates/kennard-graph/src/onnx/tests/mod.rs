@@ -2,6 +2,8 @@
 
 mod files;
 mod inline;
+mod mutants;
+mod refused;
 mod weights;
 
 use prost::Message;

@@ -149,7 +149,7 @@ fn attributes_of_every_kind_survive() {
 #[test]
 fn attributes_that_are_not_supported() {
     let with = |a: AttributeProto| {
-        error(&model(vec![NodeProto { attribute: vec![a], ..node("Relu", &["x"], &["y"]) }]))
+        error(&model(vec![NodeProto { attribute: vec![a], ..node("Opaque", &["x"], &["y"]) }]))
     };
     let graph = AttributeProto { g: Some(GraphProto::default()), ..attribute("body", ATTRIBUTE_GRAPH) };
     assert!(with(graph).contains("loops"));

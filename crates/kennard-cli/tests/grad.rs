@@ -1,0 +1,126 @@
+//! `kennard grad` writes files that runtimes load, of every classifier that `kennard audit` takes.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use kennard_graph::{Builder, DType, Dim, Graph, Node, Shape, Tensor, TensorType, Value, Var};
+
+fn filled(shape: &[usize]) -> Tensor {
+    Tensor::full(shape, 0.5, DType::F32)
+}
+
+/// Where a test keeps its files.
+fn scratch(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("grad-{}-{name}.onnx", std::process::id()))
+}
+
+/// `x [N, 4] → logits [N, 3]`, and what `f` makes of them.
+fn linear(f: impl for<'b> Fn(Var<'b>) -> Var<'b>) -> Graph {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(4)]));
+    let w = builder.named("w", filled(&[4, 3]));
+    builder.output("y", f(x.with("MatMul", w)));
+    builder.finish().unwrap()
+}
+
+fn grad(model: &Path, options: &[&str]) -> (Output, PathBuf) {
+    let written = model.with_extension("gradient.onnx");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    command.arg("grad").arg(model).arg("--out").arg(&written).args(options);
+    (command.output().unwrap(), written)
+}
+
+/// What is written, and said.
+fn made(name: &str, model: &Graph, options: &[&str]) -> (Graph, String) {
+    let path = scratch(name);
+    model.save(&path).unwrap();
+    let (output, written) = grad(&path, options);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    (Graph::load(written).unwrap(), said)
+}
+
+/// ONNX Runtime refuses two nodes of one name. Kennard calls its own after what they compute.
+#[test]
+fn every_node_has_a_name_of_its_own() {
+    let mut model = linear(|z| z.apply("Relu"));
+    for (node, name) in model.nodes.iter_mut().zip(["Mul", "Mul", "Softplus_1"]) {
+        node.name = name.into();
+    }
+    let (graph, _) = made("names", &model, &[]);
+    let mut names = HashSet::new();
+    for node in graph.nodes.iter().filter(|node| !node.name.is_empty()) {
+        assert!(names.insert(&node.name), "two nodes `{}`", node.name);
+    }
+    assert!(names.len() > 3);
+}
+
+#[test]
+fn a_closing_softmax_is_taken_off_and_said() {
+    let probabilities = linear(|z| z.apply_with("Softmax", &[("axis", 1i64.into())]));
+    let (graph, said) = made("probabilities", &probabilities, &[]);
+    assert!(said.contains("its closing softmax is taken off"), "{said}");
+    let (of_logits, said) = made("logits", &linear(|z| z + 0.0), &[]);
+    assert!(!said.contains("softmax"), "{said}");
+    let operators = |graph: &Graph| graph.nodes.iter().map(|node| node.op.clone()).collect::<Vec<_>>();
+    assert_eq!(operators(&graph), operators(&of_logits));
+}
+
+/// Simplifying folds the batch normalisation into the convolution before it, but not if that is asked about.
+#[test]
+fn weights_and_hidden_tensors_that_are_asked_for_stay() {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let shape = [1, 4, 4].map(Dim::Known);
+    let x = builder.input("x", TensorType::new(DType::F32, [vec![Dim::BATCH], shape.to_vec()].concat()));
+    let w = builder.named("w", filled(&[2, 1, 4, 4]));
+    let hidden = x.with("Conv", w);
+    let one = builder.constant(Tensor::full(&[2], 2.0, DType::F32));
+    let normal = [hidden, one, one, one, one].map(Some);
+    builder.output("y", builder.op("BatchNormalization", &normal, &[]).apply("Flatten"));
+    let hidden = hidden.name();
+    let (graph, _) = made("weights", &builder.finish().unwrap(), &["--wrt", "w", "--wrt", &hidden]);
+    let found = |name: &str| graph.outputs.iter().find(|v| v.name == name).map(|v| v.ty.shape.clone());
+    assert_eq!(found("gradient/w"), Some(Shape::fixed(&[2, 1, 4, 4])));
+    let of_hidden = [vec![Dim::BATCH], [2, 1, 1].map(Dim::Known).to_vec()].concat();
+    assert_eq!(found(&format!("gradient/{hidden}")), Some(Shape(of_hidden)));
+}
+
+#[test]
+fn an_operator_without_a_rule_is_named() {
+    let mut model = linear(|z| z.apply("Relu"));
+    // `[sequence, batch, …]`: four steps of one number.
+    model.nodes = vec![Node {
+        name: "memory".into(),
+        op: "LSTM".into(),
+        inputs: ["x3", "w3", "r3"].map(String::from).to_vec(),
+        outputs: vec!["y".into()],
+        attributes: [("hidden_size".to_string(), 3i64.into())].into(),
+    }];
+    let ty = TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(1), Dim::Known(4)]);
+    model.inputs = vec![Value { name: "x3".into(), ty }];
+    model.outputs[0].ty = TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(3)]);
+    model.constants.insert("w3".into(), filled(&[1, 12, 4]));
+    model.constants.insert("r3".into(), filled(&[1, 12, 3]));
+    let path = scratch("memory");
+    model.save(&path).unwrap();
+    let (output, _) = grad(&path, &[]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("node `memory`: the operator LSTM has no gradient rule"), "{said}");
+}
+
+/// Exports by PyTorch's older exporter with shape arithmetic in them.
+#[test]
+fn legacy_exports_have_a_gradient() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let shared = std::env::var_os("KENNARD_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
+    for name in ["vit_legacy_dyn", "mha_legacy"] {
+        let path = shared.join(format!("cases/{name}.onnx"));
+        if !path.exists() {
+            println!("skipped: there is no {}", path.display());
+            continue;
+        }
+        let (graph, _) = made(name, &Graph::load(path).unwrap(), &[]);
+        assert_eq!(graph.outputs.len(), 3);
+    }
+}

@@ -1,0 +1,336 @@
+//! What a file may ask for. A runtime divides integers by zero and the process dies; it makes a tensor as
+//! large as it is told to. So what no honest classifier needs is refused when the file is read.
+
+use std::collections::{HashMap, HashSet};
+
+use super::read::format_error;
+use crate::infer::{Sym, Symbolic, Types, allocation};
+use crate::{DType, Dim, Graph, Node, Result, Shape, TensorType, fold};
+
+/// Nodes in a graph, functions inlined.
+const NODES: usize = 50_000;
+/// Nodes of which each reads the one before: runtimes and compilers go down such chains on their stack.
+const CHAIN: usize = 10_000;
+/// Elements of a vector that holds one or two numbers per axis.
+const AXES: usize = 128;
+/// Elements of a tensor, per sample.
+const TENSOR: u128 = 1 << 26;
+/// Elements of all tensors together, per sample.
+const TENSORS: u128 = 1 << 31;
+/// Multiplications and additions of a node, per sample.
+const WORK: u128 = 1 << 37;
+/// Those of all nodes together that depend on no input.
+const CONSTANT_WORK: u128 = 1 << 34;
+/// Elements that may be computed from constants, beyond four times those that the file has.
+const CONSTANTS: u128 = 1 << 26;
+/// A pool whose window is mostly outside of its data may take so many steps.
+const WASTED_WORK: u128 = 1 << 26;
+/// The reach over channels of a local response normalisation.
+const REACH: i64 = 1024;
+
+/// Which inputs say how large the result is.
+const SIZES: &[(&str, &[usize])] = &[
+    ("ConstantOfShape", &[0]),
+    ("Expand", &[1]),
+    ("OneHot", &[1]),
+    ("Pad", &[1]),
+    ("Range", &[0, 1, 2]),
+    ("Resize", &[2, 3]),
+    ("Tile", &[1]),
+];
+
+/// Which inputs have one or two elements per axis.
+const PER_AXIS: &[(&str, &[usize])] = &[
+    ("ConstantOfShape", &[0]),
+    ("Expand", &[1]),
+    ("Pad", &[1, 3]),
+    ("Reshape", &[1]),
+    ("Resize", &[1, 2, 3]),
+    ("Slice", &[1, 2, 3, 4]),
+    ("Squeeze", &[1]),
+    ("Tile", &[1]),
+    ("Unsqueeze", &[1]),
+];
+
+/// Operators whose results have as many elements as the data say.
+const DATA_SIZED: &[&str] = &["Compress", "NonZero", "Unique"];
+
+/// Checks a graph of which `types` are known.
+///
+/// # Errors
+/// When it asks for what is refused; the message names the node.
+pub(super) fn check(graph: &Graph, types: &Types) -> Result<()> {
+    if graph.nodes.len() > NODES {
+        return Err(format_error(format!("it has {} nodes, more than {NODES}", graph.nodes.len())));
+    }
+    check_chain(graph)?;
+    let mut sums = Sums::new(graph);
+    let mut traced = Traced::new(graph, types);
+    for node in &graph.nodes {
+        check_vectors(node, types)?;
+        traced.check_size(node)?;
+        check_division(node, graph, types)?;
+        sums.add(node, types, traced.step(node))?;
+    }
+    Ok(())
+}
+
+fn check_chain(graph: &Graph) -> Result<()> {
+    let mut depths: HashMap<&str, usize> = HashMap::new();
+    for node in &graph.nodes {
+        let before = node.inputs.iter().filter_map(|name| depths.get(name.as_str())).max();
+        let depth = before.map_or(1, |depth| depth + 1);
+        if depth > CHAIN {
+            return Err(node.error(format!(
+                "it stands at the end of a chain of more than {CHAIN} nodes, which runtimes do not survive; export \
+                 the model with fewer steps"
+            )));
+        }
+        depths.extend(node.outputs.iter().map(|name| (name.as_str(), depth)));
+    }
+    Ok(())
+}
+
+fn of(table: &[(&str, &'static [usize])], op: &str) -> &'static [usize] {
+    table.iter().find(|(name, _)| *name == op).map_or(&[], |(_, inputs)| inputs)
+}
+
+fn check_vectors(node: &Node, types: &Types) -> Result<()> {
+    let reduction: &[usize] = if node.op.starts_with("Reduce") { &[1] } else { &[] };
+    for &i in of(PER_AXIS, &node.op).iter().chain(reduction) {
+        let length =
+            node.input(i).and_then(|name| types.get(name)).and_then(|ty| ty.shape.0.first().copied());
+        if let Some(Dim::Known(length)) = length
+            && length > AXES
+        {
+            return Err(node.error(format!("its input {i} names {length} axes; no tensor has so many")));
+        }
+    }
+    Ok(())
+}
+
+/// Which tensors depend on the inputs.
+struct Traced<'g> {
+    types: &'g Types,
+    /// What a caller feeds is the caller's choice, not the file's.
+    inputs: HashSet<&'g str>,
+    /// In any way, through a shape too.
+    fed: HashSet<&'g str>,
+    /// Their elements do.
+    by_value: HashSet<&'g str>,
+    /// How many elements they have depends on the inputs' elements.
+    by_extent: HashSet<&'g str>,
+}
+
+impl<'g> Traced<'g> {
+    fn new(graph: &'g Graph, types: &'g Types) -> Traced<'g> {
+        let names = |floats: bool| {
+            let chosen = graph.inputs.iter().filter(move |v| v.ty.dtype.is_float() || !floats);
+            chosen.map(|v| v.name.as_str()).collect::<HashSet<&str>>()
+        };
+        // Integers that a caller feeds are labels and the like, and no pixels.
+        Traced {
+            types,
+            inputs: names(false),
+            fed: names(false),
+            by_value: names(true),
+            by_extent: HashSet::new(),
+        }
+    }
+
+    fn check_size(&self, node: &Node) -> Result<()> {
+        let unknown = node.outputs.iter().any(|name| !name.is_empty() && self.types.get(name).is_none());
+        let by_value = |i: &usize| {
+            node.input(*i).is_some_and(|name| self.by_value.contains(name) && !self.inputs.contains(name))
+        };
+        if unknown && of(SIZES, &node.op).iter().any(by_value) {
+            return Err(node.error(
+                "how large its result is depends on the values of the input, so that it has no bound; export the model \
+                 with fixed shapes",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether the node depends on an input.
+    fn step(&mut self, node: &'g Node) -> bool {
+        let outputs = || node.outputs.iter().filter(|name| !name.is_empty()).map(String::as_str);
+        let any = |set: &HashSet<&str>| node.inputs.iter().any(|name| set.contains(name.as_str()));
+        let (fed, by_extent) = (any(&self.fed), any(&self.by_extent));
+        let of_extents = matches!(node.op.as_str(), "Shape" | "Size");
+        let by_value = if of_extents { by_extent } else { any(&self.by_value) };
+        if fed {
+            self.fed.extend(outputs());
+        }
+        if by_value {
+            self.by_value.extend(outputs());
+        }
+        if !of_extents && (by_extent || by_value && DATA_SIZED.contains(&node.op.as_str())) {
+            self.by_extent.extend(outputs().filter(|name| self.types.get(name).is_none()));
+        }
+        fed
+    }
+}
+
+/// Refuses to divide integers by 0, or the least by −1: the processor stops the program.
+fn check_division(node: &Node, graph: &Graph, types: &Types) -> Result<()> {
+    if !matches!(node.op.as_str(), "Div" | "Mod") {
+        return Ok(());
+    }
+    let (Some(dividend), Some(divisor)) = (node.input(0), node.input(1)) else { return Ok(()) };
+    let Some(dtype) = types.get(divisor).or(types.get(dividend)).map(|ty| ty.dtype) else { return Ok(()) };
+    if dtype.is_float() || graph.inputs.iter().any(|input| input.name == divisor) {
+        return Ok(());
+    }
+    let folded = std::cell::OnceCell::new();
+    let known = |name: &str| {
+        let followed = || types.value(name).map(|v: &Symbolic| v.iter().collect::<Vec<Sym>>());
+        let all = |graph: &Graph| {
+            let ints = graph.constants.get(name)?.to_ints()?;
+            Some(ints.into_iter().map(Sym::Known).collect::<Vec<Sym>>())
+        };
+        let computed = || {
+            let folded = folded.get_or_init(|| kept(graph, name).unwrap_or_default());
+            all(folded)
+        };
+        followed().or_else(|| all(graph)).or_else(computed)
+    };
+    let Some(divisors) = known(divisor) else {
+        return Err(node.error(
+            "it divides integers by numbers that are known only while it runs; were one of them 0, the process would \
+             end. Export the model with fixed shapes, or divide floats",
+        ));
+    };
+    if divisors.contains(&Sym::Known(0)) {
+        return Err(node.error("it divides integers by 0"));
+    }
+    let least = Sym::Known(if dtype == DType::I32 { i32::MIN.into() } else { i64::MIN });
+    if divisors.contains(&Sym::Known(-1)) && known(dividend).is_none_or(|all| all.contains(&least)) {
+        return Err(node.error(
+            "it divides integers by −1, and they are or may be the least of their type, for which there is no result",
+        ));
+    }
+    Ok(())
+}
+
+/// The graph of a tensor, folded.
+fn kept(graph: &Graph, name: &str) -> Option<Graph> {
+    let ty = TensorType::new(DType::I64, Shape::default());
+    let output = "kennard/kept".to_string();
+    let identity = Node {
+        op: "Identity".into(),
+        inputs: vec![name.into()],
+        outputs: vec![output.clone()],
+        ..Node::default()
+    };
+    let mut part = graph.clone();
+    part.nodes.push(identity);
+    part.outputs = vec![crate::Value { name: output, ty }];
+    fold(&part).ok()
+}
+
+/// What the nodes take together.
+struct Sums {
+    tensors: u128,
+    constants: u128,
+    most_constants: u128,
+    constant_work: u128,
+}
+
+impl Sums {
+    fn new(graph: &Graph) -> Sums {
+        let size: u128 = graph.constants.values().map(|tensor| tensor.len() as u128).sum();
+        Sums { tensors: 0, constants: 0, most_constants: CONSTANTS + 4 * size, constant_work: 0 }
+    }
+
+    fn add(&mut self, node: &Node, types: &Types, fed: bool) -> Result<()> {
+        let outputs = node.outputs.iter().filter_map(|name| types.get(name));
+        let size: u128 = outputs.map(|ty| per_sample(&ty.shape)).sum();
+        if size > TENSOR {
+            return Err(node.error(format!("its result has {size} elements per sample, more than {TENSOR}")));
+        }
+        let work = work(node, types);
+        if work > WORK {
+            return Err(node.error(format!("it takes {work:e} steps per sample")));
+        }
+        check_window(node, types)?;
+        if fed {
+            self.tensors += size;
+            if self.tensors > TENSORS {
+                return Err(format_error("its tensors together are too large to be kept"));
+            }
+            return Ok(());
+        }
+        self.constants += size;
+        self.constant_work += work;
+        if self.constants > self.most_constants || self.constant_work > CONSTANT_WORK {
+            return Err(node.error(
+                "what the model computes from constants alone is too large; export it with constants folded",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The elements for a batch of 1.
+fn per_sample(shape: &Shape) -> u128 {
+    allocation(&shape.with_batch(1)).map_or(u128::MAX / 4, |n| n as u128)
+}
+
+/// Multiplications and additions for one sample of the operators that take more than their data's size.
+fn work(node: &Node, types: &Types) -> u128 {
+    let shape = |name: Option<&str>| name.and_then(|name| types.get(name)).map(|ty| &ty.shape);
+    let (Some(y), Some(x)) = (shape(node.outputs.first().map(String::as_str)), shape(node.input(0))) else {
+        return 0;
+    };
+    let last = |shape: &Shape| shape.0.last().and_then(|d| d.known()).unwrap_or(1) as u128;
+    let taps = match node.op.as_str() {
+        "Conv" | "ConvInteger" => shape(node.input(1)).map_or(1, |w| volume(w.0.get(1..))),
+        "QLinearConv" => shape(node.input(3)).map_or(1, |w| volume(w.0.get(1..))),
+        "ConvTranspose" => {
+            let taps = shape(node.input(1)).map_or(1, |w| volume(w.0.get(1..)));
+            return per_sample(x).saturating_mul(taps);
+        }
+        "MatMul" | "MatMulInteger" | "QLinearMatMul" => last(x),
+        "Gemm" => {
+            let inner = if node.int("transA", 0) == 0 { 1 } else { 0 };
+            volume(x.0.get(inner..=inner))
+        }
+        "AveragePool" | "MaxPool" | "LpPool" => kernel(node),
+        _ => 1,
+    };
+    per_sample(y).saturating_mul(taps)
+}
+
+/// The product of extents for a batch of 1.
+fn volume(dims: Option<&[Dim]>) -> u128 {
+    per_sample(&Shape(dims.unwrap_or_default().to_vec()))
+}
+
+/// The elements of a pool's window.
+fn kernel(node: &Node) -> u128 {
+    let extents = node.ints("kernel_shape").unwrap_or_default();
+    extents.iter().fold(1u128, |n, &k| n.saturating_mul(u128::from(k.unsigned_abs())))
+}
+
+fn check_window(node: &Node, types: &Types) -> Result<()> {
+    let Some(x) = node.input(0).and_then(|name| types.get(name)) else { return Ok(()) };
+    if node.op == "LRN" {
+        let channels = x.shape.0.get(1).and_then(|d| d.known()).unwrap_or(0) as i64;
+        let size = node.int("size", 0);
+        if size > REACH.max(channels.saturating_mul(2).saturating_add(1)) {
+            return Err(
+                node.error(format!("its size {size} is far beyond the {channels} channels of its data"))
+            );
+        }
+    }
+    if matches!(node.op.as_str(), "AveragePool" | "MaxPool" | "LpPool") {
+        let window = kernel(node);
+        if work(node, types) > WASTED_WORK && window > 4 * volume(x.shape.0.get(2..)) {
+            return Err(
+                node.error(format!("its window of {window} elements is far beyond its data {}", x.shape))
+            );
+        }
+    }
+    Ok(())
+}

@@ -5,6 +5,7 @@ use kennard::audit::{Manifest, RunDirectory};
 
 use crate::progress::Display;
 use crate::settings::Settings;
+use crate::source::prepare;
 use crate::{Done, Outcome, report, screen, setup};
 
 #[derive(clap::Args)]
@@ -29,10 +30,8 @@ pub fn run(args: Args) -> Outcome {
         Some(file) => args.settings.or_from(file)?,
         None => args.settings,
     };
-    if let Some(directory) = &settings.out {
-        // Before the work, not after it.
-        std::fs::create_dir_all(directory).map_err(|e| format!("--out {}: {e}", directory.display()))?;
-    }
+    // Before the work, not after it.
+    prepare(settings.out.as_deref())?;
     let (data, engine) = setup::open(&args.model, &settings)?;
     let audit = setup::whole_audit(&args.model, &settings, &data, &engine)?;
     let directory = match &settings.out {
@@ -40,6 +39,7 @@ pub fn run(args: Args) -> Outcome {
         Some(path) => {
             let manifest = Manifest::new(&audit, std::env::args().collect())?;
             let directory = RunDirectory::open(path, &manifest, args.resume)?;
+            say_damage(&directory);
             if !directory.finished().is_empty() {
                 eprintln!("{}: {} samples are there already", path.display(), directory.finished().len());
             }
@@ -62,7 +62,14 @@ pub fn run(args: Args) -> Outcome {
         screen::print(&outcome.summary, Some(engine.plan()));
     }
     if let Some(directory) = &settings.out {
-        report::beside(directory, "manifest.json, samples.parquet, examples.parquet, summary.json");
+        report::beside(directory, "manifest.json, samples.parquet, examples.parquet, summary.json")?;
     }
     Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
+}
+
+/// Says what is done again of what was there already, and why.
+pub fn say_damage(directory: &RunDirectory) {
+    if let Some(damage) = directory.damage() {
+        eprintln!("warning (journal): {damage}");
+    }
 }

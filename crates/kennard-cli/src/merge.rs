@@ -17,11 +17,6 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Outcome {
-    if args.out.join("manifest.json").exists() {
-        return Err(
-            format!("{} holds a run already; name a directory that does not", args.out.display()).into()
-        );
-    }
     let merged = merge(&args.shards)?;
     merged.write(&args.out)?;
     if args.json {
@@ -29,6 +24,6 @@ pub fn run(args: &Args) -> Outcome {
     } else {
         screen::print(&merged.outcome.summary, None);
     }
-    report::beside(&args.out, "manifest.json, samples.parquet, examples.parquet, summary.json");
+    report::beside(&args.out, "manifest.json, samples.parquet, examples.parquet, summary.json")?;
     Ok(Done::Fully)
 }

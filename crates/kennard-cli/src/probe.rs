@@ -26,7 +26,8 @@ pub fn run(args: &Args) -> Outcome {
     prepare(args.out.as_deref())?;
     let (engine, data) = args.model.with(&args.data)?;
     let stop = crate::setup::stop_on_interrupt()?;
-    let report = Probe { samples: args.data.samples, label: None }.measure(&engine, &data, &stop, |_| ())?;
+    let probe = Probe { samples: args.data.samples, label: None };
+    let report = data.while_unchanged(|| probe.measure(&engine, &data, &stop, |_| ()))?;
     if args.json {
         print!("{}", json(&report)?);
     } else {
@@ -55,7 +56,7 @@ pub fn run(args: &Args) -> Outcome {
         }
         files.push(("summary.json", json(&report)?.into_bytes()));
         write_all(directory, &files)?;
-        crate::report::beside(directory, "");
+        crate::report::beside(directory, "")?;
     }
     Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
 }

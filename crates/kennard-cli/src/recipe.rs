@@ -139,7 +139,9 @@ impl Settings {
         };
         let count = self.samples.unwrap_or(usize::MAX).min(data.len());
         let recipe = self.recipe(&data, normalizes, count)?;
+        let fingerprint: Vec<String> = data.fingerprint()?.into_iter().map(|file| file.sha256).collect();
         let samples = Samples::read(&data, Some(count), &recipe, seen)?;
+        data.check_unchanged()?;
         let model = match (&architecture, initial) {
             (Some(architecture), _) => {
                 let statistics = samples.statistics();
@@ -158,7 +160,6 @@ impl Settings {
             (None, Some(path)) => serde_json::json!({ "init": path, "sha256": digest(path)?.sha256 }),
             _ => serde_json::json!(architecture.as_ref().map(Architecture::to_string)),
         };
-        let fingerprint: Vec<String> = data.fingerprint()?.into_iter().map(|file| file.sha256).collect();
         let settings = serde_json::json!({
             "network": network,
             "data": { "name": spec, "split": split.to_string(), "samples": count, "sha256": fingerprint },

@@ -5,6 +5,8 @@ mod about;
 mod directory;
 mod distances;
 mod gallery;
+mod journal;
+mod kept;
 mod merge;
 mod packets;
 mod record;
@@ -14,7 +16,6 @@ mod summary;
 mod table;
 mod warnings;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -22,10 +23,11 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::attack::{Adversarial, Aim, Attack, Loss, MinimumNorm, Prey, Situation, hunt, margin, predict};
-use crate::data::{DataSet, Sample};
+use crate::data::{DataError, DataSet, Sample};
 use crate::engine::{Cost, Engine, Oracle, Program, Query, Task};
 use crate::uncertainty::cosine;
 use crate::{Error, Norm, Result, ThreatModel};
+use kept::Kept;
 
 pub use about::About;
 pub use directory::{FinishedRun, Manifest, RunDirectory};
@@ -38,8 +40,9 @@ pub use shard::Shard;
 pub use state::{RunState, Stage};
 pub use summary::{AttackSummary, Clean, MinimalSummary, PacketSummary, Robust, Summary};
 
-pub use crate::files::write_whole;
+pub use crate::files::{clear_strays, make_directory, write_whole};
 pub use crate::provenance::{DataSummary, FileHash, ModelSummary};
+pub use crate::sums::write_set;
 pub use crate::warning::Warning;
 
 /// What to measure of a classifier.
@@ -167,9 +170,18 @@ impl<'a> Audit<'a> {
         stop: &AtomicBool,
         progress: impl FnMut(Progress),
     ) -> Result<Outcome> {
+        if let Some(outcome) = directory.outcome() {
+            return Ok(outcome.clone());
+        }
         let (finished, shown) = (directory.finished().to_vec(), directory.shown().to_vec());
         let keep = |record: &Record, shown: Option<&Shown>| directory.keep(record, shown);
-        let outcome = self.go_on(finished, shown, keep, stop, progress)?;
+        let outcome = match self.go_on(finished, shown, keep, stop, progress) {
+            Err(error @ Error::Data(DataError::Rewritten { .. } | DataError::Changed { .. })) => {
+                directory.discard()?;
+                return Err(error);
+            }
+            outcome => outcome?,
+        };
         directory.finish(&outcome, !stop.load(Ordering::Relaxed))?;
         Ok(outcome)
     }
@@ -187,9 +199,8 @@ impl<'a> Audit<'a> {
         self.check_settings()?;
         let mut summary = Summary::blank(self)?;
         let total = self.total();
-        let finished: BTreeSet<usize> = records.iter().map(|record| record.index).collect();
-        let samples =
-            self.wanted()?.filter(|sample| sample.as_ref().map_or(true, |s| !finished.contains(&s.index)));
+        let kept = Kept::new(&records);
+        let samples = self.wanted()?.filter_map(|sample| sample.and_then(|s| kept.unless(s)).transpose());
         let mut robust = records.iter().filter(|record| record.is_robust()).count() as u64;
         let task = |oracle, sample| -> Task<'_, Examined> { Box::pin(self.examine(oracle, sample)) };
         let returns_logits = self.engine.classifier().returns_logits();
@@ -205,6 +216,9 @@ impl<'a> Audit<'a> {
             Ok(())
         })?;
         let stopped = stop.load(Ordering::Relaxed);
+        if !stopped {
+            kept.all_met()?;
+        }
         if records.is_empty() && !stopped {
             return Err(Error::Mismatch(format!("there is no sample to examine in {}", self.data.spec())));
         }
@@ -232,6 +246,7 @@ impl<'a> Audit<'a> {
             );
             summary.warnings.push(Warning::new("interrupted", message));
         }
+        self.data.check_unchanged()?;
         let mut outcome = Outcome { summary, records, shown };
         warnings::review(&mut outcome);
         outcome.summary.seconds = begin.elapsed().as_secs_f64();
@@ -245,7 +260,7 @@ impl<'a> Audit<'a> {
     pub fn adversarials(&self, stop: &AtomicBool, each: impl FnMut(Examined) -> Result<()>) -> Result<()> {
         self.check_settings()?;
         let task = |oracle, sample| -> Task<'_, Examined> { Box::pin(self.examine(oracle, sample)) };
-        self.engine.run(self.wanted()?, task, stop, each).map(drop)
+        self.data.while_unchanged(|| self.engine.run(self.wanted()?, task, stop, each).map(drop))
     }
 
     /// How many samples this run is to examine.

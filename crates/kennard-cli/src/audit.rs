@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::progress::Display;
 use crate::settings::Settings;
+use crate::source::prepare;
 use crate::{Done, Outcome, report, screen, setup};
 
 #[derive(clap::Args)]
@@ -38,10 +39,8 @@ pub fn run(args: Args) -> Outcome {
     }
     .complete(false)?;
     check_requirements(&args.require, &settings)?;
-    if let Some(directory) = &settings.out {
-        // Before the work, not after it.
-        std::fs::create_dir_all(directory).map_err(|e| format!("--out {}: {e}", directory.display()))?;
-    }
+    // Before the work, not after it.
+    prepare(settings.out.as_deref())?;
     let (data, engine) = setup::open(&args.model, &settings)?;
     let requirements = args.require;
     let audit = Audit { requirements, ..setup::whole_audit(&args.model, &settings, &data, &engine)? };
@@ -50,6 +49,7 @@ pub fn run(args: Args) -> Outcome {
         Some(path) => {
             let manifest = Manifest::new(&audit, crate::command_line())?;
             let directory = RunDirectory::open(path, &manifest, args.resume)?;
+            say_damage(&directory);
             let done = directory.finished().iter().filter(|record| !record.pending).count();
             if done > 0 {
                 note!("{}: {done} samples are there already", path.display());
@@ -96,7 +96,7 @@ pub fn run(args: Args) -> Outcome {
         warn!("{judged}");
     }
     if let Some(directory) = &settings.out {
-        report::beside(directory, "manifest.json, samples.parquet, examples.parquet, summary.json");
+        report::beside(directory, "manifest.json, samples.parquet, examples.parquet, summary.json")?;
     }
     Ok(match outcome.summary.requirements.iter().all(|judged| judged.holds) {
         _ if stop.load(Ordering::Relaxed) => Done::Interrupted,
@@ -156,3 +156,10 @@ fn quick_look(summary: &Summary) {
 
 /// A forward pass alone, in units of one with its gradient.
 const FORWARD: f64 = 1.0 / 3.0;
+
+/// Says what is done again of what was there already, and why.
+pub fn say_damage(directory: &RunDirectory) {
+    if let Some(damage) = directory.damage() {
+        warn!("warning (journal): {damage}");
+    }
+}

@@ -23,9 +23,6 @@ pub fn run(args: &Args) -> Outcome {
         (None, [out, shards @ ..]) if !shards.is_empty() => (out, shards),
         _ => return Err(Usage("--out is missing: the directory to write".into()).into()),
     };
-    if out.join("manifest.json").exists() {
-        return Err(format!("{} holds a run already; name a directory that does not", out.display()).into());
-    }
     let merged = merge(shards)?;
     merged.write(out)?;
     if args.json {
@@ -33,6 +30,6 @@ pub fn run(args: &Args) -> Outcome {
     } else {
         screen::print(&merged.outcome.summary, None);
     }
-    report::beside(out, "manifest.json, samples.parquet, examples.parquet, summary.json");
+    report::beside(out, "manifest.json, samples.parquet, examples.parquet, summary.json")?;
     Ok(Done::Fully)
 }

@@ -107,6 +107,7 @@ pub fn examine(model: &Path, settings: &Settings, stop: &AtomicBool) -> Result<O
         return Ok(Some(run.outcome.summary));
     }
     let directory = RunDirectory::open(place, &manifest, true)?;
+    crate::audit::say_damage(&directory);
     let mut display = progress::Display::new();
     let outcome = audit.run_in(directory, stop, |progress| display.show(progress));
     display.finish();

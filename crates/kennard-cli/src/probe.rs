@@ -27,7 +27,7 @@ pub fn run(args: &Args) -> Outcome {
     let (engine, data) = args.model.with(&args.data)?;
     let stop = crate::setup::stop_on_interrupt()?;
     let probe = Probe { samples: args.data.selection(0)?, label: None };
-    let report = probe.measure(&engine, &data, &stop, |_| ())?;
+    let report = data.while_unchanged(|| probe.measure(&engine, &data, &stop, |_| ()))?;
     if args.json {
         crate::out::json(&json(&report)?);
     } else {
@@ -56,7 +56,7 @@ pub fn run(args: &Args) -> Outcome {
         }
         files.push(("summary.json", json(&report)?.into_bytes()));
         write_all(directory, &files)?;
-        crate::report::beside(directory, "");
+        crate::report::beside(directory, "")?;
     }
     Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
 }

@@ -144,7 +144,9 @@ impl Settings {
         let selection = selection(self.samples, self.first, self.seed.unwrap_or(0))?;
         let count = selection.count(data.len());
         let recipe = self.recipe(&data, normalizes, count)?;
+        let fingerprint: Vec<String> = data.fingerprint()?.into_iter().map(|file| file.sha256).collect();
         let samples = Samples::read(&data, selection, &recipe, seen)?;
+        data.check_unchanged()?;
         let model = match (&architecture, initial) {
             (Some(architecture), _) => {
                 let statistics = samples.statistics();
@@ -165,7 +167,6 @@ impl Settings {
             }
             _ => serde_json::json!(architecture.as_ref().map(Architecture::to_string)),
         };
-        let fingerprint: Vec<String> = data.fingerprint()?.into_iter().map(|file| file.sha256).collect();
         let settings = serde_json::json!({
             "network": network,
             "data": { "name": spec, "split": split.to_string(), "samples": selection, "sha256": fingerprint },

@@ -23,16 +23,16 @@ pub fn run(args: &Args) -> Outcome {
     Ok(Done::Fully)
 }
 
-/// Writes the page of a run into its directory, and says what was `written` there. The figures are there already, so that
-/// a page that cannot be made does not fail the run.
-pub fn beside(directory: &Path, written: &str) {
+/// Writes the page of a run into its directory, and says what was `written` there.
+///
+/// # Errors
+/// When there is no page: it was asked for with the directory. The figures are there all the same.
+pub fn beside(directory: &Path, written: &str) -> Result<(), kennard::Error> {
     let page = report::write(&[directory.into()], &directory.join(NAME));
     let names: Vec<&str> =
         [written, if page.is_ok() { NAME } else { "" }].into_iter().filter(|n| !n.is_empty()).collect();
     if !names.is_empty() {
         note!("written to {}: {}", directory.display(), names.join(", "));
     }
-    if let Err(error) = page {
-        warn!("warning (report): there is no {NAME}: {error}");
-    }
+    page.map(drop)
 }

@@ -37,7 +37,7 @@ pub fn run(args: &Args) -> Outcome {
         Probe::Cnn => Reader::Cnn,
     };
     let resolve = Resolve { samples: args.data.selection(0)?, reader };
-    let report = resolve.measure(&engine, &data, &stop, |_| ())?;
+    let report = data.while_unchanged(|| resolve.measure(&engine, &data, &stop, |_| ()))?;
     if args.json {
         crate::out::json(&json(&report)?);
     } else {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kennard::Graph;
+use kennard::audit::{clear_strays, make_directory, write_set};
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 
@@ -110,20 +111,18 @@ fn said(engine: Engine) -> Engine {
     engine
 }
 
-/// Makes the directory of the results, before the work and not after it.
-pub fn prepare(out: Option<&Path>) -> Result<(), Error> {
-    match out {
-        Some(directory) => std::fs::create_dir_all(directory)
-            .map_err(|e| format!("--out {}: {e}", directory.display()).into()),
-        None => Ok(()),
-    }
+/// Makes the directory of the results, before the work and not after it, and removes what a killed process left
+/// half written there.
+pub fn prepare(out: Option<&Path>) -> Result<(), kennard::Error> {
+    let Some(directory) = out else { return Ok(()) };
+    make_directory(directory)?;
+    clear_strays(directory);
+    Ok(())
 }
 
 /// Writes files into a directory, each whole or not at all, and says so.
 pub fn write_all(directory: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), Error> {
-    for (name, bytes) in files {
-        kennard::audit::write_whole(&directory.join(name), bytes)?;
-    }
+    write_set(directory, files)?;
     let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
     note!("written to {}: {}", directory.display(), names.join(", "));
     Ok(())

@@ -55,7 +55,7 @@ pub fn write(points: &[Point], title: &str, out: &Path) -> Result<Vec<Correlatio
         ("track.svg", points::over_epochs(points, title)?.into_bytes()),
     ];
     write_all(out, &files)?;
-    crate::report::beside(out, "");
+    crate::report::beside(out, "")?;
     Ok(found)
 }
 

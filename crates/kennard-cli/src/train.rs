@@ -46,7 +46,10 @@ pub fn run(args: &Args) -> Outcome {
         _ => Some(epoch),
     });
     let best = best.map_or(0, |epoch| epoch.epoch);
-    crate::report::beside(&args.out, &format!("checkpoints, log.jsonl, last.onnx, best.onnx (epoch {best})"));
+    crate::report::beside(
+        &args.out,
+        &format!("checkpoints, log.jsonl, last.onnx, best.onnx (epoch {best})"),
+    )?;
     Ok(Done::Fully)
 }
 
@@ -70,7 +73,11 @@ pub fn teach(
         None => display.show(&progress),
     });
     display.finish();
-    result
+    let trained = result?;
+    if let Some(damage) = &trained.damage {
+        eprintln!("warning (state): {damage}");
+    }
+    Ok(trained)
 }
 
 /// An epoch as a line.

@@ -3,7 +3,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use clap::ValueEnum;
-use kennard::audit::{About, Manifest, Progress};
+use kennard::audit::{About, Manifest, Progress, write_set};
 use kennard::data::Selection;
 use kennard::engine::Engine;
 use kennard::uncertainty::{
@@ -151,15 +151,15 @@ pub fn run(args: Args) -> Outcome {
     if let Some(directory) = &args.out {
         write_survey(directory, &summary, &outcome.packets)?;
         let manifest = manifest(&survey, &summary, args.packet);
-        kennard::audit::write_whole(&directory.join("manifest.json"), json(&manifest)?.as_bytes())?;
         let shape = hidden.as_ref().map_or(data.shape(), |hidden| hidden.shape());
         let pictures = pictures(&outcome, shape)?;
-        for (name, bytes) in &pictures {
-            kennard::audit::write_whole(&directory.join(name), bytes)?;
-        }
-        let count = pictures.len();
+        let pictures = pictures.iter().map(|(name, bytes)| (name.as_str(), bytes.clone()));
+        let mut files: Vec<(&str, Vec<u8>)> = pictures.collect();
+        files.push(("manifest.json", json(&manifest)?.into_bytes()));
+        write_set(directory, &files)?;
+        let count = files.len() - 1;
         let written = format!("manifest.json, packets.parquet, summary.json, {count} pictures");
-        crate::report::beside(directory, &written);
+        crate::report::beside(directory, &written)?;
     }
     let few = outcome.packets.iter().filter(|packet| !packet.enough_samples).count();
     if few > 0 && !args.accept_few && !stop.load(Ordering::Relaxed) {

@@ -182,6 +182,11 @@ fn hostile_names_stay_text() {
         }
         std::fs::write(scratch.at(&format!("run/{file}")), value.to_string()).unwrap();
     }
+    // Without digests, as in the former format: a directory with them is refused when its files were edited.
+    let edited = report(&[&scratch.at("run"), "-o", &scratch.at("page.html")]);
+    assert_eq!(edited.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&edited.stderr).contains("SHA-256 is another"));
+    std::fs::remove_file(scratch.at("run/SHA256SUMS")).unwrap();
     let directory = scratch.0.join("<b>&amp;'\"");
     std::fs::rename(scratch.0.join("run"), &directory).unwrap();
     let page = scratch.at("page.html");
@@ -241,6 +246,9 @@ fn what_is_no_whole_run_is_named() {
     refused("older", &older, &["not of this version of Kennard", "cascade"]);
     let other = edit("summary.json", "\"samples\": 60", "\"samples\": 61");
     refused("other", &other, &["of 61 samples", "has 60"]);
+    // A bit that changes a figure and nothing else.
+    let flipped = edit("summary.json", "\"correct\": 5", "\"correct\": 4");
+    refused("flipped", &flipped, &["summary.json is damaged or was changed", "SHA256SUMS"]);
     refused(
         "empty",
         &|run| std::fs::remove_dir_all(run).and_then(|()| std::fs::create_dir(run)).unwrap(),
@@ -251,6 +259,7 @@ fn what_is_no_whole_run_is_named() {
     let run = scratch.at("mixed");
     copy(&whole, &run);
     edit("manifest.json", "\"kennard\": \"", "\"kennard\": \"0.0.9-")(Path::new(&run));
+    remove("SHA256SUMS")(Path::new(&run));
     assert!(report(&[&run, "-o", &page]).status.success());
     let document = shown(&std::fs::read_to_string(&page).unwrap());
     assert!(document["runs"][0]["notes"][0].as_str().unwrap().contains("0.0.9"));

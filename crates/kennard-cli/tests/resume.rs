@@ -3,62 +3,189 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 fn scratch(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()))
 }
 
-fn kennard(words: &[&str]) -> Command {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+fn fixture(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name).display().to_string()
+}
+
+fn program(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    command.arg("audit").arg(fixtures.join("fashion_mlp.onnx"));
-    command.arg("--data").arg(format!("fashion-mnist:{}", fixtures.join("fashion-mnist").display()));
-    command.args(["--eps", "0.005", "--attack", "standard", "--samples", "40", "--packet-samples", "0"]);
-    command.args(["--runtime", "rten", "--json", "--out"]).args(words);
-    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 
-fn samples(directory: &Path) -> Vec<u8> {
-    std::fs::read(directory.join("samples.parquet")).unwrap()
+fn kennard(words: &[&str]) -> Command {
+    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
+    let mut command = program(&["audit", &fixture("fashion_mlp.onnx"), "--data", &data]);
+    command.args(["--eps", "0.005", "--attack", "standard", "--samples", "40", "--packet-samples", "0"]);
+    command.args(["--runtime", "rten", "--json", "--out"]).args(words);
+    command
+}
+
+/// The bytes of the files that are the same whatever happened.
+fn bytes(directory: &Path, files: &[&str]) -> Vec<Vec<u8>> {
+    files.iter().map(|file| std::fs::read(directory.join(file)).unwrap()).collect()
+}
+
+const RESULTS: [&str; 2] = ["samples.parquet", "examples.parquet"];
+
+/// What is in a directory.
+fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Moments that are random, where the outcome must not be: no false alarms.
+struct Moments(u64);
+
+impl Moments {
+    fn new() -> Moments {
+        Moments(u64::from(SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos()))
+    }
+
+    /// Kills a process at a moment within `span`. Whether it was at work.
+    fn kill(&mut self, mut command: Command, span: Duration) -> bool {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let mut child = command.spawn().unwrap();
+        std::thread::sleep(span.mul_f64((self.0 >> 33) as f64 / (1u64 << 31) as f64));
+        let was_at_work = child.try_wait().unwrap().is_none();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        was_at_work
+    }
+}
+
+/// How many kills each of three commands undergoes; `KENNARD_KILLS=67` makes 201 of them.
+fn kills() -> usize {
+    std::env::var("KENNARD_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(15)
+}
+
+fn timed(mut command: Command) -> Duration {
+    let begin = Instant::now();
+    assert!(command.status().unwrap().success());
+    begin.elapsed()
 }
 
 #[test]
-fn ten_kills_and_three_shards_do_not_change_a_byte() {
+fn kills_and_shards_do_not_change_a_byte() {
     let (whole, killed, merged) = (scratch("whole"), scratch("killed"), scratch("merged"));
     let text = |path: &Path| path.display().to_string();
-    let begin = SystemTime::now();
-    assert!(kennard(&[&text(&whole)]).status().unwrap().success());
-    let full = begin.elapsed().unwrap();
-
-    // The moments are random, the outcome must not be: no false alarms.
-    let mut random = SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
-    let mut kills = 0;
-    for _ in 0..10 {
-        let mut child = kennard(&[&text(&killed), "--resume"]).spawn().unwrap();
-        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        std::thread::sleep(
-            full.mul_f64(0.4 * f64::from(random) / f64::from(u32::MAX)).max(Duration::from_millis(2)),
-        );
-        kills += u32::from(child.try_wait().unwrap().is_none());
-        child.kill().unwrap();
-        child.wait().unwrap();
+    let full = timed(kennard(&[&text(&whole)]));
+    let mut moments = Moments::new();
+    let (mut met, mut finished) = (0, 0);
+    for _ in 0..kills() {
+        met += usize::from(moments.kill(kennard(&[&text(&killed), "--resume"]), full));
+        // A run that has its results is begun anew.
+        if killed.join("SHA256SUMS").exists() && !killed.join("journal.jsonl").exists() {
+            assert_eq!(bytes(&whole, &RESULTS), bytes(&killed, &RESULTS));
+            std::fs::remove_dir_all(&killed).unwrap();
+            finished += 1;
+        }
     }
-    println!("{kills} of 10 kills met a run at work");
+    println!("{met} of {} kills met an audit at work, which finished {finished} times meanwhile", kills());
     assert!(kennard(&[&text(&killed), "--resume"]).status().unwrap().success());
-    assert_eq!(samples(&whole), samples(&killed));
+    assert_eq!(bytes(&whole, &RESULTS), bytes(&killed, &RESULTS));
+    assert_eq!(names(&whole), names(&killed), "nothing is left over");
 
     let shards: Vec<PathBuf> = (1..=3).map(|i| scratch(&format!("shard-{i}"))).collect();
     for (i, shard) in (1..).zip(&shards) {
         assert!(kennard(&[&text(shard), "--shard", &format!("{i}/3")]).status().unwrap().success());
     }
-    let merge =
-        Command::new(env!("CARGO_BIN_EXE_kennard")).arg("merge").arg(&merged).args(&shards).output().unwrap();
-    assert!(merge.status.success(), "{}", String::from_utf8_lossy(&merge.stderr));
-    assert_eq!(samples(&whole), samples(&merged));
-    assert!(String::from_utf8_lossy(&merge.stdout).contains("square"));
+    let merge = |out: &Path| {
+        let mut command = program(&["merge"]);
+        command.arg(out).args(&shards);
+        command
+    };
+    let full = timed(merge(&merged));
+    let files = [&RESULTS[..], &["manifest.json", "summary.json", "SHA256SUMS"]].concat();
+    let first = bytes(&merged, &files);
+    let mut met = 0;
+    for _ in 0..kills() {
+        met += usize::from(moments.kill(merge(&merged), full));
+    }
+    println!("{met} of {} kills met a merge at work", kills());
+    let output = merge(&merged).stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(bytes(&whole, &RESULTS), bytes(&merged, &RESULTS));
+    assert_eq!(bytes(&merged, &files), first);
+    assert_eq!(names(&whole), names(&merged), "nothing is left over");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("square"));
     for directory in [whole, killed, merged].iter().chain(&shards) {
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}
+
+#[test]
+fn kills_do_not_change_what_is_trained() {
+    let (whole, killed) = (scratch("trained"), scratch("trained-killed"));
+    let train = |out: &Path| {
+        let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
+        let mut command = program(&["train", "--data", &data, "--split", "test", "--samples", "300"]);
+        command.args(["--arch", "cnn:2", "--epochs", "4", "--batch", "32", "--runtime", "rten", "--resume"]);
+        command.arg("--out").arg(out);
+        command
+    };
+    let full = timed(train(&whole));
+    let mut moments = Moments::new();
+    let met = (0..kills()).filter(|_| moments.kill(train(&killed), full.mul_f64(0.7))).count();
+    println!("{met} of {} kills met a training at work", kills());
+    assert!(train(&killed).status().unwrap().success());
+    let files = ["best.onnx", "last.onnx", "checkpoints/epoch-0001.onnx", "checkpoints/epoch-0004.onnx"];
+    assert!(bytes(&whole, &files) == bytes(&killed, &files));
+    assert_eq!(names(&whole), names(&killed), "nothing is left over");
+    for directory in [whole, killed] {
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}
+
+/// Files cannot grow beyond a limit, as on a disk that is full: wherever that strikes, the run fails and says so,
+/// and goes on to the same bytes. The page belongs to what was asked for.
+#[cfg(unix)]
+#[test]
+fn without_room_a_run_fails_and_says_so() {
+    let (whole, place) = (scratch("roomy"), scratch("full"));
+    let text = |path: &Path| path.display().to_string();
+    assert!(kennard(&[&text(&whole)]).status().unwrap().success());
+    let limited = |blocks: usize, out: &Path| {
+        let run = kennard(&[&text(out), "--resume"]);
+        // The signal is ignored, so that writing fails as it does on a full disk.
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, "sh"]).arg(run.get_program()).args(run.get_args());
+        command.output().unwrap()
+    };
+    let mut failed = 0;
+    for blocks in [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 1 << 20] {
+        let output = limited(blocks, &place);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        let figures = place.join("summary.json").exists();
+        match output.status.code() {
+            Some(0) => assert!(figures && place.join("report.html").exists(), "{blocks}: {message}"),
+            Some(1) => {
+                failed += 1;
+                assert!(message.contains("cannot be written"), "{blocks}: {message}");
+            }
+            other => panic!("{blocks}: {other:?}: {message}"),
+        }
+    }
+    println!("{failed} of 11 runs had no room");
+    assert!(failed >= 6);
+    assert_eq!(bytes(&whole, &RESULTS), bytes(&place, &RESULTS));
+    assert_eq!(names(&whole), names(&place), "nothing is left over");
+    // The figures have room, the page has not.
+    std::fs::remove_file(place.join("report.html")).unwrap();
+    let output = limited(32, &place);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("report.html"));
+    for directory in [whole, place] {
         std::fs::remove_dir_all(directory).unwrap();
     }
 }

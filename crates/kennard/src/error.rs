@@ -55,6 +55,9 @@ pub enum Error {
     /// A packet could not be measured.
     #[error("{0}")]
     Packet(String),
+    /// A thread at work met a fault of the program.
+    #[error("{0}")]
+    Panicked(String),
     /// A training run came to nothing.
     #[error("{0}")]
     Diverged(String),

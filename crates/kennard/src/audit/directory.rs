@@ -1,27 +1,23 @@
-//! The directory of a run: `manifest.json` says what is run, `journal.jsonl` and `examples.jsonl` keep samples
-//! as they finish, `samples.parquet`, `examples.parquet` and `summary.json` are the results.
+//! The directory of a run: `manifest.json` says what is run, `journal.jsonl` keeps samples as they finish,
+//! `samples.parquet`, `examples.parquet` and `summary.json` are the results, and `SHA256SUMS` has the digests of
+//! all. A directory with a journal is of an unfinished run, whatever else is there: removing the journal is what
+//! ends a run.
 
-use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::state::lines;
+use super::journal::{Contents, Entry, JOURNAL, Journal};
 use super::{About, Audit, Outcome, Record, Shown, Summary, gallery, table};
-use crate::files::{differences, failed, to_json, write_whole};
+use crate::files::{clear_strays, differences, make_directory, remove, to_json, write_whole};
+use crate::sums::{SUMS, Sums, sha256};
 use crate::{Error, Result};
 
 pub(super) const MANIFEST: &str = "manifest.json";
-pub(super) const JOURNAL: &str = "journal.jsonl";
 const SAMPLES: &str = "samples.parquet";
-pub(super) const SHOWN_JOURNAL: &str = "examples.jsonl";
 const SHOWN: &str = "examples.parquet";
-const SUMMARY: &str = "summary.json";
+pub(super) const SUMMARY: &str = "summary.json";
 
 /// What is run, so that anyone can run it again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,72 +61,103 @@ impl Manifest {
     }
 }
 
+/// The manifest in a directory, and the SHA-256 of its file; nothing where there is none.
+pub(super) fn stored(directory: &Path) -> Result<Option<(Manifest, String)>> {
+    let path = directory.join(MANIFEST);
+    let Some(text) = text(&path)? else { return Ok(None) };
+    let manifest = serde_json::from_slice(&text).map_err(|e| other_version(&path, &e))?;
+    Ok(Some((manifest, sha256(&text))))
+}
+
 /// The directory of a run that is under way.
 pub struct RunDirectory {
     path: PathBuf,
-    journal: File,
-    shown_journal: File,
+    work: Work,
     finished: Vec<Record>,
     shown: Vec<Shown>,
+    damage: Option<String>,
+}
+
+/// What is left to do there.
+enum Work {
+    /// Samples, kept in a journal as they finish.
+    Left(Journal),
+    /// Nothing: the results are there.
+    Done(Box<Outcome>),
 }
 
 impl RunDirectory {
     /// Opens a directory for a run, made if need be, and keeps other processes out of it.
     ///
     /// With `resume`, the samples that an earlier, interrupted run of the same settings finished are
-    /// taken over.
+    /// taken over, up to the first that is damaged; see [`damage`](RunDirectory::damage).
     ///
     /// # Errors
     /// When the directory cannot be written to, is in use, holds a run of other settings (the message
-    /// names the difference), or holds an unfinished run and `resume` is not set.
+    /// names the difference), a damaged one, or an unfinished one and `resume` is not set.
     pub fn open(path: &Path, manifest: &Manifest, resume: bool) -> Result<RunDirectory> {
-        std::fs::create_dir_all(path).map_err(|e| failed(path, &e))?;
-        let refused = |message: String| Error::Run { path: path.into(), message };
-        if let Some(earlier) = read::<Manifest>(&path.join(MANIFEST))? {
-            let differences = differences(&earlier.settings, &manifest.settings);
-            if !differences.is_empty() {
-                let message = format!(
-                    "holds a run of other settings: {}. Give --out another directory",
-                    differences.join("; ")
-                );
-                return Err(refused(message));
-            }
+        make_directory(path)?;
+        if resume && !is_begun(path) && path.join(SUMMARY).exists() {
+            return RunDirectory::ended(path, manifest);
         }
-        let place = path.join(JOURNAL);
-        let ended = resume && !place.exists() && path.join(SUMMARY).exists();
-        let open = |place: &Path| {
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false);
-            options.open(place).map_err(|e| failed(place, &e))
+        let stored = stored(path)?;
+        if let Some((earlier, _)) = stored.as_ref().filter(|_| !is_begun(path)) {
+            same_settings(path, earlier, manifest)?;
+        }
+        let (mut journal, text) = Journal::open(path)?;
+        clear_strays(path);
+        let contents = Contents::of(&text, &path.join(JOURNAL), |entry| misfit(entry, manifest))?;
+        let belongs = match (&contents.manifest, &stored) {
+            (Some(named), Some((_, digest))) => named == digest,
+            _ => false,
         };
-        let mut journal = open(&place)?;
-        if is_taken(&journal) {
+        if !contents.entries.is_empty() && !belongs {
             return Err(refused(
-                "is in use by another run; wait for it, or give --out another directory".into(),
+                &path.join(JOURNAL),
+                "does not belong to manifest.json beside it: one of them is damaged, missing, or of another run. Restore \
+                 it from a copy, or remove both to begin anew",
             ));
         }
-        let shown_place = path.join(SHOWN_JOURNAL);
-        let mut shown_journal = open(&shown_place)?;
-        let (finished, mut shown) = if ended {
-            let Outcome { records, shown, .. } = results(path)?;
-            (records, shown)
-        } else {
-            let finished: Vec<Record> = recover(&mut journal, &place, |record: &Record| record.index)?;
-            (finished, recover(&mut shown_journal, &shown_place, |shown: &Shown| shown.index)?)
-        };
-        // A sample's pixels are kept before its record; a process may die in between.
-        let known: BTreeSet<usize> = finished.iter().map(|record| record.index).collect();
-        shown.retain(|shown| known.contains(&shown.index));
-        if !finished.is_empty() && !resume {
+        if let Some((earlier, _)) = &stored {
+            same_settings(path, earlier, manifest)?;
+        }
+        let samples = manifest.about.samples;
+        if contents.entries.len() as u64 > samples {
+            let message =
+                format!("holds more samples than the {samples} of the run; remove it to begin anew");
+            return Err(refused(&path.join(JOURNAL), message));
+        }
+        if !contents.entries.is_empty() && !resume {
             let message = format!(
                 "holds an unfinished run of the same settings, {} samples of it: add --resume to go on with it, or remove \
                  {JOURNAL} there to begin anew",
-                finished.len()
+                contents.entries.len()
             );
-            return Err(refused(message));
+            return Err(refused(path, message));
         }
-        write_whole(&path.join(MANIFEST), &to_json(manifest)?)?;
-        Ok(RunDirectory { path: path.into(), journal, shown_journal, finished, shown })
+        if belongs && resume {
+            journal.go_on(&contents)?;
+        } else {
+            let text = to_json(manifest)?;
+            write_whole(&path.join(MANIFEST), &text)?;
+            journal.begin(&sha256(&text))?;
+            // What an earlier run of these settings left is not the result of this one.
+            Sums::forget(path, &FILES)?;
+            remove(&path.join(SUMMARY))?;
+        }
+        let shown = contents.entries.iter().filter_map(|entry| entry.shown.clone()).collect();
+        let finished = contents.entries.into_iter().map(|entry| entry.record).collect();
+        let (path, work, damage) = (path.into(), Work::Left(journal), contents.damage);
+        Ok(RunDirectory { path, work, finished, shown, damage })
+    }
+
+    /// The directory of a run that has its results.
+    fn ended(path: &Path, manifest: &Manifest) -> Result<RunDirectory> {
+        let run = FinishedRun::open(path)?;
+        same_settings(path, &run.manifest, manifest)?;
+        let (finished, shown) = (run.outcome.records.clone(), run.outcome.shown.clone());
+        let work = Work::Done(Box::new(run.outcome));
+        Ok(RunDirectory { path: path.into(), work, finished, shown, damage: None })
     }
 
     /// The samples that an earlier run finished.
@@ -138,71 +165,94 @@ impl RunDirectory {
         &self.finished
     }
 
+    /// What is damaged of an earlier run, for people; what came before it is kept.
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
+    }
+
     /// Some of the broken samples among them.
     pub(super) fn shown(&self) -> &[Shown] {
         &self.shown
     }
 
+    /// The results, where the run has them already.
+    pub(super) fn outcome(&self) -> Option<&Outcome> {
+        match &self.work {
+            Work::Left(_) => None,
+            Work::Done(outcome) => Some(outcome),
+        }
+    }
+
     /// Keeps a finished sample, with its pixels where it is one to be shown; from now on a killed process
-    /// does not lose it.
+    /// does not lose it, and a second later not even a power cut. An entry of the same sample before is
+    /// replaced.
     ///
     /// # Errors
     /// When the disk is full.
     pub(super) fn keep(&mut self, record: &Record, shown: Option<&Shown>) -> Result<()> {
-        if let Some(shown) = shown {
-            let written = self.shown_journal.write_all(&line(shown)?);
-            written.map_err(|e| failed(&self.path.join(SHOWN_JOURNAL), &e))?;
+        match &mut self.work {
+            Work::Left(journal) => journal.append(&Entry { record: record.clone(), shown: shown.cloned() }),
+            Work::Done(_) => Ok(()),
         }
-        self.journal.write_all(&line(record)?).map_err(|e| failed(&self.path.join(JOURNAL), &e))
     }
 
-    /// Writes the results. Each file is whole or absent: it is written beside its place and moved there,
-    /// the summary last. `complete` ends the run; else it can be resumed.
+    /// Writes the results. Each file is whole or absent: it is written beside its place and moved there.
+    /// `complete` ends the run; else it can be resumed.
     ///
     /// # Errors
     /// When the directory cannot be written to, or the disk is full.
     pub fn finish(self, outcome: &Outcome, complete: bool) -> Result<()> {
+        let Work::Left(mut journal) = self.work else { return Ok(()) };
+        journal.synced()?;
         write_results(&self.path, outcome)?;
         if complete {
-            for name in [SHOWN_JOURNAL, JOURNAL] {
-                let journal = self.path.join(name);
-                std::fs::remove_file(&journal).map_err(|e| failed(&journal, &e))?;
-            }
+            Sums::write(&self.path, &FILES)?;
+            journal.remove()?;
         }
         Ok(())
     }
-}
 
-/// Whether another process works with this journal. A reader that asks the same holds the lock for a moment.
-fn is_taken(journal: &File) -> bool {
-    for _ in 0..5 {
-        match journal.try_lock() {
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
-            // Some file systems have no locks.
-            Ok(()) | Err(TryLockError::Error(_)) => return false,
+    /// Gives up what was kept: it is not to be trusted.
+    ///
+    /// # Errors
+    /// When the directory cannot be written to.
+    pub(super) fn discard(self) -> Result<()> {
+        match self.work {
+            Work::Left(journal) => journal.remove(),
+            Work::Done(_) => Ok(()),
         }
     }
-    true
 }
 
-fn line(value: &impl Serialize) -> Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(value).map_err(|e| Error::Summary(e.to_string()))?;
-    line.push(b'\n');
-    Ok(line)
+/// Whether there is a run that has no results yet, or not yet all.
+fn is_begun(path: &Path) -> bool {
+    std::fs::metadata(path.join(JOURNAL)).is_ok_and(|journal| journal.len() > 0)
 }
 
-/// The whole lines of a journal; a line that a killed process left unfinished is cut off.
-fn recover<T: DeserializeOwned>(
-    journal: &mut File,
-    path: &Path,
-    index: impl Fn(&T) -> usize,
-) -> Result<Vec<T>> {
-    let mut text = Vec::new();
-    journal.read_to_end(&mut text).map_err(|e| failed(path, &e))?;
-    let (items, whole) = lines(&text, path, index)?;
-    journal.set_len(whole as u64).map_err(|e| failed(path, &e))?;
-    journal.seek(SeekFrom::End(0)).map_err(|e| failed(path, &e))?;
-    Ok(items)
+fn same_settings(path: &Path, there: &Manifest, here: &Manifest) -> Result<()> {
+    let differences = differences(&there.settings, &here.settings);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let list = differences.join("; ");
+    Err(refused(path, format!("holds a run of other settings: {list}. Give --out another directory")))
+}
+
+/// Why an entry cannot be one of this run.
+pub(super) fn misfit(entry: &Entry, manifest: &Manifest) -> Option<String> {
+    let Entry { record, shown } = entry;
+    let count = |key: &str| manifest.settings.get(key).and_then(Value::as_array).map(Vec::len);
+    let index = record.index;
+    if Some(record.attacks.len()) != count("attacks") || Some(record.minimal.len()) != count("minimal") {
+        return Some(format!("sample {index} has other attacks than the run"));
+    }
+    let classes = manifest.about.model.classes;
+    if let Some(class) = [record.label, record.prediction].into_iter().find(|class| *class as u64 >= classes)
+    {
+        return Some(format!("sample {index} has the class {class}, the model has {classes}"));
+    }
+    let other = shown.as_ref().filter(|shown| shown.index != index || shown.label != record.label);
+    other.map(|shown| format!("sample {index} has the pixels of sample {}", shown.index))
 }
 
 pub(super) const NO_RUN: &str = "holds no run (manifest.json is missing)";
@@ -217,19 +267,31 @@ pub struct FinishedRun {
 }
 
 impl FinishedRun {
-    /// Reads the directory of a run.
+    /// Reads the directory of a run, and checks every file of it.
     ///
     /// # Errors
-    /// When it holds no run, an unfinished one, or a damaged one.
+    /// When it holds no run, an unfinished one, a damaged one, or one of an earlier format without
+    /// checksums.
     pub fn open(path: &Path) -> Result<FinishedRun> {
-        let error = |message: &str| Error::Run { path: path.into(), message: message.into() };
-        let manifest = read(&path.join(MANIFEST))?.ok_or_else(|| error(NO_RUN))?;
-        if path.join(JOURNAL).exists() {
-            return Err(error("holds an unfinished run; finish it with --resume"));
+        if is_begun(path) {
+            return Err(refused(path, "holds an unfinished run; finish it with --resume"));
         }
-        let outcome = results(path)?;
-        if !outcome.summary.complete {
-            return Err(error("holds an unfinished run; finish it with --resume"));
+        let sums = Sums::read(path)?;
+        let (manifest, _) = stored(path)?.ok_or_else(|| refused(path, NO_RUN))?;
+        let outcome = results(path, sums.as_ref())?;
+        if sums.is_none() {
+            let message = format!(
+                "holds no {SUMS}: its run is of an earlier format without checksums, or was cut off while it was written. \
+                 Run it again; kennard report reads it as it is"
+            );
+            return Err(refused(path, message));
+        }
+        let (found, samples) = (outcome.records.len() as u64, manifest.about.samples);
+        if found != samples {
+            return Err(refused(
+                path,
+                format!("holds {found} of {samples} samples; finish it with --resume"),
+            ));
         }
         Ok(FinishedRun { manifest, outcome })
     }
@@ -237,37 +299,56 @@ impl FinishedRun {
     /// Writes the run into a directory of its own.
     ///
     /// # Errors
-    /// When the directory cannot be written to.
+    /// When the directory holds another run, or cannot be written to. The same run, whole or cut off, is
+    /// replaced.
     pub fn write(&self, path: &Path) -> Result<()> {
-        std::fs::create_dir_all(path).map_err(|e| failed(path, &e))?;
+        make_directory(path)?;
+        if is_begun(path) {
+            return Err(refused(path, "holds an unfinished run; name a directory that does not"));
+        }
+        let earlier = stored(path)?;
+        if earlier.is_some_and(|(earlier, _)| earlier.settings != self.manifest.settings) {
+            return Err(refused(path, "holds another run; name a directory that does not"));
+        }
+        clear_strays(path);
+        Sums::forget(path, &FILES)?;
         write_whole(&path.join(MANIFEST), &to_json(&self.manifest)?)?;
-        write_results(path, &self.outcome)
+        write_results(path, &self.outcome)?;
+        Sums::write(path, &FILES)
     }
 }
 
-/// The results in a directory.
-pub(super) fn results(path: &Path) -> Result<Outcome> {
+/// The files of a finished run, all but the page.
+const FILES: [&str; 4] = [MANIFEST, SAMPLES, SHOWN, SUMMARY];
+
+/// The results in a directory, checked as far as it has digests.
+pub(super) fn results(path: &Path, sums: Option<&Sums>) -> Result<Outcome> {
     let place = path.join(SUMMARY);
-    let error = |message: String| Error::Run { path: place.clone(), message };
     let summary: Value =
-        read(&place)?.ok_or_else(|| error("is missing: the directory holds no results".into()))?;
+        read(&place)?.ok_or_else(|| refused(&place, "is missing: the directory holds no results"))?;
     if let Some(version) = summary.get("version").filter(|version| **version != Summary::VERSION) {
-        return Err(error(format!(
+        let message = format!(
             "has the format {version}, this Kennard knows {}; run it again, or take the Kennard that wrote it",
             Summary::VERSION
-        )));
+        );
+        return Err(refused(&place, message));
     }
+    let check = |name| sums.map_or(Ok(()), |sums| sums.check(name));
     let summary: Summary = serde_json::from_value(summary).map_err(|e| other_version(&place, &e))?;
     let (attacks, minimal) = summary.names();
+    check(SAMPLES)?;
     let records = table::from_parquet(&path.join(SAMPLES), &attacks, &minimal)?;
     if records.len() as u64 != summary.samples {
-        return Err(error(format!(
+        let message = format!(
             "is of {} samples, and samples.parquet beside it has {}: they are of different runs, or one is cut off",
             summary.samples,
             records.len()
-        )));
+        );
+        return Err(refused(&place, message));
     }
+    check(SHOWN)?;
     let shown = gallery::from_parquet(&path.join(SHOWN))?;
+    [SUMMARY, MANIFEST].into_iter().try_for_each(check)?;
     Ok(Outcome { summary, records, shown })
 }
 
@@ -293,22 +374,31 @@ impl Summary {
     }
 }
 
+/// The bytes of a file, or nothing where there is none.
+fn text(path: &Path) -> Result<Option<Vec<u8>>> {
+    match std::fs::read(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(failed_to_read(path, &e)),
+    }
+}
+
 /// A JSON file, or nothing where there is none.
-pub(super) fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>> {
-    let text = match std::fs::read(path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(failed_to_read(path, &e)),
-    };
-    serde_json::from_slice(&text).map(Some).map_err(|e| other_version(path, &e))
+fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>> {
+    let text = text(path)?;
+    text.map(|text| serde_json::from_slice(&text).map_err(|e| other_version(path, &e))).transpose()
+}
+
+pub(super) fn refused(path: &Path, message: impl Into<String>) -> Error {
+    Error::Run { path: path.into(), message: message.into() }
 }
 
 pub(super) fn other_version(path: &Path, error: &serde_json::Error) -> Error {
     let message =
         format!("is not of this version of Kennard, or damaged ({error}); give --out another directory");
-    Error::Run { path: path.into(), message }
+    refused(path, message)
 }
 
 pub(super) fn failed_to_read(path: &Path, error: &std::io::Error) -> Error {
-    Error::Run { path: path.into(), message: format!("cannot be read: {error}") }
+    refused(path, format!("cannot be read: {error}"))
 }

@@ -11,7 +11,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::Examined;
-use super::record::bits;
+use super::record::{bits, double_bits};
 use crate::attack::Adversarial;
 use crate::files::parquet_bytes;
 use crate::{Error, Norm, Result};
@@ -35,9 +35,11 @@ pub struct Shown {
     #[serde(with = "bits")]
     pub confidence_after: f32,
     /// The size of the perturbation in the threat model's norm.
+    #[serde(with = "double_bits")]
     pub norm: f64,
     /// How hard it was to break: the distance, where a minimum-norm attack sought the closest point; else
     /// the points evaluated until it was broken.
+    #[serde(with = "double_bits")]
     pub hardness: f64,
     /// The sample itself.
     #[serde(with = "base64")]

@@ -5,6 +5,8 @@ mod about;
 mod directory;
 mod distances;
 mod gallery;
+mod journal;
+mod kept;
 mod merge;
 mod missing;
 mod packets;
@@ -25,10 +27,11 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::attack::{Adversarial, Aim, Attack, Loss, MinimumNorm, Prey, Situation, hunt, margin, predict};
-use crate::data::{DataSet, Indices, Sample, Selection};
+use crate::data::{DataError, DataSet, Indices, Sample, Selection};
 use crate::engine::{Answer, Cost, Engine, Oracle, Program, Query, Task};
 use crate::uncertainty::cosine;
 use crate::{Error, Norm, Result, ThreatModel};
+use kept::Kept;
 
 use share::Share;
 use summary::named;
@@ -45,8 +48,9 @@ pub use shard::Shard;
 pub use state::{RunState, Stage};
 pub use summary::{AttackSummary, Clean, MinimalSummary, PacketSummary, Robust, Summary};
 
-pub use crate::files::write_whole;
+pub use crate::files::{clear_strays, make_directory, write_whole};
 pub use crate::provenance::{DataSummary, FileHash, ModelSummary, model_digest};
+pub use crate::sums::write_set;
 pub use crate::warning::Warning;
 
 /// What to measure of a classifier.
@@ -192,9 +196,18 @@ impl<'a> Audit<'a> {
         stop: &AtomicBool,
         progress: impl FnMut(Progress),
     ) -> Result<Outcome> {
+        if let Some(outcome) = directory.outcome() {
+            return Ok(outcome.clone());
+        }
         let (finished, shown) = (directory.finished().to_vec(), directory.shown().to_vec());
         let keep = |record: &Record, shown: Option<&Shown>| directory.keep(record, shown);
-        let outcome = self.go_on(finished, shown, keep, stop, progress)?;
+        let outcome = match self.go_on(finished, shown, keep, stop, progress) {
+            Err(error @ Error::Data(DataError::Rewritten { .. } | DataError::Changed { .. })) => {
+                directory.discard()?;
+                return Err(error);
+            }
+            outcome => outcome?,
+        };
         directory.finish(&outcome, !stop.load(Ordering::Relaxed))?;
         Ok(outcome)
     }
@@ -212,21 +225,26 @@ impl<'a> Audit<'a> {
         self.check_settings()?;
         let mut summary = Summary::blank(self)?;
         let total = summary.total;
+        let kept = Kept::new(&records);
         let mut records: BTreeMap<usize, Record> =
             records.into_iter().map(|record| (record.index, record)).collect();
 
-        let unseen: Vec<usize> = self.indices().filter(|index| !records.contains_key(index)).collect();
+        let all = self.samples_at(self.indices().collect())?;
+        let unseen = all.filter_map(|sample| sample.and_then(|s| kept.unless(s)).transpose());
         let repeated = self.last_repeated();
         let task = |oracle, sample: Sample| -> Task<'_, Record> {
             Box::pin(async move { Ok(self.look(&oracle, &sample, sample.index <= repeated).await?.record) })
         };
-        self.engine.run(self.samples_at(unseen)?, task, stop, |record| {
+        self.engine.run(unseen, task, stop, |record| {
             keep(&record, None)?;
             records.insert(record.index, record);
             progress(Progress::Clean { done: records.len() as u64, total });
             Ok(())
         })?;
         let stopped = || stop.load(Ordering::Relaxed);
+        if !stopped() {
+            kept.all_met()?;
+        }
         if records.is_empty() && !stopped() {
             return Err(Error::Mismatch(format!("there is no sample to examine in {}", self.data.spec())));
         }
@@ -295,6 +313,7 @@ impl<'a> Audit<'a> {
         if !outcome.summary.complete {
             outcome.summary.warnings.push(interrupted(&outcome.summary));
         }
+        self.data.check_unchanged()?;
         warnings::review(&mut outcome);
         outcome.summary.seconds = begin.elapsed().as_secs_f64();
         Ok(outcome)
@@ -316,7 +335,8 @@ impl<'a> Audit<'a> {
                 Ok(Examined { record, input: sample.input, outputs, adversarials })
             })
         };
-        self.engine.run(self.samples_at(self.indices().collect())?, task, stop, each).map(drop)
+        let samples = self.samples_at(self.indices().collect())?;
+        self.data.while_unchanged(|| self.engine.run(samples, task, stop, each).map(drop))
     }
 
     /// The samples of this run, by their places in the data set.

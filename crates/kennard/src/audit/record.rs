@@ -19,6 +19,7 @@ pub struct Record {
     pub random: bool,
     /// The cosine of the sample and its loss gradient; none where either is zero, or where the audit does
     /// not probe.
+    #[serde(with = "optional_bits")]
     pub cosine: Option<f64>,
     /// Whether attacks on it are still to come; until then there are no entries below.
     #[serde(default)]
@@ -40,6 +41,7 @@ pub struct AttackRecord {
     #[serde(with = "bits")]
     pub margin: f32,
     /// The size of the adversarial perturbation in the threat model's norm.
+    #[serde(with = "optional_bits")]
     pub norm: Option<f64>,
     /// What the model takes the adversarial point for.
     pub prediction: Option<usize>,
@@ -120,5 +122,31 @@ pub(super) mod bits {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
         u32::deserialize(deserializer).map(f32::from_bits)
+    }
+}
+
+/// The same in double precision.
+pub(super) mod double_bits {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        value.to_bits().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        u64::deserialize(deserializer).map(f64::from_bits)
+    }
+}
+
+/// The same where there may be none.
+mod optional_bits {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.map(f64::to_bits).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+        Ok(Option::<u64>::deserialize(deserializer)?.map(f64::from_bits))
     }
 }

@@ -1,19 +1,16 @@
 //! A run seen from outside, while it goes on or after.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::fs::{File, TryLockError};
-use std::io::Read;
 use std::path::Path;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::directory::{
-    JOURNAL, MANIFEST, Manifest, NO_RUN, SHOWN_JOURNAL, failed_to_read, other_version, results,
+    MANIFEST, Manifest, NO_RUN, SUMMARY, misfit, other_version, refused, results, stored,
 };
-use super::{Outcome, Record, Shown, Summary, gallery, warnings};
-use crate::{Error, Result};
+use super::journal::{Contents, JOURNAL, look};
+use super::{Outcome, Record, Summary, Warning, gallery, warnings};
+use crate::Result;
+use crate::sums::Sums;
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,69 +41,34 @@ impl RunState {
     /// # Errors
     /// When it holds no run, one of another version of Kennard, or a damaged one.
     pub fn read(path: &Path) -> Result<RunState> {
-        let error = |path: &Path, message: String| Error::Run { path: path.into(), message };
-        let manifest = Manifest::read(path)?.ok_or_else(|| error(path, NO_RUN.into()))?;
-        let journal = path.join(JOURNAL);
-        let mut text = Vec::new();
-        let stage = match File::open(&journal) {
-            Ok(mut file) => {
-                file.read_to_end(&mut text).map_err(|e| failed_to_read(&journal, &e))?;
-                match file.try_lock_shared() {
-                    Err(TryLockError::WouldBlock) => Stage::Running,
-                    _ => Stage::Interrupted,
-                }
-                // The lock goes with the file, at once: another process may want it.
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Stage::Finished,
-            Err(e) => return Err(failed_to_read(&journal, &e)),
+        let journal = look(path)?;
+        let running = journal.as_ref().is_some_and(|(_, taken)| *taken);
+        let begun = journal.filter(|(text, _)| running || !text.is_empty() || !path.join(SUMMARY).exists());
+        let sums = match begun {
+            None => Sums::read(path)?,
+            Some(_) => None,
         };
-        if stage == Stage::Finished {
-            let outcome = results(path)?;
-            let stage = if outcome.summary.complete { stage } else { Stage::Interrupted };
-            return Ok(RunState { manifest, outcome, stage });
-        }
-        let (mut records, _) = lines(&text, &journal, |record: &Record| record.index)?;
-        records.sort_by_key(|record| record.index);
-        let place = path.join(SHOWN_JOURNAL);
-        let (shown, _) =
-            lines(&std::fs::read(&place).unwrap_or_default(), &place, |shown: &Shown| shown.index)?;
-        let summary =
-            Summary::begun(&manifest, &records).map_err(|e| other_version(&path.join(MANIFEST), &e))?;
-        let (attacks, minimal) = (summary.attacks.len(), summary.minimal.len());
-        if records.iter().any(|r| r.attacks.len() != attacks || r.minimal.len() != minimal) {
-            return Err(error(
-                &journal,
-                "is of another run than manifest.json; remove it to begin anew".into(),
+        let (manifest, digest) = stored(path)?.ok_or_else(|| refused(path, NO_RUN))?;
+        let Some((text, _)) = begun else {
+            let outcome = results(path, sums.as_ref())?;
+            return Ok(RunState { manifest, outcome, stage: Stage::Finished });
+        };
+        let place = path.join(JOURNAL);
+        let contents = Contents::of(&text, &place, |entry| misfit(entry, &manifest))?;
+        if !contents.entries.is_empty() && contents.manifest != Some(digest) {
+            return Err(refused(
+                &place,
+                "does not belong to manifest.json beside it: one of them is damaged, or of another run",
             ));
         }
+        let shown = contents.entries.iter().filter_map(|entry| entry.shown.clone()).collect();
+        let records: Vec<Record> = contents.entries.into_iter().map(|entry| entry.record).collect();
+        let summary =
+            Summary::begun(&manifest, &records).map_err(|e| other_version(&path.join(MANIFEST), &e))?;
         let mut outcome = Outcome { summary, records, shown: gallery::choose(shown) };
         warnings::review(&mut outcome);
+        outcome.summary.warnings.extend(contents.damage.map(|damage| Warning::new("journal", damage)));
+        let stage = if running { Stage::Running } else { Stage::Interrupted };
         Ok(RunState { manifest, outcome, stage })
     }
-}
-
-/// What the whole lines of a journal hold, one item for each sample, the last of it, and their length in bytes.
-pub(super) fn lines<T: DeserializeOwned>(
-    text: &[u8],
-    path: &Path,
-    index: impl Fn(&T) -> usize,
-) -> Result<(Vec<T>, usize)> {
-    let (mut items, mut whole) = (Vec::new(), 0);
-    let mut places = BTreeMap::new();
-    for line in text.split_inclusive(|&byte| byte == b'\n') {
-        let Some(line) = line.strip_suffix(b"\n") else { break };
-        let item: T = serde_json::from_slice(line).map_err(|e| Error::Run {
-            path: path.into(),
-            message: format!("is damaged at byte {whole} ({e}); remove it to begin anew"),
-        })?;
-        whole += line.len() + 1;
-        match places.entry(index(&item)) {
-            Entry::Occupied(place) => items[*place.get()] = item,
-            Entry::Vacant(place) => {
-                place.insert(items.len());
-                items.push(item);
-            }
-        }
-    }
-    Ok((items, whole))
 }

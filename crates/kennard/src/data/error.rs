@@ -81,6 +81,13 @@ pub enum DataError {
         "data set `{spec}`: {expected} samples when opened, {found} now; do not change the files during a run"
     )]
     Changed { spec: String, expected: usize, found: String },
+
+    /// The files hold something else than when they were opened.
+    #[error(
+        "data set `{spec}`: {file} was changed during the run, so that the figures are of neither state; run again, and \
+         do not change the files meanwhile"
+    )]
+    Rewritten { spec: String, file: String },
 }
 
 /// Where in a file.

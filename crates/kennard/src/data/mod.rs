@@ -301,6 +301,37 @@ impl DataSet {
         let digests = self.opened.source.fingerprint()?;
         Ok(self.fingerprint.get_or_init(|| digests).clone())
     }
+
+    /// Checks that the files are still those that the [`fingerprint`](Self::fingerprint) was taken of. It
+    /// reads them all again.
+    ///
+    /// # Errors
+    /// A file was changed since, or cannot be read.
+    pub fn check_unchanged(&self) -> Result<(), DataError> {
+        let before = self.fingerprint()?;
+        let now = self.opened.source.fingerprint()?;
+        let other = before.iter().zip(&now).find(|(before, now)| before != now);
+        let file = match other {
+            Some((before, _)) => before.file.clone(),
+            None if before.len() != now.len() => "the list of its files".into(),
+            None => return Ok(()),
+        };
+        Err(DataError::Rewritten { spec: self.spec.to_string(), file })
+    }
+}
+
+impl DataSet {
+    /// Does work that reads the samples, and checks that the files were the same all the while. They are read
+    /// once before and once after.
+    ///
+    /// # Errors
+    /// Those of the work, and as [`check_unchanged`](Self::check_unchanged).
+    pub fn while_unchanged<R>(&self, work: impl FnOnce() -> crate::Result<R>) -> crate::Result<R> {
+        self.fingerprint()?;
+        let found = work()?;
+        self.check_unchanged()?;
+        Ok(found)
+    }
 }
 
 impl fmt::Debug for DataSet {

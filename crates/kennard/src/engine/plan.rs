@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Program;
 use super::evaluator::{Evaluator, Query, Row};
+use crate::panics::caught;
 use crate::warning::Warning;
 use crate::{Classifier, Error, Result};
 
@@ -206,7 +207,7 @@ impl Engine {
             Ok(samples as f64 / start.elapsed().as_secs_f64())
         };
         std::thread::scope(|scope| {
-            let lend = || Evaluator::lend(self, worker);
+            let lend = || caught("a worker of the engine", || Evaluator::lend(self, worker));
             let workers: Vec<_> = (0..self.plan.sessions).map(|_| scope.spawn(lend)).collect();
             let rate = |w: std::thread::ScopedJoinHandle<'_, Result<f64>>| {
                 w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::evaluator::{Answer, Query, Row};
 use super::{Engine, Evaluator, Oracle, Program};
 use crate::data::Sample;
+use crate::panics::caught;
 use crate::{Error, Result};
 
 /// The work on one sample: it asks its oracle and ends with a result.
@@ -72,18 +73,26 @@ impl Engine {
                     let (results, next, task, failed) = (results.clone(), &next, &task, &failed);
                     scope.spawn(move || {
                         let halt = || stop.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed);
-                        Evaluator::lend(self, |evaluator| {
-                            let mut worker = Worker { evaluator, room, costs: BTreeMap::new() };
-                            if let Err(error) = worker.work(next, task, &halt, &results) {
-                                failed.store(true, Ordering::Relaxed);
-                                let _ = results.send(Err(error));
-                            }
-                            worker.costs
-                        })
+                        let mut costs = BTreeMap::new();
+                        let work = || {
+                            Evaluator::lend(self, |evaluator| {
+                                let mut worker = Worker { evaluator, room, costs: BTreeMap::new() };
+                                let ended = worker.work(next, task, &halt, &results);
+                                costs = worker.costs;
+                                ended
+                            })
+                        };
+                        if let Err(error) = caught("a worker of the engine", work) {
+                            failed.store(true, Ordering::Relaxed);
+                            let _ = results.send(Err(error));
+                        }
+                        costs
                     })
                 })
                 .collect();
             drop(results);
+            // Should `each` panic, nobody waits for the rest of the work.
+            let _halt = HaltOnPanic(&failed);
             for result in received {
                 // After a failure the workers wind up, and what they still send is let go.
                 if outcome.is_ok() {
@@ -92,10 +101,7 @@ impl Engine {
                 }
             }
             for worker in workers {
-                let Ok(spent) = worker.join() else {
-                    std::panic::resume_unwind(Box::new("a worker panicked"))
-                };
-                for (account, cost) in spent {
+                for (account, cost) in worker.join().unwrap_or_default() {
                     *costs.entry(account).or_insert_with(Cost::default) += cost;
                 }
             }
@@ -129,6 +135,15 @@ impl Engine {
             }
             Ok(())
         })
+    }
+}
+
+/// Tells the workers to stop when the thread that hears them panics.
+struct HaltOnPanic<'f>(&'f AtomicBool);
+
+impl Drop for HaltOnPanic<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_or(std::thread::panicking(), Ordering::Relaxed);
     }
 }
 

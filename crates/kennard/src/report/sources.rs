@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::audit::{Manifest, RunState};
+use crate::sums::Sums;
 use crate::train::Epoch;
 use crate::uncertainty::SurveySummary;
 use crate::{Error, Result};
@@ -88,6 +89,9 @@ fn training(path: &Path) -> Result<Option<Training>> {
     if manifest.get("training").is_none() {
         return Ok(None);
     }
+    if let Some(sums) = Sums::read(path)? {
+        ["manifest.json", "log.jsonl"].into_iter().try_for_each(|name| sums.check(name))?;
+    }
     let log = path.join("log.jsonl");
     let text = std::fs::read(&log).unwrap_or_default();
     let mut epochs = Vec::new();
@@ -115,6 +119,12 @@ fn open(path: &Path) -> Result<Source> {
         Err(_) => None,
     };
     let has = |key: &str| summary.as_ref().is_some_and(|summary| summary.get(key).is_some());
+    if (has("cosine_histogram") || has("curve"))
+        && let Some(sums) = Sums::read(path)?
+    {
+        let listed = ["manifest.json", "summary.json"].into_iter().filter(|name| sums.lists(name));
+        listed.map(|name| sums.check(name)).collect::<Result<()>>()?;
+    }
     if has("cosine_histogram") {
         source.probe = summary;
     } else if has("curve") {

@@ -40,6 +40,8 @@ pub use recipe::Recipe;
 use worker::{Batch, Part, Programs, Weights, Worker};
 
 use crate::data::{DataSet, Selection};
+use crate::panics::caught;
+use crate::sums::sha256;
 use crate::{Error, Result};
 
 /// New running statistics are mixed in with this weight, as in PyTorch.
@@ -160,6 +162,8 @@ pub struct Trained {
     pub model: Graph,
     /// Whether `stop` ended it before its time.
     pub interrupted: bool,
+    /// What was damaged of the run that was gone on with, for people.
+    pub damage: Option<String>,
 }
 
 impl Training<'_> {
@@ -181,9 +185,9 @@ impl Training<'_> {
         }
         let programs = Programs::new(self.model, self.recipe)?;
         let fresh = self.fresh(names)?;
-        let recovered = match directory {
-            Some(directory) => directory.recover(names, &fresh)?,
-            None => None,
+        let (recovered, damage) = match directory {
+            Some(directory) => directory.recover(names, &fresh)?.unzip(),
+            None => (None, None),
         };
         let State { weights, mut memory, mut average, mut steps, mut epochs } = recovered.unwrap_or(fresh);
         let weights = RwLock::new(weights);
@@ -245,6 +249,7 @@ impl Training<'_> {
                     validation_accuracy: validation.accuracy,
                     robust_validation_accuracy: validation.robust_accuracy,
                     seconds: start.elapsed().as_secs_f64(),
+                    sha256: sha256(&model.to_bytes()),
                     warning: None,
                 };
                 line.warning = self.overfitting(&epochs, &line);
@@ -272,8 +277,11 @@ impl Training<'_> {
             }
             Ok(())
         })?;
+        if let (false, Some(directory)) = (interrupted, directory) {
+            directory.finish()?;
+        }
         let model = self.model_of(names, &weights, average.as_deref());
-        Ok(Trained { epochs, model, interrupted })
+        Ok(Trained { epochs, model, interrupted, damage: damage.flatten() })
     }
 
     /// The state before the first step.
@@ -321,25 +329,25 @@ impl Training<'_> {
                 let results = results.clone();
                 scope.spawn(move || {
                     let threads = self.runtime.threads(1);
-                    threads.enter(|| {
+                    // Nobody listens any more once the run has failed elsewhere.
+                    let hand_over = |part, result| drop(results.send((part, result)));
+                    let work = || {
                         let images = &self.samples.images;
-                        let worker = Worker::new(self.recipe, images, programs, self.runtime, &threads);
-                        // Nobody listens any more once the run has failed elsewhere.
-                        let hand_over = |part, result| drop(results.send((part, result)));
-                        let mut worker = match worker {
-                            Ok(worker) => worker,
-                            Err(error) => return hand_over(0, Err(error)),
-                        };
+                        let mut worker = Worker::new(self.recipe, images, programs, self.runtime, &threads)?;
                         for job in inbox {
                             loop {
                                 let part = job.next.fetch_add(1, Ordering::Relaxed);
                                 if part >= parts {
                                     break;
                                 }
-                                hand_over(part, worker.work(&job.batch, part, weights));
+                                hand_over(part, Ok(worker.work(&job.batch, part, weights)?));
                             }
                         }
-                    });
+                        Ok(())
+                    };
+                    if let Err(error) = caught("a worker of the training", || threads.enter(work)) {
+                        hand_over(0, Err(error));
+                    }
                 });
             }
             drop(results);

@@ -293,6 +293,7 @@ fn catastrophic_overfitting_is_noticed() {
     let model = "mlp:8".parse::<Architecture>().unwrap().build(&[1, 4, 4], 2, None, 0).unwrap();
     let runtime = Runtime::open(Choice::Rten).unwrap();
     let epoch = |train_accuracy, robust| Epoch {
+        sha256: String::new(),
         epoch: 1,
         loss: 1.0,
         train_accuracy,
@@ -311,4 +312,25 @@ fn catastrophic_overfitting_is_noticed() {
     assert!(message.contains("catastrophic") && message.contains("95.0 %"), "{message}");
     assert!(warning(Method::FgsmRs, &epoch(0.65, 0.47)).is_none());
     assert!(warning(Method::Pgd { steps: 10 }, &epoch(0.95, 0.02)).is_none());
+}
+
+/// A worker that panics ends the training with an error that names it. The others waited for ever.
+#[test]
+fn a_worker_that_panics_ends_the_training() {
+    let samples = split(sides(80));
+    let model = "mlp:8".parse::<Architecture>().unwrap().build(&[1, 4, 4], 2, None, 0).unwrap();
+    let runtime = Runtime::open(Choice::Rten).unwrap();
+    let recipe = recipe(Method::Standard);
+    let recipe = Recipe { batch: 16, part: 4, ..recipe };
+    let training =
+        Training { model: &model, recipe: &recipe, samples: &samples, runtime: &runtime, threads: 3 };
+    let programs = Programs::new(&model, &recipe).unwrap();
+    let fresh = training.fresh(&trainable(&model)).unwrap();
+    // There is no such sample.
+    let rows = [vec![0; 12], vec![usize::MAX; 4]].concat();
+    let ended = training.with_workers(&programs, &RwLock::new(fresh.weights), |run_batch| {
+        run_batch(Batch { rows, epoch: 1, eps: 0.0 }).map(drop)
+    });
+    let message = ended.unwrap_err().to_string();
+    assert!(message.contains("a worker of the training panicked"), "{message}");
 }

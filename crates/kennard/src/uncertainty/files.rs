@@ -8,7 +8,8 @@ use arrow_schema::ArrowError;
 use parquet::errors::ParquetError;
 
 use super::figures::{Figures, Measured, ModeFigures, SurveySummary};
-use crate::files::{parquet_bytes, to_json, write_whole};
+use crate::files::{make_directory, parquet_bytes, to_json};
+use crate::sums::write_set;
 use crate::{Error, Result};
 
 /// Writes `packets.parquet`, a row per packet, and `summary.json` into `directory`, which is made
@@ -18,12 +19,10 @@ use crate::{Error, Result};
 /// When the directory cannot be written to, or the disk is full.
 pub fn write_survey(directory: &Path, summary: &SurveySummary, packets: &[Figures]) -> Result<()> {
     let failed = |path: &Path, message: String| Error::Write { path: path.into(), message };
-    std::fs::create_dir_all(directory)
-        .map_err(|e| failed(directory, format!("cannot be made: {e}; give --out another place")))?;
+    make_directory(directory)?;
     let file = directory.join("packets.parquet");
     let rows = packets_parquet(packets).map_err(|e| failed(&file, e.to_string()))?;
-    write_whole(&file, &rows)?;
-    write_whole(&directory.join("summary.json"), &to_json(summary)?)
+    write_set(directory, &[("packets.parquet", rows), ("summary.json", to_json(summary)?)])
 }
 
 impl SurveySummary {

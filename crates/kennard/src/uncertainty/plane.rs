@@ -16,6 +16,7 @@ use super::quadrature::{Coordinate, Domain, Quadrature, Spreads, Wave};
 use crate::attack::predict;
 use crate::data::{Problem, Sample};
 use crate::engine::{Engine, Evaluator, Program, Query};
+use crate::panics::caught;
 use crate::stats::clopper_pearson;
 use crate::{Error, Result};
 
@@ -227,10 +228,17 @@ fn integrate(engine: &Engine, jobs: &[Job]) -> Result<Vec<Spreads>> {
             let i = next.fetch_add(1, Ordering::Relaxed);
             (i, jobs.get(i))
         } {
-            let spreads = QUADRATURE.measure(&job.domain, |points| loss(&mut evaluator, points, job.label));
-            let spreads = spreads.map_err(|e| {
-                let cause = std::error::Error::source(&e).map_or(String::new(), |cause| format!(": {cause}"));
-                Error::Packet(format!("the packet of label {} on {:?}: {e}{cause}", job.label, job.domain))
+            let spreads = caught("the integration of a packet", || {
+                QUADRATURE.measure(&job.domain, |points| loss(&mut evaluator, points, job.label)).map_err(
+                    |e| {
+                        let cause =
+                            std::error::Error::source(&e).map_or(String::new(), |cause| format!(": {cause}"));
+                        Error::Packet(format!(
+                            "the packet of label {} on {:?}: {e}{cause}",
+                            job.label, job.domain
+                        ))
+                    },
+                )
             });
             done.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((i, spreads));
         }

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, Evaluator};
+use crate::panics::caught;
 use crate::provenance::{DataSummary, ModelSummary};
 use crate::warning::Warning;
 use crate::{Error, Result};
@@ -91,6 +92,8 @@ impl Survey<'_> {
                 "the packet's scale is {scale}; it must be positive and finite, in input units"
             )));
         }
+        // Before anything is read, so that the summary can tell whether it stayed the same.
+        self.data.fingerprint()?;
         let places = self.places()?;
         let scales: Vec<Option<f64>> = match self.kind.has_scale() {
             true => self.scales.iter().copied().map(Some).collect(),
@@ -130,6 +133,7 @@ impl Survey<'_> {
     /// # Errors
     /// When the files cannot be read any more.
     pub fn summary(&self, model: &Path, outcome: &SurveyOutcome, took: Duration) -> Result<SurveySummary> {
+        self.data.check_unchanged()?;
         Ok(SurveySummary {
             version: 1,
             model: ModelSummary::of(model, self.engine.classifier())?,
@@ -313,7 +317,9 @@ impl Survey<'_> {
                     while !stop.load(Ordering::Relaxed) {
                         let i = next.fetch_add(1, Ordering::Relaxed);
                         let Some((scale, place)) = work.get(i) else { break };
-                        let measured = self.measure(*scale, place, &mut oracle);
+                        let measured = caught("the measurement of a packet", || {
+                            self.measure(*scale, place, &mut oracle)
+                        });
                         if measured.is_err() && stop.load(Ordering::Relaxed) {
                             break;
                         }

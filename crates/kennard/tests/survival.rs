@@ -1,0 +1,507 @@
+//! What runs survive: directories altered in every way an accident may alter them, data changed under a run,
+//! workers that panic. Each time the result is the same bytes, or a refusal that says why.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use common::{engine, fixture, labelled, linear, open, rten};
+use kennard::attack::{Fgsm, Pgd};
+use kennard::audit::{
+    Audit, FinishedRun, Manifest, Outcome, Progress, Record, RunDirectory, RunState, Shard, merge,
+};
+use kennard::data::DataSet;
+use kennard::engine::{Engine, EngineOptions};
+use kennard::train::{
+    Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Strength, Training,
+    TrainingDirectory,
+};
+use kennard::{Error, Graph, Norm, ThreatModel};
+
+const COUNT: usize = 40;
+
+/// A directory that goes with the test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let path =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("survival-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Scratch(path)
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Numbers like random ones, the same each time: no run of the tests is another than the last.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % n.max(1)
+    }
+}
+
+/// A small model that some of whose samples are broken, and its data.
+struct Case {
+    file: PathBuf,
+    data: DataSet,
+    engine: Engine,
+}
+
+impl Case {
+    fn new(scratch: &Scratch, name: &str) -> Case {
+        let model = linear(&[1, 4, 4], 3);
+        let data = labelled(&format!("survival-{name}"), &model, &[1, 4, 4], COUNT);
+        let file = scratch.at(&format!("{name}.onnx"));
+        std::fs::write(&file, model.to_bytes()).unwrap();
+        let options = EngineOptions { threads: Some(1), micro_batch: Some(4) };
+        let engine = engine(&model, &data, rten(), &options);
+        Case { file, data, engine }
+    }
+
+    fn audit(&self, seed: u64) -> Audit<'_> {
+        Audit {
+            attacks: vec![Box::new(Fgsm::default()), Box::new(Pgd { steps: 3, ..Pgd::default() })],
+            seed,
+            ..Audit::new(&self.file, &self.engine, &self.data, ThreatModel::new(Norm::Linf, 0.03).unwrap())
+        }
+    }
+
+    /// Runs into a directory, going on with what is there, until so many samples are done.
+    fn go(&self, directory: &Path, seed: u64, until: u64) -> kennard::Result<Outcome> {
+        let audit = self.audit(seed);
+        let opened = RunDirectory::open(directory, &Manifest::new(&audit, vec![])?, true)?;
+        let stop = AtomicBool::new(false);
+        audit.run_in(opened, &stop, |progress| match progress {
+            Progress::Samples { done, .. } if done >= until => stop.store(true, Ordering::Relaxed),
+            _ => {}
+        })
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    let _ = std::fs::remove_dir_all(to);
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_file() {
+            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+/// What an accident may make of a file. `foreign` is one of the same kind from elsewhere.
+fn altered(bytes: &[u8], foreign: &[u8], random: &mut Random) -> (&'static str, Vec<u8>) {
+    let mut bytes = bytes.to_vec();
+    let place = random.below(bytes.len());
+    let lines = |bytes: &[u8]| -> Vec<Vec<u8>> {
+        bytes.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect()
+    };
+    let mut all = lines(&bytes);
+    let theirs = lines(foreign);
+    let (one, other) = (random.below(all.len()), random.below(all.len()));
+    let kind = random.below(10);
+    match kind {
+        0..=2 => bytes[place] ^= 1 << random.below(8),
+        3 => bytes[place] = random.below(256) as u8,
+        4 => bytes.truncate(place),
+        5 => {
+            let end = (place + 1 + random.below(600)).min(bytes.len());
+            bytes[place..end].fill(0);
+        }
+        6 => {
+            all.remove(one);
+            bytes = all.concat();
+        }
+        7 => {
+            all.insert(one, all[other].clone());
+            bytes = all.concat();
+        }
+        8 => {
+            all.swap(one, other);
+            bytes = all.concat();
+        }
+        _ => {
+            all[one] = theirs[random.below(theirs.len())].clone();
+            bytes = all.concat();
+        }
+    }
+    let names = [
+        "flip",
+        "flip",
+        "flip",
+        "byte",
+        "cut",
+        "zeros",
+        "line gone",
+        "line twice",
+        "lines swapped",
+        "foreign line",
+    ];
+    (names[kind], bytes)
+}
+
+fn by_index(records: &[Record]) -> BTreeMap<usize, Record> {
+    records.iter().map(|record| (record.index, record.clone())).collect()
+}
+
+/// 1 200 altered journals of an interrupted run. What is taken over must be what was found, to the bit; the
+/// finished run must be the same bytes.
+#[test]
+fn altered_journals_are_noticed() {
+    let scratch = Scratch::new("journals");
+    let case = Case::new(&scratch, "journals");
+    let whole = case.go(&scratch.at("whole"), 0, u64::MAX).unwrap();
+    let truth = by_index(&whole.records);
+    assert!(whole.records.iter().any(|r| !r.is_robust()) && whole.records.iter().any(Record::is_robust));
+    case.go(&scratch.at("begun"), 0, 25).unwrap();
+    case.go(&scratch.at("foreign"), 1, 25).unwrap();
+    let journal = |of: &str| std::fs::read(scratch.at(of).join("journal.jsonl")).unwrap();
+    let (begun, foreign) = (journal("begun"), journal("foreign"));
+    let place = scratch.at("altered");
+    let mut random = Random(11);
+    let (mut refused, mut kept, mut said, mut samples) = (0, 0, 0, 0);
+    for turn in 0..1200 {
+        copy(&scratch.at("begun"), &place);
+        let (kind, bytes) = altered(&begun, &foreign, &mut random);
+        std::fs::write(place.join("journal.jsonl"), &bytes).unwrap();
+        let manifest = Manifest::new(&case.audit(0), vec![]).unwrap();
+        match RunDirectory::open(&place, &manifest, true) {
+            Err(Error::Run { message, .. }) => {
+                assert!(message.len() > 20, "{kind}: {message}");
+                refused += 1;
+                continue;
+            }
+            Err(error) => panic!("{kind}: {error}"),
+            Ok(directory) => {
+                kept += 1;
+                said += usize::from(directory.damage().is_some());
+                samples += directory.finished().len();
+                for record in directory.finished() {
+                    assert_eq!(truth.get(&record.index), Some(record), "{kind}");
+                }
+                let indices: BTreeSet<usize> = directory.finished().iter().map(|r| r.index).collect();
+                assert_eq!(indices.len(), directory.finished().len(), "{kind}");
+            }
+        }
+        if turn % 12 == 0 {
+            // Opened and not gone on with: what is whole of the journal is still there.
+            case.go(&place, 0, u64::MAX).unwrap();
+            for file in ["manifest.json", "samples.parquet", "examples.parquet"] {
+                let read = |of: &Path| std::fs::read(of.join(file)).unwrap();
+                assert!(read(&place) == read(&scratch.at("whole")), "{kind}: {file}");
+            }
+        }
+    }
+    println!(
+        "1200 altered journals: {refused} refused, {kept} read ({said} with a word), {samples} samples kept"
+    );
+    assert!(kept > 600 && said > 400 && samples > 5000);
+}
+
+/// One damaged line does not cost the others, and a journal of another run is not touched.
+#[test]
+fn what_comes_before_the_damage_is_kept() {
+    let scratch = Scratch::new("kept");
+    let case = Case::new(&scratch, "kept");
+    let place = scratch.at("run");
+    case.go(&place, 0, 25).unwrap();
+    let journal = place.join("journal.jsonl");
+    let text = std::fs::read(&journal).unwrap();
+    let lines: Vec<&[u8]> = text.split_inclusive(|&byte| byte == b'\n').collect();
+    let before: usize = lines[..11].iter().map(|line| line.len()).sum();
+    let mut bytes = text.clone();
+    bytes[before + 60] ^= 4;
+    std::fs::write(&journal, &bytes).unwrap();
+    let state = RunState::read(&place).unwrap();
+    assert!(
+        state.outcome.summary.warnings.iter().any(|w| w.code == "journal" && w.message.contains("damaged"))
+    );
+    let manifest = Manifest::new(&case.audit(0), vec!["again".into()]).unwrap();
+    let opened = RunDirectory::open(&place, &manifest, true).unwrap();
+    assert_eq!(opened.finished().len(), 10, "the first line is the header");
+    let damage = opened.damage().unwrap();
+    assert!(
+        damage.contains(&format!("at byte {before}")) && damage.contains("10 samples are kept"),
+        "{damage}"
+    );
+    drop(opened);
+
+    // The journal of another run in this directory.
+    case.go(&scratch.at("foreign"), 1, 25).unwrap();
+    let foreign = std::fs::read(scratch.at("foreign").join("journal.jsonl")).unwrap();
+    std::fs::write(&journal, &foreign).unwrap();
+    let message = RunDirectory::open(&place, &manifest, true).map(drop).unwrap_err().to_string();
+    assert!(message.contains("does not belong to manifest.json"), "{message}");
+    assert!(RunState::read(&place).is_err());
+    assert_eq!(std::fs::read(&journal).unwrap(), foreign);
+
+    // One of the former format, without checksums.
+    std::fs::write(&journal, b"{\"index\":0,\"label\":1}\n").unwrap();
+    let message = RunDirectory::open(&place, &manifest, true).map(drop).unwrap_err().to_string();
+    assert!(message.contains("earlier format"), "{message}");
+}
+
+/// Every flipped bit in a file of a finished run is noticed by whatever reads it.
+#[test]
+fn altered_results_are_noticed() {
+    let scratch = Scratch::new("results");
+    let case = Case::new(&scratch, "results");
+    let whole = scratch.at("whole");
+    case.go(&whole, 0, u64::MAX).unwrap();
+    FinishedRun::open(&whole).unwrap();
+    let place = scratch.at("altered");
+    let mut random = Random(5);
+    let mut tried = 0;
+    for file in ["manifest.json", "summary.json", "samples.parquet", "examples.parquet", "SHA256SUMS"] {
+        let bytes = std::fs::read(whole.join(file)).unwrap();
+        for _ in 0..60 {
+            let (kind, changed) = altered(&bytes, &bytes, &mut random);
+            if changed == bytes {
+                continue;
+            }
+            copy(&whole, &place);
+            std::fs::write(place.join(file), changed).unwrap();
+            tried += 1;
+            let text = String::from_utf8_lossy(&std::fs::read(place.join(file)).unwrap()).into_owned();
+            // The order of the list is nobody's concern.
+            if file == "SHA256SUMS"
+                && (kind.contains("swapped") || kind == "line twice")
+                && FinishedRun::open(&place).is_ok()
+            {
+                continue;
+            }
+            assert!(FinishedRun::open(&place).is_err(), "{file}, {kind}: {text}");
+            assert!(RunState::read(&place).is_err(), "{file}, {kind}: {text}");
+            assert!(merge(&[place.clone()]).is_err(), "{file}, {kind}");
+            let manifest = Manifest::new(&case.audit(0), vec![]).unwrap();
+            assert!(RunDirectory::open(&place, &manifest, true).is_err(), "{file}, {kind}: {text}");
+        }
+    }
+    println!("{tried} altered results, all refused");
+
+    // A run of the former format, without digests, is still read, and not gone on with.
+    copy(&whole, &place);
+    std::fs::remove_file(place.join("SHA256SUMS")).unwrap();
+    assert_eq!(RunState::read(&place).unwrap().outcome.records.len(), COUNT);
+    let message = FinishedRun::open(&place).unwrap_err().to_string();
+    assert!(message.contains("earlier format"), "{message}");
+}
+
+/// A run is killed between any two of its last steps; what it left goes on to the same bytes.
+#[test]
+fn the_end_of_a_run_can_be_cut_anywhere() {
+    let scratch = Scratch::new("end");
+    let case = Case::new(&scratch, "end");
+    let whole = scratch.at("whole");
+    case.go(&whole, 0, u64::MAX).unwrap();
+    let begun = scratch.at("begun");
+    case.go(&begun, 0, COUNT as u64).unwrap();
+    let journal = std::fs::read(begun.join("journal.jsonl")).unwrap();
+    let files = ["samples.parquet", "examples.parquet", "summary.json", "SHA256SUMS"];
+    let place = scratch.at("cut");
+    for written in 0..=files.len() {
+        copy(&whole, &place);
+        for file in &files[written..] {
+            std::fs::remove_file(place.join(file)).unwrap();
+        }
+        std::fs::write(place.join("journal.jsonl"), &journal).unwrap();
+        std::fs::write(place.join(".kennard-Xy12.tmp"), b"half").unwrap();
+        case.go(&place, 0, u64::MAX).unwrap();
+        for file in ["manifest.json", "samples.parquet", "examples.parquet"] {
+            let read = |of: &Path| std::fs::read(of.join(file)).unwrap();
+            assert!(read(&place) == read(&whole), "{written}: {file}");
+        }
+        let names: BTreeSet<String> = std::fs::read_dir(&place)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        let expected = [&["manifest.json"][..], &files].concat().into_iter().map(String::from).collect();
+        assert_eq!(names, expected, "nothing is left over");
+    }
+    // Nothing is done again, not even the times.
+    let before = std::fs::read(place.join("summary.json")).unwrap();
+    case.go(&place, 0, u64::MAX).unwrap();
+    assert_eq!(std::fs::read(place.join("summary.json")).unwrap(), before);
+}
+
+/// A merge that was cut off, or is repeated, gives the same files; another run is not written over.
+#[test]
+fn a_merge_can_be_repeated() {
+    let scratch = Scratch::new("merge");
+    let case = Case::new(&scratch, "merge");
+    let parts: Vec<PathBuf> = (1..=2).map(|number| scratch.at(&format!("part-{number}"))).collect();
+    for (number, part) in (1..).zip(&parts) {
+        let audit = Audit { shard: Shard { number, of: 2 }, ..case.audit(0) };
+        let opened = RunDirectory::open(part, &Manifest::new(&audit, vec![]).unwrap(), false).unwrap();
+        audit.run_in(opened, &AtomicBool::new(false), |_| ()).unwrap();
+    }
+    let merged = merge(&parts).unwrap();
+    let out = scratch.at("merged");
+    merged.write(&out).unwrap();
+    let files = ["manifest.json", "samples.parquet", "examples.parquet", "summary.json", "SHA256SUMS"];
+    let bytes = |of: &Path| files.map(|file| std::fs::read(of.join(file)).unwrap());
+    let first = bytes(&out);
+    for cut in 0..files.len() {
+        files[cut..].iter().for_each(|file| std::fs::remove_file(out.join(file)).unwrap());
+        assert!(FinishedRun::open(&out).is_err());
+        merged.write(&out).unwrap();
+        assert_eq!(bytes(&out), first);
+    }
+    let message = merged.write(&parts[0]).unwrap_err().to_string();
+    assert!(message.contains("holds another run"), "{message}");
+}
+
+/// Data that are rewritten under a run: its figures are of nothing.
+#[test]
+fn changed_data_are_noticed() {
+    let scratch = Scratch::new("data");
+    let folder = scratch.at("fashion");
+    copy(&fixture("fashion-mnist"), &folder);
+    let data = open(&format!("fashion-mnist:{}", folder.display()));
+    let path = fixture("fashion_mlp.onnx");
+    let model = Graph::load(&path).unwrap();
+    let engine = engine(&model, &data, rten(), &EngineOptions { threads: Some(1), micro_batch: None });
+    let audit = Audit {
+        samples: Some(20),
+        attacks: vec![Box::new(Fgsm::default())],
+        ..Audit::new(&path, &engine, &data, ThreatModel::new(Norm::Linf, 0.03).unwrap())
+    };
+    let place = scratch.at("run");
+    let directory = RunDirectory::open(&place, &Manifest::new(&audit, vec![]).unwrap(), false).unwrap();
+    let labels = folder.join("t10k-labels-idx1-ubyte.gz");
+    let before = std::fs::read(&labels).unwrap();
+    let rewrite = |_| {
+        let mut bytes = before.clone();
+        bytes[4] ^= 1;
+        std::fs::write(&labels, bytes).unwrap();
+    };
+    let error = audit.run_in(directory, &AtomicBool::new(false), rewrite).unwrap_err().to_string();
+    assert!(error.contains("labels-idx1") && error.contains("changed during the run"), "{error}");
+    // Put back, the data do not make the samples found meanwhile right.
+    std::fs::write(&labels, &before).unwrap();
+    let manifest = Manifest::new(&audit, vec![]).unwrap();
+    assert!(RunDirectory::open(&place, &manifest, true).unwrap().finished().is_empty());
+}
+
+/// A worker's panic is an error that ends the run; it hung, or took the process with it.
+#[test]
+fn panics_of_workers_are_errors() {
+    let scratch = Scratch::new("panic");
+    let case = Case::new(&scratch, "panic");
+    let samples = case.data.samples().unwrap().map(|sample| Ok(sample?));
+    let task = |_, sample: kennard::data::Sample| -> kennard::engine::Task<'_, usize> {
+        Box::pin(async move {
+            assert!(sample.index != 7, "the seventh");
+            Ok(sample.index)
+        })
+    };
+    let ended = case.engine.run(samples, task, &AtomicBool::new(false), |_| Ok(()));
+    let message = ended.unwrap_err().to_string();
+    assert!(message.contains("panicked: the seventh"), "{message}");
+}
+
+/// 400 altered files of a training run that is gone on with: the same networks, or a refusal.
+#[test]
+fn altered_training_states_are_noticed() {
+    let scratch = Scratch::new("training");
+    let (n, d) = (64, 16);
+    let values: Vec<f32> = (0..n * d).map(|i| ((i * 7919 + i / 16 * 31) % 101) as f32 / 101.0).collect();
+    let labels: Vec<usize> = (0..n).map(|i| usize::from(values[i * d] > 0.5)).collect();
+    let recipe = Recipe {
+        method: Method::named("standard", Strength::default()).unwrap(),
+        norm: Norm::Linf,
+        eps: None,
+        bounds: [0.0, 1.0],
+        epochs: 3,
+        warmup: 0.0,
+        batch: 16,
+        part: 8,
+        optimizer: Optimizer::Sgd { momentum: 0.9 },
+        rate: 0.1,
+        schedule: Schedule::Constant,
+        decay: 0.0,
+        smoothing: 0.0,
+        augmentation: Augmentation::default(),
+        average: Some(0.9),
+        clip: None,
+        held_out: 16,
+        attacked: 0,
+        seed: 0,
+    };
+    let samples = Samples::of(values, labels, &[1, 4, 4], &recipe).unwrap();
+    let model = "mlp:8".parse::<Architecture>().unwrap().build(&[1, 4, 4], 2, None, 0).unwrap();
+    let runtime = rten();
+    let training =
+        Training { model: &model, recipe: &recipe, samples: &samples, runtime: &runtime, threads: 1 };
+    let go = |place: &Path| {
+        let settings = serde_json::json!({"recipe": recipe});
+        let directory = TrainingDirectory::open(place, vec![], settings, true)?;
+        training.run(Some(&directory), &AtomicBool::new(false), |_| ())
+    };
+    let whole = scratch.at("whole");
+    go(&whole).unwrap();
+    let place = scratch.at("altered");
+    let checkpoints = |of: &Path| of.join("checkpoints");
+    let mut random = Random(3);
+    let (mut refused, mut same, mut said) = (0, 0, 0);
+    let files = [
+        "state.safetensors",
+        "manifest.json",
+        "log.jsonl",
+        "last.onnx",
+        "best.onnx",
+        "checkpoints/epoch-0001.onnx",
+        "checkpoints/epoch-0003.onnx",
+    ];
+    for turn in 0..400 {
+        let file = if turn < 200 { files[0] } else { files[turn % files.len()] };
+        copy(&whole, &place);
+        copy(&checkpoints(&whole), &checkpoints(&place));
+        let bytes = std::fs::read(whole.join(file)).unwrap();
+        let (kind, changed) = altered(&bytes, &bytes, &mut random);
+        std::fs::write(place.join(file), changed).unwrap();
+        match go(&place) {
+            Err(Error::Run { .. }) => refused += 1,
+            Err(error) => panic!("{file}, {kind}: {error}"),
+            Ok(trained) => {
+                same += 1;
+                said += usize::from(trained.damage.is_some());
+                for name in
+                    ["last.onnx", "best.onnx", "checkpoints/epoch-0001.onnx", "checkpoints/epoch-0003.onnx"]
+                {
+                    let read = |of: &Path| std::fs::read(of.join(name)).unwrap();
+                    assert!(read(&place) == read(&whole), "{file}, {kind}: {name}");
+                }
+                assert_eq!(trained.epochs.len(), 3);
+            }
+        }
+    }
+    println!(
+        "400 altered files of a training: {refused} refused, {same} to the same bytes ({said} with a word)"
+    );
+    assert!(said > 150 && refused > 40);
+
+    // Both states damaged: a refusal.
+    for name in ["state.safetensors", "state.previous.safetensors"] {
+        let mut bytes = std::fs::read(whole.join(name)).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(whole.join(name), bytes).unwrap();
+    }
+    let message = go(&whole).map(drop).unwrap_err().to_string();
+    assert!(message.contains("damaged"), "{message}");
+}

@@ -22,6 +22,10 @@ pub struct Settings {
     /// The part of it: test or train [default: test]
     #[arg(long)]
     pub split: Option<String>,
+    /// A file with the names of the classes, one a line, in the order of the model's outputs: for data whose labels are
+    /// names [default: their sorted order]
+    #[arg(long, value_name = "FILE")]
+    pub classes: Option<PathBuf>,
     /// The norm of the perturbation: linf, l2, l1; l0 with --minimal alone [default: linf]
     #[arg(long)]
     pub norm: Option<Norm>,
@@ -117,7 +121,7 @@ impl Settings {
     pub fn or_from(mut self, file: &Path) -> Result<Settings, Error> {
         let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
         let file: Settings = toml::from_str(&text).map_err(|e| format!("{}: {e}", file.display()))?;
-        fill!(self from file: data, split, norm, eps, bounds, attack, minimal, transfer, steps, step_size, restarts,
+        fill!(self from file: data, split, classes, norm, eps, bounds, attack, minimal, transfer, steps, step_size, restarts,
             random_start, targets, queries, budget, full, samples, shard, packet_samples, seed, input_scale, mean, std, nhwc, runtime, micro_batch,
             threads, out);
         Ok(self)

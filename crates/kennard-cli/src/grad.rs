@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> Outcome {
         }
         None => {
             let logits = strip_softmax(&model).inspect(|_| {
-                eprintln!(
+                note!(
                     "the model returns probabilities: its closing softmax is taken off, and `{}` are the logits \
                      before it",
                     model.outputs[0].name

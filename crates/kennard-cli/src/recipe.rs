@@ -10,6 +10,7 @@ use kennard_runtime::{Choice, Runtime};
 use serde::Deserialize;
 
 use crate::settings::{Bounds, Number, selection};
+use crate::source::notes;
 
 type Error = Box<dyn std::error::Error>;
 
@@ -23,6 +24,9 @@ pub struct Settings {
     /// The part of it: train or test [default: train]
     #[arg(long)]
     pub split: Option<String>,
+    /// A file with the names of the classes, one a line: their order [default: numbers, or the sorted names]
+    #[arg(long, value_name = "FILE")]
+    pub classes: Option<PathBuf>,
     /// The network: mlp:256,256, cnn:16, resnet8, resnet20:16, wrn16-4, vit:6,64; sizes can be left out
     #[arg(long, value_name = "NAME", conflicts_with = "init")]
     pub arch: Option<String>,
@@ -125,8 +129,8 @@ impl Settings {
     pub fn prepare(&self, seen: impl FnMut(usize)) -> Result<Course, Error> {
         let spec = self.data.as_deref().ok_or("--data is missing: the data set, fashion-mnist:DIR say")?;
         let split: Split = self.split.as_deref().unwrap_or("train").parse()?;
-        let options = Options { split, ..Options::default() };
-        let data = DataSet::open(&spec.parse()?, &options)?;
+        let options = Options { split, classes: self.classes.clone(), ..Options::default() };
+        let mut data = DataSet::open(&spec.parse()?, &options)?;
         let shape = data.shape().to_vec();
         let initial = self.init.as_ref().map(Graph::load).transpose()?;
         let architecture = match (&self.arch, &initial) {
@@ -154,10 +158,13 @@ impl Settings {
                 architecture.build(&shape, data.classes(), statistics, recipe.seed)?
             }
             (None, Some(graph)) => {
-                Classifier::new(&graph, &shape, &Preprocessing::default())?.graph().clone()
+                let classifier = Classifier::new(&graph, &shape, &Preprocessing::default())?;
+                data.fit_classes(classifier.classes())?;
+                classifier.graph().clone()
             }
             (None, None) => unreachable!("one of them is given"),
         };
+        notes(&data);
         let runtime = Runtime::open(self.runtime.as_deref().unwrap_or("auto").parse::<Choice>()?)?;
         note!("{} {}: {}", runtime.name(), runtime.version(), runtime.reason());
         let all = || std::thread::available_parallelism().map_or(1, |n| n.get());

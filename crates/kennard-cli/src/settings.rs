@@ -29,6 +29,10 @@ pub struct Settings {
     /// The part of it: test or train [default: test]
     #[arg(long)]
     pub split: Option<String>,
+    /// A file with the names of the classes, one a line, in the order of the model's outputs: for data whose labels are
+    /// names [default: their sorted order]
+    #[arg(long, value_name = "FILE")]
+    pub classes: Option<PathBuf>,
     /// The norm of the perturbation: linf, l2, l1; l0 with --minimal alone [default: linf]
     #[arg(long)]
     pub norm: Option<Norm>,
@@ -131,7 +135,7 @@ impl Settings {
         if self.samples.is_none() && self.first.is_none() {
             (self.samples, self.first) = (file.samples, file.first);
         }
-        fill!(self from file: data, split, norm, eps, bounds, attack, minimal, transfer, steps, step_size, restarts,
+        fill!(self from file: data, split, classes, norm, eps, bounds, attack, minimal, transfer, steps, step_size, restarts,
             random_start, targets, queries, budget, full, shard, packet_samples, seed, input_scale, mean, std, nhwc, runtime, micro_batch,
             threads, out);
         Ok(self)

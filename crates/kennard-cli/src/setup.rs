@@ -24,10 +24,11 @@ const LOOKED: usize = 200;
 pub fn open(model: &Path, settings: &Settings) -> Result<(DataSet, Engine), Box<dyn StdError>> {
     let spec = settings.data.as_deref().ok_or("--data is missing: the data set, mnist:DIR say")?;
     let model = Graph::load(model)?;
-    let data = DataSet::open(&spec.parse::<DataSpec>()?, &options(settings, &model)?)?;
+    let mut data = DataSet::open(&spec.parse::<DataSpec>()?, &options(settings, &model)?)?;
     let first = data.samples()?.take(PROBED).collect::<Result<Vec<_>, _>>()?;
     let first: Vec<&[f32]> = first.iter().map(|sample| sample.input.as_slice()).collect();
     let engine = engine(&model, data.shape(), &first, settings)?;
+    data.fit_classes(engine.classifier().classes())?;
     let engine = match &settings.transfer {
         Some(file) => engine.with_surrogate(surrogate(file, &data, &first, settings)?)?,
         None => engine,
@@ -118,7 +119,8 @@ fn options(settings: &Settings, model: &Graph) -> Result<Options, Box<dyn StdErr
         (&[_, c, h, w], false) | (&[_, h, w, c], true) => (h.known().zip(w.known()), c.known()),
         _ => (None, None),
     };
-    Ok(Options { split, resize: size, channels: channels.filter(|c| [1, 3].contains(c)) })
+    let channels = channels.filter(|c| [1, 3].contains(c));
+    Ok(Options { split, resize: size, channels, classes: settings.classes.clone() })
 }
 
 /// A flag that the first ctrl-C sets; the second ends the process.

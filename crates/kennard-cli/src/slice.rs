@@ -19,6 +19,9 @@ pub struct Args {
     /// The part of it: test or train
     #[arg(long, default_value = "test")]
     split: String,
+    /// A file with the names of the classes, one a line, in the order of the model's outputs
+    #[arg(long, value_name = "FILE")]
+    classes: Option<PathBuf>,
     /// The sample that the line or plane goes through, by its place in the data set
     #[arg(long, default_value_t = 0, value_name = "N")]
     sample: usize,
@@ -44,7 +47,7 @@ const POINTS: usize = 241;
 
 pub fn run(args: &Args) -> Outcome {
     prepare(args.out.as_deref())?;
-    let (engine, data) = args.model.on(&args.data, &args.split)?;
+    let (engine, data) = args.model.on(&args.data, &args.split, args.classes.as_deref())?;
     let plan = SlicePlan {
         engine: &engine,
         data: &data,

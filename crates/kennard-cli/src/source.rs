@@ -50,6 +50,9 @@ pub struct Data {
     /// The part of it: test or train
     #[arg(long, default_value = "test")]
     split: String,
+    /// A file with the names of the classes, one a line, in the order of the model's outputs
+    #[arg(long, value_name = "FILE")]
+    classes: Option<PathBuf>,
     /// Examine only so many samples, drawn at random
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
@@ -91,15 +94,23 @@ impl Model {
 
     /// The data, read to fit the model, and the model at work on it.
     pub fn with(&self, data: &Data) -> Result<(Engine, DataSet), Error> {
-        self.on(&data.data, &data.split)
+        self.on(&data.data, &data.split, data.classes.as_deref())
     }
 
-    /// The same, the data given by its name and split.
-    pub fn on(&self, data: &str, split: &str) -> Result<(Engine, DataSet), Error> {
-        let (data, split) = (Some(data.into()), Some(split.into()));
-        let settings = Settings { data, split, ..self.settings() };
+    /// The same, the data given by its name, split and list of classes.
+    pub fn on(&self, data: &str, split: &str, classes: Option<&Path>) -> Result<(Engine, DataSet), Error> {
+        let (data, split, classes) = (Some(data.into()), Some(split.into()), classes.map(Path::to_path_buf));
+        let settings = Settings { data, split, classes, ..self.settings() };
         let (data, engine) = setup::open(&self.file, &settings)?;
+        notes(&data);
         Ok((said(engine), data))
+    }
+}
+
+/// Says what a reader should know of how the data were read.
+pub fn notes(data: &DataSet) {
+    for note in data.notes() {
+        note!("note: {note}");
     }
 }
 

@@ -75,7 +75,7 @@ pub fn teach(
     display.finish();
     let trained = result?;
     if let Some(damage) = &trained.damage {
-        eprintln!("warning (state): {damage}");
+        warn!("warning (state): {damage}");
     }
     Ok(trained)
 }

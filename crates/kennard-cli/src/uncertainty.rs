@@ -27,6 +27,9 @@ pub struct Args {
     /// The part of it: test or train
     #[arg(long, default_value = "test")]
     split: String,
+    /// A file with the names of the classes, one a line, in the order of the model's outputs
+    #[arg(long, value_name = "FILE")]
+    classes: Option<PathBuf>,
     /// The packet, by where the loss is looked at
     #[arg(long, default_value = "gaussian")]
     packet: Packet,
@@ -118,7 +121,7 @@ pub fn run(args: Args) -> Outcome {
     if let Some(tolerance) = args.rel_tol.filter(|tolerance| tolerance.is_nan() || *tolerance <= 0.0) {
         return Err(format!("--rel-tol {tolerance}: it must be positive, 0.05 for five per cent").into());
     }
-    let (engine, data) = args.model.on(&args.data, &args.split)?;
+    let (engine, data) = args.model.on(&args.data, &args.split, args.classes.as_deref())?;
     let hidden = match &args.tensor {
         Some(name) => Some(Hidden::new(&engine, name, &args.model.options())?),
         None => None,

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use flate2::CrcReader;
 use flate2::bufread::DeflateDecoder;
 
+use super::classes::Label;
 use super::input::{self, Input};
-use super::npy::Header;
+use super::npy::{Element, Header};
 use super::{DataError, Place};
 
 /// Labels are read this many at a time.
@@ -94,10 +95,14 @@ impl Array {
                 if row + next == count {
                     elements.end()?;
                 }
-                batch = header.integers(&bytes).collect::<Vec<_>>().into_iter();
+                let labels: Vec<Label> = match header.element {
+                    Element::Float(_) => header.doubles(&bytes).map(Label::of).collect(),
+                    _ => header.integers(&bytes).map(Label::Number).collect(),
+                };
+                batch = labels.into_iter();
             }
             let label = batch.next().expect("a batch was just read");
-            input::class_index(label, classes, &name, Place::Row(row))
+            input::class_index(label.number(&name, Place::Row(row))?, classes, &name, Place::Row(row))
         }))
     }
 

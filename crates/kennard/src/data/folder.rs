@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::classes::{ClassList, Classes, Words};
 use super::images::Form;
-use super::table::{TABLE, Table};
-use super::{DataError, FileDigest, Opened, Options, Raw, Row, Rows, Source, Split, fingerprint};
+use super::table::{self, TABLE, Table};
+use super::{DataError, FileDigest, Opened, Options, Place, Raw, Row, Rows, Source, Split, fingerprint};
 
 const ENDINGS: [&str; 5] = ["png", "jpg", "jpeg", "bmp", "webp"];
 
-/// What a look through a directory or a table finds.
-pub(super) struct Listing {
-    pub len: usize,
-    pub classes: usize,
-    pub class_names: Vec<String>,
-    pub notes: Vec<String>,
-}
+/// What macOS adds to the archives that it makes.
+const ARCHIVE_REST: &str = "__MACOSX";
 
-pub(super) fn open(directory: &Path, options: &Options) -> Result<Opened, DataError> {
+pub(super) fn open(
+    directory: &Path,
+    options: &Options,
+    list: Option<&ClassList>,
+) -> Result<Opened, DataError> {
     if !directory.is_dir() {
         return Err(DataError::Missing {
             directory: directory.to_owned(),
@@ -28,15 +28,27 @@ pub(super) fn open(directory: &Path, options: &Options) -> Result<Opened, DataEr
             cure: format!("name a directory that holds one directory a class, or a {TABLE}"),
         });
     }
-    let (root, mut notes) = choose_split(directory, options.split);
-    let (source, listing): (Box<dyn Source>, Listing) = if root.join(TABLE).is_file() {
-        let (table, listing) = Table::open(root)?;
-        (Box::new(table), listing)
+    let Roots { root, other, mut notes } = choose_split(directory, options.split);
+    // The other split may know classes of which this one has no sample; they count, so that both agree.
+    let mut words = Words::default();
+    let mut others = Words::default();
+    let (source, len, classes): (Box<dyn Source>, usize, Classes) = if root.join(TABLE).is_file() {
+        let len = table::count(&root, &mut words)?;
+        if let Some(other) = other.filter(|other| other.join(TABLE).is_file()) {
+            table::count(&other, &mut others)?;
+        }
+        let classes = classes(&mut words, others, list, &mut notes)?;
+        (Box::new(Table::new(&root, &classes.index)), len, classes)
     } else {
-        let (classes, listing) = Classes::open(root)?;
-        (Box::new(classes), listing)
+        let (directories, len) = class_directories(&root, &mut words, &mut notes)?;
+        if let Some(other) = other {
+            class_directories(&other, &mut others, &mut Vec::new())?;
+        }
+        let classes = classes(&mut words, others, list, &mut notes)?;
+        let label = |path: &PathBuf| classes.index.get(name(path).trim()).copied();
+        let labelled = directories.into_iter().filter_map(|path| Some((label(&path)?, path))).collect();
+        (Box::new(Directories { root, labelled }), len, classes)
     };
-    notes.extend(listing.notes);
     let Some(first) = source.rows()?.next() else {
         return Err(DataError::Empty {
             file: directory.to_owned(),
@@ -46,12 +58,13 @@ pub(super) fn open(directory: &Path, options: &Options) -> Result<Opened, DataEr
             ),
         });
     };
+    notes.extend(classes.notes);
     let form = Form::new(first?.input, options)?;
     Ok(Opened {
-        len: listing.len,
+        len,
         shape: form.shape(),
-        classes: listing.classes,
-        class_names: listing.class_names,
+        classes: classes.count,
+        class_names: classes.names,
         eight_bit: true,
         notes,
         form: Some(form),
@@ -59,70 +72,103 @@ pub(super) fn open(directory: &Path, options: &Options) -> Result<Opened, DataEr
     })
 }
 
-/// The directory of a split, and what is to be said about it.
-fn choose_split(directory: &Path, split: Split) -> (PathBuf, Vec<String>) {
+/// The classes of the words of this split and the other.
+fn classes(
+    words: &mut Words,
+    others: Words,
+    list: Option<&ClassList>,
+    notes: &mut Vec<String>,
+) -> Result<Classes, DataError> {
+    let alone = words.join(others);
+    if !alone.is_empty() {
+        notes.push(format!("the other split alone has the classes {}; they count here too", listed(&alone)));
+    }
+    words.classes(list)
+}
+
+/// The first few of some names.
+fn listed(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(10).map(|name| format!("`{name}`")).collect();
+    let more =
+        if names.len() > shown.len() { format!(", … ({} in all)", names.len()) } else { String::new() };
+    shown.join(", ") + &more
+}
+
+/// The directory of a split, that of the other split, and what is to be said about it.
+struct Roots {
+    root: PathBuf,
+    other: Option<PathBuf>,
+    notes: Vec<String>,
+}
+
+fn choose_split(directory: &Path, split: Split) -> Roots {
     let sub = |name: &str| Some(directory.join(name)).filter(|path| path.is_dir());
     match (split, sub("train"), sub("test").or_else(|| sub("val"))) {
-        (Split::Train, Some(train), Some(_)) => (train, Vec::new()),
-        (Split::Test, Some(_), Some(test)) => (test, Vec::new()),
-        (Split::Test, ..) => (directory.to_owned(), Vec::new()),
+        (Split::Train, Some(root), Some(other)) | (Split::Test, Some(other), Some(root)) => {
+            Roots { root, other: Some(other), notes: Vec::new() }
+        }
+        (Split::Test, ..) => Roots { root: directory.to_owned(), other: None, notes: Vec::new() },
         (Split::Train, ..) => {
             let note =
                 format!("{} has no directories train and test; all of it is read", directory.display());
-            (directory.to_owned(), vec![note])
+            Roots { root: directory.to_owned(), other: None, notes: vec![note] }
         }
     }
+}
+
+/// The directories of the classes, whose names are added to `words`, and the number of images in them. What archives
+/// of macOS leave behind, and directories without images, are no classes: that is said.
+fn class_directories(
+    root: &Path,
+    words: &mut Words,
+    notes: &mut Vec<String>,
+) -> Result<(Vec<PathBuf>, usize), DataError> {
+    let (mut directories, mut len) = (Vec::new(), 0);
+    let (mut empty, mut left_out, mut example) = (Vec::new(), 0, None);
+    for directory in entries(root)?.into_iter().filter(|path| path.is_dir() && name(path) != ARCHIVE_REST) {
+        let (images, rest): (Vec<_>, Vec<_>) =
+            entries(&directory)?.into_iter().partition(|path| is_image(path));
+        left_out += rest.len();
+        example = example.or(rest.into_iter().next());
+        if images.is_empty() {
+            empty.push(name(&directory));
+            continue;
+        }
+        len += images.len();
+        words.add(&name(&directory), &directory, Place::Whole)?;
+        directories.push(directory);
+    }
+    if !empty.is_empty() {
+        notes.push(format!(
+            "directories without images are no classes: {}; where they are, give the list of classes",
+            listed(&empty)
+        ));
+    }
+    if let Some(example) = example {
+        notes.push(format!(
+            "{left_out} entries that are no {} files are left out, such as {}",
+            ENDINGS.join(", "),
+            example.display()
+        ));
+    }
+    Ok((directories, len))
 }
 
 /// One directory a class.
-struct Classes {
+struct Directories {
     root: PathBuf,
-    /// The directory of each class, by label.
-    directories: Arc<[PathBuf]>,
+    /// Labels and their directories, in the order of the names.
+    labelled: Arc<[(usize, PathBuf)]>,
 }
 
-impl Classes {
-    fn open(root: PathBuf) -> Result<(Classes, Listing), DataError> {
-        let mut directories = entries(&root)?;
-        directories.retain(|path| path.is_dir());
-        let class_names: Vec<String> = directories.iter().map(|path| name(path)).collect();
-
-        let (mut len, mut others, mut notes) = (0, Vec::new(), Vec::new());
-        for (directory, name) in directories.iter().zip(&class_names) {
-            let (images, rest): (Vec<_>, Vec<_>) =
-                entries(directory)?.into_iter().partition(|path| is_image(path));
-            if images.is_empty() {
-                notes.push(format!("the directory of class `{name}` holds no images"));
-            }
-            len += images.len();
-            others.push((rest.len(), rest.into_iter().next()));
-        }
-        let left_out: usize = others.iter().map(|(count, _)| count).sum();
-        if let Some(example) = others.into_iter().find_map(|(_, example)| example) {
-            notes.push(format!(
-                "{left_out} entries that are no {} files are left out, such as {}",
-                ENDINGS.join(", "),
-                example.display()
-            ));
-        }
-        if class_names.len() > 10 && class_names.iter().all(|name| name.parse::<u64>().is_ok()) {
-            notes.push(format!(
-                "class directories are sorted as text, as torchvision does: `{}` is label 2",
-                class_names[2]
-            ));
-        }
-        let listing = Listing { len, classes: class_names.len(), class_names, notes };
-        let directories = directories.into();
-        Ok((Classes { root, directories }, listing))
-    }
-}
-
-impl Source for Classes {
+impl Source for Directories {
     fn rows(&self) -> Result<Rows, DataError> {
-        let directories = Arc::clone(&self.directories);
-        Ok(Box::new((0..directories.len()).flat_map(move |label| {
+        let labelled = Arc::clone(&self.labelled);
+        Ok(Box::new((0..labelled.len()).flat_map(move |place| {
             // One class's list of files at a time.
-            let (mut files, error) = match entries(&directories[label]) {
+            let (label, directory) = &labelled[place];
+            let label = *label;
+            let (mut files, error) = match entries(directory) {
                 Ok(files) => (files, None),
                 Err(error) => (Vec::new(), Some(Err(error))),
             };

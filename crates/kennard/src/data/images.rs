@@ -1,16 +1,26 @@
 //! Encoded images: decode, bring to the wanted channels, resize and crop.
 
-use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use image::imageops::FilterType;
-use image::{ColorType, DynamicImage, GrayImage, ImageDecoder, ImageReader, Limits};
+use image::{
+    ColorType, DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage,
+    guess_format,
+};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::samples::level;
-use super::{DataError, Options, Place, Raw, input};
+use super::{DataError, Options, Place, Raw, input, whole};
 
 /// 67 megapixels, larger than photographs are.
 const MAX_PIXELS: u64 = 1 << 26;
+
+/// More bytes than any image of so many pixels needs.
+const MAX_BYTES: u64 = 1 << 29;
 
 /// What every image of a data set is brought to.
 #[derive(Debug, Clone)]
@@ -176,39 +186,91 @@ fn describe(color: ColorType) -> &'static str {
 
 /// Decodes an image and tells where it came from.
 fn decode(raw: Raw) -> Result<(DynamicImage, PathBuf, Place), DataError> {
-    match raw {
+    let (bytes, path, place) = match raw {
         Raw::File(path) => {
-            let (file, _) = input::open_file(&path)?;
-            let image = decode_from(BufReader::new(file), &path, Place::Whole)?;
-            Ok((image, path, Place::Whole))
+            let (mut file, size) = input::open_file(&path)?;
+            if size > MAX_BYTES {
+                return Err(too_large(
+                    &path,
+                    Place::Whole,
+                    format!("a file of {size} bytes"),
+                    MAX_BYTES,
+                    "bytes",
+                ));
+            }
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(DataError::io(&path))?;
+            (bytes, path, Place::Whole)
         }
-        Raw::Encoded(bytes, path, row) => {
-            let image = decode_from(Cursor::new(bytes), &path, Place::Row(row))?;
-            Ok((image, path, Place::Row(row)))
-        }
+        Raw::Encoded(bytes, path, row) => (bytes, path, Place::Row(row)),
         Raw::Bytes(_) | Raw::Floats(_) => unreachable!("arrays are not decoded"),
+    };
+    let image = match guess_format(&bytes) {
+        Ok(ImageFormat::Jpeg) => decode_jpeg(bytes, &path, place)?,
+        _ => decode_other(bytes, &path, place)?,
+    };
+    Ok((image, path, place))
+}
+
+fn too_large(file: &Path, place: Place, what: String, limit: u64, unit: &str) -> DataError {
+    DataError::TooLarge {
+        file: file.to_owned(),
+        place,
+        what,
+        limit: format!("{limit} {unit}"),
+        cure: "scale the image down".to_owned(),
     }
 }
 
-fn decode_from(stream: impl BufRead + Seek, file: &Path, place: Place) -> Result<DynamicImage, DataError> {
-    let failed = |error: image::ImageError| DataError::Image {
-        file: file.to_owned(),
-        place,
-        reason: error.to_string(),
-    };
-    let mut reader = ImageReader::new(stream).with_guessed_format().map_err(DataError::io(file))?;
-    reader.limits(Limits::default());
-    let decoder = reader.into_decoder().map_err(failed)?;
-    let (width, height) = decoder.dimensions();
-    let pixels = u64::from(width) * u64::from(height);
-    if pixels == 0 || pixels > MAX_PIXELS {
-        return Err(DataError::TooLarge {
-            file: file.to_owned(),
-            place,
-            what: format!("an image of {height}×{width} pixels"),
-            limit: format!("{MAX_PIXELS} pixels"),
-            cure: "scale the image down".to_owned(),
-        });
+/// A function that says that an image cannot be decoded, and why.
+fn damaged(file: &Path, place: Place) -> impl Fn(String) -> DataError + '_ {
+    move |reason| DataError::Image { file: file.to_owned(), place, reason }
+}
+
+fn check_size(width: u64, height: u64, file: &Path, place: Place) -> Result<(), DataError> {
+    match width * height {
+        1..=MAX_PIXELS => Ok(()),
+        _ => {
+            Err(too_large(file, place, format!("an image of {height}×{width} pixels"), MAX_PIXELS, "pixels"))
+        }
     }
-    DynamicImage::from_decoder(decoder).map_err(failed)
+}
+
+/// Decodes a JPEG file, strictly: the `image` crate shows damaged ones as far as it can.
+fn decode_jpeg(mut bytes: Vec<u8>, file: &Path, place: Place) -> Result<DynamicImage, DataError> {
+    let failed = damaged(file, place);
+    let end = whole::jpeg_end(&bytes).map_err(&failed)?;
+    // Where data end too early, decoders read zeros on and on, which are valid codes. A code of ones alone never is
+    // (ITU-T T.81, C.2), so that with ones behind the data whatever is missing is an error. Whole pictures end before.
+    bytes.splice(end..end, [0xff, 0].repeat(32));
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX));
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder.decode_headers().map_err(|error| failed(error.to_string()))?;
+    let (width, height) = decoder.dimensions().ok_or_else(|| failed("it has no size".to_owned()))?;
+    check_size(width as u64, height as u64, file, place)?;
+    let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
+    let colours = if grey { ColorSpace::Luma } else { ColorSpace::RGB };
+    decoder.set_options(options.jpeg_set_out_colorspace(colours));
+    let pixels = decoder.decode().map_err(|error| failed(error.to_string()))?;
+    let (width, height) = (width as u32, height as u32);
+    let image = match grey {
+        true => GrayImage::from_raw(width, height, pixels).map(DynamicImage::from),
+        false => RgbImage::from_raw(width, height, pixels).map(DynamicImage::from),
+    };
+    image.ok_or_else(|| failed("its size and its pixels contradict each other".to_owned()))
+}
+
+fn decode_other(bytes: Vec<u8>, file: &Path, place: Place) -> Result<DynamicImage, DataError> {
+    let failed = damaged(file, place);
+    whole::check(&bytes).map_err(&failed)?;
+    let mut reader =
+        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(DataError::io(file))?;
+    reader.limits(Limits::default());
+    let decoder = reader.into_decoder().map_err(|error| failed(error.to_string()))?;
+    let (width, height) = decoder.dimensions();
+    check_size(width.into(), height.into(), file, place)?;
+    DynamicImage::from_decoder(decoder).map_err(|error| failed(error.to_string()))
 }

@@ -7,12 +7,15 @@
 //! | `mnist:DIR`, `fashion-mnist:DIR` | IDX, plain or gzip, by their usual names: `t10k-images-idx3-ubyte.gz`, ... |
 //! | `cifar10:DIR` | `test_batch.bin` or `data_batch_1.bin` to `_5.bin`; class names from `batches.meta.txt` |
 //! | `cifar100:DIR` | `test.bin` or `train.bin`, fine labels; class names from `fine_label_names.txt` |
-//! | `folder:DIR` | PNG, JPEG, BMP, WebP images; one directory a class, sorted by name, or a `labels.csv` with the columns `file` and `label` |
+//! | `folder:DIR` | PNG, JPEG, BMP, WebP images; one directory a class, or a `labels.csv` with the columns `file` and `label` |
 //! | `npz:FILE`, `npz:X.npy,Y.npy` | NumPy arrays `x` (samples first, any rank) and `y` (class indices) |
-//! | `parquet:FILE` | as on the Hugging Face hub: a column `image` of encoded images, a column `label` of integers |
+//! | `parquet:FILE` | as on the Hugging Face hub: a column `image` of encoded images, a column `label` of numbers or names |
 //!
 //! Where a data set has splits, [`Options::split`] chooses; `folder:` has them when `DIR` holds
 //! `train` and `test` (or `val`), `npz:` when the archive holds `x_train` or `x_test`.
+//!
+//! Labels that are whole numbers, in whatever form (`3`, `03`, `3.0`), are class indices; names are counted in their
+//! sorted order, those of both splits. [`Options::classes`] names a file with another order, that of the model.
 //!
 //! 8-bit values are divided by 255; float arrays are taken as they are. Only the images of
 //! `folder:` and `parquet:` are resized and converted between grey and RGB; the other formats
@@ -22,6 +25,7 @@
 
 mod array;
 mod cifar;
+mod classes;
 mod error;
 mod fingerprint;
 mod folder;
@@ -36,6 +40,7 @@ mod samples;
 mod selection;
 mod spec;
 mod table;
+mod whole;
 
 #[cfg(test)]
 mod tests;
@@ -52,6 +57,7 @@ pub use samples::Samples;
 pub use selection::{Indices, Selected, Selection};
 pub use spec::{DataSpec, Kind};
 
+use classes::ClassList;
 use images::Form;
 use samples::Seen;
 
@@ -108,6 +114,10 @@ pub struct Options {
     pub resize: Option<(usize, usize)>,
     /// The channels the model takes: 1 (grey) or 3 (RGB). `None`: those of the first image.
     pub channels: Option<usize>,
+    /// A file of class names, one a line, in the order of the model's outputs, for `folder:`, `parquet:` and `npz:`.
+    /// Labels that are names have their line as class; labels that are numbers count the lines from 0, unless the
+    /// names are numbers themselves. `None`: see [the module](self).
+    pub classes: Option<PathBuf>,
 }
 
 /// A data set that was found and whose headers and labels are in order.
@@ -117,6 +127,8 @@ pub struct DataSet {
     spec: DataSpec,
     split: Split,
     opened: Opened,
+    /// The file of class names.
+    list: Option<PathBuf>,
     seen: Arc<Mutex<Seen>>,
     fingerprint: OnceLock<Vec<FileDigest>>,
 }
@@ -168,15 +180,23 @@ impl DataSet {
     /// A file is missing, truncated or malformed; there is no sample, or the counts of inputs and
     /// labels differ; a label is no class index; an option cannot be fulfilled.
     pub fn open(spec: &DataSpec, options: &Options) -> Result<DataSet, DataError> {
+        let list = options.classes.as_deref().map(ClassList::read).transpose()?;
+        let list = list.as_ref();
+        if list.is_some() && !matches!(spec.kind, Kind::Folder | Kind::Npz | Kind::Parquet) {
+            let problem =
+                format!("{} data have their own order of classes; leave the list of classes out", spec.kind);
+            return Err(DataError::Option { problem });
+        }
         let opened = match spec.kind {
             Kind::Mnist | Kind::FashionMnist => idx::open(spec.kind, &spec.path, options.split),
             Kind::Cifar10 | Kind::Cifar100 => cifar::open(spec.kind, &spec.path, options.split),
-            Kind::Folder => folder::open(&spec.path, options),
-            Kind::Npz => npz::open(&spec.path, options.split),
-            Kind::Parquet => parquet::open(&spec.path, options),
+            Kind::Folder => folder::open(&spec.path, options, list),
+            Kind::Npz => npz::open(&spec.path, options.split, list),
+            Kind::Parquet => parquet::open(&spec.path, options, list),
         }?;
         let (seen, fingerprint) = Default::default();
-        Ok(DataSet { spec: spec.clone(), split: options.split, opened, seen, fingerprint })
+        let list = options.classes.clone();
+        Ok(DataSet { spec: spec.clone(), split: options.split, opened, list, seen, fingerprint })
     }
 
     /// What was opened.
@@ -209,6 +229,28 @@ impl DataSet {
     /// The names of the classes by label, or nothing where they are unknown.
     pub fn class_names(&self) -> &[String] {
         &self.opened.class_names
+    }
+
+    /// Compares the classes with those of a model that the data are for. That the model has more or fewer classes than
+    /// the data have names is said in the [notes](Self::notes): the sorted names are then hardly in its order.
+    ///
+    /// # Errors
+    /// When a list of classes was given and the model has another number of them.
+    pub fn fit_classes(&mut self, model: usize) -> Result<(), DataError> {
+        let named = self.opened.class_names.len();
+        if let Some(file) = self.list.as_ref().filter(|_| named != model) {
+            let problem = format!("the list has {named} classes and the model has {model}");
+            let cure = "list all classes of the model, in the order of its outputs";
+            return Err(DataError::malformed(file, Place::Whole, problem, cure));
+        }
+        let sorted = matches!(self.spec.kind, Kind::Folder | Kind::Parquet);
+        if sorted && named > 0 && named != model {
+            self.opened.notes.push(format!(
+                "the data have {named} named classes and the model has {model}: if its order is another, all labels are \
+                 wrong; give the list of its classes"
+            ));
+        }
+        Ok(())
     }
 
     /// Whether all values are 8-bit levels divided by 255, and so in \[0, 1\].
@@ -289,8 +331,8 @@ impl DataSet {
         Ok(indices)
     }
 
-    /// The SHA-256 of the files of this split that hold inputs and labels, for the record of a
-    /// run. The first call reads them all.
+    /// The SHA-256 of the files of this split that hold inputs and labels, and of the list of classes, for the record
+    /// of a run. The first call reads them all.
     ///
     /// # Errors
     /// A file cannot be read.
@@ -298,7 +340,8 @@ impl DataSet {
         if let Some(digests) = self.fingerprint.get() {
             return Ok(digests.clone());
         }
-        let digests = self.opened.source.fingerprint()?;
+        let mut digests = self.opened.source.fingerprint()?;
+        digests.extend(self.list.as_deref().map(digest).transpose()?);
         Ok(self.fingerprint.get_or_init(|| digests).clone())
     }
 

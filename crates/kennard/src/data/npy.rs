@@ -135,22 +135,7 @@ impl Header {
 
     /// Elements as 32-bit floats; the first that is not finite is an error.
     pub fn floats(&self, bytes: &[u8], path: &Path, row: usize) -> Result<Vec<f32>, DataError> {
-        let size = self.element.size();
-        let read = |chunk: &[u8]| {
-            let mut word = [0; 8];
-            word[..size].copy_from_slice(chunk);
-            if self.big_endian {
-                word[..size].reverse();
-            }
-            let [a, b, c, d, ..] = word;
-            match size {
-                2 => f16::from_le_bytes([a, b]).to_f64(),
-                4 => f64::from(f32::from_le_bytes([a, b, c, d])),
-                _ => f64::from_le_bytes(word),
-            }
-        };
-        let values = bytes.chunks_exact(size).map(|chunk| {
-            let value = read(chunk);
+        let values = self.doubles(bytes).map(|value| {
             let single = value as f32;
             if single.is_finite() {
                 Ok(single)
@@ -159,6 +144,24 @@ impl Header {
             }
         });
         values.collect()
+    }
+
+    /// Elements, being floats, in double precision.
+    pub fn doubles<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = f64> + 'a {
+        let (size, big_endian) = (self.element.size(), self.big_endian);
+        bytes.chunks_exact(size).map(move |chunk| {
+            let mut word = [0; 8];
+            word[..size].copy_from_slice(chunk);
+            if big_endian {
+                word[..size].reverse();
+            }
+            let [a, b, c, d, ..] = word;
+            match size {
+                2 => f16::from_le_bytes([a, b]).to_f64(),
+                4 => f64::from(f32::from_le_bytes([a, b, c, d])),
+                _ => f64::from_le_bytes(word),
+            }
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use zip::{CompressionMethod, ZipArchive};
 
 use super::array::{Array, Member};
+use super::classes::ClassList;
 use super::input::{self, MAX_CLASSES, MAX_DEFLATE_RATIO, MAX_VALUES};
 use super::npy::Element;
 use super::{DataError, FileDigest, Opened, Place, Raw, Row, Rows, Source, Split, fingerprint};
@@ -21,7 +22,7 @@ struct Arrays {
     classes: usize,
 }
 
-pub(super) fn open(path: &Path, split: Split) -> Result<Opened, DataError> {
+pub(super) fn open(path: &Path, split: Split, list: Option<&ClassList>) -> Result<Opened, DataError> {
     let (inputs, labels, own_split) = match two_files(path) {
         Some((x, y)) => (Array::open_file(x)?, Array::open_file(y)?, false),
         None => find_members(path, split)?,
@@ -90,18 +91,20 @@ pub(super) fn open(path: &Path, split: Split) -> Result<Opened, DataError> {
         ));
     }
     let mut highest = 0;
-    for label in labels.class_indices(MAX_CLASSES)? {
+    for label in labels.class_indices(list.map_or(MAX_CLASSES, |list| list.names().len()))? {
         highest = highest.max(label?);
     }
+    let class_names = list.map_or_else(Vec::new, |list| list.names().to_vec());
+    let classes = if class_names.is_empty() { highest + 1 } else { class_names.len() };
     Ok(Opened {
         len,
         shape,
-        classes: highest + 1,
-        class_names: Vec::new(),
+        classes,
+        class_names,
         eight_bit: inputs.header.element == Element::Unsigned(1),
         notes,
         form: None,
-        source: Box::new(Arrays { inputs, labels, classes: highest + 1 }),
+        source: Box::new(Arrays { inputs, labels, classes }),
     })
 }
 
@@ -121,9 +124,6 @@ fn check_labels(labels: &Array) -> Result<(), DataError> {
             format!("labels of shape {shape:?} look one-hot with {k} classes"),
             "store class indices, y.argmax(1)",
         ),
-        ([_] | [_, 1], Element::Float(_)) => {
-            problem("labels are floating-point numbers".to_owned(), "store integers, y.astype(numpy.int64)")
-        }
         ([_] | [_, 1], _) => Ok(()),
         _ => problem(
             format!("labels have the shape {shape:?}"),

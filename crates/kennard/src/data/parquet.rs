@@ -1,16 +1,19 @@
 //! Parquet files as the Hugging Face hub keeps image data sets: a column `image` that is a struct
-//! of `bytes` and `path` (or plain binary) with encoded images, and a column of integer labels.
+//! of `bytes` and `path` (or plain binary) with encoded images, and a column of labels, numbers or names.
 //! Class names come from the metadata entry `huggingface`.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, FloatType, Int32Type, Int64Type};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
+use super::classes::{ClassList, Label, Words};
 use super::images::Form;
 use super::input::{self, MAX_CLASSES};
 use super::{DataError, FileDigest, Opened, Options, Place, Raw, Row, Rows, Source, Split, fingerprint};
@@ -27,22 +30,56 @@ struct Table {
     path: PathBuf,
     images: usize,
     labels: usize,
-    classes: usize,
+    meaning: Arc<Meaning>,
 }
 
-pub(super) fn open(path: &Path, options: &Options) -> Result<Opened, DataError> {
+/// Which class a label means.
+enum Meaning {
+    /// A number is the class, less than so many.
+    Classes(usize),
+    /// A number counts the file's own names, each of which has a class of the list given.
+    Renamed { names: Vec<String>, list: ClassList },
+    /// Words have classes.
+    Words(BTreeMap<String, usize>),
+}
+
+impl Meaning {
+    fn class(&self, label: &Label, file: &Path, place: Place) -> Result<usize, DataError> {
+        match (self, label) {
+            (Meaning::Classes(count), _) => {
+                input::class_index(label.number(file, place)?, *count, file, place)
+            }
+            (Meaning::Renamed { names, list }, _) => {
+                let name = &names[input::class_index(label.number(file, place)?, names.len(), file, place)?];
+                list.find(name).ok_or_else(|| list.unknown(name, file, place))
+            }
+            (Meaning::Words(classes), Label::Word(word)) => {
+                classes.get(word.trim()).copied().ok_or_else(|| list_changed(file, place))
+            }
+            (Meaning::Words(_), _) => Err(list_changed(file, place)),
+        }
+    }
+}
+
+fn list_changed(file: &Path, place: Place) -> DataError {
+    let problem = "the label was not there when the file was opened";
+    DataError::malformed(file, place, problem, "do not change the files during a run")
+}
+
+pub(super) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> Result<Opened, DataError> {
     let file = open_file(path)?;
     let metadata = file.metadata();
     let images = find_column(metadata, &IMAGES, path)?;
     let labels = find_column(metadata, &LABELS, path)?;
     let label_name = metadata.file_metadata().schema_descr().column(labels).name().to_owned();
-    let class_names = class_names(metadata, &label_name);
+    let own_names = class_names(metadata, &label_name);
 
-    let limit = match class_names.len() {
-        0 => MAX_CLASSES,
-        known => known,
+    let limit = match (own_names.len(), list) {
+        (0, None) => MAX_CLASSES,
+        (0, Some(list)) => list.names().len(),
+        (known, _) => known,
     };
-    let (mut len, mut highest) = (0, 0);
+    let (mut len, mut highest, mut words, mut worded) = (0, 0, Words::default(), false);
     for group in 0..file.num_row_groups() {
         let mut column = Labels::open(&file, group, labels, path)?;
         loop {
@@ -51,29 +88,50 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Opened, DataError> 
                 break;
             }
             for (row, label) in batch.iter().enumerate() {
-                let index = input::class_index(i128::from(*label), limit, path, Place::Row(len + row))?;
-                highest = highest.max(index);
+                let place = Place::Row(len + row);
+                if let Label::Word(word) = label {
+                    worded = true;
+                    words.add(word, path, place)?;
+                } else {
+                    let index = input::class_index(label.number(path, place)?, limit, path, place)?;
+                    highest = highest.max(index);
+                }
             }
             len += batch.len();
         }
     }
-    let classes = match class_names.len() {
-        0 => highest + 1,
-        known => known,
+    let mut notes = Vec::new();
+    if options.split == Split::Train {
+        notes.push("a parquet file is one split: all of it is read".to_owned());
+    }
+    let (meaning, classes, class_names) = match (worded, list) {
+        (true, _) => {
+            let found = words.classes(list)?;
+            notes.extend(found.notes);
+            (Meaning::Words(found.index), found.count, found.names)
+        }
+        (false, Some(list)) if !own_names.is_empty() => {
+            let meaning = Meaning::Renamed { names: own_names, list: list.clone() };
+            (meaning, list.names().len(), list.names().to_vec())
+        }
+        (false, Some(list)) => (Meaning::Classes(limit), limit, list.names().to_vec()),
+        (false, None) => {
+            let classes = if own_names.is_empty() { highest + 1 } else { own_names.len() };
+            (Meaning::Classes(classes), classes, own_names)
+        }
     };
-    let source = Table { path: path.to_owned(), images, labels, classes };
+    let source = Table { path: path.to_owned(), images, labels, meaning: Arc::new(meaning) };
     let Some(first) = source.rows()?.next() else {
         return Err(DataError::Empty { file: path.to_owned(), cure: "take a file with rows".to_owned() });
     };
     let form = Form::new(first?.input, options)?;
-    let note = "a parquet file is one split: all of it is read".to_owned();
     Ok(Opened {
         len,
         shape: form.shape(),
         classes,
         class_names,
         eight_bit: true,
-        notes: Vec::from_iter((options.split == Split::Train).then_some(note)),
+        notes,
         form: Some(form),
         source: Box::new(source),
     })
@@ -88,7 +146,7 @@ impl Source for Table {
             path: self.path.clone(),
             images: self.images,
             labels: self.labels,
-            classes: self.classes,
+            meaning: Arc::clone(&self.meaning),
             group: None,
             ready: Vec::new().into_iter(),
             row: 0,
@@ -106,11 +164,11 @@ struct TableRows {
     path: PathBuf,
     images: usize,
     labels: usize,
-    classes: usize,
+    meaning: Arc<Meaning>,
     groups: std::ops::Range<usize>,
     /// The columns of the row group being read.
     group: Option<(ColumnReaderImpl<ByteArrayType>, Labels)>,
-    ready: std::vec::IntoIter<(ByteArray, i64)>,
+    ready: std::vec::IntoIter<(ByteArray, Label)>,
     /// Rows handed out.
     row: usize,
 }
@@ -120,7 +178,7 @@ impl TableRows {
         loop {
             if let Some((image, label)) = self.ready.next() {
                 let place = Place::Row(self.row);
-                let label = input::class_index(label.into(), self.classes, &self.path, place)?;
+                let label = self.meaning.class(&label, &self.path, place)?;
                 let input = Raw::Encoded(image.data().to_vec(), self.path.clone(), self.row);
                 self.row += 1;
                 return Ok(Some(Row { input, label }));
@@ -147,7 +205,7 @@ impl TableRows {
             };
             let images = column(&self.file, group, self.images, &self.path)?;
             let ColumnReader::ByteArrayColumnReader(images) = images else {
-                return Err(wrong_type(&self.path, "images", "binary"));
+                return Err(wrong_type(&self.path, "images", "binary data"));
             };
             let labels = Labels::open(&self.file, group, self.labels, &self.path)?;
             self.group = Some((images, labels));
@@ -159,6 +217,9 @@ impl TableRows {
 enum Labels {
     Short(ColumnReaderImpl<Int32Type>),
     Long(ColumnReaderImpl<Int64Type>),
+    Single(ColumnReaderImpl<FloatType>),
+    Double(ColumnReaderImpl<DoubleType>),
+    Words(ColumnReaderImpl<ByteArrayType>),
 }
 
 impl Labels {
@@ -171,16 +232,27 @@ impl Labels {
         match column(file, group, index, path)? {
             ColumnReader::Int32ColumnReader(labels) => Ok(Labels::Short(labels)),
             ColumnReader::Int64ColumnReader(labels) => Ok(Labels::Long(labels)),
-            _ => Err(wrong_type(path, "labels", "integer")),
+            ColumnReader::FloatColumnReader(labels) => Ok(Labels::Single(labels)),
+            ColumnReader::DoubleColumnReader(labels) => Ok(Labels::Double(labels)),
+            ColumnReader::ByteArrayColumnReader(labels) => Ok(Labels::Words(labels)),
+            _ => Err(wrong_type(path, "labels", "a number or text")),
         }
     }
 
     /// The next labels, `row` being the place of the first.
-    fn next(&mut self, count: usize, row: usize, path: &Path) -> Result<Vec<i64>, DataError> {
-        match self {
-            Labels::Short(labels) => Ok(read(labels, count, row, path)?.into_iter().map(i64::from).collect()),
-            Labels::Long(labels) => read(labels, count, row, path),
+    fn next(&mut self, count: usize, row: usize, path: &Path) -> Result<Vec<Label>, DataError> {
+        fn each<V>(values: Vec<V>, label: impl Fn(V) -> Label) -> Vec<Label> {
+            values.into_iter().map(label).collect()
         }
+        Ok(match self {
+            Labels::Short(labels) => each(read(labels, count, row, path)?, |v| Label::Number(v.into())),
+            Labels::Long(labels) => each(read(labels, count, row, path)?, |v| Label::Number(v.into())),
+            Labels::Single(labels) => each(read(labels, count, row, path)?, |v| Label::of(v.into())),
+            Labels::Double(labels) => each(read(labels, count, row, path)?, Label::of),
+            Labels::Words(labels) => each(read(labels, count, row, path)?, |v| {
+                Label::Word(String::from_utf8_lossy(v.data()).into_owned())
+            }),
+        })
     }
 }
 
@@ -239,7 +311,7 @@ fn guarded<T>(
 }
 
 fn wrong_type(path: &Path, what: &str, wanted: &str) -> DataError {
-    let problem = format!("the column of {what} is not of {wanted} type");
+    let problem = format!("the column of {what} does not hold {wanted}");
     let cure = "write it as the `datasets` library does, with the features Image and ClassLabel";
     DataError::unsupported(path, Place::Whole, problem, cure)
 }

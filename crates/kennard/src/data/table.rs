@@ -1,23 +1,21 @@
 //! `labels.csv`: a table of image files and their labels.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::folder::{self, Listing};
-use super::input::{self, MAX_CLASSES};
-use super::{DataError, FileDigest, Place, Raw, Row, Rows, Source};
+use super::classes::Words;
+use super::folder;
+use super::{DataError, FileDigest, Place, Raw, Row, Rows, Source, input};
 
 pub(super) const TABLE: &str = "labels.csv";
 
-/// The column `file` holds paths below the table's directory; the column `label` class indices,
-/// or else names, whose sorted order gives the indices.
+/// The column `file` holds paths below the table's directory; the column `label` numbers or names.
 pub(super) struct Table {
     root: PathBuf,
     path: PathBuf,
-    /// Sorted; nothing where labels are class indices.
-    names: Arc<[String]>,
-    classes: usize,
+    /// The class of each label's word.
+    classes: Arc<BTreeMap<String, usize>>,
 }
 
 struct Record {
@@ -26,54 +24,28 @@ struct Record {
     label: String,
 }
 
+/// How many samples a table has; its labels are added to `words`.
+pub(super) fn count(root: &Path, words: &mut Words) -> Result<usize, DataError> {
+    let path = root.join(TABLE);
+    let mut len = 0;
+    for record in records(&path)? {
+        let Record { line, label, .. } = record?;
+        words.add(&label, &path, Place::Line(line))?;
+        len += 1;
+    }
+    Ok(len)
+}
+
 impl Table {
-    pub fn open(root: PathBuf) -> Result<(Table, Listing), DataError> {
-        let path = root.join(TABLE);
-        let mut len = 0;
-        let mut words = BTreeSet::new();
-        let (mut all_numbers, mut highest, mut bad) = (true, 0, None);
-        for record in records(&path)? {
-            let Record { line, label, .. } = record?;
-            len += 1;
-            match label.parse::<i64>() {
-                Ok(number) => {
-                    let index = input::class_index(number.into(), MAX_CLASSES, &path, Place::Line(line));
-                    highest = highest.max(*index.as_ref().unwrap_or(&0));
-                    bad = bad.or(index.err());
-                }
-                Err(_) => all_numbers = false,
-            }
-            if !words.contains(&label) {
-                words.insert(label);
-            }
-            if words.len() > MAX_CLASSES {
-                return Err(DataError::TooLarge {
-                    file: path,
-                    place: Place::Line(line),
-                    what: "another class".to_owned(),
-                    limit: format!("{MAX_CLASSES} classes"),
-                    cure: "check that the column label holds labels".to_owned(),
-                });
-            }
-        }
-        let (classes, names) = if all_numbers {
-            if let Some(error) = bad {
-                return Err(error);
-            }
-            (highest + 1, Vec::new())
-        } else {
-            (words.len(), words.into_iter().collect())
-        };
-        let listing = Listing { len, classes, class_names: names.clone(), notes: Vec::new() };
-        let table = Table { root, path, names: names.into(), classes };
-        Ok((table, listing))
+    /// The table of a directory, its labels having these classes.
+    pub fn new(root: &Path, classes: &BTreeMap<String, usize>) -> Table {
+        Table { root: root.to_owned(), path: root.join(TABLE), classes: Arc::new(classes.clone()) }
     }
 }
 
 impl Source for Table {
     fn rows(&self) -> Result<Rows, DataError> {
-        let (root, path, names) = (self.root.clone(), self.path.clone(), Arc::clone(&self.names));
-        let classes = self.classes;
+        let (root, path, classes) = (self.root.clone(), self.path.clone(), Arc::clone(&self.classes));
         Ok(Box::new(records(&self.path)?.map(move |record| {
             let Record { line, file, label } = record?;
             let inside = |c| matches!(c, Component::Normal(_) | Component::CurDir);
@@ -85,21 +57,15 @@ impl Source for Table {
                     "write paths relative to the table, without `..`",
                 ));
             }
-            let label = match names.is_empty() {
-                true => label.parse().ok().filter(|&label| label < classes),
-                false => names.binary_search(&label).ok(),
-            };
-            Ok(Row {
-                input: Raw::File(root.join(file)),
-                label: label.ok_or_else(|| {
-                    DataError::malformed(
-                        &path,
-                        Place::Line(line),
-                        "the label was not there when the table was opened",
-                        "do not change the files during a run",
-                    )
-                })?,
-            })
+            let label = classes.get(label.trim()).copied().ok_or_else(|| {
+                DataError::malformed(
+                    &path,
+                    Place::Line(line),
+                    "the label was not there when the table was opened",
+                    "do not change the files during a run",
+                )
+            })?;
+            Ok(Row { input: Raw::File(root.join(file)), label })
         })))
     }
 
@@ -118,7 +84,9 @@ fn records(path: &Path) -> Result<impl Iterator<Item = Result<Record, DataError>
         DataError::malformed(&owned, line, error.to_string(), "write one file and one label a line")
     };
     let header = reader.headers().map_err(&failed)?.clone();
-    let column = |wanted: &str| header.iter().position(|name| name.eq_ignore_ascii_case(wanted));
+    let column = |wanted: &str| {
+        header.iter().position(|name| name.trim_start_matches('\u{feff}').eq_ignore_ascii_case(wanted))
+    };
     let (Some(file), Some(label)) = (column("file"), column("label")) else {
         let header: Vec<&str> = header.iter().collect();
         return Err(DataError::malformed(

@@ -5,8 +5,8 @@ use std::io::{Cursor, Write};
 
 use super::*;
 
-const TEST: Options = Options { split: Split::Test, resize: None, channels: None };
-const TRAIN: Options = Options { split: Split::Train, resize: None, channels: None };
+const TEST: Options = Options { split: Split::Test, resize: None, channels: None, classes: None };
+const TRAIN: Options = Options { split: Split::Train, resize: None, channels: None, classes: None };
 
 #[test]
 fn idx_files_are_read_plain_and_packed_under_either_name() {
@@ -273,7 +273,13 @@ fn numpy_arrays_out_of_order_are_refused() {
     refuse(x(), y(&[0, 1, 2]), &["x.npy holds 2 inputs", "y.npy holds 3 labels"]);
     refuse(x(), npy("|i1", "(2,)", &[0, 255]), &["y.npy, row 1: label -1 is negative", "from 0"]);
     refuse(x(), npy("<u4", "(2,)", &[0, 0, 0, 0, 255, 255, 255, 255]), &["row 1: label 4294967295"]);
-    refuse(x(), npy("<f4", "(2,)", &floats(&[0.0, 1.0])), &["floating-point", "y.astype(numpy.int64)"]);
+    refuse(x(), npy("<f4", "(2,)", &floats(&[0.0, 0.5])), &["y.npy, row 1: label 0.5", "no whole number"]);
+    refuse(x(), npy("<f4", "(2,)", &floats(&[f32::NAN, 1.0])), &["row 0: label NaN", "no whole number"]);
+    refuse(x(), npy("<f4", "(2,)", &floats(&[0.0, f32::INFINITY])), &["row 1: label inf", "no whole number"]);
+    refuse(x(), npy("<f4", "(2,)", &floats(&[0.0, -1.0])), &["row 1: label -1 is negative"]);
+    refuse(x(), npy("<U1", "(2,)", &[97, 0, 0, 0, 98, 0, 0, 0]), &["y.npy", "`<U1` are not read", "int64"]);
+    refuse(x(), npy("|S1", "(2,)", b"ab"), &["y.npy", "`|S1` are not read"]);
+    refuse(x(), npy("|b1", "(2,)", &[0, 1]), &["y.npy", "`|b1` are not read"]);
     refuse(x(), npy("|u1", "(2, 2)", &[0, 1, 1, 0]), &["one-hot with 2 classes", "y.argmax(1)"]);
     let hot = std::fs::read(fixture("one_hot.npy")).unwrap();
     refuse(x(), hot, &["one-hot with 3 classes"]);
@@ -283,6 +289,29 @@ fn numpy_arrays_out_of_order_are_refused() {
     // A header of nested brackets is answered at once.
     let nested = format!("{{'shape': {}{}}}", "[".repeat(5000), "]".repeat(5000));
     refuse(npy_with_header(&nested, &[]), y(&[0]), &["no `descr`"]);
+}
+
+/// Labels saved as floats, in either byte order, are the numbers that they are.
+#[test]
+fn whole_floats_are_labels() {
+    for (descr, bytes) in [("<f4", floats(&[2.0, 0.0])), (">f8", [2f64, 0.0].map(f64::to_be_bytes).concat())]
+    {
+        let x = npy("|u1", "(2, 3)", &[0, 1, 2, 3, 4, 5]);
+        let files = directory(&[("x.npy", x), ("y.npy", npy(descr, "(2,)", &bytes))]);
+        let path = files.path().display().to_string();
+        let data = open("npz", format!("{path}/x.npy,{path}/y.npy"), &TEST).unwrap();
+        assert_eq!((data.classes(), labels(&read(&data).unwrap())), (3, vec![2, 0]), "{descr}");
+
+        let list = |names: &str| {
+            let file = files.path().join("names.txt");
+            fs::write(&file, names).unwrap();
+            open("npz", format!("{path}/x.npy,{path}/y.npy"), &Options { classes: Some(file), ..TEST })
+        };
+        let named = list("ant\nbee\ncat\ndog\n").unwrap();
+        assert_eq!((named.classes(), named.class_names()[2].as_str()), (4, "cat"));
+        let message = list("ant\nbee\n").err().unwrap().to_string();
+        assert_says(&message, &["y.npy, row 0", "label 2 is out of range", "0 to 1"]);
+    }
 }
 
 #[test]

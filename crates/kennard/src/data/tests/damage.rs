@@ -79,9 +79,77 @@ fn numpy() {
     }
 }
 
+/// A file cut short is refused, wherever it is cut: nothing is made up for the part that is missing.
+#[test]
+fn images_cut_short_are_refused_by_name() {
+    for name in [
+        "photo.png",
+        "photo.jpg",
+        "photo_grey.jpg",
+        "photo_progressive.jpg",
+        "photo_restarts.jpg",
+        "photo.webp",
+        "photo_lossy.webp",
+        "photo_16x16.bmp",
+    ] {
+        let whole = bytes(name);
+        let inside = format!("a/{name}");
+        let files = directory(&[(&inside, whole.clone())]);
+        assert_eq!(read(&open("folder", &files, &Options::default()).unwrap()).unwrap().len(), 1, "{name}");
+        for cut in (1..whole.len()).step_by(1 + whole.len() / 300).chain([whole.len() - 1, whole.len() - 2]) {
+            println!("{name}, {cut} of {} bytes", whole.len());
+            fs::write(files.path().join(&inside), &whole[..cut]).unwrap();
+            let message = error("folder", &files, &Options::default());
+            assert_says(&message, &[name, "the image cannot be decoded"]);
+            // A download that stopped may have its full length, zeros at the end.
+            let mut zeros = whole[..cut].to_vec();
+            zeros.resize(whole.len(), 0);
+            // Bitmaps and WebP have nothing that tells zeros from missing data.
+            if zeros != whole && !name.ends_with("bmp") && !name.ends_with("webp") {
+                fs::write(files.path().join(&inside), &zeros).unwrap();
+                assert_says(&error("folder", &files, &Options::default()), &[name, "cannot be decoded"]);
+            }
+        }
+    }
+}
+
+/// Data that end too early behind a proper end marker, as some programs "repair" files.
+#[test]
+fn jpeg_data_that_end_too_early_are_refused() {
+    for name in ["photo.jpg", "photo_grey.jpg", "photo_restarts.jpg", "photo_progressive.jpg"] {
+        let whole = bytes(name);
+        let inside = format!("a/{name}");
+        let files = directory(&[(&inside, whole.clone())]);
+        let scan = whole.windows(2).rposition(|pair| pair == [0xff, 0xda]).unwrap() + 12;
+        // The last bytes may be padding alone.
+        for cut in scan + 2..whole.len() - 4 {
+            if whole[cut - 1] == 0xff {
+                continue;
+            }
+            fs::write(files.path().join(&inside), [&whole[..cut], &[0xff, 0xd9]].concat()).unwrap();
+            let message = error("folder", &files, &Options::default());
+            assert_says(&message, &[name, "the image cannot be decoded"]);
+        }
+    }
+}
+
+/// Bytes behind a picture (a second, larger one, say) are none of its own.
+#[test]
+fn bytes_behind_a_picture_are_no_damage() {
+    for name in ["photo.png", "photo.jpg", "photo_progressive.jpg"] {
+        let plain = directory(&[(&format!("a/{name}"), bytes(name))]);
+        let longer =
+            directory(&[(&format!("a/{name}"), [bytes(name), b"\xff\xd8 and more".to_vec()].concat())]);
+        let input = |files: &TempDir| {
+            read(&open("folder", files, &Options::default()).unwrap()).unwrap().remove(0).input
+        };
+        assert_eq!(input(&plain), input(&longer), "{name}");
+    }
+}
+
 #[test]
 fn images() {
-    for name in ["photo.png", "photo.jpg", "photo.webp", "photo_16x16.bmp"] {
+    for name in ["photo.png", "photo.jpg", "photo_progressive.jpg", "photo.webp", "photo_16x16.bmp"] {
         let inside = format!("a/{name}");
         let files = directory(&[(&inside, bytes(name))]);
         damage("folder", files.path(), files.path(), &inside);

@@ -40,22 +40,80 @@ fn directories_are_classes() {
         ("ant/z.webp", encode(picture(1), ImageFormat::WebP)),
         ("cat/.keep", Vec::new()),
         (".git/a.png", png(99)),
+        ("__MACOSX/a.png", png(99)),
+        ("__MACOSX/dog/._a.png", b"a resource fork".to_vec()),
+        ("Docs/read.txt", b"cats and dogs".to_vec()),
         ("stray.png", png(99)),
     ]);
     let data = open("folder", &files, &Options::default()).unwrap();
-    assert_eq!((data.len(), data.shape(), data.classes()), (3, &[3, 4, 5][..], 3));
-    assert_eq!(data.class_names(), ["ant", "cat", "dog"]);
+    assert_eq!((data.len(), data.shape(), data.classes()), (3, &[3, 4, 5][..], 2));
+    assert_eq!(data.class_names(), ["ant", "dog"]);
     let samples = read(&data).unwrap();
-    assert_eq!(labels(&samples), [0, 2, 2]);
+    assert_eq!(labels(&samples), [0, 1, 1]);
     assert_eq!(blues(&samples), [1, 2, 3]);
     for (k, value) in samples[1].input.iter().enumerate() {
         let (channel, y, x) = (k / 20, k / 5 % 4, k % 5);
         assert_eq!(*value, [x, y, 2][channel] as f32 / 255.0, "channel {channel}, row {y}, column {x}");
     }
     let notes = data.notes();
-    assert_eq!(notes.len(), 2, "{notes:?}");
-    assert_says(&notes[0], &["class `cat` holds no images"]);
-    assert_says(&notes[1], &["1 entries", "left out", "notes.txt"]);
+    assert_eq!(notes.len(), 3, "{notes:?}");
+    assert_says(&notes[0], &["without images are no classes: `Docs`, `cat`", "give the list of classes"]);
+    assert_says(&notes[1], &["2 entries", "left out", "read.txt"]);
+    assert_eq!(notes[2], "classes: 0 ant, 1 dog");
+
+    // A list has the model's order, and knows classes without images.
+    let list = |names: &str| {
+        let file = files.path().join("names.txt");
+        fs::write(&file, names).unwrap();
+        open("folder", &files, &Options { classes: Some(file), ..Options::default() })
+    };
+    let listed = list("\u{feff}dog\ncat\r\nant\n\n").unwrap();
+    assert_eq!((listed.classes(), labels(&read(&listed).unwrap())), (3, vec![2, 0, 0]));
+    assert_eq!(listed.class_names(), ["dog", "cat", "ant"]);
+    assert_eq!(listed.notes().last().unwrap(), "classes: 0 dog, 1 cat, 2 ant");
+    // It is part of what the data are.
+    assert_eq!(listed.fingerprint().unwrap().len(), 2);
+    assert_ne!(listed.fingerprint().unwrap(), list("dog\nant\n").unwrap().fingerprint().unwrap());
+    let refuse = |names: &str, words: &[&str]| assert_says(&list(names).err().unwrap().to_string(), words);
+    refuse("dog\nAnt\n", &["ant", "label `ant` is not in the list of classes", "did you mean `Ant`"]);
+    refuse("dog\nant\ndog\n", &["names.txt, line 3", "`dog` stands in line 1 already"]);
+    refuse("dog\n\nant\n", &["names.txt, line 2", "the name is blank"]);
+    refuse("", &["names.txt", "empty"]);
+    let none = Options { classes: Some("no-such-list".into()), ..Options::default() };
+    assert_says(&error("folder", &files, &none), &["no-such-list"]);
+    let mnist = directory(&small_mnist());
+    assert_says(&error("mnist", &mnist, &none), &["no-such-list"]);
+}
+
+/// Classes are those of both splits, so that a class without test images shifts no label.
+#[test]
+fn splits_have_the_same_classes() {
+    let files = directory(&[
+        ("train/ant/0.png", png(1)),
+        ("train/bee/0.png", png(1)),
+        ("train/cat/0.png", png(1)),
+        ("test/ant/0.png", png(2)),
+        ("test/cat/0.png", png(3)),
+    ]);
+    let test = open("folder", &files, &Options::default()).unwrap();
+    assert_eq!((test.classes(), labels(&read(&test).unwrap())), (3, vec![0, 2]));
+    assert_says(&test.notes()[0], &["the other split alone has the classes `bee`"]);
+}
+
+/// What the directories hold is no matter of how their names are written.
+#[test]
+fn numbers_are_classes() {
+    let files = directory(&[("0/x.png", png(1)), ("02/x.png", png(3)), ("10/x.png", png(2))]);
+    let data = open("folder", &files, &Options::default()).unwrap();
+    assert_eq!((data.classes(), data.class_names().len()), (11, 0));
+    assert_eq!(labels(&read(&data).unwrap()), [0, 2, 10]);
+    assert_says(&data.notes()[0], &["classes 0 to 10", "no sample has the class 1, 3, 4, 5, 6, 7, 8, 9"]);
+
+    let mixed = directory(&[("0/x.png", png(1)), ("1/x.png", png(3)), ("rest/x.png", png(2))]);
+    assert_says(
+        &error("folder", &mixed, &Options::default()),
+        &["label `rest` is a name, and `0` is a number", "give the list of classes"],
+    );
 }
 
 #[test]
@@ -75,15 +133,6 @@ fn directories_may_be_split() {
 }
 
 #[test]
-fn numbered_directories_are_sorted_as_text() {
-    let names: Vec<String> = (0..11).map(|i| format!("{i}/x.png")).collect();
-    let files: Vec<(&str, Vec<u8>)> = names.iter().zip(0..).map(|(n, i)| (n.as_str(), png(i))).collect();
-    let data = open("folder", directory(&files), &Options::default());
-    // The directory is gone, but it was listed.
-    assert_says(&data.unwrap().notes()[0], &["sorted as text", "`10` is label 2"]);
-}
-
-#[test]
 fn a_table_lists_files_and_labels() {
     let images = [("x/a.png", png(1)), ("b.png", png(2)), ("c.png", png(3))];
     let with = |table: &str| directory(&[&images[..], &[("labels.csv", table.as_bytes().to_vec())]].concat());
@@ -99,9 +148,27 @@ fn a_table_lists_files_and_labels() {
     assert_eq!((data.classes(), data.class_names().len()), (11, 0));
     assert_eq!(labels(&read(&data).unwrap()), [10, 2]);
 
+    let classes = |table: &str| {
+        let files = with(table);
+        let data = open("folder", &files, &Options::default()).unwrap();
+        (data.classes(), data.class_names().to_vec(), labels(&read(&data).unwrap()))
+    };
+    // Written by a program that made floats of them; 5 stays 5 though 3 and 4 are not there.
+    assert_eq!(classes("file,label\nc.png,0.0\nb.png,5.0\nx/a.png,1.0\n"), (6, vec![], vec![0, 5, 1]));
+    assert_eq!(
+        classes("\u{feff}file,label\nc.png,00\nb.png,\" 1 \"\nx/a.png,0\n"),
+        (2, vec![], vec![0, 1, 0])
+    );
+
     let refuse = |table: &str, words: &[&str]| {
         assert_says(&error("folder", with(table), &Options::default()), words);
     };
+    refuse("file,label\nc.png,0\nb.png,\nx/a.png,2\n", &["labels.csv, line 3", "is blank"]);
+    refuse("file,label\nc.png,owl\nb.png,\"  \"\n", &["labels.csv, line 3", "is blank"]);
+    refuse("file,label\nc.png,0\nb.png,owl\n", &["line 3: label `owl` is a name, and `0` is a number"]);
+    refuse("file,label\nc.png,0\nb.png,0.5\n", &["line 3: label 0.5 is no whole number"]);
+    refuse("file,label\nc.png,0.0\nb.png,nan\n", &["line 3: label `nan` is a name"]);
+    refuse("file,label\nc.png,-1.0\n", &["line 2: label -1 is negative"]);
     refuse("name,class\na.png,1\n", &["labels.csv, line 1", "`file` and `label` are needed"]);
     refuse("file,label\nb.png,1\nc.png\n", &["labels.csv, line 3", "one file and one label a line"]);
     refuse("file,label\nb.png,1\nc.png,-1\n", &["line 3: label -1 is negative"]);
@@ -191,7 +258,7 @@ fn resizing_agrees_with_pillow() {
         println!("{expected}: greatest difference {greatest}, mean {mean} levels");
         // Rounding only: Pillow rounds after each of the two passes, in fixed point.
         assert!(greatest < 1.5 && mean < 0.25, "{expected}: {greatest}, {mean}");
-        assert_says(&data.notes()[0], &[how, "1 of the 1 images streamed so far"]);
+        assert_says(&data.notes()[1], &[how, "1 of the 1 images streamed so far"]);
     }
 }
 
@@ -200,7 +267,8 @@ fn decoding_and_grey_agree_with_pillow() {
     let grey = Options { channels: Some(1), ..Options::default() };
     let (data, converted) = input("photo.png", &grey);
     assert_eq!(data.shape(), [1, 37, 53]);
-    assert_eq!(data.notes(), ["1 of the 1 images streamed so far were converted from RGB to grey"]);
+    let converted_note = "1 of the 1 images streamed so far were converted from RGB to grey";
+    assert_eq!(data.notes(), ["classes: 0 a", converted_note]);
     let (expected, expected_input) = input("photo_grey.bmp", &Options::default());
     assert!(matches!(expected.shape()[0], 1 | 3));
     assert_eq!(converted, expected_input[..37 * 53], "BT.601 to the last level");
@@ -227,7 +295,7 @@ fn images_of_other_kinds_are_converted_and_counted() {
         ("a/3.png", encode(deep, ImageFormat::Png)),
     ]);
     let data = open("folder", &files, &Options::default()).unwrap();
-    assert!(data.notes().is_empty());
+    assert_eq!(data.notes(), ["classes: 0 a"]);
     for _ in 0..2 {
         let samples = read(&data).unwrap();
         assert_eq!(blues(&samples), [1, blues(&samples)[1], 7, 0x80]);
@@ -236,6 +304,7 @@ fn images_of_other_kinds_are_converted_and_counted() {
         assert_eq!(
             data.notes(),
             [
+                "classes: 0 a",
                 "1 of the 4 images streamed so far were converted from 16-bit grey to RGB",
                 "1 of the 4 images streamed so far were converted from RGB with alpha (ignored) to RGB",
                 "1 of the 4 images streamed so far were converted from grey to RGB",
@@ -295,6 +364,84 @@ fn parquet_files_of_the_hub_are_read() {
     for (a, b) in two.iter().zip(&samples) {
         assert_eq!(a.input, b.input);
     }
+}
+
+/// A Parquet file with a column of images and one of labels.
+fn parquet_of(labels: std::sync::Arc<dyn arrow_array::Array>, images: &[Vec<u8>]) -> TempDir {
+    let images = arrow_array::BinaryArray::from_iter_values(images);
+    let columns: [(&str, arrow_array::ArrayRef); 2] =
+        [("image", std::sync::Arc::new(images)), ("label", labels)];
+    let batch = arrow_array::RecordBatch::try_from_iter(columns).unwrap();
+    directory(&[("data.parquet", crate::files::parquet_bytes(&batch).unwrap())])
+}
+
+#[test]
+fn parquet_labels_are_numbers_or_names() {
+    use std::sync::Arc;
+
+    use arrow_array::{Float64Array, Int8Array, StringArray};
+    let images: Vec<Vec<u8>> = (0..3).map(png).collect();
+    let opened = |labels: arrow_array::ArrayRef, options: &Options| {
+        let files = parquet_of(labels, &images);
+        let data = open("parquet", files.path().join("data.parquet"), options)?;
+        let found = read(&data)?;
+        Ok::<_, DataError>((data.classes(), data.class_names().to_vec(), super::labels(&found)))
+    };
+    let plain = Options::default();
+    let whole = Arc::new(Float64Array::from(vec![2.0, 0.0, 4.0]));
+    assert_eq!(opened(whole, &plain).unwrap(), (5, vec![], vec![2, 0, 4]));
+    let digits = Arc::new(StringArray::from(vec!["2", "00", "4.0"]));
+    assert_eq!(opened(digits, &plain).unwrap(), (5, vec![], vec![2, 0, 4]));
+    let names = || Arc::new(StringArray::from(vec!["owl", "ape", "owl"]));
+    assert_eq!(opened(names(), &plain).unwrap(), (2, vec!["ape".into(), "owl".into()], vec![1, 0, 1]));
+
+    let refuse = |labels: arrow_array::ArrayRef, options: &Options, words: &[&str]| {
+        assert_says(&opened(labels, options).unwrap_err().to_string(), words);
+    };
+    refuse(Arc::new(Float64Array::from(vec![1.0, 0.5, 0.0])), &plain, &["data.parquet, row 1: label 0.5"]);
+    refuse(Arc::new(Float64Array::from(vec![1.0, 0.0, f64::NAN])), &plain, &["row 2: label NaN"]);
+    refuse(Arc::new(StringArray::from(vec!["a", "b", " "])), &plain, &["row 2", "is blank"]);
+    refuse(Arc::new(StringArray::from(vec!["a", "7", "b"])), &plain, &["label `a`", "`7` is a number"]);
+    refuse(Arc::new(StringArray::from(vec![Some("a"), None, Some("b")])), &plain, &["row 1", "null"]);
+    refuse(Arc::new(Int8Array::from(vec![Some(0), Some(1), None])), &plain, &["row 2", "null"]);
+
+    let lists = directory(&[("list", b"owl\nbee\nape\n".to_vec()), ("short", b"owl\n".to_vec())]);
+    let listed = Options { classes: Some(lists.path().join("list")), ..Options::default() };
+    let (classes, known, found) = opened(names(), &listed).unwrap();
+    assert_eq!((classes, known[1].as_str(), found), (3, "bee", vec![0, 2, 0]));
+    let numbers = || Arc::new(Int8Array::from(vec![0, 2, 1]));
+    assert_eq!(opened(numbers(), &listed).unwrap().2, [0, 2, 1]);
+    let short = Options { classes: Some(lists.path().join("short")), ..Options::default() };
+    refuse(names(), &short, &["row 1: label `ape` is not in the list of classes"]);
+    refuse(numbers(), &short, &["row 1: label 2 is out of range"]);
+
+    // Names that the file has of its own: [cat, dog, fish, bird], labels [2, 1, 0, 2, 1].
+    fs::write(lists.path().join("list"), "fish\ndog\ncat\nwhale\n").unwrap();
+    let options = Options { resize: Some((6, 8)), ..listed };
+    let hub = open("parquet", fixture("hub.parquet"), &options).unwrap();
+    assert_eq!((hub.classes(), super::labels(&read(&hub).unwrap())), (4, vec![0, 1, 2, 0, 1]));
+    fs::write(lists.path().join("list"), "fish\ndog\n").unwrap();
+    let message = error("parquet", fixture("hub.parquet"), &options);
+    assert_says(&message, &["hub.parquet, row 2: label `cat` is not in the list"]);
+}
+
+#[test]
+fn parquet_files_without_rows_are_refused() {
+    let labels = std::sync::Arc::new(arrow_array::Int64Array::from(Vec::<i64>::new()));
+    let files = parquet_of(labels, &[]);
+    let message = error("parquet", files.path().join("data.parquet"), &Options::default());
+    assert_says(&message, &["data.parquet", "the data set is empty", "with rows"]);
+}
+
+/// The row is named whose image is cut short.
+#[test]
+fn images_cut_short_in_parquet_are_refused_by_row() {
+    let jpeg = fs::read(fixture("photo.jpg")).unwrap();
+    let cut = jpeg[..jpeg.len() - 200].to_vec();
+    let labels = std::sync::Arc::new(arrow_array::Int64Array::from(vec![0, 1, 0]));
+    let files = parquet_of(labels, &[jpeg.clone(), jpeg, cut]);
+    let message = error("parquet", files.path().join("data.parquet"), &Options::default());
+    assert_says(&message, &["data.parquet, row 2", "cannot be decoded", "before the picture does"]);
 }
 
 #[test]

@@ -32,7 +32,10 @@ fn labels(samples: &[Sample]) -> Vec<usize> {
 /// The message of the error met on opening or on reading.
 fn error(kind: &str, path: impl AsRef<Path>, options: &Options) -> String {
     let result = open(kind, path.as_ref(), options).and_then(|data| read(&data));
-    result.expect_err("the data set should be refused").to_string()
+    match result {
+        Ok(samples) => panic!("the data set should be refused, and has {} samples", samples.len()),
+        Err(error) => error.to_string(),
+    }
 }
 
 #[track_caller]

@@ -1,0 +1,263 @@
+//! Which class a label means: words (of directories, tables and columns) are numbers or names.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::input::{self, MAX_CLASSES};
+use super::{DataError, Place};
+
+/// Names by class, in the order of the model's outputs.
+#[derive(Debug, Clone)]
+pub(super) struct ClassList {
+    file: PathBuf,
+    names: Vec<String>,
+}
+
+impl ClassList {
+    /// Reads a file of names, one a line; the line tells the class, from 0.
+    pub fn read(file: &Path) -> Result<ClassList, DataError> {
+        let bytes = std::fs::read(file).map_err(DataError::io(file))?;
+        let cure = "write one class a line, in the order of the model's outputs";
+        let malformed = |line: usize, problem: String| {
+            DataError::malformed(file, Place::Line(line as u64 + 1), problem, cure)
+        };
+        let text = String::from_utf8(bytes).map_err(|e| malformed(0, format!("this is no text ({e})")))?;
+        let names: Vec<String> = text
+            .trim_start_matches('\u{feff}')
+            .trim_end()
+            .lines()
+            .map(|name| name.trim().to_owned())
+            .collect();
+        let mut lines = BTreeMap::new();
+        for (line, name) in names.iter().enumerate() {
+            if name.is_empty() {
+                return Err(malformed(line, "the name is blank".to_owned()));
+            }
+            if let Some(first) = lines.insert(name, line) {
+                return Err(malformed(line, format!("`{name}` stands in line {} already", first + 1)));
+            }
+        }
+        match names.len() {
+            0 => Err(DataError::Empty { file: file.to_owned(), cure: cure.to_owned() }),
+            1..=MAX_CLASSES => Ok(ClassList { file: file.to_owned(), names }),
+            more => Err(malformed(MAX_CLASSES, format!("{more} classes are more than {MAX_CLASSES}"))),
+        }
+    }
+
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The class of a name; numbers are the same in whatever form they are written.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        let exact = self.names.iter().position(|known| known == name);
+        exact.or_else(|| {
+            let number = whole_number(name)?;
+            self.names.iter().position(|known| whole_number(known) == Some(number))
+        })
+    }
+
+    /// Whether some of the names are numbers.
+    fn has_numbers(&self) -> bool {
+        self.names.iter().any(|name| whole_number(name).is_some())
+    }
+
+    /// Why a name cannot be used.
+    pub fn unknown(&self, name: &str, file: &Path, place: Place) -> DataError {
+        let near = self.names.iter().map(|known| (strsim::damerau_levenshtein(known, name), known)).min();
+        let near = near
+            .filter(|(distance, _)| *distance <= 2)
+            .map(|(_, known)| format!("; did you mean `{known}`?"));
+        let list = self.file.display();
+        let problem = format!("is not in the list of classes {list}{}", near.unwrap_or_default());
+        DataError::Label { file: file.to_owned(), place, label: format!("`{name}`"), problem }
+    }
+
+    /// The class of a number, which counts the names from 0.
+    pub fn index(&self, label: i128, file: &Path, place: Place) -> Result<usize, DataError> {
+        input::class_index(label, self.names.len(), file, place)
+    }
+}
+
+/// The words that labels are written in, and where each was met first.
+#[derive(Default)]
+pub(super) struct Words(BTreeMap<String, (PathBuf, Place)>);
+
+/// Words with their classes.
+pub(super) struct Classes {
+    pub index: BTreeMap<String, usize>,
+    /// How many classes there are; some may have no samples.
+    pub count: usize,
+    /// The names by class; none where labels are numbers.
+    pub names: Vec<String>,
+    /// Which class is which, for people.
+    pub notes: Vec<String>,
+}
+
+impl Words {
+    /// Adds a label's word, blanks around it taken away.
+    pub fn add(&mut self, word: &str, file: &Path, place: Place) -> Result<(), DataError> {
+        let word = word.trim();
+        if word.is_empty() {
+            let problem = "is blank; write the class, or leave the sample out".to_owned();
+            return Err(DataError::Label { file: file.to_owned(), place, label: String::new(), problem });
+        }
+        if self.0.contains_key(word) {
+            return Ok(());
+        }
+        if self.0.len() == MAX_CLASSES {
+            return Err(DataError::TooLarge {
+                file: file.to_owned(),
+                place,
+                what: "another class".to_owned(),
+                limit: format!("{MAX_CLASSES} classes"),
+                cure: "check that the labels are classes".to_owned(),
+            });
+        }
+        self.0.insert(word.to_owned(), (file.to_owned(), place));
+        Ok(())
+    }
+
+    /// Adds other words, and tells which were not there.
+    pub fn join(&mut self, others: Words) -> Vec<String> {
+        let new = others.0.into_iter().filter(|(word, _)| !self.0.contains_key(word)).collect::<Vec<_>>();
+        let names = new.iter().map(|(word, _)| word.clone()).collect();
+        self.0.extend(new);
+        names
+    }
+
+    /// The class of every word: that of the list where there is one; else numbers are classes, and names are counted
+    /// in their sorted order. Numbers and names together are refused, since either reading would be a guess.
+    pub fn classes(&self, list: Option<&ClassList>) -> Result<Classes, DataError> {
+        match list {
+            Some(list) => self.listed(list),
+            None => self.read_as_they_are(),
+        }
+    }
+
+    fn listed(&self, list: &ClassList) -> Result<Classes, DataError> {
+        let counted = !list.has_numbers() && self.0.keys().all(|word| whole_number(word).is_some());
+        let index = self.0.iter().map(|(word, (file, place))| {
+            let class = match (list.find(word), whole_number(word)) {
+                (Some(class), _) => class,
+                (None, Some(number)) if counted => list.index(number, file, *place)?,
+                _ => return Err(list.unknown(word, file, *place)),
+            };
+            Ok((word.clone(), class))
+        });
+        let index: BTreeMap<String, usize> = index.collect::<Result<_, _>>()?;
+        Ok(Classes {
+            index,
+            count: list.names.len(),
+            names: list.names.clone(),
+            notes: vec![table(&list.names)],
+        })
+    }
+
+    fn read_as_they_are(&self) -> Result<Classes, DataError> {
+        let fraction =
+            |word: &String| word.parse::<f64>().is_ok_and(f64::is_finite) && whole_number(word).is_none();
+        let number = self.0.iter().find(|(word, _)| whole_number(word).is_some());
+        let name = self.0.iter().find(|(word, _)| whole_number(word).is_none() && !fraction(word));
+        if let Some((word, (file, place))) = self.0.iter().find(|(word, _)| fraction(word)) {
+            let problem = "is no whole number; labels are class indices from 0, or names".to_owned();
+            return Err(DataError::Label { file: file.clone(), place: *place, label: word.clone(), problem });
+        }
+        if let (Some((number, _)), Some((name, (file, place)))) = (number, name) {
+            let problem = format!(
+                "is a name, and `{number}` is a number: write all labels as numbers, or all as names, or give the list \
+                 of classes"
+            );
+            return Err(DataError::Label {
+                file: file.clone(),
+                place: *place,
+                label: format!("`{name}`"),
+                problem,
+            });
+        }
+        if number.is_none() {
+            let names: Vec<String> = self.0.keys().cloned().collect();
+            let index = names.iter().cloned().zip(0..).collect();
+            return Ok(Classes { index, count: names.len(), notes: vec![table(&names)], names });
+        }
+        let index = self.0.iter().map(|(word, (file, place))| {
+            let number = whole_number(word).unwrap_or(-1);
+            Ok((word.clone(), input::class_index(number, MAX_CLASSES, file, *place)?))
+        });
+        let index: BTreeMap<String, usize> = index.collect::<Result<_, _>>()?;
+        let count = index.values().max().map_or(0, |highest| highest + 1);
+        Ok(Classes {
+            notes: Vec::from_iter(absent(count, index.values().copied())),
+            index,
+            count,
+            names: Vec::new(),
+        })
+    }
+}
+
+/// The whole number that a word stands for, be it written `3`, `03` or `3.0`.
+fn whole_number(word: &str) -> Option<i128> {
+    let word = word.trim();
+    if let Ok(number) = word.parse::<i128>() {
+        return Some(number);
+    }
+    word.parse::<f64>().ok().and_then(whole)
+}
+
+/// A number that is whole, and small enough to be exact.
+fn whole(number: f64) -> Option<i128> {
+    (number.fract() == 0.0 && number.abs() < 2f64.powi(53)).then_some(number as i128)
+}
+
+/// A label as a column or an array holds it.
+pub(super) enum Label {
+    Number(i128),
+    /// No whole number.
+    Fraction(f64),
+    Word(String),
+}
+
+impl Label {
+    pub fn of(value: f64) -> Label {
+        whole(value).map_or(Label::Fraction(value), Label::Number)
+    }
+
+    /// The number that it is.
+    pub fn number(&self, file: &Path, place: Place) -> Result<i128, DataError> {
+        let label = match self {
+            Label::Number(number) => return Ok(*number),
+            Label::Fraction(value) => value.to_string(),
+            Label::Word(word) => format!("`{word}`"),
+        };
+        let problem = "is no whole number; labels are class indices from 0".to_owned();
+        Err(DataError::Label { file: file.to_owned(), place, label, problem })
+    }
+}
+
+/// As many classes are named one by one.
+const NAMED: usize = 12;
+
+/// `classes: 0 ant, 1 cat`, shortened where there are many.
+fn table(names: &[String]) -> String {
+    let named = |range: std::ops::Range<usize>| {
+        range.map(|class| format!("{class} {}", names[class])).collect::<Vec<_>>().join(", ")
+    };
+    match names.len() {
+        n if n <= NAMED => format!("classes: {}", named(0..n)),
+        n => format!("{n} classes: {}, … {}", named(0..NAMED - 2), named(n - 1..n)),
+    }
+}
+
+/// Which of the classes, being numbers, no sample has.
+fn absent(count: usize, present: impl Iterator<Item = usize>) -> Option<String> {
+    let mut there = vec![false; count];
+    present.for_each(|class| there[class] = true);
+    let absent: Vec<String> =
+        there.iter().zip(0..).filter(|(there, _)| !**there).map(|(_, class)| format!("{class}")).collect();
+    let list = match absent.len() {
+        0 => return None,
+        n if n <= NAMED => absent.join(", "),
+        n => format!("{}, … ({n} in all)", absent[..NAMED - 2].join(", ")),
+    };
+    Some(format!("labels are numbers, classes 0 to {}; no sample has the class {list}", count - 1))
+}

@@ -31,6 +31,46 @@ class Gelu(OpRun):
         return (x / 2 * (1 + erf(x / np.sqrt(2))),)
 
 
+class GridSample(OpRun):
+    """Single precision, and for cubic borders something else than ONNX Runtime and PyTorch."""
+
+    def _run(self, x, grid, align_corners=None, mode=None, padding_mode=None):
+        size = np.array(x.shape[:1:-1])  # width, height
+        low, high = (np.zeros(2), size - 1.0) if align_corners else (np.full(2, -0.5), size - 0.5)
+
+        def reflected(p):
+            q = np.mod(p - low, 2 * (high - low))
+            return low + np.minimum(q, 2 * (high - low) - q)
+
+        def pad(p):
+            p = reflected(p) if padding_mode == "reflection" else p
+            return p if padding_mode == "zeros" else np.clip(p, 0, size - 1)
+
+        def kernel(t):
+            t, a = abs(t), -0.75
+            if mode == "linear":
+                return max(0.0, 1 - t)
+            if t <= 1:
+                return (a + 2) * t**3 - (a + 3) * t**2 + 1
+            return a * t**3 - 5 * a * t**2 + 8 * a * t - 4 * a if t < 2 else 0.0
+
+        y = np.zeros((*x.shape[:2], *grid.shape[1:3]), x.dtype)
+        for n, i, j in np.ndindex(*grid.shape[:3]):
+            u = grid[n, i, j].astype(np.float64)
+            p = low + (u + 1) / 2 * (high - low)
+            p = p if mode == "cubic" else pad(p)
+            first = np.rint(p) if mode == "nearest" else np.floor(p)
+            reach = {"nearest": [0], "linear": [0, 1], "cubic": [-1, 0, 1, 2]}[mode]
+            for dx in reach:
+                for dy in reach:
+                    tap = first + [dx, dy]
+                    weight = 1.0 if mode == "nearest" else kernel(p[0] - tap[0]) * kernel(p[1] - tap[1])
+                    tap = pad(tap) if mode == "cubic" else tap
+                    if np.all((tap >= 0) & (tap <= size - 1)):
+                        y[n, :, i, j] += weight * x[n, :, int(tap[1]), int(tap[0])]
+        return (y,)
+
+
 class GroupNormalization(OpRun):
     """Single precision."""
 
@@ -152,5 +192,5 @@ class ConvTranspose(OpRun):
 
 
 OPERATORS = [
-    ConvTranspose, Erf, Gelu, GroupNormalization, LRN, MeanVarianceNormalization, LpNormalization, GatherElements, GlobalMaxPool, MaxPool, Pad,
+    ConvTranspose, Erf, Gelu, GridSample, GroupNormalization, LRN, MeanVarianceNormalization, LpNormalization, GatherElements, GlobalMaxPool, MaxPool, Pad,
 ]

@@ -35,6 +35,9 @@ fn spelled_out(node: &Node) -> bool {
         "Cast" => node.int("to", 0) == DType::Bool.code(),
         "BatchNormalization" => node.int("training_mode", 0) != 0,
         "Resize" => !plain_resize(node),
+        "GridSample" => {
+            node.text("mode", "linear") != "linear" || node.text("padding_mode", "zeros") != "zeros"
+        }
         _ => false,
     }
 }

@@ -2,6 +2,7 @@
 //! where no rule or kernel exists. One function per operator.
 
 mod activation;
+mod grid_sample;
 mod normalization;
 mod resize;
 mod standard;
@@ -17,8 +18,13 @@ type Definition = for<'a, 'b> fn(&Call<'a, 'b>) -> Result<Var<'b>>;
 /// The same for all outputs.
 type Definitions = for<'a, 'b> fn(&Call<'a, 'b>) -> Result<Vec<Var<'b>>>;
 
-const TABLES: &[&[(&str, Definition)]] =
-    &[activation::DEFINITIONS, normalization::DEFINITIONS, resize::DEFINITIONS, standard::DEFINITIONS];
+const TABLES: &[&[(&str, Definition)]] = &[
+    activation::DEFINITIONS,
+    grid_sample::DEFINITIONS,
+    normalization::DEFINITIONS,
+    resize::DEFINITIONS,
+    standard::DEFINITIONS,
+];
 
 /// Nodes of which several outputs are read, by a function for all of them.
 const SEVERAL: &[(&str, Definitions)] = &[("BatchNormalization", normalization::of_the_batch)];

@@ -2,6 +2,7 @@
 
 mod attribute;
 mod external;
+mod foreign;
 mod limits;
 mod nodes;
 mod order;
@@ -41,8 +42,14 @@ impl Graph {
     pub fn load(path: impl AsRef<Path>) -> Result<Graph> {
         let path = path.as_ref();
         let file = |message: String| GraphError::File { path: path.into(), message };
+        if path.is_dir() {
+            return Err(file(foreign::directory(path)));
+        }
         let bytes = fs::read(path)
             .map_err(|e| file(format!("cannot be read: {e}. Give the path of an ONNX file")))?;
+        if let Some(message) = foreign::diagnosis(path, &bytes) {
+            return Err(file(message));
+        }
         parse(bytes.into(), &Files::new(Some(directory(path)))).map_err(|e| {
             if let GraphError::Format(m) = e { file(format!("not a usable ONNX model: {m}")) } else { e }
         })

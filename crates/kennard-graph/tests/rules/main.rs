@@ -42,6 +42,7 @@ families!(
     conv,
     einsum,
     elementwise,
+    grid_sample,
     index,
     layout,
     matmul,

@@ -4,6 +4,7 @@ pub mod activation;
 pub mod conv;
 pub mod einsum;
 pub mod elementwise;
+pub mod grid_sample;
 pub mod index;
 pub mod layout;
 pub mod matmul;

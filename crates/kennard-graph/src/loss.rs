@@ -16,10 +16,11 @@ pub enum Loss {
     Margin,
     /// `z_t − z_y`.
     LogitDifference,
-    /// Difference of logits ratio, `(max_{j≠y} z_j − z_y) / (z₍₁₎ − z₍₃₎ + 10⁻¹²)`
-    /// (Croce & Hein 2020, arXiv 2003.01690, eq. 6).
+    /// Difference of logits ratio, `(max_{j≠y} z_j − z_y) / (z₍₁₎ − z₍₃₎)`
+    /// (Croce & Hein 2020, arXiv 2003.01690, eq. 6). It has no scale; where the denominator is zero, 1 stands in
+    /// its place.
     Dlr,
-    /// `(z_t − z_y) / (z₍₁₎ − ½(z₍₃₎ + z₍₄₎) + 10⁻¹²)` (Croce & Hein 2020, eq. 7).
+    /// `(z_t − z_y) / (z₍₁₎ − ½(z₍₃₎ + z₍₄₎))` (Croce & Hein 2020, eq. 7), its denominator likewise.
     TargetedDlr,
 }
 
@@ -78,11 +79,11 @@ pub fn with_loss(graph: &Graph, loss: Loss) -> Result<Graph> {
         Loss::LogitDifference => target().logit(z) - label.logit(z),
         Loss::Dlr => {
             let top = largest(z, 3);
-            margin(z, &label) / (top(0) - top(2) + 1e-12)
+            ratio(margin(z, &label), top(0) - top(2))
         }
         Loss::TargetedDlr => {
             let top = largest(z, 4);
-            (target().logit(z) - label.logit(z)) / (top(0) - 0.5 * (top(2) + top(3)) + 1e-12)
+            ratio(target().logit(z) - label.logit(z), top(0) - 0.5 * (top(2) + top(3)))
         }
     };
     builder.output(Graph::LOSS, value.reshape(&Shape(vec![batch])));
@@ -128,6 +129,12 @@ pub(crate) fn log_odds<'b>(z: Var<'b>, label: &OneClass<'b>) -> Var<'b> {
 
 fn margin<'b>(z: Var<'b>, label: &OneClass<'b>) -> Var<'b> {
     label.without(z).reduce("ReduceMax", &[1], false) - label.logit(z)
+}
+
+/// A ratio to a difference of logits; the numerator alone where that is zero.
+fn ratio<'b>(value: Var<'b>, spread: Var<'b>) -> Var<'b> {
+    let positive = spread.with("Greater", spread.number(0.0));
+    value / value.builder().op("Where", &[Some(positive), Some(spread), Some(spread.number(1.0))], &[])
 }
 
 /// The `k` largest logits in descending order: the returned function gives the i-th, `[N]`.

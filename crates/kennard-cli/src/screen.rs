@@ -53,7 +53,9 @@ pub fn print(summary: &Summary, plan: Option<Plan>) {
             attack.seconds
         );
     }
-    if let Some(robust) = summary.robust.as_ref().filter(|_| summary.attacks.len() > 1) {
+    if let Some(robust) =
+        summary.robust.as_ref().filter(|_| summary.attacks.len() + summary.minimal.len() > 1)
+    {
         println!(
             "{}",
             row(
@@ -98,7 +100,7 @@ pub fn print(summary: &Summary, plan: Option<Plan>) {
         println!();
     }
     for warning in &summary.warnings {
-        println!("warning ({}): {}", warning.code, warning.message);
+        println!("{} ({}): {}", warning.kind(), warning.code, warning.message);
     }
 }
 

@@ -21,7 +21,7 @@ function verdict(run) {
   if (packet) {
     tiles.push(tile("product σ_x σ_p", short(packet.product), span(packet.product_interval), packet.valid ? `at least ${packet.bound}, scale ${short(packet.scale)}` : "not to be trusted, see the warning"));
   }
-  const attacks = summary.attacks.map((a) => a.name).join(", ");
+  const attacks = [...summary.attacks, ...summary.minimal].map((a) => a.name).join(", ");
   const words = robust
     ? `Of ${plural(summary.samples, "sample")}, the model classifies ${grouped(clean.correct)} correctly, and ${grouped(robust.robust)} of these also under every attack tried (${attacks}). Stronger attacks can only lower the second figure.`
     : `Of ${plural(summary.samples, "sample")}, the model classifies ${grouped(clean.correct)} correctly.`;
@@ -34,8 +34,9 @@ function warnings(list, notes) {
   if (list.length + notes.length === 0) {
     return el("p", { class: "calm", id: "warnings" }, "No warnings: nothing was found that makes these figures doubtful.");
   }
-  return el("section", { id: "warnings", "aria-label": "Warnings" }, el("h2", {}, plural(list.length + notes.length, "warning")),
-    el("ul", {}, list.map((w) => el("li", {}, el("strong", {}, w.code.replaceAll("-", " ")), `: ${w.message}`)),
+  const doubts = list.filter((w) => !w.note).length + notes.length;
+  return el("section", { id: "warnings", "aria-label": "Warnings" }, el("h2", {}, doubts > 0 ? plural(doubts, "warning") : "Notes"),
+    el("ul", {}, list.map((w) => el("li", {}, el("strong", {}, w.code.replaceAll("-", " ")), w.note ? " (a note)" : "", `: ${w.message}`)),
       notes.map((note) => el("li", {}, note))));
 }
 

@@ -73,6 +73,7 @@ impl Summary {
             seed: settings.seed,
             threat_model: settings.threat_model,
             clean: Clean::default(),
+            not_evaluated: 0,
             cascade: settings.cascade,
             attacks: attacks.collect(),
             robust: None,
@@ -97,6 +98,7 @@ impl AttackSummary {
             interval: [0.0, 1.0],
             forwards: 0,
             backwards: 0,
+            non_finite_gradients: 0,
             seconds: 0.0,
         }
     }
@@ -109,6 +111,7 @@ impl MinimalSummary {
             distances: Distances::default(),
             forwards: 0,
             backwards: 0,
+            non_finite_gradients: 0,
             seconds: 0.0,
         }
     }

@@ -26,11 +26,15 @@ pub struct Summary {
     pub threat_model: ThreatModel,
     /// Accuracy on the samples as they are.
     pub clean: Clean,
+    /// How many samples the model has no answer for, it being NaN: neither correct nor robust, in every share.
+    #[serde(default)]
+    pub not_evaluated: u64,
     /// Whether an attack tried only what those before it left standing.
     pub cascade: bool,
     /// Accuracy under each attack; in a cascade, under it and those before it.
     pub attacks: Vec<AttackSummary>,
-    /// Accuracy under the worst attack of each sample; absent where there was no attack.
+    /// Accuracy under the worst attack of each sample, minimum-norm attacks within epsilon included; absent where
+    /// there was no attack, or no epsilon.
     pub robust: Option<Robust>,
     /// How far away the closest adversarial points are that each minimum-norm attack found.
     pub minimal: Vec<MinimalSummary>,
@@ -72,6 +76,9 @@ pub struct AttackSummary {
     pub forwards: u64,
     /// Points evaluated with their gradient (a forward and a backward pass each).
     pub backwards: u64,
+    /// Gradients among them that had an entry that was not finite.
+    #[serde(default)]
+    pub non_finite_gradients: u64,
     /// The attack's share of the wall-clock time, that of an interrupted run before not included.
     pub seconds: f64,
 }
@@ -87,6 +94,9 @@ pub struct MinimalSummary {
     pub forwards: u64,
     /// Points evaluated with their gradient (a forward and a backward pass each).
     pub backwards: u64,
+    /// Gradients among them that had an entry that was not finite.
+    #[serde(default)]
+    pub non_finite_gradients: u64,
     /// The attack's share of the wall-clock time, that of an interrupted run before not included.
     pub seconds: f64,
 }
@@ -160,6 +170,7 @@ impl Summary {
             seed: audit.seed,
             threat_model: audit.threat,
             clean: Clean::default(),
+            not_evaluated: 0,
             cascade: audit.cascade,
             attacks: audit.attacks.iter().map(|a| AttackSummary::blank(a.name())).collect(),
             robust: None,
@@ -186,6 +197,7 @@ impl Summary {
         self.samples = samples;
         let correct = number(&|record| record.is_correct());
         self.clean = Clean { correct, accuracy: share(correct), interval: clopper_pearson(correct, samples) };
+        self.not_evaluated = number(&|record| !record.is_evaluated());
         for (i, attack) in self.attacks.iter_mut().enumerate() {
             let first = if self.cascade { 0 } else { i };
             let broken = |record: &Record| record.attacks[first..=i].iter().flatten().any(|a| a.broken);
@@ -195,12 +207,14 @@ impl Summary {
             attack.interval = clopper_pearson(attack.robust, samples);
             attack.forwards = tried().map(|a| a.forwards).sum();
             attack.backwards = tried().map(|a| a.backwards).sum();
+            attack.non_finite_gradients = tried().map(|a| a.non_finite_gradients).sum();
         }
         if let Some(cosines) = &mut self.cosines {
             *cosines = Cosines::of(records.iter().map(|record| record.cosine));
         }
         let robust = number(&|record| record.is_robust());
-        self.robust = (!self.attacks.is_empty()).then(|| Robust {
+        let attacked = !(self.attacks.is_empty() && self.minimal.is_empty());
+        self.robust = (attacked && self.threat_model.eps.is_finite()).then(|| Robust {
             robust,
             robust_accuracy: share(robust),
             interval: clopper_pearson(robust, samples),
@@ -210,6 +224,7 @@ impl Summary {
             attack.distances = Distances::of(records.iter().map(|record| record.distance_by(i)));
             attack.forwards = tried().map(|a| a.forwards).sum();
             attack.backwards = tried().map(|a| a.backwards).sum();
+            attack.non_finite_gradients = tried().map(|a| a.non_finite_gradients).sum();
         }
         self.closest =
             (!self.minimal.is_empty()).then(|| Distances::of(records.iter().map(Record::distance)));

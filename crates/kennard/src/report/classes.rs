@@ -28,7 +28,7 @@ pub(super) struct Classes {
 impl Classes {
     pub fn new(state: &RunState) -> Classes {
         let (summary, records) = (&state.outcome.summary, &state.outcome.records);
-        let attacked = !summary.attacks.is_empty();
+        let attacked = summary.robust.is_some();
         let mut counts: BTreeMap<usize, [u64; 3]> = BTreeMap::new();
         for record in records {
             let [samples, correct, robust] = counts.entry(record.label).or_default();
@@ -52,10 +52,11 @@ impl Classes {
     }
 }
 
-fn confusion(records: &[Record], prediction: fn(&Record) -> usize) -> Vec<[usize; 3]> {
+/// Samples that could not be evaluated are left out.
+fn confusion(records: &[Record], prediction: fn(&Record) -> Option<usize>) -> Vec<[usize; 3]> {
     let mut counts: BTreeMap<[usize; 2], usize> = BTreeMap::new();
-    for record in records {
-        *counts.entry([record.label, prediction(record)]).or_default() += 1;
+    for (record, prediction) in records.iter().filter_map(|record| Some((record, prediction(record)?))) {
+        *counts.entry([record.label, prediction]).or_default() += 1;
     }
     counts.into_iter().map(|([label, prediction], count)| [label, prediction, count]).collect()
 }

@@ -31,10 +31,15 @@ pub fn run(args: Args) -> Outcome {
     let audit = setup::audit(&args.model, &settings, &data, &engine)?;
     let stop = setup::stop_on_interrupt()?;
     let mut examples = Vec::new();
-    let (mut examined, mut correct) = (0, 0);
+    let (mut examined, mut correct, mut unanswered, mut broken) = (0, 0, 0, 0);
+    let eps = audit.threat.eps;
     audit.adversarials(&stop, |Examined { record, input, adversarials, .. }| {
         examined += 1;
         correct += u64::from(record.is_correct());
+        unanswered += u64::from(!record.is_evaluated());
+        // Without an epsilon, a point at any distance counts.
+        let found = adversarials.iter().any(Option::is_some);
+        broken += u64::from(if eps.is_finite() { record.broken_by().is_some() } else { found });
         let distance = |found: &Adversarial| audit.threat.norm.distance(&input, &found.point);
         let closest = adversarials.into_iter().flatten().min_by(|a, b| distance(a).total_cmp(&distance(b)));
         examples.extend(closest.map(|adversarial| Example {
@@ -46,14 +51,25 @@ pub fn run(args: Args) -> Outcome {
         Ok(())
     })?;
     examples.sort_by_key(|example| example.index);
-    let pictures = write_examples(out, data.shape(), audit.threat.bounds, &examples)?;
+    let pictures = write_examples(out, &engine, &audit.threat, &examples)?;
     if stop.load(Ordering::Relaxed) {
         note!("interrupted: samples that break easily are done with first, so these are no share of all");
     }
-    say!("{} of {correct} correctly classified samples broken, {examined} examined", examples.len());
-    say!(
-        "written to {}: adversarials.npz, {pictures} pictures of sample, example and difference",
-        out.display()
-    );
+    say!("{broken} of {correct} correctly classified samples broken, {examined} examined");
+    if examples.len() as u64 > broken {
+        say!("{} more adversarial examples lie outside epsilon", examples.len() as u64 - broken);
+    }
+    if unanswered > 0 {
+        say!("{unanswered} samples could not be evaluated: the model's answer is NaN");
+    }
+    say!("written to {}: adversarials.npz", out.display());
+    if pictures.written > 0 {
+        say!(
+            "{} pictures of sample, example and difference, {} of them still adversarial and allowed with 256 levels: \
+             pictures.csv lists them",
+            pictures.written,
+            pictures.adversarial
+        );
+    }
     Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
 }

@@ -105,7 +105,9 @@ fn table(summary: &Summary) {
             attack.seconds
         );
     }
-    if let Some(robust) = summary.robust.as_ref().filter(|_| summary.attacks.len() > 1) {
+    if let Some(robust) =
+        summary.robust.as_ref().filter(|_| summary.attacks.len() + summary.minimal.len() > 1)
+    {
         say!("{}", row("robust", robust.robust_accuracy, robust.interval, robust.bracket, robust.pending));
     }
 }
@@ -144,7 +146,7 @@ pub fn warnings(warnings: &[Warning]) {
         say!("");
     }
     for warning in warnings {
-        say!("warning ({}): {}", warning.code, warning.message);
+        say!("{} ({}): {}", warning.kind(), warning.code, warning.message);
     }
 }
 

@@ -42,7 +42,7 @@ pub struct Settings {
     /// Smallest and largest value of an input element [default: 0,1]
     #[arg(long, value_name = "LO,HI")]
     pub bounds: Option<Bounds>,
-    /// AutoAttack's version standard, plus or rand; or attacks by name: fgsm, fgsm-t, pgd, pgd-t, apgd-ce, apgd-dlr,
+    /// AutoAttack's version standard (or autoattack), plus or rand; or attacks by name: fgsm, fgsm-t, pgd, pgd-t, apgd-ce, apgd-dlr,
     /// apgd-t, fab, fab-t, square and others; or none [default: fgsm,pgd]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub attack: Option<Vec<Named>>,
@@ -207,6 +207,13 @@ impl Settings {
             );
             return Err(message.into());
         }
+        if let Some(version) = names.iter().find(|named| named.name.parse::<Version>().is_ok()) {
+            let message = format!(
+                "{} is several attacks in a row, and stands alone: --attack {0}; or name single attacks",
+                version.name
+            );
+            return Err(message.into());
+        }
         self.check_parameters(&names)?;
         let attack = |named: &Named| Ok(attack(&named.name, &self.adapted(named, attack)?)?);
         Ok((names.iter().map(attack).collect::<Result<_, Error>>()?, false))
@@ -242,7 +249,9 @@ impl Settings {
             .map(|named| Ok(attack(&named.name, &named.parameters)?.settings()))
             .collect::<Result<_, Error>>()?;
         for (option, _) in self.parameters() {
-            if !known.iter().any(|settings| settings.get(option).is_some()) {
+            let has =
+                |settings: &Value| settings.get(option).is_some_and(|value| !is_untargeted(option, value));
+            if !known.iter().any(has) {
                 let option = option.replace('_', "-");
                 return Err(format!("--{option} says nothing to the attacks chosen; leave it out").into());
             }
@@ -260,8 +269,8 @@ impl Settings {
         let settings = make(&named.name, &Parameters::new())?.settings();
         let mut parameters = named.parameters.clone();
         for (option, value) in self.parameters() {
-            let untargeted = option == "targets" && settings.get(option) == Some(&Value::from(0));
-            if settings.get(option).is_some() && !untargeted && !parameters.contains_key(option) {
+            let wanted = settings.get(option).is_some_and(|default| !is_untargeted(option, default));
+            if wanted && !parameters.contains_key(option) {
                 parameters.insert(option.into(), value);
             }
         }
@@ -291,6 +300,11 @@ pub fn selection(samples: Option<usize>, first: Option<usize>, seed: u64) -> Res
         (None, Some(count)) => Ok(Selection::First(count)),
         (None, None) => Ok(Selection::All),
     }
+}
+
+/// Whether an option is the number of targets, and an attack has none.
+fn is_untargeted(option: &str, value: &Value) -> bool {
+    option == "targets" && value.as_u64() == Some(0)
 }
 
 /// A number as people write it: `0.1` or `8/255`.

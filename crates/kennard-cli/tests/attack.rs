@@ -42,6 +42,10 @@ fn examples_are_adversarial_and_within_epsilon() {
     let pictures =
         std::fs::read_dir(&out).unwrap().filter(|f| f.as_ref().unwrap().path().extension().unwrap() == "png");
     assert_eq!(pictures.count(), examples.len());
+    let list = std::fs::read_to_string(out.join("pictures.csv")).unwrap();
+    assert_eq!(list.lines().count(), examples.len() + 1);
+    let files = list.lines().skip(1).map(|row| row.split(',').nth(4).unwrap());
+    assert!(files.into_iter().all(|file| out.join(file).exists()), "{list}");
     // The model gets every one of them wrong.
     let json = run(
         &format!("npz:{}", archive.display()),
@@ -50,4 +54,31 @@ fn examples_are_adversarial_and_within_epsilon() {
     let summary: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(summary["clean"]["correct"], 0);
     std::fs::remove_dir_all(out).unwrap();
+}
+
+/// Where a minimum-norm attack runs too, its points count as broken within epsilon alone, and those beyond are said. On the
+/// same samples as many are broken as an audit says.
+#[test]
+fn closest_points_count_within_epsilon() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("closest-{}", std::process::id()));
+    let fashion = format!("fashion-mnist:{}", fixtures.join("fashion-mnist").display());
+    let run = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+        command.arg(words[0]).arg(fixtures.join("fashion_mlp.onnx"));
+        command.args(["--data", &fashion, "--runtime", "rten", "--samples", "10", "--eps", "0.01"]);
+        command.args(["--attack", "fgsm", "--minimal", "fab", "--steps", "15"]);
+        let output = command.args(&words[1..]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let said = run(&["attack", "--out", &out.display().to_string()]);
+    let summary: serde_json::Value =
+        serde_json::from_str(&run(&["audit", "--packet-samples", "0", "--json"])).unwrap();
+    std::fs::remove_dir_all(out).unwrap();
+    let correct = summary["clean"]["correct"].as_u64().unwrap();
+    let broken = correct - summary["robust"]["robust"].as_u64().unwrap();
+    assert!(broken < correct, "some stand: {summary}");
+    assert!(said.starts_with(&format!("{broken} of {correct} ")), "{said}");
+    assert!(said.contains("lie outside epsilon"), "{said}");
 }

@@ -181,3 +181,55 @@ fn json_is_all_there_is_on_standard_output() {
     let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(summary["samples"], 16);
 }
+
+/// Settings that would switch off what was asked for, on the command line and in a file.
+#[test]
+fn attacks_that_do_nothing_are_refused() {
+    let model = fixture("fashion_mlp.onnx");
+    for (option, value, attack) in [
+        ("--restarts", "0", "pgd"),
+        ("--steps", "0", "pgd"),
+        ("--step-size", "0", "pgd"),
+        ("--step-size", "-1/255", "pgd"),
+        ("--targets", "0", "apgd-t"),
+        ("--targets", "3", "apgd-ce"),
+        ("--queries", "0", "square"),
+        ("--budget", "0", "pgd"),
+    ] {
+        let name = option.trim_start_matches("--");
+        let name = if name == "step-size" { "step" } else { name };
+        let words = [format!("{option}={value}"), "--attack".into(), attack.into()];
+        refused(&model, &words.each_ref().map(String::as_str), 1, &[name]);
+        if option != "--budget" && value != "3" {
+            let file = scratch("nothing.toml");
+            let key = option.trim_start_matches("--");
+            let text = format!("attack = [{{ name = \"{attack}\", {key} = \"{value}\" }}]");
+            std::fs::write(&file, text).unwrap();
+            refused(&model, &["--config", &file.display().to_string()], 1, &[key]);
+        }
+    }
+    let file = scratch("nan.toml");
+    std::fs::write(&file, "attack = [{ name = \"pgd\", step-size = nan }]").unwrap();
+    refused(&model, &["--config", &file.display().to_string()], 1, &["step-size", "finite"]);
+    std::fs::write(&file, "attack = [\"autoattack\", \"pgd\"]").unwrap();
+    refused(&model, &["--config", &file.display().to_string()], 1, &["autoattack", "alone"]);
+}
+
+#[test]
+fn autoattack_is_the_standard_version() {
+    let names = |words: &[&str]| {
+        let output = audit(&fixture("fashion_mlp.onnx"), &[words, &["--json", "--eps", "0.5"]].concat());
+        let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let attacks = summary["attacks"].as_array().unwrap().iter();
+        (
+            attacks.map(|a| a["name"].as_str().unwrap().to_string()).collect::<Vec<_>>(),
+            summary["cascade"].clone(),
+        )
+    };
+    let file = scratch("autoattack.toml");
+    std::fs::write(&file, "attack = [\"autoattack\"]").unwrap();
+    let expected = ["apgd-ce", "apgd-t", "fab-t", "square"].map(String::from).to_vec();
+    assert_eq!(names(&["--attack", "autoattack"]), (expected.clone(), true.into()));
+    assert_eq!(names(&["--config", &file.display().to_string()]), (expected, true.into()));
+    std::fs::remove_file(file).unwrap();
+}

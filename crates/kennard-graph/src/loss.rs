@@ -20,10 +20,11 @@ pub enum Loss {
     Margin,
     /// `z_t − z_y`.
     LogitDifference,
-    /// Difference of logits ratio, `(max_{j≠y} z_j − z_y) / (z₍₁₎ − z₍₃₎ + 10⁻¹²)`
-    /// (Croce & Hein 2020, arXiv 2003.01690, eq. 6).
+    /// Difference of logits ratio, `(max_{j≠y} z_j − z_y) / (z₍₁₎ − z₍₃₎)`
+    /// (Croce & Hein 2020, arXiv 2003.01690, eq. 6). It has no scale; where the denominator is zero, 1 stands in
+    /// its place.
     Dlr,
-    /// `(z_t − z_y) / (z₍₁₎ − ½(z₍₃₎ + z₍₄₎) + 10⁻¹²)` (Croce & Hein 2020, eq. 7).
+    /// `(z_t − z_y) / (z₍₁₎ − ½(z₍₃₎ + z₍₄₎))` (Croce & Hein 2020, eq. 7), its denominator likewise.
     TargetedDlr,
 }
 
@@ -147,14 +148,16 @@ pub(crate) fn bounded(z: Var) -> Var {
     z.builder().op("Where", &[Some(beyond), Some(limit), Some(z)], &[])
 }
 
-/// `numerator / denominator`, the logits' differences; the numerator where the `last` logit that the
-/// denominator reads is masked, as where there are too few classes, or where the numerator is infinite.
+/// `numerator / denominator`, the logits' differences, which has no scale. The numerator where the denominator is
+/// zero, where the `last` logit that it reads is masked, as where there are too few classes, or where the numerator
+/// is infinite.
 fn ratio<'b>(numerator: Var<'b>, denominator: Var<'b>, last: Var<'b>) -> Var<'b> {
     let end = bound(numerator);
     let masked = last.with("LessOrEqual", last.number(-end));
     let infinite = numerator.apply("Abs").with("GreaterOrEqual", numerator.number(0.5 * end));
-    let whole = masked.with("Or", infinite);
-    let inputs = [Some(whole), Some(denominator.number(1.0)), Some(denominator + 1e-12)];
+    let flat = denominator.with("LessOrEqual", denominator.number(0.0));
+    let whole = masked.with("Or", infinite).with("Or", flat);
+    let inputs = [Some(whole), Some(denominator.number(1.0)), Some(denominator)];
     numerator / numerator.builder().op("Where", &inputs, &[])
 }
 

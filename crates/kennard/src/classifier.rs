@@ -46,6 +46,11 @@ impl Classifier {
             graph = normalize(&graph, mean, std)?;
         }
         if let Some(factor) = preprocessing.scale {
+            if factor == 0.0 || !factor.is_finite() {
+                return Err(Error::Setting(format!(
+                    "the input scale is {factor}: the model would see nothing of its input; 255 or 1/255 is usual"
+                )));
+            }
             graph = scale(&graph, factor)?;
         }
         if preprocessing.nhwc {
@@ -182,6 +187,21 @@ mod tests {
         builder.output("y", x.apply("Flatten"));
         let model = builder.finish().unwrap();
         Classifier::new(&model, &has, &Preprocessing::default()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_input_scale_that_hides_the_input_is_refused() {
+        let model = Graph::load(
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fashion_mlp.onnx"),
+        );
+        let scaled = |factor| {
+            let preprocessing = Preprocessing { scale: Some(factor), ..Preprocessing::default() };
+            Classifier::new(model.as_ref().unwrap(), &[1, 28, 28], &preprocessing).map(drop)
+        };
+        assert!(scaled(255.0).is_ok());
+        for factor in [0.0, f64::NAN, f64::INFINITY] {
+            assert!(scaled(factor).unwrap_err().to_string().contains("input scale"));
+        }
     }
 
     #[test]

@@ -7,9 +7,10 @@ use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use zip::write::SimpleFileOptions;
 
-use crate::attack::Adversarial;
+use crate::attack::{Adversarial, is_answer, predict};
+use crate::engine::{Engine, Evaluator, Program, Query};
 use crate::files::write_whole;
-use crate::{Error, Result};
+use crate::{Error, Result, ThreatModel};
 
 /// Pictures are magnified by whole numbers up to this height.
 const VISIBLE: u32 = 224;
@@ -27,19 +28,55 @@ pub struct Example {
     pub adversarial: Adversarial,
 }
 
+/// What became of an example in a picture of 256 levels.
+struct Rounded {
+    /// The picture's pixels as numbers within the bounds.
+    point: Vec<f32>,
+    /// What the untouched model takes them for; none where its answer is NaN.
+    prediction: Option<usize>,
+    adversarial: bool,
+    /// Whether they are still within epsilon.
+    within: bool,
+}
+
+impl Rounded {
+    /// What the picture's name says.
+    fn verdict(&self) -> &'static str {
+        match (self.adversarial, self.within) {
+            (true, true) => "adversarial",
+            (true, false) => "outside-after-rounding",
+            (false, _) => "not-after-rounding",
+        }
+    }
+}
+
+/// What [`write_examples`] wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pictures {
+    /// How many pictures.
+    pub written: usize,
+    /// How many of them are still adversarial and within epsilon.
+    pub adversarial: usize,
+}
+
 /// Writes `adversarials.npz` into a directory (`x` the examples, `original` the samples, `y` their labels,
 /// `prediction` what the model takes the examples for, `index` the samples' places), and for images one
-/// picture each of sample, example, and amplified difference. The arrays are exact; the pictures are rounded to 256 levels, which may
-/// undo what is adversarial about them. Returns how many pictures there are.
+/// picture each of sample, example, and amplified difference.
+///
+/// The arrays are exact. Pictures have 256 levels, which may undo what is adversarial about them, or take them
+/// out of the ball: every element goes to its nearest level, or, where that does not do, to the nearest towards
+/// the sample; the untouched model is asked again, the picture's name says what became of it, and `pictures.csv`
+/// lists all.
 ///
 /// # Errors
-/// When the directory cannot be written to.
+/// When the directory cannot be written to, or the runtime fails.
 pub fn write_examples(
     directory: &Path,
-    shape: &[usize],
-    bounds: [f32; 2],
+    engine: &Engine,
+    threat: &ThreatModel,
     examples: &[Example],
-) -> Result<usize> {
+) -> Result<Pictures> {
+    let (shape, bounds) = (engine.classifier().shape(), threat.bounds);
     let floats = |of: fn(&Example) -> &[f32]| -> Vec<f32> { examples.iter().flat_map(of).copied().collect() };
     let ints = |of: fn(&Example) -> usize| -> Vec<i64> { examples.iter().map(|e| of(e) as i64).collect() };
     let (x, original) = (floats(|e| &e.adversarial.point), floats(|e| &e.original));
@@ -55,21 +92,98 @@ pub fn write_examples(
     let place = directory.join("adversarials.npz");
     let failed = |path: &Path, message: String| Error::Write { path: path.into(), message };
     write_whole(&place, &arrays.map_err(|e| failed(&place, e.to_string()))?)?;
-    let mut pictures = 0;
-    for example in examples {
-        let points = (&example.original, &example.adversarial.point);
-        let Some(Triptych { picture, .. }) = triptych(shape, bounds, points.0, points.1) else { break };
-        let Example { index, label, adversarial, .. } = example;
-        let place = directory.join(format!("{index:05}-{label}-as-{}.png", adversarial.prediction()));
+    let mut pictures = Pictures::default();
+    if !is_image(shape) || examples.is_empty() {
+        return Ok(pictures);
+    }
+    let mut list = csv::Writer::from_writer(Vec::new());
+    let place = directory.join("pictures.csv");
+    let listed = |e: csv::Error| failed(&place, e.to_string());
+    list.write_record([
+        "index",
+        "label",
+        "prediction",
+        "norm",
+        "picture",
+        "after_rounding",
+        "norm_after_rounding",
+    ])
+    .map_err(listed)?;
+    for (example, rounded) in examples.iter().zip(rounded(engine, threat, examples)?) {
+        let Example { index, label, original, adversarial } = example;
+        let Some(Triptych { picture, .. }) = triptych(shape, bounds, original, &rounded.point) else { break };
+        let (prediction, verdict) = (adversarial.prediction(), rounded.verdict());
+        let name = format!("{index:05}-{label}-as-{prediction}-{verdict}.png");
+        let place = directory.join(&name);
         let factor = (VISIBLE / picture.height().max(1)).max(1);
         let (width, height) = (factor * picture.width(), factor * picture.height());
         let picture = picture.resize_exact(width, height, FilterType::Nearest);
         let mut bytes = Cursor::new(Vec::new());
         picture.write_to(&mut bytes, ImageFormat::Png).map_err(|e| failed(&place, e.to_string()))?;
         write_whole(&place, bytes.get_ref())?;
-        pictures += 1;
+        pictures.written += 1;
+        pictures.adversarial += usize::from(rounded.adversarial && rounded.within);
+        let size = |point: &[f32]| threat.norm.distance(original, point).to_string();
+        list.write_record([
+            index.to_string(),
+            label.to_string(),
+            prediction.to_string(),
+            size(&adversarial.point),
+            name,
+            rounded.prediction.map_or_else(String::new, |class| class.to_string()),
+            size(&rounded.point),
+        ])
+        .map_err(listed)?;
     }
+    let list = list.into_inner().map_err(|e| failed(&place, e.to_string()))?;
+    write_whole(&place, &list)?;
     Ok(pictures)
+}
+
+/// The examples as pictures have them: rounded to the nearest levels, or, where that is no adversarial point within
+/// epsilon and this is, to the nearest levels towards the sample.
+fn rounded(engine: &Engine, threat: &ThreatModel, examples: &[Example]) -> Result<Vec<Rounded>> {
+    let [lo, hi] = threat.bounds;
+    let unit = |v: f32| 255.0 * (v - lo) / (hi - lo);
+    let value = |level: f32| lo + (hi - lo) * (level.clamp(0.0, 255.0) / 255.0);
+    let points: Vec<[Vec<f32>; 2]> = examples
+        .iter()
+        .map(|example| {
+            let pairs = || example.adversarial.point.iter().zip(&example.original);
+            let nearest = pairs().map(|(&x, _)| value(unit(x).round()));
+            // A level itself stays where rounding put it beside.
+            let towards = |x: f32, o: f32| if x > o { (x + 1e-3).floor() } else { (x - 1e-3).ceil() };
+            let inward = pairs().map(|(&x, &o)| value(towards(unit(x), unit(o))));
+            [nearest.collect(), inward.collect()]
+        })
+        .collect();
+    let points_of_all: Vec<f32> = points.iter().flatten().flatten().copied().collect();
+    let query = Query { program: Program::Untouched, points: points_of_all, label: 0, target: 0, account: 0 };
+    let outputs = Evaluator::lend(engine, |mut evaluator| evaluator.evaluate(&query))?.logits;
+    let outputs = outputs.chunks_exact(2 * engine.classifier().classes());
+    let judged = examples.iter().zip(points).zip(outputs).map(|((example, points), outputs)| {
+        let judge = |(point, outputs): (Vec<f32>, &[f32])| {
+            let prediction = is_answer(outputs).then(|| predict(outputs));
+            Rounded {
+                within: threat.admits(&example.original, &point),
+                adversarial: prediction.is_some_and(|class| class != example.label),
+                prediction,
+                point,
+            }
+        };
+        let both = points.into_iter().zip(outputs.chunks_exact(outputs.len() / 2));
+        let mut both = both.map(judge).collect::<Vec<_>>().into_iter();
+        let (nearest, inward) = (both.next(), both.next());
+        match (nearest, inward) {
+            (Some(nearest), Some(inward))
+                if nearest.verdict() != "adversarial" && inward.verdict() == "adversarial" =>
+            {
+                Some(inward)
+            }
+            (nearest, _) => nearest,
+        }
+    });
+    Ok(judged.flatten().collect())
 }
 
 /// An array to be written: `n` rows of a shape, row-major.
@@ -121,6 +235,11 @@ pub(crate) struct Triptych {
     pub amplified: f32,
 }
 
+/// Whether samples of a shape are shown as pictures: `[1|3, H, W]` or `[H, W]`.
+fn is_image(shape: &[usize]) -> bool {
+    matches!(shape, [_, _] | [1 | 3, _, _])
+}
+
 /// An image `[1|3, H, W]` or `[H, W]` side by side with its perturbed version and the difference, stretched
 /// so that its largest element is black or white on grey. Nothing for other shapes.
 pub(crate) fn triptych(
@@ -161,7 +280,11 @@ pub(crate) fn triptych(
 
 #[cfg(test)]
 mod tests {
+    use kennard_graph::{Builder, DType, Dim, Graph, Tensor, TensorType};
+
     use super::*;
+    use crate::engine::EngineOptions;
+    use crate::{Classifier, Norm, Preprocessing, Runtime, RuntimeChoice};
 
     #[test]
     fn archives_are_read_back_by_the_loader() {
@@ -176,6 +299,59 @@ mod tests {
         assert_eq!(data.shape(), [2, 3]);
         assert_eq!(samples[1].input, x[6..]);
         assert_eq!(samples[0].label, 1);
+    }
+
+    /// Class 1 from a mean of `level` 255ths on; 2×2 images.
+    fn threshold(level: f64) -> Engine {
+        let builder = Builder::new(&Graph::default()).unwrap();
+        let dims = [Dim::BATCH, Dim::Known(1), Dim::Known(2), Dim::Known(2)];
+        let x = builder.input("x", TensorType::new(DType::F32, dims.to_vec()));
+        let flat = x.apply_with("Flatten", &[("axis", 1i64.into())]);
+        let weights = ndarray::arr2(&[[0.0f32, 255.0], [0.0, 255.0], [0.0, 255.0], [0.0, 255.0]]).into_dyn();
+        let mean = flat.with("MatMul", builder.constant(Tensor::from(weights))) / 4.0;
+        let bias = builder.constant(Tensor::from(ndarray::arr1(&[0.0, -level as f32]).into_dyn()));
+        builder.output("z", mean + bias);
+        let classifier =
+            Classifier::new(&builder.finish().unwrap(), &[1, 2, 2], &Preprocessing::default()).unwrap();
+        let runtime = Runtime::open(RuntimeChoice::Rten).unwrap();
+        Engine::new(classifier, runtime, &EngineOptions { threads: Some(1), ..Default::default() }).unwrap()
+    }
+
+    /// A sample of level 100, and a point a little above a threshold above it. In levels: the nearest may be the sample
+    /// itself, or lie outside the ball while that below does not, or the only one beyond the threshold.
+    #[test]
+    fn pictures_say_what_rounding_did() {
+        let folder = std::env::temp_dir().join(format!("kennard-pictures-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for (moved, from, eps, verdict, level) in [
+            (0.3, 100.2, 0.4, "not-after-rounding", 100),
+            (0.9, 100.8, 1.0, "adversarial", 101),
+            (1.6, 100.8, 1.7, "adversarial", 101),
+            (1.6, 101.3, 1.7, "outside-after-rounding", 102),
+            (2.0, 101.3, 2.0, "adversarial", 102),
+        ] {
+            let engine = threshold(from);
+            let threat = ThreatModel::new(Norm::Linf, eps / 255.0).unwrap();
+            let [original, point] = [100.0, 100.0 + moved].map(|v: f32| vec![v / 255.0; 4]);
+            let adversarial = Adversarial { point, outputs: vec![0.0, 1.0] };
+            let example = Example { index: 7, label: 0, original, adversarial };
+            let pictures = write_examples(&folder, &engine, &threat, &[example]).unwrap();
+            assert_eq!((pictures.written, pictures.adversarial), (1, usize::from(verdict == "adversarial")));
+            let name = format!("00007-0-as-1-{verdict}.png");
+            let picture = image::open(folder.join(&name)).unwrap().into_luma8();
+            let (width, height) = picture.dimensions();
+            assert_eq!(
+                (picture.get_pixel(0, 0)[0], picture.get_pixel(width / 2, height / 2)[0]),
+                (100, level)
+            );
+            let list = std::fs::read_to_string(folder.join("pictures.csv")).unwrap();
+            let row: Vec<&str> = list.lines().nth(1).unwrap().split(',').collect();
+            assert_eq!(row[..3], ["7", "0", "1"]);
+            assert_eq!((row[4], row[5]), (name.as_str(), if f64::from(level) > from { "1" } else { "0" }));
+            let size = f64::from(level - 100) / 255.0;
+            assert!((row[6].parse::<f64>().unwrap() - size).abs() < 1e-6, "{list}");
+        }
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -61,13 +61,13 @@ pub(crate) fn onto_l0_ball(origin: &[f32], x: &mut [f32], eps: f64, bounds: [f32
 
 /// The smallest displacement, in `norm`, that takes `x` to the hyperplane where `value + w·δ = 0`
 /// within the bounds; or, if the bounds do not reach it, as far towards it as they let
-/// (Croce & Hein 2020, arXiv 1907.02044, section 3.1).
-pub(crate) fn to_hyperplane(norm: Norm, x: &[f32], value: f32, w: &[f32], bounds: [f32; 2]) -> Vec<f32> {
+/// (Croce & Hein 2020, arXiv 1907.02044, section 3.1). A multiple of value and gradient is the same plane.
+pub(crate) fn to_hyperplane(norm: Norm, x: &[f32], value: f64, w: &[f32], bounds: [f32; 2]) -> Vec<f32> {
     let [lo, hi] = bounds;
     // Every element moves against (value > 0) or along the gradient, as far as it has room.
     let along = if value > 0.0 { -1.0 } else { 1.0 };
     // An element that hardly counts would only lengthen the way where the bounds are reached first.
-    let least = FLAT / (hi - lo);
+    let least = FLAT * w.iter().fold(0.0f32, |most, w| most.max(w.abs()));
     let room = |x: f32, w: f32| {
         if w.abs() <= least {
             0.0
@@ -79,7 +79,7 @@ pub(crate) fn to_hyperplane(norm: Norm, x: &[f32], value: f32, w: &[f32], bounds
     };
     let weights: Vec<(f64, f64)> =
         x.iter().zip(w).map(|(&x, &w)| (f64::from(w.abs()), f64::from(room(x, w).max(0.0)))).collect();
-    let wanted = f64::from(value.abs());
+    let wanted = value.abs();
     let sizes: Vec<f64> = match norm {
         Norm::L1 | Norm::L0 => fill_steepest(&weights, wanted),
         Norm::Linf => move_together(&weights, wanted, |_| 1.0),
@@ -89,7 +89,7 @@ pub(crate) fn to_hyperplane(norm: Norm, x: &[f32], value: f32, w: &[f32], bounds
     sizes.into_iter().zip(w).map(signed).collect()
 }
 
-/// Slopes up to this, over the range of the input, count as none.
+/// Slopes up to this share of the steepest count as none: they are smaller than its rounding.
 const FLAT: f32 = 1e-8;
 
 /// Sizes `min(t · speed(w_i), room_i)` with `Σ w_i size_i = wanted`. The sum is concave in `t`, so that
@@ -209,7 +209,7 @@ mod tests {
         for value in [2.0f32, -2.0] {
             for (norm, distance) in [(Norm::Linf, 2.0 / 8.0), (Norm::L2, 2.0 / 26f64.sqrt()), (Norm::L1, 0.5)]
             {
-                let delta = to_hyperplane(norm, &x, value, &w, [-9.0, 9.0]);
+                let delta = to_hyperplane(norm, &x, value.into(), &w, [-9.0, 9.0]);
                 let moved: Vec<f32> = x.iter().zip(&delta).map(|(x, d)| x + d).collect();
                 assert!((norm.distance(&x, &moved) - distance).abs() < 1e-6, "{norm}");
                 let left: f32 = value + w.iter().zip(&delta).map(|(w, d)| w * d).sum::<f32>();
@@ -226,7 +226,7 @@ mod tests {
             let (x, w) = points(seed, 9);
             let reach: f32 = (0..9).map(|i| if w[i] > 0.0 { w[i] * x[i] } else { w[i] * (x[i] - 1.0) }).sum();
             for norm in [Norm::Linf, Norm::L2, Norm::L1] {
-                let delta = to_hyperplane(norm, &x, 0.7 * reach, &w, [0.0, 1.0]);
+                let delta = to_hyperplane(norm, &x, (0.7 * reach).into(), &w, [0.0, 1.0]);
                 let moved: Vec<f32> = x.iter().zip(&delta).map(|(x, d)| x + d).collect();
                 assert!(moved.iter().all(|v| (-1e-6..=1.0 + 1e-6).contains(v)), "{norm}");
                 let left: f32 = 0.7 * reach + w.iter().zip(&delta).map(|(w, d)| w * d).sum::<f32>();
@@ -245,9 +245,28 @@ mod tests {
                         }
                     }
                 }
-                let out = to_hyperplane(norm, &x, 2.0 * reach, &w, [0.0, 1.0]);
+                let out = to_hyperplane(norm, &x, (2.0 * reach).into(), &w, [0.0, 1.0]);
                 let left: f32 = 2.0 * reach + w.iter().zip(&out).map(|(w, d)| w * d).sum::<f32>();
                 assert!((left - reach).abs() < 1e-5, "{norm}: {left} of {reach}");
+            }
+        }
+    }
+
+    /// The plane is the same whatever its equation is multiplied by, down to where single precision ends. (A power of
+    /// two, so that nothing is rounded.)
+    #[test]
+    fn hyperplanes_have_no_scale() {
+        for seed in 0..20 {
+            let (x, w) = points(seed, 9);
+            for norm in [Norm::Linf, Norm::L2, Norm::L1] {
+                let plain = to_hyperplane(norm, &x, 0.3, &w, [0.0, 1.0]);
+                for power in [-100, -30, 60, 120] {
+                    let factor = 2f32.powi(power);
+                    let scaled: Vec<f32> = w.iter().map(|w| w * factor).collect();
+                    let delta = to_hyperplane(norm, &x, 0.3 * f64::from(factor), &scaled, [0.0, 1.0]);
+                    let apart = Norm::Linf.distance(&plain, &delta);
+                    assert!(apart <= 1e-6, "{norm} by 2^{power}: {apart}");
+                }
             }
         }
     }

@@ -39,8 +39,9 @@ function warnings(list, notes) {
   if (list.length + notes.length === 0) {
     return el("p", { class: "calm", id: "warnings" }, "No warnings: nothing was found that makes these figures doubtful.");
   }
-  return el("section", { id: "warnings", "aria-label": "Warnings" }, el("h2", {}, plural(list.length + notes.length, "warning")),
-    el("ul", {}, list.map((w) => el("li", {}, el("strong", {}, w.code.replaceAll("-", " ")), `: ${w.message}`)),
+  const doubts = list.filter((w) => !w.note).length + notes.length;
+  return el("section", { id: "warnings", "aria-label": "Warnings" }, el("h2", {}, doubts > 0 ? plural(doubts, "warning") : "Notes"),
+    el("ul", {}, list.map((w) => el("li", {}, el("strong", {}, w.code.replaceAll("-", " ")), w.note ? " (a note)" : "", `: ${w.message}`)),
       notes.map((note) => el("li", {}, note))));
 }
 

@@ -128,6 +128,6 @@ function overview(found, { runs }) {
     { title: "σ_x σ_p", value: (r) => r.product, format: short },
     { title: "samples", value: (r) => r.summary.samples, format: grouped },
     { title: "weights", value: (r) => r.summary.model.parameters, format: grouped },
-    { title: "warnings", value: (r) => r.summary.warnings.length },
+    { title: "warnings", value: (r) => r.summary.warnings.filter((w) => !w.note).length },
   ], rows, { filter: rows.length > 12 });
 }

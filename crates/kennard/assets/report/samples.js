@@ -64,14 +64,16 @@ function gallery(run) {
 function sampleTable(run) {
   const { samples, summary, classes } = run;
   if (!samples || samples.index.length === 0) return [];
+  const attacks = [...summary.attacks, ...summary.minimal];
   const rows = samples.index.map((index, i) => ({
     index, label: samples.label[i], prediction: samples.prediction[i], attacked: samples.attacked[i], margin: samples.margin[i],
     passes: samples.passes[i], distance: samples.distance?.[i],
-    verdict: samples.prediction[i] !== samples.label[i] ? "misclassified"
-      : samples.broken_by[i] !== null ? `broken by ${summary.attacks[samples.broken_by[i]].name}`
-      : summary.attacks.length > 0 ? "robust" : "correct",
+    verdict: samples.prediction[i] === null ? "not evaluated"
+      : samples.prediction[i] !== samples.label[i] ? "misclassified"
+      : samples.broken_by[i] !== null ? `broken by ${attacks[samples.broken_by[i]].name}`
+      : summary.robust ? "robust" : "correct",
   }));
-  const label = (key) => (r) => className(classes, r[key]);
+  const label = (key) => (r) => r[key] === null ? "–" : className(classes, r[key]);
   const named = (title, key) => classes.names.length > 0 ? { title, value: label(key), text: true } : { title, value: (r) => r[key] };
   const columns = [
     { title: "sample", value: (r) => r.index },
@@ -80,7 +82,7 @@ function sampleTable(run) {
     { title: "margin [logits]", value: (r) => r.margin, format: short },
     { title: "verdict", value: (r) => r.verdict, text: true },
   ];
-  if (summary.attacks.length > 0) {
+  if (summary.robust) {
     columns.push(named("under attack", "attacked"), { title: "passes", value: (r) => r.passes, format: grouped });
   }
   if (samples.distance) columns.push({ title: `distance [${summary.threat_model.norm}]`, value: (r) => r.distance, format: short });

@@ -8,7 +8,8 @@ use crate::threat::clip;
 
 /// Carlini and Wagner's l2 attack: Adam descends `‖δ‖² + c · max(z_y − max_{j≠y} z_j, 0)`, the bounds kept
 /// by a tanh, and c is sought by bisection (Carlini & Wagner 2017, arXiv 1608.04644, section VI.A).
-/// Perturbations are in units of the input's range.
+/// Perturbations are in units of the input's range. The constants are in units of the logits: where those are much
+/// smaller than 1, `initial_const` must be larger by as much.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CarliniWagner {

@@ -89,8 +89,10 @@ impl Fab {
             let from_here = to_hyperplane(norm, &x, plane.value, &plane.gradient, bounds);
             let at_origin = plane.value_at(&x, origin);
             let from_origin = to_hyperplane(norm, origin, at_origin, &plane.gradient, bounds);
-            let [here, there] = [&from_here, &from_origin].map(|delta| norm.size(delta).max(1e-8));
-            let alpha = (here / (here + there)).min(self.bias) as f32;
+            let [here, there] = [&from_here, &from_origin].map(|delta| norm.size(delta));
+            // Where neither moves, the walk turns back as far as it may.
+            let share = if here + there > 0.0 { here / (here + there) } else { 1.0 };
+            let alpha = share.min(self.bias) as f32;
             let eta = self.overshoot as f32;
             for i in 0..x.len() {
                 x[i] =
@@ -110,7 +112,7 @@ impl Fab {
 /// The decision boundary between the label and another class, as it looks from a point.
 struct Hyperplane {
     /// `z_t − z_y` there, and its gradient.
-    value: f32,
+    value: f64,
     gradient: Vec<f32>,
 }
 
@@ -125,20 +127,20 @@ impl Hyperplane {
             let gradient = std::mem::take(&mut answer.gradient);
             let distance = f64::from(value.abs()) / subject.threat().norm.dual_size(&gradient);
             if distance < nearest.0 {
-                nearest = (distance, Hyperplane { value, gradient });
+                nearest = (distance, Hyperplane { value: value.into(), gradient });
             }
         }
         nearest.1
     }
 
     /// The linear function of this plane, seen from `x`, at another point.
-    fn value_at(&self, x: &[f32], point: &[f32]) -> f32 {
+    fn value_at(&self, x: &[f32], point: &[f32]) -> f64 {
         let moved: f64 = self
             .gradient
             .iter()
             .zip(x.iter().zip(point))
             .map(|(&g, (&x, &p))| f64::from(g) * (f64::from(p) - f64::from(x)))
             .sum();
-        (f64::from(self.value) + moved) as f32
+        self.value + moved
     }
 }

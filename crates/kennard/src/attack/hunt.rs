@@ -2,8 +2,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use super::subject::{Halt, Prey, Situation, Subject};
-use super::{Attack, margin, predict};
-use crate::Result;
+use super::{Attack, is_answer, margin, predict};
 use crate::engine::{Oracle, Program, Query};
 
 /// What an attack achieved on a sample.
@@ -24,6 +23,10 @@ pub struct Verdict {
     pub backwards: u64,
     /// How many gradients were exactly zero.
     pub zero_gradients: u64,
+    /// How many gradients had an entry that was not finite; of a transfer, on the surrogate.
+    pub non_finite_gradients: u64,
+    /// At how many points the model's answer was NaN; they count as nothing.
+    pub unanswered: u64,
     /// Whether a point was misclassified in the attacked graph and not by the untouched model.
     pub disputed: bool,
 }
@@ -52,12 +55,12 @@ pub(crate) async fn hunt(
     situation: Situation,
     account: usize,
     oracle: Oracle,
-) -> Result<Verdict> {
+) -> Verdict {
     let label = prey.label;
     let subject = Subject::new(attack.name(), prey, situation, account, oracle.clone());
     let mut run = attack.run(&subject);
     let mut disputed = false;
-    let mut checks = 0;
+    let (mut checks, mut unanswered) = (0, 0);
     loop {
         let ended = poll_fn(|context| match run.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(true),
@@ -66,10 +69,8 @@ pub(crate) async fn hunt(
         })
         .await;
         let ended = match subject.resume() {
-            Some(Halt::Failed(error)) => return Err(error),
             Some(Halt::Spent) => true,
-            Some(Halt::Found) => false,
-            None => ended,
+            Some(Halt::Found) | None => ended,
         };
         let mut best = subject.best();
         let mut adversarial = None;
@@ -78,27 +79,32 @@ pub(crate) async fn hunt(
             let query = Query { program: Program::Untouched, points, label, target: label, account };
             let answer = oracle.ask(query).await;
             checks += 1;
-            if predict(&answer.logits) != label {
+            let answered = is_answer(&answer.logits);
+            if answered && predict(&answer.logits) != label {
                 adversarial = Some(Adversarial { point: find.point.clone(), outputs: answer.logits });
                 break;
             }
-            // Rounding alone made this point adversarial; there may be another, or a better one may come.
-            disputed = true;
+            // Rounding alone made this point adversarial, or the model has no answer; there may be another, or a
+            // better one may come.
+            disputed |= answered;
+            unanswered += u64::from(!answered);
             subject.reject_best();
             best = subject.best();
         }
         if ended || adversarial.is_some() {
-            let (forwards, backwards, zero_gradients) = subject.spent();
-            return Ok(Verdict {
+            let tally = subject.tally();
+            return Verdict {
                 broken: adversarial.is_some(),
                 margin: best.as_ref().map_or_else(|| margin(prey.clean, label), |find| find.margin),
                 adversarial,
                 found_after: best.map_or(0, |find| find.evaluation),
-                forwards: forwards + checks,
-                backwards,
-                zero_gradients,
+                forwards: tally.forwards + checks,
+                backwards: tally.backwards,
+                zero_gradients: tally.zero_gradients,
+                non_finite_gradients: tally.non_finite_gradients,
+                unanswered: tally.unanswered + unanswered,
                 disputed,
-            });
+            };
         }
     }
 }

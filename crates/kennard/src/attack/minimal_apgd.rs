@@ -51,7 +51,8 @@ impl Attack for MinimalApgd {
             let apgd = Apgd { loss, steps: self.steps, targets: self.targets, ..Apgd::default() };
             let answer = subject.gradient(subject.origin(), Loss::Margin, subject.label()).await;
             let (mut low, mut high) = (0.0, f64::INFINITY);
-            let mut eps = seeming_distance(norm, &answer).min(reach);
+            // Where two logits are equal the boundary seems to be here: doubling must lead somewhere.
+            let mut eps = seeming_distance(norm, &answer).max(LEAST * reach).min(reach);
             let mut round = 0;
             while high - low > self.tolerance * high || high.is_infinite() {
                 match self.succeed(subject, &apgd, eps, round).await {
@@ -70,6 +71,9 @@ impl Attack for MinimalApgd {
 }
 
 impl MinimumNorm for MinimalApgd {}
+
+/// The first epsilon is at least this share of the farthest point's distance.
+const LEAST: f64 = 1e-6;
 
 /// Lines that are searched at the most, and the shares of each that are tried.
 const LINES: usize = 10;
@@ -93,7 +97,7 @@ async fn finish(subject: &Subject<'_>) {
             // A plane with the sample on its far side is not the boundary.
             return;
         }
-        let delta = to_hyperplane(norm, origin, value as f32, &answer.gradient, bounds);
+        let delta = to_hyperplane(norm, origin, value, &answer.gradient, bounds);
         let end = |i: usize| origin[i] + (1.0 + BEYOND) * delta[i];
         let mut closer = false;
         for share in SHARES {
@@ -126,7 +130,9 @@ impl MinimalApgd {
                 let found = poll_fn(|context| {
                     let ended = climb.as_mut().poll(context).is_ready();
                     let found = subject.adversarial().filter(|x| ball.admits(origin, x));
-                    if ended || found.is_some() { Poll::Ready(found) } else { Poll::Pending }
+                    // A point that may end the attack is still to be judged.
+                    let waits = subject.is_halted();
+                    if ended || found.is_some() && !waits { Poll::Ready(found) } else { Poll::Pending }
                 })
                 .await;
                 if let Some(found) = found {

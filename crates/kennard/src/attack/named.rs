@@ -56,6 +56,10 @@ pub(super) const MINIMUM_NORM: &[&str] = &[
     "sigma-zero",
     "hop-skip-jump",
 ];
+/// Parameters that may be zero; any other that is a number must be positive, or it would switch the attack off.
+const MAY_BE_ZERO: &[&str] = &["alpha_final", "gamma_final", "bias", "back", "tau", "tau_factor"];
+/// Parameters that are shares: at most 1.
+const SHARES: &[&str] = &["share", "bias", "back", "tau"];
 /// How many target classes a targeted attack goes towards where nothing is said.
 const TARGETS: usize = 9;
 
@@ -126,7 +130,8 @@ struct With<'p> {
 
 impl With<'_> {
     fn apgd(&self, loss: Objective) -> Result<Apgd> {
-        Ok(Apgd { loss, ..self.over(Apgd::default())? })
+        let targets = if loss == Objective::TargetedDlr { TARGETS } else { 0 };
+        Ok(Apgd { loss, ..self.over(Apgd { targets, ..Apgd::default() })? })
     }
 
     /// An attack with the parameters in place of its defaults.
@@ -140,13 +145,38 @@ impl With<'_> {
             let Some(field) = fields.get_mut(&key.replace('-', "_")) else {
                 return Err(error(format!("it has no parameter `{key}`; it has {known}")));
             };
-            *field = match value {
+            let given = match value {
                 Value::String(text) => Value::from(parse_number(text)?),
                 other => other.clone(),
             };
+            check(key, &given, field).map_err(error)?;
+            *field = given;
         }
         serde_json::from_value(Value::Object(fields)).map_err(|e| error(e.to_string()))
     }
+}
+
+/// Refuses a value that would switch off what was asked for, or makes no sense in place of `default`.
+fn check(key: &str, given: &Value, default: &Value) -> Result<(), String> {
+    let field = key.replace('-', "_");
+    let among = |names: &[&str]| names.contains(&field.as_str());
+    if given.is_boolean() {
+        return Ok(());
+    }
+    // NaN and infinities are null in JSON.
+    let number = given.as_f64().ok_or_else(|| format!("`{key}` must be a finite number"))?;
+    // An untargeted attack has none, a targeted one at least one.
+    let may_be_zero = among(MAY_BE_ZERO) || default.as_u64() == Some(0);
+    if number < 0.0 || number == 0.0 && !may_be_zero {
+        let least = if may_be_zero { "at least 0" } else { "larger than 0" };
+        return Err(format!("`{key}` is {given}, and must be {least}"));
+    }
+    // In some attacks these are shares by which something grows and shrinks.
+    let factor = among(&["gamma", "gamma_final", "tolerance"]) && default.as_f64().is_some_and(|v| v < 1.0);
+    if number > 1.0 && among(SHARES) || number >= 1.0 && factor {
+        return Err(format!("`{key}` is {given}, and must be a share, below 1"));
+    }
+    Ok(())
 }
 
 /// A version of AutoAttack (Croce & Hein 2020, arXiv 2003.01690): attacks in a row, each of which tries
@@ -194,11 +224,11 @@ impl FromStr for Version {
 
     fn from_str(text: &str) -> Result<Version> {
         match text {
-            "standard" => Ok(Version::Standard),
+            "standard" | "autoattack" => Ok(Version::Standard),
             "plus" => Ok(Version::Plus),
             "rand" => Ok(Version::Rand),
             _ => Err(Error::Setting(format!(
-                "AutoAttack has no version `{text}`; it has standard, plus and rand"
+                "AutoAttack has no version `{text}`; it has standard (autoattack), plus and rand"
             ))),
         }
     }
@@ -237,6 +267,52 @@ mod tests {
         assert_eq!(pgd.settings()["steps"], 7);
         assert_eq!(pgd.settings()["step_size"], 2.0 / 255.0);
         assert_eq!(pgd.settings()["random_start"], true);
+    }
+
+    /// Every parameter of every attack that counts or measures something: none can be set so that the attack does
+    /// nothing. Those that may be zero are listed, with the least value that is refused.
+    #[test]
+    fn no_parameter_switches_an_attack_off() {
+        let refusal = |name: &str, key: &str, value: Value| {
+            let parameters = Map::from_iter([(key.to_string(), value)]);
+            attack(name, &parameters).map(|_| ()).err().map(|error| error.to_string())
+        };
+        for name in ATTACKS {
+            let Value::Object(fields) = attack(name, &Map::new()).unwrap().settings() else { unreachable!() };
+            for (key, default) in fields.iter().filter(|(_, default)| !default.is_boolean()) {
+                let untargeted = key == "targets" && *default == json!(0);
+                for bad in [json!(-1), json!(-0.5), json!(null), json!("-1/2")] {
+                    let said =
+                        refusal(name, key, bad.clone()).unwrap_or_else(|| panic!("{name} {key} {bad}"));
+                    assert!(said.contains(name) && said.contains(key.as_str()), "{said}");
+                }
+                let zero = [json!(0), json!("0")].map(|zero| refusal(name, key, zero).is_none());
+                assert_eq!(zero[0], untargeted || MAY_BE_ZERO.contains(&key.as_str()), "{name} {key}");
+                if default.is_number() {
+                    assert_eq!(refusal(name, key, default.clone()), None, "its own default");
+                }
+            }
+        }
+        for (name, key, value) in [
+            ("ddn", "gamma", 1.0),
+            ("fmn", "gamma", 2.0),
+            ("minimal-apgd", "tolerance", 1.0),
+            ("square", "share", 1.5),
+            ("fab", "bias", 1.1),
+        ] {
+            assert!(
+                refusal(name, key, json!(value)).is_some_and(|said| said.contains("share")),
+                "{name} {key}"
+            );
+        }
+        assert_eq!(refusal("hop-skip-jump", "gamma", json!(2.0)), None);
+        assert_eq!(refusal("pgd", "random_start", json!(false)), None);
+    }
+
+    #[test]
+    fn autoattack_is_a_name_of_the_standard_version() {
+        assert_eq!("autoattack".parse::<Version>().unwrap(), "standard".parse().unwrap());
+        assert_eq!(Version::Standard.to_string(), "standard");
     }
 
     #[test]

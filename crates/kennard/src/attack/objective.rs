@@ -37,10 +37,12 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Sums up over repeated looks.
+    /// Sums up over repeated looks. The gradient stays finite.
     pub fn add(&mut self, other: &Seen) {
         self.loss += other.loss;
-        self.gradient.iter_mut().zip(&other.gradient).for_each(|(g, other)| *g += other);
+        for (g, other) in self.gradient.iter_mut().zip(&other.gradient) {
+            *g = (*g + other).clamp(f32::MIN, f32::MAX);
+        }
     }
 }
 

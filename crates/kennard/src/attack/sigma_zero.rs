@@ -8,7 +8,7 @@ use crate::threat::clip;
 /// σ-zero: Adam descends the margin and a smooth stand-in for the number of changed elements,
 /// `Σ δ²/(δ² + σ)`; small changes are undone, below a threshold that rises where the point is adversarial
 /// and falls where it is not (Cinà et al. 2024, arXiv 2402.01879, algorithm 1). Perturbations are in units
-/// of the input's range.
+/// of the input's range, and the margin counts in logits: where these are much smaller or larger than 1, scale them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SigmaZero {
@@ -91,7 +91,7 @@ impl SigmaZero {
         if let Some(margin) = margin {
             gradient.iter_mut().zip(margin).for_each(|(total, &g)| *total -= unit * f64::from(g));
         }
-        let largest = gradient.iter().fold(1e-12, |most: f64, g| most.max(g.abs()));
+        let largest = gradient.iter().fold(f64::MIN_POSITIVE, |most: f64, g| most.max(g.abs()));
         gradient.iter_mut().for_each(|g| *g /= largest);
         gradient
     }

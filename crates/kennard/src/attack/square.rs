@@ -155,13 +155,14 @@ impl Search<'_> {
             let outside = image.places(channel, from).filter(|&i| !to.contains(image, i));
             let both = norm.of(inside.iter().copied().chain(outside).map(|i| f64::from(delta[i])));
             let available = (both.powi(power) + unused / image.channels as f64).powf(1.0 / f64::from(power));
-            let there = norm.of(inside.iter().map(|&i| f64::from(delta[i]))).max(1e-12);
+            let there = norm.of(inside.iter().map(|&i| f64::from(delta[i]))).max(f64::MIN_POSITIVE);
             let sign = f64::from(self.sign());
             let bump: Vec<f64> = self
                 .bump(norm, to)
                 .zip(&inside)
                 .map(|(bump, &i)| sign * f64::from(bump) + f64::from(delta[i]) / there)
                 .collect();
+            // Two parts of length 1 each, which can cancel.
             let factor = available / norm.of(bump.iter().copied()).max(1e-12);
             image.places(channel, from).for_each(|i| delta[i] = 0.0);
             inside.iter().zip(bump).for_each(|(&i, v)| delta[i] = (factor * v) as f32);

@@ -7,9 +7,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sha2::{Digest, Sha256};
 
-use super::{margin, predict};
+use super::{is_answer, margin, predict};
+use crate::ThreatModel;
 use crate::engine::{Answer, Oracle, Program, Query};
-use crate::{Error, ThreatModel};
 
 /// What is the same for all samples of a run.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,10 @@ pub(crate) enum Aim {
 }
 
 /// A sample under attack: what the attack may look at, and whom it asks.
+///
+/// Gradients come with finite entries: in place of an infinite one stands the largest number of its sign, in place
+/// of NaN zero. Where the model's answer itself is NaN, an attack is told of a point that it has no reason to
+/// like: the label certain, the loss as bad as can be, no slope; such a point never counts as adversarial.
 pub struct Subject<'a> {
     prey: Prey<'a>,
     situation: Situation,
@@ -41,12 +45,31 @@ pub struct Subject<'a> {
     account: usize,
     /// Whether the surrogate answers in the model's place.
     surrogate: bool,
-    forwards: Cell<u64>,
-    backwards: Cell<u64>,
-    zero_gradients: Cell<u64>,
+    tally: Cell<Tally>,
     /// The best allowed points so far, the best last.
     finds: RefCell<Vec<Find>>,
     halt: RefCell<Option<Halt>>,
+}
+
+/// What an attack has asked, and how often it was blind.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    /// Points evaluated without their gradient.
+    pub forwards: u64,
+    /// Points evaluated with their gradient (a forward and a backward pass each).
+    pub backwards: u64,
+    /// Gradients that were exactly zero.
+    pub zero_gradients: u64,
+    /// Gradients with an entry that was not finite.
+    pub non_finite_gradients: u64,
+    /// Points where the answer was NaN.
+    pub unanswered: u64,
+}
+
+impl Tally {
+    pub fn evaluations(self) -> u64 {
+        self.forwards + self.backwards
+    }
 }
 
 /// A correctly classified sample, as a hunt begins.
@@ -77,8 +100,6 @@ pub(super) enum Halt {
     Found,
     /// Its budget is spent.
     Spent,
-    /// The model's answer was no number.
-    Failed(Error),
 }
 
 /// So many of the closest points are kept, in case the untouched model disagrees about the last.
@@ -99,9 +120,7 @@ impl<'a> Subject<'a> {
             oracle,
             account,
             surrogate: false,
-            forwards: Cell::new(0),
-            backwards: Cell::new(0),
-            zero_gradients: Cell::new(0),
+            tally: Cell::default(),
             finds: RefCell::default(),
             halt: RefCell::default(),
         }
@@ -122,12 +141,6 @@ impl<'a> Subject<'a> {
         let situation = Situation { aim: Aim::Worst, ..self.situation };
         let subject = Subject::new(attack, prey, situation, self.account, self.oracle.clone());
         Subject { surrogate: true, ..subject }
-    }
-
-    /// Ends the run with an error.
-    pub(super) async fn fail(&self, error: Error) {
-        *self.halt.borrow_mut() = Some(Halt::Failed(error));
-        poll_fn(|_| Poll::<()>::Pending).await;
     }
 
     /// The sample itself, in the input space of the user.
@@ -203,35 +216,53 @@ impl<'a> Subject<'a> {
     async fn ask(&self, program: Program, x: &[f32], label: usize, target: usize) -> Answer {
         let account = self.account;
         let program = if self.surrogate { program.of_surrogate() } else { program };
-        let answer = self.oracle.ask(Query { program, points: x.to_vec(), label, target, account }).await;
-        let count = if answer.gradient.is_empty() { &self.forwards } else { &self.backwards };
-        count.set(count.get() + 1);
-        self.watch(x, &answer);
+        let mut answer = self.oracle.ask(Query { program, points: x.to_vec(), label, target, account }).await;
+        if self.receive(&mut answer, label) {
+            self.watch(x, &answer);
+        }
+        if self.situation.budget.is_some_and(|budget| self.tally().evaluations() >= budget) {
+            *self.halt.borrow_mut() = Some(Halt::Spent);
+        }
         // Where the hunt may be over, the attack waits until it is told to go on, or is dropped.
         poll_fn(|_| if self.halt.borrow().is_some() { Poll::Pending } else { Poll::Ready(()) }).await;
         answer
     }
 
+    /// Counts an answer, and makes it one that an attack can go on with. False where it was NaN.
+    fn receive(&self, answer: &mut Answer, label: usize) -> bool {
+        let mut tally = self.tally();
+        let asks_gradient = !answer.gradient.is_empty();
+        tally.forwards += u64::from(!asks_gradient);
+        tally.backwards += u64::from(asks_gradient);
+        // A sum of finite numbers may overflow, but one that is finite is of nothing else.
+        let sum: f32 = answer.logits.iter().chain(&answer.loss).chain(&answer.gradient).sum();
+        // The loss of the sample's label and targeted losses are climbed, that of another label is descended.
+        let worst = if label == self.label() { f32::NEG_INFINITY } else { f32::INFINITY };
+        let answered = sum.is_finite() || is_answer(&answer.logits);
+        if !answered {
+            tally.unanswered += 1;
+            answer.logits.fill(f32::NEG_INFINITY);
+            if let Some(z) = answer.logits.get_mut(self.label()) {
+                *z = f32::INFINITY;
+            }
+            answer.loss.fill(worst);
+            answer.gradient.fill(0.0);
+        } else if asks_gradient {
+            answer.loss.iter_mut().filter(|loss| loss.is_nan()).for_each(|loss| *loss = worst);
+            if !sum.is_finite() && mend(&mut answer.gradient) {
+                tally.non_finite_gradients += 1;
+            } else if answer.gradient.iter().all(|g| *g == 0.0) {
+                tally.zero_gradients += 1;
+            }
+        }
+        self.tally.set(tally);
+        answered
+    }
+
     /// Keeps the point if it is allowed and better than those before, and halts the attack where that
     /// may end it.
     fn watch(&self, x: &[f32], answer: &Answer) {
-        let Prey { origin, label, index, .. } = self.prey;
-        // A NaN anywhere makes the sum NaN; so do infinities of both signs, which are looked at closer.
-        let sum: f32 = answer.logits.iter().chain(&answer.gradient).sum();
-        if sum.is_nan() && answer.logits.iter().chain(&answer.gradient).any(|v| v.is_nan()) {
-            let message = format!(
-                "the model's answer at a point near sample {index} is NaN; check the model for divisions by zero or \
-                 overflows on inputs within the bounds"
-            );
-            *self.halt.borrow_mut() = Some(Halt::Failed(Error::NotANumber(message)));
-            return;
-        }
-        if !answer.gradient.is_empty() && answer.gradient.iter().all(|g| *g == 0.0) {
-            self.zero_gradients.set(self.zero_gradients.get() + 1);
-        }
-        if self.situation.budget.is_some_and(|budget| self.evaluations() >= budget) {
-            *self.halt.borrow_mut() = Some(Halt::Spent);
-        }
+        let Prey { origin, label, .. } = self.prey;
         let margin = margin(&answer.logits, label);
         let misclassified = predict(&answer.logits) != label;
         let threat = &self.situation.threat;
@@ -254,15 +285,11 @@ impl<'a> Subject<'a> {
         let kept = if self.situation.aim == Aim::Closest { KEPT - 1 } else { 0 };
         let surplus = finds.len().saturating_sub(kept);
         finds.drain(..surplus);
-        let evaluation = self.evaluations();
+        let evaluation = self.tally().evaluations();
         finds.push(Find { point: x.to_vec(), margin, misclassified, evaluation, distance });
         if misclassified && self.situation.aim == Aim::First {
             *self.halt.borrow_mut() = Some(Halt::Found);
         }
-    }
-
-    fn evaluations(&self) -> u64 {
-        self.forwards.get() + self.backwards.get()
     }
 
     pub(super) fn is_halted(&self) -> bool {
@@ -293,8 +320,27 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Forwards, backwards (a forward and a backward pass each), and how many gradients were zero.
-    pub(super) fn spent(&self) -> (u64, u64, u64) {
-        (self.forwards.get(), self.backwards.get(), self.zero_gradients.get())
+    pub(super) fn tally(&self) -> Tally {
+        self.tally.get()
     }
+
+    /// Books how often another attack, made in this one's name on the surrogate, was blind.
+    pub(super) fn share_blindness(&self, of: Tally) {
+        let mut tally = self.tally();
+        tally.non_finite_gradients += of.non_finite_gradients;
+        tally.unanswered += of.unanswered;
+        self.tally.set(tally);
+    }
+}
+
+/// Makes the entries of a gradient finite: an infinite one becomes the largest number of its sign, beside which
+/// the others vanish as they do in the limit; NaN, which says nothing, becomes zero. Returns whether there was
+/// one.
+pub(crate) fn mend(gradient: &mut [f32]) -> bool {
+    let mut mended = false;
+    for g in gradient.iter_mut().filter(|g| !g.is_finite()) {
+        *g = if g.is_nan() { 0.0 } else { g.clamp(f32::MIN, f32::MAX) };
+        mended = true;
+    }
+    mended
 }

@@ -4,7 +4,6 @@ use std::task::Poll;
 
 use serde_json::{Value, json};
 
-use super::subject::Halt;
 use super::{Attack, Run, Subject};
 use crate::provenance::model_digest;
 use crate::{Norm, Result};
@@ -54,9 +53,7 @@ impl Attack for Transfer {
                 _ => Poll::Ready(()),
             })
             .await;
-            if let Some(Halt::Failed(error)) = decoy.resume() {
-                subject.fail(error).await;
-            }
+            subject.share_blindness(decoy.tally());
             if let Some(find) = decoy.best() {
                 subject.logits(&find.point).await;
             }

@@ -88,6 +88,7 @@ impl Summary {
             eps_text: settings.threat_model.eps_text(),
             autoattack,
             clean: Clean::default(),
+            not_evaluated: 0,
             cascade: settings.cascade,
             attacks: attacks.collect(),
             robust: None,
@@ -115,6 +116,7 @@ impl AttackSummary {
             interval: None,
             forwards: 0,
             backwards: 0,
+            non_finite_gradients: 0,
             seconds: 0.0,
         }
     }
@@ -128,6 +130,7 @@ impl MinimalSummary {
             distances: Distances::default(),
             forwards: 0,
             backwards: 0,
+            non_finite_gradients: 0,
             seconds: 0.0,
         }
     }

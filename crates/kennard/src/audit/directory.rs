@@ -247,8 +247,8 @@ pub(super) fn misfit(entry: &Entry, manifest: &Manifest) -> Option<String> {
         return Some(format!("sample {index} has other attacks than the run"));
     }
     let classes = manifest.about.model.classes;
-    if let Some(class) = [record.label, record.prediction].into_iter().find(|class| *class as u64 >= classes)
-    {
+    let mut named = [Some(record.label), record.prediction].into_iter().flatten();
+    if let Some(class) = named.find(|class| *class as u64 >= classes) {
         return Some(format!("sample {index} has the class {class}, the model has {classes}"));
     }
     let other = shown.as_ref().filter(|shown| shown.index != index || shown.label != record.label);

@@ -84,7 +84,8 @@ impl Shown {
 
 fn softmax(logits: &[f32], class: usize) -> f32 {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let power = |z: f32| f64::from(z - largest).exp();
+    // Not `z − largest` of two infinities.
+    let power = |z: f32| if z == largest { 1.0 } else { f64::from(z - largest).exp() };
     let sum: f64 = logits.iter().map(|&z| power(z)).sum();
     logits.get(class).map_or(f32::NAN, |&z| (power(z) / sum) as f32)
 }

@@ -26,7 +26,9 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::attack::{Adversarial, Aim, Attack, Loss, MinimumNorm, Prey, Situation, hunt, margin, predict};
+use crate::attack::{
+    Adversarial, Aim, Attack, Loss, MinimumNorm, Prey, Situation, hunt, is_answer, margin, predict,
+};
 use crate::data::{DataError, DataSet, Indices, Sample, Selection};
 use crate::engine::{Answer, Cost, Engine, Oracle, Program, Query, Task};
 use crate::uncertainty::cosine;
@@ -180,7 +182,7 @@ impl<'a> Audit<'a> {
     /// Runs the audit. `stop` ends it early, with what is known by then; `progress` hears of every sample.
     ///
     /// # Errors
-    /// When settings, data and model do not fit together, an answer of the model is NaN, or a runtime fails.
+    /// When settings, data and model do not fit together, or a runtime fails.
     pub fn run(&self, stop: &AtomicBool, progress: impl FnMut(Progress)) -> Result<Outcome> {
         self.go_on(Vec::new(), Vec::new(), |_, _| Ok(()), stop, progress)
     }
@@ -391,6 +393,11 @@ impl<'a> Audit<'a> {
         let names: Vec<&str> = self.attacks.iter().map(|attack| attack.name()).collect();
         let has_robust = !names.is_empty() || !self.minimal.is_empty() && self.threat.eps.is_finite();
         self.requirements.iter().try_for_each(|wanted| wanted.check(&names, has_robust))?;
+        if self.budget == Some(0) {
+            return Err(Error::Setting(
+                "a budget of 0 passes switches every attack off; give it one at least".into(),
+            ));
+        }
         if !self.attacks.is_empty() && self.threat.eps.is_infinite() {
             return Err(Error::Threat(
                 "an attack needs an epsilon: the largest perturbation, 0.1 or 8/255 say".into(),
@@ -453,34 +460,28 @@ impl<'a> Audit<'a> {
     async fn look(&self, oracle: &Oracle, sample: &Sample, again: bool) -> Result<Looked> {
         let Sample { index, label, .. } = *sample;
         let ask = |program| self.ask(oracle, program, sample);
-        let answer = ask(Program::Untouched).await;
-        if answer.logits.iter().any(|z| z.is_nan()) {
-            return Err(Error::NotANumber(format!(
-                "the model's output for sample {index} is NaN; check that the model is whole and the data is what it \
-                 was trained for"
-            )));
-        }
-        let random = again && ask(Program::Untouched).await.logits != answer.logits;
-        let outputs = answer.logits;
-        let prediction = predict(&outputs);
+        let outputs = ask(Program::Untouched).await.logits;
         let logits = if self.engine.classifier().returns_logits() {
             outputs.clone()
         } else {
             ask(Program::Logits).await.logits
         };
-        let cosine = match self.probe {
+        let evaluated = is_answer(&outputs) && is_answer(&logits);
+        let random = again && evaluated && ask(Program::Untouched).await.logits != outputs;
+        let cosine = match self.probe && evaluated {
             true => cosine(&sample.input, &ask(Program::Gradient(Loss::LogOdds)).await.gradient),
             false => None,
         };
         let attacked = !(self.attacks.is_empty() && self.minimal.is_empty());
+        let prediction = evaluated.then(|| predict(&outputs));
         let record = Record {
             index,
             label,
             prediction,
-            margin: margin(&logits, label),
+            margin: if evaluated { margin(&logits, label) } else { f32::NAN },
             random,
             cosine,
-            pending: attacked && prediction == label,
+            pending: attacked && prediction == Some(label),
             attacks: vec![None; self.attacks.len()],
             minimal: vec![None; self.minimal.len()],
         };
@@ -506,8 +507,8 @@ impl<'a> Audit<'a> {
             if self.cascade && !self.full && !record.is_robust() {
                 break;
             }
-            let verdict = hunt(attack.as_ref(), prey, situation, self.account(i), oracle.clone()).await?;
-            record.attacks[i] = Some(AttackRecord::new(&verdict, self.threat.norm, &input));
+            let verdict = hunt(attack.as_ref(), prey, situation, self.account(i), oracle.clone()).await;
+            record.attacks[i] = Some(AttackRecord::new(&verdict, &self.threat, &input));
             adversarials[i] = verdict.adversarial;
         }
         let threat = ThreatModel::unlimited(self.threat.norm, self.threat.bounds)?;
@@ -515,8 +516,8 @@ impl<'a> Audit<'a> {
         for (i, attack) in self.minimal.iter().enumerate() {
             let place = self.attacks.len() + i;
             let account = self.account(place);
-            let verdict = hunt(attack.as_ref(), prey, situation, account, oracle.clone()).await?;
-            record.minimal[i] = Some(AttackRecord::new(&verdict, self.threat.norm, &input));
+            let verdict = hunt(attack.as_ref(), prey, situation, account, oracle.clone()).await;
+            record.minimal[i] = Some(AttackRecord::new(&verdict, &self.threat, &input));
             adversarials[place] = verdict.adversarial;
         }
         Ok(Examined { record, input, outputs, adversarials })

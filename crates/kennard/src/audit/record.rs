@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::Norm;
+use crate::ThreatModel;
 use crate::attack::{Adversarial, Verdict};
 
 /// What was found about one sample.
@@ -10,9 +10,9 @@ pub struct Record {
     pub index: usize,
     /// Its label.
     pub label: usize,
-    /// The predicted class.
-    pub prediction: usize,
-    /// `z_y − max_{j≠y} z_j` at the sample itself.
+    /// The predicted class; none where the sample could not be evaluated, the model's answer being NaN.
+    pub prediction: Option<usize>,
+    /// `z_y − max_{j≠y} z_j` at the sample itself; NaN where that could not be evaluated.
     #[serde(with = "bits")]
     pub margin: f32,
     /// Whether a second evaluation gave another answer.
@@ -25,17 +25,20 @@ pub struct Record {
     #[serde(default)]
     pub pending: bool,
     /// One entry per attack; none where it did not try: the sample is misclassified from the start, or an
-    /// attack before it in a cascade broke it.
+    /// attack before it in a cascade broke it, or it could not be evaluated.
     pub attacks: Vec<Option<AttackRecord>>,
-    /// One entry per minimum-norm attack; none where the sample is misclassified from the start.
+    /// One entry per minimum-norm attack; none where the sample is misclassified from the start, or could not be
+    /// evaluated.
     pub minimal: Vec<Option<AttackRecord>>,
 }
 
 /// What one attack achieved on one sample.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AttackRecord {
-    /// Whether an adversarial point was found.
+    /// Whether an adversarial point was found; by a minimum-norm attack, at any distance.
     pub broken: bool,
+    /// Whether that point lies within the threat model's epsilon; never where none is given.
+    pub within: bool,
     /// The smallest margin at an allowed point; of a minimum-norm attack, that at the closest adversarial
     /// point.
     #[serde(with = "bits")]
@@ -53,35 +56,50 @@ pub struct AttackRecord {
     pub backwards: u64,
     /// How many gradients were exactly zero.
     pub zero_gradients: u64,
+    /// How many gradients had an entry that was not finite; of a transfer, on the surrogate.
+    pub non_finite_gradients: u64,
+    /// At how many points the model's answer was NaN; they count as nothing.
+    pub unanswered: u64,
     /// Whether a point was misclassified in the attacked graph and not by the untouched model.
     pub disputed: bool,
 }
 
 impl Record {
-    /// Whether the sample is classified correctly.
-    pub fn is_correct(&self) -> bool {
-        self.prediction == self.label
+    /// Whether the model had an answer. A sample without one counts as neither correct nor robust.
+    pub fn is_evaluated(&self) -> bool {
+        self.prediction.is_some()
     }
 
-    /// Whether it is classified correctly, no attack broke it, and none is still to come.
+    /// Whether the sample is classified correctly.
+    pub fn is_correct(&self) -> bool {
+        self.prediction == Some(self.label)
+    }
+
+    /// Whether it is classified correctly, no attack broke it within epsilon (minimum-norm attacks included), and none
+    /// is still to come.
     pub fn is_robust(&self) -> bool {
         !self.pending && !self.is_lost()
     }
 
-    /// Whether it is certain not to be robust: misclassified from the start, or broken.
+    /// Whether it is certain not to be robust: misclassified from the start, not evaluated, or broken within epsilon.
     pub fn is_lost(&self) -> bool {
-        !self.is_correct() || self.attacks.iter().flatten().any(|attack| attack.broken)
+        !self.is_correct() || self.broken_by().is_some()
+    }
+
+    /// The first attack that broke it within epsilon, by its place; minimum-norm attacks come last.
+    pub fn broken_by(&self) -> Option<usize> {
+        self.attacks.iter().chain(&self.minimal).position(|attack| attack.as_ref().is_some_and(|a| a.within))
     }
 
     /// What the model takes it for under attack: the prediction of the first adversarial point that an attack
-    /// found, that at the sample itself where none did.
-    pub fn prediction_under_attack(&self) -> usize {
-        let found = self.attacks.iter().flatten();
-        found.filter(|attack| attack.broken).find_map(|attack| attack.prediction).unwrap_or(self.prediction)
+    /// found within epsilon, that at the sample itself where none did.
+    pub fn prediction_under_attack(&self) -> Option<usize> {
+        let mut found = self.attacks.iter().chain(&self.minimal).flatten().filter(|attack| attack.within);
+        found.find_map(|attack| attack.prediction).or(self.prediction)
     }
 
     /// The smallest distance at which a minimum-norm attack broke it: 0 where it is misclassified from the
-    /// start, infinite where none did.
+    /// start or could not be evaluated, infinite where none did.
     pub fn distance(&self) -> f64 {
         let found = (0..self.minimal.len()).map(|i| self.distance_by(i));
         found.fold(f64::INFINITY, f64::min)
@@ -97,16 +115,20 @@ impl Record {
 }
 
 impl AttackRecord {
-    pub(super) fn new(verdict: &Verdict, norm: Norm, origin: &[f32]) -> AttackRecord {
+    pub(super) fn new(verdict: &Verdict, threat: &ThreatModel, origin: &[f32]) -> AttackRecord {
+        let admitted = |found: &Adversarial| threat.eps.is_finite() && threat.admits(origin, &found.point);
         AttackRecord {
             broken: verdict.broken,
+            within: verdict.adversarial.as_ref().is_some_and(admitted),
             margin: verdict.margin,
-            norm: verdict.adversarial.as_ref().map(|found| norm.distance(origin, &found.point)),
+            norm: verdict.adversarial.as_ref().map(|found| threat.norm.distance(origin, &found.point)),
             prediction: verdict.adversarial.as_ref().map(Adversarial::prediction),
             found_after: verdict.found_after,
             forwards: verdict.forwards,
             backwards: verdict.backwards,
             zero_gradients: verdict.zero_gradients,
+            non_finite_gradients: verdict.non_finite_gradients,
+            unanswered: verdict.unanswered,
             disputed: verdict.disputed,
         }
     }

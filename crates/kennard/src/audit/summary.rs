@@ -39,11 +39,15 @@ pub struct Summary {
     pub autoattack: Option<String>,
     /// Accuracy on the samples as they are.
     pub clean: Clean,
+    /// How many samples the model has no answer for, it being NaN: neither correct nor robust, in every share.
+    #[serde(default)]
+    pub not_evaluated: u64,
     /// Whether an attack tried only what those before it left standing.
     pub cascade: bool,
     /// Accuracy under each attack; in a cascade, under it and those before it.
     pub attacks: Vec<AttackSummary>,
-    /// Accuracy under the worst attack of each sample; absent where there was no attack.
+    /// Accuracy under the worst attack of each sample, minimum-norm attacks within epsilon included; absent where
+    /// there was no attack, or no epsilon.
     pub robust: Option<Robust>,
     /// How far away the closest adversarial points are that each minimum-norm attack found.
     pub minimal: Vec<MinimalSummary>,
@@ -93,6 +97,9 @@ pub struct AttackSummary {
     pub forwards: u64,
     /// Points evaluated with their gradient (a forward and a backward pass each).
     pub backwards: u64,
+    /// Gradients among them that had an entry that was not finite.
+    #[serde(default)]
+    pub non_finite_gradients: u64,
     /// The attack's share of the wall-clock time, that of an interrupted run before not included.
     pub seconds: f64,
 }
@@ -110,6 +117,9 @@ pub struct MinimalSummary {
     pub forwards: u64,
     /// Points evaluated with their gradient (a forward and a backward pass each).
     pub backwards: u64,
+    /// Gradients among them that had an entry that was not finite.
+    #[serde(default)]
+    pub non_finite_gradients: u64,
     /// The attack's share of the wall-clock time, that of an interrupted run before not included.
     pub seconds: f64,
 }
@@ -196,6 +206,7 @@ impl Summary {
                 &audit.attacks.iter().map(|attack| named(attack.as_ref())).collect::<Vec<_>>(),
             ),
             clean: Clean::default(),
+            not_evaluated: 0,
             cascade: audit.cascade,
             attacks: audit.attacks.iter().map(|a| AttackSummary::blank(a.name())).collect(),
             robust: None,
@@ -230,6 +241,7 @@ impl Summary {
             accuracy: correct.known(),
             interval: correct.interval(),
         };
+        self.not_evaluated = number(&|record| !record.is_evaluated());
         for (i, attack) in self.attacks.iter_mut().enumerate() {
             let first = if self.cascade { 0 } else { i };
             let broken = |record: &Record| record.attacks[first..=i].iter().flatten().any(|a| a.broken);
@@ -243,6 +255,7 @@ impl Summary {
             attack.interval = robust.interval();
             attack.forwards = tried().map(|a| a.forwards).sum();
             attack.backwards = tried().map(|a| a.backwards).sum();
+            attack.non_finite_gradients = tried().map(|a| a.non_finite_gradients).sum();
         }
         if let Some(cosines) = &mut self.cosines {
             *cosines = Cosines::of(records.iter().map(|record| record.cosine));
@@ -251,7 +264,8 @@ impl Summary {
             }
         }
         let robust = Share { count: number(&|record| record.is_robust()), pending, total };
-        self.robust = (!self.attacks.is_empty()).then(|| Robust {
+        let attacked = !(self.attacks.is_empty() && self.minimal.is_empty());
+        self.robust = (attacked && self.threat_model.eps.is_finite()).then(|| Robust {
             robust: robust.count,
             pending,
             robust_accuracy: robust.known(),
@@ -269,6 +283,7 @@ impl Summary {
             attack.distances = so_far(Distances::of(done().map(|record| record.distance_by(i))));
             attack.forwards = tried().map(|a| a.forwards).sum();
             attack.backwards = tried().map(|a| a.backwards).sum();
+            attack.non_finite_gradients = tried().map(|a| a.non_finite_gradients).sum();
         }
         self.closest =
             (!self.minimal.is_empty()).then(|| so_far(Distances::of(done().map(Record::distance))));

@@ -16,7 +16,8 @@ use crate::{Error, Result};
 
 /// The bytes of the table. Columns of an attack are called after it, those of a minimum-norm attack after
 /// `minimal` and it; they are null where it did not try, the norm and the prediction also where it failed. Whether
-/// a sample is robust is null while attacks on it are still to come.
+/// a sample is robust is null while attacks on it are still to come. Prediction and margin of a sample that could
+/// not be evaluated are null.
 pub(super) fn to_parquet(attacks: &[&str], minimal: &[&str], records: &[Record]) -> Result<Vec<u8>, String> {
     fn of<T>(records: &[Record], field: impl Fn(&Record) -> T) -> impl Iterator<Item = T> {
         records.iter().map(field)
@@ -26,10 +27,19 @@ pub(super) fn to_parquet(attacks: &[&str], minimal: &[&str], records: &[Record])
         ("label".into(), Arc::new(Int32Array::from_iter_values(of(records, |r| r.label as i32))), false),
         (
             "prediction".into(),
-            Arc::new(Int32Array::from_iter_values(of(records, |r| r.prediction as i32))),
+            Arc::new(Int32Array::from_iter(of(records, |r| r.prediction.map(|class| class as i32)))),
+            true,
+        ),
+        (
+            "margin".into(),
+            Arc::new(Float32Array::from_iter(of(records, |r| Some(r.margin).filter(|m| !m.is_nan())))),
+            true,
+        ),
+        (
+            "evaluated".into(),
+            Arc::new(BooleanArray::from_iter(of(records, |r| Some(r.is_evaluated())))),
             false,
         ),
-        ("margin".into(), Arc::new(Float32Array::from_iter_values(of(records, |r| r.margin))), false),
         ("random".into(), Arc::new(BooleanArray::from_iter(of(records, |r| Some(r.random)))), false),
         ("cosine".into(), Arc::new(Float64Array::from_iter(of(records, |r| r.cosine))), true),
         (
@@ -62,8 +72,9 @@ fn attack_columns(name: &str, entries: &[Option<&AttackRecord>]) -> Vec<(String,
         |field: fn(&AttackRecord) -> i64| -> ArrayRef { Arc::new(Int64Array::from_iter(of(entries, field))) };
     let norms = entries.iter().map(|entry| entry.and_then(|a| a.norm));
     let predictions = entries.iter().map(|entry| entry.and_then(|a| a.prediction).map(|class| class as i32));
-    let columns: [(&str, ArrayRef); 9] = [
+    let columns: [(&str, ArrayRef); 12] = [
         ("broken", flag(|a| a.broken)),
+        ("within", flag(|a| a.within)),
         ("margin", Arc::new(Float32Array::from_iter(of(entries, |a| a.margin)))),
         ("norm", Arc::new(Float64Array::from_iter(norms))),
         ("prediction", Arc::new(Int32Array::from_iter(predictions))),
@@ -71,6 +82,8 @@ fn attack_columns(name: &str, entries: &[Option<&AttackRecord>]) -> Vec<(String,
         ("forwards", count(|a| a.forwards as i64)),
         ("backwards", count(|a| a.backwards as i64)),
         ("zero_gradients", count(|a| a.zero_gradients as i64)),
+        ("non_finite_gradients", count(|a| a.non_finite_gradients as i64)),
+        ("unanswered", count(|a| a.unanswered as i64)),
         ("disputed", flag(|a| a.disputed)),
     ];
     columns.into_iter().map(|(column, array)| (format!("{name}.{column}"), array, true)).collect()
@@ -123,8 +136,8 @@ impl Columns<'_> {
         let record = |row: usize| Record {
             index: index.value(row) as usize,
             label: label.value(row) as usize,
-            prediction: prediction.value(row) as usize,
-            margin: margin.value(row),
+            prediction: prediction.is_valid(row).then(|| prediction.value(row) as usize),
+            margin: if margin.is_valid(row) { margin.value(row) } else { f32::NAN },
             random: random.value(row),
             cosine: cosine.is_valid(row).then(|| cosine.value(row)),
             pending: robust.is_null(row),
@@ -139,7 +152,7 @@ impl Columns<'_> {
         let flag = |field: &str| self.get(&column(field))?.as_boolean_opt().ok_or(column(field));
         let count =
             |field: &str| self.get(&column(field))?.as_primitive_opt::<Int64Type>().ok_or(column(field));
-        let (broken, disputed) = (flag("broken")?, flag("disputed")?);
+        let (broken, within, disputed) = (flag("broken")?, flag("within")?, flag("disputed")?);
         let margin =
             self.get(&column("margin"))?.as_primitive_opt::<Float32Type>().ok_or(column("margin"))?;
         let norm = self.get(&column("norm"))?.as_primitive_opt::<Float64Type>().ok_or(column("norm"))?;
@@ -148,9 +161,11 @@ impl Columns<'_> {
         let found_after = count("found_after")?;
         let (forwards, backwards) = (count("forwards")?, count("backwards")?);
         let zero_gradients = count("zero_gradients")?;
+        let (non_finite_gradients, unanswered) = (count("non_finite_gradients")?, count("unanswered")?);
         let entry = |row: usize| {
             broken.is_valid(row).then(|| AttackRecord {
                 broken: broken.value(row),
+                within: within.value(row),
                 margin: margin.value(row),
                 norm: norm.is_valid(row).then(|| norm.value(row)),
                 prediction: prediction.is_valid(row).then(|| prediction.value(row) as usize),
@@ -158,6 +173,8 @@ impl Columns<'_> {
                 forwards: forwards.value(row) as u64,
                 backwards: backwards.value(row) as u64,
                 zero_gradients: zero_gradients.value(row) as u64,
+                non_finite_gradients: non_finite_gradients.value(row) as u64,
+                unanswered: unanswered.value(row) as u64,
                 disputed: disputed.value(row),
             })
         };
@@ -173,6 +190,8 @@ mod tests {
     fn what_is_written_is_read_back() {
         let tried = AttackRecord {
             broken: true,
+            within: true,
+            non_finite_gradients: 2,
             margin: -0.1,
             norm: Some(0.3),
             prediction: Some(4),
@@ -180,11 +199,11 @@ mod tests {
             ..Default::default()
         };
         let stood =
-            AttackRecord { margin: 0.25, forwards: 3, backwards: 9, disputed: true, ..Default::default() };
+            AttackRecord { margin: 0.25, forwards: 3, unanswered: 1, disputed: true, ..Default::default() };
         let record = |index, attacks, minimal| Record {
             index,
             label: 3,
-            prediction: 3,
+            prediction: Some(3),
             margin: 1.5,
             random: index == 1,
             cosine: (index == 1).then_some(0.1),
@@ -200,6 +219,12 @@ mod tests {
         let path = std::env::temp_dir().join(format!("kennard-table-{}.parquet", std::process::id()));
         std::fs::write(&path, to_parquet(&["a", "b"], &["c"], &records).unwrap()).unwrap();
         assert_eq!(from_parquet(&path, &["a", "b"], &["c"]).unwrap(), records);
+        let unevaluated = Record { prediction: None, margin: f32::NAN, ..record(2, vec![None], vec![]) };
+        let other = std::env::temp_dir().join(format!("kennard-table-{}-nan.parquet", std::process::id()));
+        std::fs::write(&other, to_parquet(&["a"], &[], &[unevaluated]).unwrap()).unwrap();
+        let back = from_parquet(&other, &["a"], &[]).unwrap();
+        std::fs::remove_file(&other).unwrap();
+        assert!(back[0].prediction.is_none() && back[0].margin.is_nan() && !back[0].is_correct());
         let message = from_parquet(&path, &["a", "d"], &[]).unwrap_err().to_string();
         std::fs::remove_file(&path).unwrap();
         assert!(message.contains("d.broken"), "{message}");

@@ -2,10 +2,10 @@ use super::missing::missing;
 use super::{AttackRecord, Outcome, Record, Summary, Warning};
 use crate::stats::clopper_pearson;
 
-/// The share of samples with zero gradients above which attacks are said to be blind.
+/// The share of samples that stand and that an attack was blind on, above which its figure is said to be doubtful.
 const BLIND: f64 = 0.01;
 /// The share of samples that an attack without gradients may break after those with, before the gradients
-/// are said to mislead (AutoAttack's own threshold). It must be exceeded surely, not by single samples.
+/// are said to mislead (AutoAttack's own threshold). Both must be exceeded surely, not by single samples.
 const MASKED: f64 = 0.002;
 /// A look at less says nothing about chance.
 const ENOUGH: u64 = 20;
@@ -13,21 +13,28 @@ const ENOUGH: u64 = 20;
 /// Replaces the warnings that follow from the figures.
 pub(super) fn review(outcome: &mut Outcome) {
     let Outcome { summary, records, .. } = outcome;
-    let found: Vec<Warning> = [
+    let whole = [
+        not_evaluated(summary, records),
         missing(summary, records),
         chance(summary),
         random(records),
         few_classes(summary),
         masked(summary, records),
-    ]
-    .into_iter()
-    .flatten()
-    .chain(blind(summary, records))
-    .chain(disputed(summary, records))
-    .chain(packets(summary))
-    .collect();
+        non_finite(summary, records),
+        unanswered(summary, records),
+    ];
+    let found: Vec<Warning> = whole
+        .into_iter()
+        .flatten()
+        .chain(blind(summary, records))
+        .chain(disputed(summary, records))
+        .chain(packets(summary))
+        .collect();
     let codes = [
         "missing-classes",
+        "not-evaluated",
+        "non-finite-gradients",
+        "unanswered-points",
         "chance-accuracy",
         "random-outputs",
         "few-classes",
@@ -38,6 +45,22 @@ pub(super) fn review(outcome: &mut Outcome) {
     ];
     summary.warnings.retain(|warning| !codes.contains(&warning.code.as_str()));
     summary.warnings.extend(found);
+}
+
+fn not_evaluated(summary: &Summary, records: &[Record]) -> Option<Warning> {
+    let missing: Vec<&Record> = records.iter().filter(|record| !record.is_evaluated()).collect();
+    let first: Vec<String> = missing.iter().take(5).map(|record| record.index.to_string()).collect();
+    (!missing.is_empty()).then(|| {
+        let message = format!(
+            "the model's answer is NaN for {} of {} samples (index {}{}); they are in every share as neither correct nor \
+             robust. Check the model for divisions by zero, logarithms of negative numbers and overflows, and the data",
+            missing.len(),
+            summary.samples,
+            first.join(", "),
+            if missing.len() > first.len() { ", …" } else { "" }
+        );
+        Warning::new("not-evaluated", message)
+    })
 }
 
 fn chance(summary: &Summary) -> Option<Warning> {
@@ -81,36 +104,53 @@ fn few_classes(summary: &Summary) -> Option<Warning> {
 /// An attack that sees none of the model's gradients should not find what those that see them tried and
 /// missed. A minimum-norm attack counts where its point lies within epsilon.
 fn masked(summary: &Summary, records: &[Record]) -> Option<Warning> {
-    let attacks = summary.attacks.len();
-    let (names, minimal) = summary.names();
-    let names: Vec<&str> = names.into_iter().chain(minimal).collect();
-    let attempt = |record: &Record, i: usize| match i.checked_sub(attacks) {
-        None => record.attacks[i].clone(),
-        Some(i) => record.minimal[i].clone(),
-    };
+    let names = names(summary);
     let sees = |i: &usize| records.iter().filter_map(|r| attempt(r, *i)).any(|a| a.backwards > 0);
     let (seeing, unseeing): (Vec<usize>, Vec<usize>) = (0..names.len()).partition(sees);
-    let broke = |a: &AttackRecord, i: usize| {
-        a.broken && (i < attacks || a.norm.is_some_and(|norm| norm <= summary.threat_model.eps))
-    };
     let breaks =
-        |record: &Record, of: &[usize]| of.iter().any(|&i| attempt(record, i).is_some_and(|a| broke(&a, i)));
+        |record: &Record, of: &[usize]| of.iter().any(|&i| attempt(record, i).is_some_and(|a| a.within));
     let tried = |record: &Record| seeing.iter().any(|&i| attempt(record, i).is_some());
     let missed = |record: &&Record| tried(record) && !breaks(record, &seeing) && breaks(record, &unseeing);
     let missed: Vec<&Record> = records.iter().filter(missed).collect();
+    if missed.is_empty() {
+        return None;
+    }
+    let breaking = unseeing.iter().filter(|&&i| missed.iter().any(|record| breaks(record, &[i])));
+    let breaking: Vec<&str> = breaking.map(|&i| names[i]).collect();
+    let found = format!(
+        "{} samples stood attacks with gradients and are broken by {}",
+        missed.len(),
+        breaking.join(", ")
+    );
     let [surely, _] = clopper_pearson(missed.len() as u64, summary.total);
-    (surely > MASKED).then(|| {
-        let breaking = unseeing.iter().filter(|&&i| missed.iter().any(|record| breaks(record, &[i])));
-        let breaking: Vec<&str> = breaking.map(|&i| names[i]).collect();
-        let message = format!(
-            "gradient masking suspected: {} samples stood attacks with gradients and are broken by {}. Either the model's \
-             gradients mislead, or those attacks are too weak; the accuracy under them is overstated. Try --attack \
-             standard, more queries, or an adaptive attack",
-            missed.len(),
-            breaking.join(", ")
-        );
-        Warning::new("gradient-masking", message)
-    })
+    if surely <= MASKED {
+        return Some(Warning::note(
+            "gradient-masking",
+            format!("{found}: too few to say that gradients mislead"),
+        ));
+    }
+    let stronger = if runs_auto_attack(&names) { "" } else { "AutoAttack (standard), " };
+    let message = format!(
+        "gradient masking suspected: {found}. Either the model's gradients mislead, or those attacks are too weak; the \
+         accuracy under them is overstated. Try {stronger}more queries, or an adaptive attack"
+    );
+    Some(Warning::new("gradient-masking", message))
+}
+
+/// Whether the attacks of AutoAttack's standard version are among these.
+fn runs_auto_attack(names: &[&str]) -> bool {
+    ["apgd-ce", "apgd-t", "fab-t", "square"].iter().all(|name| names.contains(name))
+}
+
+/// The names of all attacks, minimum-norm attacks last.
+fn names(summary: &Summary) -> Vec<&str> {
+    let (attacks, minimal) = summary.names();
+    attacks.into_iter().chain(minimal).collect()
+}
+
+/// What the attack of that place did on a sample.
+fn attempt(record: &Record, place: usize) -> Option<&AttackRecord> {
+    record.attacks.iter().chain(&record.minimal).nth(place)?.as_ref()
 }
 
 /// The records of each attack, with its name.
@@ -127,22 +167,84 @@ fn by_attack<'a>(
     attacks.chain(minimal)
 }
 
+/// What an attack says of a sample that stands is worth little where most of its gradients were zero; unless
+/// another, which was not blind there, asked about at least as many points and found nothing either.
 fn blind(summary: &Summary, records: &[Record]) -> Vec<Warning> {
     if !summary.is_whole() {
         return Vec::new();
     }
-    let warn = |(name, tried): (&str, Vec<&AttackRecord>)| {
-        let blind = tried.iter().filter(|record| record.zero_gradients > 0).count();
-        (blind as f64 > BLIND * tried.len() as f64).then(|| {
+    let names = names(summary);
+    let is_blind = |a: &AttackRecord| a.backwards > 0 && 2 * a.zero_gradients >= a.backwards;
+    let passes = |a: &AttackRecord| a.forwards + a.backwards;
+    let sees_as_much =
+        |other: &AttackRecord, a: &AttackRecord| !is_blind(other) && passes(other) >= passes(a);
+    let surely = |count: usize| clopper_pearson(count as u64, summary.samples)[0] > BLIND;
+    let mut found = Vec::new();
+    for (i, name) in names.iter().enumerate() {
+        let stands = |record: &&Record| record.is_robust() && attempt(record, i).is_some_and(is_blind);
+        let blind: Vec<&Record> = records.iter().filter(stands).collect();
+        if !surely(blind.len()) {
+            continue;
+        }
+        let covers = |record: &Record, j: usize| {
+            attempt(record, i).zip(attempt(record, j)).is_some_and(|(a, other)| sees_as_much(other, a))
+        };
+        let alone = blind.iter().filter(|record| !(0..names.len()).any(|j| covers(record, j))).count();
+        let begin = format!(
+            "{name}: most of its gradients were exactly zero on {} samples that nothing broke: a loss that saturates, or \
+             a model that has no slope",
+            blind.len()
+        );
+        if surely(alone) {
+            let cure = match names.contains(&"square") {
+                true => {
+                    "give square, which needs no gradient, more queries, or attack the model in a way made for it"
+                }
+                false => "add an attack that needs no gradient, square say",
+            };
             let message = format!(
-                "{name}: the gradient was exactly zero at some point for {blind} of {} samples. Its robust accuracy may \
-                 overstate the model's: use an attack that needs no gradient beside it, --attack square say",
-                tried.len()
+                "{begin}. It was blind there, and its robust accuracy may overstate the model's: {cure}"
             );
-            Warning::new("zero-gradients", message)
-        })
+            found.push(Warning::new("zero-gradients", message));
+        } else {
+            let others = (0..names.len()).filter(|&j| blind.iter().any(|record| covers(record, j)));
+            let others: Vec<&str> = others.map(|j| names[j]).collect();
+            let message = format!("{begin}. They stand {} too, which did see there", others.join(", "));
+            found.push(Warning::note("zero-gradients", message));
+        }
+    }
+    found
+}
+
+/// For how many samples each attack met something, as text; nothing where none did.
+fn met(summary: &Summary, records: &[Record], of: fn(&AttackRecord) -> bool) -> Option<String> {
+    let count = |(name, tried): (&str, Vec<&AttackRecord>)| {
+        let met = tried.iter().filter(|record| of(record)).count();
+        (met > 0).then(|| format!("{name} (near {met} of {} samples)", tried.len()))
     };
-    by_attack(summary, records).filter_map(warn).collect()
+    let all: Vec<String> = by_attack(summary, records).filter_map(count).collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
+fn non_finite(summary: &Summary, records: &[Record]) -> Option<Warning> {
+    met(summary, records, |a| a.non_finite_gradients > 0).map(|who| {
+        let message = format!(
+            "gradients with infinite entries or NaN were met by {who}. An infinite entry counted as the largest number \
+             of its sign, NaN as zero; where that is frequent attacks are weaker than they seem. Look for square roots, \
+             logarithms and divisions at zero in the model"
+        );
+        Warning::new("non-finite-gradients", message)
+    })
+}
+
+fn unanswered(summary: &Summary, records: &[Record]) -> Option<Warning> {
+    met(summary, records, |a| a.unanswered > 0).map(|who| {
+        let message = format!(
+            "points where the model's answer is NaN were met by {who}. They count neither as adversarial nor as robust. \
+             Check the model for divisions by zero, logarithms of negative numbers and overflows within the bounds"
+        );
+        Warning::new("unanswered-points", message)
+    })
 }
 
 fn disputed(summary: &Summary, records: &[Record]) -> Vec<Warning> {
@@ -176,4 +278,124 @@ fn packets(summary: &Summary) -> Vec<Warning> {
         Warning::new("packet", format!("the packet at scale {} is not to be trusted: {cause}", packet.scale))
     };
     summary.packets.iter().filter(|packet| !packet.valid).map(warn).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::{About, Manifest};
+    use super::*;
+
+    /// What `review` says of samples under attacks, each given by name and by what it did on every sample.
+    fn said(attacks: &[(&str, Vec<AttackRecord>)]) -> Vec<Warning> {
+        let records: Vec<Record> = (0..attacks[0].1.len())
+            .map(|index| Record {
+                index,
+                label: 0,
+                prediction: Some(0),
+                margin: 1.0,
+                random: false,
+                cosine: None,
+                pending: false,
+                attacks: attacks.iter().map(|(_, did)| Some(did[index].clone())).collect(),
+                minimal: Vec::new(),
+            })
+            .collect();
+        let named: Vec<_> = attacks.iter().map(|(name, _)| json!({"name": name})).collect();
+        let mut about = About::default();
+        about.model.classes = 10;
+        let manifest = Manifest {
+            kennard: String::new(),
+            command: Vec::new(),
+            plan: crate::engine::Plan { micro_batch: 1, sessions: 1, threads_per_session: 1 },
+            about,
+            settings: json!({
+                "data": {"name": "", "split": "", "files": []}, "attacks": named, "minimal": [], "cascade": false,
+                "threat_model": {"norm": "linf", "eps": 0.1, "bounds": [0.0, 1.0]}, "seed": 0, "runtime": "",
+            }),
+        };
+        let summary = Summary::begun(&manifest, &records).unwrap();
+        let mut outcome = Outcome { summary, records, shown: Vec::new() };
+        review(&mut outcome);
+        outcome.summary.warnings
+    }
+
+    fn gradients(backwards: u64, zero_gradients: u64) -> AttackRecord {
+        AttackRecord { margin: 1.0, forwards: 1, backwards, zero_gradients, ..Default::default() }
+    }
+
+    fn queries(forwards: u64) -> AttackRecord {
+        AttackRecord { margin: 1.0, forwards, ..Default::default() }
+    }
+
+    fn broken(record: AttackRecord) -> AttackRecord {
+        AttackRecord { broken: true, within: true, ..record }
+    }
+
+    /// 100 samples, of which the first few are one thing and the others another.
+    fn of(few: usize, one: &AttackRecord, other: &AttackRecord) -> Vec<AttackRecord> {
+        (0..100).map(|i| if i < few { one } else { other }.clone()).collect()
+    }
+
+    #[test]
+    fn zero_gradients_are_said_where_they_make_a_figure_doubtful() {
+        let (sees, blind) = (gradients(100, 0), gradients(100, 90));
+        // One step without a slope on every sample; blindness on a sample or two; or on those that fell anyway.
+        assert_eq!(said(&[("apgd-ce", of(100, &gradients(100, 1), &sees))]), []);
+        assert_eq!(said(&[("apgd-ce", of(2, &blind, &sees))]), []);
+        assert_eq!(said(&[("apgd-ce", of(50, &broken(blind.clone()), &sees))]), []);
+        // Blind on half of what stands: a warning that names what is missing, and nothing that ran.
+        let alone = said(&[("apgd-ce", of(50, &blind, &sees))]);
+        assert!(alone.len() == 1 && alone[0].code == "zero-gradients" && !alone[0].note);
+        assert!(
+            alone[0].message.contains("50 samples") && alone[0].message.contains("square say"),
+            "{alone:?}"
+        );
+        let weak = said(&[("apgd-ce", of(50, &blind, &sees)), ("square", of(100, &queries(20), &sees))]);
+        assert!(weak.len() == 1 && !weak[0].note && weak[0].message.contains("more queries"), "{weak:?}");
+        assert!(!weak[0].message.contains("add an attack"));
+        // A loss that saturates, beside attacks that saw and found nothing: a note.
+        for other in [("square", queries(5000)), ("apgd-t", gradients(900, 3))] {
+            let noted = said(&[
+                ("apgd-ce", of(100, &gradients(100, 100), &sees)),
+                (other.0, of(100, &other.1, &sees)),
+            ]);
+            assert!(noted.len() == 1 && noted[0].note && noted[0].code == "zero-gradients", "{noted:?}");
+            assert!(noted[0].message.contains(other.0), "{noted:?}");
+        }
+    }
+
+    #[test]
+    fn masking_is_said_of_more_than_single_samples() {
+        let (stands, square) = (gradients(100, 0), broken(queries(50)));
+        let run = |few, names: &[&str]| {
+            let seeing = names.iter().map(|name| (*name, of(100, &stands, &stands)));
+            let attacks: Vec<_> = seeing.chain([("square", of(few, &square, &queries(5000)))]).collect();
+            said(&attacks)
+        };
+        assert_eq!(run(0, &["apgd-ce"]), []);
+        let one = run(1, &["apgd-ce"]);
+        assert!(one.len() == 1 && one[0].note && one[0].code == "gradient-masking", "{one:?}");
+        let many = run(10, &["apgd-ce"]);
+        assert!(many.len() == 1 && !many[0].note && many[0].message.contains("AutoAttack"), "{many:?}");
+        // Its own attacks are no advice.
+        let standard = run(10, &["apgd-ce", "apgd-t", "fab-t"]);
+        assert!(!standard[0].note && !standard[0].message.contains("AutoAttack"), "{standard:?}");
+        assert!(standard[0].message.contains("more queries"), "{standard:?}");
+    }
+
+    #[test]
+    fn what_is_not_finite_is_said() {
+        let met = AttackRecord { non_finite_gradients: 3, unanswered: 1, ..gradients(100, 0) };
+        let warnings =
+            said(&[("pgd", of(7, &met, &gradients(100, 0))), ("fgsm", of(100, &queries(2), &met))]);
+        let codes: Vec<&str> = warnings.iter().map(|warning| warning.code.as_str()).collect();
+        assert_eq!(codes, ["non-finite-gradients", "unanswered-points"]);
+        for warning in warnings {
+            assert!(
+                warning.message.contains("pgd (near 7 of 100 samples)") && !warning.message.contains("fgsm")
+            );
+        }
+    }
 }

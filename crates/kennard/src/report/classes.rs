@@ -32,7 +32,7 @@ impl Classes {
         if summary.clean.pending > 0 {
             return None;
         }
-        let attacked = !summary.attacks.is_empty() && summary.is_whole();
+        let attacked = summary.robust.is_some() && summary.is_whole();
         let mut counts: BTreeMap<usize, [u64; 3]> = BTreeMap::new();
         for record in records {
             let [samples, correct, robust] = counts.entry(record.label).or_default();
@@ -56,10 +56,11 @@ impl Classes {
     }
 }
 
-fn confusion(records: &[Record], prediction: fn(&Record) -> usize) -> Vec<[usize; 3]> {
+/// Samples that could not be evaluated are left out.
+fn confusion(records: &[Record], prediction: fn(&Record) -> Option<usize>) -> Vec<[usize; 3]> {
     let mut counts: BTreeMap<[usize; 2], usize> = BTreeMap::new();
-    for record in records {
-        *counts.entry([record.label, prediction(record)]).or_default() += 1;
+    for (record, prediction) in records.iter().filter_map(|record| Some((record, prediction(record)?))) {
+        *counts.entry([record.label, prediction]).or_default() += 1;
     }
     counts.into_iter().map(|([label, prediction], count)| [label, prediction, count]).collect()
 }

@@ -167,7 +167,8 @@ fn threats_differ(a: &RunState, b: &RunState) -> Option<String> {
     if first.threat_model != other.threat_model {
         return Some("other threat models, so their robust accuracies are not comparable".into());
     }
-    let attacks = |state: &RunState| state.manifest.settings.get("attacks").cloned();
+    let attacks =
+        |state: &RunState| ["attacks", "minimal"].map(|key| state.manifest.settings.get(key).cloned());
     (attacks(a) != attacks(b)).then(|| "other attacks, and robust accuracy depends on them".into())
 }
 

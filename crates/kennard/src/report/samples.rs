@@ -9,11 +9,12 @@ use crate::audit::RunState;
 pub(super) struct Samples {
     index: Vec<usize>,
     label: Vec<usize>,
-    prediction: Vec<usize>,
+    /// Null where the model has no answer.
+    prediction: Vec<Option<usize>>,
     margin: Vec<Option<f64>>,
     /// What it is taken for under attack.
-    attacked: Vec<usize>,
-    /// The attack that broke it first, by its place in the summary; null where none did.
+    attacked: Vec<Option<usize>>,
+    /// The attack that broke it first, by its place in the summary, minimum-norm attacks last; null where none did.
     broken_by: Vec<Option<usize>>,
     /// Points evaluated until it was broken, or in all.
     passes: Vec<u64>,
@@ -25,12 +26,10 @@ impl Samples {
     pub fn new(state: &RunState, rows: usize) -> Samples {
         let (summary, records) = (&state.outcome.summary, &state.outcome.records);
         let records = &records[..rows.min(records.len())];
-        let broken_by = |record: &crate::audit::Record| {
-            record.attacks.iter().position(|attack| attack.as_ref().is_some_and(|a| a.broken))
-        };
         let passes = |record: &crate::audit::Record| {
-            let tried = broken_by(record).map_or(record.attacks.len(), |i| i + 1);
-            record.attacks[..tried].iter().flatten().map(|a| a.forwards + a.backwards).sum()
+            let tried = record.broken_by().map_or(record.attacks.len(), |i| i + 1);
+            let attacks = record.attacks.iter().chain(&record.minimal);
+            attacks.take(tried).flatten().map(|a| a.forwards + a.backwards).sum()
         };
         let distance = |record: &crate::audit::Record| rounded(record.distance()).filter(|_| !record.pending);
         Samples {
@@ -39,7 +38,7 @@ impl Samples {
             prediction: records.iter().map(|r| r.prediction).collect(),
             margin: records.iter().map(|r| rounded(f64::from(r.margin))).collect(),
             attacked: records.iter().map(|r| r.prediction_under_attack()).collect(),
-            broken_by: records.iter().map(broken_by).collect(),
+            broken_by: records.iter().map(crate::audit::Record::broken_by).collect(),
             passes: records.iter().map(passes).collect(),
             distance: (!summary.minimal.is_empty()).then(|| records.iter().map(distance).collect()),
         }

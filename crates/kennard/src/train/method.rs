@@ -97,12 +97,17 @@ impl Method {
                 "the method {name} has no steps, or none at all were asked for"
             )));
         }
+        if given.strength == Some(0.0) {
+            return Err(Error::Setting(format!(
+                "a strength of 0 switches {name} off; the method standard is what is left"
+            )));
+        }
         let share = if matches!(method, Method::ConjMask { .. }) { 1.0 } else { f64::INFINITY };
         match method.strength() {
             Some(strength) if !(0.0..=share).contains(&strength) || strength.is_infinite() => {
                 Err(Error::Setting(format!(
-                    "the strength of {name} is {strength}, but must be a number from 0{}",
-                    if share == 1.0 { " to 1" } else { "" }
+                    "the strength of {name} is {strength}, but must be a number larger than 0{}",
+                    if share == 1.0 { ", 1 at most" } else { "" }
                 )))
             }
             _ => Ok(method),

@@ -60,6 +60,11 @@ impl Recipe {
         let wrong = |message: String| Err(Error::Setting(message));
         if let Some(eps) = self.eps {
             ThreatModel::within(self.norm, eps, self.bounds)?;
+            if eps == 0.0 {
+                return wrong(
+                    "the size of the changes, epsilon, is 0: nothing would change; leave it out".into(),
+                );
+            }
         } else if self.method.is_adversarial() {
             return wrong(format!("the method {} needs --eps, the size of the changes", self.method.name()));
         }
@@ -78,21 +83,88 @@ impl Recipe {
                 self.held_out, self.batch
             ));
         }
-        for (name, value, most) in [
-            ("learning rate", self.rate, f64::MAX),
-            ("weight decay", self.decay, f64::MAX),
-            ("label smoothing", self.smoothing, 1.0),
-            ("average", self.average.unwrap_or(0.0), 1.0),
-            ("clip", self.clip.unwrap_or(1.0), f64::MAX),
-            ("epsilon's warm-up", self.warmup, f64::MAX),
+        for (name, value) in [
+            ("weight decay", self.decay),
+            ("epsilon's warm-up", self.warmup),
+            ("label smoothing", self.smoothing),
         ] {
-            if !(0.0..=most).contains(&value) {
-                return wrong(format!(
-                    "the {name} is {value}; it must be a number from 0{}",
-                    if most == 1.0 { " to 1" } else { " on" }
-                ));
+            if !(value >= 0.0 && value.is_finite()) {
+                return wrong(format!("the {name} is {value}; it must be a number from 0 on"));
             }
         }
+        if self.smoothing >= 1.0 {
+            return wrong(format!(
+                "the label smoothing is {}; it must be below 1: nothing of the label is left",
+                self.smoothing
+            ));
+        }
+        // At zero, and an average at one, nothing would be learned.
+        for (name, value) in [("learning rate", Some(self.rate)), ("clip", self.clip)] {
+            if let Some(value) = value.filter(|value| !(*value > 0.0 && value.is_finite())) {
+                return wrong(format!("the {name} is {value}; it must be larger than 0"));
+            }
+        }
+        if let Some(rate) = self.average.filter(|rate| !(*rate > 0.0 && *rate < 1.0)) {
+            return wrong(format!(
+                "the average's rate is {rate}; it must lie between 0 (no average: leave it out) and 1 (the first weights)"
+            ));
+        }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{METHODS, Strength};
+    use super::*;
+
+    /// Settings that would switch off what was asked for, or learn nothing.
+    #[test]
+    fn settings_that_do_nothing_are_refused() {
+        let good = Recipe {
+            method: Method::Standard,
+            norm: Norm::Linf,
+            eps: Some(0.1),
+            bounds: [0.0, 1.0],
+            epochs: 1,
+            warmup: 0.0,
+            batch: 8,
+            part: 4,
+            optimizer: Optimizer::Sgd { momentum: 0.9 },
+            rate: 0.1,
+            schedule: Schedule::Constant,
+            decay: 0.0,
+            smoothing: 0.0,
+            augmentation: Augmentation::default(),
+            average: Some(0.9),
+            clip: Some(1.0),
+            held_out: 0,
+            attacked: 0,
+            seed: 0,
+        };
+        good.check(100).unwrap();
+        let refused = |changed: Recipe, says: &str| {
+            let message = changed.check(100).unwrap_err().to_string();
+            assert!(message.contains(says), "{message}");
+        };
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            refused(Recipe { rate: bad, ..good.clone() }, "learning rate");
+            refused(Recipe { clip: Some(bad), ..good.clone() }, "clip");
+            refused(Recipe { average: Some(bad), ..good.clone() }, "average");
+        }
+        refused(Recipe { average: Some(1.0), ..good.clone() }, "average");
+        refused(Recipe { smoothing: 1.0, ..good.clone() }, "smoothing");
+        refused(Recipe { decay: f64::NAN, ..good.clone() }, "weight decay");
+        refused(Recipe { eps: Some(0.0), ..good.clone() }, "epsilon");
+        for name in METHODS {
+            for given in [
+                Strength { strength: Some(0.0), steps: None },
+                Strength { strength: None, steps: Some(0) },
+                Strength { strength: Some(f64::NAN), steps: None },
+            ] {
+                assert!(Method::named(name, given).is_err(), "{name} {given:?}");
+            }
+            Method::named(name, Strength::default()).unwrap();
+        }
     }
 }

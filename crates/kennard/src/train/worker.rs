@@ -8,7 +8,7 @@ use kennard_runtime::{Input, Runtime, Session, Threads};
 use super::images::Images;
 use super::method::{Ascent, Change, Climbs};
 use super::{Recipe, keyed, perturb};
-use crate::attack::predict;
+use crate::attack::{mend, predict};
 use crate::{Result, ThreatModel};
 
 /// What training changes.
@@ -174,13 +174,15 @@ impl<'t> Worker<'t> {
         Ok(())
     }
 
-    /// The gradient of what the method climbs.
+    /// The gradient of what the method climbs, its entries finite.
     fn gradient(&mut self, x: &[f32], reference: Input, weights: &Weights) -> Result<Vec<f32>> {
         let Some(session) = &mut self.ascent else { return Ok(vec![0.0; x.len()]) };
         let mut inputs = vec![Input::F32(x), reference];
         inputs.extend(all(weights));
         session.run(&inputs, &mut self.outputs)?;
-        Ok(self.outputs.pop().unwrap_or_default())
+        let mut gradient = self.outputs.pop().unwrap_or_default();
+        mend(&mut gradient);
+        Ok(gradient)
     }
 
     /// The logits of the images as they are, where the method asks for them.

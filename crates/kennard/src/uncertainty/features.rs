@@ -180,7 +180,7 @@ impl Features<'_> {
     }
 
     /// The smallest of the ascending relative radii at which each target is broken, 0 where it is
-    /// misclassified as it is. What `stop` kept from being done is none.
+    /// misclassified as it is or the model's answer is NaN. What `stop` kept from being done is none.
     fn attack(
         &self,
         engine: &Engine,
@@ -218,7 +218,7 @@ impl Features<'_> {
             let attack = Part { moving: *moving, threat: within };
             let situation = Situation { threat, aim: Aim::First, seed: self.seed, budget: None };
             let prey = Prey { origin, shape: &shape, label, index, clean: &clean };
-            if hunt(&attack, prey, situation, 0, oracle.clone()).await?.broken {
+            if hunt(&attack, prey, situation, 0, oracle.clone()).await.broken {
                 return Ok(Some(r));
             }
         }

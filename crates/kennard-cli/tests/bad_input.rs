@@ -161,6 +161,65 @@ fn data_that_does_not_fit_is_refused() {
     refused(&model, &["--data", &labelled], 1, &["label 10", "10 classes"]);
 }
 
+/// Every command that keeps to bounds refuses data that lie outside, with the cure: clipped, they would be other data.
+#[test]
+fn data_outside_the_bounds_are_refused_by_every_command() {
+    let directory = scratch("bounds");
+    std::fs::create_dir_all(&directory).unwrap();
+    let [x, y] = ["x.npy", "y.npy"].map(|name| directory.join(name));
+    let values: Vec<u8> = (0..60 * 784).flat_map(|i| ((i % 200) as f32).to_le_bytes()).collect();
+    write_npy(&x, "<f4", "(60, 1, 28, 28)", &values);
+    write_npy(&y, "|u1", "(60,)", &(0..60).map(|i| i % 10).collect::<Vec<u8>>());
+    let data = format!("npz:{},{}", x.display(), y.display());
+    let at = |name: &str| directory.join(name).display().to_string();
+    std::fs::create_dir_all(directory.join("epochs")).unwrap();
+    std::fs::copy(fixture("fashion_mlp.onnx"), directory.join("epochs/epoch-1.onnx")).unwrap();
+    let sweep = |name: &str, train: &str, eps: &str| {
+        let text = format!(
+            "[train]\ndata = \"{data}\"\narch = \"mlp:4\"\nepochs = 1\nbatch = 8\n{train}\n[audit]\n{eps}\n[[run]]\nmethod = \"standard\"\n"
+        );
+        std::fs::write(directory.join(name), text).unwrap();
+        at(name)
+    };
+    let cnn = fixture("fashion_cnn.onnx");
+    let (one, two) = (sweep("one.toml", "eps = 0.1", ""), sweep("two.toml", "", "eps = 0.1"));
+    let commands: [&[&str]; 10] = [
+        &["audit", &cnn, "--data", &data, "--eps", "0.1"],
+        &["audit", &cnn, "--data", &data, "--minimal", "fab"],
+        &["attack", &cnn, "--data", &data, "--eps", "0.1", "--out", &at("attack")],
+        &[
+            "train",
+            "--data",
+            &data,
+            "--arch",
+            "mlp:4",
+            "--method",
+            "pgd",
+            "--eps",
+            "0.1",
+            "--batch",
+            "8",
+            "--out",
+            &at("train"),
+        ],
+        &["track", &at("epochs"), "--data", &data, "--eps", "0.1"],
+        &["tradeoff", &one, "--out", &at("one")],
+        &["tradeoff", &two, "--out", &at("two")],
+        &["reproduce", "e1", "--data", &data, "--epochs", "1", "--out", &at("e1")],
+        &["features", &cnn, "--data", &data, "--tensor", "relu3", "--eps-relative", "0.1"],
+        &["uncertainty", &cnn, "--data", &data, "--packet", "box"],
+    ];
+    for words in commands {
+        let output = Command::new(env!("CARGO_BIN_EXE_kennard")).args(words).output().unwrap();
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {message}");
+        for part in ["has the value", "outside the input bounds 0 to 1", "--bounds"] {
+            assert!(message.contains(part), "{words:?} does not say `{part}`: {message}");
+        }
+    }
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
 #[test]
 fn a_failed_run_leaves_earlier_results_alone() {
     let out = scratch("run");

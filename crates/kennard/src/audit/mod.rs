@@ -31,6 +31,7 @@ use crate::attack::{
 };
 use crate::data::{DataError, DataSet, Indices, Sample, Selection};
 use crate::engine::{Answer, Cost, Engine, Oracle, Program, Query, Task};
+use crate::threat::check_inside;
 use crate::uncertainty::cosine;
 use crate::{Error, Norm, Result, ThreatModel};
 use kept::Kept;
@@ -434,7 +435,6 @@ impl<'a> Audit<'a> {
 
     /// A sample that the classifier and the threat model can work on.
     fn check(&self, sample: Sample) -> Result<Sample> {
-        let [lo, hi] = self.threat.bounds;
         let classifier = self.engine.classifier();
         if sample.label >= classifier.classes() {
             return Err(Error::Mismatch(format!(
@@ -446,13 +446,7 @@ impl<'a> Audit<'a> {
                 classifier.classes() - 1
             )));
         }
-        if let Some(value) = sample.input.iter().find(|v| !(lo..=hi).contains(*v)) {
-            return Err(Error::Mismatch(format!(
-                "sample {} has the value {value}, outside the input bounds {lo} to {hi}: an attack from there would \
-                 be silently weaker. State the data's range with --bounds, for instance --bounds 0,255",
-                sample.index
-            )));
-        }
+        check_inside(sample.index, &sample.input, self.threat.bounds)?;
         Ok(sample)
     }
 

@@ -50,10 +50,10 @@ pub struct Epoch {
 }
 
 impl Epoch {
-    /// What the best checkpoint is best in: robust accuracy on held-out samples where something is attacked,
-    /// else accuracy.
-    pub fn merit(&self) -> f64 {
-        self.robust_validation_accuracy.unwrap_or(self.validation_accuracy)
+    /// What the best checkpoint is best in: robust accuracy on held-out samples where something is attacked, and
+    /// among those equal in it, accuracy. Of epochs equal in both the earliest is the best.
+    pub fn merit(&self) -> (f64, f64) {
+        (self.robust_validation_accuracy.unwrap_or(self.validation_accuracy), self.validation_accuracy)
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::data::{DataSet, Selection};
+use crate::threat::check_inside;
 
 /// How images are varied from epoch to epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,8 @@ pub struct Augmentation {
 pub(super) struct Images {
     pixels: Pixels,
     pub labels: Vec<usize>,
+    /// Their places in the data set.
+    pub indices: Vec<usize>,
     /// `[C, H, W]`, or any other shape, which is not varied.
     pub shape: Vec<usize>,
 }
@@ -32,9 +35,11 @@ impl Images {
     pub fn read(data: &DataSet, selection: Selection, mut seen: impl FnMut(usize)) -> Result<Images> {
         let eight_bit = data.eight_bit();
         let (mut bytes, mut floats, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        let mut indices = Vec::new();
         for sample in data.select(selection)? {
             let sample = sample?;
             labels.push(sample.label);
+            indices.push(sample.index);
             if eight_bit {
                 bytes.extend(sample.input.iter().map(|v| (v * 255.0).round() as u8));
             } else {
@@ -43,11 +48,12 @@ impl Images {
             seen(labels.len());
         }
         let pixels = if eight_bit { Pixels::Bytes(bytes) } else { Pixels::Floats(floats) };
-        Ok(Images { pixels, labels, shape: data.shape().to_vec() })
+        Ok(Images { pixels, labels, indices, shape: data.shape().to_vec() })
     }
 
     pub fn of_floats(values: Vec<f32>, labels: Vec<usize>, shape: Vec<usize>) -> Images {
-        Images { pixels: Pixels::Floats(values), labels, shape }
+        let indices = (0..labels.len()).collect();
+        Images { pixels: Pixels::Floats(values), labels, indices, shape }
     }
 
     /// The number of elements of a sample.
@@ -65,6 +71,19 @@ impl Images {
             }
             Pixels::Floats(floats) => into.copy_from_slice(&floats[range]),
         }
+    }
+
+    /// Refuses samples that do not lie within the bounds.
+    ///
+    /// # Errors
+    /// Names the first of them.
+    pub fn check_inside(&self, bounds: [f32; 2]) -> Result<()> {
+        let mut sample = vec![0.0; self.dimension()];
+        for (place, index) in self.indices.iter().enumerate() {
+            self.get(place, &mut sample);
+            check_inside(*index, &sample, bounds)?;
+        }
+        Ok(())
     }
 
     /// A sample, varied.
@@ -127,7 +146,7 @@ mod tests {
     #[test]
     fn crops_move_and_flips_mirror() {
         let pixels: Vec<f32> = (1..=18).map(|v| v as f32).collect();
-        let images = Images { pixels: Pixels::Floats(pixels.clone()), labels: vec![0], shape: vec![2, 3, 3] };
+        let images = Images::of_floats(pixels.clone(), vec![0], vec![2, 3, 3]);
         let mut seen = std::collections::BTreeSet::new();
         for key in 0..200 {
             let mut image = vec![0.0; 18];

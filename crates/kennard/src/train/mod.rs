@@ -68,7 +68,8 @@ impl Samples {
     /// Reads samples of a data set, and keeps some of them, drawn by the seed, for validation.
     ///
     /// # Errors
-    /// When the data cannot be read, there are too few samples for the recipe, or all have one label.
+    /// When the data cannot be read, there are too few samples for the recipe, all have one label, or something is
+    /// attacked and a sample lies outside the bounds.
     pub fn read(
         data: &DataSet,
         selection: Selection,
@@ -96,6 +97,9 @@ impl Samples {
     /// `source` is where they are from, for messages.
     fn split(images: Images, recipe: &Recipe, source: impl std::fmt::Display) -> Result<Samples> {
         recipe.check(images.labels.len())?;
+        if let Some(threat) = recipe.threat() {
+            images.check_inside(threat.bounds)?;
+        }
         if images.labels.iter().all(|label| *label == images.labels[0]) {
             return Err(Error::Setting(format!(
                 "all {} samples of {source} have the label {}: there is nothing to tell apart",

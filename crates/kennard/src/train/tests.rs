@@ -334,3 +334,85 @@ fn a_worker_that_panics_ends_the_training() {
     let message = ended.unwrap_err().to_string();
     assert!(message.contains("a worker of the training panicked"), "{message}");
 }
+
+fn epoch(epoch: usize, robust: Option<f64>, accuracy: f64) -> Epoch {
+    Epoch {
+        epoch,
+        loss: 1.0,
+        train_accuracy: 0.5,
+        validation_accuracy: accuracy,
+        robust_validation_accuracy: robust,
+        seconds: 1.0,
+        warning: None,
+    }
+}
+
+/// Robust accuracy on few samples ties often, and then the more accurate network is the better one; of equals in both
+/// the earlier is kept.
+#[test]
+fn the_best_checkpoint_is_the_more_accurate_of_those_equally_robust() {
+    let figures = [(0.5, 0.6), (0.5, 0.8), (0.5, 0.8), (0.4, 0.9), (0.5, 0.7)];
+    let place = tempfile::tempdir().unwrap();
+    let settings = serde_json::json!({});
+    let directory = TrainingDirectory::open(place.path(), Vec::new(), settings, false).unwrap();
+    let mut epochs = Vec::new();
+    for (i, (robust, accuracy)) in figures.into_iter().enumerate() {
+        epochs.push(epoch(i + 1, Some(robust), accuracy));
+        let model = "mlp:2".parse::<Architecture>().unwrap().build(&[3], 2, None, i as u64).unwrap();
+        let names = trainable(&model);
+        let trained: Vec<Vec<f32>> = names
+            .iter()
+            .map(|name| model.constants[name].to_floats().unwrap().iter().map(|&v| v as f32).collect())
+            .collect();
+        let weights = Weights { trained, statistics: Vec::new() };
+        let state = State { weights, memory: Vec::new(), average: None, steps: 1, epochs: epochs.clone() };
+        directory.keep(&names, &model, &state).unwrap();
+    }
+    let bytes = |name: &str| std::fs::read(place.path().join(name)).unwrap();
+    assert_eq!(bytes("best.onnx"), std::fs::read(directory.checkpoint(2)).unwrap());
+    assert_eq!(bytes("last.onnx"), std::fs::read(directory.checkpoint(5)).unwrap());
+    assert!(epoch(1, None, 0.7).merit() < epoch(2, None, 0.8).merit());
+}
+
+/// Data normalised or of levels 0 to 255, and the bounds of pixels in [0, 1]: an attack would clip them to other data.
+#[test]
+fn data_outside_the_bounds_are_refused_where_something_is_attacked() {
+    let recipe = Recipe {
+        method: Method::Pgd { steps: 2 },
+        norm: Norm::Linf,
+        eps: Some(0.1),
+        bounds: [0.0, 1.0],
+        epochs: 1,
+        warmup: 0.0,
+        batch: 2,
+        part: 2,
+        optimizer: Optimizer::Sgd { momentum: 0.0 },
+        rate: 0.1,
+        schedule: Schedule::Constant,
+        decay: 0.0,
+        smoothing: 0.0,
+        augmentation: Augmentation::default(),
+        average: None,
+        clip: None,
+        held_out: 2,
+        attacked: 2,
+        seed: 0,
+    };
+    let with = |values: [f32; 8], recipe: &Recipe| {
+        Samples::of(values.to_vec(), vec![0, 1, 0, 1], &[2], recipe).err().map(|error| error.to_string())
+    };
+    let [inside, levels, normalised] = [
+        [0.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5],
+        [0.0, 1.0, 0.0, 255.0, 0.0, 0.0, 0.0, 0.0],
+        [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, -0.4, 0.0],
+    ];
+    assert_eq!(with(inside, &recipe), None);
+    let message = with(levels, &recipe).unwrap();
+    assert!(message.contains("sample 1 has the value 255, outside the input bounds 0 to 1"), "{message}");
+    assert!(message.contains("--bounds"), "{message}");
+    assert!(with(normalised, &recipe).unwrap().contains("sample 3 has the value -0.4"));
+    assert_eq!(with(levels, &Recipe { bounds: [0.0, 255.0], ..recipe.clone() }), None);
+    // Nothing is attacked, nothing is clipped.
+    let standard = Recipe { method: Method::Standard, eps: None, attacked: 0, ..recipe };
+    assert_eq!(with(levels, &standard), None);
+}

@@ -29,6 +29,7 @@ use crate::attack::{
 use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, Oracle, Program, Query, Task};
 use crate::stats::mcnemar;
+use crate::threat::check_inside;
 use crate::{Error, Norm, Result, ThreatModel};
 
 /// Steps of an attack.
@@ -152,14 +153,7 @@ impl Features<'_> {
     }
 
     fn pixels(&self, sample: &Sample) -> Result<Target> {
-        let [lo, hi] = self.bounds;
-        if let Some(value) = sample.input.iter().find(|v| !(lo..=hi).contains(*v)) {
-            return Err(Error::Mismatch(format!(
-                "sample {} has the value {value}, outside the input bounds {lo} to {hi}; state the data's range with \
-                 --bounds, for instance --bounds 0,255",
-                sample.index
-            )));
-        }
+        check_inside(sample.index, &sample.input, self.bounds)?;
         let origin = sample.input.clone();
         let moving = origin.len();
         Ok(Target { index: sample.index, label: sample.label, origin, moving, bounds: Some(self.bounds) })

@@ -17,6 +17,7 @@ use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, Evaluator};
 use crate::panics::caught;
 use crate::provenance::{DataSummary, ModelSummary};
+use crate::threat::check_inside;
 use crate::warning::Warning;
 use crate::{Error, Result};
 
@@ -198,7 +199,11 @@ impl Survey<'_> {
                 hidden.name()
             )));
         }
-        if let Kind::Box(_) = self.kind {
+        if let Kind::Box(bounds) = self.kind {
+            for sample in self.data.samples()? {
+                let sample = sample?;
+                check_inside(sample.index, &sample.input, bounds.map(|v| v as f32))?;
+            }
             let labels = self.label.map_or(0..classes, |label| label..label + 1);
             return Ok(labels.map(|label| Place::Label(label, Vec::new())).collect());
         }

@@ -22,8 +22,22 @@ fn program(words: &[&str]) -> Command {
 fn kennard(words: &[&str]) -> Command {
     let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
     let mut command = program(&["audit", &fixture("fashion_mlp.onnx"), "--data", &data]);
-    command.args(["--eps", "0.005", "--attack", "standard", "--samples", "40", "--packet-samples", "0"]);
+    command.args(["--eps", "0.005", "--samples", "40", "--packet-samples", "0"]);
     command.args(["--runtime", "rten", "--json", "--out"]).args(words);
+    command
+}
+
+/// AutoAttack, which takes a while.
+fn long(words: &[&str]) -> Command {
+    let mut command = kennard(words);
+    command.args(["--attack", "standard"]);
+    command
+}
+
+/// A shorter one, for what is done many times.
+fn short(words: &[&str]) -> Command {
+    let mut command = kennard(words);
+    command.args(["--attack", "fgsm,square", "--queries", "60"]);
     command
 }
 
@@ -78,11 +92,11 @@ fn timed(mut command: Command) -> Duration {
 fn kills_and_shards_do_not_change_a_byte() {
     let (whole, killed, merged) = (scratch("whole"), scratch("killed"), scratch("merged"));
     let text = |path: &Path| path.display().to_string();
-    let full = timed(kennard(&[&text(&whole)]));
+    let full = timed(short(&[&text(&whole)]));
     let mut moments = Moments::new();
     let (mut met, mut finished) = (0, 0);
     for _ in 0..kills() {
-        met += usize::from(moments.kill(kennard(&[&text(&killed), "--resume"]), full));
+        met += usize::from(moments.kill(short(&[&text(&killed), "--resume"]), full));
         // A run that has its results is begun anew.
         if killed.join("SHA256SUMS").exists() && !killed.join("journal.jsonl").exists() {
             assert_eq!(bytes(&whole, &RESULTS), bytes(&killed, &RESULTS));
@@ -91,13 +105,13 @@ fn kills_and_shards_do_not_change_a_byte() {
         }
     }
     println!("{met} of {} kills met an audit at work, which finished {finished} times meanwhile", kills());
-    assert!(kennard(&[&text(&killed), "--resume"]).status().unwrap().success());
+    assert!(short(&[&text(&killed), "--resume"]).status().unwrap().success());
     assert_eq!(bytes(&whole, &RESULTS), bytes(&killed, &RESULTS));
     assert_eq!(names(&whole), names(&killed), "nothing is left over");
 
     let shards: Vec<PathBuf> = (1..=3).map(|i| scratch(&format!("shard-{i}"))).collect();
     for (i, shard) in (1..).zip(&shards) {
-        assert!(kennard(&[&text(shard), "--shard", &format!("{i}/3")]).status().unwrap().success());
+        assert!(short(&[&text(shard), "--shard", &format!("{i}/3")]).status().unwrap().success());
     }
     let merge = |out: &Path| {
         let mut command = program(&["merge"]);
@@ -153,9 +167,9 @@ fn kills_do_not_change_what_is_trained() {
 fn without_room_a_run_fails_and_says_so() {
     let (whole, place) = (scratch("roomy"), scratch("full"));
     let text = |path: &Path| path.display().to_string();
-    assert!(kennard(&[&text(&whole)]).status().unwrap().success());
+    assert!(short(&[&text(&whole)]).status().unwrap().success());
     let limited = |blocks: usize, out: &Path| {
-        let run = kennard(&[&text(out), "--resume"]);
+        let run = short(&[&text(out), "--resume"]);
         // The signal is ignored, so that writing fails as it does on a full disk.
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
         let mut command = Command::new("sh");
@@ -194,18 +208,18 @@ fn without_room_a_run_fails_and_says_so() {
 fn an_unfinished_run_is_neither_lost_nor_mixed_with_another() {
     let directory = scratch("unfinished");
     let text = directory.display().to_string();
-    let mut child = kennard(&[&text]).spawn().unwrap();
+    let mut child = long(&[&text]).spawn().unwrap();
     let journal = directory.join("journal.jsonl");
     while std::fs::metadata(&journal).map_or(0, |m| m.len()) == 0 && child.try_wait().unwrap().is_none() {
         std::thread::sleep(Duration::from_millis(1));
     }
     // Another process keeps off while this one works.
-    let busy = kennard(&[&text, "--resume"]).stderr(Stdio::piped()).output().unwrap();
+    let busy = long(&[&text, "--resume"]).stderr(Stdio::piped()).output().unwrap();
     let was_busy = child.try_wait().unwrap().is_none();
     child.kill().unwrap();
     child.wait().unwrap();
     let message = |words: &[&str]| {
-        let output = kennard(&[&[text.as_str()], words].concat()).stderr(Stdio::piped()).output().unwrap();
+        let output = long(&[&[text.as_str()], words].concat()).stderr(Stdio::piped()).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{words:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };

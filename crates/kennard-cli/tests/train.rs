@@ -137,10 +137,21 @@ fn killed_runs_go_on_to_the_same_bits() {
     let message = refusal(train(&killed, &other));
     assert!(message.contains("other settings") && message.contains("resnet8:4"), "{message}");
 
-    // A state that is cut off is not taken for one.
-    let state = killed.join("state.safetensors");
-    let bytes = std::fs::read(&state).unwrap();
-    std::fs::write(&state, &bytes[..bytes.len() / 2]).unwrap();
+    // A state that is cut off is not taken for one: the one of the epoch before is, to the same bits.
+    let cut = |name: &str| {
+        let state = killed.join(name);
+        let bytes = std::fs::read(&state).unwrap();
+        std::fs::write(&state, &bytes[..bytes.len() / 2]).unwrap();
+    };
+    cut("state.safetensors");
+    let output = succeeds(train(&killed, &resume));
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains("damaged") && message.contains("from the epoch before, 2"), "{message}");
+    assert!(
+        std::fs::read(whole.join("last.onnx")).unwrap() == std::fs::read(killed.join("last.onnx")).unwrap()
+    );
+    cut("state.safetensors");
+    cut("state.previous.safetensors");
     let message = refusal(train(&killed, &resume));
     assert!(message.contains("damaged"), "{message}");
     for directory in [whole, killed] {

@@ -35,8 +35,8 @@ class GridSample(OpRun):
     """Single precision, and for cubic borders something else than ONNX Runtime and PyTorch."""
 
     def _run(self, x, grid, align_corners=None, mode=None, padding_mode=None):
-        size = np.array(x.shape[:1:-1])  # width, height
-        low, high = (np.zeros(2), size - 1.0) if align_corners else (np.full(2, -0.5), size - 0.5)
+        size = np.array(x.shape[:1:-1])  # width, height, …
+        low, high = (0 * size, size - 1.0) if align_corners else (0 * size - 0.5, size - 0.5)
 
         def reflected(p):
             q = np.mod(p - low, 2 * (high - low))
@@ -54,20 +54,19 @@ class GridSample(OpRun):
                 return (a + 2) * t**3 - (a + 3) * t**2 + 1
             return a * t**3 - 5 * a * t**2 + 8 * a * t - 4 * a if t < 2 else 0.0
 
-        y = np.zeros((*x.shape[:2], *grid.shape[1:3]), x.dtype)
-        for n, i, j in np.ndindex(*grid.shape[:3]):
-            u = grid[n, i, j].astype(np.float64)
+        y = np.zeros((*x.shape[:2], *grid.shape[1:-1]), x.dtype)
+        for n, *at in np.ndindex(*grid.shape[:-1]):
+            u = grid[n, *at].astype(np.float64)
             p = low + (u + 1) / 2 * (high - low)
             p = p if mode == "cubic" else pad(p)
             first = np.rint(p) if mode == "nearest" else np.floor(p)
-            reach = {"nearest": [0], "linear": [0, 1], "cubic": [-1, 0, 1, 2]}[mode]
-            for dx in reach:
-                for dy in reach:
-                    tap = first + [dx, dy]
-                    weight = 1.0 if mode == "nearest" else kernel(p[0] - tap[0]) * kernel(p[1] - tap[1])
-                    tap = pad(tap) if mode == "cubic" else tap
-                    if np.all((tap >= 0) & (tap <= size - 1)):
-                        y[n, :, i, j] += weight * x[n, :, int(tap[1]), int(tap[0])]
+            lowest, reach = {"nearest": (0, 1), "linear": (0, 2), "cubic": (-1, 4)}[mode]
+            for step in np.ndindex(*[reach] * len(size)):
+                tap = first + lowest + step
+                weight = 1.0 if mode == "nearest" else np.prod([kernel(d) for d in p - tap])
+                tap = pad(tap) if mode == "cubic" else tap
+                if np.all((tap >= 0) & (tap <= size - 1)):
+                    y[n, :, *at] += weight * x[n, :, *tap[::-1].astype(int)]
         return (y,)
 
 

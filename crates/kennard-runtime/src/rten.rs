@@ -28,16 +28,13 @@ fn spelled_out(node: &Node) -> bool {
         | "ThresholdedRelu" => true,
         // It takes the last of equal elements, rounds otherwise, says that the sign of 0 is 1, overflows.
         "ArgMax" | "ArgMin" | "QuantizeLinear" | "Sign" | "Softplus" => true,
-        // It knows the usual attributes and types only.
-        "IsInf" | "OneHot" | "Pow" => true,
+        // It knows the usual attributes, types and ranks only.
+        "GridSample" | "IsInf" | "OneHot" | "Pow" => true,
         "Pad" => node.input(3).is_some(),
         // To truth values it rounds.
         "Cast" => node.int("to", 0) == DType::Bool.code(),
         "BatchNormalization" => node.int("training_mode", 0) != 0,
         "Resize" => !plain_resize(node),
-        "GridSample" => {
-            node.text("mode", "linear") != "linear" || node.text("padding_mode", "zeros") != "zeros"
-        }
         _ => false,
     }
 }

@@ -7,44 +7,53 @@ use crate::{DType, Dim, Result, Shape, Tensor, Var};
 pub(super) const DEFINITIONS: &[(&str, Definition)] = &[("GridSample", grid_sample)];
 
 /// `y[n, c, p] = Σ w(q − u(p)) x[n, c, q]` over the pixels q next to the point u(p): one (`nearest`), two along each
-/// axis (`linear`) or four (`cubic`, a = −¾, as in PyTorch).
+/// axis (`linear`) or four (`cubic`, a = −¾, as in PyTorch). The grid's last axis counts the image's from the end.
 fn grid_sample<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     let (x, grid) = (c.x(0), c.x(1));
     let (image, points) = (x.shape()?, grid.shape()?);
-    let (&[n, Dim::Known(channels), Dim::Known(h), Dim::Known(w)], &[_, ho, wo, Dim::Known(2)]) =
-        (image.0.as_slice(), points.0.as_slice())
+    let misfit = || c.node.error(format!("data {image} cannot be sampled at a grid {points}"));
+    let fixed = |dims: &[Dim]| dims.iter().map(|d| d.known()).collect::<Option<Vec<usize>>>();
+    let [n, channels, lengths @ ..] = image.0.as_slice() else { return Err(misfit()) };
+    let (Some(channels), Some(lengths)) = (channels.known(), fixed(lengths)) else { return Err(misfit()) };
+    let outputs = points.0.get(1..points.rank().saturating_sub(1)).unwrap_or_default();
+    let count = fixed(outputs).and_then(|dims| dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d)));
+    let (Some(count), Some(volume)) = (count, lengths.iter().try_fold(1usize, |n, &d| n.checked_mul(d)))
     else {
-        return Err(c.node.error(format!("data {image} at a grid {points}: only images can be sampled")));
+        return Err(misfit());
     };
-    let Some(count) = ho.known().zip(wo.known()).and_then(|(h, w)| h.checked_mul(w)) else {
-        return Err(c.node.error(format!("the extents of its grid {points} are not fixed")));
-    };
-    if h == 0 || w == 0 {
-        return Err(c.node.error(format!("there is nothing in data {image}")));
+    // More axes would take more pixels than anybody wants.
+    if lengths.len() > 3
+        || lengths.len() + 2 != points.rank()
+        || points.0.last() != Some(&Dim::Known(lengths.len()))
+        || volume == 0
+    {
+        return Err(misfit());
     }
-    let along = |axis: i64, length: usize| {
-        let u = grid.slice(&[3], &[axis], &[axis + 1], &[1]).reshape(&Shape(vec![
-            n,
-            Dim::Known(1),
-            Dim::Known(count),
-        ]));
-        taps(c, u.cast_like(x), length)
-    };
-    let (columns, rows) = (along(0, w)?, along(1, h)?);
-    let pixels = x.reshape(&Shape(vec![n, Dim::Known(channels), Dim::Known(h * w)]));
+
+    // The pixels of every point, by their place among all, with the weights of the axes so far.
     let every_channel = c.builder.constant(Tensor::full(&[1, channels, 1], 0.0, DType::I64));
-    let mut sum = None;
-    for row in &rows {
-        for column in &columns {
-            let place = row.pixel * row.pixel.number(w as f64) + column.pixel + every_channel;
-            let taken =
-                c.builder.op("GatherElements", &[Some(pixels), Some(place)], &[("axis", 2i64.into())]);
-            let term = taken * (row.weight * column.weight);
-            sum = Some(sum.map_or(term, |sum| sum + term));
-        }
+    let mut pixels: Vec<(Var, Option<Var>)> = vec![(every_channel, None)];
+    for (axis, &length) in lengths.iter().enumerate() {
+        let of_grid = (lengths.len() - 1 - axis) as i64;
+        let u = grid.slice(&[points.rank() as i64 - 1], &[of_grid], &[of_grid + 1], &[1]);
+        let u = u.reshape(&Shape(vec![*n, Dim::Known(1), Dim::Known(count)])).cast_like(x);
+        let taps = taps(c, u, length)?;
+        let further = |(place, weight): &(Var<'b>, Option<Var<'b>>)| {
+            let (place, weight) = (*place * place.number(length as f64), *weight);
+            let each = taps.iter().map(move |tap| {
+                (place + tap.pixel, Some(weight.map_or(tap.weight, |weight| weight * tap.weight)))
+            });
+            each.collect::<Vec<_>>()
+        };
+        pixels = pixels.iter().flat_map(further).collect();
     }
-    let sum = sum.ok_or_else(|| c.node.error("it takes no pixels"))?;
-    Ok(sum.reshape(&Shape(vec![n, Dim::Known(channels), ho, wo])))
+    let flat = x.reshape(&Shape(vec![*n, Dim::Known(channels), Dim::Known(volume)]));
+    let along = [("axis", 2i64.into())];
+    let terms = pixels.into_iter().filter_map(|(place, weight)| {
+        Some(c.builder.op("GatherElements", &[Some(flat), Some(place)], &along) * weight?)
+    });
+    let sum = terms.reduce(|sum, term| sum + term).ok_or_else(misfit)?;
+    Ok(sum.reshape(&Shape([&image.0[..2], outputs].concat())))
 }
 
 /// A pixel along one axis, and its weight, for each point: `[N, 1, P]`.

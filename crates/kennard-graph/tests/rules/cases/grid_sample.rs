@@ -38,5 +38,11 @@ pub fn cases() -> Vec<Case> {
             }
         }
     }
+    let volume = case("grid_sample/volume", |m| {
+        let x = m.batched(uniform(&[2, 1, 2, 3, 4], -1.0, 1.0, 1));
+        let points = m.batched(uniform(&[2, 1, 2, 2, 3], -0.9, 0.9, 3));
+        m.output(m.builder.op("GridSample", &[Some(x), Some(points)], &[("align_corners", 1i64.into())]));
+    });
+    cases.push(volume.once().without_rten());
     cases
 }

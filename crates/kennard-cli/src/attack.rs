@@ -5,26 +5,27 @@ use kennard::attack::Adversarial;
 use kennard::audit::Examined;
 use kennard::export::{Example, write_examples};
 
-use crate::settings::Settings;
-use crate::{Done, Outcome, setup};
+use crate::settings::{OUT_MISSING, Settings};
+use crate::{Done, Outcome, Usage, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
     /// The model, an ONNX file
     model: PathBuf,
-    /// A TOML file of settings, under the names of the options below; the command line wins
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
+    /// A TOML file of settings, under the names of the options; the command line wins
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 pub fn run(args: Args) -> Outcome {
     let settings = match &args.config {
         Some(file) => args.settings.or_from(file)?,
         None => args.settings,
-    };
-    let out = settings.out.as_deref().ok_or("--out is missing: the directory for the examples")?;
+    }
+    .complete(true)?;
+    let out = settings.out.as_deref().ok_or(Usage(OUT_MISSING.into()))?;
     std::fs::create_dir_all(out).map_err(|e| format!("--out {}: {e}", out.display()))?;
     let (data, engine) = setup::open(&args.model, &settings)?;
     let audit = setup::audit(&args.model, &settings, &data, &engine)?;

@@ -11,7 +11,9 @@ use crate::{Done, Outcome, report, screen, setup};
 pub struct Args {
     /// The model, an ONNX file
     model: PathBuf,
-    /// A TOML file of settings, under the names of the options below; the command line wins
+    #[command(flatten)]
+    settings: Settings,
+    /// A TOML file of settings, under the names of the options; the command line wins
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Go on with the run in --out where it was interrupted
@@ -20,15 +22,14 @@ pub struct Args {
     /// Print summary.json to standard output, and nothing else there
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    settings: Settings,
 }
 
 pub fn run(args: Args) -> Outcome {
     let settings = match &args.config {
         Some(file) => args.settings.or_from(file)?,
         None => args.settings,
-    };
+    }
+    .complete(false)?;
     if let Some(directory) = &settings.out {
         // Before the work, not after it.
         std::fs::create_dir_all(directory).map_err(|e| format!("--out {}: {e}", directory.display()))?;

@@ -5,7 +5,7 @@ use kennard::picture::{Chart, Curve, Figure};
 use kennard::uncertainty::{AtSize, Features, FeaturesReport, Hidden, Share};
 
 use crate::screen::{grouped, short};
-use crate::settings::Number;
+use crate::settings::{Bounds, Number};
 use crate::source::{Data, Model, json, prepare, write_all};
 use crate::{Done, Outcome};
 
@@ -19,17 +19,11 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     tensor: String,
     /// The radii as shares of the l2 norm, of the tensor and of the pixels: 0.02,0.05,0.1
-    #[arg(long, value_name = "R,R,…", value_delimiter = ',', required = true, allow_negative_numbers = true)]
+    #[arg(long, value_name = "R,R,…", value_delimiter = ',', required = true)]
     eps_relative: Vec<Number>,
     /// Smallest and largest value of an input element
-    #[arg(
-        long,
-        value_name = "LO,HI",
-        value_delimiter = ',',
-        default_value = "0,1",
-        allow_negative_numbers = true
-    )]
-    bounds: Vec<Number>,
+    #[arg(long, value_name = "LO,HI", default_value_t = Bounds::default())]
+    bounds: Bounds,
     /// The seed of the random starts
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -42,10 +36,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Outcome {
-    let bounds = match args.bounds.as_slice() {
-        [lo, hi] => [lo.0 as f32, hi.0 as f32],
-        _ => return Err("--bounds takes two numbers: the smallest and the largest, 0,255 say".into()),
-    };
+    let bounds = args.bounds.0.map(|value| value as f32);
     prepare(args.out.as_deref())?;
     let (engine, data) = args.model.with(&args.data)?;
     let hidden = Hidden::new(&engine, &args.tensor, &args.model.options())?;

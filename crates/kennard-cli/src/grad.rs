@@ -11,7 +11,7 @@ pub struct Args {
     /// The model, an ONNX file
     model: PathBuf,
     /// The file to write
-    #[arg(short, long)]
+    #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// What to differentiate
     #[arg(long, value_enum, default_value = "cross-entropy")]

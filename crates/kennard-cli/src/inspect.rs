@@ -41,7 +41,7 @@ pub fn run(args: &Args) -> Outcome {
             "operators": operators, "nodes": nodes.collect::<Vec<_>>(),
             "undifferentiable": stuck.iter().map(|n| json!({"name": n.label(), "operator": n.op})).collect::<Vec<_>>(),
         });
-        say!("{report:#}");
+        crate::out::json(&format!("{report:#}\n"));
         return Ok(Done::Fully);
     }
     say!("{}", name(&args.model.display().to_string()));

@@ -1,14 +1,20 @@
 //! The command `kennard`.
 
+// Printing goes through `out.rs` alone.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 #[macro_use]
 mod out;
 
 mod attack;
 mod audit;
+mod command;
 mod features;
 mod grad;
 mod inspect;
+mod manual;
 mod merge;
+mod pace;
 mod plane;
 mod points;
 mod portrait;
@@ -31,19 +37,14 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-
-const AFTER_HELP: &str = "\
-Exit status:
-  0    done
-  1    something went wrong; the message says what, where, and what to do
-  2    the command line makes no sense
-  130  interrupted; what was finished is kept and said";
+use clap::error::ErrorKind;
+use clap::{FromArgMatches, Parser, Subcommand};
+use kennard_runtime::{Choice, Runtime};
 
 /// How accurate a neural network is, how robust it is, and how close it stands to the bound that
 /// ties the two together.
 #[derive(Parser)]
-#[command(name = "kennard", version, after_help = AFTER_HELP)]
+#[command(name = "kennard", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -88,6 +89,10 @@ enum Command {
     Inspect(inspect::Args),
     /// Write the gradient of a model as an ONNX file of its own
     Grad(grad::Args),
+    /// Print the script by which a shell completes commands and options
+    Completions(manual::Completions),
+    /// Print the man page, or write those of all commands
+    Man(manual::Pages),
 }
 
 /// What a command ends with when nothing went wrong.
@@ -98,9 +103,23 @@ enum Done {
 
 type Outcome = Result<Done, Box<dyn std::error::Error>>;
 
+/// The command line makes no sense.
+#[derive(Debug)]
+struct Usage(String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
 fn main() -> ExitCode {
     kennard_runtime::start_without_telemetry();
-    let outcome = match Cli::try_parse() {
+    let words = std::env::args_os();
+    let cli = command::command().try_get_matches_from(words).and_then(|words| Cli::from_arg_matches(&words));
+    let outcome = match cli {
         Ok(cli) => {
             if cli.quiet {
                 out::be_quiet();
@@ -110,9 +129,13 @@ fn main() -> ExitCode {
                 Ok(Done::Interrupted) => ExitCode::from(130),
                 Err(error) => {
                     complain(error.as_ref());
-                    ExitCode::FAILURE
+                    if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
                 }
             }
+        }
+        Err(said) if said.kind() == ErrorKind::DisplayVersion => {
+            say!("{}", version());
+            ExitCode::SUCCESS
         }
         Err(said) => answer(&said),
     };
@@ -144,6 +167,8 @@ fn run(command: Command) -> Outcome {
         Command::Watch(args) => watch::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Grad(args) => grad::run(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::pages(&args),
     }
 }
 
@@ -169,6 +194,20 @@ fn answer(said: &clap::Error) -> ExitCode {
         (false, _) => out::keep(said.print()),
     }
     ExitCode::from(said.exit_code() as u8)
+}
+
+/// What this program is, and what it would run models with.
+fn version() -> String {
+    let commit = match env!("KENNARD_COMMIT") {
+        "" => String::new(),
+        commit => format!(" ({commit})"),
+    };
+    let rten = Runtime::open(Choice::Rten).map_or("rten".into(), |rten| format!("rten {}", rten.version()));
+    let onnxruntime = match Runtime::open(Choice::OnnxRuntime) {
+        Ok(library) => format!("ONNX Runtime {}, {}", library.version(), library.reason()),
+        Err(_) => "ONNX Runtime not found".into(),
+    };
+    format!("kennard {}{commit}, {rten}, {onnxruntime}", env!("CARGO_PKG_VERSION"))
 }
 
 /// The words of the command line, for the record.

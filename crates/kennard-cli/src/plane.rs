@@ -19,7 +19,7 @@ pub struct Args {
     #[arg(long)]
     problem: Problem,
     /// Standard deviation of the points' noise, in input units
-    #[arg(long, default_value = "0.03", allow_negative_numbers = true)]
+    #[arg(long, default_value = "0.03")]
     noise: Number,
     /// The seed of the points
     #[arg(long, default_value_t = 0)]
@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, default_value_t = 2000)]
     samples: usize,
     /// Widths of the Gaussian windows, in input units
-    #[arg(long, value_delimiter = ',', default_value = "0.02,0.05,0.1,0.2", allow_negative_numbers = true)]
+    #[arg(long, value_delimiter = ',', default_value = "0.02,0.05,0.1,0.2")]
     scale: Vec<Number>,
     /// Print the figures as JSON to standard output, and nothing else there
     #[arg(long)]

@@ -1,15 +1,15 @@
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use kennard::audit::Progress;
+
+use crate::pace::Meter;
 
 /// Shows how far an audit is: a bar on a terminal, a line now and then elsewhere.
 pub struct Display {
     bar: Option<ProgressBar>,
-    begin: Instant,
+    meter: Meter,
     last_line: Instant,
-    packets: bool,
 }
 
 /// Between two lines where there is no terminal.
@@ -17,16 +17,9 @@ const QUIET: Duration = Duration::from_secs(15);
 
 impl Display {
     pub fn new() -> Display {
-        let now = Instant::now();
-        let bar = (std::io::stderr().is_terminal() && !crate::out::is_quiet()).then(ProgressBar::no_length);
-        if let Some(bar) = &bar {
-            let template = "{prefix:8} {wide_bar} {pos}/{len} {per_sec} {eta} left  {msg}";
-            bar.set_style(
-                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
-            );
-            bar.set_prefix("samples");
-        }
-        Display { bar, begin: now, last_line: now, packets: false }
+        let meter = Meter::default();
+        let bar = meter.bar("{prefix:8} {wide_bar} {pos}/{len}  {pace}  {msg}");
+        Display { bar, meter, last_line: Instant::now() }
     }
 
     pub fn show(&mut self, progress: Progress) {
@@ -39,25 +32,19 @@ impl Display {
             ),
             Progress::Packets { done, total } => ("packets", done, total, String::new()),
         };
-        if matches!(progress, Progress::Packets { .. }) && !self.packets {
-            self.packets = true;
-            self.begin = Instant::now();
-            if let Some(bar) = &self.bar {
-                bar.reset();
-                bar.set_prefix("packets");
-            }
-        }
+        self.meter.mark(done, total, what);
         match &self.bar {
             Some(bar) => {
+                bar.set_prefix(what);
                 bar.set_length(total);
                 bar.set_position(done);
                 bar.set_message(message);
             }
             None if self.last_line.elapsed() > QUIET => {
                 self.last_line = Instant::now();
-                let rate = done as f64 / self.begin.elapsed().as_secs_f64();
-                let left = HumanDuration(Duration::from_secs_f64((total - done) as f64 / rate.max(1e-9)));
-                note!("{what}: {done} of {total}, {rate:.1} a second, {left} left  {message}");
+                let parts = [format!("{done} of {total}"), self.meter.words(), message];
+                let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+                note!("{what}: {}", parts.join(", "));
             }
             None => {}
         }

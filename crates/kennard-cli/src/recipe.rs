@@ -8,7 +8,7 @@ use kennard::{Classifier, Graph, Norm, Preprocessing};
 use kennard_runtime::{Choice, Runtime};
 use serde::Deserialize;
 
-use crate::settings::Number;
+use crate::settings::{Bounds, Number};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -44,8 +44,8 @@ pub struct Settings {
     #[arg(long)]
     pub eps: Option<Number>,
     /// The range of inputs [default: 0,1]
-    #[arg(long, value_delimiter = ',', num_args = 2, value_names = ["LOW", "HIGH"])]
-    pub bounds: Option<Vec<f32>>,
+    #[arg(long, value_name = "LO,HI")]
+    pub bounds: Option<Bounds>,
     /// Passes over the training samples [default: 10]
     #[arg(long)]
     pub epochs: Option<usize>,
@@ -201,11 +201,7 @@ impl Settings {
                 return Err(format!("the schedule `{other}` is unknown; known are {known}").into());
             }
         };
-        let bounds = match self.bounds.as_deref() {
-            None => [0.0, 1.0],
-            Some(&[low, high]) => [low, high],
-            Some(_) => return Err("--bounds takes two numbers, the smallest and the largest input".into()),
-        };
+        let bounds = self.bounds.unwrap_or_default().0.map(|value| value as f32);
         let epochs = self.epochs.unwrap_or(10);
         let shape = data.shape();
         let natural = match *shape {

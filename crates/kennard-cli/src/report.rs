@@ -10,16 +10,16 @@ pub struct Args {
     #[arg(required = true, value_name = "RUN_DIR")]
     runs: Vec<PathBuf>,
     /// The page to write
-    #[arg(short, long, value_name = "FILE", default_value = "report.html")]
-    output: PathBuf,
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    out: PathBuf,
 }
 
 /// The page that commands leave in their directories.
 const NAME: &str = "report.html";
 
 pub fn run(args: &Args) -> Outcome {
-    let size = report::write(&args.runs, &args.output)?;
-    note!("written to {}: {:.1} MiB, open it in a browser", args.output.display(), size as f64 / 1048576.0);
+    let size = report::write(&args.runs, &args.out)?;
+    note!("written to {}: {:.1} MiB, open it in a browser", args.out.display(), size as f64 / 1048576.0);
     Ok(Done::Fully)
 }
 

@@ -9,7 +9,13 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use serde_json::Value;
 
+use crate::Usage;
+
 type Error = Box<dyn std::error::Error>;
+
+const DATA_MISSING: &str = "--data is missing: the data set, mnist:DIR say";
+pub const OUT_MISSING: &str = "--out is missing: the directory for the results";
+const EPS_MISSING: &str = "--eps is missing: the largest perturbation, 0.1 or 8/255 say";
 
 /// The settings of an audit, on the command line and in the TOML file of `--config`, under the same
 /// names. The command line wins.
@@ -26,11 +32,11 @@ pub struct Settings {
     #[arg(long)]
     pub norm: Option<Norm>,
     /// Its largest size: 0.3, or 8/255
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long)]
     pub eps: Option<Number>,
     /// Smallest and largest value of an input element [default: 0,1]
-    #[arg(long, value_name = "LO,HI", value_delimiter = ',', allow_negative_numbers = true)]
-    pub bounds: Option<Vec<Number>>,
+    #[arg(long, value_name = "LO,HI")]
+    pub bounds: Option<Bounds>,
     /// AutoAttack's version standard, plus or rand; or attacks by name: fgsm, fgsm-t, pgd, pgd-t, apgd-ce, apgd-dlr,
     /// apgd-t, fab, fab-t, square and others; or none [default: fgsm,pgd]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -82,7 +88,7 @@ pub struct Settings {
     #[arg(long, value_name = "FACTOR")]
     pub input_scale: Option<Number>,
     /// The model wants normalised pixels: the mean of each channel
-    #[arg(long, value_delimiter = ',', requires = "std", allow_negative_numbers = true)]
+    #[arg(long, value_delimiter = ',', requires = "std")]
     pub mean: Option<Vec<f32>>,
     /// The model wants normalised pixels: the standard deviation of each channel
     #[arg(long, value_delimiter = ',', requires = "mean")]
@@ -123,20 +129,26 @@ impl Settings {
         Ok(self)
     }
 
+    /// These settings, which must say on what data, how large and where to; all that is missing is named at once.
+    pub fn complete(self, out_too: bool) -> Result<Settings, Error> {
+        let missing = [
+            (self.data.is_none(), DATA_MISSING),
+            (self.eps.is_none() && self.minimal.is_none(), EPS_MISSING),
+            (self.out.is_none() && out_too, OUT_MISSING),
+        ];
+        let missing: Vec<&str> =
+            missing.iter().filter(|(missing, _)| *missing).map(|(_, say)| *say).collect();
+        if missing.is_empty() { Ok(self) } else { Err(Usage(missing.join("\n")).into()) }
+    }
+
     /// What the attacks may do.
     pub fn threat(&self) -> Result<ThreatModel, Error> {
-        let bounds = match self.bounds.as_deref() {
-            None => [0.0, 1.0],
-            Some([lo, hi]) => [lo.0 as f32, hi.0 as f32],
-            Some(_) => {
-                return Err("--bounds takes two numbers: the smallest and the largest, 0,255 say".into());
-            }
-        };
+        let bounds = self.bounds.unwrap_or_default().0.map(|value| value as f32);
         let norm = self.norm.unwrap_or(Norm::Linf);
         match self.eps {
             Some(eps) => Ok(ThreatModel::within(norm, eps.0, bounds)?),
             None if self.minimal.is_some() => Ok(ThreatModel::unlimited(norm, bounds)?),
-            None => Err("--eps is missing: the largest perturbation, 0.1 or 8/255 say".into()),
+            None => Err(Usage(EPS_MISSING.into()).into()),
         }
     }
 
@@ -279,6 +291,54 @@ impl<'de> Deserialize<'de> for Number {
             Form::Number(value) => Ok(Number(value)),
             Form::Text(text) => text.parse().map_err(D::Error::custom),
         }
+    }
+}
+
+/// The smallest and the largest value of an input element, as people write them: `0,1`; in a file also `[0, 1]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds(pub [f64; 2]);
+
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Bounds([0.0, 1.0])
+    }
+}
+
+impl FromStr for Bounds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Bounds, String> {
+        let numbers = text.split(',').map(|number| number.trim().parse::<Number>().map(|number| number.0));
+        Bounds::of(numbers.collect::<Result<_, _>>().map_err(|error| error.to_string())?)
+    }
+}
+
+impl Bounds {
+    fn of(numbers: Vec<f64>) -> Result<Bounds, String> {
+        let two = <[f64; 2]>::try_from(numbers).map(Bounds);
+        two.map_err(|_| "bounds are two numbers: the smallest and the largest, 0,255 say".into())
+    }
+}
+
+impl fmt::Display for Bounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{},{}", self.0[0], self.0[1])
+    }
+}
+
+impl<'de> Deserialize<'de> for Bounds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Bounds, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Text(String),
+            Numbers(Vec<Number>),
+        }
+        match Form::deserialize(deserializer)? {
+            Form::Text(text) => text.parse(),
+            Form::Numbers(numbers) => Bounds::of(numbers.iter().map(|number| number.0).collect()),
+        }
+        .map_err(D::Error::custom)
     }
 }
 

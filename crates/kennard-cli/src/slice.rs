@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(long, value_name = "D[,D]", value_delimiter = ',', default_value = "gradient")]
     along: Vec<Direction>,
     /// Widths of the Gaussian windows, in input units
-    #[arg(long, value_name = "S,S,…", value_delimiter = ',', required = true, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S,S,…", value_delimiter = ',', required = true)]
     scale: Vec<Number>,
     /// The seed of the samples that find a mode
     #[arg(long, default_value_t = 0)]

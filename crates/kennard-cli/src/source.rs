@@ -21,7 +21,7 @@ pub struct Model {
     #[arg(long, value_name = "FACTOR")]
     input_scale: Option<Number>,
     /// The model wants normalised pixels: the mean of each channel
-    #[arg(long, value_delimiter = ',', requires = "std", allow_negative_numbers = true)]
+    #[arg(long, value_delimiter = ',', requires = "std")]
     mean: Option<Vec<f32>>,
     /// The model wants normalised pixels: the standard deviation of each channel
     #[arg(long, value_delimiter = ',', requires = "mean")]

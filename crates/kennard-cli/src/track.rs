@@ -15,14 +15,14 @@ pub struct Args {
     /// The directory of a training run, or any folder of ONNX files of one network over time
     #[arg(value_name = "RUN_DIR")]
     run: PathBuf,
+    #[command(flatten)]
+    settings: Settings,
     /// Only every so many checkpoints, and the last
     #[arg(long, value_name = "N", default_value_t = 1)]
     every: usize,
     /// Print the figures as JSON to standard output, and nothing else there
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    settings: Settings,
 }
 
 pub fn run(args: Args) -> Outcome {
@@ -124,7 +124,7 @@ fn with_defaults(mut settings: Settings, run: &Path) -> Result<Settings, Error> 
     }
     settings.samples = settings.samples.or(Some(SAMPLES));
     settings.attack = settings.attack.or_else(|| Some(vec![crate::settings::Named::plain("pgd")]));
-    Ok(settings)
+    settings.complete(false)
 }
 
 /// So many samples are attacked by default: intervals of ±3 %.

@@ -1,10 +1,10 @@
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use kennard::train::{Epoch, Progress, Training, TrainingDirectory};
 
+use crate::pace::Meter;
 use crate::recipe::{Course, Settings};
 use crate::{Done, Outcome};
 
@@ -31,7 +31,7 @@ pub fn run(args: &Args) -> Outcome {
     let json = args.json;
     let trained = teach(&course, &directory, &stop, |epoch| {
         if json {
-            say!("{}", serde_json::json!(epoch));
+            crate::out::json(&format!("{}\n", serde_json::json!(epoch)));
         } else {
             say!("{}", line(epoch));
         }
@@ -91,11 +91,9 @@ pub fn line(epoch: &Epoch) -> String {
 /// A bar on a terminal, a line now and then elsewhere.
 struct Display {
     bar: Option<ProgressBar>,
+    meter: Meter,
     epochs: usize,
     batch: usize,
-    begin: Instant,
-    /// Steps since then.
-    steps: usize,
     last_line: Instant,
 }
 
@@ -104,29 +102,16 @@ const QUIET: Duration = Duration::from_secs(30);
 
 impl Display {
     fn new(epochs: usize, batch: usize) -> Display {
-        let bar = (std::io::stderr().is_terminal() && !crate::out::is_quiet()).then(ProgressBar::no_length);
-        if let Some(bar) = &bar {
-            let style = ProgressStyle::with_template("{prefix} {wide_bar} {msg}");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        }
-        let now = Instant::now();
-        Display { bar, epochs, batch, begin: now, steps: 0, last_line: now }
+        let meter = Meter::default();
+        let bar = meter.bar("{prefix} {wide_bar}  {msg}  {pace}");
+        Display { bar, meter, epochs, batch, last_line: Instant::now() }
     }
 
     fn show(&mut self, progress: &Progress) {
-        self.steps += 1;
-        let rate = self.steps as f64 / self.begin.elapsed().as_secs_f64();
-        let left = (self.epochs - progress.epoch) * progress.steps + progress.steps - progress.step;
-        let left = Duration::from_secs_f64(left as f64 / rate.max(1e-9));
-        let message = || {
-            format!(
-                "loss {:.4}  accuracy {:.2} %  {:.0} images/s  {} left",
-                progress.loss,
-                100.0 * progress.accuracy,
-                rate * self.batch as f64,
-                HumanDuration(left)
-            )
-        };
+        let images = |steps: usize| (steps * self.batch) as u64;
+        let done = progress.epoch.saturating_sub(1) * progress.steps + progress.step;
+        self.meter.mark(images(done), images(self.epochs * progress.steps), "images");
+        let message = || format!("loss {:.4}  accuracy {:.2} %", progress.loss, 100.0 * progress.accuracy);
         match &self.bar {
             Some(bar) => {
                 bar.set_prefix(format!("epoch {}/{}", progress.epoch, self.epochs));
@@ -137,12 +122,13 @@ impl Display {
             None if self.last_line.elapsed() > QUIET => {
                 self.last_line = Instant::now();
                 note!(
-                    "epoch {}/{}, step {}/{}: {}",
+                    "epoch {}/{}, step {}/{}: {}  {}",
                     progress.epoch,
                     self.epochs,
                     progress.step,
                     progress.steps,
-                    message()
+                    message(),
+                    self.meter.words()
                 );
             }
             None => {}

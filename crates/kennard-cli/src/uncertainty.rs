@@ -12,7 +12,7 @@ use kennard::uncertainty::{
 use crate::portrait::pictures;
 use crate::progress::Display;
 use crate::screen::{grouped, short};
-use crate::settings::Number;
+use crate::settings::{Bounds, Number};
 use crate::source::{Model, json, prepare};
 use crate::{Done, Outcome, screen, setup};
 
@@ -30,17 +30,11 @@ pub struct Args {
     #[arg(long, default_value = "gaussian")]
     packet: Packet,
     /// Widths of the window in input units, for a curve over them: 1/255,2/255,4/255
-    #[arg(long, value_name = "S,S,…", value_delimiter = ',', allow_negative_numbers = true)]
+    #[arg(long, value_name = "S,S,…", value_delimiter = ',')]
     scale: Vec<Number>,
     /// The box of packet box: smallest and largest value of an input element
-    #[arg(
-        long,
-        value_name = "LO,HI",
-        value_delimiter = ',',
-        default_value = "0,1",
-        allow_negative_numbers = true
-    )]
-    bounds: Vec<Number>,
+    #[arg(long, value_name = "LO,HI", default_value_t = Bounds::default())]
+    bounds: Bounds,
     /// The packets of this hidden tensor instead of the input's; scales are in its units
     #[arg(long, value_name = "NAME")]
     tensor: Option<String>,
@@ -90,14 +84,11 @@ enum Packet {
 
 impl Args {
     fn kind(&self) -> Result<Kind, String> {
-        let kind = match (self.packet, self.bounds.as_slice()) {
-            (Packet::Gaussian, _) => Kind::Gaussian,
-            (Packet::Data, _) => Kind::Data,
-            (Packet::Empirical, _) => Kind::Empirical,
-            (Packet::Box, [lo, hi]) => Kind::Box([lo.0, hi.0]),
-            (Packet::Box, _) => {
-                return Err("--bounds takes two numbers: the smallest and the largest, 0,255 say".into());
-            }
+        let kind = match self.packet {
+            Packet::Gaussian => Kind::Gaussian,
+            Packet::Data => Kind::Data,
+            Packet::Empirical => Kind::Empirical,
+            Packet::Box => Kind::Box(self.bounds.0),
         };
         match (kind.has_scale(), self.scale.is_empty()) {
             (true, true) => Err("--scale is missing: the widths of the window, 1/255,2/255 say".into()),

@@ -1,0 +1,279 @@
+//! The command line as a whole: what options that several commands have share, and an example of each command.
+
+use std::str::FromStr;
+
+use clap::builder::RangedU64ValueParser;
+use clap::{Arg, Command, CommandFactory};
+use kennard::attack::{Parameters, Version, attack, minimum_norm};
+use kennard::data::{DataSpec, Split};
+use kennard_runtime::Choice;
+
+use crate::settings::Named;
+
+const STATUS: &str = "\
+Exit status:
+  0    done
+  1    something went wrong; the message says what, where, and what to do
+  2    the command line makes no sense
+  3    what --require asks for does not hold
+  130  interrupted; what was finished is kept and said";
+
+/// Lines of help are not wider than this.
+const WIDTH: usize = 110;
+
+/// The headings of the help, and the options under them, in whatever command they are.
+const HEADINGS: [(&str, &[&str]); 7] = [
+    ("Model", &["arch", "init", "tensor", "input_scale", "mean", "std", "nhwc"]),
+    (
+        "Data",
+        &[
+            "data", "split", "samples", "first", "classes", "shard", "held_out", "label", "sample",
+            "problem", "noise",
+        ],
+    ),
+    ("Threat", &["norm", "eps", "eps_relative", "bounds"]),
+    (
+        "Attacks",
+        &[
+            "attack",
+            "minimal",
+            "transfer",
+            "steps",
+            "step_size",
+            "restarts",
+            "random_start",
+            "targets",
+            "queries",
+            "budget",
+            "full",
+        ],
+    ),
+    (
+        "Packets",
+        &[
+            "packet",
+            "packet_samples",
+            "scale",
+            "centres",
+            "draws",
+            "max_draws",
+            "max_samples",
+            "rel_tol",
+            "accept_few",
+            "clamp",
+        ],
+    ),
+    ("Run", &["config", "resume", "seed", "runtime", "micro_batch", "threads"]),
+    ("Output", &["out", "json", "require", "quiet"]),
+];
+
+/// Options of real numbers, which may begin with a minus; what is wrong with that is for each to say.
+const NUMBERS: [&str; 18] = [
+    "average",
+    "bounds",
+    "clip",
+    "eps",
+    "eps_relative",
+    "eps_warmup",
+    "input_scale",
+    "label_smoothing",
+    "learning_rate",
+    "mean",
+    "momentum",
+    "noise",
+    "rel_tol",
+    "scale",
+    "std",
+    "step_size",
+    "strength",
+    "weight_decay",
+];
+
+/// More threads than these are a slip of the finger.
+const THREADS: u64 = 1024;
+
+/// What people do with each command. Those about `fixtures/`, which comes with Kennard's source, work as they stand.
+const EXAMPLES: &[(&str, &str)] = &[
+    (
+        "audit",
+        "
+  kennard audit fixtures/fashion_cnn.onnx --eps 0.1 --samples 32 \\
+      --data fashion-mnist:fixtures/fashion-mnist
+  kennard audit fixtures/fashion_mlp.onnx --eps 8/255 --attack standard --samples 8 \\
+      --data fashion-mnist:fixtures/fashion-mnist --packet-samples 0 --out run",
+    ),
+    (
+        "attack",
+        "
+  kennard attack fixtures/fashion_cnn.onnx --eps 0.1 --samples 16 \\
+      --data fashion-mnist:fixtures/fashion-mnist --out examples",
+    ),
+    (
+        "train",
+        "
+  kennard train --arch mlp:16 --epochs 2 --samples 200 --split test \\
+      --data fashion-mnist:fixtures/fashion-mnist --out training",
+    ),
+    (
+        "track",
+        "
+  kennard track training --split test --eps 0.1 --samples 8 --packet-samples 200",
+    ),
+    (
+        "tradeoff",
+        "
+  kennard tradeoff SWEEP.toml --data fashion-mnist:DIR --out sweep",
+    ),
+    (
+        "reproduce",
+        "
+  kennard reproduce e1 --data fashion-mnist:DIR --out e1",
+    ),
+    (
+        "merge",
+        "
+  kennard merge PART-1 PART-2 PART-3 --out together",
+    ),
+    (
+        "plane",
+        "
+  kennard plane fixtures/plane_moons.onnx --problem moons --samples 100 --scale 0.1",
+    ),
+    (
+        "features",
+        "
+  kennard features fixtures/fashion_mlp.onnx --tensor relu1 --eps-relative 0.05,0.1 \\
+      --data fashion-mnist:fixtures/fashion-mnist --samples 8",
+    ),
+    (
+        "resolve",
+        "
+  kennard resolve fixtures/fashion_mlp.onnx --samples 50 \\
+      --data fashion-mnist:fixtures/fashion-mnist",
+    ),
+    (
+        "probe",
+        "
+  kennard probe fixtures/fashion_mlp.onnx --samples 100 \\
+      --data fashion-mnist:fixtures/fashion-mnist",
+    ),
+    (
+        "slice",
+        "
+  kennard slice fixtures/fashion_mlp.onnx --scale 0.1,0.2 \\
+      --data fashion-mnist:fixtures/fashion-mnist",
+    ),
+    (
+        "uncertainty",
+        "
+  kennard uncertainty fixtures/fashion_mlp.onnx --scale 1/255,2/255 --centres 1 \\
+      --data fashion-mnist:fixtures/fashion-mnist",
+    ),
+    (
+        "report",
+        "
+  kennard report run --out report.html",
+    ),
+    (
+        "watch",
+        "
+  kennard watch RUN --bind 127.0.0.1:8080",
+    ),
+    (
+        "inspect",
+        "
+  kennard inspect fixtures/fashion_cnn.onnx",
+    ),
+    (
+        "grad",
+        "
+  kennard grad fixtures/fashion_cnn.onnx --loss margin --out gradient.onnx",
+    ),
+    (
+        "completions",
+        "
+  kennard completions bash > ~/.local/share/bash-completion/completions/kennard",
+    ),
+    (
+        "man",
+        "
+  kennard man --out ~/.local/share/man/man1",
+    ),
+];
+
+/// The whole command line.
+pub fn command() -> Command {
+    crate::Cli::command()
+        .max_term_width(WIDTH)
+        .after_help(STATUS)
+        .mut_args(|arg| common(arg, "kennard"))
+        .mut_subcommands(|command| {
+            let name = command.get_name().to_string();
+            let examples = EXAMPLES.iter().find(|(of, _)| *of == name).map_or("", |(_, lines)| *lines);
+            command.after_help(format!("Examples:{examples}")).mut_args(|arg| common(arg, &name))
+        })
+}
+
+/// An option as all commands that have it take it.
+fn common(arg: Arg, command: &str) -> Arg {
+    let id = arg.get_id().as_str().to_string();
+    let id = id.as_str();
+    if arg.is_positional() {
+        return arg;
+    }
+    let heading = HEADINGS.iter().find(|(_, options)| options.contains(&id)).map(|(heading, _)| *heading);
+    let arg = match heading {
+        Some(heading) => arg.help_heading(heading),
+        None => arg,
+    };
+    let arg = if NUMBERS.contains(&id) { arg.allow_hyphen_values(true) } else { arg };
+    let arg = match id {
+        "out" => arg.short('o'),
+        "threads" => arg.value_parser(RangedU64ValueParser::<usize>::new().range(1..=THREADS)),
+        "data" => arg.value_parser(valid::<DataSpec>),
+        "split" => arg.value_parser(valid::<Split>),
+        "runtime" => arg.value_parser(valid::<Choice>),
+        "attack" => arg.value_parser(attack_name),
+        "minimal" => arg.value_parser(minimal_name),
+        _ => arg,
+    };
+    // What may also come from a file is asked for only where there is none.
+    match (command, id) {
+        ("audit" | "attack", "data") => arg.required_unless_present("config"),
+        ("audit" | "attack", "eps") => arg.required_unless_present_any(["config", "minimal"]),
+        ("attack", "out") => arg.required_unless_present("config"),
+        ("train", "data") => arg.required(true),
+        ("train", "arch") => arg.required_unless_present("init"),
+        ("reproduce", "data") => {
+            arg.required_if_eq_any(["e1", "e2", "e3", "e5", "e6"].map(|name| ("experiment", name)))
+        }
+        ("uncertainty", "scale") => arg
+            .required_unless_present("packet")
+            .required_if_eq_any(["gaussian", "data"].map(|packet| ("packet", packet))),
+        _ => arg,
+    }
+}
+
+/// A text that is one of the values of `T`.
+fn valid<T: FromStr>(text: &str) -> Result<String, T::Err> {
+    text.parse::<T>().map(|_| text.into())
+}
+
+fn attack_name(text: &str) -> Result<Named, String> {
+    let named = Named::plain(text);
+    if named.name == "none" || named.name.parse::<Version>().is_ok() {
+        return Ok(named);
+    }
+    attack(&named.name, &Parameters::new()).map(|_| named).map_err(|error| {
+        let versions =
+            ["standard", "plus", "rand", "none"].map(|known| (strsim::jaro_winkler(text, known), known));
+        let near =
+            versions.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(likeness, _)| *likeness > 0.8);
+        near.map_or(String::new(), |(_, known)| format!("did you mean {known}? ")) + &error.to_string()
+    })
+}
+
+fn minimal_name(text: &str) -> Result<Named, kennard::Error> {
+    let named = Named::plain(text);
+    minimum_norm(&named.name, &Parameters::new()).map(|_| named)
+}

@@ -52,7 +52,7 @@ pub fn run(args: &Args) -> Outcome {
     let listener = listen(args.bind.as_deref())?;
     let address = listener.local_addr()?;
     let stop = setup::stop_on_interrupt()?;
-    note!("http://{address}/ shows {}; ctrl-C ends it, not the run", args.run.display());
+    warn!("http://{address}/ shows {}; ctrl-C ends it, not the run", args.run.display());
     if !address.ip().is_loopback() {
         warn!("warning (bind): whoever reaches {} can see the page", address.ip());
     }

@@ -97,10 +97,10 @@ fn impossible_settings_are_refused() {
     refused(&model, &["--eps", "8"], 1, &["8/255"]);
     refused(&model, &["--eps", "much"], 2, &["much", "8/255"]);
     refused(&model, &["--norm", "l7"], 2, &["linf"]);
-    refused(&model, &["--attack", "magic"], 1, &["magic", "pgd"]);
+    refused(&model, &["--attack", "magic"], 2, &["magic", "pgd"]);
     refused(&model, &["--bounds", "1,0"], 1, &["smaller"]);
     refused(&model, &["--data", "mnist:/nowhere"], 1, &["/nowhere"]);
-    refused(&model, &["--data", "minst:/nowhere"], 1, &["did you mean"]);
+    refused(&model, &["--data", "minst:/nowhere"], 2, &["did you mean"]);
     refused(&model, &["--config", "/nowhere.toml"], 1, &["/nowhere.toml"]);
     refused(&model, &["--out", "/dev/null/run"], 1, &["/dev/null/run"]);
     refused(&model, &["--transfer", "/nowhere.onnx"], 1, &["/nowhere.onnx"]);

@@ -142,7 +142,7 @@ fn bad_input_is_refused() {
     refused(&["plane", &fashion_mlp, "--problem", "xor"], 1, &["28"]);
     refused(&["plane", "missing.onnx", "--problem", "xor"], 1, &["missing.onnx"]);
     refused(&["plane", &moons, "--problem", "xor", "--out", "/dev/null/run"], 1, &["/dev/null/run"]);
-    refused(&["probe", &fashion_mlp, "--data", "minst:/nowhere"], 1, &["did you mean"]);
+    refused(&["probe", &fashion_mlp, "--data", "minst:/nowhere"], 2, &["did you mean"]);
     refused(&["slice", &fashion_mlp, "--data", &data], 2, &["--scale"]);
     refused(&["slice", &fashion_mlp, "--data", &data, "--scale", "0"], 1, &["positive"]);
     refused(

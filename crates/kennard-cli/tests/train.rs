@@ -171,11 +171,13 @@ fn what_makes_no_sense_is_refused() {
         (&["--arch", "cnn", "--held-out", "490"], "--held-out"),
         (&["--arch", "cnn", "--epochs", "0"], "at least 1"),
         (&["--arch", "cnn", "--learning-rate", "1e30", "--epochs", "1"], "diverged"),
-        (&[], "--arch is missing"),
     ] {
         let message = refusal(train(&out, words));
         assert!(message.contains(expected), "{words:?}: {message}");
     }
+    let missing = run(train(&out, &[]));
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("--arch"));
     let _ = std::fs::remove_dir_all(out);
 }
 

@@ -33,7 +33,9 @@ fn refused(words: &[&str], says: &[&str]) {
 fn impossible_packets_are_refused() {
     refused(&["--scale", "0"], &["scale is 0", "positive"]);
     refused(&["--scale", "0.1,-0.1"], &["scale is -0.1", "positive"]);
-    refused(&[], &["--scale is missing"]);
+    let missing = uncertainty("fashion_mlp.onnx", &[]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("--scale"));
     refused(&["--packet", "box", "--scale", "0.1"], &["no window"]);
     refused(&["--packet", "box", "--bounds", "1,0"], &["empty", "lower bound"]);
     refused(&["--scale", "0.1", "--label", "10"], &["no label 10", "0 to 9"]);

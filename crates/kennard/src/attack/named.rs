@@ -110,10 +110,10 @@ pub fn minimum_norm(name: &str, parameters: &Parameters) -> Result<Box<dyn Minim
 }
 
 fn unknown(name: &str, known: &[&str]) -> Error {
-    let near = known
-        .iter()
-        .map(|known| (strsim::jaro_winkler(name, known), known))
-        .max_by(|a, b| a.0.total_cmp(&b.0));
+    // A slip is a letter more, less, different, or two exchanged; or else the name is much like another.
+    let slip = |known: &str| strsim::damerau_levenshtein(name, known) <= 1;
+    let likeness = |known: &str| if slip(known) { 1.0 } else { strsim::jaro_winkler(name, known) };
+    let near = known.iter().map(|known| (likeness(known), known)).max_by(|a, b| a.0.total_cmp(&b.0));
     let hint =
         near.filter(|(likeness, _)| *likeness > 0.8).map(|(_, known)| format!("did you mean {known}? "));
     Error::Setting(format!(
@@ -321,6 +321,7 @@ mod tests {
             attack(name, parameters.as_object().unwrap()).map(|_| ()).unwrap_err().to_string()
         };
         assert!(text("apgd_ce", json!({})).contains("did you mean apgd-ce?"));
+        assert!(text("pdg", json!({})).contains("did you mean pgd?"));
         let message = text("square", json!({"step": 3}));
         assert!(message.contains("`step`") && message.contains("queries"), "{message}");
         assert!(text("square", json!({"queries": -3})).contains("square"));

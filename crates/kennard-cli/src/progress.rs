@@ -57,9 +57,15 @@ impl Display {
             }
             None if self.last_line.elapsed() > QUIET => {
                 self.last_line = Instant::now();
-                let rate = (done - self.before) as f64 / self.begin.elapsed().as_secs_f64();
-                let left = HumanDuration(Duration::from_secs_f64((total - done) as f64 / rate.max(1e-9)));
-                eprintln!("{what} {done} of {total}, {rate:.1} a second, {left} left  {message}");
+                let (made, took) = (done - self.before, self.begin.elapsed().as_secs_f64());
+                let pace = match made > 1 && took > 1.0 {
+                    true => {
+                        let left = Duration::from_secs_f64((total - done) as f64 * took / made as f64);
+                        format!(", {:.1} a second, {} left", made as f64 / took, HumanDuration(left))
+                    }
+                    false => String::new(),
+                };
+                eprintln!("{what} {done} of {total}{pace}  {message}");
             }
             None => {}
         }

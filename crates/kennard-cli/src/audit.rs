@@ -1,5 +1,4 @@
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kennard::attack::Version;
@@ -99,7 +98,7 @@ pub fn run(args: Args) -> Outcome {
         report::beside(directory, "manifest.json, samples.parquet, examples.parquet, summary.json")?;
     }
     Ok(match outcome.summary.requirements.iter().all(|judged| judged.holds) {
-        _ if stop.load(Ordering::Relaxed) => Done::Interrupted,
+        _ if !outcome.summary.complete => Done::Interrupted,
         true => Done::Fully,
         false => Done::Short,
     })

@@ -1,7 +1,7 @@
 //! Networks as points: what an audit found of each, side by side.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use kennard::audit::{FinishedRun, Manifest, RunDirectory, Summary};
 use kennard::picture::{Chart, Curve, Figure};
@@ -112,7 +112,7 @@ pub fn examine(model: &Path, settings: &Settings, stop: &AtomicBool) -> Result<O
     let outcome = audit.run_in(directory, stop, |progress| display.show(progress));
     display.finish();
     let summary = outcome?.summary;
-    Ok((!stop.load(Ordering::Relaxed)).then_some(summary))
+    Ok(summary.complete.then_some(summary))
 }
 
 /// Marks the points that no other is better than in both accuracies.

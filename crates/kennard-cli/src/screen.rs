@@ -77,12 +77,11 @@ fn table(summary: &Summary) {
                     percent(low),
                     percent(high)
                 ),
-                None => format!(
-                    "{name:<width$} {:>5.2} – {:>5.2} %, {} pending",
-                    percent(bracket[0]),
-                    percent(bracket[1]),
-                    grouped(pending)
-                ),
+                None => {
+                    let [low, high] = bracket.map(percent);
+                    let text = format!("{low:>5.2} – {high:>5.2} %, {} pending", grouped(pending));
+                    format!("{name:<width$} {text:<27}")
+                }
             }
         };
     let clean = &summary.clean;

@@ -292,3 +292,49 @@ fn autoattack_is_the_standard_version() {
     assert_eq!(names(&["--config", &file.display().to_string()]), (expected, true.into()));
     std::fs::remove_file(file).unwrap();
 }
+
+/// The lower end of the interval decides: of 16 samples none can surely be right in 99 %. A figure that the audit
+/// does not have is refused before the work.
+#[test]
+fn requirements_decide_the_status() {
+    let model = fixture("fashion_mlp.onnx");
+    let short = audit(&model, &["--json", "--require", "clean>=0.1,clean>=0.99"]);
+    assert_eq!(short.status.code(), Some(3));
+    let summary: serde_json::Value = serde_json::from_slice(&short.stdout).unwrap();
+    let [low, _] = [0, 1].map(|i| summary["clean"]["interval"][i].as_f64().unwrap());
+    assert_eq!(summary["requirements"][0]["holds"], true);
+    assert_eq!(summary["requirements"][1]["holds"], false);
+    assert_eq!(summary["requirements"][1]["low"], low);
+    let message = String::from_utf8_lossy(&short.stderr).into_owned();
+    assert!(
+        message.contains(&format!(
+            "clean >= 0.99 does not hold: the lower end of its 95 % interval is {low:.4}"
+        ))
+    );
+    assert!(audit(&model, &["--require", "clean>=0.1,pgd>=0,robust>=0"]).status.success());
+    refused("missing.onnx", &["--require", "pgdd>=0.5"], 2, &["pgdd", "clean, robust, fgsm, pgd"]);
+    refused("missing.onnx", &["--require", "robust=0.5"], 2, &["robust=0.5", "robust>=0.6"]);
+    refused("missing.onnx", &["--require", "robust>=60"], 2, &["robust>=60"]);
+    refused(&model, &["--first", "3"], 2, &["--samples", "--first"]);
+}
+
+#[test]
+fn the_screen_speaks_of_what_was_run() {
+    let screen = |words: &[&str]| {
+        let output = audit(&fixture("fashion_mlp.onnx"), words);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let quick = screen(&["--eps", "8/255"]);
+    for part in [
+        "linf ≤ 8/255",
+        "16 samples, drawn at random by seed 0",
+        "\nrobust ",
+        "A quick look",
+        "--attack standard",
+    ] {
+        assert!(quick.contains(part), "{part}: {quick}");
+    }
+    let standard = screen(&["--eps", "0.1", "--attack", "standard"]);
+    assert!(standard.contains("AutoAttack (standard)") && !standard.contains("quick look"), "{standard}");
+}

@@ -240,8 +240,8 @@ fn what_is_no_whole_run_is_named() {
     refused("no-samples", &remove("samples.parquet"), &["samples.parquet cannot be read"]);
     refused("no-summary", &remove("summary.json"), &["summary.json is missing"]);
     refused("no-manifest", &remove("manifest.json"), &["manifest.json is missing"]);
-    let newer = edit("summary.json", "\"version\": 1", "\"version\": 7");
-    refused("newer", &newer, &["has the format 7, this Kennard knows 1"]);
+    let newer = edit("summary.json", "\"version\": 2", "\"version\": 7");
+    refused("newer", &newer, &["has the format 7, this Kennard knows 2"]);
     let older = edit("summary.json", "\"cascade\"", "\"waterfall\"");
     refused("older", &older, &["not of this version of Kennard", "cascade"]);
     let other = edit("summary.json", "\"samples\": 60", "\"samples\": 61");

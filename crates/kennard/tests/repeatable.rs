@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use common::{audit, engine, fashion, fixture, runtimes};
 use kennard::attack::{Apgd, Attack, Fab, Fgsm, Objective, Pgd, Square};
 use kennard::audit::{
-    About, Audit, FinishedRun, Manifest, Outcome, PacketPlan, Progress, RunDirectory, RunState, Shard, merge,
+    About, Audit, FinishedRun, Manifest, Outcome, PacketPlan, Progress, RunDirectory, RunState, Shard, Stage,
+    merge,
 };
 use kennard::data::Selection;
 use kennard::engine::{EngineOptions, Plan};
@@ -220,10 +221,17 @@ fn a_stopped_audit_says_nothing_that_is_not_so() {
             stop.fetch_or(left == 0, Ordering::Relaxed);
         };
         let found = audit.run_in(directory, &stop, progress).unwrap().summary;
-        let seen = RunState::read(&folder).unwrap().outcome.summary;
+        let state = RunState::read(&folder).unwrap();
+        assert_eq!(state.stage == Stage::Finished, found.complete);
+        let seen = state.outcome.summary;
         let file = std::fs::read_to_string(folder.join("summary.json")).unwrap();
         let file: Value = serde_json::from_str(&file).unwrap();
         std::fs::remove_dir_all(folder).unwrap();
+        if found.is_whole() {
+            // The others were done with when the word to stop came.
+            assert_eq!(found.robust, whole.robust);
+            continue;
+        }
         assert!(!found.complete && file["complete"] == false);
         assert_eq!(file["robust"]["pending"], found.robust.as_ref().unwrap().pending);
         for summary in [&found, &seen] {

@@ -12,7 +12,7 @@ function distances(run) {
     yAxis: axis("samples per bin", { min: 0, minInterval: 1 }, 46),
     series: [
       { ...bins(data, "samples", palette().series[0]) },
-      ...(threat.eps !== null && threat.eps <= histogram.ends[1] ? [{ name: "ε", type: "line", data: [], markLine: across(`ε = ${short(threat.eps)}`, threat.eps, true) }] : []),
+      ...(threat.eps !== null && threat.eps <= histogram.ends[1] ? [{ name: "ε", type: "line", data: [], markLine: across(`ε = ${summary.eps_text}`, threat.eps, true) }] : []),
     ],
     tooltip: { ...frame({}).tooltip, formatter: ({ value }) => `${short(value[0])} – ${short(value[1])}\n${plural(value[2], "sample")}` },
   });

@@ -24,6 +24,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use kennard_graph::{simplify, undifferentiable};
 use serde_json::{Value, json};
 
 use crate::attack::{
@@ -211,7 +212,7 @@ impl<'a> Audit<'a> {
             }
             outcome => outcome?,
         };
-        directory.finish(&outcome, !stop.load(Ordering::Relaxed))?;
+        directory.finish(&outcome, outcome.summary.complete)?;
         Ok(outcome)
     }
 
@@ -234,9 +235,20 @@ impl<'a> Audit<'a> {
 
         let all = self.samples_at(self.indices().collect())?;
         let unseen = all.filter_map(|sample| sample.and_then(|s| kept.unless(s)).transpose());
+        let lacking = self.lacks_gradient();
+        if let Some(reason) = &lacking {
+            summary.cosines = None;
+            summary.warnings.push(Warning::new(
+                "no-gradient",
+                format!("{reason}: neither cosines nor packets are measured"),
+            ));
+        }
+        let probe = self.probe && lacking.is_none();
         let repeated = self.last_repeated();
         let task = |oracle, sample: Sample| -> Task<'_, Record> {
-            Box::pin(async move { Ok(self.look(&oracle, &sample, sample.index <= repeated).await?.record) })
+            Box::pin(
+                async move { Ok(self.look(&oracle, &sample, sample.index <= repeated, probe).await?.record) },
+            )
         };
         self.engine.run(unseen, task, stop, |record| {
             keep(&record, None)?;
@@ -257,7 +269,6 @@ impl<'a> Audit<'a> {
             .filter(|(_, record)| record.pending)
             .map(|(&i, record)| (i, record.clone()))
             .collect();
-        let (open, halted) = if stopped() { (BTreeMap::new(), true) } else { (open, false) };
         let count =
             |of: &dyn Fn(&Record) -> bool| records.values().filter(|record| of(record)).count() as u64;
         let correct = count(&Record::is_correct);
@@ -287,8 +298,8 @@ impl<'a> Audit<'a> {
         summary.data.notes = self.data.notes();
         let whole =
             self.samples == Selection::All && self.shard == Shard::WHOLE && summary.clean.pending == 0;
-        let lacking = missing::classes(summary.model.classes, &records).filter(|_| whole);
-        let note = lacking.map(|classes| format!("no sample has {classes}, which the model knows"));
+        let absent = missing::classes(summary.model.classes, &records).filter(|_| whole);
+        let note = absent.map(|classes| format!("no sample has {classes}, which the model knows"));
         summary.data.notes.extend(note);
         let seconds = |account: usize| {
             let cost: Cost = costs.get(&account).copied().unwrap_or_default();
@@ -303,13 +314,14 @@ impl<'a> Audit<'a> {
         let mut outcome = Outcome { summary, records, shown };
         warnings::review(&mut outcome);
         outcome.summary.seconds = begin.elapsed().as_secs_f64();
-        if !halted && outcome.summary.is_whole() {
+        outcome.summary.complete = outcome.summary.is_whole();
+        if outcome.summary.complete {
             progress(Progress::Attacked(&outcome.summary));
-            if self.shard.number == 1 && !stopped() {
+            if self.shard.number == 1 && lacking.is_none() && !self.packets.is_empty() {
                 self.measure_packets(&mut outcome.summary, stop, &mut progress)?;
+                outcome.summary.complete = !stopped();
             }
         }
-        outcome.summary.complete = !stopped();
         let judged =
             self.requirements.iter().map(|requirement| requirement.judge(&outcome.summary)).collect();
         outcome.summary.requirements = judged;
@@ -330,7 +342,7 @@ impl<'a> Audit<'a> {
         self.check_settings()?;
         let task = |oracle: Oracle, sample| -> Task<'_, Examined> {
             Box::pin(async move {
-                let Looked { record, outputs } = self.look(&oracle, &sample, false).await?;
+                let Looked { record, outputs } = self.look(&oracle, &sample, false, false).await?;
                 if record.pending {
                     return self.attack(oracle, sample, record).await;
                 }
@@ -350,6 +362,17 @@ impl<'a> Audit<'a> {
     /// The samples at ascending indices.
     fn samples_at(&self, indices: Vec<usize>) -> Result<impl Iterator<Item = Result<Sample>> + Send + '_> {
         Ok(self.data.at(Box::new(indices.into_iter()))?.map(|sample| self.check(sample?)))
+    }
+
+    /// Why there is no gradient for what needs one beside the attacks, which say so themselves.
+    fn lacks_gradient(&self) -> Option<String> {
+        if !self.probe && self.packets.is_empty() {
+            return None;
+        }
+        let graph = simplify(self.engine.classifier().graph()).ok()?;
+        let lacking = undifferentiable(&graph);
+        let node = lacking.first()?;
+        Some(format!("the node `{}` ({}) has no gradient rule", node.label(), node.op))
     }
 
     /// The last of the samples that are evaluated twice.
@@ -450,8 +473,9 @@ impl<'a> Audit<'a> {
         Ok(sample)
     }
 
-    /// What the model makes of a sample as it is; asked `again`, whether it says the same.
-    async fn look(&self, oracle: &Oracle, sample: &Sample, again: bool) -> Result<Looked> {
+    /// What the model makes of a sample as it is; asked `again`, whether it says the same, and if it is to
+    /// `probe`, the cosine with its loss gradient.
+    async fn look(&self, oracle: &Oracle, sample: &Sample, again: bool, probe: bool) -> Result<Looked> {
         let Sample { index, label, .. } = *sample;
         let ask = |program| self.ask(oracle, program, sample);
         let outputs = ask(Program::Untouched).await.logits;
@@ -462,7 +486,7 @@ impl<'a> Audit<'a> {
         };
         let evaluated = is_answer(&outputs) && is_answer(&logits);
         let random = again && evaluated && ask(Program::Untouched).await.logits != outputs;
-        let cosine = match self.probe && evaluated {
+        let cosine = match probe && evaluated {
             true => cosine(&sample.input, &ask(Program::Gradient(Loss::LogOdds)).await.gradient),
             false => None,
         };

@@ -80,6 +80,9 @@ impl Audit<'_> {
         progress: &mut impl FnMut(Progress),
     ) -> Result<()> {
         for plan in &self.packets {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
             let Some(plan) = self.afford(plan, summary) else { continue };
             let survey = Survey {
                 engine: self.engine,

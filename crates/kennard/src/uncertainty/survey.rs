@@ -13,7 +13,7 @@ use super::{
     BoxFigures, BoxPacket, Cosines, DataFigures, DataPacket, Effort, Empirical, Figures, GaussianPacket,
     Hidden, LogOdds, MeasureError, Packet, Probe, Spreads, SurveySummary,
 };
-use crate::data::{DataSet, Sample, Selection};
+use crate::data::{DataSet, Indices, Sample, Selection};
 use crate::engine::{Engine, Evaluator};
 use crate::panics::caught;
 use crate::provenance::{DataSummary, ModelSummary};
@@ -252,27 +252,32 @@ impl Survey<'_> {
 
     /// The samples that are used, in their order.
     fn samples_of_labels(&self, classes: usize) -> Result<Vec<Sample>> {
-        let mut places: Vec<Vec<usize>> = vec![Vec::new(); classes];
-        for (index, label) in self.data.labels()?.enumerate() {
-            let label = label?;
-            let Some(places) = places.get_mut(label) else {
-                return Err(Error::Mismatch(format!(
-                    "sample {index} has the label {label}, the model has {classes} classes. Is this the data set it \
-                     was trained for?"
-                )));
-            };
-            if self.label.is_none_or(|wanted| wanted == label) {
-                places.push(index);
+        let fits = |index: usize, label: usize| match label < classes {
+            true => Ok(()),
+            false => Err(Error::Mismatch(format!(
+                "sample {index} has the label {label}, the model has {classes} classes. Is this the data set it was \
+                 trained for?"
+            ))),
+        };
+        let taken: Indices = match (self.kind, self.label) {
+            (Kind::Gaussian, None) => self.centres.indices(self.data.len()),
+            (_, label) => {
+                let mut places: Vec<Vec<usize>> = vec![Vec::new(); classes];
+                for (index, found) in self.data.labels()?.enumerate() {
+                    let found = found?;
+                    fits(index, found)?;
+                    if label.is_none_or(|label| label == found) {
+                        places[found].push(index);
+                    }
+                }
+                let mut taken: Vec<usize> =
+                    places.iter().flat_map(|places| self.centres.among(places)).collect();
+                taken.sort_unstable();
+                Box::new(taken.into_iter())
             }
-        }
-        if self.kind == Kind::Gaussian {
-            let mut all = places.concat();
-            all.sort_unstable();
-            places = vec![all];
-        }
-        let mut taken: Vec<usize> = places.iter().flat_map(|places| self.centres.among(places)).collect();
-        taken.sort_unstable();
-        Ok(self.data.at(Box::new(taken.into_iter()))?.collect::<std::result::Result<_, _>>()?)
+        };
+        let check = |sample: Sample| fits(sample.index, sample.label).map(|()| sample);
+        self.data.at(taken)?.map(|sample| check(sample?)).collect()
     }
 
     fn measure(&self, scale: Option<f64>, place: &Place, oracle: &mut EngineOracle) -> Result<Found> {

@@ -1,8 +1,11 @@
 //! Files of results.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Once;
 
 use arrow_array::RecordBatch;
 use parquet::arrow::ArrowWriter;
@@ -10,13 +13,13 @@ use parquet::errors::ParquetError;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Error, Result};
+use crate::Error;
 
 /// Writes a file that is whole or absent: beside its place first, and moved there.
 ///
 /// # Errors
 /// When the directory cannot be written to, or the disk is full.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write_whole(path: &Path, bytes: &[u8]) -> crate::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     // As any other file: results are there to be shared.
@@ -29,7 +32,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Pretty JSON with a line's end.
-pub(crate) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
+pub(crate) fn to_json(value: &impl Serialize) -> crate::Result<Vec<u8>> {
     let mut text = serde_json::to_vec_pretty(value).map_err(|e| Error::Summary(e.to_string()))?;
     text.push(b'\n');
     Ok(text)
@@ -42,6 +45,32 @@ pub(crate) fn parquet_bytes(table: &RecordBatch) -> Result<Vec<u8>, ParquetError
     writer.write(table)?;
     writer.close()?;
     Ok(bytes)
+}
+
+/// Calls the `parquet` crate on a file that may be damaged. On some such files it panics (version 60.1: negative lengths
+/// in the metadata, a dictionary that is not there, integers cut short) instead of returning an error; that is an error
+/// too, and nothing is printed. What the call worked on must not be used after an error.
+pub(crate) fn guarded<T, E: std::fmt::Display>(call: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    thread_local! {
+        static QUIET: Cell<bool> = const { Cell::new(false) };
+    }
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let loud = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !QUIET.get() {
+                loud(panic);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let result = catch_unwind(AssertUnwindSafe(call));
+    QUIET.set(false);
+    match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("the metadata or the pages contradict each other".to_owned()),
+    }
 }
 
 /// The error of a file that could not be written, with its cure.

@@ -263,6 +263,26 @@ pub(super) fn results(path: &Path) -> Result<Outcome> {
             records.len()
         )));
     }
+    if let Some(record) = records.iter().find(|r| r.label.max(r.prediction) as u64 >= summary.model.classes) {
+        return Err(Error::Run {
+            path: path.join(SAMPLES),
+            message: format!(
+                "is damaged (sample {} is of class {} and taken for {}, and the model has {} classes); run that part again",
+                record.index, record.label, record.prediction, summary.model.classes
+            ),
+        });
+    }
+    let mut counted = summary.clone();
+    counted.count(&records);
+    let counts = |summary: &Summary| {
+        let attacks: Vec<u64> = summary.attacks.iter().map(|attack| attack.robust).collect();
+        (summary.clean.correct, attacks, summary.robust.as_ref().map(|robust| robust.robust))
+    };
+    if counts(&summary) != counts(&counted) {
+        return Err(error(
+            "and samples.parquet beside it contradict each other: one is damaged; run that part again".into(),
+        ));
+    }
     let shown = gallery::from_parquet(&path.join(SHOWN))?;
     Ok(Outcome { summary, records, shown })
 }

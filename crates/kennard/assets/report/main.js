@@ -13,7 +13,7 @@ function runView(run) {
   const warned = run.summary?.warnings ?? run.surveys[0]?.summary.warnings ?? [];
   return el("article", {},
     el("header", { class: "run" }, el("h1", {}, title ? title.model.file.split(/[\\/]/).pop() : run.name), el("p", {}, what), progress(run)),
-    verdict(run), title ? warnings(warned, run.notes) : null,
+    verdict(run), title ? warnings(run, warned) : null,
     section("training", "Training", null, wrapped(training(run))),
     run.summary ? section("accuracy", "Accuracy", null, wrapped([againstEpsilon(run), byAttack(run)])) : null,
     section("by-class", "Classes", null, wrapped(byClass(run))),
@@ -36,8 +36,8 @@ function progress(run) {
   if (run.stage === "finished") return null;
   const done = run.summary.samples;
   const text = run.stage === "running"
-    ? done < run.total ? `Running: ${grouped(done)} of ${grouped(run.total)} samples. The figures are of these.` : "Running: all samples are done, packets are being measured."
-    : `Interrupted after ${grouped(done)} of ${grouped(run.total)} samples; the same command with --resume goes on. The figures are of these.`;
+    ? done < run.total ? `Running: ${grouped(done)} of ${grouped(run.total)} samples.` : "Running: all samples are done, packets are being measured."
+    : `Interrupted after ${grouped(done)} of ${grouped(run.total)} samples; the same command with --resume goes on.`;
   return el("div", { class: "banner", id: "stage", role: "status" }, el("span", {}, text), el("progress", { max: run.total, value: done }));
 }
 

@@ -28,7 +28,7 @@ use crate::threat::check_inside;
 use crate::uncertainty::cosine;
 use crate::{Error, Norm, Result, ThreatModel};
 
-pub use about::About;
+pub use about::{About, Checkpoint};
 pub use directory::{FinishedRun, Manifest, RunDirectory};
 pub use distances::{CurvePoint, Distances};
 pub use gallery::{Role, Shown, roles};
@@ -75,6 +75,9 @@ pub struct Audit<'a> {
     pub full: bool,
     /// The most passes that an attack may spend on a sample.
     pub budget: Option<u64>,
+    /// Where the model comes from, if it is one of several checkpoints under the same audit. The figures do not depend
+    /// on it.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// How far an audit is.
@@ -145,6 +148,7 @@ impl<'a> Audit<'a> {
             seed: 0,
             full: false,
             budget: None,
+            checkpoint: None,
         }
     }
 

@@ -196,14 +196,19 @@ mod tests {
         assert!(svg.contains(">\n-1.00\n<") || svg.contains(">\n-1.0\n<"), "{svg}");
     }
 
-    /// Lines of curves alone have this width.
+    /// How many lines are drawn through figures of these values and half-widths of their intervals.
     fn lines(figures: &[(f64, f64)]) -> usize {
         let figure = |&(value, half): &(f64, f64)| (value, value - half, value + half);
         let figures = figures.iter().map(figure).zip(1..);
         let figures = figures.map(|((value, low, high), x)| Figure { x: f64::from(x), value, low, high });
         let curves = vec![Curve { name: "c".into(), figures: figures.collect() }];
         let svg = Chart { curves, bound: None, ..chart() }.svg().unwrap();
-        svg.matches("<polyline").count() - svg.matches("stroke-width=\"1\" points").count()
+        let drawn = |part: &str| {
+            let element = part.split('>').next().unwrap_or_default();
+            element.contains("stroke=\"#0072B2\"") && element.contains("stroke-width=\"2\"")
+        };
+        // One of them stands beside the curve's name.
+        svg.split("<polyline").filter(|part| drawn(part)).count() - 1
     }
 
     #[test]

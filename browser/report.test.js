@@ -18,6 +18,7 @@ before(async () => {
   await kennard("uncertainty", fixture("fashion_cnn_robust.onnx"), "--data", fashion, "--scale", "0.02,0.05,0.1", "--centres", "2", "--out", folder.at("packets"));
   await kennard("probe", fixture("fashion_cnn_robust.onnx"), "--data", fashion, "--samples", "200", "--out", folder.at("probe"));
   await kennard("train", "--data", fashion, "--split", "test", "--arch", "mlp:16", "--epochs", "3", "--method", "pgd", "--steps", "2", "--eps", "0.05", "--out", folder.at("training"));
+  await kennard("track", folder.at("training"), "--data", fashion, "--samples", "100", "--steps", "2", "--packet-samples", "500", "--out", folder.at("track"));
   await kennard("report", ...["robust", "packets", "probe"].map(folder.at), "-o", folder.at("one.html"));
   await kennard("report", folder.at("robust"), folder.at("epochs"), "-o", folder.at("three.html"));
 });
@@ -166,9 +167,8 @@ test("runs are compared", async () => {
   const plane = series(await chart(page, "plane"), "runs");
   assert.deepEqual(plane.map((p) => p.name), ["robust", "epoch-1", "epoch-2"]);
   assert.deepEqual(plane.map((p) => p.value), summaries.map((s) => [s.clean.accuracy, s.robust.robust_accuracy, s.packets[0].sigma_p]));
-  const epochs = await chart(page, "epochs");
-  assert.deepEqual(series(epochs, "clean"), [[1, summaries[1].clean.accuracy], [2, summaries[2].clean.accuracy]]);
-  assert.deepEqual(series(epochs, "robust"), [[1, summaries[1].robust.robust_accuracy], [2, summaries[2].robust.robust_accuracy]]);
+  // Two networks whose directories are called epoch-1 and epoch-2 are no training.
+  assert.equal(await page.locator("#chart-epochs").count(), 0);
   const differences = series(await chart(page, "differences"), "difference").map((d) => d.value[0]);
   const less = (s, of) => of(s) - of(summaries[0]);
   const expected = summaries.slice(1).flatMap((s) => [less(s, (s) => s.clean.accuracy), less(s, (s) => s.robust.robust_accuracy)]);
@@ -177,6 +177,46 @@ test("runs are compared", async () => {
   assert.equal(await page.locator("h1").innerText(), "fashion_cnn.onnx");
   assert.deepEqual(series(await chart(page, "curve"), "clean"), [[0, summaries[2].clean.accuracy]]);
   await page.close();
+});
+
+test("checkpoints of a run are drawn over its epochs", async () => {
+  const { page, said } = await open(browser, url("track/report.html"));
+  const summaries = await Promise.all([1, 2, 3].map((n) => json(folder.at(`track/epoch-000${n}/summary.json`))));
+  const epochs = await chart(page, "epochs");
+  assert.deepEqual(series(epochs, "clean"), summaries.map((s, i) => [i + 1, s.clean.accuracy]));
+  assert.deepEqual(series(epochs, "robust"), summaries.map((s, i) => [i + 1, s.robust.robust_accuracy]));
+  // A line only where the points are farther apart than their intervals are wide.
+  const apart = (of, interval) => {
+    const values = summaries.map(of);
+    const widest = Math.max(...summaries.map((s) => interval(s)[1] - interval(s)[0]));
+    return Math.max(...values) - Math.min(...values) > widest;
+  };
+  const clean = apart((s) => s.clean.accuracy, (s) => s.clean.interval);
+  assert.equal(epochs.series.find((s) => s.name === "clean").type, clean ? "line" : "scatter");
+  const caption = await page.locator("#chart-epochs figcaption").innerText();
+  const robust = apart((s) => s.robust.robust_accuracy, (s) => s.robust.interval);
+  assert.equal(caption.includes("show no trend"), !(clean && robust));
+  assert.deepEqual(said, []);
+  await page.close();
+});
+
+test("labels of an axis are distinct, and two points are no curve", async () => {
+  for (const name of ["one.html", "three.html", "track/report.html", "training/report.html"]) {
+    const { page } = await open(browser, url(name));
+    const faults = await page.evaluate(() => [...document.querySelectorAll(".plot")].flatMap((plot) => {
+      const id = plot.parentElement.id;
+      const model = echarts.getInstanceByDom(plot).getModel();
+      const twice = ["xAxis", "yAxis"].flatMap((which) => model.queryComponents({ mainType: which }).flatMap(({ axis }) => {
+        const labels = axis.getViewLabels().map((label) => label.formattedLabel).filter((text) => text !== "");
+        return new Set(labels).size === labels.length || axis.type === "category" ? [] : [`${id}, ${which}: ${labels}`];
+      }));
+      const short = echarts.getInstanceByDom(plot).getOption().series
+        .filter((s) => s.type === "line" && s.name !== "Pareto front" && s.data.length > 0 && s.data.length < 3).map((s) => `${id}: ${s.name}`);
+      return [...twice, ...short];
+    }));
+    assert.deepEqual(faults, [], name);
+    await page.close();
+  }
 });
 
 test("ten thousand samples open within two seconds", async () => {

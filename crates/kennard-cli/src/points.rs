@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use kennard::audit::{FinishedRun, Manifest, RunDirectory, Summary};
+use kennard::audit::{Audit, Checkpoint, FinishedRun, Manifest, RunDirectory, Summary};
 use kennard::picture::{Chart, Curve, Figure};
 use kennard::stats::spearman;
 use serde::Serialize;
@@ -35,6 +35,8 @@ pub struct Point {
     pub packet_valid: bool,
     /// Whether no other network is better in both accuracies.
     pub best: bool,
+    /// How many classes it tells apart.
+    pub classes: usize,
 }
 
 impl Point {
@@ -58,6 +60,7 @@ impl Point {
             cosine: summary.cosines.as_ref().and_then(|c| c.cosine.as_ref()).map(|d| d.mean),
             packet_valid: packet.is_some_and(|p| p.valid),
             best: false,
+            classes: summary.model.classes as usize,
         }
     }
 
@@ -94,11 +97,17 @@ pub fn correlations(points: &[Point], with: &str, column: impl Fn(&Point) -> f64
     found.collect()
 }
 
-/// Audits a model into a directory of its own, unless that holds the same audit already. `None`: interrupted.
-pub fn examine(model: &Path, settings: &Settings, stop: &AtomicBool) -> Result<Option<Summary>, Error> {
+/// Audits a model, which may be a checkpoint, into a directory of its own, unless that holds the same audit already.
+/// `None`: interrupted.
+pub fn examine(
+    model: &Path,
+    checkpoint: Option<Checkpoint>,
+    settings: &Settings,
+    stop: &AtomicBool,
+) -> Result<Option<Summary>, Error> {
     let place = settings.out.as_deref().ok_or("an audit among several needs a directory")?;
     let (data, engine) = setup::open(model, settings)?;
-    let audit = setup::whole_audit(model, settings, &data, &engine)?;
+    let audit = Audit { checkpoint, ..setup::whole_audit(model, settings, &data, &engine)? };
     let manifest = Manifest::new(&audit, crate::command_line())?;
     if place.join("summary.json").exists()
         && let Ok(run) = FinishedRun::open(place)

@@ -14,6 +14,9 @@ use crate::source::notes;
 
 type Error = Box<dyn std::error::Error>;
 
+/// Passes over the training samples by default.
+pub const EPOCHS: usize = 10;
+
 /// What is trained, on what, and how. Names are those of the command line and of files.
 #[derive(clap::Args, Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -174,12 +177,15 @@ impl Settings {
             }
             _ => serde_json::json!(architecture.as_ref().map(Architecture::to_string)),
         };
-        let settings = serde_json::json!({
+        let mut settings = serde_json::json!({
             "network": network,
             "data": { "name": spec, "split": split.to_string(), "samples": selection, "sha256": fingerprint },
             "recipe": recipe,
             "runtime": format!("{} {}", runtime.name(), runtime.version()),
         });
+        if let Some(file) = &self.classes {
+            settings["data"]["classes"] = serde_json::json!(file);
+        }
         let threads = self.threads.unwrap_or_else(all).max(1);
         Ok(Course { recipe, samples, model, runtime, threads, settings })
     }
@@ -215,7 +221,7 @@ impl Settings {
             }
         };
         let bounds = self.bounds.unwrap_or_default().0.map(|value| value as f32);
-        let epochs = self.epochs.unwrap_or(10);
+        let epochs = self.epochs.unwrap_or(EPOCHS);
         let shape = data.shape();
         let natural = match *shape {
             [3, h, _] => (h / 8, true),

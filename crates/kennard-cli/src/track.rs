@@ -1,6 +1,8 @@
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use kennard::audit::Checkpoint;
 use serde_json::{Value, json};
 
 use crate::points::{self, Correlation, Point};
@@ -69,7 +71,8 @@ pub fn follow(
 ) -> Result<Option<Vec<Point>>, Error> {
     let models = checkpoints(run)?;
     let mut points = Vec::new();
-    for (i, model) in models.iter().enumerate() {
+    for (i, (epoch, model)) in models.iter().enumerate() {
+        let epoch = *epoch;
         if !(i + 1).is_multiple_of(every.max(1)) && i + 1 != models.len() {
             continue;
         }
@@ -77,17 +80,26 @@ pub fn follow(
         let place = out.join(&name);
         std::fs::create_dir_all(&place).map_err(|e| format!("--out {}: {e}", place.display()))?;
         let settings = Settings { out: Some(place), ..settings.clone() };
-        let Some(summary) = points::examine(model, &settings, stop)? else { return Ok(None) };
-        let epoch = name.rsplit('-').next().and_then(|digits| digits.parse().ok());
-        let point = Point::of(name, epoch.or(Some(i + 1)), &summary);
+        let checkpoint = Checkpoint { run: run.display().to_string(), epoch: epoch as u64 };
+        let Some(summary) = points::examine(model, Some(checkpoint), &settings, stop)? else {
+            return Ok(None);
+        };
+        let point = Point::of(name, Some(epoch), &summary);
         note!("{}: clean {:.1} %, robust {:.1} %", point.name, 100.0 * point.clean, 100.0 * point.robust);
         points.push(point);
     }
     Ok(Some(points))
 }
 
-/// The ONNX files of a run, in the order of their names.
-fn checkpoints(run: &Path) -> Result<Vec<PathBuf>, Error> {
+/// The epoch that the name of a file ends with.
+fn epoch(model: &Path) -> Option<usize> {
+    let stem = model.file_stem()?.to_str()?;
+    stem[stem.trim_end_matches(|c: char| c.is_ascii_digit()).len()..].parse().ok()
+}
+
+/// The ONNX files of a run with their epochs: the numbers that their names end with, where all have one of their own;
+/// else their places in the order of their names.
+fn checkpoints(run: &Path) -> Result<Vec<(usize, PathBuf)>, Error> {
     let folder = [run.join("checkpoints"), run.to_path_buf()].into_iter().find(|path| path.is_dir());
     let folder = folder.ok_or_else(|| format!("{}: there is no such directory", run.display()))?;
     let entries = std::fs::read_dir(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
@@ -101,6 +113,12 @@ fn checkpoints(run: &Path) -> Result<Vec<PathBuf>, Error> {
         )
         .into());
     }
+    let numbers: BTreeSet<usize> = models.iter().filter_map(|model| epoch(model)).collect();
+    let numbered = numbers.len() == models.len();
+    let at =
+        |(place, model): (usize, PathBuf)| (epoch(&model).filter(|_| numbered).unwrap_or(place + 1), model);
+    let mut models: Vec<(usize, PathBuf)> = models.into_iter().enumerate().map(at).collect();
+    models.sort();
     Ok(models)
 }
 
@@ -115,6 +133,14 @@ fn with_defaults(mut settings: Settings, run: &Path) -> Result<Settings, Error> 
     let recipe = &training["recipe"];
     if settings.eps.is_none() {
         settings.eps = recipe["eps"].as_f64().map(crate::settings::Number);
+    }
+    if settings.classes.is_none() {
+        settings.classes = training["data"]["classes"].as_str().map(PathBuf::from);
+    }
+    if let (None, [Some(low), Some(high)]) =
+        (&settings.bounds, [0, 1].map(|end| recipe["bounds"][end].as_f64()))
+    {
+        settings.bounds = Some(crate::settings::Bounds([low, high]));
     }
     if settings.norm.is_none() {
         settings.norm = recipe["norm"].as_str().map(str::parse).transpose()?;

@@ -69,7 +69,7 @@ impl Sweep {
         let table = |key: &str| file.get(key).and_then(Value::as_table).cloned().unwrap_or_default();
         let (mut common, mut audit) = (table("train"), table("audit"));
         common.extend(given);
-        for key in ["data", "norm", "eps", "bounds"] {
+        for key in ["data", "classes", "norm", "eps", "bounds"] {
             if let Some(value) = common.get(key).filter(|_| !audit.contains_key(key)) {
                 audit.insert(key.into(), value.clone());
             }
@@ -134,6 +134,11 @@ impl Sweep {
         &self.runs
     }
 
+    /// How many epochs each of the networks is trained at least.
+    pub fn epochs(&self) -> usize {
+        self.runs.iter().map(|(_, run)| run.epochs.unwrap_or(recipe::EPOCHS)).min().unwrap_or(0)
+    }
+
     pub fn audit(&self) -> &Settings {
         &self.audit
     }
@@ -150,7 +155,7 @@ impl Sweep {
             let directory = place.join("audit");
             std::fs::create_dir_all(&directory).map_err(|e| format!("--out {}: {e}", directory.display()))?;
             let audit = Settings { out: Some(directory), ..self.audit.clone() };
-            let Some(summary) = points::examine(&place.join("last.onnx"), &audit, stop)? else {
+            let Some(summary) = points::examine(&place.join("last.onnx"), None, &audit, stop)? else {
                 return Ok(None);
             };
             points.push(Point::of(name.clone(), None, &summary));

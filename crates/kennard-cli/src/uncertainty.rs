@@ -184,7 +184,7 @@ fn manifest(survey: &Survey, summary: &SurveySummary, packet: Packet) -> Manifes
         kennard: env!("CARGO_PKG_VERSION").into(),
         command: crate::command_line(),
         plan: survey.engine.plan(),
-        about: About { model: summary.model.clone(), samples: 0, classes },
+        about: About { model: summary.model.clone(), samples: 0, classes, checkpoint: None },
         settings: serde_json::json!({
             "model": summary.model.sha256,
             "preprocessing": survey.engine.classifier().preprocessing(),

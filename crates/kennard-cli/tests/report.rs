@@ -129,18 +129,17 @@ fn a_page_has_the_figures_of_the_summary() {
 #[test]
 fn runs_are_compared_sample_by_sample() {
     let scratch = Scratch::new("compare");
-    for (model, epoch) in [("fashion_cnn_robust.onnx", 2), ("fashion_mlp.onnx", 10)] {
-        quick(model, &scratch.at(&format!("runs/epoch-{epoch}")));
+    for (model, layers) in [("fashion_cnn_robust.onnx", 50), ("fashion_mlp.onnx", 18)] {
+        quick(model, &scratch.at(&format!("runs/resnet{layers}")));
     }
     let page = scratch.at("page.html");
     let output = report(&[&scratch.at("runs"), "-o", &page]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let document = shown(&std::fs::read_to_string(&page).unwrap());
     let (runs, comparison) = (&document["runs"], &document["comparison"]);
-    // In the order of names, so that 10 comes first, and of epochs in a series.
-    assert_eq!([&runs[0]["name"], &runs[1]["name"]], ["epoch-10", "epoch-2"]);
-    assert_eq!(comparison["series"][0]["epochs"], serde_json::json!([2, 10]));
-    assert_eq!(comparison["series"][0]["runs"], serde_json::json!([1, 0]));
+    // In the order of names. These are two networks: that the names end with numbers makes no epochs of them.
+    assert_eq!([&runs[0]["name"], &runs[1]["name"]], ["resnet18", "resnet50"]);
+    assert_eq!(comparison["series"], serde_json::json!([]));
     assert_eq!(comparison["notes"], serde_json::json!([]));
     let pair = &comparison["pairs"][0];
     assert_eq!(pair["samples"], 60);
@@ -156,6 +155,121 @@ fn runs_are_compared_sample_by_sample() {
         assert!((0.0..=1.0).contains(&difference["p"].as_f64().unwrap()));
     }
     assert!(comparison["plane"].as_array().unwrap().iter().any(|point| point["pareto"] == true));
+
+    // Fewer samples: differences are of those in both, and that is said.
+    let fewer = scratch.at("fewer");
+    let words = ["--eps", "0.05", "--samples", "25", "--attack", "pgd", "--packet-samples", "0"];
+    assert!(audit(&fixture("fashion_cnn.onnx"), &fewer, &words).status().unwrap().success());
+    let output = report(&[&scratch.at("runs/resnet18"), &fewer, "-o", &page]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let comparison = shown(&std::fs::read_to_string(&page).unwrap())["comparison"].clone();
+    let both = comparison["pairs"][0]["samples"].as_u64().unwrap();
+    assert!((1..=25).contains(&both), "{both}");
+    let notes = comparison["notes"].to_string();
+    assert!(notes.contains(&format!("60 and 25 samples, {both} of them in both")), "{notes}");
+}
+
+/// Checkpoints that `kennard track` audits are epochs of one training, in the order of their numbers and not of their
+/// names, whatever they are called.
+#[test]
+fn checkpoints_of_a_run_are_its_epochs() {
+    let scratch = Scratch::new("epochs");
+    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
+    std::fs::create_dir_all(scratch.at("nets")).unwrap();
+    for (i, model) in ["fashion_mlp.onnx", "fashion_cnn.onnx", "fashion_cnn_robust.onnx"].iter().enumerate() {
+        std::fs::copy(fixture(model), scratch.at(&format!("nets/net{}.onnx", [2, 10, 1][i]))).unwrap();
+    }
+    let mut track =
+        kennard(&["track", &scratch.at("nets"), "--data", &data, "--eps", "0.05", "--samples", "20"]);
+    track.args(["--steps", "2", "--packet-samples", "0", "--runtime", "rten", "--out", &scratch.at("track")]);
+    let output = track.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let epochs: Vec<Value> = json(&scratch.at("track/track.json"))["points"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|point| point["epoch"].clone())
+        .collect();
+    assert_eq!(epochs, [1, 2, 10]);
+    let document = shown(&std::fs::read_to_string(scratch.at("track/report.html")).unwrap());
+    let series = &document["comparison"]["series"][0];
+    assert_eq!(series["epochs"], serde_json::json!([1, 2, 10]));
+    let names: Vec<&Value> = series["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| &document["runs"][run.as_u64().unwrap() as usize]["name"])
+        .collect();
+    assert_eq!(names, ["net1", "net2", "net10"]);
+}
+
+/// Whatever happens to the files of a run, its page is made or the file is named; nothing panics.
+#[test]
+fn damaged_runs_are_pages_or_errors_that_name_the_file() {
+    let scratch = Scratch::new("mutations");
+    let whole = scratch.at("whole");
+    quick("fashion_mlp.onnx", &whole);
+    let page = |run: &str| kennard::report::Report::read(&[run.into()]).and_then(|report| report.json());
+    assert!(page(&whole).is_ok());
+    let mut random = 7u64;
+    let mut draw = move |below: usize| {
+        // A linear congruential generator (Knuth, MMIX): the upper bits.
+        random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (random >> 33) as usize % below
+    };
+    let (mut refused, mut made) = (0, 0);
+    for file in ["manifest.json", "summary.json", "samples.parquet", "examples.parquet"] {
+        let run = scratch.at("run");
+        copy(&whole, &run);
+        let bytes = std::fs::read(Path::new(&whole).join(file)).unwrap();
+        for round in 0..200 {
+            let mut damaged = bytes.clone();
+            match round % 4 {
+                0 => damaged.truncate(draw(bytes.len())),
+                1 => damaged[draw(bytes.len())] ^= 1 << draw(8),
+                2 => {
+                    for _ in 0..1 + draw(8) {
+                        damaged[draw(bytes.len())] = draw(256) as u8;
+                    }
+                }
+                // The end of a Parquet file is where its metadata are.
+                _ => {
+                    let from = bytes.len() - 1 - draw(bytes.len().min(2000));
+                    damaged[from] = damaged[from].wrapping_add(1 + draw(255) as u8);
+                }
+            }
+            std::fs::write(Path::new(&run).join(file), &damaged).unwrap();
+            match page(&run) {
+                Ok(_) => made += 1,
+                Err(error) => {
+                    refused += 1;
+                    let message = error.to_string();
+                    assert!(
+                        message.contains(file) || message.contains(&run),
+                        "{file}, round {round}: {message}"
+                    );
+                }
+            }
+        }
+    }
+    println!("{refused} refused, {made} pages made");
+    assert!(refused > 400, "{refused} of 800 are refused");
+}
+
+/// A table whose metadata promise what its pages do not hold.
+#[test]
+fn a_table_that_the_reader_panics_on_is_named() {
+    let shared = std::env::var("KENNARD_SHARED").unwrap_or_else(|_| "../../../shared".into());
+    let case = Path::new(&shared).join("cases/report_287");
+    if !case.exists() {
+        println!("skipped: {} is not there", case.display());
+        return;
+    }
+    let scratch = Scratch::new("case");
+    let output = report(&[&case.display().to_string(), "-o", &scratch.at("page.html")]);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("report_287/") && !message.contains("panicked"), "{message}");
 }
 
 #[test]
@@ -249,6 +363,8 @@ fn what_is_no_whole_run_is_named() {
     // A bit that changes a figure and nothing else.
     let flipped = edit("summary.json", "\"correct\": 5", "\"correct\": 4");
     refused("flipped", &flipped, &["summary.json is damaged or was changed", "SHA256SUMS"]);
+    let counts = edit("summary.json", "\"correct\": ", "\"correct\": 1");
+    refused("counts", &counts, &["summary.json and samples.parquet beside it contradict each other"]);
     refused(
         "empty",
         &|run| std::fs::remove_dir_all(run).and_then(|()| std::fs::create_dir(run)).unwrap(),

@@ -236,12 +236,21 @@ fn experiments_end_with_their_claims() {
     e1.args(["--json", "--out"]).arg(out.join("e1"));
     let found: serde_json::Value = serde_json::from_slice(&succeeds(e1).stdout).unwrap();
     assert_eq!(found["claims"].as_array().unwrap().len(), 2);
+    // Nothing of the kind can be said of a network that has hardly begun.
+    let verdicts = |found: &serde_json::Value| -> Vec<String> {
+        let claims = found["claims"].as_array().unwrap().iter();
+        claims.map(|claim| claim["verdict"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(verdicts(&found), ["too-small-to-judge"; 2], "{}", found["claims"]);
+    let text = std::fs::read_to_string(out.join("e1/e1.md")).unwrap();
+    assert!(text.contains("**too small to judge**") && text.contains("is not accurate"), "{text}");
     assert!(out.join("e1/accuracy.svg").exists() && out.join("e1/e1.md").exists());
 
     let mut e6 = kennard(&["reproduce", "e6", "--data", &data(), "--split", "test", "--samples", "150"]);
     e6.args(["--epochs", "1", "--json", "--out"]).arg(out.join("e6"));
     let found: serde_json::Value = serde_json::from_slice(&succeeds(e6).stdout).unwrap();
     assert_eq!(found["claims"].as_array().unwrap().len(), 10, "five radii, two networks");
+    assert!(verdicts(&found).iter().all(|verdict| verdict == "too-small-to-judge"), "{}", found["claims"]);
     assert_eq!(found["figures"]["pgd"]["shape"], serde_json::json!([32, 7, 7]));
 
     let mut e4 = kennard(&["reproduce", "e4", "--epochs", "2", "--samples", "200", "--json", "--out"]);
@@ -249,6 +258,11 @@ fn experiments_end_with_their_claims() {
     let found: serde_json::Value = serde_json::from_slice(&succeeds(e4).stdout).unwrap();
     // The inequality is no matter of training: it holds for every network.
     assert_eq!(found["claims"][0]["verdict"], "comes-out", "{}", found["claims"]);
+    assert!(
+        verdicts(&found)[1..].iter().all(|verdict| verdict == "too-small-to-judge"),
+        "{}",
+        found["claims"]
+    );
     assert!(out.join("e4/moons-epochs.svg").exists() && out.join("e4/xor-sharpness.svg").exists());
     std::fs::remove_dir_all(out).unwrap();
 }

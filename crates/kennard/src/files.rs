@@ -1,8 +1,11 @@
 //! Files of results.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Once;
 
 use arrow_array::RecordBatch;
 use parquet::arrow::ArrowWriter;
@@ -10,7 +13,7 @@ use parquet::errors::ParquetError;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Error, Result};
+use crate::Error;
 
 /// Files under way are called so, until they are whole and moved to their places.
 const UNDER_WAY: (&str, &str) = (".kennard-", ".tmp");
@@ -20,7 +23,7 @@ const UNDER_WAY: (&str, &str) = (".kennard-", ".tmp");
 ///
 /// # Errors
 /// When the directory cannot be written to, or the disk is full.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write_whole(path: &Path, bytes: &[u8]) -> crate::Result<()> {
     let directory = parent(path);
     let mut builder = tempfile::Builder::new();
     builder.prefix(UNDER_WAY.0).suffix(UNDER_WAY.1);
@@ -45,7 +48,7 @@ fn parent(path: &Path) -> &Path {
 ///
 /// # Errors
 /// When the place cannot be written to.
-pub fn make_directory(path: &Path) -> Result<()> {
+pub fn make_directory(path: &Path) -> crate::Result<()> {
     let missing = path.ancestors().take_while(|place| !place.as_os_str().is_empty() && !place.exists());
     let missing: Vec<&Path> = missing.collect();
     std::fs::create_dir_all(path).map_err(|e| failed(path, &e))?;
@@ -69,7 +72,7 @@ pub(crate) fn sync_directory(_: &Path) -> std::io::Result<()> {
 }
 
 /// Removes a file, for good.
-pub(crate) fn remove(path: &Path) -> Result<()> {
+pub(crate) fn remove(path: &Path) -> crate::Result<()> {
     match std::fs::remove_file(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
         other => other.and_then(|()| sync_directory(parent(path))).map_err(|e| failed(path, &e)),
@@ -91,7 +94,7 @@ pub fn clear_strays(directory: &Path) {
 }
 
 /// Pretty JSON with a line's end.
-pub(crate) fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
+pub(crate) fn to_json(value: &impl Serialize) -> crate::Result<Vec<u8>> {
     let mut text = serde_json::to_vec_pretty(value).map_err(|e| Error::Summary(e.to_string()))?;
     text.push(b'\n');
     Ok(text)
@@ -104,6 +107,32 @@ pub(crate) fn parquet_bytes(table: &RecordBatch) -> Result<Vec<u8>, ParquetError
     writer.write(table)?;
     writer.close()?;
     Ok(bytes)
+}
+
+/// Calls the `parquet` crate on a file that may be damaged. On some such files it panics (version 60.1: negative lengths
+/// in the metadata, a dictionary that is not there, integers cut short) instead of returning an error; that is an error
+/// too, and nothing is printed. What the call worked on must not be used after an error.
+pub(crate) fn guarded<T, E: std::fmt::Display>(call: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    thread_local! {
+        static QUIET: Cell<bool> = const { Cell::new(false) };
+    }
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let loud = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !QUIET.get() {
+                loud(panic);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let result = catch_unwind(AssertUnwindSafe(call));
+    QUIET.set(false);
+    match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("the metadata or the pages contradict each other".to_owned()),
+    }
 }
 
 /// The error of a file that could not be written, with its cure.

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde_json::json;
 
-use super::claim::Claim;
+use super::claim::{Claim, has_not_learnt, too_brief};
 use super::{Args, Error, Report, teach, value};
 use crate::points::{self, Point};
 use crate::track;
@@ -34,6 +34,11 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
         let over = |x: fn(&Point) -> f64, y: fn(&Point) -> f64| {
             points.iter().map(|p| (x(p), y(p))).collect::<Vec<_>>()
         };
+        // Judged by the best of its epochs: an untrained network has nothing to follow.
+        let best = points.iter().map(|p| p.clean_interval).max_by(|a, b| a[0].total_cmp(&b[0]));
+        let best = best.unwrap_or([f64::NAN; 2]);
+        let classes = points.first().map_or(0, |p| p.classes);
+        let too_small = || too_brief(points.len()).or_else(|| has_not_learnt(best, classes));
         let epoch = |p: &Point| p.epoch.unwrap_or(0) as f64;
         for (figure, of) in [
             ("σ_p", (|p: &Point| p.sigma_p) as fn(&Point) -> f64),
@@ -41,12 +46,16 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
             ("dispersion", |p| p.dispersion),
         ] {
             let grows = format!("{name}: {figure} grows from epoch to epoch");
-            report.claims.push(Claim::of_correlation(grows, &over(epoch, of), true));
+            report.claims.push(Claim::of_correlation(grows, &over(epoch, of), true).unless(too_small()));
             let falls = format!("{name}: the larger {figure}, the lower robust accuracy");
-            report.claims.push(Claim::of_correlation(falls, &over(of, |p| p.robust), false));
+            report
+                .claims
+                .push(Claim::of_correlation(falls, &over(of, |p| p.robust), false).unless(too_small()));
         }
         let shrinks = format!("{name}: σ_x shrinks from epoch to epoch");
-        report.claims.push(Claim::of_correlation(shrinks, &over(epoch, |p| p.sigma_x), false));
+        report
+            .claims
+            .push(Claim::of_correlation(shrinks, &over(epoch, |p| p.sigma_x), false).unless(too_small()));
         report.figures[&run.0] = value(&points)?;
         let picture = points::over_epochs(&points, &format!("{name} while it learns"))?;
         report.pictures.push((format!("{}.svg", run.0), picture.into_bytes()));

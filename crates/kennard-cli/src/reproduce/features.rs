@@ -9,7 +9,7 @@ use kennard::uncertainty::{AtSize, Features, FeaturesReport, Hidden, Share};
 use kennard_graph::Graph;
 use serde_json::json;
 
-use super::claim::Claim;
+use super::claim::{Claim, has_not_learnt, too_brief};
 use super::{Args, Error, Report, teach, value};
 use crate::setup;
 
@@ -53,7 +53,10 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
         report.text +=
             &format!("\n## {}\n\nClean accuracy {}.\n\n{}", run.0, percent(&found.clean), table(&found));
         for size in &found.sizes {
-            report.claims.push(claim(&run.0, size));
+            let classes = engine.classifier().classes();
+            let too_small =
+                too_brief(sweep.epochs()).or_else(|| has_not_learnt(found.clean.interval, classes));
+            report.claims.push(claim(&run.0, size).unless(too_small));
         }
         report.figures[&run.0] = value(&found)?;
         report.pictures.push((format!("{}.svg", run.0), chart(&run.0, &found)?.into_bytes()));

@@ -15,7 +15,7 @@ use kennard_graph::Tensor;
 use kennard_runtime::{Choice, Runtime};
 use serde_json::json;
 
-use super::claim::{Claim, Verdict};
+use super::claim::{Claim, Verdict, is_not_accurate, too_brief};
 use super::{Args, Error, Report, value};
 use crate::screen::short;
 
@@ -74,6 +74,7 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
                 below += usize::from(window.product_min + window.error < window.bound);
             }
         }
+        let accuracy = rows.last().map_or(f64::NAN, |(_, last)| last.accuracy);
         for (rows, meanwhile) in
             [(&rows, "while the network learns"), (&sharper, "with the sharpness of the boundary")]
         {
@@ -81,7 +82,8 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
                 let pairs: Vec<(f64, f64)> = rows.iter().map(|(x, r)| (*x, of(&r.windows[0]).mean)).collect();
                 let verb = if grows { "grows" } else { "shrinks" };
                 let claim = format!("{problem}: {figure} of Gaussian packets {verb} {meanwhile}");
-                report.claims.push(Claim::of_correlation(claim, &pairs, grows));
+                let too_small = too_brief(epochs).or_else(|| is_not_accurate([accuracy; 2], 2));
+                report.claims.push(Claim::of_correlation(claim, &pairs, grows).unless(too_small));
             }
         }
         for (name, what, rows) in

@@ -42,20 +42,28 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
         text += "\n";
     }
     let (mut claims, mut pictures) = (Vec::new(), Vec::new());
+    let points: Vec<Point> = rows.iter().map(|(point, _)| point.clone()).collect();
+    let too_small = || tradeoff::too_small(&sweep, &points);
     for (i, name) in names.iter().enumerate().filter(|(_, name)| name.starts_with("delta")) {
         let pairs = |of: fn(&Point) -> f64| {
             rows.iter().map(|(p, r)| (of(p), r.probes[i].share.accuracy)).collect::<Vec<_>>()
         };
-        claims.push(Claim::of_correlation(
-            format!("the label is read better from {name} the more robust the network"),
-            &pairs(|p| p.robust),
-            true,
-        ));
-        claims.push(Claim::of_correlation(
-            format!("and worse the more accurate ({name})"),
-            &pairs(|p| p.clean),
-            false,
-        ));
+        claims.push(
+            Claim::of_correlation(
+                format!("the label is read better from {name} the more robust the network"),
+                &pairs(|p| p.robust),
+                true,
+            )
+            .unless(too_small()),
+        );
+        claims.push(
+            Claim::of_correlation(
+                format!("and worse the more accurate ({name})"),
+                &pairs(|p| p.clean),
+                false,
+            )
+            .unless(too_small()),
+        );
         pictures.push((format!("{name}.svg"), picture(&rows, i)?));
     }
     text += "\nThe gradient of the true label's loss holds that label by construction; that of the predicted label does not.\n";

@@ -9,15 +9,13 @@ function verdict(run) {
       range ? el("span", { class: "range" }, range) : null, note ? el("span", { class: "note" }, note) : null);
   const { clean, robust, closest, packets, threat_model: threat } = summary;
   const packet = packets[0];
-  const tiles = [clean.pending > 0
-    ? tile("clean accuracy", "not known yet", null, `${grouped(summary.samples)} of ${grouped(summary.total)} samples seen`)
-    : tile("clean accuracy", percent(clean.accuracy), shares(clean.interval), `${grouped(clean.correct)} of ${grouped(summary.total)}`)];
+  const known = (figure, key, accuracy) => { const { text, range } = shareText(run, figure, key, accuracy); return [text, range]; };
+  const tiles = [tile("clean accuracy", ...known(clean, "correct", clean.accuracy), `${grouped(clean.correct)} of ${grouped(summary.total)}`)];
   if (robust) {
-    tiles.push(robust.pending > 0
-      ? tile(`robust accuracy, ${budget(summary)}`, shares(robust.bracket), null, `lies between these; ${plural(robust.pending, "sample")} pending`)
-      : tile(`robust accuracy, ${budget(summary)}`, percent(robust.robust_accuracy), shares(robust.interval), `${grouped(robust.robust)} of ${grouped(summary.total)}`));
+    tiles.push(tile(`robust accuracy, ${budget(summary)}`, ...known(robust, "robust", robust.robust_accuracy),
+      `${grouped(robust.robust)} of ${grouped(summary.total)}`));
   }
-  if (closest && isWhole(summary)) {
+  if (closest && !unfinished(run)) {
     tiles.push(tile(`median distance, ${threat.norm}`, short(closest.quartiles[1]), `${short(closest.quartiles[0])} – ${short(closest.quartiles[2])}`,
       "quartiles of the closest adversarial points"));
   }
@@ -25,18 +23,19 @@ function verdict(run) {
     tiles.push(tile("product σ_x σ_p", short(packet.product), span(packet.product_interval), packet.valid ? `at least ${packet.bound}, scale ${short(packet.scale)}` : "not to be trusted, see the warning"));
   }
   const attacks = attackNames(summary);
-  const words = !isWhole(summary)
-    ? "The run is not finished. Samples that break easily are done with first, so no share of those that are done is one of all."
-    : robust
+  const words = robust
     ? `Of ${plural(summary.samples, "sample")}, the model classifies ${grouped(clean.correct)} correctly, and ${grouped(robust.robust)} of these also under every attack tried (${attacks}). Stronger attacks can only lower the second figure.`
     : `Of ${plural(summary.samples, "sample")}, the model classifies ${grouped(clean.correct)} correctly.`;
   return el("section", { id: "verdict", "aria-label": "Verdict" }, el("div", { class: "tiles" }, tiles),
-    el("p", {}, words, isWhole(summary) ? " Ranges are 95 % intervals." : ""),
+    unfinished(run) ? el("p", {}, "Unfinished. The samples that finish first are not like the others: of a share it is only known what it lies between, whatever the pending samples turn out to be.")
+      : el("p", {}, words, " Ranges are 95 % intervals."),
     el("p", {}, el("strong", {}, "Threat model. "), `${allowance(summary)}.`));
 }
 
-function warnings(list, notes) {
+function warnings(run, list) {
+  const { notes } = run;
   if (list.length + notes.length === 0) {
+    if (unfinished(run)) return el("p", { class: "calm", id: "warnings" }, "Warnings are known when the run is done.");
     return el("p", { class: "calm", id: "warnings" }, "No warnings: nothing was found that makes these figures doubtful.");
   }
   const doubts = list.filter((w) => !w.note).length + notes.length;
@@ -47,38 +46,34 @@ function warnings(list, notes) {
 
 function againstEpsilon(run) {
   const { summary } = run;
+  if (unfinished(run)) return null;
   const threat = summary.threat_model;
-  const curve = summary.closest?.curve ?? [];
-  if (!isWhole(summary)) return null;
+  const closest = summary.closest?.curve ?? [];
   const points = [["clean", 0, summary.clean.accuracy, summary.clean.interval]];
   if (threat.eps !== null) summary.attacks.forEach((a) => points.push([a.name, threat.eps, a.robust_accuracy, a.interval]));
-  if (curve.length === 0 && points.length < 2) return null;
+  if (closest.length === 0 && points.length < 2) return null;
   const rows = [
-    ...curve.map((p) => ["closest", p.eps, p.robust_accuracy, ...p.interval]),
+    ...closest.map((p) => ["closest", p.eps, p.robust_accuracy, ...p.interval]),
     ...points.map(([name, eps, share, interval]) => [name, eps, share, ...interval]),
   ];
   const build = () => {
     const { series } = palette();
     const lines = [];
-    if (curve.length > 0) {
-      lines.push(band(curve.map((p) => [p.eps, ...p.interval]), series[0]));
-      lines.push({ name: "closest adversarial points", type: "line", showSymbol: false, data: curve.map((p) => [p.eps, p.robust_accuracy]), lineStyle: { width: 2, color: series[0] }, itemStyle: { color: series[0] } });
+    if (closest.length > 0) {
+      lines.push(band(closest.map((p) => [p.eps, ...p.interval]), series[0]));
+      lines.push({ name: "closest adversarial points", type: "line", showSymbol: false, data: closest.map((p) => [p.eps, p.robust_accuracy]), lineStyle: { width: 2, color: series[0] }, itemStyle: { color: series[0] } });
     }
     points.forEach(([name, eps, share, interval], i) => {
       const colour = series[(i + 1) % series.length];
       lines.push({ name, type: "scatter", symbol: SYMBOLS[i % SYMBOLS.length], symbolSize: 10, itemStyle: { color: colour }, data: [[eps, share]], z: 6 });
       lines.push(whiskers([[eps, ...interval]], { colour }));
     });
-    if (curve.length === 0) {
-      const worst = summary.robust;
-      lines.push({ name: "robust", type: "line", symbol: "none", lineStyle: { type: "dashed", color: series[0], width: 1.5 }, itemStyle: { color: series[0] }, data: [[0, summary.clean.accuracy], [threat.eps, worst.robust_accuracy]] });
-    }
     return {
       xAxis: axis(`ε, ${threat.norm} [input units]`, { min: 0 }), yAxis: shareAxis("robust accuracy [%]"), series: lines,
       tooltip: { ...frame({}).tooltip, formatter: ({ seriesName, value }) => `${seriesName}\nε ${short(value[0])}: ${percent(value[1])}` },
     };
   };
-  const caption = curve.length > 0
+  const caption = closest.length > 0
     ? "The share of samples that no perturbation of size ε was found to break, with its 95 % band, and the attacks at their ε."
     : "Accuracy on the samples and under attack, with 95 % intervals. Run with --minimal fab for every ε between.";
   return chart("curve", "Robust accuracy against ε", caption, { header: ["series", "eps", "robust_accuracy", "low", "high"], rows }, build);
@@ -120,11 +115,15 @@ function byAttack(run) {
   ];
 }
 
-const className = (classes, label) => (classes.names[label] ? `${label} ${classes.names[label]}` : String(label));
+/** A class's number and its name, once where the name is the number. */
+const className = (classes, label) => {
+  const name = classes.names[label];
+  return name && name !== String(label) ? `${label} ${name}` : String(label);
+};
 
 function byClass(run) {
   const { classes } = run;
-  if (!classes || classes.label.length === 0) return [];
+  if (!classes || classes.label.length === 0 || unfinished(run)) return [];
   const rows = classes.label.map((label, i) => ({
     label, name: className(classes, label), samples: classes.samples[i], correct: classes.correct[i],
     clean: classes.correct[i] / classes.samples[i], cleanInterval: classes.clean_interval[i],

@@ -32,6 +32,56 @@ function axis(name, extra = {}, gap = 32) {
 const shareAxis = (name, extra = {}, gap = 42) =>
   axis(name, { min: 0, max: 1, ...extra, axisLabel: { formatter: (v) => String(Math.round(1000 * v) / 10), ...extra.axisLabel } }, gap);
 
+/**
+ * An axis over the values given, never narrower than a hundredth of the largest, on which no two labels read alike.
+ * `factor` is what labels are multiplied with: 100 for shares in per cent.
+ */
+function tightAxis(name, values, { factor = 1, gap = 32, extra = {} } = {}) {
+  const known = values.filter((v) => Number.isFinite(v));
+  const largest = Math.max(...known.map(Math.abs), 0);
+  let [low, high] = known.length > 0 ? [Math.min(...known), Math.max(...known)] : [0, 1];
+  const least = 0.01 * largest || 1;
+  if (high - low < least) [low, high] = [(low + high - least) / 2, (low + high + least) / 2];
+  const room = 0.05 * (high - low);
+  [low, high] = [low >= 0 ? Math.max(0, low - room) : low - room, high + room];
+  const rough = (high - low) / 5;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= 0.999 * rough);
+  const digits = Math.max(0, -Math.floor(Math.log10(factor * step) + 1e-9));
+  const wide = factor * largest >= 1e6 || digits > 6;
+  const label = (v) => {
+    if (!wide) return (Math.round((factor * v) / (factor * step)) * factor * step).toFixed(digits);
+    const places = Math.ceil(Math.log10(Math.max(Math.abs(v), step) / step));
+    return v === 0 ? "0" : (factor * v).toExponential(Math.max(0, places));
+  };
+  // Without the rounding of binary fractions, for which the end would be a tick of its own.
+  const exact = (v) => Number(v.toPrecision(12));
+  const [min, max] = [exact(step * Math.floor(low / step + 1e-9)), exact(step * Math.ceil(high / step - 1e-9))];
+  return axis(name, { min, max, interval: exact(step), ...extra, axisLabel: { formatter: label, ...extra.axisLabel } }, gap);
+}
+
+/** Why points `[x, value, low, high]` are not joined by a line; null where they are. */
+function loose(points) {
+  if (points.length < 3) return "Fewer than three points are no curve, and are not joined.";
+  const values = points.map((p) => p[1]);
+  const widest = Math.max(...points.map(([, , low, high]) => (typeof low === "number" ? high - low : 0)));
+  const apart = Math.max(...values) - Math.min(...values);
+  return widest > 0 && apart <= widest ? "Points that differ by less than their intervals show no trend, and are not joined." : null;
+}
+
+/** What to say beneath a figure of such curves. */
+const looseness = (curves) => [...new Set(curves.map(loose).filter(Boolean))].map((why) => ` ${why}`).join("");
+
+/** A named curve of points `[x, value, low, high]`, the `i`th of its chart: a line in its band, or points alone. */
+function curve(name, points, i, more = {}) {
+  const color = palette().series[i % 6];
+  const bounded = points.filter((p) => typeof p[2] === "number").map(([x, , low, high]) => [x, low, high]);
+  const marks = { name, symbol: SYMBOLS[i % 6], symbolSize: 8, itemStyle: { color }, data: points.map(([x, value]) => [x, value]), z: 6, ...more };
+  if (loose(points)) return [{ ...marks, type: "scatter" }, ...(bounded.length > 0 ? [whiskers(bounded, { colour: color })] : [])];
+  const line = { ...marks, type: "line", lineStyle: { color, width: 2, type: DASHES[i % 6] } };
+  return bounded.length > 0 ? [band(bounded, color), line] : [line];
+}
+
 /** What all charts have. */
 function frame(option) {
   const { ink, soft, paper, rule } = palette();

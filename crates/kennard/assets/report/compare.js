@@ -7,72 +7,71 @@ function comparison(page) {
   return el("div", { id: "comparison" },
     section("compare", "Comparison", `${plural(found.plane.length, "audit")} on one page.`,
       found.notes.length > 0 ? el("ul", { class: "notes" }, found.notes.map((note) => el("li", {}, note))) : null,
-      tradeOff(found, name), epochs(found, page), curves(page), differences(found, name), overview(found, page)));
+      tradeOff(found, page, name), epochs(found, page), curves(page), differences(found, name), overview(found, page)));
 }
 
-function tradeOff(found, name) {
-  const points = found.plane.filter((p) => p.robust !== null);
+function tradeOff(found, { runs }, name) {
+  const points = found.plane.filter((p) => p.robust !== null && !unfinished(runs[p.run]));
   if (points.length < 2) return null;
   const front = points.filter((p) => p.pareto).sort((a, b) => a.clean - b.clean);
   const known = points.filter((p) => p.sigma_p !== null).map((p) => p.sigma_p);
-  const coloured = known.length === points.length && known.length > 0;
   const [low, high] = [Math.min(...known), Math.max(...known)];
-  const free = { min: undefined, max: undefined, scale: true };
+  // Colours that tell apart what differs by less than its interval, or by nothing to be seen, would tell of noise.
+  const noise = Math.max(...points.map((p) => (p.sigma_p_interval ? p.sigma_p_interval[1] - p.sigma_p_interval[0] : 0)));
+  const complete = known.length === points.length;
+  const coloured = complete && high - low > Math.max(noise, 0.01 * high);
+  const per = (of) => points.flatMap((p) => of(p));
   const build = () => {
     const { ink, soft, series } = palette();
     const few = points.length <= 12;
     return {
       grid: { left: 66, right: coloured ? 104 : 24, top: 40, bottom: 54 },
       title: coloured ? { text: "σ_p\n[1/input units]", right: 2, top: 24, textStyle: { color: ink, fontSize: 12, fontWeight: "normal", lineHeight: 16 }, textAlign: "auto" } : undefined,
-      legend: { ...frame({}).legend, data: ["runs", "Pareto front"] },
-      xAxis: shareAxis("clean accuracy [%]", free, 32),
-      yAxis: shareAxis("robust accuracy [%]", free),
-      visualMap: coloured ? { type: "continuous", seriesIndex: 0, dimension: 2, min: low === high ? low * 0.9 : low, max: low === high ? low * 1.1 || 1 : high, right: 28, top: 66, itemHeight: 150, itemWidth: 12, precision: 3, calculable: false,
+      legend: { ...frame({}).legend, data: front.length > 2 ? ["runs", "Pareto front"] : ["runs"] },
+      xAxis: tightAxis("clean accuracy [%]", per((p) => [p.clean, ...p.clean_interval]), { factor: 100 }),
+      yAxis: tightAxis("robust accuracy [%]", per((p) => [p.robust, ...p.robust_interval]), { factor: 100, gap: 46 }),
+      visualMap: coloured ? { type: "continuous", seriesIndex: 0, dimension: 2, min: low, max: high, right: 28, top: 66, itemHeight: 150, itemWidth: 12, precision: 3, calculable: false,
         text: [short(high), short(low)], textGap: 6, textStyle: { color: ink }, formatter: short, inRange: { color: isDark() ? VIRIDIS.slice(1) : VIRIDIS.slice(0, 5) } } : undefined,
       series: [
         { name: "runs", type: "scatter", symbolSize: 15, itemStyle: coloured ? { borderColor: ink, borderWidth: 1 } : { color: series[0] }, data: points.map((p) => ({ name: name(p.run), value: [p.clean, p.robust, p.sigma_p ?? NaN] })), z: 6,
           label: { show: few, padding: [0, 5], position: "top", distance: 8, formatter: (item) => item.name, color: ink, fontSize: 12, width: 130, overflow: "truncate" }, labelLayout: { moveOverlap: "shiftY", hideOverlap: true } },
-        { name: "Pareto front", type: "line", step: "start", symbol: "none", lineStyle: { type: "dashed", color: soft, width: 1.5 }, itemStyle: { color: soft }, data: front.map((p) => [p.clean, p.robust]) },
+        ...(front.length > 2 ? [{ name: "Pareto front", type: "line", step: "start", symbol: "none", lineStyle: { type: "dashed", color: soft, width: 1.5 }, itemStyle: { color: soft }, data: front.map((p) => [p.clean, p.robust]) }] : []),
         whiskers(points.map((p) => [p.clean, ...p.robust_interval]), { colour: soft, z: 4 }),
         whiskers(points.map((p) => [...p.clean_interval, p.robust]), { colour: soft, z: 4, lying: true }),
       ],
       tooltip: { ...frame({}).tooltip, formatter: ({ name: run, value }) => (Array.isArray(value) && value.length > 2 ? `${run}\nclean ${percent(value[0])}, robust ${percent(value[1])}\nσ_p ${short(value[2])}` : "") },
     };
   };
-  return chart("plane", "The trade-off", "Clean against robust accuracy with 95 % intervals. Dashed: the runs that no other beats in both.",
+  return chart("plane", "The trade-off", `Clean against robust accuracy with 95 % intervals.${front.length > 2 ? " Dashed: the runs that no other beats in both." : ""}${complete && !coloured ? " σ_p hardly differs, and is not shown in colour." : ""}`,
     { header: ["run", "clean", "robust", "sigma_p", "pareto"], rows: points.map((p) => [name(p.run), p.clean, p.robust, p.sigma_p, p.pareto]) }, build, { height: 440, wide: true });
 }
 
 function epochs(found, { runs }) {
   if (found.series.length === 0) return null;
-  const at = new Map(found.plane.map((p) => [p.run, p]));
+  const at = new Map(found.plane.filter((p) => !unfinished(runs[p.run])).map((p) => [p.run, p]));
   const draw = (id, title, y, parts, share) => {
-    const rows = found.series.flatMap((s) => parts.flatMap(([what, of, interval]) => s.runs.map((run, i) => [s.name, what, s.epochs[i], of(at.get(run)), ...(interval ? interval(at.get(run)) ?? [null, null] : [null, null])]))).filter((row) => row[3] !== null && row[3] !== undefined);
+    const rows = found.series.flatMap((s) => parts.flatMap(([what, of, interval]) => s.runs.map((run, i) => [run, s.epochs[i]]).filter(([run]) => at.has(run)).map(([run, epoch]) => [s.name, what, epoch, of(at.get(run)), ...(interval(at.get(run)) ?? [null, null])]))).filter((row) => row[3] !== null && row[3] !== undefined);
     if (rows.length === 0) return null;
     const names = [...new Set(rows.map((row) => `${row[0]}\u0000${row[1]}`))];
     const label = (key) => { const [series, what] = key.split("\u0000"); return found.series.length > 1 ? `${series.split("/").pop()}: ${what}` : what; };
+    const mine = (key) => rows.filter((row) => `${row[0]}\u0000${row[1]}` === key).map((row) => row.slice(2));
     const build = () => ({
       xAxis: axis("epoch", { minInterval: 1, scale: true }),
-      yAxis: share ? shareAxis(y) : axis(y, { scale: true, axisLabel: { formatter: (v) => short(v) } }, 48),
-      series: names.flatMap((key, i) => {
-        const mine = rows.filter((row) => `${row[0]}\u0000${row[1]}` === key);
-        const color = palette().series[i % 6];
-        const line = { name: label(key), type: "line", symbol: SYMBOLS[i % 6], symbolSize: 8, itemStyle: { color }, lineStyle: { color, width: 2, type: DASHES[i % 6] }, data: mine.map((row) => [row[2], row[3]]) };
-        return mine[0][4] === null ? [line] : [band(mine.map((row) => [row[2], row[4], row[5]]), color), line];
-      }),
+      yAxis: share ? shareAxis(y) : tightAxis(y, rows.flatMap((row) => row.slice(3)), { gap: 48 }),
+      series: names.flatMap((key, i) => curve(label(key), mine(key), i)),
       tooltip: { ...frame({}).tooltip, formatter: ({ seriesName, value }) => `${seriesName}\nepoch ${value[0]}: ${share ? percent(value[1]) : short(value[1])}` },
     });
-    return chart(id, title, share ? "With 95 % bands." : "Of the packet that each audit measures.", { header: ["series", "figure", "epoch", "value", "low", "high"], rows }, build);
+    return chart(id, title, (share ? "With 95 % intervals." : "Of the packet that each audit measures, with 95 % intervals as wide as those of the product σ_x σ_p.") + looseness(names.map(mine)), { header: ["series", "figure", "epoch", "value", "low", "high"], rows }, build);
   };
   return [
     draw("epochs", "Accuracy over epochs", "accuracy [%]", [["clean", (p) => p.clean, (p) => p.clean_interval], ["robust", (p) => p.robust, (p) => p.robust_interval]], true),
-    draw("epochs-sigma", "Conjugate spread over epochs", `σ_p ${PER_UNIT}`, [["σ_p", (p) => p.sigma_p]], false),
+    draw("epochs-sigma", "Conjugate spread over epochs", `σ_p ${PER_UNIT}`, [["σ_p", (p) => p.sigma_p, (p) => p.sigma_p_interval]], false),
   ];
 }
 
 /** Robust accuracy against epsilon, of the runs that have it. */
 function curves({ runs }) {
-  const drawn = runs.filter((run) => run.summary?.closest?.curve.length > 0);
+  const drawn = runs.filter((run) => run.summary?.closest?.curve.length > 0 && !unfinished(run));
   const norms = new Set(drawn.map((run) => run.summary.threat_model.norm));
   if (drawn.length < 2 || norms.size > 1) return null;
   const build = () => ({
@@ -91,7 +90,7 @@ function differences(found, name) {
   const labels = rows.map((r) => `${r.run}, ${r.what}`);
   const build = (width) => ({
     grid: { left: Math.min(170, 0.34 * width), right: 24, top: 14, bottom: 54 }, legend: { show: false },
-    xAxis: axis("difference [percentage points]", { axisLabel: { formatter: (v) => String(Math.round(1000 * v) / 10) } }),
+    xAxis: tightAxis("difference [percentage points]", [0, ...rows.flatMap((r) => [r.difference, ...r.interval])], { factor: 100 }),
     yAxis: { ...axis("", { type: "category", data: labels, inverse: true }), axisLabel: { color: palette().ink, width: Math.min(170, 0.34 * width) - 14, overflow: "truncate", interval: 0 } },
     series: [
       { name: "difference", type: "scatter", symbolSize: 10, data: rows.map((r, i) => ({ value: [r.difference, i], symbol: r.what === "clean" ? "circle" : "rect", itemStyle: { color: palette().series[r.what === "clean" ? 0 : 1] } })), markLine: across("", 0, true), z: 6 },
@@ -118,12 +117,17 @@ function differences(found, name) {
 
 function overview(found, { runs }) {
   const rows = found.plane.map((p) => ({ ...p, name: runs[p.run].name, summary: runs[p.run].summary }));
+  const known = (r, figure, key, accuracy) => {
+    if (!unfinished(runs[r.run])) return (100 * accuracy).toFixed(2);
+    const { low, high } = bracket(runs[r.run], r.summary[figure], key);
+    return `unfinished, ${(100 * low).toFixed(1)} – ${(100 * high).toFixed(1)}`;
+  };
   return table("runs", [
     { title: "run", value: (r) => r.name, text: true },
-    { title: "clean [%]", value: (r) => r.clean, format: (v) => (100 * v).toFixed(2) },
-    { title: "robust [%]", value: (r) => r.robust, format: (v) => (v === null ? "–" : (100 * v).toFixed(2)) },
+    { title: "clean [%]", value: (r) => r.clean, format: (v, r) => known(r, "clean", "correct", v) },
+    { title: "robust [%]", value: (r) => r.robust, format: (v, r) => (r.summary.robust ? known(r, "robust", "robust", v) : "–") },
     { title: "threat model", value: (r) => budget(r.summary), text: true },
-    { title: "median distance", value: (r) => r.summary.closest?.quartiles[1], format: short },
+    { title: "median distance", value: (r) => (unfinished(runs[r.run]) ? null : r.summary.closest?.quartiles[1]), format: short },
     { title: "σ_p", value: (r) => r.sigma_p, format: short },
     { title: "σ_x σ_p", value: (r) => r.product, format: short },
     { title: "samples", value: (r) => r.summary.samples, format: grouped },

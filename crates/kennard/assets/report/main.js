@@ -13,7 +13,7 @@ function runView(run) {
   const warned = run.summary?.warnings ?? run.surveys[0]?.summary.warnings ?? [];
   return el("article", {},
     el("header", { class: "run" }, el("h1", {}, title ? title.model.file.split(/[\\/]/).pop() : run.name), el("p", {}, what), progress(run)),
-    verdict(run), title ? warnings(warned, run.notes) : null,
+    verdict(run), title ? warnings(run, warned) : null,
     section("training", "Training", null, wrapped(training(run))),
     run.summary ? section("accuracy", "Accuracy", null, wrapped([againstEpsilon(run), byAttack(run)])) : null,
     section("by-class", "Classes", null, wrapped(byClass(run))),

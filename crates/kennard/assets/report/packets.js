@@ -25,34 +25,30 @@ function auditPackets(run) {
 function overScale(id, title, caption, y, curves, { bound = null, log = false } = {}) {
   const drawn = curves.map(([name, points]) => [name, points.filter((p) => p && p.scale > 0 && p.value !== null)]).filter(([, points]) => points.length > 0);
   if (drawn.length === 0) return null;
-  const rows = drawn.flatMap(([name, points]) => points.map((p) => [name, p.scale, p.value, ...p.interval]));
+  const figures = (points) => points.map((p) => [p.scale, p.value, ...p.interval]);
+  const rows = drawn.flatMap(([name, points]) => figures(points).map((p) => [name, ...p]));
   const positive = log && rows.every((row) => row[2] > 0 && row[3] > 0);
   // The bound is a line to be seen, not the edge.
   const top = Math.max(...rows.map((row) => row[4]));
   const floor = bound !== null && bound.value > 0 ? Math.min(...rows.map((row) => row[3]), bound.value - 0.08 * (top - bound.value)) : undefined;
   const build = () => ({
     xAxis: axis(`scale s of the window ${UNIT}`, { type: "log", logBase: 10, axisLabel: { formatter: (v) => short(v) }, minorTick: { show: true } }),
-    yAxis: axis(y, positive ? { type: "log", axisLabel: { formatter: (v) => short(v) } } : { scale: true, min: floor, axisLabel: { formatter: (v) => short(v), showMinLabel: floor === undefined } }, 48),
-    series: drawn.flatMap(([name, points], i) => {
-      const color = palette().series[i % 6];
-      const line = { name, type: "line", symbol: SYMBOLS[i % 6], symbolSize: 8, itemStyle: { color }, lineStyle: { color, width: 2, type: DASHES[i % 6] }, data: points.map((p) => [p.scale, p.value]) };
-      if (i === 0 && bound !== null) line.markLine = across(bound.name, bound.value);
-      return [band(points.map((p) => [p.scale, ...p.interval]), color), line, whiskers(points.map((p) => [p.scale, ...p.interval]), { colour: color })];
-    }),
+    yAxis: positive ? axis(y, { type: "log", axisLabel: { formatter: (v) => short(v) } }, 48) : tightAxis(y, [...rows.flatMap((row) => row.slice(2)), ...(floor === undefined ? [] : [floor])], { gap: 48 }),
+    series: drawn.flatMap(([name, points], i) => curve(name, figures(points), i, i === 0 && bound !== null ? { markLine: across(bound.name, bound.value) } : {})),
     tooltip: { ...frame({}).tooltip, formatter: ({ seriesName, value }) => `${seriesName}\nscale ${short(value[0])}: ${short(value[1])}` },
   });
-  return chart(id, title, caption, { header: ["curve", "scale", "value", "low", "high"], rows }, build);
+  return chart(id, title, caption + looseness(drawn.map(([, points]) => figures(points))), { header: ["curve", "scale", "value", "low", "high"], rows }, build);
 }
 
 function survey(run, view, number) {
   const { summary: survey } = view;
   const id = (name) => (number === 0 ? name : `${name}-${number + 1}`);
-  const { curve } = survey;
-  const at = (of) => curve.map((f) => { const m = of(f); return m ? { scale: f.scale, value: m.value, interval: m.interval } : null; });
+  const measured = survey.curve;
+  const at = (of) => measured.map((f) => { const m = of(f); return m ? { scale: f.scale, value: m.value, interval: m.interval } : null; });
   const lead = (n) => (f) => f.modes?.leading[n]?.product;
-  const scaled = curve.filter((f) => f.scale !== null).length > 1;
-  const bound = curve.find((f) => f.bound !== null && f.bound !== undefined)?.bound;
-  const kind = curve[0]?.packet ?? "";
+  const scaled = measured.filter((f) => f.scale !== null).length > 1;
+  const bound = measured.find((f) => f.bound !== null && f.bound !== undefined)?.bound;
+  const kind = measured[0]?.packet ?? "";
   const figures = scaled ? [
     overScale(id("product"), "Product of the spreads", "With 95 % intervals; no network gets below the bound.", "σ_x σ_p [1]",
       [["all coordinates", at((f) => f.product)], ["leading mode", at(lead(0))], ["along the drift", at((f) => f.modes?.drift?.product)]],
@@ -62,18 +58,18 @@ function survey(run, view, number) {
     overScale(id("drift"), "Drift and dispersion", "How far the loss displaces the packet, and how much its log-gradient varies within.", "drift, dispersion [1]", [["drift", at((f) => f.drift)], ["dispersion", at((f) => f.dispersion)]]),
     overScale(id("stein"), "Stein check", "It must be −½ whatever the network; elsewhere the gradient is wrong or the samples are too few.", "mean of Cov(x, g) [1]", [["Cov(x, g)", at((f) => f.stein)]], { bound: kind === "box" ? null : { name: "−½", value: -0.5 } }),
   ] : [];
-  const measured = (m) => (m ? `${short(m.value)} [${span(m.interval)}]` : "–");
+  const within = (m) => (m ? `${short(m.value)} [${span(m.interval)}]` : "–");
   const rows = table(id("survey"), [
     { title: `scale ${UNIT}`, value: (f) => f.scale, format: (v) => (v === null ? "–" : short(v)) },
     { title: "packets", value: (f) => f.packets },
     { title: "σ_x", value: (f) => f.sigma_x.value, format: short },
     { title: "σ_p", value: (f) => f.sigma_p.value, format: short },
-    { title: "σ_x σ_p", value: (f) => f.product.value, format: (_, f) => measured(f.product) },
+    { title: "σ_x σ_p", value: (f) => f.product.value, format: (_, f) => within(f.product) },
     { title: "bound", value: (f) => f.bound, format: (v) => (v === null || v === undefined ? "none" : `≥ ${short(v)}`) },
-    { title: "leading mode", value: (f) => f.modes?.leading[0]?.product.value, format: (_, f) => measured(f.modes?.leading[0]?.product) },
+    { title: "leading mode", value: (f) => f.modes?.leading[0]?.product.value, format: (_, f) => within(f.modes?.leading[0]?.product) },
     { title: "Stein check", value: (f) => f.stein?.value, format: (_, f) => (f.stein ? `${short(f.stein.value)}, ${f.valid ? "holds" : "FAILS"}` : "–") },
     { title: "points, worth", value: (f) => f.samples, format: (v, f) => `${grouped(v)}, ${grouped(Math.round(f.ess))}` },
-  ], curve, { caption: `The ${kind} packet${survey.tensor ? ` of the tensor ${survey.tensor}` : ""}, ${survey.data.name} (${survey.data.split}), seed ${survey.seed}` });
+  ], measured, { caption: `The ${kind} packet${survey.tensor ? ` of the tensor ${survey.tensor}` : ""}, ${survey.data.name} (${survey.data.split}), seed ${survey.seed}` });
   const maps = view.maps.map(({ name, picture }) => el("figure", { class: "map" }, el("img", { src: picture, alt: mapTitle(name) }), el("figcaption", {}, mapTitle(name))));
   return [
     figures, rows,

@@ -2,7 +2,7 @@
 
 function distances(run) {
   const { summary, distances: histogram } = run;
-  if (!histogram) return [];
+  if (!histogram || unfinished(run)) return [];
   const { threat_model: threat, closest } = summary;
   const data = binned(histogram);
   const quartiles = closest.quartiles.map((q, i) => [["25 %", "median", "75 %"][i], q]).filter(([, q]) => q !== null && q > 0);

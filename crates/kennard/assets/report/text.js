@@ -16,6 +16,34 @@ function short(x) {
 
 const percent = (share, digits = 2) =>
   share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)}${THIN}%`;
+/** Whether a run has samples or attacks before it, so that its shares are not known. */
+const unfinished = (run) => (run.summary ? !isWhole(run.summary) : run.stage !== "finished");
+
+/**
+ * What a share of all samples lies between, whatever the pending ones turn out to be: `{ low, high, pending }`. `figure`
+ * is an entry of the summary with its count under `key`.
+ */
+function bracket(run, figure, key) {
+  const total = run.summary.total ?? run.total;
+  const pending = figure.pending ?? total - run.summary.samples;
+  return { low: figure[key] / total, high: (figure[key] + pending) / total, pending };
+}
+
+/** A share with its interval; of an unfinished run what it lies between. */
+function shareText(run, figure, key, accuracy) {
+  if (!unfinished(run)) return { text: percent(accuracy), range: shares(figure.interval) };
+  const { low, high, pending } = bracket(run, figure, key);
+  return { text: `${(100 * low).toFixed(1)} – ${percent(high, 1)}`, range: `unfinished, ${plural(pending, "sample")} pending` };
+}
+
+/** Wilson's 95 % interval of a share of `n`. */
+function wilson(share, n) {
+  const z = 1.959964;
+  const middle = (share + (z * z) / (2 * n)) / (1 + (z * z) / n);
+  const half = (z / (1 + (z * z) / n)) * Math.sqrt((share * (1 - share)) / n + (z * z) / (4 * n * n));
+  return [Math.max(0, middle - half), Math.min(1, middle + half)];
+}
+
 const span = (interval, format = short) =>
   interval ? `${format(interval[0])} – ${format(interval[1])}` : "–";
 const shares = (interval) =>

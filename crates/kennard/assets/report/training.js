@@ -3,23 +3,22 @@
 function training(run) {
   const epochs = run.training?.epochs ?? [];
   if (epochs.length === 0) return [];
-  const lines = [["training", "train_accuracy"], ["validation", "validation_accuracy"], ["validation under PGD-10", "robust_validation_accuracy"]]
-    .map(([name, key]) => [name, epochs.filter((e) => typeof e[key] === "number").map((e) => [e.epoch, e[key]])])
+  const { held_out: heldOut, attacked } = run.training.manifest.training.recipe ?? {};
+  const interval = (share, n) => (n > 0 ? wilson(share, n) : []);
+  const lines = [["training", "train_accuracy"], ["validation", "validation_accuracy", heldOut], ["validation under PGD-10", "robust_validation_accuracy", attacked]]
+    .map(([name, key, n]) => [name, epochs.filter((e) => typeof e[key] === "number").map((e) => [e.epoch, e[key], ...interval(e[key], n)])])
     .filter(([, points]) => points.length > 0);
   const drawn = (lines, y) => () => ({
     xAxis: axis("epoch", { minInterval: 1, scale: true }), yAxis: y(),
-    series: lines.map(([name, points], i) => {
-      const color = palette().series[i % 6];
-      return { name, type: "line", symbol: SYMBOLS[i % 6], symbolSize: 7, itemStyle: { color }, lineStyle: { color, width: 2, type: DASHES[i % 6] }, data: points };
-    }),
+    series: lines.flatMap(([name, points], i) => curve(name, points, i)),
     tooltip: { ...frame({}).tooltip, formatter: ({ seriesName, value }) => `${seriesName}\nepoch ${value[0]}: ${short(value[1])}` },
   });
-  const data = (lines) => ({ header: ["figure", "epoch", "value"], rows: lines.flatMap(([name, points]) => points.map((p) => [name, ...p])) });
+  const data = (lines) => ({ header: ["figure", "epoch", "value", "low", "high"], rows: lines.flatMap(([name, points]) => points.map((p) => [name, ...p])) });
   const loss = [["loss", epochs.filter((e) => typeof e.loss === "number").map((e) => [e.epoch, e.loss])]];
   const share = (v) => (typeof v === "number" ? (100 * v).toFixed(2) : "–");
   return [
-    chart("training-accuracy", "Accuracy over epochs", "Of training images as the network was shown them, and of held-out samples.", data(lines), drawn(lines, () => shareAxis("accuracy [%]"))),
-    chart("training-loss", "The objective over epochs", "Its mean over each epoch.", data(loss), drawn(loss, () => axis("loss [nat]", { scale: true, axisLabel: { formatter: (v) => short(v) } }, 46))),
+    chart("training-accuracy", "Accuracy over epochs", `Of training images as the network was shown them, and of held-out samples, with Wilson's 95 % intervals.${looseness(lines.map((l) => l[1]))}`, data(lines), drawn(lines, () => shareAxis("accuracy [%]"))),
+    chart("training-loss", "The objective over epochs", `Its mean over each epoch.${looseness(loss.map((l) => l[1]))}`, data(loss), drawn(loss, () => tightAxis("loss [nat]", loss[0][1].map((p) => p[1]), { gap: 46 }))),
     table("training", [
       { title: "epoch", value: (e) => e.epoch },
       { title: "loss [nat]", value: (e) => e.loss, format: short },

@@ -21,12 +21,28 @@ pub struct About {
     pub samples: u64,
     /// The classes' names, where the data set has some.
     pub classes: Vec<String>,
+    /// The training run that the model is a checkpoint of, where the audit is one of several over its epochs.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// A network at one time of its training.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The directory of the training run.
+    pub run: String,
+    /// The epoch, from 1.
+    pub epoch: u64,
 }
 
 impl About {
     pub(super) fn new(audit: &Audit) -> Result<About> {
         let model = ModelSummary::of(audit.model, audit.engine.classifier())?;
-        Ok(About { model, samples: audit.indices().len() as u64, classes: audit.data.class_names().to_vec() })
+        Ok(About {
+            model,
+            samples: audit.indices().len() as u64,
+            classes: audit.data.class_names().to_vec(),
+            checkpoint: audit.checkpoint.clone(),
+        })
     }
 }
 

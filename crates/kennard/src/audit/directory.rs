@@ -346,6 +346,27 @@ pub(super) fn results(path: &Path, sums: Option<&Sums>) -> Result<Outcome> {
         );
         return Err(refused(&place, message));
     }
+    let classes = summary.model.classes;
+    let foreign = |r: &&Record| r.label.max(r.prediction.unwrap_or(0)) as u64 >= classes;
+    if let Some(record) = records.iter().find(foreign) {
+        let message = format!(
+            "is damaged (sample {} is of class {} or taken for a class that the model does not have: it has {classes}); run \
+             that part again",
+            record.index, record.label
+        );
+        return Err(refused(&path.join(SAMPLES), message));
+    }
+    let mut counted = summary.clone();
+    counted.count(&records);
+    let counts = |summary: &Summary| {
+        let attacks: Vec<u64> = summary.attacks.iter().map(|attack| attack.robust).collect();
+        (summary.clean.correct, attacks, summary.robust.as_ref().map(|robust| robust.robust))
+    };
+    if counts(&summary) != counts(&counted) {
+        let message =
+            "and samples.parquet beside it contradict each other: one is damaged; run that part again";
+        return Err(refused(&place, message));
+    }
     check(SHOWN)?;
     let shown = gallery::from_parquet(&path.join(SHOWN))?;
     [SUMMARY, MANIFEST].into_iter().try_for_each(check)?;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::Examined;
 use super::record::{bits, double_bits};
 use crate::attack::Adversarial;
-use crate::files::parquet_bytes;
+use crate::files::{guarded, parquet_bytes};
 use crate::{Error, Norm, Result};
 
 /// So many of each kind: the first, the easiest to break, and the hardest that were broken.
@@ -172,13 +172,19 @@ pub(super) fn from_parquet(path: &Path) -> Result<Vec<Shown>> {
     let damaged = |e: &dyn std::fmt::Display| {
         error(format!("is damaged ({e}); remove it to go without pictures of examples"))
     };
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damaged(&e))?;
-    let mut shown = Vec::new();
-    for batch in reader.build().map_err(|e| damaged(&e))? {
-        let batch = batch.map_err(|e| damaged(&e))?;
-        shown.extend(rows(&batch).ok_or_else(|| damaged(&"a column is missing or of another kind"))?);
+    let read = || -> std::result::Result<_, Box<dyn std::error::Error>> {
+        let mut shown = Vec::new();
+        for batch in ParquetRecordBatchReaderBuilder::try_new(file)?.build()? {
+            shown.extend(rows(&batch?).ok_or("a column is missing or of another kind")?);
+        }
+        Ok(shown)
+    };
+    let shown = guarded(read).map_err(|e| damaged(&e))?;
+    let sound = |s: &Shown| s.index <= i64::MAX as usize && s.label.max(s.prediction) <= i32::MAX as usize;
+    match shown.iter().all(sound) {
+        true => Ok(shown),
+        false => Err(damaged(&"its numbers are negative")),
     }
-    Ok(shown)
 }
 
 fn rows(batch: &RecordBatch) -> Option<Vec<Shown>> {

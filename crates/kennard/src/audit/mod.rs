@@ -40,7 +40,7 @@ use kept::Kept;
 use share::Share;
 use summary::named;
 
-pub use about::About;
+pub use about::{About, Checkpoint};
 pub use directory::{FinishedRun, Manifest, RunDirectory};
 pub use distances::{CurvePoint, Distances};
 pub use gallery::{Role, Shown, roles};
@@ -91,6 +91,9 @@ pub struct Audit<'a> {
     pub budget: Option<u64>,
     /// What must be reached; the summary says whether it is.
     pub requirements: Vec<Requirement>,
+    /// Where the model comes from, if it is one of several checkpoints under the same audit. The figures do not depend
+    /// on it.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// How far an audit is. It asks the model about all samples first, then attacks those that are classified
@@ -178,6 +181,7 @@ impl<'a> Audit<'a> {
             full: false,
             budget: None,
             requirements: Vec::new(),
+            checkpoint: None,
         }
     }
 

@@ -11,7 +11,7 @@ use arrow_array::{
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::{AttackRecord, Record};
-use crate::files::parquet_bytes;
+use crate::files::{guarded, parquet_bytes};
 use crate::{Error, Result};
 
 /// The bytes of the table. Columns of an attack are called after it, those of a minimum-norm attack after
@@ -96,18 +96,35 @@ fn attack_columns(name: &str, entries: &[Option<&AttackRecord>]) -> Vec<(String,
 pub(super) fn from_parquet(path: &Path, attacks: &[&str], minimal: &[&str]) -> Result<Vec<Record>> {
     let error = |message: String| Error::Run { path: path.into(), message };
     let file = std::fs::File::open(path).map_err(|e| error(format!("cannot be read: {e}")))?;
-    let damaged = |e: &dyn std::fmt::Display| error(format!("is damaged ({e}); run that part again"));
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damaged(&e))?;
-    let mut records = Vec::new();
-    for batch in reader.build().map_err(|e| damaged(&e))? {
-        let batch = batch.map_err(|e| damaged(&e))?;
-        records.extend(Columns { batch: &batch }.records(attacks, minimal).map_err(|column| {
-            error(format!(
-                "has no column `{column}` of the right kind; was it written by this version of Kennard?"
-            ))
-        })?);
+    let damaged = |problem: String| error(format!("is damaged ({problem}); run that part again"));
+    let read = || -> std::result::Result<_, Box<dyn std::error::Error>> {
+        let mut records = Vec::new();
+        for batch in ParquetRecordBatchReaderBuilder::try_new(file)?.build()? {
+            match (Columns { batch: &batch? }).records(attacks, minimal) {
+                Ok(more) => records.extend(more),
+                Err(column) => return Ok(Err(column)),
+            }
+        }
+        Ok(Ok(records))
+    };
+    let records = guarded(read).map_err(damaged)?.map_err(|column| {
+        error(format!(
+            "has no column `{column}` of the right kind; was it written by this version of Kennard?"
+        ))
+    })?;
+    // Numbers that came out negative are too large for any of the columns.
+    let sound = |record: &Record| {
+        let entries = record.attacks.iter().chain(&record.minimal).flatten();
+        let counts = entries.flat_map(|a| [a.found_after, a.forwards, a.backwards, a.zero_gradients]);
+        record.label.max(record.prediction.unwrap_or(0)) <= i32::MAX as usize
+            && counts.max().unwrap_or(0) <= i64::MAX as u64
+    };
+    let ordered = records.is_sorted_by(|a, b| a.index < b.index);
+    match records.iter().all(sound) && ordered && records.last().is_none_or(|r| r.index <= i64::MAX as usize)
+    {
+        true => Ok(records),
+        false => Err(damaged("its numbers are negative, or its samples out of order".to_owned())),
     }
-    Ok(records)
 }
 
 /// Typed access to a batch; an error is the name of a column that is missing or of another type.

@@ -100,7 +100,7 @@ impl Words {
         let word = word.trim();
         if word.is_empty() {
             let problem = "is blank; write the class, or leave the sample out".to_owned();
-            return Err(DataError::Label { file: file.to_owned(), place, label: String::new(), problem });
+            return Err(DataError::Label { file: file.to_owned(), place, label: "``".to_owned(), problem });
         }
         if self.0.contains_key(word) {
             return Ok(());

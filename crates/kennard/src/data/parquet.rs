@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,7 +37,7 @@ enum Meaning {
     /// A number is the class, less than so many.
     Classes(usize),
     /// A number counts the file's own names, each of which has a class of the list given.
-    Renamed { names: Vec<String>, list: ClassList },
+    Renamed { names: Vec<String>, classes: Vec<Option<usize>>, list: ClassList },
     /// Words have classes.
     Words(BTreeMap<String, usize>),
 }
@@ -49,9 +48,9 @@ impl Meaning {
             (Meaning::Classes(count), _) => {
                 input::class_index(label.number(file, place)?, *count, file, place)
             }
-            (Meaning::Renamed { names, list }, _) => {
-                let name = &names[input::class_index(label.number(file, place)?, names.len(), file, place)?];
-                list.find(name).ok_or_else(|| list.unknown(name, file, place))
+            (Meaning::Renamed { names, classes, list }, _) => {
+                let own = input::class_index(label.number(file, place)?, names.len(), file, place)?;
+                classes[own].ok_or_else(|| list.unknown(&names[own], file, place))
             }
             (Meaning::Words(classes), Label::Word(word)) => {
                 classes.get(word.trim()).copied().ok_or_else(|| list_changed(file, place))
@@ -111,7 +110,8 @@ pub(super) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
             (Meaning::Words(found.index), found.count, found.names)
         }
         (false, Some(list)) if !own_names.is_empty() => {
-            let meaning = Meaning::Renamed { names: own_names, list: list.clone() };
+            let classes = own_names.iter().map(|name| list.find(name)).collect();
+            let meaning = Meaning::Renamed { names: own_names, classes, list: list.clone() };
             (meaning, list.names().len(), list.names().to_vec())
         }
         (false, Some(list)) => (Meaning::Classes(limit), limit, list.names().to_vec()),
@@ -293,21 +293,15 @@ fn column(
     guarded(path, Place::Whole, || file.get_row_group(group)?.get_column_reader(index))
 }
 
-/// Calls the `parquet` crate, which on some damaged files panics (version 60.1: negative lengths
-/// in the metadata, a dictionary that is not there, integers cut short) instead of returning an
-/// error. What the call worked on must not be used after an error; every error ends the stream.
+/// Calls the `parquet` crate on a file that may be damaged. What the call worked on must not be used after an error;
+/// every error ends the stream.
 fn guarded<T>(
     path: &Path,
     place: Place,
     call: impl FnOnce() -> parquet::errors::Result<T>,
 ) -> Result<T, DataError> {
-    let problem = match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(Ok(value)) => return Ok(value),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "the metadata or the pages contradict each other".to_owned(),
-    };
     let cure = "fetch or write the file again (packed with snappy, zstd, gzip, or not at all)";
-    Err(DataError::malformed(path, place, problem, cure))
+    crate::files::guarded(call).map_err(|problem| DataError::malformed(path, place, problem, cure))
 }
 
 fn wrong_type(path: &Path, what: &str, wanted: &str) -> DataError {

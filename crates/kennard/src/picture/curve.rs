@@ -25,7 +25,8 @@ pub struct Chart {
 #[derive(Clone, Debug, Default)]
 pub struct Curve {
     pub name: String,
-    /// In the order of the abscissa.
+    /// In the order of the abscissa. Fewer than three, and such that differ by less than their intervals, are drawn as
+    /// points with their intervals; others are joined by a line in its band.
     pub figures: Vec<Figure>,
 }
 
@@ -100,14 +101,21 @@ impl Chart {
         for (i, curve) in self.curves.iter().enumerate() {
             let colour = PALETTE[i % PALETTE.len()];
             let figures: Vec<&Figure> = curve.figures.iter().filter(|f| self.draws(f)).collect();
-            let upper = figures.iter().map(|f| (self.place(f.x), f.high));
-            let lower = figures.iter().rev().map(|f| (self.place(f.x), f.low));
-            let band: Vec<(f64, f64)> = upper.chain(lower).collect();
-            chart.draw_series([Polygon::new(band, colour.mix(0.2))])?;
             let line: Vec<(f64, f64)> = figures.iter().map(|f| (self.place(f.x), f.value)).collect();
-            chart.draw_series(LineSeries::new(line.clone(), colour.stroke_width(2)))?;
+            let loose = !is_trend(&figures);
+            if loose {
+                let interval = |f: &&Figure| vec![(self.place(f.x), f.low), (self.place(f.x), f.high)];
+                let bars = figures.iter().map(|f| PathElement::new(interval(f), colour.stroke_width(1)));
+                chart.draw_series(bars)?;
+            } else {
+                let upper = figures.iter().map(|f| (self.place(f.x), f.high));
+                let lower = figures.iter().rev().map(|f| (self.place(f.x), f.low));
+                let band: Vec<(f64, f64)> = upper.chain(lower).collect();
+                chart.draw_series([Polygon::new(band, colour.mix(0.2))])?;
+                chart.draw_series(LineSeries::new(line.clone(), colour.stroke_width(2)))?;
+            }
             // The points of a function are no measurements.
-            let marked = line.into_iter().filter(|_| !self.linear);
+            let marked = line.into_iter().filter(|_| loose || !self.linear);
             chart.draw_series(marked.map(|point| Circle::new(point, 3, colour.filled())))?;
             name(colour.stroke_width(2), &curve.name)?;
         }
@@ -148,6 +156,15 @@ impl Chart {
     }
 }
 
+/// Whether figures may be joined by a line: there are three at least, and they are farther apart than their intervals
+/// are wide.
+fn is_trend(figures: &[&Figure]) -> bool {
+    let values = || figures.iter().map(|f| f.value);
+    let apart = values().fold(f64::NEG_INFINITY, f64::max) - values().fold(f64::INFINITY, f64::min);
+    let widest = figures.iter().map(|f| f.high - f.low).fold(0.0, f64::max);
+    figures.len() >= 3 && (widest == 0.0 || apart > widest)
+}
+
 /// Three significant digits.
 fn significant(value: f64) -> String {
     let digits = (2 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
@@ -177,6 +194,30 @@ mod tests {
         let curves = vec![Curve { name: "square".into(), figures: [-1.0, 0.0, 1.0].map(figure).into() }];
         let svg = Chart { curves, linear: true, bound: None, ..chart() }.svg().unwrap();
         assert!(svg.contains(">\n-1.00\n<") || svg.contains(">\n-1.0\n<"), "{svg}");
+    }
+
+    /// How many lines are drawn through figures of these values and half-widths of their intervals.
+    fn lines(figures: &[(f64, f64)]) -> usize {
+        let figure = |&(value, half): &(f64, f64)| (value, value - half, value + half);
+        let figures = figures.iter().map(figure).zip(1..);
+        let figures = figures.map(|((value, low, high), x)| Figure { x: f64::from(x), value, low, high });
+        let curves = vec![Curve { name: "c".into(), figures: figures.collect() }];
+        let svg = Chart { curves, bound: None, ..chart() }.svg().unwrap();
+        let drawn = |part: &str| {
+            let element = part.split('>').next().unwrap_or_default();
+            element.contains("stroke=\"#0072B2\"") && element.contains("stroke-width=\"2\"")
+        };
+        // One of them stands beside the curve's name.
+        svg.split("<polyline").filter(|part| drawn(part)).count() - 1
+    }
+
+    #[test]
+    fn two_points_and_differences_within_the_noise_are_no_curve() {
+        assert_eq!(lines(&[(0.1, 0.01), (0.5, 0.01)]), 0);
+        assert_eq!(lines(&[(0.1, 0.01), (0.3, 0.01), (0.5, 0.01)]), 1);
+        assert_eq!(lines(&[(5.0, 0.1), (5.01, 0.1), (5.02, 0.1)]), 0);
+        // Exact figures have no noise.
+        assert_eq!(lines(&[(5.0, 0.0), (5.01, 0.0), (5.02, 0.0)]), 1);
     }
 
     #[test]

@@ -82,7 +82,10 @@ impl Scatter {
         let mut front: Vec<(f64, f64)> =
             dots.iter().filter(|dot| dot.front).map(|dot| (dot.x, dot.y)).collect();
         front.sort_by(|a, b| a.0.total_cmp(&b.0));
-        chart.draw_series(DashedLineSeries::new(front, 5, 4, BLACK.mix(0.6).stroke_width(1)))?;
+        // Two points are no curve.
+        if front.len() > 2 {
+            chart.draw_series(DashedLineSeries::new(front, 5, 4, BLACK.mix(0.6).stroke_width(1)))?;
+        }
         let grey = BLACK.mix(0.35).stroke_width(1);
         for dot in dots {
             chart.draw_series([

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Source;
-use crate::audit::{Record, RunState, Summary};
+use crate::audit::{Record, RunState, Stage, Summary};
 use crate::stats::{mcnemar, paired_difference};
 
 #[derive(Serialize)]
@@ -30,6 +31,8 @@ struct Point {
     robust: Option<f64>,
     robust_interval: Option<[f64; 2]>,
     sigma_p: Option<f64>,
+    /// As wide as that of the product, of which the other factor hardly varies.
+    sigma_p_interval: Option<[f64; 2]>,
     product: Option<f64>,
     /// Whether no other run is at least as good in both and better in one.
     pareto: bool,
@@ -90,7 +93,13 @@ impl Comparison {
             let (first, base) = audits[0];
             match why_not(base, other) {
                 Some(reason) => notes.push(format!("{} and {}: {reason}", names[first], names[run])),
-                None => pairs.push(Pair::new((first, base), (run, other))),
+                None => {
+                    let pair = Pair::new((first, base), (run, other));
+                    if let Some(reason) = pair.differing_samples(base, other) {
+                        notes.push(format!("{} and {}: {reason}", names[first], names[run]));
+                    }
+                    pairs.push(pair);
+                }
             }
             if let Some(reason) = threats_differ(base, other) {
                 notes.push(format!("{} and {}: {reason}", names[first], names[run]));
@@ -122,6 +131,7 @@ impl Point {
             robust: summary.robust.as_ref().and_then(|robust| robust.robust_accuracy),
             robust_interval: summary.robust.as_ref().and_then(|robust| robust.interval),
             sigma_p: packet.map(|packet| packet.sigma_p),
+            sigma_p_interval: packet.map(|p| p.product_interval.map(|product| product / p.sigma_x)),
             product: packet.map(|packet| packet.product),
             pareto: false,
         }
@@ -145,6 +155,11 @@ fn left_out(name: &str, summary: &Summary) -> String {
 
 /// Why two runs cannot be compared sample by sample.
 fn why_not(a: &RunState, b: &RunState) -> Option<&'static str> {
+    if a.stage != Stage::Finished || b.stage != Stage::Finished {
+        return Some(
+            "unfinished, and the samples that finish first are not like the others: no paired difference",
+        );
+    }
     let (first, other) = (&a.outcome.summary.data, &b.outcome.summary.data);
     let digests = |files: &[crate::audit::FileHash]| -> Vec<String> {
         let mut digests: Vec<String> = files.iter().map(|file| file.sha256.clone()).collect();
@@ -173,6 +188,18 @@ fn threats_differ(a: &RunState, b: &RunState) -> Option<String> {
 }
 
 impl Pair {
+    /// What is to be said where the runs examined different samples.
+    fn differing_samples(&self, a: &RunState, b: &RunState) -> Option<String> {
+        let [mine, theirs] = [a, b].map(|state| state.outcome.records.len() as u64);
+        (mine != self.samples || theirs != self.samples).then(|| {
+            format!(
+                "{mine} and {theirs} samples, {} of them in both: differences are of these, and the accuracies side by \
+                 side are of different samples",
+                self.samples
+            )
+        })
+    }
+
     fn new((first, a): (usize, &RunState), (run, b): (usize, &RunState)) -> Pair {
         let theirs: BTreeMap<usize, &Record> = b.outcome.records.iter().map(|r| (r.index, r)).collect();
         let both: Vec<(&Record, &Record)> =
@@ -209,26 +236,26 @@ impl Difference {
     }
 }
 
-/// Directories in one directory whose names end with a number, `epoch-10` say, are checkpoints.
+/// Audits of checkpoints of the same training run, alike in all but the model, as their manifests say. Names of
+/// directories say nothing: `resnet18` and `resnet50` are two networks.
 fn series(sources: &[Source]) -> Vec<Series> {
-    let mut found: BTreeMap<String, Vec<(u64, usize)>> = BTreeMap::new();
-    for (run, source) in sources
-        .iter()
-        .enumerate()
-        .filter(|(_, source)| source.audit.as_ref().is_some_and(|run| run.outcome.summary.is_whole()))
-    {
-        let Some(name) = source.path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
+    let mut found: BTreeMap<(String, String), Vec<(u64, usize)>> = BTreeMap::new();
+    for (run, source) in sources.iter().enumerate() {
+        let Some(state) = source.audit.as_ref().filter(|state| state.outcome.summary.is_whole()) else {
             continue;
         };
-        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
-        let Ok(epoch) = name[stem.len()..].parse::<u64>() else { continue };
-        let folder = source.series.as_deref().or(source.path.parent()).unwrap_or(&source.path);
-        let key = folder.join(stem.trim_end_matches(['-', '_', ' ', '.']));
-        found.entry(key.display().to_string()).or_default().push((epoch, run));
+        let manifest = &state.manifest;
+        let Some(checkpoint) = &manifest.about.checkpoint else { continue };
+        let mut settings = manifest.settings.clone();
+        for own in ["model", "micro_batch"] {
+            settings[own] = Value::Null;
+        }
+        let key = (checkpoint.run.clone(), settings.to_string());
+        found.entry(key).or_default().push((checkpoint.epoch, run));
     }
     let several = found.into_iter().filter(|(_, runs)| runs.len() > 1);
     several
-        .map(|(name, mut runs)| {
+        .map(|((name, _), mut runs)| {
             runs.sort_unstable();
             let (epochs, runs) = runs.into_iter().unzip();
             Series { name, epochs, runs }

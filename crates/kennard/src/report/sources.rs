@@ -14,8 +14,6 @@ use crate::{Error, Result};
 /// What one directory holds.
 pub(super) struct Source {
     pub path: PathBuf,
-    /// The directory of directories that it was found in.
-    pub series: Option<PathBuf>,
     pub audit: Option<RunState>,
     pub surveys: Vec<Survey>,
     /// The figures of `kennard probe`.
@@ -39,14 +37,7 @@ pub(super) struct Survey {
 
 impl Source {
     fn new(path: &Path) -> Source {
-        Source {
-            path: path.into(),
-            series: None,
-            audit: None,
-            surveys: Vec::new(),
-            probe: None,
-            training: None,
-        }
+        Source { path: path.into(), audit: None, surveys: Vec::new(), probe: None, training: None }
     }
 
     /// The SHA-256 of the model.
@@ -77,7 +68,7 @@ pub(super) fn read(path: &Path, sources: &mut Vec<Source>) -> Result<()> {
     }
     inner.sort();
     for place in inner {
-        sources.push(Source { series: Some(path.into()), ..open(&place)? });
+        sources.push(open(&place)?);
     }
     Ok(())
 }

@@ -71,6 +71,17 @@ fn directories_are_classes() {
     assert_eq!((listed.classes(), labels(&read(&listed).unwrap())), (3, vec![2, 0, 0]));
     assert_eq!(listed.class_names(), ["dog", "cat", "ant"]);
     assert_eq!(listed.notes().last().unwrap(), "classes: 0 dog, 1 cat, 2 ant");
+    // It must be that of the model; sorted names of other classes are doubtful.
+    let [mut listed, mut sorted] = [listed, open("folder", &files, &Options::default()).unwrap()];
+    assert!(listed.fit_classes(3).is_ok() && sorted.fit_classes(2).is_ok());
+    assert_eq!(sorted.notes().len(), 3);
+    let message = listed.fit_classes(10).unwrap_err().to_string();
+    assert_says(&message, &["names.txt", "the list has 3 classes and the model has 10"]);
+    assert!(sorted.fit_classes(10).is_ok());
+    assert_says(
+        &sorted.notes()[3],
+        &["2 named classes and the model has 10", "give the list of its classes"],
+    );
     // It is part of what the data are.
     assert_eq!(listed.fingerprint().unwrap().len(), 2);
     assert_ne!(listed.fingerprint().unwrap(), list("dog\nant\n").unwrap().fingerprint().unwrap());

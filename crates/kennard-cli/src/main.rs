@@ -94,6 +94,11 @@ type Outcome = Result<Done, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     kennard_runtime::start_without_telemetry();
+    // Models may be tens of thousands of nodes deep.
+    kennard_runtime::on_deep_stack(run)
+}
+
+fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Audit(args) => audit::run(*args),
         Command::Attack(args) => attack::run(*args),

@@ -76,7 +76,7 @@ fn verdicts_are_those_of_the_models_own_types() {
         let half = offset("half.onnx", DType::F16, batch, 2048.0);
         let double = offset("double.onnx", DType::F64, batch, 1e9);
         for runtime in runtimes() {
-            for words in [&[][..], &["--input-scale", "1/2"], &["--mean", "0.1", "--std", "0.5"]] {
+            for words in [&[][..], &["--input-scale", "1/2"], &["--mean", "0.2", "--std", "1"]] {
                 let words = [words, &["--attack", "none"]].concat();
                 let (accuracy, codes) = clean(&audit(&half, &data, runtime, &words));
                 let output = audit(&double, &data, runtime, &words);

@@ -253,6 +253,7 @@ fn a_fixed_batch_is_trained_in_parts_of_its_size() {
     let words = ["--init", file.to_str().unwrap(), "--method", "standard", "--epochs", "1"];
     let message = refusal(train(&out, &words));
     assert!(message.contains("batches of 1") && message.contains("--micro-batch 1"), "{message}");
+    let out = scratch("fixed-parts");
     succeeds(train(&out, &[&words[..], &["--micro-batch", "1"]].concat()));
     assert!(lines(&out)[0]["validation_accuracy"].as_f64().unwrap() > 0.4);
 }

@@ -315,6 +315,23 @@ fn quantisation_at_run_time_is_that_of_the_standard() {
     assert_eq!(common::run(&mut session, &[Input::F32(&values)]).unwrap(), expected);
 }
 
+/// The standard's own example, in which −2.5 lies at a tie but for the rounding of the scale.
+#[test]
+fn a_tie_of_the_standards_example_falls_as_it_says() {
+    for runtime in common::runtimes() {
+        for compile in [Runtime::compile, Runtime::compile_as_given] {
+            let builder = Builder::new(&Graph::default()).unwrap();
+            let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[6])));
+            let quantised = builder.op_n("DynamicQuantizeLinear", &[Some(x)], &[], 3);
+            builder.output("levels", quantised[0].cast(DType::F32));
+            let graph = builder.finish().unwrap();
+            let mut session = compile(&runtime, &graph, &runtime.threads(1)).unwrap();
+            let y = common::run(&mut session, &[Input::F32(&[0.0, 2.0, -3.0, -2.5, 1.34, 0.5])]).unwrap();
+            assert_eq!(y, [[153.0, 255.0, 0.0, 26.0, 221.0, 179.0]], "{}", runtime.name());
+        }
+    }
+}
+
 /// What rten lacks is said when the session is made, with node and operator.
 #[test]
 fn an_operator_that_fails_is_named_before_the_work() {

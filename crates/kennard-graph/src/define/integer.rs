@@ -160,13 +160,22 @@ pub(super) fn dynamic<'b>(c: &Call<'_, 'b>) -> Result<Vec<Var<'b>>> {
     let flat = span.with("Equal", span.number(0.0));
     let scale = c.builder.op("Where", &[Some(flat), Some(span.number(1.0)), Some(span)], &[]);
     let zero = saturated(c, quotient(-least, scale).apply("Round"), DType::U8)?;
-    let levels = (x / scale.expand_like(x)).apply("Round") + zero.cast(DType::F32);
+    let shape = x.shape()?;
+    let ratio = match shape.flat() {
+        Some(Dim::Known(n)) if n > 1 => (x.reshape(&Shape::fixed(&[n])) / repeated(scale, n)).reshape(&shape),
+        _ => x / scale,
+    };
+    let levels = ratio.apply("Round") + zero.cast(DType::F32);
     Ok(vec![saturated(c, levels, DType::U8)?, scale, zero])
 }
 
 /// `a/b` of two numbers, as a division of vectors: a runtime may take the division by a single number for a
 /// product with its reciprocal, which rounds otherwise.
 fn quotient<'b>(a: Var<'b>, b: Var<'b>) -> Var<'b> {
-    let twice = |v: Var<'b>| v.with("Expand", v.builder().ints(&[2]));
-    (twice(a) / twice(b)).reduce("ReduceMax", &[0], false)
+    (repeated(a, 2) / repeated(b, 2)).reduce("ReduceMax", &[0], false)
+}
+
+/// A vector of one number.
+fn repeated(v: Var, n: usize) -> Var {
+    v.reshape(&Shape::fixed(&[1])).with("Tile", v.builder().ints(&[n as i64]))
 }

@@ -119,6 +119,12 @@ impl std::error::Error for Usage {}
 
 fn main() -> ExitCode {
     kennard_runtime::start_without_telemetry();
+    // Models may be tens of thousands of nodes deep.
+    kennard_runtime::on_deep_stack(answered)
+}
+
+/// The status that the command line ends with.
+fn answered() -> ExitCode {
     let words = std::env::args_os();
     let cli = command::command().try_get_matches_from(words).and_then(|words| Cli::from_arg_matches(&words));
     let outcome = match cli {

@@ -266,3 +266,22 @@ fn experiments_end_with_their_claims() {
     assert!(out.join("e4/moons-epochs.svg").exists() && out.join("e4/xor-sharpness.svg").exists());
     std::fs::remove_dir_all(out).unwrap();
 }
+
+/// A network whose file fixes the batch is trained in parts of that size, and what to say for it is said.
+#[test]
+fn a_fixed_batch_is_trained_in_parts_of_its_size() {
+    use kennard_graph::{Builder, DType, Graph, Shape, Tensor, TensorType};
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[1, 1, 28, 28])));
+    let w = builder.named("w", Tensor::full(&[784, 10], 0.0, DType::F32));
+    builder.output("z", x.apply("Flatten").with("MatMul", w));
+    let (out, file) = (scratch("fixed"), scratch("fixed.onnx"));
+    builder.finish().unwrap().save(&file).unwrap();
+    let words = ["--init", file.to_str().unwrap(), "--method", "standard", "--epochs", "1"];
+    let message = refusal(train(&out, &words));
+    assert!(message.contains("batches of 1") && message.contains("--micro-batch 1"), "{message}");
+    let out = scratch("fixed-parts");
+    succeeds(train(&out, &[&words[..], &["--micro-batch", "1"]].concat()));
+    // It began with equal logits, whose loss is ln 10.
+    assert!(lines(&out)[0]["loss"].as_f64().unwrap() < 10f64.ln());
+}

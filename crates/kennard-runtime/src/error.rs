@@ -39,6 +39,18 @@ pub enum RuntimeError {
         /// What it says.
         message: String,
     },
+    /// A runtime has single precision alone, and the graph computes in double precision.
+    #[error(
+        "{runtime} computes in single precision, and the model computes its tensor `{tensor}` in double precision, on \
+         which its answers may depend. Use the runtime onnxruntime (`pip install --upgrade onnxruntime`), or export the \
+         model in float32"
+    )]
+    DoublePrecision {
+        /// The runtime.
+        runtime: &'static str,
+        /// The tensor.
+        tensor: String,
+    },
     /// The data given do not fit the graph's inputs.
     #[error("input {index}: the session expects {wanted}, but got {found}")]
     Input {

@@ -18,8 +18,9 @@
 //! ```
 //!
 //! # Figures
-//! Everything is computed in single precision, whatever floats the model holds. In a session of one
-//! thread a sample's figures do not depend, to the last bit, on the other samples of its batch nor on
+//! [`Runtime::compile`] computes everything in single precision, whatever floats the model holds, and
+//! rewrites graphs for speed; [`Runtime::compile_as_given`] keeps to the graph. In a session of one
+//! thread that `compile` made a sample's figures do not depend, to the last bit, on the other samples of its batch nor on
 //! its place among them; they do depend on the batch size and on the runtime, by rounding. (Several
 //! threads share the work in ways that may round otherwise.) Subnormal numbers are kept, though they
 //! are slow: computing with nothing else takes up to a hundred times as long.
@@ -31,6 +32,7 @@
 //! [rten]: https://docs.rs/rten
 
 mod blocked;
+mod deep;
 mod error;
 mod locate;
 mod onnxruntime;
@@ -44,8 +46,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use kennard_graph::Graph;
+use kennard_graph::{DType, Graph, simplify};
 
+pub use deep::on_deep_stack;
 pub use error::{Result, RuntimeError};
 pub use session::{Input, Session};
 pub use telemetry::start_without_telemetry;
@@ -156,6 +159,54 @@ impl Runtime {
     pub fn compile(&self, graph: &Graph, threads: &Threads) -> Result<Session> {
         Session::new(graph, self.library, threads)
     }
+
+    /// Makes a session for a graph whose batch size is fixed, to be computed as it stands: in its own types
+    /// and without a rewrite of ours. What is given for an input of another float type is rounded or widened;
+    /// what an output of double precision holds is rounded, and where that would confuse the order of two
+    /// elements of its last axis, all of them are returned relative to the largest.
+    ///
+    /// rten has single precision alone, and gets operators that it lacks or computes otherwise spelled
+    /// out in basic ones; where it does not run the graph as it stands, it is simplified, and
+    /// [`Session::is_simplified`] says so.
+    ///
+    /// # Errors
+    /// As [`Runtime::compile`]; and where rten would have to compute in double precision.
+    pub fn compile_as_given(&self, graph: &Graph, threads: &Threads) -> Result<Session> {
+        self.check_precision(graph)?;
+        Session::as_given(graph, self.library, threads)
+    }
+
+    /// The name of a tensor that the graph computes in half precision and this runtime in single precision,
+    /// if there is one.
+    ///
+    /// # Errors
+    /// When the graph computes in double precision and this runtime does not.
+    pub fn check_precision(&self, graph: &Graph) -> Result<Option<String>> {
+        if self.library.is_some() {
+            return Ok(None);
+        }
+        if let Some(tensor) = prepare::computed_in(graph, DType::F64)? {
+            return Err(RuntimeError::DoublePrecision { runtime: rten::NAME, tensor });
+        }
+        prepare::computed_in(graph, DType::F16)
+    }
+
+    /// Whether, in a session of [`Runtime::compile_as_given`], a sample's figures may depend by rounding on
+    /// its place in the batch.
+    ///
+    /// # Errors
+    /// When shapes contradict each other.
+    pub fn rounds_by_place(&self, graph: &Graph) -> Result<bool> {
+        if self.library.is_none() {
+            return Ok(false);
+        }
+        for dtype in [DType::F16, DType::F64] {
+            if prepare::computed_in(graph, dtype)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(places::matter(graph)? || places::matter(&simplify(graph)?)?)
+    }
 }
 
 /// Threads that sessions compute on. Sessions may share them; cheap to clone.
@@ -177,7 +228,7 @@ impl Threads {
     /// time of a small MNIST network); with ONNX Runtime it is the calling thread.
     pub fn enter<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
-            Some(pool) => pool.run(work),
+            Some(pool) => rten::lend(pool, work),
             None => work(),
         }
     }

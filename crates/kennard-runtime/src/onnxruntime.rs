@@ -4,15 +4,16 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use kennard_graph::Graph;
+use half::f16;
+use kennard_graph::{DType, Graph, Value};
 use ort::LoadDynamicError;
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session, SessionInputValue};
-use ort::value::TensorRef;
+use ort::value::{Tensor, TensorRef};
 
-use crate::{Input, Result, RuntimeError, blocked, locate, places, prepare};
+use crate::{Input, Result, RuntimeError, blocked, locate, on_deep_stack, places, prepare};
 
 pub const NAME: &str = "onnxruntime";
 
@@ -26,7 +27,10 @@ pub struct Library {
 
 pub struct Program {
     session: Session,
-    shapes: Vec<Vec<usize>>,
+    /// Shape and element type of the inputs.
+    inputs: Vec<(Vec<usize>, DType)>,
+    /// Element types of the outputs.
+    outputs: Vec<DType>,
 }
 
 /// The library, loaded at the first call that finds one.
@@ -62,12 +66,16 @@ impl Library {
     }
 
     pub fn compile(&self, graph: &Graph, threads: usize) -> Result<Program> {
-        let graph = blocked::blocked(&places::independent(graph)?)?;
-        let session = self
-            .session(&graph, threads)
+        self.compile_as_given(&blocked::blocked(&places::independent(graph)?)?, threads)
+    }
+
+    /// The same without a rewrite.
+    pub fn compile_as_given(&self, graph: &Graph, threads: usize) -> Result<Program> {
+        let session = on_deep_stack(|| self.session(graph, threads))
             .map_err(|message| RuntimeError::Compile { runtime: NAME, message })?;
-        let shapes = graph.inputs.iter().map(|v| v.ty.shape.known().unwrap_or_default()).collect();
-        Ok(Program { session, shapes })
+        let shape = |v: &Value| (v.ty.shape.known().unwrap_or_default(), v.ty.dtype);
+        let inputs = graph.inputs.iter().map(shape).collect();
+        Ok(Program { session, inputs, outputs: graph.outputs.iter().map(|v| v.ty.dtype).collect() })
     }
 
     fn session(&self, graph: &Graph, threads: usize) -> Result<Session, String> {
@@ -104,19 +112,47 @@ impl Program {
 
     fn try_run(&mut self, inputs: &[Input<'_>], outputs: &mut [Vec<f32>]) -> ort::Result<()> {
         let mut values: Vec<SessionInputValue> = Vec::with_capacity(inputs.len());
-        for (shape, input) in self.shapes.iter().zip(inputs) {
-            values.push(match *input {
-                Input::F32(data) => TensorRef::from_array_view((shape.as_slice(), data))?.into(),
-                Input::I64(data) => TensorRef::from_array_view((shape.as_slice(), data))?.into(),
+        for ((shape, dtype), input) in self.inputs.iter().zip(inputs) {
+            values.push(match (*input, dtype) {
+                (Input::F32(data), DType::F16) => {
+                    let rounded: Vec<f16> = data.iter().map(|&v| f16::from_f32(v)).collect();
+                    Tensor::from_array((shape.clone(), rounded))?.into()
+                }
+                (Input::F32(data), DType::F64) => {
+                    let wide: Vec<f64> = data.iter().map(|&v| v.into()).collect();
+                    Tensor::from_array((shape.clone(), wide))?.into()
+                }
+                (Input::F32(data), _) => TensorRef::from_array_view((shape.as_slice(), data))?.into(),
+                (Input::I64(data), _) => TensorRef::from_array_view((shape.as_slice(), data))?.into(),
             });
         }
         let results = self.session.run(values.as_slice())?;
-        for (output, result) in outputs.iter_mut().zip(results.values()) {
+        for ((output, result), dtype) in outputs.iter_mut().zip(results.values()).zip(&self.outputs) {
             output.clear();
-            output.extend_from_slice(result.try_extract_tensor::<f32>()?.1);
+            match dtype {
+                DType::F16 => {
+                    output.extend(result.try_extract_tensor::<f16>()?.1.iter().map(|v| v.to_f32()));
+                }
+                DType::F64 => {
+                    let (shape, values) = result.try_extract_tensor::<f64>()?;
+                    let row = shape.last().map_or(1, |&n| n.max(1) as usize);
+                    values.chunks(row).for_each(|row| narrow(row, output));
+                }
+                _ => output.extend_from_slice(result.try_extract_tensor::<f32>()?.1),
+            }
         }
         Ok(())
     }
+}
+
+/// Appends a row in single precision: relative to its largest element if the order of two would be lost
+/// otherwise.
+fn narrow(row: &[f64], output: &mut Vec<f32>) {
+    let mut sorted = row.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let confused = sorted.windows(2).any(|w| w[0] < w[1] && w[0] as f32 == w[1] as f32);
+    let largest = sorted.last().copied().filter(|z| confused && z.is_finite()).unwrap_or(0.0);
+    output.extend(row.iter().map(|z| (z - largest) as f32));
 }
 
 /// `1.32 (fab30a4)`: the C interface names the minor version and, in its build info, the commit.
@@ -138,5 +174,20 @@ fn explain(error: &LoadDynamicError) -> String {
             format!("{} is version {version_str}, at least 1.{oldest} is needed", path.display())
         }
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_double_precision_keep_their_order() {
+        let mut output = Vec::new();
+        narrow(&[0.25, 0.75], &mut output);
+        narrow(&[1e9, 1e9 + 2.0, -f64::INFINITY], &mut output);
+        narrow(&[f64::INFINITY, 1.0, 1.0 + 1e-12], &mut output);
+        let infinity = f32::INFINITY;
+        assert_eq!(output, [0.25, 0.75, -2.0, 0.0, -infinity, infinity, 1.0, 1.0]);
     }
 }

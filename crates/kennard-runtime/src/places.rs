@@ -34,6 +34,11 @@ pub fn independent(graph: &Graph) -> Result<Graph> {
     Ok(padded(graph, &types))
 }
 
+/// Whether a graph has such roundings, as far as can be seen.
+pub fn matter(graph: &Graph) -> Result<bool> {
+    Ok(independent(graph)?.nodes != graph.nodes)
+}
+
 /// Whether the extents of the node's data from `axis` on are fixed and do not fill registers.
 fn is_uneven(types: &Types, node: &Node, axis: usize) -> bool {
     let row = node.input(0).and_then(|name| types.get(name)).and_then(|ty| ty.shape.0.get(axis..));

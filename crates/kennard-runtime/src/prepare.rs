@@ -1,4 +1,4 @@
-use kennard_graph::{DType, Graph, Value, infer};
+use kennard_graph::{DType, Graph, Types, Value, infer, simplify};
 
 use crate::{Result, RuntimeError};
 
@@ -7,25 +7,28 @@ use crate::{Result, RuntimeError};
 const LARGEST: usize = 1 << 29;
 
 /// The graph in single precision, checked to be one that a session can run.
-pub fn prepare(graph: &Graph) -> Result<Graph> {
+pub fn in_single_precision(graph: &Graph) -> Result<Graph> {
     let graph = graph.with_floats(DType::F32);
+    check(&graph, |dtype| dtype == DType::F32)?;
+    Ok(graph)
+}
+
+/// The same check for a graph that keeps its types.
+pub fn in_own_types(graph: &Graph) -> Result<Graph> {
+    check(graph, DType::is_float)?;
+    Ok(graph.clone())
+}
+
+fn check(graph: &Graph, is_float: fn(DType) -> bool) -> Result<()> {
     for value in &graph.inputs {
-        check(
-            value,
-            "input",
-            matches!(value.ty.dtype, DType::F32 | DType::I64),
-            "a session takes floats and i64",
-        )?;
+        let fits = is_float(value.ty.dtype) || value.ty.dtype == DType::I64;
+        check_end(value, "input", fits, "a session takes floats and i64")?;
     }
     for value in &graph.outputs {
-        check(
-            value,
-            "output",
-            value.ty.dtype == DType::F32,
-            "a session returns floats; cast it in the graph",
-        )?;
+        let fits = is_float(value.ty.dtype);
+        check_end(value, "output", fits, "a session returns floats; cast it in the graph")?;
     }
-    let types = infer(&graph)?;
+    let types = infer(graph)?;
     for node in &graph.nodes {
         for ty in node.outputs.iter().filter_map(|name| types.get(name)) {
             if ty.shape.volume().is_none_or(|(n, _)| n > LARGEST) {
@@ -34,10 +37,10 @@ pub fn prepare(graph: &Graph) -> Result<Graph> {
             }
         }
     }
-    Ok(graph)
+    Ok(())
 }
 
-fn check(value: &Value, port: &'static str, fits: bool, wanted: &'static str) -> Result<()> {
+fn check_end(value: &Value, port: &'static str, fits: bool, wanted: &'static str) -> Result<()> {
     let error = |wanted| {
         Err(RuntimeError::Signature { port, name: value.name.clone(), found: value.ty.to_string(), wanted })
     };
@@ -48,6 +51,20 @@ fn check(value: &Value, port: &'static str, fits: bool, wanted: &'static str) ->
         return error("fix the batch size first (Graph::with_batch)");
     }
     Ok(())
+}
+
+/// A tensor of this type, if one is computed when the graph runs: constants, and what follows from them
+/// alone, do not count.
+pub fn computed_in(graph: &Graph, dtype: DType) -> Result<Option<String>> {
+    let graph = simplify(graph)?;
+    let types = infer(&graph)?;
+    let outputs = graph.nodes.iter().flat_map(|node| &node.outputs);
+    let mut names = graph.inputs.iter().map(|value| &value.name).chain(outputs);
+    Ok(names.find(|name| is_of(&types, name, dtype)).cloned())
+}
+
+fn is_of(types: &Types, name: &str, dtype: DType) -> bool {
+    types.get(name).is_some_and(|ty| ty.dtype == dtype)
 }
 
 /// The graph as a file. Its nodes are called after what they make: runtimes want names that no other

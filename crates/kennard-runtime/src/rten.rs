@@ -1,16 +1,17 @@
 //! rten: pure Rust, built in.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Once};
 
 use kennard_graph::{DType, Graph, Node, define, simplify};
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueView};
 
-use crate::{Input, Result, RuntimeError, prepare};
+use crate::{Input, Result, RuntimeError, on_deep_stack, prepare};
 
 pub const NAME: &str = "rten";
-pub const VERSION: &str = "0.27.0";
+pub const VERSION: &str = env!("RTEN_VERSION");
 
 /// Whether a node is spelled out in basic operators, as rten's own kernel will not do.
 fn spelled_out(node: &Node) -> bool {
@@ -26,6 +27,8 @@ fn spelled_out(node: &Node) -> bool {
         | "Shrink"
         | "SpaceToDepth"
         | "ThresholdedRelu" => true,
+        // It pads with another number than the zero point, rounds otherwise, or may saturate.
+        "ConvInteger" | "DynamicQuantizeLinear" | "MatMulInteger" | "QLinearConv" | "QLinearMatMul" => true,
         // It takes the last of equal elements, rounds otherwise, says that the sign of 0 is 1, overflows.
         "ArgMax" | "ArgMin" | "QuantizeLinear" | "Sign" | "Softplus" => true,
         // It knows the usual attributes, types and ranks only.
@@ -54,6 +57,8 @@ pub struct Program {
     inputs: Vec<Port>,
     outputs: Vec<NodeId>,
     options: RunOptions,
+    /// Whether a graph that should have been run as given is simplified.
+    pub simplified: bool,
 }
 
 struct Port {
@@ -65,12 +70,80 @@ struct Port {
 
 impl Program {
     pub fn compile(graph: &Graph, threads: Option<Arc<ThreadPool>>) -> Result<Program> {
-        let graph = simplify(&define(graph, spelled_out)?)?;
-        let model = guard(|| {
+        Program::made(&simplify(&define(graph, spelled_out)?)?, threads)
+    }
+
+    /// The same without simplification, where rten runs the graph so.
+    pub fn compile_as_given(graph: &Graph, threads: Option<Arc<ThreadPool>>) -> Result<Program> {
+        let plain = define(graph, spelled_out)?;
+        match Program::load(&plain, threads.clone(), true) {
+            Ok(program) if program.try_out(&plain, &program.outputs).is_ok() => Ok(program),
+            _ => Ok(Program { simplified: true, ..Program::compile(graph, threads)? }),
+        }
+    }
+
+    /// Loaded and tried out on zeros, so that an operator which rten does not run is found before the work.
+    fn made(graph: &Graph, threads: Option<Arc<ThreadPool>>) -> Result<Program> {
+        let program = Program::load(graph, threads.clone(), true)?;
+        let Err(message) = program.try_out(graph, &program.outputs) else { return Ok(program) };
+        if !matches!(graph.inputs.as_slice(), [image] if image.ty.dtype.is_float()) {
+            // Zero may be no value that an input can have: a step, a scale, or an axis.
+            return Ok(program);
+        }
+        // Nodes that rten puts together have no names; without that they can be told apart.
+        let plain = Program::load(graph, threads, false)?;
+        Err(refused(match plain.culprit(graph) {
+            Some(node) => format!("node `{}` ({}): {message}", node.label(), node.op),
+            None => message,
+        }))
+    }
+
+    /// The first node that fails on zeros, by bisection.
+    fn culprit<'g>(&self, graph: &'g Graph) -> Option<&'g Node> {
+        let id = |node: &Node| node.outputs.first().and_then(|name| self.model.node_id(name).ok());
+        let ids: Vec<NodeId> = graph.nodes.iter().map(id).collect::<Option<_>>()?;
+        let (mut good, mut bad) = (0, graph.nodes.len());
+        self.try_out(graph, &ids).err()?;
+        while good + 1 < bad {
+            let middle = (good + bad) / 2;
+            match self.try_out(graph, &ids[..middle]) {
+                Ok(()) => good = middle,
+                Err(_) => bad = middle,
+            }
+        }
+        graph.nodes.get(bad - 1)
+    }
+
+    /// Computes some tensors of zeros.
+    fn try_out(&self, graph: &Graph, wanted: &[NodeId]) -> Result<(), String> {
+        let length = |port: &Port| port.shape.iter().product::<usize>();
+        let most = self.inputs.iter().map(length).max().unwrap_or(0);
+        let (floats, ints) = (vec![0.0f32; most], vec![0i32; most]);
+        let mut views: Vec<(NodeId, ValueOrView)> = Vec::new();
+        for (port, value) in self.inputs.iter().zip(&graph.inputs) {
+            let view = match value.ty.dtype {
+                DType::I64 => {
+                    ValueView::from_shape(&port.shape, &ints[..length(port)]).map_err(|e| e.to_string())
+                }
+                _ => ValueView::from_shape(&port.shape, &floats[..length(port)]).map_err(|e| e.to_string()),
+            };
+            views.push((port.id, view?.into()));
+        }
+        // The plan of a run is made by recursion, once, on the thread that asks; these are threads that no one
+        // waits on meanwhile.
+        let pool = Arc::new(ThreadPool::with_num_threads(1));
+        let options = RunOptions::default().with_thread_pool(Some(pool));
+        let run = || self.model.run(views, wanted, Some(options)).map_err(|e| e.to_string());
+        on_deep_stack(|| guard(run)).map(drop)
+    }
+
+    fn load(graph: &Graph, threads: Option<Arc<ThreadPool>>, optimize: bool) -> Result<Program> {
+        let load = || {
             let mut options = ModelOptions::with_all_ops();
-            options.prepack_weights(true).load(prepare::bytes(&graph)).map_err(|e| e.to_string())
-        })
-        .map_err(refused)?;
+            options.prepack_weights(true).enable_optimization(optimize);
+            options.load(prepare::bytes(graph)).map_err(|e| e.to_string())
+        };
+        let model = on_deep_stack(|| guard(load)).map_err(refused)?;
         let id = |name: &str| model.node_id(name).map_err(|e| refused(e.to_string()));
         let port = |v: &kennard_graph::Value| {
             let shape = v.ty.shape.known().unwrap_or_default();
@@ -78,7 +151,8 @@ impl Program {
         };
         let inputs = graph.inputs.iter().map(port).collect::<Result<_>>()?;
         let outputs = graph.outputs.iter().map(|v| id(&v.name)).collect::<Result<_>>()?;
-        Ok(Program { model, inputs, outputs, options: RunOptions::default().with_thread_pool(threads) })
+        let options = RunOptions::default().with_thread_pool(threads);
+        Ok(Program { model, inputs, outputs, options, simplified: false })
     }
 
     pub fn run(&mut self, inputs: &[Input<'_>], outputs: &mut [Vec<f32>]) -> Result<()> {
@@ -119,8 +193,41 @@ fn guard<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
         let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
         text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
     };
+    silence();
+    let outer = GUARDED.replace(true);
     // Nothing outlives a panic but the model, which a run does not change.
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(format!("it panicked: {}", text(panic))))
+    let result = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(outer);
+    result.unwrap_or_else(|panic| Err(format!("it cannot go on: {}", text(panic))))
+}
+
+thread_local! {
+    /// Whether a panic on this thread becomes an error.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+    /// Whether work that is not rten's runs on this thread of rten.
+    static LENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls `work` on a thread of `pool`.
+pub fn lend<R: Send>(pool: &ThreadPool, work: impl FnOnce() -> R + Send) -> R {
+    pool.run(|| {
+        LENT.set(true);
+        work()
+    })
+}
+
+/// Keeps panics that become errors from being printed as well.
+fn silence() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let own = std::thread::current().name().is_some_and(|name| name.starts_with("rten-"));
+            if !GUARDED.get() && (!own || LENT.get()) {
+                before(info);
+            }
+        }));
+    });
 }
 
 fn refused(message: String) -> RuntimeError {

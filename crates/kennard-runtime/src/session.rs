@@ -1,6 +1,6 @@
 use kennard_graph::{DType, Graph, TensorType, Value};
 
-use crate::prepare::prepare;
+use crate::prepare::{in_own_types, in_single_precision};
 use crate::{Result, RuntimeError, Threads, onnxruntime, rten};
 
 /// A graph ready to run. It may move between threads; one caller at a time.
@@ -47,13 +47,43 @@ impl Session {
         library: Option<&'static onnxruntime::Library>,
         threads: &Threads,
     ) -> Result<Session> {
-        let graph = prepare(graph)?;
+        let graph = in_single_precision(graph)?;
         let program = match library {
             Some(library) => Program::OnnxRuntime(library.compile(&graph, threads.count)?),
             None => Program::Rten(Box::new(rten::Program::compile(&graph, threads.pool.clone())?)),
         };
+        Ok(Session::of(graph, program))
+    }
+
+    pub(crate) fn as_given(
+        graph: &Graph,
+        library: Option<&'static onnxruntime::Library>,
+        threads: &Threads,
+    ) -> Result<Session> {
+        let (graph, program) = match library {
+            Some(library) => {
+                let graph = in_own_types(graph)?;
+                let program = library.compile_as_given(&graph, threads.count)?;
+                (graph, Program::OnnxRuntime(program))
+            }
+            None => {
+                let graph = in_single_precision(graph)?;
+                let program = rten::Program::compile_as_given(&graph, threads.pool.clone())?;
+                (graph, Program::Rten(Box::new(program)))
+            }
+        };
+        Ok(Session::of(graph, program))
+    }
+
+    fn of(graph: Graph, program: Program) -> Session {
         let lengths = graph.inputs.iter().map(|v| length(&v.ty)).collect();
-        Ok(Session { lengths, inputs: graph.inputs, outputs: graph.outputs, program })
+        Session { lengths, inputs: graph.inputs, outputs: graph.outputs, program }
+    }
+
+    /// Whether a session of [`Runtime::compile_as_given`](crate::Runtime::compile_as_given) runs a
+    /// simplified graph after all.
+    pub fn is_simplified(&self) -> bool {
+        matches!(&self.program, Program::Rten(program) if program.simplified)
     }
 
     /// What the session takes, in order; all extents are fixed.
@@ -94,7 +124,9 @@ impl Session {
             None => "nothing".into(),
         };
         for (i, value) in self.inputs.iter().enumerate() {
-            let fits = |input: &Input<'_>| input.dtype() == value.ty.dtype && input.len() == self.lengths[i];
+            let floats = value.ty.dtype.is_float();
+            let fits =
+                |input: &Input<'_>| floats == input.dtype().is_float() && input.len() == self.lengths[i];
             if !inputs.get(i).is_some_and(fits) {
                 let wanted = format!("`{}` {}", value.name, value.ty);
                 return Err(RuntimeError::Input { index: i, wanted, found: given(i) });

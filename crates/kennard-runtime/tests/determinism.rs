@@ -5,7 +5,7 @@ mod common;
 use kennard_graph::{
     Builder, DType, Graph, Loss, Shape, Tensor, TensorType, Var, gradient, simplify, with_loss,
 };
-use kennard_runtime::{Input, Runtime};
+use kennard_runtime::{Input, Result, Runtime, Session, Threads};
 use ndarray::ArrayD;
 
 /// Logits, losses and input gradients of one sample at every place of a batch, in changing company
@@ -40,8 +40,25 @@ fn a_sample_does_not_depend_on_its_company() {
 
 /// Where the figures of the sample differ.
 fn check(runtime: &Runtime, graph: &Graph, batch: usize, label: &str) -> Vec<String> {
+    let mut differing = check_sessions(runtime, Runtime::compile, graph, batch, label);
+    if !runtime.rounds_by_place(graph).unwrap() {
+        let label = format!("{label}, as given");
+        differing.extend(check_sessions(runtime, Runtime::compile_as_given, graph, batch, &label));
+    }
+    differing
+}
+
+type Compile = fn(&Runtime, &Graph, &Threads) -> Result<Session>;
+
+fn check_sessions(
+    runtime: &Runtime,
+    compile: Compile,
+    graph: &Graph,
+    batch: usize,
+    label: &str,
+) -> Vec<String> {
     let threads = runtime.threads(1);
-    let compile = || runtime.compile(graph, &threads).unwrap_or_else(|e| panic!("{label}: {e}"));
+    let compile = || compile(runtime, graph, &threads).unwrap_or_else(|e| panic!("{label}: {e}"));
     let mut sessions = [compile(), compile()];
     let size = sessions[0].inputs()[0].ty.shape.volume().unwrap().0 / batch;
     let sample = common::pixels(size, 1);

@@ -4,8 +4,8 @@ mod common;
 
 use std::process::Command;
 
-use kennard_graph::{Builder, DType, Dim, Graph, Shape, Tensor, TensorType};
-use kennard_runtime::{Choice, Input, Runtime, RuntimeError};
+use kennard_graph::{Attribute, Builder, DType, Dim, Graph, Shape, Tensor, TensorType, Var};
+use kennard_runtime::{Choice, Input, Runtime, RuntimeError, Session, on_deep_stack};
 
 /// `y = x·2 + label`, over a batch of vectors of 3.
 fn graph() -> Graph {
@@ -196,4 +196,172 @@ fn choices_read_as_they_are_written() {
         assert_eq!(choice.to_string().parse::<Choice>().unwrap(), choice);
     }
     assert!("tensorrt".parse::<Choice>().unwrap_err().to_string().contains("tensorrt"));
+}
+
+/// A graph of one input, as given.
+fn given(
+    runtime: &Runtime,
+    dtype: DType,
+    dims: &[usize],
+    build: impl for<'b> FnOnce(&'b Builder, Var<'b>) -> Var<'b>,
+) -> kennard_runtime::Result<Session> {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(dtype, Shape::fixed(dims)));
+    let y = build(&builder, x);
+    builder.output("y", y);
+    runtime.compile_as_given(&builder.finish().unwrap(), &runtime.threads(1))
+}
+
+/// As given, a graph is computed in its own types; rten says what it cannot.
+#[test]
+fn graphs_keep_their_types_as_given() {
+    for runtime in common::runtimes() {
+        let exact = runtime.name() == "onnxruntime";
+        let half = given(&runtime, DType::F16, &[1, 3], |_, x| x + 2048.0);
+        let y = common::run(&mut half.unwrap(), &[Input::F32(&[0.25, 1.0, 3.0])]).unwrap();
+        // Beyond 2 048 half precision has even numbers only; ties go to the even mantissa.
+        assert_eq!(y, [if exact { [2048.0, 2048.0, 2052.0] } else { [2048.25, 2049.0, 2051.0] }]);
+        let double = given(&runtime, DType::F64, &[1, 3], |_, x| x + 1e9);
+        if !exact {
+            let error = double.err().unwrap().to_string();
+            assert!(error.contains("double precision") && error.contains("onnxruntime"), "{error}");
+            continue;
+        }
+        let y = common::run(&mut double.unwrap(), &[Input::F32(&[0.25, 1.0, 3.0])]).unwrap();
+        assert_eq!(y, [[-2.75, -2.0, 0.0]], "relative to the largest");
+    }
+}
+
+/// Sums of products of 8-bit integers are exact, and what is beyond the edge of an image is its zero point.
+#[test]
+fn integer_products_are_exact() {
+    const CHANNELS: usize = 300;
+    // One output channel of 3 × 3 taps over 300 channels: 2 700 products of up to 255 · 128.
+    let pixels: Vec<f32> = common::pixels(CHANNELS * 16, 1).iter().map(|v| (v * 255.0).round()).collect();
+    let taps: Vec<f32> = common::pixels(CHANNELS * 9, 2).iter().map(|v| (v * 40.0).round() - 128.0).collect();
+    let (zero, tap_zero) = (10.0, 3.0);
+    let at = |c: usize, i: isize, j: isize| {
+        let inside = (0..4).contains(&i) && (0..4).contains(&j);
+        if inside { pixels[c * 16 + (i * 4 + j) as usize] as i64 - zero as i64 } else { 0 }
+    };
+    let mut expected = Vec::new();
+    for (i, j) in (0..4).flat_map(|i| (0..4).map(move |j| (i, j))) {
+        let mut sum = 0i64;
+        for (n, tap) in taps.iter().enumerate() {
+            let (c, k, l) = (n / 9, (n / 3 % 3) as isize - 1, (n % 3) as isize - 1);
+            sum += at(c, i + k, j + l) * (*tap as i64 - tap_zero as i64);
+        }
+        expected.push(sum);
+    }
+    assert!(expected.iter().any(|sum| sum.abs() > 1 << 24), "floats alone would do: {expected:?}");
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[1, CHANNELS, 4, 4])));
+    let w = builder.constant(tensor(&[1, CHANNELS, 3, 3], &taps)).cast(DType::I8);
+    let [x0, w0] = [(zero, DType::U8), (tap_zero, DType::I8)]
+        .map(|(value, dtype)| builder.constant(Tensor::scalar(value, dtype)));
+    let pads: [(&str, Attribute); 1] = [("pads", vec![1, 1, 1, 1].into())];
+    let sums = builder.op("ConvInteger", &[Some(x.cast(DType::U8)), Some(w), Some(x0), Some(w0)], &pads);
+    // Two parts, each of which a float holds.
+    let high = sums / 1024.0;
+    builder.output("high", high.cast(DType::F32));
+    builder.output("low", (sums - high * 1024.0).cast(DType::F32));
+    let graph = builder.finish().unwrap();
+    for runtime in common::runtimes() {
+        for compile in [Runtime::compile, Runtime::compile_as_given] {
+            let mut session = compile(&runtime, &graph, &runtime.threads(1)).unwrap();
+            let y = common::run(&mut session, &[Input::F32(&pixels)]).unwrap();
+            let sums: Vec<i64> = y[0].iter().zip(&y[1]).map(|(h, l)| *h as i64 * 1024 + *l as i64).collect();
+            assert_eq!(sums, expected, "{}", runtime.name());
+        }
+    }
+}
+
+fn tensor(shape: &[usize], values: &[f32]) -> Tensor {
+    ndarray::ArrayD::from_shape_vec(shape.to_vec(), values.to_vec()).unwrap().into()
+}
+
+/// Range, zero point and values of `DynamicQuantizeLinear` as the standard's text has them, and a matrix product
+/// of what it makes with zero points for rows and columns.
+#[test]
+fn quantisation_at_run_time_is_that_of_the_standard() {
+    let values: Vec<f32> = common::pixels(4 * 6, 7).iter().map(|v| v * 5.0 - 1.7).collect();
+    let (least, most) = values.iter().fold((0.0f32, 0.0f32), |(l, m), &v| (l.min(v), m.max(v)));
+    let scale = (most - least) / 255.0;
+    let zero = (-least / scale).round_ties_even();
+    let levels: Vec<f32> =
+        values.iter().map(|v| ((v / scale).round_ties_even() + zero).clamp(0.0, 255.0)).collect();
+    let weights: Vec<f32> = common::pixels(6 * 3, 8).iter().map(|v| (v * 255.0).round() - 128.0).collect();
+    let (rows, columns) = ([1.0, 2.0, 0.0, 200.0], [5.0, -7.0, 0.0]);
+    let mut product = Vec::new();
+    for (i, j) in (0..4).flat_map(|i| (0..3).map(move |j| (i, j))) {
+        product.push((0..6).map(|k| (levels[i * 6 + k] - rows[i]) * (weights[k * 3 + j] - columns[j])).sum());
+    }
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[4, 6])));
+    let quantised = builder.op_n("DynamicQuantizeLinear", &[Some(x)], &[], 3);
+    let w = builder.constant(tensor(&[6, 3], &weights)).cast(DType::I8);
+    let rows = builder.constant(tensor(&[4], &rows)).cast(DType::U8);
+    let columns = builder.constant(tensor(&[3], &columns)).cast(DType::I8);
+    let inputs = [Some(quantised[0]), Some(w), Some(rows), Some(columns)];
+    builder.output("product", builder.op("MatMulInteger", &inputs, &[]).cast(DType::F32));
+    for (name, var) in ["levels", "scale", "zero"].into_iter().zip(&quantised) {
+        builder.output(name, var.cast(DType::F32));
+    }
+    let graph = builder.finish().unwrap();
+    let expected = [product, levels, vec![scale], vec![zero]];
+    // ONNX Runtime has one zero point for all rows.
+    let rten = Runtime::open(Choice::Rten).unwrap();
+    let mut session = rten.compile(&graph, &rten.threads(1)).unwrap();
+    assert_eq!(common::run(&mut session, &[Input::F32(&values)]).unwrap(), expected);
+}
+
+/// The standard's own example, in which −2.5 lies at a tie but for the rounding of the scale.
+#[test]
+fn a_tie_of_the_standards_example_falls_as_it_says() {
+    for runtime in common::runtimes() {
+        for compile in [Runtime::compile, Runtime::compile_as_given] {
+            let builder = Builder::new(&Graph::default()).unwrap();
+            let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[6])));
+            let quantised = builder.op_n("DynamicQuantizeLinear", &[Some(x)], &[], 3);
+            builder.output("levels", quantised[0].cast(DType::F32));
+            let graph = builder.finish().unwrap();
+            let mut session = compile(&runtime, &graph, &runtime.threads(1)).unwrap();
+            let y = common::run(&mut session, &[Input::F32(&[0.0, 2.0, -3.0, -2.5, 1.34, 0.5])]).unwrap();
+            assert_eq!(y, [[153.0, 255.0, 0.0, 26.0, 221.0, 179.0]], "{}", runtime.name());
+        }
+    }
+}
+
+/// What rten lacks is said when the session is made, with node and operator.
+#[test]
+fn an_operator_that_fails_is_named_before_the_work() {
+    let rten = Runtime::open(Choice::Rten).unwrap();
+    let error = given(&rten, DType::F32, &[1, 2, 4, 4, 4], |b, x| {
+        let w = b.constant(Tensor::full(&[3, 2, 3, 3, 3], 0.1, DType::F32));
+        x.with("Conv", w).apply("Relu")
+    });
+    let message = error.err().unwrap().to_string();
+    assert!(message.contains("(Conv)") && message.contains("node `"), "{message}");
+}
+
+/// Thousands of nodes in a row, from a thread with a small stack.
+#[test]
+fn deep_graphs_compile() {
+    let graph = on_deep_stack(|| {
+        let builder = Builder::new(&Graph::default()).unwrap();
+        let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[1, 2])));
+        let y = (0..5000).fold(x, |y, _| y.apply("Sin"));
+        builder.output("y", y);
+        builder.finish().unwrap()
+    });
+    for runtime in common::runtimes() {
+        let small = std::thread::Builder::new().stack_size(1 << 20);
+        let compile = || {
+            let mut session = runtime.compile(&graph, &runtime.threads(1)).unwrap();
+            common::run(&mut session, &[Input::F32(&[0.0, 1.0])]).unwrap()
+        };
+        let y = std::thread::scope(|scope| small.spawn_scoped(scope, compile).unwrap().join().unwrap());
+        let sine = (0..5000).fold(1.0f64, |y, _| y.sin());
+        assert!(y[0][0] == 0.0 && (f64::from(y[0][1]) - sine).abs() < 1e-4, "{y:?} {sine}");
+    }
 }

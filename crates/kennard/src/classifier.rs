@@ -1,10 +1,11 @@
 use kennard_graph::{
-    DType, Dim, Graph, Shape, flatten_output, log_probabilities, nhwc, normalize, reshape_input, scale,
-    strip_softmax,
+    Builder, DType, Dim, Graph, Shape, Value, flatten_output, log_probabilities, nhwc, normalize,
+    reshape_input, scale, strip_softmax,
 };
 
 use serde::{Deserialize, Serialize};
 
+use crate::warning::Warning;
 use crate::{Error, Result};
 
 /// How a model sees the user's pixels.
@@ -20,14 +21,20 @@ pub struct Preprocessing {
 
 /// A model as attacks and packets see it: from the user's pixel space, `[N, …shape]` in single
 /// precision, to logits `[N, K]`.
+///
+/// Beside it stands the model as it was given, in its own types. The user's pixels are scaled, normalised,
+/// transposed and reshaped for it in single precision, and then cast if it takes others.
 #[derive(Clone, Debug)]
 pub struct Classifier {
+    front: Option<Graph>,
     untouched: Graph,
     graph: Graph,
     shape: Vec<usize>,
     classes: usize,
     returns_logits: bool,
     preprocessing: Preprocessing,
+    parameters: usize,
+    warnings: Vec<Warning>,
 }
 
 impl Classifier {
@@ -41,22 +48,15 @@ impl Classifier {
     /// a finite number.
     pub fn new(model: &Graph, shape: &[usize], preprocessing: &Preprocessing) -> Result<Classifier> {
         check_weights(model)?;
-        let mut graph = flatten_output(&model.with_floats(DType::F32))?;
-        if let Some((mean, std)) = &preprocessing.normalize {
-            graph = normalize(&graph, mean, std)?;
-        }
-        if let Some(factor) = preprocessing.scale {
-            if factor == 0.0 || !factor.is_finite() {
-                return Err(Error::Setting(format!(
-                    "the input scale is {factor}: the model would see nothing of its input; 255 or 1/255 is usual"
-                )));
-            }
-            graph = scale(&graph, factor)?;
-        }
-        if preprocessing.nhwc {
-            graph = nhwc(&graph)?;
-        }
-        let graph = fit(&graph, shape)?;
+        let single = model.with_floats(DType::F32);
+        let (graph, warnings) = fitted(&flatten_output(&single)?, shape, preprocessing)?;
+        let (front, untouched) = if single == *model {
+            (None, graph.clone())
+        } else if model.single_input()?.ty.dtype == DType::F32 {
+            (None, fitted(&flatten_output(model)?, shape, preprocessing)?.0)
+        } else {
+            (Some(fitted(&same(single.single_input()?)?, shape, preprocessing)?.0), flatten_output(model)?)
+        };
         let &[_, Dim::Known(classes)] = graph.single_output()?.ty.shape.0.as_slice() else {
             return Err(Error::Mismatch("the model's number of classes is not fixed".into()));
         };
@@ -68,12 +68,15 @@ impl Classifier {
         }
         let stripped = strip_softmax(&graph);
         Ok(Classifier {
+            front,
             returns_logits: stripped.is_none(),
-            graph: stripped.unwrap_or_else(|| graph.clone()),
-            untouched: graph,
+            graph: stripped.unwrap_or(graph),
+            untouched,
             shape: shape.to_vec(),
             classes,
             preprocessing: preprocessing.clone(),
+            parameters: model.constants.values().filter(|t| t.dtype().is_float()).map(|t| t.len()).sum(),
+            warnings,
         })
     }
 
@@ -90,7 +93,14 @@ impl Classifier {
         &self.graph
     }
 
-    /// From pixels to the model's own outputs, nothing simplified.
+    /// From pixels to what the [untouched](Classifier::untouched) model takes, where that is not of single
+    /// precision: a runtime that sees both in one graph may leave out the rounding in between.
+    pub fn front(&self) -> Option<&Graph> {
+        self.front.as_ref()
+    }
+
+    /// From pixels (or what [`Classifier::front`] makes of them) to the model's own outputs, all in the model's
+    /// own types, nothing simplified.
     pub fn untouched(&self) -> &Graph {
         &self.untouched
     }
@@ -125,11 +135,49 @@ impl Classifier {
         self.graph.inputs.first().and_then(|input| input.ty.shape.0.first()).and_then(|dim| dim.known())
     }
 
-    /// The number of weights.
+    /// The number of weights: of all float constants in the model's file.
     pub fn parameters(&self) -> usize {
-        let floats = self.untouched.constants.values().filter(|tensor| tensor.dtype().is_float());
-        floats.map(|tensor| tensor.len()).sum()
+        self.parameters
     }
+
+    /// What a reader should know of how the data were fitted to the model.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Whether a sample's answer depends on the others in its batch, as where activations are quantised by
+    /// their range in the whole batch.
+    pub fn mixes_samples(&self) -> bool {
+        self.untouched.nodes.iter().any(|node| node.op == "DynamicQuantizeLinear")
+    }
+}
+
+/// The graph that returns what it takes.
+fn same(input: &Value) -> Result<Graph> {
+    let builder = Builder::new(&Graph::default())?;
+    let x = builder.input(&input.name, input.ty.clone());
+    builder.output(&format!("{}/fitted", input.name), x.apply("Identity"));
+    Ok(builder.finish()?)
+}
+
+/// The graph with the user's pixels in front.
+fn fitted(graph: &Graph, shape: &[usize], preprocessing: &Preprocessing) -> Result<(Graph, Vec<Warning>)> {
+    let mut graph = graph.clone();
+    if let Some((mean, std)) = &preprocessing.normalize {
+        graph = normalize(&graph, mean, std)?;
+    }
+    if let Some(factor) = preprocessing.scale {
+        if factor == 0.0 || !factor.is_finite() {
+            return Err(Error::Setting(format!(
+                "the input scale is {factor}: the model would see nothing of its input; 255 or 1/255 is usual"
+            )));
+        }
+        graph = scale(&graph, factor)?;
+    }
+    if preprocessing.nhwc {
+        graph = nhwc(&graph)?;
+    }
+    fit(&graph, shape)
 }
 
 fn check_weights(model: &Graph) -> Result<()> {
@@ -144,17 +192,27 @@ fn check_weights(model: &Graph) -> Result<()> {
 }
 
 /// Gives the model samples of `shape`, if it takes as many elements in the same order.
-fn fit(graph: &Graph, shape: &[usize]) -> Result<Graph> {
+fn fit(graph: &Graph, shape: &[usize]) -> Result<(Graph, Vec<Warning>)> {
     let input = graph.single_input()?;
     let wanted: Option<Vec<usize>> = input.ty.shape.0.iter().skip(1).map(|d| d.known()).collect();
     let wanted = wanted.unwrap_or_default();
     if wanted == shape {
-        return Ok(graph.clone());
+        return Ok((graph.clone(), Vec::new()));
     }
     let squeezed = |dims: &[usize]| -> Vec<usize> { dims.iter().copied().filter(|&n| n != 1).collect() };
-    let flat = wanted.len() == 1 && wanted[0] == shape.iter().product::<usize>();
-    if flat || squeezed(&wanted) == squeezed(shape) {
-        return Ok(reshape_input(graph, shape)?);
+    let [takes, has] = [&wanted, shape].map(squeezed);
+    if takes == has || takes == [shape.iter().product::<usize>()] {
+        return Ok((reshape_input(graph, shape)?, Vec::new()));
+    }
+    if has == [wanted.iter().product::<usize>()] {
+        let message = format!(
+            "the data has samples of shape {}, which become {} for the model's input `{}`, their elements in the same \
+             order",
+            Shape::fixed(shape),
+            Shape::fixed(&wanted),
+            input.name
+        );
+        return Ok((reshape_input(graph, shape)?, vec![Warning::new("reshaped", message)]));
     }
     let cure = match (wanted.as_slice(), shape) {
         (&[h, w, c], &[c2, h2, w2]) if (h, w, c) == (h2, w2, c2) => {
@@ -175,7 +233,7 @@ fn fit(graph: &Graph, shape: &[usize]) -> Result<Graph> {
 
 #[cfg(test)]
 mod tests {
-    use kennard_graph::{Builder, TensorType};
+    use kennard_graph::TensorType;
 
     use super::*;
 
@@ -210,5 +268,47 @@ mod tests {
         assert!(refusal(last, first).contains("--nhwc"));
         assert!(refusal(first, last).contains("transpose it"));
         assert!(refusal(first, [1, 4, 5]).contains("trained for"));
+    }
+
+    fn flat(takes: &[usize]) -> Graph {
+        let builder = Builder::new(&Graph::default()).unwrap();
+        let dims = std::iter::once(Dim::BATCH).chain(takes.iter().map(|&n| Dim::Known(n)));
+        let x = builder.input("x", TensorType::new(DType::F32, Shape(dims.collect())));
+        let w = builder.constant(kennard_graph::Tensor::full(&[takes.iter().product(), 3], 0.5, DType::F32));
+        builder.output("y", x.apply("Flatten").with("MatMul", w));
+        builder.finish().unwrap()
+    }
+
+    /// The same numbers in the same order fit, with or without axes of one; what makes images of vectors is said.
+    #[test]
+    fn samples_of_as_many_elements_fit() {
+        let plain = Preprocessing::default();
+        for (takes, has, said) in [
+            (&[12][..], &[3, 4][..], false),
+            (&[12, 1], &[1, 3, 4], false),
+            (&[1, 12, 1, 1], &[3, 4], false),
+            (&[1, 3, 4], &[3, 4, 1], false),
+            (&[1, 3, 4], &[12], true),
+            (&[3, 2, 2], &[1, 12], true),
+        ] {
+            let classifier = Classifier::new(&flat(takes), has, &plain).unwrap();
+            assert_eq!(classifier.shape(), has);
+            assert_eq!(!classifier.warnings().is_empty(), said, "{takes:?} {has:?}");
+        }
+        for (takes, has) in [(&[1, 3, 4][..], &[1, 4, 3][..]), (&[12, 1], &[13]), (&[2, 6], &[3, 4])] {
+            assert!(Classifier::new(&flat(takes), has, &plain).is_err(), "{takes:?} {has:?}");
+        }
+    }
+
+    /// Constants of the preprocessing are no weights, nor is a shape that samples are given.
+    #[test]
+    fn weights_are_those_of_the_model() {
+        let preprocessing = Preprocessing {
+            scale: Some(255.0),
+            normalize: Some((vec![0.5; 3], vec![0.25; 3])),
+            ..Preprocessing::default()
+        };
+        let classifier = Classifier::new(&flat(&[3, 2, 2]), &[12], &preprocessing).unwrap();
+        assert_eq!(classifier.parameters(), 12 * 3);
     }
 }

@@ -33,6 +33,9 @@ pub enum Error {
     /// The model's weights or answers are not numbers.
     #[error("{0}")]
     NotANumber(String),
+    /// The model has no gradient, and something needs one.
+    #[error("{0}")]
+    NoGradient(String),
     /// A file of results could not be written.
     #[error("{path}: {message}")]
     Write {

@@ -3,6 +3,7 @@
 
 mod activation;
 mod grid_sample;
+mod integer;
 mod normalization;
 mod resize;
 mod standard;
@@ -27,11 +28,20 @@ const TABLES: &[&[(&str, Definition)]] = &[
 ];
 
 /// Nodes of which several outputs are read, by a function for all of them.
-const SEVERAL: &[(&str, Definitions)] = &[("BatchNormalization", normalization::of_the_batch)];
+const SEVERAL: &[(&str, Definitions)] =
+    &[("BatchNormalization", normalization::of_the_batch), ("DynamicQuantizeLinear", integer::dynamic)];
 
-/// Whether [`define`] can spell this operator out.
+/// Whether [`define`] can spell this operator out in operators through which a gradient passes.
 pub fn is_defined(op: &str) -> bool {
-    find(TABLES.iter().copied().flatten(), op).is_some() || find(SEVERAL, op).is_some()
+    has_definition(op) && !integer::OPERATORS.contains(&op)
+}
+
+fn has_definition(op: &str) -> bool {
+    definition(op).is_some() || find(SEVERAL, op).is_some()
+}
+
+fn definition(op: &str) -> Option<Definition> {
+    find(TABLES.iter().copied().flatten().chain(integer::DEFINITIONS), op)
 }
 
 fn find<'t, T: Copy + 't>(table: impl IntoIterator<Item = &'t (&'t str, T)>, op: &str) -> Option<T> {
@@ -44,7 +54,7 @@ fn find<'t, T: Copy + 't>(table: impl IntoIterator<Item = &'t (&'t str, T)>, op:
 /// # Errors
 /// When shapes contradict each other, or one that a definition needs is unknown.
 pub fn define(graph: &Graph, chosen: impl Fn(&Node) -> bool) -> Result<Graph> {
-    if !graph.nodes.iter().any(|node| chosen(node) && is_defined(&node.op)) {
+    if !graph.nodes.iter().any(|node| chosen(node) && has_definition(&node.op)) {
         return Ok(graph.clone());
     }
     let read: HashSet<&String> =
@@ -53,7 +63,7 @@ pub fn define(graph: &Graph, chosen: impl Fn(&Node) -> bool) -> Result<Graph> {
     let builder = Builder::without_nodes(graph)?;
     for node in &graph.nodes {
         let call = Call { node, builder: &builder };
-        let results = match (find(SEVERAL, &node.op), find(TABLES.iter().copied().flatten(), &node.op)) {
+        let results = match (find(SEVERAL, &node.op), definition(&node.op)) {
             _ if !chosen(node) => None,
             (Some(definitions), _) => Some(definitions(&call)?),
             (None, Some(definition)) if one_output(node) => Some(vec![definition(&call)?]),

@@ -46,6 +46,10 @@ impl Attack for HopSkipJump {
         &[Norm::Linf, Norm::L2]
     }
 
+    fn needs_gradient(&self) -> bool {
+        false
+    }
+
     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
         Box::pin(async move {
             let mut random = subject.random(0);

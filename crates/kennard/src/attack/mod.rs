@@ -97,6 +97,11 @@ pub trait Attack: Send + Sync {
         &[Norm::Linf, Norm::L2, Norm::L1]
     }
 
+    /// Whether it asks for the gradient of the attacked model.
+    fn needs_gradient(&self) -> bool {
+        true
+    }
+
     /// Searches around one sample, by asking `subject`. Await nothing else.
     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a>;
 }

@@ -37,6 +37,10 @@ impl Attack for Square {
         serde_json::json!(self)
     }
 
+    fn needs_gradient(&self) -> bool {
+        false
+    }
+
     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
         Box::pin(async move {
             for restart in 0..self.restarts {

@@ -43,6 +43,10 @@ impl Attack for Transfer {
         self.attack.norms()
     }
 
+    fn needs_gradient(&self) -> bool {
+        false
+    }
+
     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
         Box::pin(async move {
             let clean = subject.surrogate_logits().await;

@@ -404,7 +404,8 @@ impl<'a> Audit<'a> {
         let norm = self.threat.norm;
         let attacks = self.attacks.iter().map(AsRef::as_ref);
         let minimal = self.minimal.iter().map(|attack| -> &dyn Attack { attack.as_ref() });
-        for attack in attacks.clone().chain(minimal.clone()) {
+        let all = attacks.clone().chain(minimal.clone());
+        for attack in all.clone() {
             if !attack.norms().contains(&norm) {
                 let norms: Vec<String> = attack.norms().iter().map(Norm::to_string).collect();
                 let message =
@@ -431,6 +432,15 @@ impl<'a> Audit<'a> {
                 "an attack needs an epsilon: the largest perturbation, 0.1 or 8/255 say".into(),
             ));
         }
+        let needing = all.filter(|attack| attack.needs_gradient()).map(Attack::name).collect::<Vec<_>>();
+        if let Some(why) = (!needing.is_empty()).then(|| self.engine.gradient_error()).flatten() {
+            let message = format!(
+                "{why}. {} cannot run without one; square and hop-skip-jump need none, nor does the accuracy on the \
+                 samples as they are (--attack square, --attack none)",
+                needing.join(", ")
+            );
+            return Err(Error::NoGradient(message));
+        }
         Ok(())
     }
 
@@ -456,6 +466,7 @@ impl<'a> Audit<'a> {
             "budget": self.budget,
             "runtime": format!("{} {}", runtime.name(), runtime.version()),
             "micro_batch": self.engine.plan().micro_batch,
+            "untouched": self.engine.untouched(),
             "kennard": env!("CARGO_PKG_VERSION"),
         }))
     }

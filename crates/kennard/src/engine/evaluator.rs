@@ -69,6 +69,8 @@ pub(crate) struct Evaluator<'e> {
 }
 
 struct Loaded {
+    /// What makes the session's input of the points, and that input.
+    front: Option<(Session, Vec<Vec<f32>>)>,
     session: Session,
     points: Vec<f32>,
     labels: Vec<i64>,
@@ -94,6 +96,16 @@ impl<'e> Evaluator<'e> {
         self.engine.plan().micro_batch
     }
 
+    /// How many points a run of a program answers.
+    pub fn rows(&self, program: Program) -> usize {
+        self.engine.rows(program)
+    }
+
+    /// Whether the session of a program runs a simplified graph though it should not.
+    pub fn is_simplified(&self, program: Program) -> bool {
+        self.sessions.get(&program).is_some_and(|loaded| loaded.session.is_simplified())
+    }
+
     pub fn dimension(&self) -> usize {
         self.engine.classifier().dimension()
     }
@@ -102,7 +114,7 @@ impl<'e> Evaluator<'e> {
         self.engine.classifier().classes()
     }
 
-    /// Runs one micro-batch of at most `micro_batch` rows of one program. `receive` gets each row's
+    /// Runs one micro-batch of at most [`Evaluator::rows`] rows of one program. `receive` gets each row's
     /// logits, loss and gradient, in order. Returns the time the session took.
     pub fn run(
         &mut self,
@@ -112,28 +124,40 @@ impl<'e> Evaluator<'e> {
     ) -> Result<Duration> {
         let d = self.dimension();
         let k = self.classes();
-        let batch = self.micro_batch();
+        let batch = self.engine.batch(program);
         if !self.sessions.contains_key(&program) {
             let session = self.engine.compile(program, &self.threads)?;
+            let front =
+                self.engine.compile_front(program, &self.threads)?.map(|session| (session, Vec::new()));
             let (points, labels) = (vec![0.0; batch * d], vec![0; batch]);
-            let loaded = Loaded { session, points, targets: labels.clone(), labels, outputs: Vec::new() };
+            let loaded =
+                Loaded { front, session, points, targets: labels.clone(), labels, outputs: Vec::new() };
             self.sessions.insert(program, loaded);
         }
+        // A program that answers one point a run gets that point everywhere: nothing else is in its batch.
+        let copies = if self.rows(program) == 1 { batch } else { 1 };
         let Some(loaded) = self.sessions.get_mut(&program) else { unreachable!("inserted above") };
-        for (slot, row) in rows.iter().enumerate() {
+        for (slot, row) in rows.iter().flat_map(|row| std::iter::repeat_n(row, copies)).enumerate() {
             let point = &row.query.points[row.point * d..(row.point + 1) * d];
             loaded.points[slot * d..(slot + 1) * d].copy_from_slice(point);
             loaded.labels[slot] = row.query.label as i64;
             loaded.targets[slot] = row.query.target as i64;
         }
-        let mut inputs = vec![Input::F32(&loaded.points)];
+        let start = Instant::now();
+        let points = match &mut loaded.front {
+            None => &loaded.points,
+            Some((session, outputs)) => {
+                session.run(&[Input::F32(&loaded.points)], outputs)?;
+                &outputs[0]
+            }
+        };
+        let mut inputs = vec![Input::F32(points)];
         if let Some(loss) = program.loss() {
             inputs.push(Input::I64(&loaded.labels));
             if loss.is_targeted() {
                 inputs.push(Input::I64(&loaded.targets));
             }
         }
-        let start = Instant::now();
         loaded.session.run(&inputs, &mut loaded.outputs)?;
         let took = start.elapsed();
         let part = |output: usize, width: usize, slot: usize| match loaded.outputs.get(output) {
@@ -153,7 +177,7 @@ impl<'e> Evaluator<'e> {
         let mut point = 0;
         while point < n {
             let rows: Vec<Row> =
-                (point..n).take(self.micro_batch()).map(|point| Row { query, point }).collect();
+                (point..n).take(self.rows(query.program)).map(|point| Row { query, point }).collect();
             self.run(query.program, &rows, |_, logits, loss, gradient| answer.push(logits, loss, gradient))?;
             point += rows.len();
         }

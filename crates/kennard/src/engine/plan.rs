@@ -2,8 +2,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use kennard_graph::{Dim, Graph, gradient, infer, simplify, with_loss};
-use kennard_runtime::{Runtime, Session, Threads};
+use kennard_graph::{Dim, Graph, Loss, gradient, infer, simplify, undifferentiable, with_loss};
+use kennard_runtime::{Runtime, Session, Threads, on_deep_stack};
 use serde::{Deserialize, Serialize};
 
 use super::Program;
@@ -17,7 +17,7 @@ use crate::{Classifier, Error, Result};
 pub struct EngineOptions {
     /// Samples per micro-batch.
     pub micro_batch: Option<usize>,
-    /// Cores to use; all by default.
+    /// Cores to use; all by default, and no more than there are, or 64.
     pub threads: Option<usize>,
 }
 
@@ -38,6 +38,10 @@ pub struct Engine {
     surrogate: Option<Classifier>,
     runtime: Runtime,
     plan: Plan,
+    /// Samples that the untouched model takes at once, and whether it answers one of them only.
+    untouched: (usize, bool),
+    /// Whether the untouched model had to be simplified.
+    simplified: bool,
     graphs: Mutex<HashMap<Program, Arc<Graph>>>,
     warnings: Vec<Warning>,
 }
@@ -46,6 +50,8 @@ pub struct Engine {
 const CACHE: usize = 1 << 20;
 /// Beyond this, a larger micro-batch wins nothing even for the smallest networks.
 const LARGEST: usize = 64;
+/// So many sessions are made though there may be fewer cores.
+const SESSIONS: usize = 64;
 
 impl Engine {
     /// Makes a plan for `classifier` on `runtime`.
@@ -53,27 +59,92 @@ impl Engine {
     /// The micro-batch follows from the sizes of the activations, not from a stopwatch: runtimes
     /// choose kernels, and so rounding, by batch size, and a second run must give the same bytes.
     /// For the same reason every core has a session of its own: several threads inside a session
-    /// may round otherwise than one.
+    /// may round otherwise than one. A model whose answers depend on the rest of the batch gets one sample
+    /// at a time.
     ///
     /// # Errors
-    /// When the runtime cannot run the model.
+    /// When shapes contradict each other, or the runtime lacks the model's precision.
     pub fn new(classifier: Classifier, runtime: Runtime, options: &EngineOptions) -> Result<Engine> {
-        let threads =
-            options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()));
-        let micro_batch = match (classifier.fixed_batch(), options.micro_batch) {
+        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let sessions = options.threads.unwrap_or(cores).clamp(1, cores.max(SESSIONS));
+        let fixed = classifier.fixed_batch();
+        let micro_batch = match (fixed, options.micro_batch) {
             (Some(batch), _) => batch,
+            (None, _) if classifier.mixes_samples() => 1,
             (None, Some(batch)) => batch.max(1),
             (None, None) => cache_sized(classifier.graph())?,
         };
-        let plan = Plan { micro_batch, sessions: threads.max(1), threads_per_session: 1 };
+        let given = classifier.untouched().with_batch(micro_batch);
+        // One at a time its answer depends on nothing but the sample.
+        let alone = classifier.mixes_samples() || runtime.rounds_by_place(&given)?;
+        let untouched = (if alone { fixed.unwrap_or(1) } else { micro_batch }, alone);
+        let mut warnings = classifier.warnings().to_vec();
+        if let Some(tensor) = runtime.check_precision(&given)? {
+            let message = format!(
+                "the model computes in half precision (`{tensor}` and others), {} in single precision: the figures are \
+                 those of the model so computed, not of the model as given. Use the runtime onnxruntime",
+                runtime.name()
+            );
+            warnings.push(Warning::new("untouched-model", message));
+        }
         Ok(Engine {
             classifier,
             surrogate: None,
             runtime,
-            plan,
+            plan: Plan { micro_batch, sessions, threads_per_session: 1 },
+            untouched,
+            simplified: false,
             graphs: Mutex::default(),
-            warnings: Vec::new(),
+            warnings,
         })
+    }
+
+    /// How many samples a session of a program takes.
+    pub(super) fn batch(&self, program: Program) -> usize {
+        if program == Program::Untouched { self.untouched.0 } else { self.plan.micro_batch }
+    }
+
+    /// For how many points a run of a program is asked: with one, the session gets nothing else.
+    pub(super) fn rows(&self, program: Program) -> usize {
+        let mixes = |classifier: &Classifier| classifier.mixes_samples();
+        let alone = match program {
+            Program::Untouched => self.untouched.1,
+            Program::Logits | Program::Gradient(_) => mixes(&self.classifier),
+            Program::SurrogateLogits | Program::SurrogateGradient(_) => {
+                self.surrogate.as_ref().is_some_and(mixes)
+            }
+        };
+        if alone { 1 } else { self.plan.micro_batch }
+    }
+
+    /// How the last word on a sample is spoken, for the record of a run.
+    pub fn untouched(&self) -> String {
+        let how = match (self.runtime.name(), self.simplified) {
+            ("rten", false) => "in single precision, operators that rten lacks spelled out",
+            ("rten", true) => "in single precision, simplified",
+            _ => "as given, in its own types",
+        };
+        format!("{} at a time, {how}", self.rows(Program::Untouched))
+    }
+
+    /// Why there is no gradient of the model on this runtime, if there is none: the nodes that cannot be
+    /// differentiated, or what was said when the gradient was made and tried out.
+    pub fn gradient_error(&self) -> Option<Error> {
+        let tried = Evaluator::lend(self, |mut evaluator| {
+            let points = vec![0.0; self.classifier.dimension()];
+            let program = Program::Gradient(Loss::LogOdds);
+            evaluator.evaluate(&Query { program, points, label: 0, target: 1, account: 0 })
+        });
+        let error = tried.err()?;
+        let lacking = undifferentiable(self.classifier.graph());
+        let nodes: Vec<String> =
+            lacking.iter().take(3).map(|node| format!("`{}` ({})", node.label(), node.op)).collect();
+        let others = if lacking.len() > 3 { " and others" } else { "" };
+        Some(Error::NoGradient(match nodes.as_slice() {
+            [] => format!("the model's gradient cannot be computed: {error}"),
+            [node] => format!("the node {node} has no gradient rule"),
+            _ => format!("the nodes {}{others} have no gradient rules", nodes.join(", ")),
+        }))
     }
 
     /// Looks at the model's answers to some samples (each `d` elements), and takes them for what they
@@ -82,19 +153,27 @@ impl Engine {
     /// # Errors
     /// When the runtime fails.
     pub fn probe(mut self, samples: &[&[f32]]) -> Result<Engine> {
-        let looks = !samples.is_empty()
-            && Evaluator::lend(&self, |mut evaluator| -> Result<bool> {
-                let mut looks = true;
-                for sample in samples {
-                    let points = sample.to_vec();
-                    let query =
-                        Query { program: Program::Untouched, points, label: 0, target: 0, account: 0 };
-                    let outputs = evaluator.evaluate(&query)?.logits;
-                    let sum: f32 = outputs.iter().sum();
-                    looks &= (sum - 1.0).abs() < 1e-4 && outputs.iter().all(|p| (0.0..=1.0).contains(p));
-                }
-                Ok(looks)
-            })?;
+        let looks = |outputs: &[f32]| {
+            (outputs.iter().sum::<f32>() - 1.0).abs() < 1e-4
+                && outputs.iter().all(|p| (0.0..=1.0).contains(p))
+        };
+        let (looks, simplified) = Evaluator::lend(&self, |mut evaluator| -> Result<(bool, bool)> {
+            let mut all = !samples.is_empty();
+            for sample in samples {
+                let query =
+                    |program| Query { program, points: sample.to_vec(), label: 0, target: 0, account: 0 };
+                all &= looks(&evaluator.evaluate(&query(Program::Untouched))?.logits);
+                // What the runtime cannot run is found now, not in the middle of the work.
+                evaluator.evaluate(&query(Program::Logits))?;
+            }
+            Ok((all, evaluator.is_simplified(Program::Untouched)))
+        })?;
+        self.simplified = simplified;
+        if simplified {
+            let message = "rten does not run the model without simplification: the last word on a sample is that of the \
+                           simplified model in single precision. The runtime onnxruntime runs it as given";
+            self.warnings.push(Warning::new("untouched-model", message));
+        }
         let how = match (looks, self.classifier.returns_logits()) {
             (false, true) => return Ok(self),
             (_, false) => "its closing softmax is taken off, and attacks see the logits before it",
@@ -155,8 +234,18 @@ impl Engine {
 
     /// A session for a program.
     pub(super) fn compile(&self, program: Program, threads: &Threads) -> Result<Session> {
-        let graph = self.graph(program)?;
-        Ok(self.runtime.compile(&graph, threads)?)
+        let graph = on_deep_stack(|| self.graph(program))?;
+        Ok(match program {
+            Program::Untouched => self.runtime.compile_as_given(&graph, threads)?,
+            _ => self.runtime.compile(&graph, threads)?,
+        })
+    }
+
+    /// What makes the input of a program's session of the pixels, where that is needed.
+    pub(super) fn compile_front(&self, program: Program, threads: &Threads) -> Result<Option<Session>> {
+        let front = self.classifier.front().filter(|_| program == Program::Untouched);
+        let compile = |front: &Graph| self.runtime.compile(&front.with_batch(self.batch(program)), threads);
+        Ok(front.map(compile).transpose()?)
     }
 
     /// The graph of a program for the plan's micro-batch. Outputs: logits, loss, gradient.
@@ -175,7 +264,7 @@ impl Engine {
         };
         let model = classifier.graph().with_batch(self.plan.micro_batch);
         let graph = match program {
-            Program::Untouched => classifier.untouched().with_batch(self.plan.micro_batch),
+            Program::Untouched => classifier.untouched().with_batch(self.batch(program)),
             Program::Logits | Program::SurrogateLogits => simplify(&model)?,
             Program::Gradient(loss) | Program::SurrogateGradient(loss) => {
                 let input = &model.single_input()?.name;
@@ -196,8 +285,7 @@ impl Engine {
         let worker = |mut evaluator: Evaluator| {
             let points = vec![0.5; self.classifier.dimension()];
             let query = Query { program, points, label: 0, target: 1, account: 0 };
-            let rows: Vec<Row> =
-                (0..self.plan.micro_batch).map(|_| Row { query: &query, point: 0 }).collect();
+            let rows: Vec<Row> = (0..self.rows(program)).map(|_| Row { query: &query, point: 0 }).collect();
             evaluator.run(program, &rows, |_, _, _, _| ())?;
             let (start, mut samples) = (Instant::now(), 0);
             while samples == 0 || start.elapsed() < trial {

@@ -225,7 +225,7 @@ impl<'e> Worker<'e> {
         let mut rows = Vec::new();
         let mut owners = Vec::new();
         for (owner, flight) in flights.iter().enumerate().filter(|(_, f)| f.query.program == program) {
-            let room = self.evaluator.micro_batch() - rows.len();
+            let room = self.evaluator.rows(program) - rows.len();
             for point in (flight.done..flight.points).take(room) {
                 rows.push(Row { query: &flight.query, point });
                 owners.push(owner);

@@ -42,8 +42,13 @@ pub(super) fn validate(
         Box::pin(async move {
             let Sample { index, input, label } = &sample;
             let (index, label) = (*index, *label);
-            let query =
-                Query { program: Program::Logits, points: input.clone(), label, target: label, account: 0 };
+            let query = Query {
+                program: Program::Untouched,
+                points: input.clone(),
+                label,
+                target: label,
+                account: 0,
+            };
             let clean = oracle.ask(query).await.logits;
             let correct = predict(&clean) == label;
             let Some(&threat) = threat.filter(|_| place < attacked) else { return Ok((correct, None)) };

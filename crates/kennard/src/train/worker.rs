@@ -9,7 +9,7 @@ use super::images::Images;
 use super::method::{Ascent, Change, Climbs};
 use super::{Recipe, keyed, perturb};
 use crate::attack::{mend, predict};
-use crate::{Result, ThreatModel};
+use crate::{Error, Result, ThreatModel};
 
 /// What training changes.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,16 @@ pub(super) struct Programs {
 impl Programs {
     pub fn new(model: &Graph, recipe: &Recipe) -> Result<Programs> {
         let part = recipe.part;
+        let fixed = model.single_input()?.ty.shape.0.first().and_then(|d| d.known());
+        let pairs = recipe.method.objective(recipe.smoothing).is_paired();
+        if let Some(batch) = fixed.filter(|&batch| pairs || batch != part) {
+            let cure = if pairs { String::new() } else { format!("add --micro-batch {batch}, or ") };
+            return Err(Error::Mismatch(format!(
+                "the model takes batches of {batch} alone, and would be trained in parts of {}: {cure}export it with a \
+                 free batch",
+                if pairs { 2 * part } else { part }
+            )));
+        }
         let change = recipe.method.change();
         let diverges = matches!(change, Change::Ascent(Ascent { climbs: Climbs::Divergence, .. }));
         Ok(Programs {

@@ -1,0 +1,150 @@
+//! The last word on a sample is that of the model as given: in its own types, whatever attacks work with.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use kennard_graph::{Builder, DType, Dim, Graph, Shape, TensorType};
+use kennard_runtime::{Choice, Runtime};
+
+fn scratch(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()))
+}
+
+fn runtimes() -> Vec<&'static str> {
+    match Runtime::open(Choice::OnnxRuntime) {
+        Ok(_) => vec!["rten", "onnxruntime"],
+        Err(error) => {
+            println!("skipped for ONNX Runtime: {error}");
+            vec!["rten"]
+        }
+    }
+}
+
+fn audit(model: &Path, data: &str, runtime: &str, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    command.arg("audit").arg(model).args(["--data", data, "--runtime", runtime, "--json"]);
+    command.args(["--packet-samples", "0", "--eps", "0.02"]).args(words).output().unwrap()
+}
+
+/// The clean accuracy, and the codes of the warnings.
+fn clean(output: &Output) -> (f64, Vec<String>) {
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{message}");
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let codes = summary["warnings"].as_array().unwrap().iter();
+    let codes = codes.map(|warning| warning["code"].as_str().unwrap().to_string()).collect();
+    (summary["clean"]["accuracy"].as_f64().unwrap(), codes)
+}
+
+fn npy(descr: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+    let header = format!("{header:<117}\n");
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend((header.len() as u16).to_le_bytes());
+    file.extend(header.as_bytes());
+    file.extend(bytes);
+    file
+}
+
+/// 8 points of the plane: `(0.2, 0.7)` with the label 1 and `(0.7, 0.2)` with the label 0.
+fn points() -> String {
+    let x: Vec<u8> = [0.2f32, 0.7, 0.7, 0.2].repeat(4).iter().flat_map(|v| v.to_le_bytes()).collect();
+    let y: Vec<u8> = [1i64, 0].repeat(4).iter().flat_map(|v| v.to_le_bytes()).collect();
+    let [x_file, y_file] = ["x.npy", "y.npy"].map(scratch);
+    std::fs::write(&x_file, npy("<f4", "(8, 2)", &x)).unwrap();
+    std::fs::write(&y_file, npy("<i8", "(8,)", &y)).unwrap();
+    format!("npz:{},{}", x_file.display(), y_file.display())
+}
+
+/// `z = 1·x + offset`, computed in `dtype`: the larger coordinate is the class, if the offset does not swallow
+/// the difference.
+fn offset(name: &str, dtype: DType, batch: Dim, offset: f64) -> PathBuf {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(dtype, Shape(vec![batch, Dim::Known(2)])));
+    builder.output("z", x * 1.0 + offset);
+    let file = scratch(name);
+    builder.finish().unwrap().save(&file).unwrap();
+    file
+}
+
+/// In half precision 2 048.2 and 2 048.7 are one number and the first class wins: half the points are wrong. In
+/// double precision 10⁹ + 0.2 and 10⁹ + 0.7 are two, in single precision one.
+#[test]
+fn verdicts_are_those_of_the_models_own_types() {
+    let data = points();
+    for batch in [Dim::BATCH, Dim::Known(3)] {
+        let half = offset("half.onnx", DType::F16, batch, 2048.0);
+        let double = offset("double.onnx", DType::F64, batch, 1e9);
+        for runtime in runtimes() {
+            for words in [&[][..], &["--input-scale", "1/2"], &["--mean", "0.2", "--std", "1"]] {
+                let words = [words, &["--attack", "none"]].concat();
+                let (accuracy, codes) = clean(&audit(&half, &data, runtime, &words));
+                let output = audit(&double, &data, runtime, &words);
+                if runtime == "onnxruntime" {
+                    assert_eq!((accuracy, codes.len()), (0.5, 0), "{codes:?}");
+                    assert_eq!(clean(&output).0, 1.0);
+                } else {
+                    assert_eq!((accuracy, codes), (1.0, vec!["untouched-model".to_string()]));
+                    let message = String::from_utf8_lossy(&output.stderr);
+                    assert!(!output.status.success() && message.contains("double precision"), "{message}");
+                }
+            }
+        }
+    }
+}
+
+/// More threads than can be of use are as good as some.
+#[test]
+fn any_number_of_threads_will_do() {
+    let model = offset("threads.onnx", DType::F32, Dim::BATCH, 0.0);
+    let output = audit(&model, &points(), "rten", &["--attack", "fgsm", "--threads", "100000"]);
+    assert_eq!(clean(&output).0, 1.0);
+}
+
+/// Samples without axes for an image model, and the other way round.
+#[test]
+fn samples_of_as_many_numbers_fit() {
+    let data = points();
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let dims = vec![Dim::BATCH, Dim::Known(1), Dim::Known(1), Dim::Known(2)];
+    let x = builder.input("x", TensorType::new(DType::F32, Shape(dims)));
+    builder.output("z", x.apply("Flatten") * 3.0);
+    let file = scratch("image.onnx");
+    builder.finish().unwrap().save(&file).unwrap();
+    assert_eq!(clean(&audit(&file, &data, "rten", &["--attack", "fgsm"])).0, 1.0);
+}
+
+/// Models on which simplified, single or mixed-up evaluation gives other figures: `(model, data, attack, clean
+/// accuracy by ONNX Runtime itself)`.
+#[test]
+fn shared_models_get_the_figures_of_onnx_runtime() {
+    let shared = std::env::var_os("KENNARD_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
+    let cases = shared.join("cases");
+    if !cases.is_dir() {
+        println!("skipped: there is no {}", cases.display());
+        return;
+    }
+    for (model, data, attack, only, expected) in [
+        ("fp16_offset", "base", "pgd", "onnxruntime", 0.7),
+        ("dbl_offset", "base", "pgd", "onnxruntime", 1.0),
+        ("cnn_qdyn", "cnn_qdyn", "none", "", 1.0),
+        ("seq", "base", "square", "", 1.0),
+        ("qop", "base", "none", "onnxruntime", 1.0),
+        ("rnn_lstm", "rnn_lstm", "none", "", 1.0),
+        ("op_conv3d_ts", "op_conv3d", "none", "onnxruntime", 1.0),
+    ] {
+        let [model, data] = [format!("{model}.onnx"), format!("{data}.npz")].map(|name| cases.join(name));
+        for runtime in runtimes().into_iter().filter(|runtime| only.is_empty() || only == *runtime) {
+            let words = ["--attack", attack, "--samples", "40"];
+            let output = audit(&model, &format!("npz:{}", data.display()), runtime, &words);
+            assert_eq!(clean(&output).0, expected, "{} on {runtime}", model.display());
+        }
+    }
+    // An attack that needs a gradient says where there is none, and what can be done.
+    let data = format!("npz:{}", cases.join("lstm.npz").display());
+    let output = audit(&cases.join("lstm.onnx"), &data, "rten", &["--attack", "pgd"]);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(message.contains("(LSTM)") && message.contains("--attack square"), "{message}");
+}

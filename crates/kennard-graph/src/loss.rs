@@ -136,7 +136,7 @@ impl<'b> OneClass<'b> {
 }
 
 /// What an infinite logit counts as.
-fn bound(z: Var) -> f64 {
+pub(crate) fn bound(z: Var) -> f64 {
     if z.ty().is_ok_and(|ty| ty.dtype == DType::F16) { 3e4 } else { 1e30 }
 }
 

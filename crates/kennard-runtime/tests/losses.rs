@@ -3,7 +3,8 @@
 mod common;
 
 use kennard_graph::{
-    Attribute, Builder, DType, Dim, Graph, Loss, Shape, TensorType, gradient, simplify, with_loss,
+    Attribute, Builder, DType, Dim, Graph, Loss, Objective, Shape, Tensor, TensorType, gradient, simplify,
+    training_step, with_loss,
 };
 use kennard_runtime::Input;
 
@@ -122,6 +123,51 @@ fn underflowing_probabilities_have_a_gradient() {
                 let exact = 100.0 * (p - f64::from(u8::from(k == y)));
                 assert!((f64::from(*g) - exact).abs() < 1e-3, "{name}, row {row}: {g} is not {exact}");
             }
+        }
+    }
+}
+
+/// `z = x·w`, the third of four classes masked: every objective of training and its gradient are finite, and the
+/// masked class has none.
+#[test]
+fn masked_classes_can_be_trained_beside() {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, Shape(vec![Dim::BATCH, Dim::Known(3)])));
+    let weights = ndarray::ArrayD::from_shape_fn(vec![3, 4], |at| 0.3 * at[0] as f32 - 0.2 * at[1] as f32);
+    let w = builder.named("w", weights.into());
+    let mask: Tensor = ndarray::arr1(&[0.0, 0.0, M, 0.0]).into_dyn().into();
+    builder.output("z", x.with("MatMul", w) + builder.named("mask", mask));
+    let model = builder.finish().unwrap();
+    let objectives = [
+        Objective::CrossEntropy { smoothing: 0.0 },
+        Objective::Trades { beta: 6.0 },
+        Objective::Mart { beta: 5.0 },
+        Objective::Conjugate { lambda: 0.1 },
+        Objective::LogitPenalty { lambda: 0.1 },
+    ];
+    for objective in objectives {
+        let step = training_step(&model, 2, &objective).unwrap();
+        let rows = if objective.is_paired() { 4 } else { 2 };
+        let x: Vec<f32> = (0..3 * rows).map(|i| (i as f32).sin()).collect();
+        let weights: Vec<Vec<f32>> = step
+            .weights
+            .iter()
+            .map(|name| model.constants[name].to_floats().unwrap().iter().map(|&v| v as f32).collect())
+            .collect();
+        let mut inputs = vec![Input::F32(&x), Input::I64(&[0, 3])];
+        inputs.extend(weights.iter().map(|values| Input::F32(values)));
+        for runtime in common::runtimes() {
+            let mut session = runtime.compile(&step.graph, &runtime.threads(1)).unwrap();
+            let outputs = common::run(&mut session, &inputs).unwrap();
+            let place = |name: &str| step.graph.outputs.iter().position(|v| v.name == name).unwrap();
+            let label = format!("{} {objective:?}", runtime.name());
+            let loss = &outputs[place(Graph::LOSS)];
+            assert!(loss.iter().all(|v| v.is_finite()), "{label}: {loss:?}");
+            let gradient = &outputs[place("gradient/w")];
+            assert!(gradient.iter().all(|v| v.is_finite()), "{label}: {gradient:?}");
+            assert!(gradient.iter().any(|v| v.abs() > 1e-3), "{label}: {gradient:?}");
+            let masked: Vec<f32> = gradient.iter().skip(2).step_by(4).copied().collect();
+            assert_eq!(masked, [0.0; 3], "{label}");
         }
     }
 }

@@ -16,10 +16,9 @@ use super::tensor::read_tensor;
 use crate::upgrade::upgrade;
 use crate::{Attribute, Builder, Graph, Node, Result, Tensor};
 
-/// The bytes that inlining may add to a model: functions that call functions can grow without bound.
-const LARGEST_INLINED: usize = 1 << 26;
-/// What a node counts for beside its bytes in the file.
-const NODE: usize = 1000;
+/// The bytes, and the nodes, that inlining may add to a model: functions that call functions can grow without bound.
+const LARGEST_INLINED: usize = 1 << 28;
+const MOST_INLINED: usize = 50_000;
 /// How deep functions and branches may be nested.
 const DEEPEST: usize = 32;
 
@@ -30,7 +29,8 @@ pub(super) struct Importer<'a> {
     functions: HashMap<[&'a str; 3], &'a FunctionProto>,
     /// The tensors there are so far.
     defined: RefCell<HashSet<String>>,
-    inlined: Cell<usize>,
+    /// Bytes and nodes.
+    inlined: Cell<(usize, usize)>,
 }
 
 /// What names mean where a node stands.
@@ -103,7 +103,7 @@ impl<'a> Importer<'a> {
         }
         let key = |f: &'a FunctionProto| [domain(&f.domain), text(&f.name), text(&f.overload)];
         let functions = functions.iter().map(|f| (key(f), f)).collect();
-        Ok(Importer { builder, files, functions, defined: RefCell::new(defined), inlined: Cell::new(0) })
+        Ok(Importer { builder, files, functions, defined: RefCell::new(defined), inlined: Cell::default() })
     }
 
     /// Checks all nodes of a graph, those too that no output needs: runtimes refuse a file with a wrong one.
@@ -277,9 +277,11 @@ impl<'a> Importer<'a> {
         node: &Node,
         mut scope: Scope<'s>,
     ) -> Result<()> {
-        let size: usize = nodes.iter().map(|n| n.encoded_len() + NODE).sum();
-        self.inlined.set(self.inlined.get().saturating_add(size));
-        if self.inlined.get() > LARGEST_INLINED || scope.depth > DEEPEST {
+        let size: usize = nodes.iter().map(|n| n.encoded_len()).sum();
+        let (bytes, count) = self.inlined.get();
+        let (bytes, count) = (bytes.saturating_add(size), count.saturating_add(nodes.len()));
+        self.inlined.set((bytes, count));
+        if bytes > LARGEST_INLINED || count > MOST_INLINED || scope.depth > DEEPEST {
             return Err(node.error("its functions or branches are nested too deeply"));
         }
         let sorted = order(nodes, outputs)?;

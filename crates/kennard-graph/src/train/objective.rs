@@ -1,6 +1,6 @@
 //! Objectives of training, appended to the logits.
 
-use crate::loss::{OneClass, bounded, log_odds};
+use crate::loss::{OneClass, bound, bounded, log_odds};
 use crate::{
     Builder, DType, Dim, Graph, GraphError, Result, Shape, TensorType, Var, gradient, gradient_name,
 };
@@ -94,7 +94,10 @@ impl Objective {
                 square * lambda - label(z).logit(log_softmax(z))
             }
             Objective::LogitPenalty { lambda } => {
-                (z * z).reduce("ReduceMean", &[1], false) * lambda - label(z).logit(log_softmax(z))
+                // A masked class has no logit to be held down.
+                let all = bounded(z);
+                let held = all * all.apply("Abs").below(bound(z));
+                (held * held).reduce("ReduceMean", &[1], false) * lambda - label(z).logit(log_softmax(z))
             }
         };
         builder.output(Graph::LOSS, value.reshape(&Shape::fixed(&[batch])));

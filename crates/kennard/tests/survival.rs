@@ -286,7 +286,7 @@ fn altered_results_are_noticed() {
             }
             assert!(FinishedRun::open(&place).is_err(), "{file}, {kind}: {text}");
             assert!(RunState::read(&place).is_err(), "{file}, {kind}: {text}");
-            assert!(merge(&[place.clone()]).is_err(), "{file}, {kind}");
+            assert!(merge(std::slice::from_ref(&place)).is_err(), "{file}, {kind}");
             let manifest = Manifest::new(&case.audit(0), vec![]).unwrap();
             assert!(RunDirectory::open(&place, &manifest, true).is_err(), "{file}, {kind}: {text}");
         }

@@ -113,8 +113,8 @@ fn open(path: &Path) -> Result<Source> {
     if (has("cosine_histogram") || has("curve"))
         && let Some(sums) = Sums::read(path)?
     {
-        let listed = ["manifest.json", "summary.json"].into_iter().filter(|name| sums.lists(name));
-        listed.map(|name| sums.check(name)).collect::<Result<()>>()?;
+        let mut listed = ["manifest.json", "summary.json"].into_iter().filter(|name| sums.lists(name));
+        listed.try_for_each(|name| sums.check(name))?;
     }
     if has("cosine_histogram") {
         source.probe = summary;

@@ -51,6 +51,11 @@ fn surrogate(
         found.clean.correct,
         found.samples
     );
+    if found.not_evaluated == found.samples {
+        let message =
+            format!("{}: the surrogate's answers are NaN; nothing can be made there", file.display());
+        return Err(message.into());
+    }
     for warning in &found.warnings {
         eprintln!("warning, surrogate ({}): {}", warning.code, warning.message);
     }

@@ -53,6 +53,11 @@ fn surrogate(
         found.clean.correct,
         found.samples
     );
+    if found.not_evaluated == found.samples {
+        let message =
+            format!("{}: the surrogate's answers are NaN; nothing can be made there", file.display());
+        return Err(message.into());
+    }
     for warning in &found.warnings {
         warn!("warning, surrogate ({}): {}", warning.code, warning.message);
     }

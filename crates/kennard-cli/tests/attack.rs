@@ -25,7 +25,7 @@ fn examples_are_adversarial_and_within_epsilon() {
     let folder = out.display().to_string();
     let said = run(
         &fashion,
-        &["attack", "--eps", "0.1", "--attack", "apgd-ce", "--samples", "12", "--out", &folder],
+        &["attack", "--eps", "0.1", "--attack", "apgd-ce", "--first", "12", "--out", &folder],
     );
     let archive = out.join("adversarials.npz");
     let examples =

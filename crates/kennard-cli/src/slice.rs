@@ -160,4 +160,7 @@ fn print(report: &SliceReport, data: &DataSet) {
         }
         say!("         drift {}, dispersion {}", short(slice.drift), short(slice.dispersion));
     }
+    for failed in &report.failed {
+        say!("{:<8} not measured: {}", short(failed.scale), failed.reason);
+    }
 }

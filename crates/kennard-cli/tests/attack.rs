@@ -23,10 +23,8 @@ fn examples_are_adversarial_and_within_epsilon() {
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let folder = out.display().to_string();
-    let said = run(
-        &fashion,
-        &["attack", "--eps", "0.1", "--attack", "apgd-ce", "--first", "12", "--out", &folder],
-    );
+    let said =
+        run(&fashion, &["attack", "--eps", "0.1", "--attack", "apgd-ce", "--first", "12", "--out", &folder]);
     let archive = out.join("adversarials.npz");
     let examples =
         DataSet::open(&format!("npz:{}", archive.display()).parse().unwrap(), &Options::default()).unwrap();

@@ -67,9 +67,9 @@ def measure(kennard: Kennard, model: Path, data: str, small: bool, scales: list[
     """One row per scale, as they come."""
     points = 2000 if model.stem == "akamaster_resnet20" else 16000 if small else 4000
     steep = kennard.run(model, data, "uncertainty --centres 8 --samples 1100 --max-samples 1100 --scale 0.0001", packet)
-    probe = kennard.run(model, data, "probe --samples 1000", lambda summary: summary["cosine"])
+    probe = kennard.run(model, data, "probe --first 1000", lambda summary: summary["cosine"])
     for scale in scales:
-        attack = f"audit --eps {scale} --attack apgd-ce,apgd-t --steps 50 --targets 4 --samples {500 if small else 300} --packet-samples 0"
+        attack = f"audit --eps {scale} --attack apgd-ce,apgd-t --steps 50 --targets 4 --first {500 if small else 300} --packet-samples 0"
         audit = kennard.run(model, data, attack, lambda summary: {
             "clean": summary["clean"]["accuracy"], "robust": summary["robust"]["robust_accuracy"],
             "interval": summary["robust"]["interval"]})

@@ -1,7 +1,7 @@
 """Seconds for the whole of AutoAttack "standard": torchattacks against a Kennard audit, same weights and images.
 
     python benches/peers/autoattack.py --threads 2 --kennard "target/release/kennard audit {model} --data {data} \\
-        --samples {samples} --norm linf --eps {eps} --attack standard --packet-samples 0 --threads {threads} --json"
+        --first {samples} --norm linf --eps {eps} --attack standard --packet-samples 0 --threads {threads} --json"
 
 The rows are networks of $KENNARD_SHARED (default ../shared); --rows picks some by number, --samples overrides how many
 images. torchattacks is put together as its own AutoAttack is, but with the 100 steps of the reference: its AutoAttack

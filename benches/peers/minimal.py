@@ -1,7 +1,7 @@
 """Median distances to the decision boundary over 100 MNIST images: adv-lib and foolbox against Kennard.
 
     python benches/peers/minimal.py --threads 2 --kennard "target/release/kennard audit {model} --data {data} \\
-        --samples 100 --norm {norm} --minimal {attacks} --threads {threads} --out {out}"
+        --first 100 --norm {norm} --minimal {attacks} --threads {threads} --out {out}"
 
 The network is wong_mnist_eps0.1, in $KENNARD_SHARED (default ../shared), the norms l2 and linf, every attack with
 100 steps, the rest as each library has it (adv-lib's DDN without rounding to 256 levels). A sample that is

@@ -55,7 +55,7 @@ pub fn run(args: &Args) -> Outcome {
         data: &data,
         bounds,
         relative: args.eps_relative.iter().map(|r| r.0).collect(),
-        samples: args.data.samples,
+        samples: args.data.selection(args.seed)?,
         seed: args.seed,
     };
     let stop = crate::setup::stop_on_interrupt()?;

@@ -26,7 +26,8 @@ pub fn run(args: &Args) -> Outcome {
     prepare(args.out.as_deref())?;
     let (engine, data) = args.model.with(&args.data)?;
     let stop = crate::setup::stop_on_interrupt()?;
-    let report = Probe { samples: args.data.samples, label: None }.measure(&engine, &data, &stop, |_| ())?;
+    let probe = Probe { samples: args.data.selection(0)?, label: None };
+    let report = probe.measure(&engine, &data, &stop, |_| ())?;
     if args.json {
         print!("{}", json(&report)?);
     } else {

@@ -8,7 +8,7 @@ use kennard::{Classifier, Graph, Norm, Preprocessing};
 use kennard_runtime::{Choice, Runtime};
 use serde::Deserialize;
 
-use crate::settings::Number;
+use crate::settings::{Number, selection};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -91,9 +91,12 @@ pub struct Settings {
     /// Samples kept for validation [default: a tenth, at most 5000]
     #[arg(long, value_name = "N")]
     pub held_out: Option<usize>,
-    /// Use only the first so many samples of the data
-    #[arg(long)]
+    /// Use only so many samples of the data, drawn at random by the seed
+    #[arg(long, value_name = "N")]
     pub samples: Option<usize>,
+    /// Use only the first so many samples of the data, in the order of the files
+    #[arg(long, value_name = "N", conflicts_with = "samples")]
+    pub first: Option<usize>,
     /// Seeds weights, order, variations and attacks [default: 0]
     #[arg(long)]
     pub seed: Option<u64>,
@@ -137,9 +140,10 @@ impl Settings {
             (None, Some(graph)) => !kennard_graph::statistics(graph).is_empty(),
             (None, None) => false,
         };
-        let count = self.samples.unwrap_or(usize::MAX).min(data.len());
+        let selection = selection(self.samples, self.first, self.seed.unwrap_or(0))?;
+        let count = selection.count(data.len());
         let recipe = self.recipe(&data, normalizes, count)?;
-        let samples = Samples::read(&data, Some(count), &recipe, seen)?;
+        let samples = Samples::read(&data, selection, &recipe, seen)?;
         let model = match (&architecture, initial) {
             (Some(architecture), _) => {
                 let statistics = samples.statistics();
@@ -161,7 +165,7 @@ impl Settings {
         let fingerprint: Vec<String> = data.fingerprint()?.into_iter().map(|file| file.sha256).collect();
         let settings = serde_json::json!({
             "network": network,
-            "data": { "name": spec, "split": split.to_string(), "samples": count, "sha256": fingerprint },
+            "data": { "name": spec, "split": split.to_string(), "samples": selection, "sha256": fingerprint },
             "recipe": recipe,
             "runtime": format!("{} {}", runtime.name(), runtime.version()),
         });

@@ -36,7 +36,7 @@ pub fn run(args: &Args) -> Outcome {
         Probe::Linear => Reader::Linear,
         Probe::Cnn => Reader::Cnn,
     };
-    let resolve = Resolve { samples: args.data.samples, reader };
+    let resolve = Resolve { samples: args.data.selection(0)?, reader };
     let report = resolve.measure(&engine, &data, &stop, |_| ())?;
     if args.json {
         print!("{}", json(&report)?);
@@ -52,7 +52,7 @@ fn print(report: &ResolveReport) {
         Reader::Cnn => "convolutional",
     };
     println!(
-        "{probes} probes fitted to {} samples (even index), tested on {} others (odd index)",
+        "{probes} probes fitted to {} samples, every second one, tested on the {} others",
         grouped(report.fitted),
         grouped(report.network.tested)
     );

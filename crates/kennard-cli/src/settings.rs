@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use kennard::attack::{Attack, MinimumNorm, Parameters, Transfer, Version, attack, minimum_norm};
 use kennard::audit::Shard;
+use kennard::data::Selection;
 use kennard::{Norm, Preprocessing, ThreatModel, parse_number};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
@@ -65,9 +66,12 @@ pub struct Settings {
     /// Spend each attack's whole budget and keep the worst margin: true or false [default: stop at success]
     #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     pub full: Option<bool>,
-    /// Examine only the first so many samples
-    #[arg(long)]
+    /// Examine only so many samples, drawn at random by the seed
+    #[arg(long, value_name = "N")]
     pub samples: Option<usize>,
+    /// Examine only the first so many samples, in the order of the files
+    #[arg(long, value_name = "N", conflicts_with = "samples")]
+    pub first: Option<usize>,
     /// Work on one of several parts of the samples, 1/3 say; `kennard merge` puts them together
     #[arg(long, value_name = "I/N")]
     #[serde(deserialize_with = "from_text")]
@@ -117,10 +121,19 @@ impl Settings {
     pub fn or_from(mut self, file: &Path) -> Result<Settings, Error> {
         let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
         let file: Settings = toml::from_str(&text).map_err(|e| format!("{}: {e}", file.display()))?;
+        // A choice of samples on the command line takes the place of either in the file.
+        if self.samples.is_none() && self.first.is_none() {
+            (self.samples, self.first) = (file.samples, file.first);
+        }
         fill!(self from file: data, split, norm, eps, bounds, attack, minimal, transfer, steps, step_size, restarts,
-            random_start, targets, queries, budget, full, samples, shard, packet_samples, seed, input_scale, mean, std, nhwc, runtime, micro_batch,
+            random_start, targets, queries, budget, full, shard, packet_samples, seed, input_scale, mean, std, nhwc, runtime, micro_batch,
             threads, out);
         Ok(self)
+    }
+
+    /// Which samples are examined.
+    pub fn selection(&self) -> Result<Selection, Error> {
+        selection(self.samples, self.first, self.seed.unwrap_or(0))
     }
 
     /// What the attacks may do.
@@ -246,6 +259,21 @@ impl Settings {
             normalize: self.mean.clone().zip(self.std.clone()),
             nhwc: self.nhwc.unwrap_or(false),
         }
+    }
+}
+
+/// The part of the data that `--samples` or `--first` names.
+pub fn selection(samples: Option<usize>, first: Option<usize>, seed: u64) -> Result<Selection, Error> {
+    match (samples, first) {
+        (Some(0), _) | (_, Some(0)) => {
+            Err("--samples and --first take a number of samples, at least 1".into())
+        }
+        (Some(_), Some(_)) => {
+            Err("samples and first exclude each other: so many at random, or the first".into())
+        }
+        (Some(count), None) => Ok(Selection::Random { count, seed }),
+        (None, Some(count)) => Ok(Selection::First(count)),
+        (None, None) => Ok(Selection::All),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use kennard::audit::{Audit, PacketPlan, Shard};
-use kennard::data::{DataSet, DataSpec, Options};
+use kennard::data::{DataSet, DataSpec, Options, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::{Classifier, Error};
 use kennard_graph::{Dim, Graph};
@@ -43,10 +43,11 @@ fn surrogate(
     settings: &Settings,
 ) -> Result<Classifier, Box<dyn StdError>> {
     let engine = engine(&Graph::load(file)?, data.shape(), first, settings)?;
-    let look = Audit { samples: Some(LOOKED), ..Audit::new(file, &engine, data, settings.threat()?) };
+    let samples = Selection::Random { count: LOOKED, seed: 0 };
+    let look = Audit { samples, ..Audit::new(file, &engine, data, settings.threat()?) };
     let found = look.run(&AtomicBool::new(false), |_| ())?.summary;
     eprintln!(
-        "surrogate {}: {} of the first {} samples classified correctly",
+        "surrogate {}: {} of {} samples classified correctly",
         file.display(),
         found.clean.correct,
         found.samples
@@ -100,7 +101,7 @@ pub fn audit<'a>(
         attacks,
         cascade,
         minimal: settings.minimal()?,
-        samples: settings.samples,
+        samples: settings.selection()?,
         shard: settings.shard.unwrap_or(Shard::WHOLE),
         seed: settings.seed.unwrap_or(0),
         full: settings.full.unwrap_or(false),

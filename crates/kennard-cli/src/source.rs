@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use kennard::Graph;
-use kennard::data::DataSet;
+use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 
-use crate::settings::{Number, Settings};
+use crate::settings::{Number, Settings, selection};
 use crate::setup;
 
 type Error = Box<dyn std::error::Error>;
@@ -49,9 +49,19 @@ pub struct Data {
     /// The part of it: test or train
     #[arg(long, default_value = "test")]
     split: String,
-    /// Examine only the first so many samples
-    #[arg(long)]
-    pub samples: Option<usize>,
+    /// Examine only so many samples, drawn at random
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
+    /// Examine only the first so many samples, in the order of the files
+    #[arg(long, value_name = "N", conflicts_with = "samples")]
+    first: Option<usize>,
+}
+
+impl Data {
+    /// Which samples are examined; a random part is drawn by the seed.
+    pub fn selection(&self, seed: u64) -> Result<Selection, Error> {
+        selection(self.samples, self.first, seed)
+    }
 }
 
 impl Model {

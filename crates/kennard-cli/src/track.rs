@@ -122,7 +122,9 @@ fn with_defaults(mut settings: Settings, run: &Path) -> Result<Settings, Error> 
     if settings.norm.is_none() {
         settings.norm = recipe["norm"].as_str().map(str::parse).transpose()?;
     }
-    settings.samples = settings.samples.or(Some(SAMPLES));
+    if settings.first.is_none() {
+        settings.samples = settings.samples.or(Some(SAMPLES));
+    }
     settings.attack = settings.attack.or_else(|| Some(vec![crate::settings::Named::plain("pgd")]));
     Ok(settings)
 }

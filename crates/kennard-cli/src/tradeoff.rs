@@ -70,7 +70,9 @@ impl Sweep {
             }
         }
         let mut audit: Settings = audit.try_into()?;
-        audit.samples = audit.samples.or(Some(crate::track::SAMPLES));
+        if audit.first.is_none() {
+            audit.samples = audit.samples.or(Some(crate::track::SAMPLES));
+        }
         audit.attack = audit.attack.or_else(|| Some(vec![Named::plain("pgd")]));
         if audit.eps.is_none() {
             return Err("eps is missing: the size of the attacks, in [train] or [audit]".into());
@@ -112,9 +114,13 @@ impl Sweep {
     pub fn shortened(mut self, epochs: Option<usize>, samples: Option<usize>) -> Sweep {
         for (_, run) in &mut self.runs {
             run.epochs = epochs.or(run.epochs);
-            run.samples = samples.or(run.samples);
+            if samples.is_some() {
+                (run.samples, run.first) = (samples, None);
+            }
         }
-        self.audit.samples = samples.or(self.audit.samples);
+        if samples.is_some() {
+            (self.audit.samples, self.audit.first) = (samples, None);
+        }
         self
     }
 

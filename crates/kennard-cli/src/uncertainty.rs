@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 use kennard::audit::{About, Manifest, Progress};
+use kennard::data::Selection;
 use kennard::engine::Engine;
 use kennard::uncertainty::{
     ESS_FLOOR, Effort, Figures, Hidden, Kind, Measured, Survey, SurveySummary, write_survey,
@@ -136,7 +137,7 @@ pub fn run(args: Args) -> Outcome {
         kind,
         scales: args.scale.iter().map(|scale| scale.0).collect(),
         label: args.label,
-        centres: args.centres.unwrap_or(if kind == Kind::Gaussian { 8 } else { 1000 }),
+        centres: Selection::First(args.centres.unwrap_or(if kind == Kind::Gaussian { 8 } else { 1000 })),
         samples: args.samples.min(args.max_samples),
         effort: Effort { max_samples: args.max_samples, rel_tol: args.rel_tol, chains: true, modes: true },
         seed: args.seed,

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kennard::attack::Loss;
-use kennard::data::{DataSet, Options};
+use kennard::data::{DataSet, Options, Selection};
 use kennard::engine::{Engine, EngineOptions, Program};
 use kennard::uncertainty::{Effort, GaussianPacket, Kind, LogOdds, Survey};
 use kennard::{Classifier, Graph, Preprocessing, Runtime, RuntimeChoice};
@@ -96,7 +96,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 kind: Kind::Gaussian,
                 scales: vec![0.02],
                 label: None,
-                centres: 1,
+                centres: Selection::First(1),
                 samples,
                 effort: Effort { modes, ..Effort::exactly(samples) },
                 seed: 0,

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use kennard::attack::Pgd;
 use kennard::audit::Audit;
-use kennard::data::{DataSet, Options};
+use kennard::data::{DataSet, Options, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::{Classifier, Graph, Norm, Preprocessing, Runtime, RuntimeChoice, ThreatModel};
 
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let engine = Engine::new(classifier, runtime, &EngineOptions::default())?;
     let audit = Audit {
         attacks: vec![Box::new(Pgd::default())],
-        samples: Some(200),
+        samples: Selection::Random { count: 200, seed: 0 },
         ..Audit::new(&model, &engine, &data, ThreatModel::new(Norm::Linf, 0.1)?)
     };
     let outcome = audit.run(&AtomicBool::new(false), |_| ())?;

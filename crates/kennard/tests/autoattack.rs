@@ -13,6 +13,7 @@ use std::sync::atomic::AtomicBool;
 use common::{engine, open, runtimes, shared};
 use kennard::attack::Version;
 use kennard::audit::Audit;
+use kennard::data::Selection;
 use kennard::engine::EngineOptions;
 use kennard::{Graph, Norm, Runtime, ThreatModel};
 
@@ -104,7 +105,7 @@ fn compare(row: &Row, samples: usize, shared: &Path, runtime: &Runtime) {
     let audit = Audit {
         attacks: Version::Standard.attacks(row.norm),
         cascade: true,
-        samples: Some(samples),
+        samples: Selection::First(samples),
         ..Audit::new(&path, &engine, &data, ThreatModel::new(row.norm, row.eps).unwrap())
     };
     let outcome = audit.run(&AtomicBool::new(false), |_| ()).unwrap();
@@ -174,7 +175,7 @@ fn micro_batches_and_runtimes_change_rounding_only() {
             let audit = Audit {
                 attacks: Version::Standard.attacks(Norm::Linf),
                 cascade: true,
-                samples: Some(SAMPLES),
+                samples: Selection::First(SAMPLES),
                 ..Audit::new(&path, &engine, &data, ThreatModel::new(Norm::Linf, 0.1).unwrap())
             };
             let outcome = audit.run(&AtomicBool::new(false), |_| ()).unwrap();

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use common::rten;
 use kennard::Graph;
-use kennard::data::DataSet;
+use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::uncertainty::{Features, FeaturesReport, Hidden};
 use kennard_graph::{Builder, DType, Dim, Tensor, TensorType};
@@ -63,7 +63,7 @@ fn measure(model: &Graph, tensor: &str, data: &DataSet, relative: &[f64], thread
         data,
         bounds: [-100.0, 100.0],
         relative: relative.to_vec(),
-        samples: None,
+        samples: Selection::All,
         seed: 0,
     };
     features.measure(&AtomicBool::new(false), |_| ()).unwrap()
@@ -160,7 +160,7 @@ fn what_makes_no_sense_is_refused() {
     let refusal = |relative: &[f64], bounds| {
         let relative = relative.to_vec();
         let (engine, hidden, data) = (&engine, &hidden, &data);
-        let features = Features { engine, hidden, data, bounds, relative, samples: None, seed: 0 };
+        let features = Features { engine, hidden, data, bounds, relative, samples: Selection::All, seed: 0 };
         features.measure(&AtomicBool::new(false), |_| ()).unwrap_err().to_string()
     };
     assert!(refusal(&[], [0.0, 1.0]).contains("positive"));

@@ -5,7 +5,7 @@ mod common;
 use std::sync::atomic::AtomicBool;
 
 use common::{engine, fashion, fixture, open, rten, shared};
-use kennard::data::DataSet;
+use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::uncertainty::{Effort, Figures, Hidden, Kind, Survey, SurveyOutcome};
 use kennard::{Classifier, Graph, Preprocessing, Runtime, RuntimeChoice};
@@ -20,7 +20,7 @@ fn survey<'a>(engine: &'a Engine, data: &'a DataSet, kind: Kind, scales: &[f64])
         kind,
         scales: scales.to_vec(),
         label: None,
-        centres: 2,
+        centres: Selection::First(2),
         samples: 2000,
         effort: Effort::exactly(2000),
         seed: 0,
@@ -103,7 +103,7 @@ fn chains_pass_at_a_large_scale() {
         engine(&graph, &data, Runtime::open(RuntimeChoice::Auto).unwrap(), &EngineOptions::default());
     let mut survey = survey(&engine, &data, Kind::Gaussian, &[0.3]);
     survey.effort = Effort { max_samples: 64_000, rel_tol: None, chains: true, modes: true };
-    survey.centres = 8;
+    survey.centres = Selection::First(8);
     let outcome = run(&survey);
     let by_chains = outcome.packets.iter().filter(|packet| packet.r_hat.is_some()).count();
     println!("{by_chains} of 8 by chains");
@@ -216,7 +216,7 @@ fn skip_connections_are_held() {
     assert!(hidden.rest() > 0);
     let mut survey = survey(&engine, &data, Kind::Gaussian, &[0.02]);
     survey.hidden = Some(&hidden);
-    survey.centres = 1;
+    survey.centres = Selection::First(1);
     let figures = &run(&survey).packets[0];
     assert!(figures.valid, "{figures:.3?}");
     survey.kind = Kind::Data;

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use common::{engine, fashion, rten};
 use kennard::audit::Audit;
-use kennard::data::DataSet;
+use kennard::data::{DataSet, Selection};
 use kennard::engine::EngineOptions;
 use kennard::train::Architecture;
 use kennard::uncertainty::{Cosines, Probe, Reader, Resolve, ResolveReport};
@@ -49,14 +49,14 @@ fn audits_and_labels_see_the_same_cosines() {
     let data = fashion();
     let engine = engine(&graph, &data, rten(), &EngineOptions::default());
     let probe = |label, samples| {
-        let probe = Probe { samples: Some(samples), label };
+        let probe = Probe { samples: Selection::First(samples), label };
         probe.measure(&engine, &data, &quiet(), |_| ()).unwrap().records
     };
     let all = probe(None, 200);
     let path = common::fixture("fashion_mlp.onnx");
     let audit = Audit {
         probe: true,
-        samples: Some(200),
+        samples: Selection::First(200),
         ..Audit::new(&path, &engine, &data, ThreatModel::new(Norm::Linf, 0.1).unwrap())
     };
     let outcome = audit.run(&quiet(), |_| ()).unwrap();
@@ -73,7 +73,9 @@ fn the_probe_of_a_linear_classifier() {
     let (graph, rows) = classifier();
     let data = fashion();
     let engine = engine(&graph, &data, rten(), &EngineOptions::default());
-    let report = Probe { samples: Some(100), label: None }.measure(&engine, &data, &quiet(), |_| ()).unwrap();
+    let report = Probe { samples: Selection::First(100), label: None }
+        .measure(&engine, &data, &quiet(), |_| ())
+        .unwrap();
     let mut map = vec![0.0; D];
     for (record, sample) in report.records.iter().zip(data.samples().unwrap()) {
         let sample = sample.unwrap();
@@ -122,7 +124,7 @@ fn the_gradient_of_the_true_label_leaks_it() {
     let (graph, _) = classifier();
     let engine = engine(&graph, &data, rten(), &EngineOptions::default());
     for (reader, leaked) in [(Reader::Linear, 0.99), (Reader::Cnn, 0.9)] {
-        let resolve = Resolve { samples: None, reader };
+        let resolve = Resolve { samples: Selection::All, reader };
         let report = resolve.measure(&engine, &data, &quiet(), |_| ()).unwrap();
         let read = |input: &str| {
             let probe = report.probes.iter().find(|probe| probe.input == input).unwrap();
@@ -155,7 +157,7 @@ fn a_convolutional_probe() {
     let read = |graph: &Graph, threads: usize| {
         let options = EngineOptions { threads: Some(threads), ..EngineOptions::default() };
         let engine = engine(graph, &data, rten(), &options);
-        let resolve = Resolve { samples: Some(500), reader: Reader::Cnn };
+        let resolve = Resolve { samples: Selection::First(500), reader: Reader::Cnn };
         let report = resolve.measure(&engine, &data, &quiet(), |_| ()).unwrap();
         println!("{:?}", report.probes);
         report
@@ -179,7 +181,7 @@ fn a_convolutional_probe_wants_images() {
     let model = common::linear(&[16], 2);
     let data = common::labelled("no-images", &model, &[16], 40);
     let engine = engine(&model, &data, rten(), &EngineOptions::default());
-    let resolve = Resolve { samples: None, reader: Reader::Cnn };
+    let resolve = Resolve { samples: Selection::All, reader: Reader::Cnn };
     let message = resolve.measure(&engine, &data, &quiet(), |_| ()).unwrap_err().to_string();
     assert!(message.contains("[16]") && message.contains("a linear one reads any"), "{message}");
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use common::{audit, engine, fashion, fixture, runtimes};
 use kennard::attack::{Apgd, Attack, Fab, Fgsm, Objective, Pgd, Square};
 use kennard::audit::{About, Audit, FinishedRun, Manifest, Outcome, Progress, RunDirectory, Shard, merge};
+use kennard::data::Selection;
 use kennard::engine::{EngineOptions, Plan};
 use kennard::{Graph, Norm, Runtime, ThreatModel};
 use serde_json::Value;
@@ -77,7 +78,7 @@ fn shards_and_resumption_do_not_change_a_byte() {
             cascade: true,
             minimal: vec![Box::new(Fab { steps: 10, ..Fab::default() })],
             probe: true,
-            samples: Some(SAMPLES),
+            samples: Selection::Random { count: SAMPLES, seed: 5 },
             shard,
             ..Audit::new(&path, &engine, &data, ThreatModel::new(Norm::Linf, 0.1).unwrap())
         };

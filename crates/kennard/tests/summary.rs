@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use common::{engine, fashion, fixture, rten};
 use kennard::attack::{Fab, Fgsm};
 use kennard::audit::{Audit, PacketPlan};
+use kennard::data::Selection;
 use kennard::engine::EngineOptions;
 use kennard::{Graph, Norm, ThreatModel};
 use serde_json::Value;
@@ -37,7 +38,7 @@ fn summary_keeps_its_keys() {
         minimal: vec![Box::new(Fab { steps: 5, ..Fab::default() })],
         packets: vec![PacketPlan { scale: 0.1, centres: 1, samples: 100, max_samples: 100 }],
         probe: true,
-        samples: Some(30),
+        samples: Selection::First(30),
         ..Audit::new(&path, &engine, &data, threat)
     };
     let summary = audit.run(&AtomicBool::new(false), |_| ()).unwrap().summary;

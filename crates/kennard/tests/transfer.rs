@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use common::{engine, fashion, fixture, labelled, linear, rten};
 use kennard::attack::{Apgd, Attack, Objective, Square, Transfer};
 use kennard::audit::{Audit, Manifest, Outcome, RunDirectory};
-use kennard::data::DataSet;
+use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::{Classifier, Graph, Norm, Preprocessing, Result, ThreatModel};
 use kennard_graph::{Node, scale};
@@ -32,7 +32,7 @@ fn beside(model: &Graph, surrogate: &Graph, data: &DataSet, options: &EngineOpti
 fn run(engine: &Engine, data: &DataSet, eps: f64, attacks: Vec<Box<dyn Attack>>) -> Result<Outcome> {
     let path = fixture("fashion_mlp.onnx");
     let threat = ThreatModel::new(Norm::Linf, eps).unwrap();
-    let audit = Audit { attacks, samples: Some(60), ..Audit::new(&path, engine, data, threat) };
+    let audit = Audit { attacks, samples: Selection::First(60), ..Audit::new(&path, engine, data, threat) };
     audit.run(&AtomicBool::new(false), |_| ())
 }
 

@@ -43,7 +43,7 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
             data: &data,
             bounds: [0.0, 1.0],
             relative: RELATIVE.to_vec(),
-            samples: sweep.audit().samples,
+            samples: sweep.audit().selection()?,
             seed: 0,
         };
         let found = features.measure(stop, |_| ())?;

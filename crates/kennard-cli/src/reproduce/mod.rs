@@ -63,7 +63,7 @@ pub struct Args {
     /// Fewer or more epochs than the experiment has
     #[arg(long)]
     epochs: Option<usize>,
-    /// Train on, and examine, only so many samples: for a quick look
+    /// Train on, and examine, only so many samples, drawn at random: for a quick look
     #[arg(long)]
     samples: Option<usize>,
     /// Print the result as JSON to standard output, and nothing else there

@@ -17,8 +17,9 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
     let mut rows: Vec<(Point, ResolveReport)> = Vec::new();
     for point in points {
         let (data, engine) = setup::open(&args.out.join(&point.name).join("last.onnx"), sweep.audit())?;
-        let report =
-            Resolve { samples: args.samples, reader: Reader::Cnn }.measure(&engine, &data, stop, |_| ())?;
+        let resolve =
+            Resolve { samples: crate::settings::selection(args.samples, None, 0)?, reader: Reader::Cnn };
+        let report = resolve.measure(&engine, &data, stop, |_| ())?;
         if stop.load(std::sync::atomic::Ordering::Relaxed) {
             return Ok(None);
         }

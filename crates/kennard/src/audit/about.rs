@@ -23,7 +23,7 @@ pub struct About {
 impl About {
     pub(super) fn new(audit: &Audit) -> Result<About> {
         let model = ModelSummary::of(audit.model, audit.engine.classifier())?;
-        Ok(About { model, samples: audit.total() as u64, classes: audit.data.class_names().to_vec() })
+        Ok(About { model, samples: audit.indices().len() as u64, classes: audit.data.class_names().to_vec() })
     }
 }
 

@@ -22,7 +22,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::attack::{Adversarial, Aim, Attack, Loss, MinimumNorm, Prey, Situation, hunt, margin, predict};
-use crate::data::{DataSet, Sample};
+use crate::data::{DataSet, Indices, Sample, Selection};
 use crate::engine::{Cost, Engine, Oracle, Program, Query, Task};
 use crate::uncertainty::cosine;
 use crate::{Error, Norm, Result, ThreatModel};
@@ -63,8 +63,8 @@ pub struct Audit<'a> {
     pub probe: bool,
     /// The packets to measure.
     pub packets: Vec<PacketPlan>,
-    /// How many samples, from the first; all by default.
-    pub samples: Option<usize>,
+    /// Which samples; all by default.
+    pub samples: Selection,
     /// The part of these that this run works on.
     pub shard: Shard,
     /// The seed of all random numbers.
@@ -123,7 +123,7 @@ pub struct Examined {
 
 /// The account of the passes at the samples themselves; those of attack `i` go to `i + 1`.
 const CLEAN: usize = 0;
-/// So many samples are evaluated twice, to notice a model that answers at random.
+/// So many samples, the first, are evaluated twice, to notice a model that answers at random.
 const REPEATED: usize = 8;
 
 impl<'a> Audit<'a> {
@@ -139,7 +139,7 @@ impl<'a> Audit<'a> {
             minimal: Vec::new(),
             probe: false,
             packets: Vec::new(),
-            samples: None,
+            samples: Selection::All,
             shard: Shard::WHOLE,
             seed: 0,
             full: false,
@@ -186,7 +186,7 @@ impl<'a> Audit<'a> {
         let begin = Instant::now();
         self.check_settings()?;
         let mut summary = Summary::blank(self)?;
-        let total = self.total();
+        let total = self.indices().len();
         let finished: BTreeSet<usize> = records.iter().map(|record| record.index).collect();
         let samples =
             self.wanted()?.filter(|sample| sample.as_ref().map_or(true, |s| !finished.contains(&s.index)));
@@ -248,20 +248,14 @@ impl<'a> Audit<'a> {
         self.engine.run(self.wanted()?, task, stop, each).map(drop)
     }
 
-    /// How many samples this run is to examine.
-    pub(super) fn total(&self) -> usize {
-        (0..self.end()).filter(|&index| self.shard.holds(index)).count()
-    }
-
-    fn end(&self) -> usize {
-        self.samples.map_or(self.data.len(), |n| n.min(self.data.len()))
+    /// The samples of this run, by their places in the data set.
+    pub(super) fn indices(&self) -> Indices {
+        self.shard.of(self.samples.indices(self.data.len()))
     }
 
     /// The samples of this run.
     fn wanted(&self) -> Result<impl Iterator<Item = Result<Sample>> + Send + '_> {
-        let samples = self.data.samples()?.take(self.end());
-        let mine = samples.filter(|sample| sample.as_ref().map_or(true, |s| self.shard.holds(s.index)));
-        Ok(mine.map(|sample| self.check(sample?)))
+        Ok(self.data.at(self.indices())?.map(|sample| self.check(sample?)))
     }
 
     /// The account that the passes of the i-th attack are booked under, minimum-norm attacks last.

@@ -3,6 +3,7 @@ use std::sync::atomic::AtomicBool;
 use serde::{Deserialize, Serialize};
 
 use super::{Audit, PacketSummary, Progress};
+use crate::data::Selection;
 use crate::uncertainty::{Effort, Figures, Kind, Survey};
 use crate::{Norm, Result, ThreatModel};
 
@@ -11,7 +12,7 @@ use crate::{Norm, Result, ThreatModel};
 pub struct PacketPlan {
     /// The window's width `s`, in input units.
     pub scale: f64,
-    /// How many samples of the data set are centres, from the first.
+    /// How many of the audit's samples are centres: a random part of them, the first where those are the first.
     pub centres: usize,
     /// Points per centre.
     pub samples: usize,
@@ -41,6 +42,15 @@ impl PacketPlan {
 }
 
 impl Audit<'_> {
+    /// The centres of packets.
+    fn centres(&self, count: usize) -> Selection {
+        match self.samples {
+            Selection::All => Selection::Random { count, seed: self.seed },
+            Selection::First(n) => Selection::First(count.min(n)),
+            Selection::Random { count: n, seed } => Selection::Random { count: count.min(n), seed },
+        }
+    }
+
     /// Measures all packets, centres side by side.
     pub(super) fn measure_packets(
         &self,
@@ -56,7 +66,7 @@ impl Audit<'_> {
                 kind: Kind::Gaussian,
                 scales: vec![plan.scale],
                 label: None,
-                centres: plan.centres,
+                centres: self.centres(plan.centres),
                 samples: plan.samples,
                 effort: Effort {
                     max_samples: plan.max_samples,

@@ -3,9 +3,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::Indices;
 use crate::{Error, Result};
 
-/// The part of a data set that a run works on: every `of`-th sample.
+/// The part of the selected samples that a run works on: every `of`-th of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shard {
     /// Which part, from 1.
@@ -18,9 +19,12 @@ impl Shard {
     /// All samples.
     pub const WHOLE: Shard = Shard { number: 1, of: 1 };
 
-    /// Whether a sample belongs to this part.
-    pub fn holds(self, index: usize) -> bool {
-        index % self.of == self.number - 1
+    /// This part of the selected samples.
+    pub fn of(self, selected: Indices) -> Indices {
+        match self {
+            Shard::WHOLE => selected,
+            _ => Box::new(selected.skip(self.number - 1).step_by(self.of)),
+        }
     }
 }
 

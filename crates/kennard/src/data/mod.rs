@@ -33,6 +33,7 @@ mod npz;
 mod parquet;
 mod plane;
 mod samples;
+mod selection;
 mod spec;
 mod table;
 
@@ -48,6 +49,7 @@ pub use fingerprint::FileDigest;
 pub use fingerprint::digest;
 pub use plane::Problem;
 pub use samples::Samples;
+pub use selection::{Indices, Selected, Selection};
 pub use spec::{DataSpec, Kind};
 
 use images::Form;
@@ -246,6 +248,45 @@ impl DataSet {
             self.spec.to_string(),
             Arc::clone(&self.seen),
         ))
+    }
+
+    /// Streams some of the samples, those at `indices` (ascending, each less than [`len`](Self::len)); the
+    /// others are passed over without being decoded.
+    ///
+    /// # Errors
+    /// As of [`samples`](Self::samples).
+    pub fn at(&self, indices: Indices) -> Result<Selected, DataError> {
+        Ok(Selected::new(self.samples()?, indices))
+    }
+
+    /// Streams the samples that a selection takes, in the order of the files.
+    ///
+    /// # Errors
+    /// As of [`samples`](Self::samples).
+    pub fn select(&self, selection: Selection) -> Result<Selected, DataError> {
+        self.at(selection.indices(self.len()))
+    }
+
+    /// The labels in the order of the files; no image is decoded.
+    ///
+    /// # Errors
+    /// As of [`samples`](Self::samples).
+    pub fn labels(&self) -> Result<impl Iterator<Item = Result<usize, DataError>>, DataError> {
+        Ok(self.opened.source.rows()?.take(self.len()).map(|row| Ok(row?.label)))
+    }
+
+    /// The places of the samples of a label; no image is decoded.
+    ///
+    /// # Errors
+    /// As of [`samples`](Self::samples).
+    pub fn indices_of(&self, label: usize) -> Result<Vec<usize>, DataError> {
+        let mut indices = Vec::new();
+        for (index, found) in self.labels()?.enumerate() {
+            if found? == label {
+                indices.push(index);
+            }
+        }
+        Ok(indices)
     }
 
     /// The SHA-256 of the files of this split that hold inputs and labels, for the record of a

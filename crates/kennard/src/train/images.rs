@@ -3,7 +3,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::data::DataSet;
+use crate::data::{DataSet, Selection};
 
 /// How images are varied from epoch to epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,11 +28,11 @@ enum Pixels {
 }
 
 impl Images {
-    /// Reads the first `count` samples of a data set, or all.
-    pub fn read(data: &DataSet, count: Option<usize>, mut seen: impl FnMut(usize)) -> Result<Images> {
+    /// Reads samples of a data set.
+    pub fn read(data: &DataSet, selection: Selection, mut seen: impl FnMut(usize)) -> Result<Images> {
         let eight_bit = data.eight_bit();
         let (mut bytes, mut floats, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-        for sample in data.samples()?.take(count.unwrap_or(usize::MAX)) {
+        for sample in data.select(selection)? {
             let sample = sample?;
             labels.push(sample.label);
             if eight_bit {

@@ -39,7 +39,7 @@ pub use optimizer::{Optimizer, Schedule};
 pub use recipe::Recipe;
 use worker::{Batch, Part, Programs, Weights, Worker};
 
-use crate::data::DataSet;
+use crate::data::{DataSet, Selection};
 use crate::{Error, Result};
 
 /// New running statistics are mixed in with this weight, as in PyTorch.
@@ -63,18 +63,17 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Reads a data set, or its first `count` samples, and keeps some of them, drawn by the seed, for
-    /// validation.
+    /// Reads samples of a data set, and keeps some of them, drawn by the seed, for validation.
     ///
     /// # Errors
     /// When the data cannot be read, there are too few samples for the recipe, or all have one label.
     pub fn read(
         data: &DataSet,
-        count: Option<usize>,
+        selection: Selection,
         recipe: &Recipe,
         seen: impl FnMut(usize),
     ) -> Result<Samples> {
-        Samples::split(Images::read(data, count, seen)?, recipe, data.spec())
+        Samples::split(Images::read(data, selection, seen)?, recipe, data.spec())
     }
 
     /// Samples that are in memory: `values` is `[n, …shape]`, row-major, with `n` labels.

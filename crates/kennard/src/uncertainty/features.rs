@@ -26,7 +26,7 @@ use super::resolve::Share;
 use crate::attack::{
     Aim, Attack, Loss, Prey, Run, Situation, Subject, ascend, hunt, predict, random_in_ball,
 };
-use crate::data::{DataSet, Sample};
+use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, Oracle, Program, Query, Task};
 use crate::stats::mcnemar;
 use crate::{Error, Norm, Result, ThreatModel};
@@ -47,8 +47,8 @@ pub struct Features<'a> {
     pub bounds: [f32; 2],
     /// The radii as shares of the l2 norm.
     pub relative: Vec<f64>,
-    /// How many samples, from the first; all by default.
-    pub samples: Option<usize>,
+    /// Which samples; all by default.
+    pub samples: Selection,
     /// Of the random starts.
     pub seed: u64,
 }
@@ -126,7 +126,7 @@ impl Features<'_> {
                 "the relative sizes are {relative:?}; each must be a positive number, 0.05 for 5 % of the norm"
             )));
         }
-        let mut samples = labelled(self.engine, self.data, self.samples)?;
+        let mut samples = labelled(self.engine, self.data, self.samples.indices(self.data.len()))?;
         let mut records = Vec::new();
         loop {
             let chunk: Vec<Sample> = samples.by_ref().take(CHUNK).collect::<Result<_>>()?;

@@ -23,16 +23,16 @@ use super::estimate::Estimate;
 use super::log_loss::log_softplus;
 use super::vector::dot;
 use crate::attack::predict;
-use crate::data::{DataSet, Sample};
+use crate::data::{DataSet, Indices, Sample, Selection};
 use crate::engine::{Answer, Engine, Oracle, Program, Query, Task};
 use crate::{Error, Result};
 
 /// Measures the single-backward probe of a classifier: one forward and one backward pass a sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Probe {
-    /// How many samples, from the first; all by default.
-    pub samples: Option<usize>,
-    /// Only samples of this label.
+    /// Which samples; all by default.
+    pub samples: Selection,
+    /// Only samples of this label: the selection is one among these.
     pub label: Option<usize>,
 }
 
@@ -186,21 +186,16 @@ impl Probe {
         };
         let mut records = Vec::new();
         let mut map = vec![0.0; engine.classifier().dimension()];
-        let wanted = move |sample: &Result<Sample>| {
-            sample.as_ref().map_or(true, |sample| self.label.is_none_or(|label| label == sample.label))
+        let indices: Indices = match self.label {
+            None => self.samples.indices(data.len()),
+            Some(label) => Box::new(self.samples.among(&data.indices_of(label)?).into_iter()),
         };
-        let samples = labelled(engine, data, self.samples.filter(|_| self.label.is_none()))?.filter(wanted);
-        engine.run_in_order(
-            samples.take(self.samples.unwrap_or(usize::MAX)),
-            task,
-            stop,
-            |(record, contributions)| {
-                map.iter_mut().zip(contributions).for_each(|(sum, c)| *sum += c);
-                records.push(record);
-                progress(records.len() as u64);
-                Ok(())
-            },
-        )?;
+        engine.run_in_order(labelled(engine, data, indices)?, task, stop, |(record, contributions)| {
+            map.iter_mut().zip(contributions).for_each(|(sum, c)| *sum += c);
+            records.push(record);
+            progress(records.len() as u64);
+            Ok(())
+        })?;
         map.iter_mut().for_each(|sum| *sum /= records.len().max(1) as f64);
         Ok(report(records, map))
     }
@@ -262,11 +257,11 @@ pub(super) async fn ask(oracle: &Oracle, sample: &Sample, label: usize) -> Resul
     Ok(answer)
 }
 
-/// The first `count` samples, labels checked against the classifier.
+/// The samples at `indices`, labels checked against the classifier.
 pub(super) fn labelled<'a>(
     engine: &'a Engine,
     data: &DataSet,
-    count: Option<usize>,
+    indices: Indices,
 ) -> Result<impl Iterator<Item = Result<Sample>> + Send + use<'a>> {
     let classes = engine.classifier().classes();
     let check = move |sample: Sample| {
@@ -281,8 +276,7 @@ pub(super) fn labelled<'a>(
             classes - 1
         )))
     };
-    let total = count.map_or(data.len(), |count| count.min(data.len()));
-    Ok(data.samples()?.take(total).map(move |sample| check(sample?)))
+    Ok(data.at(indices)?.map(move |sample| check(sample?)))
 }
 
 #[cfg(test)]

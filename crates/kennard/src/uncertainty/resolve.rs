@@ -32,7 +32,7 @@ use super::probe::{ask, labelled};
 use super::softmax::Softmax;
 use super::vector::dot;
 use crate::attack::predict;
-use crate::data::{DataSet, Sample};
+use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, Oracle, Task};
 use crate::stats::clopper_pearson;
 use crate::{Error, Result};
@@ -40,8 +40,8 @@ use crate::{Error, Result};
 /// Fits and tests the probes of a classifier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Resolve {
-    /// How many samples, from the first; all by default. Half of them are for fitting.
-    pub samples: Option<usize>,
+    /// Which samples; all by default. Every second of them is for fitting.
+    pub samples: Selection,
     /// What reads the label.
     pub reader: Reader,
 }
@@ -146,11 +146,16 @@ impl Resolve {
             })
         };
         let mut samples = Vec::new();
-        engine.run_in_order(labelled(engine, data, self.samples)?, task, stop, |resolved| {
-            samples.push(resolved);
-            progress(samples.len() as u64);
-            Ok(())
-        })?;
+        engine.run_in_order(
+            labelled(engine, data, self.samples.indices(data.len()))?,
+            task,
+            stop,
+            |resolved| {
+                samples.push(resolved);
+                progress(samples.len() as u64);
+                Ok(())
+            },
+        )?;
         let classes = engine.classifier().classes();
         report(samples, classes, self.reader, |inputs, labels| match self.reader {
             Reader::Linear => Ok(linear(&inputs, labels, classes)),

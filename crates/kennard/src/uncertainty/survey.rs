@@ -13,7 +13,7 @@ use super::{
     BoxFigures, BoxPacket, Cosines, DataFigures, DataPacket, Effort, Empirical, Figures, GaussianPacket,
     Hidden, LogOdds, MeasureError, Packet, Probe, Spreads, SurveySummary,
 };
-use crate::data::{DataSet, Sample};
+use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, Evaluator};
 use crate::provenance::{DataSummary, ModelSummary};
 use crate::warning::Warning;
@@ -54,9 +54,9 @@ pub struct Survey<'a> {
     pub scales: Vec<f64>,
     /// Only this label.
     pub label: Option<usize>,
-    /// How many samples of the data set are used, from the first: of all labels together as
-    /// centres of `gaussian`, of each label otherwise.
-    pub centres: usize,
+    /// Which samples of the data set are used: of all labels together as centres of `gaussian`, of each
+    /// label otherwise.
+    pub centres: Selection,
     /// Points per packet, to begin with.
     pub samples: usize,
     /// When to stop.
@@ -119,7 +119,7 @@ impl Survey<'_> {
         if self.probed == 0 || self.hidden.is_some() {
             return Ok(None);
         }
-        let probe = Probe { samples: Some(self.probed), label: self.label };
+        let probe = Probe { samples: Selection::First(self.probed), label: self.label };
         let report = probe.measure(self.engine, self.data, stop, |_| ())?;
         Ok(Some(Cosines::of(report.records.iter().map(|record| record.cosine))))
     }
@@ -175,7 +175,7 @@ impl Survey<'_> {
                 classes - 1
             )));
         }
-        if self.centres == 0 {
+        if self.centres.count(usize::MAX) == 0 {
             return Err(Error::Packet("no centres were asked for; take at least one".into()));
         }
         if let (Kind::Box(_), Some(hidden)) = (self.kind, self.hidden) {
@@ -243,33 +243,27 @@ impl Survey<'_> {
 
     /// The samples that are used, in their order.
     fn samples_of_labels(&self, classes: usize) -> Result<Vec<Sample>> {
-        let per_label = self.kind != Kind::Gaussian;
-        let mut counts = vec![0; classes];
-        let mut samples = Vec::new();
-        for sample in self.data.samples()? {
-            let sample = sample?;
-            if sample.label >= classes {
+        let mut places: Vec<Vec<usize>> = vec![Vec::new(); classes];
+        for (index, label) in self.data.labels()?.enumerate() {
+            let label = label?;
+            let Some(places) = places.get_mut(label) else {
                 return Err(Error::Mismatch(format!(
-                    "sample {} has the label {}, the model has {classes} classes. Is this the data set it was \
-                     trained for?",
-                    sample.index, sample.label
+                    "sample {index} has the label {label}, the model has {classes} classes. Is this the data set it \
+                     was trained for?"
                 )));
-            }
-            let taken = if per_label { counts[sample.label] } else { samples.len() };
-            if self.label.is_none_or(|label| label == sample.label) && taken < self.centres {
-                counts[sample.label] += 1;
-                samples.push(sample);
-            }
-            let full = match (per_label, self.label) {
-                (false, _) => samples.len() == self.centres,
-                (true, Some(label)) => counts[label] == self.centres,
-                (true, None) => counts.iter().all(|count| *count == self.centres),
             };
-            if full {
-                break;
+            if self.label.is_none_or(|wanted| wanted == label) {
+                places.push(index);
             }
         }
-        Ok(samples)
+        if self.kind == Kind::Gaussian {
+            let mut all = places.concat();
+            all.sort_unstable();
+            places = vec![all];
+        }
+        let mut taken: Vec<usize> = places.iter().flat_map(|places| self.centres.among(places)).collect();
+        taken.sort_unstable();
+        Ok(self.data.at(Box::new(taken.into_iter()))?.collect::<std::result::Result<_, _>>()?)
     }
 
     fn measure(&self, scale: Option<f64>, place: &Place, oracle: &mut EngineOracle) -> Result<Found> {

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use kennard::attack::{Attack, predict};
 use kennard::audit::{Audit, Outcome};
-use kennard::data::{DataSet, Options};
+use kennard::data::{DataSet, Options, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::{Classifier, Graph, Preprocessing, Runtime, RuntimeChoice, ThreatModel};
 use kennard_graph::{Builder, DType, Dim, Tensor, TensorType};
@@ -62,7 +62,7 @@ pub fn audit(
     full: bool,
 ) -> Outcome {
     let model = fixture("fashion_mlp.onnx");
-    let samples = Some(samples);
+    let samples = Selection::First(samples);
     let audit = Audit { attacks, samples, full, ..Audit::new(&model, engine, data, threat) };
     audit.run(&AtomicBool::new(false), |_| ()).unwrap()
 }

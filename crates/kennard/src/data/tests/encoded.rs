@@ -325,3 +325,30 @@ fn panics_of_the_parquet_crate_become_errors() {
         assert_says(&message, &[name, "fetch or write the file again"]);
     }
 }
+
+/// A folder is sorted by class: the first 20 of 60 images are of one class, a random part of that size misses
+/// one of three classes with a probability below 3·(2/3)²⁰ = 10⁻³ for a seed chosen blindly.
+#[test]
+fn a_random_part_of_a_sorted_folder_has_all_classes() {
+    let names: Vec<String> = ["ant", "bee", "cat"]
+        .iter()
+        .flat_map(|class| (0..20).map(move |i| format!("{class}/{i:02}.png")))
+        .collect();
+    let files: Vec<(&str, Vec<u8>)> =
+        names.iter().enumerate().map(|(i, name)| (name.as_str(), png(i as u8))).collect();
+    let files = directory(&files);
+    let data = open("folder", files.path(), &Options::default()).unwrap();
+    let taken = |selection| -> Vec<Sample> { data.select(selection).unwrap().map(Result::unwrap).collect() };
+    assert!(taken(Selection::First(20)).iter().all(|sample| sample.label == 0));
+    let part = taken(Selection::Random { count: 20, seed: 0 });
+    let found: std::collections::BTreeSet<usize> = part.iter().map(|sample| sample.label).collect();
+    assert_eq!((part.len(), found.len()), (20, 3));
+    let all = read(&data).unwrap();
+    assert_eq!(taken(Selection::All), all);
+    assert!(part.iter().all(|sample| *sample == all[sample.index]));
+    assert_eq!(data.labels().unwrap().map(Result::unwrap).collect::<Vec<_>>(), labels(&all));
+    // Those passed over are not decoded.
+    let other = (0..60).find(|index| part.iter().all(|sample| sample.index != *index)).unwrap();
+    std::fs::write(files.path().join(&names[other]), b"no image").unwrap();
+    assert_eq!(taken(Selection::Random { count: 20, seed: 0 }), part);
+}

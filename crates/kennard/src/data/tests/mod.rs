@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
-use super::{DataError, DataSet, Options, Sample, Split};
+use super::{DataError, DataSet, Options, Sample, Selection, Split};
 
 fn options(split: Split) -> Options {
     Options { split, ..Options::default() }

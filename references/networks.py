@@ -66,14 +66,14 @@ def packet(summary: dict) -> dict:
 def measure(kennard: Kennard, model: Path, data: str, small: bool, scales: list[str]):
     """One row per scale, as they come."""
     points = 2000 if model.stem == "akamaster_resnet20" else 16000 if small else 4000
-    steep = kennard.run(model, data, "uncertainty --centres 8 --samples 1100 --max-samples 1100 --scale 0.0001", packet)
+    steep = kennard.run(model, data, "uncertainty --centres 8 --draws 1100 --max-draws 1100 --scale 0.0001", packet)
     probe = kennard.run(model, data, "probe --first 1000", lambda summary: summary["cosine"])
     for scale in scales:
         attack = f"audit --eps {scale} --attack apgd-ce,apgd-t --steps 50 --targets 4 --first {500 if small else 300} --packet-samples 0"
         audit = kennard.run(model, data, attack, lambda summary: {
             "clean": summary["clean"]["accuracy"], "robust": summary["robust"]["robust_accuracy"],
             "interval": summary["robust"]["interval"]})
-        found = kennard.run(model, data, f"uncertainty --accept-few --centres 8 --max-samples {points} --scale {scale}", packet)
+        found = kennard.run(model, data, f"uncertainty --accept-few --centres 8 --max-draws {points} --scale {scale}", packet)
         yield {
             "name": model.stem, "small": small, "s": scale, "clean": audit["clean"], "robust": audit["robust"],
             "σ_x": found["sigma_x"], "σ_p": found["sigma_p"], "product": found["product"], "drift": found["drift"],

@@ -64,7 +64,10 @@ pub fn run(args: &Args) -> Outcome {
 fn print(report: &ProbeReport) {
     println!("{} samples, {} classified correctly", grouped(report.samples), grouped(report.correct));
     if report.without_cosine > 0 {
-        println!("{} have no cosine: the sample or its gradient is zero", grouped(report.without_cosine));
+        println!(
+            "{} have no cosine: the sample or its gradient is zero, or not finite",
+            grouped(report.without_cosine)
+        );
     }
     println!();
     println!(

@@ -157,4 +157,7 @@ fn print(report: &SliceReport, data: &DataSet) {
         }
         println!("         drift {}, dispersion {}", short(slice.drift), short(slice.dispersion));
     }
+    for failed in &report.failed {
+        println!("{:<8} not measured: {}", short(failed.scale), failed.reason);
+    }
 }

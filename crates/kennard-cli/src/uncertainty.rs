@@ -7,7 +7,7 @@ use kennard::audit::{About, Manifest, Progress};
 use kennard::data::Selection;
 use kennard::engine::Engine;
 use kennard::uncertainty::{
-    ESS_FLOOR, Effort, Figures, Hidden, Kind, Measured, Survey, SurveySummary, write_survey,
+    ESS_FLOOR, Effort, Failure, Figures, Hidden, Kind, Measured, Survey, SurveySummary, write_survey,
 };
 
 use crate::portrait::pictures;
@@ -48,15 +48,16 @@ pub struct Args {
     /// Only samples of this label
     #[arg(long)]
     label: Option<usize>,
-    /// How many samples are used, from the first [default: 8 as centres of gaussian; 1000 of each label otherwise]
+    /// How many samples of the data are used, drawn at random by the seed [default: 8 as centres of
+    /// gaussian, as many of each label as can be; 1000 of each label otherwise]
     #[arg(long)]
     centres: Option<usize>,
     /// Points per packet, to begin with
-    #[arg(long, default_value_t = 2000)]
-    samples: usize,
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    draws: usize,
     /// Points per packet at the most: more are taken until they are worth enough
-    #[arg(long, default_value_t = 32_000)]
-    max_samples: usize,
+    #[arg(long, value_name = "N", default_value_t = 32_000)]
+    max_draws: usize,
     /// Sample until the half-widths of all intervals are below this share of their values
     #[arg(long)]
     rel_tol: Option<f64>,
@@ -108,6 +109,9 @@ impl Args {
     }
 }
 
+/// So many failures are shown.
+const FAILURES_SHOWN: usize = 10;
+
 /// So many samples are probed by one gradient each.
 const PROBED: usize = 1000;
 
@@ -137,9 +141,13 @@ pub fn run(args: Args) -> Outcome {
         kind,
         scales: args.scale.iter().map(|scale| scale.0).collect(),
         label: args.label,
-        centres: Selection::First(args.centres.unwrap_or(if kind == Kind::Gaussian { 8 } else { 1000 })),
-        samples: args.samples.min(args.max_samples),
-        effort: Effort { max_samples: args.max_samples, rel_tol: args.rel_tol, chains: true, modes: true },
+        centres: Selection::Random {
+            count: args.centres.unwrap_or(if kind == Kind::Gaussian { 8 } else { 1000 }),
+            seed: args.seed,
+        },
+        stratified: true,
+        samples: args.draws.min(args.max_draws),
+        effort: Effort { max_samples: args.max_draws, rel_tol: args.rel_tol, chains: true, modes: true },
         seed: args.seed,
         probed: PROBED,
     };
@@ -147,7 +155,11 @@ pub fn run(args: Args) -> Outcome {
     let (begin, mut display) = (Instant::now(), Display::new());
     let result = survey.run(&stop, |done, total| display.show(Progress::Packets { done, total }));
     display.finish();
-    let outcome = result?;
+    let (outcome, stopped) = (result?, stop.load(Ordering::Relaxed));
+    if let (true, Some(first), false) = (outcome.packets.is_empty(), outcome.failed.first(), stopped) {
+        let all = outcome.failed.len();
+        return Err(format!("none of {all} packets could be measured. {}", failure(first)).into());
+    }
     let summary = survey.summary(&args.model.file, &outcome, begin.elapsed())?;
 
     if args.json {
@@ -169,15 +181,25 @@ pub fn run(args: Args) -> Outcome {
         crate::report::beside(directory, &written);
     }
     let few = outcome.packets.iter().filter(|packet| !packet.enough_samples).count();
-    if few > 0 && !args.accept_few && !stop.load(Ordering::Relaxed) {
+    if few > 0 && !args.accept_few && !stopped {
         return Err(format!(
             "{few} of {} packets have fewer than {ESS_FLOOR} effective samples and are not to be trusted: ask for more \
-             with --max-samples, take a smaller scale, or go on all the same with --accept-few",
+             with --max-draws, take a smaller scale, or go on all the same with --accept-few",
             outcome.packets.len()
         )
         .into());
     }
-    Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
+    Ok(if stopped { Done::Interrupted } else { Done::Fully })
+}
+
+/// Which packet could not be measured, and why.
+fn failure(failure: &Failure) -> String {
+    let scale = failure.scale.map_or(String::new(), |scale| format!(" at scale {}", short(scale)));
+    let place = match failure.centre {
+        Some(centre) => format!("sample {centre} (label {})", failure.label),
+        None => format!("label {}", failure.label),
+    };
+    format!("{place}{scale}: {}", failure.reason)
 }
 
 /// What was run, as an audit's manifest says it.
@@ -198,8 +220,8 @@ fn manifest(survey: &Survey, summary: &SurveySummary, packet: Packet) -> Manifes
             "tensor": summary.tensor,
             "label": survey.label,
             "centres": survey.centres,
-            "samples": survey.samples,
-            "max_samples": survey.effort.max_samples,
+            "draws": survey.samples,
+            "max_draws": survey.effort.max_samples,
             "rel_tol": survey.effort.rel_tol,
             "seed": survey.seed,
             "runtime": format!("{} {}", runtime.name(), runtime.version()),
@@ -237,6 +259,16 @@ fn print(summary: &SurveySummary, engine: &Engine, hidden: Option<&Hidden>) {
     for figures in &summary.curve {
         println!();
         block(figures);
+    }
+    if !summary.failed.is_empty() {
+        println!();
+        println!("not measured");
+    }
+    for failed in summary.failed.iter().take(FAILURES_SHOWN) {
+        println!("  {}", failure(failed));
+    }
+    if summary.failed.len() > FAILURES_SHOWN {
+        println!("  and {} more; summary.json has them all", summary.failed.len() - FAILURES_SHOWN);
     }
     if let Some(cosines) = &summary.cosines {
         println!();
@@ -291,12 +323,20 @@ fn block(figures: &Figures) {
             line(&format!("  mode {}", rank + 1), mode.product, &note);
         }
         let list = |values: &[f64]| values.iter().map(|v| short(*v)).collect::<Vec<_>>().join(", ");
+        let interval = |m: &Measured| {
+            let [value, low, high] = [m.value, m.interval[0], m.interval[1]].map(short);
+            format!("{value} [{low}, {high}]")
+        };
+        let principal: Vec<String> = modes.principal.iter().map(interval).collect();
         println!(
-            "  principal   {}  among the modes; 0.5 where the log-loss is quadratic",
-            list(&modes.principal)
+            "  principal   {}  along the modes and their conjugates; 0.5 where the log-loss is quadratic",
+            principal.join(", ")
         );
         println!("  squeeze     {}  among the modes", list(&modes.squeeze));
         println!("  s² Cov(g)   {}  among the modes; the window has 0.25", list(&modes.momentum));
+    }
+    if !figures.reached {
+        println!("  a part of the packet may not have been reached");
     }
     let verdict = if figures.valid { "  holds" } else { "  NOT TO BE TRUSTED" };
     if let Some(stein) = figures.stein {
@@ -304,7 +344,7 @@ fn block(figures: &Figures) {
         line(name, stein, if figures.boundary.is_some() { "" } else { verdict });
     }
     if let Some((inside, faces)) = figures.boundary.zip(figures.boundary_faces) {
-        line("boundary B", inside, "  the bound is ½ |1 − B|");
+        line("boundary B", inside, "  the bound is the mean of ½ |1 − B_i| over coordinates");
         line("  on faces", faces, verdict);
     }
     for note in &figures.notes {

@@ -38,10 +38,9 @@ fn impossible_packets_are_refused() {
     refused(&["--packet", "box", "--bounds", "1,0"], &["empty", "lower bound"]);
     refused(&["--scale", "0.1", "--label", "10"], &["no label 10", "0 to 9"]);
     refused(&["--scale", "0.1", "--centres", "0"], &["at least one"]);
-    refused(&["--scale", "0.1", "--samples", "10"], &["10 samples are too few"]);
+    refused(&["--scale", "0.1", "--draws", "10"], &["none of 8 packets", "10 samples are too few"]);
     refused(&["--scale", "0.1", "--rel-tol", "0"], &["--rel-tol", "positive"]);
     refused(&["--scale", "0.1", "--clamp"], &["--clamp", "boundary term", "--packet box"]);
-    refused(&["--packet", "empirical", "--centres", "20", "--label", "1"], &["20 data points are too few"]);
     refused(&["--scale", "0.1", "--out", "/dev/null/run"], &["/dev/null/run"]);
 }
 
@@ -56,7 +55,7 @@ fn unknown_tensors_suggest_near_ones() {
 /// Too few effective samples: figures that say so, and a status that does.
 #[test]
 fn too_few_samples_fail_unless_accepted() {
-    let words = ["--scale", "0.1", "--centres", "1", "--samples", "200", "--max-samples", "200"];
+    let words = ["--scale", "0.1", "--centres", "1", "--draws", "200", "--max-draws", "200"];
     let output = uncertainty("fashion_mlp.onnx", &words);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("effective samples"));
@@ -105,13 +104,79 @@ fn a_curve_is_written_whole() {
     std::fs::remove_dir_all(out).unwrap();
 }
 
+/// What `kennard uncertainty` says of a model and data of `$KENNARD_SHARED/cases`, as JSON; none where they
+/// are absent.
+fn case(model: &str, data: &str, words: &[&str]) -> Option<(Option<i32>, serde_json::Value)> {
+    let shared = std::env::var("KENNARD_SHARED").map_or_else(|_| fixture("../../shared"), |path| path);
+    let cases = Path::new(&shared).join("cases");
+    if !cases.join(model).exists() {
+        println!("skipped: {} is not there", cases.join(model).display());
+        return None;
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    let data = format!("npz:{}", cases.join(data).display());
+    command.args(["uncertainty", &cases.join(model).display().to_string(), "--data", &data, "--json"]);
+    let output = command.args(["--runtime", "rten"]).args(words).output().unwrap();
+    let summary = serde_json::from_slice(&output.stdout);
+    Some((output.status.code(), summary.unwrap_or_else(|_| panic!("{output:?}"))))
+}
+
+/// Lobes far from the sample, where it is flat or sloped otherwise: by quadrature the drift is 10.16 and
+/// 10.62. Within 6 %, twice the widest 95 % interval of 1 000 effective samples.
+#[test]
+fn far_lobes_are_found() {
+    for (model, data, drift) in [("lobe.onnx", "d2.npz", 10.16), ("lobe50.onnx", "d50.npz", 10.62)] {
+        let Some((status, summary)) = case(model, data, &["--scale", "0.1"]) else { return };
+        let figures = &summary["curve"][0];
+        let found = figures["drift"]["value"].as_f64().unwrap();
+        assert!((found / drift - 1.0).abs() < 0.06, "{model}: {found}, not {drift}");
+        assert_eq!((status, figures["valid"].as_bool()), (Some(0), Some(true)), "{model}: {figures}");
+    }
+}
+
+/// A quadratic log-loss in 200 dimensions: every principal product has ½ in its interval, widened from 95 %
+/// to 99.9 % (of Student's distribution with 7 degrees of freedom, by 2.3).
+#[test]
+fn the_principal_products_of_a_quadratic_are_half() {
+    let Some((_, summary)) = case("quad200.onnx", "d200.npz", &["--scale", "0.3", "--accept-few"]) else {
+        return;
+    };
+    let principal = summary["curve"][0]["modes"]["principal"].as_array().unwrap().clone();
+    assert_eq!(principal.len(), 4);
+    for figure in principal {
+        let value = figure["value"].as_f64().unwrap();
+        let [low, high] = [0, 1].map(|end| value + 2.3 * (figure["interval"][end].as_f64().unwrap() - value));
+        assert!(low <= 0.5 && 0.5 <= high && high - low < 1.0, "{figure}");
+    }
+}
+
+/// A packet that reaches into a region where the network is NaN is listed, and the others are measured.
+#[test]
+fn a_packet_that_fails_leaves_the_others() {
+    let Some((status, summary)) = case("nan.onnx", "d2.npz", &["--scale", "0.01,0.1"]) else { return };
+    assert_eq!(status, Some(0), "{summary}");
+    let curve = summary["curve"].as_array().unwrap();
+    assert_eq!((curve.len(), curve[0]["scale"].as_f64()), (1, Some(0.01)));
+    let failed = summary["failed"].as_array().unwrap();
+    assert_eq!(
+        (failed.len(), failed[0]["scale"].as_f64(), failed[0]["centre"].as_u64()),
+        (1, Some(0.1), Some(0))
+    );
+    assert!(failed[0]["reason"].as_str().unwrap().contains("NaN"), "{failed:?}");
+    assert!(summary["warnings"].to_string().contains("packets-failed"));
+
+    let words = ["--packet", "empirical", "--accept-few"];
+    let Some((status, summary)) = case("nan.onnx", "few.npz", &words) else { return };
+    assert_eq!((status, summary["curve"].as_array().map(Vec::len)), (Some(0), Some(1)), "{summary}");
+}
+
 /// Sampling goes on until every interval is as tight as asked, and no longer.
 #[test]
 fn a_tolerance_takes_as_many_points_as_it_needs() {
     let curve = |words: &[&str]| {
         let output = uncertainty(
             "fashion_mlp.onnx",
-            &[&["--scale", "0.05", "--centres", "2", "--max-samples", "200000", "--json"], words].concat(),
+            &[&["--scale", "0.05", "--centres", "2", "--max-draws", "200000", "--json"], words].concat(),
         );
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -97,6 +97,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 scales: vec![0.02],
                 label: None,
                 centres: Selection::First(1),
+                stratified: false,
                 samples,
                 effort: Effort { modes, ..Effort::exactly(samples) },
                 seed: 0,

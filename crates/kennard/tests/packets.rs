@@ -21,6 +21,7 @@ fn survey<'a>(engine: &'a Engine, data: &'a DataSet, kind: Kind, scales: &[f64])
         scales: scales.to_vec(),
         label: None,
         centres: Selection::First(2),
+        stratified: false,
         samples: 2000,
         effort: Effort::exactly(2000),
         seed: 0,

@@ -90,7 +90,7 @@ fn the_probe_of_a_linear_classifier() {
         let sum: f64 = contributions.iter().sum();
         assert_eq!((record.index, record.label), (sample.index, sample.label));
         assert!((record.cosine.unwrap() - cosine).abs() < 1e-5, "{record:?}: {cosine}");
-        assert!((record.contribution - sum).abs() < 1e-4 * sum, "{record:?}: {sum}");
+        assert!((record.contribution.unwrap() - sum).abs() < 1e-4 * sum, "{record:?}: {sum}");
         map.iter_mut().zip(&contributions).for_each(|(m, c)| *m += c / 100.0);
     }
     assert_eq!(report.samples, 100);
@@ -108,7 +108,7 @@ fn black_images_have_no_cosine() {
     let report = Probe::default().measure(&engine, &data, &quiet(), |_| ()).unwrap();
     assert_eq!((report.samples, report.without_cosine), (2, 1));
     assert_eq!(report.records[0].cosine, None);
-    assert_eq!(report.records[0].contribution, 0.0);
+    assert_eq!(report.records[0].contribution, Some(0.0));
 }
 
 /// Images of Fashion-MNIST with labels that have nothing to do with them, and a linear network that

@@ -67,6 +67,7 @@ impl Audit<'_> {
                 scales: vec![plan.scale],
                 label: None,
                 centres: self.centres(plan.centres),
+                stratified: false,
                 samples: plan.samples,
                 effort: Effort {
                     max_samples: plan.max_samples,

@@ -55,6 +55,17 @@ impl Selection {
         }
     }
 
+    /// Those taken of a list in the order that a random part draws them in, and in the list's otherwise.
+    pub fn in_random_order(self, list: &[usize]) -> Vec<usize> {
+        match self {
+            Selection::Random { count, seed } => {
+                let order = shuffled(list.len(), count.min(list.len()), seed);
+                order.into_iter().map(|place| list[place]).collect()
+            }
+            _ => self.among(list),
+        }
+    }
+
     /// Those taken of a list, such as the indices of one label, in its order.
     pub fn among(self, list: &[usize]) -> Vec<usize> {
         self.indices(list.len()).map(|place| list[place]).collect()

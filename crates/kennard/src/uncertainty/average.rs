@@ -83,6 +83,7 @@ impl Packet {
             stray_drift_interval: checks.stray_drift.interval,
             enough_samples: packets.iter().all(|p| p.enough_samples),
             identities_hold: checks.hold(),
+            reached: packets.iter().all(|p| p.reached),
             modes: modes.and_then(|modes| Modes::average(&modes)),
             sigma_x_map: map(|p| &p.sigma_x_map),
             sigma_p_map: map(|p| &p.sigma_p_map),
@@ -132,6 +133,7 @@ impl DataFigures {
             identities_hold: covariance.agrees(-0.5, rate, GROUPS - 1) && stray.agrees(0.0, rate, HALF - 1),
             components: packets.iter().map(|p| p.components).sum(),
             kept: first.kept,
+            reached: packets.iter().all(|p| p.reached),
             lost: packets.iter().map(|p| p.lost).fold(0.0, f64::max),
             spreads,
         })

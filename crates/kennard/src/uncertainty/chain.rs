@@ -3,9 +3,11 @@
 use super::LogOdds;
 use super::gaussian::MeasureError;
 use super::modes::Sketch;
-use super::moments::{GROUPS, Moments};
-use super::sampler::Sampler;
+use super::moments::{GROUPS, LogUnit, Moments};
+use super::sampler::{Proposal, Sampler};
 use super::vector::{axpy, dot};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
 use std::cell::RefCell;
 
@@ -17,6 +19,9 @@ const CHAINS: usize = GROUPS;
 /// steps there before samples count.
 const TEMPERING: usize = 64;
 const SETTLING: usize = 128;
+
+/// Samples that chains start from where tempering did not find the packet.
+const RESTART: usize = 1024;
 
 /// The acceptance that step sizes are adapted to while tempering and settling: the best of Langevin
 /// proposals in many dimensions (Roberts and Rosenthal, JRSS B 60:255, 1998).
@@ -75,19 +80,74 @@ impl Chains {
             |_, sample| states.push(State::new(sample.z, sample.h, sample.log_loss)),
         )?;
         let mut chains = Self { states, step: 1.0, directions: Vec::new(), trace: Trace::default() };
-        for t in 0..TEMPERING + SETTLING {
-            let beta = 2.0 * ((t + 1) as f64 / TEMPERING as f64).min(1.0);
-            let accepted = chains.advance(beta, sampler)?;
-            let gain = 1.0 / (1.0 + t.saturating_sub(TEMPERING) as f64 / 8.0);
-            chains.step = (chains.step * (gain * (accepted - ACCEPTANCE)).exp()).clamp(1e-6, 2.0);
+        for t in 0..TEMPERING {
+            chains.adapt(2.0 * (t + 1) as f64 / TEMPERING as f64, 1.0, sampler)?;
         }
-        if chains.states.iter().any(|state| state.log_loss == f64::NEG_INFINITY) {
+        chains.settle(sampler)?;
+        Ok(chains)
+    }
+
+    /// Where the first `count` chains are (each d).
+    pub fn places(&self, count: usize) -> Vec<Vec<f64>> {
+        self.states.iter().take(count).map(|state| state.z.clone()).collect()
+    }
+
+    /// Starts anew from samples of `proposal`, each chain from one that is drawn by weight.
+    pub fn restart<O: LogOdds>(
+        &mut self,
+        proposal: &Proposal,
+        sampler: &mut Sampler<O>,
+    ) -> Result<(), MeasureError<O::Error>> {
+        let mut random = ChaCha8Rng::from_rng(&mut sampler.random);
+        let (mut unit, mut total) = (LogUnit::default(), 0.0);
+        let states = &mut self.states;
+        sampler.draw(
+            RESTART,
+            |_, random| proposal.choose(random),
+            |_, sample| {
+                if sample.log_loss == f64::NEG_INFINITY {
+                    return;
+                }
+                let log_weight = 2.0 * sample.log_loss + proposal.log_ratio(sample.z);
+                let (weight, change) = unit.weigh(log_weight);
+                total = total * change.unwrap_or(1.0) + weight;
+                for state in states.iter_mut() {
+                    // Each state is then one of the samples so far, with a probability as its weight.
+                    let chance: f64 = StandardUniform.sample(&mut random);
+                    if chance * total < weight {
+                        state.set(sample.z, sample.h, sample.log_loss);
+                    }
+                }
+            },
+        )?;
+        self.step = 1.0;
+        self.settle(sampler)
+    }
+
+    /// Lets chains forget where they came from.
+    fn settle<O: LogOdds>(&mut self, sampler: &mut Sampler<O>) -> Result<(), MeasureError<O::Error>> {
+        for t in 0..SETTLING {
+            self.adapt(2.0, 1.0 / (1.0 + t as f64 / 8.0), sampler)?;
+        }
+        if self.states.iter().any(|state| state.log_loss == f64::NEG_INFINITY) {
             return Err(MeasureError::NoWeight);
         }
         let mut all = vec![0.0; sampler.centre.len()];
-        chains.states.iter().for_each(|state| axpy(&mut all, 1.0, &state.h));
-        chains.directions = vec![chains.states[0].h.clone(), all];
-        Ok(chains)
+        self.states.iter().for_each(|state| axpy(&mut all, 1.0, &state.h));
+        self.directions = vec![self.states[0].h.clone(), all];
+        Ok(())
+    }
+
+    /// A step of every chain, after which the step size follows the acceptance.
+    fn adapt<O: LogOdds>(
+        &mut self,
+        beta: f64,
+        gain: f64,
+        sampler: &mut Sampler<O>,
+    ) -> Result<(), MeasureError<O::Error>> {
+        let accepted = self.advance(beta, sampler)?;
+        self.step = (self.step * (gain * (accepted - ACCEPTANCE)).exp()).clamp(1e-6, 2.0);
+        Ok(())
     }
 
     /// Takes every chain's next `steps` states for samples.

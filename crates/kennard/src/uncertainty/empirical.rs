@@ -1,33 +1,63 @@
 //! The paper's packet on the points of a data set.
 
 use super::LogOdds;
+use super::average::AverageError;
 use super::gaussian::MeasureError;
-use super::moments::{GROUPS, Moments};
+use super::moments::Moments;
 use super::points::Evaluated;
 use super::spread::Spreads;
 
 /// The packet `J_j = l(x_j)/√(mean l²)` on the points `x_j` of a data set, with `Δ_j = ∇J(x_j)`.
 ///
 /// Moments are over the data points with weights `l²`: `σ_p,i² = Σ (∂_i l)²/Σ l²` less the mean's
-/// square. The measure is atomic, so there is neither a bound nor an identity to test. An accurate
-/// network's weight lies on the few points that it gets wrong: the effective sample size says so.
+/// square. The measure is atomic, so there is neither a bound nor an identity to test. The points are not a
+/// sample of the packet, they are all of it: figures are these sums and no estimates, so that nothing is
+/// corrected and intervals have no width. An accurate network's weight lies on the few points that it gets
+/// wrong: the effective sample size says so.
 pub struct Empirical {
+    left_out: usize,
     moments: Moments,
     x: Vec<f64>,
     g: Vec<f64>,
+}
+
+/// An empirical packet's figures, or the mean over several.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmpiricalFigures {
+    pub spreads: Spreads,
+    /// Points where the loss or its gradient is not finite; they are in no figure.
+    pub left_out: usize,
+}
+
+impl EmpiricalFigures {
+    /// Whether the figures can be trusted: no point is left out, and enough carry the weight.
+    pub fn valid(&self) -> bool {
+        self.left_out == 0 && self.spreads.enough_samples
+    }
+
+    /// The mean of packets of several labels; points left out are counted together.
+    ///
+    /// # Errors
+    /// When `packets` is empty.
+    pub fn average(packets: &[Self]) -> Result<Self, AverageError> {
+        let spreads: Vec<&Spreads> = packets.iter().map(|packet| &packet.spreads).collect();
+        let left_out = packets.iter().map(|packet| packet.left_out).sum();
+        Ok(Self { spreads: Spreads::average(&spreads)?, left_out })
+    }
 }
 
 impl Empirical {
     /// An empty packet in `dimension` coordinates.
     pub fn new(dimension: usize) -> Self {
         let moments = Moments::with_positions(dimension);
-        Self { moments, x: vec![0.0; dimension], g: vec![0.0; dimension] }
+        Self { left_out: 0, moments, x: vec![0.0; dimension], g: vec![0.0; dimension] }
     }
 
-    /// Adds points (n×d) of `label`, n at most the oracle's batch size.
+    /// Adds points (n×d) of `label`, n at most the oracle's batch size. Those where its answers are not
+    /// finite are counted and left out.
     ///
     /// # Errors
-    /// When the oracle fails, or its answers are not finite.
+    /// When the oracle fails.
     pub fn push<O: LogOdds>(
         &mut self,
         points: &[f32],
@@ -40,7 +70,10 @@ impl Empirical {
         oracle.evaluate(points, label, &mut log_odds, &mut gradient).map_err(MeasureError::Oracle)?;
         let rows = points.chunks_exact(dimension).zip(gradient.chunks_exact(dimension));
         for (&u, (point, gradient)) in log_odds.iter().zip(rows) {
-            let evaluated = Evaluated::new(point, u, gradient)?;
+            let Ok(evaluated) = Evaluated::new::<O::Error>(point, u, gradient) else {
+                self.left_out += 1;
+                continue;
+            };
             self.x.iter_mut().zip(point).for_each(|(x, &value)| *x = f64::from(value));
             for (g, &value) in self.g.iter_mut().zip(gradient) {
                 *g = evaluated.slope * f64::from(value);
@@ -53,14 +86,14 @@ impl Empirical {
     /// The figures of the points so far.
     ///
     /// # Errors
-    /// When there are too few points for intervals, or the loss is zero at all of them.
-    pub fn finish<E>(&self) -> Result<Spreads, MeasureError<E>> {
-        if self.moments.samples() < GROUPS {
-            return Err(MeasureError::Points(self.moments.samples()));
+    /// When there is no point where the network is finite, or the loss is zero at all of them.
+    pub fn finish<E>(&self) -> Result<EmpiricalFigures, MeasureError<E>> {
+        if self.moments.samples() == 0 {
+            return Err(MeasureError::NoPoints { left_out: self.left_out });
         }
         if self.moments.ess() == 0.0 {
             return Err(MeasureError::NoWeight);
         }
-        Ok(Spreads::from_moments(1.0, &self.moments))
+        Ok(EmpiricalFigures { spreads: Spreads::of_population(&self.moments), left_out: self.left_out })
     }
 }

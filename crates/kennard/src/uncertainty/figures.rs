@@ -2,21 +2,41 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::empirical::EmpiricalFigures;
 use super::estimate::{Estimate, Interval};
 use super::mixture::DataFigures;
 use super::modes::{Mode, Modes};
 use super::packet::Packet;
 use super::probe::Cosines;
 use super::spread::Spreads;
+use super::survey::Failure;
 use super::uniform::BoxFigures;
 use crate::provenance::{DataSummary, ModelSummary};
 use crate::warning::Warning;
 
 /// A value with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written")]
 pub struct Measured {
     pub value: f64,
     pub interval: [f64; 2],
+}
+
+/// As it stands in files: with the interval, or, in older ones, some figures without.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Measured { value: f64, interval: [f64; 2] },
+    Bare(f64),
+}
+
+impl From<Written> for Measured {
+    fn from(written: Written) -> Measured {
+        match written {
+            Written::Measured { value, interval } => Measured { value, interval },
+            Written::Bare(value) => Measured { value, interval: [f64::NAN; 2] },
+        }
+    }
 }
 
 impl Measured {
@@ -42,9 +62,9 @@ pub struct ModesFigures {
     pub squeeze: Vec<f64>,
     /// Eigenvalues of `s² Cov(g)` in that space, descending.
     pub momentum: Vec<f64>,
-    /// `½/ρ` for the canonical correlations of `x` and `g` in that space, descending; all ½ where
-    /// `ln l` is quadratic.
-    pub principal: Vec<f64>,
+    /// For each leading mode, `½/ρ` with the correlation `ρ` of `x` along it and `g` along its conjugate; ½
+    /// where `ln l` is quadratic.
+    pub principal: Vec<Measured>,
     /// Directions of `momentum` (d), in the input's order; empty for a mean.
     #[serde(skip)]
     pub momentum_directions: Vec<Vec<f64>>,
@@ -73,7 +93,7 @@ impl From<&Modes> for ModesFigures {
             drift: modes.drift.as_ref().map(ModeFigures::from),
             squeeze: modes.squeeze.clone(),
             momentum: modes.momentum.clone(),
-            principal: modes.principal.clone(),
+            principal: modes.principal.iter().map(|principal| (*principal).into()).collect(),
             momentum_directions: modes.momentum_directions.clone(),
         }
     }
@@ -137,7 +157,10 @@ pub struct Figures {
     pub boundary_faces: Option<Measured>,
     /// Whether every packet has at least [`ESS_FLOOR`](super::ESS_FLOOR) effective samples.
     pub enough_samples: bool,
-    /// Whether the figures can be trusted: enough samples, and the identities hold.
+    /// Whether nothing speaks for a part of a packet that no sample reached.
+    #[serde(default = "yes")]
+    pub reached: bool,
+    /// Whether the figures can be trusted: enough samples, the identities hold, and nothing seems missed.
     pub valid: bool,
     /// The leading modes.
     pub modes: Option<ModesFigures>,
@@ -149,6 +172,11 @@ pub struct Figures {
     /// `σ_p,i` (d), in the input's order.
     #[serde(skip)]
     pub sigma_p_map: Vec<f64>,
+}
+
+/// Files from before `reached` have figures that nobody doubted.
+fn yes() -> bool {
+    true
 }
 
 impl Figures {
@@ -177,6 +205,7 @@ impl Figures {
             modes: packet.modes.as_ref().map(ModesFigures::from),
             notes: Vec::new(),
             enough_samples: packet.enough_samples,
+            reached: packet.reached,
             valid: packet.valid(),
             sigma_x_map: packet.sigma_x_map.clone(),
             sigma_p_map: packet.sigma_p_map.clone(),
@@ -195,13 +224,22 @@ impl Figures {
     }
 
     /// The figures of the packet on a data set's points.
-    pub fn of_empirical(spreads: &Spreads, label: Option<u64>, packets: u64) -> Figures {
-        let note = "the measure is atomic: no bound holds, and there is no identity to check";
+    pub fn of_empirical(packet: &EmpiricalFigures, label: Option<u64>, packets: u64) -> Figures {
+        let mut notes = vec![
+            "the measure is atomic: no bound holds, and there is no identity to check".to_string(),
+            "these are all the points, so the figures have no sampling error".to_string(),
+        ];
+        if packet.left_out > 0 {
+            let left_out = packet.left_out;
+            notes.push(format!(
+                "{left_out} points are left out: the loss or its gradient is not finite there"
+            ));
+        }
         Figures {
             stein: None,
-            notes: vec![note.into()],
-            valid: spreads.enough_samples,
-            ..Figures::of_spreads("empirical", spreads, label, packets)
+            notes,
+            valid: packet.valid(),
+            ..Figures::of_spreads("empirical", &packet.spreads, label, packets)
         }
     }
 
@@ -215,6 +253,7 @@ impl Figures {
             scale: Some(packet.scale),
             bound: Some(packet.bound),
             notes: vec![note],
+            reached: packet.reached,
             valid: packet.valid(),
             ..Figures::of_spreads("data", &packet.spreads, label, packets)
         }
@@ -244,6 +283,7 @@ impl Figures {
             modes: None,
             notes: Vec::new(),
             enough_samples: spreads.enough_samples,
+            reached: true,
             valid: false,
             sigma_x_map: spreads.sigma_x_map.clone(),
             sigma_p_map: spreads.sigma_p_map.clone(),
@@ -266,6 +306,9 @@ pub struct SurveySummary {
     pub seed: u64,
     /// The mean over packets at each scale, in the order asked for.
     pub curve: Vec<Figures>,
+    /// The packets that could not be measured, which are in no figure.
+    #[serde(default)]
+    pub failed: Vec<Failure>,
     /// The single-backward probe; null where there was none.
     pub cosines: Option<Cosines>,
     /// What a reader should know before believing the figures.

@@ -57,7 +57,7 @@ fn packets_parquet(packets: &[Figures]) -> Result<Vec<u8>, ParquetError> {
     add("samples", counts(&|p| Some(p.samples)));
     add("ess", floats(&|p| Some(p.ess)));
     add("r_hat", floats(&|p| p.r_hat));
-    let measured: [(&str, Figure); 11] = [
+    let measured: [(&str, Figure); 12] = [
         ("sigma_x", |p| Some(p.sigma_x)),
         ("sigma_p", |p| Some(p.sigma_p)),
         ("product", |p| Some(p.product)),
@@ -66,6 +66,7 @@ fn packets_parquet(packets: &[Figures]) -> Result<Vec<u8>, ParquetError> {
         ("stein", |p| p.stein),
         ("mode.dispersion", |p| leading(p).map(|mode| mode.dispersion)),
         ("mode.product", |p| leading(p).map(|mode| mode.product)),
+        ("mode.principal", |p| p.modes.as_ref()?.principal.first().copied()),
         ("drift.product", |p| p.modes.as_ref()?.drift.as_ref().map(|mode| mode.product)),
         ("boundary", |p| p.boundary),
         ("boundary_faces", |p| p.boundary_faces),
@@ -77,12 +78,12 @@ fn packets_parquet(packets: &[Figures]) -> Result<Vec<u8>, ParquetError> {
     }
     add("squeeze.min", floats(&|p| p.modes.as_ref()?.squeeze.first().copied()));
     add("squeeze.max", floats(&|p| p.modes.as_ref()?.squeeze.last().copied()));
-    add("principal.max", floats(&|p| p.modes.as_ref()?.principal.first().copied()));
     add("momentum.max", floats(&|p| p.modes.as_ref()?.momentum.first().copied()));
     add("bound", floats(&|p| p.bound));
     add("product_mean", floats(&|p| Some(p.product_mean)));
     add("product_min", floats(&|p| Some(p.product_min)));
     add("enough_samples", flags(|p| p.enough_samples));
+    add("reached", flags(|p| p.reached));
     add("valid", flags(|p| p.valid));
 
     let nullable = columns.into_iter().map(|(name, array)| (name, array, true));

@@ -6,7 +6,8 @@ use super::effort::Effort;
 use super::modes::Sketch;
 use super::moments::{GROUPS, Moments};
 use super::packet::{ESS_FLOOR, Packet};
-use super::sampler::Sampler;
+use super::sampler::{Proposal, Sampler};
+use super::scout::{Found, HIGHER};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -19,7 +20,8 @@ use rand_chacha::rand_core::SeedableRng;
 pub struct GaussianPacket {
     /// The window's width `s`, in input units.
     pub scale: f64,
-    /// Weighted samples per centre. Another 128 points find the displacement.
+    /// Weighted samples per centre. Another 128 points find the displacement, and some hundred look for what
+    /// they missed.
     pub samples: usize,
     pub seed: u64,
 }
@@ -31,8 +33,10 @@ pub enum MeasureError<E> {
     Scale(f64),
     #[error("{0} samples are too few for intervals; take at least {GROUPS}")]
     Samples(usize),
-    #[error("{0} data points are too few for intervals; take at least {GROUPS}")]
-    Points(usize),
+    #[error(
+        "there is no data point where the loss and its gradient are finite ({left_out} where they are not)"
+    )]
+    NoPoints { left_out: usize },
     #[error("the box from {0} to {1} is empty; the lower bound comes first")]
     Bounds(f64, f64),
     #[error("the centre has no coordinates; give a point of the model's input size")]
@@ -57,6 +61,9 @@ pub enum MeasureError<E> {
     )]
     NoWeight,
 }
+
+/// So many chains go uphill to see whether they miss a lobe.
+const CLIMBED: usize = 8;
 
 impl GaussianPacket {
     /// Measures the packet of `label` around `centre` (d).
@@ -92,27 +99,72 @@ impl GaussianPacket {
         sample_index: u64,
         oracle: &mut O,
     ) -> Result<Packet, MeasureError<O::Error>> {
+        self.measure_among(effort, centre, label, sample_index, &[], oracle)
+    }
+
+    /// Measures the packet as [`measure_until`](Self::measure_until) does. Of its parts far from the centre,
+    /// those towards `others` (each d), points of other classes, are looked for as well.
+    ///
+    /// # Errors
+    /// As [`measure`](Self::measure).
+    pub fn measure_among<O: LogOdds>(
+        &self,
+        effort: &Effort,
+        centre: &[f32],
+        label: usize,
+        sample_index: u64,
+        others: &[&[f32]],
+        oracle: &mut O,
+    ) -> Result<Packet, MeasureError<O::Error>> {
         self.check(centre)?;
         let random = self.stream(sample_index, *b"gaussian");
         let mut sampler = Sampler { centre, scale: self.scale, label, oracle, random };
-        let proposal = sampler.proposal()?;
+        let searched = sampler.proposal()?;
         let mut moments = Moments::new(centre.len());
         let mut sketch = self.sketch(effort, centre, sample_index);
+        sampler.weigh(&searched, self.samples, &mut moments, &mut sketch)?;
+
+        let whole = moments.whole();
+        let mut random = self.stream(sample_index, *b"scout   ");
+        let found = sampler.scout(&searched, moments.log_mean_weight(), &whole.h, others, &mut random)?;
+        if let Some(found) = &found {
+            moments = Moments::new(centre.len());
+            sketch = self.sketch(effort, centre, sample_index);
+            sampler.weigh(&found.proposal, self.samples, &mut moments, &mut sketch)?;
+        }
+        let proposal = found.as_ref().map_or(&searched, |found| &found.proposal);
+        let weighted = self.weighted(effort, proposal, &mut sampler, moments, sketch)?;
+        let mut packet = match weighted {
+            Some(packet) => Packet { reached: found.is_none_or(|found| found.reached), ..packet },
+            None => self.measure_by_chains(effort, &mut sampler, sample_index, found.as_ref())?,
+        };
+        packet.reached &= packet.varies() || sampler.oracle.is_affine();
+        Ok(packet)
+    }
+
+    /// Goes on with weighted samples of `proposal` while `effort` asks for more; none where they would not
+    /// be worth enough and Markov chains may take over.
+    fn weighted<O: LogOdds>(
+        &self,
+        effort: &Effort,
+        proposal: &Proposal,
+        sampler: &mut Sampler<O>,
+        mut moments: Moments,
+        mut sketch: Option<Sketch>,
+    ) -> Result<Option<Packet>, MeasureError<O::Error>> {
         let mut goal = self.samples;
         loop {
-            sampler.weigh(&proposal, goal, &mut moments, &mut sketch)?;
+            sampler.weigh(proposal, goal, &mut moments, &mut sketch)?;
             let mut packet = Packet::from_moments(self.scale, &moments);
             let done = effort.satisfied(&packet) || goal >= effort.max_samples;
             // What all samples would be worth.
             let hope = packet.ess * effort.max_samples as f64 / goal as f64;
             if effort.chains && hope < ESS_FLOOR {
-                // The largest things in memory, beside those of the chains.
-                drop((moments, sketch));
-                return self.measure_by_chains(effort, &mut sampler, sample_index);
+                return Ok(None);
             }
             if done {
                 packet.modes = sketch.and_then(|sketch| sketch.finish(self.scale));
-                return Ok(packet);
+                return Ok(Some(packet));
             }
             goal = (2 * goal).min(effort.max_samples);
         }
@@ -123,8 +175,16 @@ impl GaussianPacket {
         effort: &Effort,
         sampler: &mut Sampler<O>,
         sample_index: u64,
+        found: Option<&Found>,
     ) -> Result<Packet, MeasureError<O::Error>> {
         let mut chains = Chains::start(sampler)?;
+        let mut reached = true;
+        if let Some(found) = found
+            && sampler.summit(chains.places(CLIMBED))? < found.height() - HIGHER
+        {
+            chains.restart(&found.proposal, sampler)?;
+            reached = found.reached;
+        }
         let mut moments = Moments::new(sampler.centre.len());
         let mut sketch = self.sketch(effort, sampler.centre, sample_index);
         let mut goal = self.samples;
@@ -132,6 +192,7 @@ impl GaussianPacket {
             let steps = (goal - moments.samples()).div_ceil(GROUPS);
             chains.sample(steps, sampler, &mut moments, &mut sketch)?;
             let mut packet = Packet::from_chains(self.scale, &moments, chains.mixing());
+            packet.reached = reached;
             goal = moments.samples();
             if effort.satisfied(&packet) || goal >= effort.max_samples {
                 packet.modes = sketch.and_then(|sketch| sketch.finish(self.scale));
@@ -153,7 +214,7 @@ impl GaussianPacket {
     ) -> Result<Packet, MeasureError<O::Error>> {
         let random = self.stream(sample_index, *b"chains  ");
         let mut sampler = Sampler { centre, scale: self.scale, label, oracle, random };
-        self.measure_by_chains(effort, &mut sampler, sample_index)
+        self.measure_by_chains(effort, &mut sampler, sample_index, None)
     }
 
     fn sketch(&self, effort: &Effort, centre: &[f32], sample_index: u64) -> Option<Sketch> {

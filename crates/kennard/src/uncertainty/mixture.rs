@@ -7,6 +7,7 @@ use super::gaussian::MeasureError;
 use super::moments::{GROUPS, HALF, Moments};
 use super::packet::FALSE_ALARM;
 use super::points::{Evaluated, Points};
+use super::sampler::Sampler;
 use super::spread::Spreads;
 use super::vector::dot;
 use rand_chacha::ChaCha8Rng;
@@ -47,6 +48,8 @@ pub struct DataFigures {
     /// Data points in the mixture, and how many of them are computed with at a time.
     pub components: usize,
     pub kept: usize,
+    /// Whether the components that were looked at for far lobes have none that samples missed.
+    pub reached: bool,
     /// The largest responsibility, seen on one sample in 64, of all components that were left out.
     pub lost: f64,
 }
@@ -56,6 +59,12 @@ pub const KEPT: usize = 16;
 
 /// The largest part of a sample that left-out components may hold.
 const LOST_LIMIT: f64 = 0.01;
+
+/// So many components are looked at for far lobes, with so many samples each. One that weighs `MISSED` times as much as
+/// the whole packet seems to was missed.
+const LOOKED_AT: usize = 2;
+const LOOKS: usize = 256;
+const MISSED: f64 = 2.0;
 
 /// The shares of samples that are drawn without regard to what is expected: of components, and of
 /// points of a component. They keep every weight below 25 times that of a sampler without
@@ -98,13 +107,15 @@ impl DataPacket {
             lost: 0.0,
         };
         let expected = sampler.expect()?;
+        sampler.draw(&expected, self.samples)?;
+        let reached = sampler.reaches_lobes()?;
         let mut goal = self.samples;
         loop {
             sampler.draw(&expected, goal)?;
             let spreads = Spreads::from_moments(self.scale, &sampler.moments);
             let tight = effort.rel_tol.is_none_or(|tolerance| spreads.relative_error() <= tolerance);
             if spreads.enough_samples && tight || goal >= effort.max_samples {
-                return Ok(sampler.finish(spreads));
+                return Ok(sampler.finish(spreads, reached));
             }
             goal = (2 * goal).min(effort.max_samples);
         }
@@ -126,10 +137,10 @@ impl DataPacket {
 }
 
 impl DataFigures {
-    /// Whether the figures can be trusted: enough samples, the identities hold, and next to nothing
-    /// is [lost](Self::lost).
+    /// Whether the figures can be trusted: enough samples, the identities hold, no lobe seems missed, and next to
+    /// nothing is [lost](Self::lost).
     pub fn valid(&self) -> bool {
-        self.spreads.enough_samples && self.identities_hold && self.lost <= LOST_LIMIT
+        self.spreads.enough_samples && self.identities_hold && self.reached && self.lost <= LOST_LIMIT
     }
 }
 
@@ -203,6 +214,37 @@ impl<O: LogOdds> Mixture<'_, O> {
         Ok(Expected { shifts, cumulative: cumulative.collect(), log_corrections })
     }
 
+    /// Whether the packets of some components, drawn at random, far lobes of theirs included, weigh no more than the
+    /// samples so far say of all together.
+    fn reaches_lobes(&mut self) -> Result<bool, MeasureError<O::Error>> {
+        let mut random = ChaCha8Rng::from_seed(self.random.get_seed());
+        random.set_stream(1);
+        let total = self.moments.log_mean_weight() + (self.centres.len() as f64).ln();
+        for _ in 0..LOOKED_AT.min(self.centres.len()) {
+            let place: f64 = StandardUniform.sample(&mut random);
+            let j = (place * self.centres.len() as f64) as usize % self.centres.len();
+            let mut sampler = Sampler {
+                centre: self.centres[j],
+                scale: self.scale,
+                label: self.points.label,
+                oracle: &mut *self.points.oracle,
+                random: random.clone(),
+            };
+            let mut moments = Moments::new(self.points.dimension);
+            let proposal = sampler.proposal()?;
+            match sampler.weigh(&proposal, LOOKS, &mut moments, &mut None) {
+                Err(MeasureError::NoWeight) => continue,
+                weighed => weighed?,
+            }
+            let log_norm = moments.log_mean_weight();
+            let found = sampler.scout(&proposal, log_norm, &moments.whole().h, &[], &mut random)?;
+            if found.map_or(log_norm, |found| found.log_norm) > total + MISSED.ln() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     fn draw(&mut self, expected: &Expected, goal: usize) -> Result<(), MeasureError<O::Error>> {
         let (scale, centres, nearest, reference) = (self.scale, self.centres, &self.nearest, &self.reference);
         let (moments, lost) = (&mut self.moments, &mut self.lost);
@@ -249,7 +291,7 @@ impl<O: LogOdds> Mixture<'_, O> {
         if moments.ess() == 0.0 { Err(MeasureError::NoWeight) } else { Ok(()) }
     }
 
-    fn finish(self, spreads: Spreads) -> DataFigures {
+    fn finish(self, spreads: Spreads, reached: bool) -> DataFigures {
         let mean_gradient = |sums: &super::moments::Sums| sums.h.clone();
         let stray = self.moments.discrepancy(mean_gradient, mean_gradient);
         let covariance = Estimate { value: spreads.covariance, interval: spreads.covariance_interval };
@@ -264,6 +306,7 @@ impl<O: LogOdds> Mixture<'_, O> {
             identities_hold,
             components: self.centres.len(),
             kept: self.centres.len().min(KEPT),
+            reached,
             lost: self.lost,
         }
     }

@@ -57,10 +57,12 @@ mod oracle;
 mod packet;
 mod plane;
 mod points;
+mod principal;
 mod probe;
 pub mod quadrature;
 mod resolve;
 mod sampler;
+mod scout;
 mod slice;
 mod softmax;
 mod spread;
@@ -72,7 +74,7 @@ mod vector;
 
 pub use average::AverageError;
 pub use effort::Effort;
-pub use empirical::Empirical;
+pub use empirical::{Empirical, EmpiricalFigures};
 pub use estimate::{Estimate, Interval};
 pub use features::{AtSize, Features, FeaturesRecord, FeaturesReport};
 pub use figures::{Figures, Measured, ModeFigures, ModesFigures, SurveySummary};
@@ -88,9 +90,9 @@ pub use plane::{
 pub(crate) use probe::cosine;
 pub use probe::{Cosines, Counts, Distribution, Probe, ProbeRecord, ProbeReport};
 pub use resolve::{Reader, Reading, Resolve, ResolveReport, Share};
-pub use slice::{Direction, Slice, SlicePlan, SliceReport};
+pub use slice::{Direction, FailedSlice, Slice, SlicePlan, SliceReport};
 pub use spread::Spreads;
-pub use survey::{Kind, Survey, SurveyOutcome};
+pub use survey::{Failure, Kind, Survey, SurveyOutcome};
 pub use uniform::{BoxFigures, BoxPacket, SOBOL_LARGEST};
 
 /// A classifier as a packet sees it: the log-odds loss of a label and its input gradient.
@@ -99,6 +101,12 @@ pub trait LogOdds {
 
     /// How many points the oracle likes to get at once. Results do not depend on it.
     fn batch_size(&self) -> usize;
+
+    /// Whether `u` is known to be affine, so that `ln l` is concave: the packet then has one part, and
+    /// samples that agree to the last digit are no sign that another was missed.
+    fn is_affine(&self) -> bool {
+        false
+    }
 
     /// Evaluates `u = ln((1 − p_y)/p_y) = logsumexp_{j≠y}(z_j) − z_y` and `∂u/∂x`.
     ///

@@ -1,8 +1,9 @@
 //! The leading modes of a packet, from a stream of samples.
 
 use super::estimate::Estimate;
-use super::moments::{LogUnit, Moments};
+use super::moments::{GROUPS, LogUnit, Moments};
 use super::packet::Packet;
+use super::principal::{Conjugates, Principal};
 use super::vector::{axpy, dot, dots};
 use nalgebra::{DMatrix, SymmetricEigen};
 use rand_chacha::ChaCha8Rng;
@@ -43,11 +44,11 @@ pub struct Modes {
     pub squeeze: Vec<f64>,
     /// Eigenvalues of `s² Cov(g)` in that space, descending; ¼ is the window's own.
     pub momentum: Vec<f64>,
-    /// `½/ρ` for the canonical correlations `ρ` between `x` and `g` in that space, descending: the
-    /// products along the pairs of directions that are tied most and least closely. All are ½ where
-    /// `ln l` is quadratic, whatever its axes; along other directions than the axes the product of a
-    /// squeezed state is larger.
-    pub principal: Vec<f64>,
+    /// For each leading mode `u`, `½/ρ`: `ρ` is the correlation of `u·x` with `w·g`, `w = Cov(x) u/s²`, the
+    /// direction whose log-gradient a quadratic `ln l` ties to `u·x`. It is ½ where `ln l` is quadratic,
+    /// whatever its axes and however well the sketch found them; along other directions than the axes the
+    /// product of a squeezed state is larger.
+    pub principal: Vec<Estimate>,
     /// Directions of `momentum` (d), in the input's order; empty for the mean over packets.
     pub momentum_directions: Vec<Vec<f64>>,
 }
@@ -55,12 +56,16 @@ pub struct Modes {
 /// Finds the modes by block power iteration on a stream (Mitliagkas, Caramanis and Jain,
 /// *Memory limited, streaming PCA*, NIPS 2013): `A` of a first part of the samples is applied to
 /// random directions (Halko, Martinsson and Tropp, SIAM Review 53:217, 2011), `A` of a second part to
-/// what comes out, and the rest of the samples measures along the result.
+/// what comes out, and the rest of the samples measures along the result. The third quarter of the first
+/// samples finds the [conjugates](super::principal) of the modes as well.
 ///
-/// Memory is `2 · SKETCH · d` numbers; no sample is held.
+/// Memory is up to `60 · d` numbers; no sample is held.
 pub(super) struct Sketch {
     /// Samples after which directions are renewed and then kept.
     stages: [usize; 2],
+    /// Samples after which the conjugates are renewed next, from all samples since directions are kept, and after
+    /// that again whenever the samples have doubled.
+    renewals: [usize; 2],
     samples: usize,
     unit: LogUnit,
     weight: f64,
@@ -69,15 +74,16 @@ pub(super) struct Sketch {
     images: Vec<Vec<f64>>,
     directions: Vec<Vec<f64>>,
     measured: Option<Measured>,
+    conjugates: Option<Conjugates>,
+    principal: Option<Principal>,
 }
 
 /// Samples along the final directions, the last of which is the drift's, if there is any.
 struct Measured {
     marginals: Vec<Moments>,
-    /// Σ w over leading modes of z, η, z zᵀ, z ηᵀ, η ηᵀ
+    /// Σ w over leading modes of z, η, z ηᵀ, η ηᵀ
     z: Vec<f64>,
     h: Vec<f64>,
-    zz: DMatrix<f64>,
     zh: DMatrix<f64>,
     hh: DMatrix<f64>,
     /// Of these, how many are leading modes.
@@ -91,6 +97,8 @@ impl Sketch {
         let directions: Vec<Vec<f64>> = (0..SKETCH.min(dimension)).map(direction).collect();
         Self {
             stages: [samples / 4, samples / 2],
+            // Chains take whole rounds.
+            renewals: [samples / 4 * 3, samples.div_ceil(GROUPS) * GROUPS],
             samples: 0,
             unit: LogUnit::default(),
             weight: 0.0,
@@ -98,6 +106,8 @@ impl Sketch {
             images: vec![vec![0.0; dimension]; directions.len()],
             directions,
             measured: None,
+            conjugates: None,
+            principal: None,
         }
     }
 
@@ -106,6 +116,11 @@ impl Sketch {
         if self.stages.contains(&self.samples) {
             self.renew();
         }
+        if self.samples == self.renewals[0] {
+            self.principal = self.conjugates.as_ref().and_then(Conjugates::finish);
+            self.renewals = [self.renewals[1], 2 * self.renewals[1]];
+        }
+        let group = self.samples % GROUPS;
         self.samples += 1;
         if log_weight == f64::NEG_INFINITY {
             return;
@@ -127,6 +142,13 @@ impl Sketch {
             let positions = &mut positions[..self.directions.len()];
             dots(&self.directions, z, positions);
             measured.push(log_weight, weight, positions, along);
+            let leading = measured.leading;
+            if let Some(conjugates) = &mut self.conjugates {
+                conjugates.push(group, log_weight, h, &positions[..leading]);
+            }
+            if let Some(principal) = &mut self.principal {
+                principal.push(group, log_weight, z, h, &positions[..leading]);
+            }
         }
     }
 
@@ -135,7 +157,6 @@ impl Sketch {
         self.mean.iter_mut().chain(self.images.iter_mut().flatten()).for_each(|sum| *sum *= factor);
         if let Some(measured) = &mut self.measured {
             measured.z.iter_mut().chain(&mut measured.h).for_each(|sum| *sum *= factor);
-            measured.zz *= factor;
             measured.zh *= factor;
             measured.hh *= factor;
         }
@@ -163,6 +184,7 @@ impl Sketch {
                     self.directions.push(self.mean.iter().map(|mean| mean / norm).collect());
                 }
                 self.measured = Some(Measured::new(self.directions.len(), leading));
+                self.conjugates = Some(Conjugates::new(&self.directions[..leading]));
             }
         }
         self.unit = LogUnit::default();
@@ -185,7 +207,7 @@ impl Sketch {
             .map(|((direction, product), moments)| mode(scale, direction, &product, moments))
             .collect();
         let drift = (modes.len() > measured.leading).then(|| modes.pop()).flatten();
-        let (squeeze, momentum, principal) = measured.eigenvalues(self.weight);
+        let (squeeze, momentum) = measured.eigenvalues(self.weight);
         let rotate = |column: &Vec<f64>| {
             let mut direction = vec![0.0; self.mean.len()];
             column.iter().zip(&self.directions).for_each(|(share, u)| axpy(&mut direction, *share, u));
@@ -195,7 +217,7 @@ impl Sketch {
             leading: modes,
             drift,
             squeeze,
-            principal,
+            principal: self.principal.as_ref().map_or(Vec::new(), Principal::products),
             momentum_directions: momentum.iter().map(|(_, column)| rotate(column)).collect(),
             momentum: momentum.into_iter().map(|(value, _)| value).collect(),
         })
@@ -208,7 +230,6 @@ impl Measured {
             marginals: (0..directions).map(|_| Moments::new(1)).collect(),
             z: vec![0.0; leading],
             h: vec![0.0; leading],
-            zz: DMatrix::zeros(leading, leading),
             zh: DMatrix::zeros(leading, leading),
             hh: DMatrix::zeros(leading, leading),
             leading,
@@ -223,7 +244,6 @@ impl Measured {
             self.z[i] += weight * z[i];
             self.h[i] += weight * h[i];
             for j in 0..self.leading {
-                self.zz[(i, j)] += weight * z[i] * z[j];
                 self.zh[(i, j)] += weight * z[i] * h[j];
                 self.hh[(i, j)] += weight * h[i] * h[j];
             }
@@ -236,40 +256,16 @@ impl Measured {
     }
 
     /// The eigenvalues of `I + 2C`, ascending; those of `s² Cov(g) = ¼ I + s² Cov(h) − ½ C`, descending,
-    /// with their vectors; and `½/ρ`, descending.
-    fn eigenvalues(&self, weight: f64) -> (Vec<f64>, Vec<Pair>, Vec<f64>) {
+    /// with their vectors.
+    fn eigenvalues(&self, weight: f64) -> (Vec<f64>, Vec<Pair>) {
         let n = self.leading;
-        let x = self.covariance(&self.zz, &self.z, &self.z, weight);
         let cross = self.covariance(&self.zh, &self.z, &self.h, weight);
         let h = self.covariance(&self.hh, &self.h, &self.h, weight);
         let c = (&cross + cross.transpose()) / 2.0;
         let squeeze = eigen(DMatrix::identity(n, n) + 2.0 * &c);
         let momentum = eigen(DMatrix::identity(n, n) / 4.0 + &h - &c / 2.0);
-
-        // From the samples' own covariances, in which g is exactly linear in x for a quadratic ln l.
-        let x_g = &cross - &x / 2.0;
-        let g = h - c + &x / 4.0;
-        let (x_root, g_root) = (inverse_root(x), inverse_root(g));
-        let correlation = x_root * x_g * g_root;
-        let principal = eigen(&correlation * correlation.transpose());
-        let product = |(square, _): Pair| 0.5 / square.clamp(1e-12, 1.0).sqrt();
-        (
-            squeeze.into_iter().rev().map(|(value, _)| value).collect(),
-            momentum,
-            principal.into_iter().rev().map(product).collect(),
-        )
+        (squeeze.into_iter().rev().map(|(value, _)| value).collect(), momentum)
     }
-}
-
-/// The inverse of the square root of a covariance matrix; zero along directions without variance.
-fn inverse_root(matrix: DMatrix<f64>) -> DMatrix<f64> {
-    let n = matrix.nrows();
-    let mut root = DMatrix::zeros(n, n);
-    for (value, vector) in eigen(matrix).into_iter().filter(|(value, _)| *value > 1e-300) {
-        let vector = nalgebra::DVector::from_vec(vector);
-        root += &vector * vector.transpose() / value.sqrt();
-    }
-    root
 }
 
 fn mode(scale: f64, direction: &[f64], product: &[f64], moments: &Moments) -> Mode {
@@ -342,7 +338,12 @@ impl Modes {
                 .map(|rank| mean(&|m| m.squeeze[rank]))
                 .collect(),
             momentum: (0..least(|m| m.momentum.len())).map(|rank| mean(&|m| m.momentum[rank])).collect(),
-            principal: (0..least(|m| m.principal.len())).map(|rank| mean(&|m| m.principal[rank])).collect(),
+            principal: (0..least(|m| m.principal.len()))
+                .map(|rank| {
+                    let figures = modes.iter().map(|m| (m.principal[rank].value, m.principal[rank].interval));
+                    Estimate::average(figures)
+                })
+                .collect(),
             momentum_directions: Vec::new(),
         })
     }

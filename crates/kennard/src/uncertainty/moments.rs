@@ -116,8 +116,9 @@ pub(super) struct Moments {
     /// Per coordinate over all samples: Σ w z η, Σ w η²
     zh: Vec<f64>,
     hh: Vec<f64>,
-    /// Σ w z² likewise, or empty where nobody wants it.
+    /// Σ w z² likewise, and Σ w z η of the odd groups, or empty where nobody wants it.
     zz: Vec<f64>,
+    odd_zh: Vec<f64>,
 }
 
 impl Moments {
@@ -130,13 +131,14 @@ impl Moments {
             zh: vec![0.0; dimension],
             hh: vec![0.0; dimension],
             zz: Vec::new(),
+            odd_zh: Vec::new(),
         }
     }
 
     /// The same, with each coordinate's variance of `z` as well: for packets that no identity gives
     /// it for.
     pub fn with_positions(dimension: usize) -> Self {
-        Self { zz: vec![0.0; dimension], ..Self::new(dimension) }
+        Self { zz: vec![0.0; dimension], odd_zh: vec![0.0; dimension], ..Self::new(dimension) }
     }
 
     /// Adds a sample of weight `exp(log_weight)`.
@@ -162,12 +164,17 @@ impl Moments {
         for (zz, &z) in self.zz.iter_mut().zip(z) {
             *zz += weight * z * z;
         }
+        if group % 2 == 1 {
+            let products = self.odd_zh.iter_mut().zip(z.iter().zip(h));
+            products.for_each(|(zh, (&z, &h))| *zh += weight * z * h);
+        }
     }
 
     fn scale(&mut self, factor: f64) {
         self.square_weight *= factor * factor;
         self.groups.iter_mut().for_each(|group| group.scale(factor));
-        self.zh.iter_mut().chain(&mut self.hh).chain(&mut self.zz).for_each(|sum| *sum *= factor);
+        let maps = self.zh.iter_mut().chain(&mut self.hh).chain(&mut self.zz).chain(&mut self.odd_zh);
+        maps.for_each(|sum| *sum *= factor);
     }
 
     pub fn samples(&self) -> usize {
@@ -188,6 +195,11 @@ impl Moments {
     /// The logarithm of what weights are stored as multiples of.
     pub fn log_unit(&self) -> f64 {
         self.unit.0
+    }
+
+    /// The logarithm of the samples' mean weight.
+    pub fn log_mean_weight(&self) -> f64 {
+        (self.weights().sum::<f64>() / self.samples as f64).ln() + self.unit.0
     }
 
     /// Each group's weight, in that unit.
@@ -233,11 +245,10 @@ impl Moments {
         if weight > 0.0 { weight * weight / self.square_weight } else { 0.0 }
     }
 
-    /// Per coordinate, with the sample covariance's bias `1 − 1/ess` divided out.
+    /// Per coordinate, with the sample covariance's bias `1 − 1/ess` divided out: none of a whole
+    /// population, `ess` infinite.
     pub fn coordinates(&self, whole: &Sums, ess: f64) -> Vec<CoordinateSpread> {
-        let fraction = 1.0 - 1.0 / ess;
-        // A single sample has no spread, and its zeros need no correction.
-        let correction = if fraction > 0.0 { 1.0 / fraction } else { 1.0 };
+        let correction = correction(ess);
         let covariance = |product: f64, a: f64, b: f64| {
             (product / whole.weight - a / whole.weight * (b / whole.weight)) * correction
         };
@@ -253,12 +264,35 @@ impl Moments {
     }
 
     /// `Var(z_i)` likewise, of [`Self::with_positions`].
-    pub fn positions(&self, whole: &Sums) -> Vec<f64> {
-        let fraction = 1.0 - 1.0 / self.ess();
-        let correction = if fraction > 0.0 { 1.0 / fraction } else { 1.0 };
+    pub fn positions(&self, whole: &Sums, ess: f64) -> Vec<f64> {
+        let correction = correction(ess);
         let variance =
             |(&zz, &z): (&f64, &f64)| (zz / whole.weight - (z / whole.weight).powi(2)).max(0.0) * correction;
         self.zz.iter().zip(&whole.z).map(variance).collect()
+    }
+
+    /// The mean over coordinates of `|Cov(z_i, η_i)|`, of [`Self::with_positions`].
+    ///
+    /// Each coordinate's sign is that of one half of the groups, its covariance that of the other. The
+    /// magnitude of a noisy covariance would be too large in the mean; this is too small where signs are
+    /// doubtful, and right elsewhere.
+    pub fn mean_magnitude(&self) -> f64 {
+        let odd = self.sum(self.groups.iter().skip(1).step_by(2));
+        let even = self.sum(self.groups.iter().step_by(2));
+        let correction = correction(self.ess() / 2.0);
+        let covariances = |sums: &Sums, zh: &dyn Fn(usize) -> f64| -> Vec<f64> {
+            let weight = sums.weight;
+            let covariance =
+                |i: usize| (zh(i) / weight - sums.z[i] / weight * (sums.h[i] / weight)) * correction;
+            (0..self.odd_zh.len()).map(covariance).collect()
+        };
+        if odd.weight == 0.0 || even.weight == 0.0 {
+            return 0.0;
+        }
+        let odd = covariances(&odd, &|i| self.odd_zh[i]);
+        let even = covariances(&even, &|i| self.zh[i] - self.odd_zh[i]);
+        let crossed: f64 = odd.iter().zip(&even).map(|(a, b)| (a.signum() * b + b.signum() * a) / 2.0).sum();
+        (crossed / self.odd_zh.len() as f64).max(0.0)
     }
 
     /// The mean of `excess`, which is zero by Stein's identity, along a direction.
@@ -282,6 +316,13 @@ impl Moments {
         let project = |sums: &Sums| dot(&direction, &excess(sums)) / unit;
         Estimate::mean(&odd().map(project).collect::<Vec<_>>())
     }
+}
+
+/// What a sample covariance is to be multiplied by.
+fn correction(ess: f64) -> f64 {
+    let fraction = 1.0 - 1.0 / ess;
+    // A single sample has no spread, and its zeros need no correction.
+    if fraction > 0.0 { 1.0 / fraction } else { 1.0 }
 }
 
 /// `Σ w (z − 2η)`: the samples' displacement beyond what the gradient accounts for.

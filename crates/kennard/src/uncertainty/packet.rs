@@ -18,6 +18,9 @@ pub const ESS_FLOOR: f64 = 1000.0;
 /// in 1 to 784 dimensions: 0 to 0.2 %, and 0.7 % where weights were heaviest.
 pub const FALSE_ALARM: f64 = 0.001;
 
+/// An interval whose width is a smaller share of its value is of no width.
+const ROUNDING: f64 = 1e-9;
+
 /// Position and momentum spread of a Gaussian-windowed packet, or of the mean over several.
 ///
 /// `s` is the window's width. Lengths are in input units, momenta in their inverse; products,
@@ -86,6 +89,13 @@ pub struct Packet {
     /// samples a fraction [`FALSE_ALARM`] fails.
     pub identities_hold: bool,
 
+    /// Whether nothing speaks for a part of the packet that no sample reached.
+    ///
+    /// What speaks for one: a far lobe that only one of many starts found, more lobes than can be sampled,
+    /// or figures that do not vary from sample to sample, as where all units that respond are dead (unless
+    /// the log-odds are known to be [affine](super::LogOdds::is_affine)).
+    pub reached: bool,
+
     /// The leading modes, where they were asked for.
     pub modes: Option<Modes>,
     /// `σ_x,i` (d), in the input's order.
@@ -95,9 +105,15 @@ pub struct Packet {
 }
 
 impl Packet {
-    /// Whether the figures can be trusted: enough samples, and the identities hold.
+    /// Whether the figures can be trusted: enough samples, the identities hold, and no part of the packet
+    /// seems missed.
     pub fn valid(&self) -> bool {
-        self.enough_samples && self.identities_hold
+        self.enough_samples && self.identities_hold && self.reached
+    }
+
+    /// Whether the log-gradient varies from sample to sample, by more than rounding.
+    pub(super) fn varies(&self) -> bool {
+        self.drift_interval.high - self.drift_interval.low > ROUNDING * self.drift
     }
 
     /// The widest of the intervals of σ_x, σ_p, product, drift and dispersion: its half-width as a
@@ -186,6 +202,7 @@ impl Packet {
             stray_drift_interval: checks.stray_drift.interval,
             enough_samples: ess >= ESS_FLOOR,
             identities_hold: checks.hold(),
+            reached: true,
             modes: None,
             sigma_x_map: coordinates.iter().map(|c| scale * c.sigma_x()).collect(),
             sigma_p_map: coordinates.iter().map(|c| c.sigma_p() / scale).collect(),

@@ -45,10 +45,10 @@ pub struct ProbeRecord {
     pub label: usize,
     /// Whether the classifier returns the label.
     pub correct: bool,
-    /// `cos(x, ∂l)`; none where `x` or `∂l` is zero.
+    /// `cos(x, ∂l)`; none where `x` or `∂l` is zero, or `l` or `∂l` not finite.
     pub cosine: Option<f64>,
-    /// `Σ_i |x_i g_i|`.
-    pub contribution: f64,
+    /// `Σ_i |x_i g_i|`; none where `l` or `∂l` is not finite.
+    pub contribution: Option<f64>,
 }
 
 /// What the probe found.
@@ -60,6 +60,9 @@ pub struct ProbeReport {
     pub correct: u64,
     /// How many have no cosine.
     pub without_cosine: u64,
+    /// How many of these have none because the loss or its gradient is not finite there; they are in no
+    /// figure.
+    pub not_finite: u64,
     /// The cosines; none where no sample has one.
     pub cosine: Option<Distribution>,
     /// How many cosines fall where.
@@ -170,7 +173,7 @@ impl Probe {
     /// many are done.
     ///
     /// # Errors
-    /// When data and model do not fit, the model's answer is NaN, or a runtime fails.
+    /// When data and model do not fit, or a runtime fails.
     pub fn measure(
         &self,
         engine: &Engine,
@@ -179,10 +182,7 @@ impl Probe {
         mut progress: impl FnMut(u64),
     ) -> Result<ProbeReport> {
         let task = |oracle: Oracle, sample: Sample| -> Task<'_, (ProbeRecord, Vec<f64>)> {
-            Box::pin(async move {
-                let answer = ask(&oracle, &sample, sample.label).await?;
-                Ok(probe(&sample, &answer))
-            })
+            Box::pin(async move { Ok(probe(&sample, &oracle.ask(query(&sample, sample.label)).await)) })
         };
         let mut records = Vec::new();
         let mut map = vec![0.0; engine.classifier().dimension()];
@@ -196,18 +196,20 @@ impl Probe {
             progress(records.len() as u64);
             Ok(())
         })?;
-        map.iter_mut().for_each(|sum| *sum /= records.len().max(1) as f64);
+        let contributing = records.iter().filter(|record| record.contribution.is_some()).count();
+        map.iter_mut().for_each(|sum| *sum /= contributing.max(1) as f64);
         Ok(report(records, map))
     }
 }
 
 fn report(records: Vec<ProbeRecord>, contribution_map: Vec<f64>) -> ProbeReport {
     let cosines: Vec<f64> = records.iter().filter_map(|record| record.cosine).collect();
-    let contributions: Vec<f64> = records.iter().map(|record| record.contribution).collect();
+    let contributions: Vec<f64> = records.iter().filter_map(|record| record.contribution).collect();
     ProbeReport {
         samples: records.len() as u64,
         correct: records.iter().filter(|record| record.correct).count() as u64,
         without_cosine: (records.len() - cosines.len()) as u64,
+        not_finite: (records.len() - contributions.len()) as u64,
         cosine: Distribution::of(&cosines),
         cosine_histogram: Counts::of(&cosines),
         contribution: Distribution::of(&contributions),
@@ -216,18 +218,20 @@ fn report(records: Vec<ProbeRecord>, contribution_map: Vec<f64>) -> ProbeReport 
     }
 }
 
-/// The probe at a sample, and `|x_i g_i|` (d).
+/// The probe at a sample, and `|x_i g_i|` (d); nothing of that where the loss or its gradient is not finite.
 fn probe(sample: &Sample, answer: &Answer) -> (ProbeRecord, Vec<f64>) {
     let slope = answer.loss.first().map_or(0.0, |&u| log_softplus(f64::from(u)).1);
     let pairs = sample.input.iter().zip(&answer.gradient);
     let contributions: Vec<f64> =
         pairs.map(|(&x, &du)| (f64::from(x) * slope * f64::from(du)).abs()).collect();
+    let finite = is_finite(answer);
+    let contributions = if finite { contributions } else { Vec::new() };
     let record = ProbeRecord {
         index: sample.index,
         label: sample.label,
         correct: predict(&answer.logits) == sample.label,
-        cosine: cosine(&sample.input, &answer.gradient),
-        contribution: contributions.iter().sum(),
+        cosine: cosine(&sample.input, &answer.gradient).filter(|_| finite),
+        contribution: finite.then(|| contributions.iter().sum()),
     };
     (record, contributions)
 }
@@ -242,12 +246,8 @@ pub(crate) fn cosine(x: &[f32], gradient: &[f32]) -> Option<f64> {
 
 /// The logits, log-odds loss of `label` and gradient at a sample; all are finite, except a loss of −∞.
 pub(super) async fn ask(oracle: &Oracle, sample: &Sample, label: usize) -> Result<Answer> {
-    let program = Program::Gradient(Loss::LogOdds);
-    let query = Query { program, points: sample.input.clone(), label, target: label, account: 0 };
-    let answer = oracle.ask(query).await;
-    let finite = |values: &[f32]| values.iter().all(|v| v.is_finite());
-    let loss = answer.loss.iter().all(|&u| u < f32::INFINITY);
-    if !(finite(&answer.logits) && finite(&answer.gradient) && loss) {
+    let answer = oracle.ask(query(sample, label)).await;
+    if !(answer.logits.iter().all(|z| z.is_finite()) && is_finite(&answer)) {
         return Err(Error::NotANumber(format!(
             "the model's output or gradient for sample {} is no finite number; check that the model is whole and \
              the data is what it was trained for",
@@ -255,6 +255,17 @@ pub(super) async fn ask(oracle: &Oracle, sample: &Sample, label: usize) -> Resul
         )));
     }
     Ok(answer)
+}
+
+/// What asks for the logits, log-odds loss of `label` and gradient at a sample.
+fn query(sample: &Sample, label: usize) -> Query {
+    let program = Program::Gradient(Loss::LogOdds);
+    Query { program, points: sample.input.clone(), label, target: label, account: 0 }
+}
+
+/// Whether loss and gradient are finite, except a loss of −∞.
+fn is_finite(answer: &Answer) -> bool {
+    answer.gradient.iter().all(|g| g.is_finite()) && answer.loss.iter().all(|&u| u < f32::INFINITY)
 }
 
 /// The samples at `indices`, labels checked against the classifier.
@@ -292,10 +303,29 @@ mod tests {
         let (record, contributions) = probe(&sample, &answer);
         assert!((record.cosine.unwrap() - 0.8).abs() < 1e-15);
         assert_eq!(contributions[0], 0.0);
-        assert!((record.contribution - 4.0 / 2f64.ln()).abs() < 1e-12);
+        assert!((record.contribution.unwrap() - 4.0 / 2f64.ln()).abs() < 1e-12);
         let still = Answer { gradient: vec![0.0, 0.0], ..answer };
         assert_eq!(probe(&sample, &still).0.cosine, None);
         assert_eq!(cosine(&[1.0, 0.0], &[f32::INFINITY, 0.0]), None);
+    }
+
+    /// A sample where the loss or its gradient is not finite is in no figure, and counted.
+    #[test]
+    fn what_is_not_finite_is_counted_and_left_out() {
+        let sample = Sample { index: 0, input: vec![3.0, 4.0], label: 1 };
+        let good = Answer { logits: vec![0.0, 0.0], loss: vec![0.0], gradient: vec![0.0, 2.0] };
+        let mut records = vec![probe(&sample, &good).0];
+        for (loss, gradient) in [(f32::NAN, [1.0, 1.0]), (0.0, [f32::NAN, 1.0]), (f32::INFINITY, [1.0, 0.0])]
+        {
+            let answer = Answer { loss: vec![loss], gradient: gradient.to_vec(), ..good.clone() };
+            let (record, contributions) = probe(&sample, &answer);
+            assert_eq!((record.cosine, record.contribution, contributions.len()), (None, None, 0));
+            records.push(record);
+        }
+        let report = report(records, vec![]);
+        assert_eq!((report.samples, report.without_cosine, report.not_finite), (4, 3, 3));
+        assert!((report.contribution.unwrap().mean - 4.0 / 2f64.ln()).abs() < 1e-12);
+        assert!((report.cosine.unwrap().mean - 0.8).abs() < 1e-15);
     }
 
     /// Against NumPy 2.4 (`np.quantile`, `np.mean`) and SciPy's Student quantile t(7, 0.975):
@@ -319,7 +349,8 @@ mod tests {
     /// The ends fall into the outermost bins, and every cosine into one.
     #[test]
     fn histograms_count_everything() {
-        let record = |cosine| ProbeRecord { index: 0, label: 0, correct: true, cosine, contribution: 0.0 };
+        let record =
+            |cosine| ProbeRecord { index: 0, label: 0, correct: true, cosine, contribution: Some(0.0) };
         let records = [Some(-1.0), Some(1.0), Some(0.0), None, Some(0.999)].map(record).to_vec();
         let report = report(records, vec![]);
         let Counts { ends, counts } = &report.cosine_histogram;

@@ -172,6 +172,10 @@ pub struct Quadrature {
 /// Points per coordinate of the first rule, and of the search for the domain of a window.
 const FIRST_ORDER: usize = 16;
 const SEARCH_ORDER: usize = 32;
+/// A window is looked at so many widths from its centre in each direction, at points [`LOOK_STEP`] widths
+/// apart in one dimension and four or 16 times that in two or three.
+const LOOK: i32 = 40;
+const LOOK_STEP: f64 = 0.5;
 /// A window's domain ends so many widths from its centre at the most.
 const FARTHEST: f64 = 100.0;
 
@@ -179,8 +183,8 @@ impl Quadrature {
     /// Integrates the packet of `f`, which gets points n×d, row-major.
     ///
     /// The domain of a window is cut to a box that reaches as far as needed for the part beyond to
-    /// be less than a thousandth of the tolerance; a part of the packet behind a region where it
-    /// is smaller than that is not looked for.
+    /// be less than a thousandth of the tolerance. A part of the packet behind a region where it is smaller
+    /// than that is looked for on a grid, as far as [`LOOK`] widths from the centre.
     ///
     /// # Errors
     /// When the domain is none, `f` fails, is not finite, or zero everywhere.
@@ -238,6 +242,7 @@ impl Quadrature {
         // Where a Gaussian is negligible, and two widths more.
         let start = scale * (2.0 + (-2.0 * negligible.ln()).max(0.0).sqrt());
         let mut sides: Vec<[f64; 2]> = centre.iter().map(|x| [x - start, x + start]).collect();
+        work.widen(&mut sides, centre, scale, negligible.ln())?;
         loop {
             let faces = work.faces(&sides, SEARCH_ORDER)?;
             if faces.iter().flatten().all(|&share| share <= negligible) {
@@ -316,6 +321,54 @@ impl<E, F: FnMut(&[f64]) -> Result<Wave, E>> Work<'_, F> {
             coordinates.push(coordinate);
         }
         Ok((coordinates, whole.log_norm()))
+    }
+
+    /// Widens the sides of a window to all points of a coarse grid where `ψ²` is more than `e^negligible` of
+    /// the most there.
+    fn widen(
+        &mut self,
+        sides: &mut [[f64; 2]],
+        centre: &[f64],
+        scale: f64,
+        negligible: f64,
+    ) -> Result<(), QuadratureError<E>> {
+        let d = sides.len();
+        let step = LOOK_STEP * f64::from(1 << (2 * (d - 1)));
+        let count = (2.0 * f64::from(LOOK) / step) as usize + 1;
+        let offset = |k: usize| k as f64 * step - f64::from(LOOK);
+        // A row along the first coordinate at a time.
+        let mut heights: Vec<(f64, Vec<f64>)> = Vec::new();
+        for row in 0..count.pow(d as u32 - 1) {
+            let mut rest = row;
+            let others: Vec<f64> = (1..d)
+                .map(|_| {
+                    let place = offset(rest % count);
+                    rest /= count;
+                    place
+                })
+                .collect();
+            let z = |k: usize| std::iter::once(offset(k)).chain(others.iter().copied());
+            let points: Vec<f64> = (0..count)
+                .flat_map(|k| z(k).zip(centre).map(|(z, x)| x + scale * z).collect::<Vec<_>>())
+                .collect();
+            self.points += count;
+            let Ok(wave) = (self.f)(&points) else { continue };
+            for k in 0..count {
+                let squared: f64 = z(k).map(|z| z * z).sum();
+                let height = 2.0 * (wave.exponent[k] + wave.value[k].abs().ln()) - squared / 2.0;
+                if height > f64::NEG_INFINITY {
+                    heights.push((height, z(k).collect()));
+                }
+            }
+        }
+        let top = heights.iter().map(|(height, _)| *height).fold(f64::NEG_INFINITY, f64::max);
+        for (_, z) in heights.iter().filter(|(height, _)| *height > top + negligible) {
+            for ((side, z), x) in sides.iter_mut().zip(z).zip(centre) {
+                side[0] = side[0].min(x + scale * (z - step));
+                side[1] = side[1].max(x + scale * (z + step));
+            }
+        }
+        Ok(())
     }
 
     /// The most that each pair of faces can contribute to `B_i`.

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
 
 /// The searches for where the packet is, and the steps of each.
-const SEARCHES: usize = 16;
+pub(super) const SEARCHES: usize = 16;
 const ROUNDS: usize = 8;
 
 /// The share of samples drawn from the window itself. It keeps every weight below its inverse
@@ -36,6 +36,35 @@ impl Proposal {
         Self { shifts, by_coordinate, half_squares }
     }
 
+    /// The mixture with lobes (at most `SEARCHES − KEPT_SEARCHES`): a shift for each, more for those with a
+    /// larger share, and some of the searches.
+    pub fn with_lobes(&self, lobes: &[Lobe]) -> Self {
+        let free = SEARCHES.saturating_sub(KEPT_SEARCHES + lobes.len()) as f64;
+        let mut shifts: Vec<Vec<f64>> = Vec::with_capacity(SEARCHES);
+        for lobe in lobes {
+            let slots = 1 + (lobe.share * free) as usize;
+            shifts.extend(std::iter::repeat_n(&lobe.peak, slots).cloned());
+        }
+        shifts.truncate(SEARCHES - KEPT_SEARCHES);
+        let rest = SEARCHES - shifts.len();
+        shifts.extend((0..rest).map(|k| self.shifts[k * SEARCHES / rest].clone()));
+        Self::new(shifts)
+    }
+
+    /// Which lobe is nearer to `z` (d) than the window and all shifts; none if none is.
+    pub fn nearest_lobe(&self, z: &[f64], lobes: &[Lobe]) -> Option<usize> {
+        let gain = |shift: &Vec<f64>| dot(shift, z) - dot(shift, shift) / 2.0;
+        let mut highest = self.shifts.iter().map(gain).fold(0.0, f64::max);
+        let mut nearest = None;
+        for (k, lobe) in lobes.iter().enumerate() {
+            let gain = gain(&lobe.peak);
+            if gain > highest {
+                (highest, nearest) = (gain, Some(k));
+            }
+        }
+        nearest
+    }
+
     /// A random part of the mixture: a shift, or none for the window.
     pub fn choose(&self, random: &mut ChaCha8Rng) -> Option<&[f64]> {
         let part: f64 = StandardUniform.sample(random);
@@ -53,6 +82,31 @@ impl Proposal {
         -top - (WINDOW_SHARE * (-top).exp() + (1.0 - WINDOW_SHARE) * displaced).ln()
     }
 }
+
+/// A part of a packet far from where searches end.
+#[derive(Clone)]
+pub(super) struct Lobe {
+    /// Where `ψ²` is largest, in units of `s` from the centre (d).
+    pub peak: Vec<f64>,
+    /// `ln ψ²` there, up to the constant.
+    pub height: f64,
+    /// How many tracks ended here.
+    pub visits: usize,
+    /// Its share of the packet.
+    pub share: f64,
+}
+
+impl Lobe {
+    /// Whether a track that ended at `z` (d) ended here: tracks stop short of the peak, and shorter from
+    /// afar.
+    pub fn is_near(&self, z: &[f64]) -> bool {
+        let distance: f64 = self.peak.iter().zip(z).map(|(a, b)| (a - b).powi(2)).sum();
+        distance < 4.0 + 0.02 * dot(&self.peak, &self.peak)
+    }
+}
+
+/// The fewest searches that a proposal keeps beside lobes.
+const KEPT_SEARCHES: usize = 2;
 
 /// One evaluated sample.
 pub(super) struct Sample<'a> {

@@ -90,6 +90,17 @@ pub struct SliceReport {
     pub directions: Vec<String>,
     /// In the order of the scales.
     pub slices: Vec<Slice>,
+    /// The scales at which there is no packet.
+    pub failed: Vec<FailedSlice>,
+}
+
+/// A scale at which the packet could not be measured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FailedSlice {
+    /// `s`.
+    pub scale: f64,
+    /// Why.
+    pub reason: String,
 }
 
 /// The packet at one scale.
@@ -158,9 +169,9 @@ impl SlicePlan<'_> {
         let (label, points) = (centre.label, centre.input.clone());
         let query = Query { program: Program::Untouched, points, label, target: label, account: 0 };
         let outputs = Evaluator::lend(self.engine, |mut evaluator| evaluator.evaluate(&query))?.logits;
-        let slices = Evaluator::lend(self.engine, |evaluator| {
-            let mut oracle = EngineOracle::new(evaluator);
-            let slice = |&scale: &f64| {
+        let (slices, failed) = Evaluator::lend(self.engine, |evaluator| {
+            let mut oracle = EngineOracle::new(evaluator, self.engine);
+            let mut slice = |&scale: &f64| {
                 let directions: Vec<Vec<f64>> = self
                     .directions
                     .iter()
@@ -170,14 +181,26 @@ impl SlicePlan<'_> {
                 let axes = orthonormal(directions, &names)?;
                 Cut { centre: centre.input.clone(), label, axes }.measure(scale, &mut oracle)
             };
-            self.scales.iter().map(slice).collect::<Result<Vec<Slice>>>()
+            let (mut slices, mut failed) = (Vec::new(), Vec::new());
+            for scale in &self.scales {
+                match slice(scale) {
+                    Ok(slice) => slices.push(slice),
+                    Err(error) if self.scales.len() == 1 => return Err(error),
+                    Err(error) => failed.push(FailedSlice { scale: *scale, reason: error.to_string() }),
+                }
+            }
+            Ok((slices, failed))
         })?;
+        if let (true, Some(first)) = (slices.is_empty(), failed.first()) {
+            return Err(Error::Packet(format!("there is no packet at any scale. {}", first.reason)));
+        }
         Ok(SliceReport {
             sample: self.sample as u64,
             label: label as u64,
             prediction: predict(&outputs) as u64,
             directions: self.directions.iter().map(Direction::to_string).collect(),
             slices,
+            failed,
         })
     }
 

@@ -54,7 +54,7 @@ impl Spreads {
 
         let ess = moments.ess();
         let coordinates = moments.coordinates(&whole, ess);
-        let positions = moments.positions(&whole);
+        let positions = moments.positions(&whole, ess);
         let root = |square: f64| square.max(0.0).sqrt();
         let sigma_x_map: Vec<f64> = positions.iter().map(|variance| unit * root(*variance)).collect();
         let sigma_p_map: Vec<f64> = coordinates.iter().map(|c| root(c.gradient) / unit).collect();
@@ -73,6 +73,39 @@ impl Spreads {
             covariance: covariance.value,
             covariance_interval: covariance.interval,
             enough_samples: ess >= ESS_FLOOR,
+            covariance_map: coordinates.iter().map(|c| c.covariance).collect(),
+            sigma_x_map,
+            sigma_p_map,
+        }
+    }
+
+    /// The figures of a population, all points of which are here: sums that are exact. At least one has
+    /// weight.
+    pub(super) fn of_population(moments: &Moments) -> Self {
+        let whole = moments.whole();
+        let spread = whole.spread();
+        let root = |square: f64| square.max(0.0).sqrt();
+        let exact = |value: f64| Interval { low: value, high: value };
+        let coordinates = moments.coordinates(&whole, f64::INFINITY);
+        let positions = moments.positions(&whole, f64::INFINITY);
+        let sigma_x_map: Vec<f64> = positions.iter().map(|variance| root(*variance)).collect();
+        let sigma_p_map: Vec<f64> = coordinates.iter().map(|c| root(c.gradient)).collect();
+        let products = || sigma_x_map.iter().zip(&sigma_p_map).map(|(x, p)| x * p);
+        let (sigma_x, sigma_p) = (root(spread.position), root(spread.gradient));
+        Self {
+            samples: moments.samples(),
+            ess: moments.ess(),
+            sigma_x,
+            sigma_x_interval: exact(sigma_x),
+            sigma_p,
+            sigma_p_interval: exact(sigma_p),
+            product: sigma_x * sigma_p,
+            product_interval: exact(sigma_x * sigma_p),
+            product_mean: products().sum::<f64>() / sigma_x_map.len() as f64,
+            product_min: products().fold(f64::INFINITY, f64::min),
+            covariance: spread.covariance,
+            covariance_interval: exact(spread.covariance),
+            enough_samples: moments.ess() >= ESS_FLOOR,
             covariance_map: coordinates.iter().map(|c| c.covariance).collect(),
             sigma_x_map,
             sigma_p_map,

@@ -1,5 +1,6 @@
 //! Packets of a classifier over a data set.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Mutex;
@@ -7,11 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::oracle::EngineOracle;
 use super::packet::ESS_FLOOR;
 use super::{
-    BoxFigures, BoxPacket, Cosines, DataFigures, DataPacket, Effort, Empirical, Figures, GaussianPacket,
-    Hidden, LogOdds, MeasureError, Packet, Probe, Spreads, SurveySummary,
+    BoxFigures, BoxPacket, Cosines, DataFigures, DataPacket, Effort, Empirical, EmpiricalFigures, Figures,
+    GaussianPacket, Hidden, LogOdds, MeasureError, Packet, Probe, SurveySummary,
 };
 use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, Evaluator};
@@ -57,6 +60,8 @@ pub struct Survey<'a> {
     /// Which samples of the data set are used: of all labels together as centres of `gaussian`, of each
     /// label otherwise.
     pub centres: Selection,
+    /// Whether a random part of the data as centres of `gaussian` is as even among the labels as can be.
+    pub stratified: bool,
     /// Points per packet, to begin with.
     pub samples: usize,
     /// When to stop.
@@ -74,13 +79,31 @@ pub struct SurveyOutcome {
     pub curve: Vec<Figures>,
     /// Every packet, by scale and then centre.
     pub packets: Vec<Figures>,
+    /// The packets that could not be measured.
+    pub failed: Vec<Failure>,
     /// The single-backward probe, if it was asked for.
     pub cosines: Option<Cosines>,
 }
 
+/// A packet that could not be measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The window's width `s`, where the packet has one.
+    pub scale: Option<f64>,
+    /// The label.
+    pub label: u64,
+    /// The place in the data set of the sample that is the centre, where it is one.
+    pub centre: Option<u64>,
+    /// Why.
+    pub reason: String,
+}
+
+/// Points of so many other classes are where tracks to far parts of a packet start.
+const OTHERS: usize = 8;
+
 impl Survey<'_> {
-    /// Measures all packets, side by side. `stop` ends it early, with the packets finished by
-    /// then; `progress` hears how many are done, and of how many.
+    /// Measures all packets, side by side; those that cannot be measured are told apart. `stop` ends it
+    /// early, with the packets finished by then; `progress` hears how many are done, and of how many.
     ///
     /// # Errors
     /// When a scale is not positive, the label has no samples, model and data do not fit, or the
@@ -99,14 +122,23 @@ impl Survey<'_> {
         let work: Vec<(Option<f64>, &Place)> =
             scales.iter().flat_map(|&scale| places.iter().map(move |place| (scale, place))).collect();
         let cosines = self.probe(stop)?;
-        let found = self.measure_all(&work, stop, &mut progress)?;
-        let mut outcome = SurveyOutcome { curve: Vec::new(), packets: Vec::new(), cosines };
-        for found in found.chunks(places.len()) {
-            let of_packets = found.iter().zip(&places).filter_map(|(found, place)| {
-                found.as_ref().map(|found| found.figures(Some(place.label() as u64), place.centre(), 1))
-            });
-            outcome.packets.extend(of_packets);
-            let finished: Vec<&Found> = found.iter().flatten().collect();
+        let others = self.others()?;
+        let found = self.measure_all(&work, &others, stop, &mut progress)?;
+        let mut outcome =
+            SurveyOutcome { curve: Vec::new(), packets: Vec::new(), failed: Vec::new(), cosines };
+        for (&scale, found) in scales.iter().zip(found.chunks(places.len())) {
+            for (found, place) in found.iter().zip(&places) {
+                let (label, centre) = (place.label() as u64, place.centre());
+                match found {
+                    Some(Ok(found)) => outcome.packets.push(found.figures(Some(label), centre, 1)),
+                    Some(Err(reason)) => {
+                        outcome.failed.push(Failure { scale, label, centre, reason: reason.clone() });
+                    }
+                    None => {}
+                }
+            }
+            let finished: Vec<&Found> =
+                found.iter().flatten().filter_map(|found| found.as_ref().ok()).collect();
             if let Some(mean) = Found::average(&finished)? {
                 let label = self.label.map(|label| label as u64);
                 outcome.curve.push(mean.figures(label, None, finished.len() as u64));
@@ -138,6 +170,7 @@ impl Survey<'_> {
             runtime: self.engine.runtime().name().into(),
             seed: self.seed,
             curve: outcome.curve.clone(),
+            failed: outcome.failed.clone(),
             cosines: outcome.cosines,
             warnings: self.warnings(outcome),
             seconds: took.as_secs_f64(),
@@ -146,15 +179,25 @@ impl Survey<'_> {
 
     fn warnings(&self, outcome: &SurveyOutcome) -> Vec<Warning> {
         let mut warnings = self.engine.warnings().to_vec();
-        let few = outcome.packets.iter().filter(|packet| !packet.enough_samples).count();
-        let wrong = outcome.packets.iter().filter(|packet| packet.enough_samples && !packet.valid).count();
-        let all = outcome.packets.len();
+        let count = |of: &dyn Fn(&&Figures) -> bool| outcome.packets.iter().filter(of).count();
+        let few = count(&|packet| !packet.enough_samples);
+        let missed = count(&|packet| !packet.reached);
+        let wrong = count(&|packet| packet.enough_samples && packet.reached && !packet.valid);
+        let (all, failed) = (outcome.packets.len(), outcome.failed.len());
         if few > 0 {
             let message = format!(
                 "{few} of {all} packets have fewer than {ESS_FLOOR} effective samples: ask for more with \
-                 --max-samples, or take a smaller scale"
+                 --max-draws, or take a smaller scale"
             );
             warnings.push(Warning::new("few-samples", message));
+        }
+        if missed > 0 {
+            let message = format!(
+                "a part of {missed} of {all} packets may not have been reached: the figures do not vary from sample to \
+                 sample, or of many searches only one found a part of the packet, so that others may have found none. \
+                 Take another scale, or look at the loss along lines (`kennard slice`)"
+            );
+            warnings.push(Warning::new("packet-not-reached", message));
         }
         if wrong > 0 {
             let message = format!(
@@ -162,6 +205,13 @@ impl Survey<'_> {
                  the packet was never sampled"
             );
             warnings.push(Warning::new("stein", message));
+        }
+        if failed > 0 {
+            let message = format!(
+                "{failed} of {} packets could not be measured and are in no figure; `failed` says why",
+                all + failed
+            );
+            warnings.push(Warning::new("packets-failed", message));
         }
         warnings
     }
@@ -257,23 +307,83 @@ impl Survey<'_> {
             }
         }
         if self.kind == Kind::Gaussian {
-            let mut all = places.concat();
-            all.sort_unstable();
-            places = vec![all];
+            return self.at(self.centres_of(&places));
         }
         let mut taken: Vec<usize> = places.iter().flat_map(|places| self.centres.among(places)).collect();
         taken.sort_unstable();
-        Ok(self.data.at(Box::new(taken.into_iter()))?.collect::<std::result::Result<_, _>>()?)
+        self.at(taken)
     }
 
-    fn measure(&self, scale: Option<f64>, place: &Place, oracle: &mut EngineOracle) -> Result<Found> {
+    fn at(&self, indices: Vec<usize>) -> Result<Vec<Sample>> {
+        Ok(self.data.at(Box::new(indices.into_iter()))?.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// The centres of `gaussian`, of the places of each label.
+    fn centres_of(&self, places: &[Vec<usize>]) -> Vec<usize> {
+        let mut all = places.concat();
+        all.sort_unstable();
+        let (count, seed) = match self.centres {
+            Selection::Random { count, seed } if self.stratified && count < all.len() => (count, seed),
+            _ => return self.centres.among(&all),
+        };
+        // A round takes one of each label that has any left; the last takes those of some labels, drawn at
+        // random.
+        let mut queues: Vec<Vec<usize>> = places
+            .iter()
+            .filter(|places| !places.is_empty())
+            .map(|places| Selection::Random { count: count.min(places.len()), seed }.in_random_order(places))
+            .collect();
+        let mut taken = Vec::with_capacity(count);
+        while taken.len() < count {
+            let left: Vec<usize> = (0..queues.len()).filter(|&label| !queues[label].is_empty()).collect();
+            let wanted = Selection::Random { count: count - taken.len(), seed }.among(&left);
+            taken.extend(wanted.into_iter().filter_map(|label| queues[label].pop()));
+        }
+        taken.sort_unstable();
+        taken
+    }
+
+    /// A sample of each of several labels, drawn at random, for the packets of the others.
+    fn others(&self) -> Result<Vec<Sample>> {
+        if self.kind != Kind::Gaussian {
+            return Ok(Vec::new());
+        }
+        let mut places: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (index, label) in self.data.labels()?.enumerate() {
+            places.entry(label?).or_default().push(index);
+        }
+        let places: Vec<Vec<usize>> = places.into_values().collect();
+        let labels: Vec<usize> = (0..places.len()).collect();
+        let (labels, seed) =
+            (Selection::Random { count: OTHERS + 1, seed: self.seed }.among(&labels), self.seed);
+        let mut indices: Vec<usize> = labels
+            .iter()
+            .flat_map(|&label| Selection::Random { count: 1, seed }.among(&places[label]))
+            .collect();
+        indices.sort_unstable();
+        self.at(indices)?.into_iter().map(|sample| Ok(self.cut(sample)?.0)).collect()
+    }
+
+    /// A packet, or why it cannot be measured.
+    ///
+    /// # Errors
+    /// When the runtime fails.
+    fn measure(
+        &self,
+        scale: Option<f64>,
+        place: &Place,
+        others: &[Sample],
+        oracle: &mut EngineOracle,
+    ) -> Result<Measurement> {
         let (samples, seed, effort) = (self.samples, self.seed, &self.effort);
         let scale = scale.unwrap_or(f64::NAN);
         let found = match (self.kind, place) {
             (Kind::Gaussian, Place::Centre(sample, rest)) => {
                 oracle.hold(rest);
+                let others = others.iter().filter(|other| other.label != sample.label);
+                let others: Vec<&[f32]> = others.take(OTHERS).map(|other| other.input.as_slice()).collect();
                 GaussianPacket { scale, samples, seed }
-                    .measure_until(effort, &sample.input, sample.label, sample.index as u64, oracle)
+                    .measure_among(effort, &sample.input, sample.label, sample.index as u64, &others, oracle)
                     .map(|packet| Found::Gaussian(Box::new(packet)))
             }
             (Kind::Data, Place::Label(label, points)) => {
@@ -292,28 +402,33 @@ impl Survey<'_> {
                 unreachable!("places follow the kind")
             }
         };
-        found.map_err(|error| Error::Packet(format!("the packet at {place}: {error}")))
+        match found {
+            Ok(found) => Ok(Ok(found)),
+            Err(MeasureError::Oracle(error)) => Err(Error::Packet(format!("the packet at {place}: {error}"))),
+            Err(error) => Ok(Err(error.to_string())),
+        }
     }
 
     fn measure_all(
         &self,
         work: &[(Option<f64>, &Place)],
+        others: &[Sample],
         stop: &AtomicBool,
         progress: &mut impl FnMut(u64, u64),
-    ) -> Result<Vec<Option<Found>>> {
+    ) -> Result<Vec<Option<Measurement>>> {
         let next = AtomicUsize::new(0);
         let (results, received) = mpsc::channel();
-        let packets: Mutex<Vec<Option<Found>>> = Mutex::new(vec![None; work.len()]);
+        let packets: Mutex<Vec<Option<Measurement>>> = Mutex::new(vec![None; work.len()]);
         let mut outcome = Ok(());
         std::thread::scope(|scope| {
             for _ in 0..self.workers().min(work.len()) {
                 let (next, results, packets) = (&next, results.clone(), &packets);
                 let work = move |evaluator| {
-                    let mut oracle = EngineOracle::new(evaluator);
+                    let mut oracle = EngineOracle::new(evaluator, self.answering());
                     while !stop.load(Ordering::Relaxed) {
                         let i = next.fetch_add(1, Ordering::Relaxed);
                         let Some((scale, place)) = work.get(i) else { break };
-                        let measured = self.measure(*scale, place, &mut oracle);
+                        let measured = self.measure(*scale, place, others, &mut oracle);
                         let done = measured.map(|measured| {
                             let mut packets = packets.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
                             packets[i] = Some(measured);
@@ -376,13 +491,16 @@ impl fmt::Display for Place {
     }
 }
 
+/// A measured packet, or why it could not be measured.
+type Measurement = std::result::Result<Found, String>;
+
 /// A measured packet.
 #[derive(Clone)]
 enum Found {
     Gaussian(Box<Packet>),
     Data(DataFigures),
     Box(BoxFigures),
-    Empirical(Spreads),
+    Empirical(EmpiricalFigures),
 }
 
 impl Found {
@@ -391,7 +509,7 @@ impl Found {
             Found::Gaussian(packet) => Figures::of_gaussian(packet, label, centre, packets),
             Found::Data(packet) => Figures::of_data(packet, label, packets),
             Found::Box(packet) => Figures::of_box(packet, label, packets),
-            Found::Empirical(spreads) => Figures::of_empirical(spreads, label, packets),
+            Found::Empirical(packet) => Figures::of_empirical(packet, label, packets),
         }
     }
 
@@ -411,8 +529,7 @@ impl Found {
             Some(Found::Data(_)) => DataFigures::average(&all!(Data).collect::<Vec<_>>()).map(Found::Data),
             Some(Found::Box(_)) => BoxFigures::average(&all!(Box).collect::<Vec<_>>()).map(Found::Box),
             Some(Found::Empirical(_)) => {
-                let spreads: Vec<Spreads> = all!(Empirical).collect();
-                Spreads::average(&spreads.iter().collect::<Vec<_>>()).map(Found::Empirical)
+                EmpiricalFigures::average(&all!(Empirical).collect::<Vec<_>>()).map(Found::Empirical)
             }
         };
         mean.map(Some).map_err(|error| Error::Packet(error.to_string()))
@@ -423,7 +540,7 @@ fn empirical(
     points: &[Sample],
     label: usize,
     oracle: &mut EngineOracle,
-) -> Result<Spreads, MeasureError<Error>> {
+) -> Result<EmpiricalFigures, MeasureError<Error>> {
     let dimension = points.first().map_or(0, |sample| sample.input.len());
     let mut packet = Empirical::new(dimension);
     for points in points.chunks(oracle.batch_size().max(1)) {

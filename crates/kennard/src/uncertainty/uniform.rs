@@ -18,7 +18,15 @@ use rand_distr::{Distribution, StandardUniform};
 /// independent scramblings as the intervals need; in more they are pseudo-random.
 ///
 /// `ψ` does not vanish on the faces, so the product may fall below ½. What holds, with
-/// `B_i = ∮ (x_i − ⟨x_i⟩) n_i ψ² dS`, is `σ_x,i σ_p,i ≥ |Cov(x_i, g_i)| = ½ |1 − B_i|`.
+/// `B_i = ∮ (x_i − ⟨x_i⟩) n_i ψ² dS`, is `σ_x,i σ_p,i ≥ |Cov(x_i, g_i)| = ½ |1 − B_i|`. Over the d
+/// coordinates, with the root mean squares `σ_x` and `σ_p`, Cauchy–Schwarz for the sum over coordinates gives
+///
+/// ```text
+/// σ_x σ_p = √(mean_i σ_x,i²) √(mean_i σ_p,i²) ≥ mean_i σ_x,i σ_p,i ≥ mean_i ½ |1 − B_i|
+/// ```
+///
+/// which is the bound of the product that is shown. (`½ |1 − mean_i B_i|` is smaller wherever `1 − B_i` has
+/// both signs: that of a coordinate whose loss grows towards both faces is negative.)
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BoxPacket {
     pub bounds: [f64; 2],
@@ -31,7 +39,7 @@ pub struct BoxPacket {
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoxFigures {
     pub spreads: Spreads,
-    /// What the product cannot fall below: `½ |1 − B|`.
+    /// What the product cannot fall below: the mean over coordinates of `½ |1 − B_i|`.
     pub bound: f64,
     /// `B`, mean over coordinates of the boundary terms, from the covariances of samples inside.
     pub boundary: f64,
@@ -214,7 +222,7 @@ impl<O: LogOdds> Inside<'_, O> {
         let boundary = Estimate::mean(&pseudo_values(boundary, inside.into_iter()));
         let holds = difference.agrees(0.0, FALSE_ALARM, GROUPS - 1);
         Ok(BoxFigures {
-            bound: (1.0 - boundary.value).abs() / 2.0,
+            bound: self.moments.mean_magnitude(),
             boundary: boundary.value,
             boundary_interval: boundary.interval,
             boundary_faces: boundary_faces.value,

@@ -306,3 +306,29 @@ fn what_is_no_packet_is_refused() {
     let wide = EXACT.measure(&window(&[0.0], 1.0), growing);
     assert!(matches!(wide, Err(QuadratureError::TooWide(_))), "{wide:?}");
 }
+
+/// `l = softplus(−60 + relu(100 x − 40))` under a window of width 0.1: nearly all of the packet is ten widths from the centre,
+/// behind a region where it is nothing. Its mean by the trapezoid rule.
+#[test]
+fn a_far_part_of_a_window_is_found() {
+    let log = |x: f64| {
+        let u: f64 = -60.0 + (100.0 * x - 40.0).max(0.0);
+        let loss = u.exp().ln_1p().max(u);
+        (loss.ln(), if x > 0.4 { 100.0 / (1.0 + (-u).exp()) / loss } else { 0.0 })
+    };
+    let nodes: Vec<f64> = (0..40_000).map(|i| f64::from(i) * 1e-4 - 1.0).collect();
+    let weight = |x: f64| (2.0 * log(x).0 - x * x / 0.02).exp();
+    let norm: f64 = nodes.iter().map(|x| weight(*x)).sum();
+    let mean = nodes.iter().map(|x| x * weight(*x)).sum::<f64>() / norm;
+    assert!((mean / 0.1 - 10.16).abs() < 0.01, "{mean}");
+    let domain = Domain::Window { centre: vec![0.0], scale: 0.1 };
+    let found = Quadrature { tolerance: 1e-5, max_order: 4096 }
+        .measure(&domain, |points| -> Result<Wave, std::convert::Infallible> {
+            let logs: Vec<(f64, f64)> = points.iter().map(|x| log(*x)).collect();
+            let exponent = logs.iter().map(|(log, _)| *log).collect();
+            let gradient = logs.iter().map(|(_, slope)| *slope).collect();
+            Ok(Wave { exponent, value: vec![1.0; points.len()], gradient })
+        })
+        .unwrap();
+    assert!((found.coordinates[0].mean - mean).abs() < 1e-4, "{} {mean}", found.coordinates[0].mean);
+}

@@ -123,3 +123,37 @@ fn an_empty_box_is_refused() {
     let refused = packet.measure_until(&Effort::exactly(1000), 3, 0, &mut separable(|_, _| (0.0, 0.0)));
     assert!(refused.unwrap_err().to_string().contains("lower bound"));
 }
+
+/// `l = x · cosh(k(y − ½))`: the loss grows towards one face of x and towards both of y, so that `1 − B` is
+/// ¼ for x and negative for y. With `N = ½ + sinh k/(2k)`, `Cov(y, g_y) = (cosh k/4 − sinh k/(4k))/N` and
+/// `E[g_y²] = k² (sinh k/(2k) − ½)/N`, `E[y²] = (1/24 + sinh k/(8k) − cosh k/(4k²) + sinh k/(4k³))/N` about
+/// the middle.
+#[test]
+fn the_bound_of_coordinates_of_both_signs_is_the_mean_of_their_bounds() {
+    let k = 6.0f64;
+    let (sinh, cosh) = (k.sinh(), k.cosh());
+    let norm = 0.5 + sinh / (2.0 * k);
+    let covariance = (cosh / 4.0 - sinh / (4.0 * k)) / norm;
+    let variance_p = k * k * (sinh / (2.0 * k) - 0.5) / norm;
+    let variance_y = (1.0 / 24.0 + sinh / (8.0 * k) - cosh / (4.0 * k * k) + sinh / (4.0 * k.powi(3))) / norm;
+    let f = move |i: usize, x: f64| match i {
+        0 => (x.ln(), 1.0 / x),
+        1 => ((k * (x - 0.5)).cosh().ln(), k * (k * (x - 0.5)).tanh()),
+        _ => (0.0, 0.0),
+    };
+    for dimension in [2, 30] {
+        let share = 1.0 / dimension as f64;
+        let bound = share * (0.125 + covariance);
+        let found = measure_box(1 << 16, 1, dimension, &mut separable(f));
+        assert!(found.valid(), "{found:?}");
+        assert!((found.bound - bound).abs() < 0.03 * bound, "d = {dimension}: {} {bound}", found.bound);
+        let signed = share * (covariance - 0.125);
+        assert!(((1.0 - found.boundary).abs() / 2.0 - signed).abs() < 0.03 * bound, "{}", found.boundary);
+        let others = (dimension - 2) as f64 / 12.0;
+        let product = share * ((3.0 / 80.0 + variance_y + others) * (0.75 + variance_p)).sqrt();
+        let spreads = &found.spreads;
+        assert_agrees(&format!("d = {dimension}"), spreads.product, spreads.product_interval, product);
+        assert!(spreads.product >= spreads.product_mean && spreads.product_mean >= found.bound);
+        assert!(product > bound && bound > signed);
+    }
+}

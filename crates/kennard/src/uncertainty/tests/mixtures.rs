@@ -97,11 +97,82 @@ fn the_empirical_packet_is_the_papers() {
     let variance_p = mean(&|i| delta[i] * delta[i]) - mean(&|i| j[i] * delta[i]).powi(2);
     let variance_x =
         mean(&|i| j[i] * j[i] * points[i] * points[i]) - mean(&|i| j[i] * j[i] * points[i]).powi(2);
-    // The maps have the bias of the weighted variance divided out.
-    let correction = 1.0 - 1.0 / found.ess;
-    assert!((found.sigma_p_map[0].powi(2) * correction / variance_p - 1.0).abs() < 1e-5);
-    assert!((found.sigma_x_map[0].powi(2) * correction / variance_x - 1.0).abs() < 1e-5);
+    // All points are here: nothing is corrected. Points and gradients are of single precision.
+    let spreads = &found.spreads;
+    for (name, value, exact) in [
+        ("σ_p", spreads.sigma_p, variance_p.sqrt()),
+        ("σ_x", spreads.sigma_x, variance_x.sqrt()),
+        ("product", spreads.product, (variance_x * variance_p).sqrt()),
+        ("σ_p map", spreads.sigma_p_map[0], variance_p.sqrt()),
+        ("σ_x map", spreads.sigma_x_map[0], variance_x.sqrt()),
+        ("mean product", spreads.product_mean, (variance_x * variance_p).sqrt()),
+    ] {
+        assert!((value / exact - 1.0).abs() < 1e-6, "{name}: {value}, not {exact}");
+    }
+    assert_eq!(spreads.sigma_p_interval, Interval { low: spreads.sigma_p, high: spreads.sigma_p });
+}
 
-    let few = Empirical::new(1).finish::<Infallible>();
-    assert!(few.unwrap_err().to_string().contains("too few"));
+/// By hand: `l = 1, 2` at `x = 0, 1` with `∂l = 3, 1`. Weights ⅕, ⅘; `Var(x) = 4/25`; `g = 3, ½`, so
+/// `E[g] = 1`, `E[g²] = 2`, `Var(g) = 1`.
+#[test]
+fn two_points_are_a_population() {
+    let losses = |point: &[f32], slope: &mut [f64]| {
+        slope[0] = if point[0] == 0.0 { 3.0 } else { 0.5 };
+        if point[0] == 0.0 { 0.0 } else { 2f64.ln() }
+    };
+    let mut packet = Empirical::new(1);
+    packet.push(&[0.0, 1.0], 0, &mut analytic(losses)).unwrap();
+    let spreads = packet.finish::<Infallible>().unwrap().spreads;
+    assert!((spreads.sigma_x - 0.4).abs() < 1e-6, "{}", spreads.sigma_x);
+    assert!((spreads.sigma_p - 1.0).abs() < 1e-6, "{}", spreads.sigma_p);
+    assert!((spreads.product - 0.4).abs() < 1e-6 && (spreads.ess - 25.0 / 17.0).abs() < 1e-6);
+    assert!(!spreads.enough_samples);
+
+    let none = Empirical::new(1).finish::<Infallible>();
+    assert!(none.unwrap_err().to_string().contains("no data point"));
+}
+
+/// A point where the network is not finite is left out, counted, and the packet is not to be trusted.
+#[test]
+fn points_that_are_not_finite_are_left_out() {
+    let log = |point: &[f32], slope: &mut [f64]| {
+        slope[0] = 1.0 / f64::from(point[0]);
+        f64::from(point[0]).ln()
+    };
+    let points: Vec<f32> = (1..=2000).map(|j| 1.0 + (j as f32).sin() / 2.0).collect();
+    let whole = |points: &[f32]| {
+        let mut packet = Empirical::new(1);
+        points.chunks(64).for_each(|chunk| packet.push(chunk, 0, &mut analytic(log)).unwrap());
+        packet.finish::<Infallible>().unwrap()
+    };
+    let without = whole(&points);
+    assert!(without.valid() && without.left_out == 0);
+    let mut spoilt = points;
+    spoilt.insert(700, -1.0);
+    spoilt.push(f32::NAN);
+    let with = whole(&spoilt);
+    assert_eq!((with.left_out, with.valid()), (2, false));
+    assert_eq!(with.spreads, without.spreads);
+}
+
+/// A far lobe of the components, behind a region where the loss is flat: `ln l` rises from −60 at 0.4 with a slope of 100.
+#[test]
+fn a_missed_lobe_is_said() {
+    let lobe = |i: usize, x: f64| {
+        if i == 0 && x > 0.4 {
+            ((100.0 * x - 40.0).min(61.0) - 60.0, if x < 1.01 { 100.0 } else { 0.0 })
+        } else {
+            (-60.0 * f64::from(u8::from(i == 0)), 0.0)
+        }
+    };
+    for dimension in [2, 30] {
+        let points = vec![vec![0.0; dimension], vec![0.01; dimension]];
+        let packet = DataPacket { scale: 0.1, samples: 2000, seed: 1 };
+        let found = measure_data(packet, &points, &mut separable(lobe));
+        assert!(!found.reached && !found.valid(), "d = {dimension}: {found:?}");
+    }
+    let points = vec![vec![0.0], vec![0.5]];
+    let found =
+        measure_data(DataPacket { scale: 0.3, samples: 4000, seed: 1 }, &points, &mut separable(bend(1.0)));
+    assert!(found.reached && found.valid(), "{found:?}");
 }

@@ -8,6 +8,7 @@ mod chains;
 mod checks;
 mod coverage;
 mod exact;
+mod lobes;
 mod mixtures;
 mod modes;
 mod streams;
@@ -20,6 +21,7 @@ use std::convert::Infallible;
 /// The oracle of a loss given as `ln l`: the function returns it and fills its gradient.
 struct Analytic<F> {
     batch: usize,
+    affine: bool,
     log_loss: F,
 }
 
@@ -28,6 +30,10 @@ impl<F: Fn(&[f32], &mut [f64]) -> f64> LogOdds for Analytic<F> {
 
     fn batch_size(&self) -> usize {
         self.batch
+    }
+
+    fn is_affine(&self) -> bool {
+        self.affine
     }
 
     fn evaluate(
@@ -54,7 +60,7 @@ impl<F: Fn(&[f32], &mut [f64]) -> f64> LogOdds for Analytic<F> {
 }
 
 fn analytic<F: Fn(&[f32], &mut [f64]) -> f64>(log_loss: F) -> Analytic<F> {
-    Analytic { batch: 64, log_loss }
+    Analytic { batch: 64, affine: false, log_loss }
 }
 
 /// `ln l = Σ_i f(i, x_i)`, where `f` gives the value and the derivative.

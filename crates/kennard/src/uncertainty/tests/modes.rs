@@ -1,7 +1,7 @@
 //! Leading modes with known answers.
 
 use super::*;
-use crate::uncertainty::Effort;
+use crate::uncertainty::{Effort, Estimate};
 
 fn with_modes<F: Fn(&[f32], &mut [f64]) -> f64>(
     samples: usize,
@@ -34,7 +34,8 @@ fn a_quadratic_log_loss_has_its_axes_for_modes() {
     close(modes.momentum[0], 1.0);
     assert!(modes.momentum_directions[0][3].abs() > 0.999);
     for principal in &modes.principal[..2] {
-        assert!((principal - 0.5).abs() < 1e-3, "{:?}", modes.principal);
+        assert_agrees("principal", principal.value, principal.interval, 0.5);
+        assert!((principal.value - 0.5).abs() < 0.03, "{:?}", modes.principal);
     }
 }
 
@@ -61,7 +62,7 @@ fn the_excess_is_along_the_mode() {
     assert_agrees("product", mode.product.value, mode.product.interval, truth.product());
     assert_agrees("v", mode.dispersion.value, mode.dispersion.interval, truth.dispersion);
     let drift = modes.drift.as_ref().unwrap();
-    assert!((modes.principal[0] / truth.product() - 1.0).abs() < 0.02, "{:?}", modes.principal);
+    assert!((modes.principal[0].value / truth.product() - 1.0).abs() < 0.02, "{:?}", modes.principal);
     assert_agrees("along the drift", drift.product.value, drift.product.interval, truth.product());
     assert!(packet.product - 0.5 < (truth.product() - 0.5) / 100.0, "{}", packet.product);
 }
@@ -91,4 +92,31 @@ fn modes_leave_the_figures_alone() {
     let mut other = separable(bend(1.0));
     other.batch = 7;
     assert_eq!(with_modes(2000, &[0.1; 9], &mut other).modes, with.modes);
+}
+
+/// A quadratic log-loss whose axes are all alike, so that no sketch finds them: along every mode the
+/// principal product is ½, in its 99 % interval. With other seeds one of the 48 intervals fails in 38 % of
+/// runs of a right program, three in 0.1 %.
+#[test]
+fn the_principal_product_of_a_quadratic_is_half_in_any_dimension() {
+    let mut outside = Vec::new();
+    for (dimension, samples) in [(2, 2000), (10, 2000), (60, 4000), (200, 16_000)] {
+        for seed in 0..3 {
+            let a = |i: usize| 0.3 / (dimension as f64).sqrt() * (1.5 + (i as f64 * 1.7).sin());
+            let mut oracle = separable(|i, x| (-0.5 * a(i) * x * x, -a(i) * x));
+            let effort = Effort { modes: true, ..Effort::exactly(samples) };
+            let packet = GaussianPacket { scale: 1.0, samples, seed };
+            let packet = packet.measure_until(&effort, &vec![0.2; dimension], 0, 0, &mut oracle).unwrap();
+            let modes = packet.modes.unwrap();
+            assert_eq!(modes.principal.len(), dimension.min(4), "d = {dimension}");
+            for Estimate { value, interval } in modes.principal {
+                assert!(interval.high - interval.low < 0.15, "d = {dimension}: {value} in {interval:?}");
+                let wide = |end: f64| value + two_sided(7, 0.01) / two_sided(7, 0.05) * (end - value);
+                if !(wide(interval.low) - 1e-6..=wide(interval.high) + 1e-6).contains(&0.5) {
+                    outside.push((dimension, seed, value, interval));
+                }
+            }
+        }
+    }
+    assert!(outside.len() < 3, "{outside:?}");
 }

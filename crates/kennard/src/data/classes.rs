@@ -238,7 +238,7 @@ impl Label {
 const NAMED: usize = 12;
 
 /// `classes: 0 ant, 1 cat`, shortened where there are many.
-fn table(names: &[String]) -> String {
+pub(super) fn table(names: &[String]) -> String {
     let named = |range: std::ops::Range<usize>| {
         range.map(|class| format!("{class} {}", names[class])).collect::<Vec<_>>().join(", ")
     };

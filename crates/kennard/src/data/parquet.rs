@@ -12,7 +12,7 @@ use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, FloatTy
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
-use super::classes::{ClassList, Label, Words};
+use super::classes::{ClassList, Label, Words, table};
 use super::images::Form;
 use super::input::{self, MAX_CLASSES};
 use super::{DataError, FileDigest, Opened, Options, Place, Raw, Row, Rows, Source, Split, fingerprint};
@@ -120,6 +120,9 @@ pub(super) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
             (Meaning::Classes(classes), classes, own_names)
         }
     };
+    if !worded && !class_names.is_empty() {
+        notes.push(table(&class_names));
+    }
     let source = Table { path: path.to_owned(), images, labels, meaning: Arc::new(meaning) };
     let Some(first) = source.rows()?.next() else {
         return Err(DataError::Empty { file: path.to_owned(), cure: "take a file with rows".to_owned() });

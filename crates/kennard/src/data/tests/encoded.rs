@@ -359,9 +359,10 @@ fn parquet_files_of_the_hub_are_read() {
     let samples = read(&data).unwrap();
     assert_eq!(labels(&samples), [2, 1, 0, 2, 1]);
     let notes = data.notes();
-    assert_eq!(notes.len(), 2, "{notes:?}");
-    assert_says(&notes[0], &["images of another size are resized to 6×8", "1 of the 5 images"]);
-    assert_says(&notes[1], &["1 of the 5 images", "from grey to RGB"]);
+    assert_eq!(notes.len(), 3, "{notes:?}");
+    assert_eq!(notes[0], "classes: 0 cat, 1 dog, 2 fish, 3 bird");
+    assert_says(&notes[1], &["images of another size are resized to 6×8", "1 of the 5 images"]);
+    assert_says(&notes[2], &["1 of the 5 images", "from grey to RGB"]);
 
     let other = error("parquet", fixture("hub.parquet"), &Options::default());
     assert_says(&other, &["hub.parquet, row 3", "6×9", "6×8"]);

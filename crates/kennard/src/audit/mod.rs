@@ -24,7 +24,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use kennard_graph::{simplify, undifferentiable};
 use serde_json::{Value, json};
 
 use crate::attack::{
@@ -373,10 +372,7 @@ impl<'a> Audit<'a> {
         if !self.probe && self.packets.is_empty() {
             return None;
         }
-        let graph = simplify(self.engine.classifier().graph()).ok()?;
-        let lacking = undifferentiable(&graph);
-        let node = lacking.first()?;
-        Some(format!("the node `{}` ({}) has no gradient rule", node.label(), node.op))
+        self.engine.gradient_error().map(|error| error.to_string())
     }
 
     /// The last of the samples that are evaluated twice.

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use kennard_graph::{Dim, Graph, Loss, gradient, infer, simplify, undifferentiable, with_loss};
@@ -43,6 +43,8 @@ pub struct Engine {
     /// Whether the untouched model had to be simplified.
     simplified: bool,
     graphs: Mutex<HashMap<Program, Arc<Graph>>>,
+    /// Why there is no gradient, once that was asked.
+    no_gradient: OnceLock<Option<String>>,
     warnings: Vec<Warning>,
 }
 
@@ -95,6 +97,7 @@ impl Engine {
             untouched,
             simplified: false,
             graphs: Mutex::default(),
+            no_gradient: OnceLock::new(),
             warnings,
         })
     }
@@ -130,6 +133,10 @@ impl Engine {
     /// Why there is no gradient of the model on this runtime, if there is none: the nodes that cannot be
     /// differentiated, or what was said when the gradient was made and tried out.
     pub fn gradient_error(&self) -> Option<Error> {
+        self.no_gradient.get_or_init(|| self.try_gradient()).clone().map(Error::NoGradient)
+    }
+
+    fn try_gradient(&self) -> Option<String> {
         let tried = Evaluator::lend(self, |mut evaluator| {
             let points = vec![0.0; self.classifier.dimension()];
             let program = Program::Gradient(Loss::LogOdds);
@@ -140,11 +147,11 @@ impl Engine {
         let nodes: Vec<String> =
             lacking.iter().take(3).map(|node| format!("`{}` ({})", node.label(), node.op)).collect();
         let others = if lacking.len() > 3 { " and others" } else { "" };
-        Some(Error::NoGradient(match nodes.as_slice() {
+        Some(match nodes.as_slice() {
             [] => format!("the model's gradient cannot be computed: {error}"),
             [node] => format!("the node {node} has no gradient rule"),
             _ => format!("the nodes {}{others} have no gradient rules", nodes.join(", ")),
-        }))
+        })
     }
 
     /// Looks at the model's answers to some samples (each `d` elements), and takes them for what they

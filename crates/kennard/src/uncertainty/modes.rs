@@ -56,8 +56,8 @@ pub struct Modes {
 /// Finds the modes by block power iteration on a stream (Mitliagkas, Caramanis and Jain,
 /// *Memory limited, streaming PCA*, NIPS 2013): `A` of a first part of the samples is applied to
 /// random directions (Halko, Martinsson and Tropp, SIAM Review 53:217, 2011), `A` of a second part to
-/// what comes out, and the rest of the samples measures along the result. The third quarter of the first
-/// samples finds the [conjugates](super::principal) of the modes as well.
+/// what comes out, and the rest of the samples measures along the result. It finds the
+/// [conjugates](super::principal) of the modes as well, each time that samples have doubled better ones.
 ///
 /// Memory is up to `60 · d` numbers; no sample is held.
 pub(super) struct Sketch {

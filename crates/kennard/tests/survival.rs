@@ -12,7 +12,7 @@ use kennard::attack::{Fgsm, Pgd};
 use kennard::audit::{
     Audit, FinishedRun, Manifest, Outcome, Progress, Record, RunDirectory, RunState, Shard, merge,
 };
-use kennard::data::DataSet;
+use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::train::{
     Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Strength, Training,
@@ -87,7 +87,7 @@ impl Case {
         let opened = RunDirectory::open(directory, &Manifest::new(&audit, vec![])?, true)?;
         let stop = AtomicBool::new(false);
         audit.run_in(opened, &stop, |progress| match progress {
-            Progress::Samples { done, .. } if done >= until => stop.store(true, Ordering::Relaxed),
+            Progress::Attacks { done, .. } if done >= until => stop.store(true, Ordering::Relaxed),
             _ => {}
         })
     }
@@ -376,7 +376,7 @@ fn changed_data_are_noticed() {
     let model = Graph::load(&path).unwrap();
     let engine = engine(&model, &data, rten(), &EngineOptions { threads: Some(1), micro_batch: None });
     let audit = Audit {
-        samples: Some(20),
+        samples: Selection::First(20),
         attacks: vec![Box::new(Fgsm::default())],
         ..Audit::new(&path, &engine, &data, ThreatModel::new(Norm::Linf, 0.03).unwrap())
     };
@@ -384,7 +384,7 @@ fn changed_data_are_noticed() {
     let directory = RunDirectory::open(&place, &Manifest::new(&audit, vec![]).unwrap(), false).unwrap();
     let labels = folder.join("t10k-labels-idx1-ubyte.gz");
     let before = std::fs::read(&labels).unwrap();
-    let rewrite = |_| {
+    let rewrite = |_: Progress| {
         let mut bytes = before.clone();
         bytes[4] ^= 1;
         std::fs::write(&labels, bytes).unwrap();

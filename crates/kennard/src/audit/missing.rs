@@ -50,7 +50,7 @@ mod tests {
         let record = |label| Record {
             index: label,
             label,
-            prediction: 0,
+            prediction: Some(0),
             margin: 1.0,
             random: false,
             cosine: None,

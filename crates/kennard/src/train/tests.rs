@@ -344,6 +344,7 @@ fn epoch(epoch: usize, robust: Option<f64>, accuracy: f64) -> Epoch {
         robust_validation_accuracy: robust,
         seconds: 1.0,
         warning: None,
+        sha256: String::new(),
     }
 }
 

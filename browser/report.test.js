@@ -18,7 +18,7 @@ before(async () => {
   await kennard("uncertainty", fixture("fashion_cnn_robust.onnx"), "--data", fashion, "--scale", "0.02,0.05,0.1", "--centres", "2", "--out", folder.at("packets"));
   await kennard("probe", fixture("fashion_cnn_robust.onnx"), "--data", fashion, "--samples", "200", "--out", folder.at("probe"));
   await kennard("train", "--data", fashion, "--split", "test", "--arch", "mlp:16", "--epochs", "3", "--method", "pgd", "--steps", "2", "--eps", "0.05", "--out", folder.at("training"));
-  await kennard("track", folder.at("training"), "--data", fashion, "--samples", "100", "--steps", "2", "--packet-samples", "500", "--out", folder.at("track"));
+  await kennard("track", folder.at("training"), "--data", fashion, "--samples", "100", "--steps", "2", "--packet-samples", "2000", "--out", folder.at("track"));
   await kennard("report", ...["robust", "packets", "probe"].map(folder.at), "-o", folder.at("one.html"));
   await kennard("report", folder.at("robust"), folder.at("epochs"), "-o", folder.at("three.html"));
 });

@@ -52,10 +52,15 @@ pub fn run(args: Args) -> Outcome {
     })?;
     examples.sort_by_key(|example| example.index);
     let pictures = write_examples(out, &engine, &audit.threat, &examples)?;
-    if stop.load(Ordering::Relaxed) {
-        note!("interrupted: samples that break easily are done with first, so these are no share of all");
+    match stop.load(Ordering::Relaxed) {
+        // Samples that break easily are done with first.
+        true => say!(
+            "interrupted after {examined} of {} samples, {broken} of them broken: those that break easily come first, so this \
+             is no share of all",
+            audit.indices().len()
+        ),
+        false => say!("{broken} of {correct} correctly classified samples broken, {examined} examined"),
     }
-    say!("{broken} of {correct} correctly classified samples broken, {examined} examined");
     if examples.len() as u64 > broken {
         say!("{} more adversarial examples lie outside epsilon", examples.len() as u64 - broken);
     }

@@ -117,7 +117,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     (
         "track",
         "
-  kennard track training --split test --eps 0.1 --samples 8 --packet-samples 200",
+  kennard track training --split test --eps 0.1 --samples 8 --packet-samples 1000",
     ),
     (
         "tradeoff",

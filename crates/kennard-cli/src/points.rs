@@ -143,13 +143,16 @@ pub fn table(points: &[Point]) -> String {
         "network",
         "-".repeat(width)
     );
+    let short = |value: f64| if value.is_nan() { "–".into() } else { short(value) };
+    let percent = |share: f64| if share.is_nan() { "–".into() } else { format!("{:.1} %", 100.0 * share) };
+    let doubtful = |p: &Point| !p.packet_valid && !p.drift.is_nan();
     for p in points {
-        let mark = if p.packet_valid { ' ' } else { '✗' };
+        let mark = if doubtful(p) { '✗' } else { ' ' };
         text += &format!(
-            "| {:<width$} | {:>5.1} % | {:>5.1} % | {:>7} | {:>7} | {:>7} | {:>7} | {:>7}{mark} | {:>7} |\n",
+            "| {:<width$} | {:>7} | {:>7} | {:>7} | {:>7} | {:>7} | {:>7} | {:>7}{mark} | {:>7} |\n",
             crate::out::name(&p.name),
-            100.0 * p.clean,
-            100.0 * p.robust,
+            percent(p.clean),
+            percent(p.robust),
             short(p.sigma_x),
             short(p.sigma_p),
             short(p.product),
@@ -158,7 +161,7 @@ pub fn table(points: &[Point]) -> String {
             p.cosine.map_or("–".into(), short),
         );
     }
-    if points.iter().any(|p| !p.packet_valid) {
+    if points.iter().any(doubtful) {
         text += "\n✗ the packet has too few effective samples, or its Stein check fails\n";
     }
     text

@@ -76,6 +76,20 @@ fn print(report: &ResolveReport) {
             grouped(n)
         ),
     }
+    if !report.unfitted.is_empty() {
+        let labels: Vec<String> = report.unfitted.iter().map(usize::to_string).collect();
+        warn!(
+            "warning (unfitted): no sample that the probes are fitted to has the label {}, and tested ones have: is the data \
+             sorted with a period? A random part (--samples) is not",
+            labels.join(", ")
+        );
+    }
+    if report.not_finite > 0 {
+        say!(
+            "{} samples are left out: an answer or a gradient is not finite there.",
+            grouped(report.not_finite)
+        );
+    }
     if report.zero_gradients > 0 {
         say!("{} samples have no gradient at all.", grouped(report.zero_gradients));
     }

@@ -15,7 +15,7 @@ use crate::progress::Display;
 use crate::screen::{grouped, short};
 use crate::settings::{Bounds, Number};
 use crate::source::{Model, json, prepare};
-use crate::{Done, Outcome, Usage, screen, setup};
+use crate::{Done, Outcome, screen, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -47,8 +47,11 @@ pub struct Args {
     label: Option<usize>,
     /// How many samples of the data are used, drawn at random by the seed [default: 8 as centres of
     /// gaussian, as many of each label as can be; 1000 of each label otherwise]
-    #[arg(long)]
+    #[arg(long, visible_alias = "samples", value_name = "N")]
     centres: Option<usize>,
+    /// Use the first so many samples, in the order of the files; of each label where packets are of labels
+    #[arg(long, value_name = "N", conflicts_with = "centres")]
+    first: Option<usize>,
     /// Points per packet, to begin with
     #[arg(long, value_name = "N", default_value_t = 2000)]
     draws: usize,
@@ -88,7 +91,7 @@ enum Packet {
 }
 
 impl Args {
-    fn kind(&self) -> Result<Kind, Usage> {
+    fn kind(&self) -> Result<Kind, String> {
         let kind = match self.packet {
             Packet::Gaussian => Kind::Gaussian,
             Packet::Data => Kind::Data,
@@ -96,10 +99,8 @@ impl Args {
             Packet::Box => Kind::Box(self.bounds.0),
         };
         match (kind.has_scale(), self.scale.is_empty()) {
-            (true, true) => {
-                Err(Usage("--scale is missing: the widths of the window, 1/255,2/255 say".into()))
-            }
-            (false, false) => Err(Usage("--scale: this packet has no window; leave it out".into())),
+            (true, true) => Err("--scale is missing: the widths of the window, 1/255,2/255 say".into()),
+            (false, false) => Err("--scale: this packet has no window; leave it out".into()),
             _ => Ok(kind),
         }
     }
@@ -118,7 +119,7 @@ const CLAMP: &str = "--clamp: points of a packet are not clamped. A window on al
 
 pub fn run(args: Args) -> Outcome {
     if args.clamp {
-        return Err(Usage(CLAMP.into()).into());
+        return Err(CLAMP.into());
     }
     let kind = args.kind()?;
     prepare(args.out.as_deref())?;
@@ -137,9 +138,12 @@ pub fn run(args: Args) -> Outcome {
         kind,
         scales: args.scale.iter().map(|scale| scale.0).collect(),
         label: args.label,
-        centres: Selection::Random {
-            count: args.centres.unwrap_or(if kind == Kind::Gaussian { 8 } else { 1000 }),
-            seed: args.seed,
+        centres: match args.first {
+            Some(count) => Selection::First(count),
+            None => Selection::Random {
+                count: args.centres.unwrap_or(if kind == Kind::Gaussian { 8 } else { 1000 }),
+                seed: args.seed,
+            },
         },
         stratified: true,
         samples: args.draws.min(args.max_draws),

@@ -46,11 +46,11 @@ fn said(output: &Output) -> String {
 /// Commands that measure and write, by their words; `OUT` is a directory or file of their own, `RUN` an earlier audit's,
 /// `TRAINING` an earlier training's.
 const COMMANDS: &[&str] = &[
-    "audit MLP DATA --eps 0.1 --samples 4 --packet-samples 64 --out OUT",
+    "audit MLP DATA --eps 0.1 --samples 4 --packet-samples 1000 --out OUT",
     "audit MLP DATA --eps 0.1 --samples 4 --packet-samples 0 --json --out OUT",
     "attack MLP DATA --eps 0.1 --samples 4 --out OUT",
     "train DATA --split test --arch mlp:4 --epochs 1 --samples 40 --out OUT",
-    "track TRAINING DATA --split test --eps 0.1 --samples 4 --packet-samples 64 --out OUT",
+    "track TRAINING DATA --split test --eps 0.1 --samples 4 --packet-samples 1000 --out OUT",
     "tradeoff SWEEP DATA --out OUT",
     "merge OUT RUN",
     "features MLP DATA --samples 2 --tensor relu1 --eps-relative 0.05 --out OUT",
@@ -87,7 +87,7 @@ impl Bench {
         std::fs::write(
             bench.scratch.at("sweep.toml"),
             "[train]\nsplit = \"test\"\narch = \"mlp:4\"\nepochs = 1\nsamples = 40\neps = 0.1\n\n[audit]\nsamples = 4\n\
-             packet-samples = 64\n\n[[run]]\nname = \"one\"\n",
+             packet-samples = 1000\n\n[[run]]\nname = \"one\"\n",
         )
         .unwrap();
         for (words, out) in [(COMMANDS[1], "run"), (COMMANDS[3], "training")] {
@@ -277,7 +277,7 @@ fn paths_need_not_be_text() {
         words.split(' ').map(word).collect()
     };
     for line in [
-        "audit MODEL --data DATA --eps 0.1 --samples 4 --packet-samples 64 --out OUT",
+        "audit MODEL --data DATA --eps 0.1 --samples 4 --packet-samples 1000 --out OUT",
         "report OUT --out PAGE",
         "attack MODEL --data DATA --eps 0.1 --samples 4 --out OUT",
         "inspect MODEL --json",
@@ -289,14 +289,14 @@ fn paths_need_not_be_text() {
     ] {
         let output = kennard(&words(line)).output().unwrap();
         assert!(output.status.success(), "{line}: {}", said(&output));
-        if !line.starts_with("audit MODEL --data DATA --eps 0.1 --samples 4 --packet-samples 64") {
+        if !line.starts_with("audit MODEL --data DATA --eps 0.1 --samples 4 --packet-samples 1000") {
             let _ = std::fs::remove_dir_all(&out);
         }
     }
     let train = "train --init MODEL --data DATA --split test --epochs 1 --samples 40 --out OUT";
     let output = kennard(&words(train)).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
-    let track = "track OUT --data DATA --split test --eps 0.1 --samples 4 --packet-samples 64";
+    let track = "track OUT --data DATA --split test --eps 0.1 --samples 4 --packet-samples 1000";
     let output = kennard(&words(track)).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     // What must be text says so.

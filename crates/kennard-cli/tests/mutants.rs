@@ -180,7 +180,7 @@ fn change(fields: &mut Vec<Field>, place: &mut usize, random: &mut Random) -> bo
                         value.wrapping_add(1),
                         value.wrapping_sub(1),
                         value.wrapping_neg(),
-                        *value * 2 & 0xffff,
+                        (*value * 2) & 0xffff,
                     ];
                     let odd = [0, 1, 2, 7, 64, 10_000, 1 << 20, 1 << 31, 1 << 40, 1 << 62, 1 << 63, u64::MAX];
                     *value = if random.below(2) == 0 { random.of(&near) } else { random.of(&odd) };

@@ -1,4 +1,4 @@
-use kennard_graph::{DType, Graph, TensorType, Value};
+use kennard_graph::{DType, Graph, TensorType, Value, fold};
 
 use crate::prepare::{in_own_types, in_single_precision};
 use crate::{Result, RuntimeError, Threads, onnxruntime, rten};
@@ -67,7 +67,9 @@ impl Session {
                 (graph, Program::OnnxRuntime(program))
             }
             None => {
-                let graph = in_single_precision(graph)?;
+                // rten divides constants that are whole numbers as integers; what follows from constants alone is
+                // computed beforehand.
+                let graph = fold(&in_single_precision(graph)?)?;
                 let program = rten::Program::compile_as_given(&graph, threads.pool.clone())?;
                 (graph, Program::Rten(Box::new(program)))
             }

@@ -233,6 +233,25 @@ fn graphs_keep_their_types_as_given() {
 }
 
 /// Sums of products of 8-bit integers are exact, and what is beyond the edge of an image is its zero point.
+/// Floats that happen to be whole numbers are divided as floats: 1 / 8 is no 0.
+#[test]
+fn whole_constants_are_divided_as_floats() {
+    for runtime in common::runtimes() {
+        for compile in [Runtime::compile, Runtime::compile_as_given] {
+            let builder = Builder::new(&Graph::default()).unwrap();
+            let x = builder.input("x", TensorType::new(DType::F32, vec![Dim::Known(1), Dim::Known(2)]));
+            let number = |value: f64| builder.constant(Tensor::scalar(value, DType::F32));
+            let means = [124.0f32, 116.0].as_slice();
+            let means = builder.constant(Tensor::from(ndarray::arr1(means).into_dyn()));
+            builder.output("y", x * (number(1.0) / number(8.0)) + means / number(58.0));
+            let graph = builder.finish().unwrap();
+            let mut session = compile(&runtime, &graph, &runtime.threads(1)).unwrap();
+            let outputs = common::run(&mut session, &[Input::F32(&[1.0, 2.0])]).unwrap();
+            assert_eq!(outputs, [[0.125 + 124.0 / 58.0, 0.25 + 2.0]], "{}", runtime.name());
+        }
+    }
+}
+
 #[test]
 fn integer_products_are_exact() {
     const CHANNELS: usize = 300;

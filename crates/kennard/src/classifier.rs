@@ -34,6 +34,7 @@ pub struct Classifier {
     returns_logits: bool,
     preprocessing: Preprocessing,
     parameters: usize,
+    mixes: bool,
     warnings: Vec<Warning>,
 }
 
@@ -67,8 +68,10 @@ impl Classifier {
             )));
         }
         let stripped = strip_softmax(&graph);
+        let mixes = untouched.nodes.iter().any(|node| node.op == "DynamicQuantizeLinear");
         Ok(Classifier {
             front,
+            mixes,
             returns_logits: stripped.is_none(),
             graph: stripped.unwrap_or(graph),
             untouched,
@@ -148,7 +151,12 @@ impl Classifier {
     /// Whether a sample's answer depends on the others in its batch, as where activations are quantised by
     /// their range in the whole batch.
     pub fn mixes_samples(&self) -> bool {
-        self.untouched.nodes.iter().any(|node| node.op == "DynamicQuantizeLinear")
+        self.mixes
+    }
+
+    /// The same, known to be one whose answers depend on the others in a batch.
+    pub(crate) fn mixing(self) -> Classifier {
+        Classifier { mixes: true, ..self }
     }
 }
 

@@ -99,7 +99,7 @@ fn the_inequality_holds_for_published_networks() {
 fn chains_pass_at_a_large_scale() {
     let Some(shared) = shared() else { return };
     let data = open(&format!("mnist:{}", shared.join("data/mnist").display()));
-    let graph = Graph::load(shared.join("models/eran_mnist_6_100.onnx")).unwrap();
+    let graph = Graph::load(shared.join("models/cntk_mnist.onnx")).unwrap();
     let engine =
         engine(&graph, &data, Runtime::open(RuntimeChoice::Auto).unwrap(), &EngineOptions::default());
     let mut survey = survey(&engine, &data, Kind::Gaussian, &[0.3]);

@@ -148,9 +148,10 @@ fn a_surrogate_must_fit() {
     let refused = alone.with_surrogate(other).map(|_| ()).unwrap_err().to_string();
     assert!(refused.contains("7 classes") && refused.contains("10 classes"), "{refused}");
     let mut broken = scale(&model, -1.0).unwrap();
-    insert(&mut broken, "Log");
+    insert(&mut broken, "Sqrt");
     let engine = beside(&model, &broken, &data, &options);
     let outcome = run(&engine, &data, 0.1, transferred(&path)).unwrap();
-    let warning = outcome.summary.warnings.iter().find(|w| w.code == "non-finite-gradients").unwrap();
+    let warnings = &outcome.summary.warnings;
+    let warning = warnings.iter().find(|w| w.code == "non-finite-gradients").unwrap();
     assert!(warning.message.contains("transfer-apgd-ce (near "), "{}", warning.message);
 }

@@ -333,6 +333,13 @@ fn tile(c: &Context) -> Inferred {
     if repeats.rank() != x.shape.rank() {
         return c.fail(format!("{} repeats for {}", repeats.rank(), x.shape));
     }
+    let overflows = |(d, n): (&Dim, &Dim)| match (d.known(), n.known()) {
+        (Some(d), Some(n)) => d.checked_mul(n).is_none_or(|product| product > isize::MAX as usize),
+        _ => false,
+    };
+    if x.shape.0.iter().zip(&repeats.0).any(overflows) {
+        return c.fail(format!("{} repeated {repeats} times is too large", x.shape));
+    }
     let dims = x.shape.0.iter().zip(&repeats.0).map(|(&d, &n)| dim::times(d, n));
     Ok(dims.collect::<Option<Vec<Dim>>>().map(|dims| vec![TensorType::new(x.dtype, dims)]))
 }

@@ -106,7 +106,7 @@ function byAttack(run) {
       { height: Math.max(320, 30 * rows.length + 70) }),
     table("attacks", [
       { title: "attack", value: (r) => r.name, text: true },
-      { title: "accuracy [%]", value: (r) => r.share, format: (v) => (100 * v).toFixed(2) },
+      { title: "accuracy [%]", value: (r) => r.share, format: (v, r) => (r.pending > 0 ? "–" : (100 * v).toFixed(2)) },
       { title: whole ? "95 % interval" : "95 % interval; between", value: (r) => r.interval[0], format: (_, r) => shares(r.interval) },
       { title: "forward passes", value: (r) => r.forwards, format: (v) => (v === undefined ? "–" : grouped(v)) },
       { title: "with gradient", value: (r) => r.backwards, format: (v) => (v === undefined ? "–" : grouped(v)) },

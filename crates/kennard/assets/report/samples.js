@@ -70,6 +70,7 @@ function sampleTable(run) {
     passes: samples.passes[i], distance: samples.distance?.[i],
     verdict: samples.prediction[i] === null ? "not evaluated"
       : samples.prediction[i] !== samples.label[i] ? "misclassified"
+      : samples.pending[i] ? "pending"
       : samples.broken_by[i] !== null ? `broken by ${attacks[samples.broken_by[i]].name}`
       : summary.robust ? "robust" : "correct",
   }));

@@ -31,7 +31,7 @@ function bracket(run, figure, key) {
 
 /** A share with its interval; of an unfinished run what it lies between. */
 function shareText(run, figure, key, accuracy) {
-  if (!unfinished(run)) return { text: percent(accuracy), range: shares(figure.interval) };
+  if (!unfinished(run) || figure.pending === 0) return { text: percent(accuracy), range: shares(figure.interval) };
   const { low, high, pending } = bracket(run, figure, key);
   return { text: `${(100 * low).toFixed(1)} – ${percent(high, 1)}`, range: `unfinished, ${plural(pending, "sample")} pending` };
 }

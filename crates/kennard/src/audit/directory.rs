@@ -39,8 +39,15 @@ impl Manifest {
     /// The manifest of an audit that was started by `command`.
     ///
     /// # Errors
-    /// When a file of the model or the data cannot be read.
+    /// When a file of the model or the data cannot be read, or the shard has no sample.
     pub fn new(audit: &Audit, command: Vec<String>) -> Result<Manifest> {
+        let whole = audit.samples.indices(audit.data.len()).len();
+        if whole > 0 && audit.indices().len() == 0 {
+            return Err(Error::Setting(format!(
+                "the shard {} has none of the {whole} samples: divide them into no more than {whole} parts",
+                audit.shard
+            )));
+        }
         Ok(Manifest {
             kennard: env!("CARGO_PKG_VERSION").into(),
             command,
@@ -335,6 +342,7 @@ pub(super) fn results(path: &Path, sums: Option<&Sums>) -> Result<Outcome> {
     }
     let check = |name| sums.map_or(Ok(()), |sums| sums.check(name));
     let summary: Summary = serde_json::from_value(summary).map_err(|e| other_version(&place, &e))?;
+    check(SUMMARY)?;
     let (attacks, minimal) = summary.names();
     check(SAMPLES)?;
     let records = table::from_parquet(&path.join(SAMPLES), &attacks, &minimal)?;
@@ -369,7 +377,7 @@ pub(super) fn results(path: &Path, sums: Option<&Sums>) -> Result<Outcome> {
     }
     check(SHOWN)?;
     let shown = gallery::from_parquet(&path.join(SHOWN))?;
-    [SUMMARY, MANIFEST].into_iter().try_for_each(check)?;
+    check(MANIFEST)?;
     Ok(Outcome { summary, records, shown })
 }
 

@@ -358,7 +358,7 @@ impl<'a> Audit<'a> {
     }
 
     /// The samples of this run, by their places in the data set.
-    pub(super) fn indices(&self) -> Indices {
+    pub fn indices(&self) -> Indices {
         self.shard.of(self.samples.indices(self.data.len()))
     }
 

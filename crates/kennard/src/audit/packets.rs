@@ -103,9 +103,28 @@ impl Audit<'_> {
                 seed: self.seed,
                 probed: 0,
             };
-            let outcome = survey.run(stop, |done, total| progress(Progress::Packets { done, total }))?;
+            let measured = survey.run(stop, |done, total| progress(Progress::Packets { done, total }));
             if stop.load(Ordering::Relaxed) {
                 break;
+            }
+            // The accuracies are known by now, and stand whatever becomes of packets.
+            let outcome = match measured {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    let message = format!("the packet at scale {} cannot be measured: {error}", plan.scale);
+                    summary.warnings.push(Warning::new("packets-failed", message));
+                    continue;
+                }
+            };
+            if let Some(first) = outcome.failed.first() {
+                let message = format!(
+                    "the packet at scale {} could not be measured at {} of {} centres: {}",
+                    plan.scale,
+                    outcome.failed.len(),
+                    outcome.failed.len() + outcome.packets.len(),
+                    first.reason
+                );
+                summary.warnings.push(Warning::new("packets-failed", message));
             }
             summary.packets.extend(outcome.curve.iter().map(|figures| figures_of(&plan, figures)));
         }

@@ -305,14 +305,16 @@ mod tests {
         let named: Vec<_> = attacks.iter().map(|(name, _)| json!({"name": name})).collect();
         let mut about = About::default();
         about.model.classes = 10;
+        about.samples = records.len() as u64;
         let manifest = Manifest {
             kennard: String::new(),
             command: Vec::new(),
             plan: crate::engine::Plan { micro_batch: 1, sessions: 1, threads_per_session: 1 },
             about,
             settings: json!({
-                "data": {"name": "", "split": "", "files": []}, "attacks": named, "minimal": [], "cascade": false,
-                "threat_model": {"norm": "linf", "eps": 0.1, "bounds": [0.0, 1.0]}, "seed": 0, "runtime": "",
+                "data": {"name": "", "split": "", "files": []}, "attacks": named, "minimal": [], "cascade": false, "samples": "all",
+                "full": false, "probe": false, "threat_model": {"norm": "linf", "eps": 0.1, "bounds": [0.0, 1.0]},
+                "seed": 0, "runtime": "",
             }),
         };
         let summary = Summary::begun(&manifest, &records).unwrap();

@@ -340,9 +340,15 @@ impl DataSet {
         if let Some(digests) = self.fingerprint.get() {
             return Ok(digests.clone());
         }
+        let digests = self.digests()?;
+        Ok(self.fingerprint.get_or_init(|| digests).clone())
+    }
+
+    /// The digests of the files as they are now.
+    fn digests(&self) -> Result<Vec<FileDigest>, DataError> {
         let mut digests = self.opened.source.fingerprint()?;
         digests.extend(self.list.as_deref().map(digest).transpose()?);
-        Ok(self.fingerprint.get_or_init(|| digests).clone())
+        Ok(digests)
     }
 
     /// Checks that the files are still those that the [`fingerprint`](Self::fingerprint) was taken of. It
@@ -352,7 +358,7 @@ impl DataSet {
     /// A file was changed since, or cannot be read.
     pub fn check_unchanged(&self) -> Result<(), DataError> {
         let before = self.fingerprint()?;
-        let now = self.opened.source.fingerprint()?;
+        let now = self.digests()?;
         let other = before.iter().zip(&now).find(|(before, now)| before != now);
         let file = match other {
             Some((before, _)) => before.file.clone(),

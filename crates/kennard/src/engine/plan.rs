@@ -67,6 +67,11 @@ impl Engine {
     /// # Errors
     /// When shapes contradict each other, or the runtime lacks the model's precision.
     pub fn new(classifier: Classifier, runtime: Runtime, options: &EngineOptions) -> Result<Engine> {
+        for (what, value) in [("threads", options.threads), ("micro-batch", options.micro_batch)] {
+            if value == Some(0) {
+                return Err(Error::Setting(format!("{what} is 0; it must be at least 1")));
+            }
+        }
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
         let sessions = options.threads.unwrap_or(cores).clamp(1, cores.max(SESSIONS));
         let fixed = classifier.fixed_batch();
@@ -154,12 +159,44 @@ impl Engine {
         })
     }
 
+    /// Whether the answer about the first of some samples (each `d` elements) is another beside the others than
+    /// beside copies of itself, by more than rounding; of a model that answers at random that is not known.
+    fn mixes(&self, samples: &[&[f32]]) -> Result<bool> {
+        let n = samples.len().min(self.rows(Program::Untouched));
+        if n < 2 {
+            return Ok(false);
+        }
+        let k = self.classifier.classes();
+        let among = samples[..n].concat();
+        let copies = samples[0].repeat(n);
+        let [first, again, beside] = Evaluator::lend(self, |mut evaluator| -> Result<[Vec<f32>; 3]> {
+            let mut ask = |points: &[f32]| -> Result<Vec<f32>> {
+                let program = Program::Untouched;
+                let query = Query { program, points: points.to_vec(), label: 0, target: 0, account: 0 };
+                Ok(evaluator.evaluate(&query)?.logits[..k].to_vec())
+            };
+            Ok([ask(&copies)?, ask(&copies)?, ask(&among)?])
+        })?;
+        let largest = first.iter().chain(&beside).fold(0.0f32, |most, z| most.max(z.abs()));
+        let apart = |a: f32, b: f32| (a - b).abs() > 1e-3 * largest;
+        Ok(first == again && first.iter().zip(&beside).any(|(&a, &b)| apart(a, b)))
+    }
+
     /// Looks at the model's answers to some samples (each `d` elements), and takes them for what they
     /// are: outputs that look like probabilities are replaced by their logarithms, with a warning.
     ///
     /// # Errors
     /// When the runtime fails.
     pub fn probe(mut self, samples: &[&[f32]]) -> Result<Engine> {
+        if !self.classifier.mixes_samples() && self.mixes(samples)? {
+            let message = "the model's answer about a sample depends on the others in its batch: each is evaluated alone";
+            self.warnings.push(Warning::new("mixed-samples", message));
+            self.classifier = self.classifier.mixing();
+            let fixed = self.classifier.fixed_batch();
+            self.plan.micro_batch = fixed.unwrap_or(1);
+            self.untouched = (self.plan.micro_batch, true);
+            self.graphs = Mutex::default();
+        }
         let looks = |outputs: &[f32]| {
             (outputs.iter().sum::<f32>() - 1.0).abs() < 1e-4
                 && outputs.iter().all(|p| (0.0..=1.0).contains(p))

@@ -247,7 +247,7 @@ fn series(sources: &[Source]) -> Vec<Series> {
         let manifest = &state.manifest;
         let Some(checkpoint) = &manifest.about.checkpoint else { continue };
         let mut settings = manifest.settings.clone();
-        for own in ["model", "micro_batch"] {
+        for own in ["model", "micro_batch", "untouched"] {
             settings[own] = Value::Null;
         }
         let key = (checkpoint.run.clone(), settings.to_string());

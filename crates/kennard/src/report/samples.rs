@@ -16,6 +16,8 @@ pub(super) struct Samples {
     attacked: Vec<Option<usize>>,
     /// The attack that broke it first, by its place in the summary, minimum-norm attacks last; null where none did.
     broken_by: Vec<Option<usize>>,
+    /// Whether attacks on it are still to come.
+    pending: Vec<bool>,
     /// Points evaluated until it was broken, or in all.
     passes: Vec<u64>,
     /// The closest adversarial point of a minimum-norm attack, where there was one.
@@ -39,6 +41,7 @@ impl Samples {
             margin: records.iter().map(|r| rounded(f64::from(r.margin))).collect(),
             attacked: records.iter().map(|r| r.prediction_under_attack()).collect(),
             broken_by: records.iter().map(crate::audit::Record::broken_by).collect(),
+            pending: records.iter().map(|r| r.pending).collect(),
             passes: records.iter().map(passes).collect(),
             distance: (!summary.minimal.is_empty()).then(|| records.iter().map(distance).collect()),
         }

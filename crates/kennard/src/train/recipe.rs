@@ -92,6 +92,12 @@ impl Recipe {
                 return wrong(format!("the {name} is {value}; it must be a number from 0 on"));
             }
         }
+        if self.warmup > self.epochs as f64 {
+            return wrong(format!(
+                "epsilon's warm-up takes {} of {} epochs: the size that was asked for would never be reached",
+                self.warmup, self.epochs
+            ));
+        }
         if self.smoothing >= 1.0 {
             return wrong(format!(
                 "the label smoothing is {}; it must be below 1: nothing of the label is left",

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::estimate::Estimate;
 use super::log_loss::log_softplus;
 use super::vector::dot;
-use crate::attack::predict;
+use crate::attack::{is_answer, predict};
 use crate::data::{DataSet, Indices, Sample, Selection};
 use crate::engine::{Answer, Engine, Oracle, Program, Query, Task};
 use crate::{Error, Result};
@@ -244,17 +244,11 @@ pub(crate) fn cosine(x: &[f32], gradient: &[f32]) -> Option<f64> {
     (norms > 0.0 && norms.is_finite()).then(|| (dot(&x, &gradient) / norms).clamp(-1.0, 1.0))
 }
 
-/// The logits, log-odds loss of `label` and gradient at a sample; all are finite, except a loss of −∞.
-pub(super) async fn ask(oracle: &Oracle, sample: &Sample, label: usize) -> Result<Answer> {
+/// The logits, log-odds loss of `label` and gradient at a sample; none where the model has no answer there, or
+/// loss or gradient is not finite (a loss of −∞ is).
+pub(super) async fn ask(oracle: &Oracle, sample: &Sample, label: usize) -> Option<Answer> {
     let answer = oracle.ask(query(sample, label)).await;
-    if !(answer.logits.iter().all(|z| z.is_finite()) && is_finite(&answer)) {
-        return Err(Error::NotANumber(format!(
-            "the model's output or gradient for sample {} is no finite number; check that the model is whole and \
-             the data is what it was trained for",
-            sample.index
-        )));
-    }
-    Ok(answer)
+    (is_answer(&answer.logits) && is_finite(&answer)).then_some(answer)
 }
 
 /// What asks for the logits, log-odds loss of `label` and gradient at a sample.

@@ -105,6 +105,11 @@ pub struct ResolveReport {
     pub differing: u64,
     /// Samples whose `delta-true` is exactly zero.
     pub zero_gradients: u64,
+    /// Labels of tested samples that no fitted sample has: no probe can read them.
+    pub unfitted: Vec<usize>,
+    /// Samples that were left out: the model's answer or a gradient is not finite there.
+    #[serde(default)]
+    pub not_finite: u64,
 }
 
 /// A sample with what can be read from it.
@@ -121,7 +126,7 @@ impl Resolve {
     /// for a fit. `stop` ends it early, with the samples finished by then.
     ///
     /// # Errors
-    /// When data and model do not fit, the model's answer is no number, a runtime fails, or there are
+    /// When data and model do not fit, a runtime fails, or there are
     /// fewer than 10 samples to fit to, or only one label among them; for the convolutional probe also
     /// when samples are no images.
     pub fn measure(
@@ -131,40 +136,46 @@ impl Resolve {
         stop: &AtomicBool,
         mut progress: impl FnMut(u64),
     ) -> Result<ResolveReport> {
-        let task = |oracle: Oracle, sample: Sample| -> Task<'_, Resolved> {
-            Box::pin(async move {
-                let answer = ask(&oracle, &sample, sample.label).await?;
-                let prediction = predict(&answer.logits);
-                let true_delta = direction(&answer.gradient);
-                let predicted_delta = if prediction == sample.label {
-                    true_delta.clone()
-                } else {
-                    direction(&ask(&oracle, &sample, prediction).await?.gradient)
-                };
-                let (x, label) = (sample.input, sample.label);
-                Ok(Resolved { label, prediction, x, true_delta, predicted_delta })
-            })
+        let task = |oracle: Oracle, sample: Sample| -> Task<'_, Option<Resolved>> {
+            Box::pin(async move { Ok(resolved(&oracle, sample).await) })
         };
-        let mut samples = Vec::new();
+        let (mut samples, mut not_finite) = (Vec::new(), 0);
         engine.run_in_order(
             labelled(engine, data, self.samples.indices(data.len()))?,
             task,
             stop,
             |resolved| {
-                samples.push(resolved);
-                progress(samples.len() as u64);
+                match resolved {
+                    Some(resolved) => samples.push(resolved),
+                    None => not_finite += 1,
+                }
+                progress(samples.len() as u64 + not_finite);
                 Ok(())
             },
         )?;
         let classes = engine.classifier().classes();
-        report(samples, classes, self.reader, |inputs, labels| match self.reader {
+        let found = report(samples, classes, self.reader, |inputs, labels| match self.reader {
             Reader::Linear => Ok(linear(&inputs, labels, classes)),
             Reader::Cnn => {
                 let probe = Convolutional::fit(&inputs.fitted, labels, engine)?;
                 Ok((probe.predict(inputs.tested)?, None))
             }
-        })
+        })?;
+        Ok(ResolveReport { not_finite, ..found })
     }
+}
+
+/// What can be read from a sample; none where the model's answer or a gradient is not finite.
+async fn resolved(oracle: &Oracle, sample: Sample) -> Option<Resolved> {
+    let answer = ask(oracle, &sample, sample.label).await?;
+    let prediction = predict(&answer.logits);
+    let true_delta = direction(&answer.gradient);
+    let predicted_delta = match prediction == sample.label {
+        true => true_delta.clone(),
+        false => direction(&ask(oracle, &sample, prediction).await?.gradient),
+    };
+    let (x, label) = (sample.input, sample.label);
+    Some(Resolved { label, prediction, x, true_delta, predicted_delta })
 }
 
 /// Scaled to l2 length 1; zero stays zero.
@@ -241,7 +252,18 @@ fn report(
         probes.push(probe("delta-predicted", predicted_deltas)?);
     }
     let fitted = labels.fitted.len() as u64;
-    Ok(ResolveReport { reader, fitted, network, majority, probes, differing, zero_gradients })
+    let unfitted = (0..classes).filter(|&k| counts[k] == 0 && labels.tested.contains(&k)).collect();
+    Ok(ResolveReport {
+        reader,
+        fitted,
+        network,
+        majority,
+        probes,
+        differing,
+        zero_gradients,
+        unfitted,
+        not_finite: 0,
+    })
 }
 
 #[cfg(test)]

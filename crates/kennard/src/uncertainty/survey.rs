@@ -190,10 +190,12 @@ impl Survey<'_> {
         let wrong = count(&|packet| packet.enough_samples && packet.reached && !packet.valid);
         let (all, failed) = (outcome.packets.len(), outcome.failed.len());
         if few > 0 {
-            let message = format!(
-                "{few} of {all} packets have fewer than {ESS_FLOOR} effective samples: ask for more with \
-                 --max-draws, or take a smaller scale"
-            );
+            let cure = match self.kind {
+                Kind::Empirical => "the loss of a few data points outweighs the others; more data may help",
+                _ => "ask for more with --max-draws, or take a smaller scale",
+            };
+            let message =
+                format!("{few} of {all} packets have fewer than {ESS_FLOOR} effective samples: {cure}");
             warnings.push(Warning::new("few-samples", message));
         }
         if missed > 0 {
@@ -250,6 +252,10 @@ impl Survey<'_> {
             )));
         }
         if let Kind::Box(bounds) = self.kind {
+            let [low, high] = bounds;
+            if !(low < high) {
+                return Err(Error::Packet(MeasureError::<Error>::Bounds(low, high).to_string()));
+            }
             for sample in self.data.samples()? {
                 let sample = sample?;
                 check_inside(sample.index, &sample.input, bounds.map(|v| v as f32))?;

@@ -309,6 +309,10 @@ fn whole_floats_are_labels() {
         };
         let named = list("ant\nbee\ncat\ndog\n").unwrap();
         assert_eq!((named.classes(), named.class_names()[2].as_str()), (4, "cat"));
+        // The list is one of the files of a run: it is what it was, until it is changed.
+        named.while_unchanged(|| Ok(())).unwrap();
+        fs::write(files.path().join("names.txt"), "bee\nant\ncat\ndog\n").unwrap();
+        assert_says(&named.check_unchanged().unwrap_err().to_string(), &["names.txt", "changed"]);
         let message = list("ant\nbee\n").err().unwrap().to_string();
         assert_says(&message, &["y.npy, row 0", "label 2 is out of range", "0 to 1"]);
     }

@@ -109,7 +109,7 @@ fn a_curve_is_written_whole() {
 /// What `kennard uncertainty` says of a model and data of `$KENNARD_SHARED/cases`, as JSON; none where they
 /// are absent.
 fn case(model: &str, data: &str, words: &[&str]) -> Option<(Option<i32>, serde_json::Value)> {
-    let shared = std::env::var("KENNARD_SHARED").map_or_else(|_| fixture("../../shared"), |path| path);
+    let shared = std::env::var("KENNARD_SHARED").unwrap_or_else(|_| fixture("../../shared"));
     let cases = Path::new(&shared).join("cases");
     if !cases.join(model).exists() {
         println!("skipped: {} is not there", cases.join(model).display());

@@ -184,7 +184,7 @@ impl Quadrature {
     ///
     /// The domain of a window is cut to a box that reaches as far as needed for the part beyond to
     /// be less than a thousandth of the tolerance. A part of the packet behind a region where it is smaller
-    /// than that is looked for on a grid, as far as [`LOOK`] widths from the centre.
+    /// than that is looked for on a grid, as far as 40 widths from the centre.
     ///
     /// # Errors
     /// When the domain is none, `f` fails, is not finite, or zero everywhere.

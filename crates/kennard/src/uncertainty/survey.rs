@@ -253,7 +253,7 @@ impl Survey<'_> {
         }
         if let Kind::Box(bounds) = self.kind {
             let [low, high] = bounds;
-            if !(low < high) {
+            if low >= high || low.is_nan() || high.is_nan() {
                 return Err(Error::Packet(MeasureError::<Error>::Bounds(low, high).to_string()));
             }
             for sample in self.data.samples()? {

@@ -18,6 +18,8 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// The constant tensors (weights and the like), by name.
     pub constants: BTreeMap<String, Tensor>,
+    /// Whether the file computes in bfloat16, which is kept and computed in single precision here.
+    pub bfloat16: bool,
 }
 
 /// A named tensor with its type: an input or output of a graph.

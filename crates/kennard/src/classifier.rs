@@ -50,7 +50,7 @@ impl Classifier {
     pub fn new(model: &Graph, shape: &[usize], preprocessing: &Preprocessing) -> Result<Classifier> {
         check_weights(model)?;
         let single = model.with_floats(DType::F32);
-        let (graph, warnings) = fitted(&flatten_output(&single)?, shape, preprocessing)?;
+        let (graph, mut warnings) = fitted(&flatten_output(&single)?, shape, preprocessing)?;
         let (front, untouched) = if single == *model {
             (None, graph.clone())
         } else if model.single_input()?.ty.dtype == DType::F32 {
@@ -68,6 +68,11 @@ impl Classifier {
             )));
         }
         let stripped = strip_softmax(&graph);
+        if model.bfloat16 {
+            let message = "the model computes in bfloat16, and is computed in single precision here: the figures are those \
+                           of the model so computed, not of the model as given. Export it in float32";
+            warnings.push(Warning::new("untouched-model", message));
+        }
         let mixes = untouched.nodes.iter().any(|node| node.op == "DynamicQuantizeLinear");
         Ok(Classifier {
             front,

@@ -28,6 +28,8 @@ pub(super) fn read(model: &ModelProto, files: &Files) -> Result<Graph> {
     let mut base = Graph {
         name: graph.name.clone().unwrap_or_default(),
         inputs: fed.iter().map(|v| symbols.input(v)).collect::<Result<_>>()?,
+        bfloat16: rounds_to_bfloat16(&graph.node)
+            || model.functions.iter().any(|function| rounds_to_bfloat16(&function.node)),
         ..Graph::default()
     };
     let mut used: Vec<&str> = outputs.clone();
@@ -53,6 +55,15 @@ pub(super) fn read(model: &ModelProto, files: &Files) -> Result<Graph> {
         };
     }
     Ok(result)
+}
+
+/// Whether a cast to bfloat16 is among the nodes or in their subgraphs.
+fn rounds_to_bfloat16(nodes: &[NodeProto]) -> bool {
+    const BFLOAT16: i64 = 16;
+    nodes.iter().flat_map(|node| &node.attribute).any(|attribute| {
+        attribute.name.as_deref() == Some("to") && attribute.i == Some(BFLOAT16)
+            || attribute.g.iter().any(|graph| rounds_to_bfloat16(&graph.node))
+    })
 }
 
 pub(super) fn format_error(message: impl Into<String>) -> GraphError {

@@ -130,6 +130,9 @@ impl Engine {
         let how = match (self.runtime.name(), self.simplified) {
             ("rten", false) => "in single precision, operators that rten lacks spelled out",
             ("rten", true) => "in single precision, simplified",
+            _ if self.warnings.iter().any(|warning| warning.code == "untouched-model") => {
+                "as given, but bfloat16 in single precision"
+            }
             _ => "as given, in its own types",
         };
         format!("{} at a time, {how}", self.rows(Program::Untouched))

@@ -164,3 +164,16 @@ fn attributes_that_are_not_supported() {
     let softmax = NodeProto { attribute: vec![kindless], ..node("Softmax", &["x"], &["y"]) };
     assert_eq!(read(&model(vec![softmax])).unwrap().nodes[0].int("axis", 0), 1);
 }
+
+/// Rounding to bfloat16 is not done here, so that whoever asks for the model's own figures must be told.
+#[test]
+fn a_model_that_rounds_to_bfloat16_says_so() {
+    let cast = |to: i64| {
+        let to = AttributeProto { i: Some(to), ..attribute("to", ATTRIBUTE_INT) };
+        let rounded = NodeProto { attribute: vec![to], ..node("Cast", &["x"], &["h"]) };
+        let back = AttributeProto { i: Some(1), ..attribute("to", ATTRIBUTE_INT) };
+        let back = NodeProto { attribute: vec![back], ..node("Cast", &["h"], &["y"]) };
+        read(&model(vec![rounded, back])).unwrap().bfloat16
+    };
+    assert_eq!([16, 10, 11].map(cast), [true, false, false]);
+}

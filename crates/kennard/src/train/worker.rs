@@ -35,7 +35,11 @@ impl Programs {
         let fixed = model.single_input()?.ty.shape.0.first().and_then(|d| d.known());
         let pairs = recipe.method.objective(recipe.smoothing).is_paired();
         if let Some(batch) = fixed.filter(|&batch| pairs || batch != part) {
-            let cure = if pairs { String::new() } else { format!("add --micro-batch {batch}, with a --batch that is a multiple of it, or ") };
+            let cure = if pairs {
+                String::new()
+            } else {
+                format!("add --micro-batch {batch}, with a --batch that is a multiple of it, or ")
+            };
             return Err(Error::Mismatch(format!(
                 "the model takes batches of {batch} alone, and would be trained in parts of {}: {cure}export it with a \
                  free batch",

@@ -153,6 +153,38 @@ impl Graph {
         self.nodes.retain(|_| keep.next().unwrap_or(true));
     }
 
+    /// The same graph, in which no tensor but an input or output has one of these names.
+    pub(crate) fn freeing(&self, names: &[String]) -> Graph {
+        let mut graph = self.clone();
+        for name in names {
+            let ends = graph.inputs.iter().chain(&graph.outputs);
+            let is_end = ends.map(|value| &value.name).any(|end| end == name);
+            if is_end || !graph.tensors().any(|tensor| tensor == name) {
+                continue;
+            }
+            let taken: HashSet<String> = graph.tensors().map(String::from).collect();
+            let Some(other) = (1..).map(|i| format!("{name}/{i}")).find(|other| !taken.contains(other))
+            else {
+                continue;
+            };
+            for node in &mut graph.nodes {
+                let tensors = node.inputs.iter_mut().chain(&mut node.outputs);
+                tensors.filter(|tensor| *tensor == name).for_each(|tensor| tensor.clone_from(&other));
+            }
+            if let Some(constant) = graph.constants.remove(name) {
+                graph.constants.insert(other, constant);
+            }
+        }
+        graph
+    }
+
+    /// The names of all tensors.
+    fn tensors(&self) -> impl Iterator<Item = &str> {
+        let ends = self.inputs.iter().chain(&self.outputs).map(|value| &value.name);
+        let inner = self.nodes.iter().flat_map(|node| node.inputs.iter().chain(&node.outputs));
+        ends.chain(inner).chain(self.constants.keys()).map(String::as_str)
+    }
+
     /// The same graph for one batch size: no dimension is symbolic any more.
     pub fn with_batch(&self, batch: usize) -> Graph {
         let mut graph = self.clone();

@@ -61,6 +61,7 @@ impl Graph {
 /// When the graph's only output is no `[N, K]` float tensor, `K ≥ 2`, or `K` is too small for the
 /// loss (see [`Loss::for_classes`]).
 pub fn with_loss(graph: &Graph, loss: Loss) -> Result<Graph> {
+    let graph = &graph.freeing(&[Graph::LOSS.into()]);
     let logits = graph.single_output()?;
     let &[batch, Dim::Known(classes)] = logits.ty.shape.0.as_slice() else {
         return Err(GraphError::Shape(format!(
@@ -175,4 +176,27 @@ fn largest<'b>(z: Var<'b>, k: i64) -> impl Fn(i64) -> Var<'b> {
     let attributes = [("axis", 1i64.into()), ("largest", 1i64.into()), ("sorted", 1i64.into())];
     let top = builder.op_n("TopK", &[Some(z), Some(builder.ints(&[k]))], &attributes, 2)[0];
     move |i| top.slice(&[1], &[i], &[i + 1], &[1]).squeeze(&[1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{gradient, gradient_name};
+
+    /// A model may have used the names of the results for tensors of its own.
+    #[test]
+    fn names_of_results_are_freed() {
+        let builder = Builder::new(&Graph::default()).unwrap();
+        let x = builder.input("x", TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(3)]));
+        builder.output("z", (x * 2.0).apply("Relu").apply("Tanh"));
+        let mut graph = builder.finish().unwrap();
+        for (i, name) in [Graph::LOSS.to_string(), gradient_name("x")].into_iter().enumerate() {
+            let old = std::mem::replace(&mut graph.nodes[i].outputs[0], name.clone());
+            let readers = graph.nodes.iter_mut().flat_map(|node| &mut node.inputs);
+            readers.filter(|input| **input == old).for_each(|input| input.clone_from(&name));
+        }
+        let made = gradient(&with_loss(&graph, Loss::Margin).unwrap(), Graph::LOSS, &["x"]).unwrap();
+        let outputs: Vec<&str> = made.outputs.iter().map(|output| output.name.as_str()).collect();
+        assert_eq!(outputs, ["z", Graph::LOSS, "gradient/x"]);
+    }
 }

@@ -191,6 +191,15 @@ impl Runtime {
         prepare::computed_in(graph, DType::F16)
     }
 
+    /// The name of a tensor that the graph makes of floats in 64-bit integers and this runtime in 32 bits, if there
+    /// is one.
+    ///
+    /// # Errors
+    /// When shapes contradict each other.
+    pub fn narrows_integers(&self, graph: &Graph) -> Result<Option<String>> {
+        if self.library.is_some() { Ok(None) } else { prepare::wide_integers(graph) }
+    }
+
     /// Whether, in a session of [`Runtime::compile_as_given`], a sample's figures may depend by rounding on
     /// its place in the batch.
     ///

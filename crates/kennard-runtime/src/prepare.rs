@@ -1,4 +1,4 @@
-use kennard_graph::{DType, Graph, Types, Value, infer, simplify};
+use kennard_graph::{DType, Graph, Node, Types, Value, infer, simplify};
 
 use crate::{Result, RuntimeError};
 
@@ -61,6 +61,19 @@ pub fn computed_in(graph: &Graph, dtype: DType) -> Result<Option<String>> {
     let outputs = graph.nodes.iter().flat_map(|node| &node.outputs);
     let mut names = graph.inputs.iter().map(|value| &value.name).chain(outputs);
     Ok(names.find(|name| is_of(&types, name, dtype)).cloned())
+}
+
+/// A tensor of 64-bit integers that is made of floats when the graph runs.
+pub fn wide_integers(graph: &Graph) -> Result<Option<String>> {
+    let graph = simplify(graph)?;
+    let types = infer(&graph)?;
+    let ty = |name: Option<&String>| types.get(name?);
+    let made = |node: &&Node| {
+        node.op == "Cast"
+            && ty(node.inputs.first()).is_some_and(|ty| ty.dtype.is_float())
+            && ty(node.outputs.first()).is_some_and(|ty| ty.dtype == DType::I64)
+    };
+    Ok(graph.nodes.iter().find(made).and_then(|node| node.outputs.first().cloned()))
 }
 
 fn is_of(types: &Types, name: &str, dtype: DType) -> bool {

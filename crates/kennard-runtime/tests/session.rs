@@ -233,6 +233,21 @@ fn graphs_keep_their_types_as_given() {
 }
 
 /// Sums of products of 8-bit integers are exact, and what is beyond the edge of an image is its zero point.
+/// rten has 32-bit integers alone; whoever relies on more is told.
+#[test]
+fn integers_made_of_floats_are_named_where_they_are_narrowed() {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[1, 3])));
+    let wide = x.cast(DType::I64);
+    let name = wide.name();
+    builder.output("y", wide.cast(DType::F32));
+    let graph = builder.finish().unwrap();
+    for runtime in common::runtimes() {
+        let expected = (runtime.name() == "rten").then(|| name.clone());
+        assert_eq!(runtime.narrows_integers(&graph).unwrap(), expected);
+    }
+}
+
 /// Floats that happen to be whole numbers are divided as floats: 1 / 8 is no 0.
 #[test]
 fn whole_constants_are_divided_as_floats() {

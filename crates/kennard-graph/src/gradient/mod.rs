@@ -105,6 +105,9 @@ pub fn gradient_name(wrt: &str) -> String {
 /// When an operator between `wrt` and `of` has no rule, a name is unknown or no float tensor, or a
 /// shape that a rule needs cannot be inferred.
 pub fn gradient(graph: &Graph, of: &str, wrt: &[&str]) -> Result<Graph> {
+    let results = wrt.iter().map(|name| gradient_name(name));
+    let results: Vec<String> = results.filter(|name| name != of && !wrt.contains(&name.as_str())).collect();
+    let graph = &graph.freeing(&results);
     let between = Path::new(graph, of, wrt);
     let composite = |node: &Node| between.crosses(node) && rule(&node.op).is_none() && is_defined(&node.op);
     let graph = define(graph, composite)?;

@@ -86,6 +86,14 @@ impl Engine {
         let alone = classifier.mixes_samples() || runtime.rounds_by_place(&given)?;
         let untouched = (if alone { fixed.unwrap_or(1) } else { micro_batch }, alone);
         let mut warnings = classifier.warnings().to_vec();
+        if let Some(tensor) = runtime.narrows_integers(&given)? {
+            let message = format!(
+                "the model computes `{tensor}` in 64-bit integers, {} in 32 bits: answers are wrong where its values need \
+                 more. Use the runtime onnxruntime",
+                runtime.name()
+            );
+            warnings.push(Warning::new("untouched-model", message));
+        }
         if let Some(tensor) = runtime.check_precision(&given)? {
             let message = format!(
                 "the model computes in half precision (`{tensor}` and others), {} in single precision: the figures are \

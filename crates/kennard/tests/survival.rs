@@ -81,18 +81,43 @@ impl Case {
         }
     }
 
-    /// Runs into a directory, going on with what is there, until so many samples are done with; those under way are
-    /// still finished.
-    fn go(&self, directory: &Path, seed: u64, until: u64) -> kennard::Result<Outcome> {
+    /// Runs into a directory, going on with what is there, to the end.
+    fn go(&self, directory: &Path, seed: u64) -> kennard::Result<Outcome> {
+        self.watched(directory, seed, |_| ())
+    }
+
+    fn watched(
+        &self,
+        directory: &Path,
+        seed: u64,
+        progress: impl FnMut(Progress),
+    ) -> kennard::Result<Outcome> {
         let audit = self.audit(seed);
         let opened = RunDirectory::open(directory, &Manifest::new(&audit, vec![])?, true)?;
-        let stop = AtomicBool::new(false);
-        audit.run_in(opened, &stop, |progress| match progress {
-            Progress::Attacks { pending, .. } if COUNT as u64 - pending >= until => {
-                stop.store(true, Ordering::Relaxed);
+        audit.run_in(opened, &AtomicBool::new(false), progress)
+    }
+
+    /// The journal of a run as it is when so many samples are done with.
+    fn journal(&self, directory: &Path, seed: u64, done: usize) -> Vec<u8> {
+        let mut journal = Vec::new();
+        let keep = |progress: Progress| match progress {
+            Progress::Attacks { pending, .. } if COUNT as u64 - pending == done as u64 => {
+                journal = std::fs::read(directory.join("journal.jsonl")).unwrap();
             }
             _ => {}
-        })
+        };
+        self.watched(directory, seed, keep).unwrap();
+        assert!(!journal.is_empty());
+        journal
+    }
+
+    /// A directory as a run leaves it that is killed when 25 samples are done with.
+    fn begin(&self, directory: &Path, seed: u64) {
+        let journal = self.journal(directory, seed, 25);
+        for file in ["samples.parquet", "examples.parquet", "summary.json", "SHA256SUMS"] {
+            std::fs::remove_file(directory.join(file)).unwrap();
+        }
+        std::fs::write(directory.join("journal.jsonl"), journal).unwrap();
     }
 }
 
@@ -167,11 +192,11 @@ fn by_index(records: &[Record]) -> BTreeMap<usize, Record> {
 fn altered_journals_are_noticed() {
     let scratch = Scratch::new("journals");
     let case = Case::new(&scratch, "journals");
-    let whole = case.go(&scratch.at("whole"), 0, u64::MAX).unwrap();
+    let whole = case.go(&scratch.at("whole"), 0).unwrap();
     let truth = by_index(&whole.records);
     assert!(whole.records.iter().any(|r| !r.is_robust()) && whole.records.iter().any(Record::is_robust));
-    case.go(&scratch.at("begun"), 0, 15).unwrap();
-    case.go(&scratch.at("foreign"), 1, 15).unwrap();
+    case.begin(&scratch.at("begun"), 0);
+    case.begin(&scratch.at("foreign"), 1);
     let journal = |of: &str| std::fs::read(scratch.at(of).join("journal.jsonl")).unwrap();
     let (begun, foreign) = (journal("begun"), journal("foreign"));
     let place = scratch.at("altered");
@@ -204,7 +229,7 @@ fn altered_journals_are_noticed() {
         }
         if turn % 12 == 0 {
             // Opened and not gone on with: what is whole of the journal is still there.
-            case.go(&place, 0, u64::MAX).unwrap();
+            case.go(&place, 0).unwrap();
             for file in ["manifest.json", "samples.parquet", "examples.parquet"] {
                 let read = |of: &Path| std::fs::read(of.join(file)).unwrap();
                 assert!(read(&place) == read(&scratch.at("whole")), "{kind}: {file}");
@@ -223,7 +248,7 @@ fn what_comes_before_the_damage_is_kept() {
     let scratch = Scratch::new("kept");
     let case = Case::new(&scratch, "kept");
     let place = scratch.at("run");
-    case.go(&place, 0, 15).unwrap();
+    case.begin(&place, 0);
     let journal = place.join("journal.jsonl");
     let text = std::fs::read(&journal).unwrap();
     let lines: Vec<&[u8]> = text.split_inclusive(|&byte| byte == b'\n').collect();
@@ -246,7 +271,7 @@ fn what_comes_before_the_damage_is_kept() {
     drop(opened);
 
     // The journal of another run in this directory.
-    case.go(&scratch.at("foreign"), 1, 15).unwrap();
+    case.begin(&scratch.at("foreign"), 1);
     let foreign = std::fs::read(scratch.at("foreign").join("journal.jsonl")).unwrap();
     std::fs::write(&journal, &foreign).unwrap();
     let message = RunDirectory::open(&place, &manifest, true).map(drop).unwrap_err().to_string();
@@ -266,7 +291,7 @@ fn altered_results_are_noticed() {
     let scratch = Scratch::new("results");
     let case = Case::new(&scratch, "results");
     let whole = scratch.at("whole");
-    case.go(&whole, 0, u64::MAX).unwrap();
+    case.go(&whole, 0).unwrap();
     FinishedRun::open(&whole).unwrap();
     let place = scratch.at("altered");
     let mut random = Random(5);
@@ -312,18 +337,9 @@ fn the_end_of_a_run_can_be_cut_anywhere() {
     let scratch = Scratch::new("end");
     let case = Case::new(&scratch, "end");
     let whole = scratch.at("whole");
-    case.go(&whole, 0, u64::MAX).unwrap();
+    case.go(&whole, 0).unwrap();
     let begun = scratch.at("begun");
-    let audit = case.audit(0);
-    let opened = RunDirectory::open(&begun, &Manifest::new(&audit, vec![]).unwrap(), false).unwrap();
-    let mut journal = Vec::new();
-    let at_the_last = |progress: Progress| {
-        if let Progress::Attacks { pending: 0, .. } = progress {
-            journal = std::fs::read(begun.join("journal.jsonl")).unwrap();
-        }
-    };
-    audit.run_in(opened, &AtomicBool::new(false), at_the_last).unwrap();
-    assert!(!journal.is_empty());
+    let journal = case.journal(&begun, 0, COUNT);
     let files = ["samples.parquet", "examples.parquet", "summary.json", "SHA256SUMS"];
     let place = scratch.at("cut");
     for written in 0..=files.len() {
@@ -333,7 +349,7 @@ fn the_end_of_a_run_can_be_cut_anywhere() {
         }
         std::fs::write(place.join("journal.jsonl"), &journal).unwrap();
         std::fs::write(place.join(".kennard-Xy12.tmp"), b"half").unwrap();
-        case.go(&place, 0, u64::MAX).unwrap();
+        case.go(&place, 0).unwrap();
         for file in ["manifest.json", "samples.parquet", "examples.parquet"] {
             let read = |of: &Path| std::fs::read(of.join(file)).unwrap();
             assert!(read(&place) == read(&whole), "{written}: {file}");
@@ -347,7 +363,7 @@ fn the_end_of_a_run_can_be_cut_anywhere() {
     }
     // Nothing is done again, not even the times.
     let before = std::fs::read(place.join("summary.json")).unwrap();
-    case.go(&place, 0, u64::MAX).unwrap();
+    case.go(&place, 0).unwrap();
     assert_eq!(std::fs::read(place.join("summary.json")).unwrap(), before);
 }
 

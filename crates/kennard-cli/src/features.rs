@@ -50,7 +50,7 @@ pub fn run(args: &Args) -> Outcome {
         seed: args.seed,
     };
     let stop = crate::setup::stop_on_interrupt()?;
-    let report = features.measure(&stop, |_| ())?;
+    let report = data.while_unchanged(|| features.measure(&stop, |_| ()))?;
     if report.records.is_empty() {
         warn!("no sample was finished");
         return Ok(Done::Interrupted);

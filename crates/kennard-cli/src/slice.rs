@@ -56,7 +56,7 @@ pub fn run(args: &Args) -> Outcome {
         scales: args.scale.iter().map(|scale| scale.0).collect(),
         seed: args.seed,
     };
-    let report = plan.measure()?;
+    let report = data.while_unchanged(|| plan.measure())?;
     if args.json {
         crate::out::json(&json(&report)?);
     } else {

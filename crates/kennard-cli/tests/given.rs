@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kennard_graph::{Builder, DType, Dim, Graph, Shape, TensorType};
 use kennard_runtime::{Choice, Runtime};
@@ -50,7 +51,10 @@ fn npy(descr: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
 fn points() -> String {
     let x: Vec<u8> = [0.2f32, 0.7, 0.7, 0.2].repeat(4).iter().flat_map(|v| v.to_le_bytes()).collect();
     let y: Vec<u8> = [1i64, 0].repeat(4).iter().flat_map(|v| v.to_le_bytes()).collect();
-    let [x_file, y_file] = ["x.npy", "y.npy"].map(scratch);
+    // Tests run side by side, and a run minds if its data are written again.
+    static FILES: AtomicUsize = AtomicUsize::new(0);
+    let place = FILES.fetch_add(1, Ordering::Relaxed);
+    let [x_file, y_file] = ["x.npy", "y.npy"].map(|name| scratch(&format!("{place}-{name}")));
     std::fs::write(&x_file, npy("<f4", "(8, 2)", &x)).unwrap();
     std::fs::write(&y_file, npy("<i8", "(8,)", &y)).unwrap();
     format!("npz:{},{}", x_file.display(), y_file.display())

@@ -1,8 +1,10 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
+use kennard::experiment::{AtSize, Features, FeaturesReport};
+use kennard::packet::Hidden;
 use kennard::picture::{Chart, Curve, Figure};
-use kennard::uncertainty::{AtSize, Features, FeaturesReport, Hidden, Share};
+use kennard::probe::Share;
 
 use crate::screen::{grouped, short};
 use crate::settings::{Bounds, Number};

@@ -45,7 +45,7 @@ pub fn pages(args: &Pages) -> Outcome {
         let man = Man::new(command);
         let mut page = Vec::new();
         man.render(&mut page)?;
-        kennard::audit::write_whole(&directory.join(man.get_filename()), &page)?;
+        kennard::run::write_whole(&directory.join(man.get_filename()), &page)?;
     }
     note!("written to {}: kennard.1, and a page for every command", directory.display());
     Ok(Done::Fully)

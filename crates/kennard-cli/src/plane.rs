@@ -4,7 +4,7 @@ use kennard::Graph;
 use kennard::data::Problem;
 use kennard::engine::Engine;
 use kennard::picture::{Chart, Curve, Figure, PlanePacket};
-use kennard::uncertainty::{OverCentres, PlanePlan, PlaneReport, SQUARE, WindowPackets, WithError};
+use kennard::quadrature::{OverCentres, PlanePlan, PlaneReport, SQUARE, WindowPackets, WithError};
 
 use crate::screen::{grouped, short};
 use crate::settings::Number;

@@ -1,7 +1,7 @@
 //! The pictures of packets: maps of their spreads and modes, and curves over the scale.
 
 use kennard::picture::{Chart, Curve, Figure, Map};
-use kennard::uncertainty::{Figures, Measured, SurveyOutcome};
+use kennard::survey::{Figures, Measured, SurveyOutcome};
 
 use crate::screen::short;
 

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use kennard::picture::{Histogram, Map};
-use kennard::uncertainty::{Distribution, Probe, ProbeReport};
+use kennard::probe::{Distribution, Probe, ProbeReport};
 
 use crate::screen::{grouped, short};
 use crate::source::{Data, Model, json, prepare, write_all};

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use kennard::audit::model_digest;
 use kennard::data::{DataSet, Options, Split};
+use kennard::run::model_digest;
 use kennard::train::{Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Strength};
 use kennard::{Classifier, Graph, Norm, Preprocessing};
 use kennard_runtime::{Choice, Runtime};

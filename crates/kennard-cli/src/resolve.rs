@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering;
 
 use clap::ValueEnum;
-use kennard::uncertainty::{Reader, Resolve, ResolveReport, Share};
+use kennard::probe::{Reader, Resolve, ResolveReport, Share};
 
 use crate::screen::grouped;
 use crate::source::{Data, Model, json};

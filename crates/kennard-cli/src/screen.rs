@@ -3,7 +3,7 @@
 use kennard::audit::{MinimalSummary, Summary, Warning};
 use kennard::data::Selection;
 use kennard::engine::Plan;
-use kennard::uncertainty::Cosines;
+use kennard::probe::Cosines;
 
 /// All of it.
 pub fn print(summary: &Summary, plan: Option<Plan>) {

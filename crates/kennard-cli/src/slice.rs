@@ -1,7 +1,7 @@
 use kennard::data::DataSet;
 use kennard::engine::Engine;
 use kennard::picture::{Chart, Curve, Figure, PlanePacket};
-use kennard::uncertainty::{Direction, Slice, SlicePlan, SliceReport, WithError};
+use kennard::quadrature::{Direction, Slice, SlicePlan, SliceReport, WithError};
 use std::path::PathBuf;
 
 use crate::screen::short;

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use kennard::Graph;
-use kennard::audit::{clear_strays, make_directory, write_set};
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
+use kennard::run::{clear_strays, make_directory, write_set};
 
 use crate::settings::{Number, Settings, selection};
 use crate::setup;

@@ -3,12 +3,12 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use clap::ValueEnum;
-use kennard::audit::{About, Manifest, Progress, write_set};
+use kennard::audit::{About, Manifest, Progress};
 use kennard::data::Selection;
 use kennard::engine::Engine;
-use kennard::uncertainty::{
-    ESS_FLOOR, Effort, Failure, Figures, Hidden, Kind, Measured, Survey, SurveySummary, write_survey,
-};
+use kennard::packet::{ESS_FLOOR, Effort, Hidden};
+use kennard::run::write_set;
+use kennard::survey::{Failure, Figures, Kind, Measured, Survey, SurveySummary, write_survey};
 
 use crate::portrait::pictures;
 use crate::progress::Display;

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use kennard::attack::Loss;
 use kennard::data::{DataSet, Options, Selection};
 use kennard::engine::{Engine, EngineOptions, Program};
-use kennard::uncertainty::{Effort, GaussianPacket, Kind, LogOdds, Survey};
+use kennard::packet::{Effort, GaussianPacket, LogOdds};
+use kennard::survey::{Kind, Survey};
 use kennard::{Classifier, Graph, Preprocessing, Runtime, RuntimeChoice};
 use serde_json::json;
 

@@ -39,6 +39,22 @@ pub struct Classifier {
 }
 
 impl Classifier {
+    /// Refuses a sample whose label is none of the model's classes.
+    ///
+    /// # Errors
+    /// Names the sample, its label and the classes.
+    pub fn check_label(&self, index: usize, label: usize) -> Result<()> {
+        let classes = self.classes();
+        if label < classes {
+            return Ok(());
+        }
+        Err(Error::Mismatch(format!(
+            "sample {index} has the label {label}, the model has {classes} classes (0 to {}). Is this the data set it was \
+             trained for?",
+            classes - 1
+        )))
+    }
+
     /// Fits a model to samples of `shape` (without the batch).
     ///
     /// A closing softmax is taken off: the logits before it are its result's logarithm up to a

@@ -7,9 +7,10 @@ use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use zip::write::SimpleFileOptions;
 
-use crate::attack::{Adversarial, is_answer, predict};
+use crate::answer::{is_answer, predict};
+use crate::attack::Adversarial;
 use crate::engine::{Engine, Evaluator, Program, Query};
-use crate::files::write_whole;
+use crate::run::files::write_whole;
 use crate::{Error, Result, ThreatModel};
 
 /// Pictures are magnified by whole numbers up to this height.

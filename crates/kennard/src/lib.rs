@@ -1,27 +1,31 @@
 //! Accuracy, robustness, and the uncertainty relation between them, for any ONNX classifier.
 
+mod answer;
 pub mod attack;
 pub mod audit;
 mod classifier;
-pub mod data;
 pub mod engine;
 mod error;
+pub mod experiment;
 pub mod export;
-mod files;
-mod panics;
+pub mod packet;
 pub mod picture;
-mod projection;
-mod provenance;
+pub mod probe;
+pub mod quadrature;
+mod random;
 pub mod report;
+pub mod run;
 pub mod stats;
-mod sums;
+pub mod survey;
 mod threat;
 pub mod train;
-pub mod uncertainty;
 mod warning;
+mod workers;
 
+pub use answer::{is_answer, margin, predict};
 pub use classifier::{Classifier, Preprocessing};
 pub use error::{Error, Result};
+pub use kennard_data as data;
 pub use kennard_graph::Graph;
 pub use kennard_runtime::{Choice as RuntimeChoice, Runtime};
 pub use threat::{Norm, ThreatModel, parse_number};

@@ -9,7 +9,8 @@ use common::rten;
 use kennard::Graph;
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
-use kennard::uncertainty::{Features, FeaturesReport, Hidden};
+use kennard::experiment::{Features, FeaturesReport};
+use kennard::packet::Hidden;
 use kennard_graph::{Builder, DType, Dim, Tensor, TensorType};
 use ndarray::{Array2, ArrayD, IxDyn};
 

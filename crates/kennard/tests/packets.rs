@@ -7,7 +7,8 @@ use std::sync::atomic::AtomicBool;
 use common::{engine, fashion, fixture, open, rten, shared};
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
-use kennard::uncertainty::{Effort, Figures, Hidden, Kind, Survey, SurveyOutcome};
+use kennard::packet::{Effort, Hidden};
+use kennard::survey::{Figures, Kind, Survey, SurveyOutcome};
 use kennard::{Classifier, Graph, Preprocessing, Runtime, RuntimeChoice};
 use kennard_graph::Node;
 

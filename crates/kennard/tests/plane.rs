@@ -5,7 +5,7 @@ mod common;
 use common::{fixture, runtimes};
 use kennard::data::Problem;
 use kennard::engine::{Engine, EngineOptions};
-use kennard::uncertainty::{PlanePlan, PlaneReport};
+use kennard::quadrature::{PlanePlan, PlaneReport};
 use kennard::{Classifier, Graph, Preprocessing, Runtime};
 
 const PROBLEMS: [Problem; 3] = [Problem::Moons, Problem::Circles, Problem::Xor];

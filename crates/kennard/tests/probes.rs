@@ -8,8 +8,8 @@ use common::{engine, fashion, rten};
 use kennard::audit::Audit;
 use kennard::data::{DataSet, Selection};
 use kennard::engine::EngineOptions;
+use kennard::probe::{Cosines, Probe, Reader, Resolve, ResolveReport};
 use kennard::train::Architecture;
-use kennard::uncertainty::{Cosines, Probe, Reader, Resolve, ResolveReport};
 use kennard::{Graph, Norm, ThreatModel};
 use kennard_graph::{Builder, DType, Dim, Tensor, TensorType};
 

@@ -4,7 +4,7 @@ mod common;
 
 use common::{engine, labelled, linear, rten};
 use kennard::engine::EngineOptions;
-use kennard::uncertainty::{Direction, Slice, SlicePlan};
+use kennard::quadrature::{Direction, Slice, SlicePlan};
 
 const SHAPE: [usize; 3] = [1, 4, 4];
 

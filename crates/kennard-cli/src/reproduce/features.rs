@@ -3,9 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use kennard::engine::EngineOptions;
+use kennard::experiment::{AtSize, Features, FeaturesReport};
+use kennard::packet::Hidden;
 use kennard::picture::{Chart, Curve, Figure};
+use kennard::probe::Share;
 use kennard::stats::clopper_pearson;
-use kennard::uncertainty::{AtSize, Features, FeaturesReport, Hidden, Share};
 use kennard_graph::Graph;
 use serde_json::json;
 

@@ -6,10 +6,10 @@ use std::sync::atomic::AtomicBool;
 use kennard::data::Problem;
 use kennard::engine::{Engine, EngineOptions};
 use kennard::picture::{Chart, Curve, Figure};
+use kennard::quadrature::{OverCentres, PlanePlan, PlaneReport, WindowPackets};
 use kennard::train::{
     Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Training, TrainingDirectory,
 };
-use kennard::uncertainty::{OverCentres, PlanePlan, PlaneReport, WindowPackets};
 use kennard::{Classifier, Graph, Norm, Preprocessing};
 use kennard_graph::Tensor;
 use kennard_runtime::{Choice, Runtime};

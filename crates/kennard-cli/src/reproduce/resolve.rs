@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use kennard::picture::{Dot, Scatter};
-use kennard::uncertainty::{Reader, Resolve, ResolveReport};
+use kennard::probe::{Reader, Resolve, ResolveReport};
 use serde_json::json;
 
 use super::claim::Claim;

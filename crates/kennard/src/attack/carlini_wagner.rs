@@ -1,8 +1,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::descent::{Adam, lead, range, targets};
-use super::{Attack, MinimumNorm, Run, Subject, predict};
+use super::{Attack, MinimumNorm, Run, Subject};
 use crate::Norm;
+use crate::answer::predict;
 use crate::engine::Answer;
 use crate::threat::clip;
 

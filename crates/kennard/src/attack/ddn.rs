@@ -3,8 +3,9 @@ use serde::{Deserialize, Serialize};
 
 use super::descent::{cosine, range, reach, start, targets};
 use super::steps::{ascend, sphere};
-use super::{Attack, Loss, MinimumNorm, Run, Subject, predict};
+use super::{Attack, Loss, MinimumNorm, Run, Subject};
 use crate::Norm;
+use crate::answer::predict;
 use crate::threat::clip;
 
 /// Decoupled direction and norm: ascends the cross-entropy on a sphere that shrinks by a constant factor

@@ -100,8 +100,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::answer::predict;
     use crate::attack::named::MINIMUM_NORM;
-    use crate::attack::{Aim, Attack, Prey, Situation, minimum_norm, predict};
+    use crate::attack::{Aim, Attack, Prey, Situation, minimum_norm};
     use crate::data::Sample;
     use crate::engine::{Engine, EngineOptions, Oracle, Program, Query, Task};
     use crate::{Classifier, Preprocessing, Runtime, RuntimeChoice, ThreatModel};

@@ -2,10 +2,11 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::steps::sphere;
-use super::{Attack, Loss, MinimumNorm, Run, Subject, predict};
+use super::{Attack, Loss, MinimumNorm, Run, Subject};
 use crate::ThreatModel;
-use crate::projection::to_hyperplane;
+use crate::answer::predict;
 use crate::threat::clip;
+use crate::threat::to_hyperplane;
 
 /// Fast adaptive boundary attack: walks along the decision boundary, seen as a hyperplane at each point,
 /// towards the sample (Croce & Hein 2020, arXiv 1907.02044, algorithm 1).

@@ -2,9 +2,10 @@ use serde::{Deserialize, Serialize};
 
 use super::descent::{cosine, lead, range, reach, seeming_distance, start, targets};
 use super::steps::ascend;
-use super::{Attack, MinimumNorm, Run, Subject, predict};
-use crate::projection::onto_l0_ball;
+use super::{Attack, MinimumNorm, Run, Subject};
+use crate::answer::predict;
 use crate::threat::clip;
+use crate::threat::onto_l0_ball;
 use crate::{Norm, ThreatModel};
 
 /// Fast minimum-norm attack: ascends the margin in a ball that shrinks where the point is adversarial and

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::descent::{range, reach};
 use super::steps::ascend;
-use super::{Attack, MinimumNorm, Run, Subject, predict};
+use super::{Attack, MinimumNorm, Run, Subject};
 use crate::Norm;
+use crate::answer::predict;
 use crate::threat::clip;
 
 /// HopSkipJump: needs the predicted class alone. At a point of the decision boundary it estimates the

@@ -1,8 +1,9 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
+use super::Attack;
 use super::subject::{Halt, Prey, Situation, Subject};
-use super::{Attack, is_answer, margin, predict};
+use crate::answer::{is_answer, margin, predict};
 use crate::engine::{Oracle, Program, Query};
 
 /// What an attack achieved on a sample.

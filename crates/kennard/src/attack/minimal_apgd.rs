@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::apgd::Climb;
 use super::descent::{lead, reach, seeming_distance};
-use super::{Apgd, Attack, Loss, MinimumNorm, Objective, Run, Subject, predict};
-use crate::projection::to_hyperplane;
+use super::{Apgd, Attack, Loss, MinimumNorm, Objective, Run, Subject};
+use crate::answer::predict;
 use crate::threat::clip;
+use crate::threat::to_hyperplane;
 use crate::{Norm, ThreatModel};
 
 /// The smallest epsilon at which Auto-PGD (on the difference of logits ratio) succeeds: doubled until it

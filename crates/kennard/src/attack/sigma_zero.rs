@@ -1,8 +1,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::descent::{Adam, cosine, range};
-use super::{Attack, Loss, MinimumNorm, Run, Subject, predict};
+use super::{Attack, Loss, MinimumNorm, Run, Subject};
 use crate::Norm;
+use crate::answer::predict;
 use crate::threat::clip;
 
 /// σ-zero: Adam descends the margin and a smooth stand-in for the number of changed elements,

@@ -3,8 +3,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::image::{Image, Window};
-use super::{Attack, Run, Subject, margin};
+use super::{Attack, Run, Subject};
 use crate::Norm;
+use crate::answer::margin;
 
 /// Square attack: random search with square patches, judged by the margin; needs no gradient
 /// (Andriushchenko et al. 2020, arXiv 1912.00049).

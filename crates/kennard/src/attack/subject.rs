@@ -4,12 +4,11 @@ use std::task::Poll;
 
 use kennard_graph::Loss;
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
-use sha2::{Digest, Sha256};
 
-use super::{is_answer, margin, predict};
 use crate::ThreatModel;
+use crate::answer::{is_answer, margin, predict};
 use crate::engine::{Answer, Oracle, Program, Query};
+use crate::random::stream;
 
 /// What is the same for all samples of a run.
 #[derive(Clone, Copy, Debug)]
@@ -184,12 +183,7 @@ impl<'a> Subject<'a> {
     /// A stream of random numbers of its own for each (seed, sample, attack, restart): it does not
     /// depend on what else is computed, or when.
     pub fn random(&self, restart: u64) -> ChaCha8Rng {
-        let mut hash = Sha256::new();
-        for number in [self.situation.seed, self.prey.index as u64, restart] {
-            hash.update(number.to_le_bytes());
-        }
-        hash.update(self.attack.as_bytes());
-        ChaCha8Rng::from_seed(hash.finalize().into())
+        stream(self.situation.seed, &[self.prey.index as u64, restart], self.attack)
     }
 
     /// Brings a point into the threat model.

@@ -5,7 +5,7 @@ use std::task::Poll;
 use serde_json::{Value, json};
 
 use super::{Attack, Run, Subject};
-use crate::provenance::model_digest;
+use crate::run::model_digest;
 use crate::{Norm, Result};
 
 /// Another attack made on the [surrogate](crate::engine::Engine::with_surrogate), a classifier of the same

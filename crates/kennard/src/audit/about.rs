@@ -4,11 +4,10 @@ use serde_json::Value;
 use super::directory::Manifest;
 use super::distances::Distances;
 use super::summary::autoattack;
-use super::{
-    AttackSummary, Audit, Clean, DataSummary, FileHash, MinimalSummary, ModelSummary, Record, Summary,
-};
+use super::{AttackSummary, Audit, Clean, MinimalSummary, Record, Summary};
 use crate::data::Selection;
-use crate::uncertainty::Cosines;
+use crate::probe::Cosines;
+use crate::run::{DataSummary, FileHash, ModelSummary};
 use crate::{Result, ThreatModel};
 
 /// What a run is about, for those who look at it while it goes on. The figures do not depend on it.

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::journal::{Contents, Entry, JOURNAL, Journal};
 use super::{About, Audit, Outcome, Record, Shown, Summary, gallery, table};
-use crate::files::{clear_strays, differences, make_directory, remove, to_json, write_whole};
-use crate::sums::{SUMS, Sums, sha256};
+use crate::run::files::{clear_strays, differences, make_directory, remove, to_json, write_whole};
+use crate::run::sums::{SUMS, Sums, sha256};
 use crate::{Error, Result};
 
 pub(super) const MANIFEST: &str = "manifest.json";

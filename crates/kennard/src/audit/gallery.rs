@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::Examined;
 use super::record::{bits, double_bits};
 use crate::attack::Adversarial;
-use crate::files::{guarded, parquet_bytes};
+use crate::data::guarded;
+use crate::run::files::parquet_bytes;
 use crate::{Error, Norm, Result};
 
 /// So many of each kind: the first, the easiest to break, and the hardest that were broken.

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::directory::{failed_to_read, refused};
 use super::{Record, Shown};
-use crate::files::{failed, remove, sync_directory};
+use crate::run::files::{failed, remove, sync_directory};
 use crate::{Error, Result};
 
 pub(super) const JOURNAL: &str = "journal.jsonl";

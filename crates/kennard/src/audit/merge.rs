@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::directory::FinishedRun;
 use super::{Shard, gallery, warnings};
-use crate::files::differences;
+use crate::run::files::differences;
 use crate::{Error, Result};
 
 /// The run whose shards lie in `parts`, as if it had been run as one.

@@ -26,13 +26,12 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::attack::{
-    Adversarial, Aim, Attack, Loss, MinimumNorm, Prey, Situation, hunt, is_answer, margin, predict,
-};
+use crate::answer::{is_answer, margin, predict};
+use crate::attack::{Adversarial, Aim, Attack, Loss, MinimumNorm, Prey, Situation, hunt};
 use crate::data::{DataError, DataSet, Indices, Sample, Selection};
 use crate::engine::{Answer, Cost, Engine, Oracle, Program, Query, Task};
+use crate::probe::cosine;
 use crate::threat::check_inside;
-use crate::uncertainty::cosine;
 use crate::{Error, Norm, Result, ThreatModel};
 use kept::Kept;
 
@@ -51,9 +50,6 @@ pub use shard::Shard;
 pub use state::{RunState, Stage};
 pub use summary::{AttackSummary, Clean, MinimalSummary, PacketSummary, Robust, Summary};
 
-pub use crate::files::{clear_strays, make_directory, write_whole};
-pub use crate::provenance::{DataSummary, FileHash, ModelSummary, model_digest};
-pub use crate::sums::write_set;
 pub use crate::warning::Warning;
 
 /// What to measure of a classifier.
@@ -469,17 +465,7 @@ impl<'a> Audit<'a> {
 
     /// A sample that the classifier and the threat model can work on.
     fn check(&self, sample: Sample) -> Result<Sample> {
-        let classifier = self.engine.classifier();
-        if sample.label >= classifier.classes() {
-            return Err(Error::Mismatch(format!(
-                "sample {} has the label {}, the model has {} classes (0 to {}). Is this the data set it was \
-                 trained for?",
-                sample.index,
-                sample.label,
-                classifier.classes(),
-                classifier.classes() - 1
-            )));
-        }
+        self.engine.classifier().check_label(sample.index, sample.label)?;
         check_inside(sample.index, &sample.input, self.threat.bounds)?;
         Ok(sample)
     }

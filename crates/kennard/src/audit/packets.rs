@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Audit, PacketSummary, Progress, Summary, Warning};
 use crate::data::Selection;
-use crate::uncertainty::{ESS_FLOOR, Effort, Figures, Kind, Survey};
+use crate::packet::{ESS_FLOOR, Effort};
+use crate::survey::{Figures, Kind, Survey};
 use crate::{Error, Norm, Result, ThreatModel};
 
 /// Which packets to measure.
@@ -17,7 +18,7 @@ pub struct PacketPlan {
     pub centres: usize,
     /// Points per centre.
     pub samples: usize,
-    /// Where those are worth too little ([`crate::uncertainty::ESS_FLOOR`]), more are taken, up to so many.
+    /// Where those are worth too little ([`crate::packet::ESS_FLOOR`]), more are taken, up to so many.
     pub max_samples: usize,
     /// Whether to take no more passes than the attacks took: with fewer centres, or not at all. A network of at
     /// most 10 million multiplications a pass is granted `samples` at each centre in any case.
@@ -189,7 +190,7 @@ fn multiplications(graph: &Graph) -> Option<u64> {
 
 fn figures_of(plan: &PacketPlan, figures: &Figures) -> PacketSummary {
     let (value, interval) = (f64::NAN, [f64::NAN; 2]);
-    let absent = crate::uncertainty::Measured { value, interval };
+    let absent = crate::survey::Measured { value, interval };
     let [drift, dispersion, stein] =
         [figures.drift, figures.dispersion, figures.stein].map(|figure| figure.unwrap_or(absent));
     PacketSummary {

@@ -10,7 +10,7 @@ use super::directory::{
 use super::journal::{Contents, JOURNAL, look};
 use super::{Outcome, Record, Summary, Warning, gallery, warnings};
 use crate::Result;
-use crate::sums::Sums;
+use crate::run::sums::Sums;
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -3,10 +3,11 @@ use serde_json::{Value, json};
 
 use super::distances::Distances;
 use super::share::Share;
-use super::{About, Audit, DataSummary, Judged, ModelSummary, Record, Warning};
+use super::{About, Audit, Judged, Record, Warning};
 use crate::attack::{Attack, Version};
 use crate::data::Selection;
-use crate::uncertainty::Cosines;
+use crate::probe::Cosines;
+use crate::run::{DataSummary, ModelSummary};
 use crate::{Norm, Result, ThreatModel};
 
 /// The figures of an audit, as in `summary.json`. Shares are fractions, intervals are of 95 %,

@@ -11,7 +11,8 @@ use arrow_array::{
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::{AttackRecord, Record};
-use crate::files::{guarded, parquet_bytes};
+use crate::data::guarded;
+use crate::run::files::parquet_bytes;
 use crate::{Error, Result};
 
 /// The bytes of the table. Columns of an attack are called after it, those of a minimum-norm attack after

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -8,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Program;
 use super::evaluator::{Evaluator, Query, Row};
-use crate::panics::caught;
+use super::run::WORKER;
 use crate::warning::Warning;
+use crate::workers::{Desk, side_by_side};
 use crate::{Classifier, Error, Result};
 
 /// How an engine is to run; what is left out is found at start-up.
@@ -337,7 +339,7 @@ impl Engine {
     /// # Errors
     /// When the program cannot be made or run.
     pub fn throughput(&self, program: Program, trial: Duration) -> Result<f64> {
-        let worker = |mut evaluator: Evaluator| {
+        let rate = |mut evaluator: Evaluator| -> Result<f64> {
             let points = vec![0.5; self.classifier.dimension()];
             let query = Query { program, points, label: 0, target: 1, account: 0 };
             let rows: Vec<Row> = (0..self.rows(program)).map(|_| Row { query: &query, point: 0 }).collect();
@@ -349,14 +351,8 @@ impl Engine {
             }
             Ok(samples as f64 / start.elapsed().as_secs_f64())
         };
-        std::thread::scope(|scope| {
-            let lend = || caught("a worker of the engine", || Evaluator::lend(self, worker));
-            let workers: Vec<_> = (0..self.plan.sessions).map(|_| scope.spawn(lend)).collect();
-            let rate = |w: std::thread::ScopedJoinHandle<'_, Result<f64>>| {
-                w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            workers.into_iter().map(rate).sum()
-        })
+        let work = |desk: &Desk<f64>| Evaluator::lend(self, rate).map(|rate| desk.send(rate));
+        side_by_side(self.plan.sessions, WORKER, &AtomicBool::new(false), work, |rates| rates.sum())
     }
 }
 

@@ -1,15 +1,15 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, mpsc};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::evaluator::{Answer, Query, Row};
 use super::{Engine, Evaluator, Oracle, Program};
 use crate::data::Sample;
-use crate::panics::caught;
+use crate::workers::{Desk, side_by_side};
 use crate::{Error, Result};
 
 /// The work on one sample: it asks its oracle and ends with a result.
@@ -18,6 +18,9 @@ pub type Task<'t, R> = Pin<Box<dyn Future<Output = Result<R>> + 't>>;
 /// Tasks in flight per row of a micro-batch: with three, one kind of query fills a batch even
 /// when some tasks ask for another.
 const TASKS_PER_ROW: usize = 3;
+
+/// Who a worker is, in messages.
+pub(super) const WORKER: &str = "a worker of the engine";
 
 /// What the queries booked under one account cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -56,57 +59,67 @@ impl Engine {
         let share = samples.size_hint().1.map_or(usize::MAX, |most| most.div_ceil(self.plan().sessions));
         let room = share.clamp(1, TASKS_PER_ROW * self.plan().micro_batch);
         let source = Mutex::new(samples);
-        let next = || {
-            if stop.load(Ordering::Relaxed) {
-                return None;
-            }
-            let mut source = source.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            source.next()
+        let next = || source.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next();
+        let costs = Mutex::<BTreeMap<usize, Cost>>::default();
+        let work = |desk: &Desk<R>| {
+            Evaluator::lend(self, |evaluator| {
+                let mut worker = Worker { evaluator, room, costs: BTreeMap::new() };
+                let ended = worker.work(&next, &task, desk);
+                let mut costs = costs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                for (account, cost) in worker.costs {
+                    *costs.entry(account).or_default() += cost;
+                }
+                ended
+            })
         };
-        let (results, received) = mpsc::channel();
-        let failed = AtomicBool::new(false);
-        let mut outcome = Ok(());
-        let mut costs = BTreeMap::new();
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.plan().sessions)
-                .map(|_| {
-                    let (results, next, task, failed) = (results.clone(), &next, &task, &failed);
-                    scope.spawn(move || {
-                        let halt = || stop.load(Ordering::Relaxed) || failed.load(Ordering::Relaxed);
-                        let mut costs = BTreeMap::new();
-                        let work = || {
-                            Evaluator::lend(self, |evaluator| {
-                                let mut worker = Worker { evaluator, room, costs: BTreeMap::new() };
-                                let ended = worker.work(next, task, &halt, &results);
-                                costs = worker.costs;
-                                ended
-                            })
-                        };
-                        if let Err(error) = caught("a worker of the engine", work) {
-                            failed.store(true, Ordering::Relaxed);
-                            let _ = results.send(Err(error));
-                        }
-                        costs
-                    })
-                })
-                .collect();
-            drop(results);
-            // Should `each` panic, nobody waits for the rest of the work.
-            let _halt = HaltOnPanic(&failed);
-            for result in received {
-                // After a failure the workers wind up, and what they still send is let go.
-                if outcome.is_ok() {
-                    outcome = result.and_then(&mut each);
-                    failed.fetch_or(outcome.is_err(), Ordering::Relaxed);
+        side_by_side(self.plan().sessions, WORKER, stop, work, |results| {
+            results.try_for_each(|result| each(result?))
+        })?;
+        Ok(costs.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+
+    /// Does independent work, each piece with an evaluator as `prepare` makes it ready, on at most `threads` threads.
+    /// Returns the results in the order of the work; `None` where `stop` came first. `done` hears how many are done.
+    ///
+    /// # Errors
+    /// The first that a piece of work returned.
+    pub(crate) fn each_of<'e, W: Sync, S, R: Send>(
+        &'e self,
+        who: &str,
+        pieces: &[W],
+        threads: usize,
+        stop: &AtomicBool,
+        prepare: impl Fn(Evaluator<'e>) -> S + Sync,
+        work: impl Fn(&mut S, &W) -> Result<R> + Sync,
+        mut done: impl FnMut(usize),
+    ) -> Result<Vec<Option<R>>> {
+        let next = AtomicUsize::new(0);
+        let work = |desk: &Desk<(usize, R)>| {
+            Evaluator::lend(self, |evaluator| {
+                let mut state = prepare(evaluator);
+                while !desk.halted() {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(piece) = pieces.get(place) else { break };
+                    match work(&mut state, piece) {
+                        Ok(result) => desk.send((place, result)),
+                        // What is cut off in the middle has no result.
+                        Err(_) if stop.load(Ordering::Relaxed) => break,
+                        Err(error) => return Err(error),
+                    }
                 }
+                Ok(())
+            })
+        };
+        let mut found: Vec<Option<R>> = pieces.iter().map(|_| None).collect();
+        side_by_side(threads.min(pieces.len()), who, stop, work, |results| {
+            for (count, result) in results.enumerate() {
+                let (place, result) = result?;
+                found[place] = Some(result);
+                done(count + 1);
             }
-            for worker in workers {
-                for (account, cost) in worker.join().unwrap_or_default() {
-                    *costs.entry(account).or_insert_with(Cost::default) += cost;
-                }
-            }
-        });
-        outcome.map(|()| costs)
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// The same, the results handed over in the order of the samples, for sums that must not depend on who
@@ -138,15 +151,6 @@ impl Engine {
     }
 }
 
-/// Tells the workers to stop when the thread that hears them panics.
-struct HaltOnPanic<'f>(&'f AtomicBool);
-
-impl Drop for HaltOnPanic<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_or(std::thread::panicking(), Ordering::Relaxed);
-    }
-}
-
 struct Worker<'e> {
     evaluator: Evaluator<'e>,
     /// Tasks in flight at most.
@@ -165,24 +169,22 @@ struct Flight<'t, R> {
     done: usize,
 }
 
-type Results<R> = mpsc::Sender<Result<R>>;
-
 impl<'e> Worker<'e> {
     fn work<'t, S, R>(
         &mut self,
         next: &impl Fn() -> Option<Result<S>>,
         task: &impl Fn(Oracle, S) -> Task<'t, R>,
-        halt: &impl Fn() -> bool,
-        results: &Results<R>,
+        desk: &Desk<R>,
     ) -> Result<()> {
         let mut flights: Vec<Flight<'t, R>> = Vec::new();
-        while !halt() {
+        while !desk.halted() {
             while flights.len() < self.room
+                && !desk.halted()
                 && let Some(sample) = next()
             {
                 let oracle = Oracle::default();
                 let task = task(oracle.clone(), sample?);
-                flights.extend(self.advance(oracle, task, results)?);
+                flights.extend(self.advance(oracle, task, desk)?);
             }
             if flights.is_empty() {
                 break;
@@ -193,7 +195,7 @@ impl<'e> Worker<'e> {
             flights = waiting;
             for flight in answered {
                 flight.oracle.answer(flight.answer);
-                flights.extend(self.advance(flight.oracle, flight.task, results)?);
+                flights.extend(self.advance(flight.oracle, flight.task, desk)?);
             }
         }
         Ok(())
@@ -204,12 +206,11 @@ impl<'e> Worker<'e> {
         &self,
         oracle: Oracle,
         mut task: Task<'t, R>,
-        results: &Results<R>,
+        desk: &Desk<R>,
     ) -> Result<Option<Flight<'t, R>>> {
         match task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(result) => {
-                // Nobody listens any more once the run has failed elsewhere.
-                let _ = results.send(Ok(result?));
+                desk.send(result?);
                 Ok(None)
             }
             Poll::Pending => {

@@ -161,7 +161,7 @@ fn why_not(a: &RunState, b: &RunState) -> Option<&'static str> {
         );
     }
     let (first, other) = (&a.outcome.summary.data, &b.outcome.summary.data);
-    let digests = |files: &[crate::audit::FileHash]| -> Vec<String> {
+    let digests = |files: &[crate::run::FileHash]| -> Vec<String> {
         let mut digests: Vec<String> = files.iter().map(|file| file.sha256.clone()).collect();
         digests.sort();
         digests

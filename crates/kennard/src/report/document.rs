@@ -13,7 +13,7 @@ use super::samples::{Histogram, Samples};
 use super::sources::Training;
 use super::{Detail, Source};
 use crate::audit::{Manifest, RunState, Stage, Summary};
-use crate::uncertainty::Counts;
+use crate::probe::Counts;
 
 #[derive(Serialize)]
 pub(super) struct Document<'a> {

@@ -110,7 +110,7 @@ impl Report {
 /// When a directory cannot be read, or the page cannot be written.
 pub fn write(paths: &[PathBuf], file: &Path) -> Result<usize> {
     let html = Report::read(paths)?.html()?;
-    crate::audit::write_whole(file, html.as_bytes())?;
+    crate::run::write_whole(file, html.as_bytes())?;
     Ok(html.len())
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::examples::data_uri;
 use super::sources::Survey;
 use crate::audit::Manifest;
-use crate::uncertainty::SurveySummary;
+use crate::survey::SurveySummary;
 
 #[derive(Serialize)]
 pub(super) struct SurveyView<'a> {

@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::audit::{Manifest, RunState};
-use crate::sums::Sums;
+use crate::run::sums::Sums;
+use crate::survey::SurveySummary;
 use crate::train::Epoch;
-use crate::uncertainty::SurveySummary;
 use crate::{Error, Result};
 
 /// What one directory holds.

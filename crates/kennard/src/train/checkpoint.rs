@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use super::worker::Weights;
 use crate::data::digest;
-use crate::files::{clear_strays, differences, failed, make_directory, remove, to_json, write_whole};
-use crate::sums::{Sums, sha256};
+use crate::run::files::{clear_strays, differences, failed, make_directory, remove, to_json, write_whole};
+use crate::run::sums::{Sums, sha256};
 use crate::{Error, Result};
 
 const STATE: &str = "state.safetensors";

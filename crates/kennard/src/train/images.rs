@@ -141,7 +141,7 @@ impl Images {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::keyed;
+    use crate::random::stream;
 
     #[test]
     fn crops_move_and_flips_mirror() {
@@ -151,7 +151,7 @@ mod tests {
         for key in 0..200 {
             let mut image = vec![0.0; 18];
             let how = Augmentation { crop: 1, flip: true };
-            images.varied(0, how, &mut keyed(0, &[key], "test"), &mut image);
+            images.varied(0, how, &mut stream(0, &[key], "test"), &mut image);
             // The centre tells the move, and the order of its neighbours tells the mirror.
             let centre = image[4];
             assert_eq!(image[13], centre + 9.0, "both channels move together");
@@ -162,7 +162,7 @@ mod tests {
         // Each of the nine is missed by 200 draws with probability 9·(8/9)^200 < 10⁻⁹.
         assert_eq!(seen.len(), 9);
         let mut image = vec![0.0; 18];
-        images.varied(0, Augmentation::default(), &mut keyed(0, &[0], "test"), &mut image);
+        images.varied(0, Augmentation::default(), &mut stream(0, &[0], "test"), &mut image);
         assert_eq!(image, pixels);
     }
 }

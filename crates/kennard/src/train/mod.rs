@@ -18,16 +18,13 @@ mod worker;
 mod tests;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, RwLock, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, RwLock, mpsc};
 use std::time::Instant;
 
 use kennard_graph::{Graph, statistics, trainable};
 use kennard_runtime::Runtime;
 use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
-use sha2::{Digest, Sha256};
 
 pub use architecture::Architecture;
 pub use checkpoint::{Epoch, TrainingDirectory};
@@ -40,22 +37,13 @@ pub use recipe::Recipe;
 use worker::{Batch, Part, Programs, Weights, Worker};
 
 use crate::data::{DataSet, Selection};
-use crate::panics::caught;
-use crate::sums::sha256;
+use crate::random::stream;
+use crate::run::sums::sha256;
+use crate::workers::{Desk, side_by_side};
 use crate::{Error, Result};
 
 /// New running statistics are mixed in with this weight, as in PyTorch.
 const STATISTICS_RATE: f32 = 0.1;
-
-/// A stream of random numbers of its own for each seed, key and purpose.
-fn keyed(seed: u64, key: &[u64], purpose: &str) -> ChaCha8Rng {
-    let mut hash = Sha256::new();
-    for number in [seed].iter().chain(key) {
-        hash.update(number.to_le_bytes());
-    }
-    hash.update(purpose.as_bytes());
-    ChaCha8Rng::from_seed(hash.finalize().into())
-}
 
 /// The samples that a network is trained and validated on.
 pub struct Samples {
@@ -108,7 +96,7 @@ impl Samples {
             )));
         }
         let mut order: Vec<usize> = (0..images.labels.len()).collect();
-        order.shuffle(&mut keyed(recipe.seed, &[], "held out"));
+        order.shuffle(&mut stream(recipe.seed, &[], "held out"));
         let mut training = order.split_off(recipe.held_out);
         training.sort_unstable();
         Ok(Samples { images, training, held_out: order })
@@ -312,7 +300,7 @@ impl Training<'_> {
     /// The training samples in the order of an epoch.
     fn order(&self, epoch: usize) -> Vec<usize> {
         let mut order = self.samples.training.clone();
-        order.shuffle(&mut keyed(self.recipe.seed, &[epoch as u64], "order"));
+        order.shuffle(&mut stream(self.recipe.seed, &[epoch as u64], "order"));
         order
     }
 
@@ -324,53 +312,38 @@ impl Training<'_> {
         work: impl FnOnce(&mut dyn FnMut(Batch) -> Result<Part>) -> Result<R>,
     ) -> Result<R> {
         let parts = self.recipe.batch / self.recipe.part;
-        let (results, received) = mpsc::channel::<(usize, Result<Part>)>();
-        std::thread::scope(|scope| {
-            let mut jobs: Vec<mpsc::Sender<Arc<Job>>> = Vec::new();
-            for _ in 0..self.threads.clamp(1, parts) {
-                let (job, inbox) = mpsc::channel::<Arc<Job>>();
-                jobs.push(job);
-                let results = results.clone();
-                scope.spawn(move || {
-                    let threads = self.runtime.threads(1);
-                    // Nobody listens any more once the run has failed elsewhere.
-                    let hand_over = |part, result| drop(results.send((part, result)));
-                    let work = || {
-                        let images = &self.samples.images;
-                        let mut worker = Worker::new(self.recipe, images, programs, self.runtime, &threads)?;
-                        for job in inbox {
-                            loop {
-                                let part = job.next.fetch_add(1, Ordering::Relaxed);
-                                if part >= parts {
-                                    break;
-                                }
-                                hand_over(part, Ok(worker.work(&job.batch, part, weights)?));
-                            }
-                        }
-                        Ok(())
-                    };
-                    if let Err(error) = caught("a worker of the training", || threads.enter(work)) {
-                        hand_over(0, Err(error));
-                    }
-                });
-            }
-            drop(results);
-            let mut run_batch = |batch: Batch| -> Result<Part> {
-                let job = Arc::new(Job { batch, next: AtomicUsize::new(0) });
-                for worker in &jobs {
-                    let _ = worker.send(job.clone());
+        let (jobs, inbox) = mpsc::channel::<(Arc<Batch>, usize)>();
+        let inbox = Mutex::new(inbox);
+        let next = || inbox.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv();
+        let work_on_parts = |desk: &Desk<(usize, Part)>| {
+            let threads = self.runtime.threads(1);
+            threads.enter(|| {
+                let images = &self.samples.images;
+                let mut worker = Worker::new(self.recipe, images, programs, self.runtime, &threads)?;
+                while let Ok((batch, part)) = next() {
+                    desk.send((part, worker.work(&batch, part, weights)?));
+                }
+                Ok(())
+            })
+        };
+        let lead = |results: &mut mpsc::IntoIter<Result<(usize, Part)>>| {
+            // Moved here: the workers end with it.
+            let jobs = jobs;
+            work(&mut |batch| {
+                let batch = Arc::new(batch);
+                for part in 0..parts {
+                    let _ = jobs.send((batch.clone(), part));
                 }
                 let mut found: Vec<Option<Part>> = (0..parts).map(|_| None).collect();
-                for _ in 0..parts {
-                    let gone =
-                        |_| Error::Setting("the workers of the training ended before their time".into());
-                    let (part, result) = received.recv().map_err(gone)?;
-                    found[part] = Some(result?);
+                for result in results.by_ref().take(parts) {
+                    let (part, result) = result?;
+                    found[part] = Some(result);
                 }
                 Ok(sum(found.into_iter().flatten()))
-            };
-            work(&mut run_batch)
-        })
+            })
+        };
+        let count = self.threads.clamp(1, parts);
+        side_by_side(count, "a worker of the training", &AtomicBool::new(false), work_on_parts, lead)
     }
 
     /// One step of the optimizer. `sum` is over the batch.
@@ -446,12 +419,6 @@ impl Training<'_> {
             )
         })
     }
-}
-
-/// A batch under way, and the first of its parts that nobody has taken yet.
-struct Job {
-    batch: Batch,
-    next: AtomicUsize,
 }
 
 /// The weights of a network, by name, and what an update must know of them.

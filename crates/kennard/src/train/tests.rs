@@ -203,7 +203,7 @@ fn ten_steps_agree_with_pytorch() {
 
 /// Two classes of 4×4 images: bright on the left, or on the right, with noise.
 fn sides(n: usize) -> Images {
-    let mut random = keyed(7, &[], "sides");
+    let mut random = stream(7, &[], "sides");
     let labels: Vec<usize> = (0..n).map(|i| i % 2).collect();
     let pixel = |i: usize| {
         let (side, bright) = (usize::from(i % 4 >= 2), labels[i / 16]);

@@ -4,7 +4,8 @@ use kennard_graph::Graph;
 use kennard_runtime::Runtime;
 
 use super::images::Images;
-use crate::attack::{Aim, Pgd, Prey, Situation, hunt, predict};
+use crate::answer::predict;
+use crate::attack::{Aim, Pgd, Prey, Situation, hunt};
 use crate::data::Sample;
 use crate::engine::{Engine, EngineOptions, Oracle, Program, Query, Task};
 use crate::{Classifier, Preprocessing, Result, ThreatModel};

@@ -7,8 +7,10 @@ use kennard_runtime::{Input, Runtime, Session, Threads};
 
 use super::images::Images;
 use super::method::{Ascent, Change, Climbs};
-use super::{Recipe, keyed, perturb};
-use crate::attack::{mend, predict};
+use super::{Recipe, perturb};
+use crate::answer::predict;
+use crate::attack::mend;
+use crate::random::stream;
 use crate::{Error, Result, ThreatModel};
 
 /// What training changes.
@@ -114,7 +116,7 @@ impl<'t> Worker<'t> {
         let d = self.images.dimension();
         let mut natural = vec![0.0; size * d];
         for (&index, x) in rows.iter().zip(natural.chunks_exact_mut(d)) {
-            let mut random = keyed(self.recipe.seed, &[batch.epoch, index as u64], "augment");
+            let mut random = stream(self.recipe.seed, &[batch.epoch, index as u64], "augment");
             self.images.varied(index, self.recipe.augmentation, &mut random, x);
         }
         let labels: Vec<i64> = rows.iter().map(|&index| self.images.labels[index] as i64).collect();
@@ -153,7 +155,7 @@ impl<'t> Worker<'t> {
     ) -> Result<()> {
         let d = self.images.dimension();
         let bounds = self.recipe.bounds;
-        let random = |index: usize| keyed(self.recipe.seed, &[batch.epoch, index as u64], "change");
+        let random = |index: usize| stream(self.recipe.seed, &[batch.epoch, index as u64], "change");
         match self.recipe.method.change() {
             Change::None => {}
             Change::Noise(sigma) => {

@@ -4,10 +4,11 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use kennard::attack::{Attack, predict};
+use kennard::attack::Attack;
 use kennard::audit::{Audit, Outcome};
 use kennard::data::{DataSet, Options, Selection};
 use kennard::engine::{Engine, EngineOptions};
+use kennard::predict;
 use kennard::{Classifier, Graph, Preprocessing, Runtime, RuntimeChoice, ThreatModel};
 use kennard_graph::{Builder, DType, Dim, Tensor, TensorType};
 

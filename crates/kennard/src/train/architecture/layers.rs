@@ -3,7 +3,7 @@ use ndarray::{ArrayD, IxDyn};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::train::keyed;
+use crate::random::stream;
 use crate::{Error, Result};
 
 /// The standard deviation that weights are drawn with.
@@ -39,7 +39,7 @@ impl<'b> Layers<'b> {
 
     /// A weight drawn from a normal distribution by a stream of its own.
     pub fn normal(&self, name: &str, shape: &[usize], deviation: f64) -> Var<'b> {
-        let mut random: ChaCha8Rng = keyed(self.seed, &[], name);
+        let mut random: ChaCha8Rng = stream(self.seed, &[], name);
         let draw = || {
             let v: f64 = StandardNormal.sample(&mut random);
             (deviation * v) as f32

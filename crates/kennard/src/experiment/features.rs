@@ -1,0 +1,307 @@
+//! Attacks on a hidden tensor beside attacks on the pixels, at equal relative size.
+//!
+//! The companion paper (arXiv 2402.10983) finds attacks on features more effective than attacks on pixels.
+//! Here both are the same attack, projected gradient ascent on the cross-entropy in l2 from a random start
+//! (40 steps of 2.5 ε/40), at a radius that is the same share r of what is attacked:
+//!
+//! | | moves | radius ε | stays within |
+//! |---|---|---|---|
+//! | features | the elements of the hidden tensor `h(x)` | `r ‖h(x)‖₂` | `[0, ∞)` where `h` is the output of a Relu |
+//! | pixels | the elements of `x` | `r ‖x‖₂` | the input's bounds |
+//!
+//! What skip connections carry past the tensor stays as it is at `x`. A sample counts as broken when the
+//! untouched model, or its untouched part behind the tensor, misclassifies a point within the radius. The
+//! balls lie within each other, so what is broken at one radius is broken at every larger one.
+//!
+//! An attack on features is no attack on the network: there need be no input with such features. Sizes are
+//! relative to the distance from zero, which is black for pixels; the comparison hangs on that convention.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Serialize;
+
+use crate::answer::predict;
+use crate::attack::{Aim, Attack, Loss, Prey, Run, Situation, Subject, ascend, hunt, random_in_ball};
+use crate::data::{DataSet, Sample, Selection};
+use crate::engine::{Engine, Oracle, Program, Query, Task};
+use crate::packet::hidden::{Hidden, Values};
+use crate::probe::Share;
+use crate::probe::labelled;
+use crate::stats::mcnemar;
+use crate::threat::check_inside;
+use crate::{Error, Norm, Result, ThreatModel};
+
+/// Steps of an attack.
+const STEPS: usize = 40;
+/// So many samples are attacked one way, then the other.
+const CHUNK: usize = 512;
+
+/// Attacks a classifier's pixels and one of its hidden tensors.
+pub struct Features<'a> {
+    /// The whole classifier.
+    pub engine: &'a Engine,
+    /// The hidden tensor of `engine`'s classifier.
+    pub hidden: &'a Hidden,
+    pub data: &'a DataSet,
+    /// The smallest and the largest value of an input element.
+    pub bounds: [f32; 2],
+    /// The radii as shares of the l2 norm.
+    pub relative: Vec<f64>,
+    /// Which samples; all by default.
+    pub samples: Selection,
+    /// Of the random starts.
+    pub seed: u64,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FeaturesReport {
+    /// The hidden tensor.
+    pub tensor: String,
+    /// Its shape for one sample.
+    pub shape: Vec<usize>,
+    /// How many elements go past it in skip connections, and stay as they are.
+    pub held_fixed: usize,
+    /// Whether its elements stay at least zero, it being the output of a Relu.
+    pub nonnegative: bool,
+    /// The norm of the radii.
+    pub norm: Norm,
+    /// Steps of each attack.
+    pub steps: usize,
+    pub seed: u64,
+    /// Samples that are classified correctly.
+    pub clean: Share,
+    /// The radii in ascending order.
+    pub sizes: Vec<AtSize>,
+    /// Every sample's verdicts.
+    #[serde(skip)]
+    pub records: Vec<FeaturesRecord>,
+}
+
+/// Both attacks at one relative radius.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AtSize {
+    /// The radius as a share of the l2 norm.
+    pub relative: f64,
+    /// Accuracy under the attack on features.
+    pub features: Share,
+    /// Accuracy under the attack on pixels.
+    pub pixels: Share,
+    /// Samples that the attack on features alone breaks.
+    pub features_alone: u64,
+    /// Samples that the attack on pixels alone breaks.
+    pub pixels_alone: u64,
+    /// McNemar's exact test, two-sided: how likely counts at least as unequal are, were both attacks equally
+    /// effective. Each radius is tested by itself.
+    pub p_value: f64,
+}
+
+/// The verdicts on one sample.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeaturesRecord {
+    /// The place in the data set.
+    pub index: usize,
+    pub label: usize,
+    /// The smallest relative radius at which the attack on features succeeds: 0 for a sample that is
+    /// misclassified as it is, none where no attack succeeds.
+    pub features: Option<f64>,
+    /// The same of the attack on pixels.
+    pub pixels: Option<f64>,
+}
+
+impl Features<'_> {
+    /// Attacks the samples. `stop` ends it early, with the samples finished by then; `progress` hears how
+    /// many are.
+    ///
+    /// # Errors
+    /// When data and model do not fit, a sample is outside the bounds, a radius is no positive number, the
+    /// model's answer is no number, or a runtime fails.
+    pub fn measure(&self, stop: &AtomicBool, mut progress: impl FnMut(u64)) -> Result<FeaturesReport> {
+        ThreatModel::within(Norm::L2, 0.0, self.bounds)?;
+        let mut relative = self.relative.clone();
+        relative.sort_by(f64::total_cmp);
+        relative.dedup();
+        if relative.is_empty() || relative.iter().any(|r| !(*r > 0.0 && r.is_finite())) {
+            return Err(Error::Setting(format!(
+                "the relative sizes are {relative:?}; each must be a positive number, 0.05 for 5 % of the norm"
+            )));
+        }
+        let mut samples = labelled(self.engine, self.data, self.samples.indices(self.data.len()))?;
+        let mut records = Vec::new();
+        loop {
+            let chunk: Vec<Sample> = samples.by_ref().take(CHUNK).collect::<Result<_>>()?;
+            let pixels = chunk.iter().map(|sample| self.pixels(sample));
+            let pixels = self.attack(self.engine, pixels, &relative, stop)?;
+            // A misclassified sample is so in both spaces.
+            let correct = chunk.iter().zip(&pixels).filter(|(_, broken)| **broken != Some(0.0));
+            let features = correct.map(|(sample, _)| self.features(sample));
+            let mut features = self.attack(self.hidden.engine(), features, &relative, stop)?.into_iter();
+            if chunk.is_empty() || stop.load(Ordering::Relaxed) {
+                break;
+            }
+            for (sample, pixels) in chunk.iter().zip(pixels) {
+                let features = if pixels == Some(0.0) { pixels } else { features.next().flatten() };
+                records.push(FeaturesRecord { index: sample.index, label: sample.label, features, pixels });
+            }
+            progress(records.len() as u64);
+        }
+        if records.is_empty() && !stop.load(Ordering::Relaxed) {
+            return Err(Error::Setting("there are no samples to attack".into()));
+        }
+        Ok(self.report(&relative, records))
+    }
+
+    fn pixels(&self, sample: &Sample) -> Result<Target> {
+        check_inside(sample.index, &sample.input, self.bounds)?;
+        let origin = sample.input.clone();
+        let moving = origin.len();
+        Ok(Target { index: sample.index, label: sample.label, origin, moving, bounds: Some(self.bounds) })
+    }
+
+    fn features(&self, sample: &Sample) -> Result<Target> {
+        let Values { tensor, rest } = self.hidden.values(&sample.input)?;
+        let moving = tensor.len();
+        let origin = [tensor, rest].concat();
+        if origin.iter().any(|v| !v.is_finite()) {
+            return Err(Error::NotANumber(format!(
+                "the tensor {} is not finite at sample {}; check that the model is whole",
+                self.hidden.name(),
+                sample.index
+            )));
+        }
+        Ok(Target { index: sample.index, label: sample.label, origin, moving, bounds: None })
+    }
+
+    /// The smallest of the ascending relative radii at which each target is broken, 0 where it is
+    /// misclassified as it is or the model's answer is NaN. What `stop` kept from being done is none.
+    fn attack(
+        &self,
+        engine: &Engine,
+        targets: impl Iterator<Item = Result<Target>> + Send,
+        relative: &[f64],
+        stop: &AtomicBool,
+    ) -> Result<Vec<Option<f64>>> {
+        let task = |oracle: Oracle, (place, target): (usize, Target)| -> Task<'_, (usize, Option<f64>)> {
+            Box::pin(async move { Ok((place, self.smallest(&oracle, &target, relative).await?)) })
+        };
+        let numbered = targets.enumerate().map(|(place, target)| Ok((place, target?)));
+        let mut found = Vec::new();
+        engine.run(numbered, task, stop, |(place, broken)| {
+            found.resize(found.len().max(place + 1), None);
+            found[place] = broken;
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    async fn smallest(&self, oracle: &Oracle, target: &Target, relative: &[f64]) -> Result<Option<f64>> {
+        let Target { index, label, origin, moving, .. } = target;
+        let (index, label) = (*index, *label);
+        let program = Program::Untouched;
+        let query = Query { program, points: origin.clone(), label, target: label, account: 0 };
+        let clean = oracle.ask(query).await.logits;
+        if predict(&clean) != label {
+            return Ok(Some(0.0));
+        }
+        let shape = [origin.len()];
+        let norm = Norm::L2.size(&origin[..*moving]);
+        for &r in relative {
+            let eps = r * norm;
+            let [threat, within] = target.threats(eps, self.hidden.is_nonnegative());
+            let attack = Part { moving: *moving, threat: within };
+            let situation = Situation { threat, aim: Aim::First, seed: self.seed, budget: None };
+            let prey = Prey { origin, shape: &shape, label, index, clean: &clean };
+            if hunt(&attack, prey, situation, 0, oracle.clone()).await.broken {
+                return Ok(Some(r));
+            }
+        }
+        Ok(None)
+    }
+
+    fn report(&self, relative: &[f64], records: Vec<FeaturesRecord>) -> FeaturesReport {
+        let n = records.len() as u64;
+        let count = |wanted: &dyn Fn(&FeaturesRecord) -> bool| {
+            records.iter().filter(|record| wanted(record)).count() as u64
+        };
+        let sizes = relative.iter().map(|&relative| {
+            let broken = |at: Option<f64>| at.is_some_and(|at| at <= relative);
+            let features_alone = count(&|record| broken(record.features) && !broken(record.pixels));
+            let pixels_alone = count(&|record| broken(record.pixels) && !broken(record.features));
+            AtSize {
+                relative,
+                features: Share::of(count(&|record| !broken(record.features)), n),
+                pixels: Share::of(count(&|record| !broken(record.pixels)), n),
+                features_alone,
+                pixels_alone,
+                p_value: mcnemar(features_alone, pixels_alone),
+            }
+        });
+        FeaturesReport {
+            tensor: self.hidden.name().into(),
+            shape: self.hidden.shape().to_vec(),
+            held_fixed: self.hidden.rest(),
+            nonnegative: self.hidden.is_nonnegative(),
+            norm: Norm::L2,
+            steps: STEPS,
+            seed: self.seed,
+            clean: Share::of(count(&|record| record.pixels != Some(0.0)), n),
+            sizes: sizes.collect(),
+            records,
+        }
+    }
+}
+
+/// A sample in one of the two spaces.
+struct Target {
+    index: usize,
+    label: usize,
+    /// Where the attack begins: the elements that move, then those that stay.
+    origin: Vec<f32>,
+    moving: usize,
+    /// The bounds of the elements; none for a hidden tensor.
+    bounds: Option<[f32; 2]>,
+}
+
+impl Target {
+    /// The threat model for all elements, and that of the moving ones.
+    fn threats(&self, eps: f64, nonnegative: bool) -> [ThreatModel; 2] {
+        let threat = |bounds| ThreatModel { norm: Norm::L2, eps, bounds };
+        if let Some(bounds) = self.bounds {
+            return [threat(bounds); 2];
+        }
+        // A hidden tensor has no bounds: a range that no point within the radius leaves.
+        let largest = self.origin.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        let most = 1.001 * (largest + eps as f32);
+        [threat([-most, most]), threat([if nonnegative { 0.0 } else { -most }, most])]
+    }
+}
+
+/// Projected gradient ascent in l2 on the first elements; the others stay.
+struct Part {
+    moving: usize,
+    /// What the moving elements may do.
+    threat: ThreatModel,
+}
+
+impl Attack for Part {
+    fn name(&self) -> &str {
+        "pgd"
+    }
+
+    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+        Box::pin(async move {
+            let (threat, moving) = (self.threat, ..self.moving);
+            let origin = &subject.origin()[moving];
+            let mut x = subject.origin().to_vec();
+            let start = random_in_ball(threat.norm, threat.eps, self.moving, &mut subject.random(0));
+            x.iter_mut().zip(start).for_each(|(x, delta)| *x += delta as f32);
+            threat.project(origin, &mut x[moving]);
+            for _ in 0..STEPS {
+                let gradient = subject.gradient(&x, Loss::LogOdds, subject.label()).await.gradient;
+                ascend(threat.norm, &mut x[moving], &gradient[moving], 2.5 * threat.eps / STEPS as f64);
+                threat.project(origin, &mut x[moving]);
+            }
+            subject.logits(&x).await;
+        })
+    }
+}

@@ -1,0 +1,264 @@
+//! The packet under a Gaussian window, by importance sampling.
+
+use super::LogOdds;
+use super::chain::Chains;
+use super::effort::Effort;
+use super::modes::Sketch;
+use super::moments::{GROUPS, Moments};
+use super::packet::{ESS_FLOOR, Packet};
+use super::sampler::{Proposal, Sampler};
+use super::scout::{Found, HIGHER};
+use crate::random::packet_stream;
+use rand_chacha::ChaCha8Rng;
+
+/// The packet `ψ(x) ∝ l(x) √N(x; x₀, s² I)` around a point.
+///
+/// Sampled from the window and, mostly, from the window displaced to where the packet is, with
+/// weights `l² N(x; x₀, s² I)` over the density of that mixture. Samples of the window alone
+/// would keep an effective fraction `exp(−drift²)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GaussianPacket {
+    /// The window's width `s`, in input units.
+    pub scale: f64,
+    /// Weighted samples per centre. Another 128 points find the displacement, and some hundred look for what
+    /// they missed.
+    pub samples: usize,
+    pub seed: u64,
+}
+
+/// Why a packet could not be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum MeasureError<E> {
+    #[error("the packet's scale is {0}; it must be positive and finite")]
+    Scale(f64),
+    #[error("{0} samples are too few for intervals; take at least {GROUPS}")]
+    Samples(usize),
+    #[error(
+        "there is no data point where the loss and its gradient are finite ({left_out} where they are not)"
+    )]
+    NoPoints { left_out: usize },
+    #[error("the box from {0} to {1} is empty; the lower bound comes first")]
+    Bounds(f64, f64),
+    #[error("the centre has no coordinates; give a point of the model's input size")]
+    NoCoordinates,
+    #[error("coordinate {coordinate} of the centre is {value}; every coordinate must be finite")]
+    Centre { coordinate: usize, value: f32 },
+    #[error("the model could not be evaluated")]
+    Oracle(#[source] E),
+    #[error(
+        "the log-odds loss near the centre is {0}; the model leaves its range of finite numbers \
+         within the packet, take a smaller scale"
+    )]
+    LogOdds(f32),
+    #[error(
+        "the gradient near the centre is {value} in coordinate {coordinate}; the model leaves its \
+         range of finite numbers within the packet, take a smaller scale"
+    )]
+    Gradient { coordinate: usize, value: f32 },
+    #[error(
+        "the loss is exactly zero at every sample, so there is no packet; check that the model has \
+         more than one class and its logits are finite"
+    )]
+    NoWeight,
+}
+
+/// So many chains go uphill to see whether they miss a lobe.
+const CLIMBED: usize = 8;
+
+impl GaussianPacket {
+    /// Measures the packet of `label` around `centre` (d).
+    ///
+    /// The points are a function of the seed, `sample_index`, the scale, and the loss, and sums
+    /// run in their order: the result does not depend on the oracle's batch size, up to the
+    /// oracle's own rounding. Memory is about `2 KiB · d`, and `4 KiB · d` with
+    /// Markov chains, whatever the number of samples.
+    ///
+    /// # Errors
+    /// When the parameters or the centre make no packet, the oracle fails, or it returns
+    /// log-odds or gradients that are not finite (except `u = −∞`, a loss of zero).
+    pub fn measure<O: LogOdds>(
+        &self,
+        centre: &[f32],
+        label: usize,
+        sample_index: u64,
+        oracle: &mut O,
+    ) -> Result<Packet, MeasureError<O::Error>> {
+        self.measure_until(&Effort::exactly(self.samples), centre, label, sample_index, oracle)
+    }
+
+    /// Measures the packet as [`measure`](Self::measure) does with the samples of
+    /// [`Self::samples`], and goes on while `effort` asks for more.
+    ///
+    /// # Errors
+    /// As [`measure`](Self::measure).
+    pub fn measure_until<O: LogOdds>(
+        &self,
+        effort: &Effort,
+        centre: &[f32],
+        label: usize,
+        sample_index: u64,
+        oracle: &mut O,
+    ) -> Result<Packet, MeasureError<O::Error>> {
+        self.measure_among(effort, centre, label, sample_index, &[], oracle)
+    }
+
+    /// Measures the packet as [`measure_until`](Self::measure_until) does. Of its parts far from the centre,
+    /// those towards `others` (each d), points of other classes, are looked for as well.
+    ///
+    /// # Errors
+    /// As [`measure`](Self::measure).
+    pub fn measure_among<O: LogOdds>(
+        &self,
+        effort: &Effort,
+        centre: &[f32],
+        label: usize,
+        sample_index: u64,
+        others: &[&[f32]],
+        oracle: &mut O,
+    ) -> Result<Packet, MeasureError<O::Error>> {
+        self.check(centre)?;
+        let random = self.stream(sample_index, *b"gaussian");
+        let mut sampler = Sampler { centre, scale: self.scale, label, oracle, random };
+        let searched = sampler.proposal()?;
+        let mut moments = Moments::new(centre.len());
+        let mut sketch = self.sketch(effort, centre, sample_index);
+        sampler.weigh(&searched, self.samples, &mut moments, &mut sketch)?;
+
+        let whole = moments.whole();
+        let mut random = self.stream(sample_index, *b"scout   ");
+        let found = sampler.scout(&searched, moments.log_mean_weight(), &whole.h, others, &mut random)?;
+        if let Some(found) = &found {
+            moments = Moments::new(centre.len());
+            sketch = self.sketch(effort, centre, sample_index);
+            sampler.weigh(&found.proposal, self.samples, &mut moments, &mut sketch)?;
+        }
+        let proposal = found.as_ref().map_or(&searched, |found| &found.proposal);
+        let weighted = self.weighted(effort, proposal, &mut sampler, moments, sketch)?;
+        let mut packet = match weighted {
+            Some(packet) => Packet { reached: found.is_none_or(|found| found.reached), ..packet },
+            None => self.measure_by_chains(effort, &mut sampler, sample_index, found.as_ref())?,
+        };
+        packet.reached &= packet.varies() || sampler.oracle.is_affine();
+        Ok(packet)
+    }
+
+    /// Goes on with weighted samples of `proposal` while `effort` asks for more; none where they would not
+    /// be worth enough and Markov chains may take over.
+    fn weighted<O: LogOdds>(
+        &self,
+        effort: &Effort,
+        proposal: &Proposal,
+        sampler: &mut Sampler<O>,
+        mut moments: Moments,
+        mut sketch: Option<Sketch>,
+    ) -> Result<Option<Packet>, MeasureError<O::Error>> {
+        let mut goal = self.samples;
+        loop {
+            sampler.weigh(proposal, goal, &mut moments, &mut sketch)?;
+            let mut packet = Packet::from_moments(self.scale, &moments);
+            let done = effort.satisfied(&packet) || goal >= effort.max_samples;
+            // What all samples would be worth.
+            let hope = packet.ess * effort.max_samples as f64 / goal as f64;
+            if effort.chains && hope < ESS_FLOOR {
+                return Ok(None);
+            }
+            if done {
+                packet.modes = sketch.and_then(|sketch| sketch.finish(self.scale));
+                return Ok(Some(packet));
+            }
+            goal = (2 * goal).min(effort.max_samples);
+        }
+    }
+
+    fn measure_by_chains<O: LogOdds>(
+        &self,
+        effort: &Effort,
+        sampler: &mut Sampler<O>,
+        sample_index: u64,
+        found: Option<&Found>,
+    ) -> Result<Packet, MeasureError<O::Error>> {
+        let mut chains = Chains::start(sampler)?;
+        let mut reached = true;
+        if let Some(found) = found
+            && sampler.summit(chains.places(CLIMBED))? < found.height() - HIGHER
+        {
+            chains.restart(&found.proposal, sampler)?;
+            reached = found.reached;
+        }
+        let mut moments = Moments::new(sampler.centre.len());
+        let mut sketch = self.sketch(effort, sampler.centre, sample_index);
+        let mut goal = self.samples;
+        loop {
+            let steps = (goal - moments.samples()).div_ceil(GROUPS);
+            chains.sample(steps, sampler, &mut moments, &mut sketch)?;
+            let mut packet = Packet::from_chains(self.scale, &moments, chains.mixing());
+            packet.reached = reached;
+            goal = moments.samples();
+            if effort.satisfied(&packet) || goal >= effort.max_samples {
+                packet.modes = sketch.and_then(|sketch| sketch.finish(self.scale));
+                return Ok(packet);
+            }
+            goal = (2 * goal).min(effort.max_samples);
+        }
+    }
+
+    /// Chains alone, whatever importance sampling is worth.
+    #[cfg(test)]
+    pub(super) fn measure_chains<O: LogOdds>(
+        &self,
+        effort: &Effort,
+        centre: &[f32],
+        label: usize,
+        sample_index: u64,
+        oracle: &mut O,
+    ) -> Result<Packet, MeasureError<O::Error>> {
+        let random = self.stream(sample_index, *b"chains  ");
+        let mut sampler = Sampler { centre, scale: self.scale, label, oracle, random };
+        self.measure_by_chains(effort, &mut sampler, sample_index, None)
+    }
+
+    fn sketch(&self, effort: &Effort, centre: &[f32], sample_index: u64) -> Option<Sketch> {
+        let mut random = self.stream(sample_index, *b"modes   ");
+        effort.modes.then(|| Sketch::new(centre.len(), self.samples, &mut random))
+    }
+
+    /// The weighted sums of the samples; at least one has weight.
+    #[cfg(test)]
+    pub(super) fn sample<O: LogOdds>(
+        &self,
+        centre: &[f32],
+        label: usize,
+        sample_index: u64,
+        oracle: &mut O,
+    ) -> Result<Moments, MeasureError<O::Error>> {
+        self.check(centre)?;
+        let random = self.stream(sample_index, *b"gaussian");
+        let mut sampler = Sampler { centre, scale: self.scale, label, oracle, random };
+        let proposal = sampler.proposal()?;
+        let mut moments = Moments::new(centre.len());
+        sampler.weigh(&proposal, self.samples, &mut moments, &mut None)?;
+        Ok(moments)
+    }
+
+    fn check<E>(&self, centre: &[f32]) -> Result<(), MeasureError<E>> {
+        if !(self.scale > 0.0 && self.scale.is_finite()) {
+            return Err(MeasureError::Scale(self.scale));
+        }
+        if self.samples < GROUPS {
+            return Err(MeasureError::Samples(self.samples));
+        }
+        if centre.is_empty() {
+            return Err(MeasureError::NoCoordinates);
+        }
+        match centre.iter().position(|value| !value.is_finite()) {
+            Some(coordinate) => Err(MeasureError::Centre { coordinate, value: centre[coordinate] }),
+            None => Ok(()),
+        }
+    }
+
+    /// A random stream of one sample's packet: its ChaCha key is (seed, sample index, the stream's
+    /// name, scale).
+    fn stream(&self, sample_index: u64, name: [u8; 8]) -> ChaCha8Rng {
+        packet_stream(self.seed, sample_index, name, self.scale)
+    }
+}

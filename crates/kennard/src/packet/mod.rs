@@ -1,0 +1,107 @@
+//! Neural packets and their conjugate spreads.
+//!
+//! The loss of a classifier at a labelled point, normalised, is read as a wave function
+//! `ψ ∝ l`; the input `x` and `p̂ = −i∂` are its conjugate pair (Zhang et al., *On the
+//! uncertainty principle of neural networks*, arXiv 2205.01493). The paper's uniform domain
+//! `[lo, hi]^d` has a boundary term and hardly meets the data, so the packet measured here is
+//! windowed by a Gaussian of width `s` around a point `x₀`:
+//!
+//! ```text
+//! ψ(x) ∝ l(x) · √N(x; x₀, s² I)      E, Var, Cov: under the density ψ²
+//! h = ∂ ln l                          the network's share of the log-gradient
+//! g = ∂ ln ψ = h − (x − x₀)/(2s²)     σ_p,i² = Var(g_i)
+//! ```
+//!
+//! `ψ` vanishes at infinity, so partial integration has no boundary term and gives
+//! `E[∂f] = −2 E[f g]` for every smooth `f` (Stein's identity). With `f = 1` and
+//! `f = x_i − ⟨x_i⟩`, and `c_i = Cov(x_i, h_i)`, `v_i = s² Var(h_i)`:
+//!
+//! ```text
+//! ⟨x⟩ − x₀ = 2 s² E[h]
+//! Cov(x_i, g_i) = −½
+//! σ_x,i² = s² (1 + 2 c_i)
+//! σ_p,i² = (v_i + (1 − 2 c_i)/4) / s²
+//! (σ_x,i σ_p,i)² = ¼ − c_i² + (1 + 2 c_i) v_i  ≥ ¼
+//! ```
+//!
+//! The product is at least ½ because `c_i² ≤ Var(x_i) Var(h_i) = (1 + 2 c_i) v_i`. All lines but
+//! the first hold as well for means over coordinates of the variances and covariances. They are
+//! the estimators (the last with `Var(x_i) Var(h_i)` for `(1 + 2 c_i) v_i`): what the window
+//! alone contributes is known and need not be sampled.
+//! The first two lines also test every measurement, see [`Packet::identities_hold`].
+//!
+//! The other packets have no window that identities take out, and are measured by plain moments:
+//! [`DataPacket`] (a mixture of windows), [`BoxPacket`] (the paper's own, whose bound has a boundary
+//! term) and [`Empirical`] (the data points alone). [`Survey`] measures any of them over a data set,
+//! and of a [`Hidden`] tensor as well, which [`Features`] attacks.
+//!
+//! No covariance of all coordinates is ever formed: [`Modes`] are found and measured on the stream of
+//! samples, in memory proportional to `d`.
+
+pub(crate) mod average;
+mod chain;
+mod effort;
+pub(crate) mod empirical;
+pub(crate) mod estimate;
+mod gaussian;
+pub(crate) mod hidden;
+pub(crate) mod log_loss;
+pub(crate) mod mixture;
+pub(crate) mod modes;
+mod moments;
+pub(crate) mod oracle;
+pub(crate) mod packet;
+pub(crate) mod points;
+mod principal;
+mod sampler;
+mod scout;
+pub(crate) mod spread;
+#[cfg(test)]
+mod tests;
+pub(crate) mod uniform;
+pub(crate) mod vector;
+
+pub use average::AverageError;
+pub use effort::Effort;
+pub use empirical::{Empirical, EmpiricalFigures};
+pub use estimate::{Estimate, Interval};
+pub use gaussian::{GaussianPacket, MeasureError};
+pub use hidden::Hidden;
+pub use mixture::{DataFigures, DataPacket, KEPT};
+pub use modes::{Mode, Modes};
+pub use packet::{ESS_FLOOR, FALSE_ALARM, Packet};
+pub use spread::Spreads;
+pub use uniform::{BoxFigures, BoxPacket, SOBOL_LARGEST};
+
+/// A classifier as a packet sees it: the log-odds loss of a label and its input gradient.
+pub trait LogOdds {
+    type Error: std::error::Error + 'static;
+
+    /// How many points the oracle likes to get at once. Results do not depend on it.
+    fn batch_size(&self) -> usize;
+
+    /// Whether `u` is known to be affine, so that `ln l` is concave: the packet then has one part, and
+    /// samples that agree to the last digit are no sign that another was missed.
+    fn is_affine(&self) -> bool {
+        false
+    }
+
+    /// Evaluates `u = ln((1 − p_y)/p_y) = logsumexp_{j≠y}(z_j) − z_y` and `∂u/∂x`.
+    ///
+    /// The cross-entropy is `l = softplus(u)`; `u` itself keeps its precision where `p_y`
+    /// rounds to 1. `u = −∞` means `l = 0`: the point has no weight.
+    ///
+    /// `points` is n×d, row-major, n at most [`batch_size`](Self::batch_size), `label` is `y`;
+    /// the oracle fills `log_odds` (n) and `gradient` (n×d) entirely. The network is evaluated
+    /// as a function on R^d: points outside the data's range must not be clamped.
+    ///
+    /// # Errors
+    /// Whatever keeps the oracle from evaluating; the measurement stops with it.
+    fn evaluate(
+        &mut self,
+        points: &[f32],
+        label: usize,
+        log_odds: &mut [f32],
+        gradient: &mut [f32],
+    ) -> Result<(), Self::Error>;
+}

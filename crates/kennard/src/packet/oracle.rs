@@ -1,0 +1,135 @@
+//! The engine as a packet sees it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use kennard_graph::Graph;
+
+use super::LogOdds;
+use crate::attack::Loss;
+use crate::engine::{Engine, Evaluator, Program, Query};
+use crate::{Error, Result};
+
+/// A worker's sessions, answering about packets' points.
+pub(crate) struct EngineOracle<'e> {
+    evaluator: Evaluator<'e>,
+    query: Query,
+    /// What each point is followed by in the classifier's input, and held fixed: see
+    /// [`Hidden`](super::Hidden).
+    rest: Vec<f32>,
+    /// Ends the work where it is.
+    stop: Option<&'e AtomicBool>,
+    /// Whether the logits are affine in the input.
+    affine: bool,
+}
+
+impl<'e> EngineOracle<'e> {
+    pub fn new(evaluator: Evaluator<'e>, engine: &Engine) -> Self {
+        let program = Program::Gradient(Loss::LogOdds);
+        let query = Query { program, points: Vec::new(), label: 0, target: 0, account: 0 };
+        let affine = affine(engine.classifier().graph());
+        Self { evaluator, query, rest: Vec::new(), stop: None, affine }
+    }
+
+    /// The same, and once `stop` is set every question is answered with an error.
+    pub fn until(evaluator: Evaluator<'e>, engine: &Engine, stop: &'e AtomicBool) -> Self {
+        Self { stop: Some(stop), ..Self::new(evaluator, engine) }
+    }
+
+    /// Follows each point with `rest`.
+    pub fn hold(&mut self, rest: &[f32]) {
+        self.rest.clear();
+        self.rest.extend_from_slice(rest);
+    }
+}
+
+/// Whether every operator of a graph is affine in what depends on the input; operators that are but are not
+/// known to be make it false.
+fn affine(graph: &Graph) -> bool {
+    graph.nodes.iter().all(|node| {
+        let depends = |name: &String| !name.is_empty() && !graph.constants.contains_key(name);
+        let dependent = node.inputs.iter().filter(|name| depends(name)).count();
+        let first = node.inputs.first().is_some_and(depends);
+        match node.op.as_str() {
+            "Add" | "Sub" | "Sum" | "Concat" | "Identity" | "Neg" => true,
+            "MatMul" | "Mul" => dependent <= 1,
+            "Gemm" | "Conv" | "Div" | "Flatten" | "Reshape" | "Transpose" | "Squeeze" | "Unsqueeze"
+            | "Slice" | "AveragePool" | "GlobalAveragePool" | "ReduceMean" | "ReduceSum"
+            | "BatchNormalization" => first && dependent == 1,
+            _ => false,
+        }
+    })
+}
+
+impl LogOdds for EngineOracle<'_> {
+    type Error = Error;
+
+    fn batch_size(&self) -> usize {
+        self.evaluator.micro_batch()
+    }
+
+    fn is_affine(&self) -> bool {
+        self.evaluator.classes() == 2 && self.affine
+    }
+
+    fn evaluate(
+        &mut self,
+        points: &[f32],
+        label: usize,
+        log_odds: &mut [f32],
+        gradient: &mut [f32],
+    ) -> Result<()> {
+        if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            return Err(Error::Packet("stopped".into()));
+        }
+        self.query.label = label;
+        self.query.target = label;
+        self.query.points.clear();
+        let dimension = self.evaluator.dimension() - self.rest.len();
+        for point in points.chunks_exact(dimension) {
+            self.query.points.extend_from_slice(point);
+            self.query.points.extend_from_slice(&self.rest);
+        }
+        let answer = self.evaluator.evaluate(&self.query)?;
+        log_odds.copy_from_slice(&answer.loss);
+        let rows = answer.gradient.chunks_exact(self.evaluator.dimension());
+        for (gradient, row) in gradient.chunks_exact_mut(dimension).zip(rows) {
+            gradient.copy_from_slice(&row[..dimension]);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kennard_graph::{DType, Node, Tensor};
+
+    /// A chain of operators on `x`, each with a constant and, where `twice`, with itself.
+    fn chain(ops: &[(&str, bool)]) -> Graph {
+        let mut graph = Graph::default();
+        graph.constants.insert("c".into(), Tensor::scalar(2.0, DType::F32));
+        for (k, (op, twice)) in ops.iter().enumerate() {
+            let from = if k == 0 { "x".to_string() } else { format!("t{k}") };
+            let other = if *twice { from.clone() } else { "c".into() };
+            let (inputs, outputs) = (vec![from, other], vec![format!("t{}", k + 1)]);
+            graph.nodes.push(Node { op: op.to_string(), inputs, outputs, ..Node::default() });
+        }
+        graph
+    }
+
+    #[test]
+    fn affine_graphs_are_known_and_others_are_not() {
+        for (ops, is) in [
+            (&[("Gemm", false), ("Add", true), ("Mul", false), ("Sub", false)][..], true),
+            (&[("Gemm", false), ("Relu", false)], false),
+            (&[("Mul", true)], false),
+            (&[("Gemm", false), ("MatMul", true)], false),
+            (&[("Div", true)], false),
+        ] {
+            assert_eq!(affine(&chain(ops)), is, "{ops:?}");
+        }
+        let mut reciprocal = chain(&[("Div", false)]);
+        reciprocal.nodes[0].inputs.reverse();
+        assert!(!affine(&reciprocal));
+    }
+}

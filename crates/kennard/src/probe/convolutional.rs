@@ -1,0 +1,96 @@
+//! A small convolutional probe.
+
+use std::sync::atomic::AtomicBool;
+
+use crate::answer::predict;
+use crate::data::Sample;
+use crate::engine::{Engine, EngineOptions, Oracle, Program, Query, Task};
+use crate::train::{Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Training};
+use crate::{Classifier, Error, Norm, Preprocessing, Result};
+
+/// The network `cnn:8`, trained with AdamW on images as they are, or on what has their shape.
+///
+/// Mean and standard deviation of each channel over the fitted inputs are taken out first, so that it
+/// does not depend on the unit of its input: a direction of d elements and length 1 is read as well as an
+/// image of values up to 1. It depends on nothing else than inputs and labels: weights and order have a
+/// fixed seed.
+pub(super) struct Convolutional {
+    engine: Engine,
+}
+
+/// Passes over the fitted inputs, at least.
+const EPOCHS: usize = 5;
+/// Steps, at least: more epochs where the inputs are few.
+const STEPS: usize = 600;
+const BATCH: usize = 32;
+/// Inputs that a core works on together.
+const PART: usize = 16;
+
+impl Convolutional {
+    /// Fits to inputs of the shape of the samples of `engine` with `labels` of its classes, on its runtime
+    /// and as many cores.
+    pub fn fit(inputs: &[Vec<f32>], labels: &[usize], engine: &Engine) -> Result<Convolutional> {
+        let classifier = engine.classifier();
+        let (shape, classes) = (classifier.shape(), classifier.classes());
+        if !matches!(shape, [_, height, width] if *height.min(width) >= 8) {
+            return Err(Error::Mismatch(format!(
+                "a convolutional probe reads images [C, H, W] of at least 8×8, the data has samples of shape {shape:?}; \
+                 a linear one reads any"
+            )));
+        }
+        let recipe = recipe(inputs.len());
+        let samples = Samples::of(inputs.concat(), labels.to_vec(), shape, &recipe)?;
+        let statistics = samples.statistics();
+        let statistics = statistics.as_ref().map(|(mean, std)| (mean.as_slice(), std.as_slice()));
+        let model = Architecture::Cnn(8).build(shape, classes, statistics, recipe.seed)?;
+        let (runtime, threads) = (engine.runtime(), engine.plan().sessions);
+        let training = Training { model: &model, recipe: &recipe, samples: &samples, runtime, threads };
+        let trained = training.run(None, &AtomicBool::new(false), |_| ())?;
+        let classifier = Classifier::new(&trained.model, shape, &Preprocessing::default())?;
+        let options = EngineOptions { threads: Some(threads), ..EngineOptions::default() };
+        Ok(Convolutional { engine: Engine::new(classifier, runtime.clone(), &options)? })
+    }
+
+    /// The classes that it reads from inputs.
+    pub fn predict(&self, inputs: Vec<Vec<f32>>) -> Result<Vec<usize>> {
+        let samples =
+            inputs.into_iter().enumerate().map(|(index, input)| Ok(Sample { index, input, label: 0 }));
+        let task = |oracle: Oracle, sample: Sample| -> Task<'_, usize> {
+            let points = sample.input;
+            let query = Query { program: Program::Logits, points, label: 0, target: 0, account: 0 };
+            Box::pin(async move { Ok(predict(&oracle.ask(query).await.logits)) })
+        };
+        let mut read = Vec::new();
+        self.engine.run_in_order(samples, task, &AtomicBool::new(false), |class| {
+            read.push(class);
+            Ok(())
+        })?;
+        Ok(read)
+    }
+}
+
+/// For `n` inputs.
+fn recipe(n: usize) -> Recipe {
+    let batch = n.clamp(1, BATCH);
+    Recipe {
+        method: Method::Standard,
+        norm: Norm::Linf,
+        eps: None,
+        bounds: [0.0, 1.0],
+        epochs: STEPS.div_ceil((n / batch).max(1)).max(EPOCHS),
+        warmup: 0.0,
+        batch,
+        part: if batch == BATCH { PART } else { batch },
+        optimizer: Optimizer::AdamW { betas: [0.9, 0.999] },
+        rate: 2e-3,
+        schedule: Schedule::Cosine,
+        decay: 0.01,
+        smoothing: 0.0,
+        augmentation: Augmentation::default(),
+        average: None,
+        clip: None,
+        held_out: 0,
+        attacked: 0,
+        seed: 0,
+    }
+}

@@ -1,0 +1,349 @@
+//! The single-backward probe: what one gradient per sample says of a network.
+//!
+//! After *Neural Uncertainty Principle* (arXiv 2603.19562), in these definitions. `x` is a sample as
+//! the data set has it (not centred), `l` the cross-entropy of its label, `g = ∂ ln l`:
+//!
+//! ```text
+//! cosine of a sample               cos(x, ∂l) = x·∂l / (‖x‖ ‖∂l‖)      in [−1, 1]
+//! contribution of a component      |x_i g_i|                           without unit
+//! contribution of a sample         Σ_i |x_i g_i|
+//! ```
+//!
+//! `∂l` is taken as the gradient of the log-odds loss `u`, which has its direction (`l = ln(1 + eᵘ)`)
+//! and does not vanish where the network is confident; `g = ∂u · sigmoid(u)/l`. A sample has no
+//! cosine when it is zero or its gradient is; those are counted apart. The sign of the cosine depends
+//! on where the zero of the input is: for images, on black being zero.
+
+use std::sync::atomic::AtomicBool;
+
+use kennard_graph::Loss;
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::answer::{is_answer, predict};
+use crate::data::{DataSet, Indices, Sample, Selection};
+use crate::engine::{Answer, Engine, Oracle, Program, Query, Task};
+use crate::packet::estimate::Estimate;
+use crate::packet::log_loss::log_softplus;
+use crate::packet::vector::dot;
+
+/// Measures the single-backward probe of a classifier: one forward and one backward pass a sample.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Probe {
+    /// Which samples; all by default.
+    pub samples: Selection,
+    /// Only samples of this label: the selection is one among these.
+    pub label: Option<usize>,
+}
+
+/// The probe at one sample.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ProbeRecord {
+    /// The place in the data set.
+    pub index: usize,
+    /// The label.
+    pub label: usize,
+    /// Whether the classifier returns the label.
+    pub correct: bool,
+    /// `cos(x, ∂l)`; none where `x` or `∂l` is zero, or `l` or `∂l` not finite.
+    pub cosine: Option<f64>,
+    /// `Σ_i |x_i g_i|`; none where `l` or `∂l` is not finite.
+    pub contribution: Option<f64>,
+}
+
+/// What the probe found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProbeReport {
+    /// How many samples were probed.
+    pub samples: u64,
+    /// How many are classified correctly.
+    pub correct: u64,
+    /// How many have no cosine.
+    pub without_cosine: u64,
+    /// How many of these have none because the loss or its gradient is not finite there; they are in no
+    /// figure.
+    pub not_finite: u64,
+    /// The cosines; none where no sample has one.
+    pub cosine: Option<Distribution>,
+    /// How many cosines fall where.
+    pub cosine_histogram: Counts,
+    /// The samples' contributions `Σ_i |x_i g_i|`.
+    pub contribution: Option<Distribution>,
+    /// The mean over samples of each component's contribution `|x_i g_i|` (d), in the input's order.
+    #[serde(skip)]
+    pub contribution_map: Vec<f64>,
+    /// Every sample's figures.
+    #[serde(skip)]
+    pub records: Vec<ProbeRecord>,
+}
+
+/// Counts in bins of equal width.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Counts {
+    /// The lower end of the first and the upper end of the last bin.
+    pub ends: [f64; 2],
+    pub counts: Vec<u64>,
+}
+
+/// Bins of the histogram of cosines.
+const BINS: usize = 40;
+
+impl Counts {
+    /// The bins lie around zero and end at the least of 1, ½, 1/5, 1/10, 1/20, ... that holds all the
+    /// cosines: in many dimensions they are small.
+    pub(crate) fn of(cosines: &[f64]) -> Counts {
+        let largest = cosines.iter().map(|cosine| cosine.abs()).fold(0.0, f64::max);
+        let ends = (0..6).flat_map(|power| [1.0, 2.0, 5.0].map(|part| 1.0 / (part * 10f64.powi(power))));
+        let end = ends.take_while(|end| *end >= largest).last().unwrap_or(1.0);
+        let mut counts = vec![0; BINS];
+        for cosine in cosines {
+            let bin = ((cosine / end + 1.0) / 2.0 * BINS as f64) as usize;
+            counts[bin.min(BINS - 1)] += 1;
+        }
+        Counts { ends: [-end, end], counts }
+    }
+}
+
+/// The cosines of samples and their loss gradients, as other measurements report them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cosines {
+    /// How many samples were probed.
+    pub samples: u64,
+    /// How many of them have no cosine: the sample or its gradient is zero, or the gradient not finite.
+    pub without: u64,
+    /// The cosines; none where no sample has one.
+    pub cosine: Option<Distribution>,
+}
+
+impl Cosines {
+    /// Of samples in their order.
+    pub fn of(cosines: impl Iterator<Item = Option<f64>>) -> Cosines {
+        let all: Vec<Option<f64>> = cosines.collect();
+        let found: Vec<f64> = all.iter().copied().flatten().collect();
+        let without = (all.len() - found.len()) as u64;
+        Cosines { samples: all.len() as u64, without, cosine: Distribution::of(&found) }
+    }
+}
+
+/// How values are distributed over samples.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    pub mean: f64,
+    /// Student's 95 % interval of the mean over the population of samples; none for one sample.
+    pub mean_interval: Option<[f64; 2]>,
+    pub min: f64,
+    /// Quantiles, interpolated linearly between the sorted values (`h = (n − 1) p`).
+    pub q05: f64,
+    pub q25: f64,
+    pub median: f64,
+    pub q75: f64,
+    pub q95: f64,
+    pub max: f64,
+}
+
+impl Distribution {
+    /// The distribution of finite values; `None` without any.
+    pub fn of(values: &[f64]) -> Option<Distribution> {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let (&min, &max) = (sorted.first()?, sorted.last()?);
+        let quantile = |p: f64| {
+            let place = p * (sorted.len() - 1) as f64;
+            let below = place.floor() as usize;
+            let above = (below + 1).min(sorted.len() - 1);
+            sorted[below] + (place - below as f64) * (sorted[above] - sorted[below])
+        };
+        let interval = (values.len() > 1).then(|| Estimate::mean(values).interval);
+        Some(Distribution {
+            mean: crate::packet::estimate::mean(values),
+            mean_interval: interval.map(|interval| [interval.low, interval.high]),
+            min,
+            q05: quantile(0.05),
+            q25: quantile(0.25),
+            median: quantile(0.5),
+            q75: quantile(0.75),
+            q95: quantile(0.95),
+            max,
+        })
+    }
+}
+
+impl Probe {
+    /// Probes `data`. `stop` ends it early, with the samples finished by then; `progress` hears how
+    /// many are done.
+    ///
+    /// # Errors
+    /// When data and model do not fit, or a runtime fails.
+    pub fn measure(
+        &self,
+        engine: &Engine,
+        data: &DataSet,
+        stop: &AtomicBool,
+        mut progress: impl FnMut(u64),
+    ) -> Result<ProbeReport> {
+        let task = |oracle: Oracle, sample: Sample| -> Task<'_, (ProbeRecord, Vec<f64>)> {
+            Box::pin(async move { Ok(probe(&sample, &oracle.ask(query(&sample, sample.label)).await)) })
+        };
+        let mut records = Vec::new();
+        let mut map = vec![0.0; engine.classifier().dimension()];
+        let indices: Indices = match self.label {
+            None => self.samples.indices(data.len()),
+            Some(label) => Box::new(self.samples.among(&data.indices_of(label)?).into_iter()),
+        };
+        engine.run_in_order(labelled(engine, data, indices)?, task, stop, |(record, contributions)| {
+            map.iter_mut().zip(contributions).for_each(|(sum, c)| *sum += c);
+            records.push(record);
+            progress(records.len() as u64);
+            Ok(())
+        })?;
+        let contributing = records.iter().filter(|record| record.contribution.is_some()).count();
+        map.iter_mut().for_each(|sum| *sum /= contributing.max(1) as f64);
+        Ok(report(records, map))
+    }
+}
+
+fn report(records: Vec<ProbeRecord>, contribution_map: Vec<f64>) -> ProbeReport {
+    let cosines: Vec<f64> = records.iter().filter_map(|record| record.cosine).collect();
+    let contributions: Vec<f64> = records.iter().filter_map(|record| record.contribution).collect();
+    ProbeReport {
+        samples: records.len() as u64,
+        correct: records.iter().filter(|record| record.correct).count() as u64,
+        without_cosine: (records.len() - cosines.len()) as u64,
+        not_finite: (records.len() - contributions.len()) as u64,
+        cosine: Distribution::of(&cosines),
+        cosine_histogram: Counts::of(&cosines),
+        contribution: Distribution::of(&contributions),
+        contribution_map,
+        records,
+    }
+}
+
+/// The probe at a sample, and `|x_i g_i|` (d); nothing of that where the loss or its gradient is not finite.
+fn probe(sample: &Sample, answer: &Answer) -> (ProbeRecord, Vec<f64>) {
+    let slope = answer.loss.first().map_or(0.0, |&u| log_softplus(f64::from(u)).1);
+    let pairs = sample.input.iter().zip(&answer.gradient);
+    let contributions: Vec<f64> =
+        pairs.map(|(&x, &du)| (f64::from(x) * slope * f64::from(du)).abs()).collect();
+    let finite = is_finite(answer);
+    let contributions = if finite { contributions } else { Vec::new() };
+    let record = ProbeRecord {
+        index: sample.index,
+        label: sample.label,
+        correct: predict(&answer.logits) == sample.label,
+        cosine: cosine(&sample.input, &answer.gradient).filter(|_| finite),
+        contribution: finite.then(|| contributions.iter().sum()),
+    };
+    (record, contributions)
+}
+
+/// `cos(x, ∂l)` (d each); none where either is zero, or the gradient not finite.
+pub(crate) fn cosine(x: &[f32], gradient: &[f32]) -> Option<f64> {
+    let double = |values: &[f32]| -> Vec<f64> { values.iter().map(|&v| f64::from(v)).collect() };
+    let (x, gradient) = (double(x), double(gradient));
+    let norms = dot(&x, &x).sqrt() * dot(&gradient, &gradient).sqrt();
+    (norms > 0.0 && norms.is_finite()).then(|| (dot(&x, &gradient) / norms).clamp(-1.0, 1.0))
+}
+
+/// The logits, log-odds loss of `label` and gradient at a sample; none where the model has no answer there, or
+/// loss or gradient is not finite (a loss of −∞ is).
+pub(super) async fn ask(oracle: &Oracle, sample: &Sample, label: usize) -> Option<Answer> {
+    let answer = oracle.ask(query(sample, label)).await;
+    (is_answer(&answer.logits) && is_finite(&answer)).then_some(answer)
+}
+
+/// What asks for the logits, log-odds loss of `label` and gradient at a sample.
+fn query(sample: &Sample, label: usize) -> Query {
+    let program = Program::Gradient(Loss::LogOdds);
+    Query { program, points: sample.input.clone(), label, target: label, account: 0 }
+}
+
+/// Whether loss and gradient are finite, except a loss of −∞.
+fn is_finite(answer: &Answer) -> bool {
+    answer.gradient.iter().all(|g| g.is_finite()) && answer.loss.iter().all(|&u| u < f32::INFINITY)
+}
+
+/// The samples at `indices`, labels checked against the classifier.
+pub(crate) fn labelled<'a>(
+    engine: &'a Engine,
+    data: &DataSet,
+    indices: Indices,
+) -> Result<impl Iterator<Item = Result<Sample>> + Send + use<'a>> {
+    let classifier = engine.classifier();
+    Ok(data.at(indices)?.map(move |sample| {
+        let sample = sample?;
+        classifier.check_label(sample.index, sample.label)?;
+        Ok(sample)
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By hand. x = (3, 4), ∂u = (0, 2): cos = 8/(5·2) = 0.8. At u = 0, l = ln 2 and the slope is
+    /// ½/ln 2: the contributions are 0 and 8·½/ln 2.
+    #[test]
+    fn a_sample_by_hand() {
+        let sample = Sample { index: 0, input: vec![3.0, 4.0], label: 1 };
+        let answer = Answer { logits: vec![0.0, 0.0], loss: vec![0.0], gradient: vec![0.0, 2.0] };
+        let (record, contributions) = probe(&sample, &answer);
+        assert!((record.cosine.unwrap() - 0.8).abs() < 1e-15);
+        assert_eq!(contributions[0], 0.0);
+        assert!((record.contribution.unwrap() - 4.0 / 2f64.ln()).abs() < 1e-12);
+        let still = Answer { gradient: vec![0.0, 0.0], ..answer };
+        assert_eq!(probe(&sample, &still).0.cosine, None);
+        assert_eq!(cosine(&[1.0, 0.0], &[f32::INFINITY, 0.0]), None);
+    }
+
+    /// A sample where the loss or its gradient is not finite is in no figure, and counted.
+    #[test]
+    fn what_is_not_finite_is_counted_and_left_out() {
+        let sample = Sample { index: 0, input: vec![3.0, 4.0], label: 1 };
+        let good = Answer { logits: vec![0.0, 0.0], loss: vec![0.0], gradient: vec![0.0, 2.0] };
+        let mut records = vec![probe(&sample, &good).0];
+        for (loss, gradient) in [(f32::NAN, [1.0, 1.0]), (0.0, [f32::NAN, 1.0]), (f32::INFINITY, [1.0, 0.0])]
+        {
+            let answer = Answer { loss: vec![loss], gradient: gradient.to_vec(), ..good.clone() };
+            let (record, contributions) = probe(&sample, &answer);
+            assert_eq!((record.cosine, record.contribution, contributions.len()), (None, None, 0));
+            records.push(record);
+        }
+        let report = report(records, vec![]);
+        assert_eq!((report.samples, report.without_cosine, report.not_finite), (4, 3, 3));
+        assert!((report.contribution.unwrap().mean - 4.0 / 2f64.ln()).abs() < 1e-12);
+        assert!((report.cosine.unwrap().mean - 0.8).abs() < 1e-15);
+    }
+
+    /// Against NumPy 2.4 (`np.quantile`, `np.mean`) and SciPy's Student quantile t(7, 0.975):
+    /// references/probes.py.
+    #[test]
+    fn distributions_agree_with_numpy() {
+        let values = [0.3, -0.7, 0.11, 0.05, 0.9, -0.2, 0.33, 0.0];
+        let d = Distribution::of(&values).unwrap();
+        let found = [d.mean, d.min, d.q05, d.q25, d.median, d.q75, d.q95, d.max];
+        let numpy = [0.09875, -0.7, -0.525, -0.05, 0.08, 0.3075, 0.7005, 0.9];
+        for (found, numpy) in found.iter().zip(numpy) {
+            assert!((found - numpy).abs() < 1e-12, "{d:?}");
+        }
+        let [low, high] = d.mean_interval.unwrap();
+        let (scipy_low, scipy_high) = (-0.285_077_328_349_274, 0.482_577_328_349_274);
+        assert!((low - scipy_low).abs() < 1e-7 && (high - scipy_high).abs() < 1e-7, "{low} {high}");
+        assert_eq!(Distribution::of(&[]), None);
+        assert_eq!(Distribution::of(&[2.0]).unwrap().mean_interval, None);
+    }
+
+    /// The ends fall into the outermost bins, and every cosine into one.
+    #[test]
+    fn histograms_count_everything() {
+        let record =
+            |cosine| ProbeRecord { index: 0, label: 0, correct: true, cosine, contribution: Some(0.0) };
+        let records = [Some(-1.0), Some(1.0), Some(0.0), None, Some(0.999)].map(record).to_vec();
+        let report = report(records, vec![]);
+        let Counts { ends, counts } = &report.cosine_histogram;
+        assert_eq!(*ends, [-1.0, 1.0]);
+        assert_eq!((counts[0], counts[BINS / 2], counts[BINS - 1]), (1, 1, 2));
+        let small = Counts::of(&[0.02, -0.019, 0.0]);
+        assert_eq!((small.ends, small.counts[BINS - 1], small.counts[1]), ([-0.02, 0.02], 1, 1));
+        assert_eq!(report.without_cosine, 1);
+    }
+}

@@ -1,0 +1,430 @@
+//! Packets in one to three dimensions, by quadrature instead of sampling.
+//!
+//! `ψ ∝ f` on a box, or `ψ ∝ f · √N(x; x₀, s² I)` on R^d, with any differentiable `f`: the loss of
+//! a network, or a wave function from a textbook. A product Gauss–Legendre rule integrates
+//! `ψ²`, `x ψ²`, `ψ ∂ψ`, `(∂ψ)²`, ... over the domain and `ψ²` over its faces. With `E`, `Var` and
+//! `Cov` under the density `ψ²`, `g = ∂ ln ψ`, `a_i = E[x_i]`, and the outward normal `n`:
+//!
+//! ```text
+//! B_i = ∮ (x_i − a_i) n_i ψ² dS          the boundary term
+//! Cov(x_i, g_i) = −½ (1 − B_i)           Stein's identity, by partial integration
+//! σ_x,i σ_p,i ≥ ½ |1 − B_i|              the bound, by Cauchy and Schwarz
+//! ```
+//!
+//! Both sides of Stein's identity are integrated independently, over the domain and over its
+//! faces, so their difference is a test of the gradient and of the quadrature.
+//!
+//! The rule's order doubles until no figure changes by more than the tolerance; the last change is
+//! the error estimate. For a smooth `f` the error falls exponentially with the order, and the
+//! estimate exceeds it by far. Where the gradient of `f` jumps (a network of ReLUs) it falls only
+//! like a power of the order, and the changes are erratic: where they stay above the tolerance, the
+//! estimate is at least half of the last but one. It is of the error's size then, not a strict bound.
+
+mod grid;
+mod plane;
+mod slice;
+mod sums;
+#[cfg(test)]
+mod tests;
+
+pub use plane::{
+    CoordinateFigures, OverCentres, PlanePlan, PlaneReport, SQUARE, SquarePacket, WindowPackets, WithError,
+};
+pub use slice::{Direction, FailedSlice, Slice, SlicePlan, SliceReport};
+
+use grid::Axis;
+use sums::Sums;
+
+/// Where a packet lives.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Domain {
+    /// A box, faces included: `ψ ∝ f`. The two ends of each coordinate (d), the lower first.
+    Box(Vec<[f64; 2]>),
+    /// R^d under a Gaussian window: `ψ ∝ f · √N(x; centre, scale² I)`.
+    Window {
+        /// `x₀` (d).
+        centre: Vec<f64>,
+        /// `s`, in units of `x`.
+        scale: f64,
+    },
+}
+
+/// A function `f = v·eᵃ` and its gradient `∂f = v′·eᵃ` at n points.
+///
+/// The exponent `a` holds what would overflow or underflow: a positive loss `l` has `a = ln l`,
+/// `v = 1`, `v′ = ∂ ln l`. The value `v` holds what changes sign: `sin(πx)` has `a = 0`,
+/// `v = sin(πx)`, `v′ = π cos(πx)`, and its nodes need no care.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wave {
+    /// `a` (n); −∞ where `f` and its gradient vanish.
+    pub exponent: Vec<f64>,
+    /// `v` (n).
+    pub value: Vec<f64>,
+    /// `v′` (n×d).
+    pub gradient: Vec<f64>,
+}
+
+/// The figures of one coordinate of a packet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Coordinate {
+    /// `E[x_i]`.
+    pub mean: f64,
+    /// `σ_x,i`, the standard deviation of `x_i`.
+    pub sigma_x: f64,
+    /// `σ_p,i`, the standard deviation of `g_i`.
+    pub sigma_p: f64,
+    /// `Cov(x_i, g_i)`, which is `−½ (1 − B_i)`.
+    pub covariance: f64,
+    /// `B_i`, from the faces of the domain. For a window, whose domain is R^d, what the truncation
+    /// of the domain leaves of it.
+    pub boundary: f64,
+    /// `E[h_i]`, the mean of `∂_i ln f`: the network's share of the log-gradient.
+    pub slope: f64,
+    /// `Var(h_i)`, the variance of `∂_i ln f`.
+    pub roughness: f64,
+}
+
+impl Coordinate {
+    /// `σ_x,i σ_p,i`.
+    pub fn product(&self) -> f64 {
+        self.sigma_x * self.sigma_p
+    }
+
+    /// `½ |1 − B_i|`, what the product cannot fall below.
+    pub fn bound(&self) -> f64 {
+        0.5 * (1.0 - self.boundary).abs()
+    }
+
+    /// `Cov(x_i, g_i) + ½ (1 − B_i)`: zero by Stein's identity.
+    pub fn discrepancy(&self) -> f64 {
+        self.covariance + 0.5 * (1.0 - self.boundary)
+    }
+}
+
+/// What quadrature found of a packet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spreads {
+    /// The figures of each coordinate (d).
+    pub coordinates: Vec<Coordinate>,
+    /// The same at half the order, for the error estimate.
+    pub coarse: Vec<Coordinate>,
+    /// The same at a quarter of the order, or at half of it where that was the first.
+    pub coarser: Vec<Coordinate>,
+    /// `ln ∫ f²` over the domain, for a window `ln ∫ f² exp(−‖x − x₀‖²/(2s²))`.
+    pub log_norm: f64,
+    /// Points per coordinate of the finer rule.
+    pub order: usize,
+    /// How many points were evaluated in all.
+    pub points: usize,
+    /// Whether doubling the order changed no figure by more than the tolerance.
+    pub converged: bool,
+}
+
+impl Spreads {
+    /// The root mean square of a figure over the coordinates, and its estimated error.
+    pub fn rms(&self, figure: impl Fn(&Coordinate) -> f64) -> (f64, f64) {
+        let rms =
+            |of: &[Coordinate]| (of.iter().map(|c| figure(c).powi(2)).sum::<f64>() / of.len() as f64).sqrt();
+        self.with_error(rms)
+    }
+
+    /// A figure of coordinate `i`, and its estimated error.
+    ///
+    /// # Panics
+    /// When there is no coordinate `i`.
+    pub fn figure(&self, i: usize, figure: impl Fn(&Coordinate) -> f64) -> (f64, f64) {
+        self.with_error(|of: &[Coordinate]| figure(&of[i]))
+    }
+
+    fn with_error(&self, figure: impl Fn(&[Coordinate]) -> f64) -> (f64, f64) {
+        let [fine, coarse, coarser] = [&self.coordinates, &self.coarse, &self.coarser].map(|of| figure(of));
+        let (last, before) = ((fine - coarse).abs(), (coarse - coarser).abs());
+        (fine, if self.converged { last } else { last.max(0.5 * before) })
+    }
+}
+
+/// Why a packet could not be integrated.
+#[derive(Debug, thiserror::Error)]
+pub enum QuadratureError<E> {
+    #[error("quadrature is for 1 to 3 dimensions, the packet has {0}; sample it instead")]
+    Dimension(usize),
+    #[error(
+        "the box reaches from {low} to {high} in coordinate {coordinate}; give finite ends, the lower first"
+    )]
+    Ends { coordinate: usize, low: f64, high: f64 },
+    #[error("the window's scale is {0}; it must be positive and finite")]
+    Scale(f64),
+    #[error("coordinate {coordinate} of the window's centre is {value}; every coordinate must be finite")]
+    Centre { coordinate: usize, value: f64 },
+    #[error("the packet reaches farther than {0} widths from its window's centre; take a smaller scale")]
+    TooWide(f64),
+    #[error("the wave function or its gradient is no finite number at {0:?}; check the model there")]
+    NotFinite(Vec<f64>),
+    #[error("the wave function is zero at every point, so there is no packet; check the model and the label")]
+    NoWeight,
+    #[error("the wave function could not be evaluated")]
+    Wave(#[source] E),
+}
+
+/// How finely to integrate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quadrature {
+    /// The change of a figure that a doubling of the order may still make. Positions count in units
+    /// of the window or of the box's side, log-gradients in their inverse.
+    pub tolerance: f64,
+    /// The most points per coordinate.
+    pub max_order: usize,
+}
+
+/// Points per coordinate of the first rule, and of the search for the domain of a window.
+const FIRST_ORDER: usize = 16;
+const SEARCH_ORDER: usize = 32;
+/// A window is looked at so many widths from its centre in each direction, at points [`LOOK_STEP`] widths
+/// apart in one dimension and four or 16 times that in two or three.
+const LOOK: i32 = 40;
+const LOOK_STEP: f64 = 0.5;
+/// A window's domain ends so many widths from its centre at the most.
+const FARTHEST: f64 = 100.0;
+
+impl Quadrature {
+    /// Integrates the packet of `f`, which gets points n×d, row-major.
+    ///
+    /// The domain of a window is cut to a box that reaches as far as needed for the part beyond to
+    /// be less than a thousandth of the tolerance. A part of the packet behind a region where it is smaller
+    /// than that is looked for on a grid, as far as 40 widths from the centre.
+    ///
+    /// # Errors
+    /// When the domain is none, `f` fails, is not finite, or zero everywhere.
+    ///
+    /// # Panics
+    /// When `f` returns less than it was asked for.
+    pub fn measure<E>(
+        &self,
+        domain: &Domain,
+        mut f: impl FnMut(&[f64]) -> Result<Wave, E>,
+    ) -> Result<Spreads, QuadratureError<E>> {
+        let mut work = Work { domain, f: &mut f, points: 0 };
+        let sides = self.sides(&mut work)?;
+        let mut order = FIRST_ORDER;
+        let (mut coarse, _) = work.integrate(&sides, order)?;
+        let mut coarser = coarse.clone();
+        loop {
+            order *= 2;
+            let (coordinates, log_norm) = work.integrate(&sides, order)?;
+            let converged = (0..sides.len())
+                .all(|i| change(&coordinates[i], &coarse[i], domain.unit(i)) <= self.tolerance);
+            if converged || 2 * order > self.max_order {
+                let points = work.points;
+                return Ok(Spreads { coordinates, coarse, coarser, log_norm, order, points, converged });
+            }
+            coarser = std::mem::replace(&mut coarse, coordinates);
+        }
+    }
+
+    /// The box to integrate over.
+    fn sides<E, F: FnMut(&[f64]) -> Result<Wave, E>>(
+        &self,
+        work: &mut Work<'_, F>,
+    ) -> Result<Vec<[f64; 2]>, QuadratureError<E>> {
+        let (centre, scale) = match work.domain {
+            Domain::Box(sides) => {
+                check_dimension(sides.len())?;
+                for (coordinate, &[low, high]) in sides.iter().enumerate() {
+                    if !(low < high && (high - low).is_finite()) {
+                        return Err(QuadratureError::Ends { coordinate, low, high });
+                    }
+                }
+                return Ok(sides.clone());
+            }
+            Domain::Window { centre, scale } => (centre, *scale),
+        };
+        check_dimension(centre.len())?;
+        if !(scale > 0.0 && scale.is_finite()) {
+            return Err(QuadratureError::Scale(scale));
+        }
+        if let Some(coordinate) = centre.iter().position(|x| !x.is_finite()) {
+            return Err(QuadratureError::Centre { coordinate, value: centre[coordinate] });
+        }
+        let negligible = self.tolerance / 1000.0;
+        // Where a Gaussian is negligible, and two widths more.
+        let start = scale * (2.0 + (-2.0 * negligible.ln()).max(0.0).sqrt());
+        let mut sides: Vec<[f64; 2]> = centre.iter().map(|x| [x - start, x + start]).collect();
+        work.widen(&mut sides, centre, scale, negligible.ln())?;
+        loop {
+            let faces = work.faces(&sides, SEARCH_ORDER)?;
+            if faces.iter().flatten().all(|&share| share <= negligible) {
+                return Ok(sides);
+            }
+            for (i, [below, above]) in faces.into_iter().enumerate() {
+                sides[i][0] -= if below > negligible { 2.0 * scale } else { 0.0 };
+                sides[i][1] += if above > negligible { 2.0 * scale } else { 0.0 };
+                if (centre[i] - sides[i][0]).max(sides[i][1] - centre[i]) > FARTHEST * scale {
+                    return Err(QuadratureError::TooWide(FARTHEST));
+                }
+            }
+        }
+    }
+}
+
+fn check_dimension<E>(dimension: usize) -> Result<(), QuadratureError<E>> {
+    if (1..=3).contains(&dimension) { Ok(()) } else { Err(QuadratureError::Dimension(dimension)) }
+}
+
+/// The largest change of a figure, lengths in `unit`.
+fn change(fine: &Coordinate, coarse: &Coordinate, unit: f64) -> f64 {
+    let figures = |c: &Coordinate| {
+        [
+            c.mean / unit,
+            c.sigma_x / unit,
+            c.sigma_p * unit,
+            c.covariance,
+            c.boundary,
+            c.slope * unit,
+            c.roughness * unit * unit,
+        ]
+    };
+    figures(fine).iter().zip(figures(coarse)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
+
+impl Domain {
+    /// The length that coordinate `i` is measured in.
+    fn unit(&self, i: usize) -> f64 {
+        match self {
+            Domain::Box(sides) => sides[i][1] - sides[i][0],
+            Domain::Window { scale, .. } => *scale,
+        }
+    }
+}
+
+/// A packet under integration.
+struct Work<'a, F> {
+    domain: &'a Domain,
+    f: &'a mut F,
+    points: usize,
+}
+
+impl<E, F: FnMut(&[f64]) -> Result<Wave, E>> Work<'_, F> {
+    /// The figures, and `ln ∫ f²`.
+    fn integrate(
+        &mut self,
+        sides: &[[f64; 2]],
+        order: usize,
+    ) -> Result<(Vec<Coordinate>, f64), QuadratureError<E>> {
+        let axes = Axis::all(sides, order);
+        let origin: Vec<f64> = sides.iter().map(|[low, high]| 0.5 * (low + high)).collect();
+        let whole = self.sum(&axes, &origin)?;
+        if whole.norm == 0.0 {
+            return Err(QuadratureError::NoWeight);
+        }
+        let mut coordinates = Vec::new();
+        for (i, &[low, high]) in sides.iter().enumerate() {
+            let mut coordinate = whole.coordinate(i, origin[i]);
+            let (below, above) = (self.face(&axes, i, low)?, self.face(&axes, i, high)?);
+            coordinate.boundary = (coordinate.mean - low) * below.relative_to(&whole)
+                + (high - coordinate.mean) * above.relative_to(&whole);
+            if let Domain::Window { centre, scale } = self.domain {
+                coordinate.take_off_window(centre[i], *scale);
+            }
+            coordinates.push(coordinate);
+        }
+        Ok((coordinates, whole.log_norm()))
+    }
+
+    /// Widens the sides of a window to all points of a coarse grid where `ψ²` is more than `e^negligible` of
+    /// the most there.
+    fn widen(
+        &mut self,
+        sides: &mut [[f64; 2]],
+        centre: &[f64],
+        scale: f64,
+        negligible: f64,
+    ) -> Result<(), QuadratureError<E>> {
+        let d = sides.len();
+        let step = LOOK_STEP * f64::from(1 << (2 * (d - 1)));
+        let count = (2.0 * f64::from(LOOK) / step) as usize + 1;
+        let offset = |k: usize| k as f64 * step - f64::from(LOOK);
+        // A row along the first coordinate at a time.
+        let mut heights: Vec<(f64, Vec<f64>)> = Vec::new();
+        for row in 0..count.pow(d as u32 - 1) {
+            let mut rest = row;
+            let others: Vec<f64> = (1..d)
+                .map(|_| {
+                    let place = offset(rest % count);
+                    rest /= count;
+                    place
+                })
+                .collect();
+            let z = |k: usize| std::iter::once(offset(k)).chain(others.iter().copied());
+            let points: Vec<f64> = (0..count)
+                .flat_map(|k| z(k).zip(centre).map(|(z, x)| x + scale * z).collect::<Vec<_>>())
+                .collect();
+            self.points += count;
+            let Ok(wave) = (self.f)(&points) else { continue };
+            for k in 0..count {
+                let squared: f64 = z(k).map(|z| z * z).sum();
+                let height = 2.0 * (wave.exponent[k] + wave.value[k].abs().ln()) - squared / 2.0;
+                if height > f64::NEG_INFINITY {
+                    heights.push((height, z(k).collect()));
+                }
+            }
+        }
+        let top = heights.iter().map(|(height, _)| *height).fold(f64::NEG_INFINITY, f64::max);
+        for (_, z) in heights.iter().filter(|(height, _)| *height > top + negligible) {
+            for ((side, z), x) in sides.iter_mut().zip(z).zip(centre) {
+                side[0] = side[0].min(x + scale * (z - step));
+                side[1] = side[1].max(x + scale * (z + step));
+            }
+        }
+        Ok(())
+    }
+
+    /// The most that each pair of faces can contribute to `B_i`.
+    fn faces(&mut self, sides: &[[f64; 2]], order: usize) -> Result<Vec<[f64; 2]>, QuadratureError<E>> {
+        let axes = Axis::all(sides, order);
+        let whole = self.sum(&axes, &vec![0.0; sides.len()])?;
+        let mut faces = Vec::new();
+        for (i, &[low, high]) in sides.iter().enumerate() {
+            let (below, above) = (self.face(&axes, i, low)?, self.face(&axes, i, high)?);
+            faces.push([below, above].map(|face| (high - low) * face.relative_to(&whole)));
+        }
+        Ok(faces)
+    }
+
+    /// The sums over the face where coordinate `i` is at its `end`.
+    fn face(&mut self, axes: &[Axis], i: usize, end: f64) -> Result<Sums, QuadratureError<E>> {
+        let mut axes = axes.to_vec();
+        axes[i] = Axis::point(end);
+        self.sum(&axes, &vec![0.0; axes.len()])
+    }
+
+    /// The weighted sums over the product of the axes, positions relative to `origin`.
+    fn sum(&mut self, axes: &[Axis], origin: &[f64]) -> Result<Sums, QuadratureError<E>> {
+        let d = axes.len();
+        let mut sums = Sums::zero(d);
+        for (points, weights) in grid::chunks(axes) {
+            let mut wave = (self.f)(&points).map_err(QuadratureError::Wave)?;
+            self.points += weights.len();
+            for ((n, x), weight) in points.chunks_exact(d).enumerate().zip(weights) {
+                let gradient = &mut wave.gradient[n * d..(n + 1) * d];
+                let (mut exponent, value) = (wave.exponent[n], wave.value[n]);
+                if exponent == f64::NEG_INFINITY {
+                    continue;
+                }
+                if let Domain::Window { centre, scale } = self.domain {
+                    for ((x, centre), slope) in x.iter().zip(centre).zip(gradient.iter_mut()) {
+                        let z = (x - centre) / scale;
+                        exponent -= z * z / 4.0;
+                        *slope -= value * z / (2.0 * scale);
+                    }
+                }
+                let finite =
+                    exponent.is_finite() && value.is_finite() && gradient.iter().all(|v| v.is_finite());
+                if !finite {
+                    return Err(QuadratureError::NotFinite(x.to_vec()));
+                }
+                sums.add(exponent, weight, x.iter().zip(origin).map(|(x, o)| x - o), value, gradient);
+            }
+        }
+        Ok(sums)
+    }
+}

@@ -1,0 +1,374 @@
+//! Two-class problems in the plane: packets by quadrature, without sampling error.
+//!
+//! Per label the paper's packet `ψ ∝ l` on the unit square, with its boundary term and the bound that
+//! holds there; per scale the window packets `ψ ∝ l √N(x; x₀, s² I)` around data points, whose bound
+//! is ½. `l` is the cross-entropy of the label.
+
+use std::sync::atomic::AtomicBool;
+
+use kennard_graph::Loss;
+use serde::Serialize;
+
+use super::{Coordinate, Domain, Quadrature, Spreads, Wave};
+use crate::answer::predict;
+use crate::data::{Problem, Sample};
+use crate::engine::{Engine, Evaluator, Program, Query};
+use crate::packet::estimate::Estimate;
+use crate::packet::log_loss::log_softplus;
+use crate::stats::clopper_pearson;
+use crate::{Error, Result};
+
+/// What to measure of a classifier of points in the plane.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanePlan {
+    pub problem: Problem,
+    /// Standard deviation of the points' noise, in input units.
+    pub noise: f64,
+    pub seed: u64,
+    /// How many points to classify.
+    pub samples: usize,
+    /// Widths `s` of the windows, in input units.
+    pub scales: Vec<f64>,
+    /// How many points, from the first, are centres of windows; at least 2.
+    pub centres: usize,
+}
+
+/// The domain of the box packets.
+pub const SQUARE: [[f64; 2]; 2] = [[0.0, 1.0]; 2];
+
+/// Networks answer in single precision: figures settle to about this, where the loss is smooth.
+const QUADRATURE: Quadrature = Quadrature { tolerance: 1e-5, max_order: 512 };
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlaneReport {
+    pub problem: String,
+    pub noise: f64,
+    pub seed: u64,
+    pub samples: u64,
+    pub correct: u64,
+    pub accuracy: f64,
+    /// Clopper–Pearson, 95 %.
+    pub accuracy_interval: [f64; 2],
+    /// The box packet of each label.
+    pub boxes: Vec<SquarePacket>,
+    /// The window packets at each scale.
+    pub windows: Vec<WindowPackets>,
+}
+
+/// The packet `ψ ∝ l` on the unit square.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SquarePacket {
+    pub label: usize,
+    pub coordinates: Vec<CoordinateFigures>,
+    /// `ln ∫ l²`.
+    pub log_norm: f64,
+    /// Points per coordinate of the last rule.
+    pub order: usize,
+    /// Whether the figures settled to 1e-5.
+    pub converged: bool,
+}
+
+/// A figure and the estimated error of its quadrature.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct WithError {
+    pub value: f64,
+    pub error: f64,
+}
+
+/// One coordinate of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CoordinateFigures {
+    pub mean: WithError,
+    pub sigma_x: WithError,
+    pub sigma_p: WithError,
+    pub product: WithError,
+    /// `B_i`.
+    pub boundary: WithError,
+    /// `½ |1 − B_i|`.
+    pub bound: WithError,
+    /// `Cov(x_i, g_i)`, which must be `−½ (1 − B_i)`.
+    pub stein: WithError,
+    /// `Cov(x_i, g_i) + ½ (1 − B_i)`, zero but for the errors.
+    pub discrepancy: f64,
+}
+
+/// The mean over centres, with Student's 95 % interval for centres drawn like these. It is cut where
+/// no mean can lie: at ½ for the product, else at zero.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct OverCentres {
+    pub mean: f64,
+    pub interval: [f64; 2],
+}
+
+/// The packets under windows of one scale. `σ_x`, `σ_p` are root mean squares over the coordinates.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WindowPackets {
+    pub scale: f64,
+    pub centres: u64,
+    pub sigma_x: OverCentres,
+    pub sigma_p: OverCentres,
+    /// `σ_x σ_p` of the aggregates.
+    pub product: OverCentres,
+    /// The smallest `σ_x,i σ_p,i` of all centres and coordinates.
+    pub product_min: f64,
+    /// What it cannot fall below: ½.
+    pub bound: f64,
+    /// `‖⟨x⟩ − x₀‖ / s`.
+    pub drift: OverCentres,
+    /// `s² Σ_i Var(h_i)`.
+    pub dispersion: OverCentres,
+    /// The largest estimated error of a product.
+    pub error: f64,
+    /// The largest `|Cov(x_i, g_i) + ½|`.
+    pub discrepancy: f64,
+    /// Whether all figures of all centres settled to 1e-5.
+    pub converged: bool,
+}
+
+/// A packet to integrate.
+struct Job {
+    domain: Domain,
+    label: usize,
+}
+
+impl PlanePlan {
+    /// The points.
+    pub fn points(&self) -> Vec<Sample> {
+        self.problem.samples(self.samples, self.noise, self.seed)
+    }
+
+    /// Measures the classifier.
+    ///
+    /// # Errors
+    /// When it is none of points in the plane with two classes, a setting makes no sense, or the
+    /// model's answers are no numbers.
+    pub fn measure(&self, engine: &Engine) -> Result<PlaneReport> {
+        let (d, classes) = (engine.classifier().dimension(), engine.classifier().classes());
+        if (d, classes) != (2, 2) {
+            return Err(Error::Mismatch(format!(
+                "the model takes {d} numbers and knows {classes} classes; give one of [N, 2] points and 2 logits"
+            )));
+        }
+        if !(self.noise >= 0.0 && self.noise.is_finite()) {
+            return Err(Error::Mismatch(format!("the noise is {}; it must be zero or positive", self.noise)));
+        }
+        let samples = self.points();
+        let centres = self.centres.min(samples.len());
+        if centres < 2 {
+            return Err(Error::Mismatch("an interval needs two centres; take at least 2 samples".into()));
+        }
+        let correct = count_correct(engine, &samples)?;
+        let mut jobs: Vec<Job> =
+            (0..2).map(|label| Job { domain: Domain::Box(SQUARE.to_vec()), label }).collect();
+        for &scale in &self.scales {
+            jobs.extend(samples[..centres].iter().map(|sample| {
+                let centre = sample.input.iter().map(|&x| f64::from(x)).collect();
+                Job { domain: Domain::Window { centre, scale }, label: sample.label }
+            }));
+        }
+        let spreads = integrate(engine, &jobs)?;
+        let (boxes, windows) = spreads.split_at(2);
+        let windows = windows.chunks_exact(centres).zip(&self.scales);
+        let n = samples.len() as u64;
+        Ok(PlaneReport {
+            problem: self.problem.to_string(),
+            noise: self.noise,
+            seed: self.seed,
+            samples: n,
+            correct,
+            accuracy: correct as f64 / n as f64,
+            accuracy_interval: clopper_pearson(correct, n),
+            boxes: boxes.iter().enumerate().map(|(label, spreads)| box_packet(label, spreads)).collect(),
+            windows: windows.map(|(of, &scale)| window_packets(scale, &samples[..centres], of)).collect(),
+        })
+    }
+}
+
+impl SquarePacket {
+    /// `ψ²` in 1/(input unit)² and the margin `z₁ − z₀` at points n×2.
+    ///
+    /// # Errors
+    /// When the runtime fails.
+    pub fn at(&self, engine: &Engine, points: &[[f64; 2]]) -> Result<(Vec<f64>, Vec<f64>)> {
+        Evaluator::lend(engine, |mut evaluator| {
+            let answer = evaluator.evaluate(&query(points.as_flattened(), self.label))?;
+            let log_loss = answer.loss.iter().map(|&u| log_softplus(f64::from(u)).0);
+            let density = log_loss.map(|log_loss| (2.0 * log_loss - self.log_norm).exp()).collect();
+            let margin = answer.logits.chunks_exact(2).map(|z| f64::from(z[1]) - f64::from(z[0])).collect();
+            Ok((density, margin))
+        })
+    }
+}
+
+fn query(points: &[f64], label: usize) -> Query {
+    let points = points.iter().map(|&x| x as f32).collect();
+    Query { program: Program::Gradient(Loss::LogOdds), points, label, target: label, account: 0 }
+}
+
+fn count_correct(engine: &Engine, samples: &[Sample]) -> Result<u64> {
+    let points = samples.iter().flat_map(|sample| sample.input.clone()).collect();
+    let query = Query { program: Program::Untouched, points, label: 0, target: 0, account: 0 };
+    let logits = Evaluator::lend(engine, |mut evaluator| evaluator.evaluate(&query))?.logits;
+    if logits.iter().any(|z| z.is_nan()) {
+        return Err(Error::NotANumber("the model's output for some points is NaN; check the model".into()));
+    }
+    let right = logits.chunks_exact(2).zip(samples).filter(|(z, sample)| predict(z) == sample.label);
+    Ok(right.count() as u64)
+}
+
+/// Integrates all packets, side by side.
+fn integrate(engine: &Engine, jobs: &[Job]) -> Result<Vec<Spreads>> {
+    let work = |evaluator: &mut Evaluator, job: &Job| {
+        QUADRATURE.measure(&job.domain, |points| loss(evaluator, points, job.label)).map_err(|e| {
+            let cause = std::error::Error::source(&e).map_or(String::new(), |cause| format!(": {cause}"));
+            Error::Packet(format!("the packet of label {} on {:?}: {e}{cause}", job.label, job.domain))
+        })
+    };
+    let who = "the integration of a packet";
+    let go_on = AtomicBool::new(false);
+    let done =
+        engine.each_of(who, jobs, engine.plan().sessions, &go_on, |evaluator| evaluator, work, |_| ())?;
+    Ok(done.into_iter().flatten().collect())
+}
+
+/// The cross-entropy of a label as a wave function.
+fn loss(evaluator: &mut Evaluator, points: &[f64], label: usize) -> Result<Wave> {
+    let answer = evaluator.evaluate(&query(points, label))?;
+    let mut wave = Wave::default();
+    for (&u, gradient) in answer.loss.iter().zip(answer.gradient.chunks_exact(2)) {
+        let (log_loss, slope) = log_softplus(f64::from(u));
+        wave.exponent.push(log_loss);
+        wave.value.push(1.0);
+        wave.gradient.extend(gradient.iter().map(|&du| slope * f64::from(du)));
+    }
+    Ok(wave)
+}
+
+impl CoordinateFigures {
+    /// Of coordinate `i`.
+    pub(super) fn of(spreads: &Spreads, i: usize) -> CoordinateFigures {
+        let figure = |of: fn(&Coordinate) -> f64| {
+            let (value, error) = spreads.figure(i, of);
+            WithError { value, error }
+        };
+        CoordinateFigures {
+            mean: figure(|c| c.mean),
+            sigma_x: figure(|c| c.sigma_x),
+            sigma_p: figure(|c| c.sigma_p),
+            product: figure(Coordinate::product),
+            boundary: figure(|c| c.boundary),
+            bound: figure(Coordinate::bound),
+            stein: figure(|c| c.covariance),
+            discrepancy: spreads.coordinates[i].discrepancy(),
+        }
+    }
+}
+
+fn box_packet(label: usize, spreads: &Spreads) -> SquarePacket {
+    SquarePacket {
+        label,
+        coordinates: (0..spreads.coordinates.len()).map(|i| CoordinateFigures::of(spreads, i)).collect(),
+        log_norm: spreads.log_norm,
+        order: spreads.order,
+        converged: spreads.converged,
+    }
+}
+
+fn window_packets(scale: f64, centres: &[Sample], spreads: &[Spreads]) -> WindowPackets {
+    let over = |least: f64, figure: &dyn Fn(&Spreads, &Sample) -> f64| {
+        let values: Vec<f64> = spreads.iter().zip(centres).map(|(s, centre)| figure(s, centre)).collect();
+        let Estimate { value, interval } = Estimate::mean(&values);
+        // The quadrature's error may carry a mean itself a little below.
+        OverCentres { mean: value, interval: [interval.low.max(least.min(value)), interval.high] }
+    };
+    let rms = |spreads: &Spreads, figure: fn(&Coordinate) -> f64| spreads.rms(figure).0;
+    let all = || spreads.iter().flat_map(|s| (0..s.coordinates.len()).map(move |i| (s, i)));
+    let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
+    WindowPackets {
+        scale,
+        centres: centres.len() as u64,
+        sigma_x: over(0.0, &|s, _| rms(s, |c| c.sigma_x)),
+        sigma_p: over(0.0, &|s, _| rms(s, |c| c.sigma_p)),
+        product: over(0.5, &|s, _| rms(s, |c| c.sigma_x) * rms(s, |c| c.sigma_p)),
+        product_min: all().map(|(s, i)| s.coordinates[i].product()).fold(f64::INFINITY, f64::min),
+        bound: 0.5,
+        drift: over(0.0, &|s, centre| {
+            let moved =
+                s.coordinates.iter().zip(&centre.input).map(|(c, &x)| (c.mean - f64::from(x)).powi(2));
+            moved.sum::<f64>().sqrt() / scale
+        }),
+        dispersion: over(0.0, &|s, _| scale * scale * s.coordinates.iter().map(|c| c.roughness).sum::<f64>()),
+        error: largest(&mut all().map(|(s, i)| s.figure(i, Coordinate::product).1)),
+        discrepancy: largest(&mut all().map(|(s, i)| s.coordinates[i].discrepancy().abs())),
+        converged: spreads.iter().all(|s| s.converged),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::engine::EngineOptions;
+    use crate::packet::{GaussianPacket, LogOdds};
+    use crate::{Classifier, Graph, Preprocessing, Runtime, RuntimeChoice};
+
+    struct Network<'e>(Evaluator<'e>);
+
+    impl LogOdds for Network<'_> {
+        type Error = Error;
+
+        fn batch_size(&self) -> usize {
+            self.0.micro_batch()
+        }
+
+        fn evaluate(&mut self, points: &[f32], label: usize, u: &mut [f32], du: &mut [f32]) -> Result<()> {
+            let points: Vec<f64> = points.iter().map(|&x| f64::from(x)).collect();
+            let answer = self.0.evaluate(&query(&points, label))?;
+            u.copy_from_slice(&answer.loss);
+            du.copy_from_slice(&answer.gradient);
+            Ok(())
+        }
+    }
+
+    /// The same packets by quadrature and by sampling. The sampler's 95 % intervals are taken three
+    /// times as wide, so that a right result fails once in 10⁸ cases.
+    #[test]
+    fn quadrature_and_sampling_agree() {
+        for (problem, scale) in [(Problem::Moons, 0.02), (Problem::Circles, 0.05), (Problem::Xor, 0.02)] {
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+            let model = Graph::load(file.join(format!("plane_{problem}.onnx"))).unwrap();
+            let classifier = Classifier::new(&model, &[2], &Preprocessing::default()).unwrap();
+            let runtime = Runtime::open(RuntimeChoice::Rten).unwrap();
+            let engine = Engine::new(classifier, runtime, &EngineOptions::default()).unwrap();
+            for sample in problem.samples(3, 0.03, 11) {
+                let centre = sample.input.iter().map(|&x| f64::from(x)).collect();
+                let job = Job { domain: Domain::Window { centre, scale }, label: sample.label };
+                let exact = &integrate(&engine, &[job]).unwrap()[0];
+                let packet = GaussianPacket { scale, samples: 20_000, seed: 1 };
+                let sampled = Evaluator::lend(&engine, |evaluator| {
+                    packet.measure(&sample.input, sample.label, 0, &mut Network(evaluator)).unwrap()
+                });
+                assert!(sampled.valid(), "{problem} {}: {sampled:?}", sample.index);
+                let window =
+                    window_packets(scale, &[sample.clone(), sample.clone()], &[exact.clone(), exact.clone()]);
+                for (name, exact, found, interval) in [
+                    ("σ_x", window.sigma_x, sampled.sigma_x, sampled.sigma_x_interval),
+                    ("σ_p", window.sigma_p, sampled.sigma_p, sampled.sigma_p_interval),
+                    ("product", window.product, sampled.product, sampled.product_interval),
+                    ("drift", window.drift, sampled.drift, sampled.drift_interval),
+                    ("dispersion", window.dispersion, sampled.dispersion, sampled.dispersion_interval),
+                ] {
+                    let (below, above) = (found - interval.low, interval.high - found);
+                    let wide = found - 3.0 * below..=found + 3.0 * above;
+                    assert!(
+                        wide.contains(&exact.mean),
+                        "{problem} {name}: {} {found} {interval:?}",
+                        exact.mean
+                    );
+                }
+            }
+        }
+    }
+}

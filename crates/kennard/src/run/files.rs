@@ -1,0 +1,139 @@
+//! Files of results.
+
+use std::collections::BTreeSet;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use arrow_array::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::errors::ParquetError;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::Error;
+
+/// Files under way are called so, until they are whole and moved to their places.
+const UNDER_WAY: (&str, &str) = (".kennard-", ".tmp");
+
+/// Writes a file that is whole or absent: beside its place first, and moved there. When this returns, a power
+/// cut does not take it away any more.
+///
+/// # Errors
+/// When the directory cannot be written to, or the disk is full.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> crate::Result<()> {
+    let directory = parent(path);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(UNDER_WAY.0).suffix(UNDER_WAY.1);
+    // As any other file: results are there to be shared.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(directory).map_err(|e| failed(path, &e))?;
+    // A file that is locked is not cleared away. Some file systems have no locks.
+    let _ = file.as_file().try_lock();
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|e| failed(path, &e))?;
+    file.persist(path).map_err(|e| failed(path, &e.error))?;
+    sync_directory(directory).map_err(|e| failed(path, &e))
+}
+
+/// The directory that a file lies in.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes a directory and those that it lies in, where they are missing. When this returns, a power cut does
+/// not take them away any more.
+///
+/// # Errors
+/// When the place cannot be written to.
+pub fn make_directory(path: &Path) -> crate::Result<()> {
+    let missing = path.ancestors().take_while(|place| !place.as_os_str().is_empty() && !place.exists());
+    let missing: Vec<&Path> = missing.collect();
+    std::fs::create_dir_all(path).map_err(|e| failed(path, &e))?;
+    missing.into_iter().try_for_each(|made| sync_directory(parent(made)).map_err(|e| failed(made, &e)))
+}
+
+/// Puts the entries of a directory on the disk: names of new files, and that old ones are gone.
+#[cfg(unix)]
+pub(crate) fn sync_directory(path: &Path) -> std::io::Result<()> {
+    match std::fs::File::open(path)?.sync_all() {
+        // Some file systems do not know this of directories.
+        Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        other => other,
+    }
+}
+
+/// Elsewhere a directory is no file.
+#[cfg(not(unix))]
+pub(crate) fn sync_directory(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Removes a file, for good.
+pub(crate) fn remove(path: &Path) -> crate::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        other => other.and_then(|()| sync_directory(parent(path))).map_err(|e| failed(path, &e)),
+    }
+}
+
+/// Removes what [`write_whole`] left under way in a directory when its process was killed.
+pub fn clear_strays(directory: &Path) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let ours =
+            name.to_str().is_some_and(|name| name.starts_with(UNDER_WAY.0) && name.ends_with(UNDER_WAY.1));
+        // Whoever is at work on it holds its lock. One that cannot be removed does no harm.
+        if ours && std::fs::File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Pretty JSON with a line's end.
+pub(crate) fn to_json(value: &impl Serialize) -> crate::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(|e| Error::Summary(e.to_string()))?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// A table as a Parquet file.
+pub(crate) fn parquet_bytes(table: &RecordBatch) -> Result<Vec<u8>, ParquetError> {
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, table.schema(), None)?;
+    writer.write(table)?;
+    writer.close()?;
+    Ok(bytes)
+}
+
+/// The error of a file that could not be written, with its cure.
+pub(crate) fn failed(path: &Path, error: &std::io::Error) -> Error {
+    let cure = match error.kind() {
+        ErrorKind::StorageFull => "; free some space, or give --out another disk",
+        ErrorKind::PermissionDenied => "; give --out a directory you may write to",
+        _ => "",
+    };
+    Error::Write { path: path.into(), message: format!("cannot be written: {error}{cure}") }
+}
+
+/// What differs between two trees of settings: paths, and the values there.
+pub(crate) fn differences(there: &Value, here: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    compare("", there, here, &mut found);
+    found
+}
+
+fn compare(path: &str, there: &Value, here: &Value, found: &mut Vec<String>) {
+    match (there, here) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            for key in keys {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let value = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or_default();
+                compare(&path, &value(a), &value(b), found);
+            }
+        }
+        _ if there != here => found.push(format!("{path} is {there} there and {here} here")),
+        _ => {}
+    }
+}

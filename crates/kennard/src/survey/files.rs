@@ -1,0 +1,99 @@
+//! `summary.json` and `packets.parquet`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_schema::ArrowError;
+use parquet::errors::ParquetError;
+
+use super::figures::{Figures, Measured, ModeFigures, SurveySummary};
+use crate::run::files::{make_directory, parquet_bytes, to_json};
+use crate::run::sums::write_set;
+use crate::{Error, Result};
+
+/// Writes `packets.parquet`, a row per packet, and `summary.json` into `directory`, which is made
+/// if need be. Each file is whole or absent; the summary comes last.
+///
+/// # Errors
+/// When the directory cannot be written to, or the disk is full.
+pub fn write_survey(directory: &Path, summary: &SurveySummary, packets: &[Figures]) -> Result<()> {
+    let failed = |path: &Path, message: String| Error::Write { path: path.into(), message };
+    make_directory(directory)?;
+    let file = directory.join("packets.parquet");
+    let rows = packets_parquet(packets).map_err(|e| failed(&file, e.to_string()))?;
+    write_set(directory, &[("packets.parquet", rows), ("summary.json", to_json(summary)?)])
+}
+
+impl SurveySummary {
+    /// The text of `summary.json`.
+    ///
+    /// # Errors
+    /// When a figure cannot be written as JSON.
+    pub fn to_json(&self) -> Result<String> {
+        String::from_utf8(to_json(self)?).map_err(|e| Error::Summary(e.to_string()))
+    }
+}
+
+/// One row per packet. A figure `f` with an interval has the columns `f`, `f.low` and `f.high`;
+/// what a packet does not have is null.
+fn packets_parquet(packets: &[Figures]) -> Result<Vec<u8>, ParquetError> {
+    let mut columns: Vec<(String, ArrayRef)> = Vec::new();
+    let mut add = |name: &str, array: ArrayRef| columns.push((name.into(), array));
+    let floats = |of: &dyn Fn(&Figures) -> Option<f64>| -> ArrayRef {
+        Arc::new(Float64Array::from_iter(packets.iter().map(of)))
+    };
+    let counts = |of: &dyn Fn(&Figures) -> Option<u64>| -> ArrayRef {
+        Arc::new(Int64Array::from_iter(packets.iter().map(|p| of(p).map(|n| n as i64))))
+    };
+    let flags = |of: fn(&Figures) -> bool| -> ArrayRef {
+        Arc::new(BooleanArray::from_iter(packets.iter().map(|p| Some(of(p)))))
+    };
+    add("packet", Arc::new(StringArray::from_iter_values(packets.iter().map(|p| &p.packet))));
+    add("scale", floats(&|p| p.scale));
+    add("label", counts(&|p| p.label));
+    add("centre", counts(&|p| p.centre));
+    add("samples", counts(&|p| Some(p.samples)));
+    add("ess", floats(&|p| Some(p.ess)));
+    add("r_hat", floats(&|p| p.r_hat));
+    let measured: [(&str, Figure); 12] = [
+        ("sigma_x", |p| Some(p.sigma_x)),
+        ("sigma_p", |p| Some(p.sigma_p)),
+        ("product", |p| Some(p.product)),
+        ("drift", |p| p.drift),
+        ("dispersion", |p| p.dispersion),
+        ("stein", |p| p.stein),
+        ("mode.dispersion", |p| leading(p).map(|mode| mode.dispersion)),
+        ("mode.product", |p| leading(p).map(|mode| mode.product)),
+        ("mode.principal", |p| p.modes.as_ref()?.principal.first().copied()),
+        ("drift.product", |p| p.modes.as_ref()?.drift.as_ref().map(|mode| mode.product)),
+        ("boundary", |p| p.boundary),
+        ("boundary_faces", |p| p.boundary_faces),
+    ];
+    for (name, of) in measured {
+        add(name, floats(&|p| of(p).map(|m| m.value)));
+        add(&format!("{name}.low"), floats(&|p| of(p).map(|m| m.interval[0])));
+        add(&format!("{name}.high"), floats(&|p| of(p).map(|m| m.interval[1])));
+    }
+    add("squeeze.min", floats(&|p| p.modes.as_ref()?.squeeze.first().copied()));
+    add("squeeze.max", floats(&|p| p.modes.as_ref()?.squeeze.last().copied()));
+    add("momentum.max", floats(&|p| p.modes.as_ref()?.momentum.first().copied()));
+    add("bound", floats(&|p| p.bound));
+    add("product_mean", floats(&|p| Some(p.product_mean)));
+    add("product_min", floats(&|p| Some(p.product_min)));
+    add("enough_samples", flags(|p| p.enough_samples));
+    add("reached", flags(|p| p.reached));
+    add("valid", flags(|p| p.valid));
+
+    let nullable = columns.into_iter().map(|(name, array)| (name, array, true));
+    let batch = RecordBatch::try_from_iter_with_nullable(nullable)
+        .map_err(|e: ArrowError| ParquetError::ArrowError(e.to_string()))?;
+    parquet_bytes(&batch)
+}
+
+/// A figure with its interval, if a packet has it.
+type Figure = fn(&Figures) -> Option<Measured>;
+
+fn leading(packet: &Figures) -> Option<&ModeFigures> {
+    packet.modes.as_ref()?.leading.first()
+}

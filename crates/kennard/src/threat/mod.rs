@@ -1,0 +1,13 @@
+//! What an attacker may do: a norm, a size, and the bounds of the input; and the nearest points that this allows.
+
+mod bounds;
+mod model;
+mod norm;
+mod number;
+mod projection;
+
+pub(crate) use bounds::{check_inside, clip};
+pub use model::ThreatModel;
+pub use norm::Norm;
+pub use number::parse_number;
+pub(crate) use projection::{onto_l0_ball, to_hyperplane};

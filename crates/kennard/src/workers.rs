@@ -1,0 +1,130 @@
+//! Threads that work side by side for one that leads them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{IntoIter, Sender, channel};
+
+use crate::{Error, Result};
+
+/// What a worker sends its results with, and asks whether to go on.
+pub(crate) struct Desk<'w, T> {
+    results: Sender<Result<T>>,
+    stop: &'w AtomicBool,
+    failed: &'w AtomicBool,
+}
+
+impl<T> Desk<'_, T> {
+    /// Hands a result to the thread that leads. After a failure elsewhere nobody listens any more.
+    pub fn send(&self, result: T) {
+        let _ = self.results.send(Ok(result));
+    }
+
+    /// Whether the work is to end: it was stopped, or another worker or the leader failed.
+    pub fn halted(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed)
+    }
+}
+
+/// Tells the workers to end when the leader returns early or panics.
+struct Halt<'f>(&'f AtomicBool);
+
+impl Drop for Halt<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_or(std::thread::panicking(), Ordering::Relaxed);
+    }
+}
+
+/// Runs `work` on `count` threads, and `lead` on this one, with the results as they are sent, in no certain order. The
+/// results end when all workers have. A worker that returns an error or panics sends that error and halts the others; so
+/// does a leader that returns an error. `who` names a worker in the message of a panic.
+///
+/// # Errors
+/// What `lead` returns.
+pub(crate) fn side_by_side<T: Send, R>(
+    count: usize,
+    who: &str,
+    stop: &AtomicBool,
+    work: impl Fn(&Desk<T>) -> Result<()> + Sync,
+    lead: impl FnOnce(&mut IntoIter<Result<T>>) -> Result<R>,
+) -> Result<R> {
+    let failed = AtomicBool::new(false);
+    let (results, received) = channel();
+    std::thread::scope(|scope| {
+        for _ in 0..count {
+            let desk = Desk { results: results.clone(), stop, failed: &failed };
+            let work = &work;
+            scope.spawn(move || {
+                if let Err(error) = caught(who, || work(&desk)) {
+                    desk.failed.store(true, Ordering::Relaxed);
+                    let _ = desk.results.send(Err(error));
+                }
+            });
+        }
+        drop(results);
+        let _halt = Halt(&failed);
+        let outcome = lead(&mut received.into_iter());
+        failed.fetch_or(outcome.is_err(), Ordering::Relaxed);
+        outcome
+    })
+}
+
+/// Runs work whose panic must end what waits for it with an error, instead of leaving it to wait for ever.
+/// `who` does the work, for the message.
+fn caught<R>(who: &str, work: impl FnOnce() -> Result<R>) -> Result<R> {
+    // Whatever the work was about to change is not used any more after an error.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_string());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        Err(Error::Panicked(format!("{who} panicked: {text}. This is a fault of Kennard: please report it")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static GO_ON: AtomicBool = AtomicBool::new(false);
+
+    #[test]
+    fn results_of_all_workers_arrive() {
+        let sum = side_by_side(
+            3,
+            "a worker",
+            &GO_ON,
+            |desk| {
+                (1..=10).for_each(|n| desk.send(n));
+                Ok(())
+            },
+            |results| results.sum::<Result<i32>>(),
+        );
+        assert_eq!(sum.unwrap(), 165);
+    }
+
+    #[test]
+    fn a_failure_or_a_panic_ends_all() {
+        let run = |panics: bool| {
+            let first = AtomicBool::new(true);
+            let work = |desk: &Desk<()>| {
+                if first.swap(false, Ordering::Relaxed) {
+                    assert!(!panics, "on purpose");
+                    return Err(Error::IdleTask);
+                }
+                while !desk.halted() {
+                    std::thread::yield_now();
+                }
+                Ok(())
+            };
+            side_by_side(2, "a worker", &GO_ON, work, |results| results.collect::<Result<Vec<()>>>())
+        };
+        assert!(matches!(run(false), Err(Error::IdleTask)));
+        assert!(run(true).unwrap_err().to_string().contains("a worker panicked: on purpose"));
+        let ends = |desk: &Desk<()>| {
+            while !desk.halted() {
+                std::thread::yield_now();
+            }
+            Ok(())
+        };
+        let led = side_by_side(2, "a worker", &GO_ON, ends, |_| Err::<(), _>(Error::IdleTask));
+        assert!(matches!(led, Err(Error::IdleTask)));
+    }
+}

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use common::{engine, labelled, linear, rten, write_npy};
-use kennard::attack::{Apgd, Attack, Fab, Fgsm, Objective, Parameters, Pgd, Square, attack};
+use kennard::attack::{Apgd, Attack, AttackLoss, Fab, Fgsm, Parameters, Pgd, Square, attack};
 use kennard::audit::{Audit, Outcome, Record};
 use kennard::data::DataSet;
 use kennard::engine::EngineOptions;
@@ -372,7 +372,7 @@ fn the_ratio_is_climbed_at_ties() {
     let equal = model(3, |x| times(x, &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0], 3));
     let data = samples("equal", &[vec![0.5; 3]], &[0]);
     let threat = ThreatModel::new(Norm::Linf, 0.1).unwrap();
-    let apgd = Apgd { loss: Objective::Dlr, steps: 5, ..Apgd::default() };
+    let apgd = Apgd { loss: AttackLoss::Dlr, steps: 5, ..Apgd::default() };
     let outcome = run(&equal, &data, |audit| audit.attacks = vec![Box::new(apgd)], threat);
     assert_eq!(outcome.summary.attacks[0].robust, 0);
 }

@@ -6,7 +6,7 @@ mod common;
 use std::sync::LazyLock;
 
 use common::{audit, engine, fashion, rten};
-use kennard::attack::{Apgd, Attack, Fgsm, Objective, Pgd, Square};
+use kennard::attack::{Apgd, Attack, AttackLoss, Fgsm, Pgd, Square};
 use kennard::audit::{AttackRecord, Record};
 use kennard::data::DataSet;
 use kennard::engine::EngineOptions;
@@ -107,7 +107,7 @@ fn pgd_reaches_the_optimum_of_a_linear_classifier() {
 #[test]
 fn apgd_reaches_the_optimum_of_a_linear_classifier() {
     for (norm, eps) in [(Norm::Linf, 0.01), (Norm::L2, 0.2), (Norm::L1, 5.0)] {
-        for loss in [Objective::CrossEntropy, Objective::Dlr, Objective::TargetedDlr, Objective::Margin] {
+        for loss in [AttackLoss::CrossEntropy, AttackLoss::Dlr, AttackLoss::TargetedDlr, AttackLoss::Margin] {
             let shortfall = shortfall(norm, eps, Box::new(Apgd { loss, ..Apgd::default() }));
             assert!(shortfall < 0.01, "{norm}, {loss:?}: falls short by {shortfall}");
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{audit, engine, fashion, fixture, runtimes};
-use kennard::attack::{Apgd, Attack, Fab, Fgsm, Objective, Pgd, Square};
+use kennard::attack::{Apgd, Attack, AttackLoss, Fab, Fgsm, Pgd, Square};
 use kennard::audit::{
     About, Audit, FinishedRun, Manifest, Outcome, PacketPlan, Progress, RunDirectory, RunState, Shard, Stage,
     merge,
@@ -61,8 +61,8 @@ fn threads_and_repetition_do_not_change_a_byte() {
 fn short_auto_attack() -> Vec<Box<dyn Attack>> {
     let apgd = |loss| Apgd { loss, steps: 10, targets: 2, ..Apgd::default() };
     vec![
-        Box::new(apgd(Objective::CrossEntropy)),
-        Box::new(apgd(Objective::TargetedDlr)),
+        Box::new(apgd(AttackLoss::CrossEntropy)),
+        Box::new(apgd(AttackLoss::TargetedDlr)),
         Box::new(Fab { steps: 10, targets: 2, ..Fab::default() }),
         Box::new(Square { queries: 50, ..Square::default() }),
     ]

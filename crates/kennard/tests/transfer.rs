@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use common::{engine, fashion, fixture, labelled, linear, rten};
-use kennard::attack::{Apgd, Attack, Objective, Square, Transfer};
+use kennard::attack::{Apgd, Attack, AttackLoss, Square, Transfer};
 use kennard::audit::{Audit, Manifest, Outcome, RunDirectory};
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
@@ -16,7 +16,7 @@ use kennard_graph::{Node, scale};
 /// APGD-CE and APGD-T, shortened.
 fn white_box() -> Vec<Box<dyn Attack>> {
     let apgd = |loss, targets| Apgd { loss, steps: 30, targets, ..Apgd::default() };
-    vec![Box::new(apgd(Objective::CrossEntropy, 1)), Box::new(apgd(Objective::TargetedDlr, 4))]
+    vec![Box::new(apgd(AttackLoss::CrossEntropy, 1)), Box::new(apgd(AttackLoss::TargetedDlr, 4))]
 }
 
 fn transferred(surrogate: &Path) -> Vec<Box<dyn Attack>> {

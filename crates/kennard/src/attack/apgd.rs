@@ -2,7 +2,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use super::objective::{Goal, Objective, Seen};
+use super::direction::{AttackLoss, Direction, Seen};
 use super::steps::{ascend, largest, sphere};
 use super::{Attack, Run, Subject};
 use crate::{Norm, ThreatModel};
@@ -13,9 +13,9 @@ use crate::{Norm, ThreatModel};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Apgd {
-    /// What is climbed.
+    /// The loss that is ascended.
     #[serde(skip)]
-    pub loss: Objective,
+    pub loss: AttackLoss,
     /// Steps per restart.
     pub steps: usize,
     /// How often to begin anew (per target).
@@ -29,7 +29,7 @@ pub struct Apgd {
 
 impl Default for Apgd {
     fn default() -> Apgd {
-        Apgd { loss: Objective::CrossEntropy, steps: 100, restarts: 1, targets: 9, averaged: 1 }
+        Apgd { loss: AttackLoss::CrossEntropy, steps: 100, restarts: 1, targets: 9, averaged: 1 }
     }
 }
 
@@ -41,10 +41,10 @@ const ALPHA: f64 = 0.75;
 impl Attack for Apgd {
     fn name(&self) -> &str {
         match self.loss {
-            Objective::CrossEntropy => "apgd-ce",
-            Objective::Dlr => "apgd-dlr",
-            Objective::TargetedDlr => "apgd-t",
-            Objective::Margin => "apgd-margin",
+            AttackLoss::CrossEntropy => "apgd-ce",
+            AttackLoss::Dlr => "apgd-dlr",
+            AttackLoss::TargetedDlr => "apgd-t",
+            AttackLoss::Margin => "apgd-margin",
         }
     }
 
@@ -54,24 +54,24 @@ impl Attack for Apgd {
 
     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
         Box::pin(async move {
-            for goal in self.loss.goals(subject, self.targets) {
+            for direction in self.loss.directions(subject, self.targets) {
                 for restart in 0..self.restarts {
                     // The targets of one restart begin at points of their own.
-                    let mut random = subject.random(restart * subject.classes() as u64 + goal.stream());
-                    let mut climb = Climb { attack: self, subject, goal, eps: subject.threat().eps };
-                    climb.climb(climb.random_start(&mut random)).await;
+                    let mut random = subject.random(restart * subject.classes() as u64 + direction.stream());
+                    let mut ascent = Ascent { attack: self, subject, direction, eps: subject.threat().eps };
+                    ascent.run_from(ascent.random_start(&mut random)).await;
                 }
             }
         })
     }
 }
 
-/// One ascent.
-pub(super) struct Climb<'a> {
+/// One run of Auto-PGD towards or away from one class.
+pub(super) struct Ascent<'a> {
     pub attack: &'a Apgd,
     pub subject: &'a Subject<'a>,
-    pub goal: Goal,
-    /// The radius of the ball that is climbed in.
+    pub direction: Direction,
+    /// The radius of the ball.
     pub eps: f64,
 }
 
@@ -82,9 +82,9 @@ struct Place {
     seen: Seen,
 }
 
-impl Climb<'_> {
+impl Ascent<'_> {
     /// The whole ascent, from any point.
-    pub async fn climb(&mut self, mut start: Vec<f32>) {
+    pub async fn run_from(&mut self, mut start: Vec<f32>) {
         if self.subject.threat().norm == Norm::L1 {
             self.shrinking_balls(start).await;
         } else {
@@ -110,9 +110,9 @@ impl Climb<'_> {
     }
 
     async fn look(&self, x: Vec<f32>) -> Place {
-        let mut seen = self.goal.look(self.subject, &x).await;
+        let mut seen = self.direction.look(self.subject, &x).await;
         for _ in 1..self.attack.averaged {
-            seen.add(&self.goal.look(self.subject, &x).await);
+            seen.add(&self.direction.look(self.subject, &x).await);
         }
         Place { x, seen }
     }

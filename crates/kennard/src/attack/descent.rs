@@ -7,7 +7,7 @@ use super::{Loss, Subject};
 use crate::Norm;
 use crate::engine::Answer;
 
-/// The largest perturbation worth a look: epsilon, or the farthest corner of the input's bounds.
+/// The largest perturbation that can make a difference: epsilon, or the farthest corner of the input's bounds.
 pub(super) fn reach(subject: &Subject) -> f64 {
     let threat = subject.threat();
     let [lo, hi] = threat.bounds.map(f64::from);
@@ -40,7 +40,7 @@ pub(super) fn seeming_distance(norm: Norm, answer: &Answer) -> f64 {
     loss / norm.dual_size(&answer.gradient).max(f64::MIN_POSITIVE)
 }
 
-/// What the walks of a sample go after: any other class, or each of so many, the likeliest first.
+/// The target classes of the walks on a sample: any other class, or each of the `count` likeliest.
 pub(super) fn targets(subject: &Subject, count: usize) -> Vec<Option<usize>> {
     match count {
         0 => vec![None],
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
     use crate::answer::predict;
     use crate::attack::named::MINIMUM_NORM;
-    use crate::attack::{Aim, Attack, Prey, Situation, minimum_norm};
+    use crate::attack::{Attack, AttackedSample, Conditions, Criterion, minimum_norm};
     use crate::data::Sample;
     use crate::engine::{Engine, EngineOptions, Oracle, Program, Query, Task};
     use crate::{Classifier, Preprocessing, Runtime, RuntimeChoice, ThreatModel};
@@ -160,15 +160,16 @@ mod tests {
         last: bool,
     ) -> Vec<f64> {
         let threat = ThreatModel::unlimited(norm, [0.0, 1.0]).unwrap();
-        let situation = Situation { threat, aim: Aim::Closest, seed: 0, budget: None };
+        let conditions = Conditions { threat, criterion: Criterion::Closest, seed: 0, budget: None };
         let task = |oracle: Oracle, sample: Sample| -> Task<'_, (usize, f64)> {
             Box::pin(async move {
                 let (index, label, points) = (sample.index, 0, sample.input.clone());
                 let query = Query { program: Program::Logits, points, label, target: label, account: 0 };
                 let clean = oracle.ask(query).await.logits;
                 let label = predict(&clean);
-                let prey = Prey { origin: &sample.input, shape: &[4], label, index, clean: &clean };
-                let subject = Subject::new(attack.name(), prey, situation, 0, oracle);
+                let attacked =
+                    AttackedSample { origin: &sample.input, shape: &[4], label, index, clean: &clean };
+                let subject = Subject::new(attack.name(), attacked, conditions, 0, oracle);
                 let mut run = attack.run(&subject);
                 poll_fn(|context| {
                     while last && subject.best().is_some() {

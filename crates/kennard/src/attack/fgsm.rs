@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::objective::Goal;
+use super::direction::Direction;
 use super::steps::ascend;
 use super::{Attack, Run, Subject};
 
@@ -25,9 +25,9 @@ impl Attack for Fgsm {
     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
         Box::pin(async move {
             let threat = subject.threat();
-            for goal in Goal::by_cross_entropy(subject, self.targets) {
+            for direction in Direction::by_cross_entropy(subject, self.targets) {
                 let mut x = subject.origin().to_vec();
-                let seen = goal.look(subject, &x).await;
+                let seen = direction.look(subject, &x).await;
                 ascend(threat.norm, &mut x, &seen.gradient, threat.eps);
                 subject.project(&mut x);
                 subject.logits(&x).await;

@@ -174,7 +174,7 @@ impl HopSkipJump {
     /// A step along the direction, halved until it ends at an adversarial point; none if it vanishes.
     async fn jump(&self, subject: &Subject<'_>, x: &[f32], direction: &[f32], step: f64) -> Option<Vec<f32>> {
         let mut step = step.min(reach(subject));
-        // After so many halvings nothing moves in single precision.
+        // After this many halvings nothing moves in single precision.
         for _ in 0..24 {
             let mut jumped = x.to_vec();
             ascend(subject.threat().norm, &mut jumped, direction, step);

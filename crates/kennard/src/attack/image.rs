@@ -84,7 +84,7 @@ impl Window {
 }
 
 impl Patch {
-    /// Made odd, and of so many elements along each side where the image has them.
+    /// Made odd, and at least `side` long along each side where the image has room.
     pub fn at_least(self, side: usize) -> Patch {
         let odd = |length: usize, room: usize| (length.max(side) | 1).min(room);
         Patch {

@@ -4,26 +4,26 @@ use std::task::Poll;
 
 use serde::{Deserialize, Serialize};
 
-use super::apgd::Climb;
+use super::apgd::Ascent;
 use super::descent::{lead, reach, seeming_distance};
-use super::{Apgd, Attack, Loss, MinimumNorm, Objective, Run, Subject};
+use super::{Apgd, Attack, AttackLoss, Loss, MinimumNorm, Run, Subject};
 use crate::answer::predict;
 use crate::threat::clip;
 use crate::threat::to_hyperplane;
 use crate::{Norm, ThreatModel};
 
 /// The smallest epsilon at which Auto-PGD (on the difference of logits ratio) succeeds: doubled until it
-/// does, then bisected. A climb ends at the first adversarial point; the next begins there. In l1, where
+/// does, then bisected. A run ends at the first adversarial point; the next begins there. In l1, where
 /// its steps spread over more elements than need to move, a search along lines ends it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MinimalApgd {
-    /// Steps of a climb.
+    /// Steps of a run of Auto-PGD.
     pub steps: usize,
-    /// How many climbs an epsilon is given: the first begins at the closest adversarial point so far, the
+    /// How many runs each epsilon is given: the first begins at the closest adversarial point so far, the
     /// others at random.
     pub restarts: u64,
-    /// How many target classes are climbed towards, the likeliest first; 0 climbs away from the label.
+    /// How many target classes are tried, the likeliest first; 0 goes away from the label.
     pub targets: usize,
     /// The bisection ends when the epsilon that succeeded and the one that failed differ by this share.
     pub tolerance: f64,
@@ -48,7 +48,7 @@ impl Attack for MinimalApgd {
         Box::pin(async move {
             let norm = subject.threat().norm;
             let reach = reach(subject);
-            let loss = if self.targets == 0 { Objective::Dlr } else { Objective::TargetedDlr };
+            let loss = if self.targets == 0 { AttackLoss::Dlr } else { AttackLoss::TargetedDlr };
             let apgd = Apgd { loss, steps: self.steps, targets: self.targets, ..Apgd::default() };
             let answer = subject.gradient(subject.origin(), Loss::Margin, subject.label()).await;
             let (mut low, mut high) = (0.0, f64::INFINITY);
@@ -117,22 +117,22 @@ async fn finish(subject: &Subject<'_>) {
 }
 
 impl MinimalApgd {
-    /// Climbs until there is an adversarial point within `eps`; returns its distance.
+    /// Ascends until there is an adversarial point within `eps`; returns its distance.
     async fn succeed(&self, subject: &Subject<'_>, apgd: &Apgd, eps: f64, round: u64) -> Option<f64> {
         let (norm, origin, ball) = (subject.threat().norm, subject.origin(), subject.threat().at(eps));
-        for goal in apgd.loss.goals(subject, apgd.targets) {
+        for direction in apgd.loss.directions(subject, apgd.targets) {
             for restart in 0..self.restarts {
-                let mut climb = Climb { attack: apgd, subject, goal, eps };
+                let mut ascent = Ascent { attack: apgd, subject, direction, eps };
                 let start = match subject.adversarial() {
                     Some(closest) if restart == 0 => closest,
-                    _ => climb.random_start(&mut subject.random(round * self.restarts + restart)),
+                    _ => ascent.random_start(&mut subject.random(round * self.restarts + restart)),
                 };
-                let mut climb = pin!(climb.climb(start));
+                let mut running = pin!(ascent.run_from(start));
                 let found = poll_fn(|context| {
-                    let ended = climb.as_mut().poll(context).is_ready();
+                    let ended = running.as_mut().poll(context).is_ready();
                     let found = subject.adversarial().filter(|x| ball.admits(origin, x));
                     // A point that may end the attack is still to be judged.
-                    let waits = subject.is_halted();
+                    let waits = subject.is_paused();
                     if ended || found.is_some() && !waits { Poll::Ready(found) } else { Poll::Pending }
                 })
                 .await;

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    Apgd, Attack, CarliniWagner, Ddn, Fab, Fgsm, Fmn, HopSkipJump, MinimalApgd, MinimumNorm, Objective, Pgd,
+    Apgd, Attack, AttackLoss, CarliniWagner, Ddn, Fab, Fgsm, Fmn, HopSkipJump, MinimalApgd, MinimumNorm, Pgd,
     SigmaZero, Square,
 };
 use crate::{Error, Norm, Result, parse_number};
@@ -74,10 +74,10 @@ pub fn attack(name: &str, parameters: &Parameters) -> Result<Box<dyn Attack>> {
         "fgsm-t" => Box::new(with.over(Fgsm { targets: TARGETS })?),
         "pgd" => Box::new(with.over(Pgd::default())?),
         "pgd-t" => Box::new(with.over(Pgd { targets: TARGETS, ..Pgd::default() })?),
-        "apgd-ce" => Box::new(with.apgd(Objective::CrossEntropy)?),
-        "apgd-dlr" => Box::new(with.apgd(Objective::Dlr)?),
-        "apgd-t" => Box::new(with.apgd(Objective::TargetedDlr)?),
-        "apgd-margin" => Box::new(with.apgd(Objective::Margin)?),
+        "apgd-ce" => Box::new(with.apgd(AttackLoss::CrossEntropy)?),
+        "apgd-dlr" => Box::new(with.apgd(AttackLoss::Dlr)?),
+        "apgd-t" => Box::new(with.apgd(AttackLoss::TargetedDlr)?),
+        "apgd-margin" => Box::new(with.apgd(AttackLoss::Margin)?),
         "square" => Box::new(with.over(Square::default())?),
         _ if MINIMUM_NORM.contains(&name) => minimum_norm(name, parameters)?,
         _ => return Err(unknown(name, ATTACKS)),
@@ -129,8 +129,8 @@ struct With<'p> {
 }
 
 impl With<'_> {
-    fn apgd(&self, loss: Objective) -> Result<Apgd> {
-        let targets = if loss == Objective::TargetedDlr { TARGETS } else { 0 };
+    fn apgd(&self, loss: AttackLoss) -> Result<Apgd> {
+        let targets = if loss == AttackLoss::TargetedDlr { TARGETS } else { 0 };
         Ok(Apgd { loss, ..self.over(Apgd { targets, ..Apgd::default() })? })
     }
 
@@ -198,22 +198,22 @@ impl Version {
         let apgd = |loss, restarts| Apgd { loss, restarts, ..Apgd::default() };
         match self {
             Version::Standard => vec![
-                Box::new(apgd(Objective::CrossEntropy, restarts)),
-                Box::new(Apgd { targets, ..apgd(Objective::TargetedDlr, 1) }),
+                Box::new(apgd(AttackLoss::CrossEntropy, restarts)),
+                Box::new(Apgd { targets, ..apgd(AttackLoss::TargetedDlr, 1) }),
                 Box::new(Fab { targets: TARGETS, ..Fab::default() }),
                 Box::new(Square::default()),
             ],
             Version::Plus => vec![
-                Box::new(apgd(Objective::CrossEntropy, 5)),
-                Box::new(apgd(Objective::Dlr, 5)),
+                Box::new(apgd(AttackLoss::CrossEntropy, 5)),
+                Box::new(apgd(AttackLoss::Dlr, 5)),
                 Box::new(Fab { restarts: 5, ..Fab::default() }),
                 Box::new(Square::default()),
-                Box::new(apgd(Objective::TargetedDlr, 1)),
+                Box::new(apgd(AttackLoss::TargetedDlr, 1)),
                 Box::new(Fab { targets: TARGETS, ..Fab::default() }),
             ],
             Version::Rand => vec![
-                Box::new(Apgd { averaged: 20, ..apgd(Objective::CrossEntropy, 1) }),
-                Box::new(Apgd { averaged: 20, ..apgd(Objective::Dlr, 1) }),
+                Box::new(Apgd { averaged: 20, ..apgd(AttackLoss::CrossEntropy, 1) }),
+                Box::new(Apgd { averaged: 20, ..apgd(AttackLoss::Dlr, 1) }),
             ],
         }
     }

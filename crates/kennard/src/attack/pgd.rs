@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::objective::Goal;
+use super::direction::Direction;
 use super::steps::{ascend, random_in_ball};
 use super::{Attack, Run, Subject};
 
@@ -41,7 +41,7 @@ impl Attack for Pgd {
             let step = self.step_size.unwrap_or(2.5 * threat.eps / self.steps.max(1) as f64);
             for restart in 0..self.restarts {
                 let mut random = subject.random(restart);
-                for goal in Goal::by_cross_entropy(subject, self.targets) {
+                for direction in Direction::by_cross_entropy(subject, self.targets) {
                     let mut x = subject.origin().to_vec();
                     if self.random_start {
                         let start = random_in_ball(threat.norm, threat.eps, x.len(), &mut random);
@@ -49,7 +49,7 @@ impl Attack for Pgd {
                         subject.project(&mut x);
                     }
                     for _ in 0..self.steps {
-                        let seen = goal.look(subject, &x).await;
+                        let seen = direction.look(subject, &x).await;
                         ascend(threat.norm, &mut x, &seen.gradient, step);
                         subject.project(&mut x);
                     }

@@ -10,19 +10,19 @@ use crate::answer::{is_answer, margin, predict};
 use crate::engine::{Answer, Oracle, Program, Query};
 use crate::random::stream;
 
-/// What is the same for all samples of a run.
+/// What is asked of an attack; the same for all samples.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Situation {
+pub(crate) struct Conditions {
     pub threat: ThreatModel,
-    pub aim: Aim,
+    pub criterion: Criterion,
     pub seed: u64,
     /// The most passes that an attack may spend on a sample.
     pub budget: Option<u64>,
 }
 
-/// Which points an attack is after.
+/// Which point an attack is to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Aim {
+pub(crate) enum Criterion {
     /// Any that is adversarial; the attack ends there.
     First,
     /// The one of smallest margin.
@@ -37,8 +37,8 @@ pub(crate) enum Aim {
 /// of NaN zero. Where the model's answer itself is NaN, an attack is told of a point that it has no reason to
 /// like: the label certain, the loss as bad as can be, no slope; such a point never counts as adversarial.
 pub struct Subject<'a> {
-    prey: Prey<'a>,
-    situation: Situation,
+    attacked: AttackedSample<'a>,
+    conditions: Conditions,
     attack: &'a str,
     oracle: Oracle,
     account: usize,
@@ -46,11 +46,11 @@ pub struct Subject<'a> {
     surrogate: bool,
     tally: Cell<Tally>,
     /// The best allowed points so far, the best last.
-    finds: RefCell<Vec<Find>>,
-    halt: RefCell<Option<Halt>>,
+    candidates: RefCell<Vec<Candidate>>,
+    pause: RefCell<Option<Pause>>,
 }
 
-/// What an attack has asked, and how often it was blind.
+/// What an attack has asked, and how often the answer was of no use to it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
     /// Points evaluated without their gradient.
@@ -71,9 +71,9 @@ impl Tally {
     }
 }
 
-/// A correctly classified sample, as a hunt begins.
+/// A correctly classified sample that is attacked.
 #[derive(Clone, Copy)]
-pub(crate) struct Prey<'a> {
+pub(crate) struct AttackedSample<'a> {
     pub origin: &'a [f32],
     pub shape: &'a [usize],
     pub label: usize,
@@ -82,9 +82,9 @@ pub(crate) struct Prey<'a> {
     pub clean: &'a [f32],
 }
 
-/// An allowed point worth keeping.
+/// An allowed point that is the best so far by the [`Criterion`].
 #[derive(Clone)]
-pub(super) struct Find {
+pub(super) struct Candidate {
     pub point: Vec<f32>,
     pub margin: f32,
     pub misclassified: bool,
@@ -94,40 +94,40 @@ pub(super) struct Find {
 }
 
 /// Why an attack is kept waiting.
-pub(super) enum Halt {
-    /// It may have reached its aim.
-    Found,
+pub(super) enum Pause {
+    /// It may have found what it seeks.
+    Candidate,
     /// Its budget is spent.
-    Spent,
+    BudgetSpent,
 }
 
-/// So many of the closest points are kept, in case the untouched model disagrees about the last.
+/// How many of the closest points are kept, in case the untouched model disagrees about the last.
 const KEPT: usize = 4;
 
 impl<'a> Subject<'a> {
     pub(super) fn new(
         attack: &'a str,
-        prey: Prey<'a>,
-        situation: Situation,
+        attacked: AttackedSample<'a>,
+        conditions: Conditions,
         account: usize,
         oracle: Oracle,
     ) -> Subject<'a> {
         Subject {
-            prey,
-            situation,
+            attacked,
+            conditions,
             attack,
             oracle,
             account,
             surrogate: false,
             tally: Cell::default(),
-            finds: RefCell::default(),
-            halt: RefCell::default(),
+            candidates: RefCell::default(),
+            pause: RefCell::default(),
         }
     }
 
     /// The surrogate's logits at the origin.
     pub(super) async fn surrogate_logits(&self) -> Vec<f32> {
-        let Prey { origin, label, .. } = self.prey;
+        let AttackedSample { origin, label, .. } = self.attacked;
         let (program, account) = (Program::SurrogateLogits, self.account);
         let query = Query { program, points: origin.to_vec(), label, target: label, account };
         self.oracle.ask(query).await.logits
@@ -136,59 +136,59 @@ impl<'a> Subject<'a> {
     /// The same sample as another attack sees it on the surrogate, whose logits at the origin are `clean`.
     /// Nothing that is found there counts; the point of the surrogate's smallest margin is kept.
     pub(super) fn on_surrogate<'s>(&'s self, attack: &'s str, clean: &'s [f32]) -> Subject<'s> {
-        let prey = Prey { clean, ..self.prey };
-        let situation = Situation { aim: Aim::Worst, ..self.situation };
-        let subject = Subject::new(attack, prey, situation, self.account, self.oracle.clone());
+        let attacked = AttackedSample { clean, ..self.attacked };
+        let conditions = Conditions { criterion: Criterion::Worst, ..self.conditions };
+        let subject = Subject::new(attack, attacked, conditions, self.account, self.oracle.clone());
         Subject { surrogate: true, ..subject }
     }
 
     /// The sample itself, in the input space of the user.
     pub fn origin(&self) -> &'a [f32] {
-        self.prey.origin
+        self.attacked.origin
     }
 
     /// Its shape: channels, height, width for images.
     pub fn shape(&self) -> &'a [usize] {
-        self.prey.shape
+        self.attacked.shape
     }
 
     /// Its label.
     pub fn label(&self) -> usize {
-        self.prey.label
+        self.attacked.label
     }
 
     /// What the attacker may do. For a minimum-norm attack epsilon is infinite.
     pub fn threat(&self) -> &ThreatModel {
-        &self.situation.threat
+        &self.conditions.threat
     }
 
     /// The number of classes.
     pub fn classes(&self) -> usize {
-        self.prey.clean.len()
+        self.attacked.clean.len()
     }
 
     /// The logits at the origin.
     pub fn clean(&self) -> &'a [f32] {
-        self.prey.clean
+        self.attacked.clean
     }
 
     /// The classes other than the label, the likeliest at the origin first (at equal logits, the
     /// first class).
     pub fn rivals(&self) -> Vec<usize> {
         let mut classes: Vec<usize> = (0..self.classes()).filter(|&class| class != self.label()).collect();
-        classes.sort_by(|&a, &b| self.prey.clean[b].total_cmp(&self.prey.clean[a]));
+        classes.sort_by(|&a, &b| self.attacked.clean[b].total_cmp(&self.attacked.clean[a]));
         classes
     }
 
     /// A stream of random numbers of its own for each (seed, sample, attack, restart): it does not
     /// depend on what else is computed, or when.
     pub fn random(&self, restart: u64) -> ChaCha8Rng {
-        stream(self.situation.seed, &[self.prey.index as u64, restart], self.attack)
+        stream(self.conditions.seed, &[self.attacked.index as u64, restart], self.attack)
     }
 
     /// Brings a point into the threat model.
     pub fn project(&self, x: &mut [f32]) {
-        self.situation.threat.project(self.origin(), x);
+        self.conditions.threat.project(self.origin(), x);
     }
 
     /// The logits at `x`.
@@ -214,11 +214,11 @@ impl<'a> Subject<'a> {
         if self.receive(&mut answer, label) {
             self.watch(x, &answer);
         }
-        if self.situation.budget.is_some_and(|budget| self.tally().evaluations() >= budget) {
-            *self.halt.borrow_mut() = Some(Halt::Spent);
+        if self.conditions.budget.is_some_and(|budget| self.tally().evaluations() >= budget) {
+            *self.pause.borrow_mut() = Some(Pause::BudgetSpent);
         }
-        // Where the hunt may be over, the attack waits until it is told to go on, or is dropped.
-        poll_fn(|_| if self.halt.borrow().is_some() { Poll::Pending } else { Poll::Ready(()) }).await;
+        // Where the run may be over, the attack waits until it is told to go on, or is dropped.
+        poll_fn(|_| if self.pause.borrow().is_some() { Poll::Pending } else { Poll::Ready(()) }).await;
         answer
     }
 
@@ -230,7 +230,7 @@ impl<'a> Subject<'a> {
         tally.backwards += u64::from(asks_gradient);
         // A sum of finite numbers may overflow, but one that is finite is of nothing else.
         let sum: f32 = answer.logits.iter().chain(&answer.loss).chain(&answer.gradient).sum();
-        // The loss of the sample's label and targeted losses are climbed, that of another label is descended.
+        // The loss of the sample's label and targeted losses are ascended, that of another label is descended.
         let worst = if label == self.label() { f32::NEG_INFINITY } else { f32::INFINITY };
         let answered = sum.is_finite() || is_answer(&answer.logits);
         if !answered {
@@ -253,21 +253,25 @@ impl<'a> Subject<'a> {
         answered
     }
 
-    /// Keeps the point if it is allowed and better than those before, and halts the attack where that
+    /// Keeps the point if it is allowed and better than those before, and pauses the attack where that
     /// may end it.
     fn watch(&self, x: &[f32], answer: &Answer) {
-        let Prey { origin, label, .. } = self.prey;
+        let AttackedSample { origin, label, .. } = self.attacked;
         let margin = margin(&answer.logits, label);
         let misclassified = predict(&answer.logits) != label;
-        let threat = &self.situation.threat;
-        let mut finds = self.finds.borrow_mut();
-        let distance = match self.situation.aim {
-            Aim::First | Aim::Worst if finds.last().is_some_and(|best| margin >= best.margin) => return,
-            Aim::First | Aim::Worst => 0.0,
-            Aim::Closest if !misclassified => return,
-            Aim::Closest => {
+        let threat = &self.conditions.threat;
+        let mut candidates = self.candidates.borrow_mut();
+        let distance = match self.conditions.criterion {
+            Criterion::First | Criterion::Worst
+                if candidates.last().is_some_and(|best| margin >= best.margin) =>
+            {
+                return;
+            }
+            Criterion::First | Criterion::Worst => 0.0,
+            Criterion::Closest if !misclassified => return,
+            Criterion::Closest => {
                 let distance = threat.norm.distance(origin, x);
-                if finds.last().is_some_and(|best| distance >= best.distance) {
+                if candidates.last().is_some_and(|best| distance >= best.distance) {
                     return;
                 }
                 distance
@@ -276,41 +280,43 @@ impl<'a> Subject<'a> {
         if !threat.admits(origin, x) {
             return;
         }
-        let kept = if self.situation.aim == Aim::Closest { KEPT - 1 } else { 0 };
-        let surplus = finds.len().saturating_sub(kept);
-        finds.drain(..surplus);
+        let kept = if self.conditions.criterion == Criterion::Closest { KEPT - 1 } else { 0 };
+        let surplus = candidates.len().saturating_sub(kept);
+        candidates.drain(..surplus);
         let evaluation = self.tally().evaluations();
-        finds.push(Find { point: x.to_vec(), margin, misclassified, evaluation, distance });
-        if misclassified && self.situation.aim == Aim::First {
-            *self.halt.borrow_mut() = Some(Halt::Found);
+        candidates.push(Candidate { point: x.to_vec(), margin, misclassified, evaluation, distance });
+        if misclassified && self.conditions.criterion == Criterion::First {
+            *self.pause.borrow_mut() = Some(Pause::Candidate);
         }
     }
 
-    pub(super) fn is_halted(&self) -> bool {
-        self.halt.borrow().is_some()
+    pub(super) fn is_paused(&self) -> bool {
+        self.pause.borrow().is_some()
     }
 
     /// Why the attack was halted, if it was; it may go on.
-    pub(super) fn resume(&self) -> Option<Halt> {
-        self.halt.borrow_mut().take()
+    pub(super) fn resume(&self) -> Option<Pause> {
+        self.pause.borrow_mut().take()
     }
 
-    pub(super) fn best(&self) -> Option<Find> {
-        self.finds.borrow().last().cloned()
+    pub(super) fn best(&self) -> Option<Candidate> {
+        self.candidates.borrow().last().cloned()
     }
 
-    /// The adversarial point to beat, if there is one.
+    /// The closest adversarial point so far, if there is one.
     pub(super) fn adversarial(&self) -> Option<Vec<f32>> {
-        self.best().filter(|find| find.misclassified).map(|find| find.point)
+        self.best().filter(|candidate| candidate.misclassified).map(|candidate| candidate.point)
     }
 
     /// The best point was adversarial by rounding alone: it counts as classified correctly, or, where
     /// the closest is sought, not at all.
     pub(super) fn reject_best(&self) {
-        let mut finds = self.finds.borrow_mut();
-        match self.situation.aim {
-            Aim::Closest => drop(finds.pop()),
-            Aim::First | Aim::Worst => finds.iter_mut().for_each(|find| find.misclassified = false),
+        let mut candidates = self.candidates.borrow_mut();
+        match self.conditions.criterion {
+            Criterion::Closest => drop(candidates.pop()),
+            Criterion::First | Criterion::Worst => {
+                candidates.iter_mut().for_each(|candidate| candidate.misclassified = false)
+            }
         }
     }
 
@@ -318,8 +324,8 @@ impl<'a> Subject<'a> {
         self.tally.get()
     }
 
-    /// Books how often another attack, made in this one's name on the surrogate, was blind.
-    pub(super) fn share_blindness(&self, of: Tally) {
+    /// Adds the useless answers that an attack on the surrogate got in this one's name.
+    pub(super) fn add_faults(&self, of: Tally) {
         let mut tally = self.tally();
         tally.non_finite_gradients += of.non_finite_gradients;
         tally.unanswered += of.unanswered;

@@ -50,16 +50,16 @@ impl Attack for Transfer {
     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
         Box::pin(async move {
             let clean = subject.surrogate_logits().await;
-            let decoy = subject.on_surrogate(self.attack.name(), &clean);
-            let mut run = self.attack.run(&decoy);
+            let on_surrogate = subject.on_surrogate(self.attack.name(), &clean);
+            let mut run = self.attack.run(&on_surrogate);
             poll_fn(|context| match run.as_mut().poll(context) {
-                Poll::Pending if !decoy.is_halted() => Poll::Pending,
+                Poll::Pending if !on_surrogate.is_paused() => Poll::Pending,
                 _ => Poll::Ready(()),
             })
             .await;
-            subject.share_blindness(decoy.tally());
-            if let Some(find) = decoy.best() {
-                subject.logits(&find.point).await;
+            subject.add_faults(on_surrogate.tally());
+            if let Some(candidate) = on_surrogate.best() {
+                subject.logits(&candidate.point).await;
             }
         })
     }

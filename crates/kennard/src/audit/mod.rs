@@ -27,7 +27,9 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::answer::{is_answer, margin, predict};
-use crate::attack::{Adversarial, Aim, Attack, Loss, MinimumNorm, Prey, Situation, hunt};
+use crate::attack::{
+    Adversarial, Attack, AttackedSample, Conditions, Criterion, Loss, MinimumNorm, run_attack,
+};
 use crate::data::{DataError, DataSet, Indices, Sample, Selection};
 use crate::engine::{Answer, Cost, Engine, Oracle, Program, Query, Task};
 use crate::probe::cosine;
@@ -514,24 +516,30 @@ impl<'a> Audit<'a> {
         let Sample { index, input, label } = sample;
         record.pending = false;
         let mut adversarials = vec![None; self.attacks.len() + self.minimal.len()];
-        let prey =
-            Prey { origin: &input, shape: self.engine.classifier().shape(), label, index, clean: &logits };
-        let aim = if self.full { Aim::Worst } else { Aim::First };
-        let situation = Situation { threat: self.threat, aim, seed: self.seed, budget: self.budget };
+        let attacked = AttackedSample {
+            origin: &input,
+            shape: self.engine.classifier().shape(),
+            label,
+            index,
+            clean: &logits,
+        };
+        let criterion = if self.full { Criterion::Worst } else { Criterion::First };
+        let conditions = Conditions { threat: self.threat, criterion, seed: self.seed, budget: self.budget };
         for (i, attack) in self.attacks.iter().enumerate() {
             if self.cascade && !self.full && !record.is_robust() {
                 break;
             }
-            let verdict = hunt(attack.as_ref(), prey, situation, self.account(i), oracle.clone()).await;
+            let verdict =
+                run_attack(attack.as_ref(), attacked, conditions, self.account(i), oracle.clone()).await;
             record.attacks[i] = Some(AttackRecord::new(&verdict, &self.threat, &input));
             adversarials[i] = verdict.adversarial;
         }
         let threat = ThreatModel::unlimited(self.threat.norm, self.threat.bounds)?;
-        let situation = Situation { threat, aim: Aim::Closest, ..situation };
+        let conditions = Conditions { threat, criterion: Criterion::Closest, ..conditions };
         for (i, attack) in self.minimal.iter().enumerate() {
             let place = self.attacks.len() + i;
             let account = self.account(place);
-            let verdict = hunt(attack.as_ref(), prey, situation, account, oracle.clone()).await;
+            let verdict = run_attack(attack.as_ref(), attacked, conditions, account, oracle.clone()).await;
             record.minimal[i] = Some(AttackRecord::new(&verdict, &self.threat, &input));
             adversarials[place] = verdict.adversarial;
         }

@@ -21,7 +21,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 
 use crate::answer::predict;
-use crate::attack::{Aim, Attack, Loss, Prey, Run, Situation, Subject, ascend, hunt, random_in_ball};
+use crate::attack::{
+    Attack, AttackedSample, Conditions, Criterion, Loss, Run, Subject, ascend, random_in_ball, run_attack,
+};
 use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, Oracle, Program, Query, Task};
 use crate::packet::hidden::{Hidden, Values};
@@ -33,7 +35,7 @@ use crate::{Error, Norm, Result, ThreatModel};
 
 /// Steps of an attack.
 const STEPS: usize = 40;
-/// So many samples are attacked one way, then the other.
+/// The number of samples that are attacked in pixels before the same are attacked in features.
 const CHUNK: usize = 512;
 
 /// Attacks a classifier's pixels and one of its hidden tensors.
@@ -209,9 +211,10 @@ impl Features<'_> {
             let eps = r * norm;
             let [threat, within] = target.threats(eps, self.hidden.is_nonnegative());
             let attack = Part { moving: *moving, threat: within };
-            let situation = Situation { threat, aim: Aim::First, seed: self.seed, budget: None };
-            let prey = Prey { origin, shape: &shape, label, index, clean: &clean };
-            if hunt(&attack, prey, situation, 0, oracle.clone()).await.broken {
+            let conditions =
+                Conditions { threat, criterion: Criterion::First, seed: self.seed, budget: None };
+            let attacked = AttackedSample { origin, shape: &shape, label, index, clean: &clean };
+            if run_attack(&attack, attacked, conditions, 0, oracle.clone()).await.broken {
                 return Ok(Some(r));
             }
         }

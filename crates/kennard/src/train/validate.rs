@@ -5,7 +5,7 @@ use kennard_runtime::Runtime;
 
 use super::images::Images;
 use crate::answer::predict;
-use crate::attack::{Aim, Pgd, Prey, Situation, hunt};
+use crate::attack::{AttackedSample, Conditions, Criterion, Pgd, run_attack};
 use crate::data::Sample;
 use crate::engine::{Engine, EngineOptions, Oracle, Program, Query, Task};
 use crate::{Classifier, Preprocessing, Result, ThreatModel};
@@ -15,7 +15,7 @@ use crate::{Classifier, Preprocessing, Result, ThreatModel};
 pub(super) struct Validation {
     /// Classified correctly.
     pub accuracy: f64,
-    /// Of the first so many, classified correctly and unbroken by PGD.
+    /// Classified correctly and unbroken by PGD, among the first `attacked`.
     pub robust_accuracy: Option<f64>,
 }
 
@@ -56,9 +56,9 @@ pub(super) fn validate(
             if !correct {
                 return Ok((false, Some(false)));
             }
-            let prey = Prey { origin: input, shape, label, index, clean: &clean };
-            let situation = Situation { threat, aim: Aim::First, seed: 0, budget: None };
-            let verdict = hunt(pgd, prey, situation, 1, oracle.clone()).await;
+            let attacked = AttackedSample { origin: input, shape, label, index, clean: &clean };
+            let conditions = Conditions { threat, criterion: Criterion::First, seed: 0, budget: None };
+            let verdict = run_attack(pgd, attacked, conditions, 1, oracle.clone()).await;
             Ok((true, Some(!verdict.broken)))
         })
     };

@@ -1,11 +1,11 @@
-//! What gradient attacks climb.
+//! The losses that gradient attacks ascend.
 
 use super::{Loss, Subject};
 
 /// A loss that an attack increases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Objective {
-    /// The cross-entropy of the label; climbed as its log-odds, which rise and fall with it and do not
+pub enum AttackLoss {
+    /// The cross-entropy of the label; ascended as its log-odds, which rise and fall with it and do not
     /// vanish where the classifier is confident.
     #[default]
     CrossEntropy,
@@ -18,9 +18,9 @@ pub enum Objective {
     TargetedDlr,
 }
 
-/// One thing to climb on one sample.
+/// One loss to ascend on one sample, with the class that it is about.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Goal {
+pub(super) enum Direction {
     /// Away from the label.
     Away(Loss),
     /// Towards a class, the n-th likeliest; the loss is targeted.
@@ -46,48 +46,50 @@ impl Seen {
     }
 }
 
-impl Objective {
-    /// The goals on one sample: one for an untargeted loss, else one for each target.
-    pub(super) fn goals(self, subject: &Subject, targets: usize) -> Vec<Goal> {
+impl AttackLoss {
+    /// The directions on one sample: one for an untargeted loss, else one for each target.
+    pub(super) fn directions(self, subject: &Subject, targets: usize) -> Vec<Direction> {
         let loss = match self {
-            Objective::CrossEntropy => Loss::LogOdds,
-            Objective::Margin => Loss::Margin,
-            Objective::Dlr => Loss::Dlr,
-            Objective::TargetedDlr => Loss::TargetedDlr,
+            AttackLoss::CrossEntropy => Loss::LogOdds,
+            AttackLoss::Margin => Loss::Margin,
+            AttackLoss::Dlr => Loss::Dlr,
+            AttackLoss::TargetedDlr => Loss::TargetedDlr,
         };
         let loss = loss.for_classes(subject.classes());
         if !loss.is_targeted() {
-            return vec![Goal::Away(loss)];
+            return vec![Direction::Away(loss)];
         }
         let rivals = subject.rivals().into_iter().take(targets);
-        rivals.zip(1..).map(|(class, n)| Goal::Towards(loss, class, n)).collect()
+        rivals.zip(1..).map(|(class, n)| Direction::Towards(loss, class, n)).collect()
     }
 }
 
-impl Goal {
-    /// Away from the label by its cross-entropy where no targets are asked for, else the cross-entropy of
-    /// so many targets falls, the likeliest first.
-    pub fn by_cross_entropy(subject: &Subject, targets: usize) -> Vec<Goal> {
+impl Direction {
+    /// Away from the label by its cross-entropy where no targets are asked for, else down the cross-entropy of
+    /// each of that many targets, the likeliest first.
+    pub fn by_cross_entropy(subject: &Subject, targets: usize) -> Vec<Direction> {
         match targets {
-            0 => vec![Goal::Away(Loss::LogOdds)],
-            n => subject.rivals().into_iter().take(n).zip(1..).map(|(c, n)| Goal::Descend(c, n)).collect(),
+            0 => vec![Direction::Away(Loss::LogOdds)],
+            n => {
+                subject.rivals().into_iter().take(n).zip(1..).map(|(c, n)| Direction::Descend(c, n)).collect()
+            }
         }
     }
 
-    /// What tells the random streams of a sample's goals apart.
+    /// What tells the random streams of a sample's directions apart.
     pub fn stream(self) -> u64 {
         match self {
-            Goal::Away(_) => 0,
-            Goal::Towards(_, _, n) | Goal::Descend(_, n) => n,
+            Direction::Away(_) => 0,
+            Direction::Towards(_, _, n) | Direction::Descend(_, n) => n,
         }
     }
 
-    /// The loss to climb and its gradient at `x`.
+    /// The loss to ascend and its gradient at `x`.
     pub async fn look(self, subject: &Subject<'_>, x: &[f32]) -> Seen {
         let answer = match self {
-            Goal::Away(loss) => subject.gradient(x, loss, subject.label()).await,
-            Goal::Towards(loss, class, _) => subject.gradient_towards(x, loss, class).await,
-            Goal::Descend(class, _) => {
+            Direction::Away(loss) => subject.gradient(x, loss, subject.label()).await,
+            Direction::Towards(loss, class, _) => subject.gradient_towards(x, loss, class).await,
+            Direction::Descend(class, _) => {
                 let mut answer = subject.gradient(x, Loss::LogOdds, class).await;
                 answer.gradient.iter_mut().chain(&mut answer.loss).for_each(|v| *v = -*v);
                 answer

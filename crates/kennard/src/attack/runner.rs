@@ -2,7 +2,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use super::Attack;
-use super::subject::{Halt, Prey, Situation, Subject};
+use super::subject::{AttackedSample, Conditions, Pause, Subject};
 use crate::answer::{is_answer, margin, predict};
 use crate::engine::{Oracle, Program, Query};
 
@@ -48,41 +48,41 @@ impl Adversarial {
     }
 }
 
-/// Runs an attack on a sample until it ends or reaches its aim. The untouched model has the last word
+/// Runs an attack on a sample until it ends or has found what the conditions ask for. The untouched model has the last word
 /// on what counts as adversarial.
-pub(crate) async fn hunt(
+pub(crate) async fn run_attack(
     attack: &dyn Attack,
-    prey: Prey<'_>,
-    situation: Situation,
+    attacked: AttackedSample<'_>,
+    conditions: Conditions,
     account: usize,
     oracle: Oracle,
 ) -> Verdict {
-    let label = prey.label;
-    let subject = Subject::new(attack.name(), prey, situation, account, oracle.clone());
+    let label = attacked.label;
+    let subject = Subject::new(attack.name(), attacked, conditions, account, oracle.clone());
     let mut run = attack.run(&subject);
     let mut disputed = false;
     let (mut checks, mut unanswered) = (0, 0);
     loop {
         let ended = poll_fn(|context| match run.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(true),
-            Poll::Pending if subject.is_halted() => Poll::Ready(false),
+            Poll::Pending if subject.is_paused() => Poll::Ready(false),
             Poll::Pending => Poll::Pending,
         })
         .await;
         let ended = match subject.resume() {
-            Some(Halt::Spent) => true,
-            Some(Halt::Found) | None => ended,
+            Some(Pause::BudgetSpent) => true,
+            Some(Pause::Candidate) | None => ended,
         };
         let mut best = subject.best();
         let mut adversarial = None;
-        while let Some(find) = best.as_ref().filter(|find| find.misclassified) {
-            let points = find.point.clone();
+        while let Some(candidate) = best.as_ref().filter(|candidate| candidate.misclassified) {
+            let points = candidate.point.clone();
             let query = Query { program: Program::Untouched, points, label, target: label, account };
             let answer = oracle.ask(query).await;
             checks += 1;
             let answered = is_answer(&answer.logits);
             if answered && predict(&answer.logits) != label {
-                adversarial = Some(Adversarial { point: find.point.clone(), outputs: answer.logits });
+                adversarial = Some(Adversarial { point: candidate.point.clone(), outputs: answer.logits });
                 break;
             }
             // Rounding alone made this point adversarial, or the model has no answer; there may be another, or a
@@ -96,9 +96,11 @@ pub(crate) async fn hunt(
             let tally = subject.tally();
             return Verdict {
                 broken: adversarial.is_some(),
-                margin: best.as_ref().map_or_else(|| margin(prey.clean, label), |find| find.margin),
+                margin: best
+                    .as_ref()
+                    .map_or_else(|| margin(attacked.clean, label), |candidate| candidate.margin),
                 adversarial,
-                found_after: best.map_or(0, |find| find.evaluation),
+                found_after: best.map_or(0, |candidate| candidate.evaluation),
                 forwards: tally.forwards + checks,
                 backwards: tally.backwards,
                 zero_gradients: tally.zero_gradients,

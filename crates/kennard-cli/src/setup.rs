@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use kennard::audit::{Audit, PacketPlan, Shard};
 use kennard::data::{DataSet, DataSpec, Options, Selection};
 use kennard::engine::{Engine, EngineOptions};
+use kennard::run::ModelSummary;
 use kennard::{Classifier, Error};
 use kennard_graph::{Dim, Graph};
 use kennard_runtime::{Choice, Runtime};
@@ -45,7 +46,10 @@ fn surrogate(
 ) -> Result<Classifier, Box<dyn StdError>> {
     let engine = engine(&Graph::load(file)?, data.shape(), first, settings)?;
     let samples = Selection::Random { count: LOOKED, seed: 0 };
-    let look = Audit { samples, ..Audit::new(file, &engine, data, settings.threat()?) };
+    let look = Audit {
+        samples,
+        ..Audit::new(ModelSummary::of_file(file, engine.classifier())?, &engine, data, settings.threat()?)
+    };
     let found = look.run(&AtomicBool::new(false), |_| ())?.summary;
     note!(
         "surrogate {}: {} of {} samples classified correctly",
@@ -80,7 +84,7 @@ pub fn engine(
 
 /// A whole audit: attacks, packets whose window has the attack's size, and cosines.
 pub fn whole_audit<'a>(
-    model: &'a Path,
+    model: &Path,
     settings: &Settings,
     data: &'a DataSet,
     engine: &'a Engine,
@@ -97,7 +101,7 @@ pub fn whole_audit<'a>(
 
 /// The attacks of an audit.
 pub fn audit<'a>(
-    model: &'a Path,
+    model: &Path,
     settings: &Settings,
     data: &'a DataSet,
     engine: &'a Engine,
@@ -112,7 +116,7 @@ pub fn audit<'a>(
         seed: settings.seed.unwrap_or(0),
         full: settings.full.unwrap_or(false),
         budget: settings.budget,
-        ..Audit::new(model, engine, data, settings.threat()?)
+        ..Audit::new(ModelSummary::of_file(model, engine.classifier())?, engine, data, settings.threat()?)
     })
 }
 

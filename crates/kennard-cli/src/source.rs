@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use kennard::Graph;
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
-use kennard::run::{clear_strays, make_directory, write_set};
+use kennard::run::write_set;
 
 use crate::settings::{Number, Settings, selection};
 use crate::setup;
@@ -122,13 +122,9 @@ fn said(engine: Engine) -> Engine {
     engine
 }
 
-/// Makes the directory of the results, before the work and not after it, and removes what a killed process left
-/// half written there.
+/// Makes the directory of the results, where one is named, before the work and not after it.
 pub fn prepare(out: Option<&Path>) -> Result<(), kennard::Error> {
-    let Some(directory) = out else { return Ok(()) };
-    make_directory(directory)?;
-    clear_strays(directory);
-    Ok(())
+    out.map_or(Ok(()), kennard::run::prepare)
 }
 
 /// Writes files into a directory, each whole or not at all, and says so.

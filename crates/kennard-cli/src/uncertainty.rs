@@ -3,12 +3,14 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use clap::ValueEnum;
-use kennard::audit::{About, Manifest, Progress};
+use kennard::audit::Progress;
 use kennard::data::Selection;
 use kennard::engine::Engine;
 use kennard::packet::{ESS_FLOOR, Effort, Hidden};
-use kennard::run::write_set;
-use kennard::survey::{Failure, Figures, Kind, Measured, Survey, SurveySummary, write_survey};
+use kennard::run::{ModelSummary, write_set};
+use kennard::survey::{
+    Failure, Figures, Kind, Measured, Survey, SurveyManifest, SurveySummary, write_survey,
+};
 
 use crate::portrait::pictures;
 use crate::progress::Display;
@@ -160,7 +162,8 @@ pub fn run(args: Args) -> Outcome {
         let all = outcome.failed.len();
         return Err(format!("none of {all} packets could be measured. {}", failure(first)).into());
     }
-    let summary = survey.summary(&args.model.file, &outcome, begin.elapsed())?;
+    let model = ModelSummary::of_file(&args.model.file, engine.classifier())?;
+    let summary = survey.summary(model, &outcome, begin.elapsed())?;
 
     if args.json {
         crate::out::json(&summary.to_json()?);
@@ -169,7 +172,7 @@ pub fn run(args: Args) -> Outcome {
     }
     if let Some(directory) = &args.out {
         write_survey(directory, &summary, &outcome.packets)?;
-        let manifest = manifest(&survey, &summary, args.packet);
+        let manifest = SurveyManifest::new(&survey, &summary, crate::command_line());
         let shape = hidden.as_ref().map_or(data.shape(), |hidden| hidden.shape());
         let pictures = pictures(&outcome, shape)?;
         let pictures = pictures.iter().map(|(name, bytes)| (name.as_str(), bytes.clone()));
@@ -200,34 +203,6 @@ fn failure(failure: &Failure) -> String {
         None => format!("label {}", failure.label),
     };
     format!("{place}{scale}: {}", failure.reason)
-}
-
-/// What was run, as an audit's manifest says it.
-fn manifest(survey: &Survey, summary: &SurveySummary, packet: Packet) -> Manifest {
-    let runtime = survey.engine.runtime();
-    let classes = survey.data.class_names().to_vec();
-    Manifest {
-        kennard: env!("CARGO_PKG_VERSION").into(),
-        command: crate::command_line(),
-        plan: survey.engine.plan(),
-        about: About { model: summary.model.clone(), samples: 0, classes, checkpoint: None },
-        settings: serde_json::json!({
-            "model": summary.model.sha256,
-            "preprocessing": survey.engine.classifier().preprocessing(),
-            "data": {"name": summary.data.name, "split": summary.data.split, "files": summary.data.files},
-            "packet": packet.to_possible_value().map(|value| value.get_name().to_string()),
-            "scales": survey.scales,
-            "tensor": summary.tensor,
-            "label": survey.label,
-            "centres": survey.centres,
-            "draws": survey.samples,
-            "max_draws": survey.effort.max_samples,
-            "rel_tol": survey.effort.rel_tol,
-            "seed": survey.seed,
-            "runtime": format!("{} {}", runtime.name(), runtime.version()),
-            "micro_batch": survey.engine.plan().micro_batch,
-        }),
-    }
 }
 
 /// The table: a block per scale.

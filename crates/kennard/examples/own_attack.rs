@@ -9,6 +9,7 @@ use kennard::attack::{Attack, Run, Subject};
 use kennard::audit::Audit;
 use kennard::data::{DataSet, Options, Selection};
 use kennard::engine::{Engine, EngineOptions};
+use kennard::run::ModelSummary;
 use kennard::{Classifier, Graph, Norm, Preprocessing, Runtime, RuntimeChoice, ThreatModel};
 use rand::RngExt;
 
@@ -48,7 +49,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let audit = Audit {
         attacks: vec![Box::new(RandomCorners { tries: 50 })],
         samples: Selection::Random { count: 200, seed: 0 },
-        ..Audit::new(&model, &engine, &data, ThreatModel::new(Norm::Linf, 0.1)?)
+        ..Audit::new(
+            ModelSummary::of_file(&model, engine.classifier())?,
+            &engine,
+            &data,
+            ThreatModel::new(Norm::Linf, 0.1)?,
+        )
     };
     let outcome = audit.run(&AtomicBool::new(false), |_| ())?;
     for attack in &outcome.summary.attacks {

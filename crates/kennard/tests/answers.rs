@@ -11,6 +11,7 @@ use kennard::attack::{Apgd, Attack, AttackLoss, Fab, Fgsm, Parameters, Pgd, Squa
 use kennard::audit::{Audit, Outcome, Record};
 use kennard::data::DataSet;
 use kennard::engine::EngineOptions;
+use kennard::run::ModelSummary;
 use kennard::{Graph, Norm, ThreatModel};
 use kennard_graph::{Builder, DType, Dim, Tensor, TensorType, Var};
 
@@ -52,7 +53,8 @@ fn run(model: &Graph, data: &DataSet, change: impl FnOnce(&mut Audit), threat: T
     let options = EngineOptions { threads: Some(1), ..EngineOptions::default() };
     let engine = engine(model, data, rten(), &options);
     let path = common::fixture("fashion_mlp.onnx");
-    let mut audit = Audit::new(&path, &engine, data, threat);
+    let mut audit =
+        Audit::new(ModelSummary::of_file(&path, engine.classifier()).unwrap(), &engine, data, threat);
     change(&mut audit);
     audit.run(&AtomicBool::new(false), |_| ()).unwrap()
 }

@@ -15,6 +15,7 @@ use kennard::attack::Version;
 use kennard::audit::Audit;
 use kennard::data::Selection;
 use kennard::engine::EngineOptions;
+use kennard::run::ModelSummary;
 use kennard::{Graph, Norm, Runtime, ThreatModel};
 
 /// A row of `reference/autoattack.csv`.
@@ -106,7 +107,12 @@ fn compare(row: &Row, samples: usize, shared: &Path, runtime: &Runtime) {
         attacks: Version::Standard.attacks(row.norm),
         cascade: true,
         samples: Selection::First(samples),
-        ..Audit::new(&path, &engine, &data, ThreatModel::new(row.norm, row.eps).unwrap())
+        ..Audit::new(
+            ModelSummary::of_file(&path, engine.classifier()).unwrap(),
+            &engine,
+            &data,
+            ThreatModel::new(row.norm, row.eps).unwrap(),
+        )
     };
     let outcome = audit.run(&AtomicBool::new(false), |_| ()).unwrap();
     let reference = verdicts(shared, row.verdicts);
@@ -176,7 +182,12 @@ fn micro_batches_and_runtimes_change_rounding_only() {
                 attacks: Version::Standard.attacks(Norm::Linf),
                 cascade: true,
                 samples: Selection::First(SAMPLES),
-                ..Audit::new(&path, &engine, &data, ThreatModel::new(Norm::Linf, 0.1).unwrap())
+                ..Audit::new(
+                    ModelSummary::of_file(&path, engine.classifier()).unwrap(),
+                    &engine,
+                    &data,
+                    ThreatModel::new(Norm::Linf, 0.1).unwrap(),
+                )
             };
             let outcome = audit.run(&AtomicBool::new(false), |_| ()).unwrap();
             let robust: Vec<bool> = outcome.records.iter().map(|r| r.is_robust()).collect();

@@ -9,6 +9,7 @@ use kennard::attack::Version;
 use kennard::audit::{Audit, Outcome};
 use kennard::data::DataSet;
 use kennard::engine::EngineOptions;
+use kennard::run::ModelSummary;
 use kennard::{Graph, Norm, Result, ThreatModel};
 
 fn auto_attack(
@@ -20,7 +21,11 @@ fn auto_attack(
     let engine = engine(model, data, rten(), options);
     let path = common::fixture("fashion_mlp.onnx");
     let attacks = Version::Standard.attacks(threat.norm);
-    let audit = Audit { attacks, cascade: true, ..Audit::new(&path, &engine, data, threat) };
+    let audit = Audit {
+        attacks,
+        cascade: true,
+        ..Audit::new(ModelSummary::of_file(&path, engine.classifier()).unwrap(), &engine, data, threat)
+    };
     audit.run(&AtomicBool::new(false), |_| ())
 }
 

@@ -15,6 +15,7 @@ use kennard::attack::{CarliniWagner, Ddn, Fab, Fmn, HopSkipJump, MinimalApgd, Mi
 use kennard::audit::{Audit, Record};
 use kennard::data::DataSet;
 use kennard::engine::EngineOptions;
+use kennard::run::ModelSummary;
 use kennard::{Graph, Norm, ThreatModel};
 use kennard_graph::{Builder, DType, Dim, Tensor, TensorType, Var};
 use rand::{RngExt, SeedableRng};
@@ -67,7 +68,10 @@ fn audit(model: &Graph, data: &DataSet, norm: Norm, bounds: [f32; 2], minimal: A
     let engine = engine(model, data, rten(), &EngineOptions { threads: Some(1), ..Default::default() });
     let threat = ThreatModel::unlimited(norm, bounds).unwrap();
     let path = fixture("fashion_mlp.onnx");
-    let audit = Audit { minimal, ..Audit::new(&path, &engine, data, threat) };
+    let audit = Audit {
+        minimal,
+        ..Audit::new(ModelSummary::of_file(&path, engine.classifier()).unwrap(), &engine, data, threat)
+    };
     let outcome = audit.run(&AtomicBool::new(false), |_| ()).unwrap();
     assert_eq!(outcome.summary.clean.correct, data.len() as u64);
     outcome.records

@@ -9,6 +9,7 @@ use kennard::audit::Audit;
 use kennard::data::{DataSet, Selection};
 use kennard::engine::EngineOptions;
 use kennard::probe::{Cosines, Probe, Reader, Resolve, ResolveReport};
+use kennard::run::ModelSummary;
 use kennard::train::Architecture;
 use kennard::{Graph, Norm, ThreatModel};
 use kennard_graph::{Builder, DType, Dim, Tensor, TensorType};
@@ -57,7 +58,12 @@ fn audits_and_labels_see_the_same_cosines() {
     let audit = Audit {
         probe: true,
         samples: Selection::First(200),
-        ..Audit::new(&path, &engine, &data, ThreatModel::new(Norm::Linf, 0.1).unwrap())
+        ..Audit::new(
+            ModelSummary::of_file(&path, engine.classifier()).unwrap(),
+            &engine,
+            &data,
+            ThreatModel::new(Norm::Linf, 0.1).unwrap(),
+        )
     };
     let outcome = audit.run(&quiet(), |_| ()).unwrap();
     let cosines: Vec<Option<f64>> = all.iter().map(|record| record.cosine).collect();

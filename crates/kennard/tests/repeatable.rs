@@ -13,8 +13,8 @@ use kennard::audit::{
 };
 use kennard::data::Selection;
 use kennard::engine::{EngineOptions, Plan};
+use kennard::run::ModelSummary;
 use kennard::{Graph, Norm, Runtime, ThreatModel};
-use serde_json::Value;
 
 const SAMPLES: usize = 120;
 
@@ -31,8 +31,11 @@ fn run(model: &str, runtime: &Runtime, options: &EngineOptions, samples: usize) 
 fn bytes(outcome: &Outcome, name: &str) -> Vec<u8> {
     let folder = folder(name);
     let plan = Plan { micro_batch: 1, sessions: 1, threads_per_session: 1 };
-    let (about, settings) = (About::default(), Value::Null);
-    let manifest = Manifest { kennard: String::new(), command: vec![], plan, about, settings };
+    let settings = serde_json::json!({
+        "data": {"name": "", "split": "", "files": []}, "samples": "all", "attacks": [], "cascade": false, "minimal": [],
+        "threat_model": {"norm": "linf", "eps": 0.05, "bounds": [0.0, 1.0]}, "seed": 0, "runtime": "",
+    });
+    let manifest = Manifest::of(vec![], plan, About::default(), serde_json::from_value(settings).unwrap());
     FinishedRun { manifest, outcome: outcome.clone() }.write(&folder).unwrap();
     let bytes = std::fs::read(folder.join("samples.parquet")).unwrap();
     std::fs::remove_dir_all(folder).unwrap();
@@ -83,7 +86,12 @@ fn shards_and_resumption_do_not_change_a_byte() {
             probe: true,
             samples: Selection::Random { count: SAMPLES, seed: 5 },
             shard,
-            ..Audit::new(&path, &engine, &data, ThreatModel::new(Norm::Linf, 0.1).unwrap())
+            ..Audit::new(
+                ModelSummary::of_file(&path, engine.classifier()).unwrap(),
+                &engine,
+                &data,
+                ThreatModel::new(Norm::Linf, 0.1).unwrap(),
+            )
         };
         let go = |name: &str, shard: Shard, resume: bool, stop_after: u64| {
             let audit = audit(shard);
@@ -191,7 +199,12 @@ fn small<'a>(
         minimal: vec![Box::new(Fab { steps: 5, ..Fab::default() })],
         probe: true,
         samples: Selection::Random { count: 60, seed: 2 },
-        ..Audit::new(path, engine, data, ThreatModel::new(Norm::Linf, 0.1).unwrap())
+        ..Audit::new(
+            ModelSummary::of_file(path, engine.classifier()).unwrap(),
+            engine,
+            data,
+            ThreatModel::new(Norm::Linf, 0.1).unwrap(),
+        )
     }
 }
 
@@ -225,7 +238,7 @@ fn a_stopped_audit_says_nothing_that_is_not_so() {
         assert_eq!(state.stage == Stage::Finished, found.complete);
         let seen = state.outcome.summary;
         let file = std::fs::read_to_string(folder.join("summary.json")).unwrap();
-        let file: Value = serde_json::from_str(&file).unwrap();
+        let file: serde_json::Value = serde_json::from_str(&file).unwrap();
         std::fs::remove_dir_all(folder).unwrap();
         if found.is_whole() {
             // The others were done with when the word to stop came.
@@ -277,7 +290,12 @@ fn parts_that_lack_classes_are_pointed_out() {
     let engine = engine(&model, &data, common::rten(), &EngineOptions::default());
     let path = fixture("fashion_mlp.onnx");
     let said = |samples| {
-        let audit = Audit::new(&path, &engine, &data, ThreatModel::new(Norm::Linf, 0.0).unwrap());
+        let audit = Audit::new(
+            ModelSummary::of_file(&path, engine.classifier()).unwrap(),
+            &engine,
+            &data,
+            ThreatModel::new(Norm::Linf, 0.0).unwrap(),
+        );
         let outcome = Audit { samples, ..audit }.run(&AtomicBool::new(false), |_| ()).unwrap();
         let warnings = outcome.summary.warnings.into_iter().filter(|w| w.code == "missing-classes");
         (warnings.map(|w| w.message).next(), outcome.records)
@@ -306,7 +324,7 @@ fn packets_keep_to_their_budget_and_stop() {
             packets: vec![plan],
             samples: Selection::First(4),
             requirements: vec!["clean>=0".parse().unwrap()],
-            ..Audit::new(&path, &engine, &data, threat)
+            ..Audit::new(ModelSummary::of_file(&path, engine.classifier()).unwrap(), &engine, &data, threat)
         };
         let stop = std::sync::Arc::new(AtomicBool::new(false));
         let progress = |progress: Progress| {

@@ -10,6 +10,7 @@ use kennard::attack::{Fab, Fgsm};
 use kennard::audit::{Audit, PacketPlan};
 use kennard::data::Selection;
 use kennard::engine::EngineOptions;
+use kennard::run::ModelSummary;
 use kennard::{Graph, Norm, ThreatModel};
 use serde_json::Value;
 
@@ -47,7 +48,7 @@ fn summary_keeps_its_keys() {
         probe: true,
         samples: Selection::First(30),
         requirements: vec!["clean>=0.1".parse().unwrap()],
-        ..Audit::new(&path, &engine, &data, threat)
+        ..Audit::new(ModelSummary::of_file(&path, engine.classifier()).unwrap(), &engine, &data, threat)
     };
     let summary = audit.run(&AtomicBool::new(false), |_| ()).unwrap().summary;
     let json: Value = serde_json::from_str(&summary.to_json().unwrap()).unwrap();

@@ -14,6 +14,7 @@ use kennard::audit::{
 };
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
+use kennard::run::ModelSummary;
 use kennard::train::{
     Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Strength, Training,
     TrainingDirectory,
@@ -77,7 +78,12 @@ impl Case {
         Audit {
             attacks: vec![Box::new(Fgsm::default()), Box::new(Pgd { steps: 3, ..Pgd::default() })],
             seed,
-            ..Audit::new(&self.file, &self.engine, &self.data, ThreatModel::new(Norm::Linf, 0.03).unwrap())
+            ..Audit::new(
+                ModelSummary::of_file(&self.file, self.engine.classifier()).unwrap(),
+                &self.engine,
+                &self.data,
+                ThreatModel::new(Norm::Linf, 0.03).unwrap(),
+            )
         }
     }
 
@@ -407,7 +413,12 @@ fn changed_data_are_noticed() {
     let audit = Audit {
         samples: Selection::First(20),
         attacks: vec![Box::new(Fgsm::default())],
-        ..Audit::new(&path, &engine, &data, ThreatModel::new(Norm::Linf, 0.03).unwrap())
+        ..Audit::new(
+            ModelSummary::of_file(&path, engine.classifier()).unwrap(),
+            &engine,
+            &data,
+            ThreatModel::new(Norm::Linf, 0.03).unwrap(),
+        )
     };
     let place = scratch.at("run");
     let directory = RunDirectory::open(&place, &Manifest::new(&audit, vec![]).unwrap(), false).unwrap();

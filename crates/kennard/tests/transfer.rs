@@ -10,6 +10,7 @@ use kennard::attack::{Apgd, Attack, AttackLoss, Square, Transfer};
 use kennard::audit::{Audit, Manifest, Outcome, RunDirectory};
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
+use kennard::run::ModelSummary;
 use kennard::{Classifier, Graph, Norm, Preprocessing, Result, ThreatModel};
 use kennard_graph::{Node, scale};
 
@@ -32,7 +33,11 @@ fn beside(model: &Graph, surrogate: &Graph, data: &DataSet, options: &EngineOpti
 fn run(engine: &Engine, data: &DataSet, eps: f64, attacks: Vec<Box<dyn Attack>>) -> Result<Outcome> {
     let path = fixture("fashion_mlp.onnx");
     let threat = ThreatModel::new(Norm::Linf, eps).unwrap();
-    let audit = Audit { attacks, samples: Selection::First(60), ..Audit::new(&path, engine, data, threat) };
+    let audit = Audit {
+        attacks,
+        samples: Selection::First(60),
+        ..Audit::new(ModelSummary::of_file(&path, engine.classifier()).unwrap(), engine, data, threat)
+    };
     audit.run(&AtomicBool::new(false), |_| ())
 }
 
@@ -125,7 +130,15 @@ fn a_run_names_its_surrogate() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("surrogate-{}", std::process::id()));
     let open = |surrogate: &str| {
         let attacks = transferred(&fixture(surrogate));
-        let audit = Audit { attacks, ..Audit::new(&model.0, &engine, &data, threat) };
+        let audit = Audit {
+            attacks,
+            ..Audit::new(
+                ModelSummary::of_file(&model.0, engine.classifier()).unwrap(),
+                &engine,
+                &data,
+                threat,
+            )
+        };
         RunDirectory::open(&folder, &Manifest::new(&audit, vec![]).unwrap(), true).map(drop)
     };
     open("fashion_cnn.onnx").unwrap();

@@ -1,10 +1,9 @@
 use std::path::PathBuf;
 
-use serde_json::Value;
-
-use super::directory::FinishedRun;
-use super::{Shard, gallery, warnings};
-use crate::run::files::differences;
+use super::finished::FinishedRun;
+use super::{AuditSettings, Shard, gallery, warnings};
+use crate::run::files::refused;
+use crate::run::{check_whole, differences};
 use crate::{Error, Result};
 
 /// The run whose shards lie in `parts`, as if it had been run as one.
@@ -17,35 +16,20 @@ pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
     let Some(first) = runs.first() else {
         return Err(Error::Setting("there is nothing to merge; name the directories of the shards".into()));
     };
-    let mut taken: Vec<Option<&PathBuf>> = Vec::new();
+    let whole = |run: &FinishedRun| AuditSettings { shard: Shard::WHOLE, ..run.manifest.settings.clone() };
     for (run, path) in runs.iter().zip(parts) {
-        let error = |message: String| Error::Run { path: path.clone(), message };
-        let apart = differences(&whole(first)?, &whole(run)?);
+        let apart = differences(&whole(first), &whole(run))?.join("; ");
         if !apart.is_empty() {
-            return Err(error(format!(
-                "is part of another run than {}: {}",
-                parts[0].display(),
-                apart.join("; ")
-            )));
-        }
-        let shard = shard(run)?;
-        if !taken.is_empty() && taken.len() != shard.of {
-            let message = format!("is shard {shard}, {} is one of {}", parts[0].display(), taken.len());
-            return Err(error(message));
-        }
-        taken.resize(shard.of, None);
-        if let Some(twin) = taken[shard.number - 1].replace(path) {
-            return Err(error(format!("is shard {shard}, and so is {}", twin.display())));
+            return Err(refused(
+                path,
+                format!("is part of another run than {}: {apart}", parts[0].display()),
+            ));
         }
     }
-    if let Some(missing) = taken.iter().position(Option::is_none) {
-        let shard = Shard { number: missing + 1, of: taken.len() };
-        return Err(Error::Setting(format!(
-            "shard {shard} is missing; run it with --shard {shard}, and name its directory"
-        )));
-    }
+    let shards: Vec<_> = parts.iter().zip(runs.iter().map(|run| run.manifest.settings.shard)).collect();
+    check_whole(&shards)?;
     let mut merged = first.clone();
-    merged.manifest.settings = whole(first)?;
+    merged.manifest.settings = whole(first);
     merged.manifest.about.samples = runs.iter().map(|run| run.manifest.about.samples).sum();
     let outcome = &mut merged.outcome;
     // What a shard had to reach, the whole need not.
@@ -69,19 +53,4 @@ pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
     outcome.summary.count(&outcome.records);
     warnings::review(outcome);
     Ok(merged)
-}
-
-fn shard(run: &FinishedRun) -> Result<Shard> {
-    let shard = run.manifest.settings.get("shard").cloned().unwrap_or_default();
-    serde_json::from_value(shard).map_err(|e| Error::Setting(format!("the manifest names no shard ({e})")))
-}
-
-/// The settings of the whole run that a shard belongs to.
-fn whole(run: &FinishedRun) -> Result<Value> {
-    let mut settings = run.manifest.settings.clone();
-    if let Some(fields) = settings.as_object_mut() {
-        let whole = serde_json::to_value(Shard::WHOLE).map_err(|e| Error::Setting(e.to_string()))?;
-        fields.insert("shard".into(), whole);
-    }
-    Ok(settings)
 }

@@ -1,18 +1,17 @@
 //! How accurate a classifier is, how accurate it stays under attack, and how its conjugate spreads
 //! stand to their bound.
 
-mod about;
 mod directory;
 mod distances;
+mod finished;
 mod gallery;
-mod journal;
 mod kept;
 mod merge;
 mod missing;
 mod packets;
 mod record;
 mod requirement;
-mod shard;
+mod settings;
 mod share;
 mod state;
 mod summary;
@@ -20,11 +19,8 @@ mod table;
 mod warnings;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-
-use serde_json::{Value, json};
 
 use crate::answer::{is_answer, margin, predict};
 use crate::attack::{
@@ -33,31 +29,35 @@ use crate::attack::{
 use crate::data::{DataError, DataSet, Indices, Sample, Selection};
 use crate::engine::{Answer, Cost, Engine, Oracle, Program, Query, Task};
 use crate::probe::cosine;
+use crate::run::ModelSummary;
 use crate::threat::check_inside;
 use crate::{Error, Norm, Result, ThreatModel};
 use kept::Kept;
 
 use share::Share;
-use summary::named;
 
-pub use about::{About, Checkpoint};
-pub use directory::{FinishedRun, Manifest, RunDirectory};
+pub use directory::RunDirectory;
 pub use distances::{CurvePoint, Distances};
+pub use finished::FinishedRun;
 pub use gallery::{Role, Shown, roles};
 pub use merge::merge;
 pub use packets::PacketPlan;
 pub use record::{AttackRecord, Record};
 pub use requirement::{Judged, Requirement};
-pub use shard::Shard;
+pub use settings::{AuditSettings, NamedAttack};
 pub use state::{RunState, Stage};
 pub use summary::{AttackSummary, Clean, MinimalSummary, PacketSummary, Robust, Summary};
 
+pub use crate::run::{About, Checkpoint, Shard};
 pub use crate::warning::Warning;
+
+/// What an audit's `manifest.json` says.
+pub type Manifest = crate::run::Manifest<AuditSettings>;
 
 /// What to measure of a classifier.
 pub struct Audit<'a> {
-    /// The model's file, for the record.
-    pub model: &'a Path,
+    /// Which model it is, for the record.
+    pub model: ModelSummary,
     /// The classifier at work.
     pub engine: &'a Engine,
     /// Labelled samples.
@@ -161,7 +161,7 @@ const REPEATED: usize = 8;
 
 impl<'a> Audit<'a> {
     /// An audit of the clean accuracy alone; further fields say what else to measure.
-    pub fn new(model: &'a Path, engine: &'a Engine, data: &'a DataSet, threat: ThreatModel) -> Audit<'a> {
+    pub fn new(model: ModelSummary, engine: &'a Engine, data: &'a DataSet, threat: ThreatModel) -> Audit<'a> {
         Audit {
             model,
             engine,
@@ -228,7 +228,8 @@ impl<'a> Audit<'a> {
     ) -> Result<Outcome> {
         let begin = Instant::now();
         self.check_settings()?;
-        let mut summary = Summary::blank(self)?;
+        let mut summary = Summary::blank(&About::of(self), &AuditSettings::of(self)?);
+        summary.warnings = self.engine.warnings().to_vec();
         let total = summary.total;
         let kept = Kept::new(&records);
         let mut records: BTreeMap<usize, Record> =
@@ -436,33 +437,6 @@ impl<'a> Audit<'a> {
             return Err(Error::NoGradient(message));
         }
         Ok(())
-    }
-
-    /// Everything that the figures depend on.
-    pub(super) fn settings(&self) -> Result<Value> {
-        let Summary { model, data, .. } = Summary::blank(self)?;
-        let classifier = self.engine.classifier();
-        let runtime = self.engine.runtime();
-        Ok(json!({
-            "model": model.sha256,
-            "preprocessing": classifier.preprocessing(),
-            "data": {"name": data.name, "split": data.split, "files": data.files},
-            "samples": self.samples,
-            "threat_model": self.threat,
-            "attacks": self.attacks.iter().map(|a| named(a.as_ref())).collect::<Vec<_>>(),
-            "cascade": self.cascade,
-            "minimal": self.minimal.iter().map(|a| named(a.as_ref())).collect::<Vec<_>>(),
-            "probe": self.probe,
-            "packets": self.packets,
-            "shard": self.shard,
-            "seed": self.seed,
-            "full": self.full,
-            "budget": self.budget,
-            "runtime": format!("{} {}", runtime.name(), runtime.version()),
-            "micro_batch": self.engine.plan().micro_batch,
-            "untouched": self.engine.untouched(),
-            "kennard": env!("CARGO_PKG_VERSION"),
-        }))
     }
 
     /// A sample that the classifier and the threat model can work on.

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::directory::{
-    MANIFEST, Manifest, NO_RUN, SUMMARY, misfit, other_version, refused, results, stored,
-};
-use super::journal::{Contents, JOURNAL, look};
-use super::{Outcome, Record, Summary, Warning, gallery, warnings};
+use super::directory::{Entry, apart};
+use super::finished::results;
+use super::{Manifest, Outcome, Summary, Warning, gallery, warnings};
 use crate::Result;
+use crate::run::files::refused;
+use crate::run::journal::{Contents, JOURNAL, look};
 use crate::run::sums::Sums;
+use crate::run::{NO_RUN, SUMMARY, stored};
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -48,23 +49,21 @@ impl RunState {
             None => Sums::read(path)?,
             Some(_) => None,
         };
-        let (manifest, digest) = stored(path)?.ok_or_else(|| refused(path, NO_RUN))?;
+        let (manifest, digest) = stored::<Manifest>(path)?.ok_or_else(|| refused(path, NO_RUN))?;
         let Some((text, _)) = begun else {
             let outcome = results(path, sums.as_ref())?;
             return Ok(RunState { manifest, outcome, stage: Stage::Finished });
         };
         let place = path.join(JOURNAL);
-        let contents = Contents::of(&text, &place, |entry| misfit(entry, &manifest))?;
+        let contents = Contents::of(&text, &place, |entry: &Entry| entry.place(&manifest))?;
         if !contents.entries.is_empty() && contents.manifest != Some(digest) {
             return Err(refused(
                 &place,
                 "does not belong to manifest.json beside it: one of them is damaged, or of another run",
             ));
         }
-        let shown = contents.entries.iter().filter_map(|entry| entry.shown.clone()).collect();
-        let records: Vec<Record> = contents.entries.into_iter().map(|entry| entry.record).collect();
-        let summary =
-            Summary::begun(&manifest, &records).map_err(|e| other_version(&path.join(MANIFEST), &e))?;
+        let (records, shown) = apart(contents.entries);
+        let summary = Summary::begun(&manifest, &records);
         let mut outcome = Outcome { summary, records, shown: gallery::choose(shown) };
         warnings::review(&mut outcome);
         outcome.summary.warnings.extend(contents.damage.map(|damage| Warning::new("journal", damage)));

@@ -1,14 +1,13 @@
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::distances::Distances;
 use super::share::Share;
-use super::{About, Audit, Judged, Record, Warning};
-use crate::attack::{Attack, Version};
+use super::{AuditSettings, Judged, Record, Warning};
 use crate::data::Selection;
 use crate::probe::Cosines;
-use crate::run::{DataSummary, ModelSummary};
-use crate::{Norm, Result, ThreatModel};
+use crate::run::files::to_json;
+use crate::run::{About, DataSummary, Manifest, ModelSummary};
+use crate::{Error, Result, ThreatModel};
 
 /// The figures of an audit, as in `summary.json`. Shares are fractions, intervals are of 95 %,
 /// times are in seconds. The keys are a promise: a change of meaning changes `version`.
@@ -187,38 +186,49 @@ impl Summary {
     /// The version of the format.
     pub const VERSION: u32 = 2;
 
-    /// The summary of an audit before its first sample.
-    pub(super) fn blank(audit: &Audit) -> Result<Summary> {
-        Ok(Summary {
+    /// The summary of an audit before its first sample. Times, packets and warnings are not known yet.
+    pub(super) fn blank(about: &About, settings: &AuditSettings) -> Summary {
+        Summary {
             version: Summary::VERSION,
-            model: About::new(audit)?.model,
-            data: DataSummary::of(audit.data)?,
+            model: about.model.clone(),
+            data: settings.data.clone().into(),
             complete: false,
-            selection: audit.samples,
-            total: audit.indices().len() as u64,
+            selection: settings.samples,
+            total: about.samples,
             samples: 0,
-            runtime: audit.engine.runtime().name().into(),
-            seed: audit.seed,
-            threat_model: audit.threat,
-            eps_text: audit.threat.eps_text(),
-            autoattack: autoattack(
-                audit.threat.norm,
-                audit.cascade && !audit.full && audit.budget.is_none(),
-                &audit.attacks.iter().map(|attack| named(attack.as_ref())).collect::<Vec<_>>(),
-            ),
+            runtime: settings.runtime.name.clone(),
+            seed: settings.seed,
+            threat_model: settings.threat_model,
+            eps_text: settings.threat_model.eps_text(),
+            autoattack: settings.autoattack(),
             clean: Clean::default(),
             not_evaluated: 0,
-            cascade: audit.cascade,
-            attacks: audit.attacks.iter().map(|a| AttackSummary::blank(a.name())).collect(),
+            cascade: settings.cascade,
+            attacks: settings.attacks.iter().map(|attack| AttackSummary::blank(&attack.name)).collect(),
             robust: None,
-            minimal: audit.minimal.iter().map(|a| MinimalSummary::blank(a.name())).collect(),
+            minimal: settings.minimal.iter().map(|attack| MinimalSummary::blank(&attack.name)).collect(),
             closest: None,
-            cosines: audit.probe.then(Cosines::default),
+            cosines: settings.probe.then(Cosines::default),
             packets: Vec::new(),
             requirements: Vec::new(),
-            warnings: audit.engine.warnings().to_vec(),
+            warnings: Vec::new(),
             seconds: 0.0,
-        })
+        }
+    }
+
+    /// The summary of a run under way: its manifest, and what it knows of samples.
+    pub(super) fn begun(manifest: &Manifest<AuditSettings>, records: &[Record]) -> Summary {
+        let mut summary = Summary::blank(&manifest.about, &manifest.settings);
+        summary.count(records);
+        summary
+    }
+
+    /// The text of `summary.json`.
+    ///
+    /// # Errors
+    /// When a figure cannot be written as JSON.
+    pub fn to_json(&self) -> Result<String> {
+        String::from_utf8(to_json(self)?).map_err(|e| Error::Summary(e.to_string()))
     }
 
     /// The names of the attacks, and of the minimum-norm attacks.
@@ -298,18 +308,33 @@ impl Summary {
     }
 }
 
-/// The version of AutoAttack whose attacks, in its order and with its parameters, these are; `as_published`
-/// says that each tries what those before it left, and within no other budget than its own.
-pub(super) fn autoattack(norm: Norm, as_published: bool, attacks: &[Value]) -> Option<String> {
-    let versions = [("standard", Version::Standard), ("plus", Version::Plus), ("rand", Version::Rand)];
-    let is = |(_, version): &(&str, Version)| {
-        let own: Vec<Value> = version.attacks(norm).iter().map(|attack| named(attack.as_ref())).collect();
-        as_published && own == attacks
-    };
-    versions.into_iter().find(is).map(|(name, _)| name.into())
+impl AttackSummary {
+    pub(super) fn blank(name: &str) -> AttackSummary {
+        AttackSummary {
+            name: name.into(),
+            robust: 0,
+            pending: 0,
+            robust_accuracy: None,
+            bracket: [0.0, 1.0],
+            interval: None,
+            forwards: 0,
+            backwards: 0,
+            non_finite_gradients: 0,
+            seconds: 0.0,
+        }
+    }
 }
 
-/// An attack with its parameters, as a manifest says it.
-pub(super) fn named(attack: &dyn Attack) -> Value {
-    json!({"name": attack.name(), "parameters": attack.settings()})
+impl MinimalSummary {
+    pub(super) fn blank(name: &str) -> MinimalSummary {
+        MinimalSummary {
+            name: name.into(),
+            pending: 0,
+            distances: Distances::default(),
+            forwards: 0,
+            backwards: 0,
+            non_finite_gradients: 0,
+            seconds: 0.0,
+        }
+    }
 }

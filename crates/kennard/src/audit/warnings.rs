@@ -284,8 +284,9 @@ fn packets(summary: &Summary) -> Vec<Warning> {
 mod tests {
     use serde_json::json;
 
-    use super::super::{About, Manifest};
+    use super::super::AttackSummary;
     use super::*;
+    use crate::run::About;
 
     /// What `review` says of samples under attacks, each given by name and by what it did on every sample.
     fn said(attacks: &[(&str, Vec<AttackRecord>)]) -> Vec<Warning> {
@@ -302,22 +303,18 @@ mod tests {
                 minimal: Vec::new(),
             })
             .collect();
-        let named: Vec<_> = attacks.iter().map(|(name, _)| json!({"name": name})).collect();
+        let named = |(name, _): &(&str, _)| AttackSummary::blank(name);
         let mut about = About::default();
         about.model.classes = 10;
         about.samples = records.len() as u64;
-        let manifest = Manifest {
-            kennard: String::new(),
-            command: Vec::new(),
-            plan: crate::engine::Plan { micro_batch: 1, sessions: 1, threads_per_session: 1 },
-            about,
-            settings: json!({
-                "data": {"name": "", "split": "", "files": []}, "attacks": named, "minimal": [], "cascade": false, "samples": "all",
-                "full": false, "probe": false, "threat_model": {"norm": "linf", "eps": 0.1, "bounds": [0.0, 1.0]},
-                "seed": 0, "runtime": "",
-            }),
-        };
-        let summary = Summary::begun(&manifest, &records).unwrap();
+        let settings = json!({
+            "data": {"name": "", "split": "", "files": []}, "attacks": [], "minimal": [], "cascade": false, "samples": "all",
+            "threat_model": {"norm": "linf", "eps": 0.1, "bounds": [0.0, 1.0]}, "seed": 0, "runtime": "",
+        });
+        let settings = serde_json::from_value(settings).unwrap();
+        let mut summary = Summary::blank(&about, &settings);
+        summary.attacks = attacks.iter().map(named).collect();
+        summary.count(&records);
         let mut outcome = Outcome { summary, records, shown: Vec::new() };
         review(&mut outcome);
         outcome.summary.warnings

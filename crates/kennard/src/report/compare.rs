@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::Source;
-use crate::audit::{Record, RunState, Stage, Summary};
+use crate::audit::{AuditSettings, Record, RunState, Stage, Summary};
 use crate::stats::{mcnemar, paired_difference};
 
 #[derive(Serialize)]
@@ -182,9 +181,9 @@ fn threats_differ(a: &RunState, b: &RunState) -> Option<String> {
     if first.threat_model != other.threat_model {
         return Some("other threat models, so their robust accuracies are not comparable".into());
     }
-    let attacks =
-        |state: &RunState| ["attacks", "minimal"].map(|key| state.manifest.settings.get(key).cloned());
-    (attacks(a) != attacks(b)).then(|| "other attacks, and robust accuracy depends on them".into())
+    let (a, b) = (&a.manifest.settings, &b.manifest.settings);
+    (a.attacks != b.attacks || a.minimal != b.minimal)
+        .then(|| "other attacks, and robust accuracy depends on them".into())
 }
 
 impl Pair {
@@ -239,26 +238,33 @@ impl Difference {
 /// Audits of checkpoints of the same training run, alike in all but the model, as their manifests say. Names of
 /// directories say nothing: `resnet18` and `resnet50` are two networks.
 fn series(sources: &[Source]) -> Vec<Series> {
-    let mut found: BTreeMap<(String, String), Vec<(u64, usize)>> = BTreeMap::new();
+    let mut found: Vec<(&String, AuditSettings, Vec<(u64, usize)>)> = Vec::new();
     for (run, source) in sources.iter().enumerate() {
         let Some(state) = source.audit.as_ref().filter(|state| state.outcome.summary.is_whole()) else {
             continue;
         };
         let manifest = &state.manifest;
         let Some(checkpoint) = &manifest.about.checkpoint else { continue };
-        let mut settings = manifest.settings.clone();
-        for own in ["model", "micro_batch", "untouched"] {
-            settings[own] = Value::Null;
+        let same = AuditSettings {
+            model: String::new(),
+            micro_batch: 0,
+            untouched: String::new(),
+            ..manifest.settings.clone()
+        };
+        let mut others = found.iter_mut();
+        let point = (checkpoint.epoch, run);
+        match others.find(|(run, settings, _)| **run == checkpoint.run && *settings == same) {
+            Some((.., points)) => points.push(point),
+            None => found.push((&checkpoint.run, same, vec![point])),
         }
-        let key = (checkpoint.run.clone(), settings.to_string());
-        found.entry(key).or_default().push((checkpoint.epoch, run));
     }
-    let several = found.into_iter().filter(|(_, runs)| runs.len() > 1);
+    found.sort_by_key(|(name, ..)| *name);
+    let several = found.into_iter().filter(|(.., runs)| runs.len() > 1);
     several
-        .map(|((name, _), mut runs)| {
+        .map(|(name, _, mut runs)| {
             runs.sort_unstable();
             let (epochs, runs) = runs.into_iter().unzip();
-            Series { name, epochs, runs }
+            Series { name: name.clone(), epochs, runs }
         })
         .collect()
 }

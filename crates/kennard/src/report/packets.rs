@@ -4,13 +4,12 @@ use serde::Serialize;
 
 use super::examples::data_uri;
 use super::sources::Survey;
-use crate::audit::Manifest;
-use crate::survey::SurveySummary;
+use crate::survey::{SurveyManifest, SurveySummary};
 
 #[derive(Serialize)]
 pub(super) struct SurveyView<'a> {
     directory: String,
-    manifest: Option<&'a Manifest>,
+    manifest: Option<&'a SurveyManifest>,
     summary: &'a SurveySummary,
     maps: Vec<MapView>,
     /// How many maps there was no room for.

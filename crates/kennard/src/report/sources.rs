@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::audit::{Manifest, RunState};
+use crate::audit::RunState;
+use crate::run::stored;
 use crate::run::sums::Sums;
-use crate::survey::SurveySummary;
+use crate::survey::{SurveyManifest, SurveySummary};
 use crate::train::Epoch;
 use crate::{Error, Result};
 
@@ -31,7 +32,7 @@ pub(super) struct Training {
 /// The packets of one directory.
 pub(super) struct Survey {
     pub path: PathBuf,
-    pub manifest: Option<Manifest>,
+    pub manifest: Option<SurveyManifest>,
     pub summary: SurveySummary,
 }
 
@@ -122,7 +123,8 @@ fn open(path: &Path) -> Result<Source> {
         let summary = serde_json::from_value(summary.unwrap_or_default()).map_err(|e| {
             error(format!("is not of this version of Kennard, or damaged ({e}); measure the packets again"))
         })?;
-        source.surveys.push(Survey { path: path.into(), manifest: Manifest::read(path)?, summary });
+        let manifest = stored(path)?.map(|(manifest, _)| manifest);
+        source.surveys.push(Survey { path: path.into(), manifest, summary });
     } else if path.join("manifest.json").exists() {
         source.audit = Some(RunState::read(path)?);
     } else {

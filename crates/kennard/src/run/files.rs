@@ -1,6 +1,5 @@
 //! Files of results.
 
-use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
@@ -8,7 +7,6 @@ use arrow_array::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::Error;
 
@@ -90,6 +88,17 @@ pub fn clear_strays(directory: &Path) {
     }
 }
 
+/// Makes the directory of results, before the work and not after it, and removes what a killed process left half
+/// written there.
+///
+/// # Errors
+/// When the place cannot be written to.
+pub fn prepare(directory: &Path) -> crate::Result<()> {
+    make_directory(directory)?;
+    clear_strays(directory);
+    Ok(())
+}
+
 /// Pretty JSON with a line's end.
 pub(crate) fn to_json(value: &impl Serialize) -> crate::Result<Vec<u8>> {
     let mut text = serde_json::to_vec_pretty(value).map_err(|e| Error::Summary(e.to_string()))?;
@@ -116,24 +125,28 @@ pub(crate) fn failed(path: &Path, error: &std::io::Error) -> Error {
     Error::Write { path: path.into(), message: format!("cannot be written: {error}{cure}") }
 }
 
-/// What differs between two trees of settings: paths, and the values there.
-pub(crate) fn differences(there: &Value, here: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    compare("", there, here, &mut found);
-    found
+/// The bytes of a file, or nothing where there is none.
+pub(crate) fn read_if_there(path: &Path) -> crate::Result<Option<Vec<u8>>> {
+    match std::fs::read(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(failed_to_read(path, &e)),
+    }
 }
 
-fn compare(path: &str, there: &Value, here: &Value, found: &mut Vec<String>) {
-    match (there, here) {
-        (Value::Object(a), Value::Object(b)) => {
-            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-            for key in keys {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                let value = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or_default();
-                compare(&path, &value(a), &value(b), found);
-            }
-        }
-        _ if there != here => found.push(format!("{path} is {there} there and {here} here")),
-        _ => {}
-    }
+/// The error of a directory or file that a run cannot use.
+pub(crate) fn refused(path: &Path, message: impl Into<String>) -> Error {
+    Error::Run { path: path.into(), message: message.into() }
+}
+
+/// The error of a file that could not be read.
+pub(crate) fn failed_to_read(path: &Path, error: &std::io::Error) -> Error {
+    refused(path, format!("cannot be read: {error}"))
+}
+
+/// The error of a file that is no JSON of the kind that it should be.
+pub(crate) fn other_version(path: &Path, error: &serde_json::Error) -> Error {
+    let message =
+        format!("is not of this version of Kennard, or damaged ({error}); give --out another directory");
+    refused(path, message)
 }

@@ -1,9 +1,20 @@
-//! What makes the results of a run survive: files that are whole or absent, their digests, and what they are of.
+//! What makes the results of a run survive, whatever is run: files that are whole or absent, their digests, what
+//! they are of, and a journal from which an interrupted run goes on.
 
+mod directory;
 pub(crate) mod files;
+pub(crate) mod journal;
+pub(crate) mod lock;
+mod manifest;
 mod provenance;
+mod shard;
 pub(crate) mod sums;
 
-pub use files::{clear_strays, make_directory, write_whole};
-pub use provenance::{DataSummary, FileHash, ModelSummary, model_digest};
+pub(crate) use directory::{Directory, SUMMARY};
+pub use files::{clear_strays, make_directory, prepare, write_whole};
+pub use manifest::{About, Checkpoint, Manifest};
+pub(crate) use manifest::{MANIFEST, NO_RUN, differences, same_settings, stored};
+pub use provenance::{DataIdentity, DataSummary, FileHash, ModelSummary, RuntimeSummary, model_digest};
+pub use shard::Shard;
+pub(crate) use shard::check_whole;
 pub use sums::write_set;

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use kennard_graph::Graph;
+use kennard_runtime::Runtime;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::sums::sha256;
 use crate::data::{DataSet, digest};
 use crate::{Classifier, Result};
 
@@ -37,6 +39,46 @@ pub struct DataSummary {
     pub notes: Vec<String>,
 }
 
+/// What a data set is, whatever is done to its samples.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DataIdentity {
+    /// As named on the command line.
+    pub name: String,
+    /// `test` or `train`.
+    pub split: String,
+    /// Its files.
+    pub files: Vec<FileHash>,
+}
+
+/// The runtime that figures were computed with; in files a text, `rten 0.27.0`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct RuntimeSummary {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+impl From<&Runtime> for RuntimeSummary {
+    fn from(runtime: &Runtime) -> RuntimeSummary {
+        RuntimeSummary { name: runtime.name().into(), version: runtime.version().into() }
+    }
+}
+
+impl From<RuntimeSummary> for String {
+    fn from(RuntimeSummary { name, version }: RuntimeSummary) -> String {
+        format!("{name} {version}")
+    }
+}
+
+impl From<String> for RuntimeSummary {
+    fn from(text: String) -> RuntimeSummary {
+        let (name, version) = text.split_once(' ').unwrap_or((&text, ""));
+        RuntimeSummary { name: name.into(), version: version.into() }
+    }
+}
+
 /// A file's identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileHash {
@@ -66,28 +108,53 @@ pub fn model_digest(file: &Path) -> Result<String> {
 }
 
 impl ModelSummary {
-    /// Of the classifier that was made of a file.
-    pub(crate) fn of(file: &Path, classifier: &Classifier) -> Result<ModelSummary> {
-        Ok(ModelSummary {
-            file: file.display().to_string(),
-            sha256: model_digest(file)?,
+    /// The summary of the classifier that was made of a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no model.
+    pub fn of_file(file: &Path, classifier: &Classifier) -> Result<ModelSummary> {
+        Ok(ModelSummary::of(file.display().to_string(), model_digest(file)?, classifier))
+    }
+
+    /// The summary of a classifier whose graph has no file: the digest is that of the file that the graph, as the
+    /// user gave it, would be saved as. `name` stands in place of a path.
+    pub fn of_graph(name: &str, graph: &Graph, classifier: &Classifier) -> ModelSummary {
+        ModelSummary::of(name.into(), sha256(&graph.to_bytes()), classifier)
+    }
+
+    fn of(file: String, sha256: String, classifier: &Classifier) -> ModelSummary {
+        ModelSummary {
+            file,
+            sha256,
             parameters: classifier.parameters() as u64,
             input: classifier.shape().to_vec(),
             classes: classifier.classes() as u64,
-        })
+        }
     }
 }
 
 impl DataSummary {
     /// Of a data set; what was done to its samples is known once they have been read.
     pub(crate) fn of(data: &DataSet) -> Result<DataSummary> {
+        Ok(DataSummary { notes: data.notes(), ..DataIdentity::of(data)?.into() })
+    }
+}
+
+impl DataIdentity {
+    /// Of a data set.
+    pub(crate) fn of(data: &DataSet) -> Result<DataIdentity> {
         let files = data.fingerprint()?.into_iter();
-        Ok(DataSummary {
+        Ok(DataIdentity {
             name: data.spec().to_string(),
             split: data.split().to_string(),
             files: files.map(|digest| FileHash { file: digest.file, sha256: digest.sha256 }).collect(),
-            notes: data.notes(),
         })
+    }
+}
+
+impl From<DataIdentity> for DataSummary {
+    fn from(DataIdentity { name, split, files }: DataIdentity) -> DataSummary {
+        DataSummary { name, split, files, notes: Vec::new() }
     }
 }
 

@@ -8,7 +8,7 @@ use arrow_schema::ArrowError;
 use parquet::errors::ParquetError;
 
 use super::figures::{Figures, Measured, ModeFigures, SurveySummary};
-use crate::run::files::{make_directory, parquet_bytes, to_json};
+use crate::run::files::{parquet_bytes, prepare, to_json};
 use crate::run::sums::write_set;
 use crate::{Error, Result};
 
@@ -19,7 +19,7 @@ use crate::{Error, Result};
 /// When the directory cannot be written to, or the disk is full.
 pub fn write_survey(directory: &Path, summary: &SurveySummary, packets: &[Figures]) -> Result<()> {
     let failed = |path: &Path, message: String| Error::Write { path: path.into(), message };
-    make_directory(directory)?;
+    prepare(directory)?;
     let file = directory.join("packets.parquet");
     let rows = packets_parquet(packets).map_err(|e| failed(&file, e.to_string()))?;
     write_set(directory, &[("packets.parquet", rows), ("summary.json", to_json(summary)?)])

@@ -2,10 +2,10 @@
 
 mod figures;
 mod files;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -13,6 +13,10 @@ use serde::{Deserialize, Serialize};
 
 pub use figures::{Figures, Measured, ModeFigures, ModesFigures, SurveySummary};
 pub use files::write_survey;
+pub use settings::SurveySettings;
+
+/// What a survey's `manifest.json` says.
+pub type SurveyManifest = crate::run::Manifest<SurveySettings>;
 
 use crate::data::{DataSet, Sample, Selection};
 use crate::engine::Engine;
@@ -44,6 +48,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Gaussian => "gaussian",
+            Kind::Data => "data",
+            Kind::Box(_) => "box",
+            Kind::Empirical => "empirical",
+        }
+    }
+
     /// Whether the packet has a window, and so a scale.
     pub fn has_scale(self) -> bool {
         matches!(self, Kind::Gaussian | Kind::Data)
@@ -163,16 +177,20 @@ impl Survey<'_> {
         Ok(Some(Cosines::of(report.records.iter().map(|record| record.cosine))))
     }
 
-    /// The figures with what they were measured on: `model` is the model's file, `took` the time
-    /// of the run.
+    /// The figures with what they were measured on; `took` is the time of the run.
     ///
     /// # Errors
     /// When the files cannot be read any more.
-    pub fn summary(&self, model: &Path, outcome: &SurveyOutcome, took: Duration) -> Result<SurveySummary> {
+    pub fn summary(
+        &self,
+        model: ModelSummary,
+        outcome: &SurveyOutcome,
+        took: Duration,
+    ) -> Result<SurveySummary> {
         self.data.check_unchanged()?;
         Ok(SurveySummary {
             version: 1,
-            model: ModelSummary::of(model, self.engine.classifier())?,
+            model,
             data: DataSummary::of(self.data)?,
             tensor: self.hidden.map(|hidden| hidden.name().into()),
             runtime: self.engine.runtime().name().into(),

@@ -14,7 +14,8 @@ use serde_json::Value;
 
 use super::worker::Weights;
 use crate::data::digest;
-use crate::run::files::{clear_strays, differences, failed, make_directory, remove, to_json, write_whole};
+use crate::run::differences;
+use crate::run::files::{clear_strays, failed, make_directory, remove, to_json, write_whole};
 use crate::run::sums::{Sums, sha256};
 use crate::{Error, Result};
 
@@ -115,7 +116,7 @@ impl TrainingDirectory {
             let Ok(earlier) = serde_json::from_slice::<Manifest>(text) else {
                 return refused("holds a run of another kind; give --out another directory".into());
             };
-            let differences = differences(&earlier.training, &settings);
+            let differences = differences(&earlier.training, &settings)?;
             if !differences.is_empty() {
                 let list = differences.join("; ");
                 return refused(format!(

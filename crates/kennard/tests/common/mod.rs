@@ -9,6 +9,7 @@ use kennard::audit::{Audit, Outcome};
 use kennard::data::{DataSet, Options, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::predict;
+use kennard::run::ModelSummary;
 use kennard::{Classifier, Graph, Preprocessing, Runtime, RuntimeChoice, ThreatModel};
 use kennard_graph::{Builder, DType, Dim, Tensor, TensorType};
 
@@ -64,7 +65,12 @@ pub fn audit(
 ) -> Outcome {
     let model = fixture("fashion_mlp.onnx");
     let samples = Selection::First(samples);
-    let audit = Audit { attacks, samples, full, ..Audit::new(&model, engine, data, threat) };
+    let audit = Audit {
+        attacks,
+        samples,
+        full,
+        ..Audit::new(ModelSummary::of_file(&model, engine.classifier()).unwrap(), engine, data, threat)
+    };
     audit.run(&AtomicBool::new(false), |_| ()).unwrap()
 }
 

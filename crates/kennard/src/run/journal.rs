@@ -1,9 +1,9 @@
-//! `journal.jsonl`: the samples of a run as they finish, a line each, which no accident alters unnoticed.
+//! `journal.jsonl`: the entries of a run as they finish, a line each, which no accident alters unnoticed.
 //!
 //! A line is `{"sum":"…","item":…}`. The sum is the first half of the SHA-256 of the manifest's digest, the
 //! line's number and the item's text. So a line that was changed, lost, repeated, moved or taken from another
 //! run does not have its sum. The first line's item is a [`Header`], whose sum is without the manifest's digest,
-//! for it names that; an [`Entry`] is in each of the others.
+//! for it names that; an entry is in each of the others.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -17,14 +17,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::directory::{failed_to_read, refused};
-use super::{Record, Shown};
-use crate::run::files::{failed, remove, sync_directory};
+use super::files::{failed, failed_to_read, refused, remove, sync_directory};
+use super::lock::{in_use, is_taken};
 use crate::{Error, Result};
 
-pub(super) const JOURNAL: &str = "journal.jsonl";
+pub(crate) const JOURNAL: &str = "journal.jsonl";
 const VERSION: u32 = 2;
-/// What is written is on the disk after so long.
+/// What is written is on the disk after this long.
 const SYNC: Duration = Duration::from_secs(1);
 
 /// What the journal belongs to.
@@ -35,20 +34,13 @@ struct Header {
     manifest: String,
 }
 
-/// A sample that is kept, with its pixels where it is one to be shown.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Entry {
-    pub record: Record,
-    pub shown: Option<Shown>,
-}
-
 /// What a journal holds.
-#[derive(Debug, Default)]
-pub(super) struct Contents {
+#[derive(Debug)]
+pub(crate) struct Contents<R> {
     /// The SHA-256 of the manifest that it belongs to; none where it has not begun, or begins with damage.
     pub manifest: Option<String>,
-    /// One entry a sample: of several the last.
-    pub entries: Vec<Entry>,
+    /// One entry per sample: of several the last.
+    pub entries: Vec<R>,
     /// The lines before the damage.
     lines: u64,
     /// Their length in bytes.
@@ -57,48 +49,42 @@ pub(super) struct Contents {
     pub damage: Option<String>,
 }
 
-impl Contents {
-    /// Reads a journal up to its end or to the first line that is not what was written. `fits` says what is
-    /// wrong with an entry, if something is. A last line without its end is one that a killed process was
+impl<R: DeserializeOwned> Contents<R> {
+    /// Reads a journal up to its end or to the first line that is not what was written. `place` says which sample
+    /// an entry is of, or what is wrong with it. A last line without its end is one that a killed process was
     /// about to write.
     ///
     /// # Errors
     /// When the journal is of another format of Kennard.
-    pub fn of(text: &[u8], path: &Path, fits: impl Fn(&Entry) -> Option<String>) -> Result<Contents> {
-        let mut contents = Contents::default();
-        let mut entries: BTreeMap<usize, Entry> = BTreeMap::new();
+    pub fn of(
+        text: &[u8],
+        path: &Path,
+        place: impl Fn(&R) -> std::result::Result<usize, String>,
+    ) -> Result<Contents<R>> {
+        let (mut manifest, mut lines, mut whole, mut damage) = (None, 0, 0, None);
+        let mut entries: BTreeMap<usize, R> = BTreeMap::new();
         for line in text.split_inclusive(|&byte| byte == b'\n') {
             let Some(line) = line.strip_suffix(b"\n") else { break };
-            let wrong = match &contents.manifest {
-                None => match header(line, path)? {
-                    Some(header) => {
-                        contents.manifest = Some(header.manifest);
-                        None
-                    }
-                    None => Some("its first line is not what was written".to_string()),
-                },
-                Some(run) => match unframe::<Entry>(line, run, contents.lines) {
-                    None => Some("a line is not what was written".to_string()),
-                    Some(entry) => fits(&entry).or_else(|| {
-                        entries.insert(entry.record.index, entry);
-                        None
-                    }),
-                },
+            let read = match &manifest {
+                None => header(line, path)?
+                    .map(|header| manifest = Some(header.manifest))
+                    .ok_or_else(|| "its first line is not what was written".to_string()),
+                Some(run) => unframe::<R>(line, run, lines)
+                    .ok_or_else(|| "a line is not what was written".to_string())
+                    .and_then(|entry| Ok(drop(entries.insert(place(&entry)?, entry)))),
             };
-            if let Some(wrong) = wrong {
-                contents.damage = Some(format!(
-                    "{}: damaged at byte {} ({wrong}): {} samples are kept, the rest is done again",
+            if let Err(wrong) = read {
+                damage = Some(format!(
+                    "{}: damaged at byte {whole} ({wrong}): {} samples are kept, the rest is done again",
                     path.display(),
-                    contents.whole,
                     entries.len()
                 ));
                 break;
             }
-            contents.lines += 1;
-            contents.whole += line.len() + 1;
+            lines += 1;
+            whole += line.len() + 1;
         }
-        contents.entries = entries.into_values().collect();
-        Ok(contents)
+        Ok(Contents { manifest, entries: entries.into_values().collect(), lines, whole, damage })
     }
 }
 
@@ -144,7 +130,7 @@ fn unframe<T: DeserializeOwned>(line: &[u8], run: &str, number: u64) -> Option<T
 
 /// The journal of a run under way. Its lock keeps other processes out of the directory.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(crate) struct Journal {
     path: PathBuf,
     file: File,
     run: String,
@@ -161,10 +147,7 @@ impl Journal {
         let mut file = options.open(&path).map_err(|e| failed(&path, &e))?;
         // Between the two, a run that ended may have removed it.
         if is_taken(&file) || !path.exists() {
-            return Err(refused(
-                directory,
-                "is in use by another run; wait for it, or give --out another directory",
-            ));
+            return Err(in_use(directory));
         }
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(|e| failed_to_read(&path, &e))?;
@@ -181,7 +164,7 @@ impl Journal {
     }
 
     /// Goes on after what is whole of it.
-    pub fn go_on(&mut self, contents: &Contents) -> Result<()> {
+    pub fn go_on<R>(&mut self, contents: &Contents<R>) -> Result<()> {
         self.cut(contents.whole, contents.lines, contents.manifest.as_deref().unwrap_or_default())
     }
 
@@ -192,8 +175,8 @@ impl Journal {
         cut.map(drop).map_err(|e| failed(&self.path, &e))
     }
 
-    /// Writes a sample down. A killed process does not lose it any more, a power cut not after [`SYNC`].
-    pub fn append(&mut self, entry: &Entry) -> Result<()> {
+    /// Writes an entry down. A killed process does not lose it any more, a power cut not after [`SYNC`].
+    pub fn append(&mut self, entry: &impl Serialize) -> Result<()> {
         let line = frame(entry, &self.run, self.lines)?;
         self.write(&line)?;
         let sync = match &mut self.sync {
@@ -227,16 +210,9 @@ impl Journal {
     }
 }
 
-/// Whether another process works with this journal. A reader that asks the same holds the lock for a moment.
-fn is_taken(journal: &File) -> bool {
-    for _ in 0..5 {
-        match journal.try_lock() {
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
-            // Some file systems have no locks.
-            Ok(()) | Err(TryLockError::Error(_)) => return false,
-        }
-    }
-    true
+/// Whether a directory holds a run that has no results yet, or not yet all.
+pub(crate) fn is_begun(directory: &Path) -> bool {
+    std::fs::metadata(directory.join(JOURNAL)).is_ok_and(|journal| journal.len() > 0)
 }
 
 /// A thread that puts a file on the disk when there is news, but not all the time.
@@ -269,7 +245,7 @@ impl Sync {
 }
 
 /// A journal's text, and whether a process is at work on it; nothing where there is no journal.
-pub(super) fn look(directory: &Path) -> Result<Option<(Vec<u8>, bool)>> {
+pub(crate) fn look(directory: &Path) -> Result<Option<(Vec<u8>, bool)>> {
     let path = directory.join(JOURNAL);
     let mut file = match File::open(&path) {
         Ok(file) => file,

@@ -1,0 +1,148 @@
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Audit, PacketPlan};
+use crate::attack::{Attack, Version};
+use crate::classifier::Preprocessing;
+use crate::data::Selection;
+use crate::run::{About, DataIdentity, Manifest, RuntimeSummary, Shard};
+use crate::{Error, Result, ThreatModel};
+
+/// Everything that the figures of an audit depend on. Audits with equal settings give equal samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AuditSettings {
+    /// SHA-256 of the model, in hexadecimal.
+    #[serde(default)]
+    pub model: String,
+    /// What is done to inputs in front of the model.
+    #[serde(default)]
+    pub preprocessing: Preprocessing,
+    /// The data.
+    pub data: DataIdentity,
+    /// Which samples.
+    pub samples: Selection,
+    /// What the attacks may do.
+    pub threat_model: ThreatModel,
+    /// The attacks.
+    pub attacks: Vec<NamedAttack>,
+    /// Whether an attack tries only what those before it left standing.
+    pub cascade: bool,
+    /// Attacks that seek the closest adversarial point.
+    pub minimal: Vec<NamedAttack>,
+    /// Whether the loss gradient is taken at every sample.
+    #[serde(default)]
+    pub probe: bool,
+    /// The packets.
+    #[serde(default)]
+    pub packets: Vec<PacketPlan>,
+    /// The part of the samples that is examined.
+    #[serde(default)]
+    pub shard: Shard,
+    /// The seed of all random numbers.
+    pub seed: u64,
+    /// Whether every attack spends its whole budget on every sample.
+    #[serde(default)]
+    pub full: bool,
+    /// The most passes that an attack may spend on a sample.
+    pub budget: Option<u64>,
+    /// What runs the model.
+    pub runtime: RuntimeSummary,
+    /// Samples per micro-batch.
+    #[serde(default)]
+    pub micro_batch: usize,
+    /// How the untouched model is asked, in words.
+    #[serde(default)]
+    pub untouched: String,
+    /// Kennard's version.
+    #[serde(default)]
+    pub kennard: String,
+}
+
+/// An attack with its parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NamedAttack {
+    /// Its name.
+    pub name: String,
+    /// Its parameters, under names of its own.
+    #[serde(default)]
+    pub parameters: Value,
+}
+
+impl NamedAttack {
+    /// The name and the parameters of an attack.
+    pub fn of(attack: &dyn Attack) -> NamedAttack {
+        NamedAttack { name: attack.name().into(), parameters: attack.settings() }
+    }
+}
+
+impl AuditSettings {
+    /// The settings of an audit.
+    ///
+    /// # Errors
+    /// When a file of the data cannot be read.
+    pub fn of(audit: &Audit) -> Result<AuditSettings> {
+        let engine = audit.engine;
+        Ok(AuditSettings {
+            model: audit.model.sha256.clone(),
+            preprocessing: engine.classifier().preprocessing().clone(),
+            data: DataIdentity::of(audit.data)?,
+            samples: audit.samples,
+            threat_model: audit.threat,
+            attacks: audit.attacks.iter().map(|attack| NamedAttack::of(attack.as_ref())).collect(),
+            cascade: audit.cascade,
+            minimal: audit.minimal.iter().map(|attack| NamedAttack::of(attack.as_ref())).collect(),
+            probe: audit.probe,
+            packets: audit.packets.clone(),
+            shard: audit.shard,
+            seed: audit.seed,
+            full: audit.full,
+            budget: audit.budget,
+            runtime: engine.runtime().into(),
+            micro_batch: engine.plan().micro_batch,
+            untouched: engine.untouched(),
+            kennard: env!("CARGO_PKG_VERSION").into(),
+        })
+    }
+
+    /// The version of AutoAttack whose attacks, in its order and with its parameters, these are. Each tries what
+    /// those before it left, and within no other budget than its own.
+    pub(super) fn autoattack(&self) -> Option<String> {
+        let as_published = self.cascade && !self.full && self.budget.is_none();
+        let versions = [("standard", Version::Standard), ("plus", Version::Plus), ("rand", Version::Rand)];
+        let is = |(_, version): &(&str, Version)| {
+            let own = version.attacks(self.threat_model.norm);
+            let own: Vec<NamedAttack> = own.iter().map(|attack| NamedAttack::of(attack.as_ref())).collect();
+            as_published && own == self.attacks
+        };
+        versions.into_iter().find(is).map(|(name, _)| name.into())
+    }
+}
+
+impl Manifest<AuditSettings> {
+    /// The manifest of an audit that was started by `command`.
+    ///
+    /// # Errors
+    /// When a file of the data cannot be read, or the shard has no sample.
+    pub fn new(audit: &Audit, command: Vec<String>) -> Result<Manifest<AuditSettings>> {
+        let whole = audit.samples.indices(audit.data.len()).len();
+        if whole > 0 && audit.indices().len() == 0 {
+            return Err(Error::Setting(format!(
+                "the shard {} has none of the {whole} samples: divide them into no more than {whole} parts",
+                audit.shard
+            )));
+        }
+        Ok(Manifest::of(command, audit.engine.plan(), About::of(audit), AuditSettings::of(audit)?))
+    }
+}
+
+impl About {
+    /// What an audit is about.
+    pub(super) fn of(audit: &Audit) -> About {
+        About {
+            model: audit.model.clone(),
+            samples: audit.indices().len() as u64,
+            classes: audit.data.class_names().to_vec(),
+            checkpoint: audit.checkpoint.clone(),
+        }
+    }
+}

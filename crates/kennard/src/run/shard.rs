@@ -1,0 +1,83 @@
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::files::refused;
+use crate::data::Indices;
+use crate::{Error, Result};
+
+/// The part of the selected samples that a run works on: every `of`-th of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Which part, from 1.
+    pub number: usize,
+    /// How many parts there are.
+    pub of: usize,
+}
+
+impl Shard {
+    /// All samples.
+    pub const WHOLE: Shard = Shard { number: 1, of: 1 };
+
+    /// This part of the selected samples.
+    pub fn of(self, selected: Indices) -> Indices {
+        match self {
+            Shard::WHOLE => selected,
+            _ => Box::new(selected.skip(self.number - 1).step_by(self.of)),
+        }
+    }
+}
+
+impl Default for Shard {
+    fn default() -> Shard {
+        Shard::WHOLE
+    }
+}
+
+/// Checks that the shards in these directories are the parts of one whole, each there once.
+///
+/// # Errors
+/// When one is missing, there twice, or of another division.
+pub(crate) fn check_whole(parts: &[(&PathBuf, Shard)]) -> Result<()> {
+    let mut taken: Vec<Option<&PathBuf>> = Vec::new();
+    for &(path, shard) in parts {
+        if !taken.is_empty() && taken.len() != shard.of {
+            let message = format!("is shard {shard}, {} is one of {}", parts[0].0.display(), taken.len());
+            return Err(refused(path, message));
+        }
+        taken.resize(shard.of, None);
+        let place = shard.number.checked_sub(1).and_then(|place| taken.get_mut(place));
+        let place = place.ok_or_else(|| refused(path, format!("is shard {shard}: there is none such")))?;
+        if let Some(twin) = place.replace(path) {
+            return Err(refused(path, format!("is shard {shard}, and so is {}", twin.display())));
+        }
+    }
+    if let Some(missing) = taken.iter().position(Option::is_none) {
+        let shard = Shard { number: missing + 1, of: taken.len() };
+        return Err(Error::Setting(format!(
+            "shard {shard} is missing; run it with --shard {shard}, and name its directory"
+        )));
+    }
+    Ok(())
+}
+
+impl FromStr for Shard {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Shard> {
+        let parts =
+            text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+        match parts {
+            Some((number, of)) if (1..=of).contains(&number) => Ok(Shard { number, of }),
+            _ => Err(Error::Setting(format!("`{text}` is no shard; write 1/3 for the first of three"))),
+        }
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
+}

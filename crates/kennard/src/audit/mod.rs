@@ -9,6 +9,7 @@ mod journal;
 mod kept;
 mod merge;
 mod missing;
+mod packet_summary;
 mod packets;
 mod record;
 mod requirement;
@@ -43,12 +44,13 @@ pub use directory::{FinishedRun, Manifest, RunDirectory};
 pub use distances::{CurvePoint, Distances};
 pub use gallery::{Role, Shown, roles};
 pub use merge::merge;
+pub use packet_summary::PacketSummary;
 pub use packets::PacketPlan;
 pub use record::{AttackRecord, Record};
 pub use requirement::{Judged, Requirement};
 pub use shard::Shard;
 pub use state::{RunState, Stage};
-pub use summary::{AttackSummary, Clean, MinimalSummary, PacketSummary, Robust, Summary};
+pub use summary::{AttackSummary, Clean, MinimalSummary, Robust, Summary};
 
 pub use crate::warning::Warning;
 

@@ -3,7 +3,7 @@ use std::sync::atomic::Ordering;
 
 use kennard::experiment::{AtSize, Features, FeaturesReport};
 use kennard::packet::Hidden;
-use kennard::picture::{Chart, Curve, Figure};
+use kennard::picture::{Chart, Curve, CurvePoint};
 use kennard::probe::Share;
 
 use crate::screen::{grouped, short};
@@ -122,7 +122,7 @@ fn chart(report: &FeaturesReport) -> Chart {
             .iter()
             .map(|size| {
                 let Share { accuracy, interval: [low, high], .. } = of(size);
-                Figure { x: size.relative, value: accuracy, low, high }
+                CurvePoint { x: size.relative, value: accuracy, low, high }
             })
             .collect(),
     };

@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 
-use kennard::Graph;
 use kennard::data::Problem;
 use kennard::engine::Engine;
-use kennard::picture::{Chart, Curve, Figure, PlanePacket};
-use kennard::quadrature::{OverCentres, PlanePlan, PlaneReport, SQUARE, WindowPackets, WithError};
+use kennard::picture::{Chart, Curve, CurvePoint, PlanePacket};
+use kennard::quadrature::{PlanePlan, PlaneReport, SQUARE, WindowPackets};
+use kennard::{Figure, Graph};
 
 use crate::screen::{grouped, short};
 use crate::settings::Number;
@@ -101,10 +101,10 @@ fn pictures(
     if report.windows.is_empty() {
         return Ok(files);
     }
-    let curve = |name: &str, of: fn(&WindowPackets) -> OverCentres| {
+    let curve = |name: &str, of: fn(&WindowPackets) -> Figure| {
         let figure = |window: &WindowPackets| {
-            let OverCentres { mean, interval: [low, high] } = of(window);
-            Figure { x: window.scale, value: mean, low, high }
+            let Figure { value, interval: [low, high], .. } = of(window);
+            CurvePoint { x: window.scale, value, low, high }
         };
         Curve { name: name.into(), figures: report.windows.iter().map(figure).collect() }
     };
@@ -148,7 +148,7 @@ fn print(report: &PlaneReport) {
     say!("label  coordinate        σ_x        σ_p    product  ≥ ½|1 − B|          B          ±");
     for packet in &report.boxes {
         for (i, c) in packet.coordinates.iter().enumerate() {
-            let cell = |figure: WithError| format!("{:>10}", short(figure.value));
+            let cell = |figure: Figure| format!("{:>10}", short(figure.value));
             say!(
                 "{:<6} x{:<9} {} {} {}  {} {} {:>10.1e}{}",
                 packet.label,
@@ -158,7 +158,7 @@ fn print(report: &PlaneReport) {
                 cell(c.product),
                 cell(c.bound),
                 cell(c.boundary),
-                c.product.error.max(c.bound.error),
+                c.product.error().max(c.bound.error()),
                 verdict(packet.converged),
             );
         }
@@ -174,12 +174,12 @@ fn print(report: &PlaneReport) {
         say!(
             "{:<8} {} {} {} {} {} {} {:>10.1e}{}",
             short(window.scale),
-            cell(window.sigma_x.mean),
-            cell(window.sigma_p.mean),
-            cell(window.product.mean),
+            cell(window.sigma_x.value),
+            cell(window.sigma_p.value),
+            cell(window.product.value),
             cell(window.product_min),
-            cell(window.drift.mean),
-            cell(window.dispersion.mean),
+            cell(window.drift.value),
+            cell(window.dispersion.value),
             window.error,
             verdict(window.converged),
         );

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use kennard::audit::{Audit, Checkpoint, FinishedRun, Manifest, RunDirectory, Summary};
-use kennard::picture::{Chart, Curve, Figure};
+use kennard::picture::{Chart, Curve, CurvePoint};
 use kennard::stats::spearman;
 use serde::Serialize;
 
@@ -54,9 +54,9 @@ impl Point {
             robust_interval: robust.and_then(|robust| robust.interval).unwrap_or([0.0, 1.0]),
             sigma_x: figure(|p| p.sigma_x),
             sigma_p: figure(|p| p.sigma_p),
-            product: figure(|p| p.product),
-            drift: figure(|p| p.drift),
-            dispersion: figure(|p| p.dispersion),
+            product: figure(|p| p.product.value),
+            drift: figure(|p| p.drift.value),
+            dispersion: figure(|p| p.dispersion.value),
             cosine: summary.cosines.as_ref().and_then(|c| c.cosine.as_ref()).map(|d| d.mean),
             packet_valid: packet.is_some_and(|p| p.valid),
             best: false,
@@ -217,7 +217,7 @@ pub fn over_epochs(points: &[Point], title: &str) -> Result<String, Error> {
             .enumerate()
             .map(|(i, p)| {
                 let (value, [low, high]) = of(p);
-                Figure { x: x(i, p), value, low, high }
+                CurvePoint { x: x(i, p), value, low, high }
             })
             .collect(),
     };
@@ -225,7 +225,7 @@ pub fn over_epochs(points: &[Point], title: &str) -> Result<String, Error> {
         let largest = points.iter().map(of).filter(|v| v.is_finite()).fold(f64::MIN_POSITIVE, f64::max);
         let figures = points.iter().enumerate().map(|(i, p)| {
             let value = of(p) / largest;
-            Figure { x: x(i, p), value, low: value, high: value }
+            CurvePoint { x: x(i, p), value, low: value, high: value }
         });
         Curve { name: format!("{name} (of {})", short(largest)), figures: figures.collect() }
     };

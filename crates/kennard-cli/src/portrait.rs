@@ -1,7 +1,8 @@
 //! The pictures of packets: maps of their spreads and modes, and curves over the scale.
 
-use kennard::picture::{Chart, Curve, Figure, Map};
-use kennard::survey::{Figures, Measured, SurveyOutcome};
+use kennard::Figure;
+use kennard::picture::{Chart, Curve, CurvePoint, Map};
+use kennard::survey::{Figures, SurveyOutcome};
 
 use crate::screen::short;
 
@@ -52,13 +53,13 @@ pub fn pictures(outcome: &SurveyOutcome, shape: &[usize]) -> Result<Vec<(String,
 }
 
 fn curves(scaled: &[&Figures]) -> Result<Vec<(String, Vec<u8>)>, Error> {
-    let curve = |name: &str, of: &dyn Fn(&Figures) -> Option<Measured>| Curve {
+    let curve = |name: &str, of: &dyn Fn(&Figures) -> Option<Figure>| Curve {
         name: name.into(),
         figures: scaled
             .iter()
             .filter_map(|f| {
-                let (x, Measured { value, interval: [low, high] }) = (f.scale?, of(f)?);
-                Some(Figure { x, value, low, high })
+                let (x, Figure { value, interval: [low, high], .. }) = (f.scale?, of(f)?);
+                Some(CurvePoint { x, value, low, high })
             })
             .collect(),
     };

@@ -129,13 +129,13 @@ pub fn packets(summary: &Summary) {
         say!("  σ_p         {:>8}", short(packet.sigma_p));
         say!(
             "  product     {:>8}  {}  ≥ {}",
-            short(packet.product),
-            span(packet.product_interval),
+            short(packet.product.value),
+            span(packet.product.interval),
             packet.bound
         );
-        say!("  drift       {:>8}  {}", short(packet.drift), span(packet.drift_interval));
-        say!("  dispersion  {:>8}  {}", short(packet.dispersion), span(packet.dispersion_interval));
-        say!("  Stein check {:>8}  {}  {check}", short(packet.stein), span(packet.stein_interval));
+        say!("  drift       {:>8}  {}", short(packet.drift.value), span(packet.drift.interval));
+        say!("  dispersion  {:>8}  {}", short(packet.dispersion.value), span(packet.dispersion.interval));
+        say!("  Stein check {:>8}  {}  {check}", short(packet.stein.value), span(packet.stein.interval));
     }
 }
 

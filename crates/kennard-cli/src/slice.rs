@@ -1,7 +1,8 @@
+use kennard::Figure;
 use kennard::data::DataSet;
 use kennard::engine::Engine;
-use kennard::picture::{Chart, Curve, Figure, PlanePacket};
-use kennard::quadrature::{Direction, Slice, SlicePlan, SliceReport, WithError};
+use kennard::picture::{Chart, Curve, CurvePoint, PlanePacket};
+use kennard::quadrature::{Direction, Slice, SlicePlan, SliceReport};
 use std::path::PathBuf;
 
 use crate::screen::short;
@@ -88,7 +89,7 @@ fn line(report: &SliceReport, slice: &Slice, engine: &Engine) -> Picture {
     let s = slice.scale;
     let window = |t: f64| (-t * t / (2.0 * s * s)).exp() / (s * std::f64::consts::TAU.sqrt());
     let curve = |name: &str, of: &dyn Fn(usize) -> Option<f64>| {
-        let figure = |i: usize| of(i).map(|value| Figure { x: at[i], value, low: value, high: value });
+        let figure = |i: usize| of(i).map(|value| CurvePoint { x: at[i], value, low: value, high: value });
         Curve { name: name.into(), figures: (0..POINTS).filter_map(figure).collect() }
     };
     let mut curves = vec![curve("packet", &|i| Some(density[i])), curve("window", &|i| Some(window(at[i])))];
@@ -147,7 +148,7 @@ fn print(report: &SliceReport, data: &DataSet) {
     for slice in &report.slices {
         let settled = if slice.converged { "" } else { "  not settled" };
         for (c, along) in slice.coordinates.iter().zip(&report.directions) {
-            let cell = |figure: WithError| format!("{:>10}", short(figure.value));
+            let cell = |figure: Figure| format!("{:>10}", short(figure.value));
             say!(
                 "{:<8} {along:<13} {} {} {} {} {:>10.1e}{settled}",
                 short(slice.scale),
@@ -155,7 +156,7 @@ fn print(report: &SliceReport, data: &DataSet) {
                 cell(c.sigma_x),
                 cell(c.sigma_p),
                 cell(c.product),
-                c.product.error,
+                c.product.error(),
             );
         }
         say!("         drift {}, dispersion {}", short(slice.drift), short(slice.dispersion));

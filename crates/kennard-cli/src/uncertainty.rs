@@ -3,14 +3,13 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use clap::ValueEnum;
+use kennard::Figure;
 use kennard::audit::Progress;
 use kennard::data::Selection;
 use kennard::engine::Engine;
 use kennard::packet::{ESS_FLOOR, Effort, Hidden};
 use kennard::run::{ModelSummary, write_set};
-use kennard::survey::{
-    Failure, Figures, Kind, Measured, Survey, SurveyManifest, SurveySummary, write_survey,
-};
+use kennard::survey::{Failure, Figures, Kind, Survey, SurveyManifest, SurveySummary, write_survey};
 
 use crate::portrait::pictures;
 use crate::progress::Display;
@@ -274,7 +273,7 @@ fn block(figures: &Figures) {
     if let Some(r_hat) = figures.r_hat {
         say!("  by Markov chains where weights fail, R̂ ≤ {r_hat:.3}");
     }
-    let line = |name: &str, figure: Measured, note: &str| {
+    let line = |name: &str, figure: Figure, note: &str| {
         let [low, high] = figure.interval;
         say!("  {name:<11} {:>9}  [{}, {}]{note}", short(figure.value), short(low), short(high));
     };
@@ -302,7 +301,7 @@ fn block(figures: &Figures) {
             line(&format!("  mode {}", rank + 1), mode.product, &note);
         }
         let list = |values: &[f64]| values.iter().map(|v| short(*v)).collect::<Vec<_>>().join(", ");
-        let interval = |m: &Measured| {
+        let interval = |m: &Figure| {
             let [value, low, high] = [m.value, m.interval[0], m.interval[1]].map(short);
             format!("{value} [{low}, {high}]")
         };

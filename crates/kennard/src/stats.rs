@@ -1,6 +1,6 @@
-//! Intervals for shares, their differences, and rank correlations.
+//! Intervals for shares, their differences, and rank correlations; means, quantiles and the jackknife.
 
-use statrs::distribution::{Beta, Binomial, ContinuousCDF, DiscreteCDF};
+use statrs::distribution::{Beta, Binomial, ContinuousCDF, DiscreteCDF, StudentsT};
 use statrs::statistics::{Data, OrderStatistics, RankTieBreaker};
 
 /// The exact 95 % interval of a binomial share (Clopper & Pearson 1934): `successes` of `trials`.
@@ -90,9 +90,77 @@ fn wilson(p: f64, n: f64) -> [f64; 2] {
     [centre - width, centre + width].map(|end| (end / (1.0 + z2 / n)).clamp(0.0, 1.0))
 }
 
+/// The mean of values, of which there is at least one.
+pub(crate) fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The sum of squared distances from the mean.
+pub(crate) fn scatter(values: &[f64]) -> f64 {
+    let mean = mean(values);
+    values.iter().map(|value| (value - mean).powi(2)).sum()
+}
+
+/// The mean of maps of equal length.
+pub(crate) fn mean_map<'a>(maps: impl ExactSizeIterator<Item = &'a [f64]>) -> Vec<f64> {
+    let count = maps.len() as f64;
+    let mut means = Vec::new();
+    for map in maps {
+        means.resize(map.len(), 0.0);
+        means.iter_mut().zip(map).for_each(|(mean, value)| *mean += value / count);
+    }
+    means
+}
+
+/// The distance that `|t|` of Student's distribution exceeds with probability `rate`.
+pub(crate) fn two_sided(degrees: usize, rate: f64) -> f64 {
+    StudentsT::new(0.0, 1.0, degrees as f64)
+        .expect("degrees of freedom are positive")
+        .inverse_cdf(1.0 - rate / 2.0)
+}
+
+/// The delete-a-group jackknife's pseudo-values: `whole` is a figure of all samples, `deleted[k]`
+/// of those without group `k`.
+///
+/// They scatter like independent values around the figure, their mean without its bias of order
+/// 1/n (Efron, *The Jackknife, the Bootstrap and Other Resampling Plans*, chapters 2 and 3).
+pub(crate) fn pseudo_values(whole: f64, deleted: impl ExactSizeIterator<Item = f64>) -> Vec<f64> {
+    let groups = deleted.len() as f64;
+    deleted.map(|deleted| groups * whole - (groups - 1.0) * deleted).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Against SciPy's quantiles of Student's distribution.
+    #[test]
+    fn quantiles_match_tables() {
+        for (degrees, rate, quantile) in [
+            (31, 0.05, 2.039513446396408),
+            (31, 0.01, 2.744041919294269),
+            (31, 0.001 / 3.0, 4.032918876509941),
+            (62, 0.05, 1.9989715170333788),
+            (62, 0.01, 2.6574785649511563),
+            (62, 0.001 / 3.0, 3.799103881575841),
+            (63, 0.05, 1.998340542520741),
+            (63, 0.01, 2.6561450250998613),
+            (63, 0.001 / 3.0, 3.795581733146964),
+        ] {
+            let t = two_sided(degrees, rate);
+            assert!((t / quantile - 1.0).abs() < 1e-7, "t({degrees}, {rate}) = {t}");
+        }
+    }
+
+    /// By hand: the variance estimate of 1, 2, 6 has the bias −1/n times itself, which the
+    /// jackknife of single values removes: 14/3 becomes the unbiased 7.
+    #[test]
+    fn the_jackknife_removes_bias() {
+        let variance = |values: &[f64]| scatter(values) / values.len() as f64;
+        let deleted = [[2.0, 6.0], [1.0, 6.0], [1.0, 2.0]].map(|values| variance(&values));
+        let values = pseudo_values(variance(&[1.0, 2.0, 6.0]), deleted.into_iter());
+        assert!((mean(&values) - 7.0).abs() < 1e-12, "{values:?}");
+    }
 
     /// Coefficients: SciPy 1.17, `scipy.stats.spearmanr`. The interval of ρ = 0.6, n = 20 by hand:
     /// `tanh(0.693147 ± 1.959964·√(1.18/17))`.

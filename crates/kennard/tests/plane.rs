@@ -57,14 +57,14 @@ fn every_packet_obeys_its_bound() {
         let report = measure(problem, common::rten(), &[0.02, 0.1]);
         let allowed = if problem == Problem::Xor { 2e-2 } else { 1e-4 };
         for c in report.boxes.iter().flat_map(|packet| &packet.coordinates) {
-            assert!(c.product.value >= c.bound.value - c.product.error - c.bound.error - 1e-6, "{c:?}");
+            assert!(c.product.value >= c.bound.value - c.product.error() - c.bound.error() - 1e-6, "{c:?}");
             assert!(c.discrepancy.abs() < allowed, "{problem}: {c:?}");
         }
         for window in &report.windows {
             assert!(window.product_min >= 0.5 - window.error - allowed, "{window:?}");
             assert!(window.discrepancy < allowed, "{problem}: {window:?}");
             let [low, high] = window.product.interval;
-            assert!(low <= window.product.mean && window.product.mean <= high);
+            assert!(low <= window.product.value && window.product.value <= high);
             assert!(low >= 0.5 - window.error - allowed && window.dispersion.interval[0] >= 0.0);
         }
     }

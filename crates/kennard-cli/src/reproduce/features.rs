@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use kennard::engine::EngineOptions;
 use kennard::experiment::{AtSize, Features, FeaturesReport};
 use kennard::packet::Hidden;
-use kennard::picture::{Chart, Curve, Figure};
+use kennard::picture::{Chart, Curve, CurvePoint};
 use kennard::probe::Share;
 use kennard::stats::clopper_pearson;
 use kennard_graph::Graph;
@@ -110,7 +110,7 @@ fn chart(network: &str, report: &FeaturesReport) -> Result<String, Error> {
             .map(|size| {
                 let share = of(size);
                 let [low, high] = share.interval;
-                Figure { x: size.relative, value: share.accuracy, low, high }
+                CurvePoint { x: size.relative, value: share.accuracy, low, high }
             })
             .collect(),
     };

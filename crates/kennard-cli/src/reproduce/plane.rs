@@ -5,12 +5,12 @@ use std::sync::atomic::AtomicBool;
 
 use kennard::data::Problem;
 use kennard::engine::{Engine, EngineOptions};
-use kennard::picture::{Chart, Curve, Figure};
-use kennard::quadrature::{OverCentres, PlanePlan, PlaneReport, WindowPackets};
+use kennard::picture::{Chart, Curve, CurvePoint};
+use kennard::quadrature::{PlanePlan, PlaneReport, WindowPackets};
 use kennard::train::{
     Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Training, TrainingDirectory,
 };
-use kennard::{Classifier, Graph, Norm, Preprocessing};
+use kennard::{Classifier, Figure, Graph, Norm, Preprocessing};
 use kennard_graph::Tensor;
 use kennard_runtime::{Choice, Runtime};
 use serde_json::json;
@@ -67,7 +67,7 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
         for (_, found) in rows.iter().chain(&sharper) {
             for c in found.boxes.iter().flat_map(|packet| &packet.coordinates) {
                 packets += 1;
-                below += usize::from(c.product.value + c.product.error < c.bound.value - c.bound.error);
+                below += usize::from(c.product.value + c.product.error() < c.bound.value - c.bound.error());
             }
             for window in &found.windows {
                 packets += 1;
@@ -79,7 +79,8 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
             [(&rows, "while the network learns"), (&sharper, "with the sharpness of the boundary")]
         {
             for (figure, of, grows) in SPREADS {
-                let pairs: Vec<(f64, f64)> = rows.iter().map(|(x, r)| (*x, of(&r.windows[0]).mean)).collect();
+                let pairs: Vec<(f64, f64)> =
+                    rows.iter().map(|(x, r)| (*x, of(&r.windows[0]).value)).collect();
                 let verb = if grows { "grows" } else { "shrinks" };
                 let claim = format!("{problem}: {figure} of Gaussian packets {verb} {meanwhile}");
                 let too_small = too_brief(epochs).or_else(|| is_not_accurate([accuracy; 2], 2));
@@ -109,7 +110,7 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
 }
 
 /// A figure of the packets under windows of one scale.
-type Of = fn(&WindowPackets) -> OverCentres;
+type Of = fn(&WindowPackets) -> Figure;
 
 /// The claims about the packets' figures: whether they grow.
 const SPREADS: [(&str, Of, bool); 4] = [
@@ -200,7 +201,7 @@ fn table(what: &str, rows: &[(f64, PlaneReport)]) -> String {
             "| {} | {:.1} % | {of_box} | {} |\n",
             short(*x),
             100.0 * report.accuracy,
-            figures.map(|v| short(v.mean)).join(" | ")
+            figures.map(|v| short(v.value)).join(" | ")
         );
     }
     text
@@ -214,7 +215,7 @@ fn chart(problem: &str, what: &str, rows: &[(f64, PlaneReport)]) -> Result<Strin
             .map(|(x, report)| {
                 let figure = of(&report.windows[0]);
                 let [low, high] = figure.interval;
-                Figure { x: *x, value: figure.mean, low, high }
+                CurvePoint { x: *x, value: figure.value, low, high }
             })
             .collect(),
     };

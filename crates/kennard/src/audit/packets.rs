@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Audit, PacketSummary, Progress, Summary, Warning};
 use crate::data::Selection;
 use crate::packet::{ESS_FLOOR, Effort};
-use crate::survey::{Figures, Kind, Survey};
+use crate::survey::{Kind, Survey};
 use crate::{Error, Norm, Result, ThreatModel};
 
 /// Which packets to measure.
@@ -127,7 +127,9 @@ impl Audit<'_> {
                 );
                 summary.warnings.push(Warning::new("packets-failed", message));
             }
-            summary.packets.extend(outcome.curve.iter().map(|figures| figures_of(&plan, figures)));
+            summary
+                .packets
+                .extend(outcome.curve.iter().map(|figures| PacketSummary::new(plan.scale, figures)));
         }
         Ok(())
     }
@@ -186,32 +188,4 @@ fn multiplications(graph: &Graph) -> Option<u64> {
         sum = sum.saturating_add((outputs as u64).saturating_mul(terms as u64));
     }
     Some(sum)
-}
-
-fn figures_of(plan: &PacketPlan, figures: &Figures) -> PacketSummary {
-    let (value, interval) = (f64::NAN, [f64::NAN; 2]);
-    let absent = crate::survey::Measured { value, interval };
-    let [drift, dispersion, stein] =
-        [figures.drift, figures.dispersion, figures.stein].map(|figure| figure.unwrap_or(absent));
-    PacketSummary {
-        packet: figures.packet.clone(),
-        scale: plan.scale,
-        label: None,
-        centres: figures.packets,
-        sigma_x: figures.sigma_x.value,
-        sigma_p: figures.sigma_p.value,
-        product: figures.product.value,
-        product_interval: figures.product.interval,
-        bound: figures.bound.unwrap_or(0.5),
-        drift: drift.value,
-        drift_interval: drift.interval,
-        dispersion: dispersion.value,
-        dispersion_interval: dispersion.interval,
-        stein: stein.value,
-        stein_interval: stein.interval,
-        samples: figures.samples,
-        ess: figures.ess,
-        enough_samples: figures.enough_samples,
-        valid: figures.valid,
-    }
 }

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::distances::Distances;
+use super::packet_summary::PacketSummary;
 use super::share::Share;
 use super::{AuditSettings, Judged, Record, Warning};
 use crate::data::Selection;
@@ -137,49 +138,6 @@ pub struct Robust {
     pub bracket: [f64; 2],
     /// Its Clopper–Pearson interval; null while some are pending.
     pub interval: Option<[f64; 2]>,
-}
-
-/// A packet's figures, averaged over its centres.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PacketSummary {
-    /// Which packet.
-    pub packet: String,
-    /// The window's width `s`, in input units.
-    pub scale: f64,
-    /// The label whose samples are the centres; null where all are.
-    pub label: Option<u64>,
-    /// How many samples are centres.
-    pub centres: u64,
-    /// Position spread `σ_x`.
-    pub sigma_x: f64,
-    /// Conjugate spread `σ_p`.
-    pub sigma_p: f64,
-    /// `σ_x σ_p`.
-    pub product: f64,
-    /// Its interval.
-    pub product_interval: [f64; 2],
-    /// What the product cannot fall below.
-    pub bound: f64,
-    /// Displacement of the packet in units of `s`.
-    pub drift: f64,
-    /// Its interval.
-    pub drift_interval: [f64; 2],
-    /// `s² tr Cov(h)`.
-    pub dispersion: f64,
-    /// Its interval.
-    pub dispersion_interval: [f64; 2],
-    /// Mean of `Cov(x_i, g_i)`: −½ if all is well.
-    pub stein: f64,
-    /// Its interval.
-    pub stein_interval: [f64; 2],
-    /// Points evaluated.
-    pub samples: u64,
-    /// Effective sample size, summed over the centres.
-    pub ess: f64,
-    /// Whether every centre has at least 1 000 effective samples.
-    pub enough_samples: bool,
-    /// Whether the figures can be trusted: enough effective samples, and Stein's identities hold.
-    pub valid: bool,
 }
 
 impl Summary {

@@ -267,7 +267,7 @@ fn packets(summary: &Summary) -> Vec<Warning> {
             format!(
                 "Stein's identities fail (their mean is {:.4}, it should be -0.5, or the packet is displaced otherwise than \
                  its gradient says): the gradient is not the loss's, or a part of the packet was never sampled",
-                packet.stein
+                packet.stein.value
             )
         } else {
             format!(

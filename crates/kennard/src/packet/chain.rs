@@ -1,11 +1,12 @@
 //! Markov chains on `ψ²`, for packets that importance sampling misses.
 
 use super::LogOdds;
-use super::gaussian::MeasureError;
-use super::modes::Sketch;
+use super::error::MeasureError;
 use super::moments::{GROUPS, LogUnit, Moments};
 use super::sampler::{Proposal, Sampler};
+use super::sketch::Sketch;
 use super::vector::{axpy, dot};
+use crate::stats::scatter;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
@@ -321,7 +322,7 @@ impl Trace {
                     .flat_map(|chain| parts.iter().map(move |blocks| moments(blocks, chain)))
                     .collect();
                 let means: Vec<f64> = all.iter().map(|(mean, _)| *mean).collect();
-                let between = super::estimate::scatter(&means) / (means.len() - 1) as f64;
+                let between = scatter(&means) / (means.len() - 1) as f64;
                 let within = all.iter().map(|(_, variance)| variance).sum::<f64>() / all.len() as f64;
                 (between, within)
             };

@@ -1,8 +1,7 @@
 //! The paper's packet on the points of a data set.
 
 use super::LogOdds;
-use super::average::AverageError;
-use super::gaussian::MeasureError;
+use super::error::{AverageError, MeasureError};
 use super::moments::Moments;
 use super::points::Evaluated;
 use super::spread::Spreads;

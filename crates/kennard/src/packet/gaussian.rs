@@ -3,11 +3,12 @@
 use super::LogOdds;
 use super::chain::Chains;
 use super::effort::Effort;
-use super::modes::Sketch;
+use super::error::MeasureError;
 use super::moments::{GROUPS, Moments};
 use super::packet::{ESS_FLOOR, Packet};
 use super::sampler::{Proposal, Sampler};
 use super::scout::{Found, HIGHER};
+use super::sketch::Sketch;
 use crate::random::packet_stream;
 use rand_chacha::ChaCha8Rng;
 
@@ -24,42 +25,6 @@ pub struct GaussianPacket {
     /// they missed.
     pub samples: usize,
     pub seed: u64,
-}
-
-/// Why a packet could not be measured.
-#[derive(Debug, thiserror::Error)]
-pub enum MeasureError<E> {
-    #[error("the packet's scale is {0}; it must be positive and finite")]
-    Scale(f64),
-    #[error("{0} samples are too few for intervals; take at least {GROUPS}")]
-    Samples(usize),
-    #[error(
-        "there is no data point where the loss and its gradient are finite ({left_out} where they are not)"
-    )]
-    NoPoints { left_out: usize },
-    #[error("the box from {0} to {1} is empty; the lower bound comes first")]
-    Bounds(f64, f64),
-    #[error("the centre has no coordinates; give a point of the model's input size")]
-    NoCoordinates,
-    #[error("coordinate {coordinate} of the centre is {value}; every coordinate must be finite")]
-    Centre { coordinate: usize, value: f32 },
-    #[error("the model could not be evaluated")]
-    Oracle(#[source] E),
-    #[error(
-        "the log-odds loss near the centre is {0}; the model leaves its range of finite numbers \
-         within the packet, take a smaller scale"
-    )]
-    LogOdds(f32),
-    #[error(
-        "the gradient near the centre is {value} in coordinate {coordinate}; the model leaves its \
-         range of finite numbers within the packet, take a smaller scale"
-    )]
-    Gradient { coordinate: usize, value: f32 },
-    #[error(
-        "the loss is exactly zero at every sample, so there is no packet; check that the model has \
-         more than one class and its logits are finite"
-    )]
-    NoWeight,
 }
 
 /// So many chains go uphill to see whether they miss a lobe.

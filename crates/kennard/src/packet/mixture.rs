@@ -2,14 +2,14 @@
 
 use super::LogOdds;
 use super::effort::Effort;
-use super::estimate::{Estimate, Interval};
-use super::gaussian::MeasureError;
-use super::moments::{GROUPS, HALF, Moments};
+use super::error::{AverageError, MeasureError};
+use super::moments::{GROUPS, Moments};
 use super::packet::FALSE_ALARM;
 use super::points::{Evaluated, Points};
 use super::sampler::Sampler;
 use super::spread::Spreads;
 use super::vector::dot;
+use crate::Figure;
 use crate::random::packet_stream;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -42,8 +42,7 @@ pub struct DataFigures {
     pub bound: f64,
     /// Mean of `g` along the direction in which half of the samples shows the most, times `s`: 0 by
     /// partial integration.
-    pub stray: f64,
-    pub stray_interval: Interval,
+    pub stray: Figure,
     /// Whether the covariance is −½ and `stray` is zero, as partial integration demands.
     pub identities_hold: bool,
     /// Data points in the mixture, and how many of them are computed with at a time.
@@ -133,6 +132,34 @@ impl DataFigures {
     pub fn valid(&self) -> bool {
         self.spreads.enough_samples && self.identities_hold && self.reached && self.lost <= LOST_LIMIT
     }
+
+    /// The mean of packets of several labels: as [`Packet::average`](super::Packet::average).
+    ///
+    /// # Errors
+    /// When `packets` is empty. All must have one scale.
+    pub fn average(packets: &[Self]) -> Result<Self, AverageError> {
+        let spreads: Vec<&Spreads> = packets.iter().map(|packet| &packet.spreads).collect();
+        let spreads = Spreads::average(&spreads)?;
+        let first = &packets[0];
+        let stray = Figure::average(packets.iter().map(|p| p.stray));
+        Ok(Self {
+            scale: first.scale,
+            bound: first.bound,
+            stray,
+            identities_hold: identities_hold(&spreads, stray),
+            components: packets.iter().map(|p| p.components).sum(),
+            kept: first.kept,
+            reached: packets.iter().all(|p| p.reached),
+            lost: packets.iter().map(|p| p.lost).fold(0.0, f64::max),
+            spreads,
+        })
+    }
+}
+
+/// Whether the covariance is −½ and `stray` is zero; the false-alarm rate is shared between them.
+fn identities_hold(spreads: &Spreads, stray: Figure) -> bool {
+    let rate = FALSE_ALARM / 2.0;
+    spreads.covariance.agrees(-0.5, rate) && stray.agrees(0.0, rate)
 }
 
 struct Mixture<'a, O> {
@@ -285,16 +312,12 @@ impl<O: LogOdds> Mixture<'_, O> {
     fn finish(self, spreads: Spreads, reached: bool) -> DataFigures {
         let mean_gradient = |sums: &super::moments::Sums| sums.h.clone();
         let stray = self.moments.discrepancy(mean_gradient, mean_gradient);
-        let covariance = Estimate { value: spreads.covariance, interval: spreads.covariance_interval };
-        let rate = FALSE_ALARM / 2.0;
-        let identities_hold = covariance.agrees(-0.5, rate, GROUPS - 1) && stray.agrees(0.0, rate, HALF - 1);
         DataFigures {
             scale: self.scale,
+            identities_hold: identities_hold(&spreads, stray),
             spreads,
             bound: 0.5,
-            stray: stray.value,
-            stray_interval: stray.interval,
-            identities_hold,
+            stray,
             components: self.centres.len(),
             kept: self.centres.len().min(KEPT),
             reached,

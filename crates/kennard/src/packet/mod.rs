@@ -38,34 +38,33 @@
 //! No covariance of all coordinates is ever formed: [`Modes`] are found and measured on the stream of
 //! samples, in memory proportional to `d`.
 
-pub(crate) mod average;
 mod chain;
 mod effort;
-pub(crate) mod empirical;
-pub(crate) mod estimate;
+mod empirical;
+mod error;
 mod gaussian;
 pub(crate) mod hidden;
 pub(crate) mod log_loss;
-pub(crate) mod mixture;
-pub(crate) mod modes;
+mod mixture;
+mod modes;
 mod moments;
 pub(crate) mod oracle;
-pub(crate) mod packet;
+mod packet;
 pub(crate) mod points;
 mod principal;
 mod sampler;
 mod scout;
-pub(crate) mod spread;
+mod sketch;
+mod spread;
 #[cfg(test)]
 mod tests;
-pub(crate) mod uniform;
+mod uniform;
 pub(crate) mod vector;
 
-pub use average::AverageError;
 pub use effort::Effort;
 pub use empirical::{Empirical, EmpiricalFigures};
-pub use estimate::{Estimate, Interval};
-pub use gaussian::{GaussianPacket, MeasureError};
+pub use error::{AverageError, MeasureError};
+pub use gaussian::GaussianPacket;
 pub use hidden::Hidden;
 pub use mixture::{DataFigures, DataPacket, KEPT};
 pub use modes::{Mode, Modes};

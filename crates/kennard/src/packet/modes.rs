@@ -1,39 +1,31 @@
-//! The leading modes of a packet, from a stream of samples.
+//! The leading modes of a packet.
 
-use super::estimate::Estimate;
-use super::moments::{GROUPS, LogUnit, Moments};
-use super::packet::Packet;
-use super::principal::{Conjugates, Principal};
-use super::vector::{axpy, dot, dots};
-use nalgebra::{DMatrix, SymmetricEigen};
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
 
-/// How many modes are measured, and how many directions the sketch iterates.
-pub(crate) const MODES: usize = 4;
-const SKETCH: usize = 8;
+use crate::Figure;
 
 /// One direction `u` (of unit length) of a packet: the packet's marginal along it.
 ///
 /// Intervals are of samples that had no part in choosing the direction.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mode {
     /// `u` (d), in the input's order; empty for the mean over packets.
+    #[serde(skip)]
     pub direction: Vec<f64>,
     /// `v_u = s² uᵀ Cov(h) u`, its part of the dispersion.
-    pub dispersion: Estimate,
+    pub dispersion: Figure,
     /// `1 + 2 c_u = uᵀ Cov(x) u / s²`: below 1 the packet is narrower than its window.
-    pub squeeze: Estimate,
+    pub squeeze: Figure,
     /// `σ_x σ_p` along `u`. It is ½ unless `ln l` is more than quadratic: twice the product, less 1,
     /// is the excess.
-    pub product: Estimate,
+    pub product: Figure,
     /// `‖A u − v_u u‖ / v_u`, `A = s² Cov(h)`: an eigenvalue of `A` is within so much of `v_u`,
     /// relatively. The sketch's error and the samples' noise together.
     pub residual: f64,
 }
 
 /// The leading modes of a packet, or the mean over several.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Modes {
     /// The leading modes of `s² Cov(h)`, the largest first.
     pub leading: Vec<Mode>,
@@ -48,277 +40,10 @@ pub struct Modes {
     /// direction whose log-gradient a quadratic `ln l` ties to `u·x`. It is ½ where `ln l` is quadratic,
     /// whatever its axes and however well the sketch found them; along other directions than the axes the
     /// product of a squeezed state is larger.
-    pub principal: Vec<Estimate>,
+    pub principal: Vec<Figure>,
     /// Directions of `momentum` (d), in the input's order; empty for the mean over packets.
+    #[serde(skip)]
     pub momentum_directions: Vec<Vec<f64>>,
-}
-
-/// Finds the modes by block power iteration on a stream (Mitliagkas, Caramanis and Jain,
-/// *Memory limited, streaming PCA*, NIPS 2013): `A` of a first part of the samples is applied to
-/// random directions (Halko, Martinsson and Tropp, SIAM Review 53:217, 2011), `A` of a second part to
-/// what comes out, and the rest of the samples measures along the result. It finds the
-/// [conjugates](super::principal) of the modes as well, each time that samples have doubled better ones.
-///
-/// Memory is up to `60 · d` numbers; no sample is held.
-pub(crate) struct Sketch {
-    /// Samples after which directions are renewed and then kept.
-    stages: [usize; 2],
-    /// Samples after which the conjugates are renewed next, from all samples since directions are kept, and after
-    /// that again whenever the samples have doubled.
-    renewals: [usize; 2],
-    samples: usize,
-    unit: LogUnit,
-    weight: f64,
-    /// Σ w η, and Σ w η (η·u) for each direction u
-    mean: Vec<f64>,
-    images: Vec<Vec<f64>>,
-    directions: Vec<Vec<f64>>,
-    measured: Option<Measured>,
-    conjugates: Option<Conjugates>,
-    principal: Option<Principal>,
-}
-
-/// Samples along the final directions, the last of which is the drift's, if there is any.
-struct Measured {
-    marginals: Vec<Moments>,
-    /// Σ w over leading modes of z, η, z ηᵀ, η ηᵀ
-    z: Vec<f64>,
-    h: Vec<f64>,
-    zh: DMatrix<f64>,
-    hh: DMatrix<f64>,
-    /// Of these, how many are leading modes.
-    leading: usize,
-}
-
-impl Sketch {
-    /// A sketch in `dimension` coordinates for a stream of at least `samples` samples.
-    pub fn new(dimension: usize, samples: usize, random: &mut ChaCha8Rng) -> Self {
-        let direction = |_| (0..dimension).map(|_| StandardNormal.sample(random)).collect();
-        let directions: Vec<Vec<f64>> = (0..SKETCH.min(dimension)).map(direction).collect();
-        Self {
-            stages: [samples / 4, samples / 2],
-            // Chains take whole rounds.
-            renewals: [samples / 4 * 3, samples.div_ceil(GROUPS) * GROUPS],
-            samples: 0,
-            unit: LogUnit::default(),
-            weight: 0.0,
-            mean: vec![0.0; dimension],
-            images: vec![vec![0.0; dimension]; directions.len()],
-            directions,
-            measured: None,
-            conjugates: None,
-            principal: None,
-        }
-    }
-
-    /// Adds a sample of weight `exp(log_weight)`.
-    pub fn push(&mut self, log_weight: f64, z: &[f64], h: &[f64]) {
-        if self.stages.contains(&self.samples) {
-            self.renew();
-        }
-        if self.samples == self.renewals[0] {
-            self.principal = self.conjugates.as_ref().and_then(Conjugates::finish);
-            self.renewals = [self.renewals[1], 2 * self.renewals[1]];
-        }
-        let group = self.samples % GROUPS;
-        self.samples += 1;
-        if log_weight == f64::NEG_INFINITY {
-            return;
-        }
-        let (weight, change) = self.unit.weigh(log_weight);
-        if let Some(factor) = change {
-            self.scale(factor);
-        }
-        self.weight += weight;
-        axpy(&mut self.mean, weight, h);
-        let mut along = [0.0; SKETCH];
-        let along = &mut along[..self.directions.len()];
-        dots(&self.directions, h, along);
-        for (image, along) in self.images.iter_mut().zip(&*along) {
-            axpy(image, weight * along, h);
-        }
-        if let Some(measured) = &mut self.measured {
-            let mut positions = [0.0; SKETCH];
-            let positions = &mut positions[..self.directions.len()];
-            dots(&self.directions, z, positions);
-            measured.push(log_weight, weight, positions, along);
-            let leading = measured.leading;
-            if let Some(conjugates) = &mut self.conjugates {
-                conjugates.push(group, log_weight, h, &positions[..leading]);
-            }
-            if let Some(principal) = &mut self.principal {
-                principal.push(group, log_weight, z, h, &positions[..leading]);
-            }
-        }
-    }
-
-    fn scale(&mut self, factor: f64) {
-        self.weight *= factor;
-        self.mean.iter_mut().chain(self.images.iter_mut().flatten()).for_each(|sum| *sum *= factor);
-        if let Some(measured) = &mut self.measured {
-            measured.z.iter_mut().chain(&mut measured.h).for_each(|sum| *sum *= factor);
-            measured.zh *= factor;
-            measured.hh *= factor;
-        }
-    }
-
-    /// `A u` for each direction.
-    fn products(&self) -> Vec<Vec<f64>> {
-        let mean: Vec<f64> = self.mean.iter().map(|sum| sum / self.weight).collect();
-        let product = |(u, image): (&Vec<f64>, &Vec<f64>)| {
-            let along = dot(u, &mean);
-            image.iter().zip(&mean).map(|(image, mean)| image / self.weight - mean * along).collect()
-        };
-        self.directions.iter().zip(&self.images).map(product).collect()
-    }
-
-    fn renew(&mut self) {
-        let dimension = self.mean.len();
-        if self.weight > 0.0 {
-            self.directions = orthonormal(&self.products());
-            if self.samples == self.stages[1] {
-                self.directions.truncate(MODES);
-                let leading = self.directions.len();
-                let norm = dot(&self.mean, &self.mean).sqrt();
-                if norm > 0.0 {
-                    self.directions.push(self.mean.iter().map(|mean| mean / norm).collect());
-                }
-                self.measured = Some(Measured::new(self.directions.len(), leading));
-                self.conjugates = Some(Conjugates::new(&self.directions[..leading]));
-            }
-        }
-        self.unit = LogUnit::default();
-        self.weight = 0.0;
-        self.mean.fill(0.0);
-        self.images = vec![vec![0.0; dimension]; self.directions.len()];
-    }
-
-    /// The modes; none where too few samples have weight.
-    pub fn finish(&self, scale: f64) -> Option<Modes> {
-        let measured = self.measured.as_ref().filter(|_| self.weight > 0.0)?;
-        if measured.marginals.iter().any(|moments| moments.ess() == 0.0) {
-            return None;
-        }
-        let mut modes: Vec<Mode> = self
-            .directions
-            .iter()
-            .zip(self.products())
-            .zip(&measured.marginals)
-            .map(|((direction, product), moments)| mode(scale, direction, &product, moments))
-            .collect();
-        let drift = (modes.len() > measured.leading).then(|| modes.pop()).flatten();
-        let (squeeze, momentum) = measured.eigenvalues(self.weight);
-        let rotate = |column: &Vec<f64>| {
-            let mut direction = vec![0.0; self.mean.len()];
-            column.iter().zip(&self.directions).for_each(|(share, u)| axpy(&mut direction, *share, u));
-            direction
-        };
-        Some(Modes {
-            leading: modes,
-            drift,
-            squeeze,
-            principal: self.principal.as_ref().map_or(Vec::new(), Principal::products),
-            momentum_directions: momentum.iter().map(|(_, column)| rotate(column)).collect(),
-            momentum: momentum.into_iter().map(|(value, _)| value).collect(),
-        })
-    }
-}
-
-impl Measured {
-    fn new(directions: usize, leading: usize) -> Self {
-        Self {
-            marginals: (0..directions).map(|_| Moments::new(1)).collect(),
-            z: vec![0.0; leading],
-            h: vec![0.0; leading],
-            zh: DMatrix::zeros(leading, leading),
-            hh: DMatrix::zeros(leading, leading),
-            leading,
-        }
-    }
-
-    fn push(&mut self, log_weight: f64, weight: f64, z: &[f64], h: &[f64]) {
-        for (moments, (z, h)) in self.marginals.iter_mut().zip(z.iter().zip(h)) {
-            moments.push(log_weight, std::slice::from_ref(z), std::slice::from_ref(h));
-        }
-        for i in 0..self.leading {
-            self.z[i] += weight * z[i];
-            self.h[i] += weight * h[i];
-            for j in 0..self.leading {
-                self.zh[(i, j)] += weight * z[i] * h[j];
-                self.hh[(i, j)] += weight * h[i] * h[j];
-            }
-        }
-    }
-
-    fn covariance(&self, products: &DMatrix<f64>, a: &[f64], b: &[f64], weight: f64) -> DMatrix<f64> {
-        let n = self.leading;
-        DMatrix::from_fn(n, n, |i, j| products[(i, j)] / weight - a[i] / weight * (b[j] / weight))
-    }
-
-    /// The eigenvalues of `I + 2C`, ascending; those of `s² Cov(g) = ¼ I + s² Cov(h) − ½ C`, descending,
-    /// with their vectors.
-    fn eigenvalues(&self, weight: f64) -> (Vec<f64>, Vec<Pair>) {
-        let n = self.leading;
-        let cross = self.covariance(&self.zh, &self.z, &self.h, weight);
-        let h = self.covariance(&self.hh, &self.h, &self.h, weight);
-        let c = (&cross + cross.transpose()) / 2.0;
-        let squeeze = eigen(DMatrix::identity(n, n) + 2.0 * &c);
-        let momentum = eigen(DMatrix::identity(n, n) / 4.0 + &h - &c / 2.0);
-        (squeeze.into_iter().rev().map(|(value, _)| value).collect(), momentum)
-    }
-}
-
-fn mode(scale: f64, direction: &[f64], product: &[f64], moments: &Moments) -> Mode {
-    let packet = Packet::from_moments(scale, moments);
-    let squeeze = |sigma: f64| (sigma / scale).powi(2);
-    let value = dot(direction, product);
-    let residual: f64 = product.iter().zip(direction).map(|(p, u)| (p - value * u).powi(2)).sum();
-    Mode {
-        direction: direction.to_vec(),
-        dispersion: Estimate { value: packet.dispersion, interval: packet.dispersion_interval },
-        squeeze: Estimate { value: squeeze(packet.sigma_x), interval: packet.sigma_x_interval.map(squeeze) },
-        product: Estimate { value: packet.product, interval: packet.product_interval },
-        residual: if value > 0.0 { residual.sqrt() / value } else { 0.0 },
-    }
-}
-
-/// The left singular vectors of the matrix whose columns are `columns`, the largest first, by way of
-/// the columns' scalar products; those whose singular value is below 10⁻⁷ of the largest are noise
-/// and left out.
-fn orthonormal(columns: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    let n = columns.len();
-    let gram = DMatrix::from_fn(n, n, |i, j| dot(&columns[i], &columns[j]));
-    let pairs = eigen(gram);
-    let largest = pairs.first().map_or(0.0, |(value, _)| *value);
-    pairs
-        .into_iter()
-        .filter(|(value, _)| *value > 1e-14 * largest && *value > 0.0)
-        .map(|(_, vector)| {
-            let mut sum = vec![0.0; columns[0].len()];
-            vector.iter().zip(columns).for_each(|(share, column)| axpy(&mut sum, *share, column));
-            let norm = dot(&sum, &sum).sqrt();
-            sum.iter_mut().for_each(|x| *x /= norm);
-            sum
-        })
-        .collect()
-}
-
-/// An eigenvalue and its vector.
-type Pair = (f64, Vec<f64>);
-
-/// Eigenvalues and vectors of a symmetric matrix, the largest first.
-fn eigen(matrix: DMatrix<f64>) -> Vec<Pair> {
-    if matrix.is_empty() {
-        return Vec::new();
-    }
-    let SymmetricEigen { eigenvectors, eigenvalues } = SymmetricEigen::new(matrix);
-    let mut pairs: Vec<Pair> = eigenvalues
-        .iter()
-        .zip(eigenvectors.column_iter())
-        .map(|(value, vector)| (*value, vector.iter().copied().collect()))
-        .collect();
-    pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
-    pairs
 }
 
 impl Modes {
@@ -339,10 +64,7 @@ impl Modes {
                 .collect(),
             momentum: (0..least(|m| m.momentum.len())).map(|rank| mean(&|m| m.momentum[rank])).collect(),
             principal: (0..least(|m| m.principal.len()))
-                .map(|rank| {
-                    let figures = modes.iter().map(|m| (m.principal[rank].value, m.principal[rank].interval));
-                    Estimate::average(figures)
-                })
+                .map(|rank| Figure::average(modes.iter().map(|m| m.principal[rank])))
                 .collect(),
             momentum_directions: Vec::new(),
         })
@@ -351,17 +73,12 @@ impl Modes {
 
 impl Mode {
     fn average(modes: &[&Mode]) -> Mode {
-        let estimate = |figure: fn(&Mode) -> Estimate| {
-            Estimate::average(modes.iter().map(|mode| {
-                let Estimate { value, interval } = figure(mode);
-                (value, interval)
-            }))
-        };
+        let figure = |of: fn(&Mode) -> Figure| Figure::average(modes.iter().map(|mode| of(mode)));
         Mode {
             direction: Vec::new(),
-            dispersion: estimate(|m| m.dispersion),
-            squeeze: estimate(|m| m.squeeze),
-            product: estimate(|m| m.product),
+            dispersion: figure(|m| m.dispersion),
+            squeeze: figure(|m| m.squeeze),
+            product: figure(|m| m.product),
             residual: modes.iter().map(|m| m.residual).sum::<f64>() / modes.len() as f64,
         }
     }

@@ -1,7 +1,8 @@
 //! Weighted sums over a stream of samples, in groups for the jackknife.
 
-use super::estimate::{Estimate, scatter};
 use super::vector::{Targets, axpy, dot};
+use crate::Figure;
+use crate::stats::scatter;
 
 /// Sample `m` belongs to group `m mod GROUPS`. So many groups determine a standard error to 9 %
 /// (`1/√(2·63)`) and cost 1 KiB of memory per coordinate.
@@ -304,17 +305,17 @@ impl Moments {
         &self,
         direction: impl Fn(&Sums) -> Vec<f64>,
         excess: impl Fn(&Sums) -> Vec<f64>,
-    ) -> Estimate {
+    ) -> Figure {
         let direction = direction(&self.sum(self.groups.iter().step_by(2)));
         let odd = || self.groups.iter().skip(1).step_by(2);
         let norm = dot(&direction, &direction).sqrt();
         let weight: f64 = odd().map(|group| group.weight).sum();
         if norm == 0.0 || weight == 0.0 {
-            return Estimate::mean(&[0.0; HALF]);
+            return Figure::mean(&[0.0; HALF]);
         }
         let unit = norm * weight / HALF as f64;
         let project = |sums: &Sums| dot(&direction, &excess(sums)) / unit;
-        Estimate::mean(&odd().map(project).collect::<Vec<_>>())
+        Figure::mean(&odd().map(project).collect::<Vec<_>>())
     }
 }
 

@@ -1,9 +1,11 @@
 //! The figures of a packet.
 
 use super::chain::{Mixing, R_HAT_LIMIT};
-use super::estimate::{Estimate, Interval, mean, pseudo_values, scatter};
+use super::error::AverageError;
 use super::modes::Modes;
-use super::moments::{CoordinateSpread, GROUPS, HALF, Moments, Spread, displacement};
+use super::moments::{CoordinateSpread, GROUPS, Moments, Spread, displacement};
+use crate::Figure;
+use crate::stats::{mean, mean_map, pseudo_values, scatter};
 
 /// Effective samples that a packet needs before its figures are to be trusted.
 ///
@@ -42,14 +44,11 @@ pub struct Packet {
     pub r_hat: Option<f64>,
 
     /// Spread of the input, `√(mean_i Var(x_i))`.
-    pub sigma_x: f64,
-    pub sigma_x_interval: Interval,
+    pub sigma_x: Figure,
     /// Spread of the log-gradient, `√(mean_i Var(g_i))`.
-    pub sigma_p: f64,
-    pub sigma_p_interval: Interval,
+    pub sigma_p: Figure,
     /// `σ_x σ_p`.
-    pub product: f64,
-    pub product_interval: Interval,
+    pub product: Figure,
     /// What the product cannot fall below: ½, since a window on R^d has no boundary.
     pub bound: f64,
     /// Mean over coordinates of `σ_x,i σ_p,i`.
@@ -59,24 +58,19 @@ pub struct Packet {
 
     /// `‖⟨x⟩ − x₀‖ / s = 2 s ‖E[h]‖`: how far the loss displaces the packet. Half of it is the
     /// log-loss that an l2 step of size s gains to first order.
-    pub drift: f64,
-    pub drift_interval: Interval,
+    pub drift: Figure,
     /// `s² tr Cov(h)`: how much the log-gradient varies within the packet.
-    pub dispersion: f64,
-    pub dispersion_interval: Interval,
+    pub dispersion: Figure,
 
     /// Mean over coordinates of `Cov(x_i, g_i)` from sample moments: −½ by Stein's identity.
     /// Equally the test of `Var(x_i) = s²(1 + 2 c_i)`.
-    pub stein: f64,
-    pub stein_interval: Interval,
+    pub stein: Figure,
     /// Displacement of the samples beyond `2 s² E[h]`, along `E[h]`, in units of s: 0 by Stein's
     /// identity.
-    pub excess_drift: f64,
-    pub excess_drift_interval: Interval,
+    pub excess_drift: Figure,
     /// Displacement of the samples beyond `2 s² E[h]`, along the direction in which half of the
     /// samples shows the most, in units of s: 0 by Stein's identity.
-    pub stray_drift: f64,
-    pub stray_drift_interval: Interval,
+    pub stray_drift: Figure,
 
     /// Whether every packet in this figure has `ess ≥` [`ESS_FLOOR`], and chains agree.
     pub enough_samples: bool,
@@ -113,22 +107,69 @@ impl Packet {
 
     /// Whether the log-gradient varies from sample to sample, by more than rounding.
     pub(crate) fn varies(&self) -> bool {
-        self.drift_interval.high - self.drift_interval.low > ROUNDING * self.drift
+        2.0 * self.drift.error() > ROUNDING * self.drift.value
     }
 
     /// The widest of the intervals of σ_x, σ_p, product, drift and dispersion: its half-width as a
     /// share of the value. A figure that is zero with certainty counts as exact.
     pub fn relative_error(&self) -> f64 {
-        [
-            (self.sigma_x, self.sigma_x_interval),
-            (self.sigma_p, self.sigma_p_interval),
-            (self.product, self.product_interval),
-            (self.drift, self.drift_interval),
-            (self.dispersion, self.dispersion_interval),
-        ]
-        .into_iter()
-        .map(|(value, interval)| interval.relative_to(value))
-        .fold(0.0, f64::max)
+        [self.sigma_x, self.sigma_p, self.product, self.drift, self.dispersion]
+            .iter()
+            .map(Figure::relative_error)
+            .fold(0.0, f64::max)
+    }
+
+    /// The mean of independently measured packets around different centres.
+    ///
+    /// The centres are taken as given: intervals hold the sampling error of each packet (their
+    /// distances to the value add in quadrature), not the variation from centre to centre. Every figure, the maps included,
+    /// is the arithmetic mean of the packets' figures, except `samples` and `ess`, which are
+    /// summed, `product_min`, the smallest, and `r_hat`, the largest. `enough_samples` asks every packet for its own,
+    /// because the sum may hide a centre that was hardly sampled; `identities_hold` tests the
+    /// means, so its false-alarm rate stays that of one packet.
+    ///
+    /// # Errors
+    /// When `packets` is empty, or scales or dimensions differ.
+    pub fn average(packets: &[Self]) -> Result<Self, AverageError> {
+        let first = packets.first().ok_or(AverageError::Empty)?;
+        let shape = |packet: &Self| (packet.scale, packet.sigma_x_map.len());
+        if let Some(index) = packets.iter().position(|packet| shape(packet) != shape(first)) {
+            let (scale, dimension) = shape(&packets[index]);
+            let (first_scale, first_dimension) = shape(first);
+            return Err(AverageError::Mixed { index, scale, dimension, first_scale, first_dimension });
+        }
+
+        let figure = |of: fn(&Self) -> Figure| Figure::average(packets.iter().map(of));
+        let map = |of: fn(&Self) -> &[f64]| mean_map(packets.iter().map(of));
+        let modes: Option<Vec<&Modes>> = packets.iter().map(|p| p.modes.as_ref()).collect();
+        let checks = Checks {
+            stein: figure(|p| p.stein),
+            excess_drift: figure(|p| p.excess_drift),
+            stray_drift: figure(|p| p.stray_drift),
+        };
+        Ok(Self {
+            scale: first.scale,
+            samples: packets.iter().map(|p| p.samples).sum(),
+            ess: packets.iter().map(|p| p.ess).sum(),
+            r_hat: packets.iter().filter_map(|p| p.r_hat).reduce(f64::max),
+            sigma_x: figure(|p| p.sigma_x),
+            sigma_p: figure(|p| p.sigma_p),
+            product: figure(|p| p.product),
+            bound: first.bound,
+            product_mean: packets.iter().map(|p| p.product_mean).sum::<f64>() / packets.len() as f64,
+            product_min: packets.iter().map(|p| p.product_min).fold(f64::INFINITY, f64::min),
+            drift: figure(|p| p.drift),
+            dispersion: figure(|p| p.dispersion),
+            stein: checks.stein,
+            excess_drift: checks.excess_drift,
+            stray_drift: checks.stray_drift,
+            enough_samples: packets.iter().all(|p| p.enough_samples),
+            identities_hold: checks.hold(),
+            reached: packets.iter().all(|p| p.reached),
+            modes: modes.and_then(|modes| Modes::average(&modes)),
+            sigma_x_map: map(|p| &p.sigma_x_map),
+            sigma_p_map: map(|p| &p.sigma_p_map),
+        })
     }
 
     /// The packet of samples whose weighted distribution is `ψ²`; at least one has weight.
@@ -155,7 +196,7 @@ impl Packet {
         let stein = values(Spread::stein);
         // Stein's identity makes this zero in the mean, whatever the loss.
         let control: Vec<f64> = stein.iter().map(|value| value + 0.5).collect();
-        let estimate = |figure| Estimate::controlled_mean(&values(figure), &control);
+        let estimate = |figure| Figure::controlled_mean(&values(figure), &control);
 
         let sigma_x = estimate(|s| 1.0 + 2.0 * s.covariance).root().scaled(scale);
         let sigma_p = estimate(|s| s.gradient + (1.0 - 2.0 * s.covariance) / 4.0).root().scaled(1.0 / scale);
@@ -166,10 +207,10 @@ impl Packet {
             let values = values(|s| s.drift_squared);
             let variance = scatter(&values) / (GROUPS * (GROUPS - 1)) as f64;
             let noise = moments.drift_noise(&whole);
-            Estimate::student(mean(&values), (variance - noise).max(noise), GROUPS - 1).root()
+            Figure::student(mean(&values), (variance - noise).max(noise), GROUPS - 1).root()
         };
         let checks = Checks {
-            stein: Estimate::mean(&stein),
+            stein: Figure::mean(&stein),
             excess_drift: moments.discrepancy(|sums| sums.h.clone(), displacement),
             stray_drift: moments.discrepancy(displacement, displacement),
         };
@@ -181,25 +222,17 @@ impl Packet {
             samples: moments.samples(),
             ess,
             r_hat: None,
-            sigma_x: sigma_x.value,
-            sigma_x_interval: sigma_x.interval,
-            sigma_p: sigma_p.value,
-            sigma_p_interval: sigma_p.interval,
-            product: product.value,
-            product_interval: product.interval,
+            sigma_x,
+            sigma_p,
+            product,
             bound: 0.5,
             product_mean: products().sum::<f64>() / dimension,
             product_min: products().fold(f64::INFINITY, f64::min),
-            drift: drift.value,
-            drift_interval: drift.interval,
-            dispersion: dispersion.value,
-            dispersion_interval: dispersion.interval,
-            stein: checks.stein.value,
-            stein_interval: checks.stein.interval,
-            excess_drift: checks.excess_drift.value,
-            excess_drift_interval: checks.excess_drift.interval,
-            stray_drift: checks.stray_drift.value,
-            stray_drift_interval: checks.stray_drift.interval,
+            drift,
+            dispersion,
+            stein: checks.stein,
+            excess_drift: checks.excess_drift,
+            stray_drift: checks.stray_drift,
             enough_samples: ess >= ESS_FLOOR,
             identities_hold: checks.hold(),
             reached: true,
@@ -239,18 +272,18 @@ impl Spread {
 }
 
 /// The figures that Stein's identity knows.
-pub(crate) struct Checks {
-    pub stein: Estimate,
-    pub excess_drift: Estimate,
-    pub stray_drift: Estimate,
+struct Checks {
+    stein: Figure,
+    excess_drift: Figure,
+    stray_drift: Figure,
 }
 
 impl Checks {
     /// Whether all agree with the identity; the false-alarm rate is shared among them.
-    pub fn hold(&self) -> bool {
+    fn hold(&self) -> bool {
         let rate = FALSE_ALARM / 3.0;
-        self.stein.agrees(-0.5, rate, GROUPS - 1)
-            && self.excess_drift.agrees(0.0, rate, HALF - 1)
-            && self.stray_drift.agrees(0.0, rate, HALF - 1)
+        self.stein.agrees(-0.5, rate)
+            && self.excess_drift.agrees(0.0, rate)
+            && self.stray_drift.agrees(0.0, rate)
     }
 }

@@ -1,7 +1,7 @@
 //! Points evaluated in batches.
 
 use super::LogOdds;
-use super::gaussian::MeasureError;
+use super::error::MeasureError;
 use super::log_loss::log_softplus;
 use rand_chacha::ChaCha8Rng;
 

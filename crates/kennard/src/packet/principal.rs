@@ -12,9 +12,10 @@
 //! 1/ρ² = mean over i < j of  Var(u·x) Cov(w_i·g, w_j·g) / (Cov(u·x, w_i·g) Cov(u·x, w_j·g))
 //! ```
 
-use super::estimate::{Estimate, mean, pseudo_values, scatter};
 use super::moments::{GROUPS, LogUnit};
 use super::vector::{axpy, dots};
+use crate::Figure;
+use crate::stats::{mean, pseudo_values, scatter};
 
 /// Independent estimates of each conjugate, each of other groups of samples.
 const PARTS: usize = 8;
@@ -203,7 +204,7 @@ impl Principal {
     }
 
     /// `½/ρ` along each direction; none where no sample has weight.
-    pub fn products(&self) -> Vec<Estimate> {
+    pub fn products(&self) -> Vec<Figure> {
         let products = self.groups.iter().filter_map(|groups| product(groups));
         products.collect()
     }
@@ -211,7 +212,7 @@ impl Principal {
 
 /// The samples' error is the jackknife's over groups, that of the conjugates the one over parts. Both add,
 /// with the degrees of freedom of the fewer.
-fn product(groups: &[Sums]) -> Option<Estimate> {
+fn product(groups: &[Sums]) -> Option<Figure> {
     let mut whole = Sums::ZERO;
     groups.iter().for_each(|group| whole.add(1.0, group));
     let square = whole.inverse_square(None);
@@ -229,7 +230,7 @@ fn product(groups: &[Sums]) -> Option<Estimate> {
     let of_conjugates = scatter(&without) * (PARTS - 1) as f64 / PARTS as f64;
     let variance = of_samples + of_conjugates;
     let found = (square.is_finite() && variance.is_finite())
-        .then(|| Estimate::student(mean(&values), variance, PARTS - 1).root().scaled(0.5));
+        .then(|| Figure::student(mean(&values), variance, PARTS - 1).root().scaled(0.5));
     found.filter(|found| found.value.is_finite())
 }
 

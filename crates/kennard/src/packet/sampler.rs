@@ -1,10 +1,10 @@
 //! Samples of a Gaussian window, drawn where the packet is.
 
 use super::LogOdds;
-use super::gaussian::MeasureError;
-use super::modes::Sketch;
+use super::error::MeasureError;
 use super::moments::Moments;
 use super::points::Points;
+use super::sketch::Sketch;
 use super::vector::{columns, dot, transform};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, StandardUniform};

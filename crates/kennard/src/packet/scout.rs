@@ -13,7 +13,7 @@
 //! share of the packet, it is a lobe, and the packet is measured anew with it.
 
 use super::LogOdds;
-use super::gaussian::MeasureError;
+use super::error::MeasureError;
 use super::log_loss::log_softplus;
 use super::sampler::{Lobe, Proposal, SEARCHES, Sampler};
 use super::vector::{axpy, dot};

@@ -1,9 +1,10 @@
 //! Conjugate spreads from sample moments alone, for packets whose window no identity takes out.
 
-use super::average::AverageError;
-use super::estimate::{Estimate, Interval, mean_map, pseudo_values};
+use super::error::AverageError;
 use super::moments::{Moments, Spread};
 use super::packet::ESS_FLOOR;
+use crate::Figure;
+use crate::stats::{mean_map, pseudo_values};
 
 /// Conjugate spreads of a packet, or of the mean over several.
 ///
@@ -14,20 +15,16 @@ pub struct Spreads {
     pub samples: usize,
     /// Effective sample size of the weights `l²`.
     pub ess: f64,
-    pub sigma_x: f64,
-    pub sigma_x_interval: Interval,
-    pub sigma_p: f64,
-    pub sigma_p_interval: Interval,
-    pub product: f64,
-    pub product_interval: Interval,
+    pub sigma_x: Figure,
+    pub sigma_p: Figure,
+    pub product: Figure,
     /// Mean over coordinates of `σ_x,i σ_p,i`.
     pub product_mean: f64,
     /// Smallest `σ_x,i σ_p,i`.
     pub product_min: f64,
     /// Mean over coordinates of `Cov(x_i, g_i)`. No product of a coordinate is below the magnitude
     /// of its covariance (Cauchy–Schwarz).
-    pub covariance: f64,
-    pub covariance_interval: Interval,
+    pub covariance: Figure,
     /// Whether every packet in this figure has `ess ≥` [`ESS_FLOOR`].
     pub enough_samples: bool,
     /// `σ_x,i` (d), in the input's order.
@@ -45,7 +42,7 @@ impl Spreads {
         let spread = whole.spread();
         let deleted = moments.deleted(&whole);
         let estimate = |figure: fn(&Spread) -> f64| {
-            Estimate::mean(&pseudo_values(figure(&spread), deleted.iter().map(figure)))
+            Figure::mean(&pseudo_values(figure(&spread), deleted.iter().map(figure)))
         };
         let sigma_x = estimate(|s| s.position).root().scaled(unit);
         let sigma_p = estimate(|s| s.gradient).root().scaled(1.0 / unit);
@@ -62,16 +59,12 @@ impl Spreads {
         Self {
             samples: moments.samples(),
             ess,
-            sigma_x: sigma_x.value,
-            sigma_x_interval: sigma_x.interval,
-            sigma_p: sigma_p.value,
-            sigma_p_interval: sigma_p.interval,
-            product: product.value,
-            product_interval: product.interval,
+            sigma_x,
+            sigma_p,
+            product,
             product_mean: products().sum::<f64>() / sigma_x_map.len() as f64,
             product_min: products().fold(f64::INFINITY, f64::min),
-            covariance: covariance.value,
-            covariance_interval: covariance.interval,
+            covariance,
             enough_samples: ess >= ESS_FLOOR,
             covariance_map: coordinates.iter().map(|c| c.covariance).collect(),
             sigma_x_map,
@@ -85,7 +78,6 @@ impl Spreads {
         let whole = moments.whole();
         let spread = whole.spread();
         let root = |square: f64| square.max(0.0).sqrt();
-        let exact = |value: f64| Interval { low: value, high: value };
         let coordinates = moments.coordinates(&whole, f64::INFINITY);
         let positions = moments.positions(&whole, f64::INFINITY);
         let sigma_x_map: Vec<f64> = positions.iter().map(|variance| root(*variance)).collect();
@@ -95,16 +87,12 @@ impl Spreads {
         Self {
             samples: moments.samples(),
             ess: moments.ess(),
-            sigma_x,
-            sigma_x_interval: exact(sigma_x),
-            sigma_p,
-            sigma_p_interval: exact(sigma_p),
-            product: sigma_x * sigma_p,
-            product_interval: exact(sigma_x * sigma_p),
+            sigma_x: Figure::exact(sigma_x),
+            sigma_p: Figure::exact(sigma_p),
+            product: Figure::exact(sigma_x * sigma_p),
             product_mean: products().sum::<f64>() / sigma_x_map.len() as f64,
             product_min: products().fold(f64::INFINITY, f64::min),
-            covariance: spread.covariance,
-            covariance_interval: exact(spread.covariance),
+            covariance: Figure::exact(spread.covariance),
             enough_samples: moments.ess() >= ESS_FLOOR,
             covariance_map: coordinates.iter().map(|c| c.covariance).collect(),
             sigma_x_map,
@@ -120,28 +108,17 @@ impl Spreads {
         if packets.is_empty() {
             return Err(AverageError::Empty);
         }
-        let estimate = |figure: fn(&Self) -> (f64, Interval)| {
-            let Estimate { value, interval } = Estimate::average(packets.iter().map(|p| figure(p)));
-            (value, interval)
-        };
-        let map = |map: fn(&Self) -> &[f64]| mean_map(packets.iter().map(|p| map(p)));
-        let (sigma_x, sigma_x_interval) = estimate(|p| (p.sigma_x, p.sigma_x_interval));
-        let (sigma_p, sigma_p_interval) = estimate(|p| (p.sigma_p, p.sigma_p_interval));
-        let (product, product_interval) = estimate(|p| (p.product, p.product_interval));
-        let (covariance, covariance_interval) = estimate(|p| (p.covariance, p.covariance_interval));
+        let figure = |of: fn(&Self) -> Figure| Figure::average(packets.iter().map(|p| of(p)));
+        let map = |of: fn(&Self) -> &[f64]| mean_map(packets.iter().map(|p| of(p)));
         Ok(Self {
             samples: packets.iter().map(|p| p.samples).sum(),
             ess: packets.iter().map(|p| p.ess).sum(),
-            sigma_x,
-            sigma_x_interval,
-            sigma_p,
-            sigma_p_interval,
-            product,
-            product_interval,
+            sigma_x: figure(|p| p.sigma_x),
+            sigma_p: figure(|p| p.sigma_p),
+            product: figure(|p| p.product),
             product_mean: packets.iter().map(|p| p.product_mean).sum::<f64>() / packets.len() as f64,
             product_min: packets.iter().map(|p| p.product_min).fold(f64::INFINITY, f64::min),
-            covariance,
-            covariance_interval,
+            covariance: figure(|p| p.covariance),
             enough_samples: packets.iter().all(|p| p.enough_samples),
             sigma_x_map: map(|p| &p.sigma_x_map),
             sigma_p_map: map(|p| &p.sigma_p_map),
@@ -152,13 +129,6 @@ impl Spreads {
     /// The widest of the intervals of σ_x, σ_p and the product: its half-width as a share of the
     /// value.
     pub fn relative_error(&self) -> f64 {
-        [
-            (self.sigma_x, self.sigma_x_interval),
-            (self.sigma_p, self.sigma_p_interval),
-            (self.product, self.product_interval),
-        ]
-        .into_iter()
-        .map(|(value, interval)| interval.relative_to(value))
-        .fold(0.0, f64::max)
+        [self.sigma_x, self.sigma_p, self.product].iter().map(Figure::relative_error).fold(0.0, f64::max)
     }
 }

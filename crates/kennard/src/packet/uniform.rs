@@ -2,13 +2,14 @@
 
 use super::LogOdds;
 use super::effort::Effort;
-use super::estimate::{Estimate, Interval, pseudo_values};
-use super::gaussian::MeasureError;
+use super::error::{AverageError, MeasureError};
 use super::moments::{GROUPS, Moments};
 use super::packet::FALSE_ALARM;
 use super::points::Points;
 use super::spread::Spreads;
+use crate::Figure;
 use crate::random::packet_stream;
+use crate::stats::pseudo_values;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardUniform};
 
@@ -42,11 +43,9 @@ pub struct BoxFigures {
     /// What the product cannot fall below: the mean over coordinates of `½ |1 − B_i|`.
     pub bound: f64,
     /// `B`, mean over coordinates of the boundary terms, from the covariances of samples inside.
-    pub boundary: f64,
-    pub boundary_interval: Interval,
+    pub boundary: Figure,
     /// `B` again, from samples on the faces.
-    pub boundary_faces: f64,
-    pub boundary_faces_interval: Interval,
+    pub boundary_faces: Figure,
     /// Whether the two agree, as partial integration demands. They do not when the gradient is
     /// not the loss's, or samples miss where the packet is. Among right measurements a fraction
     /// [`FALSE_ALARM`] fails.
@@ -200,7 +199,7 @@ impl<O: LogOdds> Inside<'_, O> {
             boundary(total - sum, triples - in_group(triples, k), weight, samples - in_group(samples, k))
         };
         let deleted: Vec<f64> = sums.iter().zip(self.moments.weights()).enumerate().map(without).collect();
-        let boundary_faces = Estimate::mean(&pseudo_values(all, deleted.iter().copied()));
+        let boundary_faces = Figure::mean(&pseudo_values(all, deleted.iter().copied()));
 
         // B from inside is 1 + 2 Cov; its difference from B on the faces is zero.
         let inside: Vec<f64> =
@@ -208,15 +207,13 @@ impl<O: LogOdds> Inside<'_, O> {
         let boundary = 1.0 + 2.0 * whole.spread().covariance;
         let differences = inside.iter().zip(&deleted).map(|(inside, faces)| inside - faces);
         let difference =
-            Estimate::mean(&pseudo_values(boundary - all, differences.collect::<Vec<_>>().into_iter()));
-        let boundary = Estimate::mean(&pseudo_values(boundary, inside.into_iter()));
-        let holds = difference.agrees(0.0, FALSE_ALARM, GROUPS - 1);
+            Figure::mean(&pseudo_values(boundary - all, differences.collect::<Vec<_>>().into_iter()));
+        let boundary = Figure::mean(&pseudo_values(boundary, inside.into_iter()));
+        let holds = difference.agrees(0.0, FALSE_ALARM);
         Ok(BoxFigures {
             bound: self.moments.mean_magnitude(),
-            boundary: boundary.value,
-            boundary_interval: boundary.interval,
-            boundary_faces: boundary_faces.value,
-            boundary_faces_interval: boundary_faces.interval,
+            boundary,
+            boundary_faces,
             identities_hold: holds,
             spreads: Spreads { samples: spreads.samples + 3 * triples, ..spreads },
         })
@@ -227,6 +224,22 @@ impl BoxFigures {
     /// Whether the figures can be trusted: enough samples, and the identities hold.
     pub fn valid(&self) -> bool {
         self.spreads.enough_samples && self.identities_hold
+    }
+
+    /// The mean of packets of several labels: as [`Packet::average`](super::Packet::average), the bound
+    /// included.
+    ///
+    /// # Errors
+    /// When `packets` is empty.
+    pub fn average(packets: &[Self]) -> Result<Self, AverageError> {
+        let spreads: Vec<&Spreads> = packets.iter().map(|packet| &packet.spreads).collect();
+        Ok(Self {
+            spreads: Spreads::average(&spreads)?,
+            bound: packets.iter().map(|p| p.bound).sum::<f64>() / packets.len() as f64,
+            boundary: Figure::average(packets.iter().map(|p| p.boundary)),
+            boundary_faces: Figure::average(packets.iter().map(|p| p.boundary_faces)),
+            identities_hold: packets.iter().all(|p| p.identities_hold),
+        })
     }
 }
 

@@ -27,12 +27,12 @@ pub struct Curve {
     pub name: String,
     /// In the order of the abscissa. Fewer than three, and such that differ by less than their intervals, are drawn as
     /// points with their intervals; others are joined by a line in its band.
-    pub figures: Vec<Figure>,
+    pub figures: Vec<CurvePoint>,
 }
 
-/// A figure with its interval.
+/// A point of a curve with its interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Figure {
+pub struct CurvePoint {
     pub x: f64,
     pub value: f64,
     pub low: f64,
@@ -100,11 +100,11 @@ impl Chart {
         };
         for (i, curve) in self.curves.iter().enumerate() {
             let colour = PALETTE[i % PALETTE.len()];
-            let figures: Vec<&Figure> = curve.figures.iter().filter(|f| self.draws(f)).collect();
+            let figures: Vec<&CurvePoint> = curve.figures.iter().filter(|f| self.draws(f)).collect();
             let line: Vec<(f64, f64)> = figures.iter().map(|f| (self.place(f.x), f.value)).collect();
             let loose = !is_trend(&figures);
             if loose {
-                let interval = |f: &&Figure| vec![(self.place(f.x), f.low), (self.place(f.x), f.high)];
+                let interval = |f: &&CurvePoint| vec![(self.place(f.x), f.low), (self.place(f.x), f.high)];
                 let bars = figures.iter().map(|f| PathElement::new(interval(f), colour.stroke_width(1)));
                 chart.draw_series(bars)?;
             } else {
@@ -133,8 +133,8 @@ impl Chart {
         if self.linear { x } else { x.ln() }
     }
 
-    fn draws(&self, figure: &Figure) -> bool {
-        let Figure { x, value, low, high } = *figure;
+    fn draws(&self, figure: &CurvePoint) -> bool {
+        let CurvePoint { x, value, low, high } = *figure;
         [self.place(x), value, low, high].iter().all(|v| v.is_finite())
     }
 
@@ -158,7 +158,7 @@ impl Chart {
 
 /// Whether figures may be joined by a line: there are three at least, and they are farther apart than their intervals
 /// are wide.
-fn is_trend(figures: &[&Figure]) -> bool {
+fn is_trend(figures: &[&CurvePoint]) -> bool {
     let values = || figures.iter().map(|f| f.value);
     let apart = values().fold(f64::NEG_INFINITY, f64::max) - values().fold(f64::INFINITY, f64::min);
     let widest = figures.iter().map(|f| f.high - f.low).fold(0.0, f64::max);
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     fn chart() -> Chart {
-        let figure = |x: f64, value| Figure { x, value, low: value - 0.1, high: value + 0.1 };
+        let figure = |x: f64, value| CurvePoint { x, value, low: value - 0.1, high: value + 0.1 };
         Chart {
             title: "product".into(),
             x: "s [input unit]".into(),
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_linear_axis_goes_below_zero() {
-        let figure = |x: f64| Figure { x, value: x * x, low: x * x, high: x * x };
+        let figure = |x: f64| CurvePoint { x, value: x * x, low: x * x, high: x * x };
         let curves = vec![Curve { name: "square".into(), figures: [-1.0, 0.0, 1.0].map(figure).into() }];
         let svg = Chart { curves, linear: true, bound: None, ..chart() }.svg().unwrap();
         assert!(svg.contains(">\n-1.00\n<") || svg.contains(">\n-1.0\n<"), "{svg}");
@@ -200,7 +200,7 @@ mod tests {
     fn lines(figures: &[(f64, f64)]) -> usize {
         let figure = |&(value, half): &(f64, f64)| (value, value - half, value + half);
         let figures = figures.iter().map(figure).zip(1..);
-        let figures = figures.map(|((value, low, high), x)| Figure { x: f64::from(x), value, low, high });
+        let figures = figures.map(|((value, low, high), x)| CurvePoint { x: f64::from(x), value, low, high });
         let curves = vec![Curve { name: "c".into(), figures: figures.collect() }];
         let svg = Chart { curves, bound: None, ..chart() }.svg().unwrap();
         let drawn = |part: &str| {

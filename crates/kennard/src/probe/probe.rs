@@ -19,13 +19,13 @@ use std::sync::atomic::AtomicBool;
 use kennard_graph::Loss;
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
 use crate::answer::{is_answer, predict};
 use crate::data::{DataSet, Indices, Sample, Selection};
 use crate::engine::{Answer, Engine, Oracle, Program, Query, Task};
-use crate::packet::estimate::Estimate;
 use crate::packet::log_loss::log_softplus;
 use crate::packet::vector::dot;
+use crate::stats::mean;
+use crate::{Figure, Result};
 
 /// Measures the single-backward probe of a classifier: one forward and one backward pass a sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -153,10 +153,10 @@ impl Distribution {
             let above = (below + 1).min(sorted.len() - 1);
             sorted[below] + (place - below as f64) * (sorted[above] - sorted[below])
         };
-        let interval = (values.len() > 1).then(|| Estimate::mean(values).interval);
+        let interval = (values.len() > 1).then(|| Figure::mean(values).interval);
         Some(Distribution {
-            mean: crate::packet::estimate::mean(values),
-            mean_interval: interval.map(|interval| [interval.low, interval.high]),
+            mean: mean(values),
+            mean_interval: interval,
             min,
             q05: quantile(0.05),
             q25: quantile(0.25),

@@ -27,13 +27,13 @@ mod sums;
 #[cfg(test)]
 mod tests;
 
-pub use plane::{
-    CoordinateFigures, OverCentres, PlanePlan, PlaneReport, SQUARE, SquarePacket, WindowPackets, WithError,
-};
+pub use plane::{CoordinateFigures, PlanePlan, PlaneReport, SQUARE, SquarePacket, WindowPackets};
 pub use slice::{Direction, FailedSlice, Slice, SlicePlan, SliceReport};
 
 use grid::Axis;
 use sums::Sums;
+
+use crate::Figure;
 
 /// Where a packet lives.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,7 +103,7 @@ impl Coordinate {
 
 /// What quadrature found of a packet.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Spreads {
+pub struct Integral {
     /// The figures of each coordinate (d).
     pub coordinates: Vec<Coordinate>,
     /// The same at half the order, for the error estimate.
@@ -120,9 +120,9 @@ pub struct Spreads {
     pub converged: bool,
 }
 
-impl Spreads {
+impl Integral {
     /// The root mean square of a figure over the coordinates, and its estimated error.
-    pub fn rms(&self, figure: impl Fn(&Coordinate) -> f64) -> (f64, f64) {
+    pub fn rms(&self, figure: impl Fn(&Coordinate) -> f64) -> Figure {
         let rms =
             |of: &[Coordinate]| (of.iter().map(|c| figure(c).powi(2)).sum::<f64>() / of.len() as f64).sqrt();
         self.with_error(rms)
@@ -132,14 +132,14 @@ impl Spreads {
     ///
     /// # Panics
     /// When there is no coordinate `i`.
-    pub fn figure(&self, i: usize, figure: impl Fn(&Coordinate) -> f64) -> (f64, f64) {
+    pub fn figure(&self, i: usize, figure: impl Fn(&Coordinate) -> f64) -> Figure {
         self.with_error(|of: &[Coordinate]| figure(&of[i]))
     }
 
-    fn with_error(&self, figure: impl Fn(&[Coordinate]) -> f64) -> (f64, f64) {
+    fn with_error(&self, figure: impl Fn(&[Coordinate]) -> f64) -> Figure {
         let [fine, coarse, coarser] = [&self.coordinates, &self.coarse, &self.coarser].map(|of| figure(of));
         let (last, before) = ((fine - coarse).abs(), (coarse - coarser).abs());
-        (fine, if self.converged { last } else { last.max(0.5 * before) })
+        Figure::integrated(fine, if self.converged { last } else { last.max(0.5 * before) })
     }
 }
 
@@ -202,7 +202,7 @@ impl Quadrature {
         &self,
         domain: &Domain,
         mut f: impl FnMut(&[f64]) -> Result<Wave, E>,
-    ) -> Result<Spreads, QuadratureError<E>> {
+    ) -> Result<Integral, QuadratureError<E>> {
         let mut work = Work { domain, f: &mut f, points: 0 };
         let sides = self.sides(&mut work)?;
         let mut order = FIRST_ORDER;
@@ -215,7 +215,7 @@ impl Quadrature {
                 .all(|i| change(&coordinates[i], &coarse[i], domain.unit(i)) <= self.tolerance);
             if converged || 2 * order > self.max_order {
                 let points = work.points;
-                return Ok(Spreads { coordinates, coarse, coarser, log_norm, order, points, converged });
+                return Ok(Integral { coordinates, coarse, coarser, log_norm, order, points, converged });
             }
             coarser = std::mem::replace(&mut coarse, coordinates);
         }

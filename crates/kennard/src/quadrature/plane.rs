@@ -7,16 +7,16 @@
 use std::sync::atomic::AtomicBool;
 
 use kennard_graph::Loss;
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
-use super::{Coordinate, Domain, Quadrature, Spreads, Wave};
+use super::{Coordinate, Domain, Integral, Quadrature, Wave};
 use crate::answer::predict;
 use crate::data::{Problem, Sample};
 use crate::engine::{Engine, Evaluator, Program, Query};
-use crate::packet::estimate::Estimate;
 use crate::packet::log_loss::log_softplus;
 use crate::stats::clopper_pearson;
-use crate::{Error, Result};
+use crate::{Error, Figure, Result};
 
 /// What to measure of a classifier of points in the plane.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,61 +69,62 @@ pub struct SquarePacket {
     pub converged: bool,
 }
 
-/// A figure and the estimated error of its quadrature.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct WithError {
-    pub value: f64,
-    pub error: f64,
-}
-
 /// One coordinate of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct CoordinateFigures {
-    pub mean: WithError,
-    pub sigma_x: WithError,
-    pub sigma_p: WithError,
-    pub product: WithError,
+    pub mean: Figure,
+    pub sigma_x: Figure,
+    pub sigma_p: Figure,
+    pub product: Figure,
     /// `B_i`.
-    pub boundary: WithError,
+    pub boundary: Figure,
     /// `½ |1 − B_i|`.
-    pub bound: WithError,
+    pub bound: Figure,
     /// `Cov(x_i, g_i)`, which must be `−½ (1 − B_i)`.
-    pub stein: WithError,
+    pub stein: Figure,
     /// `Cov(x_i, g_i) + ½ (1 − B_i)`, zero but for the errors.
     pub discrepancy: f64,
 }
 
-/// The mean over centres, with Student's 95 % interval for centres drawn like these. It is cut where
-/// no mean can lie: at ½ for the product, else at zero.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct OverCentres {
-    pub mean: f64,
-    pub interval: [f64; 2],
-}
-
 /// The packets under windows of one scale. `σ_x`, `σ_p` are root mean squares over the coordinates.
+///
+/// Figures are means over centres, with Student's 95 % interval for centres drawn like these. It is cut where no
+/// mean can lie: at ½ for the product, else at zero.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WindowPackets {
     pub scale: f64,
     pub centres: u64,
-    pub sigma_x: OverCentres,
-    pub sigma_p: OverCentres,
+    #[serde(serialize_with = "as_mean")]
+    pub sigma_x: Figure,
+    #[serde(serialize_with = "as_mean")]
+    pub sigma_p: Figure,
     /// `σ_x σ_p` of the aggregates.
-    pub product: OverCentres,
+    #[serde(serialize_with = "as_mean")]
+    pub product: Figure,
     /// The smallest `σ_x,i σ_p,i` of all centres and coordinates.
     pub product_min: f64,
     /// What it cannot fall below: ½.
     pub bound: f64,
     /// `‖⟨x⟩ − x₀‖ / s`.
-    pub drift: OverCentres,
+    #[serde(serialize_with = "as_mean")]
+    pub drift: Figure,
     /// `s² Σ_i Var(h_i)`.
-    pub dispersion: OverCentres,
+    #[serde(serialize_with = "as_mean")]
+    pub dispersion: Figure,
     /// The largest estimated error of a product.
     pub error: f64,
     /// The largest `|Cov(x_i, g_i) + ½|`.
     pub discrepancy: f64,
     /// Whether all figures of all centres settled to 1e-5.
     pub converged: bool,
+}
+
+/// A mean over centres as files have it: `{"mean", "interval"}`.
+fn as_mean<S: Serializer>(figure: &Figure, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    let mut fields = serializer.serialize_struct("Mean", 2)?;
+    fields.serialize_field("mean", &figure.value)?;
+    fields.serialize_field("interval", &figure.interval)?;
+    fields.end()
 }
 
 /// A packet to integrate.
@@ -218,7 +219,7 @@ fn count_correct(engine: &Engine, samples: &[Sample]) -> Result<u64> {
 }
 
 /// Integrates all packets, side by side.
-fn integrate(engine: &Engine, jobs: &[Job]) -> Result<Vec<Spreads>> {
+fn integrate(engine: &Engine, jobs: &[Job]) -> Result<Vec<Integral>> {
     let work = |evaluator: &mut Evaluator, job: &Job| {
         QUADRATURE.measure(&job.domain, |points| loss(evaluator, points, job.label)).map_err(|e| {
             let cause = std::error::Error::source(&e).map_or(String::new(), |cause| format!(": {cause}"));
@@ -247,11 +248,8 @@ fn loss(evaluator: &mut Evaluator, points: &[f64], label: usize) -> Result<Wave>
 
 impl CoordinateFigures {
     /// Of coordinate `i`.
-    pub(super) fn of(spreads: &Spreads, i: usize) -> CoordinateFigures {
-        let figure = |of: fn(&Coordinate) -> f64| {
-            let (value, error) = spreads.figure(i, of);
-            WithError { value, error }
-        };
+    pub(super) fn of(spreads: &Integral, i: usize) -> CoordinateFigures {
+        let figure = |of: fn(&Coordinate) -> f64| spreads.figure(i, of);
         CoordinateFigures {
             mean: figure(|c| c.mean),
             sigma_x: figure(|c| c.sigma_x),
@@ -265,7 +263,7 @@ impl CoordinateFigures {
     }
 }
 
-fn box_packet(label: usize, spreads: &Spreads) -> SquarePacket {
+fn box_packet(label: usize, spreads: &Integral) -> SquarePacket {
     SquarePacket {
         label,
         coordinates: (0..spreads.coordinates.len()).map(|i| CoordinateFigures::of(spreads, i)).collect(),
@@ -275,14 +273,15 @@ fn box_packet(label: usize, spreads: &Spreads) -> SquarePacket {
     }
 }
 
-fn window_packets(scale: f64, centres: &[Sample], spreads: &[Spreads]) -> WindowPackets {
-    let over = |least: f64, figure: &dyn Fn(&Spreads, &Sample) -> f64| {
+fn window_packets(scale: f64, centres: &[Sample], spreads: &[Integral]) -> WindowPackets {
+    let over = |least: f64, figure: &dyn Fn(&Integral, &Sample) -> f64| {
         let values: Vec<f64> = spreads.iter().zip(centres).map(|(s, centre)| figure(s, centre)).collect();
-        let Estimate { value, interval } = Estimate::mean(&values);
+        let mean = Figure::mean(&values);
+        let [low, high] = mean.interval;
         // The quadrature's error may carry a mean itself a little below.
-        OverCentres { mean: value, interval: [interval.low.max(least.min(value)), interval.high] }
+        Figure { interval: [low.max(least.min(mean.value)), high], ..mean }
     };
-    let rms = |spreads: &Spreads, figure: fn(&Coordinate) -> f64| spreads.rms(figure).0;
+    let rms = |spreads: &Integral, figure: fn(&Coordinate) -> f64| spreads.rms(figure).value;
     let all = || spreads.iter().flat_map(|s| (0..s.coordinates.len()).map(move |i| (s, i)));
     let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
     WindowPackets {
@@ -299,7 +298,7 @@ fn window_packets(scale: f64, centres: &[Sample], spreads: &[Spreads]) -> Window
             moved.sum::<f64>().sqrt() / scale
         }),
         dispersion: over(0.0, &|s, _| scale * scale * s.coordinates.iter().map(|c| c.roughness).sum::<f64>()),
-        error: largest(&mut all().map(|(s, i)| s.figure(i, Coordinate::product).1)),
+        error: largest(&mut all().map(|(s, i)| s.figure(i, Coordinate::product).error())),
         discrepancy: largest(&mut all().map(|(s, i)| s.coordinates[i].discrepancy().abs())),
         converged: spreads.iter().all(|s| s.converged),
     }
@@ -353,20 +352,15 @@ mod tests {
                 assert!(sampled.valid(), "{problem} {}: {sampled:?}", sample.index);
                 let window =
                     window_packets(scale, &[sample.clone(), sample.clone()], &[exact.clone(), exact.clone()]);
-                for (name, exact, found, interval) in [
-                    ("σ_x", window.sigma_x, sampled.sigma_x, sampled.sigma_x_interval),
-                    ("σ_p", window.sigma_p, sampled.sigma_p, sampled.sigma_p_interval),
-                    ("product", window.product, sampled.product, sampled.product_interval),
-                    ("drift", window.drift, sampled.drift, sampled.drift_interval),
-                    ("dispersion", window.dispersion, sampled.dispersion, sampled.dispersion_interval),
+                for (name, exact, found) in [
+                    ("σ_x", window.sigma_x, sampled.sigma_x),
+                    ("σ_p", window.sigma_p, sampled.sigma_p),
+                    ("product", window.product, sampled.product),
+                    ("drift", window.drift, sampled.drift),
+                    ("dispersion", window.dispersion, sampled.dispersion),
                 ] {
-                    let (below, above) = (found - interval.low, interval.high - found);
-                    let wide = found - 3.0 * below..=found + 3.0 * above;
-                    assert!(
-                        wide.contains(&exact.mean),
-                        "{problem} {name}: {} {found} {interval:?}",
-                        exact.mean
-                    );
+                    let [low, high] = found.interval.map(|end| found.value + 3.0 * (end - found.value));
+                    assert!((low..=high).contains(&exact.value), "{problem} {name}: {exact:?} {found:?}");
                 }
             }
         }

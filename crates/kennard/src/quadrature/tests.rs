@@ -3,14 +3,14 @@
 use std::convert::Infallible;
 use std::f64::consts::PI;
 
-use super::{Coordinate, Domain, Quadrature, QuadratureError, Spreads, Wave};
+use super::{Coordinate, Domain, Integral, Quadrature, QuadratureError, Wave};
 
 const EXACT: Quadrature = Quadrature { tolerance: 1e-12, max_order: 256 };
 /// What known answers must be met to.
 const TOLERANCE: f64 = 1e-10;
 
 /// `f` by its exponent, value and gradient at a point.
-fn measure(domain: &Domain, f: impl Fn(&[f64]) -> (f64, f64, Vec<f64>)) -> Spreads {
+fn measure(domain: &Domain, f: impl Fn(&[f64]) -> (f64, f64, Vec<f64>)) -> Integral {
     let d = match domain {
         Domain::Box(sides) => sides.len(),
         Domain::Window { centre, .. } => centre.len(),
@@ -41,8 +41,8 @@ fn near(what: &str, found: f64, expected: f64) {
     assert!(error < TOLERANCE, "{what}: {found} instead of {expected}, off by {error:.1e}");
 }
 
-/// Spreads as expected, Stein's identity, the bound, and an error estimate that covers the error.
-fn check(spreads: &Spreads, i: usize, sigma_x: f64, sigma_p: f64, boundary: f64) {
+/// Integral as expected, Stein's identity, the bound, and an error estimate that covers the error.
+fn check(spreads: &Integral, i: usize, sigma_x: f64, sigma_p: f64, boundary: f64) {
     let c = &spreads.coordinates[i];
     near("σ_x", c.sigma_x, sigma_x);
     near("σ_p", c.sigma_p, sigma_p);
@@ -52,7 +52,8 @@ fn check(spreads: &Spreads, i: usize, sigma_x: f64, sigma_p: f64, boundary: f64)
     near("Stein's identity", c.discrepancy(), 0.0);
     assert!(c.product() >= c.bound() - TOLERANCE, "{c:?}");
     let within = |figure: fn(&Coordinate) -> f64, truth: f64| {
-        let (value, error) = spreads.figure(i, figure);
+        let found = spreads.figure(i, figure);
+        let (value, error) = (found.value, found.error());
         assert!(
             (value - truth).abs() <= error + 1e-12 * truth.abs().max(1.0),
             "{value} ± {error}, not {truth}"
@@ -240,7 +241,8 @@ fn networks_obey_their_bounds() {
                 for (i, c) in spreads.coordinates.iter().enumerate() {
                     assert!(c.product() >= c.covariance.abs() - 1e-12, "{c:?}");
                     assert!(c.discrepancy().abs() < allowed, "seed {seed}, {smooth}, {sharpness}: {c:?}");
-                    let (product, error) = spreads.figure(i, Coordinate::product);
+                    let found = spreads.figure(i, Coordinate::product);
+                    let (product, error) = (found.value, found.error());
                     assert!(product >= c.bound() - error - allowed, "{c:?} ± {error}");
                 }
             }

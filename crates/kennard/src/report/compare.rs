@@ -130,8 +130,8 @@ impl Point {
             robust: summary.robust.as_ref().and_then(|robust| robust.robust_accuracy),
             robust_interval: summary.robust.as_ref().and_then(|robust| robust.interval),
             sigma_p: packet.map(|packet| packet.sigma_p),
-            sigma_p_interval: packet.map(|p| p.product_interval.map(|product| product / p.sigma_x)),
-            product: packet.map(|packet| packet.product),
+            sigma_p_interval: packet.map(|p| p.product.interval.map(|product| product / p.sigma_x)),
+            product: packet.map(|packet| packet.product.value),
             pareto: false,
         }
     }

@@ -3,113 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
-use crate::packet::empirical::EmpiricalFigures;
-use crate::packet::estimate::{Estimate, Interval};
-use crate::packet::mixture::DataFigures;
-use crate::packet::modes::{Mode, Modes};
-use crate::packet::packet::Packet;
-use crate::packet::spread::Spreads;
-use crate::packet::uniform::BoxFigures;
+use crate::Figure;
+use crate::packet::{BoxFigures, DataFigures, EmpiricalFigures, Modes, Packet, Spreads};
 use crate::probe::Cosines;
 use crate::run::{DataSummary, ModelSummary};
 use crate::warning::Warning;
-
-/// A value with its 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Written")]
-pub struct Measured {
-    pub value: f64,
-    pub interval: [f64; 2],
-}
-
-/// As it stands in files: with the interval, or, in older ones, some figures without.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Written {
-    Measured { value: f64, interval: [f64; 2] },
-    Bare(f64),
-}
-
-impl From<Written> for Measured {
-    fn from(written: Written) -> Measured {
-        match written {
-            Written::Measured { value, interval } => Measured { value, interval },
-            Written::Bare(value) => Measured { value, interval: [f64::NAN; 2] },
-        }
-    }
-}
-
-impl Measured {
-    pub(super) fn new(value: f64, Interval { low, high }: Interval) -> Measured {
-        Measured { value, interval: [low, high] }
-    }
-}
-
-impl From<Estimate> for Measured {
-    fn from(estimate: Estimate) -> Measured {
-        Measured::new(estimate.value, estimate.interval)
-    }
-}
-
-/// The figures of [`Modes`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModesFigures {
-    /// Along the leading modes of `s² Cov(h)`, the largest first.
-    pub leading: Vec<ModeFigures>,
-    /// Along the drift.
-    pub drift: Option<ModeFigures>,
-    /// Eigenvalues of `I + 2C` in the space of the leading modes, ascending.
-    pub squeeze: Vec<f64>,
-    /// Eigenvalues of `s² Cov(g)` in that space, descending.
-    pub momentum: Vec<f64>,
-    /// For each leading mode, `½/ρ` with the correlation `ρ` of `x` along it and `g` along its conjugate; ½
-    /// where `ln l` is quadratic.
-    pub principal: Vec<Measured>,
-    /// Directions of `momentum` (d), in the input's order; empty for a mean.
-    #[serde(skip)]
-    pub momentum_directions: Vec<Vec<f64>>,
-}
-
-/// The figures of a [`Mode`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModeFigures {
-    /// Its part of the dispersion.
-    pub dispersion: Measured,
-    /// `1 + 2 c_u`.
-    pub squeeze: Measured,
-    /// `σ_x σ_p` along it.
-    pub product: Measured,
-    /// How far, as a share of `dispersion`, an eigenvalue may be from it.
-    pub residual: f64,
-    /// The direction (d), in the input's order; empty for a mean.
-    #[serde(skip)]
-    pub direction: Vec<f64>,
-}
-
-impl From<&Modes> for ModesFigures {
-    fn from(modes: &Modes) -> ModesFigures {
-        ModesFigures {
-            leading: modes.leading.iter().map(ModeFigures::from).collect(),
-            drift: modes.drift.as_ref().map(ModeFigures::from),
-            squeeze: modes.squeeze.clone(),
-            momentum: modes.momentum.clone(),
-            principal: modes.principal.iter().map(|principal| (*principal).into()).collect(),
-            momentum_directions: modes.momentum_directions.clone(),
-        }
-    }
-}
-
-impl From<&Mode> for ModeFigures {
-    fn from(mode: &Mode) -> ModeFigures {
-        ModeFigures {
-            dispersion: mode.dispersion.into(),
-            squeeze: mode.squeeze.into(),
-            product: mode.product.into(),
-            residual: mode.residual,
-            direction: mode.direction.clone(),
-        }
-    }
-}
 
 /// The figures of one packet, or of the mean over several.
 ///
@@ -133,11 +31,11 @@ pub struct Figures {
     /// The largest split-R̂ of Markov chains; none where no packet needed them.
     pub r_hat: Option<f64>,
     /// Position spread, aggregated over coordinates as a root mean square.
-    pub sigma_x: Measured,
+    pub sigma_x: Figure,
     /// Spread of the log-gradient, likewise.
-    pub sigma_p: Measured,
+    pub sigma_p: Figure,
     /// `σ_x σ_p`.
-    pub product: Measured,
+    pub product: Figure,
     /// What the product cannot fall below.
     pub bound: Option<f64>,
     /// Mean over coordinates of `σ_x,i σ_p,i`.
@@ -145,16 +43,16 @@ pub struct Figures {
     /// Smallest `σ_x,i σ_p,i`.
     pub product_min: f64,
     /// Displacement in units of `s`.
-    pub drift: Option<Measured>,
+    pub drift: Option<Figure>,
     /// `s² tr Cov(h)`.
-    pub dispersion: Option<Measured>,
+    pub dispersion: Option<Figure>,
     /// Mean over coordinates of `Cov(x_i, g_i)`: −½ where the packet has no boundary.
-    pub stein: Option<Measured>,
+    pub stein: Option<Figure>,
     /// Boundary term `B`, mean over coordinates: what takes the bound from ½ to `½ |1 − B|`. From
     /// samples inside the box.
-    pub boundary: Option<Measured>,
+    pub boundary: Option<Figure>,
     /// `B` again, from samples on the faces.
-    pub boundary_faces: Option<Measured>,
+    pub boundary_faces: Option<Figure>,
     /// Whether every packet has at least [`ESS_FLOOR`](super::ESS_FLOOR) effective samples.
     pub enough_samples: bool,
     /// Whether nothing speaks for a part of a packet that no sample reached.
@@ -163,7 +61,7 @@ pub struct Figures {
     /// Whether the figures can be trusted: enough samples, the identities hold, and nothing seems missed.
     pub valid: bool,
     /// The leading modes.
-    pub modes: Option<ModesFigures>,
+    pub modes: Option<Modes>,
     /// What was approximated or is missing.
     pub notes: Vec<String>,
     /// `σ_x,i` (d), in the input's order.
@@ -191,18 +89,18 @@ impl Figures {
             samples: packet.samples as u64,
             ess: packet.ess,
             r_hat: packet.r_hat,
-            sigma_x: Measured::new(packet.sigma_x, packet.sigma_x_interval),
-            sigma_p: Measured::new(packet.sigma_p, packet.sigma_p_interval),
-            product: Measured::new(packet.product, packet.product_interval),
+            sigma_x: packet.sigma_x,
+            sigma_p: packet.sigma_p,
+            product: packet.product,
             bound: Some(packet.bound),
             product_mean: packet.product_mean,
             product_min: packet.product_min,
-            drift: Some(Measured::new(packet.drift, packet.drift_interval)),
-            dispersion: Some(Measured::new(packet.dispersion, packet.dispersion_interval)),
-            stein: Some(Measured::new(packet.stein, packet.stein_interval)),
+            drift: Some(packet.drift),
+            dispersion: Some(packet.dispersion),
+            stein: Some(packet.stein),
             boundary: None,
             boundary_faces: None,
-            modes: packet.modes.as_ref().map(ModesFigures::from),
+            modes: packet.modes.clone(),
             notes: Vec::new(),
             enough_samples: packet.enough_samples,
             reached: packet.reached,
@@ -216,8 +114,8 @@ impl Figures {
     pub fn of_box(packet: &BoxFigures, label: Option<u64>, packets: u64) -> Figures {
         Figures {
             bound: Some(packet.bound),
-            boundary: Some(Measured::new(packet.boundary, packet.boundary_interval)),
-            boundary_faces: Some(Measured::new(packet.boundary_faces, packet.boundary_faces_interval)),
+            boundary: Some(packet.boundary),
+            boundary_faces: Some(packet.boundary_faces),
             valid: packet.valid(),
             ..Figures::of_spreads("box", &packet.spreads, label, packets)
         }
@@ -269,15 +167,15 @@ impl Figures {
             samples: spreads.samples as u64,
             ess: spreads.ess,
             r_hat: None,
-            sigma_x: Measured::new(spreads.sigma_x, spreads.sigma_x_interval),
-            sigma_p: Measured::new(spreads.sigma_p, spreads.sigma_p_interval),
-            product: Measured::new(spreads.product, spreads.product_interval),
+            sigma_x: spreads.sigma_x,
+            sigma_p: spreads.sigma_p,
+            product: spreads.product,
             bound: None,
             product_mean: spreads.product_mean,
             product_min: spreads.product_min,
             drift: None,
             dispersion: None,
-            stein: Some(Measured::new(spreads.covariance, spreads.covariance_interval)),
+            stein: Some(spreads.covariance),
             boundary: None,
             boundary_faces: None,
             modes: None,

@@ -7,10 +7,11 @@ use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch,
 use arrow_schema::ArrowError;
 use parquet::errors::ParquetError;
 
-use super::figures::{Figures, Measured, ModeFigures, SurveySummary};
+use super::figures::{Figures, SurveySummary};
+use crate::packet::Mode;
 use crate::run::files::{parquet_bytes, prepare, to_json};
 use crate::run::sums::write_set;
-use crate::{Error, Result};
+use crate::{Error, Figure, Result};
 
 /// Writes `packets.parquet`, a row per packet, and `summary.json` into `directory`, which is made
 /// if need be. Each file is whole or absent; the summary comes last.
@@ -56,7 +57,7 @@ fn packets_parquet(packets: &[Figures]) -> Result<Vec<u8>, ParquetError> {
     add("samples", counts(&|p| Some(p.samples)));
     add("ess", floats(&|p| Some(p.ess)));
     add("r_hat", floats(&|p| p.r_hat));
-    let measured: [(&str, Figure); 12] = [
+    let measured: [(&str, Of); 12] = [
         ("sigma_x", |p| Some(p.sigma_x)),
         ("sigma_p", |p| Some(p.sigma_p)),
         ("product", |p| Some(p.product)),
@@ -91,9 +92,9 @@ fn packets_parquet(packets: &[Figures]) -> Result<Vec<u8>, ParquetError> {
     parquet_bytes(&batch)
 }
 
-/// A figure with its interval, if a packet has it.
-type Figure = fn(&Figures) -> Option<Measured>;
+/// A figure, if a packet has it.
+type Of = fn(&Figures) -> Option<Figure>;
 
-fn leading(packet: &Figures) -> Option<&ModeFigures> {
+fn leading(packet: &Figures) -> Option<&Mode> {
     packet.modes.as_ref()?.leading.first()
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use figures::{Figures, Measured, ModeFigures, ModesFigures, SurveySummary};
+pub use figures::{Figures, SurveySummary};
 pub use files::write_survey;
 pub use settings::SurveySettings;
 

@@ -32,15 +32,18 @@ fn known_answers() {
     let check = |case: &str, found: &BoxFigures, known: &Known| {
         let product = known.sigma_x * known.sigma_p;
         let spreads = &found.spreads;
-        assert_agrees(&format!("{case}, σ_x"), spreads.sigma_x, spreads.sigma_x_interval, known.sigma_x);
-        assert_agrees(&format!("{case}, σ_p"), spreads.sigma_p, spreads.sigma_p_interval, known.sigma_p);
-        assert_agrees(&format!("{case}, product"), spreads.product, spreads.product_interval, product);
-        assert_agrees(&format!("{case}, B"), found.boundary, found.boundary_interval, known.boundary);
-        let (faces, interval) = (found.boundary_faces, found.boundary_faces_interval);
-        assert_agrees(&format!("{case}, B on faces"), faces, interval, known.boundary);
-        assert!((spreads.product - product).abs() < 0.01 * product.max(0.1), "{case}: {}", spreads.product);
+        assert_agrees(&format!("{case}, σ_x"), spreads.sigma_x, known.sigma_x);
+        assert_agrees(&format!("{case}, σ_p"), spreads.sigma_p, known.sigma_p);
+        assert_agrees(&format!("{case}, product"), spreads.product, product);
+        assert_agrees(&format!("{case}, B"), found.boundary, known.boundary);
+        assert_agrees(&format!("{case}, B on faces"), found.boundary_faces, known.boundary);
+        assert!(
+            (spreads.product.value - product).abs() < 0.01 * product.max(0.1),
+            "{case}: {}",
+            spreads.product.value
+        );
         assert!((found.bound - (1.0 - known.boundary).abs() / 2.0).abs() < 0.01, "{case}: {}", found.bound);
-        assert!(spreads.product >= found.bound, "{case}");
+        assert!(spreads.product.value >= found.bound, "{case}");
         assert!(found.valid(), "{case}: {found:?}");
     };
     for n in [1.0, 2.0, 3.0] {
@@ -56,7 +59,7 @@ fn known_answers() {
     for dimension in [1, 20, 21, 100] {
         let found = measure_box(4096, 1, dimension, &mut separable(|_, _| (-0.3, 0.0)));
         check(&format!("constant in {dimension}"), &found, &known);
-        assert_eq!(found.spreads.product, 0.0);
+        assert_eq!(found.spreads.product.value, 0.0);
     }
 }
 
@@ -94,10 +97,10 @@ fn intervals_cover() {
             let found = measure_box(1024, seed, dimension, &mut separable(f));
             let spreads = &found.spreads;
             let hits = [
-                spreads.sigma_p_interval.contains(sigma_p),
-                spreads.product_interval.contains(sigma_x * sigma_p),
-                found.boundary_interval.contains(boundary),
-                found.boundary_faces_interval.contains(boundary),
+                spreads.sigma_p.contains(sigma_p),
+                spreads.product.contains(sigma_x * sigma_p),
+                found.boundary.contains(boundary),
+                found.boundary_faces.contains(boundary),
             ];
             covered.iter_mut().zip(hits).for_each(|(covered, hit)| *covered += u32::from(hit));
             alarms += u32::from(!found.identities_hold);
@@ -148,12 +151,16 @@ fn the_bound_of_coordinates_of_both_signs_is_the_mean_of_their_bounds() {
         assert!(found.valid(), "{found:?}");
         assert!((found.bound - bound).abs() < 0.03 * bound, "d = {dimension}: {} {bound}", found.bound);
         let signed = share * (covariance - 0.125);
-        assert!(((1.0 - found.boundary).abs() / 2.0 - signed).abs() < 0.03 * bound, "{}", found.boundary);
+        assert!(
+            ((1.0 - found.boundary.value).abs() / 2.0 - signed).abs() < 0.03 * bound,
+            "{}",
+            found.boundary.value
+        );
         let others = (dimension - 2) as f64 / 12.0;
         let product = share * ((3.0 / 80.0 + variance_y + others) * (0.75 + variance_p)).sqrt();
         let spreads = &found.spreads;
-        assert_agrees(&format!("d = {dimension}"), spreads.product, spreads.product_interval, product);
-        assert!(spreads.product >= spreads.product_mean && spreads.product_mean >= found.bound);
+        assert_agrees(&format!("d = {dimension}"), spreads.product, product);
+        assert!(spreads.product.value >= spreads.product_mean && spreads.product_mean >= found.bound);
         assert!(product > bound && bound > signed);
     }
 }

@@ -33,27 +33,14 @@ fn chains_agree_with_quadrature_and_with_weights() {
             &mut separable(bend(slope)),
         );
         assert!(by_weights.valid() && by_weights.r_hat.is_none());
-        for (name, a, a_interval, b, b_interval) in [
-            (
-                "σ_x",
-                by_chains.sigma_x,
-                by_chains.sigma_x_interval,
-                by_weights.sigma_x,
-                by_weights.sigma_x_interval,
-            ),
-            (
-                "product",
-                by_chains.product,
-                by_chains.product_interval,
-                by_weights.product,
-                by_weights.product_interval,
-            ),
-            ("drift", by_chains.drift, by_chains.drift_interval, by_weights.drift, by_weights.drift_interval),
+        for (name, a, b) in [
+            ("σ_x", by_chains.sigma_x, by_weights.sigma_x),
+            ("product", by_chains.product, by_weights.product),
+            ("drift", by_chains.drift, by_weights.drift),
         ] {
             // Both errors in quadrature, 99.9 % for two.
-            let half = |i: Interval| (i.high - i.low) / 2.0;
-            let tolerance = 1.7 * half(a_interval).hypot(half(b_interval)) + 1e-6;
-            assert!((a - b).abs() < tolerance, "{case}, {name}: {a} and {b}");
+            let tolerance = 1.7 * a.error().hypot(b.error()) + 1e-6;
+            assert!((a.value - b.value).abs() < tolerance, "{case}, {name}: {a:?} and {b:?}");
         }
     }
 }
@@ -90,11 +77,11 @@ fn intervals_of_chains_cover() {
         for seed in 0..200 {
             let p = chains(2560, seed, &centre, &mut separable(bend(slope)));
             let hits = [
-                p.sigma_x_interval.contains(truth.sigma_x),
-                p.product_interval.contains(truth.product()),
-                p.drift_interval.contains(truth.drift),
-                p.dispersion_interval.contains(truth.dispersion),
-                p.stein_interval.contains(-0.5),
+                p.sigma_x.contains(truth.sigma_x),
+                p.product.contains(truth.product()),
+                p.drift.contains(truth.drift),
+                p.dispersion.contains(truth.dispersion),
+                p.stein.contains(-0.5),
             ];
             covered.iter_mut().zip(hits).for_each(|(covered, hit)| *covered += u32::from(hit));
             alarms += u32::from(!p.identities_hold);
@@ -138,5 +125,5 @@ fn chains_take_over_under_the_floor() {
     assert!(weights.ess < 100.0, "{}", weights.ess);
     assert!(far.r_hat.is_some() && far.ess > weights.ess, "{}", summary(&far));
     let truth = Truth::of_separable(both, &[0.0], 1.0, 60);
-    assert_agrees("product", far.product, far.product_interval, truth.product());
+    assert_agrees("product", far.product, truth.product());
 }

@@ -18,14 +18,14 @@ fn check(dimension: usize, slope: f64, samples: usize) {
     for seed in 0..SEEDS {
         let p = measure(GaussianPacket { scale: 1.0, samples, seed }, &centre, &mut separable(bend(slope)));
         let hits = [
-            p.sigma_x_interval.contains(truth.sigma_x),
-            p.sigma_p_interval.contains(truth.sigma_p),
-            p.product_interval.contains(truth.product()),
-            p.drift_interval.contains(truth.drift),
-            p.dispersion_interval.contains(truth.dispersion),
-            p.stein_interval.contains(-0.5),
-            p.excess_drift_interval.contains(0.0),
-            p.stray_drift_interval.contains(0.0),
+            p.sigma_x.contains(truth.sigma_x),
+            p.sigma_p.contains(truth.sigma_p),
+            p.product.contains(truth.product()),
+            p.drift.contains(truth.drift),
+            p.dispersion.contains(truth.dispersion),
+            p.stein.contains(-0.5),
+            p.excess_drift.contains(0.0),
+            p.stray_drift.contains(0.0),
         ];
         covered.iter_mut().zip(hits).for_each(|(covered, hit)| *covered += u64::from(hit));
         alarms += u64::from(!p.identities_hold);

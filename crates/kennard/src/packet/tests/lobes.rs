@@ -102,14 +102,10 @@ fn true_drift(base: f64, scale: f64, lobes: &[(f64, f64)], slope: f64) -> f64 {
 /// seeds.
 fn assert_drift(case: &str, packet: &Packet, truth: f64) {
     let widening = two_sided(GROUPS - 1, 1e-4) / two_sided(GROUPS - 1, 0.05);
-    let Interval { low, high } = packet.drift_interval;
-    let wide = |end: f64| packet.drift + widening * (end - packet.drift);
-    assert!(
-        wide(low) <= truth && truth <= wide(high),
-        "{case}: {} in {low}..{high}, not {truth}",
-        packet.drift
-    );
-    assert!((packet.drift / truth - 1.0).abs() < 0.06, "{case}: {}, not {truth}", packet.drift);
+    let Figure { value, interval: [low, high], .. } = packet.drift;
+    let wide = |end: f64| value + widening * (end - value);
+    assert!(wide(low) <= truth && truth <= wide(high), "{case}: {value} in {low}..{high}, not {truth}");
+    assert!((value / truth - 1.0).abs() < 0.06, "{case}: {value}, not {truth}");
     assert!(packet.valid(), "{case}: {}", summary(packet));
 }
 
@@ -144,7 +140,11 @@ fn a_lobe_is_found_beside_a_slope() {
         let packet = measured(0.1, seed, &mut oracle);
         let without = true_drift(-60.0, 0.1, &[(100.0, 45.0)], 0.0);
         assert!(packet.valid(), "d = {dimension}: {}", summary(&packet));
-        assert!((packet.drift / without - 1.0).abs() < 0.06, "d = {dimension}: {} {without}", packet.drift);
+        assert!(
+            (packet.drift.value / without - 1.0).abs() < 0.06,
+            "d = {dimension}: {} {without}",
+            packet.drift.value
+        );
     }
 }
 
@@ -179,5 +179,5 @@ fn a_lobe_that_cannot_be_found_is_not_hidden() {
     };
     let packet = GaussianPacket { scale: 0.1, samples: 2000, seed: 1 };
     let packet = measure(packet, &[0.0; 30], &mut analytic(ball));
-    assert!(packet.drift < 1.0 && !packet.reached && !packet.valid(), "{}", summary(&packet));
+    assert!(packet.drift.value < 1.0 && !packet.reached && !packet.valid(), "{}", summary(&packet));
 }

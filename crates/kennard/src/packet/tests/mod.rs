@@ -13,9 +13,10 @@ mod mixtures;
 mod modes;
 mod streams;
 
-use super::estimate::two_sided;
 use super::moments::GROUPS;
-use super::{GaussianPacket, Interval, LogOdds, Packet};
+use super::{GaussianPacket, LogOdds, Packet};
+use crate::Figure;
+use crate::stats::two_sided;
 use std::convert::Infallible;
 
 /// The oracle of a loss given as `ln l`: the function returns it and fills its gradient.
@@ -179,26 +180,27 @@ fn summary(packet: &Packet) -> String {
 
 /// Fails when the truth is not in a figure's 99 % interval, widened by the rounding of f32 points
 /// and gradients: a right program fails one figure in a hundred with other seeds.
-fn assert_agrees(case: &str, value: f64, interval: Interval, truth: f64) {
+fn assert_agrees(case: &str, figure: Figure, truth: f64) {
+    let Figure { value, interval: [low, high], .. } = figure;
     let widening = two_sided(GROUPS - 1, 0.01) / two_sided(GROUPS - 1, 0.05);
     let rounding = 1e-6 * (1.0 + truth.abs());
-    let low = value - widening * (value - interval.low) - rounding;
-    let high = value + widening * (interval.high - value) + rounding;
+    let low = value - widening * (value - low) - rounding;
+    let high = value + widening * (high - value) + rounding;
     assert!(low <= truth && truth <= high, "{case}: {value} in {low}..{high}, not {truth}");
 }
 
 fn assert_packet(case: &str, packet: &Packet, truth: &Truth) {
-    for (name, value, interval, truth) in [
-        ("sigma_x", packet.sigma_x, packet.sigma_x_interval, truth.sigma_x),
-        ("sigma_p", packet.sigma_p, packet.sigma_p_interval, truth.sigma_p),
-        ("product", packet.product, packet.product_interval, truth.product()),
-        ("drift", packet.drift, packet.drift_interval, truth.drift),
-        ("dispersion", packet.dispersion, packet.dispersion_interval, truth.dispersion),
-        ("stein", packet.stein, packet.stein_interval, -0.5),
-        ("excess drift", packet.excess_drift, packet.excess_drift_interval, 0.0),
-        ("stray drift", packet.stray_drift, packet.stray_drift_interval, 0.0),
+    for (name, figure, truth) in [
+        ("sigma_x", packet.sigma_x, truth.sigma_x),
+        ("sigma_p", packet.sigma_p, truth.sigma_p),
+        ("product", packet.product, truth.product()),
+        ("drift", packet.drift, truth.drift),
+        ("dispersion", packet.dispersion, truth.dispersion),
+        ("stein", packet.stein, -0.5),
+        ("excess drift", packet.excess_drift, 0.0),
+        ("stray drift", packet.stray_drift, 0.0),
     ] {
-        assert_agrees(&format!("{case}, {name}"), value, interval, truth);
+        assert_agrees(&format!("{case}, {name}"), figure, truth);
     }
     assert!(packet.identities_hold, "{case}: {}", summary(packet));
 }

@@ -1,7 +1,7 @@
 //! Leading modes with known answers.
 
 use super::*;
-use crate::packet::{Effort, Estimate};
+use crate::packet::Effort;
 
 fn with_modes<F: Fn(&[f32], &mut [f64]) -> f64>(
     samples: usize,
@@ -22,8 +22,8 @@ fn a_quadratic_log_loss_has_its_axes_for_modes() {
     for (mode, axis) in modes.leading.iter().zip([3, 17]) {
         let variance = 1.0 / (1.0 + 2.0 * a(axis));
         assert!(mode.direction[axis].abs() > 0.999, "{axis}: {}", mode.direction[axis]);
-        assert_agrees("v", mode.dispersion.value, mode.dispersion.interval, a(axis).powi(2) * variance);
-        assert_agrees("squeeze", mode.squeeze.value, mode.squeeze.interval, variance);
+        assert_agrees("v", mode.dispersion, a(axis).powi(2) * variance);
+        assert_agrees("squeeze", mode.squeeze, variance);
         // A direction off the axis by 1 % has an excess: the state is correlated there.
         assert!((mode.product.value - 0.5).abs() < 1e-3, "{axis}: {}", mode.product.value);
         assert!(mode.residual < 0.2, "{}", mode.residual);
@@ -34,7 +34,7 @@ fn a_quadratic_log_loss_has_its_axes_for_modes() {
     close(modes.momentum[0], 1.0);
     assert!(modes.momentum_directions[0][3].abs() > 0.999);
     for principal in &modes.principal[..2] {
-        assert_agrees("principal", principal.value, principal.interval, 0.5);
+        assert_agrees("principal", *principal, 0.5);
         assert!((principal.value - 0.5).abs() < 0.03, "{:?}", modes.principal);
     }
 }
@@ -59,12 +59,12 @@ fn the_excess_is_along_the_mode() {
     assert!(truth.product() > 0.51, "{}", truth.product());
     let mode = &modes.leading[0];
     assert!((mode.direction.iter().sum::<f64>() / 20.0).abs() > 0.9999);
-    assert_agrees("product", mode.product.value, mode.product.interval, truth.product());
-    assert_agrees("v", mode.dispersion.value, mode.dispersion.interval, truth.dispersion);
+    assert_agrees("product", mode.product, truth.product());
+    assert_agrees("v", mode.dispersion, truth.dispersion);
     let drift = modes.drift.as_ref().unwrap();
     assert!((modes.principal[0].value / truth.product() - 1.0).abs() < 0.02, "{:?}", modes.principal);
-    assert_agrees("along the drift", drift.product.value, drift.product.interval, truth.product());
-    assert!(packet.product - 0.5 < (truth.product() - 0.5) / 100.0, "{}", packet.product);
+    assert_agrees("along the drift", drift.product, truth.product());
+    assert!(packet.product.value - 0.5 < (truth.product() - 0.5) / 100.0, "{}", packet.product.value);
 }
 
 /// Neither a flat nor a linear log-loss has modes to speak of.
@@ -109,10 +109,11 @@ fn the_principal_product_of_a_quadratic_is_half_in_any_dimension() {
             let packet = packet.measure_until(&effort, &vec![0.2; dimension], 0, 0, &mut oracle).unwrap();
             let modes = packet.modes.unwrap();
             assert_eq!(modes.principal.len(), dimension.min(4), "d = {dimension}");
-            for Estimate { value, interval } in modes.principal {
-                assert!(interval.high - interval.low < 0.15, "d = {dimension}: {value} in {interval:?}");
+            for Figure { value, interval, .. } in modes.principal {
+                let [low, high] = interval;
+                assert!(high - low < 0.15, "d = {dimension}: {value} in {interval:?}");
                 let wide = |end: f64| value + two_sided(7, 0.01) / two_sided(7, 0.05) * (end - value);
-                if !(wide(interval.low) - 1e-6..=wide(interval.high) + 1e-6).contains(&0.5) {
+                if !(wide(low) - 1e-6..=wide(high) + 1e-6).contains(&0.5) {
                     outside.push((dimension, seed, value, interval));
                 }
             }

@@ -89,12 +89,18 @@ fn fixed(log_odds: f32, gradient: f32) -> Result<Packet, MeasureError<std::io::E
 #[test]
 fn confident_points_keep_their_figures() {
     let right = fixed(-80.0, 0.5).unwrap();
-    assert!((right.drift - 2.0 * 0.3 * 0.5 * 2.0).abs() < 1e-6, "{}", summary(&right));
-    assert!((right.product - 0.5).abs() < 1e-6);
+    assert!((right.drift.value - 2.0 * 0.3 * 0.5 * 2.0).abs() < 1e-6, "{}", summary(&right));
+    assert!((right.product.value - 0.5).abs() < 1e-6);
     let wrong = fixed(80.0, 0.5).unwrap();
-    assert!((wrong.drift - 2.0 * 0.3 * 0.5 / 80.0 * 2.0).abs() < 1e-3 * wrong.drift, "{}", summary(&wrong));
+    assert!(
+        (wrong.drift.value - 2.0 * 0.3 * 0.5 / 80.0 * 2.0).abs() < 1e-3 * wrong.drift.value,
+        "{}",
+        summary(&wrong)
+    );
     for packet in [right, wrong] {
-        assert!(packet.sigma_x.is_finite() && packet.sigma_p.is_finite() && packet.identities_hold);
+        assert!(
+            packet.sigma_x.value.is_finite() && packet.sigma_p.value.is_finite() && packet.identities_hold
+        );
     }
 }
 
@@ -149,13 +155,13 @@ fn weights_of_any_size_leave_finite_figures() {
     let base = packet(&|sample| (sample as f64).cos());
     for shift in [-1e5, 1e5] {
         let shifted = packet(&|sample| (sample as f64).cos() + shift);
-        assert!((shifted.product - base.product).abs() < 1e-9, "{shift}");
+        assert!((shifted.product.value - base.product.value).abs() < 1e-9, "{shift}");
         assert!((shifted.ess - base.ess).abs() < 1e-6, "{shift}");
     }
     // The last quarter dwarfs the rest by e^400, which moves the unit.
     let last = packet(&|sample| (sample as f64).cos() + if sample < 480 { -400.0 } else { 0.0 });
     let alone = packet(&|sample| if sample < 480 { f64::NEG_INFINITY } else { (sample as f64).cos() });
-    assert!((last.product - alone.product).abs() < 1e-12 && last.ess == alone.ess);
+    assert!((last.product.value - alone.product.value).abs() < 1e-12 && last.ess == alone.ess);
     for rate in [50.0, 1000.0] {
         let steep = packet(&|sample| rate * sample as f64);
         assert!((steep.ess - 1.0).abs() < 1e-12, "{}", steep.ess);

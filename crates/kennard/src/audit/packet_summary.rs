@@ -1,0 +1,102 @@
+//! What an audit's summary says of a packet.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Figure;
+use crate::survey::Figures;
+
+/// A packet's figures, averaged over its centres.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PacketSummary {
+    /// Which packet.
+    pub packet: String,
+    /// The window's width `s`, in input units.
+    pub scale: f64,
+    /// The label whose samples are the centres; null where all are.
+    pub label: Option<u64>,
+    /// How many samples are centres.
+    pub centres: u64,
+    /// Position spread `σ_x`.
+    pub sigma_x: f64,
+    /// Conjugate spread `σ_p`.
+    pub sigma_p: f64,
+    /// `σ_x σ_p`.
+    #[serde(flatten, with = "paired::product")]
+    pub product: Figure,
+    /// What the product cannot fall below.
+    pub bound: f64,
+    /// Displacement of the packet in units of `s`.
+    #[serde(flatten, with = "paired::drift")]
+    pub drift: Figure,
+    /// `s² tr Cov(h)`.
+    #[serde(flatten, with = "paired::dispersion")]
+    pub dispersion: Figure,
+    /// Mean of `Cov(x_i, g_i)`: −½ if all is well.
+    #[serde(flatten, with = "paired::stein")]
+    pub stein: Figure,
+    /// Points evaluated.
+    pub samples: u64,
+    /// Effective sample size, summed over the centres.
+    pub ess: f64,
+    /// Whether every centre has at least 1 000 effective samples.
+    pub enough_samples: bool,
+    /// Whether the figures can be trusted: enough effective samples, and Stein's identities hold.
+    pub valid: bool,
+}
+
+impl PacketSummary {
+    /// The figures of packets of this scale.
+    pub(super) fn new(scale: f64, figures: &Figures) -> PacketSummary {
+        let absent = Figure::new(f64::NAN, [f64::NAN; 2]);
+        PacketSummary {
+            packet: figures.packet.clone(),
+            scale,
+            label: None,
+            centres: figures.packets,
+            sigma_x: figures.sigma_x.value,
+            sigma_p: figures.sigma_p.value,
+            product: figures.product,
+            bound: figures.bound.unwrap_or(0.5),
+            drift: figures.drift.unwrap_or(absent),
+            dispersion: figures.dispersion.unwrap_or(absent),
+            stein: figures.stein.unwrap_or(absent),
+            samples: figures.samples,
+            ess: figures.ess,
+            enough_samples: figures.enough_samples,
+            valid: figures.valid,
+        }
+    }
+}
+
+/// A figure as two fields of a file, `x` and `x_interval`.
+mod paired {
+    macro_rules! paired {
+        ($name:ident, $interval:literal) => {
+            pub mod $name {
+                use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+                use crate::Figure;
+
+                #[derive(Serialize, Deserialize)]
+                struct Pair {
+                    $name: f64,
+                    #[serde(rename = $interval)]
+                    interval: [f64; 2],
+                }
+
+                pub fn serialize<S: Serializer>(figure: &Figure, serializer: S) -> Result<S::Ok, S::Error> {
+                    Pair { $name: figure.value, interval: figure.interval }.serialize(serializer)
+                }
+
+                pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Figure, D::Error> {
+                    let Pair { $name: value, interval } = Pair::deserialize(deserializer)?;
+                    Ok(Figure::new(value, interval))
+                }
+            }
+        };
+    }
+    paired!(product, "product_interval");
+    paired!(drift, "drift_interval");
+    paired!(dispersion, "dispersion_interval");
+    paired!(stein, "stein_interval");
+}

@@ -1,0 +1,215 @@
+//! Figures with their 95 % intervals.
+
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::stats::{mean, scatter, two_sided};
+
+/// A figure: its value, its 95 % interval, and what it was estimated from.
+///
+/// In files it is `{"value", "interval"}`, and `{"value", "error"}` where it was integrated.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(from = "Written")]
+pub struct Figure {
+    /// The estimate.
+    pub value: f64,
+    /// The lower and the upper end of the interval.
+    pub interval: [f64; 2],
+    /// What it was estimated from.
+    pub basis: Basis,
+}
+
+/// What a figure was estimated from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Basis {
+    /// Independent values: the interval is Student's with this many degrees of freedom.
+    Samples {
+        /// Degrees of freedom.
+        degrees: usize,
+    },
+    /// All of a population: the interval has no width.
+    Population,
+    /// A quadrature rule: the interval reaches as far as its estimated error.
+    Quadrature {
+        /// The estimated error.
+        error: f64,
+    },
+    /// Not known, as of figures that a file holds.
+    Unknown,
+}
+
+impl Figure {
+    /// A figure with a given interval.
+    pub fn new(value: f64, interval: [f64; 2]) -> Self {
+        Self { value, interval, basis: Basis::Unknown }
+    }
+
+    /// A figure of a population, all of which was summed.
+    pub(crate) fn exact(value: f64) -> Self {
+        Self { value, interval: [value; 2], basis: Basis::Population }
+    }
+
+    /// A figure that was integrated, with the estimated error of that.
+    pub(crate) fn integrated(value: f64, error: f64) -> Self {
+        Self { value, interval: [value - error, value + error], basis: Basis::Quadrature { error } }
+    }
+
+    /// A figure of this variance, with Student's interval.
+    pub(crate) fn student(value: f64, variance: f64, degrees: usize) -> Self {
+        let half = two_sided(degrees, 0.05) * variance.sqrt();
+        Self { value, interval: [value - half, value + half], basis: Basis::Samples { degrees } }
+    }
+
+    /// The mean of independent values of equal expectation, at least two.
+    pub(crate) fn mean(values: &[f64]) -> Self {
+        let degrees = values.len() - 1;
+        let variance = scatter(values) / (values.len() * degrees) as f64;
+        Self::student(mean(values), variance, degrees)
+    }
+
+    /// The mean of independent values of equal expectation, less what it shares with the mean of
+    /// `control`, whose expectation is zero: the linear regression on it, taken to zero.
+    pub(crate) fn controlled_mean(values: &[f64], control: &[f64]) -> Self {
+        let (value_mean, control_mean) = (mean(values), mean(control));
+        let pairs = values.iter().zip(control);
+        let shared: f64 = pairs.clone().map(|(v, c)| (v - value_mean) * (c - control_mean)).sum();
+        let spread = scatter(control);
+        let slope = if spread > 0.0 { shared / spread } else { 0.0 };
+        let residuals: Vec<f64> = pairs.map(|(value, control)| value - slope * control).collect();
+        let degrees = values.len() - 2;
+        let variance = scatter(&residuals) / (values.len() * degrees) as f64;
+        Self::student(mean(&residuals), variance, degrees)
+    }
+
+    /// The mean of independent estimates of different figures: their distances to the value add in
+    /// quadrature (Zou and Donner, Statistics in Medicine 27:1693, 2008).
+    pub(crate) fn average(figures: impl ExactSizeIterator<Item = Self>) -> Self {
+        let count = figures.len() as f64;
+        let (mut value, mut below, mut above) = (0.0, 0.0, 0.0);
+        let mut basis = Basis::Population;
+        for Self { value: figure, interval: [low, high], basis: other } in figures {
+            value += figure / count;
+            below += ((figure - low) / count).powi(2);
+            above += ((high - figure) / count).powi(2);
+            basis = basis.weaker(other);
+        }
+        Self { value, interval: [value - below.sqrt(), value + above.sqrt()], basis }
+    }
+
+    /// A figure that grows with this one.
+    pub(crate) fn map(self, grow: impl Fn(f64) -> f64) -> Self {
+        Self { value: grow(self.value), interval: self.interval.map(grow), ..self }
+    }
+
+    /// The figure whose square this is; noise below zero counts as zero.
+    pub(crate) fn root(self) -> Self {
+        self.map(|square| square.max(0.0).sqrt())
+    }
+
+    /// The figure times a positive factor.
+    pub(crate) fn scaled(self, factor: f64) -> Self {
+        self.map(|value| factor * value)
+    }
+
+    /// Whether the interval contains `value`.
+    pub fn contains(&self, value: f64) -> bool {
+        let [low, high] = self.interval;
+        low <= value && value <= high
+    }
+
+    /// Half the width of the interval; where it was integrated, the estimated error.
+    pub fn error(&self) -> f64 {
+        match self.basis {
+            Basis::Quadrature { error } => error,
+            _ => (self.interval[1] - self.interval[0]) / 2.0,
+        }
+    }
+
+    /// Half the width of the interval as a share of the value's magnitude; zero where it has no width.
+    pub fn relative_error(&self) -> f64 {
+        if self.interval[1] > self.interval[0] { self.error() / self.value.abs() } else { 0.0 }
+    }
+
+    /// Whether `expected` is within the error of the value at false-alarm rate `rate`.
+    pub(crate) fn agrees(&self, expected: f64, rate: f64) -> bool {
+        let widening = match self.basis {
+            Basis::Samples { degrees } => two_sided(degrees, rate) / two_sided(degrees, 0.05),
+            _ => 1.0,
+        };
+        let below = widening * (self.value - self.interval[0]);
+        let above = widening * (self.interval[1] - self.value);
+        self.value - below <= expected && expected <= self.value + above
+    }
+}
+
+impl Basis {
+    /// That of a mean of two figures: the fewer degrees of freedom.
+    fn weaker(self, other: Self) -> Self {
+        match (self, other) {
+            (Basis::Samples { degrees: a }, Basis::Samples { degrees: b }) => {
+                Basis::Samples { degrees: a.min(b) }
+            }
+            (Basis::Samples { .. }, Basis::Population) => self,
+            _ => other,
+        }
+    }
+}
+
+impl Serialize for Figure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Figure", 2)?;
+        fields.serialize_field("value", &self.value)?;
+        match &self.basis {
+            Basis::Quadrature { error } => fields.serialize_field("error", error)?,
+            _ => fields.serialize_field("interval", &self.interval)?,
+        }
+        fields.end()
+    }
+}
+
+/// A figure as files have it: with its interval, or, in older ones, some figures without.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Figure { value: f64, interval: [f64; 2] },
+    Bare(f64),
+}
+
+impl From<Written> for Figure {
+    fn from(written: Written) -> Figure {
+        match written {
+            Written::Figure { value, interval } => Figure::new(value, interval),
+            Written::Bare(value) => Figure::new(value, [f64::NAN; 2]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values that are a multiple of the control and a constant leave the constant.
+    #[test]
+    fn control_removes_what_is_shared() {
+        let control = [0.5, -1.0, 2.0, 0.25];
+        let values = control.map(|control| 3.0 - 4.0 * control);
+        let figure = Figure::controlled_mean(&values, &control);
+        assert!((figure.value - 3.0).abs() < 1e-12, "{figure:?}");
+        assert!(figure.error() < 1e-9, "{figure:?}");
+        let none = Figure::controlled_mean(&values, &[0.5; 4]);
+        assert_eq!(none.value, mean(&values));
+    }
+
+    #[test]
+    fn files_have_the_interval_or_the_error() {
+        let text = |figure: Figure| serde_json::to_string(&figure).unwrap();
+        assert_eq!(text(Figure::integrated(2.0, 0.5)), r#"{"value":2.0,"error":0.5}"#);
+        let exact = Figure::exact(2.0);
+        assert_eq!(text(exact), r#"{"value":2.0,"interval":[2.0,2.0]}"#);
+        let read: Figure = serde_json::from_str(&text(exact)).unwrap();
+        assert_eq!(read, Figure::new(2.0, [2.0; 2]));
+        let old: Figure = serde_json::from_str("2.0").unwrap();
+        assert!(old.value == 2.0 && old.interval[0].is_nan());
+    }
+}

@@ -185,9 +185,10 @@ fn run(command: Command) -> Outcome {
 }
 
 /// Says what went wrong. Further lines are set in, so that no name with a line end in it can pose as a message.
-fn complain(error: &dyn std::error::Error) {
+fn complain(error: &(dyn std::error::Error + 'static)) {
     let set_in = |text: String| text.replace('\n', "\n    ");
-    warn!("kennard: {}", set_in(error.to_string()));
+    let advised = error.downcast_ref::<kennard::Error>().map(|error| error.worded(command::flag));
+    warn!("kennard: {}", set_in(advised.unwrap_or_else(|| error.to_string())));
     let mut source = error.source();
     while let Some(cause) = source {
         warn!("  because {}", set_in(cause.to_string()));

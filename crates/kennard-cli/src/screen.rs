@@ -5,6 +5,8 @@ use kennard::data::Selection;
 use kennard::engine::Plan;
 use kennard::probe::Cosines;
 
+use crate::command::flag;
+
 /// All of it.
 pub fn print(summary: &Summary, plan: Option<Plan>) {
     accuracies(summary, plan);
@@ -145,7 +147,7 @@ pub fn warnings(warnings: &[Warning]) {
         say!("");
     }
     for warning in warnings {
-        say!("{} ({}): {}", warning.kind(), warning.code, warning.message);
+        say!("{} ({}): {}", warning.kind(), warning.code, warning.worded(flag));
     }
 }
 

@@ -12,6 +12,7 @@ use kennard::{Classifier, Error};
 use kennard_graph::{Dim, Graph};
 use kennard_runtime::{Choice, Runtime};
 
+use crate::command::flag;
 use crate::settings::Settings;
 
 /// How many samples are looked at to see what kind of outputs the model has.
@@ -59,7 +60,7 @@ fn surrogate(
         return Err(message.into());
     }
     for warning in &found.warnings {
-        warn!("warning, surrogate ({}): {}", warning.code, warning.message);
+        warn!("warning, surrogate ({}): {}", warning.code, warning.worded(flag));
     }
     Ok(engine.classifier().clone())
 }

@@ -7,6 +7,7 @@ use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::run::{clear_strays, make_directory, write_set};
 
+use crate::command::flag;
 use crate::settings::{Number, Settings, selection};
 use crate::setup;
 
@@ -117,7 +118,7 @@ pub fn notes(data: &DataSet) {
 /// Says what a reader should know of how the model was taken.
 fn said(engine: Engine) -> Engine {
     for warning in engine.warnings() {
-        warn!("warning ({}): {}", warning.code, warning.message);
+        warn!("warning ({}): {}", warning.code, warning.worded(flag));
     }
     engine
 }

@@ -10,6 +10,7 @@ use kennard::packet::{ESS_FLOOR, Effort, Hidden};
 use kennard::run::write_set;
 use kennard::survey::{Failure, Figures, Kind, Measured, Survey, SurveySummary, write_survey};
 
+use crate::command::flag;
 use crate::portrait::pictures;
 use crate::progress::Display;
 use crate::screen::{grouped, short};
@@ -282,7 +283,7 @@ fn print(summary: &SurveySummary, engine: &Engine, hidden: Option<&Hidden>) {
         say!("");
     }
     for warning in &summary.warnings {
-        say!("warning ({}): {}", warning.code, warning.message);
+        say!("warning ({}): {}", warning.code, warning.worded(flag));
     }
 }
 

@@ -136,11 +136,11 @@ impl RunDirectory {
         }
         if !contents.entries.is_empty() && !resume {
             let message = format!(
-                "holds an unfinished run of the same settings, {} samples of it: add --resume to go on with it, or remove \
-                 {JOURNAL} there to begin anew",
+                "holds an unfinished run of the same settings, {} samples of it",
                 contents.entries.len()
             );
-            return Err(refused(path, message));
+            return Err(refused(path, message)
+                .advise(": add {resume} to go on with it, or remove journal.jsonl there to begin anew"));
         }
         if belongs && resume {
             journal.go_on(&contents)?;
@@ -242,7 +242,8 @@ fn same_settings(path: &Path, there: &Manifest, here: &Manifest) -> Result<()> {
         return Ok(());
     }
     let list = differences.join("; ");
-    Err(refused(path, format!("holds a run of other settings: {list}. Give --out another directory")))
+    Err(refused(path, format!("holds a run of other settings: {list}"))
+        .advise(". Give {out} another directory"))
 }
 
 /// Why an entry cannot be one of this run.
@@ -281,7 +282,7 @@ impl FinishedRun {
     /// checksums.
     pub fn open(path: &Path) -> Result<FinishedRun> {
         if is_begun(path) {
-            return Err(refused(path, "holds an unfinished run; finish it with --resume"));
+            return Err(refused(path, "holds an unfinished run").advise("; finish it with {resume}"));
         }
         let sums = Sums::read(path)?;
         let (manifest, _) = stored(path)?.ok_or_else(|| refused(path, NO_RUN))?;
@@ -295,10 +296,8 @@ impl FinishedRun {
         }
         let (found, samples) = (outcome.records.len() as u64, manifest.about.samples);
         if found != samples {
-            return Err(refused(
-                path,
-                format!("holds {found} of {samples} samples; finish it with --resume"),
-            ));
+            return Err(refused(path, format!("holds {found} of {samples} samples"))
+                .advise("; finish it with {resume}"));
         }
         Ok(FinishedRun { manifest, outcome })
     }
@@ -423,9 +422,8 @@ pub(super) fn refused(path: &Path, message: impl Into<String>) -> Error {
 }
 
 pub(super) fn other_version(path: &Path, error: &serde_json::Error) -> Error {
-    let message =
-        format!("is not of this version of Kennard, or damaged ({error}); give --out another directory");
-    refused(path, message)
+    refused(path, format!("is not of this version of Kennard, or damaged ({error})"))
+        .advise("; give {out} another directory")
 }
 
 pub(super) fn failed_to_read(path: &Path, error: &std::io::Error) -> Error {

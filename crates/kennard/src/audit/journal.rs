@@ -161,10 +161,8 @@ impl Journal {
         let mut file = options.open(&path).map_err(|e| failed(&path, &e))?;
         // Between the two, a run that ended may have removed it.
         if is_taken(&file) || !path.exists() {
-            return Err(refused(
-                directory,
-                "is in use by another run; wait for it, or give --out another directory",
-            ));
+            return Err(refused(directory, "is in use by another run")
+                .advise("; wait for it, or give {out} another directory"));
         }
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(|e| failed_to_read(&path, &e))?;

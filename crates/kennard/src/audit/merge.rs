@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::directory::FinishedRun;
 use super::{Shard, gallery, warnings};
 use crate::run::files::differences;
-use crate::{Error, Result};
+use crate::{Advice, Error, Result};
 
 /// The run whose shards lie in `parts`, as if it had been run as one.
 ///
@@ -40,9 +40,8 @@ pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
     }
     if let Some(missing) = taken.iter().position(Option::is_none) {
         let shard = Shard { number: missing + 1, of: taken.len() };
-        return Err(Error::Setting(format!(
-            "shard {shard} is missing; run it with --shard {shard}, and name its directory"
-        )));
+        return Err(Error::Setting(format!("shard {shard} is missing"))
+            .advise(Advice::new("; run it with {shard}, and name its directory").with("shard", shard)));
     }
     let mut merged = first.clone();
     merged.manifest.settings = whole(first)?;

@@ -108,12 +108,12 @@ pub(crate) fn parquet_bytes(table: &RecordBatch) -> Result<Vec<u8>, ParquetError
 
 /// The error of a file that could not be written, with its cure.
 pub(crate) fn failed(path: &Path, error: &std::io::Error) -> Error {
-    let cure = match error.kind() {
-        ErrorKind::StorageFull => "; free some space, or give --out another disk",
-        ErrorKind::PermissionDenied => "; give --out a directory you may write to",
-        _ => "",
-    };
-    Error::Write { path: path.into(), message: format!("cannot be written: {error}{cure}") }
+    let failed = Error::Write { path: path.into(), message: format!("cannot be written: {error}") };
+    match error.kind() {
+        ErrorKind::StorageFull => failed.advise("; free some space, or give {out} another disk"),
+        ErrorKind::PermissionDenied => failed.advise("; give {out} a directory you may write to"),
+        _ => failed,
+    }
 }
 
 /// What differs between two trees of settings: paths, and the values there.

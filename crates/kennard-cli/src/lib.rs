@@ -1,7 +1,6 @@
 //! The command `kennard`, as a library: whoever ships the command calls [`main`].
 
 #![warn(missing_docs)]
-
 // Printing goes through `out.rs` alone.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
@@ -14,11 +13,11 @@ mod command;
 mod features;
 mod grad;
 mod inspect;
+mod lab;
 mod manual;
 mod merge;
 mod pace;
 mod plane;
-mod points;
 mod portrait;
 mod probe;
 mod progress;

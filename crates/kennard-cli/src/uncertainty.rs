@@ -50,7 +50,7 @@ pub struct Args {
     /// gaussian, as many of each label as can be; 1000 of each label otherwise]
     #[arg(long, visible_alias = "samples", value_name = "N")]
     centres: Option<usize>,
-    /// Use the first so many samples, in the order of the files; of each label where packets are of labels
+    /// Use the first N samples, in the order of the files; of each label where packets are of labels
     #[arg(long, value_name = "N", conflicts_with = "centres")]
     first: Option<usize>,
     /// Points per packet, to begin with

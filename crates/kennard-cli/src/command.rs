@@ -254,6 +254,12 @@ fn common(arg: Arg, command: &str) -> Arg {
     }
 }
 
+/// A setting of the library as the command names it: `packet_samples` is `--packet-samples`.
+pub fn flag(setting: &str, value: Option<&str>) -> String {
+    let value = value.map_or(String::new(), |value| format!(" {value}"));
+    format!("--{}{value}", setting.replace('_', "-"))
+}
+
 /// A text that is one of the values of `T`.
 fn valid<T: FromStr>(text: &str) -> Result<String, T::Err> {
     text.parse::<T>().map(|_| text.into())

@@ -2,20 +2,16 @@
 
 use std::path::PathBuf;
 
-use kennard::data::{DataSet, Options, Split};
-use kennard::run::model_digest;
-use kennard::train::{Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Strength};
-use kennard::{Classifier, Graph, Norm, Preprocessing};
-use kennard_runtime::{Choice, Runtime};
+use kennard::data::{DataSet, Options};
+use kennard::experiment::recipe::{
+    Course, EPOCHS, Network, Wanted, attacked_of, optimizer, part_of, schedule, usual,
+};
+use kennard::train::{Augmentation, Method, Optimizer, Recipe, Strength};
+use kennard::{Error, Result};
 use serde::Deserialize;
 
 use crate::settings::{Bounds, Number, selection};
-use crate::source::notes;
-
-type Error = Box<dyn std::error::Error>;
-
-/// Passes over the training samples by default.
-pub const EPOCHS: usize = 10;
+use crate::setup;
 
 /// What is trained, on what, and how. Names are those of the command line and of files.
 #[derive(clap::Args, Clone, Debug, Default, Deserialize)]
@@ -57,7 +53,7 @@ pub struct Settings {
     /// Passes over the training samples [default: 10]
     #[arg(long)]
     pub epochs: Option<usize>,
-    /// Epsilon grows from 0 over so many epochs [default: a fifth of them, for adversarial methods]
+    /// Epsilon grows from 0 over this many epochs [default: a fifth of them, for adversarial methods]
     #[arg(long, value_name = "EPOCHS")]
     pub eps_warmup: Option<f64>,
     /// Samples per step [default: 128]
@@ -84,7 +80,7 @@ pub struct Settings {
     /// The share of the label that is spread over all classes [default: 0]
     #[arg(long, value_name = "SHARE")]
     pub label_smoothing: Option<f64>,
-    /// Move images by up to so many pixels [default: 2 for 28×28, 4 for 32×32]
+    /// Move images by up to this many pixels [default: 2 for 28×28, 4 for 32×32]
     #[arg(long, value_name = "PIXELS")]
     pub crop: Option<usize>,
     /// Mirror half of the images: true or false [default: for images in colour and Fashion-MNIST]
@@ -99,10 +95,10 @@ pub struct Settings {
     /// Samples kept for validation [default: a tenth, at most 5000]
     #[arg(long, value_name = "N")]
     pub held_out: Option<usize>,
-    /// Use only so many samples of the data, drawn at random by the seed
+    /// Use only this many samples of the data, drawn at random by the seed
     #[arg(long, value_name = "N")]
     pub samples: Option<usize>,
-    /// Use only the first so many samples of the data, in the order of the files
+    /// Use only the first N samples of the data, in the order of the files
     #[arg(long, value_name = "N", conflicts_with = "samples")]
     pub first: Option<usize>,
     /// Seeds weights, order, variations and attacks [default: 0]
@@ -116,151 +112,70 @@ pub struct Settings {
     pub threads: Option<usize>,
 }
 
-/// A training run, ready to begin.
-pub struct Course {
-    pub recipe: Recipe,
-    pub samples: Samples,
-    pub model: Graph,
-    pub runtime: Runtime,
-    pub threads: usize,
-    /// What the result depends on, for the record.
-    pub settings: serde_json::Value,
-}
-
 impl Settings {
-    /// Reads the data and makes the network. `seen` is told how many samples have been read.
-    pub fn prepare(&self, seen: impl FnMut(usize)) -> Result<Course, Error> {
-        let spec = self.data.as_deref().ok_or("--data is missing: the data set, fashion-mnist:DIR say")?;
-        let split: Split = self.split.as_deref().unwrap_or("train").parse()?;
-        let options = Options { split, classes: self.classes.clone(), ..Options::default() };
-        let mut data = DataSet::open(&spec.parse()?, &options)?;
-        let shape = data.shape().to_vec();
-        let initial = self.init.as_ref().map(Graph::load).transpose()?;
-        let architecture = match (&self.arch, &initial) {
-            (Some(name), _) => Some(name.parse::<Architecture>()?),
+    /// Reads the data and makes the network.
+    pub fn prepare(&self) -> Result<Course> {
+        let missing = |message: &str| Error::Setting(message.into());
+        let data = self.data.as_deref();
+        let data = data.ok_or_else(|| missing("--data is missing: the data set, fashion-mnist:DIR say"))?;
+        let network = match (&self.arch, &self.init) {
+            (Some(name), _) => Network::New(name.parse()?),
+            (None, Some(file)) => Network::File(file.clone()),
             (None, None) => {
-                return Err("--arch is missing: the network to train, cnn say; or --init MODEL.onnx".into());
+                return Err(missing(
+                    "--arch is missing: the network to train, cnn say; or --init MODEL.onnx",
+                ));
             }
-            (None, Some(_)) => None,
         };
-        let normalizes = match (&architecture, &initial) {
-            (Some(architecture), _) => architecture.normalizes(),
-            (None, Some(graph)) => !kennard_graph::statistics(graph).is_empty(),
-            (None, None) => false,
+        let split = self.split.as_deref().unwrap_or("train").parse()?;
+        let wanted = Wanted {
+            data: data.parse()?,
+            options: Options { split, classes: self.classes.clone(), ..Options::default() },
+            selection: selection(self.samples, self.first, self.seed.unwrap_or(0))?,
+            network,
+            runtime: setup::runtime(self.runtime.as_deref())?,
+            threads: self.threads,
         };
-        let selection = selection(self.samples, self.first, self.seed.unwrap_or(0))?;
-        let count = selection.count(data.len());
-        let recipe = self.recipe(&data, normalizes, count)?;
-        let fingerprint: Vec<String> = data.fingerprint()?.into_iter().map(|file| file.sha256).collect();
-        let samples = Samples::read(&data, selection, &recipe, seen)?;
-        data.check_unchanged()?;
-        let model = match (&architecture, initial) {
-            (Some(architecture), _) => {
-                let statistics = samples.statistics();
-                let statistics = statistics.as_ref().map(|(mean, std)| (mean.as_slice(), std.as_slice()));
-                architecture.build(&shape, data.classes(), statistics, recipe.seed)?
-            }
-            (None, Some(graph)) => {
-                let classifier = Classifier::new(&graph, &shape, &Preprocessing::default())?;
-                data.fit_classes(classifier.classes())?;
-                classifier.graph().clone()
-            }
-            (None, None) => unreachable!("one of them is given"),
-        };
-        notes(&data);
-        let runtime = Runtime::open(self.runtime.as_deref().unwrap_or("auto").parse::<Choice>()?)?;
-        note!("{} {}: {}", runtime.name(), runtime.version(), runtime.reason());
-        let all = || std::thread::available_parallelism().map_or(1, |n| n.get());
-        let network = match (&architecture, &self.init) {
-            (None, Some(path)) => {
-                serde_json::json!({ "init": path.display().to_string(), "sha256": model_digest(path)? })
-            }
-            _ => serde_json::json!(architecture.as_ref().map(Architecture::to_string)),
-        };
-        let mut settings = serde_json::json!({
-            "network": network,
-            "data": { "name": spec, "split": split.to_string(), "samples": selection, "sha256": fingerprint },
-            "recipe": recipe,
-            "runtime": format!("{} {}", runtime.name(), runtime.version()),
-        });
-        if let Some(file) = &self.classes {
-            settings["data"]["classes"] = serde_json::json!(file);
+        let course = wanted.prepare(|data, normalizes, count| self.recipe(data, normalizes, count))?;
+        for note in &course.notes {
+            note!("note: {note}");
         }
-        let threads = self.threads.unwrap_or_else(all).max(1);
-        Ok(Course { recipe, samples, model, runtime, threads, settings })
+        Ok(course)
     }
 
-    fn recipe(&self, data: &DataSet, normalizes: bool, count: usize) -> Result<Recipe, Error> {
+    /// What is usual, where the settings say nothing else.
+    fn recipe(&self, data: &DataSet, normalizes: bool, samples: usize) -> Result<Recipe> {
         let given = Strength { strength: self.strength.map(|v| v.0), steps: self.steps };
         let method = Method::named(self.method.as_deref().unwrap_or("standard"), given)?;
-        let optimizer = match self.optimizer.as_deref() {
-            None if normalizes => "sgd",
-            None => "adamw",
-            Some(name) => name,
+        let optimizer = match optimizer(self.optimizer.as_deref(), normalizes)? {
+            Optimizer::Sgd { momentum } => Optimizer::Sgd { momentum: self.momentum.unwrap_or(momentum) },
+            other => other,
         };
-        let betas = [0.9, 0.999];
-        let (optimizer, rate) = match optimizer {
-            "sgd" => (Optimizer::Sgd { momentum: self.momentum.unwrap_or(0.9) }, 0.1),
-            "adam" => (Optimizer::Adam { betas }, 0.002),
-            "adamw" => (Optimizer::AdamW { betas }, 0.002),
-            other => {
-                return Err(
-                    format!("the optimizer `{other}` is unknown; known are sgd, adam and adamw").into()
-                );
-            }
-        };
-        let rate = if self.init.is_some() { rate / 10.0 } else { rate };
-        let schedule = match self.schedule.as_deref() {
-            None | Some("one-cycle") => Schedule::OneCycle,
-            Some("constant") => Schedule::Constant,
-            Some("cosine") => Schedule::Cosine,
-            Some("step") => Schedule::Step,
-            Some(other) => {
-                let known = "constant, cosine, one-cycle and step";
-                return Err(format!("the schedule `{other}` is unknown; known are {known}").into());
-            }
-        };
-        let bounds = self.bounds.unwrap_or_default().0.map(|value| value as f32);
-        let epochs = self.epochs.unwrap_or(EPOCHS);
-        let shape = data.shape();
-        let natural = match *shape {
-            [3, h, _] => (h / 8, true),
-            [1, h, _] => (h / 14, data.spec().to_string().starts_with("fashion-mnist")),
-            _ => (0, false),
-        };
-        let batch = self.batch.unwrap_or(128.min(count / 2).max(1));
-        // The largest divisor of the batch up to 32.
-        let part = self
-            .micro_batch
-            .unwrap_or_else(|| (1..=32.min(batch)).rev().find(|n| batch.is_multiple_of(*n)).unwrap_or(1));
-        let held_out = self.held_out.unwrap_or((count / 10).min(5000));
+        let usual = usual(method, optimizer, self.epochs.unwrap_or(EPOCHS), data, samples);
+        let batch = self.batch.unwrap_or(usual.batch);
+        let held_out = self.held_out.unwrap_or(usual.held_out);
+        let rate = if self.init.is_some() { usual.rate / 10.0 } else { usual.rate };
         Ok(Recipe {
-            method,
-            norm: self.norm.as_deref().unwrap_or("linf").parse::<Norm>()?,
+            norm: self.norm.as_deref().map_or(Ok(usual.norm), str::parse)?,
             eps: self.eps.map(|eps| eps.0),
-            bounds,
-            epochs,
-            warmup: self.eps_warmup.unwrap_or(if method.is_adversarial() {
-                epochs as f64 / 5.0
-            } else {
-                0.0
-            }),
+            bounds: self.bounds.map_or(usual.bounds, |bounds| bounds.0.map(|value| value as f32)),
+            warmup: self.eps_warmup.unwrap_or(usual.warmup),
             batch,
-            part,
-            optimizer,
+            part: self.micro_batch.unwrap_or_else(|| part_of(batch)),
             rate: self.learning_rate.unwrap_or(rate),
-            schedule,
-            decay: self.weight_decay.unwrap_or(5e-4),
-            smoothing: self.label_smoothing.unwrap_or(0.0),
+            schedule: self.schedule.as_deref().map_or(Ok(usual.schedule), schedule)?,
+            decay: self.weight_decay.unwrap_or(usual.decay),
+            smoothing: self.label_smoothing.unwrap_or(usual.smoothing),
             augmentation: Augmentation {
-                crop: self.crop.unwrap_or(natural.0),
-                flip: self.flip.unwrap_or(natural.1),
+                crop: self.crop.unwrap_or(usual.augmentation.crop),
+                flip: self.flip.unwrap_or(usual.augmentation.flip),
             },
             average: self.average,
             clip: self.clip,
             held_out,
-            attacked: held_out.min(1000),
-            seed: self.seed.unwrap_or(0),
+            attacked: attacked_of(held_out),
+            seed: self.seed.unwrap_or(usual.seed),
+            ..usual
         })
     }
 }

@@ -3,7 +3,10 @@
 use kennard::audit::{MinimalSummary, Summary, Warning};
 use kennard::data::Selection;
 use kennard::engine::Plan;
+pub use kennard::experiment::short;
 use kennard::probe::Cosines;
+
+use crate::command::flag;
 
 /// All of it.
 pub fn print(summary: &Summary, plan: Option<Plan>) {
@@ -145,7 +148,7 @@ pub fn warnings(warnings: &[Warning]) {
         say!("");
     }
     for warning in warnings {
-        say!("{} ({}): {}", warning.kind(), warning.code, warning.message);
+        say!("{} ({}): {}", warning.kind(), warning.code, warning.worded(flag));
     }
 }
 
@@ -189,19 +192,6 @@ pub fn cosines(probed: &Cosines) -> String {
         short(cosine.q05),
         short(cosine.q95)
     )
-}
-
-/// Four significant digits.
-pub fn short(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return value.to_string();
-    }
-    let digits = (3 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
-    let text = format!("{value:.digits$}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
-        false => text,
-    }
 }
 
 /// Thousands set apart.

@@ -5,14 +5,12 @@ use std::str::FromStr;
 use kennard::attack::{Attack, MinimumNorm, Parameters, Transfer, Version, attack, minimum_norm};
 use kennard::audit::Shard;
 use kennard::data::Selection;
-use kennard::{Norm, Preprocessing, ThreatModel, parse_number};
+use kennard::{Error, Norm, Preprocessing, Result, ThreatModel, parse_number};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use serde_json::Value;
 
 use crate::Usage;
-
-type Error = Box<dyn std::error::Error>;
 
 const DATA_MISSING: &str = "--data is missing: the data set, mnist:DIR say";
 pub const OUT_MISSING: &str = "--out is missing: the directory for the results";
@@ -76,10 +74,10 @@ pub struct Settings {
     /// Spend each attack's whole budget and keep the worst margin: true or false [default: stop at success]
     #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     pub full: Option<bool>,
-    /// Examine only so many samples, drawn at random by the seed
+    /// Examine only this many samples, drawn at random by the seed
     #[arg(long, value_name = "N")]
     pub samples: Option<usize>,
-    /// Examine only the first so many samples, in the order of the files
+    /// Examine only the first N samples, in the order of the files
     #[arg(long, value_name = "N", conflicts_with = "samples")]
     pub first: Option<usize>,
     /// Work on one of several parts of the samples, 1/3 say; `kennard merge` puts them together
@@ -128,7 +126,7 @@ macro_rules! fill {
 
 impl Settings {
     /// These settings, what they leave out taken from a TOML file.
-    pub fn or_from(mut self, file: &Path) -> Result<Settings, Error> {
+    pub fn or_from(mut self, file: &Path) -> Result<Settings, Box<dyn std::error::Error>> {
         let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
         let file: Settings = toml::from_str(&text).map_err(|e| format!("{}: {e}", file.display()))?;
         // A choice of samples on the command line takes the place of either in the file.
@@ -142,7 +140,7 @@ impl Settings {
     }
 
     /// These settings, which must say on what data, how large and where to; all that is missing is named at once.
-    pub fn complete(self, out_too: bool) -> Result<Settings, Error> {
+    pub fn complete(self, out_too: bool) -> Result<Settings, Box<dyn std::error::Error>> {
         let missing = [
             (self.data.is_none(), DATA_MISSING),
             (self.eps.is_none() && self.minimal.is_none(), EPS_MISSING),
@@ -154,23 +152,23 @@ impl Settings {
     }
 
     /// Which samples are examined.
-    pub fn selection(&self) -> Result<Selection, Error> {
+    pub fn selection(&self) -> Result<Selection> {
         selection(self.samples, self.first, self.seed.unwrap_or(0))
     }
 
     /// What the attacks may do.
-    pub fn threat(&self) -> Result<ThreatModel, Error> {
+    pub fn threat(&self) -> Result<ThreatModel> {
         let bounds = self.bounds.unwrap_or_default().0.map(|value| value as f32);
         let norm = self.norm.unwrap_or(Norm::Linf);
         match self.eps {
-            Some(eps) => Ok(ThreatModel::within(norm, eps.0, bounds)?),
-            None if self.minimal.is_some() => Ok(ThreatModel::unlimited(norm, bounds)?),
-            None => Err(Usage(EPS_MISSING.into()).into()),
+            Some(eps) => ThreatModel::within(norm, eps.0, bounds),
+            None if self.minimal.is_some() => ThreatModel::unlimited(norm, bounds),
+            None => Err(Error::Setting(EPS_MISSING.into())),
         }
     }
 
     /// The attacks asked for, those on a surrogate last, and whether they form a cascade.
-    pub fn attacks(&self) -> Result<(Vec<Box<dyn Attack>>, bool), Error> {
+    pub fn attacks(&self) -> Result<(Vec<Box<dyn Attack>>, bool)> {
         let (mut attacks, cascade) = self.own_attacks()?;
         for named in self.transferred() {
             let surrogate = self.transfer.as_deref().unwrap_or(Path::new(""));
@@ -186,7 +184,7 @@ impl Settings {
         names.map(Named::plain).collect()
     }
 
-    fn own_attacks(&self) -> Result<(Vec<Box<dyn Attack>>, bool), Error> {
+    fn own_attacks(&self) -> Result<(Vec<Box<dyn Attack>>, bool)> {
         let norm = self.norm.unwrap_or(Norm::Linf);
         let names: Vec<Named> = match &self.attack {
             Some(names) => names.iter().filter(|named| named.name != "none").cloned().collect(),
@@ -205,24 +203,24 @@ impl Settings {
                 "AutoAttack {version} has fixed parameters; for others name its attacks: --attack {}",
                 names.join(",")
             );
-            return Err(message.into());
+            return Err(Error::Setting(message));
         }
         if let Some(version) = names.iter().find(|named| named.name.parse::<Version>().is_ok()) {
             let message = format!(
                 "{} is several attacks in a row, and stands alone: --attack {0}; or name single attacks",
                 version.name
             );
-            return Err(message.into());
+            return Err(Error::Setting(message));
         }
         self.check_parameters(&names)?;
-        let attack = |named: &Named| Ok(attack(&named.name, &self.adapted(named, attack)?)?);
-        Ok((names.iter().map(attack).collect::<Result<_, Error>>()?, false))
+        let attack = |named: &Named| attack(&named.name, &self.adapted(named, attack)?);
+        Ok((names.iter().map(attack).collect::<Result<_>>()?, false))
     }
 
     /// The minimum-norm attacks asked for.
-    pub fn minimal(&self) -> Result<Vec<Box<dyn MinimumNorm>>, Error> {
+    pub fn minimal(&self) -> Result<Vec<Box<dyn MinimumNorm>>> {
         let names = self.minimal.clone().unwrap_or_default();
-        let attack = |named: &Named| Ok(minimum_norm(&named.name, &self.adapted(named, minimum_norm)?)?);
+        let attack = |named: &Named| minimum_norm(&named.name, &self.adapted(named, minimum_norm)?);
         names.iter().map(attack).collect()
     }
 
@@ -240,20 +238,22 @@ impl Settings {
     }
 
     /// Every option must mean something to one of the attacks.
-    fn check_parameters(&self, names: &[Named]) -> Result<(), Error> {
+    fn check_parameters(&self, names: &[Named]) -> Result<()> {
         let minimal = self.minimal.iter().flatten();
         let known: Vec<Value> = names
             .iter()
             .chain(minimal)
             .chain(&self.transferred())
             .map(|named| Ok(attack(&named.name, &named.parameters)?.settings()))
-            .collect::<Result<_, Error>>()?;
+            .collect::<Result<_>>()?;
         for (option, _) in self.parameters() {
             let has =
                 |settings: &Value| settings.get(option).is_some_and(|value| !is_untargeted(option, value));
             if !known.iter().any(has) {
                 let option = option.replace('_', "-");
-                return Err(format!("--{option} says nothing to the attacks chosen; leave it out").into());
+                return Err(Error::Setting(format!(
+                    "--{option} says nothing to the attacks chosen; leave it out"
+                )));
             }
         }
         Ok(())
@@ -264,8 +264,8 @@ impl Settings {
     fn adapted<A: Attack + ?Sized>(
         &self,
         named: &Named,
-        make: impl Fn(&str, &Parameters) -> kennard::Result<Box<A>>,
-    ) -> Result<Parameters, Error> {
+        make: impl Fn(&str, &Parameters) -> Result<Box<A>>,
+    ) -> Result<Parameters> {
         let settings = make(&named.name, &Parameters::new())?.settings();
         let mut parameters = named.parameters.clone();
         for (option, value) in self.parameters() {
@@ -288,14 +288,14 @@ impl Settings {
 }
 
 /// The part of the data that `--samples` or `--first` names.
-pub fn selection(samples: Option<usize>, first: Option<usize>, seed: u64) -> Result<Selection, Error> {
+pub fn selection(samples: Option<usize>, first: Option<usize>, seed: u64) -> Result<Selection> {
     match (samples, first) {
         (Some(0), _) | (_, Some(0)) => {
-            Err("--samples and --first take a number of samples, at least 1".into())
+            Err(Error::Setting("--samples and --first take a number of samples, at least 1".into()))
         }
-        (Some(_), Some(_)) => {
-            Err("samples and first exclude each other: so many at random, or the first".into())
-        }
+        (Some(_), Some(_)) => Err(Error::Setting(
+            "samples and first exclude each other: this many at random, or the first ones".into(),
+        )),
         (Some(count), None) => Ok(Selection::Random { count, seed }),
         (None, Some(count)) => Ok(Selection::First(count)),
         (None, None) => Ok(Selection::All),
@@ -312,9 +312,9 @@ fn is_untargeted(option: &str, value: &Value) -> bool {
 pub struct Number(pub f64);
 
 impl FromStr for Number {
-    type Err = kennard::Error;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Number, kennard::Error> {
+    fn from_str(text: &str) -> Result<Number> {
         parse_number(text).map(Number)
     }
 }

@@ -1,6 +1,5 @@
 //! What commands that run a model on data begin with.
 
-use std::error::Error as StdError;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,10 +8,11 @@ use kennard::audit::{Audit, PacketPlan, Shard};
 use kennard::data::{DataSet, DataSpec, Options, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::run::ModelSummary;
-use kennard::{Classifier, Error};
+use kennard::{Classifier, Error, Result};
 use kennard_graph::{Dim, Graph};
 use kennard_runtime::{Choice, Runtime};
 
+use crate::command::flag;
 use crate::settings::Settings;
 
 /// How many samples are looked at to see what kind of outputs the model has.
@@ -22,8 +22,9 @@ const PROBED: usize = 8;
 const LOOKED: usize = 200;
 
 /// The data set, and the model at work on it.
-pub fn open(model: &Path, settings: &Settings) -> Result<(DataSet, Engine), Box<dyn StdError>> {
-    let spec = settings.data.as_deref().ok_or("--data is missing: the data set, mnist:DIR say")?;
+pub fn open(model: &Path, settings: &Settings) -> Result<(DataSet, Engine)> {
+    let missing = || Error::Setting("--data is missing: the data set, mnist:DIR say".into());
+    let spec = settings.data.as_deref().ok_or_else(missing)?;
     let model = Graph::load(model)?;
     let mut data = DataSet::open(&spec.parse::<DataSpec>()?, &options(settings, &model)?)?;
     let first = data.samples()?.take(PROBED).collect::<Result<Vec<_>, _>>()?;
@@ -38,12 +39,7 @@ pub fn open(model: &Path, settings: &Settings) -> Result<(DataSet, Engine), Box<
 }
 
 /// The surrogate of transfer attacks. How well it does on some samples is said: a bad one is no test.
-fn surrogate(
-    file: &Path,
-    data: &DataSet,
-    first: &[&[f32]],
-    settings: &Settings,
-) -> Result<Classifier, Box<dyn StdError>> {
+fn surrogate(file: &Path, data: &DataSet, first: &[&[f32]], settings: &Settings) -> Result<Classifier> {
     let engine = engine(&Graph::load(file)?, data.shape(), first, settings)?;
     let samples = Selection::Random { count: LOOKED, seed: 0 };
     let look = Audit {
@@ -60,26 +56,27 @@ fn surrogate(
     if found.not_evaluated == found.samples {
         let message =
             format!("{}: the surrogate's answers are NaN; nothing can be made there", file.display());
-        return Err(message.into());
+        return Err(Error::NotANumber(message));
     }
     for warning in &found.warnings {
-        warn!("warning, surrogate ({}): {}", warning.code, warning.message);
+        warn!("warning, surrogate ({}): {}", warning.code, warning.worded(flag));
     }
     Ok(engine.classifier().clone())
 }
 
 /// The model at work on inputs of `shape`; `first` are some of them. Which runtime it is on is said.
-pub fn engine(
-    model: &Graph,
-    shape: &[usize],
-    first: &[&[f32]],
-    settings: &Settings,
-) -> Result<Engine, Box<dyn StdError>> {
-    let runtime = Runtime::open(settings.runtime.as_deref().unwrap_or("auto").parse::<Choice>()?)?;
-    note!("{} {}: {}", runtime.name(), runtime.version(), runtime.reason());
+pub fn engine(model: &Graph, shape: &[usize], first: &[&[f32]], settings: &Settings) -> Result<Engine> {
+    let runtime = runtime(settings.runtime.as_deref())?;
     let classifier = Classifier::new(model, shape, &settings.preprocessing())?;
     let options = EngineOptions { micro_batch: settings.micro_batch, threads: settings.threads };
-    Ok(Engine::new(classifier, runtime, &options)?.probe(first)?)
+    Engine::new(classifier, runtime, &options)?.probe(first)
+}
+
+/// The runtime of this name, or what there is. Which one it is, is said.
+pub fn runtime(name: Option<&str>) -> Result<Runtime> {
+    let runtime = Runtime::open(name.unwrap_or("auto").parse::<Choice>()?)?;
+    note!("{} {}: {}", runtime.name(), runtime.version(), runtime.reason());
+    Ok(runtime)
 }
 
 /// A whole audit: attacks, packets whose window has the attack's size, and cosines.
@@ -88,7 +85,7 @@ pub fn whole_audit<'a>(
     settings: &Settings,
     data: &'a DataSet,
     engine: &'a Engine,
-) -> Result<Audit<'a>, Box<dyn StdError>> {
+) -> Result<Audit<'a>> {
     let packets = PacketPlan::at_attack_size(&settings.threat()?, engine.classifier().dimension())
         .map(|plan| match settings.packet_samples {
             Some(samples) => PacketPlan { samples, max_samples: samples, bounded: false, ..plan },
@@ -105,7 +102,7 @@ pub fn audit<'a>(
     settings: &Settings,
     data: &'a DataSet,
     engine: &'a Engine,
-) -> Result<Audit<'a>, Box<dyn StdError>> {
+) -> Result<Audit<'a>> {
     let (attacks, cascade) = settings.attacks()?;
     Ok(Audit {
         attacks,
@@ -121,9 +118,9 @@ pub fn audit<'a>(
 }
 
 /// How to read the data so that it fits the model's images.
-fn options(settings: &Settings, model: &Graph) -> Result<Options, Box<dyn StdError>> {
+fn options(settings: &Settings, model: &Graph) -> Result<Options> {
     let split = settings.split.as_deref().unwrap_or("test").parse()?;
-    let dims: Vec<Dim> = model.single_input().map_err(Error::from)?.ty.shape.0.clone();
+    let dims: Vec<Dim> = model.single_input()?.ty.shape.0.clone();
     let (size, channels) = match (dims.as_slice(), settings.nhwc.unwrap_or(false)) {
         (&[_, c, h, w], false) | (&[_, h, w, c], true) => (h.known().zip(w.known()), c.known()),
         _ => (None, None),

@@ -72,8 +72,6 @@ pub fn run(args: &Args) -> Outcome {
             });
         }
         files.push(("summary.json".into(), json(&report)?.into_bytes()));
-        let files: Vec<(&str, Vec<u8>)> =
-            files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
         write_all(directory, &files)?;
     }
     Ok(Done::Fully)

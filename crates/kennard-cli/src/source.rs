@@ -7,6 +7,7 @@ use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::run::write_set;
 
+use crate::command::flag;
 use crate::settings::{Number, Settings, selection};
 use crate::setup;
 
@@ -53,17 +54,17 @@ pub struct Data {
     /// A file with the names of the classes, one a line, in the order of the model's outputs
     #[arg(long, value_name = "FILE")]
     classes: Option<PathBuf>,
-    /// Examine only so many samples, drawn at random
+    /// Examine only this many samples, drawn at random
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
-    /// Examine only the first so many samples, in the order of the files
+    /// Examine only the first N samples, in the order of the files
     #[arg(long, value_name = "N", conflicts_with = "samples")]
     first: Option<usize>,
 }
 
 impl Data {
     /// Which samples are examined; a random part is drawn by the seed.
-    pub fn selection(&self, seed: u64) -> Result<Selection, Error> {
+    pub fn selection(&self, seed: u64) -> kennard::Result<Selection> {
         selection(self.samples, self.first, seed)
     }
 }
@@ -117,7 +118,7 @@ pub fn notes(data: &DataSet) {
 /// Says what a reader should know of how the model was taken.
 fn said(engine: Engine) -> Engine {
     for warning in engine.warnings() {
-        warn!("warning ({}): {}", warning.code, warning.message);
+        warn!("warning ({}): {}", warning.code, warning.worded(flag));
     }
     engine
 }
@@ -128,8 +129,10 @@ pub fn prepare(out: Option<&Path>) -> Result<(), kennard::Error> {
 }
 
 /// Writes files into a directory, each whole or not at all, and says so.
-pub fn write_all(directory: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), Error> {
-    write_set(directory, files)?;
+pub fn write_all<N: AsRef<str>>(directory: &Path, files: &[(N, Vec<u8>)]) -> Result<(), Error> {
+    let files: Vec<(&str, Vec<u8>)> =
+        files.iter().map(|(name, bytes)| (name.as_ref(), bytes.clone())).collect();
+    write_set(directory, &files)?;
     let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
     note!("written to {}: {}", directory.display(), names.join(", "));
     Ok(())

@@ -1,15 +1,14 @@
-use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::path::PathBuf;
 
-use kennard::picture::{Dot, Scatter};
-use kennard::train::TrainingDirectory;
+use kennard::experiment::recipe::EPOCHS;
+use kennard::experiment::{Run, SAMPLES, correlation_lines, table, tradeoff};
 use serde_json::json;
 use toml::{Table, Value};
 
-use crate::points::{self, Correlation, Point};
+use crate::lab::Bench;
 use crate::settings::{Named, Number, Settings};
 use crate::source::{json, write_all};
-use crate::{Done, Outcome, recipe, train};
+use crate::{Done, Outcome, recipe, setup};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -34,26 +33,24 @@ pub fn run(args: &Args) -> Outcome {
         std::fs::read_to_string(&args.config).map_err(|e| format!("{}: {e}", args.config.display()))?;
     let given = args.data.iter().map(|data| ("data".into(), Value::from(data.as_str()))).collect();
     let sweep = Sweep::read(&text, given).map_err(|e| format!("{}: {e}", args.config.display()))?;
-    let stop = crate::setup::stop_on_interrupt()?;
-    let Some(points) = sweep.run(&args.out, &stop)? else {
+    let bench = sweep.bench()?;
+    let Some(points) = tradeoff::run(&bench, &args.out)? else {
         warn!("{}: what is done is kept; the same command goes on", args.out.display());
         return Ok(Done::Interrupted);
     };
-    let found = write(&points, "Clean and robust accuracy", &args.out)?;
+    let (files, found) = tradeoff::files(&points, "Clean and robust accuracy")?;
+    write_all(&args.out, &files)?;
     if args.json {
         crate::out::json(&json(&json!({ "points": points, "correlations": found }))?);
     } else {
-        say!(
-            "\n{}\n{}{}",
-            points::table(&points),
-            front(&points),
-            points::correlation_lines(&found).trim_end()
-        );
+        let front = tradeoff::front(&points);
+        say!("\n{}\n{front}{}", table(&points), correlation_lines(&found).trim_end());
     }
     Ok(Done::Fully)
 }
 
-/// Training runs that differ in some settings, and the audit that all undergo.
+/// Training runs that differ in some settings, and the audit that all undergo, as a file says them.
+#[derive(Default)]
 pub struct Sweep {
     runs: Vec<(String, recipe::Settings)>,
     audit: Settings,
@@ -76,7 +73,7 @@ impl Sweep {
         }
         let mut audit: Settings = audit.try_into()?;
         if audit.first.is_none() {
-            audit.samples = audit.samples.or(Some(crate::track::SAMPLES));
+            audit.samples = audit.samples.or(Some(SAMPLES));
         }
         audit.attack = audit.attack.or_else(|| Some(vec![Named::plain("pgd")]));
         if audit.eps.is_none() {
@@ -129,49 +126,17 @@ impl Sweep {
         self
     }
 
-    /// The runs by name.
-    pub fn runs(&self) -> &[(String, recipe::Settings)] {
-        &self.runs
+    /// The networks ready to be trained; an interrupt ends that.
+    pub fn bench(self) -> Result<Bench, ctrlc::Error> {
+        let run = |(name, settings): &(String, recipe::Settings)| Run {
+            name: name.clone(),
+            arch: settings.arch.clone(),
+            epochs: settings.epochs.unwrap_or(EPOCHS),
+        };
+        let runs = self.runs.iter().map(run).collect();
+        let training = self.runs.into_iter().map(|(_, settings)| settings).collect();
+        Ok(Bench { runs, training, audit: self.audit, stop: setup::stop_on_interrupt()? })
     }
-
-    /// How many epochs each of the networks is trained at least.
-    pub fn epochs(&self) -> usize {
-        self.runs.iter().map(|(_, run)| run.epochs.unwrap_or(recipe::EPOCHS)).min().unwrap_or(0)
-    }
-
-    pub fn audit(&self) -> &Settings {
-        &self.audit
-    }
-
-    /// Trains and audits all; what is done already is not done again. `None`: interrupted.
-    pub fn run(&self, out: &Path, stop: &AtomicBool) -> Result<Option<Vec<Point>>, Error> {
-        let mut points = Vec::new();
-        for (i, (name, settings)) in self.runs.iter().enumerate() {
-            note!("{} of {}: {name}", i + 1, self.runs.len());
-            let place = out.join(name);
-            if !teach(settings, &place, stop)? {
-                return Ok(None);
-            }
-            let directory = place.join("audit");
-            std::fs::create_dir_all(&directory).map_err(|e| format!("--out {}: {e}", directory.display()))?;
-            let audit = Settings { out: Some(directory), ..self.audit.clone() };
-            let Some(summary) = points::examine(&place.join("last.onnx"), None, &audit, stop)? else {
-                return Ok(None);
-            };
-            points.push(Point::of(name.clone(), None, &summary));
-        }
-        points::mark_best(&mut points);
-        Ok(Some(points))
-    }
-}
-
-/// Trains a network into a directory, or finishes what an earlier run began. Whether it came to its end.
-pub fn teach(settings: &recipe::Settings, place: &Path, stop: &AtomicBool) -> Result<bool, Error> {
-    let course = settings.prepare(|_| ())?;
-    let command = crate::command_line();
-    let directory = TrainingDirectory::open(place, command, course.settings.clone(), true)?;
-    let trained = train::teach(&course, &directory, stop, |epoch| note!("{}", train::line(epoch)))?;
-    Ok(!trained.interrupted)
 }
 
 /// What a run is called: its method, and what sets its strength.
@@ -182,46 +147,4 @@ fn title(settings: &recipe::Settings) -> String {
     let adversarial = ["fgsm-rs", "pgd", "trades", "mart"].contains(&method.as_str());
     let eps = if adversarial { number("eps", settings.eps) } else { String::new() };
     method + &number("strength", settings.strength) + &eps
-}
-
-/// Which networks no other is better than.
-pub fn front(points: &[Point]) -> String {
-    let names: Vec<&str> = points.iter().filter(|p| p.best).map(|p| p.name.as_str()).collect();
-    format!("no other network has both accuracies higher: {}\n", names.join(", "))
-}
-
-/// Writes a sweep's points as table, picture and JSON; returns the correlations with robust accuracy.
-pub fn write(points: &[Point], title: &str, out: &Path) -> Result<Vec<Correlation>, Error> {
-    let found = points::correlations(points, "robust accuracy", |p| p.robust);
-    let json = serde_json::to_string_pretty(&json!({ "points": points, "correlations": found }))? + "\n";
-    let text = points::table(points) + "\n" + &front(points) + "\n" + &points::correlation_lines(&found);
-    let mut files = vec![
-        ("tradeoff.json", json.into_bytes()),
-        ("tradeoff.csv", points::csv(points).into_bytes()),
-        ("tradeoff.md", text.into_bytes()),
-    ];
-    for (name, what, of) in [
-        ("tradeoff.svg", "σ_p [1/input]", (|p: &Point| p.sigma_p) as fn(&Point) -> f64),
-        ("tradeoff-drift.svg", "drift [1]", |p| p.drift),
-    ] {
-        let dot = |p: &Point| Dot {
-            name: p.name.clone(),
-            x: p.clean,
-            x_interval: p.clean_interval,
-            y: p.robust,
-            y_interval: p.robust_interval,
-            colour: of(p),
-            front: p.best,
-        };
-        let picture = Scatter {
-            title: title.into(),
-            x: "clean accuracy [1]".into(),
-            y: "robust accuracy [1]".into(),
-            colour: what.into(),
-            dots: points.iter().map(dot).collect(),
-        };
-        files.push((name, picture.svg()?.into_bytes()));
-    }
-    write_all(out, &files)?;
-    Ok(found)
 }

@@ -2,10 +2,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
+use kennard::experiment::recipe::Course;
 use kennard::train::{Epoch, Progress, Training, TrainingDirectory};
 
 use crate::pace::Meter;
-use crate::recipe::{Course, Settings};
+use crate::recipe::Settings;
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -24,7 +25,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Outcome {
-    let course = args.settings.prepare(|_| ())?;
+    let course = args.settings.prepare()?;
     let command = crate::command_line();
     let directory = TrainingDirectory::open(&args.out, command, course.settings.clone(), args.resume)?;
     let stop = crate::setup::stop_on_interrupt()?;

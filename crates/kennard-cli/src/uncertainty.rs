@@ -11,6 +11,7 @@ use kennard::packet::{ESS_FLOOR, Effort, Hidden};
 use kennard::run::{ModelSummary, write_set};
 use kennard::survey::{Failure, Figures, Kind, Survey, SurveyManifest, SurveySummary, write_survey};
 
+use crate::command::flag;
 use crate::portrait::pictures;
 use crate::progress::Display;
 use crate::screen::{grouped, short};
@@ -50,7 +51,7 @@ pub struct Args {
     /// gaussian, as many of each label as can be; 1000 of each label otherwise]
     #[arg(long, visible_alias = "samples", value_name = "N")]
     centres: Option<usize>,
-    /// Use the first so many samples, in the order of the files; of each label where packets are of labels
+    /// Use the first N samples, in the order of the files; of each label where packets are of labels
     #[arg(long, value_name = "N", conflicts_with = "centres")]
     first: Option<usize>,
     /// Points per packet, to begin with
@@ -256,7 +257,7 @@ fn print(summary: &SurveySummary, engine: &Engine, hidden: Option<&Hidden>) {
         say!("");
     }
     for warning in &summary.warnings {
-        say!("warning ({}): {}", warning.code, warning.message);
+        say!("warning ({}): {}", warning.code, warning.worded(flag));
     }
 }
 

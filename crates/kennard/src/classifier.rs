@@ -245,19 +245,20 @@ fn fit(graph: &Graph, shape: &[usize]) -> Result<(Graph, Vec<Warning>)> {
     }
     let cure = match (wanted.as_slice(), shape) {
         (&[h, w, c], &[c2, h2, w2]) if (h, w, c) == (h2, w2, c2) => {
-            "the model takes channels last: add --nhwc"
+            "; the model takes channels last: add {nhwc}"
         }
         (&[c, h, w], &[h2, w2, c2]) if (h, w, c) == (h2, w2, c2) => {
-            "the data has channels last: transpose it to [N, C, H, W]"
+            "; the data has channels last: transpose it to [N, C, H, W]"
         }
-        _ => "give the model that was trained for this data, or the data this model was trained for",
+        _ => "; give the model that was trained for this data, or the data this model was trained for",
     };
     Err(Error::Mismatch(format!(
-        "the data has samples of shape {}, the model's input `{}` takes {}; {cure}",
+        "the data has samples of shape {}, the model's input `{}` takes {}",
         Shape::fixed(shape),
         input.name,
         input.ty
-    )))
+    ))
+    .advise(cure))
 }
 
 #[cfg(test)]
@@ -294,7 +295,7 @@ mod tests {
     #[test]
     fn channels_on_the_wrong_side_are_noticed() {
         let [first, last] = [[3, 4, 5], [4, 5, 3]];
-        assert!(refusal(last, first).contains("--nhwc"));
+        assert!(refusal(last, first).contains("`nhwc`"));
         assert!(refusal(first, last).contains("transpose it"));
         assert!(refusal(first, [1, 4, 5]).contains("trained for"));
     }

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use kennard_graph::GraphError;
 use kennard_runtime::RuntimeError;
 
+use crate::Advice;
 use crate::data::DataError;
 
 /// The result of this crate's functions.
@@ -67,4 +68,35 @@ pub enum Error {
     /// A task waits without having asked for anything: an attack awaited something else than its subject.
     #[error("an attack waits for something that is not an answer from its subject; await only its methods")]
     IdleTask,
+    /// An error, and what to do about it with settings; see [`Error::kind`].
+    #[error("{error}{advice}")]
+    Advised {
+        /// What went wrong.
+        error: Box<Error>,
+        /// What to do.
+        advice: Advice,
+    },
+}
+
+impl Error {
+    /// The error with what to do about it.
+    pub(crate) fn advise(self, advice: impl Into<Advice>) -> Error {
+        Error::Advised { error: Box::new(self), advice: advice.into() }
+    }
+
+    /// What went wrong, without advice.
+    pub fn kind(&self) -> &Error {
+        match self {
+            Error::Advised { error, .. } => error.kind(),
+            error => error,
+        }
+    }
+
+    /// The whole message, with settings as `name` words them; see [`Advice::worded`].
+    pub fn worded(&self, name: impl Fn(&str, Option<&str>) -> String) -> String {
+        match self {
+            Error::Advised { error, advice } => error.to_string() + &advice.worded(name),
+            error => error.to_string(),
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Accuracy, robustness, and the uncertainty relation between them, for any ONNX classifier.
 
+mod advice;
 mod answer;
 pub mod attack;
 pub mod audit;
@@ -23,6 +24,7 @@ pub mod train;
 mod warning;
 mod workers;
 
+pub use advice::Advice;
 pub use answer::{is_answer, margin, predict};
 pub use classifier::{Classifier, Preprocessing};
 pub use error::{Error, Result};

@@ -95,7 +95,7 @@ fn inputs_outside_the_bounds_are_refused() {
     let data = labelled("outside", &model, &shape, 3);
     let threat = ThreatModel::within(Norm::Linf, 0.01, [0.0, 0.5]).unwrap();
     let message = auto_attack(&model, &data, threat, &one_thread()).map(|_| ()).unwrap_err().to_string();
-    assert!(message.contains("--bounds"), "{message}");
+    assert!(message.contains("`bounds`"), "{message}");
 }
 
 /// No word on statistical error: every accuracy has its interval.

@@ -167,5 +167,5 @@ fn what_makes_no_sense_is_refused() {
     assert!(refusal(&[], [0.0, 1.0]).contains("positive"));
     assert!(refusal(&[0.1, -0.1], [0.0, 1.0]).contains("positive"));
     assert!(refusal(&[0.1], [1.0, 0.0]).contains("range"));
-    assert!(refusal(&[0.1], [0.0, 0.5]).contains("--bounds"));
+    assert!(refusal(&[0.1], [0.0, 0.5]).contains("`bounds`"));
 }

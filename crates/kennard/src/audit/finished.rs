@@ -37,7 +37,7 @@ impl FinishedRun {
     /// checksums.
     pub fn open(path: &Path) -> Result<FinishedRun> {
         if is_begun(path) {
-            return Err(refused(path, "holds an unfinished run; finish it with --resume"));
+            return Err(refused(path, "holds an unfinished run").advise("; finish it with {resume}"));
         }
         let sums = Sums::read(path)?;
         let (manifest, _) = stored::<Manifest>(path)?.ok_or_else(|| refused(path, NO_RUN))?;
@@ -51,10 +51,8 @@ impl FinishedRun {
         }
         let (found, samples) = (outcome.records.len() as u64, manifest.about.samples);
         if found != samples {
-            return Err(refused(
-                path,
-                format!("holds {found} of {samples} samples; finish it with --resume"),
-            ));
+            return Err(refused(path, format!("holds {found} of {samples} samples"))
+                .advise("; finish it with {resume}"));
         }
         Ok(FinishedRun { manifest, outcome })
     }

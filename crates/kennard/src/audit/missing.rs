@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Record, Summary, Warning};
+use crate::Advice;
 use crate::data::Selection;
 
 /// More names than these are not said.
@@ -27,18 +28,20 @@ pub(super) fn missing(summary: &Summary, records: &[Record]) -> Option<Warning> 
         return None;
     }
     let classes = classes(summary.model.classes, records)?;
-    let message = match summary.selection {
+    let (part, advice) = match summary.selection {
         Selection::All => return None,
-        Selection::First(n) => format!(
-            "the first {n} samples have none of {classes}, which the model knows: the figures are of the others. Data that \
-             are sorted by class want a random part, --samples {n}"
+        Selection::First(n) => (
+            format!("the first {n} samples"),
+            Advice::new(". Data that are sorted by class want a random part, {samples}").with("samples", n),
         ),
-        Selection::Random { count, .. } => format!(
-            "{count} samples drawn at random have none of {classes}, which the model knows: the figures are of the others. \
-             Take more samples, or look whether the data has these at all"
+        Selection::Random { count, .. } => (
+            format!("{count} samples drawn at random"),
+            ". Take more samples, or look whether the data has these at all".into(),
         ),
     };
-    Some(Warning::new("missing-classes", message))
+    let message =
+        format!("{part} have none of {classes}, which the model knows: the figures are of the others");
+    Some(Warning::new("missing-classes", message).advise(advice))
 }
 
 #[cfg(test)]

@@ -433,10 +433,10 @@ impl<'a> Audit<'a> {
         if let Some(why) = (!needing.is_empty()).then(|| self.engine.gradient_error()).flatten() {
             let message = format!(
                 "{why}. {} cannot run without one; square and hop-skip-jump need none, nor does the accuracy on the \
-                 samples as they are (--attack square, --attack none)",
+                 samples as they are",
                 needing.join(", ")
             );
-            return Err(Error::NoGradient(message));
+            return Err(Error::NoGradient(message).advise(" ({attack = square}, {attack = none})"));
         }
         Ok(())
     }

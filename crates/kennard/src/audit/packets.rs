@@ -7,7 +7,7 @@ use super::{Audit, PacketSummary, Progress, Summary, Warning};
 use crate::data::Selection;
 use crate::packet::{ESS_FLOOR, Effort};
 use crate::survey::{Kind, Survey};
-use crate::{Error, Norm, Result, ThreatModel};
+use crate::{Advice, Error, Norm, Result, ThreatModel};
 
 /// Which packets to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -151,12 +151,13 @@ impl Audit<'_> {
                 0 => "no packet is measured".to_string(),
                 _ => format!("packets are measured at {centres} centres in place of {}", plan.centres),
             };
-            let message = format!(
-                "{left}: {} centres take {wanted} passes, the attacks took {spent}. More samples or attacks allow more, and \
-                 --packet-samples {} takes them in any case",
-                plan.centres, plan.samples
-            );
-            summary.warnings.push(Warning::new("packet-budget", message));
+            let message =
+                format!("{left}: {} centres take {wanted} passes, the attacks took {spent}", plan.centres);
+            let advice = Advice::new(
+                ". More samples or attacks allow more, and {packet_samples} takes them in any case",
+            )
+            .with("packet_samples", plan.samples);
+            summary.warnings.push(Warning::new("packet-budget", message).advise(advice));
         }
         let most = (passes / centres.max(1)).clamp(plan.samples, plan.max_samples.max(plan.samples));
         (centres > 0).then_some(PacketPlan { centres, max_samples: most, ..*plan })

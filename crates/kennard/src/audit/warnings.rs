@@ -69,20 +69,20 @@ fn chance(summary: &Summary) -> Option<Warning> {
     let (accuracy, [low, _]) = (clean.accuracy?, clean.interval?);
     let at_chance = low <= 1.0 / classes && accuracy < 2.5 / classes;
     (summary.samples >= ENOUGH && at_chance).then(|| {
-        let message = format!(
-            "the accuracy, {:.1} %, is at chance level. Likely causes: the model wants pixels 0..255 where the data is 0..1 \
-             (--input-scale 255), or the other way round (--input-scale 1/255), or normalised ones (--mean, --std), another channel order (--nhwc), or the labels are in another order",
-            100.0 * accuracy
-        );
-        Warning::new("chance-accuracy", message)
+        let message = format!("the accuracy, {:.1} %, is at chance level", 100.0 * accuracy);
+        Warning::new("chance-accuracy", message).advise(
+            ". Likely causes: the model wants pixels 0..255 where the data is 0..1 ({input_scale = 255}), or the other way \
+             round ({input_scale = 1/255}), or normalised ones ({mean}, {std}), another channel order ({nhwc}), or the \
+             labels are in another order",
+        )
     })
 }
 
 fn random(records: &[Record]) -> Option<Warning> {
     records.iter().any(|record| record.random).then(|| {
         let message = "the model answers differently when asked twice; robust accuracy of a randomised model needs \
-                       attacks that average over its randomness: --attack rand";
-        Warning::new("random-outputs", message)
+                       attacks that average over its randomness";
+        Warning::new("random-outputs", message).advise(": {attack = rand}")
     })
 }
 
@@ -263,19 +263,20 @@ fn disputed(summary: &Summary, records: &[Record]) -> Vec<Warning> {
 
 fn packets(summary: &Summary) -> Vec<Warning> {
     let warn = |packet: &super::PacketSummary| {
-        let cause = if packet.enough_samples {
-            format!(
+        let distrusted = |cause: String| {
+            let message = format!("the packet at scale {} is not to be trusted: {cause}", packet.scale);
+            Warning::new("packet", message)
+        };
+        if packet.enough_samples {
+            distrusted(format!(
                 "Stein's identities fail (their mean is {:.4}, it should be -0.5, or the packet is displaced otherwise than \
                  its gradient says): the gradient is not the loss's, or a part of the packet was never sampled",
                 packet.stein.value
-            )
+            ))
         } else {
-            format!(
-                "a centre has fewer than 1000 effective samples ({:.0} in all): ask for more with --packet-samples",
-                packet.ess
-            )
-        };
-        Warning::new("packet", format!("the packet at scale {} is not to be trusted: {cause}", packet.scale))
+            let cause = format!("a centre has fewer than 1000 effective samples ({:.0} in all)", packet.ess);
+            distrusted(cause).advise(": ask for more with {packet_samples}")
+        }
     };
     summary.packets.iter().filter(|packet| !packet.valid).map(warn).collect()
 }

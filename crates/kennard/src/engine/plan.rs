@@ -12,7 +12,7 @@ use super::evaluator::{Evaluator, Query, Row};
 use super::run::WORKER;
 use crate::warning::Warning;
 use crate::workers::{Desk, side_by_side};
-use crate::{Classifier, Error, Result};
+use crate::{Advice, Classifier, Error, Result};
 
 /// How an engine is to run; what is left out is found at start-up.
 #[derive(Clone, Debug, Default)]
@@ -262,9 +262,12 @@ impl Engine {
         let micro_batch = self.plan.micro_batch;
         if let Some(batch) = surrogate.fixed_batch().filter(|batch| *batch != micro_batch) {
             return Err(Error::Mismatch(format!(
-                "the surrogate takes batches of {batch} alone, the model runs in micro-batches of {micro_batch}: add \
-                 --micro-batch {batch}, or export the surrogate with a free batch"
-            )));
+                "the surrogate takes batches of {batch} alone, the model runs in micro-batches of {micro_batch}"
+            ))
+            .advise(
+                Advice::new(": add {micro_batch}, or export the surrogate with a free batch")
+                    .with("micro_batch", batch),
+            ));
         }
         Ok(Engine { surrogate: Some(surrogate), graphs: Mutex::default(), ..self })
     }

@@ -1,5 +1,34 @@
-//! Experiments that put the parts together: attacks on a hidden tensor ([`Features`]).
+//! Experiments that put the parts together: networks trained, audited and compared, by whoever has the settings
+//! ([`Lab`]); the experiments of the paper ([`paper`]); attacks on a hidden tensor ([`Features`]).
 
 mod features;
+mod lab;
+pub mod paper;
+mod points;
+pub mod recipe;
+mod track;
+pub mod tradeoff;
 
 pub use features::{AtSize, Features, FeaturesRecord, FeaturesReport};
+pub use lab::{Lab, Run};
+pub use points::{Correlation, Point, correlation_lines, correlations, csv, over_epochs, table};
+pub use track::{Origin, follow, track_files};
+
+/// By default this many samples are attacked for each network: intervals of ±3 %.
+pub const SAMPLES: usize = 1000;
+
+/// A file's name and its contents.
+pub type Contents = (String, Vec<u8>);
+
+/// A number with four significant digits.
+pub fn short(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    let digits = (3 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
+    let text = format!("{value:.digits$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => text,
+    }
+}

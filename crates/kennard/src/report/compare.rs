@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Source;
 use crate::audit::{AuditSettings, Record, RunState, Stage, Summary};
+use crate::experiment::tradeoff::pareto_front;
 use crate::stats::{mcnemar, paired_difference};
 
 #[derive(Serialize)]
@@ -105,16 +106,11 @@ impl Comparison {
             }
         }
         let mut plane: Vec<Point> = audits.iter().map(|(run, state)| Point::new(*run, state)).collect();
-        let better = |a: &Point, b: &Point| {
-            let difference = |a: Option<f64>, b: Option<f64>| a.unwrap_or(0.0) - b.unwrap_or(0.0);
-            let (clean, robust) = (difference(a.clean, b.clean), difference(a.robust, b.robust));
-            clean >= 0.0 && robust >= 0.0 && clean + robust > 0.0
-        };
-        let pareto: Vec<bool> = plane
-            .iter()
-            .map(|point| point.robust.is_some() && !plane.iter().any(|other| better(other, point)))
-            .collect();
-        plane.iter_mut().zip(pareto).for_each(|(point, pareto)| point.pareto = pareto);
+        let accuracies: Vec<[f64; 2]> =
+            plane.iter().map(|p| [p.clean, p.robust].map(|share| share.unwrap_or(0.0))).collect();
+        for (point, best) in plane.iter_mut().zip(pareto_front(&accuracies)) {
+            point.pareto = best && point.robust.is_some();
+        }
         Some(Comparison { plane, series: series(sources), pairs, notes })
     }
 }

@@ -62,10 +62,10 @@ pub(super) fn read(path: &Path, sources: &mut Vec<Source>) -> Result<()> {
         .collect();
     if inner.is_empty() {
         return Err(error(
-            "holds no run (neither manifest.json nor summary.json is there, nor in a directory within); name the \
-             directory that was given to --out"
+            "holds no run (neither manifest.json nor summary.json is there, nor in a directory within)"
                 .into(),
-        ));
+        )
+        .advise("; name the directory that was given to {out}"));
     }
     inner.sort();
     for place in inner {
@@ -89,9 +89,9 @@ fn training(path: &Path) -> Result<Option<Training>> {
     let mut epochs = Vec::new();
     // The last line may be half written.
     for line in text.split_inclusive(|&byte| byte == b'\n').filter_map(|line| line.strip_suffix(b"\n")) {
-        epochs.push(serde_json::from_slice(line).map_err(|e| Error::Run {
-            path: log.clone(),
-            message: format!("is not of this version of Kennard, or damaged ({e}); train with --resume"),
+        epochs.push(serde_json::from_slice(line).map_err(|e| {
+            let message = format!("is not of this version of Kennard, or damaged ({e})");
+            Error::Run { path: log.clone(), message }.advise("; train with {resume}")
         })?);
     }
     Ok(Some(Training { manifest, epochs }))

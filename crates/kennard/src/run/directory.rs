@@ -74,11 +74,9 @@ impl<R: Serialize + DeserializeOwned> Directory<R> {
             return Err(refused(&file, message));
         }
         if kept > 0 && !resume {
-            let message = format!(
-                "holds an unfinished run of the same settings, {kept} samples of it: add --resume to go on with it, or \
-                 remove {JOURNAL} there to begin anew"
-            );
-            return Err(refused(path, message));
+            let message = format!("holds an unfinished run of the same settings, {kept} samples of it");
+            return Err(refused(path, message)
+                .advise(": add {resume} to go on with it, or remove journal.jsonl there to begin anew"));
         }
         if belongs && resume {
             journal.go_on(&contents)?;

@@ -117,12 +117,12 @@ pub(crate) fn parquet_bytes(table: &RecordBatch) -> Result<Vec<u8>, ParquetError
 
 /// The error of a file that could not be written, with its cure.
 pub(crate) fn failed(path: &Path, error: &std::io::Error) -> Error {
-    let cure = match error.kind() {
-        ErrorKind::StorageFull => "; free some space, or give --out another disk",
-        ErrorKind::PermissionDenied => "; give --out a directory you may write to",
-        _ => "",
-    };
-    Error::Write { path: path.into(), message: format!("cannot be written: {error}{cure}") }
+    let failed = Error::Write { path: path.into(), message: format!("cannot be written: {error}") };
+    match error.kind() {
+        ErrorKind::StorageFull => failed.advise("; free some space, or give {out} another disk"),
+        ErrorKind::PermissionDenied => failed.advise("; give {out} a directory you may write to"),
+        _ => failed,
+    }
 }
 
 /// The bytes of a file, or nothing where there is none.
@@ -146,7 +146,6 @@ pub(crate) fn failed_to_read(path: &Path, error: &std::io::Error) -> Error {
 
 /// The error of a file that is no JSON of the kind that it should be.
 pub(crate) fn other_version(path: &Path, error: &serde_json::Error) -> Error {
-    let message =
-        format!("is not of this version of Kennard, or damaged ({error}); give --out another directory");
-    refused(path, message)
+    refused(path, format!("is not of this version of Kennard, or damaged ({error})"))
+        .advise("; give {out} another directory")
 }

@@ -22,5 +22,5 @@ pub(crate) fn is_taken(file: &File) -> bool {
 
 /// The error of a directory that another process works in.
 pub(crate) fn in_use(directory: &Path) -> Error {
-    refused(directory, "is in use by another run; wait for it, or give --out another directory")
+    refused(directory, "is in use by another run").advise("; wait for it, or give {out} another directory")
 }

@@ -88,7 +88,8 @@ pub(crate) fn same_settings(path: &Path, there: &impl Serialize, here: &impl Ser
         return Ok(());
     }
     let list = differences.join("; ");
-    Err(refused(path, format!("holds a run of other settings: {list}. Give --out another directory")))
+    Err(refused(path, format!("holds a run of other settings: {list}"))
+        .advise(". Give {out} another directory"))
 }
 
 /// What differs between two trees of settings: paths, and the values there.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::refused;
 use crate::data::Indices;
-use crate::{Error, Result};
+use crate::{Advice, Error, Result};
 
 /// The part of the selected samples that a run works on: every `of`-th of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,9 +56,8 @@ pub(crate) fn check_whole(parts: &[(&PathBuf, Shard)]) -> Result<()> {
     }
     if let Some(missing) = taken.iter().position(Option::is_none) {
         let shard = Shard { number: missing + 1, of: taken.len() };
-        return Err(Error::Setting(format!(
-            "shard {shard} is missing; run it with --shard {shard}, and name its directory"
-        )));
+        return Err(Error::Setting(format!("shard {shard} is missing"))
+            .advise(Advice::new("; run it with {shard}, and name its directory").with("shard", shard)));
     }
     Ok(())
 }

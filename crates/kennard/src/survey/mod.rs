@@ -211,13 +211,11 @@ impl Survey<'_> {
         let wrong = count(&|packet| packet.enough_samples && packet.reached && !packet.valid);
         let (all, failed) = (outcome.packets.len(), outcome.failed.len());
         if few > 0 {
-            let cure = match self.kind {
-                Kind::Empirical => "the loss of a few data points outweighs the others; more data may help",
-                _ => "ask for more with --max-draws, or take a smaller scale",
-            };
-            let message =
-                format!("{few} of {all} packets have fewer than {ESS_FLOOR} effective samples: {cure}");
-            warnings.push(Warning::new("few-samples", message));
+            let message = format!("{few} of {all} packets have fewer than {ESS_FLOOR} effective samples");
+            warnings.push(Warning::new("few-samples", message).advise(match self.kind {
+                Kind::Empirical => ": the loss of a few data points outweighs the others; more data may help",
+                _ => ": ask for more with {max_draws}, or take a smaller scale",
+            }));
         }
         if missed > 0 {
             let message = format!(

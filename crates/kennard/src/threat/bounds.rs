@@ -11,8 +11,9 @@ pub(crate) fn check_inside(index: usize, input: &[f32], [lo, hi]: [f32; 2]) -> R
         None => Ok(()),
         Some(value) => Err(Error::Mismatch(format!(
             "sample {index} has the value {value}, outside the input bounds {lo} to {hi}: whatever keeps to the bounds \
-             would begin at another point. State the data's range with --bounds, for instance --bounds 0,255"
-        ))),
+             would begin at another point"
+        ))
+        .advise(". State the data's range with {bounds}, for instance {bounds = 0,255}")),
     }
 }
 

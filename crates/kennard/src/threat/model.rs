@@ -49,10 +49,8 @@ impl ThreatModel {
             )));
         }
         if norm == Norm::L0 {
-            return Err(Error::Threat(
-                "no attack works at a fixed l0 epsilon; ask for the smallest l0 perturbations with --minimal"
-                    .into(),
-            ));
+            return Err(Error::Threat("no attack works at a fixed l0 epsilon".into())
+                .advise("; ask for the smallest l0 perturbations with {minimal}"));
         }
         Ok(ThreatModel { norm, eps, bounds })
     }

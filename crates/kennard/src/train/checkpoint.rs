@@ -104,9 +104,14 @@ impl TrainingDirectory {
         make_directory(&checkpoints)?;
         let place = path.join("lock");
         let lock = File::create(&place).map_err(|e| failed(&place, &e))?;
-        let refused = |message: String| Err(Error::Run { path: path.into(), message });
+        let refused = |message: String, advice: &'static str| {
+            Err(Error::Run { path: path.into(), message }.advise(advice))
+        };
         if let Err(std::fs::TryLockError::WouldBlock) = lock.try_lock() {
-            return refused("is in use by another run; wait for it, or give --out another directory".into());
+            return refused(
+                "is in use by another run".into(),
+                "; wait for it, or give {out} another directory",
+            );
         }
         [path, &checkpoints].into_iter().for_each(clear_strays);
         let manifest = path.join(MANIFEST);
@@ -114,19 +119,18 @@ impl TrainingDirectory {
         let begun = [STATE, PREVIOUS].iter().any(|name| path.join(name).exists());
         if let Some(text) = &earlier {
             let Ok(earlier) = serde_json::from_slice::<Manifest>(text) else {
-                return refused("holds a run of another kind; give --out another directory".into());
+                return refused("holds a run of another kind".into(), "; give {out} another directory");
             };
             let differences = differences(&earlier.training, &settings)?;
             if !differences.is_empty() {
                 let list = differences.join("; ");
-                return refused(format!(
-                    "holds a run of other settings: {list}. Give --out another directory"
-                ));
+                let message = format!("holds a run of other settings: {list}");
+                return refused(message, ". Give {out} another directory");
             }
             if !resume && begun {
                 return refused(
-                    "holds a run of the same settings: add --resume to go on with it, or give --out another directory"
-                        .into(),
+                    "holds a run of the same settings".into(),
+                    ": add {resume} to go on with it, or give {out} another directory",
                 );
             }
         }
@@ -200,10 +204,9 @@ impl TrainingDirectory {
             if manifest != self.manifest {
                 return Err(Error::Run {
                     path: self.path.join(MANIFEST),
-                    message: "is not the one that the run was begun with; restore it from a copy, or give --out another \
-                              directory"
-                        .into(),
-                });
+                    message: "is not the one that the run was begun with; restore it from a copy".into(),
+                }
+                .advise(", or give {out} another directory"));
             }
             self.restore(&state.epochs)?;
             damaged.iter().try_for_each(|place| remove(place))?;

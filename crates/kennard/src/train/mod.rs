@@ -398,10 +398,10 @@ impl Training<'_> {
             format!("the last good checkpoint is {}", path.display())
         });
         Error::Diverged(format!(
-            "the loss is no number any more at step {} of epoch {epoch}: the training diverged; {kept}. Set a lower \
-             --learning-rate, or --clip 1",
+            "the loss is no number any more at step {} of epoch {epoch}: the training diverged; {kept}",
             step + 1
         ))
+        .advise(". Set a lower {learning_rate}, or {clip = 1}")
     }
 
     /// Catastrophic overfitting: the network learns the single step and not the attack (Wong et al. 2020,

@@ -66,7 +66,8 @@ impl Recipe {
                 );
             }
         } else if self.method.is_adversarial() {
-            return wrong(format!("the method {} needs --eps, the size of the changes", self.method.name()));
+            return Err(Error::Setting(format!("the method {} needs", self.method.name()))
+                .advise(" {eps}, the size of the changes"));
         }
         if self.epochs == 0 || self.batch == 0 || self.part == 0 {
             return wrong("epochs, batch and micro-batch must be at least 1".into());
@@ -78,10 +79,11 @@ impl Recipe {
             ));
         }
         if samples < self.held_out + self.batch {
-            return wrong(format!(
-                "the data has {samples} samples; {} held out and a batch of {} need more. Set --held-out and --batch lower",
+            return Err(Error::Setting(format!(
+                "the data has {samples} samples; {} held out and a batch of {} need more",
                 self.held_out, self.batch
-            ));
+            ))
+            .advise(". Set {held_out} and {batch} lower"));
         }
         for (name, value) in [
             ("weight decay", self.decay),

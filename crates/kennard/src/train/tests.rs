@@ -410,7 +410,7 @@ fn data_outside_the_bounds_are_refused_where_something_is_attacked() {
     assert_eq!(with(inside, &recipe), None);
     let message = with(levels, &recipe).unwrap();
     assert!(message.contains("sample 1 has the value 255, outside the input bounds 0 to 1"), "{message}");
-    assert!(message.contains("--bounds"), "{message}");
+    assert!(message.contains("`bounds`"), "{message}");
     assert!(with(normalised, &recipe).unwrap().contains("sample 3 has the value -0.4"));
     assert_eq!(with(levels, &Recipe { bounds: [0.0, 255.0], ..recipe.clone() }), None);
     // Nothing is attacked, nothing is clipped.

@@ -11,7 +11,7 @@ use super::{Recipe, perturb};
 use crate::answer::predict;
 use crate::attack::mend;
 use crate::random::stream;
-use crate::{Error, Result, ThreatModel};
+use crate::{Advice, Error, Result, ThreatModel};
 
 /// What training changes.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,16 +37,17 @@ impl Programs {
         let fixed = model.single_input()?.ty.shape.0.first().and_then(|d| d.known());
         let pairs = recipe.method.objective(recipe.smoothing).is_paired();
         if let Some(batch) = fixed.filter(|&batch| pairs || batch != part) {
-            let cure = if pairs {
-                String::new()
-            } else {
-                format!("add --micro-batch {batch}, with a --batch that is a multiple of it, or ")
+            let advice = match pairs {
+                true => ": export it with a free batch",
+                false => {
+                    ": add {micro_batch}, with a {batch} that is a multiple of it, or export it with a free batch"
+                }
             };
             return Err(Error::Mismatch(format!(
-                "the model takes batches of {batch} alone, and would be trained in parts of {}: {cure}export it with a \
-                 free batch",
+                "the model takes batches of {batch} alone, and would be trained in parts of {}",
                 if pairs { 2 * part } else { part }
-            )));
+            ))
+            .advise(Advice::new(advice).with("micro_batch", batch)));
         }
         let change = recipe.method.change();
         let diverges = matches!(change, Change::Ascent(Ascent { climbs: Climbs::Divergence, .. }));

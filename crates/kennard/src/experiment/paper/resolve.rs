@@ -1,26 +1,27 @@
 //! E5: probes read the label from the input and from the loss gradient, for networks along the trade-off.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
-use kennard::picture::{Dot, Scatter};
-use kennard::probe::{Reader, Resolve, ResolveReport};
 use serde_json::json;
 
 use super::claim::Claim;
-use super::{Args, Error, Report, tradeoff, value};
-use crate::points::Point;
-use crate::setup;
+use super::tradeoff::too_small;
+use super::{Conditions, Report, value};
+use crate::Result;
+use crate::data::Selection;
+use crate::experiment::{Lab, Point, tradeoff};
+use crate::picture::{Dot, Scatter};
+use crate::probe::{Reader, Resolve, ResolveReport};
 
-pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
-    let sweep = args.sweep(tradeoff::SETTINGS)?;
-    let Some(points) = sweep.run(&args.out, stop)? else { return Ok(None) };
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+    let Some(points) = tradeoff::run(lab, &on.out)? else { return Ok(None) };
+    let samples = on.samples.map_or(Selection::All, |count| Selection::Random { count, seed: 0 });
     let mut rows: Vec<(Point, ResolveReport)> = Vec::new();
     for point in points {
-        let (data, engine) = setup::open(&args.out.join(&point.name).join("last.onnx"), sweep.audit())?;
-        let resolve =
-            Resolve { samples: crate::settings::selection(args.samples, None, 0)?, reader: Reader::Cnn };
-        let report = resolve.measure(&engine, &data, stop, |_| ())?;
-        if stop.load(std::sync::atomic::Ordering::Relaxed) {
+        let (data, engine) = lab.open(&on.out.join(&point.name).join("last.onnx"))?;
+        let resolve = Resolve { samples, reader: Reader::Cnn };
+        let report = resolve.measure(&engine, &data, lab.stop(), |_| ())?;
+        if lab.stop().load(Ordering::Relaxed) {
             return Ok(None);
         }
         rows.push((point, report));
@@ -28,7 +29,7 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
     let names: Vec<String> = rows[0].1.probes.iter().map(|probe| probe.input.clone()).collect();
     let mut text = format!(
         "# E5: resolving the conjugates\n\nTrained and tested on {}. The label read by small convolutional networks from the input x,\nand from the direction of the loss gradient Δ of the true and of the predicted label.\n\n| network | clean | robust |",
-        args.data.as_deref().unwrap_or("")
+        on.data
     );
     text += &names.iter().map(|name| format!(" {name} |")).collect::<String>();
     text += &format!("\n|---|---|---|{}\n", "---|".repeat(names.len()));
@@ -43,7 +44,7 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
     }
     let (mut claims, mut pictures) = (Vec::new(), Vec::new());
     let points: Vec<Point> = rows.iter().map(|(point, _)| point.clone()).collect();
-    let too_small = || tradeoff::too_small(&sweep, &points);
+    let too_small = || too_small(lab, &points);
     for (i, name) in names.iter().enumerate().filter(|(_, name)| name.starts_with("delta")) {
         let pairs = |of: fn(&Point) -> f64| {
             rows.iter().map(|(p, r)| (of(p), r.probes[i].share.accuracy)).collect::<Vec<_>>()
@@ -67,13 +68,13 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
         pictures.push((format!("{name}.svg"), picture(&rows, i)?));
     }
     text += "\nThe gradient of the true label's loss holds that label by construction; that of the predicted label does not.\n";
-    let figures: Result<Vec<_>, Error> =
+    let figures: Result<Vec<_>> =
         rows.iter().map(|(p, r)| Ok(json!({ "network": value(p)?, "probes": value(r)? }))).collect();
     Ok(Some(Report { text, claims, figures: figures?.into(), pictures }))
 }
 
 /// How well the label is read from a gradient, against robust accuracy.
-fn picture(rows: &[(Point, ResolveReport)], probe: usize) -> Result<Vec<u8>, Error> {
+fn picture(rows: &[(Point, ResolveReport)], probe: usize) -> Result<Vec<u8>> {
     let dot = |(point, report): &(Point, ResolveReport)| {
         let read = &report.probes[probe].share;
         Dot {

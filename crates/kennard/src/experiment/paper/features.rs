@@ -1,42 +1,39 @@
 //! E6: attacks on a hidden tensor beside attacks on pixels, and the tensor's packets.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use kennard::engine::EngineOptions;
-use kennard::experiment::{AtSize, Features, FeaturesReport};
-use kennard::packet::Hidden;
-use kennard::picture::{Chart, Curve, CurvePoint};
-use kennard::probe::Share;
-use kennard::stats::clopper_pearson;
 use kennard_graph::Graph;
 use serde_json::json;
 
 use super::claim::{Claim, has_not_learnt, too_brief};
-use super::{Args, Error, Report, teach, value};
-use crate::setup;
+use super::{Conditions, Report, epochs, value};
+use crate::data::Selection;
+use crate::engine::EngineOptions;
+use crate::experiment::{AtSize, Features, FeaturesReport, Lab};
+use crate::packet::Hidden;
+use crate::picture::{Chart, Curve, CurvePoint};
+use crate::probe::Share;
+use crate::stats::clopper_pearson;
+use crate::{Error, Result};
 
 /// Radii as shares of the l2 norm, of the tensor and of the pixels.
 const RELATIVE: [f64; 5] = [0.02, 0.05, 0.1, 0.2, 0.4];
 
-pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
-    let sweep = args.sweep(include_str!("../../experiments/e6.toml"))?;
-    let mut report = Report {
-        text: format!(
-            "# E6: features and pixels\n\nTrained and tested on {}, {} test images. PGD in l2 at radius r‖h‖ on the features h behind the\n\
-             last convolution, and at radius r‖x‖ on the pixels x.\n",
-            args.data.as_deref().unwrap_or(""),
-            sweep.audit().samples.map_or("all".into(), |n| n.to_string())
-        ),
-        claims: Vec::new(),
-        figures: json!({}),
-        pictures: Vec::new(),
-    };
-    for run in sweep.runs() {
-        if !teach(run, &args.out, stop)? {
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+    let mut samples = "all".to_string();
+    let mut report =
+        Report { text: String::new(), claims: Vec::new(), figures: json!({}), pictures: Vec::new() };
+    for run in lab.runs() {
+        let directory = on.out.join(&run.name);
+        if !lab.train(run, &directory)? {
             return Ok(None);
         }
-        let model = args.out.join(&run.0).join("last.onnx");
-        let (data, engine) = setup::open(&model, sweep.audit())?;
+        let model = directory.join("last.onnx");
+        let (data, engine) = lab.open(&model)?;
+        let selection = lab.audit(&model, &data, &engine)?.samples;
+        if let Selection::Random { count, .. } = selection {
+            samples = count.to_string();
+        }
         let tensor = last_features(engine.classifier().graph())?;
         let hidden = Hidden::new(&engine, &tensor, &EngineOptions::default())?;
         let features = Features {
@@ -45,31 +42,36 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
             data: &data,
             bounds: [0.0, 1.0],
             relative: RELATIVE.to_vec(),
-            samples: sweep.audit().selection()?,
+            samples: selection,
             seed: 0,
         };
-        let found = features.measure(stop, |_| ())?;
-        if stop.load(Ordering::Relaxed) {
+        let found = features.measure(lab.stop(), |_| ())?;
+        if lab.stop().load(Ordering::Relaxed) {
             return Ok(None);
         }
         report.text +=
-            &format!("\n## {}\n\nClean accuracy {}.\n\n{}", run.0, percent(&found.clean), table(&found));
+            &format!("\n## {}\n\nClean accuracy {}.\n\n{}", run.name, percent(&found.clean), table(&found));
         for size in &found.sizes {
             let classes = engine.classifier().classes();
-            let too_small =
-                too_brief(sweep.epochs()).or_else(|| has_not_learnt(found.clean.interval, classes));
-            report.claims.push(claim(&run.0, size).unless(too_small));
+            let too_small = too_brief(epochs(lab)).or_else(|| has_not_learnt(found.clean.interval, classes));
+            report.claims.push(claim(&run.name, size).unless(too_small));
         }
-        report.figures[&run.0] = value(&found)?;
-        report.pictures.push((format!("{}.svg", run.0), chart(&run.0, &found)?.into_bytes()));
+        report.figures[&run.name] = value(&found)?;
+        report.pictures.push((format!("{}.svg", run.name), chart(&run.name, &found)?.into_bytes()));
     }
+    let head = format!(
+        "# E6: features and pixels\n\nTrained and tested on {}, {samples} test images. PGD in l2 at radius r‖h‖ on the features h behind the\n\
+         last convolution, and at radius r‖x‖ on the pixels x.\n",
+        on.data
+    );
+    report.text.insert_str(0, &head);
     Ok(Some(report))
 }
 
 /// The tensor behind the last convolution and its ReLU.
-fn last_features(graph: &Graph) -> Result<String, Error> {
-    let conv =
-        graph.nodes.iter().rposition(|node| node.op == "Conv").ok_or("the network has no convolution")?;
+fn last_features(graph: &Graph) -> Result<String> {
+    let conv = graph.nodes.iter().rposition(|node| node.op == "Conv");
+    let conv = conv.ok_or_else(|| Error::Mismatch("the network has no convolution".into()))?;
     let output = &graph.nodes[conv].outputs[0];
     let behind = graph.nodes.iter().find(|node| node.op == "Relu" && node.inputs.contains(output));
     Ok(behind.map_or(output, |node| &node.outputs[0]).clone())
@@ -101,7 +103,7 @@ fn table(report: &FeaturesReport) -> String {
     text
 }
 
-fn chart(network: &str, report: &FeaturesReport) -> Result<String, Error> {
+fn chart(network: &str, report: &FeaturesReport) -> Result<String> {
     let curve = |name: &str, of: fn(&AtSize) -> &Share| Curve {
         name: name.into(),
         figures: report
@@ -122,5 +124,5 @@ fn chart(network: &str, report: &FeaturesReport) -> Result<String, Error> {
         linear: false,
         bound: Some(("clean accuracy".into(), report.clean.accuracy)),
     };
-    Ok(chart.svg()?)
+    chart.svg()
 }

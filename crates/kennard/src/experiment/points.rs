@@ -1,35 +1,39 @@
 //! Networks as points: what an audit found of each, side by side.
 
-use std::path::Path;
-use std::sync::atomic::AtomicBool;
-
-use kennard::audit::{Audit, Checkpoint, FinishedRun, Manifest, RunDirectory, Summary};
-use kennard::picture::{Chart, Curve, CurvePoint};
-use kennard::stats::spearman;
 use serde::Serialize;
 
-use crate::screen::short;
-use crate::settings::Settings;
-use crate::{progress, setup};
+use super::short;
+use crate::Result;
+use crate::audit::{PacketSummary, Summary};
+use crate::picture::{Chart, Curve, CurvePoint};
+use crate::stats::spearman;
 
-type Error = Box<dyn std::error::Error>;
-
-/// What is known of one network.
+/// What is known of one network. Figures are NaN where they are not known, intervals are 95 % ones.
 #[derive(Clone, Debug, Serialize)]
 pub struct Point {
     /// Its name in tables and pictures.
     pub name: String,
     /// The epoch it comes from, if it comes from one.
     pub epoch: Option<usize>,
+    /// The accuracy.
     pub clean: f64,
+    /// Its interval.
     pub clean_interval: [f64; 2],
+    /// The accuracy under all attacks.
     pub robust: f64,
+    /// Its interval.
     pub robust_interval: [f64; 2],
+    /// The packet's spread, in input units.
     pub sigma_x: f64,
+    /// The spread of its log-gradient, in 1/input units.
     pub sigma_p: f64,
+    /// The product of the two; the bound is 1/2.
     pub product: f64,
+    /// The drift, without a unit.
     pub drift: f64,
+    /// The dispersion, without a unit.
     pub dispersion: f64,
+    /// The mean cosine of a sample and its loss gradient.
     pub cosine: Option<f64>,
     /// Whether the packet's figures can be trusted.
     pub packet_valid: bool,
@@ -43,7 +47,7 @@ impl Point {
     /// The figures of a complete audit.
     pub fn of(name: String, epoch: Option<usize>, summary: &Summary) -> Point {
         let packet = summary.packets.first();
-        let figure = |of: fn(&kennard::audit::PacketSummary) -> f64| packet.map_or(f64::NAN, of);
+        let figure = |of: fn(&PacketSummary) -> f64| packet.map_or(f64::NAN, of);
         let robust = summary.robust.as_ref();
         Point {
             name,
@@ -79,10 +83,15 @@ impl Point {
 /// A rank correlation over networks.
 #[derive(Clone, Debug, Serialize)]
 pub struct Correlation {
+    /// One figure.
     pub of: String,
+    /// The other.
     pub with: String,
+    /// Spearman's rank correlation.
     pub rho: f64,
+    /// Its 95 % interval.
     pub interval: [f64; 2],
+    /// How many networks it is over.
     pub networks: usize,
 }
 
@@ -95,44 +104,6 @@ pub fn correlations(points: &[Point], with: &str, column: impl Fn(&Point) -> f64
         Some(Correlation { of: (*name).into(), with: with.into(), rho, interval, networks: points.len() })
     });
     found.collect()
-}
-
-/// Audits a model, which may be a checkpoint, into a directory of its own, unless that holds the same audit already.
-/// `None`: interrupted.
-pub fn examine(
-    model: &Path,
-    checkpoint: Option<Checkpoint>,
-    settings: &Settings,
-    stop: &AtomicBool,
-) -> Result<Option<Summary>, Error> {
-    let place = settings.out.as_deref().ok_or("an audit among several needs a directory")?;
-    let (data, engine) = setup::open(model, settings)?;
-    let audit = Audit { checkpoint, ..setup::whole_audit(model, settings, &data, &engine)? };
-    let manifest = Manifest::new(&audit, crate::command_line())?;
-    if place.join("summary.json").exists()
-        && let Ok(run) = FinishedRun::open(place)
-        && run.manifest.settings == manifest.settings
-    {
-        return Ok(Some(run.outcome.summary));
-    }
-    let directory = RunDirectory::open(place, &manifest, true)?;
-    crate::audit::say_damage(&directory);
-    let mut display = progress::Display::new();
-    let outcome = audit.run_in(directory, stop, |progress| display.show(progress));
-    display.finish();
-    let summary = outcome?.summary;
-    Ok(summary.complete.then_some(summary))
-}
-
-/// Marks the points that no other is better than in both accuracies.
-pub fn mark_best(points: &mut [Point]) {
-    let all: Vec<(f64, f64)> = points.iter().map(|p| (p.clean, p.robust)).collect();
-    for point in points.iter_mut() {
-        let beaten = |&(clean, robust): &(f64, f64)| {
-            clean >= point.clean && robust >= point.robust && (clean > point.clean || robust > point.robust)
-        };
-        point.best = !all.iter().any(beaten);
-    }
 }
 
 /// The table in Markdown, which reads well on a terminal too.
@@ -150,7 +121,7 @@ pub fn table(points: &[Point]) -> String {
         let mark = if doubtful(p) { '✗' } else { ' ' };
         text += &format!(
             "| {:<width$} | {:>7} | {:>7} | {:>7} | {:>7} | {:>7} | {:>7} | {:>7}{mark} | {:>7} |\n",
-            crate::out::name(&p.name),
+            on_a_line(&p.name),
             percent(p.clean),
             percent(p.robust),
             short(p.sigma_x),
@@ -165,6 +136,11 @@ pub fn table(points: &[Point]) -> String {
         text += "\n✗ the packet has too few effective samples, or its Stein check fails\n";
     }
     text
+}
+
+/// A name without characters that end a line or steer a terminal.
+fn on_a_line(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() }).collect()
 }
 
 /// The correlations as lines.
@@ -207,8 +183,11 @@ pub fn csv(points: &[Point]) -> String {
     text
 }
 
-/// Accuracies and conjugate figures over the epochs, in one picture: figures as parts of their largest.
-pub fn over_epochs(points: &[Point], title: &str) -> Result<String, Error> {
+/// Accuracies and conjugate figures over the epochs, in one picture (SVG): figures as parts of their largest.
+///
+/// # Errors
+/// When there is nothing to draw.
+pub fn over_epochs(points: &[Point], title: &str) -> Result<String> {
     let x = |i: usize, p: &Point| p.epoch.unwrap_or(i + 1) as f64;
     let shares = |name: &str, of: fn(&Point) -> (f64, [f64; 2])| Curve {
         name: name.into(),
@@ -243,5 +222,5 @@ pub fn over_epochs(points: &[Point], title: &str) -> Result<String, Error> {
         linear: true,
         bound: None,
     };
-    Ok(chart.svg()?)
+    chart.svg()
 }

@@ -1,23 +1,23 @@
 //! E4: two classes in the plane, by quadrature, over training time and over the sharpness of the boundary.
 
-use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::path::{Path, PathBuf};
 
-use kennard::data::Problem;
-use kennard::engine::{Engine, EngineOptions};
-use kennard::picture::{Chart, Curve, CurvePoint};
-use kennard::quadrature::{PlanePlan, PlaneReport, WindowPackets};
-use kennard::train::{
-    Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Training, TrainingDirectory,
-};
-use kennard::{Classifier, Figure, Graph, Norm, Preprocessing};
+use crate::Figure;
 use kennard_graph::Tensor;
 use kennard_runtime::{Choice, Runtime};
 use serde_json::json;
 
 use super::claim::{Claim, Verdict, is_not_accurate, too_brief};
-use super::{Args, Error, Report, value};
-use crate::screen::short;
+use super::{Conditions, Report, value};
+use crate::data::Problem;
+use crate::engine::{Engine, EngineOptions};
+use crate::experiment::{Lab, short};
+use crate::picture::{Chart, Curve, CurvePoint};
+use crate::quadrature::{PlanePlan, PlaneReport, WindowPackets};
+use crate::train::{
+    Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Training, TrainingDirectory,
+};
+use crate::{Classifier, Graph, Norm, Preprocessing, Result};
 
 const PROBLEMS: [Problem; 3] = [Problem::Moons, Problem::Circles, Problem::Xor];
 /// Training points and their noise, in input units.
@@ -30,9 +30,9 @@ const SHARPER: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
 /// Epochs that are measured.
 const MEASURED: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 
-pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
     let runtime = Runtime::open(Choice::Auto)?;
-    let epochs = args.epochs.unwrap_or(64);
+    let epochs = on.epochs.unwrap_or(64);
     let mut report = Report {
         text: "# E4: two classes in the plane, by quadrature\n".into(),
         claims: Vec::new(),
@@ -42,9 +42,8 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
     let mut below = 0;
     let mut packets = 0;
     for problem in PROBLEMS {
-        let directory = args.out.join(problem.to_string());
-        let Some(models) =
-            teach(problem, epochs, args.samples.unwrap_or(POINTS), &directory, &runtime, stop)?
+        let directory = on.out.join(problem.to_string());
+        let Some(models) = train(lab, problem, epochs, on.samples.unwrap_or(POINTS), &directory, &runtime)?
         else {
             return Ok(None);
         };
@@ -95,7 +94,7 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
                 chart(&problem.to_string(), what, rows)?.into_bytes(),
             ));
         }
-        let json = |rows: &[(f64, PlaneReport)]| -> Result<Vec<serde_json::Value>, Error> {
+        let json = |rows: &[(f64, PlaneReport)]| -> Result<Vec<serde_json::Value>> {
             rows.iter().map(|(x, r)| Ok(json!({ "at": x, "report": value(r)? }))).collect()
         };
         report.figures[problem.to_string()] = json!({ "epochs": json(&rows)?, "sharpness": json(&sharper)? });
@@ -121,14 +120,14 @@ const SPREADS: [(&str, Of, bool); 4] = [
 ];
 
 /// Trains a small network, and names the checkpoints to measure.
-fn teach(
+fn train(
+    lab: &dyn Lab,
     problem: Problem,
     epochs: usize,
     points: usize,
     directory: &Path,
     runtime: &Runtime,
-    stop: &AtomicBool,
-) -> Result<Option<Vec<(usize, std::path::PathBuf)>>, Error> {
+) -> Result<Option<Vec<(usize, PathBuf)>>> {
     let recipe = Recipe {
         method: Method::Standard,
         norm: Norm::Linf,
@@ -157,19 +156,19 @@ fn teach(
     let model = "mlp:32,32".parse::<Architecture>()?.build(&[2], 2, None, 0)?;
     let settings =
         json!({ "network": "mlp:32,32", "problem": problem.to_string(), "points": points, "recipe": recipe });
-    let directory = TrainingDirectory::open(directory, crate::command_line(), settings, true)?;
+    let directory = TrainingDirectory::open(directory, lab.command(), settings, true)?;
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
     let training = Training { model: &model, recipe: &recipe, samples: &samples, runtime, threads };
-    if training.run(Some(&directory), stop, |_| ())?.interrupted {
+    if training.run(Some(&directory), lab.stop(), |_| ())?.interrupted {
         return Ok(None);
     }
     let measured = MEASURED.iter().copied().filter(|epoch| *epoch < epochs).chain([epochs]);
     Ok(Some(measured.map(|epoch| (epoch, directory.checkpoint(epoch))).collect()))
 }
 
-fn measure(model: &Graph, plan: &PlanePlan, runtime: &Runtime) -> Result<PlaneReport, Error> {
+fn measure(model: &Graph, plan: &PlanePlan, runtime: &Runtime) -> Result<PlaneReport> {
     let classifier = Classifier::new(model, &[2], &Preprocessing::default())?;
-    Ok(plan.measure(&Engine::new(classifier, runtime.clone(), &EngineOptions::default())?)?)
+    plan.measure(&Engine::new(classifier, runtime.clone(), &EngineOptions::default())?)
 }
 
 /// The network with its logits multiplied, in the weights of the last layer.
@@ -207,7 +206,7 @@ fn table(what: &str, rows: &[(f64, PlaneReport)]) -> String {
     text
 }
 
-fn chart(problem: &str, what: &str, rows: &[(f64, PlaneReport)]) -> Result<String, Error> {
+fn chart(problem: &str, what: &str, rows: &[(f64, PlaneReport)]) -> Result<String> {
     let curve = |name: &str, of: Of| Curve {
         name: name.into(),
         figures: rows
@@ -231,5 +230,5 @@ fn chart(problem: &str, what: &str, rows: &[(f64, PlaneReport)]) -> Result<Strin
         linear: false,
         bound: Some(("bound ½".into(), 0.5)),
     };
-    Ok(chart.svg()?)
+    chart.svg()
 }

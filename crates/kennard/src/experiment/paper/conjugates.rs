@@ -1,36 +1,27 @@
 //! E2: test accuracy, robust accuracy and conjugate spreads while networks learn.
 
-use std::sync::atomic::AtomicBool;
-
 use serde_json::json;
 
 use super::claim::{Claim, has_not_learnt, too_brief};
-use super::{Args, Error, Report, teach, value};
-use crate::points::{self, Point};
-use crate::track;
+use super::{Conditions, Report, value};
+use crate::Result;
+use crate::experiment::{Lab, Point, follow, over_epochs, table};
 
-pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
-    let sweep = args.sweep(include_str!("../../experiments/e2.toml"))?;
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
     let mut report = Report {
-        text: format!(
-            "# E2: while networks learn\n\nTrained and tested on {}.\n",
-            args.data.as_deref().unwrap_or("")
-        ),
+        text: format!("# E2: while networks learn\n\nTrained and tested on {}.\n", on.data),
         claims: Vec::new(),
         figures: json!({}),
         pictures: Vec::new(),
     };
-    for run in sweep.runs() {
-        if !teach(run, &args.out, stop)? {
+    for run in lab.runs() {
+        let directory = on.out.join(&run.name);
+        if !lab.train(run, &directory)? {
             return Ok(None);
         }
-        let directory = args.out.join(&run.0);
-        let Some(points) = track::follow(&directory, 1, sweep.audit(), &directory.join("track"), stop)?
-        else {
-            return Ok(None);
-        };
-        let name = run.1.arch.as_deref().unwrap_or(&run.0);
-        report.text += &format!("\n## {name}\n\n{}", points::table(&points));
+        let Some(points) = follow(lab, &directory, 1, &directory.join("track"))? else { return Ok(None) };
+        let name = run.arch.as_deref().unwrap_or(&run.name);
+        report.text += &format!("\n## {name}\n\n{}", table(&points));
         let over = |x: fn(&Point) -> f64, y: fn(&Point) -> f64| {
             points.iter().map(|p| (x(p), y(p))).collect::<Vec<_>>()
         };
@@ -56,9 +47,9 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
         report
             .claims
             .push(Claim::of_correlation(shrinks, &over(epoch, |p| p.sigma_x), false).unless(too_small()));
-        report.figures[&run.0] = value(&points)?;
-        let picture = points::over_epochs(&points, &format!("{name} while it learns"))?;
-        report.pictures.push((format!("{}.svg", run.0), picture.into_bytes()));
+        report.figures[&run.name] = value(&points)?;
+        let picture = over_epochs(&points, &format!("{name} while it learns"))?;
+        report.pictures.push((format!("{}.svg", run.name), picture.into_bytes()));
     }
     report.text +=
         "\nIntervals suppose independent epochs. They are not: read them as a lower limit of the doubt.\n";

@@ -1,40 +1,39 @@
 //! E1: an accurate network under one FGSM step and under PGD, over epsilon.
 
-use std::sync::atomic::AtomicBool;
-
-use kennard::audit::AttackSummary;
-use kennard::picture::{Chart, Curve, CurvePoint};
 use serde_json::json;
 
 use super::claim::{Claim, is_not_accurate};
-use super::{Args, Error, Report, teach};
-use crate::points;
-use crate::screen::short;
-use crate::settings::{Named, Number, Settings};
+use super::{Conditions, Report};
+use crate::attack::{Parameters, attack};
+use crate::audit::{AttackSummary, Audit};
+use crate::experiment::{Lab, lab, short};
+use crate::picture::{Chart, Curve, CurvePoint};
+use crate::{Result, ThreatModel};
 
 /// Sizes of the attack, in units of the one it is about.
 const SIZES: [f64; 6] = [0.0625, 0.125, 0.25, 0.5, 1.0, 2.0];
 
-pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
-    let sweep = args.sweep(include_str!("../../experiments/e1.toml"))?;
-    let run = &sweep.runs()[0];
-    if !teach(run, &args.out, stop)? {
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+    let run = &lab.runs()[0];
+    let directory = on.out.join(&run.name);
+    if !lab.train(run, &directory)? {
         return Ok(None);
     }
-    let model = args.out.join(&run.0).join("last.onnx");
-    let eps = sweep.audit().eps.map_or(0.0, |eps| eps.0);
+    let model = directory.join("last.onnx");
+    let (data, engine) = lab.open(&model)?;
+    let ThreatModel { norm, eps, bounds } = lab.audit(&model, &data, &engine)?.threat;
     let mut summaries = Vec::new();
     for size in SIZES {
-        let place = args.out.join(format!("eps-{}", short(size * eps)));
-        std::fs::create_dir_all(&place).map_err(|e| format!("--out {}: {e}", place.display()))?;
-        let settings = Settings {
-            eps: Some(Number(size * eps)),
-            attack: Some(["fgsm", "pgd"].map(Named::plain).into()),
-            packet_samples: Some(0),
-            out: Some(place),
-            ..sweep.audit().clone()
+        let attacks = ["fgsm", "pgd"].map(|name| attack(name, &Parameters::new()));
+        let audit = Audit {
+            threat: ThreatModel::within(norm, size * eps, bounds)?,
+            attacks: attacks.into_iter().collect::<Result<_>>()?,
+            cascade: false,
+            probe: false,
+            packets: Vec::new(),
+            ..lab.audit(&model, &data, &engine)?
         };
-        match points::examine(&model, None, &settings, stop)? {
+        match lab::run(lab, &audit, &on.out.join(format!("eps-{}", short(size * eps))))? {
             Some(summary) => summaries.push(summary),
             None => return Ok(None),
         }
@@ -52,7 +51,7 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
     let mut text = format!(
         "# E1: an accurate network under attack\n\n{} on {}, {} test images; clean accuracy {}.\n\n\
          | ε (linf) | under one FGSM step | under PGD |\n|---|---|---|\n",
-        run.1.arch.as_deref().unwrap_or(""),
+        run.arch.as_deref().unwrap_or(""),
         summaries[0].data.name,
         summaries[0].samples,
         percent(accuracy, clean_interval)

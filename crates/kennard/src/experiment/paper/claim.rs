@@ -5,11 +5,13 @@ use serde::Serialize;
 pub struct Claim {
     /// The claim, in words.
     pub claim: String,
+    /// Whether it comes out.
     pub verdict: Verdict,
     /// The figure with its 95 % interval.
     pub evidence: String,
 }
 
+/// Whether a claim comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -24,10 +26,10 @@ pub enum Verdict {
     TooSmallToJudge,
 }
 
-/// A claim about training takes so many epochs.
+/// A claim about training takes at least this many epochs.
 const EPOCHS: usize = 5;
 
-/// A rank correlation takes so many pairs: with four the interval is never on one side of zero.
+/// A rank correlation takes at least this many pairs: with four the interval is never on one side of zero.
 const PAIRS: usize = 5;
 
 /// Why `epochs` of training are too few to judge by; nothing where they are not.
@@ -60,7 +62,7 @@ fn below([low, _]: [f64; 2], classes: usize, way: f64, what: &str) -> Option<Str
     (low.is_nan() || low <= limit).then(problem)
 }
 
-/// Why networks are too few: so many of them must have learnt their task. `found` are their accuracies.
+/// Why networks are too few: at least [`PAIRS`] of them must have learnt their task. `found` are their accuracies.
 pub fn too_few(found: &[[f64; 2]], classes: usize) -> Option<String> {
     let learnt = found.iter().filter(|interval| has_not_learnt(**interval, classes).is_none()).count();
     (learnt < PAIRS)
@@ -104,7 +106,7 @@ impl Claim {
             let evidence = format!("{} pairs are fewer than {PAIRS}", pairs.len());
             return Claim { claim, verdict: Verdict::TooSmallToJudge, evidence };
         }
-        match kennard::stats::spearman(pairs) {
+        match crate::stats::spearman(pairs) {
             None => Claim {
                 claim,
                 verdict: Verdict::Undecided,

@@ -1,0 +1,111 @@
+//! The experiments of the paper.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use kennard::experiment::paper::{Conditions, Experiment};
+
+use crate::settings::Number;
+use crate::source::{json, prepare, write_all};
+use crate::tradeoff::Sweep;
+use crate::{Done, Outcome};
+
+/// An experiment by its number.
+#[derive(Clone, Copy)]
+struct Numbered(Experiment);
+
+impl ValueEnum for Numbered {
+    fn value_variants<'a>() -> &'a [Numbered] {
+        use Experiment::{E1, E2, E3, E4, E5, E6};
+        &[Numbered(E1), Numbered(E2), Numbered(E3), Numbered(E4), Numbered(E5), Numbered(E6)]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self.0 {
+            Experiment::E1 => "An accurate network under attacks of growing size",
+            Experiment::E2 => "Accuracy, robust accuracy and conjugate spreads, epoch by epoch",
+            Experiment::E3 => "The trade-off over methods and strengths",
+            Experiment::E4 => "Two classes in the plane, by quadrature",
+            Experiment::E5 => {
+                "The label read from the input, and from the loss gradient, along the trade-off"
+            }
+            Experiment::E6 => "Attacks on features beside attacks on pixels",
+        };
+        Some(PossibleValue::new(self.0.name()).help(help))
+    }
+}
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[arg(value_enum)]
+    experiment: Numbered,
+    /// The data set, to train and to test on: mnist:DIR, fashion-mnist:DIR, cifar10:DIR …; e4 makes its own
+    #[arg(long, value_name = "KIND:PATH")]
+    data: Option<String>,
+    /// The part of it to train on: train, or test for a quick look (it is also examined) [default: train]
+    #[arg(long)]
+    split: Option<String>,
+    /// Where to keep the runs, and to write the table and the pictures
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The size of attacks (linf) [default: 0.1 for images in grey, 8/255 for those in colour]
+    #[arg(long)]
+    eps: Option<Number>,
+    /// Fewer or more epochs than the experiment has
+    #[arg(long)]
+    epochs: Option<usize>,
+    /// Train on, and examine, only this many samples, drawn at random: for a quick look
+    #[arg(long)]
+    samples: Option<usize>,
+    /// Print the result as JSON to standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Outcome {
+    prepare(Some(&args.out))?;
+    let experiment = args.experiment.0;
+    let bench = args.sweep()?.bench()?;
+    let conditions = Conditions {
+        data: args.data.clone().unwrap_or_default(),
+        seen: args.split.as_deref() == Some("test"),
+        out: args.out.clone(),
+        epochs: args.epochs,
+        samples: args.samples,
+    };
+    let Some(report) = experiment.run(&bench, &conditions)? else {
+        warn!("{}: what is done is kept; the same command goes on", args.out.display());
+        return Ok(Done::Interrupted);
+    };
+    let (name, result) = (experiment.name(), json(&report.json())?);
+    let mut files = vec![
+        (format!("{name}.md"), report.text.clone().into_bytes()),
+        (format!("{name}.json"), result.clone().into_bytes()),
+    ];
+    files.extend(report.pictures);
+    write_all(&args.out, &files)?;
+    if args.json {
+        crate::out::json(&result);
+    } else {
+        say!("\n{}", report.text.trim_end());
+    }
+    Ok(Done::Fully)
+}
+
+impl Args {
+    /// The networks of the experiment's settings, on the data of the command line.
+    fn sweep(&self) -> Result<Sweep, Box<dyn std::error::Error>> {
+        let data = self.data.as_deref().unwrap_or_default();
+        let colour = ["cifar10:", "cifar100:"].iter().any(|kind| data.starts_with(kind));
+        let eps = self.eps.map_or(if colour { 8.0 / 255.0 } else { 0.1 }, |eps| eps.0);
+        let Some(text) = self.experiment.0.settings(eps) else { return Ok(Sweep::default()) };
+        let mut common = toml::Table::new();
+        common.insert("data".into(), data.into());
+        common.insert("eps".into(), eps.into());
+        if let Some(split) = &self.split {
+            common.insert("split".into(), split.as_str().into());
+        }
+        Ok(Sweep::read(&text, common)?.shortened(self.epochs, self.samples))
+    }
+}

@@ -1,0 +1,133 @@
+//! The experiments of the paper, with their settings in TOML files beside this one, each ending in its table, its
+//! pictures, and whether the paper's claim came out.
+
+mod claim;
+mod conjugates;
+mod features;
+mod fragile;
+mod plane;
+mod resolve;
+mod tradeoff;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Contents, Lab};
+use crate::{Error, Result};
+
+pub use claim::{Claim, Verdict};
+
+/// What must be said where networks are examined on the samples that they were trained on.
+const SEEN: &str =
+    "The networks were trained on the split that they are examined on: accuracies are too high.\n\n";
+
+/// An experiment of the paper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Experiment {
+    /// An accurate network under attacks of growing size.
+    E1,
+    /// Accuracy, robust accuracy and conjugate spreads, epoch by epoch.
+    E2,
+    /// The trade-off over methods and strengths.
+    E3,
+    /// Two classes in the plane, by quadrature.
+    E4,
+    /// The label read from the input, and from the loss gradient, along the trade-off.
+    E5,
+    /// Attacks on features beside attacks on pixels.
+    E6,
+}
+
+/// What an experiment is made under.
+#[derive(Clone, Debug, Default)]
+pub struct Conditions {
+    /// The name of the data set that networks are trained and examined on.
+    pub data: String,
+    /// Whether they are examined on the samples that they were trained on.
+    pub seen: bool,
+    /// Where to keep the runs.
+    pub out: PathBuf,
+    /// How many epochs in place of the experiment's own.
+    pub epochs: Option<usize>,
+    /// How many samples in place of the experiment's own.
+    pub samples: Option<usize>,
+}
+
+/// What an experiment ends with.
+pub struct Report {
+    /// Tables and remarks, in Markdown.
+    pub text: String,
+    /// The paper's claims, and what became of them.
+    pub claims: Vec<Claim>,
+    /// All figures.
+    pub figures: serde_json::Value,
+    /// Pictures, and tables of single runs.
+    pub pictures: Vec<Contents>,
+}
+
+impl Experiment {
+    /// `e1` to `e6`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Experiment::E1 => "e1",
+            Experiment::E2 => "e2",
+            Experiment::E3 => "e3",
+            Experiment::E4 => "e4",
+            Experiment::E5 => "e5",
+            Experiment::E6 => "e6",
+        }
+    }
+
+    /// The settings of its networks and their audit, in TOML; none where it makes its own data. `eps` is the size of
+    /// attacks.
+    pub fn settings(self, eps: f64) -> Option<String> {
+        let text = match self {
+            Experiment::E1 => include_str!("e1.toml"),
+            Experiment::E2 => include_str!("e2.toml"),
+            Experiment::E3 | Experiment::E5 => include_str!("e3.toml"),
+            Experiment::E4 => return None,
+            Experiment::E6 => include_str!("e6.toml"),
+        };
+        let part = |of: f64| format!("{:?}", eps / of);
+        Some(text.replace("\"EPS/4\"", &part(4.0)).replace("\"EPS/2\"", &part(2.0)))
+    }
+
+    /// Runs it on the networks of its settings, which `lab` trains and examines. `None`: interrupted; what is done is
+    /// kept, and not done again.
+    ///
+    /// # Errors
+    /// When a network cannot be trained or examined, or a directory cannot be used.
+    pub fn run(self, lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+        let report = match self {
+            Experiment::E1 => fragile::run(lab, on),
+            Experiment::E2 => conjugates::run(lab, on),
+            Experiment::E3 => tradeoff::run(lab, on),
+            Experiment::E4 => plane::run(lab, on),
+            Experiment::E5 => resolve::run(lab, on),
+            Experiment::E6 => features::run(lab, on),
+        };
+        let Some(mut report) = report? else { return Ok(None) };
+        let claims: String = report.claims.iter().map(Claim::line).collect();
+        let seen = if on.seen && self != Experiment::E4 { SEEN } else { "" };
+        report.text = format!("{}\n{seen}{claims}", report.text);
+        Ok(Some(report))
+    }
+}
+
+impl Report {
+    /// The claims and all figures.
+    pub fn json(&self) -> serde_json::Value {
+        json!({ "claims": self.claims, "figures": self.figures })
+    }
+}
+
+/// How many epochs each of the networks is trained at least.
+fn epochs(lab: &dyn Lab) -> usize {
+    lab.runs().iter().map(|run| run.epochs).min().unwrap_or(0)
+}
+
+fn value(figures: &impl Serialize) -> Result<serde_json::Value> {
+    serde_json::to_value(figures).map_err(|e| Error::Summary(e.to_string()))
+}

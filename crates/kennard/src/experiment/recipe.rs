@@ -1,0 +1,193 @@
+use std::path::PathBuf;
+
+use kennard_runtime::Runtime;
+use serde_json::{Value, json};
+
+use crate::data::{DataSet, DataSpec, Options, Selection};
+use crate::run::model_digest;
+use crate::train::{Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule};
+use crate::{Classifier, Error, Graph, Norm, Preprocessing, Result};
+
+/// Passes over the training samples by default.
+pub const EPOCHS: usize = 10;
+
+/// What is trained.
+#[derive(Clone, Debug)]
+pub enum Network {
+    /// A new network.
+    New(Architecture),
+    /// A model, an ONNX file, which is trained further.
+    File(PathBuf),
+}
+
+/// A training run as it is wanted.
+pub struct Wanted {
+    /// The data set.
+    pub data: DataSpec,
+    /// How to read it.
+    pub options: Options,
+    /// The samples to use, those held out among them.
+    pub selection: Selection,
+    /// What is trained.
+    pub network: Network,
+    /// What runs the graphs.
+    pub runtime: Runtime,
+    /// Cores to use; all by default.
+    pub threads: Option<usize>,
+}
+
+/// A training run, ready to begin.
+pub struct Course {
+    /// How to train.
+    pub recipe: Recipe,
+    /// What to train on.
+    pub samples: Samples,
+    /// The network.
+    pub model: Graph,
+    /// What runs the graphs.
+    pub runtime: Runtime,
+    /// Cores to use.
+    pub threads: usize,
+    /// What the result depends on, for the record.
+    pub settings: Value,
+    /// What a reader should know of how the data were read.
+    pub notes: Vec<String>,
+}
+
+impl Wanted {
+    /// Reads the data and makes the network. `recipe` is asked how to train on the data, with a network that has batch
+    /// normalisation or none, and so many samples of them.
+    ///
+    /// # Errors
+    /// When the data or the model cannot be read, or do not belong together, or the recipe makes no sense for them.
+    pub fn prepare(self, recipe: impl FnOnce(&DataSet, bool, usize) -> Result<Recipe>) -> Result<Course> {
+        let mut data = DataSet::open(&self.data, &self.options)?;
+        let shape = data.shape().to_vec();
+        let initial = match &self.network {
+            Network::New(_) => None,
+            Network::File(path) => Some(Graph::load(path)?),
+        };
+        let normalizes = match (&self.network, &initial) {
+            (Network::New(architecture), _) => architecture.normalizes(),
+            (_, initial) => {
+                initial.as_ref().is_some_and(|graph| !kennard_graph::statistics(graph).is_empty())
+            }
+        };
+        let recipe = recipe(&data, normalizes, self.selection.count(data.len()))?;
+        let fingerprint: Vec<String> = data.fingerprint()?.into_iter().map(|file| file.sha256).collect();
+        let samples = Samples::read(&data, self.selection, &recipe, |_| ())?;
+        data.check_unchanged()?;
+        let model = match (&self.network, initial) {
+            (Network::New(architecture), _) => {
+                let statistics = samples.statistics();
+                let statistics = statistics.as_ref().map(|(mean, std)| (mean.as_slice(), std.as_slice()));
+                architecture.build(&shape, data.classes(), statistics, recipe.seed)?
+            }
+            (Network::File(_), initial) => {
+                let classifier =
+                    Classifier::new(&initial.unwrap_or_default(), &shape, &Preprocessing::default())?;
+                data.fit_classes(classifier.classes())?;
+                classifier.graph().clone()
+            }
+        };
+        let network = match &self.network {
+            Network::New(architecture) => json!(architecture.to_string()),
+            Network::File(path) => {
+                json!({ "init": path.display().to_string(), "sha256": model_digest(path)? })
+            }
+        };
+        let mut settings = json!({
+            "network": network,
+            "data": {
+                "name": self.data.to_string(),
+                "split": self.options.split.to_string(),
+                "samples": self.selection,
+                "sha256": fingerprint,
+            },
+            "recipe": recipe,
+            "runtime": format!("{} {}", self.runtime.name(), self.runtime.version()),
+        });
+        if let Some(file) = &self.options.classes {
+            settings["data"]["classes"] = json!(file);
+        }
+        let all = || std::thread::available_parallelism().map_or(1, |n| n.get());
+        let threads = self.threads.unwrap_or_else(all).max(1);
+        let notes = data.notes();
+        Ok(Course { recipe, samples, model, runtime: self.runtime, threads, settings, notes })
+    }
+}
+
+/// A recipe with what is usual for a method and an optimizer on this many samples of some data.
+pub fn usual(method: Method, optimizer: Optimizer, epochs: usize, data: &DataSet, samples: usize) -> Recipe {
+    let (crop, flip) = match *data.shape() {
+        [3, height, _] => (height / 8, true),
+        [1, height, _] => (height / 14, data.spec().to_string().starts_with("fashion-mnist")),
+        _ => (0, false),
+    };
+    let batch = 128.min(samples / 2).max(1);
+    let held_out = (samples / 10).min(5000);
+    Recipe {
+        method,
+        norm: Norm::Linf,
+        eps: None,
+        bounds: [0.0, 1.0],
+        epochs,
+        warmup: if method.is_adversarial() { epochs as f64 / 5.0 } else { 0.0 },
+        batch,
+        part: part_of(batch),
+        optimizer,
+        rate: if matches!(optimizer, Optimizer::Sgd { .. }) { 0.1 } else { 0.002 },
+        schedule: Schedule::OneCycle,
+        decay: 5e-4,
+        smoothing: 0.0,
+        augmentation: Augmentation { crop, flip },
+        average: None,
+        clip: None,
+        held_out,
+        attacked: attacked_of(held_out),
+        seed: 0,
+    }
+}
+
+/// The largest divisor of a batch up to 32.
+pub fn part_of(batch: usize) -> usize {
+    (1..=32.min(batch)).rev().find(|n| batch.is_multiple_of(*n)).unwrap_or(1)
+}
+
+/// How many of the samples held out are attacked.
+pub fn attacked_of(held_out: usize) -> usize {
+    held_out.min(1000)
+}
+
+/// An optimizer by its name, with its usual settings; for networks with batch normalisation or without one.
+///
+/// # Errors
+/// Names those that are known.
+pub fn optimizer(name: Option<&str>, normalizes: bool) -> Result<Optimizer> {
+    let betas = [0.9, 0.999];
+    match name.unwrap_or(if normalizes { "sgd" } else { "adamw" }) {
+        "sgd" => Ok(Optimizer::Sgd { momentum: 0.9 }),
+        "adam" => Ok(Optimizer::Adam { betas }),
+        "adamw" => Ok(Optimizer::AdamW { betas }),
+        other => {
+            let message = format!("the optimizer `{other}` is unknown; known are sgd, adam and adamw");
+            Err(Error::Setting(message))
+        }
+    }
+}
+
+/// A schedule by its name.
+///
+/// # Errors
+/// Names those that are known.
+pub fn schedule(name: &str) -> Result<Schedule> {
+    match name {
+        "one-cycle" => Ok(Schedule::OneCycle),
+        "constant" => Ok(Schedule::Constant),
+        "cosine" => Ok(Schedule::Cosine),
+        "step" => Ok(Schedule::Step),
+        other => Err(Error::Setting(format!(
+            "the schedule `{other}` is unknown; known are constant, cosine, one-cycle and step"
+        ))),
+    }
+}

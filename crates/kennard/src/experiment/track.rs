@@ -1,0 +1,117 @@
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::lab::examine;
+use super::{Contents, Correlation, Lab, Point, correlation_lines, correlations, csv, over_epochs, table};
+use crate::audit::Checkpoint;
+use crate::{Error, Norm, Result};
+
+/// Audits the checkpoints of a training run, or of any folder of ONNX files: every `every`th and the last, each into a
+/// directory of its own under `out`. `None`: interrupted.
+///
+/// # Errors
+/// When there is no checkpoint, one cannot be audited, or a directory cannot be used.
+pub fn follow(lab: &dyn Lab, run: &Path, every: usize, out: &Path) -> Result<Option<Vec<Point>>> {
+    let models = checkpoints(run)?;
+    let mut points = Vec::new();
+    for (i, (epoch, model)) in models.iter().enumerate() {
+        if !(i + 1).is_multiple_of(every.max(1)) && i + 1 != models.len() {
+            continue;
+        }
+        let name = model.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let checkpoint = Checkpoint { run: run.display().to_string(), epoch: *epoch as u64 };
+        let Some(summary) = examine(lab, model, Some(checkpoint), &out.join(&name))? else {
+            return Ok(None);
+        };
+        let point = Point::of(name, Some(*epoch), &summary);
+        lab.found(&point);
+        points.push(point);
+    }
+    Ok(Some(points))
+}
+
+/// The files of a tracked run: table, picture and JSON; and the correlations with robust accuracy.
+///
+/// # Errors
+/// When there is nothing to draw.
+pub fn track_files(points: &[Point], title: &str) -> Result<(Vec<Contents>, Vec<Correlation>)> {
+    let found = correlations(points, "robust accuracy", |p| p.robust);
+    let json = serde_json::to_string_pretty(&json!({ "points": points, "correlations": found }));
+    let json = json.map_err(|e| Error::Summary(e.to_string()))? + "\n";
+    let text = table(points) + "\n" + &correlation_lines(&found);
+    let files = vec![
+        ("track.json".into(), json.into_bytes()),
+        ("track.csv".into(), csv(points).into_bytes()),
+        ("track.md".into(), text.into_bytes()),
+        ("track.svg".into(), over_epochs(points, title)?.into_bytes()),
+    ];
+    Ok((files, found))
+}
+
+/// The epoch that the name of a file ends with.
+fn epoch(model: &Path) -> Option<usize> {
+    let stem = model.file_stem()?.to_str()?;
+    stem[stem.trim_end_matches(|c: char| c.is_ascii_digit()).len()..].parse().ok()
+}
+
+/// The ONNX files of a run with their epochs: the numbers that their names end with, where all have one of their own;
+/// else their places in the order of their names.
+fn checkpoints(run: &Path) -> Result<Vec<(usize, PathBuf)>> {
+    let refused = |path: &Path, message: String| Error::Run { path: path.into(), message };
+    let folder = [run.join("checkpoints"), run.to_path_buf()].into_iter().find(|path| path.is_dir());
+    let folder = folder.ok_or_else(|| refused(run, "is no directory".into()))?;
+    let entries = std::fs::read_dir(&folder).map_err(|e| refused(&folder, format!("cannot be read: {e}")))?;
+    let mut models: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    models.retain(|path| path.extension().is_some_and(|extension| extension == "onnx"));
+    models.sort();
+    if models.is_empty() {
+        let message = "holds no ONNX file; name the directory of a training run";
+        return Err(refused(&folder, message.into()));
+    }
+    let numbers: BTreeSet<usize> = models.iter().filter_map(|model| epoch(model)).collect();
+    let numbered = numbers.len() == models.len();
+    let at =
+        |(place, model): (usize, PathBuf)| (epoch(&model).filter(|_| numbered).unwrap_or(place + 1), model);
+    let mut models: Vec<(usize, PathBuf)> = models.into_iter().enumerate().map(at).collect();
+    models.sort();
+    Ok(models)
+}
+
+/// What a training run says of its data and its threat model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Origin {
+    /// The data set's name.
+    pub data: Option<String>,
+    /// The file with the names of the classes.
+    pub classes: Option<PathBuf>,
+    /// The norm of changes.
+    pub norm: Option<Norm>,
+    /// The size of changes, in input units.
+    pub eps: Option<f64>,
+    /// The range of inputs.
+    pub bounds: Option<[f64; 2]>,
+}
+
+impl Origin {
+    /// Reads the manifest of a training run; nothing is known where there is none.
+    ///
+    /// # Errors
+    /// When it names an unknown norm.
+    pub fn of(run: &Path) -> Result<Origin> {
+        let manifest = std::fs::read(run.join("manifest.json")).ok();
+        let manifest: Value =
+            manifest.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+        let training = &manifest["training"];
+        let recipe = &training["recipe"];
+        let bounds = [0, 1].map(|end| recipe["bounds"][end].as_f64());
+        Ok(Origin {
+            data: training["data"]["name"].as_str().map(String::from),
+            classes: training["data"]["classes"].as_str().map(PathBuf::from),
+            norm: recipe["norm"].as_str().map(str::parse).transpose()?,
+            eps: recipe["eps"].as_f64(),
+            bounds: bounds[0].zip(bounds[1]).map(|(low, high)| [low, high]),
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! Networks trained by several methods: clean against robust accuracy.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::lab::examine;
+use super::{Contents, Correlation, Lab, Point, correlation_lines, correlations, csv, table};
+use crate::picture::{Dot, Scatter};
+use crate::{Error, Result};
+
+/// Trains and audits all networks, each into a directory of its own under `out`; what is done already is not done again.
+/// `None`: interrupted.
+///
+/// # Errors
+/// When a network cannot be trained or audited, or a directory cannot be used.
+pub fn run(lab: &dyn Lab, out: &Path) -> Result<Option<Vec<Point>>> {
+    let mut points = Vec::new();
+    for run in lab.runs() {
+        let place = out.join(&run.name);
+        if !lab.train(run, &place)? {
+            return Ok(None);
+        }
+        let Some(summary) = examine(lab, &place.join("last.onnx"), None, &place.join("audit"))? else {
+            return Ok(None);
+        };
+        points.push(Point::of(run.name.clone(), None, &summary));
+    }
+    mark_best(&mut points);
+    Ok(Some(points))
+}
+
+/// Marks the points that no other is better than in both accuracies.
+fn mark_best(points: &mut [Point]) {
+    let accuracies: Vec<[f64; 2]> = points.iter().map(|p| [p.clean, p.robust]).collect();
+    for (point, best) in points.iter_mut().zip(pareto_front(&accuracies)) {
+        point.best = best;
+    }
+}
+
+/// Which points of a plane lie on its Pareto front: no other is at least as good in both coordinates and better in one.
+/// NaN compares with nothing.
+pub(crate) fn pareto_front(points: &[[f64; 2]]) -> Vec<bool> {
+    let better = |a: &[f64; 2], b: &[f64; 2]| a[0] >= b[0] && a[1] >= b[1] && a != b;
+    points.iter().map(|point| !points.iter().any(|other| better(other, point))).collect()
+}
+
+/// Says which networks no other is better than.
+pub fn front(points: &[Point]) -> String {
+    let names: Vec<&str> = points.iter().filter(|p| p.best).map(|p| p.name.as_str()).collect();
+    format!("no other network has both accuracies higher: {}\n", names.join(", "))
+}
+
+/// The files of a sweep: table, pictures and JSON; and the correlations with robust accuracy.
+///
+/// # Errors
+/// When there is nothing to draw.
+pub fn files(points: &[Point], title: &str) -> Result<(Vec<Contents>, Vec<Correlation>)> {
+    let found = correlations(points, "robust accuracy", |p| p.robust);
+    let json = serde_json::to_string_pretty(&json!({ "points": points, "correlations": found }));
+    let json = json.map_err(|e| Error::Summary(e.to_string()))? + "\n";
+    let text = table(points) + "\n" + &front(points) + "\n" + &correlation_lines(&found);
+    let mut files = vec![
+        ("tradeoff.json".into(), json.into_bytes()),
+        ("tradeoff.csv".into(), csv(points).into_bytes()),
+        ("tradeoff.md".into(), text.into_bytes()),
+    ];
+    for (name, what, of) in [
+        ("tradeoff.svg", "σ_p [1/input]", (|p: &Point| p.sigma_p) as fn(&Point) -> f64),
+        ("tradeoff-drift.svg", "drift [1]", |p| p.drift),
+    ] {
+        let dot = |p: &Point| Dot {
+            name: p.name.clone(),
+            x: p.clean,
+            x_interval: p.clean_interval,
+            y: p.robust,
+            y_interval: p.robust_interval,
+            colour: of(p),
+            front: p.best,
+        };
+        let picture = Scatter {
+            title: title.into(),
+            x: "clean accuracy [1]".into(),
+            y: "robust accuracy [1]".into(),
+            colour: what.into(),
+            dots: points.iter().map(dot).collect(),
+        };
+        files.push((name.into(), picture.svg()?.into_bytes()));
+    }
+    Ok((files, found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_front_has_what_no_other_beats() {
+        let points = [[0.9, 0.1], [0.8, 0.5], [0.8, 0.4], [0.7, 0.5], [0.9, 0.1], [f64::NAN, 0.9]];
+        assert_eq!(pareto_front(&points), [true, true, false, false, true, true]);
+    }
+}

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use clap::builder::RangedU64ValueParser;
 use clap::{Arg, Command, CommandFactory};
 use kennard::attack::{Parameters, Version, attack, minimum_norm};
-use kennard::data::{DataSpec, Split};
+use kennard::data::{DataSpec, Split, nearest};
 use kennard_runtime::Choice;
 
 use crate::settings::Named;
@@ -271,11 +271,8 @@ fn attack_name(text: &str) -> Result<Named, String> {
         return Ok(named);
     }
     attack(&named.name, &Parameters::new()).map(|_| named).map_err(|error| {
-        let versions =
-            ["standard", "plus", "rand", "none"].map(|known| (strsim::jaro_winkler(text, known), known));
-        let near =
-            versions.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(likeness, _)| *likeness > 0.8);
-        near.map_or(String::new(), |(_, known)| format!("did you mean {known}? ")) + &error.to_string()
+        let near = nearest(text, ["standard", "plus", "rand", "none"]);
+        near.map_or(String::new(), |known| format!("did you mean {known}? ")) + &error.to_string()
     })
 }
 

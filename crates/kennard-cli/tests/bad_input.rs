@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use kennard::data::npy;
 use kennard_graph::{Graph, Node, Tensor};
 
 fn fixture(name: &str) -> String {
@@ -129,35 +130,22 @@ fn transfers_are_listed_and_resumed_with_their_own_surrogate() {
     std::fs::remove_dir_all(out).unwrap();
 }
 
-fn write_npy(path: &Path, dtype: &str, shape: &str, data: &[u8]) {
-    let mut header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}");
-    while (header.len() + 11) % 64 != 0 {
-        header.push(' ');
-    }
-    header.push('\n');
-    let length = (header.len() as u16).to_le_bytes();
-    let bytes = [b"\x93NUMPY\x01\x00".as_slice(), &length, header.as_bytes(), data].concat();
-    std::fs::write(path, bytes).unwrap();
-}
-
 /// Four images of one value, with a label each, as an argument of `--data`.
-fn images(name: &str, shape: &str, size: usize, value: f32, label: i64) -> String {
+fn images(name: &str, shape: &[usize], value: f32, label: i64) -> String {
     let (x, y) = (scratch(&format!("{name}-x.npy")), scratch(&format!("{name}-y.npy")));
-    let pixels: Vec<u8> = std::iter::repeat_n(value.to_le_bytes(), 4 * size).flatten().collect();
-    let labels: Vec<u8> = std::iter::repeat_n(label.to_le_bytes(), 4).flatten().collect();
-    write_npy(&x, "<f4", shape, &pixels);
-    write_npy(&y, "<i8", "(4,)", &labels);
+    std::fs::write(&x, npy(shape, vec![value; 4 * shape.iter().product::<usize>()].as_slice())).unwrap();
+    std::fs::write(&y, npy(&[], [label; 4].as_slice())).unwrap();
     format!("npz:{},{}", x.display(), y.display())
 }
 
 #[test]
 fn data_that_does_not_fit_is_refused() {
     let model = fixture("fashion_mlp.onnx");
-    let wide = images("wide", "(4, 3, 32, 32)", 3072, 0.5, 0);
+    let wide = images("wide", &[3, 32, 32], 0.5, 0);
     refused(&model, &["--data", &wide], 1, &["[3, 32, 32]", "28"]);
-    let bright = images("bright", "(4, 1, 28, 28)", 784, 200.0, 0);
+    let bright = images("bright", &[1, 28, 28], 200.0, 0);
     refused(&model, &["--data", &bright], 1, &["200", "--bounds"]);
-    let labelled = images("labelled", "(4, 1, 28, 28)", 784, 0.5, 10);
+    let labelled = images("labelled", &[1, 28, 28], 0.5, 10);
     refused(&model, &["--data", &labelled], 1, &["label 10", "10 classes"]);
 }
 
@@ -167,9 +155,9 @@ fn data_outside_the_bounds_are_refused_by_every_command() {
     let directory = scratch("bounds");
     std::fs::create_dir_all(&directory).unwrap();
     let [x, y] = ["x.npy", "y.npy"].map(|name| directory.join(name));
-    let values: Vec<u8> = (0..60 * 784).flat_map(|i| ((i % 200) as f32).to_le_bytes()).collect();
-    write_npy(&x, "<f4", "(60, 1, 28, 28)", &values);
-    write_npy(&y, "|u1", "(60,)", &(0..60).map(|i| i % 10).collect::<Vec<u8>>());
+    let values: Vec<f32> = (0..60 * 784).map(|i| (i % 200) as f32).collect();
+    std::fs::write(&x, npy(&[1, 28, 28], values.as_slice())).unwrap();
+    std::fs::write(&y, npy(&[], (0..60).map(|i| i % 10).collect::<Vec<i64>>().as_slice())).unwrap();
     let data = format!("npz:{},{}", x.display(), y.display());
     let at = |name: &str| directory.join(name).display().to_string();
     std::fs::create_dir_all(directory.join("epochs")).unwrap();

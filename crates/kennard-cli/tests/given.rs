@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use kennard::data::npy;
 use kennard_graph::{Builder, DType, Dim, Graph, Shape, TensorType};
 use kennard_runtime::{Choice, Runtime};
 
@@ -37,26 +38,14 @@ fn clean(output: &Output) -> (f64, Vec<String>) {
     (summary["clean"]["accuracy"].as_f64().unwrap(), codes)
 }
 
-fn npy(descr: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
-    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
-    let header = format!("{header:<117}\n");
-    let mut file = b"\x93NUMPY\x01\x00".to_vec();
-    file.extend((header.len() as u16).to_le_bytes());
-    file.extend(header.as_bytes());
-    file.extend(bytes);
-    file
-}
-
 /// 8 points of the plane: `(0.2, 0.7)` with the label 1 and `(0.7, 0.2)` with the label 0.
 fn points() -> String {
-    let x: Vec<u8> = [0.2f32, 0.7, 0.7, 0.2].repeat(4).iter().flat_map(|v| v.to_le_bytes()).collect();
-    let y: Vec<u8> = [1i64, 0].repeat(4).iter().flat_map(|v| v.to_le_bytes()).collect();
     // Tests run side by side, and a run minds if its data are written again.
     static FILES: AtomicUsize = AtomicUsize::new(0);
     let place = FILES.fetch_add(1, Ordering::Relaxed);
     let [x_file, y_file] = ["x.npy", "y.npy"].map(|name| scratch(&format!("{place}-{name}")));
-    std::fs::write(&x_file, npy("<f4", "(8, 2)", &x)).unwrap();
-    std::fs::write(&y_file, npy("<i8", "(8,)", &y)).unwrap();
+    std::fs::write(&x_file, npy(&[2], [0.2f32, 0.7, 0.7, 0.2].repeat(4).as_slice())).unwrap();
+    std::fs::write(&y_file, npy(&[], [1i64, 0].repeat(4).as_slice())).unwrap();
     format!("npz:{},{}", x_file.display(), y_file.display())
 }
 

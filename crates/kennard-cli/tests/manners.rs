@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use kennard::data::npy;
 use kennard_graph::Graph;
 
 fn fixture(name: &str) -> String {
@@ -114,17 +115,9 @@ impl Bench {
 
     /// Two points of a plane with a label each, in files of NumPy.
     fn points(&self) -> String {
-        let npy = |name: &str, kind: &str, shape: &str, bytes: &[u8]| {
-            let mut header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
-            header += &" ".repeat(63 - (header.len() + 10) % 64);
-            header.push('\n');
-            let length = (header.len() as u16).to_le_bytes();
-            let file = [b"\x93NUMPY\x01\x00".as_slice(), &length, header.as_bytes(), bytes].concat();
-            std::fs::write(self.scratch.at(name), file).unwrap();
-        };
-        let points: Vec<u8> = [0.3_f32, 0.4, 0.6, 0.7].iter().flat_map(|x| x.to_le_bytes()).collect();
-        npy("x.npy", "<f4", "(2, 2)", &points);
-        npy("y.npy", "<i8", "(2,)", &[0_i64.to_le_bytes(), 1_i64.to_le_bytes()].concat());
+        let write = |name: &str, bytes: Vec<u8>| std::fs::write(self.scratch.at(name), bytes).unwrap();
+        write("x.npy", npy(&[2], [0.3f32, 0.4, 0.6, 0.7].as_slice()));
+        write("y.npy", npy(&[], [0i64, 1].as_slice()));
         format!("npz:{},{}", self.scratch.at("x.npy"), self.scratch.at("y.npy"))
     }
 

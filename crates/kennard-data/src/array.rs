@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use flate2::CrcReader;
 use flate2::bufread::DeflateDecoder;
 
-use super::classes::Label;
-use super::input::{self, Input};
-use super::npy::{Element, Header};
-use super::{DataError, Place};
+use crate::classes::Label;
+use crate::error::{DataError, Place};
+use crate::input::{self, Input};
+use crate::npy::{Element, Header};
 
 /// Labels are read this many at a time.
 const LABELS: usize = 4096;
 
 #[derive(Clone)]
-pub(super) struct Array {
+pub(crate) struct Array {
     pub file: PathBuf,
     member: Option<Member>,
     /// What errors call it.
@@ -26,7 +26,7 @@ pub(super) struct Array {
 
 /// Where a member of an archive lies.
 #[derive(Clone)]
-pub(super) struct Member {
+pub(crate) struct Member {
     pub start: u64,
     /// Bytes in the archive.
     pub stored: u64,

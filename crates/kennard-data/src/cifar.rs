@@ -4,8 +4,13 @@
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use super::input::{self, Input};
-use super::{DataError, FileDigest, Kind, Opened, Place, Raw, Row, Rows, Source, Split, fingerprint};
+use crate::error::{DataError, Place};
+use crate::fingerprint::{self, FileDigest};
+use crate::input::{self, Input};
+use crate::opened::Opened;
+use crate::options::Split;
+use crate::source::{Raw, Row, Rows, Source};
+use crate::spec::Kind;
 
 const PIXELS: usize = 3 * 32 * 32;
 
@@ -16,7 +21,7 @@ struct Cifar {
     classes: usize,
 }
 
-pub(super) fn open(kind: Kind, directory: &Path, split: Split) -> Result<Opened, DataError> {
+pub(crate) fn open(kind: Kind, directory: &Path, split: Split) -> Result<Opened, DataError> {
     let (labels, classes, names_file) = match kind {
         Kind::Cifar100 => (2, 100, "fine_label_names.txt"),
         _ => (1, 10, "batches.meta.txt"),

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::input::{self, MAX_CLASSES};
-use super::{DataError, Place};
+use crate::error::{DataError, Place};
+use crate::input::{self, MAX_CLASSES};
+use crate::nearest::nearest;
 
 /// Names by class, in the order of the model's outputs.
 #[derive(Debug, Clone)]
-pub(super) struct ClassList {
+pub(crate) struct ClassList {
     file: PathBuf,
     names: Vec<String>,
 }
 
 impl ClassList {
-    /// Reads a file of names, one a line; the line tells the class, from 0.
+    /// Reads a file of names, one per line; the line tells the class, from 0.
     pub fn read(file: &Path) -> Result<ClassList, DataError> {
         let bytes = std::fs::read(file).map_err(DataError::io(file))?;
         let cure = "write one class a line, in the order of the model's outputs";
@@ -64,10 +65,7 @@ impl ClassList {
 
     /// Why a name cannot be used.
     pub fn unknown(&self, name: &str, file: &Path, place: Place) -> DataError {
-        let near = self.names.iter().map(|known| (strsim::damerau_levenshtein(known, name), known)).min();
-        let near = near
-            .filter(|(distance, _)| *distance <= 2)
-            .map(|(_, known)| format!("; did you mean `{known}`?"));
+        let near = nearest(name, &self.names).map(|known| format!("; did you mean `{known}`?"));
         let list = self.file.display();
         let problem = format!("is not in the list of classes {list}{}", near.unwrap_or_default());
         DataError::Label { file: file.to_owned(), place, label: format!("`{name}`"), problem }
@@ -81,10 +79,10 @@ impl ClassList {
 
 /// The words that labels are written in, and where each was met first.
 #[derive(Default)]
-pub(super) struct Words(BTreeMap<String, (PathBuf, Place)>);
+pub(crate) struct Words(BTreeMap<String, (PathBuf, Place)>);
 
 /// Words with their classes.
-pub(super) struct Classes {
+pub(crate) struct Classes {
     pub index: BTreeMap<String, usize>,
     /// How many classes there are; some may have no samples.
     pub count: usize,
@@ -210,7 +208,7 @@ fn whole(number: f64) -> Option<i128> {
 }
 
 /// A label as a column or an array holds it.
-pub(super) enum Label {
+pub(crate) enum Label {
     Number(i128),
     /// No whole number.
     Fraction(f64),
@@ -238,7 +236,7 @@ impl Label {
 const NAMED: usize = 12;
 
 /// `classes: 0 ant, 1 cat`, shortened where there are many.
-pub(super) fn table(names: &[String]) -> String {
+pub(crate) fn table(names: &[String]) -> String {
     let named = |range: std::ops::Range<usize>| {
         range.map(|class| format!("{class} {}", names[class])).collect::<Vec<_>>().join(", ")
     };

@@ -12,57 +12,147 @@ use thiserror::Error;
 pub enum DataError {
     /// The words `kind:path` were not understood.
     #[error("data set `{given}`: {problem}")]
-    Spec { given: String, problem: String },
+    Spec {
+        /// The words.
+        given: String,
+        /// What is wrong.
+        problem: String,
+    },
 
     /// An option that no data set can fulfil.
     #[error("{problem}")]
-    Option { problem: String },
+    Option {
+        /// What is wrong.
+        problem: String,
+    },
 
     /// A file or directory is not where it should be.
     #[error("{}: {what} not found (tried {}); {cure}", directory.display(), tried.join(", "))]
-    Missing { directory: PathBuf, what: String, tried: Vec<String>, cure: String },
+    Missing {
+        /// Where it was looked for.
+        directory: PathBuf,
+        /// What it is about.
+        what: String,
+        /// The names that were tried.
+        tried: Vec<String>,
+        /// What to do.
+        cure: String,
+    },
 
     /// The operating system refused.
     #[error("{}: {source}", file.display())]
-    Io { file: PathBuf, source: io::Error },
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
 
     /// The bytes are not what the format prescribes.
     #[error("{}{place}: {problem}; {cure}", file.display())]
-    Malformed { file: PathBuf, place: Place, problem: String, cure: String },
+    Malformed {
+        /// The file.
+        file: PathBuf,
+        /// Where in the file.
+        place: Place,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        cure: String,
+    },
 
     /// The file ends too early.
     #[error(
         "{}{place}: truncated: {wanted} bytes should follow, {found} do; fetch or write the file again",
         file.display()
     )]
-    Truncated { file: PathBuf, place: Place, wanted: u64, found: u64 },
+    Truncated {
+        /// The file.
+        file: PathBuf,
+        /// Where in the file.
+        place: Place,
+        /// Bytes that should follow.
+        wanted: u64,
+        /// What is there.
+        found: u64,
+    },
 
     /// Inputs and labels do not pair up.
     #[error(
         "{} holds {inputs} inputs, {} holds {labels} labels; take both files from the same split of the same data set",
         input_file.display(), label_file.display()
     )]
-    CountMismatch { input_file: PathBuf, inputs: usize, label_file: PathBuf, labels: usize },
+    CountMismatch {
+        /// The file of inputs.
+        input_file: PathBuf,
+        /// How many inputs it holds.
+        inputs: usize,
+        /// The file of labels.
+        label_file: PathBuf,
+        /// How many labels it holds.
+        labels: usize,
+    },
 
     /// A label that is no class index.
     #[error("{}{place}: label {label} {problem}", file.display())]
-    Label { file: PathBuf, place: Place, label: String, problem: String },
+    Label {
+        /// The file.
+        file: PathBuf,
+        /// Where in the file.
+        place: Place,
+        /// The label.
+        label: String,
+        /// What is wrong.
+        problem: String,
+    },
 
     /// There is nothing to read.
     #[error("{}: the data set is empty; {cure}", file.display())]
-    Empty { file: PathBuf, cure: String },
+    Empty {
+        /// The file.
+        file: PathBuf,
+        /// What to do.
+        cure: String,
+    },
 
     /// Larger than this program is willing to hold in memory.
     #[error("{}{place}: {what} is refused (the limit is {limit}); {cure}", file.display())]
-    TooLarge { file: PathBuf, place: Place, what: String, limit: String, cure: String },
+    TooLarge {
+        /// The file.
+        file: PathBuf,
+        /// Where in the file.
+        place: Place,
+        /// What it is about.
+        what: String,
+        /// The largest size taken.
+        limit: String,
+        /// What to do.
+        cure: String,
+    },
 
     /// A valid file with contents this program does not read.
     #[error("{}{place}: {problem}; {cure}", file.display())]
-    Unsupported { file: PathBuf, place: Place, problem: String, cure: String },
+    Unsupported {
+        /// The file.
+        file: PathBuf,
+        /// Where in the file.
+        place: Place,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        cure: String,
+    },
 
     /// An image that cannot be decoded.
     #[error("{}{place}: the image cannot be decoded: {reason}; replace or remove it", file.display())]
-    Image { file: PathBuf, place: Place, reason: String },
+    Image {
+        /// The file.
+        file: PathBuf,
+        /// Where in the file.
+        place: Place,
+        /// Why.
+        reason: String,
+    },
 
     /// Images of different sizes, and no size to bring them to.
     #[error(
@@ -70,24 +160,79 @@ pub enum DataError {
          give the size the model takes, so that images are resized to it",
         file.display(), found.0, found.1, expected.0, expected.1
     )]
-    ImageSize { file: PathBuf, place: Place, found: (usize, usize), expected: (usize, usize) },
+    ImageSize {
+        /// The file.
+        file: PathBuf,
+        /// Where in the file.
+        place: Place,
+        /// What is there.
+        found: (usize, usize),
+        /// What should be there.
+        expected: (usize, usize),
+    },
 
     /// A value that is NaN or infinite (also when it overflows 32 bits).
     #[error("{}{place}: the input holds {value}, no finite number of 32 bits; repair the array", file.display())]
-    NotFinite { file: PathBuf, place: Place, value: f64 },
+    NotFinite {
+        /// The file.
+        file: PathBuf,
+        /// Where in the file.
+        place: Place,
+        /// The value.
+        value: f64,
+    },
+
+    /// A format that this build does not read.
+    #[error("{kind} data are not read by this build; build it with the feature `{feature}`")]
+    LeftOut {
+        /// The data set's kind.
+        kind: String,
+        /// The feature of this crate that reads it.
+        feature: &'static str,
+    },
+
+    /// What was handed in from memory, or by a source of the user's own, is not as announced.
+    #[error("data set `{name}`: {problem}")]
+    Contents {
+        /// The data set's name.
+        name: String,
+        /// In what.
+        problem: String,
+    },
+
+    /// An error of a source of the user's own.
+    #[error("data set `{name}`: {source}")]
+    Own {
+        /// The data set's name.
+        name: String,
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 
     /// The files are not those that were opened.
     #[error(
         "data set `{spec}`: {expected} samples when opened, {found} now; do not change the files during a run"
     )]
-    Changed { spec: String, expected: usize, found: String },
+    Changed {
+        /// The data set.
+        spec: String,
+        /// What should be there.
+        expected: usize,
+        /// What is there.
+        found: String,
+    },
 
     /// The files hold something else than when they were opened.
     #[error(
         "data set `{spec}`: {file} was changed during the run, so that the figures are of neither state; run again, and \
          do not change the files meanwhile"
     )]
-    Rewritten { spec: String, file: String },
+    Rewritten {
+        /// The data set.
+        spec: String,
+        /// The file.
+        file: String,
+    },
 }
 
 /// Where in a file.
@@ -115,11 +260,11 @@ impl fmt::Display for Place {
 }
 
 impl DataError {
-    pub(super) fn io(file: &Path) -> impl FnOnce(io::Error) -> DataError + '_ {
+    pub(crate) fn io(file: &Path) -> impl FnOnce(io::Error) -> DataError + '_ {
         |source| DataError::Io { file: file.to_owned(), source }
     }
 
-    pub(super) fn malformed(
+    pub(crate) fn malformed(
         file: &Path,
         place: Place,
         problem: impl Into<String>,
@@ -128,7 +273,7 @@ impl DataError {
         DataError::Malformed { file: file.to_owned(), place, problem: problem.into(), cure: cure.into() }
     }
 
-    pub(super) fn unsupported(
+    pub(crate) fn unsupported(
         file: &Path,
         place: Place,
         problem: impl Into<String>,

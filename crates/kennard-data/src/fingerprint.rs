@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{DataError, input};
+use crate::error::DataError;
+use crate::input;
 
 /// Which bytes a run has read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -18,7 +19,7 @@ pub struct FileDigest {
     pub sha256: String,
 }
 
-pub(super) fn digests<'a>(
+pub(crate) fn digests<'a>(
     paths: impl IntoIterator<Item = &'a PathBuf>,
 ) -> Result<Vec<FileDigest>, DataError> {
     paths.into_iter().map(|path| digest(path)).collect()
@@ -48,6 +49,6 @@ pub fn digest(path: &Path) -> Result<FileDigest, DataError> {
     })
 }
 
-pub(super) fn hex(hash: Sha256) -> String {
+pub(crate) fn hex(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -3,19 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
-use super::classes::{ClassList, Classes, Words};
-use super::images::Form;
-use super::table::{self, TABLE, Table};
-use super::{DataError, FileDigest, Opened, Options, Place, Raw, Row, Rows, Source, Split, fingerprint};
+use crate::classes::{ClassList, Classes, Words};
+use crate::error::{DataError, Place};
+use crate::fingerprint::FileDigest;
+use crate::images::Form;
+use crate::listing::{TABLE, fingerprint_list, name};
+use crate::opened::Opened;
+use crate::options::{Options, Split};
+use crate::source::{Raw, Row, Rows, Source};
+use crate::table::{self, Table};
 
 const ENDINGS: [&str; 5] = ["png", "jpg", "jpeg", "bmp", "webp"];
 
 /// What macOS adds to the archives that it makes.
 const ARCHIVE_REST: &str = "__MACOSX";
 
-pub(super) fn open(
+pub(crate) fn open(
     directory: &Path,
     options: &Options,
     list: Option<&ClassList>,
@@ -183,30 +186,6 @@ impl Source for Directories {
     }
 }
 
-/// One digest of the list of digests; there may be a million files.
-pub(super) fn fingerprint_list(
-    root: &Path,
-    table: Option<&Path>,
-    rows: Rows,
-) -> Result<Vec<FileDigest>, DataError> {
-    let mut hash = Sha256::new();
-    let mut bytes = 0;
-    let files = rows.filter_map(|row| match row {
-        Ok(Row { input: Raw::File(path), .. }) => Some(Ok(path)),
-        Ok(_) => None,
-        Err(error) => Some(Err(error)),
-    });
-    for path in table.map(|path| Ok(path.to_owned())).into_iter().chain(files) {
-        let path = path?;
-        let digest = fingerprint::digest(&path)?;
-        let relative = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-        let relative = relative.replace('\\', "/");
-        hash.update(format!("{}  {relative}\n", digest.sha256));
-        bytes += digest.bytes;
-    }
-    Ok(vec![FileDigest { file: name(root), bytes, sha256: fingerprint::hex(hash) }])
-}
-
 /// What is in a directory, sorted by name, without hidden entries.
 fn entries(directory: &Path) -> Result<Vec<PathBuf>, DataError> {
     let failed = || DataError::io(directory);
@@ -224,8 +203,4 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, DataError> {
 fn is_image(path: &Path) -> bool {
     let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
     ending.is_some_and(|e| ENDINGS.contains(&e.as_str())) && path.is_file()
-}
-
-fn name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

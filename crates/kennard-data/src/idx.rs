@@ -6,8 +6,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::input::{self, Input, MAX_VALUES};
-use super::{DataError, FileDigest, Kind, Opened, Place, Raw, Row, Rows, Source, Split, fingerprint};
+use crate::error::{DataError, Place};
+use crate::fingerprint::{self, FileDigest};
+use crate::input::{self, Input, MAX_VALUES};
+use crate::opened::Opened;
+use crate::options::Split;
+use crate::source::{Raw, Row, Rows, Source};
+use crate::spec::Kind;
 
 const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 const CLOTHES: [&str; 10] = [
@@ -28,7 +33,7 @@ struct Idx {
     labels: PathBuf,
 }
 
-pub(super) fn open(kind: Kind, directory: &Path, split: Split) -> Result<Opened, DataError> {
+pub(crate) fn open(kind: Kind, directory: &Path, split: Split) -> Result<Opened, DataError> {
     let prefix = match split {
         Split::Test => "t10k",
         Split::Train => "train",

@@ -13,8 +13,11 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::samples::level;
-use super::{DataError, Options, Place, Raw, input, whole};
+use crate::error::{DataError, Place};
+use crate::input;
+use crate::options::Options;
+use crate::source::{Change, Raw, level};
+use crate::whole;
 
 /// 67 megapixels, larger than photographs are.
 const MAX_PIXELS: u64 = 1 << 26;
@@ -24,7 +27,7 @@ const MAX_BYTES: u64 = 1 << 29;
 
 /// What every image of a data set is brought to.
 #[derive(Debug, Clone)]
-pub(super) struct Form {
+pub(crate) struct Form {
     channels: usize,
     height: u32,
     width: u32,
@@ -32,13 +35,6 @@ pub(super) struct Form {
     resize: bool,
     /// Height and width of the first image.
     first: (u32, u32),
-}
-
-/// What was done to an image.
-pub(super) struct Change {
-    pub resized: bool,
-    /// What the image was, if it was converted.
-    pub converted: Option<&'static str>,
 }
 
 impl Form {

@@ -4,19 +4,19 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{DataError, Place};
+use crate::error::{DataError, Place};
 
 /// Deflate cannot make more of a byte than this (<https://zlib.net/zlib_tech.html>).
-pub(super) const MAX_DEFLATE_RATIO: u64 = 1032;
+pub(crate) const MAX_DEFLATE_RATIO: u64 = 1032;
 
 /// More values than any classifier takes: 67 million.
-pub(super) const MAX_VALUES: usize = 1 << 26;
+pub(crate) const MAX_VALUES: usize = 1 << 26;
 
 /// More classes than any classifier has.
-pub(super) const MAX_CLASSES: usize = 1_000_000;
+pub(crate) const MAX_CLASSES: usize = 1_000_000;
 
 /// A stream read from front to end that knows where it is, so that errors can say so.
-pub(super) struct Input {
+pub(crate) struct Input {
     path: PathBuf,
     stream: Box<dyn Read + Send>,
     offset: u64,
@@ -90,7 +90,7 @@ impl Input {
 }
 
 /// Opens a regular file (a pipe would block) and tells its length in bytes.
-pub(super) fn open_file(path: &Path) -> Result<(File, u64), DataError> {
+pub(crate) fn open_file(path: &Path) -> Result<(File, u64), DataError> {
     let meta = std::fs::metadata(path).map_err(DataError::io(path))?;
     if !meta.is_file() {
         return Err(DataError::unsupported(path, Place::Whole, "this is no regular file", "name a file"));
@@ -101,7 +101,7 @@ pub(super) fn open_file(path: &Path) -> Result<(File, u64), DataError> {
 
 /// What a file can hold, to test what its header announces.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Size {
+pub(crate) struct Size {
     /// Bytes of the file.
     pub stored: u64,
     pub packed: bool,
@@ -139,7 +139,7 @@ impl Size {
 }
 
 /// The class index in `label`, or why it is none.
-pub(super) fn class_index(
+pub(crate) fn class_index(
     label: i128,
     classes: usize,
     file: &Path,
@@ -161,7 +161,7 @@ pub(super) fn class_index(
 }
 
 /// The first of `names` that is a file in `directory`.
-pub(super) fn find(directory: &Path, names: &[String], what: &str, cure: &str) -> Result<PathBuf, DataError> {
+pub(crate) fn find(directory: &Path, names: &[String], what: &str, cure: &str) -> Result<PathBuf, DataError> {
     if let Some(path) = names.iter().map(|name| directory.join(name)).find(|path| path.is_file()) {
         return Ok(path);
     }

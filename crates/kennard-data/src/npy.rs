@@ -8,15 +8,15 @@ use std::path::Path;
 
 use half::f16;
 
-use super::input::{Input, Size};
-use super::{DataError, Place};
+use crate::error::{DataError, Place};
+use crate::input::{Input, Size};
 
 /// NumPy itself writes less than 1 kB for any array of numbers.
 const MAX_HEADER: usize = 1 << 16;
 const MAGIC: &[u8] = b"\x93NUMPY";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Header {
+pub(crate) struct Header {
     pub element: Element,
     big_endian: bool,
     /// Whether the first index varies fastest.
@@ -27,7 +27,7 @@ pub(super) struct Header {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Element {
+pub(crate) enum Element {
     Signed(usize),
     Unsigned(usize),
     Float(usize),

@@ -5,11 +5,15 @@ use std::path::{Path, PathBuf};
 
 use zip::{CompressionMethod, ZipArchive};
 
-use super::array::{Array, Member};
-use super::classes::ClassList;
-use super::input::{self, MAX_CLASSES, MAX_DEFLATE_RATIO, MAX_VALUES};
-use super::npy::Element;
-use super::{DataError, FileDigest, Opened, Place, Raw, Row, Rows, Source, Split, fingerprint};
+use crate::array::{Array, Member};
+use crate::classes::ClassList;
+use crate::error::{DataError, Place};
+use crate::fingerprint::{self, FileDigest};
+use crate::input::{self, MAX_CLASSES, MAX_DEFLATE_RATIO, MAX_VALUES};
+use crate::npy::Element;
+use crate::opened::Opened;
+use crate::options::Split;
+use crate::source::{Raw, Row, Rows, Source};
 
 /// Names of inputs and labels that belong to one split; MedMNIST uses the second form.
 const TEST: [(&str, &str); 2] = [("x_test", "y_test"), ("test_images", "test_labels")];
@@ -22,7 +26,7 @@ struct Arrays {
     classes: usize,
 }
 
-pub(super) fn open(path: &Path, split: Split, list: Option<&ClassList>) -> Result<Opened, DataError> {
+pub(crate) fn open(path: &Path, split: Split, list: Option<&ClassList>) -> Result<Opened, DataError> {
     let (inputs, labels, own_split) = match two_files(path) {
         Some((x, y)) => (Array::open_file(x)?, Array::open_file(y)?, false),
         None => find_members(path, split)?,

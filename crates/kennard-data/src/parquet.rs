@@ -12,10 +12,15 @@ use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, FloatTy
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
-use super::classes::{ClassList, Label, Words, table};
-use super::images::Form;
-use super::input::{self, MAX_CLASSES};
-use super::{DataError, FileDigest, Opened, Options, Place, Raw, Row, Rows, Source, Split, fingerprint};
+use crate::classes::{ClassList, Label, Words, table};
+use crate::error::{DataError, Place};
+use crate::fingerprint::{self, FileDigest};
+use crate::guard;
+use crate::images::Form;
+use crate::input::{self, MAX_CLASSES};
+use crate::opened::Opened;
+use crate::options::{Options, Split};
+use crate::source::{Raw, Row, Rows, Source};
 
 const IMAGES: [&str; 4] = ["image.bytes", "image", "img.bytes", "img"];
 const LABELS: [&str; 3] = ["label", "labels", "fine_label"];
@@ -65,7 +70,7 @@ fn list_changed(file: &Path, place: Place) -> DataError {
     DataError::malformed(file, place, problem, "do not change the files during a run")
 }
 
-pub(super) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> Result<Opened, DataError> {
+pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> Result<Opened, DataError> {
     let file = open_file(path)?;
     let metadata = file.metadata();
     let images = find_column(metadata, &IMAGES, path)?;
@@ -304,7 +309,7 @@ fn guarded<T>(
     call: impl FnOnce() -> parquet::errors::Result<T>,
 ) -> Result<T, DataError> {
     let cure = "fetch or write the file again (packed with snappy, zstd, gzip, or not at all)";
-    crate::guard::guarded(call).map_err(|problem| DataError::malformed(path, place, problem, cure))
+    guard::guarded(call).map_err(|problem| DataError::malformed(path, place, problem, cure))
 }
 
 fn wrong_type(path: &Path, what: &str, wanted: &str) -> DataError {

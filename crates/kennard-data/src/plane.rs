@@ -9,7 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::{DataError, Sample};
+use crate::error::DataError;
+use crate::source::Sample;
 
 /// A two-class problem whose points lie in the unit square, around (½, ½).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::images::Form;
-use super::{DataError, Raw, Row, Rows, Sample};
+use crate::error::DataError;
+use crate::images::Form;
+use crate::source::{Raw, Row, Rows, Sample, level};
 
-/// The stream of a data set's samples; see [`DataSet::samples`](super::DataSet::samples).
+/// The stream of a data set's samples; see [`DataSet::samples`](crate::DataSet::samples).
 pub struct Samples {
     /// `None` after the last row or the first error.
     rows: Option<Rows>,
@@ -17,7 +18,7 @@ pub struct Samples {
 }
 
 impl Samples {
-    pub(super) fn new(
+    pub(crate) fn new(
         rows: Rows,
         len: usize,
         form: Option<Form>,
@@ -102,14 +103,9 @@ impl Iterator for Samples {
     }
 }
 
-/// An 8-bit level as a value in \[0, 1\].
-pub(super) fn level(byte: u8) -> f32 {
-    f32::from(byte) / 255.0
-}
-
 /// What the streams of a data set met so far.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     streamed: usize,
     resized: usize,
     /// How many images of which kind were converted to the wanted channels.
@@ -150,6 +146,6 @@ impl Seen {
 }
 
 /// The counts stay meaningful when a thread died while it held them.
-pub(super) fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+pub(crate) fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,8 +6,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
-use super::samples::Samples;
-use super::{DataError, Sample};
+use crate::error::DataError;
+use crate::samples::Samples;
+use crate::source::Sample;
 
 /// Which samples of a data set are taken. It depends on how many there are and on nothing else.
 ///
@@ -19,9 +20,9 @@ pub enum Selection {
     /// All.
     #[default]
     All,
-    /// The first so many.
+    /// The first this many.
     First(usize),
-    /// So many, every part of that size being equally likely. A smaller part of the same seed lies in a larger
+    /// This many, every part of that size being equally likely. A smaller part of the same seed lies in a larger
     /// one.
     Random {
         /// How many.
@@ -96,7 +97,7 @@ fn shuffled(len: usize, count: usize, seed: u64) -> Vec<usize> {
     (0..count).map(&mut draw).collect()
 }
 
-/// The stream of some samples of a data set; see [`DataSet::at`](super::DataSet::at).
+/// The stream of some samples of a data set; see [`DataSet::at`](crate::DataSet::at).
 pub struct Selected {
     samples: Samples,
     indices: Indices,
@@ -105,7 +106,7 @@ pub struct Selected {
 }
 
 impl Selected {
-    pub(super) fn new(samples: Samples, indices: Indices) -> Selected {
+    pub(crate) fn new(samples: Samples, indices: Indices) -> Selected {
         Selected { samples, indices, next: 0 }
     }
 }

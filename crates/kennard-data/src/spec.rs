@@ -2,18 +2,26 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::DataError;
+use crate::error::DataError;
+use crate::nearest::nearest;
 
 /// The formats a data set can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
+    /// Handwritten digits, in IDX files.
     Mnist,
+    /// Pictures of clothes, in IDX files.
     FashionMnist,
+    /// Ten classes of small pictures, in binary files.
     Cifar10,
+    /// A hundred classes of small pictures, in binary files.
     Cifar100,
+    /// Images in directories, or listed in a table.
     Folder,
+    /// NumPy arrays.
     Npz,
+    /// Images in a Parquet file.
     Parquet,
 }
 
@@ -31,6 +39,7 @@ const KINDS: [(Kind, &str, &str); 7] = [
 /// What to read: `kind:path`, such as `mnist:data/mnist` or `npz:cifar.npz`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DataSpec {
+    /// The format.
     pub kind: Kind,
     /// The directory or file; for `npz` also two files with a comma between them.
     pub path: PathBuf,
@@ -61,12 +70,8 @@ impl FromStr for DataSpec {
             if !given.contains(':') {
                 return Err(error(format!("no kind is given, as in `kind:path`; {known}")));
             }
-            let near = KINDS
-                .iter()
-                .map(|k| (strsim::damerau_levenshtein(k.1, &word.to_lowercase()), k.1))
-                .min()
-                .filter(|(distance, _)| *distance <= 3)
-                .map(|(_, near)| format!("did you mean `{near}`? "));
+            let near =
+                nearest(word, KINDS.iter().map(|k| k.1)).map(|near| format!("did you mean `{near}`? "));
             return Err(error(format!("unknown kind `{word}`; {}{known}", near.unwrap_or_default())));
         };
         if path.is_empty() {

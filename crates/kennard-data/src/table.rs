@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::classes::Words;
-use super::folder;
-use super::{DataError, FileDigest, Place, Raw, Row, Rows, Source, input};
-
-pub(super) const TABLE: &str = "labels.csv";
+use crate::classes::Words;
+use crate::error::{DataError, Place};
+use crate::fingerprint::FileDigest;
+use crate::input;
+use crate::listing::{TABLE, fingerprint_list};
+use crate::source::{Raw, Row, Rows, Source};
 
 /// The column `file` holds paths below the table's directory; the column `label` numbers or names.
-pub(super) struct Table {
+pub(crate) struct Table {
     root: PathBuf,
     path: PathBuf,
     /// The class of each label's word.
@@ -25,7 +26,7 @@ struct Record {
 }
 
 /// How many samples a table has; its labels are added to `words`.
-pub(super) fn count(root: &Path, words: &mut Words) -> Result<usize, DataError> {
+pub(crate) fn count(root: &Path, words: &mut Words) -> Result<usize, DataError> {
     let path = root.join(TABLE);
     let mut len = 0;
     for record in records(&path)? {
@@ -70,7 +71,7 @@ impl Source for Table {
     }
 
     fn fingerprint(&self) -> Result<Vec<FileDigest>, DataError> {
-        folder::fingerprint_list(&self.root, Some(&self.path), self.rows()?)
+        fingerprint_list(&self.root, Some(&self.path), self.rows()?)
     }
 }
 

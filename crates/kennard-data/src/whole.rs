@@ -26,7 +26,7 @@ mod jpeg {
 ///
 /// # Errors
 /// What is missing or damaged.
-pub(super) fn jpeg_end(bytes: &[u8]) -> Result<usize, String> {
+pub(crate) fn jpeg_end(bytes: &[u8]) -> Result<usize, String> {
     let cut = || format!("the file ends after {} bytes, before the picture does", bytes.len());
     let (mut at, mut scans) = (0, 0);
     loop {
@@ -62,7 +62,7 @@ pub(super) fn jpeg_end(bytes: &[u8]) -> Result<usize, String> {
 ///
 /// # Errors
 /// What is missing or damaged.
-pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
+pub(crate) fn check(bytes: &[u8]) -> Result<(), String> {
     if bytes.starts_with(PNG) {
         return png(bytes);
     }

@@ -2,10 +2,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops;
 
-use crate::onnx::{node_key, tensor_key};
+use crate::key::{node_key, tensor_key};
 use crate::{
-    Attribute, DType, Dim, Graph, GraphError, Node, Result, Shape, Tensor, TensorType, Types, Value,
-    has_rule, infer, is_defined,
+    Attribute, DType, Dim, Graph, GraphError, Names, Node, Result, Shape, Tensor, TensorType, Types, Value,
+    infer,
 };
 
 /// A node whose tensors are at hand as variables: what rules and definitions work on.
@@ -63,12 +63,11 @@ struct State {
     types: Types,
     names: Vec<String>,
     ids: HashMap<String, u32>,
-    taken: HashSet<String>,
+    taken: Names,
     /// Nodes made here, by what they compute ([`node_key`]), so that no expression is computed twice.
     made: HashMap<Vec<u8>, Vec<u32>>,
     /// Small constants made here, by [`tensor_key`].
     constants: HashMap<Vec<u8>, u32>,
-    fresh: usize,
     error: Option<GraphError>,
 }
 
@@ -95,19 +94,15 @@ impl Builder {
     /// Begins with the inputs, outputs and constants of `graph`; its names stay taken, so that its
     /// nodes can be pushed one by one.
     pub(crate) fn without_nodes(graph: &Graph) -> Result<Builder> {
-        let tensors = graph.nodes.iter().flat_map(|n| n.outputs.iter().chain(&n.inputs));
-        let ends = graph.inputs.iter().chain(&graph.outputs).map(|v| &v.name);
-        let taken = tensors.chain(ends).chain(graph.constants.keys()).cloned().collect();
         let bare = Graph { nodes: Vec::new(), ..graph.clone() };
         let state = State {
             types: infer(&bare)?,
             graph: bare,
             names: Vec::new(),
             ids: HashMap::new(),
-            taken,
+            taken: Names::of(graph),
             made: HashMap::new(),
             constants: HashMap::new(),
-            fresh: 0,
             error: None,
         };
         Ok(Builder { state: RefCell::new(state) })
@@ -115,19 +110,20 @@ impl Builder {
 
     /// Keeps these names from being given to new tensors.
     pub(crate) fn reserve<'n>(&self, names: impl IntoIterator<Item = &'n String>) {
-        self.state.borrow_mut().taken.extend(names.into_iter().cloned());
+        let mut state = self.state.borrow_mut();
+        names.into_iter().for_each(|name| state.taken.insert(name));
     }
 
     /// A name that no tensor has yet: `stem` itself, or `stem` with a number.
     pub(crate) fn unused(&self, stem: &str) -> String {
-        self.state.borrow_mut().unused(stem)
+        self.state.borrow_mut().taken.fresh(stem)
     }
 
     /// Adds a constant under its own name.
     pub(crate) fn define(&self, name: &str, tensor: Tensor) {
         let mut state = self.state.borrow_mut();
         state.types.insert_constant(name, &tensor);
-        state.taken.insert(name.into());
+        state.taken.insert(name);
         state.graph.constants.insert(name.into(), tensor);
     }
 
@@ -171,7 +167,7 @@ impl Builder {
     /// A new graph input.
     pub fn input(&self, name: &str, ty: TensorType) -> Var<'_> {
         let mut state = self.state.borrow_mut();
-        let name = state.unused(name);
+        let name = state.taken.fresh(name);
         state.types.insert(&name, ty.clone());
         state.graph.inputs.push(Value { name: name.clone(), ty });
         let id = state.intern(&name);
@@ -186,7 +182,7 @@ impl Builder {
         if let Some(&id) = key.as_ref().and_then(|key| state.constants.get(key)) {
             return Var { builder: self, id };
         }
-        let name = state.unused("c");
+        let name = state.taken.fresh("c");
         state.types.insert_constant(&name, &tensor);
         state.graph.constants.insert(name.clone(), tensor);
         let id = state.intern(&name);
@@ -236,7 +232,7 @@ impl Builder {
         if let Some(ids) = state.made.get(&key) {
             return ids.iter().map(|&id| Var { builder: self, id }).collect();
         }
-        node.outputs = (0..n).map(|_| state.unused(op)).collect();
+        node.outputs = (0..n).map(|_| state.taken.fresh(op)).collect();
         node.name = node.outputs[0].clone();
         if let Err(error) = state.types.step(&node) {
             state.error.get_or_insert(error);
@@ -272,7 +268,7 @@ impl Builder {
                 ..Node::default()
             };
             state.graph.nodes.push(node);
-            state.taken.insert(name.into());
+            state.taken.insert(name);
             state.types.insert(name, ty.clone());
             state.graph.outputs.push(Value { name: name.into(), ty });
         }
@@ -323,7 +319,8 @@ impl State {
             }
         }
         match first {
-            Some(node) if !infer::is_known(&node.op) && !has_rule(&node.op) && !is_defined(&node.op) => {
+            // Whatever has a gradient rule or a definition is known here.
+            Some(node) if !infer::is_known(&node.op) => {
                 GraphError::NoRule { node: node.label().into(), op: node.op.clone() }
             }
             Some(node) => node.error(
@@ -331,17 +328,6 @@ impl State {
             ),
             None => GraphError::Shape(format!("the shape of the tensor `{name}` cannot be inferred")),
         }
-    }
-
-    /// `stem` if it is free, else `stem_1`, `stem_2` …
-    fn unused(&mut self, stem: &str) -> String {
-        let mut name = stem.to_string();
-        while self.taken.contains(&name) {
-            self.fresh += 1;
-            name = format!("{stem}_{}", self.fresh);
-        }
-        self.taken.insert(name.clone());
-        name
     }
 }
 

@@ -26,7 +26,9 @@ mod fold;
 mod gradient;
 mod graph;
 mod infer;
+mod key;
 mod loss;
+mod names;
 mod onnx;
 mod simplify;
 mod tensor;
@@ -44,6 +46,7 @@ pub use gradient::{gradient, gradient_name, has_rule, undifferentiable};
 pub use graph::{Attribute, Graph, Node, OPSET, Value};
 pub use infer::{Types, infer};
 pub use loss::{Loss, with_loss};
+pub use names::Names;
 pub use simplify::{simplify, simplify_keeping};
 pub use tensor::{DType, Tensor};
 pub use train::{

@@ -85,6 +85,28 @@ macro_rules! from_array {
 from_array!(f32 => F32, f64 => F64, f16 => F16, i64 => I64, i32 => I32, i8 => I8, u8 => U8, bool => Bool);
 
 impl Tensor {
+    /// The elements as ONNX stores them: row-major, little-endian.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        fn collect<const N: usize, T: Copy>(
+            array: &ndarray::ArcArray<T, IxDyn>,
+            bytes: impl Fn(T) -> [u8; N],
+        ) -> Vec<u8> {
+            let mut raw = Vec::with_capacity(array.len() * N);
+            array.iter().for_each(|&v| raw.extend_from_slice(&bytes(v)));
+            raw
+        }
+        match self {
+            Tensor::Bool(a) => collect(a, |v| [u8::from(v)]),
+            Tensor::F32(a) => collect(a, f32::to_le_bytes),
+            Tensor::F64(a) => collect(a, f64::to_le_bytes),
+            Tensor::F16(a) => collect(a, f16::to_le_bytes),
+            Tensor::I64(a) => collect(a, i64::to_le_bytes),
+            Tensor::I32(a) => collect(a, i32::to_le_bytes),
+            Tensor::I8(a) => collect(a, i8::to_le_bytes),
+            Tensor::U8(a) => collect(a, u8::to_le_bytes),
+        }
+    }
+
     /// The element type.
     pub fn dtype(&self) -> DType {
         match self {

@@ -135,3 +135,25 @@ impl fmt::Display for TensorType {
         write!(f, "{:?}{}", self.dtype, self.shape)
     }
 }
+
+/// The element type in memory of ONNX's type number `code`: bfloat16 is kept as `F32`. Integer types
+/// that Kennard lacks are widened in constants only, because what is computed in them may wrap around.
+pub(crate) fn stored_type(code: i64) -> Option<DType> {
+    match code {
+        16 => Some(DType::F32),
+        _ => DType::from_code(code),
+    }
+}
+
+/// What ONNX calls the types that Kennard does not hold.
+pub(crate) fn type_name(code: i64) -> String {
+    match code {
+        8 => "string".into(),
+        4 | 5 => "16-bit integer".into(),
+        12 | 13 => "unsigned integer".into(),
+        14 | 15 => "complex".into(),
+        17..=20 | 24 => "8-bit float".into(),
+        21 | 22 => "4-bit integer".into(),
+        _ => format!("type number {code}"),
+    }
+}

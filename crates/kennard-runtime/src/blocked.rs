@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use kennard_graph::{Attribute, DType, Graph, Node, Tensor, Types, infer};
+use kennard_graph::{Attribute, DType, Graph, Names, Node, Tensor, Types, infer};
 
 use crate::Result;
 
@@ -59,7 +59,7 @@ fn entered(graph: Graph) -> Result<Graph> {
     let types = infer(&graph)?;
     let wanted = wanted(&graph, &types);
     let mut result = Graph { nodes: Vec::with_capacity(graph.nodes.len()), ..graph.clone() };
-    let mut names: HashSet<String> = tensors(&graph);
+    let mut names = Names::of(&graph);
     let mut in_blocks: HashSet<String> = HashSet::new();
     let mut entries: HashMap<(String, Vec<usize>), String> = HashMap::new();
     for mut node in graph.nodes {
@@ -75,7 +75,7 @@ fn entered(graph: Graph) -> Result<Graph> {
                         let key = (input.clone(), kernel.to_vec());
                         let entry = entries.entry(key).or_insert_with(|| {
                             let [name, weights] =
-                                ["blocks", "ones"].map(|what| fresh(&mut names, &format!("{input}/{what}")));
+                                ["blocks", "ones"].map(|what| names.fresh(&format!("{input}/{what}")));
                             let ones = [shape[1], 1, kernel[0], kernel[1]];
                             result.constants.insert(weights.clone(), Tensor::full(&ones, 1.0, DType::F32));
                             result.nodes.push(depthwise(input, &weights, &name, shape[1], kernel));
@@ -95,19 +95,6 @@ fn entered(graph: Graph) -> Result<Graph> {
         result.nodes.push(node);
     }
     Ok(result)
-}
-
-fn tensors(graph: &Graph) -> HashSet<String> {
-    let tensors = graph.nodes.iter().flat_map(|n| n.inputs.iter().chain(&n.outputs));
-    tensors.chain(graph.inputs.iter().map(|v| &v.name)).cloned().collect()
-}
-
-fn fresh(names: &mut HashSet<String>, stem: &str) -> String {
-    let mut name = stem.to_string();
-    while !names.insert(name.clone()) {
-        name.push('_');
-    }
-    name
 }
 
 /// Operators of one tensor that ONNX Runtime computes in either layout.

@@ -6,9 +6,9 @@
 //! which do not fill a vector register, by another formula. Where extents are multiples of a register
 //! neither happens; elsewhere the graph is changed so that it does not.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
-use kennard_graph::{Graph, Node, Tensor, Types, define, infer};
+use kennard_graph::{Graph, Names, Node, Tensor, Types, define, infer};
 
 use crate::Result;
 
@@ -68,8 +68,7 @@ fn padded(graph: Graph, types: &Types) -> Graph {
     if !graph.nodes.iter().any(chosen) {
         return graph;
     }
-    let tensors = graph.nodes.iter().flat_map(|n| n.inputs.iter().chain(&n.outputs));
-    let mut taken: HashSet<String> = tensors.chain(graph.inputs.iter().map(|v| &v.name)).cloned().collect();
+    let mut names = Names::of(&graph);
     let mut result = Graph { nodes: Vec::new(), ..graph.clone() };
     for node in graph.nodes {
         let dims = node.input(0).and_then(|name| types.get(name)).and_then(|ty| ty.shape.known());
@@ -79,13 +78,7 @@ fn padded(graph: Graph, types: &Types) -> Graph {
         };
         let count: usize = dims.iter().product();
         let margin = count.next_multiple_of(REGISTER) - count;
-        let mut fresh = |what: &str| {
-            let mut name = format!("{}/{what}", node.outputs[0]);
-            while !taken.insert(name.clone()) {
-                name.push('_');
-            }
-            name
-        };
+        let mut fresh = |what: &str| names.fresh(&format!("{}/{what}", node.outputs[0]));
         let [flat, wide, function, cut] = ["flat", "wide", "function", "cut"].map(&mut fresh);
         let mut constant = |what: &str, values: &[usize]| {
             let name = fresh(what);

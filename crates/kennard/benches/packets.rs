@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kennard::attack::Loss;
-use kennard::data::{DataSet, Options, Selection};
+use kennard::data::{DataError, DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions, Program};
 use kennard::packet::{Effort, GaussianPacket, LogOdds};
 use kennard::survey::{Kind, Survey};
@@ -72,14 +72,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if models.is_empty() {
         models = all_models()?;
     }
-    let folder = std::env::temp_dir().join(format!("kennard-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
     for path in &models {
         let model = Graph::load(path)?;
         let shape: Option<Vec<usize>> =
             model.single_input()?.ty.shape.0.iter().skip(1).map(|d| d.known()).collect();
         let shape = shape.ok_or("the model's input is not fixed")?;
-        let data = grey(&folder, &shape)?;
+        let data = grey(&shape)?;
         let classifier = Classifier::new(&model, &shape, &Preprocessing::default())?;
         let options = EngineOptions { threads: Some(1), ..EngineOptions::default() };
         let runtime = Runtime::open(RuntimeChoice::Auto)?;
@@ -118,7 +116,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         });
         println!("{line}");
     }
-    std::fs::remove_dir_all(folder)?;
     Ok(())
 }
 
@@ -129,26 +126,8 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// A data set of one grey image of label 0.
-fn grey(folder: &Path, shape: &[usize]) -> Result<DataSet, Box<dyn std::error::Error>> {
-    let size: usize = shape.iter().product();
-    let dims: Vec<String> = std::iter::once(1).chain(shape.iter().copied()).map(|n| n.to_string()).collect();
-    let write = |name: &str, dtype: &str, shape: String, data: Vec<u8>| -> std::io::Result<PathBuf> {
-        let mut header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({shape},), }}");
-        while (header.len() + 11) % 64 != 0 {
-            header.push(' ');
-        }
-        header.push('\n');
-        let length = (header.len() as u16).to_le_bytes();
-        let path = folder.join(name);
-        let magic = b"\x93NUMPY\x01\x00".as_slice();
-        std::fs::write(&path, [magic, &length, header.as_bytes(), &data].concat())?;
-        Ok(path)
-    };
-    let pixels = std::iter::repeat_n(0.5f32.to_le_bytes(), size).flatten().collect();
-    let x = write("x.npy", "<f4", dims.join(", "), pixels)?;
-    let y = write("y.npy", "<i8", "1".into(), 0i64.to_le_bytes().to_vec())?;
-    let spec = format!("npz:{},{}", x.display(), y.display());
-    Ok(DataSet::open(&spec.parse()?, &Options::default())?)
+fn grey(shape: &[usize]) -> Result<DataSet, DataError> {
+    DataSet::from_samples(vec![0.5; shape.iter().product()], vec![0], shape, &[])
 }
 
 fn all_models() -> std::io::Result<Vec<PathBuf>> {

@@ -1,14 +1,14 @@
 //! Adversarial examples as files: arrays for programs, pictures for people.
 
-use std::io::{Cursor, Write};
+use std::io::Cursor;
 use std::path::Path;
 
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
-use zip::write::SimpleFileOptions;
 
 use crate::answer::{is_answer, predict};
 use crate::attack::Adversarial;
+use crate::data::{Elements, npz};
 use crate::engine::{Engine, Evaluator, Program, Query};
 use crate::run::files::write_whole;
 use crate::{Error, Result, ThreatModel};
@@ -84,11 +84,11 @@ pub fn write_examples(
     let (y, index) = (ints(|e| e.label), ints(|e| e.index));
     let prediction = ints(|e| e.adversarial.prediction());
     let arrays = npz(&[
-        ("x", shape, Array::Floats(&x)),
-        ("y", &[], Array::Ints(&y)),
-        ("original", shape, Array::Floats(&original)),
-        ("prediction", &[], Array::Ints(&prediction)),
-        ("index", &[], Array::Ints(&index)),
+        ("x", shape, Elements::F32(&x)),
+        ("y", &[], Elements::I64(&y)),
+        ("original", shape, Elements::F32(&original)),
+        ("prediction", &[], Elements::I64(&prediction)),
+        ("index", &[], Elements::I64(&index)),
     ]);
     let place = directory.join("adversarials.npz");
     let failed = |path: &Path, message: String| Error::Write { path: path.into(), message };
@@ -187,48 +187,6 @@ fn rounded(engine: &Engine, threat: &ThreatModel, examples: &[Example]) -> Resul
     Ok(judged.flatten().collect())
 }
 
-/// An array to be written: `n` rows of a shape, row-major.
-enum Array<'a> {
-    /// Single precision.
-    Floats(&'a [f32]),
-    /// Integers.
-    Ints(&'a [i64]),
-}
-
-/// The bytes of an NPZ archive of named arrays, each of `n` rows of its shape.
-///
-/// # Errors
-/// When the archive grows beyond what its format holds.
-fn npz(arrays: &[(&str, &[usize], Array)]) -> zip::result::ZipResult<Vec<u8>> {
-    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().large_file(true);
-    for (name, shape, array) in arrays {
-        archive.start_file(format!("{name}.npy"), options)?;
-        let (kind, rows, bytes): (&str, usize, Vec<u8>) = match array {
-            Array::Floats(values) => {
-                ("<f4", values.len(), values.iter().flat_map(|v| v.to_le_bytes()).collect())
-            }
-            Array::Ints(values) => {
-                ("<i8", values.len(), values.iter().flat_map(|v| v.to_le_bytes()).collect())
-            }
-        };
-        let rows = rows / shape.iter().product::<usize>().max(1);
-        let dims: String = [rows].iter().chain(*shape).map(|n| format!("{n}, ")).collect();
-        let mut header =
-            format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}), }}", dims.trim_end());
-        // The format wants the data to begin at a multiple of 64 bytes.
-        while (header.len() + 11) % 64 != 0 {
-            header.push(' ');
-        }
-        header.push('\n');
-        archive.write_all(b"\x93NUMPY\x01\x00")?;
-        archive.write_all(&(header.len() as u16).to_le_bytes())?;
-        archive.write_all(header.as_bytes())?;
-        archive.write_all(&bytes)?;
-    }
-    Ok(archive.finish()?.into_inner())
-}
-
 /// A sample, an example and their difference side by side.
 pub(crate) struct Triptych {
     pub picture: DynamicImage,
@@ -290,7 +248,7 @@ mod tests {
     #[test]
     fn archives_are_read_back_by_the_loader() {
         let x: Vec<f32> = (0..12).map(|v| v as f32 / 12.0).collect();
-        let bytes = npz(&[("x", &[2, 3], Array::Floats(&x)), ("y", &[], Array::Ints(&[1, 0]))]).unwrap();
+        let bytes = npz(&[("x", &[2, 3], Elements::F32(&x)), ("y", &[], Elements::I64(&[1, 0]))]).unwrap();
         let path = std::env::temp_dir().join(format!("kennard-export-{}.npz", std::process::id()));
         std::fs::write(&path, bytes).unwrap();
         let spec = format!("npz:{}", path.display()).parse().unwrap();

@@ -3,10 +3,9 @@
 
 mod common;
 
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use common::{engine, labelled, linear, rten, write_npy};
+use common::{engine, in_memory, labelled, linear, rten};
 use kennard::attack::{Apgd, Attack, AttackLoss, Fab, Fgsm, Parameters, Pgd, Square, attack};
 use kennard::audit::{Audit, Outcome, Record};
 use kennard::data::DataSet;
@@ -15,19 +14,9 @@ use kennard::run::ModelSummary;
 use kennard::{Graph, Norm, ThreatModel};
 use kennard_graph::{Builder, DType, Dim, Tensor, TensorType, Var};
 
-/// Samples of `d` elements.
-fn samples(name: &str, points: &[Vec<f32>], labels: &[i64]) -> DataSet {
-    let (n, d) = (points.len(), points[0].len());
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let file = |part: &str| folder.join(format!("answers-{name}-{part}-{}.npy", std::process::id()));
-    write_npy(
-        &file("x"),
-        "<f4",
-        &format!("({n}, {d})"),
-        points.iter().flatten().flat_map(|v| v.to_le_bytes()),
-    );
-    write_npy(&file("y"), "<i8", &format!("({n},)"), labels.iter().flat_map(|v| v.to_le_bytes()));
-    common::open(&format!("npz:{},{}", file("x").display(), file("y").display()))
+/// A data set of points.
+fn samples(points: &[Vec<f32>], labels: &[usize]) -> DataSet {
+    in_memory(&[points[0].len()], points.concat(), labels.to_vec())
 }
 
 /// A model of `d` inputs.
@@ -80,7 +69,7 @@ fn an_infinite_slope_leads_somewhere() {
         plus(both, &[0.3 - 0.5 * a, 0.0])
     });
     let points: Vec<Vec<f32>> = (0..21).map(|i| vec![i as f32 / 20.0, 0.0]).collect();
-    let data = samples("root", &points, &[0; 21]);
+    let data = samples(&points, &[0; 21]);
     let eps = 0.25;
     for name in ["fgsm", "pgd", "apgd-ce", "apgd-margin", "fab", "fmn", "ddn"] {
         let threat = ThreatModel::new(Norm::L2, eps).unwrap();
@@ -124,9 +113,9 @@ fn a_gradient_of_nan_ends_nothing() {
     });
     let point = |i: usize| (0..16).map(|j| 0.2 + 0.6 * ((i * 31 + j * 17) % 23) as f32 / 23.0).collect();
     let mut points: Vec<Vec<f32>> = (1..8).map(point).collect();
-    let without = samples("plain", &points, &[0; 7]);
+    let without = samples(&points, &[0; 7]);
     points.push(vec![0.5; 16]);
-    let with = samples("constant", &points, &[0; 8]);
+    let with = samples(&points, &[0; 8]);
     let attacks = || ["fgsm", "pgd", "apgd-ce", "fab"].map(named).into_iter().collect::<Vec<_>>();
     let threat = ThreatModel::new(Norm::L2, 0.2).unwrap();
     let [with, without] =
@@ -153,8 +142,8 @@ fn an_answer_of_nan_is_an_outcome_of_its_own() {
         plus(both, &[2.0, 0.0])
     });
     let points: Vec<Vec<f32>> = (0..20).map(|i| vec![0.025 + 0.05 * i as f32, 0.5]).collect();
-    let labels: Vec<i64> = points.iter().map(|x| i64::from(x[0] < 0.5231)).collect();
-    let data = samples("logarithm", &points, &labels);
+    let labels: Vec<usize> = points.iter().map(|x| usize::from(x[0] < 0.5231)).collect();
+    let data = samples(&points, &labels);
     let threat = ThreatModel::new(Norm::Linf, 0.1).unwrap();
     let change = |audit: &mut Audit| {
         audit.attacks = ["pgd", "apgd-ce", "apgd-margin", "fab", "square"].map(named).into_iter().collect();
@@ -188,7 +177,7 @@ fn an_answer_of_nan_is_an_outcome_of_its_own() {
 fn a_masked_class_is_an_answer() {
     let shape = [1, 4, 4];
     let plain = linear(&shape, 4);
-    let data = labelled("masked", &plain, &shape, 12);
+    let data = labelled(&plain, &shape, 12);
     let builder = Builder::new(&plain).unwrap();
     let mask = builder.constant(Tensor::from(ndarray::arr1(&[0.0, 0.0, 0.0, f32::NEG_INFINITY]).into_dyn()));
     let z = builder.var("logits").map(|z| z + mask);
@@ -238,7 +227,7 @@ fn middle(model: &Graph, data: &DataSet, norm: Norm) -> f64 {
 fn verdicts_have_no_scale() {
     let shape = [1, 4, 4];
     let plain = linear(&shape, 4);
-    let data = labelled("scale", &plain, &shape, 16);
+    let data = labelled(&plain, &shape, 16);
     let scaled = |factor: f64| {
         let builder = Builder::new(&plain).unwrap();
         let z = builder.var("logits").unwrap();
@@ -283,7 +272,7 @@ fn undecided() -> (Graph, DataSet) {
     });
     // Without the identity behind it that a builder's output is.
     let softmax = kennard_graph::simplify(&softmax).unwrap();
-    (softmax, samples("undecided", &[vec![0.45], vec![0.45], vec![0.45]], &[0; 3]))
+    (softmax, samples(&[vec![0.45], vec![0.45], vec![0.45]], &[0; 3]))
 }
 
 #[test]
@@ -327,7 +316,7 @@ fn the_model_as_given_has_the_last_word() {
 fn the_worst_case_includes_minimum_norm_attacks() {
     let shape = [1, 4, 4];
     let plain = linear(&shape, 4);
-    let data = labelled("worst", &plain, &shape, 16);
+    let data = labelled(&plain, &shape, 16);
     let eps = middle(&plain, &data, Norm::Linf);
     let small = eps / 20.0;
     let threat = |eps| ThreatModel::new(Norm::Linf, eps).unwrap();
@@ -362,7 +351,7 @@ fn the_worst_case_includes_minimum_norm_attacks() {
 #[test]
 fn a_tie_at_the_sample_ends_the_search() {
     let tie = model(2, |x| times(x, &[1.0, 0.0, 0.0, 1.0], 2));
-    let data = samples("tie", &[vec![0.5, 0.5]], &[0]);
+    let data = samples(&[vec![0.5, 0.5]], &[0]);
     let threat = ThreatModel::new(Norm::Linf, 0.1).unwrap();
     let outcome = run(&tie, &data, |audit| audit.attacks = vec![named("minimal-apgd")], threat);
     assert_eq!(outcome.summary.attacks[0].robust, 0);
@@ -372,7 +361,7 @@ fn a_tie_at_the_sample_ends_the_search() {
 #[test]
 fn the_ratio_is_climbed_at_ties() {
     let equal = model(3, |x| times(x, &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0], 3));
-    let data = samples("equal", &[vec![0.5; 3]], &[0]);
+    let data = samples(&[vec![0.5; 3]], &[0]);
     let threat = ThreatModel::new(Norm::Linf, 0.1).unwrap();
     let apgd = Apgd { loss: AttackLoss::Dlr, steps: 5, ..Apgd::default() };
     let outcome = run(&equal, &data, |audit| audit.attacks = vec![Box::new(apgd)], threat);

@@ -39,7 +39,7 @@ fn one_thread() -> EngineOptions {
 fn any_number_of_classes_and_any_shape() {
     for (classes, shape) in [(2, &[1, 3, 8][..]), (3, &[3, 9, 4]), (4, &[17]), (5, &[4, 6])] {
         let model = linear(shape, classes);
-        let data = labelled(&format!("any-{classes}"), &model, shape, 4);
+        let data = labelled(&model, shape, 4);
         for norm in [Norm::Linf, Norm::L2, Norm::L1] {
             for eps in [1e-3, 0.9] {
                 let threat = ThreatModel::new(norm, eps).unwrap();
@@ -62,7 +62,7 @@ fn many_classes_cost_no_more() {
     let shape = [1, 4, 4];
     let backwards = |classes: usize| {
         let model = linear(&shape, classes);
-        let data = labelled(&format!("many-{classes}"), &model, &shape, 3);
+        let data = labelled(&model, &shape, 3);
         let outcome =
             auto_attack(&model, &data, ThreatModel::new(Norm::Linf, 0.0).unwrap(), &one_thread()).unwrap();
         outcome.summary.attacks.iter().map(|a| a.backwards).sum::<u64>()
@@ -75,7 +75,7 @@ fn many_classes_cost_no_more() {
 fn the_micro_batch_does_not_move_verdicts() {
     let shape = [1, 6, 6];
     let model = linear(&shape, 6);
-    let data = labelled("batch", &model, &shape, 12);
+    let data = labelled(&model, &shape, 12);
     let verdicts = |micro_batch| {
         let options = EngineOptions { micro_batch: Some(micro_batch), threads: Some(2) };
         let threat = ThreatModel::new(Norm::Linf, 0.02).unwrap();
@@ -92,7 +92,7 @@ fn the_micro_batch_does_not_move_verdicts() {
 fn inputs_outside_the_bounds_are_refused() {
     let shape = [1, 4, 4];
     let model = linear(&shape, 4);
-    let data = labelled("outside", &model, &shape, 3);
+    let data = labelled(&model, &shape, 3);
     let threat = ThreatModel::within(Norm::Linf, 0.01, [0.0, 0.5]).unwrap();
     let message = auto_attack(&model, &data, threat, &one_thread()).map(|_| ()).unwrap_err().to_string();
     assert!(message.contains("`bounds`"), "{message}");
@@ -103,7 +103,7 @@ fn inputs_outside_the_bounds_are_refused() {
 fn every_accuracy_has_an_interval() {
     let shape = [1, 4, 4];
     let model = linear(&shape, 4);
-    let data = labelled("interval", &model, &shape, 10);
+    let data = labelled(&model, &shape, 10);
     let summary = auto_attack(&model, &data, ThreatModel::new(Norm::Linf, 0.02).unwrap(), &one_thread())
         .unwrap()
         .summary;

@@ -42,16 +42,12 @@ fn skipping(a: &Array2<f64>, w: &Array2<f64>, v: &Array2<f64>) -> (Graph, String
 }
 
 /// Inputs in 0.3..0.7 with the labels of the larger of two logits.
-fn labelled(name: &str, logits: impl Fn(&[f64]) -> [f64; 2]) -> (DataSet, Vec<Vec<f64>>) {
+fn labelled(logits: impl Fn(&[f64]) -> [f64; 2]) -> (DataSet, Vec<Vec<f64>>) {
     let value = |i: usize| f64::from(0.3 + 0.4 * ((i * 31 + i / 7 * 17) % 97) as f32 / 97.0);
     let inputs: Vec<Vec<f64>> = (0..N).map(|n| (0..D).map(|i| value(n * D + i)).collect()).collect();
-    let labels = inputs.iter().map(|x| i64::from(logits(x)[1] > logits(x)[0]));
-    let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let file = |part: &str| folder.join(format!("{name}-{part}-{}.npy", std::process::id()));
-    let pixels = inputs.iter().flatten().flat_map(|&v| (v as f32).to_le_bytes());
-    common::write_npy(&file("x"), "<f4", &format!("({N}, {D})"), pixels);
-    common::write_npy(&file("y"), "<i8", &format!("({N},)"), labels.flat_map(|v| v.to_le_bytes()));
-    (common::open(&format!("npz:{},{}", file("x").display(), file("y").display())), inputs)
+    let labels = inputs.iter().map(|x| usize::from(logits(x)[1] > logits(x)[0])).collect();
+    let pixels = inputs.iter().flatten().map(|&v| v as f32).collect();
+    (common::in_memory(&[D], pixels, labels), inputs)
 }
 
 fn measure(model: &Graph, tensor: &str, data: &DataSet, relative: &[f64], threads: usize) -> FeaturesReport {
@@ -98,7 +94,7 @@ fn linear_parts_are_broken_where_the_closed_form_says() {
         [z[(0, 0)], z[(0, 1)]]
     };
     let (model, tensor) = skipping(&a, &w, &v);
-    let (data, inputs) = labelled("skipping", logits);
+    let (data, inputs) = labelled(logits);
     let report = measure(&model, &tensor, &data, &RELATIVE, 2);
     assert_eq!(
         (report.held_fixed, report.nonnegative, report.clean.correct),
@@ -141,7 +137,7 @@ fn what_a_relu_returns_stays_at_least_zero() {
         builder.output("logits", z);
         (builder.finish().unwrap(), name)
     };
-    let (data, _) = labelled("relu", |_| [1.0, 0.0]);
+    let (data, _) = labelled(|_| [1.0, 0.0]);
     for (shift, withstand) in [(false, N as u64), (true, 0)] {
         let (graph, tensor) = model(shift);
         let report = measure(&graph, &tensor, &data, &[5.0], 2);
@@ -154,7 +150,7 @@ fn what_a_relu_returns_stays_at_least_zero() {
 fn what_makes_no_sense_is_refused() {
     let (a, w, v) = (noise(D, T, 1), noise(T, 2, 2), noise(D, 2, 3));
     let (model, tensor) = skipping(&a, &w, &v);
-    let (data, _) = labelled("refused", |_| [1.0, 0.0]);
+    let (data, _) = labelled(|_| [1.0, 0.0]);
     let options = EngineOptions::default();
     let engine = common::engine(&model, &data, rten(), &options);
     let hidden = Hidden::new(&engine, &tensor, &options).unwrap();

@@ -34,20 +34,11 @@ fn classifier() -> (Graph, Vec<f32>) {
 /// Images whose labels are what the classifier says, kept in a data set of its own; written once, because
 /// tests run side by side.
 static TWO_CLASSES: LazyLock<DataSet> = LazyLock::new(|| {
-    let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let file = |name: &str| folder.join(format!("{name}-{}.npy", std::process::id()));
     let samples: Vec<_> = fashion().samples().unwrap().take(60).map(Result::unwrap).collect();
     let (_, w) = classifier();
     let score = |x: &[f32]| x.iter().zip(&w).map(|(x, w)| x * w).sum::<f32>() + 0.5;
-    let labels: Vec<i64> = samples.iter().map(|s| i64::from(score(&s.input) < 0.0)).collect();
-    common::write_npy(
-        &file("x"),
-        "<f4",
-        "(60, 1, 28, 28)",
-        samples.iter().flat_map(|s| &s.input).flat_map(|v| v.to_le_bytes()),
-    );
-    common::write_npy(&file("y"), "<i8", "(60,)", labels.iter().flat_map(|v| v.to_le_bytes()));
-    common::open(&format!("npz:{},{}", file("x").display(), file("y").display()))
+    let labels = samples.iter().map(|s| usize::from(score(&s.input) < 0.0)).collect();
+    common::in_memory(&[1, 28, 28], samples.into_iter().flat_map(|s| s.input).collect(), labels)
 });
 
 fn dual(norm: Norm, w: &[f32]) -> f64 {
@@ -121,7 +112,7 @@ fn apgd_reaches_the_optimum_of_a_linear_classifier() {
 fn square_makes_good_use_of_its_queries_on_a_linear_classifier() {
     let shape = [16];
     let model = common::linear(&shape, 2);
-    let data = common::labelled("square", &model, &shape, 20);
+    let data = common::labelled(&model, &shape, 20);
     let engine = engine(&model, &data, rten(), &EngineOptions { threads: Some(1), ..Default::default() });
     let rows = model.constants.values().find(|t| t.shape().len() == 2).unwrap().to_floats().unwrap();
     let w: Vec<f32> = (0..16).map(|i| (rows[i] - rows[16 + i]) as f32).collect();

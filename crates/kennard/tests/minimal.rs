@@ -6,7 +6,6 @@ mod common;
 #[path = "minimal/exact.rs"]
 mod exact;
 
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use common::{engine, fashion, fixture, rten};
@@ -51,17 +50,8 @@ fn classifier(layers: &[(&[Vec<f32>], &[f32])], reversed: bool) -> Graph {
 }
 
 /// Points and their labels, as a data set.
-fn data_set(name: &str, points: &[Vec<f32>], labels: &[usize]) -> DataSet {
-    let file = |part: &str| {
-        let name = format!("minimal-{name}-{part}-{}.npy", std::process::id());
-        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
-    };
-    let [n, d] = [points.len(), points[0].len()];
-    let bytes = points.iter().flatten().flat_map(|v| v.to_le_bytes());
-    common::write_npy(&file("x"), "<f4", &format!("({n}, {d})"), bytes);
-    let bytes = labels.iter().flat_map(|&label| (label as i64).to_le_bytes());
-    common::write_npy(&file("y"), "<i8", &format!("({n},)"), bytes);
-    common::open(&format!("npz:{},{}", file("x").display(), file("y").display()))
+fn data_set(points: &[Vec<f32>], labels: &[usize]) -> DataSet {
+    common::in_memory(&[points[0].len()], points.concat(), labels.to_vec())
 }
 
 fn audit(model: &Graph, data: &DataSet, norm: Norm, bounds: [f32; 2], minimal: Attacks) -> Vec<Record> {
@@ -149,9 +139,8 @@ impl Linear {
     fn excess(&self, norm: Norm, plan: Plan, attacks: Attacks) -> Vec<(String, Vec<f64>)> {
         let Plan { reversed, .. } = plan;
         let bounds = bounds(norm);
-        let (classes, last) = (self.weight.len(), attacks[attacks.len() - 1].name().to_string());
-        let name = format!("linear-{norm}-{classes}-{last}-{reversed}-{:?}", plan.cut);
-        let data = data_set(&name, &self.points, &self.labels);
+        let classes = self.weight.len();
+        let data = data_set(&self.points, &self.labels);
         let names: Vec<String> = attacks.iter().map(|attack| attack.name().into()).collect();
         let model = classifier(&[(&self.weight, &self.bias)], reversed);
         let records = audit(&model, &data, norm, bounds, attacks);
@@ -331,7 +320,7 @@ fn shares(norm: Norm, reversed: bool, count: usize, attacks: impl Fn() -> Attack
     names.push("the best".into());
     let mut hits = vec![0u32; names.len()];
     let (mut total, mut at_bounds) = (0u32, 0);
-    for (n, (network, points)) in networks().into_iter().enumerate() {
+    for (network, points) in networks() {
         let wide = |x: &[f32]| -> Vec<f64> { x.iter().map(|&x| f64::from(x)).collect() };
         let solved: Vec<(Vec<f32>, f64)> = points
             .into_iter()
@@ -348,7 +337,7 @@ fn shares(norm: Norm, reversed: bool, count: usize, attacks: impl Fn() -> Attack
         let (points, exact): (Vec<_>, Vec<_>) = solved.into_iter().unzip();
         let labels: Vec<usize> = points.iter().map(|x| network.predict(&wide(x))).collect();
         let layers = [0, 1].map(|l| (network.weights[l].as_slice(), network.biases[l].as_slice()));
-        let data = data_set(&format!("relu-{norm}-{reversed}-{}-{n}", names[0]), &points, &labels);
+        let data = data_set(&points, &labels);
         for record in audit(&classifier(&layers, reversed), &data, norm, [0.0, 1.0], attacks()) {
             let exact = exact[record.index];
             total += 1;

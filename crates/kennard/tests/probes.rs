@@ -108,7 +108,7 @@ fn the_probe_of_a_linear_classifier() {
 /// A sample whose pixels are all zero has no cosine, and is counted.
 #[test]
 fn black_images_have_no_cosine() {
-    let data = arrays("black", &[vec![0.0; D], vec![1.0; D]], &[0, 1]);
+    let data = arrays(&[vec![0.0; D], vec![1.0; D]], &[0, 1]);
     let (graph, _) = classifier();
     let engine = engine(&graph, &data, rten(), &EngineOptions::default());
     let report = Probe::default().measure(&engine, &data, &quiet(), |_| ()).unwrap();
@@ -125,8 +125,8 @@ fn black_images_have_no_cosine() {
 fn the_gradient_of_the_true_label_leaks_it() {
     let images: Vec<Vec<f32>> = fashion().samples().unwrap().map(|sample| sample.unwrap().input).collect();
     let random = |j: usize| ((j as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as i64 % 7919 % 10;
-    let labels: Vec<i64> = (0..images.len()).map(random).collect();
-    let data = arrays("leak", &images, &labels);
+    let labels: Vec<usize> = (0..images.len()).map(|j| random(j) as usize).collect();
+    let data = arrays(&images, &labels);
     let (graph, _) = classifier();
     let engine = engine(&graph, &data, rten(), &EngineOptions::default());
     for (reader, leaked) in [(Reader::Linear, 0.99), (Reader::Cnn, 0.9)] {
@@ -185,7 +185,7 @@ fn a_convolutional_probe() {
 #[test]
 fn a_convolutional_probe_wants_images() {
     let model = common::linear(&[16], 2);
-    let data = common::labelled("no-images", &model, &[16], 40);
+    let data = common::labelled(&model, &[16], 40);
     let engine = engine(&model, &data, rten(), &EngineOptions::default());
     let resolve = Resolve { samples: Selection::All, reader: Reader::Cnn };
     let message = resolve.measure(&engine, &data, &quiet(), |_| ()).unwrap_err().to_string();
@@ -212,24 +212,6 @@ fn a_trained_network() {
     assert_eq!(report.differing, 1000 - 891, "fixtures/README.md states 891 of 1 000");
 }
 
-fn arrays(name: &str, images: &[Vec<f32>], labels: &[i64]) -> DataSet {
-    let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let file = |part: &str| folder.join(format!("{name}-{part}-{}.npy", std::process::id()));
-    let n = images.len();
-    let pixels = images.iter().flatten().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-    let classes = labels.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-    write_npy(&file("x"), "<f4", &format!("({n}, 1, 28, 28)"), &pixels);
-    write_npy(&file("y"), "<i8", &format!("({n},)"), &classes);
-    common::open(&format!("npz:{},{}", file("x").display(), file("y").display()))
-}
-
-fn write_npy(path: &std::path::Path, dtype: &str, shape: &str, data: &[u8]) {
-    let mut header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}");
-    while (header.len() + 11) % 64 != 0 {
-        header.push(' ');
-    }
-    header.push('\n');
-    let length = (header.len() as u16).to_le_bytes();
-    std::fs::write(path, [b"\x93NUMPY\x01\x00", length.as_slice(), header.as_bytes(), data].concat())
-        .unwrap();
+fn arrays(images: &[Vec<f32>], labels: &[usize]) -> DataSet {
+    common::in_memory(&[1, 28, 28], images.concat(), labels.to_vec())
 }

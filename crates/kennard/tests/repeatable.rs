@@ -282,11 +282,7 @@ fn a_stopped_audit_says_nothing_that_is_not_so() {
 #[test]
 fn parts_that_lack_classes_are_pointed_out() {
     let model = common::linear(&[1, 4, 4], 4);
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let file = |part: &str| folder.join(format!("sorted-{part}-{}.npy", std::process::id()));
-    common::write_npy(&file("x"), "<f4", "(120, 1, 4, 4)", (0..120 * 16).flat_map(|_| 0.5f32.to_le_bytes()));
-    common::write_npy(&file("y"), "<i8", "(120,)", (0..120i64).flat_map(|i| (i / 30).to_le_bytes()));
-    let data = common::open(&format!("npz:{},{}", file("x").display(), file("y").display()));
+    let data = common::in_memory(&[1, 4, 4], vec![0.5; 120 * 16], (0..120).map(|i| i / 30).collect());
     let engine = engine(&model, &data, common::rten(), &EngineOptions::default());
     let path = fixture("fashion_mlp.onnx");
     let said = |samples| {

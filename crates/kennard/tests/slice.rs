@@ -33,7 +33,7 @@ fn sums(offset: f64, b: &[f64], s: f64) -> Vec<[f64; 3]> {
 #[test]
 fn a_linear_network_agrees_with_sums_over_a_grid() {
     let model = linear(&SHAPE, 2);
-    let data = labelled("slice", &model, &SHAPE, 6);
+    let data = labelled(&model, &SHAPE, 6);
     let engine = engine(&model, &data, rten(), &EngineOptions::default());
     let weights = model.constants.values().find(|t| t.shape().len() == 2).unwrap().to_floats().unwrap();
     let samples: Vec<_> = data.samples().unwrap().map(|sample| sample.unwrap()).collect();

@@ -66,7 +66,7 @@ struct Case {
 impl Case {
     fn new(scratch: &Scratch, name: &str) -> Case {
         let model = linear(&[1, 4, 4], 3);
-        let data = labelled(&format!("survival-{name}"), &model, &[1, 4, 4], COUNT);
+        let data = labelled(&model, &[1, 4, 4], COUNT);
         let file = scratch.at(&format!("{name}.onnx"));
         std::fs::write(&file, model.to_bytes()).unwrap();
         let options = EngineOptions { threads: Some(1), micro_batch: Some(4) };

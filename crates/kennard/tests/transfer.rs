@@ -103,7 +103,7 @@ fn an_honest_model_is_not_accused() {
 fn a_linear_classifier_is_its_own_best_surrogate() {
     let shape = [1, 5, 5];
     let model = linear(&shape, 2);
-    let data = labelled("transfer", &model, &shape, 40);
+    let data = labelled(&model, &shape, 40);
     let weights = model.constants.values().find(|t| t.shape().len() == 2).unwrap().to_floats().unwrap();
     let size: f64 = (0..25).map(|i| (weights[i] - weights[25 + i]).abs()).sum();
     let path = fixture("fashion_mlp.onnx");

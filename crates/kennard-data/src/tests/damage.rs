@@ -81,6 +81,7 @@ fn numpy() {
 
 /// A file cut short is refused, wherever it is cut: nothing is made up for the part that is missing.
 #[test]
+#[cfg(feature = "images")]
 fn images_cut_short_are_refused_by_name() {
     for name in [
         "photo.png",
@@ -115,6 +116,7 @@ fn images_cut_short_are_refused_by_name() {
 
 /// Data that end too early behind a proper end marker, as some programs "repair" files.
 #[test]
+#[cfg(feature = "images")]
 fn jpeg_data_that_end_too_early_are_refused() {
     for name in ["photo.jpg", "photo_grey.jpg", "photo_restarts.jpg", "photo_progressive.jpg"] {
         let whole = bytes(name);
@@ -135,6 +137,7 @@ fn jpeg_data_that_end_too_early_are_refused() {
 
 /// Bytes behind a picture (a second, larger one, say) are none of its own.
 #[test]
+#[cfg(feature = "images")]
 fn bytes_behind_a_picture_are_no_damage() {
     for name in ["photo.png", "photo.jpg", "photo_progressive.jpg"] {
         let plain = directory(&[(&format!("a/{name}"), bytes(name))]);
@@ -148,6 +151,7 @@ fn bytes_behind_a_picture_are_no_damage() {
 }
 
 #[test]
+#[cfg(feature = "images")]
 fn images() {
     for name in ["photo.png", "photo.jpg", "photo_progressive.jpg", "photo.webp", "photo_16x16.bmp"] {
         let inside = format!("a/{name}");
@@ -157,6 +161,7 @@ fn images() {
 }
 
 #[test]
+#[cfg(feature = "images")]
 fn table() {
     let table = "file,label\nphoto.png,3\n\"photo.png\",10\n".as_bytes().to_vec();
     let files = directory(&[("labels.csv", table), ("photo.png", bytes("photo.png"))]);
@@ -164,6 +169,7 @@ fn table() {
 }
 
 #[test]
+#[cfg(feature = "parquet")]
 fn parquet() {
     for name in ["hub.parquet", "binary_zstd.parquet", "binary_gzip.parquet"] {
         let files = directory(&[(name, bytes(name))]);

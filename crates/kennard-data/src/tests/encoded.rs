@@ -5,6 +5,7 @@ use std::io::Cursor;
 use image::{ColorType, DynamicImage, ImageFormat, RgbImage};
 
 use super::*;
+use crate::Selection;
 
 fn resize(height: usize, width: usize) -> Options {
     Options { resize: Some((height, width)), ..Options::default() }

@@ -1,6 +1,8 @@
 mod arrays;
 mod damage;
+#[cfg(feature = "parquet")]
 mod encoded;
+#[cfg(feature = "parquet")]
 mod published;
 
 use std::fs;
@@ -11,7 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
-use super::{DataError, DataSet, Options, Sample, Selection, Split};
+use crate::{DataError, DataSet, Options, Sample, Split};
 
 fn options(split: Split) -> Options {
     Options { split, ..Options::default() }

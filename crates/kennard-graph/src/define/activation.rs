@@ -2,7 +2,6 @@
 
 use super::Definition;
 use crate::builder::Call;
-use crate::gradient::{SELU_ALPHA, SELU_GAMMA};
 use crate::{DType, Result, Tensor, Var};
 
 pub(super) const DEFINITIONS: &[(&str, Definition)] = &[
@@ -63,6 +62,11 @@ fn mish<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     let n = e * (e + 2.0);
     Ok(x * (n / (n + 2.0)))
 }
+
+/// The defaults that ONNX gives `Selu` (Klambauer et al. 2017, arXiv 1706.02515).
+const SELU_ALPHA: f64 = 1.673_263_192_176_818_8;
+/// See [`SELU_ALPHA`].
+const SELU_GAMMA: f64 = 1.050_700_992_584_228_5;
 
 /// `γ·x` where x > 0, else `γα·(eˣ − 1)` (Klambauer et al. 2017, arXiv 1706.02515).
 fn selu<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::constant::{self, Budget};
 use crate::infer::Types;
-use crate::onnx::{node_key, tensor_key};
-use crate::{Graph, Node, Result, Shape, Tensor, TensorType};
+use crate::key::{node_key, tensor_key};
+use crate::{Graph, Names, Node, Result, Shape, Tensor, TensorType};
 
 /// What a node can be replaced by.
 pub(crate) enum Rewritten {
@@ -266,24 +266,4 @@ fn is_function(node: &Node) -> bool {
         || node.op.contains("::");
     let large = |a: &crate::Attribute| matches!(a, crate::Attribute::Tensor(t) if t.len() > COMPARED);
     !random && !node.attributes.values().any(large) && !node.outputs.iter().any(String::is_empty)
-}
-
-/// The tensor names in use.
-struct Names(HashSet<String>);
-
-impl Names {
-    fn of(graph: &Graph) -> Names {
-        let tensors = graph.nodes.iter().flat_map(|n| n.outputs.iter().chain(&n.inputs));
-        let ends = graph.inputs.iter().chain(&graph.outputs).map(|v| &v.name);
-        Names(tensors.chain(ends).chain(graph.constants.keys()).cloned().collect())
-    }
-
-    /// `stem`, or `stem_1`, `stem_2` … if it is taken.
-    fn fresh(&mut self, stem: &str) -> String {
-        let numbered = (1..).map(|i: u64| format!("{stem}_{i}"));
-        let mut names = std::iter::once(stem.to_string()).chain(numbered);
-        let name = names.find(|name| !self.0.contains(name)).unwrap_or_default();
-        self.0.insert(name.clone());
-        name
-    }
 }

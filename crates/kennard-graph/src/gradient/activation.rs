@@ -16,20 +16,12 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("Softplus", |b| b.unary(|g, x, _| g * x.apply("Sigmoid"))),
     ("Softsign", |b| b.unary(|g, x, _| { let d = 1.0 + x.apply("Abs"); g / (d * d) })),
 
-    ("ThresholdedRelu", |b| b.unary(|g, x, _| g * x.above(b.node.float("alpha", 1.0)))),
     ("LeakyRelu", leaky_relu),
     ("PRelu",     p_relu),
-    ("Elu",       |b| exponential_linear(b, b.node.float("alpha", 1.0), 1.0)),
-    ("Selu",      |b| exponential_linear(b, b.node.float("alpha", SELU_ALPHA), b.node.float("gamma", SELU_GAMMA))),
-    ("Celu",      |b| b.unary(|g, x, _| g * (x.with("Min", x.number(0.0)) / b.node.float("alpha", 1.0)).apply("Exp"))),
+    ("Elu",       elu),
     ("HardSigmoid", hard_sigmoid),
     ("Gelu",        gelu),
 ];
-
-/// The defaults that ONNX gives `Selu` (Klambauer et al. 2017, arXiv 1706.02515).
-pub(crate) const SELU_ALPHA: f64 = 1.673_263_192_176_818_8;
-/// See [`SELU_ALPHA`].
-pub(crate) const SELU_GAMMA: f64 = 1.050_700_992_584_228_5;
 
 /// `y = max(x, 0) + α·min(x, 0)`: 1 where x > 0, else α.
 fn leaky_relu(b: &Backward) -> Result<()> {
@@ -53,15 +45,13 @@ fn p_relu(b: &Backward) -> Result<()> {
     b.give(1, g * x.with("Min", x.number(0.0)))
 }
 
-/// `y = γ·x` where x > 0, else `γα·(eˣ − 1)`: γ where x > 0, else `γα·eˣ`. The exponent is `min(x, 0)`, so
-/// that nothing overflows.
-fn exponential_linear(b: &Backward, alpha: f64, gamma: f64) -> Result<()> {
+/// `y = x` where x > 0, else `α·(eˣ − 1)`: 1 where x > 0, else `α·eˣ`. The exponent is `min(x, 0)`, so that nothing
+/// overflows.
+fn elu(b: &Backward) -> Result<()> {
+    let alpha = b.node.float("alpha", 1.0);
     b.unary(|g, x, _| {
         let decay = x.with("Min", x.number(0.0)).apply("Exp");
-        if alpha == 1.0 && gamma == 1.0 {
-            return g * decay;
-        }
-        g * (decay * (gamma * alpha) + x.above(0.0) * (gamma * (1.0 - alpha)))
+        if alpha == 1.0 { g * decay } else { g * (decay * alpha + x.above(0.0) * (1.0 - alpha)) }
     })
 }
 

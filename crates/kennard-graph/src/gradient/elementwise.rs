@@ -29,9 +29,9 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("Atanh",      |b| b.unary(|g, x, _| g / (1.0 - x * x))),
 
     ("Add",  |b| { b.give(0, b.g())?; b.give(1, b.g()) }),
-    ("Sub",  |b| { b.give(0, b.g())?; b.give(1, -b.g().sum_to(&b.x(1).shape()?)) }),
+    ("Sub",  |b| { b.give(0, b.g())?; b.give(1, -b.g()) }),
     ("Mul",  |b| { b.give(0, b.g() * b.x(1))?; b.give(1, b.g() * b.x(0)) }),
-    ("Div",  |b| { b.give(0, b.g() / b.x(1))?; b.give(1, -(b.g() / b.x(1) * b.y(0)).sum_to(&b.x(1).shape()?)) }),
+    ("Div",  |b| { b.give(0, b.g() / b.x(1))?; b.give(1, -(b.g() / b.x(1) * b.y(0))) }),
     ("Sum",  |b| (0..b.node.inputs.len()).try_for_each(|i| b.give(i, b.g()))),
     ("Mean", |b| (0..b.node.inputs.len()).try_for_each(|i| b.give(i, b.g() / b.node.inputs.len() as f64))),
     ("Pow",  pow),

@@ -21,8 +21,6 @@ mod select;
 mod softmax;
 mod window;
 
-pub(crate) use activation::{SELU_ALPHA, SELU_GAMMA};
-
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Deref;

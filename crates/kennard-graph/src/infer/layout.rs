@@ -187,16 +187,16 @@ fn split(c: &Context) -> Inferred {
 }
 
 /// What `Slice` takes along one axis.
-pub(crate) struct Cut {
+pub(crate) struct Span {
     pub axis: usize,
     pub start: Sym,
     pub end: Sym,
     pub step: i64,
 }
 
-/// The cuts of a `Slice(data, starts, ends, axes, steps)` of data of this rank; `None` if they are
+/// The spans of a `Slice(data, starts, ends, axes, steps)` of data of this rank; `None` if they are
 /// not known.
-pub(crate) fn cuts(c: &Context, rank: usize) -> Result<Option<Vec<Cut>>> {
+pub(crate) fn spans(c: &Context, rank: usize) -> Result<Option<Vec<Span>>> {
     c.input(1)?;
     c.input(2)?;
     let (Some(starts), Some(ends)) = (c.value(1), c.value(2)) else { return Ok(None) };
@@ -213,11 +213,11 @@ pub(crate) fn cuts(c: &Context, rank: usize) -> Result<Option<Vec<Cut>>> {
         return c.fail("a step is 0");
     }
     let axes = axes(c, &named, rank)?;
-    let cut = |(((axis, start), end), step)| Cut { axis, start, end, step };
-    Ok(Some(axes.into_iter().zip(starts.iter()).zip(ends.iter()).zip(steps).map(cut).collect()))
+    let span = |(((axis, start), end), step)| Span { axis, start, end, step };
+    Ok(Some(axes.into_iter().zip(starts.iter()).zip(ends.iter()).zip(steps).map(span).collect()))
 }
 
-impl Cut {
+impl Span {
     /// Start and number of elements taken of an axis of `extent` elements, as NumPy clamps them.
     pub fn range(&self, extent: usize) -> Option<(usize, usize)> {
         let (Sym::Known(start), Sym::Known(end)) = (self.start, self.end) else { return None };
@@ -267,11 +267,11 @@ impl Cut {
 
 fn slice(c: &Context) -> Inferred {
     let x = c.input(0)?;
-    let Some(cuts) = cuts(c, x.shape.rank())? else { return Ok(None) };
+    let Some(spans) = spans(c, x.shape.rank())? else { return Ok(None) };
     let mut shape = x.shape.clone();
-    for cut in cuts {
-        match cut.extent(shape.0[cut.axis]) {
-            Some(d) => shape.0[cut.axis] = d,
+    for span in spans {
+        match span.extent(shape.0[span.axis]) {
+            Some(d) => shape.0[span.axis] = d,
             None => return Ok(None),
         }
     }

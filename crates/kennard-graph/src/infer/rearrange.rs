@@ -5,7 +5,7 @@
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, Slice, concatenate};
 
 use super::Context;
-use super::layout::{cuts, padding, permutation};
+use super::layout::{padding, permutation, spans};
 
 /// Applies the node to its inputs; `shapes` are those of its outputs.
 pub(crate) fn rearrange<T: Clone>(
@@ -65,14 +65,14 @@ fn split<T: Clone>(c: &Context, x: &ArrayViewD<T>, shapes: &[Vec<usize>]) -> Opt
 
 fn slice<T: Clone>(c: &Context, x: &ArrayViewD<T>) -> Option<ArrayD<T>> {
     let mut y = x.to_owned();
-    for cut in cuts(c, x.ndim()).ok()?? {
-        let (start, count) = cut.range(y.shape()[cut.axis])?;
+    for span in spans(c, x.ndim()).ok()?? {
+        let (start, count) = span.range(y.shape()[span.axis])?;
         let from = |i: usize| {
-            let at = start as i128 + i as i128 * i128::from(cut.step);
+            let at = start as i128 + i as i128 * i128::from(span.step);
             usize::try_from(at).unwrap_or(0)
         };
         let chosen: Vec<usize> = (0..count).map(from).collect();
-        y = y.select(Axis(cut.axis), &chosen);
+        y = y.select(Axis(span.axis), &chosen);
     }
     Some(standard(y.view()))
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::read::format_error;
+use super::format::format_error;
 use crate::infer::{Sym, Symbolic, Types, allocation};
 use crate::{DType, Dim, Graph, Node, Result, Shape, TensorType, fold};
 

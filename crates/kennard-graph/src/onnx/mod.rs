@@ -3,6 +3,7 @@
 mod attribute;
 mod external;
 mod foreign;
+mod format;
 mod limits;
 mod nodes;
 mod order;
@@ -24,8 +25,6 @@ use prost::bytes::Bytes;
 use crate::{Graph, GraphError, Result};
 use external::Files;
 use proto::ModelProto;
-pub(crate) use tensor::{stored_type, type_name};
-pub(crate) use write::{node_key, tensor_key};
 
 /// What Kennard signs its files with. In such a file the dimension `N` is the batch, `2N` twice the batch.
 const PRODUCER: &str = "kennard";

@@ -8,9 +8,9 @@ use prost::Message;
 
 use super::attribute::read_attribute;
 use super::external::Files;
+use super::format::{format_error, opset};
 use super::order::order;
 use super::proto::*;
-use super::read::{format_error, opset};
 use super::schema;
 use super::tensor::read_tensor;
 use crate::upgrade::upgrade;

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::PRODUCER;
 use super::external::Files;
+use super::format::{format_error, opset};
 use super::limits;
 use super::nodes::Importer;
 use super::order::{names_read, order};
 use super::proto::*;
-use super::tensor::{read_tensor, stored_type, type_name};
-use crate::upgrade::{NEWEST, OLDEST};
-use crate::{Builder, DType, Dim, Graph, GraphError, Result, Shape, TensorType, Value, infer};
+use super::tensor::read_tensor;
+use crate::types::{stored_type, type_name};
+use crate::{Builder, DType, Dim, Graph, Result, Shape, TensorType, Value, infer};
 
 pub(super) fn read(model: &ModelProto, files: &Files) -> Result<Graph> {
     let version = opset(&model.opset_import)?;
@@ -64,23 +65,6 @@ fn rounds_to_bfloat16(nodes: &[NodeProto]) -> bool {
         attribute.name.as_deref() == Some("to") && attribute.i == Some(BFLOAT16)
             || attribute.g.iter().any(|graph| rounds_to_bfloat16(&graph.node))
     })
-}
-
-pub(super) fn format_error(message: impl Into<String>) -> GraphError {
-    GraphError::Format(message.into())
-}
-
-/// The version of the plain ONNX operators that a model or function imports.
-pub(super) fn opset(imports: &[OperatorSetIdProto]) -> Result<i64> {
-    let plain = |i: &&OperatorSetIdProto| matches!(i.domain.as_deref(), None | Some("" | "ai.onnx"));
-    let version = imports.iter().filter(plain).filter_map(|i| i.version).max();
-    let version = version.ok_or_else(|| format_error("it does not say which operator set it uses"))?;
-    if (OLDEST..=NEWEST).contains(&version) {
-        return Ok(version);
-    }
-    Err(format_error(format!(
-        "it uses operator set {version}; Kennard reads {OLDEST} to {NEWEST}. Export it again, with opset_version=17 say"
-    )))
 }
 
 fn initializers(

@@ -6,29 +6,8 @@ use prost::bytes::Bytes;
 
 use super::external::Files;
 use super::proto::TensorProto;
-use crate::{DType, GraphError, Result, Shape, Tensor, with_array};
-
-/// The element type in memory of ONNX's type number `code`: bfloat16 is kept as `F32`. Integer types
-/// that Kennard lacks are widened in constants only, because what is computed in them may wrap around.
-pub(crate) fn stored_type(code: i64) -> Option<DType> {
-    match code {
-        16 => Some(DType::F32),
-        _ => DType::from_code(code),
-    }
-}
-
-/// What ONNX calls the types that Kennard does not hold.
-pub(crate) fn type_name(code: i64) -> String {
-    match code {
-        8 => "string".into(),
-        4 | 5 => "16-bit integer".into(),
-        12 | 13 => "unsigned integer".into(),
-        14 | 15 => "complex".into(),
-        17..=20 | 24 => "8-bit float".into(),
-        21 | 22 => "4-bit integer".into(),
-        _ => format!("type number {code}"),
-    }
-}
+use crate::types::type_name;
+use crate::{GraphError, Result, Shape, Tensor, with_array};
 
 /// Reads a tensor; `files` gives the data of one that is kept outside the model file.
 pub(super) fn read_tensor(proto: &TensorProto, files: &Files) -> Result<Tensor> {
@@ -141,28 +120,6 @@ pub(super) fn bytes(tensor: &Tensor) -> usize {
     tensor.len().saturating_mul(element_size(tensor.dtype().code() as i32).unwrap_or(0))
 }
 
-/// The tensor's elements as ONNX stores them: row-major, little-endian.
-pub(super) fn raw_data(tensor: &Tensor) -> Vec<u8> {
-    fn collect<const N: usize, T: Copy>(
-        array: &ndarray::ArcArray<T, IxDyn>,
-        bytes: impl Fn(T) -> [u8; N],
-    ) -> Vec<u8> {
-        let mut raw = Vec::with_capacity(array.len() * N);
-        array.iter().for_each(|&v| raw.extend_from_slice(&bytes(v)));
-        raw
-    }
-    match tensor {
-        Tensor::Bool(a) => collect(a, |v| [u8::from(v)]),
-        Tensor::F32(a) => collect(a, f32::to_le_bytes),
-        Tensor::F64(a) => collect(a, f64::to_le_bytes),
-        Tensor::F16(a) => collect(a, f16::to_le_bytes),
-        Tensor::I64(a) => collect(a, i64::to_le_bytes),
-        Tensor::I32(a) => collect(a, i32::to_le_bytes),
-        Tensor::I8(a) => collect(a, i8::to_le_bytes),
-        Tensor::U8(a) => collect(a, u8::to_le_bytes),
-    }
-}
-
 /// The message without its data.
 pub(super) fn header(name: &str, tensor: &Tensor) -> TensorProto {
     TensorProto {
@@ -175,5 +132,5 @@ pub(super) fn header(name: &str, tensor: &Tensor) -> TensorProto {
 
 /// The message with its data inside.
 pub(super) fn write_tensor(name: &str, tensor: &Tensor) -> TensorProto {
-    TensorProto { raw_data: Some(raw_data(tensor).into()), ..header(name, tensor) }
+    TensorProto { raw_data: Some(tensor.to_bytes().into()), ..header(name, tensor) }
 }

@@ -8,8 +8,8 @@ use prost::Message;
 use tempfile::NamedTempFile;
 
 use super::proto::*;
-use super::tensor::{bytes, header, raw_data, write_tensor};
-use crate::{Attribute, Dim, Graph, GraphError, Node, OPSET, Result, Tensor, Value};
+use super::tensor::{bytes, header, write_tensor};
+use crate::{Attribute, Dim, Graph, GraphError, Node, OPSET, Result, Value};
 
 /// The version of the file format that goes with [`OPSET`].
 const IR_VERSION: i64 = 10;
@@ -56,7 +56,7 @@ fn save_weights(graph: &Graph, path: &Path) -> io::Result<Vec<TensorProto>> {
             }
             let padding = offset.next_multiple_of(ALIGNMENT) - offset;
             file.write_all(&[0; ALIGNMENT as usize][..padding as usize])?;
-            file.write_all(&raw_data(tensor))?;
+            file.write_all(&tensor.to_bytes())?;
             let length = bytes(tensor) as u64;
             let entry = |key: &str, value: String| StringStringEntryProto {
                 key: Some(key.into()),
@@ -152,20 +152,6 @@ fn write_node(node: &Node) -> NodeProto {
         attribute: node.attributes.iter().map(|(name, value)| write_attribute(name, value)).collect(),
         ..NodeProto::default()
     }
-}
-
-/// What a node computes, as bytes that are equal only where operator, inputs, attributes and the number of
-/// outputs are.
-pub(crate) fn node_key(node: &Node) -> Vec<u8> {
-    let mut proto = write_node(node);
-    proto.name = None;
-    proto.output = vec![String::new(); node.outputs.len()];
-    proto.encode_to_vec()
-}
-
-/// A tensor's type, shape and elements, as bytes.
-pub(crate) fn tensor_key(tensor: &Tensor) -> Vec<u8> {
-    write_tensor("", tensor).encode_to_vec()
 }
 
 fn write_attribute(name: &str, value: &Attribute) -> AttributeProto {

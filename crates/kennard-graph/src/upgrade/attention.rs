@@ -2,7 +2,7 @@
 
 use super::{Step, replace};
 use crate::builder::Call;
-use crate::onnx::stored_type;
+use crate::types::stored_type;
 use crate::{Builder, DType, Dim, Node, Result, Shape, Tensor, Var};
 
 #[rustfmt::skip]

@@ -2,7 +2,7 @@
 
 use super::{Step, replace, set_input};
 use crate::builder::Call;
-use crate::onnx::stored_type;
+use crate::types::stored_type;
 use crate::{Builder, DType, Node, Result, Shape};
 
 #[rustfmt::skip]

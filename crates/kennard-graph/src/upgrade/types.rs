@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::builder::Call;
-use crate::onnx::{stored_type, type_name};
+use crate::types::{stored_type, type_name};
 use crate::{Builder, DType, Node, Result};
 
 #[rustfmt::skip]

@@ -11,6 +11,7 @@ use super::{
     Apgd, Attack, AttackLoss, CarliniWagner, Ddn, Fab, Fgsm, Fmn, HopSkipJump, MinimalApgd, MinimumNorm, Pgd,
     SigmaZero, Square,
 };
+use crate::data::nearest;
 use crate::{Error, Norm, Result, parse_number};
 
 /// Parameters of an attack under the names of its fields; a dash is as good as an underscore, and a
@@ -110,12 +111,7 @@ pub fn minimum_norm(name: &str, parameters: &Parameters) -> Result<Box<dyn Minim
 }
 
 fn unknown(name: &str, known: &[&str]) -> Error {
-    // A slip is a letter more, less, different, or two exchanged; or else the name is much like another.
-    let slip = |known: &str| strsim::damerau_levenshtein(name, known) <= 1;
-    let likeness = |known: &str| if slip(known) { 1.0 } else { strsim::jaro_winkler(name, known) };
-    let near = known.iter().map(|known| (likeness(known), known)).max_by(|a, b| a.0.total_cmp(&b.0));
-    let hint =
-        near.filter(|(likeness, _)| *likeness > 0.8).map(|(_, known)| format!("did you mean {known}? "));
+    let hint = nearest(name, known.iter().copied()).map(|known| format!("did you mean {known}? "));
     Error::Setting(format!(
         "the attack `{name}` is unknown; {}known are {}",
         hint.unwrap_or_default(),

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use kennard_graph::{Cut, Graph, cut, infer};
 use kennard_runtime::{Input, Session};
 
+use crate::data::by_likeness;
 use crate::engine::{Engine, EngineOptions};
 use crate::{Classifier, Error, Preprocessing, Result};
 
@@ -95,10 +96,7 @@ impl Hidden {
 
 fn no_tensor(graph: &Graph, name: &str) -> String {
     let outputs = graph.nodes.iter().flat_map(|node| &node.outputs).filter(|name| !name.is_empty());
-    let mut near: Vec<(usize, &String)> =
-        outputs.map(|other| (strsim::damerau_levenshtein(other, name), other)).collect();
-    near.sort();
-    let near: Vec<String> = near.iter().take(3).map(|(_, name)| format!("`{name}`")).collect();
+    let near: Vec<String> = by_likeness(name, outputs).take(3).map(|name| format!("`{name}`")).collect();
     format!(
         "the model has no tensor `{name}`; the nearest names are {}. `kennard inspect` lists its operators",
         near.join(", ")

@@ -74,17 +74,9 @@ pub fn audit(
     audit.run(&AtomicBool::new(false), |_| ()).unwrap()
 }
 
-pub fn write_npy(path: &std::path::Path, dtype: &str, shape: &str, data: impl Iterator<Item = u8>) {
-    let mut header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}");
-    while (header.len() + 11) % 64 != 0 {
-        header.push(' ');
-    }
-    header.push('\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((header.len() as u16).to_le_bytes());
-    bytes.extend(header.bytes());
-    bytes.extend(data);
-    std::fs::write(path, bytes).unwrap();
+/// A data set in memory, with inputs of `shape`.
+pub fn in_memory(shape: &[usize], inputs: Vec<f32>, labels: Vec<usize>) -> DataSet {
+    DataSet::from_samples(inputs, labels, shape, &[]).unwrap()
 }
 
 /// A linear classifier of samples of `shape`, with weights like noise.
@@ -117,7 +109,7 @@ pub fn wide(inputs: usize, hidden: usize, classes: usize) -> Graph {
 }
 
 /// Noise images of `shape`, half-way between the bounds 0 and 1, labelled as a linear classifier does.
-pub fn labelled(name: &str, model: &Graph, shape: &[usize], count: usize) -> DataSet {
+pub fn labelled(model: &Graph, shape: &[usize], count: usize) -> DataSet {
     let d: usize = shape.iter().product();
     let inputs: Vec<f32> =
         (0..count * d).map(|i| 0.3 + 0.4 * ((i * 31 + i / 7 * 17) % 97) as f32 / 97.0).collect();
@@ -125,13 +117,8 @@ pub fn labelled(name: &str, model: &Graph, shape: &[usize], count: usize) -> Dat
     let label = |x: &[f32]| {
         let logit = |row: &[f64]| row.iter().zip(x).map(|(w, x)| *w as f32 * x).sum();
         let logits: Vec<f32> = weights.chunks(d).map(logit).collect();
-        predict(&logits) as i64
+        predict(&logits)
     };
-    let labels: Vec<i64> = inputs.chunks(d).map(label).collect();
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let file = |part: &str| folder.join(format!("{name}-{part}-{}.npy", std::process::id()));
-    let dims: String = [count].iter().chain(shape).map(|n| format!("{n}, ")).collect();
-    write_npy(&file("x"), "<f4", &format!("({dims})"), inputs.iter().flat_map(|v| v.to_le_bytes()));
-    write_npy(&file("y"), "<i8", &format!("({count},)"), labels.iter().flat_map(|v| v.to_le_bytes()));
-    open(&format!("npz:{},{}", file("x").display(), file("y").display()))
+    let labels = inputs.chunks(d).map(label).collect();
+    in_memory(shape, inputs, labels)
 }

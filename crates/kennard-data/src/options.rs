@@ -1,0 +1,57 @@
+//! How a data set is read.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::error::DataError;
+
+/// The part of a data set to read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// The samples kept for testing.
+    #[default]
+    Test,
+    /// The samples meant for training.
+    Train,
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Split::Test => "test",
+            Split::Train => "train",
+        })
+    }
+}
+
+impl std::str::FromStr for Split {
+    type Err = DataError;
+
+    fn from_str(text: &str) -> Result<Split, DataError> {
+        match text {
+            "test" => Ok(Split::Test),
+            "train" => Ok(Split::Train),
+            other => {
+                let problem = format!("the split `{other}` is unknown; known are test and train");
+                Err(DataError::Option { problem })
+            }
+        }
+    }
+}
+
+/// How to read a data set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The part to read.
+    pub split: Split,
+    /// The height and width the model takes. Images of `folder:` and `parquet:` are scaled
+    /// (bilinear, antialiased) to cover it and cropped around the centre. `None`: every image
+    /// must have the size of the first.
+    pub resize: Option<(usize, usize)>,
+    /// The channels the model takes: 1 (grey) or 3 (RGB). `None`: those of the first image.
+    pub channels: Option<usize>,
+    /// A file of class names, one per line, in the order of the model's outputs, for `folder:`, `parquet:` and `npz:`.
+    /// Labels that are names have their line as class; labels that are numbers count the lines from 0, unless the
+    /// names are numbers themselves. `None`: see [the crate](crate).
+    pub classes: Option<PathBuf>,
+}

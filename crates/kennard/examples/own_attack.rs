@@ -33,6 +33,7 @@ impl Attack for RandomCorners {
                 subject.project(&mut x);
                 subject.logits(&x).await;
             }
+            Ok(())
         })
     }
 }

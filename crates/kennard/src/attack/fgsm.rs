@@ -32,6 +32,7 @@ impl Attack for Fgsm {
                 subject.project(&mut x);
                 subject.logits(&x).await;
             }
+            Ok(())
         })
     }
 }

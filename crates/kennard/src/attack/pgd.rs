@@ -56,6 +56,7 @@ impl Attack for Pgd {
                     subject.logits(&x).await;
                 }
             }
+            Ok(())
         })
     }
 }

@@ -25,7 +25,7 @@ use crate::attack::{
     Attack, AttackedSample, Conditions, Criterion, Loss, Run, Subject, ascend, random_in_ball, run_attack,
 };
 use crate::data::{DataSet, Sample, Selection};
-use crate::engine::{Engine, Oracle, Program, Query, Task};
+use crate::engine::{Engine, Oracle, Query, Task};
 use crate::packet::hidden::{Hidden, Values};
 use crate::probe::Share;
 use crate::probe::labelled;
@@ -199,9 +199,7 @@ impl Features<'_> {
     async fn smallest(&self, oracle: &Oracle, target: &Target, relative: &[f64]) -> Result<Option<f64>> {
         let Target { index, label, origin, moving, .. } = target;
         let (index, label) = (*index, *label);
-        let program = Program::Untouched;
-        let query = Query { program, points: origin.clone(), label, target: label, account: 0 };
-        let clean = oracle.ask(query).await.logits;
+        let clean = oracle.ask(Query::untouched(origin.clone())).await.logits;
         if predict(&clean) != label {
             return Ok(Some(0.0));
         }
@@ -214,7 +212,7 @@ impl Features<'_> {
             let conditions =
                 Conditions { threat, criterion: Criterion::First, seed: self.seed, budget: None };
             let attacked = AttackedSample { origin, shape: &shape, label, index, clean: &clean };
-            if run_attack(&attack, attacked, conditions, 0, oracle.clone()).await.broken {
+            if run_attack(&attack, attacked, conditions, 0, oracle.clone()).await?.broken {
                 return Ok(Some(r));
             }
         }
@@ -305,6 +303,7 @@ impl Attack for Part {
                 threat.project(origin, &mut x[moving]);
             }
             subject.logits(&x).await;
+            Ok(())
         })
     }
 }

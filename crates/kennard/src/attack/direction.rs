@@ -21,7 +21,7 @@ pub enum AttackLoss {
 
 /// One loss to ascend on one sample, with the class that it is about.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Direction {
+pub(crate) enum Direction {
     /// Away from the label.
     Away(Loss),
     /// Towards a class, the n-th likeliest; the loss is targeted.

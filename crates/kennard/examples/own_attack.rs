@@ -34,6 +34,7 @@ impl Attack for RandomCorners {
                 subject.project(&mut x);
                 subject.logits(&x).await;
             }
+            Ok(())
         })
     }
 }

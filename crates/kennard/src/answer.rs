@@ -1,5 +1,40 @@
 //! What a model's answer says.
 
+/// What a model says about one point.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The logits, one per class.
+    pub logits: Vec<f32>,
+    /// The loss; 0 where only logits were asked for.
+    pub loss: f32,
+    /// The gradient of the loss with respect to the input, one number per input element; empty where only logits were
+    /// asked for.
+    pub gradient: Vec<f32>,
+}
+
+impl Answer {
+    /// An answer of logits alone.
+    pub fn new(logits: Vec<f32>) -> Answer {
+        Answer { logits, ..Answer::default() }
+    }
+
+    /// The same with a loss and its gradient.
+    pub fn with_gradient(self, loss: f32, gradient: Vec<f32>) -> Answer {
+        Answer { loss, gradient, ..self }
+    }
+
+    /// The predicted class: see [`predict`].
+    pub fn prediction(&self) -> usize {
+        predict(&self.logits)
+    }
+
+    /// How far the logit of `label` leads: see [`margin`].
+    pub fn margin(&self, label: usize) -> f32 {
+        margin(&self.logits, label)
+    }
+}
+
 /// Whether logits are an answer: none is NaN. Infinite ones say something (a class that is masked, or certain).
 pub fn is_answer(logits: &[f32]) -> bool {
     !logits.iter().any(|z| z.is_nan())

@@ -65,6 +65,16 @@ pub enum Error {
     /// A training run came to nothing.
     #[error("{0}")]
     Diverged(String),
+    /// An attack failed.
+    #[error("the attack {attack} failed at sample {sample}: {source}")]
+    Attack {
+        /// The attack's name.
+        attack: String,
+        /// The sample's place in the data set.
+        sample: usize,
+        /// What the attack returned.
+        source: crate::attack::AttackError,
+    },
     /// A task waits without having asked for anything: an attack awaited something else than its subject.
     #[error("an attack waits for something that is not an answer from its subject; await only its methods")]
     IdleTask,

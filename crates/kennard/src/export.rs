@@ -9,7 +9,7 @@ use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use crate::answer::{is_answer, predict};
 use crate::attack::Adversarial;
 use crate::data::{Elements, npz};
-use crate::engine::{Engine, Evaluator, Program, Query};
+use crate::engine::{Engine, Evaluator, Query};
 use crate::run::files::write_whole;
 use crate::{Error, Result, ThreatModel};
 
@@ -159,7 +159,7 @@ fn rounded(engine: &Engine, threat: &ThreatModel, examples: &[Example]) -> Resul
         })
         .collect();
     let points_of_all: Vec<f32> = points.iter().flatten().flatten().copied().collect();
-    let query = Query { program: Program::Untouched, points: points_of_all, label: 0, target: 0, account: 0 };
+    let query = Query::untouched(points_of_all);
     let outputs = Evaluator::lend(engine, |mut evaluator| evaluator.evaluate(&query))?.logits;
     let outputs = outputs.chunks_exact(2 * engine.classifier().classes());
     let judged = examples.iter().zip(points).zip(outputs).map(|((example, points), outputs)| {

@@ -32,4 +32,6 @@ pub use figure::{Basis, Figure};
 pub use kennard_data as data;
 pub use kennard_graph::Graph;
 pub use kennard_runtime::{Choice as RuntimeChoice, Runtime};
+pub use rand;
+pub use serde_json;
 pub use threat::{Norm, ThreatModel, parse_number};

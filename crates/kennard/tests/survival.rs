@@ -437,23 +437,6 @@ fn changed_data_are_noticed() {
     assert!(RunDirectory::open(&place, &manifest, true).unwrap().finished().is_empty());
 }
 
-/// A worker's panic is an error that ends the run; it hung, or took the process with it.
-#[test]
-fn panics_of_workers_are_errors() {
-    let scratch = Scratch::new("panic");
-    let case = Case::new(&scratch, "panic");
-    let samples = case.data.samples().unwrap().map(|sample| Ok(sample?));
-    let task = |_, sample: kennard::data::Sample| -> kennard::engine::Task<'_, usize> {
-        Box::pin(async move {
-            assert!(sample.index != 7, "the seventh");
-            Ok(sample.index)
-        })
-    };
-    let ended = case.engine.run(samples, task, &AtomicBool::new(false), |_| Ok(()));
-    let message = ended.unwrap_err().to_string();
-    assert!(message.contains("panicked: the seventh"), "{message}");
-}
-
 /// 400 altered files of a training run that is gone on with: the same networks, or a refusal.
 #[test]
 fn altered_training_states_are_noticed() {

@@ -2,9 +2,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use super::direction::{AttackLoss, Direction, Seen};
+use super::direction::{AttackLoss, Direction};
 use super::steps::{ascend, largest, sphere};
-use super::{Attack, Run, Subject};
+use super::{Answer, Attack, Run, Subject};
 use crate::{Norm, ThreatModel};
 
 /// Auto-PGD: projected gradient ascent with momentum, whose step size halves where the loss no longer
@@ -62,6 +62,7 @@ impl Attack for Apgd {
                     ascent.run_from(ascent.random_start(&mut random)).await;
                 }
             }
+            Ok(())
         })
     }
 }
@@ -75,11 +76,11 @@ pub(super) struct Ascent<'a> {
     pub eps: f64,
 }
 
-/// A point, its loss, and its gradient.
+/// A point, and the loss and gradient there.
 #[derive(Clone)]
 struct Place {
     x: Vec<f32>,
-    seen: Seen,
+    seen: Answer,
 }
 
 impl Ascent<'_> {
@@ -112,7 +113,12 @@ impl Ascent<'_> {
     async fn look(&self, x: Vec<f32>) -> Place {
         let mut seen = self.direction.look(self.subject, &x).await;
         for _ in 1..self.attack.averaged {
-            seen.add(&self.direction.look(self.subject, &x).await);
+            let other = self.direction.look(self.subject, &x).await;
+            seen.loss += other.loss;
+            // The gradient stays finite.
+            for (g, other) in seen.gradient.iter_mut().zip(&other.gradient) {
+                *g = (*g + other).clamp(f32::MIN, f32::MAX);
+            }
         }
         Place { x, seen }
     }

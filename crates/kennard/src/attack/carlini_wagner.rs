@@ -1,10 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::descent::{Adam, lead, range, targets};
-use super::{Attack, MinimumNorm, Run, Subject};
+use super::{Answer, Attack, MinimumNorm, Run, Subject};
 use crate::Norm;
-use crate::answer::predict;
-use crate::engine::Answer;
 use crate::threat::clip;
 
 /// Carlini and Wagner's l2 attack: Adam descends `‖δ‖² + c · max(z_y − max_{j≠y} z_j, 0)`, the bounds kept
@@ -69,6 +67,7 @@ impl Attack for CarliniWagner {
                     c = if high.is_finite() { (low + high) / 2.0 } else { 10.0 * c };
                 }
             }
+            Ok(())
         })
     }
 }
@@ -94,7 +93,7 @@ impl CarliniWagner {
         let mut met = false;
         let mut before = f64::INFINITY;
         for k in 0..self.steps {
-            let short = -answer.loss.first().map_or(f64::NAN, |&lead| f64::from(lead));
+            let short = -f64::from(answer.loss);
             if k % (self.steps / 10).max(1) == 0 {
                 let distance = Norm::L2.distance(subject.origin(), &x) / unit;
                 let loss = distance * distance + c * short.max(0.0);
@@ -113,7 +112,7 @@ impl CarliniWagner {
                 .collect();
             w.iter_mut().zip(adam.step(&gradient, self.learning_rate)).for_each(|(w, step)| *w += step);
             (x, answer) = space.look(subject, &w).await;
-            met |= predict(&answer.logits) != subject.label();
+            met |= answer.prediction() != subject.label();
         }
         met
     }

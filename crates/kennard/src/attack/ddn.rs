@@ -5,7 +5,6 @@ use super::descent::{cosine, range, reach, start, targets};
 use super::steps::{ascend, sphere};
 use super::{Attack, Loss, MinimumNorm, Run, Subject};
 use crate::Norm;
-use crate::answer::predict;
 use crate::threat::clip;
 
 /// Decoupled direction and norm: ascends the cross-entropy on a sphere that shrinks by a constant factor
@@ -58,6 +57,7 @@ impl Attack for Ddn {
                     nearest = nearest.min(self.walk(subject, target, x, nearest, random).await);
                 }
             }
+            Ok(())
         })
     }
 }
@@ -84,7 +84,7 @@ impl Ddn {
             // Up the log-odds of the label, or down those of the target.
             let answer = subject.gradient(&x, Loss::LogOdds, target.unwrap_or(label)).await;
             let step = if target.is_none() { alpha } else { -alpha };
-            let adversarial = predict(&answer.logits) != label;
+            let adversarial = answer.prediction() != label;
             if adversarial {
                 nearest = nearest.min(Norm::L2.distance(origin, &x));
             }
@@ -98,7 +98,7 @@ impl Ddn {
             clip(&mut x, subject.threat().bounds);
         }
         // The last point needs no gradient.
-        if predict(&subject.logits(&x).await.logits) != label {
+        if subject.logits(&x).await.prediction() != label {
             nearest = nearest.min(Norm::L2.distance(origin, &x));
         }
         nearest

@@ -3,9 +3,8 @@
 use rand_chacha::ChaCha8Rng;
 
 use super::steps::sphere;
-use super::{Loss, Subject};
+use super::{Answer, Loss, Subject};
 use crate::Norm;
-use crate::engine::Answer;
 
 /// The largest perturbation that can make a difference: epsilon, or the farthest corner of the input's bounds.
 pub(super) fn reach(subject: &Subject) -> f64 {
@@ -36,8 +35,7 @@ pub(super) fn start(subject: &Subject, restart: u64, nearest: f64, random: &mut 
 
 /// How far away a loss would be zero if it were linear; infinite where it is flat.
 pub(super) fn seeming_distance(norm: Norm, answer: &Answer) -> f64 {
-    let loss = answer.loss.first().map_or(f64::NAN, |&loss| f64::from(loss).abs());
-    loss / norm.dual_size(&answer.gradient).max(f64::MIN_POSITIVE)
+    f64::from(answer.loss).abs() / norm.dual_size(&answer.gradient).max(f64::MIN_POSITIVE)
 }
 
 /// The target classes of the walks on a sample: any other class, or each of the `count` likeliest.
@@ -104,7 +102,7 @@ mod tests {
     use crate::attack::named::MINIMUM_NORM;
     use crate::attack::{Attack, AttackedSample, Conditions, Criterion, minimum_norm};
     use crate::data::Sample;
-    use crate::engine::{Engine, EngineOptions, Oracle, Program, Query, Task};
+    use crate::engine::{Engine, EngineOptions, Oracle, Query, Task};
     use crate::{Classifier, Preprocessing, Runtime, RuntimeChoice, ThreatModel};
 
     #[test]
@@ -163,9 +161,8 @@ mod tests {
         let conditions = Conditions { threat, criterion: Criterion::Closest, seed: 0, budget: None };
         let task = |oracle: Oracle, sample: Sample| -> Task<'_, (usize, f64)> {
             Box::pin(async move {
-                let (index, label, points) = (sample.index, 0, sample.input.clone());
-                let query = Query { program: Program::Logits, points, label, target: label, account: 0 };
-                let clean = oracle.ask(query).await.logits;
+                let index = sample.index;
+                let clean = oracle.ask(Query::logits(sample.input.clone())).await.logits;
                 let label = predict(&clean);
                 let attacked =
                     AttackedSample { origin: &sample.input, shape: &[4], label, index, clean: &clean };
@@ -177,7 +174,8 @@ mod tests {
                     }
                     run.as_mut().poll(context)
                 })
-                .await;
+                .await
+                .unwrap();
                 let found = subject.adversarial();
                 Ok((index, found.map_or(f64::INFINITY, |x| norm.distance(&sample.input, &x))))
             })

@@ -1,9 +1,10 @@
 //! The losses that gradient attacks ascend.
 
-use super::{Loss, Subject};
+use super::{Answer, Loss, Subject};
 
 /// A loss that an attack increases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AttackLoss {
     /// The cross-entropy of the label; ascended as its log-odds, which rise and fall with it and do not
     /// vanish where the classifier is confident.
@@ -20,30 +21,13 @@ pub enum AttackLoss {
 
 /// One loss to ascend on one sample, with the class that it is about.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Direction {
+pub(crate) enum Direction {
     /// Away from the label.
     Away(Loss),
     /// Towards a class, the n-th likeliest; the loss is targeted.
     Towards(Loss, usize, u64),
     /// The log-odds of a class fall.
     Descend(usize, u64),
-}
-
-/// A loss and its gradient at a point.
-#[derive(Clone)]
-pub(super) struct Seen {
-    pub loss: f32,
-    pub gradient: Vec<f32>,
-}
-
-impl Seen {
-    /// Sums up over repeated looks. The gradient stays finite.
-    pub fn add(&mut self, other: &Seen) {
-        self.loss += other.loss;
-        for (g, other) in self.gradient.iter_mut().zip(&other.gradient) {
-            *g = (*g + other).clamp(f32::MIN, f32::MAX);
-        }
-    }
 }
 
 impl AttackLoss {
@@ -84,17 +68,17 @@ impl Direction {
         }
     }
 
-    /// The loss to ascend and its gradient at `x`.
-    pub async fn look(self, subject: &Subject<'_>, x: &[f32]) -> Seen {
-        let answer = match self {
+    /// Logits, the loss to ascend and its gradient at `x`.
+    pub async fn look(self, subject: &Subject<'_>, x: &[f32]) -> Answer {
+        match self {
             Direction::Away(loss) => subject.gradient(x, loss, subject.label()).await,
             Direction::Towards(loss, class, _) => subject.gradient_towards(x, loss, class).await,
             Direction::Descend(class, _) => {
                 let mut answer = subject.gradient(x, Loss::LogOdds, class).await;
-                answer.gradient.iter_mut().chain(&mut answer.loss).for_each(|v| *v = -*v);
+                answer.loss = -answer.loss;
+                answer.gradient.iter_mut().for_each(|g| *g = -*g);
                 answer
             }
-        };
-        Seen { loss: answer.loss.first().copied().unwrap_or(f32::NAN), gradient: answer.gradient }
+        }
     }
 }

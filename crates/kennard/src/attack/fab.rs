@@ -2,9 +2,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::steps::sphere;
-use super::{Attack, Loss, MinimumNorm, Run, Subject};
+use super::{Answer, Attack, Loss, MinimumNorm, Run, Subject};
 use crate::ThreatModel;
-use crate::answer::predict;
 use crate::threat::clip;
 use crate::threat::to_hyperplane;
 
@@ -61,6 +60,7 @@ impl Attack for Fab {
                     nearest = self.walk(subject, targets, start, nearest).await;
                 }
             }
+            Ok(())
         })
     }
 }
@@ -100,7 +100,7 @@ impl Fab {
                     (x[i] + eta * from_here[i]) * (1.0 - alpha) + (origin[i] + eta * from_origin[i]) * alpha;
             }
             clip(&mut x, bounds);
-            if predict(&subject.logits(&x).await.logits) != subject.label() {
+            if subject.logits(&x).await.prediction() != subject.label() {
                 nearest = nearest.min(norm.distance(origin, &x));
                 let back = self.back as f32;
                 x.iter_mut().zip(origin).for_each(|(x, &o)| *x = o + back * (*x - o));
@@ -123,12 +123,11 @@ impl Hyperplane {
     async fn nearest(subject: &Subject<'_>, targets: &[usize], x: &[f32]) -> Hyperplane {
         let mut nearest = (f64::INFINITY, Hyperplane { value: 0.0, gradient: vec![0.0; x.len()] });
         for &target in targets {
-            let mut answer = subject.gradient_towards(x, Loss::LogitDifference, target).await;
-            let value = answer.loss.first().copied().unwrap_or(0.0);
-            let gradient = std::mem::take(&mut answer.gradient);
-            let distance = f64::from(value.abs()) / subject.threat().norm.dual_size(&gradient);
+            let Answer { loss, gradient, .. } =
+                subject.gradient_towards(x, Loss::LogitDifference, target).await;
+            let distance = f64::from(loss.abs()) / subject.threat().norm.dual_size(&gradient);
             if distance < nearest.0 {
-                nearest = (distance, Hyperplane { value: value.into(), gradient });
+                nearest = (distance, Hyperplane { value: loss.into(), gradient });
             }
         }
         nearest.1

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::direction::Direction;
-use super::steps::ascend;
+use super::steps::ascend_within;
 use super::{Attack, Run, Subject};
 
 /// One step of length ε along the gradient of the cross-entropy, from the sample itself
@@ -28,10 +28,10 @@ impl Attack for Fgsm {
             for direction in Direction::by_cross_entropy(subject, self.targets) {
                 let mut x = subject.origin().to_vec();
                 let seen = direction.look(subject, &x).await;
-                ascend(threat.norm, &mut x, &seen.gradient, threat.eps);
-                subject.project(&mut x);
+                ascend_within(threat, subject.origin(), &mut x, &seen.gradient, threat.eps);
                 subject.logits(&x).await;
             }
+            Ok(())
         })
     }
 }

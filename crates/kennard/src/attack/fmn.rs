@@ -3,7 +3,6 @@ use serde::{Deserialize, Serialize};
 use super::descent::{cosine, lead, range, reach, seeming_distance, start, targets};
 use super::steps::ascend;
 use super::{Attack, MinimumNorm, Run, Subject};
-use crate::answer::predict;
 use crate::threat::clip;
 use crate::threat::onto_l0_ball;
 use crate::{Norm, ThreatModel};
@@ -67,6 +66,7 @@ impl Attack for Fmn {
                     nearest = nearest.min(self.walk(subject, target, x, nearest).await);
                 }
             }
+            Ok(())
         })
     }
 }
@@ -86,7 +86,7 @@ impl Fmn {
             let alpha = range(subject) * cosine(self.alpha, self.alpha_final, k, self.steps);
             let gamma = cosine(self.gamma, self.gamma_final, k, self.steps);
             let answer = lead(subject, &x, target).await;
-            let adversarial = predict(&answer.logits) != label;
+            let adversarial = answer.prediction() != label;
             let here = norm.distance(origin, &x);
             if adversarial {
                 nearest = nearest.min(here);
@@ -107,7 +107,7 @@ impl Fmn {
             project(threat, eps, origin, &mut x);
         }
         // The last point needs no gradient.
-        if predict(&subject.logits(&x).await.logits) != label {
+        if subject.logits(&x).await.prediction() != label {
             nearest = nearest.min(norm.distance(origin, &x));
         }
         nearest

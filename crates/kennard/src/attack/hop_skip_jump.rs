@@ -7,7 +7,6 @@ use super::descent::{range, reach};
 use super::steps::ascend;
 use super::{Attack, MinimumNorm, Run, Subject};
 use crate::Norm;
-use crate::answer::predict;
 use crate::threat::clip;
 
 /// HopSkipJump: needs the predicted class alone. At a point of the decision boundary it estimates the
@@ -27,6 +26,9 @@ pub struct HopSkipJump {
     /// How many points of random noise are tried as a start.
     pub starts: usize,
 }
+
+/// Neighbours that are asked about at once: enough to fill micro-batches, and few to be kept in memory.
+const BLOCK: usize = 64;
 
 impl Default for HopSkipJump {
     fn default() -> HopSkipJump {
@@ -54,7 +56,7 @@ impl Attack for HopSkipJump {
     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
         Box::pin(async move {
             let mut random = subject.random(0);
-            let Some(noise) = self.noise(subject, &mut random).await else { return };
+            let Some(noise) = self.noise(subject, &mut random).await else { return Ok(()) };
             let norm = subject.threat().norm;
             let mut x = self.to_boundary(subject, noise).await;
             for t in 1..=self.steps {
@@ -67,6 +69,7 @@ impl Attack for HopSkipJump {
                     x = self.to_boundary(subject, jumped).await;
                 }
             }
+            Ok(())
         })
     }
 }
@@ -75,7 +78,7 @@ impl MinimumNorm for HopSkipJump {}
 
 impl HopSkipJump {
     async fn is_adversarial(&self, subject: &Subject<'_>, x: &[f32]) -> bool {
-        predict(&subject.logits(x).await.logits) != subject.label()
+        subject.logits(x).await.prediction() != subject.label()
     }
 
     /// An adversarial point of noise, uniform within the bounds.
@@ -148,21 +151,32 @@ impl HopSkipJump {
         // Sums of the steps taken to all neighbours, and to those on the adversarial side.
         let (mut all, mut beyond) = (vec![0.0f64; d], vec![0.0f64; d]);
         let mut count = 0;
-        for _ in 0..queries {
-            let step: Vec<f64> = match norm {
-                Norm::Linf => (0..d).map(|_| 2.0 * random.random::<f64>() - 1.0).collect(),
-                _ => (0..d).map(|_| StandardNormal.sample(random)).collect(),
-            };
-            let factor = radius / Norm::L2.of(step.iter().copied()).max(f64::MIN_POSITIVE);
-            let mut neighbour: Vec<f32> =
-                x.iter().zip(step).map(|(&x, v)| (f64::from(x) + factor * v) as f32).collect();
-            clip(&mut neighbour, bounds);
-            let adversarial = self.is_adversarial(subject, &neighbour).await;
-            count += usize::from(adversarial);
-            for i in 0..d {
-                let step = f64::from(neighbour[i]) - f64::from(x[i]);
-                all[i] += step;
-                beyond[i] += if adversarial { step } else { 0.0 };
+        let mut left = queries;
+        while left > 0 {
+            let block = left.min(BLOCK);
+            left -= block;
+            let neighbours: Vec<Vec<f32>> = (0..block)
+                .map(|_| {
+                    let step: Vec<f64> = match norm {
+                        Norm::Linf => (0..d).map(|_| 2.0 * random.random::<f64>() - 1.0).collect(),
+                        _ => (0..d).map(|_| StandardNormal.sample(random)).collect(),
+                    };
+                    let factor = radius / Norm::L2.of(step.iter().copied()).max(f64::MIN_POSITIVE);
+                    let moved = |(&x, v): (&f32, f64)| (f64::from(x) + factor * v) as f32;
+                    let mut neighbour: Vec<f32> = x.iter().zip(step).map(moved).collect();
+                    clip(&mut neighbour, bounds);
+                    neighbour
+                })
+                .collect();
+            let answers = subject.logits_of_each(&neighbours).await;
+            for (neighbour, answer) in neighbours.iter().zip(answers) {
+                let adversarial = answer.prediction() != subject.label();
+                count += usize::from(adversarial);
+                for i in 0..d {
+                    let step = f64::from(neighbour[i]) - f64::from(x[i]);
+                    all[i] += step;
+                    beyond[i] += if adversarial { step } else { 0.0 };
+                }
             }
         }
         // φ is 1 beyond the boundary and −1 before it; its mean is taken off unless all are alike.

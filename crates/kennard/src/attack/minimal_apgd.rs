@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::apgd::Ascent;
 use super::descent::{lead, reach, seeming_distance};
 use super::{Apgd, Attack, AttackLoss, Loss, MinimumNorm, Run, Subject};
-use crate::answer::predict;
 use crate::threat::clip;
 use crate::threat::to_hyperplane;
 use crate::{Norm, ThreatModel};
@@ -58,7 +57,7 @@ impl Attack for MinimalApgd {
             while high - low > self.tolerance * high || high.is_infinite() {
                 match self.succeed(subject, &apgd, eps, round).await {
                     Some(distance) => high = distance.min(eps),
-                    None if eps >= reach => return,
+                    None if eps >= reach => return Ok(()),
                     None => low = eps,
                 }
                 eps = if high.is_finite() { (low + high) / 2.0 } else { (2.0 * eps).min(reach) };
@@ -67,6 +66,7 @@ impl Attack for MinimalApgd {
             if norm == Norm::L1 {
                 finish(subject).await;
             }
+            Ok(())
         })
     }
 }
@@ -93,7 +93,7 @@ async fn finish(subject: &Subject<'_>) {
         let moved: f64 = (answer.gradient.iter().zip(origin.iter().zip(&from)))
             .map(|(&g, (&o, &x))| f64::from(g) * (f64::from(o) - f64::from(x)))
             .sum();
-        let value = f64::from(answer.loss.first().copied().unwrap_or(0.0)) + moved;
+        let value = f64::from(answer.loss) + moved;
         if value >= 0.0 {
             // A plane with the sample on its far side is not the boundary.
             return;
@@ -104,7 +104,7 @@ async fn finish(subject: &Subject<'_>) {
         for share in SHARES {
             let mut x: Vec<f32> = (0..from.len()).map(|i| from[i] + share * (end(i) - from[i])).collect();
             clip(&mut x, bounds);
-            let adversarial = predict(&subject.logits(&x).await.logits) != subject.label();
+            let adversarial = subject.logits(&x).await.prediction() != subject.label();
             closer = adversarial && norm.distance(origin, &x) < norm.distance(origin, &from);
             if closer {
                 break;

@@ -29,6 +29,7 @@
 //!             }
 //!             subject.project(&mut x);
 //!             subject.logits(&x).await;
+//!             Ok(())
 //!         })
 //!     }
 //! }
@@ -44,6 +45,7 @@ mod fgsm;
 mod fmn;
 mod hop_skip_jump;
 mod image;
+mod join;
 mod minimal_apgd;
 mod named;
 mod pgd;
@@ -53,19 +55,23 @@ mod square;
 mod steps;
 mod subject;
 mod transfer;
+mod trial;
 
 use std::future::Future;
 use std::pin::Pin;
 
 use crate::Norm;
+pub use crate::answer::Answer;
 pub use apgd::Apgd;
 pub use carlini_wagner::CarliniWagner;
 pub use ddn::Ddn;
 pub use direction::AttackLoss;
+pub(crate) use direction::Direction;
 pub use fab::Fab;
 pub use fgsm::Fgsm;
 pub use fmn::Fmn;
 pub use hop_skip_jump::HopSkipJump;
+pub use join::join;
 pub use kennard_graph::Loss;
 pub use minimal_apgd::MinimalApgd;
 pub use named::{Parameters, Version, attack, minimum_norm};
@@ -74,13 +80,17 @@ pub(crate) use runner::run_attack;
 pub use runner::{Adversarial, Verdict};
 pub use sigma_zero::SigmaZero;
 pub use square::Square;
-pub(crate) use steps::{ascend, largest, random_in_ball};
+pub(crate) use steps::{ascend_within, largest, start_in_ball};
 pub use subject::Subject;
 pub(crate) use subject::{AttackedSample, Conditions, Criterion, mend};
 pub use transfer::Transfer;
+pub use trial::{Asked, Trial};
 
-/// An attack under way.
-pub type Run<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+/// An attack under way. An error ends the whole audit, with the names of attack and sample.
+pub type Run<'a> = Pin<Box<dyn Future<Output = Result<(), AttackError>> + 'a>>;
+
+/// An attack's own error, of any kind.
+pub type AttackError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A search for adversarial points around one sample.
 pub trait Attack: Send + Sync {

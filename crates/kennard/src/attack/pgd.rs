@@ -1,8 +1,10 @@
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::direction::Direction;
-use super::steps::{ascend, random_in_ball};
+use super::steps::{ascend_within, start_in_ball};
 use super::{Attack, Run, Subject};
+use crate::ThreatModel;
 
 /// Projected gradient ascent on the cross-entropy (Madry et al. 2018, arXiv 1706.06083).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,25 +39,38 @@ impl Attack for Pgd {
 
     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
         Box::pin(async move {
-            let threat = subject.threat();
-            let step = self.step_size.unwrap_or(2.5 * threat.eps / self.steps.max(1) as f64);
+            let (threat, d) = (subject.threat(), subject.origin().len());
             for restart in 0..self.restarts {
                 let mut random = subject.random(restart);
                 for direction in Direction::by_cross_entropy(subject, self.targets) {
-                    let mut x = subject.origin().to_vec();
-                    if self.random_start {
-                        let start = random_in_ball(threat.norm, threat.eps, x.len(), &mut random);
-                        x.iter_mut().zip(start).for_each(|(x, delta)| *x += delta as f32);
-                        subject.project(&mut x);
-                    }
-                    for _ in 0..self.steps {
-                        let seen = direction.look(subject, &x).await;
-                        ascend(threat.norm, &mut x, &seen.gradient, step);
-                        subject.project(&mut x);
-                    }
-                    subject.logits(&x).await;
+                    self.ascend(subject, direction, threat, d, &mut random).await;
                 }
             }
+            Ok(())
         })
+    }
+}
+
+impl Pgd {
+    /// One run on the first `moving` elements of the input, for which `threat` holds; the others stay.
+    pub(crate) async fn ascend(
+        &self,
+        subject: &Subject<'_>,
+        direction: Direction,
+        threat: &ThreatModel,
+        moving: usize,
+        random: &mut ChaCha8Rng,
+    ) {
+        let step = self.step_size.unwrap_or(2.5 * threat.eps / self.steps.max(1) as f64);
+        let (origin, moving) = (&subject.origin()[..moving], ..moving);
+        let mut x = subject.origin().to_vec();
+        if self.random_start {
+            start_in_ball(threat, origin, &mut x[moving], random);
+        }
+        for _ in 0..self.steps {
+            let answer = direction.look(subject, &x).await;
+            ascend_within(threat, origin, &mut x[moving], &answer.gradient[moving], step);
+        }
+        subject.logits(&x).await;
     }
 }

@@ -4,10 +4,12 @@ use std::task::Poll;
 use super::Attack;
 use super::subject::{AttackedSample, Conditions, Pause, Subject};
 use crate::answer::{is_answer, margin, predict};
-use crate::engine::{Oracle, Program, Query};
+use crate::engine::{Oracle, Query};
+use crate::{Error, Result};
 
 /// What an attack achieved on a sample.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Verdict {
     /// Whether an adversarial point was found.
     pub broken: bool,
@@ -56,7 +58,7 @@ pub(crate) async fn run_attack(
     conditions: Conditions,
     account: usize,
     oracle: Oracle,
-) -> Verdict {
+) -> Result<Verdict> {
     let label = attacked.label;
     let subject = Subject::new(attack.name(), attacked, conditions, account, oracle.clone());
     let mut run = attack.run(&subject);
@@ -64,11 +66,16 @@ pub(crate) async fn run_attack(
     let (mut checks, mut unanswered) = (0, 0);
     loop {
         let ended = poll_fn(|context| match run.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(true),
-            Poll::Pending if subject.is_paused() => Poll::Ready(false),
+            Poll::Ready(outcome) => Poll::Ready(outcome.map(|()| true)),
+            Poll::Pending if subject.is_paused() => Poll::Ready(Ok(false)),
             Poll::Pending => Poll::Pending,
         })
-        .await;
+        .await
+        .map_err(|source| Error::Attack {
+            attack: attack.name().into(),
+            sample: attacked.index,
+            source,
+        })?;
         let ended = match subject.resume() {
             Some(Pause::BudgetSpent) => true,
             Some(Pause::Candidate) | None => ended,
@@ -76,12 +83,11 @@ pub(crate) async fn run_attack(
         let mut best = subject.best();
         let mut adversarial = None;
         while let Some(candidate) = best.as_ref().filter(|candidate| candidate.misclassified) {
-            let points = candidate.point.clone();
-            let query = Query { program: Program::Untouched, points, label, target: label, account };
+            let query = Query::untouched(candidate.point.clone()).on_account(account);
             let answer = oracle.ask(query).await;
             checks += 1;
             let answered = is_answer(&answer.logits);
-            if answered && predict(&answer.logits) != label {
+            if answered && answer.prediction() != label {
                 adversarial = Some(Adversarial { point: candidate.point.clone(), outputs: answer.logits });
                 break;
             }
@@ -94,7 +100,7 @@ pub(crate) async fn run_attack(
         }
         if ended || adversarial.is_some() {
             let tally = subject.tally();
-            return Verdict {
+            return Ok(Verdict {
                 broken: adversarial.is_some(),
                 margin: best
                     .as_ref()
@@ -107,7 +113,7 @@ pub(crate) async fn run_attack(
                 non_finite_gradients: tally.non_finite_gradients,
                 unanswered: tally.unanswered + unanswered,
                 disputed,
-            };
+            });
         }
     }
 }

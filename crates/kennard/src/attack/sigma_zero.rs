@@ -3,7 +3,6 @@ use serde::{Deserialize, Serialize};
 use super::descent::{Adam, cosine, range};
 use super::{Attack, Loss, MinimumNorm, Run, Subject};
 use crate::Norm;
-use crate::answer::predict;
 use crate::threat::clip;
 
 /// σ-zero: Adam descends the margin and a smooth stand-in for the number of changed elements,
@@ -52,7 +51,7 @@ impl Attack for SigmaZero {
             let mut x = origin.to_vec();
             for k in 0..self.steps {
                 let answer = subject.gradient(&x, Loss::Margin, label).await;
-                let adversarial = predict(&answer.logits) != label;
+                let adversarial = answer.prediction() != label;
                 let gradient = self.gradient(origin, &x, unit, (!adversarial).then_some(&answer.gradient));
                 let eta = cosine(self.eta, 0.1 * self.eta, k, self.steps);
                 x.iter_mut()
@@ -69,6 +68,7 @@ impl Attack for SigmaZero {
             }
             // The last point needs no gradient.
             subject.logits(&x).await;
+            Ok(())
         })
     }
 }

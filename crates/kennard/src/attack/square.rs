@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use super::image::{Image, Window};
 use super::{Attack, Run, Subject};
 use crate::Norm;
-use crate::answer::margin;
 
 /// Square attack: random search with square patches, judged by the margin; needs no gradient
 /// (Andriushchenko et al. 2020, arXiv 1912.00049).
@@ -52,6 +51,7 @@ impl Attack for Square {
                     _ => search.bumps().await,
                 }
             }
+            Ok(())
         })
     }
 }
@@ -65,7 +65,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     async fn margin(&self, x: &[f32]) -> f32 {
-        margin(&self.subject.logits(x).await.logits, self.subject.label())
+        self.subject.logits(x).await.margin(self.subject.label())
     }
 
     /// The share of elements that the patch of query `i` covers: halved again and again, less and less often.

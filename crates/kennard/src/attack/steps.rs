@@ -1,13 +1,32 @@
-//! Random starts and ascent directions, per norm; shared by the attacks.
+//! Random starts and steps up a gradient, per norm; shared by the attacks and by training.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1, StandardNormal};
 
-use crate::Norm;
+use crate::{Norm, ThreatModel};
+
+/// Moves `x` from `origin` to a random point that is allowed.
+pub(crate) fn start_in_ball(threat: &ThreatModel, origin: &[f32], x: &mut [f32], random: &mut ChaCha8Rng) {
+    let moved = random_in_ball(threat.norm, threat.eps, x.len(), random);
+    x.iter_mut().zip(moved).for_each(|(x, delta)| *x += delta as f32);
+    threat.project(origin, x);
+}
+
+/// A step of projected gradient ascent, of length `step` in the norm.
+pub(crate) fn ascend_within(
+    threat: &ThreatModel,
+    origin: &[f32],
+    x: &mut [f32],
+    gradient: &[f32],
+    step: f64,
+) {
+    ascend(threat.norm, x, gradient, step);
+    threat.project(origin, x);
+}
 
 /// A random displacement within the ball of radius `eps`: uniform in the ball for each norm.
-pub(crate) fn random_in_ball(norm: Norm, eps: f64, d: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
+fn random_in_ball(norm: Norm, eps: f64, d: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
     let signed = |size: f64, random: &mut ChaCha8Rng| if random.random::<bool>() { size } else { -size };
     let direction: Vec<f64> = match norm {
         Norm::Linf => return (0..d).map(|_| eps * (2.0 * random.random::<f64>() - 1.0)).collect(),
@@ -53,7 +72,7 @@ const L1_SHARE: f64 = 0.01;
 
 /// Moves `x` by a step of length `step` up the gradient: its signs (linf), its direction (l2), or
 /// the signs of its largest entries (l1). Where the gradient is zero, nothing moves.
-pub(crate) fn ascend(norm: Norm, x: &mut [f32], gradient: &[f32], step: f64) {
+pub(super) fn ascend(norm: Norm, x: &mut [f32], gradient: &[f32], step: f64) {
     match norm {
         Norm::Linf => {
             let step = step as f32;

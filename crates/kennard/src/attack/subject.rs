@@ -1,13 +1,14 @@
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::task::Poll;
 
 use kennard_graph::Loss;
 use rand_chacha::ChaCha8Rng;
 
 use crate::ThreatModel;
-use crate::answer::{is_answer, margin, predict};
-use crate::engine::{Answer, Oracle, Program, Query};
+use crate::answer::{Answer, is_answer};
+use crate::engine::{Oracle, Program, Query};
 use crate::random::stream;
 
 /// What is asked of an attack; the same for all samples.
@@ -47,7 +48,7 @@ pub struct Subject<'a> {
     tally: Cell<Tally>,
     /// The best allowed points so far, the best last.
     candidates: RefCell<Vec<Candidate>>,
-    pause: RefCell<Option<Pause>>,
+    pause: Cell<Option<Pause>>,
 }
 
 /// What an attack has asked, and how often the answer was of no use to it.
@@ -94,6 +95,7 @@ pub(super) struct Candidate {
 }
 
 /// Why an attack is kept waiting.
+#[derive(Clone, Copy)]
 pub(super) enum Pause {
     /// It may have found what it seeks.
     Candidate,
@@ -121,16 +123,15 @@ impl<'a> Subject<'a> {
             surrogate: false,
             tally: Cell::default(),
             candidates: RefCell::default(),
-            pause: RefCell::default(),
+            pause: Cell::default(),
         }
     }
 
     /// The surrogate's logits at the origin.
     pub(super) async fn surrogate_logits(&self) -> Vec<f32> {
         let AttackedSample { origin, label, .. } = self.attacked;
-        let (program, account) = (Program::SurrogateLogits, self.account);
-        let query = Query { program, points: origin.to_vec(), label, target: label, account };
-        self.oracle.ask(query).await.logits
+        let query = Query::new(Program::SurrogateLogits, origin.to_vec(), label);
+        self.oracle.ask(query.on_account(self.account)).await.logits
     }
 
     /// The same sample as another attack sees it on the surrogate, whose logits at the origin are `clean`.
@@ -191,35 +192,74 @@ impl<'a> Subject<'a> {
         self.conditions.threat.project(self.origin(), x);
     }
 
-    /// The logits at `x`.
+    /// The logits at `x` (`d` elements, as the sample has).
+    ///
+    /// # Panics
+    /// When `x` has another number of elements; so do all questions.
     pub async fn logits(&self, x: &[f32]) -> Answer {
-        self.ask(Program::Logits, x, self.label(), self.label()).await
+        self.ask(Query::logits(x.to_vec())).await
+    }
+
+    /// The logits at each of many points: one query, whose points fill micro-batches together. Points count one by
+    /// one, in order: the first that ends the run is the last that counts, and a budget is not exceeded. The others were
+    /// then evaluated for nothing; some dozens at a time are enough to fill micro-batches.
+    pub async fn logits_of_each(&self, points: &[Vec<f32>]) -> Vec<Answer> {
+        self.ask_each(Query::logits(points.concat())).await
     }
 
     /// Logits, `loss` for the class `label`, and its gradient at `x`. (The class is usually the
     /// sample's own label; a targeted attack descends the loss of its target.)
     pub async fn gradient(&self, x: &[f32], loss: Loss, label: usize) -> Answer {
-        self.ask(Program::Gradient(loss), x, label, label).await
+        self.ask(Query::gradient(loss, x.to_vec(), label)).await
     }
 
     /// Logits, a targeted `loss`, and its gradient at `x`.
     pub async fn gradient_towards(&self, x: &[f32], loss: Loss, target: usize) -> Answer {
-        self.ask(Program::Gradient(loss), x, self.label(), target).await
+        self.ask(Query::gradient(loss, x.to_vec(), self.label()).targeting(target)).await
     }
 
-    async fn ask(&self, program: Program, x: &[f32], label: usize, target: usize) -> Answer {
-        let account = self.account;
-        let program = if self.surrogate { program.of_surrogate() } else { program };
-        let mut answer = self.oracle.ask(Query { program, points: x.to_vec(), label, target, account }).await;
-        if self.receive(&mut answer, label) {
-            self.watch(x, &answer);
+    /// The same as [`Subject::gradient`] at each of many points; see [`Subject::logits_of_each`].
+    pub async fn gradient_of_each(&self, points: &[Vec<f32>], loss: Loss, label: usize) -> Vec<Answer> {
+        self.ask_each(Query::gradient(loss, points.concat(), label)).await
+    }
+
+    async fn ask(&self, query: Query) -> Answer {
+        self.ask_each(query).await.pop().unwrap_or_default()
+    }
+
+    async fn ask_each(&self, mut query: Query) -> Vec<Answer> {
+        let (d, label) = (self.origin().len(), query.label);
+        assert!(
+            query.points.len().is_multiple_of(d),
+            "{} asks about a point that is not of {d} elements",
+            self.attack
+        );
+        if query.points.is_empty() {
+            return Vec::new();
         }
-        if self.conditions.budget.is_some_and(|budget| self.tally().evaluations() >= budget) {
-            *self.pause.borrow_mut() = Some(Pause::BudgetSpent);
+        if let Some(budget) = self.conditions.budget {
+            let left = budget.saturating_sub(self.tally().evaluations()).max(1);
+            query.points.truncate(d.saturating_mul(usize::try_from(left).unwrap_or(usize::MAX)));
         }
+        if self.surrogate {
+            query.program = query.program.of_surrogate();
+        }
+        let points = query.points.clone();
+        let mut reply = pin!(self.oracle.ask_each(query.on_account(self.account)));
         // Where the run may be over, the attack waits until it is told to go on, or is dropped.
-        poll_fn(|_| if self.pause.borrow().is_some() { Poll::Pending } else { Poll::Ready(()) }).await;
-        answer
+        let mut answers =
+            poll_fn(|context| if self.is_paused() { Poll::Pending } else { reply.as_mut().poll(context) })
+                .await;
+        for (x, answer) in points.chunks_exact(d).zip(&mut answers) {
+            if self.receive(answer, label) {
+                self.watch(x, answer);
+            }
+            if self.conditions.budget.is_some_and(|budget| self.tally().evaluations() >= budget) {
+                self.pause.set(Some(Pause::BudgetSpent));
+            }
+            poll_fn(|_| if self.is_paused() { Poll::Pending } else { Poll::Ready(()) }).await;
+        }
+        answers
     }
 
     /// Counts an answer, and makes it one that an attack can go on with. False where it was NaN.
@@ -229,7 +269,7 @@ impl<'a> Subject<'a> {
         tally.forwards += u64::from(!asks_gradient);
         tally.backwards += u64::from(asks_gradient);
         // A sum of finite numbers may overflow, but one that is finite is of nothing else.
-        let sum: f32 = answer.logits.iter().chain(&answer.loss).chain(&answer.gradient).sum();
+        let sum: f32 = answer.logits.iter().chain([&answer.loss]).chain(&answer.gradient).sum();
         // The loss of the sample's label and targeted losses are ascended, that of another label is descended.
         let worst = if label == self.label() { f32::NEG_INFINITY } else { f32::INFINITY };
         let answered = sum.is_finite() || is_answer(&answer.logits);
@@ -239,10 +279,12 @@ impl<'a> Subject<'a> {
             if let Some(z) = answer.logits.get_mut(self.label()) {
                 *z = f32::INFINITY;
             }
-            answer.loss.fill(worst);
+            answer.loss = worst;
             answer.gradient.fill(0.0);
         } else if asks_gradient {
-            answer.loss.iter_mut().filter(|loss| loss.is_nan()).for_each(|loss| *loss = worst);
+            if answer.loss.is_nan() {
+                answer.loss = worst;
+            }
             if !sum.is_finite() && mend(&mut answer.gradient) {
                 tally.non_finite_gradients += 1;
             } else if answer.gradient.iter().all(|g| *g == 0.0) {
@@ -257,8 +299,8 @@ impl<'a> Subject<'a> {
     /// may end it.
     fn watch(&self, x: &[f32], answer: &Answer) {
         let AttackedSample { origin, label, .. } = self.attacked;
-        let margin = margin(&answer.logits, label);
-        let misclassified = predict(&answer.logits) != label;
+        let margin = answer.margin(label);
+        let misclassified = answer.prediction() != label;
         let threat = &self.conditions.threat;
         let mut candidates = self.candidates.borrow_mut();
         let distance = match self.conditions.criterion {
@@ -286,17 +328,17 @@ impl<'a> Subject<'a> {
         let evaluation = self.tally().evaluations();
         candidates.push(Candidate { point: x.to_vec(), margin, misclassified, evaluation, distance });
         if misclassified && self.conditions.criterion == Criterion::First {
-            *self.pause.borrow_mut() = Some(Pause::Candidate);
+            self.pause.set(Some(Pause::Candidate));
         }
     }
 
     pub(super) fn is_paused(&self) -> bool {
-        self.pause.borrow().is_some()
+        self.pause.get().is_some()
     }
 
     /// Why the attack was halted, if it was; it may go on.
     pub(super) fn resume(&self) -> Option<Pause> {
-        self.pause.borrow_mut().take()
+        self.pause.take()
     }
 
     pub(super) fn best(&self) -> Option<Candidate> {

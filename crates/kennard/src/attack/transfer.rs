@@ -54,13 +54,16 @@ impl Attack for Transfer {
             let mut run = self.attack.run(&on_surrogate);
             poll_fn(|context| match run.as_mut().poll(context) {
                 Poll::Pending if !on_surrogate.is_paused() => Poll::Pending,
-                _ => Poll::Ready(()),
+                Poll::Pending => Poll::Ready(Ok(())),
+                ended => ended,
             })
-            .await;
+            .await?;
+            drop(run);
             subject.add_faults(on_surrogate.tally());
             if let Some(candidate) = on_surrogate.best() {
                 subject.logits(&candidate.point).await;
             }
+            Ok(())
         })
     }
 }

@@ -23,12 +23,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::answer::{is_answer, margin, predict};
+use crate::answer::{Answer, is_answer, margin, predict};
 use crate::attack::{
     Adversarial, Attack, AttackedSample, Conditions, Criterion, Loss, MinimumNorm, run_attack,
 };
 use crate::data::{DataError, DataSet, Indices, Sample, Selection};
-use crate::engine::{Answer, Cost, Engine, Oracle, Program, Query, Task};
+use crate::engine::{Engine, Oracle, Program, Query, Task};
 use crate::probe::cosine;
 use crate::run::ModelSummary;
 use crate::threat::check_inside;
@@ -283,7 +283,7 @@ impl<'a> Audit<'a> {
         };
         let returns_logits = self.engine.classifier().returns_logits();
         let samples = self.samples_at(open.keys().copied().collect())?;
-        let costs = self.engine.run(samples, task, stop, |examined| {
+        let times = self.engine.run(samples, task, stop, |examined| {
             let news = Shown::of(&examined, self.threat.norm, returns_logits);
             let record = examined.record;
             shown.extend(news);
@@ -306,8 +306,8 @@ impl<'a> Audit<'a> {
         let note = absent.map(|classes| format!("no sample has {classes}, which the model knows"));
         summary.data.notes.extend(note);
         let seconds = |account: usize| {
-            let cost: Cost = costs.get(&account).copied().unwrap_or_default();
-            cost.time.as_secs_f64() / self.engine.plan().sessions as f64
+            let time = times.get(&account).copied().unwrap_or_default();
+            time.as_secs_f64() / self.engine.plan().sessions as f64
         };
         for (i, attack) in summary.attacks.iter_mut().enumerate() {
             attack.seconds = seconds(self.account(i));
@@ -389,7 +389,7 @@ impl<'a> Audit<'a> {
         sample: &Sample,
     ) -> impl Future<Output = Answer> + use<> {
         let (points, label) = (sample.input.clone(), sample.label);
-        oracle.ask(Query { program, points, label, target: label, account: CLEAN })
+        oracle.ask(Query::new(program, points, label).on_account(CLEAN))
     }
 
     /// The account that the passes of the i-th attack are booked under, minimum-norm attacks last.
@@ -506,7 +506,7 @@ impl<'a> Audit<'a> {
                 break;
             }
             let verdict =
-                run_attack(attack.as_ref(), attacked, conditions, self.account(i), oracle.clone()).await;
+                run_attack(attack.as_ref(), attacked, conditions, self.account(i), oracle.clone()).await?;
             record.attacks[i] = Some(AttackRecord::new(&verdict, &self.threat, &input));
             adversarials[i] = verdict.adversarial;
         }
@@ -515,7 +515,7 @@ impl<'a> Audit<'a> {
         for (i, attack) in self.minimal.iter().enumerate() {
             let place = self.attacks.len() + i;
             let account = self.account(place);
-            let verdict = run_attack(attack.as_ref(), attacked, conditions, account, oracle.clone()).await;
+            let verdict = run_attack(attack.as_ref(), attacked, conditions, account, oracle.clone()).await?;
             record.minimal[i] = Some(AttackRecord::new(&verdict, &self.threat, &input));
             adversarials[place] = verdict.adversarial;
         }

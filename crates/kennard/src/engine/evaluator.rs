@@ -25,7 +25,7 @@ pub enum Program {
 
 impl Program {
     /// The loss that is differentiated.
-    pub(super) fn loss(self) -> Option<Loss> {
+    pub(crate) fn loss(self) -> Option<Loss> {
         match self {
             Program::Gradient(loss) | Program::SurrogateGradient(loss) => Some(loss),
             Program::Logits | Program::Untouched | Program::SurrogateLogits => None,
@@ -44,15 +44,49 @@ pub(crate) struct Query {
     pub program: Program,
     /// `n × d`, row-major.
     pub points: Vec<f32>,
+    /// The class whose loss is asked for.
     pub label: usize,
+    /// The target class of a targeted loss.
     pub target: usize,
-    /// Who asks: the index that the cost is booked under.
+    /// The index that the time is booked under.
     pub account: usize,
 }
 
-/// The answer about `n` points: row-major, empty where the program does not compute it.
+impl Query {
+    /// Any program; label and target are `label`.
+    pub fn new(program: Program, points: Vec<f32>, label: usize) -> Query {
+        Query { program, points, label, target: label, account: 0 }
+    }
+
+    /// The logits.
+    pub fn logits(points: Vec<f32>) -> Query {
+        Query::new(Program::Logits, points, 0)
+    }
+
+    /// The logits of the model as it was given.
+    pub fn untouched(points: Vec<f32>) -> Query {
+        Query::new(Program::Untouched, points, 0)
+    }
+
+    /// The logits, a loss of `label`, and its gradient.
+    pub fn gradient(loss: Loss, points: Vec<f32>, label: usize) -> Query {
+        Query::new(Program::Gradient(loss), points, label)
+    }
+
+    /// The same, with the target class of a targeted loss.
+    pub fn targeting(self, target: usize) -> Query {
+        Query { target, ..self }
+    }
+
+    /// The same, its time booked under an account.
+    pub fn on_account(self, account: usize) -> Query {
+        Query { account, ..self }
+    }
+}
+
+/// The answers about `n` points: row-major, empty where the program does not compute it.
 #[derive(Clone, Debug, Default)]
-pub struct Answer {
+pub(crate) struct Answers {
     /// `n × K`.
     pub logits: Vec<f32>,
     /// `n`.
@@ -120,7 +154,7 @@ impl<'e> Evaluator<'e> {
         &mut self,
         program: Program,
         rows: &[Row],
-        mut receive: impl FnMut(usize, &[f32], &[f32], &[f32]),
+        mut receive: impl FnMut(&[f32], &[f32], &[f32]),
     ) -> Result<Duration> {
         let d = self.dimension();
         let k = self.classes();
@@ -165,30 +199,26 @@ impl<'e> Evaluator<'e> {
             None => &[],
         };
         for slot in 0..rows.len() {
-            receive(slot, part(0, k, slot), part(1, 1, slot), part(2, d, slot));
+            receive(part(0, k, slot), part(1, 1, slot), part(2, d, slot));
         }
         Ok(took)
     }
 
     /// Answers one query by itself, in as many micro-batches as it needs.
-    pub fn evaluate(&mut self, query: &Query) -> Result<Answer> {
+    pub fn evaluate(&mut self, query: &Query) -> Result<Answers> {
         let n = query.points.len() / self.dimension();
-        let mut answer = Answer::default();
+        let mut answers = Answers::default();
         let mut point = 0;
         while point < n {
             let rows: Vec<Row> =
                 (point..n).take(self.rows(query.program)).map(|point| Row { query, point }).collect();
-            self.run(query.program, &rows, |_, logits, loss, gradient| answer.push(logits, loss, gradient))?;
+            self.run(query.program, &rows, |logits, loss, gradient| {
+                answers.logits.extend_from_slice(logits);
+                answers.loss.extend_from_slice(loss);
+                answers.gradient.extend_from_slice(gradient);
+            })?;
             point += rows.len();
         }
-        Ok(answer)
-    }
-}
-
-impl Answer {
-    pub(crate) fn push(&mut self, logits: &[f32], loss: &[f32], gradient: &[f32]) {
-        self.logits.extend_from_slice(logits);
-        self.loss.extend_from_slice(loss);
-        self.gradient.extend_from_slice(gradient);
+        Ok(answers)
     }
 }

@@ -13,8 +13,26 @@ mod oracle;
 mod plan;
 mod run;
 
-pub use evaluator::{Answer, Program};
+pub use evaluator::Program;
 pub(crate) use evaluator::{Evaluator, Query};
-pub use oracle::Oracle;
+pub(crate) use oracle::Oracle;
 pub use plan::{Engine, EngineOptions, Plan};
-pub use run::{Cost, Task};
+pub(crate) use run::Task;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Classifier, Graph, Preprocessing, Runtime, RuntimeChoice};
+    use kennard_graph::{Builder, DType, Dim, TensorType};
+
+    /// A classifier of `d` classes whose logits are the input.
+    pub(super) fn linear(d: usize) -> Engine {
+        let builder = Builder::new(&Graph::default()).unwrap();
+        let x = builder.input("x", TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(d)]));
+        builder.output("logits", x.apply("Identity"));
+        let classifier =
+            Classifier::new(&builder.finish().unwrap(), &[d], &Preprocessing::default()).unwrap();
+        let runtime = Runtime::open(RuntimeChoice::Rten).unwrap();
+        Engine::new(classifier, runtime, &EngineOptions::default()).unwrap()
+    }
+}

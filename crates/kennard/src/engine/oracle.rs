@@ -4,62 +4,57 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use super::evaluator::{Answer, Query};
+use super::evaluator::Query;
+use crate::answer::Answer;
 
-/// A task's line to its worker: it asks, and waits for the answer.
+/// What a task asks its worker through. Several questions may be open at once; the task goes on when all of them are
+/// answered, so that what it does next does not depend on which was answered first.
 #[derive(Clone, Default)]
-pub struct Oracle {
-    mail: Rc<RefCell<Mail>>,
+pub(crate) struct Oracle {
+    asked: Rc<RefCell<Vec<Rc<Question>>>>,
 }
 
-#[derive(Default)]
-enum Mail {
-    #[default]
-    Empty,
-    Asked(Query),
-    /// The worker has taken the query.
-    Waiting,
-    Answered(Answer),
+/// A query, and the answers about its points once they are there.
+pub(crate) struct Question {
+    pub query: Query,
+    answers: RefCell<Option<Vec<Answer>>>,
 }
 
 impl Oracle {
-    pub(crate) fn ask(&self, query: Query) -> impl Future<Output = Answer> + use<> {
-        *self.mail.borrow_mut() = Mail::Asked(query);
-        Reply { mail: self.mail.clone() }
+    /// Asks about one point.
+    pub fn ask(&self, query: Query) -> impl Future<Output = Answer> + use<> {
+        let reply = self.ask_each(query);
+        async move { reply.await.pop().unwrap_or_default() }
     }
 
-    /// Takes the query out, if there is one.
-    pub(super) fn take(&self) -> Option<Query> {
-        let mut mail = self.mail.borrow_mut();
-        match std::mem::replace(&mut *mail, Mail::Waiting) {
-            Mail::Asked(query) => Some(query),
-            other => {
-                *mail = other;
-                None
-            }
-        }
+    /// Asks about any number of points; the answers come in their order.
+    pub fn ask_each(&self, query: Query) -> Reply {
+        let question = Rc::new(Question { query, answers: RefCell::default() });
+        self.asked.borrow_mut().push(question.clone());
+        Reply { question }
     }
 
-    pub(super) fn answer(&self, answer: Answer) {
-        *self.mail.borrow_mut() = Mail::Answered(answer);
+    /// Takes the new questions out; one whose reply nobody waits for any more is left out.
+    pub fn take(&self) -> Vec<Rc<Question>> {
+        self.asked.take().into_iter().filter(|question| Rc::strong_count(question) > 1).collect()
     }
 }
 
-struct Reply {
-    mail: Rc<RefCell<Mail>>,
+impl Question {
+    pub fn answer(&self, answers: Vec<Answer>) {
+        *self.answers.borrow_mut() = Some(answers);
+    }
+}
+
+/// Waits for the answers to a question.
+pub(crate) struct Reply {
+    question: Rc<Question>,
 }
 
 impl Future for Reply {
-    type Output = Answer;
+    type Output = Vec<Answer>;
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut mail = self.mail.borrow_mut();
-        match std::mem::take(&mut *mail) {
-            Mail::Answered(answer) => Poll::Ready(answer),
-            other => {
-                *mail = other;
-                Poll::Pending
-            }
-        }
+        self.question.answers.take().map_or(Poll::Pending, Poll::Ready)
     }
 }

@@ -54,7 +54,7 @@ pub struct Engine {
 const CACHE: usize = 1 << 20;
 /// Beyond this, a larger micro-batch wins nothing even for the smallest networks.
 const LARGEST: usize = 64;
-/// So many sessions are made though there may be fewer cores.
+/// The most sessions that are made on request where there are fewer cores.
 const SESSIONS: usize = 64;
 
 impl Engine {
@@ -157,8 +157,7 @@ impl Engine {
     fn try_gradient(&self) -> Option<String> {
         let tried = Evaluator::lend(self, |mut evaluator| {
             let points = vec![0.0; self.classifier.dimension()];
-            let program = Program::Gradient(Loss::LogOdds);
-            evaluator.evaluate(&Query { program, points, label: 0, target: 1, account: 0 })
+            evaluator.evaluate(&Query::gradient(Loss::LogOdds, points, 0))
         });
         let error = tried.err()?;
         let lacking = undifferentiable(self.classifier.graph());
@@ -184,9 +183,7 @@ impl Engine {
         let copies = samples[0].repeat(n);
         let [first, again, beside] = Evaluator::lend(self, |mut evaluator| -> Result<[Vec<f32>; 3]> {
             let mut ask = |points: &[f32]| -> Result<Vec<f32>> {
-                let program = Program::Untouched;
-                let query = Query { program, points: points.to_vec(), label: 0, target: 0, account: 0 };
-                Ok(evaluator.evaluate(&query)?.logits[..k].to_vec())
+                Ok(evaluator.evaluate(&Query::untouched(points.to_vec()))?.logits[..k].to_vec())
             };
             Ok([ask(&copies)?, ask(&copies)?, ask(&among)?])
         })?;
@@ -217,11 +214,9 @@ impl Engine {
         let (looks, simplified) = Evaluator::lend(&self, |mut evaluator| -> Result<(bool, bool)> {
             let mut all = !samples.is_empty();
             for sample in samples {
-                let query =
-                    |program| Query { program, points: sample.to_vec(), label: 0, target: 0, account: 0 };
-                all &= looks(&evaluator.evaluate(&query(Program::Untouched))?.logits);
+                all &= looks(&evaluator.evaluate(&Query::untouched(sample.to_vec()))?.logits);
                 // What the runtime cannot run is found now, not in the middle of the work.
-                evaluator.evaluate(&query(Program::Logits))?;
+                evaluator.evaluate(&Query::logits(sample.to_vec()))?;
             }
             Ok((all, evaluator.is_simplified(Program::Untouched)))
         })?;
@@ -344,12 +339,12 @@ impl Engine {
     pub fn throughput(&self, program: Program, trial: Duration) -> Result<f64> {
         let rate = |mut evaluator: Evaluator| -> Result<f64> {
             let points = vec![0.5; self.classifier.dimension()];
-            let query = Query { program, points, label: 0, target: 1, account: 0 };
+            let query = Query::new(program, points, 0).targeting(1);
             let rows: Vec<Row> = (0..self.rows(program)).map(|_| Row { query: &query, point: 0 }).collect();
-            evaluator.run(program, &rows, |_, _, _, _| ())?;
+            evaluator.run(program, &rows, |_, _, _| ())?;
             let (start, mut samples) = (Instant::now(), 0);
             while samples == 0 || start.elapsed() < trial {
-                evaluator.run(program, &rows, |_, _, _, _| ())?;
+                evaluator.run(program, &rows, |_, _, _| ())?;
                 samples += rows.len();
             }
             Ok(samples as f64 / start.elapsed().as_secs_f64())

@@ -1,19 +1,22 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::evaluator::{Answer, Query, Row};
+use super::evaluator::Row;
+use super::oracle::Question;
 use super::{Engine, Evaluator, Oracle, Program};
+use crate::answer::Answer;
 use crate::data::Sample;
 use crate::workers::{Desk, side_by_side};
 use crate::{Error, Result};
 
 /// The work on one sample: it asks its oracle and ends with a result.
-pub type Task<'t, R> = Pin<Box<dyn Future<Output = Result<R>> + 't>>;
+pub(crate) type Task<'t, R> = Pin<Box<dyn Future<Output = Result<R>> + 't>>;
 
 /// Tasks in flight per row of a micro-batch: with three, one kind of query fills a batch even
 /// when some tasks ask for another.
@@ -22,52 +25,33 @@ const TASKS_PER_ROW: usize = 3;
 /// Who a worker is, in messages.
 pub(super) const WORKER: &str = "a worker of the engine";
 
-/// What the queries booked under one account cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Cost {
-    /// Points evaluated without their gradient.
-    pub forwards: u64,
-    /// Points evaluated with their gradient (a forward and a backward pass each).
-    pub backwards: u64,
-    /// Time of the sessions, summed over the workers.
-    pub time: Duration,
-}
-
-impl std::ops::AddAssign for Cost {
-    fn add_assign(&mut self, other: Cost) {
-        self.forwards += other.forwards;
-        self.backwards += other.backwards;
-        self.time += other.time;
-    }
-}
-
 impl Engine {
     /// Runs a task per sample and hands the results to `each` as they come, in no certain order. Stops
-    /// early when `stop` is set: what was finished has been handed over by then. Returns the cost of
-    /// each account.
+    /// early when `stop` is set: what was finished has been handed over by then. Returns the time
+    /// of the sessions, summed over the workers, by account.
     ///
     /// # Errors
     /// The first that a sample, a task, a session or `each` returned.
-    pub fn run<'t, S: Send, R: Send>(
+    pub(crate) fn run<'t, S: Send, R: Send>(
         &self,
         samples: impl Iterator<Item = Result<S>> + Send,
         task: impl Fn(Oracle, S) -> Task<'t, R> + Sync,
         stop: &AtomicBool,
         mut each: impl FnMut(R) -> Result<()>,
-    ) -> Result<BTreeMap<usize, Cost>> {
+    ) -> Result<BTreeMap<usize, Duration>> {
         // Few samples are shared out evenly.
         let share = samples.size_hint().1.map_or(usize::MAX, |most| most.div_ceil(self.plan().sessions));
         let room = share.clamp(1, TASKS_PER_ROW * self.plan().micro_batch);
         let source = Mutex::new(samples);
         let next = || source.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).next();
-        let costs = Mutex::<BTreeMap<usize, Cost>>::default();
+        let times = Mutex::<BTreeMap<usize, Duration>>::default();
         let work = |desk: &Desk<R>| {
             Evaluator::lend(self, |evaluator| {
-                let mut worker = Worker { evaluator, room, costs: BTreeMap::new() };
+                let mut worker = Worker { evaluator, room, times: BTreeMap::new() };
                 let ended = worker.work(&next, &task, desk);
-                let mut costs = costs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                for (account, cost) in worker.costs {
-                    *costs.entry(account).or_default() += cost;
+                let mut times = times.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                for (account, time) in worker.times {
+                    *times.entry(account).or_default() += time;
                 }
                 ended
             })
@@ -75,7 +59,7 @@ impl Engine {
         side_by_side(self.plan().sessions, WORKER, stop, work, |results| {
             results.try_for_each(|result| each(result?))
         })?;
-        Ok(costs.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
+        Ok(times.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 
     /// Does independent work, each piece with an evaluator as `prepare` makes it ready, on at most `threads` threads.
@@ -127,13 +111,13 @@ impl Engine {
     ///
     /// # Errors
     /// See [`Engine::run`].
-    pub fn run_in_order<'t, R: Send + 't>(
+    pub(crate) fn run_in_order<'t, R: Send + 't>(
         &self,
         samples: impl Iterator<Item = Result<Sample>> + Send,
         task: impl Fn(Oracle, Sample) -> Task<'t, R> + Sync,
         stop: &AtomicBool,
         mut each: impl FnMut(R) -> Result<()>,
-    ) -> Result<BTreeMap<usize, Cost>> {
+    ) -> Result<BTreeMap<usize, Duration>> {
         let numbered = samples.enumerate().map(|(number, sample)| Ok((number, sample?)));
         let task = |oracle, (number, sample)| -> Task<'t, (usize, R)> {
             let task = task(oracle, sample);
@@ -155,18 +139,27 @@ struct Worker<'e> {
     evaluator: Evaluator<'e>,
     /// Tasks in flight at most.
     room: usize,
-    costs: BTreeMap<usize, Cost>,
+    times: BTreeMap<usize, Duration>,
 }
 
 /// A task in flight, with what it asks.
 struct Flight<'t, R> {
     oracle: Oracle,
     task: Task<'t, R>,
-    query: Query,
-    answer: Answer,
-    /// Points of the query, and how many of them are answered.
+    open: Vec<Open>,
+}
+
+/// A question on its way, and the answers so far.
+struct Open {
+    question: Rc<Question>,
     points: usize,
-    done: usize,
+    answers: Vec<Answer>,
+}
+
+impl Open {
+    fn missing(&self) -> usize {
+        self.points - self.answers.len()
+    }
 }
 
 impl<'e> Worker<'e> {
@@ -191,10 +184,11 @@ impl<'e> Worker<'e> {
             }
             let program = fullest(&flights);
             self.fill(program, &mut flights)?;
-            let (answered, waiting): (Vec<_>, Vec<_>) = flights.into_iter().partition(|f| f.done == f.points);
+            let (answered, waiting): (Vec<_>, Vec<_>) =
+                flights.into_iter().partition(|flight| flight.open.iter().all(|open| open.missing() == 0));
             flights = waiting;
             for flight in answered {
-                flight.oracle.answer(flight.answer);
+                flight.open.into_iter().for_each(|open| open.question.answer(open.answers));
                 flights.extend(self.advance(flight.oracle, flight.task, desk)?);
             }
         }
@@ -214,40 +208,46 @@ impl<'e> Worker<'e> {
                 Ok(None)
             }
             Poll::Pending => {
-                let query = oracle.take().ok_or(Error::IdleTask)?;
-                let points = query.points.len() / self.evaluator.dimension();
-                Ok(Some(Flight { oracle, task, query, answer: Answer::default(), points, done: 0 }))
+                let open: Vec<Open> = oracle.take().into_iter().map(|question| self.open(question)).collect();
+                if open.is_empty() {
+                    return Err(Error::IdleTask);
+                }
+                Ok(Some(Flight { oracle, task, open }))
             }
         }
+    }
+
+    fn open(&self, question: Rc<Question>) -> Open {
+        let points = question.query.points.len() / self.evaluator.dimension();
+        Open { question, points, answers: Vec::with_capacity(points) }
     }
 
     /// Fills one micro-batch with the queries for `program`, oldest first, and runs it.
     fn fill<R>(&mut self, program: Program, flights: &mut [Flight<'_, R>]) -> Result<()> {
         let mut rows = Vec::new();
         let mut owners = Vec::new();
-        for (owner, flight) in flights.iter().enumerate().filter(|(_, f)| f.query.program == program) {
-            let room = self.evaluator.rows(program) - rows.len();
-            for point in (flight.done..flight.points).take(room) {
-                rows.push(Row { query: &flight.query, point });
-                owners.push(owner);
+        for (i, flight) in flights.iter().enumerate() {
+            for (j, open) in flight.open.iter().enumerate() {
+                let query = &open.question.query;
+                if query.program == program {
+                    let room = self.evaluator.rows(program) - rows.len();
+                    let points = (open.answers.len()..open.points).take(room);
+                    rows.extend(points.map(|point| Row { query, point }));
+                    owners.resize(rows.len(), (i, j));
+                }
             }
         }
-        let mut answers: Vec<Answer> = flights.iter().map(|_| Answer::default()).collect();
-        let time = self.evaluator.run(program, &rows, |row, logits, loss, gradient| {
-            answers[owners[row]].push(logits, loss, gradient);
+        let mut answers = Vec::with_capacity(rows.len());
+        let time = self.evaluator.run(program, &rows, |logits, loss, gradient| {
+            let loss = loss.first().copied().unwrap_or_default();
+            answers.push(Answer { logits: logits.to_vec(), loss, gradient: gradient.to_vec() });
         })?;
         let share = time / owners.len().max(1) as u32;
         drop(rows);
-        for (flight, part) in flights.iter_mut().zip(answers) {
-            let n = part.logits.len() / self.evaluator.classes();
-            flight.answer.push(&part.logits, &part.loss, &part.gradient);
-            flight.done += n;
-            let cost = self.costs.entry(flight.query.account).or_default();
-            cost.time += share * n as u32;
-            match program.loss() {
-                Some(_) => cost.backwards += n as u64,
-                None => cost.forwards += n as u64,
-            }
+        for ((i, j), answer) in owners.into_iter().zip(answers) {
+            let open = &mut flights[i].open[j];
+            open.answers.push(answer);
+            *self.times.entry(open.question.query.account).or_default() += share;
         }
         Ok(())
     }
@@ -256,8 +256,53 @@ impl<'e> Worker<'e> {
 /// The program that most points wait for.
 fn fullest<R>(flights: &[Flight<'_, R>]) -> Program {
     let mut waiting: BTreeMap<Program, usize> = BTreeMap::new();
-    for flight in flights {
-        *waiting.entry(flight.query.program).or_default() += flight.points - flight.done;
+    for open in flights.iter().flat_map(|flight| &flight.open) {
+        *waiting.entry(open.question.query.program).or_default() += open.missing();
     }
     waiting.into_iter().max_by_key(|(_, points)| *points).map_or(Program::Logits, |(program, _)| program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::linear;
+    use super::*;
+    use crate::engine::Query;
+
+    /// A worker's panic is an error that ends the run.
+    #[test]
+    fn panics_of_workers_are_errors() {
+        let engine = linear(2);
+        let task = |_, index: usize| -> Task<'_, usize> {
+            Box::pin(async move {
+                assert!(index != 7, "the seventh");
+                Ok(index)
+            })
+        };
+        let ended = engine.run((0..20).map(Ok), task, &AtomicBool::new(false), |_| Ok(()));
+        let message = ended.unwrap_err().to_string();
+        assert!(message.contains("panicked: the seventh"), "{message}");
+    }
+
+    /// Questions side by side, of one point or many, each get their own answers; one that was dropped costs nothing.
+    #[test]
+    fn questions_side_by_side_are_answered() {
+        let engine = linear(2);
+        let task = |oracle: Oracle, index: usize| -> Task<'_, bool> {
+            Box::pin(async move {
+                let at = |k: usize| [index as f32, k as f32];
+                drop(oracle.ask(Query::logits(at(0).to_vec()).on_account(9)));
+                let many = oracle.ask_each(Query::logits((0..100).flat_map(at).collect()));
+                let one = oracle.ask(Query::untouched(at(5).to_vec()).on_account(1));
+                let (many, one) = crate::attack::join(many, one).await;
+                Ok(one.logits == at(5) && (0..100).all(|k| many[k].logits == at(k)))
+            })
+        };
+        let mut right = 0;
+        let times = engine.run((0..5).map(Ok), task, &AtomicBool::new(false), |is| {
+            right += usize::from(is);
+            Ok(())
+        });
+        assert_eq!(right, 5);
+        assert_eq!(times.unwrap().into_keys().collect::<Vec<_>>(), [0, 1]);
+    }
 }

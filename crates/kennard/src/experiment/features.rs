@@ -22,10 +22,10 @@ use serde::Serialize;
 
 use crate::answer::predict;
 use crate::attack::{
-    Attack, AttackedSample, Conditions, Criterion, Loss, Run, Subject, ascend, random_in_ball, run_attack,
+    Attack, AttackedSample, Conditions, Criterion, Direction, Loss, Pgd, Run, Subject, run_attack,
 };
 use crate::data::{DataSet, Sample, Selection};
-use crate::engine::{Engine, Oracle, Program, Query, Task};
+use crate::engine::{Engine, Oracle, Query, Task};
 use crate::packet::hidden::{Hidden, Values};
 use crate::probe::Share;
 use crate::probe::labelled;
@@ -33,8 +33,6 @@ use crate::stats::mcnemar;
 use crate::threat::check_inside;
 use crate::{Error, Norm, Result, ThreatModel};
 
-/// Steps of an attack.
-const STEPS: usize = 40;
 /// The number of samples that are attacked in pixels before the same are attacked in features.
 const CHUNK: usize = 512;
 
@@ -199,9 +197,7 @@ impl Features<'_> {
     async fn smallest(&self, oracle: &Oracle, target: &Target, relative: &[f64]) -> Result<Option<f64>> {
         let Target { index, label, origin, moving, .. } = target;
         let (index, label) = (*index, *label);
-        let program = Program::Untouched;
-        let query = Query { program, points: origin.clone(), label, target: label, account: 0 };
-        let clean = oracle.ask(query).await.logits;
+        let clean = oracle.ask(Query::untouched(origin.clone())).await.logits;
         if predict(&clean) != label {
             return Ok(Some(0.0));
         }
@@ -210,11 +206,11 @@ impl Features<'_> {
         for &r in relative {
             let eps = r * norm;
             let [threat, within] = target.threats(eps, self.hidden.is_nonnegative());
-            let attack = Part { moving: *moving, threat: within };
+            let attack = Part { pgd: Pgd::default(), moving: *moving, threat: within };
             let conditions =
                 Conditions { threat, criterion: Criterion::First, seed: self.seed, budget: None };
             let attacked = AttackedSample { origin, shape: &shape, label, index, clean: &clean };
-            if run_attack(&attack, attacked, conditions, 0, oracle.clone()).await.broken {
+            if run_attack(&attack, attacked, conditions, 0, oracle.clone()).await?.broken {
                 return Ok(Some(r));
             }
         }
@@ -245,7 +241,7 @@ impl Features<'_> {
             held_fixed: self.hidden.rest(),
             nonnegative: self.hidden.is_nonnegative(),
             norm: Norm::L2,
-            steps: STEPS,
+            steps: Pgd::default().steps,
             seed: self.seed,
             clean: Share::of(count(&|record| record.pixels != Some(0.0)), n),
             sizes: sizes.collect(),
@@ -279,8 +275,9 @@ impl Target {
     }
 }
 
-/// Projected gradient ascent in l2 on the first elements; the others stay.
+/// Projected gradient ascent on the first elements; the others stay.
 struct Part {
+    pgd: Pgd,
     moving: usize,
     /// What the moving elements may do.
     threat: ThreatModel,
@@ -288,23 +285,14 @@ struct Part {
 
 impl Attack for Part {
     fn name(&self) -> &str {
-        "pgd"
+        self.pgd.name()
     }
 
     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
         Box::pin(async move {
-            let (threat, moving) = (self.threat, ..self.moving);
-            let origin = &subject.origin()[moving];
-            let mut x = subject.origin().to_vec();
-            let start = random_in_ball(threat.norm, threat.eps, self.moving, &mut subject.random(0));
-            x.iter_mut().zip(start).for_each(|(x, delta)| *x += delta as f32);
-            threat.project(origin, &mut x[moving]);
-            for _ in 0..STEPS {
-                let gradient = subject.gradient(&x, Loss::LogOdds, subject.label()).await.gradient;
-                ascend(threat.norm, &mut x[moving], &gradient[moving], 2.5 * threat.eps / STEPS as f64);
-                threat.project(origin, &mut x[moving]);
-            }
-            subject.logits(&x).await;
+            let away = Direction::Away(Loss::LogOdds);
+            self.pgd.ascend(subject, away, &self.threat, self.moving, &mut subject.random(0)).await;
+            Ok(())
         })
     }
 }

@@ -6,7 +6,7 @@ use kennard_graph::Graph;
 
 use super::LogOdds;
 use crate::attack::Loss;
-use crate::engine::{Engine, Evaluator, Program, Query};
+use crate::engine::{Engine, Evaluator, Query};
 use crate::{Error, Result};
 
 /// A worker's sessions, answering about packets' points.
@@ -24,8 +24,7 @@ pub(crate) struct EngineOracle<'e> {
 
 impl<'e> EngineOracle<'e> {
     pub fn new(evaluator: Evaluator<'e>, engine: &Engine) -> Self {
-        let program = Program::Gradient(Loss::LogOdds);
-        let query = Query { program, points: Vec::new(), label: 0, target: 0, account: 0 };
+        let query = Query::gradient(Loss::LogOdds, Vec::new(), 0);
         let affine = affine(engine.classifier().graph());
         Self { evaluator, query, rest: Vec::new(), stop: None, affine }
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::answer::predict;
 use crate::data::Sample;
-use crate::engine::{Engine, EngineOptions, Oracle, Program, Query, Task};
+use crate::engine::{Engine, EngineOptions, Oracle, Query, Task};
 use crate::train::{Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Training};
 use crate::{Classifier, Error, Norm, Preprocessing, Result};
 
@@ -57,7 +57,7 @@ impl Convolutional {
             inputs.into_iter().enumerate().map(|(index, input)| Ok(Sample { index, input, label: 0 }));
         let task = |oracle: Oracle, sample: Sample| -> Task<'_, usize> {
             let points = sample.input;
-            let query = Query { program: Program::Logits, points, label: 0, target: 0, account: 0 };
+            let query = Query::logits(points);
             Box::pin(async move { Ok(predict(&oracle.ask(query).await.logits)) })
         };
         let mut read = Vec::new();

@@ -19,9 +19,9 @@ use std::sync::atomic::AtomicBool;
 use kennard_graph::Loss;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{is_answer, predict};
+use crate::answer::{Answer, is_answer, predict};
 use crate::data::{DataSet, Indices, Sample, Selection};
-use crate::engine::{Answer, Engine, Oracle, Program, Query, Task};
+use crate::engine::{Engine, Oracle, Query, Task};
 use crate::packet::log_loss::log_softplus;
 use crate::packet::vector::dot;
 use crate::stats::mean;
@@ -220,7 +220,7 @@ fn report(records: Vec<ProbeRecord>, contribution_map: Vec<f64>) -> ProbeReport 
 
 /// The probe at a sample, and `|x_i g_i|` (d); nothing of that where the loss or its gradient is not finite.
 fn probe(sample: &Sample, answer: &Answer) -> (ProbeRecord, Vec<f64>) {
-    let slope = answer.loss.first().map_or(0.0, |&u| log_softplus(f64::from(u)).1);
+    let slope = log_softplus(f64::from(answer.loss)).1;
     let pairs = sample.input.iter().zip(&answer.gradient);
     let contributions: Vec<f64> =
         pairs.map(|(&x, &du)| (f64::from(x) * slope * f64::from(du)).abs()).collect();
@@ -253,13 +253,12 @@ pub(super) async fn ask(oracle: &Oracle, sample: &Sample, label: usize) -> Optio
 
 /// What asks for the logits, log-odds loss of `label` and gradient at a sample.
 fn query(sample: &Sample, label: usize) -> Query {
-    let program = Program::Gradient(Loss::LogOdds);
-    Query { program, points: sample.input.clone(), label, target: label, account: 0 }
+    Query::gradient(Loss::LogOdds, sample.input.clone(), label)
 }
 
 /// Whether loss and gradient are finite, except a loss of −∞.
 fn is_finite(answer: &Answer) -> bool {
-    answer.gradient.iter().all(|g| g.is_finite()) && answer.loss.iter().all(|&u| u < f32::INFINITY)
+    answer.gradient.iter().all(|g| g.is_finite()) && answer.loss < f32::INFINITY
 }
 
 /// The samples at `indices`, labels checked against the classifier.
@@ -285,7 +284,7 @@ mod tests {
     #[test]
     fn a_sample_by_hand() {
         let sample = Sample { index: 0, input: vec![3.0, 4.0], label: 1 };
-        let answer = Answer { logits: vec![0.0, 0.0], loss: vec![0.0], gradient: vec![0.0, 2.0] };
+        let answer = Answer::new(vec![0.0, 0.0]).with_gradient(0.0, vec![0.0, 2.0]);
         let (record, contributions) = probe(&sample, &answer);
         assert!((record.cosine.unwrap() - 0.8).abs() < 1e-15);
         assert_eq!(contributions[0], 0.0);
@@ -299,11 +298,11 @@ mod tests {
     #[test]
     fn what_is_not_finite_is_counted_and_left_out() {
         let sample = Sample { index: 0, input: vec![3.0, 4.0], label: 1 };
-        let good = Answer { logits: vec![0.0, 0.0], loss: vec![0.0], gradient: vec![0.0, 2.0] };
+        let good = Answer::new(vec![0.0, 0.0]).with_gradient(0.0, vec![0.0, 2.0]);
         let mut records = vec![probe(&sample, &good).0];
         for (loss, gradient) in [(f32::NAN, [1.0, 1.0]), (0.0, [f32::NAN, 1.0]), (f32::INFINITY, [1.0, 0.0])]
         {
-            let answer = Answer { loss: vec![loss], gradient: gradient.to_vec(), ..good.clone() };
+            let answer = Answer { loss, gradient: gradient.to_vec(), ..good.clone() };
             let (record, contributions) = probe(&sample, &answer);
             assert_eq!((record.cosine, record.contribution, contributions.len()), (None, None, 0));
             records.push(record);

@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use super::{Coordinate, Domain, Integral, Quadrature, Wave};
 use crate::answer::predict;
 use crate::data::{Problem, Sample};
-use crate::engine::{Engine, Evaluator, Program, Query};
+use crate::engine::{Engine, Evaluator, Query};
 use crate::packet::log_loss::log_softplus;
 use crate::stats::clopper_pearson;
 use crate::{Error, Figure, Result};
@@ -204,12 +204,12 @@ impl SquarePacket {
 
 fn query(points: &[f64], label: usize) -> Query {
     let points = points.iter().map(|&x| x as f32).collect();
-    Query { program: Program::Gradient(Loss::LogOdds), points, label, target: label, account: 0 }
+    Query::gradient(Loss::LogOdds, points, label)
 }
 
 fn count_correct(engine: &Engine, samples: &[Sample]) -> Result<u64> {
     let points = samples.iter().flat_map(|sample| sample.input.clone()).collect();
-    let query = Query { program: Program::Untouched, points, label: 0, target: 0, account: 0 };
+    let query = Query::untouched(points);
     let logits = Evaluator::lend(engine, |mut evaluator| evaluator.evaluate(&query))?.logits;
     if logits.iter().any(|z| z.is_nan()) {
         return Err(Error::NotANumber("the model's output for some points is NaN; check the model".into()));

@@ -20,7 +20,7 @@ use super::plane::CoordinateFigures;
 use super::{Domain, Quadrature, Wave};
 use crate::answer::{margin, predict};
 use crate::data::{DataSet, Sample};
-use crate::engine::{Engine, Evaluator, Program, Query};
+use crate::engine::{Engine, Evaluator, Query};
 use crate::packet::oracle::EngineOracle;
 use crate::packet::points::Points;
 use crate::packet::vector::{axpy, dot};
@@ -161,7 +161,7 @@ impl SlicePlan<'_> {
         let centre = self.find(self.sample)?;
         self.engine.classifier().check_label(centre.index, centre.label)?;
         let (label, points) = (centre.label, centre.input.clone());
-        let query = Query { program: Program::Untouched, points, label, target: label, account: 0 };
+        let query = Query::untouched(points);
         let outputs = Evaluator::lend(self.engine, |mut evaluator| evaluator.evaluate(&query))?.logits;
         let (slices, failed) = Evaluator::lend(self.engine, |evaluator| {
             let mut oracle = EngineOracle::new(evaluator, self.engine);
@@ -339,7 +339,7 @@ impl Slice {
                 for (t, x) in at.chunks_exact(k).zip(x.chunks_exact_mut(d)) {
                     self.cut.point(t, x);
                 }
-                let query = Query { program: Program::Logits, points: x, label, target: label, account: 0 };
+                let query = Query::logits(x);
                 let logits = evaluator.evaluate(&query)?.logits;
                 for (t, z) in at.chunks_exact(k).zip(logits.chunks_exact(evaluator.classes())) {
                     let log_loss = crate::packet::log_loss::log_softplus(log_odds(z, label)).0;

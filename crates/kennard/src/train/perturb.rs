@@ -3,9 +3,9 @@
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::method::{Ascent, Start};
+use super::method::Start;
 use crate::ThreatModel;
-use crate::attack::{ascend, largest, random_in_ball};
+use crate::attack::{largest, start_in_ball};
 
 /// Adds normal noise, within the bounds.
 pub fn noise(x: &mut [f32], sigma: f64, [lo, hi]: [f32; 2], random: &mut ChaCha8Rng) {
@@ -29,22 +29,13 @@ pub fn mask(x: &mut [f32], gradient: &[f32], share: f64) {
 /// Where an ascent begins.
 pub fn start(how: Start, threat: &ThreatModel, origin: &[f32], x: &mut [f32], random: &mut ChaCha8Rng) {
     match how {
-        Start::Ball => {
-            let moved = random_in_ball(threat.norm, threat.eps, x.len(), random);
-            x.iter_mut().zip(moved).for_each(|(x, delta)| *x += delta as f32);
-        }
+        Start::Ball => start_in_ball(threat, origin, x, random),
         Start::Jitter => {
             for v in x.iter_mut() {
                 let z: f64 = StandardNormal.sample(random);
                 *v += (1e-3 * z) as f32;
             }
+            threat.project(origin, x);
         }
     }
-    threat.project(origin, x);
-}
-
-/// One step of an ascent.
-pub fn climb(how: &Ascent, threat: &ThreatModel, origin: &[f32], x: &mut [f32], gradient: &[f32]) {
-    ascend(threat.norm, x, gradient, how.step * threat.eps);
-    threat.project(origin, x);
 }

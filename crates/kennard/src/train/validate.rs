@@ -7,7 +7,7 @@ use super::images::Images;
 use crate::answer::predict;
 use crate::attack::{AttackedSample, Conditions, Criterion, Pgd, run_attack};
 use crate::data::Sample;
-use crate::engine::{Engine, EngineOptions, Oracle, Program, Query, Task};
+use crate::engine::{Engine, EngineOptions, Oracle, Query, Task};
 use crate::{Classifier, Preprocessing, Result, ThreatModel};
 
 /// Shares of held-out samples.
@@ -43,14 +43,7 @@ pub(super) fn validate(
         Box::pin(async move {
             let Sample { index, input, label } = &sample;
             let (index, label) = (*index, *label);
-            let query = Query {
-                program: Program::Untouched,
-                points: input.clone(),
-                label,
-                target: label,
-                account: 0,
-            };
-            let clean = oracle.ask(query).await.logits;
+            let clean = oracle.ask(Query::untouched(input.clone())).await.logits;
             let correct = predict(&clean) == label;
             let Some(&threat) = threat.filter(|_| place < attacked) else { return Ok((correct, None)) };
             if !correct {
@@ -58,7 +51,7 @@ pub(super) fn validate(
             }
             let attacked = AttackedSample { origin: input, shape, label, index, clean: &clean };
             let conditions = Conditions { threat, criterion: Criterion::First, seed: 0, budget: None };
-            let verdict = run_attack(pgd, attacked, conditions, 1, oracle.clone()).await;
+            let verdict = run_attack(pgd, attacked, conditions, 1, oracle.clone()).await?;
             Ok((true, Some(!verdict.broken)))
         })
     };

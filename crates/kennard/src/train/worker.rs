@@ -9,7 +9,7 @@ use super::images::Images;
 use super::method::{Ascent, Change, Climbs};
 use super::{Recipe, perturb};
 use crate::answer::predict;
-use crate::attack::mend;
+use crate::attack::{ascend_within, mend};
 use crate::random::stream;
 use crate::{Advice, Error, Result, ThreatModel};
 
@@ -183,7 +183,7 @@ impl<'t> Worker<'t> {
                     let gradient = self.gradient(x, reference, weights)?;
                     for ((origin, x), g) in samples().zip(x.chunks_exact_mut(d)).zip(gradient.chunks_exact(d))
                     {
-                        perturb::climb(&how, &threat, origin, x, g);
+                        ascend_within(&threat, origin, x, g, how.step * batch.eps);
                     }
                 }
             }

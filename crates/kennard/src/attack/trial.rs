@@ -1,0 +1,190 @@
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use super::runner::{Verdict, run_attack};
+use super::subject::{AttackedSample, Conditions, Criterion};
+use super::{Answer, Attack, Loss};
+use crate::engine::Oracle;
+use crate::{Error, Result, ThreatModel};
+
+/// One sample on which an attack is tried with a function in place of a model, for tests of attacks.
+///
+/// ```
+/// use kennard::attack::{Answer, Pgd, Trial};
+/// use kennard::{Norm, ThreatModel};
+///
+/// // Logits (z, −z) with z = 0.6 − x₀: class 0 left of 0.6. The log-odds loss of class 0 is −2z.
+/// let sample = [0.5, 0.5];
+/// let pgd = Pgd::default();
+/// let broken = |eps| {
+///     let trial = Trial::new(&sample, 0, ThreatModel::new(Norm::Linf, eps)?);
+///     let verdict = trial.run(&pgd, |asked| {
+///         let z = 0.6 - asked.point[0];
+///         Answer::new(vec![z, -z]).with_gradient(-2.0 * z, vec![2.0, 0.0])
+///     })?;
+///     kennard::Result::Ok(verdict.broken)
+/// };
+/// assert!(!broken(0.05)?);
+/// assert!(broken(0.2)?);
+/// # Ok::<(), kennard::Error>(())
+/// ```
+pub struct Trial<'a> {
+    origin: &'a [f32],
+    shape: Vec<usize>,
+    label: usize,
+    threat: ThreatModel,
+    seed: u64,
+}
+
+/// What an attack asks the function about.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Asked<'q> {
+    /// The point, `d` elements.
+    pub point: &'q [f32],
+    /// The loss whose value and gradient are asked for; none where only logits are.
+    pub loss: Option<Loss>,
+    /// The class whose loss it is.
+    pub label: usize,
+    /// The target class of a targeted loss.
+    pub target: usize,
+}
+
+impl<'a> Trial<'a> {
+    /// A sample (`d` elements, one axis) of class `label`. Where the threat model's epsilon is infinite, the closest
+    /// adversarial point is sought, else any.
+    pub fn new(origin: &'a [f32], label: usize, threat: ThreatModel) -> Trial<'a> {
+        Trial { origin, shape: vec![origin.len()], label, threat, seed: 0 }
+    }
+
+    /// The same, the sample's elements in this shape.
+    pub fn with_shape(self, shape: &[usize]) -> Trial<'a> {
+        Trial { shape: shape.to_vec(), ..self }
+    }
+
+    /// The same, with another seed of the random numbers than 0.
+    pub fn with_seed(self, seed: u64) -> Trial<'a> {
+        Trial { seed, ..self }
+    }
+
+    /// Runs an attack; `model` answers about one point at a time.
+    ///
+    /// # Errors
+    /// When `model` classifies the sample itself as something else than its label, or the attack returns an error or
+    /// awaits something that is no answer.
+    pub fn run(&self, attack: &dyn Attack, mut model: impl FnMut(&Asked) -> Answer) -> Result<Verdict> {
+        let &Trial { origin, label, threat, seed, .. } = self;
+        let clean = model(&Asked { point: origin, loss: None, label, target: label });
+        if clean.prediction() != label {
+            let class = clean.prediction();
+            return Err(Error::Setting(format!(
+                "the sample is of class {label}, and the model takes it for class {class} as it is"
+            )));
+        }
+        let attacked = AttackedSample { origin, shape: &self.shape, label, index: 0, clean: &clean.logits };
+        let criterion = if threat.eps.is_finite() { Criterion::First } else { Criterion::Closest };
+        let conditions = Conditions { threat, criterion, seed, budget: None };
+        let oracle = Oracle::default();
+        let mut run = pin!(run_attack(attack, attacked, conditions, 0, oracle.clone()));
+        loop {
+            if let Poll::Ready(verdict) = run.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                return verdict;
+            }
+            let questions = oracle.take();
+            if questions.is_empty() {
+                return Err(Error::IdleTask);
+            }
+            for question in questions {
+                let query = &question.query;
+                let asked = |point| Asked {
+                    point,
+                    loss: query.program.loss(),
+                    label: query.label,
+                    target: query.target,
+                };
+                let points = query.points.chunks_exact(origin.len());
+                question.answer(points.map(|point| model(&asked(point))).collect());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Norm;
+    use crate::attack::{Run, Subject, join};
+
+    /// An attack that is a closure.
+    struct Own<F>(F);
+
+    impl<F: for<'a> Fn(&'a Subject<'a>) -> Run<'a> + Send + Sync> Attack for Own<F> {
+        fn name(&self) -> &str {
+            "own"
+        }
+
+        fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+            (self.0)(subject)
+        }
+    }
+
+    fn attempt(
+        attack: impl for<'a> Fn(&'a Subject<'a>) -> Run<'a> + Send + Sync,
+    ) -> (Result<Verdict>, usize) {
+        let trial = Trial::new(&[0.5], 0, ThreatModel::new(Norm::Linf, 0.3).unwrap());
+        let mut asked = 0;
+        let verdict = trial.run(&Own(attack), |at| {
+            asked += 1;
+            let z = 0.6 - at.point[0];
+            Answer::new(vec![z, -z]).with_gradient(-2.0 * z, vec![2.0])
+        });
+        (verdict, asked)
+    }
+
+    /// Of many points at once, those up to the first adversarial one count; points outside the ball do not.
+    #[test]
+    fn many_points_count_one_by_one() {
+        let (verdict, asked) = attempt(|subject| {
+            Box::pin(async move {
+                let points = [0.9, 0.4, 0.55, 0.7, 0.75].map(|v| vec![v]);
+                subject.logits_of_each(&points).await;
+                panic!("the run is over");
+            })
+        });
+        let verdict = verdict.unwrap();
+        assert!(verdict.broken);
+        assert_eq!(verdict.adversarial.unwrap().point, [0.7]);
+        assert_eq!((verdict.found_after, verdict.forwards), (4, 5));
+        // The sample, five points, and the untouched model's word.
+        assert_eq!(asked, 7);
+    }
+
+    /// Two questions side by side; the second is not heard once the first has ended the run.
+    #[test]
+    fn questions_side_by_side() {
+        let (verdict, _) = attempt(|subject| {
+            Box::pin(async move {
+                let points = [vec![0.55], vec![0.45]];
+                let many = subject.gradient_of_each(&points, Loss::Margin, 0);
+                let (one, many) = join(subject.logits(&[0.5]), many).await;
+                assert!(one.prediction() == 0 && many.len() == 2 && many[1].gradient == [2.0]);
+                join(subject.logits(&[0.7]), subject.logits(&[0.8])).await;
+                Ok(())
+            })
+        });
+        let verdict = verdict.unwrap();
+        assert_eq!((verdict.forwards, verdict.backwards), (3, 2));
+        assert_eq!(verdict.adversarial.unwrap().point, [0.7]);
+    }
+
+    /// An attack's own error ends the run, and says whose it is.
+    #[test]
+    fn errors_of_attacks_are_said() {
+        let (verdict, _) = attempt(|_| Box::pin(async { Err("out of ideas".into()) }));
+        let message = verdict.unwrap_err().to_string();
+        assert_eq!(message, "the attack own failed at sample 0: out of ideas");
+        let (verdict, _) = attempt(|_| Box::pin(std::future::pending()));
+        assert!(matches!(verdict, Err(Error::IdleTask)));
+    }
+}

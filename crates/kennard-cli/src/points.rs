@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use kennard::audit::{Audit, Checkpoint, FinishedRun, Manifest, RunDirectory, Summary};
-use kennard::picture::{Chart, Curve, CurvePoint};
+use kennard::picture::{Chart, ChartPoint, Curve};
 use kennard::stats::spearman;
 use serde::Serialize;
 
@@ -217,7 +217,7 @@ pub fn over_epochs(points: &[Point], title: &str) -> Result<String, Error> {
             .enumerate()
             .map(|(i, p)| {
                 let (value, [low, high]) = of(p);
-                CurvePoint { x: x(i, p), value, low, high }
+                ChartPoint { x: x(i, p), value, low, high }
             })
             .collect(),
     };
@@ -225,7 +225,7 @@ pub fn over_epochs(points: &[Point], title: &str) -> Result<String, Error> {
         let largest = points.iter().map(of).filter(|v| v.is_finite()).fold(f64::MIN_POSITIVE, f64::max);
         let figures = points.iter().enumerate().map(|(i, p)| {
             let value = of(p) / largest;
-            CurvePoint { x: x(i, p), value, low: value, high: value }
+            ChartPoint { x: x(i, p), value, low: value, high: value }
         });
         Curve { name: format!("{name} (of {})", short(largest)), figures: figures.collect() }
     };

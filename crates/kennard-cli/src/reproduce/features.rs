@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use kennard::engine::EngineOptions;
 use kennard::experiment::{AtSize, Features, FeaturesReport};
 use kennard::packet::Hidden;
-use kennard::picture::{Chart, Curve, CurvePoint};
-use kennard::probe::Share;
+use kennard::picture::{Chart, ChartPoint, Curve};
+use kennard::probe::Accuracy;
 use kennard::stats::clopper_pearson;
 use kennard_graph::Graph;
 use serde_json::json;
@@ -87,7 +87,7 @@ fn claim(network: &str, size: &AtSize) -> Claim {
     Claim::that(what, clopper_pearson(alone, both), 0.5, true, evidence)
 }
 
-fn percent(share: &Share) -> String {
+fn percent(share: &Accuracy) -> String {
     let [low, high] = share.interval;
     format!("{:.1} % [{:.1}, {:.1}]", 100.0 * share.accuracy, 100.0 * low, 100.0 * high)
 }
@@ -102,7 +102,7 @@ fn table(report: &FeaturesReport) -> String {
 }
 
 fn chart(network: &str, report: &FeaturesReport) -> Result<String, Error> {
-    let curve = |name: &str, of: fn(&AtSize) -> &Share| Curve {
+    let curve = |name: &str, of: fn(&AtSize) -> &Accuracy| Curve {
         name: name.into(),
         figures: report
             .sizes
@@ -110,7 +110,7 @@ fn chart(network: &str, report: &FeaturesReport) -> Result<String, Error> {
             .map(|size| {
                 let share = of(size);
                 let [low, high] = share.interval;
-                CurvePoint { x: size.relative, value: share.accuracy, low, high }
+                ChartPoint { x: size.relative, value: share.accuracy, low, high }
             })
             .collect(),
     };

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use kennard::audit::AttackSummary;
-use kennard::picture::{Chart, Curve, CurvePoint};
+use kennard::picture::{Chart, ChartPoint, Curve};
 use serde_json::json;
 
 use super::claim::{Claim, is_not_accurate};
@@ -66,7 +66,7 @@ pub fn run(args: &Args, stop: &AtomicBool) -> Result<Option<Report>, Error> {
         for (attack, curve) in summary.attacks.iter().zip(&mut curves) {
             let (value, [low, high]) = known(attack);
             text += &format!("| {} ", percent(value, [low, high]));
-            curve.figures.push(CurvePoint { x: summary.threat_model.eps, value, low, high });
+            curve.figures.push(ChartPoint { x: summary.threat_model.eps, value, low, high });
         }
         text += "|\n";
     }

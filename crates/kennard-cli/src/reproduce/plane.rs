@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use kennard::data::Problem;
 use kennard::engine::{Engine, EngineOptions};
-use kennard::picture::{Chart, Curve, CurvePoint};
+use kennard::picture::{Chart, ChartPoint, Curve};
 use kennard::quadrature::{PlanePlan, PlaneReport, WindowPackets};
 use kennard::train::{
     Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Training, TrainingDirectory,
@@ -215,7 +215,7 @@ fn chart(problem: &str, what: &str, rows: &[(f64, PlaneReport)]) -> Result<Strin
             .map(|(x, report)| {
                 let figure = of(&report.windows[0]);
                 let [low, high] = figure.interval;
-                CurvePoint { x: *x, value: figure.value, low, high }
+                ChartPoint { x: *x, value: figure.value, low, high }
             })
             .collect(),
     };

@@ -310,7 +310,7 @@ impl<O: LogOdds> Mixture<'_, O> {
     }
 
     fn finish(self, spreads: Spreads, reached: bool) -> DataFigures {
-        let mean_gradient = |sums: &super::moments::Sums| sums.h.clone();
+        let mean_gradient = |sums: &super::moments::MomentSums| sums.h.clone();
         let stray = self.moments.discrepancy(mean_gradient, mean_gradient);
         DataFigures {
             scale: self.scale,

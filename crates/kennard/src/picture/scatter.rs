@@ -3,7 +3,7 @@
 use plotters::prelude::*;
 
 use super::axis::Range;
-use super::curve::FONT;
+use super::ticked::FONT;
 use super::ticked::{Ticked, mesh};
 use crate::{Error, Result};
 

@@ -31,7 +31,7 @@ pub use plane::{CoordinateFigures, PlanePlan, PlaneReport, SQUARE, SquarePacket,
 pub use slice::{Direction, FailedSlice, Slice, SlicePlan, SliceReport};
 
 use grid::Axis;
-use sums::Sums;
+use sums::WaveSums;
 
 use crate::Figure;
 
@@ -203,7 +203,7 @@ impl Quadrature {
         domain: &Domain,
         mut f: impl FnMut(&[f64]) -> Result<Wave, E>,
     ) -> Result<Integral, QuadratureError<E>> {
-        let mut work = Work { domain, f: &mut f, points: 0 };
+        let mut work = Integration { domain, f: &mut f, points: 0 };
         let sides = self.sides(&mut work)?;
         let mut order = FIRST_ORDER;
         let (mut coarse, _) = work.integrate(&sides, order)?;
@@ -224,7 +224,7 @@ impl Quadrature {
     /// The box to integrate over.
     fn sides<E, F: FnMut(&[f64]) -> Result<Wave, E>>(
         &self,
-        work: &mut Work<'_, F>,
+        work: &mut Integration<'_, F>,
     ) -> Result<Vec<[f64; 2]>, QuadratureError<E>> {
         let (centre, scale) = match work.domain {
             Domain::Box(sides) => {
@@ -297,13 +297,13 @@ impl Domain {
 }
 
 /// A packet under integration.
-struct Work<'a, F> {
+struct Integration<'a, F> {
     domain: &'a Domain,
     f: &'a mut F,
     points: usize,
 }
 
-impl<E, F: FnMut(&[f64]) -> Result<Wave, E>> Work<'_, F> {
+impl<E, F: FnMut(&[f64]) -> Result<Wave, E>> Integration<'_, F> {
     /// The figures, and `ln ∫ f²`.
     fn integrate(
         &mut self,
@@ -391,16 +391,16 @@ impl<E, F: FnMut(&[f64]) -> Result<Wave, E>> Work<'_, F> {
     }
 
     /// The sums over the face where coordinate `i` is at its `end`.
-    fn face(&mut self, axes: &[Axis], i: usize, end: f64) -> Result<Sums, QuadratureError<E>> {
+    fn face(&mut self, axes: &[Axis], i: usize, end: f64) -> Result<WaveSums, QuadratureError<E>> {
         let mut axes = axes.to_vec();
         axes[i] = Axis::point(end);
         self.sum(&axes, &vec![0.0; axes.len()])
     }
 
     /// The weighted sums over the product of the axes, positions relative to `origin`.
-    fn sum(&mut self, axes: &[Axis], origin: &[f64]) -> Result<Sums, QuadratureError<E>> {
+    fn sum(&mut self, axes: &[Axis], origin: &[f64]) -> Result<WaveSums, QuadratureError<E>> {
         let d = axes.len();
-        let mut sums = Sums::zero(d);
+        let mut sums = WaveSums::zero(d);
         for (points, weights) in grid::chunks(axes) {
             let mut wave = (self.f)(&points).map_err(QuadratureError::Wave)?;
             self.points += weights.len();

@@ -123,12 +123,12 @@ pub struct Slice {
     /// Whether the figures settled, to 1e-5 on a line and to 1e-4 in a plane.
     pub converged: bool,
     #[serde(skip)]
-    cut: Cut,
+    cut: Subspace,
 }
 
 /// A line or a plane through a point.
 #[derive(Clone, Debug, PartialEq)]
-struct Cut {
+struct Subspace {
     centre: Vec<f32>,
     label: usize,
     /// Orthonormal (k×d).
@@ -173,7 +173,7 @@ impl SlicePlan<'_> {
                     .collect::<Result<_>>()?;
                 let names: Vec<String> = self.directions.iter().map(Direction::to_string).collect();
                 let axes = orthonormal(directions, &names)?;
-                Cut { centre: centre.input.clone(), label, axes }.measure(scale, &mut oracle)
+                Subspace { centre: centre.input.clone(), label, axes }.measure(scale, &mut oracle)
             };
             let (mut slices, mut failed) = (Vec::new(), Vec::new());
             for scale in &self.scales {
@@ -267,7 +267,7 @@ fn orthonormal(directions: Vec<Vec<f64>>, names: &[String]) -> Result<Vec<Vec<f6
     Ok(axes)
 }
 
-impl Cut {
+impl Subspace {
     fn measure<O: LogOdds>(&self, scale: f64, oracle: &mut O) -> Result<Slice> {
         let k = self.axes.len();
         let domain = Domain::Window { centre: vec![0.0; k], scale };
@@ -329,7 +329,7 @@ impl Slice {
     /// # Errors
     /// When the runtime fails.
     pub fn at(&self, engine: &Engine, points: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
-        let Cut { centre, label, axes } = &self.cut;
+        let Subspace { centre, label, axes } = &self.cut;
         let (k, d, label) = (axes.len(), centre.len(), *label);
         Evaluator::lend(engine, |mut evaluator| {
             let (mut density, mut margins) = (Vec::new(), Vec::new());
@@ -409,7 +409,7 @@ mod tests {
         let names = ["gradient".to_string(), "sample 2".to_string()];
         for k in [1, 2] {
             let axes = orthonormal(directions[..k].to_vec(), &names).unwrap();
-            let cut = Cut { centre: vec![0.5, 0.25, 0.0, 1.0], label: 0, axes };
+            let cut = Subspace { centre: vec![0.5, 0.25, 0.0, 1.0], label: 0, axes };
             let slice = cut.measure(scale, &mut Exponential(a.to_vec())).unwrap();
             assert!(slice.converged);
             let expected = [2.0 * scale * scale * 5.0, 0.0];

@@ -32,7 +32,7 @@ const MEMORY: usize = 3 << 29;
 
 /// Which packet.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
+pub enum PacketKind {
     /// `ψ ∝ l · √N(x; x₀, s² I)`, around samples of the data.
     Gaussian,
     /// `ψ ∝ l · √ρ`, `ρ` a mixture of `N(x_j, s² I)` over samples of one label.
@@ -43,10 +43,10 @@ pub enum Kind {
     Empirical,
 }
 
-impl Kind {
+impl PacketKind {
     /// Whether the packet has a window, and so a scale.
     pub fn has_scale(self) -> bool {
-        matches!(self, Kind::Gaussian | Kind::Data)
+        matches!(self, PacketKind::Gaussian | PacketKind::Data)
     }
 }
 
@@ -57,7 +57,7 @@ pub struct Survey<'a> {
     /// The hidden tensor of `engine`'s classifier whose packets are measured; the input's otherwise.
     pub hidden: Option<&'a Hidden>,
     pub data: &'a DataSet,
-    pub kind: Kind,
+    pub kind: PacketKind,
     /// The windows' widths `s`, in input units.
     pub scales: Vec<f64>,
     /// Only this label.
@@ -126,7 +126,7 @@ impl Survey<'_> {
             true => self.scales.iter().copied().map(Some).collect(),
             false => vec![None],
         };
-        let work: Vec<(Option<f64>, &Place)> =
+        let work: Vec<(Option<f64>, &Site)> =
             scales.iter().flat_map(|&scale| places.iter().map(move |place| (scale, place))).collect();
         let cosines = self.probe(stop)?;
         let others = self.others()?;
@@ -144,9 +144,9 @@ impl Survey<'_> {
                     None => {}
                 }
             }
-            let finished: Vec<&Found> =
+            let finished: Vec<&AnyPacket> =
                 found.iter().flatten().filter_map(|found| found.as_ref().ok()).collect();
-            if let Some(mean) = Found::average(&finished)? {
+            if let Some(mean) = AnyPacket::average(&finished)? {
                 let label = self.label.map(|label| label as u64);
                 outcome.curve.push(mean.figures(label, None, finished.len() as u64));
             }
@@ -194,7 +194,9 @@ impl Survey<'_> {
         let (all, failed) = (outcome.packets.len(), outcome.failed.len());
         if few > 0 {
             let cure = match self.kind {
-                Kind::Empirical => "the loss of a few data points outweighs the others; more data may help",
+                PacketKind::Empirical => {
+                    "the loss of a few data points outweighs the others; more data may help"
+                }
                 _ => "ask for more with --max-draws, or take a smaller scale",
             };
             let message =
@@ -227,7 +229,7 @@ impl Survey<'_> {
     }
 
     /// Where the packets are.
-    fn places(&self) -> Result<Vec<Place>> {
+    fn places(&self) -> Result<Vec<Site>> {
         let classes = self.engine.classifier().classes();
         if let Some(label) = self.label.filter(|label| *label >= classes) {
             return Err(Error::Packet(format!(
@@ -238,13 +240,13 @@ impl Survey<'_> {
         if self.centres.count(usize::MAX) == 0 {
             return Err(Error::Packet("no centres were asked for; take at least one".into()));
         }
-        if let (Kind::Box(_), Some(hidden)) = (self.kind, self.hidden) {
+        if let (PacketKind::Box(_), Some(hidden)) = (self.kind, self.hidden) {
             return Err(Error::Packet(format!(
                 "the tensor `{}` has no bounds, so there is no box packet of it; take gaussian or data",
                 hidden.name()
             )));
         }
-        if let (Kind::Data | Kind::Empirical, Some(hidden)) =
+        if let (PacketKind::Data | PacketKind::Empirical, Some(hidden)) =
             (self.kind, self.hidden.filter(|h| h.rest() > 0))
         {
             return Err(Error::Packet(format!(
@@ -254,7 +256,7 @@ impl Survey<'_> {
                 hidden.name()
             )));
         }
-        if let Kind::Box(bounds) = self.kind {
+        if let PacketKind::Box(bounds) = self.kind {
             let [low, high] = bounds;
             if low >= high || low.is_nan() || high.is_nan() {
                 return Err(Error::Packet(MeasureError::<Error>::Bounds(low, high).to_string()));
@@ -264,7 +266,7 @@ impl Survey<'_> {
                 check_inside(sample.index, &sample.input, bounds.map(|v| v as f32))?;
             }
             let labels = self.label.map_or(0..classes, |label| label..label + 1);
-            return Ok(labels.map(|label| Place::Label(label, Vec::new())).collect());
+            return Ok(labels.map(|label| Site::Label(label, Vec::new())).collect());
         }
         let samples = self.samples_of_labels(classes)?;
         if samples.is_empty() {
@@ -275,11 +277,11 @@ impl Survey<'_> {
                 self.data.split()
             )));
         }
-        if self.kind == Kind::Gaussian {
+        if self.kind == PacketKind::Gaussian {
             return samples
                 .into_iter()
                 .map(|sample| self.cut(sample))
-                .map(|c| c.map(|(s, r)| Place::Centre(s, r)))
+                .map(|c| c.map(|(s, r)| Site::Centre(s, r)))
                 .collect();
         }
         let mut labels: Vec<Vec<Sample>> = vec![Vec::new(); classes];
@@ -287,7 +289,7 @@ impl Survey<'_> {
             labels[sample.label].push(self.cut(sample)?.0);
         }
         let labels = labels.into_iter().enumerate().filter(|(_, samples)| !samples.is_empty());
-        Ok(labels.map(|(label, samples)| Place::Label(label, samples)).collect())
+        Ok(labels.map(|(label, samples)| Site::Label(label, samples)).collect())
     }
 
     /// A sample with the values of the hidden tensor in place of its input, and what goes past that.
@@ -319,7 +321,7 @@ impl Survey<'_> {
                 places[label].push(index);
             }
         }
-        if self.kind == Kind::Gaussian {
+        if self.kind == PacketKind::Gaussian {
             return self.at(self.centres_of(&places));
         }
         let mut taken: Vec<usize> = places.iter().flat_map(|places| self.centres.among(places)).collect();
@@ -358,7 +360,7 @@ impl Survey<'_> {
 
     /// A sample of each of several labels, drawn at random, for the packets of the others.
     fn others(&self) -> Result<Vec<Sample>> {
-        if self.kind != Kind::Gaussian {
+        if self.kind != PacketKind::Gaussian {
             return Ok(Vec::new());
         }
         let mut places: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -384,34 +386,34 @@ impl Survey<'_> {
     fn measure(
         &self,
         scale: Option<f64>,
-        place: &Place,
+        place: &Site,
         others: &[Sample],
         oracle: &mut EngineOracle,
     ) -> Result<Measurement> {
         let (samples, seed, effort) = (self.samples, self.seed, &self.effort);
         let scale = scale.unwrap_or(f64::NAN);
         let found = match (self.kind, place) {
-            (Kind::Gaussian, Place::Centre(sample, rest)) => {
+            (PacketKind::Gaussian, Site::Centre(sample, rest)) => {
                 oracle.hold(rest);
                 let others = others.iter().filter(|other| other.label != sample.label);
                 let others: Vec<&[f32]> = others.take(OTHERS).map(|other| other.input.as_slice()).collect();
                 GaussianPacket { scale, samples, seed }
                     .measure_among(effort, &sample.input, sample.label, sample.index as u64, &others, oracle)
-                    .map(|packet| Found::Gaussian(Box::new(packet)))
+                    .map(|packet| AnyPacket::Gaussian(Box::new(packet)))
             }
-            (Kind::Data, Place::Label(label, points)) => {
+            (PacketKind::Data, Site::Label(label, points)) => {
                 let centres: Vec<&[f32]> = points.iter().map(|sample| sample.input.as_slice()).collect();
                 DataPacket { scale, samples, seed }
                     .measure_until(effort, &centres, *label, oracle)
-                    .map(Found::Data)
+                    .map(AnyPacket::Data)
             }
-            (Kind::Box(bounds), Place::Label(label, _)) => BoxPacket { bounds, samples, seed }
+            (PacketKind::Box(bounds), Site::Label(label, _)) => BoxPacket { bounds, samples, seed }
                 .measure_until(effort, self.engine.classifier().dimension(), *label, oracle)
-                .map(Found::Box),
-            (Kind::Empirical, Place::Label(label, points)) => {
-                empirical(points, *label, oracle).map(Found::Empirical)
+                .map(AnyPacket::Box),
+            (PacketKind::Empirical, Site::Label(label, points)) => {
+                empirical(points, *label, oracle).map(AnyPacket::Empirical)
             }
-            (Kind::Gaussian, Place::Label(..)) | (_, Place::Centre(..)) => {
+            (PacketKind::Gaussian, Site::Label(..)) | (_, Site::Centre(..)) => {
                 unreachable!("places follow the kind")
             }
         };
@@ -424,14 +426,14 @@ impl Survey<'_> {
 
     fn measure_all(
         &self,
-        work: &[(Option<f64>, &Place)],
+        work: &[(Option<f64>, &Site)],
         others: &[Sample],
         stop: &AtomicBool,
         progress: &mut impl FnMut(u64, u64),
     ) -> Result<Vec<Option<Measurement>>> {
         let engine = self.answering();
         let oracle = |evaluator| EngineOracle::until(evaluator, engine, stop);
-        let measure = |oracle: &mut EngineOracle, (scale, place): &(Option<f64>, &Place)| {
+        let measure = |oracle: &mut EngineOracle, (scale, place): &(Option<f64>, &Site)| {
             self.measure(*scale, place, others, oracle)
         };
         let (who, total) = ("the measurement of a packet", work.len() as u64);
@@ -440,77 +442,81 @@ impl Survey<'_> {
 }
 
 /// Where a packet is.
-enum Place {
+enum Site {
     /// A sample, with what goes past a hidden tensor there.
     Centre(Sample, Vec<f32>),
     /// A label, with the samples that are used.
     Label(usize, Vec<Sample>),
 }
 
-impl Place {
+impl Site {
     fn label(&self) -> usize {
         match self {
-            Place::Centre(sample, _) => sample.label,
-            Place::Label(label, _) => *label,
+            Site::Centre(sample, _) => sample.label,
+            Site::Label(label, _) => *label,
         }
     }
 
     fn centre(&self) -> Option<u64> {
         match self {
-            Place::Centre(sample, _) => Some(sample.index as u64),
-            Place::Label(..) => None,
+            Site::Centre(sample, _) => Some(sample.index as u64),
+            Site::Label(..) => None,
         }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Centre(sample, _) => write!(f, "sample {}", sample.index),
-            Place::Label(label, _) => write!(f, "label {label}"),
+            Site::Centre(sample, _) => write!(f, "sample {}", sample.index),
+            Site::Label(label, _) => write!(f, "label {label}"),
         }
     }
 }
 
 /// A measured packet, or why it could not be measured.
-type Measurement = std::result::Result<Found, String>;
+type Measurement = std::result::Result<AnyPacket, String>;
 
 /// A measured packet.
 #[derive(Clone)]
-enum Found {
+enum AnyPacket {
     Gaussian(Box<Packet>),
     Data(DataFigures),
     Box(BoxFigures),
     Empirical(EmpiricalFigures),
 }
 
-impl Found {
+impl AnyPacket {
     fn figures(&self, label: Option<u64>, centre: Option<u64>, packets: u64) -> Figures {
         match self {
-            Found::Gaussian(packet) => Figures::of_gaussian(packet, label, centre, packets),
-            Found::Data(packet) => Figures::of_data(packet, label, packets),
-            Found::Box(packet) => Figures::of_box(packet, label, packets),
-            Found::Empirical(packet) => Figures::of_empirical(packet, label, packets),
+            AnyPacket::Gaussian(packet) => Figures::of_gaussian(packet, label, centre, packets),
+            AnyPacket::Data(packet) => Figures::of_data(packet, label, packets),
+            AnyPacket::Box(packet) => Figures::of_box(packet, label, packets),
+            AnyPacket::Empirical(packet) => Figures::of_empirical(packet, label, packets),
         }
     }
 
     /// The mean of packets of one kind; none of none.
-    fn average(found: &[&Found]) -> Result<Option<Found>> {
+    fn average(found: &[&AnyPacket]) -> Result<Option<AnyPacket>> {
         macro_rules! all {
             ($kind:ident) => {
-                found.iter().filter_map(|f| if let Found::$kind(p) = f { Some(p.clone()) } else { None })
+                found.iter().filter_map(|f| if let AnyPacket::$kind(p) = f { Some(p.clone()) } else { None })
             };
         }
         let mean = match found.first() {
             None => return Ok(None),
-            Some(Found::Gaussian(_)) => {
+            Some(AnyPacket::Gaussian(_)) => {
                 let packets: Vec<Packet> = all!(Gaussian).map(|packet| *packet).collect();
-                Packet::average(&packets).map(|packet| Found::Gaussian(Box::new(packet)))
+                Packet::average(&packets).map(|packet| AnyPacket::Gaussian(Box::new(packet)))
             }
-            Some(Found::Data(_)) => DataFigures::average(&all!(Data).collect::<Vec<_>>()).map(Found::Data),
-            Some(Found::Box(_)) => BoxFigures::average(&all!(Box).collect::<Vec<_>>()).map(Found::Box),
-            Some(Found::Empirical(_)) => {
-                EmpiricalFigures::average(&all!(Empirical).collect::<Vec<_>>()).map(Found::Empirical)
+            Some(AnyPacket::Data(_)) => {
+                DataFigures::average(&all!(Data).collect::<Vec<_>>()).map(AnyPacket::Data)
+            }
+            Some(AnyPacket::Box(_)) => {
+                BoxFigures::average(&all!(Box).collect::<Vec<_>>()).map(AnyPacket::Box)
+            }
+            Some(AnyPacket::Empirical(_)) => {
+                EmpiricalFigures::average(&all!(Empirical).collect::<Vec<_>>()).map(AnyPacket::Empirical)
             }
         };
         mean.map(Some).map_err(|error| Error::Packet(error.to_string()))

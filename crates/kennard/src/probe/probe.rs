@@ -24,7 +24,7 @@ use crate::data::{DataSet, Indices, Sample, Selection};
 use crate::engine::{Answer, Engine, Oracle, Program, Query, Task};
 use crate::packet::log_loss::log_softplus;
 use crate::packet::vector::dot;
-use crate::stats::mean;
+use crate::stats::{mean, quantile};
 use crate::{Figure, Result};
 
 /// Measures the single-backward probe of a classifier: one forward and one backward pass a sample.
@@ -132,7 +132,7 @@ pub struct Distribution {
     /// Student's 95 % interval of the mean over the population of samples; none for one sample.
     pub mean_interval: Option<[f64; 2]>,
     pub min: f64,
-    /// Quantiles, interpolated linearly between the sorted values (`h = (n − 1) p`).
+    /// The quantile of 5 %, as all of them interpolated linearly between the sorted values (`h = (n − 1) p`).
     pub q05: f64,
     pub q25: f64,
     pub median: f64,
@@ -147,12 +147,7 @@ impl Distribution {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         let (&min, &max) = (sorted.first()?, sorted.last()?);
-        let quantile = |p: f64| {
-            let place = p * (sorted.len() - 1) as f64;
-            let below = place.floor() as usize;
-            let above = (below + 1).min(sorted.len() - 1);
-            sorted[below] + (place - below as f64) * (sorted[above] - sorted[below])
-        };
+        let quantile = |p: f64| quantile(&sorted, p);
         let interval = (values.len() > 1).then(|| Figure::mean(values).interval);
         Some(Distribution {
             mean: mean(values),

@@ -9,13 +9,11 @@
 //! is a packet of one or two dimensions: the network restricted to the line or plane, not a marginal of its
 //! packet in all dimensions. All identities hold for it, and the bound is ½ along each direction.
 
-use std::fmt;
-use std::str::FromStr;
-
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::Serialize;
 
+use super::direction::{Direction, orthonormal};
 use super::plane::CoordinateFigures;
 use super::{Domain, Quadrature, Wave};
 use crate::answer::{margin, predict};
@@ -23,46 +21,9 @@ use crate::data::{DataSet, Sample};
 use crate::engine::{Engine, Evaluator, Program, Query};
 use crate::packet::oracle::EngineOracle;
 use crate::packet::points::Points;
-use crate::packet::vector::{axpy, dot};
+use crate::packet::vector::dot;
 use crate::packet::{Effort, GaussianPacket, LogOdds};
 use crate::{Error, Result};
-
-/// A direction through a sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Along the gradient of the loss at the sample.
-    Gradient,
-    /// Along the leading mode of the packet of all dimensions, by sampling.
-    Mode,
-    /// Towards another sample, by its place in the data set.
-    Towards(usize),
-}
-
-impl FromStr for Direction {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Direction> {
-        match text {
-            "gradient" => Ok(Direction::Gradient),
-            "mode" => Ok(Direction::Mode),
-            _ => text.parse().map(Direction::Towards).map_err(|_| {
-                Error::Setting(format!(
-                    "`{text}` is no direction; known are gradient, mode, and the number of another sample"
-                ))
-            }),
-        }
-    }
-}
-
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Direction::Gradient => f.write_str("gradient"),
-            Direction::Mode => f.write_str("mode"),
-            Direction::Towards(index) => write!(f, "sample {index}"),
-        }
-    }
-}
 
 /// Which packets to measure: one per scale, through one sample.
 pub struct SlicePlan<'a> {
@@ -140,9 +101,6 @@ const PLANE: Quadrature = Quadrature { tolerance: 1e-4, max_order: 128 };
 /// Points that find a mode.
 const SAMPLES: usize = 2000;
 const MAX_SAMPLES: usize = 16_000;
-/// A second direction must have so much of its length orthogonal to the first.
-const APART: f64 = 1e-3;
-
 impl SlicePlan<'_> {
     /// Measures the packets.
     ///
@@ -238,33 +196,6 @@ impl SlicePlan<'_> {
             }
         }
     }
-}
-
-/// Unit vectors of the directions, each with what it shares with those before taken off.
-fn orthonormal(directions: Vec<Vec<f64>>, names: &[String]) -> Result<Vec<Vec<f64>>> {
-    let mut axes: Vec<Vec<f64>> = Vec::new();
-    for (mut direction, name) in directions.into_iter().zip(names) {
-        let length = dot(&direction, &direction).sqrt();
-        if !(length > 0.0 && length.is_finite()) {
-            return Err(Error::Packet(format!(
-                "the direction `{name}` has the length {length}, so it is none; choose another"
-            )));
-        }
-        direction.iter_mut().for_each(|x| *x /= length);
-        for axis in &axes {
-            let shared = dot(axis, &direction);
-            axpy(&mut direction, -shared, axis);
-        }
-        let rest = dot(&direction, &direction).sqrt();
-        if rest < APART {
-            return Err(Error::Packet(format!(
-                "the direction `{name}` is that of the one before, so they span no plane; choose another"
-            )));
-        }
-        direction.iter_mut().for_each(|x| *x /= rest);
-        axes.push(direction);
-    }
-    Ok(axes)
 }
 
 impl Subspace {
@@ -432,14 +363,5 @@ mod tests {
         assert!(orthonormal(twins, &names).unwrap_err().to_string().contains("span no plane"));
         let none = vec![vec![0.0; 4]];
         assert!(orthonormal(none, &names).unwrap_err().to_string().contains("length 0"));
-    }
-
-    #[test]
-    fn directions_are_read_as_written() {
-        for text in ["gradient", "mode"] {
-            assert_eq!(text.parse::<Direction>().unwrap().to_string(), text);
-        }
-        assert_eq!("12".parse::<Direction>().unwrap(), Direction::Towards(12));
-        assert!("drft".parse::<Direction>().unwrap_err().to_string().contains("gradient, mode"));
     }
 }

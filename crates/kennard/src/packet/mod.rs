@@ -60,6 +60,7 @@ mod sketch;
 mod spread;
 #[cfg(test)]
 mod tests;
+mod track;
 mod uniform;
 pub(crate) mod vector;
 

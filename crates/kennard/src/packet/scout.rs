@@ -14,8 +14,8 @@
 
 use super::LogOdds;
 use super::error::MeasureError;
-use super::log_loss::log_softplus;
 use super::sampler::{Lobe, Proposal, SEARCHES, Sampler};
+use super::track::{Track, TrackPoint};
 use super::vector::{axpy, dot};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -71,95 +71,6 @@ impl FarLobes {
     }
 }
 
-/// A point of a track.
-#[derive(Clone)]
-struct TrackPoint {
-    z: Vec<f64>,
-    /// The log-odds loss `u`, and `s ∂u`.
-    u: f64,
-    slope: Vec<f64>,
-}
-
-impl TrackPoint {
-    fn log_loss(&self) -> f64 {
-        log_softplus(self.u).0
-    }
-
-    /// `F`
-    fn height(&self) -> f64 {
-        2.0 * self.log_loss() - dot(&self.z, &self.z) / 2.0
-    }
-
-    /// The summit of `F` for log-odds that are linear, with the value and slope here: on the ray along the
-    /// slope, where `F` is concave.
-    fn summit(&self) -> Vec<f64> {
-        let steepness = dot(&self.slope, &self.slope).sqrt();
-        if steepness == 0.0 {
-            return vec![0.0; self.z.len()];
-        }
-        let at_origin = self.u - dot(&self.slope, &self.z);
-        let (mut low, mut high) = (0.0, 2.0 * steepness);
-        for _ in 0..60 {
-            let middle = 0.5 * (low + high);
-            let rises = 2.0 * steepness * log_softplus(at_origin + steepness * middle).1 > middle;
-            if rises { low = middle } else { high = middle }
-        }
-        self.slope.iter().map(|slope| low / steepness * slope).collect()
-    }
-}
-
-/// A way uphill, by steps to the summit of the tangent. A step whose end is lower than the tangent says is
-/// halved.
-struct Track {
-    at: TrackPoint,
-    /// The highest point so far.
-    best: TrackPoint,
-    step: f64,
-    next: Vec<f64>,
-    done: bool,
-}
-
-/// How much lower than the tangent's `ln l` a step may end.
-const TOLERANCE: f64 = 1.0;
-
-impl Track {
-    fn new(start: TrackPoint) -> Self {
-        let mut track = Self { best: start.clone(), next: Vec::new(), at: start, step: 1.0, done: false };
-        track.aim();
-        track
-    }
-
-    fn aim(&mut self) {
-        let summit = self.at.summit();
-        self.next = self.at.z.iter().zip(&summit).map(|(z, s)| z + self.step * (s - z)).collect();
-    }
-
-    /// Takes what was seen at `next`; nothing where the network is not finite there.
-    fn take(&mut self, seen: Option<TrackPoint>) {
-        let step: Vec<f64> = self.next.iter().zip(&self.at.z).map(|(next, z)| next - z).collect();
-        let length = dot(&step, &step).sqrt();
-        let tangent = log_softplus(self.at.u + dot(&self.at.slope, &step)).0;
-        match seen {
-            Some(seen) if seen.log_loss() >= tangent - TOLERANCE => {
-                if seen.height() > self.best.height() {
-                    self.best = seen.clone();
-                }
-                self.done = length < 0.05;
-                self.at = seen;
-                self.step = (1.5 * self.step).min(1.0);
-            }
-            seen => {
-                if let Some(seen) = seen.filter(|seen| seen.height() > self.best.height()) {
-                    self.best = seen;
-                }
-                self.step /= 2.0;
-                self.done = length < 0.05;
-            }
-        }
-        self.aim();
-    }
-}
-
 impl<O: LogOdds> Sampler<'_, O> {
     /// Looks for lobes that samples of `proposal`, whose weights have the mean `exp(log_norm)`, miss; none
     /// if there is nothing to be found. `drift` (d) is where samples are drawn to, `others` are points (each
@@ -189,18 +100,7 @@ impl<O: LogOdds> Sampler<'_, O> {
             let ends = self.tracks(starts, known)?;
             let mut lobes = found.as_ref().map_or(Vec::new(), |found| found.lobes.clone());
             let before = lobes.len();
-            let mut ends: Vec<&TrackPoint> = ends.iter().filter(|end| near(end)).collect();
-            ends.sort_by(|a, b| b.height().total_cmp(&a.height()));
-            for end in ends {
-                match lobes.iter().position(|lobe| lobe.is_near(&end.z)) {
-                    Some(lobe) => lobes[lobe].visits += 1,
-                    None if covered(end) => {}
-                    None if lobes.len() == MOST_LOBES => crowded = true,
-                    None => {
-                        lobes.push(Lobe { peak: end.z.clone(), height: end.height(), visits: 1, share: 0.0 })
-                    }
-                }
-            }
+            crowded |= visit(&mut lobes, ends.iter().filter(|end| near(end)), covered);
             if lobes.len() > before {
                 let trial = self.weigh_lobes(proposal, current, lobes.clone(), random)?;
                 if trial.missed >= SHARE {
@@ -344,6 +244,27 @@ impl<O: LogOdds> Sampler<'_, O> {
         }
         Ok(Trial { lobes, log_norm, missed })
     }
+}
+
+/// Counts visits of ends of tracks to lobes; an end that no lobe is near to, and that samples do not cover, makes
+/// another. Whether there were more than can be sampled.
+fn visit<'e>(
+    lobes: &mut Vec<Lobe>,
+    ends: impl Iterator<Item = &'e TrackPoint>,
+    covered: impl Fn(&TrackPoint) -> bool,
+) -> bool {
+    let mut crowded = false;
+    let mut ends: Vec<&TrackPoint> = ends.collect();
+    ends.sort_by(|a, b| b.height().total_cmp(&a.height()));
+    for end in ends {
+        match lobes.iter().position(|lobe| lobe.is_near(&end.z)) {
+            Some(lobe) => lobes[lobe].visits += 1,
+            None if covered(end) => {}
+            None if lobes.len() == MOST_LOBES => crowded = true,
+            None => lobes.push(Lobe { peak: end.z.clone(), height: end.height(), visits: 1, share: 0.0 }),
+        }
+    }
+    crowded
 }
 
 /// What a trial of lobes says.

@@ -107,41 +107,14 @@ impl SlicePlan<'_> {
     /// # Errors
     /// When a scale or a direction makes no packet, there is no such sample, or the runtime fails.
     pub fn measure(&self) -> Result<SliceReport> {
-        if let Some(scale) = self.scales.iter().find(|scale| !(**scale > 0.0 && scale.is_finite())) {
-            return Err(Error::Packet(format!(
-                "the window's scale is {scale}; it must be positive and finite, in input units"
-            )));
-        }
-        if !(1..=2).contains(&self.directions.len()) {
-            let count = self.directions.len();
-            return Err(Error::Packet(format!("{count} directions: one makes a line, two make a plane")));
-        }
+        self.check()?;
         let centre = self.find(self.sample)?;
         self.engine.classifier().check_label(centre.index, centre.label)?;
         let (label, points) = (centre.label, centre.input.clone());
         let query = Query { program: Program::Untouched, points, label, target: label, account: 0 };
         let outputs = Evaluator::lend(self.engine, |mut evaluator| evaluator.evaluate(&query))?.logits;
         let (slices, failed) = Evaluator::lend(self.engine, |evaluator| {
-            let mut oracle = EngineOracle::new(evaluator, self.engine);
-            let mut slice = |&scale: &f64| {
-                let directions: Vec<Vec<f64>> = self
-                    .directions
-                    .iter()
-                    .map(|direction| self.along(*direction, &centre, scale, &mut oracle))
-                    .collect::<Result<_>>()?;
-                let names: Vec<String> = self.directions.iter().map(Direction::to_string).collect();
-                let axes = orthonormal(directions, &names)?;
-                Subspace { centre: centre.input.clone(), label, axes }.measure(scale, &mut oracle)
-            };
-            let (mut slices, mut failed) = (Vec::new(), Vec::new());
-            for scale in &self.scales {
-                match slice(scale) {
-                    Ok(slice) => slices.push(slice),
-                    Err(error) if self.scales.len() == 1 => return Err(error),
-                    Err(error) => failed.push(FailedSlice { scale: *scale, reason: error.to_string() }),
-                }
-            }
-            Ok((slices, failed))
+            self.slices(&centre, &mut EngineOracle::new(evaluator, self.engine))
         })?;
         if let (true, Some(first)) = (slices.is_empty(), failed.first()) {
             return Err(Error::Packet(format!("there is no packet at any scale. {}", first.reason)));
@@ -150,10 +123,47 @@ impl SlicePlan<'_> {
             sample: self.sample as u64,
             label: label as u64,
             prediction: predict(&outputs) as u64,
-            directions: self.directions.iter().map(Direction::to_string).collect(),
+            directions: self.names(),
             slices,
             failed,
         })
+    }
+
+    /// Refuses scales and directions that make no packet.
+    fn check(&self) -> Result<()> {
+        if let Some(scale) = self.scales.iter().find(|scale| !(**scale > 0.0 && scale.is_finite())) {
+            return Err(Error::Packet(format!(
+                "the window's scale is {scale}; it must be positive and finite, in input units"
+            )));
+        }
+        match self.directions.len() {
+            1 | 2 => Ok(()),
+            count => Err(Error::Packet(format!("{count} directions: one makes a line, two make a plane"))),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.directions.iter().map(Direction::to_string).collect()
+    }
+
+    /// The packets at all scales, and the scales at which there is none; an error where there is but one scale.
+    fn slices(&self, centre: &Sample, oracle: &mut EngineOracle) -> Result<(Vec<Slice>, Vec<FailedSlice>)> {
+        let (mut slices, mut failed) = (Vec::new(), Vec::new());
+        for &scale in &self.scales {
+            match self.slice(scale, centre, oracle) {
+                Ok(slice) => slices.push(slice),
+                Err(error) if self.scales.len() == 1 => return Err(error),
+                Err(error) => failed.push(FailedSlice { scale, reason: error.to_string() }),
+            }
+        }
+        Ok((slices, failed))
+    }
+
+    fn slice(&self, scale: f64, centre: &Sample, oracle: &mut EngineOracle) -> Result<Slice> {
+        let along = |direction: &Direction| self.along(*direction, centre, scale, oracle);
+        let directions: Vec<Vec<f64>> = self.directions.iter().map(along).collect::<Result<_>>()?;
+        let axes = orthonormal(directions, &self.names())?;
+        Subspace { centre: centre.input.clone(), label: centre.label, axes }.measure(scale, oracle)
     }
 
     fn find(&self, index: usize) -> Result<Sample> {
@@ -203,20 +213,20 @@ impl Subspace {
         let k = self.axes.len();
         let domain = Domain::Window { centre: vec![0.0; k], scale };
         let rule = if k == 1 { LINE } else { PLANE };
-        let spreads = rule.measure(&domain, |points| self.wave(points, oracle)).map_err(|e| {
+        let integral = rule.measure(&domain, |points| self.wave(points, oracle)).map_err(|e| {
             let cause = std::error::Error::source(&e).map_or(String::new(), |cause| format!(": {cause}"));
             Error::Packet(format!("the packet at scale {scale}: {e}{cause}"))
         })?;
-        let square = |of: fn(&super::Coordinate) -> f64| -> f64 { spreads.coordinates.iter().map(of).sum() };
+        let square = |of: fn(&super::Coordinate) -> f64| -> f64 { integral.coordinates.iter().map(of).sum() };
         Ok(Slice {
             scale,
-            coordinates: (0..k).map(|i| CoordinateFigures::of(&spreads, i)).collect(),
+            coordinates: (0..k).map(|i| CoordinateFigures::of(&integral, i)).collect(),
             bound: 0.5,
             drift: square(|c| c.mean * c.mean).sqrt() / scale,
             dispersion: scale * scale * square(|c| c.roughness),
-            log_norm: spreads.log_norm,
-            order: spreads.order,
-            converged: spreads.converged,
+            log_norm: integral.log_norm,
+            order: integral.order,
+            converged: integral.converged,
             cut: self.clone(),
         })
     }

@@ -24,6 +24,7 @@ pub struct GaussianPacket {
     /// Weighted samples per centre. Another 128 points find the displacement, and some hundred look for what
     /// they missed.
     pub samples: usize,
+    /// The seed of all random numbers.
     pub seed: u64,
 }
 

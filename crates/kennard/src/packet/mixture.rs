@@ -31,13 +31,16 @@ pub struct DataPacket {
     pub scale: f64,
     /// Weighted samples. Another three points per component find where the packet is.
     pub samples: usize,
+    /// The seed of all random numbers.
     pub seed: u64,
 }
 
 /// A data packet's figures, or the mean over several.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DataFigures {
+    /// The components' width `s`.
     pub scale: f64,
+    /// The spreads.
     pub spreads: Spreads,
     /// What the product cannot fall below: ½.
     pub bound: f64,
@@ -46,8 +49,9 @@ pub struct DataFigures {
     pub stray: Figure,
     /// Whether the covariance is −½ and `stray` is zero, as partial integration demands.
     pub identities_hold: bool,
-    /// Data points in the mixture, and how many of them are computed with at a time.
+    /// Data points in the mixture.
     pub components: usize,
+    /// How many data points are computed with at a time.
     pub kept: usize,
     /// Whether the components that were looked at for far lobes have none that samples missed.
     pub reached: bool,

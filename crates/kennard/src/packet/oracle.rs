@@ -9,6 +9,7 @@ use crate::{Error, Result};
 
 /// A classifier as a packet sees it: the log-odds loss of a label and its input gradient.
 pub trait LogOdds {
+    /// Why it cannot answer.
     type Error: std::error::Error + 'static;
 
     /// How many points the oracle likes to get at once. Results do not depend on it.

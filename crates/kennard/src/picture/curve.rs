@@ -9,11 +9,13 @@ use crate::{Error, Result};
 /// Curves over a common abscissa.
 #[derive(Clone, Debug, Default)]
 pub struct Chart {
+    /// What stands above it.
     pub title: String,
     /// The abscissa with its unit.
     pub x: String,
     /// The ordinate with its unit.
     pub y: String,
+    /// The curves, in the order of the legend.
     pub curves: Vec<Curve>,
     /// Whether the abscissa's axis is linear; else it is logarithmic, and the abscissa positive.
     pub linear: bool,
@@ -24,6 +26,7 @@ pub struct Chart {
 /// A named curve.
 #[derive(Clone, Debug, Default)]
 pub struct Curve {
+    /// Its name in the legend.
     pub name: String,
     /// In the order of the abscissa. Fewer than three, and such that differ by less than their intervals, are drawn as
     /// points with their intervals; others are joined by a line in its band.
@@ -33,9 +36,13 @@ pub struct Curve {
 /// A point of a curve with its interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ChartPoint {
+    /// The abscissa.
     pub x: f64,
+    /// The ordinate.
     pub value: f64,
+    /// The lower end of its interval.
     pub low: f64,
+    /// The upper end of its interval.
     pub high: f64,
 }
 

@@ -82,6 +82,7 @@ pub struct ProbeReport {
 pub struct Counts {
     /// The lower end of the first and the upper end of the last bin.
     pub ends: [f64; 2],
+    /// How many values are in each bin.
     pub counts: Vec<u64>,
 }
 
@@ -128,16 +129,23 @@ impl Cosines {
 /// How values are distributed over samples.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Distribution {
+    /// The mean.
     pub mean: f64,
     /// Student's 95 % interval of the mean over the population of samples; none for one sample.
     pub mean_interval: Option<[f64; 2]>,
+    /// The smallest value.
     pub min: f64,
     /// The quantile of 5 %, as all of them interpolated linearly between the sorted values (`h = (n − 1) p`).
     pub q05: f64,
+    /// The quantile of 25 %.
     pub q25: f64,
+    /// The median.
     pub median: f64,
+    /// The quantile of 75 %.
     pub q75: f64,
+    /// The quantile of 95 %.
     pub q95: f64,
+    /// The largest value.
     pub max: f64,
 }
 

@@ -60,8 +60,11 @@ pub enum Reader {
 /// A share of the tested samples.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Accuracy {
+    /// Samples whose label was found.
     pub correct: u64,
+    /// Samples in all.
     pub tested: u64,
+    /// `correct / tested`.
     pub accuracy: f64,
     /// Clopper–Pearson, 95 %, for samples drawn like these and the probe as it is.
     pub interval: [f64; 2],

@@ -27,7 +27,9 @@ use crate::{Error, Result};
 
 /// Which packets to measure: one per scale, through one sample.
 pub struct SlicePlan<'a> {
+    /// The classifier.
     pub engine: &'a Engine,
+    /// The data set.
     pub data: &'a DataSet,
     /// The sample's place in the data set.
     pub sample: usize,
@@ -44,6 +46,7 @@ pub struct SlicePlan<'a> {
 pub struct SliceReport {
     /// The sample's place in the data set.
     pub sample: u64,
+    /// The label of the sample.
     pub label: u64,
     /// The class that the model predicts.
     pub prediction: u64,

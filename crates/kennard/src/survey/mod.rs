@@ -50,10 +50,13 @@ impl PacketKind {
 /// Which packets to measure: for every scale (packets that have one), every centre (`gaussian`) or
 /// every label (the others).
 pub struct Survey<'a> {
+    /// The classifier.
     pub engine: &'a Engine,
     /// The hidden tensor of `engine`'s classifier whose packets are measured; the input's otherwise.
     pub hidden: Option<&'a Hidden>,
+    /// The data set.
     pub data: &'a DataSet,
+    /// Which packet.
     pub kind: PacketKind,
     /// The windows' widths `s`, in input units.
     pub scales: Vec<f64>,
@@ -68,6 +71,7 @@ pub struct Survey<'a> {
     pub samples: usize,
     /// When to stop.
     pub effort: Effort,
+    /// The seed of all random numbers.
     pub seed: u64,
     /// How many samples, from the first of the label, the single-backward probe looks at; those of a
     /// hidden tensor are not probed.

@@ -19,7 +19,9 @@ use crate::{Error, Result};
 pub struct SurveySummary {
     /// The version of this format.
     pub version: u32,
+    /// The model.
     pub model: ModelSummary,
+    /// The data.
     pub data: DataSummary,
     /// The hidden tensor whose packets these are; null for the input's.
     pub tensor: Option<String>,

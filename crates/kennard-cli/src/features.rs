@@ -3,8 +3,8 @@ use std::sync::atomic::Ordering;
 
 use kennard::experiment::{AtSize, Features, FeaturesReport};
 use kennard::packet::Hidden;
-use kennard::picture::{Chart, Curve, CurvePoint};
-use kennard::probe::Share;
+use kennard::picture::{Chart, ChartPoint, Curve};
+use kennard::probe::Accuracy;
 
 use crate::screen::{grouped, short};
 use crate::settings::{Bounds, Number};
@@ -109,20 +109,20 @@ fn print(report: &FeaturesReport) {
     say!("There need be no input with the features that an attack on them finds.");
 }
 
-fn share(share: &Share) -> String {
+fn share(share: &Accuracy) -> String {
     let [low, high] = share.interval.map(|v| 100.0 * v);
     format!("{:>8.2} %   {low:>6.2} – {high:>6.2} %", 100.0 * share.accuracy)
 }
 
 fn chart(report: &FeaturesReport) -> Chart {
-    let curve = |name: &str, of: &dyn Fn(&AtSize) -> Share| Curve {
+    let curve = |name: &str, of: &dyn Fn(&AtSize) -> Accuracy| Curve {
         name: name.into(),
         figures: report
             .sizes
             .iter()
             .map(|size| {
-                let Share { accuracy, interval: [low, high], .. } = of(size);
-                CurvePoint { x: size.relative, value: accuracy, low, high }
+                let Accuracy { accuracy, interval: [low, high], .. } = of(size);
+                ChartPoint { x: size.relative, value: accuracy, low, high }
             })
             .collect(),
     };

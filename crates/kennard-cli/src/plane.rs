@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use kennard::data::Problem;
 use kennard::engine::Engine;
-use kennard::picture::{Chart, Curve, CurvePoint, PlanePacket};
+use kennard::picture::{Chart, ChartPoint, Curve, PlanePacket};
 use kennard::quadrature::{PlanePlan, PlaneReport, SQUARE, WindowPackets};
 use kennard::{Figure, Graph};
 
@@ -104,7 +104,7 @@ fn pictures(
     let curve = |name: &str, of: fn(&WindowPackets) -> Figure| {
         let figure = |window: &WindowPackets| {
             let Figure { value, interval: [low, high], .. } = of(window);
-            CurvePoint { x: window.scale, value, low, high }
+            ChartPoint { x: window.scale, value, low, high }
         };
         Curve { name: name.into(), figures: report.windows.iter().map(figure).collect() }
     };

@@ -1,7 +1,7 @@
 //! The pictures of packets: maps of their spreads and modes, and curves over the scale.
 
 use kennard::Figure;
-use kennard::picture::{Chart, Curve, CurvePoint, Map};
+use kennard::picture::{Chart, ChartPoint, Curve, Map};
 use kennard::survey::{Figures, SurveyOutcome};
 
 use crate::screen::short;
@@ -59,7 +59,7 @@ fn curves(scaled: &[&Figures]) -> Result<Vec<(String, Vec<u8>)>, Error> {
             .iter()
             .filter_map(|f| {
                 let (x, Figure { value, interval: [low, high], .. }) = (f.scale?, of(f)?);
-                Some(CurvePoint { x, value, low, high })
+                Some(ChartPoint { x, value, low, high })
             })
             .collect(),
     };

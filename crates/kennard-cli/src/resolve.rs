@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering;
 
 use clap::ValueEnum;
-use kennard::probe::{Reader, Resolve, ResolveReport, Share};
+use kennard::probe::{Accuracy, Reader, Resolve, ResolveReport};
 
 use crate::screen::grouped;
 use crate::source::{Data, Model, json};
@@ -95,7 +95,7 @@ fn print(report: &ResolveReport) {
     }
 }
 
-fn row(name: &str, share: &Share) {
+fn row(name: &str, share: &Accuracy) {
     let [low, high] = share.interval;
     say!("{name:<22} {:>8.2} %   {:>5.2} – {:>5.2} %", 100.0 * share.accuracy, 100.0 * low, 100.0 * high);
 }

@@ -1,7 +1,7 @@
 use kennard::Figure;
 use kennard::data::DataSet;
 use kennard::engine::Engine;
-use kennard::picture::{Chart, Curve, CurvePoint, PlanePacket};
+use kennard::picture::{Chart, ChartPoint, Curve, PlanePacket};
 use kennard::quadrature::{Direction, Slice, SlicePlan, SliceReport};
 use std::path::PathBuf;
 
@@ -87,7 +87,7 @@ fn line(report: &SliceReport, slice: &Slice, engine: &Engine) -> Picture {
     let s = slice.scale;
     let window = |t: f64| (-t * t / (2.0 * s * s)).exp() / (s * std::f64::consts::TAU.sqrt());
     let curve = |name: &str, of: &dyn Fn(usize) -> Option<f64>| {
-        let figure = |i: usize| of(i).map(|value| CurvePoint { x: at[i], value, low: value, high: value });
+        let figure = |i: usize| of(i).map(|value| ChartPoint { x: at[i], value, low: value, high: value });
         Curve { name: name.into(), figures: (0..POINTS).filter_map(figure).collect() }
     };
     let mut curves = vec![curve("packet", &|i| Some(density[i])), curve("window", &|i| Some(window(at[i])))];

@@ -9,7 +9,7 @@ use kennard::data::Selection;
 use kennard::engine::Engine;
 use kennard::packet::{ESS_FLOOR, Effort, Hidden};
 use kennard::run::{ModelSummary, write_set};
-use kennard::survey::{Failure, Figures, Kind, Survey, SurveyManifest, SurveySummary, write_survey};
+use kennard::survey::{Failure, Figures, PacketKind, Survey, SurveyManifest, SurveySummary, write_survey};
 
 use crate::command::flag;
 use crate::portrait::pictures;
@@ -93,12 +93,12 @@ enum Packet {
 }
 
 impl Args {
-    fn kind(&self) -> Result<Kind, String> {
+    fn kind(&self) -> Result<PacketKind, String> {
         let kind = match self.packet {
-            Packet::Gaussian => Kind::Gaussian,
-            Packet::Data => Kind::Data,
-            Packet::Empirical => Kind::Empirical,
-            Packet::Box => Kind::Box(self.bounds.0),
+            Packet::Gaussian => PacketKind::Gaussian,
+            Packet::Data => PacketKind::Data,
+            Packet::Empirical => PacketKind::Empirical,
+            Packet::Box => PacketKind::Box(self.bounds.0),
         };
         match (kind.has_scale(), self.scale.is_empty()) {
             (true, true) => Err("--scale is missing: the widths of the window, 1/255,2/255 say".into()),
@@ -143,7 +143,7 @@ pub fn run(args: Args) -> Outcome {
         centres: match args.first {
             Some(count) => Selection::First(count),
             None => Selection::Random {
-                count: args.centres.unwrap_or(if kind == Kind::Gaussian { 8 } else { 1000 }),
+                count: args.centres.unwrap_or(if kind == PacketKind::Gaussian { 8 } else { 1000 }),
                 seed: args.seed,
             },
         },

@@ -16,7 +16,7 @@ use kennard::attack::Loss;
 use kennard::data::{DataError, DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions, Program};
 use kennard::packet::{Effort, GaussianPacket, LogOdds};
-use kennard::survey::{Kind, Survey};
+use kennard::survey::{PacketKind, Survey};
 use kennard::{Classifier, Graph, Preprocessing, Runtime, RuntimeChoice};
 use serde_json::json;
 
@@ -92,7 +92,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 engine: &engine,
                 hidden: None,
                 data: &data,
-                kind: Kind::Gaussian,
+                kind: PacketKind::Gaussian,
                 scales: vec![0.02],
                 label: None,
                 centres: Selection::First(1),

@@ -8,11 +8,11 @@ use common::{engine, fashion, fixture, open, rten, shared};
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::packet::{Effort, Hidden};
-use kennard::survey::{Figures, Kind, Survey, SurveyOutcome};
+use kennard::survey::{Figures, PacketKind, Survey, SurveyOutcome};
 use kennard::{Classifier, Graph, Preprocessing, Runtime, RuntimeChoice};
 use kennard_graph::Node;
 
-fn survey<'a>(engine: &'a Engine, data: &'a DataSet, kind: Kind, scales: &[f64]) -> Survey<'a> {
+fn survey<'a>(engine: &'a Engine, data: &'a DataSet, kind: PacketKind, scales: &[f64]) -> Survey<'a> {
     Survey {
         probed: 0,
         engine,
@@ -73,7 +73,7 @@ fn the_inequality_holds_for_published_networks() {
         let classifier = Classifier::new(&graph, data.shape(), &preprocessing).unwrap();
         let engine = Engine::new(classifier, runtime.clone(), &EngineOptions::default()).unwrap();
 
-        let mut windows = survey(&engine, &data, Kind::Gaussian, &[4.0 / 255.0, 0.1]);
+        let mut windows = survey(&engine, &data, PacketKind::Gaussian, &[4.0 / 255.0, 0.1]);
         windows.effort = Effort::exactly(2000);
         for figures in run(&windows).packets {
             let case = format!("{name}, scale {:?}, centre {:?}", figures.scale, figures.centre);
@@ -82,7 +82,7 @@ fn the_inequality_holds_for_published_networks() {
                 false => missed.push(format!("{case}: {:.0} effective samples", figures.ess)),
             }
         }
-        let mut on_box = survey(&engine, &data, Kind::Box([0.0, 1.0]), &[]);
+        let mut on_box = survey(&engine, &data, PacketKind::Box([0.0, 1.0]), &[]);
         on_box.label = Some(3);
         let figures = &run(&on_box).packets[0];
         println!("{name}: box product {:.4}, bound {:.6?}", figures.product.value, figures.bound);
@@ -103,7 +103,7 @@ fn chains_pass_at_a_large_scale() {
     let graph = Graph::load(shared.join("models/cntk_mnist.onnx")).unwrap();
     let engine =
         engine(&graph, &data, Runtime::open(RuntimeChoice::Auto).unwrap(), &EngineOptions::default());
-    let mut survey = survey(&engine, &data, Kind::Gaussian, &[0.3]);
+    let mut survey = survey(&engine, &data, PacketKind::Gaussian, &[0.3]);
     survey.effort = Effort { max_samples: 64_000, rel_tol: None, chains: true, modes: true };
     survey.centres = Selection::First(8);
     let outcome = run(&survey);
@@ -124,7 +124,7 @@ fn a_negated_rule_is_seen() {
     let mut graph = Graph::load(fixture("fashion_mlp.onnx")).unwrap();
     let outcome = |graph: &Graph| {
         let engine = engine(graph, &data, rten(), &EngineOptions::default());
-        let mut survey = survey(&engine, &data, Kind::Gaussian, &[0.1]);
+        let mut survey = survey(&engine, &data, PacketKind::Gaussian, &[0.1]);
         survey.samples = 8000;
         survey.effort = Effort::exactly(8000);
         run(&survey)
@@ -165,7 +165,7 @@ fn hidden_tensors_have_packets() {
     let options = EngineOptions::default();
     let engine = engine(&graph, &data, rten(), &options);
     let input = engine.classifier().graph().single_input().unwrap().name.clone();
-    let whole = survey(&engine, &data, Kind::Gaussian, &[0.05]);
+    let whole = survey(&engine, &data, PacketKind::Gaussian, &[0.05]);
     let cut = Hidden::new(&engine, &input, &options).unwrap();
     let (a, b) = (run(&whole), run(&Survey { hidden: Some(&cut), ..whole }));
     for (a, b) in a.packets.iter().zip(&b.packets) {
@@ -176,7 +176,7 @@ fn hidden_tensors_have_packets() {
     let relu = engine.classifier().graph().nodes.iter().find(|node| node.op == "Relu").unwrap();
     let hidden = Hidden::new(&engine, &relu.outputs[0], &options).unwrap();
     assert_eq!(hidden.rest(), 0);
-    let whole = survey(&engine, &data, Kind::Gaussian, &[0.02]);
+    let whole = survey(&engine, &data, PacketKind::Gaussian, &[0.02]);
     for figures in run(&Survey { hidden: Some(&hidden), ..whole }).packets {
         assert_eq!(figures.sigma_x_map.len(), hidden.shape().iter().product::<usize>());
         assert!(figures.valid, "{figures:.3?}");
@@ -216,12 +216,12 @@ fn skip_connections_are_held() {
     // The second ReLU stands inside the first block.
     let hidden = Hidden::new(&engine, &relus[1], &options).unwrap();
     assert!(hidden.rest() > 0);
-    let mut survey = survey(&engine, &data, Kind::Gaussian, &[0.02]);
+    let mut survey = survey(&engine, &data, PacketKind::Gaussian, &[0.02]);
     survey.hidden = Some(&hidden);
     survey.centres = Selection::First(1);
     let figures = &run(&survey).packets[0];
     assert!(figures.valid, "{figures:.3?}");
-    survey.kind = Kind::Data;
+    survey.kind = PacketKind::Data;
     let refused = survey.run(&AtomicBool::new(false), |_, _| ()).unwrap_err().to_string();
     assert!(refused.contains("skip connections"), "{refused}");
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Audit, PacketSummary, Progress, Summary, Warning};
 use crate::data::Selection;
 use crate::packet::{ESS_FLOOR, Effort};
-use crate::survey::{Kind, Survey};
+use crate::survey::{PacketKind, Survey};
 use crate::{Advice, Error, Norm, Result, ThreatModel};
 
 /// Which packets to measure.
@@ -89,7 +89,7 @@ impl Audit<'_> {
                 engine: self.engine,
                 hidden: None,
                 data: self.data,
-                kind: Kind::Gaussian,
+                kind: PacketKind::Gaussian,
                 scales: vec![plan.scale],
                 label: None,
                 centres: self.centres(plan.centres),

@@ -27,7 +27,7 @@ use crate::attack::{
 use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, Oracle, Query, Task};
 use crate::packet::hidden::{Hidden, Values};
-use crate::probe::Share;
+use crate::probe::Accuracy;
 use crate::probe::labelled;
 use crate::stats::mcnemar;
 use crate::threat::check_inside;
@@ -70,7 +70,7 @@ pub struct FeaturesReport {
     pub steps: usize,
     pub seed: u64,
     /// Samples that are classified correctly.
-    pub clean: Share,
+    pub clean: Accuracy,
     /// The radii in ascending order.
     pub sizes: Vec<AtSize>,
     /// Every sample's verdicts.
@@ -84,9 +84,9 @@ pub struct AtSize {
     /// The radius as a share of the l2 norm.
     pub relative: f64,
     /// Accuracy under the attack on features.
-    pub features: Share,
+    pub features: Accuracy,
     /// Accuracy under the attack on pixels.
-    pub pixels: Share,
+    pub pixels: Accuracy,
     /// Samples that the attack on features alone breaks.
     pub features_alone: u64,
     /// Samples that the attack on pixels alone breaks.
@@ -228,8 +228,8 @@ impl Features<'_> {
             let pixels_alone = count(&|record| broken(record.pixels) && !broken(record.features));
             AtSize {
                 relative,
-                features: Share::of(count(&|record| !broken(record.features)), n),
-                pixels: Share::of(count(&|record| !broken(record.pixels)), n),
+                features: Accuracy::of(count(&|record| !broken(record.features)), n),
+                pixels: Accuracy::of(count(&|record| !broken(record.pixels)), n),
                 features_alone,
                 pixels_alone,
                 p_value: mcnemar(features_alone, pixels_alone),
@@ -243,7 +243,7 @@ impl Features<'_> {
             norm: Norm::L2,
             steps: Pgd::default().steps,
             seed: self.seed,
-            clean: Share::of(count(&|record| record.pixels != Some(0.0)), n),
+            clean: Accuracy::of(count(&|record| record.pixels != Some(0.0)), n),
             sizes: sizes.collect(),
             records,
         }

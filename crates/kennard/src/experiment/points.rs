@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::short;
 use crate::Result;
 use crate::audit::{PacketSummary, Summary};
-use crate::picture::{Chart, Curve, CurvePoint};
+use crate::picture::{Chart, ChartPoint, Curve};
 use crate::stats::spearman;
 
 /// What is known of one network. Figures are NaN where they are not known, intervals are 95 % ones.
@@ -196,7 +196,7 @@ pub fn over_epochs(points: &[Point], title: &str) -> Result<String> {
             .enumerate()
             .map(|(i, p)| {
                 let (value, [low, high]) = of(p);
-                CurvePoint { x: x(i, p), value, low, high }
+                ChartPoint { x: x(i, p), value, low, high }
             })
             .collect(),
     };
@@ -204,7 +204,7 @@ pub fn over_epochs(points: &[Point], title: &str) -> Result<String> {
         let largest = points.iter().map(of).filter(|v| v.is_finite()).fold(f64::MIN_POSITIVE, f64::max);
         let figures = points.iter().enumerate().map(|(i, p)| {
             let value = of(p) / largest;
-            CurvePoint { x: x(i, p), value, low: value, high: value }
+            ChartPoint { x: x(i, p), value, low: value, high: value }
         });
         Curve { name: format!("{name} (of {})", short(largest)), figures: figures.collect() }
     };

@@ -23,6 +23,7 @@ pub struct Empirical {
 /// An empirical packet's figures, or the mean over several.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EmpiricalFigures {
+    /// The spreads, over the data points.
     pub spreads: Spreads,
     /// Points where the loss or its gradient is not finite; they are in no figure.
     pub left_out: usize,

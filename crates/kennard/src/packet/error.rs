@@ -4,33 +4,57 @@ use super::moments::GROUPS;
 
 /// Why a packet could not be measured.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum MeasureError<E> {
+    /// The scale is not positive and finite.
     #[error("the packet's scale is {0}; it must be positive and finite")]
     Scale(f64),
+    /// This many samples are too few.
     #[error("{0} samples are too few for intervals; take at least {GROUPS}")]
     Samples(usize),
+    /// No data point has a finite loss and gradient.
     #[error(
         "there is no data point where the loss and its gradient are finite ({left_out} where they are not)"
     )]
-    NoPoints { left_out: usize },
+    NoPoints {
+        /// Data points that have not.
+        left_out: usize,
+    },
+    /// A box whose lower bound, the first, is not below the upper.
     #[error("the box from {0} to {1} is empty; the lower bound comes first")]
     Bounds(f64, f64),
+    /// A centre or a space without coordinates.
     #[error("the centre has no coordinates; give a point of the model's input size")]
     NoCoordinates,
+    /// A coordinate of the centre is not finite.
     #[error("coordinate {coordinate} of the centre is {value}; every coordinate must be finite")]
-    Centre { coordinate: usize, value: f32 },
+    Centre {
+        /// Which coordinate, from 0.
+        coordinate: usize,
+        /// Its value.
+        value: f32,
+    },
+    /// The oracle failed.
     #[error("the model could not be evaluated")]
     Oracle(#[source] E),
+    /// The log-odds loss is not finite.
     #[error(
         "the log-odds loss near the centre is {0}; the model leaves its range of finite numbers \
          within the packet, take a smaller scale"
     )]
     LogOdds(f32),
+    /// A coordinate of the gradient is not finite.
     #[error(
         "the gradient near the centre is {value} in coordinate {coordinate}; the model leaves its \
          range of finite numbers within the packet, take a smaller scale"
     )]
-    Gradient { coordinate: usize, value: f32 },
+    Gradient {
+        /// Which coordinate, from 0.
+        coordinate: usize,
+        /// Its value.
+        value: f32,
+    },
+    /// The loss is zero at all samples.
     #[error(
         "the loss is exactly zero at every sample, so there is no packet; check that the model has \
          more than one class and its logits are finite"
@@ -40,12 +64,26 @@ pub enum MeasureError<E> {
 
 /// Packets whose mean has no meaning.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AverageError {
+    /// No packets.
     #[error("there are no packets to average; measure at least one centre")]
     Empty,
+    /// Packets of different scales or dimensions.
     #[error(
         "packet {index} has scale {scale} in {dimension} dimensions, the first has {first_scale} in \
          {first_dimension}; average only packets of one scale and input shape"
     )]
-    Mixed { index: usize, scale: f64, dimension: usize, first_scale: f64, first_dimension: usize },
+    Mixed {
+        /// The first packet that differs from packet 0.
+        index: usize,
+        /// Its scale.
+        scale: f64,
+        /// Its dimension.
+        dimension: usize,
+        /// The scale of packet 0.
+        first_scale: f64,
+        /// The dimension of packet 0.
+        first_dimension: usize,
+    },
 }

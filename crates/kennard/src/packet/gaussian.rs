@@ -7,7 +7,7 @@ use super::error::MeasureError;
 use super::moments::{GROUPS, Moments};
 use super::packet::{ESS_FLOOR, Packet};
 use super::sampler::{Proposal, Sampler};
-use super::scout::{Found, HIGHER};
+use super::scout::{FarLobes, HIGHER};
 use super::sketch::Sketch;
 use crate::random::packet_stream;
 use rand_chacha::ChaCha8Rng;
@@ -24,6 +24,7 @@ pub struct GaussianPacket {
     /// Weighted samples per centre. Another 128 points find the displacement, and some hundred look for what
     /// they missed.
     pub samples: usize,
+    /// The seed of all random numbers.
     pub seed: u64,
 }
 
@@ -140,7 +141,7 @@ impl GaussianPacket {
         effort: &Effort,
         sampler: &mut Sampler<O>,
         sample_index: u64,
-        found: Option<&Found>,
+        found: Option<&FarLobes>,
     ) -> Result<Packet, MeasureError<O::Error>> {
         let mut chains = Chains::start(sampler)?;
         let mut reached = true;

@@ -45,9 +45,11 @@ mod error;
 mod gaussian;
 pub(crate) mod hidden;
 pub(crate) mod log_loss;
+mod mixing;
 mod mixture;
 mod modes;
 mod moments;
+mod neighbours;
 pub(crate) mod oracle;
 mod packet;
 pub(crate) mod points;
@@ -58,6 +60,7 @@ mod sketch;
 mod spread;
 #[cfg(test)]
 mod tests;
+mod track;
 mod uniform;
 pub(crate) mod vector;
 
@@ -66,41 +69,10 @@ pub use empirical::{Empirical, EmpiricalFigures};
 pub use error::{AverageError, MeasureError};
 pub use gaussian::GaussianPacket;
 pub use hidden::Hidden;
-pub use mixture::{DataFigures, DataPacket, KEPT};
+pub use mixture::{DataFigures, DataPacket};
 pub use modes::{Mode, Modes};
+pub use neighbours::KEPT;
+pub use oracle::LogOdds;
 pub use packet::{ESS_FLOOR, FALSE_ALARM, Packet};
 pub use spread::Spreads;
 pub use uniform::{BoxFigures, BoxPacket, SOBOL_LARGEST};
-
-/// A classifier as a packet sees it: the log-odds loss of a label and its input gradient.
-pub trait LogOdds {
-    type Error: std::error::Error + 'static;
-
-    /// How many points the oracle likes to get at once. Results do not depend on it.
-    fn batch_size(&self) -> usize;
-
-    /// Whether `u` is known to be affine, so that `ln l` is concave: the packet then has one part, and
-    /// samples that agree to the last digit are no sign that another was missed.
-    fn is_affine(&self) -> bool {
-        false
-    }
-
-    /// Evaluates `u = ln((1 − p_y)/p_y) = logsumexp_{j≠y}(z_j) − z_y` and `∂u/∂x`.
-    ///
-    /// The cross-entropy is `l = softplus(u)`; `u` itself keeps its precision where `p_y`
-    /// rounds to 1. `u = −∞` means `l = 0`: the point has no weight.
-    ///
-    /// `points` is n×d, row-major, n at most [`batch_size`](Self::batch_size), `label` is `y`;
-    /// the oracle fills `log_odds` (n) and `gradient` (n×d) entirely. The network is evaluated
-    /// as a function on R^d: points outside the data's range must not be clamped.
-    ///
-    /// # Errors
-    /// Whatever keeps the oracle from evaluating; the measurement stops with it.
-    fn evaluate(
-        &mut self,
-        points: &[f32],
-        label: usize,
-        log_odds: &mut [f32],
-        gradient: &mut [f32],
-    ) -> Result<(), Self::Error>;
-}

@@ -40,7 +40,7 @@ impl LogUnit {
 
 /// Weighted sums of `z = (x − x₀)/s` and `η = s h`, both without dimension, of length d.
 #[derive(Clone)]
-pub(super) struct Sums {
+pub(super) struct MomentSums {
     pub weight: f64,
     /// Σ w z·z, Σ w z·η, Σ w η·η
     zz: f64,
@@ -64,7 +64,7 @@ pub(super) struct Spread {
     pub drift_squared: f64,
 }
 
-impl Sums {
+impl MomentSums {
     fn zero(dimension: usize) -> Self {
         Self { weight: 0.0, zz: 0.0, zh: 0.0, hh: 0.0, z: vec![0.0; dimension], h: vec![0.0; dimension] }
     }
@@ -113,7 +113,7 @@ pub(super) struct Moments {
     samples: usize,
     unit: LogUnit,
     square_weight: f64,
-    groups: Vec<Sums>,
+    groups: Vec<MomentSums>,
     /// Per coordinate over all samples: Σ w z η, Σ w η²
     zh: Vec<f64>,
     hh: Vec<f64>,
@@ -128,7 +128,7 @@ impl Moments {
             samples: 0,
             unit: LogUnit::default(),
             square_weight: 0.0,
-            groups: vec![Sums::zero(dimension); GROUPS],
+            groups: vec![MomentSums::zero(dimension); GROUPS],
             zh: vec![0.0; dimension],
             hh: vec![0.0; dimension],
             zz: Vec::new(),
@@ -183,12 +183,12 @@ impl Moments {
     }
 
     /// The samples' sums without regard to groups.
-    pub fn whole(&self) -> Sums {
+    pub fn whole(&self) -> MomentSums {
         self.sum(self.groups.iter())
     }
 
-    fn sum<'a>(&self, groups: impl Iterator<Item = &'a Sums>) -> Sums {
-        let mut sums = Sums::zero(self.zh.len());
+    fn sum<'a>(&self, groups: impl Iterator<Item = &'a MomentSums>) -> MomentSums {
+        let mut sums = MomentSums::zero(self.zh.len());
         groups.for_each(|group| sums.add(1.0, group));
         sums
     }
@@ -210,8 +210,8 @@ impl Moments {
 
     /// For every group, the spread of all the others together; or of all, where the others weigh
     /// nothing beside it.
-    pub fn deleted(&self, whole: &Sums) -> Vec<Spread> {
-        let without = |group: &Sums| {
+    pub fn deleted(&self, whole: &MomentSums) -> Vec<Spread> {
+        let without = |group: &MomentSums| {
             let mut rest = whole.clone();
             rest.add(-1.0, group);
             // A smaller difference would be the rounding of its terms.
@@ -226,8 +226,8 @@ impl Moments {
     /// `‖μ‖²` is `mean_{k≠l} y_k·y_l`, of variance `4 μᵀΣμ/G + 2 tr(Σ²)/(G(G − 1))`. This is the
     /// second term, from the scalar products of different groups' errors. The jackknife's
     /// variance contains it twice, having the noise of `y` in place of `μ` as well.
-    pub fn drift_noise(&self, whole: &Sums) -> f64 {
-        let error = |group: &Sums| -> Vec<f64> {
+    pub fn drift_noise(&self, whole: &MomentSums) -> f64 {
+        let error = |group: &MomentSums| -> Vec<f64> {
             let share = group.weight / whole.weight;
             group.h.iter().zip(&whole.h).map(|(h, all)| (h - share * all) / whole.weight).collect()
         };
@@ -248,7 +248,7 @@ impl Moments {
 
     /// Per coordinate, with the sample covariance's bias `1 − 1/ess` divided out: none of a whole
     /// population, `ess` infinite.
-    pub fn coordinates(&self, whole: &Sums, ess: f64) -> Vec<CoordinateSpread> {
+    pub fn coordinates(&self, whole: &MomentSums, ess: f64) -> Vec<CoordinateSpread> {
         let correction = correction(ess);
         let covariance = |product: f64, a: f64, b: f64| {
             (product / whole.weight - a / whole.weight * (b / whole.weight)) * correction
@@ -265,7 +265,7 @@ impl Moments {
     }
 
     /// `Var(z_i)` likewise, of [`Self::with_positions`].
-    pub fn positions(&self, whole: &Sums, ess: f64) -> Vec<f64> {
+    pub fn positions(&self, whole: &MomentSums, ess: f64) -> Vec<f64> {
         let correction = correction(ess);
         let variance =
             |(&zz, &z): (&f64, &f64)| (zz / whole.weight - (z / whole.weight).powi(2)).max(0.0) * correction;
@@ -281,7 +281,7 @@ impl Moments {
         let odd = self.sum(self.groups.iter().skip(1).step_by(2));
         let even = self.sum(self.groups.iter().step_by(2));
         let correction = correction(self.ess() / 2.0);
-        let covariances = |sums: &Sums, zh: &dyn Fn(usize) -> f64| -> Vec<f64> {
+        let covariances = |sums: &MomentSums, zh: &dyn Fn(usize) -> f64| -> Vec<f64> {
             let weight = sums.weight;
             let covariance =
                 |i: usize| (zh(i) / weight - sums.z[i] / weight * (sums.h[i] / weight)) * correction;
@@ -303,8 +303,8 @@ impl Moments {
     /// interval holds in any dimension. A zero direction gives zero.
     pub fn discrepancy(
         &self,
-        direction: impl Fn(&Sums) -> Vec<f64>,
-        excess: impl Fn(&Sums) -> Vec<f64>,
+        direction: impl Fn(&MomentSums) -> Vec<f64>,
+        excess: impl Fn(&MomentSums) -> Vec<f64>,
     ) -> Figure {
         let direction = direction(&self.sum(self.groups.iter().step_by(2)));
         let odd = || self.groups.iter().skip(1).step_by(2);
@@ -314,7 +314,7 @@ impl Moments {
             return Figure::mean(&[0.0; HALF]);
         }
         let unit = norm * weight / HALF as f64;
-        let project = |sums: &Sums| dot(&direction, &excess(sums)) / unit;
+        let project = |sums: &MomentSums| dot(&direction, &excess(sums)) / unit;
         Figure::mean(&odd().map(project).collect::<Vec<_>>())
     }
 }
@@ -327,6 +327,6 @@ fn correction(ess: f64) -> f64 {
 }
 
 /// `Σ w (z − 2η)`: the samples' displacement beyond what the gradient accounts for.
-pub(super) fn displacement(sums: &Sums) -> Vec<f64> {
+pub(super) fn displacement(sums: &MomentSums) -> Vec<f64> {
     sums.z.iter().zip(&sums.h).map(|(z, h)| z - 2.0 * h).collect()
 }

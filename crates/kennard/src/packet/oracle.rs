@@ -1,13 +1,45 @@
-//! The engine as a packet sees it.
+//! What packets ask: the log-odds loss and its gradient, of anything, and of the engine's classifier.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kennard_graph::Graph;
+use kennard_graph::{Graph, Loss};
 
-use super::LogOdds;
-use crate::attack::Loss;
 use crate::engine::{Engine, Evaluator, Query};
 use crate::{Error, Result};
+
+/// A classifier as a packet sees it: the log-odds loss of a label and its input gradient.
+pub trait LogOdds {
+    /// Why it cannot answer.
+    type Error: std::error::Error + 'static;
+
+    /// How many points the oracle likes to get at once. Results do not depend on it.
+    fn batch_size(&self) -> usize;
+
+    /// Whether `u` is known to be affine, so that `ln l` is concave: the packet then has one part, and
+    /// samples that agree to the last digit are no sign that another was missed.
+    fn is_affine(&self) -> bool {
+        false
+    }
+
+    /// Evaluates `u = ln((1 − p_y)/p_y) = logsumexp_{j≠y}(z_j) − z_y` and `∂u/∂x`.
+    ///
+    /// The cross-entropy is `l = softplus(u)`; `u` itself keeps its precision where `p_y`
+    /// rounds to 1. `u = −∞` means `l = 0`: the point has no weight.
+    ///
+    /// `points` is n×d, row-major, n at most [`batch_size`](Self::batch_size), `label` is `y`;
+    /// the oracle fills `log_odds` (n) and `gradient` (n×d) entirely. The network is evaluated
+    /// as a function on R^d: points outside the data's range must not be clamped.
+    ///
+    /// # Errors
+    /// Whatever keeps the oracle from evaluating; the measurement stops with it.
+    fn evaluate(
+        &mut self,
+        points: &[f32],
+        label: usize,
+        log_odds: &mut [f32],
+        gradient: &mut [f32],
+    ) -> Result<(), Self::Error>;
+}
 
 /// A worker's sessions, answering about packets' points.
 pub(crate) struct EngineOracle<'e> {

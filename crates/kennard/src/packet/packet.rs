@@ -1,7 +1,7 @@
 //! The figures of a packet.
 
-use super::chain::{Mixing, R_HAT_LIMIT};
 use super::error::AverageError;
+use super::mixing::{Mixing, R_HAT_LIMIT};
 use super::modes::Modes;
 use super::moments::{CoordinateSpread, GROUPS, Moments, Spread, displacement};
 use crate::Figure;

@@ -24,11 +24,11 @@ const PARTS: usize = 8;
 pub(super) struct Conjugates {
     directions: Vec<Vec<f64>>,
     unit: LogUnit,
-    parts: Vec<Part>,
+    parts: Vec<ConjugateSums>,
 }
 
-/// Sums over samples of weight `w`.
-struct Part {
+/// CorrelationSums over samples of weight `w`.
+struct ConjugateSums {
     weight: f64,
     square_weight: f64,
     /// Σ w η (d), and for each direction Σ w z·u and Σ w η z·u (d)
@@ -40,7 +40,7 @@ struct Part {
 impl Conjugates {
     pub fn new(directions: &[Vec<f64>]) -> Self {
         let dimension = directions.first().map_or(0, Vec::len);
-        let part = || Part {
+        let part = || ConjugateSums {
             weight: 0.0,
             square_weight: 0.0,
             h: vec![0.0; dimension],
@@ -89,7 +89,7 @@ impl Conjugates {
     }
 }
 
-impl Part {
+impl ConjugateSums {
     fn scale(&mut self, factor: f64) {
         self.weight *= factor;
         self.square_weight *= factor * factor;
@@ -107,15 +107,15 @@ pub(super) struct Principal {
     conjugates: Vec<Vec<f64>>,
     unit: LogUnit,
     /// For each direction, the sums of each group.
-    groups: Vec<Vec<Sums>>,
+    groups: Vec<Vec<CorrelationSums>>,
     /// Room for `s g` (d) and its components.
     gradient: Vec<f64>,
     along: Vec<f64>,
 }
 
-/// Sums over samples of `q = u·z` and `p_i = s w_i·g`.
+/// CorrelationSums over samples of `q = u·z` and `p_i = s w_i·g`.
 #[derive(Clone)]
-struct Sums {
+struct CorrelationSums {
     weight: f64,
     q: f64,
     qq: f64,
@@ -124,7 +124,7 @@ struct Sums {
     pp: [[f64; PARTS]; PARTS],
 }
 
-impl Sums {
+impl CorrelationSums {
     const ZERO: Self =
         Self { weight: 0.0, q: 0.0, qq: 0.0, p: [0.0; PARTS], qp: [0.0; PARTS], pp: [[0.0; PARTS]; PARTS] };
 
@@ -181,7 +181,7 @@ impl Principal {
         let directions = conjugates.len() / PARTS;
         Self {
             unit: LogUnit::default(),
-            groups: vec![vec![Sums::ZERO; GROUPS]; directions],
+            groups: vec![vec![CorrelationSums::ZERO; GROUPS]; directions],
             gradient: vec![0.0; dimension],
             along: vec![0.0; conjugates.len()],
             conjugates,
@@ -212,8 +212,8 @@ impl Principal {
 
 /// The samples' error is the jackknife's over groups, that of the conjugates the one over parts. Both add,
 /// with the degrees of freedom of the fewer.
-fn product(groups: &[Sums]) -> Option<Figure> {
-    let mut whole = Sums::ZERO;
+fn product(groups: &[CorrelationSums]) -> Option<Figure> {
+    let mut whole = CorrelationSums::ZERO;
     groups.iter().for_each(|group| whole.add(1.0, group));
     let square = whole.inverse_square(None);
     let deleted: Vec<f64> = groups
@@ -241,13 +241,13 @@ mod tests {
     /// By hand: `p_i = −½ q` for every sample gives `ρ = 1`, to rounding.
     #[test]
     fn a_perfect_correlation_is_one() {
-        let mut groups = vec![Sums::ZERO; GROUPS];
+        let mut groups = vec![CorrelationSums::ZERO; GROUPS];
         for k in 0..640 {
             let q = (f64::from(k) * 0.7).sin();
             groups[k as usize % GROUPS].push(1.0 + q * q, q, &[-0.5 * q + 3.0; PARTS]);
         }
         let found = product(&groups).unwrap();
         assert!((found.value - 0.5).abs() < 1e-9, "{found:?}");
-        assert_eq!(product(&vec![Sums::ZERO; GROUPS]), None);
+        assert_eq!(product(&vec![CorrelationSums::ZERO; GROUPS]), None);
     }
 }

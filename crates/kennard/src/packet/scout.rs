@@ -14,8 +14,8 @@
 
 use super::LogOdds;
 use super::error::MeasureError;
-use super::log_loss::log_softplus;
 use super::sampler::{Lobe, Proposal, SEARCHES, Sampler};
+use super::track::{Track, TrackPoint};
 use super::vector::{axpy, dot};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -53,7 +53,7 @@ const LARGEST_LOG_LOSS: f64 = 7.0;
 pub(super) const HIGHER: f64 = 3.0;
 
 /// What was found beyond the searches.
-pub(super) struct Found {
+pub(super) struct FarLobes {
     /// Where to sample.
     pub proposal: Proposal,
     /// The logarithm of the mean weight of samples there.
@@ -64,99 +64,10 @@ pub(super) struct Found {
     pub reached: bool,
 }
 
-impl Found {
+impl FarLobes {
     /// How high `F` gets in the lobes.
     pub fn height(&self) -> f64 {
         self.lobes.iter().map(|lobe| lobe.height).fold(f64::NEG_INFINITY, f64::max)
-    }
-}
-
-/// A point of a track.
-#[derive(Clone)]
-struct Seen {
-    z: Vec<f64>,
-    /// The log-odds loss `u`, and `s ∂u`.
-    u: f64,
-    slope: Vec<f64>,
-}
-
-impl Seen {
-    fn log_loss(&self) -> f64 {
-        log_softplus(self.u).0
-    }
-
-    /// `F`
-    fn height(&self) -> f64 {
-        2.0 * self.log_loss() - dot(&self.z, &self.z) / 2.0
-    }
-
-    /// The summit of `F` for log-odds that are linear, with the value and slope here: on the ray along the
-    /// slope, where `F` is concave.
-    fn summit(&self) -> Vec<f64> {
-        let steepness = dot(&self.slope, &self.slope).sqrt();
-        if steepness == 0.0 {
-            return vec![0.0; self.z.len()];
-        }
-        let at_origin = self.u - dot(&self.slope, &self.z);
-        let (mut low, mut high) = (0.0, 2.0 * steepness);
-        for _ in 0..60 {
-            let middle = 0.5 * (low + high);
-            let rises = 2.0 * steepness * log_softplus(at_origin + steepness * middle).1 > middle;
-            if rises { low = middle } else { high = middle }
-        }
-        self.slope.iter().map(|slope| low / steepness * slope).collect()
-    }
-}
-
-/// A way uphill, by steps to the summit of the tangent. A step whose end is lower than the tangent says is
-/// halved.
-struct Track {
-    at: Seen,
-    /// The highest point so far.
-    best: Seen,
-    step: f64,
-    next: Vec<f64>,
-    done: bool,
-}
-
-/// How much lower than the tangent's `ln l` a step may end.
-const TOLERANCE: f64 = 1.0;
-
-impl Track {
-    fn new(start: Seen) -> Self {
-        let mut track = Self { best: start.clone(), next: Vec::new(), at: start, step: 1.0, done: false };
-        track.aim();
-        track
-    }
-
-    fn aim(&mut self) {
-        let summit = self.at.summit();
-        self.next = self.at.z.iter().zip(&summit).map(|(z, s)| z + self.step * (s - z)).collect();
-    }
-
-    /// Takes what was seen at `next`; nothing where the network is not finite there.
-    fn take(&mut self, seen: Option<Seen>) {
-        let step: Vec<f64> = self.next.iter().zip(&self.at.z).map(|(next, z)| next - z).collect();
-        let length = dot(&step, &step).sqrt();
-        let tangent = log_softplus(self.at.u + dot(&self.at.slope, &step)).0;
-        match seen {
-            Some(seen) if seen.log_loss() >= tangent - TOLERANCE => {
-                if seen.height() > self.best.height() {
-                    self.best = seen.clone();
-                }
-                self.done = length < 0.05;
-                self.at = seen;
-                self.step = (1.5 * self.step).min(1.0);
-            }
-            seen => {
-                if let Some(seen) = seen.filter(|seen| seen.height() > self.best.height()) {
-                    self.best = seen;
-                }
-                self.step /= 2.0;
-                self.done = length < 0.05;
-            }
-        }
-        self.aim();
     }
 }
 
@@ -171,42 +82,31 @@ impl<O: LogOdds> Sampler<'_, O> {
         drift: &[f64],
         others: &[&[f32]],
         random: &mut ChaCha8Rng,
-    ) -> Result<Option<Found>, MeasureError<O::Error>> {
-        let mut found: Option<Found> = None;
+    ) -> Result<Option<FarLobes>, MeasureError<O::Error>> {
+        let mut found: Option<FarLobes> = None;
         let mut crowded = false;
         for round in 0..ROUNDS {
             let current = found.as_ref().map_or(proposal, |found| &found.proposal);
             let reach = (2.0 * (2.0 * LARGEST_LOG_LOSS - log_norm).max(8.0)).sqrt();
             let starts = self.starts(reach, drift, if round == 0 { others } else { &[] }, random);
-            let covered = |seen: &Seen| {
+            let covered = |seen: &TrackPoint| {
                 let log_weight = 2.0 * seen.log_loss() + current.log_ratio(&seen.z) - log_norm;
                 log_weight <= UNSEEN.ln()
             };
-            let near = |seen: &Seen| seen.height() > log_norm - 8.0;
+            let near = |seen: &TrackPoint| seen.height() > log_norm - 8.0;
             // A track that has come to what is known already need not go on, unless visits to lobes are
             // counted.
-            let known = |seen: &Seen| found.is_none() && near(seen) && covered(seen);
+            let known = |seen: &TrackPoint| found.is_none() && near(seen) && covered(seen);
             let ends = self.tracks(starts, known)?;
             let mut lobes = found.as_ref().map_or(Vec::new(), |found| found.lobes.clone());
             let before = lobes.len();
-            let mut ends: Vec<&Seen> = ends.iter().filter(|end| near(end)).collect();
-            ends.sort_by(|a, b| b.height().total_cmp(&a.height()));
-            for end in ends {
-                match lobes.iter().position(|lobe| lobe.is_near(&end.z)) {
-                    Some(lobe) => lobes[lobe].visits += 1,
-                    None if covered(end) => {}
-                    None if lobes.len() == MOST_LOBES => crowded = true,
-                    None => {
-                        lobes.push(Lobe { peak: end.z.clone(), height: end.height(), visits: 1, share: 0.0 })
-                    }
-                }
-            }
+            crowded |= visit(&mut lobes, ends.iter().filter(|end| near(end)), covered);
             if lobes.len() > before {
                 let trial = self.weigh_lobes(proposal, current, lobes.clone(), random)?;
                 if trial.missed >= SHARE {
                     log_norm = trial.log_norm;
                     let proposal = proposal.with_lobes(&trial.lobes);
-                    found = Some(Found { proposal, log_norm, lobes: trial.lobes, reached: false });
+                    found = Some(FarLobes { proposal, log_norm, lobes: trial.lobes, reached: false });
                     continue;
                 }
             }
@@ -224,7 +124,7 @@ impl<O: LogOdds> Sampler<'_, O> {
     /// How high `F` gets uphill from `starts` (each d).
     pub fn summit(&mut self, starts: Vec<Vec<f64>>) -> Result<f64, MeasureError<O::Error>> {
         let ends = self.tracks(starts, |_| false)?;
-        Ok(ends.iter().map(Seen::height).fold(f64::NEG_INFINITY, f64::max))
+        Ok(ends.iter().map(TrackPoint::height).fold(f64::NEG_INFINITY, f64::max))
     }
 
     /// Points to go uphill from, in units of `s` from the centre.
@@ -255,8 +155,8 @@ impl<O: LogOdds> Sampler<'_, O> {
     fn tracks(
         &mut self,
         starts: Vec<Vec<f64>>,
-        known: impl Fn(&Seen) -> bool,
-    ) -> Result<Vec<Seen>, MeasureError<O::Error>> {
+        known: impl Fn(&TrackPoint) -> bool,
+    ) -> Result<Vec<TrackPoint>, MeasureError<O::Error>> {
         let seen = self.look(starts)?;
         let mut tracks: Vec<Track> = seen.into_iter().flatten().map(Track::new).collect();
         for _ in 0..STEPS {
@@ -275,7 +175,7 @@ impl<O: LogOdds> Sampler<'_, O> {
     }
 
     /// The network at points (each d, in units of `s` from the centre); nothing where it is not finite.
-    fn look(&mut self, points: Vec<Vec<f64>>) -> Result<Vec<Option<Seen>>, MeasureError<O::Error>> {
+    fn look(&mut self, points: Vec<Vec<f64>>) -> Result<Vec<Option<TrackPoint>>, MeasureError<O::Error>> {
         let d = self.centre.len();
         let mut all = Vec::with_capacity(points.len());
         for points in points.chunks(self.oracle.batch_size().max(1)) {
@@ -289,7 +189,7 @@ impl<O: LogOdds> Sampler<'_, O> {
             for ((x, &u), gradient) in x.chunks_exact(d).zip(&u).zip(gradient.chunks_exact(d)) {
                 let finite = u.is_finite() && x.iter().chain(gradient).all(|value| value.is_finite());
                 all.push(finite.then(|| {
-                    Seen {
+                    TrackPoint {
                         // From the point as the oracle saw it, rounded to f32.
                         z: x.iter()
                             .zip(self.centre)
@@ -324,7 +224,7 @@ impl<O: LogOdds> Sampler<'_, O> {
                 z
             })
             .collect();
-        let seen: Vec<Seen> = self.look(points)?.into_iter().flatten().collect();
+        let seen: Vec<TrackPoint> = self.look(points)?.into_iter().flatten().collect();
         let logs: Vec<f64> = seen.iter().map(|s| 2.0 * s.log_loss() + trial.log_ratio(&s.z)).collect();
         let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         if top == f64::NEG_INFINITY {
@@ -344,6 +244,27 @@ impl<O: LogOdds> Sampler<'_, O> {
         }
         Ok(Trial { lobes, log_norm, missed })
     }
+}
+
+/// Counts visits of ends of tracks to lobes; an end that no lobe is near to, and that samples do not cover, makes
+/// another. Whether there were more than can be sampled.
+fn visit<'e>(
+    lobes: &mut Vec<Lobe>,
+    ends: impl Iterator<Item = &'e TrackPoint>,
+    covered: impl Fn(&TrackPoint) -> bool,
+) -> bool {
+    let mut crowded = false;
+    let mut ends: Vec<&TrackPoint> = ends.collect();
+    ends.sort_by(|a, b| b.height().total_cmp(&a.height()));
+    for end in ends {
+        match lobes.iter().position(|lobe| lobe.is_near(&end.z)) {
+            Some(lobe) => lobes[lobe].visits += 1,
+            None if covered(end) => {}
+            None if lobes.len() == MOST_LOBES => crowded = true,
+            None => lobes.push(Lobe { peak: end.z.clone(), height: end.height(), visits: 1, share: 0.0 }),
+        }
+    }
+    crowded
 }
 
 /// What a trial of lobes says.

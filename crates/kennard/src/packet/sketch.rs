@@ -217,7 +217,7 @@ impl Marginals {
 
     /// The eigenvalues of `I + 2C`, ascending; those of `s² Cov(g) = ¼ I + s² Cov(h) − ½ C`, descending,
     /// with their vectors.
-    fn eigenvalues(&self, weight: f64) -> (Vec<f64>, Vec<Pair>) {
+    fn eigenvalues(&self, weight: f64) -> (Vec<f64>, Vec<EigenPair>) {
         let n = self.leading;
         let cross = self.covariance(&self.zh, &self.z, &self.h, weight);
         let h = self.covariance(&self.hh, &self.h, &self.h, weight);
@@ -263,15 +263,15 @@ fn orthonormal(columns: &[Vec<f64>]) -> Vec<Vec<f64>> {
 }
 
 /// An eigenvalue and its vector.
-type Pair = (f64, Vec<f64>);
+type EigenPair = (f64, Vec<f64>);
 
 /// Eigenvalues and vectors of a symmetric matrix, the largest first.
-fn eigen(matrix: DMatrix<f64>) -> Vec<Pair> {
+fn eigen(matrix: DMatrix<f64>) -> Vec<EigenPair> {
     if matrix.is_empty() {
         return Vec::new();
     }
     let SymmetricEigen { eigenvectors, eigenvalues } = SymmetricEigen::new(matrix);
-    let mut pairs: Vec<Pair> = eigenvalues
+    let mut pairs: Vec<EigenPair> = eigenvalues
         .iter()
         .zip(eigenvectors.column_iter())
         .map(|(value, vector)| (*value, vector.iter().copied().collect()))

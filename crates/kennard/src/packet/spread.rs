@@ -15,8 +15,11 @@ pub struct Spreads {
     pub samples: usize,
     /// Effective sample size of the weights `l²`.
     pub ess: f64,
+    /// Spread of the input, `√(mean_i Var(x_i))`.
     pub sigma_x: Figure,
+    /// Spread of the log-gradient, `√(mean_i Var(g_i))`.
     pub sigma_p: Figure,
+    /// `σ_x σ_p`.
     pub product: Figure,
     /// Mean over coordinates of `σ_x,i σ_p,i`.
     pub product_mean: f64,

@@ -30,15 +30,18 @@ use rand_distr::{Distribution, StandardUniform};
 /// both signs: that of a coordinate whose loss grows towards both faces is negative.)
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BoxPacket {
+    /// The lower and the upper end of every coordinate.
     pub bounds: [f64; 2],
     /// Weighted samples. A quarter as many triples of points, two of them on faces, test the bound.
     pub samples: usize,
+    /// The seed of all random numbers.
     pub seed: u64,
 }
 
 /// A box packet's figures, or the mean over several.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoxFigures {
+    /// The spreads.
     pub spreads: Spreads,
     /// What the product cannot fall below: the mean over coordinates of `½ |1 − B_i|`.
     pub bound: f64,

@@ -3,17 +3,19 @@
 use plotters::prelude::*;
 
 use super::axis::Range;
-use super::ticked::{Ticked, mesh};
+use super::ticked::{FONT, Ticked, mesh};
 use crate::{Error, Result};
 
 /// Curves over a common abscissa.
 #[derive(Clone, Debug, Default)]
 pub struct Chart {
+    /// What stands above it.
     pub title: String,
     /// The abscissa with its unit.
     pub x: String,
     /// The ordinate with its unit.
     pub y: String,
+    /// The curves, in the order of the legend.
     pub curves: Vec<Curve>,
     /// Whether the abscissa's axis is linear; else it is logarithmic, and the abscissa positive.
     pub linear: bool,
@@ -24,18 +26,23 @@ pub struct Chart {
 /// A named curve.
 #[derive(Clone, Debug, Default)]
 pub struct Curve {
+    /// Its name in the legend.
     pub name: String,
     /// In the order of the abscissa. Fewer than three, and such that differ by less than their intervals, are drawn as
     /// points with their intervals; others are joined by a line in its band.
-    pub figures: Vec<CurvePoint>,
+    pub figures: Vec<ChartPoint>,
 }
 
 /// A point of a curve with its interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CurvePoint {
+pub struct ChartPoint {
+    /// The abscissa.
     pub x: f64,
+    /// The ordinate.
     pub value: f64,
+    /// The lower end of its interval.
     pub low: f64,
+    /// The upper end of its interval.
     pub high: f64,
 }
 
@@ -48,7 +55,6 @@ const PALETTE: [RGBColor; 6] = [
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
 ];
-pub(super) const FONT: &str = "sans-serif";
 const SIZE: (u32, u32) = (720, 440);
 /// Pixels for the names of the curves.
 const LEGEND: u32 = 190;
@@ -100,11 +106,11 @@ impl Chart {
         };
         for (i, curve) in self.curves.iter().enumerate() {
             let colour = PALETTE[i % PALETTE.len()];
-            let figures: Vec<&CurvePoint> = curve.figures.iter().filter(|f| self.draws(f)).collect();
+            let figures: Vec<&ChartPoint> = curve.figures.iter().filter(|f| self.draws(f)).collect();
             let line: Vec<(f64, f64)> = figures.iter().map(|f| (self.place(f.x), f.value)).collect();
             let loose = !is_trend(&figures);
             if loose {
-                let interval = |f: &&CurvePoint| vec![(self.place(f.x), f.low), (self.place(f.x), f.high)];
+                let interval = |f: &&ChartPoint| vec![(self.place(f.x), f.low), (self.place(f.x), f.high)];
                 let bars = figures.iter().map(|f| PathElement::new(interval(f), colour.stroke_width(1)));
                 chart.draw_series(bars)?;
             } else {
@@ -133,8 +139,8 @@ impl Chart {
         if self.linear { x } else { x.ln() }
     }
 
-    fn draws(&self, figure: &CurvePoint) -> bool {
-        let CurvePoint { x, value, low, high } = *figure;
+    fn draws(&self, figure: &ChartPoint) -> bool {
+        let ChartPoint { x, value, low, high } = *figure;
         [self.place(x), value, low, high].iter().all(|v| v.is_finite())
     }
 
@@ -158,7 +164,7 @@ impl Chart {
 
 /// Whether figures may be joined by a line: there are three at least, and they are farther apart than their intervals
 /// are wide.
-fn is_trend(figures: &[&CurvePoint]) -> bool {
+fn is_trend(figures: &[&ChartPoint]) -> bool {
     let values = || figures.iter().map(|f| f.value);
     let apart = values().fold(f64::NEG_INFINITY, f64::max) - values().fold(f64::INFINITY, f64::min);
     let widest = figures.iter().map(|f| f.high - f.low).fold(0.0, f64::max);
@@ -177,7 +183,7 @@ mod tests {
     use super::*;
 
     fn chart() -> Chart {
-        let figure = |x: f64, value| CurvePoint { x, value, low: value - 0.1, high: value + 0.1 };
+        let figure = |x: f64, value| ChartPoint { x, value, low: value - 0.1, high: value + 0.1 };
         Chart {
             title: "product".into(),
             x: "s [input unit]".into(),
@@ -190,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_linear_axis_goes_below_zero() {
-        let figure = |x: f64| CurvePoint { x, value: x * x, low: x * x, high: x * x };
+        let figure = |x: f64| ChartPoint { x, value: x * x, low: x * x, high: x * x };
         let curves = vec![Curve { name: "square".into(), figures: [-1.0, 0.0, 1.0].map(figure).into() }];
         let svg = Chart { curves, linear: true, bound: None, ..chart() }.svg().unwrap();
         assert!(svg.contains(">\n-1.00\n<") || svg.contains(">\n-1.0\n<"), "{svg}");
@@ -200,7 +206,7 @@ mod tests {
     fn lines(figures: &[(f64, f64)]) -> usize {
         let figure = |&(value, half): &(f64, f64)| (value, value - half, value + half);
         let figures = figures.iter().map(figure).zip(1..);
-        let figures = figures.map(|((value, low, high), x)| CurvePoint { x: f64::from(x), value, low, high });
+        let figures = figures.map(|((value, low, high), x)| ChartPoint { x: f64::from(x), value, low, high });
         let curves = vec![Curve { name: "c".into(), figures: figures.collect() }];
         let svg = Chart { curves, bound: None, ..chart() }.svg().unwrap();
         let drawn = |part: &str| {

@@ -3,13 +3,14 @@
 use plotters::prelude::*;
 
 use super::axis::Range;
-use super::curve::FONT;
+use super::ticked::FONT;
 use super::ticked::{Ticked, mesh};
 use crate::{Error, Result};
 
 /// A histogram over bins of equal width.
 #[derive(Clone, Debug)]
 pub struct Histogram {
+    /// What stands above it.
     pub title: String,
     /// What is counted, with its unit.
     pub x: String,
@@ -17,6 +18,7 @@ pub struct Histogram {
     pub y: String,
     /// The lower end of the first and the upper end of the last bin.
     pub ends: [f64; 2],
+    /// How many values are in each bin.
     pub counts: Vec<u64>,
     /// A vertical line, and its name.
     pub mark: Option<(String, f64)>,

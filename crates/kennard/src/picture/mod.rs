@@ -13,7 +13,7 @@ mod plane;
 mod scatter;
 mod ticked;
 
-pub use curve::{Chart, Curve, CurvePoint};
+pub use curve::{Chart, ChartPoint, Curve};
 pub use histogram::Histogram;
 pub use map::Map;
 pub use plane::PlanePacket;

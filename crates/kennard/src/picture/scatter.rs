@@ -3,13 +3,14 @@
 use plotters::prelude::*;
 
 use super::axis::Range;
-use super::curve::FONT;
+use super::ticked::FONT;
 use super::ticked::{Ticked, mesh};
 use crate::{Error, Result};
 
 /// Named points in a plane, a third figure as their colour.
 #[derive(Clone, Debug, Default)]
 pub struct Scatter {
+    /// What stands above it.
     pub title: String,
     /// The abscissa with its unit.
     pub x: String,
@@ -17,17 +18,24 @@ pub struct Scatter {
     pub y: String,
     /// What the colour stands for, with its unit.
     pub colour: String,
+    /// What is drawn.
     pub dots: Vec<Dot>,
 }
 
 /// A named point with intervals.
 #[derive(Clone, Debug, Default)]
 pub struct Dot {
+    /// Its name in the legend.
     pub name: String,
+    /// The abscissa.
     pub x: f64,
+    /// Its interval.
     pub x_interval: [f64; 2],
+    /// The ordinate.
     pub y: f64,
+    /// Its interval.
     pub y_interval: [f64; 2],
+    /// The value that its colour stands for.
     pub colour: f64,
     /// Whether it is on the front: a line joins those that are.
     pub front: bool,

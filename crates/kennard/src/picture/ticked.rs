@@ -3,7 +3,8 @@
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use plotters::prelude::*;
 
-use super::curve::FONT;
+/// The font of all text of a chart: the reader's own.
+pub(super) const FONT: &str = "sans-serif";
 
 /// A linear axis from `low` to `high` with these ticks and their texts.
 pub(super) struct Ticked {

@@ -8,4 +8,4 @@ mod softmax;
 
 pub use probe::{Cosines, Counts, Distribution, Probe, ProbeRecord, ProbeReport};
 pub(crate) use probe::{cosine, labelled};
-pub use resolve::{Reader, Reading, Resolve, ResolveReport, Share};
+pub use resolve::{Accuracy, Reader, Reading, Resolve, ResolveReport};

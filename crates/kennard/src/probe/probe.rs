@@ -24,7 +24,7 @@ use crate::data::{DataSet, Indices, Sample, Selection};
 use crate::engine::{Engine, Oracle, Query, Task};
 use crate::packet::log_loss::log_softplus;
 use crate::packet::vector::dot;
-use crate::stats::mean;
+use crate::stats::{mean, quantile};
 use crate::{Figure, Result};
 
 /// Measures the single-backward probe of a classifier: one forward and one backward pass a sample.
@@ -82,6 +82,7 @@ pub struct ProbeReport {
 pub struct Counts {
     /// The lower end of the first and the upper end of the last bin.
     pub ends: [f64; 2],
+    /// How many values are in each bin.
     pub counts: Vec<u64>,
 }
 
@@ -128,16 +129,23 @@ impl Cosines {
 /// How values are distributed over samples.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Distribution {
+    /// The mean.
     pub mean: f64,
     /// Student's 95 % interval of the mean over the population of samples; none for one sample.
     pub mean_interval: Option<[f64; 2]>,
+    /// The smallest value.
     pub min: f64,
-    /// Quantiles, interpolated linearly between the sorted values (`h = (n − 1) p`).
+    /// The quantile of 5 %, as all of them interpolated linearly between the sorted values (`h = (n − 1) p`).
     pub q05: f64,
+    /// The quantile of 25 %.
     pub q25: f64,
+    /// The median.
     pub median: f64,
+    /// The quantile of 75 %.
     pub q75: f64,
+    /// The quantile of 95 %.
     pub q95: f64,
+    /// The largest value.
     pub max: f64,
 }
 
@@ -147,12 +155,7 @@ impl Distribution {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         let (&min, &max) = (sorted.first()?, sorted.last()?);
-        let quantile = |p: f64| {
-            let place = p * (sorted.len() - 1) as f64;
-            let below = place.floor() as usize;
-            let above = (below + 1).min(sorted.len() - 1);
-            sorted[below] + (place - below as f64) * (sorted[above] - sorted[below])
-        };
+        let quantile = |p: f64| quantile(&sorted, p);
         let interval = (values.len() > 1).then(|| Figure::mean(values).interval);
         Some(Distribution {
             mean: mean(values),

@@ -59,19 +59,22 @@ pub enum Reader {
 
 /// A share of the tested samples.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Share {
+pub struct Accuracy {
+    /// Samples whose label was found.
     pub correct: u64,
+    /// Samples in all.
     pub tested: u64,
+    /// `correct / tested`.
     pub accuracy: f64,
     /// Clopper–Pearson, 95 %, for samples drawn like these and the probe as it is.
     pub interval: [f64; 2],
 }
 
-impl Share {
+impl Accuracy {
     /// `correct` of `tested`.
-    pub(crate) fn of(correct: u64, tested: u64) -> Share {
+    pub(crate) fn of(correct: u64, tested: u64) -> Accuracy {
         let accuracy = correct as f64 / tested as f64;
-        Share { correct, tested, accuracy, interval: clopper_pearson(correct, tested) }
+        Accuracy { correct, tested, accuracy, interval: clopper_pearson(correct, tested) }
     }
 }
 
@@ -81,7 +84,7 @@ pub struct Reading {
     /// `x`, `delta-true` or `delta-predicted`.
     pub input: String,
     /// How often it reads the true label.
-    pub share: Share,
+    pub share: Accuracy,
     /// Whether the fit came to its minimum; none for the convolutional network, which is trained for a
     /// number of steps.
     pub converged: Option<bool>,
@@ -95,9 +98,9 @@ pub struct ResolveReport {
     /// Samples the probes were fitted to.
     pub fitted: u64,
     /// The network itself on the tested samples.
-    pub network: Share,
+    pub network: Accuracy,
     /// Always the most frequent label of the fitted samples, on the tested ones.
-    pub majority: Share,
+    pub majority: Accuracy,
     /// The probes. Without `delta-predicted` where the network predicts every label rightly, because
     /// it is `delta-true` then.
     pub probes: Vec<Reading>,
@@ -233,7 +236,7 @@ fn report(
     let zero_gradients = samples.iter().filter(|s| s.true_delta.iter().all(|v| *v == 0.0)).count() as u64;
     let share = |read: &mut dyn Iterator<Item = usize>| {
         let correct = read.zip(&labels.tested).filter(|(read, label)| read == *label).count() as u64;
-        Share::of(correct, labels.tested.len() as u64)
+        Accuracy::of(correct, labels.tested.len() as u64)
     };
     let network = share(&mut predictions.tested.iter().copied());
     let majority = share(&mut std::iter::repeat(most));

@@ -42,7 +42,7 @@ impl Softmax {
         let square = rows.iter().map(|row| dot(row, row)).sum::<f64>() / (n * d.max(1) as f64);
         let size = if square > 0.0 { square.sqrt() } else { 1.0 };
         rows.iter_mut().flatten().for_each(|x| *x /= size);
-        let objective = Objective { rows: &rows, labels, classes, d };
+        let objective = LogisticLoss { rows: &rows, labels, classes, d };
         let (weights, converged) = minimise(vec![0.0; classes * (d + 1)], |w| objective.at(w));
         Softmax { classes, mean, size, weights, converged }
     }
@@ -63,14 +63,14 @@ impl Softmax {
     }
 }
 
-struct Objective<'a> {
+struct LogisticLoss<'a> {
     rows: &'a [Vec<f64>],
     labels: &'a [usize],
     classes: usize,
     d: usize,
 }
 
-impl Objective<'_> {
+impl LogisticLoss<'_> {
     /// F and its gradient.
     fn at(&self, weights: &[f64]) -> (f64, Vec<f64>) {
         let (d, n) = (self.d, self.rows.len().max(1) as f64);

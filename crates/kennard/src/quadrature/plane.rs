@@ -21,9 +21,11 @@ use crate::{Error, Figure, Result};
 /// What to measure of a classifier of points in the plane.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlanePlan {
+    /// Which problem.
     pub problem: Problem,
     /// Standard deviation of the points' noise, in input units.
     pub noise: f64,
+    /// The seed of the points.
     pub seed: u64,
     /// How many points to classify.
     pub samples: usize,
@@ -42,11 +44,17 @@ const QUADRATURE: Quadrature = Quadrature { tolerance: 1e-5, max_order: 512 };
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PlaneReport {
+    /// The name of the problem.
     pub problem: String,
+    /// Standard deviation of the points' noise.
     pub noise: f64,
+    /// The seed of the points.
     pub seed: u64,
+    /// Points that were classified.
     pub samples: u64,
+    /// Of these, those that were classified correctly.
     pub correct: u64,
+    /// `correct / samples`.
     pub accuracy: f64,
     /// Clopper–Pearson, 95 %.
     pub accuracy_interval: [f64; 2],
@@ -59,7 +67,9 @@ pub struct PlaneReport {
 /// The packet `ψ ∝ l` on the unit square.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SquarePacket {
+    /// The label.
     pub label: usize,
+    /// The figures of each coordinate.
     pub coordinates: Vec<CoordinateFigures>,
     /// `ln ∫ l²`.
     pub log_norm: f64,
@@ -72,9 +82,13 @@ pub struct SquarePacket {
 /// One coordinate of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct CoordinateFigures {
+    /// `E[x_i]`.
     pub mean: Figure,
+    /// `σ_x,i`.
     pub sigma_x: Figure,
+    /// `σ_p,i`.
     pub sigma_p: Figure,
+    /// `σ_x,i σ_p,i`.
     pub product: Figure,
     /// `B_i`.
     pub boundary: Figure,
@@ -92,10 +106,14 @@ pub struct CoordinateFigures {
 /// mean can lie: at ½ for the product, else at zero.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WindowPackets {
+    /// The width `s` of the windows, in input units.
     pub scale: f64,
+    /// How many centres.
     pub centres: u64,
+    /// `σ_x`.
     #[serde(serialize_with = "as_mean")]
     pub sigma_x: Figure,
+    /// `σ_p`.
     #[serde(serialize_with = "as_mean")]
     pub sigma_p: Figure,
     /// `σ_x σ_p` of the aggregates.

@@ -9,13 +9,11 @@
 //! is a packet of one or two dimensions: the network restricted to the line or plane, not a marginal of its
 //! packet in all dimensions. All identities hold for it, and the bound is ½ along each direction.
 
-use std::fmt;
-use std::str::FromStr;
-
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::Serialize;
 
+use super::direction::{Direction, orthonormal};
 use super::plane::CoordinateFigures;
 use super::{Domain, Quadrature, Wave};
 use crate::answer::{margin, predict};
@@ -23,50 +21,15 @@ use crate::data::{DataSet, Sample};
 use crate::engine::{Engine, Evaluator, Query};
 use crate::packet::oracle::EngineOracle;
 use crate::packet::points::Points;
-use crate::packet::vector::{axpy, dot};
+use crate::packet::vector::dot;
 use crate::packet::{Effort, GaussianPacket, LogOdds};
 use crate::{Error, Result};
 
-/// A direction through a sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Along the gradient of the loss at the sample.
-    Gradient,
-    /// Along the leading mode of the packet of all dimensions, by sampling.
-    Mode,
-    /// Towards another sample, by its place in the data set.
-    Towards(usize),
-}
-
-impl FromStr for Direction {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Direction> {
-        match text {
-            "gradient" => Ok(Direction::Gradient),
-            "mode" => Ok(Direction::Mode),
-            _ => text.parse().map(Direction::Towards).map_err(|_| {
-                Error::Setting(format!(
-                    "`{text}` is no direction; known are gradient, mode, and the number of another sample"
-                ))
-            }),
-        }
-    }
-}
-
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Direction::Gradient => f.write_str("gradient"),
-            Direction::Mode => f.write_str("mode"),
-            Direction::Towards(index) => write!(f, "sample {index}"),
-        }
-    }
-}
-
 /// Which packets to measure: one per scale, through one sample.
 pub struct SlicePlan<'a> {
+    /// The classifier.
     pub engine: &'a Engine,
+    /// The data set.
     pub data: &'a DataSet,
     /// The sample's place in the data set.
     pub sample: usize,
@@ -83,6 +46,7 @@ pub struct SlicePlan<'a> {
 pub struct SliceReport {
     /// The sample's place in the data set.
     pub sample: u64,
+    /// The label of the sample.
     pub label: u64,
     /// The class that the model predicts.
     pub prediction: u64,
@@ -123,12 +87,12 @@ pub struct Slice {
     /// Whether the figures settled, to 1e-5 on a line and to 1e-4 in a plane.
     pub converged: bool,
     #[serde(skip)]
-    cut: Cut,
+    cut: Subspace,
 }
 
 /// A line or a plane through a point.
 #[derive(Clone, Debug, PartialEq)]
-struct Cut {
+struct Subspace {
     centre: Vec<f32>,
     label: usize,
     /// Orthonormal (k×d).
@@ -140,50 +104,20 @@ const PLANE: Quadrature = Quadrature { tolerance: 1e-4, max_order: 128 };
 /// Points that find a mode.
 const SAMPLES: usize = 2000;
 const MAX_SAMPLES: usize = 16_000;
-/// A second direction must have so much of its length orthogonal to the first.
-const APART: f64 = 1e-3;
-
 impl SlicePlan<'_> {
     /// Measures the packets.
     ///
     /// # Errors
     /// When a scale or a direction makes no packet, there is no such sample, or the runtime fails.
     pub fn measure(&self) -> Result<SliceReport> {
-        if let Some(scale) = self.scales.iter().find(|scale| !(**scale > 0.0 && scale.is_finite())) {
-            return Err(Error::Packet(format!(
-                "the window's scale is {scale}; it must be positive and finite, in input units"
-            )));
-        }
-        if !(1..=2).contains(&self.directions.len()) {
-            let count = self.directions.len();
-            return Err(Error::Packet(format!("{count} directions: one makes a line, two make a plane")));
-        }
+        self.check()?;
         let centre = self.find(self.sample)?;
         self.engine.classifier().check_label(centre.index, centre.label)?;
         let (label, points) = (centre.label, centre.input.clone());
         let query = Query::untouched(points);
         let outputs = Evaluator::lend(self.engine, |mut evaluator| evaluator.evaluate(&query))?.logits;
         let (slices, failed) = Evaluator::lend(self.engine, |evaluator| {
-            let mut oracle = EngineOracle::new(evaluator, self.engine);
-            let mut slice = |&scale: &f64| {
-                let directions: Vec<Vec<f64>> = self
-                    .directions
-                    .iter()
-                    .map(|direction| self.along(*direction, &centre, scale, &mut oracle))
-                    .collect::<Result<_>>()?;
-                let names: Vec<String> = self.directions.iter().map(Direction::to_string).collect();
-                let axes = orthonormal(directions, &names)?;
-                Cut { centre: centre.input.clone(), label, axes }.measure(scale, &mut oracle)
-            };
-            let (mut slices, mut failed) = (Vec::new(), Vec::new());
-            for scale in &self.scales {
-                match slice(scale) {
-                    Ok(slice) => slices.push(slice),
-                    Err(error) if self.scales.len() == 1 => return Err(error),
-                    Err(error) => failed.push(FailedSlice { scale: *scale, reason: error.to_string() }),
-                }
-            }
-            Ok((slices, failed))
+            self.slices(&centre, &mut EngineOracle::new(evaluator, self.engine))
         })?;
         if let (true, Some(first)) = (slices.is_empty(), failed.first()) {
             return Err(Error::Packet(format!("there is no packet at any scale. {}", first.reason)));
@@ -192,10 +126,47 @@ impl SlicePlan<'_> {
             sample: self.sample as u64,
             label: label as u64,
             prediction: predict(&outputs) as u64,
-            directions: self.directions.iter().map(Direction::to_string).collect(),
+            directions: self.names(),
             slices,
             failed,
         })
+    }
+
+    /// Refuses scales and directions that make no packet.
+    fn check(&self) -> Result<()> {
+        if let Some(scale) = self.scales.iter().find(|scale| !(**scale > 0.0 && scale.is_finite())) {
+            return Err(Error::Packet(format!(
+                "the window's scale is {scale}; it must be positive and finite, in input units"
+            )));
+        }
+        match self.directions.len() {
+            1 | 2 => Ok(()),
+            count => Err(Error::Packet(format!("{count} directions: one makes a line, two make a plane"))),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.directions.iter().map(Direction::to_string).collect()
+    }
+
+    /// The packets at all scales, and the scales at which there is none; an error where there is but one scale.
+    fn slices(&self, centre: &Sample, oracle: &mut EngineOracle) -> Result<(Vec<Slice>, Vec<FailedSlice>)> {
+        let (mut slices, mut failed) = (Vec::new(), Vec::new());
+        for &scale in &self.scales {
+            match self.slice(scale, centre, oracle) {
+                Ok(slice) => slices.push(slice),
+                Err(error) if self.scales.len() == 1 => return Err(error),
+                Err(error) => failed.push(FailedSlice { scale, reason: error.to_string() }),
+            }
+        }
+        Ok((slices, failed))
+    }
+
+    fn slice(&self, scale: f64, centre: &Sample, oracle: &mut EngineOracle) -> Result<Slice> {
+        let along = |direction: &Direction| self.along(*direction, centre, scale, oracle);
+        let directions: Vec<Vec<f64>> = self.directions.iter().map(along).collect::<Result<_>>()?;
+        let axes = orthonormal(directions, &self.names())?;
+        Subspace { centre: centre.input.clone(), label: centre.label, axes }.measure(scale, oracle)
     }
 
     fn find(&self, index: usize) -> Result<Sample> {
@@ -240,52 +211,25 @@ impl SlicePlan<'_> {
     }
 }
 
-/// Unit vectors of the directions, each with what it shares with those before taken off.
-fn orthonormal(directions: Vec<Vec<f64>>, names: &[String]) -> Result<Vec<Vec<f64>>> {
-    let mut axes: Vec<Vec<f64>> = Vec::new();
-    for (mut direction, name) in directions.into_iter().zip(names) {
-        let length = dot(&direction, &direction).sqrt();
-        if !(length > 0.0 && length.is_finite()) {
-            return Err(Error::Packet(format!(
-                "the direction `{name}` has the length {length}, so it is none; choose another"
-            )));
-        }
-        direction.iter_mut().for_each(|x| *x /= length);
-        for axis in &axes {
-            let shared = dot(axis, &direction);
-            axpy(&mut direction, -shared, axis);
-        }
-        let rest = dot(&direction, &direction).sqrt();
-        if rest < APART {
-            return Err(Error::Packet(format!(
-                "the direction `{name}` is that of the one before, so they span no plane; choose another"
-            )));
-        }
-        direction.iter_mut().for_each(|x| *x /= rest);
-        axes.push(direction);
-    }
-    Ok(axes)
-}
-
-impl Cut {
+impl Subspace {
     fn measure<O: LogOdds>(&self, scale: f64, oracle: &mut O) -> Result<Slice> {
         let k = self.axes.len();
         let domain = Domain::Window { centre: vec![0.0; k], scale };
         let rule = if k == 1 { LINE } else { PLANE };
-        let spreads = rule.measure(&domain, |points| self.wave(points, oracle)).map_err(|e| {
+        let integral = rule.measure(&domain, |points| self.wave(points, oracle)).map_err(|e| {
             let cause = std::error::Error::source(&e).map_or(String::new(), |cause| format!(": {cause}"));
             Error::Packet(format!("the packet at scale {scale}: {e}{cause}"))
         })?;
-        let square = |of: fn(&super::Coordinate) -> f64| -> f64 { spreads.coordinates.iter().map(of).sum() };
+        let square = |of: fn(&super::Coordinate) -> f64| -> f64 { integral.coordinates.iter().map(of).sum() };
         Ok(Slice {
             scale,
-            coordinates: (0..k).map(|i| CoordinateFigures::of(&spreads, i)).collect(),
+            coordinates: (0..k).map(|i| CoordinateFigures::of(&integral, i)).collect(),
             bound: 0.5,
             drift: square(|c| c.mean * c.mean).sqrt() / scale,
             dispersion: scale * scale * square(|c| c.roughness),
-            log_norm: spreads.log_norm,
-            order: spreads.order,
-            converged: spreads.converged,
+            log_norm: integral.log_norm,
+            order: integral.order,
+            converged: integral.converged,
             cut: self.clone(),
         })
     }
@@ -329,7 +273,7 @@ impl Slice {
     /// # Errors
     /// When the runtime fails.
     pub fn at(&self, engine: &Engine, points: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
-        let Cut { centre, label, axes } = &self.cut;
+        let Subspace { centre, label, axes } = &self.cut;
         let (k, d, label) = (axes.len(), centre.len(), *label);
         Evaluator::lend(engine, |mut evaluator| {
             let (mut density, mut margins) = (Vec::new(), Vec::new());
@@ -409,7 +353,7 @@ mod tests {
         let names = ["gradient".to_string(), "sample 2".to_string()];
         for k in [1, 2] {
             let axes = orthonormal(directions[..k].to_vec(), &names).unwrap();
-            let cut = Cut { centre: vec![0.5, 0.25, 0.0, 1.0], label: 0, axes };
+            let cut = Subspace { centre: vec![0.5, 0.25, 0.0, 1.0], label: 0, axes };
             let slice = cut.measure(scale, &mut Exponential(a.to_vec())).unwrap();
             assert!(slice.converged);
             let expected = [2.0 * scale * scale * 5.0, 0.0];
@@ -432,14 +376,5 @@ mod tests {
         assert!(orthonormal(twins, &names).unwrap_err().to_string().contains("span no plane"));
         let none = vec![vec![0.0; 4]];
         assert!(orthonormal(none, &names).unwrap_err().to_string().contains("length 0"));
-    }
-
-    #[test]
-    fn directions_are_read_as_written() {
-        for text in ["gradient", "mode"] {
-            assert_eq!(text.parse::<Direction>().unwrap().to_string(), text);
-        }
-        assert_eq!("12".parse::<Direction>().unwrap(), Direction::Towards(12));
-        assert!("drft".parse::<Direction>().unwrap_err().to_string().contains("gradient, mode"));
     }
 }

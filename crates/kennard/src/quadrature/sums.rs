@@ -1,4 +1,4 @@
-//! Sums of a rule over `ψ²` and its moments.
+//! WaveSums of a rule over `ψ²` and its moments.
 
 use super::Coordinate;
 
@@ -7,15 +7,15 @@ const MAX_EXPONENT: f64 = 100.0;
 
 /// `Σ w ψ²`, and per coordinate `Σ w x ψ²`, `Σ w x² ψ²`, `Σ w ψ ∂ψ`, `Σ w (∂ψ)²`, `Σ w x ψ ∂ψ`, all
 /// times `e^(−2 unit)`.
-pub(super) struct Sums {
+pub(super) struct WaveSums {
     unit: f64,
     pub norm: f64,
     moments: Vec<[f64; 5]>,
 }
 
-impl Sums {
-    pub fn zero(dimension: usize) -> Sums {
-        Sums { unit: f64::NEG_INFINITY, norm: 0.0, moments: vec![[0.0; 5]; dimension] }
+impl WaveSums {
+    pub fn zero(dimension: usize) -> WaveSums {
+        WaveSums { unit: f64::NEG_INFINITY, norm: 0.0, moments: vec![[0.0; 5]; dimension] }
     }
 
     /// Adds a point where `ψ = value·e^exponent` and `∂ψ = gradient·e^exponent`.
@@ -49,7 +49,7 @@ impl Sums {
     }
 
     /// `Σ w ψ²` as a part of another's.
-    pub fn relative_to(&self, whole: &Sums) -> f64 {
+    pub fn relative_to(&self, whole: &WaveSums) -> f64 {
         if self.norm == 0.0 { 0.0 } else { (self.log_norm() - whole.log_norm()).exp() }
     }
 

@@ -2,12 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Failure;
 use crate::Figure;
 use crate::packet::{BoxFigures, DataFigures, EmpiricalFigures, Modes, Packet, Spreads};
-use crate::probe::Cosines;
-use crate::run::{DataSummary, ModelSummary};
-use crate::warning::Warning;
 
 /// The figures of one packet, or of the mean over several.
 ///
@@ -187,30 +183,4 @@ impl Figures {
             sigma_p_map: spreads.sigma_p_map.clone(),
         }
     }
-}
-
-/// The figures of a survey, as in `summary.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SurveySummary {
-    /// The version of this format.
-    pub version: u32,
-    pub model: ModelSummary,
-    pub data: DataSummary,
-    /// The hidden tensor whose packets these are; null for the input's.
-    pub tensor: Option<String>,
-    /// The runtime's name.
-    pub runtime: String,
-    /// The seed of all random numbers.
-    pub seed: u64,
-    /// The mean over packets at each scale, in the order asked for.
-    pub curve: Vec<Figures>,
-    /// The packets that could not be measured, which are in no figure.
-    #[serde(default)]
-    pub failed: Vec<Failure>,
-    /// The single-backward probe; null where there was none.
-    pub cosines: Option<Cosines>,
-    /// What a reader should know before believing the figures.
-    pub warnings: Vec<Warning>,
-    /// Wall-clock time.
-    pub seconds: f64,
 }

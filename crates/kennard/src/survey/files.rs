@@ -7,7 +7,8 @@ use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch,
 use arrow_schema::ArrowError;
 use parquet::errors::ParquetError;
 
-use super::figures::{Figures, SurveySummary};
+use super::figures::Figures;
+use super::summary::SurveySummary;
 use crate::packet::Mode;
 use crate::run::files::{parquet_bytes, prepare, to_json};
 use crate::run::sums::write_set;
@@ -24,16 +25,6 @@ pub fn write_survey(directory: &Path, summary: &SurveySummary, packets: &[Figure
     let file = directory.join("packets.parquet");
     let rows = packets_parquet(packets).map_err(|e| failed(&file, e.to_string()))?;
     write_set(directory, &[("packets.parquet", rows), ("summary.json", to_json(summary)?)])
-}
-
-impl SurveySummary {
-    /// The text of `summary.json`.
-    ///
-    /// # Errors
-    /// When a figure cannot be written as JSON.
-    pub fn to_json(&self) -> Result<String> {
-        String::from_utf8(to_json(self)?).map_err(|e| Error::Summary(e.to_string()))
-    }
 }
 
 /// One row per packet. A figure `f` with an interval has the columns `f`, `f.low` and `f.high`;

@@ -11,8 +11,8 @@ use crate::data::Selection;
 use crate::engine::EngineOptions;
 use crate::experiment::{AtSize, Features, FeaturesReport, Lab};
 use crate::packet::Hidden;
-use crate::picture::{Chart, Curve, CurvePoint};
-use crate::probe::Share;
+use crate::picture::{Chart, ChartPoint, Curve};
+use crate::probe::Accuracy;
 use crate::stats::clopper_pearson;
 use crate::{Error, Result};
 
@@ -89,7 +89,7 @@ fn claim(network: &str, size: &AtSize) -> Claim {
     Claim::that(what, clopper_pearson(alone, both), 0.5, true, evidence)
 }
 
-fn percent(share: &Share) -> String {
+fn percent(share: &Accuracy) -> String {
     let [low, high] = share.interval;
     format!("{:.1} % [{:.1}, {:.1}]", 100.0 * share.accuracy, 100.0 * low, 100.0 * high)
 }
@@ -104,7 +104,7 @@ fn table(report: &FeaturesReport) -> String {
 }
 
 fn chart(network: &str, report: &FeaturesReport) -> Result<String> {
-    let curve = |name: &str, of: fn(&AtSize) -> &Share| Curve {
+    let curve = |name: &str, of: fn(&AtSize) -> &Accuracy| Curve {
         name: name.into(),
         figures: report
             .sizes
@@ -112,7 +112,7 @@ fn chart(network: &str, report: &FeaturesReport) -> Result<String> {
             .map(|size| {
                 let share = of(size);
                 let [low, high] = share.interval;
-                CurvePoint { x: size.relative, value: share.accuracy, low, high }
+                ChartPoint { x: size.relative, value: share.accuracy, low, high }
             })
             .collect(),
     };

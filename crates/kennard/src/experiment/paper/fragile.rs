@@ -7,7 +7,7 @@ use super::{Conditions, Report};
 use crate::attack::{Parameters, attack};
 use crate::audit::{AttackSummary, Audit};
 use crate::experiment::{Lab, lab, short};
-use crate::picture::{Chart, Curve, CurvePoint};
+use crate::picture::{Chart, ChartPoint, Curve};
 use crate::{Result, ThreatModel};
 
 /// Sizes of the attack, in units of the one it is about.
@@ -65,7 +65,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
         for (attack, curve) in summary.attacks.iter().zip(&mut curves) {
             let (value, [low, high]) = known(attack);
             text += &format!("| {} ", percent(value, [low, high]));
-            curve.figures.push(CurvePoint { x: summary.threat_model.eps, value, low, high });
+            curve.figures.push(ChartPoint { x: summary.threat_model.eps, value, low, high });
         }
         text += "|\n";
     }

@@ -12,7 +12,7 @@ use super::{Conditions, Report, value};
 use crate::data::Problem;
 use crate::engine::{Engine, EngineOptions};
 use crate::experiment::{Lab, short};
-use crate::picture::{Chart, Curve, CurvePoint};
+use crate::picture::{Chart, ChartPoint, Curve};
 use crate::quadrature::{PlanePlan, PlaneReport, WindowPackets};
 use crate::train::{
     Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Training, TrainingDirectory,
@@ -214,7 +214,7 @@ fn chart(problem: &str, what: &str, rows: &[(f64, PlaneReport)]) -> Result<Strin
             .map(|(x, report)| {
                 let figure = of(&report.windows[0]);
                 let [low, high] = figure.interval;
-                CurvePoint { x: *x, value: figure.value, low, high }
+                ChartPoint { x: *x, value: figure.value, low, high }
             })
             .collect(),
     };

@@ -202,7 +202,7 @@ fn oscillator_states() {
 fn two_classes_agree_with_quadrature() {
     let line = |x: f64| (3.0 * x - 1.0, 3.0);
     // Between two nodes, where the trapezoid rule has no error of first order.
-    let corner = 0.25 + 0.5 * 100.5 * Quadrature::STEP;
+    let corner = 0.25 + 0.5 * 100.5 * GridRule::STEP;
     let kink = |x: f64| if x > corner { (4.0 * (x - corner), 4.0) } else { (corner - x, -1.0) };
     check_two_classes("line", line, 1e-6, 5e-4);
     check_two_classes("kink", kink, 2e-3, 5e-3);
@@ -220,7 +220,7 @@ fn check_two_classes(case: &str, u: impl Fn(f64) -> (f64, f64) + Copy, differenc
     let truth = Truth::of_separable(|_, x| f(x), &centre, scale, 1);
 
     // The reference itself: the momentum of ψ's differences, and the bound.
-    let momentum = Quadrature::new(f, f64::from(centre[0]), scale).momentum_squared().sqrt() / scale;
+    let momentum = GridRule::new(f, f64::from(centre[0]), scale).momentum_squared().sqrt() / scale;
     assert_close(case, truth.sigma_p, momentum, differences * momentum);
     assert!(truth.product() > 0.5, "{case}: {}", truth.product());
 

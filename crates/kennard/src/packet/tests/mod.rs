@@ -111,7 +111,7 @@ impl Truth {
         let repeats = (dimension / centre.len()) as f64;
         let (mut x_squared, mut p_squared, mut drift_squared, mut dispersion) = (0.0, 0.0, 0.0, 0.0);
         for (i, &centre) in centre.iter().enumerate() {
-            let packet = Quadrature::new(|x| f(i, x), f64::from(centre), scale);
+            let packet = GridRule::new(|x| f(i, x), f64::from(centre), scale);
             let g = |z: f64, h: f64| h - z / 2.0;
             x_squared += packet.variance(|z, _| z);
             p_squared += packet.variance(g);
@@ -130,12 +130,12 @@ impl Truth {
 
 /// A packet in one dimension on a grid of ±16 s, by the trapezoid rule, which converges faster
 /// than any power of the step for a smooth loss. None of Stein's identities enters.
-struct Quadrature {
+struct GridRule {
     /// `z`, `ψ` and `s h` at the nodes
     nodes: Vec<(f64, f64, f64)>,
 }
 
-impl Quadrature {
+impl GridRule {
     const STEP: f64 = 1e-3;
 
     fn new(f: impl Fn(f64) -> (f64, f64), centre: f64, scale: f64) -> Self {

@@ -11,7 +11,7 @@ use crate::{DType, Tensor};
 pub(crate) enum Sym {
     /// An integer, or a truth value as 0 or 1.
     Known(i64),
-    /// So many times the batch size; not zero times.
+    /// This many times the batch size; not zero times.
     Batch(i64),
     /// A float.
     Real(f64),

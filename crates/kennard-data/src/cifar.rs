@@ -69,7 +69,7 @@ pub(crate) fn open(kind: Kind, directory: &Path, split: Split) -> Result<Opened,
     })
 }
 
-/// The names of the classes, one a line, and what is to be said about them.
+/// The names of the classes, one per line, and what a user should know about them.
 fn read_names(path: &Path, classes: usize) -> Result<(Vec<String>, Vec<String>), DataError> {
     let absent = |why: &str| {
         let note = format!("class names are unknown: {} {why}", path.display());

@@ -237,6 +237,7 @@ pub enum DataError {
 
 /// Where in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Place {
     /// The file as a whole.
     Whole,

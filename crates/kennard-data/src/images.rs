@@ -22,7 +22,7 @@ use crate::whole;
 /// 67 megapixels, larger than photographs are.
 const MAX_PIXELS: u64 = 1 << 26;
 
-/// More bytes than any image of so many pixels needs.
+/// More bytes than any image of that many pixels needs.
 const MAX_BYTES: u64 = 1 << 29;
 
 /// What every image of a data set is brought to.

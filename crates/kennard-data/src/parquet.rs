@@ -39,7 +39,7 @@ struct Table {
 
 /// Which class a label means.
 enum Meaning {
-    /// A number is the class, less than so many.
+    /// A number is the class, less than this many.
     Classes(usize),
     /// A number counts the file's own names, each of which has a class of the list given.
     Renamed { names: Vec<String>, classes: Vec<Option<usize>>, list: ClassList },

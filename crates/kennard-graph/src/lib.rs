@@ -4,6 +4,8 @@
 //! the input gradient, a loss, a normalisation in front. The result is plain ONNX, so an ordinary
 //! runtime executes it.
 //!
+//! Read a model, append a loss, differentiate, and write the gradient as a file:
+//!
 //! ```no_run
 //! use kennard_graph::{Graph, Loss, gradient, with_loss};
 //!
@@ -14,8 +16,27 @@
 //! # Ok::<(), kennard_graph::GraphError>(())
 //! ```
 //!
+//! Build a graph, in which arithmetic appends nodes, and differentiate it:
+//!
+//! ```
+//! use kennard_graph::{Builder, DType, Graph, Shape, TensorType, gradient, gradient_name};
+//!
+//! let builder = Builder::new(&Graph::default())?;
+//! let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[3])));
+//! builder.output("y", (x * x).reduce("ReduceSum", &[0], false));
+//! let square = builder.finish()?;
+//!
+//! let both = gradient(&square, "y", &["x"])?;
+//! let names: Vec<&str> = both.outputs.iter().map(|output| output.name.as_str()).collect();
+//! assert_eq!(names, ["y", &gradient_name("x")]);
+//! assert_eq!(both.outputs[1].ty.shape, Shape::fixed(&[3]));
+//! # Ok::<(), kennard_graph::GraphError>(())
+//! ```
+//!
 //! Every graph in memory is at one operator set, [`OPSET`]; [`Graph::load`] brings older and newer
 //! files there. The batch is the only symbolic dimension ([`Dim::Batch`]).
+
+#![warn(missing_docs)]
 
 mod adapt;
 mod builder;
@@ -35,6 +56,9 @@ mod tensor;
 mod train;
 mod types;
 mod upgrade;
+
+pub use half;
+pub use ndarray;
 
 pub use adapt::{flatten_output, log_probabilities, nhwc, normalize, reshape_input, scale, strip_softmax};
 pub use builder::{Builder, Var};

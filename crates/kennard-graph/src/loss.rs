@@ -9,6 +9,7 @@ use crate::{Builder, DType, Dim, Graph, GraphError, Result, Shape, Tensor, Tenso
 /// and have no gradient; so losses are finite, and 0 times infinity does not arise. Where too few logits are
 /// finite for one of the two ratios, it is its numerator, as where there are too few classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Loss {
     /// `u = ln((1 − p_y)/p_y) = ln Σ_{j≠y} exp(z_j) − z_y`, the log-odds of being wrong. It grows with
     /// the cross-entropy `ln(1 + eᵘ)` and its gradient has the same direction, but neither underflows

@@ -10,7 +10,7 @@ use crate::DType;
 pub enum Dim {
     /// A fixed extent.
     Known(usize),
-    /// So many times the batch size.
+    /// This many times the batch size.
     Batch(usize),
 }
 

@@ -3,17 +3,21 @@
 //!
 //! A graph is compiled for one batch size into a [`Session`], which runs it on slices of floats:
 //!
-//! ```no_run
-//! use kennard_graph::Graph;
+//! ```
+//! use kennard_graph::{Builder, DType, Dim, Graph, TensorType};
 //! use kennard_runtime::{Choice, Input, Runtime};
 //!
+//! // Or Graph::load("model.onnx")?
+//! let builder = Builder::new(&Graph::default())?;
+//! let x = builder.input("x", TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(2)]));
+//! builder.output("y", (x * x).reduce("ReduceSum", &[1], false));
+//! let model = builder.finish()?;
+//!
 //! let runtime = Runtime::open(Choice::Auto)?;
-//! let model = Graph::load("model.onnx")?;
-//! let mut session = runtime.compile(&model.with_batch(8), &runtime.threads(1))?;
-//! let images = vec![0.0; 8 * 3 * 32 * 32];
+//! let mut session = runtime.compile(&model.with_batch(2), &runtime.threads(1))?;
 //! let mut outputs = Vec::new();
-//! session.run(&[Input::F32(&images)], &mut outputs)?;
-//! let logits: &[f32] = &outputs[0]; // 8 × classes
+//! session.run(&[Input::F32(&[3.0, 4.0, 0.0, 1.0])], &mut outputs)?;
+//! assert_eq!(outputs[0], [25.0, 1.0]);
 //! # Ok::<(), kennard_runtime::RuntimeError>(())
 //! ```
 //!
@@ -25,17 +29,27 @@
 //! threads share the work in ways that may round otherwise.) Subnormal numbers are kept, though they
 //! are slow: computing with nothing else takes up to a hundred times as long.
 //!
+//! # Features
+//! `onnxruntime`, on by default, looks for ONNX Runtime. Without it there is rten alone.
+//!
 //! # Network
 //! Recent builds of ONNX Runtime report their use over the network, unless `ORT_DISABLE_TELEMETRY` is set:
 //! see [`start_without_telemetry`].
 //!
 //! [rten]: https://docs.rs/rten
 
+#![warn(missing_docs)]
+
+#[cfg(feature = "onnxruntime")]
 mod blocked;
 mod deep;
 mod error;
+mod input;
+#[cfg(feature = "onnxruntime")]
 mod locate;
+#[cfg_attr(not(feature = "onnxruntime"), path = "onnxruntime_left_out.rs")]
 mod onnxruntime;
+#[cfg_attr(not(feature = "onnxruntime"), expect(dead_code, reason = "rten needs no rewrite"))]
 mod places;
 mod prepare;
 mod rten;
@@ -50,11 +64,13 @@ use kennard_graph::{DType, Graph, simplify};
 
 pub use deep::on_deep_stack;
 pub use error::{Result, RuntimeError};
-pub use session::{Input, Session};
+pub use input::Input;
+pub use session::Session;
 pub use telemetry::start_without_telemetry;
 
 /// Which runtime to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Choice {
     /// ONNX Runtime where it is installed, else rten.
     #[default]

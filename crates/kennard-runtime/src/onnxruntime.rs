@@ -13,7 +13,8 @@ use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session, SessionInputValue};
 use ort::value::{Tensor, TensorRef};
 
-use crate::{Input, Result, RuntimeError, blocked, locate, on_deep_stack, places, prepare};
+use crate::input::Input;
+use crate::{Result, RuntimeError, blocked, locate, on_deep_stack, places, prepare};
 
 pub const NAME: &str = "onnxruntime";
 

@@ -8,7 +8,8 @@ use std::sync::{Arc, Once};
 use kennard_graph::{DType, Graph, Node, define, simplify};
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueView};
 
-use crate::{Input, Result, RuntimeError, on_deep_stack, prepare};
+use crate::input::Input;
+use crate::{Result, RuntimeError, on_deep_stack, prepare};
 
 pub const NAME: &str = "rten";
 pub const VERSION: &str = env!("RTEN_VERSION");

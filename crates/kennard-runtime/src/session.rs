@@ -1,5 +1,6 @@
-use kennard_graph::{DType, Graph, TensorType, Value, fold};
+use kennard_graph::{Graph, TensorType, Value, fold};
 
+use crate::input::Input;
 use crate::prepare::{in_own_types, in_single_precision};
 use crate::{Result, RuntimeError, Threads, onnxruntime, rten};
 
@@ -14,31 +15,6 @@ pub struct Session {
 enum Program {
     Rten(Box<rten::Program>),
     OnnxRuntime(onnxruntime::Program),
-}
-
-/// The elements of one input, in row-major order.
-#[derive(Clone, Copy, Debug)]
-pub enum Input<'a> {
-    /// Floats: images and the like.
-    F32(&'a [f32]),
-    /// Integers: labels.
-    I64(&'a [i64]),
-}
-
-impl Input<'_> {
-    fn dtype(&self) -> DType {
-        match self {
-            Input::F32(_) => DType::F32,
-            Input::I64(_) => DType::I64,
-        }
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Input::F32(data) => data.len(),
-            Input::I64(data) => data.len(),
-        }
-    }
 }
 
 impl Session {

@@ -31,7 +31,7 @@ pub(crate) struct Pass<'r> {
     names: Names,
     budget: Budget,
     outputs: HashSet<String>,
-    /// Tensors that are another one.
+    /// Tensors that equal an earlier one, and that one.
     same: HashMap<String, String>,
     /// The node that makes each tensor, as an index into the new graph's.
     producers: HashMap<String, usize>,

@@ -8,6 +8,7 @@ mod conv;
 mod dim;
 mod einsum;
 mod elementwise;
+mod follow;
 mod index;
 mod layout;
 mod matmul;
@@ -97,7 +98,7 @@ impl Types {
         if let Some(ty) = outputs.iter().find(|ty| !ty.shape.is_possible()) {
             return Err(node.error(format!("its result would have the impossible shape {}", ty.shape)));
         }
-        let values = symbolic::values(&context, &outputs);
+        let values = follow::values(&context, &outputs);
         for (name, value) in node.outputs.iter().zip(values) {
             if let Some(value) = value.filter(|_| !name.is_empty()) {
                 self.values.insert(name.clone(), value);

@@ -23,7 +23,7 @@ const WORK: u128 = 1 << 37;
 const CONSTANT_WORK: u128 = 1 << 34;
 /// Elements that may be computed from constants, beyond four times those that the file has.
 const CONSTANTS: u128 = 1 << 26;
-/// A pool whose window is mostly outside of its data may take so many steps.
+/// A pool whose window is mostly outside of its data may take this many steps.
 const WASTED_WORK: u128 = 1 << 26;
 /// The reach over channels of a local response normalisation.
 const REACH: i64 = 1024;

@@ -5,9 +5,10 @@ use crate::{
     Builder, DType, Dim, Graph, GraphError, Result, Shape, TensorType, Var, gradient, gradient_name,
 };
 
-/// What training makes small, one number a sample. `x` is an image, `x'` the changed one, `y` the label, `p`
+/// What training makes small, one number per sample. `x` is an image, `x'` the changed one, `y` the label, `p`
 /// the class probabilities, `z` the logits, `l` the cross-entropy `−ln p_y`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Objective {
     /// `−Σ q_k ln p_k` with `q = (1 − s)·[k = y] + s/K` (Szegedy et al. 2016, arXiv 1512.00567).
     CrossEntropy {

@@ -218,6 +218,10 @@ fn transform(rng: &mut Random, bytes: &[u8]) -> bool {
 fn damaged_models_give_graphs_or_errors() {
     let rounds: u64 = std::env::var("KENNARD_MUTANTS").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+    if !directory.is_dir() {
+        println!("skipped: the repository's models are not in the package");
+        return;
+    }
     let files: Vec<Vec<u8>> =
         MODELS.iter().map(|name| std::fs::read(directory.join(format!("{name}.onnx"))).unwrap()).collect();
     let models: Vec<ModelProto> =

@@ -2,9 +2,12 @@
 //! transposed one; of the weights, one over the batch. `ConvTranspose` is the adjoint of `Conv`, so it
 //! shares them.
 
+mod products;
+mod tuning;
+
 use super::window::{self, Axis};
 use super::{Backward, Rule};
-use crate::{Attribute, Dim, Result, Shape, Tensor, Var};
+use crate::{Attribute, Dim, Result, Shape, Var};
 
 pub(super) const RULES: &[(&str, Rule)] = &[("Conv", conv), ("ConvTranspose", conv_transpose)];
 
@@ -46,9 +49,6 @@ fn bias(b: &Backward) -> Result<()> {
     b.give(2, b.g().reduce("ReduceSum", &axes, false))
 }
 
-/// Kernels of more taps would make graphs of more nodes than anyone wants.
-const MANY_TAPS: usize = 64;
-
 /// A convolution without bias, `x [N, C, …]` with `w [M, C/groups, …]` to `y [N, M, …]`.
 struct Convolution {
     axes: Vec<Axis>,
@@ -80,22 +80,13 @@ impl Convolution {
     /// `x̄[n, c, i] = Σ w[m, c, q] · ȳ[n, m, o]` over all m, o, q with `o·stride + q·dilation − before = i`.
     ///
     /// This is a `ConvTranspose`. With stride 1 it is also a `Conv` with the kernel reversed and its
-    /// channels exchanged (folded away when the weights are constant). ONNX Runtime and rten run that
-    /// faster where it makes many channels, and up to 17 times slower where it makes few, as in the
-    /// adjoint of the image: with 4 images of 28×28 and a 5×5 kernel, 20 channels to 1, ONNX Runtime
-    /// takes 807 µs for `Conv` and 45 µs for `ConvTranspose`; 3×3 from 32 channels to 3 or 32 at 32×32,
-    /// 340 and 81 µs, 471 and 685 µs. (For strides, one `Conv` that makes all stride² phases and a
-    /// `DepthToSpace` was 1.1 to 6 times slower than `ConvTranspose` for all shapes tried.)
+    /// channels exchanged (folded away when the weights are constant).
     fn adjoint_of_input<'b>(&self, g: Var<'b>, w: Var<'b>) -> Result<Var<'b>> {
-        let many = match self.inputs {
-            Dim::Known(made) => made >= 16 || made == 1 && self.groups > 1,
-            Dim::Batch(_) => false,
-        };
         let fits = |axis: &Axis| {
             let after = axis.span() as i64 - 1 + axis.rest();
             axis.stride == 1 && axis.before < axis.span() && after >= 0
         };
-        if many && self.axes.iter().all(fits) {
+        if tuning::reverses(self.inputs, self.groups) && self.axes.iter().all(fits) {
             return Ok(node("Conv", g, self.reversed(w), self.groups, &self.axes, |axis| Taps {
                 extent: axis.taps,
                 stride: 1,
@@ -126,60 +117,16 @@ impl Convolution {
 
     /// `w̄[m, c, q] = Σ ȳ[n, m, o] · x[n, c, o·stride + q·dilation − before]` over n and o.
     ///
-    /// These are matrix products, a sample at a time, of moved images and ȳ; the samples are added afterwards.
-    /// The taps of the last axis move ȳ, those of the others x: three times three products of 3×3 taps become
-    /// three, of images with three times the channels. ONNX Runtime takes 1.5 ms for 32 images of 16 channels
-    /// at 32×32, 16 channels out, 3×3 taps; 2.0 ms with a product for each tap, 3 to 5 ms with all nine images
-    /// together, as they leave the cache, and 7.0 ms for one convolution over the batch. Many taps on few
-    /// channels, or strides between them, make the convolution faster: 0.43 ms instead of 0.68 ms for 4×4 taps
-    /// of stride 2 from 16 channels at 14×14 to 32.
+    /// As matrix products, or as a convolution over the batch.
     fn adjoint_of_weights<'b>(&self, x: Var<'b>, g: Var<'b>) -> Result<Var<'b>> {
-        let taps: usize = self.axes.iter().map(|axis| axis.taps).product();
-        let few = taps <= 9;
-        let deep =
-            |inputs| inputs >= 16 && taps <= MANY_TAPS && self.axes.iter().all(|axis| axis.stride == 1);
         match (self.inputs, self.outputs, self.axes.split_last()) {
-            (Dim::Known(inputs), Dim::Known(outputs), Some(axes)) if few || deep(inputs) => {
+            (Dim::Known(inputs), Dim::Known(outputs), Some(axes))
+                if tuning::multiplies(inputs, &self.axes) =>
+            {
                 Ok(self.as_products(x, g, [inputs, outputs], axes))
             }
             _ => self.over_the_batch(x, g),
         }
-    }
-
-    /// See [`Convolution::adjoint_of_weights`]. The taps of `last` move ȳ where it has no stride, and x where
-    /// it has.
-    fn as_products<'b>(
-        &self,
-        x: Var<'b>,
-        g: Var<'b>,
-        [inputs, outputs]: [usize; 2],
-        (last, others): (&Axis, &[Axis]),
-    ) -> Var<'b> {
-        let end = others.len() + 2;
-        let (of_x, long) =
-            if last.stride == 1 { (others, last.input) } else { (&self.axes[..], last.output) };
-        let lines: usize = others.iter().map(|axis| axis.output).product();
-        let rows = |channels: usize| {
-            let extents = [self.groups, channels, lines * long].map(Dim::Known);
-            Shape(std::iter::once(self.batch).chain(extents).collect())
-        };
-        let whole = padded(x, of_x);
-        let product = |q: usize| {
-            let image = |tap: &Vec<usize>| {
-                let tap: Vec<usize> = tap.iter().copied().chain([q]).take(of_x.len()).collect();
-                let still = tap.iter().zip(of_x).all(|(q, axis)| axis.stays(*q));
-                if still { x } else { seen(whole, of_x, &tap) }.reshape(&rows(inputs))
-            };
-            let images = joined(&every_tap(others).iter().map(image).collect::<Vec<_>>(), 2);
-            let start = last.before as i64 - (q * last.dilation) as i64;
-            let y = if last.stride == 1 { moved(g, end, start, long) } else { g }.reshape(&rows(outputs));
-            images.with("MatMul", y.transpose(&[0, 1, 3, 2])).reduce("ReduceSum", &[0], true)
-        };
-        let taps: usize = others.iter().map(|axis| axis.taps).product();
-        let products = joined(&(0..last.taps).map(product).collect::<Vec<_>>(), 0);
-        let apart = products.reshape(&Shape::fixed(&[last.taps, self.groups, taps, inputs, outputs]));
-        let shape = self.spatial(&[Dim::Known(self.groups * outputs), Dim::Known(inputs)], |axis| axis.taps);
-        apart.transpose(&[1, 4, 3, 2, 0]).reshape(&shape)
     }
 
     /// The same as a convolution in which the batch takes the place of the channels, a channel that of a
@@ -216,70 +163,6 @@ impl Convolution {
         let ends: Vec<i64> = long.iter().map(|&i| extent(&self.axes[i]) as i64).collect();
         Ok(x.slice(&axes, &vec![0; axes.len()], &ends, &vec![1; axes.len()]))
     }
-}
-
-/// With zeros where windows go beyond the ends.
-fn padded<'b>(x: Var<'b>, axes: &[Axis]) -> Var<'b> {
-    let Ok(shape) = x.shape() else { return x };
-    let before = axes.iter().map(|axis| axis.before as i64);
-    let after = axes.iter().map(|axis| (-axis.rest()).max(0));
-    let mut pads = vec![0; 2 * shape.rank()];
-    for (i, (before, after)) in (2..).zip(before.zip(after)) {
-        (pads[i], pads[shape.rank() + i]) = (before, after);
-    }
-    if pads.iter().all(|&pad| pad == 0) { x } else { x.with("Pad", x.builder().ints(&pads)) }
-}
-
-/// What all windows see of a padded image through one tap.
-fn seen<'b>(x: Var<'b>, axes: &[Axis], tap: &[usize]) -> Var<'b> {
-    let along: Vec<i64> = (2..2 + axes.len() as i64).collect();
-    let starts: Vec<i64> = tap.iter().zip(axes).map(|(q, axis)| (q * axis.dilation) as i64).collect();
-    let extents = axes.iter().map(|axis| ((axis.output - 1) * axis.stride + 1) as i64);
-    let ends: Vec<i64> = starts.iter().zip(extents).map(|(start, extent)| start + extent).collect();
-    let steps: Vec<i64> = axes.iter().map(|axis| axis.stride as i64).collect();
-    x.slice(&along, &starts, &ends, &steps)
-}
-
-/// The elements from `start` on along an axis, `count` of them; zero where there are none.
-///
-/// Zeros put beside a part are faster in ONNX Runtime than `Pad` (0.10 and 0.19 ms for 32 images of 32
-/// channels at 16×16, moved by a column), but need a known batch.
-fn moved<'b>(x: Var<'b>, axis: usize, start: i64, count: usize) -> Var<'b> {
-    let Ok(ty) = x.ty() else { return x };
-    let Dim::Known(extent) = ty.shape.0[axis] else { return x };
-    let (extent, end) = (extent as i64, start + count as i64);
-    let (before, after) = ((-start).max(0), (end - extent).max(0));
-    let slice = |x: Var<'b>, from, to| x.slice(&[axis as i64], &[from], &[to], &[1]);
-    let Some(mut dims) = ty.shape.known() else {
-        let mut pads = vec![0; 2 * ty.shape.rank()];
-        (pads[axis], pads[ty.shape.rank() + axis]) = (before, after);
-        return slice(x.with("Pad", x.builder().ints(&pads)), start + before, end + before);
-    };
-    let mut zeros = |wanted: i64| {
-        dims[axis] = count.min(wanted as usize);
-        (wanted > 0).then(|| x.builder().constant(Tensor::full(&dims, 0.0, ty.dtype)))
-    };
-    let (front, back) = (zeros(before), zeros(after));
-    let (from, to) = (start.clamp(0, extent), end.clamp(0, extent));
-    let inside = if (from, to) == (0, extent) { Some(x) } else { (from < to).then(|| slice(x, from, to)) };
-    joined(&[front, inside, back].into_iter().flatten().collect::<Vec<_>>(), axis as i64)
-}
-
-/// All taps of a kernel with these axes, those along the last axis side by side.
-fn every_tap(axes: &[Axis]) -> Vec<Vec<usize>> {
-    axes.iter().fold(vec![Vec::new()], |taps, axis| {
-        let longer = |tap: &Vec<usize>| (0..axis.taps).map(|q| [&tap[..], &[q]].concat()).collect::<Vec<_>>();
-        taps.iter().flat_map(longer).collect()
-    })
-}
-
-/// One tensor of several, at least one.
-fn joined<'b>(parts: &[Var<'b>], axis: i64) -> Var<'b> {
-    if parts.len() == 1 {
-        return parts[0];
-    }
-    let inputs: Vec<Option<Var>> = parts.iter().copied().map(Some).collect();
-    parts[0].builder().op("Concat", &inputs, &[("axis", axis.into())])
 }
 
 fn scaled(dim: Dim, scale: impl Fn(usize) -> usize) -> Dim {

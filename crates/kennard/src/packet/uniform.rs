@@ -62,7 +62,7 @@ pub const SOBOL_LARGEST: usize = 20;
 /// Points of one scrambling.
 const SOBOL_LENGTH: usize = 1 << 16;
 
-/// So many samples come with one triple that ends on the faces.
+/// This many samples come with one triple that ends on the faces.
 const INSIDE_PER_FACE: usize = 4;
 
 impl BoxPacket {

@@ -88,18 +88,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let samples = ((rate * 0.5) as usize).max(256);
         let ratio = |modes: bool| -> Result<f64, Box<dyn std::error::Error>> {
             let survey = Survey {
-                probed: 0,
-                engine: &engine,
-                hidden: None,
-                data: &data,
-                kind: PacketKind::Gaussian,
                 scales: vec![0.02],
-                label: None,
                 centres: Selection::First(1),
-                stratified: false,
                 samples,
                 effort: Effort { modes, ..Effort::exactly(samples) },
-                seed: 0,
+                ..Survey::new(&engine, &data, PacketKind::Gaussian)
             };
             let mut ratios = Vec::new();
             for _ in 0..rounds {

@@ -14,18 +14,10 @@ use kennard_graph::Node;
 
 fn survey<'a>(engine: &'a Engine, data: &'a DataSet, kind: PacketKind, scales: &[f64]) -> Survey<'a> {
     Survey {
-        probed: 0,
-        engine,
-        hidden: None,
-        data,
-        kind,
         scales: scales.to_vec(),
-        label: None,
         centres: Selection::First(2),
-        stratified: false,
-        samples: 2000,
         effort: Effort::exactly(2000),
-        seed: 0,
+        ..Survey::new(engine, data, kind)
     }
 }
 

@@ -17,7 +17,7 @@ function auditPackets(run) {
     { title: "drift", value: (p) => p.drift, format: short },
     { title: "dispersion", value: (p) => p.dispersion, format: short },
     { title: "Stein check", value: (p) => p.stein, format: (v, p) => `${short(v)}, ${p.valid ? "holds" : "FAILS"}` },
-    { title: "points, worth", value: (p) => p.samples, format: (v, p) => `${grouped(v)}, ${grouped(Math.round(p.ess))}` },
+    { title: "points, effective sample size", value: (p) => p.samples, format: (v, p) => `${grouped(v)}, ${grouped(Math.round(p.ess))}` },
   ], packets, { caption: "Packets of the audit", note: run.surveys.length === 0 ? "For curves over the scale, maps and modes, measure with kennard uncertainty --out DIR, and name DIR to kennard report beside this run." : null })];
 }
 
@@ -68,7 +68,7 @@ function survey(run, view, number) {
     { title: "bound", value: (f) => f.bound, format: (v) => (v === null || v === undefined ? "none" : `≥ ${short(v)}`) },
     { title: "leading mode", value: (f) => f.modes?.leading[0]?.product.value, format: (_, f) => within(f.modes?.leading[0]?.product) },
     { title: "Stein check", value: (f) => f.stein?.value, format: (_, f) => (f.stein ? `${short(f.stein.value)}, ${f.valid ? "holds" : "FAILS"}` : "–") },
-    { title: "points, worth", value: (f) => f.samples, format: (v, f) => `${grouped(v)}, ${grouped(Math.round(f.ess))}` },
+    { title: "points, effective sample size", value: (f) => f.samples, format: (v, f) => `${grouped(v)}, ${grouped(Math.round(f.ess))}` },
   ], measured, { caption: `The ${kind} packet${survey.tensor ? ` of the tensor ${survey.tensor}` : ""}, ${survey.data.name} (${survey.data.split}), seed ${survey.seed}` });
   const maps = view.maps.map(({ name, picture }) => el("figure", { class: "map" }, el("img", { src: picture, alt: mapTitle(name) }), el("figcaption", {}, mapTitle(name))));
   return [

@@ -18,7 +18,7 @@ pub struct PacketPlan {
     pub centres: usize,
     /// Points per centre.
     pub samples: usize,
-    /// Where those are worth too little ([`crate::packet::ESS_FLOOR`]), more are taken, up to so many.
+    /// Where their effective sample size is too small ([`crate::packet::ESS_FLOOR`]), more are taken, up to this many.
     pub max_samples: usize,
     /// Whether to take no more passes than the attacks took: with fewer centres, or not at all. A network of at
     /// most 10 million multiplications a pass is granted `samples` at each centre in any case.
@@ -33,7 +33,7 @@ pub(super) fn check(plans: &[PacketPlan]) -> Result<()> {
     match plans.iter().find(|plan| (plan.max_samples.max(plan.samples) as f64) < ESS_FLOOR) {
         None => Ok(()),
         Some(plan) => Err(Error::Setting(format!(
-            "{} points are too few for a packet: they cannot be worth the {ESS_FLOOR} that its figures need. Take 2000, \
+            "{} points are too few for a packet: its figures need an effective sample size of {ESS_FLOOR}. Take 2000, \
              or 0 to measure no packet",
             plan.max_samples.max(plan.samples)
         ))),
@@ -86,23 +86,16 @@ impl Audit<'_> {
             }
             let Some(plan) = self.afford(plan, summary) else { continue };
             let survey = Survey {
-                engine: self.engine,
-                hidden: None,
-                data: self.data,
-                kind: PacketKind::Gaussian,
                 scales: vec![plan.scale],
-                label: None,
                 centres: self.centres(plan.centres),
-                stratified: false,
                 samples: plan.samples,
                 effort: Effort {
                     max_samples: plan.max_samples,
-                    rel_tol: None,
                     chains: plan.max_samples > plan.samples,
-                    modes: false,
+                    ..Effort::default()
                 },
                 seed: self.seed,
-                probed: 0,
+                ..Survey::new(self.engine, self.data, PacketKind::Gaussian)
             };
             let measured = survey.run(stop, |done, total| progress(Progress::Packets { done, total }));
             if stop.load(Ordering::Relaxed) {

@@ -5,7 +5,7 @@ use super::packet::Packet;
 /// When a packet has been sampled enough.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Effort {
-    /// Points per packet at the most.
+    /// At most this many points per packet.
     pub max_samples: usize,
     /// How narrow intervals must be: the half-width of each of σ_x, σ_p, the product, drift and
     /// dispersion, as a share of its value. Without it, [`ESS_FLOOR`](super::ESS_FLOOR) effective
@@ -15,6 +15,13 @@ pub struct Effort {
     pub chains: bool,
     /// Whether to find the leading modes.
     pub modes: bool,
+}
+
+impl Default for Effort {
+    /// As many points as the floor needs, up to 32 000, with Markov chains and without modes.
+    fn default() -> Effort {
+        Effort { max_samples: 32_000, rel_tol: None, chains: true, modes: false }
+    }
 }
 
 impl Effort {

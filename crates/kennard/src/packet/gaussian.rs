@@ -28,8 +28,8 @@ pub struct GaussianPacket {
     pub seed: u64,
 }
 
-/// So many chains go uphill to see whether they miss a lobe.
-const CLIMBED: usize = 8;
+/// This many chains are followed uphill, to see whether they miss a lobe.
+const FOLLOWED: usize = 8;
 
 impl GaussianPacket {
     /// Measures the packet of `label` around `centre` (d).
@@ -108,8 +108,8 @@ impl GaussianPacket {
         Ok(packet)
     }
 
-    /// Goes on with weighted samples of `proposal` while `effort` asks for more; none where they would not
-    /// be worth enough and Markov chains may take over.
+    /// Goes on with weighted samples of `proposal` while `effort` asks for more; none where their
+    /// effective sample size would be too small and Markov chains may take over.
     fn weighted<O: LogOdds>(
         &self,
         effort: &Effort,
@@ -123,7 +123,7 @@ impl GaussianPacket {
             sampler.weigh(proposal, goal, &mut moments, &mut sketch)?;
             let mut packet = Packet::from_moments(self.scale, &moments);
             let done = effort.satisfied(&packet) || goal >= effort.max_samples;
-            // What all samples would be worth.
+            // The effective sample size of all samples.
             let hope = packet.ess * effort.max_samples as f64 / goal as f64;
             if effort.chains && hope < ESS_FLOOR {
                 return Ok(None);
@@ -146,7 +146,7 @@ impl GaussianPacket {
         let mut chains = Chains::start(sampler)?;
         let mut reached = true;
         if let Some(found) = found
-            && sampler.summit(chains.places(CLIMBED))? < found.height() - HIGHER
+            && sampler.summit(chains.places(FOLLOWED))? < found.height() - HIGHER
         {
             chains.restart(&found.proposal, sampler)?;
             reached = found.reached;
@@ -168,7 +168,7 @@ impl GaussianPacket {
         }
     }
 
-    /// Chains alone, whatever importance sampling is worth.
+    /// Chains alone, however well importance sampling does.
     #[cfg(test)]
     pub(super) fn measure_chains<O: LogOdds>(
         &self,

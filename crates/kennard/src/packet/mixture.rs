@@ -62,7 +62,7 @@ pub struct DataFigures {
 /// The largest part of a sample that left-out components may hold.
 const LOST_LIMIT: f64 = 0.01;
 
-/// So many components are looked at for far lobes, with so many samples each. One that weighs `MISSED` times as much as
+/// This many components are looked at for far lobes, with this many samples each. One that weighs `MISSED` times as much as
 /// the whole packet seems to was missed.
 const LOOKED_AT: usize = 2;
 const LOOKS: usize = 256;

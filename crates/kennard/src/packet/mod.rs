@@ -32,8 +32,8 @@
 //!
 //! The other packets have no window that identities take out, and are measured by plain moments:
 //! [`DataPacket`] (a mixture of windows), [`BoxPacket`] (the paper's own, whose bound has a boundary
-//! term) and [`Empirical`] (the data points alone). [`Survey`] measures any of them over a data set,
-//! and of a [`Hidden`] tensor as well, which [`Features`] attacks.
+//! term) and [`Empirical`] (the data points alone). A [survey](crate::survey) measures any
+//! of them over a data set, and of a [`Hidden`] tensor as well.
 //!
 //! No covariance of all coordinates is ever formed: [`Modes`] are found and measured on the stream of
 //! samples, in memory proportional to `d`.

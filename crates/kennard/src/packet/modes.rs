@@ -19,7 +19,7 @@ pub struct Mode {
     /// `σ_x σ_p` along `u`. It is ½ unless `ln l` is more than quadratic: twice the product, less 1,
     /// is the excess.
     pub product: Figure,
-    /// `‖A u − v_u u‖ / v_u`, `A = s² Cov(h)`: an eigenvalue of `A` is within so much of `v_u`,
+    /// `‖A u − v_u u‖ / v_u`, `A = s² Cov(h)`: an eigenvalue of `A` is within this much of `v_u`,
     /// relatively. The sketch's error and the samples' noise together.
     pub residual: f64,
 }

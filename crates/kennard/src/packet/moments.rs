@@ -4,7 +4,7 @@ use super::vector::{Targets, axpy, dot};
 use crate::Figure;
 use crate::stats::scatter;
 
-/// Sample `m` belongs to group `m mod GROUPS`. So many groups determine a standard error to 9 %
+/// Sample `m` belongs to group `m mod GROUPS`. This many groups determine a standard error to 9 %
 /// (`1/√(2·63)`) and cost 1 KiB of memory per coordinate.
 pub(super) const GROUPS: usize = 64;
 

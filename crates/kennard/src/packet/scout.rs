@@ -33,7 +33,7 @@ const ROUNDS: usize = 5;
 /// Samples that weigh what tracks found.
 const TRIAL: usize = 384;
 
-/// A point whose weight would be so many times the mean weight is hardly ever among the samples.
+/// A point whose weight would be this many times the mean weight is hardly ever among the samples.
 const UNSEEN: f64 = 50.0;
 
 /// The share of the packet at such points that makes a lobe of them.
@@ -49,7 +49,7 @@ const MOST_LOBES: usize = SEARCHES / 2;
 /// The logarithm of the largest loss that is thought of: it says how far away a lobe can be.
 const LARGEST_LOG_LOSS: f64 = 7.0;
 
-/// Lobes that are higher by so much than where Markov chains are were missed by them.
+/// Lobes that are higher by this much than where Markov chains are were missed by them.
 pub(super) const HIGHER: f64 = 3.0;
 
 /// What was found beyond the searches.

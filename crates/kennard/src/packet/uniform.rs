@@ -62,7 +62,7 @@ pub const SOBOL_LARGEST: usize = 20;
 /// Points of one scrambling.
 const SOBOL_LENGTH: usize = 1 << 16;
 
-/// So many samples come with one triple that ends on the faces.
+/// This many samples come with one triple that ends on the faces.
 const INSIDE_PER_FACE: usize = 4;
 
 impl BoxPacket {
@@ -155,10 +155,33 @@ impl<O: LogOdds> Inside<'_, O> {
     /// `l²(z) − (1 − a_i) l²(z, z_i = 1) − a_i l²(z, z_i = 0)` over that of `l²`: three points that
     /// differ in one random coordinate, whose common noise cancels.
     fn finish(mut self, spreads: Spreads) -> Result<BoxFigures, MeasureError<O::Error>> {
-        let ([lo, hi], dimension) = (self.bounds, self.points.dimension);
         let whole = self.moments.whole();
         let mean: Vec<f64> = whole.z.iter().map(|z| z / whole.weight).collect();
         let triples = (self.moments.samples() / INSIDE_PER_FACE).max(GROUPS);
+        let sums = self.triples(triples, &mean)?;
+        let (all, deleted) = self.boundary_terms(&sums, triples, whole.weight);
+        let boundary_faces = Figure::mean(&pseudo_values(all, deleted.iter().copied()));
+
+        // B from inside is 1 + 2 Cov; its difference from B on the faces is zero.
+        let inside: Vec<f64> =
+            self.moments.deleted(&whole).iter().map(|spread| 1.0 + 2.0 * spread.covariance).collect();
+        let boundary = 1.0 + 2.0 * whole.spread().covariance;
+        let differences: Vec<f64> =
+            inside.iter().zip(&deleted).map(|(inside, faces)| inside - faces).collect();
+        let difference = Figure::mean(&pseudo_values(boundary - all, differences.into_iter()));
+        Ok(BoxFigures {
+            bound: self.moments.mean_magnitude(),
+            boundary: Figure::mean(&pseudo_values(boundary, inside.into_iter())),
+            boundary_faces,
+            identities_hold: difference.agrees(0.0, FALSE_ALARM),
+            spreads: Spreads { samples: spreads.samples + 3 * triples, ..spreads },
+        })
+    }
+
+    /// For each group, the sum over its triples of `l²(z) − (1 − a_i) l²(z, z_i = 1) − a_i l²(z, z_i = 0)`,
+    /// `a` (d) being `mean`.
+    fn triples(&mut self, triples: usize, mean: &[f64]) -> Result<Vec<f64>, MeasureError<O::Error>> {
+        let ([lo, hi], dimension) = (self.bounds, self.points.dimension);
         let unit = self.moments.log_unit();
         let mut sums = vec![0.0; GROUPS];
         let mut inside = vec![0.0; dimension];
@@ -185,41 +208,26 @@ impl<O: LogOdds> Inside<'_, O> {
                 sums[index / 3 % GROUPS] += factor * (2.0 * evaluated.log_loss - unit).exp();
             },
         )?;
+        Ok(sums)
+    }
 
-        // 1 − B = (Σ over triples / triples) / (Σ inside / samples), and without each group.
+    /// `B` on the faces, and without each group: `1 − B = (Σ over triples / triples) / (Σ inside / samples)`.
+    fn boundary_terms(&self, sums: &[f64], triples: usize, whole: f64) -> (f64, Vec<f64>) {
         let samples = self.moments.samples();
         let in_group = |count: usize, group: usize| (count + GROUPS - 1 - group) / GROUPS;
         let boundary = |sum: f64, triples: usize, weight: f64, samples: usize| {
             1.0 - sum / triples as f64 / (weight / samples as f64)
         };
         let total: f64 = sums.iter().sum();
-        let all = boundary(total, triples, whole.weight, samples);
+        let all = boundary(total, triples, whole, samples);
         let without = |(k, (sum, weight)): (usize, (&f64, f64))| {
-            let weight = whole.weight - weight;
-            if weight <= 1e-9 * whole.weight {
+            let weight = whole - weight;
+            if weight <= 1e-9 * whole {
                 return all;
             }
             boundary(total - sum, triples - in_group(triples, k), weight, samples - in_group(samples, k))
         };
-        let deleted: Vec<f64> = sums.iter().zip(self.moments.weights()).enumerate().map(without).collect();
-        let boundary_faces = Figure::mean(&pseudo_values(all, deleted.iter().copied()));
-
-        // B from inside is 1 + 2 Cov; its difference from B on the faces is zero.
-        let inside: Vec<f64> =
-            self.moments.deleted(&whole).iter().map(|spread| 1.0 + 2.0 * spread.covariance).collect();
-        let boundary = 1.0 + 2.0 * whole.spread().covariance;
-        let differences = inside.iter().zip(&deleted).map(|(inside, faces)| inside - faces);
-        let difference =
-            Figure::mean(&pseudo_values(boundary - all, differences.collect::<Vec<_>>().into_iter()));
-        let boundary = Figure::mean(&pseudo_values(boundary, inside.into_iter()));
-        let holds = difference.agrees(0.0, FALSE_ALARM);
-        Ok(BoxFigures {
-            bound: self.moments.mean_magnitude(),
-            boundary,
-            boundary_faces,
-            identities_hold: holds,
-            spreads: Spreads { samples: spreads.samples + 3 * triples, ..spreads },
-        })
+        (all, sums.iter().zip(self.moments.weights()).enumerate().map(without).collect())
     }
 }
 

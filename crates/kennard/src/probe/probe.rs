@@ -27,7 +27,7 @@ use crate::packet::vector::dot;
 use crate::stats::{mean, quantile};
 use crate::{Figure, Result};
 
-/// Measures the single-backward probe of a classifier: one forward and one backward pass a sample.
+/// Measures the single-backward probe of a classifier: one forward and one backward pass per sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Probe {
     /// Which samples; all by default.

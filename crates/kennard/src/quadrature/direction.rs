@@ -8,6 +8,7 @@ use crate::{Error, Result};
 
 /// A direction through a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Direction {
     /// Along the gradient of the loss at the sample.
     Gradient,
@@ -43,7 +44,7 @@ impl fmt::Display for Direction {
     }
 }
 
-/// A second direction must have so much of its length orthogonal to the first.
+/// A second direction must have this share of its length orthogonal to the first.
 const APART: f64 = 1e-3;
 
 /// Unit vectors of the directions, each with what it shares with those before taken off.

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use gauss_quad::GaussLegendre;
 
-/// So many points are evaluated at once.
+/// This many points are evaluated at once.
 const CHUNK: usize = 4096;
 
 /// The nodes and weights of one coordinate.

@@ -4,7 +4,7 @@ use super::grid::{self, Axis};
 use super::sums::WaveSums;
 use super::{Coordinate, Domain, QuadratureError, Wave};
 
-/// A window is looked at so many widths from its centre in each direction, at points [`LOOK_STEP`] widths
+/// A window is looked at this many widths from its centre in each direction, at points [`LOOK_STEP`] widths
 /// apart in one dimension and four or 16 times that in two or three.
 const LOOK: i32 = 40;
 const LOOK_STEP: f64 = 0.5;

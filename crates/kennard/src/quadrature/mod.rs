@@ -202,7 +202,7 @@ pub struct Quadrature {
 /// Points per coordinate of the first rule, and of the search for the domain of a window.
 const FIRST_ORDER: usize = 16;
 const SEARCH_ORDER: usize = 32;
-/// A window's domain ends so many widths from its centre at the most.
+/// A window's domain ends at most this many widths from its centre.
 const FARTHEST: f64 = 100.0;
 
 impl Quadrature {

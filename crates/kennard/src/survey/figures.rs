@@ -49,7 +49,7 @@ pub struct Figures {
     pub boundary: Option<Figure>,
     /// `B` again, from samples on the faces.
     pub boundary_faces: Option<Figure>,
-    /// Whether every packet has at least [`ESS_FLOOR`](super::ESS_FLOOR) effective samples.
+    /// Whether every packet has at least [`ESS_FLOOR`](crate::packet::ESS_FLOOR) effective samples.
     pub enough_samples: bool,
     /// Whether nothing speaks for a part of a packet that no sample reached.
     #[serde(default = "yes")]

@@ -34,6 +34,7 @@ const MEMORY: usize = 3 << 29;
 
 /// Which packet.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum PacketKind {
     /// `ψ ∝ l · √N(x; x₀, s² I)`, around samples of the data.
     Gaussian,
@@ -117,6 +118,27 @@ pub struct Failure {
     pub centre: Option<u64>,
     /// Why.
     pub reason: String,
+}
+
+impl<'a> Survey<'a> {
+    /// The packets of the input around, or of, the first 8 samples, without scales yet, 2000 points each and more
+    /// where that is too few, without modes and probe, of seed 0.
+    pub fn new(engine: &'a Engine, data: &'a DataSet, kind: PacketKind) -> Self {
+        Self {
+            engine,
+            hidden: None,
+            data,
+            kind,
+            scales: Vec::new(),
+            label: None,
+            centres: Selection::First(8),
+            stratified: false,
+            samples: 2000,
+            effort: Effort::default(),
+            seed: 0,
+            probed: 0,
+        }
+    }
 }
 
 impl Survey<'_> {

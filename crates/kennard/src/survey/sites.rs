@@ -9,7 +9,7 @@ use crate::packet::MeasureError;
 use crate::threat::check_inside;
 use crate::{Error, Result};
 
-/// Points of so many other classes are where tracks to far parts of a packet start.
+/// Points of this many other classes are where tracks to far parts of a packet start.
 pub(super) const OTHERS: usize = 8;
 
 /// Where a packet is.

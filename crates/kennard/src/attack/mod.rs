@@ -76,6 +76,7 @@ pub use kennard_graph::Loss;
 pub use minimal_apgd::MinimalApgd;
 pub use named::{Parameters, Version, attack, minimum_norm};
 pub use pgd::Pgd;
+pub use rand_chacha::ChaCha8Rng;
 pub(crate) use runner::run_attack;
 pub use runner::{Adversarial, Verdict};
 pub use sigma_zero::SigmaZero;

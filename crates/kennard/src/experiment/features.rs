@@ -14,7 +14,7 @@
 //! balls lie within each other, so what is broken at one radius is broken at every larger one.
 //!
 //! An attack on features is no attack on the network: there need be no input with such features. Sizes are
-//! relative to the distance from zero, which is black for pixels; the comparison hangs on that convention.
+//! relative to the distance from zero, which is black for pixels; the comparison depends on that convention.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

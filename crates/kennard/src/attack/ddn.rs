@@ -1,7 +1,7 @@
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::descent::{cosine, range, reach, start, targets};
+use super::descent::{cosine, range, reach, start, walks};
 use super::steps::{ascend, sphere};
 use super::{Attack, Loss, MinimumNorm, Run, Subject};
 use crate::Norm;
@@ -50,12 +50,9 @@ impl Attack for Ddn {
     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
         Box::pin(async move {
             let mut nearest = f64::INFINITY;
-            for (stream, target) in (0..).zip(targets(subject, self.targets)) {
-                for restart in 0..self.restarts {
-                    let mut random = subject.random(restart * subject.classes() as u64 + stream);
-                    let x = start(subject, restart, nearest, &mut random);
-                    nearest = nearest.min(self.walk(subject, target, x, nearest, random).await);
-                }
+            for (target, restart, mut random) in walks(subject, self.targets, self.restarts) {
+                let x = start(subject, restart, nearest, &mut random);
+                nearest = nearest.min(self.walk(subject, target, x, nearest, random).await);
             }
             Ok(())
         })

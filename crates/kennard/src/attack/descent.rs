@@ -38,6 +38,19 @@ pub(super) fn seeming_distance(norm: Norm, answer: &Answer) -> f64 {
     f64::from(answer.loss).abs() / norm.dual_size(&answer.gradient).max(f64::MIN_POSITIVE)
 }
 
+/// The walks on a sample, each with its target class (see [`targets`]), the number of its restart and random numbers
+/// of its own.
+pub(super) fn walks(
+    subject: &Subject,
+    count: usize,
+    restarts: u64,
+) -> impl Iterator<Item = (Option<usize>, u64, ChaCha8Rng)> {
+    (0..).zip(targets(subject, count)).flat_map(move |(stream, target)| {
+        let random = move |restart| subject.random(restart * subject.classes() as u64 + stream);
+        (0..restarts).map(move |restart| (target, restart, random(restart)))
+    })
+}
+
 /// The target classes of the walks on a sample: any other class, or each of the `count` likeliest.
 pub(super) fn targets(subject: &Subject, count: usize) -> Vec<Option<usize>> {
     match count {
@@ -99,7 +112,7 @@ mod tests {
 
     use super::*;
     use crate::answer::predict;
-    use crate::attack::named::MINIMUM_NORM;
+    use crate::attack::named::{MINIMUM_NORM, names};
     use crate::attack::{Attack, AttackedSample, Conditions, Criterion, minimum_norm};
     use crate::data::Sample;
     use crate::engine::{Engine, EngineOptions, Oracle, Query, Task};
@@ -200,7 +213,10 @@ mod tests {
         let engine = network(&mut random);
         let points: Vec<Vec<f32>> = (0..40).map(|_| (0..4).map(|_| random.random()).collect()).collect();
         let mut good = Vec::new();
-        for name in MINIMUM_NORM.iter().filter(|name| !name.starts_with("fab")) {
+        for name in &names(MINIMUM_NORM) {
+            if name.starts_with("fab") {
+                continue;
+            }
             let parameters = if name.starts_with("carlini") { json!({"steps": 1000}) } else { json!({}) };
             let attack = minimum_norm(name, parameters.as_object().unwrap()).unwrap();
             let settled = |norm: &Norm| *norm == Norm::L0 && name.starts_with("fmn");

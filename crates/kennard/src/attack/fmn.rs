@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::descent::{cosine, lead, range, reach, seeming_distance, start, targets};
+use super::descent::{cosine, lead, range, reach, seeming_distance, start, walks};
 use super::steps::ascend;
 use super::{Attack, MinimumNorm, Run, Subject};
 use crate::threat::clip;
@@ -59,12 +59,9 @@ impl Attack for Fmn {
     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
         Box::pin(async move {
             let mut nearest = f64::INFINITY;
-            for (stream, target) in (0..).zip(targets(subject, self.targets)) {
-                for restart in 0..self.restarts {
-                    let mut random = subject.random(restart * subject.classes() as u64 + stream);
-                    let x = start(subject, restart, nearest, &mut random);
-                    nearest = nearest.min(self.walk(subject, target, x, nearest).await);
-                }
+            for (target, restart, mut random) in walks(subject, self.targets, self.restarts) {
+                let x = start(subject, restart, nearest, &mut random);
+                nearest = nearest.min(self.walk(subject, target, x, nearest).await);
             }
             Ok(())
         })

@@ -27,8 +27,10 @@ pub struct HopSkipJump {
     pub starts: usize,
 }
 
-/// Neighbours that are asked about at once: enough to fill micro-batches, and few to be kept in memory.
+/// The most neighbours that are asked about at once, enough to fill micro-batches, and the most elements that these
+/// have in all.
 const BLOCK: usize = 64;
+const ELEMENTS: usize = 1 << 20;
 
 impl Default for HopSkipJump {
     fn default() -> HopSkipJump {
@@ -153,7 +155,7 @@ impl HopSkipJump {
         let mut count = 0;
         let mut left = queries;
         while left > 0 {
-            let block = left.min(BLOCK);
+            let block = left.min(BLOCK).min((ELEMENTS / d).max(1));
             left -= block;
             let neighbours: Vec<Vec<f32>> = (0..block)
                 .map(|_| {

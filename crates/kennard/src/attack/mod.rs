@@ -2,15 +2,20 @@
 //!
 //! An attack is an asynchronous function: it asks its [`Subject`] for logits and gradients at points
 //! of its choice and awaits the answers; the engine puts the questions of many samples into one
-//! micro-batch. An attack returns nothing. Every point it asks about is watched: a point counts as
+//! micro-batch. An attack returns no verdict. Every point it asks about is watched: a point counts as
 //! adversarial if it is misclassified, lies within the threat model, and the untouched model agrees.
 //! The attack is dropped at that moment.
 //!
 //! The gradients that an attack sees are finite, and its answers are numbers: what the model gives otherwise is
 //! [mended](Subject) and counted.
 //!
+//! Independent points are best asked about together ([`Subject::logits_of_each`]), and independent questions side by side
+//! ([`join`]). Random numbers come from [`Subject::random`] alone, so that a result is the same with any number of threads. An
+//! error ends the whole audit, and names the attack and the sample.
+//!
 //! ```
-//! use kennard::attack::{Attack, Loss, Run, Subject};
+//! use kennard::attack::{Answer, Attack, Loss, Run, Subject, Trial};
+//! use kennard::{Norm, ThreatModel};
 //!
 //! /// Steps along the gradient once, in input units of its length.
 //! struct Steepest;
@@ -33,6 +38,16 @@
 //!         })
 //!     }
 //! }
+//!
+//! // A function in place of a model: class 0 where the first element is below 0.6. The margin loss of class 0 is −2z.
+//! let trial = Trial::new(&[0.5, 0.5], 0, ThreatModel::new(Norm::L2, 0.2)?);
+//! let verdict = trial.run(&Steepest, |asked| {
+//!     let z = 0.6 - asked.point[0];
+//!     Answer::new(vec![z, -z]).with_gradient(-2.0 * z, vec![2.0, 0.0])
+//! })?;
+//! assert!(verdict.broken);
+//! assert_eq!((verdict.backwards, verdict.forwards), (1, 2));
+//! # Ok::<(), kennard::Error>(())
 //! ```
 
 mod apgd;
@@ -76,6 +91,7 @@ pub use kennard_graph::Loss;
 pub use minimal_apgd::MinimalApgd;
 pub use named::{Parameters, Version, attack, minimum_norm};
 pub use pgd::Pgd;
+pub use rand_chacha::ChaCha8Rng;
 pub(crate) use runner::run_attack;
 pub use runner::{Adversarial, Verdict};
 pub use sigma_zero::SigmaZero;

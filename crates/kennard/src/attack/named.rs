@@ -18,45 +18,30 @@ use crate::{Error, Norm, Result, parse_number};
 /// number may be written as a fraction.
 pub type Parameters = Map<String, Value>;
 
-/// The names of all attacks.
-const ATTACKS: &[&str] = &[
-    "fgsm",
-    "fgsm-t",
-    "pgd",
-    "pgd-t",
-    "apgd-ce",
-    "apgd-dlr",
-    "apgd-t",
-    "apgd-margin",
-    "fab",
-    "fab-t",
-    "square",
-    "fmn",
-    "fmn-t",
-    "ddn",
-    "ddn-t",
-    "carlini-wagner",
-    "carlini-wagner-t",
-    "minimal-apgd",
-    "minimal-apgd-t",
-    "sigma-zero",
-    "hop-skip-jump",
+/// A line for an attack: its name, whether `NAME-t` is the same towards target classes, and what makes it.
+pub(super) type Row<A> = (&'static str, bool, fn(&With) -> Result<Box<A>>);
+
+/// The attacks within a fixed epsilon.
+const FIXED: &[Row<dyn Attack>] = &[
+    ("fgsm", true, |with| Ok(Box::new(with.over(Fgsm::default())?))),
+    ("pgd", true, |with| Ok(Box::new(with.over(Pgd::default())?))),
+    ("apgd-ce", false, |with| Ok(Box::new(with.apgd(AttackLoss::CrossEntropy)?))),
+    ("apgd-dlr", false, |with| Ok(Box::new(with.apgd(AttackLoss::Dlr)?))),
+    ("apgd-t", false, |with| Ok(Box::new(with.apgd(AttackLoss::TargetedDlr)?))),
+    ("apgd-margin", false, |with| Ok(Box::new(with.apgd(AttackLoss::Margin)?))),
+    ("square", false, |with| Ok(Box::new(with.over(Square::default())?))),
 ];
-/// The names of those that seek the smallest perturbation.
-pub(super) const MINIMUM_NORM: &[&str] = &[
-    "fab",
-    "fab-t",
-    "fmn",
-    "fmn-t",
-    "ddn",
-    "ddn-t",
-    "carlini-wagner",
-    "carlini-wagner-t",
-    "minimal-apgd",
-    "minimal-apgd-t",
-    "sigma-zero",
-    "hop-skip-jump",
+/// The attacks that seek the smallest perturbation.
+pub(super) const MINIMUM_NORM: &[Row<dyn MinimumNorm>] = &[
+    ("fab", true, |with| Ok(Box::new(with.over(Fab::default())?))),
+    ("fmn", true, |with| Ok(Box::new(with.over(Fmn::default())?))),
+    ("ddn", true, |with| Ok(Box::new(with.over(Ddn::default())?))),
+    ("carlini-wagner", true, |with| Ok(Box::new(with.over(CarliniWagner::default())?))),
+    ("minimal-apgd", true, |with| Ok(Box::new(with.over(MinimalApgd::default())?))),
+    ("sigma-zero", false, |with| Ok(Box::new(with.over(SigmaZero::default())?))),
+    ("hop-skip-jump", false, |with| Ok(Box::new(with.over(HopSkipJump::default())?))),
 ];
+
 /// Parameters that may be zero; any other that is a number must be positive, or it would switch the attack off.
 const MAY_BE_ZERO: &[&str] = &["alpha_final", "gamma_final", "bias", "back", "tau", "tau_factor"];
 /// Parameters that are shares: at most 1.
@@ -69,20 +54,11 @@ const TARGETS: usize = 9;
 /// # Errors
 /// When the name or a parameter is unknown, or a parameter has no value that makes sense.
 pub fn attack(name: &str, parameters: &Parameters) -> Result<Box<dyn Attack>> {
-    let with = With { name, parameters };
-    Ok(match name {
-        "fgsm" => Box::new(with.over(Fgsm::default())?),
-        "fgsm-t" => Box::new(with.over(Fgsm { targets: TARGETS })?),
-        "pgd" => Box::new(with.over(Pgd::default())?),
-        "pgd-t" => Box::new(with.over(Pgd { targets: TARGETS, ..Pgd::default() })?),
-        "apgd-ce" => Box::new(with.apgd(AttackLoss::CrossEntropy)?),
-        "apgd-dlr" => Box::new(with.apgd(AttackLoss::Dlr)?),
-        "apgd-t" => Box::new(with.apgd(AttackLoss::TargetedDlr)?),
-        "apgd-margin" => Box::new(with.apgd(AttackLoss::Margin)?),
-        "square" => Box::new(with.over(Square::default())?),
-        _ if MINIMUM_NORM.contains(&name) => minimum_norm(name, parameters)?,
-        _ => return Err(unknown(name, ATTACKS)),
-    })
+    match make(FIXED, name, parameters) {
+        Some(attack) => attack,
+        None if make(MINIMUM_NORM, name, parameters).is_some() => Ok(minimum_norm(name, parameters)?),
+        None => Err(unknown(name, &[names(FIXED), names(MINIMUM_NORM)].concat())),
+    }
 }
 
 /// The minimum-norm attack of a name.
@@ -90,28 +66,27 @@ pub fn attack(name: &str, parameters: &Parameters) -> Result<Box<dyn Attack>> {
 /// # Errors
 /// See [`attack`].
 pub fn minimum_norm(name: &str, parameters: &Parameters) -> Result<Box<dyn MinimumNorm>> {
-    let with = With { name, parameters };
-    Ok(match name {
-        "fab" => Box::new(with.over(Fab::default())?),
-        "fab-t" => Box::new(with.over(Fab { targets: TARGETS, ..Fab::default() })?),
-        "fmn" => Box::new(with.over(Fmn::default())?),
-        "fmn-t" => Box::new(with.over(Fmn { targets: TARGETS, ..Fmn::default() })?),
-        "ddn" => Box::new(with.over(Ddn::default())?),
-        "ddn-t" => Box::new(with.over(Ddn { targets: TARGETS, ..Ddn::default() })?),
-        "carlini-wagner" => Box::new(with.over(CarliniWagner::default())?),
-        "carlini-wagner-t" => {
-            Box::new(with.over(CarliniWagner { targets: TARGETS, ..CarliniWagner::default() })?)
-        }
-        "sigma-zero" => Box::new(with.over(SigmaZero::default())?),
-        "minimal-apgd" => Box::new(with.over(MinimalApgd::default())?),
-        "minimal-apgd-t" => Box::new(with.over(MinimalApgd { targets: TARGETS, ..MinimalApgd::default() })?),
-        "hop-skip-jump" => Box::new(with.over(HopSkipJump::default())?),
-        _ => return Err(unknown(name, MINIMUM_NORM)),
+    make(MINIMUM_NORM, name, parameters).unwrap_or_else(|| Err(unknown(name, &names(MINIMUM_NORM))))
+}
+
+/// The attack of a name, if it is in a table.
+fn make<A: ?Sized>(rows: &[Row<A>], name: &str, parameters: &Parameters) -> Option<Result<Box<A>>> {
+    rows.iter().find_map(|&(own, targeted, make)| {
+        let towards = targeted && name.strip_suffix("-t") == Some(own);
+        (towards || name == own).then(|| make(&With { name, towards, parameters }))
     })
 }
 
-fn unknown(name: &str, known: &[&str]) -> Error {
-    let hint = nearest(name, known.iter().copied()).map(|known| format!("did you mean {known}? "));
+/// The names in a table, those of targeted attacks after the untargeted.
+pub(super) fn names<A: ?Sized>(rows: &[Row<A>]) -> Vec<String> {
+    let both = |&(name, targeted, _): &Row<A>| {
+        [name.to_string()].into_iter().chain(targeted.then(|| format!("{name}-t")))
+    };
+    rows.iter().flat_map(both).collect()
+}
+
+fn unknown(name: &str, known: &[String]) -> Error {
+    let hint = nearest(name, known.iter().map(String::as_str)).map(|known| format!("did you mean {known}? "));
     Error::Setting(format!(
         "the attack `{name}` is unknown; {}known are {}",
         hint.unwrap_or_default(),
@@ -119,8 +94,11 @@ fn unknown(name: &str, known: &[&str]) -> Error {
     ))
 }
 
-struct With<'p> {
+/// What is said of an attack that is to be made.
+pub(super) struct With<'p> {
     name: &'p str,
+    /// Whether it goes towards target classes.
+    towards: bool,
     parameters: &'p Parameters,
 }
 
@@ -136,6 +114,9 @@ impl With<'_> {
         let Ok(Value::Object(mut fields)) = serde_json::to_value(default) else {
             return Err(error("it takes no parameters".into()));
         };
+        if self.towards {
+            fields["targets"] = TARGETS.into();
+        }
         for (key, value) in self.parameters {
             let known = fields.keys().cloned().collect::<Vec<_>>().join(", ");
             let Some(field) = fields.get_mut(&key.replace('-', "_")) else {
@@ -178,6 +159,7 @@ fn check(key: &str, given: &Value, default: &Value) -> Result<(), String> {
 /// A version of AutoAttack (Croce & Hein 2020, arXiv 2003.01690): attacks in a row, each of which tries
 /// what those before it left standing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Version {
     /// APGD-CE, APGD-T, FAB-T, Square: the figure that the field reports.
     Standard,
@@ -247,12 +229,11 @@ mod tests {
 
     #[test]
     fn every_name_makes_an_attack_of_that_name() {
-        for name in ATTACKS {
-            assert_eq!(attack(name, &Map::new()).unwrap().name(), *name);
+        for name in [names(FIXED), names(MINIMUM_NORM)].concat() {
+            assert_eq!(attack(&name, &Map::new()).unwrap().name(), name);
         }
-        for name in MINIMUM_NORM {
-            assert!(ATTACKS.contains(name));
-            assert_eq!(minimum_norm(name, &Map::new()).unwrap().name(), *name);
+        for name in names(MINIMUM_NORM) {
+            assert_eq!(minimum_norm(&name, &Map::new()).unwrap().name(), name);
         }
     }
 
@@ -273,7 +254,7 @@ mod tests {
             let parameters = Map::from_iter([(key.to_string(), value)]);
             attack(name, &parameters).map(|_| ()).err().map(|error| error.to_string())
         };
-        for name in ATTACKS {
+        for name in &[names(FIXED), names(MINIMUM_NORM)].concat() {
             let Value::Object(fields) = attack(name, &Map::new()).unwrap().settings() else { unreachable!() };
             for (key, default) in fields.iter().filter(|(_, default)| !default.is_boolean()) {
                 let untargeted = key == "targets" && *default == json!(0);

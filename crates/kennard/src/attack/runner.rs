@@ -36,6 +36,7 @@ pub struct Verdict {
 
 /// An adversarial point.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Adversarial {
     /// Where it is, in the input space of the user.
     pub point: Vec<f32>,

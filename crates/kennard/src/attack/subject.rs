@@ -1,6 +1,6 @@
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 
 use kennard_graph::Loss;
@@ -197,30 +197,42 @@ impl<'a> Subject<'a> {
     /// # Panics
     /// When `x` has another number of elements; so do all questions.
     pub async fn logits(&self, x: &[f32]) -> Answer {
-        self.ask(Query::logits(x.to_vec())).await
+        self.ask(Query::logits(self.joined(&[x]))).await
     }
 
     /// The logits at each of many points: one query, whose points fill micro-batches together. Points count one by
     /// one, in order: the first that ends the run is the last that counts, and a budget is not exceeded. The others were
     /// then evaluated for nothing; some dozens at a time are enough to fill micro-batches.
     pub async fn logits_of_each(&self, points: &[Vec<f32>]) -> Vec<Answer> {
-        self.ask_each(Query::logits(points.concat())).await
+        self.ask_each(Query::logits(self.joined(points))).await
     }
 
     /// Logits, `loss` for the class `label`, and its gradient at `x`. (The class is usually the
     /// sample's own label; a targeted attack descends the loss of its target.)
     pub async fn gradient(&self, x: &[f32], loss: Loss, label: usize) -> Answer {
-        self.ask(Query::gradient(loss, x.to_vec(), label)).await
+        self.ask(Query::gradient(loss, self.joined(&[x]), label)).await
     }
 
     /// Logits, a targeted `loss`, and its gradient at `x`.
     pub async fn gradient_towards(&self, x: &[f32], loss: Loss, target: usize) -> Answer {
-        self.ask(Query::gradient(loss, x.to_vec(), self.label()).targeting(target)).await
+        self.ask(Query::gradient(loss, self.joined(&[x]), self.label()).targeting(target)).await
     }
 
     /// The same as [`Subject::gradient`] at each of many points; see [`Subject::logits_of_each`].
     pub async fn gradient_of_each(&self, points: &[Vec<f32>], loss: Loss, label: usize) -> Vec<Answer> {
-        self.ask_each(Query::gradient(loss, points.concat(), label)).await
+        self.ask_each(Query::gradient(loss, self.joined(points), label)).await
+    }
+
+    /// Points row by row.
+    fn joined(&self, points: &[impl AsRef<[f32]>]) -> Vec<f32> {
+        let d = self.origin().len();
+        let mut rows = Vec::with_capacity(points.len() * d);
+        for x in points {
+            let n = x.as_ref().len();
+            assert!(n == d, "the attack {} asks about a point of {n} elements, not {d}", self.attack);
+            rows.extend_from_slice(x.as_ref());
+        }
+        rows
     }
 
     async fn ask(&self, query: Query) -> Answer {
@@ -229,11 +241,6 @@ impl<'a> Subject<'a> {
 
     async fn ask_each(&self, mut query: Query) -> Vec<Answer> {
         let (d, label) = (self.origin().len(), query.label);
-        assert!(
-            query.points.len().is_multiple_of(d),
-            "{} asks about a point that is not of {d} elements",
-            self.attack
-        );
         if query.points.is_empty() {
             return Vec::new();
         }
@@ -244,13 +251,14 @@ impl<'a> Subject<'a> {
         if self.surrogate {
             query.program = query.program.of_surrogate();
         }
-        let points = query.points.clone();
-        let mut reply = pin!(self.oracle.ask_each(query.on_account(self.account)));
+        let mut reply = self.oracle.ask_each(query.on_account(self.account));
         // Where the run may be over, the attack waits until it is told to go on, or is dropped.
         let mut answers =
-            poll_fn(|context| if self.is_paused() { Poll::Pending } else { reply.as_mut().poll(context) })
-                .await;
-        for (x, answer) in points.chunks_exact(d).zip(&mut answers) {
+            poll_fn(
+                |context| if self.is_paused() { Poll::Pending } else { Pin::new(&mut reply).poll(context) },
+            )
+            .await;
+        for (x, answer) in reply.points().chunks_exact(d).zip(&mut answers) {
             if self.receive(answer, label) {
                 self.watch(x, answer);
             }

@@ -9,6 +9,7 @@ use crate::Result;
 
 /// What can be asked about a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Program {
     /// The logits.
     Logits,

@@ -51,6 +51,13 @@ pub(crate) struct Reply {
     question: Rc<Question>,
 }
 
+impl Reply {
+    /// The points that are asked about, row-major.
+    pub fn points(&self) -> &[f32] {
+        &self.question.query.points
+    }
+}
+
 impl Future for Reply {
     type Output = Vec<Answer>;
 

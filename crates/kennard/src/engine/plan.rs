@@ -135,7 +135,7 @@ impl Engine {
         if alone { 1 } else { self.plan.micro_batch }
     }
 
-    /// How the last word on a sample is spoken, for the record of a run.
+    /// How the untouched model is evaluated, for the record of a run.
     pub fn untouched(&self) -> String {
         let how = match (self.runtime.name(), self.simplified) {
             ("rten", false) => "in single precision, operators that rten lacks spelled out",

@@ -14,7 +14,7 @@
 //! balls lie within each other, so what is broken at one radius is broken at every larger one.
 //!
 //! An attack on features is no attack on the network: there need be no input with such features. Sizes are
-//! relative to the distance from zero, which is black for pixels; the comparison hangs on that convention.
+//! relative to the distance from zero, which is black for pixels; the comparison depends on that convention.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -42,6 +42,7 @@ pub struct Features<'a> {
     pub engine: &'a Engine,
     /// The hidden tensor of `engine`'s classifier.
     pub hidden: &'a Hidden,
+    /// The samples.
     pub data: &'a DataSet,
     /// The smallest and the largest value of an input element.
     pub bounds: [f32; 2],
@@ -68,6 +69,7 @@ pub struct FeaturesReport {
     pub norm: Norm,
     /// Steps of each attack.
     pub steps: usize,
+    /// Of the random starts.
     pub seed: u64,
     /// Samples that are classified correctly.
     pub clean: Accuracy,
@@ -101,6 +103,7 @@ pub struct AtSize {
 pub struct FeaturesRecord {
     /// The place in the data set.
     pub index: usize,
+    /// The true class.
     pub label: usize,
     /// The smallest relative radius at which the attack on features succeeds: 0 for a sample that is
     /// misclassified as it is, none where no attack succeeds.

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use kennard::data::{DataSet, Options, Split};
 use kennard::run::model_digest;
-use kennard::train::{Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Strength};
+use kennard::train::{
+    Architecture, Augmentation, Method, Network, Optimizer, Recipe, Schedule, Strength, TrainedOn,
+    TrainingData, TrainingSet, TrainingSettings,
+};
 use kennard::{Classifier, Graph, Norm, Preprocessing};
 use kennard_runtime::{Choice, Runtime};
 use serde::Deserialize;
@@ -119,12 +122,12 @@ pub struct Settings {
 /// A training run, ready to begin.
 pub struct Course {
     pub recipe: Recipe,
-    pub samples: Samples,
+    pub samples: TrainingSet,
     pub model: Graph,
     pub runtime: Runtime,
     pub threads: usize,
     /// What the result depends on, for the record.
-    pub settings: serde_json::Value,
+    pub settings: TrainingSettings,
 }
 
 impl Settings {
@@ -152,7 +155,7 @@ impl Settings {
         let count = selection.count(data.len());
         let recipe = self.recipe(&data, normalizes, count)?;
         let fingerprint: Vec<String> = data.fingerprint()?.into_iter().map(|file| file.sha256).collect();
-        let samples = Samples::read(&data, selection, &recipe, seen)?;
+        let samples = TrainingSet::read(&data, selection, &recipe, seen)?;
         data.check_unchanged()?;
         let model = match (&architecture, initial) {
             (Some(architecture), _) => {
@@ -173,19 +176,25 @@ impl Settings {
         let all = || std::thread::available_parallelism().map_or(1, |n| n.get());
         let network = match (&architecture, &self.init) {
             (None, Some(path)) => {
-                serde_json::json!({ "init": path.display().to_string(), "sha256": model_digest(path)? })
+                Network::File { init: path.display().to_string(), sha256: model_digest(path)? }
             }
-            _ => serde_json::json!(architecture.as_ref().map(Architecture::to_string)),
+            (architecture, _) => {
+                Network::Architecture(architecture.as_ref().map_or_else(String::new, Architecture::to_string))
+            }
         };
-        let mut settings = serde_json::json!({
-            "network": network,
-            "data": { "name": spec, "split": split.to_string(), "samples": selection, "sha256": fingerprint },
-            "recipe": recipe,
-            "runtime": format!("{} {}", runtime.name(), runtime.version()),
-        });
-        if let Some(file) = &self.classes {
-            settings["data"]["classes"] = serde_json::json!(file);
-        }
+        let data = TrainingData {
+            name: spec.into(),
+            split: split.to_string(),
+            samples: selection,
+            sha256: fingerprint,
+            classes: self.classes.clone(),
+        };
+        let settings = TrainingSettings {
+            network,
+            samples: TrainedOn::DataSet { data },
+            recipe: recipe.clone(),
+            runtime: Some((&runtime).into()),
+        };
         let threads = self.threads.unwrap_or_else(all).max(1);
         Ok(Course { recipe, samples, model, runtime, threads, settings })
     }

@@ -3,10 +3,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use kennard::audit::Checkpoint;
-use serde_json::{Value, json};
+use kennard::train::{TrainedOn, TrainingManifest};
+use serde_json::json;
 
 use crate::points::{self, Correlation, Point};
-use crate::settings::Settings;
+use crate::settings::{Bounds, Number, Settings};
 use crate::source::{json, write_all};
 use crate::{Done, Outcome};
 
@@ -124,26 +125,15 @@ fn checkpoints(run: &Path) -> Result<Vec<(usize, PathBuf)>, Error> {
 
 /// What the training run says of its data and its threat model, where the settings say nothing.
 fn with_defaults(mut settings: Settings, run: &Path) -> Result<Settings, Error> {
-    let manifest = std::fs::read(run.join("manifest.json")).ok();
-    let manifest: Value = manifest.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-    let training = &manifest["training"];
-    if settings.data.is_none() {
-        settings.data = training["data"]["name"].as_str().map(String::from);
-    }
-    let recipe = &training["recipe"];
-    if settings.eps.is_none() {
-        settings.eps = recipe["eps"].as_f64().map(crate::settings::Number);
-    }
-    if settings.classes.is_none() {
-        settings.classes = training["data"]["classes"].as_str().map(PathBuf::from);
-    }
-    if let (None, [Some(low), Some(high)]) =
-        (&settings.bounds, [0, 1].map(|end| recipe["bounds"][end].as_f64()))
-    {
-        settings.bounds = Some(crate::settings::Bounds([low, high]));
-    }
-    if settings.norm.is_none() {
-        settings.norm = recipe["norm"].as_str().map(str::parse).transpose()?;
+    if let Ok(Some(TrainingManifest { training, .. })) = TrainingManifest::read(run) {
+        if let TrainedOn::DataSet { data } = training.samples {
+            settings.data = settings.data.or(Some(data.name));
+            settings.classes = settings.classes.or(data.classes);
+        }
+        let recipe = training.recipe;
+        settings.eps = settings.eps.or(recipe.eps.map(Number));
+        settings.bounds = settings.bounds.or(Some(Bounds(recipe.bounds.map(f64::from))));
+        settings.norm = settings.norm.or(Some(recipe.norm));
     }
     if settings.first.is_none() {
         settings.samples = settings.samples.or(Some(SAMPLES));

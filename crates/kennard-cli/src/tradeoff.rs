@@ -169,7 +169,7 @@ impl Sweep {
 pub fn teach(settings: &recipe::Settings, place: &Path, stop: &AtomicBool) -> Result<bool, Error> {
     let course = settings.prepare(|_| ())?;
     let command = crate::command_line();
-    let directory = TrainingDirectory::open(place, command, course.settings.clone(), true)?;
+    let directory = TrainingDirectory::open(place, command, &course.settings, true)?;
     let trained = train::teach(&course, &directory, stop, |epoch| note!("{}", train::line(epoch)))?;
     Ok(!trained.interrupted)
 }

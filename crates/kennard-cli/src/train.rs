@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use kennard::train::{Epoch, Progress, Training, TrainingDirectory};
+use kennard::train::{Epoch, Training, TrainingDirectory, TrainingProgress};
 
 use crate::pace::Meter;
 use crate::recipe::{Course, Settings};
@@ -26,7 +26,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     let course = args.settings.prepare(|_| ())?;
     let command = crate::command_line();
-    let directory = TrainingDirectory::open(&args.out, command, course.settings.clone(), args.resume)?;
+    let directory = TrainingDirectory::open(&args.out, command, &course.settings, args.resume)?;
     let stop = crate::setup::stop_on_interrupt()?;
     let json = args.json;
     let trained = teach(&course, &directory, &stop, |epoch| {
@@ -114,7 +114,7 @@ impl Display {
         Display { bar, meter, epochs, batch, last_line: Instant::now() }
     }
 
-    fn show(&mut self, progress: &Progress) {
+    fn show(&mut self, progress: &TrainingProgress) {
         let images = |steps: usize| (steps * self.batch) as u64;
         let done = progress.epoch.saturating_sub(1) * progress.steps + progress.step;
         self.meter.mark(images(done), images(self.epochs * progress.steps), "images");

@@ -8,9 +8,10 @@ use kennard::engine::{Engine, EngineOptions};
 use kennard::picture::{Chart, Curve, Figure};
 use kennard::quadrature::{OverCentres, PlanePlan, PlaneReport, WindowPackets};
 use kennard::train::{
-    Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Training, TrainingDirectory,
+    Architecture, Network, Recipe, Schedule, TrainedOn, Training, TrainingDirectory, TrainingSet,
+    TrainingSettings,
 };
-use kennard::{Classifier, Graph, Norm, Preprocessing};
+use kennard::{Classifier, Graph, Preprocessing};
 use kennard_graph::Tensor;
 use kennard_runtime::{Choice, Runtime};
 use serde_json::json;
@@ -129,34 +130,26 @@ fn teach(
     stop: &AtomicBool,
 ) -> Result<Option<Vec<(usize, std::path::PathBuf)>>, Error> {
     let recipe = Recipe {
-        method: Method::Standard,
-        norm: Norm::Linf,
-        eps: None,
-        bounds: [0.0, 1.0],
         epochs,
-        warmup: 0.0,
         batch: 64,
-        part: 32,
-        optimizer: Optimizer::AdamW { betas: [0.9, 0.999] },
         rate: 0.01,
         schedule: Schedule::Cosine,
         decay: 0.0,
-        smoothing: 0.0,
-        augmentation: Augmentation::default(),
-        average: None,
-        clip: None,
         held_out: points / 10,
-        attacked: 0,
-        seed: 0,
+        ..Recipe::default()
     };
     let samples = problem.samples(points, NOISE, 0);
     let values = samples.iter().flat_map(|sample| sample.input.clone()).collect();
     let labels = samples.iter().map(|sample| sample.label).collect();
-    let samples = Samples::of(values, labels, &[2], &recipe)?;
+    let samples = TrainingSet::of(values, labels, &[2], &recipe)?;
     let model = "mlp:32,32".parse::<Architecture>()?.build(&[2], 2, None, 0)?;
-    let settings =
-        json!({ "network": "mlp:32,32", "problem": problem.to_string(), "points": points, "recipe": recipe });
-    let directory = TrainingDirectory::open(directory, crate::command_line(), settings, true)?;
+    let settings = TrainingSettings {
+        network: Network::Architecture("mlp:32,32".into()),
+        samples: TrainedOn::Problem { problem: problem.to_string(), points },
+        recipe: recipe.clone(),
+        runtime: None,
+    };
+    let directory = TrainingDirectory::open(directory, crate::command_line(), &settings, true)?;
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
     let training = Training { model: &model, recipe: &recipe, samples: &samples, runtime, threads };
     if training.run(Some(&directory), stop, |_| ())?.interrupted {

@@ -56,7 +56,7 @@ pub struct Trained {
     pub model: Graph,
     /// Whether `stop` ended it before its time.
     pub interrupted: bool,
-    /// What was damaged of the run that was gone on with, for people.
+    /// What was damaged of the run that was resumed, for people.
     pub damage: Option<String>,
 }
 

@@ -33,7 +33,7 @@ impl Lab for Bench {
         let Some(place) = self.runs.iter().position(|other| other == run) else { return Ok(false) };
         note!("{} of {}: {}", place + 1, self.runs.len(), run.name);
         let course = self.training[place].prepare()?;
-        let directory = TrainingDirectory::open(directory, self.command(), course.settings.clone(), true)?;
+        let directory = TrainingDirectory::open(directory, self.command(), &course.settings, true)?;
         let trained = train::teach(&course, &directory, &self.stop, |epoch| note!("{}", train::line(epoch)))?;
         Ok(!trained.interrupted)
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use kennard::data::{DataSet, Options};
 use kennard::experiment::recipe::{
-    Course, EPOCHS, Network, Wanted, attacked_of, optimizer, part_of, schedule, usual,
+    Course, EPOCHS, StartingNetwork, Wanted, attacked_of, optimizer, part_of, schedule, usual,
 };
 use kennard::train::{Augmentation, Method, Optimizer, Recipe, Strength};
 use kennard::{Error, Result};
@@ -119,8 +119,8 @@ impl Settings {
         let data = self.data.as_deref();
         let data = data.ok_or_else(|| missing("--data is missing: the data set, fashion-mnist:DIR say"))?;
         let network = match (&self.arch, &self.init) {
-            (Some(name), _) => Network::New(name.parse()?),
-            (None, Some(file)) => Network::File(file.clone()),
+            (Some(name), _) => StartingNetwork::New(name.parse()?),
+            (None, Some(file)) => StartingNetwork::File(file.clone()),
             (None, None) => {
                 return Err(missing(
                     "--arch is missing: the network to train, cnn say; or --init MODEL.onnx",

@@ -45,7 +45,7 @@ pub fn run(args: Args) -> Outcome {
 
 /// What the training run says of its data and its threat model, where the settings say nothing.
 fn with_defaults(settings: Settings, run: &Path) -> Result<Settings, Box<dyn std::error::Error>> {
-    let origin = Origin::of(run)?;
+    let origin = Origin::of(run);
     let samples = settings.samples.or(settings.first.is_none().then_some(SAMPLES));
     Settings {
         data: settings.data.or(origin.data),

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use kennard::experiment::recipe::Course;
-use kennard::train::{Epoch, Progress, Training, TrainingDirectory};
+use kennard::train::{Epoch, Training, TrainingDirectory, TrainingProgress};
 
 use crate::pace::Meter;
 use crate::recipe::Settings;
@@ -27,7 +27,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     let course = args.settings.prepare()?;
     let command = crate::command_line();
-    let directory = TrainingDirectory::open(&args.out, command, course.settings.clone(), args.resume)?;
+    let directory = TrainingDirectory::open(&args.out, command, &course.settings, args.resume)?;
     let stop = crate::setup::stop_on_interrupt()?;
     let json = args.json;
     let trained = teach(&course, &directory, &stop, |epoch| {
@@ -115,7 +115,7 @@ impl Display {
         Display { bar, meter, epochs, batch, last_line: Instant::now() }
     }
 
-    fn show(&mut self, progress: &Progress) {
+    fn show(&mut self, progress: &TrainingProgress) {
         let images = |steps: usize| (steps * self.batch) as u64;
         let done = progress.epoch.saturating_sub(1) * progress.steps + progress.step;
         self.meter.mark(images(done), images(self.epochs * progress.steps), "images");

@@ -16,8 +16,8 @@ use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::run::ModelSummary;
 use kennard::train::{
-    Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Strength, Training,
-    TrainingDirectory,
+    Architecture, Network, Optimizer, Recipe, Schedule, TrainedOn, Training, TrainingDirectory, TrainingSet,
+    TrainingSettings,
 };
 use kennard::{Error, Graph, Norm, ThreatModel};
 
@@ -445,34 +445,30 @@ fn altered_training_states_are_noticed() {
     let values: Vec<f32> = (0..n * d).map(|i| ((i * 7919 + i / 16 * 31) % 101) as f32 / 101.0).collect();
     let labels: Vec<usize> = (0..n).map(|i| usize::from(values[i * d] > 0.5)).collect();
     let recipe = Recipe {
-        method: Method::named("standard", Strength::default()).unwrap(),
-        norm: Norm::Linf,
-        eps: None,
-        bounds: [0.0, 1.0],
         epochs: 3,
-        warmup: 0.0,
         batch: 16,
         part: 8,
         optimizer: Optimizer::Sgd { momentum: 0.9 },
         rate: 0.1,
         schedule: Schedule::Constant,
         decay: 0.0,
-        smoothing: 0.0,
-        augmentation: Augmentation::default(),
         average: Some(0.9),
-        clip: None,
         held_out: 16,
-        attacked: 0,
-        seed: 0,
+        ..Recipe::default()
     };
-    let samples = Samples::of(values, labels, &[1, 4, 4], &recipe).unwrap();
+    let samples = TrainingSet::of(values, labels, &[1, 4, 4], &recipe).unwrap();
     let model = "mlp:8".parse::<Architecture>().unwrap().build(&[1, 4, 4], 2, None, 0).unwrap();
     let runtime = rten();
     let training =
         Training { model: &model, recipe: &recipe, samples: &samples, runtime: &runtime, threads: 1 };
     let go = |place: &Path| {
-        let settings = serde_json::json!({"recipe": recipe});
-        let directory = TrainingDirectory::open(place, vec![], settings, true)?;
+        let settings = TrainingSettings {
+            network: Network::Architecture("mlp:8".into()),
+            samples: TrainedOn::Problem { problem: "sides".into(), points: n },
+            recipe: recipe.clone(),
+            runtime: None,
+        };
+        let directory = TrainingDirectory::open(place, vec![], &settings, true)?;
         training.run(Some(&directory), &AtomicBool::new(false), |_| ())
     };
     let whole = scratch.at("whole");

@@ -17,7 +17,7 @@ use crate::data::guarded;
 use crate::run::files::parquet_bytes;
 use crate::{Error, Norm, Result};
 
-/// So many of each kind: the first, the easiest to break, and the hardest that were broken.
+/// This many of each kind: the first, the easiest to break, and the hardest that were broken.
 const EACH: usize = 8;
 
 /// A broken sample with its closest adversarial point.

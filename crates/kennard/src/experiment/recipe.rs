@@ -1,11 +1,13 @@
 use std::path::PathBuf;
 
 use kennard_runtime::Runtime;
-use serde_json::{Value, json};
 
 use crate::data::{DataSet, DataSpec, Options, Selection};
 use crate::run::model_digest;
-use crate::train::{Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule};
+use crate::train::{
+    Architecture, Augmentation, Method, Network, Optimizer, Recipe, Schedule, TrainedOn, TrainingData,
+    TrainingSet, TrainingSettings,
+};
 use crate::{Classifier, Error, Graph, Norm, Preprocessing, Result};
 
 /// Passes over the training samples by default.
@@ -13,7 +15,7 @@ pub const EPOCHS: usize = 10;
 
 /// What is trained.
 #[derive(Clone, Debug)]
-pub enum Network {
+pub enum StartingNetwork {
     /// A new network.
     New(Architecture),
     /// A model, an ONNX file, which is trained further.
@@ -29,7 +31,7 @@ pub struct Wanted {
     /// The samples to use, those held out among them.
     pub selection: Selection,
     /// What is trained.
-    pub network: Network,
+    pub network: StartingNetwork,
     /// What runs the graphs.
     pub runtime: Runtime,
     /// Cores to use; all by default.
@@ -41,7 +43,7 @@ pub struct Course {
     /// How to train.
     pub recipe: Recipe,
     /// What to train on.
-    pub samples: Samples,
+    pub samples: TrainingSet,
     /// The network.
     pub model: Graph,
     /// What runs the graphs.
@@ -49,7 +51,7 @@ pub struct Course {
     /// Cores to use.
     pub threads: usize,
     /// What the result depends on, for the record.
-    pub settings: Value,
+    pub settings: TrainingSettings,
     /// What a reader should know of how the data were read.
     pub notes: Vec<String>,
 }
@@ -64,26 +66,26 @@ impl Wanted {
         let mut data = DataSet::open(&self.data, &self.options)?;
         let shape = data.shape().to_vec();
         let initial = match &self.network {
-            Network::New(_) => None,
-            Network::File(path) => Some(Graph::load(path)?),
+            StartingNetwork::New(_) => None,
+            StartingNetwork::File(path) => Some(Graph::load(path)?),
         };
         let normalizes = match (&self.network, &initial) {
-            (Network::New(architecture), _) => architecture.normalizes(),
+            (StartingNetwork::New(architecture), _) => architecture.normalizes(),
             (_, initial) => {
                 initial.as_ref().is_some_and(|graph| !kennard_graph::statistics(graph).is_empty())
             }
         };
         let recipe = recipe(&data, normalizes, self.selection.count(data.len()))?;
         let fingerprint: Vec<String> = data.fingerprint()?.into_iter().map(|file| file.sha256).collect();
-        let samples = Samples::read(&data, self.selection, &recipe, |_| ())?;
+        let samples = TrainingSet::read(&data, self.selection, &recipe, |_| ())?;
         data.check_unchanged()?;
         let model = match (&self.network, initial) {
-            (Network::New(architecture), _) => {
+            (StartingNetwork::New(architecture), _) => {
                 let statistics = samples.statistics();
                 let statistics = statistics.as_ref().map(|(mean, std)| (mean.as_slice(), std.as_slice()));
                 architecture.build(&shape, data.classes(), statistics, recipe.seed)?
             }
-            (Network::File(_), initial) => {
+            (StartingNetwork::File(_), initial) => {
                 let classifier =
                     Classifier::new(&initial.unwrap_or_default(), &shape, &Preprocessing::default())?;
                 data.fit_classes(classifier.classes())?;
@@ -91,25 +93,24 @@ impl Wanted {
             }
         };
         let network = match &self.network {
-            Network::New(architecture) => json!(architecture.to_string()),
-            Network::File(path) => {
-                json!({ "init": path.display().to_string(), "sha256": model_digest(path)? })
+            StartingNetwork::New(architecture) => Network::Architecture(architecture.to_string()),
+            StartingNetwork::File(path) => {
+                Network::File { init: path.display().to_string(), sha256: model_digest(path)? }
             }
         };
-        let mut settings = json!({
-            "network": network,
-            "data": {
-                "name": self.data.to_string(),
-                "split": self.options.split.to_string(),
-                "samples": self.selection,
-                "sha256": fingerprint,
-            },
-            "recipe": recipe,
-            "runtime": format!("{} {}", self.runtime.name(), self.runtime.version()),
-        });
-        if let Some(file) = &self.options.classes {
-            settings["data"]["classes"] = json!(file);
-        }
+        let trained_on = TrainingData {
+            name: self.data.to_string(),
+            split: self.options.split.to_string(),
+            samples: self.selection,
+            sha256: fingerprint,
+            classes: self.options.classes,
+        };
+        let settings = TrainingSettings {
+            network,
+            samples: TrainedOn::DataSet { data: trained_on },
+            recipe: recipe.clone(),
+            runtime: Some((&self.runtime).into()),
+        };
         let all = || std::thread::available_parallelism().map_or(1, |n| n.get());
         let threads = self.threads.unwrap_or_else(all).max(1);
         let notes = data.notes();

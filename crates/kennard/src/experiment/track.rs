@@ -1,11 +1,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::lab::examine;
 use super::{Contents, Correlation, Lab, Point, correlation_lines, correlations, csv, over_epochs, table};
 use crate::audit::Checkpoint;
+use crate::train::{TrainedOn, TrainingManifest};
 use crate::{Error, Norm, Result};
 
 /// Audits the checkpoints of a training run, or of any folder of ONNX files: every `every`th and the last, each into a
@@ -96,22 +97,16 @@ pub struct Origin {
 
 impl Origin {
     /// Reads the manifest of a training run; nothing is known where there is none.
-    ///
-    /// # Errors
-    /// When it names an unknown norm.
-    pub fn of(run: &Path) -> Result<Origin> {
-        let manifest = std::fs::read(run.join("manifest.json")).ok();
-        let manifest: Value =
-            manifest.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-        let training = &manifest["training"];
-        let recipe = &training["recipe"];
-        let bounds = [0, 1].map(|end| recipe["bounds"][end].as_f64());
-        Ok(Origin {
-            data: training["data"]["name"].as_str().map(String::from),
-            classes: training["data"]["classes"].as_str().map(PathBuf::from),
-            norm: recipe["norm"].as_str().map(str::parse).transpose()?,
-            eps: recipe["eps"].as_f64(),
-            bounds: bounds[0].zip(bounds[1]).map(|(low, high)| [low, high]),
-        })
+    pub fn of(run: &Path) -> Origin {
+        let Ok(Some(TrainingManifest { training, .. })) = TrainingManifest::read(run) else {
+            return Origin::default();
+        };
+        let (data, classes) = match training.samples {
+            TrainedOn::DataSet { data } => (Some(data.name), data.classes),
+            TrainedOn::Problem { .. } => (None, None),
+        };
+        let recipe = training.recipe;
+        let bounds = Some(recipe.bounds.map(f64::from));
+        Origin { data, classes, norm: Some(recipe.norm), eps: recipe.eps, bounds }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicBool;
 use crate::answer::predict;
 use crate::data::Sample;
 use crate::engine::{Engine, EngineOptions, Oracle, Query, Task};
-use crate::train::{Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Training};
-use crate::{Classifier, Error, Norm, Preprocessing, Result};
+use crate::train::{Architecture, Recipe, Schedule, Training, TrainingSet};
+use crate::{Classifier, Error, Preprocessing, Result};
 
 /// The network `cnn:8`, trained with AdamW on images as they are, or on what has their shape.
 ///
@@ -39,7 +39,7 @@ impl Convolutional {
             )));
         }
         let recipe = recipe(inputs.len());
-        let samples = Samples::of(inputs.concat(), labels.to_vec(), shape, &recipe)?;
+        let samples = TrainingSet::of(inputs.concat(), labels.to_vec(), shape, &recipe)?;
         let statistics = samples.statistics();
         let statistics = statistics.as_ref().map(|(mean, std)| (mean.as_slice(), std.as_slice()));
         let model = Architecture::Cnn(8).build(shape, classes, statistics, recipe.seed)?;
@@ -73,24 +73,11 @@ impl Convolutional {
 fn recipe(n: usize) -> Recipe {
     let batch = n.clamp(1, BATCH);
     Recipe {
-        method: Method::Standard,
-        norm: Norm::Linf,
-        eps: None,
-        bounds: [0.0, 1.0],
         epochs: STEPS.div_ceil((n / batch).max(1)).max(EPOCHS),
-        warmup: 0.0,
         batch,
         part: if batch == BATCH { PART } else { batch },
-        optimizer: Optimizer::AdamW { betas: [0.9, 0.999] },
-        rate: 2e-3,
         schedule: Schedule::Cosine,
         decay: 0.01,
-        smoothing: 0.0,
-        augmentation: Augmentation::default(),
-        average: None,
-        clip: None,
-        held_out: 0,
-        attacked: 0,
-        seed: 0,
+        ..Recipe::default()
     }
 }

@@ -1,4 +1,4 @@
-//! Accuracy class by class, and what is taken for what.
+//! Accuracy class by class, and the confusion matrix.
 
 use std::collections::BTreeMap;
 

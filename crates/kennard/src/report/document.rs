@@ -9,7 +9,7 @@ use super::classes::Classes;
 use super::compare::Comparison;
 use super::examples::Example;
 use super::packets::SurveyView;
-use super::samples::{Histogram, Samples};
+use super::samples::{Histogram, SampleTable};
 use super::sources::Training;
 use super::{Detail, Source};
 use crate::audit::{Manifest, RunState, Stage, Summary};
@@ -37,7 +37,7 @@ pub(super) struct Run<'a> {
     notes: Vec<String>,
     classes: Option<Classes>,
     distances: Option<Histogram>,
-    samples: Option<Samples>,
+    samples: Option<SampleTable>,
     examples: Vec<Example>,
     surveys: Vec<SurveyView<'a>>,
     /// How many cosines of samples and their loss gradients fall where, in an audit.
@@ -80,7 +80,7 @@ impl<'a> Run<'a> {
             notes,
             classes: state.and_then(Classes::new),
             distances: state.and_then(Histogram::of_distances),
-            samples: state.map(|state| Samples::new(state, detail.rows)),
+            samples: state.map(|state| SampleTable::new(state, detail.rows)),
             examples: state.map_or_else(Vec::new, |state| Example::all(state, detail.examples)),
             surveys: source.surveys.iter().map(|survey| SurveyView::new(survey, detail.maps)).collect(),
             cosines: state.and_then(cosines),

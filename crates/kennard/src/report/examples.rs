@@ -31,7 +31,7 @@ pub(super) struct Example {
 }
 
 impl Example {
-    /// At most so many: some of every role.
+    /// At most `most`: some of every role.
     pub fn all(state: &RunState, most: usize) -> Vec<Example> {
         let shown = &state.outcome.shown;
         let roles = roles(shown);

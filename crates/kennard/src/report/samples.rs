@@ -6,7 +6,7 @@ use crate::audit::RunState;
 
 /// Columns of one entry for each sample that is shown: the first ones.
 #[derive(Serialize)]
-pub(super) struct Samples {
+pub(super) struct SampleTable {
     index: Vec<usize>,
     label: Vec<usize>,
     /// Null where the model has no answer.
@@ -24,8 +24,8 @@ pub(super) struct Samples {
     distance: Option<Vec<Option<f64>>>,
 }
 
-impl Samples {
-    pub fn new(state: &RunState, rows: usize) -> Samples {
+impl SampleTable {
+    pub fn new(state: &RunState, rows: usize) -> SampleTable {
         let (summary, records) = (&state.outcome.summary, &state.outcome.records);
         let records = &records[..rows.min(records.len())];
         let passes = |record: &crate::audit::Record| {
@@ -34,7 +34,7 @@ impl Samples {
             attacks.take(tried).flatten().map(|a| a.forwards + a.backwards).sum()
         };
         let distance = |record: &crate::audit::Record| rounded(record.distance()).filter(|_| !record.pending);
-        Samples {
+        SampleTable {
             index: records.iter().map(|r| r.index).collect(),
             label: records.iter().map(|r| r.label).collect(),
             prediction: records.iter().map(|r| r.prediction).collect(),

@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::audit::RunState;
-use crate::run::stored;
+use crate::run::files::other_version;
 use crate::run::sums::Sums;
+use crate::run::{MANIFEST, stored};
 use crate::survey::{SurveyManifest, SurveySummary};
-use crate::train::Epoch;
+use crate::train::{Epoch, TrainingManifest};
 use crate::{Error, Result};
 
 /// What one directory holds.
@@ -25,8 +27,14 @@ pub(super) struct Source {
 /// What `kennard train` keeps: its manifest, and an entry for each epoch.
 #[derive(Serialize)]
 pub(super) struct Training {
-    manifest: Value,
+    manifest: TrainingManifest,
     epochs: Vec<Epoch>,
+}
+
+/// What a manifest is of, by its keys.
+#[derive(Deserialize)]
+struct Kind {
+    training: Option<IgnoredAny>,
 }
 
 /// The packets of one directory.
@@ -76,11 +84,12 @@ pub(super) fn read(path: &Path, sources: &mut Vec<Source>) -> Result<()> {
 
 /// The training in a directory; nothing where it holds something else.
 fn training(path: &Path) -> Result<Option<Training>> {
-    let Ok(text) = std::fs::read(path.join("manifest.json")) else { return Ok(None) };
-    let Ok(manifest) = serde_json::from_slice::<Value>(&text) else { return Ok(None) };
-    if manifest.get("training").is_none() {
+    let manifest = path.join(MANIFEST);
+    let text = std::fs::read(&manifest).unwrap_or_default();
+    if !serde_json::from_slice::<Kind>(&text).is_ok_and(|manifest| manifest.training.is_some()) {
         return Ok(None);
     }
+    let manifest = serde_json::from_slice(&text).map_err(|e| other_version(&manifest, &e))?;
     if let Some(sums) = Sums::read(path)? {
         ["manifest.json", "log.jsonl"].into_iter().try_for_each(|name| sums.check(name))?;
     }

@@ -1,4 +1,4 @@
-//! `journal.jsonl`: the entries of a run as they finish, a line each, which no accident alters unnoticed.
+//! `journal.jsonl`: the entries of a run as they finish, one per line, which no accident alters unnoticed.
 //!
 //! A line is `{"sum":"…","item":…}`. The sum is the first half of the SHA-256 of the manifest's digest, the
 //! line's number and the item's text. So a line that was changed, lost, repeated, moved or taken from another

@@ -39,7 +39,10 @@ pub struct Manifest<S> {
 }
 
 /// Keys in the order of the alphabet, and single precision as the double that it is.
-fn sorted<S: Serialize, T: Serializer>(settings: &S, serializer: T) -> std::result::Result<T::Ok, T::Error> {
+pub(crate) fn sorted<S: Serialize, T: Serializer>(
+    settings: &S,
+    serializer: T,
+) -> std::result::Result<T::Ok, T::Error> {
     serde_json::to_value(settings).map_err(T::Error::custom)?.serialize(serializer)
 }
 

@@ -13,7 +13,7 @@ pub(crate) mod sums;
 pub(crate) use directory::{Directory, SUMMARY};
 pub use files::{clear_strays, make_directory, prepare, write_whole};
 pub use manifest::{About, Checkpoint, Manifest};
-pub(crate) use manifest::{MANIFEST, NO_RUN, differences, same_settings, stored};
+pub(crate) use manifest::{MANIFEST, NO_RUN, differences, same_settings, sorted, stored};
 pub use provenance::{DataIdentity, DataSummary, FileHash, ModelSummary, RuntimeSummary, model_digest};
 pub use shard::Shard;
 pub(crate) use shard::check_whole;

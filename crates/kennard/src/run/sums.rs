@@ -41,7 +41,7 @@ impl Sums {
         sums.put(directory)
     }
 
-    /// The list without some files. One that is damaged is worth nothing.
+    /// The list without some files. A damaged one counts as empty.
     fn kept(directory: &Path, but: &[&str]) -> Sums {
         let sums = Sums::read(directory).ok().flatten();
         let mut sums = sums.unwrap_or(Sums { directory: directory.into(), digests: BTreeMap::new() });

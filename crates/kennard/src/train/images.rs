@@ -9,7 +9,7 @@ use crate::threat::check_inside;
 /// How images are varied from epoch to epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Augmentation {
-    /// Images are moved by up to so many pixels, zeros coming in.
+    /// Images are moved by up to this many pixels, zeros coming in.
     pub crop: usize,
     /// Half of the images are mirrored, left to right.
     pub flip: bool,

@@ -21,14 +21,14 @@ pub enum Method {
         /// Steps.
         steps: usize,
     },
-    /// See [`Objective::Trades`]; the changed images climb the divergence.
+    /// See [`Objective::Trades`]; the changed images maximise the divergence.
     Trades {
         /// β
         beta: f64,
         /// Steps.
         steps: usize,
     },
-    /// See [`Objective::Mart`]; the changed images climb the cross-entropy.
+    /// See [`Objective::Mart`]; the changed images maximise the cross-entropy.
     Mart {
         /// β
         beta: f64,

@@ -16,7 +16,7 @@ pub struct Recipe {
     pub bounds: [f32; 2],
     /// Passes over the training samples.
     pub epochs: usize,
-    /// Epsilon grows from 0 over the first so many epochs.
+    /// Epsilon grows from 0 over this many epochs from the first.
     pub warmup: f64,
     /// Samples per step.
     pub batch: usize,
@@ -46,13 +46,40 @@ pub struct Recipe {
     pub seed: u64,
 }
 
+impl Default for Recipe {
+    /// Ten epochs of AdamW on samples as they are; nothing is held out, varied or attacked.
+    fn default() -> Recipe {
+        Recipe {
+            method: Method::Standard,
+            norm: Norm::Linf,
+            eps: None,
+            bounds: [0.0, 1.0],
+            epochs: 10,
+            warmup: 0.0,
+            batch: 128,
+            part: 32,
+            optimizer: Optimizer::AdamW { betas: [0.9, 0.999] },
+            rate: 0.002,
+            schedule: Schedule::OneCycle,
+            decay: 5e-4,
+            smoothing: 0.0,
+            augmentation: Augmentation::default(),
+            average: None,
+            clip: None,
+            held_out: 0,
+            attacked: 0,
+            seed: 0,
+        }
+    }
+}
+
 impl Recipe {
     /// The threat model of validation.
     pub fn threat(&self) -> Option<ThreatModel> {
         self.eps.map(|eps| ThreatModel { norm: self.norm, eps, bounds: self.bounds })
     }
 
-    /// Checks that the numbers make sense for a data set of so many samples.
+    /// Checks that the numbers make sense for a data set of this many samples.
     ///
     /// # Errors
     /// Names the setting that does not, and what it must be.
@@ -130,25 +157,13 @@ mod tests {
     #[test]
     fn settings_that_do_nothing_are_refused() {
         let good = Recipe {
-            method: Method::Standard,
-            norm: Norm::Linf,
             eps: Some(0.1),
-            bounds: [0.0, 1.0],
             epochs: 1,
-            warmup: 0.0,
             batch: 8,
             part: 4,
-            optimizer: Optimizer::Sgd { momentum: 0.9 },
-            rate: 0.1,
-            schedule: Schedule::Constant,
-            decay: 0.0,
-            smoothing: 0.0,
-            augmentation: Augmentation::default(),
             average: Some(0.9),
             clip: Some(1.0),
-            held_out: 0,
-            attacked: 0,
-            seed: 0,
+            ..Recipe::default()
         };
         good.check(100).unwrap();
         let refused = |changed: Recipe, says: &str| {

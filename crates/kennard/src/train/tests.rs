@@ -3,14 +3,20 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::path::Path;
-use std::sync::RwLock;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, RwLock};
 
-use kennard_graph::{Objective, Tensor, training_step};
-use kennard_runtime::{Choice, Input};
+use kennard_graph::{Graph, Objective, Tensor, statistics, trainable, training_step};
+use kennard_runtime::{Choice, Input, Runtime};
 use ndarray::{ArrayD, IxDyn};
 
+use super::images::Images;
+use super::state::State;
+use super::step::Layout;
+use super::worker::{Batch, Programs, Weights, Worker};
 use super::*;
-use crate::Norm;
+use crate::Result;
+use crate::random::stream;
 
 const CLASSES: usize = 4;
 const N: usize = 8;
@@ -144,24 +150,15 @@ fn weight_gradients_agree_with_pytorch() {
 fn recipe(method: Method) -> Recipe {
     Recipe {
         method,
-        norm: Norm::Linf,
         eps: Some(0.1),
-        bounds: [0.0, 1.0],
         epochs: 1,
-        warmup: 0.0,
         batch: N,
         part: N,
         optimizer: Optimizer::Sgd { momentum: 0.9 },
         rate: 0.02,
         schedule: Schedule::Constant,
         decay: 0.01,
-        smoothing: 0.0,
-        augmentation: Augmentation::default(),
-        average: None,
-        clip: None,
-        held_out: 0,
-        attacked: 0,
-        seed: 0,
+        ..Recipe::default()
     }
 }
 
@@ -174,22 +171,21 @@ fn ten_steps_agree_with_pytorch() {
             let images = &arrays[&format!("{name}/image")];
             let labels = arrays[&format!("{name}/label")].iter().map(|&l| l as usize).collect();
             let images = Images::of_floats(images[..images.len() / 2].to_vec(), labels, shape.to_vec());
-            let samples = Samples { images, training: (0..N).collect(), held_out: Vec::new() };
+            let samples = TrainingSet { images, training: (0..N).collect(), held_out: Vec::new() };
             let recipe = recipe(Method::Standard);
             let training =
                 Training { model: &model, recipe: &recipe, samples: &samples, runtime: &runtime, threads: 1 };
             let layout = Layout::new(&model, N);
-            let State { weights, mut memory, .. } = training.fresh(&layout.names).unwrap();
-            let weights = RwLock::new(weights);
+            let mut state = training.fresh(&layout.names).unwrap();
             let programs = Programs::new(&model, &recipe).unwrap();
             let threads = runtime.threads(1);
             let mut worker = Worker::new(&recipe, &samples.images, &programs, &runtime, &threads).unwrap();
-            for t in 1..=10 {
+            for _ in 0..10 {
                 let batch = Batch { rows: (0..N).collect(), epoch: 1, eps: 0.0 };
-                let part = worker.work(&batch, 0, &weights).unwrap();
-                training.update(&layout, &mut weights.write().unwrap(), part, &mut memory, t, recipe.rate);
+                let part = worker.work(&batch, 0, &state.weights).unwrap();
+                layout.update(&recipe, &mut state, part, recipe.rate);
             }
-            let weights = weights.into_inner().unwrap();
+            let weights = state.weights();
             let running = statistics(&model).into_iter().flat_map(|s| [s.mean, s.variance]);
             let names = layout.names.iter().cloned().chain(running);
             for (weight, found) in names.zip(weights.trained.iter().chain(&weights.statistics)) {
@@ -213,7 +209,7 @@ fn sides(n: usize) -> Images {
     Images::of_floats((0..16 * n).map(pixel).collect(), labels, vec![1, 4, 4])
 }
 
-fn teach(recipe: &Recipe, samples: &Samples, threads: usize) -> Result<Trained> {
+fn teach(recipe: &Recipe, samples: &TrainingSet, threads: usize) -> Result<Trained> {
     let model = "mlp:8".parse::<Architecture>()?.build(&[1, 4, 4], 2, None, recipe.seed)?;
     let runtime = Runtime::open(Choice::Rten)?;
     Training { model: &model, recipe, samples, runtime: &runtime, threads }.run(
@@ -223,9 +219,9 @@ fn teach(recipe: &Recipe, samples: &Samples, threads: usize) -> Result<Trained> 
     )
 }
 
-fn split(images: Images) -> Samples {
+fn split(images: Images) -> TrainingSet {
     let n = images.labels.len();
-    Samples { images, training: (0..n - 64).collect(), held_out: (n - 64..n).collect() }
+    TrainingSet { images, training: (0..n - 64).collect(), held_out: (n - 64..n).collect() }
 }
 
 /// Every method learns to tell left from right, and does the same on one core and on three.
@@ -328,7 +324,7 @@ fn a_worker_that_panics_ends_the_training() {
     let fresh = training.fresh(&trainable(&model)).unwrap();
     // There is no such sample.
     let rows = [vec![0; 12], vec![usize::MAX; 4]].concat();
-    let ended = training.with_workers(&programs, &RwLock::new(fresh.weights), |run_batch| {
+    let ended = training.with_workers(&programs, &fresh.weights, |run_batch| {
         run_batch(Batch { rows, epoch: 1, eps: 0.0 }).map(drop)
     });
     let message = ended.unwrap_err().to_string();
@@ -354,8 +350,13 @@ fn epoch(epoch: usize, robust: Option<f64>, accuracy: f64) -> Epoch {
 fn the_best_checkpoint_is_the_more_accurate_of_those_equally_robust() {
     let figures = [(0.5, 0.6), (0.5, 0.8), (0.5, 0.8), (0.4, 0.9), (0.5, 0.7)];
     let place = tempfile::tempdir().unwrap();
-    let settings = serde_json::json!({});
-    let directory = TrainingDirectory::open(place.path(), Vec::new(), settings, false).unwrap();
+    let settings = TrainingSettings {
+        network: Network::Architecture("mlp:2".into()),
+        samples: TrainedOn::Problem { problem: "none".into(), points: 0 },
+        recipe: Recipe::default(),
+        runtime: None,
+    };
+    let directory = TrainingDirectory::open(place.path(), Vec::new(), &settings, false).unwrap();
     let mut epochs = Vec::new();
     for (i, (robust, accuracy)) in figures.into_iter().enumerate() {
         epochs.push(epoch(i + 1, Some(robust), accuracy));
@@ -365,7 +366,7 @@ fn the_best_checkpoint_is_the_more_accurate_of_those_equally_robust() {
             .iter()
             .map(|name| model.constants[name].to_floats().unwrap().iter().map(|&v| v as f32).collect())
             .collect();
-        let weights = Weights { trained, statistics: Vec::new() };
+        let weights = Arc::new(RwLock::new(Weights { trained, statistics: Vec::new() }));
         let state = State { weights, memory: Vec::new(), average: None, steps: 1, epochs: epochs.clone() };
         directory.keep(&names, &model, &state).unwrap();
     }
@@ -380,27 +381,16 @@ fn the_best_checkpoint_is_the_more_accurate_of_those_equally_robust() {
 fn data_outside_the_bounds_are_refused_where_something_is_attacked() {
     let recipe = Recipe {
         method: Method::Pgd { steps: 2 },
-        norm: Norm::Linf,
         eps: Some(0.1),
-        bounds: [0.0, 1.0],
         epochs: 1,
-        warmup: 0.0,
         batch: 2,
         part: 2,
-        optimizer: Optimizer::Sgd { momentum: 0.0 },
-        rate: 0.1,
-        schedule: Schedule::Constant,
-        decay: 0.0,
-        smoothing: 0.0,
-        augmentation: Augmentation::default(),
-        average: None,
-        clip: None,
         held_out: 2,
         attacked: 2,
-        seed: 0,
+        ..Recipe::default()
     };
     let with = |values: [f32; 8], recipe: &Recipe| {
-        Samples::of(values.to_vec(), vec![0, 1, 0, 1], &[2], recipe).err().map(|error| error.to_string())
+        TrainingSet::of(values.to_vec(), vec![0, 1, 0, 1], &[2], recipe).err().map(|error| error.to_string())
     };
     let [inside, levels, normalised] = [
         [0.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5],

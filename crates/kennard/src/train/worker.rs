@@ -191,7 +191,7 @@ impl<'t> Worker<'t> {
         Ok(())
     }
 
-    /// The gradient of what the method climbs, its entries finite.
+    /// The gradient of what the attack maximises, its entries finite.
     fn gradient(&mut self, x: &[f32], reference: Input, weights: &Weights) -> Result<Vec<f32>> {
         let Some(session) = &mut self.ascent else { return Ok(vec![0.0; x.len()]) };
         let mut inputs = vec![Input::F32(x), reference];

@@ -15,9 +15,10 @@ use crate::experiment::{Lab, short};
 use crate::picture::{Chart, ChartPoint, Curve};
 use crate::quadrature::{PlanePlan, PlaneReport, WindowPackets};
 use crate::train::{
-    Architecture, Augmentation, Method, Optimizer, Recipe, Samples, Schedule, Training, TrainingDirectory,
+    Architecture, Network, Recipe, Schedule, TrainedOn, Training, TrainingDirectory, TrainingSet,
+    TrainingSettings,
 };
-use crate::{Classifier, Graph, Norm, Preprocessing, Result};
+use crate::{Classifier, Graph, Preprocessing, Result};
 
 const PROBLEMS: [Problem; 3] = [Problem::Moons, Problem::Circles, Problem::Xor];
 /// Training points and their noise, in input units.
@@ -129,34 +130,26 @@ fn train(
     runtime: &Runtime,
 ) -> Result<Option<Vec<(usize, PathBuf)>>> {
     let recipe = Recipe {
-        method: Method::Standard,
-        norm: Norm::Linf,
-        eps: None,
-        bounds: [0.0, 1.0],
         epochs,
-        warmup: 0.0,
         batch: 64,
-        part: 32,
-        optimizer: Optimizer::AdamW { betas: [0.9, 0.999] },
         rate: 0.01,
         schedule: Schedule::Cosine,
         decay: 0.0,
-        smoothing: 0.0,
-        augmentation: Augmentation::default(),
-        average: None,
-        clip: None,
         held_out: points / 10,
-        attacked: 0,
-        seed: 0,
+        ..Recipe::default()
     };
     let samples = problem.samples(points, NOISE, 0);
     let values = samples.iter().flat_map(|sample| sample.input.clone()).collect();
     let labels = samples.iter().map(|sample| sample.label).collect();
-    let samples = Samples::of(values, labels, &[2], &recipe)?;
+    let samples = TrainingSet::of(values, labels, &[2], &recipe)?;
     let model = "mlp:32,32".parse::<Architecture>()?.build(&[2], 2, None, 0)?;
-    let settings =
-        json!({ "network": "mlp:32,32", "problem": problem.to_string(), "points": points, "recipe": recipe });
-    let directory = TrainingDirectory::open(directory, lab.command(), settings, true)?;
+    let settings = TrainingSettings {
+        network: Network::Architecture("mlp:32,32".into()),
+        samples: TrainedOn::Problem { problem: problem.to_string(), points },
+        recipe: recipe.clone(),
+        runtime: None,
+    };
+    let directory = TrainingDirectory::open(directory, lab.command(), &settings, true)?;
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
     let training = Training { model: &model, recipe: &recipe, samples: &samples, runtime, threads };
     if training.run(Some(&directory), lab.stop(), |_| ())?.interrupted {

@@ -1,5 +1,6 @@
-use super::missing::missing;
-use super::{AttackRecord, Outcome, Record, Summary, Warning};
+//! Warnings of what attacks met.
+
+use super::super::{AttackRecord, Record, Summary, Warning};
 use crate::stats::clopper_pearson;
 
 /// The share of samples that stand and that an attack was blind on, above which its figure is said to be doubtful.
@@ -7,103 +8,9 @@ const BLIND: f64 = 0.01;
 /// The share of samples that an attack without gradients may break after those with, before the gradients
 /// are said to mislead (AutoAttack's own threshold). Both must be exceeded surely, not by single samples.
 const MASKED: f64 = 0.002;
-/// A look at less says nothing about chance.
-const ENOUGH: u64 = 20;
-
-/// Replaces the warnings that follow from the figures.
-pub(super) fn review(outcome: &mut Outcome) {
-    let Outcome { summary, records, .. } = outcome;
-    let whole = [
-        not_evaluated(summary, records),
-        missing(summary, records),
-        chance(summary),
-        random(records),
-        few_classes(summary),
-        masked(summary, records),
-        non_finite(summary, records),
-        unanswered(summary, records),
-    ];
-    let found: Vec<Warning> = whole
-        .into_iter()
-        .flatten()
-        .chain(blind(summary, records))
-        .chain(disputed(summary, records))
-        .chain(packets(summary))
-        .collect();
-    let codes = [
-        "missing-classes",
-        "not-evaluated",
-        "non-finite-gradients",
-        "unanswered-points",
-        "chance-accuracy",
-        "random-outputs",
-        "few-classes",
-        "gradient-masking",
-        "zero-gradients",
-        "disputed-points",
-        "packet",
-    ];
-    summary.warnings.retain(|warning| !codes.contains(&warning.code.as_str()));
-    summary.warnings.extend(found);
-}
-
-fn not_evaluated(summary: &Summary, records: &[Record]) -> Option<Warning> {
-    let missing: Vec<&Record> = records.iter().filter(|record| !record.is_evaluated()).collect();
-    let first: Vec<String> = missing.iter().take(5).map(|record| record.index.to_string()).collect();
-    (!missing.is_empty()).then(|| {
-        let message = format!(
-            "the model's answer is NaN for {} of {} samples (index {}{}); they are in every share as neither correct nor \
-             robust. Check the model for divisions by zero, logarithms of negative numbers and overflows, and the data",
-            missing.len(),
-            summary.samples,
-            first.join(", "),
-            if missing.len() > first.len() { ", …" } else { "" }
-        );
-        Warning::new("not-evaluated", message)
-    })
-}
-
-fn chance(summary: &Summary) -> Option<Warning> {
-    let classes = summary.model.classes as f64;
-    let clean = &summary.clean;
-    let (accuracy, [low, _]) = (clean.accuracy?, clean.interval?);
-    let at_chance = low <= 1.0 / classes && accuracy < 2.5 / classes;
-    (summary.samples >= ENOUGH && at_chance).then(|| {
-        let message = format!("the accuracy, {:.1} %, is at chance level", 100.0 * accuracy);
-        Warning::new("chance-accuracy", message).advise(
-            ". Likely causes: the model wants pixels 0..255 where the data is 0..1 ({input_scale = 255}), or the other way \
-             round ({input_scale = 1/255}), or normalised ones ({mean}, {std}), another channel order ({nhwc}), or the \
-             labels are in another order",
-        )
-    })
-}
-
-fn random(records: &[Record]) -> Option<Warning> {
-    records.iter().any(|record| record.random).then(|| {
-        let message = "the model answers differently when asked twice; robust accuracy of a randomised model needs \
-                       attacks that average over its randomness";
-        Warning::new("random-outputs", message).advise(": {attack = rand}")
-    })
-}
-
-fn few_classes(summary: &Summary) -> Option<Warning> {
-    let classes = summary.model.classes;
-    let lacking = |name: &str| name == "apgd-dlr" && classes < 3 || name == "apgd-t" && classes < 4;
-    let names: Vec<&str> =
-        summary.attacks.iter().map(|a| a.name.as_str()).filter(|name| lacking(name)).collect();
-    (!names.is_empty()).then(|| {
-        let message = format!(
-            "{}: the difference of logits ratio is not defined for {classes} classes; its numerator, the difference of two \
-             logits, is climbed instead",
-            names.join(", ")
-        );
-        Warning::new("few-classes", message)
-    })
-}
-
-/// An attack that sees none of the model's gradients should not find what those that see them tried and
-/// missed. A minimum-norm attack counts where its point lies within epsilon.
-fn masked(summary: &Summary, records: &[Record]) -> Option<Warning> {
+/// An attack without gradients should find nothing that the attacks with gradients tried and missed. A minimum-norm
+/// attack counts where its point lies within epsilon.
+pub(super) fn masked(summary: &Summary, records: &[Record]) -> Option<Warning> {
     let names = names(summary);
     let sees = |i: &usize| records.iter().filter_map(|r| attempt(r, *i)).any(|a| a.backwards > 0);
     let (seeing, unseeing): (Vec<usize>, Vec<usize>) = (0..names.len()).partition(sees);
@@ -167,9 +74,9 @@ fn by_attack<'a>(
     attacks.chain(minimal)
 }
 
-/// What an attack says of a sample that stands is worth little where most of its gradients were zero; unless
+/// What an attack says of a sample that stands is doubtful where most of its gradients were zero, unless
 /// another, which was not blind there, asked about at least as many points and found nothing either.
-fn blind(summary: &Summary, records: &[Record]) -> Vec<Warning> {
+pub(super) fn blind(summary: &Summary, records: &[Record]) -> Vec<Warning> {
     if !summary.is_whole() {
         return Vec::new();
     }
@@ -226,7 +133,7 @@ fn met(summary: &Summary, records: &[Record], of: fn(&AttackRecord) -> bool) -> 
     (!all.is_empty()).then(|| all.join(", "))
 }
 
-fn non_finite(summary: &Summary, records: &[Record]) -> Option<Warning> {
+pub(super) fn non_finite(summary: &Summary, records: &[Record]) -> Option<Warning> {
     met(summary, records, |a| a.non_finite_gradients > 0).map(|who| {
         let message = format!(
             "gradients with infinite entries or NaN were met by {who}. An infinite entry counted as the largest number \
@@ -237,7 +144,7 @@ fn non_finite(summary: &Summary, records: &[Record]) -> Option<Warning> {
     })
 }
 
-fn unanswered(summary: &Summary, records: &[Record]) -> Option<Warning> {
+pub(super) fn unanswered(summary: &Summary, records: &[Record]) -> Option<Warning> {
     met(summary, records, |a| a.unanswered > 0).map(|who| {
         let message = format!(
             "points where the model's answer is NaN were met by {who}. They count neither as adversarial nor as robust. \
@@ -247,7 +154,7 @@ fn unanswered(summary: &Summary, records: &[Record]) -> Option<Warning> {
     })
 }
 
-fn disputed(summary: &Summary, records: &[Record]) -> Vec<Warning> {
+pub(super) fn disputed(summary: &Summary, records: &[Record]) -> Vec<Warning> {
     let warn = |(name, tried): (&str, Vec<&AttackRecord>)| {
         let disputed = tried.iter().filter(|record| record.disputed).count();
         (disputed > 0).then(|| {
@@ -261,31 +168,12 @@ fn disputed(summary: &Summary, records: &[Record]) -> Vec<Warning> {
     by_attack(summary, records).filter_map(warn).collect()
 }
 
-fn packets(summary: &Summary) -> Vec<Warning> {
-    let warn = |packet: &super::PacketSummary| {
-        let distrusted = |cause: String| {
-            let message = format!("the packet at scale {} is not to be trusted: {cause}", packet.scale);
-            Warning::new("packet", message)
-        };
-        if packet.enough_samples {
-            distrusted(format!(
-                "Stein's identities fail (their mean is {:.4}, it should be -0.5, or the packet is displaced otherwise than \
-                 its gradient says): the gradient is not the loss's, or a part of the packet was never sampled",
-                packet.stein.value
-            ))
-        } else {
-            let cause = format!("a centre has fewer than 1000 effective samples ({:.0} in all)", packet.ess);
-            distrusted(cause).advise(": ask for more with {packet_samples}")
-        }
-    };
-    summary.packets.iter().filter(|packet| !packet.valid).map(warn).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::super::AttackSummary;
+    use super::super::super::{AttackSummary, Outcome};
+    use super::super::review;
     use super::*;
     use crate::run::About;
 

@@ -1,0 +1,50 @@
+use super::{Audit, packets};
+use crate::attack::Attack;
+use crate::{Error, Norm, Result};
+
+impl Audit<'_> {
+    /// Refuses settings that do not fit together.
+    pub(super) fn check_settings(&self) -> Result<()> {
+        let norm = self.threat.norm;
+        let attacks = self.attacks.iter().map(AsRef::as_ref);
+        let minimal = self.minimal.iter().map(|attack| -> &dyn Attack { attack.as_ref() });
+        let all = attacks.clone().chain(minimal.clone());
+        for attack in all.clone() {
+            if !attack.norms().contains(&norm) {
+                let norms: Vec<String> = attack.norms().iter().map(Norm::to_string).collect();
+                let message =
+                    format!("the attack {} works in {}, not in {norm}", attack.name(), norms.join(", "));
+                return Err(Error::Setting(message));
+            }
+        }
+        for list in [attacks.map(Attack::name).collect::<Vec<_>>(), minimal.map(Attack::name).collect()] {
+            if let Some(twin) = list.iter().enumerate().find(|(i, name)| list[..*i].contains(name)) {
+                return Err(Error::Setting(format!("the attack {} is asked for twice", twin.1)));
+            }
+        }
+        packets::check(&self.packets)?;
+        let names: Vec<&str> = self.attacks.iter().map(|attack| attack.name()).collect();
+        let has_robust = !names.is_empty() || !self.minimal.is_empty() && self.threat.eps.is_finite();
+        self.requirements.iter().try_for_each(|wanted| wanted.check(&names, has_robust))?;
+        if self.budget == Some(0) {
+            return Err(Error::Setting(
+                "a budget of 0 passes switches every attack off; give it one at least".into(),
+            ));
+        }
+        if !self.attacks.is_empty() && self.threat.eps.is_infinite() {
+            return Err(Error::Threat(
+                "an attack needs an epsilon: the largest perturbation, 0.1 or 8/255 say".into(),
+            ));
+        }
+        let needing = all.filter(|attack| attack.needs_gradient()).map(Attack::name).collect::<Vec<_>>();
+        if let Some(why) = (!needing.is_empty()).then(|| self.engine.gradient_error()).flatten() {
+            let message = format!(
+                "{why}. {} cannot run without one; square and hop-skip-jump need none, nor does the accuracy on the \
+                 samples as they are",
+                needing.join(", ")
+            );
+            return Err(Error::NoGradient(message).advise(" ({attack = square}, {attack = none})"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,129 @@
+//! The whole work on one sample.
+
+use super::{AttackRecord, Audit, Examined, Record};
+use crate::answer::{Answer, is_answer, margin, predict};
+use crate::attack::{AttackedSample, Conditions, Criterion, Loss, run_attack};
+use crate::data::Sample;
+use crate::engine::{Oracle, Program, Query};
+use crate::probe::cosine;
+use crate::threat::check_inside;
+use crate::{Result, ThreatModel};
+
+/// The account of the passes at the samples themselves; those of attack `i` go to `i + 1`.
+const CLEAN: usize = 0;
+
+/// A sample's record before any attack, and what the untouched model returns there.
+pub(super) struct Looked {
+    pub record: Record,
+    pub outputs: Vec<f32>,
+}
+
+impl Audit<'_> {
+    /// Asks about a sample as it is.
+    fn ask(
+        &self,
+        oracle: &Oracle,
+        program: Program,
+        sample: &Sample,
+    ) -> impl Future<Output = Answer> + use<> {
+        let (points, label) = (sample.input.clone(), sample.label);
+        oracle.ask(Query::new(program, points, label).on_account(CLEAN))
+    }
+
+    /// The account that the passes of the i-th attack are booked under, minimum-norm attacks last.
+    pub(super) fn account(&self, i: usize) -> usize {
+        CLEAN + 1 + i
+    }
+
+    /// A sample that the classifier and the threat model can work on.
+    pub(super) fn check(&self, sample: Sample) -> Result<Sample> {
+        self.engine.classifier().check_label(sample.index, sample.label)?;
+        check_inside(sample.index, &sample.input, self.threat.bounds)?;
+        Ok(sample)
+    }
+
+    /// What the model makes of a sample as it is; asked `again`, whether it says the same, and if it is to
+    /// `probe`, the cosine with its loss gradient.
+    pub(super) async fn look(
+        &self,
+        oracle: &Oracle,
+        sample: &Sample,
+        again: bool,
+        probe: bool,
+    ) -> Result<Looked> {
+        let Sample { index, label, .. } = *sample;
+        let ask = |program| self.ask(oracle, program, sample);
+        let outputs = ask(Program::Untouched).await.logits;
+        let logits = if self.engine.classifier().returns_logits() {
+            outputs.clone()
+        } else {
+            ask(Program::Logits).await.logits
+        };
+        let evaluated = is_answer(&outputs) && is_answer(&logits);
+        let random = again && evaluated && ask(Program::Untouched).await.logits != outputs;
+        let cosine = match probe && evaluated {
+            true => cosine(&sample.input, &ask(Program::Gradient(Loss::LogOdds)).await.gradient),
+            false => None,
+        };
+        let attacked = !(self.attacks.is_empty() && self.minimal.is_empty());
+        let prediction = evaluated.then(|| predict(&outputs));
+        let record = Record {
+            index,
+            label,
+            prediction,
+            margin: if evaluated { margin(&logits, label) } else { f32::NAN },
+            random,
+            cosine,
+            pending: attacked && prediction == Some(label),
+            attacks: vec![None; self.attacks.len()],
+            minimal: vec![None; self.minimal.len()],
+        };
+        Ok(Looked { record, outputs })
+    }
+
+    /// Attacks a sample that is classified correctly.
+    pub(super) async fn attack(
+        &self,
+        oracle: Oracle,
+        sample: Sample,
+        mut record: Record,
+    ) -> Result<Examined> {
+        let outputs = self.ask(&oracle, Program::Untouched, &sample).await.logits;
+        let logits = if self.engine.classifier().returns_logits() {
+            outputs.clone()
+        } else {
+            self.ask(&oracle, Program::Logits, &sample).await.logits
+        };
+        let Sample { index, input, label } = sample;
+        record.pending = false;
+        let mut adversarials = vec![None; self.attacks.len() + self.minimal.len()];
+        let attacked = AttackedSample {
+            origin: &input,
+            shape: self.engine.classifier().shape(),
+            label,
+            index,
+            clean: &logits,
+        };
+        let criterion = if self.full { Criterion::Worst } else { Criterion::First };
+        let conditions = Conditions { threat: self.threat, criterion, seed: self.seed, budget: self.budget };
+        for (i, attack) in self.attacks.iter().enumerate() {
+            if self.cascade && !self.full && !record.is_robust() {
+                break;
+            }
+            let verdict =
+                run_attack(attack.as_ref(), attacked, conditions, self.account(i), oracle.clone()).await?;
+            record.attacks[i] = Some(AttackRecord::new(&verdict, &self.threat, &input));
+            adversarials[i] = verdict.adversarial;
+        }
+        let threat = ThreatModel::unlimited(self.threat.norm, self.threat.bounds)?;
+        let conditions = Conditions { threat, criterion: Criterion::Closest, ..conditions };
+        for (i, attack) in self.minimal.iter().enumerate() {
+            let place = self.attacks.len() + i;
+            let account = self.account(place);
+            let verdict = run_attack(attack.as_ref(), attacked, conditions, account, oracle.clone()).await?;
+            record.minimal[i] = Some(AttackRecord::new(&verdict, &self.threat, &input));
+            adversarials[place] = verdict.adversarial;
+        }
+        Ok(Examined { record, input, outputs, adversarials })
+    }
+}

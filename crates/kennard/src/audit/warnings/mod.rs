@@ -1,0 +1,122 @@
+//! What a reader should know before believing the figures.
+
+mod attacks;
+
+use attacks::{blind, disputed, masked, non_finite, unanswered};
+
+use super::missing::missing;
+use super::{Outcome, Record, Summary, Warning};
+
+/// A look at less says nothing about chance.
+const ENOUGH: u64 = 20;
+
+/// Replaces the warnings that follow from the figures.
+pub(super) fn review(outcome: &mut Outcome) {
+    let Outcome { summary, records, .. } = outcome;
+    let whole = [
+        not_evaluated(summary, records),
+        missing(summary, records),
+        chance(summary),
+        random(records),
+        few_classes(summary),
+        masked(summary, records),
+        non_finite(summary, records),
+        unanswered(summary, records),
+    ];
+    let found: Vec<Warning> = whole
+        .into_iter()
+        .flatten()
+        .chain(blind(summary, records))
+        .chain(disputed(summary, records))
+        .chain(packets(summary))
+        .collect();
+    let codes = [
+        "missing-classes",
+        "not-evaluated",
+        "non-finite-gradients",
+        "unanswered-points",
+        "chance-accuracy",
+        "random-outputs",
+        "few-classes",
+        "gradient-masking",
+        "zero-gradients",
+        "disputed-points",
+        "packet",
+    ];
+    summary.warnings.retain(|warning| !codes.contains(&warning.code.as_str()));
+    summary.warnings.extend(found);
+}
+
+fn not_evaluated(summary: &Summary, records: &[Record]) -> Option<Warning> {
+    let missing: Vec<&Record> = records.iter().filter(|record| !record.is_evaluated()).collect();
+    let first: Vec<String> = missing.iter().take(5).map(|record| record.index.to_string()).collect();
+    (!missing.is_empty()).then(|| {
+        let message = format!(
+            "the model's answer is NaN for {} of {} samples (index {}{}); they are in every share as neither correct nor \
+             robust. Check the model for divisions by zero, logarithms of negative numbers and overflows, and the data",
+            missing.len(),
+            summary.samples,
+            first.join(", "),
+            if missing.len() > first.len() { ", …" } else { "" }
+        );
+        Warning::new("not-evaluated", message)
+    })
+}
+
+fn chance(summary: &Summary) -> Option<Warning> {
+    let classes = summary.model.classes as f64;
+    let clean = &summary.clean;
+    let (accuracy, [low, _]) = (clean.accuracy?, clean.interval?);
+    let at_chance = low <= 1.0 / classes && accuracy < 2.5 / classes;
+    (summary.samples >= ENOUGH && at_chance).then(|| {
+        let message = format!("the accuracy, {:.1} %, is at chance level", 100.0 * accuracy);
+        Warning::new("chance-accuracy", message).advise(
+            ". Likely causes: the model wants pixels 0..255 where the data is 0..1 ({input_scale = 255}), or the other way \
+             round ({input_scale = 1/255}), or normalised ones ({mean}, {std}), another channel order ({nhwc}), or the \
+             labels are in another order",
+        )
+    })
+}
+
+fn random(records: &[Record]) -> Option<Warning> {
+    records.iter().any(|record| record.random).then(|| {
+        let message = "the model answers differently when asked twice; robust accuracy of a randomised model needs \
+                       attacks that average over its randomness";
+        Warning::new("random-outputs", message).advise(": {attack = rand}")
+    })
+}
+
+fn few_classes(summary: &Summary) -> Option<Warning> {
+    let classes = summary.model.classes;
+    let lacking = |name: &str| name == "apgd-dlr" && classes < 3 || name == "apgd-t" && classes < 4;
+    let names: Vec<&str> =
+        summary.attacks.iter().map(|a| a.name.as_str()).filter(|name| lacking(name)).collect();
+    (!names.is_empty()).then(|| {
+        let message = format!(
+            "{}: the difference of logits ratio is not defined for {classes} classes; its numerator, the difference of two \
+             logits, is climbed instead",
+            names.join(", ")
+        );
+        Warning::new("few-classes", message)
+    })
+}
+
+fn packets(summary: &Summary) -> Vec<Warning> {
+    let warn = |packet: &super::PacketSummary| {
+        let distrusted = |cause: String| {
+            let message = format!("the packet at scale {} is not to be trusted: {cause}", packet.scale);
+            Warning::new("packet", message)
+        };
+        if packet.enough_samples {
+            distrusted(format!(
+                "Stein's identities fail (their mean is {:.4}, it should be -0.5, or the packet is displaced otherwise than \
+                 its gradient says): the gradient is not the loss's, or a part of the packet was never sampled",
+                packet.stein.value
+            ))
+        } else {
+            let cause = format!("a centre has fewer than 1000 effective samples ({:.0} in all)", packet.ess);
+            distrusted(cause).advise(": ask for more with {packet_samples}")
+        }
+    };
+    summary.packets.iter().filter(|packet| !packet.valid).map(warn).collect()
+}

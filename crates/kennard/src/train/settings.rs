@@ -1,0 +1,96 @@
+//! What a training run's `manifest.json` says.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Recipe;
+use crate::Result;
+use crate::data::Selection;
+use crate::run::{RuntimeSummary, sorted, stored};
+
+/// What is trained, so that anyone can train it again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingManifest {
+    /// Kennard's version.
+    pub kennard: String,
+    /// The command line.
+    pub command: Vec<String>,
+    /// Everything that the result depends on.
+    #[serde(serialize_with = "sorted")]
+    pub training: TrainingSettings,
+}
+
+/// Everything that the result of a training run depends on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingSettings {
+    /// The network to begin with.
+    pub network: Network,
+    /// The samples.
+    #[serde(flatten)]
+    pub samples: TrainedOn,
+    /// What is done.
+    pub recipe: Recipe,
+    /// What runs the graphs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<RuntimeSummary>,
+}
+
+/// The network that a training run begins with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Network {
+    /// An [`Architecture`](super::Architecture) by its name, with weights drawn by the recipe's seed.
+    Architecture(String),
+    /// A model that is trained further.
+    File {
+        /// Its path.
+        init: String,
+        /// SHA-256 of its content, in hexadecimal.
+        sha256: String,
+    },
+}
+
+/// The samples of a training run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum TrainedOn {
+    /// Those of a data set.
+    DataSet {
+        /// Which.
+        data: TrainingData,
+    },
+    /// Points of a two-dimensional problem.
+    Problem {
+        /// The problem's name.
+        problem: String,
+        /// How many points.
+        points: usize,
+    },
+}
+
+/// The data set of a training run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingData {
+    /// As named on the command line.
+    pub name: String,
+    /// `test` or `train`.
+    pub split: String,
+    /// Which samples.
+    pub samples: Selection,
+    /// SHA-256 of its files, in hexadecimal.
+    pub sha256: Vec<String>,
+    /// The file with the classes' names, where one is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<PathBuf>,
+}
+
+impl TrainingManifest {
+    /// The manifest in the directory of a training run; nothing where there is none.
+    ///
+    /// # Errors
+    /// When it is damaged, or of something else than a training run.
+    pub fn read(directory: &Path) -> Result<Option<TrainingManifest>> {
+        Ok(stored(directory)?.map(|(manifest, _)| manifest))
+    }
+}

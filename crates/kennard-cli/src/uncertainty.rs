@@ -14,23 +14,16 @@ use crate::command::flag;
 use crate::portrait::pictures;
 use crate::progress::Display;
 use crate::screen::{grouped, short};
-use crate::settings::{Bounds, Number};
-use crate::source::{Model, json, prepare};
+use crate::settings::{Bounds, Data, Number};
+use crate::source::{Given, json, prepare};
 use crate::{Done, Outcome, screen, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    model: Model,
-    /// The data set: mnist:DIR, fashion-mnist:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, npz:FILE, parquet:FILE
-    #[arg(long, value_name = "KIND:PATH")]
-    data: String,
-    /// The part of it: test or train
-    #[arg(long, default_value = "test")]
-    split: String,
-    /// A file with the names of the classes, one a line, in the order of the model's outputs
-    #[arg(long, value_name = "FILE")]
-    classes: Option<PathBuf>,
+    model: Given,
+    #[command(flatten)]
+    data: Data,
     /// The packet, by where the loss is looked at
     #[arg(long, default_value = "gaussian")]
     packet: Packet,
@@ -68,9 +61,6 @@ pub struct Args {
     /// Refused: a clamped packet is another packet
     #[arg(long)]
     clamp: bool,
-    /// The seed of all random numbers
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
     /// Print summary.json to standard output, and nothing else there
     #[arg(long)]
     json: bool,
@@ -107,10 +97,10 @@ impl Args {
     }
 }
 
-/// So many failures are shown.
+/// At most this many failures are shown.
 const FAILURES_SHOWN: usize = 10;
 
-/// So many samples are probed by one gradient each.
+/// This many samples are probed by one gradient each.
 const PROBED: usize = 1000;
 
 const CLAMP: &str = "--clamp: points of a packet are not clamped. A window on all of space has no boundary, which is \
@@ -127,7 +117,7 @@ pub fn run(args: Args) -> Outcome {
     if let Some(tolerance) = args.rel_tol.filter(|tolerance| tolerance.is_nan() || *tolerance <= 0.0) {
         return Err(format!("--rel-tol {tolerance}: it must be positive, 0.05 for five per cent").into());
     }
-    let (engine, data) = args.model.on(&args.data, &args.split, args.classes.as_deref())?;
+    let (engine, data) = args.model.on(&args.data)?;
     let hidden = match &args.tensor {
         Some(name) => Some(Hidden::new(&engine, name, &args.model.options())?),
         None => None,
@@ -143,13 +133,13 @@ pub fn run(args: Args) -> Outcome {
             Some(count) => Selection::First(count),
             None => Selection::Random {
                 count: args.centres.unwrap_or(if kind == Kind::Gaussian { 8 } else { 1000 }),
-                seed: args.seed,
+                seed: args.model.seed(),
             },
         },
         stratified: true,
         samples: args.draws.min(args.max_draws),
         effort: Effort { max_samples: args.max_draws, rel_tol: args.rel_tol, chains: true, modes: true },
-        seed: args.seed,
+        seed: args.model.seed(),
         probed: PROBED,
     };
     let stop = setup::stop_on_interrupt()?;

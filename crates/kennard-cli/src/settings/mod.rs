@@ -1,0 +1,109 @@
+//! The settings of an audit, on the command line and in the TOML file of `--config`, under the same names. The command
+//! line wins.
+
+#[macro_use]
+mod part;
+mod attacks;
+mod parts;
+mod values;
+
+use std::path::{Path, PathBuf};
+
+use kennard::ThreatModel;
+use kennard::audit::Shard;
+use kennard::data::Selection;
+
+use crate::Usage;
+
+pub use attacks::Attacks;
+pub use part::{Part, Source};
+pub use parts::{Data, Model, Run, Taken, Threat};
+pub use values::{Bounds, Named, Number};
+
+type Error = Box<dyn std::error::Error>;
+
+const DATA_MISSING: &str = "--data is missing: the data set, mnist:DIR say";
+pub const OUT_MISSING: &str = "--out is missing: the directory for the results";
+const EPS_MISSING: &str = "--eps is missing: the largest perturbation, 0.1 or 8/255 say";
+
+part! {
+    /// What an audit alone has.
+    Own {
+        /// Work on one of several parts of the samples, 1/3 say; `kennard merge` puts them together
+        #[arg(long, value_name = "I/N")]
+        #[serde(deserialize_with = "values::from_text")]
+        shard: Shard,
+        /// Points per centre of a packet; 0 takes neither packets nor cosines [default: 2000, up to 32000 where they are worth too little, in no more passes than the attacks took]
+        #[arg(long)]
+        packet_samples: usize,
+    }
+}
+
+part! {
+    /// Where the results go.
+    Output {
+        /// Where to keep samples as they finish, and to write manifest.json, samples.parquet, examples.parquet, summary.json and
+        /// report.html
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    }
+}
+
+parts! {
+    /// The settings of an audit.
+    Settings {
+        data: Data,
+        threat: Threat,
+        attacks: Attacks,
+        taken: Taken,
+        own: Own,
+        run: Run,
+        model: Model,
+        output: Output,
+    }
+}
+
+impl Settings {
+    /// These settings, what they leave out taken from a TOML file, if there is one.
+    pub fn or_from(self, file: Option<&Path>) -> Result<Settings, Error> {
+        let Some(file) = file else { return Ok(self) };
+        let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        let found = Settings::read_all(&Source::Text(&text));
+        let mut found = found.map_err(|e| format!("{}: {e}", file.display()))?;
+        // A choice of samples on the command line takes the place of either in the file.
+        if self.taken.is_chosen() {
+            found.taken = Taken::default();
+        }
+        Ok(self.or(found))
+    }
+
+    /// These settings, which must say on what data, how large and where to; all that is missing is named at once.
+    pub fn complete(self, out_too: bool) -> Result<Settings, Error> {
+        let missing = [
+            (self.data.data.is_none(), DATA_MISSING),
+            (self.threat.eps.is_none() && self.attacks.minimal.is_none(), EPS_MISSING),
+            (self.output.out.is_none() && out_too, OUT_MISSING),
+        ];
+        let missing: Vec<&str> =
+            missing.iter().filter(|(missing, _)| *missing).map(|(_, say)| *say).collect();
+        if missing.is_empty() { Ok(self) } else { Err(Usage(missing.join("\n")).into()) }
+    }
+
+    /// Which samples are examined.
+    pub fn selection(&self) -> kennard::Result<Selection> {
+        self.taken.selection(self.run.seed())
+    }
+
+    /// What the attacks may do.
+    pub fn threat(&self) -> kennard::Result<ThreatModel> {
+        if self.threat.eps.is_none() && self.attacks.minimal.is_none() {
+            return Err(kennard::Error::Setting(EPS_MISSING.into()));
+        }
+        self.threat.model()
+    }
+
+    /// The directory of the results.
+    pub fn out(&self) -> Option<&Path> {
+        self.output.out.as_deref()
+    }
+}

@@ -8,9 +8,8 @@ use kennard::data::Selection;
 use kennard::engine::Engine;
 use kennard::packet::{ESS_FLOOR, Effort, Hidden};
 use kennard::run::write_set;
-use kennard::survey::{Failure, Figures, Kind, Measured, Survey, SurveySummary, write_survey};
+use kennard::survey::{Failure, Figures, Kind, Measured, ModesFigures, Survey, SurveySummary, write_survey};
 
-use crate::command::flag;
 use crate::portrait::pictures;
 use crate::progress::Display;
 use crate::screen::{grouped, short};
@@ -224,15 +223,8 @@ fn manifest(survey: &Survey, summary: &SurveySummary, packet: Packet) -> Manifes
 /// The table: a block per scale.
 fn print(summary: &SurveySummary, engine: &Engine, hidden: Option<&Hidden>) {
     let plan = engine.plan();
-    let shape: Vec<String> = summary.model.input.iter().map(usize::to_string).collect();
     say!("");
-    say!(
-        "model    {}   {} weights, {} in, {} classes",
-        crate::out::name(&summary.model.file),
-        grouped(summary.model.parameters),
-        shape.join("×"),
-        summary.model.classes
-    );
+    screen::model(&summary.model);
     say!("data     {} ({})", summary.data.name, summary.data.split);
     if let Some(hidden) = hidden {
         let shape: Vec<String> = hidden.shape().iter().map(usize::to_string).collect();
@@ -269,12 +261,7 @@ fn print(summary: &SurveySummary, engine: &Engine, hidden: Option<&Hidden>) {
         say!("");
         say!("{}", screen::cosines(cosines));
     }
-    if !summary.warnings.is_empty() {
-        say!("");
-    }
-    for warning in &summary.warnings {
-        say!("warning ({}): {}", warning.code, warning.worded(flag));
-    }
+    screen::warnings(&summary.warnings);
 }
 
 fn block(figures: &Figures) {
@@ -290,10 +277,6 @@ fn block(figures: &Figures) {
     if let Some(r_hat) = figures.r_hat {
         say!("  by Markov chains where weights fail, R̂ ≤ {r_hat:.3}");
     }
-    let line = |name: &str, figure: Measured, note: &str| {
-        let [low, high] = figure.interval;
-        say!("  {name:<11} {:>9}  [{}, {}]{note}", short(figure.value), short(low), short(high));
-    };
     line("σ_x", figures.sigma_x, "");
     line("σ_p", figures.sigma_p, "");
     let bound = figures.bound.map_or(String::new(), |bound| format!("  ≥ {}", short(bound)));
@@ -304,35 +287,54 @@ fn block(figures: &Figures) {
     if let Some(dispersion) = figures.dispersion {
         line("dispersion", dispersion, "");
     }
-    if let Some(modes) = &figures.modes {
-        if let Some(drift) = &modes.drift {
-            line("  along it", drift.product, "  the product along the drift");
-        }
-        for (rank, mode) in modes.leading.iter().enumerate() {
-            let note = format!(
-                "  dispersion {}, squeeze {}, residual {}",
-                short(mode.dispersion.value),
-                short(mode.squeeze.value),
-                short(mode.residual)
-            );
-            line(&format!("  mode {}", rank + 1), mode.product, &note);
-        }
-        let list = |values: &[f64]| values.iter().map(|v| short(*v)).collect::<Vec<_>>().join(", ");
-        let interval = |m: &Measured| {
-            let [value, low, high] = [m.value, m.interval[0], m.interval[1]].map(short);
-            format!("{value} [{low}, {high}]")
-        };
-        let principal: Vec<String> = modes.principal.iter().map(interval).collect();
-        say!(
-            "  principal   {}  along the modes and their conjugates; 0.5 where the log-loss is quadratic",
-            principal.join(", ")
-        );
-        say!("  squeeze     {}  among the modes", list(&modes.squeeze));
-        say!("  s² Cov(g)   {}  among the modes; the window has 0.25", list(&modes.momentum));
+    if let Some(found) = &figures.modes {
+        modes(found);
     }
     if !figures.reached {
         say!("  a part of the packet may not have been reached");
     }
+    checks(figures);
+    for note in &figures.notes {
+        say!("  {note}");
+    }
+}
+
+/// A figure with its interval.
+fn line(name: &str, figure: Measured, note: &str) {
+    let [low, high] = figure.interval;
+    say!("  {name:<11} {:>9}  [{}, {}]{note}", short(figure.value), short(low), short(high));
+}
+
+/// The spreads along the leading modes.
+fn modes(modes: &ModesFigures) {
+    if let Some(drift) = &modes.drift {
+        line("  along it", drift.product, "  the product along the drift");
+    }
+    for (rank, mode) in modes.leading.iter().enumerate() {
+        let note = format!(
+            "  dispersion {}, squeeze {}, residual {}",
+            short(mode.dispersion.value),
+            short(mode.squeeze.value),
+            short(mode.residual)
+        );
+        line(&format!("  mode {}", rank + 1), mode.product, &note);
+    }
+    let list = |values: &[f64]| values.iter().map(|v| short(*v)).collect::<Vec<_>>().join(", ");
+    let interval = |m: &Measured| {
+        let [value, low, high] = [m.value, m.interval[0], m.interval[1]].map(short);
+        format!("{value} [{low}, {high}]")
+    };
+    let principal: Vec<String> = modes.principal.iter().map(interval).collect();
+    say!(
+        "  principal   {}  along the modes and their conjugates; 0.5 where the log-loss is quadratic",
+        principal.join(", ")
+    );
+    say!("  squeeze     {}  among the modes", list(&modes.squeeze));
+    say!("  s² Cov(g)   {}  among the modes; the window has 0.25", list(&modes.momentum));
+}
+
+/// Stein's identities, and the boundary terms of a packet that has a boundary.
+fn checks(figures: &Figures) {
     let verdict = if figures.valid { "  holds" } else { "  NOT TO BE TRUSTED" };
     if let Some(stein) = figures.stein {
         let name = if figures.boundary.is_some() { "Cov(x, g)" } else { "Stein check" };
@@ -341,8 +343,5 @@ fn block(figures: &Figures) {
     if let Some((inside, faces)) = figures.boundary.zip(figures.boundary_faces) {
         line("boundary B", inside, "  the bound is the mean of ½ |1 − B_i| over coordinates");
         line("  on faces", faces, verdict);
-    }
-    for note in &figures.notes {
-        say!("  {note}");
     }
 }

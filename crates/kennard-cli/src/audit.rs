@@ -119,7 +119,7 @@ fn check_requirements(
     Ok(())
 }
 
-/// Says what the default attacks are worth, and what the figure of the field would take.
+/// Says that the default attacks are a quick look, and what AutoAttack would take.
 fn quick_look(summary: &Summary) {
     let Some(robust) = summary.robust.as_ref().filter(|_| summary.autoattack.is_none()) else { return };
     let passes = |attack: &AttackSummary| attack.backwards as f64 + attack.forwards as f64 * FORWARD;
@@ -127,7 +127,7 @@ fn quick_look(summary: &Summary) {
     let took: f64 = summary.attacks.iter().map(|attack| attack.seconds).sum();
     let standard = Version::Standard.attacks(summary.threat_model.norm);
     let number = |settings: &Value, name: &str| settings[name].as_f64().unwrap_or(0.0);
-    // What a sample that stands takes; those that break take less.
+    // What a sample takes that withstands all attacks; one that breaks takes less.
     let (gradients, forwards) = standard.iter().fold((0.0, 0.0), |(gradients, forwards), attack| {
         let settings = attack.settings();
         let tries = number(&settings, "restarts").max(1.0) * number(&settings, "targets").max(1.0);

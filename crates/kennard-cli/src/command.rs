@@ -228,7 +228,7 @@ const OTHERWISE: [(&str, &str, &str); 12] = [
     ),
     ("train", "split", "The part of it: train or test [default: train]"),
     ("train", "norm", "How changes are measured: linf, l2, l1 [default: linf]"),
-    ("train", "eps", "The size of changes, 8/255 say; also of the PGD that validates"),
+    ("train", "eps", "The size of changes, for example 8/255; also of the PGD that validates"),
     ("train", "samples", "Use only this many samples of the data, drawn at random by the seed"),
     ("train", "first", "Use only the first N samples of the data, in the order of the files"),
     ("train", "seed", "Seeds weights, order, variations and attacks [default: 0]"),
@@ -271,9 +271,9 @@ fn common(arg: Arg, command: &str) -> Arg {
         ("audit" | "attack", "eps") => arg.required_unless_present_any(["config", "minimal"]),
         ("attack", "out") => arg.required_unless_present("config"),
         ("train" | "features" | "resolve" | "probe" | "slice" | "uncertainty", "data") => arg.required(true),
-        // Here it is a switch: what follows is the model.
+        // A word that follows is the model.
         ("features" | "resolve" | "probe" | "slice" | "uncertainty" | "plane", "nhwc") => {
-            arg.num_args(0).help("The model wants channels last")
+            arg.require_equals(true)
         }
         ("train", "arch") => arg.required_unless_present("init"),
         ("reproduce", "data") => {

@@ -8,7 +8,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::screen::short;
 
-/// The pace of the last while. What was done before the first mark, by an earlier process say, does not count.
+/// The pace of the last while. What was done before the first mark, such as by an earlier process, does not count.
 pub struct Pace {
     /// When how much was done, oldest first.
     marks: VecDeque<(Instant, u64)>,

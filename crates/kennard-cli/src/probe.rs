@@ -79,7 +79,7 @@ fn print(report: &ProbeReport) {
     line("cos(x, ∂l)", report.cosine.as_ref());
     line("Σ |x_i g_i|", report.contribution.as_ref());
     say!("");
-    say!("g = ∂ ln l of the label's cross-entropy l, one backward pass a sample");
+    say!("g = ∂ ln l of the label's cross-entropy l, one backward pass per sample");
 }
 
 fn line(name: &str, distribution: Option<&Distribution>) {

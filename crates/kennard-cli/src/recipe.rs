@@ -62,7 +62,7 @@ part! {
         /// Mirror half of the images: true or false [default: for images in colour and Fashion-MNIST]
         #[arg(long, num_args = 0..=1, default_missing_value = "true")]
         flip: bool,
-        /// Keep the moving average of the weights, with this rate, 0.999 say
+        /// Keep the moving average of the weights, with this rate, for example 0.999
         #[arg(long, value_name = "RATE")]
         average: f64,
         /// Scale gradients down to this length
@@ -92,7 +92,8 @@ impl Settings {
             (Some(name), _) => Network::New(name.parse()?),
             (None, Some(file)) => Network::File(file.clone()),
             (None, None) => {
-                let message = "--arch is missing: the network to train, cnn say; or --init MODEL.onnx";
+                let message =
+                    "--arch is missing: the network to train, for example cnn; or --init MODEL.onnx";
                 return Err(Error::Setting(message.into()));
             }
         };

@@ -48,7 +48,7 @@ pub struct Args {
     /// Points per packet, to begin with
     #[arg(long, value_name = "N", default_value_t = 2000)]
     draws: usize,
-    /// Points per packet at the most: more are taken until they are worth enough
+    /// At most this many points per packet: more are taken until their effective number suffices
     #[arg(long, value_name = "N", default_value_t = 32_000)]
     max_draws: usize,
     /// Sample until the half-widths of all intervals are below this share of their values
@@ -89,7 +89,9 @@ impl Args {
             Packet::Box => Kind::Box(self.bounds.0),
         };
         match (kind.has_scale(), self.scale.is_empty()) {
-            (true, true) => Err("--scale is missing: the widths of the window, 1/255,2/255 say".into()),
+            (true, true) => {
+                Err("--scale is missing: the widths of the window, for example 1/255,2/255".into())
+            }
             (false, false) => Err("--scale: this packet has no window; leave it out".into()),
             _ => Ok(kind),
         }
@@ -268,7 +270,7 @@ fn block(figures: &Figures) {
     let label = figures.label.map_or(String::new(), |label| format!(", label {label}"));
     let scale = figures.scale.map_or(String::new(), |scale| format!(", scale {}", short(scale)));
     say!(
-        "{} packet{scale}{label}: mean of {}, {} points worth {}",
+        "{} packet{scale}{label}: mean of {}, {} points, {} effective",
         figures.packet,
         figures.packets,
         grouped(figures.samples),

@@ -22,18 +22,18 @@ pub use values::{Bounds, Named, Number};
 
 type Error = Box<dyn std::error::Error>;
 
-const DATA_MISSING: &str = "--data is missing: the data set, mnist:DIR say";
+const DATA_MISSING: &str = "--data is missing: the data set, for example mnist:DIR";
 pub const OUT_MISSING: &str = "--out is missing: the directory for the results";
-const EPS_MISSING: &str = "--eps is missing: the largest perturbation, 0.1 or 8/255 say";
+const EPS_MISSING: &str = "--eps is missing: the largest perturbation, for example 0.1 or 8/255";
 
 part! {
     /// What an audit alone has.
     Own {
-        /// Work on one of several parts of the samples, 1/3 say; `kennard merge` puts them together
+        /// Work on one of several parts of the samples, for example 1/3; `kennard merge` puts them together
         #[arg(long, value_name = "I/N")]
         #[serde(deserialize_with = "values::from_text")]
         shard: Shard,
-        /// Points per centre of a packet; 0 takes neither packets nor cosines [default: 2000, up to 32000 where they are worth too little, in no more passes than the attacks took]
+        /// Points per centre of a packet; 0 takes neither packets nor cosines [default: 2000, up to 32000 where too few of them are effective, in no more passes than the attacks took]
         #[arg(long)]
         packet_samples: usize,
     }

@@ -18,7 +18,7 @@ part! {
         /// The part of it: test or train [default: test]
         #[arg(long)]
         split: String,
-        /// A file with the names of the classes, one a line, in the order of the model's outputs: for data whose labels are
+        /// A file with the names of the classes, one per line, in the order of the model's outputs: for data whose labels are
         /// names [default: their sorted order]
         #[arg(long, value_name = "FILE")]
         classes: PathBuf,
@@ -28,7 +28,7 @@ part! {
 impl Data {
     /// The data set.
     pub fn spec(&self) -> Result<DataSpec> {
-        let missing = || Error::Setting("--data is missing: the data set, mnist:DIR say".into());
+        let missing = || Error::Setting("--data is missing: the data set, for example mnist:DIR".into());
         Ok(self.data.as_deref().ok_or_else(missing)?.parse()?)
     }
 

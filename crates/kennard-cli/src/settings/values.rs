@@ -69,7 +69,7 @@ impl Bounds {
 
     fn of(numbers: Vec<f64>) -> Result<Bounds, String> {
         let two = <[f64; 2]>::try_from(numbers).map(Bounds);
-        two.map_err(|_| "bounds are two numbers: the smallest and the largest, 0,255 say".into())
+        two.map_err(|_| "bounds are two numbers: the smallest and the largest, for example 0,255".into())
     }
 }
 
@@ -128,7 +128,9 @@ impl<'de> Deserialize<'de> for Named {
             Form::Name(name) => Ok(Named::plain(&name)),
             Form::Table(mut parameters) => match parameters.remove("name") {
                 Some(Value::String(name)) => Ok(Named { name, parameters }),
-                _ => Err(D::Error::custom("an attack needs a name, { name = \"pgd\", steps = 100 } say")),
+                _ => Err(D::Error::custom(
+                    "an attack needs a name, for example { name = \"pgd\", steps = 100 }",
+                )),
             },
         }
     }

@@ -107,3 +107,45 @@ impl Settings {
         self.output.out.as_deref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Args;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<Settings, String> {
+        Settings::read_all(&Source::Text(text))
+    }
+
+    #[test]
+    fn a_file_fills_what_the_command_line_leaves_out() {
+        let file =
+            read("eps = \"8/255\"\nnorm = \"l2\"\nsamples = 3\nshard = \"1/2\"\nmean = [0.5]\n").unwrap();
+        let flags = Settings {
+            threat: Threat { eps: Some(Number(0.1)), ..Threat::default() },
+            ..Settings::default()
+        };
+        let both = flags.or(file);
+        assert_eq!((both.threat.eps, both.threat.norm), (Some(Number(0.1)), Some(kennard::Norm::L2)));
+        assert_eq!((both.taken.samples, both.model.mean), (Some(3), Some(vec![0.5])));
+        assert_eq!(both.own.shard, Some(Shard { number: 1, of: 2 }));
+    }
+
+    #[test]
+    fn what_a_file_has_wrong_is_named() {
+        assert!(read("epss = 0.1").unwrap_err().contains("`epss` is unknown; did you mean `eps`?"));
+        assert!(read("seed = 1\nsteps = \"many\"").unwrap_err().contains("line 2"));
+        assert!(read("seed = ").unwrap_err().contains("line 1"));
+    }
+
+    /// Options and keys are the same, and the command line as a whole makes sense.
+    #[test]
+    fn every_option_is_a_key() {
+        let command = Settings::augment_args(clap::Command::new("audit"));
+        let options: Vec<String> =
+            command.get_arguments().map(|arg| arg.get_long().unwrap().into()).collect();
+        assert_eq!(options, Settings::keys());
+        crate::command::command().debug_assert();
+    }
+}

@@ -128,7 +128,7 @@ pub fn packets(summary: &Summary) {
         let span = |[low, high]: [f64; 2]| format!("[{}, {}]", short(low), short(high));
         say!("");
         say!(
-            "{} packet, scale {}, {} centres, {} points, {} effective",
+            "{} packet, scale {}, {} centres, {} points, effective sample size {}",
             packet.packet,
             short(packet.scale),
             packet.centres,

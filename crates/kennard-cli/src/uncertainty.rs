@@ -48,7 +48,7 @@ pub struct Args {
     /// Points per packet, to begin with
     #[arg(long, value_name = "N", default_value_t = 2000)]
     draws: usize,
-    /// At most this many points per packet: more are taken until their effective number suffices
+    /// Points per packet at the most: more are taken until their effective sample size is enough
     #[arg(long, value_name = "N", default_value_t = 32_000)]
     max_draws: usize,
     /// Sample until the half-widths of all intervals are below this share of their values
@@ -270,7 +270,7 @@ fn block(figures: &Figures) {
     let label = figures.label.map_or(String::new(), |label| format!(", label {label}"));
     let scale = figures.scale.map_or(String::new(), |scale| format!(", scale {}", short(scale)));
     say!(
-        "{} packet{scale}{label}: mean of {}, {} points, {} effective",
+        "{} packet{scale}{label}: mean of {}, {} points, effective sample size {}",
         figures.packet,
         figures.packets,
         grouped(figures.samples),

@@ -33,7 +33,7 @@ part! {
         #[arg(long, value_name = "I/N")]
         #[serde(deserialize_with = "values::from_text")]
         shard: Shard,
-        /// Points per centre of a packet; 0 takes neither packets nor cosines [default: 2000, up to 32000 where too few of them are effective, in no more passes than the attacks took]
+        /// Points per centre of a packet; 0 takes neither packets nor cosines [default: 2000, up to 32000 until their effective sample size is enough, in no more passes than the attacks took]
         #[arg(long)]
         packet_samples: usize,
     }

@@ -6,6 +6,7 @@ use kennard::audit::Examined;
 use kennard::export::{Example, write_examples};
 
 use crate::settings::{OUT_MISSING, Settings};
+use crate::source::prepare;
 use crate::{Done, Outcome, Usage, setup};
 
 #[derive(clap::Args)]
@@ -20,14 +21,10 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Outcome {
-    let settings = match &args.config {
-        Some(file) => args.settings.or_from(file)?,
-        None => args.settings,
-    }
-    .complete(true)?;
-    let out = settings.out.as_deref().ok_or(Usage(OUT_MISSING.into()))?;
-    std::fs::create_dir_all(out).map_err(|e| format!("--out {}: {e}", out.display()))?;
-    let (data, engine) = setup::open(&args.model, &settings)?;
+    let settings = args.settings.or_from(args.config.as_deref())?.complete(true)?;
+    let out = settings.out().ok_or(Usage(OUT_MISSING.into()))?;
+    prepare(Some(out))?;
+    let (data, engine) = setup::open_with_surrogate(&args.model, &settings)?;
     let audit = setup::audit(&args.model, &settings, &data, &engine)?;
     let stop = setup::stop_on_interrupt()?;
     let mut examples = Vec::new();

@@ -32,18 +32,14 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Outcome {
-    let settings = match &args.config {
-        Some(file) => args.settings.or_from(file)?,
-        None => args.settings,
-    }
-    .complete(false)?;
+    let settings = args.settings.or_from(args.config.as_deref())?.complete(false)?;
     check_requirements(&args.require, &settings)?;
     // Before the work, not after it.
-    prepare(settings.out.as_deref())?;
-    let (data, engine) = setup::open(&args.model, &settings)?;
+    prepare(settings.out())?;
+    let (data, engine) = setup::open_with_surrogate(&args.model, &settings)?;
     let requirements = args.require;
     let audit = Audit { requirements, ..setup::whole_audit(&args.model, &settings, &data, &engine)? };
-    let directory = match &settings.out {
+    let directory = match settings.out() {
         None => None,
         Some(path) => {
             let manifest = Manifest::new(&audit, crate::command_line())?;
@@ -65,7 +61,7 @@ pub fn run(args: Args) -> Outcome {
             display.finish();
             screen::accuracies(summary, Some(engine.plan()));
             screen::warnings(&summary.warnings);
-            if settings.attack.is_none() {
+            if settings.attacks.attack.is_none() {
                 quick_look(summary);
             }
             said = Some(summary.warnings.clone());
@@ -94,7 +90,7 @@ pub fn run(args: Args) -> Outcome {
     for judged in &outcome.summary.requirements {
         warn!("{judged}");
     }
-    if let Some(directory) = &settings.out {
+    if let Some(directory) = settings.out() {
         report::beside(directory, "manifest.json, samples.parquet, examples.parquet, summary.json")?;
     }
     Ok(match outcome.summary.requirements.iter().all(|judged| judged.holds) {
@@ -112,9 +108,9 @@ fn check_requirements(
     if requirements.is_empty() {
         return Ok(());
     }
-    let attacks = settings.attacks()?.0;
+    let attacks = settings.attacks.attacks(&settings.threat)?.0;
     let names: Vec<&str> = attacks.iter().map(|attack| attack.name()).collect();
-    let has_robust = !names.is_empty() || settings.minimal.is_some() && settings.eps.is_some();
+    let has_robust = !names.is_empty() || settings.attacks.minimal.is_some() && settings.threat.eps.is_some();
     for wanted in requirements {
         if let Err(error) = wanted.check(&names, has_robust) {
             return Err(crate::Usage(format!("--require: {error}")).into());
@@ -123,7 +119,7 @@ fn check_requirements(
     Ok(())
 }
 
-/// Says what the default attacks are worth, and what the figure of the field would take.
+/// Says that the default attacks are a quick look, and what AutoAttack would take.
 fn quick_look(summary: &Summary) {
     let Some(robust) = summary.robust.as_ref().filter(|_| summary.autoattack.is_none()) else { return };
     let passes = |attack: &AttackSummary| attack.backwards as f64 + attack.forwards as f64 * FORWARD;
@@ -131,7 +127,7 @@ fn quick_look(summary: &Summary) {
     let took: f64 = summary.attacks.iter().map(|attack| attack.seconds).sum();
     let standard = Version::Standard.attacks(summary.threat_model.norm);
     let number = |settings: &Value, name: &str| settings[name].as_f64().unwrap_or(0.0);
-    // What a sample that stands takes; those that break take less.
+    // What a sample takes that withstands all attacks; one that breaks takes less.
     let (gradients, forwards) = standard.iter().fold((0.0, 0.0), |(gradients, forwards), attack| {
         let settings = attack.settings();
         let tries = number(&settings, "restarts").max(1.0) * number(&settings, "targets").max(1.0);

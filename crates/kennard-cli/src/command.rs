@@ -214,6 +214,30 @@ pub fn command() -> Command {
         })
 }
 
+/// The help of options that mean something narrower in one command than elsewhere.
+const OTHERWISE: [(&str, &str, &str); 12] = [
+    (
+        "reproduce",
+        "data",
+        "The data set, to train and to test on: mnist:DIR, fashion-mnist:DIR, cifar10:DIR …; e4 makes its own",
+    ),
+    (
+        "reproduce",
+        "split",
+        "The part of it to train on: train, or test for a quick look (it is also examined) [default: train]",
+    ),
+    ("train", "split", "The part of it: train or test [default: train]"),
+    ("train", "norm", "How changes are measured: linf, l2, l1 [default: linf]"),
+    ("train", "eps", "The size of changes, for example 8/255; also of the PGD that validates"),
+    ("train", "samples", "Use only this many samples of the data, drawn at random by the seed"),
+    ("train", "first", "Use only the first N samples of the data, in the order of the files"),
+    ("train", "seed", "Seeds weights, order, variations and attacks [default: 0]"),
+    ("train", "micro_batch", "Samples worked on together by one core; divides the batch [default: 32]"),
+    ("features", "seed", "The seed of the random starts [default: 0]"),
+    ("plane", "seed", "The seed of the points [default: 0]"),
+    ("slice", "seed", "The seed of the samples that find a mode [default: 0]"),
+];
+
 /// An option as all commands that have it take it.
 fn common(arg: Arg, command: &str) -> Arg {
     let id = arg.get_id().as_str().to_string();
@@ -224,6 +248,10 @@ fn common(arg: Arg, command: &str) -> Arg {
     let heading = HEADINGS.iter().find(|(_, options)| options.contains(&id)).map(|(heading, _)| *heading);
     let arg = match heading {
         Some(heading) => arg.help_heading(heading),
+        None => arg,
+    };
+    let arg = match OTHERWISE.iter().find(|(of, option, _)| (*of, *option) == (command, id)) {
+        Some((_, _, help)) => arg.help(help),
         None => arg,
     };
     let arg = if NUMBERS.contains(&id) { arg.allow_hyphen_values(true) } else { arg };
@@ -242,7 +270,11 @@ fn common(arg: Arg, command: &str) -> Arg {
         ("audit" | "attack", "data") => arg.required_unless_present("config"),
         ("audit" | "attack", "eps") => arg.required_unless_present_any(["config", "minimal"]),
         ("attack", "out") => arg.required_unless_present("config"),
-        ("train", "data") => arg.required(true),
+        ("train" | "features" | "resolve" | "probe" | "slice" | "uncertainty", "data") => arg.required(true),
+        // A word that follows is the model.
+        ("features" | "resolve" | "probe" | "slice" | "uncertainty" | "plane", "nhwc") => {
+            arg.require_equals(true)
+        }
         ("train", "arch") => arg.required_unless_present("init"),
         ("reproduce", "data") => {
             arg.required_if_eq_any(["e1", "e2", "e3", "e5", "e6"].map(|name| ("experiment", name)))

@@ -7,16 +7,18 @@ use kennard::picture::{Chart, ChartPoint, Curve};
 use kennard::probe::Accuracy;
 
 use crate::screen::{grouped, short};
-use crate::settings::{Bounds, Number};
-use crate::source::{Data, Model, json, prepare, write_all};
+use crate::settings::{Bounds, Data, Number, Taken};
+use crate::source::{Given, json, prepare, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    model: Model,
+    model: Given,
     #[command(flatten)]
     data: Data,
+    #[command(flatten)]
+    taken: Taken,
     /// The hidden tensor
     #[arg(long, value_name = "NAME")]
     tensor: String,
@@ -26,9 +28,6 @@ pub struct Args {
     /// Smallest and largest value of an input element
     #[arg(long, value_name = "LO,HI", default_value_t = Bounds::default())]
     bounds: Bounds,
-    /// The seed of the random starts
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
     /// Print the figures as JSON to standard output, and nothing else there
     #[arg(long)]
     json: bool,
@@ -38,18 +37,17 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Outcome {
-    let bounds = args.bounds.0.map(|value| value as f32);
     prepare(args.out.as_deref())?;
-    let (engine, data) = args.model.with(&args.data)?;
+    let (engine, data) = args.model.on(&args.data)?;
     let hidden = Hidden::new(&engine, &args.tensor, &args.model.options())?;
     let features = Features {
         engine: &engine,
         hidden: &hidden,
         data: &data,
-        bounds,
+        bounds: args.bounds.single(),
         relative: args.eps_relative.iter().map(|r| r.0).collect(),
-        samples: args.data.selection(args.seed)?,
-        seed: args.seed,
+        samples: args.taken.selection(args.model.seed())?,
+        seed: args.model.seed(),
     };
     let stop = crate::setup::stop_on_interrupt()?;
     let report = data.while_unchanged(|| features.measure(&stop, |_| ()))?;

@@ -8,7 +8,7 @@ use kennard::Result;
 use kennard::audit::{Audit, Outcome, RunDirectory};
 use kennard::data::DataSet;
 use kennard::engine::Engine;
-use kennard::experiment::{Lab, Point, Run};
+use kennard::experiment::{Lab, Point, TrainingRun};
 use kennard::train::TrainingDirectory;
 
 use crate::progress::Display;
@@ -17,7 +17,7 @@ use crate::{audit, recipe, setup, train};
 
 /// Training runs that differ in some settings, and the audit that all undergo.
 pub struct Bench {
-    pub runs: Vec<Run>,
+    pub runs: Vec<TrainingRun>,
     /// How each of them is trained.
     pub training: Vec<recipe::Settings>,
     pub audit: Settings,
@@ -25,11 +25,11 @@ pub struct Bench {
 }
 
 impl Lab for Bench {
-    fn runs(&self) -> &[Run] {
+    fn runs(&self) -> &[TrainingRun] {
         &self.runs
     }
 
-    fn train(&self, run: &Run, directory: &Path) -> Result<bool> {
+    fn train(&self, run: &TrainingRun, directory: &Path) -> Result<bool> {
         let Some(place) = self.runs.iter().position(|other| other == run) else { return Ok(false) };
         note!("{} of {}: {}", place + 1, self.runs.len(), run.name);
         let course = self.training[place].prepare()?;
@@ -39,7 +39,7 @@ impl Lab for Bench {
     }
 
     fn open(&self, model: &Path) -> Result<(DataSet, Engine)> {
-        setup::open(model, &self.audit)
+        setup::open_with_surrogate(model, &self.audit)
     }
 
     fn audit<'a>(&self, model: &'a Path, data: &'a DataSet, engine: &'a Engine) -> Result<Audit<'a>> {

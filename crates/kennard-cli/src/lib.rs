@@ -6,6 +6,8 @@
 
 #[macro_use]
 mod out;
+#[macro_use]
+mod settings;
 
 mod attack;
 mod audit;
@@ -26,7 +28,6 @@ mod report;
 mod reproduce;
 mod resolve;
 mod screen;
-mod settings;
 mod setup;
 mod slice;
 mod source;

@@ -1,5 +1,5 @@
 //! The one place that prints. A reader that goes away, a full disk, or a closed stream never harms the work: the
-//! files of a run are written all the same. What comes from outside, a node's name say, cannot steer the terminal.
+//! files of a run are written all the same. What comes from outside, such as a node's name, cannot steer the terminal.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 

@@ -8,20 +8,20 @@ use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::screen::short;
 
-/// The pace of the last while. What was done before the first mark, by an earlier process say, does not count.
+/// The pace of the last while. What was done before the first mark, such as by an earlier process, does not count.
 pub struct Pace {
     /// When how much was done, oldest first.
     marks: VecDeque<(Instant, u64)>,
 }
 
-/// The pace is that of so long a while.
+/// The pace is that of this last while.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Marks closer than this are one.
 const GRAIN: Duration = Duration::from_secs(1);
-/// Nothing is said before so long, or of less than so many steps.
+/// Nothing is said before this time, or of fewer steps than these.
 const EARLY: Duration = Duration::from_secs(3);
 const FEW: u64 = 4;
-/// A time left that is so many times what was looked at is a guess.
+/// A time left that is this many times what was looked at is a guess.
 const FAR: f64 = 100.0;
 
 impl Pace {

@@ -1,29 +1,26 @@
 use std::path::PathBuf;
 
+use kennard::Figure;
 use kennard::data::Problem;
 use kennard::engine::Engine;
 use kennard::picture::{Chart, ChartPoint, Curve, PlanePacket};
 use kennard::quadrature::{PlanePlan, PlaneReport, SQUARE, WindowPackets};
-use kennard::{Figure, Graph};
 
 use crate::screen::{grouped, short};
 use crate::settings::Number;
-use crate::source::{Model, json, prepare, write_all};
+use crate::source::{Given, json, prepare, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    model: Model,
+    model: Given,
     /// The two-class problem: moons, circles, xor
     #[arg(long)]
     problem: Problem,
     /// Standard deviation of the points' noise, in input units
     #[arg(long, default_value = "0.03")]
     noise: Number,
-    /// The seed of the points
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
     /// How many points to classify
     #[arg(long, default_value_t = 2000)]
     samples: usize,
@@ -38,9 +35,9 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-/// So many of the points are centres of windows.
+/// The number of points that are centres of windows.
 const CENTRES: usize = 8;
-/// So many of the points are drawn.
+/// The number of points that are drawn.
 const DRAWN: usize = 150;
 
 pub fn run(args: &Args) -> Outcome {
@@ -48,14 +45,13 @@ pub fn run(args: &Args) -> Outcome {
     let plan = PlanePlan {
         problem: args.problem,
         noise: args.noise.0,
-        seed: args.seed,
+        seed: args.model.seed(),
         samples: args.samples,
         scales: args.scale.iter().map(|scale| scale.0).collect(),
         centres: CENTRES,
     };
-    let points = plan.points();
-    let first: Vec<&[f32]> = points.iter().take(8).map(|sample| sample.input.as_slice()).collect();
-    let engine = args.model.engine(&Graph::load(&args.model.file)?, &[2], &first)?;
+    let first: Vec<Vec<f32>> = plan.points().into_iter().take(8).map(|sample| sample.input).collect();
+    let engine = args.model.engine(&[2], &first)?;
     let report = plan.measure(&engine)?;
     if args.json {
         crate::out::json(&json(&report)?);

@@ -5,15 +5,18 @@ use kennard::picture::{Histogram, Map};
 use kennard::probe::{Distribution, Probe, ProbeReport};
 
 use crate::screen::{grouped, short};
-use crate::source::{Data, Model, json, prepare, write_all};
+use crate::settings::{Data, Taken};
+use crate::source::{Given, json, prepare, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    model: Model,
+    model: Given,
     #[command(flatten)]
     data: Data,
+    #[command(flatten)]
+    taken: Taken,
     /// Print the figures as JSON to standard output, and nothing else there
     #[arg(long)]
     json: bool,
@@ -24,9 +27,9 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Outcome {
     prepare(args.out.as_deref())?;
-    let (engine, data) = args.model.with(&args.data)?;
+    let (engine, data) = args.model.on(&args.data)?;
     let stop = crate::setup::stop_on_interrupt()?;
-    let probe = Probe { samples: args.data.selection(0)?, label: None };
+    let probe = Probe { samples: args.taken.selection(args.model.seed())?, label: None };
     let report = data.while_unchanged(|| probe.measure(&engine, &data, &stop, |_| ()))?;
     if args.json {
         crate::out::json(&json(&report)?);
@@ -76,7 +79,7 @@ fn print(report: &ProbeReport) {
     line("cos(x, ∂l)", report.cosine.as_ref());
     line("Σ |x_i g_i|", report.contribution.as_ref());
     say!("");
-    say!("g = ∂ ln l of the label's cross-entropy l, one backward pass a sample");
+    say!("g = ∂ ln l of the label's cross-entropy l, one backward pass per sample");
 }
 
 fn line(name: &str, distribution: Option<&Distribution>) {

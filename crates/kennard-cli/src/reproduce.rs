@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use kennard::experiment::paper::{Conditions, Experiment};
 
-use crate::settings::Number;
+use crate::settings::{Data, Number};
 use crate::source::{json, prepare, write_all};
 use crate::tradeoff::Sweep;
 use crate::{Done, Outcome};
@@ -40,12 +40,8 @@ impl ValueEnum for Numbered {
 pub struct Args {
     #[arg(value_enum)]
     experiment: Numbered,
-    /// The data set, to train and to test on: mnist:DIR, fashion-mnist:DIR, cifar10:DIR …; e4 makes its own
-    #[arg(long, value_name = "KIND:PATH")]
-    data: Option<String>,
-    /// The part of it to train on: train, or test for a quick look (it is also examined) [default: train]
-    #[arg(long)]
-    split: Option<String>,
+    #[command(flatten)]
+    data: Data,
     /// Where to keep the runs, and to write the table and the pictures
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -68,8 +64,8 @@ pub fn run(args: &Args) -> Outcome {
     let experiment = args.experiment.0;
     let bench = args.sweep()?.bench()?;
     let conditions = Conditions {
-        data: args.data.clone().unwrap_or_default(),
-        seen: args.split.as_deref() == Some("test"),
+        data: args.data.data.clone().unwrap_or_default(),
+        seen: args.data.split.as_deref() == Some("test"),
         out: args.out.clone(),
         epochs: args.epochs,
         samples: args.samples,
@@ -96,15 +92,19 @@ pub fn run(args: &Args) -> Outcome {
 impl Args {
     /// The networks of the experiment's settings, on the data of the command line.
     fn sweep(&self) -> Result<Sweep, Box<dyn std::error::Error>> {
-        let data = self.data.as_deref().unwrap_or_default();
+        let Data { data, split, classes } = &self.data;
+        let data = data.as_deref().unwrap_or_default();
         let colour = ["cifar10:", "cifar100:"].iter().any(|kind| data.starts_with(kind));
         let eps = self.eps.map_or(if colour { 8.0 / 255.0 } else { 0.1 }, |eps| eps.0);
         let Some(text) = self.experiment.0.settings(eps) else { return Ok(Sweep::default()) };
         let mut common = toml::Table::new();
         common.insert("data".into(), data.into());
         common.insert("eps".into(), eps.into());
-        if let Some(split) = &self.split {
+        if let Some(split) = split {
             common.insert("split".into(), split.as_str().into());
+        }
+        if let Some(file) = classes {
+            common.insert("classes".into(), file.to_string_lossy().into_owned().into());
         }
         Ok(Sweep::read(&text, common)?.shortened(self.epochs, self.samples))
     }

@@ -4,15 +4,18 @@ use clap::ValueEnum;
 use kennard::probe::{Accuracy, Reader, Resolve, ResolveReport};
 
 use crate::screen::grouped;
-use crate::source::{Data, Model, json};
+use crate::settings::{Data, Taken};
+use crate::source::{Given, json};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    model: Model,
+    model: Given,
     #[command(flatten)]
     data: Data,
+    #[command(flatten)]
+    taken: Taken,
     /// What reads the label
     #[arg(long, default_value = "linear")]
     probe: Probe,
@@ -30,13 +33,13 @@ enum Probe {
 }
 
 pub fn run(args: &Args) -> Outcome {
-    let (engine, data) = args.model.with(&args.data)?;
+    let (engine, data) = args.model.on(&args.data)?;
     let stop = crate::setup::stop_on_interrupt()?;
     let reader = match args.probe {
         Probe::Linear => Reader::Linear,
         Probe::Cnn => Reader::Cnn,
     };
-    let resolve = Resolve { samples: args.data.selection(0)?, reader };
+    let resolve = Resolve { samples: args.taken.selection(args.model.seed())?, reader };
     let report = data.while_unchanged(|| resolve.measure(&engine, &data, &stop, |_| ()))?;
     if args.json {
         crate::out::json(&json(&report)?);

@@ -5,6 +5,7 @@ use kennard::data::Selection;
 use kennard::engine::Plan;
 pub use kennard::experiment::short;
 use kennard::probe::Cosines;
+use kennard::run::ModelSummary;
 
 use crate::command::flag;
 
@@ -17,9 +18,22 @@ pub fn print(summary: &Summary, plan: Option<Plan>) {
 
 /// What was run, the accuracies, the distances and the cosines.
 pub fn accuracies(summary: &Summary, plan: Option<Plan>) {
-    let model = &summary.model;
-    let shape: Vec<String> = model.input.iter().map(usize::to_string).collect();
     say!("");
+    conditions(summary, plan);
+    say!("");
+    table(summary);
+    if !summary.minimal.is_empty() {
+        minimal(&summary.minimal);
+    }
+    if let Some(probed) = summary.cosines.as_ref().filter(|_| summary.clean.pending == 0) {
+        say!("");
+        say!("{}", cosines(probed));
+    }
+}
+
+/// The line of the model.
+pub fn model(model: &ModelSummary) {
+    let shape: Vec<String> = model.input.iter().map(usize::to_string).collect();
     say!(
         "model    {}   {} weights, {} in, {} classes",
         crate::out::name(&model.file),
@@ -27,6 +41,11 @@ pub fn accuracies(summary: &Summary, plan: Option<Plan>) {
         shape.join("×"),
         model.classes
     );
+}
+
+/// What was run: model, data, threat model and process.
+fn conditions(summary: &Summary, plan: Option<Plan>) {
+    model(&summary.model);
     let part = match summary.selection {
         Selection::All => String::new(),
         Selection::First(_) => ", the first".into(),
@@ -55,38 +74,24 @@ pub fn accuracies(summary: &Summary, plan: Option<Plan>) {
         )
     });
     say!("run      {}{plan}, seed {}, {:.1} s", summary.runtime, summary.seed, summary.seconds);
-    say!("");
-    table(summary);
-    if !summary.minimal.is_empty() {
-        minimal(&summary.minimal);
-    }
-    if let Some(probed) = summary.cosines.as_ref().filter(|_| summary.clean.pending == 0) {
-        say!("");
-        say!("{}", cosines(probed));
+}
+
+/// An accuracy and its interval in per cent; a bracket and a count in place of one that is not known yet.
+fn accuracy(share: Option<f64>, interval: Option<[f64; 2]>, bracket: [f64; 2], pending: u64) -> String {
+    let percent = |share: f64| 100.0 * share;
+    match share.zip(interval.map(|ends| ends.map(percent))) {
+        Some((share, [low, high])) => format!("{:>7.2} %   {low:>5.2} – {high:>5.2} %", percent(share)),
+        None => {
+            let [low, high] = bracket.map(percent);
+            format!("{:<27}", format!("{low:>5.2} – {high:>5.2} %, {} pending", grouped(pending)))
+        }
     }
 }
 
-/// A row for each accuracy; brackets and counts in place of those that are not known yet.
+/// A row for each accuracy.
 fn table(summary: &Summary) {
     let names = summary.attacks.iter().map(|attack| attack.name.len());
     let width = names.chain([11]).max().unwrap_or(11);
-    let percent = |share: f64| 100.0 * share;
-    let row =
-        |name: &str, share: Option<f64>, interval: Option<[f64; 2]>, bracket: [f64; 2], pending: u64| {
-            match share.zip(interval) {
-                Some((share, [low, high])) => format!(
-                    "{name:<width$} {:>7.2} %   {:>5.2} – {:>5.2} %",
-                    percent(share),
-                    percent(low),
-                    percent(high)
-                ),
-                None => {
-                    let [low, high] = bracket.map(percent);
-                    let text = format!("{low:>5.2} – {high:>5.2} %, {} pending", grouped(pending));
-                    format!("{name:<width$} {text:<27}")
-                }
-            }
-        };
     let clean = &summary.clean;
     if clean.pending > 0 {
         say!(
@@ -97,11 +102,12 @@ fn table(summary: &Summary) {
         return;
     }
     say!("{:<width$}  accuracy   95 % interval    forward  +gradient   seconds", "");
-    say!("{}", row("clean", clean.accuracy, clean.interval, [0.0, 1.0], 0));
+    say!("{:<width$} {}", "clean", accuracy(clean.accuracy, clean.interval, [0.0, 1.0], 0));
     for attack in &summary.attacks {
         say!(
-            "{}  {:>9}  {:>9}  {:>8.1}",
-            row(&attack.name, attack.robust_accuracy, attack.interval, attack.bracket, attack.pending),
+            "{:<width$} {}  {:>9}  {:>9}  {:>8.1}",
+            attack.name,
+            accuracy(attack.robust_accuracy, attack.interval, attack.bracket, attack.pending),
             grouped(attack.forwards),
             grouped(attack.backwards),
             attack.seconds
@@ -110,7 +116,8 @@ fn table(summary: &Summary) {
     if let Some(robust) =
         summary.robust.as_ref().filter(|_| summary.attacks.len() + summary.minimal.len() > 1)
     {
-        say!("{}", row("robust", robust.robust_accuracy, robust.interval, robust.bracket, robust.pending));
+        let found = accuracy(robust.robust_accuracy, robust.interval, robust.bracket, robust.pending);
+        say!("{:<width$} {found}", "robust");
     }
 }
 

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use kennard::audit::{Audit, PacketPlan, Shard};
-use kennard::data::{DataSet, DataSpec, Options, Selection};
-use kennard::engine::{Engine, EngineOptions};
+use kennard::data::{DataSet, Options, Selection, Split};
+use kennard::engine::Engine;
 use kennard::run::ModelSummary;
 use kennard::{Classifier, Error, Result};
 use kennard_graph::{Dim, Graph};
-use kennard_runtime::{Choice, Runtime};
 
 use crate::command::flag;
-use crate::settings::Settings;
+use crate::settings::{Data, Model, Run, Settings};
 
 /// How many samples are looked at to see what kind of outputs the model has.
 const PROBED: usize = 8;
@@ -22,25 +21,34 @@ const PROBED: usize = 8;
 const LOOKED: usize = 200;
 
 /// The data set, and the model at work on it.
-pub fn open(model: &Path, settings: &Settings) -> Result<(DataSet, Engine)> {
-    let missing = || Error::Setting("--data is missing: the data set, mnist:DIR say".into());
-    let spec = settings.data.as_deref().ok_or_else(missing)?;
-    let model = Graph::load(model)?;
-    let mut data = DataSet::open(&spec.parse::<DataSpec>()?, &options(settings, &model)?)?;
-    let first = data.samples()?.take(PROBED).collect::<Result<Vec<_>, _>>()?;
-    let first: Vec<&[f32]> = first.iter().map(|sample| sample.input.as_slice()).collect();
-    let engine = engine(&model, data.shape(), &first, settings)?;
-    data.fit_classes(engine.classifier().classes())?;
-    let engine = match &settings.transfer {
+pub fn open(file: &Path, data: &Data, model: &Model, run: &Run) -> Result<(DataSet, Engine)> {
+    let (data, engine, _) = look(file, data, model, run)?;
+    Ok((data, engine))
+}
+
+/// The same with the surrogate of transfer attacks, if there is one.
+pub fn open_with_surrogate(file: &Path, settings: &Settings) -> Result<(DataSet, Engine)> {
+    let (data, engine, first) = look(file, &settings.data, &settings.model, &settings.run)?;
+    let engine = match &settings.attacks.transfer {
         Some(file) => engine.with_surrogate(surrogate(file, &data, &first, settings)?)?,
         None => engine,
     };
     Ok((data, engine))
 }
 
+/// The data set, the model at work on it, and the first inputs.
+fn look(file: &Path, data: &Data, model: &Model, run: &Run) -> Result<(DataSet, Engine, Vec<Vec<f32>>)> {
+    let graph = Graph::load(file)?;
+    let mut data = DataSet::open(&data.spec()?, &fitting(data, model, &graph)?)?;
+    let first = data.samples()?.take(PROBED).map(|sample| Ok(sample?.input)).collect::<Result<Vec<_>>>()?;
+    let engine = engine(&graph, data.shape(), &first, model, run)?;
+    data.fit_classes(engine.classifier().classes())?;
+    Ok((data, engine, first))
+}
+
 /// The surrogate of transfer attacks. How well it does on some samples is said: a bad one is no test.
-fn surrogate(file: &Path, data: &DataSet, first: &[&[f32]], settings: &Settings) -> Result<Classifier> {
-    let engine = engine(&Graph::load(file)?, data.shape(), first, settings)?;
+fn surrogate(file: &Path, data: &DataSet, first: &[Vec<f32>], settings: &Settings) -> Result<Classifier> {
+    let engine = engine(&Graph::load(file)?, data.shape(), first, &settings.model, &settings.run)?;
     let samples = Selection::Random { count: LOOKED, seed: 0 };
     let look = Audit {
         samples,
@@ -65,18 +73,17 @@ fn surrogate(file: &Path, data: &DataSet, first: &[&[f32]], settings: &Settings)
 }
 
 /// The model at work on inputs of `shape`; `first` are some of them. Which runtime it is on is said.
-pub fn engine(model: &Graph, shape: &[usize], first: &[&[f32]], settings: &Settings) -> Result<Engine> {
-    let runtime = runtime(settings.runtime.as_deref())?;
-    let classifier = Classifier::new(model, shape, &settings.preprocessing())?;
-    let options = EngineOptions { micro_batch: settings.micro_batch, threads: settings.threads };
-    Engine::new(classifier, runtime, &options)?.probe(first)
-}
-
-/// The runtime of this name, or what there is. Which one it is, is said.
-pub fn runtime(name: Option<&str>) -> Result<Runtime> {
-    let runtime = Runtime::open(name.unwrap_or("auto").parse::<Choice>()?)?;
-    note!("{} {}: {}", runtime.name(), runtime.version(), runtime.reason());
-    Ok(runtime)
+pub fn engine(
+    graph: &Graph,
+    shape: &[usize],
+    first: &[Vec<f32>],
+    model: &Model,
+    run: &Run,
+) -> Result<Engine> {
+    let runtime = run.open()?;
+    let classifier = Classifier::new(graph, shape, &model.preprocessing())?;
+    let first: Vec<&[f32]> = first.iter().map(Vec::as_slice).collect();
+    Engine::new(classifier, runtime, &run.options())?.probe(&first)
 }
 
 /// A whole audit: attacks, packets whose window has the attack's size, and cosines.
@@ -87,12 +94,12 @@ pub fn whole_audit<'a>(
     engine: &'a Engine,
 ) -> Result<Audit<'a>> {
     let packets = PacketPlan::at_attack_size(&settings.threat()?, engine.classifier().dimension())
-        .map(|plan| match settings.packet_samples {
+        .map(|plan| match settings.own.packet_samples {
             Some(samples) => PacketPlan { samples, max_samples: samples, bounded: false, ..plan },
             None => plan,
         })
         .filter(|plan| plan.samples > 0);
-    let probe = settings.packet_samples != Some(0);
+    let probe = settings.own.packet_samples != Some(0);
     Ok(Audit { probe, packets: packets.into_iter().collect(), ..audit(model, settings, data, engine)? })
 }
 
@@ -103,30 +110,29 @@ pub fn audit<'a>(
     data: &'a DataSet,
     engine: &'a Engine,
 ) -> Result<Audit<'a>> {
-    let (attacks, cascade) = settings.attacks()?;
+    let (attacks, cascade) = settings.attacks.attacks(&settings.threat)?;
     Ok(Audit {
         attacks,
         cascade,
-        minimal: settings.minimal()?,
+        minimal: settings.attacks.minimal()?,
         samples: settings.selection()?,
-        shard: settings.shard.unwrap_or(Shard::WHOLE),
-        seed: settings.seed.unwrap_or(0),
-        full: settings.full.unwrap_or(false),
-        budget: settings.budget,
+        shard: settings.own.shard.unwrap_or(Shard::WHOLE),
+        seed: settings.run.seed(),
+        full: settings.attacks.full.unwrap_or(false),
+        budget: settings.attacks.budget,
         ..Audit::new(ModelSummary::of_file(model, engine.classifier())?, engine, data, settings.threat()?)
     })
 }
 
 /// How to read the data so that it fits the model's images.
-fn options(settings: &Settings, model: &Graph) -> Result<Options> {
-    let split = settings.split.as_deref().unwrap_or("test").parse()?;
-    let dims: Vec<Dim> = model.single_input()?.ty.shape.0.clone();
-    let (size, channels) = match (dims.as_slice(), settings.nhwc.unwrap_or(false)) {
+fn fitting(data: &Data, model: &Model, graph: &Graph) -> Result<Options> {
+    let dims: Vec<Dim> = graph.single_input()?.ty.shape.0.clone();
+    let (size, channels) = match (dims.as_slice(), model.nhwc.unwrap_or(false)) {
         (&[_, c, h, w], false) | (&[_, h, w, c], true) => (h.known().zip(w.known()), c.known()),
         _ => (None, None),
     };
     let channels = channels.filter(|c| [1, 3].contains(c));
-    Ok(Options { split, resize: size, channels, classes: settings.classes.clone() })
+    Ok(Options { resize: size, channels, ..data.options(Split::Test)? })
 }
 
 /// A flag that the first ctrl-C sets; the second ends the process.

@@ -6,23 +6,16 @@ use kennard::quadrature::{Direction, Slice, SlicePlan, SliceReport};
 use std::path::PathBuf;
 
 use crate::screen::short;
-use crate::settings::Number;
-use crate::source::{Model, json, prepare, write_all};
+use crate::settings::{Data, Number};
+use crate::source::{Given, json, prepare, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    model: Model,
-    /// The data set: mnist:DIR, fashion-mnist:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, npz:FILE, parquet:FILE
-    #[arg(long, value_name = "KIND:PATH")]
-    data: String,
-    /// The part of it: test or train
-    #[arg(long, default_value = "test")]
-    split: String,
-    /// A file with the names of the classes, one a line, in the order of the model's outputs
-    #[arg(long, value_name = "FILE")]
-    classes: Option<PathBuf>,
+    model: Given,
+    #[command(flatten)]
+    data: Data,
     /// The sample that the line or plane goes through, by its place in the data set
     #[arg(long, default_value_t = 0, value_name = "N")]
     sample: usize,
@@ -32,9 +25,6 @@ pub struct Args {
     /// Widths of the Gaussian windows, in input units
     #[arg(long, value_name = "S,S,…", value_delimiter = ',', required = true)]
     scale: Vec<Number>,
-    /// The seed of the samples that find a mode
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
     /// Print the figures as JSON to standard output, and nothing else there
     #[arg(long)]
     json: bool,
@@ -48,14 +38,14 @@ const POINTS: usize = 241;
 
 pub fn run(args: &Args) -> Outcome {
     prepare(args.out.as_deref())?;
-    let (engine, data) = args.model.on(&args.data, &args.split, args.classes.as_deref())?;
+    let (engine, data) = args.model.on(&args.data)?;
     let plan = SlicePlan {
         engine: &engine,
         data: &data,
         sample: args.sample,
         directions: args.along.clone(),
         scales: args.scale.iter().map(|scale| scale.0).collect(),
-        seed: args.seed,
+        seed: args.model.seed(),
     };
     let report = data.while_unchanged(|| plan.measure())?;
     if args.json {

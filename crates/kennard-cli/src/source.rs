@@ -1,117 +1,54 @@
-//! The model and the data of the commands that measure without attacking.
+//! The model and the data of the commands that measure without attacking, and the files that they write.
 
 use std::path::{Path, PathBuf};
 
 use kennard::Graph;
-use kennard::data::{DataSet, Selection};
+use kennard::data::DataSet;
 use kennard::engine::{Engine, EngineOptions};
 use kennard::run::write_set;
 
 use crate::command::flag;
-use crate::settings::{Number, Settings, selection};
+use crate::settings::{Data, Model, Run};
 use crate::setup;
 
 type Error = Box<dyn std::error::Error>;
 
 /// The model and how to run it.
 #[derive(clap::Args, Clone, Debug)]
-pub struct Model {
+pub struct Given {
     /// The model, an ONNX file
     #[arg(value_name = "MODEL")]
     pub file: PathBuf,
-    /// The model wants pixels times this: 255 for a model of pixels 0..255
-    #[arg(long, value_name = "FACTOR")]
-    input_scale: Option<Number>,
-    /// The model wants normalised pixels: the mean of each channel
-    #[arg(long, value_delimiter = ',', requires = "std")]
-    mean: Option<Vec<f32>>,
-    /// The model wants normalised pixels: the standard deviation of each channel
-    #[arg(long, value_delimiter = ',', requires = "mean")]
-    std: Option<Vec<f32>>,
-    /// The model wants channels last
-    #[arg(long)]
-    nhwc: bool,
-    /// What runs the model: auto, rten, onnxruntime
-    #[arg(long, default_value = "auto")]
-    runtime: String,
-    /// Samples per micro-batch [default: from the model's size]
-    #[arg(long, value_name = "N")]
-    micro_batch: Option<usize>,
-    /// Cores to use [default: all]
-    #[arg(long)]
-    threads: Option<usize>,
+    #[command(flatten)]
+    model: Model,
+    #[command(flatten)]
+    run: Run,
 }
 
-/// The samples.
-#[derive(clap::Args, Clone, Debug)]
-pub struct Data {
-    /// The data set: mnist:DIR, fashion-mnist:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, npz:FILE, parquet:FILE
-    #[arg(long, value_name = "KIND:PATH")]
-    data: String,
-    /// The part of it: test or train
-    #[arg(long, default_value = "test")]
-    split: String,
-    /// A file with the names of the classes, one a line, in the order of the model's outputs
-    #[arg(long, value_name = "FILE")]
-    classes: Option<PathBuf>,
-    /// Examine only this many samples, drawn at random
-    #[arg(long, value_name = "N")]
-    samples: Option<usize>,
-    /// Examine only the first N samples, in the order of the files
-    #[arg(long, value_name = "N", conflicts_with = "samples")]
-    first: Option<usize>,
-}
-
-impl Data {
-    /// Which samples are examined; a random part is drawn by the seed.
-    pub fn selection(&self, seed: u64) -> kennard::Result<Selection> {
-        selection(self.samples, self.first, seed)
-    }
-}
-
-impl Model {
-    fn settings(&self) -> Settings {
-        Settings {
-            input_scale: self.input_scale,
-            mean: self.mean.clone(),
-            std: self.std.clone(),
-            nhwc: Some(self.nhwc),
-            runtime: Some(self.runtime.clone()),
-            micro_batch: self.micro_batch,
-            threads: self.threads,
-            ..Settings::default()
-        }
-    }
-
+impl Given {
     /// The model at work on inputs of `shape`; `first` are some of them.
-    pub fn engine(&self, model: &Graph, shape: &[usize], first: &[&[f32]]) -> Result<Engine, Error> {
-        Ok(said(setup::engine(model, shape, first, &self.settings())?))
+    pub fn engine(&self, shape: &[usize], first: &[Vec<f32>]) -> kennard::Result<Engine> {
+        let graph = Graph::load(&self.file)?;
+        Ok(said(setup::engine(&graph, shape, first, &self.model, &self.run)?))
     }
 
     /// How to feed the runtime.
     pub fn options(&self) -> EngineOptions {
-        EngineOptions { micro_batch: self.micro_batch, threads: self.threads }
+        self.run.options()
+    }
+
+    /// The seed of all random numbers.
+    pub fn seed(&self) -> u64 {
+        self.run.seed()
     }
 
     /// The data, read to fit the model, and the model at work on it.
-    pub fn with(&self, data: &Data) -> Result<(Engine, DataSet), Error> {
-        self.on(&data.data, &data.split, data.classes.as_deref())
-    }
-
-    /// The same, the data given by its name, split and list of classes.
-    pub fn on(&self, data: &str, split: &str, classes: Option<&Path>) -> Result<(Engine, DataSet), Error> {
-        let (data, split, classes) = (Some(data.into()), Some(split.into()), classes.map(Path::to_path_buf));
-        let settings = Settings { data, split, classes, ..self.settings() };
-        let (data, engine) = setup::open(&self.file, &settings)?;
-        notes(&data);
+    pub fn on(&self, data: &Data) -> kennard::Result<(Engine, DataSet)> {
+        let (data, engine) = setup::open(&self.file, data, &self.model, &self.run)?;
+        for note in data.notes() {
+            note!("note: {note}");
+        }
         Ok((said(engine), data))
-    }
-}
-
-/// Says what a reader should know of how the data were read.
-pub fn notes(data: &DataSet) {
-    for note in data.notes() {
-        note!("note: {note}");
     }
 }
 

@@ -4,7 +4,7 @@ use kennard::experiment::{Origin, SAMPLES, correlation_lines, follow, table, tra
 use serde_json::json;
 
 use crate::lab::Bench;
-use crate::settings::{Bounds, Named, Number, Settings};
+use crate::settings::{Attacks, Bounds, Data, Named, Number, Part, Settings, Threat};
 use crate::source::{json, write_all};
 use crate::{Done, Outcome};
 
@@ -24,7 +24,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Outcome {
-    let out = args.settings.out.clone().unwrap_or_else(|| args.run.join("track"));
+    let out = args.settings.output.out.clone().unwrap_or_else(|| args.run.join("track"));
     let audit = with_defaults(args.settings, &args.run)?;
     let stop = crate::setup::stop_on_interrupt()?;
     let bench = Bench { runs: Vec::new(), training: Vec::new(), audit, stop };
@@ -45,17 +45,14 @@ pub fn run(args: Args) -> Outcome {
 
 /// What the training run says of its data and its threat model, where the settings say nothing.
 fn with_defaults(settings: Settings, run: &Path) -> Result<Settings, Box<dyn std::error::Error>> {
-    let origin = Origin::of(run);
-    let samples = settings.samples.or(settings.first.is_none().then_some(SAMPLES));
-    Settings {
-        data: settings.data.or(origin.data),
-        classes: settings.classes.or(origin.classes),
-        norm: settings.norm.or(origin.norm),
-        eps: settings.eps.or(origin.eps.map(Number)),
-        bounds: settings.bounds.or(origin.bounds.map(Bounds)),
-        samples,
-        attack: settings.attack.or_else(|| Some(vec![Named::plain("pgd")])),
-        ..settings
-    }
-    .complete(false)
+    let Origin { data, classes, norm, eps, bounds } = Origin::of(run);
+    let origin = Settings {
+        data: Data { data, classes, split: None },
+        threat: Threat { norm, eps: eps.map(Number), bounds: bounds.map(Bounds) },
+        attacks: Attacks { attack: Some(vec![Named::plain("pgd")]), ..Attacks::default() },
+        ..Settings::default()
+    };
+    let mut settings = settings.or(origin);
+    settings.taken = settings.taken.or_samples(SAMPLES);
+    settings.complete(false)
 }

@@ -1,12 +1,12 @@
 use std::path::PathBuf;
 
 use kennard::experiment::recipe::EPOCHS;
-use kennard::experiment::{Run, SAMPLES, correlation_lines, table, tradeoff};
+use kennard::experiment::{SAMPLES, TrainingRun, correlation_lines, table, tradeoff};
 use serde_json::json;
 use toml::{Table, Value};
 
 use crate::lab::Bench;
-use crate::settings::{Named, Number, Settings};
+use crate::settings::{Named, Number, Part, Settings, Source, Taken};
 use crate::source::{json, write_all};
 use crate::{Done, Outcome, recipe, setup};
 
@@ -71,12 +71,10 @@ impl Sweep {
                 audit.insert(key.into(), value.clone());
             }
         }
-        let mut audit: Settings = audit.try_into()?;
-        if audit.first.is_none() {
-            audit.samples = audit.samples.or(Some(SAMPLES));
-        }
-        audit.attack = audit.attack.or_else(|| Some(vec![Named::plain("pgd")]));
-        if audit.eps.is_none() {
+        let mut audit = Settings::read_all(&Source::Table(&audit))?;
+        audit.taken = audit.taken.or_samples(SAMPLES);
+        audit.attacks.attack.get_or_insert_with(|| vec![Named::plain("pgd")]);
+        if audit.threat.eps.is_none() {
             return Err("eps is missing: the size of the attacks, in [train] or [audit]".into());
         }
         let listed = file.get("run").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -86,7 +84,7 @@ impl Sweep {
             let name = run.remove("name").and_then(|name| name.as_str().map(String::from));
             let mut own = common.clone();
             own.extend(run);
-            let settings: recipe::Settings = own.try_into()?;
+            let settings = recipe::Settings::read_all(&Source::Table(&own))?;
             let name = name.unwrap_or_else(|| title(&settings));
             if name.is_empty()
                 || name.contains(['/', '\\'])
@@ -102,9 +100,9 @@ impl Sweep {
         if runs.is_empty() {
             return Err("there is no [[run]]".into());
         }
-        let split = audit.split.as_deref().unwrap_or("test");
+        let split = audit.data.split.as_deref().unwrap_or("test");
         let seen = |run: &recipe::Settings| {
-            run.data == audit.data && run.split.as_deref().unwrap_or("train") == split
+            run.data.data == audit.data.data && run.data.split.as_deref().unwrap_or("train") == split
         };
         if runs.iter().any(|(_, run)| seen(run)) {
             warn!("warning: networks are examined on what they are trained on; accuracies are too high");
@@ -115,23 +113,21 @@ impl Sweep {
     /// The same with other numbers of epochs and samples, for a quick look.
     pub fn shortened(mut self, epochs: Option<usize>, samples: Option<usize>) -> Sweep {
         for (_, run) in &mut self.runs {
-            run.epochs = epochs.or(run.epochs);
-            if samples.is_some() {
-                (run.samples, run.first) = (samples, None);
-            }
+            run.course.epochs = epochs.or(run.course.epochs);
         }
         if samples.is_some() {
-            (self.audit.samples, self.audit.first) = (samples, None);
+            let all = self.runs.iter_mut().map(|(_, run)| &mut run.taken).chain([&mut self.audit.taken]);
+            all.for_each(|taken| *taken = Taken { samples, first: None });
         }
         self
     }
 
     /// The networks ready to be trained; an interrupt ends that.
     pub fn bench(self) -> Result<Bench, ctrlc::Error> {
-        let run = |(name, settings): &(String, recipe::Settings)| Run {
+        let run = |(name, settings): &(String, recipe::Settings)| TrainingRun {
             name: name.clone(),
-            arch: settings.arch.clone(),
-            epochs: settings.epochs.unwrap_or(EPOCHS),
+            arch: settings.course.arch.clone(),
+            epochs: settings.course.epochs.unwrap_or(EPOCHS),
         };
         let runs = self.runs.iter().map(run).collect();
         let training = self.runs.into_iter().map(|(_, settings)| settings).collect();
@@ -141,10 +137,10 @@ impl Sweep {
 
 /// What a run is called: its method, and what sets its strength.
 fn title(settings: &recipe::Settings) -> String {
-    let method = settings.method.clone().unwrap_or_else(|| "standard".into());
+    let method = settings.course.method.clone().unwrap_or_else(|| "standard".into());
     let number =
         |name: &str, value: Option<Number>| value.map_or(String::new(), |v| format!(" {name} {}", v.0));
     let adversarial = ["fgsm-rs", "pgd", "trades", "mart"].contains(&method.as_str());
-    let eps = if adversarial { number("eps", settings.eps) } else { String::new() };
-    method + &number("strength", settings.strength) + &eps
+    let eps = if adversarial { number("eps", settings.threat.eps) } else { String::new() };
+    method + &number("strength", settings.course.strength) + &eps
 }

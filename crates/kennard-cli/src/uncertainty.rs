@@ -7,31 +7,23 @@ use kennard::Figure;
 use kennard::audit::Progress;
 use kennard::data::Selection;
 use kennard::engine::Engine;
-use kennard::packet::{ESS_FLOOR, Effort, Hidden};
+use kennard::packet::{ESS_FLOOR, Effort, Hidden, Modes};
 use kennard::run::{ModelSummary, write_set};
 use kennard::survey::{Failure, Figures, PacketKind, Survey, SurveyManifest, SurveySummary, write_survey};
 
-use crate::command::flag;
 use crate::portrait::pictures;
 use crate::progress::Display;
 use crate::screen::{grouped, short};
-use crate::settings::{Bounds, Number};
-use crate::source::{Model, json, prepare};
+use crate::settings::{Bounds, Data, Number};
+use crate::source::{Given, json, prepare};
 use crate::{Done, Outcome, screen, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    model: Model,
-    /// The data set: mnist:DIR, fashion-mnist:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, npz:FILE, parquet:FILE
-    #[arg(long, value_name = "KIND:PATH")]
-    data: String,
-    /// The part of it: test or train
-    #[arg(long, default_value = "test")]
-    split: String,
-    /// A file with the names of the classes, one a line, in the order of the model's outputs
-    #[arg(long, value_name = "FILE")]
-    classes: Option<PathBuf>,
+    model: Given,
+    #[command(flatten)]
+    data: Data,
     /// The packet, by where the loss is looked at
     #[arg(long, default_value = "gaussian")]
     packet: Packet,
@@ -69,9 +61,6 @@ pub struct Args {
     /// Refused: a clamped packet is another packet
     #[arg(long)]
     clamp: bool,
-    /// The seed of all random numbers
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
     /// Print summary.json to standard output, and nothing else there
     #[arg(long)]
     json: bool,
@@ -101,17 +90,19 @@ impl Args {
             Packet::Box => PacketKind::Box(self.bounds.0),
         };
         match (kind.has_scale(), self.scale.is_empty()) {
-            (true, true) => Err("--scale is missing: the widths of the window, 1/255,2/255 say".into()),
+            (true, true) => {
+                Err("--scale is missing: the widths of the window, for example 1/255,2/255".into())
+            }
             (false, false) => Err("--scale: this packet has no window; leave it out".into()),
             _ => Ok(kind),
         }
     }
 }
 
-/// So many failures are shown.
+/// At most this many failures are shown.
 const FAILURES_SHOWN: usize = 10;
 
-/// So many samples are probed by one gradient each.
+/// This many samples are probed by one gradient each.
 const PROBED: usize = 1000;
 
 const CLAMP: &str = "--clamp: points of a packet are not clamped. A window on all of space has no boundary, which is \
@@ -128,7 +119,7 @@ pub fn run(args: Args) -> Outcome {
     if let Some(tolerance) = args.rel_tol.filter(|tolerance| tolerance.is_nan() || *tolerance <= 0.0) {
         return Err(format!("--rel-tol {tolerance}: it must be positive, 0.05 for five per cent").into());
     }
-    let (engine, data) = args.model.on(&args.data, &args.split, args.classes.as_deref())?;
+    let (engine, data) = args.model.on(&args.data)?;
     let hidden = match &args.tensor {
         Some(name) => Some(Hidden::new(&engine, name, &args.model.options())?),
         None => None,
@@ -144,13 +135,13 @@ pub fn run(args: Args) -> Outcome {
             Some(count) => Selection::First(count),
             None => Selection::Random {
                 count: args.centres.unwrap_or(if kind == PacketKind::Gaussian { 8 } else { 1000 }),
-                seed: args.seed,
+                seed: args.model.seed(),
             },
         },
         stratified: true,
         samples: args.draws.min(args.max_draws),
         effort: Effort { max_samples: args.max_draws, rel_tol: args.rel_tol, chains: true, modes: true },
-        seed: args.seed,
+        seed: args.model.seed(),
         probed: PROBED,
     };
     let stop = setup::stop_on_interrupt()?;
@@ -208,15 +199,8 @@ fn failure(failure: &Failure) -> String {
 /// The table: a block per scale.
 fn print(summary: &SurveySummary, engine: &Engine, hidden: Option<&Hidden>) {
     let plan = engine.plan();
-    let shape: Vec<String> = summary.model.input.iter().map(usize::to_string).collect();
     say!("");
-    say!(
-        "model    {}   {} weights, {} in, {} classes",
-        crate::out::name(&summary.model.file),
-        grouped(summary.model.parameters),
-        shape.join("×"),
-        summary.model.classes
-    );
+    screen::model(&summary.model);
     say!("data     {} ({})", summary.data.name, summary.data.split);
     if let Some(hidden) = hidden {
         let shape: Vec<String> = hidden.shape().iter().map(usize::to_string).collect();
@@ -253,12 +237,7 @@ fn print(summary: &SurveySummary, engine: &Engine, hidden: Option<&Hidden>) {
         say!("");
         say!("{}", screen::cosines(cosines));
     }
-    if !summary.warnings.is_empty() {
-        say!("");
-    }
-    for warning in &summary.warnings {
-        say!("warning ({}): {}", warning.code, warning.worded(flag));
-    }
+    screen::warnings(&summary.warnings);
 }
 
 fn block(figures: &Figures) {
@@ -274,10 +253,6 @@ fn block(figures: &Figures) {
     if let Some(r_hat) = figures.r_hat {
         say!("  by Markov chains where weights fail, R̂ ≤ {r_hat:.3}");
     }
-    let line = |name: &str, figure: Figure, note: &str| {
-        let [low, high] = figure.interval;
-        say!("  {name:<11} {:>9}  [{}, {}]{note}", short(figure.value), short(low), short(high));
-    };
     line("σ_x", figures.sigma_x, "");
     line("σ_p", figures.sigma_p, "");
     let bound = figures.bound.map_or(String::new(), |bound| format!("  ≥ {}", short(bound)));
@@ -288,35 +263,54 @@ fn block(figures: &Figures) {
     if let Some(dispersion) = figures.dispersion {
         line("dispersion", dispersion, "");
     }
-    if let Some(modes) = &figures.modes {
-        if let Some(drift) = &modes.drift {
-            line("  along it", drift.product, "  the product along the drift");
-        }
-        for (rank, mode) in modes.leading.iter().enumerate() {
-            let note = format!(
-                "  dispersion {}, squeeze {}, residual {}",
-                short(mode.dispersion.value),
-                short(mode.squeeze.value),
-                short(mode.residual)
-            );
-            line(&format!("  mode {}", rank + 1), mode.product, &note);
-        }
-        let list = |values: &[f64]| values.iter().map(|v| short(*v)).collect::<Vec<_>>().join(", ");
-        let interval = |m: &Figure| {
-            let [value, low, high] = [m.value, m.interval[0], m.interval[1]].map(short);
-            format!("{value} [{low}, {high}]")
-        };
-        let principal: Vec<String> = modes.principal.iter().map(interval).collect();
-        say!(
-            "  principal   {}  along the modes and their conjugates; 0.5 where the log-loss is quadratic",
-            principal.join(", ")
-        );
-        say!("  squeeze     {}  among the modes", list(&modes.squeeze));
-        say!("  s² Cov(g)   {}  among the modes; the window has 0.25", list(&modes.momentum));
+    if let Some(found) = &figures.modes {
+        modes(found);
     }
     if !figures.reached {
         say!("  a part of the packet may not have been reached");
     }
+    checks(figures);
+    for note in &figures.notes {
+        say!("  {note}");
+    }
+}
+
+/// A figure with its interval.
+fn line(name: &str, figure: Figure, note: &str) {
+    let [low, high] = figure.interval;
+    say!("  {name:<11} {:>9}  [{}, {}]{note}", short(figure.value), short(low), short(high));
+}
+
+/// The spreads along the leading modes.
+fn modes(modes: &Modes) {
+    if let Some(drift) = &modes.drift {
+        line("  along it", drift.product, "  the product along the drift");
+    }
+    for (rank, mode) in modes.leading.iter().enumerate() {
+        let note = format!(
+            "  dispersion {}, squeeze {}, residual {}",
+            short(mode.dispersion.value),
+            short(mode.squeeze.value),
+            short(mode.residual)
+        );
+        line(&format!("  mode {}", rank + 1), mode.product, &note);
+    }
+    let list = |values: &[f64]| values.iter().map(|v| short(*v)).collect::<Vec<_>>().join(", ");
+    let interval = |m: &Figure| {
+        let [value, low, high] = [m.value, m.interval[0], m.interval[1]].map(short);
+        format!("{value} [{low}, {high}]")
+    };
+    let principal: Vec<String> = modes.principal.iter().map(interval).collect();
+    say!(
+        "  principal   {}  along the modes and their conjugates; 0.5 where the log-loss is quadratic",
+        principal.join(", ")
+    );
+    say!("  squeeze     {}  among the modes", list(&modes.squeeze));
+    say!("  s² Cov(g)   {}  among the modes; the window has 0.25", list(&modes.momentum));
+}
+
+/// Stein's identities, and the boundary terms of a packet that has a boundary.
+fn checks(figures: &Figures) {
     let verdict = if figures.valid { "  holds" } else { "  NOT TO BE TRUSTED" };
     if let Some(stein) = figures.stein {
         let name = if figures.boundary.is_some() { "Cov(x, g)" } else { "Stein check" };
@@ -325,8 +319,5 @@ fn block(figures: &Figures) {
     if let Some((inside, faces)) = figures.boundary.zip(figures.boundary_faces) {
         line("boundary B", inside, "  the bound is the mean of ½ |1 − B_i| over coordinates");
         line("  on faces", faces, verdict);
-    }
-    for note in &figures.notes {
-        say!("  {note}");
     }
 }

@@ -75,7 +75,11 @@ fn listen(bind: Option<&str>) -> Result<TcpListener, String> {
     };
     let address =
         bind.parse::<SocketAddr>().or_else(|_| bind.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, PORT)));
-    open(address.map_err(|_| format!("--bind {bind}: write an address, 127.0.0.1 or 127.0.0.1:8080 say"))?)
+    open(
+        address.map_err(|_| {
+            format!("--bind {bind}: write an address, for example 127.0.0.1 or 127.0.0.1:8080")
+        })?,
+    )
 }
 
 /// Answers whoever connects, each for itself, until `stop` is set.

@@ -10,7 +10,7 @@ use crate::run::make_directory;
 
 /// A network of an experiment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
+pub struct TrainingRun {
     /// Its name, and that of its directory.
     pub name: String,
     /// Its architecture, where it is a new network.
@@ -23,13 +23,13 @@ pub struct Run {
 /// shows how far it is.
 pub trait Lab {
     /// The networks to train.
-    fn runs(&self) -> &[Run];
+    fn runs(&self) -> &[TrainingRun];
 
     /// Trains a network into a directory, or finishes what an earlier process began. Whether it came to its end.
     ///
     /// # Errors
     /// When settings, data and network do not fit together, or the directory cannot be used.
-    fn train(&self, run: &Run, directory: &Path) -> Result<bool>;
+    fn train(&self, run: &TrainingRun, directory: &Path) -> Result<bool>;
 
     /// The data that networks are examined on, and a network at work on them.
     ///

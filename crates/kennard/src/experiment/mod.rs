@@ -10,7 +10,7 @@ mod track;
 pub mod tradeoff;
 
 pub use features::{AtSize, Features, FeaturesRecord, FeaturesReport};
-pub use lab::{Lab, Run};
+pub use lab::{Lab, TrainingRun};
 pub use points::{Correlation, Point, correlation_lines, correlations, csv, over_epochs, table};
 pub use track::{Origin, follow, track_files};
 

@@ -1,0 +1,151 @@
+//! The settings of an audit, on the command line and in the TOML file of `--config`, under the same names. The command
+//! line wins.
+
+#[macro_use]
+mod part;
+mod attacks;
+mod parts;
+mod values;
+
+use std::path::{Path, PathBuf};
+
+use kennard::ThreatModel;
+use kennard::audit::Shard;
+use kennard::data::Selection;
+
+use crate::Usage;
+
+pub use attacks::Attacks;
+pub use part::{Part, Source};
+pub use parts::{Data, Model, Run, Taken, Threat};
+pub use values::{Bounds, Named, Number};
+
+type Error = Box<dyn std::error::Error>;
+
+const DATA_MISSING: &str = "--data is missing: the data set, for example mnist:DIR";
+pub const OUT_MISSING: &str = "--out is missing: the directory for the results";
+const EPS_MISSING: &str = "--eps is missing: the largest perturbation, for example 0.1 or 8/255";
+
+part! {
+    /// What an audit alone has.
+    Own {
+        /// Work on one of several parts of the samples, for example 1/3; `kennard merge` puts them together
+        #[arg(long, value_name = "I/N")]
+        #[serde(deserialize_with = "values::from_text")]
+        shard: Shard,
+        /// Points per centre of a packet; 0 takes neither packets nor cosines [default: 2000, up to 32000 until their effective sample size is enough, in no more passes than the attacks took]
+        #[arg(long)]
+        packet_samples: usize,
+    }
+}
+
+part! {
+    /// Where the results go.
+    Output {
+        /// Where to keep samples as they finish, and to write manifest.json, samples.parquet, examples.parquet, summary.json and
+        /// report.html
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    }
+}
+
+parts! {
+    /// The settings of an audit.
+    Settings {
+        data: Data,
+        threat: Threat,
+        attacks: Attacks,
+        taken: Taken,
+        own: Own,
+        run: Run,
+        model: Model,
+        output: Output,
+    }
+}
+
+impl Settings {
+    /// These settings, what they leave out taken from a TOML file, if there is one.
+    pub fn or_from(self, file: Option<&Path>) -> Result<Settings, Error> {
+        let Some(file) = file else { return Ok(self) };
+        let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        let found = Settings::read_all(&Source::Text(&text));
+        let mut found = found.map_err(|e| format!("{}: {e}", file.display()))?;
+        // A choice of samples on the command line takes the place of either in the file.
+        if self.taken.is_chosen() {
+            found.taken = Taken::default();
+        }
+        Ok(self.or(found))
+    }
+
+    /// These settings, which must say on what data, how large and where to; all that is missing is named at once.
+    pub fn complete(self, out_too: bool) -> Result<Settings, Error> {
+        let missing = [
+            (self.data.data.is_none(), DATA_MISSING),
+            (self.threat.eps.is_none() && self.attacks.minimal.is_none(), EPS_MISSING),
+            (self.output.out.is_none() && out_too, OUT_MISSING),
+        ];
+        let missing: Vec<&str> =
+            missing.iter().filter(|(missing, _)| *missing).map(|(_, say)| *say).collect();
+        if missing.is_empty() { Ok(self) } else { Err(Usage(missing.join("\n")).into()) }
+    }
+
+    /// Which samples are examined.
+    pub fn selection(&self) -> kennard::Result<Selection> {
+        self.taken.selection(self.run.seed())
+    }
+
+    /// What the attacks may do.
+    pub fn threat(&self) -> kennard::Result<ThreatModel> {
+        if self.threat.eps.is_none() && self.attacks.minimal.is_none() {
+            return Err(kennard::Error::Setting(EPS_MISSING.into()));
+        }
+        self.threat.model()
+    }
+
+    /// The directory of the results.
+    pub fn out(&self) -> Option<&Path> {
+        self.output.out.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Args;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<Settings, String> {
+        Settings::read_all(&Source::Text(text))
+    }
+
+    #[test]
+    fn a_file_fills_what_the_command_line_leaves_out() {
+        let file =
+            read("eps = \"8/255\"\nnorm = \"l2\"\nsamples = 3\nshard = \"1/2\"\nmean = [0.5]\n").unwrap();
+        let flags = Settings {
+            threat: Threat { eps: Some(Number(0.1)), ..Threat::default() },
+            ..Settings::default()
+        };
+        let both = flags.or(file);
+        assert_eq!((both.threat.eps, both.threat.norm), (Some(Number(0.1)), Some(kennard::Norm::L2)));
+        assert_eq!((both.taken.samples, both.model.mean), (Some(3), Some(vec![0.5])));
+        assert_eq!(both.own.shard, Some(Shard { number: 1, of: 2 }));
+    }
+
+    #[test]
+    fn what_a_file_has_wrong_is_named() {
+        assert!(read("epss = 0.1").unwrap_err().contains("`epss` is unknown; did you mean `eps`?"));
+        assert!(read("seed = 1\nsteps = \"many\"").unwrap_err().contains("line 2"));
+        assert!(read("seed = ").unwrap_err().contains("line 1"));
+    }
+
+    /// Options and keys are the same, and the command line as a whole makes sense.
+    #[test]
+    fn every_option_is_a_key() {
+        let command = Settings::augment_args(clap::Command::new("audit"));
+        let options: Vec<String> =
+            command.get_arguments().map(|arg| arg.get_long().unwrap().into()).collect();
+        assert_eq!(options, Settings::keys());
+        crate::command::command().debug_assert();
+    }
+}

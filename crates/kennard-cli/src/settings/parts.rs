@@ -1,0 +1,180 @@
+//! The parts that many commands have.
+
+use std::path::PathBuf;
+
+use kennard::data::{DataSpec, Options, Selection, Split};
+use kennard::engine::EngineOptions;
+use kennard::{Error, Norm, Preprocessing, Result, ThreatModel};
+use kennard_runtime::{Choice, Runtime};
+
+use super::{Bounds, Number};
+
+part! {
+    /// The data.
+    Data {
+        /// The data set: mnist:DIR, fashion-mnist:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, npz:FILE, parquet:FILE
+        #[arg(long, value_name = "KIND:PATH")]
+        data: String,
+        /// The part of it: test or train [default: test]
+        #[arg(long)]
+        split: String,
+        /// A file with the names of the classes, one per line, in the order of the model's outputs: for data whose labels are
+        /// names [default: their sorted order]
+        #[arg(long, value_name = "FILE")]
+        classes: PathBuf,
+    }
+}
+
+impl Data {
+    /// The data set.
+    pub fn spec(&self) -> Result<DataSpec> {
+        let missing = || Error::Setting("--data is missing: the data set, for example mnist:DIR".into());
+        Ok(self.data.as_deref().ok_or_else(missing)?.parse()?)
+    }
+
+    /// How to read it, where nothing is known of the model.
+    pub fn options(&self, split: Split) -> Result<Options> {
+        let split = self.split.as_deref().map_or(Ok(split), str::parse)?;
+        Ok(Options { split, classes: self.classes.clone(), ..Options::default() })
+    }
+}
+
+part! {
+    /// The samples that are taken.
+    Taken {
+        /// Examine only this many samples, drawn at random by the seed
+        #[arg(long, value_name = "N")]
+        samples: usize,
+        /// Examine only the first N samples, in the order of the files
+        #[arg(long, value_name = "N", conflicts_with = "samples")]
+        first: usize,
+    }
+}
+
+impl Taken {
+    /// Which samples these are; a random part is drawn by the seed.
+    pub fn selection(&self, seed: u64) -> Result<Selection> {
+        match (self.samples, self.first) {
+            (Some(0), _) | (_, Some(0)) => {
+                Err(Error::Setting("--samples and --first take a number of samples, at least 1".into()))
+            }
+            (Some(_), Some(_)) => Err(Error::Setting(
+                "samples and first exclude each other: this many at random, or the first ones".into(),
+            )),
+            (Some(count), None) => Ok(Selection::Random { count, seed }),
+            (None, Some(count)) => Ok(Selection::First(count)),
+            (None, None) => Ok(Selection::All),
+        }
+    }
+
+    /// Whether a part of the data is chosen.
+    pub fn is_chosen(&self) -> bool {
+        self.samples.is_some() || self.first.is_some()
+    }
+
+    /// These, or that many at random where none are chosen.
+    pub fn or_samples(self, count: usize) -> Taken {
+        if self.is_chosen() { self } else { Taken { samples: Some(count), first: None } }
+    }
+}
+
+part! {
+    /// What attacks may do.
+    Threat {
+        /// The norm of the perturbation: linf, l2, l1; l0 with --minimal alone [default: linf]
+        #[arg(long)]
+        norm: Norm,
+        /// Its largest size: 0.3, or 8/255
+        #[arg(long)]
+        eps: Number,
+        /// Smallest and largest value of an input element [default: 0,1]
+        #[arg(long, value_name = "LO,HI")]
+        bounds: Bounds,
+    }
+}
+
+impl Threat {
+    /// The norm, linf by default.
+    pub fn norm(&self) -> Norm {
+        self.norm.unwrap_or(Norm::Linf)
+    }
+
+    /// The range of inputs, 0 to 1 by default.
+    pub fn bounds(&self) -> [f32; 2] {
+        self.bounds.unwrap_or_default().single()
+    }
+
+    /// The threat model; without an epsilon it is unlimited.
+    pub fn model(&self) -> Result<ThreatModel> {
+        match self.eps {
+            Some(eps) => ThreatModel::within(self.norm(), eps.0, self.bounds()),
+            None => ThreatModel::unlimited(self.norm(), self.bounds()),
+        }
+    }
+}
+
+part! {
+    /// How the process works.
+    Run {
+        /// The seed of all random numbers [default: 0]
+        #[arg(long)]
+        seed: u64,
+        /// What runs the model: auto, rten, onnxruntime [default: auto]
+        #[arg(long)]
+        runtime: String,
+        /// Samples per micro-batch [default: from the model's size]
+        #[arg(long, value_name = "N")]
+        micro_batch: usize,
+        /// Cores to use [default: all]
+        #[arg(long)]
+        threads: usize,
+    }
+}
+
+impl Run {
+    /// The seed, 0 by default.
+    pub fn seed(&self) -> u64 {
+        self.seed.unwrap_or(0)
+    }
+
+    /// The runtime. Which one it is, is said.
+    pub fn open(&self) -> Result<Runtime> {
+        let runtime = Runtime::open(self.runtime.as_deref().unwrap_or("auto").parse::<Choice>()?)?;
+        note!("{} {}: {}", runtime.name(), runtime.version(), runtime.reason());
+        Ok(runtime)
+    }
+
+    /// How to feed it.
+    pub fn options(&self) -> EngineOptions {
+        EngineOptions { micro_batch: self.micro_batch, threads: self.threads }
+    }
+}
+
+part! {
+    /// How the model sees the pixels.
+    Model {
+        /// The model wants pixels times this: 255 for a model of pixels 0..255
+        #[arg(long, value_name = "FACTOR")]
+        input_scale: Number,
+        /// The model wants normalised pixels: the mean of each channel
+        #[arg(long, value_delimiter = ',', requires = "std")]
+        mean: Vec<f32>,
+        /// The model wants normalised pixels: the standard deviation of each channel
+        #[arg(long, value_delimiter = ',', requires = "mean")]
+        std: Vec<f32>,
+        /// The model wants channels last: true or false
+        #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+        nhwc: bool,
+    }
+}
+
+impl Model {
+    /// What is put in front of the model.
+    pub fn preprocessing(&self) -> Preprocessing {
+        Preprocessing {
+            scale: self.input_scale.map(|n| n.0),
+            normalize: self.mean.clone().zip(self.std.clone()),
+            nhwc: self.nhwc.unwrap_or(false),
+        }
+    }
+}

@@ -72,7 +72,7 @@ pub enum Error {
         /// The sample's place in the data set.
         sample: usize,
         /// What the attack returned.
-        source: crate::attack::AttackError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A task waits without having asked for anything: an attack awaited something else than its subject.
     #[error("an attack waits for something that is not an answer from its subject; await only its methods")]

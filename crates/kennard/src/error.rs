@@ -65,7 +65,7 @@ pub enum Error {
     #[error("{0}")]
     Diverged(String),
     /// An attack failed.
-    #[error("the attack {attack} failed at sample {sample}: {source}")]
+    #[error("the attack {attack} failed at sample {sample}")]
     Attack {
         /// The attack's name.
         attack: String,

@@ -188,8 +188,9 @@ mod tests {
     #[test]
     fn errors_of_attacks_are_said() {
         let (verdict, _) = attempt(|_| Box::pin(async { Err("out of ideas".into()) }));
-        let message = verdict.unwrap_err().to_string();
-        assert_eq!(message, "the attack own failed at sample 0: out of ideas");
+        let error = verdict.unwrap_err();
+        assert_eq!(error.to_string(), "the attack own failed at sample 0");
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "out of ideas");
         let (verdict, _) = attempt(|_| Box::pin(std::future::pending()));
         assert!(matches!(verdict, Err(Error::IdleTask)));
     }

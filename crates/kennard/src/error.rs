@@ -66,14 +66,14 @@ pub enum Error {
     #[error("{0}")]
     Diverged(String),
     /// An attack failed.
-    #[error("the attack {attack} failed at sample {sample}: {source}")]
+    #[error("the attack {attack} failed at sample {sample}")]
     Attack {
         /// The attack's name.
         attack: String,
         /// The sample's place in the data set.
         sample: usize,
         /// What the attack returned.
-        source: crate::attack::AttackError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A task waits without having asked for anything: an attack awaited something else than its subject.
     #[error("an attack waits for something that is not an answer from its subject; await only its methods")]

@@ -287,7 +287,7 @@ impl<'a> Subject<'a> {
             if let Some(z) = answer.logits.get_mut(self.label()) {
                 *z = f32::INFINITY;
             }
-            answer.loss = worst;
+            answer.loss = if asks_gradient { worst } else { 0.0 };
             answer.gradient.fill(0.0);
         } else if asks_gradient {
             if answer.loss.is_nan() {

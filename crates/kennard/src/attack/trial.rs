@@ -37,7 +37,7 @@ pub struct Trial<'a> {
     seed: u64,
 }
 
-/// What an attack asks the function about.
+/// What an attack asks the function about. Where no loss is asked for, a gradient in the answer is ignored.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Asked<'q> {
@@ -71,8 +71,8 @@ impl<'a> Trial<'a> {
     /// Runs an attack; `model` answers about one point at a time.
     ///
     /// # Errors
-    /// When `model` classifies the sample itself as something else than its label, or the attack returns an error or
-    /// awaits something that is no answer.
+    /// When `model` classifies the sample itself as something else than its label, or gives no gradient where one is
+    /// asked for; and when the attack returns an error or awaits something that is no answer.
     pub fn run(&self, attack: &dyn Attack, mut model: impl FnMut(&Asked) -> Answer) -> Result<Verdict> {
         let &Trial { origin, label, threat, seed, .. } = self;
         let clean = model(&Asked { point: origin, loss: None, label, target: label });
@@ -97,14 +97,20 @@ impl<'a> Trial<'a> {
             }
             for question in questions {
                 let query = &question.query;
-                let asked = |point| Asked {
-                    point,
-                    loss: query.program.loss(),
-                    label: query.label,
-                    target: query.target,
-                };
-                let points = query.points.chunks_exact(origin.len());
-                question.answer(points.map(|point| model(&asked(point))).collect());
+                let (loss, label, target) = (query.program.loss(), query.label, query.target);
+                let answers = query.points.chunks_exact(origin.len()).map(|point| {
+                    let answer = model(&Asked { point, loss, label, target });
+                    let n = answer.gradient.len();
+                    match loss {
+                        None => Ok(Answer::new(answer.logits)),
+                        Some(_) if n == origin.len() => Ok(answer),
+                        Some(loss) => Err(Error::Setting(format!(
+                            "the attack asks for the gradient of {loss:?}, of {} elements; the function returned {n}",
+                            origin.len()
+                        ))),
+                    }
+                });
+                question.answer(answers.collect::<Result<_>>()?);
             }
         }
     }
@@ -182,8 +188,9 @@ mod tests {
     #[test]
     fn errors_of_attacks_are_said() {
         let (verdict, _) = attempt(|_| Box::pin(async { Err("out of ideas".into()) }));
-        let message = verdict.unwrap_err().to_string();
-        assert_eq!(message, "the attack own failed at sample 0: out of ideas");
+        let error = verdict.unwrap_err();
+        assert_eq!(error.to_string(), "the attack own failed at sample 0");
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "out of ideas");
         let (verdict, _) = attempt(|_| Box::pin(std::future::pending()));
         assert!(matches!(verdict, Err(Error::IdleTask)));
     }

@@ -75,6 +75,7 @@ fn expected(loss: Loss, (z, y, t): ([f32; CLASSES], usize, usize)) -> f64 {
         Loss::LogitDifference => z[t] - z[y],
         Loss::Dlr => ratio(margin, sorted[0] - sorted[2]),
         Loss::TargetedDlr => ratio(z[t] - z[y], sorted[0] - 0.5 * (sorted[2] + sorted[3])),
+        other => panic!("{other:?} has no formula here"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The geometry that convolutions and pools share.
 
 use super::Backward;
+use crate::infer::{AutoPad, Window, list};
 use crate::{Dim, Result, Shape};
 
 /// A window that slides along one axis: output `o` sees, through tap `q` of the window, the input
@@ -46,31 +47,31 @@ pub(super) fn axes(b: &Backward, input: &Shape, output: &Shape, kernel: &[usize]
         let extent = shape.0.get(i + 2).copied().and_then(Dim::known).filter(|&extent| extent > 0);
         extent.ok_or_else(|| b.node.error(format!("takes {n} fixed spatial axes, not {input} to {output}")))
     };
-    let list = |name: &str, default: i64, i: usize| {
-        let value = b.node.ints(name).map_or(Some(default), |values| values.get(i).copied());
-        let size = value.and_then(|value| i32::try_from(value).ok()?.try_into().ok());
-        size.ok_or_else(|| b.node.error(format!("{name} are not {n} sizes")))
+    let size = |value: i64| {
+        let size = i32::try_from(value).ok().and_then(|value| value.try_into().ok());
+        size.ok_or_else(|| b.node.error(format!("{value} is no size")))
     };
-    let auto_pad = b.node.text("auto_pad", "NOTSET");
+    let window = Window::new(b.node, kernel)?;
+    let output_padding = list(b.node, "output_padding", n, 0, 0)?;
     let axis = |i: usize| {
         let mut axis = Axis {
             input: known(input, i)?,
             output: known(output, i)?,
             taps: kernel[i],
-            stride: list("strides", 1, i)?,
-            dilation: list("dilations", 1, i)?,
+            stride: size(window.strides[i])?,
+            dilation: size(window.dilations[i])?,
             before: 0,
         };
         // `ConvTranspose` may name its extent instead of the margin.
         let named = b.node.ints("output_shape").is_some();
-        let margin = list("output_padding", 0, i)? as i64 - axis.rest();
+        let margin = size(output_padding[i])? as i64 - axis.rest();
         let margin = usize::try_from(margin).unwrap_or(0);
-        axis.before = match auto_pad {
-            "SAME_UPPER" => margin / 2,
-            "SAME_LOWER" => margin - margin / 2,
-            "VALID" => 0,
-            _ if named => margin - margin / 2,
-            _ => list("pads", 0, i)?,
+        axis.before = match window.auto_pad {
+            AutoPad::SameUpper => margin / 2,
+            AutoPad::SameLower => margin - margin / 2,
+            AutoPad::Valid => 0,
+            AutoPad::Explicit if named => margin - margin / 2,
+            AutoPad::Explicit => size(window.pads[i])?,
         };
         Ok(axis)
     };

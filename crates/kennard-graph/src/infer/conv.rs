@@ -44,7 +44,7 @@ fn convolved(c: &Context, x: usize, w: usize) -> Result<Option<Shape>> {
     {
         return c.fail(format!("kernel_shape {stated:?} is not that of the weights {w}"));
     }
-    let window = Window::new(c, &kernel)?;
+    let window = Window::new(c.node, &kernel)?;
     let Some(spatial) = window.outputs(c, x, false)? else { return Ok(None) };
     Ok(Some(Shape([&[x.0[0], w.0[0]], spatial.as_slice()].concat())))
 }
@@ -60,9 +60,9 @@ fn transposed(c: &Context) -> Inferred {
         return Ok(None);
     };
     let Some(channels) = dim::times(w.0[1], Dim::Known(group)) else { return Ok(None) };
-    let window = Window::new(c, &kernel)?;
+    let window = Window::new(c.node, &kernel)?;
     let n = kernel.len();
-    let output_padding = list(c, "output_padding", n, 0, 0)?;
+    let output_padding = list(c.node, "output_padding", n, 0, 0)?;
     let output_shape = match c.node.ints("output_shape") {
         // Some exporters write batch and channels too.
         Some(all) if all.len() == n + 2 => Some(&all[2..]),

@@ -32,7 +32,7 @@ pub(crate) use layout::padding;
 pub(crate) use rearrange::{gather, pad, rearrange};
 pub(crate) use reduce::reduced_axes;
 pub(crate) use symbolic::{Sym, Symbolic};
-pub(crate) use window::{AutoPad, Window};
+pub(crate) use window::{AutoPad, Window, list};
 
 use crate::{DType, Dim, Graph, Node, Result, Shape, Tensor, TensorType};
 

@@ -1,7 +1,7 @@
 //! The sliding window that convolutions and pools share.
 
 use super::Context;
-use crate::{Dim, Result, Shape};
+use crate::{Dim, Node, Result, Shape};
 
 /// How padding is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,33 +27,36 @@ pub(crate) struct Window {
 }
 
 /// A list attribute of `n` integers, none below `least`; `default` everywhere where it is absent.
-pub(crate) fn list(c: &Context, name: &str, n: usize, default: i64, least: i64) -> Result<Vec<i64>> {
-    match c.node.ints(name) {
+pub(crate) fn list(node: &Node, name: &str, n: usize, default: i64, least: i64) -> Result<Vec<i64>> {
+    match node.ints(name) {
         None => Ok(vec![default; n]),
         Some(values) if values.len() == n && values.iter().all(|&v| v >= least) => Ok(values.to_vec()),
-        Some(values) => c.fail(format!("{name} {values:?} must be {n} integers of at least {least}")),
+        Some(values) => {
+            Err(node.error(format!("{name} {values:?} must be {n} integers of at least {least}")))
+        }
     }
 }
 
 impl Window {
     /// Reads the attributes of a node whose kernel has these extents.
-    pub fn new(c: &Context, kernel: &[usize]) -> Result<Window> {
+    pub fn new(node: &Node, kernel: &[usize]) -> Result<Window> {
         let n = kernel.len();
-        let auto_pad = match c.node.text("auto_pad", "NOTSET") {
+        let auto_pad = match node.text("auto_pad", "NOTSET") {
             "NOTSET" | "" => AutoPad::Explicit,
             "SAME_UPPER" => AutoPad::SameUpper,
             "SAME_LOWER" => AutoPad::SameLower,
             "VALID" => AutoPad::Valid,
-            other => return c.fail(format!("auto_pad `{other}` is none of the standard's")),
+            other => return Err(node.error(format!("auto_pad `{other}` is none of the standard's"))),
         };
-        let pads = if auto_pad == AutoPad::Explicit { list(c, "pads", 2 * n, 0, 0)? } else { vec![0; 2 * n] };
+        let pads =
+            if auto_pad == AutoPad::Explicit { list(node, "pads", 2 * n, 0, 0)? } else { vec![0; 2 * n] };
         if kernel.contains(&0) {
-            return c.fail(format!("the kernel {kernel:?} is empty"));
+            return Err(node.error(format!("the kernel {kernel:?} is empty")));
         }
         Ok(Window {
             kernel: kernel.to_vec(),
-            strides: list(c, "strides", n, 1, 1)?,
-            dilations: list(c, "dilations", n, 1, 1)?,
+            strides: list(node, "strides", n, 1, 1)?,
+            dilations: list(node, "dilations", n, 1, 1)?,
             pads,
             auto_pad,
         })

@@ -20,7 +20,7 @@ pub(super) fn explicit(pass: &mut Pass, node: &Node) -> Option<Rewritten> {
         true => node.ints("kernel_shape")?.iter().map(|&k| usize::try_from(k).ok()).collect::<Option<_>>()?,
         false => fixed(node.input(1)?)?,
     };
-    let window = Window::new(&pass.types().context(node)?, &kernel).ok()?;
+    let window = Window::new(node, &kernel).ok()?;
     let mut attributes: BTreeMap<String, Attribute> = node.attributes.clone();
     let mut pads = window.pads.clone();
     if matches!(window.auto_pad, AutoPad::SameUpper | AutoPad::SameLower)

@@ -207,7 +207,7 @@ fn resolve(
                 let names = declared(texts.get(&at)?);
                 let handed = names.iter().find(|(_, given)| given == name).filter(|_| depth < 8);
                 return match handed {
-                    Some((source, _)) if place + 1 <= path.len() => {
+                    Some((source, _)) if place < path.len() => {
                         let outside = !["crate", "super"].contains(&source[0].as_str())
                             && !texts.contains_key(&[at.clone(), vec![source[0].clone()]].concat());
                         if outside { None } else { resolve(&at, source, texts, depth + 1) }

@@ -98,6 +98,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![warn(missing_docs)]
+
 mod advice;
 mod answer;
 pub mod attack;

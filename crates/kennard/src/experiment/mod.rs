@@ -5,6 +5,7 @@ mod features;
 mod lab;
 pub mod paper;
 mod points;
+/// What is usual for a training run.
 pub mod recipe;
 mod track;
 pub mod tradeoff;

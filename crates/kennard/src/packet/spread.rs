@@ -2,7 +2,7 @@
 
 use super::error::AverageError;
 use super::moments::{Moments, Spread};
-use super::packet::ESS_FLOOR;
+use super::windowed::ESS_FLOOR;
 use crate::Figure;
 use crate::stats::{mean_map, pseudo_values};
 

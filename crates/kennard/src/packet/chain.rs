@@ -4,7 +4,7 @@ use super::LogOdds;
 use super::error::MeasureError;
 use super::mixing::{CHAINS, Mixing, SCALARS, Trace};
 use super::moments::{LogUnit, Moments};
-use super::sampler::{Proposal, Sampler};
+use super::sampler::{Proposal, Sample, Sampler};
 use super::sketch::Sketch;
 use super::vector::{axpy, dot};
 use rand_chacha::ChaCha8Rng;
@@ -189,23 +189,7 @@ impl Chains {
             |k, sample| {
                 let (states, chances) = &mut *states.borrow_mut();
                 let state = &mut states[k];
-                let chance = if sample.log_loss == f64::NEG_INFINITY {
-                    0.0
-                } else if state.log_loss == f64::NEG_INFINITY {
-                    1.0
-                } else {
-                    let (zh, hh) = (dot(sample.z, sample.h), dot(sample.h, sample.h));
-                    let (vh, zu) = (dot(sample.z, &state.h), dot(&state.z, sample.h));
-                    let [_, own, own_hh] = state.products;
-                    // ρ from each side, ∂Φ = −β η
-                    let rho = |log_loss: f64, there: f64, here: f64, square: f64| {
-                        -beta * log_loss - beta / 2.0 * (there - here) - step / 4.0 * beta * (there + here)
-                            + step / 4.0 * beta * beta * square
-                    };
-                    let forward = rho(state.log_loss, vh, own, own_hh);
-                    let backward = rho(sample.log_loss, zu, zh, hh);
-                    (forward - backward).exp().min(1.0)
-                };
+                let chance = state.acceptance(&sample, beta, step);
                 acceptance += chance / CHAINS as f64;
                 if chances[k] < chance {
                     state.set(sample.z, sample.h, sample.log_loss);
@@ -230,6 +214,27 @@ impl ChainState {
         self.h.copy_from_slice(h);
         self.log_loss = log_loss;
         self.products = Self::products(z, h);
+    }
+
+    /// The probability that a chain on `l^β` moves from here to a sample proposed with step `δ`.
+    fn acceptance(&self, sample: &Sample, beta: f64, step: f64) -> f64 {
+        if sample.log_loss == f64::NEG_INFINITY {
+            return 0.0;
+        }
+        if self.log_loss == f64::NEG_INFINITY {
+            return 1.0;
+        }
+        let (zh, hh) = (dot(sample.z, sample.h), dot(sample.h, sample.h));
+        let (vh, zu) = (dot(sample.z, &self.h), dot(&self.z, sample.h));
+        let [_, own, own_hh] = self.products;
+        // ρ from each side, ∂Φ = −β η
+        let rho = |log_loss: f64, there: f64, here: f64, square: f64| {
+            -beta * log_loss - beta / 2.0 * (there - here) - step / 4.0 * beta * (there + here)
+                + step / 4.0 * beta * beta * square
+        };
+        let forward = rho(self.log_loss, vh, own, own_hh);
+        let backward = rho(sample.log_loss, zu, zh, hh);
+        (forward - backward).exp().min(1.0)
     }
 
     fn scalars(&self, directions: &[Vec<f64>]) -> [f64; SCALARS] {

@@ -1,6 +1,6 @@
 //! How long to sample.
 
-use super::packet::Packet;
+use super::windowed::Packet;
 
 /// When a packet has been sampled enough.
 #[derive(Debug, Clone, Copy, PartialEq)]

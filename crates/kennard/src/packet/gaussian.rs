@@ -5,10 +5,10 @@ use super::chain::Chains;
 use super::effort::Effort;
 use super::error::MeasureError;
 use super::moments::{GROUPS, Moments};
-use super::packet::{ESS_FLOOR, Packet};
 use super::sampler::{Proposal, Sampler};
 use super::scout::{FarLobes, HIGHER};
 use super::sketch::Sketch;
+use super::windowed::{ESS_FLOOR, Packet};
 use crate::random::packet_stream;
 use rand_chacha::ChaCha8Rng;
 

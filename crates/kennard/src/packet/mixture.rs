@@ -5,11 +5,11 @@ use super::effort::Effort;
 use super::error::{AverageError, MeasureError};
 use super::moments::{GROUPS, Moments};
 use super::neighbours::{KEPT, left_out, log_gradient, mean, nearest};
-use super::packet::FALSE_ALARM;
 use super::points::Points;
 use super::sampler::Sampler;
 use super::spread::Spreads;
 use super::vector::dot;
+use super::windowed::FALSE_ALARM;
 use crate::Figure;
 use crate::random::packet_stream;
 use rand_chacha::ChaCha8Rng;
@@ -186,6 +186,23 @@ struct Expected {
     log_corrections: Vec<f64>,
 }
 
+impl Expected {
+    /// The component that a number between 0 and 1 chooses.
+    fn component(&self, chance: f64) -> usize {
+        self.cumulative.partition_point(|sum| *sum <= chance).min(self.cumulative.len() - 1)
+    }
+
+    /// The logarithm of the weight of a sample at `z` (d) from the centre of component `j`.
+    fn log_weight(&self, j: usize, z: &[f64], log_loss: f64) -> f64 {
+        let shift = &self.shifts[j];
+        let gain = dot(shift, z) - dot(shift, shift) / 2.0;
+        // ln (DEFENCE + (1 − DEFENCE) e^gain)
+        let top = gain.max(0.0);
+        let density = DEFENCE * (-top).exp() + (1.0 - DEFENCE) * (gain - top).exp();
+        2.0 * log_loss + self.log_corrections[j] - top - density.ln()
+    }
+}
+
 impl<O: LogOdds> Mixture<'_, O> {
     /// A linear `ln l` displaces a component by `2 η`; two steps of that with a mean in between,
     /// and the size of `l² N` there.
@@ -278,7 +295,7 @@ impl<O: LogOdds> Mixture<'_, O> {
             |index, random, point| {
                 let chance: f64 = StandardUniform.sample(random);
                 let displaced: f64 = StandardUniform.sample(random);
-                let j = expected.cumulative.partition_point(|sum| *sum <= chance).min(centres.len() - 1);
+                let j = expected.component(chance);
                 components.borrow_mut()[index] = j;
                 let shift = (displaced >= DEFENCE).then_some(&expected.shifts[j]);
                 for (i, (x, &centre)) in point.iter_mut().zip(centres[j]).enumerate() {
@@ -292,12 +309,7 @@ impl<O: LogOdds> Mixture<'_, O> {
                 for ((z, &x), &centre) in z.iter_mut().zip(evaluated.point).zip(centres[j]) {
                     *z = (f64::from(x) - f64::from(centre)) / scale;
                 }
-                let shift = &expected.shifts[j];
-                let gain = dot(shift, &z) - dot(shift, shift) / 2.0;
-                // ln (DEFENCE + (1 − DEFENCE) e^gain)
-                let top = gain.max(0.0);
-                let density = DEFENCE * (-top).exp() + (1.0 - DEFENCE) * (gain - top).exp();
-                let log_weight = 2.0 * evaluated.log_loss + expected.log_corrections[j] - top - density.ln();
+                let log_weight = expected.log_weight(j, &z, evaluated.log_loss);
                 for ((x, &value), reference) in x.iter_mut().zip(evaluated.point).zip(reference) {
                     *x = (f64::from(value) - reference) / scale;
                 }

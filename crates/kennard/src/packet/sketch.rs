@@ -2,9 +2,9 @@
 
 use super::modes::{Mode, Modes};
 use super::moments::{GROUPS, LogUnit, Moments};
-use super::packet::Packet;
 use super::principal::{Conjugates, Principal};
 use super::vector::{axpy, dot, dots};
+use super::windowed::Packet;
 use nalgebra::{DMatrix, SymmetricEigen};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};

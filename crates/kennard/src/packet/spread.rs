@@ -2,7 +2,7 @@
 
 use super::error::AverageError;
 use super::moments::{Moments, Spread};
-use super::packet::ESS_FLOOR;
+use super::windowed::ESS_FLOOR;
 use crate::Figure;
 use crate::stats::{mean_map, pseudo_values};
 
@@ -51,8 +51,23 @@ impl Spreads {
         let sigma_p = estimate(|s| s.gradient).root().scaled(1.0 / unit);
         let product = estimate(|s| s.position * s.gradient).root();
         let covariance = estimate(|s| s.covariance);
+        Self::with_maps(unit, moments, moments.ess(), [sigma_x, sigma_p, product, covariance])
+    }
 
-        let ess = moments.ess();
+    /// The figures of a population, all points of which are here: sums that are exact. At least one has
+    /// weight.
+    pub(super) fn of_population(moments: &Moments) -> Self {
+        let spread = moments.whole().spread();
+        let root = |square: f64| square.max(0.0).sqrt();
+        let (sigma_x, sigma_p) = (root(spread.position), root(spread.gradient));
+        let figures = [sigma_x, sigma_p, sigma_x * sigma_p, spread.covariance].map(Figure::exact);
+        Self::with_maps(1.0, moments, f64::INFINITY, figures)
+    }
+
+    /// With the figures of each coordinate, whose bias is that of `ess` samples.
+    fn with_maps(unit: f64, moments: &Moments, ess: f64, figures: [Figure; 4]) -> Self {
+        let [sigma_x, sigma_p, product, covariance] = figures;
+        let whole = moments.whole();
         let coordinates = moments.coordinates(&whole, ess);
         let positions = moments.positions(&whole, ess);
         let root = |square: f64| square.max(0.0).sqrt();
@@ -61,41 +76,13 @@ impl Spreads {
         let products = || sigma_x_map.iter().zip(&sigma_p_map).map(|(x, p)| x * p);
         Self {
             samples: moments.samples(),
-            ess,
+            ess: moments.ess(),
             sigma_x,
             sigma_p,
             product,
             product_mean: products().sum::<f64>() / sigma_x_map.len() as f64,
             product_min: products().fold(f64::INFINITY, f64::min),
             covariance,
-            enough_samples: ess >= ESS_FLOOR,
-            covariance_map: coordinates.iter().map(|c| c.covariance).collect(),
-            sigma_x_map,
-            sigma_p_map,
-        }
-    }
-
-    /// The figures of a population, all points of which are here: sums that are exact. At least one has
-    /// weight.
-    pub(super) fn of_population(moments: &Moments) -> Self {
-        let whole = moments.whole();
-        let spread = whole.spread();
-        let root = |square: f64| square.max(0.0).sqrt();
-        let coordinates = moments.coordinates(&whole, f64::INFINITY);
-        let positions = moments.positions(&whole, f64::INFINITY);
-        let sigma_x_map: Vec<f64> = positions.iter().map(|variance| root(*variance)).collect();
-        let sigma_p_map: Vec<f64> = coordinates.iter().map(|c| root(c.gradient)).collect();
-        let products = || sigma_x_map.iter().zip(&sigma_p_map).map(|(x, p)| x * p);
-        let (sigma_x, sigma_p) = (root(spread.position), root(spread.gradient));
-        Self {
-            samples: moments.samples(),
-            ess: moments.ess(),
-            sigma_x: Figure::exact(sigma_x),
-            sigma_p: Figure::exact(sigma_p),
-            product: Figure::exact(sigma_x * sigma_p),
-            product_mean: products().sum::<f64>() / sigma_x_map.len() as f64,
-            product_min: products().fold(f64::INFINITY, f64::min),
-            covariance: Figure::exact(spread.covariance),
             enough_samples: moments.ess() >= ESS_FLOOR,
             covariance_map: coordinates.iter().map(|c| c.covariance).collect(),
             sigma_x_map,

@@ -27,8 +27,8 @@ use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
+use super::backward::{ask, labelled};
 use super::convolutional::Convolutional;
-use super::probe::{ask, labelled};
 use super::softmax::Softmax;
 use crate::answer::predict;
 use crate::data::{DataSet, Sample, Selection};

@@ -17,13 +17,13 @@ use crate::{Error, Result, ThreatModel};
 /// // Logits (z, −z) with z = 0.6 − x₀: class 0 left of 0.6. The log-odds loss of class 0 is −2z.
 /// let sample = [0.5, 0.5];
 /// let pgd = Pgd::default();
-/// let broken = |eps| {
+/// let broken = |eps| -> kennard::Result<bool> {
 ///     let trial = Trial::new(&sample, 0, ThreatModel::new(Norm::Linf, eps)?);
 ///     let verdict = trial.run(&pgd, |asked| {
 ///         let z = 0.6 - asked.point[0];
 ///         Answer::new(vec![z, -z]).with_gradient(-2.0 * z, vec![2.0, 0.0])
 ///     })?;
-///     kennard::Result::Ok(verdict.broken)
+///     Ok(verdict.broken)
 /// };
 /// assert!(!broken(0.05)?);
 /// assert!(broken(0.2)?);

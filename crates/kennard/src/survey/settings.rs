@@ -5,8 +5,9 @@ use crate::classifier::Preprocessing;
 use crate::data::Selection;
 use crate::run::{About, DataIdentity, Manifest, RuntimeSummary};
 
-/// Everything that the figures of a survey depend on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Everything that the figures of a survey depend on. What an older Kennard did not write is read as its default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SurveySettings {
     /// SHA-256 of the model, in hexadecimal.
     pub model: String,

@@ -69,8 +69,9 @@ pub enum TrainedOn {
     },
 }
 
-/// The data set of a training run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The data set of a training run. What an older Kennard did not write is read as its default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TrainingData {
     /// As named on the command line.
     pub name: String,
@@ -81,7 +82,7 @@ pub struct TrainingData {
     /// SHA-256 of its files, in hexadecimal.
     pub sha256: Vec<String>,
     /// The file with the classes' names, where one is given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<PathBuf>,
 }
 

@@ -13,6 +13,7 @@
 //! use kennard::audit::Audit;
 //! use kennard::data::{DataSet, Options};
 //! use kennard::engine::{Engine, EngineOptions};
+//! use kennard::run::ModelSummary;
 //! use kennard::{Classifier, Graph, Norm, Preprocessing, Runtime, RuntimeChoice, ThreatModel};
 //!
 //! let model = Path::new("model.onnx");
@@ -22,7 +23,7 @@
 //! let engine = Engine::new(classifier, runtime, &EngineOptions::default())?;
 //! let threat = ThreatModel::new(Norm::Linf, 8.0 / 255.0)?;
 //! let attacks = Version::Standard.attacks(threat.norm);
-//! let audit = Audit { attacks, ..Audit::new(model, &engine, &data, threat) };
+//! let audit = Audit { attacks, ..Audit::new(ModelSummary::of_file(model, engine.classifier())?, &engine, &data, threat) };
 //! let outcome = audit.run(&AtomicBool::new(false), |_| ())?;
 //! println!("{:?}", outcome.summary.clean.accuracy);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -137,9 +137,22 @@ pub(crate) fn pseudo_values(whole: f64, deleted: impl ExactSizeIterator<Item = f
     deleted.map(|deleted| groups * whole - (groups - 1.0) * deleted).collect()
 }
 
+/// Which points of a plane lie on its Pareto front: no other is at least as good in both coordinates and better in one.
+/// NaN compares with nothing.
+pub(crate) fn pareto_front(points: &[[f64; 2]]) -> Vec<bool> {
+    let better = |a: &[f64; 2], b: &[f64; 2]| a[0] >= b[0] && a[1] >= b[1] && a != b;
+    points.iter().map(|point| !points.iter().any(|other| better(other, point))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_front_has_what_no_other_beats() {
+        let points = [[0.9, 0.1], [0.8, 0.5], [0.8, 0.4], [0.7, 0.5], [0.9, 0.1], [f64::NAN, 0.9]];
+        assert_eq!(pareto_front(&points), [true, true, false, false, true, true]);
+    }
 
     /// Against SciPy's quantiles of Student's distribution.
     #[test]

@@ -1,4 +1,4 @@
-use super::{Audit, packets};
+use super::{Audit, packet_plan};
 use crate::attack::Attack;
 use crate::{Error, Norm, Result};
 
@@ -22,7 +22,7 @@ impl Audit<'_> {
                 return Err(Error::Setting(format!("the attack {} is asked for twice", twin.1)));
             }
         }
-        packets::check(&self.packets)?;
+        packet_plan::check(&self.packets)?;
         let names: Vec<&str> = self.attacks.iter().map(|attack| attack.name()).collect();
         let has_robust = !names.is_empty() || !self.minimal.is_empty() && self.threat.eps.is_finite();
         self.requirements.iter().try_for_each(|wanted| wanted.check(&names, has_robust))?;

@@ -1,66 +1,16 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use kennard_graph::{Graph, infer};
-use serde::{Deserialize, Serialize};
 
+use super::packet_plan::PacketPlan;
 use super::{Audit, PacketSummary, Progress, Summary, Warning};
 use crate::data::Selection;
-use crate::packet::{ESS_FLOOR, Effort};
+use crate::packet::Effort;
 use crate::survey::{PacketKind, Survey};
-use crate::{Advice, Error, Norm, Result, ThreatModel};
-
-/// Which packets to measure.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PacketPlan {
-    /// The window's width `s`, in input units.
-    pub scale: f64,
-    /// How many of the audit's samples are centres: a random part of them, the first where those are the first.
-    pub centres: usize,
-    /// Points per centre.
-    pub samples: usize,
-    /// Where their effective sample size is too small ([`crate::packet::ESS_FLOOR`]), more are taken, up to this many.
-    pub max_samples: usize,
-    /// Whether to take no more passes than the attacks took: with fewer centres, or not at all. A network of at
-    /// most 10 million multiplications a pass is granted `samples` at each centre in any case.
-    pub bounded: bool,
-}
+use crate::{Advice, Result};
 
 /// Multiplications of a forward pass up to which a network is small: 16 000 passes are a matter of seconds.
 const SMALL: u64 = 10_000_000;
-
-/// Refuses plans that come to nothing.
-pub(super) fn check(plans: &[PacketPlan]) -> Result<()> {
-    match plans.iter().find(|plan| (plan.max_samples.max(plan.samples) as f64) < ESS_FLOOR) {
-        None => Ok(()),
-        Some(plan) => Err(Error::Setting(format!(
-            "{} points are too few for a packet: its figures need an effective sample size of {ESS_FLOOR}. Take 2000, \
-             or 0 to measure no packet",
-            plan.max_samples.max(plan.samples)
-        ))),
-    }
-}
-
-impl PacketPlan {
-    /// The packets whose window has the attack's size: the root mean square (l2), the mean absolute
-    /// sum (l1), or the standard deviation per element (linf) of the window equals ε. `None` where ε
-    /// is zero or infinite, and for l0.
-    pub fn at_attack_size(threat: &ThreatModel, dimension: usize) -> Option<PacketPlan> {
-        let d = dimension as f64;
-        let scale = match threat.norm {
-            Norm::Linf => threat.eps,
-            Norm::L2 => threat.eps / d.sqrt(),
-            Norm::L1 => threat.eps / (d * (2.0 / std::f64::consts::PI).sqrt()),
-            Norm::L0 => return None,
-        };
-        (scale > 0.0 && scale.is_finite()).then_some(PacketPlan {
-            scale,
-            centres: 8,
-            samples: 2000,
-            max_samples: 32_000,
-            bounded: true,
-        })
-    }
-}
 
 impl Audit<'_> {
     /// The centres of packets.

@@ -1,11 +1,9 @@
 //! What an audit must show, for those who let a program decide.
 
-use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
-use super::Summary;
+use super::judged::Judged;
+use super::summary::Summary;
 use crate::{Error, Result, parse_number};
 
 /// A share that must be reached: `robust>=0.6`.
@@ -15,19 +13,6 @@ pub struct Requirement {
     pub figure: String,
     /// The least share, in \[0, 1\].
     pub least: f64,
-}
-
-/// How a requirement came out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Judged {
-    /// The figure.
-    pub figure: String,
-    /// What it must reach.
-    pub least: f64,
-    /// The lower end of its 95 % interval; null while samples are pending.
-    pub low: Option<f64>,
-    /// Whether the lower end reaches it, and the audit is complete.
-    pub holds: bool,
 }
 
 impl Requirement {
@@ -75,19 +60,6 @@ impl FromStr for Requirement {
         match !figure.is_empty() && (0.0..=1.0).contains(&least) {
             true => Ok(Requirement { figure: figure.into(), least }),
             false => Err(error()),
-        }
-    }
-}
-
-impl fmt::Display for Judged {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Judged { figure, least, low, holds } = self;
-        match low {
-            _ if *holds => write!(f, "{figure} >= {least} holds"),
-            Some(low) if low < least => {
-                write!(f, "{figure} >= {least} does not hold: the lower end of its 95 % interval is {low:.4}")
-            }
-            _ => write!(f, "{figure} >= {least} does not hold: the audit is not complete"),
         }
     }
 }

@@ -1,9 +1,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::distances::Distances;
+use super::judged::Judged;
 use super::packet_summary::PacketSummary;
 use super::share::Share;
-use super::{AuditSettings, Judged, Record, Warning};
+use super::{AuditSettings, Record, Warning};
 use crate::data::Selection;
 use crate::probe::Cosines;
 use crate::run::files::to_json;

@@ -11,12 +11,14 @@
 mod evaluator;
 mod oracle;
 mod plan;
+mod probe;
+mod program;
 mod run;
 
-pub use evaluator::Program;
 pub(crate) use evaluator::{Evaluator, Query};
 pub(crate) use oracle::Oracle;
 pub use plan::{Engine, EngineOptions, Plan};
+pub use program::Program;
 pub(crate) use run::Task;
 
 #[cfg(test)]

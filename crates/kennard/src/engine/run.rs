@@ -69,7 +69,6 @@ impl Engine {
     /// The first that a piece of work returned.
     pub(crate) fn each_of<'e, W: Sync, S, R: Send>(
         &'e self,
-        who: &str,
         pieces: &[W],
         threads: usize,
         stop: &AtomicBool,
@@ -95,7 +94,7 @@ impl Engine {
             })
         };
         let mut found: Vec<Option<R>> = pieces.iter().map(|_| None).collect();
-        side_by_side(threads.min(pieces.len()), who, stop, work, |results| {
+        side_by_side(threads.min(pieces.len()), WORKER, stop, work, |results| {
             for (count, result) in results.enumerate() {
                 let (place, result) = result?;
                 found[place] = Some(result);

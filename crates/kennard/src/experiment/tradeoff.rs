@@ -7,6 +7,7 @@ use serde_json::json;
 use super::lab::examine;
 use super::{Contents, Correlation, Lab, Point, correlation_lines, correlations, csv, table};
 use crate::picture::{Dot, Scatter};
+use crate::stats::pareto_front;
 use crate::{Error, Result};
 
 /// Trains and audits all networks, each into a directory of its own under `out`; what is done already is not done again.
@@ -36,13 +37,6 @@ fn mark_best(points: &mut [Point]) {
     for (point, best) in points.iter_mut().zip(pareto_front(&accuracies)) {
         point.best = best;
     }
-}
-
-/// Which points of a plane lie on its Pareto front: no other is at least as good in both coordinates and better in one.
-/// NaN compares with nothing.
-pub(crate) fn pareto_front(points: &[[f64; 2]]) -> Vec<bool> {
-    let better = |a: &[f64; 2], b: &[f64; 2]| a[0] >= b[0] && a[1] >= b[1] && a != b;
-    points.iter().map(|point| !points.iter().any(|other| better(other, point))).collect()
 }
 
 /// Says which networks no other is better than.
@@ -88,15 +82,4 @@ pub fn files(points: &[Point], title: &str) -> Result<(Vec<Contents>, Vec<Correl
         files.push((name.into(), picture.svg()?.into_bytes()));
     }
     Ok((files, found))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_front_has_what_no_other_beats() {
-        let points = [[0.9, 0.1], [0.8, 0.5], [0.8, 0.4], [0.7, 0.5], [0.9, 0.1], [f64::NAN, 0.9]];
-        assert_eq!(pareto_front(&points), [true, true, false, false, true, true]);
-    }
 }

@@ -244,10 +244,8 @@ fn integrate(engine: &Engine, jobs: &[Job]) -> Result<Vec<Integral>> {
             Error::Packet(format!("the packet of label {} on {:?}: {e}{cause}", job.label, job.domain))
         })
     };
-    let who = "the integration of a packet";
     let go_on = AtomicBool::new(false);
-    let done =
-        engine.each_of(who, jobs, engine.plan().sessions, &go_on, |evaluator| evaluator, work, |_| ())?;
+    let done = engine.each_of(jobs, engine.plan().sessions, &go_on, |evaluator| evaluator, work, |_| ())?;
     Ok(done.into_iter().flatten().collect())
 }
 

@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use super::Source;
 use crate::audit::{AuditSettings, Record, RunState, Stage, Summary};
-use crate::experiment::tradeoff::pareto_front;
-use crate::stats::{mcnemar, paired_difference};
+use crate::stats::{mcnemar, paired_difference, pareto_front};
 
 #[derive(Serialize)]
 pub(super) struct Comparison {
@@ -234,7 +233,9 @@ impl Difference {
 /// Audits of checkpoints of the same training run, alike in all but the model, as their manifests say. Names of
 /// directories say nothing: `resnet18` and `resnet50` are two networks.
 fn series(sources: &[Source]) -> Vec<Series> {
-    let mut found: Vec<(&String, AuditSettings, Vec<(u64, usize)>)> = Vec::new();
+    /// The run of training, what its checkpoints have in common, and the epochs with the places of their audits.
+    type Found<'s> = (&'s String, AuditSettings, Vec<(u64, usize)>);
+    let mut found: Vec<Found> = Vec::new();
     for (run, source) in sources.iter().enumerate() {
         let Some(state) = source.audit.as_ref().filter(|state| state.outcome.summary.is_whole()) else {
             continue;

@@ -71,7 +71,7 @@ impl<R: DeserializeOwned> Contents<R> {
                     .ok_or_else(|| "its first line is not what was written".to_string()),
                 Some(run) => unframe::<R>(line, run, lines)
                     .ok_or_else(|| "a line is not what was written".to_string())
-                    .and_then(|entry| Ok(drop(entries.insert(place(&entry)?, entry)))),
+                    .and_then(|entry| place(&entry).map(|at| drop(entries.insert(at, entry)))),
             };
             if let Err(wrong) = read {
                 damage = Some(format!(

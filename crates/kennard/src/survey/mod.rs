@@ -267,8 +267,8 @@ impl Survey<'_> {
         let measure = |oracle: &mut EngineOracle, (scale, site): &(Option<f64>, &Site)| {
             self.measure(*scale, site, others, oracle)
         };
-        let (who, total) = ("the measurement of a packet", work.len() as u64);
-        engine.each_of(who, work, self.workers(), stop, oracle, measure, |done| progress(done as u64, total))
+        let total = work.len() as u64;
+        engine.each_of(work, self.workers(), stop, oracle, measure, |done| progress(done as u64, total))
     }
 }
 

@@ -1,0 +1,130 @@
+//! What an engine finds out about its model by asking it.
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use kennard_graph::{Loss, undifferentiable};
+
+use super::evaluator::{Evaluator, Query, Row};
+use super::plan::Engine;
+use super::program::Program;
+use super::run::WORKER;
+use crate::warning::Warning;
+use crate::workers::{Desk, side_by_side};
+use crate::{Error, Result};
+
+impl Engine {
+    /// Why there is no gradient of the model on this runtime, if there is none: the nodes that cannot be
+    /// differentiated, or what was said when the gradient was made and tried out.
+    pub fn gradient_error(&self) -> Option<Error> {
+        self.no_gradient.get_or_init(|| self.try_gradient()).clone().map(Error::NoGradient)
+    }
+
+    fn try_gradient(&self) -> Option<String> {
+        let tried = Evaluator::lend(self, |mut evaluator| {
+            let points = vec![0.0; self.classifier.dimension()];
+            evaluator.evaluate(&Query::gradient(Loss::LogOdds, points, 0))
+        });
+        let error = tried.err()?;
+        let lacking = undifferentiable(self.classifier.graph());
+        let nodes: Vec<String> =
+            lacking.iter().take(3).map(|node| format!("`{}` ({})", node.label(), node.op)).collect();
+        let others = if lacking.len() > 3 { " and others" } else { "" };
+        Some(match nodes.as_slice() {
+            [] => format!("the model's gradient cannot be computed: {error}"),
+            [node] => format!("the node {node} has no gradient rule"),
+            _ => format!("the nodes {}{others} have no gradient rules", nodes.join(", ")),
+        })
+    }
+
+    /// Whether the answer about the first of some samples (each `d` elements) is another beside the others than
+    /// beside copies of itself, by more than rounding; of a model that answers at random that is not known.
+    fn mixes(&self, samples: &[&[f32]]) -> Result<bool> {
+        let n = samples.len().min(self.rows(Program::Untouched));
+        if n < 2 {
+            return Ok(false);
+        }
+        let k = self.classifier.classes();
+        let among = samples[..n].concat();
+        let copies = samples[0].repeat(n);
+        let [first, again, beside] = Evaluator::lend(self, |mut evaluator| -> Result<[Vec<f32>; 3]> {
+            let mut ask = |points: &[f32]| -> Result<Vec<f32>> {
+                Ok(evaluator.evaluate(&Query::untouched(points.to_vec()))?.logits[..k].to_vec())
+            };
+            Ok([ask(&copies)?, ask(&copies)?, ask(&among)?])
+        })?;
+        let largest = first.iter().chain(&beside).fold(0.0f32, |most, z| most.max(z.abs()));
+        let apart = |a: f32, b: f32| (a - b).abs() > 1e-3 * largest;
+        Ok(first == again && first.iter().zip(&beside).any(|(&a, &b)| apart(a, b)))
+    }
+
+    /// Looks at the model's answers to some samples (each `d` elements), and takes them for what they
+    /// are: outputs that look like probabilities are replaced by their logarithms, with a warning.
+    ///
+    /// # Errors
+    /// When the runtime fails.
+    pub fn probe(mut self, samples: &[&[f32]]) -> Result<Engine> {
+        if !self.classifier.mixes_samples() && self.mixes(samples)? {
+            let message = "the model's answer about a sample depends on the others in its batch: each is evaluated alone";
+            self.warnings.push(Warning::new("mixed-samples", message));
+            self.classifier = self.classifier.mixing();
+            let fixed = self.classifier.fixed_batch();
+            self.plan.micro_batch = fixed.unwrap_or(1);
+            self.untouched = (self.plan.micro_batch, true);
+            self.graphs = Mutex::default();
+        }
+        let looks = |outputs: &[f32]| {
+            (outputs.iter().sum::<f32>() - 1.0).abs() < 1e-4
+                && outputs.iter().all(|p| (0.0..=1.0).contains(p))
+        };
+        let (looks, simplified) = Evaluator::lend(&self, |mut evaluator| -> Result<(bool, bool)> {
+            let mut all = !samples.is_empty();
+            for sample in samples {
+                all &= looks(&evaluator.evaluate(&Query::untouched(sample.to_vec()))?.logits);
+                // What the runtime cannot run is found now, not in the middle of the work.
+                evaluator.evaluate(&Query::logits(sample.to_vec()))?;
+            }
+            Ok((all, evaluator.is_simplified(Program::Untouched)))
+        })?;
+        self.simplified = simplified;
+        if simplified {
+            let message = "rten does not run the model without simplification: the last word on a sample is that of the \
+                           simplified model in single precision. The runtime onnxruntime runs it as given";
+            self.warnings.push(Warning::new("untouched-model", message));
+        }
+        let how = match (looks, self.classifier.returns_logits()) {
+            (false, true) => return Ok(self),
+            (_, false) => "its closing softmax is taken off, and attacks see the logits before it",
+            (true, true) => {
+                self.classifier = self.classifier.with_log_probabilities()?;
+                self.graphs = Mutex::default();
+                "their logarithm is used in place of logits"
+            }
+        };
+        let message = format!("the model returns probabilities: {how}. Export it with logits to be exact");
+        self.warnings.push(Warning::new("probabilities", message));
+        Ok(self)
+    }
+
+    /// Samples per second of a program, all sessions working side by side for about `trial`.
+    ///
+    /// # Errors
+    /// When the program cannot be made or run.
+    pub fn throughput(&self, program: Program, trial: Duration) -> Result<f64> {
+        let rate = |mut evaluator: Evaluator| -> Result<f64> {
+            let points = vec![0.5; self.classifier.dimension()];
+            let query = Query::new(program, points, 0).targeting(1);
+            let rows: Vec<Row> = (0..self.rows(program)).map(|_| Row { query: &query, point: 0 }).collect();
+            evaluator.run(program, &rows, |_, _, _| ())?;
+            let (start, mut samples) = (Instant::now(), 0);
+            while samples == 0 || start.elapsed() < trial {
+                evaluator.run(program, &rows, |_, _, _| ())?;
+                samples += rows.len();
+            }
+            Ok(samples as f64 / start.elapsed().as_secs_f64())
+        };
+        let work = |desk: &Desk<f64>| Evaluator::lend(self, rate).map(|rate| desk.send(rate));
+        side_by_side(self.plan.sessions, WORKER, &AtomicBool::new(false), work, |rates| rates.sum())
+    }
+}

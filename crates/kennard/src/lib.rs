@@ -116,6 +116,7 @@ pub mod picture;
 pub mod probe;
 pub mod quadrature;
 mod random;
+#[cfg(feature = "report")]
 pub mod report;
 pub mod run;
 pub mod stats;

@@ -115,8 +115,7 @@ impl DataPacket {
         loop {
             sampler.draw(&expected, goal)?;
             let spreads = Spreads::from_moments(self.scale, &sampler.moments);
-            let tight = effort.rel_tol.is_none_or(|tolerance| spreads.relative_error() <= tolerance);
-            if spreads.enough_samples && tight || goal >= effort.max_samples {
+            if effort.satisfied(&spreads, spreads.relative_error()) || goal >= effort.max_samples {
                 return Ok(sampler.finish(spreads, reached));
             }
             goal = (2 * goal).min(effort.max_samples);
@@ -140,8 +139,7 @@ impl DataFigures {
     /// # Errors
     /// When `packets` is empty. All must have one scale.
     pub fn average(packets: &[Self]) -> Result<Self, AverageError> {
-        let spreads: Vec<&Spreads> = packets.iter().map(|packet| &packet.spreads).collect();
-        let spreads = Spreads::average(&spreads)?;
+        let spreads = Spreads::average(packets.iter().map(|packet| &packet.spreads))?;
         let first = &packets[0];
         let stray = Figure::average(packets.iter().map(|p| p.stray));
         Ok(Self {

@@ -46,6 +46,14 @@ pub struct ChartPoint {
     pub high: f64,
 }
 
+impl Curve {
+    /// A curve through values at abscissas, each with its interval.
+    pub fn new(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64, [f64; 2])>) -> Curve {
+        let point = |(x, value, [low, high]): (f64, f64, [f64; 2])| ChartPoint { x, value, low, high };
+        Curve { name: name.into(), figures: points.into_iter().map(point).collect() }
+    }
+}
+
 /// The palette of Okabe and Ito, without yellow and black.
 const PALETTE: [RGBColor; 6] = [
     RGBColor(0, 114, 178),

@@ -209,15 +209,8 @@ impl GaussianPacket {
     }
 
     fn check<E>(&self, centre: &[f32]) -> Result<(), MeasureError<E>> {
-        if !(self.scale > 0.0 && self.scale.is_finite()) {
-            return Err(MeasureError::Scale(self.scale));
-        }
-        if self.samples < GROUPS {
-            return Err(MeasureError::Samples(self.samples));
-        }
-        if centre.is_empty() {
-            return Err(MeasureError::NoCoordinates);
-        }
+        MeasureError::check_scale(self.scale)?;
+        MeasureError::check_size(self.samples, centre.len())?;
         match centre.iter().position(|value| !value.is_finite()) {
             Some(coordinate) => Err(MeasureError::Centre { coordinate, value: centre[coordinate] }),
             None => Ok(()),

@@ -3,7 +3,7 @@
 use super::LogOdds;
 use super::effort::Effort;
 use super::error::{AverageError, MeasureError};
-use super::moments::{GROUPS, Moments};
+use super::moments::Moments;
 use super::neighbours::{KEPT, left_out, log_gradient, mean, nearest};
 use super::points::Points;
 use super::sampler::Sampler;
@@ -86,16 +86,9 @@ impl DataPacket {
         label: usize,
         oracle: &mut O,
     ) -> Result<DataFigures, MeasureError<O::Error>> {
-        if !(self.scale > 0.0 && self.scale.is_finite()) {
-            return Err(MeasureError::Scale(self.scale));
-        }
-        if self.samples < GROUPS {
-            return Err(MeasureError::Samples(self.samples));
-        }
         let dimension = centres.first().map_or(0, |centre| centre.len());
-        if dimension == 0 {
-            return Err(MeasureError::NoCoordinates);
-        }
+        MeasureError::check_scale(self.scale)?;
+        MeasureError::check_size(self.samples, dimension)?;
         let random = self.stream(label);
         let points = Points { dimension, label, oracle };
         let mut sampler = Mixture {

@@ -81,12 +81,7 @@ impl BoxPacket {
         if !(lo < hi && lo.is_finite() && hi.is_finite()) {
             return Err(MeasureError::Bounds(lo, hi));
         }
-        if self.samples < GROUPS {
-            return Err(MeasureError::Samples(self.samples));
-        }
-        if dimension == 0 {
-            return Err(MeasureError::NoCoordinates);
-        }
+        MeasureError::check_size(self.samples, dimension)?;
         let mut sampler = Inside {
             bounds: self.bounds,
             points: Points { dimension, label, oracle },

@@ -94,8 +94,8 @@
 //! }
 //!
 //! let packet = GaussianPacket { scale: 0.1, samples: 10_000, seed: 0 };
-//! let spreads = packet.measure(&[0.0, 0.0], 0, 0, &mut Linear)?;
-//! assert!(spreads.product > 0.49);
+//! let measured = packet.measure(&[0.0, 0.0], 0, 0, &mut Linear)?;
+//! assert!(measured.spreads.product.value > 0.49);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

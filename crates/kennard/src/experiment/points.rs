@@ -1,11 +1,13 @@
 //! Networks as points: what an audit found of each, side by side.
 
 use serde::Serialize;
+use serde_json::json;
 
-use super::short;
+use super::{Contents, short};
 use crate::Result;
 use crate::audit::{PacketSummary, Summary};
-use crate::picture::{Chart, ChartPoint, Curve};
+use crate::picture::{Chart, Curve};
+use crate::run::files::to_json;
 use crate::stats::spearman;
 
 /// What is known of one network. Figures are NaN where they are not known, intervals are 95 % ones.
@@ -67,18 +69,16 @@ impl Point {
             classes: summary.model.classes as usize,
         }
     }
-
-    /// The conjugate figures by their names.
-    fn figures(&self) -> [(&'static str, f64); 5] {
-        [
-            ("sigma_p", self.sigma_p),
-            ("drift", self.drift),
-            ("dispersion", self.dispersion),
-            ("product", self.product),
-            ("cosine", self.cosine.unwrap_or(f64::NAN)),
-        ]
-    }
 }
+
+/// The conjugate figures by their names.
+const CONJUGATES: [(&str, fn(&Point) -> f64); 5] = [
+    ("sigma_p", |p| p.sigma_p),
+    ("drift", |p| p.drift),
+    ("dispersion", |p| p.dispersion),
+    ("product", |p| p.product),
+    ("cosine", |p| p.cosine.unwrap_or(f64::NAN)),
+];
 
 /// A rank correlation over networks.
 #[derive(Clone, Debug, Serialize)]
@@ -97,13 +97,29 @@ pub struct Correlation {
 
 /// The rank correlations of each conjugate figure with a column.
 pub fn correlations(points: &[Point], with: &str, column: impl Fn(&Point) -> f64) -> Vec<Correlation> {
-    let names = ["sigma_p", "drift", "dispersion", "product", "cosine"];
-    let pairs = |i: usize| points.iter().map(|p| (column(p), p.figures()[i].1)).collect::<Vec<_>>();
-    let found = names.iter().enumerate().filter_map(|(i, name)| {
-        let (rho, interval) = spearman(&pairs(i))?;
+    let found = CONJUGATES.iter().filter_map(|(name, of)| {
+        let pairs: Vec<(f64, f64)> = points.iter().map(|p| (column(p), of(p))).collect();
+        let (rho, interval) = spearman(&pairs)?;
         Some(Correlation { of: (*name).into(), with: with.into(), rho, interval, networks: points.len() })
     });
     found.collect()
+}
+
+/// The table as JSON, CSV and Markdown, in files of this name, with the correlations with robust accuracy. `remark`
+/// stands below the table.
+pub(super) fn table_files(
+    name: &str,
+    points: &[Point],
+    remark: &str,
+) -> Result<(Vec<Contents>, Vec<Correlation>)> {
+    let found = correlations(points, "robust accuracy", |p| p.robust);
+    let text = table(points) + "\n" + remark + &correlation_lines(&found);
+    let files = vec![
+        (format!("{name}.json"), to_json(&json!({ "points": points, "correlations": found }))?),
+        (format!("{name}.csv"), csv(points).into_bytes()),
+        (format!("{name}.md"), text.into_bytes()),
+    ];
+    Ok((files, found))
 }
 
 /// The table in Markdown, which reads well on a terminal too.
@@ -163,22 +179,12 @@ pub fn csv(points: &[Point]) -> String {
         let epoch = p.epoch.map_or(String::new(), |e| e.to_string());
         let cosine = p.cosine.map_or(String::new(), |c| c.to_string());
         let name = p.name.replace('"', "\"\"");
-        text += &format!(
-            "\"{name}\",{epoch},{},{},{},{},{},{},{},{},{},{},{},{cosine},{},{}\n",
-            p.clean,
-            p.clean_interval[0],
-            p.clean_interval[1],
-            p.robust,
-            p.robust_interval[0],
-            p.robust_interval[1],
-            p.sigma_x,
-            p.sigma_p,
-            p.product,
-            p.drift,
-            p.dispersion,
-            p.packet_valid,
-            p.best
-        );
+        let ([clean_low, clean_high], [robust_low, robust_high]) = (p.clean_interval, p.robust_interval);
+        let accuracies = [p.clean, clean_low, clean_high, p.robust, robust_low, robust_high];
+        let packet = [p.sigma_x, p.sigma_p, p.product, p.drift, p.dispersion];
+        let figures =
+            [&accuracies[..], &packet].concat().iter().map(f64::to_string).collect::<Vec<_>>().join(",");
+        text += &format!("\"{name}\",{epoch},{figures},{cosine},{},{}\n", p.packet_valid, p.best);
     }
     text
 }
@@ -188,33 +194,22 @@ pub fn csv(points: &[Point]) -> String {
 /// # Errors
 /// When there is nothing to draw.
 pub fn over_epochs(points: &[Point], title: &str) -> Result<String> {
-    let x = |i: usize, p: &Point| p.epoch.unwrap_or(i + 1) as f64;
-    let shares = |name: &str, of: fn(&Point) -> (f64, [f64; 2])| Curve {
-        name: name.into(),
-        figures: points
-            .iter()
-            .enumerate()
-            .map(|(i, p)| {
-                let (value, [low, high]) = of(p);
-                ChartPoint { x: x(i, p), value, low, high }
-            })
-            .collect(),
+    let numbered = || points.iter().enumerate().map(|(i, p)| (p.epoch.unwrap_or(i + 1) as f64, p));
+    let shares = |name: &str, value: fn(&Point) -> f64, interval: fn(&Point) -> [f64; 2]| {
+        Curve::new(name, numbered().map(|(x, p)| (x, value(p), interval(p))))
     };
     let relative = |name: &str, of: fn(&Point) -> f64| {
         let largest = points.iter().map(of).filter(|v| v.is_finite()).fold(f64::MIN_POSITIVE, f64::max);
-        let figures = points.iter().enumerate().map(|(i, p)| {
-            let value = of(p) / largest;
-            ChartPoint { x: x(i, p), value, low: value, high: value }
-        });
-        Curve { name: format!("{name} (of {})", short(largest)), figures: figures.collect() }
+        let parts = numbered().map(|(x, p)| (x, of(p) / largest, [of(p) / largest; 2]));
+        Curve::new(format!("{name} (of {})", short(largest)), parts)
     };
     let chart = Chart {
         title: title.into(),
         x: "epoch [1]".into(),
         y: "share, or part of the largest [1]".into(),
         curves: vec![
-            shares("clean accuracy", |p| (p.clean, p.clean_interval)),
-            shares("robust accuracy", |p| (p.robust, p.robust_interval)),
+            shares("clean accuracy", |p| p.clean, |p| p.clean_interval),
+            shares("robust accuracy", |p| p.robust, |p| p.robust_interval),
             relative("σ_p", |p| p.sigma_p),
             relative("drift", |p| p.drift),
             relative("dispersion", |p| p.dispersion),

@@ -1,10 +1,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
-
 use super::lab::examine;
-use super::{Contents, Correlation, Lab, Point, correlation_lines, correlations, csv, over_epochs, table};
+use super::points::table_files;
+use super::{Contents, Correlation, Lab, Point, over_epochs};
 use crate::audit::Checkpoint;
 use crate::train::{TrainedOn, TrainingManifest};
 use crate::{Error, Norm, Result};
@@ -21,7 +20,7 @@ pub fn follow(lab: &dyn Lab, run: &Path, every: usize, out: &Path) -> Result<Opt
         if !(i + 1).is_multiple_of(every.max(1)) && i + 1 != models.len() {
             continue;
         }
-        let name = model.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let name = model.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let checkpoint = Checkpoint { run: run.display().to_string(), epoch: *epoch as u64 };
         let Some(summary) = examine(lab, model, Some(checkpoint), &out.join(&name))? else {
             return Ok(None);
@@ -38,16 +37,8 @@ pub fn follow(lab: &dyn Lab, run: &Path, every: usize, out: &Path) -> Result<Opt
 /// # Errors
 /// When there is nothing to draw.
 pub fn track_files(points: &[Point], title: &str) -> Result<(Vec<Contents>, Vec<Correlation>)> {
-    let found = correlations(points, "robust accuracy", |p| p.robust);
-    let json = serde_json::to_string_pretty(&json!({ "points": points, "correlations": found }));
-    let json = json.map_err(|e| Error::Summary(e.to_string()))? + "\n";
-    let text = table(points) + "\n" + &correlation_lines(&found);
-    let files = vec![
-        ("track.json".into(), json.into_bytes()),
-        ("track.csv".into(), csv(points).into_bytes()),
-        ("track.md".into(), text.into_bytes()),
-        ("track.svg".into(), over_epochs(points, title)?.into_bytes()),
-    ];
+    let (mut files, found) = table_files("track", points, "")?;
+    files.push(("track.svg".into(), over_epochs(points, title)?.into_bytes()));
     Ok((files, found))
 }
 

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use serde_json::json;
-
 use super::lab::examine;
-use super::{Contents, Correlation, Lab, Point, correlation_lines, correlations, csv, table};
+use super::points::table_files;
+use super::{Contents, Correlation, Lab, Point};
+use crate::Result;
 use crate::picture::{Dot, Scatter};
 use crate::stats::pareto_front;
-use crate::{Error, Result};
 
 /// Trains and audits all networks, each into a directory of its own under `out`; what is done already is not done again.
 /// `None`: interrupted.
@@ -50,15 +49,7 @@ pub fn front(points: &[Point]) -> String {
 /// # Errors
 /// When there is nothing to draw.
 pub fn files(points: &[Point], title: &str) -> Result<(Vec<Contents>, Vec<Correlation>)> {
-    let found = correlations(points, "robust accuracy", |p| p.robust);
-    let json = serde_json::to_string_pretty(&json!({ "points": points, "correlations": found }));
-    let json = json.map_err(|e| Error::Summary(e.to_string()))? + "\n";
-    let text = table(points) + "\n" + &front(points) + "\n" + &correlation_lines(&found);
-    let mut files = vec![
-        ("tradeoff.json".into(), json.into_bytes()),
-        ("tradeoff.csv".into(), csv(points).into_bytes()),
-        ("tradeoff.md".into(), text.into_bytes()),
-    ];
+    let (mut files, found) = table_files("tradeoff", points, &(front(points) + "\n"))?;
     for (name, what, of) in [
         ("tradeoff.svg", "σ_p [1/input]", (|p: &Point| p.sigma_p) as fn(&Point) -> f64),
         ("tradeoff-drift.svg", "drift [1]", |p| p.drift),

@@ -1,6 +1,6 @@
 //! How long to sample.
 
-use super::windowed::Packet;
+use super::spread::Spreads;
 
 /// When a packet has been sampled enough.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,8 +30,8 @@ impl Effort {
         Effort { max_samples: samples, rel_tol: None, chains: false, modes: false }
     }
 
-    /// Whether a packet needs no further samples.
-    pub(super) fn satisfied(&self, packet: &Packet) -> bool {
-        packet.enough_samples && self.rel_tol.is_none_or(|tolerance| packet.relative_error() <= tolerance)
+    /// Whether a packet needs no further samples, whose widest interval is of this relative error.
+    pub(super) fn satisfied(&self, spreads: &Spreads, relative_error: f64) -> bool {
+        spreads.enough_samples && self.rel_tol.is_none_or(|tolerance| relative_error <= tolerance)
     }
 }

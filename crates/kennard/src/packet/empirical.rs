@@ -40,9 +40,8 @@ impl EmpiricalFigures {
     /// # Errors
     /// When `packets` is empty.
     pub fn average(packets: &[Self]) -> Result<Self, AverageError> {
-        let spreads: Vec<&Spreads> = packets.iter().map(|packet| &packet.spreads).collect();
-        let left_out = packets.iter().map(|packet| packet.left_out).sum();
-        Ok(Self { spreads: Spreads::average(&spreads)?, left_out })
+        let spreads = Spreads::average(packets.iter().map(|packet| &packet.spreads))?;
+        Ok(Self { spreads, left_out: packets.iter().map(|packet| packet.left_out).sum() })
     }
 }
 

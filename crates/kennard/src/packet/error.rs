@@ -62,6 +62,22 @@ pub enum MeasureError<E> {
     NoWeight,
 }
 
+impl<E> MeasureError<E> {
+    /// Refuses a window's width that is none.
+    pub(super) fn check_scale(scale: f64) -> Result<(), Self> {
+        if scale > 0.0 && scale.is_finite() { Ok(()) } else { Err(Self::Scale(scale)) }
+    }
+
+    /// Refuses too few samples, and a space without coordinates.
+    pub(super) fn check_size(samples: usize, dimension: usize) -> Result<(), Self> {
+        match (samples, dimension) {
+            (..GROUPS, _) => Err(Self::Samples(samples)),
+            (_, 0) => Err(Self::NoCoordinates),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Packets whose mean has no meaning.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]

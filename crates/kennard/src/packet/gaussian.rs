@@ -122,9 +122,10 @@ impl GaussianPacket {
         loop {
             sampler.weigh(proposal, goal, &mut moments, &mut sketch)?;
             let mut packet = Packet::from_moments(self.scale, &moments);
-            let done = effort.satisfied(&packet) || goal >= effort.max_samples;
+            let done =
+                effort.satisfied(&packet.spreads, packet.relative_error()) || goal >= effort.max_samples;
             // The effective sample size of all samples.
-            let hope = packet.ess * effort.max_samples as f64 / goal as f64;
+            let hope = packet.spreads.ess * effort.max_samples as f64 / goal as f64;
             if effort.chains && hope < ESS_FLOOR {
                 return Ok(None);
             }
@@ -160,7 +161,8 @@ impl GaussianPacket {
             let mut packet = Packet::from_chains(self.scale, &moments, chains.mixing());
             packet.reached = reached;
             goal = moments.samples();
-            if effort.satisfied(&packet) || goal >= effort.max_samples {
+            let satisfied = effort.satisfied(&packet.spreads, packet.relative_error());
+            if satisfied || goal >= effort.max_samples {
                 packet.modes = sketch.and_then(|sketch| sketch.finish(self.scale));
                 return Ok(packet);
             }
@@ -207,15 +209,8 @@ impl GaussianPacket {
     }
 
     fn check<E>(&self, centre: &[f32]) -> Result<(), MeasureError<E>> {
-        if !(self.scale > 0.0 && self.scale.is_finite()) {
-            return Err(MeasureError::Scale(self.scale));
-        }
-        if self.samples < GROUPS {
-            return Err(MeasureError::Samples(self.samples));
-        }
-        if centre.is_empty() {
-            return Err(MeasureError::NoCoordinates);
-        }
+        MeasureError::check_scale(self.scale)?;
+        MeasureError::check_size(self.samples, centre.len())?;
         match centre.iter().position(|value| !value.is_finite()) {
             Some(coordinate) => Err(MeasureError::Centre { coordinate, value: centre[coordinate] }),
             None => Ok(()),

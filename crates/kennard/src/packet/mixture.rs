@@ -3,7 +3,7 @@
 use super::LogOdds;
 use super::effort::Effort;
 use super::error::{AverageError, MeasureError};
-use super::moments::{GROUPS, Moments};
+use super::moments::Moments;
 use super::neighbours::{KEPT, left_out, log_gradient, mean, nearest};
 use super::points::Points;
 use super::sampler::Sampler;
@@ -86,16 +86,9 @@ impl DataPacket {
         label: usize,
         oracle: &mut O,
     ) -> Result<DataFigures, MeasureError<O::Error>> {
-        if !(self.scale > 0.0 && self.scale.is_finite()) {
-            return Err(MeasureError::Scale(self.scale));
-        }
-        if self.samples < GROUPS {
-            return Err(MeasureError::Samples(self.samples));
-        }
         let dimension = centres.first().map_or(0, |centre| centre.len());
-        if dimension == 0 {
-            return Err(MeasureError::NoCoordinates);
-        }
+        MeasureError::check_scale(self.scale)?;
+        MeasureError::check_size(self.samples, dimension)?;
         let random = self.stream(label);
         let points = Points { dimension, label, oracle };
         let mut sampler = Mixture {
@@ -115,8 +108,7 @@ impl DataPacket {
         loop {
             sampler.draw(&expected, goal)?;
             let spreads = Spreads::from_moments(self.scale, &sampler.moments);
-            let tight = effort.rel_tol.is_none_or(|tolerance| spreads.relative_error() <= tolerance);
-            if spreads.enough_samples && tight || goal >= effort.max_samples {
+            if effort.satisfied(&spreads, spreads.relative_error()) || goal >= effort.max_samples {
                 return Ok(sampler.finish(spreads, reached));
             }
             goal = (2 * goal).min(effort.max_samples);
@@ -140,8 +132,7 @@ impl DataFigures {
     /// # Errors
     /// When `packets` is empty. All must have one scale.
     pub fn average(packets: &[Self]) -> Result<Self, AverageError> {
-        let spreads: Vec<&Spreads> = packets.iter().map(|packet| &packet.spreads).collect();
-        let spreads = Spreads::average(&spreads)?;
+        let spreads = Spreads::average(packets.iter().map(|packet| &packet.spreads))?;
         let first = &packets[0];
         let stray = Figure::average(packets.iter().map(|p| p.stray));
         Ok(Self {

@@ -235,8 +235,8 @@ fn mode(scale: f64, direction: &[f64], product: &[f64], moments: &Moments) -> Mo
     Mode {
         direction: direction.to_vec(),
         dispersion: packet.dispersion,
-        squeeze: packet.sigma_x.map(|sigma| (sigma / scale).powi(2)),
-        product: packet.product,
+        squeeze: packet.spreads.sigma_x.map(|sigma| (sigma / scale).powi(2)),
+        product: packet.spreads.product,
         residual: if value > 0.0 { residual.sqrt() / value } else { 0.0 },
     }
 }

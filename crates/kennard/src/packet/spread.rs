@@ -34,8 +34,6 @@ pub struct Spreads {
     pub sigma_x_map: Vec<f64>,
     /// `σ_p,i` (d), in the input's order.
     pub sigma_p_map: Vec<f64>,
-    /// `Cov(x_i, g_i)` (d), in the input's order.
-    pub covariance_map: Vec<f64>,
 }
 
 impl Spreads {
@@ -84,7 +82,6 @@ impl Spreads {
             product_min: products().fold(f64::INFINITY, f64::min),
             covariance,
             enough_samples: moments.ess() >= ESS_FLOOR,
-            covariance_map: coordinates.iter().map(|c| c.covariance).collect(),
             sigma_x_map,
             sigma_p_map,
         }
@@ -94,25 +91,28 @@ impl Spreads {
     ///
     /// # Errors
     /// When `packets` is empty.
-    pub fn average(packets: &[&Self]) -> Result<Self, AverageError> {
-        if packets.is_empty() {
+    pub fn average<'a>(
+        packets: impl ExactSizeIterator<Item = &'a Self> + Clone,
+    ) -> Result<Self, AverageError> {
+        let count = packets.len();
+        if count == 0 {
             return Err(AverageError::Empty);
         }
-        let figure = |of: fn(&Self) -> Figure| Figure::average(packets.iter().map(|p| of(p)));
-        let map = |of: fn(&Self) -> &[f64]| mean_map(packets.iter().map(|p| of(p)));
+        let all = || packets.clone();
+        let figure = |of: fn(&Self) -> Figure| Figure::average(all().map(of));
+        let map = |of: fn(&Self) -> &[f64]| mean_map(all().map(of));
         Ok(Self {
-            samples: packets.iter().map(|p| p.samples).sum(),
-            ess: packets.iter().map(|p| p.ess).sum(),
+            samples: all().map(|p| p.samples).sum(),
+            ess: all().map(|p| p.ess).sum(),
             sigma_x: figure(|p| p.sigma_x),
             sigma_p: figure(|p| p.sigma_p),
             product: figure(|p| p.product),
-            product_mean: packets.iter().map(|p| p.product_mean).sum::<f64>() / packets.len() as f64,
-            product_min: packets.iter().map(|p| p.product_min).fold(f64::INFINITY, f64::min),
+            product_mean: all().map(|p| p.product_mean).sum::<f64>() / count as f64,
+            product_min: all().map(|p| p.product_min).fold(f64::INFINITY, f64::min),
             covariance: figure(|p| p.covariance),
-            enough_samples: packets.iter().all(|p| p.enough_samples),
+            enough_samples: all().all(|p| p.enough_samples),
             sigma_x_map: map(|p| &p.sigma_x_map),
             sigma_p_map: map(|p| &p.sigma_p_map),
-            covariance_map: map(|p| &p.covariance_map),
         })
     }
 

@@ -81,12 +81,7 @@ impl BoxPacket {
         if !(lo < hi && lo.is_finite() && hi.is_finite()) {
             return Err(MeasureError::Bounds(lo, hi));
         }
-        if self.samples < GROUPS {
-            return Err(MeasureError::Samples(self.samples));
-        }
-        if dimension == 0 {
-            return Err(MeasureError::NoCoordinates);
-        }
+        MeasureError::check_size(self.samples, dimension)?;
         let mut sampler = Inside {
             bounds: self.bounds,
             points: Points { dimension, label, oracle },
@@ -98,8 +93,7 @@ impl BoxPacket {
         loop {
             sampler.draw(goal)?;
             let spreads = Spreads::from_moments(hi - lo, &sampler.moments);
-            let tight = effort.rel_tol.is_none_or(|tolerance| spreads.relative_error() <= tolerance);
-            if spreads.enough_samples && tight || goal >= effort.max_samples {
+            if effort.satisfied(&spreads, spreads.relative_error()) || goal >= effort.max_samples {
                 return sampler.finish(spreads);
             }
             goal = (2 * goal).min(effort.max_samples);
@@ -243,9 +237,8 @@ impl BoxFigures {
     /// # Errors
     /// When `packets` is empty.
     pub fn average(packets: &[Self]) -> Result<Self, AverageError> {
-        let spreads: Vec<&Spreads> = packets.iter().map(|packet| &packet.spreads).collect();
         Ok(Self {
-            spreads: Spreads::average(&spreads)?,
+            spreads: Spreads::average(packets.iter().map(|p| &p.spreads))?,
             bound: packets.iter().map(|p| p.bound).sum::<f64>() / packets.len() as f64,
             boundary: Figure::average(packets.iter().map(|p| p.boundary)),
             boundary_faces: Figure::average(packets.iter().map(|p| p.boundary_faces)),

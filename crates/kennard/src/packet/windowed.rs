@@ -4,8 +4,9 @@ use super::error::AverageError;
 use super::mixing::{Mixing, R_HAT_LIMIT};
 use super::modes::Modes;
 use super::moments::{CoordinateSpread, GROUPS, Moments, Spread, displacement};
+use super::spread::Spreads;
 use crate::Figure;
-use crate::stats::{mean, mean_map, pseudo_values, scatter};
+use crate::stats::{mean, pseudo_values, scatter};
 
 /// Effective samples that a packet needs before its figures are to be trusted.
 ///
@@ -36,25 +37,14 @@ const ROUNDING: f64 = 1e-9;
 pub struct Packet {
     /// The window's width `s`.
     pub scale: f64,
-    /// Points at which the network was evaluated.
-    pub samples: usize,
-    /// Effective sample size: `(Σw)²/Σw²` of the weights `w = l²`, or that of Markov chains.
-    pub ess: f64,
+    /// The spreads. Their covariance is −½ by Stein's identity, which is equally the test of
+    /// `Var(x_i) = s²(1 + 2 c_i)`; their effective sample size may be that of Markov chains, and there are enough
+    /// samples only where chains agree as well.
+    pub spreads: Spreads,
     /// The largest split-R̂ of Markov chains; none where samples are weighted.
     pub r_hat: Option<f64>,
-
-    /// Spread of the input, `√(mean_i Var(x_i))`.
-    pub sigma_x: Figure,
-    /// Spread of the log-gradient, `√(mean_i Var(g_i))`.
-    pub sigma_p: Figure,
-    /// `σ_x σ_p`.
-    pub product: Figure,
     /// What the product cannot fall below: ½, since a window on R^d has no boundary.
     pub bound: f64,
-    /// Mean over coordinates of `σ_x,i σ_p,i`.
-    pub product_mean: f64,
-    /// Smallest of the coordinates' `σ_x,i σ_p,i`.
-    pub product_min: f64,
 
     /// `‖⟨x⟩ − x₀‖ / s = 2 s ‖E[h]‖`: how far the loss displaces the packet. Half of it is the
     /// log-loss that an l2 step of size s gains to first order.
@@ -62,9 +52,6 @@ pub struct Packet {
     /// `s² tr Cov(h)`: how much the log-gradient varies within the packet.
     pub dispersion: Figure,
 
-    /// Mean over coordinates of `Cov(x_i, g_i)` from sample moments: −½ by Stein's identity.
-    /// Equally the test of `Var(x_i) = s²(1 + 2 c_i)`.
-    pub stein: Figure,
     /// Displacement of the samples beyond `2 s² E[h]`, along `E[h]`, in units of s: 0 by Stein's
     /// identity.
     pub excess_drift: Figure,
@@ -72,9 +59,7 @@ pub struct Packet {
     /// samples shows the most, in units of s: 0 by Stein's identity.
     pub stray_drift: Figure,
 
-    /// Whether every packet in this figure has `ess ≥` [`ESS_FLOOR`], and chains agree.
-    pub enough_samples: bool,
-    /// Whether `stein`, `excess_drift` and `stray_drift` have the values that Stein's identity
+    /// Whether the covariance, `excess_drift` and `stray_drift` have the values that Stein's identity
     /// demands.
     ///
     /// They have not when the gradient is not that of the loss (`excess_drift` sees a wrong
@@ -92,17 +77,13 @@ pub struct Packet {
 
     /// The leading modes, where they were asked for.
     pub modes: Option<Modes>,
-    /// `σ_x,i` (d), in the input's order.
-    pub sigma_x_map: Vec<f64>,
-    /// `σ_p,i` (d), in the input's order.
-    pub sigma_p_map: Vec<f64>,
 }
 
 impl Packet {
     /// Whether the figures can be trusted: enough samples, the identities hold, and no part of the packet
     /// seems missed.
     pub fn valid(&self) -> bool {
-        self.enough_samples && self.identities_hold && self.reached
+        self.spreads.enough_samples && self.identities_hold && self.reached
     }
 
     /// Whether the log-gradient varies from sample to sample, by more than rounding.
@@ -113,10 +94,8 @@ impl Packet {
     /// The widest of the intervals of σ_x, σ_p, product, drift and dispersion: its half-width as a
     /// share of the value. A figure that is zero with certainty counts as exact.
     pub fn relative_error(&self) -> f64 {
-        [self.sigma_x, self.sigma_p, self.product, self.drift, self.dispersion]
-            .iter()
-            .map(Figure::relative_error)
-            .fold(0.0, f64::max)
+        let own = self.drift.relative_error().max(self.dispersion.relative_error());
+        self.spreads.relative_error().max(own)
     }
 
     /// The mean of independently measured packets around different centres.
@@ -132,7 +111,7 @@ impl Packet {
     /// When `packets` is empty, or scales or dimensions differ.
     pub fn average(packets: &[Self]) -> Result<Self, AverageError> {
         let first = packets.first().ok_or(AverageError::Empty)?;
-        let shape = |packet: &Self| (packet.scale, packet.sigma_x_map.len());
+        let shape = |packet: &Self| (packet.scale, packet.spreads.sigma_x_map.len());
         if let Some(index) = packets.iter().position(|packet| shape(packet) != shape(first)) {
             let (scale, dimension) = shape(&packets[index]);
             let (first_scale, first_dimension) = shape(first);
@@ -140,35 +119,21 @@ impl Packet {
         }
 
         let figure = |of: fn(&Self) -> Figure| Figure::average(packets.iter().map(of));
-        let map = |of: fn(&Self) -> &[f64]| mean_map(packets.iter().map(of));
         let modes: Option<Vec<&Modes>> = packets.iter().map(|p| p.modes.as_ref()).collect();
-        let checks = Checks {
-            stein: figure(|p| p.stein),
-            excess_drift: figure(|p| p.excess_drift),
-            stray_drift: figure(|p| p.stray_drift),
-        };
+        let spreads = Spreads::average(packets.iter().map(|p| &p.spreads))?;
+        let (excess_drift, stray_drift) = (figure(|p| p.excess_drift), figure(|p| p.stray_drift));
         Ok(Self {
             scale: first.scale,
-            samples: packets.iter().map(|p| p.samples).sum(),
-            ess: packets.iter().map(|p| p.ess).sum(),
             r_hat: packets.iter().filter_map(|p| p.r_hat).reduce(f64::max),
-            sigma_x: figure(|p| p.sigma_x),
-            sigma_p: figure(|p| p.sigma_p),
-            product: figure(|p| p.product),
             bound: first.bound,
-            product_mean: packets.iter().map(|p| p.product_mean).sum::<f64>() / packets.len() as f64,
-            product_min: packets.iter().map(|p| p.product_min).fold(f64::INFINITY, f64::min),
             drift: figure(|p| p.drift),
             dispersion: figure(|p| p.dispersion),
-            stein: checks.stein,
-            excess_drift: checks.excess_drift,
-            stray_drift: checks.stray_drift,
-            enough_samples: packets.iter().all(|p| p.enough_samples),
-            identities_hold: checks.hold(),
+            excess_drift,
+            stray_drift,
+            identities_hold: identities_hold(&spreads, excess_drift, stray_drift),
             reached: packets.iter().all(|p| p.reached),
             modes: modes.and_then(|modes| Modes::average(&modes)),
-            sigma_x_map: map(|p| &p.sigma_x_map),
-            sigma_p_map: map(|p| &p.sigma_p_map),
+            spreads,
         })
     }
 
@@ -183,9 +148,10 @@ impl Packet {
 
     /// The packet of states of Markov chains, a chain per group.
     pub(super) fn from_chains(scale: f64, moments: &Moments, mixing: Mixing) -> Self {
-        let packet = Self::new(scale, moments, mixing.ess);
-        let enough_samples = packet.enough_samples && mixing.r_hat <= R_HAT_LIMIT;
-        Self { r_hat: Some(mixing.r_hat), enough_samples, ..packet }
+        let mut packet = Self::new(scale, moments, mixing.ess);
+        packet.r_hat = Some(mixing.r_hat);
+        packet.spreads.enough_samples &= mixing.r_hat <= R_HAT_LIMIT;
+        packet
     }
 
     fn new(scale: f64, moments: &Moments, ess: f64) -> Self {
@@ -209,36 +175,36 @@ impl Packet {
             let noise = moments.drift_noise(&whole);
             Figure::student(mean(&values), (variance - noise).max(noise), GROUPS - 1).root()
         };
-        let checks = Checks {
-            stein: Figure::mean(&stein),
-            excess_drift: moments.discrepancy(|sums| sums.h.clone(), displacement),
-            stray_drift: moments.discrepancy(displacement, displacement),
-        };
+        let excess_drift = moments.discrepancy(|sums| sums.h.clone(), displacement);
+        let stray_drift = moments.discrepancy(displacement, displacement);
 
         let coordinates = moments.coordinates(&whole, ess);
         let products = || coordinates.iter().map(CoordinateSpread::product);
-        Self {
-            scale,
+        let spreads = Spreads {
             samples: moments.samples(),
             ess,
-            r_hat: None,
             sigma_x,
             sigma_p,
             product,
-            bound: 0.5,
             product_mean: products().sum::<f64>() / dimension,
             product_min: products().fold(f64::INFINITY, f64::min),
-            drift,
-            dispersion,
-            stein: checks.stein,
-            excess_drift: checks.excess_drift,
-            stray_drift: checks.stray_drift,
+            covariance: Figure::mean(&stein),
             enough_samples: ess >= ESS_FLOOR,
-            identities_hold: checks.hold(),
-            reached: true,
-            modes: None,
             sigma_x_map: coordinates.iter().map(|c| scale * c.sigma_x()).collect(),
             sigma_p_map: coordinates.iter().map(|c| c.sigma_p() / scale).collect(),
+        };
+        Self {
+            scale,
+            r_hat: None,
+            bound: 0.5,
+            drift,
+            dispersion,
+            excess_drift,
+            stray_drift,
+            identities_hold: identities_hold(&spreads, excess_drift, stray_drift),
+            reached: true,
+            modes: None,
+            spreads,
         }
     }
 }
@@ -271,19 +237,8 @@ impl Spread {
     }
 }
 
-/// The figures that Stein's identity knows.
-struct Checks {
-    stein: Figure,
-    excess_drift: Figure,
-    stray_drift: Figure,
-}
-
-impl Checks {
-    /// Whether all agree with the identity; the false-alarm rate is shared among them.
-    fn hold(&self) -> bool {
-        let rate = FALSE_ALARM / 3.0;
-        self.stein.agrees(-0.5, rate)
-            && self.excess_drift.agrees(0.0, rate)
-            && self.stray_drift.agrees(0.0, rate)
-    }
+/// Whether the figures that Stein's identity knows agree with it; the false-alarm rate is shared among them.
+fn identities_hold(spreads: &Spreads, excess_drift: Figure, stray_drift: Figure) -> bool {
+    let rate = FALSE_ALARM / 3.0;
+    spreads.covariance.agrees(-0.5, rate) && excess_drift.agrees(0.0, rate) && stray_drift.agrees(0.0, rate)
 }

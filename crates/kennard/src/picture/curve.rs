@@ -3,7 +3,7 @@
 use plotters::prelude::*;
 
 use super::axis::Range;
-use super::ticked::{FONT, Ticked, mesh};
+use super::ticked::{Area, Drawn, FONT, Ticked, axes, svg};
 use crate::{Error, Result};
 
 /// Curves over a common abscissa.
@@ -46,6 +46,14 @@ pub struct ChartPoint {
     pub high: f64,
 }
 
+impl Curve {
+    /// A curve through values at abscissas, each with its interval.
+    pub fn new(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64, [f64; 2])>) -> Curve {
+        let point = |(x, value, [low, high]): (f64, f64, [f64; 2])| ChartPoint { x, value, low, high };
+        Curve { name: name.into(), figures: points.into_iter().map(point).collect() }
+    }
+}
+
 /// The palette of Okabe and Ito, without yellow and black.
 const PALETTE: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
@@ -73,30 +81,18 @@ impl Chart {
         }
         let bound = self.bound.iter().map(|(_, value)| *value);
         let ys: Vec<f64> = figures().flat_map(|f| [f.value, f.low, f.high]).chain(bound).collect();
-        let mut svg = String::new();
-        self.draw(&mut svg, Range::tight(&xs).padded(), Range::tight(&ys).padded())
-            .map_err(|e| Error::Summary(format!("the chart `{}` cannot be drawn: {e}", self.title)))?;
-        Ok(svg)
+        let (x, y) = (Range::tight(&xs).padded(), Range::tight(&ys).padded());
+        svg(SIZE, |root| self.draw(root, x, y))
+            .map_err(|e| Error::Summary(format!("the chart `{}` cannot be drawn: {e}", self.title)))
     }
 
-    fn draw(&self, svg: &mut String, x: Range, y: Range) -> Result<(), Box<dyn std::error::Error>> {
-        let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
-        root.fill(&WHITE)?;
+    fn draw(&self, root: &Area, x: Range, y: Range) -> Drawn<()> {
         let (area, legend) = root.split_horizontally(SIZE.0 - LEGEND);
-        let mut chart = ChartBuilder::on(&area)
-            .caption(&self.title, (FONT, 16))
-            .margin(12)
-            .x_label_area_size(46)
-            .y_label_area_size(72)
-            .build_cartesian_2d(
-                Ticked {
-                    low: x.low,
-                    high: x.high,
-                    ticks: if self.linear { x.ticks(8) } else { self.x_ticks() },
-                },
-                Ticked { low: y.low, high: y.high, ticks: y.ticks(6) },
-            )?;
-        mesh(&mut chart, &self.x, &self.y)?;
+        let mut x_axis = Ticked::of(x, 8);
+        if !self.linear {
+            x_axis.ticks = self.x_ticks();
+        }
+        let mut chart = axes(&area, &self.title, 72, [(x_axis, &self.x), (Ticked::of(y, 6), &self.y)])?;
         let mut row = 40;
         let mut name = |style: ShapeStyle, name: &str| {
             let line = PathElement::new(vec![(6, row), (30, row)], style);
@@ -130,7 +126,6 @@ impl Chart {
             chart.draw_series(DashedLineSeries::new(line, 6, 4, BLACK.stroke_width(1)))?;
             name(BLACK.stroke_width(1), &format!("{text} (dashed)"))?;
         }
-        root.present()?;
         Ok(())
     }
 

@@ -3,8 +3,7 @@
 use plotters::prelude::*;
 
 use super::axis::Range;
-use super::ticked::FONT;
-use super::ticked::{Ticked, mesh};
+use super::ticked::{Area, Drawn, Ticked, axes, svg};
 use crate::{Error, Result};
 
 /// A histogram over bins of equal width.
@@ -35,31 +34,19 @@ impl Histogram {
         if self.counts.is_empty() || low.partial_cmp(&high) != Some(std::cmp::Ordering::Less) {
             return Err(failed("has no bins".into()));
         }
-        let mut svg = String::new();
-        self.draw(&mut svg).map_err(|e| failed(format!("cannot be drawn: {e}")))?;
-        Ok(svg)
+        svg((560, 360), |root| self.draw(root)).map_err(|e| failed(format!("cannot be drawn: {e}")))
     }
 
-    fn draw(&self, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {
+    fn draw(&self, root: &Area) -> Drawn<()> {
         let [low, high] = self.ends;
         let most = self.counts.iter().copied().max().unwrap_or(0).max(1) as f64;
         let top = 1.08 * most;
-        let root = SVGBackend::with_string(svg, (560, 360)).into_drawing_area();
-        root.fill(&WHITE)?;
         let caption = match &self.mark {
             Some((name, _)) => format!("{}; dashed: {name}", self.title),
             None => self.title.clone(),
         };
-        let mut chart = ChartBuilder::on(&root)
-            .caption(caption, (FONT, 16))
-            .margin(12)
-            .x_label_area_size(46)
-            .y_label_area_size(66)
-            .build_cartesian_2d(
-                Ticked { low, high, ticks: Range::tight(&self.ends).ticks(8) },
-                Ticked { low: 0.0, high: top, ticks: Range::tight(&[0.0, top]).ticks(6) },
-            )?;
-        mesh(&mut chart, &self.x, &self.y)?;
+        let (x, y) = (Range::tight(&self.ends), Range::tight(&[0.0, top]));
+        let mut chart = axes(root, &caption, 66, [(Ticked::of(x, 8), &self.x), (Ticked::of(y, 6), &self.y)])?;
         let width = (high - low) / self.counts.len() as f64;
         let bar = |(i, &count): (usize, &u64)| {
             let left = low + i as f64 * width;
@@ -73,7 +60,6 @@ impl Histogram {
             let line = [(*value, 0.0), (*value, top)];
             chart.draw_series(DashedLineSeries::new(line, 6, 4, BLACK.stroke_width(1)))?;
         }
-        root.present()?;
         Ok(())
     }
 }

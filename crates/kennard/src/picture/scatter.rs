@@ -1,10 +1,10 @@
 //! Points with a colour each, as SVG.
 
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::Range;
-use super::ticked::FONT;
-use super::ticked::{Ticked, mesh};
+use super::ticked::{Area, Drawn, FONT, Ticked, axes, svg};
 use crate::{Error, Result};
 
 /// Named points in a plane, a third figure as their colour.
@@ -57,13 +57,11 @@ impl Scatter {
         if dots.is_empty() {
             return Err(Error::Summary(format!("the picture `{}` has nothing to draw", self.title)));
         }
-        let mut svg = String::new();
-        self.draw(&mut svg, &dots)
-            .map_err(|e| Error::Summary(format!("the picture `{}` cannot be drawn: {e}", self.title)))?;
-        Ok(svg)
+        svg(SIZE, |root| self.draw(root, &dots))
+            .map_err(|e| Error::Summary(format!("the picture `{}` cannot be drawn: {e}", self.title)))
     }
 
-    fn draw(&self, svg: &mut String, dots: &[&Dot]) -> Result<(), Box<dyn std::error::Error>> {
+    fn draw(&self, root: &Area, dots: &[&Dot]) -> Drawn<()> {
         let range = |of: fn(&Dot) -> [f64; 3]| {
             Range::tight(&dots.iter().flat_map(|dot| of(dot)).collect::<Vec<f64>>()).padded()
         };
@@ -74,19 +72,9 @@ impl Scatter {
             let [r, g, b] = colours.colour(value);
             RGBColor(r, g, b)
         };
-        let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
-        root.fill(&WHITE)?;
         let (area, legend) = root.split_horizontally(SIZE.0 - LEGEND);
-        let mut chart = ChartBuilder::on(&area)
-            .caption(&self.title, (FONT, 16))
-            .margin(12)
-            .x_label_area_size(46)
-            .y_label_area_size(64)
-            .build_cartesian_2d(
-                Ticked { low: x.low, high: x.high, ticks: x.ticks(6) },
-                Ticked { low: y.low, high: y.high, ticks: y.ticks(6) },
-            )?;
-        mesh(&mut chart, &self.x, &self.y)?;
+        let sides = [(Ticked::of(x, 6), self.x.as_str()), (Ticked::of(y, 6), &self.y)];
+        let mut chart = axes(&area, &self.title, 64, sides)?;
         let mut front: Vec<(f64, f64)> =
             dots.iter().filter(|dot| dot.front).map(|dot| (dot.x, dot.y)).collect();
         front.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -106,10 +94,7 @@ impl Scatter {
             chart.draw_series([Circle::new((dot.x, dot.y), 9, colour(dot.colour).filled())])?;
             let ink = if is_dark(colour(dot.colour)) { WHITE } else { BLACK };
             let style = TextStyle::from((FONT, 11).into_font()).color(&ink);
-            let centred = style.pos(plotters::style::text_anchor::Pos::new(
-                plotters::style::text_anchor::HPos::Center,
-                plotters::style::text_anchor::VPos::Center,
-            ));
+            let centred = style.pos(Pos::new(HPos::Center, VPos::Center));
             chart.draw_series([Text::new((i + 1).to_string(), (dot.x, dot.y), centred)])?;
         }
         let mut row = 30;
@@ -132,7 +117,6 @@ impl Scatter {
             let digits = (2.0 - (colours.high - colours.low).log10().floor()).clamp(0.0, 9.0) as usize;
             legend.draw(&Text::new(format!("{value:.digits$}"), (place, row + 16), (FONT, 12)))?;
         }
-        root.present()?;
         Ok(())
     }
 }

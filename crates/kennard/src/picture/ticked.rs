@@ -1,7 +1,10 @@
 //! An axis of a chart with given ticks.
 
+use plotters::coord::Shift;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use plotters::prelude::*;
+
+use super::axis::Range;
 
 /// The font of all text of a chart: the reader's own.
 pub(super) const FONT: &str = "sans-serif";
@@ -38,19 +41,50 @@ impl ValueFormatter<f64> for Ticked {
     }
 }
 
-/// Draws the axes of a chart with what they stand for, and faint lines at their ticks.
-pub(super) fn mesh<B: DrawingBackend>(
-    chart: &mut ChartContext<B, Cartesian2d<Ticked, Ticked>>,
-    x: &str,
-    y: &str,
-) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+impl Ticked {
+    /// The axis of a range with about `count` ticks.
+    pub fn of(range: Range, count: usize) -> Ticked {
+        Ticked { low: range.low, high: range.high, ticks: range.ticks(count) }
+    }
+}
+
+/// A chart on an area, with faint lines at the ticks of its axes. These come with what they stand for, and `room` is
+/// the width of the ordinate's labels in pixels.
+pub(super) fn axes<'a, B: DrawingBackend>(
+    area: &'a DrawingArea<B, Shift>,
+    caption: &str,
+    room: u32,
+    [(x, x_name), (y, y_name)]: [(Ticked, &str); 2],
+) -> Result<ChartContext<'a, B, Cartesian2d<Ticked, Ticked>>, DrawingAreaErrorKind<B::ErrorType>> {
+    let mut chart = ChartBuilder::on(area)
+        .caption(caption, (FONT, 16))
+        .margin(12)
+        .x_label_area_size(46)
+        .y_label_area_size(room)
+        .build_cartesian_2d(x, y)?;
     chart
         .configure_mesh()
-        .x_desc(x)
-        .y_desc(y)
+        .x_desc(x_name)
+        .y_desc(y_name)
         .label_style((FONT, 13))
         .axis_desc_style((FONT, 14))
         .light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.12))
-        .draw()
+        .draw()?;
+    Ok(chart)
+}
+
+/// Where an SVG file is drawn, and whether it could be.
+pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Drawn<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// An SVG file of a size in pixels, on white.
+pub(super) fn svg(size: (u32, u32), draw: impl FnOnce(&Area) -> Drawn<()>) -> Drawn<String> {
+    let mut text = String::new();
+    let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
+    root.fill(&WHITE)?;
+    draw(&root)?;
+    root.present()?;
+    drop(root);
+    Ok(text)
 }

@@ -369,9 +369,9 @@ mod tests {
                 let window =
                     window_packets(scale, &[sample.clone(), sample.clone()], &[exact.clone(), exact.clone()]);
                 for (name, exact, found) in [
-                    ("σ_x", window.sigma_x, sampled.sigma_x),
-                    ("σ_p", window.sigma_p, sampled.sigma_p),
-                    ("product", window.product, sampled.product),
+                    ("σ_x", window.sigma_x, sampled.spreads.sigma_x),
+                    ("σ_p", window.sigma_p, sampled.spreads.sigma_p),
+                    ("product", window.product, sampled.spreads.product),
                     ("drift", window.drift, sampled.drift),
                     ("dispersion", window.dispersion, sampled.dispersion),
                 ] {

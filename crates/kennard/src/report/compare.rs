@@ -90,19 +90,19 @@ impl Comparison {
         let mut pairs = Vec::new();
         for &(run, other) in audits.iter().skip(1) {
             let (first, base) = audits[0];
+            let mut reasons = Vec::new();
             match why_not(base, other) {
-                Some(reason) => notes.push(format!("{} and {}: {reason}", names[first], names[run])),
+                Some(reason) => reasons.push(reason.into()),
                 None => {
                     let pair = Pair::new((first, base), (run, other));
-                    if let Some(reason) = pair.differing_samples(base, other) {
-                        notes.push(format!("{} and {}: {reason}", names[first], names[run]));
-                    }
+                    reasons.extend(pair.differing_samples(base, other));
                     pairs.push(pair);
                 }
             }
-            if let Some(reason) = threats_differ(base, other) {
-                notes.push(format!("{} and {}: {reason}", names[first], names[run]));
-            }
+            reasons.extend(threats_differ(base, other));
+            notes.extend(
+                reasons.iter().map(|reason| format!("{} and {}: {reason}", names[first], names[run])),
+            );
         }
         let mut plane: Vec<Point> = audits.iter().map(|(run, state)| Point::new(*run, state)).collect();
         let accuracies: Vec<[f64; 2]> =

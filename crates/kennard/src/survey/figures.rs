@@ -77,32 +77,16 @@ impl Figures {
     /// The figures of a packet under a Gaussian window.
     pub fn of_gaussian(packet: &Packet, label: Option<u64>, centre: Option<u64>, packets: u64) -> Figures {
         Figures {
-            packet: "gaussian".into(),
             scale: Some(packet.scale),
-            label,
             centre,
-            packets,
-            samples: packet.samples as u64,
-            ess: packet.ess,
             r_hat: packet.r_hat,
-            sigma_x: packet.sigma_x,
-            sigma_p: packet.sigma_p,
-            product: packet.product,
             bound: Some(packet.bound),
-            product_mean: packet.product_mean,
-            product_min: packet.product_min,
             drift: Some(packet.drift),
             dispersion: Some(packet.dispersion),
-            stein: Some(packet.stein),
-            boundary: None,
-            boundary_faces: None,
             modes: packet.modes.clone(),
-            notes: Vec::new(),
-            enough_samples: packet.enough_samples,
             reached: packet.reached,
             valid: packet.valid(),
-            sigma_x_map: packet.sigma_x_map.clone(),
-            sigma_p_map: packet.sigma_p_map.clone(),
+            ..Figures::of_spreads("gaussian", &packet.spreads, label, packets)
         }
     }
 

@@ -1,19 +1,13 @@
 //! E2: test accuracy, robust accuracy and conjugate spreads while networks learn.
 
-use serde_json::json;
-
-use super::claim::{Claim, has_not_learnt, too_brief};
+use super::claim::{has_not_learnt, too_brief};
 use super::{Conditions, Report, value};
 use crate::Result;
 use crate::experiment::{Lab, Point, follow, over_epochs, table};
 
 pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
-    let mut report = Report {
-        text: format!("# E2: while networks learn\n\nTrained and tested on {}.\n", on.data),
-        claims: Vec::new(),
-        figures: json!({}),
-        pictures: Vec::new(),
-    };
+    let mut report =
+        Report::new(format!("# E2: while networks learn\n\nTrained and tested on {}.\n", on.data));
     for run in lab.runs() {
         let directory = on.out.join(&run.name);
         if !lab.train(run, &directory)? {
@@ -29,7 +23,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
         let best = points.iter().map(|p| p.clean_interval).max_by(|a, b| a[0].total_cmp(&b[0]));
         let best = best.unwrap_or([f64::NAN; 2]);
         let classes = points.first().map_or(0, |p| p.classes);
-        let too_small = || too_brief(points.len()).or_else(|| has_not_learnt(best, classes));
+        let too_small = too_brief(points.len()).or_else(|| has_not_learnt(best, classes));
         let epoch = |p: &Point| p.epoch.unwrap_or(0) as f64;
         for (figure, of) in [
             ("σ_p", (|p: &Point| p.sigma_p) as fn(&Point) -> f64),
@@ -37,16 +31,12 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
             ("dispersion", |p| p.dispersion),
         ] {
             let grows = format!("{name}: {figure} grows from epoch to epoch");
-            report.claims.push(Claim::of_correlation(grows, &over(epoch, of), true).unless(too_small()));
+            report.correlate(grows, &over(epoch, of), true, &too_small);
             let falls = format!("{name}: the larger {figure}, the lower robust accuracy");
-            report
-                .claims
-                .push(Claim::of_correlation(falls, &over(of, |p| p.robust), false).unless(too_small()));
+            report.correlate(falls, &over(of, |p| p.robust), false, &too_small);
         }
         let shrinks = format!("{name}: σ_x shrinks from epoch to epoch");
-        report
-            .claims
-            .push(Claim::of_correlation(shrinks, &over(epoch, |p| p.sigma_x), false).unless(too_small()));
+        report.correlate(shrinks, &over(epoch, |p| p.sigma_x), false, &too_small);
         report.figures[&run.name] = value(&points)?;
         let picture = over_epochs(&points, &format!("{name} while it learns"))?;
         report.pictures.push((format!("{}.svg", run.name), picture.into_bytes()));

@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 
 use kennard_graph::Graph;
-use serde_json::json;
 
 use super::claim::{Claim, has_not_learnt, too_brief};
 use super::{Conditions, Report, epochs, value};
@@ -11,7 +10,7 @@ use crate::data::Selection;
 use crate::engine::EngineOptions;
 use crate::experiment::{AtSize, Features, FeaturesReport, Lab};
 use crate::packet::Hidden;
-use crate::picture::{Chart, ChartPoint, Curve};
+use crate::picture::{Chart, Curve};
 use crate::probe::Accuracy;
 use crate::stats::clopper_pearson;
 use crate::{Error, Result};
@@ -21,8 +20,7 @@ const RELATIVE: [f64; 5] = [0.02, 0.05, 0.1, 0.2, 0.4];
 
 pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
     let mut samples = "all".to_string();
-    let mut report =
-        Report { text: String::new(), claims: Vec::new(), figures: json!({}), pictures: Vec::new() };
+    let mut report = Report::new("");
     for run in lab.runs() {
         let directory = on.out.join(&run.name);
         if !lab.train(run, &directory)? {
@@ -104,17 +102,9 @@ fn table(report: &FeaturesReport) -> String {
 }
 
 fn chart(network: &str, report: &FeaturesReport) -> Result<String> {
-    let curve = |name: &str, of: fn(&AtSize) -> &Accuracy| Curve {
-        name: name.into(),
-        figures: report
-            .sizes
-            .iter()
-            .map(|size| {
-                let share = of(size);
-                let [low, high] = share.interval;
-                ChartPoint { x: size.relative, value: share.accuracy, low, high }
-            })
-            .collect(),
+    let curve = |name: &str, of: fn(&AtSize) -> &Accuracy| {
+        let shares = report.sizes.iter().map(|size| (size.relative, of(size)));
+        Curve::new(name, shares.map(|(x, share)| (x, share.accuracy, share.interval)))
     };
     let chart = Chart {
         title: format!("{network}: features and pixels under attack"),

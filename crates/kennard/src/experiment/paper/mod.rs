@@ -117,6 +117,22 @@ impl Experiment {
 }
 
 impl Report {
+    /// A text alone.
+    fn new(text: impl Into<String>) -> Report {
+        Report { text: text.into(), claims: Vec::new(), figures: json!({}), pictures: Vec::new() }
+    }
+
+    /// Adds that a rank correlation is positive, or negative; without a verdict where there is a reason for that.
+    fn correlate(
+        &mut self,
+        claim: impl Into<String>,
+        pairs: &[(f64, f64)],
+        positive: bool,
+        too_small: &Option<String>,
+    ) {
+        self.claims.push(Claim::of_correlation(claim, pairs, positive).unless(too_small.clone()));
+    }
+
     /// The claims and all figures.
     pub fn json(&self) -> serde_json::Value {
         json!({ "claims": self.claims, "figures": self.figures })

@@ -12,7 +12,7 @@ use super::{Conditions, Report, value};
 use crate::data::Problem;
 use crate::engine::{Engine, EngineOptions};
 use crate::experiment::{Lab, short};
-use crate::picture::{Chart, ChartPoint, Curve};
+use crate::picture::{Chart, Curve};
 use crate::quadrature::{PlanePlan, PlaneReport, WindowPackets};
 use crate::train::{
     Architecture, Network, Recipe, Schedule, TrainedOn, Training, TrainingDirectory, TrainingSet,
@@ -34,14 +34,8 @@ const MEASURED: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
     let runtime = Runtime::open(Choice::Auto)?;
     let epochs = on.epochs.unwrap_or(64);
-    let mut report = Report {
-        text: "# E4: two classes in the plane, by quadrature\n".into(),
-        claims: Vec::new(),
-        figures: json!({}),
-        pictures: Vec::new(),
-    };
-    let mut below = 0;
-    let mut packets = 0;
+    let mut report = Report::new("# E4: two classes in the plane, by quadrature\n");
+    let (mut below, mut packets) = (0, 0);
     for problem in PROBLEMS {
         let directory = on.out.join(problem.to_string());
         let Some(models) = train(lab, problem, epochs, on.samples.unwrap_or(POINTS), &directory, &runtime)?
@@ -75,6 +69,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
             }
         }
         let accuracy = rows.last().map_or(f64::NAN, |(_, last)| last.accuracy);
+        let too_small = too_brief(epochs).or_else(|| is_not_accurate([accuracy; 2], 2));
         for (rows, meanwhile) in
             [(&rows, "while the network learns"), (&sharper, "with the sharpness of the boundary")]
         {
@@ -83,8 +78,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
                     rows.iter().map(|(x, r)| (*x, of(&r.windows[0]).value)).collect();
                 let verb = if grows { "grows" } else { "shrinks" };
                 let claim = format!("{problem}: {figure} of Gaussian packets {verb} {meanwhile}");
-                let too_small = too_brief(epochs).or_else(|| is_not_accurate([accuracy; 2], 2));
-                report.claims.push(Claim::of_correlation(claim, &pairs, grows).unless(too_small));
+                report.correlate(claim, &pairs, grows, &too_small);
             }
         }
         for (name, what, rows) in
@@ -200,16 +194,9 @@ fn table(what: &str, rows: &[(f64, PlaneReport)]) -> String {
 }
 
 fn chart(problem: &str, what: &str, rows: &[(f64, PlaneReport)]) -> Result<String> {
-    let curve = |name: &str, of: Of| Curve {
-        name: name.into(),
-        figures: rows
-            .iter()
-            .map(|(x, report)| {
-                let figure = of(&report.windows[0]);
-                let [low, high] = figure.interval;
-                ChartPoint { x: *x, value: figure.value, low, high }
-            })
-            .collect(),
+    let curve = |name: &str, of: Of| {
+        let figures = rows.iter().map(|(x, report)| (*x, of(&report.windows[0])));
+        Curve::new(name, figures.map(|(x, figure)| (x, figure.value, figure.interval)))
     };
     let chart = Chart {
         title: format!("{problem}, Gaussian windows of width {SCALE}: mean of 8 centres, 95 % bands"),

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 
 use serde_json::json;
 
-use super::claim::Claim;
 use super::tradeoff::too_small;
 use super::{Conditions, Report, value};
 use crate::Result;
@@ -42,35 +41,24 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
             .collect::<String>();
         text += "\n";
     }
-    let (mut claims, mut pictures) = (Vec::new(), Vec::new());
+    text += "\nThe gradient of the true label's loss holds that label by construction; that of the predicted label does not.\n";
+    let mut report = Report::new(text);
     let points: Vec<Point> = rows.iter().map(|(point, _)| point.clone()).collect();
-    let too_small = || too_small(lab, &points);
+    let too_small = too_small(lab, &points);
     for (i, name) in names.iter().enumerate().filter(|(_, name)| name.starts_with("delta")) {
         let pairs = |of: fn(&Point) -> f64| {
             rows.iter().map(|(p, r)| (of(p), r.probes[i].share.accuracy)).collect::<Vec<_>>()
         };
-        claims.push(
-            Claim::of_correlation(
-                format!("the label is read better from {name} the more robust the network"),
-                &pairs(|p| p.robust),
-                true,
-            )
-            .unless(too_small()),
-        );
-        claims.push(
-            Claim::of_correlation(
-                format!("and worse the more accurate ({name})"),
-                &pairs(|p| p.clean),
-                false,
-            )
-            .unless(too_small()),
-        );
-        pictures.push((format!("{name}.svg"), picture(&rows, i)?));
+        let better = format!("the label is read better from {name} the more robust the network");
+        report.correlate(better, &pairs(|p| p.robust), true, &too_small);
+        let worse = format!("and worse the more accurate ({name})");
+        report.correlate(worse, &pairs(|p| p.clean), false, &too_small);
+        report.pictures.push((format!("{name}.svg"), picture(&rows, i)?));
     }
-    text += "\nThe gradient of the true label's loss holds that label by construction; that of the predicted label does not.\n";
     let figures: Result<Vec<_>> =
         rows.iter().map(|(p, r)| Ok(json!({ "network": value(p)?, "probes": value(r)? }))).collect();
-    Ok(Some(Report { text, claims, figures: figures?.into(), pictures }))
+    report.figures = figures?.into();
+    Ok(Some(report))
 }
 
 /// How well the label is read from a gradient, against robust accuracy.

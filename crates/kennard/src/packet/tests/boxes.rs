@@ -69,9 +69,11 @@ fn coordinates_have_bounds_of_their_own() {
     let linear = |i: usize, x: f64| if i == 3 { ((0.1 + x).ln(), 1.0 / (0.1 + x)) } else { (0.0, 0.0) };
     let found = measure_box(40_000, 2, 30, &mut separable(linear));
     assert!(found.valid(), "{found:?}");
-    for (i, covariance) in found.spreads.covariance_map.iter().enumerate() {
-        let product = found.spreads.sigma_x_map[i] * found.spreads.sigma_p_map[i];
-        assert!(product >= covariance.abs() - 1e-12, "{i}: {product}, {covariance}");
+    assert!(found.spreads.product_mean >= found.bound - 1e-12, "{found:?}");
+    for (i, (sigma_x, sigma_p)) in
+        found.spreads.sigma_x_map.iter().zip(&found.spreads.sigma_p_map).enumerate()
+    {
+        let product = sigma_x * sigma_p;
         assert_eq!(product > 0.01, i == 3, "{i}: {product}");
     }
 }

@@ -34,8 +34,8 @@ fn chains_agree_with_quadrature_and_with_weights() {
         );
         assert!(by_weights.valid() && by_weights.r_hat.is_none());
         for (name, a, b) in [
-            ("σ_x", by_chains.sigma_x, by_weights.sigma_x),
-            ("product", by_chains.product, by_weights.product),
+            ("σ_x", by_chains.spreads.sigma_x, by_weights.spreads.sigma_x),
+            ("product", by_chains.spreads.product, by_weights.spreads.product),
             ("drift", by_chains.drift, by_weights.drift),
         ] {
             // Both errors in quadrature, 99.9 % for two.
@@ -77,11 +77,11 @@ fn intervals_of_chains_cover() {
         for seed in 0..200 {
             let p = chains(2560, seed, &centre, &mut separable(bend(slope)));
             let hits = [
-                p.sigma_x.contains(truth.sigma_x),
-                p.product.contains(truth.product()),
+                p.spreads.sigma_x.contains(truth.sigma_x),
+                p.spreads.product.contains(truth.product()),
                 p.drift.contains(truth.drift),
                 p.dispersion.contains(truth.dispersion),
-                p.stein.contains(-0.5),
+                p.spreads.covariance.contains(-0.5),
             ];
             covered.iter_mut().zip(hits).for_each(|(covered, hit)| *covered += u32::from(hit));
             alarms += u32::from(!p.identities_hold);
@@ -97,7 +97,7 @@ fn intervals_of_chains_cover() {
 fn chains_that_do_not_mix_are_not_enough() {
     let f = |_: usize, x: f64| (8.0 * x.abs() - 250.0, 8.0 * x.signum());
     let packet = chains(6400, 3, &[0.0], &mut separable(f));
-    assert!(packet.r_hat > Some(2.0) && !packet.enough_samples, "{}", summary(&packet));
+    assert!(packet.r_hat > Some(2.0) && !packet.spreads.enough_samples, "{}", summary(&packet));
 }
 
 /// A wrong drift makes proposals worse, not samples wrong: the identities see the gradient.
@@ -117,13 +117,13 @@ fn chains_take_over_under_the_floor() {
     let effort = Effort { max_samples: 16_000, ..effort(0) };
     let packet = GaussianPacket { scale: 1.0, samples: 2000, seed: 1 };
     let near = packet.measure_until(&effort, &[0.0], 0, 0, &mut separable(bend(1.0))).unwrap();
-    assert!(near.r_hat.is_none() && near.samples == 2000);
+    assert!(near.r_hat.is_none() && near.spreads.samples == 2000);
     // Each of 60 coordinates pulls both ways.
     let both = |_: usize, x: f64| ((1.5 * x).cosh().ln() - 5.0, 1.5 * (1.5 * x).tanh());
     let far = packet.measure_until(&effort, &[0.0; 60], 0, 0, &mut separable(both)).unwrap();
     let weights = packet.measure(&[0.0; 60], 0, 0, &mut separable(both)).unwrap();
-    assert!(weights.ess < 100.0, "{}", weights.ess);
-    assert!(far.r_hat.is_some() && far.ess > weights.ess, "{}", summary(&far));
+    assert!(weights.spreads.ess < 100.0, "{}", weights.spreads.ess);
+    assert!(far.r_hat.is_some() && far.spreads.ess > weights.spreads.ess, "{}", summary(&far));
     let truth = Truth::of_separable(both, &[0.0], 1.0, 60);
-    assert_agrees("product", far.product, truth.product());
+    assert_agrees("product", far.spreads.product, truth.product());
 }

@@ -36,7 +36,7 @@ fn a_right_measurement_is_valid() {
 #[test]
 fn too_few_samples_are_not_enough() {
     let packet = measured(600, |_, _| {});
-    assert!(packet.identities_hold && !packet.enough_samples && !packet.valid());
+    assert!(packet.identities_hold && !packet.spreads.enough_samples && !packet.valid());
 }
 
 /// A wrong gradient also misleads the search for the packet, and effective samples are few: the
@@ -78,7 +78,7 @@ fn a_wrong_sign_is_seen_without_drift() {
     let right = packet(0);
     assert!(right.valid(), "{}", summary(&right));
     let wrong = packet(78);
-    assert!(wrong.enough_samples && !wrong.identities_hold, "{}", summary(&wrong));
+    assert!(wrong.spreads.enough_samples && !wrong.identities_hold, "{}", summary(&wrong));
     assert!(wrong.excess_drift.contains(0.0), "{}", summary(&wrong));
 }
 
@@ -108,7 +108,7 @@ fn a_clamping_sampler_is_seen() {
     assert!(packet(f64::NEG_INFINITY).valid());
     for low in [-0.5, -1.5] {
         let packet = packet(low);
-        assert!(packet.enough_samples && !packet.identities_hold, "{low}: {}", summary(&packet));
+        assert!(packet.spreads.enough_samples && !packet.identities_hold, "{low}: {}", summary(&packet));
     }
 }
 

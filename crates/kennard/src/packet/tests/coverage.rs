@@ -18,12 +18,12 @@ fn check(dimension: usize, slope: f64, samples: usize) {
     for seed in 0..SEEDS {
         let p = measure(GaussianPacket { scale: 1.0, samples, seed }, &centre, &mut separable(bend(slope)));
         let hits = [
-            p.sigma_x.contains(truth.sigma_x),
-            p.sigma_p.contains(truth.sigma_p),
-            p.product.contains(truth.product()),
+            p.spreads.sigma_x.contains(truth.sigma_x),
+            p.spreads.sigma_p.contains(truth.sigma_p),
+            p.spreads.product.contains(truth.product()),
             p.drift.contains(truth.drift),
             p.dispersion.contains(truth.dispersion),
-            p.stein.contains(-0.5),
+            p.spreads.covariance.contains(-0.5),
             p.excess_drift.contains(0.0),
             p.stray_drift.contains(0.0),
         ];

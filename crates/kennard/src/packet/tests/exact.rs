@@ -35,12 +35,16 @@ fn a_constant_loss_is_a_coherent_state() {
         let case = format!("d = {dimension}, s = {scale}");
         assert_packet(&case, &packet, &coherent(scale, 0.0));
         assert_eq!(
-            (packet.product.value, packet.drift.value, packet.dispersion.value),
+            (packet.spreads.product.value, packet.drift.value, packet.dispersion.value),
             (0.5, 0.0, 0.0),
             "{case}"
         );
-        assert_eq!((packet.product_mean, packet.product_min, packet.bound), (0.5, 0.5, 0.5), "{case}");
-        assert_eq!(packet.samples, 1000);
+        assert_eq!(
+            (packet.spreads.product_mean, packet.spreads.product_min, packet.bound),
+            (0.5, 0.5, 0.5),
+            "{case}"
+        );
+        assert_eq!(packet.spreads.samples, 1000);
         // Samples that all agree may all have missed something, unless it is known that there is nothing.
         assert!(packet.valid() && !unproven.reached && !unproven.valid(), "{case}");
     }
@@ -61,11 +65,11 @@ fn a_linear_log_loss_displaces_the_packet() {
             let packet = measure(gaussian(scale, 1500), &centre(dimension), &mut oracle);
             assert_packet(&case, &packet, &coherent(scale, drift));
             assert_close(&case, packet.drift.value, drift, 1e-5 * drift);
-            assert_close(&case, packet.product.value, 0.5, 1e-6);
-            assert_close(&case, packet.product_mean, 0.5, 1e-6);
+            assert_close(&case, packet.spreads.product.value, 0.5, 1e-6);
+            assert_close(&case, packet.spreads.product_mean, 0.5, 1e-6);
             assert_close(&case, packet.dispersion.value, 0.0, 1e-6);
             // The window alone would keep exp(−D²) of the samples.
-            assert!(packet.ess > 0.8 * 1500.0, "{case}: {}", packet.ess);
+            assert!(packet.spreads.ess > 0.8 * 1500.0, "{case}: {}", packet.spreads.ess);
         }
     }
 }
@@ -97,14 +101,14 @@ fn a_quadratic_log_loss_squeezes_the_packet() {
         assert_packet(&case, &packet, &truth);
 
         // Per coordinate, six standard errors: one in 10⁸ coordinates fails.
-        let error = 6.0 / packet.ess.sqrt();
-        for (i, (x, p)) in packet.sigma_x_map.iter().zip(&packet.sigma_p_map).enumerate() {
+        let error = 6.0 / packet.spreads.ess.sqrt();
+        for (i, (x, p)) in packet.spreads.sigma_x_map.iter().zip(&packet.spreads.sigma_p_map).enumerate() {
             let truth = variance(i).sqrt();
             assert!((x / truth - 1.0).abs() < error, "{case}, coordinate {i}: {x}, not {truth}");
             assert!((2.0 * p * truth - 1.0).abs() < error, "{case}, coordinate {i}: {p}");
         }
-        assert_close(&case, packet.product_mean, 0.5, error * range);
-        assert!(packet.product_min <= packet.product_mean, "{case}");
+        assert_close(&case, packet.spreads.product_mean, 0.5, error * range);
+        assert!(packet.spreads.product_min <= packet.spreads.product_mean, "{case}");
     }
 }
 
@@ -113,9 +117,9 @@ fn a_quadratic_log_loss_squeezes_the_packet() {
 fn strong_squeezing_is_exact() {
     let a = 49.5;
     let packet = measure(gaussian(1.0, 4000), &[0.1], &mut separable(|_, x| (-0.5 * a * x * x, -a * x)));
-    assert_close("sigma_x", packet.sigma_x.value, 0.1, 1e-6);
-    assert_close("sigma_p", packet.sigma_p.value, 5.0, 1e-5);
-    assert_close("product", packet.product.value, 0.5, 1e-6);
+    assert_close("sigma_x", packet.spreads.sigma_x.value, 0.1, 1e-6);
+    assert_close("sigma_p", packet.spreads.sigma_p.value, 5.0, 1e-5);
+    assert_close("product", packet.spreads.product.value, 0.5, 1e-6);
 }
 
 /// `‖E[h]‖²` of the samples exceeds the packet's by `V/(s² ESS)`, here about as much as the packet
@@ -128,7 +132,7 @@ fn dispersion_does_not_inflate_the_drift() {
     let packet = measure(gaussian(1.0, 2500), &vec![offset as f32; dimension], &mut oracle);
     assert_agrees("drift", packet.drift, drift);
     assert!(2.0 * packet.drift.error() < 0.01, "{}", summary(&packet));
-    let uncorrected = (drift * drift + 4.0 * packet.dispersion.value / packet.ess).sqrt();
+    let uncorrected = (drift * drift + 4.0 * packet.dispersion.value / packet.spreads.ess).sqrt();
     assert!(uncorrected > 0.065, "{uncorrected}");
 }
 
@@ -165,7 +169,7 @@ fn classes_make_a_mixture_of_gaussians() {
         }
         let drift_squared = mean.iter().map(|mean| (mean / weight).powi(2)).sum::<f64>();
         let sigma_x = (1.0 + (square / weight - drift_squared) / dimension as f64).sqrt();
-        assert_agrees(&case, packet.sigma_x, sigma_x);
+        assert_agrees(&case, packet.spreads.sigma_x, sigma_x);
         assert_agrees(&case, packet.drift, drift_squared.sqrt());
         assert!(packet.valid(), "{case}: {}", summary(&packet));
     }
@@ -190,9 +194,9 @@ fn oscillator_states() {
         oracle.affine = n == 0;
         let packet = measure(gaussian(0.5f64.sqrt(), 100_000), &[0.0], &mut oracle);
         let (spread, case) = ((n as f64 + 0.5).sqrt(), format!("n = {n}"));
-        assert_agrees(&case, packet.sigma_x, spread);
-        assert_agrees(&case, packet.sigma_p, spread);
-        assert_agrees(&case, packet.product, n as f64 + 0.5);
+        assert_agrees(&case, packet.spreads.sigma_x, spread);
+        assert_agrees(&case, packet.spreads.sigma_p, spread);
+        assert_agrees(&case, packet.spreads.product, n as f64 + 0.5);
         assert!(packet.valid(), "{case}: {}", summary(&packet));
     }
 }
@@ -226,9 +230,9 @@ fn check_two_classes(case: &str, u: impl Fn(f64) -> (f64, f64) + Copy, differenc
 
     let packet = measure(gaussian(scale, 400_000), &centre, &mut separable(|_, x| f(x)));
     assert_packet(case, &packet, &truth);
-    assert_close(case, packet.sigma_x.value, truth.sigma_x, tolerance * truth.sigma_x);
-    assert_close(case, packet.sigma_p.value, truth.sigma_p, tolerance * truth.sigma_p);
-    assert_close(case, packet.product.value, truth.product(), tolerance);
+    assert_close(case, packet.spreads.sigma_x.value, truth.sigma_x, tolerance * truth.sigma_x);
+    assert_close(case, packet.spreads.sigma_p.value, truth.sigma_p, tolerance * truth.sigma_p);
+    assert_close(case, packet.spreads.product.value, truth.product(), tolerance);
     assert_close(case, packet.drift.value, truth.drift, 1e-2);
 }
 
@@ -245,7 +249,7 @@ fn the_identities_remove_the_noise_of_the_window() {
         let sigma_p_squared = spread.gradient - spread.covariance + spread.position / 4.0;
         // The sample variances fall short by 1/ESS.
         raw.push((spread.position * sigma_p_squared).sqrt() / (1.0 - 1.0 / moments.ess()));
-        identity.push(Packet::from_moments(1.0, &moments).product.value);
+        identity.push(Packet::from_moments(1.0, &moments).spreads.product.value);
     }
     // Within 4.5 standard errors of the mean of 20: one in 10⁴ fails.
     for products in [&raw, &identity] {
@@ -275,20 +279,20 @@ fn an_average_covers_the_mean_of_its_centres() {
     let truths: Vec<Truth> = centres.iter().map(|centre| Truth::of_separable(f, centre, 1.0, 2)).collect();
     let mean = |figure: fn(&Truth) -> f64| truths.iter().map(figure).sum::<f64>() / 4.0;
     let product = mean(Truth::product);
-    assert_agrees("sigma_x", average.sigma_x, mean(|t| t.sigma_x));
-    assert_agrees("sigma_p", average.sigma_p, mean(|t| t.sigma_p));
-    assert_agrees("product", average.product, product);
+    assert_agrees("sigma_x", average.spreads.sigma_x, mean(|t| t.sigma_x));
+    assert_agrees("sigma_p", average.spreads.sigma_p, mean(|t| t.sigma_p));
+    assert_agrees("product", average.spreads.product, product);
     assert_agrees("drift", average.drift, mean(|t| t.drift));
     assert_agrees("dispersion", average.dispersion, mean(|t| t.dispersion));
     assert!(average.valid());
 
     // Four equal intervals halve.
-    let width = |p: &Packet| 2.0 * p.product.error();
+    let width = |p: &Packet| 2.0 * p.spreads.product.error();
     let same = Packet::average(&vec![packets[0].clone(); 4]).unwrap();
     assert_close("width", width(&same), width(&packets[0]) / 2.0, 1e-12);
-    assert_eq!(same.sigma_x_map, packets[0].sigma_x_map);
-    assert_eq!(same.samples, 16_000);
-    assert_close("ess", same.ess, 4.0 * packets[0].ess, 1e-6);
+    assert_eq!(same.spreads.sigma_x_map, packets[0].spreads.sigma_x_map);
+    assert_eq!(same.spreads.samples, 16_000);
+    assert_close("ess", same.spreads.ess, 4.0 * packets[0].spreads.ess, 1e-6);
 }
 
 #[test]
@@ -296,7 +300,7 @@ fn an_average_hides_no_bad_packet() {
     use crate::packet::AverageError;
     let packet = measure(gaussian(1.0, 2000), &[0.0; 3], &mut separable(bend(0.5)));
     let few = measure(gaussian(1.0, 500), &[0.0; 3], &mut separable(bend(0.5)));
-    assert!(packet.valid() && !few.enough_samples && few.identities_hold);
+    assert!(packet.valid() && !few.spreads.enough_samples && few.identities_hold);
     assert!(!Packet::average(&[packet.clone(), packet.clone(), few]).unwrap().valid());
 
     assert_eq!(Packet::average(&[]), Err(AverageError::Empty));

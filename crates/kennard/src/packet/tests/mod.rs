@@ -14,7 +14,7 @@ mod modes;
 mod streams;
 
 use super::moments::GROUPS;
-use super::{GaussianPacket, LogOdds, Packet};
+use super::{GaussianPacket, LogOdds, Packet, Spreads};
 use crate::Figure;
 use crate::stats::two_sided;
 use std::convert::Infallible;
@@ -175,7 +175,8 @@ fn measure<F: Fn(&[f32], &mut [f64]) -> f64>(
 
 /// A packet without its maps.
 fn summary(packet: &Packet) -> String {
-    format!("{:?}", Packet { sigma_x_map: Vec::new(), sigma_p_map: Vec::new(), ..packet.clone() })
+    let spreads = Spreads { sigma_x_map: Vec::new(), sigma_p_map: Vec::new(), ..packet.spreads.clone() };
+    format!("{:?}", Packet { spreads, ..packet.clone() })
 }
 
 /// Fails when the truth is not in a figure's 99 % interval, widened by the rounding of f32 points
@@ -191,12 +192,12 @@ fn assert_agrees(case: &str, figure: Figure, truth: f64) {
 
 fn assert_packet(case: &str, packet: &Packet, truth: &Truth) {
     for (name, figure, truth) in [
-        ("sigma_x", packet.sigma_x, truth.sigma_x),
-        ("sigma_p", packet.sigma_p, truth.sigma_p),
-        ("product", packet.product, truth.product()),
+        ("sigma_x", packet.spreads.sigma_x, truth.sigma_x),
+        ("sigma_p", packet.spreads.sigma_p, truth.sigma_p),
+        ("product", packet.spreads.product, truth.product()),
         ("drift", packet.drift, truth.drift),
         ("dispersion", packet.dispersion, truth.dispersion),
-        ("stein", packet.stein, -0.5),
+        ("stein", packet.spreads.covariance, -0.5),
         ("excess drift", packet.excess_drift, 0.0),
         ("stray drift", packet.stray_drift, 0.0),
     ] {

@@ -64,7 +64,11 @@ fn the_excess_is_along_the_mode() {
     let drift = modes.drift.as_ref().unwrap();
     assert!((modes.principal[0].value / truth.product() - 1.0).abs() < 0.02, "{:?}", modes.principal);
     assert_agrees("along the drift", drift.product, truth.product());
-    assert!(packet.product.value - 0.5 < (truth.product() - 0.5) / 100.0, "{}", packet.product.value);
+    assert!(
+        packet.spreads.product.value - 0.5 < (truth.product() - 0.5) / 100.0,
+        "{}",
+        packet.spreads.product.value
+    );
 }
 
 /// Neither a flat nor a linear log-loss has modes to speak of.

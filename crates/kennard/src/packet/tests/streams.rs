@@ -90,7 +90,7 @@ fn fixed(log_odds: f32, gradient: f32) -> Result<Packet, MeasureError<std::io::E
 fn confident_points_keep_their_figures() {
     let right = fixed(-80.0, 0.5).unwrap();
     assert!((right.drift.value - 2.0 * 0.3 * 0.5 * 2.0).abs() < 1e-6, "{}", summary(&right));
-    assert!((right.product.value - 0.5).abs() < 1e-6);
+    assert!((right.spreads.product.value - 0.5).abs() < 1e-6);
     let wrong = fixed(80.0, 0.5).unwrap();
     assert!(
         (wrong.drift.value - 2.0 * 0.3 * 0.5 / 80.0 * 2.0).abs() < 1e-3 * wrong.drift.value,
@@ -99,7 +99,9 @@ fn confident_points_keep_their_figures() {
     );
     for packet in [right, wrong] {
         assert!(
-            packet.sigma_x.value.is_finite() && packet.sigma_p.value.is_finite() && packet.identities_hold
+            packet.spreads.sigma_x.value.is_finite()
+                && packet.spreads.sigma_p.value.is_finite()
+                && packet.identities_hold
         );
     }
 }
@@ -134,7 +136,7 @@ fn what_cannot_be_measured_says_why() {
 fn points_without_loss_have_no_weight() {
     let half = |x: f64| if x > 0.0 { (0.0, 0.0) } else { (f64::NEG_INFINITY, f64::NAN) };
     let packet = measure(GaussianPacket { samples: 4000, ..PACKET }, &[0.0], &mut separable(|_, x| half(x)));
-    assert!((packet.ess - 2000.0).abs() < 6.0 * f64::sqrt(1000.0), "{}", packet.ess);
+    assert!((packet.spreads.ess - 2000.0).abs() < 6.0 * f64::sqrt(1000.0), "{}", packet.spreads.ess);
     // A wall is a boundary, and Stein's identity sees it.
     assert!(!packet.identities_hold);
 }
@@ -155,17 +157,20 @@ fn weights_of_any_size_leave_finite_figures() {
     let base = packet(&|sample| (sample as f64).cos());
     for shift in [-1e5, 1e5] {
         let shifted = packet(&|sample| (sample as f64).cos() + shift);
-        assert!((shifted.product.value - base.product.value).abs() < 1e-9, "{shift}");
-        assert!((shifted.ess - base.ess).abs() < 1e-6, "{shift}");
+        assert!((shifted.spreads.product.value - base.spreads.product.value).abs() < 1e-9, "{shift}");
+        assert!((shifted.spreads.ess - base.spreads.ess).abs() < 1e-6, "{shift}");
     }
     // The last quarter dwarfs the rest by e^400, which moves the unit.
     let last = packet(&|sample| (sample as f64).cos() + if sample < 480 { -400.0 } else { 0.0 });
     let alone = packet(&|sample| if sample < 480 { f64::NEG_INFINITY } else { (sample as f64).cos() });
-    assert!((last.product.value - alone.product.value).abs() < 1e-12 && last.ess == alone.ess);
+    assert!(
+        (last.spreads.product.value - alone.spreads.product.value).abs() < 1e-12
+            && last.spreads.ess == alone.spreads.ess
+    );
     for rate in [50.0, 1000.0] {
         let steep = packet(&|sample| rate * sample as f64);
-        assert!((steep.ess - 1.0).abs() < 1e-12, "{}", steep.ess);
-        assert!(!steep.enough_samples);
+        assert!((steep.spreads.ess - 1.0).abs() < 1e-12, "{}", steep.spreads.ess);
+        assert!(!steep.spreads.enough_samples);
         assert!(!summary(&steep).contains("NaN") && !summary(&steep).contains("inf"), "{}", summary(&steep));
     }
 }

@@ -8,7 +8,7 @@ use kennard::probe::Accuracy;
 
 use crate::screen::{grouped, short};
 use crate::settings::{Bounds, Data, Number, Taken};
-use crate::source::{Given, json, prepare, write_all};
+use crate::source::{Given, json, prepare, show, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -55,11 +55,7 @@ pub fn run(args: &Args) -> Outcome {
         warn!("no sample was finished");
         return Ok(Done::Interrupted);
     }
-    if args.json {
-        crate::out::json(&json(&report)?);
-    } else {
-        print(&report);
-    }
+    show(&report, args.json, print)?;
     if let Some(directory) = &args.out {
         let svg = chart(&report).svg()?.into_bytes();
         write_all(directory, &[("features.svg", svg), ("summary.json", json(&report)?.into_bytes())])?;

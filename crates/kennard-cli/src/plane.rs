@@ -8,7 +8,7 @@ use kennard::quadrature::{PlanePlan, PlaneReport, SQUARE, WindowPackets};
 
 use crate::screen::{grouped, short};
 use crate::settings::Number;
-use crate::source::{Given, json, prepare, write_all};
+use crate::source::{Given, json, prepare, show, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -53,11 +53,7 @@ pub fn run(args: &Args) -> Outcome {
     let first: Vec<Vec<f32>> = plan.points().into_iter().take(8).map(|sample| sample.input).collect();
     let engine = args.model.engine(&[2], &first)?;
     let report = plan.measure(&engine)?;
-    if args.json {
-        crate::out::json(&json(&report)?);
-    } else {
-        print(&report);
-    }
+    show(&report, args.json, print)?;
     if let Some(directory) = &args.out {
         let mut files = pictures(&report, &engine, &plan)?;
         files.push(("summary.json", json(&report)?.into_bytes()));

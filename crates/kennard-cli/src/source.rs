@@ -75,6 +75,16 @@ pub fn write_all<N: AsRef<str>>(directory: &Path, files: &[(N, Vec<u8>)]) -> Res
     Ok(())
 }
 
+/// Says the figures on standard output: as JSON where that is asked for, else as `print` does.
+pub fn show<R: serde::Serialize>(report: &R, as_json: bool, print: impl FnOnce(&R)) -> Result<(), Error> {
+    if as_json {
+        crate::out::json(&json(report)?);
+    } else {
+        print(report);
+    }
+    Ok(())
+}
+
 /// Pretty JSON with a line's end.
 pub fn json(value: &impl serde::Serialize) -> Result<String, Error> {
     Ok(serde_json::to_string_pretty(value)? + "\n")

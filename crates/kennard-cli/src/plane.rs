@@ -3,9 +3,10 @@ use std::path::PathBuf;
 use kennard::Figure;
 use kennard::data::Problem;
 use kennard::engine::Engine;
-use kennard::picture::{Chart, ChartPoint, Curve, PlanePacket};
+use kennard::picture::{Chart, PlanePacket};
 use kennard::quadrature::{PlanePlan, PlaneReport, SQUARE, WindowPackets};
 
+use crate::portrait::curve;
 use crate::screen::{grouped, short};
 use crate::settings::Number;
 use crate::source::{Given, json, prepare, show, write_all};
@@ -94,11 +95,7 @@ fn pictures(
         return Ok(files);
     }
     let curve = |name: &str, of: fn(&WindowPackets) -> Figure| {
-        let figure = |window: &WindowPackets| {
-            let Figure { value, interval: [low, high], .. } = of(window);
-            ChartPoint { x: window.scale, value, low, high }
-        };
-        Curve { name: name.into(), figures: report.windows.iter().map(figure).collect() }
+        curve(name, report.windows.iter().map(|window| (window.scale, of(window))))
     };
     let title =
         format!("{}, Gaussian windows: mean of {} centres", report.problem, report.windows[0].centres);

@@ -22,72 +22,19 @@ Exit status:
 const WIDTH: usize = 110;
 
 /// The headings of the help, and the options under them, in whatever command they are.
-const HEADINGS: [(&str, &[&str]); 7] = [
-    ("Model", &["arch", "init", "tensor", "input_scale", "mean", "std", "nhwc"]),
-    (
-        "Data",
-        &[
-            "data", "split", "samples", "first", "classes", "shard", "held_out", "label", "sample",
-            "problem", "noise",
-        ],
-    ),
-    ("Threat", &["norm", "eps", "eps_relative", "bounds"]),
-    (
-        "Attacks",
-        &[
-            "attack",
-            "minimal",
-            "transfer",
-            "steps",
-            "step_size",
-            "restarts",
-            "random_start",
-            "targets",
-            "queries",
-            "budget",
-            "full",
-        ],
-    ),
-    (
-        "Packets",
-        &[
-            "packet",
-            "packet_samples",
-            "scale",
-            "centres",
-            "draws",
-            "max_draws",
-            "max_samples",
-            "rel_tol",
-            "accept_few",
-            "clamp",
-        ],
-    ),
-    ("Run", &["config", "resume", "seed", "runtime", "micro_batch", "threads"]),
-    ("Output", &["out", "json", "require", "quiet"]),
+const HEADINGS: [(&str, &str); 7] = [
+    ("Model", "arch init tensor input_scale mean std nhwc"),
+    ("Data", "data split samples first classes shard held_out label sample problem noise"),
+    ("Threat", "norm eps eps_relative bounds"),
+    ("Attacks", "attack minimal transfer steps step_size restarts random_start targets queries budget full"),
+    ("Packets", "packet packet_samples scale centres draws max_draws max_samples rel_tol accept_few clamp"),
+    ("Run", "config resume seed runtime micro_batch threads"),
+    ("Output", "out json require quiet"),
 ];
 
 /// Options of real numbers, which may begin with a minus; what is wrong with that is for each to say.
-const NUMBERS: [&str; 18] = [
-    "average",
-    "bounds",
-    "clip",
-    "eps",
-    "eps_relative",
-    "eps_warmup",
-    "input_scale",
-    "label_smoothing",
-    "learning_rate",
-    "mean",
-    "momentum",
-    "noise",
-    "rel_tol",
-    "scale",
-    "std",
-    "step_size",
-    "strength",
-    "weight_decay",
-];
+const NUMBERS: &str = "average bounds clip eps eps_relative eps_warmup input_scale label_smoothing \
+                       learning_rate mean momentum noise rel_tol scale std step_size strength weight_decay";
 
 /// More threads than these are a slip of the finger.
 const THREADS: u64 = 1024;
@@ -245,16 +192,16 @@ fn common(arg: Arg, command: &str) -> Arg {
     if arg.is_positional() {
         return arg;
     }
-    let heading = HEADINGS.iter().find(|(_, options)| options.contains(&id)).map(|(heading, _)| *heading);
-    let arg = match heading {
-        Some(heading) => arg.help_heading(heading),
+    let among = |options: &str| options.split(' ').any(|option| option == id);
+    let arg = match HEADINGS.iter().find(|(_, options)| among(options)) {
+        Some((heading, _)) => arg.help_heading(*heading),
         None => arg,
     };
     let arg = match OTHERWISE.iter().find(|(of, option, _)| (*of, *option) == (command, id)) {
         Some((_, _, help)) => arg.help(help),
         None => arg,
     };
-    let arg = if NUMBERS.contains(&id) { arg.allow_hyphen_values(true) } else { arg };
+    let arg = if among(NUMBERS) { arg.allow_hyphen_values(true) } else { arg };
     let arg = match id {
         "out" => arg.short('o'),
         "threads" => arg.value_parser(RangedU64ValueParser::<usize>::new().range(1..=THREADS)),

@@ -1,14 +1,16 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
+use kennard::Figure;
 use kennard::experiment::{AtSize, Features, FeaturesReport};
 use kennard::packet::Hidden;
-use kennard::picture::{Chart, ChartPoint, Curve};
+use kennard::picture::Chart;
 use kennard::probe::Accuracy;
 
+use crate::portrait::curve;
 use crate::screen::{grouped, short};
 use crate::settings::{Bounds, Data, Number, Taken};
-use crate::source::{Given, json, prepare, write_all};
+use crate::source::{Given, json, prepare, show, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -55,11 +57,7 @@ pub fn run(args: &Args) -> Outcome {
         warn!("no sample was finished");
         return Ok(Done::Interrupted);
     }
-    if args.json {
-        crate::out::json(&json(&report)?);
-    } else {
-        print(&report);
-    }
+    show(&report, args.json, print)?;
     if let Some(directory) = &args.out {
         let svg = chart(&report).svg()?.into_bytes();
         write_all(directory, &[("features.svg", svg), ("summary.json", json(&report)?.into_bytes())])?;
@@ -113,22 +111,15 @@ fn share(share: &Accuracy) -> String {
 }
 
 fn chart(report: &FeaturesReport) -> Chart {
-    let curve = |name: &str, of: &dyn Fn(&AtSize) -> Accuracy| Curve {
-        name: name.into(),
-        figures: report
-            .sizes
-            .iter()
-            .map(|size| {
-                let Accuracy { accuracy, interval: [low, high], .. } = of(size);
-                ChartPoint { x: size.relative, value: accuracy, low, high }
-            })
-            .collect(),
+    let curve = |name: &str, of: fn(&AtSize) -> &Accuracy| {
+        let figure = |Accuracy { accuracy, interval, .. }: &Accuracy| Figure::new(*accuracy, *interval);
+        curve(name, report.sizes.iter().map(|size| (size.relative, figure(of(size)))))
     };
     Chart {
         title: format!("accuracy under attacks on {} and on pixels, 95 % bands", report.tensor),
         x: "radius / l2 norm of what is attacked [1]".into(),
         y: "accuracy [1]".into(),
-        curves: vec![curve("features", &|size| size.features), curve("pixels", &|size| size.pixels)],
+        curves: vec![curve("features", |size| &size.features), curve("pixels", |size| &size.pixels)],
         linear: true,
         bound: None,
     }

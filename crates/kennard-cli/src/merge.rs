@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use kennard::audit::merge;
 
+use crate::source::show;
 use crate::{Done, Outcome, Usage, report, screen};
 
 #[derive(clap::Args)]
@@ -25,11 +26,7 @@ pub fn run(args: &Args) -> Outcome {
     };
     let merged = merge(shards)?;
     merged.write(out)?;
-    if args.json {
-        crate::out::json(&merged.outcome.summary.to_json()?);
-    } else {
-        screen::print(&merged.outcome.summary, None);
-    }
+    show(&merged.outcome.summary, args.json, |summary| screen::print(summary, None))?;
     report::beside(out, "manifest.json, samples.parquet, examples.parquet, summary.json")?;
     Ok(Done::Fully)
 }

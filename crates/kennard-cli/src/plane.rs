@@ -3,12 +3,13 @@ use std::path::PathBuf;
 use kennard::Figure;
 use kennard::data::Problem;
 use kennard::engine::Engine;
-use kennard::picture::{Chart, ChartPoint, Curve, PlanePacket};
+use kennard::picture::{Chart, PlanePacket};
 use kennard::quadrature::{PlanePlan, PlaneReport, SQUARE, WindowPackets};
 
+use crate::portrait::curve;
 use crate::screen::{grouped, short};
 use crate::settings::Number;
-use crate::source::{Given, json, prepare, write_all};
+use crate::source::{Given, json, prepare, show, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -53,11 +54,7 @@ pub fn run(args: &Args) -> Outcome {
     let first: Vec<Vec<f32>> = plan.points().into_iter().take(8).map(|sample| sample.input).collect();
     let engine = args.model.engine(&[2], &first)?;
     let report = plan.measure(&engine)?;
-    if args.json {
-        crate::out::json(&json(&report)?);
-    } else {
-        print(&report);
-    }
+    show(&report, args.json, print)?;
     if let Some(directory) = &args.out {
         let mut files = pictures(&report, &engine, &plan)?;
         files.push(("summary.json", json(&report)?.into_bytes()));
@@ -98,11 +95,7 @@ fn pictures(
         return Ok(files);
     }
     let curve = |name: &str, of: fn(&WindowPackets) -> Figure| {
-        let figure = |window: &WindowPackets| {
-            let Figure { value, interval: [low, high], .. } = of(window);
-            ChartPoint { x: window.scale, value, low, high }
-        };
-        Curve { name: name.into(), figures: report.windows.iter().map(figure).collect() }
+        curve(name, report.windows.iter().map(|window| (window.scale, of(window))))
     };
     let title =
         format!("{}, Gaussian windows: mean of {} centres", report.problem, report.windows[0].centres);

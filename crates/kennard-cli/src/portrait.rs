@@ -52,16 +52,15 @@ pub fn pictures(outcome: &SurveyOutcome, shape: &[usize]) -> Result<Vec<(String,
     Ok(files)
 }
 
+/// A curve of figures, with their intervals as its band.
+pub fn curve(name: &str, figures: impl Iterator<Item = (f64, Figure)>) -> Curve {
+    let point = |(x, Figure { value, interval: [low, high], .. })| ChartPoint { x, value, low, high };
+    Curve { name: name.into(), figures: figures.map(point).collect() }
+}
+
 fn curves(scaled: &[&Figures]) -> Result<Vec<(String, Vec<u8>)>, Error> {
-    let curve = |name: &str, of: &dyn Fn(&Figures) -> Option<Figure>| Curve {
-        name: name.into(),
-        figures: scaled
-            .iter()
-            .filter_map(|f| {
-                let (x, Figure { value, interval: [low, high], .. }) = (f.scale?, of(f)?);
-                Some(ChartPoint { x, value, low, high })
-            })
-            .collect(),
+    let curve = |name: &str, of: &dyn Fn(&Figures) -> Option<Figure>| {
+        curve(name, scaled.iter().filter_map(|figures| Some((figures.scale?, of(figures)?))))
     };
     let leading = |n: usize| {
         move |f: &Figures| f.modes.as_ref().and_then(|modes| modes.leading.get(n)).map(|mode| mode.product)

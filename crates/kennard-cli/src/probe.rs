@@ -6,7 +6,7 @@ use kennard::probe::{Distribution, Probe, ProbeReport};
 
 use crate::screen::{grouped, short};
 use crate::settings::{Data, Taken};
-use crate::source::{Given, json, prepare, write_all};
+use crate::source::{Given, json, prepare, show, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -31,11 +31,7 @@ pub fn run(args: &Args) -> Outcome {
     let stop = crate::setup::stop_on_interrupt()?;
     let probe = Probe { samples: args.taken.selection(args.model.seed())?, label: None };
     let report = data.while_unchanged(|| probe.measure(&engine, &data, &stop, |_| ()))?;
-    if args.json {
-        crate::out::json(&json(&report)?);
-    } else {
-        print(&report);
-    }
+    show(&report, args.json, print)?;
     if let Some(directory) = &args.out {
         let histogram = Histogram {
             title: "Cosine of a sample and its loss gradient".into(),

@@ -5,21 +5,67 @@ use kennard::audit::Progress;
 
 use crate::pace::Meter;
 
-/// Shows how far an audit is: a bar on a terminal, a line now and then elsewhere.
-pub struct Display {
+/// Shows how far work is: a bar on a terminal, a line now and then elsewhere.
+pub struct Gauge {
     bar: Option<ProgressBar>,
-    meter: Meter,
+    pub meter: Meter,
+    /// The time between two lines where there is no terminal.
+    quiet: Duration,
     last_line: Instant,
 }
 
-/// Between two lines where there is no terminal.
-const QUIET: Duration = Duration::from_secs(15);
+impl Gauge {
+    /// A gauge whose bar is as in `template`; see [`Meter::bar`].
+    pub fn new(template: &str, quiet: Duration) -> Gauge {
+        let meter = Meter::default();
+        Gauge { bar: meter.bar(template), meter, quiet, last_line: Instant::now() }
+    }
+
+    /// Shows that `done` of `total` are done of what `prefix` names; `line` makes the line of the message and the pace.
+    pub fn show(
+        &mut self,
+        prefix: String,
+        [done, total]: [u64; 2],
+        message: String,
+        line: impl FnOnce(String, String) -> String,
+    ) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_prefix(prefix);
+                bar.set_length(total);
+                bar.set_position(done);
+                bar.set_message(message);
+            }
+            None if self.last_line.elapsed() > self.quiet => {
+                self.last_line = Instant::now();
+                note!("{}", line(message, self.meter.words()));
+            }
+            None => {}
+        }
+    }
+
+    /// Lets something be printed without the bar in its way.
+    pub fn aside(&self, print: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Shows how far an audit is.
+pub struct Display(Gauge);
 
 impl Display {
     pub fn new() -> Display {
-        let meter = Meter::default();
-        let bar = meter.bar("{prefix:8} {wide_bar} {pos}/{len}  {pace}  {msg}");
-        Display { bar, meter, last_line: Instant::now() }
+        let template = "{prefix:8} {wide_bar} {pos}/{len}  {pace}  {msg}";
+        Display(Gauge::new(template, Duration::from_secs(15)))
     }
 
     pub fn show(&mut self, progress: Progress) {
@@ -32,27 +78,15 @@ impl Display {
             Progress::Attacked(_) => return,
             Progress::Packets { done, total } => ("packets", done, total, String::new()),
         };
-        self.meter.mark(done, total, what);
-        match &self.bar {
-            Some(bar) => {
-                bar.set_prefix(what);
-                bar.set_length(total);
-                bar.set_position(done);
-                bar.set_message(message);
-            }
-            None if self.last_line.elapsed() > QUIET => {
-                self.last_line = Instant::now();
-                let parts = [format!("{done} of {total}"), self.meter.words(), message];
-                let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-                note!("{what}: {}", parts.join(", "));
-            }
-            None => {}
-        }
+        self.0.meter.mark(done, total, what);
+        self.0.show(what.into(), [done, total], message, |message, pace| {
+            let parts = [format!("{done} of {total}"), pace, message];
+            let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+            format!("{what}: {}", parts.join(", "))
+        });
     }
 
     pub fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.0.finish();
     }
 }

@@ -5,7 +5,7 @@ use kennard::probe::{Accuracy, Reader, Resolve, ResolveReport};
 
 use crate::screen::grouped;
 use crate::settings::{Data, Taken};
-use crate::source::{Given, json};
+use crate::source::{Given, show};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -41,11 +41,7 @@ pub fn run(args: &Args) -> Outcome {
     };
     let resolve = Resolve { samples: args.taken.selection(args.model.seed())?, reader };
     let report = data.while_unchanged(|| resolve.measure(&engine, &data, &stop, |_| ()))?;
-    if args.json {
-        crate::out::json(&json(&report)?);
-    } else {
-        print(&report);
-    }
+    show(&report, args.json, print)?;
     Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
 }
 

@@ -20,15 +20,9 @@ const PROBED: usize = 8;
 /// How many samples the surrogate is looked at with.
 const LOOKED: usize = 200;
 
-/// The data set, and the model at work on it.
-pub fn open(file: &Path, data: &Data, model: &Model, run: &Run) -> Result<(DataSet, Engine)> {
-    let (data, engine, _) = look(file, data, model, run)?;
-    Ok((data, engine))
-}
-
-/// The same with the surrogate of transfer attacks, if there is one.
+/// The data set, and the model at work on it, with the surrogate of transfer attacks if there is one.
 pub fn open_with_surrogate(file: &Path, settings: &Settings) -> Result<(DataSet, Engine)> {
-    let (data, engine, first) = look(file, &settings.data, &settings.model, &settings.run)?;
+    let (data, engine, first) = open(file, &settings.data, &settings.model, &settings.run)?;
     let engine = match &settings.attacks.transfer {
         Some(file) => engine.with_surrogate(surrogate(file, &data, &first, settings)?)?,
         None => engine,
@@ -37,7 +31,7 @@ pub fn open_with_surrogate(file: &Path, settings: &Settings) -> Result<(DataSet,
 }
 
 /// The data set, the model at work on it, and the first inputs.
-fn look(file: &Path, data: &Data, model: &Model, run: &Run) -> Result<(DataSet, Engine, Vec<Vec<f32>>)> {
+pub fn open(file: &Path, data: &Data, model: &Model, run: &Run) -> Result<(DataSet, Engine, Vec<Vec<f32>>)> {
     let graph = Graph::load(file)?;
     let mut data = DataSet::open(&data.spec()?, &fitting(data, model, &graph)?)?;
     let first = data.samples()?.take(PROBED).map(|sample| Ok(sample?.input)).collect::<Result<Vec<_>>>()?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::screen::short;
 use crate::settings::{Data, Number};
-use crate::source::{Given, json, prepare, write_all};
+use crate::source::{Given, json, prepare, show, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -48,11 +48,7 @@ pub fn run(args: &Args) -> Outcome {
         seed: args.model.seed(),
     };
     let report = data.while_unchanged(|| plan.measure())?;
-    if args.json {
-        crate::out::json(&json(&report)?);
-    } else {
-        print(&report, &data);
-    }
+    show(&report, args.json, |report| print(report, &data))?;
     if let Some(directory) = &args.out {
         let mut files = Vec::new();
         for slice in &report.slices {

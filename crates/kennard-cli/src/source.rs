@@ -44,7 +44,7 @@ impl Given {
 
     /// The data, read to fit the model, and the model at work on it.
     pub fn on(&self, data: &Data) -> kennard::Result<(Engine, DataSet)> {
-        let (data, engine) = setup::open(&self.file, data, &self.model, &self.run)?;
+        let (data, engine, _) = setup::open(&self.file, data, &self.model, &self.run)?;
         for note in data.notes() {
             note!("note: {note}");
         }
@@ -72,6 +72,16 @@ pub fn write_all<N: AsRef<str>>(directory: &Path, files: &[(N, Vec<u8>)]) -> Res
     write_set(directory, &files)?;
     let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
     note!("written to {}: {}", directory.display(), names.join(", "));
+    Ok(())
+}
+
+/// Says the figures on standard output: as JSON where that is asked for, else as `print` does.
+pub fn show<R: serde::Serialize>(report: &R, as_json: bool, print: impl FnOnce(&R)) -> Result<(), Error> {
+    if as_json {
+        crate::out::json(&json(report)?);
+    } else {
+        print(report);
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::lab::Bench;
 use crate::settings::{Attacks, Bounds, Data, Named, Number, Part, Settings, Threat};
-use crate::source::{json, write_all};
+use crate::source::{show, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -35,11 +35,9 @@ pub fn run(args: Args) -> Outcome {
     let (files, found) = track_files(&points, &format!("{} over its epochs", args.run.display()))?;
     write_all(&out, &files)?;
     crate::report::beside(&out, "")?;
-    if args.json {
-        crate::out::json(&json(&json!({ "points": points, "correlations": found }))?);
-    } else {
+    show(&json!({ "points": points, "correlations": found }), args.json, |_| {
         say!("\n{}\n{}", table(&points), correlation_lines(&found).trim_end());
-    }
+    })?;
     Ok(Done::Fully)
 }
 

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use crate::lab::Bench;
 use crate::settings::{Named, Number, Part, Settings, Source, Taken};
-use crate::source::{json, write_all};
+use crate::source::{show, write_all};
 use crate::{Done, Outcome, recipe, setup};
 
 type Error = Box<dyn std::error::Error>;
@@ -40,12 +40,10 @@ pub fn run(args: &Args) -> Outcome {
     };
     let (files, found) = tradeoff::files(&points, "Clean and robust accuracy")?;
     write_all(&args.out, &files)?;
-    if args.json {
-        crate::out::json(&json(&json!({ "points": points, "correlations": found }))?);
-    } else {
+    show(&json!({ "points": points, "correlations": found }), args.json, |_| {
         let front = tradeoff::front(&points);
         say!("\n{}\n{front}{}", table(&points), correlation_lines(&found).trim_end());
-    }
+    })?;
     Ok(Done::Fully)
 }
 

@@ -1,11 +1,10 @@
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use indicatif::ProgressBar;
 use kennard::experiment::recipe::Course;
 use kennard::train::{Epoch, Training, TrainingDirectory, TrainingProgress};
 
-use crate::pace::Meter;
+use crate::progress::Gauge;
 use crate::recipe::Settings;
 use crate::{Done, Outcome};
 
@@ -70,10 +69,10 @@ pub fn teach(
     };
     let mut display = Display::new(course.recipe.epochs, course.recipe.batch);
     let result = training.run(Some(directory), stop, |progress| match progress.ended {
-        Some(epoch) => display.aside(|| each(epoch)),
+        Some(epoch) => display.gauge.aside(|| each(epoch)),
         None => display.show(&progress),
     });
-    display.finish();
+    display.gauge.finish();
     let trained = result?;
     if let Some(damage) = &trained.damage {
         warn!("warning (state): {damage}");
@@ -96,64 +95,29 @@ pub fn line(epoch: &Epoch) -> String {
     )
 }
 
-/// A bar on a terminal, a line now and then elsewhere.
+/// Shows how far a training run is.
 struct Display {
-    bar: Option<ProgressBar>,
-    meter: Meter,
+    gauge: Gauge,
     epochs: usize,
     batch: usize,
-    last_line: Instant,
 }
-
-/// Between two lines where there is no terminal.
-const QUIET: Duration = Duration::from_secs(30);
 
 impl Display {
     fn new(epochs: usize, batch: usize) -> Display {
-        let meter = Meter::default();
-        let bar = meter.bar("{prefix} {wide_bar}  {msg}  {pace}");
-        Display { bar, meter, epochs, batch, last_line: Instant::now() }
+        let gauge = Gauge::new("{prefix} {wide_bar}  {msg}  {pace}", Duration::from_secs(30));
+        Display { gauge, epochs, batch }
     }
 
     fn show(&mut self, progress: &TrainingProgress) {
+        let &TrainingProgress { epoch, step, steps, loss, accuracy, .. } = progress;
         let images = |steps: usize| (steps * self.batch) as u64;
-        let done = progress.epoch.saturating_sub(1) * progress.steps + progress.step;
-        self.meter.mark(images(done), images(self.epochs * progress.steps), "images");
-        let message = || format!("loss {:.4}  accuracy {:.2} %", progress.loss, 100.0 * progress.accuracy);
-        match &self.bar {
-            Some(bar) => {
-                bar.set_prefix(format!("epoch {}/{}", progress.epoch, self.epochs));
-                bar.set_length(progress.steps as u64);
-                bar.set_position(progress.step as u64);
-                bar.set_message(message());
-            }
-            None if self.last_line.elapsed() > QUIET => {
-                self.last_line = Instant::now();
-                note!(
-                    "epoch {}/{}, step {}/{}: {}  {}",
-                    progress.epoch,
-                    self.epochs,
-                    progress.step,
-                    progress.steps,
-                    message(),
-                    self.meter.words()
-                );
-            }
-            None => {}
-        }
-    }
-
-    /// Lets something be printed without the bar in its way.
-    fn aside(&self, print: impl FnOnce()) {
-        match &self.bar {
-            Some(bar) => bar.suspend(print),
-            None => print(),
-        }
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        let done = epoch.saturating_sub(1) * steps + step;
+        self.gauge.meter.mark(images(done), images(self.epochs * steps), "images");
+        let prefix = format!("epoch {epoch}/{}", self.epochs);
+        let message = format!("loss {loss:.4}  accuracy {:.2} %", 100.0 * accuracy);
+        let line = format!("{prefix}, step {step}/{steps}: ");
+        self.gauge.show(prefix, [step as u64, steps as u64], message, |message, pace| {
+            format!("{line}{message}  {pace}")
+        });
     }
 }

@@ -15,7 +15,7 @@ use crate::portrait::pictures;
 use crate::progress::Display;
 use crate::screen::{grouped, short};
 use crate::settings::{Bounds, Data, Number};
-use crate::source::{Given, json, prepare};
+use crate::source::{Given, json, prepare, show};
 use crate::{Done, Outcome, screen, setup};
 
 #[derive(clap::Args)]
@@ -156,11 +156,7 @@ pub fn run(args: Args) -> Outcome {
     let model = ModelSummary::of_file(&args.model.file, engine.classifier())?;
     let summary = survey.summary(model, &outcome, begin.elapsed())?;
 
-    if args.json {
-        crate::out::json(&summary.to_json()?);
-    } else {
-        print(&summary, &engine, hidden.as_ref());
-    }
+    show(&summary, args.json, |summary| print(summary, &engine, hidden.as_ref()))?;
     if let Some(directory) = &args.out {
         write_survey(directory, &summary, &outcome.packets)?;
         let manifest = SurveyManifest::new(&survey, &summary, crate::command_line());

@@ -44,7 +44,7 @@ pub(crate) fn open(kind: Kind, directory: &Path, split: Split) -> Result<Opened,
     for file in &files {
         let (_, bytes) = input::open_file(file)?;
         if bytes == 0 {
-            return Err(DataError::Empty { file: file.clone(), cure: "fetch it again".to_owned() });
+            return Err(DataError::empty(file, "fetch it again"));
         }
         if !bytes.is_multiple_of(record) {
             return Err(DataError::Truncated {

@@ -39,7 +39,7 @@ impl ClassList {
             }
         }
         match names.len() {
-            0 => Err(DataError::Empty { file: file.to_owned(), cure: cure.to_owned() }),
+            0 => Err(DataError::empty(file, cure)),
             1..=MAX_CLASSES => Ok(ClassList { file: file.to_owned(), names }),
             more => Err(malformed(MAX_CLASSES, format!("{more} classes are more than {MAX_CLASSES}"))),
         }
@@ -104,13 +104,8 @@ impl Words {
             return Ok(());
         }
         if self.0.len() == MAX_CLASSES {
-            return Err(DataError::TooLarge {
-                file: file.to_owned(),
-                place,
-                what: "another class".to_owned(),
-                limit: format!("{MAX_CLASSES} classes"),
-                cure: "check that the labels are classes".to_owned(),
-            });
+            let (what, limit) = ("another class".to_owned(), format!("{MAX_CLASSES} classes"));
+            return Err(DataError::too_large(file, place, what, limit, "check that the labels are classes"));
         }
         self.0.insert(word.to_owned(), (file.to_owned(), place));
         Ok(())

@@ -274,6 +274,14 @@ impl DataError {
         DataError::Malformed { file: file.to_owned(), place, problem: problem.into(), cure: cure.into() }
     }
 
+    pub(crate) fn empty(file: &Path, cure: impl Into<String>) -> DataError {
+        DataError::Empty { file: file.to_owned(), cure: cure.into() }
+    }
+
+    pub(crate) fn too_large(file: &Path, place: Place, what: String, limit: String, cure: &str) -> DataError {
+        DataError::TooLarge { file: file.to_owned(), place, what, limit, cure: cure.to_owned() }
+    }
+
     pub(crate) fn unsupported(
         file: &Path,
         place: Place,

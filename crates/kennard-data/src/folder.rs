@@ -53,13 +53,11 @@ pub(crate) fn open(
         (Box::new(Directories { root, labelled }), len, classes)
     };
     let Some(first) = source.rows()?.next() else {
-        return Err(DataError::Empty {
-            file: directory.to_owned(),
-            cure: format!(
-                "put images ({}) into one directory a class, or list them in a {TABLE} with the columns file and label",
-                ENDINGS.join(", ")
-            ),
-        });
+        let cure = format!(
+            "put images ({}) into one directory a class, or list them in a {TABLE} with the columns file and label",
+            ENDINGS.join(", ")
+        );
+        return Err(DataError::empty(directory, cure));
     };
     notes.extend(classes.notes);
     let form = Form::new(first?.input, options)?;

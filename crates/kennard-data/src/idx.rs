@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{DataError, Place};
 use crate::fingerprint::{self, FileDigest};
-use crate::input::{self, Input, MAX_VALUES};
+use crate::input::{self, Input};
 use crate::opened::Opened;
 use crate::options::Split;
 use crate::source::{Raw, Row, Rows, Source};
@@ -134,19 +134,8 @@ fn open_array(path: &Path, rank: usize) -> Result<(Input, Vec<usize>), DataError
     let bytes = shape.iter().try_fold(1u64, |n, &d| n.checked_mul(d as u64));
     size.check(path, 4 + 4 * rank as u64, bytes)?;
     if bytes == Some(0) {
-        return Err(DataError::Empty {
-            file: path.to_owned(),
-            cure: format!("its header says {shape:?}; fetch or write it again"),
-        });
+        return Err(DataError::empty(path, format!("its header says {shape:?}; fetch or write it again")));
     }
-    if shape[1..].iter().product::<usize>() > MAX_VALUES {
-        return Err(DataError::TooLarge {
-            file: path.to_owned(),
-            place: Place::Offset(8),
-            what: format!("an input of {} values", shape[1..].iter().product::<usize>()),
-            limit: format!("{MAX_VALUES} values"),
-            cure: "check the header".to_owned(),
-        });
-    }
+    input::check_values(shape[1..].iter().product(), path, Place::Offset(8), "check the header")?;
     Ok((input, shape))
 }

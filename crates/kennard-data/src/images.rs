@@ -25,6 +25,9 @@ const MAX_PIXELS: u64 = 1 << 26;
 /// More bytes than any image of that many pixels needs.
 const MAX_BYTES: u64 = 1 << 29;
 
+/// What helps against images that are too large.
+const SCALE_DOWN: &str = "scale the image down";
+
 /// What every image of a data set is brought to.
 #[derive(Debug, Clone)]
 pub(crate) struct Form {
@@ -141,13 +144,9 @@ impl Form {
             (from_h * to_w / from_w, to_w)
         };
         if h * w > MAX_PIXELS {
-            return Err(DataError::TooLarge {
-                file: file.to_owned(),
-                place,
-                what: format!("resizing {from_h}×{from_w} to {h}×{w} before the crop"),
-                limit: format!("{MAX_PIXELS} pixels"),
-                cure: "crop the image to a usual aspect ratio".to_owned(),
-            });
+            let what = format!("resizing {from_h}×{from_w} to {h}×{w} before the crop");
+            let (limit, cure) = (format!("{MAX_PIXELS} pixels"), "crop the image to a usual aspect ratio");
+            return Err(DataError::too_large(file, place, what, limit, cure));
         }
         // Half to even is Python's round.
         let middle = |whole: u64, part: u64| ((whole - part) as f64 / 2.0).round_ties_even() as u32;
@@ -186,13 +185,8 @@ fn decode(raw: Raw) -> Result<(DynamicImage, PathBuf, Place), DataError> {
         Raw::File(path) => {
             let (mut file, size) = input::open_file(&path)?;
             if size > MAX_BYTES {
-                return Err(too_large(
-                    &path,
-                    Place::Whole,
-                    format!("a file of {size} bytes"),
-                    MAX_BYTES,
-                    "bytes",
-                ));
+                let (what, limit) = (format!("a file of {size} bytes"), format!("{MAX_BYTES} bytes"));
+                return Err(DataError::too_large(&path, Place::Whole, what, limit, SCALE_DOWN));
             }
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(DataError::io(&path))?;
@@ -208,16 +202,6 @@ fn decode(raw: Raw) -> Result<(DynamicImage, PathBuf, Place), DataError> {
     Ok((image, path, place))
 }
 
-fn too_large(file: &Path, place: Place, what: String, limit: u64, unit: &str) -> DataError {
-    DataError::TooLarge {
-        file: file.to_owned(),
-        place,
-        what,
-        limit: format!("{limit} {unit}"),
-        cure: "scale the image down".to_owned(),
-    }
-}
-
 /// A function that says that an image cannot be decoded, and why.
 fn damaged(file: &Path, place: Place) -> impl Fn(String) -> DataError + '_ {
     move |reason| DataError::Image { file: file.to_owned(), place, reason }
@@ -227,7 +211,8 @@ fn check_size(width: u64, height: u64, file: &Path, place: Place) -> Result<(), 
     match width * height {
         1..=MAX_PIXELS => Ok(()),
         _ => {
-            Err(too_large(file, place, format!("an image of {height}×{width} pixels"), MAX_PIXELS, "pixels"))
+            let what = format!("an image of {height}×{width} pixels");
+            Err(DataError::too_large(file, place, what, format!("{MAX_PIXELS} pixels"), SCALE_DOWN))
         }
     }
 }

@@ -160,6 +160,15 @@ pub(crate) fn class_index(
     Err(DataError::Label { file: file.to_owned(), place, label: label.to_string(), problem })
 }
 
+/// Refuses inputs of more values than any classifier takes.
+pub(crate) fn check_values(values: usize, file: &Path, place: Place, cure: &str) -> Result<(), DataError> {
+    if values <= MAX_VALUES {
+        return Ok(());
+    }
+    let (what, limit) = (format!("an input of {values} values"), format!("{MAX_VALUES} values"));
+    Err(DataError::too_large(file, place, what, limit, cure))
+}
+
 /// The first of `names` that is a file in `directory`.
 pub(crate) fn find(directory: &Path, names: &[String], what: &str, cure: &str) -> Result<PathBuf, DataError> {
     if let Some(path) = names.iter().map(|name| directory.join(name)).find(|path| path.is_file()) {

@@ -9,7 +9,7 @@ use crate::array::{Array, Member};
 use crate::classes::ClassList;
 use crate::error::{DataError, Place};
 use crate::fingerprint::{self, FileDigest};
-use crate::input::{self, MAX_CLASSES, MAX_DEFLATE_RATIO, MAX_VALUES};
+use crate::input::{self, MAX_CLASSES, MAX_DEFLATE_RATIO};
 use crate::npy::Element;
 use crate::opened::Opened;
 use crate::options::Split;
@@ -69,21 +69,10 @@ pub(crate) fn open(path: &Path, split: Split, list: Option<&ClassList>) -> Resul
         });
     }
     if inputs.header.shape.contains(&0) {
-        return Err(DataError::Empty {
-            file: inputs.name,
-            cure: format!("its shape is {:?}", inputs.header.shape),
-        });
+        return Err(DataError::empty(&inputs.name, format!("its shape is {:?}", inputs.header.shape)));
     }
-    let values = shape.iter().product::<usize>();
-    if values > MAX_VALUES {
-        return Err(DataError::TooLarge {
-            file: inputs.name,
-            place: Place::Offset(0),
-            what: format!("an input of {values} values"),
-            limit: format!("{MAX_VALUES} values"),
-            cure: "check that the first axis is that of the samples".to_owned(),
-        });
-    }
+    let cure = "check that the first axis is that of the samples";
+    input::check_values(shape.iter().product(), &inputs.name, Place::Offset(0), cure)?;
     if let [first, .., last] = shape[..]
         && shape.len() == 3
         && matches!(last, 1 | 3)

@@ -130,7 +130,7 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
     }
     let source = Table { path: path.to_owned(), images, labels, meaning: Arc::new(meaning) };
     let Some(first) = source.rows()?.next() else {
-        return Err(DataError::Empty { file: path.to_owned(), cure: "take a file with rows".to_owned() });
+        return Err(DataError::empty(path, "take a file with rows"));
     };
     let form = Form::new(first?.input, options)?;
     Ok(Opened {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::direction::{AttackLoss, Direction};
 use super::steps::{ascend, largest, sphere};
-use super::{Answer, Attack, Run, Subject};
+use super::{Answer, BuiltIn, Subject};
 use crate::{Norm, ThreatModel};
 
 /// Auto-PGD: projected gradient ascent with momentum, whose step size halves where the loss no longer
@@ -38,7 +38,7 @@ const RHO: f64 = 0.75;
 /// How much of a step is new; the rest is momentum.
 const ALPHA: f64 = 0.75;
 
-impl Attack for Apgd {
+impl BuiltIn for Apgd {
     fn name(&self) -> &str {
         match self.loss {
             AttackLoss::CrossEntropy => "apgd-ce",
@@ -48,22 +48,15 @@ impl Attack for Apgd {
         }
     }
 
-    fn settings(&self) -> serde_json::Value {
-        serde_json::json!(self)
-    }
-
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
-        Box::pin(async move {
-            for direction in self.loss.directions(subject, self.targets) {
-                for restart in 0..self.restarts {
-                    // The targets of one restart begin at points of their own.
-                    let mut random = subject.random(restart * subject.classes() as u64 + direction.stream());
-                    let mut ascent = Ascent { attack: self, subject, direction, eps: subject.threat().eps };
-                    ascent.run_from(ascent.random_start(&mut random)).await;
-                }
+    async fn search<'a>(&'a self, subject: &'a Subject<'a>) {
+        for direction in self.loss.directions(subject, self.targets) {
+            for restart in 0..self.restarts {
+                // The targets of one restart begin at points of their own.
+                let mut random = subject.random(restart * subject.classes() as u64 + direction.stream());
+                let mut ascent = Ascent { attack: self, subject, direction, eps: subject.threat().eps };
+                ascent.run_from(ascent.random_start(&mut random)).await;
             }
-            Ok(())
-        })
+        }
     }
 }
 

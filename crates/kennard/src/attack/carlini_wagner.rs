@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::descent::{Adam, lead, range, targets};
-use super::{Answer, Attack, MinimumNorm, Run, Subject};
+use super::{Answer, BuiltIn, MinimumNorm, Subject};
 use crate::Norm;
 use crate::threat::clip;
 
@@ -36,39 +36,30 @@ impl Default for CarliniWagner {
     }
 }
 
-impl Attack for CarliniWagner {
+impl BuiltIn for CarliniWagner {
+    const NORMS: &'static [Norm] = &[Norm::L2];
+
     fn name(&self) -> &str {
         if self.targets == 0 { "carlini-wagner" } else { "carlini-wagner-t" }
     }
 
-    fn settings(&self) -> serde_json::Value {
-        serde_json::json!(self)
-    }
-
-    fn norms(&self) -> &[Norm] {
-        &[Norm::L2]
-    }
-
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
-        Box::pin(async move {
-            for target in targets(subject, self.targets) {
-                let space = Tanh { bounds: subject.threat().bounds, target };
-                let start: Vec<f64> = subject.origin().iter().map(|&o| space.enter(o)).collect();
-                // Every descent begins here, so that this is asked once.
-                let first = space.look(subject, &start).await;
-                let (mut low, mut high) = (0.0, f64::INFINITY);
-                let mut c = self.initial_const;
-                for _ in 0..self.search_steps {
-                    if self.descend(subject, &space, c, start.clone(), first.clone()).await {
-                        high = c;
-                    } else {
-                        low = c;
-                    }
-                    c = if high.is_finite() { (low + high) / 2.0 } else { 10.0 * c };
+    async fn search<'a>(&'a self, subject: &'a Subject<'a>) {
+        for target in targets(subject, self.targets) {
+            let space = Tanh { bounds: subject.threat().bounds, target };
+            let start: Vec<f64> = subject.origin().iter().map(|&o| space.enter(o)).collect();
+            // Every descent begins here, so that this is asked once.
+            let first = space.look(subject, &start).await;
+            let (mut low, mut high) = (0.0, f64::INFINITY);
+            let mut c = self.initial_const;
+            for _ in 0..self.search_steps {
+                if self.descend(subject, &space, c, start.clone(), first.clone()).await {
+                    high = c;
+                } else {
+                    low = c;
                 }
+                c = if high.is_finite() { (low + high) / 2.0 } else { 10.0 * c };
             }
-            Ok(())
-        })
+        }
     }
 }
 

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::descent::{cosine, range, reach, start, walks};
 use super::steps::{ascend, sphere};
-use super::{Attack, Loss, MinimumNorm, Run, Subject};
+use super::{BuiltIn, Loss, MinimumNorm, Subject};
 use crate::Norm;
 use crate::threat::clip;
 
@@ -34,28 +34,19 @@ impl Default for Ddn {
     }
 }
 
-impl Attack for Ddn {
+impl BuiltIn for Ddn {
+    const NORMS: &'static [Norm] = &[Norm::L2];
+
     fn name(&self) -> &str {
         if self.targets == 0 { "ddn" } else { "ddn-t" }
     }
 
-    fn settings(&self) -> serde_json::Value {
-        serde_json::json!(self)
-    }
-
-    fn norms(&self) -> &[Norm] {
-        &[Norm::L2]
-    }
-
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
-        Box::pin(async move {
-            let mut nearest = f64::INFINITY;
-            for (target, restart, mut random) in walks(subject, self.targets, self.restarts) {
-                let x = start(subject, restart, nearest, &mut random);
-                nearest = nearest.min(self.walk(subject, target, x, nearest, random).await);
-            }
-            Ok(())
-        })
+    async fn search<'a>(&'a self, subject: &'a Subject<'a>) {
+        let mut nearest = f64::INFINITY;
+        for (target, restart, mut random) in walks(subject, self.targets, self.restarts) {
+            let x = start(subject, restart, nearest, &mut random);
+            nearest = nearest.min(self.walk(subject, target, x, nearest, random).await);
+        }
     }
 }
 

@@ -2,10 +2,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::steps::sphere;
-use super::{Answer, Attack, Loss, MinimumNorm, Run, Subject};
+use super::{Answer, BuiltIn, Loss, MinimumNorm, Subject};
 use crate::ThreatModel;
-use crate::threat::clip;
-use crate::threat::to_hyperplane;
+use crate::threat::{clip, to_hyperplane};
 
 /// Fast adaptive boundary attack: walks along the decision boundary, seen as a hyperplane at each point,
 /// towards the sample (Croce & Hein 2020, arXiv 1907.02044, algorithm 1).
@@ -33,35 +32,28 @@ impl Default for Fab {
     }
 }
 
-impl Attack for Fab {
+impl BuiltIn for Fab {
     fn name(&self) -> &str {
         if self.targets == 0 { "fab" } else { "fab-t" }
     }
 
-    fn settings(&self) -> serde_json::Value {
-        serde_json::json!(self)
-    }
-
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
-        Box::pin(async move {
-            let rivals = subject.rivals();
-            let walks: Vec<&[usize]> = match self.targets {
-                0 => vec![&rivals],
-                n => rivals.chunks(1).take(n).collect(),
-            };
-            for (stream, targets) in walks.into_iter().enumerate() {
-                let mut nearest = f64::INFINITY;
-                for restart in 0..self.restarts {
-                    let mut random = subject.random(restart * subject.classes() as u64 + stream as u64);
-                    let start = match restart {
-                        0 => subject.origin().to_vec(),
-                        _ => self.random_start(subject, nearest, &mut random),
-                    };
-                    nearest = self.walk(subject, targets, start, nearest).await;
-                }
+    async fn search<'a>(&'a self, subject: &'a Subject<'a>) {
+        let rivals = subject.rivals();
+        let walks: Vec<&[usize]> = match self.targets {
+            0 => vec![&rivals],
+            n => rivals.chunks(1).take(n).collect(),
+        };
+        for (stream, targets) in walks.into_iter().enumerate() {
+            let mut nearest = f64::INFINITY;
+            for restart in 0..self.restarts {
+                let mut random = subject.random(restart * subject.classes() as u64 + stream as u64);
+                let start = match restart {
+                    0 => subject.origin().to_vec(),
+                    _ => self.random_start(subject, nearest, &mut random),
+                };
+                nearest = self.walk(subject, targets, start, nearest).await;
             }
-            Ok(())
-        })
+        }
     }
 }
 

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::direction::Direction;
 use super::steps::ascend_within;
-use super::{Attack, Run, Subject};
+use super::{BuiltIn, Subject};
 
 /// One step of length ε along the gradient of the cross-entropy, from the sample itself
 /// (Goodfellow et al. 2015, arXiv 1412.6572).
@@ -13,25 +13,18 @@ pub struct Fgsm {
     pub targets: usize,
 }
 
-impl Attack for Fgsm {
+impl BuiltIn for Fgsm {
     fn name(&self) -> &str {
         if self.targets == 0 { "fgsm" } else { "fgsm-t" }
     }
 
-    fn settings(&self) -> serde_json::Value {
-        serde_json::json!(self)
-    }
-
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
-        Box::pin(async move {
-            let threat = subject.threat();
-            for direction in Direction::by_cross_entropy(subject, self.targets) {
-                let mut x = subject.origin().to_vec();
-                let seen = direction.look(subject, &x).await;
-                ascend_within(threat, subject.origin(), &mut x, &seen.gradient, threat.eps);
-                subject.logits(&x).await;
-            }
-            Ok(())
-        })
+    async fn search<'a>(&'a self, subject: &'a Subject<'a>) {
+        let threat = subject.threat();
+        for direction in Direction::by_cross_entropy(subject, self.targets) {
+            let mut x = subject.origin().to_vec();
+            let seen = direction.look(subject, &x).await;
+            ascend_within(threat, subject.origin(), &mut x, &seen.gradient, threat.eps);
+            subject.logits(&x).await;
+        }
     }
 }

@@ -2,9 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use super::descent::{cosine, lead, range, reach, seeming_distance, start, walks};
 use super::steps::ascend;
-use super::{Attack, MinimumNorm, Run, Subject};
-use crate::threat::clip;
-use crate::threat::onto_l0_ball;
+use super::{BuiltIn, MinimumNorm, Subject};
+use crate::threat::{clip, onto_l0_ball};
 use crate::{Norm, ThreatModel};
 
 /// Fast minimum-norm attack: ascends the margin in a ball that shrinks where the point is adversarial and
@@ -43,28 +42,19 @@ impl Default for Fmn {
     }
 }
 
-impl Attack for Fmn {
+impl BuiltIn for Fmn {
+    const NORMS: &'static [Norm] = &[Norm::Linf, Norm::L2, Norm::L1, Norm::L0];
+
     fn name(&self) -> &str {
         if self.targets == 0 { "fmn" } else { "fmn-t" }
     }
 
-    fn settings(&self) -> serde_json::Value {
-        serde_json::json!(self)
-    }
-
-    fn norms(&self) -> &[Norm] {
-        &[Norm::Linf, Norm::L2, Norm::L1, Norm::L0]
-    }
-
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
-        Box::pin(async move {
-            let mut nearest = f64::INFINITY;
-            for (target, restart, mut random) in walks(subject, self.targets, self.restarts) {
-                let x = start(subject, restart, nearest, &mut random);
-                nearest = nearest.min(self.walk(subject, target, x, nearest).await);
-            }
-            Ok(())
-        })
+    async fn search<'a>(&'a self, subject: &'a Subject<'a>) {
+        let mut nearest = f64::INFINITY;
+        for (target, restart, mut random) in walks(subject, self.targets, self.restarts) {
+            let x = start(subject, restart, nearest, &mut random);
+            nearest = nearest.min(self.walk(subject, target, x, nearest).await);
+        }
     }
 }
 

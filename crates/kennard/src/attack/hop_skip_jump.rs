@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::descent::{range, reach};
 use super::steps::ascend;
-use super::{Attack, MinimumNorm, Run, Subject};
+use super::{BuiltIn, MinimumNorm, Subject};
 use crate::Norm;
 use crate::threat::clip;
 
@@ -38,41 +38,29 @@ impl Default for HopSkipJump {
     }
 }
 
-impl Attack for HopSkipJump {
+impl BuiltIn for HopSkipJump {
+    const NORMS: &'static [Norm] = &[Norm::Linf, Norm::L2];
+    const NEEDS_GRADIENT: bool = false;
+
     fn name(&self) -> &str {
         "hop-skip-jump"
     }
 
-    fn settings(&self) -> serde_json::Value {
-        serde_json::json!(self)
-    }
-
-    fn norms(&self) -> &[Norm] {
-        &[Norm::Linf, Norm::L2]
-    }
-
-    fn needs_gradient(&self) -> bool {
-        false
-    }
-
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
-        Box::pin(async move {
-            let mut random = subject.random(0);
-            let Some(noise) = self.noise(subject, &mut random).await else { return Ok(()) };
-            let norm = subject.threat().norm;
-            let mut x = self.to_boundary(subject, noise).await;
-            for t in 1..=self.steps {
-                let distance = norm.distance(subject.origin(), &x);
-                let radius = if t == 1 { 0.1 * range(subject) } else { self.radius(subject, distance) };
-                let root = (t as f64).sqrt();
-                let queries = ((self.initial_queries as f64 * root) as usize).min(self.max_queries);
-                let direction = self.direction(subject, &x, queries, radius, &mut random).await;
-                if let Some(jumped) = self.jump(subject, &x, &direction, distance / root).await {
-                    x = self.to_boundary(subject, jumped).await;
-                }
+    async fn search<'a>(&'a self, subject: &'a Subject<'a>) {
+        let mut random = subject.random(0);
+        let Some(noise) = self.noise(subject, &mut random).await else { return };
+        let norm = subject.threat().norm;
+        let mut x = self.to_boundary(subject, noise).await;
+        for t in 1..=self.steps {
+            let distance = norm.distance(subject.origin(), &x);
+            let radius = if t == 1 { 0.1 * range(subject) } else { self.radius(subject, distance) };
+            let root = (t as f64).sqrt();
+            let queries = ((self.initial_queries as f64 * root) as usize).min(self.max_queries);
+            let direction = self.direction(subject, &x, queries, radius, &mut random).await;
+            if let Some(jumped) = self.jump(subject, &x, &direction, distance / root).await {
+                x = self.to_boundary(subject, jumped).await;
             }
-            Ok(())
-        })
+        }
     }
 }
 

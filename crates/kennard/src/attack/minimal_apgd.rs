@@ -6,9 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::apgd::Ascent;
 use super::descent::{lead, reach, seeming_distance};
-use super::{Apgd, Attack, AttackLoss, Loss, MinimumNorm, Run, Subject};
-use crate::threat::clip;
-use crate::threat::to_hyperplane;
+use super::{Apgd, AttackLoss, BuiltIn, Loss, MinimumNorm, Subject};
+use crate::threat::{clip, to_hyperplane};
 use crate::{Norm, ThreatModel};
 
 /// The smallest epsilon at which Auto-PGD (on the difference of logits ratio) succeeds: doubled until it
@@ -34,40 +33,33 @@ impl Default for MinimalApgd {
     }
 }
 
-impl Attack for MinimalApgd {
+impl BuiltIn for MinimalApgd {
     fn name(&self) -> &str {
         if self.targets == 0 { "minimal-apgd" } else { "minimal-apgd-t" }
     }
 
-    fn settings(&self) -> serde_json::Value {
-        serde_json::json!(self)
-    }
-
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
-        Box::pin(async move {
-            let norm = subject.threat().norm;
-            let reach = reach(subject);
-            let loss = if self.targets == 0 { AttackLoss::Dlr } else { AttackLoss::TargetedDlr };
-            let apgd = Apgd { loss, steps: self.steps, targets: self.targets, ..Apgd::default() };
-            let answer = subject.gradient(subject.origin(), Loss::Margin, subject.label()).await;
-            let (mut low, mut high) = (0.0, f64::INFINITY);
-            // Where two logits are equal the boundary seems to be here: doubling must lead somewhere.
-            let mut eps = seeming_distance(norm, &answer).max(LEAST * reach).min(reach);
-            let mut round = 0;
-            while high - low > self.tolerance * high || high.is_infinite() {
-                match self.succeed(subject, &apgd, eps, round).await {
-                    Some(distance) => high = distance.min(eps),
-                    None if eps >= reach => return Ok(()),
-                    None => low = eps,
-                }
-                eps = if high.is_finite() { (low + high) / 2.0 } else { (2.0 * eps).min(reach) };
-                round += 1;
+    async fn search<'a>(&'a self, subject: &'a Subject<'a>) {
+        let norm = subject.threat().norm;
+        let reach = reach(subject);
+        let loss = if self.targets == 0 { AttackLoss::Dlr } else { AttackLoss::TargetedDlr };
+        let apgd = Apgd { loss, steps: self.steps, targets: self.targets, ..Apgd::default() };
+        let answer = subject.gradient(subject.origin(), Loss::Margin, subject.label()).await;
+        let (mut low, mut high) = (0.0, f64::INFINITY);
+        // Where two logits are equal the boundary seems to be here: doubling must lead somewhere.
+        let mut eps = seeming_distance(norm, &answer).max(LEAST * reach).min(reach);
+        let mut round = 0;
+        while high - low > self.tolerance * high || high.is_infinite() {
+            match self.succeed(subject, &apgd, eps, round).await {
+                Some(distance) => high = distance.min(eps),
+                None if eps >= reach => return,
+                None => low = eps,
             }
-            if norm == Norm::L1 {
-                finish(subject).await;
-            }
-            Ok(())
-        })
+            eps = if high.is_finite() { (low + high) / 2.0 } else { (2.0 * eps).min(reach) };
+            round += 1;
+        }
+        if norm == Norm::L1 {
+            finish(subject).await;
+        }
     }
 }
 

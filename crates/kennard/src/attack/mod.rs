@@ -75,6 +75,8 @@ mod trial;
 use std::future::Future;
 use std::pin::Pin;
 
+use serde::Serialize;
+
 use crate::Norm;
 pub use crate::answer::Answer;
 pub use apgd::Apgd;
@@ -130,6 +132,41 @@ pub trait Attack: Send + Sync {
 
     /// Searches around one sample, by asking `subject`. Await nothing else.
     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a>;
+}
+
+/// An attack of this crate: its fields are its settings, and it has no errors of its own.
+trait BuiltIn: Serialize + Send + Sync {
+    const NORMS: &'static [Norm] = &[Norm::Linf, Norm::L2, Norm::L1];
+    const NEEDS_GRADIENT: bool = true;
+
+    fn name(&self) -> &str;
+
+    async fn search<'a>(&'a self, subject: &'a Subject<'a>);
+}
+
+impl<A: BuiltIn> Attack for A {
+    fn name(&self) -> &str {
+        BuiltIn::name(self)
+    }
+
+    fn settings(&self) -> serde_json::Value {
+        serde_json::json!(self)
+    }
+
+    fn norms(&self) -> &[Norm] {
+        A::NORMS
+    }
+
+    fn needs_gradient(&self) -> bool {
+        A::NEEDS_GRADIENT
+    }
+
+    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+        Box::pin(async move {
+            self.search(subject).await;
+            Ok(())
+        })
+    }
 }
 
 /// An attack that seeks the adversarial point closest to the sample, and needs no epsilon to do so: the

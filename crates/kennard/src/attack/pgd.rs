@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::direction::Direction;
 use super::steps::{ascend_within, start_in_ball};
-use super::{Attack, Run, Subject};
+use super::{BuiltIn, Subject};
 use crate::ThreatModel;
 
 /// Projected gradient ascent on the cross-entropy (Madry et al. 2018, arXiv 1706.06083).
@@ -28,26 +28,19 @@ impl Default for Pgd {
     }
 }
 
-impl Attack for Pgd {
+impl BuiltIn for Pgd {
     fn name(&self) -> &str {
         if self.targets == 0 { "pgd" } else { "pgd-t" }
     }
 
-    fn settings(&self) -> serde_json::Value {
-        serde_json::json!(self)
-    }
-
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
-        Box::pin(async move {
-            let (threat, d) = (subject.threat(), subject.origin().len());
-            for restart in 0..self.restarts {
-                let mut random = subject.random(restart);
-                for direction in Direction::by_cross_entropy(subject, self.targets) {
-                    self.ascend(subject, direction, threat, d, &mut random).await;
-                }
+    async fn search<'a>(&'a self, subject: &'a Subject<'a>) {
+        let (threat, d) = (subject.threat(), subject.origin().len());
+        for restart in 0..self.restarts {
+            let mut random = subject.random(restart);
+            for direction in Direction::by_cross_entropy(subject, self.targets) {
+                self.ascend(subject, direction, threat, d, &mut random).await;
             }
-            Ok(())
-        })
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::descent::{Adam, cosine, range};
-use super::{Attack, Loss, MinimumNorm, Run, Subject};
+use super::{BuiltIn, Loss, MinimumNorm, Subject};
 use crate::Norm;
 use crate::threat::clip;
 
@@ -30,46 +30,37 @@ impl Default for SigmaZero {
     }
 }
 
-impl Attack for SigmaZero {
+impl BuiltIn for SigmaZero {
+    const NORMS: &'static [Norm] = &[Norm::L0];
+
     fn name(&self) -> &str {
         "sigma-zero"
     }
 
-    fn settings(&self) -> serde_json::Value {
-        serde_json::json!(self)
-    }
-
-    fn norms(&self) -> &[Norm] {
-        &[Norm::L0]
-    }
-
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
-        Box::pin(async move {
-            let (origin, label, unit) = (subject.origin(), subject.label(), range(subject));
-            let mut adam = Adam::new(origin.len());
-            let mut tau = self.tau;
-            let mut x = origin.to_vec();
-            for k in 0..self.steps {
-                let answer = subject.gradient(&x, Loss::Margin, label).await;
-                let adversarial = answer.prediction() != label;
-                let gradient = self.gradient(origin, &x, unit, (!adversarial).then_some(&answer.gradient));
-                let eta = cosine(self.eta, 0.1 * self.eta, k, self.steps);
-                x.iter_mut()
-                    .zip(adam.step(&gradient, unit * eta))
-                    .for_each(|(x, step)| *x = (f64::from(*x) + step) as f32);
-                clip(&mut x, subject.threat().bounds);
-                let change = self.tau_factor * eta;
-                tau = (tau + if adversarial { change } else { -change }).clamp(0.0, 1.0);
-                for (x, &o) in x.iter_mut().zip(origin) {
-                    if f64::from((*x - o).abs()) < tau * unit {
-                        *x = o;
-                    }
+    async fn search<'a>(&'a self, subject: &'a Subject<'a>) {
+        let (origin, label, unit) = (subject.origin(), subject.label(), range(subject));
+        let mut adam = Adam::new(origin.len());
+        let mut tau = self.tau;
+        let mut x = origin.to_vec();
+        for k in 0..self.steps {
+            let answer = subject.gradient(&x, Loss::Margin, label).await;
+            let adversarial = answer.prediction() != label;
+            let gradient = self.gradient(origin, &x, unit, (!adversarial).then_some(&answer.gradient));
+            let eta = cosine(self.eta, 0.1 * self.eta, k, self.steps);
+            x.iter_mut()
+                .zip(adam.step(&gradient, unit * eta))
+                .for_each(|(x, step)| *x = (f64::from(*x) + step) as f32);
+            clip(&mut x, subject.threat().bounds);
+            let change = self.tau_factor * eta;
+            tau = (tau + if adversarial { change } else { -change }).clamp(0.0, 1.0);
+            for (x, &o) in x.iter_mut().zip(origin) {
+                if f64::from((*x - o).abs()) < tau * unit {
+                    *x = o;
                 }
             }
-            // The last point needs no gradient.
-            subject.logits(&x).await;
-            Ok(())
-        })
+        }
+        // The last point needs no gradient.
+        subject.logits(&x).await;
     }
 }
 

@@ -3,7 +3,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::image::{Image, Window};
-use super::{Attack, Run, Subject};
+use super::{BuiltIn, Subject};
 use crate::Norm;
 
 /// Square attack: random search with square patches, judged by the margin; needs no gradient
@@ -28,31 +28,22 @@ impl Default for Square {
     }
 }
 
-impl Attack for Square {
+impl BuiltIn for Square {
+    const NEEDS_GRADIENT: bool = false;
+
     fn name(&self) -> &str {
         "square"
     }
 
-    fn settings(&self) -> serde_json::Value {
-        serde_json::json!(self)
-    }
-
-    fn needs_gradient(&self) -> bool {
-        false
-    }
-
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
-        Box::pin(async move {
-            for restart in 0..self.restarts {
-                let random = subject.random(restart);
-                let search = Search { attack: self, subject, image: Image::of(subject.shape()), random };
-                match subject.threat().norm {
-                    Norm::Linf => search.linf().await,
-                    _ => search.bumps().await,
-                }
+    async fn search<'a>(&'a self, subject: &'a Subject<'a>) {
+        for restart in 0..self.restarts {
+            let random = subject.random(restart);
+            let search = Search { attack: self, subject, image: Image::of(subject.shape()), random };
+            match subject.threat().norm {
+                Norm::Linf => search.linf().await,
+                _ => search.bumps().await,
             }
-            Ok(())
-        })
+        }
     }
 }
 

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
-use arrow_array::{ArrayRef, Float32Array, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch};
+use arrow_array::RecordBatch;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::Examined;
+use super::columns::Field;
 use super::record::{bits, double_bits};
 use crate::attack::Adversarial;
 use crate::data::guarded;
@@ -21,7 +19,7 @@ use crate::{Error, Norm, Result};
 const EACH: usize = 8;
 
 /// A broken sample with its closest adversarial point.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Shown {
     /// The sample's place in the data set.
     pub index: usize,
@@ -128,33 +126,26 @@ pub(super) fn choose(mut shown: Vec<Shown>) -> Vec<Shown> {
     shown
 }
 
+/// The columns of `examples.parquet`.
+const COLUMNS: [(&str, Field<Shown>); 9] = [
+    ("index", Field::Count(|s| Some(s.index as u64), |s, v| s.index = v.unwrap_or_default() as usize)),
+    ("label", Field::Class(|s| Some(s.label), |s, v| s.label = v.unwrap_or_default())),
+    ("prediction", Field::Class(|s| Some(s.prediction), |s, v| s.prediction = v.unwrap_or_default())),
+    ("confidence", Field::Single(|s| Some(s.confidence), |s, v| s.confidence = v.unwrap_or_default())),
+    (
+        "confidence_after",
+        Field::Single(|s| Some(s.confidence_after), |s, v| s.confidence_after = v.unwrap_or_default()),
+    ),
+    ("norm", Field::Double(|s| Some(s.norm), |s, v| s.norm = v.unwrap_or_default())),
+    ("hardness", Field::Double(|s| Some(s.hardness), |s, v| s.hardness = v.unwrap_or_default())),
+    ("original", Field::List(|s| Some(s.original.clone()), |s, v| s.original = v.unwrap_or_default())),
+    ("point", Field::List(|s| Some(s.point.clone()), |s, v| s.point = v.unwrap_or_default())),
+];
+
 /// The bytes of `examples.parquet`: one row per sample, pixels as lists in row-major order.
 pub(super) fn to_parquet(shown: &[Shown]) -> Result<Vec<u8>, String> {
-    let ints = |of: fn(&Shown) -> usize| -> ArrayRef {
-        Arc::new(Int32Array::from_iter_values(shown.iter().map(|s| of(s) as i32)))
-    };
-    let singles = |of: fn(&Shown) -> f32| -> ArrayRef {
-        Arc::new(Float32Array::from_iter_values(shown.iter().map(of)))
-    };
-    let doubles = |of: fn(&Shown) -> f64| -> ArrayRef {
-        Arc::new(Float64Array::from_iter_values(shown.iter().map(of)))
-    };
-    let lists = |of: fn(&Shown) -> &[f32]| -> ArrayRef {
-        let rows = shown.iter().map(|s| Some(of(s).iter().map(|v| Some(*v))));
-        Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(rows))
-    };
-    let index: ArrayRef = Arc::new(Int64Array::from_iter_values(shown.iter().map(|s| s.index as i64)));
-    let columns = [
-        ("index", index),
-        ("label", ints(|s| s.label)),
-        ("prediction", ints(|s| s.prediction)),
-        ("confidence", singles(|s| s.confidence)),
-        ("confidence_after", singles(|s| s.confidence_after)),
-        ("norm", doubles(|s| s.norm)),
-        ("hardness", doubles(|s| s.hardness)),
-        ("original", lists(|s| &s.original)),
-        ("point", lists(|s| &s.point)),
-    ];
+    let rows: Vec<_> = shown.iter().map(Some).collect();
+    let columns = COLUMNS.iter().map(|(name, field)| (name, field.array(&rows)));
     let batch = RecordBatch::try_from_iter(columns).map_err(|e| e.to_string())?;
     parquet_bytes(&batch).map_err(|e| e.to_string())
 }
@@ -189,32 +180,9 @@ pub(super) fn from_parquet(path: &Path) -> Result<Vec<Shown>> {
 }
 
 fn rows(batch: &RecordBatch) -> Option<Vec<Shown>> {
-    let ints = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<Int32Type>();
-    let singles = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<Float32Type>();
-    let doubles = |name: &str| batch.column_by_name(name)?.as_primitive_opt::<Float64Type>();
-    let lists = |name: &str| batch.column_by_name(name)?.as_list_opt::<i32>();
-    let index = batch.column_by_name("index")?.as_primitive_opt::<Int64Type>()?;
-    let (label, prediction) = (ints("label")?, ints("prediction")?);
-    let (confidence, confidence_after) = (singles("confidence")?, singles("confidence_after")?);
-    let (norm, hardness) = (doubles("norm")?, doubles("hardness")?);
-    let (original, point) = (lists("original")?, lists("point")?);
-    let values = |list: &ListArray, row: usize| {
-        Some(list.value(row).as_primitive_opt::<Float32Type>()?.values().to_vec())
-    };
-    let shown = |row: usize| {
-        Some(Shown {
-            index: index.value(row) as usize,
-            label: label.value(row) as usize,
-            prediction: prediction.value(row) as usize,
-            confidence: confidence.value(row),
-            confidence_after: confidence_after.value(row),
-            norm: norm.value(row),
-            hardness: hardness.value(row),
-            original: values(original, row)?,
-            point: values(point, row)?,
-        })
-    };
-    (0..batch.num_rows()).map(shown).collect()
+    let mut shown = vec![Shown::default(); batch.num_rows()];
+    COLUMNS.iter().try_for_each(|(name, field)| field.read(batch, name, &mut shown))?;
+    Some(shown)
 }
 
 /// Floats as the base64 of their bytes: exact, and short enough for images.

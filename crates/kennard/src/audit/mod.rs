@@ -2,6 +2,7 @@
 //! stand to their bound.
 
 mod check;
+mod columns;
 mod directory;
 mod distances;
 mod finished;

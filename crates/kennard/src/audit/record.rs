@@ -4,7 +4,7 @@ use crate::ThreatModel;
 use crate::attack::{Adversarial, Verdict};
 
 /// What was found about one sample.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Its place in the data set.
     pub index: usize,

@@ -30,6 +30,16 @@ impl Audit<'_> {
         oracle.ask(Query::new(program, points, label).on_account(CLEAN))
     }
 
+    /// What the untouched model returns at a sample, and its logits there.
+    async fn answers(&self, oracle: &Oracle, sample: &Sample) -> [Vec<f32>; 2] {
+        let outputs = self.ask(oracle, Program::Untouched, sample).await.logits;
+        let logits = match self.engine.classifier().returns_logits() {
+            true => outputs.clone(),
+            false => self.ask(oracle, Program::Logits, sample).await.logits,
+        };
+        [outputs, logits]
+    }
+
     /// The account that the passes of the i-th attack are booked under, minimum-norm attacks last.
     pub(super) fn account(&self, i: usize) -> usize {
         CLEAN + 1 + i
@@ -53,12 +63,7 @@ impl Audit<'_> {
     ) -> Result<Looked> {
         let Sample { index, label, .. } = *sample;
         let ask = |program| self.ask(oracle, program, sample);
-        let outputs = ask(Program::Untouched).await.logits;
-        let logits = if self.engine.classifier().returns_logits() {
-            outputs.clone()
-        } else {
-            ask(Program::Logits).await.logits
-        };
+        let [outputs, logits] = self.answers(oracle, sample).await;
         let evaluated = is_answer(&outputs) && is_answer(&logits);
         let random = again && evaluated && ask(Program::Untouched).await.logits != outputs;
         let cosine = match probe && evaluated {
@@ -88,12 +93,7 @@ impl Audit<'_> {
         sample: Sample,
         mut record: Record,
     ) -> Result<Examined> {
-        let outputs = self.ask(&oracle, Program::Untouched, &sample).await.logits;
-        let logits = if self.engine.classifier().returns_logits() {
-            outputs.clone()
-        } else {
-            self.ask(&oracle, Program::Logits, &sample).await.logits
-        };
+        let [outputs, logits] = self.answers(&oracle, &sample).await;
         let Sample { index, input, label } = sample;
         record.pending = false;
         let mut adversarials = vec![None; self.attacks.len() + self.minimal.len()];

@@ -108,13 +108,12 @@ impl AuditSettings {
     /// those before it left, and within no other budget than its own.
     pub(super) fn autoattack(&self) -> Option<String> {
         let as_published = self.cascade && !self.full && self.budget.is_none();
-        let versions = [("standard", Version::Standard), ("plus", Version::Plus), ("rand", Version::Rand)];
-        let is = |(_, version): &(&str, Version)| {
+        let is = |version: &Version| {
             let own = version.attacks(self.threat_model.norm);
             let own: Vec<NamedAttack> = own.iter().map(|attack| NamedAttack::of(attack.as_ref())).collect();
             as_published && own == self.attacks
         };
-        versions.into_iter().find(is).map(|(name, _)| name.into())
+        [Version::Standard, Version::Plus, Version::Rand].iter().find(|v| is(v)).map(Version::to_string)
     }
 }
 

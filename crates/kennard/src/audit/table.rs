@@ -1,93 +1,76 @@
 //! `samples.parquet`: one row per sample.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
-use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch,
-};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+use super::columns::Field;
 use super::{AttackRecord, Record};
 use crate::data::guarded;
 use crate::run::files::parquet_bytes;
 use crate::{Error, Result};
 
-/// The bytes of the table. Columns of an attack are called after it, those of a minimum-norm attack after
-/// `minimal` and it; they are null where it did not try, the norm and the prediction also where it failed. Whether
-/// a sample is robust is null while attacks on it are still to come. Prediction and margin of a sample that could
-/// not be evaluated are null.
+/// The columns of a sample, and whether they may be null. Whether a sample is robust is null while attacks on it are
+/// still to come. Prediction and margin of a sample that could not be evaluated are null.
+const SAMPLE: [(&str, bool, Field<Record>); 8] = [
+    ("index", false, Field::Count(|r| Some(r.index as u64), |r, v| r.index = v.unwrap_or_default() as usize)),
+    ("label", false, Field::Class(|r| Some(r.label), |r, v| r.label = v.unwrap_or_default())),
+    ("prediction", true, Field::Class(|r| r.prediction, |r, v| r.prediction = v)),
+    (
+        "margin",
+        true,
+        Field::Single(|r| Some(r.margin).filter(|m| !m.is_nan()), |r, v| r.margin = v.unwrap_or(f32::NAN)),
+    ),
+    ("evaluated", false, Field::Derived(|r| Some(r.is_evaluated()))),
+    ("random", false, Field::Flag(|r| Some(r.random), |r, v| r.random = v.unwrap_or_default())),
+    ("cosine", true, Field::Double(|r| r.cosine, |r, v| r.cosine = v)),
+    ("robust", true, Field::Flag(|r| (!r.pending).then(|| r.is_robust()), |r, v| r.pending = v.is_none())),
+];
+
+/// The columns of an attack, after its name, those of a minimum-norm attack after `minimal` and its name. They are null
+/// where it did not try, the norm and the prediction also where it failed.
+const ATTACK: [(&str, Field<AttackRecord>); 12] = [
+    ("broken", Field::Flag(|a| Some(a.broken), |a, v| a.broken = v.unwrap_or_default())),
+    ("within", Field::Flag(|a| Some(a.within), |a, v| a.within = v.unwrap_or_default())),
+    ("margin", Field::Single(|a| Some(a.margin), |a, v| a.margin = v.unwrap_or_default())),
+    ("norm", Field::Double(|a| a.norm, |a, v| a.norm = v)),
+    ("prediction", Field::Class(|a| a.prediction, |a, v| a.prediction = v)),
+    ("found_after", Field::Count(|a| Some(a.found_after), |a, v| a.found_after = v.unwrap_or_default())),
+    ("forwards", Field::Count(|a| Some(a.forwards), |a, v| a.forwards = v.unwrap_or_default())),
+    ("backwards", Field::Count(|a| Some(a.backwards), |a, v| a.backwards = v.unwrap_or_default())),
+    (
+        "zero_gradients",
+        Field::Count(|a| Some(a.zero_gradients), |a, v| a.zero_gradients = v.unwrap_or_default()),
+    ),
+    (
+        "non_finite_gradients",
+        Field::Count(|a| Some(a.non_finite_gradients), |a, v| a.non_finite_gradients = v.unwrap_or_default()),
+    ),
+    ("unanswered", Field::Count(|a| Some(a.unanswered), |a, v| a.unanswered = v.unwrap_or_default())),
+    ("disputed", Field::Flag(|a| Some(a.disputed), |a, v| a.disputed = v.unwrap_or_default())),
+];
+
+/// The bytes of the table.
 pub(super) fn to_parquet(attacks: &[&str], minimal: &[&str], records: &[Record]) -> Result<Vec<u8>, String> {
-    fn of<T>(records: &[Record], field: impl Fn(&Record) -> T) -> impl Iterator<Item = T> {
-        records.iter().map(field)
-    }
-    let mut columns: Vec<(String, ArrayRef, bool)> = vec![
-        ("index".into(), Arc::new(Int64Array::from_iter_values(of(records, |r| r.index as i64))), false),
-        ("label".into(), Arc::new(Int32Array::from_iter_values(of(records, |r| r.label as i32))), false),
-        (
-            "prediction".into(),
-            Arc::new(Int32Array::from_iter(of(records, |r| r.prediction.map(|class| class as i32)))),
-            true,
-        ),
-        (
-            "margin".into(),
-            Arc::new(Float32Array::from_iter(of(records, |r| Some(r.margin).filter(|m| !m.is_nan())))),
-            true,
-        ),
-        (
-            "evaluated".into(),
-            Arc::new(BooleanArray::from_iter(of(records, |r| Some(r.is_evaluated())))),
-            false,
-        ),
-        ("random".into(), Arc::new(BooleanArray::from_iter(of(records, |r| Some(r.random)))), false),
-        ("cosine".into(), Arc::new(Float64Array::from_iter(of(records, |r| r.cosine))), true),
-        (
-            "robust".into(),
-            Arc::new(BooleanArray::from_iter(of(records, |r| (!r.pending).then(|| r.is_robust())))),
-            true,
-        ),
-    ];
+    let rows: Vec<_> = records.iter().map(Some).collect();
+    let mut columns: Vec<(String, ArrayRef, bool)> = SAMPLE
+        .iter()
+        .map(|(name, nullable, field)| ((*name).into(), field.array(&rows), *nullable))
+        .collect();
+    let mut add = |name: String, entries: Vec<Option<&AttackRecord>>| {
+        let of =
+            |(column, field): &(&str, Field<_>)| (format!("{name}.{column}"), field.array(&entries), true);
+        columns.extend(ATTACK.iter().map(of));
+    };
     for (i, name) in attacks.iter().enumerate() {
-        let entries: Vec<_> = records.iter().map(|r| r.attacks.get(i).and_then(Option::as_ref)).collect();
-        columns.extend(attack_columns(name, &entries));
+        add(name.to_string(), records.iter().map(|r| r.attacks.get(i)?.as_ref()).collect());
     }
     for (i, name) in minimal.iter().enumerate() {
-        let entries: Vec<_> = records.iter().map(|r| r.minimal.get(i).and_then(Option::as_ref)).collect();
-        columns.extend(attack_columns(&format!("minimal.{name}"), &entries));
+        add(format!("minimal.{name}"), records.iter().map(|r| r.minimal.get(i)?.as_ref()).collect());
     }
     let batch = RecordBatch::try_from_iter_with_nullable(columns).map_err(|e| e.to_string())?;
     parquet_bytes(&batch).map_err(|e| e.to_string())
-}
-
-fn attack_columns(name: &str, entries: &[Option<&AttackRecord>]) -> Vec<(String, ArrayRef, bool)> {
-    fn of<T>(
-        entries: &[Option<&AttackRecord>],
-        field: fn(&AttackRecord) -> T,
-    ) -> impl Iterator<Item = Option<T>> {
-        entries.iter().map(move |entry| entry.map(field))
-    }
-    let flag = |field| -> ArrayRef { Arc::new(BooleanArray::from_iter(of(entries, field))) };
-    let count =
-        |field: fn(&AttackRecord) -> i64| -> ArrayRef { Arc::new(Int64Array::from_iter(of(entries, field))) };
-    let norms = entries.iter().map(|entry| entry.and_then(|a| a.norm));
-    let predictions = entries.iter().map(|entry| entry.and_then(|a| a.prediction).map(|class| class as i32));
-    let columns: [(&str, ArrayRef); 12] = [
-        ("broken", flag(|a| a.broken)),
-        ("within", flag(|a| a.within)),
-        ("margin", Arc::new(Float32Array::from_iter(of(entries, |a| a.margin)))),
-        ("norm", Arc::new(Float64Array::from_iter(norms))),
-        ("prediction", Arc::new(Int32Array::from_iter(predictions))),
-        ("found_after", count(|a| a.found_after as i64)),
-        ("forwards", count(|a| a.forwards as i64)),
-        ("backwards", count(|a| a.backwards as i64)),
-        ("zero_gradients", count(|a| a.zero_gradients as i64)),
-        ("non_finite_gradients", count(|a| a.non_finite_gradients as i64)),
-        ("unanswered", count(|a| a.unanswered as i64)),
-        ("disputed", flag(|a| a.disputed)),
-    ];
-    columns.into_iter().map(|(column, array)| (format!("{name}.{column}"), array, true)).collect()
 }
 
 /// The records of a table that [`to_parquet`] made.
@@ -101,7 +84,7 @@ pub(super) fn from_parquet(path: &Path, attacks: &[&str], minimal: &[&str]) -> R
     let read = || -> std::result::Result<_, Box<dyn std::error::Error>> {
         let mut records = Vec::new();
         for batch in ParquetRecordBatchReaderBuilder::try_new(file)?.build()? {
-            match (Columns { batch: &batch? }).records(attacks, minimal) {
+            match rows(&batch?, attacks, minimal) {
                 Ok(more) => records.extend(more),
                 Err(column) => return Ok(Err(column)),
             }
@@ -128,76 +111,33 @@ pub(super) fn from_parquet(path: &Path, attacks: &[&str], minimal: &[&str]) -> R
     }
 }
 
-/// Typed access to a batch; an error is the name of a column that is missing or of another type.
-struct Columns<'b> {
-    batch: &'b RecordBatch,
+/// The records of a batch; an error is the name of a column that is missing or of another type.
+fn rows(batch: &RecordBatch, attacks: &[&str], minimal: &[&str]) -> Result<Vec<Record>, String> {
+    let mut records = vec![Record::default(); batch.num_rows()];
+    for (name, _, field) in &SAMPLE {
+        field.read(batch, name, &mut records).ok_or(*name)?;
+    }
+    for name in attacks {
+        let entries = entries(batch, name)?;
+        records.iter_mut().zip(entries).for_each(|(record, entry)| record.attacks.push(entry));
+    }
+    for name in minimal {
+        let entries = entries(batch, &format!("minimal.{name}"))?;
+        records.iter_mut().zip(entries).for_each(|(record, entry)| record.minimal.push(entry));
+    }
+    Ok(records)
 }
 
-type Missing = String;
-
-impl Columns<'_> {
-    fn get(&self, name: &str) -> Result<&ArrayRef, Missing> {
-        self.batch.column_by_name(name).ok_or_else(|| name.to_string())
+/// What one attack achieved on each sample.
+fn entries(batch: &RecordBatch, attack: &str) -> Result<Vec<Option<AttackRecord>>, String> {
+    let mut entries = vec![AttackRecord::default(); batch.num_rows()];
+    for (column, field) in &ATTACK {
+        let name = format!("{attack}.{column}");
+        field.read(batch, &name, &mut entries).ok_or(name)?;
     }
-
-    fn records(&self, attacks: &[&str], minimal: &[&str]) -> Result<Vec<Record>, Missing> {
-        let index = self.get("index")?.as_primitive_opt::<Int64Type>().ok_or("index")?;
-        let label = self.get("label")?.as_primitive_opt::<Int32Type>().ok_or("label")?;
-        let prediction = self.get("prediction")?.as_primitive_opt::<Int32Type>().ok_or("prediction")?;
-        let margin = self.get("margin")?.as_primitive_opt::<Float32Type>().ok_or("margin")?;
-        let random = self.get("random")?.as_boolean_opt().ok_or("random")?;
-        let cosine = self.get("cosine")?.as_primitive_opt::<Float64Type>().ok_or("cosine")?;
-        let robust = self.get("robust")?.as_boolean_opt().ok_or("robust")?;
-        let attacks: Vec<_> = attacks.iter().map(|name| self.attack(name)).collect::<Result<_, _>>()?;
-        let minimal: Vec<_> =
-            minimal.iter().map(|name| self.attack(&format!("minimal.{name}"))).collect::<Result<_, _>>()?;
-        let record = |row: usize| Record {
-            index: index.value(row) as usize,
-            label: label.value(row) as usize,
-            prediction: prediction.is_valid(row).then(|| prediction.value(row) as usize),
-            margin: if margin.is_valid(row) { margin.value(row) } else { f32::NAN },
-            random: random.value(row),
-            cosine: cosine.is_valid(row).then(|| cosine.value(row)),
-            pending: robust.is_null(row),
-            attacks: attacks.iter().map(|entries| entries[row].clone()).collect(),
-            minimal: minimal.iter().map(|entries| entries[row].clone()).collect(),
-        };
-        Ok((0..self.batch.num_rows()).map(record).collect())
-    }
-
-    fn attack(&self, name: &str) -> Result<Vec<Option<AttackRecord>>, Missing> {
-        let column = |field: &str| format!("{name}.{field}");
-        let flag = |field: &str| self.get(&column(field))?.as_boolean_opt().ok_or(column(field));
-        let count =
-            |field: &str| self.get(&column(field))?.as_primitive_opt::<Int64Type>().ok_or(column(field));
-        let (broken, within, disputed) = (flag("broken")?, flag("within")?, flag("disputed")?);
-        let margin =
-            self.get(&column("margin"))?.as_primitive_opt::<Float32Type>().ok_or(column("margin"))?;
-        let norm = self.get(&column("norm"))?.as_primitive_opt::<Float64Type>().ok_or(column("norm"))?;
-        let prediction =
-            self.get(&column("prediction"))?.as_primitive_opt::<Int32Type>().ok_or(column("prediction"))?;
-        let found_after = count("found_after")?;
-        let (forwards, backwards) = (count("forwards")?, count("backwards")?);
-        let zero_gradients = count("zero_gradients")?;
-        let (non_finite_gradients, unanswered) = (count("non_finite_gradients")?, count("unanswered")?);
-        let entry = |row: usize| {
-            broken.is_valid(row).then(|| AttackRecord {
-                broken: broken.value(row),
-                within: within.value(row),
-                margin: margin.value(row),
-                norm: norm.is_valid(row).then(|| norm.value(row)),
-                prediction: prediction.is_valid(row).then(|| prediction.value(row) as usize),
-                found_after: found_after.value(row) as u64,
-                forwards: forwards.value(row) as u64,
-                backwards: backwards.value(row) as u64,
-                zero_gradients: zero_gradients.value(row) as u64,
-                non_finite_gradients: non_finite_gradients.value(row) as u64,
-                unanswered: unanswered.value(row) as u64,
-                disputed: disputed.value(row),
-            })
-        };
-        Ok((0..self.batch.num_rows()).map(entry).collect())
-    }
+    let tried = batch.column_by_name(&format!("{attack}.broken"));
+    let tried = |row: usize| tried.is_some_and(|column| column.is_valid(row));
+    Ok(entries.into_iter().enumerate().map(|(row, entry)| tried(row).then_some(entry)).collect())
 }
 
 #[cfg(test)]

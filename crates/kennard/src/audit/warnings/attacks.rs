@@ -65,13 +65,8 @@ fn by_attack<'a>(
     summary: &'a Summary,
     records: &'a [Record],
 ) -> impl Iterator<Item = (&'a str, Vec<&'a AttackRecord>)> {
-    let attacks = summary.attacks.iter().enumerate().map(|(i, attack)| {
-        (attack.name.as_str(), records.iter().filter_map(|r| r.attacks[i].as_ref()).collect())
-    });
-    let minimal = summary.minimal.iter().enumerate().map(|(i, attack)| {
-        (attack.name.as_str(), records.iter().filter_map(|r| r.minimal[i].as_ref()).collect())
-    });
-    attacks.chain(minimal)
+    let tried = |(i, name)| (name, records.iter().filter_map(|record| attempt(record, i)).collect());
+    names(summary).into_iter().enumerate().map(tried)
 }
 
 /// What an attack says of a sample that stands is doubtful where most of its gradients were zero, unless

@@ -49,7 +49,6 @@ mod input;
 mod locate;
 #[cfg_attr(not(feature = "onnxruntime"), path = "onnxruntime_left_out.rs")]
 mod onnxruntime;
-#[cfg_attr(not(feature = "onnxruntime"), expect(dead_code, reason = "rten needs no rewrite"))]
 mod places;
 mod prepare;
 mod rten;

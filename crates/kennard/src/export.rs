@@ -191,6 +191,7 @@ fn rounded(engine: &Engine, threat: &ThreatModel, examples: &[Example]) -> Resul
 pub(crate) struct Triptych {
     pub picture: DynamicImage,
     /// By how much the difference is amplified, against the range of the bounds.
+    #[cfg_attr(not(feature = "report"), expect(dead_code, reason = "pages alone say it"))]
     pub amplified: f32,
 }
 

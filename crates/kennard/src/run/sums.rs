@@ -77,6 +77,7 @@ impl Sums {
     }
 
     /// Whether a file is listed.
+    #[cfg(feature = "report")]
     pub fn lists(&self, name: &str) -> bool {
         self.digests.contains_key(name)
     }

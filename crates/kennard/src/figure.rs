@@ -168,6 +168,16 @@ impl Serialize for Figure {
     }
 }
 
+/// A number with this many significant digits, without zeros at its end.
+pub(crate) fn significant(value: f64, digits: i32) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    let places = (digits - 1 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
+    let text = format!("{value:.places$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+}
+
 /// A figure as files have it: with its interval, or, in older ones, some figures without.
 #[derive(Deserialize)]
 #[serde(untagged)]

@@ -71,8 +71,11 @@ impl Point {
     }
 }
 
+/// A figure with its name.
+type Named = (&'static str, fn(&Point) -> f64);
+
 /// The conjugate figures by their names.
-const CONJUGATES: [(&str, fn(&Point) -> f64); 5] = [
+const CONJUGATES: [Named; 5] = [
     ("sigma_p", |p| p.sigma_p),
     ("drift", |p| p.drift),
     ("dispersion", |p| p.dispersion),

@@ -65,37 +65,32 @@ impl Wanted {
     pub fn prepare(self, recipe: impl FnOnce(&DataSet, bool, usize) -> Result<Recipe>) -> Result<Course> {
         let mut data = DataSet::open(&self.data, &self.options)?;
         let shape = data.shape().to_vec();
-        let initial = match &self.network {
-            StartingNetwork::New(_) => None,
-            StartingNetwork::File(path) => Some(Graph::load(path)?),
-        };
-        let normalizes = match (&self.network, &initial) {
-            (StartingNetwork::New(architecture), _) => architecture.normalizes(),
-            (_, initial) => {
-                initial.as_ref().is_some_and(|graph| !kennard_graph::statistics(graph).is_empty())
+        let (initial, normalizes, network) = match &self.network {
+            StartingNetwork::New(architecture) => {
+                (None, architecture.normalizes(), Network::Architecture(architecture.to_string()))
+            }
+            StartingNetwork::File(path) => {
+                let graph = Graph::load(path)?;
+                let normalizes = !kennard_graph::statistics(&graph).is_empty();
+                let network = Network::File { init: path.display().to_string(), sha256: model_digest(path)? };
+                (Some(graph), normalizes, network)
             }
         };
         let recipe = recipe(&data, normalizes, self.selection.count(data.len()))?;
         let fingerprint: Vec<String> = data.fingerprint()?.into_iter().map(|file| file.sha256).collect();
         let samples = TrainingSet::read(&data, self.selection, &recipe, |_| ())?;
         data.check_unchanged()?;
-        let model = match (&self.network, initial) {
-            (StartingNetwork::New(architecture), _) => {
+        let model = match &self.network {
+            StartingNetwork::New(architecture) => {
                 let statistics = samples.statistics();
                 let statistics = statistics.as_ref().map(|(mean, std)| (mean.as_slice(), std.as_slice()));
                 architecture.build(&shape, data.classes(), statistics, recipe.seed)?
             }
-            (StartingNetwork::File(_), initial) => {
+            StartingNetwork::File(_) => {
                 let classifier =
                     Classifier::new(&initial.unwrap_or_default(), &shape, &Preprocessing::default())?;
                 data.fit_classes(classifier.classes())?;
                 classifier.graph().clone()
-            }
-        };
-        let network = match &self.network {
-            StartingNetwork::New(architecture) => Network::Architecture(architecture.to_string()),
-            StartingNetwork::File(path) => {
-                Network::File { init: path.display().to_string(), sha256: model_digest(path)? }
             }
         };
         let trained_on = TrainingData {

@@ -49,7 +49,7 @@ pub struct Modes {
 impl Modes {
     /// The means of the figures of several packets' modes, rank by rank.
     pub(crate) fn average(modes: &[&Modes]) -> Option<Modes> {
-        let first = modes.first()?;
+        modes.first()?;
         let least = |count: fn(&Modes) -> usize| modes.iter().map(|m| count(m)).min().unwrap_or(0);
         let mean =
             |value: &dyn Fn(&Modes) -> f64| modes.iter().map(|m| value(m)).sum::<f64>() / modes.len() as f64;
@@ -59,9 +59,7 @@ impl Modes {
         Some(Modes {
             leading: leading.collect(),
             drift: drifts.map(|drifts| Mode::average(&drifts)),
-            squeeze: (0..least(|m| m.squeeze.len()).min(first.squeeze.len()))
-                .map(|rank| mean(&|m| m.squeeze[rank]))
-                .collect(),
+            squeeze: (0..least(|m| m.squeeze.len())).map(|rank| mean(&|m| m.squeeze[rank])).collect(),
             momentum: (0..least(|m| m.momentum.len())).map(|rank| mean(&|m| m.momentum[rank])).collect(),
             principal: (0..least(|m| m.principal.len()))
                 .map(|rank| Figure::average(modes.iter().map(|m| m.principal[rank])))

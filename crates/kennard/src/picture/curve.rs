@@ -4,6 +4,7 @@ use plotters::prelude::*;
 
 use super::axis::Range;
 use super::ticked::{Area, Drawn, FONT, Ticked, axes, svg};
+use crate::figure::significant;
 use crate::{Error, Result};
 
 /// Curves over a common abscissa.
@@ -150,7 +151,7 @@ impl Chart {
         for x in xs {
             // Labels need about a tenth of the axis each.
             if ticks.last().is_none_or(|(last, _)| x.ln() - last >= span / 9.0) {
-                ticks.push((x.ln(), significant(x)));
+                ticks.push((x.ln(), significant(x, 3)));
             }
         }
         ticks
@@ -164,13 +165,6 @@ fn is_trend(figures: &[&ChartPoint]) -> bool {
     let apart = values().fold(f64::NEG_INFINITY, f64::max) - values().fold(f64::INFINITY, f64::min);
     let widest = figures.iter().map(|f| f.high - f.low).fold(0.0, f64::max);
     figures.len() >= 3 && (widest == 0.0 || apart > widest)
-}
-
-/// Three significant digits.
-fn significant(value: f64) -> String {
-    let digits = (2 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
-    let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
 }
 
 #[cfg(test)]

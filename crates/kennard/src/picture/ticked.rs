@@ -48,6 +48,9 @@ impl Ticked {
     }
 }
 
+/// A chart to draw on.
+type Axes<'a, B> = ChartContext<'a, B, Cartesian2d<Ticked, Ticked>>;
+
 /// A chart on an area, with faint lines at the ticks of its axes. These come with what they stand for, and `room` is
 /// the width of the ordinate's labels in pixels.
 pub(super) fn axes<'a, B: DrawingBackend>(
@@ -55,7 +58,7 @@ pub(super) fn axes<'a, B: DrawingBackend>(
     caption: &str,
     room: u32,
     [(x, x_name), (y, y_name)]: [(Ticked, &str); 2],
-) -> Result<ChartContext<'a, B, Cartesian2d<Ticked, Ticked>>, DrawingAreaErrorKind<B::ErrorType>> {
+) -> Result<Axes<'a, B>, DrawingAreaErrorKind<B::ErrorType>> {
     let mut chart = ChartBuilder::on(area)
         .caption(caption, (FONT, 16))
         .margin(12)

@@ -59,15 +59,14 @@ impl Source {
 /// Reads a directory, or the directories in it.
 pub(super) fn read(path: &Path, sources: &mut Vec<Source>) -> Result<()> {
     let error = |message: String| Error::Run { path: path.into(), message };
-    if path.join("manifest.json").exists() || path.join("summary.json").exists() {
+    let is_run = |path: &Path| path.join(MANIFEST).exists() || path.join("summary.json").exists();
+    if is_run(path) {
         sources.push(open(path)?);
         return Ok(());
     }
     let entries = std::fs::read_dir(path).map_err(|e| error(format!("cannot be read: {e}")))?;
-    let mut inner: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.join("manifest.json").exists() || path.join("summary.json").exists())
-        .collect();
+    let mut inner: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_run(path)).collect();
     if inner.is_empty() {
         return Err(error(
             "holds no run (neither manifest.json nor summary.json is there, nor in a directory within)"

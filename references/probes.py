@@ -2,8 +2,8 @@
 
     python references/probes.py
 
-Needs NumPy and SciPy. Prints the quantiles and the interval of crates/kennard/src/uncertainty/probe.rs and the
-minimum of the softmax probe of crates/kennard/src/uncertainty/softmax.rs, found by SciPy's BFGS.
+Needs NumPy and SciPy. Prints the quantiles and the interval of crates/kennard/src/probe/backward.rs and the
+minimum of the softmax probe of crates/kennard/src/probe/softmax.rs, found by SciPy's BFGS.
 """
 
 import numpy as np

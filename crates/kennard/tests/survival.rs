@@ -103,7 +103,7 @@ impl Case {
         audit.run_in(opened, &AtomicBool::new(false), progress)
     }
 
-    /// The journal of a run as it is when so many samples are done with.
+    /// The journal of a run as it is when this many samples are done.
     fn journal(&self, directory: &Path, seed: u64, done: usize) -> Vec<u8> {
         let mut journal = Vec::new();
         let keep = |progress: Progress| match progress {

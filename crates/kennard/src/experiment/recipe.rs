@@ -58,7 +58,7 @@ pub struct Course {
 
 impl Wanted {
     /// Reads the data and makes the network. `recipe` is asked how to train on the data, with a network that has batch
-    /// normalisation or none, and so many samples of them.
+    /// normalisation or none, and this many samples of them.
     ///
     /// # Errors
     /// When the data or the model cannot be read, or do not belong together, or the recipe makes no sense for them.

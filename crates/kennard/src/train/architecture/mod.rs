@@ -37,7 +37,7 @@ pub enum Architecture {
         /// K
         factor: usize,
     },
-    /// `vit:6,64`: a vision transformer of so many layers and dimensions, 4 heads, on 4×4 patches (Dosovitskiy
+    /// `vit:6,64`: a vision transformer of this many layers and dimensions, 4 heads, on 4×4 patches (Dosovitskiy
     /// et al. 2021, arXiv 2010.11929; the mean of all positions is classified).
     Transformer {
         /// Layers.

@@ -8,7 +8,8 @@ use super::moments::{GROUPS, Moments};
 use super::sampler::{Proposal, Sampler};
 use super::scout::{FarLobes, HIGHER};
 use super::sketch::Sketch;
-use super::windowed::{ESS_FLOOR, Packet};
+use super::spread::ESS_FLOOR;
+use super::windowed::Packet;
 use crate::random::packet_stream;
 use rand_chacha::ChaCha8Rng;
 

@@ -73,6 +73,6 @@ pub use mixture::{DataFigures, DataPacket};
 pub use modes::{Mode, Modes};
 pub use neighbours::KEPT;
 pub use oracle::LogOdds;
-pub use spread::Spreads;
+pub use spread::{ESS_FLOOR, Spreads};
 pub use uniform::{BoxFigures, BoxPacket, SOBOL_LARGEST};
-pub use windowed::{ESS_FLOOR, FALSE_ALARM, Packet};
+pub use windowed::{FALSE_ALARM, Packet};

@@ -2,9 +2,15 @@
 
 use super::error::AverageError;
 use super::moments::{Moments, Spread};
-use super::windowed::ESS_FLOOR;
 use crate::Figure;
 use crate::stats::{mean_map, pseudo_values};
+
+/// Effective samples that a packet needs before its figures are to be trusted.
+///
+/// Intervals of 95 % then cover about as often; 85 to 90 % were measured where the effective
+/// samples were a quarter of all. No sampler sees a part of the packet that none of its samples
+/// reached: where several classes pull with drifts of 3 and more, figures can miss one of them.
+pub const ESS_FLOOR: f64 = 1000.0;
 
 /// Conjugate spreads of a packet, or of the mean over several.
 ///

@@ -4,16 +4,9 @@ use super::error::AverageError;
 use super::mixing::{Mixing, R_HAT_LIMIT};
 use super::modes::Modes;
 use super::moments::{CoordinateSpread, GROUPS, Moments, Spread, displacement};
-use super::spread::Spreads;
+use super::spread::{ESS_FLOOR, Spreads};
 use crate::Figure;
 use crate::stats::{mean, pseudo_values, scatter};
-
-/// Effective samples that a packet needs before its figures are to be trusted.
-///
-/// Intervals of 95 % then cover about as often; 85 to 90 % were measured where the effective
-/// samples were a quarter of all. No sampler sees a part of the packet that none of its samples
-/// reached: where several classes pull with drifts of 3 and more, figures can miss one of them.
-pub const ESS_FLOOR: f64 = 1000.0;
 
 /// How often the identities of a right measurement seem violated, by design.
 ///

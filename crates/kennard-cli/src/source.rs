@@ -67,10 +67,8 @@ pub fn prepare(out: Option<&Path>) -> Result<(), kennard::Error> {
 
 /// Writes files into a directory, each whole or not at all, and says so.
 pub fn write_all<N: AsRef<str>>(directory: &Path, files: &[(N, Vec<u8>)]) -> Result<(), Error> {
-    let files: Vec<(&str, Vec<u8>)> =
-        files.iter().map(|(name, bytes)| (name.as_ref(), bytes.clone())).collect();
-    write_set(directory, &files)?;
-    let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+    write_set(directory, files)?;
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_ref()).collect();
     note!("written to {}: {}", directory.display(), names.join(", "));
     Ok(())
 }

@@ -161,10 +161,8 @@ pub fn run(args: Args) -> Outcome {
         write_survey(directory, &summary, &outcome.packets)?;
         let manifest = SurveyManifest::new(&survey, &summary, crate::command_line());
         let shape = hidden.as_ref().map_or(data.shape(), |hidden| hidden.shape());
-        let pictures = pictures(&outcome, shape)?;
-        let pictures = pictures.iter().map(|(name, bytes)| (name.as_str(), bytes.clone()));
-        let mut files: Vec<(&str, Vec<u8>)> = pictures.collect();
-        files.push(("manifest.json", json(&manifest)?.into_bytes()));
+        let mut files = pictures(&outcome, shape)?;
+        files.push(("manifest.json".into(), json(&manifest)?.into_bytes()));
         write_set(directory, &files)?;
         let count = files.len() - 1;
         let written = format!("manifest.json, packets.parquet, summary.json, {count} pictures");

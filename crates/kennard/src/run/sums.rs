@@ -107,9 +107,9 @@ impl Sums {
 ///
 /// # Errors
 /// When the directory cannot be written to, or the disk is full.
-pub fn write_set(directory: &Path, files: &[(&str, Vec<u8>)]) -> Result<()> {
-    let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+pub fn write_set<N: AsRef<str>>(directory: &Path, files: &[(N, Vec<u8>)]) -> Result<()> {
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_ref()).collect();
     Sums::forget(directory, &names)?;
-    files.iter().try_for_each(|(name, bytes)| write_whole(&directory.join(name), bytes))?;
+    files.iter().try_for_each(|(name, bytes)| write_whole(&directory.join(name.as_ref()), bytes))?;
     Sums::write(directory, &names)
 }

@@ -253,7 +253,9 @@ impl Training<'_> {
                     let (part, result) = result?;
                     found[part] = Some(result);
                 }
-                Ok(sum(found.into_iter().flatten()))
+                let found: Option<Vec<Part>> = found.into_iter().collect();
+                let gone = || Error::Setting("the workers of the training ended before their time".into());
+                Ok(sum(found.ok_or_else(gone)?.into_iter()))
             })
         };
         let count = self.threads.clamp(1, parts);

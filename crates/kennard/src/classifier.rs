@@ -1,6 +1,6 @@
 use kennard_graph::{
     Builder, DType, Dim, Graph, Shape, Value, flatten_output, log_probabilities, nhwc, normalize,
-    reshape_input, scale, strip_softmax,
+    reshape_input, scale, strip_softmax, temper,
 };
 
 use serde::{Deserialize, Serialize};
@@ -110,6 +110,21 @@ impl Classifier {
     /// When the graph cannot be extended.
     pub fn with_log_probabilities(&self) -> Result<Classifier> {
         Ok(Classifier { graph: log_probabilities(&self.graph)?, returns_logits: false, ..self.clone() })
+    }
+
+    /// The same classifier, its logits divided by a temperature. Decisions stay as they are, and so does the untouched
+    /// model.
+    ///
+    /// # Errors
+    /// When the temperature is not positive and finite.
+    pub fn at_temperature(&self, temperature: f64) -> Result<Classifier> {
+        if !(temperature > 0.0 && temperature.is_finite()) {
+            return Err(Error::Setting(format!(
+                "the temperature is {temperature}; logits are divided by it, so it must be positive and finite: 1 leaves \
+                 them as they are"
+            )));
+        }
+        Ok(Classifier { graph: temper(&self.graph, temperature)?, ..self.clone() })
     }
 
     /// From pixels to logits.

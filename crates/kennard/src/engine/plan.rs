@@ -170,6 +170,25 @@ impl Engine {
         Ok(Engine { surrogate: Some(surrogate), graphs: Mutex::default(), ..self })
     }
 
+    /// An engine that runs as this one does, the logits divided by a temperature; see
+    /// [`Classifier::at_temperature`].
+    ///
+    /// # Errors
+    /// When the temperature is not positive and finite.
+    pub fn at_temperature(&self, temperature: f64) -> Result<Engine> {
+        Ok(Engine {
+            classifier: self.classifier.at_temperature(temperature)?,
+            surrogate: None,
+            runtime: self.runtime.clone(),
+            plan: self.plan,
+            untouched: self.untouched,
+            simplified: self.simplified,
+            graphs: Mutex::default(),
+            no_gradient: OnceLock::new(),
+            warnings: self.warnings.clone(),
+        })
+    }
+
     /// What a reader should know of how the model was taken.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings

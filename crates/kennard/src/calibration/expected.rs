@@ -153,7 +153,7 @@ mod tests {
             for set in 0..200 {
                 let mut random = stream(2, &[set, samples, u64::from(shift > 0.0)], "expected errors");
                 let mut bins = vec![Bin::default(); BINS];
-                let mut truth = vec![0.0; BINS];
+                let mut truth = [0.0; BINS];
                 for _ in 0..samples {
                     let confidence: f64 = 0.5 + 0.5 * random.random::<f64>().sqrt();
                     let accuracy = (confidence - shift).clamp(0.0, 1.0);

@@ -8,6 +8,7 @@ mod fragile;
 mod plane;
 mod resolve;
 mod tradeoff;
+mod window;
 
 use std::path::PathBuf;
 
@@ -38,6 +39,8 @@ pub enum Experiment {
     E5,
     /// Attacks on features beside attacks on pixels.
     E6,
+    /// One network's trade-off between accuracy and certified radius, through windows of noise.
+    R7,
 }
 
 /// What an experiment is made under.
@@ -68,7 +71,7 @@ pub struct Report {
 }
 
 impl Experiment {
-    /// `e1` to `e6`.
+    /// `e1` to `e6`, `r7`.
     pub fn name(self) -> &'static str {
         match self {
             Experiment::E1 => "e1",
@@ -77,6 +80,7 @@ impl Experiment {
             Experiment::E4 => "e4",
             Experiment::E5 => "e5",
             Experiment::E6 => "e6",
+            Experiment::R7 => "r7",
         }
     }
 
@@ -89,6 +93,7 @@ impl Experiment {
             Experiment::E3 | Experiment::E5 => include_str!("e3.toml"),
             Experiment::E4 => return None,
             Experiment::E6 => include_str!("e6.toml"),
+            Experiment::R7 => return Some(window::settings()),
         };
         let part = |of: f64| format!("{:?}", eps / of);
         Some(text.replace("\"EPS/4\"", &part(4.0)).replace("\"EPS/2\"", &part(2.0)))
@@ -107,6 +112,7 @@ impl Experiment {
             Experiment::E4 => plane::run(lab, on),
             Experiment::E5 => resolve::run(lab, on),
             Experiment::E6 => features::run(lab, on),
+            Experiment::R7 => window::run(lab, on),
         };
         let Some(mut report) = report? else { return Ok(None) };
         let claims: String = report.claims.iter().map(Claim::line).collect();

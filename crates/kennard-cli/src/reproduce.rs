@@ -17,8 +17,17 @@ struct Numbered(Experiment);
 
 impl ValueEnum for Numbered {
     fn value_variants<'a>() -> &'a [Numbered] {
-        use Experiment::{E1, E2, E3, E4, E5, E6, R7};
-        &[Numbered(E1), Numbered(E2), Numbered(E3), Numbered(E4), Numbered(E5), Numbered(E6), Numbered(R7)]
+        use Experiment::{E1, E2, E3, E4, E5, E6, R6, R7};
+        &[
+            Numbered(E1),
+            Numbered(E2),
+            Numbered(E3),
+            Numbered(E4),
+            Numbered(E5),
+            Numbered(E6),
+            Numbered(R6),
+            Numbered(R7),
+        ]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -31,6 +40,7 @@ impl ValueEnum for Numbered {
                 "The label read from the input, and from the loss gradient, along the trade-off"
             }
             Experiment::E6 => "Attacks on features beside attacks on pixels",
+            Experiment::R6 => "Attacks on features beside attacks on pixels, each in units of its own",
             Experiment::R7 => "Accuracy against certified radius of one network, through windows of noise",
         };
         Some(PossibleValue::new(self.0.name()).help(help))

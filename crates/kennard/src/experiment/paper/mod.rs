@@ -8,6 +8,7 @@ mod fragile;
 mod plane;
 mod resolve;
 mod tradeoff;
+mod whitened;
 mod window;
 
 use std::path::PathBuf;
@@ -39,6 +40,8 @@ pub enum Experiment {
     E5,
     /// Attacks on features beside attacks on pixels.
     E6,
+    /// Attacks on features beside attacks on pixels, each in units of its own.
+    R6,
     /// One network's trade-off between accuracy and certified radius, through windows of noise.
     R7,
 }
@@ -71,7 +74,7 @@ pub struct Report {
 }
 
 impl Experiment {
-    /// `e1` to `e6`, `r7`.
+    /// `e1` to `e6`, `r6`, `r7`.
     pub fn name(self) -> &'static str {
         match self {
             Experiment::E1 => "e1",
@@ -80,6 +83,7 @@ impl Experiment {
             Experiment::E4 => "e4",
             Experiment::E5 => "e5",
             Experiment::E6 => "e6",
+            Experiment::R6 => "r6",
             Experiment::R7 => "r7",
         }
     }
@@ -93,6 +97,7 @@ impl Experiment {
             Experiment::E3 | Experiment::E5 => include_str!("e3.toml"),
             Experiment::E4 => return None,
             Experiment::E6 => include_str!("e6.toml"),
+            Experiment::R6 => return Some(whitened::settings()),
             Experiment::R7 => return Some(window::settings()),
         };
         let part = |of: f64| format!("{:?}", eps / of);
@@ -112,6 +117,7 @@ impl Experiment {
             Experiment::E4 => plane::run(lab, on),
             Experiment::E5 => resolve::run(lab, on),
             Experiment::E6 => features::run(lab, on),
+            Experiment::R6 => whitened::run(lab, on),
             Experiment::R7 => window::run(lab, on),
         };
         let Some(mut report) = report? else { return Ok(None) };

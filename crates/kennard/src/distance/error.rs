@@ -41,3 +41,10 @@ pub enum DistanceError<E> {
     )]
     NotANumber,
 }
+
+impl<E> DistanceError<E> {
+    /// Refuses a window's width that is none.
+    pub(super) fn check_scale(scale: f64) -> Result<(), Self> {
+        if scale > 0.0 && scale.is_finite() { Ok(()) } else { Err(Self::Scale(scale)) }
+    }
+}

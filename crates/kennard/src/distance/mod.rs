@@ -4,9 +4,15 @@
 //! `m_j` is negative. A factor on the logits scales every `m_j` and its gradient alike, and moves no boundary.
 
 mod boundary;
+mod design;
 mod error;
 mod margins;
+mod normal;
 mod oracle;
+mod proposal;
+mod radius;
+mod sampling;
+mod slopes;
 #[cfg(test)]
 mod tests;
 
@@ -15,3 +21,5 @@ pub use error::DistanceError;
 pub use margins::{Margins, Slopes};
 #[allow(unused_imports, reason = "for rooms above")]
 pub(crate) use oracle::EngineMargins;
+pub use radius::{RARE_FLOOR, Radius, SmoothedRadius};
+pub use slopes::{NORMS, Predicted, SlopeDistances};

@@ -4,6 +4,8 @@
 //! fail it with other seeds.
 
 mod boundaries;
+mod radii;
+mod slopes;
 
 use super::{Margins, Slopes};
 use std::convert::Infallible;

@@ -107,6 +107,7 @@ pub mod attack;
 pub mod audit;
 pub mod calibration;
 mod classifier;
+pub mod distance;
 pub mod engine;
 mod error;
 pub mod experiment;

@@ -6,10 +6,13 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use kennard::experiment::paper::{Conditions, Experiment};
 
-use crate::settings::{Data, Number};
+use crate::settings::{Data, Number, Taken};
 use crate::source::{json, prepare, write_all};
 use crate::tradeoff::Sweep;
 use crate::{Done, Outcome};
+
+/// How many images r5 looks at.
+const IMAGES: usize = 150;
 
 /// An experiment by its number.
 #[derive(Clone, Copy)]
@@ -17,7 +20,7 @@ struct Numbered(Experiment);
 
 impl ValueEnum for Numbered {
     fn value_variants<'a>() -> &'a [Numbered] {
-        use Experiment::{E1, E2, E3, E4, E5, E6, R6, R7};
+        use Experiment::{E1, E2, E3, E4, E5, E6, R5, R6, R7};
         &[
             Numbered(E1),
             Numbered(E2),
@@ -25,6 +28,7 @@ impl ValueEnum for Numbered {
             Numbered(E4),
             Numbered(E5),
             Numbered(E6),
+            Numbered(R5),
             Numbered(R6),
             Numbered(R7),
         ]
@@ -40,6 +44,9 @@ impl ValueEnum for Numbered {
                 "The label read from the input, and from the loss gradient, along the trade-off"
             }
             Experiment::E6 => "Attacks on features beside attacks on pixels",
+            Experiment::R5 => {
+                "Which figure of an image predicts its distance to the boundary, for given networks"
+            }
             Experiment::R6 => "Attacks on features beside attacks on pixels, each in units of its own",
             Experiment::R7 => "Accuracy against certified radius of one network, through windows of noise",
         };
@@ -53,6 +60,9 @@ pub struct Args {
     experiment: Numbered,
     #[command(flatten)]
     data: Data,
+    /// The networks that r5 looks at, ONNX files
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    models: Vec<PathBuf>,
     /// Where to keep the runs, and to write the table and the pictures
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -73,9 +83,13 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     prepare(Some(&args.out))?;
     let experiment = args.experiment.0;
+    if !args.models.is_empty() && experiment != Experiment::R5 {
+        return Err(format!("{} trains its own networks; --models is for r5", experiment.name()).into());
+    }
     let bench = args.sweep()?.bench()?;
     let conditions = Conditions {
         data: args.data.data.clone().unwrap_or_default(),
+        models: args.models.clone(),
         seen: args.data.split.as_deref() == Some("test"),
         out: args.out.clone(),
         epochs: args.epochs,
@@ -107,6 +121,10 @@ impl Args {
         let data = data.as_deref().unwrap_or_default();
         let colour = ["cifar10:", "cifar100:"].iter().any(|kind| data.starts_with(kind));
         let eps = self.eps.map_or(if colour { 8.0 / 255.0 } else { 0.1 }, |eps| eps.0);
+        if self.experiment.0 == Experiment::R5 {
+            let taken = Taken { samples: self.samples, first: None }.or_samples(IMAGES);
+            return Ok(Sweep::examining(self.data.clone(), taken, eps));
+        }
         let Some(text) = self.experiment.0.settings(eps) else { return Ok(Sweep::default()) };
         let mut common = toml::Table::new();
         common.insert("data".into(), data.into());

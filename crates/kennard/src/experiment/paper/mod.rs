@@ -5,6 +5,7 @@ mod claim;
 mod conjugates;
 mod features;
 mod fragile;
+mod pixels;
 mod plane;
 mod resolve;
 mod tradeoff;
@@ -40,6 +41,8 @@ pub enum Experiment {
     E5,
     /// Attacks on features beside attacks on pixels.
     E6,
+    /// Which figure of an image predicts its distance to the decision boundary.
+    R5,
     /// Attacks on features beside attacks on pixels, each in units of its own.
     R6,
     /// One network's trade-off between accuracy and certified radius, through windows of noise.
@@ -53,6 +56,8 @@ pub struct Conditions {
     pub data: String,
     /// Whether they are examined on the samples that they were trained on.
     pub seen: bool,
+    /// The files of networks, where the experiment looks at given ones.
+    pub models: Vec<PathBuf>,
     /// Where to keep the runs.
     pub out: PathBuf,
     /// How many epochs in place of the experiment's own.
@@ -74,7 +79,7 @@ pub struct Report {
 }
 
 impl Experiment {
-    /// `e1` to `e6`, `r6`, `r7`.
+    /// `e1` to `e6`, `r5` to `r7`.
     pub fn name(self) -> &'static str {
         match self {
             Experiment::E1 => "e1",
@@ -83,6 +88,7 @@ impl Experiment {
             Experiment::E4 => "e4",
             Experiment::E5 => "e5",
             Experiment::E6 => "e6",
+            Experiment::R5 => "r5",
             Experiment::R6 => "r6",
             Experiment::R7 => "r7",
         }
@@ -95,7 +101,7 @@ impl Experiment {
             Experiment::E1 => include_str!("e1.toml"),
             Experiment::E2 => include_str!("e2.toml"),
             Experiment::E3 | Experiment::E5 => include_str!("e3.toml"),
-            Experiment::E4 => return None,
+            Experiment::E4 | Experiment::R5 => return None,
             Experiment::E6 => include_str!("e6.toml"),
             Experiment::R6 => return Some(whitened::settings()),
             Experiment::R7 => return Some(window::settings()),
@@ -117,12 +123,13 @@ impl Experiment {
             Experiment::E4 => plane::run(lab, on),
             Experiment::E5 => resolve::run(lab, on),
             Experiment::E6 => features::run(lab, on),
+            Experiment::R5 => pixels::run(lab, on),
             Experiment::R6 => whitened::run(lab, on),
             Experiment::R7 => window::run(lab, on),
         };
         let Some(mut report) = report? else { return Ok(None) };
         let claims: String = report.claims.iter().map(Claim::line).collect();
-        let seen = if on.seen && self != Experiment::E4 { SEEN } else { "" };
+        let seen = if on.seen && self != Experiment::E4 && self != Experiment::R5 { SEEN } else { "" };
         report.text = format!("{}\n{seen}{claims}", report.text);
         Ok(Some(report))
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use serde::Serialize;
 use serde_json::json;
 
-use super::claim::{Claim, has_not_learnt, too_brief};
+use super::claim::{Claim, has_not_learnt, over_seeds, too_brief};
 use super::features::last_features;
 use super::{Conditions, Report, epochs, value};
 use crate::data::{DataSet, Sample, Selection};
@@ -108,18 +108,18 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
     for method in METHODS {
         let networks: Vec<&Compared> = all.iter().filter(|compared| compared.method == method).collect();
         report.text += &table(method, &networks);
-        let difference = over_seeds(&networks, |c| c.at_shares[1][0] - c.at_shares[1][1]);
-        let claim = Claim::that(
+        let differences: Vec<f64> = networks.iter().map(|c| c.at_shares[1][0] - c.at_shares[1][1]).collect();
+        let claim = Claim::over_seeds(
             format!(
                 "{method}: at each sample's smallest step, attacks on features break more than attacks on pixels"
             ),
-            difference.interval,
+            &differences,
             0.0,
             true,
-            format!("difference {}", percent(difference)),
         );
         report.claims.push(claim.unless(too_small.clone()));
     }
+    Claim::adjust(&mut report.claims);
     report.figures = json!({ "sizes": SIZES, "shares": SHARES, "networks": value(&all)? });
     Ok(Some(report))
 }
@@ -225,8 +225,10 @@ fn share<T>(all: impl Iterator<Item = T>, is: impl Fn(T) -> bool) -> f64 {
     mean(&all.map(|one| f64::from(u8::from(is(one)))).collect::<Vec<_>>())
 }
 
-fn over_seeds(networks: &[&Compared], of: impl Fn(&Compared) -> f64) -> Figure {
-    Figure::mean(&networks.iter().map(|compared| of(compared)).collect::<Vec<_>>())
+/// The mean over networks, which differ in their seeds.
+fn mean_over(networks: &[&Compared], of: impl Fn(&Compared) -> f64) -> Figure {
+    let values: Vec<f64> = networks.iter().map(|compared| of(compared)).collect();
+    over_seeds(&values).unwrap_or(Figure::new(f64::NAN, [f64::NAN; 2]))
 }
 
 fn percent(figure: Figure) -> String {
@@ -235,7 +237,7 @@ fn percent(figure: Figure) -> String {
 }
 
 fn table(method: &str, networks: &[&Compared]) -> String {
-    let mean = |of: &dyn Fn(&Compared) -> f64| over_seeds(networks, of).value;
+    let mean = |of: &dyn Fn(&Compared) -> f64| mean_over(networks, of).value;
     let mut text = format!(
         "\n## {method}\n\n{:.1} % are classified correctly. Median smallest step: {} standard deviations (root mean square over {} \
          elements) in features,\n{} (over {}) in pixels.\n\n| step | features broken, % | pixels broken, % | difference |\n|---|---|---|---|\n",
@@ -251,7 +253,7 @@ fn table(method: &str, networks: &[&Compared]) -> String {
             "| {step} | {:.1} | {:.1} | {} |",
             100.0 * mean(&|c| of(c)[0]),
             100.0 * mean(&|c| of(c)[1]),
-            percent(over_seeds(networks, |c| of(c)[0] - of(c)[1]))
+            percent(mean_over(networks, |c| of(c)[0] - of(c)[1]))
         );
     };
     for (k, size) in SIZES.iter().enumerate() {

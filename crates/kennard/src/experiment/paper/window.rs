@@ -4,13 +4,15 @@
 //! can be certified. The curve over s of (its accuracy, its mean certified radius) is a trade-off of one network with itself.
 //! Only decisions count, so that no temperature changes a figure.
 
+use std::cmp::Ordering;
+use std::f64::consts::LN_2;
 use std::fmt::Write;
-use std::sync::atomic::Ordering;
+use std::sync::atomic;
 
 use serde::Serialize;
 use serde_json::json;
 
-use super::claim::{Claim, has_not_learnt, too_brief};
+use super::claim::{Claim, Verdict, has_not_learnt, over_seeds, too_brief, worded};
 use super::{Conditions, Report, epochs, value};
 use crate::experiment::{Lab, short};
 use crate::figure::Figure;
@@ -89,7 +91,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
             seed: 0,
         };
         let records = smoothing.measure(lab.stop(), |_| ())?;
-        if lab.stop().load(Ordering::Relaxed) {
+        if lab.stop().load(atomic::Ordering::Relaxed) {
             return Ok(None);
         }
         (samples, classes) = (records.len(), engine.classifier().classes());
@@ -109,6 +111,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
     let learnt = all.iter().find_map(|seen| has_not_learnt(seen.curve[0].accuracy.interval, classes));
     let too_small = too_brief(epochs(lab)).or(learnt);
     report.claims = claims(&all).into_iter().map(|claim| claim.unless(too_small.clone())).collect();
+    Claim::adjust(&mut report.claims);
     report.figures = json!({ "draws": DRAWS, "failure": FAILURE, "networks": value(&all)? });
     report.pictures = vec![
         (
@@ -163,57 +166,63 @@ fn area(points: &mut [[f64; 2]]) -> f64 {
     sum
 }
 
-/// The mean over seeds of what each seed's networks of some noise give.
-fn over_seeds(all: &[Seen], noise: f64, of: impl Fn(&Seen) -> f64) -> Figure {
+/// The mean over seeds of a figure of the networks of some noise.
+fn of_noise(all: &[Seen], noise: f64, of: impl Fn(&Seen) -> f64) -> Figure {
     let values: Vec<f64> = all.iter().filter(|seen| seen.noise == noise).map(of).collect();
-    Figure::mean(&values)
+    over_seeds(&values).unwrap_or(Figure::new(f64::NAN, [f64::NAN; 2]))
 }
 
-/// What each seed says, as its predictions define it.
+/// What the predictions are about; each figure is one for each seed.
 fn claims(all: &[Seen]) -> Vec<Claim> {
-    let per_seed = |of: &dyn Fn(u64) -> f64| Figure::mean(&(0..SEEDS).map(of).collect::<Vec<_>>());
+    let per_seed = |of: &dyn Fn(u64) -> f64| (0..SEEDS).map(of).collect::<Vec<_>>();
     let with_noise = |seed: u64| all.iter().filter(move |seen| seen.seed == seed && seen.noise > 0.0);
     let plain = |seed: u64| all.iter().filter(move |seen| seen.seed == seed && seen.noise == 0.0);
-
     let falls = per_seed(&|seed| mean_of(plain(seed), Seen::correlation));
     let gain = per_seed(&|seed| mean_of(with_noise(seed), Seen::area) - mean_of(plain(seed), Seen::area));
     let best = per_seed(&|seed| mean_of(with_noise(seed), |seen| (seen.best().scale / seen.noise).ln()));
-    let [low, high] = best.interval;
-    let farthest = low.abs().max(high.abs());
-    let nearest = if low <= 0.0 && high >= 0.0 { 0.0 } else { low.abs().min(high.abs()) };
     vec![
-        Claim::that(
-            "networks trained without noise: the wider the window, the lower the accuracy of the smoothed classifier",
-            falls.interval,
+        Claim::over_seeds(
+            "networks trained without noise: the wider the window, the lower the accuracy of the smoothed classifier (rank \
+             correlation below 0)",
+            &falls,
             0.0,
             false,
-            format!("rank correlation {}", worded(falls)),
         ),
-        Claim::that(
+        Claim::over_seeds(
             "training with noise gains area under the curve of accuracy against certified radius",
-            gain.interval,
+            &gain,
             0.0,
             true,
-            format!("by {}", worded(gain)),
         ),
-        Claim::that(
-            "networks trained with noise σ have their largest certified radius at s ≈ σ, within a factor of 2",
-            [nearest, farthest],
-            std::f64::consts::LN_2,
-            false,
-            format!("mean of ln(s/σ) {}", worded(best)),
+        near(
+            "networks trained with noise σ have their largest certified radius at s ≈ σ: ln(s/σ) within ±ln 2",
+            &best,
+            LN_2,
         ),
     ]
+}
+
+/// That the mean over seeds of a figure is less than `limit` from 0: the worse of both sides counts.
+fn near(claim: &str, values: &[f64], limit: f64) -> Claim {
+    let below = Claim::over_seeds(claim, values, limit, false);
+    let above = Claim::over_seeds(claim, values, -limit, true);
+    let rank = |claim: &Claim| match claim.verdict {
+        Verdict::TooSmallToJudge => 0,
+        Verdict::DoesNotComeOut => 1,
+        Verdict::Undecided => 2,
+        Verdict::ComesOut => 3,
+    };
+    let worse_p = below.p.zip(above.p).map(|(below, above)| below.max(above));
+    match rank(&below).cmp(&rank(&above)) {
+        Ordering::Less => below,
+        Ordering::Greater => above,
+        Ordering::Equal => Claim { p: worse_p, ..below },
+    }
 }
 
 /// The mean over networks of a figure.
 fn mean_of<'a>(networks: impl Iterator<Item = &'a Seen>, of: impl Fn(&'a Seen) -> f64) -> f64 {
     mean(&networks.map(of).collect::<Vec<_>>())
-}
-
-fn worded(figure: Figure) -> String {
-    let [low, high] = figure.interval;
-    format!("{} [{}, {}]", short(figure.value), short(low), short(high))
 }
 
 fn table(all: &[Seen]) -> String {
@@ -226,14 +235,14 @@ fn table(all: &[Seen]) -> String {
     );
     for noise in NOISES {
         for (place, s) in SCALES.iter().enumerate() {
-            let of = |figure: fn(&AtScale) -> f64| over_seeds(all, noise, |seen| figure(&seen.curve[place]));
+            let of = |figure: fn(&AtScale) -> f64| of_noise(all, noise, |seen| figure(&seen.curve[place]));
             let _ = writeln!(
                 text,
                 "| {} | {s} | {} | {} | {} | {:.0} |",
                 title(noise),
                 percent(of(|at| at.accuracy.accuracy)),
                 percent(of(|at| at.certified.accuracy)),
-                worded(of(|at| at.certified_radius.value)),
+                worded(&of(|at| at.certified_radius.value)),
                 100.0 * of(|at| at.unanimous as f64 / at.accuracy.tested as f64).value,
             );
         }
@@ -245,7 +254,7 @@ fn table(all: &[Seen]) -> String {
 fn chart(all: &[Seen], y: &str, of: fn(&AtScale) -> f64) -> Result<Vec<u8>> {
     let curves = NOISES.map(|noise| {
         let points = SCALES.iter().enumerate().map(|(place, &s)| {
-            let figure = over_seeds(all, noise, |seen| of(&seen.curve[place]));
+            let figure = of_noise(all, noise, |seen| of(&seen.curve[place]));
             (s, figure.value, figure.interval)
         });
         Curve::new(title(noise), points)
@@ -271,6 +280,16 @@ mod tests {
         assert!((area(&mut [[2.0, 0.5], [1.5, 0.2], [1.0, 0.9]]) - 1.4).abs() < 1e-12);
         assert_eq!(area(&mut []), 0.0);
         assert!((area(&mut [[0.5, 0.8]]) - 0.4).abs() < 1e-12);
+    }
+
+    /// By hand: 0.1 is within 0.7 of 0, 2 is not, and values on both sides of 0.7 say neither.
+    #[test]
+    fn what_is_near_is_so_on_both_sides() {
+        let verdict = |values: [f64; 5]| near("", &values, 0.7).verdict;
+        assert_eq!(verdict([0.1, 0.2, 0.0, -0.1, 0.3]), Verdict::ComesOut);
+        assert_eq!(verdict([2.1, 2.2, 2.0, 1.9, 2.3]), Verdict::DoesNotComeOut);
+        assert_eq!(verdict([-2.1, -2.2, -2.0, -1.9, -2.3]), Verdict::DoesNotComeOut);
+        assert_eq!(verdict([0.1, 1.2, 0.5, 0.9, 1.3]), Verdict::Undecided);
     }
 
     #[test]

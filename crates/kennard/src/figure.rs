@@ -3,7 +3,7 @@
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::stats::{mean, scatter, two_sided};
+use crate::stats::{clopper_pearson, mean, scatter, two_sided};
 
 /// A figure: its value, its 95 % interval, and what it was estimated from.
 ///
@@ -105,6 +105,26 @@ impl Figure {
     /// The figure whose square this is; noise below zero counts as zero.
     pub(crate) fn root(self) -> Self {
         self.map(|square| square.max(0.0).sqrt())
+    }
+
+    /// `√(1 + y) − 1` of this figure `y`, without the cancellation where it is small; noise below −1 counts as −1.
+    pub(crate) fn root_excess(self) -> Self {
+        self.map(|y| {
+            let y = y.max(-1.0);
+            y / (1.0 + (1.0 + y).sqrt())
+        })
+    }
+
+    /// A share, from pseudo-values of groups: their mean with Student's interval, both within 0 and 1. The interval of
+    /// none or all of `ess` effective samples is the binomial one.
+    pub(crate) fn share(share: f64, values: &[f64], ess: f64) -> Self {
+        let figure = Self::mean(values);
+        let ess = ess.clamp(1.0, 1e15) as u64;
+        match share {
+            share if share <= 0.0 => Self { value: 0.0, interval: clopper_pearson(0, ess), ..figure },
+            share if share >= 1.0 => Self { value: 1.0, interval: clopper_pearson(ess, ess), ..figure },
+            _ => figure.map(|value| value.clamp(0.0, 1.0)),
+        }
     }
 
     /// The figure times a positive factor.

@@ -4,7 +4,7 @@ use super::error::AverageError;
 use super::mixing::{Mixing, R_HAT_LIMIT};
 use super::modes::Modes;
 use super::moments::{CoordinateSpread, GROUPS, Moments, Spread, displacement};
-use super::spread::{ESS_FLOOR, Spreads};
+use super::spread::{ESS_FLOOR, Spreads, misclassified};
 use crate::Figure;
 use crate::stats::{mean, pseudo_values, scatter};
 
@@ -39,6 +39,10 @@ pub struct Packet {
     /// What the product cannot fall below: ½, since a window on R^d has no boundary.
     pub bound: f64,
 
+    /// `σ_x/s − 1`: how much the loss widens the position spread beyond the window's, s. Zero where it is flat.
+    pub excess_x: Figure,
+    /// `2 s σ_p − 1`: how much it widens the conjugate spread beyond the window's, 1/(2s).
+    pub excess_p: Figure,
     /// `‖⟨x⟩ − x₀‖ / s = 2 s ‖E[h]‖`: how far the loss displaces the packet. Half of it is the
     /// log-loss that an l2 step of size s gains to first order.
     pub drift: Figure,
@@ -119,6 +123,8 @@ impl Packet {
             scale: first.scale,
             r_hat: packets.iter().filter_map(|p| p.r_hat).reduce(f64::max),
             bound: first.bound,
+            excess_x: figure(|p| p.excess_x),
+            excess_p: figure(|p| p.excess_p),
             drift: figure(|p| p.drift),
             dispersion: figure(|p| p.dispersion),
             excess_drift,
@@ -160,6 +166,9 @@ impl Packet {
         let sigma_x = estimate(|s| 1.0 + 2.0 * s.covariance).root().scaled(scale);
         let sigma_p = estimate(|s| s.gradient + (1.0 - 2.0 * s.covariance) / 4.0).root().scaled(1.0 / scale);
         let product = estimate(Spread::product_squared).root();
+        // σ_x²/s² − 1 and 4 s² σ_p² − 1, which the window has no part in.
+        let excess_x = estimate(|s| 2.0 * s.covariance).root_excess();
+        let excess_p = estimate(|s| 4.0 * s.gradient - 2.0 * s.covariance).root_excess();
         let dimension = whole.z.len() as f64;
         let dispersion = estimate(|s| s.gradient).scaled(dimension);
         let drift = {
@@ -182,6 +191,7 @@ impl Packet {
             product_mean: products().sum::<f64>() / dimension,
             product_min: products().fold(f64::INFINITY, f64::min),
             covariance: Figure::mean(&stein),
+            misclassified: misclassified(&spread, &deleted, ess),
             enough_samples: ess >= ESS_FLOOR,
             sigma_x_map: coordinates.iter().map(|c| scale * c.sigma_x()).collect(),
             sigma_p_map: coordinates.iter().map(|c| c.sigma_p() / scale).collect(),
@@ -190,6 +200,8 @@ impl Packet {
             scale,
             r_hat: None,
             bound: 0.5,
+            excess_x,
+            excess_p,
             drift,
             dispersion,
             excess_drift,

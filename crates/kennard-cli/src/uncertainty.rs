@@ -39,7 +39,7 @@ pub struct Args {
     /// Only samples of this label
     #[arg(long)]
     label: Option<usize>,
-    /// How many samples of the data are used, drawn at random by the seed [default: 8 as centres of
+    /// How many samples of the data are used, drawn at random by the seed [default: 32 as centres of
     /// gaussian, as many of each label as can be; 1000 of each label otherwise]
     #[arg(long, visible_alias = "samples", value_name = "N")]
     centres: Option<usize>,
@@ -134,13 +134,19 @@ pub fn run(args: Args) -> Outcome {
         centres: match args.first {
             Some(count) => Selection::First(count),
             None => Selection::Random {
-                count: args.centres.unwrap_or(if kind == PacketKind::Gaussian { 8 } else { 1000 }),
+                count: args.centres.unwrap_or(if kind == PacketKind::Gaussian { 32 } else { 1000 }),
                 seed: args.model.seed(),
             },
         },
+        among: Selection::All,
         stratified: true,
         samples: args.draws.min(args.max_draws),
-        effort: Effort { max_samples: args.max_draws, rel_tol: args.rel_tol, chains: true, modes: true },
+        effort: Effort {
+            max_samples: args.max_draws,
+            rel_tol: args.rel_tol,
+            modes: true,
+            ..Effort::default()
+        },
         seed: args.model.seed(),
         probed: PROBED,
     };

@@ -229,7 +229,7 @@ impl Marginals {
 }
 
 fn mode(scale: f64, direction: &[f64], product: &[f64], moments: &Moments) -> Mode {
-    let packet = Packet::from_moments(scale, moments);
+    let packet = Packet::from_moments(scale, 0.0, moments);
     let value = dot(direction, product);
     let residual: f64 = product.iter().zip(direction).map(|(p, u)| (p - value * u).powi(2)).sum();
     Mode {

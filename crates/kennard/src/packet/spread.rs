@@ -98,19 +98,37 @@ impl Spreads {
         }
     }
 
-    /// The mean of independently measured packets: as [`Packet::average`](super::Packet::average).
+    /// The mean of independently measured packets, taken as given: intervals hold the sampling error of each.
     ///
     /// # Errors
     /// When `packets` is empty.
     pub fn average<'a>(
         packets: impl ExactSizeIterator<Item = &'a Self> + Clone,
     ) -> Result<Self, AverageError> {
+        Self::average_by(packets, |figures| Figure::average(figures.iter().copied()))
+    }
+
+    /// The mean over images: as [`Packet::average`](super::Packet::average). The covariance is the same around all of
+    /// them, and its interval that of the samples.
+    ///
+    /// # Errors
+    /// When `packets` is empty.
+    pub(super) fn over_images<'a>(
+        packets: impl ExactSizeIterator<Item = &'a Self> + Clone,
+    ) -> Result<Self, AverageError> {
+        Self::average_by(packets, Figure::over_images)
+    }
+
+    fn average_by<'a>(
+        packets: impl ExactSizeIterator<Item = &'a Self> + Clone,
+        mean: fn(&[Figure]) -> Figure,
+    ) -> Result<Self, AverageError> {
         let count = packets.len();
         if count == 0 {
             return Err(AverageError::Empty);
         }
         let all = || packets.clone();
-        let figure = |of: fn(&Self) -> Figure| Figure::average(all().map(of));
+        let figure = |of: fn(&Self) -> Figure| mean(&all().map(of).collect::<Vec<_>>());
         let map = |of: fn(&Self) -> &[f64]| mean_map(all().map(of));
         Ok(Self {
             samples: all().map(|p| p.samples).sum(),
@@ -120,7 +138,7 @@ impl Spreads {
             product: figure(|p| p.product),
             product_mean: all().map(|p| p.product_mean).sum::<f64>() / count as f64,
             product_min: all().map(|p| p.product_min).fold(f64::INFINITY, f64::min),
-            covariance: figure(|p| p.covariance),
+            covariance: Figure::average(all().map(|p| p.covariance)),
             misclassified: figure(|p| p.misclassified),
             enough_samples: all().all(|p| p.enough_samples),
             sigma_x_map: map(|p| &p.sigma_x_map),

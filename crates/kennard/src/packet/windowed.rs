@@ -4,7 +4,7 @@ use super::error::AverageError;
 use super::mixing::{Mixing, R_HAT_LIMIT};
 use super::modes::Modes;
 use super::moments::{CoordinateSpread, GROUPS, Moments, Spread, displacement};
-use super::spread::{ESS_FLOOR, Spreads, misclassified};
+use super::spread::{Spreads, misclassified};
 use crate::Figure;
 use crate::stats::{mean, pseudo_values, scatter};
 
@@ -97,8 +97,9 @@ impl Packet {
 
     /// The mean of independently measured packets around different centres.
     ///
-    /// The centres are taken as given: intervals hold the sampling error of each packet (their
-    /// distances to the value add in quadrature), not the variation from centre to centre. Every figure, the maps included,
+    /// Intervals are over images: of 95 % for centres drawn at random like these, whose scatter holds the sampling error
+    /// of each packet. (Those of the figures that identities know, the same around every centre, hold the sampling error
+    /// alone. A single packet keeps its own.) Every figure, the maps included,
     /// is the arithmetic mean of the packets' figures, except `samples` and `ess`, which are
     /// summed, `product_min`, the smallest, and `r_hat`, the largest. `enough_samples` asks every packet for its own,
     /// because the sum may hide a centre that was hardly sampled; `identities_hold` tests the
@@ -115,10 +116,12 @@ impl Packet {
             return Err(AverageError::Mixed { index, scale, dimension, first_scale, first_dimension });
         }
 
-        let figure = |of: fn(&Self) -> Figure| Figure::average(packets.iter().map(of));
+        let figure =
+            |of: fn(&Self) -> Figure| Figure::over_images(&packets.iter().map(of).collect::<Vec<_>>());
+        let known = |of: fn(&Self) -> Figure| Figure::average(packets.iter().map(of));
         let modes: Option<Vec<&Modes>> = packets.iter().map(|p| p.modes.as_ref()).collect();
-        let spreads = Spreads::average(packets.iter().map(|p| &p.spreads))?;
-        let (excess_drift, stray_drift) = (figure(|p| p.excess_drift), figure(|p| p.stray_drift));
+        let spreads = Spreads::over_images(packets.iter().map(|p| &p.spreads))?;
+        let (excess_drift, stray_drift) = (known(|p| p.excess_drift), known(|p| p.stray_drift));
         Ok(Self {
             scale: first.scale,
             r_hat: packets.iter().filter_map(|p| p.r_hat).reduce(f64::max),
@@ -136,24 +139,25 @@ impl Packet {
         })
     }
 
-    /// The packet of samples whose weighted distribution is `ψ²`; at least one has weight.
+    /// The packet of samples whose weighted distribution is `ψ²`; at least one has weight. They are enough from
+    /// `floor` effective ones on.
     ///
     /// The estimators are the identities of this module's documentation, as jackknife
     /// pseudo-values, regressed on the one figure that is known: a squeezed state (quadratic
     /// `ln l`) is then exact in every sample, as a displaced one is anyway.
-    pub(super) fn from_moments(scale: f64, moments: &Moments) -> Self {
-        Self::new(scale, moments, moments.ess())
+    pub(super) fn from_moments(scale: f64, floor: f64, moments: &Moments) -> Self {
+        Self::new(scale, floor, moments, moments.ess())
     }
 
     /// The packet of states of Markov chains, a chain per group.
-    pub(super) fn from_chains(scale: f64, moments: &Moments, mixing: Mixing) -> Self {
-        let mut packet = Self::new(scale, moments, mixing.ess);
+    pub(super) fn from_chains(scale: f64, floor: f64, moments: &Moments, mixing: Mixing) -> Self {
+        let mut packet = Self::new(scale, floor, moments, mixing.ess);
         packet.r_hat = Some(mixing.r_hat);
         packet.spreads.enough_samples &= mixing.r_hat <= R_HAT_LIMIT;
         packet
     }
 
-    fn new(scale: f64, moments: &Moments, ess: f64) -> Self {
+    fn new(scale: f64, floor: f64, moments: &Moments, ess: f64) -> Self {
         let whole = moments.whole();
         let spread = whole.spread();
         let deleted = moments.deleted(&whole);
@@ -192,7 +196,7 @@ impl Packet {
             product_min: products().fold(f64::INFINITY, f64::min),
             covariance: Figure::mean(&stein),
             misclassified: misclassified(&spread, &deleted, ess),
-            enough_samples: ess >= ESS_FLOOR,
+            enough_samples: ess >= floor,
             sigma_x_map: coordinates.iter().map(|c| scale * c.sigma_x()).collect(),
             sigma_p_map: coordinates.iter().map(|c| c.sigma_p() / scale).collect(),
         };

@@ -106,6 +106,7 @@ mod answer;
 pub mod attack;
 pub mod audit;
 mod classifier;
+pub mod distance;
 pub mod engine;
 mod error;
 pub mod experiment;

@@ -117,6 +117,12 @@ const EXAMPLES: &[(&str, &str)] = &[
       --data fashion-mnist:fixtures/fashion-mnist",
     ),
     (
+        "calibrate",
+        "
+  kennard calibrate fixtures/fashion_mlp.onnx --out temperature.json \\
+      --data fashion-mnist:fixtures/fashion-mnist",
+    ),
+    (
         "report",
         "
   kennard report run --out report.html",
@@ -217,9 +223,11 @@ fn common(arg: Arg, command: &str) -> Arg {
         ("audit" | "attack", "data") => arg.required_unless_present("config"),
         ("audit" | "attack", "eps") => arg.required_unless_present_any(["config", "minimal"]),
         ("attack", "out") => arg.required_unless_present("config"),
-        ("train" | "features" | "resolve" | "probe" | "slice" | "uncertainty", "data") => arg.required(true),
+        ("train" | "features" | "resolve" | "probe" | "slice" | "uncertainty" | "calibrate", "data") => {
+            arg.required(true)
+        }
         // A word that follows is the model.
-        ("features" | "resolve" | "probe" | "slice" | "uncertainty" | "plane", "nhwc") => {
+        ("features" | "resolve" | "probe" | "slice" | "uncertainty" | "calibrate" | "plane", "nhwc") => {
             arg.require_equals(true)
         }
         ("train", "arch") => arg.required_unless_present("init"),

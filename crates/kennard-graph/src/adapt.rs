@@ -113,6 +113,21 @@ pub fn log_probabilities(graph: &Graph) -> Result<Graph> {
     append(graph, |p| p.with("Max", p.number(1e-30)).apply("Log"))
 }
 
+/// The classifier whose logits are the given one's divided by `temperature`.
+///
+/// # Errors
+/// When the graph has not exactly one output, or the temperature is not positive and finite in single precision, or its
+/// inverse is not.
+pub fn temper(graph: &Graph, temperature: f64) -> Result<Graph> {
+    let usable = |number: f64| number as f32 > 0.0 && (number as f32).is_finite();
+    if !(usable(temperature) && usable(1.0 / temperature)) {
+        return Err(GraphError::Shape(format!(
+            "the temperature is {temperature}; logits are divided by it, so it must be positive and finite"
+        )));
+    }
+    append(graph, |z| z * (1.0 / temperature))
+}
+
 /// The classifier with logits of shape `[N, K]` where the given one has `[N, K, 1, …]`.
 ///
 /// # Errors

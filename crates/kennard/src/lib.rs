@@ -105,6 +105,7 @@ mod advice;
 mod answer;
 pub mod attack;
 pub mod audit;
+pub mod calibration;
 mod classifier;
 pub mod distance;
 pub mod engine;

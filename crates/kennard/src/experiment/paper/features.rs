@@ -32,7 +32,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
         if let Selection::Random { count, .. } = selection {
             samples = count.to_string();
         }
-        let tensor = last_features(engine.classifier().graph())?;
+        let tensor = last_features(engine.classifier().head())?;
         let hidden = Hidden::new(&engine, &tensor, &EngineOptions::default())?;
         let features = Features {
             engine: &engine,

@@ -50,6 +50,7 @@ struct ChainState {
     /// `η = s ∂ ln l`
     h: Vec<f64>,
     log_loss: f64,
+    wrong: bool,
     /// z·z, z·η, η·η
     products: [f64; 3],
 }
@@ -58,11 +59,7 @@ impl Chains {
     /// Chains that have reached the packet.
     pub fn start<O: LogOdds>(sampler: &mut Sampler<O>) -> Result<Self, MeasureError<O::Error>> {
         let mut states = Vec::with_capacity(CHAINS);
-        sampler.draw(
-            CHAINS,
-            |_, _| None,
-            |_, sample| states.push(ChainState::new(sample.z, sample.h, sample.log_loss)),
-        )?;
+        sampler.draw(CHAINS, |_, _| None, |_, sample| states.push(ChainState::new(&sample)))?;
         let mut chains = Self { states, step: 1.0, directions: Vec::new(), trace: Trace::default() };
         for t in 0..TEMPERING {
             chains.adapt(2.0 * (t + 1) as f64 / TEMPERING as f64, 1.0, sampler)?;
@@ -99,7 +96,7 @@ impl Chains {
                     // Each state is then one of the samples so far, with a probability as its weight.
                     let chance: f64 = StandardUniform.sample(&mut random);
                     if chance * total < weight {
-                        state.set(sample.z, sample.h, sample.log_loss);
+                        state.set(&sample);
                     }
                 }
             },
@@ -145,7 +142,7 @@ impl Chains {
         for _ in 0..steps {
             self.advance(2.0, sampler)?;
             for state in &self.states {
-                moments.push(0.0, &state.z, &state.h);
+                moments.push(0.0, &state.z, &state.h, state.wrong);
                 if let Some(sketch) = sketch {
                     sketch.push(0.0, &state.z, &state.h);
                 }
@@ -192,7 +189,7 @@ impl Chains {
                 let chance = state.acceptance(&sample, beta, step);
                 acceptance += chance / CHAINS as f64;
                 if chances[k] < chance {
-                    state.set(sample.z, sample.h, sample.log_loss);
+                    state.set(&sample);
                 }
             },
         )?;
@@ -201,19 +198,21 @@ impl Chains {
 }
 
 impl ChainState {
-    fn new(z: &[f64], h: &[f64], log_loss: f64) -> Self {
-        Self { z: z.to_vec(), h: h.to_vec(), log_loss, products: Self::products(z, h) }
+    fn new(sample: &Sample) -> Self {
+        let Sample { z, h, log_loss, wrong } = *sample;
+        Self { z: z.to_vec(), h: h.to_vec(), log_loss, wrong, products: Self::products(z, h) }
     }
 
     fn products(z: &[f64], h: &[f64]) -> [f64; 3] {
         [dot(z, z), dot(z, h), dot(h, h)]
     }
 
-    fn set(&mut self, z: &[f64], h: &[f64], log_loss: f64) {
-        self.z.copy_from_slice(z);
-        self.h.copy_from_slice(h);
-        self.log_loss = log_loss;
-        self.products = Self::products(z, h);
+    fn set(&mut self, sample: &Sample) {
+        self.z.copy_from_slice(sample.z);
+        self.h.copy_from_slice(sample.h);
+        self.log_loss = sample.log_loss;
+        self.wrong = sample.wrong;
+        self.products = Self::products(sample.z, sample.h);
     }
 
     /// The probability that a chain on `l^β` moves from here to a sample proposed with step `δ`.

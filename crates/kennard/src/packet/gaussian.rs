@@ -8,7 +8,6 @@ use super::moments::{GROUPS, Moments};
 use super::sampler::{Proposal, Sampler};
 use super::scout::{FarLobes, HIGHER};
 use super::sketch::Sketch;
-use super::spread::ESS_FLOOR;
 use super::windowed::Packet;
 use crate::random::packet_stream;
 use rand_chacha::ChaCha8Rng;
@@ -122,12 +121,12 @@ impl GaussianPacket {
         let mut goal = self.samples;
         loop {
             sampler.weigh(proposal, goal, &mut moments, &mut sketch)?;
-            let mut packet = Packet::from_moments(self.scale, &moments);
+            let mut packet = Packet::from_moments(self.scale, effort.floor, &moments);
             let done =
                 effort.satisfied(&packet.spreads, packet.relative_error()) || goal >= effort.max_samples;
             // The effective sample size of all samples.
             let hope = packet.spreads.ess * effort.max_samples as f64 / goal as f64;
-            if effort.chains && hope < ESS_FLOOR {
+            if effort.chains && hope < effort.floor {
                 return Ok(None);
             }
             if done {
@@ -159,7 +158,7 @@ impl GaussianPacket {
         loop {
             let steps = (goal - moments.samples()).div_ceil(GROUPS);
             chains.sample(steps, sampler, &mut moments, &mut sketch)?;
-            let mut packet = Packet::from_chains(self.scale, &moments, chains.mixing());
+            let mut packet = Packet::from_chains(self.scale, effort.floor, &moments, chains.mixing());
             packet.reached = reached;
             goal = moments.samples();
             let satisfied = effort.satisfied(&packet.spreads, packet.relative_error());

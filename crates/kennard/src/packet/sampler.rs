@@ -116,6 +116,8 @@ pub(super) struct Sample<'a> {
     pub z: &'a [f64],
     /// `η = s ∂ ln l` (d)
     pub h: &'a [f64],
+    /// Whether the point is misclassified.
+    pub wrong: bool,
 }
 
 /// Draws points around one centre and has the oracle evaluate them.
@@ -168,7 +170,7 @@ impl<O: LogOdds> Sampler<'_, O> {
             |_, random| proposal.choose(random),
             |_, sample| {
                 let log_weight = 2.0 * sample.log_loss + proposal.log_ratio(sample.z);
-                moments.push(log_weight, sample.z, sample.h);
+                moments.push(log_weight, sample.z, sample.h, sample.wrong);
                 if let Some(sketch) = sketch {
                     sketch.push(log_weight, sample.z, sample.h);
                 }
@@ -222,7 +224,7 @@ impl<O: LogOdds> Sampler<'_, O> {
             // From the point as the oracle saw it, rounded to f32.
             let gradient = (evaluated.gradient, scale * evaluated.slope);
             transform((evaluated.point, centre, inverse), gradient, &mut z, &mut h);
-            visit(index, Sample { log_loss: evaluated.log_loss, z: &z, h: &h });
+            visit(index, Sample { log_loss: evaluated.log_loss, z: &z, h: &h, wrong: evaluated.wrong });
         })
     }
 }

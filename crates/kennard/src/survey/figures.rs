@@ -38,6 +38,15 @@ pub struct Figures {
     pub product_mean: f64,
     /// Smallest `σ_x,i σ_p,i`.
     pub product_min: f64,
+    /// `σ_x/s − 1`: what the network does to the window's position spread.
+    #[serde(default)]
+    pub excess_x: Option<Figure>,
+    /// `2 s σ_p − 1`: what it does to the window's conjugate spread.
+    #[serde(default)]
+    pub excess_p: Option<Figure>,
+    /// The share of the packet at misclassified points.
+    #[serde(default)]
+    pub misclassified: Option<Figure>,
     /// Displacement in units of `s`.
     pub drift: Option<Figure>,
     /// `s² tr Cov(h)`.
@@ -81,6 +90,8 @@ impl Figures {
             centre,
             r_hat: packet.r_hat,
             bound: Some(packet.bound),
+            excess_x: Some(packet.excess_x),
+            excess_p: Some(packet.excess_p),
             drift: Some(packet.drift),
             dispersion: Some(packet.dispersion),
             modes: packet.modes.clone(),
@@ -153,6 +164,9 @@ impl Figures {
             bound: None,
             product_mean: spreads.product_mean,
             product_min: spreads.product_min,
+            excess_x: None,
+            excess_p: None,
+            misclassified: Some(spreads.misclassified),
             drift: None,
             dispersion: None,
             stein: Some(spreads.covariance),

@@ -48,7 +48,10 @@ fn packets_parquet(packets: &[Figures]) -> Result<Vec<u8>, ParquetError> {
     add("samples", counts(&|p| Some(p.samples)));
     add("ess", floats(&|p| Some(p.ess)));
     add("r_hat", floats(&|p| p.r_hat));
-    let measured: [(&str, Of); 12] = [
+    let measured: [(&str, Of); 15] = [
+        ("excess_x", |p| p.excess_x),
+        ("excess_p", |p| p.excess_p),
+        ("misclassified", |p| p.misclassified),
         ("sigma_x", |p| Some(p.sigma_x)),
         ("sigma_p", |p| Some(p.sigma_p)),
         ("product", |p| Some(p.product)),

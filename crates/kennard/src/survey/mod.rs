@@ -81,6 +81,8 @@ pub struct Survey<'a> {
     /// Which samples of the data set are used: of all labels together as centres of `gaussian`, of each
     /// label otherwise.
     pub centres: Selection,
+    /// The samples that centres of `gaussian` are chosen from.
+    pub among: Selection,
     /// Whether a random part of the data as centres of `gaussian` is as even among the labels as can be.
     pub stratified: bool,
     /// Points per packet, to begin with.
@@ -132,6 +134,7 @@ impl<'a> Survey<'a> {
             scales: Vec::new(),
             label: None,
             centres: Selection::First(8),
+            among: Selection::All,
             stratified: false,
             samples: 2000,
             effort: Effort::default(),

@@ -150,7 +150,7 @@ fn weights_of_any_size_leave_finite_figures() {
         for sample in 0..640 {
             let z = [(sample as f64).sin(), (sample as f64 * 1.7).cos()];
             let h = [0.1 * z[0] + 0.2, 0.3 * z[1] * z[1]];
-            moments.push(log_weight(sample), &z, &h);
+            moments.push(log_weight(sample), &z, &h, false);
         }
         Packet::from_moments(1.0, &moments)
     };

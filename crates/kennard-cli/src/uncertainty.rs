@@ -7,9 +7,11 @@ use kennard::Figure;
 use kennard::audit::Progress;
 use kennard::data::Selection;
 use kennard::engine::Engine;
-use kennard::packet::{ESS_FLOOR, Effort, Hidden, Modes};
+use kennard::packet::{ESS_FLOOR, Effort, Hidden, Lobe, Modes};
 use kennard::run::{ModelSummary, write_set};
-use kennard::survey::{Failure, Figures, PacketKind, Survey, SurveyManifest, SurveySummary, write_survey};
+use kennard::survey::{
+    Failure, Figures, Lobes, PacketKind, Survey, SurveyManifest, SurveySummary, write_survey,
+};
 
 use crate::portrait::pictures;
 use crate::progress::Display;
@@ -223,6 +225,7 @@ fn print(summary: &SurveySummary, engine: &Engine, hidden: Option<&Hidden>) {
         say!("");
         block(figures);
     }
+    lobes(&summary.lobes);
     if !summary.failed.is_empty() {
         say!("");
         say!("not measured");
@@ -302,6 +305,28 @@ fn along_modes(modes: &Modes) {
     );
     say!("  squeeze     {}  among the modes", list(&modes.squeeze));
     say!("  s² Cov(g)   {}  among the modes; the window has 0.25", list(&modes.momentum));
+}
+
+/// The packets that fall into lobes.
+fn lobes(packets: &[Lobes]) {
+    if !packets.is_empty() {
+        say!("");
+        say!("packets of several lobes, by share of ψ²");
+    }
+    for packet in packets.iter().take(FAILURES_SHOWN) {
+        let lobe = |lobe: &Lobe| {
+            let Lobe { share, distance, starts } = *lobe;
+            let plural = if starts == 1 { "" } else { "s" };
+            format!("{:.0} % at {} s, {starts} start{plural}", 100.0 * share, short(distance))
+        };
+        let list: Vec<String> = packet.lobes.iter().map(lobe).collect();
+        let scale = packet.scale.map_or(String::new(), |scale| format!(", scale {}", short(scale)));
+        let doubt = if packet.reached { "" } else { "  NOT TO BE TRUSTED" };
+        say!("  sample {}{scale}: {}{doubt}", packet.centre.unwrap_or_default(), list.join("; "));
+    }
+    if packets.len() > FAILURES_SHOWN {
+        say!("  and {} more; summary.json has them all", packets.len() - FAILURES_SHOWN);
+    }
 }
 
 /// Stein's identities, and the boundary terms of a packet that has a boundary.

@@ -15,7 +15,7 @@ const SMALL: u64 = 10_000_000;
 /// A point of a packet takes a pass forward and one backward, and a centre about this many points beside the samples, for
 /// searches.
 const BOTH_WAYS: usize = 2;
-const SEARCHES: usize = 600;
+const SEARCHES: usize = 900;
 
 impl Audit<'_> {
     /// Measures all packets, centres side by side. What is left out is said. Those that are under way when

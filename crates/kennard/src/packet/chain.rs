@@ -73,10 +73,11 @@ impl Chains {
         self.states.iter().take(count).map(|state| state.z.clone()).collect()
     }
 
-    /// Starts anew from samples of `proposal`, each chain from one that is drawn by weight.
+    /// Starts one chain in `every` anew from samples of `proposal`, each from one that is drawn by weight.
     pub fn restart<O: LogOdds>(
         &mut self,
         proposal: &Proposal,
+        every: usize,
         sampler: &mut Sampler<O>,
     ) -> Result<(), MeasureError<O::Error>> {
         let mut random = ChaCha8Rng::from_rng(&mut sampler.random);
@@ -92,7 +93,7 @@ impl Chains {
                 let log_weight = 2.0 * sample.log_loss + proposal.log_ratio(sample.z);
                 let (weight, change) = unit.weigh(log_weight);
                 total = total * change.unwrap_or(1.0) + weight;
-                for state in states.iter_mut() {
+                for state in states.iter_mut().step_by(every) {
                     // Each state is then one of the samples so far, with a probability as its weight.
                     let chance: f64 = StandardUniform.sample(&mut random);
                     if chance * total < weight {

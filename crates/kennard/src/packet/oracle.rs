@@ -87,7 +87,7 @@ impl<'e> EngineOracle<'e> {
 
 /// Whether every operator of a graph is affine in what depends on the input; operators that are but are not
 /// known to be make it false.
-fn affine(graph: &Graph) -> bool {
+pub(crate) fn affine(graph: &Graph) -> bool {
     graph.nodes.iter().all(|node| {
         let depends = |name: &String| !name.is_empty() && !graph.constants.contains_key(name);
         let dependent = node.inputs.iter().filter(|name| depends(name)).count();

@@ -36,9 +36,15 @@ impl Proposal {
         Self { shifts, by_coordinate, half_squares }
     }
 
+    /// How far the mean of the shifts is from the centre, in units of `s`.
+    pub fn distance(&self) -> f64 {
+        let mean = |row: &[f64; SEARCHES]| row.iter().sum::<f64>() / SEARCHES as f64;
+        self.by_coordinate.iter().map(|row| mean(row).powi(2)).sum::<f64>().sqrt()
+    }
+
     /// The mixture with lobes (at most `SEARCHES − KEPT_SEARCHES`): a shift for each, more for those with a
     /// larger share, and some of the searches.
-    pub fn with_lobes(&self, lobes: &[Lobe]) -> Self {
+    pub fn with_lobes(&self, lobes: &[FarLobe]) -> Self {
         let free = SEARCHES.saturating_sub(KEPT_SEARCHES + lobes.len()) as f64;
         let mut shifts: Vec<Vec<f64>> = Vec::with_capacity(SEARCHES);
         for lobe in lobes {
@@ -52,7 +58,7 @@ impl Proposal {
     }
 
     /// Which lobe is nearer to `z` (d) than the window and all shifts; none if none is.
-    pub fn nearest_lobe(&self, z: &[f64], lobes: &[Lobe]) -> Option<usize> {
+    pub fn nearest_lobe(&self, z: &[f64], lobes: &[FarLobe]) -> Option<usize> {
         let gain = |shift: &Vec<f64>| dot(shift, z) - dot(shift, shift) / 2.0;
         let mut highest = self.shifts.iter().map(gain).fold(0.0, f64::max);
         let mut nearest = None;
@@ -85,7 +91,7 @@ impl Proposal {
 
 /// A part of a packet far from where searches end.
 #[derive(Clone)]
-pub(super) struct Lobe {
+pub(super) struct FarLobe {
     /// Where `ψ²` is largest, in units of `s` from the centre (d).
     pub peak: Vec<f64>,
     /// `ln ψ²` there, up to the constant.
@@ -96,7 +102,7 @@ pub(super) struct Lobe {
     pub share: f64,
 }
 
-impl Lobe {
+impl FarLobe {
     /// Whether a track that ended at `z` (d) ended here: tracks stop short of the peak, and shorter from
     /// afar.
     pub fn is_near(&self, z: &[f64]) -> bool {

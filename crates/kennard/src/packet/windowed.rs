@@ -1,5 +1,6 @@
 //! The figures of a packet.
 
+use super::Lobe;
 use super::error::AverageError;
 use super::mixing::{Mixing, R_HAT_LIMIT};
 use super::modes::Modes;
@@ -72,6 +73,10 @@ pub struct Packet {
     /// the log-odds are known to be [affine](super::LogOdds::is_affine)).
     pub reached: bool,
 
+    /// The lobes that the packet falls into, the largest share first; none where it has one part, and in the mean over
+    /// several packets.
+    pub lobes: Vec<Lobe>,
+
     /// The leading modes, where they were asked for.
     pub modes: Option<Modes>,
 }
@@ -134,6 +139,7 @@ impl Packet {
             stray_drift,
             identities_hold: identities_hold(&spreads, excess_drift, stray_drift),
             reached: packets.iter().all(|p| p.reached),
+            lobes: Vec::new(),
             modes: modes.and_then(|modes| Modes::average(&modes)),
             spreads,
         })
@@ -212,6 +218,7 @@ impl Packet {
             stray_drift,
             identities_hold: identities_hold(&spreads, excess_drift, stray_drift),
             reached: true,
+            lobes: Vec::new(),
             modes: None,
             spreads,
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Figure;
-use crate::packet::{BoxFigures, DataFigures, EmpiricalFigures, Modes, Packet, Spreads};
+use crate::packet::{BoxFigures, DataFigures, EmpiricalFigures, Lobe, Modes, Packet, Spreads};
 
 /// The figures of one packet, or of the mean over several.
 ///
@@ -67,6 +67,9 @@ pub struct Figures {
     pub valid: bool,
     /// The leading modes.
     pub modes: Option<Modes>,
+    /// The lobes that one packet falls into, the largest share first; none where it has one part.
+    #[serde(default)]
+    pub lobes: Vec<Lobe>,
     /// What was approximated or is missing.
     pub notes: Vec<String>,
     /// `σ_x,i` (d), in the input's order.
@@ -95,6 +98,7 @@ impl Figures {
             drift: Some(packet.drift),
             dispersion: Some(packet.dispersion),
             modes: packet.modes.clone(),
+            lobes: packet.lobes.clone(),
             reached: packet.reached,
             valid: packet.valid(),
             ..Figures::of_spreads("gaussian", &packet.spreads, label, packets)
@@ -173,6 +177,7 @@ impl Figures {
             boundary: None,
             boundary_faces: None,
             modes: None,
+            lobes: Vec::new(),
             notes: Vec::new(),
             enough_samples: spreads.enough_samples,
             reached: true,

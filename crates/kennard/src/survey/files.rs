@@ -73,6 +73,8 @@ fn packets_parquet(packets: &[Figures]) -> Result<Vec<u8>, ParquetError> {
     add("squeeze.min", floats(&|p| p.modes.as_ref()?.squeeze.first().copied()));
     add("squeeze.max", floats(&|p| p.modes.as_ref()?.squeeze.last().copied()));
     add("momentum.max", floats(&|p| p.modes.as_ref()?.momentum.first().copied()));
+    add("lobes", counts(&|p| Some(p.lobes.len().max(1) as u64)));
+    add("lobes.largest", floats(&|p| Some(p.lobes.first().map_or(1.0, |lobe| lobe.share))));
     add("bound", floats(&|p| p.bound));
     add("product_mean", floats(&|p| Some(p.product_mean)));
     add("product_min", floats(&|p| Some(p.product_min)));

@@ -152,7 +152,7 @@ fn weights_of_any_size_leave_finite_figures() {
             let h = [0.1 * z[0] + 0.2, 0.3 * z[1] * z[1]];
             moments.push(log_weight(sample), &z, &h, false);
         }
-        Packet::from_moments(1.0, &moments)
+        Packet::from_moments(1.0, 1000.0, &moments)
     };
     let base = packet(&|sample| (sample as f64).cos());
     for shift in [-1e5, 1e5] {

@@ -20,7 +20,7 @@ struct Numbered(Experiment);
 
 impl ValueEnum for Numbered {
     fn value_variants<'a>() -> &'a [Numbered] {
-        use Experiment::{E1, E2, E3, E4, E5, E6, R5, R6, R7};
+        use Experiment::{E1, E2, E3, E4, E5, E6, R1, R2, R3, R4, R5, R6, R7};
         &[
             Numbered(E1),
             Numbered(E2),
@@ -28,6 +28,10 @@ impl ValueEnum for Numbered {
             Numbered(E4),
             Numbered(E5),
             Numbered(E6),
+            Numbered(R1),
+            Numbered(R2),
+            Numbered(R3),
+            Numbered(R4),
             Numbered(R5),
             Numbered(R6),
             Numbered(R7),
@@ -44,6 +48,12 @@ impl ValueEnum for Numbered {
                 "The label read from the input, and from the loss gradient, along the trade-off"
             }
             Experiment::E6 => "Attacks on features beside attacks on pixels",
+            Experiment::R1 => "Images in a plane: conjugate spreads while networks of several regimes learn",
+            Experiment::R2 => "What factors of the logits do to the figures of r1's networks",
+            Experiment::R3 => {
+                "One trunk that reads the label from the input and from the loss gradient, against two"
+            }
+            Experiment::R4 => "Networks beside the known frontier of accuracy and robustness",
             Experiment::R5 => {
                 "Which figure of an image predicts its distance to the boundary, for given networks"
             }

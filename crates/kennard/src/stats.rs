@@ -1,5 +1,9 @@
 //! Intervals for shares, their differences, and rank correlations; means, quantiles and the jackknife.
 
+mod clusters;
+
+pub(crate) use clusters::{cluster_bootstrap, holm, student_p};
+
 use statrs::distribution::{Beta, Binomial, ContinuousCDF, DiscreteCDF, StudentsT};
 use statrs::statistics::{Data, OrderStatistics, RankTieBreaker};
 
@@ -32,6 +36,18 @@ pub(crate) fn lower_limit(successes: u64, trials: u64, failure: f64) -> f64 {
 /// where there are fewer than 4 pairs, or all values of one side are equal. The interval supposes independent
 /// pairs, which the epochs of one run are not.
 pub fn spearman(pairs: &[(f64, f64)]) -> Option<(f64, [f64; 2])> {
+    let rho = rank_correlation(pairs)?;
+    let n = pairs.len() as f64;
+    // A perfect correlation would have no width at all: it counts as half a step short of it, a step being
+    // what the exchange of two neighbours makes.
+    let most = 1.0 - 6.0 / (n * (n * n - 1.0));
+    let reach = 1.959_963_984_540_054 * ((1.0 + rho * rho / 2.0) / (n - 3.0)).sqrt();
+    let z = rho.clamp(-most, most).atanh();
+    Some((rho, [(z - reach).tanh().min(rho), (z + reach).tanh().max(rho)]))
+}
+
+/// Spearman's rank correlation by itself; `None` as in [`spearman`].
+pub(crate) fn rank_correlation(pairs: &[(f64, f64)]) -> Option<f64> {
     if pairs.len() < 4 || pairs.iter().any(|(a, b)| !(a.is_finite() && b.is_finite())) {
         return None;
     }
@@ -47,13 +63,17 @@ pub fn spearman(pairs: &[(f64, f64)]) -> Option<(f64, [f64; 2])> {
     if spread <= 0.0 {
         return None;
     }
-    let rho = (both / spread.sqrt()).clamp(-1.0, 1.0);
-    // A perfect correlation would have no width at all: it counts as half a step short of it, a step being
-    // what the exchange of two neighbours makes.
-    let most = 1.0 - 6.0 / (n * (n * n - 1.0));
-    let reach = 1.959_963_984_540_054 * ((1.0 + rho * rho / 2.0) / (n - 3.0)).sqrt();
-    let z = rho.clamp(-most, most).atanh();
-    Some((rho, [(z - reach).tanh().min(rho), (z + reach).tanh().max(rho)]))
+    Some((both / spread.sqrt()).clamp(-1.0, 1.0))
+}
+
+/// The partial rank correlation of the first two numbers of each row, given the third: Spearman's coefficients in
+/// `(r_ab − r_ac r_bc) / √((1 − r_ac²)(1 − r_bc²))` (Kendall & Stuart, *The Advanced Theory of Statistics* 2, chapter 27).
+/// `None` as in [`spearman`], and where the third says all of one of the others.
+pub(crate) fn partial_rank_correlation(rows: &[[f64; 3]]) -> Option<f64> {
+    let of = |i: usize, j: usize| rank_correlation(&rows.iter().map(|r| (r[i], r[j])).collect::<Vec<_>>());
+    let (ab, ac, bc) = (of(0, 1)?, of(0, 2)?, of(1, 2)?);
+    let left = (1.0 - ac * ac) * (1.0 - bc * bc);
+    (left > 1e-12).then(|| ((ab - ac * bc) / left.sqrt()).clamp(-1.0, 1.0))
 }
 
 /// The two-sided p-value of McNemar's exact test: whether of two classifiers on the same samples one is right
@@ -208,6 +228,25 @@ mod tests {
         assert!(rho == -1.0 && low == -1.0 && high > 0.0, "{high}");
         let eight: Vec<(f64, f64)> = (0..8).map(|i| (f64::from(i), f64::from(i))).collect();
         assert!(spearman(&eight).unwrap().1[0] > 0.8);
+    }
+
+    /// The reference goes another way: the correlation of the residuals of the ranks' regressions on the ranks of the
+    /// third, by NumPy (`lstsq`, `corrcoef`).
+    #[test]
+    fn partial_correlations_agree_with_residuals() {
+        let rows = [
+            [1.0, 2.1, 0.5],
+            [2.0, 1.0, 0.7],
+            [3.5, 4.0, 0.1],
+            [4.0, 3.0, 0.9],
+            [5.0, 7.5, 0.4],
+            [6.0, 5.0, 1.3],
+            [7.0, 6.0, 1.1],
+            [8.0, 9.0, 0.9],
+        ];
+        let r = partial_rank_correlation(&rows).unwrap();
+        assert!((r - 0.9680174975009868).abs() < 1e-12, "{r}");
+        assert_eq!(partial_rank_correlation(&rows.map(|[a, b, _]| [a, b, a])), None);
     }
 
     /// Reference values: SciPy 1.17, `scipy.stats.binomtest(min(b, c), b + c).pvalue`.

@@ -114,19 +114,18 @@ impl Experiment {
         }
     }
 
-    /// The settings of its networks and their audit, in TOML; none where it trains networks by itself. `eps` is the size of
+    /// The settings of its networks and their audit, in TOML; none where it trains networks by itself or
+    /// looks at given ones. `eps` is the size of
     /// attacks.
     pub fn settings(self, eps: f64) -> Option<String> {
-        let text = match self {
-            Experiment::E1 => include_str!("e1.toml"),
-            Experiment::E2 => include_str!("e2.toml"),
-            Experiment::E3 | Experiment::E5 => include_str!("e3.toml"),
-            Experiment::E6 => include_str!("e6.toml"),
-            Experiment::E4 | Experiment::R1 | Experiment::R2 | Experiment::R3 | Experiment::R4 | Experiment::R5 => {
-                return None;
-            }
-            Experiment::R6 => return Some(whitened::settings()),
-            Experiment::R7 => return Some(window::settings()),
+        let text: String = match self {
+            Experiment::E1 => include_str!("e1.toml").into(),
+            Experiment::E2 => include_str!("e2.toml").into(),
+            Experiment::E3 | Experiment::E5 => include_str!("e3.toml").into(),
+            Experiment::E6 => include_str!("e6.toml").into(),
+            Experiment::R6 => whitened::settings(),
+            Experiment::R7 => window::settings(),
+            _ => return None,
         };
         let part = |of: f64| format!("{:?}", eps / of);
         Some(text.replace("\"EPS/4\"", &part(4.0)).replace("\"EPS/2\"", &part(2.0)))
@@ -134,14 +133,13 @@ impl Experiment {
 
     /// Whether it trains its networks by itself, on data that it makes or prepares.
     fn trains_by_itself(self) -> bool {
-        use Experiment::{E4, R1, R2, R3, R4, R5};
-        matches!(self, E4 | R1 | R2 | R3 | R4 | R5)
+        matches!(self, Experiment::E4 | Experiment::R1 | Experiment::R2 | Experiment::R3 | Experiment::R4)
     }
 
     /// Whether it is one of the second edition, with [`PREDICTIONS`].
     fn is_predicted(self) -> bool {
-        use Experiment::{R1, R2, R3, R4, R5, R6, R7};
-        matches!(self, R1 | R2 | R3 | R4 | R5 | R6 | R7)
+        self.trains_by_itself() && self != Experiment::E4
+            || matches!(self, Experiment::R5 | Experiment::R6 | Experiment::R7)
     }
 
     /// Runs it on the networks of its settings, which `lab` trains and examines. `None`: interrupted; what is done is
@@ -167,7 +165,7 @@ impl Experiment {
         };
         let Some(mut report) = report? else { return Ok(None) };
         let claims: String = report.claims.iter().map(Claim::line).collect();
-        let seen = if on.seen && !self.trains_by_itself() { SEEN } else { "" };
+        let seen = if on.seen && !self.trains_by_itself() && self != Experiment::R5 { SEEN } else { "" };
         report.text = format!("{}\n{seen}{claims}", report.text);
         if self.is_predicted() {
             let digest = sha256(PREDICTIONS.as_bytes());

@@ -59,7 +59,7 @@ struct Network {
 pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
     if on.models.is_empty() {
         return Err(Error::Setting("there are no networks to look at".into())
-            .advise(". Name their files: {models = FILE,FILE}"));
+            .advise(". Name their files: {models = FILE}"));
     }
     let mut networks = Vec::new();
     for model in &on.models {

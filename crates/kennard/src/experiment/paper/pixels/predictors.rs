@@ -4,7 +4,7 @@ use kennard_graph::Loss;
 
 use crate::calibration::{Scores, fit_temperature};
 use crate::data::{DataSet, Sample, Selection};
-use crate::distance::{EngineMargins, SlopeDistances, SmoothedRadius, crossings};
+use crate::distance::{EngineMargins, ErrorPacket, SlopeDistances, SmoothedRadius, crossings};
 use crate::engine::{Engine, EngineOptions, Evaluator, Query};
 use crate::experiment::{Lab, short};
 use crate::packet::GaussianPacket;
@@ -127,7 +127,8 @@ fn distances(margins: &mut EngineMargins, sample: &Sample, scales: Scales) -> Ve
     }
     let found = crossings(input, label, margins).ok();
     figures[3] = found.and_then(|all| all.first().map(|nearest| nearest.distance)).unwrap_or(f64::NAN);
-    let error = f64::NAN;
+    let error = ErrorPacket { scale: scales.reaching(), samples: WEIGHTED, seed: 0 };
+    let error = error.measure(input, label, key, None, margins).map_or(f64::NAN, |found| found.mean.value);
     [figures, by_width, vec![error]].concat()
 }
 

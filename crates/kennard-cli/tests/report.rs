@@ -172,6 +172,47 @@ fn runs_are_compared_sample_by_sample() {
 /// Checkpoints that `kennard track` audits are epochs of one training, in the order of their numbers and not of their
 /// names, whatever they are called.
 #[test]
+fn a_table_for_a_paper_has_the_figures_of_the_summaries() {
+    let scratch = Scratch::new("paper");
+    quick("fashion_cnn_robust.onnx", &scratch.at("all/a"));
+    quick("fashion_mlp.onnx", &scratch.at("all/b"));
+    let table = |format: &str| {
+        let output = report(&[&scratch.at("all"), "--table", format]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (markdown, latex) = (table("markdown"), table("latex"));
+    let hundred = |share: &Value| format!("{:.2}", 100.0 * share.as_f64().unwrap());
+    for run in ["a", "b"] {
+        let summary = json(&scratch.at(&format!("all/{run}/summary.json")));
+        for part in [&summary["clean"]["accuracy"], &summary["robust"]["robust_accuracy"]] {
+            assert!(markdown.contains(&hundred(part)) && latex.contains(&hundred(part)), "{markdown}{latex}");
+        }
+        let [low, high] = [0, 1].map(|end| hundred(&summary["robust"]["interval"][end]));
+        assert!(markdown.contains(&format!("[{low}, {high}]")), "{markdown}");
+    }
+    assert!(
+        latex.contains(r"fashion\_mlp.onnx & fashion-mnist (test) & 60 & $\ell_\infty \le 0.05$"),
+        "{latex}"
+    );
+    assert!(markdown.contains(env!("CARGO_PKG_VERSION")) && markdown.contains("fab (minimum norm)"));
+
+    let file = scratch.at("table.tex");
+    assert!(report(&[&scratch.at("all"), "--table", "latex", "--out", &file]).status.success());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), latex);
+    let document = format!(
+        "\\documentclass{{article}}\\usepackage[T1]{{fontenc}}\\usepackage{{booktabs}}\\begin{{document}}\n{latex}\\end{{document}}\n"
+    );
+    std::fs::write(scratch.at("paper.tex"), document).unwrap();
+    let mut compiler = Command::new("pdflatex");
+    compiler.args(["-halt-on-error", "paper.tex"]).current_dir(&scratch.0).stdout(Stdio::null());
+    match compiler.status() {
+        Ok(status) => assert!(status.success(), "{latex}"),
+        Err(_) => println!("skipped: there is no pdflatex to compile the table with"),
+    }
+}
+
+#[test]
 fn checkpoints_of_a_run_are_its_epochs() {
     let scratch = Scratch::new("epochs");
     let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));

@@ -8,8 +8,10 @@ mod classes;
 mod compare;
 mod document;
 mod examples;
+mod markup;
 mod packets;
 mod page;
+mod paper;
 mod samples;
 mod sources;
 
@@ -19,6 +21,7 @@ use serde::Serialize;
 
 use crate::{Error, Result};
 use document::Document;
+pub use markup::Markup;
 use sources::Source;
 
 /// A page is no larger than this, in bytes.
@@ -82,6 +85,15 @@ impl Report {
     /// As before.
     pub fn json(&self) -> Result<String> {
         self.fitting(page::json)
+    }
+
+    /// The rows that a paper needs, one per audit, and a sentence to cite. Of an unfinished run it says what its shares
+    /// lie between.
+    ///
+    /// # Errors
+    /// When there is no audit among the runs.
+    pub fn table(&self, markup: Markup) -> Result<String> {
+        paper::table(&self.sources, markup)
     }
 
     /// Shows less of the single samples until it fits.

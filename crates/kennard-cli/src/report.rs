@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use kennard::report::{self, Markup, Report};
+use kennard::report::{self, Markup, Report, Sheet};
 
 use crate::{Done, Outcome};
 
@@ -61,4 +61,32 @@ pub fn beside(directory: &Path, written: &str) -> Result<(), kennard::Error> {
         note!("written to {}: {}", directory.display(), names.join(", "));
     }
     page.map(drop)
+}
+
+/// Says in the directory of a command what it is about to do, so that a page can be made of what is done of it.
+pub fn begin(directory: &Path, sheet: &Sheet) -> Result<(), kennard::Error> {
+    Sheet { finished: false, ..sheet.clone() }.keep(directory)
+}
+
+/// Leaves what a command found in its directory, and a page of it.
+pub fn leave(directory: &Path, sheet: &Sheet) -> Result<(), kennard::Error> {
+    sheet.keep(directory)?;
+    beside(directory, "page.json")
+}
+
+/// A share in per cent.
+pub fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
+/// The interval of a share in per cent.
+pub fn percents(interval: [f64; 2]) -> String {
+    let [low, high] = interval.map(|end| 100.0 * end);
+    format!("{low:.2} – {high:.2} %")
+}
+
+/// The interval of a figure.
+pub fn span(interval: [f64; 2]) -> String {
+    let [low, high] = interval.map(crate::screen::short);
+    format!("{low} – {high}")
 }

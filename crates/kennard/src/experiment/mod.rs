@@ -2,7 +2,6 @@
 //! ([`Lab`]); the experiments of the paper ([`paper`]); attacks on a hidden tensor ([`Features`]).
 
 mod features;
-mod followed;
 mod lab;
 pub mod paper;
 mod points;
@@ -12,9 +11,8 @@ mod track;
 pub mod tradeoff;
 
 pub use features::{AtSize, Features, FeaturesRecord, FeaturesReport};
-pub use followed::over_epochs;
 pub use lab::{Lab, TrainingRun};
-pub use points::{Correlation, Point, correlation_lines, correlations, csv, table};
+pub use points::{Correlation, Point, correlation_lines, correlations, csv, over_epochs, table};
 pub use track::{Origin, follow, track_files};
 
 /// By default this many samples are attacked for each network: intervals of ±3 %.

@@ -3,12 +3,12 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::followed::followed;
 use super::{Contents, short};
-use crate::audit::{PacketSummary, Summary};
+use crate::Result;
+use crate::audit::{Followed, PacketSummary, Summary};
+use crate::picture::Panels;
 use crate::run::files::to_json;
 use crate::stats::spearman;
-use crate::{Figure, Result};
 
 /// What is known of one network. Figures are NaN where they are not known, intervals are 95 % ones.
 #[derive(Clone, Debug, Serialize)]
@@ -43,9 +43,9 @@ pub struct Point {
     pub best: bool,
     /// How many classes it tells apart.
     pub classes: usize,
-    /// Figures that are followed over time, by their keys in summaries.
+    /// Figures that are followed over time.
     #[serde(skip)]
-    pub followed: Vec<(&'static str, Figure)>,
+    pub followed: Followed,
 }
 
 impl Point {
@@ -70,7 +70,7 @@ impl Point {
             packet_valid: packet.is_some_and(|p| p.valid),
             best: false,
             classes: summary.model.classes as usize,
-            followed: followed(summary),
+            followed: Followed::of(summary),
         }
     }
 }
@@ -194,4 +194,10 @@ pub fn csv(points: &[Point]) -> String {
         text += &format!("\"{name}\",{epoch},{figures},{cosine},{},{}\n", p.packet_valid, p.best);
     }
     text
+}
+
+/// The figures of networks over the epochs, in panels below one another.
+pub fn over_epochs(points: &[Point], title: &str) -> Panels {
+    let times = points.iter().enumerate().map(|(i, p)| (p.epoch.unwrap_or(i + 1) as f64, &p.followed));
+    Followed::over_time(times, title, "epoch [1]")
 }

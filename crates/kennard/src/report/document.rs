@@ -10,6 +10,7 @@ use super::compare::Comparison;
 use super::examples::Example;
 use super::packets::SurveyView;
 use super::samples::{Histogram, SampleTable};
+use super::sheet_view::{KeptSheet, SheetView};
 use super::sources::Training;
 use super::{Detail, Source};
 use crate::audit::{Manifest, RunState, Stage, Summary};
@@ -19,6 +20,7 @@ use crate::probe::Counts;
 pub(super) struct Document<'a> {
     /// The version of Kennard that made the page.
     kennard: &'static str,
+    pub sheets: Vec<SheetView<'a>>,
     pub runs: Vec<Run<'a>>,
     comparison: Option<Comparison>,
 }
@@ -48,11 +50,18 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Document<'a> {
-    pub fn new(sources: &'a [Source], detail: Detail) -> Document<'a> {
+    /// `left_out` is why the audits of sheets are not among the sources.
+    pub fn new(
+        sheets: &'a [KeptSheet],
+        sources: &'a [Source],
+        detail: Detail,
+        left_out: Option<&str>,
+    ) -> Document<'a> {
         let names = names(sources);
         let comparison = (sources.len() > 1).then(|| Comparison::new(sources, &names)).flatten();
         let runs = sources.iter().zip(names).map(|(source, name)| Run::new(source, name, detail)).collect();
-        Document { kennard: env!("CARGO_PKG_VERSION"), runs, comparison }
+        let sheets = sheets.iter().map(|kept| SheetView::new(kept, detail.pictures, left_out)).collect();
+        Document { kennard: env!("CARGO_PKG_VERSION"), sheets, runs, comparison }
     }
 }
 

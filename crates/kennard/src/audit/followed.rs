@@ -1,10 +1,9 @@
-//! Figures that are followed from epoch to epoch.
+//! Figures of audits that are followed from epoch to epoch.
 
 use serde_json::Value;
 
-use super::Point;
+use super::{Distances, Summary};
 use crate::Figure;
-use crate::audit::{Distances, Summary};
 use crate::picture::{Curve, Panel, Panels};
 
 /// The panels from top to bottom: the ordinate, and the curves with the keys of their figures.
@@ -14,7 +13,7 @@ const PANELS: [(&str, &[(&str, &str)]); 5] = [
     ("drift [1]", &[("drift", "drift")]),
     ("share of ψ² [1]", &[("misclassified", "misclassified")]),
     (
-        "distance",
+        "distance [input unit]",
         &[
             ("found by attack", "closest"),
             ("packet", "packet_distance"),
@@ -23,23 +22,54 @@ const PANELS: [(&str, &[(&str, &str)]); 5] = [
     ),
 ];
 
-/// The figures of one audit that panels show, by their keys; what the audit does not have is missing.
-pub(super) fn followed(summary: &Summary) -> Vec<(&'static str, Figure)> {
-    let share = |value: Option<f64>, interval: Option<[f64; 2]>| Some(Figure::new(value?, interval?));
-    let robust = summary.robust.as_ref();
-    let packet =
-        summary.packets.first().and_then(|packet| serde_json::to_value(packet).ok()).unwrap_or_default();
-    let keys = PANELS.iter().flat_map(|(_, curves)| curves.iter().map(|(_, key)| *key));
-    let known = keys.filter_map(|key| {
-        let figure = match key {
-            "clean" => share(summary.clean.accuracy, summary.clean.interval),
-            "robust" => robust.and_then(|robust| share(robust.robust_accuracy, robust.interval)),
-            "closest" => summary.closest.as_ref().and_then(median),
-            _ => figure(&packet, key),
+/// The figures of one audit that are followed over time, by their keys; what the audit does not have is missing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Followed(Vec<(&'static str, Figure)>);
+
+impl Followed {
+    /// The figures of an audit.
+    pub fn of(summary: &Summary) -> Followed {
+        let share = |value: Option<f64>, interval: Option<[f64; 2]>| Some(Figure::new(value?, interval?));
+        let robust = summary.robust.as_ref();
+        let packet = summary.packets.first().and_then(|packet| serde_json::to_value(packet).ok());
+        let packet = packet.unwrap_or_default();
+        let keys = PANELS.iter().flat_map(|(_, curves)| curves.iter().map(|(_, key)| *key));
+        let known = keys.filter_map(|key| {
+            let figure = match key {
+                "clean" => share(summary.clean.accuracy, summary.clean.interval),
+                "robust" => robust.and_then(|robust| share(robust.robust_accuracy, robust.interval)),
+                "closest" => summary.closest.as_ref().and_then(median),
+                _ => figure(&packet, key),
+            };
+            Some((key, figure?))
+        });
+        Followed(known.collect())
+    }
+
+    /// The figures at times, in panels below one another.
+    pub fn over_time<'a>(
+        found: impl Iterator<Item = (f64, &'a Followed)> + Clone,
+        title: &str,
+        x: &str,
+    ) -> Panels {
+        let curve = |name: &str, key: &str| {
+            let at = |(x, Followed(figures)): (f64, &Followed)| {
+                let (_, figure) = figures.iter().find(|(known, _)| *known == key)?;
+                Some((x, figure.value, figure.interval))
+            };
+            Curve::new(name, found.clone().filter_map(at))
         };
-        Some((key, figure?))
-    });
-    known.collect()
+        let panel = |(y, curves): &(&str, &[(&str, &str)])| Panel {
+            y: (*y).into(),
+            curves: curves
+                .iter()
+                .map(|(name, key)| curve(name, key))
+                .filter(|curve| !curve.figures.is_empty())
+                .collect(),
+        };
+        let panels = PANELS.iter().map(panel).filter(|panel| !panel.curves.is_empty()).collect();
+        Panels { title: title.into(), x: x.into(), panels }
+    }
 }
 
 /// A figure of a packet's summary: `{"drift": 1.0, "drift_interval": [0.9, 1.1]}`, or with both in one object.
@@ -65,27 +95,6 @@ fn median(distances: &Distances) -> Option<Figure> {
         .collect();
     let (first, last) = (half.first()?, half.last()?);
     Some(Figure::new(value, [first.min(value), last.max(value)]))
-}
-
-/// The figures of networks over the epochs, in panels below one another.
-pub fn over_epochs(points: &[Point], title: &str) -> Panels {
-    let curve = |name: &str, key: &str| {
-        let at = |(i, point): (usize, &Point)| {
-            let (_, figure) = point.followed.iter().find(|(known, _)| *known == key)?;
-            Some((point.epoch.unwrap_or(i + 1) as f64, figure.value, figure.interval))
-        };
-        Curve::new(name, points.iter().enumerate().filter_map(at))
-    };
-    let panel = |(y, curves): &(&str, &[(&str, &str)])| Panel {
-        y: (*y).into(),
-        curves: curves
-            .iter()
-            .map(|(name, key)| curve(name, key))
-            .filter(|curve| !curve.figures.is_empty())
-            .collect(),
-    };
-    let panels = PANELS.iter().map(panel).filter(|panel| !panel.curves.is_empty()).collect();
-    Panels { title: title.into(), x: "epoch [1]".into(), panels }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use kennard::Figure;
+use kennard::audit::Warning;
 use kennard::data::Problem;
 use kennard::engine::Engine;
 use kennard::picture::{Chart, PlanePacket};
@@ -186,6 +187,15 @@ fn sheet(report: &PlaneReport, model: &Given) -> Sheet {
             "Means over {} centres with 95 % intervals.",
             report.windows[0].centres
         )));
+    }
+    let unsettled = report.boxes.iter().filter(|packet| !packet.converged).count()
+        + report.windows.iter().filter(|window| !window.converged).count();
+    if unsettled > 0 {
+        let of = report.boxes.len() + report.windows.len();
+        let message = format!(
+            "the figures of {unsettled} of {of} rows did not settle to 1e-5; their errors are in the tables"
+        );
+        sheet.warnings.push(Warning::new("not-settled", message));
     }
     sheet.section("Under Gaussian windows", under).section("On the unit square, ψ ∝ l", parts)
 }

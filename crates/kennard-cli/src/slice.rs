@@ -105,6 +105,14 @@ fn sheet(report: &SliceReport, data: &DataSet, pictures: Vec<Block>) -> Sheet {
         let message = format!("scale {} is not measured: {}", short(failed.scale), failed.reason);
         sheet.warnings.push(Warning::new("not-measured", message));
     }
+    let unsettled = report.slices.iter().filter(|slice| !slice.converged).count();
+    if unsettled > 0 {
+        let of = report.slices.len();
+        let message = format!(
+            "the figures of {unsettled} of {of} scales did not settle; their errors are in the table"
+        );
+        sheet.warnings.push(Warning::new("not-settled", message));
+    }
     let header =
         ["scale", "along", "mean", "σ_x", "σ_p", "product", "drift", "dispersion", "error", "settled"];
     sheet.section("Figures", vec![Block::table(&header, rows)]).section("Packets", pictures)

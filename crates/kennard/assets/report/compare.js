@@ -7,7 +7,7 @@ function comparison(page) {
   return el("div", { id: "comparison" },
     section("compare", "Comparison", `${plural(found.plane.length, "audit")} on one page.`,
       found.notes.length > 0 ? el("ul", { class: "notes" }, found.notes.map((note) => el("li", {}, note))) : null,
-      tradeOff(found, page, name), epochs(found), curves(page), differences(found, name), overview(found, page)));
+      epochs(found), tradeOff(found, page, name), curves(page), differences(found, name), overview(found, page)));
 }
 
 function tradeOff(found, { runs }, name) {

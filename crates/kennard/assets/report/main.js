@@ -78,7 +78,7 @@ function draw() {
   const run = page.runs[Math.min(current, page.runs.length - 1)];
   let main;
   try {
-    main = el("main", {}, page.sheets.map(sheetView), comparison(page), chooser(), run ? runView(run) : null);
+    main = el("main", {}, sheets(page.sheets, comparison(page)), chooser(), run ? runView(run) : null);
   } catch (error) {
     const message = `This run cannot be drawn (${error.message}): a figure that belongs to it is missing. Its files may be of another version of Kennard, or changed by hand.`;
     main = el("main", {}, chooser(), el("p", { class: "banner", role: "alert" }, message));

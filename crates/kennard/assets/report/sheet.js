@@ -2,22 +2,35 @@
 
 const VERDICTS = { "comes-out": "comes out", "does-not-come-out": "does not come out", undecided: "undecided", "too-small-to-judge": "too small to judge" };
 
-function sheetView(view, n) {
-  const { sheet } = view;
-  const id = (name) => (n === 0 ? name : `${name}-${n + 1}`);
+/** What a sheet is about, and its key figures. */
+function sheetHead({ sheet, left_out: leftOut }) {
   const tiles = sheet.key.map(({ name, figure, range }) =>
     el("div", { class: "tile" }, el("span", { class: "name" }, name), el("span", { class: "figure" }, figure), range ? el("span", { class: "range" }, range) : null));
   const warned = sheet.warnings.map((w) => el("li", {}, el("strong", {}, w.code.replaceAll("-", " ")), w.note ? " (a note)" : "", `: ${w.message}`));
-  return el("article", { class: "sheet" },
+  return [
     el("header", { class: "run" }, el("h1", {}, sheet.title), el("p", {}, sheet.what)),
     sheet.finished ? null : el("div", { class: "banner", role: "status" }, "Unfinished: the same command goes on. What is done of it is on this page."),
     tiles.length > 0 ? el("section", { "aria-label": "Key figures" }, el("div", { class: "tiles" }, tiles)) : null,
     warned.length > 0 ? el("section", { "aria-label": "Warnings" }, el("ul", { class: "notes" }, warned)) : null,
-    view.left_out ? el("p", { class: "note" }, view.left_out) : null,
-    sheet.sections.map((part, i) => section(id(`part-${i + 1}`), part.title, null, wrapped(part.parts.map((p, k) => sheetPart(view, p, id(`part-${i + 1}-${k + 1}`)))))),
-    section(id("made-by"), "How to repeat it", null,
-      sheet.command.length > 0 ? commandLine(sheet.command) : null, facts([["directory", view.directory], ["Kennard", sheet.kennard]])));
+    leftOut ? el("p", { class: "note" }, leftOut) : null,
+  ];
 }
+
+/** The sections of the `n`th sheet, and its command. */
+function sheetBody(view, n) {
+  const { sheet, directory } = view;
+  const id = (name) => (n === 0 ? name : `${name}-${n + 1}`);
+  return [
+    sheet.sections.map((part, i) => section(id(`part-${i + 1}`), part.title, null, wrapped(part.parts.map((p, k) => sheetPart(view, p, id(`part-${i + 1}-${k + 1}`)))))),
+    section(id("made-by"), "The command", null,
+      sheet.command.length > 0 ? commandLine(sheet.command) : null, facts([["directory", directory], ["Kennard", sheet.kennard]])),
+  ];
+}
+
+/** Sheets, and the comparison of audits; the audits of a single sheet come before what it says of them. */
+const sheets = (views, compared) => (views.length === 1
+  ? el("article", {}, sheetHead(views[0]), compared, sheetBody(views[0], 0))
+  : [views.map((view, n) => el("article", {}, sheetHead(view), sheetBody(view, n))), compared]);
 
 function sheetPart(view, part, id) {
   if (part.part === "note") return el("p", {}, part.text);

@@ -1,7 +1,5 @@
 //! What the page shows, as it goes to the page's script.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use serde_json::Value;
 
@@ -107,17 +105,37 @@ fn cosines(state: &RunState) -> Option<Counts> {
     (!found.is_empty()).then(|| Counts::of(&found))
 }
 
-/// The directories' own names; their paths where two are called the same.
+/// The directories' own names; with as many of those that they lie in as tell them apart.
 fn names(sources: &[Source]) -> Vec<String> {
-    let short = |source: &Source| match source.path.file_name() {
-        Some(name) => name.to_string_lossy().into_owned(),
-        None => source.path.display().to_string(),
+    let parts = |source: &Source| -> Vec<String> {
+        source.path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect()
     };
-    let mut count: BTreeMap<String, usize> = BTreeMap::new();
-    sources.iter().for_each(|source| *count.entry(short(source)).or_default() += 1);
-    let name = |source: &Source| match short(source) {
-        name if count[&name] == 1 => name,
-        _ => source.path.display().to_string(),
+    let all: Vec<Vec<String>> = sources.iter().map(parts).collect();
+    let end = |parts: &[String], count: usize| parts[parts.len().saturating_sub(count)..].join("/");
+    let name = |parts: &Vec<String>| {
+        let alone = |count: &usize| {
+            let mine = end(parts, *count);
+            all.iter().filter(|other| end(other, *count) == mine).count() == 1
+        };
+        end(parts, (1..parts.len().max(1)).find(alone).unwrap_or(parts.len()))
     };
-    sources.iter().map(name).collect()
+    all.iter().map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn names_are_as_short_as_tells_them_apart() {
+        let named =
+            |paths: &[&str]| names(&paths.iter().map(|p| Source::new(Path::new(p))).collect::<Vec<_>>());
+        assert_eq!(named(&["runs/a", "runs/b"]), ["a", "b"]);
+        assert_eq!(named(&["runs/a/audit", "runs/b/audit", "c"]), ["a/audit", "b/audit", "c"]);
+        assert_eq!(named(&["a", "a"]), ["a", "a"]);
+        assert_eq!(named(&["run", "other/run"]), ["run", "other/run"]);
+        assert_eq!(named(&["."]), ["."]);
+    }
 }

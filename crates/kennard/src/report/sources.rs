@@ -47,7 +47,7 @@ pub(super) struct Survey {
 }
 
 impl Source {
-    fn new(path: &Path) -> Source {
+    pub fn new(path: &Path) -> Source {
         Source { path: path.into(), audit: None, surveys: Vec::new(), probe: None, training: None }
     }
 
@@ -184,7 +184,7 @@ fn open(path: &Path) -> Result<Source> {
     } else {
         return Err(Error::Run {
             path: path.into(),
-            message: "holds no run that a page can show (manifest.json and page.json are missing)".into(),
+            message: "holds no run that a page can show: manifest.json is missing, and so is page.json".into(),
         });
     }
     Ok(source)

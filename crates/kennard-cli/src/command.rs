@@ -232,8 +232,10 @@ fn common(arg: Arg, command: &str) -> Arg {
         }
         ("train", "arch") => arg.required_unless_present("init"),
         ("reproduce", "data") => arg.required_if_eq_any(
-            ["e1", "e2", "e3", "e5", "e6", "r1", "r2", "r3"].map(|name| ("experiment", name)),
+            ["e1", "e2", "e3", "e5", "e6", "r1", "r2", "r3", "r5", "r6", "r7"]
+                .map(|name| ("experiment", name)),
         ),
+        ("reproduce", "models") => arg.required_if_eq("experiment", "r5"),
         ("uncertainty", "scale") => arg
             .required_unless_present("packet")
             .required_if_eq_any(["gaussian", "data"].map(|packet| ("packet", packet))),

@@ -22,6 +22,15 @@ pub fn clopper_pearson(successes: u64, trials: u64) -> [f64; 2] {
     [low, high]
 }
 
+/// The one-sided lower limit of a binomial share (Clopper & Pearson 1934), `successes` of `trials`: the true share is below it
+/// with at most the probability `failure`. 0 where there are no successes.
+pub(crate) fn lower_limit(successes: u64, trials: u64, failure: f64) -> f64 {
+    let Ok(beta) = Beta::new(successes as f64, trials.saturating_sub(successes) as f64 + 1.0) else {
+        return 0.0;
+    };
+    if successes >= trials { failure.powf(1.0 / trials as f64) } else { beta.inverse_cdf(failure) }
+}
+
 /// Spearman's rank correlation of pairs, equal values having their mean rank, and its 95 % interval: that of
 /// Fisher's z with the variance `(1 + ρ²/2)/(n − 3)` (Bonett & Wright 2000, *Psychometrika* 65:23). `None`
 /// where there are fewer than 4 pairs, or all values of one side are equal. The interval supposes independent
@@ -308,6 +317,25 @@ mod tests {
         let mean = coverages.iter().sum::<f64>() / coverages.len() as f64;
         assert!((0.945..0.98).contains(&mean), "{coverages:?}");
         assert!(coverages.iter().all(|covered| *covered > 0.93), "{coverages:?}");
+    }
+
+    /// Reference values: SciPy 1.17, `beta.ppf(failure, k, n - k + 1)`; all agreeing, by hand.
+    #[test]
+    fn lower_limits_agree_with_scipy() {
+        let cases = [
+            (900, 1000, 1e-3, 0.867_464_018_025_748_4),
+            (530, 1000, 1e-3, 0.480_655_391_026_232_46),
+            (99_500, 100_000, 1e-3, 0.994_271_818_396_607_9),
+            (8, 10, 0.05, 0.493_098_698_936_797_6),
+            (4, 1000, 1e-3, 0.000_429_104_408_413_471_2),
+            (3, 3, 0.125, 0.5),
+            (0, 3, 0.05, 0.0),
+            (0, 0, 0.05, 0.0),
+        ];
+        for (k, n, failure, expected) in cases {
+            let found = lower_limit(k, n, failure);
+            assert!((found - expected).abs() < 1e-9, "{k}/{n}: {found}");
+        }
     }
 
     /// Reference values: SciPy 1.17, `scipy.stats.binomtest(k, n).proportion_ci(0.95, "exact")`.

@@ -49,12 +49,12 @@ pub(crate) fn cluster_bootstrap<C>(
     Some(Figure::new(value, [percentile(&resampled, tail), percentile(&resampled, 1.0 - tail)]))
 }
 
-/// The two-sided p-value of Student's test that independent values have the mean `expected`: 1 of fewer than two values,
-/// and 0 where all are equal and another.
+/// The two-sided p-value of Student's test that independent values have the mean `expected`: 1 of fewer than two values
+/// or where one is no number, and 0 where all are equal and another.
 pub(crate) fn student_p(values: &[f64], expected: f64) -> f64 {
     let n = values.len() as f64;
     let off = mean(values) - expected;
-    if values.len() < 2 || off == 0.0 {
+    if values.len() < 2 || off == 0.0 || !off.is_finite() {
         return 1.0;
     }
     let t = off / (scatter(values) / (n * (n - 1.0))).sqrt();
@@ -212,6 +212,7 @@ mod tests {
         assert!((student_p(&values, 0.0) - 0.012244581685259073).abs() < 1e-9, "{}", student_p(&values, 0.0));
         assert!((student_p(&values, 0.5) - 0.05635908479529025).abs() < 1e-9, "{}", student_p(&values, 0.5));
         assert_eq!((student_p(&[1.0], 0.0), student_p(&[1.0, 1.0], 1.0)), (1.0, 1.0));
+        assert_eq!(student_p(&[1.0, f64::NAN, 2.0], 0.0), 1.0);
         assert_eq!(student_p(&[1.0, 1.0, 1.0], 0.0), 0.0);
     }
 

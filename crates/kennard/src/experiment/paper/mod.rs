@@ -8,10 +8,13 @@ mod features;
 mod fragile;
 mod frontier;
 mod jobs;
+mod pixels;
 mod plane;
 mod resolve;
 mod simultaneous;
 mod tradeoff;
+mod whitened;
+mod window;
 
 use std::path::PathBuf;
 
@@ -54,6 +57,12 @@ pub enum Experiment {
     R3,
     /// Networks beside the known frontier of accuracy and robustness, and where none is.
     R4,
+    /// Which figure of an image predicts its distance to the decision boundary.
+    R5,
+    /// Attacks on features beside attacks on pixels, each in units of its own.
+    R6,
+    /// One network's trade-off between accuracy and certified radius, through windows of noise.
+    R7,
 }
 
 /// What an experiment is made under.
@@ -63,6 +72,8 @@ pub struct Conditions {
     pub data: String,
     /// Whether they are examined on the samples that they were trained on.
     pub seen: bool,
+    /// The files of networks, where the experiment looks at given ones.
+    pub models: Vec<PathBuf>,
     /// Where to keep the runs.
     pub out: PathBuf,
     /// How many epochs in place of the experiment's own.
@@ -84,7 +95,7 @@ pub struct Report {
 }
 
 impl Experiment {
-    /// `e1` to `e6`, `r1` to `r4`.
+    /// `e1` to `e6`, `r1` to `r7`.
     pub fn name(self) -> &'static str {
         match self {
             Experiment::E1 => "e1",
@@ -97,20 +108,24 @@ impl Experiment {
             Experiment::R2 => "r2",
             Experiment::R3 => "r3",
             Experiment::R4 => "r4",
+            Experiment::R5 => "r5",
+            Experiment::R6 => "r6",
+            Experiment::R7 => "r7",
         }
     }
 
-    /// The settings of its networks and their audit, in TOML; none where it trains networks by itself. `eps` is the size of
+    /// The settings of its networks and their audit, in TOML; none where it trains networks by itself or
+    /// looks at given ones. `eps` is the size of
     /// attacks.
     pub fn settings(self, eps: f64) -> Option<String> {
-        let text = match self {
-            Experiment::E1 => include_str!("e1.toml"),
-            Experiment::E2 => include_str!("e2.toml"),
-            Experiment::E3 | Experiment::E5 => include_str!("e3.toml"),
-            Experiment::E6 => include_str!("e6.toml"),
-            Experiment::E4 | Experiment::R1 | Experiment::R2 | Experiment::R3 | Experiment::R4 => {
-                return None;
-            }
+        let text: String = match self {
+            Experiment::E1 => include_str!("e1.toml").into(),
+            Experiment::E2 => include_str!("e2.toml").into(),
+            Experiment::E3 | Experiment::E5 => include_str!("e3.toml").into(),
+            Experiment::E6 => include_str!("e6.toml").into(),
+            Experiment::R6 => whitened::settings(),
+            Experiment::R7 => window::settings(),
+            _ => return None,
         };
         let part = |of: f64| format!("{:?}", eps / of);
         Some(text.replace("\"EPS/4\"", &part(4.0)).replace("\"EPS/2\"", &part(2.0)))
@@ -118,12 +133,13 @@ impl Experiment {
 
     /// Whether it trains its networks by itself, on data that it makes or prepares.
     fn trains_by_itself(self) -> bool {
-        self == Experiment::E4 || self.is_predicted()
+        matches!(self, Experiment::E4 | Experiment::R1 | Experiment::R2 | Experiment::R3 | Experiment::R4)
     }
 
     /// Whether it is one of the second edition, with [`PREDICTIONS`].
     fn is_predicted(self) -> bool {
-        matches!(self, Experiment::R1 | Experiment::R2 | Experiment::R3 | Experiment::R4)
+        self.trains_by_itself() && self != Experiment::E4
+            || matches!(self, Experiment::R5 | Experiment::R6 | Experiment::R7)
     }
 
     /// Runs it on the networks of its settings, which `lab` trains and examines. `None`: interrupted; what is done is
@@ -143,10 +159,13 @@ impl Experiment {
             Experiment::R2 => digits::temperatures(lab, on),
             Experiment::R3 => simultaneous::run(lab, on),
             Experiment::R4 => frontier::run(lab, on),
+            Experiment::R5 => pixels::run(lab, on),
+            Experiment::R6 => whitened::run(lab, on),
+            Experiment::R7 => window::run(lab, on),
         };
         let Some(mut report) = report? else { return Ok(None) };
         let claims: String = report.claims.iter().map(Claim::line).collect();
-        let seen = if on.seen && !self.trains_by_itself() { SEEN } else { "" };
+        let seen = if on.seen && !self.trains_by_itself() && self != Experiment::R5 { SEEN } else { "" };
         report.text = format!("{}\n{seen}{claims}", report.text);
         if self.is_predicted() {
             let digest = sha256(PREDICTIONS.as_bytes());

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
-use kennard::experiment::paper::{Conditions, Experiment};
+use kennard::experiment::paper::{Conditions, Experiment, Report};
+use kennard::report::{Block, Sheet, Verdict};
 
 use crate::settings::{Data, Number, Taken};
 use crate::source::{json, prepare, write_all};
@@ -73,7 +74,7 @@ pub struct Args {
     /// The networks that r5 looks at, ONNX files
     #[arg(long, value_name = "FILE", num_args = 1..)]
     models: Vec<PathBuf>,
-    /// Where to keep the runs, and to write the table and the pictures
+    /// Where to keep the runs, and to write the table, the pictures and report.html
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// The size of attacks (linf) [default: 0.1 for images in grey, 8/255 for those in colour]
@@ -105,7 +106,14 @@ pub fn run(args: &Args) -> Outcome {
         epochs: args.epochs,
         samples: args.samples,
     };
+    let what = match conditions.data.as_str() {
+        "" => "An experiment of the paper.".to_string(),
+        data => format!("An experiment of the paper, on {data}."),
+    };
+    let page = Sheet::new(experiment.name().to_uppercase(), what, crate::command_line());
+    crate::report::begin(&args.out, &page)?;
     let Some(report) = experiment.run(&bench, &conditions)? else {
+        crate::report::beside(&args.out, "")?;
         warn!("{}: what is done is kept; the same command goes on", args.out.display());
         return Ok(Done::Interrupted);
     };
@@ -114,14 +122,44 @@ pub fn run(args: &Args) -> Outcome {
         (format!("{name}.md"), report.text.clone().into_bytes()),
         (format!("{name}.json"), result.clone().into_bytes()),
     ];
+    let page = filled(page, &report)?;
     files.extend(report.pictures);
     write_all(&args.out, &files)?;
+    crate::report::leave(&args.out, &page)?;
     if args.json {
         crate::out::json(&result);
     } else {
         say!("\n{}", report.text.trim_end());
     }
     Ok(Done::Fully)
+}
+
+/// The page with what was found.
+fn filled(mut page: Sheet, report: &Report) -> Result<Sheet, serde_json::Error> {
+    if let Some(title) = report.text.lines().next().and_then(|line| line.strip_prefix("# ")) {
+        page.title = title.into();
+    }
+    let claims: Vec<Verdict> = serde_json::from_value(serde_json::to_value(&report.claims)?)?;
+    for (verdict, name) in [
+        ("comes-out", "claims that come out"),
+        ("does-not-come-out", "claims that do not come out"),
+        ("undecided", "claims that stay undecided"),
+        ("too-small-to-judge", "claims that the run is too small to judge"),
+    ] {
+        let count = claims.iter().filter(|claim| claim.verdict == verdict).count();
+        if count > 0 {
+            page = page.lead(name, format!("{count} of {}", claims.len()), None);
+        }
+    }
+    let drawn =
+        report.pictures.iter().filter(|(name, _)| [".svg", ".png"].iter().any(|end| name.ends_with(end)));
+    let pictures = drawn.map(|(name, _)| {
+        let caption = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+        Block::picture(name.clone(), caption)
+    });
+    let pictures: Vec<Block> = pictures.collect();
+    let claims = if claims.is_empty() { Vec::new() } else { vec![Block::Claims { claims }] };
+    Ok(page.section("Claims", claims).section("Pictures", pictures).text("Figures", &report.text))
 }
 
 impl Args {

@@ -96,7 +96,7 @@ fn chains_pass_at_a_large_scale() {
     let engine =
         engine(&graph, &data, Runtime::open(RuntimeChoice::Auto).unwrap(), &EngineOptions::default());
     let mut survey = survey(&engine, &data, PacketKind::Gaussian, &[0.3]);
-    survey.effort = Effort { max_samples: 64_000, rel_tol: None, chains: true, modes: true };
+    survey.effort = Effort { max_samples: 64_000, modes: true, ..Effort::default() };
     survey.centres = Selection::First(8);
     let outcome = run(&survey);
     let by_chains = outcome.packets.iter().filter(|packet| packet.r_hat.is_some()).count();

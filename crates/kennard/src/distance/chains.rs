@@ -14,6 +14,8 @@ use crate::stats::{mean, pseudo_values, scatter};
 /// Chains side by side, and samples that they start from.
 pub(super) const CHAINS: usize = 64;
 const START: usize = 1024;
+/// These take at most this many numbers.
+const START_NUMBERS: usize = 1 << 25;
 /// Rounds in which parts follow their chains, steps of each, and the rounds that count for where a part ends.
 const ROUNDS: usize = 8;
 const ROUND: usize = 80;
@@ -66,7 +68,8 @@ impl Chains {
         random: &mut ChaCha8Rng,
     ) -> Result<Option<Chains>, DistanceError<O::Error>> {
         let mut drawn: Vec<(f64, State)> = Vec::new();
-        draw(asked, scale, proposal, START, random, |sample| {
+        let count = START.min(START_NUMBERS / asked.centre.len()).max(CHAINS);
+        draw(asked, scale, proposal, count, random, |sample| {
             let (class, lead) = sample.leads.largest();
             if lead > 0.0
                 && let Some(part) = sample.part.or_else(|| proposal.nearest(sample.z))

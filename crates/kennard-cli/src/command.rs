@@ -172,7 +172,7 @@ const OTHERWISE: [(&str, &str, &str); 12] = [
     (
         "reproduce",
         "data",
-        "The data set, to train and to test on: mnist:DIR, fashion-mnist:DIR, cifar10:DIR …; e4 makes its own",
+        "The data set, to train and to test on: mnist:DIR, fashion-mnist:DIR, cifar10:DIR …; e4 and r4 make their own",
     ),
     (
         "reproduce",
@@ -231,9 +231,11 @@ fn common(arg: Arg, command: &str) -> Arg {
             arg.require_equals(true)
         }
         ("train", "arch") => arg.required_unless_present("init"),
-        ("reproduce", "data") => {
-            arg.required_if_eq_any(["e1", "e2", "e3", "e5", "e6"].map(|name| ("experiment", name)))
-        }
+        ("reproduce", "data") => arg.required_if_eq_any(
+            ["e1", "e2", "e3", "e5", "e6", "r1", "r2", "r3", "r5", "r6", "r7"]
+                .map(|name| ("experiment", name)),
+        ),
+        ("reproduce", "models") => arg.required_if_eq("experiment", "r5"),
         ("uncertainty", "scale") => arg
             .required_unless_present("packet")
             .required_if_eq_any(["gaussian", "data"].map(|packet| ("packet", packet))),

@@ -61,7 +61,7 @@ pub use half;
 pub use ndarray;
 
 pub use adapt::{
-    flatten_output, log_probabilities, nhwc, normalize, reshape_input, scale, strip_softmax, temper,
+    flatten_output, log_probabilities, nhwc, normalize, reshape_input, scale, stretch, strip_softmax, temper,
 };
 pub use builder::{Builder, Var};
 pub use cut::{Cut, cut};

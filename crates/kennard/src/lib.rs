@@ -121,6 +121,7 @@ mod random;
 #[cfg(feature = "report")]
 pub mod report;
 pub mod run;
+pub mod smoothing;
 pub mod stats;
 pub mod survey;
 mod threat;

@@ -67,7 +67,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
 }
 
 /// The tensor behind the last convolution and its ReLU.
-fn last_features(graph: &Graph) -> Result<String> {
+pub(super) fn last_features(graph: &Graph) -> Result<String> {
     let conv = graph.nodes.iter().rposition(|node| node.op == "Conv");
     let conv = conv.ok_or_else(|| Error::Mismatch("the network has no convolution".into()))?;
     let output = &graph.nodes[conv].outputs[0];

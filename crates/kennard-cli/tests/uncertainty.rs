@@ -40,7 +40,7 @@ fn impossible_packets_are_refused() {
     refused(&["--packet", "box", "--bounds", "1,0"], &["empty", "lower bound"]);
     refused(&["--scale", "0.1", "--label", "10"], &["no label 10", "0 to 9"]);
     refused(&["--scale", "0.1", "--centres", "0"], &["at least one"]);
-    refused(&["--scale", "0.1", "--draws", "10"], &["none of 8 packets", "10 samples are too few"]);
+    refused(&["--scale", "0.1", "--draws", "10"], &["none of 32 packets", "10 samples are too few"]);
     refused(&["--scale", "0.1", "--rel-tol", "0"], &["--rel-tol", "positive"]);
     refused(&["--scale", "0.1", "--clamp"], &["--clamp", "boundary term", "--packet box"]);
     refused(&["--scale", "0.1", "--out", "/dev/null/run"], &["/dev/null/run"]);

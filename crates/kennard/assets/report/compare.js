@@ -61,7 +61,7 @@ function epochs(found, { runs }) {
       series: names.flatMap((key, i) => curve(label(key), mine(key), i)),
       tooltip: { ...frame({}).tooltip, formatter: ({ seriesName, value }) => `${seriesName}\nepoch ${value[0]}: ${share ? percent(value[1]) : short(value[1])}` },
     });
-    return chart(id, title, (share ? "With 95 % intervals." : "Of the packet that each audit measures, with 95 % intervals as wide as those of the product σ_x σ_p.") + looseness(names.map(mine)), { header: ["series", "figure", "epoch", "value", "low", "high"], rows }, build);
+    return chart(id, title, (share ? "With 95 % intervals." : "Of the packet that each audit measures, with 95 % intervals as wide as those of the product σ_x σ_p.") + looseness(names.map(mine)), { header: ["series", "figure", "epoch", "value", "low", "high"], rows }, build, { fitted: !share });
   };
   return [
     draw("epochs", "Accuracy over epochs", "accuracy [%]", [["clean", (p) => p.clean, (p) => p.clean_interval], ["robust", (p) => p.robust, (p) => p.robust_interval]], true),

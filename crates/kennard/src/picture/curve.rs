@@ -96,11 +96,11 @@ impl Chart {
         let title = TextStyle::from((FONT, 16).into_font());
         let words = [
             self.title.clone(),
-            format!("Not drawn: {} differs by less than its intervals are wide.", self.y),
+            format!("Not drawn: {} differs over {} by less than its intervals are wide.", self.y, self.x),
         ];
         svg((SIZE.0, 80), |root| {
             root.draw_text(&words[0], &title, (16, 14))?;
-            root.draw_text(&words[1], &TextStyle::from((FONT, 14).into_font()), (16, 46))
+            Ok(root.draw_text(&words[1], &TextStyle::from((FONT, 14).into_font()), (16, 46))?)
         })
         .map_err(|e| Error::Summary(format!("the chart `{}` cannot be drawn: {e}", self.title)))
     }
@@ -245,7 +245,10 @@ mod tests {
         let figure = |x: f64, value: f64| ChartPoint { x, value, low: value - 0.1, high: value + 0.1 };
         let flat = Curve { name: "flat".into(), figures: vec![figure(1.0, 5.0), figure(2.0, 5.05)] };
         let svg = Chart { curves: vec![flat.clone()], ..chart() }.svg().unwrap();
-        assert!(svg.contains("Not drawn: product [1] differs by less than its intervals"), "{svg}");
+        assert!(
+            svg.contains("Not drawn: product [1] differs over s [input unit] by less than its intervals"),
+            "{svg}"
+        );
         assert!(!svg.contains("<polyline") && !svg.contains("<circle"), "{svg}");
         // Two flat curves apart from each other show something; so does one point.
         let other = Curve { name: "other".into(), figures: vec![figure(1.0, 6.0), figure(2.0, 6.05)] };

@@ -55,8 +55,8 @@ impl PacketPlan {
     }
 
     /// Effective samples that each centre needs, of which all together need [`ESS_FLOOR`]: their share, and not fewer
-    /// than 125, below which a centre's own figures are biased.
+    /// than 30. A centre's own figures scatter then, which the interval over images holds.
     pub fn floor(&self) -> f64 {
-        (ESS_FLOOR / self.centres.max(1) as f64).clamp(125.0, ESS_FLOOR)
+        (ESS_FLOOR / self.centres.max(1) as f64).clamp(30.0, ESS_FLOOR)
     }
 }

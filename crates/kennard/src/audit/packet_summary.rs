@@ -51,7 +51,7 @@ pub struct PacketSummary {
     pub samples: u64,
     /// Effective sample size, summed over the centres.
     pub ess: f64,
-    /// Whether every centre has at least 1 000 effective samples.
+    /// Whether every centre has its share of 1 000 effective samples, at least 30.
     pub enough_samples: bool,
     /// Whether the figures can be trusted: enough effective samples, and Stein's identities hold.
     pub valid: bool,

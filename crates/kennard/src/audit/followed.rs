@@ -46,6 +46,11 @@ impl Followed {
         Followed(known.collect())
     }
 
+    /// A figure by its key.
+    pub fn figure(&self, key: &str) -> Option<Figure> {
+        self.0.iter().find(|(known, _)| *known == key).map(|(_, figure)| *figure)
+    }
+
     /// The figures at times, in panels below one another.
     pub fn over_time<'a>(
         found: impl Iterator<Item = (f64, &'a Followed)> + Clone,
@@ -53,8 +58,8 @@ impl Followed {
         x: &str,
     ) -> Panels {
         let curve = |name: &str, key: &str| {
-            let at = |(x, Followed(figures)): (f64, &Followed)| {
-                let (_, figure) = figures.iter().find(|(known, _)| *known == key)?;
+            let at = |(x, followed): (f64, &Followed)| {
+                let figure = followed.figure(key)?;
                 Some((x, figure.value, figure.interval))
             };
             Curve::new(name, found.clone().filter_map(at))

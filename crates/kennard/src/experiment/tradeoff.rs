@@ -50,9 +50,9 @@ pub fn front(points: &[Point]) -> String {
 /// When there is nothing to draw.
 pub fn files(points: &[Point], title: &str) -> Result<(Vec<Contents>, Vec<Correlation>)> {
     let (mut files, found) = table_files("tradeoff", points, &(front(points) + "\n"))?;
-    for (name, what, of) in [
-        ("tradeoff.svg", "σ_p [1/input]", (|p: &Point| p.sigma_p) as fn(&Point) -> f64),
-        ("tradeoff-drift.svg", "drift [1]", |p| p.drift),
+    for (name, what, key, of) in [
+        ("tradeoff.svg", "σ_p [1/input]", "sigma_p", (|p: &Point| p.sigma_p) as fn(&Point) -> f64),
+        ("tradeoff-drift.svg", "drift [1]", "drift", |p| p.drift),
     ] {
         let dot = |p: &Point| Dot {
             name: p.name.clone(),
@@ -61,6 +61,7 @@ pub fn files(points: &[Point], title: &str) -> Result<(Vec<Contents>, Vec<Correl
             y: p.robust,
             y_interval: p.robust_interval,
             colour: of(p),
+            colour_interval: p.followed.figure(key).map(|figure| figure.interval),
             front: p.best,
         };
         let picture = Scatter {

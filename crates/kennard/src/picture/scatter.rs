@@ -37,6 +37,8 @@ pub struct Dot {
     pub y_interval: [f64; 2],
     /// The value that its colour stands for.
     pub colour: f64,
+    /// Its interval, where it is known.
+    pub colour_interval: Option<[f64; 2]>,
     /// Whether it is on the front: a line joins those that are.
     pub front: bool,
 }
@@ -45,6 +47,7 @@ const SIZE: (u32, u32) = (820, 500);
 /// Pixels for the names and the scale of colours.
 const LEGEND: u32 = 230;
 const LINE: i32 = 20;
+const GREY: RGBColor = RGBColor(110, 110, 110);
 
 impl Scatter {
     /// The picture as an SVG file.
@@ -68,9 +71,10 @@ impl Scatter {
         let x = range(|dot| [dot.x, dot.x_interval[0], dot.x_interval[1]]);
         let y = range(|dot| [dot.y, dot.y_interval[0], dot.y_interval[1]]);
         let colours = Range::tight(&dots.iter().map(|dot| dot.colour).collect::<Vec<f64>>());
+        let plain = !self.tells_apart(dots, &colours);
         let colour = |value: f64| {
             let [r, g, b] = colours.colour(value);
-            RGBColor(r, g, b)
+            if plain { GREY } else { RGBColor(r, g, b) }
         };
         let (area, legend) = root.split_horizontally(SIZE.0 - LEGEND);
         let sides = [(Ticked::of(x, 6), self.x.as_str()), (Ticked::of(y, 6), &self.y)];
@@ -106,6 +110,10 @@ impl Scatter {
         row += 14;
         legend.draw(&Text::new(self.colour.clone(), (6, row), (FONT, 13)))?;
         row += LINE;
+        if plain {
+            legend.draw(&Text::new("hardly differs: not coloured", (6, row), (FONT, 13)))?;
+            return Ok(());
+        }
         let steps = 60;
         for i in 0..steps {
             let value = colours.low + (colours.high - colours.low) * (i as f64 + 0.5) / f64::from(steps);
@@ -118,6 +126,17 @@ impl Scatter {
             legend.draw(&Text::new(format!("{value:.digits$}"), (place, row + 16), (FONT, 12)))?;
         }
         Ok(())
+    }
+
+    /// Whether the third figure differs by more than its intervals, and by more than a hundredth: other colours would
+    /// tell of noise.
+    fn tells_apart(&self, dots: &[&Dot], colours: &Range) -> bool {
+        let values = || dots.iter().map(|dot| dot.colour).filter(|value| value.is_finite());
+        let [low, high] =
+            [values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max)];
+        let widths = dots.iter().filter_map(|dot| dot.colour_interval).map(|[low, high]| high - low);
+        let largest = colours.low.abs().max(colours.high.abs());
+        high - low > widths.fold(0.0, f64::max).max(0.01 * largest)
     }
 }
 
@@ -139,6 +158,7 @@ mod tests {
             y: 1.0 - x,
             y_interval: [0.9 - x, 1.1 - x],
             colour,
+            colour_interval: None,
             front: true,
         };
         let picture = Scatter {
@@ -152,6 +172,14 @@ mod tests {
         for text in ["clean accuracy [1]", "robust accuracy [1]", "drift [1]", "1 a &lt;b&gt;", "2 c"] {
             assert!(svg.contains(text), "{text}: {svg}");
         }
+        assert!(!svg.contains("not coloured"));
+        let mut noise = picture;
+        noise.dots[0].colour_interval = Some([0.0, 3.0]);
+        assert!(noise.svg().unwrap().contains("not coloured"));
+        noise.dots.iter_mut().zip([9.9999, 10.0]).for_each(|(dot, colour)| {
+            (dot.colour, dot.colour_interval) = (colour, None);
+        });
+        assert!(noise.svg().unwrap().contains("not coloured"));
         assert!(Scatter::default().svg().unwrap_err().to_string().contains("nothing to draw"));
     }
 }

@@ -184,7 +184,8 @@ fn open(path: &Path) -> Result<Source> {
     } else {
         return Err(Error::Run {
             path: path.into(),
-            message: "holds no run that a page can show: manifest.json is missing, and so is page.json".into(),
+            message: "holds no run that a page can show: manifest.json is missing, and so is page.json"
+                .into(),
         });
     }
     Ok(source)

@@ -86,6 +86,18 @@ fn curves(scaled: &[&Figures]) -> Result<Vec<(String, Vec<u8>)>, Error> {
         ],
         scaled.iter().find_map(|f| f.bound).map(|bound| ("bound".into(), bound)),
     );
+    let excess = chart(
+        "what the network adds to the window's spreads, 95 % bands",
+        "excess [1]",
+        vec![curve("σ_x/s − 1", &|f| f.excess_x), curve("2 s σ_p − 1", &|f| f.excess_p)],
+        Some(("flat loss".into(), 0.0)),
+    );
+    let wrong = chart(
+        "share of the packet at misclassified points, 95 % bands",
+        "P(wrong) [1]",
+        vec![curve("P(wrong)", &|f| f.misclassified)],
+        None,
+    );
     let drift = chart(
         "drift and dispersion, 95 % bands",
         "[1]",
@@ -93,7 +105,8 @@ fn curves(scaled: &[&Figures]) -> Result<Vec<(String, Vec<u8>)>, Error> {
         None,
     );
     let drawable =
-        [("product.svg", product), ("drift.svg", drift)].into_iter().filter(|(_, c)| !c.curves.is_empty());
+        [("excess.svg", excess), ("product.svg", product), ("drift.svg", drift), ("wrong.svg", wrong)];
+    let drawable = drawable.into_iter().filter(|(_, chart)| !chart.curves.is_empty());
     drawable.map(|(name, chart)| Ok((name.into(), chart.svg()?.into_bytes()))).collect()
 }
 

@@ -1,5 +1,6 @@
 //! The one screen that an audit ends with.
 
+use kennard::Figure;
 use kennard::audit::{MinimalSummary, Summary, Warning};
 use kennard::data::Selection;
 use kennard::engine::Plan;
@@ -124,8 +125,7 @@ fn table(summary: &Summary) {
 /// The blocks of the packets.
 pub fn packets(summary: &Summary) {
     for packet in &summary.packets {
-        let check = if packet.valid { "holds" } else { "NOT TO BE TRUSTED" };
-        let span = |[low, high]: [f64; 2]| format!("[{}, {}]", short(low), short(high));
+        let check = if packet.valid { "  holds" } else { "  NOT TO BE TRUSTED" };
         say!("");
         say!(
             "{} packet, scale {}, {} centres, {} points, effective sample size {}",
@@ -135,18 +135,45 @@ pub fn packets(summary: &Summary) {
             grouped(packet.samples),
             grouped(packet.ess as u64)
         );
-        say!("  σ_x         {:>8}", short(packet.sigma_x));
-        say!("  σ_p         {:>8}", short(packet.sigma_p));
-        say!(
-            "  product     {:>8}  {}  ≥ {}",
-            short(packet.product.value),
-            span(packet.product.interval),
-            packet.bound
-        );
-        say!("  drift       {:>8}  {}", short(packet.drift.value), span(packet.drift.interval));
-        say!("  dispersion  {:>8}  {}", short(packet.dispersion.value), span(packet.dispersion.interval));
-        say!("  Stein check {:>8}  {}  {check}", short(packet.stein.value), span(packet.stein.interval));
+        let modes = packet.modes.as_ref();
+        signal(&[
+            ("excess σ_x", packet.excess_x),
+            ("excess σ_p", packet.excess_p),
+            ("along drift", modes.and_then(|m| m.drift.as_ref()).map(|mode| mode.product)),
+            ("along modes", modes.and_then(|m| m.leading.first()).map(|mode| mode.product)),
+            ("drift", Some(packet.drift)),
+            ("dispersion", Some(packet.dispersion)),
+            ("P(wrong)", packet.misclassified),
+        ]);
+        say!("  σ_x         {:>9}", short(packet.sigma_x));
+        say!("  σ_p         {:>9}", short(packet.sigma_p));
+        line("product", packet.product, &format!("  ≥ {}", packet.bound));
+        line("Stein check", packet.stein, check);
     }
+}
+
+/// What the network did to a packet: the figures that there are, each with what it says.
+pub fn signal(figures: &[(&str, Option<Figure>)]) {
+    for (name, figure) in figures.iter().filter_map(|(name, figure)| Some((*name, (*figure)?))) {
+        line(name, figure, meaning(name));
+    }
+}
+
+fn meaning(name: &str) -> &'static str {
+    match name {
+        "excess σ_x" => "  σ_x/s − 1",
+        "excess σ_p" => "  2 s σ_p − 1",
+        "along drift" => "  the product along the drift",
+        "along modes" => "  the product along the leading mode",
+        "P(wrong)" => "  the packet's share at misclassified points",
+        _ => "",
+    }
+}
+
+/// A figure with its interval.
+pub fn line(name: &str, figure: Figure, note: &str) {
+    let [low, high] = figure.interval;
+    say!("  {name:<11} {:>9}  [{}, {}]{note}", short(figure.value), short(low), short(high));
 }
 
 /// The warnings.

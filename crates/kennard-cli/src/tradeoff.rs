@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use crate::lab::Bench;
 use crate::report::percent;
-use crate::settings::{Named, Number, Part, Settings, Source, Taken};
+use crate::settings::{Data, Named, Number, Part, Settings, Source, Taken, Threat};
 use crate::source::{prepare, show, with_pdfs, write_all};
 use crate::{Done, Outcome, recipe, setup};
 
@@ -130,6 +130,12 @@ impl Sweep {
             warn!("warning: networks are examined on what they are trained on; accuracies are too high");
         }
         Ok(Sweep { runs, audit })
+    }
+
+    /// No training runs; given networks are examined on the data with attacks of the size `eps`.
+    pub fn examining(data: Data, taken: Taken, eps: f64) -> Sweep {
+        let threat = Threat { eps: Some(Number(eps)), ..Threat::default() };
+        Sweep { runs: Vec::new(), audit: Settings { data, taken, threat, ..Settings::default() } }
     }
 
     /// The same with other numbers of epochs and samples, for a quick look.

@@ -7,13 +7,15 @@ use kennard::Figure;
 use kennard::audit::Progress;
 use kennard::data::Selection;
 use kennard::engine::Engine;
-use kennard::packet::{ESS_FLOOR, Effort, Hidden, Modes};
+use kennard::packet::{ESS_FLOOR, Effort, Hidden, Lobe, Modes};
 use kennard::run::{ModelSummary, write_set};
-use kennard::survey::{Failure, Figures, PacketKind, Survey, SurveyManifest, SurveySummary, write_survey};
+use kennard::survey::{
+    Failure, Figures, Lobes, PacketKind, Survey, SurveyManifest, SurveySummary, write_survey,
+};
 
 use crate::portrait::pictures;
 use crate::progress::Display;
-use crate::screen::{grouped, short};
+use crate::screen::{grouped, line, short};
 use crate::settings::{Bounds, Data, Number};
 use crate::source::{Given, json, prepare, show};
 use crate::{Done, Outcome, screen, setup};
@@ -39,7 +41,7 @@ pub struct Args {
     /// Only samples of this label
     #[arg(long)]
     label: Option<usize>,
-    /// How many samples of the data are used, drawn at random by the seed [default: 8 as centres of
+    /// How many samples of the data are used, drawn at random by the seed [default: 32 as centres of
     /// gaussian, as many of each label as can be; 1000 of each label otherwise]
     #[arg(long, visible_alias = "samples", value_name = "N")]
     centres: Option<usize>,
@@ -134,13 +136,19 @@ pub fn run(args: Args) -> Outcome {
         centres: match args.first {
             Some(count) => Selection::First(count),
             None => Selection::Random {
-                count: args.centres.unwrap_or(if kind == PacketKind::Gaussian { 8 } else { 1000 }),
+                count: args.centres.unwrap_or(if kind == PacketKind::Gaussian { 32 } else { 1000 }),
                 seed: args.model.seed(),
             },
         },
+        among: Selection::All,
         stratified: true,
         samples: args.draws.min(args.max_draws),
-        effort: Effort { max_samples: args.max_draws, rel_tol: args.rel_tol, chains: true, modes: true },
+        effort: Effort {
+            max_samples: args.max_draws,
+            rel_tol: args.rel_tol,
+            modes: true,
+            ..Effort::default()
+        },
         seed: args.model.seed(),
         probed: PROBED,
     };
@@ -217,6 +225,7 @@ fn print(summary: &SurveySummary, engine: &Engine, hidden: Option<&Hidden>) {
         say!("");
         block(figures);
     }
+    lobes(&summary.lobes);
     if !summary.failed.is_empty() {
         say!("");
         say!("not measured");
@@ -247,18 +256,22 @@ fn block(figures: &Figures) {
     if let Some(r_hat) = figures.r_hat {
         say!("  by Markov chains where weights fail, R̂ ≤ {r_hat:.3}");
     }
+    let modes = figures.modes.as_ref();
+    screen::signal(&[
+        ("excess σ_x", figures.excess_x),
+        ("excess σ_p", figures.excess_p),
+        ("along drift", modes.and_then(|m| m.drift.as_ref()).map(|mode| mode.product)),
+        ("along modes", modes.and_then(|m| m.leading.first()).map(|mode| mode.product)),
+        ("drift", figures.drift),
+        ("dispersion", figures.dispersion),
+        ("P(wrong)", figures.misclassified),
+    ]);
     line("σ_x", figures.sigma_x, "");
     line("σ_p", figures.sigma_p, "");
     let bound = figures.bound.map_or(String::new(), |bound| format!("  ≥ {}", short(bound)));
     line("product", figures.product, &bound);
-    if let Some(drift) = figures.drift {
-        line("drift", drift, "");
-    }
-    if let Some(dispersion) = figures.dispersion {
-        line("dispersion", dispersion, "");
-    }
-    if let Some(found) = &figures.modes {
-        modes(found);
+    if let Some(found) = modes {
+        along_modes(found);
     }
     if !figures.reached {
         say!("  a part of the packet may not have been reached");
@@ -269,17 +282,8 @@ fn block(figures: &Figures) {
     }
 }
 
-/// A figure with its interval.
-fn line(name: &str, figure: Figure, note: &str) {
-    let [low, high] = figure.interval;
-    say!("  {name:<11} {:>9}  [{}, {}]{note}", short(figure.value), short(low), short(high));
-}
-
 /// The spreads along the leading modes.
-fn modes(modes: &Modes) {
-    if let Some(drift) = &modes.drift {
-        line("  along it", drift.product, "  the product along the drift");
-    }
+fn along_modes(modes: &Modes) {
     for (rank, mode) in modes.leading.iter().enumerate() {
         let note = format!(
             "  dispersion {}, squeeze {}, residual {}",
@@ -301,6 +305,28 @@ fn modes(modes: &Modes) {
     );
     say!("  squeeze     {}  among the modes", list(&modes.squeeze));
     say!("  s² Cov(g)   {}  among the modes; the window has 0.25", list(&modes.momentum));
+}
+
+/// The packets that fall into lobes.
+fn lobes(packets: &[Lobes]) {
+    if !packets.is_empty() {
+        say!("");
+        say!("packets of several lobes, by share of ψ²");
+    }
+    for packet in packets.iter().take(FAILURES_SHOWN) {
+        let lobe = |lobe: &Lobe| {
+            let Lobe { share, distance, starts } = *lobe;
+            let plural = if starts == 1 { "" } else { "s" };
+            format!("{:.0} % at {} s, {starts} start{plural}", 100.0 * share, short(distance))
+        };
+        let list: Vec<String> = packet.lobes.iter().map(lobe).collect();
+        let scale = packet.scale.map_or(String::new(), |scale| format!(", scale {}", short(scale)));
+        let doubt = if packet.reached { "" } else { "  NOT TO BE TRUSTED" };
+        say!("  sample {}{scale}: {}{doubt}", packet.centre.unwrap_or_default(), list.join("; "));
+    }
+    if packets.len() > FAILURES_SHOWN {
+        say!("  and {} more; summary.json has them all", packets.len() - FAILURES_SHOWN);
+    }
 }
 
 /// Stein's identities, and the boundary terms of a packet that has a boundary.

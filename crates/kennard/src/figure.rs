@@ -3,7 +3,7 @@
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::stats::{mean, scatter, two_sided};
+use crate::stats::{clopper_pearson, mean, scatter, two_sided};
 
 /// A figure: its value, its 95 % interval, and what it was estimated from.
 ///
@@ -97,6 +97,41 @@ impl Figure {
         Self { value, interval: [value - below.sqrt(), value + above.sqrt()], basis }
     }
 
+    /// The mean over images of independently measured figures, with its 95 % interval for images drawn like these:
+    /// their scatter holds the variation from image to image and each one's own sampling error. That of one image is
+    /// its own.
+    ///
+    /// The interval is the union of Student's and Hall's, whose cubic transformation takes out the skewness of the
+    /// mean (Hall, JRSS B 54:221, 1992): drift and dispersion are skewed to the right, and Student's interval alone
+    /// covers 89 % where 32 values are as skewed as exp(normal). The union covers 91 % to 96 % from 8 values on, of
+    /// skewed and normal populations. Images stratified by label vary less together than ones drawn at random, for
+    /// which the interval is.
+    pub(crate) fn over_images(figures: &[Self]) -> Self {
+        if let [only] = figures {
+            return *only;
+        }
+        let values: Vec<f64> = figures.iter().map(|figure| figure.value).collect();
+        let (n, degrees) = (values.len() as f64, values.len() - 1);
+        let value = mean(&values);
+        let deviation = (scatter(&values) / degrees as f64).sqrt();
+        let student = Self::student(value, deviation * deviation / n, degrees);
+        if deviation == 0.0 || values.len() < 3 || !deviation.is_finite() {
+            return student;
+        }
+        let cubes: f64 = values.iter().map(|v| ((v - value) / deviation).powi(3)).sum();
+        let skewness = cubes * n / ((n - 1.0) * (n - 2.0));
+        // Hall's transformation of W = (mean − truth)/deviation is W + γW²/3 + γ²W³/27 + γ/(6n), γ the skewness; this
+        // is its inverse, at Student's quantiles over √n.
+        let untransformed = |y: f64| match skewness.abs() > 1e-6 {
+            true => 3.0 / skewness * ((1.0 + skewness * (y - skewness / (6.0 * n))).cbrt() - 1.0),
+            false => y,
+        };
+        let quantile = two_sided(degrees, 0.05) / n.sqrt();
+        let [low, high] = [quantile, -quantile].map(|y| value - deviation * untransformed(y));
+        let interval = [student.interval[0].min(low), student.interval[1].max(high)];
+        Self { interval, ..student }
+    }
+
     /// A figure that grows with this one.
     pub(crate) fn map(self, grow: impl Fn(f64) -> f64) -> Self {
         Self { value: grow(self.value), interval: self.interval.map(grow), ..self }
@@ -105,6 +140,26 @@ impl Figure {
     /// The figure whose square this is; noise below zero counts as zero.
     pub(crate) fn root(self) -> Self {
         self.map(|square| square.max(0.0).sqrt())
+    }
+
+    /// `√(1 + y) − 1` of this figure `y`, without the cancellation where it is small; noise below −1 counts as −1.
+    pub(crate) fn root_excess(self) -> Self {
+        self.map(|y| {
+            let y = y.max(-1.0);
+            y / (1.0 + (1.0 + y).sqrt())
+        })
+    }
+
+    /// A share, from pseudo-values of groups: their mean with Student's interval, both within 0 and 1. The interval of
+    /// none or all of `ess` effective samples is the binomial one.
+    pub(crate) fn share(share: f64, values: &[f64], ess: f64) -> Self {
+        let figure = Self::mean(values);
+        let ess = ess.clamp(1.0, 1e15) as u64;
+        match share {
+            share if share <= 0.0 => Self { value: 0.0, interval: clopper_pearson(0, ess), ..figure },
+            share if share >= 1.0 => Self { value: 1.0, interval: clopper_pearson(ess, ess), ..figure },
+            _ => figure.map(|value| value.clamp(0.0, 1.0)),
+        }
     }
 
     /// The figure times a positive factor.
@@ -198,6 +253,9 @@ impl From<Written> for Figure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+    use rand_distr::{Distribution, StandardNormal};
 
     /// Values that are a multiple of the control and a constant leave the constant.
     #[test]
@@ -209,6 +267,48 @@ mod tests {
         assert!(figure.error() < 1e-9, "{figure:?}");
         let none = Figure::controlled_mean(&values, &[0.5; 4]);
         assert_eq!(none.value, mean(&values));
+    }
+
+    /// Populations as skewed as drift and dispersion, and normal ones; each image measured with an error of its own,
+    /// of unequal size. Over 2 000 draws the interval covers 90 % to 98 %. True coverages are 91.0 % to 96.2 %, so that
+    /// with other seeds the worst case would fail in one of 20, all others in less than one of 1 000.
+    #[test]
+    fn intervals_over_images_cover() {
+        type Population = fn(f64) -> f64;
+        let populations: [(Population, f64); 4] = [
+            (|z| z, 0.0),
+            (f64::exp, 0.5f64.exp()),
+            (|z| (0.5 * z).exp(), 0.125f64.exp()),
+            (|z| -z * z, -1.0),
+        ];
+        for images in [8, 16, 32] {
+            for (case, (population, truth)) in populations.iter().enumerate() {
+                let mut random = ChaCha8Rng::seed_from_u64((100 * images + case) as u64);
+                let mut normal = || -> f64 { StandardNormal.sample(&mut random) };
+                let mut covered = 0;
+                for _ in 0..2000 {
+                    let mut image = |k: usize| {
+                        let error = 0.3 * (k % 4) as f64 / 3.0;
+                        Figure::student(population(normal()) + error * normal(), error * error, 63)
+                    };
+                    let figures: Vec<Figure> = (0..images).map(&mut image).collect();
+                    covered += usize::from(Figure::over_images(&figures).contains(*truth));
+                }
+                assert!((1800..=1960).contains(&covered), "{images} images, population {case}: {covered}");
+            }
+        }
+    }
+
+    /// By hand: Student's 95 % interval of 1, 2, 3 is 2 ± 4.302653/√3; equal values have none.
+    #[test]
+    fn means_over_few_images() {
+        let figures = [1.0, 2.0, 3.0].map(Figure::exact);
+        let [low, high] = Figure::over_images(&figures).interval;
+        let half = 4.302_652_73 / 3f64.sqrt();
+        assert!((low - 2.0 + half).abs() < 1e-6 && (high - 2.0 - half).abs() < 1e-6, "{low}, {high}");
+        assert_eq!(Figure::over_images(&[Figure::exact(2.0); 4]).interval, [2.0; 2]);
+        let own = Figure::student(1.0, 0.25, 63);
+        assert_eq!(Figure::over_images(&[own]), own);
     }
 
     #[test]

@@ -3,6 +3,20 @@
 const UNIT = "[input units]";
 const PER_UNIT = "[1/input units]";
 
+/** A figure with its interval. */
+const within = (m) => (m ? `${short(m.value)} [${span(m.interval)}]` : "–");
+
+/** Columns of what the network did to packets. */
+function signal(drift, dispersion) {
+  const column = (title, of) => ({ title, value: (p) => of(p)?.value, format: (_, p) => within(of(p)) });
+  return [
+    column("σ_x/s − 1", (p) => p.excess_x), column("2 s σ_p − 1", (p) => p.excess_p),
+    column("product along the drift", (p) => p.modes?.drift?.product),
+    column("along the leading mode", (p) => p.modes?.leading[0]?.product),
+    column("drift", drift), column("dispersion", dispersion), column("P(wrong)", (p) => p.misclassified),
+  ];
+}
+
 /** A table of an audit's own packets, which have one scale. */
 function auditPackets(run) {
   const packets = run.summary?.packets ?? [];
@@ -10,12 +24,11 @@ function auditPackets(run) {
   return [table("packets", [
     { title: "packet", value: (p) => p.packet, text: true },
     { title: `scale ${UNIT}`, value: (p) => p.scale, format: short },
+    ...signal((p) => ({ value: p.drift, interval: p.drift_interval }), (p) => ({ value: p.dispersion, interval: p.dispersion_interval })),
     { title: "σ_x", value: (p) => p.sigma_x, format: short },
     { title: "σ_p", value: (p) => p.sigma_p, format: short },
     { title: "σ_x σ_p", value: (p) => p.product, format: (v, p) => `${short(v)} [${span(p.product_interval)}]` },
     { title: "bound", value: (p) => p.bound, format: (v) => `≥ ${v}` },
-    { title: "drift", value: (p) => p.drift, format: short },
-    { title: "dispersion", value: (p) => p.dispersion, format: short },
     { title: "Stein check", value: (p) => p.stein, format: (v, p) => `${short(v)}, ${p.valid ? "holds" : "FAILS"}` },
     { title: "points, effective sample size", value: (p) => p.samples, format: (v, p) => `${grouped(v)}, ${grouped(Math.round(p.ess))}` },
   ], packets, { caption: "Packets of the audit", note: run.surveys.length === 0 ? "For curves over the scale, maps and modes, measure with kennard uncertainty --out DIR, and name DIR to kennard report beside this run." : null })];
@@ -50,6 +63,9 @@ function survey(run, view, number) {
   const bound = measured.find((f) => f.bound !== null && f.bound !== undefined)?.bound;
   const kind = measured[0]?.packet ?? "";
   const figures = scaled ? [
+    overScale(id("excess"), "What the network adds to the spreads", "Excess over those of the window alone, with 95 % intervals; zero for a flat loss.", "excess [1]",
+      [["σ_x/s − 1", at((f) => f.excess_x)], ["2 s σ_p − 1", at((f) => f.excess_p)]], { bound: { name: "flat loss", value: 0 } }),
+    overScale(id("wrong"), "Misclassified share of the packet", "The share of the packet at points that are misclassified, with 95 % intervals.", "P(wrong) [1]", [["P(wrong)", at((f) => f.misclassified)]]),
     overScale(id("product"), "Product of the spreads", "With 95 % intervals; no network gets below the bound.", "σ_x σ_p [1]",
       [["all coordinates", at((f) => f.product)], ["leading mode", at(lead(0))], ["along the drift", at((f) => f.modes?.drift?.product)]],
       { bound: bound === undefined ? null : { name: `bound ${short(bound)}`, value: bound } }),
@@ -58,15 +74,14 @@ function survey(run, view, number) {
     overScale(id("drift"), "Drift and dispersion", "How far the loss displaces the packet, and how much its log-gradient varies within.", "drift, dispersion [1]", [["drift", at((f) => f.drift)], ["dispersion", at((f) => f.dispersion)]]),
     overScale(id("stein"), "Stein check", "It must be −½ whatever the network; elsewhere the gradient is wrong or the samples are too few.", "mean of Cov(x, g) [1]", [["Cov(x, g)", at((f) => f.stein)]], { bound: kind === "box" ? null : { name: "−½", value: -0.5 } }),
   ] : [];
-  const within = (m) => (m ? `${short(m.value)} [${span(m.interval)}]` : "–");
   const rows = table(id("survey"), [
     { title: `scale ${UNIT}`, value: (f) => f.scale, format: (v) => (v === null ? "–" : short(v)) },
     { title: "packets", value: (f) => f.packets },
+    ...signal((f) => f.drift, (f) => f.dispersion),
     { title: "σ_x", value: (f) => f.sigma_x.value, format: short },
     { title: "σ_p", value: (f) => f.sigma_p.value, format: short },
     { title: "σ_x σ_p", value: (f) => f.product.value, format: (_, f) => within(f.product) },
     { title: "bound", value: (f) => f.bound, format: (v) => (v === null || v === undefined ? "none" : `≥ ${short(v)}`) },
-    { title: "leading mode", value: (f) => f.modes?.leading[0]?.product.value, format: (_, f) => within(f.modes?.leading[0]?.product) },
     { title: "Stein check", value: (f) => f.stein?.value, format: (_, f) => (f.stein ? `${short(f.stein.value)}, ${f.valid ? "holds" : "FAILS"}` : "–") },
     { title: "points, effective sample size", value: (f) => f.samples, format: (v, f) => `${grouped(v)}, ${grouped(Math.round(f.ess))}` },
   ], measured, { caption: `The ${kind} packet${survey.tensor ? ` of the tensor ${survey.tensor}` : ""}, ${survey.data.name} (${survey.data.split}), seed ${survey.seed}` });

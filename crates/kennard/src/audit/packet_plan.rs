@@ -8,11 +8,11 @@ use crate::{Error, Norm, Result, ThreatModel};
 pub struct PacketPlan {
     /// The window's width `s`, in input units.
     pub scale: f64,
-    /// How many of the audit's samples are centres: a random part of them, the first where those are the first.
+    /// How many of the audit's samples are centres: a random part of them, as even among the labels as can be.
     pub centres: usize,
     /// Points per centre.
     pub samples: usize,
-    /// Where their effective sample size is too small ([`crate::packet::ESS_FLOOR`]), more are taken, up to this many.
+    /// Where their effective sample size is too small ([`PacketPlan::floor`]), more are taken, up to this many.
     pub max_samples: usize,
     /// Whether to take no more passes than the attacks took: with fewer centres, or not at all. A network of at
     /// most 10 million multiplications a pass is granted `samples` at each centre in any case.
@@ -21,12 +21,14 @@ pub struct PacketPlan {
 
 /// Refuses plans that come to nothing.
 pub(super) fn check(plans: &[PacketPlan]) -> Result<()> {
-    match plans.iter().find(|plan| (plan.max_samples.max(plan.samples) as f64) < ESS_FLOOR) {
+    let points = |plan: &PacketPlan| plan.max_samples.max(plan.samples);
+    match plans.iter().find(|plan| (points(plan) as f64) < plan.floor()) {
         None => Ok(()),
         Some(plan) => Err(Error::Setting(format!(
-            "{} points are too few for a packet: its figures need an effective sample size of {ESS_FLOOR}. Take 2000, \
-             or 0 to measure no packet",
-            plan.max_samples.max(plan.samples)
+            "{} points are too few for a packet: its figures need an effective sample size of {}. Take 500, or 0 to \
+             measure no packet",
+            points(plan),
+            plan.floor()
         ))),
     }
 }
@@ -45,10 +47,16 @@ impl PacketPlan {
         };
         (scale > 0.0 && scale.is_finite()).then_some(PacketPlan {
             scale,
-            centres: 8,
-            samples: 2000,
-            max_samples: 32_000,
+            centres: 32,
+            samples: 500,
+            max_samples: 8000,
             bounded: true,
         })
+    }
+
+    /// Effective samples that each centre needs, of which all together need [`ESS_FLOOR`]: their share, and not fewer
+    /// than 125, below which a centre's own figures are biased.
+    pub fn floor(&self) -> f64 {
+        (ESS_FLOOR / self.centres.max(1) as f64).clamp(125.0, ESS_FLOOR)
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Figure;
+use crate::packet::Modes;
 use crate::survey::Figures;
 
 /// A packet's figures, averaged over its centres.
@@ -25,6 +26,18 @@ pub struct PacketSummary {
     pub product: Figure,
     /// What the product cannot fall below.
     pub bound: f64,
+    /// `σ_x/s − 1`: what the network does to the window's position spread.
+    #[serde(default)]
+    pub excess_x: Option<Figure>,
+    /// `2 s σ_p − 1`: what it does to the window's conjugate spread.
+    #[serde(default)]
+    pub excess_p: Option<Figure>,
+    /// The share of the packet at misclassified points.
+    #[serde(default)]
+    pub misclassified: Option<Figure>,
+    /// The leading modes, and the product along them and along the drift.
+    #[serde(default)]
+    pub modes: Option<Modes>,
     /// Displacement of the packet in units of `s`.
     #[serde(flatten, with = "paired::drift")]
     pub drift: Figure,
@@ -57,6 +70,10 @@ impl PacketSummary {
             sigma_p: figures.sigma_p.value,
             product: figures.product,
             bound: figures.bound.unwrap_or(0.5),
+            excess_x: figures.excess_x,
+            excess_p: figures.excess_p,
+            misclassified: figures.misclassified,
+            modes: figures.modes.clone(),
             drift: figures.drift.unwrap_or(absent),
             dispersion: figures.dispersion.unwrap_or(absent),
             stein: figures.stein.unwrap_or(absent),

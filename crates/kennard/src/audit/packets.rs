@@ -9,19 +9,15 @@ use crate::packet::Effort;
 use crate::survey::{PacketKind, Survey};
 use crate::{Advice, Result};
 
-/// Multiplications of a forward pass up to which a network is small: 16 000 passes are a matter of seconds.
+/// Multiplications of a forward pass up to which a network is small: 70 000 passes are a matter of seconds.
 const SMALL: u64 = 10_000_000;
 
-impl Audit<'_> {
-    /// The centres of packets.
-    fn centres(&self, count: usize) -> Selection {
-        match self.samples {
-            Selection::All => Selection::Random { count, seed: self.seed },
-            Selection::First(n) => Selection::First(count.min(n)),
-            Selection::Random { count: n, seed } => Selection::Random { count: count.min(n), seed },
-        }
-    }
+/// A point of a packet takes a pass forward and one backward, and a centre about this many points beside the samples, for
+/// searches.
+const BOTH_WAYS: usize = 2;
+const SEARCHES: usize = 900;
 
+impl Audit<'_> {
     /// Measures all packets, centres side by side. What is left out is said. Those that are under way when
     /// `stop` is set are dropped: the centres done with by then are the easy ones.
     pub(super) fn measure_packets(
@@ -37,11 +33,15 @@ impl Audit<'_> {
             let Some(plan) = self.afford(plan, summary) else { continue };
             let survey = Survey {
                 scales: vec![plan.scale],
-                centres: self.centres(plan.centres),
+                centres: Selection::Random { count: plan.centres, seed: self.seed },
+                among: self.samples,
+                stratified: true,
                 samples: plan.samples,
                 effort: Effort {
                     max_samples: plan.max_samples,
+                    floor: plan.floor(),
                     chains: plan.max_samples > plan.samples,
+                    modes: true,
                     ..Effort::default()
                 },
                 seed: self.seed,
@@ -79,16 +79,19 @@ impl Audit<'_> {
 
     /// What the passes of the attacks allow of a plan; what they do not is said.
     fn afford(&self, plan: &PacketPlan, summary: &mut Summary) -> Option<PacketPlan> {
-        let wanted = plan.centres * plan.samples;
-        if !plan.bounded || wanted == 0 {
+        let available = self.samples.count(usize::MAX).min(plan.centres).max(1);
+        let plan = &PacketPlan { centres: available, ..*plan };
+        let each = BOTH_WAYS * (plan.samples + SEARCHES);
+        let wanted = plan.centres * each;
+        if !plan.bounded || plan.samples == 0 {
             return Some(*plan);
         }
         let attacks = summary.attacks.iter().map(|attack| attack.forwards + attack.backwards);
         let minimal = summary.minimal.iter().map(|attack| attack.forwards + attack.backwards);
         let spent = attacks.chain(minimal).sum::<u64>() as usize;
-        let is_small = multiplications(self.engine.classifier().graph()).is_some_and(|n| n <= SMALL);
+        let is_small = self.engine.classifier().graph().and_then(multiplications).is_some_and(|n| n <= SMALL);
         let passes = if is_small { spent.max(wanted) } else { spent };
-        let centres = plan.centres.min(passes / plan.samples);
+        let centres = plan.centres.min(passes / each);
         if centres < plan.centres {
             let left = match centres {
                 0 => "no packet is measured".to_string(),
@@ -102,7 +105,9 @@ impl Audit<'_> {
             .with("packet_samples", plan.samples);
             summary.warnings.push(Warning::new("packet-budget", message).advise(advice));
         }
-        let most = (passes / centres.max(1)).clamp(plan.samples, plan.max_samples.max(plan.samples));
+        let most = (passes / centres.max(1) / BOTH_WAYS)
+            .saturating_sub(SEARCHES)
+            .clamp(plan.samples, plan.max_samples.max(plan.samples));
         (centres > 0).then_some(PacketPlan { centres, max_samples: most, ..*plan })
     }
 }

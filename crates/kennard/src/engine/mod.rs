@@ -15,7 +15,7 @@ mod probe;
 mod program;
 mod run;
 
-pub(crate) use evaluator::{Evaluator, Query};
+pub(crate) use evaluator::{Evaluator, Query, Row};
 pub(crate) use oracle::Oracle;
 pub use plan::{Engine, EngineOptions, Plan};
 pub use program::Program;

@@ -50,6 +50,7 @@ struct ChainState {
     /// `η = s ∂ ln l`
     h: Vec<f64>,
     log_loss: f64,
+    wrong: bool,
     /// z·z, z·η, η·η
     products: [f64; 3],
 }
@@ -58,11 +59,7 @@ impl Chains {
     /// Chains that have reached the packet.
     pub fn start<O: LogOdds>(sampler: &mut Sampler<O>) -> Result<Self, MeasureError<O::Error>> {
         let mut states = Vec::with_capacity(CHAINS);
-        sampler.draw(
-            CHAINS,
-            |_, _| None,
-            |_, sample| states.push(ChainState::new(sample.z, sample.h, sample.log_loss)),
-        )?;
+        sampler.draw(CHAINS, |_, _| None, |_, sample| states.push(ChainState::new(&sample)))?;
         let mut chains = Self { states, step: 1.0, directions: Vec::new(), trace: Trace::default() };
         for t in 0..TEMPERING {
             chains.adapt(2.0 * (t + 1) as f64 / TEMPERING as f64, 1.0, sampler)?;
@@ -76,10 +73,11 @@ impl Chains {
         self.states.iter().take(count).map(|state| state.z.clone()).collect()
     }
 
-    /// Starts anew from samples of `proposal`, each chain from one that is drawn by weight.
+    /// Starts one chain in `every` anew from samples of `proposal`, each from one that is drawn by weight.
     pub fn restart<O: LogOdds>(
         &mut self,
         proposal: &Proposal,
+        every: usize,
         sampler: &mut Sampler<O>,
     ) -> Result<(), MeasureError<O::Error>> {
         let mut random = ChaCha8Rng::from_rng(&mut sampler.random);
@@ -95,11 +93,11 @@ impl Chains {
                 let log_weight = 2.0 * sample.log_loss + proposal.log_ratio(sample.z);
                 let (weight, change) = unit.weigh(log_weight);
                 total = total * change.unwrap_or(1.0) + weight;
-                for state in states.iter_mut() {
+                for state in states.iter_mut().step_by(every) {
                     // Each state is then one of the samples so far, with a probability as its weight.
                     let chance: f64 = StandardUniform.sample(&mut random);
                     if chance * total < weight {
-                        state.set(sample.z, sample.h, sample.log_loss);
+                        state.set(&sample);
                     }
                 }
             },
@@ -145,7 +143,7 @@ impl Chains {
         for _ in 0..steps {
             self.advance(2.0, sampler)?;
             for state in &self.states {
-                moments.push(0.0, &state.z, &state.h);
+                moments.push(0.0, &state.z, &state.h, state.wrong);
                 if let Some(sketch) = sketch {
                     sketch.push(0.0, &state.z, &state.h);
                 }
@@ -192,7 +190,7 @@ impl Chains {
                 let chance = state.acceptance(&sample, beta, step);
                 acceptance += chance / CHAINS as f64;
                 if chances[k] < chance {
-                    state.set(sample.z, sample.h, sample.log_loss);
+                    state.set(&sample);
                 }
             },
         )?;
@@ -201,19 +199,21 @@ impl Chains {
 }
 
 impl ChainState {
-    fn new(z: &[f64], h: &[f64], log_loss: f64) -> Self {
-        Self { z: z.to_vec(), h: h.to_vec(), log_loss, products: Self::products(z, h) }
+    fn new(sample: &Sample) -> Self {
+        let Sample { z, h, log_loss, wrong } = *sample;
+        Self { z: z.to_vec(), h: h.to_vec(), log_loss, wrong, products: Self::products(z, h) }
     }
 
     fn products(z: &[f64], h: &[f64]) -> [f64; 3] {
         [dot(z, z), dot(z, h), dot(h, h)]
     }
 
-    fn set(&mut self, z: &[f64], h: &[f64], log_loss: f64) {
-        self.z.copy_from_slice(z);
-        self.h.copy_from_slice(h);
-        self.log_loss = log_loss;
-        self.products = Self::products(z, h);
+    fn set(&mut self, sample: &Sample) {
+        self.z.copy_from_slice(sample.z);
+        self.h.copy_from_slice(sample.h);
+        self.log_loss = sample.log_loss;
+        self.wrong = sample.wrong;
+        self.products = Self::products(sample.z, sample.h);
     }
 
     /// The probability that a chain on `l^β` moves from here to a sample proposed with step `δ`.

@@ -1,6 +1,6 @@
 //! How long to sample.
 
-use super::spread::Spreads;
+use super::spread::{ESS_FLOOR, Spreads};
 
 /// When a packet has been sampled enough.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -8,9 +8,12 @@ pub struct Effort {
     /// At most this many points per packet.
     pub max_samples: usize,
     /// How narrow intervals must be: the half-width of each of σ_x, σ_p, the product, drift and
-    /// dispersion, as a share of its value. Without it, [`ESS_FLOOR`](super::ESS_FLOOR) effective
+    /// dispersion, as a share of its value. Without it, [`Self::floor`] effective
     /// samples are enough.
     pub rel_tol: Option<f64>,
+    /// Effective samples that are enough: [`ESS_FLOOR`](super::ESS_FLOOR), fewer where those of several packets are
+    /// pooled.
+    pub floor: f64,
     /// Whether Markov chains may take over from weighted samples that would stay below the floor.
     pub chains: bool,
     /// Whether to find the leading modes.
@@ -20,14 +23,14 @@ pub struct Effort {
 impl Default for Effort {
     /// As many points as the floor needs, up to 32 000, with Markov chains and without modes.
     fn default() -> Effort {
-        Effort { max_samples: 32_000, rel_tol: None, chains: true, modes: false }
+        Effort { max_samples: 32_000, rel_tol: None, floor: ESS_FLOOR, chains: true, modes: false }
     }
 }
 
 impl Effort {
     /// Neither more nor fewer samples than `samples`.
     pub fn exactly(samples: usize) -> Effort {
-        Effort { max_samples: samples, rel_tol: None, chains: false, modes: false }
+        Effort { max_samples: samples, rel_tol: None, floor: ESS_FLOOR, chains: false, modes: false }
     }
 
     /// Whether a packet needs no further samples, whose widest interval is of this relative error.

@@ -67,9 +67,11 @@ impl Empirical {
         let mut log_odds = vec![0.0; points.len() / dimension];
         let mut gradient = vec![0.0; points.len()];
         oracle.evaluate(points, label, &mut log_odds, &mut gradient).map_err(MeasureError::Oracle)?;
+        let mut margins = vec![0.0; log_odds.len()];
+        oracle.margins(&log_odds, &mut margins);
         let rows = points.chunks_exact(dimension).zip(gradient.chunks_exact(dimension));
-        for (&u, (point, gradient)) in log_odds.iter().zip(rows) {
-            let Ok(evaluated) = Evaluated::new::<O::Error>(point, u, gradient) else {
+        for ((&u, &margin), (point, gradient)) in log_odds.iter().zip(&margins).zip(rows) {
+            let Ok(evaluated) = Evaluated::new::<O::Error>(point, u, gradient, margin) else {
                 self.left_out += 1;
                 continue;
             };
@@ -77,7 +79,7 @@ impl Empirical {
             for (g, &value) in self.g.iter_mut().zip(gradient) {
                 *g = evaluated.slope * f64::from(value);
             }
-            self.moments.push(2.0 * evaluated.log_loss, &self.x, &self.g);
+            self.moments.push(2.0 * evaluated.log_loss, &self.x, &self.g, evaluated.wrong);
         }
         Ok(())
     }

@@ -8,7 +8,6 @@ use super::moments::{GROUPS, Moments};
 use super::sampler::{Proposal, Sampler};
 use super::scout::{FarLobes, HIGHER};
 use super::sketch::Sketch;
-use super::spread::ESS_FLOOR;
 use super::windowed::Packet;
 use crate::random::packet_stream;
 use rand_chacha::ChaCha8Rng;
@@ -69,8 +68,8 @@ impl GaussianPacket {
         self.measure_among(effort, centre, label, sample_index, &[], oracle)
     }
 
-    /// Measures the packet as [`measure_until`](Self::measure_until) does. Of its parts far from the centre,
-    /// those towards `others` (each d), points of other classes, are looked for as well.
+    /// Measures the packet as [`measure_until`](Self::measure_until) does. Its parts far from the centre
+    /// are looked for from `others` (each d) as well: points of other classes, or across the decision boundary.
     ///
     /// # Errors
     /// As [`measure`](Self::measure).
@@ -102,9 +101,10 @@ impl GaussianPacket {
         let proposal = found.as_ref().map_or(&searched, |found| &found.proposal);
         let weighted = self.weighted(effort, proposal, &mut sampler, moments, sketch)?;
         let mut packet = match weighted {
-            Some(packet) => Packet { reached: found.is_none_or(|found| found.reached), ..packet },
+            Some(packet) => Packet { reached: found.as_ref().is_none_or(|found| found.reached), ..packet },
             None => self.measure_by_chains(effort, &mut sampler, sample_index, found.as_ref())?,
         };
+        packet.lobes = found.map_or(Vec::new(), |found| found.shares(&searched));
         packet.reached &= packet.varies() || sampler.oracle.is_affine();
         Ok(packet)
     }
@@ -122,12 +122,12 @@ impl GaussianPacket {
         let mut goal = self.samples;
         loop {
             sampler.weigh(proposal, goal, &mut moments, &mut sketch)?;
-            let mut packet = Packet::from_moments(self.scale, &moments);
+            let mut packet = Packet::from_moments(self.scale, effort.floor, &moments);
             let done =
                 effort.satisfied(&packet.spreads, packet.relative_error()) || goal >= effort.max_samples;
             // The effective sample size of all samples.
             let hope = packet.spreads.ess * effort.max_samples as f64 / goal as f64;
-            if effort.chains && hope < ESS_FLOOR {
+            if effort.chains && hope < effort.floor {
                 return Ok(None);
             }
             if done {
@@ -147,11 +147,15 @@ impl GaussianPacket {
     ) -> Result<Packet, MeasureError<O::Error>> {
         let mut chains = Chains::start(sampler)?;
         let mut reached = true;
-        if let Some(found) = found
-            && sampler.summit(chains.places(FOLLOWED))? < found.height() - HIGHER
-        {
-            chains.restart(&found.proposal, sampler)?;
-            reached = found.reached;
+        if let Some(found) = found {
+            // Lobes that are higher than where chains are were missed by all; of ones about as high, some chains start
+            // there, and disagree with the others where these do not come there.
+            let summit = sampler.summit(chains.places(FOLLOWED))?;
+            if summit < found.height() + HIGHER {
+                let every = if summit < found.height() - HIGHER { 1 } else { 2 };
+                chains.restart(&found.proposal, every, sampler)?;
+                reached = found.reached;
+            }
         }
         let mut moments = Moments::new(sampler.centre.len());
         let mut sketch = self.sketch(effort, sampler.centre, sample_index);
@@ -159,7 +163,7 @@ impl GaussianPacket {
         loop {
             let steps = (goal - moments.samples()).div_ceil(GROUPS);
             chains.sample(steps, sampler, &mut moments, &mut sketch)?;
-            let mut packet = Packet::from_chains(self.scale, &moments, chains.mixing());
+            let mut packet = Packet::from_chains(self.scale, effort.floor, &moments, chains.mixing());
             packet.reached = reached;
             goal = moments.samples();
             let satisfied = effort.satisfied(&packet.spreads, packet.relative_error());

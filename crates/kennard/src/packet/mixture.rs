@@ -308,7 +308,7 @@ impl<O: LogOdds> Mixture<'_, O> {
                 if (first + index).is_multiple_of(64) {
                     *lost = lost.max(left_out(scale, centres, &nearest[j], evaluated.point));
                 }
-                moments.push(log_weight, &x, &g);
+                moments.push(log_weight, &x, &g, evaluated.wrong);
             },
         )?;
         if moments.ess() == 0.0 { Err(MeasureError::NoWeight) } else { Ok(()) }

@@ -47,7 +47,7 @@ pub struct Modes {
 }
 
 impl Modes {
-    /// The means of the figures of several packets' modes, rank by rank.
+    /// The means over images of the figures of several packets' modes, rank by rank.
     pub(crate) fn average(modes: &[&Modes]) -> Option<Modes> {
         modes.first()?;
         let least = |count: fn(&Modes) -> usize| modes.iter().map(|m| count(m)).min().unwrap_or(0);
@@ -62,7 +62,7 @@ impl Modes {
             squeeze: (0..least(|m| m.squeeze.len())).map(|rank| mean(&|m| m.squeeze[rank])).collect(),
             momentum: (0..least(|m| m.momentum.len())).map(|rank| mean(&|m| m.momentum[rank])).collect(),
             principal: (0..least(|m| m.principal.len()))
-                .map(|rank| Figure::average(modes.iter().map(|m| m.principal[rank])))
+                .map(|rank| Figure::over_images(&modes.iter().map(|m| m.principal[rank]).collect::<Vec<_>>()))
                 .collect(),
             momentum_directions: Vec::new(),
         })
@@ -71,7 +71,9 @@ impl Modes {
 
 impl Mode {
     fn average(modes: &[&Mode]) -> Mode {
-        let figure = |of: fn(&Mode) -> Figure| Figure::average(modes.iter().map(|mode| of(mode)));
+        let figure = |of: fn(&Mode) -> Figure| {
+            Figure::over_images(&modes.iter().map(|mode| of(mode)).collect::<Vec<_>>())
+        };
         Mode {
             direction: Vec::new(),
             dispersion: figure(|m| m.dispersion),

@@ -42,6 +42,8 @@ impl LogUnit {
 #[derive(Clone)]
 pub(super) struct MomentSums {
     pub weight: f64,
+    /// Of misclassified samples alone.
+    wrong: f64,
     /// Σ w z·z, Σ w z·η, Σ w η·η
     zz: f64,
     zh: f64,
@@ -62,15 +64,26 @@ pub(super) struct Spread {
     pub gradient: f64,
     /// (2 s ‖E[h]‖)²
     pub drift_squared: f64,
+    /// The share of misclassified samples.
+    pub wrong: f64,
 }
 
 impl MomentSums {
     fn zero(dimension: usize) -> Self {
-        Self { weight: 0.0, zz: 0.0, zh: 0.0, hh: 0.0, z: vec![0.0; dimension], h: vec![0.0; dimension] }
+        Self {
+            weight: 0.0,
+            wrong: 0.0,
+            zz: 0.0,
+            zh: 0.0,
+            hh: 0.0,
+            z: vec![0.0; dimension],
+            h: vec![0.0; dimension],
+        }
     }
 
     fn add(&mut self, factor: f64, other: &Self) {
         self.weight += factor * other.weight;
+        self.wrong += factor * other.wrong;
         self.zz += factor * other.zz;
         self.zh += factor * other.zh;
         self.hh += factor * other.hh;
@@ -79,7 +92,7 @@ impl MomentSums {
     }
 
     fn scale(&mut self, factor: f64) {
-        for sum in [&mut self.weight, &mut self.zz, &mut self.zh, &mut self.hh] {
+        for sum in [&mut self.weight, &mut self.wrong, &mut self.zz, &mut self.zh, &mut self.hh] {
             *sum *= factor;
         }
         self.z.iter_mut().chain(&mut self.h).for_each(|sum| *sum *= factor);
@@ -95,6 +108,7 @@ impl MomentSums {
             covariance: covariance(self.zh, &self.z, &self.h),
             gradient: covariance(self.hh, &self.h, &self.h),
             drift_squared: 4.0 * dot(&self.h, &self.h) / (weight * weight),
+            wrong: self.wrong / weight,
         }
     }
 }
@@ -142,8 +156,8 @@ impl Moments {
         Self { zz: vec![0.0; dimension], odd_zh: vec![0.0; dimension], ..Self::new(dimension) }
     }
 
-    /// Adds a sample of weight `exp(log_weight)`.
-    pub fn push(&mut self, log_weight: f64, z: &[f64], h: &[f64]) {
+    /// Adds a sample of weight `exp(log_weight)`, and whether it is misclassified.
+    pub fn push(&mut self, log_weight: f64, z: &[f64], h: &[f64], wrong: bool) {
         let group = self.samples % GROUPS;
         self.samples += 1;
         if log_weight == f64::NEG_INFINITY {
@@ -159,6 +173,7 @@ impl Moments {
         let targets = Targets { z: &mut sums.z, h: &mut sums.h, zh: &mut self.zh, hh: &mut self.hh };
         let [zz, zh, hh] = targets.add(weight, z, h);
         sums.weight += weight;
+        sums.wrong += if wrong { weight } else { 0.0 };
         sums.zz += weight * zz;
         sums.zh += weight * zh;
         sums.hh += weight * hh;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use kennard_graph::{Graph, Loss};
 
+use crate::answer::margin;
 use crate::engine::{Engine, Evaluator, Query};
 use crate::{Error, Result};
 
@@ -39,6 +40,15 @@ pub trait LogOdds {
         log_odds: &mut [f32],
         gradient: &mut [f32],
     ) -> Result<(), Self::Error>;
+
+    /// The margins `z_y − max_{j≠y} z_j` (n) at the points of the latest [`evaluate`](Self::evaluate), whose
+    /// answers were `log_odds` (n). A point of a margin that is not positive is misclassified.
+    ///
+    /// They are `−u` with two classes, as which they are taken by default. With more, a point of positive
+    /// log-odds may be classified correctly: the other classes together are likelier than the label, each alone is not.
+    fn margins(&self, log_odds: &[f32], margins: &mut [f32]) {
+        margins.iter_mut().zip(log_odds).for_each(|(margin, u)| *margin = -u);
+    }
 }
 
 /// A worker's sessions, answering about packets' points.
@@ -52,13 +62,15 @@ pub(crate) struct EngineOracle<'e> {
     stop: Option<&'e AtomicBool>,
     /// Whether the logits are affine in the input.
     affine: bool,
+    /// Those of the latest points.
+    margins: Vec<f32>,
 }
 
 impl<'e> EngineOracle<'e> {
     pub fn new(evaluator: Evaluator<'e>, engine: &Engine) -> Self {
         let query = Query::gradient(Loss::LogOdds, Vec::new(), 0);
-        let affine = affine(engine.classifier().graph());
-        Self { evaluator, query, rest: Vec::new(), stop: None, affine }
+        let affine = engine.classifier().graph().is_some_and(affine);
+        Self { evaluator, query, rest: Vec::new(), stop: None, affine, margins: Vec::new() }
     }
 
     /// The same, and once `stop` is set every question is answered with an error.
@@ -75,7 +87,7 @@ impl<'e> EngineOracle<'e> {
 
 /// Whether every operator of a graph is affine in what depends on the input; operators that are but are not
 /// known to be make it false.
-fn affine(graph: &Graph) -> bool {
+pub(crate) fn affine(graph: &Graph) -> bool {
     graph.nodes.iter().all(|node| {
         let depends = |name: &String| !name.is_empty() && !graph.constants.contains_key(name);
         let dependent = node.inputs.iter().filter(|name| depends(name)).count();
@@ -122,11 +134,18 @@ impl LogOdds for EngineOracle<'_> {
         }
         let answer = self.evaluator.evaluate(&self.query)?;
         log_odds.copy_from_slice(&answer.loss);
+        let classes = answer.logits.len() / log_odds.len().max(1);
+        self.margins.clear();
+        self.margins.extend(answer.logits.chunks_exact(classes.max(1)).map(|logits| margin(logits, label)));
         let rows = answer.gradient.chunks_exact(self.evaluator.dimension());
         for (gradient, row) in gradient.chunks_exact_mut(dimension).zip(rows) {
             gradient.copy_from_slice(&row[..dimension]);
         }
         Ok(())
+    }
+
+    fn margins(&self, _: &[f32], margins: &mut [f32]) {
+        margins.copy_from_slice(&self.margins);
     }
 }
 

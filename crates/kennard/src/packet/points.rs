@@ -21,6 +21,8 @@ pub(crate) struct Evaluated<'a> {
     /// `h = ∂ ln l` is `slope` times `gradient` (d).
     pub slope: f64,
     pub gradient: &'a [f32],
+    /// Whether another class's logit is at least the label's.
+    pub wrong: bool,
 }
 
 impl<O: LogOdds> Points<'_, O> {
@@ -38,18 +40,22 @@ impl<O: LogOdds> Points<'_, O> {
         let mut points = vec![0.0; batch * dimension];
         let mut log_odds = vec![0.0; batch];
         let mut gradients = vec![0.0; batch * dimension];
+        let mut margins = vec![0.0; batch];
         for start in (0..count).step_by(batch) {
             let rows = batch.min(count - start);
             let points = &mut points[..rows * dimension];
             let log_odds = &mut log_odds[..rows];
             let gradients = &mut gradients[..rows * dimension];
+            let margins = &mut margins[..rows];
             for (index, point) in (start..).zip(points.chunks_exact_mut(dimension)) {
                 fill(index, random, point);
             }
             self.oracle.evaluate(points, self.label, log_odds, gradients).map_err(MeasureError::Oracle)?;
+            self.oracle.margins(log_odds, margins);
             let evaluated = points.chunks_exact(dimension).zip(gradients.chunks_exact(dimension));
-            for (index, (&u, (point, gradient))) in (start..).zip(log_odds.iter().zip(evaluated)) {
-                visit(index, Evaluated::new(point, u, gradient)?);
+            let answers = log_odds.iter().zip(&*margins).zip(evaluated);
+            for (index, ((&u, &margin), (point, gradient))) in (start..).zip(answers) {
+                visit(index, Evaluated::new(point, u, gradient, margin)?);
             }
         }
         Ok(())
@@ -57,11 +63,16 @@ impl<O: LogOdds> Points<'_, O> {
 }
 
 impl<'a> Evaluated<'a> {
-    /// The loss at a point from its log-odds `u`.
+    /// The loss at a point from its log-odds `u`, with the margin there.
     ///
     /// # Errors
     /// When they, or their gradient, are not finite (except `u = −∞`).
-    pub fn new<E>(point: &'a [f32], u: f32, gradient: &'a [f32]) -> Result<Self, MeasureError<E>> {
+    pub fn new<E>(
+        point: &'a [f32],
+        u: f32,
+        gradient: &'a [f32],
+        margin: f32,
+    ) -> Result<Self, MeasureError<E>> {
         if u.is_nan() || u == f32::INFINITY {
             return Err(MeasureError::LogOdds(u));
         }
@@ -71,6 +82,6 @@ impl<'a> Evaluated<'a> {
         {
             return Err(MeasureError::Gradient { coordinate, value: gradient[coordinate] });
         }
-        Ok(Self { point, log_loss, slope, gradient })
+        Ok(Self { point, log_loss, slope, gradient, wrong: margin <= 0.0 })
     }
 }

@@ -36,9 +36,15 @@ impl Proposal {
         Self { shifts, by_coordinate, half_squares }
     }
 
+    /// How far the mean of the shifts is from the centre, in units of `s`.
+    pub fn distance(&self) -> f64 {
+        let mean = |row: &[f64; SEARCHES]| row.iter().sum::<f64>() / SEARCHES as f64;
+        self.by_coordinate.iter().map(|row| mean(row).powi(2)).sum::<f64>().sqrt()
+    }
+
     /// The mixture with lobes (at most `SEARCHES − KEPT_SEARCHES`): a shift for each, more for those with a
     /// larger share, and some of the searches.
-    pub fn with_lobes(&self, lobes: &[Lobe]) -> Self {
+    pub fn with_lobes(&self, lobes: &[FarLobe]) -> Self {
         let free = SEARCHES.saturating_sub(KEPT_SEARCHES + lobes.len()) as f64;
         let mut shifts: Vec<Vec<f64>> = Vec::with_capacity(SEARCHES);
         for lobe in lobes {
@@ -52,7 +58,7 @@ impl Proposal {
     }
 
     /// Which lobe is nearer to `z` (d) than the window and all shifts; none if none is.
-    pub fn nearest_lobe(&self, z: &[f64], lobes: &[Lobe]) -> Option<usize> {
+    pub fn nearest_lobe(&self, z: &[f64], lobes: &[FarLobe]) -> Option<usize> {
         let gain = |shift: &Vec<f64>| dot(shift, z) - dot(shift, shift) / 2.0;
         let mut highest = self.shifts.iter().map(gain).fold(0.0, f64::max);
         let mut nearest = None;
@@ -85,7 +91,7 @@ impl Proposal {
 
 /// A part of a packet far from where searches end.
 #[derive(Clone)]
-pub(super) struct Lobe {
+pub(super) struct FarLobe {
     /// Where `ψ²` is largest, in units of `s` from the centre (d).
     pub peak: Vec<f64>,
     /// `ln ψ²` there, up to the constant.
@@ -96,7 +102,7 @@ pub(super) struct Lobe {
     pub share: f64,
 }
 
-impl Lobe {
+impl FarLobe {
     /// Whether a track that ended at `z` (d) ended here: tracks stop short of the peak, and shorter from
     /// afar.
     pub fn is_near(&self, z: &[f64]) -> bool {
@@ -116,6 +122,8 @@ pub(super) struct Sample<'a> {
     pub z: &'a [f64],
     /// `η = s ∂ ln l` (d)
     pub h: &'a [f64],
+    /// Whether the point is misclassified.
+    pub wrong: bool,
 }
 
 /// Draws points around one centre and has the oracle evaluate them.
@@ -168,7 +176,7 @@ impl<O: LogOdds> Sampler<'_, O> {
             |_, random| proposal.choose(random),
             |_, sample| {
                 let log_weight = 2.0 * sample.log_loss + proposal.log_ratio(sample.z);
-                moments.push(log_weight, sample.z, sample.h);
+                moments.push(log_weight, sample.z, sample.h, sample.wrong);
                 if let Some(sketch) = sketch {
                     sketch.push(log_weight, sample.z, sample.h);
                 }
@@ -222,7 +230,7 @@ impl<O: LogOdds> Sampler<'_, O> {
             // From the point as the oracle saw it, rounded to f32.
             let gradient = (evaluated.gradient, scale * evaluated.slope);
             transform((evaluated.point, centre, inverse), gradient, &mut z, &mut h);
-            visit(index, Sample { log_loss: evaluated.log_loss, z: &z, h: &h });
+            visit(index, Sample { log_loss: evaluated.log_loss, z: &z, h: &h, wrong: evaluated.wrong });
         })
     }
 }

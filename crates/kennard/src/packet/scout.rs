@@ -9,14 +9,14 @@
 //! ```
 //!
 //! from afar, where dead units are alive: from random points at several distances, from ±drift, and from
-//! points of other classes. What they end at and samples would hardly reach is sampled; where it holds a
+//! points that the caller hands in: of other classes, and across the decision boundary. What they end at and samples would hardly reach is sampled; where it holds a
 //! share of the packet, it is a lobe, and the packet is measured anew with it.
 
-use super::LogOdds;
 use super::error::MeasureError;
-use super::sampler::{Lobe, Proposal, SEARCHES, Sampler};
+use super::sampler::{FarLobe, Proposal, SEARCHES, Sampler};
 use super::track::{Track, TrackPoint};
 use super::vector::{axpy, dot};
+use super::{Lobe, LogOdds};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -59,12 +59,27 @@ pub(super) struct FarLobes {
     /// The logarithm of the mean weight of samples there.
     pub log_norm: f64,
     /// The peaks of the lobes.
-    pub lobes: Vec<Lobe>,
+    pub lobes: Vec<FarLobe>,
     /// Whether every great lobe was reached from two starts or more, and the last round found no other.
     pub reached: bool,
 }
 
 impl FarLobes {
+    /// What of the packet is where, the largest share first: the lobes, and what the `searched` from the centre reached.
+    pub fn shares(&self, searched: &Proposal) -> Vec<Lobe> {
+        let far = |lobe: &FarLobe| Lobe {
+            share: lobe.share,
+            distance: dot(&lobe.peak, &lobe.peak).sqrt(),
+            starts: lobe.visits,
+        };
+        let mut lobes: Vec<Lobe> = self.lobes.iter().map(far).collect();
+        let rest = 1.0 - lobes.iter().map(|lobe| lobe.share).sum::<f64>();
+        lobes.push(Lobe { share: rest.max(0.0), distance: searched.distance(), starts: SEARCHES });
+        lobes.retain(|lobe| lobe.share >= SHARE);
+        lobes.sort_by(|a, b| b.share.total_cmp(&a.share));
+        lobes
+    }
+
     /// How high `F` gets in the lobes.
     pub fn height(&self) -> f64 {
         self.lobes.iter().map(|lobe| lobe.height).fold(f64::NEG_INFINITY, f64::max)
@@ -74,7 +89,7 @@ impl FarLobes {
 impl<O: LogOdds> Sampler<'_, O> {
     /// Looks for lobes that samples of `proposal`, whose weights have the mean `exp(log_norm)`, miss; none
     /// if there is nothing to be found. `drift` (d) is where samples are drawn to, `others` are points (each
-    /// d) of other classes.
+    /// d) that the caller knows: of other classes, across the decision boundary.
     pub fn scout(
         &mut self,
         proposal: &Proposal,
@@ -209,7 +224,7 @@ impl<O: LogOdds> Sampler<'_, O> {
         &mut self,
         proposal: &Proposal,
         current: &Proposal,
-        mut lobes: Vec<Lobe>,
+        mut lobes: Vec<FarLobe>,
         random: &mut ChaCha8Rng,
     ) -> Result<Trial, MeasureError<O::Error>> {
         let even = 1.0 / (lobes.len() + 1) as f64;
@@ -249,7 +264,7 @@ impl<O: LogOdds> Sampler<'_, O> {
 /// Counts visits of ends of tracks to lobes; an end that no lobe is near to, and that samples do not cover, makes
 /// another. Whether there were more than can be sampled.
 fn visit<'e>(
-    lobes: &mut Vec<Lobe>,
+    lobes: &mut Vec<FarLobe>,
     ends: impl Iterator<Item = &'e TrackPoint>,
     covered: impl Fn(&TrackPoint) -> bool,
 ) -> bool {
@@ -261,7 +276,7 @@ fn visit<'e>(
             Some(lobe) => lobes[lobe].visits += 1,
             None if covered(end) => {}
             None if lobes.len() == MOST_LOBES => crowded = true,
-            None => lobes.push(Lobe { peak: end.z.clone(), height: end.height(), visits: 1, share: 0.0 }),
+            None => lobes.push(FarLobe { peak: end.z.clone(), height: end.height(), visits: 1, share: 0.0 }),
         }
     }
     crowded
@@ -269,7 +284,7 @@ fn visit<'e>(
 
 /// What a trial of lobes says.
 struct Trial {
-    lobes: Vec<Lobe>,
+    lobes: Vec<FarLobe>,
     /// The logarithm of the mean weight.
     log_norm: f64,
     /// The share of the packet that the samples before would hardly have reached.

@@ -198,7 +198,7 @@ impl Marginals {
 
     fn push(&mut self, log_weight: f64, weight: f64, z: &[f64], h: &[f64]) {
         for (moments, (z, h)) in self.marginals.iter_mut().zip(z.iter().zip(h)) {
-            moments.push(log_weight, std::slice::from_ref(z), std::slice::from_ref(h));
+            moments.push(log_weight, std::slice::from_ref(z), std::slice::from_ref(h), false);
         }
         for i in 0..self.leading {
             self.z[i] += weight * z[i];
@@ -229,7 +229,7 @@ impl Marginals {
 }
 
 fn mode(scale: f64, direction: &[f64], product: &[f64], moments: &Moments) -> Mode {
-    let packet = Packet::from_moments(scale, moments);
+    let packet = Packet::from_moments(scale, 0.0, moments);
     let value = dot(direction, product);
     let residual: f64 = product.iter().zip(direction).map(|(p, u)| (p - value * u).powi(2)).sum();
     Mode {

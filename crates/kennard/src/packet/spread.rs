@@ -34,6 +34,8 @@ pub struct Spreads {
     /// Mean over coordinates of `Cov(x_i, g_i)`. No product of a coordinate is below the magnitude
     /// of its covariance (Cauchy–Schwarz).
     pub covariance: Figure,
+    /// `P(misclassified)`: the share of the packet at points where another class's logit is at least the label's.
+    pub misclassified: Figure,
     /// Whether every packet in this figure has `ess ≥` [`ESS_FLOOR`].
     pub enough_samples: bool,
     /// `σ_x,i` (d), in the input's order.
@@ -55,7 +57,8 @@ impl Spreads {
         let sigma_p = estimate(|s| s.gradient).root().scaled(1.0 / unit);
         let product = estimate(|s| s.position * s.gradient).root();
         let covariance = estimate(|s| s.covariance);
-        Self::with_maps(unit, moments, moments.ess(), [sigma_x, sigma_p, product, covariance])
+        let misclassified = misclassified(&spread, &deleted, moments.ess());
+        Self::with_maps(unit, moments, moments.ess(), [sigma_x, sigma_p, product, covariance, misclassified])
     }
 
     /// The figures of a population, all points of which are here: sums that are exact. At least one has
@@ -64,13 +67,14 @@ impl Spreads {
         let spread = moments.whole().spread();
         let root = |square: f64| square.max(0.0).sqrt();
         let (sigma_x, sigma_p) = (root(spread.position), root(spread.gradient));
-        let figures = [sigma_x, sigma_p, sigma_x * sigma_p, spread.covariance].map(Figure::exact);
+        let figures =
+            [sigma_x, sigma_p, sigma_x * sigma_p, spread.covariance, spread.wrong].map(Figure::exact);
         Self::with_maps(1.0, moments, f64::INFINITY, figures)
     }
 
     /// With the figures of each coordinate, whose bias is that of `ess` samples.
-    fn with_maps(unit: f64, moments: &Moments, ess: f64, figures: [Figure; 4]) -> Self {
-        let [sigma_x, sigma_p, product, covariance] = figures;
+    fn with_maps(unit: f64, moments: &Moments, ess: f64, figures: [Figure; 5]) -> Self {
+        let [sigma_x, sigma_p, product, covariance, misclassified] = figures;
         let whole = moments.whole();
         let coordinates = moments.coordinates(&whole, ess);
         let positions = moments.positions(&whole, ess);
@@ -87,25 +91,44 @@ impl Spreads {
             product_mean: products().sum::<f64>() / sigma_x_map.len() as f64,
             product_min: products().fold(f64::INFINITY, f64::min),
             covariance,
+            misclassified,
             enough_samples: moments.ess() >= ESS_FLOOR,
             sigma_x_map,
             sigma_p_map,
         }
     }
 
-    /// The mean of independently measured packets: as [`Packet::average`](super::Packet::average).
+    /// The mean of independently measured packets, taken as given: intervals hold the sampling error of each.
     ///
     /// # Errors
     /// When `packets` is empty.
     pub fn average<'a>(
         packets: impl ExactSizeIterator<Item = &'a Self> + Clone,
     ) -> Result<Self, AverageError> {
+        Self::average_by(packets, |figures| Figure::average(figures.iter().copied()))
+    }
+
+    /// The mean over images: as [`Packet::average`](super::Packet::average). The covariance is the same around all of
+    /// them, and its interval that of the samples.
+    ///
+    /// # Errors
+    /// When `packets` is empty.
+    pub(super) fn over_images<'a>(
+        packets: impl ExactSizeIterator<Item = &'a Self> + Clone,
+    ) -> Result<Self, AverageError> {
+        Self::average_by(packets, Figure::over_images)
+    }
+
+    fn average_by<'a>(
+        packets: impl ExactSizeIterator<Item = &'a Self> + Clone,
+        mean: fn(&[Figure]) -> Figure,
+    ) -> Result<Self, AverageError> {
         let count = packets.len();
         if count == 0 {
             return Err(AverageError::Empty);
         }
         let all = || packets.clone();
-        let figure = |of: fn(&Self) -> Figure| Figure::average(all().map(of));
+        let figure = |of: fn(&Self) -> Figure| mean(&all().map(of).collect::<Vec<_>>());
         let map = |of: fn(&Self) -> &[f64]| mean_map(all().map(of));
         Ok(Self {
             samples: all().map(|p| p.samples).sum(),
@@ -115,7 +138,8 @@ impl Spreads {
             product: figure(|p| p.product),
             product_mean: all().map(|p| p.product_mean).sum::<f64>() / count as f64,
             product_min: all().map(|p| p.product_min).fold(f64::INFINITY, f64::min),
-            covariance: figure(|p| p.covariance),
+            covariance: Figure::average(all().map(|p| p.covariance)),
+            misclassified: figure(|p| p.misclassified),
             enough_samples: all().all(|p| p.enough_samples),
             sigma_x_map: map(|p| &p.sigma_x_map),
             sigma_p_map: map(|p| &p.sigma_p_map),
@@ -127,4 +151,10 @@ impl Spreads {
     pub fn relative_error(&self) -> f64 {
         [self.sigma_x, self.sigma_p, self.product].iter().map(Figure::relative_error).fold(0.0, f64::max)
     }
+}
+
+/// The share of misclassified samples, of `ess` effective ones; `deleted` are the moments without each group.
+pub(super) fn misclassified(whole: &Spread, deleted: &[Spread], ess: f64) -> Figure {
+    let values = pseudo_values(whole.wrong, deleted.iter().map(|spread| spread.wrong));
+    Figure::share(whole.wrong, &values, ess)
 }

@@ -137,7 +137,7 @@ impl<O: LogOdds> Inside<'_, O> {
                 for (h, &gradient) in h.iter_mut().zip(evaluated.gradient) {
                     *h = (hi - lo) * evaluated.slope * f64::from(gradient);
                 }
-                moments.push(2.0 * evaluated.log_loss, &z, &h);
+                moments.push(2.0 * evaluated.log_loss, &z, &h, evaluated.wrong);
             },
         )?;
         if moments.ess() == 0.0 { Err(MeasureError::NoWeight) } else { Ok(()) }

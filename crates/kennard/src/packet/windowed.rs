@@ -1,10 +1,11 @@
 //! The figures of a packet.
 
+use super::Lobe;
 use super::error::AverageError;
 use super::mixing::{Mixing, R_HAT_LIMIT};
 use super::modes::Modes;
 use super::moments::{CoordinateSpread, GROUPS, Moments, Spread, displacement};
-use super::spread::{ESS_FLOOR, Spreads};
+use super::spread::{Spreads, misclassified};
 use crate::Figure;
 use crate::stats::{mean, pseudo_values, scatter};
 
@@ -39,6 +40,10 @@ pub struct Packet {
     /// What the product cannot fall below: ½, since a window on R^d has no boundary.
     pub bound: f64,
 
+    /// `σ_x/s − 1`: how much the loss widens the position spread beyond the window's, s. Zero where it is flat.
+    pub excess_x: Figure,
+    /// `2 s σ_p − 1`: how much it widens the conjugate spread beyond the window's, 1/(2s).
+    pub excess_p: Figure,
     /// `‖⟨x⟩ − x₀‖ / s = 2 s ‖E[h]‖`: how far the loss displaces the packet. Half of it is the
     /// log-loss that an l2 step of size s gains to first order.
     pub drift: Figure,
@@ -68,6 +73,10 @@ pub struct Packet {
     /// the log-odds are known to be [affine](super::LogOdds::is_affine)).
     pub reached: bool,
 
+    /// The lobes that the packet falls into, the largest share first; none where it has one part, and in the mean over
+    /// several packets.
+    pub lobes: Vec<Lobe>,
+
     /// The leading modes, where they were asked for.
     pub modes: Option<Modes>,
 }
@@ -93,8 +102,9 @@ impl Packet {
 
     /// The mean of independently measured packets around different centres.
     ///
-    /// The centres are taken as given: intervals hold the sampling error of each packet (their
-    /// distances to the value add in quadrature), not the variation from centre to centre. Every figure, the maps included,
+    /// Intervals are over images: of 95 % for centres drawn at random like these, whose scatter holds the sampling error
+    /// of each packet. (Those of the figures that identities know, the same around every centre, hold the sampling error
+    /// alone. A single packet keeps its own.) Every figure, the maps included,
     /// is the arithmetic mean of the packets' figures, except `samples` and `ess`, which are
     /// summed, `product_min`, the smallest, and `r_hat`, the largest. `enough_samples` asks every packet for its own,
     /// because the sum may hide a centre that was hardly sampled; `identities_hold` tests the
@@ -111,43 +121,49 @@ impl Packet {
             return Err(AverageError::Mixed { index, scale, dimension, first_scale, first_dimension });
         }
 
-        let figure = |of: fn(&Self) -> Figure| Figure::average(packets.iter().map(of));
+        let figure =
+            |of: fn(&Self) -> Figure| Figure::over_images(&packets.iter().map(of).collect::<Vec<_>>());
+        let known = |of: fn(&Self) -> Figure| Figure::average(packets.iter().map(of));
         let modes: Option<Vec<&Modes>> = packets.iter().map(|p| p.modes.as_ref()).collect();
-        let spreads = Spreads::average(packets.iter().map(|p| &p.spreads))?;
-        let (excess_drift, stray_drift) = (figure(|p| p.excess_drift), figure(|p| p.stray_drift));
+        let spreads = Spreads::over_images(packets.iter().map(|p| &p.spreads))?;
+        let (excess_drift, stray_drift) = (known(|p| p.excess_drift), known(|p| p.stray_drift));
         Ok(Self {
             scale: first.scale,
             r_hat: packets.iter().filter_map(|p| p.r_hat).reduce(f64::max),
             bound: first.bound,
+            excess_x: figure(|p| p.excess_x),
+            excess_p: figure(|p| p.excess_p),
             drift: figure(|p| p.drift),
             dispersion: figure(|p| p.dispersion),
             excess_drift,
             stray_drift,
             identities_hold: identities_hold(&spreads, excess_drift, stray_drift),
             reached: packets.iter().all(|p| p.reached),
+            lobes: Vec::new(),
             modes: modes.and_then(|modes| Modes::average(&modes)),
             spreads,
         })
     }
 
-    /// The packet of samples whose weighted distribution is `ψ²`; at least one has weight.
+    /// The packet of samples whose weighted distribution is `ψ²`; at least one has weight. They are enough from
+    /// `floor` effective ones on.
     ///
     /// The estimators are the identities of this module's documentation, as jackknife
     /// pseudo-values, regressed on the one figure that is known: a squeezed state (quadratic
     /// `ln l`) is then exact in every sample, as a displaced one is anyway.
-    pub(super) fn from_moments(scale: f64, moments: &Moments) -> Self {
-        Self::new(scale, moments, moments.ess())
+    pub(super) fn from_moments(scale: f64, floor: f64, moments: &Moments) -> Self {
+        Self::new(scale, floor, moments, moments.ess())
     }
 
     /// The packet of states of Markov chains, a chain per group.
-    pub(super) fn from_chains(scale: f64, moments: &Moments, mixing: Mixing) -> Self {
-        let mut packet = Self::new(scale, moments, mixing.ess);
+    pub(super) fn from_chains(scale: f64, floor: f64, moments: &Moments, mixing: Mixing) -> Self {
+        let mut packet = Self::new(scale, floor, moments, mixing.ess);
         packet.r_hat = Some(mixing.r_hat);
         packet.spreads.enough_samples &= mixing.r_hat <= R_HAT_LIMIT;
         packet
     }
 
-    fn new(scale: f64, moments: &Moments, ess: f64) -> Self {
+    fn new(scale: f64, floor: f64, moments: &Moments, ess: f64) -> Self {
         let whole = moments.whole();
         let spread = whole.spread();
         let deleted = moments.deleted(&whole);
@@ -160,6 +176,9 @@ impl Packet {
         let sigma_x = estimate(|s| 1.0 + 2.0 * s.covariance).root().scaled(scale);
         let sigma_p = estimate(|s| s.gradient + (1.0 - 2.0 * s.covariance) / 4.0).root().scaled(1.0 / scale);
         let product = estimate(Spread::product_squared).root();
+        // σ_x²/s² − 1 and 4 s² σ_p² − 1, which the window has no part in.
+        let excess_x = estimate(|s| 2.0 * s.covariance).root_excess();
+        let excess_p = estimate(|s| 4.0 * s.gradient - 2.0 * s.covariance).root_excess();
         let dimension = whole.z.len() as f64;
         let dispersion = estimate(|s| s.gradient).scaled(dimension);
         let drift = {
@@ -182,7 +201,8 @@ impl Packet {
             product_mean: products().sum::<f64>() / dimension,
             product_min: products().fold(f64::INFINITY, f64::min),
             covariance: Figure::mean(&stein),
-            enough_samples: ess >= ESS_FLOOR,
+            misclassified: misclassified(&spread, &deleted, ess),
+            enough_samples: ess >= floor,
             sigma_x_map: coordinates.iter().map(|c| scale * c.sigma_x()).collect(),
             sigma_p_map: coordinates.iter().map(|c| c.sigma_p() / scale).collect(),
         };
@@ -190,12 +210,15 @@ impl Packet {
             scale,
             r_hat: None,
             bound: 0.5,
+            excess_x,
+            excess_p,
             drift,
             dispersion,
             excess_drift,
             stray_drift,
             identities_hold: identities_hold(&spreads, excess_drift, stray_drift),
             reached: true,
+            lobes: Vec::new(),
             modes: None,
             spreads,
         }

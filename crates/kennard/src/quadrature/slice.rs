@@ -193,7 +193,7 @@ impl SlicePlan<'_> {
             }
             Direction::Mode => {
                 let packet = GaussianPacket { scale, samples: SAMPLES, seed: self.seed };
-                let effort = Effort { max_samples: MAX_SAMPLES, rel_tol: None, chains: true, modes: true };
+                let effort = Effort { max_samples: MAX_SAMPLES, modes: true, ..Effort::default() };
                 let index = centre.index as u64;
                 let packet =
                     packet.measure_until(&effort, &centre.input, centre.label, index, oracle).map_err(

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Figure;
-use crate::packet::{BoxFigures, DataFigures, EmpiricalFigures, Modes, Packet, Spreads};
+use crate::packet::{BoxFigures, DataFigures, EmpiricalFigures, Lobe, Modes, Packet, Spreads};
 
 /// The figures of one packet, or of the mean over several.
 ///
@@ -38,6 +38,15 @@ pub struct Figures {
     pub product_mean: f64,
     /// Smallest `σ_x,i σ_p,i`.
     pub product_min: f64,
+    /// `σ_x/s − 1`: what the network does to the window's position spread.
+    #[serde(default)]
+    pub excess_x: Option<Figure>,
+    /// `2 s σ_p − 1`: what it does to the window's conjugate spread.
+    #[serde(default)]
+    pub excess_p: Option<Figure>,
+    /// The share of the packet at misclassified points.
+    #[serde(default)]
+    pub misclassified: Option<Figure>,
     /// Displacement in units of `s`.
     pub drift: Option<Figure>,
     /// `s² tr Cov(h)`.
@@ -58,6 +67,9 @@ pub struct Figures {
     pub valid: bool,
     /// The leading modes.
     pub modes: Option<Modes>,
+    /// The lobes that one packet falls into, the largest share first; none where it has one part.
+    #[serde(default)]
+    pub lobes: Vec<Lobe>,
     /// What was approximated or is missing.
     pub notes: Vec<String>,
     /// `σ_x,i` (d), in the input's order.
@@ -81,9 +93,12 @@ impl Figures {
             centre,
             r_hat: packet.r_hat,
             bound: Some(packet.bound),
+            excess_x: Some(packet.excess_x),
+            excess_p: Some(packet.excess_p),
             drift: Some(packet.drift),
             dispersion: Some(packet.dispersion),
             modes: packet.modes.clone(),
+            lobes: packet.lobes.clone(),
             reached: packet.reached,
             valid: packet.valid(),
             ..Figures::of_spreads("gaussian", &packet.spreads, label, packets)
@@ -153,12 +168,16 @@ impl Figures {
             bound: None,
             product_mean: spreads.product_mean,
             product_min: spreads.product_min,
+            excess_x: None,
+            excess_p: None,
+            misclassified: Some(spreads.misclassified),
             drift: None,
             dispersion: None,
             stein: Some(spreads.covariance),
             boundary: None,
             boundary_faces: None,
             modes: None,
+            lobes: Vec::new(),
             notes: Vec::new(),
             enough_samples: spreads.enough_samples,
             reached: true,

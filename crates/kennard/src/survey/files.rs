@@ -48,7 +48,10 @@ fn packets_parquet(packets: &[Figures]) -> Result<Vec<u8>, ParquetError> {
     add("samples", counts(&|p| Some(p.samples)));
     add("ess", floats(&|p| Some(p.ess)));
     add("r_hat", floats(&|p| p.r_hat));
-    let measured: [(&str, Of); 12] = [
+    let measured: [(&str, Of); 15] = [
+        ("excess_x", |p| p.excess_x),
+        ("excess_p", |p| p.excess_p),
+        ("misclassified", |p| p.misclassified),
         ("sigma_x", |p| Some(p.sigma_x)),
         ("sigma_p", |p| Some(p.sigma_p)),
         ("product", |p| Some(p.product)),
@@ -70,6 +73,8 @@ fn packets_parquet(packets: &[Figures]) -> Result<Vec<u8>, ParquetError> {
     add("squeeze.min", floats(&|p| p.modes.as_ref()?.squeeze.first().copied()));
     add("squeeze.max", floats(&|p| p.modes.as_ref()?.squeeze.last().copied()));
     add("momentum.max", floats(&|p| p.modes.as_ref()?.momentum.first().copied()));
+    add("lobes", counts(&|p| Some(p.lobes.len().max(1) as u64)));
+    add("lobes.largest", floats(&|p| Some(p.lobes.first().map_or(1.0, |lobe| lobe.share))));
     add("bound", floats(&|p| p.bound));
     add("product_mean", floats(&|p| Some(p.product_mean)));
     add("product_min", floats(&|p| Some(p.product_min)));

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use figures::Figures;
 pub use files::write_survey;
 pub use settings::SurveySettings;
-pub use summary::SurveySummary;
+pub use summary::{Lobes, SurveySummary};
 
 use measured::{AnyPacket, empirical};
 use sites::{OTHERS, Site};
@@ -23,8 +23,9 @@ use sites::{OTHERS, Site};
 pub type SurveyManifest = crate::run::Manifest<SurveySettings>;
 
 use crate::data::{DataSet, Sample, Selection};
+use crate::distance::{DistanceError, EngineMargins, crossings};
 use crate::engine::Engine;
-use crate::packet::oracle::EngineOracle;
+use crate::packet::oracle::{EngineOracle, affine};
 use crate::packet::{BoxPacket, DataPacket, Effort, GaussianPacket, Hidden, MeasureError};
 use crate::probe::{Cosines, Probe};
 use crate::{Error, Result};
@@ -81,6 +82,8 @@ pub struct Survey<'a> {
     /// Which samples of the data set are used: of all labels together as centres of `gaussian`, of each
     /// label otherwise.
     pub centres: Selection,
+    /// The samples that centres of `gaussian` are chosen from.
+    pub among: Selection,
     /// Whether a random part of the data as centres of `gaussian` is as even among the labels as can be.
     pub stratified: bool,
     /// Points per packet, to begin with.
@@ -132,6 +135,7 @@ impl<'a> Survey<'a> {
             scales: Vec::new(),
             label: None,
             centres: Selection::First(8),
+            among: Selection::All,
             stratified: false,
             samples: 2000,
             effort: Effort::default(),
@@ -161,11 +165,14 @@ impl Survey<'_> {
             true => self.scales.iter().copied().map(Some).collect(),
             false => vec![None],
         };
-        let work: Vec<(Option<f64>, &Site)> =
-            scales.iter().flat_map(|&scale| sites.iter().map(move |site| (scale, site))).collect();
+        let work: Vec<Work> = scales
+            .iter()
+            .flat_map(|&scale| sites.iter().enumerate().map(move |(place, site)| (scale, place, site)))
+            .collect();
         let cosines = self.probe(stop)?;
         let others = self.others()?;
-        let found = self.measure_all(&work, &others, stop, &mut progress)?;
+        let across = self.across(&sites, stop)?;
+        let found = self.measure_all(&work, &Starts { others, across }, stop, &mut progress)?;
         let mut outcome =
             SurveyOutcome { curve: Vec::new(), packets: Vec::new(), failed: Vec::new(), cosines };
         for (&scale, found) in scales.iter().zip(found.chunks(sites.len())) {
@@ -216,9 +223,8 @@ impl Survey<'_> {
     /// When the runtime fails.
     fn measure(
         &self,
-        scale: Option<f64>,
-        site: &Site,
-        others: &[Sample],
+        (scale, place, site): Work,
+        starts: &Starts,
         oracle: &mut EngineOracle,
     ) -> Result<Measurement> {
         let (samples, seed, effort) = (self.samples, self.seed, &self.effort);
@@ -226,8 +232,10 @@ impl Survey<'_> {
         let found = match (self.kind, site) {
             (PacketKind::Gaussian, Site::Centre(sample, rest)) => {
                 oracle.hold(rest);
-                let others = others.iter().filter(|other| other.label != sample.label);
-                let others: Vec<&[f32]> = others.take(OTHERS).map(|other| other.input.as_slice()).collect();
+                let others = starts.others.iter().filter(|other| other.label != sample.label).take(OTHERS);
+                let across = starts.across.get(place).into_iter().flatten();
+                let others: Vec<&[f32]> =
+                    others.map(|other| other.input.as_slice()).chain(across.map(Vec::as_slice)).collect();
                 GaussianPacket { scale, samples, seed }
                     .measure_among(effort, &sample.input, sample.label, sample.index as u64, &others, oracle)
                     .map(|packet| AnyPacket::Gaussian(Box::new(packet)))
@@ -255,22 +263,61 @@ impl Survey<'_> {
         }
     }
 
+    /// Whether the network is known to be affine with two classes, whose packets need not vary.
+    fn answering_is_affine(&self) -> bool {
+        let classifier = self.answering().classifier();
+        classifier.classes() == 2 && classifier.graph().is_some_and(affine)
+    }
+
+    /// For each site that is a centre, points just across the decision boundary towards several classes, the nearest
+    /// first: where chains and searches for far parts start, beside the centre.
+    fn across(&self, sites: &[Site], stop: &AtomicBool) -> Result<Vec<Vec<Vec<f32>>>> {
+        if self.kind != PacketKind::Gaussian {
+            return Ok(Vec::new());
+        }
+        let cross = |oracle: &mut EngineMargins, site: &Site| {
+            let Site::Centre(sample, rest) = site else { return Ok(Vec::new()) };
+            oracle.hold(rest);
+            match crossings(&sample.input, sample.label, oracle) {
+                Ok(found) => Ok(found.into_iter().take(ACROSS).map(|crossing| crossing.across).collect()),
+                Err(DistanceError::Oracle(error)) => Err(error),
+                // What keeps a packet from being measured is said when it is.
+                Err(_) => Ok(Vec::new()),
+            }
+        };
+        let oracle = |evaluator| EngineMargins::until(evaluator, stop);
+        let found = self.answering().each_of(sites, self.workers(), stop, oracle, cross, |_| ())?;
+        Ok(found.into_iter().map(Option::unwrap_or_default).collect())
+    }
+
     fn measure_all(
         &self,
-        work: &[(Option<f64>, &Site)],
-        others: &[Sample],
+        work: &[Work],
+        starts: &Starts,
         stop: &AtomicBool,
         progress: &mut impl FnMut(u64, u64),
     ) -> Result<Vec<Option<Measurement>>> {
         let engine = self.answering();
         let oracle = |evaluator| EngineOracle::until(evaluator, engine, stop);
-        let measure = |oracle: &mut EngineOracle, (scale, site): &(Option<f64>, &Site)| {
-            self.measure(*scale, site, others, oracle)
-        };
+        let measure = |oracle: &mut EngineOracle, work: &Work| self.measure(*work, starts, oracle);
         let total = work.len() as u64;
         engine.each_of(work, self.workers(), stop, oracle, measure, |done| progress(done as u64, total))
     }
 }
+
+/// A scale, if the packet has one, and a site with its place among all.
+type Work<'s> = (Option<f64>, usize, &'s Site);
+
+/// Points that searches for far parts of packets start from.
+struct Starts {
+    /// Samples of several labels.
+    others: Vec<Sample>,
+    /// For each site, points across the decision boundary.
+    across: Vec<Vec<Vec<f32>>>,
+}
+
+/// At most this many crossings of the decision boundary are kept for a centre.
+const ACROSS: usize = 4;
 
 /// A measured packet, or why it could not be measured.
 type Measurement = std::result::Result<AnyPacket, String>;

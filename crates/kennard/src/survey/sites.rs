@@ -151,6 +151,11 @@ impl Survey<'_> {
     fn centres_of(&self, places: &[Vec<usize>]) -> Vec<usize> {
         let mut all = places.concat();
         all.sort_unstable();
+        all = self.among.among(&all);
+        let places: Vec<Vec<usize>> = places
+            .iter()
+            .map(|places| places.iter().copied().filter(|place| all.binary_search(place).is_ok()).collect())
+            .collect();
         let (count, seed) = match self.centres {
             Selection::Random { count, seed } if self.stratified && count < all.len() => (count, seed),
             _ => return self.centres.among(&all),

@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::Figures;
 use super::{Failure, PacketKind, Survey, SurveyOutcome};
-use crate::packet::ESS_FLOOR;
+use crate::figure::Basis;
+use crate::packet::{ESS_FLOOR, Lobe};
 use crate::probe::Cosines;
 use crate::run::files::to_json;
 use crate::run::{DataSummary, ModelSummary};
 use crate::warning::Warning;
-use crate::{Error, Result};
+use crate::{Error, Figure, Result};
 
 /// The figures of a survey, as in `summary.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ pub struct SurveySummary {
     pub seed: u64,
     /// The mean over packets at each scale, in the order asked for.
     pub curve: Vec<Figures>,
+    /// The packets that fall into several lobes.
+    #[serde(default)]
+    pub lobes: Vec<Lobes>,
     /// The packets that could not be measured, which are in no figure.
     #[serde(default)]
     pub failed: Vec<Failure>,
@@ -49,6 +53,60 @@ impl SurveySummary {
     pub fn to_json(&self) -> Result<String> {
         String::from_utf8(to_json(self)?).map_err(|e| Error::Summary(e.to_string()))
     }
+}
+
+/// The lobes of one packet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lobes {
+    /// The window's width `s`.
+    pub scale: Option<f64>,
+    /// The place in the data set of the sample that is the centre.
+    pub centre: Option<u64>,
+    /// The label.
+    pub label: Option<u64>,
+    /// Whether each great one was reached from two starts at least, and the last look found no other.
+    pub reached: bool,
+    /// They, the largest share first.
+    pub lobes: Vec<Lobe>,
+}
+
+fn lobes(outcome: &SurveyOutcome) -> Vec<Lobes> {
+    let several = outcome.packets.iter().filter(|packet| packet.lobes.len() > 1);
+    let of = |packet: &Figures| Lobes {
+        scale: packet.scale,
+        centre: packet.centre,
+        label: packet.label,
+        reached: packet.reached,
+        lobes: packet.lobes.clone(),
+    };
+    several.map(of).collect()
+}
+
+/// This many packets are named in a warning.
+const NAMED: usize = 5;
+
+/// Which packets these are: "sample 3 at scale 0.1, …".
+fn named<'f>(packets: impl Iterator<Item = &'f Figures>) -> String {
+    let name = |packet: &Figures| {
+        let scale = packet.scale.map_or(String::new(), |scale| format!(" at scale {scale}"));
+        match (packet.centre, packet.label) {
+            (Some(centre), _) => format!("sample {centre}{scale}"),
+            (None, Some(label)) => format!("label {label}{scale}"),
+            _ => format!("all labels{scale}"),
+        }
+    };
+    let mut names: Vec<String> = packets.take(NAMED + 1).map(name).collect();
+    if names.len() > NAMED {
+        names[NAMED] = "…".into();
+    }
+    names.join(", ")
+}
+
+/// Whether an estimated figure of a packet has an interval of no width.
+fn without_width(figures: &Figures) -> bool {
+    let estimated = [Some(figures.sigma_x), Some(figures.sigma_p), figures.drift, figures.dispersion];
+    let sampled = |figure: &Figure| matches!(figure.basis, Basis::Samples { .. });
+    estimated.into_iter().flatten().any(|figure| sampled(&figure) && figure.error() <= 0.0)
 }
 
 impl Survey<'_> {
@@ -71,6 +129,7 @@ impl Survey<'_> {
             runtime: self.engine.runtime().name().into(),
             seed: self.seed,
             curve: outcome.curve.clone(),
+            lobes: lobes(outcome),
             failed: outcome.failed.clone(),
             cosines: outcome.cosines,
             warnings: self.warnings(outcome),
@@ -96,11 +155,28 @@ impl Survey<'_> {
         }
         if missed > 0 {
             let message = format!(
-                "a part of {missed} of {all} packets may not have been reached: the figures do not vary from sample to \
+                "a part of {missed} of {all} packets may not have been reached ({}): the figures do not vary from sample to \
                  sample, or of many searches only one found a part of the packet, so that others may have found none. \
-                 Take another scale, or look at the loss along lines (`kennard slice`)"
+                 Take another scale, or look at the loss along lines (`kennard slice`)",
+                named(outcome.packets.iter().filter(|packet| !packet.reached))
             );
             warnings.push(Warning::new("packet-not-reached", message));
+        }
+        let narrow: Vec<&Figures> = outcome
+            .packets
+            .iter()
+            .chain(outcome.curve.iter().filter(|mean| mean.packets > 1))
+            .filter(|figures| without_width(figures))
+            .collect();
+        if !narrow.is_empty() && !self.answering_is_affine() {
+            let message = format!(
+                "intervals have no width at {} of {} packets and means ({}): nothing varies from sample to sample there, as \
+                 where the loss is flat and its packet elsewhere",
+                narrow.len(),
+                all + outcome.curve.len(),
+                named(narrow.iter().copied())
+            );
+            warnings.push(Warning::new("no-width", message));
         }
         if wrong > 0 {
             let message = format!(

@@ -101,9 +101,9 @@ fn a_clamping_sampler_is_seen() {
             let mut normal = || -> f64 { StandardNormal.sample(&mut random) };
             let z: Vec<f64> = (0..DIMENSION).map(|_| normal().max(low)).collect();
             let h = vec![0.01; DIMENSION];
-            moments.push(z.iter().map(|z| 2.0 * 0.01 * z).sum(), &z, &h);
+            moments.push(z.iter().map(|z| 2.0 * 0.01 * z).sum(), &z, &h, false);
         }
-        Packet::from_moments(SCALE, &moments)
+        Packet::from_moments(SCALE, 1000.0, &moments)
     };
     assert!(packet(f64::NEG_INFINITY).valid());
     for low in [-0.5, -1.5] {

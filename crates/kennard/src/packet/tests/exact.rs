@@ -249,7 +249,7 @@ fn the_identities_remove_the_noise_of_the_window() {
         let sigma_p_squared = spread.gradient - spread.covariance + spread.position / 4.0;
         // The sample variances fall short by 1/ESS.
         raw.push((spread.position * sigma_p_squared).sqrt() / (1.0 - 1.0 / moments.ess()));
-        identity.push(Packet::from_moments(1.0, &moments).spreads.product.value);
+        identity.push(Packet::from_moments(1.0, 1000.0, &moments).spreads.product.value);
     }
     // Within 4.5 standard errors of the mean of 20: one in 10⁴ fails.
     for products in [&raw, &identity] {

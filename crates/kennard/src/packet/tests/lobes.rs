@@ -67,7 +67,7 @@ fn directions(count: usize, dimension: usize, seed: u64) -> Vec<Vec<f64>> {
 }
 
 fn measured(scale: f64, seed: u64, oracle: &mut Lobes) -> Packet {
-    let effort = Effort { max_samples: 32_000, rel_tol: Some(0.02), chains: true, modes: false };
+    let effort = Effort { rel_tol: Some(0.02), ..Effort::default() };
     let centre = vec![0.0; oracle.slope.len()];
     GaussianPacket { scale, samples: 2000, seed }.measure_until(&effort, &centre, 0, 0, oracle).unwrap()
 }

@@ -11,6 +11,7 @@ mod exact;
 mod lobes;
 mod mixtures;
 mod modes;
+mod signal;
 mod streams;
 
 use super::moments::GROUPS;

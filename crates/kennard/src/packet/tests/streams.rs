@@ -150,9 +150,9 @@ fn weights_of_any_size_leave_finite_figures() {
         for sample in 0..640 {
             let z = [(sample as f64).sin(), (sample as f64 * 1.7).cos()];
             let h = [0.1 * z[0] + 0.2, 0.3 * z[1] * z[1]];
-            moments.push(log_weight(sample), &z, &h);
+            moments.push(log_weight(sample), &z, &h, false);
         }
-        Packet::from_moments(1.0, &moments)
+        Packet::from_moments(1.0, 1000.0, &moments)
     };
     let base = packet(&|sample| (sample as f64).cos());
     for shift in [-1e5, 1e5] {

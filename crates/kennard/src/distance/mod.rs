@@ -1,0 +1,32 @@
+//! Distances to the decision boundary that no factor on the logits changes.
+//!
+//! With `m_j = z_y − z_j`, the lead of the label `y` over another class `j`, a sample is misclassified where some
+//! `m_j` is negative. A factor on the logits scales every `m_j` and its gradient alike, and moves no boundary.
+
+mod boundary;
+mod chains;
+mod closest;
+mod design;
+mod error;
+mod error_packet;
+mod line;
+mod margins;
+mod moments;
+mod normal;
+mod oracle;
+mod proposal;
+mod radius;
+mod sampling;
+mod slopes;
+#[cfg(test)]
+mod tests;
+
+pub use boundary::{Crossing, crossings};
+pub use error::DistanceError;
+pub use error_packet::{ErrorFigures, ErrorPacket, Sampled};
+pub use line::LinePacket;
+pub use margins::{Margins, Slopes};
+#[allow(unused_imports, reason = "for rooms above")]
+pub(crate) use oracle::EngineMargins;
+pub use radius::{RARE_FLOOR, Radius, SmoothedRadius};
+pub use slopes::{NORMS, Predicted, SlopeDistances};

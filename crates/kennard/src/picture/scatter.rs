@@ -48,7 +48,6 @@ const SIZE: (u32, u32) = (820, 500);
 /// Pixels for the names and the scale of colours.
 const LEGEND: u32 = 230;
 const LINE: i32 = 20;
-const GREY: RGBColor = RGBColor(110, 110, 110);
 
 impl Scatter {
     /// The picture as an SVG file.

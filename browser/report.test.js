@@ -19,6 +19,11 @@ before(async () => {
   await kennard("probe", fixture("fashion_cnn_robust.onnx"), "--data", fashion, "--samples", "200", "--out", folder.at("probe"));
   await kennard("train", "--data", fashion, "--split", "test", "--arch", "mlp:16", "--epochs", "3", "--method", "pgd", "--steps", "2", "--eps", "0.05", "--out", folder.at("training"));
   await kennard("track", folder.at("training"), "--data", fashion, "--samples", "100", "--steps", "2", "--packet-samples", "2000", "--out", folder.at("track"));
+  await kennard("plane", fixture("plane_moons.onnx"), "--problem", "moons", "--samples", "100", "--scale", "0.05,0.1,0.2", "--out", folder.at("plane"));
+  await kennard("slice", fixture("fashion_mlp.onnx"), "--data", fashion, "--scale", "0.1", "--out", folder.at("slice"));
+  await kennard("resolve", fixture("fashion_mlp.onnx"), "--data", fashion, "--samples", "60", "--out", folder.at("resolve"));
+  await kennard("features", fixture("fashion_mlp.onnx"), "--data", fashion, "--tensor", "relu1", "--eps-relative", "0.05,0.1,0.2", "--samples", "40", "--out", folder.at("features"));
+  await kennard("reproduce", "e1", "--data", fashion, "--split", "test", "--epochs", "1", "--samples", "100", "--out", folder.at("e1"));
   await kennard("report", ...["robust", "packets", "probe"].map(folder.at), "-o", folder.at("one.html"));
   await kennard("report", folder.at("robust"), folder.at("epochs"), "-o", folder.at("three.html"));
 });
@@ -83,7 +88,7 @@ test("training and the audit's own cosines are drawn", async () => {
 
 test("every axis is named with its unit, and letters do not overlap", async () => {
   const sizes = [[1440, "light"], [1440, "dark"], [390, "light"], [390, "dark"]];
-  for (const name of ["one.html", "three.html", "training/report.html"]) {
+  for (const name of ["one.html", "three.html", "training/report.html", "track/report.html", "plane/report.html", "features/report.html"]) {
     for (const [width, colorScheme] of sizes) {
       const { page } = await open(browser, url(name), { viewport: { width, height: 900 }, colorScheme });
       const faults = await page.evaluate(() => {
@@ -184,21 +189,67 @@ test("runs are compared", async () => {
 test("checkpoints of a run are drawn over its epochs", async () => {
   const { page, said } = await open(browser, url("track/report.html"));
   const summaries = await Promise.all([1, 2, 3].map((n) => json(folder.at(`track/epoch-000${n}/summary.json`))));
-  const epochs = await chart(page, "epochs");
-  assert.deepEqual(series(epochs, "clean"), summaries.map((s, i) => [i + 1, s.clean.accuracy]));
-  assert.deepEqual(series(epochs, "robust"), summaries.map((s, i) => [i + 1, s.robust.robust_accuracy]));
-  // A line only where the points are farther apart than their intervals are wide.
+  const found = await chart(page, "epochs");
+  assert.deepEqual(series(found, "clean"), summaries.map((s, i) => [i + 1, s.clean.accuracy]));
+  assert.deepEqual(series(found, "robust"), summaries.map((s, i) => [i + 1, s.robust.robust_accuracy]));
+  // The panels have one abscissa: what is above the last hides its own, and all reach as far.
+  const ends = await page.evaluate(() => echarts.getInstanceByDom(document.querySelector("#chart-epochs .plot")).getOption().xAxis.map(({ min, max, show }) => [min, max, show]));
+  assert.ok(ends.every(([min, max, show], i) => min === ends[0][0] && max === ends[0][1] && show === (i === ends.length - 1)), `${ends}`);
+  // A line only where the points are farther apart than their intervals are wide; a panel of noise alone is a sentence.
   const apart = (of, interval) => {
     const values = summaries.map(of);
     const widest = Math.max(...summaries.map((s) => interval(s)[1] - interval(s)[0]));
     return Math.max(...values) - Math.min(...values) > widest;
   };
   const clean = apart((s) => s.clean.accuracy, (s) => s.clean.interval);
-  assert.equal(epochs.series.find((s) => s.name === "clean").type, clean ? "line" : "scatter");
+  assert.equal(found.series.find((s) => s.name === "clean").type, clean ? "line" : "scatter");
   const caption = await page.locator("#chart-epochs figcaption").innerText();
   const robust = apart((s) => s.robust.robust_accuracy, (s) => s.robust.interval);
+  const drift = apart((s) => s.packets[0].drift, (s) => s.packets[0].drift_interval);
   assert.equal(caption.includes("show no trend"), !(clean && robust));
+  assert.equal(found.series.some((s) => s.name === "drift"), drift);
+  assert.equal((await page.locator("#compare .note").allInnerTexts()).some((text) => text.startsWith("drift [1]: ")), !drift);
+  // What the command says of it comes first.
+  assert.match(await page.locator("h1").first().innerText(), /over its epochs$/);
+  assert.equal(await page.locator(".tile .figure").first().innerText(), `${(100 * summaries[2].clean.accuracy).toFixed(2)} %`);
   assert.deepEqual(said, []);
+  await page.close();
+});
+
+test("every command's page has its figures, tables and pictures, and works by keyboard", async () => {
+  const sheets = ["plane", "slice", "resolve", "features", "e1"];
+  for (const name of sheets) {
+    for (const [width, colorScheme] of [[1440, "light"], [390, "dark"]]) {
+      const { page, said, asked } = await open(browser, url(`${name}/report.html`), { viewport: { width, height: 900 }, colorScheme });
+      const { title, key, sections } = (await json(folder.at(`${name}/page.json`)));
+      assert.equal(await page.locator("h1").innerText(), title);
+      assert.deepEqual(await page.locator(".tile .figure").allInnerTexts(), key.map((k) => k.figure));
+      const parts = (kind) => sections.flatMap((s) => s.parts).filter((p) => p.part === kind);
+      assert.equal(await page.locator("div.table").count(), parts("table").length, name);
+      assert.equal(await page.locator(".plot svg").count(), parts("chart").length, name);
+      const drawn = await page.locator("figure.drawn img").evaluateAll((all) => all.map((img) => img.complete && img.naturalWidth > 0));
+      assert.deepEqual(drawn, parts("picture").map(() => true), name);
+      assert.equal(await page.locator(".claims li").count(), parts("claims").flatMap((p) => p.claims).length);
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name} is wider than ${width}`);
+      // Every button and every region that scrolls can be reached by the tabulator.
+      const reachable = await page.evaluate(() => [...document.querySelectorAll("button, a, .scroll")].every((e) => e.tabIndex >= 0));
+      assert.ok(reachable, name);
+      assert.ok((await page.pdf()).length > 10_000);
+      assert.deepEqual([said, asked], [[], [url(`${name}/report.html`)]]);
+      await page.close();
+    }
+  }
+  const { page } = await open(browser, url("features/report.html"));
+  const { sizes } = await json(folder.at("features/summary.json"));
+  const drawn = await chart(page, "part-1-1");
+  assert.deepEqual(series(drawn, "features"), sizes.map((s) => [s.relative, s.features.accuracy]));
+  const column = page.locator("#table-part-1-2 tbody tr td:first-child");
+  await page.locator("#table-part-1-2 th button").first().focus();
+  for (const turn of [1, -1]) {
+    await page.keyboard.press("Enter");
+    const shown = (await column.allInnerTexts()).map(Number);
+    assert.deepEqual(shown, [...shown].sort((a, b) => turn * (a - b)));
+  }
   await page.close();
 });
 

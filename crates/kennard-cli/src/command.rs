@@ -117,6 +117,12 @@ const EXAMPLES: &[(&str, &str)] = &[
       --data fashion-mnist:fixtures/fashion-mnist",
     ),
     (
+        "calibrate",
+        "
+  kennard calibrate fixtures/fashion_mlp.onnx --out temperature.json \\
+      --data fashion-mnist:fixtures/fashion-mnist",
+    ),
+    (
         "report",
         "
   kennard report run --out report.html",
@@ -166,7 +172,7 @@ const OTHERWISE: [(&str, &str, &str); 12] = [
     (
         "reproduce",
         "data",
-        "The data set, to train and to test on: mnist:DIR, fashion-mnist:DIR, cifar10:DIR …; e4 makes its own",
+        "The data set, to train and to test on: mnist:DIR, fashion-mnist:DIR, cifar10:DIR …; e4 and r4 make their own",
     ),
     (
         "reproduce",
@@ -217,15 +223,19 @@ fn common(arg: Arg, command: &str) -> Arg {
         ("audit" | "attack", "data") => arg.required_unless_present("config"),
         ("audit" | "attack", "eps") => arg.required_unless_present_any(["config", "minimal"]),
         ("attack", "out") => arg.required_unless_present("config"),
-        ("train" | "features" | "resolve" | "probe" | "slice" | "uncertainty", "data") => arg.required(true),
+        ("train" | "features" | "resolve" | "probe" | "slice" | "uncertainty" | "calibrate", "data") => {
+            arg.required(true)
+        }
         // A word that follows is the model.
-        ("features" | "resolve" | "probe" | "slice" | "uncertainty" | "plane", "nhwc") => {
+        ("features" | "resolve" | "probe" | "slice" | "uncertainty" | "calibrate" | "plane", "nhwc") => {
             arg.require_equals(true)
         }
         ("train", "arch") => arg.required_unless_present("init"),
-        ("reproduce", "data") => {
-            arg.required_if_eq_any(["e1", "e2", "e3", "e5", "e6"].map(|name| ("experiment", name)))
-        }
+        ("reproduce", "data") => arg.required_if_eq_any(
+            ["e1", "e2", "e3", "e5", "e6", "r1", "r2", "r3", "r5", "r6", "r7"]
+                .map(|name| ("experiment", name)),
+        ),
+        ("reproduce", "models") => arg.required_if_eq("experiment", "r5"),
         ("uncertainty", "scale") => arg
             .required_unless_present("packet")
             .required_if_eq_any(["gaussian", "data"].map(|packet| ("packet", packet))),

@@ -2,12 +2,15 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use kennard::Figure;
+use kennard::data::DataSet;
 use kennard::experiment::{AtSize, Features, FeaturesReport};
 use kennard::packet::Hidden;
 use kennard::picture::Chart;
 use kennard::probe::Accuracy;
+use kennard::report::{Block, Sheet};
 
 use crate::portrait::curve;
+use crate::report::{percent, percents};
 use crate::screen::{grouped, short};
 use crate::settings::{Bounds, Data, Number, Taken};
 use crate::source::{Given, json, prepare, show, write_all};
@@ -33,7 +36,7 @@ pub struct Args {
     /// Print the figures as JSON to standard output, and nothing else there
     #[arg(long)]
     json: bool,
-    /// Where to write summary.json and features.svg
+    /// Where to write summary.json, features.svg and report.html
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -61,8 +64,53 @@ pub fn run(args: &Args) -> Outcome {
     if let Some(directory) = &args.out {
         let svg = chart(&report).svg()?.into_bytes();
         write_all(directory, &[("features.svg", svg), ("summary.json", json(&report)?.into_bytes())])?;
+        let finished = !stop.load(Ordering::Relaxed);
+        crate::report::leave(directory, &Sheet { finished, ..sheet(&report, &args.model, &data) })?;
     }
     Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
+}
+
+/// The page.
+fn sheet(report: &FeaturesReport, model: &Given, data: &DataSet) -> Sheet {
+    let what = format!(
+        "{} on {} samples of {} ({}): pgd, {} steps in l2, radius r times the norm of what is attacked.",
+        model.file.display(),
+        grouped(report.clean.tested),
+        data.spec(),
+        data.split(),
+        report.steps
+    );
+    let title = format!("Attacks on {} and on pixels", report.tensor);
+    let mut sheet = Sheet::new(title, what, crate::command_line());
+    let clean = &report.clean;
+    sheet = sheet.lead("clean accuracy", percent(clean.accuracy), Some(percents(clean.interval)));
+    if let Some(last) = report.sizes.last() {
+        for (what, share) in [("features", &last.features), ("pixels", &last.pixels)] {
+            let name = format!("{what} attacked, r = {}", short(last.relative));
+            sheet = sheet.lead(name, percent(share.accuracy), Some(percents(share.interval)));
+        }
+    }
+    let row = |size: &AtSize| {
+        let shares = [&size.features, &size.pixels]
+            .map(|s| format!("{} [{}]", percent(s.accuracy), percents(s.interval)));
+        let alone = [size.features_alone, size.pixels_alone].map(grouped);
+        let ends = alone.into_iter().chain([format!("{:.2e}", size.p_value)]);
+        [short(size.relative)].into_iter().chain(shares).chain(ends).collect()
+    };
+    let header = [
+        "r",
+        "accuracy, features attacked",
+        "accuracy, pixels attacked",
+        "broken by features alone",
+        "broken by pixels alone",
+        "McNemar p",
+    ];
+    let parts = vec![
+        Block::chart(chart(report)),
+        Block::table(&header, report.sizes.iter().map(row).collect()),
+        Block::note("There need be no input with the features that an attack on them finds."),
+    ];
+    sheet.section("At equal relative size", parts)
 }
 
 fn print(report: &FeaturesReport) {

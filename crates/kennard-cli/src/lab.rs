@@ -58,6 +58,10 @@ impl Lab for Bench {
         note!("{}: clean {:.1} %, robust {:.1} %", point.name, 100.0 * point.clean, 100.0 * point.robust);
     }
 
+    fn say(&self, line: &str) {
+        note!("{line}");
+    }
+
     fn command(&self) -> Vec<String> {
         crate::command_line()
     }

@@ -11,6 +11,7 @@ mod settings;
 
 mod attack;
 mod audit;
+mod calibrate;
 mod command;
 mod features;
 mod grad;
@@ -81,6 +82,8 @@ enum Command {
     Probe(probe::Args),
     /// Measure the packet along a line or a plane through a sample by quadrature, and draw it
     Slice(slice::Args),
+    /// Fit the temperature at which a network is as confident as it is right, and measure what it does
+    Calibrate(calibrate::Args),
     /// Measure conjugate spreads: a packet's figures over its scale, with the bound that holds
     Uncertainty(Box<uncertainty::Args>),
     /// Make a page of runs that people look at, compare and share
@@ -174,6 +177,7 @@ fn run(command: Command) -> Outcome {
         Command::Resolve(args) => resolve::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Slice(args) => slice::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Uncertainty(args) => uncertainty::run(*args),
         Command::Report(args) => report::run(&args),
         Command::Watch(args) => watch::run(&args),

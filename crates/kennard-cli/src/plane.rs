@@ -1,12 +1,15 @@
 use std::path::PathBuf;
 
 use kennard::Figure;
+use kennard::audit::Warning;
 use kennard::data::Problem;
 use kennard::engine::Engine;
 use kennard::picture::{Chart, PlanePacket};
-use kennard::quadrature::{PlanePlan, PlaneReport, SQUARE, WindowPackets};
+use kennard::quadrature::{CoordinateFigures, PlanePlan, PlaneReport, SQUARE, WindowPackets};
+use kennard::report::{Block, Sheet};
 
 use crate::portrait::curve;
+use crate::report::{percent, percents, span};
 use crate::screen::{grouped, short};
 use crate::settings::Number;
 use crate::source::{Given, json, prepare, show, write_all};
@@ -31,7 +34,7 @@ pub struct Args {
     /// Print the figures as JSON to standard output, and nothing else there
     #[arg(long)]
     json: bool,
-    /// Where to write summary.json and the pictures
+    /// Where to write summary.json, the pictures and report.html
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -59,6 +62,7 @@ pub fn run(args: &Args) -> Outcome {
         let mut files = pictures(&report, &engine, &plan)?;
         files.push(("summary.json", json(&report)?.into_bytes()));
         write_all(directory, &files)?;
+        crate::report::leave(directory, &sheet(&report, &args.model))?;
     }
     Ok(Done::Fully)
 }
@@ -91,8 +95,16 @@ fn pictures(
         };
         files.push((name, picture.png()?));
     }
+    for (name, chart) in charts(report) {
+        files.push((name, chart.svg()?.into_bytes()));
+    }
+    Ok(files)
+}
+
+/// The figures of the windows over their scale, by the names of the files.
+fn charts(report: &PlaneReport) -> Vec<(&'static str, Chart)> {
     if report.windows.is_empty() {
-        return Ok(files);
+        return Vec::new();
     }
     let curve = |name: &str, of: fn(&WindowPackets) -> Figure| {
         curve(name, report.windows.iter().map(|window| (window.scale, of(window))))
@@ -116,9 +128,76 @@ fn pictures(
         linear: false,
         bound: None,
     };
-    files.push(("product.svg", product.svg()?.into_bytes()));
-    files.push(("drift.svg", signal.svg()?.into_bytes()));
-    Ok(files)
+    vec![("product.svg", product), ("drift.svg", signal)]
+}
+
+/// The page.
+fn sheet(report: &PlaneReport, model: &Given) -> Sheet {
+    let what = format!(
+        "{} on {} points of the problem {}, noise {}, seed {}; packets by quadrature.",
+        model.file.display(),
+        grouped(report.samples),
+        report.problem,
+        short(report.noise),
+        report.seed
+    );
+    let title = format!("Packets in the plane: {}", report.problem);
+    let mut sheet = Sheet::new(title, what, crate::command_line()).lead(
+        "accuracy",
+        percent(report.accuracy),
+        Some(percents(report.accuracy_interval)),
+    );
+    for window in &report.windows {
+        let (name, drift) = (format!("drift, window of width {}", short(window.scale)), window.drift);
+        sheet = sheet.lead(name, short(drift.value), Some(span(drift.interval)));
+    }
+    let settled = |converged: bool| if converged { "yes" } else { "no" }.to_string();
+    let boxes = report.boxes.iter().flat_map(|packet| {
+        let row = move |(i, c): (usize, &CoordinateFigures)| {
+            let figures = [c.sigma_x, c.sigma_p, c.product, c.bound, c.boundary].map(|f| short(f.value));
+            let error = format!("{:.1e}", c.product.error().max(c.bound.error()));
+            let names = [packet.label.to_string(), format!("x{}", i + 1)];
+            names.into_iter().chain(figures).chain([error, settled(packet.converged)]).collect()
+        };
+        packet.coordinates.iter().enumerate().map(row)
+    });
+    let header = ["label", "coordinate", "σ_x", "σ_p", "product", "bound ½|1 − B|", "B", "error", "settled"];
+    let mut parts = vec![Block::table(&header, boxes.collect())];
+    let drawn = report.boxes.iter().zip(["packet-0.png", "packet-1.png"]);
+    parts.extend(drawn.map(|(packet, file)| {
+        Block::picture(
+            file,
+            format!(
+                "The box packet of label {}, ψ² in colour, with data points and the decision boundary",
+                packet.label
+            ),
+        )
+    }));
+    let windows = report.windows.iter().map(|w| {
+        let figures = [w.sigma_x, w.sigma_p, w.product, w.drift, w.dispersion];
+        let cell = |f: Figure| format!("{} [{}]", short(f.value), span(f.interval));
+        let figures = figures.map(cell).into_iter().chain([format!("{:.1e}", w.error), settled(w.converged)]);
+        [short(w.scale)].into_iter().chain(figures).collect()
+    });
+    let header = ["scale", "σ_x", "σ_p", "product, bound ½", "drift", "dispersion", "error", "settled"];
+    let mut under = charts(report).into_iter().map(|(_, chart)| Block::chart(chart)).collect::<Vec<_>>();
+    if !report.windows.is_empty() {
+        under.push(Block::table(&header, windows.collect()));
+        under.push(Block::note(format!(
+            "Means over {} centres with 95 % intervals.",
+            report.windows[0].centres
+        )));
+    }
+    let unsettled = report.boxes.iter().filter(|packet| !packet.converged).count()
+        + report.windows.iter().filter(|window| !window.converged).count();
+    if unsettled > 0 {
+        let of = report.boxes.len() + report.windows.len();
+        let message = format!(
+            "the figures of {unsettled} of {of} rows did not settle to 1e-5; their errors are in the tables"
+        );
+        sheet.warnings.push(Warning::new("not-settled", message));
+    }
+    sheet.section("Under Gaussian windows", under).section("On the unit square, ψ ∝ l", parts)
 }
 
 fn print(report: &PlaneReport) {

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
-use kennard::report;
+use clap::ValueEnum;
+use kennard::report::{self, Markup, Report, Sheet};
 
 use crate::{Done, Outcome};
 
@@ -9,17 +10,42 @@ pub struct Args {
     /// The directories of runs (--out of audit, train, uncertainty, probe), or a directory that holds them
     #[arg(required = true, value_name = "RUN_DIR")]
     runs: Vec<PathBuf>,
-    /// The page to write
-    #[arg(long, value_name = "FILE", default_value = "report.html")]
-    out: PathBuf,
+    /// Print the rows that a paper needs, and a sentence to cite, in place of the page
+    #[arg(long, value_name = "FORMAT")]
+    table: Option<Table>,
+    /// The file to write [default: report.html; a table goes to standard output]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// How a table is written.
+#[derive(Clone, Copy, ValueEnum)]
+enum Table {
+    /// LaTeX, with the rules of the package booktabs
+    Latex,
+    /// Markdown
+    Markdown,
 }
 
 /// The page that commands leave in their directories.
 const NAME: &str = "report.html";
 
 pub fn run(args: &Args) -> Outcome {
-    let size = report::write(&args.runs, &args.out)?;
-    note!("written to {}: {:.1} MiB, open it in a browser", args.out.display(), size as f64 / 1048576.0);
+    if let Some(table) = args.table {
+        let markup = match table {
+            Table::Latex => Markup::Latex,
+            Table::Markdown => Markup::Markdown,
+        };
+        let text = Report::read(&args.runs)?.table(markup)?;
+        match &args.out {
+            Some(file) => kennard::run::write_whole(file, text.as_bytes())?,
+            None => say!("{}", text.trim_end()),
+        }
+        return Ok(Done::Fully);
+    }
+    let file = args.out.as_deref().unwrap_or(Path::new(NAME));
+    let size = report::write(&args.runs, file)?;
+    note!("written to {}: {:.1} MiB, open it in a browser", file.display(), size as f64 / 1048576.0);
     Ok(Done::Fully)
 }
 
@@ -35,4 +61,32 @@ pub fn beside(directory: &Path, written: &str) -> Result<(), kennard::Error> {
         note!("written to {}: {}", directory.display(), names.join(", "));
     }
     page.map(drop)
+}
+
+/// Says in the directory of a command what it is about to do, so that a page can be made of what is done of it.
+pub fn begin(directory: &Path, sheet: &Sheet) -> Result<(), kennard::Error> {
+    Sheet { finished: false, ..sheet.clone() }.keep(directory)
+}
+
+/// Leaves what a command found in its directory, and a page of it.
+pub fn leave(directory: &Path, sheet: &Sheet) -> Result<(), kennard::Error> {
+    sheet.keep(directory)?;
+    beside(directory, "page.json")
+}
+
+/// A share in per cent.
+pub fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
+/// The interval of a share in per cent.
+pub fn percents(interval: [f64; 2]) -> String {
+    let [low, high] = interval.map(|end| 100.0 * end);
+    format!("{low:.2} – {high:.2} %")
+}
+
+/// The interval of a figure.
+pub fn span(interval: [f64; 2]) -> String {
+    let [low, high] = interval.map(crate::screen::short);
+    format!("{low} – {high}")
 }

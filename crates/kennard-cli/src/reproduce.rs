@@ -4,12 +4,16 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
-use kennard::experiment::paper::{Conditions, Experiment};
+use kennard::experiment::paper::{Conditions, Experiment, Report};
+use kennard::report::{Block, Sheet, Verdict};
 
-use crate::settings::{Data, Number};
+use crate::settings::{Data, Number, Taken};
 use crate::source::{json, prepare, write_all};
 use crate::tradeoff::Sweep;
 use crate::{Done, Outcome};
+
+/// How many images r5 looks at.
+const IMAGES: usize = 150;
 
 /// An experiment by its number.
 #[derive(Clone, Copy)]
@@ -17,8 +21,22 @@ struct Numbered(Experiment);
 
 impl ValueEnum for Numbered {
     fn value_variants<'a>() -> &'a [Numbered] {
-        use Experiment::{E1, E2, E3, E4, E5, E6};
-        &[Numbered(E1), Numbered(E2), Numbered(E3), Numbered(E4), Numbered(E5), Numbered(E6)]
+        use Experiment::{E1, E2, E3, E4, E5, E6, R1, R2, R3, R4, R5, R6, R7};
+        &[
+            Numbered(E1),
+            Numbered(E2),
+            Numbered(E3),
+            Numbered(E4),
+            Numbered(E5),
+            Numbered(E6),
+            Numbered(R1),
+            Numbered(R2),
+            Numbered(R3),
+            Numbered(R4),
+            Numbered(R5),
+            Numbered(R6),
+            Numbered(R7),
+        ]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -31,6 +49,17 @@ impl ValueEnum for Numbered {
                 "The label read from the input, and from the loss gradient, along the trade-off"
             }
             Experiment::E6 => "Attacks on features beside attacks on pixels",
+            Experiment::R1 => "Images in a plane: conjugate spreads while networks of several regimes learn",
+            Experiment::R2 => "What factors of the logits do to the figures of r1's networks",
+            Experiment::R3 => {
+                "One trunk that reads the label from the input and from the loss gradient, against two"
+            }
+            Experiment::R4 => "Networks beside the known frontier of accuracy and robustness",
+            Experiment::R5 => {
+                "Which figure of an image predicts its distance to the boundary, for given networks"
+            }
+            Experiment::R6 => "Attacks on features beside attacks on pixels, each in units of its own",
+            Experiment::R7 => "Accuracy against certified radius of one network, through windows of noise",
         };
         Some(PossibleValue::new(self.0.name()).help(help))
     }
@@ -42,7 +71,10 @@ pub struct Args {
     experiment: Numbered,
     #[command(flatten)]
     data: Data,
-    /// Where to keep the runs, and to write the table and the pictures
+    /// The networks that r5 looks at, ONNX files
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    models: Vec<PathBuf>,
+    /// Where to keep the runs, and to write the table, the pictures and report.html
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// The size of attacks (linf) [default: 0.1 for images in grey, 8/255 for those in colour]
@@ -62,15 +94,26 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     prepare(Some(&args.out))?;
     let experiment = args.experiment.0;
+    if !args.models.is_empty() && experiment != Experiment::R5 {
+        return Err(format!("{} trains its own networks; --models is for r5", experiment.name()).into());
+    }
     let bench = args.sweep()?.bench()?;
     let conditions = Conditions {
         data: args.data.data.clone().unwrap_or_default(),
+        models: args.models.clone(),
         seen: args.data.split.as_deref() == Some("test"),
         out: args.out.clone(),
         epochs: args.epochs,
         samples: args.samples,
     };
+    let what = match conditions.data.as_str() {
+        "" => "An experiment of the paper.".to_string(),
+        data => format!("An experiment of the paper, on {data}."),
+    };
+    let page = Sheet::new(experiment.name().to_uppercase(), what, crate::command_line());
+    crate::report::begin(&args.out, &page)?;
     let Some(report) = experiment.run(&bench, &conditions)? else {
+        crate::report::beside(&args.out, "")?;
         warn!("{}: what is done is kept; the same command goes on", args.out.display());
         return Ok(Done::Interrupted);
     };
@@ -79,14 +122,44 @@ pub fn run(args: &Args) -> Outcome {
         (format!("{name}.md"), report.text.clone().into_bytes()),
         (format!("{name}.json"), result.clone().into_bytes()),
     ];
+    let page = filled(page, &report)?;
     files.extend(report.pictures);
     write_all(&args.out, &files)?;
+    crate::report::leave(&args.out, &page)?;
     if args.json {
         crate::out::json(&result);
     } else {
         say!("\n{}", report.text.trim_end());
     }
     Ok(Done::Fully)
+}
+
+/// The page with what was found.
+fn filled(mut page: Sheet, report: &Report) -> Result<Sheet, serde_json::Error> {
+    if let Some(title) = report.text.lines().next().and_then(|line| line.strip_prefix("# ")) {
+        page.title = title.into();
+    }
+    let claims: Vec<Verdict> = serde_json::from_value(serde_json::to_value(&report.claims)?)?;
+    for (verdict, name) in [
+        ("comes-out", "claims that come out"),
+        ("does-not-come-out", "claims that do not come out"),
+        ("undecided", "claims that stay undecided"),
+        ("too-small-to-judge", "claims that the run is too small to judge"),
+    ] {
+        let count = claims.iter().filter(|claim| claim.verdict == verdict).count();
+        if count > 0 {
+            page = page.lead(name, format!("{count} of {}", claims.len()), None);
+        }
+    }
+    let drawn =
+        report.pictures.iter().filter(|(name, _)| [".svg", ".png"].iter().any(|end| name.ends_with(end)));
+    let pictures = drawn.map(|(name, _)| {
+        let caption = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+        Block::picture(name.clone(), caption)
+    });
+    let pictures: Vec<Block> = pictures.collect();
+    let claims = if claims.is_empty() { Vec::new() } else { vec![Block::Claims { claims }] };
+    Ok(page.section("Claims", claims).section("Pictures", pictures).text("Figures", &report.text))
 }
 
 impl Args {
@@ -96,6 +169,10 @@ impl Args {
         let data = data.as_deref().unwrap_or_default();
         let colour = ["cifar10:", "cifar100:"].iter().any(|kind| data.starts_with(kind));
         let eps = self.eps.map_or(if colour { 8.0 / 255.0 } else { 0.1 }, |eps| eps.0);
+        if self.experiment.0 == Experiment::R5 {
+            let taken = Taken { samples: self.samples, first: None }.or_samples(IMAGES);
+            return Ok(Sweep::examining(self.data.clone(), taken, eps));
+        }
         let Some(text) = self.experiment.0.settings(eps) else { return Ok(Sweep::default()) };
         let mut common = toml::Table::new();
         common.insert("data".into(), data.into());

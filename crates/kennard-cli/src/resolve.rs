@@ -1,11 +1,16 @@
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use clap::ValueEnum;
+use kennard::audit::Warning;
+use kennard::data::DataSet;
 use kennard::probe::{Accuracy, Reader, Resolve, ResolveReport};
+use kennard::report::{Block, Sheet};
 
+use crate::report::{percent, percents};
 use crate::screen::grouped;
 use crate::settings::{Data, Taken};
-use crate::source::{Given, show};
+use crate::source::{Given, json, prepare, show, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -22,6 +27,9 @@ pub struct Args {
     /// Print the figures as JSON to standard output, and nothing else there
     #[arg(long)]
     json: bool,
+    /// Where to write summary.json and report.html
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -33,6 +41,7 @@ enum Probe {
 }
 
 pub fn run(args: &Args) -> Outcome {
+    prepare(args.out.as_deref())?;
     let (engine, data) = args.model.on(&args.data)?;
     let stop = crate::setup::stop_on_interrupt()?;
     let reader = match args.probe {
@@ -42,14 +51,77 @@ pub fn run(args: &Args) -> Outcome {
     let resolve = Resolve { samples: args.taken.selection(args.model.seed())?, reader };
     let report = data.while_unchanged(|| resolve.measure(&engine, &data, &stop, |_| ()))?;
     show(&report, args.json, print)?;
+    if let Some(directory) = &args.out {
+        write_all(directory, &[("summary.json", json(&report)?.into_bytes())])?;
+        crate::report::leave(directory, &sheet(&report, &args.model, &data))?;
+    }
     Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
 }
 
-fn print(report: &ResolveReport) {
-    let probes = match report.reader {
+/// What the probes are called.
+fn probes(reader: Reader) -> &'static str {
+    match reader {
         Reader::Linear => "linear softmax",
         Reader::Cnn => "convolutional",
-    };
+    }
+}
+
+/// The page.
+fn sheet(report: &ResolveReport, model: &Given, data: &DataSet) -> Sheet {
+    let what = format!(
+        "{} on {} ({}): {} probes fitted to {} samples and tested on {} others.",
+        model.file.display(),
+        data.spec(),
+        data.split(),
+        probes(report.reader),
+        grouped(report.fitted),
+        grouped(report.network.tested)
+    );
+    let mut sheet = Sheet::new("The label read from x and from Δ", what, crate::command_line());
+    let mut rows = Vec::new();
+    for probe in &report.probes {
+        let Accuracy { accuracy, interval, .. } = probe.share;
+        let name = format!("label read from {}", probe.input);
+        sheet = sheet.lead(name, percent(accuracy), Some(percents(interval)));
+        if probe.converged == Some(false) {
+            let message = format!("the probe of {} did not come to its minimum", probe.input);
+            sheet.warnings.push(Warning::new("fit", message));
+        }
+    }
+    let readings = report.probes.iter().map(|probe| (probe.input.as_str(), &probe.share));
+    let others =
+        [("the network itself", &report.network), ("always the most frequent label", &report.majority)];
+    for (name, share) in readings.chain(others) {
+        let counts = [grouped(share.correct), grouped(share.tested)];
+        let figures = [percent(share.accuracy), percents(share.interval)];
+        rows.push([name.to_string()].into_iter().chain(figures).chain(counts).collect());
+    }
+    if !report.unfitted.is_empty() {
+        let labels: Vec<String> = report.unfitted.iter().map(usize::to_string).collect();
+        let message = format!("no sample that the probes are fitted to has the label {}", labels.join(", "));
+        sheet.warnings.push(Warning::new("unfitted", message));
+    }
+    let header = ["label read from", "accuracy", "95 % interval", "right", "tested"];
+    let notes = [
+        "delta-true is the direction of the loss gradient of the true label. It holds the label by construction, so its \
+         accuracy is no measure of what the network knows."
+            .to_string(),
+        format!(
+            "delta-predicted is the same of the label that the network predicts; the two differ for {} samples.",
+            grouped(report.differing)
+        ),
+        format!(
+            "{} samples are left out because an answer or a gradient is not finite, and {} have no gradient at all.",
+            grouped(report.not_finite),
+            grouped(report.zero_gradients)
+        ),
+    ];
+    let parts = [Block::table(&header, rows)].into_iter().chain(notes.map(Block::note));
+    sheet.section("Readings", parts.collect())
+}
+
+fn print(report: &ResolveReport) {
+    let probes = probes(report.reader);
     say!(
         "{probes} probes fitted to {} samples, every second one, tested on the {} others",
         grouped(report.fitted),

@@ -1,8 +1,10 @@
 use kennard::Figure;
+use kennard::audit::Warning;
 use kennard::data::DataSet;
 use kennard::engine::Engine;
 use kennard::picture::{Chart, ChartPoint, Curve, PlanePacket};
 use kennard::quadrature::{Direction, Slice, SlicePlan, SliceReport};
+use kennard::report::{Block, Sheet};
 use std::path::PathBuf;
 
 use crate::screen::short;
@@ -28,7 +30,7 @@ pub struct Args {
     /// Print the figures as JSON to standard output, and nothing else there
     #[arg(long)]
     json: bool,
-    /// Where to write summary.json and the pictures of the packets
+    /// Where to write summary.json, the pictures of the packets and report.html
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -50,23 +52,74 @@ pub fn run(args: &Args) -> Outcome {
     let report = data.while_unchanged(|| plan.measure())?;
     show(&report, args.json, |report| print(report, &data))?;
     if let Some(directory) = &args.out {
-        let mut files = Vec::new();
+        let (mut files, mut parts) = (Vec::new(), Vec::new());
         for slice in &report.slices {
-            files.push(match report.directions.len() {
-                1 => (format!("line_{}.svg", short(slice.scale)), line(&report, slice, &engine)?),
-                _ => (format!("plane_{}.png", short(slice.scale)), plane(&report, slice, &engine)?),
-            });
+            let scale = short(slice.scale);
+            if report.directions.len() == 1 {
+                let chart = line(&report, slice, &engine)?;
+                files.push((format!("line_{scale}.svg"), chart.svg()?.into_bytes()));
+                parts.push(Block::chart(chart));
+            } else {
+                let (file, caption) = (format!("plane_{scale}.png"), format!("The packet at scale {scale}"));
+                files.push((file.clone(), plane(&report, slice, &engine)?));
+                parts.push(Block::picture(file, caption));
+            }
         }
         files.push(("summary.json".into(), json(&report)?.into_bytes()));
         write_all(directory, &files)?;
+        crate::report::leave(directory, &sheet(&report, &data, parts))?;
     }
     Ok(Done::Fully)
 }
 
-type Picture = Result<Vec<u8>, Box<dyn std::error::Error>>;
+/// The page; `pictures` are those of the packets.
+fn sheet(report: &SliceReport, data: &DataSet, pictures: Vec<Block>) -> Sheet {
+    let title = format!("Packets along {} through sample {}", report.directions.join(" and "), report.sample);
+    let taken = match report.label == report.prediction {
+        true => "classified correctly".to_string(),
+        false => format!("taken for {}", report.prediction),
+    };
+    let what = format!(
+        "Sample {} of {}, label {}, {taken}. Packets under Gaussian windows by quadrature; the bound is ½.",
+        report.sample,
+        data.spec(),
+        report.label
+    );
+    let mut sheet = Sheet::new(title, what, crate::command_line());
+    let mut rows = Vec::new();
+    for slice in &report.slices {
+        sheet = sheet.lead(format!("drift at scale {}", short(slice.scale)), short(slice.drift), None);
+        for (c, along) in slice.coordinates.iter().zip(&report.directions) {
+            let figures = [c.mean, c.sigma_x, c.sigma_p, c.product].map(|figure| short(figure.value));
+            let settled = if slice.converged { "yes" } else { "no" };
+            let ends = [
+                short(slice.drift),
+                short(slice.dispersion),
+                format!("{:.1e}", c.product.error()),
+                settled.into(),
+            ];
+            rows.push([short(slice.scale), along.clone()].into_iter().chain(figures).chain(ends).collect());
+        }
+    }
+    for failed in &report.failed {
+        let message = format!("scale {} is not measured: {}", short(failed.scale), failed.reason);
+        sheet.warnings.push(Warning::new("not-measured", message));
+    }
+    let unsettled = report.slices.iter().filter(|slice| !slice.converged).count();
+    if unsettled > 0 {
+        let of = report.slices.len();
+        let message = format!(
+            "the figures of {unsettled} of {of} scales did not settle; their errors are in the table"
+        );
+        sheet.warnings.push(Warning::new("not-settled", message));
+    }
+    let header =
+        ["scale", "along", "mean", "σ_x", "σ_p", "product", "drift", "dispersion", "error", "settled"];
+    sheet.section("Figures", vec![Block::table(&header, rows)]).section("Packets", pictures)
+}
 
 /// The packet and its window along a line.
-fn line(report: &SliceReport, slice: &Slice, engine: &Engine) -> Picture {
+fn line(report: &SliceReport, slice: &Slice, engine: &Engine) -> kennard::Result<Chart> {
     let [low, high] = slice.ends()[0];
     let at: Vec<f64> = (0..POINTS).map(|i| low + (high - low) * i as f64 / (POINTS - 1) as f64).collect();
     let (density, margin) = slice.at(engine, &at)?;
@@ -80,18 +133,21 @@ fn line(report: &SliceReport, slice: &Slice, engine: &Engine) -> Picture {
     // Another class is predicted where the margin is positive; drawn along the foot.
     let other = curve("misclassified", &|i| (margin[i] > 0.0).then_some(0.0));
     curves.extend(Some(other).filter(|curve| !curve.figures.is_empty()));
-    let chart = Chart {
+    Ok(Chart {
         title: format!("packet of label {} along {}, s = {}", report.label, report.directions[0], short(s)),
         x: format!("distance from sample {} [input unit]", report.sample),
         y: "ψ² [1/input unit]".into(),
         curves,
         linear: true,
         bound: None,
-    };
-    Ok(chart.svg()?.into_bytes())
+    })
 }
 
-fn plane(report: &SliceReport, slice: &Slice, engine: &Engine) -> Picture {
+fn plane(
+    report: &SliceReport,
+    slice: &Slice,
+    engine: &Engine,
+) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let ends = slice.ends();
     // A circle is to look like one.
     let side = ends.iter().map(|[low, high]| high - low).fold(0.0, f64::max);

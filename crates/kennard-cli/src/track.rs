@@ -1,11 +1,15 @@
 use std::path::{Path, PathBuf};
 
-use kennard::experiment::{Origin, SAMPLES, correlation_lines, follow, table, track_files};
+use kennard::experiment::{
+    Correlation, Origin, Point, SAMPLES, correlation_lines, follow, table, track_files,
+};
+use kennard::report::{Block, Sheet};
 use serde_json::json;
 
 use crate::lab::Bench;
+use crate::report::{percent, percents, span};
 use crate::settings::{Attacks, Bounds, Data, Named, Number, Part, Settings, Threat};
-use crate::source::{show, write_all};
+use crate::source::{prepare, show, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -28,17 +32,50 @@ pub fn run(args: Args) -> Outcome {
     let audit = with_defaults(args.settings, &args.run)?;
     let stop = crate::setup::stop_on_interrupt()?;
     let bench = Bench { runs: Vec::new(), training: Vec::new(), audit, stop };
+    prepare(Some(&out))?;
+    let page = page(&args.run);
+    crate::report::begin(&out, &page)?;
     let Some(points) = follow(&bench, &args.run, args.every, &out)? else {
+        crate::report::beside(&out, "")?;
         warn!("{}: what is done is kept; the same command goes on", out.display());
         return Ok(Done::Interrupted);
     };
     let (files, found) = track_files(&points, &format!("{} over its epochs", args.run.display()))?;
     write_all(&out, &files)?;
-    crate::report::beside(&out, "")?;
+    crate::report::leave(&out, &filled(page, &points, &found))?;
     show(&json!({ "points": points, "correlations": found }), args.json, |_| {
         say!("\n{}\n{}", table(&points), correlation_lines(&found).trim_end());
     })?;
     Ok(Done::Fully)
+}
+
+/// The page before the first checkpoint.
+fn page(run: &Path) -> Sheet {
+    let title = format!("{} over its epochs", run.display());
+    let what = "Checkpoints of a training run, audited one by one.";
+    Sheet { audits: true, ..Sheet::new(title, what, crate::command_line()) }
+}
+
+/// The page with the figures of the last checkpoint, and how figures go together over all.
+fn filled(mut page: Sheet, points: &[Point], found: &[Correlation]) -> Sheet {
+    if let Some(last) = points.last() {
+        let at = last.epoch.map_or_else(|| last.name.clone(), |epoch| format!("epoch {epoch}"));
+        for (name, share, interval) in
+            [("clean", last.clean, last.clean_interval), ("robust", last.robust, last.robust_interval)]
+        {
+            if share.is_finite() {
+                page = page.lead(format!("{name} accuracy, {at}"), percent(share), Some(percents(interval)));
+            }
+        }
+    }
+    let row = |c: &Correlation| {
+        vec![c.of.clone(), c.with.clone(), format!("{:+.2}", c.rho), span(c.interval), c.networks.to_string()]
+    };
+    let header = ["figure", "with", "rank correlation", "95 % interval", "checkpoints"];
+    let note =
+        "Epochs of one run are no independent draws: read the intervals as a lower limit of the doubt.";
+    let parts = vec![Block::table(&header, found.iter().map(row).collect()), Block::note(note)];
+    page.section("What goes together", if found.is_empty() { Vec::new() } else { parts })
 }
 
 /// What the training run says of its data and its threat model, where the settings say nothing.

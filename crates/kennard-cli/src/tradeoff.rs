@@ -1,13 +1,15 @@
 use std::path::PathBuf;
 
 use kennard::experiment::recipe::EPOCHS;
-use kennard::experiment::{SAMPLES, TrainingRun, correlation_lines, table, tradeoff};
+use kennard::experiment::{Point, SAMPLES, TrainingRun, correlation_lines, table, tradeoff};
+use kennard::report::{Block, Sheet};
 use serde_json::json;
 use toml::{Table, Value};
 
 use crate::lab::Bench;
-use crate::settings::{Named, Number, Part, Settings, Source, Taken};
-use crate::source::{show, write_all};
+use crate::report::percent;
+use crate::settings::{Data, Named, Number, Part, Settings, Source, Taken, Threat};
+use crate::source::{prepare, show, write_all};
 use crate::{Done, Outcome, recipe, setup};
 
 type Error = Box<dyn std::error::Error>;
@@ -17,7 +19,7 @@ pub struct Args {
     /// A TOML file: settings for all runs in the tables `train` and `audit`, and for each run a table `run`
     #[arg(value_name = "CONFIG.toml")]
     config: PathBuf,
-    /// Where to keep the runs, and to write tradeoff.md, .csv, .json and .svg
+    /// Where to keep the runs, and to write tradeoff.md, .csv, .json, .svg and report.html
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// The data set, in place of the file's
@@ -34,17 +36,39 @@ pub fn run(args: &Args) -> Outcome {
     let given = args.data.iter().map(|data| ("data".into(), Value::from(data.as_str()))).collect();
     let sweep = Sweep::read(&text, given).map_err(|e| format!("{}: {e}", args.config.display()))?;
     let bench = sweep.bench()?;
+    prepare(Some(&args.out))?;
+    let what = format!("Networks trained and audited as {} says.", args.config.display());
+    let page = Sheet { audits: true, ..Sheet::new("Clean and robust accuracy", what, crate::command_line()) };
+    crate::report::begin(&args.out, &page)?;
     let Some(points) = tradeoff::run(&bench, &args.out)? else {
+        crate::report::beside(&args.out, "")?;
         warn!("{}: what is done is kept; the same command goes on", args.out.display());
         return Ok(Done::Interrupted);
     };
     let (files, found) = tradeoff::files(&points, "Clean and robust accuracy")?;
     write_all(&args.out, &files)?;
+    crate::report::leave(&args.out, &filled(page, &points, &correlation_lines(&found)))?;
     show(&json!({ "points": points, "correlations": found }), args.json, |_| {
         let front = tradeoff::front(&points);
         say!("\n{}\n{front}{}", table(&points), correlation_lines(&found).trim_end());
     })?;
     Ok(Done::Fully)
+}
+
+/// The page with what was found.
+fn filled(mut page: Sheet, points: &[Point], correlations: &str) -> Sheet {
+    for point in points.iter().filter(|point| point.best) {
+        let accuracies = format!("{} and {}", percent(point.clean), percent(point.robust));
+        page = page.lead(
+            point.name.clone(),
+            accuracies,
+            Some("clean and robust; no other has both higher".into()),
+        );
+    }
+    let lines = correlations.lines().map(Block::note);
+    let parts = [Block::picture("tradeoff-drift.svg", "Clean against robust accuracy, the drift as colour")];
+    page.text("Networks", &table(points))
+        .section("What goes together", parts.into_iter().chain(lines).collect())
 }
 
 /// Training runs that differ in some settings, and the audit that all undergo, as a file says them.
@@ -106,6 +130,12 @@ impl Sweep {
             warn!("warning: networks are examined on what they are trained on; accuracies are too high");
         }
         Ok(Sweep { runs, audit })
+    }
+
+    /// No training runs; given networks are examined on the data with attacks of the size `eps`.
+    pub fn examining(data: Data, taken: Taken, eps: f64) -> Sweep {
+        let threat = Threat { eps: Some(Number(eps)), ..Threat::default() };
+        Sweep { runs: Vec::new(), audit: Settings { data, taken, threat, ..Settings::default() } }
     }
 
     /// The same with other numbers of epochs and samples, for a quick look.

@@ -172,6 +172,145 @@ fn runs_are_compared_sample_by_sample() {
 /// Checkpoints that `kennard track` audits are epochs of one training, in the order of their numbers and not of their
 /// names, whatever they are called.
 #[test]
+fn a_table_for_a_paper_has_the_figures_of_the_summaries() {
+    let scratch = Scratch::new("paper");
+    quick("fashion_cnn_robust.onnx", &scratch.at("all/a"));
+    quick("fashion_mlp.onnx", &scratch.at("all/b"));
+    let table = |format: &str| {
+        let output = report(&[&scratch.at("all"), "--table", format]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (markdown, latex) = (table("markdown"), table("latex"));
+    let hundred = |share: &Value| format!("{:.2}", 100.0 * share.as_f64().unwrap());
+    for run in ["a", "b"] {
+        let summary = json(&scratch.at(&format!("all/{run}/summary.json")));
+        for part in [&summary["clean"]["accuracy"], &summary["robust"]["robust_accuracy"]] {
+            assert!(markdown.contains(&hundred(part)) && latex.contains(&hundred(part)), "{markdown}{latex}");
+        }
+        let [low, high] = [0, 1].map(|end| hundred(&summary["robust"]["interval"][end]));
+        assert!(markdown.contains(&format!("[{low}, {high}]")), "{markdown}");
+    }
+    assert!(
+        latex.contains(r"fashion\_mlp.onnx & fashion-mnist (test) & 60 & $\ell_\infty \le 0.05$"),
+        "{latex}"
+    );
+    assert!(markdown.contains(env!("CARGO_PKG_VERSION")) && markdown.contains("fab (minimum norm)"));
+
+    let file = scratch.at("table.tex");
+    assert!(report(&[&scratch.at("all"), "--table", "latex", "--out", &file]).status.success());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), latex);
+    let document = format!(
+        "\\documentclass{{article}}\\usepackage[T1]{{fontenc}}\\usepackage{{booktabs}}\\begin{{document}}\n{latex}\\end{{document}}\n"
+    );
+    std::fs::write(scratch.at("paper.tex"), document).unwrap();
+    let mut compiler = Command::new("pdflatex");
+    compiler.args(["-halt-on-error", "paper.tex"]).current_dir(&scratch.0).stdout(Stdio::null());
+    match compiler.status() {
+        Ok(status) => assert!(status.success(), "{latex}"),
+        Err(_) => println!("skipped: there is no pdflatex to compile the table with"),
+    }
+}
+
+/// A command's words with the fixtures' data and a directory.
+fn into(out: &str, words: &[&str]) -> Output {
+    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
+    let mut command = kennard(words);
+    if words[0] != "plane" {
+        command.args(["--data", &data]);
+    }
+    command.args(["--runtime", "rten", "--out", out]).output().unwrap()
+}
+
+#[test]
+fn every_command_that_writes_figures_leaves_a_page() {
+    let scratch = Scratch::new("sheets");
+    let (plane, mlp) = (fixture("plane_moons.onnx"), fixture("fashion_mlp.onnx"));
+    let commands: [&[&str]; 4] = [
+        &["plane", &plane, "--problem", "moons", "--samples", "50", "--scale", "0.1"],
+        &["slice", &mlp, "--scale", "0.1"],
+        &["resolve", &mlp, "--samples", "40"],
+        &["features", &mlp, "--tensor", "relu1", "--eps-relative", "0.1", "--samples", "8"],
+    ];
+    for words in commands {
+        let out = scratch.at(words[0]);
+        let output = into(&out, words);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let path = scratch.at(&format!("{}/report.html", words[0]));
+        let page = std::fs::read_to_string(&path).unwrap();
+        assert!(page.len() < 3 << 20 && page.contains("default-src &#39;none&#39;"));
+        let view = &shown(&page)["sheets"][0];
+        let sheet = &view["sheet"];
+        assert!(sheet["finished"] == true && !sheet["key"].as_array().unwrap().is_empty(), "{sheet}");
+        assert_eq!(sheet["command"][1], words[0]);
+        assert!(view["pictures"].as_object().unwrap().values().all(Value::is_string), "{view}");
+        // The same page again, from the directory.
+        assert!(report(&[&out, "--out", &scratch.at("again.html")]).status.success());
+        assert_eq!(std::fs::read_to_string(scratch.at("again.html")).unwrap(), page);
+    }
+    // The figures are those of the summary.
+    let accuracy = json(&scratch.at("features/summary.json"))["clean"]["accuracy"].as_f64().unwrap();
+    let page = std::fs::read_to_string(scratch.at("features/report.html")).unwrap();
+    let tile = &shown(&page)["sheets"][0]["sheet"]["key"][0];
+    assert_eq!(tile["figure"], format!("{:.2} %", 100.0 * accuracy));
+    // All of them on one page.
+    let page = scratch.at("all.html");
+    assert!(report(&[&scratch.0.display().to_string(), "--out", &page]).status.success());
+    assert_eq!(shown(&std::fs::read_to_string(page).unwrap())["sheets"].as_array().unwrap().len(), 4);
+}
+
+/// A page holds what a directory says as text, and of files only pictures of the directory itself.
+#[test]
+fn a_hostile_sheet_stays_text() {
+    let scratch = Scratch::new("hostile-sheet");
+    let hostile = "</script><img src=x onerror=alert(1)>";
+    let out = scratch.at("run");
+    std::fs::create_dir_all(&out).unwrap();
+    std::fs::write(scratch.at("secret.png"), b"\x89PNG\r\n\x1a\n secret").unwrap();
+    std::fs::write(scratch.at("run/not.png"), b"no picture").unwrap();
+    let picture = |file: &str| serde_json::json!({ "part": "picture", "file": file, "caption": hostile });
+    let sheet = serde_json::json!({
+        "title": hostile, "what": hostile, "command": [hostile], "kennard": hostile, "finished": true, "audits": false,
+        "key": [{ "name": hostile, "figure": hostile, "range": null }],
+        "sections": [{ "title": hostile, "parts": [
+            { "part": "note", "text": hostile }, { "part": "table", "header": [hostile], "rows": [[hostile]] },
+            picture("../secret.png"), picture("/etc/passwd"), picture("not.png"), picture(".."),
+        ] }],
+        "warnings": [],
+    });
+    std::fs::write(scratch.at("run/page.json"), sheet.to_string()).unwrap();
+    assert!(report(&[&out, "--out", &scratch.at("page.html")]).status.success());
+    let page = std::fs::read_to_string(scratch.at("page.html")).unwrap();
+    assert!(!page.contains(hostile));
+    let view = &shown(&page)["sheets"][0];
+    assert_eq!(view["sheet"], sheet);
+    assert!(view["pictures"].as_object().unwrap().values().all(Value::is_null), "{view}");
+
+    std::fs::write(scratch.at("run/page.json"), "{\"title\": ").unwrap();
+    let refused = report(&[&out, "--out", &scratch.at("page.html")]);
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && message.contains("page.json"), "{message}");
+}
+
+/// What an experiment that was stopped has done is on its page.
+#[test]
+fn an_unfinished_sheet_has_the_audits_within() {
+    let scratch = Scratch::new("unfinished-sheet");
+    quick("fashion_mlp.onnx", &scratch.at("run/net/audit"));
+    let mut sheet = serde_json::json!({
+        "title": "sweep", "what": "", "command": [], "kennard": "0", "finished": false, "audits": false, "key": [],
+        "sections": [], "warnings": [],
+    });
+    let mut runs = |finished: bool| {
+        sheet["finished"] = finished.into();
+        std::fs::write(scratch.at("run/page.json"), sheet.to_string()).unwrap();
+        assert!(report(&[&scratch.at("run"), "--out", &scratch.at("page.html")]).status.success());
+        shown(&std::fs::read_to_string(scratch.at("page.html")).unwrap())["runs"].as_array().unwrap().len()
+    };
+    assert_eq!((runs(false), runs(true)), (1, 0));
+}
+
+#[test]
 fn checkpoints_of_a_run_are_its_epochs() {
     let scratch = Scratch::new("epochs");
     let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));

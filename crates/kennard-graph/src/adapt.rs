@@ -44,6 +44,38 @@ pub fn scale(graph: &Graph, factor: f64) -> Result<Graph> {
     prepend(graph, graph.single_input()?.ty.clone(), |x| x * factor)
 }
 
+/// The classifier that takes `w` where the given one takes `factor · w + shift`, element by element, no element outside
+/// `[lo, hi]`. `factors` and `shifts` have one number for each element of a sample.
+///
+/// # Errors
+/// When their lengths do not fit the input.
+pub fn stretch(graph: &Graph, factors: &[f32], shifts: &[f32], [lo, hi]: [f32; 2]) -> Result<Graph> {
+    let input = graph.single_input()?;
+    let dims: Vec<usize> = input.ty.shape.0.iter().skip(1).filter_map(|d| d.known()).collect();
+    let elements: usize = dims.iter().product();
+    if factors.len() != elements || shifts.len() != elements {
+        return Err(GraphError::Shape(format!(
+            "there are {} factors and {} shifts, a sample of the input `{}` has {elements} elements",
+            factors.len(),
+            shifts.len(),
+            input.name
+        )));
+    }
+    let dtype = input.ty.dtype;
+    let shape: Vec<usize> = [1].into_iter().chain(dims).collect();
+    let constant = |values: &[f32]| {
+        let array = ndarray::ArrayD::from_shape_vec(shape.clone(), values.to_vec());
+        let array = array.map_err(|e| GraphError::Shape(format!("the input `{}`: {e}", input.name)))?;
+        Ok::<_, GraphError>(Tensor::from(array).to_float_type(dtype))
+    };
+    let (factors, shifts) = (constant(factors)?, constant(shifts)?);
+    prepend(graph, input.ty.clone(), |w| {
+        let builder = w.builder();
+        let x = w * builder.constant(factors) + builder.constant(shifts);
+        builder.op("Clip", &[Some(x), Some(x.number(f64::from(lo))), Some(x.number(f64::from(hi)))], &[])
+    })
+}
+
 /// The classifier that takes images as `[N, C, H, W]` where the given one takes `[N, H, W, C]`.
 ///
 /// # Errors
@@ -111,6 +143,21 @@ pub fn strip_softmax(graph: &Graph) -> Option<Graph> {
 /// When the graph has not exactly one output.
 pub fn log_probabilities(graph: &Graph) -> Result<Graph> {
     append(graph, |p| p.with("Max", p.number(1e-30)).apply("Log"))
+}
+
+/// The classifier whose logits are the given one's divided by `temperature`.
+///
+/// # Errors
+/// When the graph has not exactly one output, or the temperature is not positive and finite in single precision, or its
+/// inverse is not.
+pub fn temper(graph: &Graph, temperature: f64) -> Result<Graph> {
+    let usable = |number: f64| number as f32 > 0.0 && (number as f32).is_finite();
+    if !(usable(temperature) && usable(1.0 / temperature)) {
+        return Err(GraphError::Shape(format!(
+            "the temperature is {temperature}; logits are divided by it, so it must be positive and finite"
+        )));
+    }
+    append(graph, |z| z * (1.0 / temperature))
 }
 
 /// The classifier with logits of shape `[N, K]` where the given one has `[N, K, 1, …]`.

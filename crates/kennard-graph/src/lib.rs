@@ -60,7 +60,9 @@ mod upgrade;
 pub use half;
 pub use ndarray;
 
-pub use adapt::{flatten_output, log_probabilities, nhwc, normalize, reshape_input, scale, strip_softmax};
+pub use adapt::{
+    flatten_output, log_probabilities, nhwc, normalize, reshape_input, scale, stretch, strip_softmax, temper,
+};
 pub use builder::{Builder, Var};
 pub use cut::{Cut, cut};
 pub use define::{define, is_defined};

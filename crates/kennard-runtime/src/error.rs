@@ -61,6 +61,12 @@ pub enum RuntimeError {
         /// What was given.
         found: String,
     },
+    /// A live module failed.
+    #[error("the module failed: {message}")]
+    Live {
+        /// What it says.
+        message: String,
+    },
     /// A runtime failed while running.
     #[error("{runtime} failed while running the model: {message}")]
     Run {

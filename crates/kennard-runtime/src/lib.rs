@@ -45,6 +45,7 @@ mod blocked;
 mod deep;
 mod error;
 mod input;
+mod live;
 #[cfg(feature = "onnxruntime")]
 mod locate;
 #[cfg_attr(not(feature = "onnxruntime"), path = "onnxruntime_left_out.rs")]
@@ -64,6 +65,7 @@ use kennard_graph::{DType, Graph, simplify};
 pub use deep::on_deep_stack;
 pub use error::{Result, RuntimeError};
 pub use input::Input;
+pub use live::Live;
 pub use session::Session;
 pub use telemetry::start_without_telemetry;
 
@@ -108,6 +110,8 @@ impl fmt::Display for Choice {
 pub struct Runtime {
     /// ONNX Runtime; rten if absent.
     library: Option<&'static onnxruntime::Library>,
+    /// Name and version of what computes in its place; graphs are compiled by rten.
+    live: Option<[Arc<str>; 2]>,
     reason: Arc<str>,
 }
 
@@ -126,9 +130,10 @@ impl Runtime {
     /// With [`Choice::OnnxRuntime`], when its library is not found, not loadable, or older than
     /// version 1.18.
     pub fn open(choice: Choice) -> Result<Runtime> {
-        let rten = |reason: String| Runtime { library: None, reason: reason.into() };
+        let rten = |reason: String| Runtime { library: None, live: None, reason: reason.into() };
         let onnxruntime = |library: &'static onnxruntime::Library| Runtime {
             library: Some(library),
+            live: None,
             reason: format!("found at {}", library.path.display()).into(),
         };
         match choice {
@@ -143,14 +148,28 @@ impl Runtime {
         }
     }
 
-    /// `rten` or `onnxruntime`.
-    pub fn name(&self) -> &'static str {
-        if self.library.is_some() { onnxruntime::NAME } else { rten::NAME }
+    /// The runtime beside a live module, whose passes the module's own library computes. Graphs, such as those of
+    /// losses of its outputs, run on rten.
+    pub fn beside(module: &dyn Live) -> Runtime {
+        let reason = "the model is a live module".into();
+        Runtime { library: None, live: Some([module.name().into(), module.version().into()]), reason }
     }
 
-    /// The runtime's version.
+    /// `rten` or `onnxruntime`; beside a live module the name of what computes that.
+    pub fn name(&self) -> &str {
+        match (&self.live, self.library) {
+            (Some([name, _]), _) => name,
+            (None, Some(_)) => onnxruntime::NAME,
+            (None, None) => rten::NAME,
+        }
+    }
+
+    /// Its version.
     pub fn version(&self) -> &str {
-        self.library.map_or(rten::VERSION, |library| &library.version)
+        match &self.live {
+            Some([_, version]) => version,
+            None => self.library.map_or(rten::VERSION, |library| &library.version),
+        }
     }
 
     /// Why this runtime was taken: where it was found, or why the other could not be used.

@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     continue;
                 }
             };
-            let name = runtime.name();
+            let name = runtime.name().to_string();
             let classifier = Classifier::new(&model, &shape, &Preprocessing::default())?;
             let engine = Engine::new(classifier, runtime, &options)?;
             let plan = engine.plan();

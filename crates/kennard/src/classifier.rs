@@ -1,8 +1,12 @@
+use std::fmt;
+use std::sync::Arc;
+
 use kennard_graph::{
-    Builder, DType, Dim, Graph, Shape, Value, flatten_output, log_probabilities, nhwc, normalize,
-    reshape_input, scale, strip_softmax,
+    Builder, DType, Dim, Graph, Shape, TensorType, Value, flatten_output, log_probabilities, nhwc, normalize,
+    reshape_input, scale, strip_softmax, temper,
 };
 
+use kennard_runtime::Live;
 use serde::{Deserialize, Serialize};
 
 use crate::warning::Warning;
@@ -36,6 +40,18 @@ pub struct Classifier {
     parameters: usize,
     mixes: bool,
     warnings: Vec<Warning>,
+    /// What computes the outputs that `graph` starts from, where that is no graph.
+    module: Option<Module>,
+}
+
+/// A live module, shared.
+#[derive(Clone)]
+struct Module(Arc<dyn Live>);
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a module of {} {}", self.0.name(), self.0.version())
+    }
 }
 
 impl Classifier {
@@ -77,12 +93,7 @@ impl Classifier {
         let &[_, Dim::Known(classes)] = graph.single_output()?.ty.shape.0.as_slice() else {
             return Err(Error::Mismatch("the model's number of classes is not fixed".into()));
         };
-        if classes < 2 {
-            return Err(Error::Mismatch(format!(
-                "the model returns {classes} number per sample; a classifier returns one logit per class. \
-                 Export a two-class model with two logits"
-            )));
-        }
+        check_classes(classes)?;
         let stripped = strip_softmax(&graph);
         if model.bfloat16 {
             let message = "the model computes in bfloat16, and is computed in single precision here: the figures are those \
@@ -99,8 +110,41 @@ impl Classifier {
             shape: shape.to_vec(),
             classes,
             preprocessing: preprocessing.clone(),
+            module: None,
             parameters: model.constants.values().filter(|t| t.dtype().is_float()).map(|t| t.len()).sum(),
             warnings,
+        })
+    }
+
+    /// A live module that takes samples of `shape` (without the batch) and returns a logit for each of `classes`.
+    /// `parameters` is the number of its weights.
+    ///
+    /// # Errors
+    /// When there are fewer than two classes.
+    pub fn live(
+        module: Arc<dyn Live>,
+        shape: &[usize],
+        classes: usize,
+        parameters: usize,
+    ) -> Result<Classifier> {
+        check_classes(classes)?;
+        let builder = Builder::new(&Graph::default())?;
+        let outputs = TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(classes)]);
+        let outputs = builder.input("kennard/outputs", outputs);
+        builder.output("kennard/logits", outputs.apply("Identity"));
+        let graph = builder.finish()?;
+        Ok(Classifier {
+            front: None,
+            untouched: graph.clone(),
+            graph,
+            shape: shape.to_vec(),
+            classes,
+            returns_logits: true,
+            preprocessing: Preprocessing::default(),
+            parameters,
+            mixes: false,
+            warnings: Vec::new(),
+            module: Some(Module(module)),
         })
     }
 
@@ -112,9 +156,34 @@ impl Classifier {
         Ok(Classifier { graph: log_probabilities(&self.graph)?, returns_logits: false, ..self.clone() })
     }
 
-    /// From pixels to logits.
-    pub fn graph(&self) -> &Graph {
+    /// The same classifier, its logits divided by a temperature. Decisions stay as they are, and so does the untouched
+    /// model.
+    ///
+    /// # Errors
+    /// When the temperature is not positive and finite.
+    pub fn at_temperature(&self, temperature: f64) -> Result<Classifier> {
+        if !(temperature > 0.0 && temperature.is_finite()) {
+            return Err(Error::Setting(format!(
+                "the temperature is {temperature}; logits are divided by it, so it must be positive and finite: 1 leaves \
+                 them as they are"
+            )));
+        }
+        Ok(Classifier { graph: temper(&self.graph, temperature)?, ..self.clone() })
+    }
+
+    /// From pixels to logits; none of a live module.
+    pub fn graph(&self) -> Option<&Graph> {
+        self.module.is_none().then_some(&self.graph)
+    }
+
+    /// From pixels to logits, or, of a live module, from its outputs to logits.
+    pub(crate) fn head(&self) -> &Graph {
         &self.graph
+    }
+
+    /// The live module that this is.
+    pub(crate) fn module(&self) -> Option<&dyn Live> {
+        self.module.as_ref().map(|module| &*module.0)
     }
 
     /// From pixels to what the [untouched](Classifier::untouched) model takes, where that is not of single
@@ -207,6 +276,16 @@ fn fitted(graph: &Graph, shape: &[usize], preprocessing: &Preprocessing) -> Resu
         graph = nhwc(&graph)?;
     }
     fit(&graph, shape)
+}
+
+fn check_classes(classes: usize) -> Result<()> {
+    if classes >= 2 {
+        return Ok(());
+    }
+    Err(Error::Mismatch(format!(
+        "the model returns {classes} number per sample; a classifier returns one logit per class. Export a two-class model \
+         with two logits"
+    )))
 }
 
 fn check_weights(model: &Graph) -> Result<()> {

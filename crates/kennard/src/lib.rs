@@ -105,6 +105,7 @@ mod advice;
 mod answer;
 pub mod attack;
 pub mod audit;
+pub mod calibration;
 mod classifier;
 pub mod distance;
 pub mod engine;
@@ -120,6 +121,7 @@ mod random;
 #[cfg(feature = "report")]
 pub mod report;
 pub mod run;
+pub mod smoothing;
 pub mod stats;
 pub mod survey;
 mod threat;

@@ -1,5 +1,9 @@
 //! Intervals for shares, their differences, and rank correlations; means, quantiles and the jackknife.
 
+mod clusters;
+
+pub(crate) use clusters::{cluster_bootstrap, holm, student_p};
+
 use statrs::distribution::{Beta, Binomial, ContinuousCDF, DiscreteCDF, StudentsT};
 use statrs::statistics::{Data, OrderStatistics, RankTieBreaker};
 
@@ -18,11 +22,32 @@ pub fn clopper_pearson(successes: u64, trials: u64) -> [f64; 2] {
     [low, high]
 }
 
+/// The one-sided lower limit of a binomial share (Clopper & Pearson 1934), `successes` of `trials`: the true share is below it
+/// with at most the probability `failure`. 0 where there are no successes.
+pub(crate) fn lower_limit(successes: u64, trials: u64, failure: f64) -> f64 {
+    let Ok(beta) = Beta::new(successes as f64, trials.saturating_sub(successes) as f64 + 1.0) else {
+        return 0.0;
+    };
+    if successes >= trials { failure.powf(1.0 / trials as f64) } else { beta.inverse_cdf(failure) }
+}
+
 /// Spearman's rank correlation of pairs, equal values having their mean rank, and its 95 % interval: that of
 /// Fisher's z with the variance `(1 + ρ²/2)/(n − 3)` (Bonett & Wright 2000, *Psychometrika* 65:23). `None`
 /// where there are fewer than 4 pairs, or all values of one side are equal. The interval supposes independent
 /// pairs, which the epochs of one run are not.
 pub fn spearman(pairs: &[(f64, f64)]) -> Option<(f64, [f64; 2])> {
+    let rho = rank_correlation(pairs)?;
+    let n = pairs.len() as f64;
+    // A perfect correlation would have no width at all: it counts as half a step short of it, a step being
+    // what the exchange of two neighbours makes.
+    let most = 1.0 - 6.0 / (n * (n * n - 1.0));
+    let reach = 1.959_963_984_540_054 * ((1.0 + rho * rho / 2.0) / (n - 3.0)).sqrt();
+    let z = rho.clamp(-most, most).atanh();
+    Some((rho, [(z - reach).tanh().min(rho), (z + reach).tanh().max(rho)]))
+}
+
+/// Spearman's rank correlation by itself; `None` as in [`spearman`].
+pub(crate) fn rank_correlation(pairs: &[(f64, f64)]) -> Option<f64> {
     if pairs.len() < 4 || pairs.iter().any(|(a, b)| !(a.is_finite() && b.is_finite())) {
         return None;
     }
@@ -38,13 +63,17 @@ pub fn spearman(pairs: &[(f64, f64)]) -> Option<(f64, [f64; 2])> {
     if spread <= 0.0 {
         return None;
     }
-    let rho = (both / spread.sqrt()).clamp(-1.0, 1.0);
-    // A perfect correlation would have no width at all: it counts as half a step short of it, a step being
-    // what the exchange of two neighbours makes.
-    let most = 1.0 - 6.0 / (n * (n * n - 1.0));
-    let reach = 1.959_963_984_540_054 * ((1.0 + rho * rho / 2.0) / (n - 3.0)).sqrt();
-    let z = rho.clamp(-most, most).atanh();
-    Some((rho, [(z - reach).tanh().min(rho), (z + reach).tanh().max(rho)]))
+    Some((both / spread.sqrt()).clamp(-1.0, 1.0))
+}
+
+/// The partial rank correlation of the first two numbers of each row, given the third: Spearman's coefficients in
+/// `(r_ab − r_ac r_bc) / √((1 − r_ac²)(1 − r_bc²))` (Kendall & Stuart, *The Advanced Theory of Statistics* 2, chapter 27).
+/// `None` as in [`spearman`], and where the third says all of one of the others.
+pub(crate) fn partial_rank_correlation(rows: &[[f64; 3]]) -> Option<f64> {
+    let of = |i: usize, j: usize| rank_correlation(&rows.iter().map(|r| (r[i], r[j])).collect::<Vec<_>>());
+    let (ab, ac, bc) = (of(0, 1)?, of(0, 2)?, of(1, 2)?);
+    let left = (1.0 - ac * ac) * (1.0 - bc * bc);
+    (left > 1e-12).then(|| ((ab - ac * bc) / left.sqrt()).clamp(-1.0, 1.0))
 }
 
 /// The two-sided p-value of McNemar's exact test: whether of two classifiers on the same samples one is right
@@ -201,6 +230,25 @@ mod tests {
         assert!(spearman(&eight).unwrap().1[0] > 0.8);
     }
 
+    /// The reference goes another way: the correlation of the residuals of the ranks' regressions on the ranks of the
+    /// third, by NumPy (`lstsq`, `corrcoef`).
+    #[test]
+    fn partial_correlations_agree_with_residuals() {
+        let rows = [
+            [1.0, 2.1, 0.5],
+            [2.0, 1.0, 0.7],
+            [3.5, 4.0, 0.1],
+            [4.0, 3.0, 0.9],
+            [5.0, 7.5, 0.4],
+            [6.0, 5.0, 1.3],
+            [7.0, 6.0, 1.1],
+            [8.0, 9.0, 0.9],
+        ];
+        let r = partial_rank_correlation(&rows).unwrap();
+        assert!((r - 0.9680174975009868).abs() < 1e-12, "{r}");
+        assert_eq!(partial_rank_correlation(&rows.map(|[a, b, _]| [a, b, a])), None);
+    }
+
     /// Reference values: SciPy 1.17, `scipy.stats.binomtest(min(b, c), b + c).pvalue`.
     #[test]
     fn mcnemar_agrees_with_scipy() {
@@ -269,6 +317,25 @@ mod tests {
         let mean = coverages.iter().sum::<f64>() / coverages.len() as f64;
         assert!((0.945..0.98).contains(&mean), "{coverages:?}");
         assert!(coverages.iter().all(|covered| *covered > 0.93), "{coverages:?}");
+    }
+
+    /// Reference values: SciPy 1.17, `beta.ppf(failure, k, n - k + 1)`; all agreeing, by hand.
+    #[test]
+    fn lower_limits_agree_with_scipy() {
+        let cases = [
+            (900, 1000, 1e-3, 0.867_464_018_025_748_4),
+            (530, 1000, 1e-3, 0.480_655_391_026_232_46),
+            (99_500, 100_000, 1e-3, 0.994_271_818_396_607_9),
+            (8, 10, 0.05, 0.493_098_698_936_797_6),
+            (4, 1000, 1e-3, 0.000_429_104_408_413_471_2),
+            (3, 3, 0.125, 0.5),
+            (0, 3, 0.05, 0.0),
+            (0, 0, 0.05, 0.0),
+        ];
+        for (k, n, failure, expected) in cases {
+            let found = lower_limit(k, n, failure);
+            assert!((found - expected).abs() < 1e-9, "{k}/{n}: {found}");
+        }
     }
 
     /// Reference values: SciPy 1.17, `scipy.stats.binomtest(k, n).proportion_ci(0.95, "exact")`.

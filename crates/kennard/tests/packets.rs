@@ -156,7 +156,7 @@ fn hidden_tensors_have_packets() {
     let graph = Graph::load(fixture("fashion_cnn.onnx")).unwrap();
     let options = EngineOptions::default();
     let engine = engine(&graph, &data, rten(), &options);
-    let input = engine.classifier().graph().single_input().unwrap().name.clone();
+    let input = engine.classifier().graph().unwrap().single_input().unwrap().name.clone();
     let whole = survey(&engine, &data, PacketKind::Gaussian, &[0.05]);
     let cut = Hidden::new(&engine, &input, &options).unwrap();
     let (a, b) = (run(&whole), run(&Survey { hidden: Some(&cut), ..whole }));
@@ -165,7 +165,7 @@ fn hidden_tensors_have_packets() {
         assert!((a.product.value - b.product.value).abs() < 1e-6);
     }
 
-    let relu = engine.classifier().graph().nodes.iter().find(|node| node.op == "Relu").unwrap();
+    let relu = engine.classifier().graph().unwrap().nodes.iter().find(|node| node.op == "Relu").unwrap();
     let hidden = Hidden::new(&engine, &relu.outputs[0], &options).unwrap();
     assert_eq!(hidden.rest(), 0);
     let whole = survey(&engine, &data, PacketKind::Gaussian, &[0.02]);
@@ -181,7 +181,7 @@ fn a_tensor_that_is_not_there_is_refused() {
     let data = fashion();
     let graph = Graph::load(fixture("fashion_cnn.onnx")).unwrap();
     let engine = engine(&graph, &data, rten(), &EngineOptions::default());
-    let name = engine.classifier().graph().nodes[1].outputs[0].clone();
+    let name = engine.classifier().graph().unwrap().nodes[1].outputs[0].clone();
     let Err(error) = Hidden::new(&engine, &format!("{name}x"), &EngineOptions::default()) else {
         panic!("there is no such tensor")
     };
@@ -200,6 +200,7 @@ fn skip_connections_are_held() {
     let relus: Vec<String> = engine
         .classifier()
         .graph()
+        .unwrap()
         .nodes
         .iter()
         .filter(|node| node.op == "Relu")

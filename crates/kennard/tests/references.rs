@@ -67,7 +67,7 @@ fn compare(name: &str, path: &Path, images: &[f32], arrays: &Arrays, runtime: &R
     let preprocessing =
         Preprocessing { scale: (name == "cntk_mnist").then_some(255.0), ..Preprocessing::default() };
     let classifier = Classifier::new(&model, &shape, &preprocessing).unwrap();
-    let graph = simplify(&classifier.graph().with_batch(1)).unwrap();
+    let graph = simplify(&classifier.graph().unwrap().with_batch(1)).unwrap();
     let input = graph.single_input().unwrap().name.clone();
     let graph = gradient(&with_loss(&graph, Loss::CrossEntropy).unwrap(), Graph::LOSS, &[&input]).unwrap();
     let mut session = runtime.compile(&simplify(&graph).unwrap(), &runtime.threads(1)).unwrap();

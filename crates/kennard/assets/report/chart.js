@@ -198,6 +198,8 @@ function withLegend(option, width) {
     if (needed > left && left < width - 10) [lines, left] = [lines + 1, width - 10];
     left -= needed;
   }
+  // Panels leave room for two lines.
+  if (Array.isArray(option.grid)) return { ...option, grid: option.grid.map((grid) => ({ ...grid, top: grid.top + 22 * Math.max(0, lines - 2) })) };
   return { ...option, grid: { ...option.grid, top: Math.max(option.grid.top, 18 + 22 * lines) } };
 }
 

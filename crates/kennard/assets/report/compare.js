@@ -7,7 +7,7 @@ function comparison(page) {
   return el("div", { id: "comparison" },
     section("compare", "Comparison", `${plural(found.plane.length, "audit")} on one page.`,
       found.notes.length > 0 ? el("ul", { class: "notes" }, found.notes.map((note) => el("li", {}, note))) : null,
-      tradeOff(found, page, name), epochs(found, page), curves(page), differences(found, name), overview(found, page)));
+      epochs(found), tradeOff(found, page, name), curves(page), differences(found, name), overview(found, page)));
 }
 
 function tradeOff(found, { runs }, name) {
@@ -46,28 +46,9 @@ function tradeOff(found, { runs }, name) {
     { header: ["run", "clean", "robust", "sigma_p", "pareto"], rows: points.map((p) => [name(p.run), p.clean, p.robust, p.sigma_p, p.pareto]) }, build, { height: 440, wide: true });
 }
 
-function epochs(found, { runs }) {
-  if (found.series.length === 0) return null;
-  const at = new Map(found.plane.filter((p) => !unfinished(runs[p.run])).map((p) => [p.run, p]));
-  const draw = (id, title, y, parts, share) => {
-    const rows = found.series.flatMap((s) => parts.flatMap(([what, of, interval]) => s.runs.map((run, i) => [run, s.epochs[i]]).filter(([run]) => at.has(run)).map(([run, epoch]) => [s.name, what, epoch, of(at.get(run)), ...(interval(at.get(run)) ?? [null, null])]))).filter((row) => row[3] !== null && row[3] !== undefined);
-    if (rows.length === 0) return null;
-    const names = [...new Set(rows.map((row) => `${row[0]}\u0000${row[1]}`))];
-    const label = (key) => { const [series, what] = key.split("\u0000"); return found.series.length > 1 ? `${series.split("/").pop()}: ${what}` : what; };
-    const mine = (key) => rows.filter((row) => `${row[0]}\u0000${row[1]}` === key).map((row) => row.slice(2));
-    const build = () => ({
-      xAxis: axis("epoch", { minInterval: 1, scale: true }),
-      yAxis: share ? shareAxis(y) : tightAxis(y, rows.flatMap((row) => row.slice(3)), { gap: 48 }),
-      series: names.flatMap((key, i) => curve(label(key), mine(key), i)),
-      tooltip: { ...frame({}).tooltip, formatter: ({ seriesName, value }) => `${seriesName}\nepoch ${value[0]}: ${share ? percent(value[1]) : short(value[1])}` },
-    });
-    return chart(id, title, (share ? "With 95 % intervals." : "Of the packet that each audit measures, with 95 % intervals as wide as those of the product σ_x σ_p.") + looseness(names.map(mine)), { header: ["series", "figure", "epoch", "value", "low", "high"], rows }, build, { fitted: !share });
-  };
-  return [
-    draw("epochs", "Accuracy over epochs", "accuracy [%]", [["clean", (p) => p.clean, (p) => p.clean_interval], ["robust", (p) => p.robust, (p) => p.robust_interval]], true),
-    draw("epochs-sigma", "Conjugate spread over epochs", `σ_p ${PER_UNIT}`, [["σ_p", (p) => p.sigma_p, (p) => p.sigma_p_interval]], false),
-  ];
-}
+/** The figures of checkpoints over the epochs of each training. */
+const epochs = (found) => found.series.map(({ name, panels }, i) =>
+  panelsChart(i === 0 ? "epochs" : `epochs-${i + 1}`, panels, found.series.length > 1 ? `Over the epochs of ${name}` : "Over the epochs"));
 
 /** Robust accuracy against epsilon, of the runs that have it. */
 function curves({ runs }) {

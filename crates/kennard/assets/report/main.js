@@ -4,7 +4,7 @@ const root = document.documentElement;
 const live = document.body.dataset.live === "true";
 let page = JSON.parse(document.getElementById("data").textContent);
 let current = 0;
-let trouble = live && page.runs.length === 0 ? "waiting for the run to begin" : null;
+let trouble = live && page.runs.length + page.sheets.length === 0 ? "waiting for the run to begin" : null;
 
 function runView(run) {
   const title = run.summary ?? run.surveys[0]?.summary;
@@ -78,7 +78,7 @@ function draw() {
   const run = page.runs[Math.min(current, page.runs.length - 1)];
   let main;
   try {
-    main = el("main", {}, comparison(page), chooser(), run ? runView(run) : null);
+    main = el("main", {}, sheets(page.sheets, comparison(page)), chooser(), run ? runView(run) : null);
   } catch (error) {
     const message = `This run cannot be drawn (${error.message}): a figure that belongs to it is missing. Its files may be of another version of Kennard, or changed by hand.`;
     main = el("main", {}, chooser(), el("p", { class: "banner", role: "alert" }, message));

@@ -26,6 +26,13 @@ function cost(run) {
 /** A command line as a shell takes it. */
 const shellWord = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
+/** A command to copy. */
+function commandLine(command) {
+  const text = ["kennard", ...command.slice(1)].map(shellWord).join(" ");
+  const copy = el("button", { type: "button", onclick: () => navigator.clipboard?.writeText(text) }, "Copy");
+  return el("div", { class: "command" }, el("pre", { class: "command-line" }, text), copy);
+}
+
 function repeat(run) {
   const manifest = run.manifest ?? run.surveys[0]?.manifest ?? run.training?.manifest;
   const manifests = [run.manifest, run.training?.manifest, ...run.surveys.map((view) => view.manifest)].filter((m) => m?.command.length > 0);
@@ -33,11 +40,7 @@ function repeat(run) {
   if (!summary && !manifest) return [];
   const parts = [];
   if (manifests.length > 0) parts.push(el("h3", {}, manifests.length > 1 ? "The commands" : "The command"));
-  for (const { command } of manifests) {
-    const text = ["kennard", ...command.slice(1)].map(shellWord).join(" ");
-    const copy = el("button", { type: "button", onclick: () => navigator.clipboard?.writeText(text) }, "Copy");
-    parts.push(el("div", { class: "command" }, el("pre", { class: "command-line" }, text), copy));
-  }
+  parts.push(...manifests.map(({ command }) => commandLine(command)));
   const settings = manifest?.settings ?? manifest?.training ?? {};
   parts.push(el("h3", {}, "Everything it depends on"), facts([["directory", run.directory], ["Kennard", manifest?.kennard]]));
   if (summary) parts.push(facts([

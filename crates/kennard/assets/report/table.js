@@ -4,7 +4,7 @@ const chosen = new Map();
 const ROWS = 25;
 
 /**
- * A table. `columns` are `{ title, value(row), format?(value), text? }`; numbers stand right. With `filter`, a
+ * A table. `columns` are `{ title, value(row), order?(row), format?(value), text? }`; numbers stand right. With `filter`, a
  * field above it keeps the rows that have every word in it: `broken label:7`.
  */
 function table(id, columns, rows, { filter = false, caption = null, note = null } = {}) {
@@ -44,10 +44,10 @@ function table(id, columns, rows, { filter = false, caption = null, note = null 
   function draw() {
     const found = kept();
     if (state.column !== null) {
-      const { value } = columns[state.column];
+      const { value, order = value } = columns[state.column];
       const rank = (v) => (v === null || v === undefined || Number.isNaN(v) ? [1, 0] : [0, v]);
       found.sort((a, b) => {
-        const [[noneA, x], [noneB, y]] = [rank(value(a)), rank(value(b))];
+        const [[noneA, x], [noneB, y]] = [rank(order(a)), rank(order(b))];
         if (noneA || noneB) return noneA - noneB;
         const order = typeof x === "string" ? x.localeCompare(y, "en", { numeric: true }) : x - y;
         return state.down ? -order : order;

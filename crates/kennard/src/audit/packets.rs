@@ -89,7 +89,7 @@ impl Audit<'_> {
         let attacks = summary.attacks.iter().map(|attack| attack.forwards + attack.backwards);
         let minimal = summary.minimal.iter().map(|attack| attack.forwards + attack.backwards);
         let spent = attacks.chain(minimal).sum::<u64>() as usize;
-        let is_small = multiplications(self.engine.classifier().graph()).is_some_and(|n| n <= SMALL);
+        let is_small = self.engine.classifier().graph().and_then(multiplications).is_some_and(|n| n <= SMALL);
         let passes = if is_small { spent.max(wanted) } else { spent };
         let centres = plan.centres.min(passes / each);
         if centres < plan.centres {

@@ -16,6 +16,9 @@ const WHOLE_STEPS: usize = 4;
 const ON_LINE: usize = 8;
 const REACH: f64 = 2.0;
 const DIVISIONS: usize = 5;
+/// The same for one line, of which more is asked, and that ends just across the boundary.
+const FINE_DIVISIONS: usize = 8;
+const BEYOND: f64 = 1.001;
 
 /// Where the boundary between the label and another class was crossed.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,6 +111,24 @@ pub(super) fn cross<O: Margins>(
         lines.iter().map(|line| line.crossing(asked, beyond(&first.slope.leads, line.class) > 0.0)).collect();
     found.sort_by(|a, b| a.distance.total_cmp(&b.distance));
     Ok(found)
+}
+
+/// Where a straight line along a unit vector (d) first crosses the decision boundary, to 1e-7 of `farthest`; none where the
+/// centre is misclassified, or that is not found before `farthest` and a little beyond.
+pub(super) fn first_crossing<O: Margins>(
+    asked: &mut Asked<O>,
+    axis: &[f64],
+    farthest: f64,
+) -> Result<Option<f64>, DistanceError<O::Error>> {
+    let mut lines = vec![Line { class: asked.label, way: axis.to_vec(), part: [0.0, BEYOND * farthest] }];
+    let centre = asked.centre.to_vec();
+    if asked.leads(&centre)?[0].wrong() {
+        return Ok(None);
+    }
+    for _ in 0..FINE_DIVISIONS {
+        divide(asked, &mut lines, |leads, _| leads.largest().1)?;
+    }
+    Ok(lines.first().map(|line| line.part[1]))
 }
 
 /// Where searches towards classes end, from the centre (d each).

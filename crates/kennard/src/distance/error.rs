@@ -34,6 +34,12 @@ pub enum DistanceError<E> {
         /// The fewest that will do.
         least: usize,
     },
+    /// Nothing near the centre is misclassified.
+    #[error(
+        "no margin below zero near the centre: no point that a window of width {0} reaches was found to be \
+         misclassified, so there is no error packet"
+    )]
+    NoErrors(f64),
     /// A logit is not a number.
     #[error(
         "a logit is not a number near the centre; the model leaves its range of finite numbers there, take a \

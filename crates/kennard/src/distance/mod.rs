@@ -4,9 +4,14 @@
 //! `m_j` is negative. A factor on the logits scales every `m_j` and its gradient alike, and moves no boundary.
 
 mod boundary;
+mod chains;
+mod closest;
 mod design;
 mod error;
+mod error_packet;
+mod line;
 mod margins;
+mod moments;
 mod normal;
 mod oracle;
 mod proposal;
@@ -18,6 +23,8 @@ mod tests;
 
 pub use boundary::{Crossing, crossings};
 pub use error::DistanceError;
+pub use error_packet::{ErrorFigures, ErrorPacket, Sampled};
+pub use line::LinePacket;
 pub use margins::{Margins, Slopes};
 #[allow(unused_imports, reason = "for rooms above")]
 pub(crate) use oracle::EngineMargins;

@@ -10,8 +10,11 @@ use crate::packet::vector::{axpy, dot};
 pub(super) const WINDOW_SHARE: f64 = 0.1;
 /// The least share of a part among the displaced samples, over the number of parts.
 const LEAST: f64 = 0.2;
-/// Standard deviations along a part's axis, in units of `s`.
+/// The least standard deviation along a part's axis, in units of `s`, and how much wider than its samples a part is.
 const NARROWEST: f64 = 1e-4;
+pub(super) const WIDER: f64 = 1.5;
+/// Parts whose axes have this cosine are one.
+const ALIKE: f64 = 0.9;
 
 /// `N(a u, I + (w² − 1) u uᵀ)`: the window displaced by `a` along a unit vector `u`, and of another width `w` along it.
 /// In units of `s` from the centre.
@@ -75,6 +78,23 @@ impl Proposal {
         Proposal { parts }
     }
 
+    /// Without parts that lie in the same direction as one before.
+    pub fn distinct(self) -> Proposal {
+        let mut parts: Vec<Part> = Vec::new();
+        for part in self.parts {
+            if parts.iter().all(|other| dot(&other.axis, &part.axis) < ALIKE) {
+                parts.push(part);
+            }
+        }
+        Proposal::new(parts)
+    }
+
+    /// The part whose density is largest at `z` (d), in proportion to the window's.
+    pub fn nearest(&self, z: &[f64]) -> Option<usize> {
+        let gain = |part: &Part| part.log_gain(dot(&part.axis, z));
+        (0..self.parts.len()).max_by(|a, b| gain(&self.parts[*a]).total_cmp(&gain(&self.parts[*b])))
+    }
+
     /// A sample (d), and the part that it is of.
     pub fn draw(&self, dimension: usize, random: &mut ChaCha8Rng) -> (Vec<f64>, Option<usize>) {
         let (window, mut place): (f64, f64) =
@@ -133,7 +153,7 @@ impl Proposal {
             // A few samples say less about where the weight is, and how narrow it is.
             let trust = 1.0 - (-(total * total / square) / 8.0).exp();
             part.along += trust * (mean - part.along);
-            part.width = (trust * 1.5 * spread.sqrt() + (1.0 - trust) * part.width).clamp(NARROWEST, 1.5);
+            part.width = (trust * WIDER * spread.sqrt() + (1.0 - trust) * part.width).clamp(NARROWEST, 1.5);
         }
         let all: f64 = found.iter().sum();
         if all > 0.0 {

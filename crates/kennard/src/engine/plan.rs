@@ -49,6 +49,8 @@ pub struct Engine {
 const CACHE: usize = 1 << 20;
 /// Beyond this, a larger micro-batch wins nothing even for the smallest networks.
 const LARGEST: usize = 64;
+/// Samples per micro-batch of a live module, where nothing else is asked for.
+const LIVE_BATCH: usize = 128;
 /// The most sessions that are made on request where there are fewer cores.
 const SESSIONS: usize = 64;
 
@@ -70,13 +72,18 @@ impl Engine {
             }
         }
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-        let sessions = options.threads.unwrap_or(cores).clamp(1, cores.max(SESSIONS));
+        let sessions = match classifier.module() {
+            Some(module) => module.workers(),
+            None => options.threads.unwrap_or(cores),
+        };
+        let sessions = sessions.clamp(1, cores.max(SESSIONS));
         let fixed = classifier.fixed_batch();
         let micro_batch = match (fixed, options.micro_batch) {
             (Some(batch), _) => batch,
             (None, _) if classifier.mixes_samples() => 1,
             (None, Some(batch)) => batch.max(1),
-            (None, None) => cache_sized(classifier.graph())?,
+            (None, None) if classifier.module().is_some() => LIVE_BATCH,
+            (None, None) => cache_sized(classifier.head())?,
         };
         let given = classifier.untouched().with_batch(micro_batch);
         // One at a time its answer depends on nothing but the sample.
@@ -133,6 +140,7 @@ impl Engine {
     /// How the untouched model is evaluated, for the record of a run.
     pub fn untouched(&self) -> String {
         let how = match (self.runtime.name(), self.simplified) {
+            _ if self.classifier.module().is_some() => "by the module itself",
             ("rten", false) => "in single precision, operators that rten lacks spelled out",
             ("rten", true) => "in single precision, simplified",
             _ if self.warnings.iter().any(|warning| warning.code == "untouched-model") => {
@@ -168,6 +176,25 @@ impl Engine {
             ));
         }
         Ok(Engine { surrogate: Some(surrogate), graphs: Mutex::default(), ..self })
+    }
+
+    /// An engine that runs as this one does, the logits divided by a temperature; see
+    /// [`Classifier::at_temperature`].
+    ///
+    /// # Errors
+    /// When the temperature is not positive and finite.
+    pub fn at_temperature(&self, temperature: f64) -> Result<Engine> {
+        Ok(Engine {
+            classifier: self.classifier.at_temperature(temperature)?,
+            surrogate: None,
+            runtime: self.runtime.clone(),
+            plan: self.plan,
+            untouched: self.untouched,
+            simplified: self.simplified,
+            graphs: Mutex::default(),
+            no_gradient: OnceLock::new(),
+            warnings: self.warnings.clone(),
+        })
     }
 
     /// What a reader should know of how the model was taken.
@@ -206,21 +233,27 @@ impl Engine {
         Ok(front.map(compile).transpose()?)
     }
 
-    /// The graph of a program for the plan's micro-batch. Outputs: logits, loss, gradient.
+    /// The classifier that a program is about.
+    pub(super) fn asked(&self, program: Program) -> Result<&Classifier> {
+        match program {
+            Program::SurrogateLogits | Program::SurrogateGradient(_) => {
+                let lacking =
+                    || Error::Setting("a transfer attack needs a surrogate: Engine::with_surrogate".into());
+                self.surrogate.as_ref().ok_or_else(lacking)
+            }
+            Program::Logits | Program::Untouched | Program::Gradient(_) => Ok(&self.classifier),
+        }
+    }
+
+    /// The graph of a program for the plan's micro-batch; of a live module, from its outputs on. Outputs: logits, loss,
+    /// gradient.
     fn graph(&self, program: Program) -> Result<Arc<Graph>> {
         let mut graphs = self.graphs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(graph) = graphs.get(&program) {
             return Ok(graph.clone());
         }
-        let classifier = match program {
-            Program::SurrogateLogits | Program::SurrogateGradient(_) => {
-                let lacking =
-                    || Error::Setting("a transfer attack needs a surrogate: Engine::with_surrogate".into());
-                self.surrogate.as_ref().ok_or_else(lacking)?
-            }
-            Program::Logits | Program::Untouched | Program::Gradient(_) => &self.classifier,
-        };
-        let model = classifier.graph().with_batch(self.plan.micro_batch);
+        let classifier = self.asked(program)?;
+        let model = classifier.head().with_batch(self.plan.micro_batch);
         let graph = match program {
             Program::Untouched => classifier.untouched().with_batch(self.batch(program)),
             Program::Logits | Program::SurrogateLogits => simplify(&model)?,

@@ -22,12 +22,15 @@ impl Engine {
     }
 
     fn try_gradient(&self) -> Option<String> {
+        if self.classifier.module().is_some_and(|module| !module.is_differentiable()) {
+            return Some("the model is a function without gradients".into());
+        }
         let tried = Evaluator::lend(self, |mut evaluator| {
             let points = vec![0.0; self.classifier.dimension()];
             evaluator.evaluate(&Query::gradient(Loss::LogOdds, points, 0))
         });
         let error = tried.err()?;
-        let lacking = undifferentiable(self.classifier.graph());
+        let lacking = self.classifier.graph().map(undifferentiable).unwrap_or_default();
         let nodes: Vec<String> =
             lacking.iter().take(3).map(|node| format!("`{}` ({})", node.label(), node.op)).collect();
         let others = if lacking.len() > 3 { " and others" } else { "" };

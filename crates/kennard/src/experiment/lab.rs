@@ -52,6 +52,9 @@ pub trait Lab {
     /// Hears what was found of a network.
     fn found(&self, _point: &Point) {}
 
+    /// Hears how far an experiment is that trains and measures by itself.
+    fn say(&self, _line: &str) {}
+
     /// The words of the command, for the record.
     fn command(&self) -> Vec<String>;
 

@@ -9,6 +9,7 @@ mod points;
 pub mod recipe;
 mod track;
 pub mod tradeoff;
+mod whitened;
 
 pub use features::{AtSize, Features, FeaturesRecord, FeaturesReport};
 pub use lab::{Lab, TrainingRun};

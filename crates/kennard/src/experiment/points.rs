@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::{Contents, short};
 use crate::Result;
-use crate::audit::{PacketSummary, Summary};
-use crate::picture::{Chart, Curve};
+use crate::audit::{Followed, PacketSummary, Summary};
+use crate::picture::Panels;
 use crate::run::files::to_json;
 use crate::stats::spearman;
 
@@ -49,6 +49,9 @@ pub struct Point {
     pub best: bool,
     /// How many classes it tells apart.
     pub classes: usize,
+    /// Figures that are followed over time.
+    #[serde(skip)]
+    pub followed: Followed,
 }
 
 impl Point {
@@ -76,6 +79,7 @@ impl Point {
             packet_valid: packet.is_some_and(|p| p.valid),
             best: false,
             classes: summary.model.classes as usize,
+            followed: Followed::of(summary),
         }
     }
 }
@@ -201,33 +205,8 @@ pub fn csv(points: &[Point]) -> String {
     text
 }
 
-/// Accuracies and conjugate figures over the epochs, in one picture (SVG): figures as parts of their largest.
-///
-/// # Errors
-/// When there is nothing to draw.
-pub fn over_epochs(points: &[Point], title: &str) -> Result<String> {
-    let numbered = || points.iter().enumerate().map(|(i, p)| (p.epoch.unwrap_or(i + 1) as f64, p));
-    let shares = |name: &str, value: fn(&Point) -> f64, interval: fn(&Point) -> [f64; 2]| {
-        Curve::new(name, numbered().map(|(x, p)| (x, value(p), interval(p))))
-    };
-    let relative = |name: &str, of: fn(&Point) -> f64| {
-        let largest = points.iter().map(of).filter(|v| v.is_finite()).fold(f64::MIN_POSITIVE, f64::max);
-        let parts = numbered().map(|(x, p)| (x, of(p) / largest, [of(p) / largest; 2]));
-        Curve::new(format!("{name} (of {})", short(largest)), parts)
-    };
-    let chart = Chart {
-        title: title.into(),
-        x: "epoch [1]".into(),
-        y: "share, or part of the largest [1]".into(),
-        curves: vec![
-            shares("clean accuracy", |p| p.clean, |p| p.clean_interval),
-            shares("robust accuracy", |p| p.robust, |p| p.robust_interval),
-            relative("σ_p", |p| p.sigma_p),
-            relative("drift", |p| p.drift),
-            relative("dispersion", |p| p.dispersion),
-        ],
-        linear: true,
-        bound: None,
-    };
-    chart.svg()
+/// The figures of networks over the epochs, in panels below one another.
+pub fn over_epochs(points: &[Point], title: &str) -> Panels {
+    let times = points.iter().enumerate().map(|(i, p)| (p.epoch.unwrap_or(i + 1) as f64, &p.followed));
+    Followed::over_time(times, title, "epoch [1]")
 }

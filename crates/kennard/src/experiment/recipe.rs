@@ -90,7 +90,7 @@ impl Wanted {
                 let classifier =
                     Classifier::new(&initial.unwrap_or_default(), &shape, &Preprocessing::default())?;
                 data.fit_classes(classifier.classes())?;
-                classifier.graph().clone()
+                classifier.head().clone()
             }
         };
         let trained_on = TrainingData {

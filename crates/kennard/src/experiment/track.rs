@@ -38,7 +38,7 @@ pub fn follow(lab: &dyn Lab, run: &Path, every: usize, out: &Path) -> Result<Opt
 /// When there is nothing to draw.
 pub fn track_files(points: &[Point], title: &str) -> Result<(Vec<Contents>, Vec<Correlation>)> {
     let (mut files, found) = table_files("track", points, "")?;
-    files.push(("track.svg".into(), over_epochs(points, title)?.into_bytes()));
+    files.push(("track.svg".into(), over_epochs(points, title).svg()?.into_bytes()));
     Ok((files, found))
 }
 

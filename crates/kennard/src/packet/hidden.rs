@@ -38,7 +38,9 @@ impl Hidden {
     /// When there is no such tensor (the message names near ones), it is no float tensor with a row
     /// per sample, the logits do not depend on it, or the runtime cannot run the parts.
     pub fn new(engine: &Engine, name: &str, options: &EngineOptions) -> Result<Hidden> {
-        let graph = engine.classifier().graph();
+        let live =
+            || Error::Mismatch("a live module has no tensors to cut it at; export it to an ONNX file".into());
+        let graph = engine.classifier().graph().ok_or_else(live)?;
         if infer(graph)?.get(name).is_none() {
             return Err(Error::Mismatch(no_tensor(graph, name)));
         }

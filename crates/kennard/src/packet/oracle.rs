@@ -69,7 +69,7 @@ pub(crate) struct EngineOracle<'e> {
 impl<'e> EngineOracle<'e> {
     pub fn new(evaluator: Evaluator<'e>, engine: &Engine) -> Self {
         let query = Query::gradient(Loss::LogOdds, Vec::new(), 0);
-        let affine = affine(engine.classifier().graph());
+        let affine = engine.classifier().graph().is_some_and(affine);
         Self { evaluator, query, rest: Vec::new(), stop: None, affine, margins: Vec::new() }
     }
 

@@ -1,14 +1,15 @@
 //! Figures against a scale, as SVG.
 
 use plotters::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::axis::Range;
-use super::ticked::{Area, Drawn, FONT, Ticked, axes, svg};
+use super::ticked::{Area, Axes, Drawn, FONT, Ticked, axes, svg};
 use crate::figure::significant;
 use crate::{Error, Result};
 
 /// Curves over a common abscissa.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Chart {
     /// What stands above it.
     pub title: String,
@@ -25,7 +26,7 @@ pub struct Chart {
 }
 
 /// A named curve.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Curve {
     /// Its name in the legend.
     pub name: String,
@@ -35,7 +36,7 @@ pub struct Curve {
 }
 
 /// A point of a curve with its interval.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChartPoint {
     /// The abscissa.
     pub x: f64,
@@ -47,6 +48,13 @@ pub struct ChartPoint {
     pub high: f64,
 }
 
+impl ChartPoint {
+    /// Whether it and its interval are numbers.
+    pub(super) fn is_finite(&self) -> bool {
+        [self.x, self.value, self.low, self.high].iter().all(|v| v.is_finite())
+    }
+}
+
 impl Curve {
     /// A curve through values at abscissas, each with its interval.
     pub fn new(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64, [f64; 2])>) -> Curve {
@@ -56,7 +64,7 @@ impl Curve {
 }
 
 /// The palette of Okabe and Ito, without yellow and black.
-const PALETTE: [RGBColor; 6] = [
+pub(super) const PALETTE: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -81,7 +89,8 @@ impl Chart {
         if xs.is_empty() {
             return Err(Error::Summary(format!("the chart `{}` has nothing to draw", self.title)));
         }
-        if indistinct(figures()) {
+        let drawn: Vec<&ChartPoint> = figures().collect();
+        if drawn.len() > 1 && within_noise(&drawn).is_some() {
             return self.undrawn();
         }
         let bound = self.bound.iter().map(|(_, value)| *value);
@@ -121,23 +130,10 @@ impl Chart {
         };
         for (i, curve) in self.curves.iter().enumerate() {
             let colour = PALETTE[i % PALETTE.len()];
-            let figures: Vec<&ChartPoint> = curve.figures.iter().filter(|f| self.draws(f)).collect();
-            let line: Vec<(f64, f64)> = figures.iter().map(|f| (self.place(f.x), f.value)).collect();
-            let loose = !is_trend(&figures);
-            if loose {
-                let interval = |f: &&ChartPoint| vec![(self.place(f.x), f.low), (self.place(f.x), f.high)];
-                let bars = figures.iter().map(|f| PathElement::new(interval(f), colour.stroke_width(1)));
-                chart.draw_series(bars)?;
-            } else {
-                let upper = figures.iter().map(|f| (self.place(f.x), f.high));
-                let lower = figures.iter().rev().map(|f| (self.place(f.x), f.low));
-                let band: Vec<(f64, f64)> = upper.chain(lower).collect();
-                chart.draw_series([Polygon::new(band, colour.mix(0.2))])?;
-                chart.draw_series(LineSeries::new(line.clone(), colour.stroke_width(2)))?;
-            }
-            // The points of a function are no measurements.
-            let marked = line.into_iter().filter(|_| loose || !self.linear);
-            chart.draw_series(marked.map(|point| Circle::new(point, 3, colour.filled())))?;
+            let placed = |f: &ChartPoint| ChartPoint { x: self.place(f.x), ..*f };
+            let figures: Vec<ChartPoint> =
+                curve.figures.iter().filter(|f| self.draws(f)).map(placed).collect();
+            draw_curve(&mut chart, &figures, colour, !self.linear)?;
             name(colour.stroke_width(2), &curve.name)?;
         }
         if let Some((text, value)) = &self.bound {
@@ -154,8 +150,7 @@ impl Chart {
     }
 
     fn draws(&self, figure: &ChartPoint) -> bool {
-        let ChartPoint { x, value, low, high } = *figure;
-        [self.place(x), value, low, high].iter().all(|v| v.is_finite())
+        ChartPoint { x: self.place(figure.x), ..*figure }.is_finite()
     }
 
     /// The abscissas themselves where they are few, else some of them.
@@ -176,21 +171,42 @@ impl Chart {
     }
 }
 
-/// Whether several figures all differ by less than the widest of their intervals: an axis fitted to them would show noise.
-fn indistinct<'f>(figures: impl Iterator<Item = &'f ChartPoint> + Clone) -> bool {
-    let values = || figures.clone().map(|f| f.value);
-    let apart = values().fold(f64::NEG_INFINITY, f64::max) - values().fold(f64::INFINITY, f64::min);
-    let widest = figures.clone().map(|f| f.high - f.low).fold(0.0, f64::max);
-    figures.count() > 1 && widest > 0.0 && apart <= widest
+/// Draws finite figures at their places on the axes: joined by a line in their band, or as points with their intervals.
+/// `marked`: a line has points too; those of a function are no measurements.
+pub(super) fn draw_curve(
+    chart: &mut Axes<SVGBackend>,
+    figures: &[ChartPoint],
+    colour: RGBColor,
+    marked: bool,
+) -> Drawn<()> {
+    let line: Vec<(f64, f64)> = figures.iter().map(|f| (f.x, f.value)).collect();
+    let loose = !is_trend(figures);
+    if loose {
+        let interval = |f: &ChartPoint| vec![(f.x, f.low), (f.x, f.high)];
+        chart.draw_series(figures.iter().map(|f| PathElement::new(interval(f), colour.stroke_width(1))))?;
+    } else {
+        let upper = figures.iter().map(|f| (f.x, f.high));
+        let lower = figures.iter().rev().map(|f| (f.x, f.low));
+        chart.draw_series([Polygon::new(upper.chain(lower).collect::<Vec<_>>(), colour.mix(0.2))])?;
+        chart.draw_series(LineSeries::new(line.clone(), colour.stroke_width(2)))?;
+    }
+    let marks = line.into_iter().filter(|_| loose || marked);
+    chart.draw_series(marks.map(|point| Circle::new(point, 3, colour.filled())))?;
+    Ok(())
 }
 
 /// Whether figures may be joined by a line: there are three at least, and they are farther apart than their intervals
 /// are wide.
-fn is_trend(figures: &[&ChartPoint]) -> bool {
-    let values = || figures.iter().map(|f| f.value);
-    let apart = values().fold(f64::NEG_INFINITY, f64::max) - values().fold(f64::INFINITY, f64::min);
+fn is_trend(figures: &[ChartPoint]) -> bool {
+    figures.len() >= 3 && within_noise(&figures.iter().collect::<Vec<_>>()).is_none()
+}
+
+/// Where figures differ by less than their intervals: the lowest, the highest, and the width of the widest interval.
+pub(super) fn within_noise(figures: &[&ChartPoint]) -> Option<[f64; 3]> {
+    let low = figures.iter().map(|f| f.value).fold(f64::INFINITY, f64::min);
+    let high = figures.iter().map(|f| f.value).fold(f64::NEG_INFINITY, f64::max);
     let widest = figures.iter().map(|f| f.high - f.low).fold(0.0, f64::max);
-    figures.len() >= 3 && (widest == 0.0 || apart > widest)
+    (widest > 0.0 && high - low <= widest).then_some([low, high, widest])
 }
 
 #[cfg(test)]

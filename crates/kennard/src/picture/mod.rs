@@ -2,13 +2,15 @@
 //!
 //! Colours are safe for colour-blind readers: viridis for figures of one sign, blue to red through
 //! white for signed ones, the palette of Okabe and Ito for curves. Maps carry their letters as pixels,
-//! and an SVG names the reader's own sans-serif, so no font is needed to draw.
+//! and an SVG names fonts that readers have, so none is needed to draw. An SVG has no background.
 
 mod axis;
 mod canvas;
 mod curve;
 mod histogram;
 mod map;
+mod panels;
+mod phase;
 mod plane;
 mod scatter;
 mod ticked;
@@ -16,5 +18,7 @@ mod ticked;
 pub use curve::{Chart, ChartPoint, Curve};
 pub use histogram::Histogram;
 pub use map::Map;
+pub use panels::{Panel, Panels};
+pub use phase::{Phase, PhasePath, PhasePoint};
 pub use plane::PlanePacket;
 pub use scatter::{Dot, Scatter};

@@ -6,8 +6,8 @@ use plotters::prelude::*;
 
 use super::axis::Range;
 
-/// The font of all text of a chart: the reader's own.
-pub(super) const FONT: &str = "sans-serif";
+/// The font of all text of a chart: the first of these that the reader has.
+pub(super) const FONT: &str = "Helvetica, Arial, Liberation Sans, sans-serif";
 
 /// A linear axis from `low` to `high` with these ticks and their texts.
 pub(super) struct Ticked {
@@ -49,7 +49,7 @@ impl Ticked {
 }
 
 /// A chart to draw on.
-type Axes<'a, B> = ChartContext<'a, B, Cartesian2d<Ticked, Ticked>>;
+pub(super) type Axes<'a, B> = ChartContext<'a, B, Cartesian2d<Ticked, Ticked>>;
 
 /// A chart on an area, with faint lines at the ticks of its axes. These come with what they stand for, and `room` is
 /// the width of the ordinate's labels in pixels.
@@ -81,11 +81,10 @@ pub(super) fn axes<'a, B: DrawingBackend>(
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub(super) type Drawn<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// An SVG file of a size in pixels, on white.
+/// An SVG file of a size in pixels, without a background.
 pub(super) fn svg(size: (u32, u32), draw: impl FnOnce(&Area) -> Drawn<()>) -> Drawn<String> {
     let mut text = String::new();
     let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
-    root.fill(&WHITE)?;
     draw(&root)?;
     root.present()?;
     drop(root);

@@ -31,6 +31,7 @@ mod tests;
 
 pub use direction::Direction;
 pub use plane::{CoordinateFigures, PlanePlan, PlaneReport, SQUARE, SquarePacket, WindowPackets};
+pub(crate) use plane::{loss, query};
 pub use slice::{FailedSlice, Slice, SlicePlan, SliceReport};
 
 use integration::Integration;

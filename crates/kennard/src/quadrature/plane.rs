@@ -220,7 +220,8 @@ impl SquarePacket {
     }
 }
 
-fn query(points: &[f64], label: usize) -> Query {
+/// Asks about points of the plane (n×2).
+pub(crate) fn query(points: &[f64], label: usize) -> Query {
     let points = points.iter().map(|&x| x as f32).collect();
     Query::gradient(Loss::LogOdds, points, label)
 }
@@ -249,8 +250,8 @@ fn integrate(engine: &Engine, jobs: &[Job]) -> Result<Vec<Integral>> {
     Ok(done.into_iter().flatten().collect())
 }
 
-/// The cross-entropy of a label as a wave function.
-fn loss(evaluator: &mut Evaluator, points: &[f64], label: usize) -> Result<Wave> {
+/// The cross-entropy of a label as a wave function in the plane.
+pub(crate) fn loss(evaluator: &mut Evaluator, points: &[f64], label: usize) -> Result<Wave> {
     let answer = evaluator.evaluate(&query(points, label))?;
     let mut wave = Wave::default();
     for (&u, gradient) in answer.loss.iter().zip(answer.gradient.chunks_exact(2)) {

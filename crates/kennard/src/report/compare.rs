@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Source;
-use crate::audit::{AuditSettings, Record, RunState, Stage, Summary};
+use crate::audit::{AuditSettings, Followed, Record, RunState, Stage, Summary};
+use crate::picture::Panels;
 use crate::stats::{mcnemar, paired_difference, pareto_front};
 
 #[derive(Serialize)]
@@ -42,6 +43,8 @@ struct Series {
     name: String,
     epochs: Vec<u64>,
     runs: Vec<usize>,
+    /// Their figures over the epochs.
+    panels: Panels,
 }
 
 /// A run against the first, on the samples that both examined.
@@ -260,8 +263,13 @@ fn series(sources: &[Source]) -> Vec<Series> {
     several
         .map(|(name, _, mut runs)| {
             runs.sort_unstable();
-            let (epochs, runs) = runs.into_iter().unzip();
-            Series { name: name.clone(), epochs, runs }
+            let (epochs, runs): (Vec<u64>, Vec<usize>) = runs.into_iter().unzip();
+            let followed =
+                |&run: &usize| sources[run].audit.as_ref().map(|s| Followed::of(&s.outcome.summary));
+            let followed: Vec<Followed> = runs.iter().filter_map(followed).collect();
+            let times = epochs.iter().map(|&epoch| epoch as f64).zip(&followed);
+            let panels = Followed::over_time(times, name, "epoch");
+            Series { name: name.clone(), epochs, runs, panels }
         })
         .collect()
 }

@@ -1,7 +1,5 @@
 //! What the page shows, as it goes to the page's script.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,6 +8,7 @@ use super::compare::Comparison;
 use super::examples::Example;
 use super::packets::SurveyView;
 use super::samples::{Histogram, SampleTable};
+use super::sheet_view::{KeptSheet, SheetView};
 use super::sources::Training;
 use super::{Detail, Source};
 use crate::audit::{Manifest, RunState, Stage, Summary};
@@ -19,6 +18,7 @@ use crate::probe::Counts;
 pub(super) struct Document<'a> {
     /// The version of Kennard that made the page.
     kennard: &'static str,
+    pub sheets: Vec<SheetView<'a>>,
     pub runs: Vec<Run<'a>>,
     comparison: Option<Comparison>,
 }
@@ -48,11 +48,18 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Document<'a> {
-    pub fn new(sources: &'a [Source], detail: Detail) -> Document<'a> {
+    /// `left_out` is why the audits of sheets are not among the sources.
+    pub fn new(
+        sheets: &'a [KeptSheet],
+        sources: &'a [Source],
+        detail: Detail,
+        left_out: Option<&str>,
+    ) -> Document<'a> {
         let names = names(sources);
         let comparison = (sources.len() > 1).then(|| Comparison::new(sources, &names)).flatten();
         let runs = sources.iter().zip(names).map(|(source, name)| Run::new(source, name, detail)).collect();
-        Document { kennard: env!("CARGO_PKG_VERSION"), runs, comparison }
+        let sheets = sheets.iter().map(|kept| SheetView::new(kept, detail.pictures, left_out)).collect();
+        Document { kennard: env!("CARGO_PKG_VERSION"), sheets, runs, comparison }
     }
 }
 
@@ -98,17 +105,37 @@ fn cosines(state: &RunState) -> Option<Counts> {
     (!found.is_empty()).then(|| Counts::of(&found))
 }
 
-/// The directories' own names; their paths where two are called the same.
+/// The directories' own names; with as many of those that they lie in as tell them apart.
 fn names(sources: &[Source]) -> Vec<String> {
-    let short = |source: &Source| match source.path.file_name() {
-        Some(name) => name.to_string_lossy().into_owned(),
-        None => source.path.display().to_string(),
+    let parts = |source: &Source| -> Vec<String> {
+        source.path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect()
     };
-    let mut count: BTreeMap<String, usize> = BTreeMap::new();
-    sources.iter().for_each(|source| *count.entry(short(source)).or_default() += 1);
-    let name = |source: &Source| match short(source) {
-        name if count[&name] == 1 => name,
-        _ => source.path.display().to_string(),
+    let all: Vec<Vec<String>> = sources.iter().map(parts).collect();
+    let end = |parts: &[String], count: usize| parts[parts.len().saturating_sub(count)..].join("/");
+    let name = |parts: &Vec<String>| {
+        let alone = |count: &usize| {
+            let mine = end(parts, *count);
+            all.iter().filter(|other| end(other, *count) == mine).count() == 1
+        };
+        end(parts, (1..parts.len().max(1)).find(alone).unwrap_or(parts.len()))
     };
-    sources.iter().map(name).collect()
+    all.iter().map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn names_are_as_short_as_tells_them_apart() {
+        let named =
+            |paths: &[&str]| names(&paths.iter().map(|p| Source::new(Path::new(p))).collect::<Vec<_>>());
+        assert_eq!(named(&["runs/a", "runs/b"]), ["a", "b"]);
+        assert_eq!(named(&["runs/a/audit", "runs/b/audit", "c"]), ["a/audit", "b/audit", "c"]);
+        assert_eq!(named(&["a", "a"]), ["a", "a"]);
+        assert_eq!(named(&["run", "other/run"]), ["run", "other/run"]);
+        assert_eq!(named(&["."]), ["."]);
+    }
 }

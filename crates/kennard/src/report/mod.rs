@@ -8,9 +8,14 @@ mod classes;
 mod compare;
 mod document;
 mod examples;
+mod markdown;
+mod markup;
 mod packets;
 mod page;
+mod paper;
 mod samples;
+mod sheet;
+mod sheet_view;
 mod sources;
 
 use std::path::{Path, PathBuf};
@@ -19,13 +24,19 @@ use serde::Serialize;
 
 use crate::{Error, Result};
 use document::Document;
-use sources::Source;
+pub use markup::Markup;
+pub use sheet::{Block, KeyFigure, Section, Sheet, Verdict};
+use sheet_view::KeptSheet;
+use sources::{Found, Source};
 
 /// A page is no larger than this, in bytes.
 pub const LARGEST: usize = 3 << 20;
+/// Bytes of pictures of sheets at most.
+const MOST: usize = 1 << 20;
 
 /// What the directories of some runs hold, ready to be made into a page.
 pub struct Report {
+    sheets: Vec<KeptSheet>,
     sources: Vec<Source>,
 }
 
@@ -38,26 +49,28 @@ struct Detail {
     examples: usize,
     /// Bytes of pictures of packets, in each run.
     maps: usize,
+    /// Bytes of pictures of each sheet.
+    pictures: usize,
 }
 
 impl Report {
     /// Reads the directories of runs: of `kennard audit` and `kennard train`, finished or under way,
-    /// `kennard uncertainty` and `kennard probe`. Packets and probes of a model join the first audit of the same model. A directory
+    /// `kennard uncertainty` and `kennard probe`, and of all commands that leave a [`Sheet`]. Packets and probes of a model join the first audit of the same model. A directory
     /// of directories stands for the runs in it, in the order of their names.
     ///
     /// # Errors
     /// When a directory holds no run, or one that is damaged or of another version of Kennard.
     pub fn read(paths: &[PathBuf]) -> Result<Report> {
-        let mut sources = Vec::new();
+        let mut found = Found::default();
         for path in paths {
-            sources::read(path, &mut sources)?;
+            sources::read(path, &mut found)?;
         }
-        Ok(Report { sources: sources::joined(sources) })
+        Ok(Report { sheets: found.sheets, sources: sources::joined(found.sources) })
     }
 
     /// How many runs there are.
     pub fn runs(&self) -> usize {
-        self.sources.len()
+        self.sheets.len() + self.sources.len()
     }
 
     /// The page, at most [`LARGEST`] bytes.
@@ -84,23 +97,48 @@ impl Report {
         self.fitting(page::json)
     }
 
-    /// Shows less of the single samples until it fits.
+    /// The rows that a paper needs, one per audit, and a sentence to cite. Of an unfinished run it says what its shares
+    /// lie between.
+    ///
+    /// # Errors
+    /// When there is no audit among the runs.
+    pub fn table(&self, markup: Markup) -> Result<String> {
+        paper::table(&self.sources, markup)
+    }
+
+    /// Shows less of the single samples until it fits; a sheet is shown without the audits that belong to it if they do not.
     fn fitting(&self, make: impl Fn(&Document) -> Result<String>) -> Result<String> {
-        let runs = self.sources.len().max(1);
-        let mut detail = Detail { rows: 20_000 / runs, examples: 48 / runs, maps: (900 << 10) / runs };
+        let (sheets, runs) = (self.sheets.len().max(1), self.sources.len().max(1));
+        let mut detail = Detail {
+            rows: 20_000 / runs,
+            examples: 48 / runs,
+            maps: (900 << 10) / runs,
+            pictures: MOST / sheets,
+        };
         loop {
-            let text = make(&Document::new(&self.sources, detail))?;
+            let text = make(&Document::new(&self.sheets, &self.sources, detail, None))?;
             if text.len() <= LARGEST {
                 return Ok(text);
             }
-            if detail.rows + detail.examples + detail.maps == 0 {
-                return Err(Error::Setting(format!(
-                    "{} runs do not fit on one page; make a report of fewer",
-                    self.sources.len()
-                )));
+            let Detail { rows, examples, maps, pictures } = detail;
+            if rows + examples + maps == 0 {
+                break;
             }
-            detail = Detail { rows: detail.rows / 2, examples: detail.examples / 2, maps: detail.maps / 2 };
+            let pictures = if rows == 0 { pictures / 2 } else { pictures };
+            detail = Detail { rows: rows / 2, examples: examples / 2, maps: maps / 2, pictures };
         }
+        let runs = self.sources.len();
+        if !self.sheets.is_empty() {
+            let why = format!(
+                "The {runs} audits do not fit on one page; kennard report makes one of some of them."
+            );
+            let detail = Detail { pictures: MOST / sheets, ..detail };
+            let text = make(&Document::new(&self.sheets, &[], detail, Some(&why)))?;
+            if text.len() <= LARGEST {
+                return Ok(text);
+            }
+        }
+        Err(Error::Setting(format!("{} runs do not fit on one page; make a report of fewer", self.runs())))
     }
 }
 
@@ -119,5 +157,5 @@ pub fn write(paths: &[PathBuf], file: &Path) -> Result<usize> {
 /// # Errors
 /// When the page cannot be made.
 pub fn waiting_html() -> Result<String> {
-    Report { sources: Vec::new() }.live_html()
+    Report { sheets: Vec::new(), sources: Vec::new() }.live_html()
 }

@@ -5,6 +5,7 @@ use base64::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::document::Document;
+use super::sheet_view::SheetView;
 use crate::{Error, Result};
 
 /// Apache ECharts, see `assets/README.md`.
@@ -21,7 +22,9 @@ const SCRIPT: &str = concat!(
     include_str!("../../assets/report/packets.js"),
     include_str!("../../assets/report/training.js"),
     include_str!("../../assets/report/record.js"),
+    include_str!("../../assets/report/panels.js"),
     include_str!("../../assets/report/compare.js"),
+    include_str!("../../assets/report/sheet.js"),
     include_str!("../../assets/report/main.js"),
     "})();\n"
 );
@@ -53,10 +56,12 @@ fn policy(live: bool) -> String {
 }
 
 pub(super) fn html(document: &Document, live: bool) -> Result<String> {
-    let names: Vec<&str> = document.runs.iter().map(|run| run.name.as_str()).collect();
+    let runs = document.runs.iter().map(|run| run.name.as_str());
+    let names: Vec<&str> = document.sheets.iter().map(SheetView::title).chain(runs).collect();
     let title = match names.as_slice() {
         [] => "Kennard".into(),
         [name] => format!("{name} · Kennard"),
+        [first, ..] if document.sheets.len() == 1 => format!("{first} · Kennard"),
         [first, ..] => format!("{first} and {} more · Kennard", names.len() - 1),
     };
     let page = Page {

@@ -6,6 +6,8 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::sheet::{self, Sheet};
+use super::sheet_view::KeptSheet;
 use crate::audit::RunState;
 use crate::run::files::other_version;
 use crate::run::sums::Sums;
@@ -45,7 +47,7 @@ pub(super) struct Survey {
 }
 
 impl Source {
-    fn new(path: &Path) -> Source {
+    pub fn new(path: &Path) -> Source {
         Source { path: path.into(), audit: None, surveys: Vec::new(), probe: None, training: None }
     }
 
@@ -56,29 +58,73 @@ impl Source {
     }
 }
 
-/// Reads a directory, or the directories in it.
-pub(super) fn read(path: &Path, sources: &mut Vec<Source>) -> Result<()> {
-    let error = |message: String| Error::Run { path: path.into(), message };
-    let is_run = |path: &Path| path.join(MANIFEST).exists() || path.join("summary.json").exists();
-    if is_run(path) {
-        sources.push(open(path)?);
-        return Ok(());
+/// What directories hold.
+#[derive(Default)]
+pub(super) struct Found {
+    pub sheets: Vec<KeptSheet>,
+    pub sources: Vec<Source>,
+}
+
+impl Found {
+    fn add(&mut self, path: &Path) -> Result<()> {
+        // A run of its own kind has a page of its own kind.
+        let sheet = if path.join(MANIFEST).exists() { None } else { Sheet::read(path)? };
+        let Some(sheet) = sheet else {
+            self.sources.push(open(path)?);
+            return Ok(());
+        };
+        if sheet.audits || !sheet.finished {
+            audits_within(path, DEPTH, &mut self.sources)?;
+        }
+        self.sheets.push(KeptSheet { path: path.into(), sheet });
+        Ok(())
     }
-    let entries = std::fs::read_dir(path).map_err(|e| error(format!("cannot be read: {e}")))?;
+}
+
+/// How deep the audits of an experiment lie in its directory at most: of a network, of its epochs, an epoch.
+const DEPTH: usize = 3;
+
+/// The audits in the directories within, in the order of their paths.
+fn audits_within(path: &Path, depth: usize, sources: &mut Vec<Source>) -> Result<()> {
+    for place in directories(path)? {
+        let is_training = training(&place)?.is_some();
+        if place.join(MANIFEST).exists() && !is_training {
+            let source = open(&place)?;
+            sources.extend(Some(source).filter(|source| source.audit.is_some()));
+        } else if depth > 1 {
+            audits_within(&place, depth - 1, sources)?;
+        }
+    }
+    Ok(())
+}
+
+/// The directories in a directory, in the order of their names.
+fn directories(path: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |e| Error::Run { path: path.into(), message: format!("cannot be read: {e}") };
+    let entries = std::fs::read_dir(path).map_err(failed)?;
     let mut inner: Vec<PathBuf> =
-        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_run(path)).collect();
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect();
+    inner.sort();
+    Ok(inner)
+}
+
+/// Reads a directory, or the directories in it.
+pub(super) fn read(path: &Path, found: &mut Found) -> Result<()> {
+    let error = |message: String| Error::Run { path: path.into(), message };
+    let is_run =
+        |path: &Path| [MANIFEST, "summary.json", sheet::FILE].iter().any(|name| path.join(name).exists());
+    if is_run(path) {
+        return found.add(path);
+    }
+    let inner: Vec<PathBuf> = directories(path)?.into_iter().filter(|path| is_run(path)).collect();
     if inner.is_empty() {
         return Err(error(
-            "holds no run (neither manifest.json nor summary.json is there, nor in a directory within)"
+            "holds no run (neither manifest.json, page.json nor summary.json is there, nor in a directory within)"
                 .into(),
         )
         .advise("; name the directory that was given to {out}"));
     }
-    inner.sort();
-    for place in inner {
-        sources.push(open(&place)?);
-    }
-    Ok(())
+    inner.iter().try_for_each(|place| found.add(place))
 }
 
 /// The training in a directory; nothing where it holds something else.
@@ -138,8 +184,7 @@ fn open(path: &Path) -> Result<Source> {
     } else {
         return Err(Error::Run {
             path: path.into(),
-            message: "holds no run of kennard audit (manifest.json is missing), uncertainty or probe; a page shows only \
-                      these"
+            message: "holds no run that a page can show: manifest.json is missing, and so is page.json"
                 .into(),
         });
     }

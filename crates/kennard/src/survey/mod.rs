@@ -266,7 +266,7 @@ impl Survey<'_> {
     /// Whether the network is known to be affine with two classes, whose packets need not vary.
     fn answering_is_affine(&self) -> bool {
         let classifier = self.answering().classifier();
-        classifier.classes() == 2 && affine(classifier.graph())
+        classifier.classes() == 2 && classifier.graph().is_some_and(affine)
     }
 
     /// For each site that is a centre, points just across the decision boundary towards several classes, the nearest

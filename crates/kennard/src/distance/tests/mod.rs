@@ -4,6 +4,8 @@
 //! fail it with other seeds.
 
 mod boundaries;
+mod errors;
+mod published;
 mod radii;
 mod slopes;
 

@@ -1,5 +1,9 @@
 use serde::Serialize;
 
+use crate::Figure;
+use crate::experiment::short;
+use crate::stats::{cluster_bootstrap, holm, student_p};
+
 /// A claim of the paper, and what became of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Claim {
@@ -9,7 +13,16 @@ pub struct Claim {
     pub verdict: Verdict,
     /// The figure with its 95 % interval.
     pub evidence: String,
+    /// The p-value, where the verdict needs one below [`LEVEL`]; adjusted for the number of claims by [`Claim::adjust`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p: Option<f64>,
 }
+
+/// A claim with a p-value comes out, or does not, below this.
+pub const LEVEL: f64 = 0.05;
+
+/// A claim about trained networks takes at least this many seeds.
+const SEEDS: usize = 5;
 
 /// Whether a claim comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -76,7 +89,11 @@ impl Claim {
             None => self,
             Some(reason) => Claim {
                 verdict: Verdict::TooSmallToJudge,
-                evidence: format!("{reason} ({})", self.evidence),
+                evidence: match self.evidence.is_empty() {
+                    true => reason,
+                    false => format!("{reason} ({})", self.evidence),
+                },
+                p: None,
                 ..self
             },
         }
@@ -96,7 +113,7 @@ impl Claim {
             (_, true) => Verdict::DoesNotComeOut,
             _ => Verdict::Undecided,
         };
-        Claim { claim: claim.into(), verdict, evidence }
+        Claim { claim: claim.into(), verdict, evidence, p: None }
     }
 
     /// That a rank correlation is positive, or negative.
@@ -104,17 +121,53 @@ impl Claim {
         let claim = claim.into();
         if pairs.len() < PAIRS {
             let evidence = format!("{} pairs are fewer than {PAIRS}", pairs.len());
-            return Claim { claim, verdict: Verdict::TooSmallToJudge, evidence };
+            return Claim { claim, verdict: Verdict::TooSmallToJudge, evidence, p: None };
         }
         match crate::stats::spearman(pairs) {
             None => Claim {
                 claim,
                 verdict: Verdict::Undecided,
                 evidence: format!("{} pairs have no rank correlation", pairs.len()),
+                p: None,
             },
             Some((rho, [low, high])) => {
                 let evidence = format!("ρ = {rho:+.2} [{low:+.2}, {high:+.2}], {} pairs", pairs.len());
                 Claim::that(claim, [low, high], 0.0, positive, evidence)
+            }
+        }
+    }
+
+    /// That the mean over seeds of a figure is above a limit (or below, where `above` is false). The interval is the
+    /// bootstrap's over seeds, the p-value that of Student's test. `values` are one figure for each seed; what is no number,
+    /// and fewer than five seeds, has no verdict.
+    pub fn over_seeds(claim: impl Into<String>, values: &[f64], limit: f64, above: bool) -> Claim {
+        let claim = claim.into();
+        let seeds = values.len();
+        let too_small = if values.iter().any(|value| !value.is_finite()) {
+            Some(format!("the figure is no number for some of {seeds} seeds"))
+        } else {
+            (seeds < SEEDS).then(|| format!("{seeds} seeds are fewer than {SEEDS}"))
+        };
+        match over_seeds(values) {
+            None => Claim { claim, verdict: Verdict::TooSmallToJudge, evidence: String::new(), p: None },
+            Some(figure) => {
+                let p = Some(student_p(values, limit));
+                let evidence = format!("{}, {seeds} seeds", worded(&figure));
+                Claim { p, ..Claim::that(claim, figure.interval, limit, above, evidence) }
+            }
+        }
+        .unless(too_small)
+    }
+
+    /// Adjusts the p-values of an experiment's claims for their number, by Holm's method; those that are not below
+    /// [`LEVEL`] then are undecided. Claims without a verdict, or without a p-value, do not count.
+    pub fn adjust(claims: &mut [Claim]) {
+        let mut judged: Vec<&mut Claim> = claims.iter_mut().filter(|c| c.p.is_some()).collect();
+        let adjusted = holm(&judged.iter().filter_map(|claim| claim.p).collect::<Vec<_>>());
+        for (claim, p) in judged.iter_mut().zip(adjusted) {
+            claim.p = Some(p);
+            if p >= LEVEL {
+                claim.verdict = Verdict::Undecided;
             }
         }
     }
@@ -127,8 +180,25 @@ impl Claim {
             Verdict::Undecided => "undecided",
             Verdict::TooSmallToJudge => "too small to judge",
         };
-        format!("- {}: **{verdict}**; {}\n", self.claim, self.evidence)
+        let p = self.p.map_or(String::new(), |p| format!(", p = {} after Holm", chance(p)));
+        format!("- {}: **{verdict}**; {}{p}\n", self.claim, self.evidence)
     }
+}
+
+/// The mean of a figure over seeds, with the bootstrap's interval; none of fewer than three.
+pub fn over_seeds(values: &[f64]) -> Option<Figure> {
+    cluster_bootstrap(values, |chosen| Some(chosen.iter().copied().sum::<f64>() / chosen.len() as f64))
+}
+
+/// A figure with its interval, in words.
+pub fn worded(figure: &Figure) -> String {
+    let [low, high] = figure.interval;
+    format!("{} [{}, {}]", short(figure.value), short(low), short(high))
+}
+
+/// A p-value in words.
+fn chance(p: f64) -> String {
+    if p < 1e-4 { "0.0001 or less".into() } else { crate::figure::significant(p, 2) }
 }
 
 #[cfg(test)]
@@ -145,6 +215,31 @@ mod tests {
         assert_eq!(Claim::of_correlation("", &falling, false).verdict, Verdict::ComesOut);
         assert_eq!(Claim::of_correlation("", &falling, true).verdict, Verdict::DoesNotComeOut);
         assert_eq!(Claim::of_correlation("", &falling[..4], true).verdict, Verdict::TooSmallToJudge);
+    }
+
+    /// By hand: the p-values of the first two are 0 and, from SciPy's `ttest_1samp`, 0.0122; Holm leaves the smaller times 2.
+    #[test]
+    fn claims_over_seeds_need_p_and_interval() {
+        let equal = Claim::over_seeds("a", &[0.3; 5], 0.0, true);
+        assert_eq!((equal.verdict, equal.p), (Verdict::ComesOut, Some(0.0)));
+        let spread = [0.2, 0.5, 0.1, 0.4, 0.35];
+        let above = Claim::over_seeds("b", &spread, 0.0, true);
+        assert!((above.p.unwrap() - 0.012_244_581_685).abs() < 1e-9);
+        let below = Claim::over_seeds("c", &spread, 0.0, false);
+        assert_eq!(below.verdict, Verdict::DoesNotComeOut);
+        let few = Claim::over_seeds("d", &spread[..4], 0.0, true);
+        assert_eq!((few.verdict, few.p), (Verdict::TooSmallToJudge, None));
+        assert!(few.line().contains("4 seeds are fewer than 5"), "{}", few.line());
+        let none = Claim::over_seeds("e", &[f64::NAN; 5], 0.0, true);
+        assert_eq!(none.verdict, Verdict::TooSmallToJudge);
+
+        let mut claims = vec![above.clone(), equal, few];
+        Claim::adjust(&mut claims);
+        assert!(claims[0].verdict == Verdict::ComesOut && claims[1].p == Some(0.0) && claims[2].p.is_none());
+        assert!(claims[0].line().ends_with(", p = 0.012 after Holm\n"), "{}", claims[0].line());
+        let mut many = vec![above; 5];
+        Claim::adjust(&mut many);
+        assert!(many.iter().all(|claim| claim.verdict == Verdict::Undecided && claim.p.unwrap() > 0.06));
     }
 
     /// Of ten classes chance is 10 %; half of the way to 1 is 55 %, a quarter 32.5 %.

@@ -38,7 +38,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
         let shrinks = format!("{name}: σ_x shrinks from epoch to epoch");
         report.correlate(shrinks, &over(epoch, |p| p.sigma_x), false, &too_small);
         report.figures[&run.name] = value(&points)?;
-        let picture = over_epochs(&points, &format!("{name} while it learns"))?;
+        let picture = over_epochs(&points, &format!("{name} while it learns")).svg()?;
         report.pictures.push((format!("{}.svg", run.name), picture.into_bytes()));
     }
     report.text +=

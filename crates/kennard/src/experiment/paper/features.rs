@@ -32,7 +32,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
         if let Selection::Random { count, .. } = selection {
             samples = count.to_string();
         }
-        let tensor = last_features(engine.classifier().graph())?;
+        let tensor = last_features(engine.classifier().head())?;
         let hidden = Hidden::new(&engine, &tensor, &EngineOptions::default())?;
         let features = Features {
             engine: &engine,
@@ -67,7 +67,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
 }
 
 /// The tensor behind the last convolution and its ReLU.
-fn last_features(graph: &Graph) -> Result<String> {
+pub(super) fn last_features(graph: &Graph) -> Result<String> {
     let conv = graph.nodes.iter().rposition(|node| node.op == "Conv");
     let conv = conv.ok_or_else(|| Error::Mismatch("the network has no convolution".into()))?;
     let output = &graph.nodes[conv].outputs[0];

@@ -3,11 +3,18 @@
 
 mod claim;
 mod conjugates;
+mod digits;
 mod features;
 mod fragile;
+mod frontier;
+mod jobs;
+mod pixels;
 mod plane;
 mod resolve;
+mod simultaneous;
 mod tradeoff;
+mod whitened;
+mod window;
 
 use std::path::PathBuf;
 
@@ -15,6 +22,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{Contents, Lab};
+use crate::run::sums::sha256;
 use crate::{Error, Result};
 
 pub use claim::{Claim, Verdict};
@@ -22,6 +30,9 @@ pub use claim::{Claim, Verdict};
 /// What must be said where networks are examined on the samples that they were trained on.
 const SEEN: &str =
     "The networks were trained on the split that they are examined on: accuracies are too high.\n\n";
+
+/// What was predicted of the experiments of the second edition before they were run.
+pub const PREDICTIONS: &str = include_str!("predictions.md");
 
 /// An experiment of the paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +49,20 @@ pub enum Experiment {
     E5,
     /// Attacks on features beside attacks on pixels.
     E6,
+    /// Images in a plane: what becomes of packets while networks of several regimes learn.
+    R1,
+    /// What factors of the logits, which change no decision, do to the figures of R1's networks.
+    R2,
+    /// One trunk that reads the label from the input and from the loss gradient, against two trunks.
+    R3,
+    /// Networks beside the known frontier of accuracy and robustness, and where none is.
+    R4,
+    /// Which figure of an image predicts its distance to the decision boundary.
+    R5,
+    /// Attacks on features beside attacks on pixels, each in units of its own.
+    R6,
+    /// One network's trade-off between accuracy and certified radius, through windows of noise.
+    R7,
 }
 
 /// What an experiment is made under.
@@ -47,6 +72,8 @@ pub struct Conditions {
     pub data: String,
     /// Whether they are examined on the samples that they were trained on.
     pub seen: bool,
+    /// The files of networks, where the experiment looks at given ones.
+    pub models: Vec<PathBuf>,
     /// Where to keep the runs.
     pub out: PathBuf,
     /// How many epochs in place of the experiment's own.
@@ -68,7 +95,7 @@ pub struct Report {
 }
 
 impl Experiment {
-    /// `e1` to `e6`.
+    /// `e1` to `e6`, `r1` to `r7`.
     pub fn name(self) -> &'static str {
         match self {
             Experiment::E1 => "e1",
@@ -77,21 +104,42 @@ impl Experiment {
             Experiment::E4 => "e4",
             Experiment::E5 => "e5",
             Experiment::E6 => "e6",
+            Experiment::R1 => "r1",
+            Experiment::R2 => "r2",
+            Experiment::R3 => "r3",
+            Experiment::R4 => "r4",
+            Experiment::R5 => "r5",
+            Experiment::R6 => "r6",
+            Experiment::R7 => "r7",
         }
     }
 
-    /// The settings of its networks and their audit, in TOML; none where it makes its own data. `eps` is the size of
+    /// The settings of its networks and their audit, in TOML; none where it trains networks by itself or
+    /// looks at given ones. `eps` is the size of
     /// attacks.
     pub fn settings(self, eps: f64) -> Option<String> {
-        let text = match self {
-            Experiment::E1 => include_str!("e1.toml"),
-            Experiment::E2 => include_str!("e2.toml"),
-            Experiment::E3 | Experiment::E5 => include_str!("e3.toml"),
-            Experiment::E4 => return None,
-            Experiment::E6 => include_str!("e6.toml"),
+        let text: String = match self {
+            Experiment::E1 => include_str!("e1.toml").into(),
+            Experiment::E2 => include_str!("e2.toml").into(),
+            Experiment::E3 | Experiment::E5 => include_str!("e3.toml").into(),
+            Experiment::E6 => include_str!("e6.toml").into(),
+            Experiment::R6 => whitened::settings(),
+            Experiment::R7 => window::settings(),
+            _ => return None,
         };
         let part = |of: f64| format!("{:?}", eps / of);
         Some(text.replace("\"EPS/4\"", &part(4.0)).replace("\"EPS/2\"", &part(2.0)))
+    }
+
+    /// Whether it trains its networks by itself, on data that it makes or prepares.
+    fn trains_by_itself(self) -> bool {
+        matches!(self, Experiment::E4 | Experiment::R1 | Experiment::R2 | Experiment::R3 | Experiment::R4)
+    }
+
+    /// Whether it is one of the second edition, with [`PREDICTIONS`].
+    fn is_predicted(self) -> bool {
+        self.trains_by_itself() && self != Experiment::E4
+            || matches!(self, Experiment::R5 | Experiment::R6 | Experiment::R7)
     }
 
     /// Runs it on the networks of its settings, which `lab` trains and examines. `None`: interrupted; what is done is
@@ -107,11 +155,24 @@ impl Experiment {
             Experiment::E4 => plane::run(lab, on),
             Experiment::E5 => resolve::run(lab, on),
             Experiment::E6 => features::run(lab, on),
+            Experiment::R1 => digits::run(lab, on),
+            Experiment::R2 => digits::temperatures(lab, on),
+            Experiment::R3 => simultaneous::run(lab, on),
+            Experiment::R4 => frontier::run(lab, on),
+            Experiment::R5 => pixels::run(lab, on),
+            Experiment::R6 => whitened::run(lab, on),
+            Experiment::R7 => window::run(lab, on),
         };
         let Some(mut report) = report? else { return Ok(None) };
         let claims: String = report.claims.iter().map(Claim::line).collect();
-        let seen = if on.seen && self != Experiment::E4 { SEEN } else { "" };
+        let seen = if on.seen && !self.trains_by_itself() && self != Experiment::R5 { SEEN } else { "" };
         report.text = format!("{}\n{seen}{claims}", report.text);
+        if self.is_predicted() {
+            let digest = sha256(PREDICTIONS.as_bytes());
+            report.text += &format!("\nPredictions: predictions.md, SHA-256 {digest}\n");
+            report.figures["predictions_sha256"] = digest.into();
+            report.pictures.push(("predictions.md".into(), PREDICTIONS.as_bytes().to_vec()));
+        }
         Ok(Some(report))
     }
 }

@@ -98,6 +98,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
         claim: "no packet's product is below its bound".into(),
         verdict: if below == 0 { Verdict::ComesOut } else { Verdict::DoesNotComeOut },
         evidence: format!("{below} of {packets} are below by more than the error of the quadrature"),
+        p: None,
     };
     report.claims.insert(0, bound);
     Ok(Some(report))

@@ -1,0 +1,99 @@
+//! The experiments R5, R6 and R7 from end to end, small: what they leave, and that they give no verdicts then.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn scratch(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-images-{name}", std::process::id()));
+    if path.exists() {
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+    path
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name)
+}
+
+fn reproduce(words: &[&str], out: &Path) -> Output {
+    let data = format!("fashion-mnist:{}", fixture("fashion-mnist").display());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    command.arg("reproduce").args(words).args(["--data", &data, "--split", "test", "--json", "--out"]);
+    command.arg(out).stdin(Stdio::null()).output().unwrap()
+}
+
+fn found(words: &[&str], out: &Path) -> serde_json::Value {
+    let output = reproduce(words, out);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    for claim in found["claims"].as_array().unwrap() {
+        assert_eq!(claim["verdict"], "too-small-to-judge", "{claim}");
+    }
+    found
+}
+
+/// Windows of three images, twenty networks that have hardly begun.
+#[test]
+fn r7_draws_a_curve_for_every_network() {
+    let out = scratch("r7");
+    let found = found(&["r7", "--samples", "3", "--epochs", "1"], &out);
+    assert_eq!(found["claims"].as_array().unwrap().len(), 3);
+    let networks = found["figures"]["networks"].as_array().unwrap();
+    assert_eq!((networks.len(), networks[7]["name"].as_str().unwrap()), (20, "noise 0.125, seed 2"));
+    for network in networks {
+        let curve = network["curve"].as_array().unwrap();
+        assert_eq!(curve.len(), 9);
+        for at in curve {
+            // No certificate is larger than all of 1 000 draws agreeing allows.
+            let (scale, radius) =
+                (at["scale"].as_f64().unwrap(), at["certified_radius"]["value"].as_f64().unwrap());
+            assert!((0.0..=2.4633 * scale).contains(&radius), "{at}");
+        }
+    }
+    for file in ["r7.md", "radius.svg", "accuracy.svg"] {
+        assert!(out.join(file).exists(), "{file}");
+    }
+    std::fs::remove_dir_all(out).unwrap();
+}
+
+#[test]
+fn r6_attacks_both_spaces() {
+    let out = scratch("r6");
+    let found = found(&["r6", "--samples", "12", "--epochs", "1"], &out);
+    assert_eq!(found["claims"].as_array().unwrap().len(), 2);
+    let networks = found["figures"]["networks"].as_array().unwrap();
+    assert_eq!(networks.len(), 10);
+    for network in networks {
+        for size in network["at_sizes"].as_array().unwrap() {
+            let shares = size.as_array().unwrap();
+            assert!(
+                shares.iter().all(|share| share.is_null() || (0.0..=1.0).contains(&share.as_f64().unwrap()))
+            );
+        }
+    }
+    std::fs::remove_dir_all(out).unwrap();
+}
+
+#[test]
+fn r5_correlates_figures_with_distances() {
+    let out = scratch("r5");
+    let model = fixture("fashion_mlp.onnx");
+    let found = found(&["r5", "--models", model.to_str().unwrap(), "--samples", "8"], &out);
+    assert_eq!(found["claims"].as_array().unwrap().len(), 3);
+    let network = &found["figures"]["networks"][0];
+    assert_eq!((network["name"].as_str(), network["images"].as_u64()), (Some("fashion_mlp"), Some(8)));
+    let correlations = network["correlations"].as_array().unwrap();
+    let first = correlations.iter().find(|c| c["figure"] == "first-order distance").unwrap();
+    assert_eq!(first["difference"]["value"].as_f64(), Some(0.0));
+    assert!(correlations.iter().all(|c| c["rho"]["value"].as_f64().is_some_and(|rho| rho.abs() <= 1.0)));
+
+    let refusal = |words: &[&str]| {
+        let output = reproduce(words, &out);
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(refusal(&["r5"]).contains("--models"));
+    let message = refusal(&["r7", "--models", model.to_str().unwrap()]);
+    assert!(message.contains("r7 trains its own networks"), "{message}");
+    std::fs::remove_dir_all(out).unwrap();
+}

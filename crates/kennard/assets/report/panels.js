@@ -1,0 +1,63 @@
+// Curves as data have them: `{ name, figures: [{ x, value, low, high }] }`, in one chart or in panels over one abscissa.
+
+const figuresOf = (curve) => curve.figures.map((p) => [p.x, p.value, p.low, p.high]);
+
+const curveData = (curves) => ({ header: ["curve", "x", "value", "low", "high"], rows: curves.flatMap((c) => figuresOf(c).map((p) => [c.name, ...p])) });
+
+/** Why a reader would see only noise in curves of this ordinate; null where there is more. */
+function onlyNoise(y, curves) {
+  const points = curves.flatMap(figuresOf);
+  const values = points.map((p) => p[1]);
+  const widest = Math.max(...points.map((p) => p[3] - p[2]));
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  return widest > 0 && high - low <= widest
+    ? `${y}: ${short(low)} to ${short(high)}, which differ by less than their intervals (up to ${short(widest)} wide), so they are not drawn.` : null;
+}
+
+/** A chart of curves, with a line that none may cross. */
+function curveChart(id, { title, x, y, curves, linear, bound }) {
+  const drawn = curves.filter((c) => c.figures.length > 0);
+  if (drawn.length === 0) return el("p", { class: "note" }, `${title}: there is nothing to draw.`);
+  const points = drawn.flatMap(figuresOf);
+  const log = !linear && points.every((p) => p[0] > 0);
+  const values = [...points.flatMap((p) => p.slice(1)), ...(bound ? [bound[1]] : [])];
+  const build = () => ({
+    xAxis: log ? axis(x, { type: "log", axisLabel: { formatter: (v) => short(v) }, minorTick: { show: true } }) : axis(x, { scale: true }),
+    yAxis: tightAxis(y, values, { gap: 48 }),
+    series: drawn.flatMap((c, i) => curve(c.name, figuresOf(c), i, {
+      ...(i === 0 && bound ? { markLine: across(bound[0], bound[1]) } : {}), ...(c.figures.length > 40 ? { showSymbol: false } : {}) })),
+    tooltip: { ...frame({}).tooltip, formatter: ({ seriesName, value }) => `${seriesName}\n${x} ${short(value[0])}: ${short(value[1])}` },
+  });
+  return chart(id, title, looseness(drawn.map(figuresOf)).trim(), curveData(drawn), build);
+}
+
+/** Room of a panel, and of what stands above, between and below panels, in pixels. */
+const PANEL = { height: 132, gap: 16, legend: 52, foot: 46 };
+
+/** Panels below one another over one abscissa. One whose figures differ by less than their intervals is a sentence. */
+function panelsChart(id, { title, x, panels }, heading = title) {
+  const known = panels.map((p) => ({ ...p, curves: p.curves.filter((c) => c.figures.length > 0) })).filter((p) => p.curves.length > 0);
+  const noise = known.map((p) => onlyNoise(p.y, p.curves));
+  const drawn = known.filter((_, i) => noise[i] === null);
+  const notes = noise.filter(Boolean).map((why) => el("p", { class: "note" }, why));
+  if (drawn.length === 0) return notes.length > 0 ? el("div", { class: "wide" }, el("h3", {}, heading), notes) : null;
+  const xs = known.flatMap((p) => p.curves.flatMap((c) => c.figures.map((f) => f.x)));
+  const [low, high] = [Math.min(...xs), Math.max(...xs)];
+  const room = 0.03 * (high - low) || 0.5;
+  const build = () => {
+    let colour = 0;
+    const top = (i) => PANEL.legend + i * (PANEL.height + PANEL.gap);
+    const series = drawn.flatMap((p, i) => p.curves.flatMap((c) => curve(c.name, figuresOf(c), colour++).map((s) => ({ ...s, xAxisIndex: i, yAxisIndex: i }))));
+    const last = drawn.length - 1;
+    return {
+      grid: drawn.map((_, i) => ({ left: 68, right: 18, top: top(i), height: PANEL.height })),
+      xAxis: drawn.map((_, i) => ({ ...axis(x, { minInterval: 1, min: low - room, max: high + room, show: i === last, axisLabel: { showMinLabel: false, showMaxLabel: false } }), gridIndex: i })),
+      yAxis: drawn.map((p, i) => ({ ...tightAxis(p.y, p.curves.flatMap((c) => figuresOf(c).flatMap((f) => f.slice(1))), { gap: 50 }), gridIndex: i })),
+      series,
+      tooltip: { ...frame({}).tooltip, formatter: ({ seriesName, value }) => `${seriesName}\n${x} ${short(value[0])}: ${short(value[1])}` },
+    };
+  };
+  const curves = drawn.flatMap((p) => p.curves);
+  const height = PANEL.legend + drawn.length * (PANEL.height + PANEL.gap) + PANEL.foot;
+  return [chart(id, heading, `With 95 % intervals.${looseness(curves.map(figuresOf))}`, curveData(curves), build, { height, wide: true }), notes];
+}

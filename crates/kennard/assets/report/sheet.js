@@ -1,0 +1,64 @@
+// What any command found: key figures, then sections of tables, charts, pictures, claims and notes.
+
+const VERDICTS = { "comes-out": "comes out", "does-not-come-out": "does not come out", undecided: "undecided", "too-small-to-judge": "too small to judge" };
+
+/** What a sheet is about, and its key figures. */
+function sheetHead({ sheet, left_out: leftOut }) {
+  const tiles = sheet.key.map(({ name, figure, range }) =>
+    el("div", { class: "tile" }, el("span", { class: "name" }, name), el("span", { class: "figure" }, figure), range ? el("span", { class: "range" }, range) : null));
+  const warned = sheet.warnings.map((w) => el("li", {}, el("strong", {}, w.code.replaceAll("-", " ")), w.note ? " (a note)" : "", `: ${w.message}`));
+  return [
+    el("header", { class: "run" }, el("h1", {}, sheet.title), el("p", {}, sheet.what)),
+    sheet.finished ? null : el("div", { class: "banner", role: "status" }, "Unfinished: the same command goes on. What is done of it is on this page."),
+    tiles.length > 0 ? el("section", { "aria-label": "Key figures" }, el("div", { class: "tiles" }, tiles)) : null,
+    warned.length > 0 ? el("section", { "aria-label": "Warnings" }, el("ul", { class: "notes" }, warned)) : null,
+    leftOut ? el("p", { class: "note" }, leftOut) : null,
+  ];
+}
+
+/** The sections of the `n`th sheet, and its command. */
+function sheetBody(view, n) {
+  const { sheet, directory } = view;
+  const id = (name) => (n === 0 ? name : `${name}-${n + 1}`);
+  return [
+    sheet.sections.map((part, i) => section(id(`part-${i + 1}`), part.title, null, wrapped(part.parts.map((p, k) => sheetPart(view, p, id(`part-${i + 1}-${k + 1}`)))))),
+    section(id("made-by"), "The command", null,
+      sheet.command.length > 0 ? commandLine(sheet.command) : null, facts([["directory", directory], ["Kennard", sheet.kennard]])),
+  ];
+}
+
+/** Sheets, and the comparison of audits; the audits of a single sheet come before what it says of them. */
+const sheets = (views, compared) => (views.length === 1
+  ? el("article", {}, sheetHead(views[0]), compared, sheetBody(views[0], 0))
+  : [views.map((view, n) => el("article", {}, sheetHead(view), sheetBody(view, n))), compared]);
+
+function sheetPart(view, part, id) {
+  if (part.part === "note") return el("p", {}, part.text);
+  if (part.part === "table") return sheetTable(id, part);
+  if (part.part === "chart") return curveChart(id, part.chart);
+  if (part.part === "panels") return panelsChart(id, part.panels);
+  if (part.part === "claims") return el("ul", { class: "claims wide" }, part.claims.map(claim));
+  return picture(view, part);
+}
+
+const claim = ({ claim: text, verdict, evidence }) =>
+  el("li", {}, el("span", { class: `verdict ${verdict in VERDICTS ? verdict : "undecided"}` }, VERDICTS[verdict] ?? verdict),
+    el("span", {}, el("span", { class: "claim" }, text), el("span", { class: "evidence" }, evidence)));
+
+function picture(view, { file, caption }) {
+  const source = view.pictures[file];
+  if (!source) return el("p", { class: "note" }, `${caption}: ${file} in ${view.directory} is no picture that finds room here.`);
+  // A window to scroll in where the screen is narrow: its letters would be too small.
+  return el("figure", { class: "drawn" }, el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, el("img", { src: source, alt: caption })), el("figcaption", {}, caption));
+}
+
+/** A table of texts; columns of numbers stand right, and are sorted as numbers. */
+function sheetTable(id, { header, rows }) {
+  const number = (text) => Number.parseFloat(text.replaceAll(THIN, "").replace("−", "-").replace(/^[≥≤<>]\s*/, ""));
+  const columns = header.map((title, i) => {
+    const filled = rows.map((row) => row[i]).filter((text) => text !== "" && text !== "–");
+    const text = filled.length === 0 || filled.some((cell) => Number.isNaN(number(cell)));
+    return { title, text, value: (row) => row[i], order: text ? undefined : (row) => number(row[i]) };
+  });
+  return table(id, columns, rows, { filter: rows.length > 25 });
+}

@@ -1,0 +1,118 @@
+//! Figures of audits that are followed from epoch to epoch.
+
+use serde_json::Value;
+
+use super::{Distances, Summary};
+use crate::Figure;
+use crate::picture::{Curve, Panel, Panels};
+
+/// The panels from top to bottom: the ordinate, and the curves with the keys of their figures.
+const PANELS: [(&str, &[(&str, &str)]); 5] = [
+    ("accuracy [1]", &[("clean", "clean"), ("robust", "robust")]),
+    ("excess [1]", &[("σ_x / s − 1", "excess_x"), ("2 s σ_p − 1", "excess_p")]),
+    ("drift [1]", &[("drift", "drift")]),
+    ("share of ψ² [1]", &[("misclassified", "misclassified")]),
+    (
+        "distance [input unit]",
+        &[
+            ("found by attack", "closest"),
+            ("packet", "packet_distance"),
+            ("first order", "first_order_distance"),
+        ],
+    ),
+];
+
+/// The figures of one audit that are followed over time, by their keys; what the audit does not have is missing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Followed(Vec<(&'static str, Figure)>);
+
+impl Followed {
+    /// The figures of an audit.
+    pub fn of(summary: &Summary) -> Followed {
+        let share = |value: Option<f64>, interval: Option<[f64; 2]>| Some(Figure::new(value?, interval?));
+        let robust = summary.robust.as_ref();
+        let packet = summary.packets.first().and_then(|packet| serde_json::to_value(packet).ok());
+        let packet = packet.unwrap_or_default();
+        let keys = PANELS.iter().flat_map(|(_, curves)| curves.iter().map(|(_, key)| *key));
+        let known = keys.filter_map(|key| {
+            let figure = match key {
+                "clean" => share(summary.clean.accuracy, summary.clean.interval),
+                "robust" => robust.and_then(|robust| share(robust.robust_accuracy, robust.interval)),
+                "closest" => summary.closest.as_ref().and_then(median),
+                _ => figure(&packet, key),
+            };
+            Some((key, figure?))
+        });
+        Followed(known.collect())
+    }
+
+    /// The figures at times, in panels below one another.
+    pub fn over_time<'a>(
+        found: impl Iterator<Item = (f64, &'a Followed)> + Clone,
+        title: &str,
+        x: &str,
+    ) -> Panels {
+        let curve = |name: &str, key: &str| {
+            let at = |(x, Followed(figures)): (f64, &Followed)| {
+                let (_, figure) = figures.iter().find(|(known, _)| *known == key)?;
+                Some((x, figure.value, figure.interval))
+            };
+            Curve::new(name, found.clone().filter_map(at))
+        };
+        let panel = |(y, curves): &(&str, &[(&str, &str)])| Panel {
+            y: (*y).into(),
+            curves: curves
+                .iter()
+                .map(|(name, key)| curve(name, key))
+                .filter(|curve| !curve.figures.is_empty())
+                .collect(),
+        };
+        let panels = PANELS.iter().map(panel).filter(|panel| !panel.curves.is_empty()).collect();
+        Panels { title: title.into(), x: x.into(), panels }
+    }
+}
+
+/// A figure of a packet's summary: `{"drift": 1.0, "drift_interval": [0.9, 1.1]}`, or with both in one object.
+fn figure(packet: &Value, key: &str) -> Option<Figure> {
+    let number = packet.get(key)?;
+    let (value, interval) = match number.as_f64() {
+        Some(value) => (value, packet.get(format!("{key}_interval"))),
+        None => (number.get("value")?.as_f64()?, number.get("interval")),
+    };
+    let end = |i: usize| interval.and_then(|ends| ends.get(i)).and_then(Value::as_f64);
+    // Without an interval nothing tells a trend from noise.
+    Some(Figure::new(value, [end(0)?, end(1)?]))
+}
+
+/// The median distance; its interval are the sizes at which a robust accuracy of one half is within its own.
+fn median(distances: &Distances) -> Option<Figure> {
+    let value = distances.quartiles[1]?;
+    let half: Vec<f64> = distances
+        .curve
+        .iter()
+        .filter(|point| point.interval[0] <= 0.5 && 0.5 <= point.interval[1])
+        .map(|point| point.eps)
+        .collect();
+    let (first, last) = (half.first()?, half.last()?);
+    Some(Figure::new(value, [first.min(value), last.max(value)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn figures_come_from_a_summary_as_it_is() {
+        let packet = json!({
+            "drift": 1.0, "drift_interval": [0.9, 1.1], "sigma_x": 0.1,
+            "excess_x": { "value": 0.01, "interval": [0.005, 0.015] }, "misclassified": null,
+        });
+        assert_eq!(figure(&packet, "drift"), Some(Figure::new(1.0, [0.9, 1.1])));
+        assert_eq!(figure(&packet, "excess_x"), Some(Figure::new(0.01, [0.005, 0.015])));
+        for missing in ["excess_p", "misclassified", "sigma_x"] {
+            assert_eq!(figure(&packet, missing), None, "{missing}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! R1 and R2: images in the plane of Fisher's discriminant, networks of several regimes, packets by quadrature.
+
+mod fisher;
+mod network;
+mod packets;
+mod paths;
+mod points;
+mod radius;
+mod regimes;
+mod temperature;
+
+use kennard_runtime::Choice;
+
+use super::jobs::each_of;
+use super::{Conditions, Report};
+use crate::experiment::Lab;
+use crate::{Result, Runtime};
+use network::Course;
+use points::Points;
+pub use points::{Inputs, Parts, read};
+use regimes::{REGIMES, Regime};
+
+/// Images to train on, and to measure on.
+const TRAIN: usize = 4000;
+const TEST: usize = 1000;
+/// How many networks of each regime.
+const SEEDS: u64 = 5;
+
+/// R1: figures of packets while networks learn.
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+    with_course(lab, on, paths::report)
+}
+
+/// R2: figures of packets under factors of the logits.
+pub fn temperatures(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+    with_course(lab, on, temperature::report)
+}
+
+fn with_course(
+    lab: &dyn Lab,
+    on: &Conditions,
+    report: impl FnOnce(&Course, &dyn Lab) -> Result<Option<Report>>,
+) -> Result<Option<Report>> {
+    let train = on.samples.unwrap_or(TRAIN);
+    let counts = [train, TEST.min(2 * train)];
+    let Some(inputs) = points::read(&on.data, on.seen, counts, lab.stop())? else { return Ok(None) };
+    let points: Parts<Points> = Points::of(&inputs)?;
+    let runtime = Runtime::open(Choice::Auto)?;
+    let epochs = on.epochs.unwrap_or(regimes::EPOCHS);
+    let (command, stop) = (lab.command(), lab.stop());
+    let course =
+        Course { command, stop, runtime: &runtime, points: &points, data: &on.data, epochs, out: &on.out };
+    report(&course, lab)
+}
+
+/// Does something with each network on all cores. The results are in the order of regimes and seeds; `None`: interrupted.
+fn of_each<R: Send>(
+    lab: &dyn Lab,
+    work: impl Fn(&Regime, u64) -> Result<Option<R>> + Sync,
+) -> Result<Option<Vec<R>>> {
+    let jobs: Vec<(&Regime, u64)> =
+        REGIMES.iter().flat_map(|regime| (0..SEEDS).map(move |seed| (regime, seed))).collect();
+    let name = |(regime, seed): &(&Regime, u64)| format!("{}, seed {seed}", regime.name);
+    each_of(lab, &jobs, name, |(regime, seed)| work(regime, *seed))
+}

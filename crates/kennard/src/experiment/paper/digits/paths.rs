@@ -1,0 +1,246 @@
+//! R1: what becomes of packets while networks of several regimes learn.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::super::claim::{Claim, Verdict, has_not_learnt, over_seeds, too_brief};
+use super::super::{Report, value};
+use super::network::{Course, EPS, Network};
+use super::packets::{Boxed, FIGURES, Packets, SCALE};
+use super::regimes::{REGIMES, Regime};
+use super::{SEEDS, of_each};
+use crate::Result;
+use crate::experiment::{Lab, short};
+use crate::picture::{Chart, Curve};
+use crate::stats::{mean, partial_rank_correlation, rank_correlation};
+
+/// Raw packets, or those at the fitted temperature.
+type Of = fn(&Network) -> Option<Packets>;
+const AT: [(&str, Of); 2] = [("raw", |n| Some(n.raw)), ("at the fitted temperature", |n| n.fitted)];
+
+pub fn report(course: &Course, lab: &dyn Lab) -> Result<Option<Report>> {
+    let Some(found) = of_each(lab, |regime, seed| course.networks(regime, seed))? else {
+        return Ok(None);
+    };
+    let networks: Vec<Network> = found.into_iter().flatten().collect();
+    let mut boxes = BTreeMap::new();
+    for regime in &REGIMES {
+        let Some(boxed) = course.boxed(regime, 0)? else { return Ok(None) };
+        boxes.insert(regime.name, boxed);
+    }
+    let mut report = Report::new(text(course, &networks, &boxes));
+    report.claims = claims(course, &networks);
+    report.figures = json!({
+        "scale": SCALE,
+        "eps": EPS,
+        "networks": value(&networks)?,
+        "paths": paths(&networks),
+        "boxes": value(&boxes)?,
+    });
+    report.pictures = pictures(&networks)?;
+    Ok(Some(report))
+}
+
+/// The networks of a regime, in all seeds, or in one.
+fn of<'n>(networks: &'n [Network], regime: &'n Regime) -> impl Iterator<Item = &'n Network> + Clone {
+    networks.iter().filter(move |n| n.regime == regime.name)
+}
+
+fn learning() -> impl Iterator<Item = &'static Regime> {
+    REGIMES.iter().filter(|regime| regime.learns())
+}
+
+/// For each seed the mean over regimes of the rank correlation of a figure with the epoch; NaN where there is none.
+fn trends(networks: &[Network], figure: &dyn Fn(&Network) -> Option<f64>) -> Vec<f64> {
+    let trend = |regime: &Regime, seed: u64| {
+        let pairs: Option<Vec<(f64, f64)>> = of(networks, regime)
+            .filter(|n| n.seed == seed)
+            .map(|n| figure(n).map(|figure| (n.epoch as f64, figure)))
+            .collect();
+        pairs.and_then(|pairs| rank_correlation(&pairs)).unwrap_or(f64::NAN)
+    };
+    (0..SEEDS).map(|seed| mean(&learning().map(|regime| trend(regime, seed)).collect::<Vec<_>>())).collect()
+}
+
+/// For each seed the partial rank correlation of robust accuracy with σ_p given clean accuracy.
+fn partial(networks: &[Network], at: Of) -> Vec<f64> {
+    let of_seed = |seed: u64| {
+        let rows: Option<Vec<[f64; 3]>> = learning()
+            .flat_map(|regime| of(networks, regime))
+            .filter(|n| n.seed == seed)
+            .map(|n| at(n).map(|packets| [n.robust, packets.sigma_p, n.clean]))
+            .collect();
+        rows.and_then(|rows| partial_rank_correlation(&rows)).unwrap_or(f64::NAN)
+    };
+    (0..SEEDS).map(of_seed).collect()
+}
+
+fn claims(course: &Course, networks: &[Network]) -> Vec<Claim> {
+    let plain = networks.iter().filter(|n| n.regime == REGIMES[0].name && n.epoch == course.epochs);
+    let worst = plain.map(|n| n.clean_interval).min_by(|a, b| a[0].total_cmp(&b[0])).unwrap_or([f64::NAN; 2]);
+    let too_small = too_brief(course.epochs).or_else(|| has_not_learnt(worst, course.points.test.classes));
+    let mut claims = Vec::new();
+    for (name, at) in AT {
+        let trend = |figure: fn(&Packets) -> f64| trends(networks, &|n| at(n).map(|p| figure(&p)));
+        claims.push(Claim::over_seeds(
+            format!("σ_x falls with training, {name}: rank correlation with the epoch"),
+            &trend(|p| p.sigma_x),
+            0.0,
+            false,
+        ));
+        claims.push(Claim::over_seeds(
+            format!("σ_p rises with training, {name}: rank correlation with the epoch"),
+            &trend(|p| p.sigma_p),
+            0.0,
+            true,
+        ));
+        claims.push(Claim::over_seeds(
+            format!(
+                "robust accuracy falls with σ_p at fixed clean accuracy, {name}: partial rank correlation"
+            ),
+            &partial(networks, at),
+            0.0,
+            false,
+        ));
+    }
+    claims.push(Claim::over_seeds(
+        "the median radius falls with training: rank correlation with the epoch",
+        &trends(networks, &|n| n.radius),
+        0.0,
+        false,
+    ));
+    let mut claims: Vec<Claim> = claims.into_iter().map(|claim| claim.unless(too_small.clone())).collect();
+    Claim::adjust(&mut claims);
+    let measured = || networks.iter().flat_map(|n| [Some(n.raw), n.fitted]).flatten();
+    let below = measured().filter(|packets| packets.below > 0.0).count();
+    claims.push(Claim {
+        claim: "no product is below ½".into(),
+        verdict: if below == 0 { Verdict::ComesOut } else { Verdict::DoesNotComeOut },
+        evidence: format!(
+            "{below} of {} sets of packets have one below by more than the error of the quadrature",
+            measured().count()
+        ),
+        p: None,
+    });
+    claims
+}
+
+/// The mean over seeds of a figure that all seeds have, in words with its interval.
+fn cell(values: impl Iterator<Item = Option<f64>>, digits: fn(f64) -> String) -> String {
+    let values: Option<Vec<f64>> = values.collect();
+    match values.as_deref().and_then(over_seeds) {
+        None => "–".into(),
+        Some(figure) => {
+            let [low, high] = figure.interval.map(digits);
+            format!("{} [{low}, {high}]", digits(figure.value))
+        }
+    }
+}
+
+fn text(course: &Course, networks: &[Network], boxes: &BTreeMap<&str, Boxed>) -> String {
+    let points = course.points;
+    let mut text = format!(
+        "# R1: images in a plane\n\n{}: {} images to train on, {} to measure on (half of them to fit temperatures to), in the \
+         plane of\nFisher's discriminant, whitened. {SEEDS} seeds, {} epochs; windows of width {SCALE}; attacks in l2, ε = \
+         {EPS}. Means over seeds with the\nbootstrap's interval over seeds.\n\nAfter training:\n\n\
+         | regime | clean, % | robust, % | median radius | T | σ_x | σ_p | P_ψ | σ_x at T | σ_p at T | P_ψ at T |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|\n",
+        course.data,
+        points.train.labels.len(),
+        points.test.labels.len(),
+        course.epochs,
+    );
+    let percent = |v: f64| format!("{:.1}", 100.0 * v);
+    let three = |v: f64| crate::figure::significant(v, 3);
+    for regime in &REGIMES {
+        let last = of(networks, regime).filter(|n| n.epoch == course.epochs);
+        let figure = |of: &dyn Fn(&Network) -> Option<f64>| cell(last.clone().map(of), three);
+        let cells = [
+            cell(last.clone().map(|n| Some(n.clean)), percent),
+            cell(last.clone().map(|n| Some(n.robust)), percent),
+            figure(&|n| n.radius),
+            figure(&|n| n.temperature),
+            figure(&|n| Some(n.raw.sigma_x)),
+            figure(&|n| Some(n.raw.sigma_p)),
+            figure(&|n| Some(n.raw.misclassified)),
+            figure(&|n| n.fitted.map(|p| p.sigma_x)),
+            figure(&|n| n.fitted.map(|p| p.sigma_p)),
+            figure(&|n| n.fitted.map(|p| p.misclassified)),
+        ];
+        text += &format!("| {} | {} |\n", regime.name, cells.join(" | "));
+    }
+    text += "\nThe paper's packets on [−4, 4]², seed 0, means over labels and coordinates:\n\n\
+             | regime | σ_x | σ_p | product | ½\\|1 − B\\| |\n|---|---|---|---|---|\n";
+    for regime in &REGIMES {
+        if let Some(b) = boxes.get(regime.name) {
+            let figures = [b.sigma_x, b.sigma_p, b.product, b.bound].map(short).join(" | ");
+            text += &format!("| {} | {figures} |\n", regime.name);
+        }
+    }
+    text + "\n"
+}
+
+/// What the picture of paths is drawn from: for each regime means over seeds by epoch, raw, and at the fitted temperature.
+fn paths(networks: &[Network]) -> Value {
+    let path = |regime: &Regime| {
+        let epochs: Vec<usize> = {
+            let all = of(networks, regime).filter(|n| n.seed == 0);
+            all.map(|n| n.epoch).collect()
+        };
+        let at = |epoch: usize| {
+            let over = |figure: &dyn Fn(&Network) -> Option<f64>| {
+                let of_epoch = of(networks, regime).filter(|n| n.epoch == epoch);
+                of_epoch.map(figure).collect::<Option<Vec<f64>>>().map(|values| mean(&values))
+            };
+            json!({
+                "epoch": epoch,
+                "clean": over(&|n| Some(n.clean)),
+                "robust": over(&|n| Some(n.robust)),
+                "radius": over(&|n| n.radius),
+                "sigma_x": over(&|n| Some(n.raw.sigma_x)),
+                "sigma_p": over(&|n| Some(n.raw.sigma_p)),
+                "sigma_x_fitted": over(&|n| n.fitted.map(|p| p.sigma_x)),
+                "sigma_p_fitted": over(&|n| n.fitted.map(|p| p.sigma_p)),
+            })
+        };
+        json!({ "regime": regime.name, "points": epochs.into_iter().map(at).collect::<Vec<_>>() })
+    };
+    REGIMES.iter().map(path).collect()
+}
+
+/// σ_x and σ_p over the epochs, raw and at the fitted temperature, a curve a regime.
+fn pictures(networks: &[Network]) -> Result<Vec<(String, Vec<u8>)>> {
+    const SHOWN: [usize; 5] = [0, 2, 4, 6, 7];
+    let mut pictures = Vec::new();
+    for (at_name, at, file) in [(AT[0].0, AT[0].1, "raw"), (AT[1].0, AT[1].1, "fitted")] {
+        for (name, figure) in FIGURES.iter().take(2) {
+            let curve = |regime: &Regime| {
+                let epochs = of(networks, regime).filter(|n| n.seed == 0).map(|n| n.epoch);
+                let points = epochs.filter_map(|epoch| {
+                    let of_epoch = of(networks, regime).filter(|n| n.epoch == epoch);
+                    let values: Option<Vec<f64>> = of_epoch.map(|n| at(n).map(|p| figure(&p))).collect();
+                    let over = over_seeds(&values?)?;
+                    Some((epoch as f64, over.value, over.interval))
+                });
+                Curve::new(regime.name, points)
+            };
+            let curves: Vec<Curve> = SHOWN.iter().map(|&i| curve(&REGIMES[i])).collect();
+            let curves: Vec<Curve> = curves.into_iter().filter(|curve| !curve.figures.is_empty()).collect();
+            if curves.is_empty() {
+                continue;
+            }
+            let chart = Chart {
+                title: format!("{name} {at_name}, mean of {SEEDS} seeds, 95 % bands"),
+                x: "epoch [1]".into(),
+                y: format!("{name} [unit of the plane]"),
+                curves,
+                linear: false,
+                bound: None,
+            };
+            let letter = if *name == "σ_x" { "x" } else { "p" };
+            pictures.push((format!("sigma-{letter}-{file}.svg"), chart.svg()?.into_bytes()));
+        }
+    }
+    Ok(pictures)
+}

@@ -1,0 +1,130 @@
+//! A data set as points in Fisher's plane.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::fisher::Plane;
+use crate::data::{DataSet, DataSpec, Options, Selection, Split};
+use crate::{Error, Result};
+
+/// Points in the plane with their labels.
+#[derive(Clone, Debug)]
+pub struct Points {
+    /// The coordinates (n×2).
+    pub values: Vec<f32>,
+    /// The labels (n).
+    pub labels: Vec<usize>,
+    /// How many classes there are.
+    pub classes: usize,
+}
+
+/// Samples that networks are trained on, and others that they are measured on.
+pub struct Parts<T> {
+    /// To train on.
+    pub train: T,
+    /// To measure on.
+    pub test: T,
+}
+
+/// Samples as a data set has them.
+pub struct Inputs {
+    /// The inputs (n×d).
+    pub values: Vec<f32>,
+    /// The labels (n).
+    pub labels: Vec<usize>,
+    /// The number of classes.
+    pub classes: usize,
+}
+
+/// Reads so many random samples of each split; all of them disjoint, where `one` is told to be the only split. `None`:
+/// stopped.
+pub fn read(
+    data: &str,
+    one: bool,
+    [train, test]: [usize; 2],
+    stop: &AtomicBool,
+) -> Result<Option<Parts<Inputs>>> {
+    let spec: DataSpec = data.parse()?;
+    let open = |split| DataSet::open(&spec, &Options { split, ..Options::default() });
+    let of = |data: &DataSet, places: Vec<usize>| -> Result<Option<Inputs>> {
+        let (mut values, mut labels) = (Vec::new(), Vec::new());
+        for sample in data.at(Box::new(places.into_iter()))? {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let sample = sample?;
+            values.extend(sample.input);
+            labels.push(sample.label);
+        }
+        Ok(Some(Inputs { values, labels, classes: data.classes() }))
+    };
+    let tested = open(Split::Test)?;
+    let drawn = |len: usize, count: usize| -> Vec<usize> {
+        Selection::Random { count: count.min(len), seed: 0 }.in_random_order(&(0..len).collect::<Vec<_>>())
+    };
+    let sorted = |mut places: Vec<usize>| {
+        places.sort_unstable();
+        places
+    };
+    let parts = if one {
+        let mut all = drawn(tested.len(), train + test);
+        if all.len() < train + test {
+            return Err(Error::Setting(format!(
+                "{data} has {} samples; {train} to train on and {test} to measure on are more",
+                tested.len()
+            ))
+            .advise(". Set {samples} lower"));
+        }
+        let test = all.split_off(train);
+        (of(&tested, sorted(all))?, of(&tested, sorted(test))?)
+    } else {
+        let trained = open(Split::Train)?;
+        (of(&trained, sorted(drawn(trained.len(), train)))?, of(&tested, sorted(drawn(tested.len(), test)))?)
+    };
+    let (Some(train), Some(test)) = parts else { return Ok(None) };
+    Ok(Some(Parts { train, test }))
+}
+
+impl Points {
+    /// The points of samples in the plane of some of them.
+    ///
+    /// # Errors
+    /// As [`Plane::fit`].
+    pub fn of(inputs: &Parts<Inputs>) -> Result<Parts<Points>> {
+        let plane = Plane::fit(&inputs.train.values, &inputs.train.labels)?;
+        let points = |of: &Inputs| Points {
+            values: plane.project(&of.values),
+            labels: of.labels.clone(),
+            classes: of.classes,
+        };
+        Ok(Parts { train: points(&inputs.train), test: points(&inputs.test) })
+    }
+
+    /// The coordinates of a point.
+    pub fn at(&self, place: usize) -> [f64; 2] {
+        [0, 1].map(|i| f64::from(self.values[2 * place + i]))
+    }
+
+    /// The places of `count` points, as many of each class as there are, the first of each.
+    pub fn stratified(&self, count: usize) -> Vec<usize> {
+        let share = count.div_ceil(self.classes);
+        let mut places: Vec<usize> = (0..self.classes)
+            .flat_map(|class| {
+                (0..self.labels.len()).filter(move |&place| self.labels[place] == class).take(share)
+            })
+            .collect();
+        places.sort_unstable();
+        places
+    }
+
+    /// Some of the points.
+    pub fn among(&self, places: impl Iterator<Item = usize> + Clone) -> Points {
+        Points {
+            values: places
+                .clone()
+                .flat_map(|place| [self.values[2 * place], self.values[2 * place + 1]])
+                .collect(),
+            labels: places.map(|place| self.labels[place]).collect(),
+            classes: self.classes,
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! R4: networks beside the known frontier of accuracy and robustness, and where both can be had.
+
+mod sets;
+
+use std::sync::atomic::AtomicBool;
+
+use kennard_runtime::Choice;
+use serde::Serialize;
+use serde_json::json;
+
+use super::claim::{Claim, over_seeds, too_brief};
+use super::jobs::each_of;
+use super::{Conditions, Report, value};
+use crate::answer::predict;
+use crate::attack::{Apgd, AttackLoss, AttackedSample, Conditions as Asked, Criterion, run_attack};
+use crate::data::Sample;
+use crate::engine::{Engine, EngineOptions, Oracle, Query, Task};
+use crate::experiment::Lab;
+use crate::train::{Architecture, Method, Optimizer, Recipe, Schedule, Training, TrainingSet};
+use crate::{Classifier, Graph, Norm, Preprocessing, Result, Runtime, ThreatModel};
+use sets::{DIMENSION, Set};
+
+/// Points to train on and to measure on.
+const TRAIN: usize = 4000;
+const TEST: usize = 2000;
+const EPOCHS: usize = 20;
+const SEEDS: u64 = 5;
+/// The network.
+const NETWORK: &str = "mlp:32";
+/// The size of attacks, linf; the separated classes are farther apart than twice that.
+pub const EPS: f64 = 0.15;
+/// Sizes of the attacks in training; 0 is none.
+const RADII: [f64; 4] = [0.0, 0.05, 0.1, EPS];
+/// No point has a coordinate beyond these, or nearly none: 13 standard deviations.
+const BOUNDS: [f32; 2] = [-8.0, 8.0];
+
+/// A trained network.
+#[derive(Clone, Debug, Serialize)]
+struct Found {
+    set: Set,
+    /// The size of attacks in training.
+    radius: f64,
+    seed: u64,
+    clean: f64,
+    robust: f64,
+}
+
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+    let runtime = Runtime::open(Choice::Auto)?;
+    let epochs = on.epochs.unwrap_or(EPOCHS);
+    let train = on.samples.unwrap_or(TRAIN);
+    let stop = lab.stop();
+    let jobs: Vec<(Set, f64, u64)> = [Set::Gaussian, Set::Separated]
+        .into_iter()
+        .flat_map(|set| {
+            RADII.into_iter().flat_map(move |radius| (0..SEEDS).map(move |seed| (set, radius, seed)))
+        })
+        .collect();
+    let name = |(set, radius, seed): &(Set, f64, u64)| format!("{set}, trained at {radius}, seed {seed}");
+    let work = |&(set, radius, seed): &(Set, f64, u64)| -> Result<Option<Found>> {
+        let Some(model) = trained(set, radius, seed, [epochs, train], &runtime, stop)? else {
+            return Ok(None);
+        };
+        let [clean, robust] = measured(&model, set, TEST.min(2 * train), seed, &runtime, stop)?;
+        Ok(Some(Found { set, radius, seed, clean, robust }))
+    };
+    let Some(found) = each_of(lab, &jobs, name, work)? else { return Ok(None) };
+    let mut report = Report::new(text(&found, epochs, train));
+    report.claims = claims(&found, epochs);
+    report.figures = json!({ "eps": EPS, "networks": value(&found)?, "frontier": sets::frontier(EPS, 21) });
+    Ok(Some(report))
+}
+
+fn recipe(radius: f64, epochs: usize, seed: u64) -> Recipe {
+    let (method, eps) = match radius {
+        0.0 => (Method::Standard, None),
+        _ => (Method::Pgd { steps: 7 }, Some(radius)),
+    };
+    Recipe {
+        method,
+        norm: Norm::Linf,
+        eps,
+        bounds: BOUNDS,
+        epochs,
+        batch: 64,
+        part: 64,
+        optimizer: Optimizer::AdamW { betas: [0.9, 0.999] },
+        rate: 0.005,
+        schedule: Schedule::Cosine,
+        decay: 0.0,
+        seed,
+        ..Recipe::default()
+    }
+}
+
+fn trained(
+    set: Set,
+    radius: f64,
+    seed: u64,
+    [epochs, count]: [usize; 2],
+    runtime: &Runtime,
+    stop: &AtomicBool,
+) -> Result<Option<Graph>> {
+    let recipe = recipe(radius, epochs, seed);
+    let (values, labels) = set.points(count, seed, "train");
+    let samples = TrainingSet::of(values, labels, &[DIMENSION], &recipe)?;
+    let model = NETWORK.parse::<Architecture>()?.build(&[DIMENSION], 2, None, seed)?;
+    let training = Training { model: &model, recipe: &recipe, samples: &samples, runtime, threads: 1 };
+    let trained = training.run(None, stop, |_| ())?;
+    Ok((!trained.interrupted).then_some(trained.model))
+}
+
+/// Accuracy on points of their own, as they are and under APGD.
+fn measured(
+    model: &Graph,
+    set: Set,
+    count: usize,
+    seed: u64,
+    runtime: &Runtime,
+    stop: &AtomicBool,
+) -> Result<[f64; 2]> {
+    let classifier = Classifier::new(model, &[DIMENSION], &Preprocessing::default())?;
+    let options = EngineOptions { threads: Some(1), ..EngineOptions::default() };
+    let engine = Engine::new(classifier, runtime.clone(), &options)?;
+    let attack = Apgd { loss: AttackLoss::Margin, ..Apgd::default() };
+    let threat = ThreatModel::within(Norm::Linf, EPS, BOUNDS)?;
+    let (values, labels) = set.points(count, seed, "test");
+    let samples = values.chunks_exact(DIMENSION).zip(labels).enumerate();
+    let samples = samples.map(|(index, (input, label))| Ok(Sample { index, input: input.to_vec(), label }));
+    let task = |oracle: Oracle, sample: Sample| -> Task<'_, [bool; 2]> {
+        let attack = &attack;
+        Box::pin(async move {
+            let Sample { index, input, label } = &sample;
+            let (index, label) = (*index, *label);
+            let clean = oracle.ask(Query::untouched(input.clone())).await.logits;
+            if predict(&clean) != label {
+                return Ok([false; 2]);
+            }
+            let shape = &[DIMENSION];
+            let attacked = AttackedSample { origin: input, shape, label, index, clean: &clean };
+            let conditions = Asked { threat, criterion: Criterion::First, seed: 0, budget: None };
+            let verdict = run_attack(attack, attacked, conditions, 0, oracle.clone()).await?;
+            Ok([true, !verdict.broken])
+        })
+    };
+    let mut held = [0usize; 2];
+    engine.run(samples, task, stop, |found| {
+        held.iter_mut().zip(found).for_each(|(sum, held)| *sum += usize::from(held));
+        Ok(())
+    })?;
+    Ok(held.map(|held| held as f64 / count as f64))
+}
+
+/// The networks of a set that were trained at a radius, in the order of seeds.
+fn of(found: &[Found], set: Set, radius: f64) -> impl Iterator<Item = &Found> {
+    found.iter().filter(move |f| f.set == set && f.radius == radius)
+}
+
+fn claims(found: &[Found], epochs: usize) -> Vec<Claim> {
+    let lost = |set| -> Vec<f64> {
+        of(found, set, 0.0)
+            .zip(of(found, set, EPS))
+            .map(|(plain, robust)| plain.clean - robust.clean)
+            .collect()
+    };
+    let short_of: Vec<f64> = of(found, Set::Gaussian, EPS).map(distance).collect();
+    let held: Vec<f64> = of(found, Set::Separated, EPS).map(|f| f.robust).collect();
+    let mut claims = vec![
+        Claim::over_seeds(
+            "a trade-off where one is needed: clean accuracy, plain less trained at ε, Gaussian classes",
+            &lost(Set::Gaussian),
+            0.0,
+            true,
+        ),
+        Claim::over_seeds(
+            "a trade-off where none is needed: the same of separated classes",
+            &lost(Set::Separated),
+            0.0,
+            true,
+        ),
+        Claim::over_seeds(
+            "networks trained at ε come close to the frontier: robust accuracy below it by less than 0.05",
+            &short_of,
+            0.05,
+            false,
+        ),
+        Claim::over_seeds(
+            "both can be had: robust accuracy above 0.95 of networks trained at ε, separated classes",
+            &held,
+            0.95,
+            true,
+        ),
+    ];
+    let reason = too_brief(epochs);
+    claims = claims.into_iter().map(|claim| claim.unless(reason.clone())).collect();
+    Claim::adjust(&mut claims);
+    claims
+}
+
+/// How far the robust accuracy is below the frontier's at the same clean accuracy.
+fn distance(found: &Found) -> f64 {
+    sets::frontier_at(EPS, found.clean) - found.robust
+}
+
+fn text(found: &[Found], epochs: usize, train: usize) -> String {
+    let mut text = format!(
+        "# R4: is the trade-off intrinsic?\n\nTwo classes in {DIMENSION} dimensions, `{NETWORK}`, {train} points to train on, \
+         {TEST} to measure on, {epochs} epochs, {SEEDS} seeds;\nattacks in linf, ε = {EPS} (APGD). Means over seeds with \
+         the bootstrap's interval over seeds.\n\n| classes | trained at | clean, % | robust, % | below the frontier, points |\n\
+         |---|---|---|---|---|\n"
+    );
+    let percent = |values: Vec<f64>| {
+        let one = |v: f64| format!("{:.1}", 100.0 * v);
+        over_seeds(&values).map_or("–".into(), |figure| {
+            format!("{} [{}, {}]", one(figure.value), one(figure.interval[0]), one(figure.interval[1]))
+        })
+    };
+    for set in [Set::Gaussian, Set::Separated] {
+        for radius in RADII {
+            let rows = || of(found, set, radius);
+            let below = match set {
+                Set::Gaussian => percent(rows().map(distance).collect()),
+                Set::Separated => percent(rows().map(|f| 1.0 - f.robust).collect()),
+            };
+            text += &format!(
+                "| {set} | {radius} | {} | {} | {below} |\n",
+                percent(rows().map(|f| f.clean).collect()),
+                percent(rows().map(|f| f.robust).collect())
+            );
+        }
+    }
+    text += "\nThe frontier of linear classifiers of the Gaussian classes, whose ends are the best that any classifier can do:\n\n\
+             | clean, % | robust, % |\n|---|---|\n";
+    for [clean, robust] in sets::frontier(EPS, 6) {
+        text += &format!("| {:.2} | {:.2} |\n", 100.0 * clean, 100.0 * robust);
+    }
+    text + "\nSeparated classes can be told apart with 100 % under attack.\n\n"
+}

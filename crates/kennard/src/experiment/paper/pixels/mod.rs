@@ -1,0 +1,241 @@
+//! R5: which figure of an image predicts its distance to the decision boundary, and which of a network its robust accuracy?
+//!
+//! The distance is the smallest l2 norm of an adversarial perturbation that any minimum-norm attack finds within the bounds.
+//! Predictors ask the network about its window, or along a short search; none is told what attacks found, but for the width
+//! of the windows, a fixed share of the median over images.
+
+mod attacked;
+mod correlated;
+mod predictors;
+
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use serde::Serialize;
+use serde_json::json;
+use statrs::distribution::{ContinuousCDF, Normal};
+
+use super::claim::Claim;
+use super::{Conditions, Report, value};
+use crate::data::Sample;
+use crate::experiment::{Lab, short};
+use crate::figure::Figure;
+use crate::probe::labelled;
+use crate::stats::{cluster_bootstrap, quantile, rank_correlation};
+use crate::{Error, Result};
+
+use attacked::{ATTACKS, smallest_norms};
+use correlated::{Correlated, correlate};
+use predictors::{FIRST_ORDER, INVERSE_GRADIENT, Scales, measure, names, packet, radius, worded};
+
+/// Below this many images nothing is said about a network.
+const IMAGES: usize = 100;
+
+/// Below this many networks nothing is said about networks.
+const NETWORKS: usize = 5;
+
+/// What was found of a network.
+#[derive(Serialize)]
+struct Network {
+    name: String,
+    /// Images that were looked at, those that are classified correctly, and those that an attack broke.
+    images: usize,
+    correct: usize,
+    broken: usize,
+    /// The widths of the windows, with their names.
+    scales: Vec<(String, f64)>,
+    median_norm: f64,
+    median_packet: f64,
+    median_inverse_gradient: f64,
+    correlations: Vec<Correlated>,
+    /// All smallest norms; 0 of misclassified images, infinite where no attack succeeded.
+    #[serde(skip)]
+    norms: Vec<f64>,
+    /// Each correct image's smallest norm and figures.
+    rows: Vec<(f64, Vec<f64>)>,
+}
+
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+    if on.models.is_empty() {
+        return Err(Error::Setting("there are no networks to look at".into())
+            .advise(". Name their files: {models = FILE}"));
+    }
+    let mut networks = Vec::new();
+    for model in &on.models {
+        let Some(network) = network(lab, model)? else { return Ok(None) };
+        networks.push(network);
+    }
+    let mut report = Report::new(format!(
+        "# R5: what predicts the distance to the boundary\n\n{}. The distance r of an image is the smallest l2 norm that {} find. \
+         ρ is Spearman's rank\ncorrelation with it over the images that are classified correctly, 95 % intervals over images; the difference is to first-order distance, on the\nsame images.\n",
+        on.data,
+        ATTACKS.join(", ")
+    ));
+    for network in &networks {
+        report.text += &table(network);
+    }
+    report.text += &across(&networks);
+    let width = |network: &Network| network.scales[0].0.clone();
+    let primary = networks.first().map(width).unwrap_or_default();
+    for figure in [radius(&primary), packet(&primary)] {
+        report.claims.push(beats_first_order(&networks, &figure));
+    }
+    report.claims.push(over_networks(&networks));
+    Claim::adjust(&mut report.claims);
+    report.figures = json!({ "attacks": ATTACKS, "networks": value(&networks)? });
+    Ok(Some(report))
+}
+
+fn network(lab: &dyn Lab, model: &Path) -> Result<Option<Network>> {
+    let (data, engine) = lab.open(model)?;
+    let audit = lab.audit(model, &data, &engine)?;
+    let samples: Vec<Sample> =
+        labelled(&engine, &data, audit.samples.indices(data.len()))?.collect::<Result<_>>()?;
+    let found = smallest_norms(lab, &engine, &samples, audit.threat.bounds)?;
+    if lab.stop().load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    let norms: Vec<f64> = found.iter().map(|norm| norm.unwrap_or(f64::INFINITY)).collect();
+    // A misclassified image has no distance that a positive figure could predict.
+    let with_norm = samples.into_iter().zip(&norms).filter(|(_, norm)| **norm > 0.0 && norm.is_finite());
+    let (examined, distances): (Vec<Sample>, Vec<f64>) =
+        with_norm.map(|(sample, norm)| (sample, *norm)).unzip();
+    if examined.is_empty() {
+        return Err(Error::Setting(format!(
+            "{}: attacks broke no image; take more samples",
+            model.display()
+        )));
+    }
+    let scales = Scales { median: median(&distances), dimension: engine.classifier().dimension() };
+    let Some(figures) = measure(lab, &engine, &data, &examined, scales)? else { return Ok(None) };
+    let names = names(scales);
+    let of = |name: &str| {
+        let place = names.iter().position(|other| other == name).unwrap_or_default();
+        median(&figures.iter().map(|figures| figures[place]).filter(|v| v.is_finite()).collect::<Vec<_>>())
+    };
+    let (median_packet, median_inverse_gradient) = (of(&packet(&scales.predicted().0)), of(INVERSE_GRADIENT));
+    let rows: Vec<(f64, Vec<f64>)> = distances.iter().copied().zip(figures).collect();
+    Ok(Some(Network {
+        name: model.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        images: norms.len(),
+        correct: norms.iter().filter(|norm| **norm > 0.0).count(),
+        broken: rows.len(),
+        scales: scales.all(),
+        median_norm: scales.median,
+        median_packet,
+        median_inverse_gradient,
+        correlations: correlate(&names, &rows, FIRST_ORDER),
+        norms,
+        rows,
+    }))
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    if sorted.is_empty() { f64::NAN } else { quantile(&sorted, 0.5) }
+}
+
+/// That a figure predicts distances better than first order does, on the network where it does so least.
+fn beats_first_order(networks: &[Network], figure: &str) -> Claim {
+    let claim = format!("{figure}: on the worst network, closer to the distance than {FIRST_ORDER}");
+    let found = networks.iter().filter_map(|network| {
+        let correlated = network.correlations.iter().find(|correlated| correlated.figure == figure)?;
+        Some((network, correlated))
+    });
+    let worst = found.min_by(|(_, a), (_, b)| a.difference.value.total_cmp(&b.difference.value));
+    let Some((network, correlated)) = worst else {
+        return Claim::that(claim, [-1.0, 1.0], 0.0, true, String::new())
+            .unless(Some("it was not measured".into()));
+    };
+    let few = networks.iter().find(|network| network.broken < IMAGES);
+    let too_small = few.map(|few| format!("{}: {} images are fewer than {IMAGES}", few.name, few.broken));
+    let evidence = format!("difference {} on {}", in_words(&correlated.difference), network.name);
+    let p = Some(normal_p(&correlated.difference));
+    Claim { p, ..Claim::that(claim, correlated.difference.interval, 0.0, true, evidence) }.unless(too_small)
+}
+
+/// The two-sided p-value of a difference of 0, of a bootstrapped figure as if it were normal.
+fn normal_p(figure: &Figure) -> f64 {
+    let [low, high] = figure.interval;
+    let error = (high - low) / (2.0 * 1.959_963_984_540_054);
+    if error > 0.0 { 2.0 * Normal::standard().cdf(-(figure.value / error).abs()) } else { 1.0 }
+}
+
+/// That packet distance puts networks in the order of their robust accuracy better than the inverse gradient norm does.
+fn over_networks(networks: &[Network]) -> Claim {
+    let claim = "over networks, the median packet distance goes with robust accuracy better than the inverse gradient norm does";
+    let eps = common_eps(networks);
+    let rows: Vec<[f64; 3]> = networks
+        .iter()
+        .map(|network| [robust(network, eps), network.median_packet, network.median_inverse_gradient])
+        .collect();
+    let rho = |chosen: &[&[f64; 3]], figure: usize| {
+        rank_correlation(&chosen.iter().map(|row| (row[figure], row[0])).collect::<Vec<_>>())
+    };
+    let difference = cluster_bootstrap(&rows, |chosen| Some(rho(chosen, 1)? - rho(chosen, 2)?));
+    let few =
+        (networks.len() < NETWORKS).then(|| format!("{} networks are fewer than {NETWORKS}", networks.len()));
+    match difference {
+        None => Claim::that(claim, [-1.0, 1.0], 0.0, true, String::new())
+            .unless(few.or(Some("the networks have no rank correlation".into()))),
+        Some(figure) => {
+            let evidence = format!("difference {}, at an l2 norm of {}", in_words(&figure), short(eps));
+            Claim { p: Some(normal_p(&figure)), ..Claim::that(claim, figure.interval, 0.0, true, evidence) }
+                .unless(few)
+        }
+    }
+}
+
+/// The size at which networks are compared: the median of their median smallest norms.
+fn common_eps(networks: &[Network]) -> f64 {
+    median(&networks.iter().map(|network| network.median_norm).collect::<Vec<_>>())
+}
+
+/// The share of all images that no attack breaks within `eps`.
+fn robust(network: &Network, eps: f64) -> f64 {
+    network.norms.iter().filter(|norm| **norm > eps).count() as f64 / network.images.max(1) as f64
+}
+
+fn in_words(figure: &Figure) -> String {
+    let [low, high] = figure.interval;
+    format!("{:+.3} [{low:+.3}, {high:+.3}]", figure.value)
+}
+
+fn table(network: &Network) -> String {
+    let widths: Vec<String> = network.scales.iter().map(worded).collect();
+    let mut text = format!(
+        "\n## {}\n\n{} of {} images are classified correctly, {} of them broken; median r = {}. {}.\n\n| figure | ρ | difference to first order | images |\n|---|---|---|---|\n",
+        network.name,
+        network.correct,
+        network.images,
+        network.broken,
+        short(network.median_norm),
+        widths.join(", ")
+    );
+    for Correlated { figure, images, rho, difference } in &network.correlations {
+        let _ = writeln!(text, "| {figure} | {} | {} | {images} |", in_words(rho), in_words(difference));
+    }
+    text
+}
+
+fn across(networks: &[Network]) -> String {
+    let eps = common_eps(networks);
+    let mut text = format!(
+        "\n## Over networks\n\n| network | median r | robust accuracy at {} | median packet distance, s = r/4 | median inverse gradient norm |\n|---|---|---|---|---|\n",
+        short(eps)
+    );
+    for network in networks {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {:.1} % | {} | {} |",
+            network.name,
+            short(network.median_norm),
+            100.0 * robust(network, eps),
+            short(network.median_packet),
+            short(network.median_inverse_gradient)
+        );
+    }
+    text
+}

@@ -1,0 +1,121 @@
+//! Text for papers and for notes: LaTeX and Markdown.
+
+use crate::Norm;
+
+/// How a table is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Markup {
+    /// LaTeX, with the rules of the package booktabs.
+    Latex,
+    /// Markdown.
+    Markdown,
+}
+
+impl Markup {
+    /// A text in which no character means anything but itself. What steers a terminal or ends a line becomes a space.
+    pub(super) fn escaped(self, text: &str) -> String {
+        let plain = text.chars().map(|c| if c.is_control() || is_mark(c) { ' ' } else { c });
+        match self {
+            Markup::Latex => plain.map(in_latex).collect(),
+            Markup::Markdown => plain.map(in_markdown).collect(),
+        }
+    }
+
+    /// A table; columns are names and whether their entries are numbers, entries are escaped already.
+    pub(super) fn table(self, columns: &[(&str, bool)], rows: &[Vec<String>]) -> String {
+        let names: Vec<String> = columns.iter().map(|(name, _)| self.escaped(name)).collect();
+        match self {
+            Markup::Latex => {
+                let kinds: String =
+                    columns.iter().map(|(_, number)| if *number { 'r' } else { 'l' }).collect();
+                let line = |cells: &Vec<String>| cells.join(" & ") + " \\\\\n";
+                format!(
+                    "% in the preamble: \\usepackage[T1]{{fontenc}} and \\usepackage{{booktabs}}\n\
+                     \\begin{{tabular}}{{{kinds}}}\n\\toprule\n{}\\midrule\n{}\\bottomrule\n\\end{{tabular}}\n",
+                    line(&names),
+                    rows.iter().map(line).collect::<String>()
+                )
+            }
+            Markup::Markdown => {
+                let kinds: String =
+                    columns.iter().map(|(_, number)| if *number { "---:|" } else { "---|" }).collect();
+                let line = |cells: &Vec<String>| format!("| {} |\n", cells.join(" | "));
+                format!("{}|{kinds}\n{}", line(&names), rows.iter().map(line).collect::<String>())
+            }
+        }
+    }
+
+    /// What an attack may do, in symbols.
+    pub(super) fn threat(self, norm: Norm, eps: Option<&str>) -> String {
+        let norm = match self {
+            Markup::Markdown => norm.to_string(),
+            Markup::Latex => match norm {
+                Norm::Linf => r"\ell_\infty".into(),
+                Norm::L2 => r"\ell_2".into(),
+                Norm::L1 => r"\ell_1".into(),
+                Norm::L0 => r"\ell_0".into(),
+            },
+        };
+        match (self, eps) {
+            (Markup::Markdown, Some(eps)) => format!("{norm} ≤ {}", self.escaped(eps)),
+            (Markup::Markdown, None) => format!("{norm}, any size"),
+            (Markup::Latex, Some(eps)) => format!(r"${norm} \le {}$", self.escaped(eps)),
+            (Markup::Latex, None) => format!("${norm}$, any size"),
+        }
+    }
+
+    /// A dash between two ends.
+    pub(super) fn dash(self) -> String {
+        self.escaped("–")
+    }
+
+    /// The sign for parts of a hundred.
+    pub(super) fn percent(self) -> String {
+        self.escaped("%")
+    }
+}
+
+/// Whether a character is an order about the direction of text, or a break that is no control character.
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn in_latex(c: char) -> String {
+    match c {
+        '_' | '%' | '&' | '#' | '$' | '{' | '}' => format!("\\{c}"),
+        '~' => r"\textasciitilde{}".into(),
+        '^' => r"\textasciicircum{}".into(),
+        '\\' => r"\textbackslash{}".into(),
+        '<' => r"\textless{}".into(),
+        '>' => r"\textgreater{}".into(),
+        '|' => r"\textbar{}".into(),
+        '"' => r"\textquotedbl{}".into(),
+        '–' => "--".into(),
+        c => c.into(),
+    }
+}
+
+fn in_markdown(c: char) -> String {
+    match c {
+        '\\' | '`' | '*' | '_' | '|' | '~' | '$' | '#' => format!("\\{c}"),
+        '<' => "&lt;".into(),
+        '>' => "&gt;".into(),
+        '&' => "&amp;".into(),
+        c => c.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_character_of_a_name_means_anything() {
+        let name = "a_b%c&d#e$f~g^h\\i{j}\n";
+        assert_eq!(
+            Markup::Latex.escaped(name),
+            r"a\_b\%c\&d\#e\$f\textasciitilde{}g\textasciicircum{}h\textbackslash{}i\{j\} "
+        );
+        assert_eq!(Markup::Markdown.escaped("a|b_c*d<e>\u{202e}`"), r"a\|b\_c\*d&lt;e&gt; \`");
+    }
+}

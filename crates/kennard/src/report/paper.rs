@@ -1,0 +1,259 @@
+//! The rows of a paper's table, and the sentence that says how they were measured.
+
+use super::Source;
+use super::markup::Markup;
+use crate::audit::{RunState, Summary};
+use crate::{Error, Norm, Result};
+
+/// What the table's columns are called, and whether their entries are numbers.
+const COLUMNS: [(&str, bool); 8] = [
+    ("model", false),
+    ("data", false),
+    ("samples", true),
+    ("threat model", false),
+    ("clean accuracy [%]", true),
+    ("robust accuracy [%]", true),
+    ("attacks", false),
+    ("Kennard", false),
+];
+
+/// An audit as a row, and what its accuracy was measured by.
+struct Row {
+    model: String,
+    data: String,
+    samples: u64,
+    norm: Norm,
+    /// The size of changes as people write it; none where it has no limit.
+    eps: Option<String>,
+    clean: Share,
+    /// None where there was no attack of a size.
+    robust: Option<Share>,
+    /// The version of AutoAttack that the attacks are, if they are one.
+    autoattack: Option<String>,
+    attacks: Vec<String>,
+    seed: u64,
+    version: String,
+}
+
+/// A share of all samples.
+enum Share {
+    /// With its 95 % interval.
+    Known(f64, [f64; 2]),
+    /// What it lies between, and of how many samples it is not known.
+    Between([f64; 2], u64),
+}
+
+/// The table of all audits and the sentence.
+///
+/// # Errors
+/// When there is no audit.
+pub(super) fn table(sources: &[Source], markup: Markup) -> Result<String> {
+    let rows: Vec<Row> = sources.iter().filter_map(|source| Some(Row::of(source.audit.as_ref()?))).collect();
+    if rows.is_empty() {
+        let message = "there is no audit among these runs, and a table for a paper has one row per audit";
+        return Err(Error::Setting(message.into()));
+    }
+    Ok(text(&rows, markup))
+}
+
+fn text(rows: &[Row], markup: Markup) -> String {
+    let cells: Vec<Vec<String>> = rows.iter().map(|row| row.cells(markup)).collect();
+    format!("{}\n{}\n", markup.table(&COLUMNS, &cells), sentences(rows, markup).join("\n"))
+}
+
+impl Row {
+    fn of(state: &RunState) -> Row {
+        let Summary { model, data, clean, robust, total, .. } = &state.outcome.summary;
+        let summary = &state.outcome.summary;
+        let share = |known: Option<f64>, interval: Option<[f64; 2]>, bracket, pending| match (known, interval)
+        {
+            (Some(value), Some(interval)) => Share::Known(value, interval),
+            _ => Share::Between(bracket, pending),
+        };
+        let of_all = |count: u64| count as f64 / (*total).max(1) as f64;
+        let could_be = [of_all(clean.correct), of_all(clean.correct + clean.pending)];
+        let minimal = summary.minimal.iter().map(|attack| format!("{} (minimum norm)", attack.name));
+        Row {
+            model: file_name(&model.file),
+            data: format!("{} ({})", data_name(&data.name), data.split),
+            samples: *total,
+            norm: summary.threat_model.norm,
+            eps: summary.threat_model.eps.is_finite().then(|| summary.eps_text.clone()),
+            clean: share(clean.accuracy, clean.interval, could_be, clean.pending),
+            robust: robust.as_ref().map(|r| share(r.robust_accuracy, r.interval, r.bracket, r.pending)),
+            autoattack: summary.autoattack.clone(),
+            attacks: summary.attacks.iter().map(|attack| attack.name.clone()).chain(minimal).collect(),
+            seed: summary.seed,
+            version: state.manifest.kennard.clone(),
+        }
+    }
+
+    fn cells(&self, markup: Markup) -> Vec<String> {
+        let attacks = match &self.autoattack {
+            Some(version) => format!("AutoAttack {version}"),
+            None if self.attacks.is_empty() => "–".into(),
+            None => self.attacks.join(", "),
+        };
+        vec![
+            markup.escaped(&self.model),
+            markup.escaped(&self.data),
+            self.samples.to_string(),
+            markup.threat(self.norm, self.eps.as_deref()),
+            self.clean.cell(markup),
+            self.robust.as_ref().map_or(markup.escaped("–"), |share| share.cell(markup)),
+            markup.escaped(&attacks),
+            markup.escaped(&self.version),
+        ]
+    }
+
+    /// How its robust accuracy was measured.
+    fn method(&self, markup: Markup) -> String {
+        let names = self.attacks.join(", ");
+        let attacks = match &self.autoattack {
+            Some(version) => format!("AutoAttack {version}: {names}"),
+            None => names,
+        };
+        let attacks = markup.escaped(&attacks);
+        format!(
+            "measured with Kennard {} ({attacks}; seed {}) on {} samples of {}, {}",
+            markup.escaped(&self.version),
+            self.seed,
+            self.samples,
+            markup.escaped(&self.data),
+            markup.threat(self.norm, self.eps.as_deref())
+        )
+    }
+}
+
+impl Share {
+    fn cell(&self, markup: Markup) -> String {
+        match self {
+            Share::Known(value, [low, high]) => {
+                let [value, low, high] = [value, low, high].map(|share| 100.0 * share);
+                format!("{value:.2} [{low:.2}, {high:.2}]")
+            }
+            Share::Between([low, high], _) => {
+                let dash = markup.escaped("–");
+                format!("unfinished: {:.2}{dash}{:.2}", 100.0 * low, 100.0 * high)
+            }
+        }
+    }
+}
+
+/// One sentence for each way in which accuracies were measured, then what is to be known of all.
+fn sentences(rows: &[Row], markup: Markup) -> Vec<String> {
+    let mut ways: Vec<(String, Vec<String>)> = Vec::new();
+    for row in rows.iter().filter(|row| row.robust.is_some()) {
+        let (way, model) = (row.method(markup), markup.escaped(&row.model));
+        match ways.iter_mut().find(|(known, _)| *known == way) {
+            Some((_, models)) => models.push(model),
+            None => ways.push((way, vec![model])),
+        }
+    }
+    let several = ways.len() > 1;
+    let measured = ways.into_iter().map(|(way, models)| {
+        let of = if several { format!(" of {}", models.join(", ")) } else { String::new() };
+        format!("Robust accuracy{of} was {way}.")
+    });
+    let mut all: Vec<String> = measured.collect();
+    all.push(format!("Brackets are Clopper{}Pearson intervals at 95 {}.", markup.dash(), markup.percent()));
+    all.extend(rows.iter().filter_map(|row| {
+        let shares = [Some(&row.clean), row.robust.as_ref()].into_iter().flatten();
+        let pending = shares.filter_map(|share| match share {
+            Share::Between(_, pending) => Some(*pending),
+            Share::Known(..) => None,
+        });
+        let pending = pending.max()?;
+        let model = markup.escaped(&row.model);
+        Some(format!(
+            "The run of {model} is unfinished: its shares lie between the ends given, whatever the {pending} pending samples \
+             turn out to be."
+        ))
+    }));
+    all
+}
+
+fn file_name(path: &str) -> String {
+    path.rsplit(['/', '\\']).next().unwrap_or(path).into()
+}
+
+/// The name of a published data set; of others the format and the file's or folder's name.
+fn data_name(spec: &str) -> String {
+    match spec.split_once(':') {
+        Some((kind @ ("mnist" | "fashion-mnist" | "cifar10" | "cifar100"), _)) => kind.into(),
+        Some((_, path)) => path.split(',').map(file_name).collect::<Vec<_>>().join(", "),
+        None => spec.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(model: &str) -> Row {
+        Row {
+            model: model.into(),
+            data: "cifar10 (test)".into(),
+            samples: 10000,
+            norm: Norm::Linf,
+            eps: Some("8/255".into()),
+            clean: Share::Known(0.8492, [0.842, 0.8562]),
+            robust: Some(Share::Known(0.5308, [0.521, 0.5406])),
+            autoattack: Some("standard".into()),
+            attacks: ["apgd-ce", "apgd-t", "fab-t", "square"].map(String::from).into(),
+            seed: 0,
+            version: "0.1.0".into(),
+        }
+    }
+
+    #[test]
+    fn a_paper_gets_its_rows_and_a_sentence() {
+        let unfinished = Row {
+            robust: Some(Share::Between([0.1, 0.9], 800)),
+            autoattack: None,
+            attacks: vec!["pgd".into()],
+            ..row("net_b.onnx")
+        };
+        let rows = [row("net_a.onnx"), unfinished];
+        let expected = r"\begin{tabular}{llrlrrll}
+\toprule
+model & data & samples & threat model & clean accuracy [\%] & robust accuracy [\%] & attacks & Kennard \\
+\midrule
+net\_a.onnx & cifar10 (test) & 10000 & $\ell_\infty \le 8/255$ & 84.92 [84.20, 85.62] & 53.08 [52.10, 54.06] & AutoAttack standard & 0.1.0 \\
+net\_b.onnx & cifar10 (test) & 10000 & $\ell_\infty \le 8/255$ & 84.92 [84.20, 85.62] & unfinished: 10.00--90.00 & pgd & 0.1.0 \\
+\bottomrule
+\end{tabular}
+
+Robust accuracy of net\_a.onnx was measured with Kennard 0.1.0 (AutoAttack standard: apgd-ce, apgd-t, fab-t, square; seed 0) on 10000 samples of cifar10 (test), $\ell_\infty \le 8/255$.
+Robust accuracy of net\_b.onnx was measured with Kennard 0.1.0 (pgd; seed 0) on 10000 samples of cifar10 (test), $\ell_\infty \le 8/255$.
+Brackets are Clopper--Pearson intervals at 95 \%.
+The run of net\_b.onnx is unfinished: its shares lie between the ends given, whatever the 800 pending samples turn out to be.
+";
+        let found = text(&rows, Markup::Latex);
+        assert_eq!(found.split_once('\n').unwrap().1, expected);
+        assert!(found.starts_with("% ") && found.lines().next().unwrap().contains("booktabs"));
+
+        let expected = r"| model | data | samples | threat model | clean accuracy [%] | robust accuracy [%] | attacks | Kennard |
+|---|---|---:|---|---:|---:|---|---|
+| net\_a.onnx | cifar10 (test) | 10000 | linf ≤ 8/255 | 84.92 [84.20, 85.62] | 53.08 [52.10, 54.06] | AutoAttack standard | 0.1.0 |
+
+Robust accuracy was measured with Kennard 0.1.0 (AutoAttack standard: apgd-ce, apgd-t, fab-t, square; seed 0) on 10000 samples of cifar10 (test), linf ≤ 8/255.
+Brackets are Clopper–Pearson intervals at 95 %.
+";
+        assert_eq!(text(&rows[..1], Markup::Markdown), expected);
+    }
+
+    #[test]
+    fn a_run_without_attacks_has_no_sentence_about_them() {
+        let clean = Row { robust: None, autoattack: None, attacks: Vec::new(), eps: None, ..row("a") };
+        let found = text(&[clean], Markup::Markdown);
+        assert!(!found.contains("Robust accuracy was") && found.contains("| linf, any size |"), "{found}");
+    }
+
+    #[test]
+    fn data_are_called_by_their_names() {
+        assert_eq!(data_name("cifar10:/home/me/data"), "cifar10");
+        assert_eq!(data_name("npz:/home/me/x.npy,/home/me/y.npy"), "x.npy, y.npy");
+        assert_eq!(data_name(r"folder:C:\data\cats"), "cats");
+    }
+}

@@ -89,7 +89,8 @@ impl Chart {
         if xs.is_empty() {
             return Err(Error::Summary(format!("the chart `{}` has nothing to draw", self.title)));
         }
-        if indistinct(figures()) {
+        let drawn: Vec<&ChartPoint> = figures().collect();
+        if drawn.len() > 1 && within_noise(&drawn).is_some() {
             return self.undrawn();
         }
         let bound = self.bound.iter().map(|(_, value)| *value);
@@ -192,12 +193,6 @@ pub(super) fn draw_curve(
     let marks = line.into_iter().filter(|_| loose || marked);
     chart.draw_series(marks.map(|point| Circle::new(point, 3, colour.filled())))?;
     Ok(())
-}
-
-/// Whether several figures all differ by less than the widest of their intervals: an axis fitted to them would show noise.
-fn indistinct<'f>(figures: impl Iterator<Item = &'f ChartPoint>) -> bool {
-    let figures: Vec<&ChartPoint> = figures.collect();
-    figures.len() > 1 && within_noise(&figures).is_some()
 }
 
 /// Whether figures may be joined by a line: there are three at least, and they are farther apart than their intervals

@@ -271,7 +271,7 @@ fn decades(range: Range) -> Ticked {
     let (low, high) = (range.low.floor() as i32, range.high.ceil() as i32);
     let parts: &[f64] = match (range.high - range.low).ceil() as i32 {
         ..=1 => &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0],
-        ..=3 => &[1.0, 2.0, 5.0],
+        2..=3 => &[1.0, 2.0, 5.0],
         4..=6 => &[1.0, 3.0],
         _ => &[1.0],
     };
@@ -306,7 +306,7 @@ mod tests {
         let path = |name: &str, shift: f64| PhasePath {
             name: name.into(),
             points: (0..4)
-                .map(|i| f64::from(i))
+                .map(f64::from)
                 .map(|i| point(0.6 - 0.1 * i, 1.5 + i + shift, 0.2 + 0.2 * i, share))
                 .collect(),
             temperatures: vec![[0.35, 3.0 + shift], [0.25, 6.0]],

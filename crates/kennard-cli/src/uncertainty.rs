@@ -10,7 +10,7 @@ use kennard::engine::Engine;
 use kennard::packet::{ESS_FLOOR, Effort, Hidden, Lobe, Modes};
 use kennard::run::{ModelSummary, write_set};
 use kennard::survey::{
-    Failure, Figures, Lobes, PacketKind, Survey, SurveyManifest, SurveySummary, write_survey,
+    DistanceFigures, Failure, Figures, Lobes, PacketKind, Survey, SurveyManifest, SurveySummary, write_survey,
 };
 
 use crate::portrait::pictures;
@@ -149,6 +149,7 @@ pub fn run(args: Args) -> Outcome {
             modes: true,
             ..Effort::default()
         },
+        distances: true,
         seed: args.model.seed(),
         probed: PROBED,
     };
@@ -273,12 +274,35 @@ fn block(figures: &Figures) {
     if let Some(found) = modes {
         along_modes(found);
     }
+    distances(&figures.distances);
     if !figures.reached {
         say!("  a part of the packet may not have been reached");
     }
     checks(figures);
     for note in &figures.notes {
         say!("  {note}");
+    }
+}
+
+/// Medians of the distances to the decision boundary, and of the error packet along the attack.
+fn distances(medians: &DistanceFigures) {
+    let rows = [
+        ("first_order", "first order", "  margin over slope at the sample, l2"),
+        ("packet", "packet dist.", "  margin over mean slope under the window, l2"),
+        ("radius", "radius", "  smoothed radius, l2"),
+        ("searched", "boundary", "  the nearest crossing found, l2"),
+        ("error.mean", "errors ⟨x⟩", "  along the attack, of the error packet"),
+        ("error.sigma_x", "errors σ_x", ""),
+        ("error.sigma_p", "errors σ_p", ""),
+        ("error.product", "errors σσ", "  ≥ 0.5"),
+    ];
+    if !medians.is_empty() {
+        say!("  distances to the decision boundary, medians");
+    }
+    for (name, shown, note) in rows {
+        if let Some(figure) = medians.get(name) {
+            line(shown, *figure, note);
+        }
     }
 }
 

@@ -85,9 +85,20 @@ function survey(run, view, number) {
     { title: "Stein check", value: (f) => f.stein?.value, format: (_, f) => (f.stein ? `${short(f.stein.value)}, ${f.valid ? "holds" : "FAILS"}` : "–") },
     { title: "points, effective sample size", value: (f) => f.samples, format: (v, f) => `${grouped(v)}, ${grouped(Math.round(f.ess))}` },
   ], measured, { caption: `The ${kind} packet${survey.tensor ? ` of the tensor ${survey.tensor}` : ""}, ${survey.data.name} (${survey.data.split}), seed ${survey.seed}` });
+  const median = (name) => (f) => f.distances?.[name];
+  const named = [["first order", "first_order"], ["packet distance", "packet"], ["smoothed radius", "radius"], ["boundary search", "searched"], ["error packet, mean along the attack", "error.mean"]];
+  if (scaled) {
+    figures.push(overScale(id("distance"), "Distances to the decision boundary", "Medians over the centres in l2, with 95 % intervals. No factor on the logits moves them.", `distance ${UNIT}`, named.map(([title, name]) => [title, at(median(name))])));
+  }
+  const held = measured.filter((f) => Object.keys(f.distances ?? {}).length > 0);
+  const apart = held.length === 0 ? null : table(id("survey-distances"), [
+    { title: `scale ${UNIT}`, value: (f) => f.scale, format: (v) => (v === null ? "–" : short(v)) },
+    ...[...named, ["σ_x along it", "error.sigma_x"], ["σ_p along it", "error.sigma_p"], ["their product", "error.product"], ["share of its class", "error.share"]]
+      .map(([title, name]) => ({ title, value: (f) => f.distances[name]?.value, format: (_, f) => within(f.distances[name]) })),
+  ], held, { caption: "Distances to the decision boundary in l2, and the error packet along the attack: medians over the centres" });
   const maps = view.maps.map(({ name, picture }) => el("figure", { class: "map" }, el("img", { src: picture, alt: mapTitle(name) }), el("figcaption", {}, mapTitle(name))));
   return [
-    figures, rows,
+    figures, rows, apart,
     run.summary ? warningsOf(survey) : null,
     maps.length > 0 ? [el("h3", {}, "Maps of the spreads, and leading modes"), el("div", { class: "maps" }, maps)] : null,
     view.left_out > 0 ? el("p", { class: "note" }, `${plural(view.left_out, "map")} more are in ${view.directory}.`) : null,

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use kennard_graph::{Graph, infer};
 
 use super::packet_plan::PacketPlan;
-use super::{Audit, PacketSummary, Progress, Summary, Warning};
+use super::{Audit, Outcome, PacketSummary, Progress, Summary, Warning};
 use crate::data::Selection;
 use crate::packet::Effort;
 use crate::survey::{PacketKind, Survey};
@@ -22,14 +22,16 @@ impl Audit<'_> {
     /// `stop` is set are dropped: the centres done with by then are the easy ones.
     pub(super) fn measure_packets(
         &self,
-        summary: &mut Summary,
+        outcome: &mut Outcome,
         stop: &AtomicBool,
         progress: &mut impl FnMut(Progress),
     ) -> Result<()> {
+        let Outcome { summary, records, .. } = outcome;
         for plan in &self.packets {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
+            let budget = self.budget_of(plan, summary);
             let Some(plan) = self.afford(plan, summary) else { continue };
             let survey = Survey {
                 scales: vec![plan.scale],
@@ -73,8 +75,27 @@ impl Audit<'_> {
             summary
                 .packets
                 .extend(outcome.curve.iter().map(|figures| PacketSummary::new(plan.scale, figures)));
+            let points: u64 = outcome.curve.iter().map(|figures| figures.samples).sum();
+            let taken = BOTH_WAYS * (points as usize + plan.centres * SEARCHES);
+            self.measure_distances(&plan, budget.saturating_sub(taken), summary, records, stop)?;
         }
         Ok(())
+    }
+
+    /// Passes that packets and distances of a plan may take together: as many as the attacks took.
+    fn budget_of(&self, plan: &PacketPlan, summary: &Summary) -> usize {
+        if plan.bounded && !self.is_small() { self.spent(summary) } else { usize::MAX }
+    }
+
+    fn spent(&self, summary: &Summary) -> usize {
+        let attacks = summary.attacks.iter().map(|attack| attack.forwards + attack.backwards);
+        let minimal = summary.minimal.iter().map(|attack| attack.forwards + attack.backwards);
+        attacks.chain(minimal).sum::<u64>() as usize
+    }
+
+    /// Whether the network is so small that packets are a matter of seconds.
+    fn is_small(&self) -> bool {
+        self.engine.classifier().graph().and_then(multiplications).is_some_and(|n| n <= SMALL)
     }
 
     /// What the passes of the attacks allow of a plan; what they do not is said.
@@ -86,11 +107,8 @@ impl Audit<'_> {
         if !plan.bounded || plan.samples == 0 {
             return Some(*plan);
         }
-        let attacks = summary.attacks.iter().map(|attack| attack.forwards + attack.backwards);
-        let minimal = summary.minimal.iter().map(|attack| attack.forwards + attack.backwards);
-        let spent = attacks.chain(minimal).sum::<u64>() as usize;
-        let is_small = self.engine.classifier().graph().and_then(multiplications).is_some_and(|n| n <= SMALL);
-        let passes = if is_small { spent.max(wanted) } else { spent };
+        let spent = self.spent(summary);
+        let passes = if self.is_small() { spent.max(wanted) } else { spent };
         let centres = plan.centres.min(passes / each);
         if centres < plan.centres {
             let left = match centres {

@@ -157,7 +157,7 @@ impl Audit<'_> {
         if outcome.summary.complete {
             progress(Progress::Attacked(&outcome.summary));
             if self.shard.number == 1 && lacking.is_none() && !self.packets.is_empty() {
-                self.measure_packets(&mut outcome.summary, stop, &mut progress)?;
+                self.measure_packets(&mut outcome, stop, &mut progress)?;
                 outcome.summary.complete = !stopped();
             }
         }

@@ -3,6 +3,7 @@
 use super::boundary::{Crossing, Start, cross, first_crossing};
 use super::margins::Asked;
 use super::{DistanceError, Margins};
+use crate::Norm;
 use crate::packet::vector::{axpy, dot};
 
 /// Crossings that are improved, and steps of that.
@@ -22,7 +23,7 @@ pub(super) fn closest<O: Margins>(
     asked: &mut Asked<O>,
     starts: &[Start],
 ) -> Result<Option<(Vec<f64>, usize)>, DistanceError<O::Error>> {
-    let crossings = cross(asked, starts)?;
+    let crossings = cross(asked, starts, Norm::L2)?;
     let Some(first) = crossings.first() else { return Ok(None) };
     let farthest = WORTH * first.distance;
     let misclassified = starts.first().is_some_and(|start| start.slope.leads.wrong());

@@ -126,11 +126,14 @@ impl ErrorPacket {
         let worth = |leads: &Leads| 2.0 * leads.largest().1.max(0.0).ln();
         follow(&mut asked, self.scale, &mut proposal, &mut random, worth)?;
         let mut moments = Moments::of(&self.weighted(&mut asked, &proposal, &attack.axis, &mut random)?);
+        let mut chains = None;
         if !moments.as_ref().is_some_and(Moments::enough) {
             // Chains find where each part of the packet really is, and samples are drawn there once more.
             proposal = proposal.distinct();
-            if let Some(chains) = Chains::start(&mut asked, self.scale, &proposal, true, &mut random)? {
-                proposal = chains.follow(&mut asked, self.scale, &mut random)?;
+            chains = Chains::start(&mut asked, self.scale, &proposal, &mut random)?;
+            if let Some(chains) = &mut chains {
+                chains.follow(&mut asked, self.scale, &mut random)?;
+                proposal = chains.proposal().clone();
                 follow(&mut asked, self.scale, &mut proposal, &mut random, worth)?;
                 moments = Moments::of(&self.weighted(&mut asked, &proposal, &attack.axis, &mut random)?);
             }
@@ -155,8 +158,7 @@ impl ErrorPacket {
             });
         }
         let steps = (PATIENCE * self.samples / CHAINS).max(16);
-        let chains = Chains::start(&mut asked, s, &proposal, false, &mut random)?;
-        let chains = chains.ok_or(DistanceError::NoErrors(s))?;
+        let chains = chains.ok_or(DistanceError::NoErrors(s))?.among(&proposal, &mut random);
         let found = chains.sample(&mut asked, s, &attack.axis, steps, &mut random)?;
         let share = |(class, count): (usize, usize)| (class, count as f64 / CHAINS as f64);
         Ok(ErrorFigures {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::distances::DistanceFigures;
 use crate::Figure;
 use crate::packet::{BoxFigures, DataFigures, EmpiricalFigures, Lobe, Modes, Packet, Spreads};
 
@@ -70,6 +71,9 @@ pub struct Figures {
     /// The lobes that one packet falls into, the largest share first; none where it has one part.
     #[serde(default)]
     pub lobes: Vec<Lobe>,
+    /// Distances to the decision boundary at the centre, or their medians over several.
+    #[serde(default)]
+    pub distances: DistanceFigures,
     /// What was approximated or is missing.
     pub notes: Vec<String>,
     /// `σ_x,i` (d), in the input's order.
@@ -176,6 +180,7 @@ impl Figures {
             stein: Some(spreads.covariance),
             boundary: None,
             boundary_faces: None,
+            distances: DistanceFigures::new(),
             modes: None,
             lobes: Vec::new(),
             notes: Vec::new(),

@@ -1,5 +1,6 @@
 //! Packets of a classifier over a data set.
 
+mod distances;
 mod figures;
 mod files;
 mod measured;
@@ -11,11 +12,14 @@ use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 
+pub use distances::DistanceFigures;
+pub(crate) use distances::{DistanceEffort, Measured};
 pub use figures::Figures;
 pub use files::write_survey;
 pub use settings::SurveySettings;
 pub use summary::{Lobes, SurveySummary};
 
+use distances::medians;
 use measured::{AnyPacket, empirical};
 use sites::{OTHERS, Site};
 
@@ -28,7 +32,11 @@ use crate::engine::Engine;
 use crate::packet::oracle::{EngineOracle, affine};
 use crate::packet::{BoxPacket, DataPacket, Effort, GaussianPacket, Hidden, MeasureError};
 use crate::probe::{Cosines, Probe};
-use crate::{Error, Result};
+use crate::{Error, Norm, Result};
+
+/// Points for mean slopes, and the fewest for radii and error packets.
+const SLOPES: usize = 64;
+const RADIUS: usize = 1000;
 
 /// What packets may take of the memory, in bytes.
 const MEMORY: usize = 3 << 29;
@@ -90,6 +98,8 @@ pub struct Survey<'a> {
     pub samples: usize,
     /// When to stop.
     pub effort: Effort,
+    /// Whether distances to the decision boundary are measured as well, at the centres of `gaussian`.
+    pub distances: bool,
     /// The seed of all random numbers.
     pub seed: u64,
     /// How many samples, from the first of the label, the single-backward probe looks at; those of a
@@ -139,6 +149,7 @@ impl<'a> Survey<'a> {
             stratified: false,
             samples: 2000,
             effort: Effort::default(),
+            distances: false,
             seed: 0,
             probed: 0,
         }
@@ -175,11 +186,17 @@ impl Survey<'_> {
         let found = self.measure_all(&work, &Starts { others, across }, stop, &mut progress)?;
         let mut outcome =
             SurveyOutcome { curve: Vec::new(), packets: Vec::new(), failed: Vec::new(), cosines };
-        for (&scale, found) in scales.iter().zip(found.chunks(sites.len())) {
-            for (found, site) in found.iter().zip(&sites) {
+        let distances = self.distances_beside(&work, stop)?;
+        let chunks = found.chunks(sites.len()).zip(distances.chunks(sites.len()));
+        for (&scale, (found, distances)) in scales.iter().zip(chunks) {
+            for ((found, measured), site) in found.iter().zip(distances).zip(&sites) {
                 let (label, centre) = (site.label() as u64, site.centre());
                 match found {
-                    Some(Ok(found)) => outcome.packets.push(found.figures(Some(label), centre, 1)),
+                    Some(Ok(found)) => {
+                        let mut figures = found.figures(Some(label), centre, 1);
+                        figures.distances = measured.as_ref().map(Measured::figures).unwrap_or_default();
+                        outcome.packets.push(figures);
+                    }
                     Some(Err(reason)) => {
                         outcome.failed.push(Failure { scale, label, centre, reason: reason.clone() });
                     }
@@ -190,10 +207,32 @@ impl Survey<'_> {
                 found.iter().flatten().filter_map(|found| found.as_ref().ok()).collect();
             if let Some(mean) = AnyPacket::average(&finished)? {
                 let label = self.label.map(|label| label as u64);
-                outcome.curve.push(mean.figures(label, None, finished.len() as u64));
+                let mut figures = mean.figures(label, None, finished.len() as u64);
+                let measured: Vec<&Measured> = distances.iter().flatten().collect();
+                let (medians, notes) = medians(&measured);
+                figures.distances = medians;
+                figures.notes.extend(notes);
+                outcome.curve.push(figures);
             }
         }
         Ok(outcome)
+    }
+
+    /// The distances at each place of work, where they are asked for and can be had.
+    fn distances_beside(&self, work: &[Work], stop: &AtomicBool) -> Result<Vec<Option<Measured>>> {
+        if !self.distances || self.kind != PacketKind::Gaussian {
+            return Ok(vec![None; work.len()]);
+        }
+        let effort = DistanceEffort {
+            slopes: SLOPES,
+            radius: self.samples.max(RADIUS),
+            errors: Some(self.samples.max(RADIUS)),
+            norm: Norm::L2,
+        };
+        let places: Vec<(f64, &Site)> =
+            work.iter().map(|(scale, _, site)| (scale.unwrap_or(f64::NAN), *site)).collect();
+        let found = self.distances_at(&places, effort, stop)?;
+        Ok(found.into_iter().map(|found| found?.ok()).collect())
     }
 
     fn probe(&self, stop: &AtomicBool) -> Result<Option<Cosines>> {

@@ -94,7 +94,15 @@ pub fn whole_audit<'a>(
         })
         .filter(|plan| plan.samples > 0);
     let probe = settings.own.packet_samples != Some(0);
-    Ok(Audit { probe, packets: packets.into_iter().collect(), ..audit(model, settings, data, engine)? })
+    let mut packets: Vec<PacketPlan> = packets.into_iter().collect();
+    let mut without = Vec::new();
+    if let Some(temperature) = &settings.own.temperature {
+        let (temperature, fitted) = temperature.of(&model.sha256, data)?;
+        engine.classifier().at_temperature(temperature)?;
+        without = fitted;
+        packets.extend(packets.first().map(|plan| PacketPlan { temperature: Some(temperature), ..*plan }));
+    }
+    Ok(Audit { probe, packets, without, ..audit(model, settings, data, engine)? })
 }
 
 /// The attacks of an audit.

@@ -78,6 +78,8 @@ pub struct Audit<'a> {
     pub packets: Vec<PacketPlan>,
     /// Which samples; all by default.
     pub samples: Selection,
+    /// Samples that are no centres of packets, by their places in ascending order: those that a temperature was fitted to.
+    pub without: Vec<usize>,
     /// The part of these that this run works on.
     pub shard: Shard,
     /// The seed of all random numbers.
@@ -163,6 +165,7 @@ impl<'a> Audit<'a> {
             probe: false,
             packets: Vec::new(),
             samples: Selection::All,
+            without: Vec::new(),
             shard: Shard::WHOLE,
             seed: 0,
             full: false,

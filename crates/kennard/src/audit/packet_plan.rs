@@ -8,6 +8,9 @@ use crate::{Error, Norm, Result, ThreatModel};
 pub struct PacketPlan {
     /// The window's width `s`, in input units.
     pub scale: f64,
+    /// The temperature that the logits are divided by, where it is not 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
     /// How many of the audit's samples are centres: a random part of them, as even among the labels as can be.
     pub centres: usize,
     /// Points per centre.
@@ -47,6 +50,7 @@ impl PacketPlan {
         };
         (scale > 0.0 && scale.is_finite()).then_some(PacketPlan {
             scale,
+            temperature: None,
             centres: 32,
             samples: 500,
             max_samples: 8000,

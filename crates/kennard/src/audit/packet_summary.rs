@@ -13,6 +13,9 @@ pub struct PacketSummary {
     pub packet: String,
     /// The window's width `s`, in input units.
     pub scale: f64,
+    /// The temperature that the logits are divided by; none is 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
     /// The label whose samples are the centres; null where all are.
     pub label: Option<u64>,
     /// How many samples are centres.
@@ -64,6 +67,7 @@ impl PacketSummary {
         PacketSummary {
             packet: figures.packet.clone(),
             scale,
+            temperature: figures.temperature,
             label: None,
             centres: figures.packets,
             sigma_x: figures.sigma_x.value,

@@ -37,6 +37,8 @@ impl Audit<'_> {
                 scales: vec![plan.scale],
                 centres: Selection::Random { count: plan.centres, seed: self.seed },
                 among: self.samples,
+                without: self.without.clone(),
+                temperatures: plan.temperature.into_iter().collect(),
                 stratified: true,
                 samples: plan.samples,
                 effort: Effort {
@@ -77,7 +79,10 @@ impl Audit<'_> {
                 .extend(outcome.curve.iter().map(|figures| PacketSummary::new(plan.scale, figures)));
             let points: u64 = outcome.curve.iter().map(|figures| figures.samples).sum();
             let taken = BOTH_WAYS * (points as usize + plan.centres * SEARCHES);
-            self.measure_distances(&plan, budget.saturating_sub(taken), summary, records, stop)?;
+            // Distances do not depend on it.
+            if plan.temperature.is_none() {
+                self.measure_distances(&plan, budget.saturating_sub(taken), summary, records, stop)?;
+            }
         }
         Ok(())
     }

@@ -27,7 +27,9 @@ mod summary;
 mod table;
 mod warnings;
 
-use crate::ThreatModel;
+use arrow_array::RecordBatch;
+
+use crate::{Error, Result, ThreatModel};
 use crate::attack::{Adversarial, Attack, MinimumNorm};
 use crate::data::{DataSet, Indices, Selection};
 use crate::engine::Engine;
@@ -136,6 +138,17 @@ pub struct Outcome {
     pub records: Vec<Record>,
     /// Some of the broken samples, with their adversarial points.
     pub shown: Vec<Shown>,
+}
+
+impl Outcome {
+    /// The table of `samples.parquet`: a row per sample.
+    ///
+    /// # Errors
+    /// When two attacks have one name.
+    pub fn table(&self) -> Result<RecordBatch> {
+        let (attacks, minimal) = self.summary.names();
+        table::to_batch(&attacks, &minimal, &self.records).map_err(Error::Summary)
+    }
 }
 
 /// A sample, what was found about it, and the adversarial points.

@@ -142,7 +142,10 @@ pub fn run(args: Args) -> Outcome {
         None => (args.temperatures.iter().map(|temperature| temperature.0).collect(), Vec::new()),
     };
     if !without.is_empty() {
-        note!("the {} samples that the temperature was fitted to are left out", grouped(without.len() as u64));
+        note!(
+            "the {} samples that the temperature was fitted to are left out",
+            grouped(without.len() as u64)
+        );
     }
     let survey = Survey {
         engine: &engine,
@@ -267,8 +270,9 @@ fn block(figures: &Figures) {
     let label = figures.label.map_or(String::new(), |label| format!(", label {label}"));
     let scale = figures.scale.map_or(String::new(), |scale| format!(", scale {}", short(scale)));
     say!(
-        "{} packet{scale}{label}: mean of {}, {} points, effective sample size {}",
+        "{} packet{scale}{label}{}: mean of {}, {} points, effective sample size {}",
         figures.packet,
+        screen::at_temperature(figures.temperature),
         figures.packets,
         grouped(figures.samples),
         grouped(figures.ess as u64)

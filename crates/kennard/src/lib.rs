@@ -130,6 +130,7 @@ mod warning;
 mod workers;
 
 pub use advice::Advice;
+pub use arrow_array;
 pub use answer::{is_answer, margin, predict};
 pub use classifier::{Classifier, Preprocessing};
 pub use error::{Error, Result};

@@ -50,7 +50,7 @@ function overScale(id, title, caption, y, curves, { bound = null, log = false } 
     series: drawn.flatMap(([name, points], i) => curve(name, figures(points), i, i === 0 && bound !== null ? { markLine: across(bound.name, bound.value) } : {})),
     tooltip: { ...frame({}).tooltip, formatter: ({ seriesName, value }) => `${seriesName}\nscale ${short(value[0])}: ${short(value[1])}` },
   });
-  return chart(id, title, caption + looseness(drawn.map(([, points]) => figures(points))), { header: ["curve", "scale", "value", "low", "high"], rows }, build);
+  return chart(id, title, caption + looseness(drawn.map(([, points]) => figures(points))), { header: ["curve", "scale", "value", "low", "high"], rows }, build, { fitted: true });
 }
 
 function survey(run, view, number) {

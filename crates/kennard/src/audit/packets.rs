@@ -35,6 +35,8 @@ impl Audit<'_> {
                 scales: vec![plan.scale],
                 centres: Selection::Random { count: plan.centres, seed: self.seed },
                 among: self.samples,
+                without: self.without.clone(),
+                temperatures: plan.temperature.into_iter().collect(),
                 stratified: true,
                 samples: plan.samples,
                 effort: Effort {

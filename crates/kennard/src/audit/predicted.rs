@@ -137,6 +137,7 @@ impl Audit<'_> {
             scales: vec![plan.scale],
             centres: Selection::Random { count: centres, seed: self.seed },
             among: self.samples,
+            without: self.without.clone(),
             stratified: true,
             seed: self.seed,
             ..Survey::new(self.engine, self.data, PacketKind::Gaussian)

@@ -143,10 +143,10 @@ impl Claim {
     pub fn over_seeds(claim: impl Into<String>, values: &[f64], limit: f64, above: bool) -> Claim {
         let claim = claim.into();
         let seeds = values.len();
-        let too_small = if values.iter().any(|value| !value.is_finite()) {
-            Some(format!("the figure is no number for some of {seeds} seeds"))
-        } else {
-            (seeds < SEEDS).then(|| format!("{seeds} seeds are fewer than {SEEDS}"))
+        let finite = values.iter().all(|value| value.is_finite());
+        let too_small = match finite {
+            false => Some(format!("the figure is no number for some of {seeds} seeds")),
+            true => (seeds < SEEDS).then(|| format!("{seeds} seeds are fewer than {SEEDS}")),
         };
         match over_seeds(values) {
             None => Claim { claim, verdict: Verdict::TooSmallToJudge, evidence: String::new(), p: None },
@@ -185,8 +185,11 @@ impl Claim {
     }
 }
 
-/// The mean of a figure over seeds, with the bootstrap's interval; none of fewer than three.
+/// The mean of a figure over seeds, with the bootstrap's interval; none of fewer than three, or of what is no number.
 pub fn over_seeds(values: &[f64]) -> Option<Figure> {
+    if values.iter().any(|value| !value.is_finite()) {
+        return None;
+    }
     cluster_bootstrap(values, |chosen| Some(chosen.iter().copied().sum::<f64>() / chosen.len() as f64))
 }
 

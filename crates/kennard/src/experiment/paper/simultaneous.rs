@@ -3,7 +3,7 @@
 //! The joint network is one network of `2K` logits over one trunk: it sees an input `x`, whose label `y` is class `y`, or a
 //! second input, whose label is class `K + y`; both kinds train it, half of every epoch each, and a reader takes the largest
 //! of the `K` logits of the kind that it was shown. The separate networks have trunks of half the width, and see
-//! one kind each. Second inputs are the gradient Δ and four controls:
+//! one kind each, in batches of half the size: as many steps, and as many samples of a kind in each. Second inputs are the gradient Δ and four controls:
 //!
 //! | second input | what it is |
 //! |---|---|
@@ -43,6 +43,8 @@ const READ: usize = 3000;
 const TEST: usize = 2000;
 const EPOCHS: usize = 10;
 const SEEDS: u64 = 5;
+/// Samples of a kind per step.
+const BATCH: usize = 32;
 /// Hidden units in all.
 const WIDTHS: [usize; 5] = [8, 16, 32, 64, 128];
 /// The frozen network.
@@ -109,7 +111,7 @@ impl Bench<'_> {
         let shuffled = inputs::shuffled(&samples.train, seed);
         let (first, second) = (place(&shuffled, 0..frozen), place(&shuffled, frozen..shuffled.labels.len()));
         let untrained = NETWORK.parse::<Architecture>()?.build(&[d], classes, None, seed)?;
-        let Some(network) = self.train(&untrained, &first.values, &first.labels, seed)? else {
+        let Some(network) = self.train(&untrained, &first.values, &first.labels, BATCH, seed)? else {
             return Ok(None);
         };
         let networks = [self.engine(&network, d)?, self.engine(&untrained, d)?];
@@ -153,7 +155,8 @@ impl Bench<'_> {
                 Some(known) => known.separate[0],
                 None => {
                     let begun = network(width / 2, classes)?;
-                    let Some(reader) = self.train(&begun, &data.inputs[task][0], data.labels[0], seed)?
+                    let Some(reader) =
+                        self.train(&begun, &data.inputs[task][0], data.labels[0], BATCH, seed)?
                     else {
                         return Ok(None);
                     };
@@ -164,7 +167,8 @@ impl Bench<'_> {
         let values = [data.inputs[0][0].as_slice(), &data.inputs[1][0]].concat();
         let labels: Vec<usize> =
             data.labels[0].iter().copied().chain(data.labels[0].iter().map(|y| classes + y)).collect();
-        let Some(reader) = self.train(&network(width, 2 * classes)?, &values, &labels, seed)? else {
+        let Some(reader) = self.train(&network(width, 2 * classes)?, &values, &labels, 2 * BATCH, seed)?
+        else {
             return Ok(None);
         };
         let joint = [
@@ -174,13 +178,20 @@ impl Bench<'_> {
         Ok(Some((separate, joint)))
     }
 
-    fn train(&self, begun: &Graph, values: &[f32], labels: &[usize], seed: u64) -> Result<Option<Graph>> {
+    fn train(
+        &self,
+        begun: &Graph,
+        values: &[f32],
+        labels: &[usize],
+        batch: usize,
+        seed: u64,
+    ) -> Result<Option<Graph>> {
         let d = values.len() / labels.len();
         let recipe = Recipe {
             method: Method::Standard,
             epochs: self.epochs,
-            batch: 64,
-            part: 64,
+            batch,
+            part: batch,
             optimizer: Optimizer::AdamW { betas: [0.9, 0.999] },
             rate: 0.002,
             schedule: Schedule::Cosine,

@@ -194,7 +194,8 @@ impl Course<'_> {
     /// The centres of packets, of the points that no temperature is fitted to.
     pub fn centres(&self) -> Points {
         let held = held_out(&self.points.test);
-        held.among(held.stratified(CENTRES).into_iter())
+        let count = CENTRES.min(self.points.train.labels.len() / 50).max(1);
+        held.among(held.stratified(count).into_iter())
     }
 
     fn measure(&self, regime: &Regime, seed: u64, epoch: usize, checkpoint: &Path) -> Result<Network> {

@@ -10,10 +10,10 @@ use super::network::{Course, EPS, Network};
 use super::packets::{Boxed, FIGURES, Packets, SCALE};
 use super::regimes::{REGIMES, Regime};
 use super::{SEEDS, of_each};
-use crate::Result;
 use crate::experiment::{Lab, short};
-use crate::picture::{Chart, Curve};
+use crate::picture::{Chart, Curve, Phase, PhasePath, PhasePoint};
 use crate::stats::{mean, partial_rank_correlation, rank_correlation};
+use crate::{Figure, Result};
 
 /// Raw packets, or those at the fitted temperature.
 type Of = fn(&Network) -> Option<Packets>;
@@ -181,18 +181,27 @@ fn text(course: &Course, networks: &[Network], boxes: &BTreeMap<&str, Boxed>) ->
     text + "\n"
 }
 
-/// What the picture of paths is drawn from: for each regime means over seeds by epoch, raw, and at the fitted temperature.
+/// The measured epochs.
+fn epochs(networks: &[Network]) -> Vec<usize> {
+    of(networks, &REGIMES[0]).filter(|n| n.seed == 0).map(|n| n.epoch).collect()
+}
+
+/// A figure of a regime at an epoch, over seeds; none where one of them has none.
+fn over(
+    networks: &[Network],
+    regime: &Regime,
+    epoch: usize,
+    figure: &dyn Fn(&Network) -> Option<f64>,
+) -> Option<Figure> {
+    let of_epoch = of(networks, regime).filter(|n| n.epoch == epoch);
+    over_seeds(&of_epoch.map(figure).collect::<Option<Vec<f64>>>()?)
+}
+
+/// The paths of all regimes, as figures.
 fn paths(networks: &[Network]) -> Value {
     let path = |regime: &Regime| {
-        let epochs: Vec<usize> = {
-            let all = of(networks, regime).filter(|n| n.seed == 0);
-            all.map(|n| n.epoch).collect()
-        };
         let at = |epoch: usize| {
-            let over = |figure: &dyn Fn(&Network) -> Option<f64>| {
-                let of_epoch = of(networks, regime).filter(|n| n.epoch == epoch);
-                of_epoch.map(figure).collect::<Option<Vec<f64>>>().map(|values| mean(&values))
-            };
+            let over = |figure: &dyn Fn(&Network) -> Option<f64>| over(networks, regime, epoch, figure);
             json!({
                 "epoch": epoch,
                 "clean": over(&|n| Some(n.clean)),
@@ -204,42 +213,76 @@ fn paths(networks: &[Network]) -> Value {
                 "sigma_p_fitted": over(&|n| n.fitted.map(|p| p.sigma_p)),
             })
         };
-        json!({ "regime": regime.name, "points": epochs.into_iter().map(at).collect::<Vec<_>>() })
+        json!({ "regime": regime.name, "points": epochs(networks).into_iter().map(at).collect::<Vec<_>>() })
     };
     REGIMES.iter().map(path).collect()
 }
 
-/// σ_x and σ_p over the epochs, raw and at the fitted temperature, a curve a regime.
+/// `log σ_x` against `log σ_p`, a path for each regime; the grey arrows lead to the fitted temperature.
+fn phase(networks: &[Network]) -> Result<String> {
+    let path = |regime: &Regime| {
+        let at = |epoch: usize| {
+            let over = |figure: fn(&Network) -> f64| over(networks, regime, epoch, &|n| Some(figure(n)));
+            let (x, p, robust) = (over(|n| n.raw.sigma_x)?, over(|n| n.raw.sigma_p)?, over(|n| n.robust)?);
+            Some(PhasePoint {
+                sigma_x: x.value,
+                sigma_x_interval: x.interval,
+                sigma_p: p.value,
+                sigma_p_interval: p.interval,
+                colour: robust.value,
+                colour_interval: robust.interval,
+            })
+        };
+        let epochs = epochs(networks);
+        let fitted = |figure: fn(&Packets) -> f64| {
+            let last = epochs.last()?;
+            Some(over(networks, regime, *last, &|n| n.fitted.map(|p| figure(&p)))?.value)
+        };
+        PhasePath {
+            name: regime.name.into(),
+            points: epochs.iter().filter_map(|&epoch| at(epoch)).collect(),
+            temperatures: fitted(|p| p.sigma_x)
+                .zip(fitted(|p| p.sigma_p))
+                .map(|(x, p)| [x, p])
+                .into_iter()
+                .collect(),
+        }
+    };
+    let picture = Phase {
+        title: "Conjugate spreads while networks learn; grey: at the fitted temperature".into(),
+        unit: "standard deviation of the points".into(),
+        colour: format!("accuracy under attack, ε = {EPS} [1]"),
+        paths: learning().map(path).collect(),
+    };
+    picture.svg()
+}
+
+/// The plane of both spreads, and each over the epochs, raw and at the fitted temperature.
 fn pictures(networks: &[Network]) -> Result<Vec<(String, Vec<u8>)>> {
+    /// Regimes with curves of their own: more than these are hard to tell apart.
     const SHOWN: [usize; 5] = [0, 2, 4, 6, 7];
-    let mut pictures = Vec::new();
-    for (at_name, at, file) in [(AT[0].0, AT[0].1, "raw"), (AT[1].0, AT[1].1, "fitted")] {
-        for (name, figure) in FIGURES.iter().take(2) {
+    let mut pictures = vec![("phase.svg".into(), phase(networks)?.into_bytes())];
+    for ((at_name, at), file) in AT.into_iter().zip(["raw", "fitted"]) {
+        for ((name, figure), letter) in FIGURES.into_iter().zip(["x", "p"]) {
             let curve = |regime: &Regime| {
-                let epochs = of(networks, regime).filter(|n| n.seed == 0).map(|n| n.epoch);
-                let points = epochs.filter_map(|epoch| {
-                    let of_epoch = of(networks, regime).filter(|n| n.epoch == epoch);
-                    let values: Option<Vec<f64>> = of_epoch.map(|n| at(n).map(|p| figure(&p))).collect();
-                    let over = over_seeds(&values?)?;
+                let points = epochs(networks).into_iter().filter_map(|epoch| {
+                    let over = over(networks, regime, epoch, &|n| at(n).map(|p| figure(&p)))?;
                     Some((epoch as f64, over.value, over.interval))
                 });
                 Curve::new(regime.name, points)
             };
-            let curves: Vec<Curve> = SHOWN.iter().map(|&i| curve(&REGIMES[i])).collect();
-            let curves: Vec<Curve> = curves.into_iter().filter(|curve| !curve.figures.is_empty()).collect();
-            if curves.is_empty() {
-                continue;
-            }
+            let curves = SHOWN.iter().map(|&i| curve(&REGIMES[i])).filter(|c| !c.figures.is_empty());
             let chart = Chart {
                 title: format!("{name} {at_name}, mean of {SEEDS} seeds, 95 % bands"),
                 x: "epoch [1]".into(),
                 y: format!("{name} [unit of the plane]"),
-                curves,
+                curves: curves.collect(),
                 linear: false,
                 bound: None,
             };
-            let letter = if *name == "σ_x" { "x" } else { "p" };
-            pictures.push((format!("sigma-{letter}-{file}.svg"), chart.svg()?.into_bytes()));
+            if !chart.curves.is_empty() {
+                pictures.push((format!("sigma-{letter}-{file}.svg"), chart.svg()?.into_bytes()));
+            }
         }
     }
     Ok(pictures)

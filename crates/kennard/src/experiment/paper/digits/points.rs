@@ -104,14 +104,19 @@ impl Points {
         [0, 1].map(|i| f64::from(self.values[2 * place + i]))
     }
 
-    /// The places of `count` points, as many of each class as there are, the first of each.
+    /// The places of `count` points, as evenly over the classes as can be, the first of each.
     pub fn stratified(&self, count: usize) -> Vec<usize> {
-        let share = count.div_ceil(self.classes);
-        let mut places: Vec<usize> = (0..self.classes)
-            .flat_map(|class| {
-                (0..self.labels.len()).filter(move |&place| self.labels[place] == class).take(share)
-            })
-            .collect();
+        let mut places = Vec::new();
+        let of = |class: usize, nth: usize| {
+            (0..self.labels.len()).filter(|&place| self.labels[place] == class).nth(nth)
+        };
+        for nth in 0..count {
+            places.extend((0..self.classes).filter_map(|class| of(class, nth)));
+            if places.len() >= count {
+                break;
+            }
+        }
+        places.truncate(count);
         places.sort_unstable();
         places
     }
@@ -126,5 +131,23 @@ impl Points {
             labels: places.map(|place| self.labels[place]).collect(),
             classes: self.classes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By hand: two of class 0, one of 1, one of 2.
+    #[test]
+    fn centres_are_of_all_classes() {
+        let labels = vec![0, 0, 1, 0, 2, 1];
+        let points = Points { values: (0..12).map(|v| v as f32).collect(), labels, classes: 3 };
+        assert_eq!(points.stratified(4), [0, 1, 2, 4]);
+        assert_eq!(points.stratified(2), [0, 2]);
+        assert_eq!(points.stratified(50), [0, 1, 2, 3, 4, 5]);
+        let some = points.among([4, 0].into_iter());
+        assert_eq!((some.values, some.labels), (vec![8.0, 9.0, 0.0, 1.0], vec![2, 0]));
+        assert_eq!(points.at(4), [8.0, 9.0]);
     }
 }

@@ -1,0 +1,90 @@
+//! The experiments R1 to R4 from end to end, small: what they leave, and that they give no verdicts then.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+fn scratch(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-second-{name}", std::process::id()));
+    if path.exists() {
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+    path
+}
+
+/// An experiment with one epoch on 100 samples of the small data set.
+fn reproduce(experiment: &str, out: &Path) -> Value {
+    let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fashion-mnist");
+    let data = format!("fashion-mnist:{}", images.display());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    command.args(["reproduce", experiment, "--epochs", "1", "--samples", "100", "--json", "--out"]).arg(out);
+    if experiment != "r4" {
+        command.args(["--data", &data, "--split", "test"]);
+    }
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = std::fs::read_to_string(out.join(format!("{experiment}.md"))).unwrap();
+    let digest = found["figures"]["predictions_sha256"].as_str().unwrap();
+    assert!(digest.len() == 64 && text.contains(digest), "{text}");
+    assert!(out.join("predictions.md").exists());
+    found
+}
+
+fn verdicts(found: &Value) -> Vec<&str> {
+    found["claims"].as_array().unwrap().iter().map(|claim| claim["verdict"].as_str().unwrap()).collect()
+}
+
+/// R2 takes the networks of R1, and R1 takes its own up again without training or measuring anew.
+#[test]
+fn r1_and_r2_share_their_networks() {
+    let out = scratch("r1");
+    let found = reproduce("r1", &out);
+    let [claims @ .., bound] = &verdicts(&found)[..] else { panic!() };
+    assert_eq!(claims, ["too-small-to-judge"; 7]);
+    assert_eq!(*bound, "comes-out", "the inequality holds for every network");
+    let networks = found["figures"]["networks"].as_array().unwrap();
+    assert_eq!(networks.len(), 50);
+    for network in networks {
+        let packets = &network["raw"];
+        assert!(packets["product"].as_f64().unwrap() > 0.49, "{network}");
+        assert!((0.0..=1.0).contains(&packets["misclassified"].as_f64().unwrap()), "{network}");
+        assert!(network["robust"].as_f64() <= Some(1.0), "{network}");
+    }
+    assert_eq!(found["figures"]["paths"].as_array().unwrap().len(), 10);
+    assert!(out.join("phase.svg").exists());
+
+    let checkpoint = out.join("plain-0/measured.json");
+    let written = std::fs::metadata(&checkpoint).unwrap().modified().unwrap();
+    let found = reproduce("r2", &out);
+    assert_eq!(std::fs::metadata(&checkpoint).unwrap().modified().unwrap(), written);
+    assert_eq!(verdicts(&found), ["too-small-to-judge"; 6]);
+    // At factor 1 the packets are those of R1.
+    let tempered = &found["figures"]["networks"][0];
+    assert_eq!(tempered["packets"][2], networks[0]["raw"]);
+    std::fs::remove_dir_all(out).unwrap();
+}
+
+#[test]
+fn r3_compares_trunks() {
+    let out = scratch("r3");
+    let found = reproduce("r3", &out);
+    assert_eq!(verdicts(&found), ["too-small-to-judge"; 6]);
+    let readers = found["figures"]["readers"].as_array().unwrap();
+    assert_eq!(readers.len(), 5 * 5 * 5, "seeds, widths, second inputs");
+    assert!(out.join("gaps.svg").exists());
+    std::fs::remove_dir_all(out).unwrap();
+}
+
+#[test]
+fn r4_has_its_frontier() {
+    let out = scratch("r4");
+    let found = reproduce("r4", &out);
+    assert_eq!(verdicts(&found), ["too-small-to-judge"; 4]);
+    assert_eq!(found["figures"]["networks"].as_array().unwrap().len(), 40);
+    // Φ(√3.25), by SciPy's norm.cdf.
+    let best = found["figures"]["frontier"][0][0].as_f64().unwrap();
+    assert!((best - 0.964_288_271_1).abs() < 1e-6, "{best}");
+    std::fs::remove_dir_all(out).unwrap();
+}

@@ -122,7 +122,9 @@ fn requirements(given: Option<Value>) -> Result<Vec<Requirement>> {
         Some(other) => vec![other],
     };
     let read = |value: Value| match value.as_str() {
-        Some(text) => text.parse::<Requirement>().map_err(|error| Error::Setting(format!("require: {error}"))),
+        Some(text) => {
+            text.parse::<Requirement>().map_err(|error| Error::Setting(format!("require: {error}")))
+        }
         None => Err(Error::Setting(format!("require: {value} is no text like robust>=0.6"))),
     };
     texts.into_iter().map(read).collect()
@@ -142,7 +144,11 @@ fn settings(options: Options) -> Result<Settings> {
 }
 
 /// The data, the model at work on them, and which model it is.
-fn open(model: &Model, data: Option<DataSet>, settings: &Settings) -> Result<(DataSet, Engine, ModelSummary)> {
+fn open(
+    model: &Model,
+    data: Option<DataSet>,
+    settings: &Settings,
+) -> Result<(DataSet, Engine, ModelSummary)> {
     match model {
         Model::File(file) => {
             let (data, engine) = graph_on(&Graph::load(file)?, data, settings)?;

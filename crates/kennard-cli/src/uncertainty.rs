@@ -142,7 +142,10 @@ pub fn run(args: Args) -> Outcome {
         None => (args.temperatures.iter().map(|temperature| temperature.0).collect(), Vec::new()),
     };
     if !without.is_empty() {
-        note!("the {} samples that the temperature was fitted to are left out", grouped(without.len() as u64));
+        note!(
+            "the {} samples that the temperature was fitted to are left out",
+            grouped(without.len() as u64)
+        );
     }
     let survey = Survey {
         engine: &engine,

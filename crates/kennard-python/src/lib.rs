@@ -21,7 +21,12 @@ use data::Arrays;
 use live::{Module, Raised};
 use outcome::Outcome;
 
-create_exception!(_kennard, KennardError, PyRuntimeError, "What can go wrong in Kennard; the message says what to do.");
+create_exception!(
+    _kennard,
+    KennardError,
+    PyRuntimeError,
+    "What can go wrong in Kennard; the message says what to do."
+);
 
 /// The model that an argument is: a path, the bytes of an ONNX file, or a module that computes its own passes.
 #[derive(FromPyObject)]
@@ -71,7 +76,8 @@ fn audit(
     let model = model.model(py, &raised)?;
     let data = data.map(Arrays::open).transpose()?;
     let options = serde_json::from_str(options).map_err(|error| KennardError::new_err(error.to_string()))?;
-    let outcome = run::run(py, progress, &raised, |stop, hear| calls::audit(&model, data, options, stop, hear))?;
+    let outcome =
+        run::run(py, progress, &raised, |stop, hear| calls::audit(&model, data, options, stop, hear))?;
     Outcome::new(outcome)
 }
 
@@ -123,7 +129,8 @@ fn attack(
         Ok(PyArray2::from_vec2(py, &rows)?.unbind())
     });
     let records: Vec<_> = examined.iter().map(|examined| &examined.record).collect();
-    let records = serde_json::to_string(&records).map_err(|error| KennardError::new_err(error.to_string()))?;
+    let records =
+        serde_json::to_string(&records).map_err(|error| KennardError::new_err(error.to_string()))?;
     Ok(Found { names, points: points.collect::<PyResult<_>>()?, records })
 }
 

@@ -66,7 +66,8 @@ impl Live for Module {
     fn outputs(&self, points: &[f32], outputs: &mut [f32]) -> Result<(), RuntimeError> {
         Python::attach(|py| {
             let mut answer = || {
-                let found = self.object.bind(py).call_method1("outputs", (PyArray1::from_slice(py, points),))?;
+                let found =
+                    self.object.bind(py).call_method1("outputs", (PyArray1::from_slice(py, points),))?;
                 copy(&found, outputs, "logits")
             };
             answer().map_err(|error| self.failed(py, error))

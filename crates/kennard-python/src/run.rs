@@ -77,7 +77,8 @@ pub fn run<R: Send>(
     })?;
     if let Some(error) = interrupted {
         if error.is_instance_of::<PyKeyboardInterrupt>(py) {
-            let message = "interrupted; what was finished is kept where out= was given, and resume=True goes on";
+            let message =
+                "interrupted; what was finished is kept where out= was given, and resume=True goes on";
             return Err(PyKeyboardInterrupt::new_err(message));
         }
         return Err(error);

@@ -130,8 +130,8 @@ mod warning;
 mod workers;
 
 pub use advice::Advice;
-pub use arrow_array;
 pub use answer::{is_answer, margin, predict};
+pub use arrow_array;
 pub use classifier::{Classifier, Preprocessing};
 pub use error::{Error, Result};
 pub use figure::{Basis, Figure};

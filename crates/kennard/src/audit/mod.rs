@@ -29,11 +29,11 @@ mod warnings;
 
 use arrow_array::RecordBatch;
 
-use crate::{Error, Result, ThreatModel};
 use crate::attack::{Adversarial, Attack, MinimumNorm};
 use crate::data::{DataSet, Indices, Selection};
 use crate::engine::Engine;
 use crate::run::ModelSummary;
+use crate::{Error, Result, ThreatModel};
 
 pub use directory::RunDirectory;
 pub use distances::{CurvePoint, Distances};

@@ -100,7 +100,10 @@ impl Calibration {
         })?;
         let value = found.temperature.value;
         if !(value > 0.0 && value.is_finite()) {
-            return Err(refused(file, format!("holds the temperature {value}, which is not positive and finite")));
+            return Err(refused(
+                file,
+                format!("holds the temperature {value}, which is not positive and finite"),
+            ));
         }
         Ok(found)
     }

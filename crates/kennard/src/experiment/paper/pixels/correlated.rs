@@ -24,7 +24,9 @@ pub struct Correlated {
 pub fn correlate(names: &[String], rows: &[(f64, Vec<Option<f64>>)], other: &str) -> Vec<Correlated> {
     let Some(other) = names.iter().position(|name| name == other) else { return Vec::new() };
     let of = |(place, name): (usize, &String)| -> Option<Correlated> {
-        let image = |(distance, figures): &(f64, Vec<Option<f64>>)| Some([*distance, figures[place]?, figures[other]?]);
+        let image = |(distance, figures): &(f64, Vec<Option<f64>>)| {
+            Some([*distance, figures[place]?, figures[other]?])
+        };
         let images: Vec<[f64; 3]> = rows.iter().filter_map(image).collect();
         let rho = |chosen: &[&[f64; 3]], figure: usize| {
             rank_correlation(&chosen.iter().map(|image| (image[figure], image[0])).collect::<Vec<_>>())

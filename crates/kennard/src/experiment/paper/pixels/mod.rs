@@ -93,7 +93,9 @@ fn network(lab: &dyn Lab, model: &Path, on: &Conditions) -> Result<Option<Networ
     let name = model.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let (data, engine) = lab.open(model)?;
     let place = on.out.join(format!("{name}.json"));
-    let Some(Measured { norms, rows, .. }) = measured(lab, model, &data, &engine, &place)? else { return Ok(None) };
+    let Some(Measured { norms, rows, .. }) = measured(lab, model, &data, &engine, &place)? else {
+        return Ok(None);
+    };
     let scales = Scales::of(&rows, engine.classifier().dimension());
     let names = names(scales);
     let of = |name: &str| {
@@ -149,7 +151,10 @@ fn measured(
     let with_norm = samples.into_iter().zip(&norms).filter_map(|(sample, norm)| Some((sample, (*norm)?)));
     let (examined, distances): (Vec<Sample>, Vec<f64>) = with_norm.filter(|(_, norm)| *norm > 0.0).unzip();
     if examined.is_empty() {
-        return Err(Error::Setting(format!("{}: attacks broke no image; take more samples", model.display())));
+        return Err(Error::Setting(format!(
+            "{}: attacks broke no image; take more samples",
+            model.display()
+        )));
     }
     let scales = Scales { median: median(&distances), dimension: engine.classifier().dimension() };
     let Some(figures) = measure(lab, engine, data, &examined, scales)? else { return Ok(None) };

@@ -4,8 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 
-use super::packet_plan::PacketPlan;
-use super::{Audit, Record, Summary, Warning};
+use super::{Audit, Outcome, Record, Warning};
 use crate::data::Selection;
 use crate::stats::{median, spearman};
 use crate::survey::{DistanceEffort, Measured, PacketKind, Survey};
@@ -91,7 +90,7 @@ impl Record {
 
 impl PredictedDistances {
     /// Of all records that have both; none where no record has.
-    fn of(records: &[Record], norm: Norm, scale: f64) -> Option<PredictedDistances> {
+    pub(super) fn of(records: &[Record], norm: Norm, scale: f64) -> Option<PredictedDistances> {
         let pairs: Vec<[f64; 2]> = records.iter().filter_map(|record| record.distances(norm)).collect();
         let figure = |values: &mut dyn Iterator<Item = f64>| {
             median(values).map(|(value, interval)| Figure::new(value, interval))
@@ -113,24 +112,21 @@ impl PredictedDistances {
 }
 
 impl Audit<'_> {
-    /// Measures distances at the centres of a plan's packets, as far as `passes` go; what they do not allow is said.
-    pub(super) fn measure_distances(
-        &self,
-        plan: &PacketPlan,
-        passes: usize,
-        summary: &mut Summary,
-        records: &mut [Record],
-        stop: &AtomicBool,
-    ) -> Result<()> {
+    /// Measures distances at those centres of the first plan's packets that are among the records, as far as the passes go
+    /// that the packets leave; what they do not allow is said.
+    pub(super) fn measure_distances(&self, outcome: &mut Outcome, stop: &AtomicBool) -> Result<()> {
+        let Outcome { summary, records, .. } = outcome;
+        let Some(plan) = self.packets.first().filter(|plan| plan.samples > 0) else { return Ok(()) };
+        let passes = self.left_by_packets(plan, summary);
+        let available = self.samples.count(self.data.len()).min(plan.centres);
         let norm = self.threat.norm;
         let effort = DistanceEffort { slopes: SLOPES, radius: RADIUS, errors: None, norm };
         let each = effort.passes(self.engine.classifier().classes());
-        let centres = plan.centres.min(passes / each);
-        if centres < plan.centres {
+        let centres = available.min(passes / each);
+        if centres < available {
             let message = format!(
-                "distances to the boundary are predicted at {centres} of {} centres: each takes {each} passes, and {passes} \
-                 are left of as many as the attacks took",
-                plan.centres
+                "distances to the boundary are predicted at {centres} of {available} centres: each takes {each} passes, and \
+                 {passes} are left of as many as the attacks took"
             );
             summary.warnings.push(Warning::new("distance-budget", message));
         }
@@ -141,11 +137,13 @@ impl Audit<'_> {
             scales: vec![plan.scale],
             centres: Selection::Random { count: centres, seed: self.seed },
             among: self.samples,
+            without: self.without.clone(),
             stratified: true,
             seed: self.seed,
             ..Survey::new(self.engine, self.data, PacketKind::Gaussian)
         };
-        let measured = match survey.distances(effort, stop) {
+        let mine = |place: usize| records.binary_search_by_key(&place, |record| record.index).is_ok();
+        let measured = match survey.distances(effort, mine, stop) {
             Ok(measured) => measured,
             Err(error) => {
                 let message = format!("distances to the boundary cannot be predicted: {error}");

@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::boundary::nearest_classes;
 use super::chains::{CHAINS, Chains};
-use super::closest::closest;
+use super::closest::{Nearest, closest};
 use super::design::design;
 use super::line::{self, LinePacket};
 use super::margins::{Asked, Leads};
@@ -184,14 +184,15 @@ impl ErrorPacket {
     ) -> Result<Attack, DistanceError<O::Error>> {
         let found = match attacked {
             Some(point) => {
-                Some((places(asked.centre, point, 1.0), asked.leads(point)?.remove(0).largest().0))
+                let class = asked.leads(point)?.remove(0).largest().0;
+                Some(Nearest { way: places(asked.centre, point, 1.0), class })
             }
             None => {
                 let starts = nearest_classes(asked, NEAREST)?;
                 closest(asked, &starts)?
             }
         };
-        let (way, class) = found.ok_or(DistanceError::NoErrors(self.scale))?;
+        let Nearest { way, class } = found.ok_or(DistanceError::NoErrors(self.scale))?;
         let distance = dot(&way, &way).sqrt();
         if distance.is_nan() || distance <= 0.0 {
             return Err(DistanceError::Centre);

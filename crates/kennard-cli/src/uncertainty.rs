@@ -270,8 +270,9 @@ fn block(figures: &Figures) {
     let label = figures.label.map_or(String::new(), |label| format!(", label {label}"));
     let scale = figures.scale.map_or(String::new(), |scale| format!(", scale {}", short(scale)));
     say!(
-        "{} packet{scale}{label}: mean of {}, {} points, effective sample size {}",
+        "{} packet{scale}{label}{}: mean of {}, {} points, effective sample size {}",
         figures.packet,
+        screen::at_temperature(figures.temperature),
         figures.packets,
         grouped(figures.samples),
         grouped(figures.ess as u64)

@@ -188,8 +188,8 @@ fn beats_first_order(networks: &[Network], figure: &str) -> Claim {
         return Claim::that(claim, [-1.0, 1.0], 0.0, true, String::new())
             .unless(Some("it was not measured".into()));
     };
-    let few = networks.iter().find(|network| network.broken < IMAGES);
-    let too_small = few.map(|few| format!("{}: {} images are fewer than {IMAGES}", few.name, few.broken));
+    let few = networks.iter().find(|network| network.images < IMAGES);
+    let too_small = few.map(|few| format!("{}: {} images are fewer than {IMAGES}", few.name, few.images));
     let evidence = format!("difference {} on {}", in_words(&correlated.difference), network.name);
     let p = Some(normal_p(&correlated.difference));
     Claim { p, ..Claim::that(claim, correlated.difference.interval, 0.0, true, evidence) }.unless(too_small)

@@ -58,6 +58,7 @@ fn summary_keeps_its_keys() {
             samples: 1000,
             max_samples: 1000,
             bounded: false,
+            temperature: None,
         }],
         probe: true,
         samples: Selection::First(30),

@@ -122,15 +122,38 @@ fn table(summary: &Summary) {
     }
 }
 
+/// Predicted and found distances on a line.
+pub fn distances(summary: &Summary) {
+    let Some(distances) = &summary.distances else { return };
+    let correlation =
+        distances.correlation.map_or(String::new(), |rho| format!(", rank correlation {:.2}", rho.value));
+    say!("");
+    say!(
+        "median distance to the boundary, predicted {}, found by {} {}   ({}, {} samples{correlation})",
+        short(distances.predicted.value),
+        distances.found_by,
+        short(distances.found.value),
+        distances.predicted_by,
+        distances.samples
+    );
+}
+
+/// What a block says of the temperature that the logits are divided by.
+pub fn at_temperature(temperature: Option<f64>) -> String {
+    temperature.map_or(String::new(), |temperature| format!(", temperature {}", short(temperature)))
+}
+
 /// The blocks of the packets.
 pub fn packets(summary: &Summary) {
+    distances(summary);
     for packet in &summary.packets {
         let check = if packet.valid { "  holds" } else { "  NOT TO BE TRUSTED" };
         say!("");
         say!(
-            "{} packet, scale {}, {} centres, {} points, effective sample size {}",
+            "{} packet, scale {}{}, {} centres, {} points, effective sample size {}",
             packet.packet,
             short(packet.scale),
+            at_temperature(packet.temperature),
             packet.centres,
             grouped(packet.samples),
             grouped(packet.ess as u64)

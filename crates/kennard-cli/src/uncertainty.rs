@@ -10,13 +10,13 @@ use kennard::engine::Engine;
 use kennard::packet::{ESS_FLOOR, Effort, Hidden, Lobe, Modes};
 use kennard::run::{ModelSummary, write_set};
 use kennard::survey::{
-    Failure, Figures, Lobes, PacketKind, Survey, SurveyManifest, SurveySummary, write_survey,
+    DistanceFigures, Failure, Figures, Lobes, PacketKind, Survey, SurveyManifest, SurveySummary, write_survey,
 };
 
 use crate::portrait::pictures;
 use crate::progress::Display;
 use crate::screen::{grouped, line, short};
-use crate::settings::{Bounds, Data, Number};
+use crate::settings::{Bounds, Data, Number, Temperature};
 use crate::source::{Given, json, prepare, show};
 use crate::{Done, Outcome, screen, setup};
 
@@ -57,6 +57,13 @@ pub struct Args {
     /// Sample until the half-widths of all intervals are below this share of their values
     #[arg(long)]
     rel_tol: Option<f64>,
+    /// Measure the packets with the logits divided by this temperature too: a number, or the file of `kennard calibrate`
+    #[arg(long, value_name = "T|FILE", conflicts_with = "temperatures")]
+    temperature: Option<Temperature>,
+    /// The same packets at each of these temperatures, which change no decision: what moves with them is no measure of
+    /// robustness
+    #[arg(long, value_name = "T,T,…", value_delimiter = ',')]
+    temperatures: Vec<Number>,
     /// Succeed even where packets have too few effective samples; they are marked as not to be trusted
     #[arg(long)]
     accept_few: bool,
@@ -126,6 +133,20 @@ pub fn run(args: Args) -> Outcome {
         Some(name) => Some(Hidden::new(&engine, name, &args.model.options())?),
         None => None,
     };
+    let model = ModelSummary::of_file(&args.model.file, engine.classifier())?;
+    let (temperatures, without) = match &args.temperature {
+        Some(temperature) => {
+            let (temperature, fitted) = temperature.of(&model.sha256, &data)?;
+            (vec![1.0, temperature], fitted)
+        }
+        None => (args.temperatures.iter().map(|temperature| temperature.0).collect(), Vec::new()),
+    };
+    if !without.is_empty() {
+        note!(
+            "the {} samples that the temperature was fitted to are left out",
+            grouped(without.len() as u64)
+        );
+    }
     let survey = Survey {
         engine: &engine,
         hidden: hidden.as_ref(),
@@ -141,6 +162,8 @@ pub fn run(args: Args) -> Outcome {
             },
         },
         among: Selection::All,
+        without,
+        temperatures,
         stratified: true,
         samples: args.draws.min(args.max_draws),
         effort: Effort {
@@ -149,6 +172,7 @@ pub fn run(args: Args) -> Outcome {
             modes: true,
             ..Effort::default()
         },
+        distances: true,
         seed: args.model.seed(),
         probed: PROBED,
     };
@@ -161,7 +185,6 @@ pub fn run(args: Args) -> Outcome {
         let all = outcome.failed.len();
         return Err(format!("none of {all} packets could be measured. {}", failure(first)).into());
     }
-    let model = ModelSummary::of_file(&args.model.file, engine.classifier())?;
     let summary = survey.summary(model, &outcome, begin.elapsed())?;
 
     show(&summary, args.json, |summary| print(summary, &engine, hidden.as_ref()))?;
@@ -247,8 +270,9 @@ fn block(figures: &Figures) {
     let label = figures.label.map_or(String::new(), |label| format!(", label {label}"));
     let scale = figures.scale.map_or(String::new(), |scale| format!(", scale {}", short(scale)));
     say!(
-        "{} packet{scale}{label}: mean of {}, {} points, effective sample size {}",
+        "{} packet{scale}{label}{}: mean of {}, {} points, effective sample size {}",
         figures.packet,
+        screen::at_temperature(figures.temperature),
         figures.packets,
         grouped(figures.samples),
         grouped(figures.ess as u64)
@@ -273,12 +297,35 @@ fn block(figures: &Figures) {
     if let Some(found) = modes {
         along_modes(found);
     }
+    distances(&figures.distances);
     if !figures.reached {
         say!("  a part of the packet may not have been reached");
     }
     checks(figures);
     for note in &figures.notes {
         say!("  {note}");
+    }
+}
+
+/// Medians of the distances to the decision boundary, and of the error packet along the attack.
+fn distances(medians: &DistanceFigures) {
+    let rows = [
+        ("first_order", "first order", "  margin over slope at the sample, l2"),
+        ("packet", "packet dist.", "  margin over mean slope under the window, l2"),
+        ("radius", "radius", "  smoothed radius, l2"),
+        ("searched", "boundary", "  the nearest crossing found, l2"),
+        ("error.mean", "errors ⟨x⟩", "  along the attack, of the error packet"),
+        ("error.sigma_x", "errors σ_x", ""),
+        ("error.sigma_p", "errors σ_p", ""),
+        ("error.product", "errors σσ", "  ≥ 0.5"),
+    ];
+    if !medians.is_empty() {
+        say!("  distances to the decision boundary, medians");
+    }
+    for (name, shown, note) in rows {
+        if let Some(figure) = medians.get(name) {
+            line(shown, *figure, note);
+        }
     }
 }
 

@@ -131,6 +131,7 @@ mod workers;
 
 pub use advice::Advice;
 pub use answer::{is_answer, margin, predict};
+pub use arrow_array;
 pub use classifier::{Classifier, Preprocessing};
 pub use error::{Error, Result};
 pub use figure::{Basis, Figure};

@@ -138,6 +138,19 @@ pub(crate) fn quantile(sorted: &[f64], p: f64) -> f64 {
     sorted[below] + (place - below as f64) * (sorted[above] - sorted[below])
 }
 
+/// The median of values, and its 95 % interval from order statistics, whatever the distribution: that of the sign test.
+/// Fewer than 6 values say no more than their range, which is given then. `None` of none.
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<(f64, [f64; 2])> {
+    let mut sorted: Vec<f64> = values.into_iter().collect();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().checked_sub(1)?;
+    let halves = Binomial::new(0.5, sorted.len() as u64).ok()?;
+    // As many values at either end lie outside the interval.
+    let most = (0..sorted.len() as u64 / 2).take_while(|k| 2.0 * halves.cdf(*k) <= 0.05).count();
+    let outside = most.saturating_sub(1);
+    Some((quantile(&sorted, 0.5), [sorted[outside], sorted[last - outside]]))
+}
+
 /// The mean of maps of equal length.
 pub(crate) fn mean_map<'a>(maps: impl ExactSizeIterator<Item = &'a [f64]>) -> Vec<f64> {
     let count = maps.len() as f64;
@@ -181,6 +194,17 @@ mod tests {
     fn the_front_has_what_no_other_beats() {
         let points = [[0.9, 0.1], [0.8, 0.5], [0.8, 0.4], [0.7, 0.5], [0.9, 0.1], [f64::NAN, 0.9]];
         assert_eq!(pareto_front(&points), [true, true, false, false, true, true]);
+    }
+
+    /// Ranks of the sign test's intervals (Conover, Practical Nonparametric Statistics, 3rd edition, table A3): 2 and 9 of
+    /// 10, 10 and 23 of 32.
+    #[test]
+    fn medians_have_the_intervals_of_the_sign_test() {
+        let of = |n: u32| median((1..=n).map(f64::from)).unwrap();
+        assert_eq!(of(10), (5.5, [2.0, 9.0]));
+        assert_eq!(of(32), (16.5, [10.0, 23.0]));
+        assert_eq!(of(3), (2.0, [1.0, 3.0]));
+        assert!(median([]).is_none());
     }
 
     /// Against SciPy's quantiles of Student's distribution.

@@ -17,7 +17,7 @@ function runView(run) {
     section("training", "Training", null, wrapped(training(run))),
     run.summary ? section("accuracy", "Accuracy", null, wrapped([againstEpsilon(run), byAttack(run)])) : null,
     section("by-class", "Classes", null, wrapped(byClass(run))),
-    section("distance", "Distances", "The smallest perturbations that minimum-norm attacks found, in the norm of the threat model. They bound the true distances from above.", wrapped(distances(run))),
+    section("distance", "Distances", "The smallest perturbations that attacks or a boundary search found, in the norm of the threat model, which bound the true distances from above, and distances predicted from margins and the packets' windows.", wrapped([distances(run), predictedDistances(run)])),
     section("examples", "Adversarial examples", "Sample, adversarial example, and their difference, amplified and on grey; what the model takes each for, with its probability.", gallery(run)),
     section("samples", "Samples", "Click a heading to sort.", sampleTable(run)),
     section("packets", "Packets", "The network's loss around data points, read as wave functions: spreads of the input (σ_x) and of the log-gradient (σ_p), whose product has a lower bound.", wrapped(packets)),

@@ -32,6 +32,31 @@ function distances(run) {
   ];
 }
 
+/** Predicted against found distances to the decision boundary, one point per sample. */
+function predictedDistances(run) {
+  const { pairs, summary } = run;
+  const distances = summary?.distances;
+  if (!pairs || !distances) return [];
+  const rows = pairs.index.map((index, i) => [index, pairs.found[i], pairs.predicted[i]]);
+  const largest = Math.max(...rows.flatMap((row) => row.slice(1)));
+  const norm = summary.threat_model.norm;
+  const build = () => {
+    const { series: [blue], soft } = palette();
+    return {
+      xAxis: axis(`found by ${distances.found_by}, ${norm} [input units]`, { min: 0 }),
+      yAxis: axis(`predicted, ${distances.predicted_by} [input units]`, { min: Math.min(0, ...pairs.predicted) < 0 ? undefined : 0 }, 48),
+      series: [
+        { name: "equal", type: "line", showSymbol: false, data: [[0, 0], [largest, largest]], lineStyle: { color: soft, type: [5, 4], width: 1.3 }, itemStyle: { color: soft } },
+        { name: "samples", type: "scatter", symbol: SYMBOLS[0], symbolSize: 7, itemStyle: { color: blue }, data: rows.map(([index, found, predicted]) => [found, predicted, index]) },
+      ],
+      tooltip: { ...frame({}).tooltip, formatter: ({ value }) => (value.length < 3 ? "" : `sample ${value[2]}\nfound ${short(value[0])}\npredicted ${short(value[1])}`) },
+    };
+  };
+  const rho = distances.correlation ? ` Their rank correlation is ${within(distances.correlation)}.` : "";
+  return [chart("predicted", "Predicted and found distances", `Distances to the decision boundary at ${plural(distances.samples, "sample")}: median predicted ${within(distances.predicted)}, found by ${distances.found_by} ${within(distances.found)}.${rho} No factor on the logits moves them.`,
+    { header: ["sample", "found", "predicted"], rows }, build)];
+}
+
 const KINDS = [
   ["easiest", "Easiest to break"],
   ["hardest", "Hardest that were broken"],

@@ -57,6 +57,7 @@ mod tests {
             margin: 1.0,
             random: false,
             cosine: None,
+            predictions: Default::default(),
             pending: false,
             attacks: vec![],
             minimal: vec![],

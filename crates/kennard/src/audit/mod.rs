@@ -16,6 +16,7 @@ mod packet_plan;
 mod packet_summary;
 mod packets;
 mod passes;
+mod predicted;
 mod record;
 mod requirement;
 mod sample;
@@ -26,11 +27,13 @@ mod summary;
 mod table;
 mod warnings;
 
-use crate::ThreatModel;
+use arrow_array::RecordBatch;
+
 use crate::attack::{Adversarial, Attack, MinimumNorm};
 use crate::data::{DataSet, Indices, Selection};
 use crate::engine::Engine;
 use crate::run::ModelSummary;
+use crate::{Error, Result, ThreatModel};
 
 pub use directory::RunDirectory;
 pub use distances::{CurvePoint, Distances};
@@ -41,6 +44,7 @@ pub use judged::Judged;
 pub use merge::merge;
 pub use packet_plan::PacketPlan;
 pub use packet_summary::PacketSummary;
+pub use predicted::{PredictedDistances, Predictions};
 pub use record::{AttackRecord, Record};
 pub use requirement::Requirement;
 pub use settings::{AuditSettings, NamedAttack};
@@ -76,6 +80,8 @@ pub struct Audit<'a> {
     pub packets: Vec<PacketPlan>,
     /// Which samples; all by default.
     pub samples: Selection,
+    /// Samples that are no centres of packets, by their places in ascending order: those that a temperature was fitted to.
+    pub without: Vec<usize>,
     /// The part of these that this run works on.
     pub shard: Shard,
     /// The seed of all random numbers.
@@ -134,6 +140,17 @@ pub struct Outcome {
     pub shown: Vec<Shown>,
 }
 
+impl Outcome {
+    /// The table of `samples.parquet`: a row per sample.
+    ///
+    /// # Errors
+    /// When two attacks have one name.
+    pub fn table(&self) -> Result<RecordBatch> {
+        let (attacks, minimal) = self.summary.names();
+        table::to_batch(&attacks, &minimal, &self.records).map_err(Error::Summary)
+    }
+}
+
 /// A sample, what was found about it, and the adversarial points.
 #[derive(Clone, Debug)]
 pub struct Examined {
@@ -161,6 +178,7 @@ impl<'a> Audit<'a> {
             probe: false,
             packets: Vec::new(),
             samples: Selection::All,
+            without: Vec::new(),
             shard: Shard::WHOLE,
             seed: 0,
             full: false,

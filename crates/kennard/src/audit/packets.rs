@@ -35,6 +35,8 @@ impl Audit<'_> {
                 scales: vec![plan.scale],
                 centres: Selection::Random { count: plan.centres, seed: self.seed },
                 among: self.samples,
+                without: self.without.clone(),
+                temperatures: plan.temperature.into_iter().collect(),
                 stratified: true,
                 samples: plan.samples,
                 effort: Effort {
@@ -77,6 +79,29 @@ impl Audit<'_> {
         Ok(())
     }
 
+    /// Passes that the packets of a plan leave of as many as the attacks took; no end of them where packets are not bounded
+    /// by that.
+    pub(super) fn left_by_packets(&self, plan: &PacketPlan, summary: &Summary) -> usize {
+        if !plan.bounded || self.is_small() {
+            return usize::MAX;
+        }
+        let centres = self.samples.count(usize::MAX).min(plan.centres);
+        let points: u64 = summary.packets.iter().map(|packet| packet.samples).sum();
+        let taken = BOTH_WAYS * (centres * SEARCHES + (points as usize).max(centres * plan.samples));
+        (self.spent(summary) * self.shard.of).saturating_sub(taken)
+    }
+
+    fn spent(&self, summary: &Summary) -> usize {
+        let attacks = summary.attacks.iter().map(|attack| attack.forwards + attack.backwards);
+        let minimal = summary.minimal.iter().map(|attack| attack.forwards + attack.backwards);
+        attacks.chain(minimal).sum::<u64>() as usize
+    }
+
+    /// Whether the network is so small that packets are a matter of seconds.
+    fn is_small(&self) -> bool {
+        self.engine.classifier().graph().and_then(multiplications).is_some_and(|n| n <= SMALL)
+    }
+
     /// What the passes of the attacks allow of a plan; what they do not is said.
     fn afford(&self, plan: &PacketPlan, summary: &mut Summary) -> Option<PacketPlan> {
         let available = self.samples.count(usize::MAX).min(plan.centres).max(1);
@@ -86,11 +111,8 @@ impl Audit<'_> {
         if !plan.bounded || plan.samples == 0 {
             return Some(*plan);
         }
-        let attacks = summary.attacks.iter().map(|attack| attack.forwards + attack.backwards);
-        let minimal = summary.minimal.iter().map(|attack| attack.forwards + attack.backwards);
-        let spent = attacks.chain(minimal).sum::<u64>() as usize;
-        let is_small = self.engine.classifier().graph().and_then(multiplications).is_some_and(|n| n <= SMALL);
-        let passes = if is_small { spent.max(wanted) } else { spent };
+        let spent = self.spent(summary);
+        let passes = if self.is_small() { spent.max(wanted) } else { spent };
         let centres = plan.centres.min(passes / each);
         if centres < plan.centres {
             let left = match centres {

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::predicted::Predictions;
 use crate::ThreatModel;
 use crate::attack::{Adversarial, Verdict};
 
@@ -24,6 +25,9 @@ pub struct Record {
     /// Whether attacks on it are still to come; until then there are no entries below.
     #[serde(default)]
     pub pending: bool,
+    /// What was measured of its distance to the decision boundary.
+    #[serde(default)]
+    pub predictions: Predictions,
     /// One entry per attack; none where it did not try: the sample is misclassified from the start, or an
     /// attack before it in a cascade broke it, or it could not be evaluated.
     pub attacks: Vec<Option<AttackRecord>>,

@@ -1,6 +1,6 @@
 //! The whole work on one sample.
 
-use super::{AttackRecord, Audit, Examined, Record};
+use super::{AttackRecord, Audit, Examined, Predictions, Record};
 use crate::answer::{Answer, is_answer, margin, predict};
 use crate::attack::{AttackedSample, Conditions, Criterion, Loss, run_attack};
 use crate::data::Sample;
@@ -80,6 +80,7 @@ impl Audit<'_> {
             random,
             cosine,
             pending: attacked && prediction == Some(label),
+            predictions: Predictions::default(),
             attacks: vec![None; self.attacks.len()],
             minimal: vec![None; self.minimal.len()],
         };

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::distances::Distances;
 use super::judged::Judged;
 use super::packet_summary::PacketSummary;
+use super::predicted::PredictedDistances;
 use super::share::Share;
 use super::{AuditSettings, Record, Warning};
 use crate::data::Selection;
@@ -57,6 +58,9 @@ pub struct Summary {
     pub closest: Option<Distances>,
     /// The cosines of samples and their loss gradients; null where the audit does not probe.
     pub cosines: Option<Cosines>,
+    /// Predicted and found distances to the decision boundary, at the packets' centres; null where not measured.
+    #[serde(default)]
+    pub distances: Option<PredictedDistances>,
     /// The packets.
     pub packets: Vec<PacketSummary>,
     /// What had to be reached, and whether it is.
@@ -168,6 +172,7 @@ impl Summary {
             minimal: settings.minimal.iter().map(|attack| MinimalSummary::blank(&attack.name)).collect(),
             closest: None,
             cosines: settings.probe.then(Cosines::default),
+            distances: None,
             packets: Vec::new(),
             requirements: Vec::new(),
             warnings: Vec::new(),

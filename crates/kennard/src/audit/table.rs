@@ -28,6 +28,54 @@ const SAMPLE: [(&str, bool, Field<Record>); 8] = [
     ("robust", true, Field::Flag(|r| (!r.pending).then(|| r.is_robust()), |r, v| r.pending = v.is_none())),
 ];
 
+/// Columns of distances to the decision boundary, null where they were not measured. Tables from before have none.
+const DISTANCES: [(&str, Field<Record>); 9] = [
+    (
+        "distance.first_order",
+        Field::Double(|r| r.predictions.first_order, |r, v| r.predictions.first_order = v),
+    ),
+    ("distance.packet", Field::Double(|r| r.predictions.packet, |r, v| r.predictions.packet = v)),
+    (
+        "distance.packet.low",
+        Field::Double(
+            |r| Some(r.predictions.packet_interval?[0]),
+            |r, v| r.predictions.packet_interval = v.map(|v| [v; 2]),
+        ),
+    ),
+    (
+        "distance.packet.high",
+        Field::Double(
+            |r| Some(r.predictions.packet_interval?[1]),
+            |r, v| set_high(&mut r.predictions.packet_interval, v),
+        ),
+    ),
+    ("distance.radius", Field::Double(|r| r.predictions.radius, |r, v| r.predictions.radius = v)),
+    (
+        "distance.radius.low",
+        Field::Double(
+            |r| Some(r.predictions.radius_interval?[0]),
+            |r, v| r.predictions.radius_interval = v.map(|v| [v; 2]),
+        ),
+    ),
+    (
+        "distance.radius.high",
+        Field::Double(
+            |r| Some(r.predictions.radius_interval?[1]),
+            |r, v| set_high(&mut r.predictions.radius_interval, v),
+        ),
+    ),
+    ("distance.searched", Field::Double(|r| r.predictions.searched, |r, v| r.predictions.searched = v)),
+    (
+        "distance.gradient_norm",
+        Field::Double(|r| r.predictions.gradient_norm, |r, v| r.predictions.gradient_norm = v),
+    ),
+];
+
+/// The upper end of an interval whose lower end was read before.
+fn set_high(interval: &mut Option<[f64; 2]>, high: Option<f64>) {
+    *interval = interval.zip(high).map(|([low, _], high)| [low, high]);
+}
+
 /// The columns of an attack, after its name, those of a minimum-norm attack after `minimal` and its name. They are null
 /// where it did not try, the norm and the prediction also where it failed.
 const ATTACK: [(&str, Field<AttackRecord>); 12] = [
@@ -53,11 +101,21 @@ const ATTACK: [(&str, Field<AttackRecord>); 12] = [
 
 /// The bytes of the table.
 pub(super) fn to_parquet(attacks: &[&str], minimal: &[&str], records: &[Record]) -> Result<Vec<u8>, String> {
+    parquet_bytes(&to_batch(attacks, minimal, records)?).map_err(|e| e.to_string())
+}
+
+/// The table.
+pub(super) fn to_batch(
+    attacks: &[&str],
+    minimal: &[&str],
+    records: &[Record],
+) -> Result<RecordBatch, String> {
     let rows: Vec<_> = records.iter().map(Some).collect();
     let mut columns: Vec<(String, ArrayRef, bool)> = SAMPLE
         .iter()
         .map(|(name, nullable, field)| ((*name).into(), field.array(&rows), *nullable))
         .collect();
+    columns.extend(DISTANCES.iter().map(|(name, field)| ((*name).into(), field.array(&rows), true)));
     let mut add = |name: String, entries: Vec<Option<&AttackRecord>>| {
         let of =
             |(column, field): &(&str, Field<_>)| (format!("{name}.{column}"), field.array(&entries), true);
@@ -69,8 +127,7 @@ pub(super) fn to_parquet(attacks: &[&str], minimal: &[&str], records: &[Record])
     for (i, name) in minimal.iter().enumerate() {
         add(format!("minimal.{name}"), records.iter().map(|r| r.minimal.get(i)?.as_ref()).collect());
     }
-    let batch = RecordBatch::try_from_iter_with_nullable(columns).map_err(|e| e.to_string())?;
-    parquet_bytes(&batch).map_err(|e| e.to_string())
+    RecordBatch::try_from_iter_with_nullable(columns).map_err(|e| e.to_string())
 }
 
 /// The records of a table that [`to_parquet`] made.
@@ -117,6 +174,9 @@ fn rows(batch: &RecordBatch, attacks: &[&str], minimal: &[&str]) -> Result<Vec<R
     for (name, _, field) in &SAMPLE {
         field.read(batch, name, &mut records).ok_or(*name)?;
     }
+    for (name, field) in &DISTANCES {
+        let _ = field.read(batch, name, &mut records);
+    }
     for name in attacks {
         let entries = entries(batch, name)?;
         records.iter_mut().zip(entries).for_each(|(record, entry)| record.attacks.push(entry));
@@ -142,6 +202,7 @@ fn entries(batch: &RecordBatch, attack: &str) -> Result<Vec<Option<AttackRecord>
 
 #[cfg(test)]
 mod tests {
+    use super::super::Predictions;
     use super::*;
 
     #[test]
@@ -166,6 +227,12 @@ mod tests {
             random: index == 1,
             cosine: (index == 1).then_some(0.1),
             pending: index == 2,
+            predictions: Predictions {
+                packet: Some(0.25),
+                packet_interval: (index == 1).then_some([0.2, 0.3]),
+                radius: (index == 0).then_some(0.5),
+                ..Default::default()
+            },
             attacks,
             minimal,
         };

@@ -2,7 +2,8 @@
 
 use super::margins::{Asked, Leads, Slope};
 use super::{DistanceError, Margins};
-use crate::packet::vector::{axpy, dot};
+use crate::Norm;
+use crate::packet::vector::dot;
 
 /// Classes that a search goes towards, at most.
 pub(super) const CLASSES: usize = 9;
@@ -25,7 +26,7 @@ const BEYOND: f64 = 1.001;
 pub struct Crossing {
     /// The class that a search went towards. Just across, another one may be predicted.
     pub class: usize,
-    /// How far the farther of the two points is from the centre, in l2.
+    /// How far the farther of the two points is from the centre, in the norm of the search.
     pub distance: f64,
     /// A point on the label's side (d).
     pub near: Vec<f32>,
@@ -52,9 +53,22 @@ pub fn crossings<O: Margins>(
     label: usize,
     oracle: &mut O,
 ) -> Result<Vec<Crossing>, DistanceError<O::Error>> {
+    crossings_in(Norm::L2, centre, label, oracle)
+}
+
+/// The same with distances, and projections, in another norm; in l0 as in l1.
+///
+/// # Errors
+/// As [`crossings`].
+pub fn crossings_in<O: Margins>(
+    norm: Norm,
+    centre: &[f32],
+    label: usize,
+    oracle: &mut O,
+) -> Result<Vec<Crossing>, DistanceError<O::Error>> {
     let mut asked = Asked::new(oracle, centre, label)?;
     let starts = nearest_classes(&mut asked, CLASSES)?;
-    cross(&mut asked, &starts)
+    cross(&mut asked, &starts, norm)
 }
 
 /// A class, with how things are at the centre.
@@ -93,13 +107,14 @@ pub(super) fn nearest_classes<O: Margins>(
 pub(super) fn cross<O: Margins>(
     asked: &mut Asked<O>,
     starts: &[Start],
+    norm: Norm,
 ) -> Result<Vec<Crossing>, DistanceError<O::Error>> {
     let starts: Vec<&Start> = starts.iter().filter(|start| start.distance().is_finite()).collect();
     let Some(first) = starts.first() else { return Ok(Vec::new()) };
     let wrong = first.slope.leads.wrong();
     let classes: Vec<usize> = starts.iter().map(|start| start.class).collect();
     let slopes: Vec<&Slope> = starts.iter().map(|start| &start.slope).collect();
-    let ways = search(asked, &classes, &slopes)?;
+    let ways = search(asked, &classes, &slopes, norm)?;
     let lines = classes.iter().zip(ways).map(|(&class, way)| Line { class, way, part: [0.0, REACH] });
     // How far a line's point is beyond the boundary.
     let beyond = |leads: &Leads, class: usize| if wrong { leads.of[class] } else { leads.largest().1 };
@@ -107,8 +122,10 @@ pub(super) fn cross<O: Margins>(
     for _ in 0..DIVISIONS {
         divide(asked, &mut lines, beyond)?;
     }
-    let mut found: Vec<Crossing> =
-        lines.iter().map(|line| line.crossing(asked, beyond(&first.slope.leads, line.class) > 0.0)).collect();
+    let mut found: Vec<Crossing> = lines
+        .iter()
+        .map(|line| line.crossing(asked, beyond(&first.slope.leads, line.class) > 0.0, norm))
+        .collect();
     found.sort_by(|a, b| a.distance.total_cmp(&b.distance));
     Ok(found)
 }
@@ -136,29 +153,47 @@ fn search<O: Margins>(
     asked: &mut Asked<O>,
     classes: &[usize],
     starts: &[&Slope],
+    norm: Norm,
 ) -> Result<Vec<Vec<f64>>, DistanceError<O::Error>> {
     let mut ways = vec![vec![0.0; asked.centre.len()]; classes.len()];
     for (way, slope) in ways.iter_mut().zip(starts) {
-        project(way, slope, 1.0);
+        project(way, slope, 1.0, norm);
     }
     for step in 0..STEPS {
         let mut points = Vec::new();
         ways.iter().for_each(|way| asked.displace(way, 1.0, &mut points));
         let slopes = asked.slopes(&points, classes)?;
         let share = if step < WHOLE_STEPS { 1.0 } else { 0.5 };
-        ways.iter_mut().zip(&slopes).for_each(|(way, slope)| project(way, slope, share));
+        ways.iter_mut().zip(&slopes).for_each(|(way, slope)| project(way, slope, share, norm));
     }
     Ok(ways)
 }
 
-/// Moves a point (`way` from the centre) towards the centre's projection onto the hyperplane on which the lead seems
-/// to vanish, by a share of the way there. Without a slope it stays.
-pub(super) fn project(way: &mut [f64], slope: &Slope, share: f64) {
-    let steepness = slope.steepness();
-    let reach = (dot(&slope.gradient, way) - slope.lead) / (steepness * steepness);
-    if reach.is_finite() {
-        way.iter_mut().for_each(|x| *x *= 1.0 - share);
-        axpy(way, share * reach, &slope.gradient);
+/// Moves a point (`way` from the centre) towards the centre's projection, in a norm, onto the hyperplane on which the
+/// lead seems to vanish, by a share of the way there. Without a slope it stays.
+pub(super) fn project(way: &mut [f64], slope: &Slope, share: f64, norm: Norm) {
+    let steep = &slope.gradient;
+    let needed = dot(steep, way) - slope.lead;
+    let stay = 1.0 - share;
+    match norm {
+        Norm::L2 => {
+            let reach = share * needed / slope.steepness().powi(2);
+            if reach.is_finite() {
+                way.iter_mut().zip(steep).for_each(|(x, g)| *x = stay * *x + reach * g);
+            }
+        }
+        Norm::Linf => {
+            let reach = share * needed / Norm::L1.of(steep.iter().copied());
+            if reach.is_finite() {
+                way.iter_mut().zip(steep).for_each(|(x, g)| *x = stay * *x + reach * g.signum());
+            }
+        }
+        Norm::L1 | Norm::L0 => {
+            let steepest = steep.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
+            let Some((place, g)) = steepest.filter(|(_, g)| g.is_finite() && **g != 0.0) else { return };
+            way.iter_mut().for_each(|x| *x *= stay);
+            way[place] += share * needed / g;
+        }
     }
 }
 
@@ -177,9 +212,9 @@ impl Line {
     }
 
     /// The two ends of the part, `backwards` where the centre is beyond the boundary.
-    fn crossing<O: Margins>(&self, asked: &Asked<O>, backwards: bool) -> Crossing {
+    fn crossing<O: Margins>(&self, asked: &Asked<O>, backwards: bool, norm: Norm) -> Crossing {
         let [first, second] = self.part.map(|share| self.point(asked, share));
-        let distance = asked.distance(&second);
+        let distance = norm.distance(asked.centre, &second);
         let (near, across) = if backwards { (second, first) } else { (first, second) };
         Crossing { class: self.class, distance, near, across }
     }

@@ -14,10 +14,14 @@ use crate::stats::{mean, pseudo_values, scatter};
 /// Chains side by side, and samples that they start from.
 pub(super) const CHAINS: usize = 64;
 const START: usize = 1024;
+/// These take at most this many numbers.
+const START_NUMBERS: usize = 1 << 25;
 /// Rounds in which parts follow their chains, steps of each, and the rounds that count for where a part ends.
 const ROUNDS: usize = 8;
 const ROUND: usize = 80;
 const LAST: usize = 4;
+/// Parts with less than this share, over their number, hold hardly any of the packet.
+const HELD: f64 = 0.3;
 /// The acceptance that steps are adapted to while chains settle.
 const ACCEPTANCE: f64 = 0.3;
 
@@ -56,17 +60,17 @@ pub(super) struct Found {
 }
 
 impl Chains {
-    /// Chains that start at samples of the proposal, chosen with their weights as probabilities: `evenly`, as many in
-    /// each part, else in each as many as it has weight. None where no sample has weight.
+    /// As many chains in each part of the proposal: half start at the part's own samples, chosen with their weights as
+    /// probabilities, half on its axis, without noise. None where nothing is misclassified.
     pub fn start<O: Margins>(
         asked: &mut Asked<O>,
         scale: f64,
         proposal: &Proposal,
-        evenly: bool,
         random: &mut ChaCha8Rng,
     ) -> Result<Option<Chains>, DistanceError<O::Error>> {
-        let mut drawn: Vec<(f64, State)> = Vec::new();
-        draw(asked, scale, proposal, START, random, |sample| {
+        let mut drawn: Vec<State> = Vec::new();
+        let count = START.min(START_NUMBERS / asked.centre.len()).max(CHAINS);
+        draw(asked, scale, proposal, count, random, |sample| {
             let (class, lead) = sample.leads.largest();
             if lead > 0.0
                 && let Some(part) = sample.part.or_else(|| proposal.nearest(sample.z))
@@ -74,44 +78,38 @@ impl Chains {
                 let mut state =
                     State { z: sample.z.to_vec(), log_lead: lead.ln(), class, part, log_own: 0.0 };
                 state.weigh(proposal);
-                let log = if evenly { state.log_own } else { 2.0 * state.log_lead + sample.log_ratio };
-                drawn.push((log, state));
+                drawn.push(state);
             }
         })?;
+        let bare = bare(asked, scale, proposal)?;
         let mut found: Vec<usize> = (0..proposal.parts.len()).collect();
-        found.retain(|part| drawn.iter().any(|(_, state)| state.part == *part));
+        found.retain(|part| drawn.iter().chain(&bare).any(|state| state.part == *part));
         if found.is_empty() {
             return Ok(None);
         }
         let mut states = Vec::with_capacity(CHAINS);
         for chain in 0..CHAINS {
-            let own = |state: &State| !evenly || state.part == found[chain % found.len()];
-            let logs = drawn.iter().filter(|(_, state)| own(state));
-            let top = logs.clone().map(|(log, _)| *log).fold(f64::NEG_INFINITY, f64::max);
-            let total: f64 = logs.clone().map(|(log, _)| (log - top).exp()).sum();
-            let chance: f64 = StandardUniform.sample(random);
-            let mut left = chance * total;
-            let mut chosen = None;
-            for (log, state) in logs {
-                left -= (log - top).exp();
-                chosen = Some(state);
-                if left <= 0.0 {
-                    break;
+            let part = found[chain % found.len()];
+            let own = || drawn.iter().filter(|state| state.part == part);
+            let without_noise = bare.iter().find(|state| state.part == part);
+            let state = match without_noise {
+                Some(state) if (chain / found.len()).is_multiple_of(2) || own().next().is_none() => {
+                    Some(state)
                 }
-            }
-            states.extend(chosen.cloned());
+                _ => choose(own(), random),
+            };
+            states.extend(state.cloned());
         }
         Ok(Some(Chains { proposal: proposal.clone(), states, stride: 0.3 }))
     }
 
-    /// Lets each part of the proposal move to the mean of its chains, and chains with it; returns the proposal of the
-    /// parts that have chains.
+    /// Lets each part of the proposal that has chains move to their mean, and chains with it.
     pub fn follow<O: Margins>(
-        mut self,
+        &mut self,
         asked: &mut Asked<O>,
         scale: f64,
         random: &mut ChaCha8Rng,
-    ) -> Result<Proposal, DistanceError<O::Error>> {
+    ) -> Result<(), DistanceError<O::Error>> {
         let mut sums = vec![ChainSums::new(asked.centre.len()); CHAINS];
         for round in 0..ROUNDS {
             if round <= ROUNDS - LAST {
@@ -135,10 +133,28 @@ impl Chains {
             }
             self.states.iter_mut().for_each(|state| state.weigh(&self.proposal));
         }
-        let states = &self.states;
-        let parts = self.proposal.parts.into_iter().enumerate();
-        let kept = parts.filter(|(k, _)| states.iter().any(|state| state.part == *k));
-        Ok(Proposal::new(kept.map(|(_, part)| part).collect()))
+        Ok(())
+    }
+
+    /// The parts that chains follow.
+    pub fn proposal(&self) -> &Proposal {
+        &self.proposal
+    }
+
+    /// The same chains with the shares and widths of a proposal of the same parts: those of parts that hold hardly any
+    /// of the packet go on from where chains of the others are.
+    pub fn among(mut self, proposal: &Proposal, random: &mut ChaCha8Rng) -> Chains {
+        self.proposal = proposal.clone();
+        let held = |state: &State| proposal.parts[state.part].share >= HELD / proposal.parts.len() as f64;
+        let others: Vec<State> = self.states.iter().filter(|state| held(state)).cloned().collect();
+        for state in &mut self.states {
+            let chance: f64 = StandardUniform.sample(random);
+            if !held(state) && !others.is_empty() {
+                *state = others[(chance * others.len() as f64) as usize % others.len()].clone();
+            }
+            state.weigh(proposal);
+        }
+        self
     }
 
     /// Places along a unit vector (d), over this many steps after two thirds as many to settle in.
@@ -153,7 +169,7 @@ impl Chains {
         for step in 0..2 * steps / 3 {
             self.adapt(step, asked, scale, random)?;
         }
-        let mut places = vec![Vec::with_capacity(steps); CHAINS];
+        let mut places = vec![Vec::new(); CHAINS];
         for _ in 0..steps {
             self.advance(asked, scale, random)?;
             places.iter_mut().zip(&self.states).for_each(|(places, state)| places.push(dot(axis, &state.z)));
@@ -165,7 +181,7 @@ impl Chains {
                 None => ends.push((state.class, 1)),
             }
         }
-        ends.sort_by(|a, b| b.1.cmp(&a.1));
+        ends.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         Ok(summed(&places, ends))
     }
 
@@ -228,6 +244,46 @@ impl State {
         let part = &proposal.parts[self.part];
         self.log_own = 2.0 * self.log_lead - part.log_gain(dot(&part.axis, &self.z));
     }
+}
+
+/// One of states, with their weights as probabilities.
+fn choose<'s>(states: impl Iterator<Item = &'s State> + Clone, random: &mut ChaCha8Rng) -> Option<&'s State> {
+    let top = states.clone().map(|state| state.log_own).fold(f64::NEG_INFINITY, f64::max);
+    let weight = |state: &State| (state.log_own - top).exp();
+    let chance: f64 = StandardUniform.sample(random);
+    let mut left = chance * states.clone().map(weight).sum::<f64>();
+    let mut chosen = None;
+    for state in states {
+        left -= weight(state);
+        chosen = Some(state);
+        if left <= 0.0 {
+            break;
+        }
+    }
+    chosen
+}
+
+/// On the axis of each part, a width beyond its middle: a state without noise, where that is misclassified.
+fn bare<O: Margins>(
+    asked: &mut Asked<O>,
+    scale: f64,
+    proposal: &Proposal,
+) -> Result<Vec<State>, DistanceError<O::Error>> {
+    let mut points = Vec::new();
+    for part in &proposal.parts {
+        let z: Vec<f64> = part.axis.iter().map(|x| (part.along + part.width) * x).collect();
+        asked.displace(&z, scale, &mut points);
+    }
+    let leads = asked.leads(&points)?;
+    let rows = points.chunks_exact(asked.centre.len()).zip(&leads).enumerate();
+    let states = rows.filter_map(|(part, (point, leads))| {
+        let (class, lead) = leads.largest();
+        let z = places(asked.centre, point, scale);
+        let mut state = State { z, log_lead: lead.max(0.0).ln(), class, part, log_own: 0.0 };
+        state.weigh(proposal);
+        (lead > 0.0).then_some(state)
+    });
+    Ok(states.collect())
 }
 
 /// Sums over the states of a chain.

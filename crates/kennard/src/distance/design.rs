@@ -7,6 +7,7 @@ use super::boundary::{Start, cross, nearest_classes, project};
 use super::margins::{Asked, Slope};
 use super::proposal::{Part, Proposal};
 use super::{DistanceError, Margins};
+use crate::Norm;
 use crate::packet::vector::{axpy, dot};
 
 /// Classes that are searched for under noise, and those of them without as well.
@@ -33,7 +34,7 @@ pub(super) fn design<O: Margins>(
     }
     let mut points = averaged(asked, &starts, scale, random)?;
     starts.truncate(NOISE_FREE);
-    for crossing in cross(asked, &starts)? {
+    for crossing in cross(asked, &starts, Norm::L2)? {
         let apart = crossing.across.iter().zip(asked.centre);
         points.push(apart.map(|(x, c)| (f64::from(*x) - f64::from(*c)) / scale).collect());
     }
@@ -73,7 +74,7 @@ fn averaged<O: Margins>(
         let slopes = asked.slopes(&points, &classes)?;
         let step = 1.0 / (1.0 + round as f64 / 2.0);
         for (shift, own) in shifts.iter_mut().zip(slopes.chunks_exact(2 * PAIRS)) {
-            project(shift, &mean(own, scale), step);
+            project(shift, &mean(own, scale), step, Norm::L2);
         }
     }
     Ok(shifts.into_iter().filter(|shift| dot(shift, shift) > 0.0).collect())

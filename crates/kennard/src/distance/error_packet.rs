@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::boundary::nearest_classes;
 use super::chains::{CHAINS, Chains};
-use super::closest::closest;
+use super::closest::{Nearest, closest};
 use super::design::design;
 use super::line::{self, LinePacket};
 use super::margins::{Asked, Leads};
@@ -126,11 +126,14 @@ impl ErrorPacket {
         let worth = |leads: &Leads| 2.0 * leads.largest().1.max(0.0).ln();
         follow(&mut asked, self.scale, &mut proposal, &mut random, worth)?;
         let mut moments = Moments::of(&self.weighted(&mut asked, &proposal, &attack.axis, &mut random)?);
+        let mut chains = None;
         if !moments.as_ref().is_some_and(Moments::enough) {
             // Chains find where each part of the packet really is, and samples are drawn there once more.
             proposal = proposal.distinct();
-            if let Some(chains) = Chains::start(&mut asked, self.scale, &proposal, true, &mut random)? {
-                proposal = chains.follow(&mut asked, self.scale, &mut random)?;
+            chains = Chains::start(&mut asked, self.scale, &proposal, &mut random)?;
+            if let Some(chains) = &mut chains {
+                chains.follow(&mut asked, self.scale, &mut random)?;
+                proposal = chains.proposal().clone();
                 follow(&mut asked, self.scale, &mut proposal, &mut random, worth)?;
                 moments = Moments::of(&self.weighted(&mut asked, &proposal, &attack.axis, &mut random)?);
             }
@@ -155,8 +158,7 @@ impl ErrorPacket {
             });
         }
         let steps = (PATIENCE * self.samples / CHAINS).max(16);
-        let chains = Chains::start(&mut asked, s, &proposal, false, &mut random)?;
-        let chains = chains.ok_or(DistanceError::NoErrors(s))?;
+        let chains = chains.ok_or(DistanceError::NoErrors(s))?.among(&proposal, &mut random);
         let found = chains.sample(&mut asked, s, &attack.axis, steps, &mut random)?;
         let share = |(class, count): (usize, usize)| (class, count as f64 / CHAINS as f64);
         Ok(ErrorFigures {
@@ -182,14 +184,15 @@ impl ErrorPacket {
     ) -> Result<Attack, DistanceError<O::Error>> {
         let found = match attacked {
             Some(point) => {
-                Some((places(asked.centre, point, 1.0), asked.leads(point)?.remove(0).largest().0))
+                let class = asked.leads(point)?.remove(0).largest().0;
+                Some(Nearest { way: places(asked.centre, point, 1.0), class })
             }
             None => {
                 let starts = nearest_classes(asked, NEAREST)?;
                 closest(asked, &starts)?
             }
         };
-        let (way, class) = found.ok_or(DistanceError::NoErrors(self.scale))?;
+        let Nearest { way, class } = found.ok_or(DistanceError::NoErrors(self.scale))?;
         let distance = dot(&way, &way).sqrt();
         if distance.is_nan() || distance <= 0.0 {
             return Err(DistanceError::Centre);

@@ -21,12 +21,11 @@ mod slopes;
 #[cfg(test)]
 mod tests;
 
-pub use boundary::{Crossing, crossings};
+pub use boundary::{Crossing, crossings, crossings_in};
 pub use error::DistanceError;
 pub use error_packet::{ErrorFigures, ErrorPacket, Sampled};
 pub use line::LinePacket;
 pub use margins::{Margins, Slopes};
-#[allow(unused_imports, reason = "for rooms above")]
 pub(crate) use oracle::EngineMargins;
 pub use radius::{RARE_FLOOR, Radius, SmoothedRadius};
 pub use slopes::{NORMS, Predicted, SlopeDistances};

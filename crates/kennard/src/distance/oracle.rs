@@ -9,7 +9,6 @@ use crate::engine::{Evaluator, Program, Query, Row};
 use crate::{Error, Result};
 
 /// A worker's sessions, answering about logit differences.
-#[allow(dead_code, reason = "for rooms above")]
 pub(crate) struct EngineMargins<'e> {
     evaluator: Evaluator<'e>,
     /// What each point is followed by in the classifier's input, and held fixed: see
@@ -19,7 +18,6 @@ pub(crate) struct EngineMargins<'e> {
     stop: Option<&'e AtomicBool>,
 }
 
-#[allow(dead_code, reason = "for rooms above")]
 impl<'e> EngineMargins<'e> {
     pub fn new(evaluator: Evaluator<'e>) -> Self {
         Self { evaluator, rest: Vec::new(), stop: None }

@@ -7,7 +7,7 @@ use super::classes::Classes;
 use super::compare::Comparison;
 use super::examples::Example;
 use super::packets::SurveyView;
-use super::samples::{Histogram, SampleTable};
+use super::samples::{DistancePairs, Histogram, SampleTable};
 use super::sheet_view::{KeptSheet, SheetView};
 use super::sources::Training;
 use super::{Detail, Source};
@@ -37,6 +37,8 @@ pub(super) struct Run<'a> {
     notes: Vec<String>,
     classes: Option<Classes>,
     distances: Option<Histogram>,
+    /// Predicted and found distances.
+    pairs: Option<DistancePairs>,
     samples: Option<SampleTable>,
     examples: Vec<Example>,
     surveys: Vec<SurveyView<'a>>,
@@ -87,6 +89,7 @@ impl<'a> Run<'a> {
             notes,
             classes: state.and_then(Classes::new),
             distances: state.and_then(Histogram::of_distances),
+            pairs: state.and_then(DistancePairs::new),
             samples: state.map(|state| SampleTable::new(state, detail.rows)),
             examples: state.map_or_else(Vec::new, |state| Example::all(state, detail.examples)),
             surveys: source.surveys.iter().map(|survey| SurveyView::new(survey, detail.maps)).collect(),

@@ -48,6 +48,30 @@ impl SampleTable {
     }
 }
 
+/// Predicted and found distances to the decision boundary, one entry per sample that has both.
+#[derive(Serialize)]
+pub(super) struct DistancePairs {
+    index: Vec<usize>,
+    predicted: Vec<f64>,
+    found: Vec<f64>,
+}
+
+impl DistancePairs {
+    /// Of all samples; nothing where none has both.
+    pub fn new(state: &RunState) -> Option<DistancePairs> {
+        let norm = state.outcome.summary.threat_model.norm;
+        let mut pairs = DistancePairs { index: Vec::new(), predicted: Vec::new(), found: Vec::new() };
+        for record in &state.outcome.records {
+            if let Some([predicted, found]) = record.distances(norm) {
+                pairs.index.push(record.index);
+                pairs.predicted.push(predicted);
+                pairs.found.push(found);
+            }
+        }
+        (!pairs.index.is_empty()).then_some(pairs)
+    }
+}
+
 /// Five significant digits: enough for a table, and half the size.
 fn rounded(value: f64) -> Option<f64> {
     value.is_finite().then(|| format!("{value:.4e}").parse().unwrap_or(value))

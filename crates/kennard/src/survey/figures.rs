@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::distances::DistanceFigures;
 use crate::Figure;
 use crate::packet::{BoxFigures, DataFigures, EmpiricalFigures, Lobe, Modes, Packet, Spreads};
 
@@ -14,6 +15,9 @@ pub struct Figures {
     pub packet: String,
     /// The window's width `s`.
     pub scale: Option<f64>,
+    /// The temperature that the logits are divided by; none is 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
     /// The label, where it is one.
     pub label: Option<u64>,
     /// The place in the data set of the sample that is the centre, where it is one.
@@ -70,6 +74,9 @@ pub struct Figures {
     /// The lobes that one packet falls into, the largest share first; none where it has one part.
     #[serde(default)]
     pub lobes: Vec<Lobe>,
+    /// Distances to the decision boundary at the centre, or their medians over several.
+    #[serde(default)]
+    pub distances: DistanceFigures,
     /// What was approximated or is missing.
     pub notes: Vec<String>,
     /// `σ_x,i` (d), in the input's order.
@@ -156,6 +163,7 @@ impl Figures {
         Figures {
             packet: packet.into(),
             scale: None,
+            temperature: None,
             label,
             centre: None,
             packets,
@@ -176,6 +184,7 @@ impl Figures {
             stein: Some(spreads.covariance),
             boundary: None,
             boundary_faces: None,
+            distances: DistanceFigures::new(),
             modes: None,
             lobes: Vec::new(),
             notes: Vec::new(),

@@ -7,6 +7,7 @@ use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch,
 use arrow_schema::ArrowError;
 use parquet::errors::ParquetError;
 
+use super::distances::NAMES;
 use super::figures::Figures;
 use super::summary::SurveySummary;
 use crate::packet::Mode;
@@ -43,6 +44,9 @@ fn packets_parquet(packets: &[Figures]) -> Result<Vec<u8>, ParquetError> {
     };
     add("packet", Arc::new(StringArray::from_iter_values(packets.iter().map(|p| &p.packet))));
     add("scale", floats(&|p| p.scale));
+    if packets.iter().any(|p| p.temperature.is_some()) {
+        add("temperature", floats(&|p| p.temperature));
+    }
     add("label", counts(&|p| p.label));
     add("centre", counts(&|p| p.centre));
     add("samples", counts(&|p| Some(p.samples)));
@@ -69,6 +73,12 @@ fn packets_parquet(packets: &[Figures]) -> Result<Vec<u8>, ParquetError> {
         add(name, floats(&|p| of(p).map(|m| m.value)));
         add(&format!("{name}.low"), floats(&|p| of(p).map(|m| m.interval[0])));
         add(&format!("{name}.high"), floats(&|p| of(p).map(|m| m.interval[1])));
+    }
+    for name in NAMES {
+        let of = |p: &Figures| p.distances.get(name).copied();
+        add(&format!("distance.{name}"), floats(&|p| of(p).map(|m| m.value)));
+        add(&format!("distance.{name}.low"), floats(&|p| of(p).map(|m| m.interval[0])));
+        add(&format!("distance.{name}.high"), floats(&|p| of(p).map(|m| m.interval[1])));
     }
     add("squeeze.min", floats(&|p| p.modes.as_ref()?.squeeze.first().copied()));
     add("squeeze.max", floats(&|p| p.modes.as_ref()?.squeeze.last().copied()));

@@ -1,5 +1,6 @@
 //! Packets of a classifier over a data set.
 
+mod distances;
 mod figures;
 mod files;
 mod measured;
@@ -11,11 +12,14 @@ use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 
+pub use distances::DistanceFigures;
+pub(crate) use distances::{DistanceEffort, Measured};
 pub use figures::Figures;
 pub use files::write_survey;
 pub use settings::SurveySettings;
 pub use summary::{Lobes, SurveySummary};
 
+use distances::medians;
 use measured::{AnyPacket, empirical};
 use sites::{OTHERS, Site};
 
@@ -28,7 +32,11 @@ use crate::engine::Engine;
 use crate::packet::oracle::{EngineOracle, affine};
 use crate::packet::{BoxPacket, DataPacket, Effort, GaussianPacket, Hidden, MeasureError};
 use crate::probe::{Cosines, Probe};
-use crate::{Error, Result};
+use crate::{Error, Norm, Result};
+
+/// Points for mean slopes, and the fewest for radii and error packets.
+const SLOPES: usize = 64;
+const RADIUS: usize = 1000;
 
 /// What packets may take of the memory, in bytes.
 const MEMORY: usize = 3 << 29;
@@ -66,6 +74,7 @@ impl PacketKind {
 
 /// Which packets to measure: for every scale (packets that have one), every centre (`gaussian`) or
 /// every label (the others).
+#[derive(Clone)]
 pub struct Survey<'a> {
     /// The classifier.
     pub engine: &'a Engine,
@@ -84,12 +93,18 @@ pub struct Survey<'a> {
     pub centres: Selection,
     /// The samples that centres of `gaussian` are chosen from.
     pub among: Selection,
+    /// Samples that are not used, by their places in ascending order: those that a temperature was fitted to.
+    pub without: Vec<usize>,
+    /// Temperatures that the logits are divided by, for the same packets at each; 1 alone where there are none.
+    pub temperatures: Vec<f64>,
     /// Whether a random part of the data as centres of `gaussian` is as even among the labels as can be.
     pub stratified: bool,
     /// Points per packet, to begin with.
     pub samples: usize,
     /// When to stop.
     pub effort: Effort,
+    /// Whether distances to the decision boundary are measured as well, at the centres of `gaussian`.
+    pub distances: bool,
     /// The seed of all random numbers.
     pub seed: u64,
     /// How many samples, from the first of the label, the single-backward probe looks at; those of a
@@ -98,7 +113,7 @@ pub struct Survey<'a> {
 }
 
 /// What a survey found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SurveyOutcome {
     /// The mean over packets at each scale, in order; scales without a finished packet are absent.
     pub curve: Vec<Figures>,
@@ -136,9 +151,12 @@ impl<'a> Survey<'a> {
             label: None,
             centres: Selection::First(8),
             among: Selection::All,
+            without: Vec::new(),
+            temperatures: Vec::new(),
             stratified: false,
             samples: 2000,
             effort: Effort::default(),
+            distances: false,
             seed: 0,
             probed: 0,
         }
@@ -150,9 +168,40 @@ impl Survey<'_> {
     /// early, with the packets finished by then; `progress` hears how many are done, and of how many.
     ///
     /// # Errors
-    /// When a scale is not positive, the label has no samples, model and data do not fit, or the
+    /// When a scale or a temperature is not positive, the label has no samples, model and data do not fit, or the
     /// runtime fails.
     pub fn run(&self, stop: &AtomicBool, mut progress: impl FnMut(u64, u64)) -> Result<SurveyOutcome> {
+        let parts = self.temperatures.len() as u64;
+        let mut whole = SurveyOutcome::default();
+        // Before any work.
+        let engines: Vec<(f64, Engine, Option<Hidden>)> = self
+            .temperatures
+            .iter()
+            .map(|&temperature| {
+                let hidden = self.hidden.map(|hidden| hidden.at_temperature(temperature)).transpose()?;
+                Ok((temperature, self.engine.at_temperature(temperature)?, hidden))
+            })
+            .collect::<Result<_>>()?;
+        if engines.is_empty() {
+            return self.run_once(stop, progress);
+        }
+        for (part, (temperature, engine, hidden)) in engines.iter().enumerate() {
+            let probed = if part == 0 { self.probed } else { 0 };
+            let survey = Survey { engine, hidden: hidden.as_ref(), probed, ..self.clone() };
+            let mut found =
+                survey.run_once(stop, |done, total| progress(part as u64 * total + done, parts * total))?;
+            let figures = found.curve.iter_mut().chain(&mut found.packets);
+            figures.for_each(|figures| figures.temperature = Some(*temperature));
+            whole.curve.append(&mut found.curve);
+            whole.packets.append(&mut found.packets);
+            whole.failed.append(&mut found.failed);
+            whole.cosines = whole.cosines.or(found.cosines);
+        }
+        Ok(whole)
+    }
+
+    /// The same at one temperature, that of the engine.
+    fn run_once(&self, stop: &AtomicBool, mut progress: impl FnMut(u64, u64)) -> Result<SurveyOutcome> {
         if let Some(scale) = self.scales.iter().find(|scale| !(**scale > 0.0 && scale.is_finite())) {
             return Err(Error::Packet(format!(
                 "the packet's scale is {scale}; it must be positive and finite, in input units"
@@ -175,11 +224,17 @@ impl Survey<'_> {
         let found = self.measure_all(&work, &Starts { others, across }, stop, &mut progress)?;
         let mut outcome =
             SurveyOutcome { curve: Vec::new(), packets: Vec::new(), failed: Vec::new(), cosines };
-        for (&scale, found) in scales.iter().zip(found.chunks(sites.len())) {
-            for (found, site) in found.iter().zip(&sites) {
+        let distances = self.distances_beside(&work, stop)?;
+        let chunks = found.chunks(sites.len()).zip(distances.chunks(sites.len()));
+        for (&scale, (found, distances)) in scales.iter().zip(chunks) {
+            for ((found, measured), site) in found.iter().zip(distances).zip(&sites) {
                 let (label, centre) = (site.label() as u64, site.centre());
                 match found {
-                    Some(Ok(found)) => outcome.packets.push(found.figures(Some(label), centre, 1)),
+                    Some(Ok(found)) => {
+                        let mut figures = found.figures(Some(label), centre, 1);
+                        figures.distances = measured.as_ref().map(Measured::figures).unwrap_or_default();
+                        outcome.packets.push(figures);
+                    }
                     Some(Err(reason)) => {
                         outcome.failed.push(Failure { scale, label, centre, reason: reason.clone() });
                     }
@@ -190,10 +245,32 @@ impl Survey<'_> {
                 found.iter().flatten().filter_map(|found| found.as_ref().ok()).collect();
             if let Some(mean) = AnyPacket::average(&finished)? {
                 let label = self.label.map(|label| label as u64);
-                outcome.curve.push(mean.figures(label, None, finished.len() as u64));
+                let mut figures = mean.figures(label, None, finished.len() as u64);
+                let measured: Vec<&Measured> = distances.iter().flatten().collect();
+                let (medians, notes) = medians(&measured);
+                figures.distances = medians;
+                figures.notes.extend(notes);
+                outcome.curve.push(figures);
             }
         }
         Ok(outcome)
+    }
+
+    /// The distances at each place of work, where they are asked for and can be had.
+    fn distances_beside(&self, work: &[Work], stop: &AtomicBool) -> Result<Vec<Option<Measured>>> {
+        if !self.distances || self.kind != PacketKind::Gaussian {
+            return Ok(vec![None; work.len()]);
+        }
+        let effort = DistanceEffort {
+            slopes: SLOPES,
+            radius: self.samples.max(RADIUS),
+            errors: Some(self.samples.max(RADIUS)),
+            norm: Norm::L2,
+        };
+        let places: Vec<(f64, &Site)> =
+            work.iter().map(|(scale, _, site)| (scale.unwrap_or(f64::NAN), *site)).collect();
+        let found = self.distances_at(&places, effort, stop)?;
+        Ok(found.into_iter().map(|found| found?.ok()).collect())
     }
 
     fn probe(&self, stop: &AtomicBool) -> Result<Option<Cosines>> {

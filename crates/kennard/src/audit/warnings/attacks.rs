@@ -182,6 +182,7 @@ mod tests {
                 margin: 1.0,
                 random: false,
                 cosine: None,
+                predictions: Default::default(),
                 pending: false,
                 attacks: attacks.iter().map(|(_, did)| Some(did[index].clone())).collect(),
                 minimal: Vec::new(),

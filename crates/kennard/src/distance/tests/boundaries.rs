@@ -1,5 +1,6 @@
-use super::super::{DistanceError, crossings};
+use super::super::{DistanceError, crossings, crossings_in};
 use super::{ball, linear};
+use crate::Norm;
 
 /// The boundary of a linear classifier is as far as `m_j/‖w_y − w_j‖` says, and both points are on its two sides.
 #[test]
@@ -13,6 +14,16 @@ fn planes_are_crossed_at_their_distance() {
     for (crossing, (class, distance)) in found.iter().zip(expected) {
         assert_eq!(crossing.class, class);
         assert!((crossing.distance / distance - 1.0).abs() < 1e-4, "{crossing:?}");
+    }
+}
+
+/// In the other norms the dual norm of the weights divides.
+#[test]
+fn planes_are_crossed_in_every_norm() {
+    let mut oracle = linear(vec![vec![3.0, 0.0, 0.0], vec![0.0, 4.0, 0.0]], vec![1.0, 0.0], 1.0);
+    for (norm, distance) in [(Norm::Linf, 1.2 / 7.0), (Norm::L2, 0.24), (Norm::L1, 0.3)] {
+        let found = crossings_in(norm, &[0.2, 0.1, 0.0], 0, &mut oracle).unwrap();
+        assert!((found[0].distance / distance - 1.0).abs() < 1e-4, "{norm}: {found:?}");
     }
 }
 

@@ -104,7 +104,7 @@ fn chains_have_the_exact_figures() {
     let mut proposal = Proposal::new(vec![Part::at(&design).unwrap()]);
     proposal.parts[0].width = 0.5;
     let mut random = crate::random::stream(3, &[], "test");
-    let chains = Chains::start(&mut asked, 1.0, &proposal, true, &mut random).unwrap().unwrap();
+    let chains = Chains::start(&mut asked, 1.0, &proposal, &mut random).unwrap().unwrap();
     let found = chains.sample(&mut asked, 1.0, &axis, 300, &mut random).unwrap();
     assert!(found.r_hat < 1.05 && found.ess > 100.0, "{} {}", found.r_hat, found.ess);
     assert!((found.mean.value - mean).abs() < 2.0 * found.mean.error(), "{:?}", found.mean);

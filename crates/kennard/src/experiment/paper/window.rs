@@ -4,19 +4,18 @@
 //! can be certified. The curve over s of (its accuracy, its mean certified radius) is a trade-off of one network with itself.
 //! Only decisions count, so that no temperature changes a figure.
 
+mod shown;
+
 use std::cmp::Ordering;
 use std::f64::consts::LN_2;
-use std::fmt::Write;
 use std::sync::atomic;
 
 use serde::Serialize;
 use serde_json::json;
 
-use super::claim::{Claim, Verdict, has_not_learnt, over_seeds, too_brief, worded};
+use super::claim::{Claim, Verdict, has_not_learnt, too_brief};
 use super::{Conditions, Report, epochs, value};
 use crate::experiment::{Lab, short};
-use crate::figure::Figure;
-use crate::picture::{Chart, Curve};
 use crate::smoothing::{AtScale, Smoothing, Votes, curve};
 use crate::stats::{mean, spearman};
 use crate::{Error, Result};
@@ -106,23 +105,14 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
          probability {FAILURE}, at most {} s large. Figures: mean over seeds, 95 % interval over seeds.\n\n{}",
         on.data,
         short(largest_radius()),
-        table(&all)
+        shown::table(&all)
     ));
     let learnt = all.iter().find_map(|seen| has_not_learnt(seen.curve[0].accuracy.interval, classes));
     let too_small = too_brief(epochs(lab)).or(learnt);
     report.claims = claims(&all).into_iter().map(|claim| claim.unless(too_small.clone())).collect();
     Claim::adjust(&mut report.claims);
     report.figures = json!({ "draws": DRAWS, "failure": FAILURE, "networks": value(&all)? });
-    report.pictures = vec![
-        (
-            "radius.svg".into(),
-            chart(&all, "mean certified radius, l2 [input unit]", |at| at.certified_radius.value)?,
-        ),
-        (
-            "accuracy.svg".into(),
-            chart(&all, "accuracy of the smoothed classifier [1]", |at| at.accuracy.accuracy)?,
-        ),
-    ];
+    report.pictures = shown::pictures(&all)?;
     Ok(Some(report))
 }
 
@@ -164,12 +154,6 @@ fn area(points: &mut [[f64; 2]]) -> f64 {
         sum += height * (radius - next);
     }
     sum
-}
-
-/// The mean over seeds of a figure of the networks of some noise.
-fn of_noise(all: &[Seen], noise: f64, of: impl Fn(&Seen) -> f64) -> Figure {
-    let values: Vec<f64> = all.iter().filter(|seen| seen.noise == noise).map(of).collect();
-    over_seeds(&values).unwrap_or(Figure::new(f64::NAN, [f64::NAN; 2]))
 }
 
 /// What the predictions are about; each figure is one for each seed.
@@ -223,51 +207,6 @@ fn near(claim: &str, values: &[f64], limit: f64) -> Claim {
 /// The mean over networks of a figure.
 fn mean_of<'a>(networks: impl Iterator<Item = &'a Seen>, of: impl Fn(&'a Seen) -> f64) -> f64 {
     mean(&networks.map(of).collect::<Vec<_>>())
-}
-
-fn table(all: &[Seen]) -> String {
-    let percent = |share: Figure| {
-        let [low, high] = share.interval.map(|end| 100.0 * end);
-        format!("{:.1} [{low:.1}, {high:.1}]", 100.0 * share.value)
-    };
-    let mut text = String::from(
-        "| training | s | accuracy, % | certified, % | mean certified radius | all draws agree, % |\n|---|---|---|---|---|---|\n",
-    );
-    for noise in NOISES {
-        for (place, s) in SCALES.iter().enumerate() {
-            let of = |figure: fn(&AtScale) -> f64| of_noise(all, noise, |seen| figure(&seen.curve[place]));
-            let _ = writeln!(
-                text,
-                "| {} | {s} | {} | {} | {} | {:.0} |",
-                title(noise),
-                percent(of(|at| at.accuracy.accuracy)),
-                percent(of(|at| at.certified.accuracy)),
-                worded(&of(|at| at.certified_radius.value)),
-                100.0 * of(|at| at.unanimous as f64 / at.accuracy.tested as f64).value,
-            );
-        }
-    }
-    text
-}
-
-/// A curve for each noise of training.
-fn chart(all: &[Seen], y: &str, of: fn(&AtScale) -> f64) -> Result<Vec<u8>> {
-    let curves = NOISES.map(|noise| {
-        let points = SCALES.iter().enumerate().map(|(place, &s)| {
-            let figure = of_noise(all, noise, |seen| of(&seen.curve[place]));
-            (s, figure.value, figure.interval)
-        });
-        Curve::new(title(noise), points)
-    });
-    let chart = Chart {
-        title: "Networks through a window of noise, 95 % bands over seeds".into(),
-        x: "width of the window s [input unit]".into(),
-        y: y.into(),
-        curves: curves.into(),
-        linear: false,
-        bound: None,
-    };
-    Ok(chart.svg()?.into_bytes())
 }
 
 #[cfg(test)]

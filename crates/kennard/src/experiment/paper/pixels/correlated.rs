@@ -20,15 +20,14 @@ pub struct Correlated {
 
 /// The rank correlations of each figure with the distance. `rows` are images: the distance, then the figures as `names` has them.
 /// Differences are to the figure of the name `other`. Figures that fewer than 4 images have, or that are the same for all, are
-/// left out; what is infinite ranks highest.
-pub fn correlate(names: &[String], rows: &[(f64, Vec<f64>)], other: &str) -> Vec<Correlated> {
+/// left out.
+pub fn correlate(names: &[String], rows: &[(f64, Vec<Option<f64>>)], other: &str) -> Vec<Correlated> {
     let Some(other) = names.iter().position(|name| name == other) else { return Vec::new() };
     let of = |(place, name): (usize, &String)| -> Option<Correlated> {
-        let images: Vec<[f64; 3]> = rows
-            .iter()
-            .map(|(distance, figures)| [*distance, finite(figures[place]), finite(figures[other])])
-            .filter(|image| !image.iter().any(|figure| figure.is_nan()))
-            .collect();
+        let image = |(distance, figures): &(f64, Vec<Option<f64>>)| {
+            Some([*distance, figures[place]?, figures[other]?])
+        };
+        let images: Vec<[f64; 3]> = rows.iter().filter_map(image).collect();
         let rho = |chosen: &[&[f64; 3]], figure: usize| {
             rank_correlation(&chosen.iter().map(|image| (image[figure], image[0])).collect::<Vec<_>>())
         };
@@ -43,26 +42,20 @@ pub fn correlate(names: &[String], rows: &[(f64, Vec<f64>)], other: &str) -> Vec
     names.iter().enumerate().filter_map(of).collect()
 }
 
-/// What has a rank: infinite figures have the rank of the largest numbers.
-fn finite(figure: f64) -> f64 {
-    figure.clamp(-f64::MAX, f64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// A figure in order has 1, one against it −1, and differences follow; images without a figure are left out of that
-    /// figure alone, and infinite ones rank highest.
+    /// figure alone.
     #[test]
     fn correlations_by_hand() {
         let names = ["same", "opposite", "some"].map(String::from);
         let row = |i: usize| {
             let x = i as f64;
-            let some = if i < 5 { f64::NAN } else { x.powi(3) };
-            (x, vec![if i == 29 { f64::INFINITY } else { x }, -x, some])
+            (x, vec![Some(x), Some(-x), (i >= 5).then(|| x.powi(3))])
         };
-        let rows: Vec<(f64, Vec<f64>)> = (0..30).map(row).collect();
+        let rows: Vec<(f64, Vec<Option<f64>>)> = (0..30).map(row).collect();
         let found = correlate(&names, &rows, "same");
         let figures: Vec<(f64, f64, usize)> =
             found.iter().map(|c| (c.rho.value, c.difference.value, c.images)).collect();

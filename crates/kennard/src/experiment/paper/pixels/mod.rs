@@ -6,6 +6,7 @@
 
 mod attacked;
 mod correlated;
+mod kept;
 mod predictors;
 
 use std::fmt::Write;
@@ -18,16 +19,19 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::claim::Claim;
 use super::{Conditions, Report, value};
-use crate::data::Sample;
+use crate::data::{DataSet, Sample};
+use crate::engine::Engine;
 use crate::experiment::{Lab, short};
 use crate::figure::Figure;
 use crate::probe::labelled;
+use crate::run::model_digest;
 use crate::stats::{cluster_bootstrap, quantile, rank_correlation};
 use crate::{Error, Result};
 
 use attacked::{ATTACKS, smallest_norms};
 use correlated::{Correlated, correlate};
-use predictors::{FIRST_ORDER, INVERSE_GRADIENT, Scales, measure, names, packet, radius, worded};
+use kept::Measured;
+use predictors::{FIRST_ORDER, INVERSE_GRADIENT, Scales, effort, measure, names, packet, radius, worded};
 
 /// Below this many images nothing is said about a network.
 const IMAGES: usize = 100;
@@ -49,11 +53,9 @@ struct Network {
     median_packet: f64,
     median_inverse_gradient: f64,
     correlations: Vec<Correlated>,
-    /// All smallest norms; 0 of misclassified images, infinite where no attack succeeded.
+    /// All smallest norms.
     #[serde(skip)]
-    norms: Vec<f64>,
-    /// Each correct image's smallest norm and figures.
-    rows: Vec<(f64, Vec<f64>)>,
+    norms: Vec<Option<f64>>,
 }
 
 pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
@@ -63,7 +65,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
     }
     let mut networks = Vec::new();
     for model in &on.models {
-        let Some(network) = network(lab, model)? else { return Ok(None) };
+        let Some(network) = network(lab, model, on)? else { return Ok(None) };
         networks.push(network);
     }
     let mut report = Report::new(format!(
@@ -87,20 +89,67 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
     Ok(Some(report))
 }
 
-fn network(lab: &dyn Lab, model: &Path) -> Result<Option<Network>> {
+fn network(lab: &dyn Lab, model: &Path, on: &Conditions) -> Result<Option<Network>> {
+    let name = model.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let (data, engine) = lab.open(model)?;
-    let audit = lab.audit(model, &data, &engine)?;
+    let place = on.out.join(format!("{name}.json"));
+    let Some(Measured { norms, rows, .. }) = measured(lab, model, &data, &engine, &place)? else {
+        return Ok(None);
+    };
+    let scales = Scales::of(&rows, engine.classifier().dimension());
+    let names = names(scales);
+    let of = |name: &str| {
+        let place = names.iter().position(|other| other == name).unwrap_or_default();
+        median(&rows.iter().filter_map(|(_, figures)| figures[place]).collect::<Vec<_>>())
+    };
+    lab.say(&format!("{name}: {} images broken, median l2 norm {}", rows.len(), short(scales.median)));
+    Ok(Some(Network {
+        name,
+        images: norms.len(),
+        correct: norms.iter().filter(|norm| **norm != Some(0.0)).count(),
+        broken: rows.len(),
+        scales: scales.all(),
+        median_norm: scales.median,
+        median_packet: of(&packet(&scales.predicted().0)),
+        median_inverse_gradient: of(INVERSE_GRADIENT),
+        correlations: correlate(&names, &rows, FIRST_ORDER),
+        norms,
+    }))
+}
+
+/// Measures a network, unless a file holds that already. None where `lab` was stopped.
+fn measured(
+    lab: &dyn Lab,
+    model: &Path,
+    data: &DataSet,
+    engine: &Engine,
+    place: &Path,
+) -> Result<Option<Measured>> {
+    let audit = lab.audit(model, data, engine)?;
+    let files: Vec<String> = data.fingerprint()?.into_iter().map(|file| file.sha256).collect();
+    let settings = format!(
+        "{}; {} {}; {}; bounds {:?}; {}; {}; {}",
+        model_digest(model)?,
+        data.spec(),
+        files.join(" "),
+        audit.samples,
+        audit.threat.bounds,
+        ATTACKS.join(", "),
+        effort(),
+        engine.runtime().name()
+    );
+    if let Some(kept) = Measured::read(place, &settings)? {
+        return Ok(Some(kept));
+    }
     let samples: Vec<Sample> =
-        labelled(&engine, &data, audit.samples.indices(data.len()))?.collect::<Result<_>>()?;
-    let found = smallest_norms(lab, &engine, &samples, audit.threat.bounds)?;
+        labelled(engine, data, audit.samples.indices(data.len()))?.collect::<Result<_>>()?;
+    let norms = smallest_norms(lab, engine, &samples, audit.threat.bounds)?;
     if lab.stop().load(Ordering::Relaxed) {
         return Ok(None);
     }
-    let norms: Vec<f64> = found.iter().map(|norm| norm.unwrap_or(f64::INFINITY)).collect();
     // A misclassified image has no distance that a positive figure could predict.
-    let with_norm = samples.into_iter().zip(&norms).filter(|(_, norm)| **norm > 0.0 && norm.is_finite());
-    let (examined, distances): (Vec<Sample>, Vec<f64>) =
-        with_norm.map(|(sample, norm)| (sample, *norm)).unzip();
+    let with_norm = samples.into_iter().zip(&norms).filter_map(|(sample, norm)| Some((sample, (*norm)?)));
+    let (examined, distances): (Vec<Sample>, Vec<f64>) = with_norm.filter(|(_, norm)| *norm > 0.0).unzip();
     if examined.is_empty() {
         return Err(Error::Setting(format!(
             "{}: attacks broke no image; take more samples",
@@ -108,27 +157,17 @@ fn network(lab: &dyn Lab, model: &Path) -> Result<Option<Network>> {
         )));
     }
     let scales = Scales { median: median(&distances), dimension: engine.classifier().dimension() };
-    let Some(figures) = measure(lab, &engine, &data, &examined, scales)? else { return Ok(None) };
-    let names = names(scales);
-    let of = |name: &str| {
-        let place = names.iter().position(|other| other == name).unwrap_or_default();
-        median(&figures.iter().map(|figures| figures[place]).filter(|v| v.is_finite()).collect::<Vec<_>>())
-    };
-    let (median_packet, median_inverse_gradient) = (of(&packet(&scales.predicted().0)), of(INVERSE_GRADIENT));
-    let rows: Vec<(f64, Vec<f64>)> = distances.iter().copied().zip(figures).collect();
-    Ok(Some(Network {
-        name: model.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-        images: norms.len(),
-        correct: norms.iter().filter(|norm| **norm > 0.0).count(),
-        broken: rows.len(),
-        scales: scales.all(),
-        median_norm: scales.median,
-        median_packet,
-        median_inverse_gradient,
-        correlations: correlate(&names, &rows, FIRST_ORDER),
-        norms,
-        rows,
-    }))
+    let Some(figures) = measure(lab, engine, data, &examined, scales)? else { return Ok(None) };
+    let measured = Measured { settings, norms, rows: distances.into_iter().zip(figures).collect() };
+    measured.write(place)?;
+    Ok(Some(measured))
+}
+
+impl Scales {
+    /// Those of images with their smallest norms.
+    fn of(rows: &[(f64, Vec<Option<f64>>)], dimension: usize) -> Scales {
+        Scales { median: median(&rows.iter().map(|(norm, _)| *norm).collect::<Vec<_>>()), dimension }
+    }
 }
 
 fn median(values: &[f64]) -> f64 {
@@ -149,8 +188,8 @@ fn beats_first_order(networks: &[Network], figure: &str) -> Claim {
         return Claim::that(claim, [-1.0, 1.0], 0.0, true, String::new())
             .unless(Some("it was not measured".into()));
     };
-    let few = networks.iter().find(|network| network.broken < IMAGES);
-    let too_small = few.map(|few| format!("{}: {} images are fewer than {IMAGES}", few.name, few.broken));
+    let few = networks.iter().find(|network| network.images < IMAGES);
+    let too_small = few.map(|few| format!("{}: {} images are fewer than {IMAGES}", few.name, few.images));
     let evidence = format!("difference {} on {}", in_words(&correlated.difference), network.name);
     let p = Some(normal_p(&correlated.difference));
     Claim { p, ..Claim::that(claim, correlated.difference.interval, 0.0, true, evidence) }.unless(too_small)
@@ -195,7 +234,8 @@ fn common_eps(networks: &[Network]) -> f64 {
 
 /// The share of all images that no attack breaks within `eps`.
 fn robust(network: &Network, eps: f64) -> f64 {
-    network.norms.iter().filter(|norm| **norm > eps).count() as f64 / network.images.max(1) as f64
+    let robust = network.norms.iter().filter(|norm| norm.is_none_or(|norm| norm > eps));
+    robust.count() as f64 / network.images.max(1) as f64
 }
 
 fn in_words(figure: &Figure) -> String {

@@ -12,6 +12,11 @@ use crate::packet::oracle::EngineOracle;
 use crate::probe::labelled;
 use crate::{Norm, Result};
 
+/// What the figures depend on beside the network and the images.
+pub fn effort() -> String {
+    format!("{WINDOW} points, {WEIGHTED} weighted samples, temperature fitted to {FITTED}")
+}
+
 /// Points of each window.
 const WINDOW: usize = 64;
 /// Weighted samples of each smoothed radius, of each packet, and of each error packet.
@@ -78,7 +83,8 @@ pub fn radius(width: &str) -> String {
     format!("smoothed radius, s = {width}")
 }
 
-/// The figures of each sample, as [`names`] has them; NaN where one could not be measured. None where `lab` was stopped.
+/// The figures of each sample, as [`names`] has them; none where one could not be measured, and what is infinite as the
+/// largest number. None where `lab` was stopped.
 ///
 /// # Errors
 /// When a runtime fails, or no temperature can be fitted.
@@ -88,7 +94,7 @@ pub fn measure(
     data: &DataSet,
     samples: &[Sample],
     scales: Scales,
-) -> Result<Option<Vec<Vec<f64>>>> {
+) -> Result<Option<Vec<Vec<Option<f64>>>>> {
     let sessions = engine.plan().sessions;
     let stop = lab.stop();
     let margins = |evaluator| EngineMargins::until(evaluator, stop);
@@ -101,14 +107,19 @@ pub fn measure(
     let (raw, fitted) = (drifts(lab, engine, samples, scales)?, drifts(lab, &tempered, samples, scales)?);
     let gradients = gradients(lab, &tempered, samples)?;
     let together = distances.into_iter().zip(raw).zip(fitted).zip(gradients);
-    Ok(together
-        .map(|(((distances, raw), fitted), gradient)| {
-            Some([distances?, vec![raw?, gradient?, fitted?]].concat())
-        })
-        .collect())
+    let figures = together.map(|(((distances, raw), fitted), gradient)| {
+        let figures = [distances?, vec![raw?, gradient?, fitted?]].concat();
+        Some(figures.into_iter().map(ranked).collect())
+    });
+    Ok(figures.collect())
 }
 
-/// What needs margins alone.
+/// What has a rank.
+fn ranked(figure: f64) -> Option<f64> {
+    (!figure.is_nan()).then(|| figure.clamp(-f64::MAX, f64::MAX))
+}
+
+/// What needs margins alone; NaN where it could not be measured.
 fn distances(margins: &mut EngineMargins, sample: &Sample, scales: Scales) -> Vec<f64> {
     let Sample { input, label, index, .. } = sample;
     let (label, key) = (*label, *index as u64);
@@ -135,7 +146,7 @@ fn distances(margins: &mut EngineMargins, sample: &Sample, scales: Scales) -> Ve
 /// The place of l2 among the norms of distances.
 const L2: usize = 1;
 
-/// 1/drift.
+/// 1/drift; NaN where there is no packet.
 fn drifts(lab: &dyn Lab, engine: &Engine, samples: &[Sample], scales: Scales) -> Result<Vec<Option<f64>>> {
     let packet = GaussianPacket { scale: scales.reaching(), samples: WEIGHTED, seed: 0 };
     let stop = lab.stop();

@@ -1,0 +1,98 @@
+//! The curves of R7 as a table and as pictures.
+
+use std::fmt::Write;
+
+use super::{NOISES, SCALES, Seen, title};
+use crate::Result;
+use crate::experiment::Contents;
+use crate::experiment::paper::claim::{over_seeds, worded};
+use crate::figure::Figure;
+use crate::picture::{Chart, Curve};
+use crate::smoothing::AtScale;
+
+/// The mean over seeds of a figure of the networks of some noise.
+fn of_noise(all: &[Seen], noise: f64, of: impl Fn(&Seen) -> f64) -> Figure {
+    let values: Vec<f64> = all.iter().filter(|seen| seen.noise == noise).map(of).collect();
+    over_seeds(&values).unwrap_or(Figure::new(f64::NAN, [f64::NAN; 2]))
+}
+
+/// A line for each noise of training and width of the window.
+pub fn table(all: &[Seen]) -> String {
+    let percent = |share: Figure| {
+        let [low, high] = share.interval.map(|end| 100.0 * end);
+        format!("{:.1} [{low:.1}, {high:.1}]", 100.0 * share.value)
+    };
+    let mut text = String::from(
+        "| training | s | accuracy, % | certified, % | mean certified radius | all draws agree, % |\n|---|---|---|---|---|---|\n",
+    );
+    for noise in NOISES {
+        for (place, s) in SCALES.iter().enumerate() {
+            let of = |figure: fn(&AtScale) -> f64| of_noise(all, noise, |seen| figure(&seen.curve[place]));
+            let _ = writeln!(
+                text,
+                "| {} | {s} | {} | {} | {} | {:.0} |",
+                title(noise),
+                percent(of(|at| at.accuracy.accuracy)),
+                percent(of(|at| at.certified.accuracy)),
+                worded(&of(|at| at.certified_radius.value)),
+                100.0 * of(|at| at.unanimous as f64 / at.accuracy.tested as f64).value,
+            );
+        }
+    }
+    text
+}
+
+/// Radius and accuracy over the width of the window, and accuracy against radius.
+///
+/// # Errors
+/// When there is nothing to draw.
+pub fn pictures(all: &[Seen]) -> Result<Vec<Contents>> {
+    let over_widths = |y: &str, of: fn(&AtScale) -> f64| {
+        chart(all, ["width of the window s [input unit]", y], |noise| {
+            let figures = SCALES.iter().enumerate().map(|(place, &s)| {
+                let figure = of_noise(all, noise, |seen| of(&seen.curve[place]));
+                (s, figure.value, figure.interval)
+            });
+            figures.collect()
+        })
+    };
+    let radius = |at: &AtScale| at.certified_radius.value;
+    // Up to the largest radius; beyond it radius and accuracy fall together.
+    let against = chart(all, [RADIUS, ACCURACY], |noise| {
+        let mut front: Vec<(f64, f64, [f64; 2])> = Vec::new();
+        for place in 0..SCALES.len() {
+            let reached = of_noise(all, noise, |seen| radius(&seen.curve[place])).value;
+            let accuracy = of_noise(all, noise, |seen| seen.curve[place].accuracy.accuracy);
+            if front.last().is_none_or(|last| reached > last.0) {
+                front.push((reached, accuracy.value, accuracy.interval));
+            }
+        }
+        front
+    });
+    Ok(vec![
+        ("tradeoff.svg".into(), against?),
+        ("radius.svg".into(), over_widths(RADIUS, radius)?),
+        ("accuracy.svg".into(), over_widths(ACCURACY, |at| at.accuracy.accuracy)?),
+    ])
+}
+
+const RADIUS: &str = "mean certified radius, l2 [input unit]";
+const ACCURACY: &str = "accuracy of the smoothed classifier [1]";
+
+/// A curve for each noise of training; linear unless it is over widths.
+fn chart(
+    all: &[Seen],
+    [x, y]: [&str; 2],
+    points: impl Fn(f64) -> Vec<(f64, f64, [f64; 2])>,
+) -> Result<Vec<u8>> {
+    let seeds = all.iter().filter(|seen| seen.noise == 0.0).count();
+    let chart = Chart {
+        title: format!("Networks through a window of noise, 95 % bands over {seeds} seeds"),
+        x: x.into(),
+        y: y.into(),
+        curves: NOISES.map(|noise| Curve::new(title(noise), points(noise))).into(),
+        linear: x == RADIUS,
+        bound: None,
+    };
+    Ok(chart.svg()?.into_bytes())
+}

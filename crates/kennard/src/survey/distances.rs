@@ -1,0 +1,227 @@
+//! Distances to the decision boundary at a survey's centres.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+
+use super::Survey;
+use super::sites::Site;
+use crate::distance::{
+    DistanceError, EngineMargins, ErrorFigures, ErrorPacket, Margins, NORMS, Predicted, Radius, Sampled,
+    SlopeDistances, SmoothedRadius, crossings_in,
+};
+use crate::stats::median;
+use crate::{Error, Figure, Norm, Result};
+
+/// Figures by name, of one sample or as medians over several: `margin`, `gradient_norm`, `searched`, `first_order`,
+/// `packet` (each also in `.linf` and `.l1`), `radius`, and along the attack `error.attack`, `error.mean`,
+/// `error.sigma_x`, `error.sigma_p`, `error.product`, `error.share`. What there is not is absent.
+pub type DistanceFigures = BTreeMap<String, Figure>;
+
+/// The names of all such figures, in the order of tables.
+pub(super) const NAMES: [&str; 16] = [
+    "margin",
+    "gradient_norm",
+    "searched",
+    "first_order",
+    "first_order.linf",
+    "first_order.l1",
+    "packet",
+    "packet.linf",
+    "packet.l1",
+    "radius",
+    "error.attack",
+    "error.mean",
+    "error.sigma_x",
+    "error.sigma_p",
+    "error.product",
+    "error.share",
+];
+
+/// How much is spent on a centre.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DistanceEffort {
+    /// Points for mean slopes, for each class.
+    pub slopes: usize,
+    /// Weighted samples for the smoothed radius.
+    pub radius: usize,
+    /// The same for the error packet, if it is wanted.
+    pub errors: Option<usize>,
+    /// The norm of the boundary search.
+    pub norm: Norm,
+}
+
+impl DistanceEffort {
+    /// Passes, forward and backward counted apart, that a centre takes without an error packet.
+    pub fn passes(&self, classes: usize) -> usize {
+        let others = classes.saturating_sub(1).clamp(1, 9);
+        // Both searches, the design points, then slopes; logits of the searches and of the proposal's rounds.
+        let gradients = 3 * others + 8 * others + 24 + 5 * 16 * 6 + others * self.slopes;
+        2 * gradients + 405 + 256 + 3 * 384 + self.radius
+    }
+}
+
+/// What was measured at one centre.
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    pub predicted: Predicted,
+    pub radius: Radius,
+    /// The nearest crossing that the search found.
+    pub searched: Option<f64>,
+    /// The error packet, or why there is none.
+    pub errors: Option<std::result::Result<ErrorFigures, String>>,
+}
+
+impl Measured {
+    /// The predicted distance in one of [`NORMS`], by margin over mean slope.
+    pub fn packet(&self, norm: Norm) -> Option<Figure> {
+        let place = NORMS.iter().position(|known| *known == norm)?;
+        Some(self.predicted.packet[place]).filter(|figure| figure.value.is_finite())
+    }
+
+    /// The same at the sample alone.
+    pub fn first_order(&self, norm: Norm) -> Option<f64> {
+        let place = NORMS.iter().position(|known| *known == norm)?;
+        Some(self.predicted.first_order[place]).filter(|distance| distance.is_finite())
+    }
+
+    /// The smoothed radius, where it is to be trusted.
+    pub fn radius(&self) -> Option<Figure> {
+        self.radius.radius.filter(|figure| self.radius.enough && figure.value.is_finite())
+    }
+
+    /// All figures by their names.
+    pub fn figures(&self) -> DistanceFigures {
+        let known = |value: f64| Some(Figure::exact(value)).filter(|figure| figure.value.is_finite());
+        let errors = self.errors.as_ref().and_then(|errors| errors.as_ref().ok()).filter(|e| e.enough);
+        let of = |figure: fn(&ErrorFigures) -> Option<Figure>| errors.and_then(figure);
+        let all = [
+            known(self.predicted.margin),
+            known(self.predicted.gradient_norm),
+            self.searched.and_then(known),
+            self.first_order(Norm::L2).and_then(known),
+            self.first_order(Norm::Linf).and_then(known),
+            self.first_order(Norm::L1).and_then(known),
+            self.packet(Norm::L2),
+            self.packet(Norm::Linf),
+            self.packet(Norm::L1),
+            self.radius(),
+            errors.and_then(|errors| known(errors.attack)),
+            of(|errors| Some(errors.mean)),
+            of(|errors| Some(errors.sigma_x)),
+            of(|errors| errors.sigma_p),
+            of(|errors| errors.product),
+            errors.and_then(|errors| known(errors.share())),
+        ];
+        let named = NAMES.iter().zip(all).filter_map(|(name, figure)| Some((name.to_string(), figure?)));
+        named.collect()
+    }
+}
+
+/// The median of each figure over centres, and what a reader should know of them.
+pub(super) fn medians(measured: &[&Measured]) -> (DistanceFigures, Vec<String>) {
+    let all: Vec<DistanceFigures> = measured.iter().map(|measured| measured.figures()).collect();
+    let of = |name: &str| {
+        let values = all.iter().filter_map(|figures| figures.get(name)).map(|figure| figure.value);
+        median(values).map(|(value, interval)| (name.to_string(), Figure::new(value, interval)))
+    };
+    let count = |of: &dyn Fn(&Measured) -> bool| measured.iter().filter(|measured| of(measured)).count();
+    let total = measured.len();
+    let mut notes = Vec::new();
+    let mut note = |count: usize, what: &str| {
+        if count > 0 {
+            notes.push(format!("{what} at {count} of {total} centres"));
+        }
+    };
+    note(count(&|m| !m.predicted.all_classes), "only the 9 classes nearest by first order were looked at");
+    note(
+        count(&|m| m.radius().is_none()),
+        "no smoothed radius: too few samples on the rarer side of the boundary",
+    );
+    let failed = |m: &Measured| matches!(m.errors, Some(Err(_)));
+    note(count(&failed), "no error packet: no margin below zero near the centre");
+    let chains = |m: &Measured| matches!(&m.errors, Some(Ok(errors)) if errors.enough && !matches!(errors.sampled, Sampled::Weighted));
+    note(count(&chains), "the error packet is of Markov chains, without σ_p,");
+    let few = |m: &Measured| matches!(&m.errors, Some(Ok(errors)) if !errors.enough);
+    note(
+        count(&few),
+        "the error packet has too few effective samples, or chains that disagree, and is left out",
+    );
+    let lobes = |m: &Measured| matches!(&m.errors, Some(Ok(errors)) if errors.enough && errors.share() < 0.5);
+    note(count(&lobes), "most of the error packet is of another class than the nearest");
+    (NAMES.iter().filter_map(|name| of(name)).collect(), notes)
+}
+
+impl Survey<'_> {
+    /// The distances at every centre, in the order of [`Survey::run`]: none where `stop` came first, an error where they
+    /// cannot be had.
+    pub(super) fn distances_at(
+        &self,
+        work: &[(f64, &Site)],
+        effort: DistanceEffort,
+        stop: &AtomicBool,
+    ) -> Result<Vec<Option<std::result::Result<Measured, String>>>> {
+        let oracle = |evaluator| EngineMargins::until(evaluator, stop);
+        let measure = |oracle: &mut EngineMargins, &(scale, site): &(f64, &Site)| {
+            let Site::Centre(sample, rest) = site else {
+                return Ok(Err("distances are of samples, and there is none here".to_string()));
+            };
+            oracle.hold(rest);
+            let found = self.distances_of(scale, &sample.input, sample.label, sample.index, effort, oracle);
+            match found {
+                Ok(found) => Ok(Ok(found)),
+                Err(DistanceError::Oracle(error)) => {
+                    Err(Error::Packet(format!("distances at {site}: {error}")))
+                }
+                Err(error) => Ok(Err(error.to_string())),
+            }
+        };
+        self.answering().each_of(work, self.workers(), stop, oracle, measure, |_| ())
+    }
+
+    fn distances_of<O: Margins>(
+        &self,
+        scale: f64,
+        centre: &[f32],
+        label: usize,
+        index: usize,
+        effort: DistanceEffort,
+        oracle: &mut O,
+    ) -> std::result::Result<Measured, DistanceError<O::Error>> {
+        let (seed, key) = (self.seed, index as u64);
+        let slopes = SlopeDistances { scale, samples: effort.slopes, seed };
+        let radius = SmoothedRadius { scale, samples: effort.radius, seed };
+        let errors = match effort.errors {
+            None => None,
+            Some(samples) => {
+                match (ErrorPacket { scale, samples, seed }).measure(centre, label, key, None, oracle) {
+                    Ok(found) => Some(Ok(found)),
+                    Err(error @ DistanceError::NoErrors(_)) => Some(Err(error.to_string())),
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        let searched = crossings_in(effort.norm, centre, label, oracle)?;
+        Ok(Measured {
+            predicted: slopes.measure(centre, label, key, oracle)?,
+            radius: radius.measure(centre, label, key, oracle)?,
+            searched: searched.first().map(|crossing| crossing.distance),
+            errors,
+        })
+    }
+
+    /// The distances at those centres of this survey's first scale that `wanted` has, by the place of each in the data set.
+    pub(crate) fn distances(
+        &self,
+        effort: DistanceEffort,
+        wanted: impl Fn(usize) -> bool,
+        stop: &AtomicBool,
+    ) -> Result<Vec<(usize, std::result::Result<Measured, String>)>> {
+        let scale = self.scales.first().copied().unwrap_or(f64::NAN);
+        let mut sites = self.sites()?;
+        sites.retain(|site| site.centre().is_some_and(|centre| wanted(centre as usize)));
+        let work: Vec<(f64, &Site)> = sites.iter().map(|site| (scale, site)).collect();
+        let found = self.distances_at(&work, effort, stop)?;
+        let places = sites.iter().map(|site| site.centre().unwrap_or_default() as usize);
+        Ok(places.zip(found).filter_map(|(place, found)| Some((place, found?))).collect())
+    }
+}

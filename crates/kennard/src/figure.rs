@@ -132,6 +132,12 @@ impl Figure {
         Self { interval, ..student }
     }
 
+    /// A statistic of clusters, such as all networks of one seed, with the interval of the bootstrap over clusters; none of
+    /// fewer than three.
+    pub(crate) fn over_clusters<C>(clusters: &[C], statistic: impl Fn(&[&C]) -> Option<f64>) -> Option<Self> {
+        cluster_bootstrap(clusters, statistic).map(|(value, interval)| Self::new(value, interval))
+    }
+
     /// A figure that grows with this one.
     pub(crate) fn map(self, grow: impl Fn(f64) -> f64) -> Self {
         Self { value: grow(self.value), interval: self.interval.map(grow), ..self }

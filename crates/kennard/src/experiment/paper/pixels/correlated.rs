@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::figure::Figure;
-use crate::stats::{cluster_bootstrap, rank_correlation};
+use crate::stats::rank_correlation;
 
 /// How well one figure goes with the distance, and how much better than another figure does.
 #[derive(Clone, Debug, Serialize)]
@@ -35,8 +35,8 @@ pub fn correlate(names: &[String], rows: &[(f64, Vec<Option<f64>>)], other: &str
         Some(Correlated {
             figure: name.clone(),
             images: images.len(),
-            rho: cluster_bootstrap(&images, |chosen| rho(chosen, 1))?,
-            difference: cluster_bootstrap(&images, difference)?,
+            rho: Figure::over_clusters(&images, |chosen| rho(chosen, 1))?,
+            difference: Figure::over_clusters(&images, difference)?,
         })
     };
     names.iter().enumerate().filter_map(of).collect()

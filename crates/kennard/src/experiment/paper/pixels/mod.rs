@@ -25,7 +25,7 @@ use crate::experiment::{Lab, short};
 use crate::figure::Figure;
 use crate::probe::labelled;
 use crate::run::model_digest;
-use crate::stats::{cluster_bootstrap, quantile, rank_correlation};
+use crate::stats::{quantile, rank_correlation};
 use crate::{Error, Result};
 
 use attacked::{ATTACKS, smallest_norms};
@@ -213,7 +213,7 @@ fn over_networks(networks: &[Network]) -> Claim {
     let rho = |chosen: &[&[f64; 3]], figure: usize| {
         rank_correlation(&chosen.iter().map(|row| (row[figure], row[0])).collect::<Vec<_>>())
     };
-    let difference = cluster_bootstrap(&rows, |chosen| Some(rho(chosen, 1)? - rho(chosen, 2)?));
+    let difference = Figure::over_clusters(&rows, |chosen| Some(rho(chosen, 1)? - rho(chosen, 2)?));
     let few =
         (networks.len() < NETWORKS).then(|| format!("{} networks are fewer than {NETWORKS}", networks.len()));
     match difference {

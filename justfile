@@ -30,6 +30,10 @@ lint:
 deny:
     .ci/dependencies
 
+# The Python package as a wheel, installed into an environment of its own and tested
+python:
+    .ci/python
+
 # Throughput and packets; benches/README.md says how to compare
 bench *filter:
     cargo bench -p kennard -- "$@"
@@ -57,6 +61,6 @@ references:
 
 # The public interface of the libraries, for a reader of the next change (needs nightly and cargo-public-api)
 public-api:
-    for crate in kennard-graph kennard-runtime kennard-data kennard; do \
+    for crate in kennard-graph kennard-runtime kennard-data kennard kennard-cli; do \
         cargo public-api -p $crate --omit blanket-impls,auto-trait-impls,auto-derived-impls > crates/$crate/public-api.txt; \
     done

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use kennard::attack::Adversarial;
 use kennard::audit::Examined;
 use kennard::export::{Example, write_examples};
+use kennard::run::ModelSummary;
 
 use crate::settings::{OUT_MISSING, Settings};
 use crate::source::prepare;
@@ -25,7 +26,8 @@ pub fn run(args: Args) -> Outcome {
     let out = settings.out().ok_or(Usage(OUT_MISSING.into()))?;
     prepare(Some(out))?;
     let (data, engine) = setup::open_with_surrogate(&args.model, &settings)?;
-    let audit = setup::audit(&args.model, &settings, &data, &engine)?;
+    let model = ModelSummary::of_file(&args.model, engine.classifier())?;
+    let audit = setup::audit(model, &settings, &data, &engine)?;
     let stop = setup::stop_on_interrupt()?;
     let mut examples = Vec::new();
     let (mut examined, mut correct, mut unanswered, mut broken) = (0, 0, 0, 0);

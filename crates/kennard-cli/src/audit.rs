@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use kennard::attack::Version;
 use kennard::audit::{AttackSummary, Audit, Manifest, Progress, Requirement, RunDirectory, Summary, Warning};
+use kennard::run::ModelSummary;
 use serde_json::Value;
 
 use crate::progress::Display;
@@ -38,7 +39,8 @@ pub fn run(args: Args) -> Outcome {
     prepare(settings.out())?;
     let (data, engine) = setup::open_with_surrogate(&args.model, &settings)?;
     let requirements = args.require;
-    let audit = Audit { requirements, ..setup::whole_audit(&args.model, &settings, &data, &engine)? };
+    let model = ModelSummary::of_file(&args.model, engine.classifier())?;
+    let audit = Audit { requirements, ..setup::whole_audit(model, &settings, &data, &engine)? };
     let directory = match settings.out() {
         None => None,
         Some(path) => {

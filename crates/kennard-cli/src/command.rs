@@ -27,14 +27,18 @@ const HEADINGS: [(&str, &str); 7] = [
     ("Data", "data split samples first classes shard held_out label sample problem noise"),
     ("Threat", "norm eps eps_relative bounds"),
     ("Attacks", "attack minimal transfer steps step_size restarts random_start targets queries budget full"),
-    ("Packets", "packet packet_samples scale centres draws max_draws max_samples rel_tol accept_few clamp"),
+    (
+        "Packets",
+        "packet packet_samples temperature temperatures scale centres draws max_draws max_samples rel_tol accept_few clamp",
+    ),
     ("Run", "config resume seed runtime micro_batch threads"),
     ("Output", "out json require quiet"),
 ];
 
 /// Options of real numbers, which may begin with a minus; what is wrong with that is for each to say.
 const NUMBERS: &str = "average bounds clip eps eps_relative eps_warmup input_scale label_smoothing \
-                       learning_rate mean momentum noise rel_tol scale std step_size strength weight_decay";
+                       learning_rate mean momentum noise rel_tol scale std step_size strength temperature \
+                       temperatures weight_decay";
 
 /// More threads than these are a slip of the finger.
 const THREADS: u64 = 1024;

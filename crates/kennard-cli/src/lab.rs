@@ -9,6 +9,7 @@ use kennard::audit::{Audit, Outcome, RunDirectory};
 use kennard::data::DataSet;
 use kennard::engine::Engine;
 use kennard::experiment::{Lab, Point, TrainingRun};
+use kennard::run::ModelSummary;
 use kennard::train::TrainingDirectory;
 
 use crate::progress::Display;
@@ -43,7 +44,7 @@ impl Lab for Bench {
     }
 
     fn audit<'a>(&self, model: &'a Path, data: &'a DataSet, engine: &'a Engine) -> Result<Audit<'a>> {
-        setup::whole_audit(model, &self.audit, data, engine)
+        setup::whole_audit(ModelSummary::of_file(model, engine.classifier())?, &self.audit, data, engine)
     }
 
     fn conduct(&self, audit: &Audit, directory: RunDirectory) -> Result<Outcome> {

@@ -12,6 +12,7 @@ mod settings;
 mod attack;
 mod audit;
 mod calibrate;
+pub mod calls;
 mod command;
 mod features;
 mod grad;
@@ -38,7 +39,9 @@ mod train;
 mod uncertainty;
 mod watch;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::error::ErrorKind;
 use clap::{FromArgMatches, Parser, Subcommand};
@@ -124,14 +127,22 @@ impl std::error::Error for Usage {}
 
 /// Does what the words of the process's command line say, and returns the status to end with.
 pub fn main() -> ExitCode {
-    kennard_runtime::start_without_telemetry();
-    // Models may be tens of thousands of nodes deep.
-    kennard_runtime::on_deep_stack(answered)
+    ExitCode::from(answer_to(std::env::args_os().collect()))
 }
 
+/// Does what a command line says, the command's own name first, and returns the status to end with.
+pub fn answer_to(words: Vec<OsString>) -> u8 {
+    kennard_runtime::start_without_telemetry();
+    let words = WORDS.get_or_init(|| words);
+    // Models may be tens of thousands of nodes deep.
+    kennard_runtime::on_deep_stack(|| answered(words))
+}
+
+/// The words that the process answers to, for the record.
+static WORDS: OnceLock<Vec<OsString>> = OnceLock::new();
+
 /// The status that the command line ends with.
-fn answered() -> ExitCode {
-    let words = std::env::args_os();
+fn answered(words: &[OsString]) -> u8 {
     let cli = command::command().try_get_matches_from(words).and_then(|words| Cli::from_arg_matches(&words));
     let outcome = match cli {
         Ok(cli) => {
@@ -139,25 +150,25 @@ fn answered() -> ExitCode {
                 out::be_quiet();
             }
             match run(cli.command) {
-                Ok(Done::Fully) => ExitCode::SUCCESS,
-                Ok(Done::Short) => ExitCode::from(3),
-                Ok(Done::Interrupted) => ExitCode::from(130),
+                Ok(Done::Fully) => 0,
+                Ok(Done::Short) => 3,
+                Ok(Done::Interrupted) => 130,
                 Err(error) => {
                     complain(error.as_ref());
-                    if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+                    if error.is::<Usage>() { 2 } else { 1 }
                 }
             }
         }
         Err(said) if said.kind() == ErrorKind::DisplayVersion => {
             say!("{}", version());
-            ExitCode::SUCCESS
+            0
         }
         Err(said) => answer(&said),
     };
     match out::finish() {
-        Err(error) if outcome == ExitCode::SUCCESS => {
+        Err(error) if outcome == 0 => {
             warn!("kennard: standard output cannot be written: {error}");
-            ExitCode::FAILURE
+            1
         }
         _ => outcome,
     }
@@ -201,7 +212,7 @@ fn complain(error: &(dyn std::error::Error + 'static)) {
 }
 
 /// Says what a command line was answered with: help, the version, or what is wrong with it.
-fn answer(said: &clap::Error) -> ExitCode {
+fn answer(said: &clap::Error) -> u8 {
     let failed = said.use_stderr();
     // Colours only where no word of the command line can bring its own.
     let plain = command_line().iter().any(|word| out::escaped(word) != *word);
@@ -210,7 +221,7 @@ fn answer(said: &clap::Error) -> ExitCode {
         (true, false) => drop(said.print()),
         (false, _) => out::keep(said.print()),
     }
-    ExitCode::from(said.exit_code() as u8)
+    said.exit_code() as u8
 }
 
 /// What this program is, and what it would run models with.
@@ -229,5 +240,6 @@ fn version() -> String {
 
 /// The words of the command line, for the record.
 fn command_line() -> Vec<String> {
-    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
+    let words = WORDS.get_or_init(|| std::env::args_os().collect());
+    words.iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }

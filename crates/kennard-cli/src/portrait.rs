@@ -14,12 +14,15 @@ const PANELS: usize = 16;
 const MODES: usize = 4;
 
 /// Files by name: maps of `σ_x` and `σ_p` per figure of the curve, the leading modes of the first packet at
-/// each scale, and, over several scales, the product and what leads. `shape` is that of the tensor.
+/// each scale, and, over several scales, the product and what leads; at the first of several temperatures. `shape` is that
+/// of the tensor.
 pub fn pictures(outcome: &SurveyOutcome, shape: &[usize]) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let mut files = Vec::new();
     let channels: usize = shape.iter().rev().skip(2).product();
     let maps_fit = !shape.is_empty() && channels <= PANELS;
-    for figures in outcome.curve.iter().filter(|_| maps_fit) {
+    let at = outcome.curve.first().and_then(|figures| figures.temperature);
+    let curve = || outcome.curve.iter().filter(|figures| figures.temperature == at);
+    for figures in curve().filter(|_| maps_fit) {
         let suffix = suffix(figures);
         let maps = [
             ("sigma_x", "input units", &figures.sigma_x_map),
@@ -41,7 +44,7 @@ pub fn pictures(outcome: &SurveyOutcome, shape: &[usize]) -> Result<Vec<(String,
             files.push((format!("mode_{}{suffix}.png", n + 1), map.png()?));
         }
     }
-    let scaled: Vec<&Figures> = outcome.curve.iter().filter(|f| f.scale.is_some()).collect();
+    let scaled: Vec<&Figures> = curve().filter(|f| f.scale.is_some()).collect();
     if scaled.len() > 1 {
         let labels: Vec<Option<u64>> = scaled.iter().map(|f| f.label).collect();
         let several = labels.windows(2).any(|pair| pair[0] != pair[1]);

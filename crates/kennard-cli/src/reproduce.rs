@@ -8,7 +8,7 @@ use kennard::experiment::paper::{Conditions, Experiment, Report};
 use kennard::report::{Block, Sheet, Verdict};
 
 use crate::settings::{Data, Number, Taken};
-use crate::source::{json, prepare, write_all};
+use crate::source::{json, prepare, with_pdfs, write_all};
 use crate::tradeoff::Sweep;
 use crate::{Done, Outcome};
 
@@ -124,7 +124,7 @@ pub fn run(args: &Args) -> Outcome {
     ];
     let page = filled(page, &report)?;
     files.extend(report.pictures);
-    write_all(&args.out, &files)?;
+    write_all(&args.out, &with_pdfs(files)?)?;
     crate::report::leave(&args.out, &page)?;
     if args.json {
         crate::out::json(&result);

@@ -138,6 +138,11 @@ pub fn distances(summary: &Summary) {
     );
 }
 
+/// What a block says of the temperature that the logits are divided by.
+pub fn at_temperature(temperature: Option<f64>) -> String {
+    temperature.map_or(String::new(), |temperature| format!(", temperature {}", short(temperature)))
+}
+
 /// The blocks of the packets.
 pub fn packets(summary: &Summary) {
     distances(summary);
@@ -145,9 +150,10 @@ pub fn packets(summary: &Summary) {
         let check = if packet.valid { "  holds" } else { "  NOT TO BE TRUSTED" };
         say!("");
         say!(
-            "{} packet, scale {}, {} centres, {} points, effective sample size {}",
+            "{} packet, scale {}{}, {} centres, {} points, effective sample size {}",
             packet.packet,
             short(packet.scale),
+            at_temperature(packet.temperature),
             packet.centres,
             grouped(packet.samples),
             grouped(packet.ess as u64)

@@ -34,10 +34,15 @@ pub fn open_with_surrogate(file: &Path, settings: &Settings) -> Result<(DataSet,
 pub fn open(file: &Path, data: &Data, model: &Model, run: &Run) -> Result<(DataSet, Engine, Vec<Vec<f32>>)> {
     let graph = Graph::load(file)?;
     let mut data = DataSet::open(&data.spec()?, &fitting(data, model, &graph)?)?;
-    let first = data.samples()?.take(PROBED).map(|sample| Ok(sample?.input)).collect::<Result<Vec<_>>>()?;
+    let first = first(&data)?;
     let engine = engine(&graph, data.shape(), &first, model, run)?;
     data.fit_classes(engine.classifier().classes())?;
     Ok((data, engine, first))
+}
+
+/// The inputs that show what kind of outputs the model has.
+pub fn first(data: &DataSet) -> Result<Vec<Vec<f32>>> {
+    data.samples()?.take(PROBED).map(|sample| Ok(sample?.input)).collect()
 }
 
 /// The surrogate of transfer attacks. How well it does on some samples is said: a bad one is no test.
@@ -82,7 +87,7 @@ pub fn engine(
 
 /// A whole audit: attacks, packets whose window has the attack's size, and cosines.
 pub fn whole_audit<'a>(
-    model: &Path,
+    model: ModelSummary,
     settings: &Settings,
     data: &'a DataSet,
     engine: &'a Engine,
@@ -94,12 +99,20 @@ pub fn whole_audit<'a>(
         })
         .filter(|plan| plan.samples > 0);
     let probe = settings.own.packet_samples != Some(0);
-    Ok(Audit { probe, packets: packets.into_iter().collect(), ..audit(model, settings, data, engine)? })
+    let mut packets: Vec<PacketPlan> = packets.into_iter().collect();
+    let mut without = Vec::new();
+    if let Some(temperature) = &settings.own.temperature {
+        let (temperature, fitted) = temperature.of(&model.sha256, data)?;
+        engine.classifier().at_temperature(temperature)?;
+        without = fitted;
+        packets.extend(packets.first().map(|plan| PacketPlan { temperature: Some(temperature), ..*plan }));
+    }
+    Ok(Audit { probe, packets, without, ..audit(model, settings, data, engine)? })
 }
 
 /// The attacks of an audit.
 pub fn audit<'a>(
-    model: &Path,
+    model: ModelSummary,
     settings: &Settings,
     data: &'a DataSet,
     engine: &'a Engine,
@@ -114,12 +127,12 @@ pub fn audit<'a>(
         seed: settings.run.seed(),
         full: settings.attacks.full.unwrap_or(false),
         budget: settings.attacks.budget,
-        ..Audit::new(ModelSummary::of_file(model, engine.classifier())?, engine, data, settings.threat()?)
+        ..Audit::new(model, engine, data, settings.threat()?)
     })
 }
 
 /// How to read the data so that it fits the model's images.
-fn fitting(data: &Data, model: &Model, graph: &Graph) -> Result<Options> {
+pub fn fitting(data: &Data, model: &Model, graph: &Graph) -> Result<Options> {
     let dims: Vec<Dim> = graph.single_input()?.ty.shape.0.clone();
     let (size, channels) = match (dims.as_slice(), model.nhwc.unwrap_or(false)) {
         (&[_, c, h, w], false) | (&[_, h, w, c], true) => (h.known().zip(w.known()), c.known()),

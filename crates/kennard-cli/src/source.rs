@@ -73,6 +73,33 @@ pub fn write_all<N: AsRef<str>>(directory: &Path, files: &[(N, Vec<u8>)]) -> Res
     Ok(())
 }
 
+/// The files, and beside each SVG the same as PDF, for papers.
+///
+/// # Errors
+/// When a picture is none of ours.
+#[cfg(feature = "pdf")]
+pub fn with_pdfs(files: Vec<(String, Vec<u8>)>) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let mut all = Vec::new();
+    for (name, bytes) in files {
+        let pdf = match name.strip_suffix(".svg") {
+            Some(stem) => Some((format!("{stem}.pdf"), kennard::picture::pdf(std::str::from_utf8(&bytes)?)?)),
+            None => None,
+        };
+        all.push((name, bytes));
+        all.extend(pdf);
+    }
+    Ok(all)
+}
+
+/// The files; PDF is left out of this build.
+///
+/// # Errors
+/// None.
+#[cfg(not(feature = "pdf"))]
+pub fn with_pdfs(files: Vec<(String, Vec<u8>)>) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    Ok(files)
+}
+
 /// Says the figures on standard output: as JSON where that is asked for, else as `print` does.
 pub fn show<R: serde::Serialize>(report: &R, as_json: bool, print: impl FnOnce(&R)) -> Result<(), Error> {
     if as_json {

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::lab::Bench;
 use crate::report::{percent, percents, span};
 use crate::settings::{Attacks, Bounds, Data, Named, Number, Part, Settings, Threat};
-use crate::source::{prepare, show, write_all};
+use crate::source::{prepare, show, with_pdfs, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -41,7 +41,7 @@ pub fn run(args: Args) -> Outcome {
         return Ok(Done::Interrupted);
     };
     let (files, found) = track_files(&points, &format!("{} over its epochs", args.run.display()))?;
-    write_all(&out, &files)?;
+    write_all(&out, &with_pdfs(files)?)?;
     crate::report::leave(&out, &filled(page, &points, &found))?;
     show(&json!({ "points": points, "correlations": found }), args.json, |_| {
         say!("\n{}\n{}", table(&points), correlation_lines(&found).trim_end());

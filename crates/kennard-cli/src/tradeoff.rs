@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use crate::lab::Bench;
 use crate::report::percent;
 use crate::settings::{Data, Named, Number, Part, Settings, Source, Taken, Threat};
-use crate::source::{prepare, show, write_all};
+use crate::source::{prepare, show, with_pdfs, write_all};
 use crate::{Done, Outcome, recipe, setup};
 
 type Error = Box<dyn std::error::Error>;
@@ -46,7 +46,7 @@ pub fn run(args: &Args) -> Outcome {
         return Ok(Done::Interrupted);
     };
     let (files, found) = tradeoff::files(&points, "Clean and robust accuracy")?;
-    write_all(&args.out, &files)?;
+    write_all(&args.out, &with_pdfs(files)?)?;
     crate::report::leave(&args.out, &filled(page, &points, &correlation_lines(&found)))?;
     show(&json!({ "points": points, "correlations": found }), args.json, |_| {
         let front = tradeoff::front(&points);

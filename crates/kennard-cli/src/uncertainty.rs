@@ -16,7 +16,7 @@ use kennard::survey::{
 use crate::portrait::pictures;
 use crate::progress::Display;
 use crate::screen::{grouped, line, short};
-use crate::settings::{Bounds, Data, Number};
+use crate::settings::{Bounds, Data, Number, Temperature};
 use crate::source::{Given, json, prepare, show};
 use crate::{Done, Outcome, screen, setup};
 
@@ -57,6 +57,13 @@ pub struct Args {
     /// Sample until the half-widths of all intervals are below this share of their values
     #[arg(long)]
     rel_tol: Option<f64>,
+    /// Measure the packets with the logits divided by this temperature too: a number, or the file of `kennard calibrate`
+    #[arg(long, value_name = "T|FILE", conflicts_with = "temperatures")]
+    temperature: Option<Temperature>,
+    /// The same packets at each of these temperatures, which change no decision: what moves with them is no measure of
+    /// robustness
+    #[arg(long, value_name = "T,T,…", value_delimiter = ',')]
+    temperatures: Vec<Number>,
     /// Succeed even where packets have too few effective samples; they are marked as not to be trusted
     #[arg(long)]
     accept_few: bool,
@@ -126,6 +133,20 @@ pub fn run(args: Args) -> Outcome {
         Some(name) => Some(Hidden::new(&engine, name, &args.model.options())?),
         None => None,
     };
+    let model = ModelSummary::of_file(&args.model.file, engine.classifier())?;
+    let (temperatures, without) = match &args.temperature {
+        Some(temperature) => {
+            let (temperature, fitted) = temperature.of(&model.sha256, &data)?;
+            (vec![1.0, temperature], fitted)
+        }
+        None => (args.temperatures.iter().map(|temperature| temperature.0).collect(), Vec::new()),
+    };
+    if !without.is_empty() {
+        note!(
+            "the {} samples that the temperature was fitted to are left out",
+            grouped(without.len() as u64)
+        );
+    }
     let survey = Survey {
         engine: &engine,
         hidden: hidden.as_ref(),
@@ -141,6 +162,8 @@ pub fn run(args: Args) -> Outcome {
             },
         },
         among: Selection::All,
+        without,
+        temperatures,
         stratified: true,
         samples: args.draws.min(args.max_draws),
         effort: Effort {
@@ -162,7 +185,6 @@ pub fn run(args: Args) -> Outcome {
         let all = outcome.failed.len();
         return Err(format!("none of {all} packets could be measured. {}", failure(first)).into());
     }
-    let model = ModelSummary::of_file(&args.model.file, engine.classifier())?;
     let summary = survey.summary(model, &outcome, begin.elapsed())?;
 
     show(&summary, args.json, |summary| print(summary, &engine, hidden.as_ref()))?;
@@ -248,8 +270,9 @@ fn block(figures: &Figures) {
     let label = figures.label.map_or(String::new(), |label| format!(", label {label}"));
     let scale = figures.scale.map_or(String::new(), |scale| format!(", scale {}", short(scale)));
     say!(
-        "{} packet{scale}{label}: mean of {}, {} points, effective sample size {}",
+        "{} packet{scale}{label}{}: mean of {}, {} points, effective sample size {}",
         figures.packet,
+        screen::at_temperature(figures.temperature),
         figures.packets,
         grouped(figures.samples),
         grouped(figures.ess as u64)

@@ -60,3 +60,52 @@ fn what_has_no_temperature_is_refused() {
         assert!(message.contains(says) && output.stdout.is_empty(), "{message}");
     }
 }
+
+/// Packets at the fitted temperature stand beside the network's own; what the temperature was fitted to is left out.
+#[test]
+fn packets_are_told_at_the_fitted_temperature_too() {
+    let file = scratch("fitted.json").display().to_string();
+    assert!(calibrate(&["-q", "-o", &file]).status.success());
+    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
+    let uncertainty = |model: &str, words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+        command.args([
+            "uncertainty",
+            &fixture(model),
+            "--data",
+            &data,
+            "--runtime",
+            "rten",
+            "--scale",
+            "0.1",
+        ]);
+        command
+            .args(["--centres", "4", "--draws", "500", "--accept-few", "--json"])
+            .args(words)
+            .output()
+            .unwrap()
+    };
+    let output = uncertainty("fashion_cnn_robust.onnx", &["--temperature", &file]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let curve = found["curve"].as_array().unwrap();
+    let number = |place: usize, pointer: &str| curve[place].pointer(pointer).and_then(Value::as_f64).unwrap();
+    assert_eq!((curve.len(), number(0, "/temperature")), (2, 1.0));
+    assert!(number(1, "/temperature") < 1.0 && number(0, "/drift/value") != number(1, "/drift/value"));
+    // No distance depends on it.
+    let [one, other] = [0, 1].map(|place| number(place, "/distances/packet/value"));
+    assert!((one / other - 1.0).abs() < 1e-4, "{one} {other}");
+    let said = String::from_utf8_lossy(&output.stderr).to_string();
+    assert!(said.contains("the 500 samples that the temperature was fitted to are left out"), "{said}");
+
+    for (model, words, says) in [
+        ("fashion_mlp.onnx", ["--temperature", file.as_str()], "fitted to another model"),
+        ("fashion_cnn_robust.onnx", ["--temperature", "0"], "positive and finite"),
+        ("fashion_cnn_robust.onnx", ["--temperatures", "1,-2"], "positive and finite"),
+        ("fashion_cnn_robust.onnx", ["--temperature", "no-such-file"], "neither a number nor a file"),
+    ] {
+        let output = uncertainty(model, &words);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && message.contains(says), "{words:?}: {message}");
+    }
+}

@@ -91,7 +91,15 @@ fn a_run_leaves_checkpoints_a_log_and_networks_that_can_be_audited() {
     let points = found["points"].as_array().unwrap();
     assert_eq!(points.iter().map(|p| p["epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
     assert!(points.iter().all(|p| p["robust"].as_f64() <= p["clean"].as_f64() && p["drift"].is_number()));
-    for file in ["track.svg", "track.csv", "track.md", "track.json", "epoch-0002/summary.json"] {
+    for file in [
+        "track.svg",
+        "track.pdf",
+        "track.csv",
+        "track.md",
+        "track.json",
+        "report.html",
+        "epoch-0002/summary.json",
+    ] {
         assert!(out.join("track").join(file).exists(), "{file}");
     }
 
@@ -205,7 +213,9 @@ fn a_sweep_trains_audits_and_goes_on() {
     let before = trained("robust");
     assert_eq!(sweep(), found, "the second time nothing is done again");
     assert_eq!(trained("robust"), before);
-    for file in ["tradeoff.svg", "tradeoff.md", "tradeoff.csv", "tradeoff.json"] {
+    for file in
+        ["tradeoff.svg", "tradeoff.pdf", "tradeoff.md", "tradeoff.csv", "tradeoff.json", "report.html"]
+    {
         assert!(out.join("runs").join(file).exists(), "{file}");
     }
 
@@ -244,7 +254,13 @@ fn experiments_end_with_their_claims() {
     assert_eq!(verdicts(&found), ["too-small-to-judge"; 2], "{}", found["claims"]);
     let text = std::fs::read_to_string(out.join("e1/e1.md")).unwrap();
     assert!(text.contains("**too small to judge**") && text.contains("is not accurate"), "{text}");
-    assert!(out.join("e1/accuracy.svg").exists() && out.join("e1/e1.md").exists());
+    for file in ["accuracy.svg", "accuracy.pdf", "e1.md", "report.html"] {
+        assert!(out.join("e1").join(file).exists(), "{file}");
+    }
+    let page: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(out.join("e1/page.json")).unwrap()).unwrap();
+    assert_eq!(page["title"], "E1: an accurate network under attack");
+    assert_eq!(page["sections"][0]["parts"][0]["claims"], found["claims"]);
 
     let mut e6 = kennard(&["reproduce", "e6", "--data", &data(), "--split", "test", "--samples", "150"]);
     e6.args(["--epochs", "1", "--json", "--out"]).arg(out.join("e6"));

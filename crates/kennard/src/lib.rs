@@ -107,6 +107,7 @@ pub mod attack;
 pub mod audit;
 pub mod calibration;
 mod classifier;
+mod clusters;
 pub mod distance;
 pub mod engine;
 mod error;
@@ -131,6 +132,7 @@ mod workers;
 
 pub use advice::Advice;
 pub use answer::{is_answer, margin, predict};
+pub use arrow_array;
 pub use classifier::{Classifier, Preprocessing};
 pub use error::{Error, Result};
 pub use figure::{Basis, Figure};

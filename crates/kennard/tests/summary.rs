@@ -15,19 +15,33 @@ use kennard::{Graph, Norm, ThreatModel};
 use serde_json::Value;
 
 const PROMISED: &str = "\
-attacks.0.backwards attacks.0.bracket attacks.0.forwards attacks.0.interval attacks.0.name attacks.0.non_finite_gradients attacks.0.pending attacks.0.robust \
-attacks.0.robust_accuracy attacks.0.seconds autoattack cascade clean.accuracy clean.correct clean.interval clean.pending \
-closest.curve.0.eps closest.curve.0.interval closest.curve.0.robust_accuracy closest.found closest.quartiles complete cosines.cosine.max cosines.cosine.mean cosines.cosine.mean_interval cosines.cosine.median \
-cosines.cosine.min cosines.cosine.q05 cosines.cosine.q25 cosines.cosine.q75 cosines.cosine.q95 cosines.samples cosines.without data.files data.name \
-data.notes data.split eps_text minimal.0.backwards minimal.0.distances.curve.0.eps minimal.0.distances.curve.0.interval \
-minimal.0.distances.curve.0.robust_accuracy minimal.0.distances.found minimal.0.distances.quartiles \
-minimal.0.forwards minimal.0.name minimal.0.non_finite_gradients minimal.0.pending minimal.0.seconds model.classes model.file model.input model.parameters model.sha256 not_evaluated packets.0.bound \
+attacks.0.backwards attacks.0.bracket attacks.0.forwards attacks.0.interval attacks.0.name \
+attacks.0.non_finite_gradients attacks.0.pending attacks.0.robust attacks.0.robust_accuracy attacks.0.seconds \
+autoattack cascade clean.accuracy clean.correct clean.interval clean.pending closest.curve.0.eps \
+closest.curve.0.interval closest.curve.0.robust_accuracy closest.found closest.quartiles complete cosines.cosine.max \
+cosines.cosine.mean cosines.cosine.mean_interval cosines.cosine.median cosines.cosine.min cosines.cosine.q05 \
+cosines.cosine.q25 cosines.cosine.q75 cosines.cosine.q95 cosines.samples cosines.without data.files data.name \
+data.notes data.split distances.correlation distances.first_order.interval distances.first_order.value \
+distances.found.interval distances.found.value distances.found_by distances.predicted.interval distances.predicted.value \
+distances.predicted_by distances.samples distances.scale eps_text minimal.0.backwards minimal.0.distances.curve.0.eps \
+minimal.0.distances.curve.0.interval minimal.0.distances.curve.0.robust_accuracy minimal.0.distances.found \
+minimal.0.distances.quartiles minimal.0.forwards minimal.0.name minimal.0.non_finite_gradients minimal.0.pending \
+minimal.0.seconds model.classes model.file model.input model.parameters model.sha256 not_evaluated packets.0.bound \
 packets.0.centres packets.0.dispersion packets.0.dispersion_interval packets.0.drift packets.0.drift_interval \
-packets.0.enough_samples packets.0.ess packets.0.label packets.0.packet packets.0.product \
-packets.0.product_interval packets.0.samples packets.0.scale packets.0.sigma_p packets.0.sigma_x packets.0.stein \
-packets.0.stein_interval packets.0.valid requirements.0.figure requirements.0.holds requirements.0.least requirements.0.low \
-robust.bracket robust.interval robust.pending robust.robust robust.robust_accuracy runtime samples \
-seconds seed selection.first threat_model.bounds threat_model.eps threat_model.norm total version warnings";
+packets.0.enough_samples packets.0.ess packets.0.excess_p.interval packets.0.excess_p.value \
+packets.0.excess_x.interval packets.0.excess_x.value packets.0.label packets.0.misclassified.interval \
+packets.0.misclassified.value packets.0.modes.drift.dispersion.interval packets.0.modes.drift.dispersion.value \
+packets.0.modes.drift.product.interval packets.0.modes.drift.product.value packets.0.modes.drift.residual \
+packets.0.modes.drift.squeeze.interval packets.0.modes.drift.squeeze.value \
+packets.0.modes.leading.0.dispersion.interval packets.0.modes.leading.0.dispersion.value \
+packets.0.modes.leading.0.product.interval packets.0.modes.leading.0.product.value packets.0.modes.leading.0.residual \
+packets.0.modes.leading.0.squeeze.interval packets.0.modes.leading.0.squeeze.value packets.0.modes.momentum \
+packets.0.modes.principal.0.interval packets.0.modes.principal.0.value packets.0.modes.squeeze packets.0.packet \
+packets.0.product packets.0.product_interval packets.0.samples packets.0.scale packets.0.sigma_p packets.0.sigma_x \
+packets.0.stein packets.0.stein_interval packets.0.valid requirements.0.figure requirements.0.holds \
+requirements.0.least requirements.0.low robust.bracket robust.interval robust.pending robust.robust \
+robust.robust_accuracy runtime samples seconds seed selection.first threat_model.bounds threat_model.eps \
+threat_model.norm total version warnings";
 
 #[test]
 fn summary_keeps_its_keys() {
@@ -44,6 +58,7 @@ fn summary_keeps_its_keys() {
             samples: 1000,
             max_samples: 1000,
             bounded: false,
+            temperature: None,
         }],
         probe: true,
         samples: Selection::First(30),

@@ -18,7 +18,7 @@ use crate::Usage;
 pub use attacks::Attacks;
 pub use part::{Part, Source};
 pub use parts::{Data, Model, Run, Taken, Threat};
-pub use values::{Bounds, Named, Number};
+pub use values::{Bounds, Named, Number, Temperature};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -36,6 +36,9 @@ part! {
         /// Points per centre of a packet; 0 takes neither packets nor cosines [default: 2000, up to 32000 until their effective sample size is enough, in no more passes than the attacks took]
         #[arg(long)]
         packet_samples: usize,
+        /// Measure packets with the logits divided by this temperature too: a number, or the file of `kennard calibrate`
+        #[arg(long, value_name = "T|FILE")]
+        temperature: Temperature,
     }
 }
 

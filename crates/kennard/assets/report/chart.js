@@ -69,6 +69,13 @@ function loose(points) {
   return widest > 0 && apart <= widest ? "Points that differ by less than their intervals show no trend, and are not joined." : null;
 }
 
+/** Whether rows `[…, value, low, high]` all differ by less than the widest of their intervals: an axis fitted to them would show noise. */
+function indistinct(rows) {
+  const [values, widths] = [rows.map((row) => row.at(-3)), rows.map((row) => row.at(-1) - row.at(-2))];
+  const widest = Math.max(...widths.filter(Number.isFinite), 0);
+  return rows.length > 1 && widest > 0 && Math.max(...values) - Math.min(...values) <= widest;
+}
+
 /** What to say beneath a figure of such curves. */
 const looseness = (curves) => [...new Set(curves.map(loose).filter(Boolean))].map((why) => ` ${why}`).join("");
 
@@ -148,9 +155,14 @@ function across(name, at, vertical = false) {
 
 /**
  * A figure: a chart, its caption, and its data for download. `build(width)` gives ECharts its option in the colours
- * of the moment; `data` is `{ header, rows }`.
+ * of the moment; `data` is `{ header, rows }`. One whose axis is `fitted` to the last three columns, value, low and high,
+ * is not drawn where these show nothing but noise: a line says so.
  */
-function chart(id, title, caption, data, build, { height = 320, wide = false } = {}) {
+function chart(id, title, caption, data, build, { height = 320, wide = false, fitted = false } = {}) {
+  if (fitted && indistinct(data.rows)) {
+    return el("figure", { id: `chart-${id}`, class: "undrawn" }, el("h3", {}, title),
+      el("p", { class: "note" }, "Not drawn: the values differ by less than their intervals are wide, and an axis fitted to them would show noise."));
+  }
   const plot = el("div", { class: "plot", style: `height:${height}px` });
   const name = fileName("kennard", id);
   const objects = () => data.rows.map((row) => Object.fromEntries(data.header.map((key, i) => [key, row[i]])));

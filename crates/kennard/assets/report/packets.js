@@ -6,6 +6,9 @@ const PER_UNIT = "[1/input units]";
 /** A figure with its interval. */
 const within = (m) => (m ? `${short(m.value)} [${span(m.interval)}]` : "–");
 
+/** A column of temperatures, where packets have some. */
+const temperatures = (packets) => (packets.some((p) => p.temperature) ? [{ title: "temperature", value: (p) => p.temperature ?? 1, format: short }] : []);
+
 /** Columns of what the network did to packets. */
 function signal(drift, dispersion) {
   const column = (title, of) => ({ title, value: (p) => of(p)?.value, format: (_, p) => within(of(p)) });
@@ -24,6 +27,7 @@ function auditPackets(run) {
   return [table("packets", [
     { title: "packet", value: (p) => p.packet, text: true },
     { title: `scale ${UNIT}`, value: (p) => p.scale, format: short },
+    ...temperatures(packets),
     ...signal((p) => ({ value: p.drift, interval: p.drift_interval }), (p) => ({ value: p.dispersion, interval: p.dispersion_interval })),
     { title: "σ_x", value: (p) => p.sigma_x, format: short },
     { title: "σ_p", value: (p) => p.sigma_p, format: short },
@@ -50,16 +54,18 @@ function overScale(id, title, caption, y, curves, { bound = null, log = false } 
     series: drawn.flatMap(([name, points], i) => curve(name, figures(points), i, i === 0 && bound !== null ? { markLine: across(bound.name, bound.value) } : {})),
     tooltip: { ...frame({}).tooltip, formatter: ({ seriesName, value }) => `${seriesName}\nscale ${short(value[0])}: ${short(value[1])}` },
   });
-  return chart(id, title, caption + looseness(drawn.map(([, points]) => figures(points))), { header: ["curve", "scale", "value", "low", "high"], rows }, build);
+  return chart(id, title, caption + looseness(drawn.map(([, points]) => figures(points))), { header: ["curve", "scale", "value", "low", "high"], rows }, build, { fitted: true });
 }
 
 function survey(run, view, number) {
   const { summary: survey } = view;
   const id = (name) => (number === 0 ? name : `${name}-${number + 1}`);
   const measured = survey.curve;
-  const at = (of) => measured.map((f) => { const m = of(f); return m ? { scale: f.scale, value: m.value, interval: m.interval } : null; });
+  // Charts over the scale are of one temperature, the first.
+  const drawn = measured.filter((f) => f.temperature === measured[0].temperature);
+  const at = (of) => drawn.map((f) => { const m = of(f); return m ? { scale: f.scale, value: m.value, interval: m.interval } : null; });
   const lead = (n) => (f) => f.modes?.leading[n]?.product;
-  const scaled = measured.filter((f) => f.scale !== null).length > 1;
+  const scaled = drawn.filter((f) => f.scale !== null).length > 1;
   const bound = measured.find((f) => f.bound !== null && f.bound !== undefined)?.bound;
   const kind = measured[0]?.packet ?? "";
   const figures = scaled ? [
@@ -76,6 +82,7 @@ function survey(run, view, number) {
   ] : [];
   const rows = table(id("survey"), [
     { title: `scale ${UNIT}`, value: (f) => f.scale, format: (v) => (v === null ? "–" : short(v)) },
+    ...temperatures(measured),
     { title: "packets", value: (f) => f.packets },
     ...signal((f) => f.drift, (f) => f.dispersion),
     { title: "σ_x", value: (f) => f.sigma_x.value, format: short },

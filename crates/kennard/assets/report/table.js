@@ -49,8 +49,8 @@ function table(id, columns, rows, { filter = false, caption = null, note = null 
       found.sort((a, b) => {
         const [[noneA, x], [noneB, y]] = [rank(order(a)), rank(order(b))];
         if (noneA || noneB) return noneA - noneB;
-        const order = typeof x === "string" ? x.localeCompare(y, "en", { numeric: true }) : x - y;
-        return state.down ? -order : order;
+        const before = typeof x === "string" ? x.localeCompare(y, "en", { numeric: true }) : x - y;
+        return state.down ? -before : before;
       });
     }
     const pages = Math.max(1, Math.ceil(found.length / ROWS));

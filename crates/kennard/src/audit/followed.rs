@@ -15,9 +15,10 @@ const PANELS: [(&str, &[(&str, &str)]); 5] = [
     (
         "distance [input unit]",
         &[
-            ("found by attack", "closest"),
-            ("packet", "packet_distance"),
-            ("first order", "first_order_distance"),
+            ("closest found", "closest"),
+            ("predicted at centres", "distances.predicted"),
+            ("found at centres", "distances.found"),
+            ("first order at centres", "distances.first_order"),
         ],
     ),
 ];
@@ -31,19 +32,27 @@ impl Followed {
     pub fn of(summary: &Summary) -> Followed {
         let share = |value: Option<f64>, interval: Option<[f64; 2]>| Some(Figure::new(value?, interval?));
         let robust = summary.robust.as_ref();
-        let packet = summary.packets.first().and_then(|packet| serde_json::to_value(packet).ok());
-        let packet = packet.unwrap_or_default();
+        // By the keys of the file: which figures an audit has is for it to say.
+        let file = serde_json::to_value(summary).unwrap_or_default();
         let keys = PANELS.iter().flat_map(|(_, curves)| curves.iter().map(|(_, key)| *key));
         let known = keys.filter_map(|key| {
             let figure = match key {
                 "clean" => share(summary.clean.accuracy, summary.clean.interval),
                 "robust" => robust.and_then(|robust| share(robust.robust_accuracy, robust.interval)),
                 "closest" => summary.closest.as_ref().and_then(median),
-                _ => figure(&packet, key),
+                _ => match key.split_once('.') {
+                    Some((part, key)) => file.get(part).and_then(|part| figure(part, key)),
+                    None => file.pointer("/packets/0").and_then(|packet| figure(packet, key)),
+                },
             };
             Some((key, figure?))
         });
         Followed(known.collect())
+    }
+
+    /// A figure by its key.
+    pub fn figure(&self, key: &str) -> Option<Figure> {
+        self.0.iter().find(|(known, _)| *known == key).map(|(_, figure)| *figure)
     }
 
     /// The figures at times, in panels below one another.
@@ -53,8 +62,8 @@ impl Followed {
         x: &str,
     ) -> Panels {
         let curve = |name: &str, key: &str| {
-            let at = |(x, Followed(figures)): (f64, &Followed)| {
-                let (_, figure) = figures.iter().find(|(known, _)| *known == key)?;
+            let at = |(x, followed): (f64, &Followed)| {
+                let figure = followed.figure(key)?;
                 Some((x, figure.value, figure.interval))
             };
             Curve::new(name, found.clone().filter_map(at))
@@ -72,7 +81,7 @@ impl Followed {
     }
 }
 
-/// A figure of a packet's summary: `{"drift": 1.0, "drift_interval": [0.9, 1.1]}`, or with both in one object.
+/// A figure of a part of a summary: `{"drift": 1.0, "drift_interval": [0.9, 1.1]}`, or with both in one object.
 fn figure(packet: &Value, key: &str) -> Option<Figure> {
     let number = packet.get(key)?;
     let (value, interval) = match number.as_f64() {

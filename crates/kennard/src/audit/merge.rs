@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::finished::FinishedRun;
+use super::predicted::PredictedDistances;
 use super::{AuditSettings, Shard, gallery, warnings};
 use crate::run::files::refused;
 use crate::run::{check_whole, differences};
@@ -51,6 +52,9 @@ pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
     outcome.shown = gallery::choose(mine.into_iter().chain(theirs).collect());
     outcome.records.sort_by_key(|record| record.index);
     outcome.summary.count(&outcome.records);
+    let scale = runs.iter().find_map(|run| run.outcome.summary.distances.as_ref()).map(|d| d.scale);
+    let norm = outcome.summary.threat_model.norm;
+    outcome.summary.distances = scale.and_then(|scale| PredictedDistances::of(&outcome.records, norm, scale));
     warnings::review(outcome);
     Ok(merged)
 }

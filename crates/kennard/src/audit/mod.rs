@@ -17,6 +17,7 @@ mod packet_summary;
 mod packets;
 mod passes;
 mod predicted;
+mod predictions;
 mod record;
 mod requirement;
 mod sample;
@@ -27,11 +28,13 @@ mod summary;
 mod table;
 mod warnings;
 
-use crate::ThreatModel;
+use arrow_array::RecordBatch;
+
 use crate::attack::{Adversarial, Attack, MinimumNorm};
 use crate::data::{DataSet, Indices, Selection};
 use crate::engine::Engine;
 use crate::run::ModelSummary;
+use crate::{Error, Result, ThreatModel};
 
 pub use directory::RunDirectory;
 pub use distances::{CurvePoint, Distances};
@@ -42,7 +45,8 @@ pub use judged::Judged;
 pub use merge::merge;
 pub use packet_plan::PacketPlan;
 pub use packet_summary::PacketSummary;
-pub use predicted::{PredictedDistances, Predictions};
+pub use predicted::PredictedDistances;
+pub use predictions::Predictions;
 pub use record::{AttackRecord, Record};
 pub use requirement::Requirement;
 pub use settings::{AuditSettings, NamedAttack};
@@ -78,6 +82,8 @@ pub struct Audit<'a> {
     pub packets: Vec<PacketPlan>,
     /// Which samples; all by default.
     pub samples: Selection,
+    /// Samples that are no centres of packets, by their places in ascending order: those that a temperature was fitted to.
+    pub without: Vec<usize>,
     /// The part of these that this run works on.
     pub shard: Shard,
     /// The seed of all random numbers.
@@ -136,6 +142,17 @@ pub struct Outcome {
     pub shown: Vec<Shown>,
 }
 
+impl Outcome {
+    /// The table of `samples.parquet`: a row per sample.
+    ///
+    /// # Errors
+    /// When two attacks have one name.
+    pub fn table(&self) -> Result<RecordBatch> {
+        let (attacks, minimal) = self.summary.names();
+        table::to_batch(&attacks, &minimal, &self.records).map_err(Error::Summary)
+    }
+}
+
 /// A sample, what was found about it, and the adversarial points.
 #[derive(Clone, Debug)]
 pub struct Examined {
@@ -163,6 +180,7 @@ impl<'a> Audit<'a> {
             probe: false,
             packets: Vec::new(),
             samples: Selection::All,
+            without: Vec::new(),
             shard: Shard::WHOLE,
             seed: 0,
             full: false,

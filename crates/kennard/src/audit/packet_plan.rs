@@ -8,6 +8,9 @@ use crate::{Error, Norm, Result, ThreatModel};
 pub struct PacketPlan {
     /// The window's width `s`, in input units.
     pub scale: f64,
+    /// The temperature that the logits are divided by, where it is not 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
     /// How many of the audit's samples are centres: a random part of them, as even among the labels as can be.
     pub centres: usize,
     /// Points per centre.
@@ -47,6 +50,7 @@ impl PacketPlan {
         };
         (scale > 0.0 && scale.is_finite()).then_some(PacketPlan {
             scale,
+            temperature: None,
             centres: 32,
             samples: 500,
             max_samples: 8000,
@@ -55,8 +59,8 @@ impl PacketPlan {
     }
 
     /// Effective samples that each centre needs, of which all together need [`ESS_FLOOR`]: their share, and not fewer
-    /// than 125, below which a centre's own figures are biased.
+    /// than 30. A centre's own figures scatter then, which the interval over images holds.
     pub fn floor(&self) -> f64 {
-        (ESS_FLOOR / self.centres.max(1) as f64).clamp(125.0, ESS_FLOOR)
+        (ESS_FLOOR / self.centres.max(1) as f64).clamp(30.0, ESS_FLOOR)
     }
 }

@@ -13,6 +13,9 @@ pub struct PacketSummary {
     pub packet: String,
     /// The window's width `s`, in input units.
     pub scale: f64,
+    /// The temperature that the logits are divided by; none is 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
     /// The label whose samples are the centres; null where all are.
     pub label: Option<u64>,
     /// How many samples are centres.
@@ -51,7 +54,7 @@ pub struct PacketSummary {
     pub samples: u64,
     /// Effective sample size, summed over the centres.
     pub ess: f64,
-    /// Whether every centre has at least 1 000 effective samples.
+    /// Whether every centre has its share of 1 000 effective samples, at least 30.
     pub enough_samples: bool,
     /// Whether the figures can be trusted: enough effective samples, and Stein's identities hold.
     pub valid: bool,
@@ -64,6 +67,7 @@ impl PacketSummary {
         PacketSummary {
             packet: figures.packet.clone(),
             scale,
+            temperature: figures.temperature,
             label: None,
             centres: figures.packets,
             sigma_x: figures.sigma_x.value,

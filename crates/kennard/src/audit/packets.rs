@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use kennard_graph::{Graph, infer};
 
 use super::packet_plan::PacketPlan;
-use super::{Audit, Outcome, PacketSummary, Progress, Summary, Warning};
+use super::{Audit, PacketSummary, Progress, Summary, Warning};
 use crate::data::Selection;
 use crate::packet::Effort;
 use crate::survey::{PacketKind, Survey};
@@ -22,21 +22,21 @@ impl Audit<'_> {
     /// `stop` is set are dropped: the centres done with by then are the easy ones.
     pub(super) fn measure_packets(
         &self,
-        outcome: &mut Outcome,
+        summary: &mut Summary,
         stop: &AtomicBool,
         progress: &mut impl FnMut(Progress),
     ) -> Result<()> {
-        let Outcome { summary, records, .. } = outcome;
         for plan in &self.packets {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            let budget = self.budget_of(plan, summary);
             let Some(plan) = self.afford(plan, summary) else { continue };
             let survey = Survey {
                 scales: vec![plan.scale],
                 centres: Selection::Random { count: plan.centres, seed: self.seed },
                 among: self.samples,
+                without: self.without.clone(),
+                temperatures: plan.temperature.into_iter().collect(),
                 stratified: true,
                 samples: plan.samples,
                 effort: Effort {
@@ -75,16 +75,20 @@ impl Audit<'_> {
             summary
                 .packets
                 .extend(outcome.curve.iter().map(|figures| PacketSummary::new(plan.scale, figures)));
-            let points: u64 = outcome.curve.iter().map(|figures| figures.samples).sum();
-            let taken = BOTH_WAYS * (points as usize + plan.centres * SEARCHES);
-            self.measure_distances(&plan, budget.saturating_sub(taken), summary, records, stop)?;
         }
         Ok(())
     }
 
-    /// Passes that packets and distances of a plan may take together: as many as the attacks took.
-    fn budget_of(&self, plan: &PacketPlan, summary: &Summary) -> usize {
-        if plan.bounded && !self.is_small() { self.spent(summary) } else { usize::MAX }
+    /// Passes that the packets of a plan leave of as many as the attacks took; no end of them where packets are not bounded
+    /// by that.
+    pub(super) fn left_by_packets(&self, plan: &PacketPlan, summary: &Summary) -> usize {
+        if !plan.bounded || self.is_small() {
+            return usize::MAX;
+        }
+        let centres = self.samples.count(usize::MAX).min(plan.centres);
+        let points: u64 = summary.packets.iter().map(|packet| packet.samples).sum();
+        let taken = BOTH_WAYS * (centres * SEARCHES + (points as usize).max(centres * plan.samples));
+        (self.spent(summary) * self.shard.of).saturating_sub(taken)
     }
 
     fn spent(&self, summary: &Summary) -> usize {

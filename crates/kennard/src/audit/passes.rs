@@ -156,8 +156,13 @@ impl Audit<'_> {
         outcome.summary.complete = outcome.summary.is_whole();
         if outcome.summary.complete {
             progress(Progress::Attacked(&outcome.summary));
-            if self.shard.number == 1 && lacking.is_none() && !self.packets.is_empty() {
-                self.measure_packets(&mut outcome, stop, &mut progress)?;
+            if lacking.is_none() && !self.packets.is_empty() {
+                if self.shard.number == 1 {
+                    self.measure_packets(&mut outcome.summary, stop, &mut progress)?;
+                }
+                if !stopped() {
+                    self.measure_distances(&mut outcome, stop)?;
+                }
                 outcome.summary.complete = !stopped();
             }
         }

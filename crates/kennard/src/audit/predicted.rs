@@ -4,36 +4,16 @@ use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 
-use super::packet_plan::PacketPlan;
-use super::{Audit, Record, Summary, Warning};
+use super::predictions::Predictions;
+use super::{Audit, Outcome, Record, Warning};
 use crate::data::Selection;
 use crate::stats::{median, spearman};
-use crate::survey::{DistanceEffort, Measured, PacketKind, Survey};
+use crate::survey::{DistanceEffort, PacketKind, Survey};
 use crate::{Figure, Norm, Result};
 
 /// Points for mean slopes, and weighted samples for the smoothed radius.
 const SLOPES: usize = 32;
 const RADIUS: usize = 500;
-
-/// What was measured of a sample's distance to the decision boundary, in the threat model's norm; the smoothed radius is
-/// one in l2. None where it was not measured, or cannot be had.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Predictions {
-    /// Margin over slope at the sample.
-    pub first_order: Option<f64>,
-    /// Margin over mean slope under the packets' window.
-    pub packet: Option<f64>,
-    /// The ends of its interval.
-    pub packet_interval: Option<[f64; 2]>,
-    /// The smoothed radius under the packets' window, in l2.
-    pub radius: Option<f64>,
-    /// The ends of its interval.
-    pub radius_interval: Option<[f64; 2]>,
-    /// The nearest crossing of the boundary that a search from the sample found, bounds left aside.
-    pub searched: Option<f64>,
-    /// The l2 norm of the log-odds' gradient.
-    pub gradient_norm: Option<f64>,
-}
 
 /// Predicted and found distances to the decision boundary, over the samples at which they were measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,26 +36,6 @@ pub struct PredictedDistances {
     pub correlation: Option<Figure>,
 }
 
-impl Predictions {
-    fn new(measured: &Measured, norm: Norm) -> Predictions {
-        let (packet, radius) = (measured.packet(norm), measured.radius());
-        Predictions {
-            first_order: measured.first_order(norm),
-            packet: packet.map(|figure| figure.value),
-            packet_interval: packet.map(|figure| figure.interval),
-            radius: radius.map(|figure| figure.value),
-            radius_interval: radius.map(|figure| figure.interval),
-            searched: measured.searched,
-            gradient_norm: Some(measured.predicted.gradient_norm).filter(|norm| norm.is_finite()),
-        }
-    }
-
-    /// The predicted distance: in l2 the smoothed radius, which knows the boundary's curvature.
-    pub fn predicted(&self, norm: Norm) -> Option<f64> {
-        if norm == Norm::L2 { self.radius } else { self.packet }
-    }
-}
-
 impl Record {
     /// The predicted and the found distance of the sample, where there are both: found by minimum-norm attacks if there
     /// are any, else by the boundary search. None of a sample that is misclassified.
@@ -91,7 +51,7 @@ impl Record {
 
 impl PredictedDistances {
     /// Of all records that have both; none where no record has.
-    fn of(records: &[Record], norm: Norm, scale: f64) -> Option<PredictedDistances> {
+    pub(super) fn of(records: &[Record], norm: Norm, scale: f64) -> Option<PredictedDistances> {
         let pairs: Vec<[f64; 2]> = records.iter().filter_map(|record| record.distances(norm)).collect();
         let figure = |values: &mut dyn Iterator<Item = f64>| {
             median(values).map(|(value, interval)| Figure::new(value, interval))
@@ -113,24 +73,21 @@ impl PredictedDistances {
 }
 
 impl Audit<'_> {
-    /// Measures distances at the centres of a plan's packets, as far as `passes` go; what they do not allow is said.
-    pub(super) fn measure_distances(
-        &self,
-        plan: &PacketPlan,
-        passes: usize,
-        summary: &mut Summary,
-        records: &mut [Record],
-        stop: &AtomicBool,
-    ) -> Result<()> {
+    /// Measures distances at those centres of the first plan's packets that are among the records, as far as the passes go
+    /// that the packets leave; what they do not allow is said.
+    pub(super) fn measure_distances(&self, outcome: &mut Outcome, stop: &AtomicBool) -> Result<()> {
+        let Outcome { summary, records, .. } = outcome;
+        let Some(plan) = self.packets.first().filter(|plan| plan.samples > 0) else { return Ok(()) };
+        let passes = self.left_by_packets(plan, summary);
+        let available = self.samples.count(self.data.len()).min(plan.centres);
         let norm = self.threat.norm;
         let effort = DistanceEffort { slopes: SLOPES, radius: RADIUS, errors: None, norm };
         let each = effort.passes(self.engine.classifier().classes());
-        let centres = plan.centres.min(passes / each);
-        if centres < plan.centres {
+        let centres = available.min(passes / each);
+        if centres < available {
             let message = format!(
-                "distances to the boundary are predicted at {centres} of {} centres: each takes {each} passes, and {passes} \
-                 are left of as many as the attacks took",
-                plan.centres
+                "distances to the boundary are predicted at {centres} of {available} centres: each takes {each} passes, and \
+                 {passes} are left of as many as the attacks took"
             );
             summary.warnings.push(Warning::new("distance-budget", message));
         }
@@ -141,11 +98,13 @@ impl Audit<'_> {
             scales: vec![plan.scale],
             centres: Selection::Random { count: centres, seed: self.seed },
             among: self.samples,
+            without: self.without.clone(),
             stratified: true,
             seed: self.seed,
             ..Survey::new(self.engine, self.data, PacketKind::Gaussian)
         };
-        let measured = match survey.distances(effort, stop) {
+        let mine = |place: usize| records.binary_search_by_key(&place, |record| record.index).is_ok();
+        let measured = match survey.distances(effort, mine, stop) {
             Ok(measured) => measured,
             Err(error) => {
                 let message = format!("distances to the boundary cannot be predicted: {error}");

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::predicted::Predictions;
+use super::predictions::Predictions;
 use crate::ThreatModel;
 use crate::attack::{Adversarial, Verdict};
 

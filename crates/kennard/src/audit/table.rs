@@ -101,6 +101,15 @@ const ATTACK: [(&str, Field<AttackRecord>); 12] = [
 
 /// The bytes of the table.
 pub(super) fn to_parquet(attacks: &[&str], minimal: &[&str], records: &[Record]) -> Result<Vec<u8>, String> {
+    parquet_bytes(&to_batch(attacks, minimal, records)?).map_err(|e| e.to_string())
+}
+
+/// The table.
+pub(super) fn to_batch(
+    attacks: &[&str],
+    minimal: &[&str],
+    records: &[Record],
+) -> Result<RecordBatch, String> {
     let rows: Vec<_> = records.iter().map(Some).collect();
     let mut columns: Vec<(String, ArrayRef, bool)> = SAMPLE
         .iter()
@@ -118,8 +127,7 @@ pub(super) fn to_parquet(attacks: &[&str], minimal: &[&str], records: &[Record])
     for (i, name) in minimal.iter().enumerate() {
         add(format!("minimal.{name}"), records.iter().map(|r| r.minimal.get(i)?.as_ref()).collect());
     }
-    let batch = RecordBatch::try_from_iter_with_nullable(columns).map_err(|e| e.to_string())?;
-    parquet_bytes(&batch).map_err(|e| e.to_string())
+    RecordBatch::try_from_iter_with_nullable(columns).map_err(|e| e.to_string())
 }
 
 /// The records of a table that [`to_parquet`] made.

@@ -7,6 +7,7 @@
 mod expected;
 mod fit;
 
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
@@ -16,7 +17,8 @@ use crate::answer::{is_answer, predict};
 use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, Oracle, Query, Task};
 use crate::figure::Figure;
-use crate::run::{DataSummary, ModelSummary, RuntimeSummary};
+use crate::run::files::refused;
+use crate::run::{DataIdentity, DataSummary, ModelSummary, RuntimeSummary};
 use crate::stats::clopper_pearson;
 use crate::warning::Warning;
 use crate::{Error, Result};
@@ -82,6 +84,39 @@ pub struct Quality {
 }
 
 impl Calibration {
+    /// Reads what `kennard calibrate` wrote.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds no temperature.
+    pub fn read(file: &Path) -> Result<Calibration> {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            refused(
+                file,
+                format!("is neither a number nor a file with a temperature ({error}); `kennard calibrate` writes one"),
+            )
+        })?;
+        let found: Calibration = serde_json::from_str(&text).map_err(|error| {
+            refused(file, format!("holds no temperature ({error}); `kennard calibrate` writes such files"))
+        })?;
+        let value = found.temperature.value;
+        if !(value > 0.0 && value.is_finite()) {
+            return Err(refused(
+                file,
+                format!("holds the temperature {value}, which is not positive and finite"),
+            ));
+        }
+        Ok(found)
+    }
+
+    /// Whether it is of samples of this data set.
+    ///
+    /// # Errors
+    /// When the files of the data cannot be read.
+    pub fn is_of(&self, data: &DataSet) -> Result<bool> {
+        let DataIdentity { split, files, .. } = DataIdentity::of(data)?;
+        Ok(split == self.data.split && files == self.data.files)
+    }
+
     /// The places of the samples that the temperature was fitted to, among `len`, in ascending order.
     pub fn fitted_to(&self, len: usize) -> Vec<usize> {
         halves(self.samples, self.seed, len).0

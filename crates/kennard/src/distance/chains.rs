@@ -169,7 +169,7 @@ impl Chains {
         for step in 0..2 * steps / 3 {
             self.adapt(step, asked, scale, random)?;
         }
-        let mut places = vec![Vec::with_capacity(steps); CHAINS];
+        let mut places = vec![Vec::new(); CHAINS];
         for _ in 0..steps {
             self.advance(asked, scale, random)?;
             places.iter_mut().zip(&self.states).for_each(|(places, state)| places.push(dot(axis, &state.z)));
@@ -181,7 +181,7 @@ impl Chains {
                 None => ends.push((state.class, 1)),
             }
         }
-        ends.sort_by(|a, b| b.1.cmp(&a.1));
+        ends.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         Ok(summed(&places, ends))
     }
 

@@ -14,7 +14,15 @@ const SHARE: f64 = 0.7;
 /// Crossings this much farther than the nearest are left out.
 const WORTH: f64 = 1.1;
 
-/// The way from the centre (d) to the nearest point of the boundary, and the class that leads just across: the nearest
+/// A point of the boundary.
+pub(super) struct Nearest {
+    /// From the centre (d).
+    pub way: Vec<f64>,
+    /// The class that leads just across.
+    pub class: usize,
+}
+
+/// The nearest point of the boundary: the nearest
 /// crossings on straight lines, improved by walks along the boundary. None where nothing is crossed.
 ///
 /// A step of a walk goes towards where the tangent plane at the last point is nearest to the centre, and back to the
@@ -22,7 +30,7 @@ const WORTH: f64 = 1.1;
 pub(super) fn closest<O: Margins>(
     asked: &mut Asked<O>,
     starts: &[Start],
-) -> Result<Option<(Vec<f64>, usize)>, DistanceError<O::Error>> {
+) -> Result<Option<Nearest>, DistanceError<O::Error>> {
     let crossings = cross(asked, starts, Norm::L2)?;
     let Some(first) = crossings.first() else { return Ok(None) };
     let farthest = WORTH * first.distance;
@@ -42,7 +50,7 @@ pub(super) fn closest<O: Margins>(
     let mut point = Vec::with_capacity(way.len());
     asked.displace(&way, 1.0, &mut point);
     let class = asked.leads(&point)?[0].largest().0;
-    Ok(Some((way, class)))
+    Ok(Some(Nearest { way, class }))
 }
 
 fn from_centre<O: Margins>(asked: &Asked<O>, crossing: &Crossing) -> Vec<f64> {

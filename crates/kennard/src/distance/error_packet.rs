@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::boundary::nearest_classes;
 use super::chains::{CHAINS, Chains};
-use super::closest::closest;
+use super::closest::{Nearest, closest};
 use super::design::design;
 use super::line::{self, LinePacket};
 use super::margins::{Asked, Leads};
@@ -19,7 +19,7 @@ use crate::random::stream;
 /// Classes whose boundary may be the nearest.
 const NEAREST: usize = 9;
 /// Weighted samples between questions about slopes.
-const BLOCK: usize = 256;
+const BLOCK: usize = 64;
 /// Steps that a chain takes for every weighted sample that was not enough, over the number of chains.
 const PATIENCE: usize = 8;
 /// Chains agree up to this split-R̂.
@@ -99,7 +99,7 @@ struct Attack {
 
 impl ErrorPacket {
     /// Measures the packet of a sample of `label` at `centre` (d), along the way to `attacked` (d), a misclassified point
-    /// near it, or to the nearest crossing of the boundary that a search finds. `sample_index` keys the random numbers.
+    /// near it, or, without one elsewhere, to the nearest crossing of the boundary that a search finds. `sample_index` keys the random numbers.
     ///
     /// # Errors
     /// When scale, centre, label or the number of samples are none, there is one class only, nothing near the sample is
@@ -183,18 +183,19 @@ impl ErrorPacket {
         attacked: Option<&[f32]>,
     ) -> Result<Attack, DistanceError<O::Error>> {
         let found = match attacked {
-            Some(point) => {
-                Some((places(asked.centre, point, 1.0), asked.leads(point)?.remove(0).largest().0))
+            Some(point) if asked.distance(point) > 0.0 => {
+                let class = asked.leads(point)?.remove(0).largest().0;
+                Some(Nearest { way: places(asked.centre, point, 1.0), class })
             }
-            None => {
+            _ => {
                 let starts = nearest_classes(asked, NEAREST)?;
                 closest(asked, &starts)?
             }
         };
-        let (way, class) = found.ok_or(DistanceError::NoErrors(self.scale))?;
+        let Nearest { way, class } = found.ok_or(DistanceError::NoErrors(self.scale))?;
         let distance = dot(&way, &way).sqrt();
         if distance.is_nan() || distance <= 0.0 {
-            return Err(DistanceError::Centre);
+            return Err(DistanceError::NoErrors(self.scale));
         }
         Ok(Attack { axis: way.iter().map(|x| x / distance).collect(), distance, class })
     }

@@ -29,10 +29,16 @@ pub struct Point {
     pub sigma_x: f64,
     /// The spread of its log-gradient, in 1/input units.
     pub sigma_p: f64,
+    /// Its interval over images, as wide as that of the product.
+    #[serde(skip)]
+    pub sigma_p_interval: [f64; 2],
     /// The product of the two; the bound is 1/2.
     pub product: f64,
     /// The drift, without a unit.
     pub drift: f64,
+    /// Its interval over images.
+    #[serde(skip)]
+    pub drift_interval: [f64; 2],
     /// The dispersion, without a unit.
     pub dispersion: f64,
     /// The mean cosine of a sample and its loss gradient.
@@ -63,8 +69,11 @@ impl Point {
             robust_interval: robust.and_then(|robust| robust.interval).unwrap_or([0.0, 1.0]),
             sigma_x: figure(|p| p.sigma_x),
             sigma_p: figure(|p| p.sigma_p),
+            sigma_p_interval: packet
+                .map_or([f64::NAN; 2], |p| p.product.interval.map(|product| product / p.sigma_x)),
             product: figure(|p| p.product.value),
             drift: figure(|p| p.drift.value),
+            drift_interval: packet.map_or([f64::NAN; 2], |p| p.drift.interval),
             dispersion: figure(|p| p.dispersion.value),
             cosine: summary.cosines.as_ref().and_then(|c| c.cosine.as_ref()).map(|d| d.mean),
             packet_valid: packet.is_some_and(|p| p.valid),

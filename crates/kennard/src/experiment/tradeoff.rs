@@ -51,8 +51,12 @@ pub fn front(points: &[Point]) -> String {
 pub fn files(points: &[Point], title: &str) -> Result<(Vec<Contents>, Vec<Correlation>)> {
     let (mut files, found) = table_files("tradeoff", points, &(front(points) + "\n"))?;
     for (name, what, of) in [
-        ("tradeoff.svg", "σ_p [1/input]", (|p: &Point| p.sigma_p) as fn(&Point) -> f64),
-        ("tradeoff-drift.svg", "drift [1]", |p| p.drift),
+        (
+            "tradeoff.svg",
+            "σ_p [1/input]",
+            (|p: &Point| (p.sigma_p, p.sigma_p_interval)) as fn(&Point) -> (f64, [f64; 2]),
+        ),
+        ("tradeoff-drift.svg", "drift [1]", |p| (p.drift, p.drift_interval)),
     ] {
         let dot = |p: &Point| Dot {
             name: p.name.clone(),
@@ -60,7 +64,8 @@ pub fn files(points: &[Point], title: &str) -> Result<(Vec<Contents>, Vec<Correl
             x_interval: p.clean_interval,
             y: p.robust,
             y_interval: p.robust_interval,
-            colour: of(p),
+            colour: of(p).0,
+            colour_interval: of(p).1,
             front: p.best,
         };
         let picture = Scatter {

@@ -1,6 +1,6 @@
 //! Packets of a hidden tensor.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use kennard_graph::{Cut, Graph, cut, infer};
 use kennard_runtime::{Input, Session};
@@ -16,7 +16,7 @@ use crate::{Classifier, Error, Preprocessing, Result};
 pub struct Hidden {
     /// The part from the tensor (and what goes past it) to the logits.
     engine: Engine,
-    front: Mutex<(Session, Vec<Vec<f32>>)>,
+    front: Arc<Mutex<(Session, Vec<Vec<f32>>)>>,
     name: String,
     shape: Vec<usize>,
     dimension: usize,
@@ -51,12 +51,26 @@ impl Hidden {
         let session = runtime.compile(&front.with_batch(1), &runtime.threads(1))?;
         Ok(Hidden {
             engine: Engine::new(classifier, runtime.clone(), options)?,
-            front: Mutex::new((session, Vec::new())),
+            front: Arc::new(Mutex::new((session, Vec::new()))),
             name: name.into(),
             nonnegative: graph.nodes.iter().any(|n| n.op == "Relu" && n.outputs.iter().any(|o| o == name)),
             shape,
             dimension,
             rest,
+        })
+    }
+
+    /// The same, the logits divided by a temperature; see [`Classifier::at_temperature`].
+    ///
+    /// # Errors
+    /// When the temperature is not positive and finite.
+    pub fn at_temperature(&self, temperature: f64) -> Result<Hidden> {
+        Ok(Hidden {
+            engine: self.engine.at_temperature(temperature)?,
+            front: self.front.clone(),
+            name: self.name.clone(),
+            shape: self.shape.clone(),
+            ..*self
         })
     }
 

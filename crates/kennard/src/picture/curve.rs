@@ -78,7 +78,8 @@ const LEGEND: u32 = 190;
 const LINE: i32 = 22;
 
 impl Chart {
-    /// The chart as an SVG file.
+    /// The chart as an SVG file; a line that says so where all figures differ by less than their intervals are wide, as
+    /// an axis fitted to them would show noise for a trend.
     ///
     /// # Errors
     /// When there is no finite figure that can be drawn.
@@ -88,11 +89,29 @@ impl Chart {
         if xs.is_empty() {
             return Err(Error::Summary(format!("the chart `{}` has nothing to draw", self.title)));
         }
+        let drawn: Vec<&ChartPoint> = figures().collect();
+        if drawn.len() > 1 && within_noise(&drawn).is_some() {
+            return self.undrawn();
+        }
         let bound = self.bound.iter().map(|(_, value)| *value);
         let ys: Vec<f64> = figures().flat_map(|f| [f.value, f.low, f.high]).chain(bound).collect();
         let (x, y) = (Range::tight(&xs).padded(), Range::tight(&ys).padded());
         svg(SIZE, |root| self.draw(root, x, y))
             .map_err(|e| Error::Summary(format!("the chart `{}` cannot be drawn: {e}", self.title)))
+    }
+
+    /// A line in place of a chart whose axis would be narrower than the intervals on it.
+    fn undrawn(&self) -> Result<String> {
+        let title = TextStyle::from((FONT, 16).into_font());
+        let words = [
+            self.title.clone(),
+            format!("Not drawn: {} differs over {} by less than its intervals are wide.", self.y, self.x),
+        ];
+        svg((SIZE.0, 80), |root| {
+            root.draw_text(&words[0], &title, (16, 14))?;
+            Ok(root.draw_text(&words[1], &TextStyle::from((FONT, 14).into_font()), (16, 46))?)
+        })
+        .map_err(|e| Error::Summary(format!("the chart `{}` cannot be drawn: {e}", self.title)))
     }
 
     fn draw(&self, root: &Area, x: Range, y: Range) -> Drawn<()> {
@@ -233,9 +252,26 @@ mod tests {
     fn two_points_and_differences_within_the_noise_are_no_curve() {
         assert_eq!(lines(&[(0.1, 0.01), (0.5, 0.01)]), 0);
         assert_eq!(lines(&[(0.1, 0.01), (0.3, 0.01), (0.5, 0.01)]), 1);
-        assert_eq!(lines(&[(5.0, 0.1), (5.01, 0.1), (5.02, 0.1)]), 0);
         // Exact figures have no noise.
         assert_eq!(lines(&[(5.0, 0.0), (5.01, 0.0), (5.02, 0.0)]), 1);
+    }
+
+    #[test]
+    fn an_axis_narrower_than_its_intervals_is_not_drawn() {
+        let figure = |x: f64, value: f64| ChartPoint { x, value, low: value - 0.1, high: value + 0.1 };
+        let flat = Curve { name: "flat".into(), figures: vec![figure(1.0, 5.0), figure(2.0, 5.05)] };
+        let svg = Chart { curves: vec![flat.clone()], ..chart() }.svg().unwrap();
+        assert!(
+            svg.contains("Not drawn: product [1] differs over s [input unit] by less than its intervals"),
+            "{svg}"
+        );
+        assert!(!svg.contains("<polyline") && !svg.contains("<circle"), "{svg}");
+        // Two flat curves apart from each other show something; so does one point.
+        let other = Curve { name: "other".into(), figures: vec![figure(1.0, 6.0), figure(2.0, 6.05)] };
+        let svg = Chart { curves: vec![flat, other], ..chart() }.svg().unwrap();
+        assert!(svg.contains("<circle"), "{svg}");
+        let one = Curve { name: "one".into(), figures: vec![figure(1.0, 5.0)] };
+        assert!(Chart { curves: vec![one], ..chart() }.svg().unwrap().contains("<circle"));
     }
 
     #[test]

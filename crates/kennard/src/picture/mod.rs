@@ -10,6 +10,8 @@ mod curve;
 mod histogram;
 mod map;
 mod panels;
+#[cfg(feature = "pdf")]
+mod pdf;
 mod phase;
 mod plane;
 mod scatter;
@@ -19,6 +21,8 @@ pub use curve::{Chart, ChartPoint, Curve};
 pub use histogram::Histogram;
 pub use map::Map;
 pub use panels::{Panel, Panels};
+#[cfg(feature = "pdf")]
+pub use pdf::pdf;
 pub use phase::{Phase, PhasePath, PhasePoint};
 pub use plane::PlanePacket;
 pub use scatter::{Dot, Scatter};

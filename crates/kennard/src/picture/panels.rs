@@ -113,17 +113,28 @@ impl Panel {
         })
     }
 
+    /// There is no epoch between two.
+    fn abscissa(&self, range: Range) -> Ticked {
+        let mut axis = Ticked::of(range, 8);
+        if self.points().all(|point| point.x.fract() == 0.0) {
+            axis.ticks.retain(|(at, _)| (at - at.round()).abs() < 1e-9);
+            axis.ticks.iter_mut().for_each(|(at, text)| *text = format!("{at:.0}"));
+        }
+        axis
+    }
+
     fn draw(&self, area: &Area, x: Range, foot: u32, x_name: &str) -> Drawn<()> {
         let (plot, legend) = area.split_horizontally(WIDTH - LEGEND);
         let ys: Vec<f64> = self.points().flat_map(|p| [p.value, p.low, p.high]).collect();
         let y = Range::tight(&ys).padded();
         let mut chart = ChartBuilder::on(&plot)
+            .margin_left(12)
             .margin_right(8)
             .margin_top(6)
             .margin_bottom(4)
             .x_label_area_size(foot)
             .y_label_area_size(LABELS)
-            .build_cartesian_2d(Ticked::of(x, 8), Ticked::of(y, 4))?;
+            .build_cartesian_2d(self.abscissa(x), Ticked::of(y, 4))?;
         let mut mesh = chart.configure_mesh();
         mesh.y_desc(&self.y).label_style((FONT, 12)).axis_desc_style((FONT, 12));
         if foot > 0 {

@@ -225,7 +225,7 @@ impl PhasePath {
     }
 }
 
-/// The head of an arrow that ends at `to`. A step is as long on either axis.
+/// The head of an arrow that ends at the rim of the point at `to`. A step is as long on either axis.
 fn head(chart: &mut Axes<SVGBackend>, from: (f64, f64), to: (f64, f64), colour: RGBColor) -> Drawn<()> {
     let (x, y) = (to.0 - from.0, from.1 - to.1);
     let length = x.hypot(y);
@@ -235,7 +235,7 @@ fn head(chart: &mut Axes<SVGBackend>, from: (f64, f64), to: (f64, f64), colour: 
             ((along * x - across * y).round() as i32, (along * y + across * x).round() as i32)
         };
         let tip =
-            Polygon::new(vec![corner(5.0, 0.0), corner(-6.0, 5.0), corner(-6.0, -5.0)], colour.filled());
+            Polygon::new(vec![corner(-4.0, 0.0), corner(-14.0, 4.0), corner(-14.0, -4.0)], colour.filled());
         chart.draw_series([EmptyElement::at(to) + tip])?;
     }
     Ok(())
@@ -265,11 +265,13 @@ fn equally_long(mut x: Range, mut y: Range) -> [Range; 2] {
     [x, y]
 }
 
-/// A logarithmic axis with ticks at 1, 2 and 5 times powers of ten; at fewer where there are many decades.
+/// A logarithmic axis with ticks at 1, 2 and 5 times powers of ten; at more within a decade or two, at fewer where there
+/// are many.
 fn decades(range: Range) -> Ticked {
     let (low, high) = (range.low.floor() as i32, range.high.ceil() as i32);
-    let parts: &[f64] = match high - low {
-        ..=3 => &[1.0, 2.0, 5.0],
+    let parts: &[f64] = match (range.high - range.low).ceil() as i32 {
+        ..=1 => &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0],
+        2..=3 => &[1.0, 2.0, 5.0],
         4..=6 => &[1.0, 3.0],
         _ => &[1.0],
     };
@@ -304,7 +306,7 @@ mod tests {
         let path = |name: &str, shift: f64| PhasePath {
             name: name.into(),
             points: (0..4)
-                .map(|i| f64::from(i))
+                .map(f64::from)
                 .map(|i| point(0.6 - 0.1 * i, 1.5 + i + shift, 0.2 + 0.2 * i, share))
                 .collect(),
             temperatures: vec![[0.35, 3.0 + shift], [0.25, 6.0]],

@@ -37,6 +37,9 @@ pub struct Dot {
     pub y_interval: [f64; 2],
     /// The value that its colour stands for.
     pub colour: f64,
+    /// Its interval. Where no two values differ by more than the widest is wide, the points have one colour, which says
+    /// nothing.
+    pub colour_interval: [f64; 2],
     /// Whether it is on the front: a line joins those that are.
     pub front: bool,
 }
@@ -68,8 +71,9 @@ impl Scatter {
         let x = range(|dot| [dot.x, dot.x_interval[0], dot.x_interval[1]]);
         let y = range(|dot| [dot.y, dot.y_interval[0], dot.y_interval[1]]);
         let colours = Range::tight(&dots.iter().map(|dot| dot.colour).collect::<Vec<f64>>());
+        let told_apart = tells_apart(dots);
         let colour = |value: f64| {
-            let [r, g, b] = colours.colour(value);
+            let [r, g, b] = if told_apart { colours.colour(value) } else { ONE_COLOUR };
             RGBColor(r, g, b)
         };
         let (area, legend) = root.split_horizontally(SIZE.0 - LEGEND);
@@ -106,6 +110,11 @@ impl Scatter {
         row += 14;
         legend.draw(&Text::new(self.colour.clone(), (6, row), (FONT, 13)))?;
         row += LINE;
+        if !told_apart {
+            legend.draw(&Text::new("differs by less than its", (6, row), (FONT, 12)))?;
+            legend.draw(&Text::new("intervals: no colours", (6, row + 16), (FONT, 12)))?;
+            return Ok(());
+        }
         let steps = 60;
         for i in 0..steps {
             let value = colours.low + (colours.high - colours.low) * (i as f64 + 0.5) / f64::from(steps);
@@ -121,6 +130,18 @@ impl Scatter {
     }
 }
 
+/// Of points whose colours would say nothing.
+const ONE_COLOUR: [u8; 3] = [0, 114, 178];
+
+/// Whether colours stand for more than noise.
+fn tells_apart(dots: &[&Dot]) -> bool {
+    let known = || dots.iter().map(|dot| dot.colour).filter(|value| value.is_finite());
+    let apart = known().fold(f64::NEG_INFINITY, f64::max) - known().fold(f64::INFINITY, f64::min);
+    let widths = dots.iter().map(|dot| dot.colour_interval[1] - dot.colour_interval[0]);
+    let widest = widths.filter(|width| width.is_finite()).fold(0.0, f64::max);
+    dots.len() < 2 || widest == 0.0 || apart > widest
+}
+
 /// Whether white letters read better on this colour (its luma, ITU-R BT.601).
 fn is_dark(RGBColor(r, g, b): RGBColor) -> bool {
     0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b) < 140.0
@@ -132,6 +153,7 @@ mod tests {
 
     #[test]
     fn a_picture_names_everything() {
+        let half = 0.1;
         let dot = |name: &str, x: f64, colour| Dot {
             name: name.into(),
             x,
@@ -139,6 +161,7 @@ mod tests {
             y: 1.0 - x,
             y_interval: [0.9 - x, 1.1 - x],
             colour,
+            colour_interval: [colour - half, colour + half],
             front: true,
         };
         let picture = Scatter {
@@ -152,6 +175,9 @@ mod tests {
         for text in ["clean accuracy [1]", "robust accuracy [1]", "drift [1]", "1 a &lt;b&gt;", "2 c"] {
             assert!(svg.contains(text), "{text}: {svg}");
         }
+        let mut same = picture;
+        same.dots.iter_mut().for_each(|dot| dot.colour_interval = [dot.colour - 1.5, dot.colour + 1.5]);
+        assert!(same.svg().unwrap().contains("intervals: no colours"));
         assert!(Scatter::default().svg().unwrap_err().to_string().contains("nothing to draw"));
     }
 }

@@ -209,14 +209,16 @@ impl Survey<'_> {
         })
     }
 
-    /// The distances at the centres of this survey's first scale, by the place of each in the data set.
+    /// The distances at those centres of this survey's first scale that `wanted` has, by the place of each in the data set.
     pub(crate) fn distances(
         &self,
         effort: DistanceEffort,
+        wanted: impl Fn(usize) -> bool,
         stop: &AtomicBool,
     ) -> Result<Vec<(usize, std::result::Result<Measured, String>)>> {
         let scale = self.scales.first().copied().unwrap_or(f64::NAN);
-        let sites = self.sites()?;
+        let mut sites = self.sites()?;
+        sites.retain(|site| site.centre().is_some_and(|centre| wanted(centre as usize)));
         let work: Vec<(f64, &Site)> = sites.iter().map(|site| (scale, site)).collect();
         let found = self.distances_at(&work, effort, stop)?;
         let places = sites.iter().map(|site| site.centre().unwrap_or_default() as usize);

@@ -15,6 +15,9 @@ pub struct Figures {
     pub packet: String,
     /// The window's width `s`.
     pub scale: Option<f64>,
+    /// The temperature that the logits are divided by; none is 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
     /// The label, where it is one.
     pub label: Option<u64>,
     /// The place in the data set of the sample that is the centre, where it is one.
@@ -160,6 +163,7 @@ impl Figures {
         Figures {
             packet: packet.into(),
             scale: None,
+            temperature: None,
             label,
             centre: None,
             packets,

@@ -44,6 +44,9 @@ fn packets_parquet(packets: &[Figures]) -> Result<Vec<u8>, ParquetError> {
     };
     add("packet", Arc::new(StringArray::from_iter_values(packets.iter().map(|p| &p.packet))));
     add("scale", floats(&|p| p.scale));
+    if packets.iter().any(|p| p.temperature.is_some()) {
+        add("temperature", floats(&|p| p.temperature));
+    }
     add("label", counts(&|p| p.label));
     add("centre", counts(&|p| p.centre));
     add("samples", counts(&|p| Some(p.samples)));

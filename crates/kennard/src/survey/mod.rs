@@ -74,6 +74,7 @@ impl PacketKind {
 
 /// Which packets to measure: for every scale (packets that have one), every centre (`gaussian`) or
 /// every label (the others).
+#[derive(Clone)]
 pub struct Survey<'a> {
     /// The classifier.
     pub engine: &'a Engine,
@@ -92,6 +93,10 @@ pub struct Survey<'a> {
     pub centres: Selection,
     /// The samples that centres of `gaussian` are chosen from.
     pub among: Selection,
+    /// Samples that are not used, by their places in ascending order: those that a temperature was fitted to.
+    pub without: Vec<usize>,
+    /// Temperatures that the logits are divided by, for the same packets at each; 1 alone where there are none.
+    pub temperatures: Vec<f64>,
     /// Whether a random part of the data as centres of `gaussian` is as even among the labels as can be.
     pub stratified: bool,
     /// Points per packet, to begin with.
@@ -108,7 +113,7 @@ pub struct Survey<'a> {
 }
 
 /// What a survey found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SurveyOutcome {
     /// The mean over packets at each scale, in order; scales without a finished packet are absent.
     pub curve: Vec<Figures>,
@@ -146,6 +151,8 @@ impl<'a> Survey<'a> {
             label: None,
             centres: Selection::First(8),
             among: Selection::All,
+            without: Vec::new(),
+            temperatures: Vec::new(),
             stratified: false,
             samples: 2000,
             effort: Effort::default(),
@@ -161,9 +168,40 @@ impl Survey<'_> {
     /// early, with the packets finished by then; `progress` hears how many are done, and of how many.
     ///
     /// # Errors
-    /// When a scale is not positive, the label has no samples, model and data do not fit, or the
+    /// When a scale or a temperature is not positive, the label has no samples, model and data do not fit, or the
     /// runtime fails.
     pub fn run(&self, stop: &AtomicBool, mut progress: impl FnMut(u64, u64)) -> Result<SurveyOutcome> {
+        let parts = self.temperatures.len() as u64;
+        let mut whole = SurveyOutcome::default();
+        // Before any work.
+        let engines: Vec<(f64, Engine, Option<Hidden>)> = self
+            .temperatures
+            .iter()
+            .map(|&temperature| {
+                let hidden = self.hidden.map(|hidden| hidden.at_temperature(temperature)).transpose()?;
+                Ok((temperature, self.engine.at_temperature(temperature)?, hidden))
+            })
+            .collect::<Result<_>>()?;
+        if engines.is_empty() {
+            return self.run_once(stop, progress);
+        }
+        for (part, (temperature, engine, hidden)) in engines.iter().enumerate() {
+            let probed = if part == 0 { self.probed } else { 0 };
+            let survey = Survey { engine, hidden: hidden.as_ref(), probed, ..self.clone() };
+            let mut found =
+                survey.run_once(stop, |done, total| progress(part as u64 * total + done, parts * total))?;
+            let figures = found.curve.iter_mut().chain(&mut found.packets);
+            figures.for_each(|figures| figures.temperature = Some(*temperature));
+            whole.curve.append(&mut found.curve);
+            whole.packets.append(&mut found.packets);
+            whole.failed.append(&mut found.failed);
+            whole.cosines = whole.cosines.or(found.cosines);
+        }
+        Ok(whole)
+    }
+
+    /// The same at one temperature, that of the engine.
+    fn run_once(&self, stop: &AtomicBool, mut progress: impl FnMut(u64, u64)) -> Result<SurveyOutcome> {
         if let Some(scale) = self.scales.iter().find(|scale| !(**scale > 0.0 && scale.is_finite())) {
             return Err(Error::Packet(format!(
                 "the packet's scale is {scale}; it must be positive and finite, in input units"

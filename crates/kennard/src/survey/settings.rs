@@ -19,6 +19,12 @@ pub struct SurveySettings {
     pub packet: String,
     /// The windows' widths `s`, in input units.
     pub scales: Vec<f64>,
+    /// Temperatures that the logits are divided by; 1 alone where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub temperatures: Vec<f64>,
+    /// How many samples are not used, since a temperature was fitted to them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without: Option<usize>,
     /// The hidden tensor whose packets are measured; the input's otherwise.
     pub tensor: Option<String>,
     /// Only this label.
@@ -55,6 +61,8 @@ impl Manifest<SurveySettings> {
             },
             packet: survey.kind.name().into(),
             scales: survey.scales.clone(),
+            temperatures: survey.temperatures.clone(),
+            without: Some(survey.without.len()).filter(|count| *count > 0),
             tensor: summary.tensor.clone(),
             label: survey.label,
             centres: survey.centres,

@@ -131,7 +131,8 @@ impl Survey<'_> {
         for (index, label) in self.data.labels()?.enumerate() {
             let label = label?;
             self.engine.classifier().check_label(index, label)?;
-            if self.label.is_none_or(|wanted| wanted == label) {
+            let used = self.without.binary_search(&index).is_err();
+            if used && self.label.is_none_or(|wanted| wanted == label) {
                 places[label].push(index);
             }
         }

@@ -114,7 +114,10 @@ fn packets(summary: &Summary) -> Vec<Warning> {
                 packet.stein.value
             ))
         } else {
-            let cause = format!("a centre has fewer than 1000 effective samples ({:.0} in all)", packet.ess);
+            let cause = format!(
+                "a centre has fewer effective samples than its share of 1000 ({:.0} in all of {})",
+                packet.ess, packet.centres
+            );
             distrusted(cause).advise(": ask for more with {packet_samples}")
         }
     };

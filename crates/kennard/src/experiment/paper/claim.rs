@@ -1,8 +1,8 @@
 use serde::Serialize;
 
 use crate::Figure;
+use crate::clusters::{cluster_bootstrap, holm, student_p};
 use crate::experiment::short;
-use crate::stats::{cluster_bootstrap, holm, student_p};
 
 /// A claim of the paper, and what became of it.
 #[derive(Clone, Debug, Serialize)]

@@ -72,6 +72,7 @@ fn picture(rows: &[(Point, ResolveReport)], probe: usize) -> Result<Vec<u8>> {
             y: read.accuracy,
             y_interval: read.interval,
             colour: point.clean,
+            colour_interval: point.clean_interval,
             front: false,
         }
     };

@@ -149,9 +149,9 @@ impl Bench<'_> {
             format!("mlp:{hidden}").parse::<Architecture>()?.build(&[d], classes, None, seed)
         };
         let mut separate = [0.0; 2];
-        for task in 0..2 {
+        for (task, share) in separate.iter_mut().enumerate() {
             let known = found.iter().find(|f| f.width == width).filter(|_| task == 0);
-            separate[task] = match known {
+            *share = match known {
                 Some(known) => known.separate[0],
                 None => {
                     let begun = network(width / 2, classes)?;

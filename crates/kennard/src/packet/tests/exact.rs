@@ -265,7 +265,7 @@ fn the_identities_remove_the_noise_of_the_window() {
     assert!(deviation(&raw) > truth.product() - 0.5);
 }
 
-/// The mean of packets of four centres, from the truth at each.
+/// The mean of packets of four centres, from the truth at each, and its interval for centres like these.
 #[test]
 fn an_average_covers_the_mean_of_its_centres() {
     let centres: Vec<[f32; 2]> = [-1.0, -0.3, 0.4, 1.1].map(|c| [c, -c]).to_vec();
@@ -286,8 +286,11 @@ fn an_average_covers_the_mean_of_its_centres() {
     assert_agrees("dispersion", average.dispersion, mean(|t| t.dispersion));
     assert!(average.valid());
 
-    // Four equal intervals halve.
-    let width = |p: &Packet| 2.0 * p.spreads.product.error();
+    // The centres differ by more than the sampling error, and the interval says so.
+    assert!(average.drift.error() > 3.0 * packets[0].drift.error());
+    assert_eq!(Packet::average(&packets[..1]).unwrap().drift, packets[0].drift);
+    // Four intervals of what is the same around every centre halve.
+    let width = |p: &Packet| 2.0 * p.spreads.covariance.error();
     let same = Packet::average(&vec![packets[0].clone(); 4]).unwrap();
     assert_close("width", width(&same), width(&packets[0]) / 2.0, 1e-12);
     assert_eq!(same.spreads.sigma_x_map, packets[0].spreads.sigma_x_map);

@@ -16,7 +16,7 @@ pub const SCALE: f64 = 0.25;
 pub const BOX: [f64; 2] = [-4.0, 4.0];
 
 /// Networks answer in single precision and their gradients jump: figures settle to about 1e-3.
-const WINDOW: Quadrature = Quadrature { tolerance: 1e-3, max_order: 64 };
+pub const WINDOW: Quadrature = Quadrature { tolerance: 1e-3, max_order: 64 };
 const BOXED: Quadrature = Quadrature { tolerance: 1e-3, max_order: 256 };
 
 /// Points per coordinate of the rule for the share that is misclassified, and how many σ_x it reaches.
@@ -38,7 +38,8 @@ pub struct Packets {
     pub dispersion: f64,
     /// The share of `ψ²` that is misclassified.
     pub misclassified: f64,
-    /// How far a product of any coordinate and point is below ½ beyond the error of the quadrature; 0 where none is.
+    /// How far a product of any coordinate and point is below ½, beyond what the last refinement of the rule changed it by;
+    /// 0 where none is.
     pub below: f64,
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::claim::{Claim, Verdict, has_not_learnt, over_seeds, too_brief};
 use super::super::{Report, value};
 use super::network::{Course, EPS, Network};
-use super::packets::{Boxed, FIGURES, Packets, SCALE};
+use super::packets::{Boxed, FIGURES, Packets, SCALE, WINDOW};
 use super::regimes::{REGIMES, Regime};
 use super::{SEEDS, of_each};
 use crate::experiment::{Lab, short};
@@ -112,18 +112,30 @@ fn claims(course: &Course, networks: &[Network]) -> Vec<Claim> {
     ));
     let mut claims: Vec<Claim> = claims.into_iter().map(|claim| claim.unless(too_small.clone())).collect();
     Claim::adjust(&mut claims);
-    let measured = || networks.iter().flat_map(|n| [Some(n.raw), n.fitted]).flatten();
-    let below = measured().filter(|packets| packets.below > 0.0).count();
-    claims.push(Claim {
+    claims.push(bound(networks));
+    claims
+}
+
+/// That no packet's product is below ½. It counts what is below by more than figures settle to; what is below by more than
+/// the last change of the rule is told.
+fn bound(networks: &[Network]) -> Claim {
+    let measured: Vec<f64> =
+        networks.iter().flat_map(|n| [Some(n.raw), n.fitted]).flatten().map(|p| p.below).collect();
+    let more_than = |limit: f64| measured.iter().filter(|below| **below > limit).count();
+    let below = more_than(WINDOW.tolerance);
+    Claim {
         claim: "no product is below ½".into(),
         verdict: if below == 0 { Verdict::ComesOut } else { Verdict::DoesNotComeOut },
         evidence: format!(
-            "{below} of {} sets of packets have one below by more than the error of the quadrature",
-            measured().count()
+            "of {} sets of packets {below} have one below by more than {}, to which figures settle; {} by more than the last \
+             change of the rule, by {} at most",
+            measured.len(),
+            WINDOW.tolerance,
+            more_than(0.0),
+            short(measured.iter().copied().fold(0.0, f64::max))
         ),
         p: None,
-    });
-    claims
+    }
 }
 
 /// The mean over seeds of a figure that all seeds have, in words with its interval.

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use crate::clusters::cluster_bootstrap;
 use crate::figure::Figure;
-use crate::stats::{cluster_bootstrap, rank_correlation};
+use crate::stats::rank_correlation;
 
 /// How well one figure goes with the distance, and how much better than another figure does.
 #[derive(Clone, Debug, Serialize)]

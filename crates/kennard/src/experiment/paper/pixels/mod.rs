@@ -19,13 +19,14 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::claim::Claim;
 use super::{Conditions, Report, value};
+use crate::clusters::cluster_bootstrap;
 use crate::data::{DataSet, Sample};
 use crate::engine::Engine;
 use crate::experiment::{Lab, short};
 use crate::figure::Figure;
 use crate::probe::labelled;
 use crate::run::model_digest;
-use crate::stats::{cluster_bootstrap, quantile, rank_correlation};
+use crate::stats::{quantile, rank_correlation};
 use crate::{Error, Result};
 
 use attacked::{ATTACKS, smallest_norms};

@@ -4,9 +4,9 @@
 use rand::RngExt;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-use super::{mean, scatter};
 use crate::figure::Figure;
 use crate::random::stream;
+use crate::stats::{mean, scatter};
 
 /// Up to this many clusters all resamples are taken, each with its probability.
 const ALL: usize = 7;
@@ -83,7 +83,7 @@ pub(crate) fn holm(p: &[f64]) -> Vec<f64> {
 
 /// How many of the resamples lie outside at each end.
 fn tail(n: usize) -> f64 {
-    let reach = super::two_sided(n - 1, 0.05) * (n as f64 / (n - 1) as f64).sqrt();
+    let reach = crate::stats::two_sided(n - 1, 0.05) * (n as f64 / (n - 1) as f64).sqrt();
     Normal::standard().cdf(-reach)
 }
 

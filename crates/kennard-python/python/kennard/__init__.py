@@ -1,0 +1,23 @@
+"""How accurate a classifier is, how robust it is, and how easily it is fooled.
+
+>>> import kennard
+>>> result = kennard.audit("model.onnx", x, y, eps=8 / 255)  # doctest: +SKIP
+>>> result.robust_accuracy  # doctest: +SKIP
+0.512
+"""
+
+from ._autoattack import AutoAttack
+from ._calls import Attacked, attack, audit, report
+from ._kennard import KennardError, __version__
+from ._result import Result
+
+__all__ = [
+    "Attacked",
+    "AutoAttack",
+    "KennardError",
+    "Result",
+    "__version__",
+    "attack",
+    "audit",
+    "report",
+]

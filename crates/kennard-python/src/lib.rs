@@ -1,0 +1,167 @@
+//! The native part of the Python package `kennard`.
+
+mod data;
+mod live;
+mod outcome;
+mod run;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use kennard::Graph;
+use kennard::serde_json;
+use kennard_cli::calls::{self, Model};
+use numpy::PyArray2;
+use pyo3::create_exception;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+
+use data::Arrays;
+use live::{Module, Raised};
+use outcome::Outcome;
+
+create_exception!(
+    _kennard,
+    KennardError,
+    PyRuntimeError,
+    "What can go wrong in Kennard; the message says what to do."
+);
+
+/// The model that an argument is: a path, the bytes of an ONNX file, or a module that computes its own passes.
+#[derive(FromPyObject)]
+enum Given {
+    #[pyo3(transparent)]
+    Path(PathBuf),
+    #[pyo3(transparent)]
+    Bytes(Vec<u8>),
+    #[pyo3(transparent)]
+    Module(Py<PyAny>),
+}
+
+impl Given {
+    fn model(self, py: Python<'_>, raised: &Raised) -> PyResult<Model> {
+        Ok(match self {
+            Given::Path(file) => Model::File(file),
+            Given::Bytes(bytes) => {
+                let graph = Graph::from_bytes(&bytes).map_err(|error| run::exception(&error.into()))?;
+                Model::Graph { name: "a model in memory".into(), graph }
+            }
+            Given::Module(object) => {
+                let object = object.bind(py);
+                Model::Live {
+                    name: object.getattr("label")?.extract()?,
+                    sha256: object.getattr("sha256")?.extract()?,
+                    parameters: object.getattr("parameters")?.extract()?,
+                    classes: object.getattr("classes")?.extract()?,
+                    module: Arc::new(Module::new(object, raised.clone())?),
+                }
+            }
+        })
+    }
+}
+
+/// An audit of `model` on `data`, or on what the options name. `options` is JSON: settings under the command's names.
+/// `progress` is called with what is done, how much of it, and of how much.
+#[pyfunction]
+#[pyo3(signature = (model, data, options, progress=None))]
+fn audit(
+    py: Python<'_>,
+    model: Given,
+    data: Option<&Arrays>,
+    options: &str,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Outcome> {
+    let raised: Raised = Arc::new(Mutex::new(None));
+    let model = model.model(py, &raised)?;
+    let data = data.map(Arrays::open).transpose()?;
+    let options = serde_json::from_str(options).map_err(|error| KennardError::new_err(error.to_string()))?;
+    let outcome =
+        run::run(py, progress, &raised, |stop, hear| calls::audit(&model, data, options, stop, hear))?;
+    Outcome::new(outcome)
+}
+
+/// The adversarial points that attacks find.
+#[pyclass(frozen)]
+struct Found {
+    /// The names of the attacks.
+    #[pyo3(get)]
+    names: Vec<String>,
+    /// One flat array (n×d) per attack, minimum-norm attacks last; a sample that the attack did not break is there as it is.
+    #[pyo3(get)]
+    points: Vec<Py<PyArray2<f32>>>,
+    /// What was found out about each sample: JSON, one entry per sample, in order.
+    #[pyo3(get)]
+    records: String,
+}
+
+/// The adversarial points of attacks on `model` at `data` (n samples of d elements).
+#[pyfunction]
+#[pyo3(signature = (model, data, options, progress=None))]
+fn attack(
+    py: Python<'_>,
+    model: Given,
+    data: &Arrays,
+    options: &str,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Found> {
+    let raised: Raised = Arc::new(Mutex::new(None));
+    let model = model.model(py, &raised)?;
+    let options = serde_json::from_str(options).map_err(|error| KennardError::new_err(error.to_string()))?;
+    let samples = data.open()?;
+    let (names, examined) = run::run(py, progress, &raised, |stop, hear| {
+        let mut all = Vec::new();
+        let names = calls::attack(&model, Some(samples), options, stop, hear, |examined| {
+            all.push(examined);
+            Ok(())
+        })?;
+        all.sort_by_key(|examined| examined.record.index);
+        Ok((names, all))
+    })?;
+    let points = (0..names.len()).map(|attack| {
+        let rows: Vec<Vec<f32>> = examined
+            .iter()
+            .map(|examined| match &examined.adversarials[attack] {
+                Some(found) => found.point.clone(),
+                None => examined.input.clone(),
+            })
+            .collect();
+        Ok(PyArray2::from_vec2(py, &rows)?.unbind())
+    });
+    let records: Vec<_> = examined.iter().map(|examined| &examined.record).collect();
+    let records =
+        serde_json::to_string(&records).map_err(|error| KennardError::new_err(error.to_string()))?;
+    Ok(Found { names, points: points.collect::<PyResult<_>>()?, records })
+}
+
+/// Makes a page of the directories of runs.
+#[pyfunction]
+fn report(py: Python<'_>, runs: Vec<PathBuf>, page: PathBuf) -> PyResult<()> {
+    py.detach(|| calls::report(&runs, &page)).map_err(|error| run::exception(&error))
+}
+
+/// The options of audits and attacks.
+#[pyfunction]
+fn option_names() -> Vec<String> {
+    calls::option_names()
+}
+
+/// Does what the words of a command line say, the command's own name first; returns the status to end with.
+#[pyfunction]
+fn main(py: Python<'_>, words: Vec<OsString>) -> u8 {
+    py.detach(|| kennard_cli::answer_to(words))
+}
+
+#[pymodule]
+fn _kennard(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("KennardError", module.py().get_type::<KennardError>())?;
+    module.add_class::<Arrays>()?;
+    module.add_class::<Outcome>()?;
+    module.add_function(wrap_pyfunction!(audit, module)?)?;
+    module.add_class::<Found>()?;
+    module.add_function(wrap_pyfunction!(attack, module)?)?;
+    module.add_function(wrap_pyfunction!(report, module)?)?;
+    module.add_function(wrap_pyfunction!(option_names, module)?)?;
+    module.add_function(wrap_pyfunction!(main, module)?)
+}

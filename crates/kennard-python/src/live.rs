@@ -1,0 +1,107 @@
+//! A Python object that computes a classifier's passes.
+
+use std::sync::{Arc, Mutex};
+
+use kennard_runtime::{Live, RuntimeError};
+use numpy::{PyArray1, PyReadonlyArray1};
+use pyo3::prelude::*;
+
+/// The first exception that a module raised.
+pub type Raised = Arc<Mutex<Option<PyErr>>>;
+
+/// An object with the methods `outputs(points)` and, if it is `differentiable`, `forward(points)`, which returns the
+/// outputs and something that `backward(that, slopes)` makes the gradient of. All arrays are flat, in single precision.
+pub struct Module {
+    object: Py<PyAny>,
+    name: String,
+    version: String,
+    differentiable: bool,
+    workers: usize,
+    raised: Raised,
+}
+
+impl Module {
+    pub fn new(object: &Bound<'_, PyAny>, raised: Raised) -> PyResult<Module> {
+        Ok(Module {
+            name: object.getattr("library")?.extract()?,
+            version: object.getattr("version")?.extract()?,
+            differentiable: object.getattr("differentiable")?.extract()?,
+            workers: object.getattr("workers")?.extract()?,
+            object: object.clone().unbind(),
+            raised,
+        })
+    }
+
+    /// The error that an exception is to the engine; the exception itself is raised in the end.
+    fn failed(&self, py: Python<'_>, error: PyErr) -> RuntimeError {
+        let message = error.value(py).to_string();
+        let mut raised = self.raised.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        raised.get_or_insert(error);
+        RuntimeError::Live { message }
+    }
+}
+
+/// Copies a flat array into a slice of its length.
+fn copy(found: &Bound<'_, PyAny>, into: &mut [f32], what: &str) -> PyResult<()> {
+    let found: PyReadonlyArray1<f32> = found.extract()?;
+    let found = found.as_slice()?;
+    if found.len() != into.len() {
+        let (n, wanted) = (found.len(), into.len());
+        let message = format!("the module returned {n} numbers as {what}, {wanted} were expected");
+        return Err(crate::KennardError::new_err(message));
+    }
+    into.copy_from_slice(found);
+    Ok(())
+}
+
+impl Live for Module {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn outputs(&self, points: &[f32], outputs: &mut [f32]) -> Result<(), RuntimeError> {
+        Python::attach(|py| {
+            let mut answer = || {
+                let found =
+                    self.object.bind(py).call_method1("outputs", (PyArray1::from_slice(py, points),))?;
+                copy(&found, outputs, "logits")
+            };
+            answer().map_err(|error| self.failed(py, error))
+        })
+    }
+
+    fn gradient(
+        &self,
+        points: &[f32],
+        slopes: &mut dyn FnMut(&[f32]) -> Result<Vec<f32>, RuntimeError>,
+        gradient: &mut [f32],
+    ) -> Result<(), RuntimeError> {
+        Python::attach(|py| {
+            let object = self.object.bind(py);
+            let forward = || -> PyResult<(Vec<f32>, Bound<'_, PyAny>)> {
+                let found = object.call_method1("forward", (PyArray1::from_slice(py, points),))?;
+                let (outputs, kept): (PyReadonlyArray1<f32>, Bound<'_, PyAny>) = found.extract()?;
+                Ok((outputs.as_slice()?.to_vec(), kept))
+            };
+            let (outputs, kept) = forward().map_err(|error| self.failed(py, error))?;
+            let slopes = slopes(&outputs)?;
+            let backward = || {
+                let found = object.call_method1("backward", (kept, PyArray1::from_vec(py, slopes)))?;
+                copy(&found, gradient, "a gradient")
+            };
+            backward().map_err(|error| self.failed(py, error))
+        })
+    }
+
+    fn is_differentiable(&self) -> bool {
+        self.differentiable
+    }
+
+    fn workers(&self) -> usize {
+        self.workers
+    }
+}

@@ -1,0 +1,111 @@
+//! Long work beside an interpreter: it goes on without Python's lock, and is heard and interrupted.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use kennard::Error;
+use kennard::audit::Progress;
+use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
+use pyo3::prelude::*;
+
+use crate::KennardError;
+use crate::live::Raised;
+
+/// How often signals are looked for and progress is told.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Models may be tens of thousands of nodes deep.
+const STACK: usize = 1 << 28;
+
+/// What is done, how much of it, and of how much.
+type Heard = (&'static str, u64, u64);
+
+/// Does work on a thread of its own. Python's signals stop it, after which it ends with what is finished; what a module
+/// raised is raised.
+pub fn run<R: Send>(
+    py: Python<'_>,
+    progress: Option<Py<PyAny>>,
+    raised: &Raised,
+    work: impl FnOnce(&AtomicBool, &mut dyn FnMut(Progress)) -> kennard::Result<R> + Send,
+) -> PyResult<R> {
+    let flag = AtomicBool::new(false);
+    let stop = &flag;
+    let (told, heard) = channel::<Heard>();
+    // Both ends go where the lock is not held.
+    let (result, interrupted) = py.detach(move || {
+        thread::scope(|scope| {
+            let hear = move |progress: Progress| {
+                let _ = match progress {
+                    Progress::Clean { done, total } => told.send(("clean pass", done, total)),
+                    Progress::Attacks { done, pending, .. } => told.send(("attacks", done, done + pending)),
+                    Progress::Packets { done, total } => told.send(("packets", done, total)),
+                    _ => Ok(()),
+                };
+            };
+            let named = thread::Builder::new().name("kennard".into()).stack_size(STACK);
+            let worker = named.spawn_scoped(scope, move || {
+                let mut hear = hear;
+                work(stop, &mut hear)
+            })?;
+            let mut interrupted = None;
+            loop {
+                let first = heard.recv_timeout(TICK);
+                let last = heard.try_iter().last().or(first.as_ref().ok().copied());
+                let tick = Python::attach(|py| -> PyResult<()> {
+                    py.check_signals()?;
+                    match (&progress, last) {
+                        (Some(call), Some(last)) => call.call1(py, last).map(drop),
+                        _ => Ok(()),
+                    }
+                });
+                if let Err(error) = tick {
+                    stop.store(true, Ordering::Relaxed);
+                    interrupted.get_or_insert(error);
+                }
+                if matches!(first, Err(RecvTimeoutError::Disconnected)) {
+                    break;
+                }
+                if first.is_ok() {
+                    thread::sleep(TICK.min(Duration::from_millis(20)));
+                }
+            }
+            let result = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok::<_, std::io::Error>((result, interrupted))
+        })
+    })?;
+    if let Some(error) = interrupted {
+        if error.is_instance_of::<PyKeyboardInterrupt>(py) {
+            let message =
+                "interrupted; what was finished is kept where out= was given, and resume=True goes on";
+            return Err(PyKeyboardInterrupt::new_err(message));
+        }
+        return Err(error);
+    }
+    let first = raised.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+    match (result, first) {
+        (Ok(result), _) => Ok(result),
+        (Err(_), Some(error)) => Err(error),
+        (Err(error), None) => Err(exception(&error)),
+    }
+}
+
+/// The exception that an error is: a `ValueError` where an argument is at fault. Settings are named as arguments.
+pub fn exception(error: &Error) -> PyErr {
+    let mut message = error.worded(|name, value| match value {
+        Some(value) => format!("{name}={value}"),
+        None => name.to_string(),
+    });
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        message += &format!("; because {cause}");
+        source = cause.source();
+    }
+    match error.kind() {
+        Error::Setting(_) | Error::Threat(_) | Error::Mismatch(_) | Error::NotANumber(_) | Error::Data(_) => {
+            PyValueError::new_err(message)
+        }
+        _ => KennardError::new_err(message),
+    }
+}

@@ -4,7 +4,9 @@ use kennard_graph::Loss;
 
 use crate::calibration::{Scores, fit_temperature};
 use crate::data::{DataSet, Sample, Selection};
-use crate::distance::{EngineMargins, ErrorPacket, SlopeDistances, SmoothedRadius, crossings};
+use crate::distance::{
+    Crossing, DistanceError, EngineMargins, ErrorPacket, Radius, SlopeDistances, SmoothedRadius, crossings,
+};
 use crate::engine::{Engine, EngineOptions, Evaluator, Query};
 use crate::experiment::{Lab, short};
 use crate::packet::GaussianPacket;
@@ -119,7 +121,8 @@ fn ranked(figure: f64) -> Option<f64> {
     (!figure.is_nan()).then(|| figure.clamp(-f64::MAX, f64::MAX))
 }
 
-/// What needs margins alone; NaN where it could not be measured.
+/// What needs margins alone; NaN where it could not be measured. Where nothing misclassified is found, the boundary counts as
+/// farther away than all others.
 fn distances(margins: &mut EngineMargins, sample: &Sample, scales: Scales) -> Vec<f64> {
     let Sample { input, label, index, .. } = sample;
     let (label, key) = (*label, *index as u64);
@@ -132,15 +135,23 @@ fn distances(margins: &mut EngineMargins, sample: &Sample, scales: Scales) -> Ve
             packet = found.packet[L2].value;
         }
         let radius = SmoothedRadius { scale, samples: WEIGHTED, seed: 0 }.measure(input, label, key, margins);
-        // Where no sample was ever misclassified, what the radius exceeds at least.
-        let radius = radius.ok().and_then(|found| found.radius.map(|radius| radius.value).or(found.beyond));
-        by_width.extend([packet, radius.unwrap_or(f64::NAN)]);
+        by_width.extend([packet, radius.map_or(f64::NAN, |found| told(&found))]);
     }
-    let found = crossings(input, label, margins).ok();
-    figures[3] = found.and_then(|all| all.first().map(|nearest| nearest.distance)).unwrap_or(f64::NAN);
+    let nearest = |all: Vec<Crossing>| all.first().map_or(f64::INFINITY, |nearest| nearest.distance);
+    figures[3] = crossings(input, label, margins).map_or(f64::NAN, nearest);
     let error = ErrorPacket { scale: scales.reaching(), samples: WEIGHTED, seed: 0 };
-    let error = error.measure(input, label, key, None, margins).map_or(f64::NAN, |found| found.mean.value);
+    let error = match error.measure(input, label, key, None, margins) {
+        Ok(found) => found.mean.value,
+        Err(DistanceError::NoErrors(_)) => f64::INFINITY,
+        Err(_) => f64::NAN,
+    };
     [figures, by_width, vec![error]].concat()
+}
+
+/// A smoothed radius; infinite where the window has no misclassified sample, or none of the label.
+fn told(found: &Radius) -> f64 {
+    let beyond = found.beyond.map_or(f64::NAN, |bound| f64::INFINITY.copysign(bound));
+    found.radius.map_or(beyond, |radius| radius.value)
 }
 
 /// The place of l2 among the norms of distances.

@@ -3,7 +3,7 @@
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::stats::{clopper_pearson, mean, scatter, two_sided};
+use crate::stats::{clopper_pearson, cluster_bootstrap, mean, scatter, two_sided};
 
 /// A figure: its value, its 95 % interval, and what it was estimated from.
 ///

@@ -3,7 +3,7 @@
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::stats::{clopper_pearson, mean, scatter, two_sided};
+use crate::stats::{clopper_pearson, cluster_bootstrap, mean, scatter, two_sided};
 
 /// A figure: its value, its 95 % interval, and what it was estimated from.
 ///
@@ -130,6 +130,12 @@ impl Figure {
         let [low, high] = [quantile, -quantile].map(|y| value - deviation * untransformed(y));
         let interval = [student.interval[0].min(low), student.interval[1].max(high)];
         Self { interval, ..student }
+    }
+
+    /// A statistic of clusters, such as all networks of one seed, with the interval of the bootstrap over clusters; none of
+    /// fewer than three.
+    pub(crate) fn over_clusters<C>(clusters: &[C], statistic: impl Fn(&[&C]) -> Option<f64>) -> Option<Self> {
+        cluster_bootstrap(clusters, statistic).map(|(value, interval)| Self::new(value, interval))
     }
 
     /// A figure that grows with this one.

@@ -107,7 +107,6 @@ pub mod attack;
 pub mod audit;
 pub mod calibration;
 mod classifier;
-mod clusters;
 pub mod distance;
 pub mod engine;
 mod error;

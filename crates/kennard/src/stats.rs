@@ -1,5 +1,9 @@
 //! Intervals for shares, their differences, and rank correlations; means, quantiles and the jackknife.
 
+mod clusters;
+
+pub(crate) use clusters::{cluster_bootstrap, holm, student_p};
+
 use statrs::distribution::{Beta, Binomial, ContinuousCDF, DiscreteCDF, StudentsT};
 use statrs::statistics::{Data, OrderStatistics, RankTieBreaker};
 

@@ -139,7 +139,7 @@ impl Spreads {
             product_mean: all().map(|p| p.product_mean).sum::<f64>() / count as f64,
             product_min: all().map(|p| p.product_min).fold(f64::INFINITY, f64::min),
             covariance: Figure::average(all().map(|p| p.covariance)),
-            misclassified: figure(|p| p.misclassified),
+            misclassified: figure(|p| p.misclassified).map(|share| share.clamp(0.0, 1.0)),
             enough_samples: all().all(|p| p.enough_samples),
             sigma_x_map: map(|p| &p.sigma_x_map),
             sigma_p_map: map(|p| &p.sigma_p_map),

@@ -1,8 +1,8 @@
 use serde::Serialize;
 
 use crate::Figure;
-use crate::clusters::{cluster_bootstrap, holm, student_p};
 use crate::experiment::short;
+use crate::stats::{holm, student_p};
 
 /// A claim of the paper, and what became of it.
 #[derive(Clone, Debug, Serialize)]
@@ -190,7 +190,7 @@ pub fn over_seeds(values: &[f64]) -> Option<Figure> {
     if values.iter().any(|value| !value.is_finite()) {
         return None;
     }
-    cluster_bootstrap(values, |chosen| Some(chosen.iter().copied().sum::<f64>() / chosen.len() as f64))
+    Figure::over_clusters(values, |chosen| Some(chosen.iter().copied().sum::<f64>() / chosen.len() as f64))
 }
 
 /// A figure with its interval, in words.

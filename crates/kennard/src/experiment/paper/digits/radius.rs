@@ -12,6 +12,9 @@ const RAYS: usize = 32;
 /// Distances that are tried on each ray, in equal ratios.
 const TRIED: usize = 24;
 const NEAREST: f64 = 0.01;
+/// Steps between two tried distances. Rays that cross within one step lie less than 8° apart from the nearest crossing, which
+/// turning makes up for.
+const STEPS: usize = 32;
 /// Where no misclassified point is nearer, this is the distance.
 pub const FARTHEST: f64 = 2.5;
 /// Halvings of the interval along a ray, and of the angle between rays.
@@ -92,11 +95,17 @@ fn first_crossing(place: usize, wrong: &mut Wrong) -> Result<Option<Crossing>> {
     let angle = |ray: usize| TAU * ray as f64 / RAYS as f64;
     let asked: Vec<_> =
         (0..TRIED).flat_map(|k| (0..RAYS).map(move |ray| (place, angle(ray), tried(k)))).collect();
+    let Some(at) = wrong(&asked)?.iter().position(|wrong| *wrong) else { return Ok(None) };
+    let k = at / RAYS;
+    let (inside, outside) = (if k == 0 { 0.0 } else { tried(k - 1) }, tried(k));
+    // Several rays may cross before the next distance; in small steps the nearest of them comes first.
+    let step = |n: usize| inside + (outside - inside) * n as f64 / STEPS as f64;
+    let asked: Vec<_> =
+        (1..=STEPS).flat_map(|n| (0..RAYS).map(move |ray| (place, angle(ray), step(n)))).collect();
     let first = wrong(&asked)?.iter().position(|wrong| *wrong);
     Ok(first.map(|at| {
-        let k = at / RAYS;
-        let inside = if k == 0 { 0.0 } else { tried(k - 1) };
-        Crossing { angle: angle(at % RAYS), inside, outside: tried(k) }
+        let n = at / RAYS + 1;
+        Crossing { angle: angle(at % RAYS), inside: step(n - 1), outside: step(n) }
     }))
 }
 

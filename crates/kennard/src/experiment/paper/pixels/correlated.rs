@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::clusters::cluster_bootstrap;
 use crate::figure::Figure;
 use crate::stats::rank_correlation;
 
@@ -36,8 +35,8 @@ pub fn correlate(names: &[String], rows: &[(f64, Vec<Option<f64>>)], other: &str
         Some(Correlated {
             figure: name.clone(),
             images: images.len(),
-            rho: cluster_bootstrap(&images, |chosen| rho(chosen, 1))?,
-            difference: cluster_bootstrap(&images, difference)?,
+            rho: Figure::over_clusters(&images, |chosen| rho(chosen, 1))?,
+            difference: Figure::over_clusters(&images, difference)?,
         })
     };
     names.iter().enumerate().filter_map(of).collect()

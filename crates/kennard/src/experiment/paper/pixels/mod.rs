@@ -19,7 +19,6 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::claim::Claim;
 use super::{Conditions, Report, value};
-use crate::clusters::cluster_bootstrap;
 use crate::data::{DataSet, Sample};
 use crate::engine::Engine;
 use crate::experiment::{Lab, short};
@@ -214,7 +213,7 @@ fn over_networks(networks: &[Network]) -> Claim {
     let rho = |chosen: &[&[f64; 3]], figure: usize| {
         rank_correlation(&chosen.iter().map(|row| (row[figure], row[0])).collect::<Vec<_>>())
     };
-    let difference = cluster_bootstrap(&rows, |chosen| Some(rho(chosen, 1)? - rho(chosen, 2)?));
+    let difference = Figure::over_clusters(&rows, |chosen| Some(rho(chosen, 1)? - rho(chosen, 2)?));
     let few =
         (networks.len() < NETWORKS).then(|| format!("{} networks are fewer than {NETWORKS}", networks.len()));
     match difference {

@@ -1,10 +1,19 @@
 //! The Markdown that experiments write, as sections: headings, paragraphs, tables.
 
-use super::sheet::{Block, Section};
+use super::sheet::{Block, Section, Sheet};
+
+impl Sheet {
+    /// Adds the sections of a text in Markdown: headings, paragraphs and tables. What stands before the first heading
+    /// of the second level is under `title`.
+    pub fn text(mut self, title: &str, text: &str) -> Sheet {
+        self.sections.extend(sections(title, text));
+        self
+    }
+}
 
 /// The sections of a text; `title` is that of what stands before the first heading of the second level. Headings of the
 /// first level are left out, and so are list items: claims, which have a part of their own.
-pub(super) fn sections(title: &str, text: &str) -> Vec<Section> {
+fn sections(title: &str, text: &str) -> Vec<Section> {
     let mut all = vec![Section { title: title.into(), parts: Vec::new() }];
     let mut paragraph: Vec<&str> = Vec::new();
     let mut table: Vec<&str> = Vec::new();

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::markdown;
 use crate::Result;
 use crate::picture::{Chart, Curve, Panels};
 use crate::run::files::{other_version, read_if_there, to_json};
@@ -138,13 +137,6 @@ impl Sheet {
         if !parts.is_empty() {
             self.sections.push(Section { title: title.into(), parts });
         }
-        self
-    }
-
-    /// Adds the sections of a text in Markdown: headings, paragraphs and tables. What stands before the first heading
-    /// of the second level is under `title`.
-    pub fn text(mut self, title: &str, text: &str) -> Sheet {
-        self.sections.extend(markdown::sections(title, text));
         self
     }
 

@@ -52,12 +52,16 @@ impl<F: Fn(&[f32], &mut [Vec<f64>]) -> Vec<f64>> Margins for (usize, Analytic<F>
     }
 }
 
+/// What writes gradients (a vector of d per class) and returns logits.
+pub(super) trait Logits: Fn(&[f32], &mut [Vec<f64>]) -> Vec<f64> {}
+impl<F: Fn(&[f32], &mut [Vec<f64>]) -> Vec<f64>> Logits for F {}
+
 /// Logits `factor·(w_k·x + b_k)`: rows of `d` weights, then the offsets.
 pub(super) fn linear(
     weights: Vec<Vec<f64>>,
     offsets: Vec<f64>,
     factor: f64,
-) -> (usize, Analytic<impl Fn(&[f32], &mut [Vec<f64>]) -> Vec<f64>>) {
+) -> (usize, Analytic<impl Logits>) {
     let (dimension, classes) = (weights[0].len(), weights.len());
     let function = move |point: &[f32], gradients: &mut [Vec<f64>]| {
         let mut logits = Vec::new();
@@ -73,11 +77,7 @@ pub(super) fn linear(
 
 /// Two classes and a ball of radius `r` around `middle` (d) that is the other's: the label's logit is zero, the other's
 /// `r − ‖x − middle‖`, or, `inside`, the opposite.
-pub(super) fn ball(
-    middle: Vec<f64>,
-    r: f64,
-    inside: bool,
-) -> (usize, Analytic<impl Fn(&[f32], &mut [Vec<f64>]) -> Vec<f64>>) {
+pub(super) fn ball(middle: Vec<f64>, r: f64, inside: bool) -> (usize, Analytic<impl Logits>) {
     let sign = if inside { -1.0 } else { 1.0 };
     let dimension = middle.len();
     let function = move |point: &[f32], gradients: &mut [Vec<f64>]| {

@@ -19,9 +19,9 @@ fn linear_classifiers_are_exact() {
         let found = measured(factor);
         assert!((found.margin / (1.1 * factor) - 1.0).abs() < 1e-6);
         assert!(found.classes == 2 && found.all_classes);
-        for k in 0..3 {
-            assert!((found.first_order[k] / exact[k] - 1.0).abs() < 1e-6, "{found:?}");
-            assert!((found.packet[k].value / exact[k] - 1.0).abs() < 1e-6, "{found:?}");
+        for ((first, packet), exact) in found.first_order.iter().zip(&found.packet).zip(exact) {
+            assert!((first / exact - 1.0).abs() < 1e-6, "{found:?}");
+            assert!((packet.value / exact - 1.0).abs() < 1e-6, "{found:?}");
         }
     }
 }

@@ -175,7 +175,7 @@ class AutoAttack:
     def clean_accuracy(self, x_orig: torch.Tensor, y_orig: torch.Tensor, bs: int = 250) -> float:
         """The share of samples (N, ...) that the model takes for their labels (N,)."""
         right = self._predict(x_orig, bs).eq(y_orig.to("cpu"))
-        accuracy: float = right.float().mean().item()
+        accuracy = float(right.sum().item()) / len(right)
         self._log(f"clean accuracy: {accuracy:.2%}")
         return accuracy
 
@@ -207,7 +207,8 @@ class AutoAttack:
         import torch
 
         with torch.no_grad():
-            parts = [self.model(part.to(self.device or part.device)).max(dim=1)[1].cpu() for part in x.split(bs)]
+            batches = (x[k : k + bs] for k in range(0, len(x), bs))
+            parts = [self.model(part.to(self.device or part.device)).max(dim=1)[1].cpu() for part in batches]
         return torch.cat(parts)
 
     def _final(self, x_adv: torch.Tensor, x_orig: torch.Tensor, robust: torch.Tensor) -> None:

@@ -87,7 +87,8 @@ fn the_inequality_holds_for_published_networks() {
     assert!(missed.len() <= 6, "{missed:?}");
 }
 
-/// Where weighted samples are worth a thousandth, chains pass every check.
+/// Where weighted samples are worth a thousandth, chains pass every check. A packet may be flagged all the same: a lobe that
+/// one start alone found makes it doubtful that there are no others.
 #[test]
 fn chains_pass_at_a_large_scale() {
     let Some(shared) = shared() else { return };
@@ -102,10 +103,24 @@ fn chains_pass_at_a_large_scale() {
     let by_chains = outcome.packets.iter().filter(|packet| packet.r_hat.is_some()).count();
     println!("{by_chains} of 8 by chains");
     assert!(by_chains > 0);
+    let mut flagged = 0;
     for figures in &outcome.packets {
-        assert!(figures.valid, "centre {:?}: {figures:.3?}", figures.centre);
+        let lonely = figures.lobes.iter().any(|lobe| lobe.starts == 1);
+        assert!(
+            figures.enough_samples && figures.r_hat.is_none_or(|r_hat| r_hat < 1.05),
+            "{:?}",
+            figures.centre
+        );
+        assert!(
+            figures.valid || !figures.reached && lonely,
+            "centre {:?}: {:?}",
+            figures.centre,
+            figures.lobes
+        );
+        flagged += u64::from(!figures.reached);
         assert_inequality("chains", figures);
     }
+    assert!(flagged <= 2, "{flagged} of 8");
 }
 
 /// A rule of the graph negated: `2 round(4096 x)/4096 − x` has the value of `x`, nearly, and the

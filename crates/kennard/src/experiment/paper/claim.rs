@@ -13,7 +13,7 @@ pub struct Claim {
     pub verdict: Verdict,
     /// The figure with its 95 % interval.
     pub evidence: String,
-    /// The p-value, where the verdict needs one below [`LEVEL`]; adjusted for the number of claims by [`Claim::adjust`].
+    /// The p-value, where the verdict needs one below 0.05; adjusted for the number of claims by [`Claim::adjust`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p: Option<f64>,
 }
@@ -160,7 +160,7 @@ impl Claim {
     }
 
     /// Adjusts the p-values of an experiment's claims for their number, by Holm's method; those that are not below
-    /// [`LEVEL`] then are undecided. Claims without a verdict, or without a p-value, do not count.
+    /// 0.05 then are undecided. Claims without a verdict, or without a p-value, do not count.
     pub fn adjust(claims: &mut [Claim]) {
         let mut judged: Vec<&mut Claim> = claims.iter_mut().filter(|c| c.p.is_some()).collect();
         let adjusted = holm(&judged.iter().filter_map(|claim| claim.p).collect::<Vec<_>>());

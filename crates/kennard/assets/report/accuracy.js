@@ -20,7 +20,9 @@ function verdict(run) {
       "quartiles of the closest adversarial points"));
   }
   if (packet) {
-    tiles.push(tile("product σ_x σ_p", short(packet.product), span(packet.product_interval), packet.valid ? `at least ${packet.bound}, scale ${short(packet.scale)}` : "not to be trusted, see the warning"));
+    // The product over all coordinates shows the window; along the drift it shows the network.
+    const along = packet.modes?.drift?.product ?? { value: packet.product, interval: packet.product_interval };
+    tiles.push(tile(packet.modes?.drift ? "σ_x σ_p along the drift" : "product σ_x σ_p", short(along.value), span(along.interval), packet.valid ? `at least ${packet.bound}, scale ${short(packet.scale)}` : "not to be trusted, see the warning"));
   }
   const attacks = attackNames(summary);
   const words = robust

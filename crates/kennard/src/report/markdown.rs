@@ -45,11 +45,16 @@ fn sections(title: &str, text: &str) -> Vec<Section> {
     all
 }
 
+/// Stands for an escaped stroke while cells are told apart.
+const STROKE: &str = "\u{1}";
+
 /// A table: its header, a line of dashes, its rows.
 fn tabled(lines: &[&str]) -> Block {
     let cells = |line: &&str| -> Vec<String> {
         let inner = line.trim().trim_start_matches('|').trim_end_matches('|');
-        inner.split('|').map(|cell| plain(cell.trim())).collect()
+        // A stroke that stands for itself is escaped.
+        let cells = inner.replace("\\|", STROKE);
+        cells.split('|').map(|cell| plain(cell.trim()).replace(STROKE, "|")).collect()
     };
     let is_rule = |line: &&&str| line.chars().all(|c| "|-: ".contains(c));
     let mut rows = lines.iter().filter(|line| !is_rule(line)).map(cells);
@@ -69,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_text_becomes_sections() {
-        let text = "# E9: title\n\nTrained on\nsome data.\n\n| a | b |\n|---|---:|\n| 1 | **2** |\n| x<y |\n\n## moons\n\n| c |\n|---|\n\
+        let text = "# E9: title\n\nTrained on\nsome data.\n\n| a | b |\n|---|---:|\n| 1 | **2** |\n| x<y |\n\n## moons\n\n| ½\\|1 − B\\| |\n|---|\n\
                     A remark.\n- a claim: **comes out**; 1\n\n## empty\n";
         let found = sections("Figures", text);
         let cells = |row: &[&str]| row.iter().map(|cell| (*cell).to_string()).collect::<Vec<String>>();
@@ -87,7 +92,7 @@ mod tests {
         );
         assert_eq!(
             found[1].parts,
-            [Block::Table { header: cells(&["c"]), rows: vec![] }, Block::note("A remark.")]
+            [Block::Table { header: cells(&["½|1 − B|"]), rows: vec![] }, Block::note("A remark.")]
         );
     }
 }

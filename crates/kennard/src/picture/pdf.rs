@@ -300,7 +300,7 @@ mod tests {
     use crate::picture::{Chart, Curve};
 
     fn chart() -> String {
-        let squares = (1..=4).map(|x| f64::from(x)).map(|x| (x, x * x, [x * x - 0.5, x * x + 0.5]));
+        let squares = (1..=4).map(f64::from).map(|x| (x, x * x, [x * x - 0.5, x * x + 0.5]));
         let curves = vec![Curve::new("σ_x <b> & ½", squares)];
         Chart { title: "a title".into(), x: "x [1]".into(), y: "y [1]".into(), curves, ..Chart::default() }
             .svg()

@@ -149,16 +149,18 @@ fn open(
     data: Option<DataSet>,
     settings: &Settings,
 ) -> Result<(DataSet, Engine, ModelSummary)> {
-    match model {
+    let graph_on =
+        |graph: &Graph, data| setup::open_graph(graph, data, &settings.data, &settings.model, &settings.run);
+    let (data, engine, summary) = match model {
         Model::File(file) => {
-            let (data, engine) = graph_on(&Graph::load(file)?, data, settings)?;
+            let (data, engine) = graph_on(&Graph::load(file)?, data)?;
             let summary = ModelSummary::of_file(file, engine.classifier())?;
-            Ok((data, engine, summary))
+            (data, engine, summary)
         }
         Model::Graph { name, graph } => {
-            let (data, engine) = graph_on(graph, data, settings)?;
+            let (data, engine) = graph_on(graph, data)?;
             let summary = ModelSummary::of_graph(name, graph, engine.classifier());
-            Ok((data, engine, summary))
+            (data, engine, summary)
         }
         Model::Live { module, name, sha256, parameters, classes } => {
             let (data, engine) = module_on(module, [*parameters, *classes], data, settings)?;
@@ -169,23 +171,11 @@ fn open(
                 input: data.shape().to_vec(),
                 classes: *classes as u64,
             };
-            Ok((data, engine, summary))
-        }
-    }
-}
-
-/// A graph at work on the data.
-fn graph_on(graph: &Graph, data: Option<DataSet>, settings: &Settings) -> Result<(DataSet, Engine)> {
-    let mut data = match data {
-        Some(data) => data,
-        None => {
-            let options = setup::fitting(&settings.data, &settings.model, graph)?;
-            DataSet::open(&settings.data.spec()?, &options)?
+            (data, engine, summary)
         }
     };
-    let engine = setup::engine(graph, data.shape(), &setup::first(&data)?, &settings.model, &settings.run)?;
-    data.fit_classes(engine.classifier().classes())?;
-    Ok((data, engine))
+    let engine = setup::with_surrogate(engine, &data, settings)?;
+    Ok((data, engine, summary))
 }
 
 /// A live module of this many weights and classes at work on the data.

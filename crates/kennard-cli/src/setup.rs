@@ -22,22 +22,39 @@ const LOOKED: usize = 200;
 
 /// The data set, and the model at work on it, with the surrogate of transfer attacks if there is one.
 pub fn open_with_surrogate(file: &Path, settings: &Settings) -> Result<(DataSet, Engine)> {
-    let (data, engine, first) = open(file, &settings.data, &settings.model, &settings.run)?;
-    let engine = match &settings.attacks.transfer {
-        Some(file) => engine.with_surrogate(surrogate(file, &data, &first, settings)?)?,
-        None => engine,
-    };
+    let (data, engine) = open(file, &settings.data, &settings.model, &settings.run)?;
+    let engine = with_surrogate(engine, &data, settings)?;
     Ok((data, engine))
 }
 
-/// The data set, the model at work on it, and the first inputs.
-pub fn open(file: &Path, data: &Data, model: &Model, run: &Run) -> Result<(DataSet, Engine, Vec<Vec<f32>>)> {
-    let graph = Graph::load(file)?;
-    let mut data = DataSet::open(&data.spec()?, &fitting(data, model, &graph)?)?;
-    let first = first(&data)?;
-    let engine = engine(&graph, data.shape(), &first, model, run)?;
+/// The same engine with the surrogate of transfer attacks, if there is one.
+pub fn with_surrogate(engine: Engine, data: &DataSet, settings: &Settings) -> Result<Engine> {
+    match &settings.attacks.transfer {
+        Some(file) => engine.with_surrogate(surrogate(file, data, settings)?),
+        None => Ok(engine),
+    }
+}
+
+/// The data set, and the model at work on it.
+pub fn open(file: &Path, data: &Data, model: &Model, run: &Run) -> Result<(DataSet, Engine)> {
+    open_graph(&Graph::load(file)?, None, data, model, run)
+}
+
+/// A model's graph at work on the data: those that are `held`, or those that are named.
+pub fn open_graph(
+    graph: &Graph,
+    held: Option<DataSet>,
+    named: &Data,
+    model: &Model,
+    run: &Run,
+) -> Result<(DataSet, Engine)> {
+    let mut data = match held {
+        Some(data) => data,
+        None => DataSet::open(&named.spec()?, &fitting(named, model, graph)?)?,
+    };
+    let engine = engine(graph, data.shape(), &first(&data)?, model, run)?;
     data.fit_classes(engine.classifier().classes())?;
-    Ok((data, engine, first))
+    Ok((data, engine))
 }
 
 /// The inputs that show what kind of outputs the model has.
@@ -46,8 +63,8 @@ pub fn first(data: &DataSet) -> Result<Vec<Vec<f32>>> {
 }
 
 /// The surrogate of transfer attacks. How well it does on some samples is said: a bad one is no test.
-fn surrogate(file: &Path, data: &DataSet, first: &[Vec<f32>], settings: &Settings) -> Result<Classifier> {
-    let engine = engine(&Graph::load(file)?, data.shape(), first, &settings.model, &settings.run)?;
+fn surrogate(file: &Path, data: &DataSet, settings: &Settings) -> Result<Classifier> {
+    let engine = engine(&Graph::load(file)?, data.shape(), &first(data)?, &settings.model, &settings.run)?;
     let samples = Selection::Random { count: LOOKED, seed: 0 };
     let look = Audit {
         samples,
@@ -132,7 +149,7 @@ pub fn audit<'a>(
 }
 
 /// How to read the data so that it fits the model's images.
-pub fn fitting(data: &Data, model: &Model, graph: &Graph) -> Result<Options> {
+fn fitting(data: &Data, model: &Model, graph: &Graph) -> Result<Options> {
     let dims: Vec<Dim> = graph.single_input()?.ty.shape.0.clone();
     let (size, channels) = match (dims.as_slice(), model.nhwc.unwrap_or(false)) {
         (&[_, c, h, w], false) | (&[_, h, w, c], true) => (h.known().zip(w.known()), c.known()),

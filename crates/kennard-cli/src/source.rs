@@ -44,7 +44,7 @@ impl Given {
 
     /// The data, read to fit the model, and the model at work on it.
     pub fn on(&self, data: &Data) -> kennard::Result<(Engine, DataSet)> {
-        let (data, engine, _) = setup::open(&self.file, data, &self.model, &self.run)?;
+        let (data, engine) = setup::open(&self.file, data, &self.model, &self.run)?;
         for note in data.notes() {
             note!("note: {note}");
         }

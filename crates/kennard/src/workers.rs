@@ -1,7 +1,7 @@
 //! Threads that work side by side for one that leads them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{IntoIter, Sender, channel};
 
 use crate::{Error, Result};
@@ -66,6 +66,56 @@ pub(crate) fn side_by_side<T: Send, R>(
         failed.fetch_or(outcome.is_err(), Ordering::Relaxed);
         outcome
     })
+}
+
+/// Independent pieces of work, of which each worker takes the next one.
+pub(crate) struct Pile<'w, W, R> {
+    pieces: &'w [W],
+    next: &'w AtomicUsize,
+    desk: &'w Desk<'w, (usize, R)>,
+}
+
+impl<W, R> Pile<'_, W, R> {
+    /// Does one piece after another, until there is none left, the work is to end, or one has no result.
+    ///
+    /// # Errors
+    /// The first that a piece returned.
+    pub fn work_off(&self, mut work: impl FnMut(&W) -> Result<Option<R>>) -> Result<()> {
+        while !self.desk.halted() {
+            let place = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(piece) = self.pieces.get(place) else { break };
+            let Some(result) = work(piece)? else { break };
+            self.desk.send((place, result));
+        }
+        Ok(())
+    }
+}
+
+/// Does pieces of work on at most `count` threads, each of which gets the pile. Returns the results in the order of the
+/// pieces; `None` where there is none. `done` hears how many are done, and the place of the last.
+///
+/// # Errors
+/// The first that a worker returned.
+pub(crate) fn each_of<W: Sync, R: Send>(
+    pieces: &[W],
+    count: usize,
+    who: &str,
+    stop: &AtomicBool,
+    worker: impl Fn(&Pile<W, R>) -> Result<()> + Sync,
+    mut done: impl FnMut(usize, usize),
+) -> Result<Vec<Option<R>>> {
+    let next = AtomicUsize::new(0);
+    let work = |desk: &Desk<(usize, R)>| worker(&Pile { pieces, next: &next, desk });
+    let mut found: Vec<Option<R>> = pieces.iter().map(|_| None).collect();
+    side_by_side(count.min(pieces.len()), who, stop, work, |results| {
+        for (before, result) in results.enumerate() {
+            let (place, result) = result?;
+            found[place] = Some(result);
+            done(before + 1, place);
+        }
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// Runs work whose panic must end what waits for it with an error, instead of leaving it to wait for ever.

@@ -17,6 +17,7 @@ use crate::answer::{is_answer, predict};
 use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, Oracle, Query, Task};
 use crate::figure::Figure;
+use crate::probe::labelled;
 use crate::run::files::refused;
 use crate::run::{DataIdentity, DataSummary, ModelSummary, RuntimeSummary};
 use crate::stats::clopper_pearson;
@@ -237,12 +238,7 @@ fn answers(
             Ok(Scored { logits: answer.logits, label: sample.label })
         })
     };
-    let classifier = engine.classifier();
-    let samples = data.at(Box::new(places.into_iter()))?.map(move |sample| {
-        let sample = sample?;
-        classifier.check_label(sample.index, sample.label)?;
-        Ok(sample)
-    });
+    let samples = labelled(engine, data, Box::new(places.into_iter()))?;
     let mut heard = 0;
     engine.run_in_order(samples, task, stop, |scored| {
         each(&scored);

@@ -3,7 +3,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::oracle::Question;
 use super::{Engine, Evaluator, Oracle, Program};
 use crate::answer::Answer;
 use crate::data::Sample;
-use crate::workers::{Desk, side_by_side};
+use crate::workers::{Desk, Pile, each_of, side_by_side};
 use crate::{Error, Result};
 
 /// The work on one sample: it asks its oracle and ends with a result.
@@ -76,33 +76,17 @@ impl Engine {
         work: impl Fn(&mut S, &W) -> Result<R> + Sync,
         mut done: impl FnMut(usize),
     ) -> Result<Vec<Option<R>>> {
-        let next = AtomicUsize::new(0);
-        let work = |desk: &Desk<(usize, R)>| {
+        let worker = |pile: &Pile<W, R>| {
             Evaluator::lend(self, |evaluator| {
                 let mut state = prepare(evaluator);
-                while !desk.halted() {
-                    let place = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(piece) = pieces.get(place) else { break };
-                    match work(&mut state, piece) {
-                        Ok(result) => desk.send((place, result)),
-                        // What is cut off in the middle has no result.
-                        Err(_) if stop.load(Ordering::Relaxed) => break,
-                        Err(error) => return Err(error),
-                    }
-                }
-                Ok(())
+                pile.work_off(|piece| match work(&mut state, piece) {
+                    // What is cut off in the middle has no result.
+                    Err(_) if stop.load(Ordering::Relaxed) => Ok(None),
+                    result => result.map(Some),
+                })
             })
         };
-        let mut found: Vec<Option<R>> = pieces.iter().map(|_| None).collect();
-        side_by_side(threads.min(pieces.len()), WORKER, stop, work, |results| {
-            for (count, result) in results.enumerate() {
-                let (place, result) = result?;
-                found[place] = Some(result);
-                done(count + 1);
-            }
-            Ok(())
-        })?;
-        Ok(found)
+        each_of(pieces, threads, WORKER, stop, worker, |count, _| done(count))
     }
 
     /// The same, the results handed over in the order of the samples, for sums that must not depend on who

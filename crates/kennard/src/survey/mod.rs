@@ -183,13 +183,16 @@ impl Survey<'_> {
             })
             .collect::<Result<_>>()?;
         if engines.is_empty() {
-            return self.run_once(stop, progress);
+            return Ok(self.run_once(None, stop, progress)?.0);
         }
+        // No temperature moves the boundary, so distances are measured once.
+        let mut distances = None;
         for (part, (temperature, engine, hidden)) in engines.iter().enumerate() {
             let probed = if part == 0 { self.probed } else { 0 };
             let survey = Survey { engine, hidden: hidden.as_ref(), probed, ..self.clone() };
-            let mut found =
-                survey.run_once(stop, |done, total| progress(part as u64 * total + done, parts * total))?;
+            let hear = |done, total| progress(part as u64 * total + done, parts * total);
+            let (mut found, measured) = survey.run_once(distances.take(), stop, hear)?;
+            distances = Some(measured);
             let figures = found.curve.iter_mut().chain(&mut found.packets);
             figures.for_each(|figures| figures.temperature = Some(*temperature));
             whole.curve.append(&mut found.curve);
@@ -200,8 +203,14 @@ impl Survey<'_> {
         Ok(whole)
     }
 
-    /// The same at one temperature, that of the engine.
-    fn run_once(&self, stop: &AtomicBool, mut progress: impl FnMut(u64, u64)) -> Result<SurveyOutcome> {
+    /// The same at one temperature, that of the engine; with the distances at each place of work, those that are `known` or
+    /// newly measured ones.
+    fn run_once(
+        &self,
+        known: Option<Vec<Option<Measured>>>,
+        stop: &AtomicBool,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<(SurveyOutcome, Vec<Option<Measured>>)> {
         if let Some(scale) = self.scales.iter().find(|scale| !(**scale > 0.0 && scale.is_finite())) {
             return Err(Error::Packet(format!(
                 "the packet's scale is {scale}; it must be positive and finite, in input units"
@@ -224,7 +233,7 @@ impl Survey<'_> {
         let found = self.measure_all(&work, &Starts { others, across }, stop, &mut progress)?;
         let mut outcome =
             SurveyOutcome { curve: Vec::new(), packets: Vec::new(), failed: Vec::new(), cosines };
-        let distances = self.distances_beside(&work, stop)?;
+        let distances = known.map_or_else(|| self.distances_beside(&work, stop), Ok)?;
         let chunks = found.chunks(sites.len()).zip(distances.chunks(sites.len()));
         for (&scale, (found, distances)) in scales.iter().zip(chunks) {
             for ((found, measured), site) in found.iter().zip(distances).zip(&sites) {
@@ -253,7 +262,7 @@ impl Survey<'_> {
                 outcome.curve.push(figures);
             }
         }
-        Ok(outcome)
+        Ok((outcome, distances))
     }
 
     /// The distances at each place of work, where they are asked for and can be had.

@@ -52,7 +52,13 @@ pub fn run(args: &Args) -> Outcome {
 fn print(found: &Calibration) {
     say!("");
     screen::model(&found.model);
-    say!("data     {} ({})", found.data.name, found.data.split);
+    say!(
+        "data     {} ({})   {} samples{}",
+        found.data.name,
+        found.data.split,
+        grouped(found.fitted + found.measured),
+        screen::part(found.samples)
+    );
     say!(
         "run      {}, fitted to {} samples, measured on {} others, seed {}, {:.1} s",
         found.runtime.name,

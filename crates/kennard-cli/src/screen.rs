@@ -44,14 +44,19 @@ pub fn model(model: &ModelSummary) {
     );
 }
 
-/// What was run: model, data, threat model and process.
-fn conditions(summary: &Summary, plan: Option<Plan>) {
-    model(&summary.model);
-    let part = match summary.selection {
+/// Which part of the data the samples are, where they are not all.
+pub fn part(selection: Selection) -> String {
+    match selection {
         Selection::All => String::new(),
         Selection::First(_) => ", the first".into(),
         Selection::Random { seed, .. } => format!(", drawn at random by seed {seed}"),
-    };
+    }
+}
+
+/// What was run: model, data, threat model and process.
+fn conditions(summary: &Summary, plan: Option<Plan>) {
+    model(&summary.model);
+    let part = part(summary.selection);
     say!(
         "data     {} ({})   {} samples{part}",
         summary.data.name,

@@ -55,8 +55,7 @@ pub fn radii(engine: &Engine, points: &Points) -> Result<Vec<f64>> {
             crossings[place] = first_crossing(place, &mut wrong)?;
         }
         bisect(&mut crossings, &mut wrong)?;
-        // The ray that was found first is within a shell of that of the nearest crossing, which may be far to the side.
-        let mut turn = TAU / 4.0;
+        let mut turn = TAU / RAYS as f64;
         for _ in 0..TURNS {
             turn /= 2.0;
             for side in [-turn, turn] {

@@ -259,7 +259,7 @@ fn experiments_end_with_their_claims() {
     }
     let page: serde_json::Value =
         serde_json::from_slice(&std::fs::read(out.join("e1/page.json")).unwrap()).unwrap();
-    assert_eq!(page["title"], "E1: an accurate network under attack");
+    assert_eq!(page["title"], "E1: accurate networks under attack");
     assert_eq!(page["sections"][0]["parts"][0]["claims"], found["claims"]);
 
     let mut e6 = kennard(&["reproduce", "e6", "--data", &data(), "--split", "test", "--samples", "150"]);
@@ -267,7 +267,9 @@ fn experiments_end_with_their_claims() {
     let found: serde_json::Value = serde_json::from_slice(&succeeds(e6).stdout).unwrap();
     assert_eq!(found["claims"].as_array().unwrap().len(), 10, "five radii, two networks");
     assert!(verdicts(&found).iter().all(|verdict| verdict == "too-small-to-judge"), "{}", found["claims"]);
-    assert_eq!(found["figures"]["pgd"]["shape"], serde_json::json!([32, 7, 7]));
+    for seed in 0..5 {
+        assert_eq!(found["figures"]["pgd"][seed]["shape"], serde_json::json!([32, 7, 7]));
+    }
 
     let mut e4 = kennard(&["reproduce", "e4", "--epochs", "2", "--samples", "200", "--json", "--out"]);
     e4.arg(out.join("e4"));
@@ -280,6 +282,27 @@ fn experiments_end_with_their_claims() {
         found["claims"]
     );
     assert!(out.join("e4/moons-epochs.svg").exists() && out.join("e4/xor-sharpness.svg").exists());
+    std::fs::remove_dir_all(out).unwrap();
+}
+
+/// E2 and E3, small: networks of five seeds, joined into tables, pictures and claims over seeds.
+#[test]
+fn experiments_on_images_join_seeds() {
+    let out = scratch("seeds");
+    for (experiment, claims, networks) in [("e2", 18, 3), ("e3", 5, 75)] {
+        let mut command = kennard(&["reproduce", experiment, "--data", &data(), "--split", "test"]);
+        command.args(["--samples", "24", "--epochs", "1", "--json", "--out"]).arg(out.join(experiment));
+        let found: serde_json::Value = serde_json::from_slice(&succeeds(command).stdout).unwrap();
+        let judged = found["claims"].as_array().unwrap();
+        assert_eq!(judged.len(), claims, "{}", found["claims"]);
+        assert!(judged.iter().all(|claim| claim["verdict"] == "too-small-to-judge"), "{}", found["claims"]);
+        let figures = &found["figures"];
+        let found = figures.as_array().map_or_else(|| figures.as_object().map_or(0, |f| f.len()), Vec::len);
+        assert_eq!(found, networks);
+        let text = std::fs::read_to_string(out.join(experiment).join(format!("{experiment}.md"))).unwrap();
+        assert!(text.contains("5 seeds") && text.contains("| 2sσ_p − 1 |"), "{text}");
+    }
+    assert!(out.join("e2/mlp.svg").exists() && out.join("e3/tradeoff.svg").exists());
     std::fs::remove_dir_all(out).unwrap();
 }
 

@@ -1,5 +1,6 @@
 //! Figures of audits that are followed from epoch to epoch.
 
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::{Distances, Summary};
@@ -50,6 +51,17 @@ impl Followed {
         Followed(known.collect())
     }
 
+    /// The figures that all of these have, each made one by `over`: their mean over seeds, say.
+    pub fn joined(all: &[&Followed], over: impl Fn(&[f64]) -> Option<Figure>) -> Followed {
+        let keys = all.first().map_or(&[][..], |first| &first.0).iter().map(|(key, _)| *key);
+        let joined = keys.filter_map(|key| {
+            let values: Option<Vec<f64>> =
+                all.iter().map(|one| one.figure(key).map(|figure| figure.value)).collect();
+            Some((key, over(&values?)?))
+        });
+        Followed(joined.collect())
+    }
+
     /// A figure by its key.
     pub fn figure(&self, key: &str) -> Option<Figure> {
         self.0.iter().find(|(known, _)| *known == key).map(|(_, figure)| *figure)
@@ -78,6 +90,13 @@ impl Followed {
         };
         let panels = PANELS.iter().map(panel).filter(|panel| !panel.curves.is_empty()).collect();
         Panels { title: title.into(), x: x.into(), panels }
+    }
+}
+
+impl Serialize for Followed {
+    /// `{"clean": {"value": 0.9, "interval": [0.88, 0.92]}, …}`
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, figure)| (key, figure)))
     }
 }
 

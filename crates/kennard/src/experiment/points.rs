@@ -49,8 +49,8 @@ pub struct Point {
     pub best: bool,
     /// How many classes it tells apart.
     pub classes: usize,
-    /// Figures that are followed over time.
-    #[serde(skip)]
+    /// Figures with their intervals, by name.
+    #[serde(rename = "figures")]
     pub followed: Followed,
 }
 
@@ -84,12 +84,22 @@ impl Point {
     }
 }
 
+impl Point {
+    /// What [`Followed`] calls `key`, NaN where it is not known.
+    pub fn figure(&self, key: &str) -> f64 {
+        self.followed.figure(key).map_or(f64::NAN, |figure| figure.value)
+    }
+}
+
 /// A figure with its name.
 type Named = (&'static str, fn(&Point) -> f64);
 
 /// The conjugate figures by their names.
-const CONJUGATES: [Named; 5] = [
+const CONJUGATES: [Named; 8] = [
     ("sigma_p", |p| p.sigma_p),
+    ("excess_p", |p| p.figure("excess_p")),
+    ("excess_x", |p| p.figure("excess_x")),
+    ("misclassified", |p| p.figure("misclassified")),
     ("drift", |p| p.drift),
     ("dispersion", |p| p.dispersion),
     ("product", |p| p.product),
@@ -138,31 +148,42 @@ pub(super) fn table_files(
     Ok((files, found))
 }
 
+/// A column of the table, and what stands in it.
+type Column = (&'static str, fn(&Point) -> String);
+
+/// σ_x and σ_p are told by what the network makes of the window's own.
+const COLUMNS: [Column; 9] = [
+    ("clean", |p| percent(p.clean)),
+    ("robust", |p| percent(p.robust)),
+    ("σ_x", |p| known(p.sigma_x)),
+    ("σ_x/s − 1", |p| known(p.figure("excess_x"))),
+    ("2sσ_p − 1", |p| known(p.figure("excess_p"))),
+    ("drift", |p| known(p.drift)),
+    ("dispers.", |p| known(p.dispersion)),
+    ("P_ψ wrong", |p| known(p.figure("misclassified"))),
+    ("distance", |p| known(p.figure("distances.found"))),
+];
+
+fn known(value: f64) -> String {
+    if value.is_nan() { "–".into() } else { short(value) }
+}
+
+fn percent(share: f64) -> String {
+    if share.is_nan() { "–".into() } else { format!("{:.1} %", 100.0 * share) }
+}
+
 /// The table in Markdown, which reads well on a terminal too.
 pub fn table(points: &[Point]) -> String {
     let width = points.iter().map(|p| p.name.chars().count()).max().unwrap_or(0).max(7);
-    let mut text = format!(
-        "| {:<width$} |   clean |  robust |   σ_x   |   σ_p   | product |  drift  | dispers. | cosine  |\n|-{}-|---------|---------|---------|---------|---------|---------|----------|---------|\n",
-        "network",
-        "-".repeat(width)
-    );
-    let short = |value: f64| if value.is_nan() { "–".into() } else { short(value) };
-    let percent = |share: f64| if share.is_nan() { "–".into() } else { format!("{:.1} %", 100.0 * share) };
+    let head = |name: &str| format!("| {name:<width$} |");
+    let mut text = head("network") + &COLUMNS.map(|(name, _)| format!(" {name:^9} |")).concat();
+    text += &format!("\n|-{}-|{}\n", "-".repeat(width), "-----------|".repeat(COLUMNS.len()));
     let doubtful = |p: &Point| !p.packet_valid && !p.drift.is_nan();
     for p in points {
         let mark = if doubtful(p) { '✗' } else { ' ' };
-        text += &format!(
-            "| {:<width$} | {:>7} | {:>7} | {:>7} | {:>7} | {:>7} | {:>7} | {:>7}{mark} | {:>7} |\n",
-            on_a_line(&p.name),
-            percent(p.clean),
-            percent(p.robust),
-            short(p.sigma_x),
-            short(p.sigma_p),
-            short(p.product),
-            short(p.drift),
-            short(p.dispersion),
-            p.cosine.map_or("–".into(), short),
-        );
+        text += &head(&on_a_line(&p.name));
+        text += &COLUMNS.map(|(_, cell)| format!(" {:>9} |", cell(p))).concat();
+        text += &format!("{mark}\n");
     }
     if points.iter().any(doubtful) {
         text += "\n✗ the packet has too few effective samples, or its Stein check fails\n";
@@ -189,7 +210,9 @@ pub fn correlation_lines(found: &[Correlation]) -> String {
 /// The same as comma-separated values.
 pub fn csv(points: &[Point]) -> String {
     let mut text = String::from(
-        "name,epoch,clean,clean_low,clean_high,robust,robust_low,robust_high,sigma_x,sigma_p,product,drift,dispersion,cosine,packet_valid,best\n",
+        "name,epoch,clean,clean_low,clean_high,robust,robust_low,robust_high,sigma_x,sigma_p,product,drift,dispersion,cosine,packet_valid,best,\
+         excess_x,excess_x_low,excess_x_high,excess_p,excess_p_low,excess_p_high,misclassified,misclassified_low,misclassified_high,\
+         distance,distance_low,distance_high\n",
     );
     for p in points {
         let epoch = p.epoch.map_or(String::new(), |e| e.to_string());
@@ -200,7 +223,17 @@ pub fn csv(points: &[Point]) -> String {
         let packet = [p.sigma_x, p.sigma_p, p.product, p.drift, p.dispersion];
         let figures =
             [&accuracies[..], &packet].concat().iter().map(f64::to_string).collect::<Vec<_>>().join(",");
-        text += &format!("\"{name}\",{epoch},{figures},{cosine},{},{}\n", p.packet_valid, p.best);
+        let of_network = ["excess_x", "excess_p", "misclassified", "distances.found"].map(|key| {
+            p.followed
+                .figure(key)
+                .map_or(",,".into(), |f| format!("{},{},{}", f.value, f.interval[0], f.interval[1]))
+        });
+        text += &format!(
+            "\"{name}\",{epoch},{figures},{cosine},{},{},{}\n",
+            p.packet_valid,
+            p.best,
+            of_network.join(",")
+        );
     }
     text
 }

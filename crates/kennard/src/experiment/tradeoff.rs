@@ -31,7 +31,7 @@ pub fn run(lab: &dyn Lab, out: &Path) -> Result<Option<Vec<Point>>> {
 }
 
 /// Marks the points that no other is better than in both accuracies.
-fn mark_best(points: &mut [Point]) {
+pub(super) fn mark_best(points: &mut [Point]) {
     let accuracies: Vec<[f64; 2]> = points.iter().map(|p| [p.clean, p.robust]).collect();
     for (point, best) in points.iter_mut().zip(pareto_front(&accuracies)) {
         point.best = best;

@@ -1,47 +1,84 @@
-//! E2: test accuracy, robust accuracy and conjugate spreads while networks learn.
+//! E2: accuracy, robust accuracy, conjugate spreads and distances while networks learn.
 
-use super::claim::{has_not_learnt, too_brief};
+use super::claim::{Claim, has_not_learnt, too_brief};
+use super::seeds::{self, SEEDS, mean_of};
 use super::{Conditions, Report, value};
 use crate::Result;
-use crate::experiment::{Lab, Point, follow, over_epochs, table};
+use crate::experiment::{Lab, Point, follow, over_epochs};
+use crate::stats::partial_rank_correlation;
+
+/// What the paper has happen while a network learns: a figure, its key, and whether it grows.
+const TRENDS: [(&str, &str, bool); 4] = [
+    ("σ_x falls below the window's", "excess_x", false),
+    ("σ_p rises above the window's", "excess_p", true),
+    ("drift grows", "drift", true),
+    ("the median distance to the boundary shrinks", "distances.found", false),
+];
 
 pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
-    let mut report =
-        Report::new(format!("# E2: while networks learn\n\nTrained and tested on {}.\n", on.data));
-    for run in lab.runs() {
-        let directory = on.out.join(&run.name);
-        if !lab.train(run, &directory)? {
-            return Ok(None);
+    let mut report = Report::new(format!(
+        "# E2: while networks learn\n\nTrained and tested on {}, {SEEDS} seeds. Figures: mean over seeds, 95 % interval over seeds, the test \
+         images being the same.\n",
+        on.data
+    ));
+    for group in lab.runs().chunks(SEEDS as usize) {
+        let mut networks = Vec::new();
+        for run in group {
+            let directory = on.out.join(&run.name);
+            if !lab.train(run, &directory)? {
+                return Ok(None);
+            }
+            let Some(points) = follow(lab, &directory, 1, &directory.join("track"))? else { return Ok(None) };
+            networks.push(points);
         }
-        let Some(points) = follow(lab, &directory, 1, &directory.join("track"))? else { return Ok(None) };
-        let name = run.arch.as_deref().unwrap_or(&run.name);
-        report.text += &format!("\n## {name}\n\n{}", table(&points));
-        let over = |x: fn(&Point) -> f64, y: fn(&Point) -> f64| {
-            points.iter().map(|p| (x(p), y(p))).collect::<Vec<_>>()
-        };
-        // Judged by the best of its epochs: an untrained network has nothing to follow.
-        let best = points.iter().map(|p| p.clean_interval).max_by(|a, b| a[0].total_cmp(&b[0]));
-        let best = best.unwrap_or([f64::NAN; 2]);
-        let classes = points.first().map_or(0, |p| p.classes);
-        let too_small = too_brief(points.len()).or_else(|| has_not_learnt(best, classes));
-        let epoch = |p: &Point| p.epoch.unwrap_or(0) as f64;
-        for (figure, of) in [
-            ("σ_p", (|p: &Point| p.sigma_p) as fn(&Point) -> f64),
-            ("drift", |p| p.drift),
-            ("dispersion", |p| p.dispersion),
-        ] {
-            let grows = format!("{name}: {figure} grows from epoch to epoch");
-            report.correlate(grows, &over(epoch, of), true, &too_small);
-            let falls = format!("{name}: the larger {figure}, the lower robust accuracy");
-            report.correlate(falls, &over(of, |p| p.robust), false, &too_small);
-        }
-        let shrinks = format!("{name}: σ_x shrinks from epoch to epoch");
-        report.correlate(shrinks, &over(epoch, |p| p.sigma_x), false, &too_small);
-        report.figures[&run.name] = value(&points)?;
-        let picture = over_epochs(&points, &format!("{name} while it learns")).svg()?;
-        report.pictures.push((format!("{}.svg", run.name), picture.into_bytes()));
+        let name = group[0].arch.as_deref().unwrap_or(&group[0].name);
+        let means: Vec<Point> = (0..networks.iter().map(Vec::len).min().unwrap_or(0))
+            .map(|i| {
+                let at: Vec<&Point> = networks.iter().map(|points| &points[i]).collect();
+                mean_of(at[0].epoch.unwrap_or(i + 1).to_string(), &at)
+            })
+            .collect();
+        report.text += &format!("\n## {name}\n\n{}", seeds::table("epoch", &means));
+        report.claims.extend(claims(name, &networks, &means));
+        report.figures[name] = value(&networks)?;
+        let picture = over_epochs(&means, &format!("{name} while it learns, {SEEDS} seeds")).svg()?;
+        report.pictures.push((format!("{}.svg", seeds::without_seed(&group[0].name)), picture.into_bytes()));
     }
-    report.text +=
-        "\nIntervals suppose independent epochs. They are not: read them as a lower limit of the doubt.\n";
+    Claim::adjust(&mut report.claims);
     Ok(Some(report))
+}
+
+/// What is claimed of one architecture. `networks` are the epochs of each seed, `means` those over seeds.
+fn claims(name: &str, networks: &[Vec<Point>], means: &[Point]) -> Vec<Claim> {
+    let ends = |key: &str| [means.first(), means.last()].map(|p| p.map_or(f64::NAN, |p| p.figure(key)));
+    let epoch = |p: &Point| p.epoch.unwrap_or(0) as f64;
+    let mut claims: Vec<Claim> = Vec::new();
+    for (what, key, grows) in TRENDS {
+        let found = seeds::correlations(networks, epoch, |p| p.figure(key));
+        let claim = format!("{name}: {what} while it learns: rank correlation with the epoch");
+        let [first, last] = ends(key);
+        claims.push(Claim::over_seeds(claim, &found, 0.0, grows).between(first, last));
+    }
+    for (what, key) in [("σ_p", "excess_p"), ("drift", "drift")] {
+        let of = |points: &Vec<Point>| {
+            let rows: Vec<[f64; 3]> = points.iter().map(|p| [p.robust, p.figure(key), p.clean]).collect();
+            partial_rank_correlation(&rows).unwrap_or(f64::NAN)
+        };
+        let found: Vec<f64> = networks.iter().map(of).collect();
+        let claim = format!(
+            "{name}: robust accuracy falls with {what} at fixed clean accuracy, over epochs: partial rank correlation"
+        );
+        claims.push(Claim::over_seeds(claim, &found, 0.0, false));
+    }
+    let too_small = too_small(networks);
+    claims.into_iter().map(|claim| claim.unless(too_small.clone())).collect()
+}
+
+/// Judged by the best epoch of each seed: an untrained network has nothing to follow.
+fn too_small(networks: &[Vec<Point>]) -> Option<String> {
+    networks.iter().find_map(|points| {
+        let best = points.iter().map(|p| p.clean_interval).max_by(|a, b| a[0].total_cmp(&b[0]));
+        let classes = points.first().map_or(0, |p| p.classes);
+        too_brief(points.len()).or_else(|| has_not_learnt(best.unwrap_or([f64::NAN; 2]), classes))
+    })
 }

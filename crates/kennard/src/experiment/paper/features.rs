@@ -4,16 +4,15 @@ use std::sync::atomic::Ordering;
 
 use kennard_graph::Graph;
 
-use super::claim::{Claim, has_not_learnt, too_brief};
+use super::claim::{Claim, has_not_learnt, over_seeds, too_brief};
+use super::seeds::{SEEDS, without_seed};
 use super::{Conditions, Report, epochs, value};
 use crate::data::Selection;
 use crate::engine::EngineOptions;
 use crate::experiment::{AtSize, Features, FeaturesReport, Lab};
 use crate::packet::Hidden;
 use crate::picture::{Chart, Curve};
-use crate::probe::Accuracy;
-use crate::stats::clopper_pearson;
-use crate::{Error, Result};
+use crate::{Error, Figure, Result};
 
 /// Radii as shares of the l2 norm, of the tensor and of the pixels.
 const RELATIVE: [f64; 5] = [0.02, 0.05, 0.1, 0.2, 0.4];
@@ -21,45 +20,51 @@ const RELATIVE: [f64; 5] = [0.02, 0.05, 0.1, 0.2, 0.4];
 pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
     let mut samples = "all".to_string();
     let mut report = Report::new("");
-    for run in lab.runs() {
-        let directory = on.out.join(&run.name);
-        if !lab.train(run, &directory)? {
-            return Ok(None);
-        }
-        let model = directory.join("last.onnx");
-        let (data, engine) = lab.open(&model)?;
-        let selection = lab.audit(&model, &data, &engine)?.samples;
-        if let Selection::Random { count, .. } = selection {
-            samples = count.to_string();
-        }
-        let tensor = last_features(engine.classifier().head())?;
-        let hidden = Hidden::new(&engine, &tensor, &EngineOptions::default())?;
-        let features = Features {
-            engine: &engine,
-            hidden: &hidden,
-            data: &data,
-            bounds: [0.0, 1.0],
-            relative: RELATIVE.to_vec(),
-            samples: selection,
-            seed: 0,
-        };
-        let found = features.measure(lab.stop(), |_| ())?;
-        if lab.stop().load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        report.text +=
-            &format!("\n## {}\n\nClean accuracy {}.\n\n{}", run.name, percent(&found.clean), table(&found));
-        for size in &found.sizes {
+    for group in lab.runs().chunks(SEEDS as usize) {
+        let (mut networks, mut too_small) = (Vec::new(), too_brief(epochs(lab)));
+        for run in group {
+            let directory = on.out.join(&run.name);
+            if !lab.train(run, &directory)? {
+                return Ok(None);
+            }
+            let model = directory.join("last.onnx");
+            let (data, engine) = lab.open(&model)?;
+            let selection = lab.audit(&model, &data, &engine)?.samples;
+            if let Selection::Random { count, .. } = selection {
+                samples = count.to_string();
+            }
+            let tensor = last_features(engine.classifier().head())?;
+            let hidden = Hidden::new(&engine, &tensor, &EngineOptions::default())?;
+            let features = Features {
+                engine: &engine,
+                hidden: &hidden,
+                data: &data,
+                bounds: [0.0, 1.0],
+                relative: RELATIVE.to_vec(),
+                samples: selection,
+                seed: 0,
+            };
+            let found = features.measure(lab.stop(), |_| ())?;
+            if lab.stop().load(Ordering::Relaxed) {
+                return Ok(None);
+            }
             let classes = engine.classifier().classes();
-            let too_small = too_brief(epochs(lab)).or_else(|| has_not_learnt(found.clean.interval, classes));
-            report.claims.push(claim(&run.name, size).unless(too_small));
+            too_small = too_small.or_else(|| has_not_learnt(found.clean.interval, classes));
+            networks.push(found);
         }
-        report.figures[&run.name] = value(&found)?;
-        report.pictures.push((format!("{}.svg", run.name), chart(&run.name, &found)?.into_bytes()));
+        let name = without_seed(&group[0].name);
+        let clean = mean_of(&networks, |n| n.clean.accuracy);
+        report.text += &format!("\n## {name}\n\nClean accuracy {}.\n\n{}", percent(&clean), table(&networks));
+        let claims = (0..RELATIVE.len()).map(|size| claim(name, &networks, size).unless(too_small.clone()));
+        report.claims.extend(claims);
+        report.figures[name] = value(&networks)?;
+        report.pictures.push((format!("{name}.svg"), chart(name, &networks)?.into_bytes()));
     }
+    Claim::adjust(&mut report.claims);
     let head = format!(
-        "# E6: features and pixels\n\nTrained and tested on {}, {samples} test images. PGD in l2 at radius r‖h‖ on the features h behind the\n\
-         last convolution, and at radius r‖x‖ on the pixels x.\n",
+        "# E6: features and pixels\n\nTrained and tested on {}, {samples} test images, {SEEDS} seeds. PGD in l2 at radius r‖h‖ on the features h \
+         behind the\nlast convolution, and at radius r‖x‖ on the pixels x. Figures: mean over seeds, 95 % interval over seeds, the test images \
+         being\nthe same.\n",
         on.data
     );
     report.text.insert_str(0, &head);
@@ -75,44 +80,53 @@ pub(super) fn last_features(graph: &Graph) -> Result<String> {
     Ok(behind.map_or(output, |node| &node.outputs[0]).clone())
 }
 
-/// Which attack breaks more: the share of the samples that only one of them breaks.
-fn claim(network: &str, size: &AtSize) -> Claim {
-    let (alone, both) = (size.features_alone, size.features_alone + size.pixels_alone);
-    let evidence = format!(
-        "features alone break {alone}, pixels alone {} (p = {:.1e})",
-        size.pixels_alone, size.p_value
+/// Which attack leaves more accuracy, on the same images.
+fn claim(network: &str, networks: &[FeaturesReport], size: usize) -> Claim {
+    let more = |n: &FeaturesReport| n.sizes[size].pixels.accuracy - n.sizes[size].features.accuracy;
+    let what = format!(
+        "{network}, r = {}: attacks on features break more than attacks on pixels: difference of the accuracies that they leave",
+        RELATIVE[size]
     );
-    let what =
-        format!("{network}, r = {}: attacks on features break more than attacks on pixels", size.relative);
-    Claim::that(what, clopper_pearson(alone, both), 0.5, true, evidence)
+    Claim::over_seeds(what, &networks.iter().map(more).collect::<Vec<_>>(), 0.0, true)
 }
 
-fn percent(share: &Accuracy) -> String {
+/// The mean over networks, which differ in their seeds.
+fn mean_of(networks: &[FeaturesReport], of: impl Fn(&FeaturesReport) -> f64) -> Figure {
+    let values: Vec<f64> = networks.iter().map(of).collect();
+    over_seeds(&values).unwrap_or(Figure::new(f64::NAN, [f64::NAN; 2]))
+}
+
+fn percent(share: &Figure) -> String {
     let [low, high] = share.interval;
-    format!("{:.1} % [{:.1}, {:.1}]", 100.0 * share.accuracy, 100.0 * low, 100.0 * high)
+    format!("{:.1} % [{:.1}, {:.1}]", 100.0 * share.value, 100.0 * low, 100.0 * high)
 }
 
-fn table(report: &FeaturesReport) -> String {
+fn table(networks: &[FeaturesReport]) -> String {
     let mut text =
         String::from("| r | accuracy, features attacked | accuracy, pixels attacked |\n|---|---|---|\n");
-    for size in &report.sizes {
-        text += &format!("| {} | {} | {} |\n", size.relative, percent(&size.features), percent(&size.pixels));
+    for (size, relative) in RELATIVE.iter().enumerate() {
+        let features = mean_of(networks, |n| n.sizes[size].features.accuracy);
+        let pixels = mean_of(networks, |n| n.sizes[size].pixels.accuracy);
+        text += &format!("| {relative} | {} | {} |\n", percent(&features), percent(&pixels));
     }
     text
 }
 
-fn chart(network: &str, report: &FeaturesReport) -> Result<String> {
-    let curve = |name: &str, of: fn(&AtSize) -> &Accuracy| {
-        let shares = report.sizes.iter().map(|size| (size.relative, of(size)));
-        Curve::new(name, shares.map(|(x, share)| (x, share.accuracy, share.interval)))
+fn chart(network: &str, networks: &[FeaturesReport]) -> Result<String> {
+    let curve = |name: &str, of: fn(&AtSize) -> f64| {
+        let shares = RELATIVE.iter().enumerate().map(|(size, relative)| {
+            let share = mean_of(networks, |n| of(&n.sizes[size]));
+            (*relative, share.value, share.interval)
+        });
+        Curve::new(name, shares)
     };
     let chart = Chart {
-        title: format!("{network}: features and pixels under attack"),
+        title: format!("{network}: features and pixels under attack, mean of {SEEDS} seeds"),
         x: "radius, share of the l2 norm [1]".into(),
         y: "accuracy [1]".into(),
-        curves: vec![curve("features", |s| &s.features), curve("pixels", |s| &s.pixels)],
+        curves: vec![curve("features", |s| s.features.accuracy), curve("pixels", |s| s.pixels.accuracy)],
         linear: false,
-        bound: Some(("clean accuracy".into(), report.clean.accuracy)),
+        bound: Some(("clean accuracy".into(), mean_of(networks, |n| n.clean.accuracy).value)),
     };
     chart.svg()
 }

@@ -11,6 +11,7 @@ mod jobs;
 mod pixels;
 mod plane;
 mod resolve;
+mod seeds;
 mod simultaneous;
 mod tradeoff;
 mod whitened;
@@ -119,10 +120,12 @@ impl Experiment {
     /// attacks.
     pub fn settings(self, eps: f64) -> Option<String> {
         let text: String = match self {
-            Experiment::E1 => include_str!("e1.toml").into(),
-            Experiment::E2 => include_str!("e2.toml").into(),
-            Experiment::E3 | Experiment::E5 => include_str!("e3.toml").into(),
-            Experiment::E6 => include_str!("e6.toml").into(),
+            Experiment::E1 => seeds::each_seed(include_str!("e1.toml")),
+            Experiment::E2 => seeds::each_seed(include_str!("e2.toml")),
+            Experiment::E3 => seeds::each_seed(include_str!("e3.toml")),
+            // The first seed of E3's networks.
+            Experiment::E5 => seeds::first_seed(include_str!("e3.toml")),
+            Experiment::E6 => seeds::each_seed(include_str!("e6.toml")),
             Experiment::R6 => whitened::settings(),
             Experiment::R7 => window::settings(),
             _ => return None,

@@ -1,19 +1,23 @@
 //! E4: two classes in the plane, by quadrature, over training time and over the sharpness of the boundary.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use crate::Figure;
 use kennard_graph::Tensor;
 use kennard_runtime::{Choice, Runtime};
-use serde_json::json;
+use serde::Serialize;
 
-use super::claim::{Claim, Verdict, is_not_accurate, too_brief};
+use super::claim::{Claim, Verdict, is_not_accurate, over_seeds, too_brief, worded};
+use super::jobs::each_of;
+use super::seeds::SEEDS;
 use super::{Conditions, Report, value};
 use crate::data::Problem;
 use crate::engine::{Engine, EngineOptions};
 use crate::experiment::{Lab, short};
 use crate::picture::{Chart, Curve};
-use crate::quadrature::{PlanePlan, PlaneReport, WindowPackets};
+use crate::quadrature::{CoordinateFigures, PlanePlan, PlaneReport, WindowPackets};
+use crate::stats::rank_correlation;
 use crate::train::{
     Architecture, Network, Recipe, Schedule, TrainedOn, Training, TrainingDirectory, TrainingSet,
     TrainingSettings,
@@ -31,77 +35,121 @@ const SHARPER: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
 /// Epochs that are measured.
 const MEASURED: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 
+/// What was measured of one network: at which epochs, and at which factors of the last one's logits.
+#[derive(Serialize)]
+struct Measured {
+    epochs: Vec<At>,
+    sharpness: Vec<At>,
+}
+
+#[derive(Serialize)]
+struct At {
+    /// The epoch, or the factor.
+    at: f64,
+    report: PlaneReport,
+}
+
 pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
     let runtime = Runtime::open(Choice::Auto)?;
     let epochs = on.epochs.unwrap_or(64);
-    let mut report = Report::new("# E4: two classes in the plane, by quadrature\n");
-    let (mut below, mut packets) = (0, 0);
-    for problem in PROBLEMS {
-        let directory = on.out.join(problem.to_string());
-        let Some(models) = train(lab, problem, epochs, on.samples.unwrap_or(POINTS), &directory, &runtime)?
+    let jobs: Vec<(Problem, u64)> =
+        PROBLEMS.iter().flat_map(|problem| (0..SEEDS).map(move |seed| (*problem, seed))).collect();
+    let name = |(problem, seed): &(Problem, u64)| format!("{problem}, seed {seed}");
+    let (command, stop) = (lab.command(), lab.stop());
+    let found = each_of(lab, &jobs, name, |job| {
+        let directory = on.out.join(name(job));
+        let (problem, seed) = *job;
+        let points = on.samples.unwrap_or(POINTS);
+        let Some(models) = train((&command, stop), problem, seed, [epochs, points], &directory, &runtime)?
         else {
             return Ok(None);
         };
-        let plan =
-            PlanePlan { problem, noise: NOISE, seed: 1, samples: 1000, scales: vec![SCALE], centres: 8 };
-        let mut rows = Vec::new();
-        for (epoch, path) in &models {
-            rows.push((*epoch as f64, measure(&Graph::load(path)?, &plan, &runtime)?));
-        }
-        let last = Graph::load(&models[models.len() - 1].1)?;
-        let mut sharper = Vec::new();
-        for factor in SHARPER {
-            sharper.push((factor, measure(&with_logits(&last, factor), &plan, &runtime)?));
-        }
-        report.text += &format!(
-            "\n## {problem}\n\n{}\nLogits of the last network times a factor:\n\n{}",
-            table("epoch", &rows),
-            table("factor", &sharper)
-        );
-        for (_, found) in rows.iter().chain(&sharper) {
-            for c in found.boxes.iter().flat_map(|packet| &packet.coordinates) {
-                packets += 1;
-                below += usize::from(c.product.value + c.product.error() < c.bound.value - c.bound.error());
+        Ok(Some(measured(problem, &models, &runtime)?))
+    })?;
+    let Some(found) = found else { return Ok(None) };
+    let mut report = Report::new(format!(
+        "# E4: two classes in the plane, by quadrature\n\n{SEEDS} seeds: mean over seeds, 95 % interval over seeds. There is no sampling error.\n"
+    ));
+    report.claims.push(bound(&found));
+    for (problem, networks) in PROBLEMS.iter().zip(found.chunks(SEEDS as usize)) {
+        let of: [(&str, &str, &str, fn(&Measured) -> &[At]); 2] = [
+            ("epoch", "epochs", "while the network learns", |m| &m.epochs),
+            ("factor", "sharpness", "with the sharpness of the boundary", |m| &m.sharpness),
+        ];
+        let last = |m: &Measured| m.epochs.last().map_or(f64::NAN, |at| at.report.accuracy);
+        let inaccurate = networks.iter().find_map(|m| is_not_accurate([last(m); 2], 2));
+        let too_small = too_brief(epochs).or(inaccurate);
+        report.text += &format!("\n## {problem}\n");
+        for (what, file, meanwhile, rows) in of {
+            let rows: Vec<&[At]> = networks.iter().map(rows).collect();
+            if file == "sharpness" {
+                report.text += "\nLogits of the last network times a factor:\n";
             }
-            for window in &found.windows {
-                packets += 1;
-                below += usize::from(window.product_min + window.error < window.bound);
-            }
-        }
-        let accuracy = rows.last().map_or(f64::NAN, |(_, last)| last.accuracy);
-        let too_small = too_brief(epochs).or_else(|| is_not_accurate([accuracy; 2], 2));
-        for (rows, meanwhile) in
-            [(&rows, "while the network learns"), (&sharper, "with the sharpness of the boundary")]
-        {
+            report.text += &format!("\n{}", table(what, &rows));
             for (figure, of, grows) in SPREADS {
-                let pairs: Vec<(f64, f64)> =
-                    rows.iter().map(|(x, r)| (*x, of(&r.windows[0]).value)).collect();
+                let trend = |rows: &&[At]| {
+                    let pairs: Vec<(f64, f64)> =
+                        rows.iter().map(|at| (at.at, of(&at.report.windows[0]).value)).collect();
+                    rank_correlation(&pairs).unwrap_or(f64::NAN)
+                };
                 let verb = if grows { "grows" } else { "shrinks" };
-                let claim = format!("{problem}: {figure} of Gaussian packets {verb} {meanwhile}");
-                report.correlate(claim, &pairs, grows, &too_small);
+                let claim =
+                    format!("{problem}: {figure} of Gaussian packets {verb} {meanwhile}: rank correlation");
+                let trends: Vec<f64> = rows.iter().map(trend).collect();
+                let ends =
+                    [0, rows[0].len() - 1].map(|i| mean_of(&rows, i, |r| of(&r.windows[0]).value).value);
+                let claim = Claim::over_seeds(claim, &trends, 0.0, grows).between(ends[0], ends[1]);
+                report.claims.push(claim.unless(too_small.clone()));
             }
+            let x = if file == "epochs" { "epoch [1]" } else { "factor of the logits [1]" };
+            let chart = chart(&problem.to_string(), x, &rows)?;
+            report.pictures.push((format!("{problem}-{file}.svg"), chart.into_bytes()));
         }
-        for (name, what, rows) in
-            [("epochs", "epoch [1]", &rows), ("sharpness", "factor of the logits [1]", &sharper)]
-        {
-            report.pictures.push((
-                format!("{problem}-{name}.svg"),
-                chart(&problem.to_string(), what, rows)?.into_bytes(),
-            ));
-        }
-        let json = |rows: &[(f64, PlaneReport)]| -> Result<Vec<serde_json::Value>> {
-            rows.iter().map(|(x, r)| Ok(json!({ "at": x, "report": value(r)? }))).collect()
-        };
-        report.figures[problem.to_string()] = json!({ "epochs": json(&rows)?, "sharpness": json(&sharper)? });
+        report.figures[problem.to_string()] = value(&networks)?;
     }
-    let bound = Claim {
+    Claim::adjust(&mut report.claims);
+    Ok(Some(report))
+}
+
+fn measured(problem: Problem, models: &[(usize, PathBuf)], runtime: &Runtime) -> Result<Measured> {
+    let plan = PlanePlan { problem, noise: NOISE, seed: 1, samples: 1000, scales: vec![SCALE], centres: 8 };
+    let mut epochs = Vec::new();
+    for (epoch, path) in models {
+        epochs.push(At { at: *epoch as f64, report: measure(&Graph::load(path)?, &plan, runtime)? });
+    }
+    let last = Graph::load(&models[models.len() - 1].1)?;
+    let mut sharpness = Vec::new();
+    for factor in SHARPER {
+        sharpness.push(At { at: factor, report: measure(&with_logits(&last, factor), &plan, runtime)? });
+    }
+    Ok(Measured { epochs, sharpness })
+}
+
+/// That no packet's product is below its bound, by more than the error of the quadrature.
+fn bound(found: &[Measured]) -> Claim {
+    let (mut below, mut packets) = (0, 0);
+    for at in found.iter().flat_map(|m| m.epochs.iter().chain(&m.sharpness)) {
+        for c in at.report.boxes.iter().flat_map(|packet| &packet.coordinates) {
+            packets += 1;
+            below += usize::from(c.product.value + c.product.error() < c.bound.value - c.bound.error());
+        }
+        for window in &at.report.windows {
+            packets += 1;
+            below += usize::from(window.product_min + window.error < window.bound);
+        }
+    }
+    Claim {
         claim: "no packet's product is below its bound".into(),
         verdict: if below == 0 { Verdict::ComesOut } else { Verdict::DoesNotComeOut },
         evidence: format!("{below} of {packets} are below by more than the error of the quadrature"),
         p: None,
-    };
-    report.claims.insert(0, bound);
-    Ok(Some(report))
+    }
+}
+
+/// The mean over seeds of a figure in the `i`-th row of each.
+fn mean_of(rows: &[&[At]], i: usize, of: impl Fn(&PlaneReport) -> f64) -> Figure {
+    let values: Vec<f64> = rows.iter().map(|rows| of(&rows[i].report)).collect();
+    over_seeds(&values).unwrap_or(Figure::new(f64::NAN, [f64::NAN; 2]))
 }
 
 /// A figure of the packets under windows of one scale.
@@ -115,12 +163,12 @@ const SPREADS: [(&str, Of, bool); 4] = [
     ("drift", |w| w.drift, true),
 ];
 
-/// Trains a small network, and names the checkpoints to measure.
+/// Trains a small network of a seed for so many epochs on so many points, and names the checkpoints to measure.
 fn train(
-    lab: &dyn Lab,
+    (command, stop): (&[String], &AtomicBool),
     problem: Problem,
-    epochs: usize,
-    points: usize,
+    seed: u64,
+    [epochs, points]: [usize; 2],
     directory: &Path,
     runtime: &Runtime,
 ) -> Result<Option<Vec<(usize, PathBuf)>>> {
@@ -131,23 +179,23 @@ fn train(
         schedule: Schedule::Cosine,
         decay: 0.0,
         held_out: points / 10,
+        seed,
         ..Recipe::default()
     };
-    let samples = problem.samples(points, NOISE, 0);
+    let samples = problem.samples(points, NOISE, seed);
     let values = samples.iter().flat_map(|sample| sample.input.clone()).collect();
     let labels = samples.iter().map(|sample| sample.label).collect();
     let samples = TrainingSet::of(values, labels, &[2], &recipe)?;
-    let model = "mlp:32,32".parse::<Architecture>()?.build(&[2], 2, None, 0)?;
+    let model = "mlp:32,32".parse::<Architecture>()?.build(&[2], 2, None, seed)?;
     let settings = TrainingSettings {
         network: Network::Architecture("mlp:32,32".into()),
         samples: TrainedOn::Problem { problem: problem.to_string(), points },
         recipe: recipe.clone(),
         runtime: None,
     };
-    let directory = TrainingDirectory::open(directory, lab.command(), &settings, true)?;
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let training = Training { model: &model, recipe: &recipe, samples: &samples, runtime, threads };
-    if training.run(Some(&directory), lab.stop(), |_| ())?.interrupted {
+    let directory = TrainingDirectory::open(directory, command.to_vec(), &settings, true)?;
+    let training = Training { model: &model, recipe: &recipe, samples: &samples, runtime, threads: 1 };
+    if training.run(Some(&directory), stop, |_| ())?.interrupted {
         return Ok(None);
     }
     let measured = MEASURED.iter().copied().filter(|epoch| *epoch < epochs).chain([epochs]);
@@ -170,38 +218,48 @@ fn with_logits(model: &Graph, factor: f64) -> Graph {
     graph
 }
 
-fn table(what: &str, rows: &[(f64, PlaneReport)]) -> String {
+/// The coordinate of the largest spread of the log-gradient, of both labels.
+fn largest(report: &PlaneReport, of: impl Fn(&CoordinateFigures) -> f64) -> f64 {
+    let coordinates = report.boxes.iter().flat_map(|packet| &packet.coordinates);
+    coordinates.max_by(|a, b| a.sigma_p.value.total_cmp(&b.sigma_p.value)).map_or(f64::NAN, of)
+}
+
+fn table(what: &str, rows: &[&[At]]) -> String {
     let mut text = format!(
         "| {what} | accuracy | box σ_x | box σ_p | product | bound | window σ_x | σ_p | product | drift | dispersion |\n\
          |---|---|---|---|---|---|---|---|---|---|---|\n"
     );
-    for (x, report) in rows {
-        // The coordinate with the largest spread of the log-gradient, of both labels.
-        let coordinates = report.boxes.iter().flat_map(|packet| &packet.coordinates);
-        let largest = coordinates.max_by(|a, b| a.sigma_p.value.total_cmp(&b.sigma_p.value));
-        let of_box = largest.map_or_else(String::new, |c| {
-            [c.sigma_x, c.sigma_p, c.product, c.bound].map(|v| short(v.value)).join(" | ")
-        });
-        let window = &report.windows[0];
-        let figures = [window.sigma_x, window.sigma_p, window.product, window.drift, window.dispersion];
+    for (i, at) in rows[0].iter().enumerate() {
+        let accuracy = mean_of(rows, i, |r| 100.0 * r.accuracy);
+        let of_box: [fn(&CoordinateFigures) -> f64; 4] =
+            [|c| c.sigma_x.value, |c| c.sigma_p.value, |c| c.product.value, |c| c.bound.value];
+        let of_window: [Of; 5] = [|w| w.sigma_x, |w| w.sigma_p, |w| w.product, |w| w.drift, |w| w.dispersion];
+        let cells = of_box.map(|of| worded(&mean_of(rows, i, |r| largest(r, of))));
+        let windows = of_window.map(|of| worded(&mean_of(rows, i, |r| of(&r.windows[0]).value)));
         text += &format!(
-            "| {} | {:.1} % | {of_box} | {} |\n",
-            short(*x),
-            100.0 * report.accuracy,
-            figures.map(|v| short(v.value)).join(" | ")
+            "| {} | {} | {} | {} |\n",
+            short(at.at),
+            worded(&accuracy),
+            cells.join(" | "),
+            windows.join(" | ")
         );
     }
     text
 }
 
-fn chart(problem: &str, what: &str, rows: &[(f64, PlaneReport)]) -> Result<String> {
+fn chart(problem: &str, x: &str, rows: &[&[At]]) -> Result<String> {
     let curve = |name: &str, of: Of| {
-        let figures = rows.iter().map(|(x, report)| (*x, of(&report.windows[0])));
-        Curve::new(name, figures.map(|(x, figure)| (x, figure.value, figure.interval)))
+        let figures = rows[0].iter().enumerate().map(|(i, at)| {
+            let figure = mean_of(rows, i, |r| of(&r.windows[0]).value);
+            (at.at, figure.value, figure.interval)
+        });
+        Curve::new(name, figures)
     };
     let chart = Chart {
-        title: format!("{problem}, Gaussian windows of width {SCALE}: mean of 8 centres, 95 % bands"),
-        x: what.into(),
+        title: format!(
+            "{problem}, Gaussian windows of width {SCALE} at 8 centres: mean of {SEEDS} seeds, 95 % bands"
+        ),
+        x: x.into(),
         y: "drift, dispersion, product [1]".into(),
         curves: vec![
             curve("drift", |w| w.drift),

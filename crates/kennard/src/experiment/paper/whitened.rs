@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::claim::{Claim, has_not_learnt, over_seeds, too_brief};
 use super::features::last_features;
+use super::seeds::{SEEDS, each_seed};
 use super::{Conditions, Report, epochs, value};
 use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, EngineOptions, Oracle, Task};
@@ -25,9 +26,6 @@ use crate::{Error, Result};
 
 /// How networks are trained.
 const METHODS: [&str; 2] = ["standard", "pgd"];
-
-/// Seeds of the training runs, the units of all intervals.
-const SEEDS: u64 = 5;
 
 /// Sizes: the root mean square of a step over the elements that vary, in standard deviations.
 const SIZES: [f64; 5] = [0.02, 0.05, 0.1, 0.2, 0.4];
@@ -68,10 +66,8 @@ fn networks() -> impl Iterator<Item = (String, &'static str, u64)> {
 
 /// The training runs, in TOML.
 pub fn settings() -> String {
-    let run = |(name, method, seed): (String, &str, u64)| {
-        format!("\n[[run]]\nname = \"{name}\"\nmethod = \"{method}\"\nseed = {seed}\n")
-    };
-    include_str!("r6.toml").to_owned() + &networks().map(run).collect::<String>()
+    let run = |method: &str| format!("\n[[run]]\nname = \"{method}\"\nmethod = \"{method}\"\n");
+    each_seed(&(include_str!("r6.toml").to_owned() + &METHODS.map(run).concat()))
 }
 
 pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {

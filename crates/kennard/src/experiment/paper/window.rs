@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::claim::{Claim, Verdict, has_not_learnt, too_brief};
+use super::seeds::{SEEDS, each_seed};
 use super::{Conditions, Report, epochs, value};
 use crate::experiment::{Lab, short};
 use crate::smoothing::{AtScale, Smoothing, Votes, curve};
@@ -22,9 +23,6 @@ use crate::{Error, Result};
 
 /// Standard deviations of the noise that networks are trained with; 0 is training without.
 const NOISES: [f64; 4] = [0.0, 0.125, 0.25, 0.5];
-
-/// Seeds of the training runs, the units of all intervals.
-const SEEDS: u64 = 5;
 
 /// Widths of the window: steps of √2 around the noises of training.
 const SCALES: [f64; 9] = [0.0625, 0.088, 0.125, 0.177, 0.25, 0.354, 0.5, 0.707, 1.0];
@@ -59,14 +57,14 @@ fn title(noise: f64) -> String {
 
 /// The training runs, in TOML.
 pub fn settings() -> String {
-    let run = |(name, noise, seed): (String, f64, u64)| {
+    let run = |noise: f64| {
         let method = match noise {
             0.0 => "method = \"standard\"".into(),
             noise => format!("method = \"gaussian-noise\"\nstrength = {noise}"),
         };
-        format!("\n[[run]]\nname = \"{name}\"\n{method}\nseed = {seed}\n")
+        format!("\n[[run]]\nname = \"{}\"\n{method}\n", title(noise))
     };
-    include_str!("r7.toml").to_owned() + &networks().map(run).collect::<String>()
+    each_seed(&(include_str!("r7.toml").to_owned() + &NOISES.map(run).concat()))
 }
 
 pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {

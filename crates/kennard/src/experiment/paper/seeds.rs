@@ -1,0 +1,138 @@
+//! Networks that differ in their seed alone: the units of every claim about training.
+
+use std::ops::Range;
+
+use super::claim::{Claim, over_seeds, worded};
+use crate::Figure;
+use crate::audit::Followed;
+use crate::experiment::Point;
+use crate::stats::rank_correlation;
+
+/// How many networks of each kind are trained.
+pub const SEEDS: u64 = 5;
+
+/// Settings with each `[[run]]` once for every seed, named "name, seed 3".
+pub fn each_seed(settings: &str) -> String {
+    repeated(settings, 0..SEEDS)
+}
+
+/// Settings with each `[[run]]` for the first seed alone, named as [`each_seed`] does.
+pub fn first_seed(settings: &str) -> String {
+    repeated(settings, 0..1)
+}
+
+fn repeated(settings: &str, seeds: Range<u64>) -> String {
+    let mut parts = settings.split("[[run]]");
+    let common = parts.next().unwrap_or_default().to_owned();
+    // A run begins with its name.
+    let named = |run: &str, seed: u64| {
+        let run = format!("{}\n", run.trim_end()).replacen("\"\n", &format!(", seed {seed}\"\n"), 1);
+        format!("[[run]]{run}seed = {seed}\n\n")
+    };
+    common + &parts.flat_map(|run| seeds.clone().map(move |seed| named(run, seed))).collect::<String>()
+}
+
+/// A run's name without its seed.
+pub fn without_seed(name: &str) -> &str {
+    name.rsplit_once(", seed ").map_or(name, |(name, _)| name)
+}
+
+/// One network of all seeds: means, with intervals over seeds.
+pub fn mean_of(name: String, seeds: &[&Point]) -> Point {
+    let unknown = Figure::new(f64::NAN, [f64::NAN; 2]);
+    let mean = |of: &dyn Fn(&Point) -> f64| {
+        over_seeds(&seeds.iter().map(|p| of(p)).collect::<Vec<_>>()).unwrap_or(unknown)
+    };
+    let followed: Vec<&Followed> = seeds.iter().map(|p| &p.followed).collect();
+    let [clean, robust] = [mean(&|p| p.clean), mean(&|p| p.robust)];
+    let [sigma_p, drift] = [mean(&|p| p.sigma_p), mean(&|p| p.drift)];
+    let cosine = mean(&|p| p.cosine.unwrap_or(f64::NAN)).value;
+    Point {
+        name,
+        epoch: seeds.first().and_then(|p| p.epoch),
+        clean: clean.value,
+        clean_interval: clean.interval,
+        robust: robust.value,
+        robust_interval: robust.interval,
+        sigma_x: mean(&|p| p.sigma_x).value,
+        sigma_p: sigma_p.value,
+        sigma_p_interval: sigma_p.interval,
+        product: mean(&|p| p.product).value,
+        drift: drift.value,
+        drift_interval: drift.interval,
+        dispersion: mean(&|p| p.dispersion).value,
+        cosine: Some(cosine).filter(|cosine| cosine.is_finite()),
+        packet_valid: seeds.iter().all(|p| p.packet_valid),
+        best: false,
+        classes: seeds.first().map_or(0, |p| p.classes),
+        followed: Followed::joined(&followed, over_seeds),
+    }
+}
+
+/// The rank correlation of two figures over points, for each seed; NaN where there is none.
+pub fn correlations(seeds: &[Vec<Point>], x: impl Fn(&Point) -> f64, y: impl Fn(&Point) -> f64) -> Vec<f64> {
+    let of = |points: &Vec<Point>| {
+        rank_correlation(&points.iter().map(|p| (x(p), y(p))).collect::<Vec<_>>()).unwrap_or(f64::NAN)
+    };
+    seeds.iter().map(of).collect()
+}
+
+impl Claim {
+    /// The claim with how large a figure is at both ends of training: ranks do not tell.
+    pub fn between(self, first: f64, last: f64) -> Claim {
+        use crate::experiment::short;
+        Claim { evidence: format!("{}; from {} to {}", self.evidence, short(first), short(last)), ..self }
+    }
+}
+
+/// Columns of the table: the figure's key, and whether it is a share in percent.
+const COLUMNS: [(&str, &str, bool); 7] = [
+    ("clean, %", "clean", true),
+    ("robust, %", "robust", true),
+    ("σ_x/s − 1", "excess_x", false),
+    ("2sσ_p − 1", "excess_p", false),
+    ("drift", "drift", false),
+    ("P_ψ wrong", "misclassified", false),
+    ("median distance", "distances.found", false),
+];
+
+/// Means over seeds with their intervals, in Markdown.
+pub fn table(what: &str, means: &[Point]) -> String {
+    let mut text = format!("| {what} |{}\n|---|", COLUMNS.map(|(name, ..)| format!(" {name} |")).concat());
+    text += &("---|".repeat(COLUMNS.len()) + "\n");
+    for mean in means {
+        let cell = |(_, key, percent): (&str, &str, bool)| match mean.followed.figure(key) {
+            None => " – |".into(),
+            Some(figure) if percent => {
+                let [low, high] = figure.interval.map(|end| 100.0 * end);
+                format!(" {:.1} [{low:.1}, {high:.1}] |", 100.0 * figure.value)
+            }
+            Some(figure) => format!(" {} |", worded(&figure)),
+        };
+        let doubt = if mean.packet_valid || mean.drift.is_nan() { "" } else { " ✗" };
+        text += &format!("| {}{doubt} |{}\n", mean.name, COLUMNS.map(cell).concat());
+    }
+    if means.iter().any(|mean| !mean.packet_valid && !mean.drift.is_nan()) {
+        text += "\n✗ packets of one seed have too few effective samples, or fail their check\n";
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_repeated_for_every_seed() {
+        let text = each_seed(
+            "[train]\nepochs = 3\n\n[[run]]\nname = \"a b\"\narch = \"mlp\"\n\n[[run]]\nname = \"c\"\n",
+        );
+        assert!(text.starts_with(
+            "[train]\nepochs = 3\n\n[[run]]\nname = \"a b, seed 0\"\narch = \"mlp\"\nseed = 0\n"
+        ));
+        assert!(text.ends_with("[[run]]\nname = \"c, seed 4\"\nseed = 4\n\n"), "{text}");
+        assert_eq!(text.matches("[[run]]").count(), 10);
+        assert_eq!(without_seed("a b, seed 3"), "a b");
+        assert_eq!(without_seed("a b"), "a b");
+    }
+}

@@ -20,10 +20,10 @@ part! {
         /// Train this model further, an ONNX file, instead of a new network
         #[arg(long, value_name = "MODEL")]
         init: PathBuf,
-        /// standard, gaussian-noise, fgsm-rs, pgd, trades, mart, conjugate, conjmask, logitreg [default: standard]
+        /// standard, gaussian-noise, fgsm-rs, pgd, trades, mart, ibp, crown-ibp, conjugate, conjmask, logitreg [default: standard]
         #[arg(long, value_name = "NAME")]
         method: String,
-        /// σ of gaussian-noise, β of trades and mart, λ of conjugate and logitreg, the share of conjmask
+        /// σ of gaussian-noise, β of trades and mart, κ of ibp and crown-ibp, λ of conjugate and logitreg, the share of conjmask
         #[arg(long)]
         strength: Number,
         /// Steps of pgd, trades and mart [default: 10]
@@ -32,7 +32,7 @@ part! {
         /// Passes over the training samples [default: 10]
         #[arg(long)]
         epochs: usize,
-        /// Epsilon grows from 0 over this many epochs [default: a fifth of them, for adversarial methods]
+        /// Epsilon grows from 0 over this many epochs [default: a fifth of them for adversarial methods, half for ibp and crown-ibp]
         #[arg(long, value_name = "EPOCHS")]
         eps_warmup: f64,
         /// Samples per step [default: 128]

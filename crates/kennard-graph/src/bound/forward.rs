@@ -55,6 +55,10 @@ impl<'g, 'b> Trace<'g, 'b> {
 
     /// A node that nothing varying reaches stands in the graph of bounds as it is. Of what varies it may ask the shape.
     fn constant(&self, node: &Node) -> Result<()> {
+        // It may stand there already, with the model beside its bounds.
+        if self.builder.var(&node.outputs[0]).is_ok() {
+            return Ok(());
+        }
         let mut node = node.clone();
         for name in &mut node.inputs {
             if let Some(known) = self.known.get(name.as_str()) {

@@ -20,12 +20,14 @@ mod rows;
 mod site;
 mod totals;
 mod trace;
+mod training;
 
 pub use region::Region;
 use rounding::HUGE;
 use rows::{Rows, batch_axis, volume};
 use totals::Side;
 use trace::Trace;
+pub(crate) use training::largest;
 
 use crate::{Builder, DType, Dim, Graph, GraphError, Result, Shape, TensorType, Var, fold};
 

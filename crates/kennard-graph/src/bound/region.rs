@@ -39,6 +39,11 @@ impl Region {
 }
 
 impl<'b> Inputs<'b> {
+    /// A box.
+    pub fn of_box(interval: Interval<'b>) -> Inputs<'b> {
+        Inputs { interval, ball: None }
+    }
+
     /// Whether the elements of the input are independent of each other.
     pub fn is_box(&self) -> bool {
         self.ball.is_none()

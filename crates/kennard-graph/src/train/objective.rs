@@ -1,5 +1,6 @@
 //! Objectives of training, appended to the logits.
 
+use super::certified;
 use crate::loss::{OneClass, bound, bounded, log_odds};
 use crate::{
     Builder, DType, Dim, Graph, GraphError, Result, Shape, TensorType, Var, gradient, gradient_name,
@@ -31,6 +32,16 @@ pub enum Objective {
         /// λ, in units of the square of the input's.
         lambda: f64,
     },
+    /// `κ·l(x) + (1 − κ)·l(m)`, m being the worst that bounds leave of the logits' differences to the label's anywhere within ε of x
+    /// in linf and within `limits`: by intervals (Gowal et al. 2018, arXiv 1810.12715, eq. 12), for `crown` mixed of those
+    /// and, with share β, of CROWN over intervals (Zhang et al. 2020, arXiv 1906.06316, eq. 13). After the labels a step is told
+    /// ε, κ, and for `crown` β, each `[1]`.
+    Certified {
+        /// The smallest and the largest value of an input element.
+        limits: [f32; 2],
+        /// Whether CROWN's bounds are mixed in.
+        crown: bool,
+    },
     /// `l(x) + λ·‖z(x)‖²/K`
     LogitPenalty {
         /// λ
@@ -45,17 +56,21 @@ impl Objective {
     }
 
     /// The graph with the objective as output [`Graph::LOSS`], and labels as input [`Graph::LABEL`].
-    pub(super) fn append(&self, graph: &Graph, input: &str, batch: usize) -> Result<Graph> {
+    pub(super) fn append(&self, graph: &Graph, input: &str) -> Result<Graph> {
         let logits = graph.outputs.first().ok_or_else(|| GraphError::Shape("there is no output".into()))?;
         let name = logits.name.clone();
-        let &[_, Dim::Known(classes)] = logits.ty.shape.0.as_slice() else {
+        let &[rows, Dim::Known(classes)] = logits.ty.shape.0.as_slice() else {
             let found = &logits.ty;
             return Err(GraphError::Shape(format!(
                 "training needs logits [N, classes], `{name}` is {found}"
             )));
         };
+        let batch = match rows {
+            Dim::Known(rows) if self.is_paired() => Dim::Known(rows / 2),
+            rows => rows,
+        };
         let begin = Builder::new(graph)?;
-        let ints = TensorType::new(DType::I64, vec![Dim::Known(batch)]);
+        let ints = TensorType::new(DType::I64, vec![batch]);
         begin.input(Graph::LABEL, ints);
         let mut graph = begin.finish()?;
         if matches!(self, Objective::Conjugate { .. }) {
@@ -66,7 +81,7 @@ impl Objective {
         let labels = builder.var(Graph::LABEL)?;
         let label = |z| OneClass::new(z, labels, classes);
         let half = |i: i64| {
-            let batch = batch as i64;
+            let batch = batch.known().unwrap_or(0) as i64;
             z.slice(&[0], &[i * batch], &[(i + 1) * batch], &[1])
         };
         let value = match *self {
@@ -94,6 +109,9 @@ impl Objective {
                 let square = (g * g).reduce("ReduceSum", &axes, false);
                 square * lambda - label(z).logit(log_softmax(z))
             }
+            Objective::Certified { limits, crown } => {
+                certified::objective(&builder, &graph, labels, limits, crown)?
+            }
             Objective::LogitPenalty { lambda } => {
                 // A masked class has no logit to be held down.
                 let all = bounded(z);
@@ -101,7 +119,7 @@ impl Objective {
                 (held * held).reduce("ReduceMean", &[1], false) * lambda - label(z).logit(log_softmax(z))
             }
         };
-        builder.output(Graph::LOSS, value.reshape(&Shape::fixed(&[batch])));
+        builder.output(Graph::LOSS, value.reshape(&Shape(vec![batch])));
         let mut graph = builder.finish()?;
         graph.outputs.retain(|output| output.name != gradient_name(input) && output.name != LOG_LOSS);
         Ok(graph)

@@ -128,7 +128,11 @@ pub fn usual(method: Method, optimizer: Optimizer, epochs: usize, data: &DataSet
         eps: None,
         bounds: [0.0, 1.0],
         epochs,
-        warmup: if method.is_adversarial() { epochs as f64 / 5.0 } else { 0.0 },
+        warmup: match method {
+            _ if method.is_certified() => epochs as f64 / 2.0,
+            _ if method.is_adversarial() => epochs as f64 / 5.0,
+            _ => 0.0,
+        },
         batch,
         part: part_of(batch),
         optimizer,

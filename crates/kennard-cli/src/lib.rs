@@ -32,6 +32,7 @@ mod resolve;
 mod screen;
 mod setup;
 mod slice;
+mod smooth;
 mod source;
 mod track;
 mod tradeoff;
@@ -87,6 +88,8 @@ enum Command {
     Slice(slice::Args),
     /// Fit the temperature at which a network is as confident as it is right, and measure what it does
     Calibrate(calibrate::Args),
+    /// Certify the classifier that a model is when noise smooths it: its label within a radius, at most so often wrong
+    Smooth(Box<smooth::Args>),
     /// Measure conjugate spreads: a packet's figures over its scale, with the bound that holds
     Uncertainty(Box<uncertainty::Args>),
     /// Make a page of runs that people look at, compare and share
@@ -189,6 +192,7 @@ fn run(command: Command) -> Outcome {
         Command::Probe(args) => probe::run(&args),
         Command::Slice(args) => slice::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
+        Command::Smooth(args) => smooth::run(&args),
         Command::Uncertainty(args) => uncertainty::run(*args),
         Command::Report(args) => report::run(&args),
         Command::Watch(args) => watch::run(&args),

@@ -8,10 +8,10 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::Examined;
-use super::columns::Field;
 use super::record::{bits, double_bits};
 use crate::attack::Adversarial;
 use crate::data::guarded;
+use crate::run::columns::Field;
 use crate::run::files::parquet_bytes;
 use crate::{Error, Norm, Result};
 

@@ -2,14 +2,12 @@
 //! stand to their bound.
 
 mod check;
-mod columns;
 mod directory;
 mod distances;
 mod finished;
 mod followed;
 mod gallery;
 mod judged;
-mod kept;
 mod merge;
 mod missing;
 mod packet_plan;
@@ -22,7 +20,6 @@ mod record;
 mod requirement;
 mod sample;
 mod settings;
-mod share;
 mod state;
 mod summary;
 mod table;

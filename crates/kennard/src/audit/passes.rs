@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::kept::Kept;
 use super::sample::Looked;
-use super::share::Share;
 use super::{
     About, Audit, AuditSettings, Examined, Outcome, Progress, Record, RunDirectory, Shard, Shown, Summary,
     Warning, gallery, missing, warnings,
 };
 use crate::data::{DataError, Sample, Selection};
 use crate::engine::{Oracle, Task};
+use crate::run::Kept;
+use crate::stats::Share;
 use crate::{Error, Result};
 
 /// This many samples, the first, are evaluated twice, to notice a model that answers at random.
@@ -68,7 +68,7 @@ impl Audit<'_> {
         let mut summary = Summary::blank(&About::of(self), &AuditSettings::of(self)?);
         summary.warnings = self.engine.warnings().to_vec();
         let total = summary.total;
-        let kept = Kept::new(&records);
+        let kept = Kept::new(records.iter().map(|record| (record.index, record.label)));
         let mut records: BTreeMap<usize, Record> =
             records.into_iter().map(|record| (record.index, record)).collect();
 

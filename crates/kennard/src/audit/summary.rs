@@ -4,12 +4,12 @@ use super::distances::Distances;
 use super::judged::Judged;
 use super::packet_summary::PacketSummary;
 use super::predicted::PredictedDistances;
-use super::share::Share;
 use super::{AuditSettings, Record, Warning};
 use crate::data::Selection;
 use crate::probe::Cosines;
 use crate::run::files::to_json;
 use crate::run::{About, DataSummary, Manifest, ModelSummary};
+use crate::stats::Share;
 use crate::{Error, Result, ThreatModel};
 
 /// The figures of an audit, as in `summary.json`. Shares are fractions, intervals are of 95 %,

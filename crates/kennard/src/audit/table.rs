@@ -5,9 +5,9 @@ use std::path::Path;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::columns::Field;
 use super::{AttackRecord, Record};
 use crate::data::guarded;
+use crate::run::columns::Field;
 use crate::run::files::parquet_bytes;
 use crate::{Error, Result};
 

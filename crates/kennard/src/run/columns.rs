@@ -14,7 +14,7 @@ type Get<R, T> = fn(&R) -> Option<T>;
 type Set<R, T> = fn(&mut R, Option<T>);
 
 /// What a column of rows of type `R` holds.
-pub(super) enum Field<R> {
+pub(crate) enum Field<R> {
     /// True or false.
     Flag(Get<R, bool>, Set<R, bool>),
     /// The same, following from other columns: it is written, and not read.

@@ -39,6 +39,17 @@ pub enum GraphError {
         /// The operator.
         op: String,
     },
+    /// An operator has no certified bounds.
+    #[error(
+        "node `{node}`: the operator {op} has no bounds where its inputs vary. The model can be attacked, but not certified; \
+         export it with {op} written in basic operators, or add a rule to kennard-graph"
+    )]
+    NoBound {
+        /// The node's name, or its first output's.
+        node: String,
+        /// The operator.
+        op: String,
+    },
     /// A tensor that a call names is not in the graph.
     #[error("the graph has no tensor `{name}`; {hint}")]
     NoTensor {

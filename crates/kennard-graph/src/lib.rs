@@ -39,6 +39,7 @@
 #![warn(missing_docs)]
 
 mod adapt;
+mod bound;
 mod builder;
 mod cut;
 mod define;
@@ -63,6 +64,7 @@ pub use ndarray;
 pub use adapt::{
     flatten_output, log_probabilities, nhwc, normalize, reshape_input, scale, stretch, strip_softmax, temper,
 };
+pub use bound::{Method, Region, bound};
 pub use builder::{Builder, Var};
 pub use cut::{Cut, cut};
 pub use define::{define, is_defined};

@@ -121,12 +121,8 @@ pub fn gradient(graph: &Graph, of: &str, wrt: &[&str]) -> Result<Graph> {
         if outputs.iter().all(Option::is_none) {
             continue;
         }
-        let rule = rule(&node.op)
-            .ok_or_else(|| GraphError::NoRule { node: node.label().into(), op: node.op.clone() })?;
-        let call = Call { node, builder: &builder };
-        let backward = Backward { call, adjoints: outputs, path: &path, given: RefCell::default() };
-        rule(&backward)?;
-        for (i, term) in backward.given.into_inner() {
+        let given = given(node, &builder, outputs, &path)?;
+        for (i, term) in given {
             let sum = |&other: &Var<'_>| builder.op("Add", &[Some(other), Some(term)], &[]);
             let adjoint = adjoints.get(node.inputs[i].as_str()).map_or(term, sum);
             adjoints.insert(&node.inputs[i], adjoint);
@@ -138,6 +134,34 @@ pub fn gradient(graph: &Graph, of: &str, wrt: &[&str]) -> Result<Graph> {
         builder.output(&gradient_name(name), adjoint);
     }
     builder.finish()
+}
+
+/// The adjoints of a node's inputs, by its rule.
+fn given<'b>(
+    node: &Node,
+    builder: &'b Builder,
+    adjoints: Vec<Option<Var<'b>>>,
+    path: &Path,
+) -> Result<BTreeMap<usize, Var<'b>>> {
+    let rule = rule(&node.op)
+        .ok_or_else(|| GraphError::NoRule { node: node.label().into(), op: node.op.clone() })?;
+    let backward = Backward { call: Call { node, builder }, adjoints, path, given: RefCell::default() };
+    rule(&backward)?;
+    Ok(backward.given.into_inner())
+}
+
+/// The adjoints of those inputs of a node that are among `wanted`, from those of its outputs: what a node that is linear
+/// in them sends back. Its tensors must be the builder's.
+///
+/// # Errors
+/// When the operator has no rule, or a shape that the rule needs is not known.
+pub(crate) fn adjoints<'b>(
+    node: &Node,
+    builder: &'b Builder,
+    outputs: Vec<Option<Var<'b>>>,
+    wanted: &[&str],
+) -> Result<BTreeMap<usize, Var<'b>>> {
+    given(node, builder, outputs, &Path { tensors: wanted.iter().copied().collect() })
 }
 
 /// The nodes between the graph's inputs and its outputs that cannot be differentiated.

@@ -1,0 +1,145 @@
+//! The walk back from functionals of a tensor to functionals of the input (Zhang et al. 2018, arXiv 1811.00866; Xu et al.
+//! 2020, arXiv 2002.12920).
+//!
+//! A computed functional need not be the exact one: by how much `⟨Λ, y⟩` changes when Λ is rounded is known from the sizes
+//! of what it is applied to, which the intervals say. That is charged at once, at every node, and does not grow on the way.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::rounding::{TINY, U};
+use super::rows::Rows;
+use super::site::{Charge, Known, per_sample};
+use super::totals::{Side, Totals};
+use super::trace::{Step, Trace};
+use crate::gradient::adjoints;
+use crate::{GraphError, Node, Result, Var};
+
+/// Functionals on their way, by the tensors they are of.
+struct Functionals<'g, 'b> {
+    of: HashMap<&'g str, Var<'b>>,
+    rows: Rows,
+    totals: Totals<'b>,
+}
+
+impl<'g, 'b> Functionals<'g, 'b> {
+    /// Adds to the functional of a tensor; the sum is rounded.
+    fn add(&mut self, name: &'g str, functional: Var<'b>, known: &Known<'b>) -> Result<()> {
+        let Some(&other) = self.of.get(name) else {
+            self.of.insert(name, functional);
+            return Ok(());
+        };
+        let sum = other + functional;
+        let size = known.interval.size();
+        let floor = Some(per_sample(size, "ReduceSum")? * TINY + TINY);
+        let charge = Charge { value: None, error: size * (2.0 * U) + TINY, floor };
+        self.totals.charge(self.rows, self.rows.flat(sum, &known.shape)?, &charge, &known.shape)?;
+        self.of.insert(name, sum);
+        Ok(())
+    }
+}
+
+impl<'g, 'b> Trace<'g, 'b> {
+    /// The lower or upper bounds `[N, R]` of functionals `[N·R, …]` of a tensor over the region.
+    pub fn walk(&self, tensor: &'g str, functional: Var<'b>, rows: Rows, side: Side) -> Result<Var<'b>> {
+        let mut on_way =
+            Functionals { of: HashMap::from([(tensor, functional)]), rows, totals: Totals::default() };
+        for (node, step) in self.steps.iter().rev() {
+            if node.outputs.iter().any(|output| on_way.of.contains_key(output.as_str())) {
+                self.pass(node, step, &mut on_way, side)?;
+            }
+        }
+        let mut totals = on_way.totals;
+        if let Some(&functional) = on_way.of.get(self.input) {
+            let shape = &self.known(self.input)?.shape;
+            totals.join(self.region.extreme(rows, rows.flat(functional, shape)?, shape, side.sign())?);
+        }
+        let nothing = || GraphError::Shape(format!("`{tensor}` does not depend on the input"));
+        totals.end(side.sign()).ok_or_else(nothing)
+    }
+
+    /// Takes the functionals of a node's outputs to its inputs.
+    fn pass(
+        &self,
+        node: &'g Node,
+        step: &Step<'b>,
+        on_way: &mut Functionals<'g, 'b>,
+        side: Side,
+    ) -> Result<()> {
+        let rows = on_way.rows;
+        let outputs: Vec<Option<Var>> =
+            node.outputs.iter().map(|name| on_way.of.remove(name.as_str())).collect();
+        let present =
+            node.outputs.iter().zip(&outputs).enumerate().filter_map(|(i, (name, v))| Some((i, name, (*v)?)));
+        for (i, name, functional) in present {
+            let shape = &self.known(name)?.shape;
+            let free;
+            let charge = match step {
+                Step::Linear(charges) => charges.get(i).and_then(Option::as_ref),
+                Step::Planes { charge, .. } => Some(charge),
+                Step::Free => {
+                    let interval = self.known(name)?.interval;
+                    free = Charge { value: Some(interval.centre()), error: interval.radius(), floor: None };
+                    Some(&free)
+                }
+            };
+            if let Some(charge) = charge {
+                on_way.totals.charge(rows, rows.flat(functional, shape)?, charge, shape)?;
+            }
+        }
+        match step {
+            Step::Free => Ok(()),
+            Step::Linear(_) => self.linear(node, outputs, on_way),
+            Step::Planes { slopes, .. } => {
+                let Some(functional) = outputs[0] else { return Ok(()) };
+                let shape = &self.known(&node.outputs[0])?.shape;
+                let apart = rows.split(functional, shape)?;
+                let positive = apart.apply("Relu");
+                let negative = apart - positive;
+                for slope in slopes {
+                    let (above, below) = match side {
+                        Side::Lower => (slope.lower, slope.upper),
+                        Side::Upper => (slope.upper, slope.lower),
+                    };
+                    let passed = positive * rows.lift(above)? + negative * rows.lift(below)?;
+                    let name = node.inputs[slope.input].as_str();
+                    let known = self.known(name)?;
+                    let passed = rows.join(passed, shape).sum_to(&rows.of(&known.shape));
+                    on_way.add(name, passed, known)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Through a node that is linear: by the rule of its gradient, for rows in the place of samples. The rule sees tensors
+    /// of the right shape where it would see the node's own.
+    fn linear(
+        &self,
+        node: &'g Node,
+        outputs: Vec<Option<Var<'b>>>,
+        on_way: &mut Functionals<'g, 'b>,
+    ) -> Result<()> {
+        let rows = on_way.rows;
+        let stand_in = |name: &String| match self.known.get(name.as_str()) {
+            Some(known) => Ok(rows.repeat(known.interval.lower)?.name()),
+            None => Ok(name.clone()),
+        };
+        let mut shaped = node.clone();
+        shaped.inputs = node.inputs.iter().map(stand_in).collect::<Result<_>>()?;
+        for (name, functional) in shaped.outputs.iter_mut().zip(&outputs) {
+            *name = match functional {
+                Some(functional) => functional.name(),
+                None => stand_in(name)?,
+            };
+        }
+        let varying: Vec<usize> =
+            (0..node.inputs.len()).filter(|&i| self.known.contains_key(node.inputs[i].as_str())).collect();
+        let wanted: BTreeSet<&str> = varying.iter().map(|&i| shaped.inputs[i].as_str()).collect();
+        let wanted: Vec<&str> = wanted.into_iter().collect();
+        for (i, functional) in adjoints(&shaped, self.builder, outputs, &wanted)? {
+            let name = node.inputs[i].as_str();
+            on_way.add(name, functional, self.known(name)?)?;
+        }
+        Ok(())
+    }
+}

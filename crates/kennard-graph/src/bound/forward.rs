@@ -1,0 +1,130 @@
+//! Forwards through the model, node by node: every tensor gets an interval, and every node a way back.
+
+use super::interval::Interval;
+use super::rows::{Rows, column, volume};
+use super::site::{Image, Known, Site, Tightness};
+use super::totals::Side;
+use super::trace::{Step, Trace};
+use super::{Method, linear, relax};
+use crate::{DType, Dim, GraphError, Node, Result, Shape, Var};
+
+/// A hidden tensor's functionals have at most this many elements at a time, for each sample: 64 MB.
+const LARGEST: usize = 1 << 24;
+
+impl<'g, 'b> Trace<'g, 'b> {
+    /// Follows the model by one node.
+    pub fn step(&mut self, node: &'g Node) -> Result<()> {
+        let varies = |name: &String| self.known.contains_key(name.as_str());
+        if !node.inputs.iter().any(varies) || matches!(node.op.as_str(), "Shape" | "Size") {
+            return self.constant(node);
+        }
+        let mut site = self.site(node);
+        self.check_constants(&site)?;
+        if let Some(rule) = linear::rule(&node.op)
+            && let Some(images) = rule(&site)?
+        {
+            let (mut charges, mut moved) = (Vec::new(), true);
+            for (name, image) in node.outputs.iter().zip(images) {
+                let Image { interval, tightness, charge } = image;
+                moved &= charge.is_none();
+                charges.push(charge);
+                self.learn(name, interval, tightness, !moved)?;
+            }
+            self.steps.push((node, Step::Linear(charges)));
+            return Ok(());
+        }
+        let Some(rule) = relax::rule(&node.op) else { return Err(unbounded(node)) };
+        if self.method == Method::Crown {
+            self.refine(node)?;
+            site = self.site(node);
+        }
+        let Some(relaxed) = rule(&site)? else { return Err(unbounded(node)) };
+        let tight =
+            site.varying().iter().filter_map(|&i| site.known(i)).all(|x| x.tightness >= Tightness::Tight);
+        let tightness = if tight && relaxed.slopes.len() == 1 { Tightness::Tight } else { Tightness::Loose };
+        self.learn(&node.outputs[0], relaxed.interval, tightness, true)?;
+        let step = match self.method {
+            Method::Intervals => Step::Free,
+            Method::Crown | Method::CrownOverIntervals => {
+                Step::Planes { slopes: relaxed.slopes, charge: relaxed.charge }
+            }
+        };
+        self.steps.push((node, step));
+        Ok(())
+    }
+
+    /// A node that nothing varying reaches stands in the graph of bounds as it is. Of what varies it may ask the shape.
+    fn constant(&self, node: &Node) -> Result<()> {
+        let mut node = node.clone();
+        for name in &mut node.inputs {
+            if let Some(known) = self.known.get(name.as_str()) {
+                *name = known.interval.lower.name();
+            }
+        }
+        self.builder.push(node);
+        Ok(())
+    }
+
+    /// Weights that are no numbers have no bounds.
+    fn check_constants(&self, site: &Site<'_, 'b>) -> Result<()> {
+        let limits = matches!(site.node.op.as_str(), "Clip" | "Max" | "Min");
+        for i in 0..site.node.inputs.len() {
+            let constant = site.fixed(i).and_then(|v| v.as_constant()).and_then(|t| t.to_floats());
+            if constant.is_some_and(|v| v.iter().any(|v| v.is_nan() || v.is_infinite() && !limits)) {
+                return Err(site.node.error(format!(
+                    "its input `{}` holds an infinity or NaN; no bounds follow from that",
+                    site.node.inputs[i]
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Bounds of a node's inputs by walks from each of their elements, where intervals are loose. The tighter of the two count.
+    fn refine(&mut self, node: &'g Node) -> Result<()> {
+        for name in &node.inputs {
+            let Some(known) = self.known.get(name.as_str()).cloned() else { continue };
+            if known.tightness >= Tightness::Tight {
+                continue;
+            }
+            let n = volume(&known.shape)?;
+            let widest = self.known.values().map(|k| volume(&k.shape)).collect::<Result<Vec<_>>>()?;
+            let at_once = (LARGEST / widest.into_iter().max().unwrap_or(1).max(1)).clamp(1, n.max(1));
+            let mut sides = Vec::new();
+            for side in [Side::Lower, Side::Upper] {
+                let mut parts = Vec::new();
+                for first in (0..n).step_by(at_once) {
+                    let rows = Rows(at_once.min(n - first));
+                    let units = self.units(&known, first, rows)?;
+                    parts.push(Some(self.walk(name, units, rows, side)?));
+                }
+                let all = match parts.as_slice() {
+                    [Some(one)] => *one,
+                    _ => self.builder.op("Concat", &parts, &[("axis", 1i64.into())]),
+                };
+                sides.push(Rows(1).unflat(all, &known.shape)?);
+            }
+            let interval = known.interval.meet(Interval { lower: sides[0], upper: sides[1] });
+            self.learn(name, interval, Tightness::Loose, true)?;
+        }
+        Ok(())
+    }
+
+    /// Functionals that are single elements of a tensor, from element `first` on.
+    fn units(&self, known: &Known<'b>, first: usize, rows: Rows) -> Result<Var<'b>> {
+        let n = volume(&known.shape)?;
+        let ints = |from: usize, count: usize| {
+            self.builder.ints(&(from as i64..(from + count) as i64).collect::<Vec<_>>())
+        };
+        let units = ints(first, rows.0).unsqueeze(&[1]).with("Equal", ints(0, n)).cast(DType::F32);
+        let column = column(known.interval.lower, &known.shape)?;
+        let one_row = column.reshape(&Shape(vec![Dim::BATCH, Dim::Known(1), Dim::Known(n)]));
+        let all = units.with("Expand", one_row.apply("Shape"));
+        rows.unflat(all, &known.shape)
+    }
+}
+
+/// That a node has no bounds.
+fn unbounded(node: &Node) -> GraphError {
+    GraphError::NoBound { node: node.label().into(), op: node.op.clone() }
+}

@@ -1,0 +1,32 @@
+//! Sums and means over axes.
+
+use super::Linear;
+use crate::Result;
+use crate::bound::rows::{batch_axis, volume};
+use crate::bound::site::{Image, Site, Tightness, affine};
+
+pub(super) const RULES: &[(&str, Linear)] = &[
+    ("ReduceSum", weightless),
+    ("ReduceMean", weightless),
+    ("GlobalAveragePool", weightless),
+    ("AveragePool", weightless),
+];
+
+/// Sums of a sample's own elements with weights that are not negative: the operator is its own `|W|`.
+fn weightless<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
+    let Some(x) = s.only(0) else { return Ok(None) };
+    let y = s.shape()?;
+    let (from, to) = (batch_axis(&x.shape)?, batch_axis(&y)?);
+    // Along the batch nothing is summed: it keeps its extent.
+    if x.shape.0[from] != y.0[to] {
+        return Ok(None);
+    }
+    let kernel = s.node.ints("kernel_shape").filter(|_| s.node.op == "AveragePool");
+    let terms = match kernel {
+        Some(kernel) => kernel.iter().map(|&k| usize::try_from(k).unwrap_or(1)).product(),
+        None => volume(&x.shape)? / volume(&y)?.max(1),
+    };
+    let tightness = if x.tightness == Tightness::Box { Tightness::Tight } else { Tightness::Loose };
+    let run = |x, _| s.apply(&[(0, x)])[0];
+    Ok(Some(vec![affine(x, run, None, terms, tightness)?]))
+}

@@ -1,0 +1,92 @@
+use std::collections::HashMap;
+
+use super::Method;
+use super::interval::Interval;
+use super::region::Inputs;
+use super::relax::Slopes;
+use super::site::{Charge, Known, Site, Tightness, sound};
+use crate::builder::Call;
+use crate::{Builder, GraphError, Node, Result, Shape, Var};
+
+/// How a walk back gets past a node.
+pub(super) enum Step<'b> {
+    /// By its adjoint; with a charge for every output that has one.
+    Linear(Vec<Option<Charge<'b>>>),
+    /// Between planes.
+    Planes { slopes: Vec<Slopes<'b>>, charge: Charge<'b> },
+    /// Not at all: its outputs are only known to lie in their intervals.
+    Free,
+}
+
+/// What is known of a model's tensors so far, and how to walk back through the nodes that made them.
+pub(super) struct Trace<'g, 'b> {
+    pub builder: &'b Builder,
+    /// The model's input.
+    pub input: &'g str,
+    pub region: Inputs<'b>,
+    pub known: HashMap<&'g str, Known<'b>>,
+    pub steps: Vec<(&'g Node, Step<'b>)>,
+    /// 1 for every sample in whose intervals nothing overflowed, else 0; each `[N]`.
+    sound: Vec<Var<'b>>,
+    pub method: Method,
+}
+
+impl<'g, 'b> Trace<'g, 'b> {
+    pub fn new(
+        builder: &'b Builder,
+        input: &'g str,
+        shape: &Shape,
+        region: Inputs<'b>,
+        method: Method,
+    ) -> Result<Self> {
+        let tightness = if region.is_box() { Tightness::Box } else { Tightness::Loose };
+        let known = Known { interval: region.interval, shape: shape.clone(), tightness };
+        let (known, sound) = (HashMap::from([(input, known)]), Vec::new());
+        let mut trace = Trace { builder, input, region, known, steps: Vec::new(), sound, method };
+        let Interval { lower, upper } = region.interval;
+        // An empty box has no bounds.
+        trace.check(region.interval)?;
+        trace.check(Interval { lower: upper, upper: lower })?;
+        Ok(trace)
+    }
+
+    /// What is known of a tensor that varies.
+    pub fn known(&self, name: &str) -> Result<&Known<'b>> {
+        self.known.get(name).ok_or_else(|| GraphError::Shape(format!("nothing is known of `{name}`")))
+    }
+
+    /// 1 for every sample of which the bounds mean something, else 0: `[N]`.
+    pub fn sound(&self) -> Option<Var<'b>> {
+        self.sound.iter().copied().reduce(|a, b| a * b)
+    }
+
+    fn check(&mut self, interval: Interval<'b>) -> Result<()> {
+        self.sound.push(sound(interval)?);
+        Ok(())
+    }
+
+    /// Keeps what was found of a tensor; what was computed may have overflowed.
+    pub fn learn(
+        &mut self,
+        name: &'g str,
+        interval: Interval<'b>,
+        tightness: Tightness,
+        computed: bool,
+    ) -> Result<()> {
+        if name.is_empty() {
+            return Ok(());
+        }
+        if computed {
+            self.check(interval)?;
+        }
+        let shape = interval.lower.shape()?;
+        self.known.insert(name, Known { interval, shape, tightness });
+        Ok(())
+    }
+
+    /// What is known of the inputs of a node.
+    pub fn site<'s>(&self, node: &'s Node) -> Site<'s, 'b> {
+        let inputs = node.inputs.iter().map(|name| self.known.get(name.as_str()).cloned()).collect();
+        Site { call: Call { node, builder: self.builder }, inputs }
+    }
+}

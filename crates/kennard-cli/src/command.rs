@@ -26,7 +26,10 @@ const HEADINGS: [(&str, &str); 8] = [
     ("Model", "arch init tensor input_scale mean std nhwc"),
     ("Data", "data split samples first classes shard held_out label sample problem noise"),
     ("Threat", "norm eps eps_relative bounds"),
-    ("Attacks", "attack minimal transfer steps step_size restarts random_start targets queries budget full"),
+    (
+        "Attacks",
+        "attack certify minimal transfer steps step_size restarts random_start targets queries budget full",
+    ),
     (
         "Packets",
         "packet packet_samples temperature temperatures scale centres draws max_draws max_samples rel_tol accept_few clamp",
@@ -53,6 +56,12 @@ const EXAMPLES: &[(&str, &str)] = &[
       --data fashion-mnist:fixtures/fashion-mnist
   kennard audit fixtures/fashion_mlp.onnx --eps 8/255 --attack standard --samples 8 \\
       --data fashion-mnist:fixtures/fashion-mnist --packet-samples 0 --out run",
+    ),
+    (
+        "certify",
+        "
+  kennard certify fixtures/fashion_cnn_robust.onnx --eps 0.01 --samples 16 \\
+      --data fashion-mnist:fixtures/fashion-mnist",
     ),
     (
         "attack",
@@ -232,15 +241,18 @@ fn common(arg: Arg, command: &str) -> Arg {
     // What may also come from a file is asked for only where there is none.
     match (command, id) {
         ("audit" | "attack", "data") => arg.required_unless_present("config"),
+        ("certify", "eps") => arg.required(true),
         ("audit" | "attack", "eps") => arg.required_unless_present_any(["config", "minimal"]),
         ("attack", "out") => arg.required_unless_present("config"),
         (
-            "train" | "features" | "resolve" | "probe" | "slice" | "smooth" | "uncertainty" | "calibrate",
+            "train" | "certify" | "features" | "resolve" | "probe" | "slice" | "smooth" | "uncertainty"
+            | "calibrate",
             "data",
         ) => arg.required(true),
         // A word that follows is the model.
         (
-            "features" | "resolve" | "probe" | "slice" | "smooth" | "uncertainty" | "calibrate" | "plane",
+            "certify" | "features" | "resolve" | "probe" | "slice" | "smooth" | "uncertainty" | "calibrate"
+            | "plane",
             "nhwc",
         ) => arg.require_equals(true),
         ("train", "arch") => arg.required_unless_present("init"),

@@ -13,6 +13,7 @@ mod attack;
 mod audit;
 mod calibrate;
 pub mod calls;
+mod certify;
 mod command;
 mod features;
 mod grad;
@@ -64,6 +65,8 @@ struct Cli {
 enum Command {
     /// Measure accuracy, accuracy under attack, and conjugate spreads
     Audit(Box<audit::Args>),
+    /// Prove of samples that nothing within eps is misclassified: the lower end of robust accuracy
+    Certify(Box<certify::Args>),
     /// Write adversarial examples as arrays and pictures
     Attack(Box<attack::Args>),
     /// Train a network, and keep every epoch as an ONNX file
@@ -180,6 +183,7 @@ fn answered(words: &[OsString]) -> u8 {
 fn run(command: Command) -> Outcome {
     match command {
         Command::Audit(args) => audit::run(*args),
+        Command::Certify(args) => certify::run(*args),
         Command::Attack(args) => attack::run(*args),
         Command::Track(args) => track::run(*args),
         Command::Tradeoff(args) => tradeoff::run(&args),

@@ -33,7 +33,7 @@ fn text(path: &Path) -> String {
 }
 
 const MODEL: &str = "fashion_mlp.onnx";
-const SAMPLES: [&str; 4] = ["--eps", "0.004", "--first", "24"];
+const SAMPLES: [&str; 4] = ["--eps", "0.01", "--first", "24"];
 
 fn without_seconds(mut value: Value) -> Value {
     fn walk(value: &mut Value) {
@@ -65,7 +65,8 @@ fn bounds_come_before_attacks() {
 
     let attack = ["--attack", "pgd", "--steps", "20", "--packet-samples", "0", "--json"];
     let plain = json(&kennard("audit", MODEL, &[&SAMPLES[..], &attack].concat()));
-    let words = [&SAMPLES[..], &attack, &["--certify", "true", "-o", &text(&with)]].concat();
+    let place = text(&with);
+    let words = [&SAMPLES[..], &attack, &["--certify", "true", "-o", &place]].concat();
     let both = json(&kennard("audit", MODEL, &words));
     assert_eq!(without_seconds(both["certified"].clone()), without_seconds(certified["certified"].clone()));
     assert_eq!(both["robust"], plain["robust"]);
@@ -82,15 +83,9 @@ fn bounds_come_before_attacks() {
     );
     assert!(passes(&full) > passes(&both));
 
-    let screen = String::from_utf8(
-        kennard(
-            "audit",
-            MODEL,
-            &words[..words.len() - 2].iter().filter(|w| **w != "--json").copied().collect::<Vec<_>>(),
-        )
-        .stdout,
-    )
-    .unwrap();
+    let shown: Vec<&str> =
+        words[..words.len() - 2].iter().filter(|word| **word != "--json").copied().collect();
+    let screen = String::from_utf8(kennard("audit", MODEL, &shown).stdout).unwrap();
     assert!(screen.contains("≤ robust accuracy on these samples ≤"), "{screen}");
     assert!(screen.contains("proved of the network in real arithmetic"), "{screen}");
 

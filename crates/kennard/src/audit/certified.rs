@@ -71,3 +71,41 @@ impl Certified {
         self.contradicted = contradicted.map(|record| record.index).collect();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::AttackRecord;
+    use super::*;
+    use crate::certify::Bounded;
+
+    /// One sample of each kind: each counts once, and as what it surely is.
+    #[test]
+    fn every_sample_is_one_thing() {
+        let broken = AttackRecord { broken: true, within: true, ..AttackRecord::default() };
+        let bound = |margin| Some(Bounded { margin, method: BoundMethod::Crown });
+        let record = |index, bound, attack: Option<&AttackRecord>| Record {
+            index,
+            prediction: Some(0),
+            bound,
+            attacks: vec![attack.cloned()],
+            ..Record::default()
+        };
+        let records = [
+            record(0, bound(0.5), None),
+            record(1, bound(-0.5), Some(&AttackRecord::default())),
+            record(2, bound(-0.5), Some(&broken)),
+            record(3, bound(0.1), Some(&broken)),
+            Record { prediction: Some(1), ..record(4, None, None) },
+            Record { pending: true, ..record(5, None, None) },
+            Record { pending: true, ..record(6, bound(f32::NEG_INFINITY), None) },
+            record(7, bound(0.0), Some(&AttackRecord::default())),
+        ];
+        let mut certified = Certified::blank();
+        certified.count(&records, 2, 10);
+        assert_eq!((certified.certified, certified.pending, certified.certified_accuracy), (1, 3, None));
+        assert_eq!(certified.bracket, [0.1, 0.4]);
+        assert_eq!(certified.contradicted, [3]);
+        assert_eq!(certified.methods.iter().map(|by| by.certified).collect::<Vec<_>>(), [0, 0, 1]);
+        assert!(records[3].is_contradicted() && !records[3].is_robust() && records[0].is_robust());
+    }
+}

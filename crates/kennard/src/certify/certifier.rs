@@ -205,6 +205,14 @@ fn provable(classifier: &Classifier) -> Result<Graph> {
     if classifier.front().is_some() {
         return refused("it takes inputs of another precision than float32; export it with a float32 input");
     }
+    let random = |op: &str| op.starts_with("Random") || ["Bernoulli", "Multinomial"].contains(&op);
+    if let Some(node) = classifier.untouched().nodes.iter().find(|node| random(&node.op)) {
+        return refused(&format!(
+            "its node `{}` ({}) draws random numbers, so that it has no one answer",
+            node.label(),
+            node.op
+        ));
+    }
     let exact = |value: f64| f64::from(value as f32).to_bits() == value.to_bits();
     for (name, tensor) in &classifier.untouched().constants {
         let double = tensor.dtype() == DType::F64;

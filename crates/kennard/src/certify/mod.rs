@@ -17,3 +17,6 @@ mod worker;
 pub use bounded::Bounded;
 pub(crate) use certifier::Certifier;
 pub use method::BoundMethod;
+
+#[cfg(test)]
+mod tests;

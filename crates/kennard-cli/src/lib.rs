@@ -13,6 +13,7 @@ mod attack;
 mod audit;
 mod calibrate;
 pub mod calls;
+mod certify;
 mod command;
 mod features;
 mod grad;
@@ -32,6 +33,7 @@ mod resolve;
 mod screen;
 mod setup;
 mod slice;
+mod smooth;
 mod source;
 mod track;
 mod tradeoff;
@@ -63,6 +65,8 @@ struct Cli {
 enum Command {
     /// Measure accuracy, accuracy under attack, and conjugate spreads
     Audit(Box<audit::Args>),
+    /// Prove of samples that nothing within eps is misclassified: the lower end of robust accuracy
+    Certify(Box<certify::Args>),
     /// Write adversarial examples as arrays and pictures
     Attack(Box<attack::Args>),
     /// Train a network, and keep every epoch as an ONNX file
@@ -87,6 +91,8 @@ enum Command {
     Slice(slice::Args),
     /// Fit the temperature at which a network is as confident as it is right, and measure what it does
     Calibrate(calibrate::Args),
+    /// Certify the classifier that a model is when noise smooths it: its label within a radius, at most so often wrong
+    Smooth(Box<smooth::Args>),
     /// Measure conjugate spreads: a packet's figures over its scale, with the bound that holds
     Uncertainty(Box<uncertainty::Args>),
     /// Make a page of runs that people look at, compare and share
@@ -177,6 +183,7 @@ fn answered(words: &[OsString]) -> u8 {
 fn run(command: Command) -> Outcome {
     match command {
         Command::Audit(args) => audit::run(*args),
+        Command::Certify(args) => certify::run(*args),
         Command::Attack(args) => attack::run(*args),
         Command::Track(args) => track::run(*args),
         Command::Tradeoff(args) => tradeoff::run(&args),
@@ -189,6 +196,7 @@ fn run(command: Command) -> Outcome {
         Command::Probe(args) => probe::run(&args),
         Command::Slice(args) => slice::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
+        Command::Smooth(args) => smooth::run(&args),
         Command::Uncertainty(args) => uncertainty::run(*args),
         Command::Report(args) => report::run(&args),
         Command::Watch(args) => watch::run(&args),

@@ -124,7 +124,8 @@ pub fn whole_audit<'a>(
         without = fitted;
         packets.extend(packets.first().map(|plan| PacketPlan { temperature: Some(temperature), ..*plan }));
     }
-    Ok(Audit { probe, packets, without, ..audit(model, settings, data, engine)? })
+    let certify = settings.own.certify.unwrap_or(false);
+    Ok(Audit { certify, probe, packets, without, ..audit(model, settings, data, engine)? })
 }
 
 /// The attacks of an audit.

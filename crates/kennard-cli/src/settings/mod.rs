@@ -33,6 +33,10 @@ part! {
         #[arg(long, value_name = "I/N")]
         #[serde(deserialize_with = "values::from_text")]
         shard: Shard,
+        /// Before attacks, try to prove of each sample that nothing within eps breaks it; certified samples are not attacked: true
+        /// or false
+        #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+        certify: bool,
         /// Points per centre of a packet; 0 takes neither packets nor cosines [default: 2000, up to 32000 until their effective sample size is enough, in no more passes than the attacks took]
         #[arg(long)]
         packet_samples: usize,

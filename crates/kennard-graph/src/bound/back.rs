@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::relax::{Slopes, Way};
 use super::rounding::{TINY, U};
 use super::rows::Rows;
 use super::site::{Charge, Known, per_sample};
@@ -75,7 +76,7 @@ impl<'g, 'b> Trace<'g, 'b> {
             let free;
             let charge = match step {
                 Step::Linear(charges) => charges.get(i).and_then(Option::as_ref),
-                Step::Planes { charge, .. } => Some(charge),
+                Step::Past(_, charge) => Some(charge),
                 Step::Free => {
                     let interval = self.known(name)?.interval;
                     free = Charge { value: Some(interval.centre()), error: interval.radius(), floor: None };
@@ -88,36 +89,49 @@ impl<'g, 'b> Trace<'g, 'b> {
         }
         match step {
             Step::Free => Ok(()),
-            Step::Linear(_) => self.linear(node, outputs, on_way),
-            Step::Planes { slopes, .. } => {
+            Step::Linear(_) => self.adjoint(node, outputs, on_way, &[]),
+            Step::Past(Way::At(values), _) => self.adjoint(node, outputs, on_way, values),
+            Step::Past(Way::Planes(slopes), _) => {
                 let Some(functional) = outputs[0] else { return Ok(()) };
-                let shape = &self.known(&node.outputs[0])?.shape;
-                let apart = rows.split(functional, shape)?;
-                let positive = apart.apply("Relu");
-                let negative = apart - positive;
-                for slope in slopes {
-                    let (above, below) = match side {
-                        Side::Lower => (slope.lower, slope.upper),
-                        Side::Upper => (slope.upper, slope.lower),
-                    };
-                    let passed = positive * rows.lift(above)? + negative * rows.lift(below)?;
-                    let name = node.inputs[slope.input].as_str();
-                    let known = self.known(name)?;
-                    let passed = rows.join(passed, shape).sum_to(&rows.of(&known.shape));
-                    on_way.add(name, passed, known)?;
-                }
-                Ok(())
+                self.between(node, functional, slopes, on_way, side)
             }
         }
     }
 
-    /// Through a node that is linear: by the rule of its gradient, for rows in the place of samples. The rule sees tensors
-    /// of the right shape where it would see the node's own.
-    fn linear(
+    /// Between planes: where the functional is positive, the plane on its side counts, else the other.
+    fn between(
+        &self,
+        node: &'g Node,
+        functional: Var<'b>,
+        slopes: &[Slopes<'b>],
+        on_way: &mut Functionals<'g, 'b>,
+        side: Side,
+    ) -> Result<()> {
+        let rows = on_way.rows;
+        let shape = &self.known(&node.outputs[0])?.shape;
+        let apart = rows.split(functional, shape)?;
+        let positive = apart.apply("Relu");
+        let negative = apart - positive;
+        for slope in slopes {
+            let (above, below) = match side {
+                Side::Lower => (slope.lower, slope.upper),
+                Side::Upper => (slope.upper, slope.lower),
+            };
+            let passed = positive * rows.lift(above)? + negative * rows.lift(below)?;
+            let name = node.inputs[slope.input].as_str();
+            on_way.add(name, rows.join(passed, shape), self.known(name)?)?;
+        }
+        Ok(())
+    }
+
+    /// By the adjoint of a node: the rule of its gradient, for rows in the place of samples. What the rule reads of the node's own
+    /// inputs is given, and is their shape alone where the node is linear.
+    fn adjoint(
         &self,
         node: &'g Node,
         outputs: Vec<Option<Var<'b>>>,
         on_way: &mut Functionals<'g, 'b>,
+        values: &[(usize, Var<'b>)],
     ) -> Result<()> {
         let rows = on_way.rows;
         let stand_in = |name: &String| match self.known.get(name.as_str()) {
@@ -125,7 +139,12 @@ impl<'g, 'b> Trace<'g, 'b> {
             None => Ok(name.clone()),
         };
         let mut shaped = node.clone();
-        shaped.inputs = node.inputs.iter().map(stand_in).collect::<Result<_>>()?;
+        for (i, name) in shaped.inputs.iter_mut().enumerate() {
+            *name = match values.iter().find(|(j, _)| *j == i) {
+                Some((_, value)) => rows.repeat(*value)?.name(),
+                None => stand_in(name)?,
+            };
+        }
         for (name, functional) in shaped.outputs.iter_mut().zip(&outputs) {
             *name = match functional {
                 Some(functional) => functional.name(),

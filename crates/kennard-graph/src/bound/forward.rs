@@ -5,7 +5,7 @@ use super::rows::{Rows, column, volume};
 use super::site::{Image, Known, Site, Tightness};
 use super::totals::Side;
 use super::trace::{Step, Trace};
-use super::{Method, linear, relax};
+use super::{Method, linear, relax, spans};
 use crate::{DType, Dim, GraphError, Node, Result, Shape, Var};
 
 /// A hidden tensor's functionals have at most this many elements at a time, for each sample: 64 MB.
@@ -31,25 +31,44 @@ impl<'g, 'b> Trace<'g, 'b> {
                 self.learn(name, interval, tightness, !moved)?;
             }
             self.steps.push((node, Step::Linear(charges)));
-            return Ok(());
+            return self.hint(node);
         }
-        let Some(rule) = relax::rule(&node.op) else { return Err(unbounded(node)) };
         if self.method == Method::Crown {
             self.refine(node)?;
             site = self.site(node);
         }
-        let Some(relaxed) = rule(&site)? else { return Err(unbounded(node)) };
-        let tight =
-            site.varying().iter().filter_map(|&i| site.known(i)).all(|x| x.tightness >= Tightness::Tight);
-        let tightness = if tight && relaxed.slopes.len() == 1 { Tightness::Tight } else { Tightness::Loose };
-        self.learn(&node.outputs[0], relaxed.interval, tightness, true)?;
-        let step = match self.method {
-            Method::Intervals => Step::Free,
-            Method::Crown | Method::CrownOverIntervals => {
-                Step::Planes { slopes: relaxed.slopes, charge: relaxed.charge }
-            }
-        };
-        self.steps.push((node, step));
+        let known = site.varying();
+        let tight = known.iter().filter_map(|&i| site.known(i)).all(|x| x.tightness >= Tightness::Tight);
+        let tightness = if tight && known.len() == 1 { Tightness::Tight } else { Tightness::Loose };
+        if let Some(rule) = relax::rule(&node.op)
+            && let Some(relaxed) = rule(&site)?
+        {
+            self.learn(&node.outputs[0], relaxed.interval, tightness, true)?;
+            let step = match self.method {
+                Method::Intervals => Step::Free,
+                Method::Crown | Method::CrownOverIntervals => Step::Past(relaxed.way, relaxed.charge),
+            };
+            self.steps.push((node, step));
+            return Ok(());
+        }
+        let interval = spans::rule(&node.op).map_or(Ok(None), |rule| rule(&site))?;
+        let Some(interval) = interval else { return Err(unbounded(node)) };
+        self.learn(&node.outputs[0], interval, Tightness::Loose, true)?;
+        self.steps.push((node, Step::Free));
+        Ok(())
+    }
+
+    /// A node that was spelled out in others may have an interval of its own that is tighter.
+    fn hint(&mut self, node: &'g Node) -> Result<()> {
+        let Some(original) = self.originals.get(node.outputs[0].as_str()) else { return Ok(()) };
+        if original.inputs.iter().all(|name| !self.known.contains_key(name.as_str())) {
+            return Ok(());
+        }
+        let site = self.site(original);
+        if let Some(interval) = spans::rule(&original.op).map_or(Ok(None), |rule| rule(&site))? {
+            let known = self.known(&node.outputs[0])?.clone();
+            self.learn(&node.outputs[0], known.interval.meet(interval), known.tightness, true)?;
+        }
         Ok(())
     }
 

@@ -18,6 +18,8 @@ mod relax;
 mod rounding;
 mod rows;
 mod site;
+mod spans;
+mod spelled;
 mod totals;
 mod trace;
 mod training;
@@ -79,12 +81,13 @@ pub fn bound(graph: &Graph, method: Method, region: Region, rows: usize) -> Resu
     let graph = fold(&graph.with_floats(DType::F32))?;
     // Inner tensors with our names give way; the ends have none here.
     let graph = graph.freeing(&ours);
+    let (graph, originals) = spelled::out(&graph, &input.name, method)?;
     let bare = Graph { inputs: Vec::new(), outputs: Vec::new(), nodes: Vec::new(), ..graph.clone() };
     let builder = Builder::new(&bare)?;
     builder.reserve(graph.nodes.iter().flat_map(|node| &node.outputs).filter(|name| !ours.contains(name)));
 
     let region = region.inputs(&builder, &input.ty.shape);
-    let mut trace = Trace::new(&builder, &input.name, &input.ty.shape, region, method)?;
+    let mut trace = Trace::new(&builder, &input.name, &input.ty.shape, region, method, &originals)?;
     for node in &graph.nodes {
         trace.step(node)?;
     }

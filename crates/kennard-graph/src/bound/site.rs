@@ -125,8 +125,16 @@ impl<'b> Term<'b> {
     }
 }
 
-/// `y = W·x + b` for one x that varies: `run(x, false)` is `W·x` and `run(x, true)` is `|W|·x`. No element of x or of y is
-/// in a sum of more than `terms` products.
+/// How many products are in a sum, at most.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    /// For an element of the result.
+    pub forward: usize,
+    /// For an element of the input, on the way back.
+    pub back: usize,
+}
+
+/// `y = W·x + b` for one x that varies: `run(x, false)` is `W·x` and `run(x, true)` is `|W|·x`.
 ///
 /// In real arithmetic y is within `|W|·r` of `W·c + b`. What is computed is within `γ·(|W||c| + |b|)` of that, so the radius is
 /// `r + γ(r + |c|)` before the weights.
@@ -134,12 +142,12 @@ pub(super) fn affine<'b>(
     x: &Known<'b>,
     run: impl Fn(Var<'b>, bool) -> Var<'b>,
     term: Option<Term<'b>>,
-    terms: usize,
+    terms: Terms,
     tightness: Tightness,
 ) -> Result<Image<'b>> {
-    let share = gamma(terms)?;
+    let share = gamma(terms.forward)?;
     let (c, r) = (x.interval.centre(), x.interval.radius());
-    let tiny = TINY * terms.max(1) as f64;
+    let tiny = TINY * terms.forward.max(1) as f64;
     let mut centre = run(c, false);
     let mut radius = run(r * (1.0 + share) + c.apply("Abs") * share, true) + tiny;
     let mut size = run(x.interval.size(), true);
@@ -150,8 +158,8 @@ pub(super) fn affine<'b>(
     }
     let interval = Interval { lower: centre - radius, upper: centre + radius };
     let shape = size.shape()?;
-    let error = size * share + tiny;
-    let floor = Some(floor(&[x.interval.size()], terms, volume(&shape)?)?);
+    let error = size * gamma(terms.back)? + tiny;
+    let floor = Some(floor(&[x.interval.size()], terms.back, volume(&shape)?)?);
     let value = term.map(|term| term.value);
     Ok(Image { interval, tightness, charge: Some(Charge { value, error, floor }) })
 }

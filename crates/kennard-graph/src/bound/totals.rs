@@ -33,14 +33,15 @@ impl<'b> Totals<'b> {
 
     /// Adds `⟨Λ, value⟩` and the error `⟨|Λ|, error⟩` for functionals `[N, R, n]`.
     pub fn charge(&mut self, rows: Rows, flat: Var<'b>, charge: &Charge<'b>, shape: &Shape) -> Result<()> {
-        let share = gamma(volume(shape)?)?;
+        let n = volume(shape)?;
         let mut error = column(charge.error, shape)?;
         if let Some(value) = charge.value {
             let value = column(value, shape)?;
-            self.values.push(two_axes(rows, flat.with("MatMul", value)));
-            error = error + value.apply("Abs") * share;
+            let part = part(n);
+            self.values.push(dot(rows, flat, value, n, part)?);
+            error = error + value.apply("Abs") * gamma(part + n / part)?;
         }
-        error = error * (1.0 + 2.0 * share);
+        error = error * (1.0 + 2.0 * gamma(n)?);
         self.errors.push(two_axes(rows, flat.apply("Abs").with("MatMul", error)));
         if let Some(floor) = charge.floor {
             self.floors.push(floor.unsqueeze(&[1]));
@@ -74,6 +75,27 @@ impl<'b> Totals<'b> {
         }
         Some(value + margin * sign)
     }
+}
+
+/// `⟨Λ, v⟩` as a sum of sums of `part` products each, so that little is lost to rounding.
+fn dot<'b>(rows: Rows, flat: Var<'b>, column: Var<'b>, n: usize, part: usize) -> Result<Var<'b>> {
+    if part == n {
+        return Ok(two_axes(rows, flat.with("MatMul", column)));
+    }
+    let (parts, part) = (Dim::Known(n / part), Dim::Known(part));
+    let lead = column.shape()?.0.first().copied().filter(|_| column.shape().is_ok_and(|s| s.rank() == 3));
+    let column = column.reshape(&Shape(vec![lead.unwrap_or(Dim::Known(1)), Dim::Known(1), parts, part]));
+    let products = flat.reshape(&Shape(vec![Dim::BATCH, Dim::Known(rows.0), parts, part])) * column;
+    Ok(products.reduce("ReduceSum", &[3], false).reduce("ReduceSum", &[2], false))
+}
+
+/// The divisor of n that is nearest to its root; n itself where the sum is short.
+fn part(n: usize) -> usize {
+    if n <= 256 {
+        return n.max(1);
+    }
+    let root = n.isqrt();
+    (1..=root).rev().find(|d| n.is_multiple_of(*d)).filter(|&d| d > 4).unwrap_or(n)
 }
 
 fn two_axes<'b>(rows: Rows, three: Var<'b>) -> Var<'b> {

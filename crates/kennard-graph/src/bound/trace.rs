@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use super::Method;
 use super::interval::Interval;
 use super::region::Inputs;
-use super::relax::Slopes;
+use super::relax::Way;
 use super::site::{Charge, Known, Site, Tightness, sound};
 use crate::builder::Call;
 use crate::{Builder, GraphError, Node, Result, Shape, Var};
@@ -12,8 +12,8 @@ use crate::{Builder, GraphError, Node, Result, Shape, Var};
 pub(super) enum Step<'b> {
     /// By its adjoint; with a charge for every output that has one.
     Linear(Vec<Option<Charge<'b>>>),
-    /// Between planes.
-    Planes { slopes: Vec<Slopes<'b>>, charge: Charge<'b> },
+    /// Past something that is not linear.
+    Past(Way<'b>, Charge<'b>),
     /// Not at all: its outputs are only known to lie in their intervals.
     Free,
 }
@@ -29,6 +29,8 @@ pub(super) struct Trace<'g, 'b> {
     /// 1 for every sample in whose intervals nothing overflowed, else 0; each `[N]`.
     sound: Vec<Var<'b>>,
     pub method: Method,
+    /// The nodes that were spelled out in others, by their outputs.
+    pub originals: &'g HashMap<String, Node>,
 }
 
 impl<'g, 'b> Trace<'g, 'b> {
@@ -38,11 +40,12 @@ impl<'g, 'b> Trace<'g, 'b> {
         shape: &Shape,
         region: Inputs<'b>,
         method: Method,
+        originals: &'g HashMap<String, Node>,
     ) -> Result<Self> {
         let tightness = if region.is_box() { Tightness::Box } else { Tightness::Loose };
         let known = Known { interval: region.interval, shape: shape.clone(), tightness };
         let (known, sound) = (HashMap::from([(input, known)]), Vec::new());
-        let mut trace = Trace { builder, input, region, known, steps: Vec::new(), sound, method };
+        let mut trace = Trace { builder, input, region, known, steps: Vec::new(), sound, method, originals };
         let Interval { lower, upper } = region.interval;
         // An empty box has no bounds.
         trace.check(region.interval)?;

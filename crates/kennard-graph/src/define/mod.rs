@@ -2,9 +2,11 @@
 //! where no rule or kernel exists. One function per operator.
 
 mod activation;
+mod analytic;
 mod grid_sample;
 mod integer;
 mod normalization;
+mod piecewise;
 mod resize;
 mod standard;
 
@@ -21,8 +23,10 @@ type Definitions = for<'a, 'b> fn(&Call<'a, 'b>) -> Result<Vec<Var<'b>>>;
 
 const TABLES: &[&[(&str, Definition)]] = &[
     activation::DEFINITIONS,
+    analytic::DEFINITIONS,
     grid_sample::DEFINITIONS,
     normalization::DEFINITIONS,
+    piecewise::DEFINITIONS,
     resize::DEFINITIONS,
     standard::DEFINITIONS,
 ];

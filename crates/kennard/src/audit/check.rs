@@ -25,7 +25,7 @@ impl Audit<'_> {
         packet_plan::check(&self.packets)?;
         let names: Vec<&str> = self.attacks.iter().map(|attack| attack.name()).collect();
         let has_robust = !names.is_empty() || !self.minimal.is_empty() && self.threat.eps.is_finite();
-        self.requirements.iter().try_for_each(|wanted| wanted.check(&names, has_robust))?;
+        self.requirements.iter().try_for_each(|wanted| wanted.check(&names, has_robust, self.certify))?;
         if self.budget == Some(0) {
             return Err(Error::Setting(
                 "a budget of 0 passes switches every attack off; give it one at least".into(),

@@ -1,15 +1,14 @@
 //! How accurate a classifier is, how accurate it stays under attack, and how its conjugate spreads
 //! stand to their bound.
 
+mod certified;
 mod check;
-mod columns;
 mod directory;
 mod distances;
 mod finished;
 mod followed;
 mod gallery;
 mod judged;
-mod kept;
 mod merge;
 mod missing;
 mod packet_plan;
@@ -22,7 +21,6 @@ mod record;
 mod requirement;
 mod sample;
 mod settings;
-mod share;
 mod state;
 mod summary;
 mod table;
@@ -36,6 +34,7 @@ use crate::engine::Engine;
 use crate::run::ModelSummary;
 use crate::{Error, Result, ThreatModel};
 
+pub use certified::{Certified, CertifiedBy};
 pub use directory::RunDirectory;
 pub use distances::{CurvePoint, Distances};
 pub use finished::FinishedRun;
@@ -76,6 +75,10 @@ pub struct Audit<'a> {
     pub cascade: bool,
     /// Attacks that seek the closest adversarial point.
     pub minimal: Vec<Box<dyn MinimumNorm>>,
+    /// Whether to try, before any attack, to prove of every sample that is classified correctly that nothing within epsilon
+    /// breaks it. A sample that is certified is attacked only where each attack's whole budget is asked for, or for its
+    /// distance.
+    pub certify: bool,
     /// Whether to take the loss gradient at every sample, for its cosine with the sample.
     pub probe: bool,
     /// The packets to measure.
@@ -110,6 +113,15 @@ pub enum Progress<'p> {
         done: u64,
         /// How many there are.
         total: u64,
+    },
+    /// Samples that bounds are done with.
+    Bounds {
+        /// How many, of those that are classified correctly.
+        done: u64,
+        /// How many there are.
+        total: u64,
+        /// How many are certified.
+        certified: u64,
     },
     /// Samples that attacks are done with.
     Attacks {
@@ -177,6 +189,7 @@ impl<'a> Audit<'a> {
             attacks: Vec::new(),
             cascade: false,
             minimal: Vec::new(),
+            certify: false,
             probe: false,
             packets: Vec::new(),
             samples: Selection::All,

@@ -70,7 +70,6 @@ impl Audit<'_> {
             true => cosine(&sample.input, &ask(Program::Gradient(Loss::LogOdds)).await.gradient),
             false => None,
         };
-        let attacked = !(self.attacks.is_empty() && self.minimal.is_empty());
         let prediction = evaluated.then(|| predict(&outputs));
         let record = Record {
             index,
@@ -79,12 +78,27 @@ impl Audit<'_> {
             margin: if evaluated { margin(&logits, label) } else { f32::NAN },
             random,
             cosine,
-            pending: attacked && prediction == Some(label),
+            pending: (self.certify || self.is_attacking()) && prediction == Some(label),
             predictions: Predictions::default(),
+            bound: None,
             attacks: vec![None; self.attacks.len()],
             minimal: vec![None; self.minimal.len()],
         };
         Ok(Looked { record, outputs })
+    }
+
+    /// Whether there is any attack.
+    fn is_attacking(&self) -> bool {
+        !(self.attacks.is_empty() && self.minimal.is_empty())
+    }
+
+    /// Whether a sample that was bounded is still to be attacked: a certified one only for the whole budget of attacks, or for
+    /// its distance.
+    pub(super) fn is_left_to_attack(&self, record: &Record) -> bool {
+        match record.is_certified() {
+            true => !self.minimal.is_empty() || self.full && self.is_attacking(),
+            false => self.is_attacking(),
+        }
     }
 
     /// Attacks a sample that is classified correctly.
@@ -108,7 +122,7 @@ impl Audit<'_> {
         let criterion = if self.full { Criterion::Worst } else { Criterion::First };
         let conditions = Conditions { threat: self.threat, criterion, seed: self.seed, budget: self.budget };
         for (i, attack) in self.attacks.iter().enumerate() {
-            if self.cascade && !self.full && !record.is_robust() {
+            if !self.full && (record.is_certified() || self.cascade && !record.is_robust()) {
                 break;
             }
             let verdict =

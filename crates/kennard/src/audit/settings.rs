@@ -29,6 +29,9 @@ pub struct AuditSettings {
     pub cascade: bool,
     /// Attacks that seek the closest adversarial point.
     pub minimal: Vec<NamedAttack>,
+    /// Whether certificates are sought before attacks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub certify: bool,
     /// Whether the loss gradient is taken at every sample.
     #[serde(default)]
     pub probe: bool,
@@ -91,6 +94,7 @@ impl AuditSettings {
             attacks: audit.attacks.iter().map(|attack| NamedAttack::of(attack.as_ref())).collect(),
             cascade: audit.cascade,
             minimal: audit.minimal.iter().map(|attack| NamedAttack::of(attack.as_ref())).collect(),
+            certify: audit.certify,
             probe: audit.probe,
             packets: audit.packets.clone(),
             shard: audit.shard,

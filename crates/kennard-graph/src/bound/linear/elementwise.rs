@@ -4,7 +4,7 @@ use super::Linear;
 use crate::bound::interval::Interval;
 use crate::bound::rounding::{TINY, gamma};
 use crate::bound::rows::{batch_axis, volume};
-use crate::bound::site::{Charge, Image, Known, Site, Term, Tightness, affine, floor};
+use crate::bound::site::{Charge, Image, Known, Site, Term, Terms, Tightness, affine, floor};
 use crate::{Result, Tensor, Var};
 
 pub(super) const RULES: &[(&str, Linear)] = &[
@@ -122,7 +122,8 @@ fn scaled<'b>(
     }
     let copies = volume(&shape)? / volume(&x.shape)?.max(1);
     let tightness = if copies > 1 { x.tightness.min(Tightness::Tight) } else { x.tightness };
-    Ok(Some(vec![affine(x, run, term, copies, tightness)?]))
+    let terms = Terms { forward: 1, back: copies };
+    Ok(Some(vec![affine(x, run, term, terms, tightness)?]))
 }
 
 /// `γ·(x − μ)/√(σ² + ε) + β` per channel with given statistics.

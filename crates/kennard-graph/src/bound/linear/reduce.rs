@@ -3,14 +3,23 @@
 use super::Linear;
 use crate::Result;
 use crate::bound::rows::{batch_axis, volume};
-use crate::bound::site::{Image, Site, Tightness, affine};
+use crate::bound::site::{Image, Site, Terms, Tightness, affine};
 
 pub(super) const RULES: &[(&str, Linear)] = &[
     ("ReduceSum", weightless),
     ("ReduceMean", weightless),
     ("GlobalAveragePool", weightless),
     ("AveragePool", weightless),
+    ("Resize", resize),
 ];
+
+/// Nearest and linear interpolation have no negative weights.
+fn resize<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
+    match s.node.text("mode", "nearest") {
+        "nearest" | "linear" => weightless(s),
+        _ => Ok(None),
+    }
+}
 
 /// Sums of a sample's own elements with weights that are not negative: the operator is its own `|W|`.
 fn weightless<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
@@ -21,10 +30,14 @@ fn weightless<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     if x.shape.0[from] != y.0[to] {
         return Ok(None);
     }
-    let kernel = s.node.ints("kernel_shape").filter(|_| s.node.op == "AveragePool");
-    let terms = match kernel {
-        Some(kernel) => kernel.iter().map(|&k| usize::try_from(k).unwrap_or(1)).product(),
-        None => volume(&x.shape)? / volume(&y)?.max(1),
+    let windows = s.node.ints("kernel_shape").filter(|_| s.node.op == "AveragePool");
+    let terms = match windows {
+        Some(kernel) => {
+            let taps = kernel.iter().map(|&k| usize::try_from(k).unwrap_or(1)).product();
+            Terms { forward: taps, back: taps }
+        }
+        None if s.node.op == "Resize" => Terms { forward: volume(&x.shape)?, back: volume(&y)? },
+        None => Terms { forward: volume(&x.shape)? / volume(&y)?.max(1), back: 1 },
     };
     let tightness = if x.tightness == Tightness::Box { Tightness::Tight } else { Tightness::Loose };
     let run = |x, _| s.apply(&[(0, x)])[0];

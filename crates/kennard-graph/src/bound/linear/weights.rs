@@ -2,8 +2,8 @@
 
 use super::Linear;
 use crate::bound::rows::batch_axis;
-use crate::bound::site::{Image, Known, Site, Term, Tightness, affine};
-use crate::{Dim, Result, Var};
+use crate::bound::site::{Image, Known, Site, Term, Terms, Tightness, affine};
+use crate::{Result, Var};
 
 pub(super) const RULES: &[(&str, Linear)] =
     &[("Gemm", gemm), ("MatMul", matmul), ("Conv", conv), ("ConvTranspose", conv)];
@@ -30,7 +30,9 @@ fn gemm<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     };
     let beta = s.node.float("beta", 1.0);
     let term = s.fixed(2).map(|c| Term::exact(if beta == 1.0 { c } else { c * beta }));
-    let terms = longest(&w.shape()?.0);
+    let [rows, columns] = sides(w)?;
+    let terms = if s.node.int("transB", 0) == 0 { [rows, columns] } else { [columns, rows] };
+    let terms = Terms { forward: terms[0], back: terms[1] };
     Ok(Some(vec![affine(x, run, term, terms, summed(x))?]))
 }
 
@@ -52,16 +54,22 @@ fn matmul<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
         let w = if absolute { w.apply("Abs") } else { w };
         s.apply(&[(at, x), (1 - at, w)])[0]
     };
-    let terms = longest(&w.shape()?.0);
+    let [rows, columns] = sides(w)?;
+    let terms = if left { [rows, columns] } else { [columns, rows] };
+    // Several matrices may be applied to one operand.
+    let matrices = w.shape()?.volume().map_or(1, |(n, _)| n / (rows * columns).max(1)).max(1);
+    let terms = Terms { forward: terms[0], back: terms[1].saturating_mul(matrices) };
     Ok(Some(vec![affine(x, run, None, terms, summed(x))?]))
 }
 
-/// The longest sum in a product with a matrix and in its adjoint; several matrices may be applied to one operand.
-fn longest(dims: &[Dim]) -> usize {
-    let known = |dims: &[Dim]| dims.iter().filter_map(|d| d.known()).product::<usize>();
-    let matrices = known(&dims[..dims.len().saturating_sub(2)]);
-    let sides = &dims[dims.len().saturating_sub(2)..];
-    sides.iter().filter_map(|d| d.known()).max().unwrap_or(1).saturating_mul(matrices)
+/// The rows and columns of a matrix; a vector is a column on the right and a row on the left.
+fn sides(w: Var) -> Result<[usize; 2]> {
+    let dims: Vec<usize> = w.shape()?.0.iter().filter_map(|d| d.known()).collect();
+    Ok(match dims.as_slice() {
+        [.., rows, columns] => [*rows, *columns],
+        [n] => [*n, *n],
+        [] => [1, 1],
+    })
 }
 
 /// A convolution or its adjoint. The weights are `[M, C/groups, …]`, or `[C, M/groups, …]`.
@@ -78,10 +86,19 @@ fn conv<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
         s.builder.op(&s.node.op, &[Some(x), Some(w)], &attributes)
     };
     let term = s.fixed(2).map(|bias| Term::exact(bias.unsqueeze(&(1..rank as i64 - 1).collect::<Vec<_>>())));
-    // All channels of the larger side of a group, at every place of the kernel.
     let dims: Vec<usize> = w.shape()?.0.iter().filter_map(|d| d.known()).collect();
     let [first, second, taps @ ..] = dims.as_slice() else { return Ok(None) };
     let groups = usize::try_from(s.node.int("group", 1)).unwrap_or(1).max(1);
-    let terms = (first / groups).max(*second).saturating_mul(taps.iter().product());
+    // Where the window moves by more than one, fewer of its places see an element.
+    let stride =
+        |i: usize| s.node.ints("strides").and_then(|v| usize::try_from(*v.get(i)?).ok()).unwrap_or(1).max(1);
+    let all: usize = taps.iter().product();
+    let dense = s.node.ints("dilations").is_none_or(|v| v.iter().all(|&d| d == 1));
+    let seen = taps.iter().enumerate().map(|(i, &k)| if dense { k.div_ceil(stride(i)) } else { k }).product();
+    let (near, far) = (first / groups, *second);
+    let terms = match s.node.op.as_str() {
+        "Conv" => Terms { forward: far.saturating_mul(all), back: near.saturating_mul(seen) },
+        _ => Terms { forward: near.saturating_mul(seen), back: far.saturating_mul(all) },
+    };
     Ok(Some(vec![affine(x, run, term, terms, summed(x))?]))
 }

@@ -1,5 +1,9 @@
 //! Nodes that are not linear, between planes: what lies above `Σ αᵢ·xᵢ + β` and below another such sum.
 
+mod bilinear;
+mod curve;
+mod functions;
+mod power;
 mod relu;
 
 use super::interval::Interval;
@@ -11,9 +15,16 @@ use crate::{Result, Var};
 /// A node between planes.
 pub(super) struct Relaxed<'b> {
     pub interval: Interval<'b>,
-    /// For each input that varies.
-    pub slopes: Vec<Slopes<'b>>,
+    pub way: Way<'b>,
     pub charge: Charge<'b>,
+}
+
+/// How a functional passes.
+pub(super) enum Way<'b> {
+    /// Between two planes, element by element.
+    Planes(Vec<Slopes<'b>>),
+    /// By the adjoint of the node at these values of its inputs.
+    At(Vec<(usize, Var<'b>)>),
 }
 
 /// The slopes of the two planes along one input, of the output's shape.
@@ -27,7 +38,8 @@ pub(super) struct Slopes<'b> {
 /// A node's output from its inputs, or `None` where there are no planes.
 pub(super) type Relaxation = for<'a, 'b> fn(&Site<'a, 'b>) -> Result<Option<Relaxed<'b>>>;
 
-const TABLES: &[&[(&str, Relaxation)]] = &[relu::RULES];
+const TABLES: &[&[(&str, Relaxation)]] =
+    &[functions::RULES, power::RULES, relu::RULES, &[("Mul", bilinear::mul), ("MatMul", bilinear::matmul)]];
 
 pub(super) fn rule(op: &str) -> Option<Relaxation> {
     TABLES.iter().copied().flatten().find(|(name, _)| *name == op).map(|(_, rule)| *rule)
@@ -52,5 +64,5 @@ fn relaxed<'b>(
     }
     let floor = Some(floor(&sizes, 1, volume(&interval.lower.shape()?)?)?);
     let charge = Charge { value: Some(intercepts.centre()), error: error + TINY, floor };
-    Ok(Relaxed { interval, slopes, charge })
+    Ok(Relaxed { interval, way: Way::Planes(slopes), charge })
 }

@@ -1,21 +1,20 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::Record;
 use crate::data::Sample;
 use crate::{Error, Result};
 
 /// The samples that an earlier run finished, against the data.
-pub(super) struct Kept {
+pub(crate) struct Kept {
     /// The label of each, by its place in the data set.
     labels: BTreeMap<usize, usize>,
     met: AtomicUsize,
 }
 
 impl Kept {
-    pub fn new(records: &[Record]) -> Kept {
-        let labels = records.iter().map(|record| (record.index, record.label)).collect();
-        Kept { labels, met: AtomicUsize::new(0) }
+    /// Samples by their places in the data set, with their labels.
+    pub fn new(finished: impl Iterator<Item = (usize, usize)>) -> Kept {
+        Kept { labels: finished.collect(), met: AtomicUsize::new(0) }
     }
 
     /// A sample that is still to be examined; nothing where it is among those kept.

@@ -1,11 +1,11 @@
-use crate::stats::clopper_pearson;
+use super::clopper_pearson;
 
 /// How many samples of `total` have a property; of the pending ones nothing is known yet.
 ///
 /// Samples that are misclassified or easily broken are done with first. What is known while others are pending is
 /// no share of those done, but a bracket: between none and all of the pending ones have the property.
 #[derive(Clone, Copy)]
-pub(super) struct Share {
+pub(crate) struct Share {
     pub count: u64,
     pub pending: u64,
     pub total: u64,

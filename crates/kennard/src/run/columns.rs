@@ -6,6 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
 use arrow_array::{
     ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch,
+    StringArray,
 };
 
 /// The value of a row; none where the column is null.
@@ -14,7 +15,7 @@ type Get<R, T> = fn(&R) -> Option<T>;
 type Set<R, T> = fn(&mut R, Option<T>);
 
 /// What a column of rows of type `R` holds.
-pub(super) enum Field<R> {
+pub(crate) enum Field<R> {
     /// True or false.
     Flag(Get<R, bool>, Set<R, bool>),
     /// The same, following from other columns: it is written, and not read.
@@ -27,6 +28,8 @@ pub(super) enum Field<R> {
     Single(Get<R, f32>, Set<R, f32>),
     /// A number in double precision.
     Double(Get<R, f64>, Set<R, f64>),
+    /// A text.
+    Text(Get<R, String>, Set<R, String>),
     /// Numbers in single precision.
     List(Get<R, Vec<f32>>, Set<R, Vec<f32>>),
 }
@@ -47,6 +50,7 @@ impl<R> Field<R> {
             }
             Field::Single(get, _) => Arc::new(Float32Array::from_iter(of(rows, get))),
             Field::Double(get, _) => Arc::new(Float64Array::from_iter(of(rows, get))),
+            Field::Text(get, _) => Arc::new(StringArray::from_iter(of(rows, get))),
             Field::List(get, _) => {
                 let lists = of(rows, get).map(|list| list.map(|list| list.into_iter().map(Some)));
                 Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(lists))
@@ -74,6 +78,9 @@ impl<R> Field<R> {
             }
             Field::Single(_, set) => put(rows, set, array?.as_primitive_opt::<Float32Type>()?.iter()),
             Field::Double(_, set) => put(rows, set, array?.as_primitive_opt::<Float64Type>()?.iter()),
+            Field::Text(_, set) => {
+                put(rows, set, array?.as_string_opt::<i32>()?.iter().map(|v| v.map(String::from)));
+            }
             Field::List(_, set) => {
                 let lists = array?.as_list_opt::<i32>()?;
                 lists.values().as_primitive_opt::<Float32Type>()?;

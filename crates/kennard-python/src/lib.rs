@@ -74,7 +74,7 @@ fn audit(
 ) -> PyResult<Outcome> {
     let raised: Raised = Arc::new(Mutex::new(None));
     let model = model.model(py, &raised)?;
-    let data = data.map(Arrays::open).transpose()?;
+    let data = data.map(|data| data.open(&raised)).transpose()?;
     let options = serde_json::from_str(options).map_err(|error| KennardError::new_err(error.to_string()))?;
     let outcome =
         run::run(py, progress, &raised, |stop, hear| calls::audit(&model, data, options, stop, hear))?;
@@ -108,7 +108,7 @@ fn attack(
     let raised: Raised = Arc::new(Mutex::new(None));
     let model = model.model(py, &raised)?;
     let options = serde_json::from_str(options).map_err(|error| KennardError::new_err(error.to_string()))?;
-    let samples = data.open()?;
+    let samples = data.open(&raised)?;
     let (names, examined) = run::run(py, progress, &raised, |stop, hear| {
         let mut all = Vec::new();
         let names = calls::attack(&model, Some(samples), options, stop, hear, |examined| {

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from os import PathLike
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +9,13 @@ __version__: str
 
 class KennardError(RuntimeError): ...
 
+class Reader(Protocol):
+    def row(self, place: int) -> NDArray[np.float32]: ...
+
 class Arrays:
     def __init__(
         self,
-        inputs: NDArray[np.float32],
+        inputs: NDArray[np.float32] | Reader,
         labels: list[int],
         shape: list[int],
         names: list[str],

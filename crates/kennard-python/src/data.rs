@@ -1,7 +1,7 @@
 //! Samples in Python's memory.
 
 use kennard::data::{Contents, DataError, DataSet, FileDigest, Raw, Row, Rows, Source};
-use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray1, PyUntypedArrayMethods};
+use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 
 use crate::live::{Raised, keep};

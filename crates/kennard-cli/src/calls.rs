@@ -100,6 +100,18 @@ pub fn attack(
     Ok(names.chain(audit.minimal.iter().map(|attack| attack.name())).map(String::from).collect())
 }
 
+/// Puts the shards of a run together in the directory `out`: `kennard merge`.
+///
+/// # Errors
+/// When a shard is missing, unfinished or damaged, there twice, or of another run, or `out` holds another run.
+pub fn merge(shards: &[PathBuf], out: &Path) -> Result<Outcome> {
+    crate::out::be_quiet();
+    let merged = kennard::audit::merge(shards)?;
+    merged.write(out)?;
+    report::beside(out, "")?;
+    Ok(merged.outcome)
+}
+
 /// Makes a page of the directories of runs: `kennard report`.
 ///
 /// # Errors

@@ -28,6 +28,8 @@ create_exception!(
     "What can go wrong in Kennard; the message says what to do."
 );
 
+create_exception!(_kennard, InUse, KennardError, "Another process works in the directory of the run.");
+
 /// The model that an argument is: a path, the bytes of an ONNX file, or a module that computes its own passes.
 #[derive(FromPyObject)]
 enum Given {
@@ -74,7 +76,7 @@ fn audit(
 ) -> PyResult<Outcome> {
     let raised: Raised = Arc::new(Mutex::new(None));
     let model = model.model(py, &raised)?;
-    let data = data.map(Arrays::open).transpose()?;
+    let data = data.map(|data| data.open(&raised)).transpose()?;
     let options = serde_json::from_str(options).map_err(|error| KennardError::new_err(error.to_string()))?;
     let outcome =
         run::run(py, progress, &raised, |stop, hear| calls::audit(&model, data, options, stop, hear))?;
@@ -108,7 +110,7 @@ fn attack(
     let raised: Raised = Arc::new(Mutex::new(None));
     let model = model.model(py, &raised)?;
     let options = serde_json::from_str(options).map_err(|error| KennardError::new_err(error.to_string()))?;
-    let samples = data.open()?;
+    let samples = data.open(&raised)?;
     let (names, examined) = run::run(py, progress, &raised, |stop, hear| {
         let mut all = Vec::new();
         let names = calls::attack(&model, Some(samples), options, stop, hear, |examined| {
@@ -134,6 +136,13 @@ fn attack(
     Ok(Found { names, points: points.collect::<PyResult<_>>()?, records })
 }
 
+/// Puts the shards of a run together in the directory `out`.
+#[pyfunction]
+fn merge(py: Python<'_>, shards: Vec<PathBuf>, out: PathBuf) -> PyResult<Outcome> {
+    let outcome = py.detach(|| calls::merge(&shards, &out)).map_err(|error| run::exception(&error))?;
+    Outcome::new(outcome)
+}
+
 /// Makes a page of the directories of runs.
 #[pyfunction]
 fn report(py: Python<'_>, runs: Vec<PathBuf>, page: PathBuf) -> PyResult<()> {
@@ -156,11 +165,13 @@ fn main(py: Python<'_>, words: Vec<OsString>) -> u8 {
 fn _kennard(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("KennardError", module.py().get_type::<KennardError>())?;
+    module.add("InUse", module.py().get_type::<InUse>())?;
     module.add_class::<Arrays>()?;
     module.add_class::<Outcome>()?;
     module.add_function(wrap_pyfunction!(audit, module)?)?;
     module.add_class::<Found>()?;
     module.add_function(wrap_pyfunction!(attack, module)?)?;
+    module.add_function(wrap_pyfunction!(merge, module)?)?;
     module.add_function(wrap_pyfunction!(report, module)?)?;
     module.add_function(wrap_pyfunction!(option_names, module)?)?;
     module.add_function(wrap_pyfunction!(main, module)?)

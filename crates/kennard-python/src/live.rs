@@ -6,8 +6,15 @@ use kennard_runtime::{Live, RuntimeError};
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
-/// The first exception that a module raised.
+/// The first exception that a module, or a reader of samples, raised.
 pub type Raised = Arc<Mutex<Option<PyErr>>>;
+
+/// Keeps the first exception, and returns what it says.
+pub fn keep(raised: &Raised, error: PyErr) -> String {
+    let message = Python::attach(|py| error.value(py).to_string());
+    raised.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(error);
+    message
+}
 
 /// An object with the methods `outputs(points)` and, if it is `differentiable`, `forward(points)`, which returns the
 /// outputs and something that `backward(that, slopes)` makes the gradient of. All arrays are flat, in single precision.
@@ -33,11 +40,8 @@ impl Module {
     }
 
     /// The error that an exception is to the engine; the exception itself is raised in the end.
-    fn failed(&self, py: Python<'_>, error: PyErr) -> RuntimeError {
-        let message = error.value(py).to_string();
-        let mut raised = self.raised.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        raised.get_or_insert(error);
-        RuntimeError::Live { message }
+    fn failed(&self, error: PyErr) -> RuntimeError {
+        RuntimeError::Live { message: keep(&self.raised, error) }
     }
 }
 
@@ -70,7 +74,7 @@ impl Live for Module {
                     self.object.bind(py).call_method1("outputs", (PyArray1::from_slice(py, points),))?;
                 copy(&found, outputs, "logits")
             };
-            answer().map_err(|error| self.failed(py, error))
+            answer().map_err(|error| self.failed(error))
         })
     }
 
@@ -87,13 +91,13 @@ impl Live for Module {
                 let (outputs, kept): (PyReadonlyArray1<f32>, Bound<'_, PyAny>) = found.extract()?;
                 Ok((outputs.as_slice()?.to_vec(), kept))
             };
-            let (outputs, kept) = forward().map_err(|error| self.failed(py, error))?;
+            let (outputs, kept) = forward().map_err(|error| self.failed(error))?;
             let slopes = slopes(&outputs)?;
             let backward = || {
                 let found = object.call_method1("backward", (kept, PyArray1::from_vec(py, slopes)))?;
                 copy(&found, gradient, "a gradient")
             };
-            backward().map_err(|error| self.failed(py, error))
+            backward().map_err(|error| self.failed(error))
         })
     }
 

@@ -10,8 +10,8 @@ use kennard::audit::Progress;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
 
-use crate::KennardError;
 use crate::live::Raised;
+use crate::{InUse, KennardError};
 
 /// How often signals are looked for and progress is told.
 const TICK: Duration = Duration::from_millis(100);
@@ -106,6 +106,7 @@ pub fn exception(error: &Error) -> PyErr {
         Error::Setting(_) | Error::Threat(_) | Error::Mismatch(_) | Error::NotANumber(_) | Error::Data(_) => {
             PyValueError::new_err(message)
         }
+        Error::InUse(_) => InUse::new_err(message),
         _ => KennardError::new_err(message),
     }
 }

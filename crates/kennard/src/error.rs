@@ -53,6 +53,9 @@ pub enum Error {
         /// What is wrong with it and what to do.
         message: String,
     },
+    /// Another process works in the directory of a run.
+    #[error("{0} is in use by another run")]
+    InUse(PathBuf),
     /// Figures could not be written as JSON.
     #[error("the summary cannot be written: {0}")]
     Summary(String),

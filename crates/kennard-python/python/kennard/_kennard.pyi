@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from os import PathLike
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +9,15 @@ __version__: str
 
 class KennardError(RuntimeError): ...
 
+class InUse(KennardError): ...
+
+class Reader(Protocol):
+    def row(self, place: int) -> NDArray[np.float32]: ...
+
 class Arrays:
     def __init__(
         self,
-        inputs: NDArray[np.float32],
+        inputs: NDArray[np.float32] | Reader,
         labels: list[int],
         shape: list[int],
         names: list[str],
@@ -45,6 +50,7 @@ def attack(
     options: str,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Found: ...
+def merge(shards: list[str | PathLike[str]], out: str | PathLike[str]) -> Outcome: ...
 def report(runs: list[str | PathLike[str]], page: str | PathLike[str]) -> None: ...
 def option_names() -> list[str]: ...
 def main(words: list[str]) -> int: ...

@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +43,7 @@ def exported(module: Any, x: NDArray[np.float32], *, trainable: bool = False) ->
         if trainable:
             _tell_apart(module)
         file = io.BytesIO()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _silent():
             # The newer exporter needs packages of its own, and does not keep the names of weights.
             torch.onnx.export(
                 module,
@@ -55,8 +57,23 @@ def exported(module: Any, x: NDArray[np.float32], *, trainable: bool = False) ->
                 training=torch.onnx.TrainingMode.PRESERVE if trainable else torch.onnx.TrainingMode.EVAL,
             )
     except Exception as error:  # PyTorch's exporter raises many kinds.
-        raise ValueError(f"model: PyTorch cannot export it to ONNX: {_first_line(error)}") from error
+        raise ValueError(f"PyTorch cannot export it to ONNX: {_first_line(error)}") from error
     return _with_weights(file.getvalue(), weights) if trainable else file.getvalue()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keeps the exporter from warning, and from printing whole graphs where it fails: what matters is in the exception."""
+    import torch
+
+    enable = getattr(torch._C, "_jit_set_onnx_log_enabled", None)
+    with warnings.catch_warnings(), ExitStack() as patches:
+        warnings.simplefilter("ignore")
+        if enable is not None:
+            enable(False)
+            # The exporter switches its log on each time.
+            patches.enter_context(mock.patch.object(torch._C, "_jit_set_onnx_log_enabled", lambda _: None))
+        yield
 
 
 def _tell_apart(module: Any) -> None:

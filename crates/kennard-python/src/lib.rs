@@ -2,6 +2,7 @@
 
 mod data;
 mod live;
+mod measure;
 mod outcome;
 mod run;
 
@@ -12,13 +13,11 @@ use std::sync::{Arc, Mutex};
 use kennard::Graph;
 use kennard::audit::{Checkpoint, Progress};
 use kennard::serde_json;
-use kennard::train::Epoch;
 use kennard_cli::calls::{self, Model, Options};
 use numpy::{PyArray1, PyArray2};
 use pyo3::create_exception;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 use serde::Serialize;
 
 use data::Arrays;
@@ -118,96 +117,6 @@ fn audit(
 /// The place of a sample, that of the attack that broke it (minimum-norm attacks last), and the point (d).
 type Broken = (usize, usize, Py<PyArray1<f32>>);
 
-/// Packets of `model` on `data`, or on what the options name.
-#[pyfunction]
-#[pyo3(signature = (model, data, options, progress=None))]
-fn uncertainty(
-    py: Python<'_>,
-    model: Given,
-    data: Option<&Arrays>,
-    options: &str,
-    progress: Option<Py<PyAny>>,
-) -> PyResult<Outcome> {
-    let raised: Raised = Arc::new(Mutex::new(None));
-    let model = model.model(py, &raised)?;
-    let data = data.map(Arrays::open).transpose()?;
-    let options = read(options)?;
-    let found = run::run(py, progress, &raised, |stop, hear| {
-        calls::uncertainty(&model, data, options, stop, |done, total| hear(("packets", done, total)))
-    })?;
-    let summary = found.summary.to_json().map_err(|error| run::exception(&error))?;
-    let table = found.outcome.table().map_err(|error| run::exception(&error))?;
-    Ok(Outcome::new(summary, table))
-}
-
-/// The temperature of `model` on `data`, or on what the options name.
-#[pyfunction]
-#[pyo3(signature = (model, data, options, progress=None))]
-fn calibrate(
-    py: Python<'_>,
-    model: Given,
-    data: Option<&Arrays>,
-    options: &str,
-    progress: Option<Py<PyAny>>,
-) -> PyResult<Outcome> {
-    let raised: Raised = Arc::new(Mutex::new(None));
-    let model = model.model(py, &raised)?;
-    let data = data.map(Arrays::open).transpose()?;
-    let options = read(options)?;
-    let found = run::run(py, progress, &raised, |stop, hear| {
-        calls::calibrate(&model, data, options, stop, |done, total| hear(("samples", done, total)))
-    })?;
-    let found = found.ok_or_else(|| KennardError::new_err("interrupted"))?;
-    Ok(Outcome::new(json(&found)?, outcome::bins(&found)?))
-}
-
-/// What training says of itself.
-#[derive(Serialize)]
-struct Course {
-    epochs: Vec<Epoch>,
-    best: usize,
-    notes: Vec<String>,
-}
-
-/// Trains a network on `data`, or on what the options name; `model` further, where one is given.
-#[pyfunction]
-#[pyo3(signature = (model, data, options, progress=None))]
-fn train(
-    py: Python<'_>,
-    model: Option<Given>,
-    data: Option<&Arrays>,
-    options: &str,
-    progress: Option<Py<PyAny>>,
-) -> PyResult<Outcome> {
-    let raised: Raised = Arc::new(Mutex::new(None));
-    let model = model.map(|model| model.model(py, &raised)).transpose()?;
-    let data = data.map(Arrays::open).transpose()?;
-    let options = read(options)?;
-    let taught = run::run(py, progress, &raised, |stop, hear| {
-        calls::train(model.as_ref(), data, options, stop, |done, total| hear(("steps", done, total)))
-    })?;
-    let table = outcome::epochs(&taught.epochs)?;
-    let course = Course { epochs: taught.epochs, best: taught.best, notes: taught.notes };
-    Ok(Outcome::new(json(&course)?, table))
-}
-
-/// The gradient of a model, as the bytes of an ONNX file.
-#[pyfunction]
-fn grad<'py>(py: Python<'py>, model: Given, options: &str) -> PyResult<Bound<'py, PyBytes>> {
-    let raised: Raised = Arc::new(Mutex::new(None));
-    let model = model.model(py, &raised)?;
-    let options = read(options)?;
-    let found = run::run(py, None, &raised, |_, _| Ok(calls::grad(&model, options)?.to_bytes()))?;
-    Ok(PyBytes::new(py, &found))
-}
-
-/// Makes table, picture and page of audits of one network over its epochs; returns the figures as JSON.
-#[pyfunction]
-fn tracked(py: Python<'_>, name: &str, audits: Vec<(usize, PathBuf)>, out: PathBuf) -> PyResult<String> {
-    let found = py.detach(|| calls::tracked(name, &audits, &out)).map_err(|error| run::exception(&error))?;
-    json(&found)
-}
-
 /// The 95 % interval of a share (Clopper and Pearson).
 #[pyfunction]
 fn interval(count: u64, of: u64) -> (f64, f64) {
@@ -292,11 +201,11 @@ fn _kennard(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Arrays>()?;
     module.add_class::<Outcome>()?;
     module.add_function(wrap_pyfunction!(audit, module)?)?;
-    module.add_function(wrap_pyfunction!(uncertainty, module)?)?;
-    module.add_function(wrap_pyfunction!(calibrate, module)?)?;
-    module.add_function(wrap_pyfunction!(train, module)?)?;
-    module.add_function(wrap_pyfunction!(grad, module)?)?;
-    module.add_function(wrap_pyfunction!(tracked, module)?)?;
+    module.add_function(wrap_pyfunction!(measure::uncertainty, module)?)?;
+    module.add_function(wrap_pyfunction!(measure::calibrate, module)?)?;
+    module.add_function(wrap_pyfunction!(measure::train, module)?)?;
+    module.add_function(wrap_pyfunction!(measure::grad, module)?)?;
+    module.add_function(wrap_pyfunction!(measure::tracked, module)?)?;
     module.add_function(wrap_pyfunction!(interval, module)?)?;
     module.add_class::<Found>()?;
     module.add_function(wrap_pyfunction!(attack, module)?)?;

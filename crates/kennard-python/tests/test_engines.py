@@ -85,6 +85,8 @@ def test_less_precision_for_attacks_and_the_module_s_own_for_the_last_word(sampl
     assert broken.any() and (taken[broken] != y[broken]).all()
     full = kennard.attack(module, x, y, eps=0.05, attack="pgd", steps=5, **QUICK)
     assert abs(broken.mean() - full.broken["pgd"].mean()) < 0.1
+    with pytest.raises(ValueError, match="autocast= is for PyTorch's own passes"):
+        kennard.attack(module, x, y, eps=0.05, autocast="bfloat16", engine="export", **QUICK)
     with pytest.raises(ValueError, match="autocast: 'int8' is unknown"):
         kennard.attack(module, x, y, eps=0.05, autocast="int8", **QUICK)
 

@@ -13,7 +13,7 @@ from conftest import Samples
 
 torch = pytest.importorskip("torch")
 import kennard.torch as losses  # noqa: E402
-from kennard import _ascent  # noqa: E402
+from kennard import _adversarial, _ascent  # noqa: E402
 
 STORED = Path(__file__).resolve().parents[3] / "references" / "training.npz"
 
@@ -61,7 +61,7 @@ def test_paired_losses_are_the_reference_s(stored: Any, kind: str, loss: Any, mo
     """The changed images are those of the file; the search for them has tests of its own."""
     module = network(stored)
     images, y = torch.from_numpy(stored["mlp:12,8/image"]), torch.from_numpy(stored["mlp:12,8/label"])
-    monkeypatch.setattr(losses, "ascend", lambda *_, **__: images[8:])
+    monkeypatch.setattr(_adversarial, "ascend", lambda *_, **__: images[8:])
     found = loss(module, images[:8], y, eps=0.1, reduction="none")
     np.testing.assert_allclose(found.detach().numpy(), stored[f"mlp:12,8/{kind}/loss"], rtol=2e-5)
 

@@ -45,6 +45,8 @@ def test_temperatures_are_the_command_s_and_go_on_to_packets(path: Path, samples
     found = kennard.calibrate(path, DATA, out=tmp_path / "t.json", **QUIET)
     assert found.temperature == expected["temperature"]["value"] and found.interval == tuple(expected["temperature"]["interval"])
     assert json.loads((tmp_path / "t.json").read_text())["temperature"] == expected["temperature"]
+    pa = pytest.importorskip("pyarrow")
+    assert set(pa.record_batch(found.bins).column("when").to_pylist()) == {"before", "after"}
     assert found.bins.column("samples").sum() == 2 * expected["measured"]
     assert "temperature" in found._repr_html_() and "T = " in repr(found)
     live = kennard.calibrate(module, DATA_ARRAYS(), **QUIET)

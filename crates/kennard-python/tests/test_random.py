@@ -138,7 +138,18 @@ def test_modes_that_would_change_a_module_are_refused(samples: Samples, path: Pa
         kennard.audit(torch.nn.Sequential(*layers).eval(), *samples, eps=0.1, eot=4, resume=True, **QUICK)
 
 
-def test_packets_and_minimal_figures_of_random_models(samples: Samples, module: Any) -> None:
+def test_autoattack_for_random_models_is_not_refused(samples: Samples, module: Any) -> None:
+    torch.manual_seed(5)
+    model = with_dropout(module, 0.2)
+    x, y = (torch.from_numpy(array[:4]) for array in samples)
+    found = kennard.audit(model, x, y, eps=0.05, attack="rand", **QUICK)
+    assert list(found.attacks) == ["apgd-ce", "apgd-dlr"] and found.verified is None
+    assert any(warning.startswith("random-outputs") for warning in found.warnings)
+    adversary = kennard.AutoAttack(model, norm="Linf", eps=0.05, version="rand", verbose=False)
+    assert adversary.run_standard_evaluation(x, y, bs=4).shape == x.shape
+
+
+def test_temperatures_of_random_models(samples: Samples, module: Any) -> None:
     torch.manual_seed(4)
     model = with_dropout(module, 0.1)
     found = kennard.calibrate(model, np.concatenate([samples[0]] * 4), np.concatenate([samples[1]] * 4), eot=4, progress=False)

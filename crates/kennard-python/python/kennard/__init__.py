@@ -7,9 +7,10 @@
 """
 
 from ._autoattack import AutoAttack
-from ._calls import Attacked, attack, audit, minimal, report
+from ._calls import Attacked, attack, audit, report
 from ._kennard import KennardError, __version__
 from ._measure import Calibration, Uncertainty, calibrate, uncertainty
+from ._minimal import minimal
 from ._random import Verified
 from ._result import Minimal, Result
 from ._tracker import Tracker

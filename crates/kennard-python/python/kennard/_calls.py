@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from . import _kennard, _prepare
 from ._prepare import Progress
 from ._random import Verified, verified
-from ._result import Minimal, Result
+from ._result import Result
 
 # Samples per call where nothing else is asked for, as in the engine.
 _BATCH = 128
@@ -67,7 +67,7 @@ def audit(
     output : callable, text or int, optional
         What takes the logits out of what a module returns.
     batch_size : int, optional
-        Samples per micro-batch. For live models 128 by default, on a GPU as many as half of its free memory holds.
+        Samples per micro-batch. For live models 128 by default, on a GPU as many as a quarter of its memory holds.
     engine : {"live", "export", "auto"}
         Whether a module computes itself; or an ONNX file of it, which is faster on a CPU; or, with "auto", the file where
         PyTorch can make one that has the same logits. The result's `engine` says which it was, and why.
@@ -132,13 +132,13 @@ def _audited(
     run.model.check_unchanged()
     result = Result(found, place, kept, run.model.engine)
     if points:
-        names = _names(result.summary)
-        within = {name: result.column(f"{name}.within") for name in names}
+        found_by = names(result.summary)
+        within = {name: result.column(f"{name}.within") for name in found_by}
         rows = {int(index): row for row, index in enumerate(result.column("index"))}
         entries = [
-            (index, names[attack], point)
+            (index, found_by[attack], point)
             for index, attack, point in broken
-            if within[names[attack]][rows[index]] == 1
+            if within[found_by[attack]][rows[index]] == 1
         ]
         labels = np.full(max(rows, default=0) + 1, -1, dtype=np.int64)
         labels[result.column("index").astype(np.int64)] = result.column("label").astype(np.int64)
@@ -147,98 +147,11 @@ def _audited(
     return result
 
 
-def _names(summary: dict[str, Any]) -> list[str]:
+def names(summary: dict[str, Any]) -> list[str]:
     """The columns of the attacks of an audit, minimum-norm attacks last."""
     return [entry["name"] for entry in summary["attacks"]] + [
         f"minimal.{entry['name']}" for entry in summary.get("minimal", [])
     ]
-
-
-def minimal(
-    model: Any,
-    x: Any = None,
-    y: Any = None,
-    *,
-    attack: str | list[str] = "fab",
-    norm: str = "linf",
-    out: str | os.PathLike[str] | None = None,
-    resume: bool = False,
-    device: Any = None,
-    output: Any = None,
-    batch_size: int | None = None,
-    engine: str = "live",
-    autocast: str | None = None,
-    progress: bool | Progress = True,
-    **options: Any,
-) -> Minimal:
-    """Seeks the nearest adversarial point of each sample: `kennard audit --minimal`.
-
-    What is found is an upper bound of the distance to the decision boundary.
-
-    Parameters
-    ----------
-    attack : text or list of text
-        Minimum-norm attacks: `"fab"`, `"fab-t"`, `"fmn"`, `"ddn"`, ...; of several the nearest point counts.
-    norm : {"linf", "l2", "l1", "l0"}
-        How distances are measured.
-    **options
-        What else `kennard audit` takes, by the same names. The others are those of :func:`audit`.
-
-    Returns
-    -------
-    Minimal
-        With `distances` (N,) and `points` (N, ...).
-
-    Raises
-    ------
-    ValueError
-        When an argument makes no sense, or model and data do not go together.
-    KennardError
-        When something else goes wrong.
-
-    Examples
-    --------
-    >>> import kennard
-    >>> found = kennard.minimal("fixtures/fashion_mlp.onnx", "fashion-mnist:fixtures/fashion-mnist", attack="fab",
-    ...                         first=10, progress=False)
-    >>> found.distances.shape
-    (10,)
-    """
-    options.setdefault("packet_samples", 0)
-    settings = _prepare.options(
-        "audit", options, minimal=attack, norm=norm, micro_batch=batch_size, resume=resume or None
-    )
-    settings.setdefault("attack", ["none"])
-    run = _prepare.ready(model, x, y, settings, device=device, output=output, engine=engine, autocast=autocast)
-    place, kept = _prepare.directory(out)
-    given = json.dumps({**run.settings, "out": os.fspath(place)})
-    found, broken = _kennard.audit(run.model.native, run.data, given, _prepare.progress(progress), None, True)
-    run.model.check_unchanged()
-    names = [name for name in found.columns if name.startswith("minimal.") and name.endswith(".norm")]
-    sizes = np.nan_to_num(np.stack([found.column(name) for name in names]), nan=np.inf)
-    distances = sizes.min(axis=0)
-    distances[found.column("prediction") != found.column("label")] = 0.0
-    points = None if run.inputs is None else _nearest(run.inputs, found, sizes, broken)
-    return Minimal(found, place, kept, run.model.engine, distances, points)
-
-
-def _nearest(
-    inputs: NDArray[np.float32],
-    found: _kennard.Outcome,
-    sizes: NDArray[np.float64],
-    broken: list[tuple[int, int, NDArray[np.float32]]],
-) -> NDArray[np.float32]:
-    """The nearest point of each sample; `sizes` (attacks, N) are those of the minimum-norm attacks, which come last."""
-    index = found.column("index").astype(np.int64)
-    rows = {int(place): row for row, place in enumerate(index)}
-    points = np.array(inputs[index])
-    others = len(_names(json.loads(found.summary))) - len(sizes)
-    best = sizes.argmin(axis=0)
-    for place, which, point in broken:
-        row = rows[place]
-        if which - others == best[row]:
-            points[row] = point.reshape(points.shape[1:])
-    return points
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,8 @@ def _unfit(module: Any, live: Any) -> str | None:
         return "a function is no module that PyTorch exports"
     if live.passes > 1:
         return "the model answers at random"
+    if live.autocast is not None:
+        return "autocast= is for PyTorch's own passes"
     if live._output is not None:
         return "output= takes the logits out of what it returns"
     if live._device.type != "cpu":

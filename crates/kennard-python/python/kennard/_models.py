@@ -43,6 +43,7 @@ def model(
     engine: str = "live",
     eot: int | None = None,
     autocast: str | None = None,
+    random: bool = False,
 ) -> Adapted:
     """A path, the bytes of a model, or an object that computes its own passes.
 
@@ -63,6 +64,8 @@ def model(
         Passes per answer of a model that answers at random.
     autocast : text, optional
         The precision of a module's passes.
+    random : bool
+        Whether the attack allows for answers at random by itself.
 
     Raises
     ------
@@ -82,13 +85,13 @@ def model(
         from . import _export
         from ._module import TorchModule
 
-        live = TorchModule(given, x, device=device, output=output, eot=eot, autocast=autocast)
+        live = TorchModule(given, x, device=device, output=output, eot=eot, autocast=autocast, random=random)
         native, said = _export.chosen(engine, given, live, x)
         return Adapted(native, said, live)
     if hasattr(given, "predict_proba"):
-        function = Function(given.predict_proba, x, probabilities=True, eot=eot)
+        function = Function(given.predict_proba, x, probabilities=True, eot=eot, random=random)
     elif callable(given):
-        function = Function(given, x, eot=eot)
+        function = Function(given, x, eot=eot, random=random)
     else:
         raise ValueError(
             f"model: a {type(given).__name__} is no model; give a path, bytes, an onnx.ModelProto, a torch.nn.Module, a "
@@ -128,6 +131,7 @@ class Function:
         x: NDArray[np.float32],
         probabilities: bool = False,
         eot: int | None = None,
+        random: bool = False,
     ) -> None:
         import platform
 
@@ -143,7 +147,7 @@ class Function:
         self.sha256 = hashlib.sha256(self.label.encode()).hexdigest()
         first = self._answer(np.array(x[:8]))
         self.classes = int(first.shape[1])
-        if eot is None:
+        if eot is None and not random:
             check_repeatable(lambda: self._answer(np.array(x[:8])))
 
     def _answer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:

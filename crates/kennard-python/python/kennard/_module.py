@@ -37,6 +37,8 @@ class TorchModule:
         The passes that every answer and every gradient is the mean of, for a module that answers at random.
     autocast : {"bfloat16", "float16"}, optional
         The precision of the attacks' passes. The last word on a point is in the module's own.
+    random : bool
+        Whether the attack allows for answers at random by itself.
 
     Raises
     ------
@@ -57,6 +59,7 @@ class TorchModule:
         output: Callable[[Any], torch.Tensor] | str | int | None = None,
         eot: int | None = None,
         autocast: str | None = None,
+        random: bool = False,
     ) -> None:
         if not isinstance(module, torch.nn.Module):
             module = _Function(module).eval()
@@ -65,7 +68,7 @@ class TorchModule:
         self._device = _device(weights, device)
         if autocast is not None and autocast not in _AUTOCAST:
             raise ValueError(f"autocast: {autocast!r} is unknown; give 'bfloat16' or 'float16', or leave it out")
-        self._autocast = autocast
+        self.autocast = autocast
         self._module = module
         self._shape = x.shape[1:]
         self._output = output
@@ -78,7 +81,7 @@ class TorchModule:
         first = self._tensor(np.array(x[:8]).reshape(-1))
         with torch.no_grad():
             self.classes = int(self._tried(first).shape[1])
-            if eot is None:
+            if eot is None and not random:
                 check_repeatable(lambda: self._logits(first).float().cpu().numpy())
 
     def _tried(self, x: torch.Tensor) -> torch.Tensor:
@@ -110,7 +113,8 @@ class TorchModule:
     def fitting(self) -> int | None:
         """How many samples fit a GPU's memory at once, a power of two from 32 to 1024; None elsewhere.
 
-        One pass with its gradient of 32 samples is measured, and half of what is free is used.
+        One pass with its gradient of 32 samples is measured, and a quarter of the whole memory is used, so that a resumed
+        run on the same kind of GPU has the same batches.
         """
         if self._device.type != "cuda":
             return None
@@ -121,8 +125,8 @@ class TorchModule:
         z, kept = self.forward(points)
         self.backward(kept, np.zeros_like(z))
         each = max(torch.cuda.max_memory_allocated(self._device) - before, 1) / count
-        free, _ = torch.cuda.mem_get_info(self._device)
-        while count < 1024 and 2 * count * each < free / 2:
+        total = torch.cuda.get_device_properties(self._device).total_memory
+        while count < 1024 and 2 * count * each < total / 4:
             count *= 2
         return count
 
@@ -131,9 +135,9 @@ class TorchModule:
         return tensor.to(self._device, self._dtype, non_blocking=True)
 
     def _precision(self) -> AbstractContextManager[Any]:
-        if self._autocast is None:
+        if self.autocast is None:
             return nullcontext()
-        return torch.autocast(self._device.type, dtype=_AUTOCAST[self._autocast])
+        return torch.autocast(self._device.type, dtype=_AUTOCAST[self.autocast])
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
         found = self._module(x)

@@ -105,9 +105,13 @@ def ready(
 ) -> Ready:
     """Samples and model made ready for the native part."""
     check_process()
+    # AutoAttack for models that answer at random averages by itself.
+    random = settings.get("attack") == ["rand"]
     data, inputs, settings = samples(x, y, settings)
     tensors = hasattr(x, "detach")
-    adapted = _models.model(model, inputs, device, output, tensors, engine=engine, eot=eot, autocast=autocast)
+    adapted = _models.model(
+        model, inputs, device, output, tensors, engine=engine, eot=eot, autocast=autocast, random=random
+    )
     if "micro_batch" not in settings and hasattr(adapted.native, "fitting"):
         fitting = adapted.native.fitting()
         if fitting is not None:

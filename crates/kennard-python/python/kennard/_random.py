@@ -25,7 +25,8 @@ def check_repeatable(answer: Callable[[], NDArray[np.float32]]) -> None:
     if not np.allclose(first, second, rtol=0.0, atol=_APART * largest, equal_nan=True):
         raise ValueError(
             "model: it answers differently when asked twice (dropout left on? random transforms?); call model.eval(), or, "
-            "where it is meant to, give eot=20: attacks then see the mean of 20 passes, and what they find is verified"
+            "where it is meant to, give eot=20: attacks then see the mean of 20 passes, and what they find is verified (or "
+            "attack='rand', AutoAttack for such models)"
         )
 
 

@@ -22,6 +22,7 @@ mod lab;
 mod manual;
 mod merge;
 mod pace;
+mod packets;
 mod plane;
 mod portrait;
 mod probe;

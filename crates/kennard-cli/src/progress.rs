@@ -78,7 +78,7 @@ impl Display {
                 let message = format!("robust {:.1} – {:.1} %, {pending} pending", 100.0 * low, 100.0 * high);
                 ("attacks", done, done + pending, message)
             }
-            Progress::Attacked(_) => return,
+            Progress::Examined(_) | Progress::Attacked(_) => return,
             Progress::Packets { done, total } => ("packets", done, total, String::new()),
         };
         self.0.meter.mark(done, total, what);

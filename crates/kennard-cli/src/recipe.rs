@@ -88,18 +88,32 @@ parts! {
 impl Settings {
     /// Reads the data and makes the network.
     pub fn prepare(&self) -> Result<Course> {
-        let network = match (&self.course.arch, &self.course.init) {
-            (Some(name), _) => StartingNetwork::New(name.parse()?),
-            (None, Some(file)) => StartingNetwork::File(file.clone()),
-            (None, None) => {
+        self.prepare_with(None, None)
+    }
+
+    /// The same with samples and a network that a caller holds, in place of those that the settings name.
+    pub fn prepare_with(&self, samples: Option<DataSet>, network: Option<StartingNetwork>) -> Result<Course> {
+        let network = match (network, &self.course.arch, &self.course.init) {
+            (Some(network), None, None) => network,
+            (None, Some(name), None) => StartingNetwork::New(name.parse()?),
+            (None, None, Some(file)) => StartingNetwork::file(file)?,
+            (None, None, None) => {
                 let message =
                     "--arch is missing: the network to train, for example cnn; or --init MODEL.onnx";
                 return Err(Error::Setting(message.into()));
             }
+            _ => {
+                let message =
+                    "--arch and --init exclude each other, and a model that is given: one network is trained";
+                return Err(Error::Setting(message.into()));
+            }
         };
         let wanted = Wanted {
-            data: self.data.spec()?,
-            options: self.data.options(Split::Train)?,
+            data: match samples {
+                Some(samples) => samples,
+                None => DataSet::open(&self.data.spec()?, &self.data.options(Split::Train)?)?,
+            },
+            classes: self.data.classes.clone(),
             selection: self.taken.selection(self.run.seed())?,
             network,
             runtime: self.run.open()?,

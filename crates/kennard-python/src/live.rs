@@ -16,7 +16,7 @@ pub fn keep(raised: &Raised, error: PyErr) -> String {
     message
 }
 
-/// An object with the methods `outputs(points)` and, if it is `differentiable`, `forward(points)`, which returns the
+/// An object with the methods `outputs(points)`, `untouched(points)` and, if it is `differentiable`, `forward(points)`, which returns the
 /// outputs and something that `backward(that, slopes)` makes the gradient of. All arrays are flat, in single precision.
 pub struct Module {
     object: Py<PyAny>,
@@ -24,6 +24,7 @@ pub struct Module {
     version: String,
     differentiable: bool,
     workers: usize,
+    passes: usize,
     raised: Raised,
 }
 
@@ -34,8 +35,20 @@ impl Module {
             version: object.getattr("version")?.extract()?,
             differentiable: object.getattr("differentiable")?.extract()?,
             workers: object.getattr("workers")?.extract()?,
+            passes: object.getattr("passes")?.extract()?,
             object: object.clone().unbind(),
             raised,
+        })
+    }
+
+    /// What one of the object's methods returns at points.
+    fn ask(&self, method: &str, points: &[f32], outputs: &mut [f32]) -> Result<(), RuntimeError> {
+        Python::attach(|py| {
+            let mut answer = || {
+                let found = self.object.bind(py).call_method1(method, (PyArray1::from_slice(py, points),))?;
+                copy(&found, outputs, "logits")
+            };
+            answer().map_err(|error| self.failed(error))
         })
     }
 
@@ -68,14 +81,11 @@ impl Live for Module {
     }
 
     fn outputs(&self, points: &[f32], outputs: &mut [f32]) -> Result<(), RuntimeError> {
-        Python::attach(|py| {
-            let mut answer = || {
-                let found =
-                    self.object.bind(py).call_method1("outputs", (PyArray1::from_slice(py, points),))?;
-                copy(&found, outputs, "logits")
-            };
-            answer().map_err(|error| self.failed(error))
-        })
+        self.ask("outputs", points, outputs)
+    }
+
+    fn untouched(&self, points: &[f32], outputs: &mut [f32]) -> Result<(), RuntimeError> {
+        self.ask("untouched", points, outputs)
     }
 
     fn gradient(
@@ -103,6 +113,10 @@ impl Live for Module {
 
     fn is_differentiable(&self) -> bool {
         self.differentiable
+    }
+
+    fn passes(&self) -> usize {
+        self.passes
     }
 
     fn workers(&self) -> usize {

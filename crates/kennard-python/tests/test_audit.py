@@ -16,13 +16,9 @@ import numpy as np
 import pytest
 
 import kennard
-from conftest import DATA, Samples
+from conftest import DATA, Samples, command
 
 QUICK = {"packet_samples": 0, "progress": False}
-
-
-def command(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "kennard", *words], capture_output=True, text=True, check=False)
 
 
 def test_the_command_comes_with_the_package() -> None:

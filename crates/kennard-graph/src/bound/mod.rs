@@ -29,7 +29,7 @@ use rounding::HUGE;
 use rows::{Rows, batch_axis, volume};
 use totals::Side;
 use trace::Trace;
-pub(crate) use training::largest;
+pub(crate) use training::{largest, prepared};
 
 use crate::{Builder, DType, Dim, Graph, GraphError, Result, Shape, TensorType, Var, fold};
 

@@ -46,11 +46,11 @@ pub fn training_step(model: &Graph, batch: usize, objective: &Objective) -> Resu
                     statistics.mean
                 )));
             }
-            objective.append(&model, &input)?.with_batch(rows)
+            objective.append(&model, &input, batch)?
         }
         _ => {
             let model = model.with_batch(rows);
-            objective.append(&in_training_mode(&model, &statistics(&model))?, &input)?
+            objective.append(&in_training_mode(&model, &statistics(&model))?, &input, batch)?
         }
     };
     let graph = opened(&graph, &weights)?;

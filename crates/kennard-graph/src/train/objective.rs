@@ -56,21 +56,17 @@ impl Objective {
     }
 
     /// The graph with the objective as output [`Graph::LOSS`], and labels as input [`Graph::LABEL`].
-    pub(super) fn append(&self, graph: &Graph, input: &str) -> Result<Graph> {
-        let logits = graph.outputs.first().ok_or_else(|| GraphError::Shape("there is no output".into()))?;
+    pub(super) fn append(&self, model: &Graph, input: &str, batch: usize) -> Result<Graph> {
+        let logits = model.outputs.first().ok_or_else(|| GraphError::Shape("there is no output".into()))?;
         let name = logits.name.clone();
-        let &[rows, Dim::Known(classes)] = logits.ty.shape.0.as_slice() else {
+        let &[_, Dim::Known(classes)] = logits.ty.shape.0.as_slice() else {
             let found = &logits.ty;
             return Err(GraphError::Shape(format!(
                 "training needs logits [N, classes], `{name}` is {found}"
             )));
         };
-        let batch = match rows {
-            Dim::Known(rows) if self.is_paired() => Dim::Known(rows / 2),
-            rows => rows,
-        };
-        let begin = Builder::new(graph)?;
-        let ints = TensorType::new(DType::I64, vec![batch]);
+        let begin = Builder::new(model)?;
+        let ints = TensorType::new(DType::I64, vec![Dim::Known(batch)]);
         begin.input(Graph::LABEL, ints);
         let mut graph = begin.finish()?;
         if matches!(self, Objective::Conjugate { .. }) {
@@ -81,7 +77,7 @@ impl Objective {
         let labels = builder.var(Graph::LABEL)?;
         let label = |z| OneClass::new(z, labels, classes);
         let half = |i: i64| {
-            let batch = batch.known().unwrap_or(0) as i64;
+            let batch = batch as i64;
             z.slice(&[0], &[i * batch], &[(i + 1) * batch], &[1])
         };
         let value = match *self {
@@ -110,7 +106,7 @@ impl Objective {
                 square * lambda - label(z).logit(log_softmax(z))
             }
             Objective::Certified { limits, crown } => {
-                certified::objective(&builder, &graph, labels, limits, crown)?
+                return Ok(certified::append(model, limits, crown)?.with_batch(batch));
             }
             Objective::LogitPenalty { lambda } => {
                 // A masked class has no logit to be held down.
@@ -119,7 +115,7 @@ impl Objective {
                 (held * held).reduce("ReduceMean", &[1], false) * lambda - label(z).logit(log_softmax(z))
             }
         };
-        builder.output(Graph::LOSS, value.reshape(&Shape(vec![batch])));
+        builder.output(Graph::LOSS, value.reshape(&Shape::fixed(&[batch])));
         let mut graph = builder.finish()?;
         graph.outputs.retain(|output| output.name != gradient_name(input) && output.name != LOG_LOSS);
         Ok(graph)

@@ -132,6 +132,8 @@ pub enum Progress<'p> {
         /// What robust accuracy lies between, whatever becomes of these.
         bracket: [f64; 2],
     },
+    /// A sample that was attacked, with the adversarial points.
+    Examined(&'p Examined),
     /// All samples are done with: the figures so far, all but those of packets.
     Attacked(&'p Summary),
     /// Packet centres done with.
@@ -166,7 +168,7 @@ impl Outcome {
 }
 
 /// A sample, what was found about it, and the adversarial points.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Examined {
     /// What was found.
     pub record: Record,

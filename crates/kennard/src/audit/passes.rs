@@ -85,11 +85,16 @@ impl Audit<'_> {
             ));
         }
         let probe = self.probe && lacking.is_none();
-        let repeated = self.last_repeated();
+        // Means of answers at random are never the same twice.
+        let random = self.engine.classifier().module().is_some_and(|module| module.passes() > 1);
+        let repeated = self.last_repeated().filter(|_| !random);
         let task = |oracle, sample: Sample| -> Task<'_, Record> {
-            Box::pin(
-                async move { Ok(self.look(&oracle, &sample, sample.index <= repeated, probe).await?.record) },
-            )
+            Box::pin(async move {
+                Ok(self
+                    .look(&oracle, &sample, repeated.is_some_and(|last| sample.index <= last), probe)
+                    .await?
+                    .record)
+            })
         };
         self.engine.run(unseen, task, stop, |record| {
             keep(&record, None)?;
@@ -129,6 +134,7 @@ impl Audit<'_> {
         let samples = self.samples_at(open.keys().copied().collect())?;
         let times = self.engine.run(samples, task, stop, |examined| {
             let news = Shown::of(&examined, self.threat.norm, returns_logits);
+            progress(Progress::Examined(&examined));
             let record = examined.record;
             shown.extend(news);
             shown = gallery::choose(std::mem::take(&mut shown));
@@ -250,8 +256,8 @@ impl Audit<'_> {
     }
 
     /// The last of the samples that are evaluated twice.
-    fn last_repeated(&self) -> usize {
-        self.samples.indices(self.data.len()).take(REPEATED).last().unwrap_or(0)
+    fn last_repeated(&self) -> Option<usize> {
+        self.samples.indices(self.data.len()).take(REPEATED).last()
     }
 }
 

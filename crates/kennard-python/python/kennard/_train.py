@@ -110,7 +110,7 @@ def train(
         Samples (N, ...) and labels (N,), as in :func:`audit`; or the name of a data set, of which the training split is
         taken.
     method : text
-        `standard`, `gaussian-noise`, `fgsm-rs`, `pgd`, `trades`, `mart`, `conjugate`, `conjmask` or `logitreg`. The same as
+        `standard`, `gaussian-noise`, `fgsm-rs`, `pgd`, `trades`, `mart`, `ibp`, `crown-ibp`, `conjugate`, `conjmask` or `logitreg`. The same as
         losses for loops of one's own are in :mod:`kennard.torch`.
     out : path, optional
         The directory of the run, where every epoch is kept.

@@ -106,6 +106,7 @@ mod answer;
 pub mod attack;
 pub mod audit;
 pub mod calibration;
+pub mod certify;
 mod classifier;
 pub mod distance;
 pub mod engine;

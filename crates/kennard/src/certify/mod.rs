@@ -8,12 +8,14 @@
 //! rewriting. The rounding of the bounds themselves is taken off them already; how the network rounds in a runtime is no
 //! part of the proof.
 
+mod alpha;
 mod bounded;
 mod certifier;
 mod method;
 mod region;
 mod worker;
 
+pub use alpha::{Alpha, Ascent};
 pub use bounded::Bounded;
 pub(crate) use certifier::Certifier;
 pub use method::BoundMethod;

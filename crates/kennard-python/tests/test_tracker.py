@@ -99,6 +99,17 @@ def test_a_killed_loop_goes_on(samples: Samples, module: Any, tmp_path: Path) ->
     assert again.points[0] == first.points[0] and [point["epoch"] for point in again.points] == [1, 2]
 
 
+def test_parts_that_answer_at_random_stay_so(samples: Samples, module: Any, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(*list(module)[:-1], torch.nn.Dropout(0.3), list(module)[-1]).eval()
+    model[-2].train()
+    options = {**OPTIONS, "eps": 0.1, "first": 10}
+    result = kennard.Tracker(model, *samples, out=tmp_path / "track", eot=4, **options)(1)
+    assert result is not None and result.verified is not None
+    assert (0 < result.verified.wrong).any() and (result.verified.wrong < 1).any()
+    assert model[-2].training and not model.training
+
+
 def test_some_epochs_alone(samples: Samples, module: Any, tmp_path: Path) -> None:
     tracker = kennard.Tracker(module, *samples, out=tmp_path / "track", every=2, **OPTIONS)
     assert tracker(1) is None and tracker(2) is not None and len(tracker.points) == 1

@@ -46,10 +46,8 @@ def options(command: str, given: dict[str, Any], **own: Any) -> dict[str, Any]:
         listed = merged.get(name)
         if isinstance(listed, str):
             merged[name] = listed.split(",") if name != "wrt" else [listed]
-        elif isinstance(listed, (int, float)):
-            merged[name] = [listed]
         elif listed is not None:
-            merged[name] = list(listed)
+            merged[name] = [listed] if np.ndim(listed) == 0 else list(listed)
     bounds = merged.get("bounds")
     if bounds is not None:
         merged["bounds"] = [float(bounds[0]), float(bounds[1])]

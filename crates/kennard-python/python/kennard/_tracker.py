@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,7 +25,8 @@ class Tracker:
     ...         train_one_epoch(model)
     ...         tracker(epoch)
 
-    The module is put into evaluation mode for the audit, and each part of it back into its own afterwards. Every epoch's
+    The module is put into evaluation mode for the audit (with `eot` it stays as it is), and each part of it back into its own
+    afterwards. Every epoch's
     audit has a directory of its own in `out`; the page, `report.html`, is there after each of them, with accuracy,
     accuracy under attack, distances and spreads over the epochs.
 
@@ -123,7 +125,8 @@ class Tracker:
         batch = live.pop("batch_size", None)
         resume = self._resume and place.exists()
         settings = _prepare.options("audit", options, micro_batch=batch, resume=resume or None)
-        with _evaluated(self._model):
+        # Parts that are meant to answer at random stay as they are.
+        with _evaluated(self._model) if live.get("eot") is None else nullcontext():
             run = _prepare.ready(self._model, *self._given, settings, **live)
             checkpoint = (self.out.name, epoch)
             return _calls._audited(run, place, self._progress, points=live.get("eot") is not None, checkpoint=checkpoint)
@@ -156,8 +159,6 @@ _LIVE = frozenset({"device", "output", "batch_size", "engine", "eot", "autocast"
 
 def _evaluated(model: Any) -> Any:
     """A module in evaluation mode, each part as it was afterwards."""
-    from contextlib import nullcontext
-
     if not _models.is_module(model):
         return nullcontext()
     from ._ascent import as_eval

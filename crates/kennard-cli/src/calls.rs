@@ -8,9 +8,10 @@ use std::sync::atomic::AtomicBool;
 use kennard::audit::{Audit, Examined, Manifest, Outcome, Progress, Requirement, RunDirectory};
 use kennard::data::{DataSet, Split};
 use kennard::engine::Engine;
+use kennard::graph::ModelFile;
 use kennard::run::ModelSummary;
 use kennard::serde_json::{Map, Value};
-use kennard::{Classifier, Error, Graph, Preprocessing, Result, Runtime};
+use kennard::{Classifier, Error, Preprocessing, Result, Runtime};
 use kennard_runtime::Live;
 
 use crate::settings::{Part, Settings, Source};
@@ -22,12 +23,12 @@ use crate::{report, setup};
 pub enum Model {
     /// An ONNX file.
     File(PathBuf),
-    /// A graph in memory, with the name that files call it by.
-    Graph {
+    /// The content of an ONNX file in memory, with the name that files call it by.
+    Memory {
         /// The name.
         name: String,
-        /// The graph.
-        graph: Graph,
+        /// The content.
+        file: ModelFile,
     },
     /// A module that computes its passes itself.
     Live {
@@ -149,17 +150,18 @@ fn open(
     data: Option<DataSet>,
     settings: &Settings,
 ) -> Result<(DataSet, Engine, ModelSummary)> {
-    let graph_on =
-        |graph: &Graph, data| setup::open_graph(graph, data, &settings.data, &settings.model, &settings.run);
+    let file_on =
+        |file: &ModelFile, data| setup::open_file(file, data, &settings.data, &settings.model, &settings.run);
     let (data, engine, summary) = match model {
         Model::File(file) => {
-            let (data, engine) = graph_on(&Graph::load(file)?, data)?;
+            let (data, engine) = file_on(&ModelFile::open(file)?, data)?;
             let summary = ModelSummary::of_file(file, engine.classifier())?;
             (data, engine, summary)
         }
-        Model::Graph { name, graph } => {
-            let (data, engine) = graph_on(graph, data)?;
-            let summary = ModelSummary::of_graph(name, graph, engine.classifier());
+        Model::Memory { name, file } => {
+            let (data, engine) = file_on(file, data)?;
+            let graph = settings.model.preprocessing().graph(file, Some(data.shape()))?;
+            let summary = ModelSummary::of_graph(name, &graph, engine.classifier());
             (data, engine, summary)
         }
         Model::Live { module, name, sha256, parameters, classes } => {

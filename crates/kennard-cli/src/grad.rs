@@ -2,11 +2,12 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use kennard_graph::{
-    Graph, Loss, flatten_output, gradient, gradient_name, simplify, simplify_keeping, strip_softmax,
-    with_loss,
+    Dim, Graph, Loss, against, flatten_output, gradient, gradient_name, simplify, simplify_keeping,
+    strip_sigmoid, strip_softmax, with_loss,
 };
 
 use crate::out::name;
+use crate::settings::Ends;
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -25,6 +26,8 @@ pub struct Args {
     /// With respect to this tensor: an input, a hidden tensor, or a weight; may be repeated [default: the input]
     #[arg(long, value_name = "NAME")]
     wrt: Vec<String>,
+    #[command(flatten)]
+    ends: Ends,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -50,8 +53,29 @@ impl From<LossName> for Loss {
     }
 }
 
+/// The model with logits at its end; what is changed for that is said.
+fn with_logits(model: &Graph) -> kennard_graph::Result<Graph> {
+    let returns = &model.single_output()?.name;
+    if let Some(logits) = strip_softmax(model) {
+        note!(
+            "the model returns probabilities: its closing softmax is taken off, and `{returns}` are the logits before it"
+        );
+        return flatten_output(&logits);
+    }
+    let flat = flatten_output(model)?;
+    if flat.single_output()?.ty.shape.0.get(1) != Some(&Dim::Known(1)) {
+        return Ok(flat);
+    }
+    let logits = strip_sigmoid(&flat);
+    let before = if logits.is_some() { " before its closing sigmoid" } else { "" };
+    note!(
+        "the model returns one number: `{returns}` are 0 and that number{before}, the logits of two classes"
+    );
+    against(&logits.unwrap_or(flat), 0.0)
+}
+
 pub fn run(args: &Args) -> Outcome {
-    let model = Graph::load(&args.model)?;
+    let model = args.ends.graph(&args.model)?;
     let wrt: Vec<&str> = match args.wrt.as_slice() {
         [] => vec![&model.single_input()?.name],
         names => names.iter().map(String::as_str).collect(),
@@ -63,14 +87,7 @@ pub fn run(args: &Args) -> Outcome {
             (simplify_keeping(&model, &named)?, name.as_str())
         }
         None => {
-            let logits = strip_softmax(&model).inspect(|_| {
-                note!(
-                    "the model returns probabilities: its closing softmax is taken off, and `{}` are the logits \
-                     before it",
-                    model.outputs[0].name
-                );
-            });
-            let logits = flatten_output(&logits.unwrap_or_else(|| model.clone()))?;
+            let logits = with_logits(&model)?;
             (with_loss(&simplify_keeping(&logits, &wrt)?, args.loss.into())?, Graph::LOSS)
         }
     };

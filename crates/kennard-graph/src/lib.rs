@@ -56,12 +56,14 @@ mod tensor;
 mod train;
 mod types;
 mod upgrade;
+mod window;
 
 pub use half;
 pub use ndarray;
 
 pub use adapt::{
-    flatten_output, log_probabilities, nhwc, normalize, reshape_input, scale, stretch, strip_softmax, temper,
+    against, flatten_output, log_odds, log_probabilities, nhwc, normalize, reshape_input, scale,
+    second_of_two, stretch, strip_sigmoid, strip_softmax, temper,
 };
 pub use builder::{Builder, Var};
 pub use cut::{Cut, cut};
@@ -73,6 +75,7 @@ pub use graph::{Attribute, Graph, Node, OPSET, Value};
 pub use infer::{Types, infer};
 pub use loss::{Loss, with_loss};
 pub use names::Names;
+pub use onnx::{Ends, ModelFile};
 pub use simplify::{simplify, simplify_keeping};
 pub use tensor::{DType, Tensor};
 pub use train::{

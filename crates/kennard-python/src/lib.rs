@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use kennard::Graph;
+use kennard::graph::ModelFile;
 use kennard::serde_json;
 use kennard_cli::calls::{self, Model};
 use numpy::PyArray2;
@@ -44,8 +44,8 @@ impl Given {
         Ok(match self {
             Given::Path(file) => Model::File(file),
             Given::Bytes(bytes) => {
-                let graph = Graph::from_bytes(&bytes).map_err(|error| run::exception(&error.into()))?;
-                Model::Graph { name: "a model in memory".into(), graph }
+                let file = ModelFile::from_bytes(&bytes).map_err(|error| run::exception(&error.into()))?;
+                Model::Memory { name: "a model in memory".into(), file }
             }
             Given::Module(object) => {
                 let object = object.bind(py);

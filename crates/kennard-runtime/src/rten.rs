@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
-use kennard_graph::{DType, Graph, Node, define, simplify};
+use kennard_graph::{DType, Graph, Node, Types, define, infer, simplify};
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueView};
 
 use crate::input::Input;
@@ -15,7 +15,11 @@ pub const NAME: &str = "rten";
 pub const VERSION: &str = env!("RTEN_VERSION");
 
 /// Whether a node is spelled out in basic operators, as rten's own kernel will not do.
-fn spelled_out(node: &Node) -> bool {
+fn spelled_out(node: &Node, types: &Types) -> bool {
+    let over_volumes = || {
+        let x = node.input(0).and_then(|name| types.get(name));
+        x.is_some_and(|ty| ty.shape.rank() == 5)
+    };
     match node.op.as_str() {
         // There is none.
         "Celu"
@@ -28,6 +32,18 @@ fn spelled_out(node: &Node) -> bool {
         | "Shrink"
         | "SpaceToDepth"
         | "ThresholdedRelu" => true,
+        // It has them over two axes only, pools without gaps.
+        "Conv" | "ConvTranspose" => over_volumes(),
+        "AveragePool" | "MaxPool" => {
+            over_volumes() || node.ints("dilations").is_some_and(|gaps| gaps.iter().any(|&gap| gap != 1))
+        }
+        // It has the usual forms only, and no plain ones.
+        "RNN" => true,
+        "LSTM" | "GRU" => {
+            let unusual = ["activations", "clip", "input_forget", "layout"];
+            unusual.iter().any(|name| node.attributes.contains_key(*name))
+                || [4, 7].iter().any(|&i| node.input(i).is_some())
+        }
         // It pads with another number than the zero point, rounds otherwise, or may saturate.
         "ConvInteger" | "DynamicQuantizeLinear" | "MatMulInteger" | "QLinearConv" | "QLinearMatMul" => true,
         // It takes the last of equal elements, rounds otherwise, says that the sign of 0 is 1, overflows.
@@ -41,6 +57,12 @@ fn spelled_out(node: &Node) -> bool {
         "Resize" => !plain_resize(node),
         _ => false,
     }
+}
+
+/// The graph with what rten's own kernels will not do in basic operators.
+fn plain(graph: &Graph) -> Result<Graph> {
+    let types = infer(graph)?;
+    Ok(define(graph, |node| spelled_out(node, &types))?)
 }
 
 /// Whether rten computes this `Resize`. For `cubic` it would silently compute `linear`.
@@ -71,12 +93,12 @@ struct Port {
 
 impl Program {
     pub fn compile(graph: &Graph, threads: Option<Arc<ThreadPool>>) -> Result<Program> {
-        Program::made(&simplify(&define(graph, spelled_out)?)?, threads)
+        Program::made(&simplify(&plain(graph)?)?, threads)
     }
 
     /// The same without simplification, where rten runs the graph so.
     pub fn compile_as_given(graph: &Graph, threads: Option<Arc<ThreadPool>>) -> Result<Program> {
-        let plain = define(graph, spelled_out)?;
+        let plain = plain(graph)?;
         match Program::load(&plain, threads.clone(), true) {
             Ok(program) if program.try_out(&plain, &program.outputs).is_ok() => Ok(program),
             _ => Ok(Program { simplified: true, ..Program::compile(graph, threads)? }),

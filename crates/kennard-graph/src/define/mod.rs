@@ -5,8 +5,10 @@ mod activation;
 mod grid_sample;
 mod integer;
 mod normalization;
+mod recurrent;
 mod resize;
 mod standard;
+mod volume;
 
 use std::collections::HashSet;
 
@@ -25,11 +27,17 @@ const TABLES: &[&[(&str, Definition)]] = &[
     normalization::DEFINITIONS,
     resize::DEFINITIONS,
     standard::DEFINITIONS,
+    volume::DEFINITIONS,
 ];
 
 /// Nodes of which several outputs are read, by a function for all of them.
-const SEVERAL: &[(&str, Definitions)] =
-    &[("BatchNormalization", normalization::of_the_batch), ("DynamicQuantizeLinear", integer::dynamic)];
+const SEVERAL: &[(&str, Definitions)] = &[
+    ("BatchNormalization", normalization::of_the_batch),
+    ("DynamicQuantizeLinear", integer::dynamic),
+    ("GRU", recurrent::layer),
+    ("LSTM", recurrent::layer),
+    ("RNN", recurrent::layer),
+];
 
 /// Whether [`define`] can spell this operator out in operators through which a gradient passes.
 pub fn is_defined(op: &str) -> bool {

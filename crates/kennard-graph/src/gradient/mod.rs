@@ -19,7 +19,6 @@ mod reduce;
 mod resize;
 mod select;
 mod softmax;
-mod window;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -47,6 +47,15 @@ pub enum GraphError {
         /// The names there are.
         hint: String,
     },
+    /// A model's input are token ids.
+    #[error(
+        "token ids have no gradient; the integers of the input `{input}` only choose rows of a table (Gather). Export the \
+         model from its embeddings on, with a float input, and give embedded samples as data"
+    )]
+    Tokens {
+        /// The input.
+        input: String,
+    },
     /// A model file leaves extents of its input open.
     #[error(
         "the input `{input}` {shape} has extents that are not fixed; only the first axis, the batch, may vary. Say the \

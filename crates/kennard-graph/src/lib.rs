@@ -51,6 +51,7 @@ mod key;
 mod loss;
 mod names;
 mod onnx;
+mod relax;
 mod simplify;
 mod tensor;
 mod train;
@@ -76,6 +77,7 @@ pub use infer::{Types, infer};
 pub use loss::{Loss, with_loss};
 pub use names::Names;
 pub use onnx::{Ends, ModelFile};
+pub use relax::{relaxed_input, whole_input};
 pub use simplify::{simplify, simplify_keeping};
 pub use tensor::{DType, Tensor};
 pub use train::{

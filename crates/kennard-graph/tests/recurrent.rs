@@ -4,9 +4,7 @@
 #[path = "rules/rten.rs"]
 mod rten;
 
-use kennard_graph::{
-    Attribute, Builder, Graph, Shape, Tensor, TensorType, define, gradient, gradient_name,
-};
+use kennard_graph::{Attribute, Builder, Graph, Shape, Tensor, TensorType, define, gradient, gradient_name};
 use ndarray::{ArrayD, IxDyn};
 use serde::Deserialize;
 
@@ -108,7 +106,9 @@ fn one_step(op: &str, gates: usize, peepholes: Option<f32>, attributes: &[(&str,
     let (w, r) = (of(&[1, gates, 1], 0.2), of(&[1, gates, 1], 0.4));
     let inputs = [Some(x), w, r, None, None, of(&[1, 1, 1], 0.5), cell, peepholes];
     let outputs = builder.op_n(op, &inputs[..if op == "LSTM" { 8 } else { 6 }], attributes, 3);
-    for (name, output) in ["every", "last", "cell"].iter().zip(&outputs).take(if op == "LSTM" { 3 } else { 2 }) {
+    for (name, output) in
+        ["every", "last", "cell"].iter().zip(&outputs).take(if op == "LSTM" { 3 } else { 2 })
+    {
         builder.output(name, *output);
     }
     let graph = define(&builder.finish().unwrap(), |node| node.op == op).unwrap();

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
@@ -74,6 +75,9 @@ fn plain_resize(node: &Node) -> bool {
         && node.ints("axes").is_none()
         && node.text("keep_aspect_ratio_policy", "stretch") == "stretch"
 }
+
+/// What nodes gave, by the names of tensors.
+pub type Kept = HashMap<String, Vec<f64>>;
 
 pub struct Program {
     model: Model,
@@ -178,6 +182,46 @@ impl Program {
         Ok(Program { model, inputs, outputs, options, simplified: false })
     }
 
+    /// What every node of a graph gives for an input, node by node; nothing where rten does not run it so.
+    pub fn node_by_node(graph: &Graph, input: &[f32]) -> Option<Kept> {
+        Program::every_node(&plain(graph).ok()?, input)
+    }
+
+    /// The same with rten's own kernels alone.
+    pub fn every_node(graph: &Graph, input: &[f32]) -> Option<Kept> {
+        let program = Program::load(graph, None, false).ok()?;
+        let made = graph.nodes.iter().flat_map(|node| &node.outputs).filter(|name| !name.is_empty());
+        let named: Vec<(String, NodeId)> =
+            made.filter_map(|name| Some((name.clone(), program.model.node_id(name).ok()?))).collect();
+        let ids: Vec<NodeId> = named.iter().map(|(_, id)| *id).collect();
+        let values = program.compute(input, &ids)?;
+        let mut kept: Kept =
+            named.into_iter().map(|(name, _)| name).zip(values.into_iter().map(wide)).collect();
+        let fed = graph.inputs.first()?;
+        kept.insert(fed.name.clone(), input.iter().map(|&v| v.into()).collect());
+        Some(kept)
+    }
+
+    /// What a graph as rten optimises it returns for an input; nothing where rten does not run it.
+    pub fn optimised(graph: &Graph, input: &[f32]) -> Option<Vec<Vec<f32>>> {
+        let program = Program::load(&plain(graph).ok()?, None, true).ok()?;
+        let values = program.compute(input, &program.outputs)?;
+        values
+            .into_iter()
+            .map(|value| if let Value::FloatTensor(t) = value { Some(t.into_data()) } else { None })
+            .collect()
+    }
+
+    fn compute(&self, input: &[f32], wanted: &[NodeId]) -> Option<Vec<Value>> {
+        let [port] = self.inputs.as_slice() else { return None };
+        let view = ValueView::from_shape(&port.shape, input).ok()?;
+        let pool = Arc::new(ThreadPool::with_num_threads(1));
+        let options = RunOptions::default().with_thread_pool(Some(pool));
+        let views: Vec<(NodeId, ValueOrView)> = vec![(port.id, view.into())];
+        let run = || self.model.run(views, wanted, Some(options)).map_err(|e| e.to_string());
+        on_deep_stack(|| guard(run)).ok()
+    }
+
     pub fn run(&mut self, inputs: &[Input<'_>], outputs: &mut [Vec<f32>]) -> Result<()> {
         for (port, input) in self.inputs.iter_mut().zip(inputs) {
             if let Input::I64(data) = input {
@@ -206,6 +250,17 @@ impl Program {
             }
         }
         Ok(())
+    }
+}
+
+/// The elements of a value; none of what is no tensor of numbers.
+fn wide(value: Value) -> Vec<f64> {
+    match value {
+        Value::FloatTensor(tensor) => tensor.into_data().into_iter().map(f64::from).collect(),
+        Value::Int32Tensor(tensor) => tensor.into_data().into_iter().map(f64::from).collect(),
+        Value::Int8Tensor(tensor) => tensor.into_data().into_iter().map(f64::from).collect(),
+        Value::UInt8Tensor(tensor) => tensor.into_data().into_iter().map(f64::from).collect(),
+        _ => Vec::new(),
     }
 }
 

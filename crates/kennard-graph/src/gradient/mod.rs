@@ -25,7 +25,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Deref;
 
 use crate::builder::Call;
-use crate::{Builder, Graph, GraphError, Node, Result, Var, define, is_defined};
+use crate::define::define_smoothly;
+use crate::{Builder, Graph, GraphError, Node, Result, Var, is_defined};
 
 /// A rule gives the adjoints of a node's inputs, by [`Backward::give`].
 type Rule = for<'a, 'b> fn(&Backward<'a, 'b>) -> Result<()>;
@@ -107,7 +108,7 @@ pub fn gradient(graph: &Graph, of: &str, wrt: &[&str]) -> Result<Graph> {
     let graph = &graph.freeing(&results);
     let between = Path::new(graph, of, wrt);
     let composite = |node: &Node| between.crosses(node) && rule(&node.op).is_none() && is_defined(&node.op);
-    let graph = define(graph, composite)?;
+    let graph = define_smoothly(graph, composite)?;
     let path = Path::new(&graph, of, wrt);
 
     let builder = Builder::new(&graph)?;

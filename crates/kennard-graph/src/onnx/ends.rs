@@ -50,6 +50,11 @@ impl<'a> Taken<'a> {
                 _ => None,
             },
         };
+        let tokens = |v: &&ValueInfoProto| are_tokens(graph, v);
+        let asked: &[&ValueInfoProto] = chosen.as_ref().map_or(&all, std::slice::from_ref);
+        if let Some(input) = asked.iter().copied().find(|v| tokens(v)) {
+            return Err(GraphError::Tokens { input: name_of(input).into() });
+        }
         let input = chosen.ok_or_else(|| GraphError::SeveralInputs {
             input: None,
             message: format!(
@@ -122,6 +127,24 @@ fn states(graph: &GraphProto) -> HashSet<&str> {
         }
     }
     state.difference(&other).copied().collect()
+}
+
+/// Whether an input's integers go nowhere but into the choice of rows of tables.
+fn are_tokens(graph: &GraphProto, input: &ValueInfoProto) -> bool {
+    let name = name_of(input);
+    let integers = element_type(input).is_ok_and(|dtype| matches!(dtype, DType::I64 | DType::I32));
+    let mut chooses = false;
+    for node in &graph.node {
+        let op = node.op_type.as_deref().unwrap_or("");
+        for i in (0..node.input.len()).filter(|&i| node.input[i] == name) {
+            if op == "Gather" && i == 1 {
+                chooses = true;
+            } else if !matches!(op, "Shape" | "Equal") {
+                return false;
+            }
+        }
+    }
+    integers && chooses
 }
 
 /// Gives an input's name to a tensor that is `value` everywhere. A batch of it is that of the input `beside`.

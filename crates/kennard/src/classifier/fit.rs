@@ -1,10 +1,21 @@
 //! The user's pixels brought to what a model takes.
 
-use kennard_graph::{Graph, Shape, nhwc, normalize, reshape_input, scale};
+use kennard_graph::{DType, Graph, Shape, nhwc, normalize, reshape_input, scale};
 
 use super::Preprocessing;
 use crate::warning::Warning;
 use crate::{Error, Result};
+
+/// How samples become the 8-bit levels that a model takes, where nothing is said of that.
+pub(super) fn levels(dtype: DType, preprocessing: &Preprocessing) -> Option<(Preprocessing, Warning)> {
+    if dtype != DType::U8 || preprocessing.scale.is_some() {
+        return None;
+    }
+    let message = "the model takes 8-bit integers: samples are multiplied by 255, and rounded for its verdict. For data in \
+                   0..255 it is another scale";
+    let warning = Warning::new("eight-bit-input", message).advise(": {input_scale = 1}");
+    Some((Preprocessing { scale: Some(255.0), ..preprocessing.clone() }, warning))
+}
 
 /// The graph with the user's pixels in front.
 pub(super) fn fitted(

@@ -10,7 +10,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use kennard_graph::{
-    Builder, DType, Dim, Graph, TensorType, Value, flatten_output, log_probabilities, strip_softmax, temper,
+    Builder, DType, Dim, Graph, TensorType, Value, flatten_output, log_probabilities, relaxed_input,
+    strip_softmax, temper, whole_input,
 };
 use kennard_runtime::Live;
 
@@ -87,15 +88,25 @@ impl Classifier {
     /// a finite number.
     pub fn new(model: &Graph, shape: &[usize], preprocessing: &Preprocessing) -> Result<Classifier> {
         check_weights(model)?;
-        let single = model.with_floats(DType::F32);
-        let (graph, mut warnings) = fitted(&flatten_output(&single)?, shape, preprocessing)?;
+        let dtype = model.single_input()?.ty.dtype;
+        let mut levels = None;
+        if !dtype.is_float() {
+            levels = fit::levels(dtype, preprocessing);
+        }
+        let fitting = levels.as_ref().map_or(preprocessing, |(fitting, _)| fitting);
+        let real = if dtype.is_float() { model.clone() } else { relaxed_input(model)? };
+        let single = real.with_floats(DType::F32);
+        let (graph, mut warnings) = fitted(&flatten_output(&single)?, shape, fitting)?;
         let (front, untouched) = if single == *model {
             (None, graph.clone())
-        } else if model.single_input()?.ty.dtype == DType::F32 {
-            (None, fitted(&flatten_output(model)?, shape, preprocessing)?.0)
+        } else if !dtype.is_float() {
+            (None, fitted(&flatten_output(&whole_input(model)?)?, shape, fitting)?.0)
+        } else if dtype == DType::F32 {
+            (None, fitted(&flatten_output(model)?, shape, fitting)?.0)
         } else {
-            (Some(fitted(&same(single.single_input()?)?, shape, preprocessing)?.0), flatten_output(model)?)
+            (Some(fitted(&same(single.single_input()?)?, shape, fitting)?.0), flatten_output(model)?)
         };
+        warnings.extend(levels.map(|(_, warning)| warning));
         let &[_, Dim::Known(classes)] = graph.single_output()?.ty.shape.0.as_slice() else {
             return Err(Error::Mismatch("the model's number of classes is not fixed".into()));
         };

@@ -68,6 +68,14 @@ impl Engine {
     /// # Errors
     /// When the runtime fails.
     pub fn probe(mut self, samples: &[&[f32]]) -> Result<Engine> {
+        if let Some(first) = samples.first() {
+            let untouched = self.classifier.untouched().with_batch(self.untouched.0);
+            let batch: Vec<f32> =
+                (0..self.untouched.0).flat_map(|i| *samples.get(i).unwrap_or(first)).copied().collect();
+            if self.classifier.module().is_none() && self.classifier.front().is_none() {
+                self.runtime.verify(&untouched, &batch)?;
+            }
+        }
         if !self.classifier.mixes_samples() && self.mixes(samples)? {
             let message = "the model's answer about a sample depends on the others in its batch: each is evaluated alone";
             self.warnings.push(Warning::new("mixed-samples", message));

@@ -181,3 +181,47 @@ fn open_extents_are_the_datas() {
         assert_eq!(super::preprocessing::filled(&extents, &sample), shape, "{extents:?} {sample:?}");
     }
 }
+
+/// Pixels 0..255 into a network that normalises them itself.
+fn of_levels(dtype: DType) -> Graph {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(dtype, vec![Dim::BATCH, Dim::Known(2)]));
+    let w: kennard_graph::Tensor =
+        kennard_graph::ndarray::arr2(&[[1.0f32, -1.0], [-1.0, 1.0]]).into_dyn().into();
+    builder.output("y", ((x.cast(DType::F32) - 127.5) / 255.0).with("MatMul", builder.constant(w)));
+    builder.finish().unwrap()
+}
+
+/// Attacks see floats; the verdict is on the rounded levels.
+#[test]
+fn integer_pixels_are_relaxed_and_rounded() {
+    for dtype in [DType::U8, DType::I32] {
+        let scale = (dtype == DType::I32).then_some(255.0);
+        let preprocessing = Preprocessing { scale, ..Preprocessing::default() };
+        let classifier = Classifier::new(&of_levels(dtype), &[2], &preprocessing).unwrap();
+        let said = classifier.warnings().iter().any(|warning| warning.code == "eight-bit-input");
+        assert_eq!(said, dtype == DType::U8);
+        let runtimes = [Choice::Rten, Choice::OnnxRuntime].map(Runtime::open);
+        for runtime in runtimes.into_iter().flatten() {
+            let engine = Engine::new(classifier.clone(), runtime, &EngineOptions::default()).unwrap();
+            let [untouched, logits, gradient] = asked(&engine, [100.4 / 255.0, 100.8 / 255.0]);
+            assert!((logits[1] - logits[0] - 2.0 * 0.4 / 255.0).abs() < 1e-6, "{logits:?}");
+            assert!((untouched[1] - untouched[0] - 2.0 / 255.0).abs() < 1e-6, "{untouched:?}");
+            assert!((gradient[0] + 2.0).abs() < 1e-5 && (gradient[1] - 2.0).abs() < 1e-5, "{gradient:?}");
+        }
+    }
+}
+
+#[test]
+fn token_ids_are_refused() {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let ids = builder.input("ids", TensorType::new(DType::I64, vec![Dim::BATCH, Dim::Known(4)]));
+    let table = builder.constant(kennard_graph::Tensor::full(&[10, 3], 0.5, DType::F32));
+    builder.output("y", table.with("Gather", ids).reduce("ReduceMean", &[1], false));
+    let model = builder.finish().unwrap();
+    let refused = Classifier::new(&model, &[4], &Preprocessing::default()).unwrap_err().to_string();
+    assert!(refused.contains("token ids have no gradient") && refused.contains("`ids`"), "{refused}");
+    let file = kennard_graph::ModelFile::from_bytes(&model.to_bytes()).unwrap();
+    let refused = Preprocessing::default().graph(&file, Some(&[4])).unwrap_err().to_string();
+    assert!(refused.contains("token ids have no gradient"), "{refused}");
+}

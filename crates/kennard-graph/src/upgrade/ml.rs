@@ -12,8 +12,8 @@ pub(super) const FORMS: &[(&str, Step)] = &[
     ("ai.onnx.ml::Scaler", scaler),
 ];
 
-/// `scores = act(X·Wᵀ + b)`, and the label of the largest. With one row of weights for two classes the scores are those of
-/// the second class and their opposites, or of probabilities the rest.
+/// `scores = act(X·Wᵀ + b)`, and the label of the largest. With one row of weights for two classes the scores are that of
+/// the second class and what it lacks to 1.
 fn linear_classifier(node: Node, b: &Builder) -> Result<Option<Node>> {
     let c = Call { node: &node, builder: b };
     let weights = floats(&node, "coefficients");
@@ -46,9 +46,9 @@ fn linear_classifier(node: Node, b: &Builder) -> Result<Option<Node>> {
     let transform = node.text("post_transform", "NONE");
     let scores = match (transform, rows == 1 && classes == 2) {
         ("NONE", false) => scores,
-        ("NONE", true) => both(b, -scores, scores),
         ("SOFTMAX", false) => scores.apply_with("Softmax", &last),
-        ("SOFTMAX", true) => both(b, -scores, scores).apply_with("Softmax", &last),
+        // So does ONNX Runtime, with or without a softmax.
+        ("NONE" | "SOFTMAX", true) => both(b, 1.0 - scores, scores),
         ("LOGISTIC", false) => scores.apply("Sigmoid"),
         ("LOGISTIC", true) => both(b, (-scores).apply("Sigmoid"), scores.apply("Sigmoid")),
         (other, _) => return Err(node.error(format!("its post_transform {other} cannot be spelled out"))),
@@ -68,13 +68,13 @@ fn both<'b>(b: &'b Builder, first: Var<'b>, second: Var<'b>) -> Var<'b> {
     b.op("Concat", &[Some(first), Some(second)], &[("axis", Attribute::Int(1))])
 }
 
-/// `x / ‖x‖` along the features; where that is 0, `x`.
+/// `x / ‖x‖`, or `x / max x`, along the features; where that is 0, `x`.
 fn normalizer(node: Node, b: &Builder) -> Result<Option<Node>> {
     let x = Call { node: &node, builder: b }.x(0);
     let norm = match node.text("norm", "MAX") {
         "L1" => x.reduce("ReduceL1", &[1], true),
         "L2" => x.reduce("ReduceL2", &[1], true),
-        "MAX" => x.apply("Abs").reduce("ReduceMax", &[1], true),
+        "MAX" => x.reduce("ReduceMax", &[1], true),
         other => return Err(node.error(format!("its norm {other} is none of the standard's"))),
     };
     let origin = norm.with("Equal", norm.number(0.0)).cast_like(norm);

@@ -23,7 +23,7 @@ const WIDTH: usize = 110;
 
 /// The headings of the help, and the options under them, in whatever command they are.
 const HEADINGS: [(&str, &str); 8] = [
-    ("Model", "arch init tensor input_scale mean std nhwc"),
+    ("Model", "arch init tensor input_shape input hold output threshold input_scale mean std nhwc"),
     ("Data", "data split samples first classes shard held_out label sample problem noise"),
     ("Threat", "norm eps eps_relative bounds"),
     (
@@ -42,7 +42,7 @@ const HEADINGS: [(&str, &str); 8] = [
 /// Options of real numbers, which may begin with a minus; what is wrong with that is for each to say.
 const NUMBERS: &str = "alpha average bounds clip eps eps_relative eps_warmup input_scale label_smoothing \
                        learning_rate mean momentum noise radius rel_tol scale sigma std step_size strength temperature \
-                       temperatures weight_decay";
+                       temperatures threshold weight_decay";
 
 /// More threads than these are a slip of the finger.
 const THREADS: u64 = 1024;

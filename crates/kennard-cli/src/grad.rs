@@ -3,11 +3,12 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use kennard::{Error, Result};
 use kennard_graph::{
-    Graph, Loss, flatten_output, gradient, gradient_name, simplify, simplify_keeping, strip_softmax,
-    with_loss,
+    Dim, Graph, Loss, ModelFile, against, flatten_output, gradient, gradient_name, simplify,
+    simplify_keeping, strip_sigmoid, strip_softmax, with_loss,
 };
 
 use crate::out::name;
+use crate::settings::Ends;
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -18,7 +19,22 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
-    slope: Slope,
+    derivative: Derivative,
+}
+
+parts! {
+    /// A gradient of a model.
+    Derivative {
+        slope: Slope,
+        ends: Ends,
+    }
+}
+
+impl Derivative {
+    /// The gradient as a graph of its own, and the tensors that it is with respect to.
+    pub fn of_model(&self, file: &ModelFile) -> Result<(Graph, Vec<String>)> {
+        self.slope.of_model(&self.ends.graph(file)?)
+    }
 }
 
 part! {
@@ -63,7 +79,7 @@ impl From<LossName> for Loss {
 
 impl Slope {
     /// The gradient of `model` as a graph of its own, and the tensors that it is with respect to.
-    pub fn of_model(&self, model: &Graph) -> Result<(Graph, Vec<String>)> {
+    fn of_model(&self, model: &Graph) -> Result<(Graph, Vec<String>)> {
         if self.of.is_some() && self.loss.is_some() {
             let message =
                 "--of and --loss exclude each other: a tensor of the model, or a loss, is differentiated";
@@ -81,14 +97,7 @@ impl Slope {
                 (simplify_keeping(model, &named)?, name.as_str())
             }
             None => {
-                let logits = strip_softmax(model).inspect(|_| {
-                    note!(
-                        "the model returns probabilities: its closing softmax is taken off, and `{}` are the logits \
-                         before it",
-                        model.outputs[0].name
-                    );
-                });
-                let logits = flatten_output(&logits.unwrap_or_else(|| model.clone()))?;
+                let logits = with_logits(model)?;
                 let loss = self.loss.unwrap_or(LossName::CrossEntropy);
                 (with_loss(&simplify_keeping(&logits, &all)?, loss.into())?, Graph::LOSS)
             }
@@ -98,8 +107,29 @@ impl Slope {
     }
 }
 
+/// The model with logits at its end; what is changed for that is said.
+fn with_logits(model: &Graph) -> kennard_graph::Result<Graph> {
+    let returns = &model.single_output()?.name;
+    if let Some(logits) = strip_softmax(model) {
+        note!(
+            "the model returns probabilities: its closing softmax is taken off, and `{returns}` are the logits before it"
+        );
+        return flatten_output(&logits);
+    }
+    let flat = flatten_output(model)?;
+    if flat.single_output()?.ty.shape.0.get(1) != Some(&Dim::Known(1)) {
+        return Ok(flat);
+    }
+    let logits = strip_sigmoid(&flat);
+    let before = if logits.is_some() { " before its closing sigmoid" } else { "" };
+    note!(
+        "the model returns one number: `{returns}` are 0 and that number{before}, the logits of two classes"
+    );
+    against(&logits.unwrap_or(flat), 0.0)
+}
+
 pub fn run(args: &Args) -> Outcome {
-    let (result, wrt) = args.slope.of_model(&Graph::load(&args.model)?)?;
+    let (result, wrt) = args.derivative.of_model(&ModelFile::open(&args.model)?)?;
     result.save(&args.out)?;
     note!("{}: {} nodes", args.out.display(), result.nodes.len());
     for value in &result.inputs {

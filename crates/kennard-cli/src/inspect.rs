@@ -1,23 +1,26 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use kennard_graph::{Graph, GraphError, Method, Region, bound, infer, simplify, undifferentiable};
+use kennard_graph::{GraphError, Method, ModelFile, Region, bound, infer, simplify, undifferentiable};
 use serde_json::json;
 
 use crate::out::name;
+use crate::settings::Ends;
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
 pub struct Args {
     /// The model, an ONNX file
     model: PathBuf,
+    #[command(flatten)]
+    ends: Ends,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: &Args) -> Outcome {
-    let model = Graph::load(&args.model)?;
+    let model = args.ends.graph(&ModelFile::open(&args.model)?)?;
     let graph = simplify(&model)?;
     let types = infer(&graph)?;
     let weights: usize = model.constants.values().filter(|t| t.dtype().is_float()).map(|t| t.len()).sum();

@@ -9,7 +9,7 @@ use kennard::data::{DataSet, Options, Selection, Split};
 use kennard::engine::Engine;
 use kennard::run::ModelSummary;
 use kennard::{Classifier, Error, Result};
-use kennard_graph::{Dim, Graph};
+use kennard_graph::ModelFile;
 
 use crate::command::flag;
 use crate::settings::{Data, Model, Run, Settings};
@@ -37,12 +37,12 @@ pub fn with_surrogate(engine: Engine, data: &DataSet, settings: &Settings) -> Re
 
 /// The data set, and the model at work on it.
 pub fn open(file: &Path, data: &Data, model: &Model, run: &Run) -> Result<(DataSet, Engine)> {
-    open_graph(&Graph::load(file)?, None, data, model, run)
+    open_file(&ModelFile::open(file)?, None, data, model, run)
 }
 
-/// A model's graph at work on the data: those that are `held`, or those that are named.
-pub fn open_graph(
-    graph: &Graph,
+/// A model at work on the data: those that are `held`, or those that are named.
+pub fn open_file(
+    file: &ModelFile,
     held: Option<DataSet>,
     named: &Data,
     model: &Model,
@@ -50,9 +50,9 @@ pub fn open_graph(
 ) -> Result<(DataSet, Engine)> {
     let mut data = match held {
         Some(data) => data,
-        None => DataSet::open(&named.spec()?, &fitting(named, model, graph)?)?,
+        None => DataSet::open(&named.spec()?, &fitting(named, model, file)?)?,
     };
-    let engine = engine(graph, data.shape(), &first(&data)?, model, run)?;
+    let engine = engine(file, data.shape(), &first(&data)?, model, run)?;
     data.fit_classes(engine.classifier().classes())?;
     Ok((data, engine))
 }
@@ -64,7 +64,8 @@ pub fn first(data: &DataSet) -> Result<Vec<Vec<f32>>> {
 
 /// The surrogate of transfer attacks. How well it does on some samples is said: a bad one is no test.
 fn surrogate(file: &Path, data: &DataSet, settings: &Settings) -> Result<Classifier> {
-    let engine = engine(&Graph::load(file)?, data.shape(), &first(data)?, &settings.model, &settings.run)?;
+    let model = settings.model.of_another();
+    let engine = engine(&ModelFile::open(file)?, data.shape(), &first(data)?, &model, &settings.run)?;
     let samples = Selection::Random { count: LOOKED, seed: 0 };
     let look = Audit {
         samples,
@@ -90,14 +91,16 @@ fn surrogate(file: &Path, data: &DataSet, settings: &Settings) -> Result<Classif
 
 /// The model at work on inputs of `shape`; `first` are some of them. Which runtime it is on is said.
 pub fn engine(
-    graph: &Graph,
+    file: &ModelFile,
     shape: &[usize],
     first: &[Vec<f32>],
     model: &Model,
     run: &Run,
 ) -> Result<Engine> {
+    let preprocessing = model.preprocessing();
+    let graph = preprocessing.graph(file, Some(shape))?;
     let runtime = run.open()?;
-    let classifier = Classifier::new(graph, shape, &model.preprocessing())?;
+    let classifier = Classifier::new(&graph, shape, &preprocessing)?;
     let first: Vec<&[f32]> = first.iter().map(Vec::as_slice).collect();
     Engine::new(classifier, runtime, &run.options())?.probe(&first)
 }
@@ -150,10 +153,10 @@ pub fn audit<'a>(
 }
 
 /// How to read the data so that it fits the model's images.
-fn fitting(data: &Data, model: &Model, graph: &Graph) -> Result<Options> {
-    let dims: Vec<Dim> = graph.single_input()?.ty.shape.0.clone();
-    let (size, channels) = match (dims.as_slice(), model.nhwc.unwrap_or(false)) {
-        (&[_, c, h, w], false) | (&[_, h, w, c], true) => (h.known().zip(w.known()), c.known()),
+fn fitting(data: &Data, model: &Model, file: &ModelFile) -> Result<Options> {
+    let extents = model.preprocessing().extents(file)?.unwrap_or_default();
+    let (size, channels) = match (extents.as_slice(), model.pixels.nhwc.unwrap_or(false)) {
+        (&[c, h, w], false) | (&[h, w, c], true) => (h.zip(w), c),
         _ => (None, None),
     };
     let channels = channels.filter(|c| [1, 3].contains(c));

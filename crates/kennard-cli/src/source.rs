@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use kennard::Graph;
 use kennard::data::DataSet;
 use kennard::engine::{Engine, EngineOptions};
+use kennard::graph::ModelFile;
 use kennard::run::write_set;
 
 use crate::command::flag;
@@ -28,8 +28,8 @@ pub struct Given {
 impl Given {
     /// The model at work on inputs of `shape`; `first` are some of them.
     pub fn engine(&self, shape: &[usize], first: &[Vec<f32>]) -> kennard::Result<Engine> {
-        let graph = Graph::load(&self.file)?;
-        Ok(said(setup::engine(&graph, shape, first, &self.model, &self.run)?))
+        let file = ModelFile::open(&self.file)?;
+        Ok(said(setup::engine(&file, shape, first, &self.model, &self.run)?))
     }
 
     /// How to feed the runtime.

@@ -10,8 +10,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use kennard::Graph;
 use kennard::audit::{Checkpoint, Progress};
+use kennard::graph::ModelFile;
 use kennard::serde_json;
 use kennard_cli::calls::{self, Model, Options};
 use numpy::{PyArray1, PyArray2};
@@ -49,8 +49,8 @@ impl Given {
         Ok(match self {
             Given::Path(file) => Model::File(file),
             Given::Bytes(bytes) => {
-                let graph = Graph::from_bytes(&bytes).map_err(|error| run::exception(&error.into()))?;
-                Model::Graph { name: "a model in memory".into(), graph }
+                let file = ModelFile::from_bytes(&bytes).map_err(|error| run::exception(&error.into()))?;
+                Model::Memory { name: "a model in memory".into(), file }
             }
             Given::Module(object) => {
                 let object = object.bind(py);

@@ -12,8 +12,9 @@ use std::sync::atomic::AtomicBool;
 
 use kennard::audit::{Audit, Checkpoint, Examined, Manifest, Outcome, Progress, Requirement, RunDirectory};
 use kennard::data::DataSet;
+use kennard::graph::ModelFile;
 use kennard::serde_json::{Map, Value};
-use kennard::{Error, Graph, Result};
+use kennard::{Error, Result};
 use kennard_runtime::Live;
 
 use crate::settings::{Part, Settings};
@@ -31,12 +32,12 @@ use open::{settings, work};
 pub enum Model {
     /// An ONNX file.
     File(PathBuf),
-    /// A graph in memory, with the name that files call it by.
-    Graph {
+    /// The content of an ONNX file in memory, with the name that files call it by.
+    Memory {
         /// The name.
         name: String,
-        /// The graph.
-        graph: Graph,
+        /// The content.
+        file: ModelFile,
     },
     /// A module that computes its passes itself.
     Live {
@@ -136,7 +137,7 @@ pub fn option_names(command: &str) -> Option<Vec<String>> {
         "uncertainty" => (measure::Uncertainty::keys(), &[]),
         "calibrate" => (measure::Calibration::keys(), &["out"]),
         "train" => (crate::recipe::Settings::keys(), &["out", "resume"]),
-        "grad" => (crate::grad::Slope::keys(), &[]),
+        "grad" => (crate::grad::Derivative::keys(), &[]),
         _ => return None,
     };
     let own = own.iter().map(|name| (*name).to_owned());

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use kennard::data::{DataSet, Split};
 use kennard::engine::Engine;
+use kennard::graph::ModelFile;
 use kennard::run::ModelSummary;
 use kennard::serde_json::Value;
-use kennard::{Classifier, Error, Graph, Preprocessing, Result, Runtime};
+use kennard::{Classifier, Error, Preprocessing, Result, Runtime};
 use kennard_runtime::Live;
 
 use super::{Model, Options};
@@ -53,13 +54,14 @@ pub(super) fn work(
 ) -> Result<(DataSet, Engine, ModelSummary)> {
     Ok(match model {
         Model::File(file) => {
-            let (data, engine) = setup::open_graph(&Graph::load(file)?, data, named, seen, run)?;
+            let (data, engine) = setup::open_file(&ModelFile::open(file)?, data, named, seen, run)?;
             let summary = ModelSummary::of_file(file, engine.classifier())?;
             (data, engine, summary)
         }
-        Model::Graph { name, graph } => {
-            let (data, engine) = setup::open_graph(graph, data, named, seen, run)?;
-            let summary = ModelSummary::of_graph(name, graph, engine.classifier());
+        Model::Memory { name, file } => {
+            let (data, engine) = setup::open_file(file, data, named, seen, run)?;
+            let graph = seen.preprocessing().graph(file, Some(data.shape()))?;
+            let summary = ModelSummary::of_graph(name, &graph, engine.classifier());
             (data, engine, summary)
         }
         Model::Live { module, name, sha256, parameters, classes } => {

@@ -5,12 +5,13 @@ use std::sync::atomic::AtomicBool;
 
 use kennard::data::DataSet;
 use kennard::experiment::recipe::StartingNetwork;
+use kennard::graph::ModelFile;
 use kennard::run::ModelSummary;
 use kennard::train::{Epoch, Training, TrainingDirectory};
 use kennard::{Classifier, Error, Graph, Preprocessing, Result};
 
 use super::{Model, Options, open, settings};
-use crate::grad::Slope;
+use crate::grad::Derivative;
 use crate::{recipe, report};
 
 /// A network that was trained.
@@ -69,7 +70,8 @@ pub fn train(
 fn starting(model: &Model, data: Option<&DataSet>) -> Result<StartingNetwork> {
     match model {
         Model::File(path) => StartingNetwork::file(path),
-        Model::Graph { name, graph } => {
+        Model::Memory { name, file } => {
+            let graph = &file.graph()?;
             let shape = match data {
                 Some(data) => data.shape().to_vec(),
                 None => {
@@ -89,10 +91,10 @@ fn starting(model: &Model, data: Option<&DataSet>) -> Result<StartingNetwork> {
 /// # Errors
 /// When the model cannot be read or differentiated, or has no such tensor.
 pub fn grad(model: &Model, options: Options) -> Result<Graph> {
-    let slope: Slope = settings(options)?;
+    let derivative: Derivative = settings(options)?;
     match model {
-        Model::File(path) => Ok(slope.of_model(&Graph::load(path)?)?.0),
-        Model::Graph { graph, .. } => Ok(slope.of_model(graph)?.0),
+        Model::File(path) => Ok(derivative.of_model(&ModelFile::open(path)?)?.0),
+        Model::Memory { file, .. } => Ok(derivative.of_model(file)?.0),
         Model::Live { .. } => Err(live()),
     }
 }

@@ -17,8 +17,8 @@ use crate::Usage;
 
 pub use attacks::Attacks;
 pub use part::{Part, Source};
-pub use parts::{Data, Model, Run, Taken, Threat};
-pub use values::{Bounds, Named, Number, Temperature};
+pub use parts::{Data, Ends, Model, Run, Taken, Threat};
+pub use values::{Bounds, Extents, Held, Named, Number, Temperature};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -135,7 +135,7 @@ mod tests {
         };
         let both = flags.or(file);
         assert_eq!((both.threat.eps, both.threat.norm), (Some(Number(0.1)), Some(kennard::Norm::L2)));
-        assert_eq!((both.taken.samples, both.model.mean), (Some(3), Some(vec![0.5])));
+        assert_eq!((both.taken.samples, both.model.pixels.mean), (Some(3), Some(vec![0.5])));
         assert_eq!(both.own.shard, Some(Shard { number: 1, of: 2 }));
     }
 

@@ -19,14 +19,14 @@ mod reduce;
 mod resize;
 mod select;
 mod softmax;
-mod window;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Deref;
 
 use crate::builder::Call;
-use crate::{Builder, Graph, GraphError, Node, Result, Var, define, is_defined};
+use crate::define::define_smoothly;
+use crate::{Builder, DType, Graph, GraphError, Node, Result, Var, is_defined};
 
 /// A rule gives the adjoints of a node's inputs, by [`Backward::give`].
 type Rule = for<'a, 'b> fn(&Backward<'a, 'b>) -> Result<()>;
@@ -108,7 +108,7 @@ pub fn gradient(graph: &Graph, of: &str, wrt: &[&str]) -> Result<Graph> {
     let graph = &graph.freeing(&results);
     let between = Path::new(graph, of, wrt);
     let composite = |node: &Node| between.crosses(node) && rule(&node.op).is_none() && is_defined(&node.op);
-    let graph = define(graph, composite)?;
+    let graph = define_smoothly(graph, composite)?;
     let path = Path::new(&graph, of, wrt);
 
     let builder = Builder::new(&graph)?;
@@ -254,12 +254,17 @@ impl<'a, 'b> Backward<'a, 'b> {
     }
 
     /// Adds to the adjoint of input `i`. If the input was broadcast, the adjoint is summed back to
-    /// its shape; if it has another float type, the adjoint is cast. Other types have no gradient.
+    /// its shape; if it has another float type, the adjoint is cast. 8-bit integers stand for real numbers, and have the
+    /// adjoint of those; other types have no gradient.
     fn give(&self, i: usize, adjoint: Var<'b>) -> Result<()> {
-        if self.wants(i) && self.x(i).ty()?.dtype.is_float() {
-            self.give_real(i, adjoint.cast_like(self.x(i)))?;
+        if !self.wants(i) {
+            return Ok(());
         }
-        Ok(())
+        match self.x(i).ty()?.dtype {
+            dtype if dtype.is_float() => self.give_real(i, adjoint.cast(dtype)),
+            DType::U8 | DType::I8 => self.give_real(i, adjoint),
+            _ => Ok(()),
+        }
     }
 
     /// The same, uncast, for an input that holds integers which stand for real numbers.

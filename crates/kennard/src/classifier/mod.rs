@@ -1,27 +1,26 @@
+//! A model fitted to the data: the user's pixels in, logits out.
+
+mod fit;
+mod one_number;
+mod preprocessing;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 
 use kennard_graph::{
-    Builder, DType, Dim, Graph, Shape, TensorType, Value, flatten_output, log_probabilities, nhwc, normalize,
-    reshape_input, scale, strip_softmax, temper,
+    Builder, DType, Dim, Graph, TensorType, Value, flatten_output, log_probabilities, relaxed_input,
+    strip_softmax, temper, whole_input,
 };
-
 use kennard_runtime::Live;
-use serde::{Deserialize, Serialize};
+
+use fit::fitted;
+use one_number::OneNumber;
+pub use preprocessing::Preprocessing;
 
 use crate::warning::Warning;
 use crate::{Error, Result};
-
-/// How a model sees the user's pixels.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Preprocessing {
-    /// The model wants inputs multiplied by this (255 for a model of pixels 0..255).
-    pub scale: Option<f64>,
-    /// The model wants `(x − mean) / std`, per channel.
-    pub normalize: Option<(Vec<f32>, Vec<f32>)>,
-    /// The model wants channels last.
-    pub nhwc: bool,
-}
 
 /// A model as attacks and packets see it: from the user's pixel space, `[N, …shape]` in single
 /// precision, to logits `[N, K]`.
@@ -40,6 +39,8 @@ pub struct Classifier {
     parameters: usize,
     mixes: bool,
     warnings: Vec<Warning>,
+    /// What the number is that the model returns, if it is one alone.
+    one_number: Option<OneNumber>,
     /// What computes the outputs that `graph` starts from, where that is no graph.
     module: Option<Module>,
 }
@@ -64,6 +65,12 @@ impl Classifier {
         if label < classes {
             return Ok(());
         }
+        if self.one_number.is_some() {
+            return Err(Error::Mismatch(format!(
+                "sample {index} has the label {label}, but the model returns one number per sample, which tells two classes \
+                 apart, 0 and 1. A regression cannot be audited: it has no classes"
+            )));
+        }
         Err(Error::Mismatch(format!(
             "sample {index} has the label {label}, the model has {classes} classes (0 to {}). Is this the data set it was \
              trained for?",
@@ -81,20 +88,43 @@ impl Classifier {
     /// a finite number.
     pub fn new(model: &Graph, shape: &[usize], preprocessing: &Preprocessing) -> Result<Classifier> {
         check_weights(model)?;
-        let single = model.with_floats(DType::F32);
-        let (graph, mut warnings) = fitted(&flatten_output(&single)?, shape, preprocessing)?;
+        let dtype = model.single_input()?.ty.dtype;
+        let mut levels = None;
+        if !dtype.is_float() {
+            levels = fit::levels(dtype, preprocessing);
+        }
+        let fitting = levels.as_ref().map_or(preprocessing, |(fitting, _)| fitting);
+        let real = if dtype.is_float() { model.clone() } else { relaxed_input(model)? };
+        let single = real.with_floats(DType::F32);
+        let (graph, mut warnings) = fitted(&flatten_output(&single)?, shape, fitting)?;
         let (front, untouched) = if single == *model {
             (None, graph.clone())
-        } else if model.single_input()?.ty.dtype == DType::F32 {
-            (None, fitted(&flatten_output(model)?, shape, preprocessing)?.0)
+        } else if !dtype.is_float() {
+            (None, fitted(&flatten_output(&whole_input(model)?)?, shape, fitting)?.0)
+        } else if dtype == DType::F32 {
+            (None, fitted(&flatten_output(model)?, shape, fitting)?.0)
         } else {
-            (Some(fitted(&same(single.single_input()?)?, shape, preprocessing)?.0), flatten_output(model)?)
+            (Some(fitted(&same(single.single_input()?)?, shape, fitting)?.0), flatten_output(model)?)
         };
+        warnings.extend(levels.map(|(_, warning)| warning));
         let &[_, Dim::Known(classes)] = graph.single_output()?.ty.shape.0.as_slice() else {
             return Err(Error::Mismatch("the model's number of classes is not fixed".into()));
         };
-        check_classes(classes)?;
-        let stripped = strip_softmax(&graph);
+        let (one_number, graph, untouched, stripped) = if classes == 1 {
+            let threshold = preprocessing.threshold;
+            let (number, logits, answer) = one_number::two_classes(model, &graph, &untouched, threshold)?;
+            warnings.extend(number.warning());
+            let stripped = number.is_sigmoid().then(|| logits.clone());
+            (Some(number), logits, answer, stripped)
+        } else {
+            check_classes(classes)?;
+            if preprocessing.threshold.is_some() {
+                return Err(one_number::no_threshold(classes));
+            }
+            let stripped = strip_softmax(&graph);
+            (None, graph, untouched, stripped)
+        };
+        let classes = classes.max(2);
         if model.bfloat16 {
             let message = "the model computes in bfloat16, and is computed in single precision here: the figures are those \
                            of the model so computed, not of the model as given. Export it in float32";
@@ -110,6 +140,7 @@ impl Classifier {
             shape: shape.to_vec(),
             classes,
             preprocessing: preprocessing.clone(),
+            one_number,
             module: None,
             parameters: model.constants.values().filter(|t| t.dtype().is_float()).map(|t| t.len()).sum(),
             warnings,
@@ -144,6 +175,7 @@ impl Classifier {
             parameters,
             mixes: false,
             warnings: Vec::new(),
+            one_number: None,
             module: Some(Module(module)),
         })
     }
@@ -154,6 +186,29 @@ impl Classifier {
     /// When the graph cannot be extended.
     pub fn with_log_probabilities(&self) -> Result<Classifier> {
         Ok(Classifier { graph: log_probabilities(&self.graph)?, returns_logits: false, ..self.clone() })
+    }
+
+    /// Whether nothing in the model says what the one number is that it returns.
+    pub(crate) fn is_of_open_number(&self) -> bool {
+        self.one_number.is_some_and(OneNumber::is_open)
+    }
+
+    /// Whether its logits are the log-odds of what the model returns.
+    pub(crate) fn is_of_log_odds(&self) -> bool {
+        self.one_number.is_some_and(OneNumber::is_shown)
+    }
+
+    /// The same classifier, if `answers`, pairs of [untouched](Classifier::untouched) outputs, show that the one number
+    /// that the model returns, and that was taken for a logit, is a probability.
+    pub(crate) fn of_probability(&self, answers: &[[f32; 2]]) -> Result<Option<Classifier>> {
+        let Some(number) = self.one_number.filter(|number| number.may_be_probability(answers)) else {
+            return Ok(None);
+        };
+        let (number, graph, untouched) = number.as_probability(&self.graph, &self.untouched)?;
+        let warnings =
+            self.warnings.iter().filter(|warning| warning.code != OneNumber::CODE).cloned().collect();
+        let one_number = Some(number);
+        Ok(Some(Classifier { graph, untouched, one_number, warnings, returns_logits: false, ..self.clone() }))
     }
 
     /// The same classifier, its logits divided by a temperature. Decisions stay as they are, and so does the untouched
@@ -258,26 +313,6 @@ fn same(input: &Value) -> Result<Graph> {
     Ok(builder.finish()?)
 }
 
-/// The graph with the user's pixels in front.
-fn fitted(graph: &Graph, shape: &[usize], preprocessing: &Preprocessing) -> Result<(Graph, Vec<Warning>)> {
-    let mut graph = graph.clone();
-    if let Some((mean, std)) = &preprocessing.normalize {
-        graph = normalize(&graph, mean, std)?;
-    }
-    if let Some(factor) = preprocessing.scale {
-        if factor == 0.0 || !factor.is_finite() {
-            return Err(Error::Setting(format!(
-                "the input scale is {factor}: the model would see nothing of its input; 255 or 1/255 is usual"
-            )));
-        }
-        graph = scale(&graph, factor)?;
-    }
-    if preprocessing.nhwc {
-        graph = nhwc(&graph)?;
-    }
-    fit(&graph, shape)
-}
-
 fn check_classes(classes: usize) -> Result<()> {
     if classes >= 2 {
         return Ok(());
@@ -297,127 +332,4 @@ fn check_weights(model: &Graph) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Gives the model samples of `shape`, if it takes as many elements in the same order.
-fn fit(graph: &Graph, shape: &[usize]) -> Result<(Graph, Vec<Warning>)> {
-    let input = graph.single_input()?;
-    let wanted: Option<Vec<usize>> = input.ty.shape.0.iter().skip(1).map(|d| d.known()).collect();
-    let wanted = wanted.unwrap_or_default();
-    if wanted == shape {
-        return Ok((graph.clone(), Vec::new()));
-    }
-    let squeezed = |dims: &[usize]| -> Vec<usize> { dims.iter().copied().filter(|&n| n != 1).collect() };
-    let [takes, has] = [&wanted, shape].map(squeezed);
-    if takes == has || takes == [shape.iter().product::<usize>()] {
-        return Ok((reshape_input(graph, shape)?, Vec::new()));
-    }
-    if has == [wanted.iter().product::<usize>()] {
-        let message = format!(
-            "the data has samples of shape {}, which become {} for the model's input `{}`, their elements in the same \
-             order",
-            Shape::fixed(shape),
-            Shape::fixed(&wanted),
-            input.name
-        );
-        return Ok((reshape_input(graph, shape)?, vec![Warning::new("reshaped", message)]));
-    }
-    let cure = match (wanted.as_slice(), shape) {
-        (&[h, w, c], &[c2, h2, w2]) if (h, w, c) == (h2, w2, c2) => {
-            "; the model takes channels last: add {nhwc}"
-        }
-        (&[c, h, w], &[h2, w2, c2]) if (h, w, c) == (h2, w2, c2) => {
-            "; the data has channels last: transpose it to [N, C, H, W]"
-        }
-        _ => "; give the model that was trained for this data, or the data this model was trained for",
-    };
-    Err(Error::Mismatch(format!(
-        "the data has samples of shape {}, the model's input `{}` takes {}",
-        Shape::fixed(shape),
-        input.name,
-        input.ty
-    ))
-    .advise(cure))
-}
-
-#[cfg(test)]
-mod tests {
-    use kennard_graph::TensorType;
-
-    use super::*;
-
-    /// A model of images that need not be square, so that the order of the axes shows.
-    fn refusal(takes: [usize; 3], has: [usize; 3]) -> String {
-        let builder = Builder::new(&Graph::default()).unwrap();
-        let dims = std::iter::once(Dim::BATCH).chain(takes.map(Dim::Known));
-        let x = builder.input("x", TensorType::new(DType::F32, Shape(dims.collect())));
-        builder.output("y", x.apply("Flatten"));
-        let model = builder.finish().unwrap();
-        Classifier::new(&model, &has, &Preprocessing::default()).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn an_input_scale_that_hides_the_input_is_refused() {
-        let model = Graph::load(
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fashion_mlp.onnx"),
-        );
-        let scaled = |factor| {
-            let preprocessing = Preprocessing { scale: Some(factor), ..Preprocessing::default() };
-            Classifier::new(model.as_ref().unwrap(), &[1, 28, 28], &preprocessing).map(drop)
-        };
-        assert!(scaled(255.0).is_ok());
-        for factor in [0.0, f64::NAN, f64::INFINITY] {
-            assert!(scaled(factor).unwrap_err().to_string().contains("input scale"));
-        }
-    }
-
-    #[test]
-    fn channels_on_the_wrong_side_are_noticed() {
-        let [first, last] = [[3, 4, 5], [4, 5, 3]];
-        assert!(refusal(last, first).contains("`nhwc`"));
-        assert!(refusal(first, last).contains("transpose it"));
-        assert!(refusal(first, [1, 4, 5]).contains("trained for"));
-    }
-
-    fn flat(takes: &[usize]) -> Graph {
-        let builder = Builder::new(&Graph::default()).unwrap();
-        let dims = std::iter::once(Dim::BATCH).chain(takes.iter().map(|&n| Dim::Known(n)));
-        let x = builder.input("x", TensorType::new(DType::F32, Shape(dims.collect())));
-        let w = builder.constant(kennard_graph::Tensor::full(&[takes.iter().product(), 3], 0.5, DType::F32));
-        builder.output("y", x.apply("Flatten").with("MatMul", w));
-        builder.finish().unwrap()
-    }
-
-    /// The same numbers in the same order fit, with or without axes of one; what makes images of vectors is said.
-    #[test]
-    fn samples_of_as_many_elements_fit() {
-        let plain = Preprocessing::default();
-        for (takes, has, said) in [
-            (&[12][..], &[3, 4][..], false),
-            (&[12, 1], &[1, 3, 4], false),
-            (&[1, 12, 1, 1], &[3, 4], false),
-            (&[1, 3, 4], &[3, 4, 1], false),
-            (&[1, 3, 4], &[12], true),
-            (&[3, 2, 2], &[1, 12], true),
-        ] {
-            let classifier = Classifier::new(&flat(takes), has, &plain).unwrap();
-            assert_eq!(classifier.shape(), has);
-            assert_eq!(!classifier.warnings().is_empty(), said, "{takes:?} {has:?}");
-        }
-        for (takes, has) in [(&[1, 3, 4][..], &[1, 4, 3][..]), (&[12, 1], &[13]), (&[2, 6], &[3, 4])] {
-            assert!(Classifier::new(&flat(takes), has, &plain).is_err(), "{takes:?} {has:?}");
-        }
-    }
-
-    /// Constants of the preprocessing are no weights, nor is a shape that samples are given.
-    #[test]
-    fn weights_are_those_of_the_model() {
-        let preprocessing = Preprocessing {
-            scale: Some(255.0),
-            normalize: Some((vec![0.5; 3], vec![0.25; 3])),
-            ..Preprocessing::default()
-        };
-        let classifier = Classifier::new(&flat(&[3, 2, 2]), &[12], &preprocessing).unwrap();
-        assert_eq!(classifier.parameters(), 12 * 3);
-    }
 }

@@ -1,13 +1,13 @@
 //! The geometry that convolutions and pools share.
 
-use super::Backward;
+use crate::builder::Call;
 use crate::infer::{AutoPad, Window, list};
 use crate::{Dim, Result, Shape};
 
 /// A window that slides along one axis: output `o` sees, through tap `q` of the window, the input
 /// `o·stride + q·dilation − before`, and zero or nothing where there is no such input.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Axis {
+pub(crate) struct Axis {
     pub input: usize,
     pub output: usize,
     pub taps: usize,
@@ -41,7 +41,7 @@ impl Axis {
 
 /// The spatial axes of the node's window, which slides over `input [N, C, …]` and gives
 /// `output [N, M, …]`.
-pub(super) fn axes(b: &Backward, input: &Shape, output: &Shape, kernel: &[usize]) -> Result<Vec<Axis>> {
+pub(crate) fn axes(b: &Call, input: &Shape, output: &Shape, kernel: &[usize]) -> Result<Vec<Axis>> {
     let n = kernel.len();
     let known = |shape: &Shape, i: usize| {
         let extent = shape.0.get(i + 2).copied().and_then(Dim::known).filter(|&extent| extent > 0);
@@ -79,7 +79,7 @@ pub(super) fn axes(b: &Backward, input: &Shape, output: &Shape, kernel: &[usize]
 }
 
 /// Fixed extents from axis 2 on: the kernel of weights `[M, C, …]`.
-pub(super) fn kernel(b: &Backward, weights: &Shape) -> Result<Vec<usize>> {
+pub(crate) fn kernel(b: &Call, weights: &Shape) -> Result<Vec<usize>> {
     let extents = weights.0.iter().skip(2).map(|d| d.known().filter(|&extent| extent > 0));
     extents
         .collect::<Option<_>>()

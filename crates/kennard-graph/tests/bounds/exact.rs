@@ -244,7 +244,8 @@ fn planted_counterexamples_are_never_certified() {
             .collect();
         let value = net.exact(&x.iter().map(|v| q(*v)).collect::<Vec<_>>()).remove(0);
         // The largest bias with which the exact margin is not positive.
-        let mut bias = net.double(&x.iter().map(|v| f64::from(*v)).collect::<Vec<_>>()).0[0] as f32 * -1.0;
+        let rounded: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
+        let mut bias = -(net.double(&rounded).0[0] as f32);
         while q(bias) + &value > q(0.0) {
             bias = bias.next_down();
         }

@@ -7,6 +7,8 @@ use rand::rngs::Xoshiro256PlusPlus;
 
 use crate::subject::{Bounds, evaluate, model, random, shape_of, tensor};
 
+type Attributes = Vec<(&'static str, Attribute)>;
+
 const METHODS: [Method; 3] = [Method::Intervals, Method::CrownOverIntervals, Method::Crown];
 const SAMPLES: usize = 3;
 const POINTS: usize = 64;
@@ -152,7 +154,7 @@ fn of_perceptrons() {
 #[test]
 fn of_convolutions() {
     let images = [2, 6, 6];
-    let cases: [(&str, Vec<usize>, Vec<(&str, Attribute)>); 4] = [
+    let cases: [(&str, Vec<usize>, Attributes); 4] = [
         ("plain", vec![3, 2, 3, 3], vec![]),
         ("strided", vec![3, 2, 3, 3], vec![("strides", ints(&[2, 2])), ("pads", ints(&[1, 1, 1, 1]))]),
         ("grouped", vec![4, 1, 3, 3], vec![("group", 2i64.into()), ("pads", ints(&[0, 1, 1, 0]))]),
@@ -187,7 +189,7 @@ fn of_convolutions() {
 
 #[test]
 fn of_pools() {
-    let pools: [(&str, &str, Vec<(&str, Attribute)>); 5] = [
+    let pools: [(&str, &str, Attributes); 5] = [
         ("disjoint", "MaxPool", vec![("kernel_shape", ints(&[2, 2])), ("strides", ints(&[2, 2]))]),
         (
             "overlapping",

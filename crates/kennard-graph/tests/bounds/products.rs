@@ -3,10 +3,11 @@
 use kennard_graph::{Method, Region, Var};
 use rand::RngExt;
 
-use crate::subject::{Bounds, SHARE, beside, hostile, model, random};
+use crate::subject::{Bounds, beside, hostile, model, random};
 
 const SAMPLES: usize = 64;
 const ROWS: usize = if cfg!(debug_assertions) { 16 } else { 128 };
+const ROUNDS: usize = if cfg!(debug_assertions) { 1 } else { 6 };
 const POINTS: usize = 24;
 
 /// `f` of a vector `[N, n]`, bounded with terms linear in the vector beside it.
@@ -24,7 +25,7 @@ fn never_violated(
     let (mut cases, mut finite) = (0, 0);
     for method in [Method::Intervals, Method::CrownOverIntervals, Method::Crown] {
         let bounds = Bounds::new(&graph, method, Region::Box, ROWS);
-        for _ in 0..(6 / SHARE).max(1) {
+        for _ in 0..ROUNDS {
             let (mut lower, mut upper) = (Vec::new(), Vec::new());
             for _ in 0..SAMPLES * n {
                 let centre = if rng.random_bool(0.3) {

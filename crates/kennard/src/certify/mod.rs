@@ -11,7 +11,9 @@
 mod bounded;
 mod certifier;
 mod method;
+mod program;
 mod region;
+mod terms;
 mod worker;
 
 pub use bounded::Bounded;

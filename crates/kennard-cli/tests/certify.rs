@@ -119,7 +119,8 @@ fn what_cannot_be_certified_is_refused() {
     for (words, says) in [
         (&["--eps", "0"][..], "the sample itself"),
         (&["--eps", "1"], "every input of the bounds"),
-        (&["--eps", "255"], "(--eps, --bounds)"),
+        (&["--eps", "1", "--bounds", "0,1"], "(--eps, --bounds)"),
+        (&["--eps", "255"], "input range"),
         (&["--eps", "3", "--norm", "l0"], "none in l0"),
         (&["--eps", "28", "--norm", "l2"], "every input"),
     ] {

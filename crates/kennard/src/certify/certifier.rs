@@ -3,21 +3,17 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use kennard_graph::{DType, Graph, bound, infer};
-use kennard_runtime::Runtime;
+use kennard_graph::bound;
 
+use super::program::{Program, provable};
 use super::region::{check, shape};
+use super::terms::Terms;
 use super::worker::{Open, Worker};
 use super::{BoundMethod, Bounded};
 use crate::data::Sample;
 use crate::engine::Engine;
 use crate::workers::{Desk, side_by_side};
-use crate::{Classifier, Error, Norm, Result, ThreatModel};
-
-/// The largest tensor of a bound graph has at most this many elements for one sample: 1 GiB.
-const LARGEST: usize = 1 << 28;
-/// As many samples are bounded together as keep it below this many elements: 16 MiB.
-const TOGETHER: usize = 1 << 22;
+use crate::{Error, Result, ThreatModel};
 
 /// Who a worker is, in messages.
 const WORKER: &str = "a worker of the certifier";
@@ -25,15 +21,9 @@ const WORKER: &str = "a worker of the certifier";
 /// Bounds the margins of a classifier over the regions of a threat model.
 pub(crate) struct Certifier<'e> {
     engine: &'e Engine,
-    threat: ThreatModel,
+    terms: Terms,
     /// In the order in which they are tried.
     programs: Vec<(BoundMethod, Program)>,
-}
-
-/// The graph of a method, and how many samples it takes at once.
-pub(super) struct Program {
-    pub graph: Graph,
-    pub batch: usize,
 }
 
 impl<'e> Certifier<'e> {
@@ -47,7 +37,8 @@ impl<'e> Certifier<'e> {
         check(&threat, classifier.dimension())?;
         let region = shape(threat.norm)?;
         let model = provable(classifier)?;
-        let rows = classifier.classes() - 1;
+        let terms = Terms { threat, classes: classifier.classes() };
+        let rows = terms.margins();
         let (mut programs, mut refusals) = (Vec::new(), Vec::new());
         for method in BoundMethod::ALL {
             let made = kennard_runtime::on_deep_stack(|| bound(&model, method.walk(), region, rows));
@@ -63,7 +54,7 @@ impl<'e> Certifier<'e> {
             (true, None) => Err(Error::Setting(
                 "this model cannot be certified: bounds of one sample need tensors of more than 1 GiB".into(),
             )),
-            _ => Ok(Certifier { engine, threat, programs }),
+            _ => Ok(Certifier { engine, terms, programs }),
         }
     }
 
@@ -88,9 +79,9 @@ impl<'e> Certifier<'e> {
         };
         let times = Mutex::<BTreeMap<BoundMethod, Duration>>::default();
         let work = |desk: &Desk<(usize, Bounded)>| {
-            let threads = self.runtime().threads(1);
+            let threads = self.engine.runtime().threads(1);
             threads.clone().enter(|| {
-                let mut worker = Worker::new(self, threads);
+                let mut worker = Worker::new(&self.terms, self.engine.runtime(), threads);
                 while !desk.halted() {
                     let samples = next()?;
                     if samples.is_empty() {
@@ -119,7 +110,7 @@ impl<'e> Certifier<'e> {
         worker: &mut Worker,
         desk: &Desk<(usize, Bounded)>,
     ) -> Result<()> {
-        let mut open: Vec<Open> = samples.into_iter().map(|sample| Open::new(sample, self)).collect();
+        let mut open: Vec<Open> = samples.into_iter().map(|sample| Open::new(sample, &self.terms)).collect();
         for (method, program) in &self.programs {
             let last = self.programs.last().is_some_and(|(last, _)| last == method);
             let (mut waiting, mut left) = (open.into_iter(), Vec::new());
@@ -143,88 +134,5 @@ impl<'e> Certifier<'e> {
             open = left;
         }
         Ok(())
-    }
-
-    pub(super) fn threat(&self) -> &ThreatModel {
-        &self.threat
-    }
-
-    pub(super) fn runtime(&self) -> &Runtime {
-        self.engine.runtime()
-    }
-
-    pub(super) fn has_ball(&self) -> bool {
-        self.threat.norm != Norm::Linf
-    }
-
-    /// How many margins a label has, K − 1.
-    pub(super) fn margins(&self) -> usize {
-        self.engine.classifier().classes() - 1
-    }
-
-    /// The margins `z_y − z_j` of a label y as rows over the logits (K − 1, K), j in ascending order.
-    pub(super) fn spec(&self, label: usize) -> Vec<f32> {
-        let classes = self.engine.classifier().classes();
-        let mut spec = vec![0.0; (classes - 1) * classes];
-        for (row, other) in spec.chunks_exact_mut(classes).zip((0..classes).filter(|&j| j != label)) {
-            (row[label], row[other]) = (1.0, -1.0);
-        }
-        spec
-    }
-}
-
-impl Program {
-    /// The graph with a batch that memory allows; none where not even one sample does.
-    fn new(graph: Graph, engine: &Engine) -> Result<Option<Program>> {
-        let mut graph = graph;
-        graph.outputs.retain(|output| output.name == Graph::BOUND_LOWER);
-        graph.prune();
-        let alone = graph.with_batch(1);
-        let volume = |shape: &kennard_graph::Shape| shape.volume().map_or(usize::MAX, |(n, _)| n);
-        let types = infer(&alone)?;
-        let tensors = alone.nodes.iter().flat_map(|node| &node.outputs).filter_map(|name| types.get(name));
-        let largest = tensors.map(|ty| volume(&ty.shape)).max().unwrap_or(1).max(1);
-        if largest > LARGEST {
-            return Ok(None);
-        }
-        // What a sample is told must not depend on its place in the batch.
-        let batch = match engine.runtime().rounds_by_place(&alone)? {
-            true => 1,
-            false => (TOGETHER / largest).clamp(1, engine.plan().micro_batch),
-        };
-        Ok(Some(Program { graph: graph.with_batch(batch), batch }))
-    }
-}
-
-/// The graph from pixels to logits that proofs are about: the model as it was given, nothing simplified.
-fn provable(classifier: &Classifier) -> Result<Graph> {
-    let refused = |why: &str| Err(Error::Setting(format!("this model cannot be certified: {why}")));
-    if classifier.module().is_some() {
-        return refused("a live module has no graph to bound; export it to ONNX");
-    }
-    if classifier.front().is_some() {
-        return refused("it takes inputs of another precision than float32; export it with a float32 input");
-    }
-    let random = |op: &str| op.starts_with("Random") || ["Bernoulli", "Multinomial"].contains(&op);
-    if let Some(node) = classifier.untouched().nodes.iter().find(|node| random(&node.op)) {
-        return refused(&format!(
-            "its node `{}` ({}) draws random numbers, so that it has no one answer",
-            node.label(),
-            node.op
-        ));
-    }
-    let exact = |value: f64| f64::from(value as f32).to_bits() == value.to_bits();
-    for (name, tensor) in &classifier.untouched().constants {
-        let double = tensor.dtype() == DType::F64;
-        if double && tensor.to_floats().is_some_and(|values| !values.into_iter().all(|v| exact(v.into()))) {
-            return refused(&format!(
-                "its weight `{name}` is in double precision, and would be rounded; export it in float32"
-            ));
-        }
-    }
-    match classifier.graph() {
-        // A closing softmax changes no order of classes, and is left out; what returns probabilities otherwise is bounded as it is.
-        Some(graph) => Ok(graph.clone()),
-        None => refused("it has no graph"),
     }
 }

@@ -12,7 +12,9 @@ mod alpha;
 mod bounded;
 mod certifier;
 mod method;
+mod program;
 mod region;
+mod terms;
 mod worker;
 
 pub use alpha::{Alpha, Ascent};

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use kennard_runtime::{Input, Session, Threads};
+use kennard_runtime::{Input, Runtime, Session, Threads};
 
-use super::certifier::{Certifier, Program};
+use super::program::Program;
 use super::region::Region;
+use super::terms::Terms;
 use super::{BoundMethod, Bounded};
 use crate::Result;
 use crate::data::Sample;
 
 pub(super) struct Worker<'c> {
-    certifier: &'c Certifier<'c>,
+    terms: &'c Terms,
+    runtime: &'c Runtime,
     threads: Threads,
     sessions: BTreeMap<BoundMethod, Session>,
     outputs: Vec<Vec<f32>>,
@@ -30,9 +32,9 @@ pub(super) struct Open {
 
 impl Open {
     /// A sample of which nothing is known yet.
-    pub fn new(sample: Sample, certifier: &Certifier) -> Open {
-        let region = Region::around(&sample.input, certifier.threat());
-        let best = vec![f32::NEG_INFINITY; certifier.margins()];
+    pub fn new(sample: Sample, terms: &Terms) -> Open {
+        let region = Region::around(&sample.input, &terms.threat);
+        let best = vec![f32::NEG_INFINITY; terms.margins()];
         Open { sample, region, best, method: BoundMethod::default() }
     }
 
@@ -43,9 +45,9 @@ impl Open {
 }
 
 impl<'c> Worker<'c> {
-    pub fn new(certifier: &'c Certifier<'c>, threads: Threads) -> Worker<'c> {
+    pub fn new(terms: &'c Terms, runtime: &'c Runtime, threads: Threads) -> Worker<'c> {
         let (sessions, times) = (BTreeMap::new(), BTreeMap::new());
-        Worker { certifier, threads, sessions, outputs: Vec::new(), times }
+        Worker { terms, runtime, threads, sessions, outputs: Vec::new(), times }
     }
 
     /// Bounds samples by a method, at most as many as its graph takes at a time.
@@ -53,7 +55,7 @@ impl<'c> Worker<'c> {
         let start = Instant::now();
         if !self.sessions.contains_key(&method) {
             // Nothing is rewritten: a bound is as sound as the arithmetic that it was made for.
-            let session = self.certifier.runtime().compile_as_given(&program.graph, &self.threads)?;
+            let session = self.runtime.compile_as_given(&program.graph, &self.threads)?;
             self.sessions.insert(method, session);
         }
         self.run(method, program, block)?;
@@ -64,7 +66,7 @@ impl<'c> Worker<'c> {
     /// What is left of the batch is filled with the first sample.
     fn run(&mut self, method: BoundMethod, program: &Program, block: &mut [Open]) -> Result<()> {
         let Some(session) = self.sessions.get_mut(&method) else { return Ok(()) };
-        let rows = self.certifier.margins();
+        let rows = self.terms.margins();
         let slots = || (0..program.batch).map(|slot| &block[if slot < block.len() { slot } else { 0 }]);
         let all = |of: &dyn Fn(&Open) -> &[f32]| -> Vec<f32> {
             slots().flat_map(|open| of(open).to_vec()).collect()
@@ -73,9 +75,9 @@ impl<'c> Worker<'c> {
         let upper = all(&|open| &open.region.upper);
         let centre = all(&|open| &open.sample.input);
         let radius: Vec<f32> = slots().map(|open| open.region.radius).collect();
-        let spec: Vec<f32> = slots().flat_map(|open| self.certifier.spec(open.sample.label)).collect();
+        let spec: Vec<f32> = slots().flat_map(|open| self.terms.spec(open.sample.label)).collect();
         let mut inputs = vec![Input::F32(&lower), Input::F32(&upper)];
-        if self.certifier.has_ball() {
+        if self.terms.has_ball() {
             inputs.extend([Input::F32(&centre), Input::F32(&radius)]);
         }
         inputs.push(Input::F32(&spec));

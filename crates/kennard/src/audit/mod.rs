@@ -12,6 +12,7 @@ mod judged;
 mod kept;
 mod merge;
 mod missing;
+mod optimality;
 mod packet_plan;
 mod packet_summary;
 mod packets;
@@ -34,6 +35,7 @@ use crate::attack::{Adversarial, Attack, MinimumNorm};
 use crate::data::{DataSet, Indices, Selection};
 use crate::engine::Engine;
 use crate::run::ModelSummary;
+use crate::threat::Boxes;
 use crate::{Error, Result, ThreatModel};
 
 pub use directory::RunDirectory;
@@ -43,6 +45,7 @@ pub use followed::Followed;
 pub use gallery::{Role, Shown, roles};
 pub use judged::Judged;
 pub use merge::merge;
+pub use optimality::{Comparison, Standing, compare};
 pub use packet_plan::PacketPlan;
 pub use packet_summary::PacketSummary;
 pub use predicted::PredictedDistances;
@@ -69,6 +72,9 @@ pub struct Audit<'a> {
     pub data: &'a DataSet,
     /// What the attacks may do.
     pub threat: ThreatModel,
+    /// A box of its own for each sample of the data; attacks then move anywhere in there, and the threat model is what is
+    /// [said](Boxes::threat) of it.
+    pub boxes: Option<Boxes>,
     /// The attacks.
     pub attacks: Vec<Box<dyn Attack>>,
     /// Whether an attack tries only what those before it left standing, as AutoAttack does, rather than
@@ -174,6 +180,7 @@ impl<'a> Audit<'a> {
             engine,
             data,
             threat,
+            boxes: None,
             attacks: Vec::new(),
             cascade: false,
             minimal: Vec::new(),

@@ -70,6 +70,13 @@ const EXAMPLES: &[(&str, &str)] = &[
       --data fashion-mnist:fixtures/fashion-mnist --out examples",
     ),
     (
+        "attacks",
+        "
+  kennard audit fixtures/fashion_cnn.onnx --norm l2 --minimal fmn,ddn --budget 1000 --samples 16 \\
+      --data fashion-mnist:fixtures/fashion-mnist --packet-samples 0 --out distances
+  kennard attacks compare distances",
+    ),
+    (
         "train",
         "
   kennard train --arch mlp:16 --epochs 2 --samples 200 --split test \\

@@ -10,6 +10,7 @@ mod out;
 mod settings;
 
 mod attack;
+mod attacks;
 mod audit;
 mod bound;
 mod calibrate;
@@ -79,6 +80,9 @@ enum Command {
     Tradeoff(tradeoff::Args),
     /// Repeat an experiment of the paper, and say whether its claim comes out
     Reproduce(reproduce::Args),
+    /// Compare minimum-norm attacks
+    #[command(subcommand)]
+    Attacks(attacks::Attacks),
     /// Put the shards of a run together
     Merge(merge::Args),
     /// Measure packets of a two-class problem in the plane by quadrature, and draw them
@@ -193,6 +197,7 @@ fn run(command: Command) -> Outcome {
         Command::Tradeoff(args) => tradeoff::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Attacks(attacks::Attacks::Compare(args)) => attacks::compare(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Plane(args) => plane::run(&args),
         Command::Features(args) => features::run(&args),

@@ -8,7 +8,7 @@ use kennard::audit::{Audit, PacketPlan, Shard};
 use kennard::data::{DataSet, Options, Selection, Split};
 use kennard::engine::Engine;
 use kennard::run::ModelSummary;
-use kennard::{Classifier, Error, Result};
+use kennard::{Boxes, Classifier, Error, Result, ThreatModel};
 use kennard_graph::ModelFile;
 
 use crate::command::flag;
@@ -69,7 +69,12 @@ fn surrogate(file: &Path, data: &DataSet, settings: &Settings) -> Result<Classif
     let samples = Selection::Random { count: LOOKED, seed: 0 };
     let look = Audit {
         samples,
-        ..Audit::new(ModelSummary::of_file(file, engine.classifier())?, &engine, data, settings.threat()?)
+        ..Audit::new(
+            ModelSummary::of_file(file, engine.classifier())?,
+            &engine,
+            data,
+            threat(settings, data)?.0,
+        )
     };
     let found = look.run(&AtomicBool::new(false), |_| ())?.summary;
     note!(
@@ -112,7 +117,7 @@ pub fn whole_audit<'a>(
     data: &'a DataSet,
     engine: &'a Engine,
 ) -> Result<Audit<'a>> {
-    let packets = PacketPlan::at_attack_size(&settings.threat()?, engine.classifier().dimension())
+    let packets = PacketPlan::at_attack_size(&threat(settings, data)?.0, engine.classifier().dimension())
         .map(|plan| match settings.own.packet_samples {
             Some(samples) => PacketPlan { samples, max_samples: samples, bounded: false, ..plan },
             None => plan,
@@ -131,6 +136,19 @@ pub fn whole_audit<'a>(
     Ok(Audit { certify, probe, packets, without, ..audit(model, settings, data, engine)? })
 }
 
+/// What attacks may do, and the boxes of the samples where they have some.
+fn threat(settings: &Settings, data: &DataSet) -> Result<(ThreatModel, Option<Boxes>)> {
+    if !settings.boxed() {
+        return Ok((settings.threat()?, None));
+    }
+    if settings.threat.eps.is_some() || settings.threat.bounds.is_some() {
+        return Err(Error::Setting("--boxes takes the place of --eps and --bounds; leave these out".into()));
+    }
+    let d = data.shape().iter().product();
+    let boxes = Boxes::new(data.beside("lower")?, data.beside("upper")?, d)?;
+    Ok((boxes.threat()?, Some(boxes)))
+}
+
 /// The attacks of an audit.
 pub fn audit<'a>(
     model: ModelSummary,
@@ -139,7 +157,9 @@ pub fn audit<'a>(
     engine: &'a Engine,
 ) -> Result<Audit<'a>> {
     let (attacks, cascade) = settings.attacks.attacks(&settings.threat)?;
+    let (threat, boxes) = threat(settings, data)?;
     Ok(Audit {
+        boxes,
         attacks,
         cascade,
         minimal: settings.attacks.minimal()?,
@@ -148,7 +168,7 @@ pub fn audit<'a>(
         seed: settings.run.seed(),
         full: settings.attacks.full.unwrap_or(false),
         budget: settings.attacks.budget,
-        ..Audit::new(model, engine, data, settings.threat()?)
+        ..Audit::new(model, engine, data, threat)
     })
 }
 

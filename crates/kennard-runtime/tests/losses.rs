@@ -21,8 +21,15 @@ const ROWS: [([f32; CLASSES], usize, usize); 7] = [
     ([M, M, M, M, M], 1, 2),
 ];
 
-const LOSSES: [Loss; 6] =
-    [Loss::LogOdds, Loss::CrossEntropy, Loss::Margin, Loss::LogitDifference, Loss::Dlr, Loss::TargetedDlr];
+const LOSSES: [Loss; 7] = [
+    Loss::LogOdds,
+    Loss::CrossEntropy,
+    Loss::Margin,
+    Loss::ProbabilityMargin,
+    Loss::LogitDifference,
+    Loss::Dlr,
+    Loss::TargetedDlr,
+];
 
 /// `z = f(x)` with `x` of shape `[7, 5]`.
 fn model(f: impl for<'b> Fn(kennard_graph::Var<'b>) -> kennard_graph::Var<'b>) -> Graph {
@@ -72,6 +79,10 @@ fn expected(loss: Loss, (z, y, t): ([f32; CLASSES], usize, usize)) -> f64 {
             }
         }
         Loss::Margin => margin,
+        Loss::ProbabilityMargin => {
+            let sum: f64 = z.iter().map(|z| z.exp()).sum();
+            (others().fold(f64::NEG_INFINITY, f64::max).exp() - z[y].exp()) / sum
+        }
         Loss::LogitDifference => z[t] - z[y],
         Loss::Dlr => ratio(margin, sorted[0] - sorted[2]),
         Loss::TargetedDlr => ratio(z[t] - z[y], sorted[0] - 0.5 * (sorted[2] + sorted[3])),

@@ -37,6 +37,10 @@ part! {
         /// or false
         #[arg(long, num_args = 0..=1, default_missing_value = "true")]
         certify: bool,
+        /// Attack each sample within a box of its own, in place of --eps: float arrays lower and upper beside x and y in the
+        /// NPZ file of --data
+        #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+        boxes: bool,
         /// Points per centre of a packet; 0 takes neither packets nor cosines [default: 2000, up to 32000 until their effective sample size is enough, in no more passes than the attacks took]
         #[arg(long)]
         packet_samples: usize,
@@ -88,7 +92,7 @@ impl Settings {
     pub fn complete(self, out_too: bool) -> Result<Settings, Error> {
         let missing = [
             (self.data.data.is_none(), DATA_MISSING),
-            (self.threat.eps.is_none() && self.attacks.minimal.is_none(), EPS_MISSING),
+            (self.threat.eps.is_none() && self.attacks.minimal.is_none() && !self.boxed(), EPS_MISSING),
             (self.output.out.is_none() && out_too, OUT_MISSING),
         ];
         let missing: Vec<&str> =
@@ -101,7 +105,12 @@ impl Settings {
         self.taken.selection(self.run.seed())
     }
 
-    /// What the attacks may do.
+    /// Whether each sample has a box of its own.
+    pub fn boxed(&self) -> bool {
+        self.own.boxes.unwrap_or(false)
+    }
+
+    /// What the attacks may do, where the samples have no boxes.
     pub fn threat(&self) -> kennard::Result<ThreatModel> {
         if self.threat.eps.is_none() && self.attacks.minimal.is_none() {
             return Err(kennard::Error::Setting(EPS_MISSING.into()));

@@ -11,6 +11,7 @@ mod gallery;
 mod judged;
 mod merge;
 mod missing;
+mod optimality;
 mod packet_plan;
 mod packet_summary;
 mod packets;
@@ -32,6 +33,7 @@ use crate::attack::{Adversarial, Attack, MinimumNorm};
 use crate::data::{DataSet, Indices, Selection};
 use crate::engine::Engine;
 use crate::run::ModelSummary;
+use crate::threat::Boxes;
 use crate::{Error, Result, ThreatModel};
 
 pub use certified::{Certified, CertifiedBy};
@@ -42,6 +44,7 @@ pub use followed::Followed;
 pub use gallery::{Role, Shown, roles};
 pub use judged::Judged;
 pub use merge::merge;
+pub use optimality::{Comparison, Standing, compare};
 pub use packet_plan::PacketPlan;
 pub use packet_summary::PacketSummary;
 pub use predicted::PredictedDistances;
@@ -68,6 +71,9 @@ pub struct Audit<'a> {
     pub data: &'a DataSet,
     /// What the attacks may do.
     pub threat: ThreatModel,
+    /// A box of its own for each sample of the data; attacks then move anywhere in there, and the threat model is what is
+    /// [said](Boxes::threat) of it.
+    pub boxes: Option<Boxes>,
     /// The attacks.
     pub attacks: Vec<Box<dyn Attack>>,
     /// Whether an attack tries only what those before it left standing, as AutoAttack does, rather than
@@ -188,6 +194,7 @@ impl<'a> Audit<'a> {
             engine,
             data,
             threat,
+            boxes: None,
             attacks: Vec::new(),
             cascade: false,
             minimal: Vec::new(),

@@ -150,6 +150,12 @@ impl Audit<'_> {
         summary.count(&records);
         // What was done to the samples is known once they have been read.
         summary.data.notes = self.data.notes();
+        if self.boxes.is_some() {
+            let note =
+                "attacks stay within a box of its own for each sample; epsilon is half of the widest element"
+                    .into();
+            summary.data.notes.push(note);
+        }
         let whole =
             self.samples == Selection::All && self.shard == Shard::WHOLE && summary.clean.pending == 0;
         let absent = missing::classes(summary.model.classes, &records).filter(|_| whole);

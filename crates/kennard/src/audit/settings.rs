@@ -23,6 +23,9 @@ pub struct AuditSettings {
     pub samples: Selection,
     /// What the attacks may do.
     pub threat_model: ThreatModel,
+    /// Whether attacks are confined to a box of its own for each sample, which lies beside the inputs in the data.
+    #[serde(default)]
+    pub boxes: bool,
     /// The attacks.
     pub attacks: Vec<NamedAttack>,
     /// Whether an attack tries only what those before it left standing.
@@ -91,6 +94,7 @@ impl AuditSettings {
             data: DataIdentity::of(audit.data)?,
             samples: audit.samples,
             threat_model: audit.threat,
+            boxes: audit.boxes.is_some(),
             attacks: audit.attacks.iter().map(|attack| NamedAttack::of(attack.as_ref())).collect(),
             cascade: audit.cascade,
             minimal: audit.minimal.iter().map(|attack| NamedAttack::of(attack.as_ref())).collect(),

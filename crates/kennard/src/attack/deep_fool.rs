@@ -1,0 +1,49 @@
+use serde::{Deserialize, Serialize};
+
+use super::fab::Hyperplane;
+use super::{BuiltIn, MinimumNorm, Subject};
+use crate::threat::{clip, to_hyperplane};
+
+/// DeepFool: steps to the nearest decision boundary, seen as a hyperplane, until the class changes
+/// (Moosavi-Dezfooli et al. 2016, arXiv 1511.04599, algorithm 2). Steps stay within the input's bounds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeepFool {
+    /// The most steps.
+    pub steps: usize,
+    /// How many classes are looked at in each step, the likeliest at the sample first.
+    pub candidates: usize,
+    /// By which share a step goes beyond the hyperplane, η.
+    pub overshoot: f64,
+}
+
+impl Default for DeepFool {
+    fn default() -> DeepFool {
+        DeepFool { steps: 50, candidates: 9, overshoot: 0.02 }
+    }
+}
+
+impl BuiltIn for DeepFool {
+    fn name(&self) -> &str {
+        "deepfool"
+    }
+
+    async fn search<'a>(&'a self, subject: &'a Subject<'a>) {
+        let (norm, bounds) = (subject.threat().norm, subject.threat().bounds);
+        let mut rivals = subject.rivals();
+        rivals.truncate(self.candidates);
+        let mut x = subject.origin().to_vec();
+        for _ in 0..self.steps {
+            let plane = Hyperplane::nearest(subject, &rivals, &x).await;
+            let step = to_hyperplane(norm, &x, plane.value, &plane.gradient, bounds);
+            let factor = 1.0 + self.overshoot as f32;
+            x.iter_mut().zip(step).for_each(|(x, step)| *x += factor * step);
+            clip(&mut x, bounds);
+            if subject.logits(&x).await.prediction() != subject.label() {
+                return;
+            }
+        }
+    }
+}
+
+impl MinimumNorm for DeepFool {}

@@ -13,7 +13,7 @@ use super::{BoundMethod, Bounded};
 use crate::data::Sample;
 use crate::engine::Engine;
 use crate::workers::{Desk, side_by_side};
-use crate::{Error, Result, ThreatModel};
+use crate::{Boxes, Error, Result, ThreatModel};
 
 /// Who a worker is, in messages.
 const WORKER: &str = "a worker of the certifier";
@@ -21,23 +21,23 @@ const WORKER: &str = "a worker of the certifier";
 /// Bounds the margins of a classifier over the regions of a threat model.
 pub(crate) struct Certifier<'e> {
     engine: &'e Engine,
-    terms: Terms,
+    terms: Terms<'e>,
     /// In the order in which they are tried.
     programs: Vec<(BoundMethod, Program)>,
 }
 
 impl<'e> Certifier<'e> {
-    /// Prepares to bound the engine's classifier.
+    /// Prepares to bound the engine's classifier over the threat model's regions, or over `boxes` where samples have their own.
     ///
     /// # Errors
     /// When there is nothing to prove within the threat model, or the model is none that can be bounded; the message names
     /// the operator.
-    pub fn new(engine: &'e Engine, threat: ThreatModel) -> Result<Certifier<'e>> {
+    pub fn new(engine: &'e Engine, threat: ThreatModel, boxes: Option<&'e Boxes>) -> Result<Certifier<'e>> {
         let classifier = engine.classifier();
         check(&threat, classifier.dimension())?;
         let region = shape(threat.norm)?;
         let model = provable(classifier)?;
-        let terms = Terms { threat, classes: classifier.classes() };
+        let terms = Terms { threat, boxes, classes: classifier.classes() };
         let rows = terms.margins();
         let (mut programs, mut refusals) = (Vec::new(), Vec::new());
         for method in BoundMethod::ALL {

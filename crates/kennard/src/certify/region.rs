@@ -2,6 +2,7 @@
 
 use kennard_graph::Region as Shape;
 
+use crate::threat::Frame;
 use crate::{Error, Norm, Result, ThreatModel};
 
 /// The inputs of a bound graph for one sample.
@@ -28,6 +29,12 @@ impl Region {
             upper: origin.iter().map(|&x| up(end(x, reach)).min(hi)).collect(),
             radius,
         }
+    }
+
+    /// A box, whose ends are taken as they are.
+    pub fn of(frame: Frame<'_>) -> Region {
+        let [lower, upper] = frame.region();
+        Region { lower, upper, radius: 0.0 }
     }
 }
 

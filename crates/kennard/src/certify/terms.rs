@@ -1,15 +1,27 @@
-use crate::{Norm, ThreatModel};
+use super::region::Region;
+use crate::data::Sample;
+use crate::{Boxes, Norm, ThreatModel};
 
 /// What is to be proved of each sample.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Terms {
+pub(super) struct Terms<'b> {
     /// Where its points may be.
     pub threat: ThreatModel,
+    /// Boxes of the samples' own, in place of the threat model's region.
+    pub boxes: Option<&'b Boxes>,
     /// How many classes there are, K.
     pub classes: usize,
 }
 
-impl Terms {
+impl Terms<'_> {
+    /// Where a sample's points may be.
+    pub fn region(&self, sample: &Sample) -> Region {
+        match self.boxes {
+            Some(boxes) => Region::of(boxes.around(sample.index)),
+            None => Region::around(&sample.input, &self.threat),
+        }
+    }
+
     /// Whether regions are balls within boxes.
     pub fn has_ball(&self) -> bool {
         self.threat.norm != Norm::Linf

@@ -12,7 +12,7 @@ use super::*;
 use crate::data::{DataSet, Selection};
 use crate::engine::{Engine, EngineOptions};
 use crate::random::stream;
-use crate::{Classifier, Norm, Preprocessing, Runtime, ThreatModel};
+use crate::{Boxes, Classifier, Norm, Preprocessing, Runtime, ThreatModel};
 
 const SHAPE: [usize; 3] = [3, 2, 2];
 const D: usize = 12;
@@ -43,7 +43,7 @@ fn samples(count: usize) -> DataSet {
 }
 
 fn found(engine: &Engine, data: &DataSet, threat: ThreatModel) -> BTreeMap<usize, Bounded> {
-    let certifier = Certifier::new(engine, threat).unwrap();
+    let certifier = Certifier::new(engine, threat, None).unwrap();
     let samples = data.select(Selection::All).unwrap().map(|sample| Ok(sample?));
     let mut found = BTreeMap::new();
     let each = |index, bounded| {
@@ -143,10 +143,39 @@ fn what_has_no_bounds_is_refused() {
         let engine =
             Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &EngineOptions::default()).unwrap();
         let threat = ThreatModel::within(Norm::Linf, 0.1, [0.0, 1.0]).unwrap();
-        Certifier::new(&engine, threat).err().map(|error| error.to_string())
+        Certifier::new(&engine, threat, None).err().map(|error| error.to_string())
     };
     assert_eq!(refusal("Relu"), None);
     let message = refusal("Sin").unwrap();
     assert!(message.contains("cannot be certified") && message.contains("Sin"), "{message}");
     assert!(refusal("RandomNormal").unwrap().contains("draws random numbers"));
+}
+
+/// Boxes of the samples' own: the linear classifier's smallest margin over each is at a corner.
+#[test]
+fn boxes_of_their_own_are_bounded() {
+    let (engine, data) = (engine(&Preprocessing::default(), 4), samples(8));
+    let inputs: Vec<f32> = data.samples().unwrap().flat_map(|sample| sample.unwrap().input).collect();
+    let reach = |i: usize| 0.01 * (1 + i / D) as f32;
+    let lower: Vec<f32> = inputs.iter().enumerate().map(|(i, x)| x - reach(i)).collect();
+    let upper: Vec<f32> = inputs.iter().enumerate().map(|(i, x)| x + 0.5 * reach(i)).collect();
+    let boxes = Boxes::new(lower.clone(), upper.clone(), D).unwrap();
+    let certifier = Certifier::new(&engine, boxes.threat().unwrap(), Some(&boxes)).unwrap();
+    let each = |index: usize, bounded: Bounded| {
+        let (w, label) = (weights(), index % K);
+        let margin = |other: usize| {
+            let term = |i: usize| {
+                let slope = f64::from(w[i * K + label]) - f64::from(w[i * K + other]);
+                let ends = [lower[index * D + i], upper[index * D + i]].map(|end| slope * f64::from(end));
+                ends[0].min(ends[1])
+            };
+            (0..D).map(term).sum::<f64>()
+        };
+        let exact = (0..K).filter(|&j| j != label).map(margin).fold(f64::INFINITY, f64::min);
+        let found = f64::from(bounded.margin);
+        assert!(found <= exact && exact - found < 1e-4, "{index}: {found} of {exact}");
+        Ok(())
+    };
+    let all = data.select(Selection::All).unwrap().map(|sample| Ok(sample?));
+    certifier.run(all, &AtomicBool::new(false), each).unwrap();
 }

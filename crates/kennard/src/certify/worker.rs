@@ -13,7 +13,7 @@ use crate::Result;
 use crate::data::Sample;
 
 pub(super) struct Worker<'c> {
-    terms: &'c Terms,
+    terms: &'c Terms<'c>,
     runtime: &'c Runtime,
     threads: Threads,
     sessions: BTreeMap<BoundMethod, Session>,
@@ -33,7 +33,7 @@ pub(super) struct Open {
 impl Open {
     /// A sample of which nothing is known yet.
     pub fn new(sample: Sample, terms: &Terms) -> Open {
-        let region = Region::around(&sample.input, &terms.threat);
+        let region = terms.region(&sample);
         let best = vec![f32::NEG_INFINITY; terms.margins()];
         Open { sample, region, best, method: BoundMethod::default() }
     }
@@ -45,7 +45,7 @@ impl Open {
 }
 
 impl<'c> Worker<'c> {
-    pub fn new(terms: &'c Terms, runtime: &'c Runtime, threads: Threads) -> Worker<'c> {
+    pub fn new(terms: &'c Terms<'c>, runtime: &'c Runtime, threads: Threads) -> Worker<'c> {
         let (sessions, times) = (BTreeMap::new(), BTreeMap::new());
         Worker { terms, runtime, threads, sessions, outputs: Vec::new(), times }
     }

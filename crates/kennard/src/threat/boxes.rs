@@ -69,6 +69,11 @@ impl Boxes {
 }
 
 impl Frame<'_> {
+    /// The smallest and the largest value of each element (d).
+    pub fn region(self) -> [Vec<f32>; 2] {
+        [self.lower.to_vec(), self.upper.to_vec()]
+    }
+
     fn ends(&self) -> impl Iterator<Item = (f32, f32)> {
         self.lower.iter().copied().zip(self.upper.iter().copied())
     }

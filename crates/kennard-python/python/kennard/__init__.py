@@ -6,10 +6,13 @@
 0.512
 """
 
+from . import _onnxruntime
 from ._autoattack import AutoAttack
 from ._calls import Attacked, attack, audit, report
 from ._kennard import KennardError, __version__
 from ._result import Result
+
+_onnxruntime.choose()
 
 __all__ = [
     "Attacked",

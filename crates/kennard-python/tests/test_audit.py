@@ -27,6 +27,18 @@ def test_the_command_comes_with_the_package() -> None:
     assert wrong.returncode == 2 and "--no-such-option" in wrong.stderr
 
 
+def test_onnx_runtime_is_this_python_s() -> None:
+    """Also where nothing in the environment says which Python is at work."""
+    import onnxruntime
+
+    words = [sys.executable, "-c", "import kennard, os; print(os.environ['ORT_DYLIB_PATH'])"]
+    bare = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
+    said = subprocess.run(words, capture_output=True, text=True, check=True, env=bare).stdout.strip()
+    assert Path(said).exists() and Path(said).is_relative_to(Path(onnxruntime.__file__).parent)
+    named = {**bare, "ORT_DYLIB_PATH": "mine"}
+    assert subprocess.run(words, capture_output=True, text=True, check=True, env=named).stdout.strip() == "mine"
+
+
 def test_arrays_and_the_command_agree(path: Path, samples: Samples) -> None:
     x, y = samples
     words = ["--eps", "0.05", "--attack", "standard", "--first", "60", "--packet-samples", "0", "--json", "-q"]

@@ -6,6 +6,7 @@
 0.512
 """
 
+from . import _onnxruntime
 from ._autoattack import AutoAttack
 from ._calls import Attacked, attack, audit, report
 from ._kennard import KennardError, __version__
@@ -15,6 +16,8 @@ from ._random import Verified
 from ._result import Minimal, Result
 from ._tracker import Tracker
 from ._train import Trained, grad, train
+
+_onnxruntime.choose()
 
 __all__ = [
     "Attacked",

@@ -50,7 +50,7 @@ impl Given {
             Given::Path(file) => Model::File(file),
             Given::Bytes(bytes) => {
                 let file = ModelFile::from_bytes(&bytes).map_err(|error| run::exception(&error.into()))?;
-                Model::Memory { name: "a model in memory".into(), file }
+                Model::Memory { name: "a model in memory".into(), file: Box::new(file) }
             }
             Given::Module(object) => {
                 let object = object.bind(py);

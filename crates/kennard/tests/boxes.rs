@@ -172,10 +172,8 @@ fn properties_that_others_decided_come_out_alike() {
     let rows = list.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
     let rows: Vec<_> = rows.filter(|row| row[0].contains("256x2")).collect();
     let properties: Vec<_> = rows.iter().map(|row| property(&folder.join(row[1]))).collect();
-    let all = |part: fn(&(Vec<f32>, Vec<f32>, usize)) -> &Vec<f32>| -> Vec<f32> {
-        properties.iter().flat_map(|property| part(property).clone()).collect()
-    };
-    let (lower, upper) = (all(|p| &p.0), all(|p| &p.1));
+    let lower: Vec<f32> = properties.iter().flat_map(|property| property.0.clone()).collect();
+    let upper: Vec<f32> = properties.iter().flat_map(|property| property.1.clone()).collect();
     let centres = lower.iter().zip(&upper).map(|(lo, hi)| (0.5 * (lo + hi)).clamp(*lo, *hi)).collect();
     let labels = properties.iter().map(|property| property.2).collect();
     let data = common::in_memory(&[784, 1], centres, labels);

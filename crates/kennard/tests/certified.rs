@@ -36,7 +36,7 @@ const REFERENCES: &[Reference] = &[
 /// What certifies an image: lower bounds of its nine margins.
 enum Prover {
     Plain(kennard::runtime::Session),
-    Alpha(Alpha),
+    Alpha(Box<Alpha>),
 }
 
 impl Prover {
@@ -60,7 +60,7 @@ fn certified(shared: &Path, r: &Reference, samples: usize, runtime: &Runtime, al
     let threads = runtime.threads(1);
     let mut clean = runtime.compile(&model.with_batch(1), &threads).unwrap();
     let mut prover = if alpha {
-        Prover::Alpha(Alpha::new(&model, r.method, Region::Box, [1, 9], runtime, &threads).unwrap())
+        Prover::Alpha(Box::new(Alpha::new(&model, r.method, Region::Box, [1, 9], runtime, &threads).unwrap()))
     } else {
         let bounds = bound(&model, r.method, Region::Box, 9).unwrap();
         Prover::Plain(runtime.compile_as_given(&bounds.with_batch(1), &threads).unwrap())

@@ -37,7 +37,7 @@ pub enum Model {
         /// The name.
         name: String,
         /// The content.
-        file: ModelFile,
+        file: Box<ModelFile>,
     },
     /// A module that computes its passes itself.
     Live {

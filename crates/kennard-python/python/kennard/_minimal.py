@@ -48,7 +48,7 @@ def minimal(
     Returns
     -------
     Minimal
-        With `distances` (N,) and `points` (N, ...).
+        With `distances` (N,) and `points` (N, ...), which is None where samples were named or read one by one.
 
     Raises
     ------
@@ -79,7 +79,9 @@ def minimal(
     sizes = np.nan_to_num(np.stack([found.column(name) for name in columns]), nan=np.inf)
     distances = sizes.min(axis=0)
     distances[found.column("prediction") != found.column("label")] = 0.0
-    points = None if run.inputs is None else _nearest(run.inputs, found, sizes, broken)
+    # Of data read one by one the samples are not all at hand.
+    held = run.inputs is not None and found.column("index").max(initial=-1) < len(run.inputs)
+    points = _nearest(run.inputs, found, sizes, broken) if held and run.inputs is not None else None
     return Minimal(found, place, kept, run.model.engine, distances, points)
 
 

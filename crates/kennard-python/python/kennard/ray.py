@@ -13,8 +13,8 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from . import _calls, _data, _kennard
-from ._models import _is_module
+from . import _calls, _data, _kennard, _prepare
+from ._models import is_module
 from ._result import Result
 
 __all__ = ["audit"]
@@ -88,12 +88,12 @@ def audit(
             raise ValueError(f"{name}: a run in parts does not take it; num_shards divides, and requirements are of the whole")
     own = inspect.signature(_calls.audit).parameters
     settings = {name: value for name, value in options.items() if name not in own}
-    _calls._options(settings, eps=options.get("eps"))
+    _prepare.options("audit", settings, eps=options.get("eps"))
     options.setdefault("threads", max(1, int(num_cpus)))
     parts = _divided(Path(out), num_shards, resume)
-    if callable(model) and not _is_module(model) and hasattr(x, "detach"):
+    if callable(model) and not is_module(model) and hasattr(x, "detach"):
         # A function of tensors, which the machines get samples for as arrays.
-        from .torch import _Function
+        from ._module import _Function
 
         model = _Function(model).eval()
     if x is not None and not isinstance(x, str):
@@ -106,7 +106,7 @@ def audit(
         needs = {"name": f"kennard {number} of {num_shards}", "num_cpus": num_cpus, "num_gpus": num_gpus}
         placed = task.options(max_retries=max_retries, **needs)
         running[placed.remote(shared, str(part), number, num_shards, tally)] = number
-    _await(running, num_shards, tally, _calls._progress(progress))
+    _await(running, num_shards, tally, _prepare.progress(progress))
     ray.kill(tally)
     return Result(_kennard.merge([*parts], Path(out).absolute()), Path(out))
 

@@ -72,16 +72,16 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
     ));
     report.claims.push(bound(&found));
     for (problem, networks) in PROBLEMS.iter().zip(found.chunks(SEEDS as usize)) {
-        let of: [(&str, &str, &str, fn(&Measured) -> &[At]); 2] = [
-            ("epoch", "epochs", "while the network learns", |m| &m.epochs),
-            ("factor", "sharpness", "with the sharpness of the boundary", |m| &m.sharpness),
-        ];
+        let epochs_of: Vec<&[At]> = networks.iter().map(|m| m.epochs.as_slice()).collect();
+        let sharpness_of: Vec<&[At]> = networks.iter().map(|m| m.sharpness.as_slice()).collect();
         let last = |m: &Measured| m.epochs.last().map_or(f64::NAN, |at| at.report.accuracy);
         let inaccurate = networks.iter().find_map(|m| is_not_accurate([last(m); 2], 2));
         let too_small = too_brief(epochs).or(inaccurate);
         report.text += &format!("\n## {problem}\n");
-        for (what, file, meanwhile, rows) in of {
-            let rows: Vec<&[At]> = networks.iter().map(rows).collect();
+        for (what, file, meanwhile, rows) in [
+            ("epoch", "epochs", "while the network learns", epochs_of),
+            ("factor", "sharpness", "with the sharpness of the boundary", sharpness_of),
+        ] {
             if file == "sharpness" {
                 report.text += "\nLogits of the last network times a factor:\n";
             }

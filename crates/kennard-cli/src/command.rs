@@ -163,6 +163,11 @@ const EXAMPLES: &[(&str, &str)] = &[
   kennard grad fixtures/fashion_cnn.onnx --loss margin --out gradient.onnx",
     ),
     (
+        "bound",
+        "
+  kennard bound fixtures/fashion_cnn.onnx --method intervals --out bound.onnx",
+    ),
+    (
         "completions",
         "
   kennard completions bash > ~/.local/share/bash-completion/completions/kennard",

@@ -11,6 +11,7 @@ mod settings;
 
 mod attack;
 mod audit;
+mod bound;
 mod calibrate;
 pub mod calls;
 mod certify;
@@ -99,10 +100,12 @@ enum Command {
     Report(report::Args),
     /// Serve the page of a run on this machine while the run goes on
     Watch(watch::Args),
-    /// Show operators, weights and shapes, and what cannot be differentiated
+    /// Show operators, weights and shapes, and what cannot be differentiated or bounded
     Inspect(inspect::Args),
     /// Write the gradient of a model as an ONNX file of its own
     Grad(grad::Args),
+    /// Write certified bounds of a model as an ONNX file of its own
+    Bound(bound::Args),
     /// Print the script by which a shell completes commands and options
     Completions(manual::Completions),
     /// Print the man page, or write those of all commands
@@ -202,6 +205,7 @@ fn run(command: Command) -> Outcome {
         Command::Watch(args) => watch::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Grad(args) => grad::run(&args),
+        Command::Bound(args) => bound::run(&args),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::pages(&args),
     }

@@ -64,7 +64,7 @@ pub use ndarray;
 pub use adapt::{
     flatten_output, log_probabilities, nhwc, normalize, reshape_input, scale, stretch, strip_softmax, temper,
 };
-pub use bound::{Method, Region, bound};
+pub use bound::{Method, Region, Sloped, bound, sloped};
 pub use builder::{Builder, Var};
 pub use cut::{Cut, cut};
 pub use define::{define, is_defined};

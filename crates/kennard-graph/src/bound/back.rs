@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::Method;
 use super::relax::{Slopes, Way};
 use super::rounding::{TINY, U};
 use super::rows::Rows;
@@ -19,6 +20,7 @@ use crate::{GraphError, Node, Result, Var};
 struct Functionals<'g, 'b> {
     of: HashMap<&'g str, Var<'b>>,
     rows: Rows,
+    sign: f64,
     totals: Totals<'b>,
 }
 
@@ -32,20 +34,49 @@ impl<'g, 'b> Functionals<'g, 'b> {
         let sum = other + functional;
         let size = known.interval.size();
         let floor = Some(per_sample(size, "ReduceSum")? * TINY + TINY);
-        let charge = Charge { value: None, error: size * (2.0 * U) + TINY, floor };
-        self.totals.charge(self.rows, self.rows.flat(sum, &known.shape)?, &charge, &known.shape)?;
+        let charge = Charge { value: None, spread: None, error: size * (2.0 * U) + TINY, floor };
+        self.totals.charge(
+            self.rows,
+            self.rows.flat(sum, &known.shape)?,
+            &charge,
+            &known.shape,
+            self.sign,
+        )?;
         self.of.insert(name, sum);
         Ok(())
     }
 }
 
 impl<'g, 'b> Trace<'g, 'b> {
-    /// The lower or upper bounds `[N, R]` of functionals `[N·R, …]` of a tensor over the region.
+    /// The lower or upper bounds `[N, R]` of functionals `[N·R, …]` of a tensor over the region: the better of what a walk to the
+    /// input says and of what one says that ends at the intervals of the first nodes that are not linear.
     pub fn walk(&self, tensor: &'g str, functional: Var<'b>, rows: Rows, side: Side) -> Result<Var<'b>> {
-        let mut on_way =
-            Functionals { of: HashMap::from([(tensor, functional)]), rows, totals: Totals::default() };
+        let short = self.walk_to(tensor, functional, rows, side, false)?;
+        if self.method == Method::Intervals {
+            return Ok(short);
+        }
+        let long = self.walk_to(tensor, functional, rows, side, true)?;
+        Ok(if side == Side::Lower { long.with("Max", short) } else { long.with("Min", short) })
+    }
+
+    /// To the input between planes, or only to the first nodes that are not linear.
+    pub fn walk_to(
+        &self,
+        tensor: &'g str,
+        functional: Var<'b>,
+        rows: Rows,
+        side: Side,
+        planes: bool,
+    ) -> Result<Var<'b>> {
+        let mut on_way = Functionals {
+            of: HashMap::from([(tensor, functional)]),
+            rows,
+            sign: side.sign(),
+            totals: Totals::default(),
+        };
         for (node, step) in self.steps.iter().rev() {
             if node.outputs.iter().any(|output| on_way.of.contains_key(output.as_str())) {
+                let step = if planes || matches!(step, Step::Linear(_)) { step } else { &Step::Free };
                 self.pass(node, step, &mut on_way, side)?;
             }
         }
@@ -79,12 +110,17 @@ impl<'g, 'b> Trace<'g, 'b> {
                 Step::Past(_, charge) => Some(charge),
                 Step::Free => {
                     let interval = self.known(name)?.interval;
-                    free = Charge { value: Some(interval.centre()), error: interval.radius(), floor: None };
+                    free = Charge {
+                        value: Some(interval.centre()),
+                        spread: None,
+                        error: interval.radius(),
+                        floor: None,
+                    };
                     Some(&free)
                 }
             };
             if let Some(charge) = charge {
-                on_way.totals.charge(rows, rows.flat(functional, shape)?, charge, shape)?;
+                on_way.totals.charge(rows, rows.flat(functional, shape)?, charge, shape, on_way.sign)?;
             }
         }
         match step {
@@ -117,7 +153,10 @@ impl<'g, 'b> Trace<'g, 'b> {
                 Side::Lower => (slope.lower, slope.upper),
                 Side::Upper => (slope.upper, slope.lower),
             };
-            let passed = positive * rows.lift(above)? + negative * rows.lift(below)?;
+            let each = |slope: Var<'b>| {
+                if slope.shape()? == rows.of(shape) { rows.split(slope, shape) } else { rows.lift(slope) }
+            };
+            let passed = positive * each(above)? + negative * each(below)?;
             let name = node.inputs[slope.input].as_str();
             on_way.add(name, rows.join(passed, shape), self.known(name)?)?;
         }

@@ -33,16 +33,20 @@ impl<'g, 'b> Trace<'g, 'b> {
             self.steps.push((node, Step::Linear(charges)));
             return self.hint(node);
         }
-        if self.method == Method::Crown {
-            self.refine(node)?;
-            site = self.site(node);
-        }
+        self.tighten(node)?;
+        site = self.site(node);
         let known = site.varying();
         let tight = known.iter().filter_map(|&i| site.known(i)).all(|x| x.tightness >= Tightness::Tight);
         let tightness = if tight && known.len() == 1 { Tightness::Tight } else { Tightness::Loose };
         if let Some(rule) = relax::rule(&node.op)
-            && let Some(relaxed) = rule(&site)?
+            && let Some(mut relaxed) = rule(&site)?
         {
+            if let Some(rows) = self.sloped.filter(|_| node.op == "Relu") {
+                let i = self.hidden.iter().position(|name| *name == node.inputs[0]).unwrap_or_default();
+                let name = format!("slope/{}", self.slopes.len());
+                relaxed.way = relax::sloped(&site, rows, &name)?;
+                self.slopes.push((name, i));
+            }
             self.learn(&node.outputs[0], relaxed.interval, tightness, true)?;
             let step = match self.method {
                 Method::Intervals => Step::Free,
@@ -61,7 +65,10 @@ impl<'g, 'b> Trace<'g, 'b> {
     /// A node that was spelled out in others may have an interval of its own that is tighter.
     fn hint(&mut self, node: &'g Node) -> Result<()> {
         let Some(original) = self.originals.get(node.outputs[0].as_str()) else { return Ok(()) };
-        if original.inputs.iter().all(|name| !self.known.contains_key(name.as_str())) {
+        let at_hand = |name: &String| {
+            name.is_empty() || self.known.contains_key(name.as_str()) || self.builder.var(name).is_ok()
+        };
+        if !original.inputs.iter().all(at_hand) {
             return Ok(());
         }
         let site = self.site(original);
@@ -99,6 +106,20 @@ impl<'g, 'b> Trace<'g, 'b> {
         Ok(())
     }
 
+    /// What is known of the inputs of a node that is not linear is made as tight as the method says.
+    fn tighten(&mut self, node: &'g Node) -> Result<()> {
+        for name in &node.inputs {
+            let Some(known) = self.known.get(name.as_str()).cloned() else { continue };
+            if !self.hidden.contains(&name.as_str()) {
+                self.hidden.push(name);
+            }
+            if let Some(given) = self.given.get(name.as_str()) {
+                self.learn(name, known.interval.meet(*given), known.tightness, false)?;
+            }
+        }
+        if self.method == Method::Crown && self.given.is_empty() { self.refine(node) } else { Ok(()) }
+    }
+
     /// Bounds of a node's inputs by walks from each of their elements, where intervals are loose. The tighter of the two count.
     fn refine(&mut self, node: &'g Node) -> Result<()> {
         for name in &node.inputs {
@@ -115,7 +136,7 @@ impl<'g, 'b> Trace<'g, 'b> {
                 for first in (0..n).step_by(at_once) {
                     let rows = Rows(at_once.min(n - first));
                     let units = self.units(&known, first, rows)?;
-                    parts.push(Some(self.walk(name, units, rows, side)?));
+                    parts.push(Some(self.walk_to(name, units, rows, side, true)?));
                 }
                 let all = match parts.as_slice() {
                     [Some(one)] => *one,

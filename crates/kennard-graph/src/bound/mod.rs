@@ -13,23 +13,28 @@ mod back;
 mod forward;
 mod interval;
 mod linear;
+mod opened;
 mod region;
 mod relax;
 mod rounding;
 mod rows;
 mod site;
+mod slopes;
 mod spans;
 mod spelled;
 mod totals;
 mod trace;
 
+use std::collections::HashMap;
+
 pub use region::Region;
 use rounding::HUGE;
-use rows::{Rows, batch_axis, volume};
+use rows::{Rows, volume};
+pub use slopes::{Sloped, sloped};
 use totals::Side;
 use trace::Trace;
 
-use crate::{Builder, DType, Dim, Graph, GraphError, Result, Shape, TensorType, Var, fold};
+use crate::{Builder, DType, Dim, Graph, GraphError, Node, Result, Shape, TensorType, Value, Var, fold};
 
 pub(crate) const LOWER: &str = "lower";
 pub(crate) const UPPER: &str = "upper";
@@ -60,47 +65,70 @@ pub enum Method {
 /// states; where numbers overflow or are none, or the box is empty, the bounds are infinite.
 ///
 /// # Errors
-/// When an operator that the input reaches has no bounds ([`GraphError::NoBound`]), the model mixes samples or has a fixed
-/// batch, a weight is no number, or the model has not one input and one output.
+/// When an operator that the input reaches has no bounds ([`GraphError::NoBound`]), the model mixes samples, or fixes its batch
+/// at another number than 1, a weight is no number, or the model has not one input and one output.
 pub fn bound(graph: &Graph, method: Method, region: Region, rows: usize) -> Result<Graph> {
-    let outputs = [Graph::BOUND_LOWER, Graph::BOUND_UPPER];
-    let ours: Vec<String> =
-        [LOWER, UPPER, CENTRE, RADIUS, SPEC].iter().chain(&outputs).map(|s| s.to_string()).collect();
-    let (input, output) = (graph.single_input()?.clone(), graph.single_output()?.name.clone());
-    if batch_axis(&input.ty.shape).ok() != Some(0) || input.ty.shape.0[0] != Dim::BATCH {
-        return Err(GraphError::Shape(format!(
-            "the input `{}` {} has no free batch; export the model with a free batch to bound it",
-            input.name, input.ty
-        )));
+    let model = Model::new(graph, method)?;
+    let builder = model.builder()?;
+    let inputs = region.inputs(&builder, &model.input.ty.shape);
+    let mut trace =
+        Trace::new(&builder, &model.input.name, &model.input.ty.shape, inputs, method, &model.originals)?;
+    for node in &model.graph.nodes {
+        trace.step(node)?;
     }
+    let (functional, rows) = specification(&trace, &model, rows)?;
+    for (side, name) in [(Side::Lower, Graph::BOUND_LOWER), (Side::Upper, Graph::BOUND_UPPER)] {
+        let bound = trace.walk(&model.output, functional, rows, side)?;
+        builder.output(name, only_sound(bound, trace.all_sound(), side.sign())?);
+    }
+    builder.finish()
+}
+
+/// A model ready to be followed.
+struct Model {
+    graph: Graph,
+    /// The nodes that were spelled out in others, by their outputs.
+    originals: HashMap<String, Node>,
+    input: Value,
+    output: String,
+}
+
+impl Model {
+    fn new(graph: &Graph, method: Method) -> Result<Model> {
+        let graph = opened::opened(&fold(&graph.with_floats(DType::F32))?)?;
+        let (input, output) = (graph.single_input()?.clone(), graph.single_output()?.name.clone());
+        // Inner tensors with our names give way; the ends have none here.
+        let graph = graph.freeing(&names());
+        let (graph, originals) = spelled::out(&graph, &input.name, method)?;
+        Ok(Model { graph, originals, input, output })
+    }
+
+    /// A graph with the model's constants alone.
+    fn builder(&self) -> Result<Builder> {
+        let bare = Graph { inputs: Vec::new(), outputs: Vec::new(), nodes: Vec::new(), ..self.graph.clone() };
+        let builder = Builder::new(&bare)?;
+        let made = self.graph.nodes.iter().flat_map(|node| &node.outputs);
+        let ours = names();
+        builder.reserve(made.filter(|name| !ours.contains(name)));
+        Ok(builder)
+    }
+}
+
+/// The names of a graph of bounds that its caller knows.
+fn names() -> Vec<String> {
+    let ours = [LOWER, UPPER, CENTRE, RADIUS, SPEC, Graph::BOUND_LOWER, Graph::BOUND_UPPER];
+    ours.iter().map(|name| name.to_string()).collect()
+}
+
+/// The rows of a specification as functionals of the output.
+fn specification<'b>(trace: &Trace<'_, 'b>, model: &Model, rows: usize) -> Result<(Var<'b>, Rows)> {
     if rows == 0 {
         return Err(GraphError::Shape("a specification has at least one row".into()));
     }
-    let graph = fold(&graph.with_floats(DType::F32))?;
-    // Inner tensors with our names give way; the ends have none here.
-    let graph = graph.freeing(&ours);
-    let (graph, originals) = spelled::out(&graph, &input.name, method)?;
-    let bare = Graph { inputs: Vec::new(), outputs: Vec::new(), nodes: Vec::new(), ..graph.clone() };
-    let builder = Builder::new(&bare)?;
-    builder.reserve(graph.nodes.iter().flat_map(|node| &node.outputs).filter(|name| !ours.contains(name)));
-
-    let region = region.inputs(&builder, &input.ty.shape);
-    let mut trace = Trace::new(&builder, &input.name, &input.ty.shape, region, method, &originals)?;
-    for node in &graph.nodes {
-        trace.step(node)?;
-    }
-    let known = trace.known(&output)?;
-    let shape = known.shape.clone();
-    let classes = Dim::Known(volume(&shape)?);
-    let spec = builder.input(SPEC, TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(rows), classes]));
-    let rows = Rows(rows);
-    let functional = rows.unflat(spec, &shape)?;
-    for (side, name) in [(Side::Lower, outputs[0]), (Side::Upper, outputs[1])] {
-        let bound = trace.walk(&graph.outputs[0].name, functional, rows, side)?;
-        builder.output(name, only_sound(bound, trace.sound(), side.sign())?);
-    }
-    let graph = builder.finish()?;
-    Ok(graph)
+    let shape = &trace.known(&model.output)?.shape;
+    let dims = vec![Dim::BATCH, Dim::Known(rows), Dim::Known(volume(shape)?)];
+    let spec = trace.builder.input(SPEC, TensorType::new(DType::F32, dims));
+    Ok((Rows(rows).unflat(spec, shape)?, Rows(rows)))
 }
 
 impl Graph {

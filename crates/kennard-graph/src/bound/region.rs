@@ -29,11 +29,19 @@ pub(super) struct Inputs<'b> {
 impl Region {
     pub(super) fn inputs<'b>(self, builder: &'b Builder, shape: &Shape) -> Inputs<'b> {
         let input = |name: &str| builder.input(name, TensorType::new(DType::F32, shape.clone()));
-        let interval = Interval { lower: input(super::LOWER), upper: input(super::UPPER) };
+        let mut interval = Interval { lower: input(super::LOWER), upper: input(super::UPPER) };
         let ball = (self != Region::Box).then(|| {
             let radius = TensorType::new(DType::F32, vec![Dim::BATCH]);
             (self, input(super::CENTRE), builder.input(super::RADIUS, radius))
         });
+        if let Some((_, centre, radius)) = ball {
+            // No element leaves the ball's box.
+            let spread: Vec<i64> = (1..shape.rank() as i64).collect();
+            let reach = radius.unsqueeze(&spread) + TINY;
+            let around = Interval { lower: centre - reach, upper: centre + reach };
+            let off = (centre.apply("Abs") + reach) * (4.0 * U);
+            interval = interval.meet(Interval { lower: around.lower - off, upper: around.upper + off });
+        }
         Inputs { interval, ball }
     }
 }
@@ -49,14 +57,19 @@ impl<'b> Inputs<'b> {
     /// For a ball within a box the better of the two is taken: `⟨Λ, x₀⟩ ∓ ε‖Λ‖` with the dual norm, and the extreme over the box.
     pub fn extreme(&self, rows: Rows, flat: Var<'b>, shape: &Shape, sign: f64) -> Result<Totals<'b>> {
         let mut over_box = Totals::default();
-        let charge =
-            Charge { value: Some(self.interval.centre()), error: self.interval.radius(), floor: None };
-        over_box.charge(rows, flat, &charge, shape)?;
+        let charge = Charge {
+            value: Some(self.interval.centre()),
+            spread: None,
+            error: self.interval.radius(),
+            floor: None,
+        };
+        over_box.charge(rows, flat, &charge, shape, sign)?;
         let Some((norm, centre, radius)) = self.ball else { return Ok(over_box) };
 
         let mut over_ball = Totals::default();
-        let none = Charge { value: Some(centre), error: centre.zeros_like() + TINY, floor: None };
-        over_ball.charge(rows, flat, &none, shape)?;
+        let none =
+            Charge { value: Some(centre), spread: None, error: centre.zeros_like() + TINY, floor: None };
+        over_ball.charge(rows, flat, &none, shape, sign)?;
         let n = flat.shape()?.0[2].known().unwrap_or(0);
         let sizes = flat.apply("Abs");
         let largest = sizes.reduce("ReduceMax", &[2], true);

@@ -93,11 +93,13 @@ pub(super) struct Image<'b> {
     pub charge: Option<Charge<'b>>,
 }
 
-/// What a walk back adds at a node: for a functional Λ of its output, `⟨Λ, value⟩ ∓ ⟨|Λ|, error⟩`.
+/// What a walk back adds at a node: for a functional Λ of its output, `⟨Λ, value⟩ ∓ ⟨|Λ|, spread + error⟩`.
 #[derive(Clone)]
 pub(super) struct Charge<'b> {
     /// The same for all samples, or not; broadcast.
     pub value: Option<Var<'b>>,
+    /// Half of how far two planes are apart where their inputs are 0; of any sign.
+    pub spread: Option<Var<'b>>,
     /// `[N, …]`, not negative: it covers rounding as well.
     pub error: Var<'b>,
     /// What results below the normal range cost beside that, `[N]`.
@@ -161,7 +163,7 @@ pub(super) fn affine<'b>(
     let error = size * gamma(terms.back)? + tiny;
     let floor = Some(floor(&[x.interval.size()], terms.back, volume(&shape)?)?);
     let value = term.map(|term| term.value);
-    Ok(Image { interval, tightness, charge: Some(Charge { value, error, floor }) })
+    Ok(Image { interval, tightness, charge: Some(Charge { value, spread: None, error, floor }) })
 }
 
 /// What products below the normal range can cost a walk back through a node, whose inputs have these sizes and whose result

@@ -52,6 +52,7 @@ pub(super) fn out(graph: &Graph, input: &str, method: Method) -> Result<(Graph, 
             let varies = |i: usize| node.input(i).is_some_and(|name| varying.contains(name));
             match node.op.as_str() {
                 "Div" => varies(1),
+                "Elu" => varies(0) && !(0.0..=1.0).contains(&node.float("alpha", 1.0)),
                 op if ALWAYS.contains(&op) => (0..node.inputs.len()).any(varies),
                 op if FOR_PLANES.contains(&op) => {
                     method != Method::Intervals && (0..node.inputs.len()).any(varies)
@@ -63,8 +64,17 @@ pub(super) fn out(graph: &Graph, input: &str, method: Method) -> Result<(Graph, 
         if nodes.is_empty() {
             break;
         }
-        originals.extend(nodes.into_iter().map(|node| (node.outputs[0].clone(), node.clone())));
-        graph = define(&graph, chosen)?;
+        let found: Vec<(String, Node)> =
+            nodes.into_iter().map(|node| (node.outputs[0].clone(), node.clone())).collect();
+        let mut spelled = define(&graph, chosen)?;
+        // What only those nodes read is still of use to them.
+        for name in found.iter().flat_map(|(_, node)| &node.inputs) {
+            if let Some(constant) = graph.constants.get(name) {
+                spelled.constants.entry(name.clone()).or_insert_with(|| constant.clone());
+            }
+        }
+        originals.extend(found);
+        graph = spelled;
     }
     Ok((graph, originals))
 }

@@ -31,18 +31,29 @@ impl<'b> Totals<'b> {
         Totals { values: vec![value], ..Totals::default() }
     }
 
-    /// Adds `⟨Λ, value⟩` and the error `⟨|Λ|, error⟩` for functionals `[N, R, n]`.
-    pub fn charge(&mut self, rows: Rows, flat: Var<'b>, charge: &Charge<'b>, shape: &Shape) -> Result<()> {
+    /// Adds `⟨Λ, value⟩ + sign·⟨|Λ|, spread⟩` and the error `⟨|Λ|, error⟩` for functionals `[N, R, n]`.
+    pub fn charge(
+        &mut self,
+        rows: Rows,
+        flat: Var<'b>,
+        charge: &Charge<'b>,
+        shape: &Shape,
+        sign: f64,
+    ) -> Result<()> {
         let n = volume(shape)?;
         let mut error = column(charge.error, shape)?;
-        if let Some(value) = charge.value {
-            let value = column(value, shape)?;
-            let part = part(n);
-            self.values.push(dot(rows, flat, value, n, part)?);
-            error = error + value.apply("Abs") * gamma(part + n / part)?;
+        let sizes = flat.apply("Abs");
+        let part = part(n);
+        for (functional, factor) in [(flat, charge.value), (sizes, charge.spread.map(|spread| spread * sign))]
+        {
+            if let Some(factor) = factor {
+                let factor = column(factor, shape)?;
+                self.values.push(dot(rows, functional, factor, n, part)?);
+                error = error + factor.apply("Abs") * gamma(part + n / part)?;
+            }
         }
         error = error * (1.0 + 2.0 * gamma(n)?);
-        self.errors.push(two_axes(rows, flat.apply("Abs").with("MatMul", error)));
+        self.errors.push(two_axes(rows, sizes.with("MatMul", error)));
         if let Some(floor) = charge.floor {
             self.floors.push(floor.unsqueeze(&[1]));
         }

@@ -4,7 +4,8 @@ use super::Method;
 use super::interval::Interval;
 use super::region::Inputs;
 use super::relax::Way;
-use super::site::{Charge, Known, Site, Tightness, sound};
+use super::rows::Rows;
+use super::site::{Charge, Known, Site, Tightness, per_sample, sound};
 use crate::builder::Call;
 use crate::{Builder, GraphError, Node, Result, Shape, Var};
 
@@ -27,10 +28,18 @@ pub(super) struct Trace<'g, 'b> {
     pub known: HashMap<&'g str, Known<'b>>,
     pub steps: Vec<(&'g Node, Step<'b>)>,
     /// 1 for every sample in whose intervals nothing overflowed, else 0; each `[N]`.
-    sound: Vec<Var<'b>>,
+    pub sound: Vec<Var<'b>>,
     pub method: Method,
     /// The nodes that were spelled out in others, by their outputs.
     pub originals: &'g HashMap<String, Node>,
+    /// The inputs of nodes that are not linear, in the order in which they are met.
+    pub hidden: Vec<&'g str>,
+    /// Intervals of some of them that are known beforehand.
+    pub given: HashMap<String, Interval<'b>>,
+    /// Where slopes are to be chosen from outside: for this many rows.
+    pub sloped: Option<Rows>,
+    /// Those slopes' inputs, each with the place of its tensor in `hidden`.
+    pub slopes: Vec<(String, usize)>,
 }
 
 impl<'g, 'b> Trace<'g, 'b> {
@@ -45,11 +54,25 @@ impl<'g, 'b> Trace<'g, 'b> {
         let tightness = if region.is_box() { Tightness::Box } else { Tightness::Loose };
         let known = Known { interval: region.interval, shape: shape.clone(), tightness };
         let (known, sound) = (HashMap::from([(input, known)]), Vec::new());
-        let mut trace = Trace { builder, input, region, known, steps: Vec::new(), sound, method, originals };
-        let Interval { lower, upper } = region.interval;
-        // An empty box has no bounds.
+        let mut trace = Trace {
+            builder,
+            input,
+            region,
+            known,
+            steps: Vec::new(),
+            sound,
+            method,
+            originals,
+            hidden: Vec::new(),
+            given: HashMap::new(),
+            sloped: None,
+            slopes: Vec::new(),
+        };
         trace.check(region.interval)?;
-        trace.check(Interval { lower: upper, upper: lower })?;
+        // An empty box has no bounds.
+        let Interval { lower, upper } = region.interval;
+        let order = upper.with("GreaterOrEqual", lower).cast_like(lower);
+        trace.sound.push(per_sample(order, "ReduceMin")?);
         Ok(trace)
     }
 
@@ -59,7 +82,7 @@ impl<'g, 'b> Trace<'g, 'b> {
     }
 
     /// 1 for every sample of which the bounds mean something, else 0: `[N]`.
-    pub fn sound(&self) -> Option<Var<'b>> {
+    pub fn all_sound(&self) -> Option<Var<'b>> {
         self.sound.iter().copied().reduce(|a, b| a * b)
     }
 

@@ -8,6 +8,7 @@
 //! rewriting. The rounding of the bounds themselves is taken off them already; how the network rounds in a runtime is no
 //! part of the proof.
 
+mod alpha;
 mod bounded;
 mod certifier;
 mod method;
@@ -16,6 +17,7 @@ mod region;
 mod terms;
 mod worker;
 
+pub use alpha::{Alpha, Ascent};
 pub use bounded::Bounded;
 pub(crate) use certifier::Certifier;
 pub use method::BoundMethod;

@@ -40,15 +40,24 @@ fn signed<'b>(s: &Site<'_, 'b>, signs: &[f64]) -> Result<Option<Vec<Image<'b>>>>
         return Ok(None);
     }
     let mut sum: Option<Interval> = None;
+    // Of both ends, the sizes of their terms.
+    let mut ends: Option<Interval> = None;
     let mut sizes = Vec::new();
     for &(x, sign) in &varying {
         let Interval { lower, upper } = x.interval;
         let part = if sign < 0.0 { Interval { lower: -upper, upper: -lower } } else { x.interval };
         sum =
             Some(sum.map_or(part, |s| Interval { lower: s.lower + part.lower, upper: s.upper + part.upper }));
+        let absolute = part.map(|end| end.apply("Abs"));
+        ends = Some(ends.map_or(absolute, |e| Interval {
+            lower: e.lower + absolute.lower,
+            upper: e.upper + absolute.upper,
+        }));
         sizes.push(x.interval.size());
     }
-    let (Some(mut sum), Some(mut size)) = (sum, sizes.iter().copied().reduce(|a, b| a + b)) else {
+    let (Some(mut sum), Some(mut ends), Some(mut size)) =
+        (sum, ends, sizes.iter().copied().reduce(|a, b| a + b))
+    else {
         return Ok(None);
     };
     let alone = varying.len() == 1;
@@ -60,13 +69,14 @@ fn signed<'b>(s: &Site<'_, 'b>, signs: &[f64]) -> Result<Option<Vec<Image<'b>>>>
     }
     if let Some(term) = constant {
         sum = sum.map(|end| end + term.value);
+        ends = ends.map(|end| end + term.size);
         size = size + term.size;
     }
     let tightness = if copies { tightness.min(Tightness::Tight) } else { tightness };
     let few = gamma(signs.len())?;
-    let margin = size * few + TINY;
-    let interval =
-        Interval { lower: sum.lower - margin, upper: sum.upper + margin }.map(|end| end.expand_like(y));
+    let margin = ends.map(|end| end * few + TINY);
+    let interval = Interval { lower: sum.lower - margin.lower, upper: sum.upper + margin.upper }
+        .map(|end| end.expand_like(y));
     if constant.is_none() && !copies {
         return Ok(Some(vec![Image::moved(interval, tightness)]));
     }
@@ -80,6 +90,7 @@ fn signed<'b>(s: &Site<'_, 'b>, signs: &[f64]) -> Result<Option<Vec<Image<'b>>>>
         |v: Var<'b>| if v.shape().is_ok_and(|s| s.known().is_none()) { v.expand_like(y) } else { v };
     let charge = Charge {
         value: constant.map(|term| batched(term.value)),
+        spread: None,
         error: (error + TINY).expand_like(y),
         floor: Some(floor(&sizes, terms, volume(&shape)?)?),
     };

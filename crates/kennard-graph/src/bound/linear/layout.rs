@@ -63,6 +63,7 @@ fn image<'b>(interval: Interval<'b>, x: Var<'b>, tightness: Tightness, copies: C
     let terms = volume(&interval.lower.shape()?)?;
     let charge = Charge {
         value: None,
+        spread: None,
         error: interval.size() * gamma(terms)? + TINY,
         floor: Some(floor(&[x], terms, terms)?),
     };
@@ -129,7 +130,8 @@ fn concat<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
 fn with_value<'b>(interval: Interval<'b>, value: Var<'b>, tightness: Tightness) -> Result<Image<'b>> {
     let n = volume(&value.shape()?)?;
     let error = value.apply("Abs") * gamma(1)? + TINY;
-    let charge = Charge { value: Some(value), error, floor: Some(floor(&[value.apply("Abs")], 1, n)?) };
+    let charge =
+        Charge { value: Some(value), spread: None, error, floor: Some(floor(&[value.apply("Abs")], 1, n)?) };
     Ok(Image { interval, tightness, charge: Some(charge) })
 }
 

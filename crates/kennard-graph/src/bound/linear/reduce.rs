@@ -1,9 +1,9 @@
 //! Sums and means over axes.
 
 use super::Linear;
-use crate::Result;
 use crate::bound::rows::{batch_axis, volume};
 use crate::bound::site::{Image, Site, Terms, Tightness, affine};
+use crate::{Dim, Result};
 
 pub(super) const RULES: &[(&str, Linear)] = &[
     ("ReduceSum", weightless),
@@ -13,12 +13,20 @@ pub(super) const RULES: &[(&str, Linear)] = &[
     ("Resize", resize),
 ];
 
-/// Nearest and linear interpolation have no negative weights.
+/// Nearest and linear interpolation have no negative weights. Where the extents change by powers of 2, places are computed exactly, so
+/// that the runtime's weights are those of the standard.
 fn resize<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
-    match s.node.text("mode", "nearest") {
-        "nearest" | "linear" => weightless(s),
-        _ => Ok(None),
-    }
+    let Some(x) = s.only(0) else { return Ok(None) };
+    let exact = |(from, to): (&Dim, &Dim)| match (from, to) {
+        (Dim::Known(from), Dim::Known(to)) if *from > 0 && *to > 0 => {
+            let (more, less) = (from.max(to), from.min(to));
+            more.is_multiple_of(*less) && (more / less).is_power_of_two()
+        }
+        (from, to) => from == to,
+    };
+    let simple = matches!(s.node.text("mode", "nearest"), "nearest" | "linear")
+        && s.node.text("coordinate_transformation_mode", "half_pixel") != "align_corners";
+    if simple && x.shape.0.iter().zip(&s.shape()?.0).all(exact) { weightless(s) } else { Ok(None) }
 }
 
 /// Sums of a sample's own elements with weights that are not negative: the operator is its own `|W|`.

@@ -20,6 +20,7 @@ fn product<'b>(s: &Site<'_, 'b>, interval: Option<Interval<'b>>, terms: usize) -
     let rest = radii * (1.0 + 2.0 * share) + margin;
     let charge = Charge {
         value: Some(-centre),
+        spread: None,
         error: rest,
         floor: Some(floor(
             &s.ends(Interval::size).into_iter().map(|(_, v)| v).collect::<Vec<_>>(),

@@ -27,13 +27,15 @@ pub(super) enum Way<'b> {
     At(Vec<(usize, Var<'b>)>),
 }
 
-/// The slopes of the two planes along one input, of the output's shape.
+/// The slopes of the two planes along one input, of the output's shape or of its functionals'.
 #[derive(Clone, Copy)]
 pub(super) struct Slopes<'b> {
     pub input: usize,
     pub lower: Var<'b>,
     pub upper: Var<'b>,
 }
+
+pub(super) use relu::sloped;
 
 /// A node's output from its inputs, or `None` where there are no planes.
 pub(super) type Relaxation = for<'a, 'b> fn(&Site<'a, 'b>) -> Result<Option<Relaxed<'b>>>;
@@ -53,7 +55,8 @@ fn relaxed<'b>(
     slopes: Vec<Slopes<'b>>,
     intercepts: Interval<'b>,
 ) -> Result<Relaxed<'b>> {
-    let mut error = intercepts.radius();
+    let (centre, spread) = (intercepts.centre(), (intercepts.upper - intercepts.lower) * 0.5);
+    let mut error = (centre.apply("Abs") + spread.apply("Abs")) * (4.0 * U) + TINY;
     let mut sizes = Vec::new();
     for slope in &slopes {
         let Some(x) = s.known(slope.input) else { continue };
@@ -63,6 +66,6 @@ fn relaxed<'b>(
         sizes.push(size);
     }
     let floor = Some(floor(&sizes, 1, volume(&interval.lower.shape()?)?)?);
-    let charge = Charge { value: Some(intercepts.centre()), error: error + TINY, floor };
+    let charge = Charge { value: Some(centre), spread: Some(spread), error, floor };
     Ok(Relaxed { interval, way: Way::Planes(slopes), charge })
 }

@@ -261,6 +261,10 @@ fn same(input: &Value) -> Result<Graph> {
 /// The graph with the user's pixels in front.
 fn fitted(graph: &Graph, shape: &[usize], preprocessing: &Preprocessing) -> Result<(Graph, Vec<Warning>)> {
     let mut graph = graph.clone();
+    // Next to the model: means and deviations are of the data's channels.
+    if preprocessing.nhwc {
+        graph = nhwc(&graph)?;
+    }
     if let Some((mean, std)) = &preprocessing.normalize {
         graph = normalize(&graph, mean, std)?;
     }
@@ -271,9 +275,6 @@ fn fitted(graph: &Graph, shape: &[usize], preprocessing: &Preprocessing) -> Resu
             )));
         }
         graph = scale(&graph, factor)?;
-    }
-    if preprocessing.nhwc {
-        graph = nhwc(&graph)?;
     }
     fit(&graph, shape)
 }

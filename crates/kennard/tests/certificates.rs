@@ -50,7 +50,7 @@ fn stops_do_not_change_a_byte() {
     let (file, data) = (fixture("fashion_mlp.onnx"), fashion());
     let options = EngineOptions { threads: Some(1), micro_batch: Some(4) };
     let engine = engine(&Graph::load(&file).unwrap(), &data, rten(), &options);
-    let threat = ThreatModel::new(Norm::Linf, 0.008).unwrap();
+    let threat = ThreatModel::new(Norm::Linf, 0.02).unwrap();
     let audit = audit(&file, &engine, &data, threat, 40);
     let go = |name: &str, until: &dyn Fn(&Progress) -> bool| -> Outcome {
         let manifest = Manifest::new(&audit, vec![]).unwrap();
@@ -63,7 +63,10 @@ fn stops_do_not_change_a_byte() {
     };
     let whole = go("whole", &|_| false);
     let certified = whole.summary.certified.as_ref().unwrap();
-    assert!(certified.certified > 2 && whole.summary.undecided.unwrap() > 0, "{certified:?}");
+    assert!(
+        certified.certified > 2 && whole.summary.clean.correct > certified.certified + 4,
+        "{certified:?}"
+    );
 
     let bounded = go("stopped", &|p| matches!(p, Progress::Bounds { done: 3, .. }));
     let part = bounded.summary.certified.as_ref().unwrap();

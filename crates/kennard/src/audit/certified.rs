@@ -105,7 +105,7 @@ mod tests {
         assert_eq!((certified.certified, certified.pending, certified.certified_accuracy), (1, 3, None));
         assert_eq!(certified.bracket, [0.1, 0.4]);
         assert_eq!(certified.contradicted, [3]);
-        assert_eq!(certified.methods.iter().map(|by| by.certified).collect::<Vec<_>>(), [0, 0, 1]);
+        assert_eq!(certified.methods.iter().map(|by| by.certified).collect::<Vec<_>>(), [0, 0, 1, 0]);
         assert!(records[3].is_contradicted() && !records[3].is_robust() && records[0].is_robust());
     }
 }

@@ -41,8 +41,11 @@ impl<'e> Certifier<'e> {
         let rows = terms.margins();
         let (mut programs, mut refusals) = (Vec::new(), Vec::new());
         for method in BoundMethod::ALL {
-            let made = kennard_runtime::on_deep_stack(|| bound(&model, method.walk(), region, rows));
-            match made.map_err(Error::from).and_then(|graph| Program::new(graph, engine)) {
+            let made = kennard_runtime::on_deep_stack(|| match method {
+                BoundMethod::AlphaCrown => Program::sloped(&model, region, rows),
+                _ => Program::new(bound(&model, method.walk(), region, rows)?, engine),
+            });
+            match made {
                 Ok(Some(program)) => programs.push((method, program)),
                 // It needs more memory than is sensible.
                 Ok(None) => {}

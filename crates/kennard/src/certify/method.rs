@@ -16,11 +16,14 @@ pub enum BoundMethod {
     CrownIbp,
     /// The same, backwards from every hidden tensor too (Zhang et al. 2018, arXiv 1811.00866).
     Crown,
+    /// The same, the slopes at ReLUs moved for each margin (Xu et al. 2021, arXiv 2011.13824).
+    AlphaCrown,
 }
 
 impl BoundMethod {
     /// All, in the order in which they are tried.
-    pub const ALL: [BoundMethod; 3] = [BoundMethod::Intervals, BoundMethod::CrownIbp, BoundMethod::Crown];
+    pub const ALL: [BoundMethod; 4] =
+        [BoundMethod::Intervals, BoundMethod::CrownIbp, BoundMethod::Crown, BoundMethod::AlphaCrown];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -28,14 +31,16 @@ impl BoundMethod {
             BoundMethod::Intervals => "intervals",
             BoundMethod::CrownIbp => "crown-ibp",
             BoundMethod::Crown => "crown",
+            BoundMethod::AlphaCrown => "alpha-crown",
         }
     }
 
+    /// How hidden tensors are bounded.
     pub(super) fn walk(self) -> Walk {
         match self {
             BoundMethod::Intervals => Walk::Intervals,
             BoundMethod::CrownIbp => Walk::CrownOverIntervals,
-            BoundMethod::Crown => Walk::Crown,
+            BoundMethod::Crown | BoundMethod::AlphaCrown => Walk::Crown,
         }
     }
 }

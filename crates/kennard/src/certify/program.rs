@@ -1,6 +1,6 @@
 //! The graph that proofs are about, and those that bound it.
 
-use kennard_graph::{DType, Graph, infer};
+use kennard_graph::{DType, Graph, Method, Region, Shape, Sloped, gradient, infer, sloped};
 
 use crate::engine::Engine;
 use crate::{Classifier, Error, Result};
@@ -10,10 +10,18 @@ const LARGEST: usize = 1 << 28;
 /// As many samples are bounded together as keep it below this many elements: 16 MiB.
 const TOGETHER: usize = 1 << 22;
 
-/// The graph of a method, and how many samples it takes at once.
+/// What a method runs, and how many samples at once.
 pub(super) struct Program {
-    pub graph: Graph,
+    pub walk: Walk,
     pub batch: usize,
+}
+
+/// What a method runs.
+pub(super) enum Walk {
+    /// A graph of lower bounds.
+    Bounds(Graph),
+    /// The walk back from the margins of this model over regions of this shape, with slopes to choose.
+    Slopes(Graph, Region),
 }
 
 impl Program {
@@ -23,10 +31,7 @@ impl Program {
         graph.outputs.retain(|output| output.name == Graph::BOUND_LOWER);
         graph.prune();
         let alone = graph.with_batch(1);
-        let volume = |shape: &kennard_graph::Shape| shape.volume().map_or(usize::MAX, |(n, _)| n);
-        let types = infer(&alone)?;
-        let tensors = alone.nodes.iter().flat_map(|node| &node.outputs).filter_map(|name| types.get(name));
-        let largest = tensors.map(|ty| volume(&ty.shape)).max().unwrap_or(1).max(1);
+        let largest = largest(&alone)?;
         if largest > LARGEST {
             return Ok(None);
         }
@@ -35,8 +40,31 @@ impl Program {
             true => 1,
             false => (TOGETHER / largest).clamp(1, engine.plan().micro_batch),
         };
-        Ok(Some(Program { graph: graph.with_batch(batch), batch }))
+        Ok(Some(Program { walk: Walk::Bounds(graph.with_batch(batch)), batch }))
     }
+}
+
+impl Program {
+    /// The walk with slopes to choose, one sample at a time: it ends when all of its bounds are positive, so that what a sample
+    /// is told would depend on its company. None where there is nothing to choose, or where memory does not allow it.
+    pub fn sloped(model: &Graph, region: Region, rows: usize) -> Result<Option<Program>> {
+        let Sloped { hidden, last, slopes } = sloped(model, Method::Crown, region, rows)?;
+        let names: Vec<&str> = slopes.iter().map(|(name, _)| name.as_str()).collect();
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let last = gradient(&last, Graph::BOUND_LOWER, &names)?;
+        let fits = largest(&hidden.with_batch(1))?.max(largest(&last.with_batch(1))?) <= LARGEST;
+        Ok(fits.then(|| Program { walk: Walk::Slopes(model.clone(), region), batch: 1 }))
+    }
+}
+
+/// The elements of the largest tensor that a node makes.
+fn largest(graph: &Graph) -> Result<usize> {
+    let types = infer(graph)?;
+    let tensors = graph.nodes.iter().flat_map(|node| &node.outputs).filter_map(|name| types.get(name));
+    let volume = |shape: &Shape| shape.volume().map_or(usize::MAX, |(n, _)| n);
+    Ok(tensors.map(|ty| volume(&ty.shape)).max().unwrap_or(1).max(1))
 }
 
 /// The graph from pixels to logits that proofs are about: the model as it was given, nothing simplified.

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use kennard_runtime::{Input, Runtime, Session, Threads};
 
-use super::program::Program;
+use super::alpha::{Alpha, Ascent};
+use super::bounded::Bounded;
+use super::method::BoundMethod;
+use super::program::{Program, Walk};
 use super::region::Region;
 use super::terms::Terms;
-use super::{BoundMethod, Bounded};
 use crate::Result;
 use crate::data::Sample;
 
@@ -16,10 +18,16 @@ pub(super) struct Worker<'c> {
     terms: &'c Terms<'c>,
     runtime: &'c Runtime,
     threads: Threads,
-    sessions: BTreeMap<BoundMethod, Session>,
+    loaded: BTreeMap<BoundMethod, Loaded>,
     outputs: Vec<Vec<f32>>,
     /// The time that each method took.
     pub times: BTreeMap<BoundMethod, Duration>,
+}
+
+/// What runs a method.
+enum Loaded {
+    Bounds(Session),
+    Slopes(Alpha),
 }
 
 /// A sample on its way, and the best lower bound of each of its margins (K − 1).
@@ -46,17 +54,30 @@ impl Open {
 
 impl<'c> Worker<'c> {
     pub fn new(terms: &'c Terms<'c>, runtime: &'c Runtime, threads: Threads) -> Worker<'c> {
-        let (sessions, times) = (BTreeMap::new(), BTreeMap::new());
-        Worker { terms, runtime, threads, sessions, outputs: Vec::new(), times }
+        let (loaded, times) = (BTreeMap::new(), BTreeMap::new());
+        Worker { terms, runtime, threads, loaded, outputs: Vec::new(), times }
     }
 
     /// Bounds samples by a method, at most as many as its graph takes at a time.
     pub fn bound(&mut self, method: BoundMethod, program: &Program, block: &mut [Open]) -> Result<()> {
         let start = Instant::now();
-        if !self.sessions.contains_key(&method) {
+        if !self.loaded.contains_key(&method) {
             // Nothing is rewritten: a bound is as sound as the arithmetic that it was made for.
-            let session = self.runtime.compile_as_given(&program.graph, &self.threads)?;
-            self.sessions.insert(method, session);
+            let loaded = match &program.walk {
+                Walk::Bounds(graph) => Loaded::Bounds(self.runtime.compile_as_given(graph, &self.threads)?),
+                Walk::Slopes(model, region) => {
+                    let sizes = [program.batch, self.terms.margins()];
+                    Loaded::Slopes(Alpha::new(
+                        model,
+                        method.walk(),
+                        *region,
+                        sizes,
+                        self.runtime,
+                        &self.threads,
+                    )?)
+                }
+            };
+            self.loaded.insert(method, loaded);
         }
         self.run(method, program, block)?;
         *self.times.entry(method).or_default() += start.elapsed();
@@ -65,7 +86,7 @@ impl<'c> Worker<'c> {
 
     /// What is left of the batch is filled with the first sample.
     fn run(&mut self, method: BoundMethod, program: &Program, block: &mut [Open]) -> Result<()> {
-        let Some(session) = self.sessions.get_mut(&method) else { return Ok(()) };
+        let Some(loaded) = self.loaded.get_mut(&method) else { return Ok(()) };
         let rows = self.terms.margins();
         let slots = || (0..program.batch).map(|slot| &block[if slot < block.len() { slot } else { 0 }]);
         let all = |of: &dyn Fn(&Open) -> &[f32]| -> Vec<f32> {
@@ -76,13 +97,18 @@ impl<'c> Worker<'c> {
         let centre = all(&|open| &open.sample.input);
         let radius: Vec<f32> = slots().map(|open| open.region.radius).collect();
         let spec: Vec<f32> = slots().flat_map(|open| self.terms.spec(open.sample.label)).collect();
-        let mut inputs = vec![Input::F32(&lower), Input::F32(&upper)];
+        let mut region: Vec<&[f32]> = vec![&lower, &upper];
         if self.terms.has_ball() {
-            inputs.extend([Input::F32(&centre), Input::F32(&radius)]);
+            region.extend([&centre[..], &radius]);
         }
-        inputs.push(Input::F32(&spec));
-        session.run(&inputs, &mut self.outputs)?;
-        let found = self.outputs.first().map_or(&[][..], |lower| lower);
+        let found = match loaded {
+            Loaded::Bounds(session) => {
+                let inputs: Vec<Input> = region.into_iter().chain([&spec[..]]).map(Input::F32).collect();
+                session.run(&inputs, &mut self.outputs)?;
+                self.outputs.first().cloned().unwrap_or_default()
+            }
+            Loaded::Slopes(alpha) => alpha.bounds(&region, &spec, &Ascent::default())?,
+        };
         for (open, found) in block.iter_mut().zip(found.chunks_exact(rows)) {
             open.method = method;
             // What is no number bounds nothing: `max` leaves the other one.

@@ -24,6 +24,10 @@ pub(super) fn fitted(
     preprocessing: &Preprocessing,
 ) -> Result<(Graph, Vec<Warning>)> {
     let mut graph = graph.clone();
+    // Next to the model: means and deviations are of the data's channels.
+    if preprocessing.nhwc {
+        graph = nhwc(&graph)?;
+    }
     if let Some((mean, std)) = &preprocessing.normalize {
         graph = normalize(&graph, mean, std)?;
     }
@@ -34,9 +38,6 @@ pub(super) fn fitted(
             )));
         }
         graph = scale(&graph, factor)?;
-    }
-    if preprocessing.nhwc {
-        graph = nhwc(&graph)?;
     }
     fit(&graph, shape)
 }

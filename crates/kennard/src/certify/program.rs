@@ -87,7 +87,7 @@ pub(super) fn provable(classifier: &Classifier) -> Result<Graph> {
     let exact = |value: f64| f64::from(value as f32).to_bits() == value.to_bits();
     for (name, tensor) in &classifier.untouched().constants {
         let double = tensor.dtype() == DType::F64;
-        if double && tensor.to_floats().is_some_and(|values| !values.into_iter().all(|v| exact(v.into()))) {
+        if double && tensor.to_floats().is_some_and(|values| !values.into_iter().all(exact)) {
             return refused(&format!(
                 "its weight `{name}` is in double precision, and would be rounded; export it in float32"
             ));

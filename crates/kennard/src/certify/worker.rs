@@ -27,7 +27,7 @@ pub(super) struct Worker<'c> {
 /// What runs a method.
 enum Loaded {
     Bounds(Session),
-    Slopes(Alpha),
+    Slopes(Box<Alpha>),
 }
 
 /// A sample on its way, and the best lower bound of each of its margins (K − 1).
@@ -66,15 +66,9 @@ impl<'c> Worker<'c> {
             let loaded = match &program.walk {
                 Walk::Bounds(graph) => Loaded::Bounds(self.runtime.compile_as_given(graph, &self.threads)?),
                 Walk::Slopes(model, region) => {
-                    let sizes = [program.batch, self.terms.margins()];
-                    Loaded::Slopes(Alpha::new(
-                        model,
-                        method.walk(),
-                        *region,
-                        sizes,
-                        self.runtime,
-                        &self.threads,
-                    )?)
+                    let (sizes, walk) = ([program.batch, self.terms.margins()], method.walk());
+                    let alpha = Alpha::new(model, walk, *region, sizes, self.runtime, &self.threads)?;
+                    Loaded::Slopes(Box::new(alpha))
                 }
             };
             self.loaded.insert(method, loaded);

@@ -16,7 +16,8 @@ use crate::threat::clip;
 /// The paper forgets a step's estimate with the next. Here estimates are also added up, for as long as a step along their sum
 /// ends closer to the sample than one along the latest: a boundary that is nearly a plane is then known
 /// better and better, which in linf decides the sign of every element. The boundary is sought 16 times finer than the
-/// neighbours lie apart, or all of them might be on one side; and in the end come steps along the sum alone.
+/// neighbours lie apart, or all of them might be on one side; neighbours are no closer than single precision tells
+/// apart; and in the end come steps along the sum alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HopSkipJump {
@@ -39,6 +40,8 @@ const ELEMENTS: usize = 1 << 20;
 
 /// How much finer than the paper the boundary is sought.
 const FINER: f64 = 16.0;
+/// How far neighbours lie apart at least, in each element and in units of the range.
+const LEAST: f64 = 1e-4;
 /// The most steps in the end, and the share that one must come closer by for the next.
 const LAST_STEPS: usize = 20;
 const WORTH: f64 = 1e-4;
@@ -65,7 +68,7 @@ impl BuiltIn for HopSkipJump {
         let mut sum = vec![0.0; x.len()];
         for t in 1..=self.steps {
             let distance = norm.distance(subject.origin(), &x);
-            let radius = if t == 1 { 0.1 * range(subject) } else { self.radius(subject, distance) };
+            let radius = if t == 1 { 0.1 * range(subject) } else { self.radius(subject, &x) };
             let root = (t as f64).sqrt();
             let queries = ((self.initial_queries as f64 * root) as usize).min(self.max_queries);
             let (latest, told) = self.direction(subject, &x, queries, radius, &mut random).await;
@@ -125,10 +128,13 @@ impl HopSkipJump {
     }
 
     /// How far away the neighbours are asked about, δ_t (section III.C.c).
-    fn radius(&self, subject: &Subject, distance: f64) -> f64 {
-        let d = subject.origin().len() as f64;
-        let growth = if subject.threat().norm == Norm::L2 { d.sqrt() } else { d };
-        growth * self.fineness(subject) * distance
+    fn radius(&self, subject: &Subject, x: &[f32]) -> f64 {
+        let (norm, origin) = (subject.threat().norm, subject.origin());
+        let d = origin.len() as f64;
+        let growth = if norm == Norm::L2 { d.sqrt() } else { d };
+        let distinct = LEAST * range(subject) * d.sqrt();
+        let published = growth * self.fineness(subject) * norm.distance(origin, x);
+        published.max(distinct.min(0.1 * Norm::L2.distance(origin, x)))
     }
 
     /// The way from the adversarial `x` back to the sample as far as points stay adversarial.

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
@@ -182,15 +182,16 @@ impl Program {
         Ok(Program { model, inputs, outputs, options, simplified: false })
     }
 
-    /// What every node of a graph gives for an input, node by node; nothing where rten does not run it so.
-    pub fn node_by_node(graph: &Graph, input: &[f32]) -> Option<Kept> {
-        Program::every_node(&plain(graph).ok()?, input)
+    /// The wanted tensors of a graph for an input, node by node; nothing where rten does not run it so.
+    pub fn node_by_node(graph: &Graph, input: &[f32], wanted: &HashSet<&str>) -> Option<Kept> {
+        Program::every_node(&plain(graph).ok()?, input, wanted)
     }
 
     /// The same with rten's own kernels alone.
-    pub fn every_node(graph: &Graph, input: &[f32]) -> Option<Kept> {
+    pub fn every_node(graph: &Graph, input: &[f32], wanted: &HashSet<&str>) -> Option<Kept> {
         let program = Program::load(graph, None, false).ok()?;
-        let made = graph.nodes.iter().flat_map(|node| &node.outputs).filter(|name| !name.is_empty());
+        let made =
+            graph.nodes.iter().flat_map(|node| &node.outputs).filter(|name| wanted.contains(name.as_str()));
         let named: Vec<(String, NodeId)> =
             made.filter_map(|name| Some((name.clone(), program.model.node_id(name).ok()?))).collect();
         let ids: Vec<NodeId> = named.iter().map(|(_, id)| *id).collect();

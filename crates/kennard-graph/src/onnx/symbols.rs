@@ -92,8 +92,13 @@ impl<'a> Symbols<'a> {
         let name = name_of(proto);
         let zero = |axis: usize, d: Dim| axis == 0 && d == Dim::Known(0) && self.zero_is_open;
         let open = |axis: usize, d: Dim| if zero(axis, d) { Dim::BATCH } else { d };
-        let dims: Option<Vec<Dim>> = dims(proto)
-            .and_then(|dims| dims.iter().enumerate().map(|(i, d)| Some(open(i, self.dim(d)?))).collect());
+        // A first extent about which nothing is said is the batch, as it is of an input.
+        let of_output = |(axis, d): (usize, &DimensionProto)| match self.dim(d) {
+            Some(dim) => Some(open(axis, dim)),
+            None => (axis == 0 && d.extent.is_none()).then_some(Dim::BATCH),
+        };
+        let dims: Option<Vec<Dim>> =
+            dims(proto).and_then(|dims| dims.iter().enumerate().map(of_output).collect());
         let dims = dims.ok_or_else(|| {
             format_error(format!(
                 "the shape of the output `{name}` is neither given nor can it be inferred; export the model with fixed \

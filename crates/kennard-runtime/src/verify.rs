@@ -312,7 +312,7 @@ mod tests {
             tensor(shape, &(0..n).map(|i| (i % 7) as f64 / 7.0 - 0.4).collect::<Vec<_>>(), DType::F32)
                 .unwrap()
         };
-        let all: Vec<Graph> = vec![
+        let graphs: Vec<Graph> = vec![
             model(|x| {
                 x.builder().op(
                     "Conv",
@@ -343,7 +343,7 @@ mod tests {
             model(|x| x.reduce("ReduceSum", &[1, 3], true)),
             model(|x| x.transpose(&[0, 2, 3, 1])),
         ];
-        for graph in all {
+        for graph in graphs {
             verify(&graph, &image()).unwrap();
             let mut kept = Program::node_by_node(&graph, &image(), &all(&graph)).unwrap();
             let name = &graph.nodes[0].outputs[0];

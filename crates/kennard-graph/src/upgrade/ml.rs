@@ -30,7 +30,8 @@ fn linear_classifier(node: Node, b: &Builder) -> Result<Option<Node>> {
         Vec::len,
     );
     let rows = if biases.is_empty() { classes } else { biases.len() };
-    let fits = rows > 0 && weights.len() % rows == 0 && (rows == classes || (rows == 1 && classes == 2));
+    let fits =
+        rows > 0 && weights.len().is_multiple_of(rows) && (rows == classes || (rows == 1 && classes == 2));
     let matrix = Array2::from_shape_vec((rows.max(1), weights.len() / rows.max(1)), weights);
     let (true, Ok(matrix)) = (fits, matrix) else {
         return Err(node.error(format!("it has {classes} classes, which its weights and biases do not fit")));

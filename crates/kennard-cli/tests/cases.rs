@@ -195,7 +195,7 @@ fn any_classifier_is_taken() {
             refused(&cases, runtime, "xgb.onnx", "npz:xgb.npz", &[], &["TreeEnsembleClassifier"]);
         } else {
             refused(&cases, runtime, "xgb.onnx", "npz:xgb.npz", &[], &["TreeEnsembleClassifier", "square"]);
-            let words = ["--attack", "square", "--queries", "100", "--samples", "20"];
+            let words = ["--attack", "square", "--queries", "100", "--samples", "20", "--bounds", "-100,100"];
             assert_eq!(shares(&summary(&cases, runtime, "xgb.onnx", "npz:xgb.npz", &words)).0, 1.0);
         }
     }

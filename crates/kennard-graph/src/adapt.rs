@@ -1,6 +1,6 @@
 //! Transforms at a classifier's two ends: the user's pixel space in front, logits behind.
 
-use crate::{Builder, Dim, Graph, GraphError, Node, Result, Shape, Tensor, TensorType, Var};
+use crate::{Builder, Dim, Graph, GraphError, Node, Result, Shape, Tensor, TensorType, Value, Var};
 
 /// The classifier that takes `x` where the given one takes `(x − mean) / std`, channel by channel.
 /// `mean` and `std` have one element per channel (axis 1 of the input) or one for all.
@@ -245,7 +245,7 @@ fn prepend(graph: &Graph, outside: TensorType, f: impl for<'b> FnOnce(Var<'b>) -
 
 /// Puts `f` behind the graph's only output. The output keeps its name.
 fn append(graph: &Graph, f: impl for<'b> FnOnce(Var<'b>) -> Var<'b>) -> Result<Graph> {
-    let name = graph.single_output()?.name.clone();
+    let Value { name, ty } = graph.single_output()?.clone();
     let mut renamed = graph.clone();
     let inner = format!("{name}/before");
     let tensors =
@@ -254,6 +254,8 @@ fn append(graph: &Graph, f: impl for<'b> FnOnce(Var<'b>) -> Var<'b>) -> Result<G
         tensor.clone_from(&inner);
     }
     let builder = Builder::new(&Graph { outputs: Vec::new(), ..renamed })?;
+    // Of an operator that inference does not know the file says what it returns.
+    builder.assume(&inner, ty);
     builder.output(&name, f(builder.var(&inner)?));
     builder.finish()
 }

@@ -276,7 +276,7 @@ mod tests {
         })
     }
 
-    fn every_tensor(graph: &Graph) -> HashSet<&str> {
+    fn all(graph: &Graph) -> HashSet<&str> {
         graph.nodes.iter().flat_map(tensors).collect()
     }
 
@@ -294,10 +294,10 @@ mod tests {
     /// rten pads with 0, and not with the zero point. Its own kernel is noticed, what it is replaced with is right.
     #[test]
     fn a_wrong_kernel_is_named() {
-        let kept = Program::every_node(&integer(1), &image(), &every_tensor(&integer(1))).unwrap();
+        let kept = Program::every_node(&integer(1), &image(), &all(&integer(1))).unwrap();
         let message = compared(&integer(1), &kept).unwrap_err().to_string();
         assert!(message.contains("(ConvInteger) gives") && message.contains("onnxruntime"), "{message}");
-        let kept = Program::every_node(&integer(0), &image(), &every_tensor(&integer(0))).unwrap();
+        let kept = Program::every_node(&integer(0), &image(), &all(&integer(0))).unwrap();
         compared(&integer(0), &kept).unwrap();
         for pad in [0, 1] {
             verify(&integer(pad), &image()).unwrap();
@@ -312,7 +312,7 @@ mod tests {
             tensor(shape, &(0..n).map(|i| (i % 7) as f64 / 7.0 - 0.4).collect::<Vec<_>>(), DType::F32)
                 .unwrap()
         };
-        let all: Vec<Graph> = vec![
+        let graphs: Vec<Graph> = vec![
             model(|x| {
                 x.builder().op(
                     "Conv",
@@ -343,9 +343,9 @@ mod tests {
             model(|x| x.reduce("ReduceSum", &[1, 3], true)),
             model(|x| x.transpose(&[0, 2, 3, 1])),
         ];
-        for graph in all {
+        for graph in graphs {
             verify(&graph, &image()).unwrap();
-            let mut kept = Program::node_by_node(&graph, &image(), &every_tensor(&graph)).unwrap();
+            let mut kept = Program::node_by_node(&graph, &image(), &all(&graph)).unwrap();
             let name = &graph.nodes[0].outputs[0];
             let last = kept.get_mut(name).unwrap().last_mut().unwrap();
             *last = *last * 1.01 + 0.01;

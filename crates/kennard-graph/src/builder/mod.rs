@@ -91,6 +91,14 @@ impl Builder {
         state.graph.nodes.push(node);
     }
 
+    /// Says of which type a tensor is, where that cannot be inferred.
+    pub(crate) fn assume(&self, name: &str, ty: TensorType) {
+        let mut state = self.state.borrow_mut();
+        if state.types.get(name).is_none() {
+            state.types.insert(name, ty);
+        }
+    }
+
     /// The type that a node's first output would have.
     fn inferred(&self, node: &Node) -> Result<TensorType> {
         let state = self.state.borrow();

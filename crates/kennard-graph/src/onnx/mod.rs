@@ -21,6 +21,7 @@ mod write;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use prost::Message;
 use prost::bytes::Bytes;
@@ -95,12 +96,12 @@ fn directory(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A model file that is read, but not yet made a graph.
+/// A model file that is read, but not yet made a graph. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ModelFile {
     /// Where it is, if it is a file.
     path: Option<PathBuf>,
-    model: ModelProto,
+    model: Arc<ModelProto>,
 }
 
 impl ModelFile {
@@ -120,8 +121,7 @@ impl ModelFile {
             return Err(file(message));
         }
         let model = decode(bytes.into());
-        let model = ModelFile { path: Some(path.into()), model: model.map_err(|e| at(path, e))? };
-        Ok(model)
+        Ok(ModelFile { path: Some(path.into()), model: Arc::new(model.map_err(|e| at(path, e))?) })
     }
 
     /// Reads the bytes of a file.
@@ -129,7 +129,7 @@ impl ModelFile {
     /// # Errors
     /// When they are no ONNX model.
     pub fn from_bytes(bytes: &[u8]) -> Result<ModelFile> {
-        Ok(ModelFile { path: None, model: decode(Bytes::copy_from_slice(bytes))? })
+        Ok(ModelFile { path: None, model: Arc::new(decode(Bytes::copy_from_slice(bytes))?) })
     }
 
     /// The graph, with all its inputs and outputs.

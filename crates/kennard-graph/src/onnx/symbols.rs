@@ -93,9 +93,10 @@ impl<'a> Symbols<'a> {
         let zero = |axis: usize, d: Dim| axis == 0 && d == Dim::Known(0) && self.zero_is_open;
         let open = |axis: usize, d: Dim| if zero(axis, d) { Dim::BATCH } else { d };
         // A first extent about which nothing is said is the batch, as it is of an input.
+        let rows = dims(proto).is_some_and(|dims| dims.len() > 1);
         let of_output = |(axis, d): (usize, &DimensionProto)| match self.dim(d) {
             Some(dim) => Some(open(axis, dim)),
-            None => (axis == 0 && d.extent.is_none()).then_some(Dim::BATCH),
+            None => (rows && axis == 0 && d.extent.is_none()).then_some(Dim::BATCH),
         };
         let dims: Option<Vec<Dim>> =
             dims(proto).and_then(|dims| dims.iter().enumerate().map(of_output).collect());

@@ -25,7 +25,7 @@ const WIDTH: usize = 110;
 const HEADINGS: [(&str, &str); 8] = [
     ("Model", "arch init tensor input_shape input hold output threshold input_scale mean std nhwc"),
     ("Data", "data split samples first classes shard held_out label sample problem noise"),
-    ("Threat", "norm eps eps_relative bounds"),
+    ("Threat", "norm eps eps_relative bounds boxes"),
     (
         "Attacks",
         "attack certify minimal transfer steps step_size restarts random_start targets queries budget full",
@@ -254,7 +254,7 @@ fn common(arg: Arg, command: &str) -> Arg {
     match (command, id) {
         ("audit" | "attack", "data") => arg.required_unless_present("config"),
         ("certify", "eps") => arg.required(true),
-        ("audit" | "attack", "eps") => arg.required_unless_present_any(["config", "minimal"]),
+        ("audit" | "attack", "eps") => arg.required_unless_present_any(["config", "minimal", "boxes"]),
         ("attack", "out") => arg.required_unless_present("config"),
         (
             "train" | "certify" | "features" | "resolve" | "probe" | "slice" | "smooth" | "uncertainty"

@@ -67,10 +67,16 @@ impl BuiltIn for Best {
 
 impl MinimumNorm for Best {}
 
-/// FAB's and FMN's walks from the sample towards each of the likeliest classes.
+/// How many classes are gone to.
+const CLASSES: usize = 9;
+
+/// FAB's and FMN's walks from the sample: towards the nearest of the likeliest classes, and towards each of them.
 async fn towards_each(subject: &Subject<'_>) {
     let (fab, fmn) = (Fab::default(), Fmn::default());
-    for class in subject.rivals().into_iter().take(9) {
+    let mut rivals = subject.rivals();
+    rivals.truncate(CLASSES);
+    fab.walk(subject, &rivals, subject.origin().to_vec(), f64::INFINITY).await;
+    for class in rivals {
         let start = || subject.origin().to_vec();
         fab.walk(subject, &[class], start(), f64::INFINITY).await;
         fmn.walk(subject, Some(class), start(), f64::INFINITY).await;

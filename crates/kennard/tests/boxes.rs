@@ -137,8 +137,11 @@ fn boxes_are_read_from_npz() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// A property of mnist_fc: the ends of its box, and the label.
-fn property(path: &std::path::Path) -> (Vec<f32>, Vec<f32>, usize) {
+/// The ends of a box, and the label.
+type Property = (Vec<f32>, Vec<f32>, usize);
+
+/// A property of mnist_fc.
+fn property(path: &std::path::Path) -> Property {
     let text = std::fs::read_to_string(path).unwrap();
     let (mut lower, mut upper) = (vec![f32::NAN; 784], vec![f32::NAN; 784]);
     for line in text.lines() {
@@ -172,8 +175,10 @@ fn properties_that_others_decided_come_out_alike() {
     let rows = list.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
     let rows: Vec<_> = rows.filter(|row| row[0].contains("256x2")).collect();
     let properties: Vec<_> = rows.iter().map(|row| property(&folder.join(row[1]))).collect();
-    let lower: Vec<f32> = properties.iter().flat_map(|property| property.0.clone()).collect();
-    let upper: Vec<f32> = properties.iter().flat_map(|property| property.1.clone()).collect();
+    let all = |part: fn(&Property) -> &Vec<f32>| -> Vec<f32> {
+        properties.iter().flat_map(|property| part(property).clone()).collect()
+    };
+    let (lower, upper) = (all(|p| &p.0), all(|p| &p.1));
     let centres = lower.iter().zip(&upper).map(|(lo, hi)| (0.5 * (lo + hi)).clamp(*lo, *hi)).collect();
     let labels = properties.iter().map(|property| property.2).collect();
     let data = common::in_memory(&[784, 1], centres, labels);

@@ -2,10 +2,12 @@ use serde::{Deserialize, Serialize};
 
 use super::fab::Hyperplane;
 use super::{BuiltIn, MinimumNorm, Subject};
+use crate::Norm;
 use crate::threat::{clip, to_hyperplane};
 
 /// DeepFool: steps to the nearest decision boundary, seen as a hyperplane, until the class changes
-/// (Moosavi-Dezfooli et al. 2016, arXiv 1511.04599, algorithm 2). Steps stay within the input's bounds.
+/// (Moosavi-Dezfooli et al. 2016, arXiv 1511.04599, algorithm 2). In linf and l2 steps are clipped to the input's bounds; in l1,
+/// where a step moves the steepest element alone, the hyperplane is reached within them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeepFool {
@@ -30,12 +32,13 @@ impl BuiltIn for DeepFool {
 
     async fn search<'a>(&'a self, subject: &'a Subject<'a>) {
         let (norm, bounds) = (subject.threat().norm, subject.threat().bounds);
+        let reach = if norm == Norm::L1 { bounds } else { [f32::NEG_INFINITY, f32::INFINITY] };
         let mut rivals = subject.rivals();
         rivals.truncate(self.candidates);
         let mut x = subject.origin().to_vec();
         for _ in 0..self.steps {
             let plane = Hyperplane::nearest(subject, &rivals, &x).await;
-            let step = to_hyperplane(norm, &x, plane.value, &plane.gradient, bounds);
+            let step = to_hyperplane(norm, &x, plane.value, &plane.gradient, reach);
             let factor = 1.0 + self.overshoot as f32;
             x.iter_mut().zip(step).for_each(|(x, step)| *x += factor * step);
             clip(&mut x, bounds);

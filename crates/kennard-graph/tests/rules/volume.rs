@@ -144,7 +144,7 @@ fn pools_over_three_axes_and_with_gaps() {
         if margin {
             attributes.push(("count_include_pad", 1.into()));
         }
-        let y = defined(op, &[x.clone()], &attributes);
+        let y = defined(op, std::slice::from_ref(&x), &attributes);
         let x = array(&x);
         close(
             &y,

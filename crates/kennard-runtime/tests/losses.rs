@@ -183,3 +183,32 @@ fn masked_classes_can_be_trained_beside() {
         }
     }
 }
+
+/// Logits (x, 0) and the label 1: with the log-odds x, `l = ln(1 + eˣ)` and `∂ ln l = σ(x)/l`, also where the network is so
+/// confident that `1 + eˣ` is rounded.
+#[test]
+fn the_log_gradient_of_confident_samples_is_held_down() {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, Shape(vec![Dim::BATCH, Dim::Known(1)])));
+    let w = builder.named("w", ndarray::arr2(&[[1.0f32, 0.0]]).into_dyn().into());
+    builder.output("z", x.with("MatMul", w));
+    let u = [-40.0f32, -20.0, -16.5, -12.0, -8.0, -5.0, -4.1, -3.9, -1.0, 3.0];
+    let step =
+        training_step(&builder.finish().unwrap(), u.len(), &Objective::Conjugate { lambda: 0.5 }).unwrap();
+    let place = step.graph.outputs.iter().position(|value| value.name == Graph::LOSS).unwrap();
+    for runtime in common::runtimes() {
+        let mut session = runtime.compile(&step.graph, &runtime.threads(1)).unwrap();
+        let inputs = [Input::F32(&u), Input::I64(&[1; 10]), Input::F32(&[1.0, 0.0])];
+        let outputs = common::run(&mut session, &inputs).unwrap();
+        for (u, found) in u.iter().zip(&outputs[place]) {
+            let e = f64::from(*u).exp();
+            let l = e.ln_1p();
+            let exact = l + 0.5 * (e / (1.0 + e) / l).powi(2);
+            assert!(
+                (f64::from(*found) - exact).abs() < 2e-5,
+                "{} at {u}: {found}, not {exact}",
+                runtime.name()
+            );
+        }
+    }
+}

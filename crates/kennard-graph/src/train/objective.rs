@@ -123,19 +123,24 @@ impl Objective {
 }
 
 const LOG_LOSS: &str = "kennard/log loss";
-/// Below this, `ln(1 + eᵘ)` is u to single precision in `ln ln(1 + eᵘ)`.
-const CONFIDENT: f64 = -17.0;
+/// Below this, `ln ln(1 + eᵘ)` is taken from a series: runtimes compute `ln(1 + eᵘ)` from the rounded `1 + eᵘ`.
+const CONFIDENT: f64 = -4.0;
 
-/// The graph with `∇ₓ ln l` as an output. With the log-odds u, `ln l = ln ln(1 + eᵘ)`, which is `u` where u is
-/// so low that the logarithm would underflow.
+/// The graph with `∇ₓ ln l` as an output. With the log-odds u, `ln l = ln ln(1 + eᵘ)`, which for low u is
+/// `u + ln(1 − w/2 + w²/3 − w³/4 + w⁴/5)` with `w = eᵘ`, to less than 10⁻⁹.
 fn with_log_gradient(graph: &Graph, logits: &str, input: &str, classes: usize) -> Result<Graph> {
     let builder = Builder::new(graph)?;
     let z = builder.var(logits)?;
     let z = bounded(z);
     let u = log_odds(z, &OneClass::new(z, builder.var(Graph::LABEL)?, classes));
     let limit = u.number(CONFIDENT);
-    let log_l = u.with("Max", limit).apply("Softplus").apply("Log") + (u - limit).with("Min", u.number(0.0));
-    builder.output(LOG_LOSS, log_l);
+    let low = u.with("Min", limit);
+    let w = low.apply("Exp");
+    let series = 1.0 - w * (0.5 - w * (1.0 / 3.0 - w * (0.25 - w * 0.2)));
+    let confident = low + series.apply("Log");
+    let other = u.with("Max", limit).apply("Softplus").apply("Log");
+    let choice = [Some(u.with("Less", limit)), Some(confident), Some(other)];
+    builder.output(LOG_LOSS, builder.op("Where", &choice, &[]));
     gradient(&builder.finish()?, LOG_LOSS, &[input])
 }
 

@@ -118,7 +118,7 @@ def _dataset(x: Any) -> Any:
     if sampler not in ("NoneType", "SequentialSampler"):
         warnings.warn(
             f"x: the DataLoader's {sampler} is left aside: all samples of its data set are taken, by index, in order",
-            stacklevel=6,
+            stacklevel=7,
         )
     return dataset
 

@@ -12,10 +12,15 @@ use crate::{DType, Dim, GraphError, Node, Result, Shape, Var};
 const LARGEST: usize = 1 << 24;
 
 impl<'g, 'b> Trace<'g, 'b> {
+    /// Whether what a node computes depends on where the input is in its region; its shape does not.
+    pub fn varies(&self, node: &Node) -> bool {
+        node.inputs.iter().any(|name| self.known.contains_key(name.as_str()))
+            && !matches!(node.op.as_str(), "Shape" | "Size")
+    }
+
     /// Follows the model by one node.
     pub fn step(&mut self, node: &'g Node) -> Result<()> {
-        let varies = |name: &String| self.known.contains_key(name.as_str());
-        if !node.inputs.iter().any(varies) || matches!(node.op.as_str(), "Shape" | "Size") {
+        if !self.varies(node) {
             return self.constant(node);
         }
         let mut site = self.site(node);
@@ -81,10 +86,6 @@ impl<'g, 'b> Trace<'g, 'b> {
 
     /// A node that nothing varying reaches stands in the graph of bounds as it is. Of what varies it may ask the shape.
     fn constant(&self, node: &Node) -> Result<()> {
-        // It may stand there already, with the model beside its bounds.
-        if self.builder.var(&node.outputs[0]).is_ok() {
-            return Ok(());
-        }
         let mut node = node.clone();
         for name in &mut node.inputs {
             if let Some(known) = self.known.get(name.as_str()) {

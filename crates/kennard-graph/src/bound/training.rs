@@ -42,7 +42,10 @@ pub(crate) fn largest<'b>(
     let region = Inputs::of_box(Interval { lower, upper });
     let mut trace = Trace::new(builder, &input.name, &input.ty.shape, region, method, originals)?;
     for node in &model.nodes {
-        trace.step(node)?;
+        // What does not vary stands there already, with the model.
+        if trace.varies(node) {
+            trace.step(node)?;
+        }
     }
     let shape = trace.known(&output.name)?.shape.clone();
     debug_assert_eq!(spec.shape()?.0[2].known(), Some(volume(&shape)?));

@@ -12,7 +12,8 @@ pub(super) const DEFINITIONS: &[(&str, Definition)] = &[
     ("HardSigmoid", hard_sigmoid),
     ("LeakyRelu", leaky_relu),
     ("Max", |c| extreme(c, larger)),
-    ("MaxPool", max_pool),
+    // Over three axes rten pads with numbers alone: there each tap is taken by itself.
+    ("MaxPool", |c| if c.x(0).shape()?.rank() == 5 { super::volume::max_pool(c) } else { max_pool(c) }),
     ("Min", |c| extreme(c, smaller)),
     ("PRelu", |c| Ok(c.x(1) * c.x(0) + (1.0 - c.x(1)) * relu(c.x(0)))),
     ("ReduceMax", |c| reduced(c, larger)),

@@ -8,12 +8,8 @@ use crate::builder::Call;
 use crate::window::{self, Axis};
 use crate::{Attribute, Dim, GraphError, Result, Shape, Tensor, Var};
 
-pub(super) const DEFINITIONS: &[(&str, Definition)] = &[
-    ("AveragePool", average_pool),
-    ("Conv", conv),
-    ("ConvTranspose", conv_transpose),
-    ("MaxPool", max_pool),
-];
+pub(super) const DEFINITIONS: &[(&str, Definition)] =
+    &[("AveragePool", average_pool), ("Conv", conv), ("ConvTranspose", conv_transpose)];
 
 /// Wider windows would make graphs of more nodes than anyone wants.
 const WIDEST: usize = 256;
@@ -65,7 +61,7 @@ fn conv_transpose<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
 }
 
 /// The maximum of the taps, axis by axis.
-fn max_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+pub(super) fn max_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     let mut y = c.x(0);
     for (i, axis) in pool_axes(c)?.iter().enumerate().filter(|(_, axis)| !axis.trivial()) {
         let padded = along_padded(y, i + 2, axis, f64::NEG_INFINITY)?;

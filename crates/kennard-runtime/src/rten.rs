@@ -41,8 +41,9 @@ fn spelled_out(node: &Node, types: &Types) -> bool {
         // It has the usual forms only, and no plain ones.
         "RNN" => true,
         "LSTM" | "GRU" => {
-            let unusual = ["activations", "clip", "input_forget", "layout"];
-            unusual.iter().any(|name| node.attributes.contains_key(*name))
+            let unusual = ["activations", "clip", "input_forget"];
+            node.op == "GRU" && node.int("linear_before_reset", 0) == 0
+                || unusual.iter().any(|name| node.attributes.contains_key(*name))
                 || [4, 7].iter().any(|&i| node.input(i).is_some())
         }
         // It pads with another number than the zero point, rounds otherwise, or may saturate.

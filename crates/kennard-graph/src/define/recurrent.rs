@@ -9,8 +9,7 @@ const LONGEST: usize = 1024;
 
 /// All hidden states, the last one, and of an `LSTM` the last cell state.
 pub(super) fn layer<'b>(c: &Call<'_, 'b>) -> Result<Vec<Var<'b>>> {
-    let batch_first = c.node.int("layout", 0) != 0;
-    let x = if batch_first { c.x(0).transpose(&[1, 0, 2]) } else { c.x(0) };
+    let x = c.x(0);
     let shape = x.shape()?;
     let (Some(&Dim::Known(steps)), Dim::Known(hidden)) = (shape.0.first(), c.x(2).shape()?.0[2]) else {
         return Err(c.node.error("the length of its sequences is not fixed, so that it cannot be unrolled"));
@@ -29,7 +28,7 @@ pub(super) fn layer<'b>(c: &Call<'_, 'b>) -> Result<Vec<Var<'b>>> {
     };
     let mut all = Vec::new();
     for (d, &reverse) in directions.iter().enumerate() {
-        all.push(Cell::new(c, d, hidden, batch_first)?.run(x, steps, reverse)?);
+        all.push(Cell::new(c, d, hidden)?.run(x, steps, reverse)?);
     }
     // [N, H] at each step and direction to [T, D, N, H].
     let line = |vars: Vec<Var<'b>>| {
@@ -40,10 +39,7 @@ pub(super) fn layer<'b>(c: &Call<'_, 'b>) -> Result<Vec<Var<'b>>> {
     let every = line((0..steps).map(at).collect());
     let last = line(all.iter().map(|states| states.last).collect());
     let cell = line(all.iter().map(|states| states.cell.unwrap_or(states.last)).collect());
-    Ok(match batch_first {
-        true => vec![every.transpose(&[2, 0, 1, 3]), last.transpose(&[1, 0, 2]), cell.transpose(&[1, 0, 2])],
-        false => vec![every, last, cell],
-    })
+    Ok(vec![every, last, cell])
 }
 
 /// Sequences of different lengths are refused.
@@ -94,33 +90,33 @@ struct Activation {
 }
 
 impl<'c, 'a, 'b> Cell<'c, 'a, 'b> {
-    fn new(call: &'c Call<'a, 'b>, d: usize, hidden: usize, batch_first: bool) -> Result<Cell<'c, 'a, 'b>> {
+    fn new(call: &'c Call<'a, 'b>, d: usize, hidden: usize) -> Result<Cell<'c, 'a, 'b>> {
         let kind = match call.node.op.as_str() {
             "LSTM" => Kind::Lstm,
             "GRU" => Kind::Gru,
             _ => Kind::Rnn,
         };
         let at = d as i64;
-        let of = |v: Var<'b>, axis: i64| v.slice(&[axis], &[at], &[at + 1], &[1]).squeeze(&[axis]);
+        let of = |v: Var<'b>| v.slice(&[0], &[at], &[at + 1], &[1]).squeeze(&[0]);
         let gates = kind.gates();
         let part =
             |v: Var<'b>, i: usize| v.slice(&[0], &[(i * hidden) as i64], &[((i + 1) * hidden) as i64], &[1]);
         let width = gates * hidden;
         let biases = call.optional(3).map(|b| {
-            let b = of(b, 0);
+            let b = of(b);
             let half = |i: usize| b.slice(&[0], &[(i * width) as i64], &[((i + 1) * width) as i64], &[1]);
             [half(0), half(1)]
         });
         let peepholes = call.optional(7).map(|p| {
-            let p = of(p, 0);
+            let p = of(p);
             [part(p, 0), part(p, 1), part(p, 2)]
         });
-        let state = |i: usize| call.optional(i).map(|v| of(v, if batch_first { 1 } else { 0 }));
+        let state = |i: usize| call.optional(i).map(of);
         Ok(Cell {
             call,
             kind,
             hidden,
-            weights: [call.x(1), call.x(2)].map(|w| of(w, 0).transpose(&[1, 0])),
+            weights: [call.x(1), call.x(2)].map(|w| of(w).transpose(&[1, 0])),
             biases,
             peepholes,
             activations: activations(call, kind, d)?,

@@ -1,4 +1,4 @@
-//! Recurrent layers: `x [T, N, I]`, or `[N, T, I]` with `layout` 1.
+//! Recurrent layers: `x [T, N, I]`.
 
 use super::{Context, Inferred, Rule};
 use crate::{Dim, Shape, TensorType};
@@ -20,10 +20,7 @@ fn recurrent(c: &Context) -> Inferred {
     if directions != Dim::Known(wanted) {
         return c.fail(format!("its recurrent weights {r} should be of {wanted} directions"));
     }
-    let (all, last) = match c.node.int("layout", 0) {
-        0 => (vec![a, directions, b, hidden], vec![directions, b, hidden]),
-        _ => (vec![a, b, directions, hidden], vec![a, directions, hidden]),
-    };
+    let (all, last) = (vec![a, directions, b, hidden], vec![directions, b, hidden]);
     let last = TensorType::new(x.dtype, Shape(last));
     Ok(Some(vec![TensorType::new(x.dtype, Shape(all)), last.clone(), last]))
 }

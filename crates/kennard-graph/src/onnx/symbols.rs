@@ -34,7 +34,8 @@ impl<'a> Symbols<'a> {
             batch: inputs.iter().filter_map(|v| batch_name(v)).collect(),
             bound: sample.map_or_else(HashMap::new, |(v, sample)| bound(v, sample)),
             sample: sample.map(|(v, sample)| (name_of(v), sample)),
-            zero_is_open: inputs.iter().copied().chain(outputs).filter(is_float).all(begins_with_zero),
+            zero_is_open: inputs.iter().copied().any(|v| is_float(&v))
+                && inputs.iter().copied().chain(outputs).filter(is_float).all(begins_with_zero),
         }
     }
 

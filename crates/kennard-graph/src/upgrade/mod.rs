@@ -9,6 +9,7 @@ mod inputs;
 mod ml;
 mod newer;
 mod normalization;
+mod recurrent;
 mod resample;
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,7 @@ const OLDER: &[&[(&str, i64, Step)]] = &[inputs::OLDER, normalization::OLDER, re
 const NEWER: &[&[(&str, i64, Step)]] = &[attention::NEWER, newer::NEWER];
 /// `(operator, step)`: forms that mean the same, brought to the one that the rest of Kennard knows.
 const FORMS: &[&[(&str, Step)]] =
-    &[contrib::FORMS, ml::FORMS, normalization::FORMS, resample::FORMS, types::FORMS];
+    &[contrib::FORMS, ml::FORMS, normalization::FORMS, recurrent::FORMS, resample::FORMS, types::FORMS];
 
 /// Appends `node`, written in operator set `version`, to the graph under construction.
 ///

@@ -11,6 +11,7 @@ weights, images and labels from seeded random numbers. The file holds for each A
     ARCHITECTURE/steps/NAME, the weights and running statistics after ten steps of torch.optim.SGD on the mean
     cross-entropy of the first eight images: rate 0.02, momentum 0.9, decay 0.01 of tensors with two or more axes.
 Of wrn10-1, which is large, there is the objective `standard` and no step.
+Of mlp and cnn, which have no normalisations, there are the objectives `ibp` and `crown-ibp` too, at the numbers of CERTIFIED.
 Normalisations are in training mode throughout. Objectives with pairs see the first eight images beside the last eight.
 """
 
@@ -25,6 +26,7 @@ torch.set_default_dtype(torch.float64)
 N, CLASSES = 8, 4
 NETWORKS = {"mlp:12,8": (1, 3, 4), "cnn:4": (1, 8, 8), "resnet8:4": (3, 8, 8), "wrn10-1": (3, 8, 8), "vit:1,8": (3, 8, 8)}
 OBJECTIVES = ["standard", "smoothing", "trades", "mart", "conjugate", "logitreg"]
+CERTIFIED = {"ibp": (0.05, 0.5, 0.0), "crown-ibp": (0.05, 0.5, 0.3)}  # epsilon, kappa, beta
 
 
 class Weights:
@@ -120,6 +122,55 @@ def transformer(w, x):
 NETS = {"mlp": mlp, "cnn": cnn, "resnet8": resnet, "wrn10-1": wide, "vit": transformer}
 
 
+def linear_maps(name: str, w: Weights, n: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Matrix and bias of what stands between the ReLUs of mlp and cnn, of flat samples of n elements."""
+    if name.startswith("mlp"):
+        parts = [lambda x: dense(w, "dense1", x, 12), lambda x: dense(w, "dense2", x, 8)]
+    else:
+        parts = [
+            lambda x: conv(w, "conv1", x.reshape(-1, 1, 8, 8), 4, 4, 2, 1, True).flatten(1),
+            lambda x: conv(w, "conv2", x.reshape(-1, 4, 4, 4), 8, 4, 2, 1, True).flatten(1),
+            lambda x: dense(w, "dense1", x, 25),
+        ]
+    maps = []
+    for part in [*parts, lambda x: dense(w, "logits", x, CLASSES)]:
+        bias = part(torch.zeros(1, n))
+        maps.append(((part(torch.eye(n)) - bias).T, bias[0]))
+        n = maps[-1][0].shape[0]
+    return maps
+
+
+def certified(name: str, kind: str, net, w: Weights, images: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """The loss of interval bounds, and mixed with CROWN's over intervals; images in [0, 1]."""
+    epsilon, natural, share = CERTIFIED[kind]
+    x = images[:N].flatten(1)
+    maps = linear_maps(name, w, x.shape[1])
+    box = (x - epsilon).clamp(min=0), (x + epsilon).clamp(max=1)
+    spec = torch.eye(CLASSES) - F.one_hot(y, CLASSES)[:, None, :]
+    above = lambda rows, low, high: (rows * (low + high)[:, None] / 2 + rows.abs() * (high - low)[:, None] / 2).sum(-1)
+
+    (low, high), hidden = box, []
+    for matrix, bias in maps[:-1]:
+        centre, radius = (low + high) / 2 @ matrix.T + bias, (high - low) / 2 @ matrix.abs().T
+        hidden.append((centre - radius, centre + radius))
+        low, high = (end.relu() for end in hidden[-1])
+    matrix, bias = maps[-1]
+    margins = above(spec @ matrix, low, high) + spec @ bias
+
+    rows, constant = spec @ matrix, spec @ bias
+    for (low, high), (matrix, bias) in zip(reversed(hidden), reversed(maps[:-1])):
+        mixed = (low < 0) & (high > 0)
+        chord = torch.where(mixed, high / (high - low), (low >= 0).double())
+        tangent = torch.where(mixed, (high > -low).double(), (low >= 0).double())
+        up, down = rows.clamp(min=0), rows.clamp(max=0)
+        constant = constant + (up * torch.where(mixed, -chord * low, torch.zeros_like(low))[:, None]).sum(-1)
+        rows = up * chord[:, None] + down * tangent[:, None]
+        rows, constant = rows @ matrix, constant + rows @ bias
+    margins = share * (above(rows, *box) + constant) + (1 - share) * margins
+    worst = F.cross_entropy(margins, y, reduction="none")
+    return natural * F.cross_entropy(net(w, images[:N]), y, reduction="none") + (1 - natural) * worst
+
+
 def objective(kind: str, net, w: Weights, images: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """One number a sample."""
     x = images[:N]
@@ -160,8 +211,12 @@ def compute() -> dict[str, np.ndarray]:
         for key, value in w.seen.items():
             put(f"{name}/{key}", value)
         small = name != "wrn10-1"  # of the large one the gradient is enough
-        for kind in OBJECTIVES if small else ["standard"]:
-            losses = objective(kind, net, w, images, labels)
+        bounded = list(CERTIFIED) if name.startswith(("mlp", "cnn")) else []
+        for kind in OBJECTIVES + bounded if small else ["standard"]:
+            if kind in CERTIFIED:
+                losses = certified(name, kind, net, w, images, labels)
+            else:
+                losses = objective(kind, net, w, images, labels)
             gradients = torch.autograd.grad(losses.sum(), list(w.tensors.values()), allow_unused=True)
             put(f"{name}/{kind}/loss", losses)
             for key, gradient in zip(w.tensors, gradients):

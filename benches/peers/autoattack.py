@@ -7,8 +7,8 @@ The rows are networks of $KENNARD_SHARED (default ../shared); --rows picks some 
 images. torchattacks is put together as its own AutoAttack is, but with the 100 steps of the reference: its AutoAttack
 uses 10 and does not say so. It runs eager PyTorch at the better of two batch sizes, found on a few images beforehand.
 Both sides take turns, --rounds times; medians are printed. Kennard's seconds are of the whole process, start and
-reports included; torchattacks' of its attack alone. foolbox has none of the four attacks. Needs
-references/requirements.txt.
+reports included; torchattacks' of its attack alone, as those of --live. foolbox has none of the four attacks. Needs
+references/requirements.txt, and the Python package for --live.
 """
 
 import argparse
@@ -84,6 +84,19 @@ def kennard(command: str, replacements: dict[str, str]) -> tuple[float, float, s
     return seconds, 100 * summary["robust"]["robust_accuracy"], summary["runtime"]
 
 
+def live(model: Network, x: Tensor, y: Tensor, eps: float) -> tuple[float, float, str]:
+    """The same of the Python package's class, which drives the same module."""
+    from kennard import AutoAttack
+
+    adversary = AutoAttack(model, norm="Linf", eps=eps, version="standard", device="cpu", verbose=False)
+    start = time.perf_counter()
+    adversarials = adversary.run_standard_evaluation(x, y, bs=128)
+    seconds = time.perf_counter() - start
+    assert (adversarials - x).abs().max() <= eps + 1e-6
+    with torch.inference_mode():
+        return seconds, 100 * (model(adversarials).argmax(1) == y).float().mean().item(), "the same module, live"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -91,6 +104,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="*", default=range(1, len(ROWS) + 1))
     parser.add_argument("--samples", type=int)
     parser.add_argument("--kennard", metavar="COMMAND", action="append", default=[])
+    parser.add_argument("--live", action="store_true", help="the Python package on the same module too")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("torch", "torchattacks"))
@@ -110,6 +124,9 @@ def main() -> None:
             theirs.append(timed(model, x, y, eps, batch))
             for command in arguments.kennard:
                 seconds, accuracy, runtime = kennard(command, replacements)
+                ours.setdefault(runtime, []).append((seconds, accuracy))
+            if arguments.live:
+                seconds, accuracy, runtime = live(model, x, y, eps)
                 ours.setdefault(runtime, []).append((seconds, accuracy))
         median = statistics.median(seconds for seconds, _ in theirs)
         print(f"{name} at {eps:.5f}, {samples} images\n  torchattacks, batch {batch}: {median:.1f} s; robust accuracy "

@@ -23,6 +23,12 @@ pub struct Args {
 
 pub fn run(args: Args) -> Outcome {
     let settings = args.settings.or_from(args.config.as_deref())?.complete(true)?;
+    if settings.own.certify == Some(true) {
+        return Err(Usage(
+            "--certify says nothing to attack; kennard audit --certify attacks what is not certified".into(),
+        )
+        .into());
+    }
     let out = settings.out().ok_or(Usage(OUT_MISSING.into()))?;
     prepare(Some(out))?;
     let (data, engine) = setup::open_with_surrogate(&args.model, &settings)?;

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kennard::attack::Version;
@@ -33,19 +33,30 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Outcome {
-    let settings = args.settings.or_from(args.config.as_deref())?.complete(false)?;
-    check_requirements(&args.require, &settings)?;
+    let Args { model, settings, config, resume, require, json } = args;
+    let settings = settings.or_from(config.as_deref())?.complete(false)?;
+    examine(&model, &settings, require, resume, json)
+}
+
+/// Runs an audit, says what was found, and writes it.
+pub fn examine(
+    file: &Path,
+    settings: &Settings,
+    requirements: Vec<Requirement>,
+    resume: bool,
+    json: bool,
+) -> Outcome {
+    check_requirements(&requirements, settings)?;
     // Before the work, not after it.
     prepare(settings.out())?;
-    let (data, engine) = setup::open_with_surrogate(&args.model, &settings)?;
-    let requirements = args.require;
-    let model = ModelSummary::of_file(&args.model, engine.classifier())?;
-    let audit = Audit { requirements, ..setup::whole_audit(model, &settings, &data, &engine)? };
+    let (data, engine) = setup::open_with_surrogate(file, settings)?;
+    let model = ModelSummary::of_file(file, engine.classifier())?;
+    let audit = Audit { requirements, ..setup::whole_audit(model, settings, &data, &engine)? };
     let directory = match settings.out() {
         None => None,
         Some(path) => {
             let manifest = Manifest::new(&audit, crate::command_line())?;
-            let directory = RunDirectory::open(path, &manifest, args.resume)?;
+            let directory = RunDirectory::open(path, &manifest, resume)?;
             say_damage(&directory);
             let done = directory.finished().iter().filter(|record| !record.pending).count();
             if done > 0 {
@@ -59,11 +70,11 @@ pub fn run(args: Args) -> Outcome {
     // The accuracies are said as soon as they are known; packets may take a while.
     let mut said: Option<Vec<Warning>> = None;
     let show = |progress: Progress| match progress {
-        Progress::Attacked(summary) if !args.json => {
+        Progress::Attacked(summary) if !json => {
             display.finish();
             screen::accuracies(summary, Some(engine.plan()));
             screen::warnings(&summary.warnings);
-            if settings.attacks.attack.is_none() {
+            if settings.attacks.attack.is_none() && !summary.attacks.is_empty() {
                 quick_look(summary);
             }
             said = Some(summary.warnings.clone());
@@ -77,7 +88,7 @@ pub fn run(args: Args) -> Outcome {
     display.finish();
     let outcome = result?;
 
-    if args.json {
+    if json {
         crate::out::json(&outcome.summary.to_json()?);
     } else {
         let summary = &outcome.summary;
@@ -94,6 +105,9 @@ pub fn run(args: Args) -> Outcome {
     }
     if let Some(directory) = settings.out() {
         report::beside(directory, "manifest.json, samples.parquet, examples.parquet, summary.json")?;
+    }
+    if outcome.summary.certified.as_ref().is_some_and(|certified| !certified.contradicted.is_empty()) {
+        return Err("a certified sample was broken by an attack: see the warning (contradiction)".into());
     }
     Ok(match outcome.summary.requirements.iter().all(|judged| judged.holds) {
         _ if !outcome.summary.complete => Done::Interrupted,
@@ -114,7 +128,7 @@ fn check_requirements(
     let names: Vec<&str> = attacks.iter().map(|attack| attack.name()).collect();
     let has_robust = !names.is_empty() || settings.attacks.minimal.is_some() && settings.threat.eps.is_some();
     for wanted in requirements {
-        if let Err(error) = wanted.check(&names, has_robust) {
+        if let Err(error) = wanted.check(&names, has_robust, settings.own.certify == Some(true)) {
             return Err(crate::Usage(format!("--require: {error}")).into());
         }
     }

@@ -22,23 +22,27 @@ Exit status:
 const WIDTH: usize = 110;
 
 /// The headings of the help, and the options under them, in whatever command they are.
-const HEADINGS: [(&str, &str); 7] = [
-    ("Model", "arch init tensor input_scale mean std nhwc"),
+const HEADINGS: [(&str, &str); 8] = [
+    ("Model", "arch init tensor input_shape input hold output threshold input_scale mean std nhwc"),
     ("Data", "data split samples first classes shard held_out label sample problem noise"),
-    ("Threat", "norm eps eps_relative bounds"),
-    ("Attacks", "attack minimal transfer steps step_size restarts random_start targets queries budget full"),
+    ("Threat", "norm eps eps_relative bounds boxes"),
+    (
+        "Attacks",
+        "attack certify minimal transfer steps step_size restarts random_start targets queries budget full",
+    ),
     (
         "Packets",
         "packet packet_samples temperature temperatures scale centres draws max_draws max_samples rel_tol accept_few clamp",
     ),
+    ("Smoothing", "sigma radius choosing alpha"),
     ("Run", "config resume seed runtime micro_batch threads"),
     ("Output", "out json require quiet"),
 ];
 
 /// Options of real numbers, which may begin with a minus; what is wrong with that is for each to say.
-const NUMBERS: &str = "average bounds clip eps eps_relative eps_warmup input_scale label_smoothing \
-                       learning_rate mean momentum noise rel_tol scale std step_size strength temperature \
-                       temperatures weight_decay";
+const NUMBERS: &str = "alpha average bounds clip eps eps_relative eps_warmup input_scale label_smoothing \
+                       learning_rate mean momentum noise radius rel_tol scale sigma std step_size strength temperature \
+                       temperatures threshold weight_decay";
 
 /// More threads than these are a slip of the finger.
 const THREADS: u64 = 1024;
@@ -54,10 +58,23 @@ const EXAMPLES: &[(&str, &str)] = &[
       --data fashion-mnist:fixtures/fashion-mnist --packet-samples 0 --out run",
     ),
     (
+        "certify",
+        "
+  kennard certify fixtures/fashion_cnn_robust.onnx --eps 0.01 --samples 16 \\
+      --data fashion-mnist:fixtures/fashion-mnist",
+    ),
+    (
         "attack",
         "
   kennard attack fixtures/fashion_cnn.onnx --eps 0.1 --samples 16 \\
       --data fashion-mnist:fixtures/fashion-mnist --out examples",
+    ),
+    (
+        "attacks",
+        "
+  kennard audit fixtures/fashion_cnn.onnx --norm l2 --minimal fmn,ddn --budget 1000 --samples 16 \\
+      --data fashion-mnist:fixtures/fashion-mnist --packet-samples 0 --out distances
+  kennard attacks compare distances",
     ),
     (
         "train",
@@ -115,6 +132,12 @@ const EXAMPLES: &[(&str, &str)] = &[
       --data fashion-mnist:fixtures/fashion-mnist",
     ),
     (
+        "smooth",
+        "
+  kennard smooth fixtures/fashion_cnn_robust.onnx --sigma 0.1 --radius 0.1 --draws 1000 --samples 32 \\
+      --data fashion-mnist:fixtures/fashion-mnist",
+    ),
+    (
         "uncertainty",
         "
   kennard uncertainty fixtures/fashion_mlp.onnx --scale 1/255,2/255 --centres 1 \\
@@ -145,6 +168,11 @@ const EXAMPLES: &[(&str, &str)] = &[
         "grad",
         "
   kennard grad fixtures/fashion_cnn.onnx --loss margin --out gradient.onnx",
+    ),
+    (
+        "bound",
+        "
+  kennard bound fixtures/fashion_cnn.onnx --method intervals --out bound.onnx",
     ),
     (
         "completions",
@@ -225,15 +253,20 @@ fn common(arg: Arg, command: &str) -> Arg {
     // What may also come from a file is asked for only where there is none.
     match (command, id) {
         ("audit" | "attack", "data") => arg.required_unless_present("config"),
-        ("audit" | "attack", "eps") => arg.required_unless_present_any(["config", "minimal"]),
+        ("certify", "eps") => arg.required(true),
+        ("audit" | "attack", "eps") => arg.required_unless_present_any(["config", "minimal", "boxes"]),
         ("attack", "out") => arg.required_unless_present("config"),
-        ("train" | "features" | "resolve" | "probe" | "slice" | "uncertainty" | "calibrate", "data") => {
-            arg.required(true)
-        }
+        (
+            "train" | "certify" | "features" | "resolve" | "probe" | "slice" | "smooth" | "uncertainty"
+            | "calibrate",
+            "data",
+        ) => arg.required(true),
         // A word that follows is the model.
-        ("features" | "resolve" | "probe" | "slice" | "uncertainty" | "calibrate" | "plane", "nhwc") => {
-            arg.require_equals(true)
-        }
+        (
+            "certify" | "features" | "resolve" | "probe" | "slice" | "smooth" | "uncertainty" | "calibrate"
+            | "plane",
+            "nhwc",
+        ) => arg.require_equals(true),
         ("train", "arch") => arg.required_unless_present("init"),
         ("reproduce", "data") => arg.required_if_eq_any(
             ["e1", "e2", "e3", "e5", "e6", "r1", "r2", "r3", "r5", "r6", "r7"]

@@ -1,12 +1,14 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use kennard::{Error, Result};
 use kennard_graph::{
-    Graph, Loss, flatten_output, gradient, gradient_name, simplify, simplify_keeping, strip_softmax,
-    with_loss,
+    Dim, Graph, Loss, ModelFile, against, flatten_output, gradient, gradient_name, simplify,
+    simplify_keeping, strip_sigmoid, strip_softmax, with_loss,
 };
 
 use crate::out::name;
+use crate::settings::Ends;
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -16,22 +18,48 @@ pub struct Args {
     /// The file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// What to differentiate
-    #[arg(long, value_enum, default_value = "cross-entropy")]
-    loss: LossName,
-    /// Differentiate this tensor of the model instead of a loss: one number per sample, or a scalar
-    #[arg(long, value_name = "NAME", conflicts_with = "loss")]
-    of: Option<String>,
-    /// With respect to this tensor: an input, a hidden tensor, or a weight; may be repeated [default: the input]
-    #[arg(long, value_name = "NAME")]
-    wrt: Vec<String>,
+    #[command(flatten)]
+    derivative: Derivative,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum LossName {
+parts! {
+    /// A gradient of a model.
+    Derivative {
+        slope: Slope,
+        ends: Ends,
+    }
+}
+
+impl Derivative {
+    /// The gradient as a graph of its own, and the tensors that it is with respect to.
+    pub fn of_model(&self, file: &ModelFile) -> Result<(Graph, Vec<String>)> {
+        self.slope.of_model(&self.ends.graph(file)?)
+    }
+}
+
+part! {
+    /// What is differentiated, and with respect to what.
+    Slope {
+        /// What to differentiate [default: cross-entropy]
+        #[arg(long, value_enum)]
+        loss: LossName,
+        /// Differentiate this tensor of the model instead of a loss: one number per sample, or a scalar
+        #[arg(long, value_name = "NAME", conflicts_with = "loss")]
+        of: String,
+        /// With respect to this tensor: an input, a hidden tensor, or a weight; may be repeated [default: the input]
+        #[arg(long, value_name = "NAME")]
+        wrt: Vec<String>,
+    }
+}
+
+/// Losses by their names.
+#[derive(Clone, Copy, Debug, serde::Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossName {
     CrossEntropy,
     LogOdds,
     Margin,
+    ProbabilityMargin,
     LogitDifference,
     Dlr,
     TargetedDlr,
@@ -43,6 +71,7 @@ impl From<LossName> for Loss {
             LossName::CrossEntropy => Loss::CrossEntropy,
             LossName::LogOdds => Loss::LogOdds,
             LossName::Margin => Loss::Margin,
+            LossName::ProbabilityMargin => Loss::ProbabilityMargin,
             LossName::LogitDifference => Loss::LogitDifference,
             LossName::Dlr => Loss::Dlr,
             LossName::TargetedDlr => Loss::TargetedDlr,
@@ -50,31 +79,59 @@ impl From<LossName> for Loss {
     }
 }
 
+impl Slope {
+    /// The gradient of `model` as a graph of its own, and the tensors that it is with respect to.
+    fn of_model(&self, model: &Graph) -> Result<(Graph, Vec<String>)> {
+        if self.of.is_some() && self.loss.is_some() {
+            let message =
+                "--of and --loss exclude each other: a tensor of the model, or a loss, is differentiated";
+            return Err(Error::Setting(message.into()));
+        }
+        let wrt = match self.wrt.as_deref().unwrap_or_default() {
+            [] => vec![model.single_input()?.name.clone()],
+            names => names.to_vec(),
+        };
+        let all: Vec<&str> = wrt.iter().map(String::as_str).collect();
+        // Simplified first, as in `audit`: shape arithmetic and operators that only it needs have no rule.
+        let (graph, of) = match &self.of {
+            Some(name) => {
+                let named: Vec<&str> = all.iter().copied().chain([name.as_str()]).collect();
+                (simplify_keeping(model, &named)?, name.as_str())
+            }
+            None => {
+                let logits = with_logits(model)?;
+                let loss = self.loss.unwrap_or(LossName::CrossEntropy);
+                (with_loss(&simplify_keeping(&logits, &all)?, loss.into())?, Graph::LOSS)
+            }
+        };
+        let result = simplify(&gradient(&graph, of, &all)?)?;
+        Ok((result, wrt))
+    }
+}
+
+/// The model with logits at its end; what is changed for that is said.
+fn with_logits(model: &Graph) -> kennard_graph::Result<Graph> {
+    let returns = &model.single_output()?.name;
+    if let Some(logits) = strip_softmax(model) {
+        note!(
+            "the model returns probabilities: its closing softmax is taken off, and `{returns}` are the logits before it"
+        );
+        return flatten_output(&logits);
+    }
+    let flat = flatten_output(model)?;
+    if flat.single_output()?.ty.shape.0.get(1) != Some(&Dim::Known(1)) {
+        return Ok(flat);
+    }
+    let logits = strip_sigmoid(&flat);
+    let before = if logits.is_some() { " before its closing sigmoid" } else { "" };
+    note!(
+        "the model returns one number: `{returns}` are 0 and that number{before}, the logits of two classes"
+    );
+    against(&logits.unwrap_or(flat), 0.0)
+}
+
 pub fn run(args: &Args) -> Outcome {
-    let model = Graph::load(&args.model)?;
-    let wrt: Vec<&str> = match args.wrt.as_slice() {
-        [] => vec![&model.single_input()?.name],
-        names => names.iter().map(String::as_str).collect(),
-    };
-    // Simplified first, as in `audit`: shape arithmetic and operators that only it needs have no rule.
-    let (graph, of) = match &args.of {
-        Some(name) => {
-            let named: Vec<&str> = wrt.iter().copied().chain([name.as_str()]).collect();
-            (simplify_keeping(&model, &named)?, name.as_str())
-        }
-        None => {
-            let logits = strip_softmax(&model).inspect(|_| {
-                note!(
-                    "the model returns probabilities: its closing softmax is taken off, and `{}` are the logits \
-                     before it",
-                    model.outputs[0].name
-                );
-            });
-            let logits = flatten_output(&logits.unwrap_or_else(|| model.clone()))?;
-            (with_loss(&simplify_keeping(&logits, &wrt)?, args.loss.into())?, Graph::LOSS)
-        }
-    };
-    let result = simplify(&gradient(&graph, of, &wrt)?)?;
+    let (result, wrt) = args.derivative.of_model(&ModelFile::open(&args.model)?)?;
     result.save(&args.out)?;
     note!("{}: {} nodes", args.out.display(), result.nodes.len());
     for value in &result.inputs {

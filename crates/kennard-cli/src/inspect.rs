@@ -1,27 +1,31 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use kennard_graph::{Graph, infer, simplify, undifferentiable};
+use kennard_graph::{GraphError, Method, ModelFile, Region, bound, infer, simplify, undifferentiable};
 use serde_json::json;
 
 use crate::out::name;
+use crate::settings::Ends;
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
 pub struct Args {
     /// The model, an ONNX file
     model: PathBuf,
+    #[command(flatten)]
+    ends: Ends,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: &Args) -> Outcome {
-    let model = Graph::load(&args.model)?;
+    let model = args.ends.graph(&ModelFile::open(&args.model)?)?;
     let graph = simplify(&model)?;
     let types = infer(&graph)?;
     let weights: usize = model.constants.values().filter(|t| t.dtype().is_float()).map(|t| t.len()).sum();
     let stuck = undifferentiable(&graph);
+    let unbounded = bound(&model, Method::CrownOverIntervals, Region::Box, 1).err();
     let shape = |value: &str| types.get(value).map_or("?".into(), |ty| ty.to_string());
     let mut operators: BTreeMap<&str, usize> = BTreeMap::new();
     for node in &graph.nodes {
@@ -40,6 +44,10 @@ pub fn run(args: &Args) -> Outcome {
             "model": args.model.display().to_string(), "inputs": inputs, "outputs": outputs, "parameters": weights,
             "operators": operators, "nodes": nodes.collect::<Vec<_>>(),
             "undifferentiable": stuck.iter().map(|n| json!({"name": n.label(), "operator": n.op})).collect::<Vec<_>>(),
+            "unbounded": unbounded.map(|error| match error {
+                GraphError::NoBound { node, op } => json!({"name": node, "operator": op}),
+                other => json!({"problem": other.to_string()}),
+            }),
         });
         crate::out::json(&format!("{report:#}\n"));
         return Ok(Done::Fully);
@@ -67,6 +75,13 @@ pub fn run(args: &Args) -> Outcome {
         for node in stuck {
             say!("  {:24} {}", name(&node.op), name(node.label()));
         }
+    }
+    match unbounded {
+        None => say!("every operator can be bounded"),
+        Some(GraphError::NoBound { node, op }) => {
+            say!("\ncan be attacked, cannot be bounded:\n  {:24} {}", name(&op), name(&node));
+        }
+        Some(other) => say!("\ncannot be bounded: {}", name(&other.to_string())),
     }
     Ok(Done::Fully)
 }

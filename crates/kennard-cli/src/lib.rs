@@ -10,9 +10,12 @@ mod out;
 mod settings;
 
 mod attack;
+mod attacks;
 mod audit;
+mod bound;
 mod calibrate;
 pub mod calls;
+mod certify;
 mod command;
 mod features;
 mod grad;
@@ -21,6 +24,7 @@ mod lab;
 mod manual;
 mod merge;
 mod pace;
+mod packets;
 mod plane;
 mod portrait;
 mod probe;
@@ -32,6 +36,7 @@ mod resolve;
 mod screen;
 mod setup;
 mod slice;
+mod smooth;
 mod source;
 mod track;
 mod tradeoff;
@@ -63,6 +68,8 @@ struct Cli {
 enum Command {
     /// Measure accuracy, accuracy under attack, and conjugate spreads
     Audit(Box<audit::Args>),
+    /// Prove of samples that nothing within eps is misclassified: the lower end of robust accuracy
+    Certify(Box<certify::Args>),
     /// Write adversarial examples as arrays and pictures
     Attack(Box<attack::Args>),
     /// Train a network, and keep every epoch as an ONNX file
@@ -73,6 +80,9 @@ enum Command {
     Tradeoff(tradeoff::Args),
     /// Repeat an experiment of the paper, and say whether its claim comes out
     Reproduce(reproduce::Args),
+    /// Compare minimum-norm attacks
+    #[command(subcommand)]
+    Attacks(attacks::Attacks),
     /// Put the shards of a run together
     Merge(merge::Args),
     /// Measure packets of a two-class problem in the plane by quadrature, and draw them
@@ -87,16 +97,20 @@ enum Command {
     Slice(slice::Args),
     /// Fit the temperature at which a network is as confident as it is right, and measure what it does
     Calibrate(calibrate::Args),
+    /// Certify the classifier that a model is when noise smooths it: its label within a radius, at most so often wrong
+    Smooth(Box<smooth::Args>),
     /// Measure conjugate spreads: a packet's figures over its scale, with the bound that holds
     Uncertainty(Box<uncertainty::Args>),
     /// Make a page of runs that people look at, compare and share
     Report(report::Args),
     /// Serve the page of a run on this machine while the run goes on
     Watch(watch::Args),
-    /// Show operators, weights and shapes, and what cannot be differentiated
+    /// Show operators, weights and shapes, and what cannot be differentiated or bounded
     Inspect(inspect::Args),
     /// Write the gradient of a model as an ONNX file of its own
     Grad(grad::Args),
+    /// Write certified bounds of a model as an ONNX file of its own
+    Bound(bound::Args),
     /// Print the script by which a shell completes commands and options
     Completions(manual::Completions),
     /// Print the man page, or write those of all commands
@@ -177,11 +191,13 @@ fn answered(words: &[OsString]) -> u8 {
 fn run(command: Command) -> Outcome {
     match command {
         Command::Audit(args) => audit::run(*args),
+        Command::Certify(args) => certify::run(*args),
         Command::Attack(args) => attack::run(*args),
         Command::Track(args) => track::run(*args),
         Command::Tradeoff(args) => tradeoff::run(&args),
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Attacks(attacks::Attacks::Compare(args)) => attacks::compare(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Plane(args) => plane::run(&args),
         Command::Features(args) => features::run(&args),
@@ -189,11 +205,13 @@ fn run(command: Command) -> Outcome {
         Command::Probe(args) => probe::run(&args),
         Command::Slice(args) => slice::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
+        Command::Smooth(args) => smooth::run(&args),
         Command::Uncertainty(args) => uncertainty::run(*args),
         Command::Report(args) => report::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Grad(args) => grad::run(&args),
+        Command::Bound(args) => bound::run(&args),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::pages(&args),
     }

@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 
 use kennard::audit::merge;
+use kennard::smoothing::{FinishedSmoothing, merge_smoothing};
 
 use crate::source::show;
-use crate::{Done, Outcome, Usage, report, screen};
+use crate::{Done, Outcome, Usage, report, screen, smooth};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -24,6 +25,12 @@ pub fn run(args: &Args) -> Outcome {
         (None, [out, shards @ ..]) if !shards.is_empty() => (out, shards),
         _ => return Err(Usage("--out is missing: the directory to write".into()).into()),
     };
+    if shards.first().is_some_and(|first| FinishedSmoothing::is_in(first)) {
+        let merged = merge_smoothing(shards)?;
+        merged.write(out)?;
+        smooth::end(&merged.outcome.summary, args.json, Some(out))?;
+        return Ok(Done::Fully);
+    }
     let merged = merge(shards)?;
     merged.write(out)?;
     show(&merged.outcome.summary, args.json, |summary| screen::print(summary, None))?;

@@ -1,12 +1,10 @@
 //! The pictures of packets: maps of their spreads and modes, and curves over the scale.
 
-use kennard::Figure;
 use kennard::picture::{Chart, ChartPoint, Curve, Map};
 use kennard::survey::{Figures, SurveyOutcome};
+use kennard::{Figure, Result};
 
 use crate::screen::short;
-
-type Error = Box<dyn std::error::Error>;
 
 /// More channels than these are not drawn.
 const PANELS: usize = 16;
@@ -16,7 +14,7 @@ const MODES: usize = 4;
 /// Files by name: maps of `σ_x` and `σ_p` per figure of the curve, the leading modes of the first packet at
 /// each scale, and, over several scales, the product and what leads; at the first of several temperatures. `shape` is that
 /// of the tensor.
-pub fn pictures(outcome: &SurveyOutcome, shape: &[usize]) -> Result<Vec<(String, Vec<u8>)>, Error> {
+pub fn pictures(outcome: &SurveyOutcome, shape: &[usize]) -> Result<Vec<(String, Vec<u8>)>> {
     let mut files = Vec::new();
     let channels: usize = shape.iter().rev().skip(2).product();
     let maps_fit = !shape.is_empty() && channels <= PANELS;
@@ -61,7 +59,7 @@ pub fn curve(name: &str, figures: impl Iterator<Item = (f64, Figure)>) -> Curve 
     Curve { name: name.into(), figures: figures.map(point).collect() }
 }
 
-fn curves(scaled: &[&Figures]) -> Result<Vec<(String, Vec<u8>)>, Error> {
+fn curves(scaled: &[&Figures]) -> Result<Vec<(String, Vec<u8>)>> {
     let curve = |name: &str, of: &dyn Fn(&Figures) -> Option<Figure>| {
         curve(name, scaled.iter().filter_map(|figures| Some((figures.scale?, of(figures)?))))
     };

@@ -71,11 +71,14 @@ impl Display {
     pub fn show(&mut self, progress: Progress) {
         let (what, done, total, message) = match progress {
             Progress::Clean { done, total } => ("clean pass", done, total, String::new()),
+            Progress::Bounds { done, total, certified } => {
+                ("bounds", done, total, format!("{certified} certified"))
+            }
             Progress::Attacks { done, pending, bracket: [low, high] } => {
                 let message = format!("robust {:.1} – {:.1} %, {pending} pending", 100.0 * low, 100.0 * high);
                 ("attacks", done, done + pending, message)
             }
-            Progress::Attacked(_) => return,
+            Progress::Examined(_) | Progress::Attacked(_) => return,
             Progress::Packets { done, total } => ("packets", done, total, String::new()),
         };
         self.0.meter.mark(done, total, what);

@@ -20,10 +20,10 @@ part! {
         /// Train this model further, an ONNX file, instead of a new network
         #[arg(long, value_name = "MODEL")]
         init: PathBuf,
-        /// standard, gaussian-noise, fgsm-rs, pgd, trades, mart, conjugate, conjmask, logitreg [default: standard]
+        /// standard, gaussian-noise, fgsm-rs, pgd, trades, mart, ibp, crown-ibp, conjugate, conjmask, logitreg [default: standard]
         #[arg(long, value_name = "NAME")]
         method: String,
-        /// σ of gaussian-noise, β of trades and mart, λ of conjugate and logitreg, the share of conjmask
+        /// σ of gaussian-noise, β of trades and mart, κ of ibp and crown-ibp, λ of conjugate and logitreg, the share of conjmask
         #[arg(long)]
         strength: Number,
         /// Steps of pgd, trades and mart [default: 10]
@@ -32,7 +32,7 @@ part! {
         /// Passes over the training samples [default: 10]
         #[arg(long)]
         epochs: usize,
-        /// Epsilon grows from 0 over this many epochs [default: a fifth of them, for adversarial methods]
+        /// Epsilon grows from 0 over this many epochs [default: a fifth of them for adversarial methods, half for ibp and crown-ibp]
         #[arg(long, value_name = "EPOCHS")]
         eps_warmup: f64,
         /// Samples per step [default: 128]
@@ -88,18 +88,32 @@ parts! {
 impl Settings {
     /// Reads the data and makes the network.
     pub fn prepare(&self) -> Result<Course> {
-        let network = match (&self.course.arch, &self.course.init) {
-            (Some(name), _) => StartingNetwork::New(name.parse()?),
-            (None, Some(file)) => StartingNetwork::File(file.clone()),
-            (None, None) => {
+        self.prepare_with(None, None)
+    }
+
+    /// The same with samples and a network that a caller holds, in place of those that the settings name.
+    pub fn prepare_with(&self, samples: Option<DataSet>, network: Option<StartingNetwork>) -> Result<Course> {
+        let network = match (network, &self.course.arch, &self.course.init) {
+            (Some(network), None, None) => network,
+            (None, Some(name), None) => StartingNetwork::New(name.parse()?),
+            (None, None, Some(file)) => StartingNetwork::file(file)?,
+            (None, None, None) => {
                 let message =
                     "--arch is missing: the network to train, for example cnn; or --init MODEL.onnx";
                 return Err(Error::Setting(message.into()));
             }
+            _ => {
+                let message =
+                    "--arch and --init exclude each other, and a model that is given: one network is trained";
+                return Err(Error::Setting(message.into()));
+            }
         };
         let wanted = Wanted {
-            data: self.data.spec()?,
-            options: self.data.options(Split::Train)?,
+            data: match samples {
+                Some(samples) => samples,
+                None => DataSet::open(&self.data.spec()?, &self.data.options(Split::Train)?)?,
+            },
+            classes: self.data.classes.clone(),
             selection: self.taken.selection(self.run.seed())?,
             network,
             runtime: self.run.open()?,

@@ -23,6 +23,9 @@ pub fn accuracies(summary: &Summary, plan: Option<Plan>) {
     conditions(summary, plan);
     say!("");
     table(summary);
+    if summary.clean.pending == 0 {
+        certified(summary);
+    }
     if !summary.minimal.is_empty() {
         minimal(&summary.minimal);
     }
@@ -124,6 +127,30 @@ fn table(summary: &Summary) {
     {
         let found = accuracy(robust.robust_accuracy, robust.interval, robust.bracket, robust.pending);
         say!("{:<width$} {found}", "robust");
+    }
+}
+
+/// What is proved, and what lies between that and what attacks leave.
+fn certified(summary: &Summary) {
+    let (Some(certified), Some(undecided)) = (&summary.certified, summary.undecided) else { return };
+    let found =
+        accuracy(certified.certified_accuracy, certified.interval, certified.bracket, certified.pending);
+    say!("");
+    say!("{:<11} {found}   proved of the network in real arithmetic", "certified");
+    let methods = certified.methods.iter().filter(|by| by.certified > 0);
+    let methods: Vec<String> = methods
+        .map(|by| format!("{} by {} in {:.1} s", grouped(by.certified), by.name, by.seconds))
+        .collect();
+    let by = if methods.is_empty() { String::new() } else { format!("   ({})", methods.join(", ")) };
+    say!(
+        "{} certified, {} undecided of {} samples{by}",
+        grouped(certified.certified),
+        grouped(undecided),
+        grouped(summary.total)
+    );
+    let attacked = summary.robust.as_ref().and_then(|robust| robust.robust_accuracy);
+    if let Some((low, high)) = certified.certified_accuracy.zip(attacked) {
+        say!("{:.2} % ≤ robust accuracy on these samples ≤ {:.2} %", 100.0 * low, 100.0 * high);
     }
 }
 

@@ -8,8 +8,8 @@ use kennard::audit::{Audit, PacketPlan, Shard};
 use kennard::data::{DataSet, Options, Selection, Split};
 use kennard::engine::Engine;
 use kennard::run::ModelSummary;
-use kennard::{Classifier, Error, Result};
-use kennard_graph::{Dim, Graph};
+use kennard::{Boxes, Classifier, Error, Result, ThreatModel};
+use kennard_graph::ModelFile;
 
 use crate::command::flag;
 use crate::settings::{Data, Model, Run, Settings};
@@ -37,12 +37,12 @@ pub fn with_surrogate(engine: Engine, data: &DataSet, settings: &Settings) -> Re
 
 /// The data set, and the model at work on it.
 pub fn open(file: &Path, data: &Data, model: &Model, run: &Run) -> Result<(DataSet, Engine)> {
-    open_graph(&Graph::load(file)?, None, data, model, run)
+    open_file(&ModelFile::open(file)?, None, data, model, run)
 }
 
-/// A model's graph at work on the data: those that are `held`, or those that are named.
-pub fn open_graph(
-    graph: &Graph,
+/// A model at work on the data: those that are `held`, or those that are named.
+pub fn open_file(
+    file: &ModelFile,
     held: Option<DataSet>,
     named: &Data,
     model: &Model,
@@ -50,9 +50,9 @@ pub fn open_graph(
 ) -> Result<(DataSet, Engine)> {
     let mut data = match held {
         Some(data) => data,
-        None => DataSet::open(&named.spec()?, &fitting(named, model, graph)?)?,
+        None => DataSet::open(&named.spec()?, &fitting(named, model, file)?)?,
     };
-    let engine = engine(graph, data.shape(), &first(&data)?, model, run)?;
+    let engine = engine(file, data.shape(), &first(&data)?, model, run)?;
     data.fit_classes(engine.classifier().classes())?;
     Ok((data, engine))
 }
@@ -64,11 +64,17 @@ pub fn first(data: &DataSet) -> Result<Vec<Vec<f32>>> {
 
 /// The surrogate of transfer attacks. How well it does on some samples is said: a bad one is no test.
 fn surrogate(file: &Path, data: &DataSet, settings: &Settings) -> Result<Classifier> {
-    let engine = engine(&Graph::load(file)?, data.shape(), &first(data)?, &settings.model, &settings.run)?;
+    let model = settings.model.of_another();
+    let engine = engine(&ModelFile::open(file)?, data.shape(), &first(data)?, &model, &settings.run)?;
     let samples = Selection::Random { count: LOOKED, seed: 0 };
     let look = Audit {
         samples,
-        ..Audit::new(ModelSummary::of_file(file, engine.classifier())?, &engine, data, settings.threat()?)
+        ..Audit::new(
+            ModelSummary::of_file(file, engine.classifier())?,
+            &engine,
+            data,
+            threat(settings, data)?.0,
+        )
     };
     let found = look.run(&AtomicBool::new(false), |_| ())?.summary;
     note!(
@@ -90,14 +96,16 @@ fn surrogate(file: &Path, data: &DataSet, settings: &Settings) -> Result<Classif
 
 /// The model at work on inputs of `shape`; `first` are some of them. Which runtime it is on is said.
 pub fn engine(
-    graph: &Graph,
+    file: &ModelFile,
     shape: &[usize],
     first: &[Vec<f32>],
     model: &Model,
     run: &Run,
 ) -> Result<Engine> {
+    let preprocessing = model.preprocessing();
+    let graph = preprocessing.graph(file, Some(shape))?;
     let runtime = run.open()?;
-    let classifier = Classifier::new(graph, shape, &model.preprocessing())?;
+    let classifier = Classifier::new(&graph, shape, &preprocessing)?;
     let first: Vec<&[f32]> = first.iter().map(Vec::as_slice).collect();
     Engine::new(classifier, runtime, &run.options())?.probe(&first)
 }
@@ -109,7 +117,7 @@ pub fn whole_audit<'a>(
     data: &'a DataSet,
     engine: &'a Engine,
 ) -> Result<Audit<'a>> {
-    let packets = PacketPlan::at_attack_size(&settings.threat()?, engine.classifier().dimension())
+    let packets = PacketPlan::at_attack_size(&threat(settings, data)?.0, engine.classifier().dimension())
         .map(|plan| match settings.own.packet_samples {
             Some(samples) => PacketPlan { samples, max_samples: samples, bounded: false, ..plan },
             None => plan,
@@ -124,7 +132,21 @@ pub fn whole_audit<'a>(
         without = fitted;
         packets.extend(packets.first().map(|plan| PacketPlan { temperature: Some(temperature), ..*plan }));
     }
-    Ok(Audit { probe, packets, without, ..audit(model, settings, data, engine)? })
+    let certify = settings.own.certify.unwrap_or(false);
+    Ok(Audit { certify, probe, packets, without, ..audit(model, settings, data, engine)? })
+}
+
+/// What attacks may do, and the boxes of the samples where they have some.
+fn threat(settings: &Settings, data: &DataSet) -> Result<(ThreatModel, Option<Boxes>)> {
+    if !settings.boxed() {
+        return Ok((settings.threat()?, None));
+    }
+    if settings.threat.eps.is_some() || settings.threat.bounds.is_some() {
+        return Err(Error::Setting("--boxes takes the place of --eps and --bounds; leave these out".into()));
+    }
+    let d = data.shape().iter().product();
+    let boxes = Boxes::new(data.beside("lower")?, data.beside("upper")?, d)?;
+    Ok((boxes.threat()?, Some(boxes)))
 }
 
 /// The attacks of an audit.
@@ -135,7 +157,9 @@ pub fn audit<'a>(
     engine: &'a Engine,
 ) -> Result<Audit<'a>> {
     let (attacks, cascade) = settings.attacks.attacks(&settings.threat)?;
+    let (threat, boxes) = threat(settings, data)?;
     Ok(Audit {
+        boxes,
         attacks,
         cascade,
         minimal: settings.attacks.minimal()?,
@@ -144,15 +168,15 @@ pub fn audit<'a>(
         seed: settings.run.seed(),
         full: settings.attacks.full.unwrap_or(false),
         budget: settings.attacks.budget,
-        ..Audit::new(model, engine, data, settings.threat()?)
+        ..Audit::new(model, engine, data, threat)
     })
 }
 
 /// How to read the data so that it fits the model's images.
-fn fitting(data: &Data, model: &Model, graph: &Graph) -> Result<Options> {
-    let dims: Vec<Dim> = graph.single_input()?.ty.shape.0.clone();
-    let (size, channels) = match (dims.as_slice(), model.nhwc.unwrap_or(false)) {
-        (&[_, c, h, w], false) | (&[_, h, w, c], true) => (h.known().zip(w.known()), c.known()),
+fn fitting(data: &Data, model: &Model, file: &ModelFile) -> Result<Options> {
+    let extents = model.preprocessing().extents(file)?.unwrap_or_default();
+    let (size, channels) = match (extents.as_slice(), model.pixels.nhwc.unwrap_or(false)) {
+        (&[c, h, w], false) | (&[h, w, c], true) => (h.zip(w), c),
         _ => (None, None),
     };
     let channels = channels.filter(|c| [1, 3].contains(c));

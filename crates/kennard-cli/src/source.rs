@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use kennard::Graph;
 use kennard::data::DataSet;
 use kennard::engine::{Engine, EngineOptions};
+use kennard::graph::ModelFile;
 use kennard::run::write_set;
 
 use crate::command::flag;
@@ -28,8 +28,8 @@ pub struct Given {
 impl Given {
     /// The model at work on inputs of `shape`; `first` are some of them.
     pub fn engine(&self, shape: &[usize], first: &[Vec<f32>]) -> kennard::Result<Engine> {
-        let graph = Graph::load(&self.file)?;
-        Ok(said(setup::engine(&graph, shape, first, &self.model, &self.run)?))
+        let file = ModelFile::open(&self.file)?;
+        Ok(said(setup::engine(&file, shape, first, &self.model, &self.run)?))
     }
 
     /// How to feed the runtime.
@@ -78,11 +78,15 @@ pub fn write_all<N: AsRef<str>>(directory: &Path, files: &[(N, Vec<u8>)]) -> Res
 /// # Errors
 /// When a picture is none of ours.
 #[cfg(feature = "pdf")]
-pub fn with_pdfs(files: Vec<(String, Vec<u8>)>) -> Result<Vec<(String, Vec<u8>)>, Error> {
+pub fn with_pdfs(files: Vec<(String, Vec<u8>)>) -> kennard::Result<Vec<(String, Vec<u8>)>> {
     let mut all = Vec::new();
     for (name, bytes) in files {
         let pdf = match name.strip_suffix(".svg") {
-            Some(stem) => Some((format!("{stem}.pdf"), kennard::picture::pdf(std::str::from_utf8(&bytes)?)?)),
+            Some(stem) => {
+                let svg = std::str::from_utf8(&bytes)
+                    .map_err(|error| kennard::Error::Summary(error.to_string()))?;
+                Some((format!("{stem}.pdf"), kennard::picture::pdf(svg)?))
+            }
             None => None,
         };
         all.push((name, bytes));
@@ -96,7 +100,7 @@ pub fn with_pdfs(files: Vec<(String, Vec<u8>)>) -> Result<Vec<(String, Vec<u8>)>
 /// # Errors
 /// None.
 #[cfg(not(feature = "pdf"))]
-pub fn with_pdfs(files: Vec<(String, Vec<u8>)>) -> Result<Vec<(String, Vec<u8>)>, Error> {
+pub fn with_pdfs(files: Vec<(String, Vec<u8>)>) -> kennard::Result<Vec<(String, Vec<u8>)>> {
     Ok(files)
 }
 
@@ -111,6 +115,7 @@ pub fn show<R: serde::Serialize>(report: &R, as_json: bool, print: impl FnOnce(&
 }
 
 /// Pretty JSON with a line's end.
-pub fn json(value: &impl serde::Serialize) -> Result<String, Error> {
-    Ok(serde_json::to_string_pretty(value)? + "\n")
+pub fn json(value: &impl serde::Serialize) -> kennard::Result<String> {
+    let text = serde_json::to_string_pretty(value);
+    Ok(text.map_err(|error| kennard::Error::Summary(error.to_string()))? + "\n")
 }

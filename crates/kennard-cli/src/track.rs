@@ -33,7 +33,7 @@ pub fn run(args: Args) -> Outcome {
     let stop = crate::setup::stop_on_interrupt()?;
     let bench = Bench { runs: Vec::new(), training: Vec::new(), audit, stop };
     prepare(Some(&out))?;
-    let page = page(&args.run);
+    let page = page(&args.run.display().to_string(), crate::command_line());
     crate::report::begin(&out, &page)?;
     let Some(points) = follow(&bench, &args.run, args.every, &out)? else {
         crate::report::beside(&out, "")?;
@@ -49,15 +49,15 @@ pub fn run(args: Args) -> Outcome {
     Ok(Done::Fully)
 }
 
-/// The page before the first checkpoint.
-fn page(run: &Path) -> Sheet {
-    let title = format!("{} over its epochs", run.display());
+/// The page before the first checkpoint of a run of this name.
+pub fn page(run: &str, command: Vec<String>) -> Sheet {
+    let title = format!("{run} over its epochs");
     let what = "Checkpoints of a training run, audited one by one.";
-    Sheet { audits: true, ..Sheet::new(title, what, crate::command_line()) }
+    Sheet { audits: true, ..Sheet::new(title, what, command) }
 }
 
 /// The page with the figures of the last checkpoint, and how figures go together over all.
-fn filled(mut page: Sheet, points: &[Point], found: &[Correlation]) -> Sheet {
+pub fn filled(mut page: Sheet, points: &[Point], found: &[Correlation]) -> Sheet {
     if let Some(last) = points.last() {
         let at = last.epoch.map_or_else(|| last.name.clone(), |epoch| format!("epoch {epoch}"));
         for (name, share, interval) in

@@ -41,16 +41,17 @@ pub fn run(args: &Args) -> Outcome {
         warn!("{}: {done} epochs are kept; --resume goes on", args.out.display());
         return Ok(Done::Interrupted);
     }
-    let best = trained.epochs.iter().fold(None::<&Epoch>, |best, epoch| match best {
-        Some(best) if best.merit() >= epoch.merit() => Some(best),
-        _ => Some(epoch),
-    });
-    let best = best.map_or(0, |epoch| epoch.epoch);
+    let best = best(&trained.epochs).map_or(0, |epoch| epoch.epoch);
     crate::report::beside(
         &args.out,
         &format!("checkpoints, log.jsonl, last.onnx, best.onnx (epoch {best})"),
     )?;
     Ok(Done::Fully)
+}
+
+/// The epoch of the best checkpoint: the first of equals.
+pub fn best(epochs: &[Epoch]) -> Option<&Epoch> {
+    epochs.iter().reduce(|best, epoch| if best.merit() >= epoch.merit() { best } else { epoch })
 }
 
 /// Trains, showing how far it is. `each` is told of every epoch that ends.

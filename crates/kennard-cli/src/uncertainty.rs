@@ -1,23 +1,18 @@
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use clap::ValueEnum;
 use kennard::Figure;
 use kennard::audit::Progress;
-use kennard::data::Selection;
 use kennard::engine::Engine;
-use kennard::packet::{ESS_FLOOR, Effort, Hidden, Lobe, Modes};
-use kennard::run::{ModelSummary, write_set};
-use kennard::survey::{
-    DistanceFigures, Failure, Figures, Lobes, PacketKind, Survey, SurveyManifest, SurveySummary, write_survey,
-};
+use kennard::packet::{Hidden, Lobe, Modes};
+use kennard::run::ModelSummary;
+use kennard::survey::{DistanceFigures, Figures, Lobes, SurveySummary};
 
-use crate::portrait::pictures;
+use crate::packets::{Packets, failure};
 use crate::progress::Display;
 use crate::screen::{grouped, line, short};
-use crate::settings::{Bounds, Data, Number, Temperature};
-use crate::source::{Given, json, prepare, show};
+use crate::settings::Data;
+use crate::source::{Given, show};
 use crate::{Done, Outcome, screen, setup};
 
 #[derive(clap::Args)]
@@ -26,199 +21,43 @@ pub struct Args {
     model: Given,
     #[command(flatten)]
     data: Data,
-    /// The packet, by where the loss is looked at
-    #[arg(long, default_value = "gaussian")]
-    packet: Packet,
-    /// Widths of the window in input units, for a curve over them: 1/255,2/255,4/255
-    #[arg(long, value_name = "S,S,…", value_delimiter = ',')]
-    scale: Vec<Number>,
-    /// The box of packet box: smallest and largest value of an input element
-    #[arg(long, value_name = "LO,HI", default_value_t = Bounds::default())]
-    bounds: Bounds,
-    /// The packets of this hidden tensor instead of the input's; scales are in its units
-    #[arg(long, value_name = "NAME")]
-    tensor: Option<String>,
-    /// Only samples of this label
-    #[arg(long)]
-    label: Option<usize>,
-    /// How many samples of the data are used, drawn at random by the seed [default: 32 as centres of
-    /// gaussian, as many of each label as can be; 1000 of each label otherwise]
-    #[arg(long, visible_alias = "samples", value_name = "N")]
-    centres: Option<usize>,
-    /// Use the first N samples, in the order of the files; of each label where packets are of labels
-    #[arg(long, value_name = "N", conflicts_with = "centres")]
-    first: Option<usize>,
-    /// Points per packet, to begin with
-    #[arg(long, value_name = "N", default_value_t = 2000)]
-    draws: usize,
-    /// Points per packet at the most: more are taken until their effective sample size is enough
-    #[arg(long, value_name = "N", default_value_t = 32_000)]
-    max_draws: usize,
-    /// Sample until the half-widths of all intervals are below this share of their values
-    #[arg(long)]
-    rel_tol: Option<f64>,
-    /// Measure the packets with the logits divided by this temperature too: a number, or the file of `kennard calibrate`
-    #[arg(long, value_name = "T|FILE", conflicts_with = "temperatures")]
-    temperature: Option<Temperature>,
-    /// The same packets at each of these temperatures, which change no decision: what moves with them is no measure of
-    /// robustness
-    #[arg(long, value_name = "T,T,…", value_delimiter = ',')]
-    temperatures: Vec<Number>,
-    /// Succeed even where packets have too few effective samples; they are marked as not to be trusted
-    #[arg(long)]
-    accept_few: bool,
-    /// Refused: a clamped packet is another packet
-    #[arg(long)]
-    clamp: bool,
+    #[command(flatten)]
+    packets: Packets,
     /// Print summary.json to standard output, and nothing else there
     #[arg(long)]
     json: bool,
-    /// Where to write manifest.json, packets.parquet, summary.json, report.html, and pictures of maps, modes and curves
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Packet {
-    /// Under a Gaussian window around a sample
-    Gaussian,
-    /// Under a mixture of Gaussian windows around the samples of a label
-    Data,
-    /// Everywhere in the box of all inputs
-    Box,
-    /// At the samples of a label
-    Empirical,
-}
-
-impl Args {
-    fn kind(&self) -> Result<PacketKind, String> {
-        let kind = match self.packet {
-            Packet::Gaussian => PacketKind::Gaussian,
-            Packet::Data => PacketKind::Data,
-            Packet::Empirical => PacketKind::Empirical,
-            Packet::Box => PacketKind::Box(self.bounds.0),
-        };
-        match (kind.has_scale(), self.scale.is_empty()) {
-            (true, true) => {
-                Err("--scale is missing: the widths of the window, for example 1/255,2/255".into())
-            }
-            (false, false) => Err("--scale: this packet has no window; leave it out".into()),
-            _ => Ok(kind),
-        }
-    }
 }
 
 /// At most this many failures are shown.
 const FAILURES_SHOWN: usize = 10;
 
-/// This many samples are probed by one gradient each.
-const PROBED: usize = 1000;
-
-const CLAMP: &str = "--clamp: points of a packet are not clamped. A window on all of space has no boundary, which is \
-                     what makes 1/2 the bound; clamping piles samples up on the faces and adds a boundary term, and the \
-                     identities fail. The network is evaluated outside the range of the data instead: it is a function \
-                     there too. For a packet that lives inside the range, take --packet box";
-
 pub fn run(args: Args) -> Outcome {
-    if args.clamp {
-        return Err(CLAMP.into());
-    }
-    let kind = args.kind()?;
-    prepare(args.out.as_deref())?;
-    if let Some(tolerance) = args.rel_tol.filter(|tolerance| tolerance.is_nan() || *tolerance <= 0.0) {
-        return Err(format!("--rel-tol {tolerance}: it must be positive, 0.05 for five per cent").into());
-    }
+    let packets = args.packets;
+    packets.check()?;
     let (engine, data) = args.model.on(&args.data)?;
-    let hidden = match &args.tensor {
-        Some(name) => Some(Hidden::new(&engine, name, &args.model.options())?),
-        None => None,
-    };
+    let hidden = packets.hidden(&engine, &args.model.options())?;
     let model = ModelSummary::of_file(&args.model.file, engine.classifier())?;
-    let (temperatures, without) = match &args.temperature {
-        Some(temperature) => {
-            let (temperature, fitted) = temperature.of(&model.sha256, &data)?;
-            (vec![1.0, temperature], fitted)
-        }
-        None => (args.temperatures.iter().map(|temperature| temperature.0).collect(), Vec::new()),
-    };
-    if !without.is_empty() {
+    let survey = packets.survey(&engine, hidden.as_ref(), &data, &model.sha256, args.model.seed())?;
+    if !survey.without.is_empty() {
         note!(
             "the {} samples that the temperature was fitted to are left out",
-            grouped(without.len() as u64)
+            grouped(survey.without.len() as u64)
         );
     }
-    let survey = Survey {
-        engine: &engine,
-        hidden: hidden.as_ref(),
-        data: &data,
-        kind,
-        scales: args.scale.iter().map(|scale| scale.0).collect(),
-        label: args.label,
-        centres: match args.first {
-            Some(count) => Selection::First(count),
-            None => Selection::Random {
-                count: args.centres.unwrap_or(if kind == PacketKind::Gaussian { 32 } else { 1000 }),
-                seed: args.model.seed(),
-            },
-        },
-        among: Selection::All,
-        without,
-        temperatures,
-        stratified: true,
-        samples: args.draws.min(args.max_draws),
-        effort: Effort {
-            max_samples: args.max_draws,
-            rel_tol: args.rel_tol,
-            modes: true,
-            ..Effort::default()
-        },
-        distances: true,
-        seed: args.model.seed(),
-        probed: PROBED,
-    };
     let stop = setup::stop_on_interrupt()?;
     let (begin, mut display) = (Instant::now(), Display::new());
     let result = survey.run(&stop, |done, total| display.show(Progress::Packets { done, total }));
     display.finish();
     let (outcome, stopped) = (result?, stop.load(Ordering::Relaxed));
-    if let (true, Some(first), false) = (outcome.packets.is_empty(), outcome.failed.first(), stopped) {
-        let all = outcome.failed.len();
-        return Err(format!("none of {all} packets could be measured. {}", failure(first)).into());
-    }
-    let summary = survey.summary(model, &outcome, begin.elapsed())?;
+    let summary = packets.summary(&survey, model, &outcome, begin.elapsed(), stopped)?;
 
     show(&summary, args.json, |summary| print(summary, &engine, hidden.as_ref()))?;
-    if let Some(directory) = &args.out {
-        write_survey(directory, &summary, &outcome.packets)?;
-        let manifest = SurveyManifest::new(&survey, &summary, crate::command_line());
-        let shape = hidden.as_ref().map_or(data.shape(), |hidden| hidden.shape());
-        let mut files = pictures(&outcome, shape)?;
-        files.push(("manifest.json".into(), json(&manifest)?.into_bytes()));
-        write_set(directory, &files)?;
-        let count = files.len() - 1;
-        let written = format!("manifest.json, packets.parquet, summary.json, {count} pictures");
-        crate::report::beside(directory, &written)?;
+    packets.write(&survey, &outcome, &summary, crate::command_line())?;
+    if stopped {
+        return Ok(Done::Interrupted);
     }
-    let few = outcome.packets.iter().filter(|packet| !packet.enough_samples).count();
-    if few > 0 && !args.accept_few && !stopped {
-        return Err(format!(
-            "{few} of {} packets have fewer than {ESS_FLOOR} effective samples and are not to be trusted: ask for more \
-             with --max-draws, take a smaller scale, or go on all the same with --accept-few",
-            outcome.packets.len()
-        )
-        .into());
-    }
-    Ok(if stopped { Done::Interrupted } else { Done::Fully })
-}
-
-/// Which packet could not be measured, and why.
-fn failure(failure: &Failure) -> String {
-    let scale = failure.scale.map_or(String::new(), |scale| format!(" at scale {}", short(scale)));
-    let place = match failure.centre {
-        Some(centre) => format!("sample {centre} (label {})", failure.label),
-        None => format!("label {}", failure.label),
-    };
-    format!("{place}{scale}: {}", failure.reason)
+    packets.too_few(&outcome)?;
+    Ok(Done::Fully)
 }
 
 /// The table: a block per scale.

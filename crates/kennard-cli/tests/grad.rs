@@ -89,24 +89,34 @@ fn weights_and_hidden_tensors_that_are_asked_for_stay() {
 #[test]
 fn an_operator_without_a_rule_is_named() {
     let mut model = linear(|z| z.apply("Relu"));
-    // `[sequence, batch, …]`: four steps of one number.
     model.nodes = vec![Node {
-        name: "memory".into(),
-        op: "LSTM".into(),
-        inputs: ["x3", "w3", "r3"].map(String::from).to_vec(),
+        name: "volume".into(),
+        op: "Det".into(),
+        inputs: vec!["x3".into()],
         outputs: vec!["y".into()],
-        attributes: [("hidden_size".to_string(), 3i64.into())].into(),
+        ..Node::default()
     }];
-    let ty = TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(1), Dim::Known(4)]);
+    let ty = TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(3), Dim::Known(4), Dim::Known(4)]);
     model.inputs = vec![Value { name: "x3".into(), ty }];
     model.outputs[0].ty = TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(3)]);
-    model.constants.insert("w3".into(), filled(&[1, 12, 4]));
-    model.constants.insert("r3".into(), filled(&[1, 12, 3]));
-    let path = scratch("memory");
+    let path = scratch("volume");
     model.save(&path).unwrap();
     let (output, _) = grad(&path, &[]);
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("node `memory`: the operator LSTM has no gradient rule"), "{said}");
+    assert!(said.contains("node `volume`: the operator Det has no gradient rule"), "{said}");
+}
+
+/// One number is the logit of the second class; extents that the file leaves open are said.
+#[test]
+fn other_ends_are_brought_to_logits() {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(4)]));
+    let z = x.with("MatMul", builder.named("w", filled(&[4, 1])));
+    builder.output("p", z.apply("Sigmoid"));
+    let (graph, said) = made("sigmoid", &builder.finish().unwrap(), &["--loss", "margin"]);
+    assert!(said.contains("one number") && said.contains("before its closing sigmoid"), "{said}");
+    assert_eq!(graph.outputs[0].ty.shape, Shape(vec![Dim::BATCH, Dim::Known(2)]));
+    assert!(graph.nodes.iter().all(|node| node.op != "Sigmoid"));
 }
 
 /// Exports by PyTorch's older exporter with shape arithmetic in them.

@@ -1,5 +1,6 @@
 //! Inputs and labels as two NumPy arrays: members of an NPZ archive (a zip file), or two NPY files.
 
+use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
@@ -127,31 +128,14 @@ fn check_labels(labels: &Array) -> Result<(), DataError> {
 
 /// Finds the inputs and labels of a split in an archive, and whether their names tell the split.
 fn find_members(path: &Path, split: Split) -> Result<(Array, Array, bool), DataError> {
-    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
-        return Err(DataError::unsupported(
-            path,
-            Place::Whole,
-            "one NPY file holds inputs or labels, not both",
-            "name two, npz:X.npy,Y.npy",
-        ));
-    }
-    let (file, _) = input::open_file(path)?;
-    let failed = |error: zip::result::ZipError| {
-        let cure = "write the archive with numpy.savez(FILE, x=x, y=y)";
-        DataError::malformed(path, Place::Whole, format!("no readable archive: {error}"), cure)
-    };
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(failed)?;
-    let mut names = Vec::new();
-    for index in 0..archive.len() {
-        names.push(archive.by_index_raw(index).map_err(failed)?.name().map_err(failed)?.into_owned());
-    }
-    let find = |name: &str| names.iter().position(|n| n.eq_ignore_ascii_case(&format!("{name}.npy")));
+    let mut archive = Archive::open(path)?;
     let own = match split {
         Split::Test => TEST,
         Split::Train => TRAIN,
     };
     let pairs = || own.iter().chain(&ANY);
-    let Some((x, y)) = pairs().find_map(|(x, y)| Some((find(x)?, find(y)?))) else {
+    let Some((x, y)) = pairs().find_map(|(x, y)| Some((archive.find(x)?, archive.find(y)?))) else {
+        let names = &archive.names;
         return Err(DataError::Missing {
             directory: path.to_owned(),
             what: format!("the inputs and labels of the {split} split"),
@@ -159,10 +143,46 @@ fn find_members(path: &Path, split: Split) -> Result<(Array, Array, bool), DataE
             cure: format!("the archive holds {names:?}; name two arrays so"),
         });
     };
-    let own_split = own.iter().any(|(name, _)| find(name) == Some(x));
-    let mut array = |index: usize| {
-        let entry = archive.by_index_raw(index).map_err(failed)?;
-        let name = path.join(&names[index]);
+    let own_split = own.iter().any(|(name, _)| archive.find(name) == Some(x));
+    Ok((archive.array(x)?, archive.array(y)?, own_split))
+}
+
+/// An archive of arrays.
+struct Archive {
+    path: PathBuf,
+    archive: ZipArchive<BufReader<File>>,
+    names: Vec<String>,
+}
+
+impl Archive {
+    fn open(path: &Path) -> Result<Archive, DataError> {
+        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
+            return Err(DataError::unsupported(
+                path,
+                Place::Whole,
+                "one NPY file holds inputs or labels, not both",
+                "name two, npz:X.npy,Y.npy",
+            ));
+        }
+        let (file, _) = input::open_file(path)?;
+        let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|e| failed(path, &e))?;
+        let mut names = Vec::new();
+        for index in 0..archive.len() {
+            let entry = archive.by_index_raw(index).map_err(|e| failed(path, &e))?;
+            names.push(entry.name().map_err(|e| failed(path, &e))?.into_owned());
+        }
+        Ok(Archive { path: path.to_owned(), archive, names })
+    }
+
+    /// The place of an array.
+    fn find(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|n| n.eq_ignore_ascii_case(&format!("{name}.npy")))
+    }
+
+    fn array(&mut self, index: usize) -> Result<Array, DataError> {
+        let path = &self.path;
+        let entry = self.archive.by_index_raw(index).map_err(|e| failed(path, &e))?;
+        let name = path.join(&self.names[index]);
         let refuse = |problem: String| {
             let cure = "write the archive with numpy.savez or numpy.savez_compressed";
             Err(DataError::unsupported(&name, Place::Whole, problem, cure))
@@ -192,9 +212,40 @@ fn find_members(path: &Path, split: Split) -> Result<(Array, Array, bool), DataE
                 member.stored, member.size
             ));
         }
-        Array::open_member(path, &names[index], member)
+        Array::open_member(path, &self.names[index], member)
+    }
+}
+
+fn failed(path: &Path, error: &zip::result::ZipError) -> DataError {
+    let cure = "write the archive with numpy.savez(FILE, x=x, y=y)";
+    DataError::malformed(path, Place::Whole, format!("no readable archive: {error}"), cure)
+}
+
+/// One float array of an archive beside its inputs: `len` rows of inputs of `shape`, row-major, one after the other.
+pub(crate) fn beside(path: &Path, name: &str, len: usize, shape: &[usize]) -> Result<Vec<f32>, DataError> {
+    let mut archive = Archive::open(path)?;
+    let Some(index) = archive.find(name) else {
+        return Err(DataError::Missing {
+            directory: path.to_owned(),
+            what: format!("the array {name}"),
+            tried: vec![name.to_owned()],
+            cure: format!("the archive holds {:?}", archive.names),
+        });
     };
-    Ok((array(x)?, array(y)?, own_split))
+    let array = archive.array(index)?;
+    let wanted: Vec<usize> = [len].iter().chain(shape).copied().collect();
+    let float = matches!(array.header.element, Element::Float(_));
+    if array.header.shape != wanted || !float {
+        let problem =
+            format!("{name} has the shape {:?} and elements of another kind than wanted", array.header.shape);
+        let cure = format!("store it as numpy.float32 of shape {wanted:?}, like the inputs");
+        return Err(DataError::unsupported(&array.name, Place::Offset(0), problem, &cure));
+    }
+    let mut values = Vec::new();
+    for (row, sample) in array.samples()?.enumerate() {
+        values.extend(array.header.floats(&sample?, &array.name, row)?);
+    }
+    Ok(values)
 }
 
 impl Source for Arrays {

@@ -236,6 +236,20 @@ impl DataSet {
         notes
     }
 
+    /// A float array of an `npz:` archive that lies beside its inputs, of their shape: one row for each sample, row-major,
+    /// one after the other. It is held in memory.
+    ///
+    /// # Errors
+    /// The data are of another kind; there is no such array, or it has another shape.
+    pub fn beside(&self, name: &str) -> Result<Vec<f32>, DataError> {
+        let Some(Kind::Npz) = self.kind else {
+            let problem = format!("the array {name} is looked for in npz: data alone, beside x and y");
+            return Err(DataError::Option { problem });
+        };
+        let spec: DataSpec = self.name.parse()?;
+        npz::beside(&spec.path, name, self.len(), self.shape())
+    }
+
     /// Streams the samples, in the order of the files and the same every time.
     /// `skip` and `step_by` are cheap: images passed over are not decoded.
     ///

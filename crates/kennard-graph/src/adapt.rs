@@ -1,6 +1,6 @@
 //! Transforms at a classifier's two ends: the user's pixel space in front, logits behind.
 
-use crate::{Builder, Dim, Graph, GraphError, Node, Result, Shape, Tensor, TensorType, Var};
+use crate::{Builder, Dim, Graph, GraphError, Node, Result, Shape, Tensor, TensorType, Value, Var};
 
 /// The classifier that takes `x` where the given one takes `(x − mean) / std`, channel by channel.
 /// `mean` and `std` have one element per channel (axis 1 of the input) or one for all.
@@ -119,21 +119,67 @@ pub fn reshape_input(graph: &Graph, sample: &[usize]) -> Result<Graph> {
 /// The classifier with its closing `Softmax` removed, if it has one: logits instead of
 /// probabilities. (The logits are `ln p` up to a constant per sample, which no loss sees.)
 pub fn strip_softmax(graph: &Graph) -> Option<Graph> {
-    let output = graph.single_output().ok()?;
+    let last = closing(graph, |node| node.op == "Identity")?;
+    let rank = graph.outputs[0].ty.shape.rank() as i64;
+    let over_classes = [-1, rank - 1].contains(&graph.nodes[last].int("axis", -1));
+    (graph.nodes[last].op == "Softmax" && over_classes).then(|| without(graph, last))
+}
+
+/// The graph with its closing `Sigmoid` removed, if it has one: log-odds instead of probabilities.
+pub fn strip_sigmoid(graph: &Graph) -> Option<Graph> {
+    const ARRANGING: [&str; 6] = ["Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"];
+    let last = closing(graph, |node| ARRANGING.contains(&node.op.as_str()))?;
+    (graph.nodes[last].op == "Sigmoid").then(|| without(graph, last))
+}
+
+/// The last node before those that are passed over.
+fn closing(graph: &Graph, passed: impl Fn(&Node) -> bool) -> Option<usize> {
     let producers = graph.producers();
-    let mut last = *producers.get(output.name.as_str())?;
-    while graph.nodes[last].op == "Identity" {
+    let mut last = *producers.get(graph.single_output().ok()?.name.as_str())?;
+    while passed(&graph.nodes[last]) {
         last = *producers.get(graph.nodes[last].input(0)?)?;
     }
-    let rank = output.ty.shape.rank() as i64;
-    let over_classes = [-1, rank - 1].contains(&graph.nodes[last].int("axis", -1));
-    if graph.nodes[last].op != "Softmax" || !over_classes {
-        return None;
-    }
-    let mut stripped = graph.clone();
-    stripped.nodes[last].op = "Identity".into();
-    stripped.nodes[last].attributes.clear();
-    Some(stripped)
+    Some(last)
+}
+
+/// The graph in which this node passes its input on.
+fn without(graph: &Graph, node: usize) -> Graph {
+    let mut graph = graph.clone();
+    graph.nodes[node].op = "Identity".into();
+    graph.nodes[node].attributes.clear();
+    graph
+}
+
+/// The classifier in two classes `[N, 2]` where the given graph returns one number `y` per sample, `[N, 1]`: its outputs are
+/// `constant` and `y`.
+///
+/// # Errors
+/// When the graph has not exactly one output.
+pub fn against(graph: &Graph, constant: f64) -> Result<Graph> {
+    append(graph, |y| {
+        let pads = y.builder().ints(&[0, 1, 0, 0]);
+        y.builder().op("Pad", &[Some(y), Some(pads), Some(y.number(constant))], &[])
+    })
+}
+
+/// The graph that returns the second of the two outputs per sample, `[N, 1]`.
+///
+/// # Errors
+/// When the graph has not exactly one output.
+pub fn second_of_two(graph: &Graph) -> Result<Graph> {
+    append(graph, |y| y.slice(&[1], &[1], &[2], &[1]))
+}
+
+/// The graph that returns `ln (p / (1 − p))` where the given one returns probabilities `p` (those nearer than 10⁻³⁰ to 0, or
+/// than 6·10⁻⁸ to 1, count as that far away).
+///
+/// # Errors
+/// When the graph has not exactly one output.
+pub fn log_odds(graph: &Graph) -> Result<Graph> {
+    append(graph, |p| {
+        let (no, yes) = ((1.0 - p).with("Max", p.number(6e-8)), p.with("Max", p.number(1e-30)));
+        yes.apply("Log") - no.apply("Log")
+    })
 }
 
 /// The classifier that returns `ln p` where the given one returns probabilities `p` (those below
@@ -160,7 +206,7 @@ pub fn temper(graph: &Graph, temperature: f64) -> Result<Graph> {
     append(graph, |z| z * (1.0 / temperature))
 }
 
-/// The classifier with logits of shape `[N, K]` where the given one has `[N, K, 1, …]`.
+/// The classifier with logits of shape `[N, K]` where the given one has `[N, K, 1, …]`, or `[N]`.
 ///
 /// # Errors
 /// When the only output has another shape.
@@ -168,6 +214,7 @@ pub fn flatten_output(graph: &Graph) -> Result<Graph> {
     let output = graph.single_output()?;
     match output.ty.shape.0.as_slice() {
         [_, Dim::Known(_)] => Ok(graph.clone()),
+        [n] => append(graph, |z| z.reshape(&Shape(vec![*n, Dim::Known(1)]))),
         [n, k @ Dim::Known(_), rest @ ..] if rest.iter().all(|d| *d == Dim::Known(1)) => {
             append(graph, |z| z.reshape(&Shape(vec![*n, *k])))
         }
@@ -198,7 +245,7 @@ fn prepend(graph: &Graph, outside: TensorType, f: impl for<'b> FnOnce(Var<'b>) -
 
 /// Puts `f` behind the graph's only output. The output keeps its name.
 fn append(graph: &Graph, f: impl for<'b> FnOnce(Var<'b>) -> Var<'b>) -> Result<Graph> {
-    let name = graph.single_output()?.name.clone();
+    let Value { name, ty } = graph.single_output()?.clone();
     let mut renamed = graph.clone();
     let inner = format!("{name}/before");
     let tensors =
@@ -207,6 +254,8 @@ fn append(graph: &Graph, f: impl for<'b> FnOnce(Var<'b>) -> Var<'b>) -> Result<G
         tensor.clone_from(&inner);
     }
     let builder = Builder::new(&Graph { outputs: Vec::new(), ..renamed })?;
+    // Of an operator that inference does not know the file says what it returns.
+    builder.assume(&inner, ty);
     builder.output(&name, f(builder.var(&inner)?));
     builder.finish()
 }

@@ -39,6 +39,17 @@ pub enum GraphError {
         /// The operator.
         op: String,
     },
+    /// An operator has no certified bounds.
+    #[error(
+        "node `{node}`: the operator {op} has no bounds where its inputs vary. The model can be attacked, but not certified; \
+         export it with {op} written in basic operators, or add a rule to kennard-graph"
+    )]
+    NoBound {
+        /// The node's name, or its first output's.
+        node: String,
+        /// The operator.
+        op: String,
+    },
     /// A tensor that a call names is not in the graph.
     #[error("the graph has no tensor `{name}`; {hint}")]
     NoTensor {
@@ -47,6 +58,37 @@ pub enum GraphError {
         /// The names there are.
         hint: String,
     },
+    /// A model's input are token ids.
+    #[error(
+        "token ids have no gradient; the integers of the input `{input}` only choose rows of a table (Gather). Export the \
+         model from its embeddings on, with a float input, and give embedded samples as data"
+    )]
+    Tokens {
+        /// The input.
+        input: String,
+    },
+    /// A model file leaves extents of its input open.
+    #[error(
+        "the input `{input}` {shape} has extents that are not fixed; only the first axis, the batch, may vary. Say the \
+         shape of one sample"
+    )]
+    OpenShape {
+        /// The input.
+        input: String,
+        /// Its shape as the file has it.
+        shape: String,
+    },
+    /// It is open which input samples go to, or what goes into another.
+    #[error("{message}")]
+    SeveralInputs {
+        /// The input that lacks something to go into it.
+        input: Option<String>,
+        /// What is the matter.
+        message: String,
+    },
+    /// It is open which output has the logits.
+    #[error("{0}")]
+    SeveralOutputs(String),
     /// A shape is not known, or does not fit.
     #[error("{0}")]
     Shape(String),

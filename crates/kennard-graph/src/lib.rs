@@ -39,6 +39,7 @@
 #![warn(missing_docs)]
 
 mod adapt;
+mod bound;
 mod builder;
 mod cut;
 mod define;
@@ -51,18 +52,22 @@ mod key;
 mod loss;
 mod names;
 mod onnx;
+mod relax;
 mod simplify;
 mod tensor;
 mod train;
 mod types;
 mod upgrade;
+mod window;
 
 pub use half;
 pub use ndarray;
 
 pub use adapt::{
-    flatten_output, log_probabilities, nhwc, normalize, reshape_input, scale, stretch, strip_softmax, temper,
+    against, flatten_output, log_odds, log_probabilities, nhwc, normalize, reshape_input, scale,
+    second_of_two, stretch, strip_sigmoid, strip_softmax, temper,
 };
+pub use bound::{Method, Region, Sloped, bound, sloped};
 pub use builder::{Builder, Var};
 pub use cut::{Cut, cut};
 pub use define::{define, is_defined};
@@ -73,6 +78,8 @@ pub use graph::{Attribute, Graph, Node, OPSET, Value};
 pub use infer::{Types, infer};
 pub use loss::{Loss, with_loss};
 pub use names::Names;
+pub use onnx::{Ends, ModelFile};
+pub use relax::{relaxed_input, whole_input};
 pub use simplify::{simplify, simplify_keeping};
 pub use tensor::{DType, Tensor};
 pub use train::{

@@ -19,6 +19,8 @@ pub enum Loss {
     CrossEntropy,
     /// `max_{j≠y} z_j − z_y`: positive where the sample is misclassified.
     Margin,
+    /// `max_{j≠y} p_j − p_y` with `p = softmax(z)` (Xie et al. 2024, arXiv 2411.15210).
+    ProbabilityMargin,
     /// `z_t − z_y`.
     LogitDifference,
     /// Difference of logits ratio, `(max_{j≠y} z_j − z_y) / (z₍₁₎ − z₍₃₎)`
@@ -88,6 +90,11 @@ pub fn with_loss(graph: &Graph, loss: Loss) -> Result<Graph> {
         Loss::LogOdds => log_odds(z, &label),
         Loss::CrossEntropy => log_odds(z, &label).apply("Softplus"),
         Loss::Margin => margin(z, &label),
+        Loss::ProbabilityMargin => {
+            let p = z.apply_with("Softmax", &[("axis", 1i64.into())]);
+            // Probabilities are at most 1, so that this takes the label out of the running.
+            (p - label.mask() * 2.0).reduce("ReduceMax", &[1], false) - label.logit(p)
+        }
         Loss::LogitDifference => target().logit(z) - label.logit(z),
         Loss::Dlr => {
             let top = largest(z, 3);

@@ -2,6 +2,7 @@
 
 mod data;
 mod live;
+mod measure;
 mod outcome;
 mod run;
 
@@ -9,13 +10,15 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use kennard::Graph;
+use kennard::audit::{Checkpoint, Progress};
+use kennard::graph::ModelFile;
 use kennard::serde_json;
-use kennard_cli::calls::{self, Model};
-use numpy::PyArray2;
+use kennard_cli::calls::{self, Model, Options};
+use numpy::{PyArray1, PyArray2};
 use pyo3::create_exception;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use serde::Serialize;
 
 use data::Arrays;
 use live::{Module, Raised};
@@ -27,6 +30,8 @@ create_exception!(
     PyRuntimeError,
     "What can go wrong in Kennard; the message says what to do."
 );
+
+create_exception!(_kennard, InUse, KennardError, "Another process works in the directory of the run.");
 
 /// The model that an argument is: a path, the bytes of an ONNX file, or a module that computes its own passes.
 #[derive(FromPyObject)]
@@ -44,8 +49,8 @@ impl Given {
         Ok(match self {
             Given::Path(file) => Model::File(file),
             Given::Bytes(bytes) => {
-                let graph = Graph::from_bytes(&bytes).map_err(|error| run::exception(&error.into()))?;
-                Model::Graph { name: "a model in memory".into(), graph }
+                let file = ModelFile::from_bytes(&bytes).map_err(|error| run::exception(&error.into()))?;
+                Model::Memory { name: "a model in memory".into(), file: Box::new(file) }
             }
             Given::Module(object) => {
                 let object = object.bind(py);
@@ -61,24 +66,70 @@ impl Given {
     }
 }
 
+/// Options of a command: JSON, under the command's names.
+fn read(options: &str) -> PyResult<Options> {
+    serde_json::from_str(options).map_err(|error| KennardError::new_err(error.to_string()))
+}
+
+/// A text of JSON.
+fn json(value: &impl Serialize) -> PyResult<String> {
+    serde_json::to_string(value).map_err(|error| KennardError::new_err(error.to_string()))
+}
+
 /// An audit of `model` on `data`, or on what the options name. `options` is JSON: settings under the command's names.
-/// `progress` is called with what is done, how much of it, and of how much.
+/// `checkpoint` is the name of a training run and the epoch that the model is of. `progress` is called with what is done,
+/// how much of it, and of how much. With `points`, the adversarial points come too.
 #[pyfunction]
-#[pyo3(signature = (model, data, options, progress=None))]
+#[pyo3(signature = (model, data, options, progress=None, checkpoint=None, points=false))]
 fn audit(
     py: Python<'_>,
     model: Given,
     data: Option<&Arrays>,
     options: &str,
     progress: Option<Py<PyAny>>,
-) -> PyResult<Outcome> {
+    checkpoint: Option<(String, u64)>,
+    points: bool,
+) -> PyResult<(Outcome, Vec<Broken>)> {
     let raised: Raised = Arc::new(Mutex::new(None));
     let model = model.model(py, &raised)?;
-    let data = data.map(Arrays::open).transpose()?;
-    let options = serde_json::from_str(options).map_err(|error| KennardError::new_err(error.to_string()))?;
-    let outcome =
-        run::run(py, progress, &raised, |stop, hear| calls::audit(&model, data, options, stop, hear))?;
-    Outcome::new(outcome)
+    let data = data.map(|data| data.open(&raised)).transpose()?;
+    let options = read(options)?;
+    let checkpoint = checkpoint.map(|(run, epoch)| Checkpoint { run, epoch });
+    let (outcome, broken) = run::run(py, progress, &raised, |stop, hear| {
+        let mut broken = Vec::new();
+        let outcome = calls::audit(&model, data, options, checkpoint, stop, |progress| {
+            if let (true, Progress::Examined(examined)) = (points, progress) {
+                let found = examined.adversarials.iter().enumerate();
+                broken.extend(found.filter_map(|(attack, found)| {
+                    Some((examined.record.index, attack, found.as_ref()?.point.clone()))
+                }));
+            }
+            run::tell(progress, hear);
+        })?;
+        Ok((outcome, broken))
+    })?;
+    let told = told(&outcome)?;
+    let broken = broken
+        .into_iter()
+        .map(|(index, attack, point)| (index, attack, PyArray1::from_vec(py, point).unbind()));
+    Ok((told, broken.collect()))
+}
+
+/// What an audit found, as Python sees it.
+fn told(outcome: &kennard::audit::Outcome) -> PyResult<Outcome> {
+    let summary = outcome.summary.to_json().map_err(|error| run::exception(&error))?;
+    let table = outcome.table().map_err(|error| run::exception(&error))?;
+    Ok(Outcome::new(summary, table))
+}
+
+/// The place of a sample, that of the attack that broke it (minimum-norm attacks last), and the point (d).
+type Broken = (usize, usize, Py<PyArray1<f32>>);
+
+/// The 95 % interval of a share (Clopper and Pearson).
+#[pyfunction]
+fn interval(count: u64, of: u64) -> (f64, f64) {
+    let [low, high] = kennard::stats::clopper_pearson(count, of);
+    (low, high)
 }
 
 /// The adversarial points that attacks find.
@@ -107,11 +158,12 @@ fn attack(
 ) -> PyResult<Found> {
     let raised: Raised = Arc::new(Mutex::new(None));
     let model = model.model(py, &raised)?;
-    let options = serde_json::from_str(options).map_err(|error| KennardError::new_err(error.to_string()))?;
-    let samples = data.open()?;
+    let options = read(options)?;
+    let samples = data.open(&raised)?;
     let (names, examined) = run::run(py, progress, &raised, |stop, hear| {
         let mut all = Vec::new();
-        let names = calls::attack(&model, Some(samples), options, stop, hear, |examined| {
+        let tell = |progress: Progress<'_>| run::tell(progress, hear);
+        let names = calls::attack(&model, Some(samples), options, stop, tell, |examined| {
             all.push(examined);
             Ok(())
         })?;
@@ -129,9 +181,14 @@ fn attack(
         Ok(PyArray2::from_vec2(py, &rows)?.unbind())
     });
     let records: Vec<_> = examined.iter().map(|examined| &examined.record).collect();
-    let records =
-        serde_json::to_string(&records).map_err(|error| KennardError::new_err(error.to_string()))?;
-    Ok(Found { names, points: points.collect::<PyResult<_>>()?, records })
+    Ok(Found { names, points: points.collect::<PyResult<_>>()?, records: json(&records)? })
+}
+
+/// Puts the shards of a run together in the directory `out`.
+#[pyfunction]
+fn merge(py: Python<'_>, shards: Vec<PathBuf>, out: PathBuf) -> PyResult<Outcome> {
+    let outcome = py.detach(|| calls::merge(&shards, &out)).map_err(|error| run::exception(&error))?;
+    told(&outcome)
 }
 
 /// Makes a page of the directories of runs.
@@ -140,10 +197,10 @@ fn report(py: Python<'_>, runs: Vec<PathBuf>, page: PathBuf) -> PyResult<()> {
     py.detach(|| calls::report(&runs, &page)).map_err(|error| run::exception(&error))
 }
 
-/// The options of audits and attacks.
+/// The options of a command, as arguments.
 #[pyfunction]
-fn option_names() -> Vec<String> {
-    calls::option_names()
+fn option_names(command: &str) -> Vec<String> {
+    calls::option_names(command).unwrap_or_default()
 }
 
 /// Does what the words of a command line say, the command's own name first; returns the status to end with.
@@ -156,11 +213,19 @@ fn main(py: Python<'_>, words: Vec<OsString>) -> u8 {
 fn _kennard(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("KennardError", module.py().get_type::<KennardError>())?;
+    module.add("InUse", module.py().get_type::<InUse>())?;
     module.add_class::<Arrays>()?;
     module.add_class::<Outcome>()?;
     module.add_function(wrap_pyfunction!(audit, module)?)?;
+    module.add_function(wrap_pyfunction!(measure::uncertainty, module)?)?;
+    module.add_function(wrap_pyfunction!(measure::calibrate, module)?)?;
+    module.add_function(wrap_pyfunction!(measure::train, module)?)?;
+    module.add_function(wrap_pyfunction!(measure::grad, module)?)?;
+    module.add_function(wrap_pyfunction!(measure::tracked, module)?)?;
+    module.add_function(wrap_pyfunction!(interval, module)?)?;
     module.add_class::<Found>()?;
     module.add_function(wrap_pyfunction!(attack, module)?)?;
+    module.add_function(wrap_pyfunction!(merge, module)?)?;
     module.add_function(wrap_pyfunction!(report, module)?)?;
     module.add_function(wrap_pyfunction!(option_names, module)?)?;
     module.add_function(wrap_pyfunction!(main, module)?)

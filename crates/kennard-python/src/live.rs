@@ -6,10 +6,17 @@ use kennard_runtime::{Live, RuntimeError};
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
-/// The first exception that a module raised.
+/// The first exception that a module, or a reader of samples, raised.
 pub type Raised = Arc<Mutex<Option<PyErr>>>;
 
-/// An object with the methods `outputs(points)` and, if it is `differentiable`, `forward(points)`, which returns the
+/// Keeps the first exception, and returns what it says.
+pub fn keep(raised: &Raised, error: PyErr) -> String {
+    let message = Python::attach(|py| error.value(py).to_string());
+    raised.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(error);
+    message
+}
+
+/// An object with the methods `outputs(points)`, `untouched(points)` and, if it is `differentiable`, `forward(points)`, which returns the
 /// outputs and something that `backward(that, slopes)` makes the gradient of. All arrays are flat, in single precision.
 pub struct Module {
     object: Py<PyAny>,
@@ -17,6 +24,7 @@ pub struct Module {
     version: String,
     differentiable: bool,
     workers: usize,
+    passes: usize,
     raised: Raised,
 }
 
@@ -27,17 +35,26 @@ impl Module {
             version: object.getattr("version")?.extract()?,
             differentiable: object.getattr("differentiable")?.extract()?,
             workers: object.getattr("workers")?.extract()?,
+            passes: object.getattr("passes")?.extract()?,
             object: object.clone().unbind(),
             raised,
         })
     }
 
+    /// What one of the object's methods returns at points.
+    fn ask(&self, method: &str, points: &[f32], outputs: &mut [f32]) -> Result<(), RuntimeError> {
+        Python::attach(|py| {
+            let mut answer = || {
+                let found = self.object.bind(py).call_method1(method, (PyArray1::from_slice(py, points),))?;
+                copy(&found, outputs, "logits")
+            };
+            answer().map_err(|error| self.failed(error))
+        })
+    }
+
     /// The error that an exception is to the engine; the exception itself is raised in the end.
-    fn failed(&self, py: Python<'_>, error: PyErr) -> RuntimeError {
-        let message = error.value(py).to_string();
-        let mut raised = self.raised.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        raised.get_or_insert(error);
-        RuntimeError::Live { message }
+    fn failed(&self, error: PyErr) -> RuntimeError {
+        RuntimeError::Live { message: keep(&self.raised, error) }
     }
 }
 
@@ -64,14 +81,11 @@ impl Live for Module {
     }
 
     fn outputs(&self, points: &[f32], outputs: &mut [f32]) -> Result<(), RuntimeError> {
-        Python::attach(|py| {
-            let mut answer = || {
-                let found =
-                    self.object.bind(py).call_method1("outputs", (PyArray1::from_slice(py, points),))?;
-                copy(&found, outputs, "logits")
-            };
-            answer().map_err(|error| self.failed(py, error))
-        })
+        self.ask("outputs", points, outputs)
+    }
+
+    fn untouched(&self, points: &[f32], outputs: &mut [f32]) -> Result<(), RuntimeError> {
+        self.ask("untouched", points, outputs)
     }
 
     fn gradient(
@@ -87,18 +101,22 @@ impl Live for Module {
                 let (outputs, kept): (PyReadonlyArray1<f32>, Bound<'_, PyAny>) = found.extract()?;
                 Ok((outputs.as_slice()?.to_vec(), kept))
             };
-            let (outputs, kept) = forward().map_err(|error| self.failed(py, error))?;
+            let (outputs, kept) = forward().map_err(|error| self.failed(error))?;
             let slopes = slopes(&outputs)?;
             let backward = || {
                 let found = object.call_method1("backward", (kept, PyArray1::from_vec(py, slopes)))?;
                 copy(&found, gradient, "a gradient")
             };
-            backward().map_err(|error| self.failed(py, error))
+            backward().map_err(|error| self.failed(error))
         })
     }
 
     fn is_differentiable(&self) -> bool {
         self.differentiable
+    }
+
+    fn passes(&self) -> usize {
+        self.passes
     }
 
     fn workers(&self) -> usize {

@@ -10,8 +10,8 @@ use kennard::audit::Progress;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
 
-use crate::KennardError;
 use crate::live::Raised;
+use crate::{InUse, KennardError};
 
 /// How often signals are looked for and progress is told.
 const TICK: Duration = Duration::from_millis(100);
@@ -20,7 +20,17 @@ const TICK: Duration = Duration::from_millis(100);
 const STACK: usize = 1 << 28;
 
 /// What is done, how much of it, and of how much.
-type Heard = (&'static str, u64, u64);
+pub type Heard = (&'static str, u64, u64);
+
+/// Tells how far an audit is.
+pub fn tell(progress: Progress, hear: &mut dyn FnMut(Heard)) {
+    match progress {
+        Progress::Clean { done, total } => hear(("clean pass", done, total)),
+        Progress::Attacks { done, pending, .. } => hear(("attacks", done, done + pending)),
+        Progress::Packets { done, total } => hear(("packets", done, total)),
+        _ => {}
+    }
+}
 
 /// Does work on a thread of its own. Python's signals stop it, after which it ends with what is finished; what a module
 /// raised is raised.
@@ -28,7 +38,7 @@ pub fn run<R: Send>(
     py: Python<'_>,
     progress: Option<Py<PyAny>>,
     raised: &Raised,
-    work: impl FnOnce(&AtomicBool, &mut dyn FnMut(Progress)) -> kennard::Result<R> + Send,
+    work: impl FnOnce(&AtomicBool, &mut dyn FnMut(Heard)) -> kennard::Result<R> + Send,
 ) -> PyResult<R> {
     let flag = AtomicBool::new(false);
     let stop = &flag;
@@ -36,13 +46,9 @@ pub fn run<R: Send>(
     // Both ends go where the lock is not held.
     let (result, interrupted) = py.detach(move || {
         thread::scope(|scope| {
-            let hear = move |progress: Progress| {
-                let _ = match progress {
-                    Progress::Clean { done, total } => told.send(("clean pass", done, total)),
-                    Progress::Attacks { done, pending, .. } => told.send(("attacks", done, done + pending)),
-                    Progress::Packets { done, total } => told.send(("packets", done, total)),
-                    _ => Ok(()),
-                };
+            let hear = move |heard: Heard| {
+                // Who does not listen any more is told nothing.
+                let _ = told.send(heard);
             };
             let named = thread::Builder::new().name("kennard".into()).stack_size(STACK);
             let worker = named.spawn_scoped(scope, move || {
@@ -93,10 +99,11 @@ pub fn run<R: Send>(
 
 /// The exception that an error is: a `ValueError` where an argument is at fault. Settings are named as arguments.
 pub fn exception(error: &Error) -> PyErr {
-    let mut message = error.worded(|name, value| match value {
+    let named = error.worded(|name, value| match value {
         Some(value) => format!("{name}={value}"),
         None => name.to_string(),
     });
+    let mut message = arguments(&named);
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         message += &format!("; because {cause}");
@@ -106,6 +113,24 @@ pub fn exception(error: &Error) -> PyErr {
         Error::Setting(_) | Error::Threat(_) | Error::Mismatch(_) | Error::NotANumber(_) | Error::Data(_) => {
             PyValueError::new_err(message)
         }
+        Error::InUse(_) => InUse::new_err(message),
         _ => KennardError::new_err(message),
     }
+}
+
+/// A message of the command with its options as arguments: `--max-draws` is `max_draws`.
+fn arguments(message: &str) -> String {
+    let mut parts = message.split("--");
+    let mut all = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_lowercase() && c != '-').unwrap_or(part.len());
+        if part.starts_with(|c: char| c.is_ascii_lowercase()) {
+            all += &part[..end].replace('-', "_");
+            all += &part[end..];
+        } else {
+            all += "--";
+            all += part;
+        }
+    }
+    all
 }

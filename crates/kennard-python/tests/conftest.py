@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,11 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 FIXTURES = Path(__file__).resolve().parents[3] / "fixtures"
 DATA = f"fashion-mnist:{FIXTURES / 'fashion-mnist'}"
 Samples = tuple[NDArray[np.float32], NDArray[np.int64]]
+
+
+def command(*words: str) -> subprocess.CompletedProcess[str]:
+    """The command, run in a process of its own."""
+    return subprocess.run([sys.executable, "-m", "kennard", *words], capture_output=True, text=True, check=False)
 
 
 def read(name: str, offset: int) -> NDArray[np.uint8]:

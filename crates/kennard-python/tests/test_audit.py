@@ -16,19 +16,27 @@ import numpy as np
 import pytest
 
 import kennard
-from conftest import DATA, Samples
+from conftest import DATA, Samples, command
 
 QUICK = {"packet_samples": 0, "progress": False}
-
-
-def command(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "kennard", *words], capture_output=True, text=True, check=False)
 
 
 def test_the_command_comes_with_the_package() -> None:
     assert command("--version").stdout.startswith(f"kennard {kennard.__version__}")
     wrong = command("audit", "--no-such-option")
     assert wrong.returncode == 2 and "--no-such-option" in wrong.stderr
+
+
+def test_onnx_runtime_is_this_python_s() -> None:
+    """Also where nothing in the environment says which Python is at work."""
+    import onnxruntime
+
+    words = [sys.executable, "-c", "import kennard, os; print(os.environ['ORT_DYLIB_PATH'])"]
+    bare = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
+    said = subprocess.run(words, capture_output=True, text=True, check=True, env=bare).stdout.strip()
+    assert Path(said).exists() and Path(said).is_relative_to(Path(onnxruntime.__file__).parent)
+    named = {**bare, "ORT_DYLIB_PATH": "mine"}
+    assert subprocess.run(words, capture_output=True, text=True, check=True, env=named).stdout.strip() == "mine"
 
 
 def test_arrays_and_the_command_agree(path: Path, samples: Samples) -> None:

@@ -61,6 +61,16 @@ pub enum RuntimeError {
         /// What was given.
         found: String,
     },
+    /// A runtime computes something else than the standard says.
+    #[error(
+        "{runtime} computes this model wrongly: {what}. Use the runtime onnxruntime (`pip install onnxruntime`)"
+    )]
+    Wrong {
+        /// The runtime.
+        runtime: &'static str,
+        /// Which node, and what it gave.
+        what: String,
+    },
     /// A live module failed.
     #[error("the module failed: {message}")]
     Live {

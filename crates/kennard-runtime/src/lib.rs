@@ -52,9 +52,11 @@ mod locate;
 mod onnxruntime;
 mod places;
 mod prepare;
+mod reference;
 mod rten;
 mod session;
 mod telemetry;
+mod verify;
 
 use std::fmt;
 use std::str::FromStr;
@@ -232,6 +234,19 @@ impl Runtime {
     /// When shapes contradict each other.
     pub fn narrows_integers(&self, graph: &Graph) -> Result<Option<String>> {
         if self.library.is_some() { Ok(None) } else { prepare::wide_integers(graph) }
+    }
+
+    /// Compares what this runtime makes of a graph of one input with plain kernels of our own, node by node, on the
+    /// elements `input`: rten, whose kernels the standard's own tests do not all cover. ONNX Runtime is taken at its word, and
+    /// so is what our kernels do not know. Returns how many nodes were compared.
+    ///
+    /// # Errors
+    /// When a result is another by more than rounding; the message names the node.
+    pub fn verify(&self, graph: &Graph, input: &[f32]) -> Result<usize> {
+        if self.library.is_some() || self.live.is_some() {
+            return Ok(0);
+        }
+        verify::verify(&prepare::in_single_precision(graph)?, input)
     }
 
     /// Whether, in a session of [`Runtime::compile_as_given`], a sample's figures may depend by rounding on

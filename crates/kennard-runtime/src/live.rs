@@ -17,6 +17,15 @@ pub trait Live: Send + Sync {
     /// [`RuntimeError::Live`](crate::RuntimeError::Live), where the module fails.
     fn outputs(&self, points: &[f32], outputs: &mut [f32]) -> Result<()>;
 
+    /// The same as [`outputs`](Live::outputs), in the module's full precision: the last word on a point, where other passes
+    /// may be computed in less.
+    ///
+    /// # Errors
+    /// As there.
+    fn untouched(&self, points: &[f32], outputs: &mut [f32]) -> Result<()> {
+        self.outputs(points, outputs)
+    }
+
     /// Writes `Σ_k c_k ∂z_k/∂x` into `gradient` (n×d), z being the module's outputs and c (n×K) what `slopes` makes of
     /// them: the derivative of a loss with respect to the outputs.
     ///
@@ -32,6 +41,12 @@ pub trait Live: Send + Sync {
     /// Whether there is a gradient.
     fn is_differentiable(&self) -> bool {
         true
+    }
+
+    /// How many passes an answer is the mean of, where the module answers at random (expectation over transformations,
+    /// Athalye et al. 2018, arXiv 1707.07397): logits, losses and gradients alike.
+    fn passes(&self) -> usize {
+        1
     }
 
     /// How many micro-batches may be under way at once, each from a thread of its own.

@@ -2,10 +2,11 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
-use kennard_graph::{DType, Graph, Node, define, simplify};
+use kennard_graph::{DType, Graph, Node, Types, define, infer, simplify};
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueView};
 
 use crate::input::Input;
@@ -15,7 +16,11 @@ pub const NAME: &str = "rten";
 pub const VERSION: &str = env!("RTEN_VERSION");
 
 /// Whether a node is spelled out in basic operators, as rten's own kernel will not do.
-fn spelled_out(node: &Node) -> bool {
+fn spelled_out(node: &Node, types: &Types) -> bool {
+    let over_volumes = || {
+        let x = node.input(0).and_then(|name| types.get(name));
+        x.is_some_and(|ty| ty.shape.rank() == 5)
+    };
     match node.op.as_str() {
         // There is none.
         "Celu"
@@ -28,6 +33,19 @@ fn spelled_out(node: &Node) -> bool {
         | "Shrink"
         | "SpaceToDepth"
         | "ThresholdedRelu" => true,
+        // It has them over two axes only, pools without gaps.
+        "Conv" | "ConvTranspose" => over_volumes(),
+        "AveragePool" | "MaxPool" => {
+            over_volumes() || node.ints("dilations").is_some_and(|gaps| gaps.iter().any(|&gap| gap != 1))
+        }
+        // It has the usual forms only, and no plain ones.
+        "RNN" => true,
+        "LSTM" | "GRU" => {
+            let unusual = ["activations", "clip", "input_forget"];
+            node.op == "GRU" && node.int("linear_before_reset", 0) == 0
+                || unusual.iter().any(|name| node.attributes.contains_key(*name))
+                || [4, 7].iter().any(|&i| node.input(i).is_some())
+        }
         // It pads with another number than the zero point, rounds otherwise, or may saturate.
         "ConvInteger" | "DynamicQuantizeLinear" | "MatMulInteger" | "QLinearConv" | "QLinearMatMul" => true,
         // It takes the last of equal elements, rounds otherwise, says that the sign of 0 is 1, overflows.
@@ -43,6 +61,12 @@ fn spelled_out(node: &Node) -> bool {
     }
 }
 
+/// The graph with what rten's own kernels will not do in basic operators.
+fn plain(graph: &Graph) -> Result<Graph> {
+    let types = infer(graph)?;
+    Ok(define(graph, |node| spelled_out(node, &types))?)
+}
+
 /// Whether rten computes this `Resize`. For `cubic` it would silently compute `linear`.
 fn plain_resize(node: &Node) -> bool {
     let coordinates = node.text("coordinate_transformation_mode", "half_pixel");
@@ -52,6 +76,9 @@ fn plain_resize(node: &Node) -> bool {
         && node.ints("axes").is_none()
         && node.text("keep_aspect_ratio_policy", "stretch") == "stretch"
 }
+
+/// What nodes gave, by the names of tensors.
+pub type Kept = HashMap<String, Vec<f64>>;
 
 pub struct Program {
     model: Model,
@@ -71,12 +98,12 @@ struct Port {
 
 impl Program {
     pub fn compile(graph: &Graph, threads: Option<Arc<ThreadPool>>) -> Result<Program> {
-        Program::made(&simplify(&define(graph, spelled_out)?)?, threads)
+        Program::made(&simplify(&plain(graph)?)?, threads)
     }
 
     /// The same without simplification, where rten runs the graph so.
     pub fn compile_as_given(graph: &Graph, threads: Option<Arc<ThreadPool>>) -> Result<Program> {
-        let plain = define(graph, spelled_out)?;
+        let plain = plain(graph)?;
         match Program::load(&plain, threads.clone(), true) {
             Ok(program) if program.try_out(&plain, &program.outputs).is_ok() => Ok(program),
             _ => Ok(Program { simplified: true, ..Program::compile(graph, threads)? }),
@@ -156,6 +183,47 @@ impl Program {
         Ok(Program { model, inputs, outputs, options, simplified: false })
     }
 
+    /// The wanted tensors of a graph for an input, node by node; nothing where rten does not run it so.
+    pub fn node_by_node(graph: &Graph, input: &[f32], wanted: &HashSet<&str>) -> Option<Kept> {
+        Program::every_node(&plain(graph).ok()?, input, wanted)
+    }
+
+    /// The same with rten's own kernels alone.
+    pub fn every_node(graph: &Graph, input: &[f32], wanted: &HashSet<&str>) -> Option<Kept> {
+        let program = Program::load(graph, None, false).ok()?;
+        let made =
+            graph.nodes.iter().flat_map(|node| &node.outputs).filter(|name| wanted.contains(name.as_str()));
+        let named: Vec<(String, NodeId)> =
+            made.filter_map(|name| Some((name.clone(), program.model.node_id(name).ok()?))).collect();
+        let ids: Vec<NodeId> = named.iter().map(|(_, id)| *id).collect();
+        let values = program.compute(input, &ids)?;
+        let mut kept: Kept =
+            named.into_iter().map(|(name, _)| name).zip(values.into_iter().map(wide)).collect();
+        let fed = graph.inputs.first()?;
+        kept.insert(fed.name.clone(), input.iter().map(|&v| v.into()).collect());
+        Some(kept)
+    }
+
+    /// What a graph as rten optimises it returns for an input; nothing where rten does not run it.
+    pub fn optimised(graph: &Graph, input: &[f32]) -> Option<Vec<Vec<f32>>> {
+        let program = Program::load(&plain(graph).ok()?, None, true).ok()?;
+        let values = program.compute(input, &program.outputs)?;
+        values
+            .into_iter()
+            .map(|value| if let Value::FloatTensor(t) = value { Some(t.into_data()) } else { None })
+            .collect()
+    }
+
+    fn compute(&self, input: &[f32], wanted: &[NodeId]) -> Option<Vec<Value>> {
+        let [port] = self.inputs.as_slice() else { return None };
+        let view = ValueView::from_shape(&port.shape, input).ok()?;
+        let pool = Arc::new(ThreadPool::with_num_threads(1));
+        let options = RunOptions::default().with_thread_pool(Some(pool));
+        let views: Vec<(NodeId, ValueOrView)> = vec![(port.id, view.into())];
+        let run = || self.model.run(views, wanted, Some(options)).map_err(|e| e.to_string());
+        on_deep_stack(|| guard(run)).ok()
+    }
+
     pub fn run(&mut self, inputs: &[Input<'_>], outputs: &mut [Vec<f32>]) -> Result<()> {
         for (port, input) in self.inputs.iter_mut().zip(inputs) {
             if let Input::I64(data) = input {
@@ -184,6 +252,17 @@ impl Program {
             }
         }
         Ok(())
+    }
+}
+
+/// The elements of a value; none of what is no tensor of numbers.
+fn wide(value: Value) -> Vec<f64> {
+    match value {
+        Value::FloatTensor(tensor) => tensor.into_data().into_iter().map(f64::from).collect(),
+        Value::Int32Tensor(tensor) => tensor.into_data().into_iter().map(f64::from).collect(),
+        Value::Int8Tensor(tensor) => tensor.into_data().into_iter().map(f64::from).collect(),
+        Value::UInt8Tensor(tensor) => tensor.into_data().into_iter().map(f64::from).collect(),
+        _ => Vec::new(),
     }
 }
 

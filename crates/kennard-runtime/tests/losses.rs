@@ -21,8 +21,15 @@ const ROWS: [([f32; CLASSES], usize, usize); 7] = [
     ([M, M, M, M, M], 1, 2),
 ];
 
-const LOSSES: [Loss; 6] =
-    [Loss::LogOdds, Loss::CrossEntropy, Loss::Margin, Loss::LogitDifference, Loss::Dlr, Loss::TargetedDlr];
+const LOSSES: [Loss; 7] = [
+    Loss::LogOdds,
+    Loss::CrossEntropy,
+    Loss::Margin,
+    Loss::ProbabilityMargin,
+    Loss::LogitDifference,
+    Loss::Dlr,
+    Loss::TargetedDlr,
+];
 
 /// `z = f(x)` with `x` of shape `[7, 5]`.
 fn model(f: impl for<'b> Fn(kennard_graph::Var<'b>) -> kennard_graph::Var<'b>) -> Graph {
@@ -72,6 +79,10 @@ fn expected(loss: Loss, (z, y, t): ([f32; CLASSES], usize, usize)) -> f64 {
             }
         }
         Loss::Margin => margin,
+        Loss::ProbabilityMargin => {
+            let sum: f64 = z.iter().map(|z| z.exp()).sum();
+            (others().fold(f64::NEG_INFINITY, f64::max).exp() - z[y].exp()) / sum
+        }
         Loss::LogitDifference => z[t] - z[y],
         Loss::Dlr => ratio(margin, sorted[0] - sorted[2]),
         Loss::TargetedDlr => ratio(z[t] - z[y], sorted[0] - 0.5 * (sorted[2] + sorted[3])),
@@ -169,6 +180,35 @@ fn masked_classes_can_be_trained_beside() {
             assert!(gradient.iter().any(|v| v.abs() > 1e-3), "{label}: {gradient:?}");
             let masked: Vec<f32> = gradient.iter().skip(2).step_by(4).copied().collect();
             assert_eq!(masked, [0.0; 3], "{label}");
+        }
+    }
+}
+
+/// Logits (x, 0) and the label 1: with the log-odds x, `l = ln(1 + eˣ)` and `∂ ln l = σ(x)/l`, also where the network is so
+/// confident that `1 + eˣ` is rounded.
+#[test]
+fn the_log_gradient_of_confident_samples_is_held_down() {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, Shape(vec![Dim::BATCH, Dim::Known(1)])));
+    let w = builder.named("w", ndarray::arr2(&[[1.0f32, 0.0]]).into_dyn().into());
+    builder.output("z", x.with("MatMul", w));
+    let u = [-40.0f32, -20.0, -16.5, -12.0, -8.0, -5.0, -4.1, -3.9, -1.0, 3.0];
+    let step =
+        training_step(&builder.finish().unwrap(), u.len(), &Objective::Conjugate { lambda: 0.5 }).unwrap();
+    let place = step.graph.outputs.iter().position(|value| value.name == Graph::LOSS).unwrap();
+    for runtime in common::runtimes() {
+        let mut session = runtime.compile(&step.graph, &runtime.threads(1)).unwrap();
+        let inputs = [Input::F32(&u), Input::I64(&[1; 10]), Input::F32(&[1.0, 0.0])];
+        let outputs = common::run(&mut session, &inputs).unwrap();
+        for (u, found) in u.iter().zip(&outputs[place]) {
+            let e = f64::from(*u).exp();
+            let l = e.ln_1p();
+            let exact = l + 0.5 * (e / (1.0 + e) / l).powi(2);
+            assert!(
+                (f64::from(*found) - exact).abs() < 2e-5,
+                "{} at {u}: {found}, not {exact}",
+                runtime.name()
+            );
         }
     }
 }

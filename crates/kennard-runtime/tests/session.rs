@@ -374,8 +374,8 @@ fn a_tie_of_the_standards_example_falls_as_it_says() {
 #[test]
 fn an_operator_that_fails_is_named_before_the_work() {
     let rten = Runtime::open(Choice::Rten).unwrap();
-    let error = given(&rten, DType::F32, &[1, 2, 4, 4, 4], |b, x| {
-        let w = b.constant(Tensor::full(&[3, 2, 3, 3, 3], 0.1, DType::F32));
+    let error = given(&rten, DType::F32, &[1, 2, 4, 4, 4, 4], |b, x| {
+        let w = b.constant(Tensor::full(&[3, 2, 3, 3, 3, 3], 0.1, DType::F32));
         x.with("Conv", w).apply("Relu")
     });
     let message = error.err().unwrap().to_string();

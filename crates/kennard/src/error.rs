@@ -15,7 +15,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// The model is broken, or cannot be transformed as needed.
     #[error(transparent)]
-    Graph(#[from] GraphError),
+    Graph(GraphError),
     /// The model cannot be run.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
@@ -53,6 +53,9 @@ pub enum Error {
         /// What is wrong with it and what to do.
         message: String,
     },
+    /// Another process works in the directory of a run.
+    #[error("{0} is in use by another run")]
+    InUse(PathBuf),
     /// Figures could not be written as JSON.
     #[error("the summary cannot be written: {0}")]
     Summary(String),
@@ -86,6 +89,23 @@ pub enum Error {
         /// What to do.
         advice: Advice,
     },
+}
+
+impl From<GraphError> for Error {
+    fn from(error: GraphError) -> Error {
+        let advice = match &error {
+            GraphError::OpenShape { .. } => {
+                ": {input_shape = 3,224,224}, in the model's order of axes, or export the model with fixed extents"
+            }
+            GraphError::SeveralInputs { input: Some(_), .. } => ". Hold it at a number: {hold = NAME=0}",
+            GraphError::SeveralInputs { input: None, .. } => {
+                ". Say which one samples go to, {input}, and hold the others at numbers, {hold = NAME=0}"
+            }
+            GraphError::SeveralOutputs(_) => ". Say which one has the logits: {output}",
+            _ => return Error::Graph(error),
+        };
+        Error::Graph(error).advise(advice)
+    }
 }
 
 impl Error {

@@ -1,8 +1,10 @@
 //! Intervals for shares, their differences, and rank correlations; means, quantiles and the jackknife.
 
 mod clusters;
+mod share;
 
 pub(crate) use clusters::{cluster_bootstrap, holm, student_p};
+pub(crate) use share::Share;
 
 use statrs::distribution::{Beta, Binomial, ContinuousCDF, DiscreteCDF, StudentsT};
 use statrs::statistics::{Data, OrderStatistics, RankTieBreaker};

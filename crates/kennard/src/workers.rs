@@ -91,8 +91,31 @@ impl<W, R> Pile<'_, W, R> {
     }
 }
 
-/// Does pieces of work on at most `count` threads, each of which gets the pile. Returns the results in the order of the
-/// pieces; `None` where there is none. `done` hears how many are done, and the place of the last.
+/// Does pieces of work on at most `count` threads, each of which gets the pile. `each` gets the results as they come, with
+/// the places of their pieces.
+///
+/// # Errors
+/// The first that a worker or `each` returned.
+pub(crate) fn each_done<W: Sync, R: Send>(
+    pieces: &[W],
+    count: usize,
+    who: &str,
+    stop: &AtomicBool,
+    worker: impl Fn(&Pile<W, R>) -> Result<()> + Sync,
+    mut each: impl FnMut(usize, R) -> Result<()>,
+) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let work = |desk: &Desk<(usize, R)>| worker(&Pile { pieces, next: &next, desk });
+    side_by_side(count.min(pieces.len()), who, stop, work, |results| {
+        results.try_for_each(|result| {
+            let (place, result) = result?;
+            each(place, result)
+        })
+    })
+}
+
+/// The same, the results returned in the order of the pieces; `None` where there is none. `done` hears how many are done,
+/// and the place of the last.
 ///
 /// # Errors
 /// The first that a worker returned.
@@ -104,15 +127,12 @@ pub(crate) fn each_of<W: Sync, R: Send>(
     worker: impl Fn(&Pile<W, R>) -> Result<()> + Sync,
     mut done: impl FnMut(usize, usize),
 ) -> Result<Vec<Option<R>>> {
-    let next = AtomicUsize::new(0);
-    let work = |desk: &Desk<(usize, R)>| worker(&Pile { pieces, next: &next, desk });
     let mut found: Vec<Option<R>> = pieces.iter().map(|_| None).collect();
-    side_by_side(count.min(pieces.len()), who, stop, work, |results| {
-        for (before, result) in results.enumerate() {
-            let (place, result) = result?;
-            found[place] = Some(result);
-            done(before + 1, place);
-        }
+    let mut finished = 0;
+    each_done(pieces, count, who, stop, worker, |place, result| {
+        found[place] = Some(result);
+        finished += 1;
+        done(finished, place);
         Ok(())
     })?;
     Ok(found)

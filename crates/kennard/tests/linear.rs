@@ -6,7 +6,7 @@ mod common;
 use std::sync::LazyLock;
 
 use common::{audit, engine, fashion, rten};
-use kennard::attack::{Apgd, Attack, AttackLoss, Fgsm, Pgd, Square};
+use kennard::attack::{Apgd, Attack, AttackLoss, Fgsm, Malt, Pgd, Square, Strongest};
 use kennard::audit::{AttackRecord, Record};
 use kennard::data::DataSet;
 use kennard::engine::EngineOptions;
@@ -95,12 +95,32 @@ fn pgd_reaches_the_optimum_of_a_linear_classifier() {
     }
 }
 
+const LOSSES: [AttackLoss; 5] = [
+    AttackLoss::CrossEntropy,
+    AttackLoss::ProbabilityMargin,
+    AttackLoss::Dlr,
+    AttackLoss::TargetedDlr,
+    AttackLoss::Margin,
+];
+
 #[test]
 fn apgd_reaches_the_optimum_of_a_linear_classifier() {
     for (norm, eps) in [(Norm::Linf, 0.01), (Norm::L2, 0.2), (Norm::L1, 5.0)] {
-        for loss in [AttackLoss::CrossEntropy, AttackLoss::Dlr, AttackLoss::TargetedDlr, AttackLoss::Margin] {
+        for loss in LOSSES {
             let shortfall = shortfall(norm, eps, Box::new(Apgd { loss, ..Apgd::default() }));
             assert!(shortfall < 0.01, "{norm}, {loss:?}: falls short by {shortfall}");
+        }
+    }
+}
+
+#[test]
+fn malt_and_the_contest_reach_the_optimum_of_a_linear_classifier() {
+    for (norm, eps) in [(Norm::Linf, 0.01), (Norm::L2, 0.2), (Norm::L1, 5.0)] {
+        let attacks: [Box<dyn Attack>; 2] = [Box::new(Malt::default()), Box::new(Strongest::default())];
+        for attack in attacks {
+            let name = attack.name().to_string();
+            let shortfall = shortfall(norm, eps, attack);
+            assert!(shortfall < 0.01, "{name} in {norm}: falls short by {shortfall}");
         }
     }
 }

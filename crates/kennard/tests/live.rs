@@ -1,7 +1,7 @@
 //! A live module beside the same network as a graph: one answers as the other does.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use kennard::attack::Version;
@@ -24,7 +24,13 @@ struct Posing {
     forward: Mutex<Session>,
     backward: Mutex<Session>,
     fails: bool,
+    passes: usize,
+    /// How often it was asked; every second answer is off one way, the others the other way.
+    asked: AtomicUsize,
 }
+
+/// How far off answers are, where they are means of several.
+const OFF: f32 = 100.0;
 
 impl Posing {
     fn new(model: &Graph, fails: bool) -> Posing {
@@ -39,7 +45,8 @@ impl Posing {
         let input = &model.inputs[0].name;
         let backward = gradient(&weighted, "weighted", &[input]).unwrap().with_batch(BATCH);
         let backward = runtime.compile(&backward, &threads).unwrap();
-        Posing { forward: Mutex::new(forward), backward: Mutex::new(backward), fails }
+        let (forward, backward) = (Mutex::new(forward), Mutex::new(backward));
+        Posing { forward, backward, fails, passes: 1, asked: AtomicUsize::new(0) }
     }
 }
 
@@ -59,6 +66,11 @@ impl Live for Posing {
         let mut found = Vec::new();
         self.forward.lock().unwrap().run(&[Input::F32(points)], &mut found)?;
         outputs.copy_from_slice(&found[0]);
+        let second = self.asked.fetch_add(1, Ordering::Relaxed) % 2 == 1;
+        if self.passes > 1 {
+            let off = if second { -OFF } else { OFF };
+            outputs.chunks_exact_mut(10).for_each(|logits| logits[0] += off);
+        }
         Ok(())
     }
 
@@ -75,6 +87,10 @@ impl Live for Posing {
         self.backward.lock().unwrap().run(&[Input::F32(points), Input::F32(&slopes)], &mut found)?;
         gradient.copy_from_slice(found.last().unwrap());
         Ok(())
+    }
+
+    fn passes(&self) -> usize {
+        self.passes
     }
 }
 
@@ -119,6 +135,36 @@ fn a_module_answers_as_its_graph_does() {
     let robust = |outcome: &Outcome| outcome.summary.robust.as_ref().map(|robust| robust.robust);
     assert_eq!(robust(&found), robust(&expected));
     assert!(found.summary.runtime.contains("posing"), "{}", found.summary.runtime);
+}
+
+/// Answers that are off one way and the other in turn are right in the mean of two, and a reader is told.
+#[test]
+fn answers_at_random_are_means() {
+    let (data, model) = (data(), Graph::load(fixture("fashion_mlp.onnx")).unwrap());
+    let options = EngineOptions { micro_batch: Some(BATCH), threads: Some(1) };
+    let looked = |engine: &Engine| {
+        let summary = ModelSummary::of_graph("model", &Graph::default(), engine.classifier());
+        let threat = ThreatModel::new(Norm::Linf, 0.05).unwrap();
+        let samples = Selection::First(BATCH);
+        Audit { samples, ..Audit::new(summary, engine, &data, threat) }
+            .run(&AtomicBool::new(false), |_| ())
+            .unwrap()
+    };
+    let classifier = Classifier::new(&model, data.shape(), &Preprocessing::default()).unwrap();
+    let engine = Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &options).unwrap();
+    let expected = looked(&engine);
+
+    let module = Arc::new(Posing { passes: 2, ..Posing::new(&model, false) });
+    let runtime = Runtime::beside(module.as_ref());
+    let classifier = Classifier::live(module.clone(), data.shape(), 10, 7).unwrap();
+    let engine = Engine::new(classifier, runtime, &options).unwrap();
+    let found = looked(&engine);
+    for (found, expected) in found.records.iter().zip(&expected.records) {
+        assert_eq!(found.prediction, expected.prediction);
+        assert!((found.margin - expected.margin).abs() < 1e-4 * OFF && !found.random);
+    }
+    assert_eq!(module.asked.load(Ordering::Relaxed) % 2, 0);
+    assert!(found.summary.warnings.iter().any(|warning| warning.code == "expectation"));
 }
 
 /// What the module says ends the audit.

@@ -10,7 +10,10 @@ use std::sync::atomic::AtomicBool;
 
 use common::{engine, fashion, fixture, rten};
 use exact::TwoLayers;
-use kennard::attack::{CarliniWagner, Ddn, Fab, Fmn, HopSkipJump, MinimalApgd, MinimumNorm, SigmaZero};
+use kennard::attack::{
+    Alma, Best, CarliniWagner, Ddn, DeepFool, Fab, Fmn, HopSkipJump, MinimalApgd, MinimumNorm, Pdpgd,
+    SigmaZero,
+};
 use kennard::audit::{Audit, Record};
 use kennard::data::DataSet;
 use kennard::engine::EngineOptions;
@@ -110,8 +113,8 @@ impl Linear {
         self.weight.iter().zip(&self.bias).map(|(w, b)| dot(w) + f64::from(*b)).collect()
     }
 
-    /// The distance of the i-th point. In l0 the elements that gain most go to their bounds, one after the
-    /// other.
+    /// The distance of the i-th point within the bounds: elements move together, each as far as it has room, in l1 and l0 one
+    /// after the other, those first that gain most.
     fn distance(&self, i: usize, norm: Norm, [lo, hi]: [f32; 2]) -> f64 {
         let (x, label) = (&self.points[i], self.labels[i]);
         let z = self.logits(x);
@@ -119,18 +122,9 @@ impl Linear {
         let to = |class: usize| {
             let w: Vec<f32> =
                 self.weight[class].iter().zip(&self.weight[label]).map(|(a, b)| a - b).collect();
-            let mut short = z[label] - z[class];
-            if norm != Norm::L0 {
-                return short / norm.dual_size(&w);
-            }
-            let gain = |(w, x): (&f32, &f32)| f64::from(w * if *w > 0.0 { hi - x } else { lo - x });
-            let mut gains: Vec<f64> = w.iter().zip(x).map(gain).collect();
-            gains.sort_by(|a, b| b.total_cmp(a));
-            let needed = gains.iter().position(|gain| {
-                short -= gain;
-                short < 0.0
-            });
-            needed.map_or(f64::INFINITY, |n| n as f64 + 1.0)
+            let room = |(w, x): (&f32, &f32)| f64::from(if *w > 0.0 { hi - x } else { x - lo });
+            let moves = w.iter().map(|w| f64::from(w.abs())).zip(w.iter().zip(x).map(room)).collect();
+            nearest(norm, moves, z[label] - z[class])
         };
         others.map(to).fold(f64::INFINITY, f64::min)
     }
@@ -138,7 +132,7 @@ impl Linear {
     /// For each attack by name the excess over the exact distance, as a share of it, at all points.
     fn excess(&self, norm: Norm, plan: Plan, attacks: Attacks) -> Vec<(String, Vec<f64>)> {
         let Plan { reversed, .. } = plan;
-        let bounds = bounds(norm);
+        let bounds = if plan.close { [0.0, 1.0] } else { bounds(norm) };
         let classes = self.weight.len();
         let data = data_set(&self.points, &self.labels);
         let names: Vec<String> = attacks.iter().map(|attack| attack.name().into()).collect();
@@ -170,6 +164,43 @@ impl Linear {
     }
 }
 
+/// The size of the smallest move that gains `short`, of elements with slopes and room.
+fn nearest(norm: Norm, mut moves: Vec<(f64, f64)>, mut short: f64) -> f64 {
+    let along = |t: f64, (slope, room): (f64, f64)| match norm {
+        Norm::L2 => (t * slope).min(room),
+        _ => t.min(room),
+    };
+    match norm {
+        Norm::Linf | Norm::L2 => {
+            let gain = |t: f64| moves.iter().map(|&m| m.0 * along(t, m)).sum::<f64>();
+            let (mut low, mut high) = (0.0, 1e6);
+            for _ in 0..200 {
+                let middle = 0.5 * (low + high);
+                if gain(middle) < short { low = middle } else { high = middle }
+            }
+            if gain(high) < short {
+                return f64::INFINITY;
+            };
+            let sizes: Vec<f32> = moves.iter().map(|&m| along(high, m) as f32).collect();
+            norm.size(&sizes)
+        }
+        Norm::L1 | Norm::L0 => {
+            let gain = |m: &(f64, f64)| if norm == Norm::L1 { m.0 } else { m.0 * m.1 };
+            moves.sort_by(|a, b| gain(b).total_cmp(&gain(a)));
+            let mut size = 0.0;
+            for (slope, room) in moves {
+                let part = (short / (slope * room)).min(1.0);
+                size += if norm == Norm::L1 { part * room } else { 1.0 };
+                short -= slope * room;
+                if short < 0.0 {
+                    return size;
+                }
+            }
+            f64::INFINITY
+        }
+    }
+}
+
 /// Far bounds: no closest point is at one. (In l0 the closest points are always at bounds.)
 fn bounds(norm: Norm) -> [f32; 2] {
     match norm {
@@ -190,6 +221,8 @@ struct Plan {
     cut: Option<usize>,
     /// Whether gradients have the wrong sign.
     reversed: bool,
+    /// Whether the bounds are those of the images, where half of the pixels are at one.
+    close: bool,
 }
 
 impl Plan {
@@ -245,6 +278,57 @@ fn carlini_and_wagner_reach_it_too() {
     }
 }
 
+/// Within the images' own bounds, where many pixels have no room on one side. DeepFool ends 2 % and a ten-thousandth of
+/// the range beyond the boundary, and in linf and l2 clips what it cannot do. The last steps of PDPGD are a
+/// thousandth of the range and those of ALMA of that order, so that some samples as close to the boundary as that are
+/// not met. The figures of these three are those of the middle sample. (adv-lib's PDPGD is off as much on these.)
+#[test]
+fn later_attacks_reach_it_within_close_bounds() {
+    for classes in [2, 10] {
+        let linear = Linear::random(classes, 20);
+        for norm in [Norm::Linf, Norm::L2, Norm::L1] {
+            let excess =
+                linear.excess(norm, Plan::default(), vec![Box::new(DeepFool::default())]).remove(0).1;
+            let [lo, hi] = bounds(norm).map(f64::from);
+            for (i, excess) in excess.into_iter().enumerate() {
+                let exact = linear.distance(i, norm, bounds(norm));
+                // Its step, by its own definition.
+                let step = 1.02 * (exact + 1e-4 * (hi - lo));
+                let off = (1.0 + excess) * exact / step - 1.0;
+                assert!(off.abs() < 1e-3, "deepfool in {norm}, sample {i}: {off}");
+            }
+        }
+        let plan = Plan { close: true, ..Plan::default() };
+        for norm in [Norm::Linf, Norm::L2, Norm::L1, Norm::L0] {
+            let mut attacks: Attacks = vec![Box::new(Best::default())];
+            if norm != Norm::L0 {
+                attacks.extend([
+                    Box::new(DeepFool::default()) as Box<dyn MinimumNorm>,
+                    Box::new(Pdpgd::default()),
+                ]);
+            }
+            if matches!(norm, Norm::L2 | Norm::L1) {
+                attacks.push(Box::new(Alma::default()));
+            }
+            for (name, excess) in linear.excess(norm, plan, attacks) {
+                let mut sorted = excess.clone();
+                sorted.sort_by(f64::total_cmp);
+                let middle = matches!(name.as_str(), "pdpgd" | "alma" | "deepfool");
+                let worst = sorted[if middle { sorted.len() / 2 } else { sorted.len() - 1 }];
+                println!("{name} in {norm}, {classes} classes: {worst:.5}");
+                let allowed = match name.as_str() {
+                    "deepfool" => 0.1,
+                    "best" if norm == Norm::L0 => 0.0,
+                    "best" => 0.002,
+                    "pdpgd" | "alma" if norm == Norm::L1 => 0.04,
+                    _ => 0.02,
+                };
+                assert!(worst <= allowed, "{name} in {norm}, {classes} classes: {worst}");
+            }
+        }
+    }
+}
+
 /// The fewest elements cannot be had from gradients alone: how much an element gains depends on its room too.
 /// σ-zero never changes more than one element too many here, and mostly none; FMN is coarser.
 #[test]
@@ -265,7 +349,7 @@ fn sparse_attacks_change_hardly_more_elements_than_they_must() {
 #[test]
 fn hop_skip_jump_comes_close_with_labels_alone() {
     let linear = Linear::random(2, 5);
-    for (norm, allowed) in [(Norm::Linf, 0.25), (Norm::L2, 0.06)] {
+    for (norm, allowed) in [(Norm::Linf, 0.02), (Norm::L2, 0.04)] {
         for short in [false, true] {
             let attack = HopSkipJump { steps: if short { 10 } else { 64 }, ..HopSkipJump::default() };
             let excess = linear.excess(norm, Plan::default(), vec![Box::new(attack)]).remove(0).1;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{audit, engine, fashion, fixture, runtimes};
-use kennard::attack::{Apgd, Attack, AttackLoss, Fab, Fgsm, Pgd, Square};
+use kennard::attack::{Apgd, Attack, AttackLoss, Fab, Fgsm, Pgd, Square, Strongest};
 use kennard::audit::{
     About, Audit, FinishedRun, Manifest, Outcome, PacketPlan, Progress, RunDirectory, RunState, Shard, Stage,
     merge,
@@ -60,7 +60,7 @@ fn threads_and_repetition_do_not_change_a_byte() {
     }
 }
 
-/// AutoAttack's four attacks with fewer steps.
+/// AutoAttack's four attacks with fewer steps, and the contest, whose course depends on what it finds.
 fn short_auto_attack() -> Vec<Box<dyn Attack>> {
     let apgd = |loss| Apgd { loss, steps: 10, targets: 2, ..Apgd::default() };
     vec![
@@ -68,6 +68,7 @@ fn short_auto_attack() -> Vec<Box<dyn Attack>> {
         Box::new(apgd(AttackLoss::TargetedDlr)),
         Box::new(Fab { steps: 10, targets: 2, ..Fab::default() }),
         Box::new(Square { queries: 50, ..Square::default() }),
+        Box::new(Strongest { passes: 150, steps: 5, ..Strongest::default() }),
     ]
 }
 

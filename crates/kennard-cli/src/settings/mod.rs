@@ -17,8 +17,8 @@ use crate::Usage;
 
 pub use attacks::Attacks;
 pub use part::{Part, Source};
-pub use parts::{Data, Model, Run, Taken, Threat};
-pub use values::{Bounds, Named, Number, Temperature};
+pub use parts::{Data, Ends, Model, Run, Taken, Threat};
+pub use values::{Bounds, Extents, Held, Named, Number, Temperature};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -33,6 +33,14 @@ part! {
         #[arg(long, value_name = "I/N")]
         #[serde(deserialize_with = "values::from_text")]
         shard: Shard,
+        /// Before attacks, try to prove of each sample that nothing within eps breaks it; certified samples are not attacked: true
+        /// or false
+        #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+        certify: bool,
+        /// Attack each sample within a box of its own, in place of --eps: float arrays lower and upper beside x and y in the
+        /// NPZ file of --data
+        #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+        boxes: bool,
         /// Points per centre of a packet; 0 takes neither packets nor cosines [default: 2000, up to 32000 until their effective sample size is enough, in no more passes than the attacks took]
         #[arg(long)]
         packet_samples: usize,
@@ -84,7 +92,7 @@ impl Settings {
     pub fn complete(self, out_too: bool) -> Result<Settings, Error> {
         let missing = [
             (self.data.data.is_none(), DATA_MISSING),
-            (self.threat.eps.is_none() && self.attacks.minimal.is_none(), EPS_MISSING),
+            (self.threat.eps.is_none() && self.attacks.minimal.is_none() && !self.boxed(), EPS_MISSING),
             (self.output.out.is_none() && out_too, OUT_MISSING),
         ];
         let missing: Vec<&str> =
@@ -97,7 +105,12 @@ impl Settings {
         self.taken.selection(self.run.seed())
     }
 
-    /// What the attacks may do.
+    /// Whether each sample has a box of its own.
+    pub fn boxed(&self) -> bool {
+        self.own.boxes.unwrap_or(false)
+    }
+
+    /// What the attacks may do, where the samples have no boxes.
     pub fn threat(&self) -> kennard::Result<ThreatModel> {
         if self.threat.eps.is_none() && self.attacks.minimal.is_none() {
             return Err(kennard::Error::Setting(EPS_MISSING.into()));
@@ -131,7 +144,7 @@ mod tests {
         };
         let both = flags.or(file);
         assert_eq!((both.threat.eps, both.threat.norm), (Some(Number(0.1)), Some(kennard::Norm::L2)));
-        assert_eq!((both.taken.samples, both.model.mean), (Some(3), Some(vec![0.5])));
+        assert_eq!((both.taken.samples, both.model.pixels.mean), (Some(3), Some(vec![0.5])));
         assert_eq!(both.own.shard, Some(Shard { number: 1, of: 2 }));
     }
 

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use kennard::data::{DataSpec, Options, Selection, Split};
 use kennard::engine::EngineOptions;
-use kennard::{Error, Norm, Preprocessing, Result, ThreatModel};
+use kennard::graph::ModelFile;
+use kennard::{Error, Graph, Norm, Preprocessing, Result, ThreatModel};
 use kennard_runtime::{Choice, Runtime};
 
-use super::{Bounds, Number};
+use super::{Bounds, Extents, Held, Number};
 
 part! {
     /// The data.
@@ -151,8 +152,51 @@ impl Run {
 }
 
 part! {
-    /// How the model sees the pixels.
-    Model {
+    /// Which ends of the model's file are taken.
+    Ends {
+        /// The shape of one sample, in the model's order of axes, where its file leaves that open: 3,224,224 [default: the
+        /// data's]
+        #[arg(long, value_name = "EXTENTS")]
+        input_shape: Extents,
+        /// The input that samples go to, of a model with several
+        #[arg(long, value_name = "NAME")]
+        input: String,
+        /// Numbers at which the model's other inputs are held [default: 0 for the state of recurrent layers]
+        #[arg(long, value_name = "NAME=NUMBER,…")]
+        hold: Held,
+        /// The output with the logits, of a model with several [default: the only one of their shape]
+        #[arg(long, value_name = "NAME")]
+        output: String,
+    }
+}
+
+impl Ends {
+    /// The graph of a model file: with all inputs and outputs where nothing is said of them, else as a classifier.
+    pub fn graph(&self, file: &ModelFile) -> Result<Graph> {
+        let preprocessing = self.preprocessing();
+        if preprocessing == Preprocessing::default() {
+            return Ok(file.graph()?);
+        }
+        preprocessing.graph(file, None)
+    }
+
+    fn preprocessing(&self) -> Preprocessing {
+        Preprocessing {
+            input_shape: self.input_shape.clone().map(|extents| extents.0),
+            input: self.input.clone(),
+            hold: self.hold.clone().unwrap_or_default().0,
+            output: self.output.clone(),
+            ..Preprocessing::default()
+        }
+    }
+}
+
+part! {
+    /// How the model sees the pixels, and what its answer means.
+    Pixels {
+        /// The probability from which on a model of one output says class 1 [default: 0.5]
+        #[arg(long, value_name = "P")]
+        threshold: Number,
         /// The model wants pixels times this: 255 for a model of pixels 0..255
         #[arg(long, value_name = "FACTOR")]
         input_scale: Number,
@@ -168,13 +212,29 @@ part! {
     }
 }
 
+parts! {
+    /// How the model is fitted to the data.
+    Model {
+        ends: Ends,
+        pixels: Pixels,
+    }
+}
+
 impl Model {
-    /// What is put in front of the model.
+    /// What is taken of the model, and put in front of it.
     pub fn preprocessing(&self) -> Preprocessing {
+        let pixels = &self.pixels;
         Preprocessing {
-            scale: self.input_scale.map(|n| n.0),
-            normalize: self.mean.clone().zip(self.std.clone()),
-            nhwc: self.nhwc.unwrap_or(false),
+            scale: pixels.input_scale.map(|n| n.0),
+            normalize: pixels.mean.clone().zip(pixels.std.clone()),
+            nhwc: pixels.nhwc.unwrap_or(false),
+            threshold: pixels.threshold.map(|n| n.0),
+            ..self.ends.preprocessing()
         }
+    }
+
+    /// The same for another model, whose inputs and outputs may have other names and extents.
+    pub fn of_another(&self) -> Model {
+        Model { ends: Ends::default(), ..self.clone() }
     }
 }

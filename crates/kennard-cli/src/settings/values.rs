@@ -1,5 +1,6 @@
 //! Values as people write them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -148,6 +149,78 @@ impl<'de> Deserialize<'de> for Bounds {
             Form::Numbers(numbers) => Bounds::of(numbers.iter().map(|number| number.0).collect()),
         }
         .map_err(D::Error::custom)
+    }
+}
+
+/// The extents of a sample: `3,224,224`; in a file also `[3, 224, 224]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extents(pub Vec<usize>);
+
+impl FromStr for Extents {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Extents, String> {
+        let extents = text.split(',').map(|extent| extent.trim().parse().ok());
+        Extents::of(extents.collect::<Option<Vec<usize>>>().unwrap_or_default())
+    }
+}
+
+impl Extents {
+    fn of(extents: Vec<usize>) -> Result<Extents, String> {
+        if extents.is_empty() || extents.contains(&0) {
+            return Err("a shape is one number per axis, without the batch, for example 3,224,224".into());
+        }
+        Ok(Extents(extents))
+    }
+}
+
+impl<'de> Deserialize<'de> for Extents {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Extents, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Text(String),
+            Numbers(Vec<usize>),
+        }
+        match Form::deserialize(deserializer)? {
+            Form::Text(text) => text.parse(),
+            Form::Numbers(extents) => Extents::of(extents),
+        }
+        .map_err(D::Error::custom)
+    }
+}
+
+/// Numbers by name: `scale=0.5,state=0`; in a file also a table, `{ scale = 0.5 }`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Held(pub BTreeMap<String, f64>);
+
+impl FromStr for Held {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Held, String> {
+        let one = |pair: &str| -> Option<(String, f64)> {
+            let (name, number) = pair.rsplit_once('=')?;
+            Some((name.trim().into(), number.trim().parse::<Number>().ok()?.0))
+        };
+        let all: Option<_> = text.split(',').map(one).collect();
+        all.map(Held).ok_or_else(|| "inputs are held as NAME=NUMBER, several with commas between".into())
+    }
+}
+
+impl<'de> Deserialize<'de> for Held {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Held, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Text(String),
+            Numbers(BTreeMap<String, Number>),
+        }
+        match Form::deserialize(deserializer)? {
+            Form::Text(text) => text.parse().map_err(D::Error::custom),
+            Form::Numbers(held) => {
+                Ok(Held(held.into_iter().map(|(name, number)| (name, number.0)).collect()))
+            }
+        }
     }
 }
 

@@ -7,8 +7,8 @@
 use kennard_graph::{Graph, Loss, gradient, infer, simplify, strip_softmax, with_loss};
 use libfuzzer_sys::fuzz_target;
 
-const LOSSES: [Loss; 6] =
-    [Loss::LogOdds, Loss::CrossEntropy, Loss::Margin, Loss::LogitDifference, Loss::Dlr, Loss::TargetedDlr];
+const LOSSES: [Loss; 7] =
+    [Loss::LogOdds, Loss::CrossEntropy, Loss::Margin, Loss::ProbabilityMargin, Loss::LogitDifference, Loss::Dlr, Loss::TargetedDlr];
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(graph) = Graph::from_bytes(bytes) else { return };

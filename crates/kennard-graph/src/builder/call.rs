@@ -1,5 +1,5 @@
 use super::{Builder, Var};
-use crate::{DType, Node, Result, Tensor};
+use crate::{DType, Node, Result, Tensor, TensorType};
 
 /// A node whose tensors are at hand as variables: what rules and definitions work on.
 pub(crate) struct Call<'a, 'b> {
@@ -19,6 +19,14 @@ impl<'a, 'b> Call<'a, 'b> {
     /// Input `i`, if the node has it.
     pub fn optional(&self, i: usize) -> Option<Var<'b>> {
         self.node.input(i).and_then(|name| self.builder.var(name).ok())
+    }
+
+    /// The type that the first output has, whether or not the node stands in the graph.
+    ///
+    /// # Errors
+    /// When it cannot be inferred.
+    pub fn inferred(&self) -> Result<TensorType> {
+        self.builder.inferred(self.node)
     }
 
     /// Output `i`. Only for nodes that stand in the graph already.

@@ -91,6 +91,22 @@ impl Builder {
         state.graph.nodes.push(node);
     }
 
+    /// Says of which type a tensor is, where that cannot be inferred.
+    pub(crate) fn assume(&self, name: &str, ty: TensorType) {
+        let mut state = self.state.borrow_mut();
+        if state.types.get(name).is_none() {
+            state.types.insert(name, ty);
+        }
+    }
+
+    /// The type that a node's first output would have.
+    fn inferred(&self, node: &Node) -> Result<TensorType> {
+        let state = self.state.borrow();
+        let outputs = state.types.outputs(node)?;
+        let first = outputs.and_then(|outputs| outputs.into_iter().next());
+        first.ok_or_else(|| node.error("the shape of its result cannot be inferred"))
+    }
+
     /// The graph that was built, without what no output needs.
     ///
     /// # Errors
@@ -229,6 +245,13 @@ impl Builder {
         }
     }
 
+    /// Gives a tensor another name, which no node makes.
+    pub(crate) fn name(&self, name: &str, var: Var) {
+        let inputs = vec![self.own(var)];
+        self.state.borrow_mut().taken.insert(name);
+        self.push(Node { op: "Identity".into(), inputs, outputs: vec![name.into()], ..Node::default() });
+    }
+
     /// The name of a tensor of this builder. One of another builder would be taken for whatever tensor has
     /// its number here: the builder fails.
     fn own(&self, var: Var) -> String {
@@ -322,8 +345,8 @@ mod tests {
             builder.output("y", unknown.apply("Relu") + 1.0);
             builder.finish().unwrap_err().to_string()
         };
-        let lstm = message("LSTM");
-        assert!(lstm.contains("node `LSTM`: the operator LSTM has no gradient rule"), "{lstm}");
+        let dft = message("DFT");
+        assert!(dft.contains("node `DFT`: the operator DFT has no gradient rule"), "{dft}");
         assert!(message("NonZero").contains("node `NonZero` (NonZero): the shape of its result"));
     }
 

@@ -7,6 +7,7 @@ use crate::{DType, Result, Tensor, Var};
 pub(super) const DEFINITIONS: &[(&str, Definition)] = &[
     ("Celu", celu),
     ("Dropout", dropout),
+    ("Elu", elu),
     ("Hardmax", hardmax),
     ("HardSwish", hard_swish),
     ("Mish", mish),
@@ -24,6 +25,12 @@ fn celu<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     } else {
         Err(c.node.error(format!("its alpha is {alpha}, but must be above 0")))
     }
+}
+
+/// `α·elu₁(x) + (1 − α)·max(x, 0)`, of which the first is convex.
+fn elu<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    let (x, alpha) = (c.x(0), c.node.float("alpha", 1.0));
+    Ok(x.apply("Elu") * alpha + x.apply("Relu") * (1.0 - alpha))
 }
 
 /// `x`: in inference mode nothing is dropped.

@@ -15,10 +15,6 @@ pub(super) const DEFINITIONS: &[(&str, Definition)] = &[
     ("QLinearMatMul", qlinear_matmul),
 ];
 
-/// All operators of this file.
-pub(super) const OPERATORS: &[&str] =
-    &["ConvInteger", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul"];
-
 /// Single precision holds whole numbers up to here.
 const WHOLE: usize = 1 << 24;
 /// The largest difference of two 8-bit integers of one type, and the base of its two digits.

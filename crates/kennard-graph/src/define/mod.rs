@@ -2,11 +2,16 @@
 //! where no rule or kernel exists. One function per operator.
 
 mod activation;
+mod analytic;
 mod grid_sample;
 mod integer;
 mod normalization;
+mod piecewise;
+mod quantized;
+mod recurrent;
 mod resize;
 mod standard;
+mod volume;
 
 use std::collections::HashSet;
 
@@ -21,19 +26,27 @@ type Definitions = for<'a, 'b> fn(&Call<'a, 'b>) -> Result<Vec<Var<'b>>>;
 
 const TABLES: &[&[(&str, Definition)]] = &[
     activation::DEFINITIONS,
+    analytic::DEFINITIONS,
     grid_sample::DEFINITIONS,
     normalization::DEFINITIONS,
+    piecewise::DEFINITIONS,
     resize::DEFINITIONS,
     standard::DEFINITIONS,
+    volume::DEFINITIONS,
 ];
 
 /// Nodes of which several outputs are read, by a function for all of them.
-const SEVERAL: &[(&str, Definitions)] =
-    &[("BatchNormalization", normalization::of_the_batch), ("DynamicQuantizeLinear", integer::dynamic)];
+const SEVERAL: &[(&str, Definitions)] = &[
+    ("BatchNormalization", normalization::of_the_batch),
+    ("DynamicQuantizeLinear", integer::dynamic),
+    ("GRU", recurrent::layer),
+    ("LSTM", recurrent::layer),
+    ("RNN", recurrent::layer),
+];
 
-/// Whether [`define`] can spell this operator out in operators through which a gradient passes.
+/// Whether [`gradient`](crate::gradient()) spells this operator out in operators through which a gradient passes.
 pub fn is_defined(op: &str) -> bool {
-    has_definition(op) && !integer::OPERATORS.contains(&op)
+    has_definition(op)
 }
 
 fn has_definition(op: &str) -> bool {
@@ -54,6 +67,21 @@ fn find<'t, T: Copy + 't>(table: impl IntoIterator<Item = &'t (&'t str, T)>, op:
 /// # Errors
 /// When shapes contradict each other, or one that a definition needs is unknown.
 pub fn define(graph: &Graph, chosen: impl Fn(&Node) -> bool) -> Result<Graph> {
+    spelled(graph, chosen, |op| (find(SEVERAL, op), definition(op)))
+}
+
+/// The same for the gradient: quantised arithmetic by the real numbers that it stands for.
+pub(crate) fn define_smoothly(graph: &Graph, chosen: impl Fn(&Node) -> bool) -> Result<Graph> {
+    spelled(graph, chosen, |op| {
+        let several = find(quantized::SEVERAL, op).or_else(|| find(SEVERAL, op));
+        (several, find(quantized::DEFINITIONS, op).or_else(|| definition(op)))
+    })
+}
+
+/// The definitions of an operator: of all its outputs, of the first.
+type Found = (Option<Definitions>, Option<Definition>);
+
+fn spelled(graph: &Graph, chosen: impl Fn(&Node) -> bool, of: impl Fn(&str) -> Found) -> Result<Graph> {
     if !graph.nodes.iter().any(|node| chosen(node) && has_definition(&node.op)) {
         return Ok(graph.clone());
     }
@@ -63,7 +91,7 @@ pub fn define(graph: &Graph, chosen: impl Fn(&Node) -> bool) -> Result<Graph> {
     let builder = Builder::without_nodes(graph)?;
     for node in &graph.nodes {
         let call = Call { node, builder: &builder };
-        let results = match (find(SEVERAL, &node.op), definition(&node.op)) {
+        let results = match of(&node.op) {
             _ if !chosen(node) => None,
             (Some(definitions), _) => Some(definitions(&call)?),
             (None, Some(definition)) if one_output(node) => Some(vec![definition(&call)?]),

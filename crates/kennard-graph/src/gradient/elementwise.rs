@@ -40,9 +40,14 @@ pub(super) const RULES: &[(&str, Rule)] = &[
     ("Clip", clip),
 
     ("Where",    choose),
-    ("Cast",     |b| b.give(0, b.g())), // `give` casts back
-    ("CastLike", |b| b.give(0, b.g())),
+    ("Cast",     cast),
+    ("CastLike", cast),
 ];
+
+/// The adjoint, cast back by `give`; to integers it is a step.
+fn cast(b: &Backward) -> Result<()> {
+    if b.y(0).ty()?.dtype.is_float() { b.give(0, b.g()) } else { Ok(()) }
+}
 
 /// 1, 0 or −1. Not the operator `Sign`: rten's is 1 at 0, and ONNX Runtime's is slower.
 pub(super) fn sign(x: Var) -> Var {

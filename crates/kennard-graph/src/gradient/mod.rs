@@ -19,14 +19,14 @@ mod reduce;
 mod resize;
 mod select;
 mod softmax;
-mod window;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Deref;
 
 use crate::builder::Call;
-use crate::{Builder, Graph, GraphError, Node, Result, Var, define, is_defined};
+use crate::define::define_smoothly;
+use crate::{Builder, DType, Graph, GraphError, Node, Result, Var, is_defined};
 
 /// A rule gives the adjoints of a node's inputs, by [`Backward::give`].
 type Rule = for<'a, 'b> fn(&Backward<'a, 'b>) -> Result<()>;
@@ -108,7 +108,7 @@ pub fn gradient(graph: &Graph, of: &str, wrt: &[&str]) -> Result<Graph> {
     let graph = &graph.freeing(&results);
     let between = Path::new(graph, of, wrt);
     let composite = |node: &Node| between.crosses(node) && rule(&node.op).is_none() && is_defined(&node.op);
-    let graph = define(graph, composite)?;
+    let graph = define_smoothly(graph, composite)?;
     let path = Path::new(&graph, of, wrt);
 
     let builder = Builder::new(&graph)?;
@@ -121,12 +121,8 @@ pub fn gradient(graph: &Graph, of: &str, wrt: &[&str]) -> Result<Graph> {
         if outputs.iter().all(Option::is_none) {
             continue;
         }
-        let rule = rule(&node.op)
-            .ok_or_else(|| GraphError::NoRule { node: node.label().into(), op: node.op.clone() })?;
-        let call = Call { node, builder: &builder };
-        let backward = Backward { call, adjoints: outputs, path: &path, given: RefCell::default() };
-        rule(&backward)?;
-        for (i, term) in backward.given.into_inner() {
+        let given = given(node, &builder, outputs, &path)?;
+        for (i, term) in given {
             let sum = |&other: &Var<'_>| builder.op("Add", &[Some(other), Some(term)], &[]);
             let adjoint = adjoints.get(node.inputs[i].as_str()).map_or(term, sum);
             adjoints.insert(&node.inputs[i], adjoint);
@@ -138,6 +134,34 @@ pub fn gradient(graph: &Graph, of: &str, wrt: &[&str]) -> Result<Graph> {
         builder.output(&gradient_name(name), adjoint);
     }
     builder.finish()
+}
+
+/// The adjoints of a node's inputs, by its rule.
+fn given<'b>(
+    node: &Node,
+    builder: &'b Builder,
+    adjoints: Vec<Option<Var<'b>>>,
+    path: &Path,
+) -> Result<BTreeMap<usize, Var<'b>>> {
+    let rule = rule(&node.op)
+        .ok_or_else(|| GraphError::NoRule { node: node.label().into(), op: node.op.clone() })?;
+    let backward = Backward { call: Call { node, builder }, adjoints, path, given: RefCell::default() };
+    rule(&backward)?;
+    Ok(backward.given.into_inner())
+}
+
+/// The adjoints of those inputs of a node that are among `wanted`, from those of its outputs: what a node that is linear
+/// in them sends back. Its tensors must be the builder's.
+///
+/// # Errors
+/// When the operator has no rule, or a shape that the rule needs is not known.
+pub(crate) fn adjoints<'b>(
+    node: &Node,
+    builder: &'b Builder,
+    outputs: Vec<Option<Var<'b>>>,
+    wanted: &[&str],
+) -> Result<BTreeMap<usize, Var<'b>>> {
+    given(node, builder, outputs, &Path { tensors: wanted.iter().copied().collect() })
 }
 
 /// The nodes between the graph's inputs and its outputs that cannot be differentiated.
@@ -230,12 +254,17 @@ impl<'a, 'b> Backward<'a, 'b> {
     }
 
     /// Adds to the adjoint of input `i`. If the input was broadcast, the adjoint is summed back to
-    /// its shape; if it has another float type, the adjoint is cast. Other types have no gradient.
+    /// its shape; if it has another float type, the adjoint is cast. 8-bit integers stand for real numbers, and have the
+    /// adjoint of those; other types have no gradient.
     fn give(&self, i: usize, adjoint: Var<'b>) -> Result<()> {
-        if self.wants(i) && self.x(i).ty()?.dtype.is_float() {
-            self.give_real(i, adjoint.cast_like(self.x(i)))?;
+        if !self.wants(i) {
+            return Ok(());
         }
-        Ok(())
+        match self.x(i).ty()?.dtype {
+            dtype if dtype.is_float() => self.give_real(i, adjoint.cast(dtype)),
+            DType::U8 | DType::I8 => self.give_real(i, adjoint),
+            _ => Ok(()),
+        }
     }
 
     /// The same, uncast, for an input that holds integers which stand for real numbers.

@@ -1,8 +1,8 @@
 use ndarray::ArrayD;
 
 use super::linear::along;
-use super::window::{self, Axis};
 use super::{Backward, Rule};
+use crate::window::{self, Axis};
 use crate::{Attribute, DType, Dim, GraphError, Result, Shape, Tensor, Var};
 
 pub(super) const RULES: &[(&str, Rule)] = &[

@@ -16,6 +16,7 @@ mod normalization;
 mod pool;
 mod quantize;
 mod rearrange;
+mod recurrent;
 mod reduce;
 mod resize;
 mod shape;
@@ -90,6 +91,14 @@ impl Types {
         }
     }
 
+    /// The types of a node's outputs, if they can be inferred.
+    pub(crate) fn outputs(&self, node: &Node) -> Result<Option<Vec<TensorType>>> {
+        match (rule(&node.op), self.context(node)) {
+            (Some(rule), Some(context)) => rule(&context),
+            _ => Ok(None),
+        }
+    }
+
     /// Infers one node's outputs from its inputs, which must have been seen before.
     pub(crate) fn step(&mut self, node: &Node) -> Result<()> {
         let Some(rule) = rule(&node.op) else { return Ok(()) };
@@ -139,6 +148,7 @@ const TABLES: &[&[(&str, Rule)]] = &[
     shape::RULES,
     index::RULES,
     quantize::RULES,
+    recurrent::RULES,
     resize::RULES,
     einsum::RULES,
 ];

@@ -2,7 +2,7 @@
 
 use super::proto::OperatorSetIdProto;
 use crate::upgrade::{NEWEST, OLDEST};
-use crate::{GraphError, Result};
+use crate::{GraphError, OPSET, Result};
 
 pub(super) fn format_error(message: impl Into<String>) -> GraphError {
     GraphError::Format(message.into())
@@ -12,6 +12,8 @@ pub(super) fn format_error(message: impl Into<String>) -> GraphError {
 pub(super) fn opset(imports: &[OperatorSetIdProto]) -> Result<i64> {
     let plain = |i: &&OperatorSetIdProto| matches!(i.domain.as_deref(), None | Some("" | "ai.onnx"));
     let version = imports.iter().filter(plain).filter_map(|i| i.version).max();
+    // Files of other operators alone, as of tree ensembles, need not say.
+    let version = version.or((!imports.is_empty() && imports.iter().all(|i| !plain(&i))).then_some(OPSET));
     let version = version.ok_or_else(|| format_error("it does not say which operator set it uses"))?;
     if (OLDEST..=NEWEST).contains(&version) {
         return Ok(version);

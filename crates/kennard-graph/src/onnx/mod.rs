@@ -1,6 +1,7 @@
 //! The ONNX file format.
 
 mod attribute;
+mod ends;
 mod external;
 mod foreign;
 mod format;
@@ -10,6 +11,8 @@ mod order;
 mod proto;
 mod read;
 mod schema;
+mod subgraph;
+mod symbols;
 mod tensor;
 #[cfg(test)]
 mod tests;
@@ -18,11 +21,13 @@ mod write;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use prost::Message;
 use prost::bytes::Bytes;
 
 use crate::{Graph, GraphError, Result};
+pub use ends::Ends;
 use external::Files;
 use proto::ModelProto;
 
@@ -33,25 +38,14 @@ impl Graph {
     /// Reads a model file, of operator set 7 or newer, and brings it to [`OPSET`](crate::OPSET).
     /// Weights in external files are read from the model's directory.
     ///
-    /// The first axis of an input becomes the batch if the file leaves its extent open.
+    /// The first axis of an input becomes the batch if the file leaves its extent open. Of a file that leaves other extents
+    /// open, or has more inputs or outputs than a classifier, [`ModelFile`] makes a graph.
     ///
     /// # Errors
     /// When the file cannot be read, is no valid model, or uses what Kennard does not support; the
     /// message names the place.
     pub fn load(path: impl AsRef<Path>) -> Result<Graph> {
-        let path = path.as_ref();
-        let file = |message: String| GraphError::File { path: path.into(), message };
-        if path.is_dir() {
-            return Err(file(foreign::directory(path)));
-        }
-        let bytes = fs::read(path)
-            .map_err(|e| file(format!("cannot be read: {e}. Give the path of an ONNX file")))?;
-        if let Some(message) = foreign::diagnosis(path, &bytes) {
-            return Err(file(message));
-        }
-        parse(bytes.into(), &Files::new(Some(directory(path)))).map_err(|e| {
-            if let GraphError::Format(m) = e { file(format!("not a usable ONNX model: {m}")) } else { e }
-        })
+        ModelFile::open(path)?.graph()
     }
 
     /// The files beside a model file that hold its weights, by their names in it and in that order: what a digest
@@ -79,7 +73,7 @@ impl Graph {
     /// # Errors
     /// As [`Graph::load`], and when the model keeps weights in external files.
     pub fn from_bytes(bytes: &[u8]) -> Result<Graph> {
-        parse(Bytes::copy_from_slice(bytes), &Files::new(None))
+        ModelFile::from_bytes(bytes)?.graph()
     }
 
     /// The bytes of a model file, all weights inside. Protobuf readers refuse more than 2 GiB; for
@@ -102,11 +96,88 @@ fn directory(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn parse(bytes: Bytes, files: &Files) -> Result<Graph> {
-    let model = ModelProto::decode(bytes).map_err(|e| {
+/// A model file that is read, but not yet made a graph. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ModelFile {
+    /// Where it is, if it is a file.
+    path: Option<PathBuf>,
+    model: Arc<ModelProto>,
+}
+
+impl ModelFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read or is no ONNX model.
+    pub fn open(path: impl AsRef<Path>) -> Result<ModelFile> {
+        let path = path.as_ref();
+        let file = |message: String| GraphError::File { path: path.into(), message };
+        if path.is_dir() {
+            return Err(file(foreign::directory(path)));
+        }
+        let bytes = fs::read(path)
+            .map_err(|e| file(format!("cannot be read: {e}. Give the path of an ONNX file")))?;
+        if let Some(message) = foreign::diagnosis(path, &bytes) {
+            return Err(file(message));
+        }
+        let model = decode(bytes.into());
+        Ok(ModelFile { path: Some(path.into()), model: Arc::new(model.map_err(|e| at(path, e))?) })
+    }
+
+    /// Reads the bytes of a file.
+    ///
+    /// # Errors
+    /// When they are no ONNX model.
+    pub fn from_bytes(bytes: &[u8]) -> Result<ModelFile> {
+        Ok(ModelFile { path: None, model: Arc::new(decode(Bytes::copy_from_slice(bytes))?) })
+    }
+
+    /// The graph, with all its inputs and outputs.
+    ///
+    /// # Errors
+    /// As [`Graph::load`].
+    pub fn graph(&self) -> Result<Graph> {
+        self.read(None)
+    }
+
+    /// The graph of a classifier, with one input and one output.
+    ///
+    /// # Errors
+    /// As [`Graph::load`]; when it is open what the input, its shape, or the output is; when `ends` are not in the file.
+    pub fn classifier(&self, ends: &Ends) -> Result<Graph> {
+        self.read(Some(ends))
+    }
+
+    /// The extents of one sample that the file itself fixes, without the batch; nothing where it gives no shape.
+    ///
+    /// # Errors
+    /// When it is open which input samples go to.
+    pub fn extents(&self, ends: &Ends) -> Result<Option<Vec<Option<usize>>>> {
+        let taken = read::graph(&self.model).and_then(|graph| Ok(ends::Taken::new(graph, ends)?.extents()));
+        taken.map_err(|e| self.path.as_deref().map_or_else(|| e.clone(), |path| at(path, e.clone())))
+    }
+
+    fn read(&self, ends: Option<&Ends>) -> Result<Graph> {
+        let files = Files::new(self.path.as_deref().map(directory));
+        let graph = read::read(&self.model, &files, ends);
+        graph.map_err(|e| self.path.as_deref().map_or_else(|| e.clone(), |path| at(path, e.clone())))
+    }
+}
+
+/// An error about the format, with the file that it is about.
+fn at(path: &Path, error: GraphError) -> GraphError {
+    match error {
+        GraphError::Format(m) => {
+            GraphError::File { path: path.into(), message: format!("not a usable ONNX model: {m}") }
+        }
+        error => error,
+    }
+}
+
+fn decode(bytes: Bytes) -> Result<ModelProto> {
+    ModelProto::decode(bytes).map_err(|e| {
         GraphError::Format(format!(
             "{e}. Is it an ONNX file, and complete? (Other formats: export to ONNX first)"
         ))
-    })?;
-    read::read(&model, files)
+    })
 }

@@ -12,7 +12,6 @@ use super::format::{format_error, opset};
 use super::order::order;
 use super::proto::*;
 use super::schema;
-use super::tensor::read_tensor;
 use crate::upgrade::upgrade;
 use crate::{Attribute, Builder, Graph, Node, Result, Tensor};
 
@@ -34,7 +33,7 @@ pub(super) struct Importer<'a> {
 }
 
 /// What names mean where a node stands.
-struct Scope<'a> {
+pub(super) struct Scope<'a> {
     names: HashMap<&'a str, String>,
     around: Around<'a>,
     /// In a function, the attributes it was called with.
@@ -53,7 +52,21 @@ enum Around<'a> {
     Scope(&'a Scope<'a>),
 }
 
-impl Scope<'_> {
+impl<'a> Scope<'a> {
+    /// The scope of a graph inside a node that stands here.
+    pub(super) fn within<'s>(&'s self, names: HashMap<&'s str, String>) -> Scope<'s>
+    where
+        'a: 's,
+    {
+        let (version, depth) = (self.version, self.depth + 1);
+        Scope { names, around: Around::Scope(self), attributes: None, version, depth }
+    }
+
+    /// The operator set that nodes here are written in.
+    pub(super) fn version(&self) -> i64 {
+        self.version
+    }
+
     fn resolve(&self, name: &str) -> Option<String> {
         if name.is_empty() {
             return Some(String::new());
@@ -76,7 +89,7 @@ impl Scope<'_> {
     }
 }
 
-fn text(field: &Option<String>) -> &str {
+pub(super) fn text(field: &Option<String>) -> &str {
     field.as_deref().unwrap_or("")
 }
 
@@ -104,6 +117,11 @@ impl<'a> Importer<'a> {
         let key = |f: &'a FunctionProto| [domain(&f.domain), text(&f.name), text(&f.overload)];
         let functions = functions.iter().map(|f| (key(f), f)).collect();
         Ok(Importer { builder, files, functions, defined: RefCell::new(defined), inlined: Cell::default() })
+    }
+
+    /// Says that there is a tensor, made already.
+    pub fn declare(&self, name: &str) {
+        self.defined.borrow_mut().insert(name.into());
     }
 
     /// Checks all nodes of a graph, those too that no output needs: runtimes refuse a file with a wrong one.
@@ -182,8 +200,11 @@ impl<'a> Importer<'a> {
             node.attributes = self.attributes(proto, scope, &node)?;
             return self.call(function, &node, scope);
         }
-        if node.op == "If" {
-            return self.branch(proto, &node, scope);
+        match node.op.as_str() {
+            "If" => return self.branch(proto, &node, scope),
+            "Loop" => return self.turns(proto, &node, scope),
+            "Scan" => return self.scan(proto, &node, scope),
+            _ => {}
         }
         node.attributes = self.attributes(proto, scope, &node)?;
         if node.op == "Constant" {
@@ -237,52 +258,24 @@ impl<'a> Importer<'a> {
             depth: scope.depth + 1,
         };
         let outputs: Vec<&str> = function.output.iter().map(String::as_str).collect();
-        self.inline(&function.node, &outputs, node, inner)
+        let results = self.inside(&function.node, &outputs, node, inner)?;
+        self.pass_on(node, &results)
     }
 
-    /// Appends the branch that an `If` takes.
-    fn branch(&self, proto: &NodeProto, node: &Node, scope: &Scope) -> Result<()> {
-        let condition = self.builder.var(node.input(0).unwrap_or(""))?;
-        let known = condition.as_constant().and_then(|c| c.item()).map(|v| v != 0.0);
-        let known = known.or_else(|| condition.as_ints().filter(|v| v.len() == 1).map(|v| v[0] != 0));
-        let taken = known.ok_or_else(|| {
-            node.error("its condition depends on the input; export the model without data-dependent branches")
-        })?;
-        let name = if taken { "then_branch" } else { "else_branch" };
-        let branch = proto.attribute.iter().find(|a| text(&a.name) == name).and_then(|a| a.g.as_ref());
-        let branch = branch.ok_or_else(|| node.error(format!("it has no {name}")))?;
-        let mut names: HashMap<&str, String> = HashMap::new();
-        for tensor in branch.initializer.iter().filter(|t| !text(&t.name).is_empty()) {
-            let name = self.builder.unused(text(&tensor.name));
-            self.builder.define(&name, read_tensor(tensor, self.files)?);
-            self.defined.borrow_mut().insert(name.clone());
-            names.insert(text(&tensor.name), name);
-        }
-        let inner = Scope {
-            names,
-            around: Around::Scope(scope),
-            attributes: None,
-            version: scope.version,
-            depth: scope.depth + 1,
-        };
-        let outputs: Vec<&str> = branch.output.iter().map(|v| text(&v.name)).collect();
-        self.inline(&branch.node, &outputs, node, inner)
-    }
-
-    /// Appends `nodes`, whose `outputs` are those of `node`.
-    fn inline<'s>(
+    /// Appends `nodes`; returns the names that their `outputs` have in the graph.
+    pub(super) fn inside<'s>(
         &self,
         nodes: &'s [NodeProto],
         outputs: &[&'s str],
         node: &Node,
         mut scope: Scope<'s>,
-    ) -> Result<()> {
+    ) -> Result<Vec<String>> {
         let size: usize = nodes.iter().map(|n| n.encoded_len()).sum();
         let (bytes, count) = self.inlined.get();
         let (bytes, count) = (bytes.saturating_add(size), count.saturating_add(nodes.len()));
         self.inlined.set((bytes, count));
         if bytes > LARGEST_INLINED || count > MOST_INLINED || scope.depth > DEEPEST {
-            return Err(node.error("its functions or branches are nested too deeply"));
+            return Err(node.error("its functions, branches or loops are nested too deeply or too long"));
         }
         let sorted = order(nodes, outputs)?;
         for name in sorted.iter().flat_map(|n| &n.output).filter(|name| !name.is_empty()) {
@@ -294,25 +287,39 @@ impl<'a> Importer<'a> {
         for inner in sorted {
             self.node(inner, &scope)?;
         }
-        for (name, output) in outputs.iter().zip(&node.outputs).filter(|(_, output)| !output.is_empty()) {
+        let made = |name: &&str| {
             let source = scope.resolve(name).filter(|s| !s.is_empty() && self.defined.borrow().contains(s));
-            let source =
-                source.ok_or_else(|| node.error(format!("nothing inside it makes its output `{name}`")))?;
+            source.ok_or_else(|| node.error(format!("nothing inside it makes its output `{name}`")))
+        };
+        outputs.iter().map(made).collect()
+    }
+
+    /// Gives tensors the names of a node's outputs.
+    pub(super) fn pass_on(&self, node: &Node, sources: &[String]) -> Result<()> {
+        for (source, output) in sources.iter().zip(&node.outputs).filter(|(_, output)| !output.is_empty()) {
             self.builder.push(Node {
                 op: "Identity".into(),
-                inputs: vec![source],
+                inputs: vec![source.clone()],
                 outputs: vec![output.clone()],
                 ..Node::default()
             });
         }
-        if outputs.len() < node.outputs.len() {
+        if sources.len() < node.outputs.len() {
             return Err(node.error(format!(
                 "it has {} outputs, inside it are {}",
                 node.outputs.len(),
-                outputs.len()
+                sources.len()
             )));
         }
         Ok(())
+    }
+
+    pub(super) fn builder(&self) -> &'a Builder {
+        self.builder
+    }
+
+    pub(super) fn files(&self) -> &'a Files {
+        self.files
     }
 }
 

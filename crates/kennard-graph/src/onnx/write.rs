@@ -11,6 +11,12 @@ use super::proto::*;
 use super::tensor::{bytes, header, write_tensor};
 use crate::{Attribute, Dim, Graph, GraphError, Node, OPSET, Result, Value};
 
+/// The version of another domain's operators, which stand as they were read.
+fn version_of(domain: &str) -> i64 {
+    // From 1 to 3 attributes of tree ensembles were added; nothing else that has a graph changed.
+    if domain == "ai.onnx.ml" { 3 } else { 1 }
+}
+
 /// The version of the file format that goes with [`OPSET`].
 const IR_VERSION: i64 = 10;
 /// Protobuf messages end at 2 GiB; weights beyond this many bytes go to a file beside the model.
@@ -100,7 +106,7 @@ fn model(graph: &Graph, weights: Vec<TensorProto>) -> ModelProto {
     let import =
         |domain: &str, version| OperatorSetIdProto { domain: Some(domain.into()), version: Some(version) };
     let mut opset_import = vec![import("", OPSET)];
-    opset_import.extend(domains.into_iter().map(|domain| import(domain, 1)));
+    opset_import.extend(domains.into_iter().map(|domain| import(domain, version_of(domain))));
     ModelProto {
         ir_version: Some(IR_VERSION),
         producer_name: Some(super::PRODUCER.into()),

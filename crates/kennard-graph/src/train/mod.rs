@@ -1,10 +1,11 @@
 //! What training makes of a classifier: its weights become inputs, its normalisations use the statistics
 //! of the batch, an objective is appended, and the whole is differentiated with respect to the weights.
 
+mod certified;
 mod objective;
 mod weights;
 
-use crate::{DType, Graph, Loss, Result, gradient, simplify, with_loss};
+use crate::{DType, Graph, GraphError, Loss, Result, gradient, simplify, with_loss};
 pub use objective::Objective;
 pub use weights::{Statistics, statistics, trainable};
 use weights::{in_training_mode, opened};
@@ -23,7 +24,7 @@ pub struct Open {
 /// One step of training on `batch` samples.
 ///
 /// Inputs: `batch` images (of the objectives with [pairs](Objective::is_paired): those, and then `batch`
-/// changed ones), their labels `I64[batch]`, and the weights. Outputs: the logits of all images; mean and
+/// changed ones), their labels `I64[batch]`, of [`Objective::Certified`] its numbers, and the weights. Outputs: the logits of all images; mean and
 /// variance of the batch (divided by n) for each of the [`statistics`]; the objective, one number a sample;
 /// and for each weight the gradient of the objective's sum over the samples.
 ///
@@ -33,10 +34,25 @@ pub struct Open {
 pub fn training_step(model: &Graph, batch: usize, objective: &Objective) -> Result<Open> {
     let rows = if objective.is_paired() { 2 * batch } else { batch };
     let weights = trainable(model);
-    let model = model.with_floats(DType::F32).with_batch(rows);
-    let model = in_training_mode(&model, &statistics(&model))?;
     let input = model.single_input()?.name.clone();
-    let graph = objective.append(&model, &input, batch)?;
+    let model = model.with_floats(DType::F32);
+    let graph = match objective {
+        Objective::Certified { .. } => {
+            // Bounds are of networks with a free batch, none of whose samples sees the others.
+            if let Some(statistics) = statistics(&model).first() {
+                return Err(GraphError::Shape(format!(
+                    "the network normalises by the statistics of the batch (`{}`), which have no bounds; certified training takes \
+                     networks without batch normalisation",
+                    statistics.mean
+                )));
+            }
+            objective.append(&model, &input, batch)?
+        }
+        _ => {
+            let model = model.with_batch(rows);
+            objective.append(&in_training_mode(&model, &statistics(&model))?, &input, batch)?
+        }
+    };
     let graph = opened(&graph, &weights)?;
     let wrt: Vec<&str> = weights.iter().map(String::as_str).collect();
     let graph = simplify(&gradient(&graph, Graph::LOSS, &wrt)?)?;

@@ -1,5 +1,6 @@
 //! Objectives of training, appended to the logits.
 
+use super::certified;
 use crate::loss::{OneClass, bound, bounded, log_odds};
 use crate::{
     Builder, DType, Dim, Graph, GraphError, Result, Shape, TensorType, Var, gradient, gradient_name,
@@ -31,6 +32,16 @@ pub enum Objective {
         /// λ, in units of the square of the input's.
         lambda: f64,
     },
+    /// `κ·l(x) + (1 − κ)·l(m)`, m being the worst that bounds leave of the logits' differences to the label's anywhere within ε of x
+    /// in linf and within `limits`: by intervals (Gowal et al. 2018, arXiv 1810.12715, eq. 12), for `crown` mixed of those
+    /// and, with share β, of CROWN over intervals (Zhang et al. 2020, arXiv 1906.06316, eq. 13). After the labels a step is told
+    /// ε, κ, and for `crown` β, each `[1]`.
+    Certified {
+        /// The smallest and the largest value of an input element.
+        limits: [f32; 2],
+        /// Whether CROWN's bounds are mixed in.
+        crown: bool,
+    },
     /// `l(x) + λ·‖z(x)‖²/K`
     LogitPenalty {
         /// λ
@@ -45,8 +56,8 @@ impl Objective {
     }
 
     /// The graph with the objective as output [`Graph::LOSS`], and labels as input [`Graph::LABEL`].
-    pub(super) fn append(&self, graph: &Graph, input: &str, batch: usize) -> Result<Graph> {
-        let logits = graph.outputs.first().ok_or_else(|| GraphError::Shape("there is no output".into()))?;
+    pub(super) fn append(&self, model: &Graph, input: &str, batch: usize) -> Result<Graph> {
+        let logits = model.outputs.first().ok_or_else(|| GraphError::Shape("there is no output".into()))?;
         let name = logits.name.clone();
         let &[_, Dim::Known(classes)] = logits.ty.shape.0.as_slice() else {
             let found = &logits.ty;
@@ -54,7 +65,7 @@ impl Objective {
                 "training needs logits [N, classes], `{name}` is {found}"
             )));
         };
-        let begin = Builder::new(graph)?;
+        let begin = Builder::new(model)?;
         let ints = TensorType::new(DType::I64, vec![Dim::Known(batch)]);
         begin.input(Graph::LABEL, ints);
         let mut graph = begin.finish()?;
@@ -94,6 +105,9 @@ impl Objective {
                 let square = (g * g).reduce("ReduceSum", &axes, false);
                 square * lambda - label(z).logit(log_softmax(z))
             }
+            Objective::Certified { limits, crown } => {
+                return Ok(certified::append(model, limits, crown)?.with_batch(batch));
+            }
             Objective::LogitPenalty { lambda } => {
                 // A masked class has no logit to be held down.
                 let all = bounded(z);
@@ -109,19 +123,24 @@ impl Objective {
 }
 
 const LOG_LOSS: &str = "kennard/log loss";
-/// Below this, `ln(1 + eᵘ)` is u to single precision in `ln ln(1 + eᵘ)`.
-const CONFIDENT: f64 = -17.0;
+/// Below this, `ln ln(1 + eᵘ)` is taken from a series: runtimes compute `ln(1 + eᵘ)` from the rounded `1 + eᵘ`.
+const CONFIDENT: f64 = -4.0;
 
-/// The graph with `∇ₓ ln l` as an output. With the log-odds u, `ln l = ln ln(1 + eᵘ)`, which is `u` where u is
-/// so low that the logarithm would underflow.
+/// The graph with `∇ₓ ln l` as an output. With the log-odds u, `ln l = ln ln(1 + eᵘ)`, which for low u is
+/// `u + ln(1 − w/2 + w²/3 − w³/4 + w⁴/5)` with `w = eᵘ`, to less than 10⁻⁹.
 fn with_log_gradient(graph: &Graph, logits: &str, input: &str, classes: usize) -> Result<Graph> {
     let builder = Builder::new(graph)?;
     let z = builder.var(logits)?;
     let z = bounded(z);
     let u = log_odds(z, &OneClass::new(z, builder.var(Graph::LABEL)?, classes));
     let limit = u.number(CONFIDENT);
-    let log_l = u.with("Max", limit).apply("Softplus").apply("Log") + (u - limit).with("Min", u.number(0.0));
-    builder.output(LOG_LOSS, log_l);
+    let low = u.with("Min", limit);
+    let w = low.apply("Exp");
+    let series = 1.0 - w * (0.5 - w * (1.0 / 3.0 - w * (0.25 - w * 0.2)));
+    let confident = low + series.apply("Log");
+    let other = u.with("Max", limit).apply("Softplus").apply("Log");
+    let choice = [Some(u.with("Less", limit)), Some(confident), Some(other)];
+    builder.output(LOG_LOSS, builder.op("Where", &choice, &[]));
     gradient(&builder.finish()?, LOG_LOSS, &[input])
 }
 

@@ -4,9 +4,12 @@
 //! grew, nothing is to do; the changes of meaning or form are listed here.
 
 mod attention;
+mod contrib;
 mod inputs;
+mod ml;
 mod newer;
 mod normalization;
+mod recurrent;
 mod resample;
 #[cfg(test)]
 mod tests;
@@ -27,7 +30,8 @@ const OLDER: &[&[(&str, i64, Step)]] = &[inputs::OLDER, normalization::OLDER, re
 /// `(operator, version, step)`: how nodes of that version or a newer one are brought to [`OPSET`].
 const NEWER: &[&[(&str, i64, Step)]] = &[attention::NEWER, newer::NEWER];
 /// `(operator, step)`: forms that mean the same, brought to the one that the rest of Kennard knows.
-const FORMS: &[&[(&str, Step)]] = &[normalization::FORMS, resample::FORMS, types::FORMS];
+const FORMS: &[&[(&str, Step)]] =
+    &[contrib::FORMS, ml::FORMS, normalization::FORMS, recurrent::FORMS, resample::FORMS, types::FORMS];
 
 /// Appends `node`, written in operator set `version`, to the graph under construction.
 ///

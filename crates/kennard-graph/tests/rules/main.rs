@@ -15,6 +15,7 @@ mod kinks;
 mod quantized;
 mod rten;
 mod ties;
+mod volume;
 
 /// Checks every case of a family and reports all that fail.
 fn family(cases: Vec<case::Case>) {

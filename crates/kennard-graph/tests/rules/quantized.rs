@@ -60,3 +60,76 @@ fn a_scale_for_each_channel() {
     assert_eq!(of_x, [1.0, 2.0, 0.0, 4.0]);
     assert_eq!(of_scale, [3.0 * -128.0, 0.0]);
 }
+
+/// Integers that stand for real numbers: the gradient of a product or convolution of quantised operands is that of the
+/// real ones, weights as they were quantised. (Only the elements that set the scale see its rounding, too.)
+#[test]
+fn integer_arithmetic() {
+    let x: Vec<f32> = (0..32).map(|i| ((i * 13) % 32) as f32 / 16.0 - 0.9).collect();
+    let levels: Vec<u8> = (0..36).map(|i| (i * 29 % 255) as u8).collect();
+    let weight = |shape: &[usize]| -> Tensor {
+        let n = shape.iter().product();
+        ndarray::ArrayD::from_shape_vec(IxDyn(shape), levels[..n].to_vec()).unwrap().into()
+    };
+    let real = |shape: &[usize]| -> Tensor {
+        let n: usize = shape.iter().product();
+        let values = levels[..n].iter().map(|&q| (f32::from(q) - 100.0) * 0.01).collect();
+        ndarray::ArrayD::from_shape_vec(IxDyn(shape), values).unwrap().into()
+    };
+    let pads: [(&str, Attribute); 5] = [
+        ("pads", vec![1; 4].into()),
+        ("kernel_shape", vec![3, 3].into()),
+        ("strides", vec![1, 1].into()),
+        ("dilations", vec![1, 1].into()),
+        ("group", 1.into()),
+    ];
+    for (op, plain, shape, kernel, attributes) in [
+        ("ConvInteger", "Conv", vec![1, 2, 4, 4], vec![2, 2, 3, 3], &pads[..]),
+        ("MatMulInteger", "MatMul", vec![8, 4], vec![4, 9], &[]),
+        ("QLinearConv", "Conv", vec![1, 2, 4, 4], vec![2, 2, 3, 3], &pads[..]),
+        ("QLinearMatMul", "MatMul", vec![8, 4], vec![4, 9], &[]),
+    ] {
+        let of = |quantised: bool| -> Vec<f32> {
+            let builder = Builder::new(&Graph::default()).unwrap();
+            let ty = TensorType::new(kennard_graph::DType::F32, kennard_graph::Shape::fixed(&shape));
+            let v = builder.input("x", ty);
+            let number = |value: f32| builder.constant(tensor(arr0(value)).into());
+            let level = |value: u8| builder.constant(tensor(arr0(value)).into());
+            let (w, zero) = (builder.constant(weight(&kernel)), level(100));
+            let y = match op {
+                _ if !quantised => {
+                    builder.op(plain, &[Some(v), Some(builder.constant(real(&kernel)))], attributes)
+                }
+                "ConvInteger" | "MatMulInteger" => {
+                    let parts = builder.op_n("DynamicQuantizeLinear", &[Some(v)], &[], 3);
+                    let inputs = [parts[0], w, parts[2], zero].map(Some);
+                    let sums = builder.op(op, &inputs, attributes).cast(kennard_graph::DType::F32);
+                    sums * (parts[1] * number(0.01))
+                }
+                _ => {
+                    let (scale, middle) = (number(0.01), level(128));
+                    let q = builder.op("QuantizeLinear", &[v, scale, middle].map(Some), &[]);
+                    let inputs = [q, scale, middle, w, scale, zero, number(0.1), middle].map(Some);
+                    let y = builder.op(op, &inputs, attributes);
+                    builder.op("DequantizeLinear", &[y, number(0.1), middle].map(Some), &[])
+                }
+            };
+            let c = (0..y.shape().unwrap().known().unwrap().iter().product::<usize>())
+                .map(|i| (i % 5) as f32 - 2.0)
+                .collect();
+            let dims = y.shape().unwrap().known().unwrap();
+            let c: Tensor = ndarray::ArrayD::from_shape_vec(IxDyn(&dims), c).unwrap().into();
+            builder.output("y", y * builder.constant(c));
+            let graph = gradient(&builder.finish().unwrap(), "y", &["x"]).unwrap();
+            let point: Tensor = ndarray::ArrayD::from_shape_vec(IxDyn(&shape), x.clone()).unwrap().into();
+            let outputs =
+                Runner::new(&graph).unwrap().run(&BTreeMap::from([("x".to_string(), point)])).unwrap();
+            outputs[&gradient_name("x")].iter().copied().collect()
+        };
+        let (found, wanted) = (of(true), of(false));
+        let largest = wanted.iter().fold(0.0f32, |most, g| most.max(g.abs()));
+        for (a, b) in found.iter().zip(&wanted) {
+            assert!((a - b).abs() < 0.02 * largest, "{op}: {found:?} instead of {wanted:?}");
+        }
+    }
+}

@@ -6,18 +6,37 @@
 0.512
 """
 
+from . import _onnxruntime
 from ._autoattack import AutoAttack
 from ._calls import Attacked, attack, audit, report
 from ._kennard import KennardError, __version__
-from ._result import Result
+from ._measure import Calibration, Uncertainty, calibrate, uncertainty
+from ._minimal import minimal
+from ._random import Verified
+from ._result import Minimal, Result
+from ._tracker import Tracker
+from ._train import Trained, grad, train
+
+_onnxruntime.choose()
 
 __all__ = [
     "Attacked",
     "AutoAttack",
+    "Calibration",
     "KennardError",
+    "Minimal",
     "Result",
+    "Tracker",
+    "Trained",
+    "Uncertainty",
+    "Verified",
     "__version__",
     "attack",
     "audit",
+    "calibrate",
+    "grad",
+    "minimal",
     "report",
+    "train",
+    "uncertainty",
 ]

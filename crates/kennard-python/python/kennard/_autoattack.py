@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from datetime import datetime
 from pathlib import Path
@@ -106,7 +107,8 @@ class AutoAttack:
         return_labels : bool
             Whether to return also what the model takes the points for.
         state_path : path, optional
-            A file for the reference's `EvaluationState`; if it says that all attacks were run, none is run again.
+            A file for the reference's `EvaluationState`. Attacks that it says were run are not run again, and the samples
+            that they broke are not attacked; as with the reference, their points are those of the earlier run alone.
 
         Returns
         -------
@@ -117,11 +119,16 @@ class AutoAttack:
         import torch
 
         begin = time.time()
-        self._log(f"using {self.version} version including {', '.join(self.attacks_to_run)}")
         robust = torch.ones(len(x_orig), dtype=torch.bool)
-        x_adv = x_orig.detach().clone()
+        ran: set[str] = set()
         accuracies: list[tuple[str, float]] = []
-        if self.version in _VERSIONS and self.attacks_to_run == _VERSIONS[self.version]:
+        if state_path is not None and Path(state_path).exists():
+            robust, clean, ran = self._restored(Path(state_path), len(x_orig))
+            accuracies.append(("", clean))
+        left_to_run = [name for name in self.attacks_to_run if name not in ran]
+        self._log(f"using {self.version} version including {', '.join(left_to_run) or 'no attack that was not run'}")
+        x_adv = x_orig.detach().clone()
+        if not ran and self.version in _VERSIONS and self.attacks_to_run == _VERSIONS[self.version]:
             found = self._attack(x_orig, y_orig, self.version, bs)
             robust &= torch.from_numpy(found.correct.copy())
             accuracies.append(("", robust.float().mean().item()))
@@ -129,12 +136,12 @@ class AutoAttack:
                 robust &= self._take(x_adv, torch.arange(len(x_orig)), found, name)
                 accuracies.append((name, robust.float().mean().item()))
         else:
-            for place, name in enumerate(self.attacks_to_run):
+            for name in left_to_run:
                 left = torch.nonzero(robust).flatten()
                 if not len(left):
                     break
                 found = self._attack(x_orig[left], y_orig[left], name, bs)
-                if place == 0:
+                if not accuracies:
                     robust[left] &= torch.from_numpy(found.correct.copy())
                     accuracies.append(("", robust.float().mean().item()))
                 for entry in found.points:
@@ -220,6 +227,25 @@ class AutoAttack:
             f"max: {x_adv.max().item():.5f}, min: {x_adv.min().item():.5f}"
         )
         self._log(f"robust accuracy: {robust.float().mean().item():.2%}")
+
+    def _restored(self, path: Path, samples: int) -> tuple[torch.Tensor, float, set[str]]:
+        """Which samples are robust so far, the clean accuracy, and the attacks that were run."""
+        import torch
+
+        state = json.loads(path.read_text())
+        # The reference writes sets as text.
+        wanted, ran = (
+            set(re.findall(r"[\w-]+", names) if isinstance(names, str) else names)
+            for names in (state["_attacks_to_run"], state["_run_attacks"])
+        )
+        robust = torch.tensor(state["_robust_flags"] or [], dtype=torch.bool)
+        if wanted != set(self.attacks_to_run) or len(robust) != samples:
+            raise ValueError(
+                f"state_path: {path} is of {len(robust)} samples and the attacks {', '.join(sorted(wanted))}, not of this run; "
+                "name another file, or remove it to begin anew"
+            )
+        self._log(f"restored {path}: {', '.join(sorted(ran)) or 'no attack'} were run; only the points of this run are returned")
+        return robust, float(state["_clean_accuracy"]), ran
 
     def _save(self, path: Path, robust: torch.Tensor, clean: float) -> None:
         """Writes the state file of the reference, whole or not at all."""

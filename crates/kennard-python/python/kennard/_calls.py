@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _data, _kennard, _models
+from . import _kennard, _prepare
+from ._prepare import Progress
+from ._random import Verified, verified
 from ._result import Result
 
-Progress = Callable[[str, int, int], None]
+# Samples per call where nothing else is asked for, as in the engine.
+_BATCH = 128
 
 
 def audit(
@@ -35,6 +34,9 @@ def audit(
     device: Any = None,
     output: Any = None,
     batch_size: int | None = None,
+    engine: str = "live",
+    eot: int | None = None,
+    autocast: str | None = None,
     progress: bool | Progress = True,
     **options: Any,
 ) -> Result:
@@ -65,7 +67,16 @@ def audit(
     output : callable, text or int, optional
         What takes the logits out of what a module returns.
     batch_size : int, optional
-        Samples per micro-batch; 128 for live models.
+        Samples per micro-batch. For live models 128 by default, on a GPU as many as a quarter of its memory holds.
+    engine : {"live", "export", "auto"}
+        Whether a module computes itself; or an ONNX file of it, which is faster on a CPU; or, with "auto", the file where
+        PyTorch can make one that has the same logits. The result's `engine` says which it was, and why.
+    eot : int, optional
+        For a model that answers at random: every answer and every gradient is the mean of this many passes (expectation
+        over transformations), decisions are those of the mean logits, and each adversarial point is then verified by 100
+        fresh passes, see :attr:`Result.verified`.
+    autocast : {"bfloat16", "float16"}, optional
+        The precision of the attacks' passes of a module. The last word on a point is in the module's own.
     progress : bool or callable
         Whether to show how far it is; or what is called with what is done, how much of it, and of how much.
     **options
@@ -84,22 +95,63 @@ def audit(
         When something else goes wrong.
     KeyboardInterrupt
         After ctrl-C; what was finished is kept in `out`.
+
+    Examples
+    --------
+    >>> import kennard
+    >>> result = kennard.audit("fixtures/fashion_mlp.onnx", "fashion-mnist:fixtures/fashion-mnist", eps=0.05,
+    ...                        attack="fgsm", first=20, packet_samples=0, progress=False)
+    >>> result.robust_accuracy < result.clean_accuracy
+    True
     """
+    wanted = {"device": device, "output": output, "engine": engine, "eot": eot, "autocast": autocast}
     # Before anything else, so that a slip of the finger costs no time.
-    settings = _options(
-        options, norm=norm, eps=eps, attack=attack, micro_batch=batch_size, resume=resume or None
+    settings = _prepare.options(
+        "audit", options, norm=norm, eps=eps, attack=attack, micro_batch=batch_size, resume=resume or None
     )
-    data, inputs, settings = _samples(x, y, settings)
-    adapted = _models.model(model, inputs, device, output, hasattr(x, "detach"))
-    kept = None
-    if out is None:
-        kept = tempfile.TemporaryDirectory(prefix="kennard-")
-        out = Path(kept.name) / "run"
-    settings["out"] = os.fspath(out)
-    outcome = _kennard.audit(adapted, data, json.dumps(settings), _progress(progress))
-    if hasattr(adapted, "check_unchanged"):
-        adapted.check_unchanged()
-    return Result(outcome, Path(out), kept)
+    _check_eps(settings)
+    if eot is not None and resume:
+        raise ValueError("eot: an audit of a model that answers at random cannot be resumed; leave resume out")
+    run = _prepare.ready(model, x, y, settings, **wanted)
+    return _audited(run, out, progress, points=eot is not None)
+
+
+def _audited(
+    run: _prepare.Ready,
+    out: str | os.PathLike[str] | None,
+    progress: bool | Progress,
+    *,
+    points: bool,
+    checkpoint: tuple[str, int] | None = None,
+) -> Result:
+    place, kept = _prepare.directory(out)
+    settings = json.dumps({**run.settings, "out": os.fspath(place)})
+    found, broken = _kennard.audit(
+        run.model.native, run.data, settings, _prepare.progress(progress), checkpoint, points
+    )
+    run.model.check_unchanged()
+    result = Result(found, place, kept, run.model.engine)
+    if points:
+        found_by = names(result.summary)
+        within = {name: result.column(f"{name}.within") for name in found_by}
+        rows = {int(index): row for row, index in enumerate(result.column("index"))}
+        entries = [
+            (index, found_by[attack], point)
+            for index, attack, point in broken
+            if within[found_by[attack]][rows[index]] == 1
+        ]
+        labels = np.full(max(rows, default=0) + 1, -1, dtype=np.int64)
+        labels[result.column("index").astype(np.int64)] = result.column("label").astype(np.int64)
+        batch = run.settings.get("micro_batch", _BATCH)
+        result.verified = verified(run.model.live, entries, labels, batch)
+    return result
+
+
+def names(summary: dict[str, Any]) -> list[str]:
+    """The columns of the attacks of an audit, minimum-norm attacks last."""
+    return [entry["name"] for entry in summary["attacks"]] + [
+        f"minimal.{entry['name']}" for entry in summary.get("minimal", [])
+    ]
 
 
 @dataclass(frozen=True)
@@ -114,11 +166,17 @@ class Attacked:
         Which samples it broke within epsilon.
     correct : array (N,) of bool
         Which samples are classified correctly to begin with.
+    verified : Verified or None
+        Of a model that answers at random (`eot`), how often each adversarial point fools it.
+    engine : text
+        What computed the model, and why.
     """
 
     points: dict[str, NDArray[np.float32]]
     broken: dict[str, NDArray[np.bool_]]
     correct: NDArray[np.bool_]
+    verified: Verified | None = None
+    engine: str = field(default="", compare=False)
 
     @property
     def best(self) -> NDArray[np.float32]:
@@ -144,6 +202,9 @@ def attack(
     device: Any = None,
     output: Any = None,
     batch_size: int | None = None,
+    engine: str = "live",
+    eot: int | None = None,
+    autocast: str | None = None,
     progress: bool | Progress = True,
     **options: Any,
 ) -> Attacked:
@@ -152,26 +213,41 @@ def attack(
     Returns
     -------
     Attacked
+
+    Examples
+    --------
+    >>> import kennard, numpy
+    >>> x, y = numpy.random.default_rng(0).random((4, 1, 28, 28), dtype=numpy.float32), [0, 1, 2, 3]
+    >>> found = kennard.attack("fixtures/fashion_mlp.onnx", x, y, eps=8 / 255, attack="fgsm", progress=False)
+    >>> found.best.shape
+    (4, 1, 28, 28)
     """
-    settings = _options(options, norm=norm, eps=eps, attack=attack, micro_batch=batch_size)
-    data, inputs, settings = _samples(x, y, settings)
-    if data is None or inputs is None:
+    wanted = {"device": device, "output": output, "engine": engine, "eot": eot, "autocast": autocast}
+    settings = _prepare.options("attack", options, norm=norm, eps=eps, attack=attack, micro_batch=batch_size)
+    _check_eps(settings)
+    run = _prepare.ready(model, x, y, settings, **wanted)
+    if run.data is None or run.inputs is None:
         raise ValueError("x: give the samples themselves; the command `kennard attack` takes data sets by name")
-    adapted = _models.model(model, inputs, device, output, hasattr(x, "detach"))
-    found = _kennard.attack(adapted, data, json.dumps(settings), _progress(progress))
-    if hasattr(adapted, "check_unchanged"):
-        adapted.check_unchanged()
+    found = _kennard.attack(run.model.native, run.data, json.dumps(run.settings), _prepare.progress(progress))
+    run.model.check_unchanged()
     records = json.loads(found.records)
     names = found.names
     entries = [[*record["attacks"], *record["minimal"]] for record in records]
-    shape = inputs.shape[1:]
+    shape = run.inputs.shape[1:]
+    broken = {
+        name: np.array([bool(row[i] and row[i]["within"]) for row in entries]) for i, name in enumerate(names)
+    }
+    checked = None
+    if eot is not None:
+        places = [(int(row), name, points[row]) for name, points in zip(names, found.points) for row in np.flatnonzero(broken[name])]
+        labels = np.array([record["label"] for record in records], dtype=np.int64)
+        checked = verified(run.model.live, places, labels, run.settings.get("micro_batch", _BATCH))
     return Attacked(
         points={name: points.reshape(-1, *shape) for name, points in zip(names, found.points)},
-        broken={
-            name: np.array([bool(row[i] and row[i]["within"]) for row in entries])
-            for i, name in enumerate(names)
-        },
+        broken=broken,
         correct=np.array([record["prediction"] == record["label"] for record in records]),
+        verified=checked,
+        engine=run.model.engine,
     )
 
 
@@ -190,60 +266,6 @@ def report(runs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], path
     return Path(path)
 
 
-def _options(options: dict[str, Any], **own: Any) -> dict[str, Any]:
-    """Options under the command's names; unknown ones are refused."""
-    known = _kennard.option_names()
-    for name in options:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise ValueError(f"{name}: there is no such argument; {hint}Known are {', '.join(known)}")
-    if own.get("eps") is None and options.get("minimal") is None:
+def _check_eps(settings: dict[str, Any]) -> None:
+    if settings.get("eps") is None and settings.get("minimal") is None:
         raise ValueError("eps is missing: the largest perturbation, for example eps=8/255")
-    for name in ("attack", "minimal"):
-        listed = own.get(name, options.get(name))
-        if isinstance(listed, str):
-            (own if name in own else options)[name] = listed.split(",")
-    bounds = options.get("bounds")
-    if bounds is not None:
-        options["bounds"] = [float(bounds[0]), float(bounds[1])]
-    merged = {**options, **own}
-    return {name: value for name, value in merged.items() if value is not None}
-
-
-def _samples(
-    x: Any, y: Any, settings: dict[str, Any]
-) -> tuple[_kennard.Arrays | None, NDArray[np.float32] | None, dict[str, Any]]:
-    """What the samples are: arrays, or the name of a data set among the settings."""
-    if isinstance(x, str):
-        return None, None, {**settings, "data": x}
-    if x is None:
-        if "data" not in settings:
-            raise ValueError("x is missing: samples, or the name of a data set, for example 'mnist:data/mnist'")
-        return None, None, settings
-    data, inputs = _data.arrays(x, y)
-    return data, inputs, settings
-
-
-class _Line:
-    """A line on the terminal that says how far work is."""
-
-    def __init__(self) -> None:
-        self._last = 0.0
-        self._bar: Any = None
-        self._what = ""
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._last < 0.5 and done < total:
-            return
-        self._last = now
-        end = "\n" if done >= total else ""
-        sys.stderr.write(f"\r{what}: {done} of {total}   {end}")
-        sys.stderr.flush()
-
-
-def _progress(progress: bool | Progress) -> Progress | None:
-    if callable(progress):
-        return progress
-    return _Line() if progress and sys.stderr.isatty() else None

@@ -1,9 +1,12 @@
-"""Samples as people hold them, made into arrays."""
+"""Samples as people hold them: arrays, or what is read one by one."""
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
+import threading
+import warnings
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -13,45 +16,62 @@ from numpy.typing import NDArray
 from ._kennard import Arrays
 
 # More than this many bytes of samples that arrive one by one are kept in a file.
-_IN_MEMORY = 1 << 30
+_IN_MEMORY = 1 << 26
 
 
 def arrays(x: Any, y: Any = None) -> tuple[Arrays, NDArray[np.float32]]:
-    """Makes arrays of samples and labels.
+    """Makes samples and labels what the native part reads.
 
     Parameters
     ----------
     x : array (N, ...), DataLoader, data set or iterable
         Samples in the range that the model takes. Whole numbers of 8 bits (pixels 0..255) are divided by 255. Without
-        `y`: what has samples and their labels, a `DataLoader` (read in the order of its data set), a map-style data
-        set of pairs, or an iterable of pairs or of batches of them.
+        `y`: what has samples and their labels, a `DataLoader` (its data set is read by index, in order), a map-style data
+        set of pairs, or an iterable of pairs or of batches of them, which is read once and kept in a file.
     y : array (N,) of integers, optional
         Labels.
 
     Returns
     -------
     arrays : Arrays
-        What the native part reads; it copies nothing.
-    x : array (N, ...) of float32
+        What the native part reads; arrays are not copied, and of the others one sample at a time is in memory.
+    x : array (n, ...) of float32
+        The samples, or the first two of those that are read one by one.
 
     Raises
     ------
     ValueError
         When samples and labels do not go together.
     """
-    if y is None:
-        x, y = _collected(x)
-    inputs = _floats(x)
-    labels = _labels(y)
-    if inputs.ndim < 2:
-        raise ValueError(f"x: samples have the shape {inputs.shape[1:]}; give an array of N samples, (N, ...)")
-    if len(inputs) != len(labels):
-        raise ValueError(f"x, y: {len(inputs)} samples and {len(labels)} labels; give one label for each sample")
+    if y is None and not _is_pair(x):
+        return _one_by_one(x)
+    inputs, labels = _together(*(x if y is None else (x, y)))
     flat = inputs.reshape(len(inputs), -1)
     digest = hashlib.sha256(flat.data if flat.size else b"")
     digest.update(labels.data)
     made = Arrays(flat, labels.tolist(), list(inputs.shape[1:]), [], digest.hexdigest())
     return made, inputs
+
+
+def collected(x: Any, y: Any = None) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Samples (N, ...) and labels (N,) as arrays in memory; arguments as of :func:`arrays`."""
+    if y is None and not _is_pair(x):
+        dataset = _dataset(x)
+        pairs = [*(_by_index(dataset) if dataset is not None else _of_iterable(x))]
+        if not pairs:
+            raise ValueError("x: there are no samples")
+        return _together(np.stack([_floats(sample) for sample, _ in pairs]), [int(label) for _, label in pairs])
+    return _together(*(x if y is None else (x, y)))
+
+
+def _together(x: Any, y: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Samples and labels as arrays that go together."""
+    inputs, labels = _floats(x), _labels(y)
+    if inputs.ndim < 2:
+        raise ValueError(f"x: samples have the shape {inputs.shape[1:]}; give an array of N samples, (N, ...)")
+    if len(inputs) != len(labels):
+        raise ValueError(f"x, y: {len(inputs)} samples and {len(labels)} labels; give one label for each sample")
+    return inputs, labels
 
 
 def _floats(x: Any) -> NDArray[np.float32]:
@@ -84,21 +104,35 @@ def _labels(y: Any) -> NDArray[np.int64]:
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
-def _collected(x: Any) -> tuple[Any, Any]:
-    """Samples and labels of what has both."""
-    if isinstance(x, tuple) and len(x) == 2:
-        return x[0], x[1]
-    # A loader shuffles; its data set has an order.
+def _is_pair(x: Any) -> bool:
+    return isinstance(x, tuple) and len(x) == 2
+
+
+def _dataset(x: Any) -> Any:
+    """The map-style data set that something is, or that a loader has; None of what can be iterated only."""
     dataset = getattr(x, "dataset", x)
-    rows: Iterable[Any]
-    if hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__"):
-        rows = (dataset[place] for place in range(len(dataset)))
-        return _spooled(_pair(row) for row in rows)
+    streams = any(base.__name__ == "IterableDataset" for base in type(dataset).__mro__)
+    if streams or not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")):
+        return None
+    sampler = type(getattr(x, "sampler", None)).__name__
+    if sampler not in ("NoneType", "SequentialSampler"):
+        warnings.warn(
+            f"x: the DataLoader's {sampler} is left aside: all samples of its data set are taken, by index, in order",
+            stacklevel=7,
+        )
+    return dataset
+
+
+def _by_index(dataset: Any) -> Iterator[tuple[Any, Any]]:
+    return (_pair(dataset[place]) for place in range(len(dataset)))
+
+
+def _of_iterable(x: Any) -> Iterator[tuple[Any, Any]]:
     if not isinstance(x, Iterable):
         raise ValueError(
             f"x: a {type(x).__name__} has no labels; give arrays x and y, a DataLoader, or a data set of pairs"
         )
-    return _spooled(row for batch in x for row in _rows(batch))
+    return (pair for batch in x for pair in _rows(batch))
 
 
 def _pair(row: Any) -> tuple[Any, Any]:
@@ -129,29 +163,64 @@ def _rows(batch: Any) -> Iterator[tuple[Any, Any]]:
         yield from zip(sample, label)
 
 
-def _spooled(pairs: Iterable[tuple[Any, Any]]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Pairs as arrays, in a file without a name where they are large."""
+def _one_by_one(x: Any) -> tuple[Arrays, NDArray[np.float32]]:
+    """Samples of which one at a time is in memory, and the first two of them."""
+    dataset = _dataset(x)
+    reader = _Spooled() if dataset is None else _Indexed(dataset)
+    digest = hashlib.sha256()
     labels: list[int] = []
-    shape: tuple[int, ...] | None = None
-    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
-        for sample, label in pairs:
-            row = _floats(sample)
-            if shape is None:
-                shape = row.shape
-            elif row.shape != shape:
-                raise ValueError(f"x: sample {len(labels)} has the shape {row.shape}, the first has {shape}")
-            spool.write(row.tobytes())
-            labels.append(int(label))
-        if shape is None:
-            raise ValueError("x: there are no samples")
-        spool.seek(0)
-        whole = (len(labels), *shape)
-        if spool._rolled:  # type: ignore[attr-defined]
-            file = tempfile.TemporaryFile()
-            while block := spool.read(1 << 24):
-                file.write(block)
-            file.flush()
-            inputs: NDArray[np.float32] = np.memmap(file, dtype=np.float32, mode="r", shape=whole)
-        else:
-            inputs = np.frombuffer(spool.read(), dtype=np.float32).reshape(whole)
-    return inputs, np.array(labels, dtype=np.int64)
+    first: list[NDArray[np.float32]] = []
+    for sample, label in _of_iterable(x) if dataset is None else _by_index(dataset):
+        row = _floats(sample)
+        if len(first) < 2:
+            first.append(row)
+        if row.shape != first[0].shape:
+            raise ValueError(f"x: sample {len(labels)} has the shape {row.shape}, the first has {first[0].shape}")
+        flat = row.reshape(-1)
+        digest.update(flat.data)
+        reader.keep(flat)
+        labels.append(int(label))
+    if not labels:
+        raise ValueError("x: there are no samples")
+    checked = _labels(labels)
+    digest.update(checked.data)
+    return Arrays(reader, labels, list(first[0].shape), [], digest.hexdigest()), np.stack(first)
+
+
+class _Indexed:
+    """A map-style data set, which is asked for a sample whenever that is needed."""
+
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+        self._sums: list[int] = []
+
+    def keep(self, flat: NDArray[np.float32]) -> None:
+        self._sums.append(zlib.crc32(flat.data))
+
+    def row(self, place: int) -> NDArray[np.float32]:
+        """The sample at a place, flat."""
+        flat = _floats(_pair(self._dataset[place])[0]).reshape(-1)
+        if zlib.crc32(flat.data) != self._sums[place]:
+            raise ValueError(
+                f"x: sample {place} of the data set is another one each time it is read; take random transforms out of it"
+            )
+        return flat
+
+
+class _Spooled:
+    """Samples that came once, in a file without a name where they are large."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)
+        self._size = 0
+        self._lock = threading.Lock()
+
+    def keep(self, flat: NDArray[np.float32]) -> None:
+        self._size = flat.nbytes
+        self._file.write(flat.data)
+
+    def row(self, place: int) -> NDArray[np.float32]:
+        """The sample at a place, flat."""
+        with self._lock:
+            self._file.seek(place * self._size)
+            return np.frombuffer(self._file.read(self._size), dtype=np.float32)

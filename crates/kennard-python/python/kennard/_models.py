@@ -5,15 +5,46 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ._random import check_passes, check_repeatable
+
+ENGINES = ("live", "export", "auto")
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """A model as the native part takes it."""
+
+    # A path, the bytes of a file, or an object that computes its own passes.
+    native: Any
+    # What computes, and why.
+    engine: str
+    # The object that computes, where the caller's does.
+    live: Any = None
+
+    def check_unchanged(self) -> None:
+        """Raises a ValueError where a live model is not what it was."""
+        if hasattr(self.live, "check_unchanged"):
+            self.live.check_unchanged()
+
 
 def model(
-    given: Any, x: NDArray[np.float32] | None, device: Any = None, output: Any = None, tensors: bool = False
-) -> Any:
+    given: Any,
+    x: NDArray[np.float32] | None,
+    device: Any = None,
+    output: Any = None,
+    tensors: bool = False,
+    *,
+    engine: str = "live",
+    eot: int | None = None,
+    autocast: str | None = None,
+    random: bool = False,
+) -> Adapted:
     """A path, the bytes of a model, or an object that computes its own passes.
 
     Parameters
@@ -25,41 +56,66 @@ def model(
         Where a module computes; where its weights are by default.
     output : callable, str or int, optional
         What takes the logits out of what a module returns, if that is no tensor.
-
     tensors : bool
         Whether samples came as tensors, so that a function is one of tensors.
+    engine : {"live", "export", "auto"}
+        Whether a module computes itself, or an ONNX file of it.
+    eot : int, optional
+        Passes per answer of a model that answers at random.
+    autocast : text, optional
+        The precision of a module's passes.
+    random : bool
+        Whether the attack allows for answers at random by itself.
 
     Raises
     ------
     ValueError
         When it is no model, or does not work on the samples.
     """
-    if isinstance(given, (str, os.PathLike, bytes)):
-        return given
-    if hasattr(given, "SerializeToString") and hasattr(given, "graph"):
-        return given.SerializeToString()
+    check_passes(eot)
+    if engine not in ENGINES:
+        raise ValueError(f"engine: {engine!r} is unknown; give one of {', '.join(map(repr, ENGINES))}")
+    if isinstance(given, (str, os.PathLike, bytes)) or is_proto(given):
+        _no_file(eot=eot, autocast=autocast, output=output)
+        native = given.SerializeToString() if is_proto(given) else given
+        return Adapted(native, "file: a runtime computes it")
     if x is None:
         raise ValueError("model: a live model needs the samples themselves: give x and y, not the name of a data set")
-    if _is_module(given):
-        from .torch import TorchModule
+    if is_module(given) or (callable(given) and tensors and not hasattr(given, "predict_proba")):
+        from . import _export
+        from ._module import TorchModule
 
-        return TorchModule(given, x, device=device, output=output)
+        live = TorchModule(given, x, device=device, output=output, eot=eot, autocast=autocast, random=random)
+        native, said = _export.chosen(engine, given, live, x)
+        return Adapted(native, said, live)
     if hasattr(given, "predict_proba"):
-        return Function(given.predict_proba, x, probabilities=True)
-    if callable(given) and tensors:
-        from .torch import TorchModule
+        function = Function(given.predict_proba, x, probabilities=True, eot=eot, random=random)
+    elif callable(given):
+        function = Function(given, x, eot=eot, random=random)
+    else:
+        raise ValueError(
+            f"model: a {type(given).__name__} is no model; give a path, bytes, an onnx.ModelProto, a torch.nn.Module, a "
+            "classifier with predict_proba, or a function from a batch to logits"
+        )
+    if engine == "export":
+        raise ValueError("engine: a function cannot be exported; use engine='live'")
+    return Adapted(function, "live: the function computes", function)
 
-        return TorchModule(given, x, device=device, output=output)
-    if callable(given):
-        return Function(given, x)
-    raise ValueError(
-        f"model: a {type(given).__name__} is no model; give a path, bytes, an onnx.ModelProto, a torch.nn.Module, a "
-        "classifier with predict_proba, or a function from a batch to logits"
-    )
 
-
-def _is_module(given: Any) -> bool:
+def is_module(given: Any) -> bool:
+    """Whether it is a PyTorch module; PyTorch is not imported for that."""
     return any(base.__module__.startswith("torch.nn") and base.__name__ == "Module" for base in type(given).__mro__)
+
+
+def is_proto(given: Any) -> bool:
+    """Whether it is an `onnx.ModelProto`."""
+    return hasattr(given, "SerializeToString") and hasattr(given, "graph")
+
+
+def _no_file(**arguments: Any) -> None:
+    for name, value in arguments.items():
+        if value is not None:
+            raise ValueError(f"{name}: it is for live models, and says nothing to a file; leave it out")
 
 
 class Function:
@@ -69,7 +125,14 @@ class Function:
     differentiable = False
     workers = 1
 
-    def __init__(self, function: Callable[[Any], Any], x: NDArray[np.float32], probabilities: bool = False) -> None:
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        x: NDArray[np.float32],
+        probabilities: bool = False,
+        eot: int | None = None,
+        random: bool = False,
+    ) -> None:
         import platform
 
         self.version = platform.python_version()
@@ -79,10 +142,13 @@ class Function:
         self._probabilities = probabilities
         self.label = getattr(function, "__qualname__", type(function).__name__)
         self.parameters = 0
+        self.passes = eot or 1
         # A function has no content that could be told from another's.
         self.sha256 = hashlib.sha256(self.label.encode()).hexdigest()
-        first = self._answer(np.array(x[:2]))
+        first = self._answer(np.array(x[:8]))
         self.classes = int(first.shape[1])
+        if eot is None and not random:
+            check_repeatable(lambda: self._answer(np.array(x[:8])))
 
     def _answer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         given = batch.reshape(len(batch), -1) if self._flat else batch
@@ -99,3 +165,5 @@ class Function:
     def outputs(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """The logits (n·K) at points (n·d)."""
         return self._answer(points.reshape(-1, *self._shape)).reshape(-1)
+
+    untouched = outputs

@@ -1,59 +1,54 @@
-"""What an audit found."""
+"""What was found."""
 
 from __future__ import annotations
 
-import html
 import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
-from . import _kennard
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _kennard, _page
+from ._random import Verified
 
 
-class Result:
-    """The figures of an audit.
+class Outcome:
+    """Figures, a table, and the directory of a run.
 
     Attributes
     ----------
     summary : dict
         All figures, as in `summary.json`.
-    samples
-        A row per sample, for whoever reads the Arrow C data interface: `pyarrow.record_batch(r.samples)`,
-        `polars.DataFrame(r.samples)`, `pandas.DataFrame.from_arrow(r.samples)`.
     out : pathlib.Path
         The directory of the run.
+    engine : text
+        What computed the model, and why.
     """
 
-    def __init__(self, outcome: _kennard.Outcome, out: Path, kept: Any = None) -> None:
-        self.summary: dict[str, Any] = json.loads(outcome.summary)
-        self.samples = outcome
+    def __init__(self, found: _kennard.Outcome, out: Path, kept: Any = None, engine: str = "") -> None:
+        self.summary: dict[str, Any] = json.loads(found.summary)
         self.out = out
+        self.engine = engine
+        self._table = found
         self._kept = kept
 
-    @property
-    def clean_accuracy(self) -> float | None:
-        """The share of samples classified correctly."""
-        return _share(self.summary["clean"], "accuracy")
+    def column(self, name: str) -> NDArray[np.float64]:
+        """A column of the table, (rows,): numbers, 0 and 1 for false and true, NaN where there is none.
+
+        Raises
+        ------
+        KeyError
+            When there is no such column; the message names those that are known.
+        """
+        return self._table.column(name)
 
     @property
-    def robust_accuracy(self) -> float | None:
-        """The share of samples classified correctly that no attack broke; None without attacks."""
-        robust = self.summary.get("robust")
-        return None if robust is None else _share(robust, "robust_accuracy")
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """The 95 % interval of the robust accuracy, of the clean accuracy without attacks (Clopper and Pearson)."""
-        part = self.summary.get("robust") or self.summary["clean"]
-        ends = part.get("interval")
-        return None if ends is None else (float(ends[0]), float(ends[1]))
-
-    @property
-    def attacks(self) -> dict[str, float | None]:
-        """The accuracy that each attack left, by its name."""
-        return {attack["name"]: _share(attack, "robust_accuracy") for attack in self.summary["attacks"]}
+    def columns(self) -> list[str]:
+        """The names of the table's columns."""
+        return self._table.columns
 
     @property
     def warnings(self) -> list[str]:
@@ -70,33 +65,151 @@ class Result:
             _kennard.report([self.out], path)
         return path
 
+    def _repr_html_(self) -> str:
+        body = self._body() + _page.notes(self.warnings)
+        return body + _page.pictures(self.out) + _page.report(self.out)
+
+    def _body(self) -> str:
+        return ""
+
+
+class Result(Outcome):
+    """The figures of an audit.
+
+    Attributes
+    ----------
+    summary : dict
+        All figures, as in `summary.json`.
+    samples
+        A row per sample, for whoever reads the Arrow C data interface: `pyarrow.record_batch(r.samples)`,
+        `polars.DataFrame(r.samples)`, `pandas.DataFrame.from_arrow(r.samples)`.
+    out : pathlib.Path
+        The directory of the run.
+    engine : text
+        What computed the model, and why.
+    verified : Verified or None
+        Of a model that answers at random (`eot`), how often each adversarial point fools it.
+    """
+
+    def __init__(
+        self,
+        found: _kennard.Outcome,
+        out: Path,
+        kept: Any = None,
+        engine: str = "",
+        verified: Verified | None = None,
+    ) -> None:
+        super().__init__(found, out, kept, engine)
+        self.samples = found
+        self.verified = verified
+
+    @property
+    def clean_accuracy(self) -> float | None:
+        """The share of samples classified correctly."""
+        return _share(self.summary["clean"], "accuracy")
+
+    @property
+    def robust_accuracy(self) -> float | None:
+        """The share of samples classified correctly that no attack broke; None without attacks."""
+        robust = self.summary.get("robust")
+        return None if robust is None else _share(robust, "robust_accuracy")
+
+    @property
+    def verified_robust_accuracy(self) -> float | None:
+        """The same of a model that answers at random, where a sample counts as broken only if most passes are fooled.
+
+        A point that fools fewer, or for which that is not certain, breaks nothing. None without `eot`.
+        """
+        if self.verified is None or self.clean_accuracy is None:
+            return None
+        broken = len(set(self.verified.index[self.verified.confirmed].tolist()))
+        return self.clean_accuracy - broken / len(self.samples)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the robust accuracy, of the clean accuracy without attacks (Clopper and Pearson)."""
+        part = self.summary.get("robust") or self.summary["clean"]
+        ends = part.get("interval")
+        return None if ends is None else (float(ends[0]), float(ends[1]))
+
+    @property
+    def attacks(self) -> dict[str, float | None]:
+        """The accuracy that each attack left, by its name."""
+        return {attack["name"]: _share(attack, "robust_accuracy") for attack in self.summary["attacks"]}
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader should know before believing the figures."""
+        found = super().warnings
+        if self.verified is not None:
+            held, count = int(self.verified.confirmed.sum()), len(self.verified)
+            found.append(
+                f"verified: of {count} adversarial points {held} fool most of {self.verified.passes} fresh passes"
+            )
+        return found
+
     def __repr__(self) -> str:
-        parts = [f"clean {_percent(self.clean_accuracy)}"]
+        parts = [f"clean {_page.percent(self.clean_accuracy)}"]
         if self.summary.get("robust"):
-            parts.append(f"robust {_percent(self.robust_accuracy)}")
+            parts.append(f"robust {_page.percent(self.robust_accuracy)}")
         if self.interval:
             parts.append(f"[{100 * self.interval[0]:.2f}, {100 * self.interval[1]:.2f}]")
-        return f"<kennard.Result {self.summary['total']} samples: {', '.join(parts)}>"
+        if self.verified is not None:
+            parts.append(f"verified {_page.percent(self.verified_robust_accuracy)}")
+        return f"<kennard.{type(self).__name__} {self.summary['total']} samples: {', '.join(parts)}>"
 
-    def _repr_html_(self) -> str:
+    def _body(self) -> str:
         clean, robust = self.summary["clean"], self.summary.get("robust")
         rows = [("clean", clean.get("accuracy"), clean.get("interval"))]
         rows += [(a["name"], a.get("robust_accuracy"), a.get("interval")) for a in self.summary["attacks"]]
         if robust and len(self.summary["attacks"]) != 1:
             rows.append(("robust", robust.get("robust_accuracy"), robust.get("interval")))
-        lines = "".join(
-            f"<tr><td>{html.escape(name)}</td><td>{_percent(share)}</td>"
-            f"<td>{'' if ends is None else f'{100 * ends[0]:.2f} – {100 * ends[1]:.2f} %'}</td></tr>"
-            for name, share, ends in rows
-        )
-        notes = "".join(f"<p>{html.escape(warning)}</p>" for warning in self.warnings)
-        return f"<table><tr><th></th><th>accuracy</th><th>95 % interval</th></tr>{lines}</table>{notes}"
+        lines = [(name, _page.percent(share), _page.percents(ends)) for name, share, ends in rows]
+        return _page.table(("", "accuracy", "95 % interval"), lines)
+
+
+class Minimal(Result):
+    """How far the nearest adversarial point of each sample is.
+
+    Attributes
+    ----------
+    distances : array (N,)
+        In the norm: 0 where the sample is misclassified from the start, infinite where no attack found a point.
+    points : array (N, ...) of float32
+        The nearest adversarial points; the sample itself where there is none.
+    """
+
+    def __init__(
+        self,
+        found: _kennard.Outcome,
+        out: Path,
+        kept: Any,
+        engine: str,
+        distances: NDArray[np.float64],
+        points: NDArray[np.float32] | None,
+    ) -> None:
+        super().__init__(found, out, kept, engine)
+        self.distances = distances
+        self.points = points
+
+    @property
+    def median(self) -> float:
+        """The median distance, of all samples."""
+        return float(np.median(self.distances))
+
+    def robust_at(self, eps: float) -> float:
+        """The share of samples without an adversarial point within `eps`: an upper bound of robust accuracy."""
+        return float(np.mean(self.distances > eps))
+
+    def __repr__(self) -> str:
+        return f"<kennard.Minimal {len(self.distances)} samples: median distance {self.median:.4g}>"
+
+    def _body(self) -> str:
+        shares = (0.1, 0.25, 0.5, 0.75, 0.9)
+        rows = [(f"{100 * share:.0f} %", f"{np.quantile(self.distances, share):.4g}") for share in shares]
+        return _page.table(("of samples are nearer than", "distance"), rows)
 
 
 def _share(part: dict[str, Any], name: str) -> float | None:
     value = part.get(name)
     return None if value is None else float(value)
-
-
-def _percent(share: float | None) -> str:
-    return "pending" if share is None else f"{100 * share:.2f} %"

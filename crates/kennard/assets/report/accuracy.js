@@ -15,6 +15,11 @@ function verdict(run) {
     tiles.push(tile(`robust accuracy, ${budget(summary)}`, ...known(robust, "robust", robust.robust_accuracy),
       `${grouped(robust.robust)} of ${grouped(summary.total)}`));
   }
+  const { certified } = summary;
+  if (certified) {
+    tiles.push(tile(`certified accuracy, ${budget(summary)}`, ...known(certified, "certified", certified.certified_accuracy),
+      `${grouped(certified.certified)} of ${grouped(summary.total)}`));
+  }
   if (closest && !unfinished(run)) {
     tiles.push(tile(`median distance, ${threat.norm}`, short(closest.quartiles[1]), `${short(closest.quartiles[0])} – ${short(closest.quartiles[2])}`,
       "quartiles of the closest adversarial points"));
@@ -26,11 +31,12 @@ function verdict(run) {
   }
   const attacks = attackNames(summary);
   const words = robust
-    ? `Of ${plural(summary.samples, "sample")}, the model classifies ${grouped(clean.correct)} correctly, and ${grouped(robust.robust)} of these also under every attack tried (${attacks}). Stronger attacks can only lower the second figure.`
+    ? `Of ${plural(summary.samples, "sample")}, the model classifies ${grouped(clean.correct)} correctly, and ${grouped(robust.robust)} of these also under every attack tried (${attacks}). Stronger attacks can only lower the second figure${certified ? ", and never below what is certified" : ""}.`
     : `Of ${plural(summary.samples, "sample")}, the model classifies ${grouped(clean.correct)} correctly.`;
   return el("section", { id: "verdict", "aria-label": "Verdict" }, el("div", { class: "tiles" }, tiles),
     unfinished(run) ? el("p", {}, "Unfinished. The samples that finish first are not like the others: of a share it is only known what it lies between, whatever the pending samples turn out to be.")
       : el("p", {}, words, " Ranges are 95 % intervals."),
+    certified && !unfinished(run) ? between(run) : null, certified ? provenance() : null,
     el("p", {}, el("strong", {}, "Threat model. "), `${allowance(summary)}.`));
 }
 

@@ -16,6 +16,7 @@ function runView(run) {
     verdict(run), title ? warnings(run, warned) : null,
     section("training", "Training", null, wrapped(training(run))),
     run.summary ? section("accuracy", "Accuracy", null, wrapped([againstEpsilon(run), byAttack(run)])) : null,
+    section("certificates", "Certificates", null, wrapped(certificates(run))),
     section("by-class", "Classes", null, wrapped(byClass(run))),
     section("distance", "Distances", "The smallest perturbations that attacks or a boundary search found, in the norm of the threat model, which bound the true distances from above, and distances predicted from margins and the packets' windows.", wrapped([distances(run), predictedDistances(run)])),
     section("examples", "Adversarial examples", "Sample, adversarial example, and their difference, amplified and on grey; what the model takes each for, with its probability.", gallery(run)),
@@ -34,12 +35,12 @@ function wrapped(children) {
 
 function progress(run) {
   if (run.stage === "finished") return null;
-  const { clean, attacks, minimal } = run.summary;
-  const pending = Math.max(0, ...[...attacks, ...minimal].map((a) => a.pending));
+  const { clean, attacks, minimal, certified } = run.summary;
+  const pending = Math.max(certified?.pending ?? 0, ...[...attacks, ...minimal].map((a) => a.pending));
   const done = run.total - Math.max(clean.pending, pending);
   const what = clean.pending > 0
     ? `clean pass ${grouped(run.summary.samples)} of ${grouped(run.total)}`
-    : pending > 0 ? `${plural(pending, "sample")} of ${grouped(run.total)} still to be attacked` : "all samples are done with, packets are not";
+    : pending > 0 ? `${plural(pending, "sample")} of ${grouped(run.total)} still to be ${certified?.pending > 0 ? "bounded" : "attacked"}` : "all samples are done with, packets are not";
   const text = run.stage === "running" ? `Running: ${what}.` : `Interrupted: ${what}; the same command with --resume goes on.`;
   return el("div", { class: "banner", id: "stage", role: "status" }, el("span", {}, text), el("progress", { max: run.total, value: done }));
 }

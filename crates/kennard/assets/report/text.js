@@ -52,7 +52,7 @@ const seconds = (s) => (s < 120 ? `${s.toFixed(1)}${THIN}s` : `${(s / 60).toFixe
 const plural = (n, one, many = `${one}s`) => `${grouped(n)} ${n === 1 ? one : many}`;
 
 /** Whether every sample of an audit is done with. Before, its figures are brackets. */
-const isWhole = ({ clean, attacks, minimal }) => [clean, ...attacks, ...minimal].every((part) => part.pending === 0);
+const isWhole = ({ clean, attacks, minimal, certified }) => [clean, ...attacks, ...minimal, certified ?? clean].every((part) => part.pending === 0);
 
 /** What an attack may do, in symbols: `linf ≤ 8/255`. */
 const budget = ({ threat_model: threat, eps_text: eps }) => (threat.eps === null ? threat.norm : `${threat.norm} ≤ ${eps}`);

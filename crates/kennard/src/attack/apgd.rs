@@ -45,6 +45,7 @@ impl BuiltIn for Apgd {
             AttackLoss::Dlr => "apgd-dlr",
             AttackLoss::TargetedDlr => "apgd-t",
             AttackLoss::Margin => "apgd-margin",
+            AttackLoss::ProbabilityMargin => "pma",
         }
     }
 

@@ -2,7 +2,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::descent::{cosine, range, reach, start, walks};
-use super::steps::{ascend, sphere};
+use super::steps::{ascend, onto_sphere, sphere};
 use super::{BuiltIn, Loss, MinimumNorm, Subject};
 use crate::Norm;
 use crate::threat::clip;
@@ -54,7 +54,7 @@ impl MinimumNorm for Ddn {}
 
 impl Ddn {
     /// One walk among points closer than `beaten`; returns the distance of the closest adversarial point.
-    async fn walk(
+    pub(super) async fn walk(
         &self,
         subject: &Subject<'_>,
         target: Option<usize>,
@@ -90,13 +90,5 @@ impl Ddn {
             nearest = nearest.min(Norm::L2.distance(origin, &x));
         }
         nearest
-    }
-}
-
-/// Moves `x` straight to or from `origin` until it is `eps` away.
-fn onto_sphere(origin: &[f32], x: &mut [f32], eps: f64) {
-    let factor = eps / Norm::L2.distance(origin, x).max(f64::MIN_POSITIVE);
-    for (x, &o) in x.iter_mut().zip(origin) {
-        *x = (f64::from(o) + factor * (f64::from(*x) - f64::from(o))) as f32;
     }
 }

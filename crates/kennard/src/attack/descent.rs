@@ -177,8 +177,14 @@ mod tests {
                 let index = sample.index;
                 let clean = oracle.ask(Query::logits(sample.input.clone())).await.logits;
                 let label = predict(&clean);
-                let attacked =
-                    AttackedSample { origin: &sample.input, shape: &[4], label, index, clean: &clean };
+                let attacked = AttackedSample {
+                    origin: &sample.input,
+                    shape: &[4],
+                    label,
+                    index,
+                    clean: &clean,
+                    frame: None,
+                };
                 let subject = Subject::new(attack.name(), attacked, conditions, 0, oracle);
                 let mut run = attack.run(&subject);
                 poll_fn(|context| {
@@ -206,7 +212,8 @@ mod tests {
 
     /// Attacks find their closest point on the way: the last one alone is often farther away, or not
     /// adversarial. Counted are the samples on which it comes within 1 % of the closest. (FAB's walk ends
-    /// where it is closest, and in l0 FMN's does in so few dimensions: nothing is lost there.)
+    /// where it is closest, DeepFool's at its first adversarial point, and in l0 FMN's where it is closest in so few
+    /// dimensions: nothing is lost there.)
     #[test]
     fn the_last_point_alone_is_not_the_closest() {
         let mut random = ChaCha8Rng::seed_from_u64(3);
@@ -214,7 +221,7 @@ mod tests {
         let points: Vec<Vec<f32>> = (0..40).map(|_| (0..4).map(|_| random.random()).collect()).collect();
         let mut good = Vec::new();
         for name in &names(MINIMUM_NORM) {
-            if name.starts_with("fab") {
+            if name.starts_with("fab") || name == "deepfool" {
                 continue;
             }
             let parameters = if name.starts_with("carlini") { json!({"steps": 1000}) } else { json!({}) };

@@ -12,6 +12,8 @@ pub enum AttackLoss {
     CrossEntropy,
     /// `max_{j≠y} z_j − z_y`.
     Margin,
+    /// The margin of the probabilities, `max_{j≠y} p_j − p_y` (Xie et al. 2024, arXiv 2411.15210).
+    ProbabilityMargin,
     /// The difference of logits ratio; the margin where there are only two classes.
     Dlr,
     /// The targeted difference of logits ratio; the difference of the two logits where there are less
@@ -36,6 +38,7 @@ impl AttackLoss {
         let loss = match self {
             AttackLoss::CrossEntropy => Loss::LogOdds,
             AttackLoss::Margin => Loss::Margin,
+            AttackLoss::ProbabilityMargin => Loss::ProbabilityMargin,
             AttackLoss::Dlr => Loss::Dlr,
             AttackLoss::TargetedDlr => Loss::TargetedDlr,
         };

@@ -73,7 +73,13 @@ impl Fab {
     }
 
     /// One walk; returns the distance of the nearest adversarial point so far.
-    async fn walk(&self, subject: &Subject<'_>, targets: &[usize], start: Vec<f32>, mut nearest: f64) -> f64 {
+    pub(super) async fn walk(
+        &self,
+        subject: &Subject<'_>,
+        targets: &[usize],
+        start: Vec<f32>,
+        mut nearest: f64,
+    ) -> f64 {
         let &ThreatModel { norm, bounds, .. } = subject.threat();
         let origin = subject.origin();
         let mut x = start;
@@ -103,16 +109,16 @@ impl Fab {
 }
 
 /// The decision boundary between the label and another class, as it looks from a point.
-struct Hyperplane {
+pub(super) struct Hyperplane {
     /// `z_t − z_y` there, and its gradient.
-    value: f64,
-    gradient: Vec<f32>,
+    pub value: f64,
+    pub gradient: Vec<f32>,
 }
 
 impl Hyperplane {
     /// The nearest boundary to any of the classes. Where all gradients vanish it is infinitely far: then the
     /// projections stay where they are, and the walk turns back towards the sample.
-    async fn nearest(subject: &Subject<'_>, targets: &[usize], x: &[f32]) -> Hyperplane {
+    pub async fn nearest(subject: &Subject<'_>, targets: &[usize], x: &[f32]) -> Hyperplane {
         let mut nearest = (f64::INFINITY, Hyperplane { value: 0.0, gradient: vec![0.0; x.len()] });
         for &target in targets {
             let Answer { loss, gradient, .. } =

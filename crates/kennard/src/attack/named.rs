@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    Apgd, Attack, AttackLoss, CarliniWagner, Ddn, Fab, Fgsm, Fmn, HopSkipJump, MinimalApgd, MinimumNorm, Pgd,
-    SigmaZero, Square,
+    Alma, Apgd, Attack, AttackLoss, Best, CarliniWagner, Ddn, DeepFool, Fab, Fgsm, Fmn, HopSkipJump, Malt,
+    MinimalApgd, MinimumNorm, Pdpgd, Pgd, SigmaZero, Square, Strongest,
 };
 use crate::data::nearest;
 use crate::{Error, Norm, Result, parse_number};
@@ -29,7 +29,10 @@ const FIXED: &[Row<dyn Attack>] = &[
     ("apgd-dlr", false, |with| Ok(Box::new(with.apgd(AttackLoss::Dlr)?))),
     ("apgd-t", false, |with| Ok(Box::new(with.apgd(AttackLoss::TargetedDlr)?))),
     ("apgd-margin", false, |with| Ok(Box::new(with.apgd(AttackLoss::Margin)?))),
+    ("pma", false, |with| Ok(Box::new(with.apgd(AttackLoss::ProbabilityMargin)?))),
+    ("malt", false, |with| Ok(Box::new(with.over(Malt::default())?))),
     ("square", false, |with| Ok(Box::new(with.over(Square::default())?))),
+    ("strongest", false, |with| Ok(Box::new(with.over(Strongest::default())?))),
 ];
 /// The attacks that seek the smallest perturbation.
 pub(super) const MINIMUM_NORM: &[Row<dyn MinimumNorm>] = &[
@@ -38,14 +41,28 @@ pub(super) const MINIMUM_NORM: &[Row<dyn MinimumNorm>] = &[
     ("ddn", true, |with| Ok(Box::new(with.over(Ddn::default())?))),
     ("carlini-wagner", true, |with| Ok(Box::new(with.over(CarliniWagner::default())?))),
     ("minimal-apgd", true, |with| Ok(Box::new(with.over(MinimalApgd::default())?))),
+    ("deepfool", false, |with| Ok(Box::new(with.over(DeepFool::default())?))),
+    ("pdpgd", false, |with| Ok(Box::new(with.over(Pdpgd::default())?))),
+    ("alma", false, |with| Ok(Box::new(with.over(Alma::default())?))),
     ("sigma-zero", false, |with| Ok(Box::new(with.over(SigmaZero::default())?))),
     ("hop-skip-jump", false, |with| Ok(Box::new(with.over(HopSkipJump::default())?))),
+    ("best", false, |with| Ok(Box::new(with.over(Best::default())?))),
 ];
 
 /// Parameters that may be zero; any other that is a number must be positive, or it would switch the attack off.
 const MAY_BE_ZERO: &[&str] = &["alpha_final", "gamma_final", "bias", "back", "tau", "tau_factor"];
 /// Parameters that are shares: at most 1.
-const SHARES: &[&str] = &["share", "bias", "back", "tau"];
+const SHARES: &[&str] = &[
+    "share",
+    "bias",
+    "back",
+    "tau",
+    "reduction",
+    "primal_decrease",
+    "dual_decrease",
+    "dual_memory",
+    "dual_least_ratio",
+];
 /// How many target classes a targeted attack goes towards where nothing is said.
 const TARGETS: usize = 9;
 
@@ -149,7 +166,8 @@ fn check(key: &str, given: &Value, default: &Value) -> Result<(), String> {
         return Err(format!("`{key}` is {given}, and must be {least}"));
     }
     // In some attacks these are shares by which something grows and shrinks.
-    let factor = among(&["gamma", "gamma_final", "tolerance"]) && default.as_f64().is_some_and(|v| v < 1.0);
+    let factor =
+        among(&["alpha", "gamma", "gamma_final", "tolerance"]) && default.as_f64().is_some_and(|v| v < 1.0);
     if number > 1.0 && among(SHARES) || number >= 1.0 && factor {
         return Err(format!("`{key}` is {given}, and must be a share, below 1"));
     }
@@ -272,6 +290,8 @@ mod tests {
         }
         for (name, key, value) in [
             ("ddn", "gamma", 1.0),
+            ("alma", "alpha", 1.0),
+            ("pdpgd", "dual_least_ratio", 1.5),
             ("fmn", "gamma", 2.0),
             ("minimal-apgd", "tolerance", 1.0),
             ("square", "share", 1.5),

@@ -37,12 +37,18 @@ impl BuiltIn for Square {
 
     async fn search<'a>(&'a self, subject: &'a Subject<'a>) {
         for restart in 0..self.restarts {
-            let random = subject.random(restart);
-            let search = Search { attack: self, subject, image: Image::of(subject.shape()), random };
-            match subject.threat().norm {
-                Norm::Linf => search.linf().await,
-                _ => search.bumps().await,
-            }
+            self.restart(subject, subject.random(restart)).await;
+        }
+    }
+}
+
+impl Square {
+    /// One search, with random numbers of its own.
+    pub(super) async fn restart(&self, subject: &Subject<'_>, random: ChaCha8Rng) {
+        let search = Search { attack: self, subject, image: Image::of(subject.shape()), random };
+        match subject.threat().norm {
+            Norm::Linf => search.linf().await,
+            _ => search.bumps().await,
         }
     }
 }

@@ -54,6 +54,17 @@ pub(super) fn sphere(norm: Norm, eps: f64, x: &mut [f32], random: &mut ChaCha8Rn
     x.iter_mut().zip(direction).for_each(|(x, v)| *x = (f64::from(*x) + factor * v) as f32);
 }
 
+/// Moves `x` straight to or from `origin` until it is `eps` away (l2); at `origin` itself it stays.
+pub(super) fn onto_sphere(origin: &[f32], x: &mut [f32], eps: f64) {
+    let distance = Norm::L2.distance(origin, x);
+    if distance == 0.0 {
+        return;
+    }
+    for (x, &o) in x.iter_mut().zip(origin) {
+        *x = (f64::from(o) + eps / distance * (f64::from(*x) - f64::from(o))) as f32;
+    }
+}
+
 /// The places of the `count` largest entries (at least one), zeros left out; at equal ones the first.
 pub(crate) fn largest(gradient: &[f32], count: usize) -> Vec<usize> {
     let count = count.clamp(1, gradient.len());

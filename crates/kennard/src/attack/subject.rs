@@ -10,6 +10,7 @@ use crate::ThreatModel;
 use crate::answer::{Answer, is_answer};
 use crate::engine::{Oracle, Program, Query};
 use crate::random::stream;
+use crate::threat::Frame;
 
 /// What is asked of an attack; the same for all samples.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +50,8 @@ pub struct Subject<'a> {
     /// The best allowed points so far, the best last.
     candidates: RefCell<Vec<Candidate>>,
     pause: Cell<Option<Pause>>,
+    /// The smallest margin at an allowed point since it was last forgotten.
+    lowest: Cell<f32>,
 }
 
 /// What an attack has asked, and how often the answer was of no use to it.
@@ -81,6 +84,8 @@ pub(crate) struct AttackedSample<'a> {
     pub index: usize,
     /// The logits at the origin.
     pub clean: &'a [f32],
+    /// The sample's own box, of which attacks see the unit cube: `origin` is a place there.
+    pub frame: Option<Frame<'a>>,
 }
 
 /// An allowed point that is the best so far by the [`Criterion`].
@@ -124,6 +129,7 @@ impl<'a> Subject<'a> {
             tally: Cell::default(),
             candidates: RefCell::default(),
             pause: Cell::default(),
+            lowest: Cell::new(f32::INFINITY),
         }
     }
 
@@ -230,7 +236,10 @@ impl<'a> Subject<'a> {
         for x in points {
             let n = x.as_ref().len();
             assert!(n == d, "the attack {} asks about a point of {n} elements, not {d}", self.attack);
-            rows.extend_from_slice(x.as_ref());
+            match self.attacked.frame {
+                Some(frame) => rows.extend(frame.point(x.as_ref())),
+                None => rows.extend_from_slice(x.as_ref()),
+            }
         }
         rows
     }
@@ -259,6 +268,9 @@ impl<'a> Subject<'a> {
             )
             .await;
         for (x, answer) in reply.points().chunks_exact(d).zip(&mut answers) {
+            if let Some(frame) = self.attacked.frame {
+                frame.scale(&mut answer.gradient);
+            }
             if self.receive(answer, label) {
                 self.watch(x, answer);
             }
@@ -310,6 +322,9 @@ impl<'a> Subject<'a> {
         let margin = answer.margin(label);
         let misclassified = answer.prediction() != label;
         let threat = &self.conditions.threat;
+        if margin < self.lowest.get() && self.admits(x) {
+            self.lowest.set(margin);
+        }
         let mut candidates = self.candidates.borrow_mut();
         let distance = match self.conditions.criterion {
             Criterion::First | Criterion::Worst
@@ -327,7 +342,7 @@ impl<'a> Subject<'a> {
                 distance
             }
         };
-        if !threat.admits(origin, x) {
+        if !self.admits(x) {
             return;
         }
         let kept = if self.conditions.criterion == Criterion::Closest { KEPT - 1 } else { 0 };
@@ -338,6 +353,19 @@ impl<'a> Subject<'a> {
         if misclassified && self.conditions.criterion == Criterion::First {
             self.pause.set(Some(Pause::Candidate));
         }
+    }
+
+    /// Whether a point, as the model is asked about it, is allowed.
+    fn admits(&self, x: &[f32]) -> bool {
+        match self.attacked.frame {
+            Some(frame) => frame.contains(x),
+            None => self.conditions.threat.admits(self.attacked.origin, x),
+        }
+    }
+
+    /// Where a point that the model was asked about lies for the attack.
+    pub(super) fn seen(&self, x: Vec<f32>) -> Vec<f32> {
+        self.attacked.frame.map(|frame| frame.to_unit(&x)).unwrap_or(x)
     }
 
     pub(super) fn is_paused(&self) -> bool {
@@ -353,9 +381,18 @@ impl<'a> Subject<'a> {
         self.candidates.borrow().last().cloned()
     }
 
+    /// The smallest margin at an allowed point since [`Subject::forget_lowest`]; infinite where there was none.
+    pub(super) fn lowest(&self) -> f32 {
+        self.lowest.get()
+    }
+
+    pub(super) fn forget_lowest(&self) {
+        self.lowest.set(f32::INFINITY);
+    }
+
     /// The closest adversarial point so far, if there is one.
     pub(super) fn adversarial(&self) -> Option<Vec<f32>> {
-        self.best().filter(|candidate| candidate.misclassified).map(|candidate| candidate.point)
+        self.best().filter(|candidate| candidate.misclassified).map(|candidate| self.seen(candidate.point))
     }
 
     /// The best point was adversarial by rounding alone: it counts as classified correctly, or, where

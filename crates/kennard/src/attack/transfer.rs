@@ -61,7 +61,7 @@ impl Attack for Transfer {
             drop(run);
             subject.add_faults(on_surrogate.tally());
             if let Some(candidate) = on_surrogate.best() {
-                subject.logits(&candidate.point).await;
+                subject.logits(&subject.seen(candidate.point)).await;
             }
             Ok(())
         })

@@ -1,5 +1,6 @@
 use super::{Audit, packet_plan};
 use crate::attack::Attack;
+use crate::threat::Boxes;
 use crate::{Error, Norm, Result};
 
 impl Audit<'_> {
@@ -22,10 +23,13 @@ impl Audit<'_> {
                 return Err(Error::Setting(format!("the attack {} is asked for twice", twin.1)));
             }
         }
+        if let Some(boxes) = &self.boxes {
+            self.check_boxes(boxes)?;
+        }
         packet_plan::check(&self.packets)?;
         let names: Vec<&str> = self.attacks.iter().map(|attack| attack.name()).collect();
         let has_robust = !names.is_empty() || !self.minimal.is_empty() && self.threat.eps.is_finite();
-        self.requirements.iter().try_for_each(|wanted| wanted.check(&names, has_robust))?;
+        self.requirements.iter().try_for_each(|wanted| wanted.check(&names, has_robust, self.certify))?;
         if self.budget == Some(0) {
             return Err(Error::Setting(
                 "a budget of 0 passes switches every attack off; give it one at least".into(),
@@ -44,6 +48,21 @@ impl Audit<'_> {
                 needing.join(", ")
             );
             return Err(Error::NoGradient(message).advise(" ({attack = square}, {attack = none})"));
+        }
+        Ok(())
+    }
+
+    /// Boxes go with the data, and with attacks that fill them.
+    fn check_boxes(&self, boxes: &Boxes) -> Result<()> {
+        if boxes.count() != self.data.len() {
+            let message = format!("there are {} boxes and {} samples", boxes.count(), self.data.len());
+            return Err(Error::Mismatch(message));
+        }
+        if self.threat.norm != Norm::Linf || !self.minimal.is_empty() {
+            return Err(Error::Threat(
+                "a box has no distance and no norm: an attack finds a point in there, or none".into(),
+            )
+            .advise("; leave {norm} and {minimal} out"));
         }
         Ok(())
     }

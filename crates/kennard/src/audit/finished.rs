@@ -120,7 +120,8 @@ pub(super) fn results(path: &Path, sums: Option<&Sums>) -> Result<Outcome> {
     counted.count(&records);
     let counts = |summary: &Summary| {
         let attacks: Vec<u64> = summary.attacks.iter().map(|attack| attack.robust).collect();
-        (summary.clean.correct, attacks, summary.robust.as_ref().map(|robust| robust.robust))
+        let certified = summary.certified.as_ref().map(|certified| certified.certified);
+        (summary.clean.correct, attacks, summary.robust.as_ref().map(|robust| robust.robust), certified)
     };
     if counts(&summary) != counts(&counted) {
         let message =

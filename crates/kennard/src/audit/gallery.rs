@@ -8,10 +8,10 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::Examined;
-use super::columns::Field;
-use super::record::{bits, double_bits};
 use crate::attack::Adversarial;
 use crate::data::guarded;
+use crate::figure::{bits, double_bits};
+use crate::run::columns::Field;
 use crate::run::files::parquet_bytes;
 use crate::{Error, Norm, Result};
 
@@ -40,6 +40,9 @@ pub struct Shown {
     /// the points evaluated until it was broken.
     #[serde(with = "double_bits")]
     pub hardness: f64,
+    /// Whether the sample was certified, and this point contradicts that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contradicts: bool,
     /// The sample itself.
     #[serde(with = "base64")]
     pub original: Vec<f32>,
@@ -75,6 +78,7 @@ impl Shown {
             confidence_after: share(&closest.outputs, prediction),
             norm: distance(&closest),
             hardness,
+            contradicts: record.is_contradicted(),
             original: input.clone(),
             point: closest.point.clone(),
         })
@@ -116,11 +120,14 @@ pub fn roles(shown: &[Shown]) -> [(Role, Vec<usize>); 3] {
     ]
 }
 
-/// Those that have a role, in the order of the data set.
+/// Those that have a role, and the first that contradict a certificate, in the order of the data set.
 pub(super) fn choose(mut shown: Vec<Shown>) -> Vec<Shown> {
     shown.sort_by_key(|shown| shown.index);
     shown.dedup_by_key(|shown| shown.index);
-    let kept: BTreeSet<usize> = roles(&shown).into_iter().flat_map(|(_, places)| places).collect();
+    let mut kept: BTreeSet<usize> = roles(&shown).into_iter().flat_map(|(_, places)| places).collect();
+    // A contradiction needs its point.
+    let contradicting = (0..shown.len()).filter(|&place| shown[place].contradicts);
+    kept.extend(contradicting.take(EACH));
     let mut place = 0..;
     shown.retain(|_| place.next().is_some_and(|place| kept.contains(&place)));
     shown
@@ -220,6 +227,7 @@ mod tests {
             confidence_after: 0.5,
             norm: 0.1,
             hardness: ((index * 7919) % 101) as f64,
+            contradicts: false,
             original: vec![value, 1.0 / 3.0],
             point: vec![-value, f32::MIN_POSITIVE],
         }

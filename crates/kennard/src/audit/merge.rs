@@ -1,8 +1,9 @@
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::finished::FinishedRun;
 use super::predicted::PredictedDistances;
-use super::{AuditSettings, Shard, gallery, warnings};
+use super::{AuditSettings, Shard, Shown, Summary, gallery, warnings};
 use crate::run::files::refused;
 use crate::run::{check_whole, differences};
 use crate::{Error, Result};
@@ -42,6 +43,10 @@ pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
         sum.seconds += part.seconds;
         sum.attacks.iter_mut().zip(&part.attacks).for_each(|(sum, part)| sum.seconds += part.seconds);
         sum.minimal.iter_mut().zip(&part.minimal).for_each(|(sum, part)| sum.seconds += part.seconds);
+        let methods =
+            |summary: &Summary| summary.certified.iter().flat_map(|c| c.methods.clone()).collect::<Vec<_>>();
+        let own = sum.certified.iter_mut().flat_map(|certified| &mut certified.methods);
+        own.zip(methods(part)).for_each(|(sum, part)| sum.seconds += part.seconds);
         sum.packets.extend_from_slice(&part.packets);
         let news = part.warnings.iter().filter(|warning| !sum.warnings.contains(warning));
         let news: Vec<_> = news.cloned().collect();
@@ -49,7 +54,11 @@ pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
     }
     let mine = std::mem::take(&mut outcome.shown);
     let theirs = runs[1..].iter().flat_map(|run| run.outcome.shown.iter().cloned());
-    outcome.shown = gallery::choose(mine.into_iter().chain(theirs).collect());
+    let contradicted: BTreeSet<usize> =
+        outcome.records.iter().filter(|record| record.is_contradicted()).map(|record| record.index).collect();
+    let all = mine.into_iter().chain(theirs);
+    let all = all.map(|shown| Shown { contradicts: contradicted.contains(&shown.index), ..shown });
+    outcome.shown = gallery::choose(all.collect());
     outcome.records.sort_by_key(|record| record.index);
     outcome.summary.count(&outcome.records);
     let scale = runs.iter().find_map(|run| run.outcome.summary.distances.as_ref()).map(|d| d.scale);

@@ -58,6 +58,7 @@ mod tests {
             random: false,
             cosine: None,
             predictions: Default::default(),
+            bound: None,
             pending: false,
             attacks: vec![],
             minimal: vec![],

@@ -1,17 +1,17 @@
 //! How accurate a classifier is, how accurate it stays under attack, and how its conjugate spreads
 //! stand to their bound.
 
+mod certified;
 mod check;
-mod columns;
 mod directory;
 mod distances;
 mod finished;
 mod followed;
 mod gallery;
 mod judged;
-mod kept;
 mod merge;
 mod missing;
+mod optimality;
 mod packet_plan;
 mod packet_summary;
 mod packets;
@@ -22,7 +22,6 @@ mod record;
 mod requirement;
 mod sample;
 mod settings;
-mod share;
 mod state;
 mod summary;
 mod table;
@@ -34,8 +33,10 @@ use crate::attack::{Adversarial, Attack, MinimumNorm};
 use crate::data::{DataSet, Indices, Selection};
 use crate::engine::Engine;
 use crate::run::ModelSummary;
+use crate::threat::Boxes;
 use crate::{Error, Result, ThreatModel};
 
+pub use certified::{Certified, CertifiedBy};
 pub use directory::RunDirectory;
 pub use distances::{CurvePoint, Distances};
 pub use finished::FinishedRun;
@@ -43,6 +44,7 @@ pub use followed::Followed;
 pub use gallery::{Role, Shown, roles};
 pub use judged::Judged;
 pub use merge::merge;
+pub use optimality::{Comparison, Standing, compare};
 pub use packet_plan::PacketPlan;
 pub use packet_summary::PacketSummary;
 pub use predicted::PredictedDistances;
@@ -69,6 +71,9 @@ pub struct Audit<'a> {
     pub data: &'a DataSet,
     /// What the attacks may do.
     pub threat: ThreatModel,
+    /// A box of its own for each sample of the data; attacks then move anywhere in there, and the threat model is what is
+    /// [said](Boxes::threat) of it.
+    pub boxes: Option<Boxes>,
     /// The attacks.
     pub attacks: Vec<Box<dyn Attack>>,
     /// Whether an attack tries only what those before it left standing, as AutoAttack does, rather than
@@ -76,6 +81,10 @@ pub struct Audit<'a> {
     pub cascade: bool,
     /// Attacks that seek the closest adversarial point.
     pub minimal: Vec<Box<dyn MinimumNorm>>,
+    /// Whether to try, before any attack, to prove of every sample that is classified correctly that nothing within epsilon
+    /// breaks it. A sample that is certified is attacked only where each attack's whole budget is asked for, or for its
+    /// distance.
+    pub certify: bool,
     /// Whether to take the loss gradient at every sample, for its cosine with the sample.
     pub probe: bool,
     /// The packets to measure.
@@ -111,6 +120,15 @@ pub enum Progress<'p> {
         /// How many there are.
         total: u64,
     },
+    /// Samples that bounds are done with.
+    Bounds {
+        /// How many, of those that are classified correctly.
+        done: u64,
+        /// How many there are.
+        total: u64,
+        /// How many are certified.
+        certified: u64,
+    },
     /// Samples that attacks are done with.
     Attacks {
         /// How many, of those that are classified correctly.
@@ -120,6 +138,8 @@ pub enum Progress<'p> {
         /// What robust accuracy lies between, whatever becomes of these.
         bracket: [f64; 2],
     },
+    /// A sample that was attacked, with the adversarial points.
+    Examined(&'p Examined),
     /// All samples are done with: the figures so far, all but those of packets.
     Attacked(&'p Summary),
     /// Packet centres done with.
@@ -154,7 +174,7 @@ impl Outcome {
 }
 
 /// A sample, what was found about it, and the adversarial points.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Examined {
     /// What was found.
     pub record: Record,
@@ -174,9 +194,11 @@ impl<'a> Audit<'a> {
             engine,
             data,
             threat,
+            boxes: None,
             attacks: Vec::new(),
             cascade: false,
             minimal: Vec::new(),
+            certify: false,
             probe: false,
             packets: Vec::new(),
             samples: Selection::All,

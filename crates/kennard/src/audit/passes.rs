@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::kept::Kept;
 use super::sample::Looked;
-use super::share::Share;
 use super::{
     About, Audit, AuditSettings, Examined, Outcome, Progress, Record, RunDirectory, Shard, Shown, Summary,
     Warning, gallery, missing, warnings,
 };
+use crate::certify::{BoundMethod, Certifier};
 use crate::data::{DataError, Sample, Selection};
 use crate::engine::{Oracle, Task};
+use crate::run::Kept;
+use crate::stats::Share;
 use crate::{Error, Result};
 
 /// This many samples, the first, are evaluated twice, to notice a model that answers at random.
@@ -65,10 +66,14 @@ impl Audit<'_> {
     ) -> Result<Outcome> {
         let begin = Instant::now();
         self.check_settings()?;
+        let certifier = self
+            .certify
+            .then(|| Certifier::new(self.engine, self.threat, self.boxes.as_ref()))
+            .transpose()?;
         let mut summary = Summary::blank(&About::of(self), &AuditSettings::of(self)?);
         summary.warnings = self.engine.warnings().to_vec();
         let total = summary.total;
-        let kept = Kept::new(&records);
+        let kept = Kept::new(records.iter().map(|record| (record.index, record.label)));
         let mut records: BTreeMap<usize, Record> =
             records.into_iter().map(|record| (record.index, record)).collect();
 
@@ -83,11 +88,16 @@ impl Audit<'_> {
             ));
         }
         let probe = self.probe && lacking.is_none();
-        let repeated = self.last_repeated();
+        // Means of answers at random are never the same twice.
+        let random = self.engine.classifier().module().is_some_and(|module| module.passes() > 1);
+        let repeated = self.last_repeated().filter(|_| !random);
         let task = |oracle, sample: Sample| -> Task<'_, Record> {
-            Box::pin(
-                async move { Ok(self.look(&oracle, &sample, sample.index <= repeated, probe).await?.record) },
-            )
+            Box::pin(async move {
+                Ok(self
+                    .look(&oracle, &sample, repeated.is_some_and(|last| sample.index <= last), probe)
+                    .await?
+                    .record)
+            })
         };
         self.engine.run(unseen, task, stop, |record| {
             keep(&record, None)?;
@@ -103,15 +113,22 @@ impl Audit<'_> {
             return Err(Error::Mismatch(format!("there is no sample to examine in {}", self.data.spec())));
         }
 
+        if let Some(certifier) = &certifier {
+            let times = self.bound(certifier, &mut records, &mut keep, stop, &mut progress)?;
+            summary.take_times(&times, self.engine.plan().sessions);
+        }
+
+        // What is left to be bounded, a run that goes on attacks later.
+        let waits = |record: &Record| record.pending && (certifier.is_none() || record.bound.is_some());
         let open: BTreeMap<usize, Record> = records
             .iter()
-            .filter(|(_, record)| record.pending)
+            .filter(|(_, record)| waits(record))
             .map(|(&i, record)| (i, record.clone()))
             .collect();
         let count =
             |of: &dyn Fn(&Record) -> bool| records.values().filter(|record| of(record)).count() as u64;
         let correct = count(&Record::is_correct);
-        let (mut robust, mut pending) = (count(&Record::is_robust), open.len() as u64);
+        let (mut robust, mut pending) = (count(&Record::is_robust), count(&|record| record.pending));
         let task = |oracle, sample: Sample| -> Task<'_, Examined> {
             let record = open[&sample.index].clone();
             Box::pin(self.attack(oracle, sample, record))
@@ -120,6 +137,7 @@ impl Audit<'_> {
         let samples = self.samples_at(open.keys().copied().collect())?;
         let times = self.engine.run(samples, task, stop, |examined| {
             let news = Shown::of(&examined, self.threat.norm, returns_logits);
+            progress(Progress::Examined(&examined));
             let record = examined.record;
             shown.extend(news);
             shown = gallery::choose(std::mem::take(&mut shown));
@@ -135,6 +153,12 @@ impl Audit<'_> {
         summary.count(&records);
         // What was done to the samples is known once they have been read.
         summary.data.notes = self.data.notes();
+        if self.boxes.is_some() {
+            let note =
+                "attacks stay within a box of its own for each sample; epsilon is half of the widest element"
+                    .into();
+            summary.data.notes.push(note);
+        }
         let whole =
             self.samples == Selection::All && self.shard == Shard::WHOLE && summary.clean.pending == 0;
         let absent = missing::classes(summary.model.classes, &records).filter(|_| whole);
@@ -178,6 +202,35 @@ impl Audit<'_> {
         Ok(outcome)
     }
 
+    /// Bounds the samples that are classified correctly, all that were not bounded before. Returns the time of each method.
+    fn bound(
+        &self,
+        certifier: &Certifier,
+        records: &mut BTreeMap<usize, Record>,
+        keep: &mut impl FnMut(&Record, Option<&Shown>) -> Result<()>,
+        stop: &AtomicBool,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<BTreeMap<BoundMethod, Duration>> {
+        let places = |of: &dyn Fn(&Record) -> bool| -> Vec<usize> {
+            records.values().filter(|record| of(record)).map(|record| record.index).collect()
+        };
+        let open = places(&|record| record.pending && record.bound.is_none());
+        let total = places(&Record::is_correct).len() as u64;
+        let (mut done, mut certified) =
+            (total - open.len() as u64, places(&Record::is_certified).len() as u64);
+        certifier.run(self.samples_at(open)?, stop, |index, bound| {
+            if let Some(record) = records.get_mut(&index) {
+                record.bound = Some(bound);
+                record.pending = self.is_left_to_attack(record);
+                keep(record, None)?;
+            }
+            done += 1;
+            certified += u64::from(bound.is_certified());
+            progress(Progress::Bounds { done, total, certified });
+            Ok(())
+        })
+    }
+
     /// Attacks as [`run`](Audit::run) does, and hands over the adversarial points themselves, as they come.
     ///
     /// # Errors
@@ -212,8 +265,8 @@ impl Audit<'_> {
     }
 
     /// The last of the samples that are evaluated twice.
-    fn last_repeated(&self) -> usize {
-        self.samples.indices(self.data.len()).take(REPEATED).last().unwrap_or(0)
+    fn last_repeated(&self) -> Option<usize> {
+        self.samples.indices(self.data.len()).take(REPEATED).last()
     }
 }
 

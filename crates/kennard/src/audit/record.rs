@@ -3,6 +3,8 @@ use serde::{Deserialize, Serialize};
 use super::predictions::Predictions;
 use crate::ThreatModel;
 use crate::attack::{Adversarial, Verdict};
+use crate::certify::Bounded;
+use crate::figure::{bits, optional_bits};
 
 /// What was found about one sample.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,13 +24,16 @@ pub struct Record {
     /// not probe.
     #[serde(with = "optional_bits")]
     pub cosine: Option<f64>,
-    /// Whether attacks on it are still to come; until then there are no entries below.
+    /// Whether bounds or attacks are still to come; until then there are no entries of attacks.
     #[serde(default)]
     pub pending: bool,
     /// What was measured of its distance to the decision boundary.
     #[serde(default)]
     pub predictions: Predictions,
-    /// One entry per attack; none where it did not try: the sample is misclassified from the start, or an
+    /// What was proved of it; none where nothing was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<Bounded>,
+    /// One entry per attack; none where it did not try: the sample is misclassified from the start or certified, or an
     /// attack before it in a cascade broke it, or it could not be evaluated.
     pub attacks: Vec<Option<AttackRecord>>,
     /// One entry per minimum-norm attack; none where the sample is misclassified from the start, or could not be
@@ -90,6 +95,17 @@ impl Record {
         !self.is_correct() || self.broken_by().is_some()
     }
 
+    /// Whether it is proved that no point within epsilon is misclassified.
+    pub fn is_certified(&self) -> bool {
+        self.bound.is_some_and(|bound| bound.is_certified())
+    }
+
+    /// Whether an attack found a misclassified point within epsilon of a sample that is certified: the network rounds
+    /// otherwise in the runtime than in the proof, or something is wrong.
+    pub fn is_contradicted(&self) -> bool {
+        self.is_certified() && self.broken_by().is_some()
+    }
+
     /// The first attack that broke it within epsilon, by its place; minimum-norm attacks come last.
     pub fn broken_by(&self) -> Option<usize> {
         self.attacks.iter().chain(&self.minimal).position(|attack| attack.as_ref().is_some_and(|a| a.within))
@@ -135,44 +151,5 @@ impl AttackRecord {
             unanswered: verdict.unanswered,
             disputed: verdict.disputed,
         }
-    }
-}
-
-/// Floats that come back as they were, infinities too: by their bits.
-pub(super) mod bits {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
-        value.to_bits().serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
-        u32::deserialize(deserializer).map(f32::from_bits)
-    }
-}
-
-/// The same in double precision.
-pub(super) mod double_bits {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-        value.to_bits().serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-        u64::deserialize(deserializer).map(f64::from_bits)
-    }
-}
-
-/// The same where there may be none.
-mod optional_bits {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
-        value.map(f64::to_bits).serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-        Ok(Option::<u64>::deserialize(deserializer)?.map(f64::from_bits))
     }
 }

@@ -9,7 +9,7 @@ use crate::{Error, Result, parse_number};
 /// A share that must be reached: `robust>=0.6`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Requirement {
-    /// `clean`, `robust`, or the name of an attack.
+    /// `clean`, `robust`, `certified`, or the name of an attack.
     pub figure: String,
     /// The least share, in \[0, 1\].
     pub least: f64,
@@ -20,9 +20,10 @@ impl Requirement {
     ///
     /// # Errors
     /// When it has not; the message names those that it has.
-    pub fn check(&self, attacks: &[&str], has_robust: bool) -> Result<()> {
-        let robust = has_robust.then_some("robust");
-        let known: Vec<&str> = ["clean"].into_iter().chain(robust).chain(attacks.iter().copied()).collect();
+    pub fn check(&self, attacks: &[&str], has_robust: bool, certifies: bool) -> Result<()> {
+        let others = [has_robust.then_some("robust"), certifies.then_some("certified")];
+        let others = others.into_iter().flatten();
+        let known: Vec<&str> = ["clean"].into_iter().chain(others).chain(attacks.iter().copied()).collect();
         match known.contains(&self.figure.as_str()) {
             true => Ok(()),
             false => Err(Error::Setting(format!(
@@ -39,6 +40,7 @@ impl Requirement {
         let attack = || summary.attacks.iter().find(|attack| attack.name == self.figure);
         let interval = match self.figure.as_str() {
             "clean" => summary.clean.interval,
+            "certified" => summary.certified.as_ref().and_then(|certified| certified.interval),
             "robust" => summary.robust.as_ref().and_then(|robust| robust.interval),
             _ => attack().and_then(|attack| attack.interval),
         };
@@ -79,9 +81,10 @@ mod tests {
             assert!(message.contains(wrong) && message.contains("write robust>=0.6"), "{message}");
         }
         let wanted = read("pgdd>=0.5").unwrap();
-        let message = wanted.check(&["fgsm", "pgd"], true).unwrap_err().to_string();
+        let message = wanted.check(&["fgsm", "pgd"], true, false).unwrap_err().to_string();
         assert!(message.contains("clean, robust, fgsm, pgd"), "{message}");
-        assert!(read("pgd>=0.5").unwrap().check(&["pgd"], true).is_ok());
-        assert!(read("robust>=0.5").unwrap().check(&[], false).is_err());
+        assert!(read("pgd>=0.5").unwrap().check(&["pgd"], true, false).is_ok());
+        assert!(read("robust>=0.5").unwrap().check(&[], false, true).is_err());
+        assert!(read("certified>=0.5").unwrap().check(&[], false, true).is_ok());
     }
 }

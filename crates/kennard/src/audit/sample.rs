@@ -6,8 +6,8 @@ use crate::attack::{AttackedSample, Conditions, Criterion, Loss, run_attack};
 use crate::data::Sample;
 use crate::engine::{Oracle, Program, Query};
 use crate::probe::cosine;
-use crate::threat::check_inside;
-use crate::{Result, ThreatModel};
+use crate::threat::{Boxes, check_inside};
+use crate::{Error, Norm, Result, ThreatModel};
 
 /// The account of the passes at the samples themselves; those of attack `i` go to `i + 1`.
 const CLEAN: usize = 0;
@@ -49,6 +49,13 @@ impl Audit<'_> {
     pub(super) fn check(&self, sample: Sample) -> Result<Sample> {
         self.engine.classifier().check_label(sample.index, sample.label)?;
         check_inside(sample.index, &sample.input, self.threat.bounds)?;
+        let outside = |boxes: &Boxes| !boxes.around(sample.index).contains(&sample.input);
+        if self.boxes.as_ref().is_some_and(outside) {
+            return Err(Error::Mismatch(format!(
+                "sample {} lies outside its own box: attacks in there would be about another sample",
+                sample.index
+            )));
+        }
         Ok(sample)
     }
 
@@ -70,7 +77,6 @@ impl Audit<'_> {
             true => cosine(&sample.input, &ask(Program::Gradient(Loss::LogOdds)).await.gradient),
             false => None,
         };
-        let attacked = !(self.attacks.is_empty() && self.minimal.is_empty());
         let prediction = evaluated.then(|| predict(&outputs));
         let record = Record {
             index,
@@ -79,12 +85,27 @@ impl Audit<'_> {
             margin: if evaluated { margin(&logits, label) } else { f32::NAN },
             random,
             cosine,
-            pending: attacked && prediction == Some(label),
+            pending: (self.certify || self.is_attacking()) && prediction == Some(label),
             predictions: Predictions::default(),
+            bound: None,
             attacks: vec![None; self.attacks.len()],
             minimal: vec![None; self.minimal.len()],
         };
         Ok(Looked { record, outputs })
+    }
+
+    /// Whether there is any attack.
+    fn is_attacking(&self) -> bool {
+        !(self.attacks.is_empty() && self.minimal.is_empty())
+    }
+
+    /// Whether a sample that was bounded is still to be attacked: a certified one only for the whole budget of attacks, or for
+    /// its distance.
+    pub(super) fn is_left_to_attack(&self, record: &Record) -> bool {
+        match record.is_certified() {
+            true => !self.minimal.is_empty() || self.full && self.is_attacking(),
+            false => self.is_attacking(),
+        }
     }
 
     /// Attacks a sample that is classified correctly.
@@ -98,22 +119,30 @@ impl Audit<'_> {
         let Sample { index, input, label } = sample;
         record.pending = false;
         let mut adversarials = vec![None; self.attacks.len() + self.minimal.len()];
+        let frame = self.boxes.as_ref().map(|boxes| boxes.around(index));
+        let unit = frame.map(|frame| frame.to_unit(&input));
         let attacked = AttackedSample {
-            origin: &input,
+            origin: unit.as_deref().unwrap_or(&input),
             shape: self.engine.classifier().shape(),
             label,
             index,
             clean: &logits,
+            frame,
         };
         let criterion = if self.full { Criterion::Worst } else { Criterion::First };
-        let conditions = Conditions { threat: self.threat, criterion, seed: self.seed, budget: self.budget };
+        // A box is the whole unit cube.
+        let threat = if frame.is_some() { ThreatModel::new(Norm::Linf, 1.0)? } else { self.threat };
+        let conditions = Conditions { threat, criterion, seed: self.seed, budget: self.budget };
         for (i, attack) in self.attacks.iter().enumerate() {
-            if self.cascade && !self.full && !record.is_robust() {
+            if !self.full && (record.is_certified() || self.cascade && !record.is_robust()) {
                 break;
             }
             let verdict =
                 run_attack(attack.as_ref(), attacked, conditions, self.account(i), oracle.clone()).await?;
-            record.attacks[i] = Some(AttackRecord::new(&verdict, &self.threat, &input));
+            let found = AttackRecord::new(&verdict, &self.threat, &input);
+            // What an attack within a box found lies in it, wherever the sample is there.
+            let within = if frame.is_some() { verdict.broken } else { found.within };
+            record.attacks[i] = Some(AttackRecord { within, ..found });
             adversarials[i] = verdict.adversarial;
         }
         let threat = ThreatModel::unlimited(self.threat.norm, self.threat.bounds)?;

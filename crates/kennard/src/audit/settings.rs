@@ -23,12 +23,18 @@ pub struct AuditSettings {
     pub samples: Selection,
     /// What the attacks may do.
     pub threat_model: ThreatModel,
+    /// Whether attacks are confined to a box of its own for each sample, which lies beside the inputs in the data.
+    #[serde(default)]
+    pub boxes: bool,
     /// The attacks.
     pub attacks: Vec<NamedAttack>,
     /// Whether an attack tries only what those before it left standing.
     pub cascade: bool,
     /// Attacks that seek the closest adversarial point.
     pub minimal: Vec<NamedAttack>,
+    /// Whether certificates are sought before attacks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub certify: bool,
     /// Whether the loss gradient is taken at every sample.
     #[serde(default)]
     pub probe: bool,
@@ -88,9 +94,11 @@ impl AuditSettings {
             data: DataIdentity::of(audit.data)?,
             samples: audit.samples,
             threat_model: audit.threat,
+            boxes: audit.boxes.is_some(),
             attacks: audit.attacks.iter().map(|attack| NamedAttack::of(attack.as_ref())).collect(),
             cascade: audit.cascade,
             minimal: audit.minimal.iter().map(|attack| NamedAttack::of(attack.as_ref())).collect(),
+            certify: audit.certify,
             probe: audit.probe,
             packets: audit.packets.clone(),
             shard: audit.shard,

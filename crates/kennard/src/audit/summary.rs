@@ -1,15 +1,20 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
+use super::certified::Certified;
 use super::distances::Distances;
 use super::judged::Judged;
 use super::packet_summary::PacketSummary;
 use super::predicted::PredictedDistances;
-use super::share::Share;
 use super::{AuditSettings, Record, Warning};
+use crate::certify::BoundMethod;
 use crate::data::Selection;
 use crate::probe::Cosines;
 use crate::run::files::to_json;
 use crate::run::{About, DataSummary, Manifest, ModelSummary};
+use crate::stats::Share;
 use crate::{Error, Result, ThreatModel};
 
 /// The figures of an audit, as in `summary.json`. Shares are fractions, intervals are of 95 %,
@@ -52,6 +57,13 @@ pub struct Summary {
     /// Accuracy under the worst attack of each sample, minimum-norm attacks within epsilon included; absent where
     /// there was no attack, or no epsilon.
     pub robust: Option<Robust>,
+    /// What is proved: the lower end of what the robust accuracy is; absent where no certificates were sought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certified: Option<Certified>,
+    /// How many samples are classified correctly, neither certified nor broken: between these two lies the truth. Absent where
+    /// no certificates were sought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<u64>,
     /// How far away the closest adversarial points are that each minimum-norm attack found.
     pub minimal: Vec<MinimalSummary>,
     /// How far away the closest of all these are; absent where there was no such attack.
@@ -169,6 +181,8 @@ impl Summary {
             cascade: settings.cascade,
             attacks: settings.attacks.iter().map(|attack| AttackSummary::blank(&attack.name)).collect(),
             robust: None,
+            certified: settings.certify.then(Certified::blank),
+            undecided: settings.certify.then_some(0),
             minimal: settings.minimal.iter().map(|attack| MinimalSummary::blank(&attack.name)).collect(),
             closest: None,
             cosines: settings.probe.then(Cosines::default),
@@ -247,6 +261,11 @@ impl Summary {
             bracket: robust.bracket(),
             interval: robust.interval(),
         });
+        if let Some(certified) = &mut self.certified {
+            certified.count(records, unseen, total);
+            let open = |record: &Record| record.is_robust() && !record.is_certified();
+            self.undecided = Some(number(&open));
+        }
         let done = || records.iter().filter(|record| !record.pending);
         let so_far = |distances: Distances| match pending {
             0 => distances,
@@ -264,11 +283,20 @@ impl Summary {
             (!self.minimal.is_empty()).then(|| so_far(Distances::of(done().map(Record::distance))));
     }
 
+    /// The time that methods of bounds took, summed over this many workers.
+    pub(super) fn take_times(&mut self, times: &BTreeMap<BoundMethod, Duration>, workers: usize) {
+        for by in self.certified.iter_mut().flat_map(|certified| &mut certified.methods) {
+            let time = times.iter().find(|(method, _)| method.name() == by.name).map(|(_, time)| *time);
+            by.seconds = time.unwrap_or_default().as_secs_f64() / workers as f64;
+        }
+    }
+
     /// Whether every sample is done with.
     pub fn is_whole(&self) -> bool {
         self.clean.pending == 0
             && self.attacks.iter().all(|attack| attack.pending == 0)
             && self.minimal.iter().all(|attack| attack.pending == 0)
+            && self.certified.as_ref().is_none_or(|certified| certified.pending == 0)
     }
 }
 

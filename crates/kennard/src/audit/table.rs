@@ -5,9 +5,10 @@ use std::path::Path;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::columns::Field;
 use super::{AttackRecord, Record};
+use crate::certify::Bounded;
 use crate::data::guarded;
+use crate::run::columns::Field;
 use crate::run::files::parquet_bytes;
 use crate::{Error, Result};
 
@@ -71,6 +72,30 @@ const DISTANCES: [(&str, Field<Record>); 9] = [
     ),
 ];
 
+/// Columns of certificates, in tables of runs that sought some; null where nothing was tried.
+const BOUNDS: [(&str, Field<Record>); 3] = [
+    ("certified", Field::Derived(|r| r.bound.map(|bound| bound.is_certified()))),
+    (
+        "bound.margin",
+        Field::Single(
+            |r| Some(r.bound?.margin),
+            |r, v| r.bound = v.map(|margin| Bounded { margin, ..Bounded::default() }),
+        ),
+    ),
+    (
+        "bound.method",
+        Field::Text(
+            |r| Some(r.bound?.method.to_string()),
+            |r, v| {
+                r.bound = r
+                    .bound
+                    .zip(v.and_then(|v| v.parse().ok()))
+                    .map(|(bound, method)| Bounded { method, ..bound })
+            },
+        ),
+    ),
+];
+
 /// The upper end of an interval whose lower end was read before.
 fn set_high(interval: &mut Option<[f64; 2]>, high: Option<f64>) {
     *interval = interval.zip(high).map(|([low, _], high)| [low, high]);
@@ -116,6 +141,9 @@ pub(super) fn to_batch(
         .map(|(name, nullable, field)| ((*name).into(), field.array(&rows), *nullable))
         .collect();
     columns.extend(DISTANCES.iter().map(|(name, field)| ((*name).into(), field.array(&rows), true)));
+    if records.iter().any(|record| record.bound.is_some()) {
+        columns.extend(BOUNDS.iter().map(|(name, field)| ((*name).into(), field.array(&rows), true)));
+    }
     let mut add = |name: String, entries: Vec<Option<&AttackRecord>>| {
         let of =
             |(column, field): &(&str, Field<_>)| (format!("{name}.{column}"), field.array(&entries), true);
@@ -177,6 +205,9 @@ fn rows(batch: &RecordBatch, attacks: &[&str], minimal: &[&str]) -> Result<Vec<R
     for (name, field) in &DISTANCES {
         let _ = field.read(batch, name, &mut records);
     }
+    for (name, field) in &BOUNDS {
+        let _ = field.read(batch, name, &mut records);
+    }
     for name in attacks {
         let entries = entries(batch, name)?;
         records.iter_mut().zip(entries).for_each(|(record, entry)| record.attacks.push(entry));
@@ -204,6 +235,7 @@ fn entries(batch: &RecordBatch, attack: &str) -> Result<Vec<Option<AttackRecord>
 mod tests {
     use super::super::Predictions;
     use super::*;
+    use crate::certify::BoundMethod;
 
     #[test]
     fn what_is_written_is_read_back() {
@@ -227,6 +259,7 @@ mod tests {
             random: index == 1,
             cosine: (index == 1).then_some(0.1),
             pending: index == 2,
+            bound: (index < 2).then_some(Bounded { margin: index as f32 - 0.5, method: BoundMethod::Crown }),
             predictions: Predictions {
                 packet: Some(0.25),
                 packet_interval: (index == 1).then_some([0.2, 0.3]),

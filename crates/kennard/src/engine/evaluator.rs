@@ -96,16 +96,37 @@ impl Loaded {
         Ok(self.session.run(&inputs, &mut self.outputs)?)
     }
 
-    /// Asks a live module, whose outputs the session goes on from.
+    /// Asks a live module: once, or as often as it takes where it answers at random, for the mean of its answers.
     fn ask(&mut self, module: &dyn Live, program: Program, classes: usize) -> Result<()> {
+        let passes = module.passes().max(1);
+        self.ask_once(module, program, classes)?;
+        if passes == 1 {
+            return Ok(());
+        }
+        let mut sums: Vec<Vec<f64>> =
+            self.outputs.iter().map(|found| found.iter().map(|&v| f64::from(v)).collect()).collect();
+        for _ in 1..passes {
+            self.ask_once(module, program, classes)?;
+            for (sum, found) in sums.iter_mut().zip(&self.outputs) {
+                sum.iter_mut().zip(found).for_each(|(sum, &v)| *sum += f64::from(v));
+            }
+        }
+        let mean = |sum: Vec<f64>| sum.into_iter().map(|sum| (sum / passes as f64) as f32).collect();
+        self.outputs = sums.into_iter().map(mean).collect();
+        Ok(())
+    }
+
+    /// Asks a live module, whose outputs the session goes on from.
+    fn ask_once(&mut self, module: &dyn Live, program: Program, classes: usize) -> Result<()> {
         let Loaded { session, points, labels, targets, outputs, .. } = self;
         if program.loss().is_none() {
             let mut returned = vec![0.0; labels.len() * classes];
-            module.outputs(points, &mut returned)?;
-            if program != Program::Untouched {
-                session.run(&[Input::F32(&returned)], outputs)?;
-            } else {
+            if program == Program::Untouched {
+                module.untouched(points, &mut returned)?;
                 *outputs = vec![returned];
+            } else {
+                module.outputs(points, &mut returned)?;
+                session.run(&[Input::F32(&returned)], outputs)?;
             }
             return Ok(());
         }

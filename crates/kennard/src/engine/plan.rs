@@ -90,6 +90,13 @@ impl Engine {
         let alone = classifier.mixes_samples() || runtime.rounds_by_place(&given)?;
         let untouched = (if alone { fixed.unwrap_or(1) } else { micro_batch }, alone);
         let mut warnings = classifier.warnings().to_vec();
+        if let Some(passes) = classifier.module().map(|module| module.passes()).filter(|passes| *passes > 1) {
+            let message = format!(
+                "the model answers at random: every answer and every gradient is the mean of {passes} passes, decisions are \
+                 those of the mean logits, and a second run gives other figures"
+            );
+            warnings.push(Warning::new("expectation", message));
+        }
         if let Some(tensor) = runtime.narrows_integers(&given)? {
             let message = format!(
                 "the model computes `{tensor}` in 64-bit integers, {} in 32 bits: answers are wrong where its values need \

@@ -68,6 +68,14 @@ impl Engine {
     /// # Errors
     /// When the runtime fails.
     pub fn probe(mut self, samples: &[&[f32]]) -> Result<Engine> {
+        if let Some(first) = samples.first() {
+            let untouched = self.classifier.untouched().with_batch(self.untouched.0);
+            let batch: Vec<f32> =
+                (0..self.untouched.0).flat_map(|i| *samples.get(i).unwrap_or(first)).copied().collect();
+            if self.classifier.module().is_none() && self.classifier.front().is_none() {
+                self.runtime.verify(&untouched, &batch)?;
+            }
+        }
         if !self.classifier.mixes_samples() && self.mixes(samples)? {
             let message = "the model's answer about a sample depends on the others in its batch: each is evaluated alone";
             self.warnings.push(Warning::new("mixed-samples", message));
@@ -77,6 +85,7 @@ impl Engine {
             self.untouched = (self.plan.micro_batch, true);
             self.graphs = Mutex::default();
         }
+        self.weigh_one_number(samples)?;
         let looks = |outputs: &[f32]| {
             (outputs.iter().sum::<f32>() - 1.0).abs() < 1e-4
                 && outputs.iter().all(|p| (0.0..=1.0).contains(p))
@@ -98,7 +107,8 @@ impl Engine {
         }
         let how = match (looks, self.classifier.returns_logits()) {
             (false, true) => return Ok(self),
-            (_, false) => "its closing softmax is taken off, and attacks see the logits before it",
+            (_, false) if self.classifier.is_of_log_odds() => "its log-odds are used in place of logits",
+            (_, false) => "its closing softmax or sigmoid is taken off, and attacks see the logits before it",
             (true, true) => {
                 self.classifier = self.classifier.with_log_probabilities()?;
                 self.graphs = Mutex::default();
@@ -108,6 +118,27 @@ impl Engine {
         let message = format!("the model returns probabilities: {how}. Export it with logits to be exact");
         self.warnings.push(Warning::new("probabilities", message));
         Ok(self)
+    }
+
+    /// Takes the one number that the model returns for a probability, where its answers to the samples look so.
+    fn weigh_one_number(&mut self, samples: &[&[f32]]) -> Result<()> {
+        if !self.classifier.is_of_open_number() {
+            return Ok(());
+        }
+        let answers = Evaluator::lend(self, |mut evaluator| {
+            let ask = |sample: &&[f32]| -> Result<[f32; 2]> {
+                let logits = evaluator.evaluate(&Query::untouched(sample.to_vec()))?.logits;
+                Ok([logits[0], logits[1]])
+            };
+            samples.iter().map(ask).collect::<Result<Vec<_>>>()
+        })?;
+        if let Some(classifier) = self.classifier.of_probability(&answers)? {
+            self.warnings.retain(|warning| !self.classifier.warnings().contains(warning));
+            self.warnings.extend_from_slice(classifier.warnings());
+            self.classifier = classifier;
+            self.graphs = Mutex::default();
+        }
+        Ok(())
     }
 
     /// Samples per second of a program, all sessions working side by side for about `trial`.

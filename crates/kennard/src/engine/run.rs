@@ -12,7 +12,7 @@ use super::oracle::Question;
 use super::{Engine, Evaluator, Oracle, Program};
 use crate::answer::Answer;
 use crate::data::Sample;
-use crate::workers::{Desk, Pile, each_of, side_by_side};
+use crate::workers::{Desk, Pile, each_done, each_of, side_by_side};
 use crate::{Error, Result};
 
 /// The work on one sample: it asks its oracle and ends with a result.
@@ -89,7 +89,25 @@ impl Engine {
         each_of(pieces, threads, WORKER, stop, worker, |count, _| done(count))
     }
 
-    /// The same, the results handed over in the order of the samples, for sums that must not depend on who
+    /// Does independent work, each piece by a session, and hands the results to `each` as they come, in no certain order.
+    /// Work without a result was cut off by `stop`.
+    ///
+    /// # Errors
+    /// The first that a piece of work or `each` returned.
+    pub(crate) fn each_done<W: Sync, R: Send>(
+        &self,
+        pieces: &[W],
+        stop: &AtomicBool,
+        work: impl Fn(&mut Evaluator, &W) -> Result<Option<R>> + Sync,
+        mut each: impl FnMut(R) -> Result<()>,
+    ) -> Result<()> {
+        let worker = |pile: &Pile<W, R>| {
+            Evaluator::lend(self, |mut evaluator| pile.work_off(|piece| work(&mut evaluator, piece)))
+        };
+        each_done(pieces, self.plan().sessions, WORKER, stop, worker, |_, result| each(result))
+    }
+
+    /// The same as [`Engine::run`], the results handed over in the order of the samples, for sums that must not depend on who
     /// was faster.
     ///
     /// # Errors

@@ -212,7 +212,7 @@ impl Features<'_> {
             let attack = Part { pgd: Pgd::default(), moving: *moving, threat: within };
             let conditions =
                 Conditions { threat, criterion: Criterion::First, seed: self.seed, budget: None };
-            let attacked = AttackedSample { origin, shape: &shape, label, index, clean: &clean };
+            let attacked = AttackedSample { origin, shape: &shape, label, index, clean: &clean, frame: None };
             if run_attack(&attack, attacked, conditions, 0, oracle.clone()).await?.broken {
                 return Ok(Some(r));
             }

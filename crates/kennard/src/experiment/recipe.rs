@@ -1,8 +1,8 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kennard_runtime::Runtime;
 
-use crate::data::{DataSet, DataSpec, Options, Selection};
+use crate::data::{DataSet, Selection};
 use crate::run::model_digest;
 use crate::train::{
     Architecture, Augmentation, Method, Network, Optimizer, Recipe, Schedule, TrainedOn, TrainingData,
@@ -18,16 +18,34 @@ pub const EPOCHS: usize = 10;
 pub enum StartingNetwork {
     /// A new network.
     New(Architecture),
-    /// A model, an ONNX file, which is trained further.
-    File(PathBuf),
+    /// A model, which is trained further.
+    Given {
+        /// The path of its file, or the name that files call it by.
+        name: String,
+        /// SHA-256 of its content, in hexadecimal.
+        sha256: String,
+        /// The model itself.
+        graph: Graph,
+    },
+}
+
+impl StartingNetwork {
+    /// The model of an ONNX file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn file(path: &Path) -> Result<StartingNetwork> {
+        let (name, sha256) = (path.display().to_string(), model_digest(path)?);
+        Ok(StartingNetwork::Given { name, sha256, graph: Graph::load(path)? })
+    }
 }
 
 /// A training run as it is wanted.
 pub struct Wanted {
     /// The data set.
-    pub data: DataSpec,
-    /// How to read it.
-    pub options: Options,
+    pub data: DataSet,
+    /// The file with the names of its classes, where one is given.
+    pub classes: Option<PathBuf>,
     /// The samples to use, those held out among them.
     pub selection: Selection,
     /// What is trained.
@@ -57,23 +75,21 @@ pub struct Course {
 }
 
 impl Wanted {
-    /// Reads the data and makes the network. `recipe` is asked how to train on the data, with a network that has batch
+    /// Reads the samples and makes the network. `recipe` is asked how to train on the data, with a network that has batch
     /// normalisation or none, and this many samples of them.
     ///
     /// # Errors
     /// When the data or the model cannot be read, or do not belong together, or the recipe makes no sense for them.
     pub fn prepare(self, recipe: impl FnOnce(&DataSet, bool, usize) -> Result<Recipe>) -> Result<Course> {
-        let mut data = DataSet::open(&self.data, &self.options)?;
+        let mut data = self.data;
         let shape = data.shape().to_vec();
-        let (initial, normalizes, network) = match &self.network {
+        let (normalizes, network) = match &self.network {
             StartingNetwork::New(architecture) => {
-                (None, architecture.normalizes(), Network::Architecture(architecture.to_string()))
+                (architecture.normalizes(), Network::Architecture(architecture.to_string()))
             }
-            StartingNetwork::File(path) => {
-                let graph = Graph::load(path)?;
-                let normalizes = !kennard_graph::statistics(&graph).is_empty();
-                let network = Network::File { init: path.display().to_string(), sha256: model_digest(path)? };
-                (Some(graph), normalizes, network)
+            StartingNetwork::Given { name, sha256, graph } => {
+                let normalizes = !kennard_graph::statistics(graph).is_empty();
+                (normalizes, Network::File { init: name.clone(), sha256: sha256.clone() })
             }
         };
         let recipe = recipe(&data, normalizes, self.selection.count(data.len()))?;
@@ -86,19 +102,18 @@ impl Wanted {
                 let statistics = statistics.as_ref().map(|(mean, std)| (mean.as_slice(), std.as_slice()));
                 architecture.build(&shape, data.classes(), statistics, recipe.seed)?
             }
-            StartingNetwork::File(_) => {
-                let classifier =
-                    Classifier::new(&initial.unwrap_or_default(), &shape, &Preprocessing::default())?;
+            StartingNetwork::Given { graph, .. } => {
+                let classifier = Classifier::new(graph, &shape, &Preprocessing::default())?;
                 data.fit_classes(classifier.classes())?;
                 classifier.head().clone()
             }
         };
         let trained_on = TrainingData {
-            name: self.data.to_string(),
-            split: self.options.split.to_string(),
+            name: data.spec().to_owned(),
+            split: data.split().to_string(),
             samples: self.selection,
             sha256: fingerprint,
-            classes: self.options.classes,
+            classes: self.classes,
         };
         let settings = TrainingSettings {
             network,
@@ -128,7 +143,11 @@ pub fn usual(method: Method, optimizer: Optimizer, epochs: usize, data: &DataSet
         eps: None,
         bounds: [0.0, 1.0],
         epochs,
-        warmup: if method.is_adversarial() { epochs as f64 / 5.0 } else { 0.0 },
+        warmup: match method {
+            _ if method.is_certified() => epochs as f64 / 2.0,
+            _ if method.is_adversarial() => epochs as f64 / 5.0,
+            _ => 0.0,
+        },
         batch,
         part: part_of(batch),
         optimizer,

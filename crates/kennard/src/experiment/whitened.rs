@@ -125,6 +125,7 @@ impl Whitened {
             label: sample.label,
             index: sample.index,
             clean: &clean.logits,
+            frame: None,
         };
         let threat = ThreatModel::unlimited(Norm::L2, [-FAR, FAR])?;
         let conditions = Conditions { threat, criterion: Criterion::Closest, seed, budget: None };

@@ -18,6 +18,7 @@ const SCRIPT: &str = concat!(
     include_str!("../../assets/report/table.js"),
     include_str!("../../assets/report/chart.js"),
     include_str!("../../assets/report/accuracy.js"),
+    include_str!("../../assets/report/certificates.js"),
     include_str!("../../assets/report/samples.js"),
     include_str!("../../assets/report/packets.js"),
     include_str!("../../assets/report/training.js"),

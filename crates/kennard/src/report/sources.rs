@@ -12,6 +12,7 @@ use crate::audit::RunState;
 use crate::run::files::other_version;
 use crate::run::sums::Sums;
 use crate::run::{MANIFEST, stored};
+use crate::smoothing::FinishedSmoothing;
 use crate::survey::{SurveyManifest, SurveySummary};
 use crate::train::{Epoch, TrainingManifest};
 use crate::{Error, Result};
@@ -68,7 +69,8 @@ pub(super) struct Found {
 impl Found {
     fn add(&mut self, path: &Path) -> Result<()> {
         // A run of its own kind has a page of its own kind.
-        let sheet = if path.join(MANIFEST).exists() { None } else { Sheet::read(path)? };
+        let own = path.join(MANIFEST).exists() && !FinishedSmoothing::is_in(path);
+        let sheet = if own { None } else { Sheet::read(path)? };
         let Some(sheet) = sheet else {
             self.sources.push(open(path)?);
             return Ok(());

@@ -4,7 +4,6 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
-use super::files::refused;
 use crate::Error;
 
 /// Whether another process holds the lock of a file; if none does, this one holds it from now on. A reader that asks
@@ -22,5 +21,5 @@ pub(crate) fn is_taken(file: &File) -> bool {
 
 /// The error of a directory that another process works in.
 pub(crate) fn in_use(directory: &Path) -> Error {
-    refused(directory, "is in use by another run").advise("; wait for it, or give {out} another directory")
+    Error::InUse(directory.into()).advise("; wait for it, or give {out} another directory")
 }

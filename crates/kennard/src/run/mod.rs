@@ -1,9 +1,11 @@
 //! What makes the results of a run survive, whatever is run: files that are whole or absent, their digests, what
 //! they are of, and a journal from which an interrupted run goes on.
 
+pub(crate) mod columns;
 mod directory;
 pub(crate) mod files;
 pub(crate) mod journal;
+mod kept;
 pub(crate) mod lock;
 mod manifest;
 mod provenance;
@@ -12,6 +14,7 @@ pub(crate) mod sums;
 
 pub(crate) use directory::{Directory, SUMMARY};
 pub use files::{clear_strays, make_directory, prepare, write_whole};
+pub(crate) use kept::Kept;
 pub use manifest::{About, Checkpoint, Manifest};
 pub(crate) use manifest::{MANIFEST, NO_RUN, differences, same_settings, sorted, stored};
 pub use provenance::{DataIdentity, DataSummary, FileHash, ModelSummary, RuntimeSummary, model_digest};

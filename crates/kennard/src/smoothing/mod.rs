@@ -11,10 +11,18 @@
 //! classifier of two classes R is the distance to the boundary, whatever s. The certificate is one for G, not for f: it says
 //! nothing about the network itself.
 //!
+//! [`Smoothing`] counts over scales; [`Certification`] gives certificates at one, with as many draws as the radii need.
 //! Probabilities come from counts of plain draws alone. The class that a certificate is about is chosen by draws of its own.
 //! All scales use the same directions of noise, those of a sample depend on the seed and its index alone.
 
+mod certification;
 mod curve;
+mod directory;
+mod looks;
+mod passes;
+mod record;
+mod settings;
+mod summary;
 mod votes;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,7 +37,13 @@ use crate::random::stream;
 use crate::threat::clip;
 use crate::{Error, Norm, Result, ThreatModel};
 
+pub use certification::Certification;
 pub use curve::{AtScale, curve};
+pub use directory::{FinishedSmoothing, SmoothingDirectory, merge_smoothing};
+pub use passes::{SmoothingOutcome, SmoothingProgress};
+pub use record::CertificateRecord;
+pub use settings::SmoothingSettings;
+pub use summary::{CertifiedWithin, SmoothingSummary};
 pub use votes::Votes;
 
 /// The number of samples that are read before they are smoothed.
@@ -93,12 +107,12 @@ impl Smoothing<'_> {
     }
 
     fn check(&self) -> Result<()> {
-        if self.scales.is_empty() || self.scales.iter().any(|s| !(*s > 0.0 && s.is_finite())) {
-            return Err(Error::Setting(format!(
-                "the scales of the noise are {:?}; each must be a positive number, 0.25 for a quarter of the range of pixels",
-                self.scales
-            )));
+        if self.scales.is_empty() {
+            return Err(Error::Setting(
+                "there are no scales of the noise; 0.25 is a quarter of the range of pixels".into(),
+            ));
         }
+        self.scales.iter().try_for_each(|scale| check_scale(*scale))?;
         if self.choosing == 0 || self.draws == 0 {
             return Err(Error::Setting(format!(
                 "{} draws to choose a class and {} to count; take at least one of each, 100 and 1000 for example",
@@ -118,24 +132,39 @@ impl Smoothing<'_> {
             left -= batch;
             let noise: Vec<f64> = StandardNormal.sample_iter(&mut random).take(batch * d).collect();
             for (scale, tally) in self.scales.iter().zip(&mut tallies) {
-                let answers =
-                    evaluator.evaluate(&Query::logits(self.displaced(&sample.input, &noise, *scale)))?;
+                let answers = evaluator.evaluate(&Query::logits(displaced(
+                    &sample.input,
+                    &noise,
+                    *scale,
+                    self.bounds,
+                )))?;
                 answers.logits.chunks_exact(classes).for_each(|logits| tally.count(predict(logits)));
             }
         }
         let votes = tallies.into_iter().map(Tally::votes).collect();
         Ok(SmoothedRecord { index: sample.index, label: sample.label, votes })
     }
+}
 
-    /// The input (d) moved by noise (any number of times d) of standard deviation `scale`.
-    fn displaced(&self, input: &[f32], noise: &[f64], scale: f64) -> Vec<f32> {
-        let moved = input.iter().cycle().zip(noise).map(|(&x, z)| (f64::from(x) + scale * z) as f32);
-        let mut points: Vec<f32> = moved.collect();
-        if let Some(bounds) = self.bounds {
-            clip(&mut points, bounds);
-        }
-        points
+/// Refuses a standard deviation of the noise that is none.
+fn check_scale(scale: f64) -> Result<()> {
+    match scale > 0.0 && scale.is_finite() {
+        true => Ok(()),
+        false => Err(Error::Setting(format!(
+            "the standard deviation of the noise is {scale}; it must be a positive number, 0.25 for a quarter of the range \
+             of pixels"
+        ))),
     }
+}
+
+/// The input (d) moved by noise (any number of times d) of standard deviation `scale`, then into the bounds, if there are any.
+fn displaced(input: &[f32], noise: &[f64], scale: f64, bounds: Option<[f32; 2]>) -> Vec<f32> {
+    let moved = input.iter().cycle().zip(noise).map(|(&x, z)| (f64::from(x) + scale * z) as f32);
+    let mut points: Vec<f32> = moved.collect();
+    if let Some(bounds) = bounds {
+        clip(&mut points, bounds);
+    }
+    points
 }
 
 /// Answers as they come: those that choose first, then those that count.

@@ -25,7 +25,7 @@ impl Votes {
     /// above ½, nothing is certified. It cannot exceed `s Φ⁻¹(failure^(1/n))` of n draws, though all agree.
     pub fn certified_radius(&self, scale: f64, failure: f64) -> Option<f64> {
         let p = lower_limit(self.counts[self.chosen], self.draws, failure);
-        (p > 0.5).then(|| scale * quantile(p))
+        (p > 0.5).then(|| radius_of(p, scale))
     }
 
     /// The estimate `s Φ⁻¹(p)` of a class's radius, negative where it comes less often than half of the time. Of k draws in n,
@@ -44,6 +44,16 @@ impl Votes {
 pub(super) fn most(counts: &[u64]) -> usize {
     let largest = counts.iter().max();
     counts.iter().position(|count| Some(count) == largest).unwrap_or_default()
+}
+
+/// The radius of a class that has the probability p under noise of standard deviation `scale`: `s Φ⁻¹(p)`.
+pub(super) fn radius_of(p: f64, scale: f64) -> f64 {
+    scale * quantile(p)
+}
+
+/// The probability that a class must exceed to be certified within a radius: `Φ(R/s)`.
+pub(super) fn probability_within(radius: f64, scale: f64) -> f64 {
+    Normal::standard().cdf(radius / scale)
 }
 
 /// Φ⁻¹.

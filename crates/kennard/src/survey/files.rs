@@ -24,13 +24,14 @@ pub fn write_survey(directory: &Path, summary: &SurveySummary, packets: &[Figure
     let failed = |path: &Path, message: String| Error::Write { path: path.into(), message };
     prepare(directory)?;
     let file = directory.join("packets.parquet");
-    let rows = packets_parquet(packets).map_err(|e| failed(&file, e.to_string()))?;
+    let rows = table(packets).map_err(ParquetError::from).and_then(|rows| parquet_bytes(&rows));
+    let rows = rows.map_err(|e| failed(&file, e.to_string()))?;
     write_set(directory, &[("packets.parquet", rows), ("summary.json", to_json(summary)?)])
 }
 
 /// One row per packet. A figure `f` with an interval has the columns `f`, `f.low` and `f.high`;
 /// what a packet does not have is null.
-fn packets_parquet(packets: &[Figures]) -> Result<Vec<u8>, ParquetError> {
+pub(super) fn table(packets: &[Figures]) -> Result<RecordBatch, ArrowError> {
     let mut columns: Vec<(String, ArrayRef)> = Vec::new();
     let mut add = |name: &str, array: ArrayRef| columns.push((name.into(), array));
     let floats = |of: &dyn Fn(&Figures) -> Option<f64>| -> ArrayRef {
@@ -93,9 +94,7 @@ fn packets_parquet(packets: &[Figures]) -> Result<Vec<u8>, ParquetError> {
     add("valid", flags(|p| p.valid));
 
     let nullable = columns.into_iter().map(|(name, array)| (name, array, true));
-    let batch = RecordBatch::try_from_iter_with_nullable(nullable)
-        .map_err(|e: ArrowError| ParquetError::ArrowError(e.to_string()))?;
-    parquet_bytes(&batch)
+    RecordBatch::try_from_iter_with_nullable(nullable)
 }
 
 /// A figure, if a packet has it.

@@ -10,6 +10,7 @@ mod summary;
 
 use std::sync::atomic::AtomicBool;
 
+use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 pub use distances::DistanceFigures;
@@ -123,6 +124,16 @@ pub struct SurveyOutcome {
     pub failed: Vec<Failure>,
     /// The single-backward probe, if it was asked for.
     pub cosines: Option<Cosines>,
+}
+
+impl SurveyOutcome {
+    /// The table of `packets.parquet`: a row per packet.
+    ///
+    /// # Errors
+    /// None, but for a fault of the program.
+    pub fn table(&self) -> Result<RecordBatch> {
+        files::table(&self.packets).map_err(|error| Error::Summary(error.to_string()))
+    }
 }
 
 /// A packet that could not be measured.

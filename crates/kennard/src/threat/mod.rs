@@ -1,12 +1,15 @@
 //! What an attacker may do: a norm, a size, and the bounds of the input; and the nearest points that this allows.
 
 mod bounds;
+mod boxes;
 mod model;
 mod norm;
 mod number;
 mod projection;
 
 pub(crate) use bounds::{check_inside, clip};
+pub use boxes::Boxes;
+pub(crate) use boxes::Frame;
 pub use model::ThreatModel;
 pub use norm::Norm;
 pub use number::parse_number;

@@ -114,9 +114,14 @@ impl ThreatModel {
     /// difference at most epsilon, up to one unit in the last place of single precision per element.
     pub fn admits(&self, origin: &[f32], x: &[f32]) -> bool {
         let [lo, hi] = self.bounds;
+        x.iter().all(|x| (lo..=hi).contains(x)) && self.norm.distance(origin, x) <= self.reach(x.len())
+    }
+
+    /// The largest norm of a difference that [`admits`](ThreatModel::admits) takes for allowed, of points with `d` elements.
+    pub(crate) fn reach(&self, d: usize) -> f64 {
+        let [lo, hi] = self.bounds;
         let ulp = f64::from(f32::EPSILON) * f64::from(lo.abs().max(hi.abs()));
-        x.iter().all(|x| (lo..=hi).contains(x))
-            && self.norm.distance(origin, x) <= self.eps + ulp * self.norm.of_ones(x.len())
+        self.eps + ulp * self.norm.of_ones(d)
     }
 }
 

@@ -51,7 +51,7 @@ impl Norm {
     }
 
     /// The norm of a vector of `d` ones.
-    pub(super) fn of_ones(self, d: usize) -> f64 {
+    pub(crate) fn of_ones(self, d: usize) -> f64 {
         match self {
             Norm::Linf => 1.0,
             Norm::L2 => (d as f64).sqrt(),

@@ -45,6 +45,16 @@ pub enum Method {
         /// The share of elements that are masked.
         share: f64,
     },
+    /// See [`Objective::Certified`], by intervals; the share of the clean loss falls from 1 while epsilon grows.
+    Ibp {
+        /// What it falls to, the paper's κ.
+        natural: f64,
+    },
+    /// The same with CROWN's bounds, whose share falls from 1 to 0 while epsilon grows.
+    CrownIbp {
+        /// κ at the end.
+        natural: f64,
+    },
     /// See [`Objective::LogitPenalty`].
     LogitReg {
         /// λ
@@ -53,14 +63,25 @@ pub enum Method {
 }
 
 /// The methods' names.
-pub const METHODS: &[&str] =
-    &["standard", "gaussian-noise", "fgsm-rs", "pgd", "trades", "mart", "conjugate", "conjmask", "logitreg"];
+pub const METHODS: &[&str] = &[
+    "standard",
+    "gaussian-noise",
+    "fgsm-rs",
+    "pgd",
+    "trades",
+    "mart",
+    "ibp",
+    "crown-ibp",
+    "conjugate",
+    "conjmask",
+    "logitreg",
+];
 
 /// What the methods' parameters are where a user gives none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Strength {
-    /// σ of `gaussian-noise`; the share of `conjmask`; β of `trades` and `mart`; λ of `conjugate` and
-    /// `logitreg`.
+    /// σ of `gaussian-noise`; the share of `conjmask`; β of `trades` and `mart`; κ at the end of `ibp` and `crown-ibp`; λ of
+    /// `conjugate` and `logitreg`.
     pub strength: Option<f64>,
     /// Steps of `pgd`, `trades` and `mart`.
     pub steps: Option<usize>,
@@ -81,6 +102,8 @@ impl Method {
             "pgd" => Method::Pgd { steps },
             "trades" => Method::Trades { beta: strength.unwrap_or(6.0), steps },
             "mart" => Method::Mart { beta: strength.unwrap_or(5.0), steps },
+            "ibp" => Method::Ibp { natural: strength.unwrap_or(0.5) },
+            "crown-ibp" => Method::CrownIbp { natural: strength.unwrap_or(0.5) },
             "conjugate" => Method::Conjugate { lambda: strength.unwrap_or(0.01) },
             "conjmask" => Method::ConjMask { share: strength.unwrap_or(0.1) },
             "logitreg" => Method::LogitReg { lambda: strength.unwrap_or(0.1) },
@@ -102,7 +125,9 @@ impl Method {
                 "a strength of 0 switches {name} off; the method standard is what is left"
             )));
         }
-        let share = if matches!(method, Method::ConjMask { .. }) { 1.0 } else { f64::INFINITY };
+        let is_share =
+            matches!(method, Method::ConjMask { .. } | Method::Ibp { .. } | Method::CrownIbp { .. });
+        let share = if is_share { 1.0 } else { f64::INFINITY };
         match method.strength() {
             Some(strength) if !(0.0..=share).contains(&strength) || strength.is_infinite() => {
                 Err(Error::Setting(format!(
@@ -123,6 +148,8 @@ impl Method {
             Method::Pgd { .. } => "pgd",
             Method::Trades { .. } => "trades",
             Method::Mart { .. } => "mart",
+            Method::Ibp { .. } => "ibp",
+            Method::CrownIbp { .. } => "crown-ibp",
             Method::Conjugate { .. } => "conjugate",
             Method::ConjMask { .. } => "conjmask",
             Method::LogitReg { .. } => "logitreg",
@@ -136,6 +163,7 @@ impl Method {
             Method::GaussianNoise { sigma: v } | Method::ConjMask { share: v } => Some(v),
             Method::Trades { beta: v, .. } | Method::Mart { beta: v, .. } => Some(v),
             Method::Conjugate { lambda: v } | Method::LogitReg { lambda: v } => Some(v),
+            Method::Ibp { natural: v } | Method::CrownIbp { natural: v } => Some(v),
         }
     }
 
@@ -146,14 +174,36 @@ impl Method {
         }
     }
 
-    /// Whether images are changed within a threat model.
+    /// Whether images are changed within a threat model, or bounded over it.
     pub fn is_adversarial(&self) -> bool {
-        matches!(self, Method::FgsmRs | Method::Pgd { .. } | Method::Trades { .. } | Method::Mart { .. })
+        self.is_certified()
+            || matches!(
+                self,
+                Method::FgsmRs | Method::Pgd { .. } | Method::Trades { .. } | Method::Mart { .. }
+            )
+    }
+
+    /// Whether the network is bounded over a threat model.
+    pub fn is_certified(&self) -> bool {
+        matches!(self, Method::Ibp { .. } | Method::CrownIbp { .. })
+    }
+
+    /// What [`Objective::Certified`] is told where epsilon has grown to `eps`, the share `grown` of what it will be.
+    pub(super) fn told(&self, eps: f64, grown: f64) -> Vec<[f32; 1]> {
+        let natural = |end: f64| 1.0 - (1.0 - end) * grown;
+        let told = match *self {
+            Method::Ibp { natural: end } => vec![eps, natural(end)],
+            Method::CrownIbp { natural: end } => vec![eps, natural(end), 1.0 - grown],
+            _ => Vec::new(),
+        };
+        told.into_iter().map(|v| [v as f32]).collect()
     }
 
     /// What is made small.
-    pub(super) fn objective(&self, smoothing: f64) -> Objective {
+    pub(super) fn objective(&self, smoothing: f64, limits: [f32; 2]) -> Objective {
         match *self {
+            Method::Ibp { .. } => Objective::Certified { limits, crown: false },
+            Method::CrownIbp { .. } => Objective::Certified { limits, crown: true },
             Method::Trades { beta, .. } => Objective::Trades { beta },
             Method::Mart { beta, .. } => Objective::Mart { beta },
             Method::Conjugate { lambda } => Objective::Conjugate { lambda },
@@ -166,6 +216,7 @@ impl Method {
     pub(super) fn change(&self) -> Change {
         match *self {
             Method::Standard | Method::Conjugate { .. } | Method::LogitReg { .. } => Change::None,
+            Method::Ibp { .. } | Method::CrownIbp { .. } => Change::None,
             Method::GaussianNoise { sigma } => Change::Noise(sigma),
             Method::ConjMask { share } => Change::Mask(share),
             Method::FgsmRs => {

@@ -96,6 +96,10 @@ impl Recipe {
             return Err(Error::Setting(format!("the method {} needs", self.method.name()))
                 .advise(" {eps}, the size of the changes"));
         }
+        if self.method.is_certified() && (self.norm != Norm::Linf || self.smoothing > 0.0) {
+            let name = self.method.name();
+            return wrong(format!("the method {name} bounds changes in linf, and has no label smoothing"));
+        }
         if self.epochs == 0 || self.batch == 0 || self.part == 0 {
             return wrong("epochs, batch and micro-batch must be at least 1".into());
         }

@@ -49,7 +49,7 @@ pub(super) fn validate(
             if !correct {
                 return Ok((false, Some(false)));
             }
-            let attacked = AttackedSample { origin: input, shape, label, index, clean: &clean };
+            let attacked = AttackedSample { origin: input, shape, label, index, clean: &clean, frame: None };
             let conditions = Conditions { threat, criterion: Criterion::First, seed: 0, budget: None };
             let verdict = run_attack(pgd, attacked, conditions, 1, oracle.clone()).await?;
             Ok((true, Some(!verdict.broken)))

@@ -35,9 +35,10 @@ impl Programs {
     pub fn new(model: &Graph, recipe: &Recipe) -> Result<Programs> {
         let part = recipe.part;
         let fixed = model.single_input()?.ty.shape.0.first().and_then(|d| d.known());
-        let pairs = recipe.method.objective(recipe.smoothing).is_paired();
-        if let Some(batch) = fixed.filter(|&batch| pairs || batch != part) {
-            let advice = match pairs {
+        let pairs = recipe.method.objective(recipe.smoothing, recipe.bounds).is_paired();
+        let free = pairs || recipe.method.is_certified();
+        if let Some(batch) = fixed.filter(|&batch| free || batch != part) {
+            let advice = match free {
                 true => ": export it with a free batch",
                 false => {
                     ": add {micro_batch}, with a {batch} that is a multiple of it, or export it with a free batch"
@@ -52,7 +53,7 @@ impl Programs {
         let change = recipe.method.change();
         let diverges = matches!(change, Change::Ascent(Ascent { climbs: Climbs::Divergence, .. }));
         Ok(Programs {
-            step: training_step(model, part, &recipe.method.objective(recipe.smoothing))?,
+            step: training_step(model, part, &recipe.method.objective(recipe.smoothing, recipe.bounds))?,
             ascent: match change.loss() {
                 Some(loss) => Some(attack_step(model, part, Some(loss))?),
                 None if diverges => Some(divergence_step(model, part)?),
@@ -70,6 +71,8 @@ pub(super) struct Batch {
     pub epoch: u64,
     /// Epsilon as it stands in this step.
     pub eps: f64,
+    /// Which share that is of what it will be.
+    pub grown: f64,
 }
 
 /// What a part of a batch gives; sums over its samples.
@@ -125,9 +128,11 @@ impl<'t> Worker<'t> {
         let mut changed = natural.clone();
         self.change(batch, rows, &natural, &labels, &weights, &mut changed)?;
 
-        let paired = self.recipe.method.objective(0.0).is_paired();
+        let paired = self.recipe.method.objective(0.0, self.recipe.bounds).is_paired();
         let shown = if paired { [natural, changed].concat() } else { changed };
         let mut inputs = vec![Input::F32(&shown), Input::I64(&labels)];
+        let told = self.recipe.method.told(batch.eps, batch.grown);
+        inputs.extend(told.iter().map(|number| Input::F32(number)));
         inputs.extend(weights.trained.iter().map(|w| Input::F32(w)));
         self.step.run(&inputs, &mut self.outputs)?;
         let count = weights.statistics.len();

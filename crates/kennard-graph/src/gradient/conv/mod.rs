@@ -5,8 +5,8 @@
 mod products;
 mod tuning;
 
-use super::window::{self, Axis};
 use super::{Backward, Rule};
+use crate::window::{self, Axis};
 use crate::{Attribute, Dim, Result, Shape, Var};
 
 pub(super) const RULES: &[(&str, Rule)] = &[("Conv", conv), ("ConvTranspose", conv_transpose)];

@@ -1,7 +1,7 @@
 //! The adjoint of a convolution's weights as matrix products.
 
 use super::Convolution;
-use crate::gradient::window::Axis;
+use crate::window::Axis;
 use crate::{Dim, Shape, Tensor, Var};
 
 impl Convolution {

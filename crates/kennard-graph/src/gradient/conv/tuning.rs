@@ -1,7 +1,7 @@
 //! Which of the equal forms of an adjoint runs fastest, as measured.
 
 use crate::Dim;
-use crate::gradient::window::Axis;
+use crate::window::Axis;
 
 /// Kernels of more taps would make graphs of more nodes than anyone wants.
 const MANY_TAPS: usize = 64;

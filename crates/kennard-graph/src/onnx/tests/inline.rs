@@ -110,3 +110,80 @@ fn functions_cannot_fill_the_memory() {
     m.graph.as_mut().unwrap().node = vec![call("F0", "x", "y")];
     assert!(error(&m).contains("nested too deeply"));
 }
+
+fn named_value(name: &str) -> ValueInfoProto {
+    ValueInfoProto { name: some(name), r#type: None }
+}
+
+fn scalar(name: &str, data_type: i32, number: i64) -> TensorProto {
+    match data_type {
+        9 => TensorProto { int32_data: vec![number as i32], ..tensor(name, 9, &[]) },
+        _ => TensorProto { int64_data: vec![number], ..tensor(name, 7, &[]) },
+    }
+}
+
+fn inside(name: &str, inputs: &[&str], nodes: Vec<NodeProto>, outputs: &[&str]) -> AttributeProto {
+    let list = |names: &[&str]| names.iter().map(|name| named_value(name)).collect();
+    let graph =
+        GraphProto { input: list(inputs), output: list(outputs), node: nodes, ..GraphProto::default() };
+    AttributeProto { g: Some(graph), ..attribute(name, ATTRIBUTE_GRAPH) }
+}
+
+/// `s ← s + x` three times, or until the turn is 1; the states are collected.
+#[test]
+fn loops_are_unrolled() {
+    let body =
+        |nodes: Vec<NodeProto>| inside("body", &["turn", "on", "s"], nodes, &["again", "next", "seen"]);
+    let turns = |nodes: Vec<NodeProto>| NodeProto {
+        attribute: vec![body(nodes)],
+        ..node("Loop", &["most", "", "x"], &["y", "all"])
+    };
+    let step = || vec![node("Add", &["s", "x"], &["next"]), node("Identity", &["next"], &["seen"])];
+    let made = |decides: NodeProto, most: i64| {
+        let mut m = model(vec![turns([step(), vec![decides]].concat())]);
+        m.graph.as_mut().unwrap().output.push(value("all", 1, &["3", "batch", "3"]));
+        weights_of(&mut m).extend([scalar("most", 7, most), scalar("one", 7, 1)]);
+        m
+    };
+    let fixed = read(&made(node("Identity", &["on"], &["again"]), 3)).unwrap();
+    assert_eq!(fixed.nodes.iter().filter(|n| n.op == "Add").count(), 3);
+    assert_eq!(fixed.outputs[1].ty.shape.0, [Dim::Known(3), Dim::BATCH, Dim::Known(3)]);
+    // It goes on while the turn is less than 1: twice.
+    let early = read(&made(node("Less", &["turn", "one"], &["again"]), i64::MAX)).unwrap();
+    assert_eq!(early.nodes.iter().filter(|n| n.op == "Add").count(), 2);
+
+    assert!(error(&made(node("Identity", &["on"], &["again"]), i64::MAX)).contains("goes round more than"));
+    let mut open = made(node("Identity", &["on"], &["again"]), 3);
+    weights_of(&mut open).clear();
+    open.graph.as_mut().unwrap().input.push(value("most", 7, &[]));
+    assert!(error(&open).contains("depends on the input"));
+}
+
+/// Running sums over the second axis, from the end to the beginning.
+#[test]
+fn scans_are_unrolled() {
+    let mut backwards = attribute("scan_input_directions", ATTRIBUTE_INTS);
+    backwards.ints = vec![1];
+    let mut axes = attribute("scan_input_axes", ATTRIBUTE_INTS);
+    axes.ints = vec![-1];
+    let mut out = attribute("scan_output_axes", ATTRIBUTE_INTS);
+    out.ints = vec![1];
+    let count = AttributeProto { i: Some(1), ..attribute("num_scan_inputs", ATTRIBUTE_INT) };
+    let nodes = vec![node("Add", &["s", "slice"], &["next"]), node("Identity", &["next"], &["seen"])];
+    let body = inside("body", &["s", "slice"], nodes, &["next", "seen"]);
+    let scan = NodeProto {
+        attribute: vec![count, backwards, axes, out, body],
+        ..node("Scan", &["zero", "x"], &["last", "y"])
+    };
+    let mut m = model(vec![scan]);
+    weights_of(&mut m).push(TensorProto { float_data: vec![0.0], ..tensor("zero", 1, &[1]) });
+    let graph = read(&m).unwrap();
+    assert_eq!(graph.outputs[0].ty.shape.0, [Dim::BATCH, Dim::Known(3)]);
+    let indices: Vec<f64> = graph
+        .nodes
+        .iter()
+        .filter(|n| n.op == "Gather")
+        .map(|n| graph.constants[&n.inputs[1]].item().unwrap())
+        .collect();
+    assert_eq!(indices, [2.0, 1.0, 0.0]);
+}

@@ -183,6 +183,7 @@ mod tests {
                 random: false,
                 cosine: None,
                 predictions: Default::default(),
+                bound: None,
                 pending: false,
                 attacks: attacks.iter().map(|(_, did)| Some(did[index].clone())).collect(),
                 minimal: Vec::new(),

@@ -1,6 +1,9 @@
 //! What a reader should know before believing the figures.
 
 mod attacks;
+mod bounds;
+
+use bounds::{contradicted, nothing_certified};
 
 use attacks::{blind, disputed, masked, non_finite, unanswered};
 
@@ -14,6 +17,7 @@ const ENOUGH: u64 = 20;
 pub(super) fn review(outcome: &mut Outcome) {
     let Outcome { summary, records, .. } = outcome;
     let whole = [
+        contradicted(summary, records),
         not_evaluated(summary, records),
         missing(summary, records),
         chance(summary),
@@ -22,6 +26,7 @@ pub(super) fn review(outcome: &mut Outcome) {
         masked(summary, records),
         non_finite(summary, records),
         unanswered(summary, records),
+        nothing_certified(summary),
     ];
     let found: Vec<Warning> = whole
         .into_iter()
@@ -31,6 +36,8 @@ pub(super) fn review(outcome: &mut Outcome) {
         .chain(packets(summary))
         .collect();
     let codes = [
+        "contradiction",
+        "no-certificates",
         "missing-classes",
         "not-evaluated",
         "non-finite-gradients",

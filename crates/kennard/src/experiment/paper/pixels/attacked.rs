@@ -55,6 +55,7 @@ async fn closest(
         label: sample.label,
         index: sample.index,
         clean: &clean.logits,
+        frame: None,
     };
     let mut smallest: Option<f64> = None;
     for attack in attacks {

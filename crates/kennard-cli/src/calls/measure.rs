@@ -1,0 +1,92 @@
+//! Measurements without attacks.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use kennard::Result;
+use kennard::calibration::{self, Calibrate};
+use kennard::data::DataSet;
+use kennard::run::write_whole;
+use kennard::survey::{SurveyOutcome, SurveySummary};
+use std::path::PathBuf;
+
+use super::{Model, Options, settings, work};
+use crate::packets::Packets;
+use crate::settings::{Data, Run, Taken};
+
+parts! {
+    /// The settings of packets.
+    Uncertainty {
+        data: Data,
+        packets: Packets,
+        run: Run,
+        model: crate::settings::Model,
+    }
+}
+
+parts! {
+    /// The settings of a calibration.
+    Calibration {
+        data: Data,
+        taken: Taken,
+        run: Run,
+        model: crate::settings::Model,
+    }
+}
+
+/// Packets that were measured.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The figures.
+    pub summary: SurveySummary,
+    /// Every packet.
+    pub outcome: SurveyOutcome,
+}
+
+/// Packets and their conjugate spreads: `kennard uncertainty`. Packets with too few effective samples are there, and marked.
+///
+/// # Errors
+/// As [`super::audit`], and where no packet can be measured.
+pub fn uncertainty(
+    model: &Model,
+    data: Option<DataSet>,
+    options: Options,
+    stop: &AtomicBool,
+    progress: impl FnMut(u64, u64),
+) -> Result<Measured> {
+    let settings: Uncertainty = settings(options)?;
+    let packets = &settings.packets;
+    packets.check()?;
+    let (data, engine, model) = work(model, data, &settings.data, &settings.model, &settings.run)?;
+    let hidden = packets.hidden(&engine, &settings.run.options())?;
+    let survey = packets.survey(&engine, hidden.as_ref(), &data, &model.sha256, settings.run.seed())?;
+    let begin = Instant::now();
+    let outcome = survey.run(stop, progress)?;
+    let stopped = stop.load(Ordering::Relaxed);
+    let summary = packets.summary(&survey, model, &outcome, begin.elapsed(), stopped)?;
+    packets.write(&survey, &outcome, &summary, Vec::new())?;
+    Ok(Measured { summary, outcome })
+}
+
+/// The temperature at which a network is as confident as it is right: `kennard calibrate`. Nothing where `stop` ended it.
+///
+/// # Errors
+/// As [`super::audit`], and where the likelihood has no largest value.
+pub fn calibrate(
+    model: &Model,
+    data: Option<DataSet>,
+    mut options: Options,
+    stop: &AtomicBool,
+    progress: impl FnMut(u64, u64),
+) -> Result<Option<calibration::Calibration>> {
+    let out = options.remove("out").and_then(|out| out.as_str().map(PathBuf::from));
+    let settings: Calibration = settings(options)?;
+    let (data, engine, model) = work(model, data, &settings.data, &settings.model, &settings.run)?;
+    let seed = settings.run.seed();
+    let calibrate = Calibrate { samples: settings.taken.selection(seed)?, seed };
+    let found = data.while_unchanged(|| calibrate.measure(model, &engine, &data, stop, progress))?;
+    if let (Some(found), Some(file)) = (&found, out) {
+        write_whole(&file, crate::source::json(found)?.as_bytes())?;
+    }
+    Ok(found)
+}

@@ -1,0 +1,106 @@
+//! Settings, models and data of calls.
+
+use std::sync::Arc;
+
+use kennard::data::{DataSet, Split};
+use kennard::engine::Engine;
+use kennard::graph::ModelFile;
+use kennard::run::ModelSummary;
+use kennard::serde_json::Value;
+use kennard::{Classifier, Error, Preprocessing, Result, Runtime};
+use kennard_runtime::Live;
+
+use super::{Model, Options};
+use crate::settings::{self, Data, Part, Run, Settings, Source};
+use crate::setup;
+
+/// Whether the options ask to go on with an interrupted run.
+pub(super) fn resume(options: &mut Options) -> bool {
+    options.remove("resume").is_some_and(|value| value == Value::Bool(true))
+}
+
+/// Settings of a command. What is none counts as left out.
+pub(super) fn settings<S: Part>(options: Options) -> Result<S> {
+    crate::out::be_quiet();
+    let given = options.into_iter().filter(|(_, value)| !value.is_null());
+    let table: toml::Table = given
+        .map(|(name, value)| {
+            let value = toml::Value::try_from(&value)
+                .map_err(|error| Error::Setting(format!("{name} = {value}: {error}")))?;
+            Ok((name.replace('_', "-"), value))
+        })
+        .collect::<Result<_>>()?;
+    S::read_all(&Source::Table(&table)).map_err(Error::Setting)
+}
+
+/// The data, the model of an audit at work on them, and which model it is.
+pub(super) fn opened(
+    model: &Model,
+    data: Option<DataSet>,
+    settings: &Settings,
+) -> Result<(DataSet, Engine, ModelSummary)> {
+    let (data, engine, summary) = work(model, data, &settings.data, &settings.model, &settings.run)?;
+    let engine = setup::with_surrogate(engine, &data, settings)?;
+    Ok((data, engine, summary))
+}
+
+/// The data, the model at work on them, and which model it is.
+pub(super) fn work(
+    model: &Model,
+    data: Option<DataSet>,
+    named: &Data,
+    seen: &settings::Model,
+    run: &Run,
+) -> Result<(DataSet, Engine, ModelSummary)> {
+    Ok(match model {
+        Model::File(file) => {
+            let (data, engine) = setup::open_file(&ModelFile::open(file)?, data, named, seen, run)?;
+            let summary = ModelSummary::of_file(file, engine.classifier())?;
+            (data, engine, summary)
+        }
+        Model::Memory { name, file } => {
+            let (data, engine) = setup::open_file(file, data, named, seen, run)?;
+            let graph = seen.preprocessing().graph(file, Some(data.shape()))?;
+            let summary = ModelSummary::of_graph(name, &graph, engine.classifier());
+            (data, engine, summary)
+        }
+        Model::Live { module, name, sha256, parameters, classes } => {
+            if seen.preprocessing() != Preprocessing::default() {
+                return Err(Error::Setting(
+                    "a live module takes the samples as they are: scale and normalise them inside the module"
+                        .into(),
+                ));
+            }
+            let (data, engine) = module_on(module, [*parameters, *classes], data, named, run)?;
+            let summary = ModelSummary {
+                file: name.clone(),
+                sha256: sha256.clone(),
+                parameters: *parameters as u64,
+                input: data.shape().to_vec(),
+                classes: *classes as u64,
+            };
+            (data, engine, summary)
+        }
+    })
+}
+
+/// A live module of this many weights and classes at work on the data.
+fn module_on(
+    module: &Arc<dyn Live>,
+    [parameters, classes]: [usize; 2],
+    data: Option<DataSet>,
+    named: &Data,
+    run: &Run,
+) -> Result<(DataSet, Engine)> {
+    let mut data = match data {
+        Some(data) => data,
+        None => DataSet::open(&named.spec()?, &named.options(Split::Test)?)?,
+    };
+    let classifier = Classifier::live(module.clone(), data.shape(), classes, parameters)?;
+    let options = run.options();
+    let engine = Engine::new(classifier, Runtime::beside(module.as_ref()), &options)?;
+    let first = setup::first(&data)?;
+    let engine = engine.probe(&first.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
+    data.fit_classes(classes)?;
+    Ok((data, engine))
+}

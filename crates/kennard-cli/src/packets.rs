@@ -1,0 +1,246 @@
+//! Packets over a data set: their settings, on the command line or from elsewhere, and their files.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use kennard::data::{DataSet, Selection};
+use kennard::engine::{Engine, EngineOptions};
+use kennard::packet::{ESS_FLOOR, Effort, Hidden};
+use kennard::run::{ModelSummary, prepare, write_set};
+use kennard::survey::{
+    Failure, PacketKind, Survey, SurveyManifest, SurveyOutcome, SurveySummary, write_survey,
+};
+use kennard::{Error, Result};
+use serde::Deserialize;
+
+use crate::portrait::pictures;
+use crate::screen::short;
+use crate::settings::{Bounds, Number, Temperature};
+
+part! {
+    /// The packets to measure.
+    Packets {
+        /// The packet, by where the loss is looked at [default: gaussian]
+        #[arg(long, value_enum)]
+        packet: Packet,
+        /// Widths of the window in input units, for a curve over them: 1/255,2/255,4/255
+        #[arg(long, value_name = "S,S,…", value_delimiter = ',')]
+        scale: Vec<Number>,
+        /// The box of packet box: smallest and largest value of an input element [default: 0,1]
+        #[arg(long, value_name = "LO,HI")]
+        bounds: Bounds,
+        /// The packets of this hidden tensor instead of the input's; scales are in its units
+        #[arg(long, value_name = "NAME")]
+        tensor: String,
+        /// Only samples of this label
+        #[arg(long)]
+        label: usize,
+        /// How many samples of the data are used, drawn at random by the seed [default: 32 as centres of
+        /// gaussian, as many of each label as can be; 1000 of each label otherwise]
+        #[arg(long, visible_alias = "samples", value_name = "N")]
+        #[serde(alias = "samples")]
+        centres: usize,
+        /// Use the first N samples, in the order of the files; of each label where packets are of labels
+        #[arg(long, value_name = "N", conflicts_with = "centres")]
+        first: usize,
+        /// Points per packet, to begin with [default: 2000]
+        #[arg(long, value_name = "N")]
+        draws: usize,
+        /// Points per packet at the most: more are taken until their effective sample size is enough [default: 32000]
+        #[arg(long, value_name = "N")]
+        max_draws: usize,
+        /// Sample until the half-widths of all intervals are below this share of their values
+        #[arg(long)]
+        rel_tol: f64,
+        /// Measure the packets with the logits divided by this temperature too: a number, or the file of `kennard calibrate`
+        #[arg(long, value_name = "T|FILE", conflicts_with = "temperatures")]
+        temperature: Temperature,
+        /// The same packets at each of these temperatures, which change no decision: what moves with them is no measure of
+        /// robustness
+        #[arg(long, value_name = "T,T,…", value_delimiter = ',')]
+        temperatures: Vec<Number>,
+        /// Succeed even where packets have too few effective samples; they are marked as not to be trusted: true or false
+        #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+        accept_few: bool,
+        /// Refused: a clamped packet is another packet
+        #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+        clamp: bool,
+        /// Where to write manifest.json, packets.parquet, summary.json, report.html, and pictures of maps, modes and curves
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    }
+}
+
+/// Packets by their names.
+#[derive(Clone, Copy, Debug, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Packet {
+    /// Under a Gaussian window around a sample
+    Gaussian,
+    /// Under a mixture of Gaussian windows around the samples of a label
+    Data,
+    /// Everywhere in the box of all inputs
+    Box,
+    /// At the samples of a label
+    Empirical,
+}
+
+/// This many samples are probed by one gradient each.
+const PROBED: usize = 1000;
+
+const CLAMP: &str = "--clamp: points of a packet are not clamped. A window on all of space has no boundary, which is \
+                     what makes 1/2 the bound; clamping piles samples up on the faces and adds a boundary term, and the \
+                     identities fail. The network is evaluated outside the range of the data instead: it is a function \
+                     there too. For a packet that lives inside the range, take --packet box";
+
+impl Packets {
+    fn kind(&self) -> Result<PacketKind> {
+        let kind = match self.packet.unwrap_or(Packet::Gaussian) {
+            Packet::Gaussian => PacketKind::Gaussian,
+            Packet::Data => PacketKind::Data,
+            Packet::Empirical => PacketKind::Empirical,
+            Packet::Box => PacketKind::Box(self.bounds.unwrap_or_default().0),
+        };
+        match (kind.has_scale(), self.scale.as_ref().is_none_or(Vec::is_empty)) {
+            (true, true) => Err(Error::Setting(
+                "--scale is missing: the widths of the window, for example 1/255,2/255".into(),
+            )),
+            (false, false) => Err(Error::Setting("--scale: this packet has no window; leave it out".into())),
+            _ => Ok(kind),
+        }
+    }
+
+    /// What can be refused before anything is read; makes the directory of the results.
+    pub fn check(&self) -> Result<()> {
+        if self.clamp == Some(true) {
+            return Err(Error::Setting(CLAMP.into()));
+        }
+        self.kind()?;
+        for (one, other, both) in [
+            ("--centres", "--first", self.centres.is_some() && self.first.is_some()),
+            ("--temperature", "--temperatures", self.temperature.is_some() && self.temperatures.is_some()),
+        ] {
+            if both {
+                return Err(Error::Setting(format!("{one} and {other} exclude each other; leave one out")));
+            }
+        }
+        if let Some(tolerance) = self.rel_tol.filter(|tolerance| tolerance.is_nan() || *tolerance <= 0.0) {
+            let message = format!("--rel-tol {tolerance}: it must be positive, 0.05 for five per cent");
+            return Err(Error::Setting(message));
+        }
+        self.out.as_deref().map_or(Ok(()), prepare)
+    }
+
+    /// The hidden tensor that takes the place of the input, if there is one.
+    pub fn hidden(&self, engine: &Engine, options: &EngineOptions) -> Result<Option<Hidden>> {
+        self.tensor.as_ref().map(|name| Hidden::new(engine, name, options)).transpose()
+    }
+
+    /// The survey; `model` is the digest of the model, by which a fitted temperature is known.
+    pub fn survey<'a>(
+        &self,
+        engine: &'a Engine,
+        hidden: Option<&'a Hidden>,
+        data: &'a DataSet,
+        model: &str,
+        seed: u64,
+    ) -> Result<Survey<'a>> {
+        let kind = self.kind()?;
+        let numbers = |numbers: &Option<Vec<Number>>| -> Vec<f64> {
+            numbers.iter().flatten().map(|number| number.0).collect()
+        };
+        let (temperatures, without) = match &self.temperature {
+            Some(temperature) => {
+                let (temperature, fitted) = temperature.of(model, data)?;
+                (vec![1.0, temperature], fitted)
+            }
+            None => (numbers(&self.temperatures), Vec::new()),
+        };
+        let max_samples = self.max_draws.unwrap_or(32_000);
+        let usual = if kind == PacketKind::Gaussian { 32 } else { 1000 };
+        Ok(Survey {
+            engine,
+            hidden,
+            data,
+            kind,
+            scales: numbers(&self.scale),
+            label: self.label,
+            centres: match self.first {
+                Some(count) => Selection::First(count),
+                None => Selection::Random { count: self.centres.unwrap_or(usual), seed },
+            },
+            among: Selection::All,
+            without,
+            temperatures,
+            stratified: true,
+            samples: self.draws.unwrap_or(2000).min(max_samples),
+            effort: Effort { max_samples, rel_tol: self.rel_tol, modes: true, ..Effort::default() },
+            distances: true,
+            seed,
+            probed: PROBED,
+        })
+    }
+
+    /// The summary of what was measured; an error where nothing could be, though nobody `stopped` it.
+    pub fn summary(
+        &self,
+        survey: &Survey,
+        model: ModelSummary,
+        outcome: &SurveyOutcome,
+        took: Duration,
+        stopped: bool,
+    ) -> Result<SurveySummary> {
+        if let (true, Some(first), false) = (outcome.packets.is_empty(), outcome.failed.first(), stopped) {
+            let all = outcome.failed.len();
+            return Err(Error::Packet(format!(
+                "none of {all} packets could be measured. {}",
+                failure(first)
+            )));
+        }
+        survey.summary(model, outcome, took)
+    }
+
+    /// Writes the results and their page into the directory, where there is one; `command` is for the record.
+    pub fn write(
+        &self,
+        survey: &Survey,
+        outcome: &SurveyOutcome,
+        summary: &SurveySummary,
+        command: Vec<String>,
+    ) -> Result<()> {
+        let Some(directory) = &self.out else { return Ok(()) };
+        write_survey(directory, summary, &outcome.packets)?;
+        let manifest = SurveyManifest::new(survey, summary, command);
+        let shape = survey.hidden.map_or(survey.data.shape(), |hidden| hidden.shape());
+        let mut files = pictures(outcome, shape)?;
+        files.push(("manifest.json".into(), crate::source::json(&manifest)?.into_bytes()));
+        write_set(directory, &files)?;
+        let count = files.len() - 1;
+        let written = format!("manifest.json, packets.parquet, summary.json, {count} pictures");
+        crate::report::beside(directory, &written)
+    }
+
+    /// What is said where packets have too few effective samples, and nobody accepted that.
+    pub fn too_few(&self, outcome: &SurveyOutcome) -> Result<()> {
+        let few = outcome.packets.iter().filter(|packet| !packet.enough_samples).count();
+        if few == 0 || self.accept_few == Some(true) {
+            return Ok(());
+        }
+        Err(Error::Packet(format!(
+            "{few} of {} packets have fewer than {ESS_FLOOR} effective samples and are not to be trusted: ask for more \
+             with --max-draws, take a smaller scale, or go on all the same with --accept-few",
+            outcome.packets.len()
+        )))
+    }
+}
+
+/// Which packet could not be measured, and why.
+pub fn failure(failure: &Failure) -> String {
+    let scale = failure.scale.map_or(String::new(), |scale| format!(" at scale {}", short(scale)));
+    let place = match failure.centre {
+        Some(centre) => format!("sample {centre} (label {})", failure.label),
+        None => format!("label {}", failure.label),
+    };
+    format!("{place}{scale}: {}", failure.reason)
+}

@@ -1,0 +1,253 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kennard::Figure;
+use kennard::audit::Shard;
+use kennard::picture::{Chart, Curve};
+use kennard::report::{Block, Sheet};
+use kennard::run::ModelSummary;
+use kennard::smoothing::{
+    Certification, CertifiedWithin, SmoothingDirectory, SmoothingProgress, SmoothingSummary,
+};
+
+use crate::progress::Gauge;
+use crate::report::{percent, percents, span};
+use crate::screen::{grouped, short};
+use crate::settings::{Bounds, Data, Number, Taken};
+use crate::source::{Given, prepare};
+use crate::{Done, Outcome, report, screen, setup};
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: Given,
+    #[command(flatten)]
+    data: Data,
+    #[command(flatten)]
+    taken: Taken,
+    /// The standard deviation of the noise, in input units: 0.25, or 64/255
+    #[arg(long, value_name = "S")]
+    sigma: Number,
+    /// Radii (l2, input units) fixed beforehand: draws stop as soon as all of them are decided [default: all draws are taken,
+    /// and the radius is as large as they allow]
+    #[arg(long, value_name = "R,R,…", value_delimiter = ',')]
+    radius: Vec<Number>,
+    /// Draws per sample that count, at most where there are radii
+    #[arg(long, value_name = "N", default_value_t = Certification::DRAWS)]
+    draws: u64,
+    /// Draws per sample that choose the class, before those that count
+    #[arg(long, value_name = "N", default_value_t = Certification::CHOOSING)]
+    choosing: u64,
+    /// The probability that a sample's certificate is wrong, at most
+    #[arg(long, value_name = "SHARE", default_value_t = Certification::FAILURE)]
+    alpha: f64,
+    /// Move noisy points into this range before the model sees them, as training by gaussian-noise does [default: they are
+    /// left where the noise leads]
+    #[arg(long, value_name = "LO,HI")]
+    bounds: Option<Bounds>,
+    /// Work on one of several parts of the samples, for example 1/3; `kennard merge` puts them together
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Go on with the run in --out where it was interrupted
+    #[arg(long, requires = "out")]
+    resume: bool,
+    /// Print summary.json to standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+    /// Where to keep samples as they finish, and to write manifest.json, samples.parquet, summary.json and report.html
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+pub fn run(args: &Args) -> Outcome {
+    prepare(args.out.as_deref())?;
+    let (engine, data) = args.model.on(&args.data)?;
+    let seed = args.model.seed();
+    let certification = Certification {
+        model: ModelSummary::of_file(&args.model.file, engine.classifier())?,
+        engine: &engine,
+        data: &data,
+        samples: args.taken.selection(seed)?,
+        shard: args.shard.unwrap_or(Shard::WHOLE),
+        sigma: args.sigma.0,
+        radii: args.radius.iter().map(|radius| radius.0).collect(),
+        choosing: args.choosing,
+        draws: args.draws,
+        failure: args.alpha,
+        bounds: args.bounds.map(Bounds::single),
+        seed,
+    };
+    let stop = setup::stop_on_interrupt()?;
+    let mut gauge = Gauge::new("{prefix:8} {wide_bar} {pos}/{len}  {pace}  {msg}", Duration::from_secs(15));
+    let show = |now: SmoothingProgress| {
+        gauge.meter.mark(now.done, now.total, "samples");
+        let share = 100.0 * now.certified as f64 / now.total.max(1) as f64;
+        let message = format!("certified {share:.1} % of all so far");
+        let counts = [now.done, now.total];
+        gauge.show("smooth".into(), counts, message, |message, pace| {
+            format!("smooth: {} of {} samples, {message}  {pace}", now.done, now.total)
+        });
+    };
+    let result = match &args.out {
+        None => certification.run(&stop, show),
+        Some(path) => {
+            let directory =
+                SmoothingDirectory::open(path, &certification, crate::command_line(), args.resume)?;
+            if let Some(damage) = directory.damage() {
+                warn!("warning (journal): {damage}");
+            }
+            if directory.finished() > 0 {
+                note!("{}: {} samples are there already", path.display(), directory.finished());
+            }
+            report::begin(path, &Sheet::new(TITLE, GUARANTEE, crate::command_line()))?;
+            certification.run_in(directory, &stop, show)
+        }
+    };
+    gauge.finish();
+    let summary = result?.summary;
+    end(&summary, args.json, args.out.as_deref())?;
+    Ok(if summary.complete { Done::Fully } else { Done::Interrupted })
+}
+
+/// Says what was found, and leaves the page in the directory of the results.
+pub fn end(
+    summary: &SmoothingSummary,
+    as_json: bool,
+    out: Option<&Path>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    match as_json {
+        true => crate::out::json(&summary.to_json()?),
+        false => print(summary),
+    }
+    if let Some(directory) = out {
+        sheet(summary).keep(directory)?;
+        report::beside(directory, "manifest.json, samples.parquet, summary.json, page.json")?;
+    }
+    Ok(())
+}
+
+const TITLE: &str = "A classifier smoothed by noise";
+
+const GUARANTEE: &str = "What is certified is the smoothed classifier g, which returns the class that the model f returns most often \
+                         under the noise, and not f itself: of f's robustness this says nothing. Within its radius, in l2, g \
+                         returns the sample's label.";
+
+/// What a certificate is worth, in words.
+fn terms(summary: &SmoothingSummary) -> String {
+    let looks = match summary.sequential {
+        true => "the radii were fixed beforehand, and drawing ended when they were decided",
+        false => "all draws were taken",
+    };
+    format!(
+        "Each certificate is wrong with a probability of {} at most; {looks}. Intervals are of 95 % over samples, of certified \
+         accuracy as it was found.",
+        summary.failure
+    )
+}
+
+fn noise(summary: &SmoothingSummary) -> String {
+    let bounds = summary.bounds.map_or(String::new(), |[lo, hi]| format!(", moved into [{lo}, {hi}]"));
+    let most = if summary.sequential { "up to " } else { "" };
+    format!(
+        "σ = {}{bounds}, {} draws choose a class, {most}{} count",
+        short(summary.sigma),
+        grouped(summary.choosing),
+        grouped(summary.draws)
+    )
+}
+
+/// A share with its interval, or what it lies between.
+fn figures(within: &CertifiedWithin) -> [String; 2] {
+    match within.certified_accuracy.zip(within.interval) {
+        Some((share, interval)) => [percent(share), percents(interval)],
+        None => [percents(within.bracket), format!("{} pending", grouped(within.pending))],
+    }
+}
+
+fn print(summary: &SmoothingSummary) {
+    say!("");
+    screen::model(&summary.model);
+    let part = screen::part(summary.selection);
+    say!(
+        "data     {} ({})   {} samples{part}",
+        summary.data.name,
+        summary.data.split,
+        grouped(summary.total)
+    );
+    say!("noise    {}", noise(summary));
+    say!("run      {}, seed {}, {:.1} s", summary.runtime, summary.seed, summary.seconds);
+    say!("");
+    say!("certified of the smoothed classifier, not of the model itself: its label within the radius, in l2");
+    say!("{:>9}  {:>10}   95 % interval", "radius", "accuracy");
+    for within in &summary.certified {
+        let [share, range] = figures(within);
+        say!("{:>9}  {share:>10}   {range}", short(within.radius));
+    }
+    say!("");
+    say!("abstains on {} of {} samples", grouped(summary.abstained), grouped(summary.samples));
+    if let Some(Figure { value, interval, .. }) = summary.mean_radius {
+        say!("mean radius {}   {}", short(value), span(interval));
+    }
+    say!("{}", cost(summary));
+    say!("{}", terms(summary));
+    screen::warnings(&summary.warnings);
+}
+
+fn cost(summary: &SmoothingSummary) -> String {
+    let (spent, all) = (summary.forwards, summary.forwards_of_all_draws);
+    let saved = match spent > 0 && spent < all {
+        true => format!(", {:.1} times fewer than all draws at these samples", all as f64 / spent as f64),
+        false => String::new(),
+    };
+    format!("{} forward passes{saved}", grouped(spent))
+}
+
+/// The page.
+fn sheet(summary: &SmoothingSummary) -> Sheet {
+    let data = format!("{} ({})", summary.data.name, summary.data.split);
+    let what = format!(
+        "{GUARANTEE} {}: {} of {} samples of {data}.",
+        noise(summary),
+        summary.samples,
+        summary.total
+    );
+    let mut sheet = Sheet::new(format!("{TITLE}: {}", summary.model.file), what, crate::command_line());
+    sheet.finished = summary.complete;
+    let leading =
+        [summary.certified.first(), summary.certified.last().filter(|_| summary.certified.len() > 1)];
+    let leading = if summary.sequential { leading } else { [summary.certified.first(), None] };
+    for within in leading.into_iter().flatten() {
+        let name = match within.radius {
+            0.0 => "certified at any radius".into(),
+            radius => format!("certified within {}", short(radius)),
+        };
+        let [share, range] = figures(within);
+        sheet = sheet.lead(name, share, Some(range));
+    }
+    if let Some(radius) = summary.mean_radius {
+        sheet = sheet.lead("mean certified radius", short(radius.value), Some(span(radius.interval)));
+    }
+    sheet = sheet.lead("abstains on", format!("{} samples", grouped(summary.abstained)), None);
+    sheet.warnings.clone_from(&summary.warnings);
+    let known =
+        |within: &CertifiedWithin| Some((within.radius, within.certified_accuracy?, within.interval?));
+    let curve = Curve::new("certified, g", summary.certified.iter().filter_map(known));
+    let chart = Chart {
+        title: format!("certified accuracy of the smoothed classifier, σ = {}", short(summary.sigma)),
+        x: "radius, l2 [input unit]".into(),
+        y: "certified accuracy [1]".into(),
+        curves: vec![curve],
+        linear: true,
+        bound: None,
+    };
+    let row = |within: &CertifiedWithin| {
+        let [share, range] = figures(within);
+        vec![short(within.radius), grouped(within.certified), share, range]
+    };
+    let rows = summary.certified.iter().map(row).collect();
+    let mut parts: Vec<Block> = Some(Block::chart(chart)).filter(|_| summary.complete).into_iter().collect();
+    parts.push(Block::table(&["radius", "samples", "certified accuracy", "95 % interval"], rows));
+    sheet
+        .section("Certified accuracy over radius", parts)
+        .section("Terms", vec![Block::note(terms(summary)), Block::note(format!("{}.", cost(summary)))])
+}

@@ -1,0 +1,203 @@
+//! The walk back from functionals of a tensor to functionals of the input (Zhang et al. 2018, arXiv 1811.00866; Xu et al.
+//! 2020, arXiv 2002.12920).
+//!
+//! A computed functional need not be the exact one: by how much `⟨Λ, y⟩` changes when Λ is rounded is known from the sizes
+//! of what it is applied to, which the intervals say. That is charged at once, at every node, and does not grow on the way.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::Method;
+use super::relax::{Slopes, Way};
+use super::rounding::{TINY, U};
+use super::rows::Rows;
+use super::site::{Charge, Known, per_sample};
+use super::totals::{Side, Totals};
+use super::trace::{Step, Trace};
+use crate::gradient::adjoints;
+use crate::{GraphError, Node, Result, Var};
+
+/// Functionals on their way, by the tensors they are of.
+struct Functionals<'g, 'b> {
+    of: HashMap<&'g str, Var<'b>>,
+    rows: Rows,
+    sign: f64,
+    totals: Totals<'b>,
+}
+
+impl<'g, 'b> Functionals<'g, 'b> {
+    /// Adds to the functional of a tensor; the sum is rounded.
+    fn add(&mut self, name: &'g str, functional: Var<'b>, known: &Known<'b>) -> Result<()> {
+        let Some(&other) = self.of.get(name) else {
+            self.of.insert(name, functional);
+            return Ok(());
+        };
+        let sum = other + functional;
+        let size = known.interval.size();
+        let floor = Some(per_sample(size, "ReduceSum")? * TINY + TINY);
+        let charge = Charge { value: None, spread: None, error: size * (2.0 * U) + TINY, floor };
+        self.totals.charge(
+            self.rows,
+            self.rows.flat(sum, &known.shape)?,
+            &charge,
+            &known.shape,
+            self.sign,
+        )?;
+        self.of.insert(name, sum);
+        Ok(())
+    }
+}
+
+impl<'g, 'b> Trace<'g, 'b> {
+    /// The lower or upper bounds `[N, R]` of functionals `[N·R, …]` of a tensor over the region: the better of what a walk to the
+    /// input says and of what one says that ends at the intervals of the first nodes that are not linear.
+    pub fn walk(&self, tensor: &'g str, functional: Var<'b>, rows: Rows, side: Side) -> Result<Var<'b>> {
+        let short = self.walk_to(tensor, functional, rows, side, false)?;
+        if self.method == Method::Intervals {
+            return Ok(short);
+        }
+        let long = self.walk_to(tensor, functional, rows, side, true)?;
+        Ok(if side == Side::Lower { long.with("Max", short) } else { long.with("Min", short) })
+    }
+
+    /// To the input between planes, or only to the first nodes that are not linear.
+    pub fn walk_to(
+        &self,
+        tensor: &'g str,
+        functional: Var<'b>,
+        rows: Rows,
+        side: Side,
+        planes: bool,
+    ) -> Result<Var<'b>> {
+        let mut on_way = Functionals {
+            of: HashMap::from([(tensor, functional)]),
+            rows,
+            sign: side.sign(),
+            totals: Totals::default(),
+        };
+        for (node, step) in self.steps.iter().rev() {
+            if node.outputs.iter().any(|output| on_way.of.contains_key(output.as_str())) {
+                let step = if planes || matches!(step, Step::Linear(_)) { step } else { &Step::Free };
+                self.pass(node, step, &mut on_way, side)?;
+            }
+        }
+        let mut totals = on_way.totals;
+        if let Some(&functional) = on_way.of.get(self.input) {
+            let shape = &self.known(self.input)?.shape;
+            totals.join(self.region.extreme(rows, rows.flat(functional, shape)?, shape, side.sign())?);
+        }
+        let nothing = || GraphError::Shape(format!("`{tensor}` does not depend on the input"));
+        totals.end(side.sign()).ok_or_else(nothing)
+    }
+
+    /// Takes the functionals of a node's outputs to its inputs.
+    fn pass(
+        &self,
+        node: &'g Node,
+        step: &Step<'b>,
+        on_way: &mut Functionals<'g, 'b>,
+        side: Side,
+    ) -> Result<()> {
+        let rows = on_way.rows;
+        let outputs: Vec<Option<Var>> =
+            node.outputs.iter().map(|name| on_way.of.remove(name.as_str())).collect();
+        let present =
+            node.outputs.iter().zip(&outputs).enumerate().filter_map(|(i, (name, v))| Some((i, name, (*v)?)));
+        for (i, name, functional) in present {
+            let shape = &self.known(name)?.shape;
+            let free;
+            let charge = match step {
+                Step::Linear(charges) => charges.get(i).and_then(Option::as_ref),
+                Step::Past(_, charge) => Some(charge),
+                Step::Free => {
+                    let interval = self.known(name)?.interval;
+                    free = Charge {
+                        value: Some(interval.centre()),
+                        spread: None,
+                        error: interval.radius(),
+                        floor: None,
+                    };
+                    Some(&free)
+                }
+            };
+            if let Some(charge) = charge {
+                on_way.totals.charge(rows, rows.flat(functional, shape)?, charge, shape, on_way.sign)?;
+            }
+        }
+        match step {
+            Step::Free => Ok(()),
+            Step::Linear(_) => self.adjoint(node, outputs, on_way, &[]),
+            Step::Past(Way::At(values), _) => self.adjoint(node, outputs, on_way, values),
+            Step::Past(Way::Planes(slopes), _) => {
+                let Some(functional) = outputs[0] else { return Ok(()) };
+                self.between(node, functional, slopes, on_way, side)
+            }
+        }
+    }
+
+    /// Between planes: where the functional is positive, the plane on its side counts, else the other.
+    fn between(
+        &self,
+        node: &'g Node,
+        functional: Var<'b>,
+        slopes: &[Slopes<'b>],
+        on_way: &mut Functionals<'g, 'b>,
+        side: Side,
+    ) -> Result<()> {
+        let rows = on_way.rows;
+        let shape = &self.known(&node.outputs[0])?.shape;
+        let apart = rows.split(functional, shape)?;
+        let positive = apart.apply("Relu");
+        let negative = apart - positive;
+        for slope in slopes {
+            let (above, below) = match side {
+                Side::Lower => (slope.lower, slope.upper),
+                Side::Upper => (slope.upper, slope.lower),
+            };
+            let each = |slope: Var<'b>| {
+                if slope.shape()? == rows.of(shape) { rows.split(slope, shape) } else { rows.lift(slope) }
+            };
+            let passed = positive * each(above)? + negative * each(below)?;
+            let name = node.inputs[slope.input].as_str();
+            on_way.add(name, rows.join(passed, shape), self.known(name)?)?;
+        }
+        Ok(())
+    }
+
+    /// By the adjoint of a node: the rule of its gradient, for rows in the place of samples. What the rule reads of the node's own
+    /// inputs is given, and is their shape alone where the node is linear.
+    fn adjoint(
+        &self,
+        node: &'g Node,
+        outputs: Vec<Option<Var<'b>>>,
+        on_way: &mut Functionals<'g, 'b>,
+        values: &[(usize, Var<'b>)],
+    ) -> Result<()> {
+        let rows = on_way.rows;
+        let stand_in = |name: &String| match self.known.get(name.as_str()) {
+            Some(known) => Ok(rows.repeat(known.interval.lower)?.name()),
+            None => Ok(name.clone()),
+        };
+        let mut shaped = node.clone();
+        for (i, name) in shaped.inputs.iter_mut().enumerate() {
+            *name = match values.iter().find(|(j, _)| *j == i) {
+                Some((_, value)) => rows.repeat(*value)?.name(),
+                None => stand_in(name)?,
+            };
+        }
+        for (name, functional) in shaped.outputs.iter_mut().zip(&outputs) {
+            *name = match functional {
+                Some(functional) => functional.name(),
+                None => stand_in(name)?,
+            };
+        }
+        let varying: Vec<usize> =
+            (0..node.inputs.len()).filter(|&i| self.known.contains_key(node.inputs[i].as_str())).collect();
+        let wanted: BTreeSet<&str> = varying.iter().map(|&i| shaped.inputs[i].as_str()).collect();
+        let wanted: Vec<&str> = wanted.into_iter().collect();
+        for (i, functional) in adjoints(&shaped, self.builder, outputs, &wanted)? {
+            let name = node.inputs[i].as_str();
+            on_way.add(name, functional, self.known(name)?)?;
+        }
+        Ok(())
+    }
+}

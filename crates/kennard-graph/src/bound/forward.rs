@@ -1,0 +1,175 @@
+//! Forwards through the model, node by node: every tensor gets an interval, and every node a way back.
+
+use super::interval::Interval;
+use super::rows::{Rows, column, volume};
+use super::site::{Image, Known, Site, Tightness};
+use super::totals::Side;
+use super::trace::{Step, Trace};
+use super::{Method, linear, relax, spans};
+use crate::{DType, Dim, GraphError, Node, Result, Shape, Var};
+
+/// A hidden tensor's functionals have at most this many elements at a time, for each sample: 64 MB.
+const LARGEST: usize = 1 << 24;
+
+impl<'g, 'b> Trace<'g, 'b> {
+    /// Whether what a node computes depends on where the input is in its region; its shape does not.
+    pub fn varies(&self, node: &Node) -> bool {
+        node.inputs.iter().any(|name| self.known.contains_key(name.as_str()))
+            && !matches!(node.op.as_str(), "Shape" | "Size")
+    }
+
+    /// Follows the model by one node.
+    pub fn step(&mut self, node: &'g Node) -> Result<()> {
+        if !self.varies(node) {
+            return self.constant(node);
+        }
+        let mut site = self.site(node);
+        self.check_constants(&site)?;
+        if let Some(rule) = linear::rule(&node.op)
+            && let Some(images) = rule(&site)?
+        {
+            let (mut charges, mut moved) = (Vec::new(), true);
+            for (name, image) in node.outputs.iter().zip(images) {
+                let Image { interval, tightness, charge } = image;
+                moved &= charge.is_none();
+                charges.push(charge);
+                self.learn(name, interval, tightness, !moved)?;
+            }
+            self.steps.push((node, Step::Linear(charges)));
+            return self.hint(node);
+        }
+        self.tighten(node)?;
+        site = self.site(node);
+        let known = site.varying();
+        let tight = known.iter().filter_map(|&i| site.known(i)).all(|x| x.tightness >= Tightness::Tight);
+        let tightness = if tight && known.len() == 1 { Tightness::Tight } else { Tightness::Loose };
+        if let Some(rule) = relax::rule(&node.op)
+            && let Some(mut relaxed) = rule(&site)?
+        {
+            if let Some(rows) = self.sloped.filter(|_| node.op == "Relu") {
+                let i = self.hidden.iter().position(|name| *name == node.inputs[0]).unwrap_or_default();
+                let name = format!("slope/{}", self.slopes.len());
+                relaxed.way = relax::sloped(&site, rows, &name)?;
+                self.slopes.push((name, i));
+            }
+            self.learn(&node.outputs[0], relaxed.interval, tightness, true)?;
+            let step = match self.method {
+                Method::Intervals => Step::Free,
+                Method::Crown | Method::CrownOverIntervals => Step::Past(relaxed.way, relaxed.charge),
+            };
+            self.steps.push((node, step));
+            return Ok(());
+        }
+        let interval = spans::rule(&node.op).map_or(Ok(None), |rule| rule(&site))?;
+        let Some(interval) = interval else { return Err(unbounded(node)) };
+        self.learn(&node.outputs[0], interval, Tightness::Loose, true)?;
+        self.steps.push((node, Step::Free));
+        Ok(())
+    }
+
+    /// A node that was spelled out in others may have an interval of its own that is tighter.
+    fn hint(&mut self, node: &'g Node) -> Result<()> {
+        let Some(original) = self.originals.get(node.outputs[0].as_str()) else { return Ok(()) };
+        let at_hand = |name: &String| {
+            name.is_empty() || self.known.contains_key(name.as_str()) || self.builder.var(name).is_ok()
+        };
+        if !original.inputs.iter().all(at_hand) {
+            return Ok(());
+        }
+        let site = self.site(original);
+        if let Some(interval) = spans::rule(&original.op).map_or(Ok(None), |rule| rule(&site))? {
+            let known = self.known(&node.outputs[0])?.clone();
+            self.learn(&node.outputs[0], known.interval.meet(interval), known.tightness, true)?;
+        }
+        Ok(())
+    }
+
+    /// A node that nothing varying reaches stands in the graph of bounds as it is. Of what varies it may ask the shape.
+    fn constant(&self, node: &Node) -> Result<()> {
+        let mut node = node.clone();
+        for name in &mut node.inputs {
+            if let Some(known) = self.known.get(name.as_str()) {
+                *name = known.interval.lower.name();
+            }
+        }
+        self.builder.push(node);
+        Ok(())
+    }
+
+    /// Weights that are no numbers have no bounds.
+    fn check_constants(&self, site: &Site<'_, 'b>) -> Result<()> {
+        let limits = matches!(site.node.op.as_str(), "Clip" | "Max" | "Min");
+        for i in 0..site.node.inputs.len() {
+            let constant = site.fixed(i).and_then(|v| v.as_constant()).and_then(|t| t.to_floats());
+            if constant.is_some_and(|v| v.iter().any(|v| v.is_nan() || v.is_infinite() && !limits)) {
+                return Err(site.node.error(format!(
+                    "its input `{}` holds an infinity or NaN; no bounds follow from that",
+                    site.node.inputs[i]
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known of the inputs of a node that is not linear is made as tight as the method says.
+    fn tighten(&mut self, node: &'g Node) -> Result<()> {
+        for name in &node.inputs {
+            let Some(known) = self.known.get(name.as_str()).cloned() else { continue };
+            if !self.hidden.contains(&name.as_str()) {
+                self.hidden.push(name);
+            }
+            if let Some(given) = self.given.get(name.as_str()) {
+                self.learn(name, known.interval.meet(*given), known.tightness, false)?;
+            }
+        }
+        if self.method == Method::Crown && self.given.is_empty() { self.refine(node) } else { Ok(()) }
+    }
+
+    /// Bounds of a node's inputs by walks from each of their elements, where intervals are loose. The tighter of the two count.
+    fn refine(&mut self, node: &'g Node) -> Result<()> {
+        for name in &node.inputs {
+            let Some(known) = self.known.get(name.as_str()).cloned() else { continue };
+            if known.tightness >= Tightness::Tight {
+                continue;
+            }
+            let n = volume(&known.shape)?;
+            let widest = self.known.values().map(|k| volume(&k.shape)).collect::<Result<Vec<_>>>()?;
+            let at_once = (LARGEST / widest.into_iter().max().unwrap_or(1).max(1)).clamp(1, n.max(1));
+            let mut sides = Vec::new();
+            for side in [Side::Lower, Side::Upper] {
+                let mut parts = Vec::new();
+                for first in (0..n).step_by(at_once) {
+                    let rows = Rows(at_once.min(n - first));
+                    let units = self.units(&known, first, rows)?;
+                    parts.push(Some(self.walk_to(name, units, rows, side, true)?));
+                }
+                let all = match parts.as_slice() {
+                    [Some(one)] => *one,
+                    _ => self.builder.op("Concat", &parts, &[("axis", 1i64.into())]),
+                };
+                sides.push(Rows(1).unflat(all, &known.shape)?);
+            }
+            let interval = known.interval.meet(Interval { lower: sides[0], upper: sides[1] });
+            self.learn(name, interval, Tightness::Loose, true)?;
+        }
+        Ok(())
+    }
+
+    /// Functionals that are single elements of a tensor, from element `first` on.
+    fn units(&self, known: &Known<'b>, first: usize, rows: Rows) -> Result<Var<'b>> {
+        let n = volume(&known.shape)?;
+        let ints = |from: usize, count: usize| {
+            self.builder.ints(&(from as i64..(from + count) as i64).collect::<Vec<_>>())
+        };
+        let units = ints(first, rows.0).unsqueeze(&[1]).with("Equal", ints(0, n)).cast(DType::F32);
+        let column = column(known.interval.lower, &known.shape)?;
+        let one_row = column.reshape(&Shape(vec![Dim::BATCH, Dim::Known(1), Dim::Known(n)]));
+        let all = units.with("Expand", one_row.apply("Shape"));
+        rows.unflat(all, &known.shape)
+    }
+}
+
+/// That a node has no bounds.
+fn unbounded(node: &Node) -> GraphError {
+    GraphError::NoBound { node: node.label().into(), op: node.op.clone() }
+}

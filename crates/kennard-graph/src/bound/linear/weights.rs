@@ -1,0 +1,104 @@
+//! Sums of products with constant weights.
+
+use super::Linear;
+use crate::bound::rows::batch_axis;
+use crate::bound::site::{Image, Known, Site, Term, Terms, Tightness, affine};
+use crate::{Result, Var};
+
+pub(super) const RULES: &[(&str, Linear)] =
+    &[("Gemm", gemm), ("MatMul", matmul), ("Conv", conv), ("ConvTranspose", conv)];
+
+/// Of a sum of what varies: a sum over a box is as wide as its bounds say.
+fn summed(x: &Known) -> Tightness {
+    if x.tightness == Tightness::Box { Tightness::Tight } else { Tightness::Loose }
+}
+
+/// `Y = α·X·W' + β·C`.
+fn gemm<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
+    let (Some(x), Some(w)) = (s.only(0), s.fixed(1)) else { return Ok(None) };
+    if batch_axis(&x.shape)? != 0
+        || s.node.int("transA", 0) != 0
+        || s.optional(2).is_some() && s.fixed(2).is_none()
+    {
+        return Ok(None);
+    }
+    let alpha = s.node.float("alpha", 1.0);
+    let run = |x: Var<'b>, absolute: bool| {
+        let (w, alpha) = if absolute { (w.apply("Abs"), alpha.abs()) } else { (w, alpha) };
+        let attributes = [("alpha", (alpha as f32).into()), ("transB", s.node.int("transB", 0).into())];
+        s.builder.op("Gemm", &[Some(x), Some(w)], &attributes)
+    };
+    let beta = s.node.float("beta", 1.0);
+    let term = s.fixed(2).map(|c| Term::exact(if beta == 1.0 { c } else { c * beta }));
+    let [rows, columns] = sides(w)?;
+    let terms = if s.node.int("transB", 0) == 0 { [rows, columns] } else { [columns, rows] };
+    let terms = Terms { forward: terms[0], back: terms[1] };
+    Ok(Some(vec![affine(x, run, term, terms, summed(x))?]))
+}
+
+/// `Y = X·W` or `W·X`, over the last two axes.
+fn matmul<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
+    let left = s.only(0).is_some();
+    let (at, x, w) = match (s.only(0), s.only(1)) {
+        (Some(x), _) => (0, x, s.fixed(1)),
+        (_, Some(x)) => (1, x, s.fixed(0)),
+        _ => return Ok(None),
+    };
+    let Some(w) = w else { return Ok(None) };
+    let rank = x.shape.rank();
+    let contracted = if left || rank == 1 { rank - 1 } else { rank - 2 };
+    if batch_axis(&x.shape)? == contracted {
+        return Ok(None);
+    }
+    let run = |x: Var<'b>, absolute: bool| {
+        let w = if absolute { w.apply("Abs") } else { w };
+        s.apply(&[(at, x), (1 - at, w)])[0]
+    };
+    let [rows, columns] = sides(w)?;
+    let terms = if left { [rows, columns] } else { [columns, rows] };
+    // Several matrices may be applied to one operand.
+    let matrices = w.shape()?.volume().map_or(1, |(n, _)| n / (rows * columns).max(1)).max(1);
+    let terms = Terms { forward: terms[0], back: terms[1].saturating_mul(matrices) };
+    Ok(Some(vec![affine(x, run, None, terms, summed(x))?]))
+}
+
+/// The rows and columns of a matrix; a vector is a column on the right and a row on the left.
+fn sides(w: Var) -> Result<[usize; 2]> {
+    let dims: Vec<usize> = w.shape()?.0.iter().filter_map(|d| d.known()).collect();
+    Ok(match dims.as_slice() {
+        [.., rows, columns] => [*rows, *columns],
+        [n] => [*n, *n],
+        [] => [1, 1],
+    })
+}
+
+/// A convolution or its adjoint. The weights are `[M, C/groups, …]`, or `[C, M/groups, …]`.
+fn conv<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
+    let (Some(x), Some(w)) = (s.only(0), s.fixed(1)) else { return Ok(None) };
+    if batch_axis(&x.shape)? != 0 || s.optional(2).is_some() && s.fixed(2).is_none() {
+        return Ok(None);
+    }
+    let rank = x.shape.rank();
+    let attributes: Vec<_> =
+        s.node.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    let run = |x: Var<'b>, absolute: bool| {
+        let w = if absolute { w.apply("Abs") } else { w };
+        s.builder.op(&s.node.op, &[Some(x), Some(w)], &attributes)
+    };
+    let term = s.fixed(2).map(|bias| Term::exact(bias.unsqueeze(&(1..rank as i64 - 1).collect::<Vec<_>>())));
+    let dims: Vec<usize> = w.shape()?.0.iter().filter_map(|d| d.known()).collect();
+    let [first, second, taps @ ..] = dims.as_slice() else { return Ok(None) };
+    let groups = usize::try_from(s.node.int("group", 1)).unwrap_or(1).max(1);
+    // Where the window moves by more than one, fewer of its places see an element.
+    let stride =
+        |i: usize| s.node.ints("strides").and_then(|v| usize::try_from(*v.get(i)?).ok()).unwrap_or(1).max(1);
+    let all: usize = taps.iter().product();
+    let dense = s.node.ints("dilations").is_none_or(|v| v.iter().all(|&d| d == 1));
+    let seen = taps.iter().enumerate().map(|(i, &k)| if dense { k.div_ceil(stride(i)) } else { k }).product();
+    let (near, far) = (first / groups, *second);
+    let terms = match s.node.op.as_str() {
+        "Conv" => Terms { forward: far.saturating_mul(all), back: near.saturating_mul(seen) },
+        _ => Terms { forward: near.saturating_mul(seen), back: far.saturating_mul(all) },
+    };
+    Ok(Some(vec![affine(x, run, term, terms, summed(x))?]))
+}

@@ -1,0 +1,155 @@
+//! Certified bounds, graph → graph: what a model can return at the least and at the most while its input is anywhere in a
+//! region.
+//!
+//! Forwards every tensor gets an interval. Backwards a row of the specification becomes a linear functional of earlier and
+//! earlier tensors, up to the input: through nodes that are linear by the rule of their gradient (`linear/` says which
+//! count, and what constants and rounding cost there), through others between planes (`relax/`). Where neither is known,
+//! nothing is bounded.
+//!
+//! All that a bound graph computes is rounded to single precision, and its bounds hold in spite of that: every interval, plane and
+//! sum has a margin for the worst that rounding can do (`rounding.rs`).
+
+mod back;
+mod forward;
+mod interval;
+mod linear;
+mod opened;
+mod region;
+mod relax;
+mod rounding;
+mod rows;
+mod site;
+mod slopes;
+mod spans;
+mod spelled;
+mod totals;
+mod trace;
+mod training;
+
+use std::collections::HashMap;
+
+pub use region::Region;
+use rounding::HUGE;
+use rows::{Rows, volume};
+pub use slopes::{Sloped, sloped};
+use totals::Side;
+use trace::Trace;
+pub(crate) use training::{largest, prepared};
+
+use crate::{Builder, DType, Dim, Graph, GraphError, Node, Result, Shape, TensorType, Value, Var, fold};
+
+pub(crate) const LOWER: &str = "lower";
+pub(crate) const UPPER: &str = "upper";
+pub(crate) const CENTRE: &str = "centre";
+pub(crate) const RADIUS: &str = "radius";
+const SPEC: &str = "spec";
+
+/// How bounds are computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Method {
+    /// By intervals alone: one pass, and wide bounds (Gowal et al. 2018, arXiv 1810.12715).
+    Intervals,
+    /// By a walk back from the specification, hidden tensors by intervals (Zhang et al. 2019, arXiv 1906.06316).
+    CrownOverIntervals,
+    /// By walks back from every element of every hidden tensor too (Zhang et al. 2018, arXiv 1811.00866). Time and memory
+    /// grow with the square of the hidden tensors' sizes.
+    #[default]
+    Crown,
+}
+
+/// The graph of certified bounds of a classifier over a region, for `rows` rows of a specification.
+///
+/// It takes `lower` and `upper`, of the shape of the model's input, for regions other than boxes `centre` and `radius [N]`, and
+/// `spec [N, rows, K]`, K being the elements of the output. It returns `bound/lower` and `bound/upper`, `[N, rows]`: for every
+/// point x of a sample's region `bound/lower ≤ spec·f(x) ≤ bound/upper`, f being the model in real arithmetic with its constants folded.
+/// The margins for the rounding of the bounds themselves are taken off already, on conditions that `ARCHITECTURE.md`
+/// states; where numbers overflow or are none, or the box is empty, the bounds are infinite.
+///
+/// # Errors
+/// When an operator that the input reaches has no bounds ([`GraphError::NoBound`]), the model mixes samples, or fixes its batch
+/// at another number than 1, a weight is no number, or the model has not one input and one output.
+pub fn bound(graph: &Graph, method: Method, region: Region, rows: usize) -> Result<Graph> {
+    let model = Model::new(graph, method)?;
+    let builder = model.builder()?;
+    let inputs = region.inputs(&builder, &model.input.ty.shape);
+    let mut trace =
+        Trace::new(&builder, &model.input.name, &model.input.ty.shape, inputs, method, &model.originals)?;
+    for node in &model.graph.nodes {
+        trace.step(node)?;
+    }
+    let (functional, rows) = specification(&trace, &model, rows)?;
+    for (side, name) in [(Side::Lower, Graph::BOUND_LOWER), (Side::Upper, Graph::BOUND_UPPER)] {
+        let bound = trace.walk(&model.output, functional, rows, side)?;
+        builder.output(name, only_sound(bound, trace.all_sound(), side.sign())?);
+    }
+    builder.finish()
+}
+
+/// A model ready to be followed.
+struct Model {
+    graph: Graph,
+    /// The nodes that were spelled out in others, by their outputs.
+    originals: HashMap<String, Node>,
+    input: Value,
+    output: String,
+}
+
+impl Model {
+    fn new(graph: &Graph, method: Method) -> Result<Model> {
+        let graph = opened::opened(&fold(&graph.with_floats(DType::F32))?)?;
+        let (input, output) = (graph.single_input()?.clone(), graph.single_output()?.name.clone());
+        // Inner tensors with our names give way; the ends have none here.
+        let graph = graph.freeing(&names());
+        let (graph, originals) = spelled::out(&graph, &input.name, method)?;
+        Ok(Model { graph, originals, input, output })
+    }
+
+    /// A graph with the model's constants alone.
+    fn builder(&self) -> Result<Builder> {
+        let bare = Graph { inputs: Vec::new(), outputs: Vec::new(), nodes: Vec::new(), ..self.graph.clone() };
+        let builder = Builder::new(&bare)?;
+        let made = self.graph.nodes.iter().flat_map(|node| &node.outputs);
+        let ours = names();
+        builder.reserve(made.filter(|name| !ours.contains(name)));
+        Ok(builder)
+    }
+}
+
+/// The names of a graph of bounds that its caller knows.
+fn names() -> Vec<String> {
+    let ours = [LOWER, UPPER, CENTRE, RADIUS, SPEC, Graph::BOUND_LOWER, Graph::BOUND_UPPER];
+    ours.iter().map(|name| name.to_string()).collect()
+}
+
+/// The rows of a specification as functionals of the output.
+fn specification<'b>(trace: &Trace<'_, 'b>, model: &Model, rows: usize) -> Result<(Var<'b>, Rows)> {
+    if rows == 0 {
+        return Err(GraphError::Shape("a specification has at least one row".into()));
+    }
+    let shape = &trace.known(&model.output)?.shape;
+    let dims = vec![Dim::BATCH, Dim::Known(rows), Dim::Known(volume(shape)?)];
+    let spec = trace.builder.input(SPEC, TensorType::new(DType::F32, dims));
+    Ok((Rows(rows).unflat(spec, shape)?, Rows(rows)))
+}
+
+impl Graph {
+    /// The output of [`bound`] with lower bounds.
+    pub const BOUND_LOWER: &'static str = "bound/lower";
+    /// The output of [`bound`] with upper bounds.
+    pub const BOUND_UPPER: &'static str = "bound/upper";
+}
+
+/// The bound, and infinity where something on the way is no number that counts.
+fn only_sound<'b>(bound: Var<'b>, sound: Option<Var<'b>>, sign: f64) -> Result<Var<'b>> {
+    let within = bound.apply("Abs").with("LessOrEqual", bound.number(HUGE));
+    let within = match sound {
+        Some(sound) => {
+            let sound = sound.reshape(&Shape(vec![Dim::BATCH, Dim::Known(1)]));
+            within.with("And", sound.with("Greater", sound.number(0.5)))
+        }
+        None => within,
+    };
+    let nothing = bound.number(sign * f64::INFINITY);
+    Ok(bound.builder().op("Where", &[Some(within), Some(bound), Some(nothing)], &[]))
+}

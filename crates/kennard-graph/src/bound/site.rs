@@ -1,0 +1,190 @@
+use std::ops::Deref;
+
+use super::interval::Interval;
+use super::rounding::{HUGE, TINY, gamma};
+use super::rows::{column, volume};
+use crate::builder::Call;
+use crate::{Attribute, GraphError, Result, Shape, Var};
+
+/// How close an interval is to what the tensor takes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Tightness {
+    /// Elements may depend on each other, or the bounds be too wide.
+    Loose,
+    /// Every element reaches both of its bounds (but for rounding).
+    Tight,
+    /// And they do so independently of each other: a box.
+    Box,
+}
+
+/// What is known of a tensor that depends on the input.
+#[derive(Clone)]
+pub(super) struct Known<'b> {
+    pub interval: Interval<'b>,
+    pub shape: Shape,
+    pub tightness: Tightness,
+}
+
+/// A node at which some inputs are known by intervals; the others are constant.
+pub(super) struct Site<'a, 'b> {
+    pub call: Call<'a, 'b>,
+    pub inputs: Vec<Option<Known<'b>>>,
+}
+
+impl<'a, 'b> Deref for Site<'a, 'b> {
+    type Target = Call<'a, 'b>;
+
+    fn deref(&self) -> &Call<'a, 'b> {
+        &self.call
+    }
+}
+
+impl<'b> Site<'_, 'b> {
+    /// The inputs that depend on the model's.
+    pub fn varying(&self) -> Vec<usize> {
+        (0..self.inputs.len()).filter(|&i| self.inputs[i].is_some()).collect()
+    }
+
+    /// Input `i`, if it is the only one that depends on the model's.
+    pub fn only(&self, i: usize) -> Option<&Known<'b>> {
+        if self.varying() == [i] { self.known(i) } else { None }
+    }
+
+    /// What is known of input `i`; `None` if it is constant.
+    pub fn known(&self, i: usize) -> Option<&Known<'b>> {
+        self.inputs.get(i)?.as_ref()
+    }
+
+    /// One end of every input that varies.
+    pub fn ends(&self, end: fn(Interval<'b>) -> Var<'b>) -> Vec<(usize, Var<'b>)> {
+        let varying = self.inputs.iter().enumerate();
+        varying.filter_map(|(i, known)| Some((i, end(known.as_ref()?.interval)))).collect()
+    }
+
+    /// The shape of the first output.
+    pub fn shape(&self) -> Result<Shape> {
+        self.apply(&self.ends(|x| x.lower))[0].shape()
+    }
+
+    /// Input `i`, if there is one and it is the same for all samples.
+    pub fn fixed(&self, i: usize) -> Option<Var<'b>> {
+        let given = self.optional(i).filter(|_| self.known(i).is_none())?;
+        given.shape().is_ok_and(|shape| shape.known().is_some()).then_some(given)
+    }
+
+    /// The node with other tensors in the places of those that vary.
+    pub fn apply(&self, replaced: &[(usize, Var<'b>)]) -> Vec<Var<'b>> {
+        let input = |i: usize| {
+            let other = replaced.iter().find(|(j, _)| *j == i).map(|(_, var)| *var);
+            other.or_else(|| self.optional(i))
+        };
+        let inputs: Vec<Option<Var>> = (0..self.node.inputs.len()).map(input).collect();
+        let attributes: Vec<(&str, Attribute)> =
+            self.node.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        self.builder.op_n(&self.node.op, &inputs, &attributes, self.node.outputs.len().max(1))
+    }
+}
+
+/// One output of a node.
+pub(super) struct Image<'b> {
+    pub interval: Interval<'b>,
+    pub tightness: Tightness,
+    /// For a walk back to use, if the node has any.
+    pub charge: Option<Charge<'b>>,
+}
+
+/// What a walk back adds at a node: for a functional Λ of its output, `⟨Λ, value⟩ ∓ ⟨|Λ|, spread + error⟩`.
+#[derive(Clone)]
+pub(super) struct Charge<'b> {
+    /// The same for all samples, or not; broadcast.
+    pub value: Option<Var<'b>>,
+    /// Half of how far two planes are apart where their inputs are 0; of any sign.
+    pub spread: Option<Var<'b>>,
+    /// `[N, …]`, not negative: it covers rounding as well.
+    pub error: Var<'b>,
+    /// What results below the normal range cost beside that, `[N]`.
+    pub floor: Option<Var<'b>>,
+}
+
+impl<'b> Image<'b> {
+    /// Elements moved and not computed.
+    pub fn moved(interval: Interval<'b>, tightness: Tightness) -> Image<'b> {
+        Image { interval, tightness, charge: None }
+    }
+}
+
+/// A term that a linear node adds, and at least its size; both broadcast against the output.
+#[derive(Clone, Copy)]
+pub(super) struct Term<'b> {
+    pub value: Var<'b>,
+    pub size: Var<'b>,
+}
+
+impl<'b> Term<'b> {
+    /// A number that is no result of a computation.
+    pub fn exact(value: Var<'b>) -> Term<'b> {
+        Term { value, size: value.apply("Abs") }
+    }
+}
+
+/// How many products are in a sum, at most.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    /// For an element of the result.
+    pub forward: usize,
+    /// For an element of the input, on the way back.
+    pub back: usize,
+}
+
+/// `y = W·x + b` for one x that varies: `run(x, false)` is `W·x` and `run(x, true)` is `|W|·x`.
+///
+/// In real arithmetic y is within `|W|·r` of `W·c + b`. What is computed is within `γ·(|W||c| + |b|)` of that, so the radius is
+/// `r + γ(r + |c|)` before the weights.
+pub(super) fn affine<'b>(
+    x: &Known<'b>,
+    run: impl Fn(Var<'b>, bool) -> Var<'b>,
+    term: Option<Term<'b>>,
+    terms: Terms,
+    tightness: Tightness,
+) -> Result<Image<'b>> {
+    let share = gamma(terms.forward)?;
+    let (c, r) = (x.interval.centre(), x.interval.radius());
+    let tiny = TINY * terms.forward.max(1) as f64;
+    let mut centre = run(c, false);
+    let mut radius = run(r * (1.0 + share) + c.apply("Abs") * share, true) + tiny;
+    let mut size = run(x.interval.size(), true);
+    if let Some(term) = term {
+        centre = centre + term.value;
+        radius = radius + term.size * share;
+        size = size + term.size;
+    }
+    let interval = Interval { lower: centre - radius, upper: centre + radius };
+    let shape = size.shape()?;
+    let error = size * gamma(terms.back)? + tiny;
+    let floor = Some(floor(&[x.interval.size()], terms.back, volume(&shape)?)?);
+    let value = term.map(|term| term.value);
+    Ok(Image { interval, tightness, charge: Some(Charge { value, spread: None, error, floor }) })
+}
+
+/// What products below the normal range can cost a walk back through a node, whose inputs have these sizes and whose result
+/// has so many elements: for every element of its inputs, as many of them as are in a sum.
+pub(super) fn floor<'b>(sizes: &[Var<'b>], terms: usize, elements: usize) -> Result<Var<'b>> {
+    let mut total: Option<Var> = None;
+    for &size in sizes {
+        let sum = per_sample(size, "ReduceSum")? * (TINY * terms.max(1) as f64);
+        total = Some(total.map_or(sum + TINY * elements as f64, |total| total + sum));
+    }
+    total.ok_or_else(|| GraphError::Shape("a node without inputs has no bounds".into()))
+}
+
+/// A reduction over all that belongs to a sample: `[N]`.
+pub(super) fn per_sample<'b>(tensor: Var<'b>, op: &str) -> Result<Var<'b>> {
+    let shape = tensor.shape()?;
+    Ok(column(tensor, &shape)?.reduce(op, &[1, 2], false))
+}
+
+/// 1 for every sample whose interval is one of numbers within the range, else 0: `[N]`.
+pub(super) fn sound<'b>(interval: Interval<'b>) -> Result<Var<'b>> {
+    let width = interval.upper - interval.lower;
+    per_sample(width.with("LessOrEqual", width.number(HUGE)).cast_like(width), "ReduceMin")
+}

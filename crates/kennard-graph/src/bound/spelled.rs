@@ -1,0 +1,93 @@
+use std::collections::{HashMap, HashSet};
+
+use super::Method;
+use crate::{Graph, Node, Result, define};
+
+/// Composites of operators that have bounds.
+const ALWAYS: &[&str] = &[
+    "Celu",
+    "Dropout",
+    "GroupNormalization",
+    "HardSwish",
+    "InstanceNormalization",
+    "LayerNormalization",
+    "LogSoftmax",
+    "LRN",
+    "Mean",
+    "Mish",
+    "PRelu",
+    "ReduceL1",
+    "ReduceL2",
+    "ReduceLogSum",
+    "ReduceLogSumExp",
+    "ReduceSumSquare",
+    "Selu",
+    "Sigmoid",
+    "Softmax",
+];
+
+/// Piecewise linear functions: intervals see them whole.
+const FOR_PLANES: &[&str] = &[
+    "Abs",
+    "Clip",
+    "GlobalMaxPool",
+    "HardSigmoid",
+    "LeakyRelu",
+    "Max",
+    "MaxPool",
+    "Min",
+    "ReduceMax",
+    "ReduceMin",
+];
+
+/// Composites are of composites, but not deeply.
+const ROUNDS: usize = 4;
+
+/// The graph with composites that vary spelled out, and those nodes by their outputs.
+pub(super) fn out(graph: &Graph, input: &str, method: Method) -> Result<(Graph, HashMap<String, Node>)> {
+    let (mut graph, mut originals) = (graph.clone(), HashMap::new());
+    for _ in 0..ROUNDS {
+        let varying = varying(&graph, input);
+        let chosen = |node: &Node| {
+            let varies = |i: usize| node.input(i).is_some_and(|name| varying.contains(name));
+            match node.op.as_str() {
+                "Div" => varies(1),
+                "Elu" => varies(0) && !(0.0..=1.0).contains(&node.float("alpha", 1.0)),
+                op if ALWAYS.contains(&op) => (0..node.inputs.len()).any(varies),
+                op if FOR_PLANES.contains(&op) => {
+                    method != Method::Intervals && (0..node.inputs.len()).any(varies)
+                }
+                _ => false,
+            }
+        };
+        let nodes: Vec<&Node> = graph.nodes.iter().filter(|node| chosen(node)).collect();
+        if nodes.is_empty() {
+            break;
+        }
+        let found: Vec<(String, Node)> =
+            nodes.into_iter().map(|node| (node.outputs[0].clone(), node.clone())).collect();
+        let mut spelled = define(&graph, chosen)?;
+        // What only those nodes read is still of use to them.
+        for name in found.iter().flat_map(|(_, node)| &node.inputs) {
+            if let Some(constant) = graph.constants.get(name) {
+                spelled.constants.entry(name.clone()).or_insert_with(|| constant.clone());
+            }
+        }
+        originals.extend(found);
+        graph = spelled;
+    }
+    Ok((graph, originals))
+}
+
+/// The tensors that the input reaches.
+fn varying(graph: &Graph, input: &str) -> HashSet<String> {
+    let mut reached = HashSet::from([input.to_string()]);
+    for node in &graph.nodes {
+        if node.inputs.iter().any(|name| reached.contains(name))
+            && !matches!(node.op.as_str(), "Shape" | "Size")
+        {
+            reached.extend(node.outputs.iter().filter(|name| !name.is_empty()).cloned());
+        }
+    }
+    reached
+}

@@ -1,0 +1,118 @@
+use std::collections::HashMap;
+
+use super::Method;
+use super::interval::Interval;
+use super::region::Inputs;
+use super::relax::Way;
+use super::rows::Rows;
+use super::site::{Charge, Known, Site, Tightness, per_sample, sound};
+use crate::builder::Call;
+use crate::{Builder, GraphError, Node, Result, Shape, Var};
+
+/// How a walk back gets past a node.
+pub(super) enum Step<'b> {
+    /// By its adjoint; with a charge for every output that has one.
+    Linear(Vec<Option<Charge<'b>>>),
+    /// Past something that is not linear.
+    Past(Way<'b>, Charge<'b>),
+    /// Not at all: its outputs are only known to lie in their intervals.
+    Free,
+}
+
+/// What is known of a model's tensors so far, and how to walk back through the nodes that made them.
+pub(super) struct Trace<'g, 'b> {
+    pub builder: &'b Builder,
+    /// The model's input.
+    pub input: &'g str,
+    pub region: Inputs<'b>,
+    pub known: HashMap<&'g str, Known<'b>>,
+    pub steps: Vec<(&'g Node, Step<'b>)>,
+    /// 1 for every sample in whose intervals nothing overflowed, else 0; each `[N]`.
+    pub sound: Vec<Var<'b>>,
+    pub method: Method,
+    /// The nodes that were spelled out in others, by their outputs.
+    pub originals: &'g HashMap<String, Node>,
+    /// The inputs of nodes that are not linear, in the order in which they are met.
+    pub hidden: Vec<&'g str>,
+    /// Intervals of some of them that are known beforehand.
+    pub given: HashMap<String, Interval<'b>>,
+    /// Where slopes are to be chosen from outside: for this many rows.
+    pub sloped: Option<Rows>,
+    /// Those slopes' inputs, each with the place of its tensor in `hidden`.
+    pub slopes: Vec<(String, usize)>,
+}
+
+impl<'g, 'b> Trace<'g, 'b> {
+    pub fn new(
+        builder: &'b Builder,
+        input: &'g str,
+        shape: &Shape,
+        region: Inputs<'b>,
+        method: Method,
+        originals: &'g HashMap<String, Node>,
+    ) -> Result<Self> {
+        let tightness = if region.is_box() { Tightness::Box } else { Tightness::Loose };
+        let known = Known { interval: region.interval, shape: shape.clone(), tightness };
+        let (known, sound) = (HashMap::from([(input, known)]), Vec::new());
+        let mut trace = Trace {
+            builder,
+            input,
+            region,
+            known,
+            steps: Vec::new(),
+            sound,
+            method,
+            originals,
+            hidden: Vec::new(),
+            given: HashMap::new(),
+            sloped: None,
+            slopes: Vec::new(),
+        };
+        trace.check(region.interval)?;
+        // An empty box has no bounds.
+        let Interval { lower, upper } = region.interval;
+        let order = upper.with("GreaterOrEqual", lower).cast_like(lower);
+        trace.sound.push(per_sample(order, "ReduceMin")?);
+        Ok(trace)
+    }
+
+    /// What is known of a tensor that varies.
+    pub fn known(&self, name: &str) -> Result<&Known<'b>> {
+        self.known.get(name).ok_or_else(|| GraphError::Shape(format!("nothing is known of `{name}`")))
+    }
+
+    /// 1 for every sample of which the bounds mean something, else 0: `[N]`.
+    pub fn all_sound(&self) -> Option<Var<'b>> {
+        self.sound.iter().copied().reduce(|a, b| a * b)
+    }
+
+    fn check(&mut self, interval: Interval<'b>) -> Result<()> {
+        self.sound.push(sound(interval)?);
+        Ok(())
+    }
+
+    /// Keeps what was found of a tensor; what was computed may have overflowed.
+    pub fn learn(
+        &mut self,
+        name: &'g str,
+        interval: Interval<'b>,
+        tightness: Tightness,
+        computed: bool,
+    ) -> Result<()> {
+        if name.is_empty() {
+            return Ok(());
+        }
+        if computed {
+            self.check(interval)?;
+        }
+        let shape = interval.lower.shape()?;
+        self.known.insert(name, Known { interval, shape, tightness });
+        Ok(())
+    }
+
+    /// What is known of the inputs of a node.
+    pub fn site<'s>(&self, node: &'s Node) -> Site<'s, 'b> {
+        let inputs = node.inputs.iter().map(|name| self.known.get(name.as_str()).cloned()).collect();
+        Site { call: Call { node, builder: self.builder }, inputs }
+    }
+}

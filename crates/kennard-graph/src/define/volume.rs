@@ -1,0 +1,193 @@
+//! Convolutions and pools over three axes, and pools with gaps, in those over two: for runtimes that have no others.
+//! The first spatial axis is taken tap by tap; pools every axis.
+
+use ndarray::ArrayD;
+
+use super::Definition;
+use crate::builder::Call;
+use crate::window::{self, Axis};
+use crate::{Attribute, Dim, GraphError, Result, Shape, Tensor, Var};
+
+pub(super) const DEFINITIONS: &[(&str, Definition)] =
+    &[("AveragePool", average_pool), ("Conv", conv), ("ConvTranspose", conv_transpose)];
+
+/// Wider windows would make graphs of more nodes than anyone wants.
+const WIDEST: usize = 256;
+
+/// `y = Σ_q conv(x at depth o·stride + q·dilation − before, w_q) + b` over the taps q of the first axis.
+fn conv<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    let (x, w) = (c.x(0), c.x(1));
+    let (y_shape, kernel) = (c.inferred()?.shape, window::kernel(c, &w.shape()?)?);
+    let axes = window::axes(c, &x.shape()?, &y_shape, &kernel)?;
+    let Some((depth, others)) =
+        axes.split_first().filter(|(depth, others)| others.len() == 2 && depth.taps <= WIDEST)
+    else {
+        return Err(c.node.error("a convolution over other than three axes cannot be spelled out"));
+    };
+    let padded = along_padded(x, 2, depth, 0.0)?;
+    let mut sum: Option<Var> = None;
+    for tap in 0..depth.taps {
+        let image = layers(seen(padded, 2, depth, tap))?;
+        let y = image.builder().op("Conv", &[Some(image), Some(of_tap(w, tap))], &attributes(c, others));
+        sum = Some(sum.map_or(y, |sum| sum + y));
+    }
+    let y = sum.ok_or_else(|| c.node.error("its kernel is empty"))?;
+    biased(c, volumes(y, depth.output)?)
+}
+
+/// The transpose of [`conv`]: what each tap gives is put where the tap is.
+fn conv_transpose<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    let (x, w) = (c.x(0), c.x(1));
+    let (y_shape, kernel) = (c.inferred()?.shape, window::kernel(c, &w.shape()?)?);
+    // As a convolution from its result to its data.
+    let axes = window::axes(c, &y_shape, &x.shape()?, &kernel)?;
+    let Some((depth, others)) =
+        axes.split_first().filter(|(depth, others)| others.len() == 2 && depth.taps <= WIDEST)
+    else {
+        return Err(c
+            .node
+            .error("a transposed convolution over other than three axes cannot be spelled out"));
+    };
+    let mut attributes = attributes(c, others);
+    let rest = |axis: &Axis| axis.rest().max(0);
+    attributes.push(("output_padding", others.iter().map(rest).collect::<Vec<_>>().into()));
+    let image = layers(x)?;
+    let part = |tap| {
+        let y = image.builder().op("ConvTranspose", &[Some(image), Some(of_tap(w, tap))], &attributes);
+        volumes(y, depth.output)
+    };
+    let parts = (0..depth.taps).map(part).collect::<Result<Vec<_>>>()?;
+    biased(c, put_back(&parts, &y_shape, depth)?)
+}
+
+/// The maximum of the taps, axis by axis.
+pub(super) fn max_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    let mut y = c.x(0);
+    for (i, axis) in pool_axes(c)?.iter().enumerate().filter(|(_, axis)| !axis.trivial()) {
+        let padded = along_padded(y, i + 2, axis, f64::NEG_INFINITY)?;
+        let taps: Vec<Option<Var>> = (0..axis.taps).map(|tap| Some(seen(padded, i + 2, axis, tap))).collect();
+        y = c.builder.op("Max", &taps, &[]);
+    }
+    Ok(y)
+}
+
+/// The mean of the taps, axis by axis: of those within the data, or within its margin too where that counts.
+fn average_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    let mut y = c.x(0);
+    let axes = pool_axes(c)?;
+    let counts_margin = c.node.int("count_include_pad", 0) != 0;
+    for (i, axis) in axes.iter().enumerate().filter(|(_, axis)| !axis.trivial()) {
+        let padded = along_padded(y, i + 2, axis, 0.0)?;
+        let mut sum: Option<Var> = None;
+        for tap in 0..axis.taps {
+            let part = seen(padded, i + 2, axis, tap);
+            sum = Some(sum.map_or(part, |sum| sum + part));
+        }
+        let end =
+            c.node.ints("pads").and_then(|pads| pads.get(i + axes.len())).map_or(0, |&n| n.max(0) as usize);
+        let within = |position: usize| match counts_margin {
+            true => position < axis.before + axis.input + end,
+            false => position >= axis.before && position < axis.before + axis.input,
+        };
+        let count = |o: usize| {
+            (0..axis.taps).filter(|q| within(o * axis.stride + q * axis.dilation)).count().max(1) as f32
+        };
+        let mut shape = vec![1; axes.len() + 2];
+        shape[i + 2] = axis.output;
+        let counts: Tensor = ArrayD::from_shape_fn(shape, |at| count(at[i + 2])).into();
+        let sum = sum.ok_or_else(|| c.node.error("its window is empty"))?;
+        y = sum / c.builder.constant(counts).cast_like(sum);
+    }
+    Ok(y)
+}
+
+fn pool_axes(c: &Call) -> Result<Vec<Axis>> {
+    let kernel = c.node.ints("kernel_shape").unwrap_or_default();
+    let taps: Option<Vec<usize>> =
+        kernel.iter().map(|&k| usize::try_from(k).ok().filter(|k| (1..=WIDEST).contains(k))).collect();
+    let taps = taps.ok_or_else(|| c.node.error(format!("a window of {kernel:?} cannot be spelled out")))?;
+    window::axes(c, &c.x(0).shape()?, &c.inferred()?.shape, &taps)
+}
+
+/// Padded along one axis so that every tap of every window sees something.
+fn along_padded<'b>(x: Var<'b>, at: usize, axis: &Axis, fill: f64) -> Result<Var<'b>> {
+    let (rank, after) = (x.shape()?.rank(), (-axis.rest()).max(0));
+    if axis.before == 0 && after == 0 {
+        return Ok(x);
+    }
+    let mut pads = vec![0; 2 * rank];
+    (pads[at], pads[rank + at]) = (axis.before as i64, after);
+    Ok(x.builder().op("Pad", &[Some(x), Some(x.builder().ints(&pads)), Some(x.number(fill))], &[]))
+}
+
+/// What all windows see through one tap.
+fn seen<'b>(padded: Var<'b>, at: usize, axis: &Axis, tap: usize) -> Var<'b> {
+    let first = tap * axis.dilation;
+    let end = first + (axis.output - 1) * axis.stride + 1;
+    padded.slice(&[at as i64], &[first as i64], &[end as i64], &[axis.stride as i64])
+}
+
+/// `[N, C, D, H, W]` as images `[N·D, C, H, W]`.
+fn layers(x: Var) -> Result<Var> {
+    let apart = x.transpose(&[0, 2, 1, 3, 4]);
+    let shape = apart.shape()?;
+    Ok(apart.reshape(&Shape([&[flat(&shape.0[..2])?], &shape.0[2..]].concat())))
+}
+
+/// The reverse of [`layers`].
+fn volumes(y: Var, depth: usize) -> Result<Var> {
+    let shape = y.shape()?;
+    let batch = match shape.0[0] {
+        Dim::Known(n) => Dim::Known(n / depth.max(1)),
+        Dim::Batch(n) => Dim::Batch(n / depth.max(1)),
+    };
+    let apart = y.reshape(&Shape([&[batch, Dim::Known(depth)], &shape.0[1..]].concat()));
+    Ok(apart.transpose(&[0, 2, 1, 3, 4]))
+}
+
+/// The weights of one tap of the first axis.
+fn of_tap(w: Var, tap: usize) -> Var {
+    w.slice(&[2], &[tap as i64], &[tap as i64 + 1], &[1]).squeeze(&[2])
+}
+
+fn flat(dims: &[Dim]) -> Result<Dim> {
+    Shape(dims.to_vec()).flat().ok_or_else(|| GraphError::Shape("two axes depend on the batch".into()))
+}
+
+/// The attributes of the convolution over the other axes.
+fn attributes(c: &Call, axes: &[Axis]) -> Vec<(&'static str, Attribute)> {
+    let list = |of: fn(&Axis) -> i64| -> Vec<i64> { axes.iter().map(of).collect() };
+    let pads = [list(|axis| axis.before as i64), list(|axis| (-axis.rest()).max(0))].concat();
+    vec![
+        ("kernel_shape", list(|axis| axis.taps as i64).into()),
+        ("strides", list(|axis| axis.stride as i64).into()),
+        ("dilations", list(|axis| axis.dilation as i64).into()),
+        ("pads", pads.into()),
+        ("group", c.node.int("group", 1).into()),
+    ]
+}
+
+fn biased<'b>(c: &Call<'_, 'b>, y: Var<'b>) -> Result<Var<'b>> {
+    Ok(c.optional(2).map_or(y, |bias| y + bias.unsqueeze(&[1, 2, 3])))
+}
+
+/// `y[o·stride + q·dilation − before] = Σ parts[q][o]` along the depth, by a `ConvTranspose` over depth and all behind it.
+fn put_back<'b>(parts: &[Var<'b>], shape: &Shape, axis: &Axis) -> Result<Var<'b>> {
+    let builder = parts[0].builder();
+    let image =
+        Shape(vec![flat(&shape.0[..2])?, Dim::Known(1), Dim::Known(axis.output), flat(&shape.0[3..])?]);
+    let taps: Vec<Option<Var>> = parts.iter().map(|part| Some(part.reshape(&image))).collect();
+    let stacked = builder.op("Concat", &taps, &[("axis", 1i64.into())]);
+    let n = axis.taps;
+    let units: Tensor = ArrayD::from_shape_fn(vec![n, 1, n, 1], |i| f32::from(u8::from(i[0] == i[2]))).into();
+    let units = builder.constant(units.to_float_type(stacked.ty()?.dtype));
+    let rest = axis.rest();
+    let attributes: [(&str, Attribute); 5] = [
+        ("kernel_shape", vec![n as i64, 1].into()),
+        ("strides", vec![axis.stride as i64, 1].into()),
+        ("dilations", vec![axis.dilation as i64, 1].into()),
+        ("pads", vec![axis.before as i64, 0, (-rest).max(0), 0].into()),
+        ("output_padding", vec![rest.max(0), 0].into()),
+    ];
+    Ok(builder.op("ConvTranspose", &[Some(stacked), Some(units)], &attributes).reshape(shape))
+}

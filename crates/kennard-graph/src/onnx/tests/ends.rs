@@ -1,0 +1,111 @@
+//! Files that leave open what a classifier takes or returns.
+
+use super::*;
+use crate::{Ends, GraphError, ModelFile};
+
+fn file(m: &ModelProto) -> ModelFile {
+    ModelFile::from_bytes(&m.encode_to_vec()).unwrap()
+}
+
+fn of_shape(sample: &[usize]) -> Ends {
+    Ends { sample: Some(sample.to_vec()), ..Ends::default() }
+}
+
+/// `x → nodes → y`, whose types are given.
+fn between(x: ValueInfoProto, nodes: Vec<NodeProto>, y: ValueInfoProto) -> ModelProto {
+    let mut m = model(nodes);
+    let graph = m.graph.as_mut().unwrap();
+    (graph.input, graph.output) = (vec![x], vec![y]);
+    m
+}
+
+/// What Optimum, PaddleOCR and dynamo write: names for each axis, one for all, or none.
+#[test]
+fn open_extents_are_those_of_a_sample() {
+    for axes in
+        [["batch", "channels", "height", "width"], ["?"; 4], [""; 4], ["-1"; 4], ["s0", "3", "s1", "s1"]]
+    {
+        let m = between(value("x", 1, &axes), vec![node("Relu", &["x"], &["y"])], value("y", 1, &axes));
+        let message = error(&m);
+        assert!(message.contains("Say the shape of one sample"), "{message}");
+        let graph = file(&m).classifier(&of_shape(&[3, 8, 6])).unwrap();
+        assert_eq!(graph.inputs[0].ty.shape.0, [Dim::BATCH, Dim::Known(3), Dim::Known(8), Dim::Known(6)]);
+        assert_eq!(graph.outputs[0].ty, graph.inputs[0].ty, "{axes:?}");
+        let extents = file(&m).extents(&Ends::default()).unwrap().unwrap();
+        assert_eq!(extents, [(axes[1] == "3").then_some(3), None, None]);
+    }
+    let fixed =
+        between(value("x", 1, &["n", "3"]), vec![node("Relu", &["x"], &["y"])], value("y", 1, &["n", "3"]));
+    let wrong = file(&fixed).classifier(&of_shape(&[4])).unwrap_err().to_string();
+    assert!(wrong.contains("[4] does not fit the input `x` [n, 3]"), "{wrong}");
+}
+
+/// An operator that Kennard does not know: its result has the file's shape, in which names mean what they mean in the
+/// input, except one that would mean two things.
+#[test]
+fn names_of_extents_are_bound() {
+    let mystery = || vec![NodeProto { domain: some("own"), ..node("Mystery", &["x"], &["y"]) }];
+    let m = between(value("x", 1, &["n", "h", "w"]), mystery(), value("y", 1, &["n", "w"]));
+    let graph = file(&m).classifier(&of_shape(&[4, 5])).unwrap();
+    assert_eq!(graph.outputs[0].ty.shape.0, [Dim::BATCH, Dim::Known(5)]);
+    let m = between(value("x", 1, &["?", "?", "?"]), mystery(), value("y", 1, &["?", "?"]));
+    assert!(file(&m).classifier(&of_shape(&[4, 5])).is_err());
+}
+
+/// A second input is held at a number, whatever its shape; the state of a recurrent layer at 0.
+#[test]
+fn other_inputs_are_held() {
+    let mut m = model(vec![node("Add", &["x", "shift"], &["a"]), node("Mul", &["a", "scale"], &["y"])]);
+    let inputs = &mut m.graph.as_mut().unwrap().input;
+    inputs.extend([value("shift", 1, &["batch", "3"]), value("scale", 1, &["1"])]);
+    let open = file(&m).classifier(&Ends::default()).unwrap_err();
+    assert!(matches!(open, GraphError::SeveralInputs { input: None, .. }), "{open}");
+    assert!(open.to_string().contains("`shift` [batch, 3]"), "{open}");
+    let named = Ends { input: some("x"), ..Ends::default() };
+    let open = file(&m).classifier(&named).unwrap_err();
+    assert!(
+        matches!(open, GraphError::SeveralInputs { input: Some(ref name), .. } if name == "shift"),
+        "{open}"
+    );
+
+    let held = [("shift".to_string(), 0.5), ("scale".into(), 2.0)].into();
+    let ends = Ends { held, ..Ends::default() };
+    let graph = file(&m).classifier(&ends).unwrap();
+    assert_eq!(graph.inputs.len(), 1);
+    assert_eq!(graph.constants["scale"].to_floats().unwrap(), [2.0]);
+    assert_eq!(crate::infer(&graph).unwrap().get("shift").unwrap().shape, graph.inputs[0].ty.shape);
+    assert_eq!(graph.outputs[0].ty.shape, graph.inputs[0].ty.shape);
+    let absent = Ends { input: some("z"), ..ends };
+    assert!(file(&m).classifier(&absent).unwrap_err().to_string().contains("its inputs are `x`"));
+}
+
+#[test]
+fn the_output_of_logits_is_found() {
+    let nodes = || {
+        vec![
+            node("Relu", &["x"], &["y"]),
+            node("ArgMax", &["x"], &["label"]),
+            node("Unsqueeze", &["x", "axes"], &["hidden"]),
+        ]
+    };
+    let mut m = model(nodes());
+    weights_of(&mut m).push(TensorProto { int64_data: vec![1], ..tensor("axes", 7, &[1]) });
+    let outputs = &mut m.graph.as_mut().unwrap().output;
+    let hidden = value("hidden", 1, &["batch", "1", "3"]);
+    outputs.extend([value("label", 7, &["batch", "1"]), hidden]);
+    let graph = file(&m).classifier(&Ends::default()).unwrap();
+    assert_eq!((graph.outputs.len(), graph.outputs[0].name.as_str()), (1, "y"));
+    assert_eq!(ops(&graph), ["Relu"]);
+    let named = Ends { output: some("hidden"), ..Ends::default() };
+    assert_eq!(
+        file(&m).classifier(&named).unwrap().outputs[0].ty.shape.0[1..],
+        [Dim::Known(1), Dim::Known(3)]
+    );
+
+    m.graph.as_mut().unwrap().node.push(node("Neg", &["x"], &["other"]));
+    m.graph.as_mut().unwrap().output.push(value("other", 1, &["batch", "3"]));
+    let several = file(&m).classifier(&Ends::default()).unwrap_err();
+    assert!(
+        matches!(several, GraphError::SeveralOutputs(_)) && several.to_string().contains("`other` F32[N, 3]")
+    );
+}

@@ -1,0 +1,103 @@
+//! Models of integers: the same with a float input, in whose numbers attacks can move, and with a float input that is rounded.
+
+use std::collections::HashSet;
+
+use crate::{Attribute, Builder, DType, Graph, GraphError, Node, Result, Tensor, TensorType};
+
+/// Operators that only arrange their first input.
+const ARRANGING: [&str; 8] =
+    ["Flatten", "Identity", "Pad", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"];
+
+/// The graph whose input of integers is one of floats, and is not rounded.
+///
+/// # Errors
+/// When the integers choose rows of a table, or go into an operator that has no meaning for floats.
+pub fn relaxed_input(graph: &Graph) -> Result<Graph> {
+    let input = graph.single_input()?;
+    let mut bare = graph.clone();
+    bare.inputs[0].ty.dtype = DType::F32;
+    let builder = Builder::without_nodes(&bare)?;
+    let mut whole: HashSet<&str> = HashSet::from([input.name.as_str()]);
+    for node in &graph.nodes {
+        let reads: Vec<usize> =
+            (0..node.inputs.len()).filter(|&i| whole.contains(node.inputs[i].as_str())).collect();
+        let first = reads == [0];
+        match node.op.as_str() {
+            _ if reads.is_empty() => builder.push(node.clone()),
+            "Shape" | "Size" => builder.push(node.clone()),
+            "Gather" if reads.contains(&1) => return Err(GraphError::Tokens { input: input.name.clone() }),
+            "Cast" if DType::from_code(node.int("to", 0)).is_some_and(DType::is_float) => {
+                builder.push(node.clone());
+            }
+            // Wider integers are the same numbers.
+            "Cast" => {
+                builder.push(Node { op: "Identity".into(), attributes: Default::default(), ..node.clone() });
+                whole.insert(&node.outputs[0]);
+            }
+            "DequantizeLinear" if first => dequantized(&builder, node)?,
+            "Add" | "Sub" | "Mul" | "Concat" => {
+                let mut relaxed = node.clone();
+                for name in relaxed.inputs.iter_mut().filter(|name| !whole.contains(name.as_str())) {
+                    *name = builder.var(name)?.cast(DType::F32).name();
+                }
+                builder.push(relaxed);
+                whole.insert(&node.outputs[0]);
+            }
+            op if first && ARRANGING.contains(&op) && !(op == "Pad" && node.input(2).is_some()) => {
+                builder.push(node.clone());
+                whole.insert(&node.outputs[0]);
+            }
+            _ => {
+                return Err(node.error(format!(
+                    "it takes the integers of the input `{}` as they are, so that there is nothing to attack; export the \
+                     model with a float input",
+                    input.name
+                )));
+            }
+        }
+    }
+    builder.finish()
+}
+
+/// `y = s·(x − z)` of floats, one scale for all.
+fn dequantized(builder: &Builder, node: &Node) -> Result<()> {
+    let x = builder.var(&node.inputs[0])?;
+    let scale = builder.var(node.input(1).unwrap_or(""))?;
+    let shifted = match node.input(2) {
+        Some(zero) => x - builder.var(zero)?.cast(DType::F32),
+        None => x,
+    };
+    builder.name(&node.outputs[0], shifted.cast_like(scale) * scale);
+    Ok(())
+}
+
+/// The graph that takes floats where the given one takes integers, and rounds them.
+///
+/// # Errors
+/// When the graph has not exactly one input.
+pub fn whole_input(graph: &Graph) -> Result<Graph> {
+    let input = graph.single_input()?;
+    let (name, ty) = (input.name.clone(), input.ty.clone());
+    let mut bare = graph.clone();
+    bare.inputs[0].ty = TensorType { dtype: DType::F32, shape: ty.shape };
+    let builder = Builder::without_nodes(&bare)?;
+    let levels = builder.var(&name)?.apply("Round");
+    let limits = match ty.dtype {
+        DType::U8 => Some([0.0, 255.0]),
+        DType::I8 => Some([-128.0, 127.0]),
+        _ => None,
+    };
+    let levels = limits.map_or(levels, |limits| {
+        let limit = |value| Some(builder.constant(Tensor::scalar(value, DType::F32)));
+        builder.op("Clip", &[Some(levels), limit(limits[0]), limit(limits[1])], &[])
+    });
+    let inside = builder.op("Cast", &[Some(levels)], &[("to", Attribute::Int(ty.dtype.code()))]).name();
+    for node in &graph.nodes {
+        let mut node = node.clone();
+        for input in node.inputs.iter_mut().filter(|input| **input == name) {
+            input.clone_from(&inside);
+        }
+        builder.push(node);
+    }
+    builder.finish()
+}

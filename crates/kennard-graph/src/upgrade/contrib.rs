@@ -1,0 +1,141 @@
+//! Operators of ONNX Runtime's own (`com.microsoft`), into which its optimiser fuses those of the standard: apart again.
+
+use super::{Step, replace};
+use crate::builder::Call;
+use crate::{Attribute, Builder, DType, Node, Result, Var};
+
+pub(super) const FORMS: &[(&str, Step)] = &[
+    ("com.microsoft::BiasGelu", |n, b| made(n, b, |c| Ok((c.x(0) + c.x(1)).apply("Gelu")))),
+    ("com.microsoft::FastGelu", |n, b| made(n, b, fast_gelu)),
+    ("com.microsoft::FusedConv", |n, b| made(n, b, fused_conv)),
+    ("com.microsoft::FusedGemm", |n, b| made(n, b, fused_gemm)),
+    ("com.microsoft::FusedMatMul", |n, b| made(n, b, fused_matmul)),
+    ("com.microsoft::Gelu", |n, b| made(n, b, |c| Ok(c.x(0).apply("Gelu")))),
+    ("com.microsoft::QGemm", |n, b| made(n, b, qgemm)),
+    ("com.microsoft::QLinearAdd", |n, b| made(n, b, |c| qlinear(c, "Add"))),
+    ("com.microsoft::QLinearGlobalAveragePool", |n, b| made(n, b, qlinear_pool)),
+    ("com.microsoft::QLinearMul", |n, b| made(n, b, |c| qlinear(c, "Mul"))),
+    ("com.microsoft::QuickGelu", |n, b| made(n, b, quick_gelu)),
+];
+
+/// The node in the place of which stands what `f` makes of its inputs.
+fn made(
+    node: Node,
+    builder: &Builder,
+    f: for<'a, 'b> fn(&Call<'a, 'b>) -> Result<Var<'b>>,
+) -> Result<Option<Node>> {
+    let result = f(&Call { node: &node, builder })?;
+    replace(&node, result)
+}
+
+/// `act(conv(x, w) + b + z)`
+fn fused_conv<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    let attributes: Vec<(&str, Attribute)> = kept(c, &["activation", "activation_params"]);
+    let y = c.builder.op("Conv", &[Some(c.x(0)), Some(c.x(1)), c.optional(2)], &attributes);
+    activated(c, c.optional(3).map_or(y, |z| y + z))
+}
+
+fn fused_gemm<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    let attributes: Vec<(&str, Attribute)> = ["alpha", "beta", "transA", "transB"]
+        .into_iter()
+        .filter_map(|name| Some((name, c.node.attributes.get(name)?.clone())))
+        .collect();
+    activated(c, c.builder.op("Gemm", &[Some(c.x(0)), Some(c.x(1)), c.optional(2)], &attributes))
+}
+
+/// The node's attributes but these.
+fn kept<'n>(c: &Call<'n, '_>, without: &[&str]) -> Vec<(&'n str, Attribute)> {
+    let all = c.node.attributes.iter().filter(|(name, _)| !without.contains(&name.as_str()));
+    all.map(|(name, value)| (name.as_str(), value.clone())).collect()
+}
+
+/// The activation that the node names, with its parameters in order.
+fn activated<'b>(c: &Call<'_, 'b>, y: Var<'b>) -> Result<Var<'b>> {
+    let parameters = match c.node.attributes.get("activation_params") {
+        Some(Attribute::Floats(values)) => values.clone(),
+        _ => ["activation_alpha", "activation_beta"]
+            .iter()
+            .filter(|name| c.node.attributes.contains_key(**name))
+            .map(|name| c.node.float(name, 0.0) as f32)
+            .collect(),
+    };
+    let with = |op: &str, names: &[&str]| {
+        let attributes: Vec<(&str, Attribute)> =
+            names.iter().zip(&parameters).map(|(name, value)| (*name, (*value).into())).collect();
+        y.apply_with(op, &attributes)
+    };
+    Ok(match c.node.text("activation", "") {
+        "" => y,
+        op @ ("Relu" | "Sigmoid" | "Tanh") => y.apply(op),
+        op @ ("LeakyRelu" | "Elu") => with(op, &["alpha"]),
+        op @ "HardSigmoid" => with(op, &["alpha", "beta"]),
+        "Clip" if parameters.len() == 2 => {
+            let [low, high] = [0, 1].map(|i| Some(y.number(parameters[i].into())));
+            c.builder.op("Clip", &[Some(y), low, high], &[])
+        }
+        other => return Err(c.node.error(format!("its activation `{other}` is unknown"))),
+    })
+}
+
+/// `α·A·B`, each stored transposed or not.
+fn fused_matmul<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    if ["transBatchA", "transBatchB"].iter().any(|name| c.node.int(name, 0) != 0) {
+        return Err(c.node.error("its batches are transposed; export the model without optimisation"));
+    }
+    let side = |i: usize, name: &str| -> Result<Var<'b>> {
+        let v = c.x(i);
+        let rank = v.shape()?.rank();
+        if c.node.int(name, 0) == 0 || rank < 2 {
+            return Ok(v);
+        }
+        let mut order: Vec<usize> = (0..rank).collect();
+        order.swap(rank - 2, rank - 1);
+        Ok(v.transpose(&order))
+    };
+    let y = side(0, "transA")?.with("MatMul", side(1, "transB")?);
+    let alpha = c.node.float("alpha", 1.0);
+    Ok(if alpha == 1.0 { y } else { y * alpha })
+}
+
+fn fast_gelu<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    let x = c.optional(1).map_or(c.x(0), |bias| c.x(0) + bias);
+    Ok(x.apply_with("Gelu", &[("approximate", "tanh".into())]))
+}
+
+/// `x·σ(α·x)`
+fn quick_gelu<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    let x = c.x(0);
+    Ok(x * (x * c.node.float("alpha", 1.702)).apply("Sigmoid"))
+}
+
+/// `s·(x − z)`; given are the places of the three.
+fn dequantized<'b>(c: &Call<'_, 'b>, [x, scale, zero]: [usize; 3], axis: i64) -> Var<'b> {
+    let inputs = [Some(c.x(x)), Some(c.x(scale)), c.optional(zero)];
+    c.builder.op("DequantizeLinear", &inputs, &[("axis", axis.into())])
+}
+
+fn quantized<'b>(c: &Call<'_, 'b>, y: Var<'b>, [scale, zero]: [usize; 2]) -> Var<'b> {
+    c.builder.op("QuantizeLinear", &[Some(y), Some(c.x(scale)), c.optional(zero)], &[])
+}
+
+/// `α·A·B + s_a·s_b·C`, quantised where there is a scale for that.
+fn qgemm<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    let transposed = c.node.int("transB", 0) != 0;
+    let (a, b) = (dequantized(c, [0, 1, 2], 1), dequantized(c, [3, 4, 5], if transposed { 0 } else { 1 }));
+    let bias = c.optional(6).map(|bias| bias.cast(DType::F32) * (c.x(1) * c.x(4)));
+    let attributes: Vec<(&str, Attribute)> = kept(c, &[]);
+    let y = c.builder.op("Gemm", &[Some(a), Some(b), bias], &attributes);
+    Ok(if c.optional(7).is_some() { quantized(c, y, [7, 8]) } else { y })
+}
+
+fn qlinear<'b>(c: &Call<'_, 'b>, op: &str) -> Result<Var<'b>> {
+    let y = dequantized(c, [0, 1, 2], 1).with(op, dequantized(c, [3, 4, 5], 1));
+    Ok(quantized(c, y, [6, 7]))
+}
+
+fn qlinear_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    if c.node.int("channels_last", 0) != 0 {
+        return Err(c.node.error("its channels are last; export the model without optimisation"));
+    }
+    Ok(quantized(c, dequantized(c, [0, 1, 2], 1).apply("GlobalAveragePool"), [3, 4]))
+}

@@ -1,0 +1,101 @@
+//! Linear models of `ai.onnx.ml`, as converters of scikit-learn write them, in plain operators.
+
+use ndarray::Array2;
+
+use super::Step;
+use crate::builder::Call;
+use crate::{Attribute, Builder, Node, Result, Tensor, Var};
+
+pub(super) const FORMS: &[(&str, Step)] = &[
+    ("ai.onnx.ml::LinearClassifier", linear_classifier),
+    ("ai.onnx.ml::Normalizer", normalizer),
+    ("ai.onnx.ml::Scaler", scaler),
+];
+
+/// `scores = act(X·Wᵀ + b)`, and the label of the largest. With one row of weights for two classes the scores are that of
+/// the second class and what it lacks to 1.
+fn linear_classifier(node: Node, b: &Builder) -> Result<Option<Node>> {
+    let c = Call { node: &node, builder: b };
+    let weights = floats(&node, "coefficients");
+    let biases = floats(&node, "intercepts");
+    let labels = match node.attributes.get("classlabels_ints") {
+        Some(Attribute::Ints(labels)) => Some(labels.clone()),
+        _ => None,
+    };
+    let classes = labels.as_ref().map_or_else(
+        || match node.attributes.get("classlabels_strings") {
+            Some(Attribute::Texts(labels)) => labels.len(),
+            _ => 0,
+        },
+        Vec::len,
+    );
+    let rows = if biases.is_empty() { classes } else { biases.len() };
+    let fits =
+        rows > 0 && weights.len().is_multiple_of(rows) && (rows == classes || (rows == 1 && classes == 2));
+    let matrix = Array2::from_shape_vec((rows.max(1), weights.len() / rows.max(1)), weights);
+    let (true, Ok(matrix)) = (fits, matrix) else {
+        return Err(node.error(format!("it has {classes} classes, which its weights and biases do not fit")));
+    };
+    let x = c.x(0);
+    let columns = b.constant(Tensor::from(matrix.t().as_standard_layout().to_owned().into_dyn()));
+    let mut scores = x.with("MatMul", columns.cast_like(x));
+    if !biases.is_empty() {
+        let biases = Tensor::from(ndarray::Array1::from(biases).into_dyn());
+        scores = scores + b.constant(biases).cast_like(x);
+    }
+    let last = [("axis", Attribute::Int(1))];
+    let transform = node.text("post_transform", "NONE");
+    let scores = match (transform, rows == 1 && classes == 2) {
+        ("NONE", false) => scores,
+        ("SOFTMAX", false) => scores.apply_with("Softmax", &last),
+        // So does ONNX Runtime, with or without a softmax.
+        ("NONE" | "SOFTMAX", true) => both(b, 1.0 - scores, scores),
+        ("LOGISTIC", false) => scores.apply("Sigmoid"),
+        ("LOGISTIC", true) => both(b, (-scores).apply("Sigmoid"), scores.apply("Sigmoid")),
+        (other, _) => return Err(node.error(format!("its post_transform {other} cannot be spelled out"))),
+    };
+    if let Some(labels) = labels.filter(|_| !node.outputs[0].is_empty()) {
+        let best = scores.apply_with("ArgMax", &[("axis", 1.into()), ("keepdims", 0.into())]);
+        b.name(&node.outputs[0], b.ints(&labels).with("Gather", best));
+    }
+    if let Some(output) = node.outputs.get(1).filter(|name| !name.is_empty()) {
+        b.name(output, scores);
+    }
+    Ok(None)
+}
+
+/// Two columns.
+fn both<'b>(b: &'b Builder, first: Var<'b>, second: Var<'b>) -> Var<'b> {
+    b.op("Concat", &[Some(first), Some(second)], &[("axis", Attribute::Int(1))])
+}
+
+/// `x / ‖x‖`, or `x / max x`, along the features; where that is 0, `x`.
+fn normalizer(node: Node, b: &Builder) -> Result<Option<Node>> {
+    let x = Call { node: &node, builder: b }.x(0);
+    let norm = match node.text("norm", "MAX") {
+        "L1" => x.reduce("ReduceL1", &[1], true),
+        "L2" => x.reduce("ReduceL2", &[1], true),
+        "MAX" => x.reduce("ReduceMax", &[1], true),
+        other => return Err(node.error(format!("its norm {other} is none of the standard's"))),
+    };
+    let origin = norm.with("Equal", norm.number(0.0)).cast_like(norm);
+    super::replace(&node, x / (norm + origin))
+}
+
+/// `(x − offset)·scale`, per feature or for all.
+fn scaler(node: Node, b: &Builder) -> Result<Option<Node>> {
+    let x = Call { node: &node, builder: b }.x(0);
+    let vector = |name: &str, empty: f32| {
+        let values = floats(&node, name);
+        let values = if values.is_empty() { vec![empty] } else { values };
+        b.constant(Tensor::from(ndarray::Array1::from(values).into_dyn())).cast_like(x)
+    };
+    super::replace(&node, (x - vector("offset", 0.0)) * vector("scale", 1.0))
+}
+
+fn floats(node: &Node, name: &str) -> Vec<f32> {
+    match node.attributes.get(name) {
+        Some(Attribute::Floats(values)) => values.clone(),
+        _ => Vec::new(),
+    }
+}

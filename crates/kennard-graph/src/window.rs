@@ -1,0 +1,87 @@
+//! The geometry that convolutions and pools share.
+
+use crate::builder::Call;
+use crate::infer::{AutoPad, Window, list};
+use crate::{Dim, Result, Shape};
+
+/// A window that slides along one axis: output `o` sees, through tap `q` of the window, the input
+/// `o·stride + q·dilation − before`, and zero or nothing where there is no such input.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Axis {
+    pub input: usize,
+    pub output: usize,
+    pub taps: usize,
+    pub stride: usize,
+    pub dilation: usize,
+    pub before: usize,
+}
+
+impl Axis {
+    /// From the first to the last tap.
+    pub fn span(self) -> usize {
+        (self.taps - 1) * self.dilation + 1
+    }
+
+    /// Whether output and input are the same.
+    pub fn trivial(self) -> bool {
+        self.taps == 1 && self.stride == 1 && self.before == 0 && self.rest() == 0
+    }
+
+    /// Whether tap `q` sees the input as it is: output `o` the input `o`, for all.
+    pub fn stays(self, q: usize) -> bool {
+        self.stride == 1 && self.input == self.output && q * self.dilation == self.before
+    }
+
+    /// How far the input, with the margin before it, goes on after the last window; below 0 where the
+    /// last window goes beyond the input.
+    pub fn rest(self) -> i64 {
+        (self.input + self.before) as i64 - ((self.output - 1) * self.stride + self.span()) as i64
+    }
+}
+
+/// The spatial axes of the node's window, which slides over `input [N, C, …]` and gives
+/// `output [N, M, …]`.
+pub(crate) fn axes(b: &Call, input: &Shape, output: &Shape, kernel: &[usize]) -> Result<Vec<Axis>> {
+    let n = kernel.len();
+    let known = |shape: &Shape, i: usize| {
+        let extent = shape.0.get(i + 2).copied().and_then(Dim::known).filter(|&extent| extent > 0);
+        extent.ok_or_else(|| b.node.error(format!("takes {n} fixed spatial axes, not {input} to {output}")))
+    };
+    let size = |value: i64| {
+        let size = i32::try_from(value).ok().and_then(|value| value.try_into().ok());
+        size.ok_or_else(|| b.node.error(format!("{value} is no size")))
+    };
+    let window = Window::new(b.node, kernel)?;
+    let output_padding = list(b.node, "output_padding", n, 0, 0)?;
+    let axis = |i: usize| {
+        let mut axis = Axis {
+            input: known(input, i)?,
+            output: known(output, i)?,
+            taps: kernel[i],
+            stride: size(window.strides[i])?,
+            dilation: size(window.dilations[i])?,
+            before: 0,
+        };
+        // `ConvTranspose` may name its extent instead of the margin.
+        let named = b.node.ints("output_shape").is_some();
+        let margin = size(output_padding[i])? as i64 - axis.rest();
+        let margin = usize::try_from(margin).unwrap_or(0);
+        axis.before = match window.auto_pad {
+            AutoPad::SameUpper => margin / 2,
+            AutoPad::SameLower => margin - margin / 2,
+            AutoPad::Valid => 0,
+            AutoPad::Explicit if named => margin - margin / 2,
+            AutoPad::Explicit => size(window.pads[i])?,
+        };
+        Ok(axis)
+    };
+    (0..n).map(axis).collect()
+}
+
+/// Fixed extents from axis 2 on: the kernel of weights `[M, C, …]`.
+pub(crate) fn kernel(b: &Call, weights: &Shape) -> Result<Vec<usize>> {
+    let extents = weights.0.iter().skip(2).map(|d| d.known().filter(|&extent| extent > 0));
+    extents
+        .collect::<Option<_>>()
+        .ok_or_else(|| b.node.error(format!("the kernel of {weights} is empty or not fixed")))
+}

@@ -1,0 +1,13 @@
+//! Certified bounds: never inside what is bounded, whatever the numbers, and no wider than formulas say.
+//!
+//! Everything is run by rten in single precision and compared with double precision or exact rationals.
+
+mod exact;
+mod formulas;
+mod functions;
+mod models;
+mod products;
+mod refused;
+#[path = "../rules/rten.rs"]
+mod rten;
+mod subject;

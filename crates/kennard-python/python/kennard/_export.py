@@ -1,0 +1,166 @@
+"""PyTorch modules as ONNX files in memory."""
+
+from __future__ import annotations
+
+import copy
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Logits of the file and of the module that differ by more than this share of the largest are not the same model's.
+_APART = 1e-4
+
+
+def exported(module: Any, x: NDArray[np.float32], *, trainable: bool = False) -> bytes:
+    """The bytes of an ONNX file of a module, its batch free.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        From samples (n, ...) to logits (n, K).
+    x : array (n, ...) of float32
+        Samples, for their shape.
+    trainable : bool
+        Keep normalisations as they are, and weights under the module's own names, so that it can be trained further.
+
+    Raises
+    ------
+    ValueError
+        When PyTorch cannot export it.
+    """
+    import torch
+
+    # A copy, so that neither mode nor place of the caller's changes.
+    try:
+        module = copy.deepcopy(module).eval().to("cpu", torch.float32)
+        weights = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        if trainable:
+            _tell_apart(module)
+        file = io.BytesIO()
+        with _silent():
+            # The newer exporter needs packages of its own, and does not keep the names of weights.
+            torch.onnx.export(
+                module,
+                (torch.from_numpy(np.array(x[:2])),),
+                file,  # type: ignore[arg-type]
+                dynamo=False,
+                input_names=["input"],
+                output_names=["logits"],
+                dynamic_axes={"input": {0: "batch"}, "logits": {0: "batch"}},
+                do_constant_folding=not trainable,
+                training=torch.onnx.TrainingMode.PRESERVE if trainable else torch.onnx.TrainingMode.EVAL,
+            )
+    except Exception as error:  # PyTorch's exporter raises many kinds.
+        raise ValueError(f"PyTorch cannot export it to ONNX: {_first_line(error)}") from error
+    return _with_weights(file.getvalue(), weights) if trainable else file.getvalue()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keeps the exporter from warning, and from printing whole graphs where it fails: what matters is in the exception."""
+    import torch
+
+    enable = getattr(torch._C, "_jit_set_onnx_log_enabled", None)
+    with warnings.catch_warnings(), ExitStack() as patches:
+        warnings.simplefilter("ignore")
+        if enable is not None:
+            enable(False)
+            # The exporter switches its log on each time.
+            patches.enter_context(mock.patch.object(torch._C, "_jit_set_onnx_log_enabled", lambda _: None))
+        yield
+
+
+def _tell_apart(module: Any) -> None:
+    """Gives every weight numbers of its own: those that are equal would be exported as one tensor, and trained as one."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for tensor in [*module.parameters(), *module.buffers()]:
+            if tensor.is_floating_point():
+                tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
+
+
+def _with_weights(file: bytes, weights: dict[str, Any]) -> bytes:
+    """The file with these weights, by their names."""
+    try:
+        import onnx
+        from onnx import numpy_helper
+    except ImportError as error:
+        raise ImportError("training a module needs the package onnx; install it with pip install onnx") from error
+    model = onnx.load_from_string(file)
+    for tensor in model.graph.initializer:
+        if tensor.name in weights:
+            tensor.CopyFrom(numpy_helper.from_array(weights[tensor.name].numpy(), tensor.name))
+    made: bytes = model.SerializeToString()
+    return made
+
+
+def disagreement(file: bytes, module: Any, x: NDArray[np.float32]) -> float:
+    """The largest difference between the logits of a file and of a live module at samples, as a share of the largest logit."""
+    import onnxruntime  # type: ignore[import-untyped]
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    points = np.array(x[:8])
+    found = np.asarray(session.run(None, {session.get_inputs()[0].name: points})[0])
+    own = module.untouched(points.reshape(-1)).reshape(found.shape)
+    return float(np.abs(found - own).max() / max(float(np.abs(own).max()), 1e-30))
+
+
+def chosen(engine: str, module: Any, live: Any, x: NDArray[np.float32]) -> tuple[Any, str]:
+    """A module as the engine that is asked for, and which it is and why.
+
+    Parameters
+    ----------
+    engine : {"live", "export", "auto"}
+    module : torch.nn.Module or callable
+    live : TorchModule
+        The same, live.
+    x : array (N, ...) of float32
+    """
+    if engine == "live":
+        return live, "live: PyTorch computes"
+    reason = _unfit(module, live)
+    if reason is None:
+        try:
+            file = exported(module, x)
+            apart = disagreement(file, live, x)
+            if apart <= _APART:
+                return file, (
+                    f"export: an ONNX file of the module computes; at {min(len(x), 8)} samples its logits are the module's to "
+                    f"{apart:.1e} of the largest"
+                )
+            reason = f"its ONNX file has other logits, by {apart:.1e} of the largest"
+        except Exception as error:  # whatever a foreign graph may do to an exporter or a runtime
+            reason = _first_line(error)
+    if engine == "export":
+        raise ValueError(f"engine: the module cannot be exported: {reason}; use engine='live'")
+    return live, f"live: PyTorch computes, since {reason}"
+
+
+def _unfit(module: Any, live: Any) -> str | None:
+    import torch
+
+    if not isinstance(module, torch.nn.Module):
+        return "a function is no module that PyTorch exports"
+    if live.passes > 1:
+        return "the model answers at random"
+    if live.autocast is not None:
+        return "autocast= is for PyTorch's own passes"
+    if live._output is not None:
+        return "output= takes the logits out of what it returns"
+    if live._device.type != "cpu":
+        return f"the module is on {live._device}, where PyTorch is fast"
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,180 @@
+"""Losses of training without a search for changed images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch.nn import functional as F
+
+from ._ascent import as_eval
+
+Model = Callable[[torch.Tensor], torch.Tensor]
+Bounds = tuple[float, float]
+
+# Below this, ln(1 + e^u) is e^u to single precision.
+_CONFIDENT = -17.0
+
+
+def log_odds(z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """The log-odds against the label, u = ln Σ_{k≠y} exp z_k − z_y; the cross-entropy is ln(1 + e^u).
+
+    Parameters
+    ----------
+    z : tensor (n, K)
+        Logits.
+    y : tensor (n,) of integers
+        Labels.
+
+    Returns
+    -------
+    tensor (n,)
+    """
+    own = F.one_hot(y, z.shape[1]).bool()
+    return z.masked_fill(own, -torch.inf).logsumexp(1) - z.gather(1, y[:, None])[:, 0]
+
+
+def standard_loss(
+    model: Model, x: torch.Tensor, y: torch.Tensor, *, smoothing: float = 0.0, reduction: str = "mean"
+) -> torch.Tensor:
+    """The cross-entropy.
+
+    Parameters
+    ----------
+    model : callable
+        From samples (n, ...) to logits (n, K).
+    x : tensor (n, ...)
+        Samples.
+    y : tensor (n,) of integers
+        Labels.
+    smoothing : float
+        The share of the label that is spread over all classes (Szegedy et al. 2016, arXiv 1512.00567).
+    reduction : {"mean", "sum", "none"}
+        What is made of the samples' losses.
+
+    Returns
+    -------
+    tensor, () or (n,)
+    """
+    return F.cross_entropy(model(x), y, label_smoothing=smoothing, reduction=reduction)
+
+
+def gaussian_noise_loss(
+    model: Model,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    *,
+    sigma: float = 0.1,
+    bounds: Bounds = (0.0, 1.0),
+    smoothing: float = 0.0,
+    generator: torch.Generator | None = None,
+    reduction: str = "mean",
+) -> torch.Tensor:
+    """The cross-entropy of images with normal noise of standard deviation `sigma` (input units), within `bounds`."""
+    noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+    shown = (x + sigma * noise).clamp(*bounds)
+    return standard_loss(model, shown, y, smoothing=smoothing, reduction=reduction)
+
+
+def conjugate_penalty(
+    model: Model, x: torch.Tensor, y: torch.Tensor, *, strength: float = 0.01, reduction: str = "mean"
+) -> torch.Tensor:
+    """λ ‖∇ₓ ln l(x)‖²: the square of the log-gradient, whose mean over a packet is σ_p², held down.
+
+    Add it to any loss. It asks for a second derivative, which PyTorch's own attention does not have on every device.
+
+    Parameters
+    ----------
+    model : callable
+        From samples (n, ...) to logits (n, K).
+    x : tensor (n, ...)
+        Samples.
+    y : tensor (n,) of integers
+        Labels.
+    strength : float
+        λ, in units of the square of the input's.
+    reduction : {"mean", "sum", "none"}
+        What is made of the samples' penalties.
+
+    Returns
+    -------
+    tensor, () or (n,)
+
+    Raises
+    ------
+    ValueError
+        When `strength` is not positive.
+    """
+    return reduced(_penalty(model, x, y, strength)[0], reduction)
+
+
+def conjugate_loss(
+    model: Model, x: torch.Tensor, y: torch.Tensor, *, strength: float = 0.01, reduction: str = "mean"
+) -> torch.Tensor:
+    """The cross-entropy with :func:`conjugate_penalty`, in one forward pass."""
+    penalty, z = _penalty(model, x, y, strength)
+    return reduced(penalty + F.cross_entropy(z, y, reduction="none"), reduction)
+
+
+def conjmask_loss(
+    model: Model,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    *,
+    share: float = 0.1,
+    smoothing: float = 0.0,
+    reduction: str = "mean",
+) -> torch.Tensor:
+    """The cross-entropy of images whose elements with the largest conjugate contributions |x_i g_i| are zero.
+
+    g is the gradient of the log-odds. Parameters are those of :func:`standard_loss`, and `share`, the share of elements
+    that are masked, 0 to 1.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share: {share} of the elements cannot be masked; give a share above 0, 1 at most")
+    with as_eval(model), torch.enable_grad():
+        taken = x.detach().requires_grad_(True)
+        (g,) = torch.autograd.grad(log_odds(model(taken), y).sum(), taken)
+    contributions = (x * g.nan_to_num()).abs().flatten(1)
+    count = round(share * contributions.shape[1])
+    mask = torch.ones_like(contributions).scatter_(1, contributions.topk(count, dim=1).indices, 0.0)
+    return standard_loss(model, x * mask.view_as(x), y, smoothing=smoothing, reduction=reduction)
+
+
+def logit_penalty(z: torch.Tensor, *, strength: float = 0.1, reduction: str = "mean") -> torch.Tensor:
+    """λ ‖z‖²/K of logits z (n, K), λ being `strength`."""
+    return reduced(strength * z.square().mean(1), reduction)
+
+
+def logitreg_loss(
+    model: Model, x: torch.Tensor, y: torch.Tensor, *, strength: float = 0.1, reduction: str = "mean"
+) -> torch.Tensor:
+    """The cross-entropy with :func:`logit_penalty`."""
+    z = model(x)
+    loss = F.cross_entropy(z, y, reduction="none") + logit_penalty(z, strength=strength, reduction="none")
+    return reduced(loss, reduction)
+
+
+def _penalty(
+    model: Model, x: torch.Tensor, y: torch.Tensor, strength: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    if not strength > 0:
+        raise ValueError(f"strength: λ is {strength}; give a positive number")
+    with torch.enable_grad():
+        taken = x.detach().requires_grad_(True)
+        z = model(taken)
+        u = log_odds(z, y)
+        floor = torch.full_like(u, _CONFIDENT)
+        log_loss = F.softplus(torch.maximum(u, floor)).log() + (u - floor).clamp(max=0)
+        (g,) = torch.autograd.grad(log_loss.sum(), taken, create_graph=True)
+    return strength * g.flatten(1).square().sum(1), z
+
+
+def reduced(losses: torch.Tensor, reduction: str) -> torch.Tensor:
+    if reduction == "mean":
+        return losses.mean()
+    if reduction == "sum":
+        return losses.sum()
+    if reduction == "none":
+        return losses
+    raise ValueError(f"reduction: {reduction!r} is unknown; give 'mean', 'sum' or 'none'")

@@ -1,0 +1,159 @@
+"""What all calls begin with: options checked, samples and model made ready, a directory, progress."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _data, _kennard, _models
+
+Progress = Callable[[str, int, int], None]
+
+# The process whose threads do the work, once there are any.
+_worker: int | None = None
+
+
+def options(command: str, given: dict[str, Any], **own: Any) -> dict[str, Any]:
+    """Options under the command's names; unknown ones are refused, those that are None left out.
+
+    Parameters
+    ----------
+    command : text
+        The command that has them.
+    given : dict
+        What a caller gave by name.
+    **own
+        What the call itself has as arguments.
+    """
+    known = _kennard.option_names(command)
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise ValueError(f"{name}: there is no such argument; {hint}Known are {', '.join(known)}")
+    merged = {**given, **own}
+    for name in ("attack", "minimal", "scale", "temperatures", "wrt"):
+        listed = merged.get(name)
+        if isinstance(listed, str):
+            merged[name] = listed.split(",") if name != "wrt" else [listed]
+        elif listed is not None:
+            merged[name] = [listed] if np.ndim(listed) == 0 else list(listed)
+    bounds = merged.get("bounds")
+    if bounds is not None:
+        merged["bounds"] = [float(bounds[0]), float(bounds[1])]
+    return {name: _plain(value) for name, value in merged.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    return value
+
+
+def samples(
+    x: Any, y: Any, settings: dict[str, Any]
+) -> tuple[_kennard.Arrays | None, NDArray[np.float32] | None, dict[str, Any]]:
+    """What the samples are: arrays, or the name of a data set among the settings."""
+    if isinstance(x, str):
+        return None, None, {**settings, "data": x}
+    if x is None:
+        if "data" not in settings:
+            raise ValueError("x is missing: samples, or the name of a data set, for example 'mnist:data/mnist'")
+        return None, None, settings
+    data, inputs = _data.arrays(x, y)
+    return data, inputs, settings
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Model, samples and settings of a call."""
+
+    model: _models.Adapted
+    data: _kennard.Arrays | None
+    inputs: NDArray[np.float32] | None
+    settings: dict[str, Any]
+
+
+def ready(
+    model: Any,
+    x: Any,
+    y: Any,
+    settings: dict[str, Any],
+    *,
+    device: Any = None,
+    output: Any = None,
+    engine: str = "live",
+    eot: int | None = None,
+    autocast: str | None = None,
+) -> Ready:
+    """Samples and model made ready for the native part."""
+    check_process()
+    # AutoAttack for models that answer at random averages by itself.
+    random = settings.get("attack") == ["rand"]
+    data, inputs, settings = samples(x, y, settings)
+    tensors = hasattr(x, "detach")
+    adapted = _models.model(
+        model, inputs, device, output, tensors, engine=engine, eot=eot, autocast=autocast, random=random
+    )
+    if "micro_batch" not in settings and hasattr(adapted.native, "fitting"):
+        fitting = adapted.native.fitting()
+        if fitting is not None:
+            settings = {**settings, "micro_batch": fitting}
+    return Ready(adapted, data, inputs, settings)
+
+
+def check_process() -> None:
+    """Refuses to work in a fork of a process that has worked: its threads are not in the fork, and would be waited for."""
+    global _worker
+    if _worker is not None and _worker != os.getpid():
+        raise _kennard.KennardError(
+            "this process is a fork of one in which Kennard has been at work, and has none of its threads; start processes "
+            "with multiprocessing.get_context('spawn'), or fork before the first call"
+        )
+    _worker = os.getpid()
+
+
+def directory(out: str | os.PathLike[str] | None) -> tuple[Path, Any]:
+    """The directory of a run: that which is asked for, or one that goes with the result, which is returned beside it."""
+    if out is not None:
+        return Path(out), None
+    kept = tempfile.TemporaryDirectory(prefix="kennard-")
+    return Path(kept.name) / "run", kept
+
+
+class _Line:
+    """A line on the terminal that says how far work is."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._last < 0.5 and done < total:
+            return
+        self._last = now
+        end = "\n" if done >= total else ""
+        sys.stderr.write(f"\r{what}: {done} of {total}   {end}")
+        sys.stderr.flush()
+
+
+def progress(wanted: bool | Progress) -> Progress | None:
+    """What hears how far work is."""
+    if callable(wanted):
+        return wanted
+    return _Line() if wanted and sys.stderr.isatty() else None

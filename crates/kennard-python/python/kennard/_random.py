@@ -1,0 +1,105 @@
+"""Models that answer at random: noticed, and their adversarial points verified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _kennard
+
+# Two answers that differ by more than this share of the largest logit are no rounding.
+_APART = 1e-4
+
+# How often the model is asked about each adversarial point.
+CHECKS = 100
+
+
+def check_repeatable(answer: Callable[[], NDArray[np.float32]]) -> None:
+    """Refuses a model whose two answers to the same samples are not one, by more than rounding."""
+    first, second = answer(), answer()
+    largest = float(np.nanmax(np.abs(first), initial=0.0))
+    if not np.allclose(first, second, rtol=0.0, atol=_APART * largest, equal_nan=True):
+        raise ValueError(
+            "model: it answers differently when asked twice (dropout left on? random transforms?); call model.eval(), or, "
+            "where it is meant to, give eot=20: attacks then see the mean of 20 passes, and what they find is verified (or "
+            "attack='rand', AutoAttack for such models)"
+        )
+
+
+def check_passes(eot: int | None) -> None:
+    """Refuses a number of passes that is none."""
+    if eot is not None and (isinstance(eot, bool) or not isinstance(eot, int) or eot < 1):
+        raise ValueError(f"eot: {eot!r} is no number of passes; give a whole number, 20 for example")
+
+
+@dataclass(frozen=True)
+class Verified:
+    """How often a model that answers at random is fooled by each adversarial point, counted afresh.
+
+    Attributes
+    ----------
+    index : array (n,) of int
+        The samples' places.
+    attack : list of text
+        Which attack found each point.
+    wrong : array (n,) of float
+        The share of passes that misclassify the point.
+    low, high : array (n,) of float
+        The 95 % interval of that share (Clopper and Pearson).
+    passes : int
+        How many passes each point was asked about; none of them chose it, so the shares have no bias.
+    """
+
+    index: NDArray[np.int64]
+    attack: list[str]
+    wrong: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    passes: int
+
+    @property
+    def confirmed(self) -> NDArray[np.bool_]:
+        """Which points fool most passes: the lower end of the interval is above one half, (n,)."""
+        return self.low > 0.5
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+def verified(
+    model: Any,
+    found: Iterable[tuple[int, str, NDArray[np.float32]]],
+    labels: NDArray[np.int64],
+    batch: int,
+    passes: int = CHECKS,
+) -> Verified:
+    """Asks `model` (a live one) `passes` times about each point found.
+
+    Every pass is a call of its own, so that a model that draws once a batch answers each time anew.
+
+    Parameters
+    ----------
+    model
+        With a method `untouched` from points (n·d) to logits (n·K).
+    found : iterable of (place, attack, point (d,))
+    labels : array (N,)
+    batch : int
+        Points per call.
+    """
+    entries = list(found)
+    index = np.array([place for place, _, _ in entries], dtype=np.int64)
+    wrong = np.zeros(len(entries), dtype=np.int64)
+    for begin in range(0, len(entries), batch):
+        part = slice(begin, begin + batch)
+        points = np.concatenate([point.reshape(-1) for _, _, point in entries[part]])
+        own = labels[index[part]]
+        for _ in range(passes):
+            logits = model.untouched(points).reshape(len(own), -1)
+            wrong[part] += logits.argmax(1) != own
+    ends = np.array([_kennard.interval(int(count), passes) for count in wrong]).reshape(-1, 2)
+    attacks = [attack for _, attack, _ in entries]
+    return Verified(index, attacks, wrong / passes, ends[:, 0], ends[:, 1], passes)

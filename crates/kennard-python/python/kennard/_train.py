@@ -1,0 +1,249 @@
+"""Networks trained by Kennard, and gradients as files."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _kennard, _models, _page, _prepare
+from ._prepare import Progress
+from ._result import Outcome
+
+Which = Literal["best", "last"]
+
+
+class Trained(Outcome):
+    """A network that was trained.
+
+    Attributes
+    ----------
+    summary : dict
+        `epochs`, a dictionary for each: `loss`, `train_accuracy`, `validation_accuracy`,
+        `robust_validation_accuracy`, `seconds`; `best`, the epoch of the best.
+    epochs
+        The same as a table, for whoever reads the Arrow C data interface.
+    out : pathlib.Path
+        The directory of the run, with `best.onnx`, `last.onnx`, `checkpoints`, `log.jsonl` and the page.
+    """
+
+    def __init__(self, found: _kennard.Outcome, out: Path, kept: Any = None, module: Any = None) -> None:
+        super().__init__(found, out, kept, "Kennard's own graphs")
+        self.epochs = found
+        self._module = module
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader should know."""
+        said = [f"epoch {epoch['epoch']}: {epoch['warning']}" for epoch in self.summary["epochs"] if epoch.get("warning")]
+        return [*self.summary["notes"], *said]
+
+    def model(self, which: Which = "best") -> Path:
+        """The ONNX file of the best or of the last epoch."""
+        if which not in ("best", "last"):
+            raise ValueError(f"which: {which!r} is unknown; give 'best' or 'last'")
+        return self.out / f"{which}.onnx"
+
+    def weights(self, which: Which = "best") -> dict[str, NDArray[np.float32]]:
+        """The weights and running statistics by their names in the file. Needs the package `onnx`."""
+        return _weights(self.model(which))
+
+    def load_into(self, module: Any = None, which: Which = "best") -> Any:
+        """Loads what was trained into a PyTorch module, and returns it.
+
+        Parameters
+        ----------
+        module : torch.nn.Module, optional
+            The module that was given to :func:`train`, or one of the same architecture; the former by default.
+        which : {"best", "last"}
+            The epoch.
+
+        Raises
+        ------
+        ValueError
+            When the file has no tensor for one of the module's weights: it is of another architecture.
+        """
+        module = self._module if module is None else module
+        if module is None:
+            raise ValueError("module: the network was no module; give one of the same architecture")
+        return _load(module, self.weights(which))
+
+    def __repr__(self) -> str:
+        best = self.summary["best"]
+        epoch = self.summary["epochs"][best - 1]
+        robust = epoch["robust_validation_accuracy"]
+        more = "" if robust is None else f", robust {_page.percent(robust)}"
+        accuracy = _page.percent(epoch["validation_accuracy"])
+        return f"<kennard.Trained {len(self.epochs)} epochs, best {best}: validation {accuracy}{more}>"
+
+    def _body(self) -> str:
+        names = ("epoch", "loss", "train_accuracy", "validation_accuracy", "robust_validation_accuracy")
+        rows = [
+            ["" if epoch[name] is None else f"{epoch[name]:.4g}" for name in names] for epoch in self.summary["epochs"]
+        ]
+        return _page.table(names, rows)
+
+
+def train(
+    model: Any = None,
+    x: Any = None,
+    y: Any = None,
+    *,
+    method: str = "standard",
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    progress: bool | Progress = True,
+    **options: Any,
+) -> Trained:
+    """Trains a network by Kennard's own training: `kennard train`.
+
+    Parameters
+    ----------
+    model : path, bytes, onnx.ModelProto or torch.nn.Module, optional
+        The network to train further; a module is exported, and :meth:`Trained.load_into` brings the weights back. Without
+        it `arch` names a new network.
+    x, y
+        Samples (N, ...) and labels (N,), as in :func:`audit`; or the name of a data set, of which the training split is
+        taken.
+    method : text
+        `standard`, `gaussian-noise`, `fgsm-rs`, `pgd`, `trades`, `mart`, `ibp`, `crown-ibp`, `conjugate`, `conjmask` or `logitreg`. The same as
+        losses for loops of one's own are in :mod:`kennard.torch`.
+    out : path, optional
+        The directory of the run, where every epoch is kept.
+    resume : bool
+        Go on with the run that was interrupted there.
+    **options
+        What else the command takes, by the same names: `arch`, `epochs`, `eps`, `norm`, `strength`, `steps`, `batch`,
+        `learning_rate`, `held_out`, `seed`, ...
+
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    ValueError
+        When an argument makes no sense, model and data do not go together, or a module cannot be exported.
+    KennardError
+        When training diverges, or something else goes wrong.
+
+    Examples
+    --------
+    >>> import kennard
+    >>> found = kennard.train(x="fashion-mnist:fixtures/fashion-mnist", split="test", arch="mlp:16", epochs=1,
+    ...                       first=200, progress=False)
+    >>> found.model("best").name
+    'best.onnx'
+    """
+    settings = _prepare.options("train", options, method=method, resume=resume or None)
+    _prepare.check_process()
+    data, inputs, settings = _prepare.samples(x, y, settings)
+    native, module = None, None
+    if model is not None:
+        native, module = _graph(model, inputs, trainable=True)
+    place, kept = _prepare.directory(out)
+    given = json.dumps({**settings, "out": os.fspath(place)})
+    found = _kennard.train(native, data, given, _prepare.progress(progress))
+    return Trained(found, place, kept, module)
+
+
+def grad(
+    model: Any,
+    x: Any = None,
+    *,
+    loss: str | None = None,
+    of: str | None = None,
+    wrt: str | list[str] | None = None,
+) -> Any:
+    """The gradient of a model as a graph of its own: `kennard grad`.
+
+    Parameters
+    ----------
+    model : path, bytes, onnx.ModelProto or torch.nn.Module
+        The model; a module is exported.
+    x : array (n, ...), optional
+        Samples, for the shape that a module takes.
+    loss : {"cross-entropy", "log-odds", "margin", "logit-difference", "dlr", "targeted-dlr"}, optional
+        What to differentiate, the cross-entropy by default.
+    of : text, optional
+        Differentiate this tensor of the model instead: one number per sample, or a scalar.
+    wrt : text or list of text, optional
+        With respect to these tensors; the input by default.
+
+    Returns
+    -------
+    bytes or onnx.ModelProto
+        An ONNX file; a `ModelProto` where the model is one. It takes the model's input and labels, and returns the
+        logits, the loss and the gradients.
+
+    Raises
+    ------
+    ValueError
+        When an argument makes no sense.
+    KennardError
+        When the model cannot be read or differentiated.
+
+    Examples
+    --------
+    >>> import kennard
+    >>> file = kennard.grad("fixtures/fashion_mlp.onnx", loss="margin")
+    >>> len(file) > 1000
+    True
+    """
+    settings = _prepare.options("grad", {}, loss=loss, of=of, wrt=wrt)
+    _prepare.check_process()
+    inputs = None if x is None else np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, dtype=np.float32)
+    native, _ = _graph(model, inputs, trainable=False)
+    file = _kennard.grad(native, json.dumps(settings))
+    if not _models.is_proto(model):
+        return file
+    made = type(model)()
+    made.ParseFromString(file)
+    return made
+
+
+def _graph(model: Any, x: NDArray[np.float32] | None, *, trainable: bool) -> tuple[Any, Any]:
+    """A path or the bytes of a file, and the module that it was made of."""
+    if isinstance(model, (str, os.PathLike, bytes)):
+        return model, None
+    if _models.is_proto(model):
+        return model.SerializeToString(), None
+    if not _models.is_module(model):
+        raise ValueError(
+            f"model: a {type(model).__name__} is no graph; give a path, bytes, an onnx.ModelProto or a torch.nn.Module"
+        )
+    if x is None:
+        raise ValueError("x: samples are needed to export a module, for their shape; give an array (n, ...)")
+    from ._export import exported
+
+    return exported(model, x, trainable=trainable), model
+
+
+def _weights(path: Path) -> dict[str, NDArray[np.float32]]:
+    try:
+        import onnx
+        from onnx import numpy_helper
+    except ImportError as error:
+        raise ImportError("reading weights needs the package onnx; install it with pip install onnx") from error
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
+
+
+def _load(module: Any, weights: dict[str, NDArray[np.float32]]) -> Any:
+    import torch
+
+    state = module.state_dict()
+    # Counters of batches are no figures of the network.
+    wanted = {name: tensor for name, tensor in state.items() if tensor.is_floating_point()}
+    lacking = [name for name, tensor in wanted.items() if name not in weights or weights[name].shape != tuple(tensor.shape)]
+    if lacking:
+        raise ValueError(
+            f"module: the trained network has no weights for {', '.join(lacking[:5])} of this shape; give a module of the same "
+            "architecture, the one that was trained for instance"
+        )
+    loaded = {name: torch.from_numpy(np.array(weights[name])).to(tensor) for name, tensor in wanted.items()}
+    module.load_state_dict({**state, **loaded})
+    return module

@@ -1,0 +1,105 @@
+//! Calls beside audits and attacks: packets, temperatures, training, gradients, and pages of training.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use kennard::train::Epoch;
+use kennard_cli::calls;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use serde::Serialize;
+
+use crate::data::Arrays;
+use crate::live::Raised;
+use crate::outcome::{self, Outcome};
+use crate::{Given, KennardError, json, read, run};
+
+/// Packets of `model` on `data`, or on what the options name.
+#[pyfunction]
+#[pyo3(signature = (model, data, options, progress=None))]
+pub fn uncertainty(
+    py: Python<'_>,
+    model: Given,
+    data: Option<&Arrays>,
+    options: &str,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Outcome> {
+    let raised: Raised = Arc::new(Mutex::new(None));
+    let model = model.model(py, &raised)?;
+    let data = data.map(|data| data.open(&raised)).transpose()?;
+    let options = read(options)?;
+    let found = run::run(py, progress, &raised, |stop, hear| {
+        calls::uncertainty(&model, data, options, stop, |done, total| hear(("packets", done, total)))
+    })?;
+    let summary = found.summary.to_json().map_err(|error| run::exception(&error))?;
+    let table = found.outcome.table().map_err(|error| run::exception(&error))?;
+    Ok(Outcome::new(summary, table))
+}
+
+/// The temperature of `model` on `data`, or on what the options name.
+#[pyfunction]
+#[pyo3(signature = (model, data, options, progress=None))]
+pub fn calibrate(
+    py: Python<'_>,
+    model: Given,
+    data: Option<&Arrays>,
+    options: &str,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Outcome> {
+    let raised: Raised = Arc::new(Mutex::new(None));
+    let model = model.model(py, &raised)?;
+    let data = data.map(|data| data.open(&raised)).transpose()?;
+    let options = read(options)?;
+    let found = run::run(py, progress, &raised, |stop, hear| {
+        calls::calibrate(&model, data, options, stop, |done, total| hear(("samples", done, total)))
+    })?;
+    let found = found.ok_or_else(|| KennardError::new_err("interrupted"))?;
+    Ok(Outcome::new(json(&found)?, outcome::bins(&found)?))
+}
+
+/// What training says of itself.
+#[derive(Serialize)]
+struct Course {
+    epochs: Vec<Epoch>,
+    best: usize,
+    notes: Vec<String>,
+}
+
+/// Trains a network on `data`, or on what the options name; `model` further, where one is given.
+#[pyfunction]
+#[pyo3(signature = (model, data, options, progress=None))]
+pub fn train(
+    py: Python<'_>,
+    model: Option<Given>,
+    data: Option<&Arrays>,
+    options: &str,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Outcome> {
+    let raised: Raised = Arc::new(Mutex::new(None));
+    let model = model.map(|model| model.model(py, &raised)).transpose()?;
+    let data = data.map(|data| data.open(&raised)).transpose()?;
+    let options = read(options)?;
+    let taught = run::run(py, progress, &raised, |stop, hear| {
+        calls::train(model.as_ref(), data, options, stop, |done, total| hear(("steps", done, total)))
+    })?;
+    let table = outcome::epochs(&taught.epochs)?;
+    let course = Course { epochs: taught.epochs, best: taught.best, notes: taught.notes };
+    Ok(Outcome::new(json(&course)?, table))
+}
+
+/// The gradient of a model, as the bytes of an ONNX file.
+#[pyfunction]
+pub fn grad<'py>(py: Python<'py>, model: Given, options: &str) -> PyResult<Bound<'py, PyBytes>> {
+    let raised: Raised = Arc::new(Mutex::new(None));
+    let model = model.model(py, &raised)?;
+    let options = read(options)?;
+    let found = run::run(py, None, &raised, |_, _| Ok(calls::grad(&model, options)?.to_bytes()))?;
+    Ok(PyBytes::new(py, &found))
+}
+
+/// Makes table, picture and page of audits of one network over its epochs; returns the figures as JSON.
+#[pyfunction]
+pub fn tracked(py: Python<'_>, name: &str, audits: Vec<(usize, PathBuf)>, out: PathBuf) -> PyResult<String> {
+    let found = py.detach(|| calls::tracked(name, &audits, &out)).map_err(|error| run::exception(&error))?;
+    json(&found)
+}

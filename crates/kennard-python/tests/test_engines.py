@@ -1,0 +1,106 @@
+"""Modules as ONNX files, and passes in less precision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import kennard
+from conftest import Samples
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnxruntime")
+QUICK: dict[str, Any] = {"packet_samples": 0, "progress": False}
+
+
+def test_a_module_and_its_export_have_the_same_verdicts(samples: Samples, module: Any) -> None:
+    """By rounding alone at most one of these sixty may differ."""
+    given: dict[str, Any] = {"eps": 0.05, "attack": "apgd-ce", "steps": 20, **QUICK}
+    results = {engine: kennard.audit(module, *samples, engine=engine, **given) for engine in ("live", "export", "auto")}
+    assert results["live"].engine == "live: PyTorch computes"
+    for engine in ("export", "auto"):
+        assert results[engine].engine.startswith("export: an ONNX file of the module computes")
+        assert not results[engine].summary["runtime"].startswith("torch")
+        assert abs(results[engine].robust_accuracy - results["live"].robust_accuracy) <= 1 / 60 + 1e-9
+        assert results[engine].clean_accuracy == results["live"].clean_accuracy
+
+
+class Unexportable(torch.nn.Module):
+    """A Bessel function is no operator of ONNX."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Any) -> Any:
+        return self.inner(torch.special.bessel_j0(x * 0) * x)
+
+
+def test_auto_says_why_it_stays_live(samples: Samples, module: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    given: dict[str, Any] = {"eps": 0.02, "attack": "fgsm", **QUICK}
+    found = kennard.audit(Unexportable(module).eval(), *samples, engine="auto", **given)
+    assert found.engine.startswith("live: PyTorch computes, since PyTorch cannot export it to ONNX")
+    assert "graph" not in capfd.readouterr().out
+    with pytest.raises(ValueError, match="engine: the module cannot be exported.*engine='live'"):
+        kennard.audit(Unexportable(module).eval(), *samples, engine="export", **given)
+
+    class Shifting(torch.nn.Module):
+        """A trace keeps the number that the first samples gave."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = module
+
+        def forward(self, x: Any) -> Any:
+            return self.inner(x) + 5 * float(x.detach().sum()) * torch.arange(10) / 60
+
+    found = kennard.audit(Shifting().eval(), *samples, engine="auto", batch_size=1, **given)
+    assert "its ONNX file has other logits" in found.engine
+    x = torch.from_numpy(samples[0])
+    found = kennard.audit(lambda batch: module(batch), x, samples[1], engine="auto", **given)
+    assert "a function is no module" in found.engine
+    with pytest.raises(ValueError, match="engine: 'onnx' is unknown"):
+        kennard.audit(module, *samples, engine="onnx", **given)
+
+
+def test_less_precision_for_attacks_and_the_module_s_own_for_the_last_word(samples: Samples, module: Any) -> None:
+    """The module keeps what it was asked in which precision: points that count are checked outside of autocast, and a sample is
+    broken only where the module in single precision says so."""
+    asked: set[str] = set()
+
+    class Noting(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            z = module(x)
+            asked.add(str(z.dtype))
+            return z
+
+    x, y = samples
+    found = kennard.attack(Noting().eval(), x, y, eps=0.05, attack="pgd", steps=5, autocast="bfloat16", **QUICK)
+    assert asked == {"torch.float32", "torch.bfloat16"}
+    with torch.no_grad():
+        taken = module(torch.from_numpy(found.points["pgd"])).argmax(1).numpy()
+    broken = found.broken["pgd"]
+    assert broken.any() and (taken[broken] != y[broken]).all()
+    full = kennard.attack(module, x, y, eps=0.05, attack="pgd", steps=5, **QUICK)
+    assert abs(broken.mean() - full.broken["pgd"].mean()) < 0.1
+    with pytest.raises(ValueError, match="autocast= is for PyTorch's own passes"):
+        kennard.attack(module, x, y, eps=0.05, autocast="bfloat16", engine="export", **QUICK)
+    with pytest.raises(ValueError, match="autocast: 'int8' is unknown"):
+        kennard.attack(module, x, y, eps=0.05, autocast="int8", **QUICK)
+
+
+def test_exported_weights_are_the_module_s(samples: Samples) -> None:
+    """Tensors that are equal stay tensors of their own when a network is to be trained."""
+    onnx = pytest.importorskip("onnx")
+    from kennard._export import exported
+
+    torch.manual_seed(0)
+    layers = [torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Flatten(), torch.nn.Linear(4 * 26 * 26, 10)]
+    made = torch.nn.Sequential(*layers).eval()
+    graph = onnx.load_from_string(exported(made, samples[0], trainable=True)).graph
+    found = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for name, tensor in made.state_dict().items():
+        if tensor.is_floating_point():
+            np.testing.assert_array_equal(found[name], tensor.numpy())

@@ -1,0 +1,61 @@
+use std::fmt;
+use std::str::FromStr;
+
+use kennard_graph::Method as Walk;
+use serde::{Deserialize, Serialize};
+
+/// How bounds are computed. Each is tighter than those before it, and takes longer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum BoundMethod {
+    /// Intervals, forwards (Gowal et al. 2018, arXiv 1810.12715).
+    #[default]
+    Intervals,
+    /// Linear functionals, backwards from the margins, hidden tensors by intervals (Zhang et al. 2019, arXiv 1906.06316).
+    CrownIbp,
+    /// The same, backwards from every hidden tensor too (Zhang et al. 2018, arXiv 1811.00866).
+    Crown,
+    /// The same, the slopes at ReLUs moved for each margin (Xu et al. 2021, arXiv 2011.13824).
+    AlphaCrown,
+}
+
+impl BoundMethod {
+    /// All, in the order in which they are tried.
+    pub const ALL: [BoundMethod; 4] =
+        [BoundMethod::Intervals, BoundMethod::CrownIbp, BoundMethod::Crown, BoundMethod::AlphaCrown];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            BoundMethod::Intervals => "intervals",
+            BoundMethod::CrownIbp => "crown-ibp",
+            BoundMethod::Crown => "crown",
+            BoundMethod::AlphaCrown => "alpha-crown",
+        }
+    }
+
+    /// How hidden tensors are bounded.
+    pub(super) fn walk(self) -> Walk {
+        match self {
+            BoundMethod::Intervals => Walk::Intervals,
+            BoundMethod::CrownIbp => Walk::CrownOverIntervals,
+            BoundMethod::Crown | BoundMethod::AlphaCrown => Walk::Crown,
+        }
+    }
+}
+
+impl fmt::Display for BoundMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for BoundMethod {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<BoundMethod, String> {
+        let found = BoundMethod::ALL.into_iter().find(|method| method.name() == text);
+        found.ok_or_else(|| format!("`{text}` is no method of bounds"))
+    }
+}

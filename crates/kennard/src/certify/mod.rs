@@ -1,0 +1,26 @@
+//! Proofs that nothing which a threat model allows changes a classifier's answer.
+//!
+//! For a sample with the label y, the margins `z_y − z_j` are bounded from below over the whole region of the threat model
+//! ([`kennard_graph::bound`]). Where all bounds are positive, no point of the region is misclassified: the sample is certified.
+//! Where one is not, nothing is known: the network may be robust there and the bound too loose.
+//!
+//! What is proved is a statement about the network in real arithmetic, as its file and the preprocessing say, before any
+//! rewriting. The rounding of the bounds themselves is taken off them already; how the network rounds in a runtime is no
+//! part of the proof.
+
+mod alpha;
+mod bounded;
+mod certifier;
+mod method;
+mod program;
+mod region;
+mod terms;
+mod worker;
+
+pub use alpha::{Alpha, Ascent};
+pub use bounded::Bounded;
+pub(crate) use certifier::Certifier;
+pub use method::BoundMethod;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! The region of a threat model around a sample, in single precision, rounded outward.
+
+use kennard_graph::Region as Shape;
+
+use crate::threat::Frame;
+use crate::{Error, Norm, Result, ThreatModel};
+
+/// The inputs of a bound graph for one sample.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Region {
+    /// The smallest value of each element (d).
+    pub lower: Vec<f32>,
+    /// The largest value of each element (d).
+    pub upper: Vec<f32>,
+    /// How far from the sample in the norm of the threat model.
+    pub radius: f32,
+}
+
+impl Region {
+    /// All points that count as allowed around `origin` (d): [`ThreatModel::admits`] grants a unit in the last place, and so
+    /// does this.
+    pub fn around(origin: &[f32], threat: &ThreatModel) -> Region {
+        let radius = up(threat.reach(origin.len()));
+        let [lo, hi] = threat.bounds;
+        let end = |x: f32, to: f64| f64::from(x) + to;
+        let reach = f64::from(radius);
+        Region {
+            lower: origin.iter().map(|&x| down(end(x, -reach)).max(lo)).collect(),
+            upper: origin.iter().map(|&x| up(end(x, reach)).min(hi)).collect(),
+            radius,
+        }
+    }
+
+    /// A box, whose ends are taken as they are.
+    pub fn of(frame: Frame<'_>) -> Region {
+        let [lower, upper] = frame.region();
+        Region { lower, upper, radius: 0.0 }
+    }
+}
+
+/// The shape of regions in a norm.
+///
+/// # Errors
+/// When nothing can be certified in it.
+pub(super) fn shape(norm: Norm) -> Result<Shape> {
+    match norm {
+        Norm::Linf => Ok(Shape::Box),
+        Norm::L2 => Ok(Shape::L2),
+        Norm::L1 => Ok(Shape::L1),
+        Norm::L0 => Err(Error::Setting("certificates are in linf, l2 and l1; there are none in l0".into())),
+    }
+}
+
+/// Refuses a threat model of which there is nothing to prove, for samples of `d` elements.
+pub(super) fn check(threat: &ThreatModel, d: usize) -> Result<()> {
+    let ThreatModel { norm, eps, bounds: [lo, hi] } = *threat;
+    if eps == 0.0 {
+        return Err(Error::Threat(
+            "epsilon is 0: the sample itself is all that there is, and its accuracy needs no certificate"
+                .into(),
+        ));
+    }
+    if eps.is_infinite() {
+        return Err(Error::Threat(
+            "a certificate is for an epsilon: the largest perturbation, 0.1 or 8/255 say".into(),
+        )
+        .advise(" ({eps})"));
+    }
+    let most = f64::from(hi - lo) * norm.of_ones(d);
+    if eps >= most {
+        return Err(Error::Threat(format!(
+            "within {norm} ≤ {} every input of the bounds [{lo}, {hi}] can be reached ({most} reaches all of them): only a model \
+             that returns one class for every input could be certified. Is epsilon in the units of the input?",
+            threat.eps_text()
+        ))
+        .advise(" ({eps}, {bounds})"));
+    }
+    Ok(())
+}
+
+/// The smallest number of single precision that is not below: one step more than rounding needs, as the sum that led here
+/// was rounded too.
+fn up(value: f64) -> f32 {
+    (value as f32).next_up()
+}
+
+/// The largest that is not above.
+fn down(value: f64) -> f32 {
+    (value as f32).next_down()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The region holds what is allowed, to the last unit, and hardly more.
+    #[test]
+    fn all_that_is_allowed_is_inside() {
+        for norm in [Norm::Linf, Norm::L2, Norm::L1] {
+            let threat = ThreatModel::within(norm, 8.0 / 255.0, [0.0, 1.0]).unwrap();
+            let origin = [0.5f32, 0.0, 1.0, 0.01, 0.3];
+            let region = Region::around(&origin, &threat);
+            for i in 0..origin.len() {
+                for sign in [-1.0, 1.0] {
+                    let mut x = origin;
+                    x[i] = (f64::from(x[i]) + sign * threat.eps) as f32;
+                    while threat.admits(&origin, &x) {
+                        assert!((region.lower[i]..=region.upper[i]).contains(&x[i]), "{norm} {i} {}", x[i]);
+                        assert!(norm.distance(&origin, &x) <= f64::from(region.radius));
+                        x[i] = if sign > 0.0 { x[i].next_up() } else { x[i].next_down() };
+                    }
+                }
+                assert!(region.lower[i] >= 0.0 && region.upper[i] <= 1.0);
+                assert!(f64::from(region.upper[i] - region.lower[i]) < 2.0 * threat.eps + 1e-5);
+            }
+        }
+    }
+
+    #[test]
+    fn regions_without_a_question_are_refused() {
+        let refusal = |norm, eps| {
+            let threat = ThreatModel::within(norm, eps, [0.0, 1.0]).unwrap();
+            check(&threat, 4).unwrap_err().to_string()
+        };
+        assert!(refusal(Norm::Linf, 0.0).contains("the sample itself"));
+        assert!(refusal(Norm::Linf, 1.0).contains("every input"));
+        assert!(refusal(Norm::L2, 2.0).contains("every input"));
+        assert!(refusal(Norm::L1, 4.5).contains("units of the input"));
+        let unlimited = ThreatModel::unlimited(Norm::L2, [0.0, 1.0]).unwrap();
+        assert!(check(&unlimited, 4).unwrap_err().to_string().contains("for an epsilon"));
+        check(&ThreatModel::within(Norm::L2, 1.9, [0.0, 1.0]).unwrap(), 4).unwrap();
+        assert!(shape(Norm::L0).is_err());
+    }
+}

@@ -1,0 +1,113 @@
+//! One core's share of the work: a session for each method, made when it is first needed.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use kennard_runtime::{Input, Runtime, Session, Threads};
+
+use super::alpha::{Alpha, Ascent};
+use super::bounded::Bounded;
+use super::method::BoundMethod;
+use super::program::{Program, Walk};
+use super::region::Region;
+use super::terms::Terms;
+use crate::Result;
+use crate::data::Sample;
+
+pub(super) struct Worker<'c> {
+    terms: &'c Terms<'c>,
+    runtime: &'c Runtime,
+    threads: Threads,
+    loaded: BTreeMap<BoundMethod, Loaded>,
+    outputs: Vec<Vec<f32>>,
+    /// The time that each method took.
+    pub times: BTreeMap<BoundMethod, Duration>,
+}
+
+/// What runs a method.
+enum Loaded {
+    Bounds(Session),
+    Slopes(Box<Alpha>),
+}
+
+/// A sample on its way, and the best lower bound of each of its margins (K − 1).
+pub(super) struct Open {
+    pub sample: Sample,
+    region: Region,
+    best: Vec<f32>,
+    method: BoundMethod,
+}
+
+impl Open {
+    /// A sample of which nothing is known yet.
+    pub fn new(sample: Sample, terms: &Terms) -> Open {
+        let region = terms.region(&sample);
+        let best = vec![f32::NEG_INFINITY; terms.margins()];
+        Open { sample, region, best, method: BoundMethod::default() }
+    }
+
+    pub fn bounded(&self) -> Bounded {
+        let margin = self.best.iter().copied().fold(f32::INFINITY, f32::min);
+        Bounded { margin, method: self.method }
+    }
+}
+
+impl<'c> Worker<'c> {
+    pub fn new(terms: &'c Terms<'c>, runtime: &'c Runtime, threads: Threads) -> Worker<'c> {
+        let (loaded, times) = (BTreeMap::new(), BTreeMap::new());
+        Worker { terms, runtime, threads, loaded, outputs: Vec::new(), times }
+    }
+
+    /// Bounds samples by a method, at most as many as its graph takes at a time.
+    pub fn bound(&mut self, method: BoundMethod, program: &Program, block: &mut [Open]) -> Result<()> {
+        let start = Instant::now();
+        if !self.loaded.contains_key(&method) {
+            // Nothing is rewritten: a bound is as sound as the arithmetic that it was made for.
+            let loaded = match &program.walk {
+                Walk::Bounds(graph) => Loaded::Bounds(self.runtime.compile_as_given(graph, &self.threads)?),
+                Walk::Slopes(model, region) => {
+                    let (sizes, walk) = ([program.batch, self.terms.margins()], method.walk());
+                    let alpha = Alpha::new(model, walk, *region, sizes, self.runtime, &self.threads)?;
+                    Loaded::Slopes(Box::new(alpha))
+                }
+            };
+            self.loaded.insert(method, loaded);
+        }
+        self.run(method, program, block)?;
+        *self.times.entry(method).or_default() += start.elapsed();
+        Ok(())
+    }
+
+    /// What is left of the batch is filled with the first sample.
+    fn run(&mut self, method: BoundMethod, program: &Program, block: &mut [Open]) -> Result<()> {
+        let Some(loaded) = self.loaded.get_mut(&method) else { return Ok(()) };
+        let rows = self.terms.margins();
+        let slots = || (0..program.batch).map(|slot| &block[if slot < block.len() { slot } else { 0 }]);
+        let all = |of: &dyn Fn(&Open) -> &[f32]| -> Vec<f32> {
+            slots().flat_map(|open| of(open).to_vec()).collect()
+        };
+        let lower = all(&|open| &open.region.lower);
+        let upper = all(&|open| &open.region.upper);
+        let centre = all(&|open| &open.sample.input);
+        let radius: Vec<f32> = slots().map(|open| open.region.radius).collect();
+        let spec: Vec<f32> = slots().flat_map(|open| self.terms.spec(open.sample.label)).collect();
+        let mut region: Vec<&[f32]> = vec![&lower, &upper];
+        if self.terms.has_ball() {
+            region.extend([&centre[..], &radius]);
+        }
+        let found = match loaded {
+            Loaded::Bounds(session) => {
+                let inputs: Vec<Input> = region.into_iter().chain([&spec[..]]).map(Input::F32).collect();
+                session.run(&inputs, &mut self.outputs)?;
+                self.outputs.first().cloned().unwrap_or_default()
+            }
+            Loaded::Slopes(alpha) => alpha.bounds(&region, &spec, &Ascent::default())?,
+        };
+        for (open, found) in block.iter_mut().zip(found.chunks_exact(rows)) {
+            open.method = method;
+            // What is no number bounds nothing: `max` leaves the other one.
+            open.best.iter_mut().zip(found).for_each(|(best, &bound)| *best = best.max(bound));
+        }
+        Ok(())
+    }
+}

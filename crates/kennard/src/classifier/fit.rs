@@ -1,0 +1,84 @@
+//! The user's pixels brought to what a model takes.
+
+use kennard_graph::{DType, Graph, Shape, nhwc, normalize, reshape_input, scale};
+
+use super::Preprocessing;
+use crate::warning::Warning;
+use crate::{Error, Result};
+
+/// How samples become the 8-bit levels that a model takes, where nothing is said of that.
+pub(super) fn levels(dtype: DType, preprocessing: &Preprocessing) -> Option<(Preprocessing, Warning)> {
+    if dtype != DType::U8 || preprocessing.scale.is_some() {
+        return None;
+    }
+    let message = "the model takes 8-bit integers: samples are multiplied by 255, and rounded for its verdict. For data in \
+                   0..255 it is another scale";
+    let warning = Warning::new("eight-bit-input", message).advise(": {input_scale = 1}");
+    Some((Preprocessing { scale: Some(255.0), ..preprocessing.clone() }, warning))
+}
+
+/// The graph with the user's pixels in front.
+pub(super) fn fitted(
+    graph: &Graph,
+    shape: &[usize],
+    preprocessing: &Preprocessing,
+) -> Result<(Graph, Vec<Warning>)> {
+    let mut graph = graph.clone();
+    // Next to the model: means and deviations are of the data's channels.
+    if preprocessing.nhwc {
+        graph = nhwc(&graph)?;
+    }
+    if let Some((mean, std)) = &preprocessing.normalize {
+        graph = normalize(&graph, mean, std)?;
+    }
+    if let Some(factor) = preprocessing.scale {
+        if factor == 0.0 || !factor.is_finite() {
+            return Err(Error::Setting(format!(
+                "the input scale is {factor}: the model would see nothing of its input; 255 or 1/255 is usual"
+            )));
+        }
+        graph = scale(&graph, factor)?;
+    }
+    fit(&graph, shape)
+}
+
+/// Gives the model samples of `shape`, if it takes as many elements in the same order.
+fn fit(graph: &Graph, shape: &[usize]) -> Result<(Graph, Vec<Warning>)> {
+    let input = graph.single_input()?;
+    let wanted: Option<Vec<usize>> = input.ty.shape.0.iter().skip(1).map(|d| d.known()).collect();
+    let wanted = wanted.unwrap_or_default();
+    if wanted == shape {
+        return Ok((graph.clone(), Vec::new()));
+    }
+    let squeezed = |dims: &[usize]| -> Vec<usize> { dims.iter().copied().filter(|&n| n != 1).collect() };
+    let [takes, has] = [&wanted, shape].map(squeezed);
+    if takes == has || takes == [shape.iter().product::<usize>()] {
+        return Ok((reshape_input(graph, shape)?, Vec::new()));
+    }
+    if has == [wanted.iter().product::<usize>()] {
+        let message = format!(
+            "the data has samples of shape {}, which become {} for the model's input `{}`, their elements in the same \
+             order",
+            Shape::fixed(shape),
+            Shape::fixed(&wanted),
+            input.name
+        );
+        return Ok((reshape_input(graph, shape)?, vec![Warning::new("reshaped", message)]));
+    }
+    let cure = match (wanted.as_slice(), shape) {
+        (&[h, w, c], &[c2, h2, w2]) if (h, w, c) == (h2, w2, c2) => {
+            "; the model takes channels last: add {nhwc}"
+        }
+        (&[c, h, w], &[h2, w2, c2]) if (h, w, c) == (h2, w2, c2) => {
+            "; the data has channels last: transpose it to [N, C, H, W]"
+        }
+        _ => "; give the model that was trained for this data, or the data this model was trained for",
+    };
+    Err(Error::Mismatch(format!(
+        "the data has samples of shape {}, the model's input `{}` takes {}",
+        Shape::fixed(shape),
+        input.name,
+        input.ty
+    ))
+    .advise(cure))
+}

@@ -1,0 +1,335 @@
+//! A model fitted to the data: the user's pixels in, logits out.
+
+mod fit;
+mod one_number;
+mod preprocessing;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use kennard_graph::{
+    Builder, DType, Dim, Graph, TensorType, Value, flatten_output, log_probabilities, relaxed_input,
+    strip_softmax, temper, whole_input,
+};
+use kennard_runtime::Live;
+
+use fit::fitted;
+use one_number::OneNumber;
+pub use preprocessing::Preprocessing;
+
+use crate::warning::Warning;
+use crate::{Error, Result};
+
+/// A model as attacks and packets see it: from the user's pixel space, `[N, …shape]` in single
+/// precision, to logits `[N, K]`.
+///
+/// Beside it stands the model as it was given, in its own types. The user's pixels are scaled, normalised,
+/// transposed and reshaped for it in single precision, and then cast if it takes others.
+#[derive(Clone, Debug)]
+pub struct Classifier {
+    front: Option<Graph>,
+    untouched: Graph,
+    graph: Graph,
+    shape: Vec<usize>,
+    classes: usize,
+    returns_logits: bool,
+    preprocessing: Preprocessing,
+    parameters: usize,
+    mixes: bool,
+    warnings: Vec<Warning>,
+    /// What the number is that the model returns, if it is one alone.
+    one_number: Option<OneNumber>,
+    /// What computes the outputs that `graph` starts from, where that is no graph.
+    module: Option<Module>,
+}
+
+/// A live module, shared.
+#[derive(Clone)]
+struct Module(Arc<dyn Live>);
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a module of {} {}", self.0.name(), self.0.version())
+    }
+}
+
+impl Classifier {
+    /// Refuses a sample whose label is none of the model's classes.
+    ///
+    /// # Errors
+    /// Names the sample, its label and the classes.
+    pub fn check_label(&self, index: usize, label: usize) -> Result<()> {
+        let classes = self.classes();
+        if label < classes {
+            return Ok(());
+        }
+        if self.one_number.is_some() {
+            return Err(Error::Mismatch(format!(
+                "sample {index} has the label {label}, but the model returns one number per sample, which tells two classes \
+                 apart, 0 and 1. A regression cannot be audited: it has no classes"
+            )));
+        }
+        Err(Error::Mismatch(format!(
+            "sample {index} has the label {label}, the model has {classes} classes (0 to {}). Is this the data set it was \
+             trained for?",
+            classes - 1
+        )))
+    }
+
+    /// Fits a model to samples of `shape` (without the batch).
+    ///
+    /// A closing softmax is taken off: the logits before it are its result's logarithm up to a
+    /// constant, and losses of logits do not saturate.
+    ///
+    /// # Errors
+    /// When the model has not one input and one output of fitting shapes, or a weight that is not
+    /// a finite number.
+    pub fn new(model: &Graph, shape: &[usize], preprocessing: &Preprocessing) -> Result<Classifier> {
+        check_weights(model)?;
+        let dtype = model.single_input()?.ty.dtype;
+        let mut levels = None;
+        if !dtype.is_float() {
+            levels = fit::levels(dtype, preprocessing);
+        }
+        let fitting = levels.as_ref().map_or(preprocessing, |(fitting, _)| fitting);
+        let real = if dtype.is_float() { model.clone() } else { relaxed_input(model)? };
+        let single = real.with_floats(DType::F32);
+        let (graph, mut warnings) = fitted(&flatten_output(&single)?, shape, fitting)?;
+        let (front, untouched) = if single == *model {
+            (None, graph.clone())
+        } else if !dtype.is_float() {
+            (None, fitted(&flatten_output(&whole_input(model)?)?, shape, fitting)?.0)
+        } else if dtype == DType::F32 {
+            (None, fitted(&flatten_output(model)?, shape, fitting)?.0)
+        } else {
+            (Some(fitted(&same(single.single_input()?)?, shape, fitting)?.0), flatten_output(model)?)
+        };
+        warnings.extend(levels.map(|(_, warning)| warning));
+        let &[_, Dim::Known(classes)] = graph.single_output()?.ty.shape.0.as_slice() else {
+            return Err(Error::Mismatch("the model's number of classes is not fixed".into()));
+        };
+        let (one_number, graph, untouched, stripped) = if classes == 1 {
+            let threshold = preprocessing.threshold;
+            let (number, logits, answer) = one_number::two_classes(model, &graph, &untouched, threshold)?;
+            warnings.extend(number.warning());
+            let stripped = number.is_sigmoid().then(|| logits.clone());
+            (Some(number), logits, answer, stripped)
+        } else {
+            check_classes(classes)?;
+            if preprocessing.threshold.is_some() {
+                return Err(one_number::no_threshold(classes));
+            }
+            let stripped = strip_softmax(&graph);
+            (None, graph, untouched, stripped)
+        };
+        let classes = classes.max(2);
+        if model.bfloat16 {
+            let message = "the model computes in bfloat16, and is computed in single precision here: the figures are those \
+                           of the model so computed, not of the model as given. Export it in float32";
+            warnings.push(Warning::new("untouched-model", message));
+        }
+        let mixes = untouched.nodes.iter().any(|node| node.op == "DynamicQuantizeLinear");
+        Ok(Classifier {
+            front,
+            mixes,
+            returns_logits: stripped.is_none(),
+            graph: stripped.unwrap_or(graph),
+            untouched,
+            shape: shape.to_vec(),
+            classes,
+            preprocessing: preprocessing.clone(),
+            one_number,
+            module: None,
+            parameters: model.constants.values().filter(|t| t.dtype().is_float()).map(|t| t.len()).sum(),
+            warnings,
+        })
+    }
+
+    /// A live module that takes samples of `shape` (without the batch) and returns a logit for each of `classes`.
+    /// `parameters` is the number of its weights.
+    ///
+    /// # Errors
+    /// When there are fewer than two classes.
+    pub fn live(
+        module: Arc<dyn Live>,
+        shape: &[usize],
+        classes: usize,
+        parameters: usize,
+    ) -> Result<Classifier> {
+        check_classes(classes)?;
+        let builder = Builder::new(&Graph::default())?;
+        let outputs = TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(classes)]);
+        let outputs = builder.input("kennard/outputs", outputs);
+        builder.output("kennard/logits", outputs.apply("Identity"));
+        let graph = builder.finish()?;
+        Ok(Classifier {
+            front: None,
+            untouched: graph.clone(),
+            graph,
+            shape: shape.to_vec(),
+            classes,
+            returns_logits: true,
+            preprocessing: Preprocessing::default(),
+            parameters,
+            mixes: false,
+            warnings: Vec::new(),
+            one_number: None,
+            module: Some(Module(module)),
+        })
+    }
+
+    /// The same classifier, its outputs taken for probabilities `p` and replaced by `ln p`.
+    ///
+    /// # Errors
+    /// When the graph cannot be extended.
+    pub fn with_log_probabilities(&self) -> Result<Classifier> {
+        Ok(Classifier { graph: log_probabilities(&self.graph)?, returns_logits: false, ..self.clone() })
+    }
+
+    /// Whether nothing in the model says what the one number is that it returns.
+    pub(crate) fn is_of_open_number(&self) -> bool {
+        self.one_number.is_some_and(OneNumber::is_open)
+    }
+
+    /// Whether its logits are the log-odds of what the model returns.
+    pub(crate) fn is_of_log_odds(&self) -> bool {
+        self.one_number.is_some_and(OneNumber::is_shown)
+    }
+
+    /// The same classifier, if `answers`, pairs of [untouched](Classifier::untouched) outputs, show that the one number
+    /// that the model returns, and that was taken for a logit, is a probability.
+    pub(crate) fn of_probability(&self, answers: &[[f32; 2]]) -> Result<Option<Classifier>> {
+        let Some(number) = self.one_number.filter(|number| number.may_be_probability(answers)) else {
+            return Ok(None);
+        };
+        let (number, graph, untouched) = number.as_probability(&self.graph, &self.untouched)?;
+        let warnings =
+            self.warnings.iter().filter(|warning| warning.code != OneNumber::CODE).cloned().collect();
+        let one_number = Some(number);
+        Ok(Some(Classifier { graph, untouched, one_number, warnings, returns_logits: false, ..self.clone() }))
+    }
+
+    /// The same classifier, its logits divided by a temperature. Decisions stay as they are, and so does the untouched
+    /// model.
+    ///
+    /// # Errors
+    /// When the temperature is not positive and finite.
+    pub fn at_temperature(&self, temperature: f64) -> Result<Classifier> {
+        if !(temperature > 0.0 && temperature.is_finite()) {
+            return Err(Error::Setting(format!(
+                "the temperature is {temperature}; logits are divided by it, so it must be positive and finite: 1 leaves \
+                 them as they are"
+            )));
+        }
+        Ok(Classifier { graph: temper(&self.graph, temperature)?, ..self.clone() })
+    }
+
+    /// From pixels to logits; none of a live module.
+    pub fn graph(&self) -> Option<&Graph> {
+        self.module.is_none().then_some(&self.graph)
+    }
+
+    /// From pixels to logits, or, of a live module, from its outputs to logits.
+    pub(crate) fn head(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The live module that this is.
+    pub(crate) fn module(&self) -> Option<&dyn Live> {
+        self.module.as_ref().map(|module| &*module.0)
+    }
+
+    /// From pixels to what the [untouched](Classifier::untouched) model takes, where that is not of single
+    /// precision: a runtime that sees both in one graph may leave out the rounding in between.
+    pub fn front(&self) -> Option<&Graph> {
+        self.front.as_ref()
+    }
+
+    /// From pixels (or what [`Classifier::front`] makes of them) to the model's own outputs, all in the model's
+    /// own types, nothing simplified.
+    pub fn untouched(&self) -> &Graph {
+        &self.untouched
+    }
+
+    /// How the model sees the user's pixels.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
+    }
+
+    /// The shape of one sample.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The number of elements of one sample, `d`.
+    pub fn dimension(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The number of classes, `K`.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Whether the untouched model returns the logits itself, rather than probabilities.
+    pub fn returns_logits(&self) -> bool {
+        self.returns_logits
+    }
+
+    /// The batch size that the model insists on, if it does.
+    pub fn fixed_batch(&self) -> Option<usize> {
+        self.graph.inputs.first().and_then(|input| input.ty.shape.0.first()).and_then(|dim| dim.known())
+    }
+
+    /// The number of weights: of all float constants in the model's file.
+    pub fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    /// What a reader should know of how the data were fitted to the model.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Whether a sample's answer depends on the others in its batch, as where activations are quantised by
+    /// their range in the whole batch.
+    pub fn mixes_samples(&self) -> bool {
+        self.mixes
+    }
+
+    /// The same, known to be one whose answers depend on the others in a batch.
+    pub(crate) fn mixing(self) -> Classifier {
+        Classifier { mixes: true, ..self }
+    }
+}
+
+/// The graph that returns what it takes.
+fn same(input: &Value) -> Result<Graph> {
+    let builder = Builder::new(&Graph::default())?;
+    let x = builder.input(&input.name, input.ty.clone());
+    builder.output(&format!("{}/fitted", input.name), x.apply("Identity"));
+    Ok(builder.finish()?)
+}
+
+fn check_classes(classes: usize) -> Result<()> {
+    if classes >= 2 {
+        return Ok(());
+    }
+    Err(Error::Mismatch(format!(
+        "the model returns {classes} number per sample; a classifier returns one logit per class. Export a two-class model \
+         with two logits"
+    )))
+}
+
+fn check_weights(model: &Graph) -> Result<()> {
+    for (name, tensor) in &model.constants {
+        if tensor.to_floats().is_some_and(|values| values.iter().any(|v| v.is_nan())) {
+            return Err(Error::NotANumber(format!(
+                "the weight `{name}` contains NaN: the training diverged, or the file is damaged"
+            )));
+        }
+    }
+    Ok(())
+}

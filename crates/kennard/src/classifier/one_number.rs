@@ -1,0 +1,116 @@
+//! Models that return one number per sample: a logit or a probability of class 1.
+
+use kennard_graph::{Graph, against, log_odds, second_of_two, strip_sigmoid};
+
+use crate::warning::Warning;
+use crate::{Error, Result};
+
+/// What the one number is that a model returns for a sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct OneNumber {
+    /// The probability from which on the class is 1.
+    threshold: f64,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A probability: the graph ends in a sigmoid.
+    Sigmoid,
+    /// A probability, as answers show.
+    Shown,
+    /// Nothing says otherwise.
+    Logit,
+}
+
+/// A model of one number as one of two classes: what the number is, the graph with two logits, and the untouched model with
+/// two outputs, the threshold and the number itself.
+///
+/// # Errors
+/// When the model is a regression, or the threshold no probability.
+pub(super) fn two_classes(
+    model: &Graph,
+    graph: &Graph,
+    untouched: &Graph,
+    threshold: Option<f64>,
+) -> Result<(OneNumber, Graph, Graph)> {
+    if let Some(node) = model.nodes.iter().find(|node| node.op.ends_with("Regressor")) {
+        return Err(Error::Mismatch(format!(
+            "the model is a regression: its node `{}` is a {}. A classifier returns one logit per class",
+            node.label(),
+            node.op
+        )));
+    }
+    let threshold = threshold.unwrap_or(0.5);
+    if !(threshold > 0.0 && threshold < 1.0) {
+        return Err(Error::Setting(format!(
+            "the threshold is {threshold}; it is the probability from which on the class is 1, between 0 and 1"
+        )));
+    }
+    let cut = logit(threshold);
+    Ok(match strip_sigmoid(graph) {
+        Some(logits) => {
+            let number = OneNumber { threshold, kind: Kind::Sigmoid };
+            (number, against(&logits, cut)?, against(untouched, threshold)?)
+        }
+        None => {
+            let number = OneNumber { threshold, kind: Kind::Logit };
+            (number, against(graph, cut)?, against(untouched, cut)?)
+        }
+    })
+}
+
+impl OneNumber {
+    pub const CODE: &str = "one-number";
+
+    /// Whether the graph ends in a sigmoid.
+    pub fn is_sigmoid(self) -> bool {
+        self.kind == Kind::Sigmoid
+    }
+
+    /// Whether nothing says what the number is.
+    pub fn is_open(self) -> bool {
+        self.kind == Kind::Logit
+    }
+
+    /// Whether answers showed what it is.
+    pub fn is_shown(self) -> bool {
+        self.kind == Kind::Shown
+    }
+
+    /// What a reader should know of how the number is taken.
+    pub fn warning(self) -> Option<Warning> {
+        self.is_open().then(|| {
+            let message = "the model returns one number per sample, without a sigmoid at the end: it is taken for the logit \
+                           of class 1. If the model is a regression, these figures mean nothing";
+            Warning::new(OneNumber::CODE, message)
+        })
+    }
+
+    /// Whether a number that was taken for a logit looks like a probability: all are within 0 and 1.
+    pub fn may_be_probability(self, answers: &[[f32; 2]]) -> bool {
+        self.is_open()
+            && !answers.is_empty()
+            && answers.iter().all(|[_, number]| (0.0..=1.0).contains(number))
+    }
+
+    /// The number as a probability after all.
+    pub fn as_probability(self, graph: &Graph, untouched: &Graph) -> Result<(OneNumber, Graph, Graph)> {
+        let number = OneNumber { kind: Kind::Shown, ..self };
+        let logits = log_odds(&second_of_two(graph)?)?;
+        let answer = second_of_two(untouched)?;
+        Ok((number, against(&logits, logit(self.threshold))?, against(&answer, self.threshold)?))
+    }
+}
+
+/// The logit of a probability.
+fn logit(p: f64) -> f64 {
+    (p / (1.0 - p)).ln()
+}
+
+/// The error about a threshold for a model of several outputs.
+pub(super) fn no_threshold(classes: usize) -> Error {
+    Error::Setting(format!(
+        "a threshold is for models that return one number per sample; this one returns {classes}, and the largest decides"
+    ))
+}

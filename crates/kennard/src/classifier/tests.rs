@@ -1,0 +1,227 @@
+use kennard_graph::{Loss, Shape, TensorType};
+use kennard_runtime::{Choice, Runtime};
+
+use super::*;
+use crate::engine::{Engine, EngineOptions, Evaluator, Query};
+
+/// A model of images that need not be square, so that the order of the axes shows.
+fn refusal(takes: [usize; 3], has: [usize; 3]) -> String {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let dims = std::iter::once(Dim::BATCH).chain(takes.map(Dim::Known));
+    let x = builder.input("x", TensorType::new(DType::F32, Shape(dims.collect())));
+    builder.output("y", x.apply("Flatten"));
+    let model = builder.finish().unwrap();
+    Classifier::new(&model, &has, &Preprocessing::default()).unwrap_err().to_string()
+}
+
+#[test]
+fn an_input_scale_that_hides_the_input_is_refused() {
+    let model =
+        Graph::load(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fashion_mlp.onnx"));
+    let scaled = |factor| {
+        let preprocessing = Preprocessing { scale: Some(factor), ..Preprocessing::default() };
+        Classifier::new(model.as_ref().unwrap(), &[1, 28, 28], &preprocessing).map(drop)
+    };
+    assert!(scaled(255.0).is_ok());
+    for factor in [0.0, f64::NAN, f64::INFINITY] {
+        assert!(scaled(factor).unwrap_err().to_string().contains("input scale"));
+    }
+}
+
+#[test]
+fn channels_on_the_wrong_side_are_noticed() {
+    let [first, last] = [[3, 4, 5], [4, 5, 3]];
+    assert!(refusal(last, first).contains("`nhwc`"));
+    assert!(refusal(first, last).contains("transpose it"));
+    assert!(refusal(first, [1, 4, 5]).contains("trained for"));
+}
+
+fn flat(takes: &[usize]) -> Graph {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let dims = std::iter::once(Dim::BATCH).chain(takes.iter().map(|&n| Dim::Known(n)));
+    let x = builder.input("x", TensorType::new(DType::F32, Shape(dims.collect())));
+    let w = builder.constant(kennard_graph::Tensor::full(&[takes.iter().product(), 3], 0.5, DType::F32));
+    builder.output("y", x.apply("Flatten").with("MatMul", w));
+    builder.finish().unwrap()
+}
+
+/// The same numbers in the same order fit, with or without axes of one; what makes images of vectors is said.
+#[test]
+fn samples_of_as_many_elements_fit() {
+    let plain = Preprocessing::default();
+    for (takes, has, said) in [
+        (&[12][..], &[3, 4][..], false),
+        (&[12, 1], &[1, 3, 4], false),
+        (&[1, 12, 1, 1], &[3, 4], false),
+        (&[1, 3, 4], &[3, 4, 1], false),
+        (&[1, 3, 4], &[12], true),
+        (&[3, 2, 2], &[1, 12], true),
+    ] {
+        let classifier = Classifier::new(&flat(takes), has, &plain).unwrap();
+        assert_eq!(classifier.shape(), has);
+        assert_eq!(!classifier.warnings().is_empty(), said, "{takes:?} {has:?}");
+    }
+    for (takes, has) in [(&[1, 3, 4][..], &[1, 4, 3][..]), (&[12, 1], &[13]), (&[2, 6], &[3, 4])] {
+        assert!(Classifier::new(&flat(takes), has, &plain).is_err(), "{takes:?} {has:?}");
+    }
+}
+
+/// Constants of the preprocessing are no weights, nor is a shape that samples are given.
+#[test]
+fn weights_are_those_of_the_model() {
+    let preprocessing = Preprocessing {
+        scale: Some(255.0),
+        normalize: Some((vec![0.5; 3], vec![0.25; 3])),
+        ..Preprocessing::default()
+    };
+    let classifier = Classifier::new(&flat(&[3, 2, 2]), &[12], &preprocessing).unwrap();
+    assert_eq!(classifier.parameters(), 12 * 3);
+}
+
+/// One number per sample, `w·x + b`, and what `f` makes of it.
+fn one_number(f: impl for<'b> Fn(kennard_graph::Var<'b>) -> kennard_graph::Var<'b>) -> Graph {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(2)]));
+    let w = builder.constant(kennard_graph::Tensor::full(&[2, 1], 1.0, DType::F32));
+    builder.output("y", f(x.with("MatMul", w) - 1.0));
+    builder.finish().unwrap()
+}
+
+/// The untouched outputs, the logits, and the gradient of the loss of class 0, at a point.
+fn asked(engine: &Engine, x: [f32; 2]) -> [Vec<f32>; 3] {
+    Evaluator::lend(engine, |mut evaluator| {
+        let untouched = evaluator.evaluate(&Query::untouched(x.to_vec())).unwrap().logits;
+        let answers = evaluator.evaluate(&Query::gradient(Loss::Margin, x.to_vec(), 0)).unwrap();
+        [untouched, answers.logits, answers.gradient]
+    })
+}
+
+fn at_work(model: &Graph, threshold: Option<f64>) -> Engine {
+    let classifier =
+        Classifier::new(model, &[2], &Preprocessing { threshold, ..Default::default() }).unwrap();
+    let runtime = Runtime::open(Choice::Rten).unwrap();
+    let samples = [[0.1f32, 0.2], [0.9, 0.8], [0.5, 0.75]];
+    let engine = Engine::new(classifier, runtime, &EngineOptions::default()).unwrap();
+    engine.probe(&samples.each_ref().map(|x| &x[..])).unwrap()
+}
+
+/// With `z = x₀ + x₁ − 1`, σ(z) ≥ t where z ≥ ln(t / (1 − t)): the same two classes from a sigmoid, from a probability that is
+/// computed otherwise, and from the logit.
+#[test]
+fn one_number_is_two_classes() {
+    let models = [
+        one_number(|z| z.apply("Sigmoid")),
+        one_number(|z| z.apply("Sigmoid").reshape(&Shape(vec![Dim::BATCH]))),
+        one_number(|z| 1.0 / (1.0 + (-z).apply("Exp"))),
+        one_number(|z| z * 1.0),
+    ];
+    for (i, model) in models.iter().enumerate() {
+        for threshold in [None, Some(0.5), Some(0.7)] {
+            let engine = at_work(model, threshold);
+            let cut = threshold.map_or(0.0, |t: f64| (t / (1.0 - t)).ln()) as f32;
+            let classifier = engine.classifier();
+            assert_eq!((classifier.classes(), classifier.returns_logits()), (2, i == 3), "{i}");
+            for x in [[0.2f32, 0.3], [0.9, 0.9], [1.0, 0.8]] {
+                let z = x[0] + x[1] - 1.0;
+                let [untouched, logits, gradient] = asked(&engine, x);
+                assert!(
+                    (logits[1] - logits[0] - (z - cut)).abs() < 1e-5,
+                    "{i} {threshold:?} {x:?} {logits:?}"
+                );
+                let class = usize::from(z > cut);
+                assert_eq!(
+                    [crate::predict(&untouched), crate::predict(&logits)],
+                    [class; 2],
+                    "{i} {untouched:?}"
+                );
+                assert!(gradient.iter().all(|g| (g - 1.0).abs() < 1e-4), "{gradient:?}");
+            }
+            let mut codes: Vec<&str> = engine.warnings().iter().map(|w| w.code.as_str()).collect();
+            codes.retain(|code| *code != "untouched-model");
+            assert_eq!(codes, [if i == 3 { "one-number" } else { "probabilities" }], "{i}");
+        }
+    }
+}
+
+#[test]
+fn regressions_are_refused_by_name() {
+    let model = one_number(|z| z * 1.0);
+    let engine = at_work(&model, None);
+    let refused = engine.classifier().check_label(7, 2).unwrap_err().to_string();
+    assert!(refused.contains("sample 7 has the label 2") && refused.contains("regression"), "{refused}");
+
+    let mut trees = model.clone();
+    trees.nodes.last_mut().unwrap().op = "ai.onnx.ml::TreeEnsembleRegressor".into();
+    let refused = Classifier::new(&trees, &[2], &Preprocessing::default()).unwrap_err().to_string();
+    assert!(refused.contains("is a regression") && refused.contains("TreeEnsembleRegressor"), "{refused}");
+
+    for threshold in [0.0, 1.0, -1.0, f64::NAN] {
+        let preprocessing = Preprocessing { threshold: Some(threshold), ..Preprocessing::default() };
+        let refused = Classifier::new(&model, &[2], &preprocessing).unwrap_err().to_string();
+        assert!(refused.contains("threshold"), "{refused}");
+    }
+    let preprocessing = Preprocessing { threshold: Some(0.5), ..Preprocessing::default() };
+    assert!(
+        Classifier::new(&flat(&[12]), &[12], &preprocessing).unwrap_err().to_string().contains("returns 3")
+    );
+}
+
+/// Axis by axis, axes of one apart; or the only open axis takes all.
+#[test]
+fn open_extents_are_the_datas() {
+    for (extents, sample, shape) in [
+        (vec![None, None, None], vec![3, 8, 6], Some(vec![3, 8, 6])),
+        (vec![Some(3), None, None], vec![3, 8, 6], Some(vec![3, 8, 6])),
+        (vec![Some(1), None, None], vec![8, 6], Some(vec![1, 8, 6])),
+        (vec![None], vec![1, 8, 6], Some(vec![48])),
+        (vec![None, Some(6)], vec![48], Some(vec![8, 6])),
+        (vec![None, None], vec![48], None),
+        (vec![None, None, Some(3)], vec![3, 8, 6], None),
+    ] {
+        assert_eq!(super::preprocessing::filled(&extents, &sample), shape, "{extents:?} {sample:?}");
+    }
+}
+
+/// Pixels 0..255 into a network that normalises them itself.
+fn of_levels(dtype: DType) -> Graph {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(dtype, vec![Dim::BATCH, Dim::Known(2)]));
+    let w: kennard_graph::Tensor =
+        kennard_graph::ndarray::arr2(&[[1.0f32, -1.0], [-1.0, 1.0]]).into_dyn().into();
+    builder.output("y", ((x.cast(DType::F32) - 127.5) / 255.0).with("MatMul", builder.constant(w)));
+    builder.finish().unwrap()
+}
+
+/// Attacks see floats; the verdict is on the rounded levels.
+#[test]
+fn integer_pixels_are_relaxed_and_rounded() {
+    for dtype in [DType::U8, DType::I32] {
+        let scale = (dtype == DType::I32).then_some(255.0);
+        let preprocessing = Preprocessing { scale, ..Preprocessing::default() };
+        let classifier = Classifier::new(&of_levels(dtype), &[2], &preprocessing).unwrap();
+        let said = classifier.warnings().iter().any(|warning| warning.code == "eight-bit-input");
+        assert_eq!(said, dtype == DType::U8);
+        let runtimes = [Choice::Rten, Choice::OnnxRuntime].map(Runtime::open);
+        for runtime in runtimes.into_iter().flatten() {
+            let engine = Engine::new(classifier.clone(), runtime, &EngineOptions::default()).unwrap();
+            let [untouched, logits, gradient] = asked(&engine, [100.4 / 255.0, 100.8 / 255.0]);
+            assert!((logits[1] - logits[0] - 2.0 * 0.4 / 255.0).abs() < 1e-6, "{logits:?}");
+            assert!((untouched[1] - untouched[0] - 2.0 / 255.0).abs() < 1e-6, "{untouched:?}");
+            assert!((gradient[0] + 2.0).abs() < 1e-5 && (gradient[1] - 2.0).abs() < 1e-5, "{gradient:?}");
+        }
+    }
+}
+
+#[test]
+fn token_ids_are_refused() {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let ids = builder.input("ids", TensorType::new(DType::I64, vec![Dim::BATCH, Dim::Known(4)]));
+    let table = builder.constant(kennard_graph::Tensor::full(&[10, 3], 0.5, DType::F32));
+    builder.output("y", table.with("Gather", ids).reduce("ReduceMean", &[1], false));
+    let model = builder.finish().unwrap();
+    let refused = Classifier::new(&model, &[4], &Preprocessing::default()).unwrap_err().to_string();
+    assert!(refused.contains("token ids have no gradient") && refused.contains("`ids`"), "{refused}");
+    let file = kennard_graph::ModelFile::from_bytes(&model.to_bytes()).unwrap();
+    let refused = Preprocessing::default().graph(&file, Some(&[4])).unwrap_err().to_string();
+    assert!(refused.contains("token ids have no gradient"), "{refused}");
+}

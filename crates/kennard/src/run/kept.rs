@@ -1,0 +1,51 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::data::Sample;
+use crate::{Error, Result};
+
+/// The samples that an earlier run finished, against the data.
+pub(crate) struct Kept {
+    /// The label of each, by its place in the data set.
+    labels: BTreeMap<usize, usize>,
+    met: AtomicUsize,
+}
+
+impl Kept {
+    /// Samples by their places in the data set, with their labels.
+    pub fn new(finished: impl Iterator<Item = (usize, usize)>) -> Kept {
+        Kept { labels: finished.collect(), met: AtomicUsize::new(0) }
+    }
+
+    /// A sample that is still to be examined; nothing where it is among those kept.
+    ///
+    /// # Errors
+    /// When it is kept under another label.
+    pub fn unless(&self, sample: Sample) -> Result<Option<Sample>> {
+        let Sample { index, label, .. } = sample;
+        match self.labels.get(&index) {
+            None => Ok(Some(sample)),
+            Some(kept) if *kept != label => Err(Error::Mismatch(format!(
+                "sample {index} has the label {label}, and {kept} among the samples that are kept: the journal is of other \
+                 data. Remove it to begin anew"
+            ))),
+            Some(_) => {
+                self.met.fetch_add(1, Ordering::Relaxed);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Checks that the data had each of them.
+    pub fn all_met(&self) -> Result<()> {
+        if self.met.load(Ordering::Relaxed) == self.labels.len() {
+            return Ok(());
+        }
+        Err(Error::Mismatch(format!(
+            "only {} of the {} samples that are kept are among those of this run: the journal is of other data. Remove \
+             it to begin anew",
+            self.met.load(Ordering::Relaxed),
+            self.labels.len()
+        )))
+    }
+}

@@ -1,0 +1,123 @@
+//! What is asked of a smoothed classifier, and what cannot be.
+
+use super::check_scale;
+use super::looks::{Look, doubling, once};
+use super::votes::{probability_within, radius_of};
+use crate::data::{DataSet, Indices, Selection};
+use crate::engine::Engine;
+use crate::run::{About, ModelSummary, Shard};
+use crate::{Error, Norm, Result, ThreatModel};
+
+/// What certificates are asked for, of which classifier and samples.
+pub struct Certification<'a> {
+    /// Which model it is, for the record.
+    pub model: ModelSummary,
+    /// The classifier f. What is certified is not f, but the smoothed one.
+    pub engine: &'a Engine,
+    /// The samples.
+    pub data: &'a DataSet,
+    /// Which samples; all by default.
+    pub samples: Selection,
+    /// The part of these that this run works on.
+    pub shard: Shard,
+    /// The standard deviation σ of the noise, in input units.
+    pub sigma: f64,
+    /// Radii in input units, fixed beforehand: each sample is drawn at until all of them are decided. Without any, all draws
+    /// are taken, and the radius is as large as they allow.
+    pub radii: Vec<f64>,
+    /// Draws that choose the class of a certificate, n₀.
+    pub choosing: u64,
+    /// Draws that count, n; with radii at most.
+    pub draws: u64,
+    /// The probability α that a sample's certificate is wrong.
+    pub failure: f64,
+    /// Noisy points are moved into these bounds before the classifier sees them: what is smoothed is then the classifier
+    /// behind that step. None: it is asked wherever the noise leads.
+    pub bounds: Option<[f32; 2]>,
+    /// Of the noise.
+    pub seed: u64,
+}
+
+impl Certification<'_> {
+    /// Draws that choose where nothing else is asked for (Cohen et al. 2019, section 4).
+    pub const CHOOSING: u64 = 100;
+    /// Draws that count.
+    pub const DRAWS: u64 = 100_000;
+    /// The probability that a certificate is wrong.
+    pub const FAILURE: f64 = 0.001;
+
+    /// The samples of this run, by their places in the data set.
+    pub fn indices(&self) -> Indices {
+        self.shard.of(self.samples.indices(self.data.len()))
+    }
+
+    /// The largest radius that this many draws can certify, all of them agreeing: `σ Φ⁻¹(α^(1/n))`.
+    pub fn largest_radius(&self) -> f64 {
+        self.looks()
+            .last()
+            .map_or(0.0, |look| radius_of(look.failure.powf(1.0 / look.draws as f64), self.sigma))
+    }
+
+    /// What it is about.
+    pub(super) fn about(&self) -> About {
+        About {
+            model: self.model.clone(),
+            samples: self.indices().len() as u64,
+            classes: self.data.class_names().to_vec(),
+            checkpoint: None,
+        }
+    }
+
+    /// When the counts are looked at.
+    pub(super) fn looks(&self) -> Vec<Look> {
+        if self.radii.is_empty() {
+            once(self.draws, self.failure)
+        } else {
+            doubling(self.draws, self.failure)
+        }
+    }
+
+    /// Refuses settings that make no sense.
+    pub(super) fn check(&self) -> Result<()> {
+        let wrong = |message: String| Err(Error::Setting(message));
+        check_scale(self.sigma)?;
+        if self.choosing == 0 || self.draws == 0 {
+            return wrong(format!(
+                "{} draws to choose a class and {} to count; take at least one of each, 100 and 100000 for example",
+                self.choosing, self.draws
+            ));
+        }
+        if !(self.failure > 0.0 && self.failure < 0.5) {
+            return wrong(format!(
+                "the probability of a wrong certificate is {}; it must lie between 0 and 0.5, 0.001 for example",
+                self.failure
+            ));
+        }
+        if let Some(bounds) = self.bounds {
+            ThreatModel::unlimited(Norm::L2, bounds)?;
+        }
+        let largest = self.largest_radius();
+        for &radius in &self.radii {
+            if !(radius >= 0.0 && radius.is_finite()) {
+                return wrong(format!(
+                    "the radius {radius} is no length: 0.25 for example, in units of the input"
+                ));
+            }
+            if radius >= largest {
+                let last = self.looks().last().map_or(self.failure, |look| look.failure);
+                let needed = (last.ln() / probability_within(radius, self.sigma).ln()).floor() + 1.0;
+                let more = match (1.0..1e9).contains(&needed) {
+                    true => format!("takes at least {needed} draws"),
+                    false => "takes more draws than can be made".into(),
+                };
+                return Err(Error::Setting(format!(
+                    "no certificate from {} draws at sigma {} reaches the radius {radius}: though all of them agree, it is \
+                     {largest:.4} (σ Φ⁻¹(α^(1/n))). {radius} {more}, or a larger sigma",
+                    self.draws, self.sigma
+                ))
+                .advise(" ({draws}, {sigma})"));
+            }
+        }
+        Ok(())
+    }
+}

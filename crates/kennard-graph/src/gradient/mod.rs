@@ -81,7 +81,7 @@ fn rule(op: &str) -> Option<Rule> {
     TABLES.iter().copied().flatten().find(|(name, _)| *name == op).map(|(_, rule)| *rule)
 }
 
-/// Whether [`gradient`] knows this operator, apart from those it spells out by [`define`]: it has a
+/// Whether [`gradient`] knows this operator, apart from those it spells out by `define`: it has a
 /// rule, or is flat almost everywhere.
 pub fn has_rule(op: &str) -> bool {
     rule(op).is_some() || STEPS.contains(&op)

@@ -72,8 +72,9 @@ const EXAMPLES: &[(&str, &str)] = &[
     (
         "attacks",
         "
-  kennard audit fixtures/fashion_cnn.onnx --norm l2 --minimal fmn,ddn --budget 1000 --samples 16 \\
-      --data fashion-mnist:fixtures/fashion-mnist --packet-samples 0 --out distances
+  kennard audit fixtures/fashion_cnn.onnx --norm l2 --minimal fmn,ddn \\
+      --data fashion-mnist:fixtures/fashion-mnist --samples 16 --budget 1000 \\
+      --packet-samples 0 --out distances
   kennard attacks compare distances",
     ),
     (

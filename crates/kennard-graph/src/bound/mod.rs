@@ -14,6 +14,7 @@ mod forward;
 mod interval;
 mod linear;
 mod opened;
+mod patch;
 mod region;
 mod relax;
 mod rounding;
@@ -28,6 +29,7 @@ mod training;
 
 use std::collections::HashMap;
 
+pub use patch::{Patch, Window};
 pub use region::Region;
 use rounding::HUGE;
 use rows::{Rows, volume};

@@ -18,17 +18,17 @@ const METHOD: Method = Method::CrownOverIntervals;
 /// graph for a later one: after the region's inputs `hidden/j/lower` and `hidden/j/upper`, `[N, n]`, for every j before, and
 /// `hidden/j/sound`, `[N]`, for the last of these: 1 where all this means something, else 0.
 pub struct Stages {
-    model: Model,
-    region: Region,
-    tensors: Vec<Hidden>,
+    pub(super) model: Model,
+    pub(super) region: Region,
+    pub(super) tensors: Vec<Hidden>,
 }
 
 /// A tensor that enters nodes which are not linear.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Hidden {
-    name: String,
-    shape: Shape,
+    pub(super) name: String,
+    pub(super) shape: Shape,
     /// The nodes before the first that it enters.
     before: usize,
     /// The elements of a sample, n.
@@ -155,7 +155,7 @@ impl Stages {
         Ok(Sloped { graph, slopes })
     }
 
-    fn tensor(&self, i: usize) -> Result<&Hidden> {
+    pub(super) fn tensor(&self, i: usize) -> Result<&Hidden> {
         self.tensors.get(i).ok_or_else(|| GraphError::Shape(format!("there is no hidden tensor {i}")))
     }
 

@@ -67,7 +67,7 @@ pub use adapt::{
     against, flatten_output, log_odds, log_probabilities, nhwc, normalize, reshape_input, scale,
     second_of_two, stretch, strip_sigmoid, strip_softmax, temper,
 };
-pub use bound::{Method, Region, Sloped, bound, sloped};
+pub use bound::{Hidden, Method, Patch, Region, Sloped, Stages, Window, bound};
 pub use builder::{Builder, Var};
 pub use cut::{Cut, cut};
 pub use define::{define, is_defined};

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use common::{open, runtimes, shared};
-use kennard::certify::{Alpha, Ascent};
+use kennard::certify::{Ascent, Crown};
 use kennard::data::Selection;
 use kennard::graph::{Method, Region, bound};
 use kennard::runtime::{Input, Runtime};
@@ -35,19 +35,21 @@ const REFERENCES: &[Reference] = &[
 
 /// What certifies an image: lower bounds of its nine margins.
 enum Prover {
-    Plain(kennard::runtime::Session),
-    Alpha(Box<Alpha>),
+    /// One graph.
+    Whole(kennard::runtime::Session),
+    /// A graph for each hidden tensor.
+    Stages(Crown),
 }
 
 impl Prover {
     fn margins(&mut self, lower: &[f32], upper: &[f32], spec: &[f32]) -> Vec<f32> {
         match self {
-            Prover::Plain(session) => {
+            Prover::Whole(session) => {
                 let mut outputs = Vec::new();
                 session.run(&[lower, upper, spec].map(Input::F32), &mut outputs).unwrap();
                 outputs.swap_remove(0)
             }
-            Prover::Alpha(alpha) => alpha.bounds(&[lower, upper], spec, &Ascent::default()).unwrap(),
+            Prover::Stages(crown) => crown.bounds(&[lower, upper], spec).unwrap(),
         }
     }
 }
@@ -59,11 +61,12 @@ fn certified(shared: &Path, r: &Reference, samples: usize, runtime: &Runtime, al
     let data = open(&format!("{kind}:{}", shared.join("data").join(r.data).display()));
     let threads = runtime.threads(1);
     let mut clean = runtime.compile(&model.with_batch(1), &threads).unwrap();
-    let mut prover = if alpha {
-        Prover::Alpha(Box::new(Alpha::new(&model, r.method, Region::Box, [1, 9], runtime, &threads).unwrap()))
+    let mut prover = if r.method == Method::Crown {
+        let ascent = alpha.then(Ascent::default);
+        Prover::Stages(Crown::new(&model, Region::Box, 9, ascent, runtime, &threads).unwrap())
     } else {
         let bounds = bound(&model, r.method, Region::Box, 9).unwrap();
-        Prover::Plain(runtime.compile_as_given(&bounds.with_batch(1), &threads).unwrap())
+        Prover::Whole(runtime.compile_as_given(&bounds.with_batch(1), &threads).unwrap())
     };
     let (mut correct, mut count) = (0, 0);
     let mut logits = Vec::new();

@@ -118,11 +118,11 @@ impl<'g, 'b> Trace<'g, 'b> {
             if !self.hidden.contains(&name.as_str()) {
                 self.hidden.push(name);
             }
-            if let Some(given) = self.given.get(name.as_str()) {
-                self.learn(name, known.interval.meet(*given), known.tightness, false)?;
+            if let Some(&given) = self.given.get(name.as_str()) {
+                self.learn(name, given, known.tightness, false)?;
             }
         }
-        if self.method == Method::Crown && self.given.is_empty() { self.refine(node) } else { Ok(()) }
+        if self.method == Method::Crown { self.refine(node) } else { Ok(()) }
     }
 
     /// Bounds of a node's inputs by walks from each of their elements, where intervals are loose. The tighter of the two count.

@@ -14,24 +14,26 @@ mod forward;
 mod interval;
 mod linear;
 mod opened;
+mod patch;
 mod region;
 mod relax;
 mod rounding;
 mod rows;
 mod site;
-mod slopes;
 mod spans;
 mod spelled;
+mod stages;
 mod totals;
 mod trace;
 mod training;
 
 use std::collections::HashMap;
 
+pub use patch::{Patch, Window};
 pub use region::Region;
 use rounding::HUGE;
 use rows::{Rows, volume};
-pub use slopes::{Sloped, sloped};
+pub use stages::{Hidden, Sloped, Stages};
 use totals::Side;
 use trace::Trace;
 pub(crate) use training::{largest, prepared};
@@ -43,6 +45,8 @@ pub(crate) const UPPER: &str = "upper";
 pub(crate) const CENTRE: &str = "centre";
 pub(crate) const RADIUS: &str = "radius";
 const SPEC: &str = "spec";
+
+const SIDES: [(Side, &str); 2] = [(Side::Lower, Graph::BOUND_LOWER), (Side::Upper, Graph::BOUND_UPPER)];
 
 /// How bounds are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,14 +76,12 @@ pub enum Method {
 pub fn bound(graph: &Graph, method: Method, region: Region, rows: usize) -> Result<Graph> {
     let model = Model::new(graph, method)?;
     let builder = model.builder()?;
-    let inputs = region.inputs(&builder, &model.input.ty.shape);
-    let mut trace =
-        Trace::new(&builder, &model.input.name, &model.input.ty.shape, inputs, method, &model.originals)?;
+    let mut trace = model.trace(&builder, region, method)?;
     for node in &model.graph.nodes {
         trace.step(node)?;
     }
-    let (functional, rows) = specification(&trace, &model, rows)?;
-    for (side, name) in [(Side::Lower, Graph::BOUND_LOWER), (Side::Upper, Graph::BOUND_UPPER)] {
+    let (functional, rows) = specification(&trace, &model.output, rows)?;
+    for (side, name) in SIDES {
         let bound = trace.walk(&model.output, functional, rows, side)?;
         builder.output(name, only_sound(bound, trace.all_sound(), side.sign())?);
     }
@@ -114,6 +116,18 @@ impl Model {
         builder.reserve(made.filter(|name| !ours.contains(name)));
         Ok(builder)
     }
+
+    /// What is known before the first node.
+    fn trace<'g, 'b>(
+        &'g self,
+        builder: &'b Builder,
+        region: Region,
+        method: Method,
+    ) -> Result<Trace<'g, 'b>> {
+        let Value { name, ty } = &self.input;
+        let inputs = region.inputs(builder, &ty.shape);
+        Trace::new(builder, name, &ty.shape, inputs, method, &self.originals)
+    }
 }
 
 /// The names of a graph of bounds that its caller knows.
@@ -122,12 +136,12 @@ fn names() -> Vec<String> {
     ours.iter().map(|name| name.to_string()).collect()
 }
 
-/// The rows of a specification as functionals of the output.
-fn specification<'b>(trace: &Trace<'_, 'b>, model: &Model, rows: usize) -> Result<(Var<'b>, Rows)> {
+/// The rows of a specification as functionals of a tensor.
+fn specification<'b>(trace: &Trace<'_, 'b>, tensor: &str, rows: usize) -> Result<(Var<'b>, Rows)> {
     if rows == 0 {
         return Err(GraphError::Shape("a specification has at least one row".into()));
     }
-    let shape = &trace.known(&model.output)?.shape;
+    let shape = &trace.known(tensor)?.shape;
     let dims = vec![Dim::BATCH, Dim::Known(rows), Dim::Known(volume(shape)?)];
     let spec = trace.builder.input(SPEC, TensorType::new(DType::F32, dims));
     Ok((Rows(rows).unflat(spec, shape)?, Rows(rows)))

@@ -59,7 +59,8 @@ impl<'b> Inputs<'b> {
 
     /// What a functional `[N, R, n]` of the input can be at the least (`sign` −1) or at the most (1).
     ///
-    /// For a ball within a box the better of the two is taken: `⟨Λ, x₀⟩ ∓ ε‖Λ‖` with the dual norm, and the extreme over the box.
+    /// For a ball within a box the better of the two is taken: `⟨Λ, x₀⟩ ∓ ε‖Λ‖` with the dual norm, over the elements that the box
+    /// leaves free, and the extreme over the box.
     pub fn extreme(&self, rows: Rows, flat: Var<'b>, shape: &Shape, sign: f64) -> Result<Totals<'b>> {
         let mut over_box = Totals::default();
         let charge = Charge {
@@ -72,11 +73,15 @@ impl<'b> Inputs<'b> {
         let Some((norm, centre, radius)) = self.ball else { return Ok(over_box) };
 
         let mut over_ball = Totals::default();
+        let Interval { lower, upper } = self.interval;
+        let free = upper.with("Greater", lower);
+        let centre = free.builder().op("Where", &[Some(free), Some(centre), Some(lower)], &[]);
         let none =
             Charge { value: Some(centre), spread: None, error: centre.zeros_like() + TINY, floor: None };
         over_ball.charge(rows, flat, &none, shape, sign)?;
         let n = flat.shape()?.0[2].known().unwrap_or(0);
-        let sizes = flat.apply("Abs");
+        let row = Shape(vec![Dim::BATCH, Dim::Known(1), Dim::Known(n)]);
+        let sizes = flat.apply("Abs") * column(free.cast_like(centre), shape)?.reshape(&row);
         let largest = sizes.reduce("ReduceMax", &[2], true);
         let dual = match norm {
             Region::L1 => largest,

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kennard_graph::bound;
+use kennard_graph::{Method, Stages, bound};
 
 use super::program::{Program, provable};
 use super::region::{check, shape};
@@ -40,10 +40,19 @@ impl<'e> Certifier<'e> {
         let terms = Terms { threat, boxes, classes: classifier.classes() };
         let rows = terms.margins();
         let (mut programs, mut refusals) = (Vec::new(), Vec::new());
+        let stages = kennard_runtime::on_deep_stack(|| Stages::new(&model, region));
+        let (stages, refused) = match stages {
+            Ok(stages) => (Some(Arc::new(stages)), None),
+            Err(error) => (None, Some(error)),
+        };
         for method in BoundMethod::ALL {
-            let made = kennard_runtime::on_deep_stack(|| match method {
-                BoundMethod::AlphaCrown => Program::sloped(&model, region, rows),
-                _ => Program::new(bound(&model, method.walk(), region, rows)?, engine),
+            let forwards = |walk| Program::new(bound(&model, walk, region, rows)?, engine);
+            let made = kennard_runtime::on_deep_stack(|| match (method, &stages) {
+                (BoundMethod::Intervals, _) => forwards(Method::Intervals),
+                (BoundMethod::CrownIbp, _) => forwards(Method::CrownOverIntervals),
+                (BoundMethod::Crown, Some(stages)) => Program::crown(stages),
+                (BoundMethod::AlphaCrown, Some(stages)) => Program::sloped(stages, rows),
+                (_, None) => Ok(None),
             });
             match made {
                 Ok(Some(program)) => programs.push((method, program)),
@@ -52,6 +61,7 @@ impl<'e> Certifier<'e> {
                 Err(error) => refusals.push(error),
             }
         }
+        refusals.extend(refused.map(Error::from));
         match (programs.is_empty(), refusals.into_iter().next()) {
             (true, Some(error)) => Err(Error::Setting(format!("this model cannot be certified: {error}"))),
             (true, None) => Err(Error::Setting(

@@ -1,7 +1,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use kennard_graph::Method as Walk;
 use serde::{Deserialize, Serialize};
 
 /// How bounds are computed. Each is tighter than those before it, and takes longer.
@@ -32,15 +31,6 @@ impl BoundMethod {
             BoundMethod::CrownIbp => "crown-ibp",
             BoundMethod::Crown => "crown",
             BoundMethod::AlphaCrown => "alpha-crown",
-        }
-    }
-
-    /// How hidden tensors are bounded.
-    pub(super) fn walk(self) -> Walk {
-        match self {
-            BoundMethod::Intervals => Walk::Intervals,
-            BoundMethod::CrownIbp => Walk::CrownOverIntervals,
-            BoundMethod::Crown | BoundMethod::AlphaCrown => Walk::Crown,
         }
     }
 }

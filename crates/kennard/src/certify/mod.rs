@@ -8,18 +8,21 @@
 //! rewriting. The rounding of the bounds themselves is taken off them already; how the network rounds in a runtime is no
 //! part of the proof.
 
-mod alpha;
+mod ascent;
 mod bounded;
 mod certifier;
+mod crown;
+mod hidden;
 mod method;
 mod program;
 mod region;
 mod terms;
 mod worker;
 
-pub use alpha::{Alpha, Ascent};
+pub use ascent::Ascent;
 pub use bounded::Bounded;
 pub(crate) use certifier::Certifier;
+pub use crown::Crown;
 pub use method::BoundMethod;
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The graph that proofs are about, and those that bound it.
 
-use kennard_graph::{DType, Graph, Method, Region, Shape, Sloped, gradient, infer, sloped};
+use std::sync::Arc;
+
+use kennard_graph::{DType, Graph, Shape, Sloped, Stages, gradient, infer};
 
 use crate::engine::Engine;
 use crate::{Classifier, Error, Result};
@@ -20,8 +22,8 @@ pub(super) struct Program {
 pub(super) enum Walk {
     /// A graph of lower bounds.
     Bounds(Graph),
-    /// The walk back from the margins of this model over regions of this shape, with slopes to choose.
-    Slopes(Graph, Region),
+    /// Graphs for one hidden tensor after another, and for the margins.
+    Stages(Arc<Stages>),
 }
 
 impl Program {
@@ -45,22 +47,39 @@ impl Program {
 }
 
 impl Program {
-    /// The walk with slopes to choose, one sample at a time: it ends when all of its bounds are positive, so that what a sample
-    /// is told would depend on its company. None where there is nothing to choose, or where memory does not allow it.
-    pub fn sloped(model: &Graph, region: Region, rows: usize) -> Result<Option<Program>> {
-        let Sloped { hidden, last, slopes } = sloped(model, Method::Crown, region, rows)?;
+    /// Walks back from hidden tensors too, one sample at a time: how many elements of them matter differs. None where all hidden tensors
+    /// have the tightest bounds already, or where walks from all of their elements would take too much.
+    pub fn crown(stages: &Arc<Stages>) -> Result<Option<Program>> {
+        let loose = stages.hidden().iter().any(|tensor| tensor.loose);
+        Ok((loose && fits(stages)?).then(|| Program { walk: Walk::Stages(Arc::clone(stages)), batch: 1 }))
+    }
+
+    /// The same with slopes to choose. None where there is nothing to choose, or where it would take too much.
+    pub fn sloped(stages: &Arc<Stages>, rows: usize) -> Result<Option<Program>> {
+        let Sloped { graph, slopes } = stages.sloped(rows)?;
         let names: Vec<&str> = slopes.iter().map(|(name, _)| name.as_str()).collect();
-        if names.is_empty() {
+        if names.is_empty() || !fits(stages)? {
             return Ok(None);
         }
-        let last = gradient(&last, Graph::BOUND_LOWER, &names)?;
-        let fits = largest(&hidden.with_batch(1))?.max(largest(&last.with_batch(1))?) <= LARGEST;
-        Ok(fits.then(|| Program { walk: Walk::Slopes(model.clone(), region), batch: 1 }))
+        let graph = gradient(&graph, Graph::BOUND_LOWER, &names)?;
+        let fits = largest(&graph.with_batch(1))? <= LARGEST;
+        Ok(fits.then(|| Program { walk: Walk::Stages(Arc::clone(stages)), batch: 1 }))
     }
 }
 
+/// Whether walks from every element of the hidden tensors keep to sensible sizes, taken together.
+fn fits(stages: &Stages) -> Result<bool> {
+    for (i, tensor) in stages.hidden().iter().enumerate().filter(|(_, tensor)| tensor.loose) {
+        let row = largest(&stages.walk(i, 1)?.with_batch(1))?;
+        if row.saturating_mul(tensor.elements) > LARGEST {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// The elements of the largest tensor that a node makes.
-fn largest(graph: &Graph) -> Result<usize> {
+pub(super) fn largest(graph: &Graph) -> Result<usize> {
     let types = infer(graph)?;
     let tensors = graph.nodes.iter().flat_map(|node| &node.outputs).filter_map(|name| types.get(name));
     let volume = |shape: &Shape| shape.volume().map_or(usize::MAX, |(n, _)| n);

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use kennard_runtime::{Input, Runtime, Session, Threads};
 
-use super::alpha::{Alpha, Ascent};
+use super::ascent::Ascent;
 use super::bounded::Bounded;
+use super::crown::Last;
+use super::hidden::{Hidden, Walker};
 use super::method::BoundMethod;
 use super::program::{Program, Walk};
 use super::region::Region;
@@ -19,6 +21,8 @@ pub(super) struct Worker<'c> {
     runtime: &'c Runtime,
     threads: Threads,
     loaded: BTreeMap<BoundMethod, Loaded>,
+    /// Bounds hidden tensors, for all methods that ask for it.
+    walker: Option<Walker>,
     outputs: Vec<Vec<f32>>,
     /// The time that each method took.
     pub times: BTreeMap<BoundMethod, Duration>,
@@ -27,13 +31,15 @@ pub(super) struct Worker<'c> {
 /// What runs a method.
 enum Loaded {
     Bounds(Session),
-    Slopes(Box<Alpha>),
+    Last(Last),
 }
 
 /// A sample on its way, and the best lower bound of each of its margins (K − 1).
 pub(super) struct Open {
     pub sample: Sample,
     region: Region,
+    /// What walks found of its hidden tensors.
+    hidden: Option<Hidden>,
     best: Vec<f32>,
     method: BoundMethod,
 }
@@ -43,7 +49,7 @@ impl Open {
     pub fn new(sample: Sample, terms: &Terms) -> Open {
         let region = terms.region(&sample);
         let best = vec![f32::NEG_INFINITY; terms.margins()];
-        Open { sample, region, best, method: BoundMethod::default() }
+        Open { sample, region, hidden: None, best, method: BoundMethod::default() }
     }
 
     pub fn bounded(&self) -> Bounded {
@@ -55,7 +61,7 @@ impl Open {
 impl<'c> Worker<'c> {
     pub fn new(terms: &'c Terms<'c>, runtime: &'c Runtime, threads: Threads) -> Worker<'c> {
         let (loaded, times) = (BTreeMap::new(), BTreeMap::new());
-        Worker { terms, runtime, threads, loaded, outputs: Vec::new(), times }
+        Worker { terms, runtime, threads, loaded, walker: None, outputs: Vec::new(), times }
     }
 
     /// Bounds samples by a method, at most as many as its graph takes at a time.
@@ -65,10 +71,17 @@ impl<'c> Worker<'c> {
             // Nothing is rewritten: a bound is as sound as the arithmetic that it was made for.
             let loaded = match &program.walk {
                 Walk::Bounds(graph) => Loaded::Bounds(self.runtime.compile_as_given(graph, &self.threads)?),
-                Walk::Slopes(model, region) => {
-                    let (sizes, walk) = ([program.batch, self.terms.margins()], method.walk());
-                    let alpha = Alpha::new(model, walk, *region, sizes, self.runtime, &self.threads)?;
-                    Loaded::Slopes(Box::new(alpha))
+                Walk::Stages(stages) => {
+                    let (rows, runtime, threads) = (self.terms.margins(), self.runtime, &self.threads);
+                    if self.walker.is_none() {
+                        self.walker = Some(Walker::new(stages, runtime, threads)?);
+                    }
+                    Loaded::Last(match method {
+                        BoundMethod::AlphaCrown => {
+                            Last::sloped(stages, rows, Ascent::default(), runtime, threads)?
+                        }
+                        _ => Last::plain(stages, rows, runtime, threads)?,
+                    })
                 }
             };
             self.loaded.insert(method, loaded);
@@ -101,7 +114,14 @@ impl<'c> Worker<'c> {
                 session.run(&inputs, &mut self.outputs)?;
                 self.outputs.first().cloned().unwrap_or_default()
             }
-            Loaded::Slopes(alpha) => alpha.bounds(&region, &spec, &Ascent::default())?,
+            Loaded::Last(last) => {
+                let (Some(walker), Some(open)) = (&mut self.walker, block.first_mut()) else { return Ok(()) };
+                if open.hidden.is_none() {
+                    open.hidden = Some(walker.bounds(&region)?);
+                }
+                let Some(hidden) = &open.hidden else { return Ok(()) };
+                last.bounds(&region, hidden, &spec)?
+            }
         };
         for (open, found) in block.iter_mut().zip(found.chunks_exact(rows)) {
             open.method = method;

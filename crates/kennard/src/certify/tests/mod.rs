@@ -1,5 +1,7 @@
 //! Certificates of linear classifiers, whose smallest margin over a region is known.
 
+mod stages;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 

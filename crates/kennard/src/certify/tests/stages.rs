@@ -1,0 +1,123 @@
+//! Bounds by one graph for each hidden tensor are those of the one graph of all.
+
+use kennard_graph::{
+    Attribute, Builder, DType, Dim, Graph, Method, Region, Stages, Tensor, TensorType, Var, bound,
+};
+use kennard_runtime::Input;
+use ndarray::{ArrayD, IxDyn};
+use rand::RngExt;
+
+use crate::certify::{Ascent, Crown};
+use crate::random::stream;
+use crate::{Runtime, runtime::Choice};
+
+/// Weights of these extents, as large as keeps signals alive.
+fn weights<'b>(builder: &'b Builder, name: &str, dims: &[usize]) -> Option<Var<'b>> {
+    let mut random = stream(3, &[], name);
+    let fan: usize = dims[1..].iter().product();
+    let size = (2.0 / fan as f32).sqrt();
+    let values = (0..dims.iter().product()).map(|_| size * random.random_range(-1.0f32..1.0)).collect();
+    Some(builder.named(name, Tensor::from(ArrayD::from_shape_vec(IxDyn(dims), values).unwrap())))
+}
+
+/// The input's extent, and the network: two convolutions, a residual connection and two layers, or a chain of convolutions
+/// with strides, gaps, groups and margins that differ, `op` being what is not linear.
+fn network(chain: bool, op: &str) -> (usize, Graph) {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let w = |name: &str, dims: &[usize]| weights(&builder, name, dims);
+    let extent = if chain { 11 } else { 5 };
+    let dims = [Dim::BATCH, Dim::Known(2), Dim::Known(extent), Dim::Known(extent)];
+    let x = builder.input("x", TensorType::new(DType::F32, dims.to_vec()));
+    let conv = |x: Var<'_>, weights, bias, attributes: &[(&str, Attribute)]| {
+        builder.op("Conv", &[Some(x), weights, bias], attributes)
+    };
+    let pads = |pads: [i64; 4]| ("pads", Attribute::from(pads.to_vec()));
+    let strides = |strides: [i64; 2]| ("strides", Attribute::from(strides.to_vec()));
+    let transposed = [("transB", 1i64.into())];
+    let features = if chain {
+        let groups = ("group", 2i64.into());
+        let gaps = ("dilations", Attribute::from(vec![2i64, 1]));
+        let bias = w("b0", &[4]);
+        let a =
+            conv(x, w("c0", &[4, 1, 3, 2]), bias, &[pads([1, 0, 2, 1]), strides([2, 1]), groups]).apply(op);
+        let b = conv(a, w("c1", &[3, 4, 2, 3]), None, &[pads([1, 1, 0, 1]), gaps]).apply(op);
+        conv(b, w("c2", &[2, 3, 2, 2]), None, &[strides([1, 3])]).apply(op).apply("Flatten")
+    } else {
+        let ones = [pads([1; 4])];
+        let a = conv(x, w("w0", &[3, 2, 3, 3]), w("b0", &[3]), &ones).apply(op);
+        (conv(a, w("w1", &[3, 3, 3, 3]), None, &ones) + a).apply(op).apply("Flatten")
+    };
+    let n = features.shape().unwrap().0[1].known().unwrap();
+    let c = builder.op("Gemm", &[Some(features), w("w2", &[8, n])], &transposed).apply(op);
+    builder.output("logits", builder.op("Gemm", &[Some(c), w("w3", &[4, 8])], &transposed));
+    (2 * extent * extent, builder.finish().unwrap())
+}
+
+#[test]
+fn stage_by_stage_is_as_good_as_at_once() {
+    let runtime = Runtime::open(Choice::Rten).unwrap();
+    let threads = runtime.threads(1);
+    let mut random = stream(4, &[], "points");
+    for (chain, op) in [(false, "Relu"), (false, "Sigmoid"), (true, "Relu"), (true, "Sigmoid")] {
+        let (elements, model) = network(chain, op);
+        let patches = Stages::new(&model, Region::Box).unwrap();
+        let windows = |i| patches.patch(i).unwrap().map(|patch| patch.windows.len());
+        let seen = if chain && op == "Relu" { [Some(2), Some(3)] } else { [None, None] };
+        assert_eq!([windows(1), windows(2)], seen, "{op}");
+        let mut plain = runtime.compile(&model.with_batch(1), &threads).unwrap();
+        for region in [Region::Box, Region::L2, Region::L1] {
+            let whole = bound(&model, Method::Crown, region, 4).unwrap().with_batch(1);
+            let mut whole = runtime.compile_as_given(&whole, &threads).unwrap();
+            let mut stages = Crown::new(&model, region, 4, None, &runtime, &threads).unwrap();
+            let mut chosen = (op == "Relu")
+                .then(|| Crown::new(&model, region, 4, Some(Ascent::default()), &runtime, &threads).unwrap());
+            for radius in [0.02f32, 0.3] {
+                let centre: Vec<f32> = (0..elements).map(|_| random.random_range(0.3f32..0.7)).collect();
+                let lower: Vec<f32> = centre.iter().map(|x| x - radius).collect();
+                let upper: Vec<f32> = centre.iter().map(|x| x + radius).collect();
+                let spec: Vec<f32> = (0..16).map(|_| random.random_range(-1.0f32..1.0)).collect();
+                let radius = [radius];
+                let mut inputs: Vec<&[f32]> = vec![&lower, &upper];
+                if region != Region::Box {
+                    inputs.extend([&centre[..], &radius]);
+                }
+                let mut outputs = Vec::new();
+                let all: Vec<Input> = inputs.iter().copied().chain([&spec[..]]).map(Input::F32).collect();
+                whole.run(&all, &mut outputs).unwrap();
+                let at_once = outputs[0].clone();
+                plain.run(&[Input::F32(&centre)], &mut outputs).unwrap();
+                let logits = outputs[0].clone();
+                let found = stages.bounds(&inputs, &spec).unwrap();
+                let better = chosen.as_mut().map(|chosen| chosen.bounds(&inputs, &spec).unwrap());
+                for row in 0..4 {
+                    let value: f32 = (0..4).map(|k| spec[4 * row + k] * logits[k]).sum();
+                    let off = (found[row] - at_once[row]).abs();
+                    assert!(
+                        off <= 1e-4 * (1.0 + at_once[row].abs()),
+                        "{op} {region:?}: {found:?} {at_once:?}"
+                    );
+                    assert!(found[row] <= value, "{op} {region:?}: {} of {value}", found[row]);
+                    if let Some(better) = &better {
+                        assert!(
+                            found[row] <= better[row] + 1e-4 && better[row] <= value,
+                            "{better:?} {found:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where numbers overflow nothing is known.
+#[test]
+fn overflow_is_no_bound() {
+    let runtime = Runtime::open(Choice::Rten).unwrap();
+    let (elements, model) = network(true, "Relu");
+    let mut stages = Crown::new(&model, Region::Box, 1, None, &runtime, &runtime.threads(1)).unwrap();
+    let (lower, upper) = (vec![-3e38f32; elements], vec![3e38f32; elements]);
+    assert_eq!(stages.bounds(&[&lower, &upper], &[1.0, 0.0, 0.0, 0.0]).unwrap(), [f32::NEG_INFINITY]);
+    // Nor is anything in an empty box.
+    let (lower, upper) = (vec![0.6f32; elements], vec![0.4f32; elements]);
+    assert_eq!(stages.bounds(&[&lower, &upper], &[1.0, 0.0, 0.0, 0.0]).unwrap(), [f32::NEG_INFINITY]);
+}

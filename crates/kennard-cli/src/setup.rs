@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kennard::audit::{Audit, PacketPlan, Shard};
+use kennard::audit::{Audit, PacketPlan};
 use kennard::data::{DataSet, Options, Selection, Split};
 use kennard::engine::Engine;
 use kennard::run::ModelSummary;
@@ -164,7 +164,7 @@ pub fn audit<'a>(
         cascade,
         minimal: settings.attacks.minimal()?,
         samples: settings.selection()?,
-        shard: settings.own.shard.unwrap_or(Shard::WHOLE),
+        shard: settings.sharding.shard(),
         seed: settings.run.seed(),
         full: settings.attacks.full.unwrap_or(false),
         budget: settings.attacks.budget,

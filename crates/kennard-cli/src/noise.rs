@@ -12,7 +12,14 @@ use kennard::{Error, Result};
 
 use crate::report;
 use crate::settings::{Bounds, Data, Model, Number, Run, Sharding, Taken};
-use crate::smooth::{GUARANTEE, TITLE};
+
+/// What pages are called.
+pub const TITLE: &str = "A classifier smoothed by noise";
+
+/// What is certified, in words.
+pub const GUARANTEE: &str = "What is certified is the smoothed classifier g, which returns the class that the model f returns most often \
+                         under the noise, and not f itself: of f's robustness this says nothing. Within its radius, in l2, g \
+                         returns the sample's label.";
 
 part! {
     /// The noise, and what is certified under it.
@@ -65,12 +72,12 @@ parts! {
 const SIGMA_MISSING: &str = "--sigma is missing: the standard deviation of the noise, for example 0.25";
 
 impl Smoothing {
-    /// Refuses settings that lack what they must have.
+    /// The standard deviation of the noise.
     ///
     /// # Errors
-    /// When the noise is missing.
-    pub fn check(&self) -> Result<Number> {
-        self.noise.sigma.ok_or_else(|| Error::Setting(SIGMA_MISSING.into()))
+    /// When it is missing.
+    pub fn sigma(&self) -> Result<f64> {
+        Ok(self.noise.sigma.ok_or_else(|| Error::Setting(SIGMA_MISSING.into()))?.0)
     }
 
     /// What is asked of the model at work on the data.
@@ -90,7 +97,7 @@ impl Smoothing {
             data,
             samples: self.taken.selection(seed)?,
             shard: self.sharding.shard(),
-            sigma: self.check()?.0,
+            sigma: self.sigma()?,
             radii: noise.radius.iter().flatten().map(|radius| radius.0).collect(),
             choosing: noise.choosing.unwrap_or(Certification::CHOOSING),
             draws: noise.draws.unwrap_or(Certification::DRAWS),

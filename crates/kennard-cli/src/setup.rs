@@ -133,7 +133,9 @@ pub fn whole_audit<'a>(
         packets.extend(packets.first().map(|plan| PacketPlan { temperature: Some(temperature), ..*plan }));
     }
     let certify = settings.own.certify.unwrap_or(false);
-    Ok(Audit { certify, probe, packets, without, ..audit(model, settings, data, engine)? })
+    let audit = audit(model, settings, data, engine)?;
+    let radii = certify && !audit.minimal.is_empty();
+    Ok(Audit { certify, radii, probe, packets, without, ..audit })
 }
 
 /// What attacks may do, and the boxes of the samples where they have some.

@@ -7,12 +7,12 @@ use kennard::run::ModelSummary;
 use kennard::smoothing::{CertifiedWithin, SmoothingProgress, SmoothingSummary};
 use kennard::{Figure, Result};
 
-use crate::noise::{Smoothing, run_in};
+use crate::noise::{GUARANTEE, Smoothing, TITLE, run_in};
 use crate::progress::Gauge;
 use crate::report::{percent, percents, span};
 use crate::screen::{grouped, short};
 use crate::source::{on, prepare};
-use crate::{Done, Outcome, Usage, report, screen, setup};
+use crate::{Done, Outcome, report, screen, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -31,7 +31,6 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Outcome {
     let smoothing = &args.smoothing;
-    smoothing.check().map_err(|error| Usage(error.to_string()))?;
     prepare(smoothing.out())?;
     let (engine, data) = on(&args.file, &smoothing.data, &smoothing.model, &smoothing.run)?;
     let model = ModelSummary::of_file(&args.file, engine.classifier())?;
@@ -78,12 +77,6 @@ pub fn leave(summary: &SmoothingSummary, command: Vec<String>, directory: &Path)
     sheet(summary, command).keep(directory)?;
     report::beside(directory, "manifest.json, samples.parquet, summary.json, page.json")
 }
-
-pub const TITLE: &str = "A classifier smoothed by noise";
-
-pub const GUARANTEE: &str = "What is certified is the smoothed classifier g, which returns the class that the model f returns most often \
-                         under the noise, and not f itself: of f's robustness this says nothing. Within its radius, in l2, g \
-                         returns the sample's label.";
 
 /// What a certificate is worth, in words.
 fn terms(summary: &SmoothingSummary) -> String {

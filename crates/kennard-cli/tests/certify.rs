@@ -114,6 +114,45 @@ fn bounds_come_before_attacks() {
     }
 }
 
+/// Beside distances, how far is proved: on the screen, in the files, in the curve of the page; parts that are merged give the
+/// same bytes.
+#[test]
+fn radii_are_found_beside_distances() {
+    let (whole, merged) = (scratch("radii"), scratch("radii-merged"));
+    let words = ["--certify", "--minimal", "fmn", "--steps", "20", "--attack", "none", "--first", "12"];
+    let words = [&words[..], &["--packet-samples", "0", "--micro-batch", "4", "--json"]].concat();
+    let run = |more: &[&str]| json(&kennard("audit", MODEL, &[&words[..], more].concat()));
+    let found = run(&["-o", &text(&whole)]);
+    assert!(found["certified"].is_null() && found["complete"] == true);
+    let curve = found["radii"]["curve"].as_array().unwrap();
+    let share = |point: &Value, key: &str| point[key].as_f64().unwrap();
+    assert!(curve.iter().all(|p| share(p, "certified_accuracy") <= share(p, "robust_accuracy")));
+    assert!(share(&curve[0], "certified_accuracy") > 0.5, "{found}");
+    let page = std::fs::read_to_string(whole.join("report.html")).unwrap();
+    assert!(page.contains("\"certified_accuracy\""));
+    let screen =
+        kennard("audit", MODEL, &words.iter().filter(|word| **word != "--json").copied().collect::<Vec<_>>());
+    let screen = String::from_utf8(screen.stdout).unwrap();
+    assert!(screen.contains("proved, in"), "{screen}");
+
+    let parts: Vec<String> = ["1/2", "2/2"]
+        .map(|shard| {
+            let part = text(&scratch(&format!("radii-{}", shard.replace('/', "-"))));
+            run(&["--shard", shard, "--threads", if shard == "1/2" { "1" } else { "3" }, "-o", &part]);
+            part
+        })
+        .into();
+    let mut merge = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    let together =
+        json(&merge.arg("merge").args(&parts).args(["--json", "-o", &text(&merged)]).output().unwrap());
+    assert_eq!(without_seconds(together["radii"].clone()), without_seconds(found["radii"].clone()));
+    let samples = |path: &Path| std::fs::read(path.join("samples.parquet")).unwrap();
+    assert_eq!(samples(&whole), samples(&merged));
+    for directory in [&whole, &merged] {
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}
+
 #[test]
 fn what_cannot_be_certified_is_refused() {
     for (words, says) in [

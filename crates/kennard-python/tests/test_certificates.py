@@ -45,6 +45,15 @@ def test_an_audit_has_certificates_too(path: Path, samples: Samples) -> None:
     assert without.certified_accuracy is None and without.undecided is None
 
 
+def test_distances_come_with_certified_radii(path: Path, samples: Samples) -> None:
+    found = kennard.minimal(path, samples[0][:12], samples[1][:12], attack="fmn", steps=30, certify=True, **QUIET)
+    radii = np.nan_to_num(found.column("certified.radius"))
+    assert (radii <= found.distances).all() and (radii > 0).sum() >= 4
+    curve = found.summary["radii"]["curve"]
+    assert curve[0]["certified_accuracy"] == np.mean(radii > 0)
+    assert all(point["certified_accuracy"] <= point["robust_accuracy"] for point in curve)
+
+
 def linear(d: int, classes: int) -> tuple[Any, Any]:
     """A linear PyTorch module (d to K) and its weights (K, d)."""
     torch = pytest.importorskip("torch")

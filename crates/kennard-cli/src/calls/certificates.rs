@@ -44,7 +44,8 @@ pub fn smooth(
 ) -> Result<SmoothingOutcome> {
     let resume = open::resume(&mut options);
     let smoothing: Smoothing = settings(options)?;
-    smoothing.check()?;
+    // Before the model is opened.
+    smoothing.sigma()?;
     let (data, engine, model) = work(model, data, &smoothing.data, &smoothing.model, &smoothing.run)?;
     let certification = smoothing.certification(model, &engine, &data)?;
     let Some(path) = smoothing.out() else {

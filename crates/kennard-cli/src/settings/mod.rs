@@ -28,8 +28,8 @@ const EPS_MISSING: &str = "--eps is missing: the largest perturbation, for examp
 part! {
     /// What an audit alone has.
     Own {
-        /// Before attacks, try to prove of each sample that nothing within eps breaks it; certified samples are not attacked: true
-        /// or false
+        /// Before attacks, try to prove of each sample that nothing within eps breaks it; certified samples are not attacked; with
+        /// --minimal, how far around each that is so: true or false
         #[arg(long, num_args = 0..=1, default_missing_value = "true")]
         certify: bool,
         /// Attack each sample within a box of its own, in place of --eps: float arrays lower and upper beside x and y in the

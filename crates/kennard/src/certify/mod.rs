@@ -4,6 +4,9 @@
 //! ([`kennard_graph::bound`]). Where all bounds are positive, no point of the region is misclassified: the sample is certified.
 //! Where one is not, nothing is known: the network may be robust there and the bound too loose.
 //!
+//! Where distances are asked for, the largest radius that bounds certify is sought by bisection, beside the distances that
+//! attacks find.
+//!
 //! What is proved is a statement about the network in real arithmetic, as its file and the preprocessing say, before any
 //! rewriting. The rounding of the bounds themselves is taken off them already; how the network rounds in a runtime is no
 //! part of the proof.
@@ -13,6 +16,7 @@ mod bounded;
 mod certifier;
 mod method;
 mod program;
+mod radius;
 mod region;
 mod terms;
 mod worker;
@@ -21,6 +25,7 @@ pub use alpha::{Alpha, Ascent};
 pub use bounded::Bounded;
 pub(crate) use certifier::Certifier;
 pub use method::BoundMethod;
+pub use radius::CertifiedRadius;
 
 #[cfg(test)]
 mod tests;

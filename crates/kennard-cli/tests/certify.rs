@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use kennard_graph::ndarray::{ArrayD, IxDyn};
+use kennard_graph::{Builder, DType, Dim, Graph, Tensor, TensorType};
 use serde_json::Value;
 
 fn fixture(name: &str) -> String {
@@ -151,6 +153,45 @@ fn radii_are_found_beside_distances() {
     for directory in [&whole, &merged] {
         std::fs::remove_dir_all(directory).unwrap();
     }
+}
+
+/// Networks side by side: of one that cannot be bounded the certified accuracy is not known, which is not 0.
+#[test]
+fn what_cannot_be_bounded_has_no_certified_accuracy() {
+    let folder = scratch("track");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::copy(fixture(MODEL), folder.join("epoch-1.onnx")).unwrap();
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let dims = [Dim::BATCH, Dim::Known(1), Dim::Known(28), Dim::Known(28)];
+    let x = builder.input("x", TensorType::new(DType::F32, dims.to_vec()));
+    let weights: Vec<f32> = (0..7840).map(|i| (i % 13) as f32 * 1e-3).collect();
+    let weights = ArrayD::from_shape_vec(IxDyn(&[784, 10]), weights).unwrap();
+    let w = builder.named("w", Tensor::from(weights));
+    builder.output("y", x.apply("Flatten").with("MatMul", w).apply("Tan"));
+    builder.finish().unwrap().save(folder.join("epoch-2.onnx")).unwrap();
+
+    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
+    let words = ["--eps", "0.01", "--first", "12", "--packet-samples", "0", "--steps", "5", "--json"];
+    let mut track = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    track.args(["track", &text(&folder), "--data", &data, "--runtime", "rten"]).args(words);
+    let output = track.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("certified accuracy is not known") && said.contains("Tan"), "{said}");
+    let found = json(&output);
+    let [first, second] = [0, 1].map(|place| found["points"][place].clone());
+    assert!(first["certified"].as_f64().unwrap() > 0.0 && second["certified"].is_null(), "{found}");
+    let table = std::fs::read_to_string(folder.join("track/track.md")).unwrap();
+    let row = table.lines().find(|line| line.contains("epoch-2")).unwrap();
+    assert!(table.contains("| certified |") && row.split('|').nth(4).unwrap().trim() == "–", "{table}");
+
+    let mut track = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    track.args(["track", &text(&folder), "--data", &data, "--runtime", "rten"]).args(words);
+    let without =
+        json(&track.args(["--certify", "false", "-o", &text(&folder.join("plain"))]).output().unwrap());
+    assert!(without["points"][0]["certified"].is_null());
+    let table = std::fs::read_to_string(folder.join("plain/track.md")).unwrap();
+    assert!(!table.contains("certified"), "{table}");
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

@@ -13,6 +13,8 @@ before(async () => {
   const audit = (model, out, ...words) =>
     kennard("audit", fixture(model), "--data", fashion, "--eps", "0.1", "--samples", "200", "--out", folder.at(out), ...words);
   await audit("fashion_cnn_robust.onnx", "robust", "--minimal", "fab", "--steps", "10");
+  await kennard("audit", fixture("fashion_mlp.onnx"), "--data", fashion, "--samples", "30", "--certify", "--minimal", "fmn", "--steps", "20",
+    "--attack", "none", "--packet-samples", "0", "--out", folder.at("radii"));
   await audit("fashion_mlp.onnx", "epochs/epoch-1", "--packet-samples", "2000");
   await audit("fashion_cnn.onnx", "epochs/epoch-2", "--packet-samples", "2000");
   await kennard("uncertainty", fixture("fashion_cnn_robust.onnx"), "--data", fashion, "--scale", "0.02,0.05,0.1", "--centres", "2", "--out", folder.at("packets"));
@@ -39,6 +41,18 @@ test("a page opens from disk without a complaint and asks nobody for anything", 
       await page.close();
     }
   }
+});
+
+test("what is proved is drawn over ε, below what was not broken", async () => {
+  const { radii, closest } = await json(folder.at("radii/summary.json"));
+  const { page, said } = await open(browser, url("radii/report.html"));
+  assert.deepEqual(said, []);
+  const curve = await chart(page, "curve");
+  assert.deepEqual(series(curve, "certified"), radii.curve.map((p) => [p.eps, p.certified_accuracy]));
+  assert.deepEqual(series(curve, "closest adversarial points"), closest.curve.map((p) => [p.eps, p.robust_accuracy]));
+  assert.ok(radii.curve.every((p) => p.certified_accuracy <= p.robust_accuracy) && radii.curve[0].certified_accuracy > 0.5);
+  await page.getByText("median certified radius").waitFor();
+  await page.close();
 });
 
 test("charts have the figures of the summary", async () => {

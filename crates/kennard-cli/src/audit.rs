@@ -106,7 +106,7 @@ pub fn examine(
     if let Some(directory) = settings.out() {
         report::beside(directory, "manifest.json, samples.parquet, examples.parquet, summary.json")?;
     }
-    if outcome.summary.certified.as_ref().is_some_and(|certified| !certified.contradicted.is_empty()) {
+    if outcome.summary.warnings.iter().any(|warning| warning.code == "contradiction") {
         return Err("a certified sample was broken by an attack: see the warning (contradiction)".into());
     }
     Ok(match outcome.summary.requirements.iter().all(|judged| judged.holds) {
@@ -127,8 +127,9 @@ fn check_requirements(
     let attacks = settings.attacks.attacks(&settings.threat)?.0;
     let names: Vec<&str> = attacks.iter().map(|attack| attack.name()).collect();
     let has_robust = !names.is_empty() || settings.attacks.minimal.is_some() && settings.threat.eps.is_some();
+    let certifies = settings.own.certify == Some(true) && (settings.threat.eps.is_some() || settings.boxed());
     for wanted in requirements {
-        if let Err(error) = wanted.check(&names, has_robust, settings.own.certify == Some(true)) {
+        if let Err(error) = wanted.check(&names, has_robust, certifies) {
             return Err(crate::Usage(format!("--require: {error}")).into());
         }
     }

@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use kennard::Result;
 use kennard_graph::{Graph, Method, Region, bound, flatten_output, strip_softmax};
+use serde::Deserialize;
 
 use crate::out::name;
 use crate::{Done, Outcome};
@@ -13,19 +15,29 @@ pub struct Args {
     /// The file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// How bounds are computed
-    #[arg(long, value_enum, default_value = "crown")]
-    method: MethodName,
-    /// The ball that the input stays in, within its box: linf (the box alone), l2 or l1
-    #[arg(long, value_enum, default_value = "linf")]
-    norm: NormName,
-    /// Rows of the specification for each sample [default: the classes less one]
-    #[arg(long, value_name = "N")]
-    rows: Option<usize>,
+    #[command(flatten)]
+    enclosure: Enclosure,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum MethodName {
+part! {
+    /// How a model is bounded, and over what.
+    Enclosure {
+        /// How bounds are computed [default: crown]
+        #[arg(long, value_enum)]
+        method: MethodName,
+        /// The ball that the input stays in, within its box: linf (the box alone), l2 or l1 [default: linf]
+        #[arg(long, value_enum)]
+        norm: NormName,
+        /// Rows of the specification for each sample [default: the classes less one]
+        #[arg(long, value_name = "N")]
+        rows: usize,
+    }
+}
+
+/// Methods of bounds by their names.
+#[derive(Clone, Copy, Debug, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum MethodName {
     /// Intervals: fast and wide
     Intervals,
     /// CROWN from the outputs, with hidden tensors by intervals
@@ -44,8 +56,10 @@ impl From<MethodName> for Method {
     }
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum NormName {
+/// Norms by their names.
+#[derive(Clone, Copy, Debug, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum NormName {
     Linf,
     L2,
     L1,
@@ -61,17 +75,25 @@ impl From<NormName> for Region {
     }
 }
 
+impl Enclosure {
+    /// The bounds of `model` as a graph of its own.
+    pub fn of_model(&self, model: &Graph) -> Result<Graph> {
+        let logits = strip_softmax(model).inspect(|_| {
+            note!(
+                "the model returns probabilities: its closing softmax is taken off, and the bounds are of the logits before it"
+            );
+        });
+        let logits = flatten_output(&logits.unwrap_or_else(|| model.clone()))?;
+        let classes = logits.single_output()?.ty.shape.0.get(1).and_then(|d| d.known()).unwrap_or(1);
+        let rows = self.rows.unwrap_or(classes.saturating_sub(1).max(1));
+        let method = self.method.unwrap_or(MethodName::Crown).into();
+        let region = self.norm.unwrap_or(NormName::Linf).into();
+        Ok(bound(&logits, method, region, rows)?)
+    }
+}
+
 pub fn run(args: &Args) -> Outcome {
-    let model = Graph::load(&args.model)?;
-    let logits = strip_softmax(&model).inspect(|_| {
-        note!(
-            "the model returns probabilities: its closing softmax is taken off, and the bounds are of the logits before it"
-        );
-    });
-    let logits = flatten_output(&logits.unwrap_or(model))?;
-    let classes = logits.single_output()?.ty.shape.0.get(1).and_then(|d| d.known()).unwrap_or(1);
-    let rows = args.rows.unwrap_or(classes.saturating_sub(1).max(1));
-    let result = bound(&logits, args.method.into(), args.norm.into(), rows)?;
+    let result = args.enclosure.of_model(&Graph::load(&args.model)?)?;
     result.save(&args.out)?;
     note!("{}: {} nodes", args.out.display(), result.nodes.len());
     for (verb, values) in [("takes  ", &result.inputs), ("returns", &result.outputs)] {

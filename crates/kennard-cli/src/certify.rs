@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
-use kennard::Norm;
-use kennard::audit::{Requirement, Shard};
+use kennard::audit::Requirement;
+use kennard::{Error, Norm, Result};
 
-use crate::settings::{Attacks, Data, Model, Named, Output, Own, Run, Settings, Taken, Threat};
+use crate::settings::{Attacks, Data, Model, Named, Output, Own, Run, Settings, Sharding, Taken, Threat};
 use crate::{Outcome, audit};
 
 #[derive(clap::Args)]
@@ -11,20 +11,7 @@ pub struct Args {
     /// The model, an ONNX file
     model: PathBuf,
     #[command(flatten)]
-    data: Data,
-    #[command(flatten)]
-    threat: Threat,
-    #[command(flatten)]
-    taken: Taken,
-    #[command(flatten)]
-    fitted: Model,
-    #[command(flatten)]
-    run: Run,
-    #[command(flatten)]
-    output: Output,
-    /// Work on one of several parts of the samples, for example 1/3; `kennard merge` puts them together
-    #[arg(long, value_name = "I/N")]
-    shard: Option<Shard>,
+    certificates: Certificates,
     /// Go on with the run in --out where it was interrupted
     #[arg(long, requires = "out")]
     resume: bool,
@@ -36,14 +23,37 @@ pub struct Args {
     json: bool,
 }
 
-/// An audit of certificates alone.
-pub fn run(args: Args) -> Outcome {
-    let Args { model, data, threat, taken, fitted, run, output, shard, resume, require, json } = args;
-    if threat.norm() == Norm::L0 {
-        return Err("--norm l0: certificates are in linf, l2 and l1; there are none in l0".into());
+parts! {
+    /// The settings of certificates.
+    Certificates {
+        data: Data,
+        threat: Threat,
+        taken: Taken,
+        sharding: Sharding,
+        run: Run,
+        model: Model,
+        output: Output,
     }
-    let attacks = Attacks { attack: Some(vec![Named::plain("none")]), ..Attacks::default() };
-    let own = Own { shard, certify: Some(true), packet_samples: Some(0), ..Own::default() };
-    let settings = Settings { data, threat, attacks, taken, own, run, model: fitted, output };
-    audit::examine(&model, &settings.complete(false)?, require, resume, json)
+}
+
+impl Certificates {
+    /// Those of an audit of certificates alone.
+    ///
+    /// # Errors
+    /// In a norm that has none.
+    pub fn audit(self) -> Result<Settings> {
+        let Certificates { data, threat, taken, sharding, run, model, output } = self;
+        if threat.norm() == Norm::L0 {
+            let message = "--norm l0: certificates are in linf, l2 and l1; there are none in l0";
+            return Err(Error::Setting(message.into()));
+        }
+        let attacks = Attacks { attack: Some(vec![Named::plain("none")]), ..Attacks::default() };
+        let own = Own { certify: Some(true), packet_samples: Some(0), ..Own::default() };
+        Ok(Settings { data, threat, attacks, taken, sharding, own, run, model, output })
+    }
+}
+
+pub fn run(args: Args) -> Outcome {
+    let Args { model, certificates, resume, require, json } = args;
+    audit::examine(&model, &certificates.audit()?.complete(false)?, require, resume, json)
 }

@@ -254,7 +254,7 @@ fn common(arg: Arg, command: &str) -> Arg {
     // What may also come from a file is asked for only where there is none.
     match (command, id) {
         ("audit" | "attack", "data") => arg.required_unless_present("config"),
-        ("certify", "eps") => arg.required(true),
+        ("certify", "eps") | ("smooth", "sigma") => arg.required(true),
         ("audit" | "attack", "eps") => arg.required_unless_present_any(["config", "minimal", "boxes"]),
         ("attack", "out") => arg.required_unless_present("config"),
         (

@@ -47,6 +47,10 @@ impl Lab for Bench {
         setup::whole_audit(ModelSummary::of_file(model, engine.classifier())?, &self.audit, data, engine)
     }
 
+    fn certifies(&self) -> bool {
+        self.audit.own.certify.unwrap_or(true)
+    }
+
     fn conduct(&self, audit: &Audit, directory: RunDirectory) -> Result<Outcome> {
         audit::say_damage(&directory);
         let mut display = Display::new();
@@ -56,7 +60,12 @@ impl Lab for Bench {
     }
 
     fn found(&self, point: &Point) {
-        note!("{}: clean {:.1} %, robust {:.1} %", point.name, 100.0 * point.clean, 100.0 * point.robust);
+        let certified = match point.certified.is_finite() {
+            true => format!(", certified {:.1} %", 100.0 * point.certified),
+            false => String::new(),
+        };
+        let [clean, robust] = [point.clean, point.robust].map(|share| 100.0 * share);
+        note!("{}: clean {clean:.1} %, robust {robust:.1} %{certified}", point.name);
     }
 
     fn say(&self, line: &str) {

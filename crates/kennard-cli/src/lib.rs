@@ -23,6 +23,7 @@ mod inspect;
 mod lab;
 mod manual;
 mod merge;
+mod noise;
 mod pace;
 mod packets;
 mod plane;

@@ -74,6 +74,7 @@ impl Display {
             Progress::Bounds { done, total, certified } => {
                 ("bounds", done, total, format!("{certified} certified"))
             }
+            Progress::Radii { done, total } => ("radii", done, total, String::new()),
             Progress::Attacks { done, pending, bracket: [low, high] } => {
                 let message = format!("robust {:.1} – {:.1} %, {pending} pending", 100.0 * low, 100.0 * high);
                 ("attacks", done, done + pending, message)

@@ -1,7 +1,7 @@
 //! The one screen that an audit ends with.
 
 use kennard::Figure;
-use kennard::audit::{MinimalSummary, Summary, Warning};
+use kennard::audit::{CertifiedRadii, MinimalSummary, Summary, Warning};
 use kennard::data::Selection;
 use kennard::engine::Plan;
 pub use kennard::experiment::short;
@@ -28,6 +28,7 @@ pub fn accuracies(summary: &Summary, plan: Option<Plan>) {
     }
     if !summary.minimal.is_empty() {
         minimal(&summary.minimal);
+        summary.radii.iter().for_each(radii);
     }
     if let Some(probed) = summary.cosines.as_ref().filter(|_| summary.clean.pending == 0) {
         say!("");
@@ -260,6 +261,17 @@ fn minimal(attacks: &[MinimalSummary]) {
             attack.seconds
         );
     }
+}
+
+/// How far around the samples is proved.
+fn radii(radii: &CertifiedRadii) {
+    if radii.pending > 0 {
+        say!("certified   not known while {} samples are pending", grouped(radii.pending));
+        return;
+    }
+    let [a, b, c] = radii.quartiles.map(|q| q.map_or("all".into(), short));
+    let seconds: f64 = radii.methods.iter().map(|by| by.seconds).sum();
+    say!("certified   {a:>9} {b:>9} {c:>9}   proved, in {seconds:.1} s");
 }
 
 /// The single-backward probe on a line.

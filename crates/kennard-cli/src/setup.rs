@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kennard::audit::{Audit, PacketPlan, Shard};
+use kennard::audit::{Audit, PacketPlan};
 use kennard::data::{DataSet, Options, Selection, Split};
 use kennard::engine::Engine;
 use kennard::run::ModelSummary;
@@ -133,7 +133,9 @@ pub fn whole_audit<'a>(
         packets.extend(packets.first().map(|plan| PacketPlan { temperature: Some(temperature), ..*plan }));
     }
     let certify = settings.own.certify.unwrap_or(false);
-    Ok(Audit { certify, probe, packets, without, ..audit(model, settings, data, engine)? })
+    let audit = audit(model, settings, data, engine)?;
+    let radii = certify && !audit.minimal.is_empty();
+    Ok(Audit { certify, radii, probe, packets, without, ..audit })
 }
 
 /// What attacks may do, and the boxes of the samples where they have some.
@@ -164,7 +166,7 @@ pub fn audit<'a>(
         cascade,
         minimal: settings.attacks.minimal()?,
         samples: settings.selection()?,
-        shard: settings.own.shard.unwrap_or(Shard::WHOLE),
+        shard: settings.sharding.shard(),
         seed: settings.run.seed(),
         full: settings.attacks.full.unwrap_or(false),
         budget: settings.attacks.budget,

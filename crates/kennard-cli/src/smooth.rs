@@ -1,82 +1,40 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kennard::Figure;
-use kennard::audit::Shard;
 use kennard::picture::{Chart, Curve};
 use kennard::report::{Block, Sheet};
 use kennard::run::ModelSummary;
-use kennard::smoothing::{
-    Certification, CertifiedWithin, SmoothingDirectory, SmoothingProgress, SmoothingSummary,
-};
+use kennard::smoothing::{CertifiedWithin, SmoothingProgress, SmoothingSummary};
+use kennard::{Figure, Result};
 
+use crate::noise::{GUARANTEE, Smoothing, TITLE, run_in};
 use crate::progress::Gauge;
 use crate::report::{percent, percents, span};
 use crate::screen::{grouped, short};
-use crate::settings::{Bounds, Data, Number, Taken};
-use crate::source::{Given, prepare};
+use crate::source::{on, prepare};
 use crate::{Done, Outcome, report, screen, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
+    /// The model, an ONNX file
+    #[arg(value_name = "MODEL")]
+    file: PathBuf,
     #[command(flatten)]
-    model: Given,
-    #[command(flatten)]
-    data: Data,
-    #[command(flatten)]
-    taken: Taken,
-    /// The standard deviation of the noise, in input units: 0.25, or 64/255
-    #[arg(long, value_name = "S")]
-    sigma: Number,
-    /// Radii (l2, input units) fixed beforehand: draws stop as soon as all of them are decided [default: all draws are taken,
-    /// and the radius is as large as they allow]
-    #[arg(long, value_name = "R,R,…", value_delimiter = ',')]
-    radius: Vec<Number>,
-    /// Draws per sample that count, at most where there are radii
-    #[arg(long, value_name = "N", default_value_t = Certification::DRAWS)]
-    draws: u64,
-    /// Draws per sample that choose the class, before those that count
-    #[arg(long, value_name = "N", default_value_t = Certification::CHOOSING)]
-    choosing: u64,
-    /// The probability that a sample's certificate is wrong, at most
-    #[arg(long, value_name = "SHARE", default_value_t = Certification::FAILURE)]
-    alpha: f64,
-    /// Move noisy points into this range before the model sees them, as training by gaussian-noise does [default: they are
-    /// left where the noise leads]
-    #[arg(long, value_name = "LO,HI")]
-    bounds: Option<Bounds>,
-    /// Work on one of several parts of the samples, for example 1/3; `kennard merge` puts them together
-    #[arg(long, value_name = "I/N")]
-    shard: Option<Shard>,
+    smoothing: Smoothing,
     /// Go on with the run in --out where it was interrupted
     #[arg(long, requires = "out")]
     resume: bool,
     /// Print summary.json to standard output, and nothing else there
     #[arg(long)]
     json: bool,
-    /// Where to keep samples as they finish, and to write manifest.json, samples.parquet, summary.json and report.html
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
 }
 
 pub fn run(args: &Args) -> Outcome {
-    prepare(args.out.as_deref())?;
-    let (engine, data) = args.model.on(&args.data)?;
-    let seed = args.model.seed();
-    let certification = Certification {
-        model: ModelSummary::of_file(&args.model.file, engine.classifier())?,
-        engine: &engine,
-        data: &data,
-        samples: args.taken.selection(seed)?,
-        shard: args.shard.unwrap_or(Shard::WHOLE),
-        sigma: args.sigma.0,
-        radii: args.radius.iter().map(|radius| radius.0).collect(),
-        choosing: args.choosing,
-        draws: args.draws,
-        failure: args.alpha,
-        bounds: args.bounds.map(Bounds::single),
-        seed,
-    };
+    let smoothing = &args.smoothing;
+    prepare(smoothing.out())?;
+    let (engine, data) = on(&args.file, &smoothing.data, &smoothing.model, &smoothing.run)?;
+    let model = ModelSummary::of_file(&args.file, engine.classifier())?;
+    let certification = smoothing.certification(model, &engine, &data)?;
     let stop = setup::stop_on_interrupt()?;
     let mut gauge = Gauge::new("{prefix:8} {wide_bar} {pos}/{len}  {pace}  {msg}", Duration::from_secs(15));
     let show = |now: SmoothingProgress| {
@@ -88,24 +46,13 @@ pub fn run(args: &Args) -> Outcome {
             format!("smooth: {} of {} samples, {message}  {pace}", now.done, now.total)
         });
     };
-    let result = match &args.out {
+    let result = match smoothing.out() {
         None => certification.run(&stop, show),
-        Some(path) => {
-            let directory =
-                SmoothingDirectory::open(path, &certification, crate::command_line(), args.resume)?;
-            if let Some(damage) = directory.damage() {
-                warn!("warning (journal): {damage}");
-            }
-            if directory.finished() > 0 {
-                note!("{}: {} samples are there already", path.display(), directory.finished());
-            }
-            report::begin(path, &Sheet::new(TITLE, GUARANTEE, crate::command_line()))?;
-            certification.run_in(directory, &stop, show)
-        }
+        Some(path) => run_in(path, &certification, crate::command_line(), args.resume, &stop, show),
     };
     gauge.finish();
     let summary = result?.summary;
-    end(&summary, args.json, args.out.as_deref())?;
+    end(&summary, args.json, smoothing.out())?;
     Ok(if summary.complete { Done::Fully } else { Done::Interrupted })
 }
 
@@ -114,23 +61,22 @@ pub fn end(
     summary: &SmoothingSummary,
     as_json: bool,
     out: Option<&Path>,
-) -> Result<(), Box<dyn std::error::Error>> {
+) -> std::result::Result<(), Box<dyn std::error::Error>> {
     match as_json {
         true => crate::out::json(&summary.to_json()?),
         false => print(summary),
     }
     if let Some(directory) = out {
-        sheet(summary).keep(directory)?;
-        report::beside(directory, "manifest.json, samples.parquet, summary.json, page.json")?;
+        leave(summary, crate::command_line(), directory)?;
     }
     Ok(())
 }
 
-const TITLE: &str = "A classifier smoothed by noise";
-
-const GUARANTEE: &str = "What is certified is the smoothed classifier g, which returns the class that the model f returns most often \
-                         under the noise, and not f itself: of f's robustness this says nothing. Within its radius, in l2, g \
-                         returns the sample's label.";
+/// Leaves the page in the directory of the results.
+pub fn leave(summary: &SmoothingSummary, command: Vec<String>, directory: &Path) -> Result<()> {
+    sheet(summary, command).keep(directory)?;
+    report::beside(directory, "manifest.json, samples.parquet, summary.json, page.json")
+}
 
 /// What a certificate is worth, in words.
 fn terms(summary: &SmoothingSummary) -> String {
@@ -203,7 +149,7 @@ fn cost(summary: &SmoothingSummary) -> String {
 }
 
 /// The page.
-fn sheet(summary: &SmoothingSummary) -> Sheet {
+fn sheet(summary: &SmoothingSummary, command: Vec<String>) -> Sheet {
     let data = format!("{} ({})", summary.data.name, summary.data.split);
     let what = format!(
         "{GUARANTEE} {}: {} of {} samples of {data}.",
@@ -211,7 +157,7 @@ fn sheet(summary: &SmoothingSummary) -> Sheet {
         summary.samples,
         summary.total
     );
-    let mut sheet = Sheet::new(format!("{TITLE}: {}", summary.model.file), what, crate::command_line());
+    let mut sheet = Sheet::new(format!("{TITLE}: {}", summary.model.file), what, command);
     sheet.finished = summary.complete;
     let leading =
         [summary.certified.first(), summary.certified.last().filter(|_| summary.certified.len() > 1)];

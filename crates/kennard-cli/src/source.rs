@@ -44,12 +44,17 @@ impl Given {
 
     /// The data, read to fit the model, and the model at work on it.
     pub fn on(&self, data: &Data) -> kennard::Result<(Engine, DataSet)> {
-        let (data, engine) = setup::open(&self.file, data, &self.model, &self.run)?;
-        for note in data.notes() {
-            note!("note: {note}");
-        }
-        Ok((said(engine), data))
+        on(&self.file, data, &self.model, &self.run)
     }
+}
+
+/// The data, read to fit the model, and the model at work on it, with what a reader should know of both.
+pub fn on(file: &Path, data: &Data, model: &Model, run: &Run) -> kennard::Result<(Engine, DataSet)> {
+    let (data, engine) = setup::open(file, data, model, run)?;
+    for note in data.notes() {
+        note!("note: {note}");
+    }
+    Ok((said(engine), data))
 }
 
 /// Says what a reader should know of how the model was taken.

@@ -35,7 +35,7 @@ pub fn run(args: Args) -> Outcome {
     prepare(Some(&out))?;
     let page = page(&args.run.display().to_string(), crate::command_line());
     crate::report::begin(&out, &page)?;
-    let Some(points) = follow(&bench, &args.run, args.every, &out)? else {
+    let Some(points) = follow(&bench, &args.run, args.every, &out, true)? else {
         crate::report::beside(&out, "")?;
         warn!("{}: what is done is kept; the same command goes on", out.display());
         return Ok(Done::Interrupted);
@@ -60,9 +60,11 @@ pub fn page(run: &str, command: Vec<String>) -> Sheet {
 pub fn filled(mut page: Sheet, points: &[Point], found: &[Correlation]) -> Sheet {
     if let Some(last) = points.last() {
         let at = last.epoch.map_or_else(|| last.name.clone(), |epoch| format!("epoch {epoch}"));
-        for (name, share, interval) in
-            [("clean", last.clean, last.clean_interval), ("robust", last.robust, last.robust_interval)]
-        {
+        for (name, share, interval) in [
+            ("clean", last.clean, last.clean_interval),
+            ("robust", last.robust, last.robust_interval),
+            ("certified", last.certified, last.certified_interval),
+        ] {
             if share.is_finite() {
                 page = page.lead(format!("{name} accuracy, {at}"), percent(share), Some(percents(interval)));
             }

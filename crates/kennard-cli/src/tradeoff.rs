@@ -66,9 +66,13 @@ fn filled(mut page: Sheet, points: &[Point], correlations: &str) -> Sheet {
         );
     }
     let lines = correlations.lines().map(Block::note);
-    let parts = [Block::picture("tradeoff-drift.svg", "Clean against robust accuracy, the drift as colour")];
-    page.text("Networks", &table(points))
-        .section("What goes together", parts.into_iter().chain(lines).collect())
+    let certified = points
+        .iter()
+        .any(|point| point.certified.is_finite())
+        .then(|| Block::picture(tradeoff::CERTIFIED, "The same, certified accuracy as colour"));
+    let drift = Block::picture("tradeoff-drift.svg", "Clean against robust accuracy, the drift as colour");
+    let parts = [Some(drift), certified].into_iter().flatten();
+    page.text("Networks", &table(points)).section("What goes together", parts.chain(lines).collect())
 }
 
 /// Training runs that differ in some settings, and the audit that all undergo, as a file says them.

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use kennard_graph::ndarray::{ArrayD, IxDyn};
+use kennard_graph::{Builder, DType, Dim, Graph, Tensor, TensorType};
 use serde_json::Value;
 
 fn fixture(name: &str) -> String {
@@ -112,6 +114,84 @@ fn bounds_come_before_attacks() {
     for directory in [&alone, &with, &merged] {
         std::fs::remove_dir_all(directory).unwrap();
     }
+}
+
+/// Beside distances, how far is proved: on the screen, in the files, in the curve of the page; parts that are merged give the
+/// same bytes.
+#[test]
+fn radii_are_found_beside_distances() {
+    let (whole, merged) = (scratch("radii"), scratch("radii-merged"));
+    let words = ["--certify", "--minimal", "fmn", "--steps", "20", "--attack", "none", "--first", "12"];
+    let words = [&words[..], &["--packet-samples", "0", "--micro-batch", "4", "--json"]].concat();
+    let run = |more: &[&str]| json(&kennard("audit", MODEL, &[&words[..], more].concat()));
+    let found = run(&["-o", &text(&whole)]);
+    assert!(found["certified"].is_null() && found["complete"] == true);
+    let curve = found["radii"]["curve"].as_array().unwrap();
+    let share = |point: &Value, key: &str| point[key].as_f64().unwrap();
+    assert!(curve.iter().all(|p| share(p, "certified_accuracy") <= share(p, "robust_accuracy")));
+    assert!(share(&curve[0], "certified_accuracy") > 0.5, "{found}");
+    let page = std::fs::read_to_string(whole.join("report.html")).unwrap();
+    assert!(page.contains("\"certified_accuracy\""));
+    let screen =
+        kennard("audit", MODEL, &words.iter().filter(|word| **word != "--json").copied().collect::<Vec<_>>());
+    let screen = String::from_utf8(screen.stdout).unwrap();
+    assert!(screen.contains("proved, in"), "{screen}");
+
+    let parts: Vec<String> = ["1/2", "2/2"]
+        .map(|shard| {
+            let part = text(&scratch(&format!("radii-{}", shard.replace('/', "-"))));
+            run(&["--shard", shard, "--threads", if shard == "1/2" { "1" } else { "3" }, "-o", &part]);
+            part
+        })
+        .into();
+    let mut merge = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    let together =
+        json(&merge.arg("merge").args(&parts).args(["--json", "-o", &text(&merged)]).output().unwrap());
+    assert_eq!(without_seconds(together["radii"].clone()), without_seconds(found["radii"].clone()));
+    let samples = |path: &Path| std::fs::read(path.join("samples.parquet")).unwrap();
+    assert_eq!(samples(&whole), samples(&merged));
+    for directory in [&whole, &merged] {
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}
+
+/// Networks side by side: of one that cannot be bounded the certified accuracy is not known, which is not 0.
+#[test]
+fn what_cannot_be_bounded_has_no_certified_accuracy() {
+    let folder = scratch("track");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::copy(fixture(MODEL), folder.join("epoch-1.onnx")).unwrap();
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let dims = [Dim::BATCH, Dim::Known(1), Dim::Known(28), Dim::Known(28)];
+    let x = builder.input("x", TensorType::new(DType::F32, dims.to_vec()));
+    let weights: Vec<f32> = (0..7840).map(|i| (i % 13) as f32 * 1e-3).collect();
+    let weights = ArrayD::from_shape_vec(IxDyn(&[784, 10]), weights).unwrap();
+    let w = builder.named("w", Tensor::from(weights));
+    builder.output("y", x.apply("Flatten").with("MatMul", w).apply("Tan"));
+    builder.finish().unwrap().save(folder.join("epoch-2.onnx")).unwrap();
+
+    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
+    let words = ["--eps", "0.01", "--first", "12", "--packet-samples", "0", "--steps", "5", "--json"];
+    let mut track = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    track.args(["track", &text(&folder), "--data", &data, "--runtime", "rten"]).args(words);
+    let output = track.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("certified accuracy is not known") && said.contains("Tan"), "{said}");
+    let found = json(&output);
+    let [first, second] = [0, 1].map(|place| found["points"][place].clone());
+    assert!(first["certified"].as_f64().unwrap() > 0.0 && second["certified"].is_null(), "{found}");
+    let table = std::fs::read_to_string(folder.join("track/track.md")).unwrap();
+    let row = table.lines().find(|line| line.contains("epoch-2")).unwrap();
+    assert!(table.contains("| certified |") && row.split('|').nth(4).unwrap().trim() == "–", "{table}");
+
+    let mut track = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    track.args(["track", &text(&folder), "--data", &data, "--runtime", "rten"]).args(words);
+    let without =
+        json(&track.args(["--certify", "false", "-o", &text(&folder.join("plain"))]).output().unwrap());
+    assert!(without["points"][0]["certified"].is_null());
+    let table = std::fs::read_to_string(folder.join("plain/track.md")).unwrap();
+    assert!(!table.contains("certified"), "{table}");
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

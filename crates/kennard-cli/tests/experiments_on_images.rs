@@ -50,7 +50,7 @@ fn r7_draws_a_curve_for_every_network() {
             assert!((0.0..=2.4633 * scale).contains(&radius), "{at}");
         }
     }
-    for file in ["r7.md", "tradeoff.svg", "radius.svg", "accuracy.svg"] {
+    for file in ["r7.md", "tradeoff.svg", "certified.svg", "radius.svg", "accuracy.svg"] {
         assert!(out.join(file).exists(), "{file}");
     }
     std::fs::remove_dir_all(out).unwrap();

@@ -91,6 +91,10 @@ fn a_run_leaves_checkpoints_a_log_and_networks_that_can_be_audited() {
     let points = found["points"].as_array().unwrap();
     assert_eq!(points.iter().map(|p| p["epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
     assert!(points.iter().all(|p| p["robust"].as_f64() <= p["clean"].as_f64() && p["drift"].is_number()));
+    // What is proved, at the same epsilon on the same samples.
+    assert!(
+        points.iter().all(|p| p["certified"].is_number() && p["certified"].as_f64() <= p["robust"].as_f64())
+    );
     for file in [
         "track.svg",
         "track.pdf",
@@ -213,9 +217,15 @@ fn a_sweep_trains_audits_and_goes_on() {
     let before = trained("robust");
     assert_eq!(sweep(), found, "the second time nothing is done again");
     assert_eq!(trained("robust"), before);
-    for file in
-        ["tradeoff.svg", "tradeoff.pdf", "tradeoff.md", "tradeoff.csv", "tradeoff.json", "report.html"]
-    {
+    for file in [
+        "tradeoff.svg",
+        "tradeoff.pdf",
+        "tradeoff-certified.svg",
+        "tradeoff.md",
+        "tradeoff.csv",
+        "tradeoff.json",
+        "report.html",
+    ] {
         assert!(out.join("runs").join(file).exists(), "{file}");
     }
 

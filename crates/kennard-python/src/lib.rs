@@ -1,5 +1,6 @@
 //! The native part of the Python package `kennard`.
 
+mod certificates;
 mod data;
 mod live;
 mod measure;
@@ -217,6 +218,9 @@ fn _kennard(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Arrays>()?;
     module.add_class::<Outcome>()?;
     module.add_function(wrap_pyfunction!(audit, module)?)?;
+    module.add_function(wrap_pyfunction!(certificates::certify, module)?)?;
+    module.add_function(wrap_pyfunction!(certificates::smooth, module)?)?;
+    module.add_function(wrap_pyfunction!(certificates::bound, module)?)?;
     module.add_function(wrap_pyfunction!(measure::uncertainty, module)?)?;
     module.add_function(wrap_pyfunction!(measure::calibrate, module)?)?;
     module.add_function(wrap_pyfunction!(measure::train, module)?)?;

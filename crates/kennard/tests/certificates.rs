@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{engine, fashion, fixture, open, rten, runtimes, shared};
-use kennard::attack::{Attack, Pgd, Square};
+use kennard::attack::{Attack, Fmn, MinimumNorm, Pgd, Square, Version};
 use kennard::audit::{Audit, FinishedRun, Manifest, Outcome, Progress, RunDirectory, RunState};
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
@@ -41,56 +41,156 @@ impl Drop for Scratch {
     }
 }
 
-/// A run that is stopped after some bounds, and again after some attacks, ends with the bytes of one in a single go; on the
-/// way its figures are brackets.
-#[test]
-fn stops_do_not_change_a_byte() {
-    let scratch =
-        Scratch(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("certificates-{}", std::process::id())));
-    let (file, data) = (fixture("fashion_mlp.onnx"), fashion());
-    let options = EngineOptions { threads: Some(1), micro_batch: Some(4) };
-    let engine = engine(&Graph::load(&file).unwrap(), &data, rten(), &options);
-    let threat = ThreatModel::new(Norm::Linf, 0.02).unwrap();
-    let audit = audit(&file, &engine, &data, threat, 40);
-    let go = |name: &str, until: &dyn Fn(&Progress) -> bool| -> Outcome {
-        let manifest = Manifest::new(&audit, vec![]).unwrap();
-        let directory = RunDirectory::open(&scratch.0.join(name), &manifest, true).unwrap();
+/// What audits keep in directories of their own under one that goes with the test.
+struct Runs<'a> {
+    scratch: Scratch,
+    audit: Audit<'a>,
+}
+
+impl<'a> Runs<'a> {
+    fn new(name: &str, audit: Audit<'a>) -> Runs<'a> {
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        Runs { scratch: Scratch(place), audit }
+    }
+
+    /// Goes on with the run in a directory until this is heard.
+    fn go(&self, name: &str, until: &dyn Fn(&Progress) -> bool) -> Outcome {
+        let manifest = Manifest::new(&self.audit, vec![]).unwrap();
+        let directory = RunDirectory::open(&self.scratch.0.join(name), &manifest, true).unwrap();
         let stop = AtomicBool::new(false);
         let hear = |progress: Progress| {
             stop.fetch_or(until(&progress), Ordering::Relaxed);
         };
-        audit.run_in(directory, &stop, hear).unwrap()
-    };
-    let whole = go("whole", &|_| false);
+        self.audit.run_in(directory, &stop, hear).unwrap()
+    }
+
+    fn assert_same_bytes(&self, one: &str, other: &str) {
+        for file in ["samples.parquet", "examples.parquet"] {
+            let bytes = |name: &str| std::fs::read(self.scratch.0.join(name).join(file)).unwrap();
+            assert_eq!(bytes(one), bytes(other), "{file}");
+        }
+    }
+}
+
+/// A run that is stopped after some bounds, and again after some attacks, ends with the bytes of one in a single go; on the
+/// way its figures are brackets.
+#[test]
+fn stops_do_not_change_a_byte() {
+    let (file, data) = (fixture("fashion_mlp.onnx"), fashion());
+    let options = EngineOptions { threads: Some(1), micro_batch: Some(4) };
+    let engine = engine(&Graph::load(&file).unwrap(), &data, rten(), &options);
+    let threat = ThreatModel::new(Norm::Linf, 0.02).unwrap();
+    let runs = Runs::new("certificates", audit(&file, &engine, &data, threat, 40));
+    let whole = runs.go("whole", &|_| false);
     let certified = whole.summary.certified.as_ref().unwrap();
     assert!(
         certified.certified > 2 && whole.summary.clean.correct > certified.certified + 4,
         "{certified:?}"
     );
 
-    let bounded = go("stopped", &|p| matches!(p, Progress::Bounds { done: 3, .. }));
+    let bounded = runs.go("stopped", &|p| matches!(p, Progress::Bounds { done: 3, .. }));
     let part = bounded.summary.certified.as_ref().unwrap();
     assert!(!bounded.summary.complete && part.pending > 0 && part.certified_accuracy.is_none());
     assert!(
         part.bracket[0] <= certified.certified_accuracy.unwrap()
             && certified.certified_accuracy.unwrap() <= part.bracket[1]
     );
-    let state = RunState::read(&scratch.0.join("stopped")).unwrap();
+    let state = RunState::read(&runs.scratch.0.join("stopped")).unwrap();
     assert_eq!(state.outcome.summary.certified.unwrap().pending, part.pending);
-    let attacked = go("stopped", &|p| matches!(p, Progress::Attacks { .. }));
+    let attacked = runs.go("stopped", &|p| matches!(p, Progress::Attacks { .. }));
     // Whether it was stopped in time is a matter of luck.
     assert_eq!(attacked.summary.certified.as_ref().unwrap().pending, 0);
-    let resumed = go("stopped", &|_| false);
+    let resumed = runs.go("stopped", &|_| false);
     assert!(resumed.summary.complete);
-    for file in ["samples.parquet", "examples.parquet"] {
-        let bytes = |name: &str| std::fs::read(scratch.0.join(name).join(file)).unwrap();
-        assert_eq!(bytes("whole"), bytes("stopped"), "{file}");
-    }
-    let read = FinishedRun::open(&scratch.0.join("whole")).unwrap();
+    runs.assert_same_bytes("whole", "stopped");
+    let read = FinishedRun::open(&runs.scratch.0.join("whole")).unwrap();
     assert_eq!(read.outcome.records, whole.records);
     // A certified sample was not attacked, and counts as robust.
     let spared = whole.records.iter().filter(|record| record.is_certified());
     assert!(spared.clone().all(|record| record.attacks[0].is_none() && record.is_robust()));
+}
+
+/// In every norm, with an epsilon and without: around every sample less is proved than the distance at which it was broken, and
+/// certified accuracy is nowhere above what attacks leave. Stops do not change a byte.
+#[test]
+fn radii_lie_below_distances() {
+    let data = fashion();
+    let options = EngineOptions { threads: Some(1), micro_batch: Some(4) };
+    let (mlp, cnn) = ("fashion_mlp.onnx", "fashion_cnn_robust.onnx");
+    let cases = [
+        (mlp, 16, Norm::Linf, Some(0.01)),
+        (mlp, 16, Norm::L2, None),
+        (mlp, 16, Norm::L1, None),
+        (cnn, 6, Norm::Linf, None),
+    ];
+    for (name, count, norm, eps) in cases {
+        let file = fixture(name);
+        let engine = engine(&Graph::load(&file).unwrap(), &data, rten(), &options);
+        let bounds = [0.0, 1.0];
+        let threat = match eps {
+            Some(eps) => ThreatModel::within(norm, eps, bounds).unwrap(),
+            None => ThreatModel::unlimited(norm, bounds).unwrap(),
+        };
+        let minimal: Vec<Box<dyn MinimumNorm>> = vec![Box::new(Fmn { steps: 30, ..Fmn::default() })];
+        let audit = Audit {
+            radii: true,
+            attacks: Vec::new(),
+            minimal,
+            ..audit(&file, &engine, &data, threat, count)
+        };
+        let runs = Runs::new(&format!("radii-{norm}-{count}"), audit);
+        let whole = runs.go("whole", &|_| false);
+        let radii = whole.summary.radii.as_ref().unwrap();
+        assert!(radii.positive > 1 && radii.pending == 0, "{norm}: {radii:?}");
+        for record in &whole.records {
+            let proved = record.radius.map_or(0.0, |found| found.radius);
+            assert!(proved < record.distance() || proved == 0.0, "{norm} {}: {record:?}", record.index);
+            assert_eq!(record.radius.is_some(), record.is_correct());
+            assert!(!record.is_contradicted());
+            if let Some(eps) = eps {
+                assert_eq!(record.is_certified(), record.is_certified_within(eps), "{norm}: {record:?}");
+            }
+        }
+        assert_eq!(whole.summary.certified.is_some(), eps.is_some());
+        assert_eq!(radii.curve.len(), 41);
+        assert!(radii.curve.iter().all(|point| point.certified_accuracy <= point.robust_accuracy));
+        assert!(radii.curve.is_sorted_by(|a, b| a.certified_accuracy >= b.certified_accuracy));
+        assert!(radii.curve[0].certified_accuracy > 0.25);
+
+        let stopped = runs.go("stopped", &|p| matches!(p, Progress::Radii { done: 1, .. }));
+        let part = stopped.summary.radii.as_ref().unwrap();
+        assert!(!stopped.summary.complete && part.pending > 0 && part.curve.is_empty());
+        let resumed = runs.go("stopped", &|_| false);
+        assert_eq!(resumed.summary.radii.as_ref().unwrap().curve, radii.curve);
+        runs.assert_same_bytes("whole", "stopped");
+        let read = FinishedRun::open(&runs.scratch.0.join("stopped")).unwrap();
+        assert_eq!(read.outcome.records, whole.records);
+    }
+}
+
+/// The whole of AutoAttack, every attack spending its whole budget, breaks no certified sample of a robust network.
+#[test]
+fn autoattack_breaks_nothing_that_is_certified() {
+    let (file, data) = (fixture("fashion_cnn_robust.onnx"), fashion());
+    let engine = engine(&Graph::load(&file).unwrap(), &data, rten(), &EngineOptions::default());
+    let mut count = 0;
+    for (norm, eps) in [(Norm::Linf, 0.02), (Norm::L2, 0.1)] {
+        let threat = ThreatModel::new(norm, eps).unwrap();
+        let attacks = Version::Standard.attacks(norm);
+        let audit = Audit { attacks, full: true, ..audit(&file, &engine, &data, threat, 8) };
+        let outcome = audit.run(&AtomicBool::new(false), |_| ()).unwrap();
+        let certified: Vec<_> = outcome.records.iter().filter(|record| record.is_certified()).collect();
+        count += certified.len();
+        for record in certified {
+            assert!(record.attacks.len() == 4 && record.attacks.iter().all(Option::is_some));
+            assert_eq!(record.broken_by(), None, "{norm}: {record:?}");
+            let found =
+                record.attacks.iter().flatten().map(|attack| attack.margin).fold(f32::INFINITY, f32::min);
+            let bound = record.bound.unwrap().margin;
+            assert!(found > bound - 1e-4, "{norm} {}: {found} found, {bound} proved", record.index);
+        }
+    }
+    assert!(count >= 6, "{count} certified");
 }
 
 /// On a network that was trained to be certified, nearly all is decided, and no attack breaks what is certified, though every

@@ -1,6 +1,7 @@
 //! What commands do, as functions for other languages: models and data as a caller holds them, settings under the names of
 //! the command's options.
 
+mod certificates;
 mod measure;
 mod open;
 mod tracked;
@@ -20,6 +21,7 @@ use kennard_runtime::Live;
 use crate::settings::{Part, Settings};
 use crate::{report, setup};
 
+pub use certificates::{bound, certify, smooth};
 pub use measure::{Measured, calibrate, uncertainty};
 pub use tracked::tracked;
 pub use train::{Taught, grad, train};
@@ -74,8 +76,30 @@ pub fn audit(
     let resume = open::resume(&mut options);
     let requirements = requirements(options.remove("require"))?;
     let settings: Settings = settings(options)?;
-    let (data, engine, summary) = open::opened(model, data, &settings)?;
-    let audit = Audit { requirements, checkpoint, ..setup::whole_audit(summary, &settings, &data, &engine)? };
+    let terms = Terms { requirements, checkpoint, resume };
+    audited(model, data, &settings, terms, stop, progress)
+}
+
+/// What an audit has beside its settings.
+#[derive(Default)]
+struct Terms {
+    requirements: Vec<Requirement>,
+    checkpoint: Option<Checkpoint>,
+    resume: bool,
+}
+
+/// Runs an audit, in its directory where it has one.
+fn audited(
+    model: &Model,
+    data: Option<DataSet>,
+    settings: &Settings,
+    terms: Terms,
+    stop: &AtomicBool,
+    progress: impl FnMut(Progress),
+) -> Result<Outcome> {
+    let (data, engine, summary) = open::opened(model, data, settings)?;
+    let Terms { requirements, checkpoint, resume } = terms;
+    let audit = Audit { requirements, checkpoint, ..setup::whole_audit(summary, settings, &data, &engine)? };
     let Some(path) = settings.out() else { return audit.run(stop, progress) };
     let manifest = Manifest::new(&audit, Vec::new())?;
     let outcome = audit.run_in(RunDirectory::open(path, &manifest, resume)?, stop, progress)?;
@@ -137,6 +161,9 @@ pub fn option_names(command: &str) -> Option<Vec<String>> {
         "uncertainty" => (measure::Uncertainty::keys(), &[]),
         "calibrate" => (measure::Calibration::keys(), &["out"]),
         "train" => (crate::recipe::Settings::keys(), &["out", "resume"]),
+        "certify" => (crate::certify::Certificates::keys(), &["resume", "require"]),
+        "smooth" => (crate::noise::Smoothing::keys(), &["resume"]),
+        "bound" => (crate::bound::Enclosure::keys(), &[]),
         "grad" => (crate::grad::Derivative::keys(), &[]),
         _ => return None,
     };

@@ -99,6 +99,6 @@ pub fn grad(model: &Model, options: Options) -> Result<Graph> {
     }
 }
 
-fn live() -> Error {
+pub(super) fn live() -> Error {
     Error::Mismatch("a live module is no graph; export it to ONNX first".into())
 }

@@ -10,14 +10,13 @@ mod values;
 use std::path::{Path, PathBuf};
 
 use kennard::ThreatModel;
-use kennard::audit::Shard;
 use kennard::data::Selection;
 
 use crate::Usage;
 
 pub use attacks::Attacks;
 pub use part::{Part, Source};
-pub use parts::{Data, Ends, Model, Run, Taken, Threat};
+pub use parts::{Data, Ends, Model, Run, Sharding, Taken, Threat};
 pub use values::{Bounds, Extents, Held, Named, Number, Temperature};
 
 type Error = Box<dyn std::error::Error>;
@@ -29,12 +28,8 @@ const EPS_MISSING: &str = "--eps is missing: the largest perturbation, for examp
 part! {
     /// What an audit alone has.
     Own {
-        /// Work on one of several parts of the samples, for example 1/3; `kennard merge` puts them together
-        #[arg(long, value_name = "I/N")]
-        #[serde(deserialize_with = "values::from_text")]
-        shard: Shard,
-        /// Before attacks, try to prove of each sample that nothing within eps breaks it; certified samples are not attacked: true
-        /// or false
+        /// Before attacks, try to prove of each sample that nothing within eps breaks it; certified samples are not attacked; with
+        /// --minimal, how far around each that is so: true or false
         #[arg(long, num_args = 0..=1, default_missing_value = "true")]
         certify: bool,
         /// Attack each sample within a box of its own, in place of --eps: float arrays lower and upper beside x and y in the
@@ -67,6 +62,7 @@ parts! {
         threat: Threat,
         attacks: Attacks,
         taken: Taken,
+        sharding: Sharding,
         own: Own,
         run: Run,
         model: Model,
@@ -127,6 +123,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use clap::Args;
+    use kennard::audit::Shard;
 
     use super::*;
 
@@ -145,7 +142,7 @@ mod tests {
         let both = flags.or(file);
         assert_eq!((both.threat.eps, both.threat.norm), (Some(Number(0.1)), Some(kennard::Norm::L2)));
         assert_eq!((both.taken.samples, both.model.pixels.mean), (Some(3), Some(vec![0.5])));
-        assert_eq!(both.own.shard, Some(Shard { number: 1, of: 2 }));
+        assert_eq!(both.sharding.shard, Some(Shard { number: 1, of: 2 }));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use kennard::audit::Shard;
 use kennard::data::{DataSpec, Options, Selection, Split};
 use kennard::engine::EngineOptions;
 use kennard::graph::ModelFile;
@@ -76,6 +77,23 @@ impl Taken {
     /// These, or that many at random where none are chosen.
     pub fn or_samples(self, count: usize) -> Taken {
         if self.is_chosen() { self } else { Taken { samples: Some(count), first: None } }
+    }
+}
+
+part! {
+    /// The part of the samples that one of several runs works on.
+    Sharding {
+        /// Work on one of several parts of the samples, for example 1/3; `kennard merge` puts them together
+        #[arg(long, value_name = "I/N")]
+        #[serde(deserialize_with = "super::values::from_text")]
+        shard: Shard,
+    }
+}
+
+impl Sharding {
+    /// The part, the whole by default.
+    pub fn shard(&self) -> Shard {
+        self.shard.unwrap_or(Shard::WHOLE)
     }
 }
 

@@ -9,6 +9,7 @@
 from . import _onnxruntime
 from ._autoattack import AutoAttack
 from ._calls import Attacked, attack, audit, report
+from ._certificates import Certified, Smoothed, bound, certify, smooth
 from ._kennard import KennardError, __version__
 from ._measure import Calibration, Uncertainty, calibrate, uncertainty
 from ._minimal import minimal
@@ -23,9 +24,11 @@ __all__ = [
     "Attacked",
     "AutoAttack",
     "Calibration",
+    "Certified",
     "KennardError",
     "Minimal",
     "Result",
+    "Smoothed",
     "Tracker",
     "Trained",
     "Uncertainty",
@@ -33,10 +36,13 @@ __all__ = [
     "__version__",
     "attack",
     "audit",
+    "bound",
     "calibrate",
+    "certify",
     "grad",
     "minimal",
     "report",
+    "smooth",
     "train",
     "uncertainty",
 ]

@@ -128,7 +128,7 @@ def chosen(engine: str, module: Any, live: Any, x: NDArray[np.float32]) -> tuple
     """
     if engine == "live":
         return live, "live: PyTorch computes"
-    reason = _unfit(module, live)
+    reason = _unfit(engine, module, live)
     if reason is None:
         try:
             file = exported(module, x)
@@ -142,11 +142,11 @@ def chosen(engine: str, module: Any, live: Any, x: NDArray[np.float32]) -> tuple
         except Exception as error:  # whatever a foreign graph may do to an exporter or a runtime
             reason = _first_line(error)
     if engine == "export":
-        raise ValueError(f"engine: the module cannot be exported: {reason}; use engine='live'")
+        raise ValueError(f"engine: the module cannot be exported to ONNX: {reason}; audits, packets and smoothing take it live, engine='live'")
     return live, f"live: PyTorch computes, since {reason}"
 
 
-def _unfit(module: Any, live: Any) -> str | None:
+def _unfit(engine: str, module: Any, live: Any) -> str | None:
     import torch
 
     if not isinstance(module, torch.nn.Module):
@@ -157,7 +157,7 @@ def _unfit(module: Any, live: Any) -> str | None:
         return "autocast= is for PyTorch's own passes"
     if live._output is not None:
         return "output= takes the logits out of what it returns"
-    if live._device.type != "cpu":
+    if engine == "auto" and live._device.type != "cpu":
         return f"the module is on {live._device}, where PyTorch is fast"
     return None
 

@@ -75,7 +75,7 @@ def model(
     check_passes(eot)
     if engine not in ENGINES:
         raise ValueError(f"engine: {engine!r} is unknown; give one of {', '.join(map(repr, ENGINES))}")
-    if isinstance(given, (str, os.PathLike, bytes)) or is_proto(given):
+    if is_file(given):
         _no_file(eot=eot, autocast=autocast, output=output)
         native = given.SerializeToString() if is_proto(given) else given
         return Adapted(native, "file: a runtime computes it")
@@ -100,6 +100,20 @@ def model(
     if engine == "export":
         raise ValueError("engine: a function cannot be exported; use engine='live'")
     return Adapted(function, "live: the function computes", function)
+
+
+def is_file(given: Any) -> bool:
+    """Whether it is an ONNX file: its path, its bytes, or an `onnx.ModelProto`."""
+    return isinstance(given, (str, os.PathLike, bytes)) or is_proto(given)
+
+
+def like(given: Any, file: bytes) -> Any:
+    """The bytes of a file as an `onnx.ModelProto`, where `given` is one."""
+    if not is_proto(given):
+        return file
+    made = type(given)()
+    made.ParseFromString(file)
+    return made
 
 
 def is_module(given: Any) -> bool:

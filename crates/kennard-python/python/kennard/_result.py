@@ -115,6 +115,18 @@ class Result(Outcome):
         return None if robust is None else _share(robust, "robust_accuracy")
 
     @property
+    def certified_accuracy(self) -> float | None:
+        """The share of samples that are certified: no point within epsilon is misclassified. None without certificates."""
+        certified = self.summary.get("certified")
+        return None if certified is None else _share(certified, "certified_accuracy")
+
+    @property
+    def undecided(self) -> int | None:
+        """How many samples are neither certified nor broken nor misclassified from the start. None without certificates."""
+        count = self.summary.get("undecided")
+        return None if count is None else int(count)
+
+    @property
     def verified_robust_accuracy(self) -> float | None:
         """The same of a model that answers at random, where a sample counts as broken only if most passes are fooled.
 
@@ -154,6 +166,8 @@ class Result(Outcome):
             parts.append(f"robust {_page.percent(self.robust_accuracy)}")
         if self.interval:
             parts.append(f"[{100 * self.interval[0]:.2f}, {100 * self.interval[1]:.2f}]")
+        if self.summary.get("certified"):
+            parts.append(f"certified {_page.percent(self.certified_accuracy)}")
         if self.verified is not None:
             parts.append(f"verified {_page.percent(self.verified_robust_accuracy)}")
         return f"<kennard.{type(self).__name__} {self.summary['total']} samples: {', '.join(parts)}>"
@@ -164,6 +178,8 @@ class Result(Outcome):
         rows += [(a["name"], a.get("robust_accuracy"), a.get("interval")) for a in self.summary["attacks"]]
         if robust and len(self.summary["attacks"]) != 1:
             rows.append(("robust", robust.get("robust_accuracy"), robust.get("interval")))
+        if certified := self.summary.get("certified"):
+            rows.append(("certified", certified.get("certified_accuracy"), certified.get("interval")))
         lines = [(name, _page.percent(share), _page.percents(ends)) for name, share, ends in rows]
         return _page.table(("", "accuracy", "95 % interval"), lines)
 

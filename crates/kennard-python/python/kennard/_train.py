@@ -144,7 +144,7 @@ def train(
     data, inputs, settings = _prepare.samples(x, y, settings)
     native, module = None, None
     if model is not None:
-        native, module = _graph(model, inputs, trainable=True)
+        native, module = graph(model, inputs, trainable=True)
     place, kept = _prepare.directory(out)
     given = json.dumps({**settings, "out": os.fspath(place)})
     found = _kennard.train(native, data, given, _prepare.progress(progress))
@@ -197,16 +197,11 @@ def grad(
     settings = _prepare.options("grad", {}, loss=loss, of=of, wrt=wrt)
     _prepare.check_process()
     inputs = None if x is None else np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, dtype=np.float32)
-    native, _ = _graph(model, inputs, trainable=False)
-    file = _kennard.grad(native, json.dumps(settings))
-    if not _models.is_proto(model):
-        return file
-    made = type(model)()
-    made.ParseFromString(file)
-    return made
+    native, _ = graph(model, inputs, trainable=False)
+    return _models.like(model, _kennard.grad(native, json.dumps(settings)))
 
 
-def _graph(model: Any, x: NDArray[np.float32] | None, *, trainable: bool) -> tuple[Any, Any]:
+def graph(model: Any, x: NDArray[np.float32] | None, *, trainable: bool) -> tuple[Any, Any]:
     """A path or the bytes of a file, and the module that it was made of."""
     if isinstance(model, (str, os.PathLike, bytes)):
         return model, None

@@ -15,7 +15,7 @@ function verdict(run) {
     tiles.push(tile(`robust accuracy, ${budget(summary)}`, ...known(robust, "robust", robust.robust_accuracy),
       `${grouped(robust.robust)} of ${grouped(summary.total)}`));
   }
-  const { certified } = summary;
+  const { certified, radii } = summary;
   if (certified) {
     tiles.push(tile(`certified accuracy, ${budget(summary)}`, ...known(certified, "certified", certified.certified_accuracy),
       `${grouped(certified.certified)} of ${grouped(summary.total)}`));
@@ -23,6 +23,10 @@ function verdict(run) {
   if (closest && !unfinished(run)) {
     tiles.push(tile(`median distance, ${threat.norm}`, short(closest.quartiles[1]), `${short(closest.quartiles[0])} – ${short(closest.quartiles[2])}`,
       "quartiles of the closest adversarial points"));
+  }
+  if (radii && !unfinished(run)) {
+    const [low, middle, high] = radii.quartiles.map((q) => (q === null ? "all" : short(q)));
+    tiles.push(tile(`median certified radius, ${threat.norm}`, middle, `${low} – ${high}`, "quartiles of what is proved"));
   }
   if (packet) {
     // The product over all coordinates shows the window; along the drift it shows the network.
@@ -36,7 +40,7 @@ function verdict(run) {
   return el("section", { id: "verdict", "aria-label": "Verdict" }, el("div", { class: "tiles" }, tiles),
     unfinished(run) ? el("p", {}, "Unfinished. The samples that finish first are not like the others: of a share it is only known what it lies between, whatever the pending samples turn out to be.")
       : el("p", {}, words, " Ranges are 95 % intervals."),
-    certified && !unfinished(run) ? between(run) : null, certified ? provenance() : null,
+    certified && !unfinished(run) ? between(run) : null, certified || radii ? provenance() : null,
     el("p", {}, el("strong", {}, "Threat model. "), `${allowance(summary)}.`));
 }
 
@@ -57,10 +61,12 @@ function againstEpsilon(run) {
   if (unfinished(run)) return null;
   const threat = summary.threat_model;
   const closest = summary.closest?.curve ?? [];
+  const proved = summary.radii?.curve ?? [];
   const points = [["clean", 0, summary.clean.accuracy, summary.clean.interval]];
   if (threat.eps !== null) summary.attacks.forEach((a) => points.push([a.name, threat.eps, a.robust_accuracy, a.interval]));
-  if (closest.length === 0 && points.length < 2) return null;
+  if (closest.length === 0 && proved.length === 0 && points.length < 2) return null;
   const rows = [
+    ...proved.map((p) => ["certified", p.eps, p.certified_accuracy, ...p.certified_interval]),
     ...closest.map((p) => ["closest", p.eps, p.robust_accuracy, ...p.interval]),
     ...points.map(([name, eps, share, interval]) => [name, eps, share, ...interval]),
   ];
@@ -71,18 +77,22 @@ function againstEpsilon(run) {
       lines.push(band(closest.map((p) => [p.eps, ...p.interval]), series[0]));
       lines.push({ name: "closest adversarial points", type: "line", showSymbol: false, data: closest.map((p) => [p.eps, p.robust_accuracy]), lineStyle: { width: 2, color: series[0] }, itemStyle: { color: series[0] } });
     }
+    if (proved.length > 0) {
+      lines.push(band(proved.map((p) => [p.eps, ...p.certified_interval]), series[2]));
+      lines.push({ name: "certified", type: "line", showSymbol: false, data: proved.map((p) => [p.eps, p.certified_accuracy]), lineStyle: { width: 2, type: "dashed", color: series[2] }, itemStyle: { color: series[2] } });
+    }
     points.forEach(([name, eps, share, interval], i) => {
       const colour = series[(i + 1) % series.length];
       lines.push({ name, type: "scatter", symbol: SYMBOLS[i % SYMBOLS.length], symbolSize: 10, itemStyle: { color: colour }, data: [[eps, share]], z: 6 });
       lines.push(whiskers([[eps, ...interval]], { colour }));
     });
     return {
-      xAxis: axis(`ε, ${threat.norm} [input units]`, { min: 0 }), yAxis: shareAxis("robust accuracy [%]"), series: lines,
+      xAxis: axis(`ε, ${threat.norm} [input units]`, { min: 0 }), yAxis: shareAxis(proved.length > 0 ? "accuracy [%]" : "robust accuracy [%]"), series: lines,
       tooltip: { ...frame({}).tooltip, formatter: ({ seriesName, value }) => `${seriesName}\nε ${short(value[0])}: ${percent(value[1])}` },
     };
   };
   const caption = closest.length > 0
-    ? "The share of samples that no perturbation of size ε was found to break, with its 95 % band, and the attacks at their ε."
+    ? `The share of samples that no perturbation of size ε was found to break, with its 95 % band, and the attacks at their ε.${proved.length > 0 ? " Dashed, the share that is proved: the truth lies between the two." : ""}`
     : "Accuracy on the samples and under attack, with 95 % intervals. Run with --minimal fab for every ε between.";
   return chart("curve", "Robust accuracy against ε", caption, { header: ["series", "eps", "robust_accuracy", "low", "high"], rows }, build);
 }

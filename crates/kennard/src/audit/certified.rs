@@ -1,3 +1,6 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::Record;
@@ -38,16 +41,14 @@ pub struct CertifiedBy {
 
 impl Certified {
     /// Before the first sample.
-    pub(super) fn blank() -> Certified {
-        let method =
-            |method: BoundMethod| CertifiedBy { name: method.to_string(), certified: 0, seconds: 0.0 };
+    pub(super) fn blank(last: BoundMethod) -> Certified {
         Certified {
             certified: 0,
             pending: 0,
             certified_accuracy: None,
             bracket: [0.0, 1.0],
             interval: None,
-            methods: BoundMethod::ALL.into_iter().map(method).collect(),
+            methods: CertifiedBy::blank(last),
             contradicted: Vec::new(),
         }
     }
@@ -69,6 +70,27 @@ impl Certified {
         }
         let contradicted = records.iter().filter(|record| record.is_contradicted());
         self.contradicted = contradicted.map(|record| record.index).collect();
+    }
+}
+
+impl CertifiedBy {
+    /// The methods up to one, before the first sample.
+    pub(super) fn blank(last: BoundMethod) -> Vec<CertifiedBy> {
+        let blank =
+            |method: BoundMethod| CertifiedBy { name: method.to_string(), certified: 0, seconds: 0.0 };
+        last.up_to().map(blank).collect()
+    }
+
+    /// The time that methods took, summed over this many workers.
+    pub(super) fn take_times(
+        methods: &mut [CertifiedBy],
+        times: &BTreeMap<BoundMethod, Duration>,
+        workers: usize,
+    ) {
+        for by in methods {
+            let time = times.iter().find(|(method, _)| method.name() == by.name).map(|(_, time)| *time);
+            by.seconds = time.unwrap_or_default().as_secs_f64() / workers as f64;
+        }
     }
 }
 
@@ -100,7 +122,7 @@ mod tests {
             Record { pending: true, ..record(6, bound(f32::NEG_INFINITY), None) },
             record(7, bound(0.0), Some(&AttackRecord::default())),
         ];
-        let mut certified = Certified::blank();
+        let mut certified = Certified::blank(BoundMethod::TIGHTEST);
         certified.count(&records, 2, 10);
         assert_eq!((certified.certified, certified.pending, certified.certified_accuracy), (1, 3, None));
         assert_eq!(certified.bracket, [0.1, 0.4]);

@@ -26,10 +26,18 @@ impl Audit<'_> {
         if let Some(boxes) = &self.boxes {
             self.check_boxes(boxes)?;
         }
+        if self.radii && (!self.certify || self.minimal.is_empty()) {
+            return Err(Error::Setting(
+                "certified radii go with certificates, beside the distances that a minimum-norm attack finds"
+                    .into(),
+            )
+            .advise("; ask for {certify} and {minimal}"));
+        }
         packet_plan::check(&self.packets)?;
         let names: Vec<&str> = self.attacks.iter().map(|attack| attack.name()).collect();
         let has_robust = !names.is_empty() || !self.minimal.is_empty() && self.threat.eps.is_finite();
-        self.requirements.iter().try_for_each(|wanted| wanted.check(&names, has_robust, self.certify))?;
+        let certifies = self.certify && self.threat.eps.is_finite();
+        self.requirements.iter().try_for_each(|wanted| wanted.check(&names, has_robust, certifies))?;
         if self.budget == Some(0) {
             return Err(Error::Setting(
                 "a budget of 0 passes switches every attack off; give it one at least".into(),

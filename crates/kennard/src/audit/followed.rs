@@ -9,7 +9,7 @@ use crate::picture::{Curve, Panel, Panels};
 
 /// The panels from top to bottom: the ordinate, and the curves with the keys of their figures.
 const PANELS: [(&str, &[(&str, &str)]); 5] = [
-    ("accuracy [1]", &[("clean", "clean"), ("robust", "robust")]),
+    ("accuracy [1]", &[("clean", "clean"), ("robust", "robust"), ("certified", "certified")]),
     ("excess [1]", &[("σ_x / s − 1", "excess_x"), ("2 s σ_p − 1", "excess_p")]),
     ("drift [1]", &[("drift", "drift")]),
     ("share of ψ² [1]", &[("misclassified", "misclassified")]),
@@ -40,6 +40,10 @@ impl Followed {
             let figure = match key {
                 "clean" => share(summary.clean.accuracy, summary.clean.interval),
                 "robust" => robust.and_then(|robust| share(robust.robust_accuracy, robust.interval)),
+                "certified" => summary
+                    .certified
+                    .as_ref()
+                    .and_then(|certified| share(certified.certified_accuracy, certified.interval)),
                 "closest" => summary.closest.as_ref().and_then(median),
                 _ => match key.split_once('.') {
                     Some((part, key)) => file.get(part).and_then(|part| figure(part, key)),

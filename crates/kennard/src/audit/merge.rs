@@ -43,9 +43,13 @@ pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
         sum.seconds += part.seconds;
         sum.attacks.iter_mut().zip(&part.attacks).for_each(|(sum, part)| sum.seconds += part.seconds);
         sum.minimal.iter_mut().zip(&part.minimal).for_each(|(sum, part)| sum.seconds += part.seconds);
-        let methods =
-            |summary: &Summary| summary.certified.iter().flat_map(|c| c.methods.clone()).collect::<Vec<_>>();
+        let methods = |summary: &Summary| {
+            let (certified, radii) = (&summary.certified, &summary.radii);
+            let certified = certified.iter().flat_map(|certified| certified.methods.clone());
+            certified.chain(radii.iter().flat_map(|radii| radii.methods.clone())).collect::<Vec<_>>()
+        };
         let own = sum.certified.iter_mut().flat_map(|certified| &mut certified.methods);
+        let own = own.chain(sum.radii.iter_mut().flat_map(|radii| &mut radii.methods));
         own.zip(methods(part)).for_each(|(sum, part)| sum.seconds += part.seconds);
         sum.packets.extend_from_slice(&part.packets);
         let news = part.warnings.iter().filter(|warning| !sum.warnings.contains(warning));

@@ -59,6 +59,7 @@ mod tests {
             cosine: None,
             predictions: Default::default(),
             bound: None,
+            radius: None,
             pending: false,
             attacks: vec![],
             minimal: vec![],

@@ -1,6 +1,7 @@
 //! How accurate a classifier is, how accurate it stays under attack, and how its conjugate spreads
 //! stand to their bound.
 
+mod bounding;
 mod certified;
 mod check;
 mod directory;
@@ -18,6 +19,7 @@ mod packets;
 mod passes;
 mod predicted;
 mod predictions;
+mod radii;
 mod record;
 mod requirement;
 mod sample;
@@ -30,6 +32,7 @@ mod warnings;
 use arrow_array::RecordBatch;
 
 use crate::attack::{Adversarial, Attack, MinimumNorm};
+use crate::certify::BoundMethod;
 use crate::data::{DataSet, Indices, Selection};
 use crate::engine::Engine;
 use crate::run::ModelSummary;
@@ -49,6 +52,7 @@ pub use packet_plan::PacketPlan;
 pub use packet_summary::PacketSummary;
 pub use predicted::PredictedDistances;
 pub use predictions::Predictions;
+pub use radii::{CertifiedPoint, CertifiedRadii};
 pub use record::{AttackRecord, Record};
 pub use requirement::Requirement;
 pub use settings::{AuditSettings, NamedAttack};
@@ -85,6 +89,11 @@ pub struct Audit<'a> {
     /// breaks it. A sample that is certified is attacked only where each attack's whole budget is asked for, or for its
     /// distance.
     pub certify: bool,
+    /// The last method of bounds that is tried, on what those before it left.
+    pub bounds: BoundMethod,
+    /// Whether to seek, besides, the largest radius around every sample that is proved, beside the distances that
+    /// minimum-norm attacks find.
+    pub radii: bool,
     /// Whether to take the loss gradient at every sample, for its cosine with the sample.
     pub probe: bool,
     /// The packets to measure.
@@ -128,6 +137,13 @@ pub enum Progress<'p> {
         total: u64,
         /// How many are certified.
         certified: u64,
+    },
+    /// Samples whose certified radius is known.
+    Radii {
+        /// How many, of those that are classified correctly.
+        done: u64,
+        /// How many there are.
+        total: u64,
     },
     /// Samples that attacks are done with.
     Attacks {
@@ -199,6 +215,8 @@ impl<'a> Audit<'a> {
             cascade: false,
             minimal: Vec::new(),
             certify: false,
+            bounds: BoundMethod::TIGHTEST,
+            radii: false,
             probe: false,
             packets: Vec::new(),
             samples: Selection::All,

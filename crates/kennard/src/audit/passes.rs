@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::sample::Looked;
 use super::{
     About, Audit, AuditSettings, Examined, Outcome, Progress, Record, RunDirectory, Shard, Shown, Summary,
     Warning, gallery, missing, warnings,
 };
-use crate::certify::{BoundMethod, Certifier};
 use crate::data::{DataError, Sample, Selection};
 use crate::engine::{Oracle, Task};
 use crate::run::Kept;
@@ -66,10 +65,7 @@ impl Audit<'_> {
     ) -> Result<Outcome> {
         let begin = Instant::now();
         self.check_settings()?;
-        let certifier = self
-            .certify
-            .then(|| Certifier::new(self.engine, self.threat, self.boxes.as_ref()))
-            .transpose()?;
+        let certifier = self.certify.then(|| self.certifier()).transpose()?;
         let mut summary = Summary::blank(&About::of(self), &AuditSettings::of(self)?);
         summary.warnings = self.engine.warnings().to_vec();
         let total = summary.total;
@@ -114,12 +110,19 @@ impl Audit<'_> {
         }
 
         if let Some(certifier) = &certifier {
-            let times = self.bound(certifier, &mut records, &mut keep, stop, &mut progress)?;
-            summary.take_times(&times, self.engine.plan().sessions);
+            let sessions = self.engine.plan().sessions;
+            if self.threat.eps.is_finite() {
+                let times = self.bound(certifier, &mut records, &mut keep, stop, &mut progress)?;
+                summary.take_times(&times, sessions);
+            }
+            if self.radii && !stopped() {
+                let times = self.reach(certifier, &mut records, &mut keep, stop, &mut progress)?;
+                summary.radii.iter_mut().for_each(|radii| radii.take_times(&times, sessions));
+            }
         }
 
         // What is left to be bounded, a run that goes on attacks later.
-        let waits = |record: &Record| record.pending && (certifier.is_none() || record.bound.is_some());
+        let waits = |record: &Record| record.pending && self.is_bounded(record);
         let open: BTreeMap<usize, Record> = records
             .iter()
             .filter(|(_, record)| waits(record))
@@ -202,35 +205,6 @@ impl Audit<'_> {
         Ok(outcome)
     }
 
-    /// Bounds the samples that are classified correctly, all that were not bounded before. Returns the time of each method.
-    fn bound(
-        &self,
-        certifier: &Certifier,
-        records: &mut BTreeMap<usize, Record>,
-        keep: &mut impl FnMut(&Record, Option<&Shown>) -> Result<()>,
-        stop: &AtomicBool,
-        progress: &mut impl FnMut(Progress),
-    ) -> Result<BTreeMap<BoundMethod, Duration>> {
-        let places = |of: &dyn Fn(&Record) -> bool| -> Vec<usize> {
-            records.values().filter(|record| of(record)).map(|record| record.index).collect()
-        };
-        let open = places(&|record| record.pending && record.bound.is_none());
-        let total = places(&Record::is_correct).len() as u64;
-        let (mut done, mut certified) =
-            (total - open.len() as u64, places(&Record::is_certified).len() as u64);
-        certifier.run(self.samples_at(open)?, stop, |index, bound| {
-            if let Some(record) = records.get_mut(&index) {
-                record.bound = Some(bound);
-                record.pending = self.is_left_to_attack(record);
-                keep(record, None)?;
-            }
-            done += 1;
-            certified += u64::from(bound.is_certified());
-            progress(Progress::Bounds { done, total, certified });
-            Ok(())
-        })
-    }
-
     /// Attacks as [`run`](Audit::run) does, and hands over the adversarial points themselves, as they come.
     ///
     /// # Errors
@@ -252,7 +226,10 @@ impl Audit<'_> {
     }
 
     /// The samples at ascending indices.
-    fn samples_at(&self, indices: Vec<usize>) -> Result<impl Iterator<Item = Result<Sample>> + Send + '_> {
+    pub(super) fn samples_at(
+        &self,
+        indices: Vec<usize>,
+    ) -> Result<impl Iterator<Item = Result<Sample>> + Send + '_> {
         Ok(self.data.at(Box::new(indices.into_iter()))?.map(|sample| self.check(sample?)))
     }
 

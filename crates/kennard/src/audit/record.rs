@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::predictions::Predictions;
 use crate::ThreatModel;
 use crate::attack::{Adversarial, Verdict};
-use crate::certify::Bounded;
+use crate::certify::{Bounded, CertifiedRadius};
 use crate::figure::{bits, optional_bits};
 
 /// What was found about one sample.
@@ -33,6 +33,9 @@ pub struct Record {
     /// What was proved of it; none where nothing was tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<Bounded>,
+    /// How far around it is proved; none where that was not sought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub radius: Option<CertifiedRadius>,
     /// One entry per attack; none where it did not try: the sample is misclassified from the start or certified, or an
     /// attack before it in a cascade broke it, or it could not be evaluated.
     pub attacks: Vec<Option<AttackRecord>>,
@@ -100,10 +103,18 @@ impl Record {
         self.bound.is_some_and(|bound| bound.is_certified())
     }
 
-    /// Whether an attack found a misclassified point within epsilon of a sample that is certified: the network rounds
-    /// otherwise in the runtime than in the proof, or something is wrong.
+    /// Whether it is proved that no point at a distance is misclassified.
+    pub fn is_certified_within(&self, eps: f64) -> bool {
+        self.radius.is_some_and(|proved| proved.radius > 0.0 && proved.radius >= eps)
+    }
+
+    /// Whether an attack found a misclassified point where it is proved that there is none: the network rounds otherwise in
+    /// the runtime than in the proof, or something is wrong.
     pub fn is_contradicted(&self) -> bool {
+        let found = self.attacks.iter().chain(&self.minimal).flatten().filter_map(|attack| attack.norm);
+        let nearest = found.fold(f64::INFINITY, f64::min);
         self.is_certified() && self.broken_by().is_some()
+            || nearest.is_finite() && self.is_certified_within(nearest)
     }
 
     /// The first attack that broke it within epsilon, by its place; minimum-norm attacks come last.

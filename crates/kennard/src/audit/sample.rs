@@ -88,6 +88,7 @@ impl Audit<'_> {
             pending: (self.certify || self.is_attacking()) && prediction == Some(label),
             predictions: Predictions::default(),
             bound: None,
+            radius: None,
             attacks: vec![None; self.attacks.len()],
             minimal: vec![None; self.minimal.len()],
         };
@@ -97,6 +98,12 @@ impl Audit<'_> {
     /// Whether there is any attack.
     fn is_attacking(&self) -> bool {
         !(self.attacks.is_empty() && self.minimal.is_empty())
+    }
+
+    /// Whether bounds are done with a sample.
+    pub(super) fn is_bounded(&self, record: &Record) -> bool {
+        let judged = self.threat.eps.is_infinite() || record.bound.is_some();
+        !self.certify || judged && (!self.radii || record.radius.is_some())
     }
 
     /// Whether a sample that was bounded is still to be attacked: a certified one only for the whole budget of attacks, or for

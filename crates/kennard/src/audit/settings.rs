@@ -3,6 +3,7 @@ use serde_json::Value;
 
 use super::{Audit, PacketPlan};
 use crate::attack::{Attack, Version};
+use crate::certify::BoundMethod;
 use crate::classifier::Preprocessing;
 use crate::data::Selection;
 use crate::run::{About, DataIdentity, Manifest, RuntimeSummary, Shard};
@@ -35,6 +36,12 @@ pub struct AuditSettings {
     /// Whether certificates are sought before attacks.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub certify: bool,
+    /// The last method of bounds that is tried.
+    #[serde(default = "BoundMethod::tightest", skip_serializing_if = "BoundMethod::is_tightest")]
+    pub bounds: BoundMethod,
+    /// Whether certified radii are sought.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub radii: bool,
     /// Whether the loss gradient is taken at every sample.
     #[serde(default)]
     pub probe: bool,
@@ -99,6 +106,8 @@ impl AuditSettings {
             cascade: audit.cascade,
             minimal: audit.minimal.iter().map(|attack| NamedAttack::of(attack.as_ref())).collect(),
             certify: audit.certify,
+            bounds: audit.bounds,
+            radii: audit.radii,
             probe: audit.probe,
             packets: audit.packets.clone(),
             shard: audit.shard,
@@ -110,6 +119,11 @@ impl AuditSettings {
             untouched: engine.untouched(),
             kennard: env!("CARGO_PKG_VERSION").into(),
         })
+    }
+
+    /// Whether certificates are sought at epsilon.
+    pub(super) fn certifies(&self) -> bool {
+        self.certify && self.threat_model.eps.is_finite()
     }
 
     /// The version of AutoAttack whose attacks, in its order and with its parameters, these are. Each tries what

@@ -3,12 +3,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::certified::Certified;
+use super::certified::{Certified, CertifiedBy};
 use super::distances::Distances;
 use super::judged::Judged;
 use super::packet_summary::PacketSummary;
 use super::predicted::PredictedDistances;
-use super::{AuditSettings, Record, Warning};
+use super::{AuditSettings, CertifiedRadii, Record, Warning};
 use crate::certify::BoundMethod;
 use crate::data::Selection;
 use crate::probe::Cosines;
@@ -68,6 +68,9 @@ pub struct Summary {
     pub minimal: Vec<MinimalSummary>,
     /// How far away the closest of all these are; absent where there was no such attack.
     pub closest: Option<Distances>,
+    /// How far around the samples is proved, beside these; absent where certificates or distances were not sought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub radii: Option<CertifiedRadii>,
     /// The cosines of samples and their loss gradients; null where the audit does not probe.
     pub cosines: Option<Cosines>,
     /// Predicted and found distances to the decision boundary, at the packets' centres; null where not measured.
@@ -181,10 +184,11 @@ impl Summary {
             cascade: settings.cascade,
             attacks: settings.attacks.iter().map(|attack| AttackSummary::blank(&attack.name)).collect(),
             robust: None,
-            certified: settings.certify.then(Certified::blank),
-            undecided: settings.certify.then_some(0),
+            certified: settings.certifies().then(|| Certified::blank(settings.bounds)),
+            undecided: settings.certifies().then_some(0),
             minimal: settings.minimal.iter().map(|attack| MinimalSummary::blank(&attack.name)).collect(),
             closest: None,
+            radii: settings.radii.then(|| CertifiedRadii::blank(settings.bounds)),
             cosines: settings.probe.then(Cosines::default),
             distances: None,
             packets: Vec::new(),
@@ -281,13 +285,15 @@ impl Summary {
         }
         self.closest =
             (!self.minimal.is_empty()).then(|| so_far(Distances::of(done().map(Record::distance))));
+        if let Some(radii) = &mut self.radii {
+            radii.count(records, unseen, pending);
+        }
     }
 
     /// The time that methods of bounds took, summed over this many workers.
     pub(super) fn take_times(&mut self, times: &BTreeMap<BoundMethod, Duration>, workers: usize) {
-        for by in self.certified.iter_mut().flat_map(|certified| &mut certified.methods) {
-            let time = times.iter().find(|(method, _)| method.name() == by.name).map(|(_, time)| *time);
-            by.seconds = time.unwrap_or_default().as_secs_f64() / workers as f64;
+        if let Some(certified) = &mut self.certified {
+            CertifiedBy::take_times(&mut certified.methods, times, workers);
         }
     }
 
@@ -297,6 +303,7 @@ impl Summary {
             && self.attacks.iter().all(|attack| attack.pending == 0)
             && self.minimal.iter().all(|attack| attack.pending == 0)
             && self.certified.as_ref().is_none_or(|certified| certified.pending == 0)
+            && self.radii.as_ref().is_none_or(|radii| radii.pending == 0)
     }
 }
 

@@ -6,7 +6,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::{AttackRecord, Record};
-use crate::certify::Bounded;
+use crate::certify::{Bounded, CertifiedRadius};
 use crate::data::guarded;
 use crate::run::columns::Field;
 use crate::run::files::parquet_bytes;
@@ -96,6 +96,29 @@ const BOUNDS: [(&str, Field<Record>); 3] = [
     ),
 ];
 
+/// Columns of certified radii, in tables of runs that sought some; null where nothing was tried.
+const RADII: [(&str, Field<Record>); 2] = [
+    (
+        "certified.radius",
+        Field::Double(
+            |r| Some(r.radius?.radius),
+            |r, v| r.radius = v.map(|radius| CertifiedRadius { radius, ..CertifiedRadius::default() }),
+        ),
+    ),
+    (
+        "certified.radius.method",
+        Field::Text(
+            |r| Some(r.radius?.method.to_string()),
+            |r, v| {
+                r.radius = r
+                    .radius
+                    .zip(v.and_then(|v| v.parse().ok()))
+                    .map(|(found, method)| CertifiedRadius { method, ..found })
+            },
+        ),
+    ),
+];
+
 /// The upper end of an interval whose lower end was read before.
 fn set_high(interval: &mut Option<[f64; 2]>, high: Option<f64>) {
     *interval = interval.zip(high).map(|([low, _], high)| [low, high]);
@@ -143,6 +166,9 @@ pub(super) fn to_batch(
     columns.extend(DISTANCES.iter().map(|(name, field)| ((*name).into(), field.array(&rows), true)));
     if records.iter().any(|record| record.bound.is_some()) {
         columns.extend(BOUNDS.iter().map(|(name, field)| ((*name).into(), field.array(&rows), true)));
+    }
+    if records.iter().any(|record| record.radius.is_some()) {
+        columns.extend(RADII.iter().map(|(name, field)| ((*name).into(), field.array(&rows), true)));
     }
     let mut add = |name: String, entries: Vec<Option<&AttackRecord>>| {
         let of =
@@ -205,7 +231,7 @@ fn rows(batch: &RecordBatch, attacks: &[&str], minimal: &[&str]) -> Result<Vec<R
     for (name, field) in &DISTANCES {
         let _ = field.read(batch, name, &mut records);
     }
-    for (name, field) in &BOUNDS {
+    for (name, field) in BOUNDS.iter().chain(&RADII) {
         let _ = field.read(batch, name, &mut records);
     }
     for name in attacks {
@@ -260,6 +286,10 @@ mod tests {
             cosine: (index == 1).then_some(0.1),
             pending: index == 2,
             bound: (index < 2).then_some(Bounded { margin: index as f32 - 0.5, method: BoundMethod::Crown }),
+            radius: (index < 2).then(|| {
+                let radius = if index == 0 { f64::INFINITY } else { 0.125 };
+                CertifiedRadius { radius, method: BoundMethod::CrownIbp }
+            }),
             predictions: Predictions {
                 packet: Some(0.25),
                 packet_interval: (index == 1).then_some([0.2, 0.3]),

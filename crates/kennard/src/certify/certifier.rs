@@ -6,10 +6,11 @@ use std::time::Duration;
 use kennard_graph::{Method, Stages, bound};
 
 use super::program::{Program, provable};
+use super::radius::{Grid, Search};
 use super::region::{check, shape};
 use super::terms::Terms;
 use super::worker::{Open, Worker};
-use super::{BoundMethod, Bounded};
+use super::{BoundMethod, Bounded, CertifiedRadius};
 use crate::data::Sample;
 use crate::engine::Engine;
 use crate::workers::{Desk, side_by_side};
@@ -27,25 +28,45 @@ pub(crate) struct Certifier<'e> {
 }
 
 impl<'e> Certifier<'e> {
-    /// Prepares to bound the engine's classifier over the threat model's regions, or over `boxes` where samples have their own.
+    /// Prepares to bound the engine's classifier over the threat model's regions, or over `boxes` where samples have their own,
+    /// by methods up to `last`.
     ///
     /// # Errors
     /// When there is nothing to prove within the threat model, or the model is none that can be bounded; the message names
     /// the operator.
-    pub fn new(engine: &'e Engine, threat: ThreatModel, boxes: Option<&'e Boxes>) -> Result<Certifier<'e>> {
+    pub fn new(
+        engine: &'e Engine,
+        threat: ThreatModel,
+        boxes: Option<&'e Boxes>,
+        last: BoundMethod,
+    ) -> Result<Certifier<'e>> {
+        check(&threat, engine.classifier().dimension())?;
+        Certifier::at_any_radius(engine, threat, boxes, last)
+    }
+
+    /// The same, whatever epsilon is: radii are sought.
+    ///
+    /// # Errors
+    /// When the model is none that can be bounded.
+    pub fn at_any_radius(
+        engine: &'e Engine,
+        threat: ThreatModel,
+        boxes: Option<&'e Boxes>,
+        last: BoundMethod,
+    ) -> Result<Certifier<'e>> {
         let classifier = engine.classifier();
-        check(&threat, classifier.dimension())?;
         let region = shape(threat.norm)?;
         let model = provable(classifier)?;
         let terms = Terms { threat, boxes, classes: classifier.classes() };
         let rows = terms.margins();
         let (mut programs, mut refusals) = (Vec::new(), Vec::new());
-        let stages = kennard_runtime::on_deep_stack(|| Stages::new(&model, region));
-        let (stages, refused) = match stages {
-            Ok(stages) => (Some(Arc::new(stages)), None),
+        let stages = (last >= BoundMethod::Crown)
+            .then(|| kennard_runtime::on_deep_stack(|| Stages::new(&model, region)).map(Arc::new));
+        let (stages, refused) = match stages.transpose() {
+            Ok(stages) => (stages, None),
             Err(error) => (None, Some(error)),
         };
-        for method in BoundMethod::ALL {
+        for method in last.up_to() {
             let forwards = |walk| Program::new(bound(&model, walk, region, rows)?, engine);
             let made = kennard_runtime::on_deep_stack(|| match (method, &stages) {
                 (BoundMethod::Intervals, _) => forwards(Method::Intervals),
@@ -80,18 +101,43 @@ impl<'e> Certifier<'e> {
         &self,
         samples: impl Iterator<Item = Result<Sample>> + Send,
         stop: &AtomicBool,
-        mut each: impl FnMut(usize, Bounded) -> Result<()>,
+        each: impl FnMut(usize, Bounded) -> Result<()>,
+    ) -> Result<BTreeMap<BoundMethod, Duration>> {
+        self.share_out(samples, stop, |samples, worker, desk| self.certify(samples, worker, desk), each)
+    }
+
+    /// Seeks the largest radius that is proved around each sample, of which this is known at epsilon; otherwise as
+    /// [`run`](Certifier::run). All methods but the last are tried, which moves slopes and would take hours.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn radii(
+        &self,
+        samples: impl Iterator<Item = Result<(Sample, Option<Bounded>)>> + Send,
+        stop: &AtomicBool,
+        each: impl FnMut(usize, CertifiedRadius) -> Result<()>,
+    ) -> Result<BTreeMap<BoundMethod, Duration>> {
+        self.share_out(samples, stop, |samples, worker, desk| self.reach(samples, worker, desk), each)
+    }
+
+    /// Has blocks of samples worked on side by side.
+    fn share_out<S: Send, R: Send>(
+        &self,
+        samples: impl Iterator<Item = Result<S>> + Send,
+        stop: &AtomicBool,
+        work: impl Fn(Vec<S>, &mut Worker, &Desk<(usize, R)>) -> Result<()> + Sync,
+        mut each: impl FnMut(usize, R) -> Result<()>,
     ) -> Result<BTreeMap<BoundMethod, Duration>> {
         let sessions = self.engine.plan().sessions;
         // Few samples are shared out evenly.
         let share = samples.size_hint().1.map_or(usize::MAX, |most| most.div_ceil(sessions));
         let block = self.programs.first().map_or(1, |(_, program)| program.batch).min(share).max(1);
         let source = Mutex::new(samples);
-        let next = || -> Result<Vec<Sample>> {
+        let next = || -> Result<Vec<S>> {
             source.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).by_ref().take(block).collect()
         };
         let times = Mutex::<BTreeMap<BoundMethod, Duration>>::default();
-        let work = |desk: &Desk<(usize, Bounded)>| {
+        let work = |desk: &Desk<(usize, R)>| {
             let threads = self.engine.runtime().threads(1);
             threads.clone().enter(|| {
                 let mut worker = Worker::new(&self.terms, self.engine.runtime(), threads);
@@ -100,7 +146,7 @@ impl<'e> Certifier<'e> {
                     if samples.is_empty() {
                         break;
                     }
-                    self.certify(samples, &mut worker, desk)?;
+                    work(samples, &mut worker, desk)?;
                 }
                 let mut times = times.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
                 worker.times.into_iter().for_each(|(method, time)| *times.entry(method).or_default() += time);
@@ -109,8 +155,8 @@ impl<'e> Certifier<'e> {
         };
         side_by_side(sessions, WORKER, stop, work, |results| {
             results.try_for_each(|result| {
-                let (index, bounded) = result?;
-                each(index, bounded)
+                let (index, found) = result?;
+                each(index, found)
             })
         })?;
         Ok(times.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
@@ -146,6 +192,46 @@ impl<'e> Certifier<'e> {
             }
             open = left;
         }
+        Ok(())
+    }
+
+    /// Seeks the radii of a block of samples, which are bounded side by side, each at a radius of its own.
+    fn reach(
+        &self,
+        samples: Vec<(Sample, Option<Bounded>)>,
+        worker: &mut Worker,
+        desk: &Desk<(usize, CertifiedRadius)>,
+    ) -> Result<()> {
+        let threat = self.terms.threat;
+        let grid = Grid::of(&threat, self.engine.classifier().dimension());
+        let search = |(sample, known)| (sample, Search::new(grid, threat.eps, known));
+        let mut searches: Vec<(Sample, Search)> = samples.into_iter().map(search).collect();
+        for (method, program) in self.programs.iter().filter(|(method, _)| method.is_bisected()) {
+            searches.iter_mut().for_each(|(_, search)| search.begin());
+            loop {
+                let mut open: Vec<_> = searches
+                    .iter_mut()
+                    .filter_map(|(sample, search)| search.next().map(|rank| (sample, search, rank)))
+                    .collect();
+                if open.is_empty() {
+                    break;
+                }
+                for part in open.chunks_mut(program.batch) {
+                    if desk.halted() {
+                        return Ok(());
+                    }
+                    let within = |(sample, _, rank): &(&mut Sample, &mut Search, u32)| {
+                        Open::within(Sample::clone(sample), &self.terms, grid.radius(*rank))
+                    };
+                    let mut block: Vec<Open> = part.iter().map(within).collect();
+                    worker.bound(*method, program, &mut block)?;
+                    for ((_, search, rank), open) in part.iter_mut().zip(&block) {
+                        search.take(grid, *rank, *method, open.bounded().is_certified());
+                    }
+                }
+            }
+        }
+        searches.into_iter().for_each(|(sample, search)| desk.send((sample.index, search.found())));
         Ok(())
     }
 }

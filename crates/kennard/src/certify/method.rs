@@ -24,6 +24,27 @@ impl BoundMethod {
     pub const ALL: [BoundMethod; 4] =
         [BoundMethod::Intervals, BoundMethod::CrownIbp, BoundMethod::Crown, BoundMethod::AlphaCrown];
 
+    /// The tightest, the last that is tried.
+    pub const TIGHTEST: BoundMethod = BoundMethod::AlphaCrown;
+
+    /// The tightest that takes little longer than a pass of the network.
+    pub const CHEAP: BoundMethod = BoundMethod::CrownIbp;
+
+    /// This one and those before it.
+    pub(crate) fn up_to(self) -> impl Iterator<Item = BoundMethod> {
+        BoundMethod::ALL.into_iter().filter(move |method| *method <= self)
+    }
+
+    /// The tightest, for settings that say nothing.
+    pub(crate) fn tightest() -> BoundMethod {
+        BoundMethod::TIGHTEST
+    }
+
+    /// Whether it is the tightest.
+    pub(crate) fn is_tightest(&self) -> bool {
+        *self == BoundMethod::TIGHTEST
+    }
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
@@ -32,6 +53,11 @@ impl BoundMethod {
             BoundMethod::Crown => "crown",
             BoundMethod::AlphaCrown => "alpha-crown",
         }
+    }
+
+    /// Whether the largest radius that it certifies is sought; of the method that moves slopes that would take too long.
+    pub(super) fn is_bisected(self) -> bool {
+        self != BoundMethod::AlphaCrown
     }
 }
 

@@ -4,6 +4,9 @@
 //! ([`kennard_graph::bound`]). Where all bounds are positive, no point of the region is misclassified: the sample is certified.
 //! Where one is not, nothing is known: the network may be robust there and the bound too loose.
 //!
+//! Where distances are asked for, the largest radius that bounds certify is sought by bisection, beside the distances that
+//! attacks find.
+//!
 //! What is proved is a statement about the network in real arithmetic, as its file and the preprocessing say, before any
 //! rewriting. The rounding of the bounds themselves is taken off them already; how the network rounds in a runtime is no
 //! part of the proof.
@@ -15,6 +18,7 @@ mod crown;
 mod hidden;
 mod method;
 mod program;
+mod radius;
 mod region;
 mod terms;
 mod worker;
@@ -24,6 +28,7 @@ pub use bounded::Bounded;
 pub(crate) use certifier::Certifier;
 pub use crown::Crown;
 pub use method::BoundMethod;
+pub use radius::CertifiedRadius;
 
 #[cfg(test)]
 mod tests;

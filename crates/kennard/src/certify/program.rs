@@ -90,7 +90,8 @@ pub(super) fn largest(graph: &Graph) -> Result<usize> {
 pub(super) fn provable(classifier: &Classifier) -> Result<Graph> {
     let refused = |why: &str| Err(Error::Setting(format!("this model cannot be certified: {why}")));
     if classifier.module().is_some() {
-        return refused("a live module has no graph to bound; export it to ONNX");
+        let why = "this model cannot be certified: a live module has no graph to bound; export it to ONNX";
+        return Err(Error::Setting(why.into()).advise(" ({engine = export})"));
     }
     if classifier.front().is_some() {
         return refused("it takes inputs of another precision than float32; export it with a float32 input");

@@ -52,6 +52,11 @@ impl Open {
         Open { sample, region, hidden: None, best, method: BoundMethod::default() }
     }
 
+    /// The same within another distance than the threat model's.
+    pub fn within(sample: Sample, terms: &Terms, eps: f64) -> Open {
+        Open::new(sample, &Terms { threat: terms.threat.at(eps), ..*terms })
+    }
+
     pub fn bounded(&self) -> Bounded {
         let margin = self.best.iter().copied().fold(f32::INFINITY, f32::min);
         Bounded { margin, method: self.method }

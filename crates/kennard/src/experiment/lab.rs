@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 use super::Point;
 use crate::Result;
 use crate::audit::{Audit, Checkpoint, FinishedRun, Manifest, Outcome, RunDirectory, Summary};
+use crate::certify::BoundMethod;
 use crate::data::DataSet;
 use crate::engine::Engine;
 use crate::run::make_directory;
@@ -43,6 +44,11 @@ pub trait Lab {
     /// When the settings make no sense.
     fn audit<'a>(&self, model: &'a Path, data: &'a DataSet, engine: &'a Engine) -> Result<Audit<'a>>;
 
+    /// Whether networks are certified too, where they can be.
+    fn certifies(&self) -> bool {
+        true
+    }
+
     /// Runs an audit in its directory.
     ///
     /// # Errors
@@ -62,16 +68,26 @@ pub trait Lab {
     fn stop(&self) -> &AtomicBool;
 }
 
-/// Audits a model, which may be a checkpoint, into a directory of its own, unless that holds the same audit already.
-/// `None`: interrupted.
+/// Audits a model, which may be a checkpoint, into a directory of its own, unless that holds the same audit already; with
+/// certificates by cheap bounds too, where they are wanted and there can be some. `None`: interrupted.
 pub(super) fn examine(
     lab: &dyn Lab,
     model: &Path,
     checkpoint: Option<Checkpoint>,
     place: &Path,
+    certified: bool,
 ) -> Result<Option<Summary>> {
     let (data, engine) = lab.open(model)?;
-    run(lab, &Audit { checkpoint, ..lab.audit(model, &data, &engine)? }, place)
+    let mut audit = Audit { checkpoint, ..lab.audit(model, &data, &engine)? };
+    // All methods, where certificates are asked for by name.
+    if certified && !audit.certify && lab.certifies() {
+        let refusal;
+        (audit, refusal) = audit.certified_if_possible(BoundMethod::CHEAP);
+        if let Some(refusal) = refusal {
+            lab.say(&format!("{}: its certified accuracy is not known: {refusal}", model.display()));
+        }
+    }
+    run(lab, &audit, place)
 }
 
 /// Runs an audit in a directory, unless that holds it already. `None`: interrupted.

@@ -25,6 +25,10 @@ pub struct Point {
     pub robust: f64,
     /// Its interval.
     pub robust_interval: [f64; 2],
+    /// The accuracy that is proved, at the same epsilon on the same samples; NaN where nothing can be, or was not sought.
+    pub certified: f64,
+    /// Its interval.
+    pub certified_interval: [f64; 2],
     /// The packet's spread, in input units.
     pub sigma_x: f64,
     /// The spread of its log-gradient, in 1/input units.
@@ -59,7 +63,7 @@ impl Point {
     pub fn of(name: String, epoch: Option<usize>, summary: &Summary) -> Point {
         let packet = summary.packets.first();
         let figure = |of: fn(&PacketSummary) -> f64| packet.map_or(f64::NAN, of);
-        let robust = summary.robust.as_ref();
+        let (robust, certified) = (summary.robust.as_ref(), summary.certified.as_ref());
         Point {
             name,
             epoch,
@@ -67,6 +71,8 @@ impl Point {
             clean_interval: summary.clean.interval.unwrap_or([0.0, 1.0]),
             robust: robust.and_then(|robust| robust.robust_accuracy).unwrap_or(f64::NAN),
             robust_interval: robust.and_then(|robust| robust.interval).unwrap_or([0.0, 1.0]),
+            certified: certified.and_then(|certified| certified.certified_accuracy).unwrap_or(f64::NAN),
+            certified_interval: certified.and_then(|certified| certified.interval).unwrap_or([f64::NAN; 2]),
             sigma_x: figure(|p| p.sigma_x),
             sigma_p: figure(|p| p.sigma_p),
             sigma_p_interval: packet
@@ -151,10 +157,14 @@ pub(super) fn table_files(
 /// A column of the table, and what stands in it.
 type Column = (&'static str, fn(&Point) -> String);
 
+/// A column that is there where it is known of any network.
+const CERTIFIED: &str = "certified";
+
 /// σ_x and σ_p are told by what the network makes of the window's own.
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     ("clean", |p| percent(p.clean)),
     ("robust", |p| percent(p.robust)),
+    (CERTIFIED, |p| percent(p.certified)),
     ("σ_x", |p| known(p.sigma_x)),
     ("σ_x/s − 1", |p| known(p.figure("excess_x"))),
     ("2sσ_p − 1", |p| known(p.figure("excess_p"))),
@@ -176,13 +186,17 @@ fn percent(share: f64) -> String {
 pub fn table(points: &[Point]) -> String {
     let width = points.iter().map(|p| p.name.chars().count()).max().unwrap_or(0).max(7);
     let head = |name: &str| format!("| {name:<width$} |");
-    let mut text = head("network") + &COLUMNS.map(|(name, _)| format!(" {name:^9} |")).concat();
-    text += &format!("\n|-{}-|{}\n", "-".repeat(width), "-----------|".repeat(COLUMNS.len()));
+    let certified = points.iter().any(|p| p.certified.is_finite());
+    let columns: Vec<Column> =
+        COLUMNS.into_iter().filter(|(name, _)| certified || *name != CERTIFIED).collect();
+    let cells = |cell: &dyn Fn(&Column) -> String| columns.iter().map(cell).collect::<String>();
+    let mut text = head("network") + &cells(&|(name, _)| format!(" {name:^9} |"));
+    text += &format!("\n|-{}-|{}\n", "-".repeat(width), "-----------|".repeat(columns.len()));
     let doubtful = |p: &Point| !p.packet_valid && !p.drift.is_nan();
     for p in points {
         let mark = if doubtful(p) { '✗' } else { ' ' };
         text += &head(&on_a_line(&p.name));
-        text += &COLUMNS.map(|(_, cell)| format!(" {:>9} |", cell(p))).concat();
+        text += &cells(&|(_, cell)| format!(" {:>9} |", cell(p)));
         text += &format!("{mark}\n");
     }
     if points.iter().any(doubtful) {
@@ -212,7 +226,7 @@ pub fn csv(points: &[Point]) -> String {
     let mut text = String::from(
         "name,epoch,clean,clean_low,clean_high,robust,robust_low,robust_high,sigma_x,sigma_p,product,drift,dispersion,cosine,packet_valid,best,\
          excess_x,excess_x_low,excess_x_high,excess_p,excess_p_low,excess_p_high,misclassified,misclassified_low,misclassified_high,\
-         distance,distance_low,distance_high\n",
+         distance,distance_low,distance_high,certified,certified_low,certified_high\n",
     );
     for p in points {
         let epoch = p.epoch.map_or(String::new(), |e| e.to_string());
@@ -223,11 +237,12 @@ pub fn csv(points: &[Point]) -> String {
         let packet = [p.sigma_x, p.sigma_p, p.product, p.drift, p.dispersion];
         let figures =
             [&accuracies[..], &packet].concat().iter().map(f64::to_string).collect::<Vec<_>>().join(",");
-        let of_network = ["excess_x", "excess_p", "misclassified", "distances.found"].map(|key| {
-            p.followed
-                .figure(key)
-                .map_or(",,".into(), |f| format!("{},{},{}", f.value, f.interval[0], f.interval[1]))
-        });
+        let of_network =
+            ["excess_x", "excess_p", "misclassified", "distances.found", "certified"].map(|key| {
+                p.followed
+                    .figure(key)
+                    .map_or(",,".into(), |f| format!("{},{},{}", f.value, f.interval[0], f.interval[1]))
+            });
         text += &format!(
             "\"{name}\",{epoch},{figures},{cosine},{},{},{}\n",
             p.packet_valid,

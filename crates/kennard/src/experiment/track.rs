@@ -9,11 +9,17 @@ use crate::train::{TrainedOn, TrainingManifest};
 use crate::{Error, Norm, Result};
 
 /// Audits the checkpoints of a training run, or of any folder of ONNX files: every `every`th and the last, each into a
-/// directory of its own under `out`. `None`: interrupted.
+/// directory of its own under `out`; with certificates where that is asked for and there can be some. `None`: interrupted.
 ///
 /// # Errors
 /// When there is no checkpoint, one cannot be audited, or a directory cannot be used.
-pub fn follow(lab: &dyn Lab, run: &Path, every: usize, out: &Path) -> Result<Option<Vec<Point>>> {
+pub fn follow(
+    lab: &dyn Lab,
+    run: &Path,
+    every: usize,
+    out: &Path,
+    certified: bool,
+) -> Result<Option<Vec<Point>>> {
     let models = checkpoints(run)?;
     let mut points = Vec::new();
     for (i, (epoch, model)) in models.iter().enumerate() {
@@ -22,7 +28,7 @@ pub fn follow(lab: &dyn Lab, run: &Path, every: usize, out: &Path) -> Result<Opt
         }
         let name = model.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let checkpoint = Checkpoint { run: run.display().to_string(), epoch: *epoch as u64 };
-        let Some(summary) = examine(lab, model, Some(checkpoint), &out.join(&name))? else {
+        let Some(summary) = examine(lab, model, Some(checkpoint), &out.join(&name), certified)? else {
             return Ok(None);
         };
         let point = Point::of(name, Some(*epoch), &summary);

@@ -9,6 +9,9 @@ use crate::Result;
 use crate::picture::{Dot, Scatter};
 use crate::stats::pareto_front;
 
+/// The picture whose third axis is what is proved.
+pub const CERTIFIED: &str = "tradeoff-certified.svg";
+
 /// Trains and audits all networks, each into a directory of its own under `out`; what is done already is not done again.
 /// `None`: interrupted.
 ///
@@ -21,7 +24,7 @@ pub fn run(lab: &dyn Lab, out: &Path) -> Result<Option<Vec<Point>>> {
         if !lab.train(run, &place)? {
             return Ok(None);
         }
-        let Some(summary) = examine(lab, &place.join("last.onnx"), None, &place.join("audit"))? else {
+        let Some(summary) = examine(lab, &place.join("last.onnx"), None, &place.join("audit"), true)? else {
             return Ok(None);
         };
         points.push(Point::of(run.name.clone(), None, &summary));
@@ -50,14 +53,15 @@ pub fn front(points: &[Point]) -> String {
 /// When there is nothing to draw.
 pub fn files(points: &[Point], title: &str) -> Result<(Vec<Contents>, Vec<Correlation>)> {
     let (mut files, found) = table_files("tradeoff", points, &(front(points) + "\n"))?;
-    for (name, what, of) in [
-        (
-            "tradeoff.svg",
-            "σ_p [1/input]",
-            (|p: &Point| (p.sigma_p, p.sigma_p_interval)) as fn(&Point) -> (f64, [f64; 2]),
-        ),
+    type Shade = fn(&Point) -> (f64, [f64; 2]);
+    let mut pictures: Vec<(&str, &str, Shade)> = vec![
+        ("tradeoff.svg", "σ_p [1/input]", |p| (p.sigma_p, p.sigma_p_interval)),
         ("tradeoff-drift.svg", "drift [1]", |p| (p.drift, p.drift_interval)),
-    ] {
+    ];
+    if points.iter().any(|p| p.certified.is_finite()) {
+        pictures.push((CERTIFIED, "certified accuracy [1]", |p| (p.certified, p.certified_interval)));
+    }
+    for (name, what, of) in pictures {
         let dot = |p: &Point| Dot {
             name: p.name.clone(),
             x: p.clean,
@@ -73,7 +77,8 @@ pub fn files(points: &[Point], title: &str) -> Result<(Vec<Contents>, Vec<Correl
             x: "clean accuracy [1]".into(),
             y: "robust accuracy [1]".into(),
             colour: what.into(),
-            dots: points.iter().map(dot).collect(),
+            // A network of which nothing is known has no colour.
+            dots: points.iter().filter(|p| name != CERTIFIED || p.certified.is_finite()).map(dot).collect(),
         };
         files.push((name.into(), picture.svg()?.into_bytes()));
     }

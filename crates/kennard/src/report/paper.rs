@@ -5,17 +5,21 @@ use super::markup::Markup;
 use crate::audit::{RunState, Summary};
 use crate::{Error, Norm, Result};
 
-/// What the table's columns are called, and whether their entries are numbers.
-const COLUMNS: [(&str, bool); 8] = [
+/// What the table's columns are called, and whether their entries are numbers. The column of certificates is there where an
+/// audit has some.
+const COLUMNS: [(&str, bool); 9] = [
     ("model", false),
     ("data", false),
     ("samples", true),
     ("threat model", false),
     ("clean accuracy [%]", true),
     ("robust accuracy [%]", true),
+    (CERTIFIED, true),
     ("attacks", false),
     ("Kennard", false),
 ];
+
+const CERTIFIED: &str = "certified accuracy [%]";
 
 /// An audit as a row, and what its accuracy was measured by.
 struct Row {
@@ -28,6 +32,8 @@ struct Row {
     clean: Share,
     /// None where there was no attack of a size.
     robust: Option<Share>,
+    /// None where no certificates were sought.
+    certified: Option<Share>,
     /// The version of AutoAttack that the attacks are, if they are one.
     autoattack: Option<String>,
     attacks: Vec<String>,
@@ -57,8 +63,11 @@ pub(super) fn table(sources: &[Source], markup: Markup) -> Result<String> {
 }
 
 fn text(rows: &[Row], markup: Markup) -> String {
-    let cells: Vec<Vec<String>> = rows.iter().map(|row| row.cells(markup)).collect();
-    format!("{}\n{}\n", markup.table(&COLUMNS, &cells), sentences(rows, markup).join("\n"))
+    let certified = rows.iter().any(|row| row.certified.is_some());
+    let shown = |column: &&(&str, bool)| certified || column.0 != CERTIFIED;
+    let columns: Vec<(&str, bool)> = COLUMNS.iter().filter(shown).copied().collect();
+    let cells: Vec<Vec<String>> = rows.iter().map(|row| row.cells(certified, markup)).collect();
+    format!("{}\n{}\n", markup.table(&columns, &cells), sentences(rows, markup).join("\n"))
 }
 
 impl Row {
@@ -81,6 +90,10 @@ impl Row {
             eps: summary.threat_model.eps.is_finite().then(|| summary.eps_text.clone()),
             clean: share(clean.accuracy, clean.interval, could_be, clean.pending),
             robust: robust.as_ref().map(|r| share(r.robust_accuracy, r.interval, r.bracket, r.pending)),
+            certified: summary
+                .certified
+                .as_ref()
+                .map(|c| share(c.certified_accuracy, c.interval, c.bracket, c.pending)),
             autoattack: summary.autoattack.clone(),
             attacks: summary.attacks.iter().map(|attack| attack.name.clone()).chain(minimal).collect(),
             seed: summary.seed,
@@ -88,22 +101,25 @@ impl Row {
         }
     }
 
-    fn cells(&self, markup: Markup) -> Vec<String> {
+    fn cells(&self, certified: bool, markup: Markup) -> Vec<String> {
         let attacks = match &self.autoattack {
             Some(version) => format!("AutoAttack {version}"),
             None if self.attacks.is_empty() => "–".into(),
             None => self.attacks.join(", "),
         };
-        vec![
+        let figure =
+            |share: &Option<Share>| share.as_ref().map_or(markup.escaped("–"), |share| share.cell(markup));
+        let mut cells = vec![
             markup.escaped(&self.model),
             markup.escaped(&self.data),
             self.samples.to_string(),
             markup.threat(self.norm, self.eps.as_deref()),
             self.clean.cell(markup),
-            self.robust.as_ref().map_or(markup.escaped("–"), |share| share.cell(markup)),
-            markup.escaped(&attacks),
-            markup.escaped(&self.version),
-        ]
+            figure(&self.robust),
+        ];
+        cells.extend(certified.then(|| figure(&self.certified)));
+        cells.extend([markup.escaped(&attacks), markup.escaped(&self.version)]);
+        cells
     }
 
     /// How its robust accuracy was measured.
@@ -156,9 +172,16 @@ fn sentences(rows: &[Row], markup: Markup) -> Vec<String> {
         format!("Robust accuracy{of} was {way}.")
     });
     let mut all: Vec<String> = measured.collect();
+    if rows.iter().any(|row| row.certified.is_some()) {
+        all.push(
+            "Certified accuracy is the share of samples for which bounds prove, of the network in real arithmetic, that no point \
+             within the threat model is misclassified."
+                .into(),
+        );
+    }
     all.push(format!("Brackets are Clopper{}Pearson intervals at 95 {}.", markup.dash(), markup.percent()));
     all.extend(rows.iter().filter_map(|row| {
-        let shares = [Some(&row.clean), row.robust.as_ref()].into_iter().flatten();
+        let shares = [Some(&row.clean), row.robust.as_ref(), row.certified.as_ref()].into_iter().flatten();
         let pending = shares.filter_map(|share| match share {
             Share::Between(_, pending) => Some(*pending),
             Share::Known(..) => None,
@@ -199,6 +222,7 @@ mod tests {
             eps: Some("8/255".into()),
             clean: Share::Known(0.8492, [0.842, 0.8562]),
             robust: Some(Share::Known(0.5308, [0.521, 0.5406])),
+            certified: None,
             autoattack: Some("standard".into()),
             attacks: ["apgd-ce", "apgd-t", "fab-t", "square"].map(String::from).into(),
             seed: 0,
@@ -248,6 +272,19 @@ Brackets are Clopper–Pearson intervals at 95 %.
         let clean = Row { robust: None, autoattack: None, attacks: Vec::new(), eps: None, ..row("a") };
         let found = text(&[clean], Markup::Markdown);
         assert!(!found.contains("Robust accuracy was") && found.contains("| linf, any size |"), "{found}");
+    }
+
+    /// The column is there where an audit has certificates; others have none in it.
+    #[test]
+    fn certificates_have_a_column() {
+        let certified = Row { certified: Some(Share::Known(0.25, [0.24, 0.26])), ..row("a") };
+        let found = text(&[certified, row("b")], Markup::Markdown);
+        assert!(found.contains("| robust accuracy [%] | certified accuracy [%] | attacks |"), "{found}");
+        assert!(found.contains("| 53.08 [52.10, 54.06] | 25.00 [24.00, 26.00] | AutoAttack"), "{found}");
+        assert!(found.contains("| 53.08 [52.10, 54.06] | – | AutoAttack"), "{found}");
+        assert!(found.contains("bounds prove, of the network in real arithmetic"), "{found}");
+        let latex = text(&[row("a")], Markup::Latex);
+        assert!(!latex.contains("certified") && !latex.contains("bounds prove"));
     }
 
     #[test]

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use arrow_array::RecordBatch;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::certification::Certification;
 use super::looks::Limits;
-use super::record::CertificateRecord;
+use super::record::{CertificateRecord, to_batch};
 use super::settings::SmoothingSettings;
 use super::summary::SmoothingSummary;
 use super::votes::{most, probability_within};
@@ -40,6 +41,16 @@ pub struct SmoothingOutcome {
     pub summary: SmoothingSummary,
     /// One record per sample, in order.
     pub records: Vec<CertificateRecord>,
+}
+
+impl SmoothingOutcome {
+    /// The table of `samples.parquet`: a row per sample.
+    ///
+    /// # Errors
+    /// When the table cannot be made.
+    pub fn table(&self) -> Result<RecordBatch> {
+        to_batch(&self.records)
+    }
 }
 
 impl Certification<'_> {

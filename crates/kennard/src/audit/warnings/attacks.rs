@@ -184,6 +184,7 @@ mod tests {
                 cosine: None,
                 predictions: Default::default(),
                 bound: None,
+                radius: None,
                 pending: false,
                 attacks: attacks.iter().map(|(_, did)| Some(did[index].clone())).collect(),
                 minimal: Vec::new(),

@@ -45,7 +45,7 @@ fn samples(count: usize) -> DataSet {
 }
 
 fn found(engine: &Engine, data: &DataSet, threat: ThreatModel) -> BTreeMap<usize, Bounded> {
-    let certifier = Certifier::new(engine, threat, None).unwrap();
+    let certifier = Certifier::new(engine, threat, None, BoundMethod::TIGHTEST).unwrap();
     let samples = data.select(Selection::All).unwrap().map(|sample| Ok(sample?));
     let mut found = BTreeMap::new();
     let each = |index, bounded| {
@@ -115,6 +115,60 @@ fn bounds_of_linear_classifiers_are_exact() {
     assert!(certified > 20, "{certified}");
 }
 
+/// In every norm the largest radius of a linear classifier is its distance to the nearest of K − 1 planes, to the step of the
+/// grid, and never more; what is known at epsilon is kept to.
+#[test]
+fn radii_of_linear_classifiers_are_distances() {
+    let (engine, data, bounds) = (engine(&Preprocessing::default(), 8), samples(20), [-9.0, 9.0]);
+    let mut positive = 0;
+    for norm in [Norm::Linf, Norm::L2, Norm::L1] {
+        let of = |threat: ThreatModel, known: &BTreeMap<usize, Bounded>| {
+            let certifier = Certifier::at_any_radius(&engine, threat, None, BoundMethod::TIGHTEST).unwrap();
+            let mut found = BTreeMap::new();
+            let all = data.select(Selection::All).unwrap().map(|sample| {
+                let sample = sample?;
+                let known = known.get(&sample.index).copied();
+                Ok((sample, known))
+            });
+            let each = |index, radius: CertifiedRadius| {
+                found.insert(index, radius);
+                Ok(())
+            };
+            certifier.radii(all, &AtomicBool::new(false), each).unwrap();
+            found
+        };
+        let unlimited = ThreatModel::unlimited(norm, bounds).unwrap();
+        let anywhere = of(unlimited, &BTreeMap::new());
+        for sample in data.samples().unwrap() {
+            let sample = sample.unwrap();
+            let margin =
+                |eps| exact(&sample.input, sample.label, &unlimited.at(eps), &Preprocessing::default());
+            // The margin falls with the radius; where it is 0 is the distance.
+            let (mut low, mut high) = (0.0, 20.0);
+            for _ in 0..60 {
+                let middle = 0.5 * (low + high);
+                if margin(middle) > 0.0 { low = middle } else { high = middle }
+            }
+            let found = anywhere[&sample.index].radius;
+            assert!(found <= low, "{norm} {}: {found} of {low}", sample.index);
+            assert!(found > low / 1.012 - 1e-4, "{norm} {}: {found} of {low}", sample.index);
+            positive += usize::from(found > 0.0);
+        }
+        let eps = anywhere.values().map(|found| found.radius).fold(0.0, f64::max) / 2.0;
+        let threat = ThreatModel::within(norm, eps, bounds).unwrap();
+        let known = self::found(&engine, &data, threat);
+        for (index, found) in of(threat, &known) {
+            assert_eq!(found.radius >= eps, known[&index].is_certified(), "{norm} {index}: {found:?}");
+            let before = anywhere[&index].radius;
+            assert!(
+                (found.radius - before).abs() <= 0.012 * before,
+                "{norm} {index}: {found:?}, not {before}"
+            );
+        }
+    }
+    assert!(positive > 10, "{positive}");
+}
+
 /// What a sample is told does not depend on its company.
 #[test]
 fn bounds_do_not_depend_on_batches() {
@@ -145,7 +199,7 @@ fn what_has_no_bounds_is_refused() {
         let engine =
             Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &EngineOptions::default()).unwrap();
         let threat = ThreatModel::within(Norm::Linf, 0.1, [0.0, 1.0]).unwrap();
-        Certifier::new(&engine, threat, None).err().map(|error| error.to_string())
+        Certifier::new(&engine, threat, None, BoundMethod::TIGHTEST).err().map(|error| error.to_string())
     };
     assert_eq!(refusal("Relu"), None);
     let message = refusal("Tan").unwrap();
@@ -162,7 +216,8 @@ fn boxes_of_their_own_are_bounded() {
     let lower: Vec<f32> = inputs.iter().enumerate().map(|(i, x)| x - reach(i)).collect();
     let upper: Vec<f32> = inputs.iter().enumerate().map(|(i, x)| x + 0.5 * reach(i)).collect();
     let boxes = Boxes::new(lower.clone(), upper.clone(), D).unwrap();
-    let certifier = Certifier::new(&engine, boxes.threat().unwrap(), Some(&boxes)).unwrap();
+    let certifier =
+        Certifier::new(&engine, boxes.threat().unwrap(), Some(&boxes), BoundMethod::TIGHTEST).unwrap();
     let each = |index: usize, bounded: Bounded| {
         let (w, label) = (weights(), index % K);
         let margin = |other: usize| {

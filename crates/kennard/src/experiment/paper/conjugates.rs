@@ -28,7 +28,9 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
             if !lab.train(run, &directory)? {
                 return Ok(None);
             }
-            let Some(points) = follow(lab, &directory, 1, &directory.join("track"))? else { return Ok(None) };
+            let Some(points) = follow(lab, &directory, 1, &directory.join("track"), false)? else {
+                return Ok(None);
+            };
             networks.push(points);
         }
         let name = group[0].arch.as_deref().unwrap_or(&group[0].name);

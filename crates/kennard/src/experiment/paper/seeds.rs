@@ -44,7 +44,7 @@ pub fn mean_of(name: String, seeds: &[&Point]) -> Point {
         over_seeds(&seeds.iter().map(|p| of(p)).collect::<Vec<_>>()).unwrap_or(unknown)
     };
     let followed: Vec<&Followed> = seeds.iter().map(|p| &p.followed).collect();
-    let [clean, robust] = [mean(&|p| p.clean), mean(&|p| p.robust)];
+    let [clean, robust, certified] = [mean(&|p| p.clean), mean(&|p| p.robust), mean(&|p| p.certified)];
     let [sigma_p, drift] = [mean(&|p| p.sigma_p), mean(&|p| p.drift)];
     let cosine = mean(&|p| p.cosine.unwrap_or(f64::NAN)).value;
     Point {
@@ -54,6 +54,8 @@ pub fn mean_of(name: String, seeds: &[&Point]) -> Point {
         clean_interval: clean.interval,
         robust: robust.value,
         robust_interval: robust.interval,
+        certified: certified.value,
+        certified_interval: certified.interval,
         sigma_x: mean(&|p| p.sigma_x).value,
         sigma_p: sigma_p.value,
         sigma_p_interval: sigma_p.interval,
@@ -86,9 +88,10 @@ impl Claim {
 }
 
 /// Columns of the table: the figure's key, and whether it is a share in percent.
-const COLUMNS: [(&str, &str, bool); 7] = [
+const COLUMNS: [(&str, &str, bool); 8] = [
     ("clean, %", "clean", true),
     ("robust, %", "robust", true),
+    ("certified, %", "certified", true),
     ("σ_x/s − 1", "excess_x", false),
     ("2sσ_p − 1", "excess_p", false),
     ("drift", "drift", false),
@@ -98,8 +101,10 @@ const COLUMNS: [(&str, &str, bool); 7] = [
 
 /// Means over seeds with their intervals, in Markdown.
 pub fn table(what: &str, means: &[Point]) -> String {
-    let mut text = format!("| {what} |{}\n|---|", COLUMNS.map(|(name, ..)| format!(" {name} |")).concat());
-    text += &("---|".repeat(COLUMNS.len()) + "\n");
+    let certified = means.iter().any(|mean| mean.followed.figure("certified").is_some());
+    let columns = || COLUMNS.into_iter().filter(|(_, key, _)| certified || *key != "certified");
+    let names: String = columns().map(|(name, ..)| format!(" {name} |")).collect();
+    let mut text = format!("| {what} |{names}\n|---|{}\n", "---|".repeat(columns().count()));
     for mean in means {
         let cell = |(_, key, percent): (&str, &str, bool)| match mean.followed.figure(key) {
             None => " – |".into(),
@@ -110,7 +115,7 @@ pub fn table(what: &str, means: &[Point]) -> String {
             Some(figure) => format!(" {} |", worded(&figure)),
         };
         let doubt = if mean.packet_valid || mean.drift.is_nan() { "" } else { " ✗" };
-        text += &format!("| {}{doubt} |{}\n", mean.name, COLUMNS.map(cell).concat());
+        text += &format!("| {}{doubt} |{}\n", mean.name, columns().map(cell).collect::<String>());
     }
     if means.iter().any(|mean| !mean.packet_valid && !mean.drift.is_nan()) {
         text += "\n✗ packets of one seed have too few effective samples, or fail their check\n";

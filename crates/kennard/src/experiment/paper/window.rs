@@ -27,6 +27,12 @@ const NOISES: [f64; 4] = [0.0, 0.125, 0.25, 0.5];
 /// Widths of the window: steps of √2 around the noises of training.
 const SCALES: [f64; 9] = [0.0625, 0.088, 0.125, 0.177, 0.25, 0.354, 0.5, 0.707, 1.0];
 
+/// Radii within which certified accuracy is said.
+const RADII: [f64; 8] = [0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0, 1.25];
+
+/// The width at which the certificates of networks trained without noise are shown; of others it is their own noise.
+const SHOWN: f64 = 0.25;
+
 /// Draws that choose a certificate's class.
 const CHOOSING: usize = 100;
 
@@ -95,21 +101,22 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
         if samples < 2 {
             return Err(Error::Setting("one sample has no mean radius with an interval; take 200".into()));
         }
-        all.push(Seen { name, noise, seed, curve: curve(&records, &SCALES, FAILURE) });
+        all.push(Seen { name, noise, seed, curve: curve(&records, &SCALES, &RADII, FAILURE) });
     }
     let mut report = Report::new(format!(
         "# R7: one network's trade-off through the window\n\nTrained and tested on {}, {samples} test images, {SEEDS} seeds. Majority of \
          {DRAWS} draws of x + N(0, s²), moved into the bounds as in\ntraining; certificates by Clopper & Pearson, each wrong with \
-         probability {FAILURE}, at most {} s large. Figures: mean over seeds, 95 % interval over seeds.\n\n{}",
+         probability {FAILURE}, at most {} s large. Figures: mean over seeds, 95 % interval over seeds.\n\n{}\n{}",
         on.data,
         short(largest_radius()),
-        shown::table(&all)
+        shown::table(&all),
+        shown::certificates(&all)
     ));
     let learnt = all.iter().find_map(|seen| has_not_learnt(seen.curve[0].accuracy.interval, classes));
     let too_small = too_brief(epochs(lab)).or(learnt);
     report.claims = claims(&all).into_iter().map(|claim| claim.unless(too_small.clone())).collect();
     Claim::adjust(&mut report.claims);
-    report.figures = json!({ "draws": DRAWS, "failure": FAILURE, "networks": value(&all)? });
+    report.figures = json!({ "draws": DRAWS, "failure": FAILURE, "radii": RADII, "networks": value(&all)? });
     report.pictures = shown::pictures(&all)?;
     Ok(Some(report))
 }

@@ -113,8 +113,16 @@ fn a_line_between_two_normal_classes_has_no_trade_off() {
     let mean = exact.iter().sum::<f64>() / 400.0;
     let within = |width: f64| exact.iter().filter(|distance| distance.abs() < width).count() as f64 / 400.0;
     let right = exact.iter().filter(|distance| **distance > 0.0).count() as f64 / 400.0;
-    for point in curve(&records, &scales, 0.001) {
+    let radii = [0.0, 0.5, 1.0];
+    for point in curve(&records, &scales, &radii, 0.001) {
         let s = point.scale;
+        // Who is certified within a radius is as far from the boundary; one of 400 fails with a probability of 0.4 at most, three
+        // with less than 0.01.
+        for (certified, r) in point.within.iter().zip(radii) {
+            let far = exact.iter().filter(|distance| **distance > r).count() as f64 / 400.0;
+            assert!(certified.accuracy <= far + 2.0 / 400.0, "{point:?}: {far} beyond {r}");
+        }
+        assert_eq!(point.within[0], point.certified);
         assert!((point.estimated_radius.value - mean).abs() < 0.01 * s, "{point:?} for {mean}");
         assert!((point.accuracy.accuracy - right).abs() <= within(0.1 * s), "{point:?} for {right}");
         assert!(

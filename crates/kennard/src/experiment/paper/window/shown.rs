@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{NOISES, SCALES, Seen, title};
+use super::{NOISES, RADII, SCALES, SHOWN, Seen, title};
 use crate::Result;
 use crate::experiment::Contents;
 use crate::experiment::paper::claim::{over_seeds, worded};
@@ -42,6 +42,36 @@ pub fn table(all: &[Seen]) -> String {
     text
 }
 
+/// The width at which the certificates of networks of some noise are shown, and its place.
+fn shown_at(noise: f64) -> (usize, f64) {
+    let wanted = if noise > 0.0 { noise } else { SHOWN };
+    SCALES.iter().copied().enumerate().find(|(_, s)| *s == wanted).unwrap_or((0, SCALES[0]))
+}
+
+/// Certified accuracy within a radius, by its place, at the width that is shown.
+fn certified(all: &[Seen], noise: f64, radius: usize) -> Figure {
+    let (place, _) = shown_at(noise);
+    of_noise(all, noise, |seen| seen.curve[place].within[radius].accuracy)
+}
+
+/// Certified accuracy of the smoothed classifier over the radius: a line for each noise of training.
+pub fn certificates(all: &[Seen]) -> String {
+    let radii: String = RADII.iter().map(|r| format!(" within {r} |")).collect();
+    let mut text = format!("| certified, % | s |{radii}\n|---|---|{}\n", "---|".repeat(RADII.len()));
+    for noise in NOISES {
+        let cells: String = (0..RADII.len())
+            .map(|radius| {
+                let share = certified(all, noise, radius);
+                let [value, low, high] =
+                    [share.value, share.interval[0], share.interval[1]].map(|v| 100.0 * v);
+                format!(" {value:.1} [{low:.1}, {high:.1}] |")
+            })
+            .collect();
+        let _ = writeln!(text, "| {} | {} |{cells}", title(noise), shown_at(noise).1);
+    }
+    text
+}
+
 /// Radius and accuracy over the width of the window, and accuracy against radius.
 ///
 /// # Errors
@@ -69,13 +99,23 @@ pub fn pictures(all: &[Seen]) -> Result<Vec<Contents>> {
         }
         front
     });
+    let certified_within =
+        chart(all, [WITHIN, "certified accuracy of the smoothed classifier [1]"], |noise| {
+            let figures = RADII.iter().enumerate().map(|(place, &r)| {
+                let share = certified(all, noise, place);
+                (r, share.value, share.interval)
+            });
+            figures.collect()
+        });
     Ok(vec![
         ("tradeoff.svg".into(), against?),
+        ("certified.svg".into(), certified_within?),
         ("radius.svg".into(), over_widths(RADIUS, radius)?),
         ("accuracy.svg".into(), over_widths(ACCURACY, |at| at.accuracy.accuracy)?),
     ])
 }
 
+const WITHIN: &str = "radius, l2 [input unit]";
 const RADIUS: &str = "mean certified radius, l2 [input unit]";
 const ACCURACY: &str = "accuracy of the smoothed classifier [1]";
 
@@ -91,7 +131,7 @@ fn chart(
         x: x.into(),
         y: y.into(),
         curves: NOISES.map(|noise| Curve::new(title(noise), points(noise))).into(),
-        linear: x == RADIUS,
+        linear: [RADIUS, WITHIN].contains(&x),
         bound: None,
     };
     Ok(chart.svg()?.into_bytes())

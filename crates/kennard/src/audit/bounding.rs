@@ -1,0 +1,91 @@
+//! The passes of an audit that prove.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::{Audit, Progress, Record, Shown};
+use crate::certify::{BoundMethod, Certifier};
+use crate::{Error, Result};
+
+impl<'a> Audit<'a> {
+    /// The same with certificates at epsilon, by methods up to `last`, where there can be some; and otherwise why there are
+    /// none.
+    pub fn certified_if_possible(self, last: BoundMethod) -> (Audit<'a>, Option<Error>) {
+        match Certifier::new(self.engine, self.threat, self.boxes.as_ref(), last).err() {
+            None => (Audit { certify: true, bounds: last, ..self }, None),
+            refusal => (self, refusal),
+        }
+    }
+}
+
+impl Audit<'_> {
+    /// What bounds the samples.
+    pub(super) fn certifier(&self) -> Result<Certifier<'_>> {
+        let boxes = self.boxes.as_ref();
+        match self.radii && self.threat.eps.is_infinite() {
+            true => Certifier::at_any_radius(self.engine, self.threat, boxes, self.bounds),
+            false => Certifier::new(self.engine, self.threat, boxes, self.bounds),
+        }
+    }
+
+    /// Bounds the samples that are classified correctly, all that were not bounded before. Returns the time of each method.
+    pub(super) fn bound(
+        &self,
+        certifier: &Certifier,
+        records: &mut BTreeMap<usize, Record>,
+        keep: &mut impl FnMut(&Record, Option<&Shown>) -> Result<()>,
+        stop: &AtomicBool,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<BTreeMap<BoundMethod, Duration>> {
+        let places = |of: &dyn Fn(&Record) -> bool| -> Vec<usize> {
+            records.values().filter(|record| of(record)).map(|record| record.index).collect()
+        };
+        let open = places(&|record| record.pending && record.bound.is_none());
+        let total = places(&Record::is_correct).len() as u64;
+        let (mut done, mut certified) =
+            (total - open.len() as u64, places(&Record::is_certified).len() as u64);
+        certifier.run(self.samples_at(open)?, stop, |index, bound| {
+            if let Some(record) = records.get_mut(&index) {
+                record.bound = Some(bound);
+                record.pending = self.is_left_to_attack(record);
+                keep(record, None)?;
+            }
+            done += 1;
+            certified += u64::from(bound.is_certified());
+            progress(Progress::Bounds { done, total, certified });
+            Ok(())
+        })
+    }
+
+    /// Seeks the radii that are proved around the samples that are classified correctly, as [`bound`](Audit::bound) does.
+    pub(super) fn reach(
+        &self,
+        certifier: &Certifier,
+        records: &mut BTreeMap<usize, Record>,
+        keep: &mut impl FnMut(&Record, Option<&Shown>) -> Result<()>,
+        stop: &AtomicBool,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<BTreeMap<BoundMethod, Duration>> {
+        let lacks = |record: &&Record| record.pending && record.radius.is_none();
+        let open: BTreeMap<usize, _> =
+            records.values().filter(lacks).map(|record| (record.index, record.bound)).collect();
+        let total = records.values().filter(|record| record.is_correct()).count() as u64;
+        let mut done = total - open.len() as u64;
+        let samples = self.samples_at(open.keys().copied().collect())?;
+        let known = samples.map(|sample| {
+            let sample = sample?;
+            let known = open.get(&sample.index).copied().flatten();
+            Ok((sample, known))
+        });
+        certifier.radii(known, stop, |index, radius| {
+            if let Some(record) = records.get_mut(&index) {
+                record.radius = Some(radius);
+                keep(record, None)?;
+            }
+            done += 1;
+            progress(Progress::Radii { done, total });
+            Ok(())
+        })
+    }
+}

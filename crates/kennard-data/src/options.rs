@@ -50,8 +50,12 @@ pub struct Options {
     pub resize: Option<(usize, usize)>,
     /// The channels the model takes: 1 (grey) or 3 (RGB). `None`: those of the first image.
     pub channels: Option<usize>,
-    /// A file of class names, one per line, in the order of the model's outputs, for `folder:`, `parquet:` and `npz:`.
+    /// A file of class names, one per line, in the order of the model's outputs, for `folder:`, `parquet:`, `csv:` and
+    /// `npz:`.
     /// Labels that are names have their line as class; labels that are numbers count the lines from 0, unless the
     /// names are numbers themselves. `None`: see [the crate](crate).
     pub classes: Option<PathBuf>,
+    /// The column with the labels, for `csv:` and `parquet:`. `None`: the first of `label`, `labels`, `target`, `class`, `y`
+    /// and `fine_label` that there is.
+    pub label_column: Option<String>,
 }

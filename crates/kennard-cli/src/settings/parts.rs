@@ -13,7 +13,7 @@ use super::{Bounds, Extents, Held, Number};
 part! {
     /// The data.
     Data {
-        /// The data set: mnist:DIR, fashion-mnist:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, npz:FILE, parquet:FILE
+        /// The data set: mnist:DIR, fashion-mnist:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, npz:FILE, parquet:FILE, csv:FILE
         #[arg(long, value_name = "KIND:PATH")]
         data: String,
         /// The part of it: test or train [default: test]
@@ -23,6 +23,9 @@ part! {
         /// names [default: their sorted order]
         #[arg(long, value_name = "FILE")]
         classes: PathBuf,
+        /// The column with the labels, in csv: and parquet: data [default: label, labels, target, class, y or fine_label]
+        #[arg(long, value_name = "NAME")]
+        label_column: String,
     }
 }
 
@@ -36,7 +39,8 @@ impl Data {
     /// How to read it, where nothing is known of the model.
     pub fn options(&self, split: Split) -> Result<Options> {
         let split = self.split.as_deref().map_or(Ok(split), str::parse)?;
-        Ok(Options { split, classes: self.classes.clone(), ..Options::default() })
+        let (classes, label_column) = (self.classes.clone(), self.label_column.clone());
+        Ok(Options { split, classes, label_column, ..Options::default() })
     }
 }
 

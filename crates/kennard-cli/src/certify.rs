@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use kennard::Norm;
 use kennard::audit::{Requirement, Shard};
 
-use crate::settings::{Attacks, Data, Model, Named, Output, Own, Run, Settings, Taken, Threat};
+use crate::settings::{Attacks, Data, Model, Named, Output, Own, Reach, Run, Settings, Taken, Threat};
 use crate::{Outcome, audit};
 
 #[derive(clap::Args)]
@@ -14,6 +14,8 @@ pub struct Args {
     data: Data,
     #[command(flatten)]
     threat: Threat,
+    #[command(flatten)]
+    reach: Reach,
     #[command(flatten)]
     taken: Taken,
     #[command(flatten)]
@@ -38,12 +40,12 @@ pub struct Args {
 
 /// An audit of certificates alone.
 pub fn run(args: Args) -> Outcome {
-    let Args { model, data, threat, taken, fitted, run, output, shard, resume, require, json } = args;
+    let Args { model, data, threat, reach, taken, fitted, run, output, shard, resume, require, json } = args;
     if threat.norm() == Norm::L0 {
         return Err("--norm l0: certificates are in linf, l2 and l1; there are none in l0".into());
     }
     let attacks = Attacks { attack: Some(vec![Named::plain("none")]), ..Attacks::default() };
     let own = Own { shard, certify: Some(true), packet_samples: Some(0), ..Own::default() };
-    let settings = Settings { data, threat, attacks, taken, own, run, model: fitted, output };
+    let settings = Settings { data, threat, reach, attacks, taken, own, run, model: fitted, output };
     audit::examine(&model, &settings.complete(false)?, require, resume, json)
 }

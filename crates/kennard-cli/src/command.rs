@@ -25,7 +25,7 @@ const WIDTH: usize = 110;
 const HEADINGS: [(&str, &str); 8] = [
     ("Model", "arch init tensor input_shape input hold output threshold input_scale mean std nhwc"),
     ("Data", "data split samples first classes label_column shard held_out label sample problem noise"),
-    ("Threat", "norm eps eps_relative bounds boxes"),
+    ("Threat", "norm eps eps_relative bounds boxes eps_per_feature frozen"),
     (
         "Attacks",
         "attack certify minimal transfer steps step_size restarts random_start targets queries budget full",
@@ -253,8 +253,10 @@ fn common(arg: Arg, command: &str) -> Arg {
     // What may also come from a file is asked for only where there is none.
     match (command, id) {
         ("audit" | "attack", "data") => arg.required_unless_present("config"),
-        ("certify", "eps") => arg.required(true),
-        ("audit" | "attack", "eps") => arg.required_unless_present_any(["config", "minimal", "boxes"]),
+        ("certify", "eps") => arg.required_unless_present_any(["boxes", "eps_per_feature"]),
+        ("audit" | "attack", "eps") => {
+            arg.required_unless_present_any(["config", "minimal", "boxes", "eps_per_feature"])
+        }
         ("attack", "out") => arg.required_unless_present("config"),
         (
             "train" | "certify" | "features" | "resolve" | "probe" | "slice" | "smooth" | "uncertainty"

@@ -8,7 +8,7 @@ use kennard::audit::{Audit, PacketPlan, Shard};
 use kennard::data::{DataSet, Options, Selection, Split};
 use kennard::engine::Engine;
 use kennard::run::ModelSummary;
-use kennard::{Boxes, Classifier, Error, Result, ThreatModel};
+use kennard::{Classifier, Error, Result};
 use kennard_graph::ModelFile;
 
 use crate::command::flag;
@@ -73,7 +73,7 @@ fn surrogate(file: &Path, data: &DataSet, settings: &Settings) -> Result<Classif
             ModelSummary::of_file(file, engine.classifier())?,
             &engine,
             data,
-            threat(settings, data)?.0,
+            settings.threat(data)?.0,
         )
     };
     let found = look.run(&AtomicBool::new(false), |_| ())?.summary;
@@ -117,7 +117,7 @@ pub fn whole_audit<'a>(
     data: &'a DataSet,
     engine: &'a Engine,
 ) -> Result<Audit<'a>> {
-    let packets = PacketPlan::at_attack_size(&threat(settings, data)?.0, engine.classifier().dimension())
+    let packets = PacketPlan::at_attack_size(&settings.threat(data)?.0, engine.classifier().dimension())
         .map(|plan| match settings.own.packet_samples {
             Some(samples) => PacketPlan { samples, max_samples: samples, bounded: false, ..plan },
             None => plan,
@@ -136,19 +136,6 @@ pub fn whole_audit<'a>(
     Ok(Audit { certify, probe, packets, without, ..audit(model, settings, data, engine)? })
 }
 
-/// What attacks may do, and the boxes of the samples where they have some.
-fn threat(settings: &Settings, data: &DataSet) -> Result<(ThreatModel, Option<Boxes>)> {
-    if !settings.boxed() {
-        return Ok((settings.threat()?, None));
-    }
-    if settings.threat.eps.is_some() || settings.threat.bounds.is_some() {
-        return Err(Error::Setting("--boxes takes the place of --eps and --bounds; leave these out".into()));
-    }
-    let d = data.shape().iter().product();
-    let boxes = Boxes::new(data.beside("lower")?, data.beside("upper")?, d)?;
-    Ok((boxes.threat()?, Some(boxes)))
-}
-
 /// The attacks of an audit.
 pub fn audit<'a>(
     model: ModelSummary,
@@ -157,7 +144,7 @@ pub fn audit<'a>(
     engine: &'a Engine,
 ) -> Result<Audit<'a>> {
     let (attacks, cascade) = settings.attacks.attacks(&settings.threat)?;
-    let (threat, boxes) = threat(settings, data)?;
+    let (threat, boxes) = settings.threat(data)?;
     Ok(Audit {
         boxes,
         attacks,

@@ -143,7 +143,12 @@ pub fn audit<'a>(
     data: &'a DataSet,
     engine: &'a Engine,
 ) -> Result<Audit<'a>> {
-    let (attacks, cascade) = settings.attacks.attacks(&settings.threat)?;
+    let usual = settings.attacks.attack.is_none();
+    let rough = if usual { engine.gradient_error() } else { None };
+    let (attacks, cascade) = settings.attacks.attacks(&settings.threat, rough.is_none())?;
+    if let Some(why) = rough.filter(|_| attacks.iter().any(|attack| attack.name() == "square")) {
+        note!("note: {why}: the model is attacked by square, which needs no gradient");
+    }
     let (threat, boxes) = settings.threat(data)?;
     Ok(Audit {
         boxes,

@@ -24,7 +24,10 @@ const WIDTH: usize = 110;
 /// The headings of the help, and the options under them, in whatever command they are.
 const HEADINGS: [(&str, &str); 8] = [
     ("Model", "arch init tensor input_shape input hold output threshold input_scale mean std nhwc"),
-    ("Data", "data split samples first classes label_column shard held_out label sample problem noise"),
+    (
+        "Data",
+        "data split samples first classes label_column resize crop interpolation shard held_out label sample problem noise",
+    ),
     ("Threat", "norm eps eps_relative bounds boxes eps_per_feature frozen"),
     (
         "Attacks",

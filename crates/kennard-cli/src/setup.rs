@@ -172,7 +172,8 @@ fn fitting(data: &Data, model: &Model, file: &ModelFile) -> Result<Options> {
         _ => (None, None),
     };
     let channels = channels.filter(|c| [1, 3].contains(c));
-    Ok(Options { resize: size, channels, ..data.options(Split::Test)? })
+    let options = data.options(Split::Test)?;
+    Ok(Options { resize: options.resize.or(size), channels, ..options })
 }
 
 /// A flag that the first ctrl-C sets; the second ends the process.

@@ -82,7 +82,7 @@ pub fn filled(mut page: Sheet, points: &[Point], found: &[Correlation]) -> Sheet
 fn with_defaults(settings: Settings, run: &Path) -> Result<Settings, Box<dyn std::error::Error>> {
     let Origin { data, classes, label_column, norm, eps, bounds } = Origin::of(run);
     let origin = Settings {
-        data: Data { data, classes, label_column, split: None },
+        data: Data { data, classes, label_column, ..Data::default() },
         threat: Threat { norm, eps: eps.map(Number), bounds: bounds.map(Bounds) },
         attacks: Attacks { attack: Some(vec![Named::plain("pgd")]), ..Attacks::default() },
         ..Settings::default()

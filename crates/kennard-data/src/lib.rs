@@ -92,7 +92,7 @@ pub use fingerprint::{FileDigest, digest};
 pub use guard::guarded;
 pub use memory::Contents;
 pub use nearest::{by_likeness, nearest};
-pub use options::{Options, Split};
+pub use options::{Interpolation, Options, Split};
 pub use plane::Problem;
 pub use samples::Samples;
 pub use selection::{Indices, Selected, Selection};

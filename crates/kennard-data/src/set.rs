@@ -32,6 +32,8 @@ pub struct DataSet {
     list: Option<PathBuf>,
     /// The column of labels that was asked for.
     label_column: Option<String>,
+    /// How images are scaled, where something was said of it.
+    scaling: Option<String>,
     seen: Arc<Mutex<Seen>>,
     fingerprint: OnceLock<Vec<FileDigest>>,
 }
@@ -69,8 +71,19 @@ impl DataSet {
             Kind::Parquet => Err(DataError::LeftOut { kind: spec.kind.to_string(), feature: "parquet" }),
         }?;
         let (list, label_column) = (options.classes.clone(), options.label_column.clone());
+        let side = options.shorter.map(|side| format!("shorter side {side}"));
+        let by = options.interpolation.map(|by| by.to_string());
+        let scaling: Vec<String> = side.into_iter().chain(by).collect();
+        let scaling = Some(scaling.join(", ")).filter(|scaling| !scaling.is_empty());
+        if scaling.is_some() && opened.form.is_none() {
+            let problem = format!(
+                "{} data are no encoded images, and keep their size; leave the scaling out",
+                spec.kind
+            );
+            return Err(DataError::Option { problem });
+        }
         let data = DataSet::new(spec.to_string(), Some(spec.kind), opened);
-        Ok(DataSet { list, label_column, split: options.split, ..data })
+        Ok(DataSet { list, label_column, scaling, split: options.split, ..data })
     }
 
     /// A data set of samples in memory: the inputs one after the other, each row-major in `shape`, and the label of
@@ -163,8 +176,8 @@ impl DataSet {
 
     fn new(name: String, kind: Option<Kind>, opened: Opened) -> DataSet {
         let (seen, fingerprint) = Default::default();
-        let (split, list, label_column) = Default::default();
-        DataSet { name, kind, split, opened, list, label_column, seen, fingerprint }
+        let (split, list, label_column, scaling) = Default::default();
+        DataSet { name, kind, split, opened, list, label_column, scaling, seen, fingerprint }
     }
 
     /// What was opened, as `kind:path`, or the name that a source of the user's own was given.
@@ -325,7 +338,7 @@ impl DataSet {
     }
 
     /// The SHA-256 of the files of this split that hold inputs and labels, of the list of classes, and of the name of the
-    /// column of labels if one was asked for, for the record of a run. The first call reads them all.
+    /// column of labels and of how images are scaled if something was said of these, for the record of a run. The first call reads them all.
     ///
     /// # Errors
     /// A file cannot be read.
@@ -341,8 +354,10 @@ impl DataSet {
     fn digests(&self) -> Result<Vec<FileDigest>, DataError> {
         let mut digests = self.opened.source.fingerprint()?;
         digests.extend(self.list.as_deref().map(digest).transpose()?);
-        digests
-            .extend(self.label_column.as_deref().map(|name| FileDigest::of_text("column of labels", name)));
+        let said = [("column of labels", &self.label_column), ("scaling of images", &self.scaling)];
+        let said =
+            said.into_iter().filter_map(|(what, said)| Some(FileDigest::of_text(what, said.as_deref()?)));
+        digests.extend(said);
         Ok(digests)
     }
 

@@ -148,6 +148,17 @@ mod tests {
         assert_eq!(both.own.shard, Some(Shard { number: 1, of: 2 }));
     }
 
+    /// Lists of numbers and names are texts on the command line; in files and in other languages also lists.
+    #[test]
+    fn epsilons_and_frozen_features_are_lists_or_texts() {
+        let reach = |text: &str| read(text).unwrap().reach;
+        let text = reach("eps-per-feature = \"1, 1/2\"\nfrozen = \"age, 3\"\n");
+        let list = reach("eps-per-feature = [1, \"1/2\"]\nfrozen = [\"age\", 3]\n");
+        assert!(text.is_said() && text.eps_per_feature == list.eps_per_feature && text.frozen == list.frozen);
+        assert!(read("eps-per-feature = \"no-such-file\"").unwrap_err().contains("nor a file"));
+        assert!(read("interpolation = \"bicubic\"\nresize = 256\ncrop = 224\n").is_ok());
+    }
+
     #[test]
     fn what_a_file_has_wrong_is_named() {
         assert!(read("epss = 0.1").unwrap_err().contains("`epss` is unknown; did you mean `eps`?"));

@@ -74,7 +74,8 @@ pub fn examine(
             display.finish();
             screen::accuracies(summary, Some(engine.plan()));
             screen::warnings(&summary.warnings);
-            if settings.attacks.attack.is_none() && !summary.attacks.is_empty() {
+            if settings.attacks.attack.is_none() && summary.attacks.iter().any(|attack| attack.backwards > 0)
+            {
                 quick_look(summary);
             }
             said = Some(summary.warnings.clone());
@@ -124,10 +125,11 @@ fn check_requirements(
     if requirements.is_empty() {
         return Ok(());
     }
-    let attacks = settings.attacks.attacks(&settings.threat)?.0;
+    let attacks = settings.attacks.attacks(&settings.threat, true)?.0;
     let names: Vec<&str> = attacks.iter().map(|attack| attack.name()).collect();
     let has_robust = !names.is_empty() || settings.attacks.minimal.is_some() && settings.threat.eps.is_some();
-    let certifies = settings.own.certify == Some(true) && (settings.threat.eps.is_some() || settings.boxed());
+    let certifies =
+        settings.own.certify == Some(true) && (settings.threat.eps.is_some() || settings.reach.is_said());
     for wanted in requirements {
         if let Err(error) = wanted.check(&names, has_robust, certifies) {
             return Err(crate::Usage(format!("--require: {error}")).into());

@@ -3,7 +3,9 @@ use std::path::PathBuf;
 use kennard::audit::Requirement;
 use kennard::{Error, Norm, Result};
 
-use crate::settings::{Attacks, Data, Model, Named, Output, Own, Run, Settings, Sharding, Taken, Threat};
+use crate::settings::{
+    Attacks, Data, Model, Named, Output, Own, Reach, Run, Settings, Sharding, Taken, Threat,
+};
 use crate::{Outcome, audit};
 
 #[derive(clap::Args)]
@@ -28,6 +30,7 @@ parts! {
     Certificates {
         data: Data,
         threat: Threat,
+        reach: Reach,
         taken: Taken,
         sharding: Sharding,
         run: Run,
@@ -42,14 +45,14 @@ impl Certificates {
     /// # Errors
     /// In a norm that has none.
     pub fn audit(self) -> Result<Settings> {
-        let Certificates { data, threat, taken, sharding, run, model, output } = self;
+        let Certificates { data, threat, reach, taken, sharding, run, model, output } = self;
         if threat.norm() == Norm::L0 {
             let message = "--norm l0: certificates are in linf, l2 and l1; there are none in l0";
             return Err(Error::Setting(message.into()));
         }
         let attacks = Attacks { attack: Some(vec![Named::plain("none")]), ..Attacks::default() };
         let own = Own { certify: Some(true), packet_samples: Some(0), ..Own::default() };
-        Ok(Settings { data, threat, attacks, taken, sharding, own, run, model, output })
+        Ok(Settings { data, threat, reach, attacks, taken, sharding, own, run, model, output })
     }
 }
 

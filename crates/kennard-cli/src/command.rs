@@ -24,8 +24,11 @@ const WIDTH: usize = 110;
 /// The headings of the help, and the options under them, in whatever command they are.
 const HEADINGS: [(&str, &str); 8] = [
     ("Model", "arch init tensor input_shape input hold output threshold input_scale mean std nhwc"),
-    ("Data", "data split samples first classes shard held_out label sample problem noise"),
-    ("Threat", "norm eps eps_relative bounds boxes"),
+    (
+        "Data",
+        "data split samples first classes label_column resize crop interpolation shard held_out label sample problem noise",
+    ),
+    ("Threat", "norm eps eps_relative bounds boxes eps_per_feature frozen"),
     (
         "Attacks",
         "attack certify minimal transfer steps step_size restarts random_start targets queries budget full",
@@ -254,8 +257,11 @@ fn common(arg: Arg, command: &str) -> Arg {
     // What may also come from a file is asked for only where there is none.
     match (command, id) {
         ("audit" | "attack", "data") => arg.required_unless_present("config"),
-        ("certify", "eps") | ("smooth", "sigma") => arg.required(true),
-        ("audit" | "attack", "eps") => arg.required_unless_present_any(["config", "minimal", "boxes"]),
+        ("smooth", "sigma") => arg.required(true),
+        ("certify", "eps") => arg.required_unless_present_any(["boxes", "eps_per_feature"]),
+        ("audit" | "attack", "eps") => {
+            arg.required_unless_present_any(["config", "minimal", "boxes", "eps_per_feature"])
+        }
         ("attack", "out") => arg.required_unless_present("config"),
         (
             "train" | "certify" | "features" | "resolve" | "probe" | "slice" | "smooth" | "uncertainty"

@@ -165,7 +165,7 @@ fn filled(mut page: Sheet, report: &Report) -> Result<Sheet, serde_json::Error> 
 impl Args {
     /// The networks of the experiment's settings, on the data of the command line.
     fn sweep(&self) -> Result<Sweep, Box<dyn std::error::Error>> {
-        let Data { data, split, classes } = &self.data;
+        let Data { data, split, classes, label_column, resize, crop, interpolation } = &self.data;
         let data = data.as_deref().unwrap_or_default();
         let colour = ["cifar10:", "cifar100:"].iter().any(|kind| data.starts_with(kind));
         let eps = self.eps.map_or(if colour { 8.0 / 255.0 } else { 0.1 }, |eps| eps.0);
@@ -182,6 +182,17 @@ impl Args {
         }
         if let Some(file) = classes {
             common.insert("classes".into(), file.to_string_lossy().into_owned().into());
+        }
+        for (name, side) in [("resize", resize), ("crop", crop)] {
+            if let Some(side) = side {
+                common.insert(name.into(), (*side as i64).into());
+            }
+        }
+        if let Some(how) = interpolation {
+            common.insert("interpolation".into(), how.as_str().into());
+        }
+        if let Some(column) = label_column {
+            common.insert("label-column".into(), column.as_str().into());
         }
         Ok(Sweep::read(&text, common)?.shortened(self.epochs, self.samples))
     }

@@ -8,7 +8,7 @@ use kennard::audit::{Audit, PacketPlan};
 use kennard::data::{DataSet, Options, Selection, Split};
 use kennard::engine::Engine;
 use kennard::run::ModelSummary;
-use kennard::{Boxes, Classifier, Error, Result, ThreatModel};
+use kennard::{Classifier, Error, Result};
 use kennard_graph::ModelFile;
 
 use crate::command::flag;
@@ -73,7 +73,7 @@ fn surrogate(file: &Path, data: &DataSet, settings: &Settings) -> Result<Classif
             ModelSummary::of_file(file, engine.classifier())?,
             &engine,
             data,
-            threat(settings, data)?.0,
+            settings.threat(data)?.0,
         )
     };
     let found = look.run(&AtomicBool::new(false), |_| ())?.summary;
@@ -117,7 +117,7 @@ pub fn whole_audit<'a>(
     data: &'a DataSet,
     engine: &'a Engine,
 ) -> Result<Audit<'a>> {
-    let packets = PacketPlan::at_attack_size(&threat(settings, data)?.0, engine.classifier().dimension())
+    let packets = PacketPlan::at_attack_size(&settings.threat(data)?.0, engine.classifier().dimension())
         .map(|plan| match settings.own.packet_samples {
             Some(samples) => PacketPlan { samples, max_samples: samples, bounded: false, ..plan },
             None => plan,
@@ -138,19 +138,6 @@ pub fn whole_audit<'a>(
     Ok(Audit { certify, radii, probe, packets, without, ..audit })
 }
 
-/// What attacks may do, and the boxes of the samples where they have some.
-fn threat(settings: &Settings, data: &DataSet) -> Result<(ThreatModel, Option<Boxes>)> {
-    if !settings.boxed() {
-        return Ok((settings.threat()?, None));
-    }
-    if settings.threat.eps.is_some() || settings.threat.bounds.is_some() {
-        return Err(Error::Setting("--boxes takes the place of --eps and --bounds; leave these out".into()));
-    }
-    let d = data.shape().iter().product();
-    let boxes = Boxes::new(data.beside("lower")?, data.beside("upper")?, d)?;
-    Ok((boxes.threat()?, Some(boxes)))
-}
-
 /// The attacks of an audit.
 pub fn audit<'a>(
     model: ModelSummary,
@@ -158,8 +145,13 @@ pub fn audit<'a>(
     data: &'a DataSet,
     engine: &'a Engine,
 ) -> Result<Audit<'a>> {
-    let (attacks, cascade) = settings.attacks.attacks(&settings.threat)?;
-    let (threat, boxes) = threat(settings, data)?;
+    let usual = settings.attacks.attack.is_none();
+    let rough = if usual { engine.gradient_error() } else { None };
+    let (attacks, cascade) = settings.attacks.attacks(&settings.threat, rough.is_none())?;
+    if let Some(why) = rough.filter(|_| attacks.iter().any(|attack| attack.name() == "square")) {
+        note!("note: {why}: the model is attacked by square, which needs no gradient");
+    }
+    let (threat, boxes) = settings.threat(data)?;
     Ok(Audit {
         boxes,
         attacks,
@@ -182,7 +174,8 @@ fn fitting(data: &Data, model: &Model, file: &ModelFile) -> Result<Options> {
         _ => (None, None),
     };
     let channels = channels.filter(|c| [1, 3].contains(c));
-    Ok(Options { resize: size, channels, ..data.options(Split::Test)? })
+    let options = data.options(Split::Test)?;
+    Ok(Options { resize: options.resize.or(size), channels, ..options })
 }
 
 /// A flag that the first ctrl-C sets; the second ends the process.

@@ -82,9 +82,9 @@ pub fn filled(mut page: Sheet, points: &[Point], found: &[Correlation]) -> Sheet
 
 /// What the training run says of its data and its threat model, where the settings say nothing.
 fn with_defaults(settings: Settings, run: &Path) -> Result<Settings, Box<dyn std::error::Error>> {
-    let Origin { data, classes, norm, eps, bounds } = Origin::of(run);
+    let Origin { data, classes, label_column, norm, eps, bounds } = Origin::of(run);
     let origin = Settings {
-        data: Data { data, classes, split: None },
+        data: Data { data, classes, label_column, ..Data::default() },
         threat: Threat { norm, eps: eps.map(Number), bounds: bounds.map(Bounds) },
         attacks: Attacks { attack: Some(vec![Named::plain("pgd")]), ..Attacks::default() },
         ..Settings::default()

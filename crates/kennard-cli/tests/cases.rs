@@ -118,7 +118,7 @@ fn what_is_not_finite_or_has_no_gradient_ends_nothing() {
             summary(&cases, runtime, "imgstd.onnx", "npz:const_img.npz", &["--attack", "standard"]);
         assert_eq!(constant["samples"], 40);
         assert!(constant["warnings"].to_string().contains("non-finite-gradients"), "{constant}");
-        refused(&cases, runtime, "seq.onnx", BASE, &[], &["SequenceAt", "node"]);
+        refused(&cases, runtime, "seq.onnx", BASE, &["--attack", "pgd"], &["SequenceAt", "node"]);
         summary(&cases, runtime, "seq.onnx", BASE, &["--attack", "square", "--queries", "50"]);
         assert_eq!(shares(&summary(&cases, runtime, "op_grid_const_dy.onnx", "npz:op_grid.npz", &[])).0, 1.0);
         let words = ["--samples", "20", "--attack", "none"];
@@ -194,7 +194,8 @@ fn any_classifier_is_taken() {
         if runtime == "rten" {
             refused(&cases, runtime, "xgb.onnx", "npz:xgb.npz", &[], &["TreeEnsembleClassifier"]);
         } else {
-            refused(&cases, runtime, "xgb.onnx", "npz:xgb.npz", &[], &["TreeEnsembleClassifier", "square"]);
+            let pgd = ["--attack", "pgd"];
+            refused(&cases, runtime, "xgb.onnx", "npz:xgb.npz", &pgd, &["TreeEnsembleClassifier", "square"]);
             let words = ["--attack", "square", "--queries", "100", "--samples", "20", "--bounds", "-100,100"];
             assert_eq!(shares(&summary(&cases, runtime, "xgb.onnx", "npz:xgb.npz", &words)).0, 1.0);
         }

@@ -19,6 +19,15 @@ pub struct FileDigest {
     pub sha256: String,
 }
 
+impl FileDigest {
+    /// The digest of words that are no file's, but on which the samples depend.
+    pub(crate) fn of_text(name: &str, text: &str) -> FileDigest {
+        let mut hash = Sha256::new();
+        hash.update(text);
+        FileDigest { file: name.to_owned(), bytes: text.len() as u64, sha256: hex(hash) }
+    }
+}
+
 pub(crate) fn digests<'a>(
     paths: impl IntoIterator<Item = &'a PathBuf>,
 ) -> Result<Vec<FileDigest>, DataError> {

@@ -66,6 +66,7 @@ pub(crate) fn open(
         shape: form.shape(),
         classes: classes.count,
         class_names: classes.names,
+        features: Vec::new(),
         eight_bit: true,
         notes,
         form: Some(form),

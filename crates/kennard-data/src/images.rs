@@ -3,7 +3,7 @@
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use image::imageops::FilterType;
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images as scaled};
 use image::{
     ColorType, DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage,
     guess_format,
@@ -15,7 +15,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::error::{DataError, Place};
 use crate::input;
-use crate::options::Options;
+use crate::options::{Interpolation, Options};
 use crate::source::{Change, Raw, level};
 use crate::whole;
 
@@ -36,6 +36,9 @@ pub(crate) struct Form {
     width: u32,
     /// Whether images of another size are resized, and not refused.
     resize: bool,
+    /// The length of the shorter side before the crop.
+    shorter: Option<u32>,
+    interpolation: Interpolation,
     /// Height and width of the first image.
     first: (u32, u32),
 }
@@ -66,11 +69,27 @@ impl Form {
                 }
             },
         };
+        let shorter = match options.shorter {
+            None => None,
+            Some(side)
+                if side as u64 > u64::from(height.max(width)) * 4 || side < height.max(width) as usize =>
+            {
+                return Err(DataError::Option {
+                    problem: format!(
+                        "images cannot be scaled to a shorter side of {side} and cropped to {height}×{width}: take a side that \
+                         covers the crop, and at most four times as much"
+                    ),
+                });
+            }
+            Some(side) => Some(side as u32),
+        };
         Ok(Form {
+            shorter,
+            interpolation: options.interpolation.unwrap_or_default(),
             channels: options.channels.unwrap_or(if image.color().has_color() { 3 } else { 1 }),
             height,
             width,
-            resize: options.resize.is_some(),
+            resize: options.resize.is_some() || shorter.is_some(),
             first,
         })
     }
@@ -86,7 +105,16 @@ impl Form {
 
     /// How images are resized, if the first one is or `some` are.
     pub fn resizing(&self, some: bool) -> Option<String> {
-        let Form { height, width, first, .. } = *self;
+        let Form { height, width, first, interpolation, .. } = *self;
+        let by = match interpolation {
+            Interpolation::Bilinear => "",
+            Interpolation::Bicubic => ", bicubic",
+        };
+        if let Some(side) = self.shorter {
+            return Some(format!(
+                "images are scaled to a shorter side of {side}{by}, and cropped to {height}×{width}"
+            ));
+        }
         if first == (height, width) {
             return some.then(|| format!("images of another size are resized to {height}×{width}"));
         }
@@ -95,7 +123,7 @@ impl Form {
             false => "scaled to cover it".to_owned(),
         };
         Some(format!(
-            "images are resized from {}×{} (the first) to {height}×{width} ({how}, then centre crop)",
+            "images are resized from {}×{} (the first) to {height}×{width} ({how}{by}, then centre crop)",
             first.0, first.1
         ))
     }
@@ -104,7 +132,8 @@ impl Form {
     pub fn input(&self, raw: Raw) -> Result<(Vec<f32>, Change), DataError> {
         let (image, file, place) = decode(raw)?;
         let (height, width) = (image.height(), image.width());
-        let resized = (height, width) != (self.height, self.width);
+        let resized = (height, width) != (self.height, self.width)
+            || self.shorter.is_some_and(|side| side != height.min(width));
         if resized && !self.resize {
             return Err(DataError::ImageSize {
                 file,
@@ -138,10 +167,11 @@ impl Form {
     ) -> Result<DynamicImage, DataError> {
         let (from_h, from_w) = (u64::from(image.height()), u64::from(image.width()));
         let (to_h, to_w) = (u64::from(self.height), u64::from(self.width));
-        let (h, w) = if to_h * from_w >= to_w * from_h {
-            (to_h, from_w * to_h / from_h)
-        } else {
-            (from_h * to_w / from_w, to_w)
+        let (h, w) = match self.shorter.map(u64::from) {
+            Some(side) if from_h <= from_w => (side, from_w * side / from_h),
+            Some(side) => (from_h * side / from_w, side),
+            None if to_h * from_w >= to_w * from_h => (to_h, from_w * to_h / from_h),
+            None => (from_h * to_w / from_w, to_w),
         };
         if h * w > MAX_PIXELS {
             let what = format!("resizing {from_h}×{from_w} to {h}×{w} before the crop");
@@ -150,8 +180,34 @@ impl Form {
         }
         // Half to even is Python's round.
         let middle = |whole: u64, part: u64| ((whole - part) as f64 / 2.0).round_ties_even() as u32;
-        let scaled = image.resize_exact(w as u32, h as u32, FilterType::Triangle);
+        let scaled = self.scale(image, w as u32, h as u32).map_err(damaged(file, place))?;
         Ok(scaled.crop_imm(middle(w, to_w), middle(h, to_h), self.width, self.height))
+    }
+}
+
+impl Form {
+    /// An image at another size, as Pillow has it: rounded to levels after each of two passes.
+    fn scale(&self, image: &DynamicImage, width: u32, height: u32) -> Result<DynamicImage, String> {
+        let kind = if self.channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
+        let filter = match self.interpolation {
+            Interpolation::Bilinear => FilterType::Bilinear,
+            Interpolation::Bicubic => FilterType::CatmullRom,
+        };
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
+        let mut resizer = Resizer::new();
+        let from = scaled::ImageRef::new(image.width(), image.height(), image.as_bytes(), kind);
+        let from = from.map_err(|error| error.to_string())?;
+        // The crate begins with the columns, Pillow with the rows: levels that are cut off at 0 and 255 differ.
+        let mut wide = scaled::Image::new(width, image.height(), kind);
+        resizer.resize(&from, &mut wide, &options).map_err(|error| error.to_string())?;
+        let mut to = scaled::Image::new(width, height, kind);
+        resizer.resize(&wide, &mut to, &options).map_err(|error| error.to_string())?;
+        let pixels = to.into_vec();
+        let image = match self.channels {
+            1 => GrayImage::from_raw(width, height, pixels).map(DynamicImage::from),
+            _ => RgbImage::from_raw(width, height, pixels).map(DynamicImage::from),
+        };
+        image.ok_or_else(|| "its size and its pixels contradict each other".to_owned())
     }
 }
 

@@ -9,10 +9,14 @@
 //! | `cifar100:DIR` | `test.bin` or `train.bin`, fine labels; class names from `fine_label_names.txt` |
 //! | `folder:DIR` | PNG, JPEG, BMP, WebP images; one directory per class, or a `labels.csv` with the columns `file` and `label` |
 //! | `npz:FILE`, `npz:X.npy,Y.npy` | NumPy arrays `x` (samples first, any rank) and `y` (class indices) |
-//! | `parquet:FILE` | as on the Hugging Face hub: a column `image` of encoded images, a column `label` of numbers or names |
+//! | `parquet:FILE` | as on the Hugging Face hub: a column `image` of encoded images, a column `label` of numbers or names; without such images, columns of numbers and a label |
+//! | `parquet:DIR`, `parquet:A,B` | several such files, one after the other: those of the split, `test-00000-of-00002.parquet`, or all |
+//! | `csv:FILE` | a table as text: names of columns, then one sample per line, numbers and a label |
 //!
 //! Where a data set has splits, [`Options::split`] chooses; `folder:` has them when `DIR` holds
 //! `train` and `test` (or `val`), `npz:` when the archive holds `x_train` or `x_test`.
+//!
+//! [`Options::label_column`] names the column with the labels where it is not called so.
 //!
 //! Labels that are whole numbers, in whatever form (`3`, `03`, `3.0`), are class indices; names are counted in their
 //! sorted order, those of both splits. [`Options::classes`] names a file with another order, that of the model.
@@ -46,8 +50,9 @@
 
 mod array;
 mod cifar;
-#[cfg_attr(not(feature = "images"), expect(dead_code, reason = "words are labels of images alone"))]
 mod classes;
+mod columns;
+mod delimited;
 mod error;
 mod fingerprint;
 #[cfg(feature = "images")]
@@ -87,7 +92,7 @@ pub use fingerprint::{FileDigest, digest};
 pub use guard::guarded;
 pub use memory::Contents;
 pub use nearest::{by_likeness, nearest};
-pub use options::{Options, Split};
+pub use options::{Interpolation, Options, Split};
 pub use plane::Problem;
 pub use samples::Samples;
 pub use selection::{Indices, Selected, Selection};

@@ -10,6 +10,8 @@ pub(crate) struct Opened {
     /// The names by class; none where they are unknown.
     pub class_names: Vec<String>,
     pub eight_bit: bool,
+    /// The names of the columns that inputs come from; none where they come from no table.
+    pub features: Vec<String>,
     /// What a user should know.
     pub notes: Vec<String>,
     /// How encoded images become inputs; `None` for arrays.

@@ -39,19 +39,63 @@ impl std::str::FromStr for Split {
     }
 }
 
+/// How images are scaled, as Pillow does under the same names: with a support that widens where images shrink.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Interpolation {
+    /// A triangle.
+    #[default]
+    Bilinear,
+    /// Keys' cubic with a = −½.
+    Bicubic,
+}
+
+impl fmt::Display for Interpolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Interpolation::Bilinear => "bilinear",
+            Interpolation::Bicubic => "bicubic",
+        })
+    }
+}
+
+impl std::str::FromStr for Interpolation {
+    type Err = DataError;
+
+    fn from_str(text: &str) -> Result<Interpolation, DataError> {
+        match text {
+            "bilinear" => Ok(Interpolation::Bilinear),
+            "bicubic" => Ok(Interpolation::Bicubic),
+            other => {
+                let problem =
+                    format!("the interpolation `{other}` is unknown; known are bilinear and bicubic");
+                Err(DataError::Option { problem })
+            }
+        }
+    }
+}
+
 /// How to read a data set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     /// The part to read.
     pub split: Split,
     /// The height and width the model takes. Images of `folder:` and `parquet:` are scaled
-    /// (bilinear, antialiased) to cover it and cropped around the centre. `None`: every image
+    /// (antialiased) to cover it and cropped around the centre. `None`: every image
     /// must have the size of the first.
     pub resize: Option<(usize, usize)>,
+    /// The length that the shorter side is scaled to before the crop, as cards of models say it: 256 before a crop of 224.
+    /// `None`: as small as covers the crop.
+    pub shorter: Option<usize>,
+    /// How images are scaled. `None`: bilinear.
+    pub interpolation: Option<Interpolation>,
     /// The channels the model takes: 1 (grey) or 3 (RGB). `None`: those of the first image.
     pub channels: Option<usize>,
-    /// A file of class names, one per line, in the order of the model's outputs, for `folder:`, `parquet:` and `npz:`.
+    /// A file of class names, one per line, in the order of the model's outputs, for `folder:`, `parquet:`, `csv:` and
+    /// `npz:`.
     /// Labels that are names have their line as class; labels that are numbers count the lines from 0, unless the
     /// names are numbers themselves. `None`: see [the crate](crate).
     pub classes: Option<PathBuf>,
+    /// The column with the labels, for `csv:` and `parquet:`. `None`: the first of `label`, `labels`, `target`, `class`, `y`
+    /// and `fine_label` that there is.
+    pub label_column: Option<String>,
 }

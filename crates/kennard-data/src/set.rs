@@ -16,7 +16,7 @@ use crate::samples::{self, Samples, Seen};
 use crate::selection::{Indices, Selected, Selection};
 use crate::source::Source;
 use crate::spec::{DataSpec, Kind};
-use crate::{cifar, idx, npz};
+use crate::{cifar, delimited, idx, npz};
 
 /// A data set that was found and whose headers and labels are in order.
 ///
@@ -30,6 +30,10 @@ pub struct DataSet {
     opened: Opened,
     /// The file of class names.
     list: Option<PathBuf>,
+    /// The column of labels that was asked for.
+    label_column: Option<String>,
+    /// How images are scaled, where something was said of it.
+    scaling: Option<String>,
     seen: Arc<Mutex<Seen>>,
     fingerprint: OnceLock<Vec<FileDigest>>,
 }
@@ -43,7 +47,11 @@ impl DataSet {
     pub fn open(spec: &DataSpec, options: &Options) -> Result<DataSet, DataError> {
         let list = options.classes.as_deref().map(ClassList::read).transpose()?;
         let list = list.as_ref();
-        if list.is_some() && !matches!(spec.kind, Kind::Folder | Kind::Npz | Kind::Parquet) {
+        if options.label_column.is_some() && !matches!(spec.kind, Kind::Csv | Kind::Parquet) {
+            let problem = format!("{} data have no columns; leave the column of labels out", spec.kind);
+            return Err(DataError::Option { problem });
+        }
+        if list.is_some() && !matches!(spec.kind, Kind::Folder | Kind::Npz | Kind::Parquet | Kind::Csv) {
             let problem =
                 format!("{} data have their own order of classes; leave the list of classes out", spec.kind);
             return Err(DataError::Option { problem });
@@ -56,13 +64,26 @@ impl DataSet {
             #[cfg(not(feature = "images"))]
             Kind::Folder => Err(DataError::LeftOut { kind: spec.kind.to_string(), feature: "images" }),
             Kind::Npz => npz::open(&spec.path, options.split, list),
+            Kind::Csv => delimited::open(&spec.path, options, list),
             #[cfg(feature = "parquet")]
             Kind::Parquet => parquet::open(&spec.path, options, list),
             #[cfg(not(feature = "parquet"))]
             Kind::Parquet => Err(DataError::LeftOut { kind: spec.kind.to_string(), feature: "parquet" }),
         }?;
-        let list = options.classes.clone();
-        Ok(DataSet { list, split: options.split, ..DataSet::new(spec.to_string(), Some(spec.kind), opened) })
+        let (list, label_column) = (options.classes.clone(), options.label_column.clone());
+        let side = options.shorter.map(|side| format!("shorter side {side}"));
+        let by = options.interpolation.map(|by| by.to_string());
+        let scaling: Vec<String> = side.into_iter().chain(by).collect();
+        let scaling = Some(scaling.join(", ")).filter(|scaling| !scaling.is_empty());
+        if scaling.is_some() && opened.form.is_none() {
+            let problem = format!(
+                "{} data are no encoded images, and keep their size; leave the scaling out",
+                spec.kind
+            );
+            return Err(DataError::Option { problem });
+        }
+        let data = DataSet::new(spec.to_string(), Some(spec.kind), opened);
+        Ok(DataSet { list, label_column, scaling, split: options.split, ..data })
     }
 
     /// A data set of samples in memory: the inputs one after the other, each row-major in `shape`, and the label of
@@ -147,14 +168,16 @@ impl DataSet {
         contents.check(name)?;
         let Contents { len, shape, classes, class_names, eight_bit } = contents.clone();
         let source = Box::new(Checked::new(name, contents, Box::new(source)));
+        let (features, notes) = Default::default();
         let opened =
-            Opened { len, shape, classes, class_names, eight_bit, notes: Vec::new(), form: None, source };
+            Opened { len, shape, classes, class_names, features, eight_bit, notes, form: None, source };
         Ok(DataSet::new(name.to_owned(), None, opened))
     }
 
     fn new(name: String, kind: Option<Kind>, opened: Opened) -> DataSet {
         let (seen, fingerprint) = Default::default();
-        DataSet { name, kind, split: Split::default(), opened, list: None, seen, fingerprint }
+        let (split, list, label_column, scaling) = Default::default();
+        DataSet { name, kind, split, opened, list, label_column, scaling, seen, fingerprint }
     }
 
     /// What was opened, as `kind:path`, or the name that a source of the user's own was given.
@@ -190,6 +213,16 @@ impl DataSet {
         &self.opened.class_names
     }
 
+    /// The names of the columns that inputs come from, in their order; nothing where they come from no table.
+    pub fn feature_names(&self) -> &[String] {
+        &self.opened.features
+    }
+
+    /// The column of labels that was [asked for](Options::label_column).
+    pub fn label_column(&self) -> Option<&str> {
+        self.label_column.as_deref()
+    }
+
     /// Compares the classes with those of a model that the data are for. That the model has more or fewer classes than
     /// the data have names is said in the [notes](Self::notes): the sorted names are then hardly in its order.
     ///
@@ -202,7 +235,7 @@ impl DataSet {
             let cure = "list all classes of the model, in the order of its outputs";
             return Err(DataError::malformed(file, Place::Whole, problem, cure));
         }
-        let sorted = matches!(self.kind, Some(Kind::Folder | Kind::Parquet));
+        let sorted = matches!(self.kind, Some(Kind::Folder | Kind::Parquet | Kind::Csv));
         if sorted && named > 0 && named != model {
             self.opened.notes.push(format!(
                 "the data have {named} named classes and the model has {model}: if its order is another, all labels are \
@@ -304,8 +337,8 @@ impl DataSet {
         Ok(indices)
     }
 
-    /// The SHA-256 of the files of this split that hold inputs and labels, and of the list of classes, for the record
-    /// of a run. The first call reads them all.
+    /// The SHA-256 of the files of this split that hold inputs and labels, of the list of classes, and of the name of the
+    /// column of labels and of how images are scaled if something was said of these, for the record of a run. The first call reads them all.
     ///
     /// # Errors
     /// A file cannot be read.
@@ -321,6 +354,10 @@ impl DataSet {
     fn digests(&self) -> Result<Vec<FileDigest>, DataError> {
         let mut digests = self.opened.source.fingerprint()?;
         digests.extend(self.list.as_deref().map(digest).transpose()?);
+        let said = [("column of labels", &self.label_column), ("scaling of images", &self.scaling)];
+        let said =
+            said.into_iter().filter_map(|(what, said)| Some(FileDigest::of_text(what, said.as_deref()?)));
+        digests.extend(said);
         Ok(digests)
     }
 

@@ -21,19 +21,22 @@ pub enum Kind {
     Folder,
     /// NumPy arrays.
     Npz,
-    /// Images in a Parquet file.
+    /// Images, or columns of numbers, in Parquet files.
     Parquet,
+    /// Columns of numbers as text.
+    Csv,
 }
 
 /// Every kind, the word for it, and what follows the colon.
-const KINDS: [(Kind, &str, &str); 7] = [
+const KINDS: [(Kind, &str, &str); 8] = [
     (Kind::Mnist, "mnist", "DIR"),
     (Kind::FashionMnist, "fashion-mnist", "DIR"),
     (Kind::Cifar10, "cifar10", "DIR"),
     (Kind::Cifar100, "cifar100", "DIR"),
     (Kind::Folder, "folder", "DIR"),
     (Kind::Npz, "npz", "FILE or npz:X.npy,Y.npy"),
-    (Kind::Parquet, "parquet", "FILE"),
+    (Kind::Parquet, "parquet", "FILE or parquet:DIR"),
+    (Kind::Csv, "csv", "FILE"),
 ];
 
 /// What to read: `kind:path`, such as `mnist:data/mnist` or `npz:cifar.npz`.
@@ -41,7 +44,7 @@ const KINDS: [(Kind, &str, &str); 7] = [
 pub struct DataSpec {
     /// The format.
     pub kind: Kind,
-    /// The directory or file; for `npz` also two files with a comma between them.
+    /// The directory or file; for `npz` also two files with a comma between them, for `parquet` any number.
     pub path: PathBuf,
 }
 

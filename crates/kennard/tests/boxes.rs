@@ -89,6 +89,47 @@ fn attacks_break_the_samples_whose_box_has_a_corner_beyond_the_boundary() {
     assert!((10..50).contains(&broken) && close < 5);
 }
 
+/// With a radius `r_i` for each element, the smallest margin is that of the corner where each element moves against the margin
+/// as far as `r_i` and the bounds let it.
+#[test]
+fn attacks_keep_to_the_epsilon_of_each_feature() {
+    let model = common::linear(&[D], 3);
+    let data = common::labelled(&model, &[D], SAMPLES);
+    let rows = model.constants.values().find(|t| t.shape().len() == 2).unwrap().to_floats().unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    let radii: Vec<f64> =
+        (0..D).map(|i| if i % 4 == 3 { 0.0 } else { 0.18 * random.random::<f64>() }).collect();
+    let boxes = Boxes::around(radii.clone(), [0.0, 1.0]).unwrap();
+    let attacks: Vec<Box<dyn Attack>> = vec![
+        Box::new(Apgd { loss: AttackLoss::TargetedDlr, targets: 2, ..Apgd::default() }),
+        Box::new(Square::default()),
+    ];
+    let records = audit(&model, &data, boxes, attacks);
+    let (mut broken, mut close) = (0, 0);
+    for (record, sample) in records.iter().zip(data.samples().unwrap()) {
+        let (x, y) = (sample.unwrap().input, record.label);
+        let to = |j: usize| {
+            let worst = |i: usize| {
+                let w = rows[y * D + i] - rows[j * D + i];
+                let x = f64::from(x[i]);
+                w * if w > 0.0 { (x - radii[i]).max(0.0) } else { (x + radii[i]).min(1.0) }
+            };
+            (0..D).map(worst).sum::<f64>()
+        };
+        let least = (0..3).filter(|j| *j != y).map(to).fold(f64::INFINITY, f64::min);
+        if least.abs() < 1e-3 {
+            close += 1;
+            continue;
+        }
+        broken += u32::from(least < 0.0);
+        let within = |i: usize| record.attacks[i].as_ref().unwrap().within;
+        assert_eq!(within(0), least < 0.0, "sample {}: {least}", record.index);
+        assert!(!within(1) || least < 0.0, "sample {}: {least}", record.index);
+    }
+    println!("{broken} of {SAMPLES} broken, {close} too close to call");
+    assert!((10..50).contains(&broken) && close < 5);
+}
+
 #[test]
 fn boxes_that_do_not_fit_are_refused() {
     let model = common::linear(&[D], 3);
@@ -108,6 +149,8 @@ fn boxes_that_do_not_fit_are_refused() {
     assert!(run(of(3, 0.0, 1.0), Norm::Linf).contains("3 boxes and 4 samples"));
     assert!(run(of(4, 0.0, 1.0), Norm::L2).contains("no norm"));
     assert!(run(of(4, 0.9, 1.0), Norm::Linf).contains("outside"));
+    let radii = Boxes::around(vec![0.1; D + 1], [0.0, 1.0]).unwrap();
+    assert!(run(radii, Norm::Linf).contains("17 epsilons and 16 features"));
 }
 
 /// Arrays beside the inputs of an archive are read, and such of another shape refused.

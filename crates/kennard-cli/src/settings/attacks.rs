@@ -12,7 +12,8 @@ part! {
     /// The attacks and their parameters.
     Attacks {
         /// AutoAttack's version standard (or autoattack), plus or rand; or attacks by name: fgsm, fgsm-t, pgd, pgd-t, apgd-ce, apgd-dlr,
-        /// apgd-t, fab, fab-t, square and others; or none [default: fgsm,pgd]
+        /// apgd-t, fab, fab-t, square and others; or none [default: fgsm,pgd, or square where the model
+        /// has no gradient]
         #[arg(long, value_name = "NAMES", value_delimiter = ',')]
         attack: Vec<Named>,
         /// Attacks that seek each sample's smallest perturbation, and so give robust accuracy at every eps: fab, fab-t and others
@@ -49,9 +50,10 @@ part! {
 }
 
 impl Attacks {
-    /// The attacks asked for, those on a surrogate last, and whether they form a cascade.
-    pub fn attacks(&self, threat: &Threat) -> Result<(Vec<Box<dyn Attack>>, bool)> {
-        let (mut attacks, cascade) = self.own_attacks(threat)?;
+    /// The attacks asked for, those on a surrogate last, and whether they form a cascade. What is usual is for a model that
+    /// is `smooth`, or has no gradient.
+    pub fn attacks(&self, threat: &Threat, smooth: bool) -> Result<(Vec<Box<dyn Attack>>, bool)> {
+        let (mut attacks, cascade) = self.own_attacks(threat, smooth)?;
         for named in self.transferred() {
             let surrogate = self.transfer.as_deref().unwrap_or(Path::new(""));
             let made = attack(&named.name, &self.adapted(&named, attack)?)?;
@@ -66,12 +68,13 @@ impl Attacks {
         names.map(Named::plain).collect()
     }
 
-    fn own_attacks(&self, threat: &Threat) -> Result<(Vec<Box<dyn Attack>>, bool)> {
+    fn own_attacks(&self, threat: &Threat, smooth: bool) -> Result<(Vec<Box<dyn Attack>>, bool)> {
         let norm = threat.norm();
         let names: Vec<Named> = match &self.attack {
             Some(names) => names.iter().filter(|named| named.name != "none").cloned().collect(),
             // Where only the smallest perturbations are asked for, no other attack is.
             None if self.minimal.is_some() && threat.eps.is_none() => Vec::new(),
+            None if !smooth => vec![Named::plain("square")],
             None => ["fgsm", "pgd"].map(Named::plain).into(),
         };
         if let [Named { name, parameters }] = names.as_slice()

@@ -5,18 +5,20 @@
 mod part;
 mod attacks;
 mod parts;
+mod reach;
 mod values;
 
 use std::path::{Path, PathBuf};
 
-use kennard::ThreatModel;
-use kennard::data::Selection;
+use kennard::data::{DataSet, Selection};
+use kennard::{Boxes, ThreatModel};
 
 use crate::Usage;
 
 pub use attacks::Attacks;
 pub use part::{Part, Source};
 pub use parts::{Data, Ends, Model, Run, Sharding, Taken, Threat};
+pub use reach::Reach;
 pub use values::{Bounds, Extents, Held, Named, Number, Temperature};
 
 type Error = Box<dyn std::error::Error>;
@@ -32,10 +34,6 @@ part! {
         /// --minimal, how far around each that is so: true or false
         #[arg(long, num_args = 0..=1, default_missing_value = "true")]
         certify: bool,
-        /// Attack each sample within a box of its own, in place of --eps: float arrays lower and upper beside x and y in the
-        /// NPZ file of --data
-        #[arg(long, num_args = 0..=1, default_missing_value = "true")]
-        boxes: bool,
         /// Points per centre of a packet; 0 takes neither packets nor cosines [default: 2000, up to 32000 until their effective sample size is enough, in no more passes than the attacks took]
         #[arg(long)]
         packet_samples: usize,
@@ -60,6 +58,7 @@ parts! {
     Settings {
         data: Data,
         threat: Threat,
+        reach: Reach,
         attacks: Attacks,
         taken: Taken,
         sharding: Sharding,
@@ -88,7 +87,10 @@ impl Settings {
     pub fn complete(self, out_too: bool) -> Result<Settings, Error> {
         let missing = [
             (self.data.data.is_none(), DATA_MISSING),
-            (self.threat.eps.is_none() && self.attacks.minimal.is_none() && !self.boxed(), EPS_MISSING),
+            (
+                self.threat.eps.is_none() && self.attacks.minimal.is_none() && !self.reach.is_said(),
+                EPS_MISSING,
+            ),
             (self.output.out.is_none() && out_too, OUT_MISSING),
         ];
         let missing: Vec<&str> =
@@ -101,17 +103,15 @@ impl Settings {
         self.taken.selection(self.run.seed())
     }
 
-    /// Whether each sample has a box of its own.
-    pub fn boxed(&self) -> bool {
-        self.own.boxes.unwrap_or(false)
-    }
-
-    /// What the attacks may do, where the samples have no boxes.
-    pub fn threat(&self) -> kennard::Result<ThreatModel> {
+    /// What the attacks may do, and the boxes of the samples where they have some.
+    pub fn threat(&self, data: &DataSet) -> kennard::Result<(ThreatModel, Option<Boxes>)> {
+        if let Some(boxes) = self.reach.boxes(&self.threat, data)? {
+            return Ok((boxes.threat()?, Some(boxes)));
+        }
         if self.threat.eps.is_none() && self.attacks.minimal.is_none() {
             return Err(kennard::Error::Setting(EPS_MISSING.into()));
         }
-        self.threat.model()
+        Ok((self.threat.model()?, None))
     }
 
     /// The directory of the results.
@@ -143,6 +143,17 @@ mod tests {
         assert_eq!((both.threat.eps, both.threat.norm), (Some(Number(0.1)), Some(kennard::Norm::L2)));
         assert_eq!((both.taken.samples, both.model.pixels.mean), (Some(3), Some(vec![0.5])));
         assert_eq!(both.sharding.shard, Some(Shard { number: 1, of: 2 }));
+    }
+
+    /// Lists of numbers and names are texts on the command line; in files and in other languages also lists.
+    #[test]
+    fn epsilons_and_frozen_features_are_lists_or_texts() {
+        let reach = |text: &str| read(text).unwrap().reach;
+        let text = reach("eps-per-feature = \"1, 1/2\"\nfrozen = \"age, 3\"\n");
+        let list = reach("eps-per-feature = [1, \"1/2\"]\nfrozen = [\"age\", 3]\n");
+        assert!(text.is_said() && text.eps_per_feature == list.eps_per_feature && text.frozen == list.frozen);
+        assert!(read("eps-per-feature = \"no-such-file\"").unwrap_err().contains("nor a file"));
+        assert!(read("interpolation = \"bicubic\"\nresize = 256\ncrop = 224\n").is_ok());
     }
 
     #[test]

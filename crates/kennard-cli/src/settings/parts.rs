@@ -14,7 +14,7 @@ use super::{Bounds, Extents, Held, Number};
 part! {
     /// The data.
     Data {
-        /// The data set: mnist:DIR, fashion-mnist:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, npz:FILE, parquet:FILE
+        /// The data set: mnist:DIR, fashion-mnist:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, npz:FILE, parquet:FILE, csv:FILE
         #[arg(long, value_name = "KIND:PATH")]
         data: String,
         /// The part of it: test or train [default: test]
@@ -24,6 +24,19 @@ part! {
         /// names [default: their sorted order]
         #[arg(long, value_name = "FILE")]
         classes: PathBuf,
+        /// The column with the labels, in csv: and parquet: data [default: label, labels, target, class, y or fine_label]
+        #[arg(long, value_name = "NAME")]
+        label_column: String,
+        /// Scale the shorter side of images to this before the crop, as the model's card says it, for example 256 [default: as small as
+        /// covers the crop]
+        #[arg(long, value_name = "PIXELS")]
+        resize: usize,
+        /// The side of the square that is cut out of the centre [default: the model's size]
+        #[arg(long, value_name = "PIXELS")]
+        crop: usize,
+        /// How images are scaled: bilinear or bicubic [default: bilinear]
+        #[arg(long, value_name = "HOW")]
+        interpolation: String,
     }
 }
 
@@ -37,7 +50,15 @@ impl Data {
     /// How to read it, where nothing is known of the model.
     pub fn options(&self, split: Split) -> Result<Options> {
         let split = self.split.as_deref().map_or(Ok(split), str::parse)?;
-        Ok(Options { split, classes: self.classes.clone(), ..Options::default() })
+        Ok(Options {
+            split,
+            classes: self.classes.clone(),
+            label_column: self.label_column.clone(),
+            resize: self.crop.map(|side| (side, side)),
+            shorter: self.resize,
+            interpolation: self.interpolation.as_deref().map(str::parse).transpose()?,
+            ..Options::default()
+        })
     }
 }
 

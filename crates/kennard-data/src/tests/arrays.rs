@@ -5,8 +5,16 @@ use std::io::{Cursor, Write};
 
 use super::*;
 
-const TEST: Options = Options { split: Split::Test, resize: None, channels: None, classes: None };
-const TRAIN: Options = Options { split: Split::Train, resize: None, channels: None, classes: None };
+const TEST: Options = Options {
+    split: Split::Test,
+    resize: None,
+    shorter: None,
+    interpolation: None,
+    channels: None,
+    classes: None,
+    label_column: None,
+};
+const TRAIN: Options = Options { split: Split::Train, ..TEST };
 
 #[test]
 fn idx_files_are_read_plain_and_packed_under_either_name() {

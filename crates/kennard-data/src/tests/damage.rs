@@ -166,12 +166,16 @@ fn table() {
     let table = "file,label\nphoto.png,3\n\"photo.png\",10\n".as_bytes().to_vec();
     let files = directory(&[("labels.csv", table), ("photo.png", bytes("photo.png"))]);
     damage("folder", files.path(), files.path(), "labels.csv");
+
+    let text = "a,b,label\n0.5,2,3\n-1,1e3,0\n".as_bytes().to_vec();
+    let files = directory(&[("t.csv", text)]);
+    damage("csv", files.path(), &files.path().join("t.csv"), "t.csv");
 }
 
 #[test]
 #[cfg(feature = "parquet")]
 fn parquet() {
-    for name in ["hub.parquet", "binary_zstd.parquet", "binary_gzip.parquet"] {
+    for name in ["hub.parquet", "binary_zstd.parquet", "binary_gzip.parquet", "table_numbers.parquet"] {
         let files = directory(&[(name, bytes(name))]);
         damage("parquet", files.path(), &files.path().join(name), name);
     }

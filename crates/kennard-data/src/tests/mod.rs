@@ -4,6 +4,7 @@ mod damage;
 mod encoded;
 #[cfg(feature = "parquet")]
 mod published;
+mod tables;
 
 use std::fs;
 use std::io::Write;

@@ -1,5 +1,6 @@
 //! The ONNX file format.
 
+mod answer;
 mod attribute;
 mod ends;
 mod external;

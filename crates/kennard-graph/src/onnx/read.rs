@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::answer::mark;
 use super::ends::{Ends, Taken, hold, with_logits};
 use super::external::Files;
 use super::format::{format_error, opset};
@@ -21,6 +22,8 @@ pub(super) fn graph(model: &ModelProto) -> Result<&GraphProto> {
 pub(super) fn read(model: &ModelProto, files: &Files, of: Option<&Ends>) -> Result<Graph> {
     let version = opset(&model.opset_import)?;
     let graph = graph(model)?;
+    let marked = of.and_then(|_| mark(graph));
+    let graph = marked.as_ref().unwrap_or(graph);
     if !graph.sparse_initializer.is_empty() {
         return Err(format_error("it has sparse weights; export it with dense ones"));
     }

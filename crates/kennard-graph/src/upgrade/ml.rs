@@ -1,4 +1,4 @@
-//! Linear models of `ai.onnx.ml`, as converters of scikit-learn write them, in plain operators.
+//! Linear models of `ai.onnx.ml` and what goes with them, as converters of scikit-learn write them, in plain operators.
 
 use ndarray::Array2;
 
@@ -7,6 +7,7 @@ use crate::builder::Call;
 use crate::{Attribute, Builder, Node, Result, Tensor, Var};
 
 pub(super) const FORMS: &[(&str, Step)] = &[
+    ("ai.onnx.ml::ArrayFeatureExtractor", array_feature_extractor),
     ("ai.onnx.ml::LinearClassifier", linear_classifier),
     ("ai.onnx.ml::Normalizer", normalizer),
     ("ai.onnx.ml::Scaler", scaler),
@@ -18,17 +19,7 @@ fn linear_classifier(node: Node, b: &Builder) -> Result<Option<Node>> {
     let c = Call { node: &node, builder: b };
     let weights = floats(&node, "coefficients");
     let biases = floats(&node, "intercepts");
-    let labels = match node.attributes.get("classlabels_ints") {
-        Some(Attribute::Ints(labels)) => Some(labels.clone()),
-        _ => None,
-    };
-    let classes = labels.as_ref().map_or_else(
-        || match node.attributes.get("classlabels_strings") {
-            Some(Attribute::Texts(labels)) => labels.len(),
-            _ => 0,
-        },
-        Vec::len,
-    );
+    let (labels, classes) = classes(&node);
     let rows = if biases.is_empty() { classes } else { biases.len() };
     let fits =
         rows > 0 && weights.len().is_multiple_of(rows) && (rows == classes || (rows == 1 && classes == 2));
@@ -55,8 +46,7 @@ fn linear_classifier(node: Node, b: &Builder) -> Result<Option<Node>> {
         (other, _) => return Err(node.error(format!("its post_transform {other} cannot be spelled out"))),
     };
     if let Some(labels) = labels.filter(|_| !node.outputs[0].is_empty()) {
-        let best = scores.apply_with("ArgMax", &[("axis", 1.into()), ("keepdims", 0.into())]);
-        b.name(&node.outputs[0], b.ints(&labels).with("Gather", best));
+        label(&node, b, scores, &labels);
     }
     if let Some(output) = node.outputs.get(1).filter(|name| !name.is_empty()) {
         b.name(output, scores);
@@ -64,8 +54,36 @@ fn linear_classifier(node: Node, b: &Builder) -> Result<Option<Node>> {
     Ok(None)
 }
 
+/// The labels of the classes, if they are numbers, and how many classes there are.
+pub(super) fn classes(node: &Node) -> (Option<Vec<i64>>, usize) {
+    match (node.attributes.get("classlabels_ints"), node.attributes.get("classlabels_strings")) {
+        (Some(Attribute::Ints(labels)), _) => (Some(labels.clone()), labels.len()),
+        (_, Some(Attribute::Texts(labels))) => (None, labels.len()),
+        _ => (None, 0),
+    }
+}
+
+/// Makes the node's first output the label of the largest score.
+pub(super) fn label(node: &Node, b: &Builder, scores: Var, labels: &[i64]) {
+    let best = scores.apply_with("ArgMax", &[("axis", 1.into()), ("keepdims", 0.into())]);
+    b.name(&node.outputs[0], b.ints(labels).with("Gather", best));
+}
+
+/// The columns of a matrix at constant places.
+fn array_feature_extractor(node: Node, b: &Builder) -> Result<Option<Node>> {
+    let c = Call { node: &node, builder: b };
+    let x = c.x(0);
+    match c.x(1).as_ints() {
+        Some(places) if x.shape().is_ok_and(|shape| shape.0.len() == 2) => {
+            let columns = b.op("Gather", &[Some(x), Some(b.ints(&places))], &[("axis", Attribute::Int(1))]);
+            super::replace(&node, columns)
+        }
+        _ => Ok(Some(node)),
+    }
+}
+
 /// Two columns.
-fn both<'b>(b: &'b Builder, first: Var<'b>, second: Var<'b>) -> Var<'b> {
+pub(super) fn both<'b>(b: &'b Builder, first: Var<'b>, second: Var<'b>) -> Var<'b> {
     b.op("Concat", &[Some(first), Some(second)], &[("axis", Attribute::Int(1))])
 }
 
@@ -93,7 +111,7 @@ fn scaler(node: Node, b: &Builder) -> Result<Option<Node>> {
     super::replace(&node, (x - vector("offset", 0.0)) * vector("scale", 1.0))
 }
 
-fn floats(node: &Node, name: &str) -> Vec<f32> {
+pub(super) fn floats(node: &Node, name: &str) -> Vec<f32> {
     match node.attributes.get(name) {
         Some(Attribute::Floats(values)) => values.clone(),
         _ => Vec::new(),

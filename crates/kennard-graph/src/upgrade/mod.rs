@@ -11,9 +11,12 @@ mod newer;
 mod normalization;
 mod recurrent;
 mod resample;
+mod svm;
 #[cfg(test)]
 mod tests;
 mod types;
+
+pub(crate) use svm::ANSWER;
 
 use crate::{Attribute, Builder, Node, OPSET, Result, Var};
 
@@ -30,8 +33,15 @@ const OLDER: &[&[(&str, i64, Step)]] = &[inputs::OLDER, normalization::OLDER, re
 /// `(operator, version, step)`: how nodes of that version or a newer one are brought to [`OPSET`].
 const NEWER: &[&[(&str, i64, Step)]] = &[attention::NEWER, newer::NEWER];
 /// `(operator, step)`: forms that mean the same, brought to the one that the rest of Kennard knows.
-const FORMS: &[&[(&str, Step)]] =
-    &[contrib::FORMS, ml::FORMS, normalization::FORMS, recurrent::FORMS, resample::FORMS, types::FORMS];
+const FORMS: &[&[(&str, Step)]] = &[
+    contrib::FORMS,
+    ml::FORMS,
+    normalization::FORMS,
+    recurrent::FORMS,
+    resample::FORMS,
+    svm::FORMS,
+    types::FORMS,
+];
 
 /// Appends `node`, written in operator set `version`, to the graph under construction.
 ///

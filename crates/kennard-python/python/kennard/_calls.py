@@ -81,7 +81,7 @@ def audit(
         Whether to show how far it is; or what is called with what is done, how much of it, and of how much.
     **options
         What else `kennard audit` takes, by the same names: `samples`, `first`, `seed`, `minimal`, `steps`, `bounds`,
-        `packet_samples`, `require`, ...
+        `eps_per_feature` and `frozen` (for tables), `packet_samples`, `require`, ...
 
     Returns
     -------
@@ -267,5 +267,5 @@ def report(runs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], path
 
 
 def _check_eps(settings: dict[str, Any]) -> None:
-    if settings.get("eps") is None and settings.get("minimal") is None:
+    if all(settings.get(name) is None for name in ("eps", "eps_per_feature", "boxes", "minimal")):
         raise ValueError("eps is missing: the largest perturbation, for example eps=8/255")

@@ -42,7 +42,7 @@ def options(command: str, given: dict[str, Any], **own: Any) -> dict[str, Any]:
             hint = f"did you mean {near[0]}? " if near else ""
             raise ValueError(f"{name}: there is no such argument; {hint}Known are {', '.join(known)}")
     merged = {**given, **own}
-    for name in ("attack", "minimal", "scale", "radius", "temperatures", "wrt"):
+    for name in ("attack", "frozen", "minimal", "scale", "radius", "temperatures", "wrt"):
         listed = merged.get(name)
         if isinstance(listed, str):
             merged[name] = listed.split(",") if name != "wrt" else [listed]
@@ -60,7 +60,9 @@ def _plain(value: Any) -> Any:
         return os.fspath(value)
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, list):
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, (list, tuple)):
         return [_plain(entry) for entry in value]
     return value
 

@@ -62,10 +62,7 @@ impl Audit<'_> {
 
     /// Boxes go with the data, and with attacks that fill them.
     fn check_boxes(&self, boxes: &Boxes) -> Result<()> {
-        if boxes.count() != self.data.len() {
-            let message = format!("there are {} boxes and {} samples", boxes.count(), self.data.len());
-            return Err(Error::Mismatch(message));
-        }
+        boxes.check(self.data.len(), self.engine.classifier().dimension())?;
         if self.threat.norm != Norm::Linf || !self.minimal.is_empty() {
             return Err(Error::Threat(
                 "a box has no distance and no norm: an attack finds a point in there, or none".into(),

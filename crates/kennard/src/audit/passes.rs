@@ -13,7 +13,7 @@ use crate::data::{DataError, Sample, Selection};
 use crate::engine::{Oracle, Task};
 use crate::run::Kept;
 use crate::stats::Share;
-use crate::{Error, Result};
+use crate::{Boxes, Error, Result};
 
 /// This many samples, the first, are evaluated twice, to notice a model that answers at random.
 const REPEATED: usize = 8;
@@ -156,12 +156,7 @@ impl Audit<'_> {
         summary.count(&records);
         // What was done to the samples is known once they have been read.
         summary.data.notes = self.data.notes();
-        if self.boxes.is_some() {
-            let note =
-                "attacks stay within a box of its own for each sample; epsilon is half of the widest element"
-                    .into();
-            summary.data.notes.push(note);
-        }
+        summary.data.notes.extend(self.boxes.as_ref().map(Boxes::note));
         let whole =
             self.samples == Selection::All && self.shard == Shard::WHOLE && summary.clean.pending == 0;
         let absent = missing::classes(summary.model.classes, &records).filter(|_| whole);

@@ -6,7 +6,7 @@ use crate::attack::{AttackedSample, Conditions, Criterion, Loss, run_attack};
 use crate::data::Sample;
 use crate::engine::{Oracle, Program, Query};
 use crate::probe::cosine;
-use crate::threat::{Boxes, check_inside};
+use crate::threat::{Boxes, SampleBox, check_inside};
 use crate::{Error, Norm, Result, ThreatModel};
 
 /// The account of the passes at the samples themselves; those of attack `i` go to `i + 1`.
@@ -49,7 +49,10 @@ impl Audit<'_> {
     pub(super) fn check(&self, sample: Sample) -> Result<Sample> {
         self.engine.classifier().check_label(sample.index, sample.label)?;
         check_inside(sample.index, &sample.input, self.threat.bounds)?;
-        let outside = |boxes: &Boxes| !boxes.around(sample.index).contains(&sample.input);
+        let outside = |boxes: &Boxes| {
+            let own = boxes.of(sample.index, &sample.input);
+            !own.frame().contains(&sample.input)
+        };
         if self.boxes.as_ref().is_some_and(outside) {
             return Err(Error::Mismatch(format!(
                 "sample {} lies outside its own box: attacks in there would be about another sample",
@@ -126,7 +129,8 @@ impl Audit<'_> {
         let Sample { index, input, label } = sample;
         record.pending = false;
         let mut adversarials = vec![None; self.attacks.len() + self.minimal.len()];
-        let frame = self.boxes.as_ref().map(|boxes| boxes.around(index));
+        let own = self.boxes.as_ref().map(|boxes| boxes.of(index, &input));
+        let frame = own.as_ref().map(SampleBox::frame);
         let unit = frame.map(|frame| frame.to_unit(&input));
         let attacked = AttackedSample {
             origin: unit.as_deref().unwrap_or(&input),

@@ -27,6 +27,9 @@ pub struct AuditSettings {
     /// Whether attacks are confined to a box of its own for each sample, which lies beside the inputs in the data.
     #[serde(default)]
     pub boxes: bool,
+    /// How far each feature may move, where they have radii of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub eps_per_feature: Vec<f64>,
     /// The attacks.
     pub attacks: Vec<NamedAttack>,
     /// Whether an attack tries only what those before it left standing.
@@ -101,7 +104,8 @@ impl AuditSettings {
             data: DataIdentity::of(audit.data)?,
             samples: audit.samples,
             threat_model: audit.threat,
-            boxes: audit.boxes.is_some(),
+            boxes: audit.boxes.as_ref().is_some_and(|boxes| boxes.radii().is_empty()),
+            eps_per_feature: audit.boxes.as_ref().map_or_else(Vec::new, |boxes| boxes.radii().to_vec()),
             attacks: audit.attacks.iter().map(|attack| NamedAttack::of(attack.as_ref())).collect(),
             cascade: audit.cascade,
             minimal: audit.minimal.iter().map(|attack| NamedAttack::of(attack.as_ref())).collect(),

@@ -17,7 +17,7 @@ impl Terms<'_> {
     /// Where a sample's points may be.
     pub fn region(&self, sample: &Sample) -> Region {
         match self.boxes {
-            Some(boxes) => Region::of(boxes.around(sample.index)),
+            Some(boxes) => Region::of(boxes.of(sample.index, &sample.input).frame()),
             None => Region::around(&sample.input, &self.threat),
         }
     }

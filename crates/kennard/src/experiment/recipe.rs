@@ -114,6 +114,7 @@ impl Wanted {
             samples: self.selection,
             sha256: fingerprint,
             classes: self.classes,
+            label_column: data.label_column().map(String::from),
         };
         let settings = TrainingSettings {
             network,

@@ -84,6 +84,8 @@ pub struct Origin {
     pub data: Option<String>,
     /// The file with the names of the classes.
     pub classes: Option<PathBuf>,
+    /// The column with the labels.
+    pub label_column: Option<String>,
     /// The norm of changes.
     pub norm: Option<Norm>,
     /// The size of changes, in input units.
@@ -98,12 +100,12 @@ impl Origin {
         let Ok(Some(TrainingManifest { training, .. })) = TrainingManifest::read(run) else {
             return Origin::default();
         };
-        let (data, classes) = match training.samples {
-            TrainedOn::DataSet { data } => (Some(data.name), data.classes),
-            TrainedOn::Problem { .. } => (None, None),
+        let (data, classes, label_column) = match training.samples {
+            TrainedOn::DataSet { data } => (Some(data.name), data.classes, data.label_column),
+            TrainedOn::Problem { .. } => (None, None, None),
         };
         let recipe = training.recipe;
         let bounds = Some(recipe.bounds.map(f64::from));
-        Origin { data, classes, norm: Some(recipe.norm), eps: recipe.eps, bounds }
+        Origin { data, classes, label_column, norm: Some(recipe.norm), eps: recipe.eps, bounds }
     }
 }

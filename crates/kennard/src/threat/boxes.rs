@@ -1,15 +1,27 @@
 //! A box of its own for each sample.
 
+use std::borrow::Cow;
+
 use super::model::ThreatModel;
 use super::norm::Norm;
 use crate::{Error, Result};
 
 /// Where an attacker may move each sample: within a box of its own, `lower ≤ x ≤ upper`, element by element.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Boxes {
-    lower: Vec<f32>,
-    upper: Vec<f32>,
-    d: usize,
+pub struct Boxes(Ends);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Ends {
+    /// Those of each sample, one after the other, `d` elements each.
+    Given { lower: Vec<f32>, upper: Vec<f32>, d: usize },
+    /// The sample less and plus a radius of each element's own, within the bounds of the input.
+    Around { radii: Vec<f64>, bounds: [f32; 2] },
+}
+
+/// The ends of one sample's box.
+pub(crate) struct SampleBox<'a> {
+    lower: Cow<'a, [f32]>,
+    upper: Cow<'a, [f32]>,
 }
 
 /// The box of one sample. Attacks see it as the unit cube.
@@ -37,36 +49,108 @@ impl Boxes {
                 lower[place], upper[place]
             )));
         }
-        Ok(Boxes { lower, upper, d })
+        Ok(Boxes(Ends::Given { lower, upper, d }))
     }
 
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.lower.len() / self.d
+    /// Boxes around the samples: element `i` may move by at most `radii[i]`, in its own units, within the bounds of the input.
+    /// An element whose radius is 0 does not change. The ends are rounded to single precision.
+    ///
+    /// # Errors
+    /// When a radius is negative or no number, all are 0, or the bounds are no range.
+    pub fn around(radii: Vec<f64>, bounds: [f32; 2]) -> Result<Boxes> {
+        if let Some((i, radius)) = radii.iter().enumerate().find(|(_, r)| !(**r >= 0.0 && r.is_finite())) {
+            return Err(Error::Threat(format!(
+                "the epsilon of element {i} is {radius}; it must be zero or a positive number"
+            )));
+        }
+        if radii.iter().all(|radius| *radius == 0.0) {
+            return Err(Error::Threat("no element may change: there is nothing to attack".into()));
+        }
+        ThreatModel::within(Norm::Linf, 0.0, bounds)?;
+        Ok(Boxes(Ends::Around { radii, bounds }))
     }
 
-    /// The smallest lower and the largest upper end.
-    fn bounds(&self) -> [f32; 2] {
-        let lo = self.lower.iter().copied().fold(f32::INFINITY, f32::min);
-        [lo, self.upper.iter().copied().fold(f32::NEG_INFINITY, f32::max)]
+    /// Refuses boxes that are not of `samples` samples of `d` elements.
+    pub(crate) fn check(&self, samples: usize, d: usize) -> Result<()> {
+        let message = match &self.0 {
+            Ends::Given { lower, d, .. } if lower.len() / d != samples => {
+                format!("there are {} boxes and {samples} samples", lower.len() / d)
+            }
+            Ends::Around { radii, .. } if radii.len() != d => {
+                format!("there are {} epsilons and {d} features", radii.len())
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::Mismatch(message))
+    }
+
+    /// How far each element may move, where boxes are around the samples; nothing where each has its own.
+    pub(crate) fn radii(&self) -> &[f64] {
+        match &self.0 {
+            Ends::Given { .. } => &[],
+            Ends::Around { radii, .. } => radii,
+        }
     }
 
     /// What is said of the boxes where one threat model for all samples is wanted: linf, half of the widest element as
-    /// epsilon, and the bounds of all.
+    /// epsilon (the largest radius), and the bounds of all.
     ///
     /// # Errors
     /// When no box has any width.
     pub fn threat(&self) -> Result<ThreatModel> {
-        let widths = self.lower.iter().zip(&self.upper).map(|(lo, hi)| f64::from(*hi) - f64::from(*lo));
-        // Six digits: the ends are of single precision.
-        let radius = format!("{:.5e}", widths.fold(0.0, f64::max) / 2.0).parse().unwrap_or_default();
-        ThreatModel::within(Norm::Linf, radius, self.bounds())
+        match &self.0 {
+            Ends::Given { lower, upper, .. } => {
+                let widths = lower.iter().zip(upper).map(|(lo, hi)| f64::from(*hi) - f64::from(*lo));
+                // Six digits: the ends are of single precision.
+                let radius = format!("{:.5e}", widths.fold(0.0, f64::max) / 2.0).parse().unwrap_or_default();
+                let lo = lower.iter().copied().fold(f32::INFINITY, f32::min);
+                let hi = upper.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                ThreatModel::within(Norm::Linf, radius, [lo, hi])
+            }
+            Ends::Around { radii, bounds } => {
+                let largest = radii.iter().copied().fold(0.0, f64::max);
+                ThreatModel::within(Norm::Linf, largest, *bounds)
+            }
+        }
     }
 
-    /// The box of a sample.
-    pub(crate) fn around(&self, index: usize) -> Frame<'_> {
-        let part = index * self.d..(index + 1) * self.d;
-        Frame { lower: &self.lower[part.clone()], upper: &self.upper[part] }
+    /// What a reader of results should know.
+    pub(crate) fn note(&self) -> String {
+        let Ends::Around { radii, .. } = &self.0 else {
+            return "attacks stay within a box of its own for each sample; epsilon is half of the widest element".into();
+        };
+        let moving = radii.iter().copied().filter(|radius| *radius > 0.0);
+        let least = moving.clone().fold(f64::INFINITY, f64::min);
+        let (most, frozen) = (moving.clone().fold(0.0, f64::max), radii.len() - moving.count());
+        let frozen = match frozen {
+            0 => String::new(),
+            some => format!("; {some} of {} may not change", radii.len()),
+        };
+        let size = if least == most { format!("{most}") } else { format!("{least} to {most}") };
+        format!("each feature has its own epsilon: {size}{frozen}")
+    }
+
+    /// The box of the sample at a place of the data set, which is `x` (d).
+    pub(crate) fn of(&self, index: usize, x: &[f32]) -> SampleBox<'_> {
+        match &self.0 {
+            Ends::Given { lower, upper, d } => {
+                let part = index * d..(index + 1) * d;
+                SampleBox { lower: Cow::from(&lower[part.clone()]), upper: Cow::from(&upper[part]) }
+            }
+            Ends::Around { radii, bounds: [lo, hi] } => {
+                let end = |sign: f64| -> Cow<'_, [f32]> {
+                    let at = |(x, r): (&f32, &f64)| (f64::from(*x) + sign * r) as f32;
+                    x.iter().zip(radii).map(at).map(|end| end.max(*lo).min(*hi)).collect()
+                };
+                SampleBox { lower: end(-1.0), upper: end(1.0) }
+            }
+        }
+    }
+}
+
+impl SampleBox<'_> {
+    pub fn frame(&self) -> Frame<'_> {
+        Frame { lower: &self.lower, upper: &self.upper }
     }
 }
 
@@ -115,18 +199,36 @@ mod tests {
     #[test]
     fn a_box_is_seen_as_the_unit_cube() {
         let boxes = Boxes::new(vec![0.0, -1.0, 0.5, 0.1], vec![0.0, 3.0, 0.5, 0.2], 2).unwrap();
-        assert_eq!((boxes.count(), boxes.bounds(), boxes.threat().unwrap().eps), (2, [-1.0, 3.0], 2.0));
-        let first = boxes.around(0);
+        let threat = boxes.threat().unwrap();
+        assert_eq!((threat.bounds, threat.eps), ([-1.0, 3.0], 2.0));
+        assert!(boxes.check(2, 2).is_ok() && boxes.check(3, 2).is_err());
+        let (first, second) = (boxes.of(0, &[]), boxes.of(1, &[]));
+        let (first, second) = (first.frame(), second.frame());
         assert_eq!(first.to_unit(&[0.0, 0.0]), [0.0, 0.25]);
         assert_eq!(first.point(&[1.0, 0.25]).collect::<Vec<_>>(), [0.0, 0.0]);
         let mut gradient = [5.0, 2.0];
         first.scale(&mut gradient);
         assert_eq!(gradient, [0.0, 8.0]);
-        let second = boxes.around(1);
         for t in [0.0, 0.3, 1.0] {
             let x: Vec<f32> = second.point(&[t, t]).collect();
             assert!(second.contains(&x) && !first.contains(&x), "{x:?}");
         }
+    }
+
+    /// Elements of radius 0 stay what they are, and none leaves the bounds.
+    #[test]
+    fn elements_have_radii_of_their_own() {
+        let boxes = Boxes::around(vec![0.25, 0.0, 2.0], [0.0, 4.0]).unwrap();
+        assert_eq!((boxes.threat().unwrap().eps, boxes.threat().unwrap().bounds), (2.0, [0.0, 4.0]));
+        assert_eq!(boxes.note(), "each feature has its own epsilon: 0.25 to 2; 1 of 3 may not change");
+        let own = boxes.of(7, &[0.5, 0.1, 3.5]);
+        assert_eq!(own.frame().region(), [vec![0.25, 0.1, 1.5], vec![0.75, 0.1, 4.0]]);
+        assert!(boxes.check(9, 3).is_ok() && boxes.check(9, 4).is_err());
+        let refused = |radii, bounds| Boxes::around(radii, bounds).unwrap_err().to_string();
+        assert!(refused(vec![0.1, -1.0], [0.0, 1.0]).contains("element 1 is -1"));
+        assert!(refused(vec![0.1, f64::NAN], [0.0, 1.0]).contains("element 1"));
+        assert!(refused(vec![0.0, 0.0], [0.0, 1.0]).contains("no element may change"));
+        assert!(refused(vec![0.1], [1.0, 0.0]).contains("no range"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod projection;
 
 pub(crate) use bounds::{check_inside, clip};
 pub use boxes::Boxes;
-pub(crate) use boxes::Frame;
+pub(crate) use boxes::{Frame, SampleBox};
 pub use model::ThreatModel;
 pub use norm::Norm;
 pub use number::parse_number;

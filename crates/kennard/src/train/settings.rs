@@ -84,6 +84,9 @@ pub struct TrainingData {
     /// The file with the classes' names, where one is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<PathBuf>,
+    /// The column with the labels, where one is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_column: Option<String>,
 }
 
 impl TrainingManifest {

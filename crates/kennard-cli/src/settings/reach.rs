@@ -1,0 +1,186 @@
+//! How far an attack may go in each sample or each feature, where that is not the same for all.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use kennard::data::{DataSet, nearest};
+use kennard::{Boxes, Error, Result};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+
+use super::{Number, Threat};
+
+part! {
+    /// A reach of its own for each sample or feature.
+    Reach {
+        /// Attack each sample within a box of its own, in place of --eps: float arrays lower and upper beside x and y in the
+        /// NPZ file of --data
+        #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+        boxes: bool,
+        /// How far each feature may move, in its own units (linf): numbers with commas between, or a file of numbers, in the order
+        /// of the features; with --eps they are multiplied by it
+        #[arg(long, value_name = "LIST|FILE")]
+        eps_per_feature: PerFeature,
+        /// Features that may not change: names of columns, or places from 0
+        #[arg(long, value_name = "NAMES")]
+        frozen: Frozen,
+    }
+}
+
+impl Reach {
+    /// Whether it says by itself how far attacks may go.
+    pub fn is_said(&self) -> bool {
+        self.boxed() || self.eps_per_feature.is_some()
+    }
+
+    fn boxed(&self) -> bool {
+        self.boxes.unwrap_or(false)
+    }
+
+    /// The boxes of the samples; nothing where the threat model is the same for all samples and features.
+    pub fn boxes(&self, threat: &Threat, data: &DataSet) -> Result<Option<Boxes>> {
+        let d = data.shape().iter().product();
+        if self.boxed() {
+            if threat.eps.is_some() || threat.bounds.is_some() {
+                return Err(refused("--boxes takes the place of --eps and --bounds; leave these out"));
+            }
+            if self.eps_per_feature.is_some() || self.frozen.is_some() {
+                return Err(refused(
+                    "--boxes says of each feature how far it may move; leave --eps-per-feature and --frozen out",
+                ));
+            }
+            return Boxes::new(data.beside("lower")?, data.beside("upper")?, d).map(Some);
+        }
+        if self.eps_per_feature.is_none() && self.frozen.is_none() {
+            return Ok(None);
+        }
+        if threat.norm() != kennard::Norm::Linf {
+            return Err(refused(
+                "--eps-per-feature and --frozen are about linf, where each feature moves by itself; leave --norm out",
+            ));
+        }
+        let mut radii = match (&self.eps_per_feature, threat.eps) {
+            (Some(own), eps) => own.radii(eps, d)?,
+            (None, Some(eps)) => vec![eps.0; d],
+            (None, None) => {
+                return Err(refused("--eps is missing: how far the features that are not frozen may move"));
+            }
+        };
+        for place in self.frozen.iter().flat_map(|frozen| &frozen.0) {
+            radii[feature(place, data.feature_names(), d)?] = 0.0;
+        }
+        Boxes::around(radii, threat.bounds()).map(Some)
+    }
+}
+
+/// The place of a feature, given by its name or its place.
+fn feature(text: &str, names: &[String], d: usize) -> Result<usize> {
+    if let Some(place) = names.iter().position(|name| name == text) {
+        return Ok(place);
+    }
+    if let Some(place) = text.parse().ok().filter(|place| *place < d) {
+        return Ok(place);
+    }
+    let known = match names {
+        [] => format!("the {d} features have no names, and the places 0 to {}", d - 1),
+        names => {
+            let near = nearest(text, names).map(|near| format!("did you mean `{near}`? "));
+            format!("{}Known are {}", near.unwrap_or_default(), names.join(", "))
+        }
+    };
+    Err(Error::Setting(format!("--frozen: there is no feature `{text}`; {known}")))
+}
+
+fn refused(why: &str) -> Error {
+    Error::Setting(why.into())
+}
+
+/// A number for each feature.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PerFeature(Vec<f64>);
+
+impl FromStr for PerFeature {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<PerFeature, String> {
+        let numbers = |text: &str| -> Result<Vec<f64>, String> {
+            let words = text.split([',', '\n', '\r', ' ', '\t', ';']).filter(|word| !word.is_empty());
+            words.map(|word| word.parse::<Number>().map(|n| n.0).map_err(|error| error.to_string())).collect()
+        };
+        let listed = match (numbers(text), Path::new(text).is_file()) {
+            (Ok(listed), false) => listed,
+            (Err(error), false) => return Err(format!("neither numbers ({error}) nor a file")),
+            (_, true) => {
+                let text = std::fs::read_to_string(text).map_err(|error| format!("{text}: {error}"))?;
+                numbers(&text)?
+            }
+        };
+        if listed.is_empty() { Err("there is no number".into()) } else { Ok(PerFeature(listed)) }
+    }
+}
+
+impl PerFeature {
+    fn radii(&self, eps: Option<Number>, d: usize) -> Result<Vec<f64>> {
+        if self.0.len() != d {
+            let message =
+                format!("--eps-per-feature has {} numbers, and there are {d} features", self.0.len());
+            return Err(Error::Setting(message));
+        }
+        let unit = eps.map_or(1.0, |eps| eps.0);
+        Ok(self.0.iter().map(|own| own * unit).collect())
+    }
+}
+
+impl<'de> Deserialize<'de> for PerFeature {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PerFeature, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Text(String),
+            Numbers(Vec<Number>),
+        }
+        match Form::deserialize(deserializer)? {
+            Form::Text(text) => text.parse().map_err(D::Error::custom),
+            Form::Numbers(numbers) => Ok(PerFeature(numbers.iter().map(|number| number.0).collect())),
+        }
+    }
+}
+
+/// Features by name or place: `age,sex`; in a file also `["age", 3]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Frozen(Vec<String>);
+
+impl FromStr for Frozen {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Frozen, Self::Err> {
+        Ok(Frozen(text.split(',').map(|name| name.trim().to_owned()).collect()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Frozen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Frozen, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Feature {
+            Place(usize),
+            Name(String),
+        }
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Text(String),
+            Features(Vec<Feature>),
+        }
+        match Form::deserialize(deserializer)? {
+            Form::Text(text) => text.parse().map_err(D::Error::custom),
+            Form::Features(features) => {
+                let text = |feature| match feature {
+                    Feature::Place(place) => place.to_string(),
+                    Feature::Name(name) => name,
+                };
+                Ok(Frozen(features.into_iter().map(text).collect()))
+            }
+        }
+    }
+}

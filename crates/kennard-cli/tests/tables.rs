@@ -1,0 +1,156 @@
+//! Models of tables as people export them, on tables: `fixtures/tabular`, with the trainers' own answers
+//! (`references/tabular.py`).
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use kennard::data::{DataSet, Options};
+use kennard_runtime::{Choice, Runtime};
+use serde_json::Value;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tabular")
+}
+
+fn run(command: &str, model: &str, runtime: &str, words: &[&str]) -> Output {
+    let data = model.split('_').next().unwrap();
+    let mut kennard = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    kennard.current_dir(folder()).args([command, &format!("{model}.onnx"), "--runtime", runtime]);
+    let bounds = if data == "iris" { "0,10" } else { "0,3000" };
+    let [table, classes] = ["csv", "txt"].map(|ending| format!("{data}.{ending}"));
+    kennard.args(["--data", &format!("csv:{table}"), "--classes", &classes, "--bounds", bounds]);
+    if data == "cancer" {
+        kennard.args(["--label-column", "diagnosis"]);
+    }
+    kennard.args(words).output().unwrap()
+}
+
+/// The summary of an audit that must succeed.
+fn summary(model: &str, runtime: &str, words: &[&str]) -> Value {
+    let output = run("audit", model, runtime, &[&["--packet-samples", "0", "--json"], words].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{model} on {runtime}: {said}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn names(attacks: &Value) -> Vec<&str> {
+    attacks.as_array().unwrap().iter().map(|attack| attack["name"].as_str().unwrap()).collect()
+}
+
+fn has_onnx_runtime() -> bool {
+    let found = Runtime::open(Choice::OnnxRuntime);
+    if let Err(error) = &found {
+        println!("skipped on ONNX Runtime: {error}");
+    }
+    found.is_ok()
+}
+
+/// As many samples are right as the trainer says; models with gradients run on both runtimes, trees on ONNX Runtime, where they
+/// are attacked by square if nothing else is asked for.
+#[test]
+fn exported_models_are_audited() {
+    let text = std::fs::read_to_string(folder().join("accuracy.json")).unwrap();
+    let right: Value = serde_json::from_str(&text).unwrap();
+    let onnx_runtime = has_onnx_runtime();
+    assert_eq!(right.as_object().unwrap().len(), 14);
+    for (model, right) in right.as_object().unwrap() {
+        let smooth = ["svc", "pipeline", "mlp"].iter().any(|kind| model.ends_with(kind));
+        let runtimes = [("rten", smooth), ("onnxruntime", onnx_runtime)];
+        for (runtime, _) in runtimes.into_iter().filter(|(_, can)| *can) {
+            let found = summary(model, runtime, &["--eps", "0.3"]);
+            assert_eq!(found["clean"]["correct"], *right, "{model} on {runtime}");
+            let usual = if smooth { vec!["fgsm", "pgd"] } else { vec!["square"] };
+            assert_eq!(names(&found["attacks"]), usual, "{model} on {runtime}");
+            let robust = found["robust"]["robust"].as_u64().unwrap();
+            assert!(robust <= right.as_u64().unwrap(), "{model} on {runtime}");
+            println!("{model} on {runtime}: {right} right, {robust} robust");
+        }
+    }
+}
+
+/// Gradients break at least nearly as much as queries do.
+#[test]
+fn gradients_of_support_vector_machines_are_of_use() {
+    for model in ["iris_svc", "iris_pipeline", "cancer_svc", "cancer_pipeline"] {
+        let robust = |attack: &str| {
+            let reach = match model.starts_with("cancer") {
+                true => ["--eps-per-feature", "1,1,6,60"],
+                false => ["--eps", "0.3"],
+            };
+            summary(model, "rten", &[&reach[..], &["--attack", attack]].concat())["robust"]["robust"]
+                .as_u64()
+                .unwrap()
+        };
+        let [pgd, square] = ["pgd", "square"].map(robust);
+        println!("{model}: {pgd} robust by pgd, {square} by square");
+        assert!(pgd <= square + 2, "{model}: {pgd} and {square}");
+    }
+}
+
+#[test]
+fn distances_of_trees_are_found_without_gradients() {
+    if !has_onnx_runtime() {
+        return;
+    }
+    for model in ["iris_forest", "iris_xgboost", "cancer_lightgbm"] {
+        let words = ["--minimal", "hop-skip-jump", "--norm", "l2", "--first", "3", "--budget", "2000"];
+        let found = summary(model, "onnxruntime", &words);
+        let attack = &found["minimal"][0];
+        assert_eq!((&attack["name"], &attack["backwards"]), (&"hop-skip-jump".into(), &0.into()), "{model}");
+        let (broken, quartiles) = (&attack["distances"]["found"], &attack["distances"]["quartiles"]);
+        println!("{model}: {broken} of 3 broken, quartiles {quartiles}");
+        let near = quartiles[0].as_f64().is_some_and(|distance| distance >= 0.0);
+        assert!(broken.as_u64() >= Some(2) && near, "{model}: {attack}");
+    }
+}
+
+/// What is written differs from the samples by no more than each column's own epsilon, and not at all in frozen columns.
+#[test]
+fn examples_keep_to_the_epsilon_of_each_column() {
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("columns-{}", std::process::id()));
+    let place = out.display().to_string();
+    let scales = out.with_extension("txt");
+    std::fs::write(&scales, "1\n0.5\n2\n4\n").unwrap();
+    let scales = scales.display().to_string();
+    let words =
+        ["--eps-per-feature", &scales, "--eps", "0.5", "--frozen", "petal width,0", "--attack", "pgd"];
+    let output = run("attack", "iris_mlp", "rten", &[&words[..], &["--out", &place]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let open = |spec: String| DataSet::open(&spec.parse().unwrap(), &Options::default()).unwrap();
+    let examples = open(format!("npz:{place}/adversarials.npz"));
+    let originals = open(format!("csv:{}", folder().join("iris.csv").display()));
+    let originals: Vec<_> = originals.samples().unwrap().map(Result::unwrap).collect();
+    let allowed = [0.0, 0.25, 1.0, 0.0];
+    let mut moved = 0;
+    for example in examples.samples().unwrap().map(Result::unwrap) {
+        let near = |x: &[f32]| {
+            let within = |((a, b), r): ((&f32, &f32), f32)| {
+                (a - b).abs() <= r * (1.0 + 1e-5) + f32::from(u8::from(r > 0.0)) * 1e-6
+            };
+            x.iter().zip(&example.input).zip(allowed).all(within)
+        };
+        assert!(originals.iter().any(|original| near(&original.input)), "{:?}", example.input);
+        moved += 1;
+    }
+    assert!(moved > 5, "{moved} examples");
+    std::fs::remove_dir_all(out).unwrap();
+    std::fs::remove_file(scales).unwrap();
+}
+
+#[test]
+fn what_is_wrong_with_epsilons_of_columns_is_said() {
+    let refused = |words: &[&str], says: &str| {
+        let output = run("audit", "iris_mlp", "rten", &[words, &["--packet-samples", "0"]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(says), "{words:?} does not say `{says}`: {said}");
+    };
+    refused(&["--eps", "0.1", "--frozen", "petal widht"], "did you mean `petal width`?");
+    refused(&["--eps", "0.1", "--frozen", "4"], "there is no feature `4`");
+    refused(&["--frozen", "0"], "--eps");
+    refused(&["--eps-per-feature", "0.1,0.2"], "has 2 numbers, and there are 4 features");
+    refused(&["--eps-per-feature", "0.1,x,1,1"], "`x` is no number");
+    refused(&["--eps-per-feature", "0,0,0,0"], "no element may change");
+    refused(&["--eps-per-feature", "1,1,1,1", "--norm", "l2"], "about linf");
+    refused(&["--eps-per-feature", "1,1,1,1", "--boxes"], "--boxes");
+    refused(&["--eps-per-feature", "1,1,1,1", "--minimal", "fab"], "no norm");
+}

@@ -1,0 +1,92 @@
+//! Tables of numbers: which column has the labels, and what a cell says.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use crate::error::{DataError, Place};
+use crate::nearest::nearest;
+
+/// What columns of labels are usually called, in the order of preference.
+const USUAL: [&str; 6] = ["label", "labels", "target", "class", "y", "fine_label"];
+
+/// As many columns are named one by one.
+const NAMED: usize = 100;
+
+/// The place of the column of labels among `names`: the one that is `wanted`, or that has a usual name, in capitals or not.
+pub(crate) fn label<S: AsRef<str>>(
+    names: &[S],
+    wanted: Option<&str>,
+    file: &Path,
+) -> Result<usize, DataError> {
+    let position = |is: &dyn Fn(&str) -> bool| names.iter().position(|name| is(name.as_ref()));
+    let found = match wanted {
+        Some(wanted) => position(&|name| name == wanted),
+        None => USUAL.iter().find_map(|usual| {
+            position(&|name| name == *usual).or_else(|| position(&|name| name.eq_ignore_ascii_case(usual)))
+        }),
+    };
+    found.ok_or_else(|| {
+        let near = wanted.and_then(|wanted| nearest(wanted, names.iter().map(AsRef::as_ref)));
+        let near = near.map_or(String::new(), |near| format!("did you mean `{near}`? "));
+        let tried = wanted.map_or_else(|| USUAL.to_vec(), |wanted| vec![wanted]);
+        DataError::Missing {
+            directory: file.to_owned(),
+            what: "the column of labels".to_owned(),
+            tried: tried.into_iter().map(String::from).collect(),
+            cure: format!("{near}say which it is; the columns are {}", listed(names)),
+        }
+    })
+}
+
+/// Refuses columns that have no name, or one that another has, and tables of nothing but labels.
+pub(crate) fn check<S: AsRef<str>>(names: &[S], file: &Path, place: Place) -> Result<(), DataError> {
+    let malformed =
+        |problem: String, cure: &str| Err(DataError::malformed(file, place, problem, cure.to_owned()));
+    let mut met = HashSet::new();
+    for (i, name) in names.iter().map(AsRef::as_ref).enumerate() {
+        if name.trim().is_empty() {
+            let cure = "name it, or leave it out; pandas writes its index so unless it is told `index=False`";
+            return malformed(format!("column {} has no name", i + 1), cure);
+        }
+        if !met.insert(name) {
+            return malformed(format!("two columns have the name `{name}`"), "rename one");
+        }
+    }
+    match names.len() {
+        0 | 1 => malformed("there is no column beside the labels".to_owned(), "write the inputs too"),
+        _ => Ok(()),
+    }
+}
+
+/// What is an input and what a label, for people.
+pub(crate) fn note(inputs: &[String], label: &str) -> String {
+    let shown = match inputs.len() {
+        n if n <= 12 => inputs.join(", "),
+        n => format!("{}, … {}", inputs[..10].join(", "), inputs[n - 1]),
+    };
+    format!("inputs of {} columns: {shown}; labels from the column {label}", inputs.len())
+}
+
+/// A number as inputs have it.
+pub(crate) fn single(value: f64, column: &str, file: &Path, place: Place) -> Result<f32, DataError> {
+    let single = value as f32;
+    if single.is_finite() {
+        return Ok(single);
+    }
+    let problem = format!("the column `{column}` holds {value}, no finite number of 32 bits");
+    Err(DataError::malformed(file, place, problem, MEND))
+}
+
+/// What helps against a cell that is no number.
+pub(crate) const MEND: &str = "write a number, or leave the row out";
+
+/// What helps against a column of words.
+pub(crate) const ENCODE: &str =
+    "write numbers (words as columns of 0 and 1, one for each), or leave the column out";
+
+/// The first columns of a list.
+pub(crate) fn listed<S: AsRef<str>>(names: &[S]) -> String {
+    let shown: Vec<&str> = names.iter().take(NAMED).map(AsRef::as_ref).collect();
+    let more = if names.len() > NAMED { format!(", … ({} in all)", names.len()) } else { String::new() };
+    shown.join(", ") + &more
+}

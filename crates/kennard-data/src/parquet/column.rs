@@ -1,0 +1,201 @@
+//! One column of a row group.
+
+use std::fs::File;
+use std::path::Path;
+
+use parquet::basic::{ConvertedType, Type};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::{
+    BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FloatType, Int32Type, Int64Type,
+};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::ColumnDescriptor;
+
+use crate::classes::Label;
+use crate::error::{DataError, Place};
+use crate::guard;
+use crate::input;
+
+/// Numbers, truth values or words.
+pub enum Column {
+    Truths(ColumnReaderImpl<BoolType>),
+    Short(ColumnReaderImpl<Int32Type>),
+    ShortUnsigned(ColumnReaderImpl<Int32Type>),
+    Long(ColumnReaderImpl<Int64Type>),
+    LongUnsigned(ColumnReaderImpl<Int64Type>),
+    Single(ColumnReaderImpl<FloatType>),
+    Double(ColumnReaderImpl<DoubleType>),
+    Words(ColumnReaderImpl<ByteArrayType>),
+}
+
+/// A place in a file: the column's name and its number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named {
+    pub name: String,
+    pub index: usize,
+}
+
+/// What a column holds that no [`Column`] reads; nothing if one does.
+pub fn unread(column: &ColumnDescriptor) -> Option<&'static str> {
+    use ConvertedType as Is;
+    let kind = column.converted_type();
+    match column.physical_type() {
+        _ if column.max_rep_level() > 0 => Some("lists"),
+        _ if kind == Is::DECIMAL => Some("decimal fractions"),
+        Type::INT32 | Type::INT64 if matches!(kind, Is::DATE | Is::TIME_MILLIS | Is::TIME_MICROS) => {
+            Some("dates or times")
+        }
+        Type::INT32 | Type::INT64 if matches!(kind, Is::TIMESTAMP_MILLIS | Is::TIMESTAMP_MICROS) => {
+            Some("dates or times")
+        }
+        Type::INT96 => Some("dates or times"),
+        Type::FIXED_LEN_BYTE_ARRAY => Some("bytes"),
+        _ => None,
+    }
+}
+
+/// Whether a column holds text or bytes.
+pub fn is_words(column: &ColumnDescriptor) -> bool {
+    column.physical_type() == Type::BYTE_ARRAY
+}
+
+impl Column {
+    pub fn open(
+        file: &SerializedFileReader<File>,
+        group: usize,
+        column: &Named,
+        path: &Path,
+    ) -> Result<Column, DataError> {
+        let kind = file.metadata().file_metadata().schema_descr().column(column.index).converted_type();
+        let unsigned = matches!(
+            kind,
+            ConvertedType::UINT_8 | ConvertedType::UINT_16 | ConvertedType::UINT_32 | ConvertedType::UINT_64
+        );
+        Ok(match reader(file, group, column.index, path)? {
+            ColumnReader::BoolColumnReader(values) => Column::Truths(values),
+            ColumnReader::Int32ColumnReader(values) if unsigned => Column::ShortUnsigned(values),
+            ColumnReader::Int32ColumnReader(values) => Column::Short(values),
+            ColumnReader::Int64ColumnReader(values) if unsigned => Column::LongUnsigned(values),
+            ColumnReader::Int64ColumnReader(values) => Column::Long(values),
+            ColumnReader::FloatColumnReader(values) => Column::Single(values),
+            ColumnReader::DoubleColumnReader(values) => Column::Double(values),
+            ColumnReader::ByteArrayColumnReader(values) => Column::Words(values),
+            _ => {
+                let problem = format!("the column `{}` holds neither numbers nor text", column.name);
+                return Err(DataError::unsupported(
+                    path,
+                    Place::Whole,
+                    problem,
+                    "convert it, or leave it out",
+                ));
+            }
+        })
+    }
+
+    /// The next values, `row` being the place of the first.
+    pub fn next(
+        &mut self,
+        name: &str,
+        count: usize,
+        row: usize,
+        path: &Path,
+    ) -> Result<Vec<Label>, DataError> {
+        fn each<V>(values: Vec<V>, label: impl Fn(V) -> Label) -> Vec<Label> {
+            values.into_iter().map(label).collect()
+        }
+        use Label::Number;
+        Ok(match self {
+            Column::Truths(c) => each(read(c, name, count, row, path)?, |v| Number(v.into())),
+            Column::Short(c) => each(read(c, name, count, row, path)?, |v| Number(v.into())),
+            Column::ShortUnsigned(c) => each(read(c, name, count, row, path)?, |v| Number((v as u32).into())),
+            Column::Long(c) => each(read(c, name, count, row, path)?, |v| Number(v.into())),
+            Column::LongUnsigned(c) => each(read(c, name, count, row, path)?, |v| Number((v as u64).into())),
+            Column::Single(c) => each(read(c, name, count, row, path)?, |v| Label::of(v.into())),
+            Column::Double(c) => each(read(c, name, count, row, path)?, Label::of),
+            Column::Words(c) => each(read(c, name, count, row, path)?, |v| {
+                Label::Word(String::from_utf8_lossy(v.data()).into_owned())
+            }),
+        })
+    }
+}
+
+/// A column of encoded images.
+pub struct Images(ColumnReaderImpl<ByteArrayType>);
+
+impl Images {
+    pub fn open(
+        file: &SerializedFileReader<File>,
+        group: usize,
+        column: &Named,
+        path: &Path,
+    ) -> Result<Images, DataError> {
+        match reader(file, group, column.index, path)? {
+            ColumnReader::ByteArrayColumnReader(images) => Ok(Images(images)),
+            _ => {
+                let problem = format!("the column `{}` does not hold binary data", column.name);
+                let cure = "write it as the `datasets` library does, with the features Image and ClassLabel";
+                Err(DataError::unsupported(path, Place::Whole, problem, cure))
+            }
+        }
+    }
+
+    pub fn next(
+        &mut self,
+        name: &str,
+        count: usize,
+        row: usize,
+        path: &Path,
+    ) -> Result<Vec<ByteArray>, DataError> {
+        read(&mut self.0, name, count, row, path)
+    }
+}
+
+/// The next values of a column; nothing at its end. `row` is the place of the first.
+fn read<T: DataType>(
+    column: &mut ColumnReaderImpl<T>,
+    name: &str,
+    count: usize,
+    row: usize,
+    path: &Path,
+) -> Result<Vec<T::T>, DataError> {
+    let (mut values, mut levels) = (Vec::new(), Vec::new());
+    let (records, present, _) =
+        guarded(path, Place::Row(row), || column.read_records(count, Some(&mut levels), None, &mut values))?;
+    if present != records {
+        let highest = levels.iter().max().copied();
+        let null = levels.iter().position(|level| Some(*level) != highest).unwrap_or(0);
+        return Err(DataError::malformed(
+            path,
+            Place::Row(row + null),
+            format!("the column `{name}` is null"),
+            "leave such rows out when writing the file",
+        ));
+    }
+    Ok(values)
+}
+
+/// Opens a table.
+pub fn open_file(path: &Path) -> Result<SerializedFileReader<File>, DataError> {
+    let (file, _) = input::open_file(path)?;
+    guarded(path, Place::Whole, || SerializedFileReader::new(file))
+}
+
+fn reader(
+    file: &SerializedFileReader<File>,
+    group: usize,
+    index: usize,
+    path: &Path,
+) -> Result<ColumnReader, DataError> {
+    guarded(path, Place::Whole, || file.get_row_group(group)?.get_column_reader(index))
+}
+
+/// Calls the `parquet` crate on a file that may be damaged. What the call worked on must not be used after an error;
+/// every error ends the stream.
+fn guarded<T>(
+    path: &Path,
+    place: Place,
+    call: impl FnOnce() -> parquet::errors::Result<T>,
+) -> Result<T, DataError> {
+    let cure = "fetch or write the file again (packed with snappy, zstd, gzip, or not at all)";
+    guard::guarded(call).map_err(|problem| DataError::malformed(path, place, problem, cure))
+}

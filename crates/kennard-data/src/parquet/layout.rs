@@ -1,0 +1,84 @@
+//! What the columns of a file are.
+
+use std::path::Path;
+
+use parquet::file::metadata::ParquetMetaData;
+
+use super::column::{Named, is_words, unread};
+use crate::columns;
+use crate::error::{DataError, Place};
+
+/// What columns of images are called.
+const IMAGES: [&str; 4] = ["image.bytes", "image", "img.bytes", "img"];
+
+/// Where pandas keeps its index (<https://pandas.pydata.org/docs/development/developer.html>).
+const INDEX: &str = "__index_level_";
+
+/// The columns that are read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layout {
+    pub inputs: Inputs,
+    pub label: Named,
+    /// The names of the classes in the `ClassLabel` feature of the labels, if the file tells them.
+    pub names: Vec<String>,
+}
+
+/// Where inputs are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Inputs {
+    /// In a column of encoded images.
+    Images(Named),
+    /// In columns of numbers.
+    Numbers(Vec<Named>),
+}
+
+impl Layout {
+    /// The columns of a file; the labels' is the one that is `wanted`, or that has a usual name.
+    pub fn of(metadata: &ParquetMetaData, wanted: Option<&str>, path: &Path) -> Result<Layout, DataError> {
+        let columns = metadata.file_metadata().schema_descr().columns();
+        let paths: Vec<String> = columns.iter().map(|column| column.path().string()).collect();
+        let named = |index: usize| Named { name: paths[index].clone(), index };
+        let readable = |index: usize, is_input: bool| {
+            let column = &columns[index];
+            let held = unread(column).or((is_input && is_words(column)).then_some("text or bytes"));
+            let Some(held) = held else { return Ok(named(index)) };
+            let tried = if is_input { " (nor is there one of images, called image or img)" } else { "" };
+            let problem = format!("the column `{}` holds {held}{tried}", paths[index]);
+            Err(DataError::unsupported(path, Place::Whole, problem, columns::ENCODE))
+        };
+        let label = readable(columns::label(&paths, wanted, path)?, false)?;
+        let images = IMAGES.iter().find_map(|name| paths.iter().position(|path| path == name));
+        let inputs = match images {
+            Some(image) => Inputs::Images(readable(image, false)?),
+            None => {
+                let kept: Vec<usize> = (0..paths.len()).filter(|i| !paths[*i].starts_with(INDEX)).collect();
+                let names: Vec<&String> = kept.iter().map(|i| &paths[*i]).collect();
+                columns::check(&names, path, Place::Whole)?;
+                let others = kept.into_iter().filter(|i| *i != label.index);
+                Inputs::Numbers(others.map(|index| readable(index, true)).collect::<Result<_, _>>()?)
+            }
+        };
+        let names = class_names(metadata, &label.name);
+        Ok(Layout { inputs, label, names })
+    }
+
+    /// The names of the columns of numbers.
+    pub fn features(&self) -> Vec<String> {
+        match &self.inputs {
+            Inputs::Images(_) => Vec::new(),
+            Inputs::Numbers(columns) => columns.iter().map(|column| column.name.clone()).collect(),
+        }
+    }
+}
+
+/// The names in the `ClassLabel` feature of a column, from the metadata entry `huggingface`.
+fn class_names(metadata: &ParquetMetaData, label: &str) -> Vec<String> {
+    let entries = metadata.file_metadata().key_value_metadata();
+    let names = || {
+        let entry = entries?.iter().find(|entry| entry.key == "huggingface")?;
+        let json: serde_json::Value = serde_json::from_str(entry.value.as_ref()?).ok()?;
+        let names = json["info"]["features"][label]["names"].as_array()?;
+        names.iter().map(|name| name.as_str().map(String::from)).collect::<Option<Vec<_>>>()
+    };
+    names().unwrap_or_default()
+}

@@ -1,0 +1,210 @@
+//! Parquet files. As the Hugging Face hub keeps image data sets: a column `image` that is a struct of `bytes` and `path`
+//! (or plain binary) with encoded images, and a column of labels, numbers or names, whose classes the metadata entry
+//! `huggingface` may name. Without images, a table: columns of numbers and one of labels.
+
+mod column;
+mod files;
+mod layout;
+mod rows;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+
+use self::column::{Column, open_file};
+use self::layout::Layout;
+use self::rows::FileRows;
+use crate::classes::{ClassList, Label, Words, table};
+use crate::columns;
+use crate::error::{DataError, Place};
+use crate::fingerprint::{self, FileDigest};
+use crate::images::Form;
+use crate::input::{self, MAX_CLASSES};
+use crate::opened::Opened;
+use crate::options::Options;
+use crate::source::{Raw, Rows, Source};
+
+/// Labels read together.
+const LABEL_BATCH: usize = 4096;
+
+/// Files with equal columns.
+struct Table {
+    files: Arc<[PathBuf]>,
+    layout: Arc<Layout>,
+    meaning: Arc<Meaning>,
+}
+
+/// Which class a label means.
+enum Meaning {
+    /// A number is the class, less than this many.
+    Classes(usize),
+    /// A number counts the file's own names, each of which has a class of the list given.
+    Renamed { names: Vec<String>, classes: Vec<Option<usize>>, list: ClassList },
+    /// Words have classes.
+    Words(BTreeMap<String, usize>),
+}
+
+impl Meaning {
+    fn class(&self, label: &Label, file: &Path, place: Place) -> Result<usize, DataError> {
+        match (self, label) {
+            (Meaning::Classes(count), _) => {
+                input::class_index(label.number(file, place)?, *count, file, place)
+            }
+            (Meaning::Renamed { names, classes, list }, _) => {
+                let own = input::class_index(label.number(file, place)?, names.len(), file, place)?;
+                classes[own].ok_or_else(|| list.unknown(&names[own], file, place))
+            }
+            (Meaning::Words(classes), Label::Word(word)) => {
+                classes.get(word.trim()).copied().ok_or_else(|| list_changed(file, place))
+            }
+            (Meaning::Words(_), _) => Err(list_changed(file, place)),
+        }
+    }
+}
+
+fn list_changed(file: &Path, place: Place) -> DataError {
+    let problem = "the label was not there when the file was opened";
+    DataError::malformed(file, place, problem, "do not change the files during a run")
+}
+
+/// What the labels of all files say.
+#[derive(Default)]
+struct Found {
+    len: usize,
+    highest: usize,
+    words: Words,
+    worded: bool,
+}
+
+impl Found {
+    /// Reads the labels of a file, whose numbers are less than `limit`.
+    fn add(
+        &mut self,
+        file: &SerializedFileReader<std::fs::File>,
+        layout: &Layout,
+        limit: usize,
+        path: &Path,
+    ) -> Result<(), DataError> {
+        let mut first = 0;
+        for group in 0..file.num_row_groups() {
+            let mut column = Column::open(file, group, &layout.label, path)?;
+            loop {
+                let batch = column.next(&layout.label.name, LABEL_BATCH, first, path)?;
+                if batch.is_empty() {
+                    break;
+                }
+                for (row, label) in batch.iter().enumerate() {
+                    let place = Place::Row(first + row);
+                    if let Label::Word(word) = label {
+                        self.worded = true;
+                        self.words.add(word, path, place)?;
+                    } else {
+                        let index = input::class_index(label.number(path, place)?, limit, path, place)?;
+                        self.highest = self.highest.max(index);
+                    }
+                }
+                first += batch.len();
+            }
+        }
+        self.len += first;
+        Ok(())
+    }
+}
+
+pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> Result<Opened, DataError> {
+    let (files, mut notes) = files::find(path, options.split)?;
+    let mut found = Found::default();
+    let mut common: Option<Layout> = None;
+    for path in &files {
+        let file = open_file(path)?;
+        let own = Layout::of(file.metadata(), options.label_column.as_deref(), path)?;
+        let layout = common.get_or_insert_with(|| own.clone());
+        if own != *layout {
+            let problem = format!("its columns are others than those of {}", files[0].display());
+            return Err(DataError::malformed(
+                path,
+                Place::Whole,
+                problem,
+                "write all files of a split alike",
+            ));
+        }
+        let limit = match (own.names.len(), list) {
+            (0, None) => MAX_CLASSES,
+            (0, Some(list)) => list.names().len(),
+            (known, _) => known,
+        };
+        found.add(&file, layout, limit, path)?;
+    }
+    let Some(layout) = common.filter(|_| found.len > 0) else {
+        return Err(DataError::empty(path, "take a file with rows"));
+    };
+    let features = layout.features();
+    if !features.is_empty() {
+        notes.push(columns::note(&features, &layout.label.name));
+    }
+    let own_names = layout.names.clone();
+    let (meaning, classes, class_names) = match (found.worded, list) {
+        (true, _) => {
+            let words = found.words.classes(list)?;
+            notes.extend(words.notes);
+            (Meaning::Words(words.index), words.count, words.names)
+        }
+        (false, Some(list)) if !own_names.is_empty() => {
+            let classes = own_names.iter().map(|name| list.find(name)).collect();
+            let meaning = Meaning::Renamed { names: own_names, classes, list: list.clone() };
+            (meaning, list.names().len(), list.names().to_vec())
+        }
+        (false, Some(list)) => {
+            (Meaning::Classes(list.names().len()), list.names().len(), list.names().to_vec())
+        }
+        (false, None) => {
+            let classes = if own_names.is_empty() { found.highest + 1 } else { own_names.len() };
+            (Meaning::Classes(classes), classes, own_names)
+        }
+    };
+    if !found.worded && !class_names.is_empty() {
+        notes.push(table(&class_names));
+    }
+    let source = Table { files: files.into(), layout: Arc::new(layout), meaning: Arc::new(meaning) };
+    let Some(first) = source.rows()?.next() else {
+        return Err(DataError::empty(path, "take a file with rows"));
+    };
+    let (form, shape) = match first?.input {
+        Raw::Floats(values) => (None, vec![values.len()]),
+        image => {
+            let form = Form::new(image, options)?;
+            let shape = form.shape();
+            (Some(form), shape)
+        }
+    };
+    Ok(Opened {
+        len: found.len,
+        shape,
+        classes,
+        class_names,
+        eight_bit: form.is_some(),
+        features,
+        notes,
+        form,
+        source: Box::new(source),
+    })
+}
+
+impl Source for Table {
+    fn rows(&self) -> Result<Rows, DataError> {
+        let (files, layout, meaning) =
+            (Arc::clone(&self.files), Arc::clone(&self.layout), Arc::clone(&self.meaning));
+        Ok(Box::new((0..files.len()).flat_map(move |place| -> Rows {
+            match FileRows::open(&files[place], &layout, &meaning) {
+                Ok(mut rows) => Box::new(std::iter::from_fn(move || rows.next().transpose())),
+                Err(error) => Box::new(std::iter::once(Err(error))),
+            }
+        })))
+    }
+
+    fn fingerprint(&self) -> Result<Vec<FileDigest>, DataError> {
+        fingerprint::digests(self.files.iter())
+    }
+}

@@ -1,0 +1,46 @@
+//! Support vector machines whose raw scores are a classifier's answer.
+//!
+//! `SVMClassifier` returns a score for each pair of classes, and of two classes ONNX Runtime returns the columns the other way
+//! round than its label says. Nodes that follow may count on either, so that it is only where nothing does, and the scores
+//! are what the model returns, that they are made one for each class.
+
+use std::collections::HashMap;
+
+use super::proto::*;
+use crate::upgrade::ANSWER;
+
+/// As many casts are looked through.
+const DEEPEST: usize = 8;
+
+/// The graph with each machine marked whose scores are an output, after nothing but casts; nothing if there is none.
+pub(super) fn mark(graph: &GraphProto) -> Option<GraphProto> {
+    let makers: HashMap<&str, usize> = (0..graph.node.len())
+        .flat_map(|place| graph.node[place].output.iter().map(move |name| (name.as_str(), place)))
+        .collect();
+    let mut found = Vec::new();
+    for output in &graph.output {
+        let mut name = output.name.as_deref().unwrap_or("");
+        for _ in 0..DEEPEST {
+            let Some(&place) = makers.get(name) else { break };
+            let node = &graph.node[place];
+            match node.op_type.as_deref().unwrap_or("") {
+                "SVMClassifier" if node.output.get(1).is_some_and(|scores| scores == name) => {
+                    found.push(place);
+                    break;
+                }
+                "Cast" | "Identity" => name = node.input.first().map_or("", String::as_str),
+                _ => break,
+            }
+        }
+    }
+    if found.is_empty() {
+        return None;
+    }
+    let mut graph = graph.clone();
+    for place in found {
+        let name = Some(ANSWER.to_owned());
+        let one = AttributeProto { name, r#type: Some(2), i: Some(1), ..AttributeProto::default() };
+        graph.node[place].attribute.push(one);
+    }
+    Some(graph)
+}

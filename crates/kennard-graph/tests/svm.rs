@@ -1,0 +1,135 @@
+//! Support vector machines taken apart, against ONNX Runtime, scikit-learn (`references/svm.py`) and finite differences.
+
+#[path = "rules/rten.rs"]
+mod rten;
+
+use kennard_graph::{Builder, Ends, Graph, ModelFile, Tensor, gradient, gradient_name};
+use ndarray::{ArrayD, IxDyn};
+use serde::Deserialize;
+
+use crate::rten::Runner;
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    model: String,
+    x: Vec<f32>,
+    shape: Vec<usize>,
+    y: Vec<f32>,
+    labels: Vec<usize>,
+}
+
+#[derive(Deserialize)]
+struct All {
+    cases: Vec<Case>,
+    trained: Vec<Case>,
+}
+
+fn all() -> All {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../references/svm.json");
+    serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+}
+
+impl Case {
+    /// The classifier, of plain operators alone.
+    fn classifier(&self) -> Graph {
+        let byte = |i: usize| u8::from_str_radix(&self.model[i..i + 2], 16).unwrap();
+        let bytes: Vec<u8> = (0..self.model.len()).step_by(2).map(byte).collect();
+        let file = ModelFile::from_bytes(&bytes).unwrap();
+        let graph =
+            file.classifier(&Ends::default()).unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        let other = graph.nodes.iter().find(|node| node.op.contains("::"));
+        assert!(other.is_none(), "{}: {other:?}", self.name);
+        graph
+    }
+
+    fn run(&self, graph: &Graph, x: &[f32], output: &str) -> Vec<f32> {
+        let input = graph.inputs[0].name.clone();
+        let x: Tensor = ArrayD::from_shape_vec(IxDyn(&self.shape), x.to_vec()).unwrap().into();
+        let found = Runner::new(graph).and_then(|runner| runner.run(&[(input, x)].into()));
+        found.unwrap_or_else(|error| panic!("{}: {error}", self.name))[output].iter().copied().collect()
+    }
+
+    fn outputs(&self, graph: &Graph) -> Vec<f32> {
+        self.run(graph, &self.x, &graph.outputs[0].name)
+    }
+}
+
+fn assert_close(found: &[f32], wanted: &[f32], share: f32, what: &str) {
+    assert_eq!(found.len(), wanted.len(), "{what}");
+    for (found, wanted) in found.iter().zip(wanted) {
+        let error = (found - wanted).abs();
+        assert!(error <= share * (1.0 + wanted.abs()), "{what}: {found} instead of {wanted}");
+    }
+}
+
+fn largest(scores: &[f32]) -> usize {
+    (0..scores.len()).fold(0, |best, k| if scores[k] > scores[best] { k } else { best })
+}
+
+#[test]
+fn machines_are_those_of_onnx_runtime() {
+    let cases = all().cases;
+    assert_eq!(cases.len(), 16);
+    for case in cases {
+        // Of two probabilities ONNX Runtime returns where an iteration ends that has come within 0.0025 of the logistic curve.
+        let share = if case.name.ends_with("likely") { 0.0025 } else { 1e-5 };
+        assert_close(&case.outputs(&case.classifier()), &case.y, share, &case.name);
+    }
+}
+
+/// What a machine returns as its answer has a column for each class, and the largest is that of scikit-learn's class. With three
+/// classes or more it is scikit-learn's decision function, of two classes that and its negative.
+#[test]
+fn answers_are_those_of_scikit_learn() {
+    for case in all().trained {
+        let (classes, samples) = (3 - usize::from(case.name.starts_with("cancer")), case.shape[0]);
+        let found = case.outputs(&case.classifier());
+        assert_eq!(found.len(), samples * classes, "{}", case.name);
+        let labels: Vec<usize> = found.chunks_exact(classes).map(largest).collect();
+        assert_eq!(labels, case.labels, "{}", case.name);
+        let wanted = match classes {
+            2 => case.y.iter().flat_map(|y| [-y, *y]).collect(),
+            _ if case.name.ends_with("ovo") => continue,
+            _ => case.y.clone(),
+        };
+        assert_close(&found, &wanted, 1e-4, &case.name);
+    }
+}
+
+/// The gradient of a weighted sum of the scores against central differences.
+#[test]
+fn gradients_are_slopes() {
+    let All { cases, trained } = all();
+    for case in cases.into_iter().chain(trained) {
+        let graph = case.classifier();
+        let builder = Builder::new(&graph).unwrap();
+        let y = builder.var(&graph.outputs[0].name).unwrap();
+        let columns = case.outputs(&graph).len() / case.shape[0];
+        let weights: Vec<f32> = (0..columns).map(|k| 1.0 - 0.7 * k as f32).collect();
+        let weights: Tensor = ArrayD::from_shape_vec(IxDyn(&[columns]), weights).unwrap().into();
+        let sum = (y * builder.constant(weights)).reduce("ReduceSum", &[0, 1], false);
+        builder.clear_outputs();
+        builder.output("sum", sum);
+        let summed = builder.finish().unwrap();
+        let input = &graph.inputs[0].name;
+        let slopes =
+            gradient(&summed, "sum", &[input]).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let found = case.run(&slopes, &case.x, &gradient_name(input));
+        const STEP: f32 = 2e-3;
+        for i in (0..case.x.len()).step_by(7) {
+            let at = |to: f32| {
+                let mut x = case.x.clone();
+                x[i] += to;
+                case.run(&summed, &x, "sum")[0]
+            };
+            let slope = (at(STEP) - at(-STEP)) / (2.0 * STEP);
+            assert!(
+                (found[i] - slope).abs() <= 0.02 * (1.0 + slope.abs()),
+                "{}, {i}: {} and {slope}",
+                case.name,
+                found[i]
+            );
+        }
+    }
+}

@@ -132,8 +132,15 @@ pub fn whole_audit<'a>(
         without = fitted;
         packets.extend(packets.first().map(|plan| PacketPlan { temperature: Some(temperature), ..*plan }));
     }
-    let certify = settings.own.certify.unwrap_or(false);
-    Ok(Audit { certify, probe, packets, without, ..audit(model, settings, data, engine)? })
+    let audit = Audit { probe, packets, without, ..audit(model, settings, data, engine)? };
+    let audit = match settings.own.certify {
+        Some(certify) => Audit { certify, ..audit },
+        None => audit.certificates_first(),
+    };
+    if let Some(said) = &audit.certificates {
+        note!("{said}");
+    }
+    Ok(audit)
 }
 
 /// What attacks may do, and the boxes of the samples where they have some.

@@ -34,7 +34,7 @@ part! {
         #[serde(deserialize_with = "values::from_text")]
         shard: Shard,
         /// Before attacks, try to prove of each sample that nothing within eps breaks it; certified samples are not attacked: true
-        /// or false
+        /// or false [default: false; with --attack strongest by the methods that cost no more than its passes]
         #[arg(long, num_args = 0..=1, default_missing_value = "true")]
         certify: bool,
         /// Attack each sample within a box of its own, in place of --eps: float arrays lower and upper beside x and y in the

@@ -6,6 +6,7 @@ mod check;
 mod directory;
 mod distances;
 mod finished;
+mod first;
 mod followed;
 mod gallery;
 mod judged;
@@ -85,6 +86,10 @@ pub struct Audit<'a> {
     /// breaks it. A sample that is certified is attacked only where each attack's whole budget is asked for, or for its
     /// distance.
     pub certify: bool,
+    /// Methods of bounds that cost a sample more than this many passes with a gradient are left out.
+    pub certify_within: Option<u64>,
+    /// What was decided about certificates, where that was left to the [attacks](Audit::certificates_first).
+    pub certificates: Option<String>,
     /// Whether to take the loss gradient at every sample, for its cosine with the sample.
     pub probe: bool,
     /// The packets to measure.
@@ -199,6 +204,8 @@ impl<'a> Audit<'a> {
             cascade: false,
             minimal: Vec::new(),
             certify: false,
+            certify_within: None,
+            certificates: None,
             probe: false,
             packets: Vec::new(),
             samples: Selection::All,

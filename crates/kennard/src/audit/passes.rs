@@ -66,10 +66,7 @@ impl Audit<'_> {
     ) -> Result<Outcome> {
         let begin = Instant::now();
         self.check_settings()?;
-        let certifier = self
-            .certify
-            .then(|| Certifier::new(self.engine, self.threat, self.boxes.as_ref()))
-            .transpose()?;
+        let certifier = self.certify.then(|| self.certifier()).transpose()?;
         let mut summary = Summary::blank(&About::of(self), &AuditSettings::of(self)?);
         summary.warnings = self.engine.warnings().to_vec();
         let total = summary.total;

@@ -35,6 +35,9 @@ pub struct AuditSettings {
     /// Whether certificates are sought before attacks.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub certify: bool,
+    /// The most that a method of bounds may cost a sample, in passes with a gradient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certify_within: Option<u64>,
     /// Whether the loss gradient is taken at every sample.
     #[serde(default)]
     pub probe: bool,
@@ -99,6 +102,7 @@ impl AuditSettings {
             cascade: audit.cascade,
             minimal: audit.minimal.iter().map(|attack| NamedAttack::of(attack.as_ref())).collect(),
             certify: audit.certify,
+            certify_within: audit.certify_within,
             probe: audit.probe,
             packets: audit.packets.clone(),
             shard: audit.shard,
@@ -150,6 +154,7 @@ impl About {
             samples: audit.indices().len() as u64,
             classes: audit.data.class_names().to_vec(),
             checkpoint: audit.checkpoint.clone(),
+            certificates: audit.certificates.clone(),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kennard_graph::bound;
 
+use super::cost::Allowance;
 use super::program::{Program, provable};
 use super::region::{check, shape};
 use super::terms::Terms;
@@ -27,26 +28,47 @@ pub(crate) struct Certifier<'e> {
 }
 
 impl<'e> Certifier<'e> {
-    /// Prepares to bound the engine's classifier over the threat model's regions, or over `boxes` where samples have their own.
+    /// Prepares to bound the engine's classifier over the threat model's regions, or over `boxes` where samples have their own,
+    /// by all methods that cost a sample no more than `passes` with a gradient, where that is given.
+    ///
+    /// The cost follows from the model and from no stopwatch.
     ///
     /// # Errors
     /// When there is nothing to prove within the threat model, or the model is none that can be bounded; the message names
     /// the operator.
-    pub fn new(engine: &'e Engine, threat: ThreatModel, boxes: Option<&'e Boxes>) -> Result<Certifier<'e>> {
+    pub fn new(
+        engine: &'e Engine,
+        threat: ThreatModel,
+        boxes: Option<&'e Boxes>,
+        passes: Option<u64>,
+    ) -> Result<Certifier<'e>> {
         let classifier = engine.classifier();
         check(&threat, classifier.dimension())?;
         let region = shape(threat.norm)?;
         let model = provable(classifier)?;
         let terms = Terms { threat, boxes, classes: classifier.classes() };
         let rows = terms.margins();
-        let (mut programs, mut refusals) = (Vec::new(), Vec::new());
+        let allowance = Allowance::of(&model, passes)?;
+        let (mut programs, mut refusals, mut costly) =
+            (Vec::<(BoundMethod, Program)>::new(), Vec::new(), false);
         for method in BoundMethod::ALL {
+            let walk = programs.iter().find(|(method, _)| *method == BoundMethod::CrownIbp);
+            if method > BoundMethod::CrownIbp
+                && walk.is_some_and(|(_, walk)| !allowance.may_cover_hidden(walk.cost, rows))
+            {
+                break;
+            }
             let made = kennard_runtime::on_deep_stack(|| match method {
                 BoundMethod::AlphaCrown => Program::sloped(&model, region, rows),
                 _ => Program::new(bound(&model, method.walk(), region, rows)?, engine),
             });
             match made {
-                Ok(Some(program)) => programs.push((method, program)),
+                Ok(Some(program)) if allowance.covers(program.cost) => programs.push((method, program)),
+                // Those that follow cost more.
+                Ok(Some(_)) => {
+                    costly = true;
+                    break;
+                }
                 // It needs more memory than is sensible.
                 Ok(None) => {}
                 Err(error) => refusals.push(error),
@@ -54,11 +76,20 @@ impl<'e> Certifier<'e> {
         }
         match (programs.is_empty(), refusals.into_iter().next()) {
             (true, Some(error)) => Err(Error::Setting(format!("this model cannot be certified: {error}"))),
+            (true, None) if costly => Err(Error::Setting(format!(
+                "bounds of this model cost a sample more than {} passes",
+                passes.unwrap_or(u64::MAX)
+            ))),
             (true, None) => Err(Error::Setting(
                 "this model cannot be certified: bounds of one sample need tensors of more than 1 GiB".into(),
             )),
             _ => Ok(Certifier { engine, terms, programs }),
         }
+    }
+
+    /// The methods, in the order in which they are tried.
+    pub fn methods(&self) -> impl Iterator<Item = BoundMethod> {
+        self.programs.iter().map(|(method, _)| *method)
     }
 
     /// Bounds samples, each by one method after another until it is certified, and hands over what was found in no certain

@@ -11,6 +11,7 @@
 mod alpha;
 mod bounded;
 mod certifier;
+mod cost;
 mod method;
 mod program;
 mod region;

@@ -2,6 +2,8 @@
 
 use kennard_graph::{DType, Graph, Method, Region, Shape, Sloped, gradient, infer, sloped};
 
+use super::alpha::Ascent;
+use super::cost::cost;
 use crate::engine::Engine;
 use crate::{Classifier, Error, Result};
 
@@ -14,6 +16,8 @@ const TOGETHER: usize = 1 << 22;
 pub(super) struct Program {
     pub walk: Walk,
     pub batch: usize,
+    /// What it [costs](cost) for one sample.
+    pub cost: u64,
 }
 
 /// What a method runs.
@@ -40,7 +44,8 @@ impl Program {
             true => 1,
             false => (TOGETHER / largest).clamp(1, engine.plan().micro_batch),
         };
-        Ok(Some(Program { walk: Walk::Bounds(graph.with_batch(batch)), batch }))
+        let cost = cost(&alone)?;
+        Ok(Some(Program { walk: Walk::Bounds(graph.with_batch(batch)), batch, cost }))
     }
 }
 
@@ -54,8 +59,11 @@ impl Program {
             return Ok(None);
         }
         let last = gradient(&last, Graph::BOUND_LOWER, &names)?;
-        let fits = largest(&hidden.with_batch(1))?.max(largest(&last.with_batch(1))?) <= LARGEST;
-        Ok(fits.then(|| Program { walk: Walk::Slopes(model.clone(), region), batch: 1 }))
+        let (hidden, last) = (hidden.with_batch(1), last.with_batch(1));
+        let fits = largest(&hidden)?.max(largest(&last)?) <= LARGEST;
+        let bounds = Ascent::default().steps as u64 + 1;
+        let cost = cost(&hidden)?.saturating_add(cost(&last)?.saturating_mul(bounds));
+        Ok(fits.then(|| Program { walk: Walk::Slopes(model.clone(), region), batch: 1, cost }))
     }
 }
 

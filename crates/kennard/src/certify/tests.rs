@@ -43,7 +43,7 @@ fn samples(count: usize) -> DataSet {
 }
 
 fn found(engine: &Engine, data: &DataSet, threat: ThreatModel) -> BTreeMap<usize, Bounded> {
-    let certifier = Certifier::new(engine, threat, None).unwrap();
+    let certifier = Certifier::new(engine, threat, None, None).unwrap();
     let samples = data.select(Selection::All).unwrap().map(|sample| Ok(sample?));
     let mut found = BTreeMap::new();
     let each = |index, bounded| {
@@ -143,7 +143,7 @@ fn what_has_no_bounds_is_refused() {
         let engine =
             Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &EngineOptions::default()).unwrap();
         let threat = ThreatModel::within(Norm::Linf, 0.1, [0.0, 1.0]).unwrap();
-        Certifier::new(&engine, threat, None).err().map(|error| error.to_string())
+        Certifier::new(&engine, threat, None, None).err().map(|error| error.to_string())
     };
     assert_eq!(refusal("Relu"), None);
     let message = refusal("Tan").unwrap();
@@ -160,7 +160,7 @@ fn boxes_of_their_own_are_bounded() {
     let lower: Vec<f32> = inputs.iter().enumerate().map(|(i, x)| x - reach(i)).collect();
     let upper: Vec<f32> = inputs.iter().enumerate().map(|(i, x)| x + 0.5 * reach(i)).collect();
     let boxes = Boxes::new(lower.clone(), upper.clone(), D).unwrap();
-    let certifier = Certifier::new(&engine, boxes.threat().unwrap(), Some(&boxes)).unwrap();
+    let certifier = Certifier::new(&engine, boxes.threat().unwrap(), Some(&boxes), None).unwrap();
     let each = |index: usize, bounded: Bounded| {
         let (w, label) = (weights(), index % K);
         let margin = |other: usize| {

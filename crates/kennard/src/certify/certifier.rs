@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use kennard_graph::bound;
+use kennard_runtime::Runtime;
 
 use super::cost::Allowance;
 use super::program::{Program, provable};
@@ -22,6 +23,7 @@ const WORKER: &str = "a worker of the certifier";
 /// Bounds the margins of a classifier over the regions of a threat model.
 pub(crate) struct Certifier<'e> {
     engine: &'e Engine,
+    runtime: Runtime,
     terms: Terms<'e>,
     /// In the order in which they are tried.
     programs: Vec<(BoundMethod, Program)>,
@@ -48,6 +50,7 @@ impl<'e> Certifier<'e> {
         let model = provable(classifier)?;
         let terms = Terms { threat, boxes, classes: classifier.classes() };
         let rows = terms.margins();
+        let runtime = engine.runtime().as_given();
         let allowance = Allowance::of(&model, passes)?;
         let (mut programs, mut refusals, mut costly) =
             (Vec::<(BoundMethod, Program)>::new(), Vec::new(), false);
@@ -60,7 +63,11 @@ impl<'e> Certifier<'e> {
             }
             let made = kennard_runtime::on_deep_stack(|| match method {
                 BoundMethod::AlphaCrown => Program::sloped(&model, region, rows),
-                _ => Program::new(bound(&model, method.walk(), region, rows)?, engine),
+                _ => Program::new(
+                    bound(&model, method.walk(), region, rows)?,
+                    &runtime,
+                    engine.plan().micro_batch,
+                ),
             });
             match made {
                 Ok(Some(program)) if allowance.covers(program.cost) => programs.push((method, program)),
@@ -83,7 +90,7 @@ impl<'e> Certifier<'e> {
             (true, None) => Err(Error::Setting(
                 "this model cannot be certified: bounds of one sample need tensors of more than 1 GiB".into(),
             )),
-            _ => Ok(Certifier { engine, terms, programs }),
+            _ => Ok(Certifier { engine, runtime, terms, programs }),
         }
     }
 
@@ -113,9 +120,9 @@ impl<'e> Certifier<'e> {
         };
         let times = Mutex::<BTreeMap<BoundMethod, Duration>>::default();
         let work = |desk: &Desk<(usize, Bounded)>| {
-            let threads = self.engine.runtime().threads(1);
+            let threads = self.runtime.threads(1);
             threads.clone().enter(|| {
-                let mut worker = Worker::new(&self.terms, self.engine.runtime(), threads);
+                let mut worker = Worker::new(&self.terms, &self.runtime, threads);
                 while !desk.halted() {
                     let samples = next()?;
                     if samples.is_empty() {

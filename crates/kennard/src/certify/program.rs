@@ -1,10 +1,10 @@
 //! The graph that proofs are about, and those that bound it.
 
 use kennard_graph::{DType, Graph, Method, Region, Shape, Sloped, gradient, infer, sloped};
+use kennard_runtime::Runtime;
 
 use super::alpha::Ascent;
 use super::cost::cost;
-use crate::engine::Engine;
 use crate::{Classifier, Error, Result};
 
 /// The largest tensor of a bound graph has at most this many elements for one sample: 1 GiB.
@@ -30,7 +30,7 @@ pub(super) enum Walk {
 
 impl Program {
     /// The graph with a batch that memory allows; none where not even one sample does.
-    pub fn new(graph: Graph, engine: &Engine) -> Result<Option<Program>> {
+    pub fn new(graph: Graph, runtime: &Runtime, micro_batch: usize) -> Result<Option<Program>> {
         let mut graph = graph;
         graph.outputs.retain(|output| output.name == Graph::BOUND_LOWER);
         graph.prune();
@@ -40,9 +40,9 @@ impl Program {
             return Ok(None);
         }
         // What a sample is told must not depend on its place in the batch.
-        let batch = match engine.runtime().rounds_by_place(&alone)? {
+        let batch = match runtime.rounds_by_place(&alone)? {
             true => 1,
-            false => (TOGETHER / largest).clamp(1, engine.plan().micro_batch),
+            false => (TOGETHER / largest).clamp(1, micro_batch),
         };
         let cost = cost(&alone)?;
         Ok(Some(Program { walk: Walk::Bounds(graph.with_batch(batch)), batch, cost }))

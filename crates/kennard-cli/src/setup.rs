@@ -132,10 +132,15 @@ pub fn whole_audit<'a>(
         without = fitted;
         packets.extend(packets.first().map(|plan| PacketPlan { temperature: Some(temperature), ..*plan }));
     }
-    let certify = settings.own.certify.unwrap_or(false);
-    let audit = audit(model, settings, data, engine)?;
-    let radii = certify && !audit.minimal.is_empty();
-    Ok(Audit { certify, radii, probe, packets, without, ..audit })
+    let audit = Audit { probe, packets, without, ..audit(model, settings, data, engine)? };
+    let audit = match settings.own.certify {
+        Some(certify) => Audit { certify, radii: certify && !audit.minimal.is_empty(), ..audit },
+        None => audit.certificates_first(),
+    };
+    if let Some(said) = &audit.certificates {
+        note!("{said}");
+    }
+    Ok(audit)
 }
 
 /// The attacks of an audit.

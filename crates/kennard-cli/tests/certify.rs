@@ -214,6 +214,53 @@ fn what_cannot_be_certified_is_refused() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+/// The contest `strongest` attacks only what is not proved, where nothing else is said; what is robust stays so. Why there are no
+/// certificates is said, too, and other attacks have none unasked.
+#[test]
+fn strongest_attacks_what_is_not_proved() {
+    let audited = |attack: &str, words: &[&str]| {
+        let place = scratch(&format!("{attack}-{}", words.len()));
+        let fixed = ["--first", "24", "--attack", attack, "--packet-samples", "0", "--json"];
+        let found = kennard("audit", MODEL, &[&fixed, words, &["-o", &text(&place)]].concat());
+        let manifest = std::fs::read(place.join("manifest.json")).unwrap();
+        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        std::fs::remove_dir_all(&place).unwrap();
+        let said = String::from_utf8(found.stderr.clone()).unwrap();
+        (json(&found), manifest, said)
+    };
+    let (first, manifest, said) = audited("strongest", &["--eps", "0.01"]);
+    let (plain, unasked, _) = audited("strongest", &["--eps", "0.01", "--certify", "false"]);
+    assert!(first["certified"]["certified"].as_u64().unwrap() > 10, "{first}");
+    assert_eq!(first["robust"], plain["robust"]);
+    let passes = |found: &Value| found["attacks"][0]["backwards"].as_u64().unwrap();
+    assert!(10 * passes(&first) < passes(&plain), "{} and {}", passes(&first), passes(&plain));
+    let line =
+        "certificates first, by intervals, crown-ibp, crown, alpha-crown: what is proved is not attacked";
+    assert!(said.lines().any(|own| own == line), "{said}");
+    assert_eq!(manifest["about"]["certificates"], line);
+    assert_eq!(
+        (&manifest["settings"]["certify"], &manifest["settings"]["certify_within"]),
+        (&true.into(), &2000.into())
+    );
+    assert!(unasked["about"]["certificates"].is_null() && unasked["settings"]["certify"].is_null());
+
+    let (without, manifest, said) = audited("strongest", &["--eps", "1"]);
+    let line = manifest["about"]["certificates"].as_str().unwrap();
+    assert!(
+        line.starts_with("no certificates before the attacks: within linf") && said.contains(line),
+        "{line}"
+    );
+    assert!(without["certified"].is_null() && manifest["settings"]["certify"].is_null());
+
+    for (attack, words) in
+        [("pgd", &["--eps", "0.01"][..]), ("strongest", &["--eps", "0.01", "--full", "--budget", "9"])]
+    {
+        let (found, manifest, said) = audited(attack, words);
+        assert!(found["certified"].is_null() && manifest["about"]["certificates"].is_null());
+        assert!(!said.contains("certificates"), "{said}");
+    }
+}
+
 /// A certificate that must hold, for a pipeline.
 #[test]
 fn a_certified_accuracy_can_be_required() {

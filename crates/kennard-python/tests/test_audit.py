@@ -27,15 +27,17 @@ def test_the_command_comes_with_the_package() -> None:
     assert wrong.returncode == 2 and "--no-such-option" in wrong.stderr
 
 
-def test_onnx_runtime_is_this_python_s() -> None:
+@pytest.mark.parametrize(
+    ("package", "variable"), [("onnxruntime", "ORT_DYLIB_PATH"), ("openvino", "OPENVINO_DYLIB_PATH")]
+)
+def test_runtimes_are_this_python_s(package: str, variable: str) -> None:
     """Also where nothing in the environment says which Python is at work."""
-    import onnxruntime
-
-    words = [sys.executable, "-c", "import kennard, os; print(os.environ['ORT_DYLIB_PATH'])"]
+    runtime = pytest.importorskip(package)
+    words = [sys.executable, "-c", f"import kennard, os; print(os.environ['{variable}'])"]
     bare = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
     said = subprocess.run(words, capture_output=True, text=True, check=True, env=bare).stdout.strip()
-    assert Path(said).exists() and Path(said).is_relative_to(Path(onnxruntime.__file__).parent)
-    named = {**bare, "ORT_DYLIB_PATH": "mine"}
+    assert Path(said).exists() and Path(said).is_relative_to(Path(runtime.__file__).parent)
+    named = {**bare, variable: "mine"}
     assert subprocess.run(words, capture_output=True, text=True, check=True, env=named).stdout.strip() == "mine"
 
 

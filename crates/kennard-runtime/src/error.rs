@@ -1,5 +1,7 @@
 use kennard_graph::GraphError;
 
+use crate::Precision;
+
 /// The result of this crate's functions.
 pub type Result<T, E = RuntimeError> = std::result::Result<T, E>;
 
@@ -8,14 +10,33 @@ pub type Result<T, E = RuntimeError> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum RuntimeError {
     /// No such runtime.
-    #[error("there is no runtime `{0}`; choose auto, rten or onnxruntime")]
+    #[error("there is no runtime `{0}`; choose auto, rten, onnxruntime or openvino")]
     UnknownChoice(String),
+    /// No such precision.
+    #[error("there is no precision `{0}`; choose f32 or bf16")]
+    UnknownPrecision(String),
+    /// A runtime does not compute in a precision.
+    #[error("{runtime} does not compute in {precision}{why}")]
+    Precision {
+        /// The runtime.
+        runtime: &'static str,
+        /// The precision.
+        precision: Precision,
+        /// Why, or what does.
+        why: &'static str,
+    },
     /// ONNX Runtime is not installed, or not usable.
     #[error(
         "ONNX Runtime cannot be used: {0}. Install it (`pip install --upgrade onnxruntime`), or set ORT_DYLIB_PATH to \
          its library (libonnxruntime.so), or choose the runtime rten, which needs nothing installed"
     )]
     OnnxRuntimeMissing(String),
+    /// OpenVINO is not installed, or not usable.
+    #[error(
+        "OpenVINO cannot be used: {0}. Install it (`pip install openvino`), or set OPENVINO_DYLIB_PATH to its library \
+         (libopenvino_c.so), or choose another runtime"
+    )]
+    OpenVinoMissing(String),
     /// The graph could not be prepared.
     #[error(transparent)]
     Graph(#[from] GraphError),
@@ -32,7 +53,7 @@ pub enum RuntimeError {
         wanted: &'static str,
     },
     /// A runtime refused a graph.
-    #[error("{runtime} cannot run this model: {message}. Try the other runtime")]
+    #[error("{runtime} cannot run this model: {message}. Try another runtime")]
     Compile {
         /// The runtime.
         runtime: &'static str,

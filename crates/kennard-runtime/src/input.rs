@@ -9,6 +9,11 @@ pub enum Input<'a> {
     I64(&'a [i64]),
 }
 
+/// A number in 32 bits, for runtimes that have no more.
+pub(crate) fn narrowed(value: i64) -> Result<i32, String> {
+    i32::try_from(value).map_err(|_| format!("{value} is beyond 32 bits"))
+}
+
 impl Input<'_> {
     pub(crate) fn dtype(&self) -> DType {
         match self {

@@ -1,5 +1,5 @@
-//! Runs a graph with an ordinary ONNX runtime: [rten], which is built in, or ONNX Runtime, which is
-//! looked for when the program starts and never needed to build it.
+//! Runs a graph with an ordinary ONNX runtime: [rten], which is built in, ONNX Runtime, which is
+//! looked for when the program starts and never needed to build it, or OpenVINO, where it is asked for.
 //!
 //! A graph is compiled for one batch size into a [`Session`], which runs it on slices of floats:
 //!
@@ -30,7 +30,7 @@
 //! are slow: computing with nothing else takes up to a hundred times as long.
 //!
 //! # Features
-//! `onnxruntime`, on by default, looks for ONNX Runtime. Without it there is rten alone.
+//! `onnxruntime` and `openvino`, on by default, look for these. Without them there is rten alone.
 //!
 //! # Network
 //! Recent builds of ONNX Runtime report their use over the network, unless `ORT_DISABLE_TELEMETRY` is set:
@@ -42,15 +42,19 @@
 
 #[cfg(feature = "onnxruntime")]
 mod blocked;
+mod choice;
 mod deep;
 mod error;
 mod input;
 mod live;
-#[cfg(feature = "onnxruntime")]
+#[cfg(any(feature = "onnxruntime", feature = "openvino"))]
 mod locate;
 #[cfg_attr(not(feature = "onnxruntime"), path = "onnxruntime_left_out.rs")]
 mod onnxruntime;
+#[cfg_attr(not(feature = "openvino"), path = "openvino_left_out.rs")]
+mod openvino;
 mod places;
+mod precision;
 mod prepare;
 mod reference;
 mod rten;
@@ -58,94 +62,67 @@ mod session;
 mod telemetry;
 mod verify;
 
-use std::fmt;
-use std::str::FromStr;
+use std::path::Path;
 use std::sync::Arc;
 
 use kennard_graph::{DType, Graph, simplify};
 
+pub use choice::Choice;
 pub use deep::on_deep_stack;
 pub use error::{Result, RuntimeError};
 pub use input::Input;
 pub use live::Live;
+pub use precision::Precision;
 pub use session::Session;
 pub use telemetry::start_without_telemetry;
-
-/// Which runtime to use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Choice {
-    /// ONNX Runtime where it is installed, else rten.
-    #[default]
-    Auto,
-    /// The built-in runtime.
-    Rten,
-    /// ONNX Runtime, which must be installed.
-    OnnxRuntime,
-}
-
-impl FromStr for Choice {
-    type Err = RuntimeError;
-
-    fn from_str(text: &str) -> Result<Choice> {
-        match text {
-            "auto" => Ok(Choice::Auto),
-            "rten" => Ok(Choice::Rten),
-            "onnxruntime" => Ok(Choice::OnnxRuntime),
-            other => Err(RuntimeError::UnknownChoice(other.into())),
-        }
-    }
-}
-
-impl fmt::Display for Choice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Choice::Auto => "auto",
-            Choice::Rten => "rten",
-            Choice::OnnxRuntime => "onnxruntime",
-        })
-    }
-}
 
 /// A runtime, ready to compile graphs. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Runtime {
-    /// ONNX Runtime; rten if absent.
-    library: Option<&'static onnxruntime::Library>,
+    backend: Backend,
     /// Name and version of what computes in its place; graphs are compiled by rten.
     live: Option<[Arc<str>; 2]>,
     reason: Arc<str>,
 }
 
+/// What computes graphs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Backend {
+    Rten,
+    OnnxRuntime(&'static onnxruntime::Library),
+    OpenVino(&'static openvino::Library),
+}
+
 impl Runtime {
     /// Opens a runtime.
     ///
-    /// ONNX Runtime's library is searched in this order:
-    /// 1. the file named by the environment variable `ORT_DYLIB_PATH`, and then nowhere else;
-    /// 2. the Python package `onnxruntime` in the active environment (`VIRTUAL_ENV`, `CONDA_PREFIX`);
+    /// The library of ONNX Runtime or OpenVINO is searched in this order:
+    /// 1. the file named by the environment variable `ORT_DYLIB_PATH` or `OPENVINO_DYLIB_PATH`, and then nowhere else;
+    /// 2. the Python package `onnxruntime` or `openvino` in the active environment (`VIRTUAL_ENV`, `CONDA_PREFIX`);
     /// 3. the system's libraries;
     /// 4. the Python package where the `python3` on the path looks for packages.
     ///
     /// The first one that loads is used for the life of the process.
     ///
     /// # Errors
-    /// With [`Choice::OnnxRuntime`], when its library is not found, not loadable, or older than
-    /// version 1.18.
+    /// With [`Choice::OnnxRuntime`] and [`Choice::OpenVino`], when the library is not found, not loadable, or older than
+    /// version 1.18 or 2025.1.
     pub fn open(choice: Choice) -> Result<Runtime> {
-        let rten = |reason: String| Runtime { library: None, live: None, reason: reason.into() };
-        let onnxruntime = |library: &'static onnxruntime::Library| Runtime {
-            library: Some(library),
-            live: None,
-            reason: format!("found at {}", library.path.display()).into(),
-        };
+        let of = |backend, reason: String| Runtime { backend, live: None, reason: reason.into() };
+        let found = |backend, path: &Path| of(backend, format!("found at {}", path.display()));
+        let onnxruntime =
+            |library: &'static onnxruntime::Library| found(Backend::OnnxRuntime(library), &library.path);
         match choice {
-            Choice::Rten => Ok(rten("asked for".into())),
+            Choice::Rten => Ok(of(Backend::Rten, "asked for".into())),
             Choice::OnnxRuntime => {
                 onnxruntime::load().map(onnxruntime).map_err(RuntimeError::OnnxRuntimeMissing)
             }
+            Choice::OpenVino => openvino::load()
+                .map(|library| found(Backend::OpenVino(library), &library.path))
+                .map_err(RuntimeError::OpenVinoMissing),
             Choice::Auto => Ok(match onnxruntime::load() {
                 Ok(library) => onnxruntime(library),
-                Err(why) => rten(format!("ONNX Runtime cannot be used: {why}")),
+                Err(why) => of(Backend::Rten, format!("ONNX Runtime cannot be used: {why}")),
             }),
         }
     }
@@ -154,23 +131,30 @@ impl Runtime {
     /// losses of its outputs, run on rten.
     pub fn beside(module: &dyn Live) -> Runtime {
         let reason = "the model is a live module".into();
-        Runtime { library: None, live: Some([module.name().into(), module.version().into()]), reason }
-    }
-
-    /// `rten` or `onnxruntime`; beside a live module the name of what computes that.
-    pub fn name(&self) -> &str {
-        match (&self.live, self.library) {
-            (Some([name, _]), _) => name,
-            (None, Some(_)) => onnxruntime::NAME,
-            (None, None) => rten::NAME,
+        Runtime {
+            backend: Backend::Rten,
+            live: Some([module.name().into(), module.version().into()]),
+            reason,
         }
     }
 
-    /// Its version.
+    /// `rten`, `onnxruntime` or `openvino`; beside a live module the name of what computes that.
+    pub fn name(&self) -> &str {
+        match (&self.live, self.backend) {
+            (Some([name, _]), _) => name,
+            (None, Backend::OnnxRuntime(_)) => onnxruntime::NAME,
+            (None, Backend::OpenVino(_)) => openvino::NAME,
+            (None, Backend::Rten) => rten::NAME,
+        }
+    }
+
+    /// Its version; of OpenVINO also the precision that it computes in.
     pub fn version(&self) -> &str {
-        match &self.live {
-            Some([_, version]) => version,
-            None => self.library.map_or(rten::VERSION, |library| &library.version),
+        match (&self.live, self.backend) {
+            (Some([_, version]), _) => version,
+            (None, Backend::OnnxRuntime(library)) => &library.version,
+            (None, Backend::OpenVino(library)) => &library.version,
+            (None, Backend::Rten) => rten::VERSION,
         }
     }
 
@@ -182,7 +166,8 @@ impl Runtime {
     /// Threads for sessions to compute on; at least one.
     pub fn threads(&self, count: usize) -> Threads {
         let count = count.max(1);
-        let pool = self.library.is_none().then(|| Arc::new(::rten::ThreadPool::with_num_threads(count)));
+        let rten = matches!(self.backend, Backend::Rten);
+        let pool = rten.then(|| Arc::new(::rten::ThreadPool::with_num_threads(count)));
         Threads { count, pool }
     }
 
@@ -193,7 +178,7 @@ impl Runtime {
     /// When a dimension is still open, an input is neither float nor `i64`, an output is no float,
     /// a tensor would have more than 2²⁹ elements, or the runtime cannot run one of the operators.
     pub fn compile(&self, graph: &Graph, threads: &Threads) -> Result<Session> {
-        Session::new(graph, self.library, threads)
+        self.compile_in(graph, threads, Precision::F32)
     }
 
     /// Makes a session for a graph whose batch size is fixed, to be computed as it stands: in its own types
@@ -201,15 +186,15 @@ impl Runtime {
     /// what an output of double precision holds is rounded, and where that would confuse the order of two
     /// elements of its last axis, all of them are returned relative to the largest.
     ///
-    /// rten has single precision alone, and gets operators that it lacks or computes otherwise spelled
+    /// rten and OpenVINO have single precision alone. rten gets operators that it lacks or computes otherwise spelled
     /// out in basic ones; where it does not run the graph as it stands, it is simplified, and
     /// [`Session::is_simplified`] says so.
     ///
     /// # Errors
-    /// As [`Runtime::compile`]; and where rten would have to compute in double precision.
+    /// As [`Runtime::compile`]; and where rten or OpenVINO would have to compute in double precision.
     pub fn compile_as_given(&self, graph: &Graph, threads: &Threads) -> Result<Session> {
         self.check_precision(graph)?;
-        Session::as_given(graph, self.library, threads)
+        Session::as_given(graph, self.backend, threads)
     }
 
     /// The name of a tensor that the graph computes in half precision and this runtime in single precision,
@@ -218,11 +203,13 @@ impl Runtime {
     /// # Errors
     /// When the graph computes in double precision and this runtime does not.
     pub fn check_precision(&self, graph: &Graph) -> Result<Option<String>> {
-        if self.library.is_some() {
-            return Ok(None);
-        }
+        let runtime = match self.backend {
+            Backend::OnnxRuntime(_) => return Ok(None),
+            Backend::OpenVino(_) => openvino::NAME,
+            Backend::Rten => rten::NAME,
+        };
         if let Some(tensor) = prepare::computed_in(graph, DType::F64)? {
-            return Err(RuntimeError::DoublePrecision { runtime: rten::NAME, tensor });
+            return Err(RuntimeError::DoublePrecision { runtime, tensor });
         }
         prepare::computed_in(graph, DType::F16)
     }
@@ -233,20 +220,40 @@ impl Runtime {
     /// # Errors
     /// When shapes contradict each other.
     pub fn narrows_integers(&self, graph: &Graph) -> Result<Option<String>> {
-        if self.library.is_some() { Ok(None) } else { prepare::wide_integers(graph) }
+        match self.backend {
+            Backend::OnnxRuntime(_) => Ok(None),
+            Backend::Rten | Backend::OpenVino(_) => prepare::wide_integers(graph),
+        }
+    }
+
+    /// The same as [`compile`](Runtime::compile), computed in a precision of choice; inputs and outputs stay in single precision.
+    ///
+    /// # Errors
+    /// As there; and where the runtime, or the processor, does not compute in that precision.
+    pub fn compile_in(&self, graph: &Graph, threads: &Threads, precision: Precision) -> Result<Session> {
+        Session::new(graph, self.backend, threads, precision)
     }
 
     /// Compares what this runtime makes of a graph of one input with plain kernels of our own, node by node, on the
-    /// elements `input`: rten, whose kernels the standard's own tests do not all cover. ONNX Runtime is taken at its word, and
+    /// elements `input`: rten, whose kernels the standard's own tests do not all cover. The others are taken at their word, and
     /// so is what our kernels do not know. Returns how many nodes were compared.
     ///
     /// # Errors
     /// When a result is another by more than rounding; the message names the node.
     pub fn verify(&self, graph: &Graph, input: &[f32]) -> Result<usize> {
-        if self.library.is_some() || self.live.is_some() {
+        if !matches!(self.backend, Backend::Rten) || self.live.is_some() {
             return Ok(0);
         }
         verify::verify(&prepare::in_single_precision(graph)?, input)
+    }
+
+    /// The runtime for arithmetic that must be as a graph says, operation by operation, as that of bounds: this one, or rten in
+    /// place of OpenVINO, which replaces divisions by products with reciprocals, which are rounded once more.
+    pub fn as_given(&self) -> Runtime {
+        match self.backend {
+            Backend::OpenVino(_) => Runtime { backend: Backend::Rten, ..self.clone() },
+            Backend::Rten | Backend::OnnxRuntime(_) => self.clone(),
+        }
     }
 
     /// Whether, in a session of [`Runtime::compile_as_given`], a sample's figures may depend by rounding on
@@ -255,7 +262,7 @@ impl Runtime {
     /// # Errors
     /// When shapes contradict each other.
     pub fn rounds_by_place(&self, graph: &Graph) -> Result<bool> {
-        if self.library.is_none() {
+        if !matches!(self.backend, Backend::OnnxRuntime(_)) {
             return Ok(false);
         }
         for dtype in [DType::F16, DType::F64] {
@@ -271,7 +278,7 @@ impl Runtime {
 #[derive(Clone, Debug)]
 pub struct Threads {
     count: usize,
-    /// rten's threads; ONNX Runtime makes its own in every session.
+    /// rten's threads; other runtimes make their own in every session.
     pool: Option<Arc<::rten::ThreadPool>>,
 }
 
@@ -283,7 +290,7 @@ impl Threads {
 
     /// Calls `work` where running sessions is cheapest. With rten this is on the threads themselves,
     /// which saves every run the hand-over to another thread (some 10 µs: a tenth to a third of the
-    /// time of a small MNIST network); with ONNX Runtime it is the calling thread.
+    /// time of a small MNIST network); with other runtimes it is the calling thread.
     pub fn enter<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
             Some(pool) => rten::lend(pool, work),

@@ -1,48 +1,62 @@
-//! Where ONNX Runtime's library may lie.
+//! Where the libraries of runtimes may lie.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The libraries to try, the most wanted first; [`Runtime::open`](crate::Runtime::open) gives the
-/// order. Lazy, so that Python is asked only when all else failed.
-pub fn candidates() -> Box<dyn Iterator<Item = PathBuf>> {
-    if let Some(path) = env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
-        return Box::new([path.into()].into_iter());
-    }
-    let active = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(env::var_os);
-    let active = active.flat_map(|prefix| site_packages(Path::new(&prefix)));
-    let python = [()].into_iter().flat_map(|()| ask_python());
-    let package = |directory: PathBuf| {
-        let directory = directory.join("onnxruntime").join("capi");
-        let found = libraries(&directory);
-        // A package without a library is too old; named all the same, so that a message mentions it.
-        if found.is_empty() && directory.is_dir() { vec![directory.join("libonnxruntime.so")] } else { found }
-    };
-    Box::new(
-        active
-            .flat_map(package)
-            .chain(system().into_iter().flat_map(|directory| libraries(&directory)))
-            .chain(python.flat_map(package)),
-    )
+/// What a runtime's library is called.
+pub struct Library {
+    /// The environment variable that names its file.
+    pub variable: &'static str,
+    /// Where a Python package has it, below the environment's packages.
+    pub package: [&'static str; 2],
+    /// Its name without what systems put around it: `onnxruntime` of `libonnxruntime.so.1.32.0`.
+    pub stem: &'static str,
 }
 
-/// ONNX Runtime's libraries in a directory, the newest first: `libonnxruntime.so`,
-/// `libonnxruntime.so.1.32.0`, `libonnxruntime.1.32.0.dylib`, `onnxruntime.dll`.
-fn libraries(directory: &Path) -> Vec<PathBuf> {
-    let Ok(directory) = std::path::absolute(directory) else { return Vec::new() };
-    let mut found: Vec<PathBuf> = entries(&directory, |name| {
-        name == "onnxruntime.dll"
-            || name.starts_with("libonnxruntime.so")
-            || (name.starts_with("libonnxruntime.") && name.ends_with(".dylib"))
-    });
-    found.sort_by_key(|path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let numbers = name.split('.').filter_map(|part| part.parse().ok());
-        std::cmp::Reverse(numbers.collect::<Vec<u64>>())
-    });
-    found
+impl Library {
+    /// The files to try, the most wanted first; [`Runtime::open`](crate::Runtime::open) gives the
+    /// order. Lazy, so that Python is asked only when all else failed.
+    pub fn candidates(&'static self) -> Box<dyn Iterator<Item = PathBuf>> {
+        if let Some(path) = env::var_os(self.variable).filter(|path| !path.is_empty()) {
+            return Box::new([path.into()].into_iter());
+        }
+        let active = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(env::var_os);
+        let active = active.flat_map(|prefix| site_packages(Path::new(&prefix)));
+        let python = [()].into_iter().flat_map(|()| ask_python());
+        let package = |directory: PathBuf| {
+            let directory = directory.join(self.package[0]).join(self.package[1]);
+            let found = self.files(&directory);
+            // A package without a library is too old; named all the same, so that a message mentions it.
+            let missing = || vec![directory.join(format!("lib{}.so", self.stem))];
+            if found.is_empty() && directory.is_dir() { missing() } else { found }
+        };
+        Box::new(
+            active
+                .flat_map(package)
+                .chain(system().into_iter().flat_map(|directory| self.files(&directory)))
+                .chain(python.flat_map(package)),
+        )
+    }
+
+    /// The libraries in a directory, the newest first: `libonnxruntime.so`, `libonnxruntime.so.1.32.0`,
+    /// `libonnxruntime.1.32.0.dylib`, `onnxruntime.dll`.
+    fn files(&self, directory: &Path) -> Vec<PathBuf> {
+        let Ok(directory) = std::path::absolute(directory) else { return Vec::new() };
+        let unix = format!("lib{}.", self.stem);
+        let mut found: Vec<PathBuf> = entries(&directory, |name| {
+            let end = name.strip_prefix(&unix);
+            let library = |end: &str| end.starts_with("so") || end.ends_with("dylib");
+            end.is_some_and(library) || name.strip_suffix(".dll") == Some(self.stem)
+        });
+        found.sort_by_key(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let numbers = name.split('.').filter_map(|part| part.parse().ok());
+            std::cmp::Reverse(numbers.collect::<Vec<u64>>())
+        });
+        found
+    }
 }
 
 /// A Python environment's package directories.
@@ -93,7 +107,8 @@ mod tests {
         ] {
             fs::write(directory.join(name), "").unwrap();
         }
-        let found = libraries(&directory);
+        let library = Library { variable: "", package: ["onnxruntime", "capi"], stem: "onnxruntime" };
+        let found = library.files(&directory);
         fs::remove_dir_all(&directory).unwrap();
         let names: Vec<_> = found.iter().filter_map(|path| path.file_name()?.to_str()).collect();
         assert_eq!(

@@ -18,6 +18,9 @@ use crate::{Result, RuntimeError, blocked, locate, on_deep_stack, places, prepar
 
 pub const NAME: &str = "onnxruntime";
 
+const FILES: locate::Library =
+    locate::Library { variable: "ORT_DYLIB_PATH", package: ["onnxruntime", "capi"], stem: "onnxruntime" };
+
 /// The loaded library. A process has at most one, for its whole life.
 #[derive(Debug)]
 pub struct Library {
@@ -43,7 +46,7 @@ pub fn load() -> Result<&'static Library, String> {
         return Ok(library);
     }
     let mut problems = Vec::new();
-    for path in locate::candidates() {
+    for path in FILES.candidates() {
         match Library::open(&path) {
             Ok(library) => return Ok(LIBRARY.get_or_init(|| library)),
             Err(problem) => problems.push(problem),

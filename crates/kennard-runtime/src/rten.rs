@@ -9,7 +9,7 @@ use std::sync::{Arc, Once};
 use kennard_graph::{DType, Graph, Node, Types, define, infer, simplify};
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueView};
 
-use crate::input::Input;
+use crate::input::{Input, narrowed};
 use crate::{Result, RuntimeError, on_deep_stack, prepare};
 
 pub const NAME: &str = "rten";
@@ -68,7 +68,7 @@ fn plain(graph: &Graph) -> Result<Graph> {
 }
 
 /// Whether rten computes this `Resize`. For `cubic` it would silently compute `linear`.
-fn plain_resize(node: &Node) -> bool {
+pub fn plain_resize(node: &Node) -> bool {
     let coordinates = node.text("coordinate_transformation_mode", "half_pixel");
     matches!(node.text("mode", "nearest"), "nearest" | "linear")
         && matches!(coordinates, "half_pixel" | "pytorch_half_pixel" | "align_corners" | "asymmetric")
@@ -229,8 +229,7 @@ impl Program {
             if let Input::I64(data) = input {
                 port.narrow.clear();
                 for &v in *data {
-                    let narrow = i32::try_from(v).map_err(|_| failed(format!("{v} is beyond 32 bits")))?;
-                    port.narrow.push(narrow);
+                    port.narrow.push(narrowed(v).map_err(failed)?);
                 }
             }
         }

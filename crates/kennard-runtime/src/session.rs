@@ -2,7 +2,7 @@ use kennard_graph::{Graph, TensorType, Value, fold};
 
 use crate::input::Input;
 use crate::prepare::{in_own_types, in_single_precision};
-use crate::{Result, RuntimeError, Threads, onnxruntime, rten};
+use crate::{Backend, Precision, Result, RuntimeError, Threads, onnxruntime, openvino, rten};
 
 /// A graph ready to run. It may move between threads; one caller at a time.
 pub struct Session {
@@ -15,34 +15,51 @@ pub struct Session {
 enum Program {
     Rten(Box<rten::Program>),
     OnnxRuntime(onnxruntime::Program),
+    OpenVino(openvino::Program),
 }
 
 impl Session {
     pub(crate) fn new(
         graph: &Graph,
-        library: Option<&'static onnxruntime::Library>,
+        backend: Backend,
         threads: &Threads,
+        precision: Precision,
     ) -> Result<Session> {
+        let single = |runtime| match precision {
+            Precision::F32 => Ok(()),
+            _ => Err(RuntimeError::Precision { runtime, precision, why: "; the runtime openvino does" }),
+        };
         let graph = in_single_precision(graph)?;
-        let program = match library {
-            Some(library) => Program::OnnxRuntime(library.compile(&graph, threads.count)?),
-            None => Program::Rten(Box::new(rten::Program::compile(&graph, threads.pool.clone())?)),
+        let program = match backend {
+            Backend::OnnxRuntime(library) => {
+                single(onnxruntime::NAME)?;
+                Program::OnnxRuntime(library.compile(&graph, threads.count)?)
+            }
+            Backend::OpenVino(library) => {
+                Program::OpenVino(library.compile(&graph, threads.count, precision)?)
+            }
+            Backend::Rten => {
+                single(rten::NAME)?;
+                Program::Rten(Box::new(rten::Program::compile(&graph, threads.pool.clone())?))
+            }
         };
         Ok(Session::of(graph, program))
     }
 
-    pub(crate) fn as_given(
-        graph: &Graph,
-        library: Option<&'static onnxruntime::Library>,
-        threads: &Threads,
-    ) -> Result<Session> {
-        let (graph, program) = match library {
-            Some(library) => {
+    pub(crate) fn as_given(graph: &Graph, backend: Backend, threads: &Threads) -> Result<Session> {
+        let (graph, program) = match backend {
+            Backend::OnnxRuntime(library) => {
                 let graph = in_own_types(graph)?;
                 let program = library.compile_as_given(&graph, threads.count)?;
                 (graph, Program::OnnxRuntime(program))
             }
-            None => {
+            Backend::OpenVino(library) => {
+                // It divides integers otherwise than the standard says; those of shapes are computed beforehand.
+                let graph = fold(&in_single_precision(graph)?)?;
+                let program = library.compile(&graph, threads.count, Precision::F32)?;
+                (graph, Program::OpenVino(program))
+            }
+            Backend::Rten => {
                 // rten divides constants that are whole numbers as integers; what follows from constants alone is
                 // computed beforehand.
                 let graph = fold(&in_single_precision(graph)?)?;
@@ -85,6 +102,7 @@ impl Session {
         match &mut self.program {
             Program::Rten(program) => program.run(inputs, outputs)?,
             Program::OnnxRuntime(program) => program.run(inputs, outputs)?,
+            Program::OpenVino(program) => program.run(inputs, outputs)?,
         }
         for (output, value) in outputs.iter().zip(&self.outputs) {
             if output.len() != length(&value.ty) {
@@ -123,6 +141,7 @@ impl Program {
         match self {
             Program::Rten(_) => rten::NAME,
             Program::OnnxRuntime(_) => onnxruntime::NAME,
+            Program::OpenVino(_) => openvino::NAME,
         }
     }
 }

@@ -5,7 +5,7 @@ mod common;
 use std::process::Command;
 
 use kennard_graph::{Attribute, Builder, DType, Dim, Graph, Shape, Tensor, TensorType, Var};
-use kennard_runtime::{Choice, Input, Runtime, RuntimeError, Session, on_deep_stack};
+use kennard_runtime::{Choice, Input, Precision, Runtime, RuntimeError, Session, on_deep_stack};
 
 /// `y = x·2 + label`, over a batch of vectors of 3.
 fn graph() -> Graph {
@@ -117,6 +117,29 @@ fn other_floats_become_single() {
     }
 }
 
+/// The runtimes that quantise as the standard says.
+fn exact_in_integers() -> impl Iterator<Item = Runtime> {
+    common::runtimes().into_iter().filter(|runtime| runtime.name() != "openvino")
+}
+
+/// OpenVINO quantises otherwise, and so it does not at all.
+#[test]
+fn quantised_arithmetic_is_refused_where_it_is_inexact() {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[1, 3])));
+    let [zero, scale] = [(0.0, DType::U8), (0.02, DType::F32)].map(|(v, dtype)| Tensor::scalar(v, dtype));
+    let [zero, scale] = [zero, scale].map(|tensor| builder.constant(tensor));
+    builder
+        .output("y", builder.op("QuantizeLinear", &[Some(x), Some(scale), Some(zero)], &[]).cast(DType::F32));
+    let graph = builder.finish().unwrap();
+    for runtime in common::runtimes().iter().filter(|runtime| runtime.name() == "openvino") {
+        for compile in [Runtime::compile, Runtime::compile_as_given] {
+            let error = compile(runtime, &graph, &runtime.threads(1)).err().unwrap().to_string();
+            assert!(error.contains("QuantizeLinear") && error.contains("another runtime"), "{error}");
+        }
+    }
+}
+
 /// Quantised values are whole numbers, so that rounding elsewhere must not show: also at ties.
 #[test]
 fn quantisation_agrees_exactly() {
@@ -132,7 +155,7 @@ fn quantisation_agrees_exactly() {
     let graph = builder.finish().unwrap();
     let expected: Vec<f32> =
         values.iter().map(|v| ((v / 0.02).round_ties_even() + 117.0).clamp(0.0, 255.0)).collect();
-    for runtime in common::runtimes() {
+    for runtime in exact_in_integers() {
         let mut session = runtime.compile(&graph, &runtime.threads(1)).unwrap();
         let outputs = common::run(&mut session, &[Input::F32(&values)]).unwrap();
         assert_eq!(outputs[0], expected, "{}", runtime.name());
@@ -151,11 +174,12 @@ fn subnormal_numbers_are_kept() {
 }
 
 #[test]
-fn labels_beyond_32_bits_are_an_error_in_rten() {
-    let runtime = Runtime::open(Choice::Rten).unwrap();
-    let mut session = runtime.compile(&graph().with_batch(1), &runtime.threads(1)).unwrap();
-    let error = common::run(&mut session, &[Input::F32(&[0.0; 3]), Input::I64(&[1 << 40])]).unwrap_err();
-    assert!(error.to_string().contains("beyond 32 bits"), "{error}");
+fn labels_beyond_32_bits_are_an_error_where_there_are_no_more() {
+    for runtime in common::runtimes().into_iter().filter(|runtime| runtime.name() != "onnxruntime") {
+        let mut session = runtime.compile(&graph().with_batch(1), &runtime.threads(1)).unwrap();
+        let error = common::run(&mut session, &[Input::F32(&[0.0; 3]), Input::I64(&[1 << 40])]).unwrap_err();
+        assert!(error.to_string().contains("beyond 32 bits"), "{error}");
+    }
 }
 
 #[test]
@@ -183,8 +207,23 @@ fn without_onnxruntime_auto_takes_rten_and_says_why() {
     }
 }
 
+/// Who asks for OpenVINO and has none learns why, and what to do.
 #[test]
-#[ignore = "a part of the test above"]
+fn without_openvino_the_error_says_what_to_do() {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "opens_in_a_process_of_its_own", "--ignored", "--nocapture"])
+        .env("OPENVINO_DYLIB_PATH", "/nonexistent.so")
+        .output()
+        .unwrap();
+    let out = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success(), "{out}");
+    for says in ["openvino: error: OpenVINO cannot be used", "/nonexistent.so", "pip install openvino"] {
+        assert!(out.contains(says), "{out}");
+    }
+}
+
+#[test]
+#[ignore = "a part of the tests above"]
 fn opens_in_a_process_of_its_own() {
     let auto = Runtime::open(Choice::Auto).unwrap();
     println!("auto: {} {}, {}", auto.name(), auto.version(), auto.reason());
@@ -192,11 +231,15 @@ fn opens_in_a_process_of_its_own() {
         Ok(runtime) => println!("onnxruntime: {} {}", runtime.name(), runtime.version()),
         Err(error) => println!("onnxruntime: error: {error}"),
     }
+    match Runtime::open(Choice::OpenVino) {
+        Ok(runtime) => println!("openvino: {} {}", runtime.name(), runtime.version()),
+        Err(error) => println!("openvino: error: {error}"),
+    }
 }
 
 #[test]
 fn choices_read_as_they_are_written() {
-    for choice in [Choice::Auto, Choice::Rten, Choice::OnnxRuntime] {
+    for choice in [Choice::Auto, Choice::Rten, Choice::OnnxRuntime, Choice::OpenVino] {
         assert_eq!(choice.to_string().parse::<Choice>().unwrap(), choice);
     }
     assert!("tensorrt".parse::<Choice>().unwrap_err().to_string().contains("tensorrt"));
@@ -216,7 +259,7 @@ fn given(
     runtime.compile_as_given(&builder.finish().unwrap(), &runtime.threads(1))
 }
 
-/// As given, a graph is computed in its own types; rten says what it cannot.
+/// As given, a graph is computed in its own types; rten and OpenVINO say what they cannot.
 #[test]
 fn graphs_keep_their_types_as_given() {
     for runtime in common::runtimes() {
@@ -237,7 +280,7 @@ fn graphs_keep_their_types_as_given() {
 }
 
 /// Sums of products of 8-bit integers are exact, and what is beyond the edge of an image is its zero point.
-/// rten has 32-bit integers alone; whoever relies on more is told.
+/// rten and OpenVINO have 32-bit integers alone; whoever relies on more is told.
 #[test]
 fn integers_made_of_floats_are_named_where_they_are_narrowed() {
     let builder = Builder::new(&Graph::default()).unwrap();
@@ -247,7 +290,7 @@ fn integers_made_of_floats_are_named_where_they_are_narrowed() {
     builder.output("y", wide.cast(DType::F32));
     let graph = builder.finish().unwrap();
     for runtime in common::runtimes() {
-        let expected = (runtime.name() == "rten").then(|| name.clone());
+        let expected = (runtime.name() != "onnxruntime").then(|| name.clone());
         assert_eq!(runtime.narrows_integers(&graph).unwrap(), expected);
     }
 }
@@ -304,7 +347,7 @@ fn integer_products_are_exact() {
     builder.output("high", high.cast(DType::F32));
     builder.output("low", (sums - high * 1024.0).cast(DType::F32));
     let graph = builder.finish().unwrap();
-    for runtime in common::runtimes() {
+    for runtime in exact_in_integers() {
         for compile in [Runtime::compile, Runtime::compile_as_given] {
             let mut session = compile(&runtime, &graph, &runtime.threads(1)).unwrap();
             let y = common::run(&mut session, &[Input::F32(&pixels)]).unwrap();
@@ -356,7 +399,7 @@ fn quantisation_at_run_time_is_that_of_the_standard() {
 /// The standard's own example, in which −2.5 lies at a tie but for the rounding of the scale.
 #[test]
 fn a_tie_of_the_standards_example_falls_as_it_says() {
-    for runtime in common::runtimes() {
+    for runtime in exact_in_integers() {
         for compile in [Runtime::compile, Runtime::compile_as_given] {
             let builder = Builder::new(&Graph::default()).unwrap();
             let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[6])));
@@ -402,4 +445,39 @@ fn deep_graphs_compile() {
         let sine = (0..5000).fold(1.0f64, |y, _| y.sin());
         assert!(y[0][0] == 0.0 && (f64::from(y[0][1]) - sine).abs() < 1e-4, "{y:?} {sine}");
     }
+}
+
+/// Products of 256 numbers, beside sums in double precision: single precision is a thousand times closer than bfloat16, and a
+/// processor that has both computes in the one that is asked for.
+#[test]
+fn passes_are_computed_in_the_precision_asked_for() {
+    const N: usize = 256;
+    let (x, w) = (common::pixels(4 * N, 1), common::pixels(N * N, 2));
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let input = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[4, N])));
+    let weights = ndarray::Array2::from_shape_vec((N, N), w.clone()).unwrap().into_dyn();
+    builder.output("y", input.with("MatMul", builder.constant(Tensor::from(weights))));
+    let graph = builder.finish().unwrap();
+    let exact: Vec<f64> = (0..4 * N)
+        .map(|i| (0..N).map(|k| f64::from(x[i / N * N + k]) * f64::from(w[k * N + i % N])).sum())
+        .collect();
+    for runtime in common::runtimes() {
+        let off = |precision| {
+            let mut session = runtime.compile_in(&graph, &runtime.threads(1), precision)?;
+            let y = common::run(&mut session, &[Input::F32(&x)])?.remove(0);
+            Ok(y.iter().zip(&exact).map(|(y, exact)| (f64::from(*y) / exact - 1.0).abs()).fold(0.0, f64::max))
+        };
+        let single: kennard_runtime::Result<f64> = off(Precision::F32);
+        assert!(single.unwrap() < 2e-6, "{}", runtime.name());
+        match off(Precision::Bf16) {
+            Ok(off) => assert!((2e-4..2e-2).contains(&off), "{}: {off}", runtime.name()),
+            Err(error @ RuntimeError::Precision { .. }) => println!("{error}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let rten = Runtime::open(Choice::Rten).unwrap();
+    let error = rten.compile_in(&graph, &rten.threads(1), Precision::Bf16).err().unwrap().to_string();
+    assert!(error.contains("does not compute in bf16") && error.contains("openvino"), "{error}");
+    assert_eq!("bf16".parse::<Precision>().unwrap().to_string(), "bf16");
+    assert!("int4".parse::<Precision>().unwrap_err().to_string().contains("f32 or bf16"));
 }

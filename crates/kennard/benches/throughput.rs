@@ -1,7 +1,7 @@
 //! Images per second of a forward pass, and of a forward pass with the input gradient, per model and
 //! runtime. One JSON object a line.
 //!
-//!     cargo bench -p kennard --bench throughput -- [--runtime rten|onnxruntime] [--threads N]
+//!     cargo bench -p kennard --bench throughput -- [--runtime rten|onnxruntime|openvino] [--threads N]
 //!         [--micro-batch N] [--seconds S] [MODEL.onnx …]
 //!
 //! Without models, those in `$KENNARD_SHARED/models` (default `../shared/models`) and in `fixtures/`.
@@ -16,7 +16,7 @@ use serde_json::json;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut models = Vec::new();
-    let mut choices = vec![RuntimeChoice::Rten, RuntimeChoice::OnnxRuntime];
+    let mut choices = vec![RuntimeChoice::Rten, RuntimeChoice::OnnxRuntime, RuntimeChoice::OpenVino];
     let mut options = EngineOptions::default();
     let mut trial = Duration::from_secs(2);
     let mut words = std::env::args().skip(1);

@@ -159,7 +159,7 @@ part! {
         /// The seed of all random numbers [default: 0]
         #[arg(long)]
         seed: u64,
-        /// What runs the model: auto, rten, onnxruntime [default: auto]
+        /// What runs the model: auto (ONNX Runtime where it is installed, else rten), rten, onnxruntime, openvino [default: auto]
         #[arg(long)]
         runtime: String,
         /// Samples per micro-batch [default: from the model's size]

@@ -6,7 +6,7 @@
 0.512
 """
 
-from . import _onnxruntime
+from . import _runtimes
 from ._autoattack import AutoAttack
 from ._calls import Attacked, attack, audit, report
 from ._certificates import Certified, Smoothed, bound, certify, smooth
@@ -18,7 +18,7 @@ from ._result import Minimal, Result
 from ._tracker import Tracker
 from ._train import Trained, grad, train
 
-_onnxruntime.choose()
+_runtimes.choose()
 
 __all__ = [
     "Attacked",

@@ -11,16 +11,16 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// rten, and ONNX Runtime where it is installed.
+/// rten, and ONNX Runtime and OpenVINO where they are installed.
 pub fn runtimes() -> Vec<Runtime> {
-    let rten = Runtime::open(Choice::Rten).unwrap();
-    match Runtime::open(Choice::OnnxRuntime) {
-        Ok(onnxruntime) => vec![rten, onnxruntime],
+    let open = |choice: &Choice| match Runtime::open(*choice) {
+        Ok(runtime) => Some(runtime),
         Err(error) => {
-            println!("skipped for ONNX Runtime: {error}");
-            vec![rten]
+            println!("skipped for {choice}: {error}");
+            None
         }
-    }
+    };
+    [Choice::Rten, Choice::OnnxRuntime, Choice::OpenVino].iter().filter_map(open).collect()
 }
 
 /// The models of the repository and, where they are at hand, the shared ones.

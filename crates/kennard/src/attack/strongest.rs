@@ -37,9 +37,14 @@ impl Default for Strongest {
 /// Rounds have random numbers of their own, each for at most this many contestants.
 const STREAMS: u64 = 1 << 20;
 
+impl Strongest {
+    /// Its name.
+    pub(crate) const NAME: &str = "strongest";
+}
+
 impl BuiltIn for Strongest {
     fn name(&self) -> &str {
-        "strongest"
+        Strongest::NAME
     }
 
     async fn search<'a>(&'a self, subject: &'a Subject<'a>) {

@@ -12,7 +12,7 @@ impl<'a> Audit<'a> {
     /// The same with certificates at epsilon, by methods up to `last`, where there can be some; and otherwise why there are
     /// none.
     pub fn certified_if_possible(self, last: BoundMethod) -> (Audit<'a>, Option<Error>) {
-        match Certifier::new(self.engine, self.threat, self.boxes.as_ref(), last).err() {
+        match Certifier::new(self.engine, self.threat, self.boxes.as_ref(), last, None).err() {
             None => (Audit { certify: true, bounds: last, ..self }, None),
             refusal => (self, refusal),
         }
@@ -22,11 +22,11 @@ impl<'a> Audit<'a> {
 impl Audit<'_> {
     /// What bounds the samples.
     pub(super) fn certifier(&self) -> Result<Certifier<'_>> {
-        let boxes = self.boxes.as_ref();
-        match self.radii && self.threat.eps.is_infinite() {
-            true => Certifier::at_any_radius(self.engine, self.threat, boxes, self.bounds),
-            false => Certifier::new(self.engine, self.threat, boxes, self.bounds),
-        }
+        let new = match self.radii && self.threat.eps.is_infinite() {
+            true => Certifier::at_any_radius,
+            false => Certifier::new,
+        };
+        new(self.engine, self.threat, self.boxes.as_ref(), self.bounds, self.certify_within)
     }
 
     /// Bounds the samples that are classified correctly, all that were not bounded before. Returns the time of each method.

@@ -7,6 +7,7 @@ mod check;
 mod directory;
 mod distances;
 mod finished;
+mod first;
 mod followed;
 mod gallery;
 mod judged;
@@ -94,6 +95,10 @@ pub struct Audit<'a> {
     /// Whether to seek, besides, the largest radius around every sample that is proved, beside the distances that
     /// minimum-norm attacks find.
     pub radii: bool,
+    /// Methods of bounds that cost a sample more than this many passes with a gradient are left out.
+    pub certify_within: Option<u64>,
+    /// What was decided about certificates, where that was left to the [attacks](Audit::certificates_first).
+    pub certificates: Option<String>,
     /// Whether to take the loss gradient at every sample, for its cosine with the sample.
     pub probe: bool,
     /// The packets to measure.
@@ -217,6 +222,8 @@ impl<'a> Audit<'a> {
             certify: false,
             bounds: BoundMethod::TIGHTEST,
             radii: false,
+            certify_within: None,
+            certificates: None,
             probe: false,
             packets: Vec::new(),
             samples: Selection::All,

@@ -45,6 +45,9 @@ pub struct AuditSettings {
     /// Whether certified radii are sought.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub radii: bool,
+    /// The most that a method of bounds may cost a sample, in passes with a gradient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certify_within: Option<u64>,
     /// Whether the loss gradient is taken at every sample.
     #[serde(default)]
     pub probe: bool,
@@ -112,6 +115,7 @@ impl AuditSettings {
             certify: audit.certify,
             bounds: audit.bounds,
             radii: audit.radii,
+            certify_within: audit.certify_within,
             probe: audit.probe,
             packets: audit.packets.clone(),
             shard: audit.shard,
@@ -168,6 +172,7 @@ impl About {
             samples: audit.indices().len() as u64,
             classes: audit.data.class_names().to_vec(),
             checkpoint: audit.checkpoint.clone(),
+            certificates: audit.certificates.clone(),
         }
     }
 }

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kennard_graph::{Method, Stages, bound};
+use kennard_runtime::Runtime;
 
+use super::cost::Allowance;
 use super::program::{Program, provable};
 use super::radius::{Grid, Search};
 use super::region::{check, shape};
@@ -22,6 +24,7 @@ const WORKER: &str = "a worker of the certifier";
 /// Bounds the margins of a classifier over the regions of a threat model.
 pub(crate) struct Certifier<'e> {
     engine: &'e Engine,
+    runtime: Runtime,
     terms: Terms<'e>,
     /// In the order in which they are tried.
     programs: Vec<(BoundMethod, Program)>,
@@ -29,7 +32,9 @@ pub(crate) struct Certifier<'e> {
 
 impl<'e> Certifier<'e> {
     /// Prepares to bound the engine's classifier over the threat model's regions, or over `boxes` where samples have their own,
-    /// by methods up to `last`.
+    /// by methods up to `last`, and of these by all that cost a sample no more than `passes` with a gradient, where that is given.
+    ///
+    /// The cost follows from the model and from no stopwatch.
     ///
     /// # Errors
     /// When there is nothing to prove within the threat model, or the model is none that can be bounded; the message names
@@ -39,9 +44,10 @@ impl<'e> Certifier<'e> {
         threat: ThreatModel,
         boxes: Option<&'e Boxes>,
         last: BoundMethod,
+        passes: Option<u64>,
     ) -> Result<Certifier<'e>> {
         check(&threat, engine.classifier().dimension())?;
-        Certifier::at_any_radius(engine, threat, boxes, last)
+        Certifier::at_any_radius(engine, threat, boxes, last, passes)
     }
 
     /// The same, whatever epsilon is: radii are sought.
@@ -53,13 +59,16 @@ impl<'e> Certifier<'e> {
         threat: ThreatModel,
         boxes: Option<&'e Boxes>,
         last: BoundMethod,
+        passes: Option<u64>,
     ) -> Result<Certifier<'e>> {
         let classifier = engine.classifier();
         let region = shape(threat.norm)?;
         let model = provable(classifier)?;
         let terms = Terms { threat, boxes, classes: classifier.classes() };
         let rows = terms.margins();
-        let (mut programs, mut refusals) = (Vec::new(), Vec::new());
+        let runtime = engine.runtime().as_given();
+        let allowance = Allowance::of(&model, passes)?;
+        let (mut programs, mut refusals, mut costly) = (Vec::new(), Vec::new(), false);
         let stages = (last >= BoundMethod::Crown)
             .then(|| kennard_runtime::on_deep_stack(|| Stages::new(&model, region)).map(Arc::new));
         let (stages, refused) = match stages.transpose() {
@@ -67,7 +76,8 @@ impl<'e> Certifier<'e> {
             Err(error) => (None, Some(error)),
         };
         for method in last.up_to() {
-            let forwards = |walk| Program::new(bound(&model, walk, region, rows)?, engine);
+            let forwards =
+                |walk| Program::new(bound(&model, walk, region, rows)?, &runtime, engine.plan().micro_batch);
             let made = kennard_runtime::on_deep_stack(|| match (method, &stages) {
                 (BoundMethod::Intervals, _) => forwards(Method::Intervals),
                 (BoundMethod::CrownIbp, _) => forwards(Method::CrownOverIntervals),
@@ -76,7 +86,12 @@ impl<'e> Certifier<'e> {
                 (_, None) => Ok(None),
             });
             match made {
-                Ok(Some(program)) => programs.push((method, program)),
+                Ok(Some(program)) if allowance.covers(program.cost) => programs.push((method, program)),
+                // Those that follow cost more.
+                Ok(Some(_)) => {
+                    costly = true;
+                    break;
+                }
                 // It needs more memory than is sensible.
                 Ok(None) => {}
                 Err(error) => refusals.push(error),
@@ -85,11 +100,20 @@ impl<'e> Certifier<'e> {
         refusals.extend(refused.map(Error::from));
         match (programs.is_empty(), refusals.into_iter().next()) {
             (true, Some(error)) => Err(Error::Setting(format!("this model cannot be certified: {error}"))),
+            (true, None) if costly => Err(Error::Setting(format!(
+                "bounds of this model cost a sample more than {} passes",
+                passes.unwrap_or(u64::MAX)
+            ))),
             (true, None) => Err(Error::Setting(
                 "this model cannot be certified: bounds of one sample need tensors of more than 1 GiB".into(),
             )),
-            _ => Ok(Certifier { engine, terms, programs }),
+            _ => Ok(Certifier { engine, runtime, terms, programs }),
         }
+    }
+
+    /// The methods, in the order in which they are tried.
+    pub fn methods(&self) -> impl Iterator<Item = BoundMethod> {
+        self.programs.iter().map(|(method, _)| *method)
     }
 
     /// Bounds samples, each by one method after another until it is certified, and hands over what was found in no certain
@@ -138,9 +162,9 @@ impl<'e> Certifier<'e> {
         };
         let times = Mutex::<BTreeMap<BoundMethod, Duration>>::default();
         let work = |desk: &Desk<(usize, R)>| {
-            let threads = self.engine.runtime().threads(1);
+            let threads = self.runtime.threads(1);
             threads.clone().enter(|| {
-                let mut worker = Worker::new(&self.terms, self.engine.runtime(), threads);
+                let mut worker = Worker::new(&self.terms, &self.runtime, threads);
                 while !desk.halted() {
                     let samples = next()?;
                     if samples.is_empty() {

@@ -1,7 +1,7 @@
 use kennard_graph::{Patch, Stages, Window};
 use kennard_runtime::{Input, Runtime, Session, Threads};
 
-use super::program::largest;
+use super::program::{largest, one_way};
 use crate::Result;
 
 /// As many rows go back together as keep tensors below this many elements: 1 MiB, which caches hold.
@@ -81,13 +81,9 @@ impl Walker {
 
 impl Way {
     fn new(stages: &Stages, i: usize, runtime: &Runtime, threads: &Threads) -> Result<Way> {
-        let patch = stages.patch(i)?;
-        let one = match &patch {
-            Some(patch) => patch.graph.with_batch(1),
-            None => stages.walk(i, 1)?.with_batch(1),
-        };
         let most = stages.hidden()[i].elements.clamp(1, MOST);
-        let at_once = (TOGETHER / largest(&one)?).clamp(1, most);
+        let at_once = (TOGETHER / largest(&one_way(stages, i)?)?).clamp(1, most);
+        let patch = stages.patch(i)?;
         let graph = match &patch {
             Some(patch) => patch.graph.with_batch(at_once),
             None => stages.walk(i, at_once)?.with_batch(1),

@@ -14,6 +14,7 @@
 mod ascent;
 mod bounded;
 mod certifier;
+mod cost;
 mod crown;
 mod hidden;
 mod method;

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use kennard_graph::{DType, Graph, Shape, Sloped, Stages, gradient, infer};
+use kennard_runtime::Runtime;
 
-use crate::engine::Engine;
+use super::ascent::Ascent;
+use super::cost::cost;
 use crate::{Classifier, Error, Result};
 
 /// The largest tensor of a bound graph has at most this many elements for one sample: 1 GiB.
@@ -16,6 +18,8 @@ const TOGETHER: usize = 1 << 22;
 pub(super) struct Program {
     pub walk: Walk,
     pub batch: usize,
+    /// What it [costs](cost) for one sample.
+    pub cost: u64,
 }
 
 /// What a method runs.
@@ -28,7 +32,7 @@ pub(super) enum Walk {
 
 impl Program {
     /// The graph with a batch that memory allows; none where not even one sample does.
-    pub fn new(graph: Graph, engine: &Engine) -> Result<Option<Program>> {
+    pub fn new(graph: Graph, runtime: &Runtime, micro_batch: usize) -> Result<Option<Program>> {
         let mut graph = graph;
         graph.outputs.retain(|output| output.name == Graph::BOUND_LOWER);
         graph.prune();
@@ -38,11 +42,12 @@ impl Program {
             return Ok(None);
         }
         // What a sample is told must not depend on its place in the batch.
-        let batch = match engine.runtime().rounds_by_place(&alone)? {
+        let batch = match runtime.rounds_by_place(&alone)? {
             true => 1,
-            false => (TOGETHER / largest).clamp(1, engine.plan().micro_batch),
+            false => (TOGETHER / largest).clamp(1, micro_batch),
         };
-        Ok(Some(Program { walk: Walk::Bounds(graph.with_batch(batch)), batch }))
+        let cost = cost(&alone)?;
+        Ok(Some(Program { walk: Walk::Bounds(graph.with_batch(batch)), batch, cost }))
     }
 }
 
@@ -50,32 +55,49 @@ impl Program {
     /// Walks back from hidden tensors too, one sample at a time: how many elements of them matter differs. None where all hidden tensors
     /// have the tightest bounds already, or where walks from all of their elements would take too much.
     pub fn crown(stages: &Arc<Stages>) -> Result<Option<Program>> {
-        let loose = stages.hidden().iter().any(|tensor| tensor.loose);
-        Ok((loose && fits(stages)?).then(|| Program { walk: Walk::Stages(Arc::clone(stages)), batch: 1 }))
+        if !stages.hidden().iter().any(|tensor| tensor.loose) {
+            return Ok(None);
+        }
+        Ok(hidden(stages)?.map(|cost| Program { walk: Walk::Stages(Arc::clone(stages)), batch: 1, cost }))
     }
 
     /// The same with slopes to choose. None where there is nothing to choose, or where it would take too much.
     pub fn sloped(stages: &Arc<Stages>, rows: usize) -> Result<Option<Program>> {
         let Sloped { graph, slopes } = stages.sloped(rows)?;
         let names: Vec<&str> = slopes.iter().map(|(name, _)| name.as_str()).collect();
-        if names.is_empty() || !fits(stages)? {
-            return Ok(None);
-        }
-        let graph = gradient(&graph, Graph::BOUND_LOWER, &names)?;
-        let fits = largest(&graph.with_batch(1))? <= LARGEST;
-        Ok(fits.then(|| Program { walk: Walk::Stages(Arc::clone(stages)), batch: 1 }))
+        let hidden = if names.is_empty() { None } else { hidden(stages)? };
+        let Some(hidden) = hidden else { return Ok(None) };
+        let graph = gradient(&graph, Graph::BOUND_LOWER, &names)?.with_batch(1);
+        let bounds = Ascent::default().steps as u64 + 1;
+        let cost = hidden.saturating_add(cost(&graph)?.saturating_mul(bounds));
+        let fits = largest(&graph)? <= LARGEST;
+        Ok(fits.then(|| Program { walk: Walk::Stages(Arc::clone(stages)), batch: 1, cost }))
     }
 }
 
-/// Whether walks from every element of the hidden tensors keep to sensible sizes, taken together.
-fn fits(stages: &Stages) -> Result<bool> {
-    for (i, tensor) in stages.hidden().iter().enumerate().filter(|(_, tensor)| tensor.loose) {
-        let row = largest(&stages.walk(i, 1)?.with_batch(1))?;
-        if row.saturating_mul(tensor.elements) > LARGEST {
-            return Ok(false);
+/// What walks from every element of the hidden tensors cost, taken together; none where they are of no sensible size.
+fn hidden(stages: &Stages) -> Result<Option<u64>> {
+    let mut total = 0u64;
+    for (i, tensor) in stages.hidden().iter().enumerate() {
+        total = total.saturating_add(cost(&stages.intervals(i)?.with_batch(1))?);
+        if tensor.loose {
+            let row = one_way(stages, i)?;
+            if largest(&row)?.saturating_mul(tensor.elements) > LARGEST {
+                return Ok(None);
+            }
+            total = total.saturating_add(cost(&row)?.saturating_mul(tensor.elements as u64));
         }
     }
-    Ok(true)
+    Ok(Some(total))
+}
+
+/// The walk back from one element of a hidden tensor.
+pub(super) fn one_way(stages: &Stages, i: usize) -> Result<Graph> {
+    let graph = match stages.patch(i)? {
+        Some(patch) => patch.graph,
+        None => stages.walk(i, 1)?,
+    };
+    Ok(graph.with_batch(1))
 }
 
 /// The elements of the largest tensor that a node makes.

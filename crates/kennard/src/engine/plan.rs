@@ -150,6 +150,7 @@ impl Engine {
             _ if self.classifier.module().is_some() => "by the module itself",
             ("rten", false) => "in single precision, operators that rten lacks spelled out",
             ("rten", true) => "in single precision, simplified",
+            ("openvino", _) => "in single precision",
             _ if self.warnings.iter().any(|warning| warning.code == "untouched-model") => {
                 "as given, but bfloat16 in single precision"
             }

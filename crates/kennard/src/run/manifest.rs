@@ -58,6 +58,9 @@ pub struct About {
     pub classes: Vec<String>,
     /// The training run that the model is a checkpoint of, where the audit is one of several over its epochs.
     pub checkpoint: Option<Checkpoint>,
+    /// What the attacks decided about certificates, where that was left to them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<String>,
 }
 
 /// A network at one time of its training.

@@ -64,7 +64,7 @@ impl Certification<'_> {
             model: self.model.clone(),
             samples: self.indices().len() as u64,
             classes: self.data.class_names().to_vec(),
-            checkpoint: None,
+            ..About::default()
         }
     }
 

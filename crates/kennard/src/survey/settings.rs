@@ -50,7 +50,7 @@ impl Manifest<SurveySettings> {
     pub fn new(survey: &Survey, summary: &SurveySummary, command: Vec<String>) -> Manifest<SurveySettings> {
         let (engine, data) = (survey.engine, &summary.data);
         let classes = survey.data.class_names().to_vec();
-        let about = About { model: summary.model.clone(), samples: 0, classes, checkpoint: None };
+        let about = About { model: summary.model.clone(), samples: 0, classes, ..About::default() };
         let settings = SurveySettings {
             model: summary.model.sha256.clone(),
             preprocessing: engine.classifier().preprocessing().clone(),

@@ -45,7 +45,7 @@ fn samples(count: usize) -> DataSet {
 }
 
 fn found(engine: &Engine, data: &DataSet, threat: ThreatModel) -> BTreeMap<usize, Bounded> {
-    let certifier = Certifier::new(engine, threat, None, BoundMethod::TIGHTEST).unwrap();
+    let certifier = Certifier::new(engine, threat, None, BoundMethod::TIGHTEST, None).unwrap();
     let samples = data.select(Selection::All).unwrap().map(|sample| Ok(sample?));
     let mut found = BTreeMap::new();
     let each = |index, bounded| {
@@ -123,7 +123,8 @@ fn radii_of_linear_classifiers_are_distances() {
     let mut positive = 0;
     for norm in [Norm::Linf, Norm::L2, Norm::L1] {
         let of = |threat: ThreatModel, known: &BTreeMap<usize, Bounded>| {
-            let certifier = Certifier::at_any_radius(&engine, threat, None, BoundMethod::TIGHTEST).unwrap();
+            let certifier =
+                Certifier::at_any_radius(&engine, threat, None, BoundMethod::TIGHTEST, None).unwrap();
             let mut found = BTreeMap::new();
             let all = data.select(Selection::All).unwrap().map(|sample| {
                 let sample = sample?;
@@ -199,7 +200,9 @@ fn what_has_no_bounds_is_refused() {
         let engine =
             Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &EngineOptions::default()).unwrap();
         let threat = ThreatModel::within(Norm::Linf, 0.1, [0.0, 1.0]).unwrap();
-        Certifier::new(&engine, threat, None, BoundMethod::TIGHTEST).err().map(|error| error.to_string())
+        Certifier::new(&engine, threat, None, BoundMethod::TIGHTEST, None)
+            .err()
+            .map(|error| error.to_string())
     };
     assert_eq!(refusal("Relu"), None);
     let message = refusal("Tan").unwrap();
@@ -217,7 +220,7 @@ fn boxes_of_their_own_are_bounded() {
     let upper: Vec<f32> = inputs.iter().enumerate().map(|(i, x)| x + 0.5 * reach(i)).collect();
     let boxes = Boxes::new(lower.clone(), upper.clone(), D).unwrap();
     let certifier =
-        Certifier::new(&engine, boxes.threat().unwrap(), Some(&boxes), BoundMethod::TIGHTEST).unwrap();
+        Certifier::new(&engine, boxes.threat().unwrap(), Some(&boxes), BoundMethod::TIGHTEST, None).unwrap();
     let each = |index: usize, bounded: Bounded| {
         let (w, label) = (weights(), index % K);
         let margin = |other: usize| {

@@ -1,0 +1,73 @@
+//! `--runtime openvino`, where it is installed.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use kennard_runtime::{Choice, Runtime};
+use serde_json::Value;
+
+fn fixture(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name).display().to_string()
+}
+
+fn audit(runtime: &str, words: &[&str], out: &Path) -> Command {
+    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
+    let fixed = ["--eps", "0.01", "--attack", "pgd", "--first", "40", "--packet-samples", "0", "--json"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    command.args(["audit", &fixture("fashion_cnn.onnx"), "--data", &data, "--runtime", runtime]);
+    command.args(fixed).args(words).arg("--out").arg(out);
+    command
+}
+
+fn scratch(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-openvino-{name}", std::process::id()))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// An audit on OpenVINO has rten's verdicts, says what it ran on, gives the same bytes on any number of threads, and is not gone on
+/// with on another runtime.
+#[test]
+fn an_audit_says_what_it_ran_on() {
+    if let Err(error) = Runtime::open(Choice::OpenVino) {
+        println!("skipped: {error}");
+        return;
+    }
+    let (first, second, third) = (scratch("first"), scratch("second"), scratch("rten"));
+    let run = |runtime: &str, words: &[&str], out: &Path| -> Value {
+        let Output { status, stdout, stderr } = audit(runtime, words, out).output().unwrap();
+        assert!(status.success(), "{}", text(&stderr));
+        serde_json::from_slice(&stdout).unwrap()
+    };
+    let one = run("openvino", &["--threads", "1"], &first);
+    run("openvino", &["--threads", "3"], &second);
+    let rten = run("rten", &[], &third);
+    let samples = |directory: &Path| std::fs::read(directory.join("samples.parquet")).unwrap();
+    assert_eq!(samples(&first), samples(&second));
+    for figure in ["clean", "robust"] {
+        assert_eq!(one[figure], rten[figure]);
+    }
+    let manifest = std::fs::read(first.join("manifest.json")).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let said = manifest["settings"]["runtime"].as_str().unwrap();
+    assert!(said.starts_with("openvino 20") && said.ends_with(" f32"), "{said}");
+    assert!(manifest["settings"]["untouched"].as_str().unwrap().ends_with("in single precision"));
+    let other = audit("rten", &["--resume"], &first).output().unwrap();
+    assert_eq!(other.status.code(), Some(1), "{}", text(&other.stderr));
+    assert!(text(&other.stderr).contains("runtime is \"openvino 20"), "{}", text(&other.stderr));
+    for directory in [first, second, third] {
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}
+
+#[test]
+fn a_missing_library_is_an_error_with_its_cure() {
+    let out = scratch("none");
+    let output = audit("openvino", &[], &out).env("OPENVINO_DYLIB_PATH", "/nowhere.so").output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("pip install openvino") && said.contains("/nowhere.so"), "{said}");
+    let _ = std::fs::remove_dir_all(out);
+}

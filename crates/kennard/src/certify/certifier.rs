@@ -81,8 +81,8 @@ impl<'e> Certifier<'e> {
             let made = kennard_runtime::on_deep_stack(|| match (method, &stages) {
                 (BoundMethod::Intervals, _) => forwards(Method::Intervals),
                 (BoundMethod::CrownIbp, _) => forwards(Method::CrownOverIntervals),
-                (BoundMethod::Crown, Some(stages)) => Program::crown(stages),
-                (BoundMethod::AlphaCrown, Some(stages)) => Program::sloped(stages, rows),
+                (BoundMethod::Crown, Some(stages)) => Program::crown(stages, allowance),
+                (BoundMethod::AlphaCrown, Some(stages)) => Program::sloped(stages, rows, allowance),
                 (_, None) => Ok(None),
             });
             match made {

@@ -91,7 +91,7 @@ impl Way {
         Ok(Way { session: runtime.compile_as_given(&graph, threads)?, at_once, patch })
     }
 
-    /// Bounds some of the elements, of which there are so many; what is left of the session's places stays empty.
+    /// Bounds a part of a tensor's elements, no more than the session has places for.
     fn run(
         &mut self,
         region: &[&[f32]],

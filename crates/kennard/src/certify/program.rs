@@ -6,7 +6,7 @@ use kennard_graph::{DType, Graph, Shape, Sloped, Stages, gradient, infer};
 use kennard_runtime::Runtime;
 
 use super::ascent::Ascent;
-use super::cost::cost;
+use super::cost::{Allowance, cost};
 use crate::{Classifier, Error, Result};
 
 /// The largest tensor of a bound graph has at most this many elements for one sample: 1 GiB.
@@ -54,18 +54,22 @@ impl Program {
 impl Program {
     /// Walks back from hidden tensors too, one sample at a time: how many elements of them matter differs. None where all hidden tensors
     /// have the tightest bounds already, or where walks from all of their elements would take too much.
-    pub fn crown(stages: &Arc<Stages>) -> Result<Option<Program>> {
+    pub fn crown(stages: &Arc<Stages>, allowance: Allowance) -> Result<Option<Program>> {
         if !stages.hidden().iter().any(|tensor| tensor.loose) {
             return Ok(None);
         }
-        Ok(hidden(stages)?.map(|cost| Program { walk: Walk::Stages(Arc::clone(stages)), batch: 1, cost }))
+        Ok(hidden(stages, allowance)?.map(|cost| Program {
+            walk: Walk::Stages(Arc::clone(stages)),
+            batch: 1,
+            cost,
+        }))
     }
 
     /// The same with slopes to choose. None where there is nothing to choose, or where it would take too much.
-    pub fn sloped(stages: &Arc<Stages>, rows: usize) -> Result<Option<Program>> {
+    pub fn sloped(stages: &Arc<Stages>, rows: usize, allowance: Allowance) -> Result<Option<Program>> {
         let Sloped { graph, slopes } = stages.sloped(rows)?;
         let names: Vec<&str> = slopes.iter().map(|(name, _)| name.as_str()).collect();
-        let hidden = if names.is_empty() { None } else { hidden(stages)? };
+        let hidden = if names.is_empty() { None } else { hidden(stages, allowance)? };
         let Some(hidden) = hidden else { return Ok(None) };
         let graph = gradient(&graph, Graph::BOUND_LOWER, &names)?.with_batch(1);
         let bounds = Ascent::default().steps as u64 + 1;
@@ -75,10 +79,14 @@ impl Program {
     }
 }
 
-/// What walks from every element of the hidden tensors cost, taken together; none where they are of no sensible size.
-fn hidden(stages: &Stages) -> Result<Option<u64>> {
+/// What walks from every element of the hidden tensors cost, taken together, or more than is allowed of that; none where they are of
+/// no sensible size.
+fn hidden(stages: &Stages, allowance: Allowance) -> Result<Option<u64>> {
     let mut total = 0u64;
     for (i, tensor) in stages.hidden().iter().enumerate() {
+        if !allowance.covers(total) {
+            break;
+        }
         total = total.saturating_add(cost(&stages.intervals(i)?.with_batch(1))?);
         if tensor.loose {
             let row = one_way(stages, i)?;

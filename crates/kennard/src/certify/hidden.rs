@@ -116,15 +116,10 @@ impl Way {
             places().for_each(|i| window.cut(tensor, unit(i), &mut cut));
             cut
         };
-        let mut inputs: Vec<Vec<f32>> = Vec::new();
-        for tensor in region {
-            // A radius is the same everywhere.
-            inputs.push(if tensor.len() > 1 {
-                cut(tensor, &windows[0])
-            } else {
-                tensor.repeat(self.at_once)
-            });
-        }
+        // A radius comes last, and is the same everywhere.
+        let (tensors, radius) = region.split_at(region.len().min(3));
+        let mut inputs: Vec<Vec<f32>> = tensors.iter().map(|tensor| cut(tensor, &windows[0])).collect();
+        inputs.extend(radius.iter().map(|radius| radius.repeat(self.at_once)));
         for (tensor, window) in hidden.chunks(2).zip(&windows[1..]) {
             inputs.extend(tensor.iter().map(|end| cut(end, window)));
         }

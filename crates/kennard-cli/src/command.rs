@@ -77,7 +77,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "
   kennard audit fixtures/fashion_cnn.onnx --norm l2 --minimal fmn,ddn \\
       --data fashion-mnist:fixtures/fashion-mnist --samples 16 --budget 1000 \\
-      --packet-samples 0 --out distances
+      --packet-samples 0 -o distances
   kennard attacks compare distances",
     ),
     (
@@ -138,8 +138,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     (
         "smooth",
         "
-  kennard smooth fixtures/fashion_cnn_robust.onnx --sigma 0.1 --radius 0.1 --draws 1000 --samples 32 \\
-      --data fashion-mnist:fixtures/fashion-mnist",
+  kennard smooth fixtures/fashion_cnn_robust.onnx --sigma 0.1 --radius 0.1 --draws 1000 \\
+      --data fashion-mnist:fixtures/fashion-mnist --samples 32",
     ),
     (
         "uncertainty",

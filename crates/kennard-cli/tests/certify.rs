@@ -234,8 +234,8 @@ fn strongest_attacks_what_is_not_proved() {
     assert_eq!(first["robust"], plain["robust"]);
     let passes = |found: &Value| found["attacks"][0]["backwards"].as_u64().unwrap();
     assert!(10 * passes(&first) < passes(&plain), "{} and {}", passes(&first), passes(&plain));
-    let line =
-        "certificates first, by intervals, crown-ibp, crown, alpha-crown: what is proved is not attacked";
+    // Its one hidden tensor has the tightest bounds from the start, so that CROWN is CROWN over intervals.
+    let line = "certificates first, by intervals, crown-ibp, alpha-crown: what is proved is not attacked";
     assert!(said.lines().any(|own| own == line), "{said}");
     assert_eq!(manifest["about"]["certificates"], line);
     assert_eq!(

@@ -117,6 +117,12 @@ impl Builder {
             return Err(error);
         }
         let mut graph = state.graph;
+        // What stands for an 8-bit integer may have become a float.
+        for output in &mut graph.outputs {
+            if let Some(ty) = state.types.get(&output.name) {
+                output.ty.dtype = ty.dtype;
+            }
+        }
         graph.prune();
         Ok(graph)
     }

@@ -26,7 +26,7 @@ const HEADINGS: [(&str, &str); 8] = [
     ("Model", "arch init tensor input_shape input hold output threshold input_scale mean std nhwc"),
     (
         "Data",
-        "data split samples first classes label_column resize crop interpolation shard held_out label sample problem noise",
+        "data split samples first classes label_column resize centre_crop interpolation shard held_out label sample problem noise",
     ),
     ("Threat", "norm eps eps_relative bounds boxes eps_per_feature frozen"),
     (
@@ -252,6 +252,8 @@ fn common(arg: Arg, command: &str) -> Arg {
         "runtime" => arg.value_parser(valid::<Choice>),
         "attack" => arg.value_parser(attack_name),
         "minimal" => arg.value_parser(minimal_name),
+        // There that is the augmentation's.
+        "centre_crop" if command != "train" => arg.visible_alias("crop"),
         _ => arg,
     };
     // What may also come from a file is asked for only where there is none.

@@ -165,7 +165,7 @@ fn filled(mut page: Sheet, report: &Report) -> Result<Sheet, serde_json::Error> 
 impl Args {
     /// The networks of the experiment's settings, on the data of the command line.
     fn sweep(&self) -> Result<Sweep, Box<dyn std::error::Error>> {
-        let Data { data, split, classes, label_column, resize, crop, interpolation } = &self.data;
+        let Data { data, split, classes, label_column, resize, centre_crop, interpolation } = &self.data;
         let data = data.as_deref().unwrap_or_default();
         let colour = ["cifar10:", "cifar100:"].iter().any(|kind| data.starts_with(kind));
         let eps = self.eps.map_or(if colour { 8.0 / 255.0 } else { 0.1 }, |eps| eps.0);
@@ -183,7 +183,7 @@ impl Args {
         if let Some(file) = classes {
             common.insert("classes".into(), file.to_string_lossy().into_owned().into());
         }
-        for (name, side) in [("resize", resize), ("crop", crop)] {
+        for (name, side) in [("resize", resize), ("centre-crop", centre_crop)] {
             if let Some(side) = side {
                 common.insert(name.into(), (*side as i64).into());
             }

@@ -154,7 +154,7 @@ mod tests {
         let list = reach("eps-per-feature = [1, \"1/2\"]\nfrozen = [\"age\", 3]\n");
         assert!(text.is_said() && text.eps_per_feature == list.eps_per_feature && text.frozen == list.frozen);
         assert!(read("eps-per-feature = \"no-such-file\"").unwrap_err().contains("nor a file"));
-        assert!(read("interpolation = \"bicubic\"\nresize = 256\ncrop = 224\n").is_ok());
+        assert!(read("interpolation = \"bicubic\"\nresize = 256\ncentre-crop = 224\n").is_ok());
     }
 
     #[test]

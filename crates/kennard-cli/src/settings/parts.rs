@@ -33,7 +33,7 @@ part! {
         resize: usize,
         /// The side of the square that is cut out of the centre [default: the model's size]
         #[arg(long, value_name = "PIXELS")]
-        crop: usize,
+        centre_crop: usize,
         /// How images are scaled: bilinear or bicubic [default: bilinear]
         #[arg(long, value_name = "HOW")]
         interpolation: String,
@@ -54,7 +54,7 @@ impl Data {
             split,
             classes: self.classes.clone(),
             label_column: self.label_column.clone(),
-            resize: self.crop.map(|side| (side, side)),
+            resize: self.centre_crop.map(|side| (side, side)),
             shorter: self.resize,
             interpolation: self.interpolation.as_deref().map(str::parse).transpose()?,
             ..Options::default()

@@ -172,5 +172,16 @@ mod tests {
             command.get_arguments().map(|arg| arg.get_long().unwrap().into()).collect();
         assert_eq!(options, Settings::keys());
         crate::command::command().debug_assert();
+        // What clap asserts in unoptimised builds alone.
+        for command in crate::command::command().get_subcommands() {
+            let longs = command.get_arguments().flat_map(|arg| {
+                let aliases = arg.get_all_aliases().unwrap_or_default().into_iter();
+                arg.get_long().into_iter().chain(aliases)
+            });
+            let mut seen = std::collections::BTreeSet::new();
+            for long in longs {
+                assert!(seen.insert(long), "{} has two options --{long}", command.get_name());
+            }
+        }
     }
 }

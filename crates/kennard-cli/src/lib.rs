@@ -222,10 +222,16 @@ fn run(command: Command) -> Outcome {
 fn complain(error: &(dyn std::error::Error + 'static)) {
     let set_in = |text: String| text.replace('\n', "\n    ");
     let advised = error.downcast_ref::<kennard::Error>().map(|error| error.worded(command::flag));
-    warn!("kennard: {}", set_in(advised.unwrap_or_else(|| error.to_string())));
+    let mut said = advised.unwrap_or_else(|| error.to_string());
+    warn!("kennard: {}", set_in(said.clone()));
     let mut source = error.source();
     while let Some(cause) = source {
-        warn!("  because {}", set_in(cause.to_string()));
+        let text = cause.to_string();
+        // Some messages end with their cause.
+        if !said.contains(&text) {
+            warn!("  because {}", set_in(text.clone()));
+            said = text;
+        }
         source = cause.source();
     }
 }

@@ -259,6 +259,10 @@ fn interrupted(summary: &Summary) -> Warning {
                 robust.pending
             )
         }
+        None if summary.minimal.is_empty() => {
+            "the audit was stopped with samples still to be bounded: how many are certified is known within the bracket alone"
+                .into()
+        }
         None => "the audit was stopped with samples still to be attacked: no distance is known of these".into(),
     };
     Warning::new("interrupted", message)

@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kennard_graph::{Method, Stages, bound};
+use kennard_graph::{Method, bound};
 use kennard_runtime::Runtime;
 
 use super::cost::Allowance;
-use super::program::{Program, provable};
+use super::program::{Program, Walks, provable};
 use super::radius::{Grid, Search};
 use super::region::{check, shape};
 use super::terms::Terms;
@@ -69,20 +69,20 @@ impl<'e> Certifier<'e> {
         let runtime = engine.runtime().as_given();
         let allowance = Allowance::of(&model, passes)?;
         let (mut programs, mut refusals, mut costly) = (Vec::new(), Vec::new(), false);
-        let stages = (last >= BoundMethod::Crown)
-            .then(|| kennard_runtime::on_deep_stack(|| Stages::new(&model, region)).map(Arc::new));
-        let (stages, refused) = match stages.transpose() {
-            Ok(stages) => (stages, None),
+        let walks = (last >= BoundMethod::Crown)
+            .then(|| kennard_runtime::on_deep_stack(|| Walks::new(&model, region, allowance)));
+        let (walks, refused) = match walks.transpose() {
+            Ok(walks) => (walks, None),
             Err(error) => (None, Some(error)),
         };
         for method in last.up_to() {
             let forwards =
                 |walk| Program::new(bound(&model, walk, region, rows)?, &runtime, engine.plan().micro_batch);
-            let made = kennard_runtime::on_deep_stack(|| match (method, &stages) {
+            let made = kennard_runtime::on_deep_stack(|| match (method, &walks) {
                 (BoundMethod::Intervals, _) => forwards(Method::Intervals),
                 (BoundMethod::CrownIbp, _) => forwards(Method::CrownOverIntervals),
-                (BoundMethod::Crown, Some(stages)) => Program::crown(stages, allowance),
-                (BoundMethod::AlphaCrown, Some(stages)) => Program::sloped(stages, rows, allowance),
+                (BoundMethod::Crown, Some(walks)) => Ok(Program::crown(walks)),
+                (BoundMethod::AlphaCrown, Some(walks)) => Program::sloped(walks, rows),
                 (_, None) => Ok(None),
             });
             match made {
@@ -97,7 +97,7 @@ impl<'e> Certifier<'e> {
                 Err(error) => refusals.push(error),
             }
         }
-        refusals.extend(refused.map(Error::from));
+        refusals.extend(refused);
         match (programs.is_empty(), refusals.into_iter().next()) {
             (true, Some(error)) => Err(Error::Setting(format!("this model cannot be certified: {error}"))),
             (true, None) if costly => Err(Error::Setting(format!(

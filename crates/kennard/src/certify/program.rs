@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kennard_graph::{DType, Graph, Shape, Sloped, Stages, gradient, infer};
+use kennard_graph::{DType, Graph, Region, Shape, Sloped, Stages, gradient, infer};
 use kennard_runtime::Runtime;
 
 use super::ascent::Ascent;
@@ -51,36 +51,50 @@ impl Program {
     }
 }
 
+/// Walks back from hidden tensors too.
+pub(super) struct Walks {
+    stages: Arc<Stages>,
+    /// What walks from every element of the hidden tensors cost, taken together, or more than is allowed of that; none where they
+    /// are of no sensible size.
+    cost: Option<u64>,
+}
+
+impl Walks {
+    pub fn new(model: &Graph, region: Region, allowance: Allowance) -> Result<Walks> {
+        let stages = Stages::new(model, region)?;
+        let cost = hidden(&stages, allowance)?;
+        Ok(Walks { stages: Arc::new(stages), cost })
+    }
+}
+
 impl Program {
-    /// Walks back from hidden tensors too, one sample at a time: how many elements of them matter differs. None where all hidden tensors
-    /// have the tightest bounds already, or where walks from all of their elements would take too much.
-    pub fn crown(stages: &Arc<Stages>, allowance: Allowance) -> Result<Option<Program>> {
-        if !stages.hidden().iter().any(|tensor| tensor.loose) {
-            return Ok(None);
-        }
-        Ok(hidden(stages, allowance)?.map(|cost| Program {
-            walk: Walk::Stages(Arc::clone(stages)),
-            batch: 1,
-            cost,
-        }))
+    /// One sample at a time: how many elements of the hidden tensors matter differs. None where all hidden tensors have the tightest
+    /// bounds already, or where walks from all of their elements would take too much.
+    pub fn crown(walks: &Walks) -> Option<Program> {
+        let loose = walks.stages.hidden().iter().any(|tensor| tensor.loose);
+        walks.cost.filter(|_| loose).map(|cost| Program::of(walks, cost))
     }
 
     /// The same with slopes to choose. None where there is nothing to choose, or where it would take too much.
-    pub fn sloped(stages: &Arc<Stages>, rows: usize, allowance: Allowance) -> Result<Option<Program>> {
-        let Sloped { graph, slopes } = stages.sloped(rows)?;
+    pub fn sloped(walks: &Walks, rows: usize) -> Result<Option<Program>> {
+        let Some(hidden) = walks.cost else { return Ok(None) };
+        let Sloped { graph, slopes } = walks.stages.sloped(rows)?;
+        if slopes.is_empty() {
+            return Ok(None);
+        }
         let names: Vec<&str> = slopes.iter().map(|(name, _)| name.as_str()).collect();
-        let hidden = if names.is_empty() { None } else { hidden(stages, allowance)? };
-        let Some(hidden) = hidden else { return Ok(None) };
         let graph = gradient(&graph, Graph::BOUND_LOWER, &names)?.with_batch(1);
         let bounds = Ascent::default().steps as u64 + 1;
         let cost = hidden.saturating_add(cost(&graph)?.saturating_mul(bounds));
         let fits = largest(&graph)? <= LARGEST;
-        Ok(fits.then(|| Program { walk: Walk::Stages(Arc::clone(stages)), batch: 1, cost }))
+        Ok(fits.then(|| Program::of(walks, cost)))
+    }
+
+    fn of(walks: &Walks, cost: u64) -> Program {
+        Program { walk: Walk::Stages(Arc::clone(&walks.stages)), batch: 1, cost }
     }
 }
 
-/// What walks from every element of the hidden tensors cost, taken together, or more than is allowed of that; none where they are of
-/// no sensible size.
 fn hidden(stages: &Stages, allowance: Allowance) -> Result<Option<u64>> {
     let mut total = 0u64;
     for (i, tensor) in stages.hidden().iter().enumerate() {

@@ -19,14 +19,12 @@ import shlex
 import statistics
 import subprocess
 import time
-from pathlib import Path
 
-import numpy as np
 import torch
 import torchattacks
 from torch import Tensor
 
-import pgd
+from images import load
 from network import Network
 from pytorch import find, processor
 
@@ -37,17 +35,6 @@ ROWS = [
     ("sdp_cifar_cnn_a_adv", "cifar10", 2 / 255, 100),
     ("akamaster_resnet20", "cifar10", 0.5 / 255, 16),
 ]
-
-
-def load(kind: str, shared: Path, samples: int) -> tuple[Tensor, Tensor, str]:
-    """The first images in [0, 1], their labels, and what Kennard calls the data."""
-    if kind == "mnist":
-        x, y = pgd.load(shared / "data/mnist")
-        return x[:samples], y[:samples], f"mnist:{shared / 'data/mnist'}"
-    folder = shared / "data/cifar-10-batches-bin"
-    rows = np.frombuffer((folder / "test_batch.bin").read_bytes(), np.uint8).reshape(-1, 3073)[:samples]
-    pixels = rows[:, 1:].reshape(-1, 3, 32, 32).astype(np.float32) / np.float32(255)
-    return torch.from_numpy(pixels), torch.from_numpy(rows[:, 0].astype(np.int64)), f"cifar10:{folder}"
 
 
 def auto_attack(model: Network, eps: float) -> torchattacks.MultiAttack:

@@ -30,8 +30,8 @@ import foolbox
 import torch
 from torch import Tensor
 
+from images import load
 from network import Network
-from pgd import load
 from pytorch import find, processor
 
 # adv-lib imports its plotting, which nothing here uses.
@@ -92,8 +92,7 @@ def main() -> None:
 
     path = find("wong_mnist_eps0.1")
     data = path.parent.parent / "data/mnist"
-    model, (x, y) = Network(path), load(data)
-    x, y = x[:SAMPLES], y[:SAMPLES]
+    model, (x, y, _) = Network(path), load("mnist", path.parent.parent, SAMPLES)
     for norm in NORMS:
         for name, attack in attacks(model, norm).items():
             seconds, found = distances(model, x, y, attack, norm)

@@ -14,7 +14,6 @@ Needs references/requirements.txt.
 """
 
 import argparse
-import gzip
 import importlib.metadata
 import os
 import re
@@ -27,25 +26,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import foolbox
-import numpy as np
 import torch
 import torchattacks
 from torch import Tensor
 
+from images import load
 from network import Network
 from pytorch import ROUNDS, find, processor
 
 EPSILON, STEP, STEPS, SAMPLES = 0.1, 0.01, 40, 1000
 
 Attack = Callable[[Tensor, Tensor], Tensor]
-
-
-def load(directory: Path) -> tuple[Tensor, Tensor]:
-    """The first images [n, 1, 28, 28] in [0, 1] and their labels [n]."""
-    images = gzip.decompress((directory / "t10k-images-idx3-ubyte.gz").read_bytes())[16:16 + SAMPLES * 784]
-    labels = gzip.decompress((directory / "t10k-labels-idx1-ubyte.gz").read_bytes())[8:8 + SAMPLES]
-    pixels = np.frombuffer(images, np.uint8).reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
-    return torch.from_numpy(pixels), torch.from_numpy(np.frombuffer(labels, np.uint8).astype(np.int64))
 
 
 def attacks(model: Network) -> dict[str, Attack]:
@@ -87,7 +78,7 @@ def main() -> None:
 
     path = find("wong_mnist_eps0.1")
     data = path.parent.parent / "data/mnist"
-    model, (x, y) = Network(path), load(data)
+    model, (x, y, _) = Network(path), load("mnist", path.parent.parent, SAMPLES)
     with torch.inference_mode():
         print(f"clean accuracy {100 * (model(x).argmax(1) == y).float().mean():.2f} %")
     rivals = attacks(model)

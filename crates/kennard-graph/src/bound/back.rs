@@ -10,7 +10,7 @@ use super::Method;
 use super::relax::{Slopes, Way};
 use super::rounding::{TINY, U};
 use super::rows::Rows;
-use super::site::{Charge, Known, per_sample};
+use super::site::{Charge, Known, summed};
 use super::totals::{Side, Totals};
 use super::trace::{Step, Trace};
 use crate::gradient::adjoints;
@@ -33,7 +33,7 @@ impl<'g, 'b> Functionals<'g, 'b> {
         };
         let sum = other + functional;
         let size = known.interval.size();
-        let floor = Some(per_sample(size, "ReduceSum")? * TINY + TINY);
+        let floor = Some(summed(size)? * TINY + TINY);
         let charge = Charge { value: None, spread: None, error: size * (2.0 * U) + TINY, floor };
         self.totals.charge(
             self.rows,

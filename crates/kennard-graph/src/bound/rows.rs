@@ -1,7 +1,7 @@
 //! Functionals: several rows for each sample, folded into the batch. A functional of a tensor `[N, …]` with R rows is
 //! `[N·R, …]`, the rows of a sample side by side, so that the rules of gradients take it for the adjoint of a batch of N·R samples.
 
-use crate::{Dim, GraphError, Result, Shape, Var};
+use crate::{Dim, GraphError, Result, Shape, Tensor, Var};
 
 /// The number of rows.
 #[derive(Clone, Copy)]
@@ -80,7 +80,7 @@ impl Rows {
         let axis = batch_axis(&shape)?;
         let mut ones = vec![1; shape.rank() + 2];
         ones[axis + 1] = self.0;
-        let zeros = crate::Tensor::full(&ones, 0.0, tensor.ty()?.dtype);
+        let zeros = Tensor::full(&ones, 0.0, tensor.ty()?.dtype);
         Ok(self.join(self.lift(tensor)? + tensor.builder().constant(zeros), &shape))
     }
 
@@ -122,6 +122,15 @@ pub(super) fn column<'b>(tensor: Var<'b>, like: &Shape) -> Result<Var<'b>> {
     let order = |axis: usize| [axis].into_iter().chain((0..dims.rank()).filter(move |&i| i != axis));
     let all = if axis == 0 { all } else { all.transpose(&order(axis).collect::<Vec<_>>()) };
     Ok(all.reshape(&Shape(vec![n, one])))
+}
+
+/// The sum over the last axis, which becomes 1, as a product: what is summed that way is rounded alike wherever it is in memory, and
+/// so for every place in a batch.
+pub(super) fn sum_of_last(tensor: Var) -> Result<Var> {
+    let shape = tensor.shape()?;
+    let n = shape.0.last().and_then(|dim| dim.known()).unwrap_or(1);
+    let ones = tensor.builder().constant(Tensor::full(&[n, 1], 1.0, tensor.ty()?.dtype));
+    Ok(tensor.with("MatMul", ones))
 }
 
 /// The batch axis, and `with` axes behind it, brought to the front.

@@ -2,9 +2,9 @@ use std::ops::Deref;
 
 use super::interval::Interval;
 use super::rounding::{HUGE, TINY, gamma};
-use super::rows::{column, volume};
+use super::rows::{column, sum_of_last, volume};
 use crate::builder::Call;
-use crate::{Attribute, GraphError, Result, Shape, Var};
+use crate::{Attribute, Dim, GraphError, Result, Shape, Var};
 
 /// How close an interval is to what the tensor takes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -171,20 +171,27 @@ pub(super) fn affine<'b>(
 pub(super) fn floor<'b>(sizes: &[Var<'b>], terms: usize, elements: usize) -> Result<Var<'b>> {
     let mut total: Option<Var> = None;
     for &size in sizes {
-        let sum = per_sample(size, "ReduceSum")? * (TINY * terms.max(1) as f64);
+        let sum = summed(size)? * (TINY * terms.max(1) as f64);
         total = Some(total.map_or(sum + TINY * elements as f64, |total| total + sum));
     }
     total.ok_or_else(|| GraphError::Shape("a node without inputs has no bounds".into()))
 }
 
-/// A reduction over all that belongs to a sample: `[N]`.
-pub(super) fn per_sample<'b>(tensor: Var<'b>, op: &str) -> Result<Var<'b>> {
+/// The smallest of all that belongs to a sample: `[N]`.
+pub(super) fn smallest(tensor: Var<'_>) -> Result<Var<'_>> {
     let shape = tensor.shape()?;
-    Ok(column(tensor, &shape)?.reduce(op, &[1, 2], false))
+    Ok(column(tensor, &shape)?.reduce("ReduceMin", &[1, 2], false))
+}
+
+/// The sum of all that belongs to a sample: `[N]`.
+pub(super) fn summed(tensor: Var<'_>) -> Result<Var<'_>> {
+    let shape = tensor.shape()?;
+    let row = Shape(vec![Dim::BATCH, Dim::Known(1), Dim::Known(volume(&shape)?)]);
+    Ok(sum_of_last(column(tensor, &shape)?.reshape(&row))?.reshape(&Shape(vec![Dim::BATCH])))
 }
 
 /// 1 for every sample whose interval is one of numbers within the range, else 0: `[N]`.
 pub(super) fn sound<'b>(interval: Interval<'b>) -> Result<Var<'b>> {
     let width = interval.upper - interval.lower;
-    per_sample(width.with("LessOrEqual", width.number(HUGE)).cast_like(width), "ReduceMin")
+    smallest(width.with("LessOrEqual", width.number(HUGE)).cast_like(width))
 }

@@ -1,5 +1,5 @@
 use super::rounding::{TINY, U, gamma};
-use super::rows::{Rows, column, volume};
+use super::rows::{Rows, column, sum_of_last, volume};
 use super::site::Charge;
 use crate::{Dim, Result, Shape, Var};
 
@@ -97,16 +97,17 @@ fn dot<'b>(rows: Rows, flat: Var<'b>, column: Var<'b>, n: usize, part: usize) ->
     let lead = column.shape()?.0.first().copied().filter(|_| column.shape().is_ok_and(|s| s.rank() == 3));
     let column = column.reshape(&Shape(vec![lead.unwrap_or(Dim::Known(1)), Dim::Known(1), parts, part]));
     let products = flat.reshape(&Shape(vec![Dim::BATCH, Dim::Known(rows.0), parts, part])) * column;
-    Ok(products.reduce("ReduceSum", &[3], false).reduce("ReduceSum", &[2], false))
+    Ok(two_axes(rows, sum_of_last(products.reduce("ReduceSum", &[3], false))?))
 }
 
-/// The divisor of n that is nearest to its root; n itself where the sum is short.
+/// The divisor of n that is nearest to its root, of those that fill registers if there are some; n itself where the sum is short.
 fn part(n: usize) -> usize {
     if n <= 256 {
         return n.max(1);
     }
     let root = n.isqrt();
-    (1..=root).rev().find(|d| n.is_multiple_of(*d)).filter(|&d| d > 4).unwrap_or(n)
+    let divisors = || (5..=root).rev().flat_map(|d| [d, n / d]).filter(|&d| n.is_multiple_of(d));
+    divisors().find(|d| d.is_multiple_of(8)).or_else(|| divisors().next()).unwrap_or(n)
 }
 
 fn two_axes<'b>(rows: Rows, three: Var<'b>) -> Var<'b> {

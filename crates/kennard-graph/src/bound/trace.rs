@@ -5,7 +5,7 @@ use super::interval::Interval;
 use super::region::Inputs;
 use super::relax::Way;
 use super::rows::Rows;
-use super::site::{Charge, Known, Site, Tightness, per_sample, sound};
+use super::site::{Charge, Known, Site, Tightness, smallest, sound};
 use crate::builder::Call;
 use crate::{Builder, GraphError, Node, Result, Shape, Var};
 
@@ -72,7 +72,7 @@ impl<'g, 'b> Trace<'g, 'b> {
         // An empty box has no bounds.
         let Interval { lower, upper } = region.interval;
         let order = upper.with("GreaterOrEqual", lower).cast_like(lower);
-        trace.sound.push(per_sample(order, "ReduceMin")?);
+        trace.sound.push(smallest(order)?);
         Ok(trace)
     }
 

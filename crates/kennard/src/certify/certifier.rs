@@ -69,8 +69,9 @@ impl<'e> Certifier<'e> {
         let runtime = engine.runtime().as_given();
         let allowance = Allowance::of(&model, passes)?;
         let (mut programs, mut refusals, mut costly) = (Vec::new(), Vec::new(), false);
-        let walks = (last >= BoundMethod::Crown)
-            .then(|| kennard_runtime::on_deep_stack(|| Walks::new(&model, region, allowance)));
+        let walks = (last >= BoundMethod::Crown).then(|| {
+            kennard_runtime::on_deep_stack(|| Walks::new(&model, region, rows, allowance, &runtime))
+        });
         let (walks, refused) = match walks.transpose() {
             Ok(walks) => (walks, None),
             Err(error) => (None, Some(error)),
@@ -82,7 +83,7 @@ impl<'e> Certifier<'e> {
                 (BoundMethod::Intervals, _) => forwards(Method::Intervals),
                 (BoundMethod::CrownIbp, _) => forwards(Method::CrownOverIntervals),
                 (BoundMethod::Crown, Some(walks)) => Ok(Program::crown(walks)),
-                (BoundMethod::AlphaCrown, Some(walks)) => Program::sloped(walks, rows),
+                (BoundMethod::AlphaCrown, Some(walks)) => Program::sloped(walks, rows, &runtime),
                 (_, None) => Ok(None),
             });
             match made {

@@ -1,5 +1,7 @@
 //! What graphs cost, counted from their shapes: a choice that rests on it is the same on every machine.
 
+use std::collections::HashSet;
+
 use kennard_graph::{Graph, Node, infer};
 
 use crate::Result;
@@ -9,6 +11,19 @@ use crate::Result;
 const PRODUCTS: u64 = 4;
 /// A pass with a gradient costs this many without.
 const GRADIENT: u64 = 3;
+
+/// The nodes whose results depend on an input. What the others make, such as the sizes of weights, is made once, when the graph
+/// is compiled.
+pub(super) fn varying(graph: &Graph) -> impl Iterator<Item = &Node> {
+    let mut varying: HashSet<&str> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
+    graph.nodes.iter().filter(move |node| {
+        let varies = node.inputs.iter().any(|name| varying.contains(name.as_str()));
+        if varies {
+            varying.extend(node.outputs.iter().map(String::as_str));
+        }
+        varies
+    })
+}
 
 /// What a run of a graph costs, in elements of tensors.
 pub(super) fn cost(graph: &Graph) -> Result<u64> {
@@ -29,7 +44,7 @@ pub(super) fn cost(graph: &Graph) -> Result<u64> {
         let elements = node.outputs.iter().map(volume).fold(0, u64::saturating_add);
         elements.saturating_add(products(node, elements) / PRODUCTS)
     };
-    Ok(graph.nodes.iter().map(of).fold(0, u64::saturating_add))
+    Ok(varying(graph).map(of).fold(0, u64::saturating_add))
 }
 
 /// The most that a method of bounds may cost a sample: this many passes with a gradient of the model; all that it takes
@@ -65,8 +80,9 @@ mod tests {
         let x = builder.input("x", TensorType::new(DType::F32, [&[Dim::BATCH], &extents[..]].concat()));
         let taps = builder.constant(Tensor::full(&[3, 2, 3, 3], 1.0, DType::F32));
         let y = builder.op("Conv", &[Some(x), Some(taps)], &[("kernel_shape", vec![3i64, 3].into())]);
-        let w = builder.constant(Tensor::full(&[3, 5], 1.0, DType::F32));
-        builder.output("z", y.reduce("ReduceSum", &[2, 3], false).with("MatMul", w));
+        let w = builder.constant(Tensor::full(&[3, 5], -1.0, DType::F32));
+        // What is made of weights alone costs nothing.
+        builder.output("z", y.reduce("ReduceSum", &[2, 3], false).with("MatMul", w.apply("Abs")));
         let graph = builder.finish().unwrap().with_batch(1);
         let (conv, product) = (108 + 108 * 18 / PRODUCTS, 5 + 15 / PRODUCTS);
         // The output itself is one more node.

@@ -1,8 +1,8 @@
 use kennard_graph::{Graph, Region, Sloped, Stages, gradient};
-use kennard_runtime::{Input, Runtime, Session, Threads};
+use kennard_runtime::{Runtime, Session, Threads};
 
 use super::ascent::{Ascent, Slopes};
-use super::hidden::{Hidden, Walker};
+use super::hidden::{Hidden, Walker, Where, batched, known, run};
 use crate::Result;
 
 /// Certified lower bounds of one sample after another by walks back from a specification's rows and from the elements of hidden
@@ -26,11 +26,8 @@ impl Crown {
         threads: &Threads,
     ) -> Result<Crown> {
         let stages = Stages::new(model, region)?;
-        let last = match ascent {
-            Some(ascent) => Last::sloped(&stages, rows, ascent, runtime, threads)?,
-            None => Last::plain(&stages, rows, runtime, threads)?,
-        };
-        Ok(Crown { walker: Walker::new(&stages, runtime, threads)?, last })
+        let last = Last::new(&stages, [1, rows], ascent, runtime, threads)?;
+        Ok(Crown { walker: Walker::new(&stages, 1, runtime, threads)?, last })
     }
 
     /// The bounds (rows) for the region's inputs in the order in which [`bound`](kennard_graph::bound()) takes them, and a specification
@@ -39,82 +36,106 @@ impl Crown {
     /// # Errors
     /// When the runtime fails.
     pub fn bounds(&mut self, region: &[&[f32]], spec: &[f32]) -> Result<Vec<f32>> {
-        let hidden = self.walker.bounds(region)?;
-        self.last.bounds(region, &hidden, spec)
+        let regions = [region.to_vec()];
+        let hidden = self.walker.bounds(&regions)?;
+        self.last.bounds(&regions, &hidden.iter().collect::<Vec<_>>(), &[spec.to_vec()])
     }
 }
 
-/// The walk back from a specification's rows, hidden tensors being bounded.
-pub(super) enum Last {
-    Plain(Session),
-    Sloped(Box<Choice>),
+/// The walk back from a specification's rows, hidden tensors being bounded, for a batch of samples.
+pub(super) struct Last {
+    session: Session,
+    /// Samples and rows.
+    batch: [usize; 2],
+    choice: Option<Choice>,
 }
 
 /// Slopes that are chosen for every row by projected gradient ascent (Xu et al. 2021, arXiv 2011.13824). Every slope is
-/// sound, so the best value seen counts.
-pub(super) struct Choice {
-    /// Returns the bounds, then their gradients with respect to the slopes.
-    session: Session,
+/// sound, so the best value seen counts. The session returns the bounds, then their gradients with respect to the slopes.
+struct Choice {
     /// The hidden tensor of each input with slopes.
     of: Vec<usize>,
-    rows: usize,
     ascent: Ascent,
 }
 
 impl Last {
-    pub fn plain(stages: &Stages, rows: usize, runtime: &Runtime, threads: &Threads) -> Result<Last> {
-        Ok(Last::Plain(runtime.compile_as_given(&stages.last(rows)?.with_batch(1), threads)?))
-    }
-
-    pub fn sloped(
+    /// For so many samples and rows of a specification; with an ascent, slopes are chosen by it.
+    pub fn new(
         stages: &Stages,
-        rows: usize,
-        ascent: Ascent,
+        batch: [usize; 2],
+        ascent: Option<Ascent>,
         runtime: &Runtime,
         threads: &Threads,
     ) -> Result<Last> {
-        let Sloped { graph, slopes } = stages.sloped(rows)?;
-        let names: Vec<&str> = slopes.iter().map(|(name, _)| name.as_str()).collect();
-        let graph = gradient(&graph, Graph::BOUND_LOWER, &names)?;
-        let session = runtime.compile_as_given(&graph.with_batch(1), threads)?;
-        let of = slopes.iter().map(|(_, hidden)| *hidden).collect();
-        Ok(Last::Sloped(Box::new(Choice { session, of, rows, ascent })))
+        let [samples, rows] = batch;
+        let (graph, choice) = match ascent {
+            None => (stages.last(rows)?, None),
+            Some(ascent) => {
+                let Sloped { graph, slopes } = stages.sloped(rows)?;
+                let names: Vec<&str> = slopes.iter().map(|(name, _)| name.as_str()).collect();
+                let of = slopes.iter().map(|(_, hidden)| *hidden).collect();
+                (gradient(&graph, Graph::BOUND_LOWER, &names)?, Some(Choice { of, ascent }))
+            }
+        };
+        let session = runtime.compile_as_given(&graph.with_batch(samples), threads)?;
+        Ok(Last { session, batch, choice })
     }
 
-    /// The best lower bounds found (rows).
-    pub fn bounds(&mut self, region: &[&[f32]], hidden: &Hidden, spec: &[f32]) -> Result<Vec<f32>> {
-        let known = region.iter().copied().chain(hidden.iter().map(Vec::as_slice)).map(Input::F32);
-        match self {
-            Last::Plain(session) => {
+    /// The best lower bounds found (samples · rows), for what is known of some samples, no more than the batch, and a specification of
+    /// each (rows · K).
+    pub fn bounds(&mut self, regions: &[Where], hidden: &[&Hidden], specs: &[Vec<f32>]) -> Result<Vec<f32>> {
+        let [batch, rows] = self.batch;
+        let given: Vec<_> =
+            regions.iter().zip(hidden).map(|(region, hidden)| known(region, hidden)).collect();
+        let specs: Vec<_> = specs.iter().map(|spec| vec![spec.as_slice()]).collect();
+        let (given, spec) = (batched(&given, batch), batched(&specs, batch));
+        let mut best = match &self.choice {
+            None => {
                 let mut outputs = Vec::new();
-                session.run(&known.chain([Input::F32(spec)]).collect::<Vec<_>>(), &mut outputs)?;
-                Ok(outputs.into_iter().next().unwrap_or_default())
+                run(&mut self.session, given.iter().chain(&spec), &mut outputs)?;
+                outputs.into_iter().next().unwrap_or_default()
             }
-            Last::Sloped(choice) => choice.bounds(&known.collect::<Vec<_>>(), hidden, spec),
-        }
+            Some(choice) => {
+                let slots = (0..batch).map(|slot| hidden[if slot < hidden.len() { slot } else { 0 }]);
+                let first = |&i: &usize| {
+                    Slopes::first(slots.clone().map(|hidden| [&hidden[2 * i][..], &hidden[2 * i + 1]]), rows)
+                };
+                let slopes = choice.of.iter().map(first).collect();
+                choice.ascend(&mut self.session, &given, slopes, &spec, self.batch)?
+            }
+        };
+        best.truncate(regions.len() * rows);
+        Ok(best)
     }
 }
 
 impl Choice {
-    /// It ends early where all bounds are positive.
-    fn bounds(&mut self, known: &[Input], hidden: &Hidden, spec: &[f32]) -> Result<Vec<f32>> {
-        let first = |&i: &usize| Slopes::first(&hidden[2 * i], &hidden[2 * i + 1], self.rows);
-        let mut slopes: Vec<Slopes> = self.of.iter().map(first).collect();
-        let mut best = vec![f32::NEG_INFINITY; self.rows];
+    /// A sample is done with when all its bounds are positive.
+    fn ascend(
+        &self,
+        session: &mut Session,
+        given: &[Vec<f32>],
+        mut slopes: Vec<Slopes>,
+        spec: &[Vec<f32>],
+        [samples, rows]: [usize; 2],
+    ) -> Result<Vec<f32>> {
+        let mut best = vec![f32::NEG_INFINITY; samples * rows];
         let mut outputs = Vec::new();
         let mut rate = self.ascent.rate;
+        let proved = |bounds: &[f32]| bounds.iter().all(|bound| *bound > 0.0);
         for step in 0..=self.ascent.steps {
-            let chosen = slopes.iter().map(|slope| Input::F32(&slope.values));
-            let inputs: Vec<Input> = known.iter().copied().chain(chosen).chain([Input::F32(spec)]).collect();
-            self.session.run(&inputs, &mut outputs)?;
-            for (best, bound) in best.iter_mut().zip(&outputs[0]) {
-                *best = best.max(*bound);
+            let values = slopes.iter().map(|slopes| &slopes.values);
+            run(session, given.iter().chain(values).chain(spec), &mut outputs)?;
+            for (best, found) in best.chunks_exact_mut(rows).zip(outputs[0].chunks_exact(rows)) {
+                if !proved(best) {
+                    best.iter_mut().zip(found).for_each(|(best, bound)| *best = best.max(*bound));
+                }
             }
-            if step == self.ascent.steps || slopes.is_empty() || best.iter().all(|bound| *bound > 0.0) {
+            if step == self.ascent.steps || slopes.is_empty() || proved(&best) {
                 break;
             }
-            for (slope, gradient) in slopes.iter_mut().zip(&outputs[1..]) {
-                slope.step(gradient, rate, step + 1);
+            for (slopes, gradient) in slopes.iter_mut().zip(&outputs[1..]) {
+                slopes.step(gradient, rate, step + 1);
             }
             rate *= self.ascent.decay;
         }

@@ -8,11 +8,15 @@ use crate::Result;
 const TOGETHER: usize = 1 << 18;
 /// And no more than this many.
 const MOST: usize = 256;
+/// A walk has this many rows of one sample at most: few, as not all of them may be wanted.
+const ROWS: usize = 32;
 
-/// Bounds the hidden tensors of one sample after another: by intervals, then by walks back from the elements whose bounds
+/// Bounds the hidden tensors of some samples one after another: by intervals, then by walks back from the elements whose bounds
 /// matter.
 pub(super) struct Walker {
     stages: Vec<Stage>,
+    /// How many samples at once.
+    batch: usize,
 }
 
 /// One hidden tensor.
@@ -24,112 +28,186 @@ struct Stage {
     signs: bool,
 }
 
-/// How elements of a hidden tensor are bounded, some at once.
+/// How elements of a hidden tensor are bounded, those of several samples at once.
 struct Way {
     session: Session,
-    at_once: usize,
+    places: usize,
+    /// The elements of a place.
+    rows: usize,
     /// What an element sees, if it sees only a window.
     patch: Option<Patch>,
 }
 
-/// What the graphs of bounds are told of a sample's hidden tensors: the lower and the upper bounds of one after another, and
-/// last whether they mean something.
+/// Some elements of a sample's hidden tensor, no more than a place has rows.
+struct Place {
+    sample: usize,
+    elements: Vec<usize>,
+}
+
+/// What the graphs of bounds are told of a sample's region: the inputs that [`bound`](kennard_graph::bound()) takes, in order.
+pub(super) type Where<'a> = Vec<&'a [f32]>;
+
+/// What they are told of a sample's hidden tensors: the lower and the upper bounds of one after another, and last whether they
+/// mean something.
 pub(super) type Hidden = Vec<Vec<f32>>;
 
+/// What a sample's region and hidden tensors are given as, in order.
+pub(super) fn known<'a>(region: &Where<'a>, hidden: &'a Hidden) -> Vec<&'a [f32]> {
+    region.iter().copied().chain(hidden.iter().map(Vec::as_slice)).collect()
+}
+
+/// The inputs of a batch, for what is known of each of its samples; what is left of it is filled with the first.
+pub(super) fn batched(known: &[Vec<&[f32]>], batch: usize) -> Vec<Vec<f32>> {
+    let slots = || (0..batch).map(|slot| &known[if slot < known.len() { slot } else { 0 }]);
+    let inputs = known.first().map_or(0, Vec::len);
+    (0..inputs).map(|i| slots().flat_map(|sample| sample[i].iter().copied()).collect()).collect()
+}
+
+/// Runs a session on such inputs.
+pub(super) fn run<'a>(
+    session: &mut Session,
+    inputs: impl IntoIterator<Item = &'a Vec<f32>>,
+    outputs: &mut Vec<Vec<f32>>,
+) -> Result<()> {
+    let inputs: Vec<Input> = inputs.into_iter().map(|data| Input::F32(data)).collect();
+    Ok(session.run(&inputs, outputs)?)
+}
+
 impl Walker {
-    pub fn new(stages: &Stages, runtime: &Runtime, threads: &Threads) -> Result<Walker> {
+    /// For so many samples at once.
+    pub fn new(stages: &Stages, batch: usize, runtime: &Runtime, threads: &Threads) -> Result<Walker> {
         let stage = |(i, tensor): (usize, &kennard_graph::Hidden)| -> Result<Stage> {
-            let way = if tensor.loose { Some(Way::new(stages, i, runtime, threads)?) } else { None };
-            let intervals = runtime.compile_as_given(&stages.intervals(i)?.with_batch(1), threads)?;
+            let way = if tensor.loose { Some(Way::new(stages, i, batch, runtime, threads)?) } else { None };
+            let intervals = runtime.compile_as_given(&stages.intervals(i)?.with_batch(batch), threads)?;
             Ok(Stage { intervals, way, elements: tensor.elements, signs: tensor.signs })
         };
-        Ok(Walker { stages: stages.hidden().iter().enumerate().map(stage).collect::<Result<_>>()? })
+        let stages = stages.hidden().iter().enumerate().map(stage).collect::<Result<_>>()?;
+        Ok(Walker { stages, batch })
     }
 
-    /// The bounds of a sample whose region is given by these inputs.
-    pub fn bounds(&mut self, region: &[&[f32]]) -> Result<Hidden> {
-        let (mut hidden, mut outputs) = (Hidden::new(), Vec::new());
+    /// The bounds of samples whose regions are given, no more than the batch.
+    pub fn bounds(&mut self, regions: &[Where]) -> Result<Vec<Hidden>> {
+        let (mut hidden, mut outputs) = (vec![Hidden::new(); regions.len()], Vec::new());
         for stage in &mut self.stages {
-            let inputs: Vec<Input> =
-                region.iter().copied().chain(hidden.iter().map(Vec::as_slice)).map(Input::F32).collect();
-            stage.intervals.run(&inputs, &mut outputs)?;
-            let mut found = std::mem::take(&mut outputs).into_iter();
-            let mut next = || found.next().unwrap_or_default();
-            let (mut lower, mut upper, sound) = (next(), next(), next());
+            let given: Vec<_> =
+                regions.iter().zip(&hidden).map(|(region, hidden)| known(region, hidden)).collect();
+            run(&mut stage.intervals, &batched(&given, self.batch), &mut outputs)?;
+            let [lower, upper, sound] = outputs.as_slice() else { return Ok(hidden) };
+            let n = stage.elements;
+            let mut found: Vec<[Vec<f32>; 2]> = (0..regions.len())
+                .map(|sample| [lower, upper].map(|end| end[sample * n..(sample + 1) * n].to_vec()))
+                .collect();
+            let sound = sound.clone();
             if let Some(way) = &mut stage.way {
-                let matters = |i: &usize| match stage.signs {
-                    true => lower[*i] < 0.0 && upper[*i] > 0.0,
-                    false => lower[*i] < upper[*i],
-                };
-                let open: Vec<usize> = (0..stage.elements).filter(matters).collect();
-                for part in open.chunks(way.at_once) {
-                    way.run(region, &hidden, stage.elements, part, &mut outputs)?;
-                    // What is no number bounds nothing: `max` and `min` leave the other one.
-                    for (row, &i) in part.iter().enumerate() {
-                        lower[i] = lower[i].max(outputs[0][row]);
-                        upper[i] = upper[i].min(outputs[1][row]);
+                let places = way.places_of(&found, stage.signs);
+                for part in places.chunks(way.places) {
+                    way.run(&given, n, part, &mut outputs)?;
+                    for (slot, place) in part.iter().enumerate() {
+                        let [lower, upper] = &mut found[place.sample];
+                        // What is no number bounds nothing: `max` and `min` leave the other one.
+                        for (&i, row) in place.elements.iter().zip(slot * way.rows..) {
+                            lower[i] = lower[i].max(outputs[0][row]);
+                            upper[i] = upper[i].min(outputs[1][row]);
+                        }
                     }
                 }
             }
-            // What is known is known of all of them.
-            hidden.pop();
-            hidden.extend([lower, upper, sound]);
+            drop(given);
+            for (sample, (hidden, [lower, upper])) in hidden.iter_mut().zip(found).enumerate() {
+                // What is known is known of all of them.
+                hidden.pop();
+                hidden.extend([lower, upper, vec![sound[sample]]]);
+            }
         }
         Ok(hidden)
     }
 }
 
 impl Way {
-    fn new(stages: &Stages, i: usize, runtime: &Runtime, threads: &Threads) -> Result<Way> {
-        let most = stages.hidden()[i].elements.clamp(1, MOST);
-        let at_once = (TOGETHER / largest(&one_way(stages, i)?)?).clamp(1, most);
+    fn new(stages: &Stages, i: usize, batch: usize, runtime: &Runtime, threads: &Threads) -> Result<Way> {
+        let elements = stages.hidden()[i].elements.max(1);
+        let together = (TOGETHER / largest(&one_way(stages, i)?)?).clamp(1, MOST);
         let patch = stages.patch(i)?;
-        let graph = match &patch {
-            Some(patch) => patch.graph.with_batch(at_once),
-            None => stages.walk(i, at_once)?.with_batch(1),
+        let (rows, places, graph) = match &patch {
+            Some(patch) => (1, together.min(elements * batch), patch.graph.clone()),
+            None => {
+                let rows = together.min(ROWS).min(elements);
+                let all = elements.div_ceil(rows) * batch;
+                (rows, (together / rows).min(all), stages.walk(i, rows)?)
+            }
         };
-        Ok(Way { session: runtime.compile_as_given(&graph, threads)?, at_once, patch })
+        let session = runtime.compile_as_given(&graph.with_batch(places), threads)?;
+        Ok(Way { session, places, rows, patch })
     }
 
-    /// Bounds a part of a tensor's elements, no more than the session has places for.
+    /// The elements that matter, of intervals of each sample.
+    fn places_of(&self, found: &[[Vec<f32>; 2]], signs: bool) -> Vec<Place> {
+        let mut places = Vec::new();
+        for (sample, [lower, upper]) in found.iter().enumerate() {
+            let matters = |i: &usize| match signs {
+                true => lower[*i] < 0.0 && upper[*i] > 0.0,
+                false => lower[*i] < upper[*i],
+            };
+            let open: Vec<usize> = (0..lower.len()).filter(matters).collect();
+            let place = |part: &[usize]| Place { sample, elements: part.to_vec() };
+            places.extend(open.chunks(self.rows).map(place));
+        }
+        places
+    }
+
+    /// Bounds elements, no more than the session has places for.
     fn run(
         &mut self,
-        region: &[&[f32]],
-        hidden: &Hidden,
+        given: &[Vec<&[f32]>],
         elements: usize,
-        part: &[usize],
+        part: &[Place],
         outputs: &mut Vec<Vec<f32>>,
     ) -> Result<()> {
-        let Some(Patch { windows, unit: [channels, rows, columns], .. }) = &self.patch else {
-            let mut spec = vec![0.0; self.at_once * elements];
-            for (row, &i) in spec.chunks_exact_mut(elements).zip(part) {
-                row[i] = 1.0;
+        let Some(patch) = &self.patch else {
+            let of: Vec<Vec<&[f32]>> = part.iter().map(|place| given[place.sample].clone()).collect();
+            let mut spec = vec![0.0; self.places * self.rows * elements];
+            for (slot, place) in part.iter().enumerate() {
+                for (&i, row) in place.elements.iter().zip(slot * self.rows..) {
+                    spec[row * elements + i] = 1.0;
+                }
             }
-            let known = region.iter().copied().chain(hidden.iter().map(Vec::as_slice));
-            let inputs: Vec<Input> = known.chain([&spec[..]]).map(Input::F32).collect();
-            return Ok(self.session.run(&inputs, outputs)?);
+            let mut inputs = batched(&of, self.places);
+            inputs.push(spec);
+            return run(&mut self.session, &inputs, outputs);
         };
-        let places = || (0..self.at_once).map(|place| part[if place < part.len() { place } else { 0 }]);
-        let unit = |i: usize| [i / columns % rows, i % columns];
-        let cut = |tensor: &[f32], window: &Window| {
-            let mut cut = Vec::with_capacity(self.at_once * window.volume());
-            places().for_each(|i| window.cut(tensor, unit(i), &mut cut));
-            cut
-        };
-        // A radius comes last, and is the same everywhere.
-        let (tensors, radius) = region.split_at(region.len().min(3));
-        let mut inputs: Vec<Vec<f32>> = tensors.iter().map(|tensor| cut(tensor, &windows[0])).collect();
-        inputs.extend(radius.iter().map(|radius| radius.repeat(self.at_once)));
-        for (tensor, window) in hidden.chunks(2).zip(&windows[1..]) {
-            inputs.extend(tensor.iter().map(|end| cut(end, window)));
-        }
-        inputs.extend(hidden.last().map(|sound| sound.repeat(self.at_once)));
-        let mut spec = vec![0.0; self.at_once * channels];
-        for (row, i) in spec.chunks_exact_mut(*channels).zip(places()) {
-            row[i / (rows * columns)] = 1.0;
-        }
-        inputs.push(spec);
-        let inputs: Vec<Input> = inputs.iter().map(|data| Input::F32(data)).collect();
-        Ok(self.session.run(&inputs, outputs)?)
+        let inputs = cut(patch, given, part, self.places);
+        run(&mut self.session, &inputs, outputs)
     }
+}
+
+/// What single units of a patch's tensor see.
+fn cut(patch: &Patch, given: &[Vec<&[f32]>], part: &[Place], places: usize) -> Vec<Vec<f32>> {
+    let Patch { windows, unit: [channels, rows, columns], .. } = patch;
+    let hidden = 2 * (windows.len() - 1) + usize::from(windows.len() > 1);
+    let slots = || (0..places).map(|slot| &part[if slot < part.len() { slot } else { 0 }]);
+    let all = |i: usize, window: Option<&Window>| {
+        let mut cut = Vec::with_capacity(places * window.map_or(1, Window::volume));
+        for place in slots() {
+            let (tensor, unit) = (given[place.sample][i], place.elements[0]);
+            match window {
+                Some(window) => window.cut(tensor, [unit / columns % rows, unit % columns], &mut cut),
+                None => cut.extend_from_slice(tensor),
+            }
+        }
+        cut
+    };
+    // The region's ends and centre, and the radius, which is the same everywhere; then two ends for each tensor, and whether they
+    // mean something.
+    let region = given.first().map_or(0, Vec::len) - hidden;
+    let window = |i: usize| match i.checked_sub(region) {
+        None => (i < 3).then(|| &windows[0]),
+        Some(end) => windows.get(1 + end / 2).filter(|_| end + 1 < hidden),
+    };
+    let mut inputs: Vec<Vec<f32>> = (0..region + hidden).map(|i| all(i, window(i))).collect();
+    let mut spec = vec![0.0; places * channels];
+    for (row, place) in spec.chunks_exact_mut(*channels).zip(slots()) {
+        row[place.elements[0] / (rows * columns)] = 1.0;
+    }
+    inputs.push(spec);
+    inputs
 }

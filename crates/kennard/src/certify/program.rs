@@ -6,13 +6,17 @@ use kennard_graph::{DType, Graph, Region, Shape, Sloped, Stages, gradient, infer
 use kennard_runtime::Runtime;
 
 use super::ascent::Ascent;
-use super::cost::{Allowance, cost};
+use super::cost::{Allowance, cost, varying};
 use crate::{Classifier, Error, Result};
 
 /// The largest tensor of a bound graph has at most this many elements for one sample: 1 GiB.
 const LARGEST: usize = 1 << 28;
 /// As many samples are bounded together as keep it below this many elements: 16 MiB.
 const TOGETHER: usize = 1 << 22;
+/// Walks take this many at most: more of them hardly save any time, and a run is interrupted between two blocks.
+const WALKED: usize = 8;
+/// And slopes are chosen for as many as keep it below this: beyond, a batch that is not full would waste more than one saves.
+const SLOPED: usize = 1 << 15;
 
 /// What a method runs, and how many samples at once.
 pub(super) struct Program {
@@ -54,29 +58,42 @@ impl Program {
 /// Walks back from hidden tensors too.
 pub(super) struct Walks {
     stages: Arc<Stages>,
+    /// How many samples together.
+    batch: usize,
     /// What walks from every element of the hidden tensors cost, taken together, or more than is allowed of that; none where they
     /// are of no sensible size.
     cost: Option<u64>,
 }
 
 impl Walks {
-    pub fn new(model: &Graph, region: Region, allowance: Allowance) -> Result<Walks> {
+    /// For so many rows of a specification.
+    pub fn new(
+        model: &Graph,
+        region: Region,
+        rows: usize,
+        allowance: Allowance,
+        runtime: &Runtime,
+    ) -> Result<Walks> {
         let stages = Stages::new(model, region)?;
         let cost = hidden(&stages, allowance)?;
-        Ok(Walks { stages: Arc::new(stages), cost })
+        let batch = match cost.filter(|&cost| allowance.covers(cost)) {
+            Some(_) => together(&stages, rows, runtime)?,
+            None => 1,
+        };
+        Ok(Walks { stages: Arc::new(stages), batch, cost })
     }
 }
 
 impl Program {
-    /// One sample at a time: how many elements of the hidden tensors matter differs. None where all hidden tensors have the tightest
-    /// bounds already, or where walks from all of their elements would take too much.
+    /// None where all hidden tensors have the tightest bounds already, or where walks from all of their elements would take too
+    /// much.
     pub fn crown(walks: &Walks) -> Option<Program> {
         let loose = walks.stages.hidden().iter().any(|tensor| tensor.loose);
-        walks.cost.filter(|_| loose).map(|cost| Program::of(walks, cost))
+        walks.cost.filter(|_| loose).map(|cost| Program::of(walks, walks.batch, cost))
     }
 
     /// The same with slopes to choose. None where there is nothing to choose, or where it would take too much.
-    pub fn sloped(walks: &Walks, rows: usize) -> Result<Option<Program>> {
+    pub fn sloped(walks: &Walks, rows: usize, runtime: &Runtime) -> Result<Option<Program>> {
         let Some(hidden) = walks.cost else { return Ok(None) };
         let Sloped { graph, slopes } = walks.stages.sloped(rows)?;
         if slopes.is_empty() {
@@ -86,13 +103,33 @@ impl Program {
         let graph = gradient(&graph, Graph::BOUND_LOWER, &names)?.with_batch(1);
         let bounds = Ascent::default().steps as u64 + 1;
         let cost = hidden.saturating_add(cost(&graph)?.saturating_mul(bounds));
-        let fits = largest(&graph)? <= LARGEST;
-        Ok(fits.then(|| Program::of(walks, cost)))
+        let largest = largest(&graph)?;
+        let batch = match runtime.rounds_by_place(&graph)? {
+            true => 1,
+            false => (SLOPED / largest).clamp(1, walks.batch),
+        };
+        Ok((largest <= LARGEST).then(|| Program::of(walks, batch, cost)))
     }
 
-    fn of(walks: &Walks, cost: u64) -> Program {
-        Program { walk: Walk::Stages(Arc::clone(&walks.stages)), batch: 1, cost }
+    fn of(walks: &Walks, batch: usize, cost: u64) -> Program {
+        Program { walk: Walk::Stages(Arc::clone(&walks.stages)), batch, cost }
     }
+}
+
+/// How many samples are bounded together: what is said of one must not depend on its place in the batch.
+pub(super) fn together(stages: &Stages, rows: usize, runtime: &Runtime) -> Result<usize> {
+    let last = stages.last(rows)?.with_batch(1);
+    if runtime.rounds_by_place(&last)? {
+        return Ok(1);
+    }
+    for (i, tensor) in stages.hidden().iter().enumerate() {
+        if runtime.rounds_by_place(&stages.intervals(i)?.with_batch(1))?
+            || (tensor.loose && runtime.rounds_by_place(&one_way(stages, i)?)?)
+        {
+            return Ok(1);
+        }
+    }
+    Ok((TOGETHER / largest(&last)?).clamp(1, WALKED))
 }
 
 fn hidden(stages: &Stages, allowance: Allowance) -> Result<Option<u64>> {
@@ -122,10 +159,10 @@ pub(super) fn one_way(stages: &Stages, i: usize) -> Result<Graph> {
     Ok(graph.with_batch(1))
 }
 
-/// The elements of the largest tensor that a node makes.
+/// The elements of the largest tensor that depends on an input.
 pub(super) fn largest(graph: &Graph) -> Result<usize> {
     let types = infer(graph)?;
-    let tensors = graph.nodes.iter().flat_map(|node| &node.outputs).filter_map(|name| types.get(name));
+    let tensors = varying(graph).flat_map(|node| &node.outputs).filter_map(|name| types.get(name));
     let volume = |shape: &Shape| shape.volume().map_or(usize::MAX, |(n, _)| n);
     Ok(tensors.map(|ty| volume(&ty.shape)).max().unwrap_or(1).max(1))
 }

@@ -1,14 +1,15 @@
 //! One core's share of the work: a session for each method, made when it is first needed.
 
 use std::collections::BTreeMap;
+use std::slice;
 use std::time::{Duration, Instant};
 
-use kennard_runtime::{Input, Runtime, Session, Threads};
+use kennard_runtime::{Runtime, Session, Threads};
 
 use super::ascent::Ascent;
 use super::bounded::Bounded;
 use super::crown::Last;
-use super::hidden::{Hidden, Walker};
+use super::hidden::{Hidden, Walker, Where, batched, run};
 use super::method::BoundMethod;
 use super::program::{Program, Walk};
 use super::region::Region;
@@ -57,6 +58,15 @@ impl Open {
         Open::new(sample, &Terms { threat: terms.threat.at(eps), ..*terms })
     }
 
+    /// Where its points may be, as graphs of bounds are told.
+    fn place(&self, terms: &Terms) -> Where<'_> {
+        let Region { lower, upper, radius } = &self.region;
+        match terms.has_ball() {
+            true => vec![lower, upper, &self.sample.input, slice::from_ref(radius)],
+            false => vec![lower, upper],
+        }
+    }
+
     pub fn bounded(&self) -> Bounded {
         let margin = self.best.iter().copied().fold(f32::INFINITY, f32::min);
         Bounded { margin, method: self.method }
@@ -77,16 +87,12 @@ impl<'c> Worker<'c> {
             let loaded = match &program.walk {
                 Walk::Bounds(graph) => Loaded::Bounds(self.runtime.compile_as_given(graph, &self.threads)?),
                 Walk::Stages(stages) => {
-                    let (rows, runtime, threads) = (self.terms.margins(), self.runtime, &self.threads);
+                    let (batch, runtime, threads) = (program.batch, self.runtime, &self.threads);
                     if self.walker.is_none() {
-                        self.walker = Some(Walker::new(stages, runtime, threads)?);
+                        self.walker = Some(Walker::new(stages, batch, runtime, threads)?);
                     }
-                    Loaded::Last(match method {
-                        BoundMethod::AlphaCrown => {
-                            Last::sloped(stages, rows, Ascent::default(), runtime, threads)?
-                        }
-                        _ => Last::plain(stages, rows, runtime, threads)?,
-                    })
+                    let ascent = (method == BoundMethod::AlphaCrown).then(Ascent::default);
+                    Loaded::Last(Last::new(stages, [batch, self.terms.margins()], ascent, runtime, threads)?)
                 }
             };
             self.loaded.insert(method, loaded);
@@ -96,36 +102,29 @@ impl<'c> Worker<'c> {
         Ok(())
     }
 
-    /// What is left of the batch is filled with the first sample.
     fn run(&mut self, method: BoundMethod, program: &Program, block: &mut [Open]) -> Result<()> {
         let Some(loaded) = self.loaded.get_mut(&method) else { return Ok(()) };
         let rows = self.terms.margins();
-        let slots = || (0..program.batch).map(|slot| &block[if slot < block.len() { slot } else { 0 }]);
-        let all = |of: &dyn Fn(&Open) -> &[f32]| -> Vec<f32> {
-            slots().flat_map(|open| of(open).to_vec()).collect()
-        };
-        let lower = all(&|open| &open.region.lower);
-        let upper = all(&|open| &open.region.upper);
-        let centre = all(&|open| &open.sample.input);
-        let radius: Vec<f32> = slots().map(|open| open.region.radius).collect();
-        let spec: Vec<f32> = slots().flat_map(|open| self.terms.spec(open.sample.label)).collect();
-        let mut region: Vec<&[f32]> = vec![&lower, &upper];
-        if self.terms.has_ball() {
-            region.extend([&centre[..], &radius]);
-        }
+        let specs: Vec<Vec<f32>> = block.iter().map(|open| self.terms.spec(open.sample.label)).collect();
         let found = match loaded {
             Loaded::Bounds(session) => {
-                let inputs: Vec<Input> = region.into_iter().chain([&spec[..]]).map(Input::F32).collect();
-                session.run(&inputs, &mut self.outputs)?;
+                let mut known: Vec<Where> = block.iter().map(|open| open.place(self.terms)).collect();
+                known.iter_mut().zip(&specs).for_each(|(known, spec)| known.push(spec));
+                run(session, &batched(&known, program.batch), &mut self.outputs)?;
                 self.outputs.first().cloned().unwrap_or_default()
             }
             Loaded::Last(last) => {
-                let (Some(walker), Some(open)) = (&mut self.walker, block.first_mut()) else { return Ok(()) };
-                if open.hidden.is_none() {
-                    open.hidden = Some(walker.bounds(&region)?);
+                let Some(walker) = &mut self.walker else { return Ok(()) };
+                let lacks = |open: &&mut Open| open.hidden.is_none();
+                let mut lacking: Vec<&mut Open> = block.iter_mut().filter(lacks).collect();
+                if !lacking.is_empty() {
+                    let places: Vec<Where> = lacking.iter().map(|open| open.place(self.terms)).collect();
+                    let found = walker.bounds(&places)?;
+                    lacking.iter_mut().zip(found).for_each(|(open, hidden)| open.hidden = Some(hidden));
                 }
-                let Some(hidden) = &open.hidden else { return Ok(()) };
-                last.bounds(&region, hidden, &spec)?
+                let places: Vec<Where> = block.iter().map(|open| open.place(self.terms)).collect();
+                let hidden: Vec<&Hidden> = block.iter().filter_map(|open| open.hidden.as_ref()).collect();
+                last.bounds(&places, &hidden, &specs)?
             }
         };
         for (open, found) in block.iter_mut().zip(found.chunks_exact(rows)) {

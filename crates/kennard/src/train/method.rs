@@ -120,21 +120,25 @@ impl Method {
                 "the method {name} has no steps, or none at all were asked for"
             )));
         }
-        if given.strength == Some(0.0) {
+        // κ is the share of what training is without the method.
+        let is_kappa = matches!(method, Method::Ibp { .. } | Method::CrownIbp { .. });
+        let off = if is_kappa { 1.0 } else { 0.0 };
+        if given.strength == Some(off) {
             return Err(Error::Setting(format!(
-                "a strength of 0 switches {name} off; the method standard is what is left"
+                "a strength of {off} switches {name} off; the method standard is what is left"
             )));
         }
-        let is_share =
-            matches!(method, Method::ConjMask { .. } | Method::Ibp { .. } | Method::CrownIbp { .. });
-        let share = if is_share { 1.0 } else { f64::INFINITY };
+        let is_share = is_kappa || matches!(method, Method::ConjMask { .. });
+        let most = if is_share { 1.0 } else { f64::INFINITY };
+        let range = match (is_kappa, is_share) {
+            (true, _) => "from 0 on, smaller than 1",
+            (false, true) => "larger than 0, 1 at most",
+            (false, false) => "larger than 0",
+        };
         match method.strength() {
-            Some(strength) if !(0.0..=share).contains(&strength) || strength.is_infinite() => {
-                Err(Error::Setting(format!(
-                    "the strength of {name} is {strength}, but must be a number larger than 0{}",
-                    if share == 1.0 { ", 1 at most" } else { "" }
-                )))
-            }
+            Some(strength) if !(0.0..=most).contains(&strength) || strength.is_infinite() => Err(
+                Error::Setting(format!("the strength of {name} is {strength}, but must be a number {range}")),
+            ),
             _ => Ok(method),
         }
     }

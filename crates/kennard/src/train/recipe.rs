@@ -184,8 +184,10 @@ mod tests {
         refused(Recipe { decay: f64::NAN, ..good.clone() }, "weight decay");
         refused(Recipe { eps: Some(0.0), ..good.clone() }, "epsilon");
         for name in METHODS {
+            let off = if name.ends_with("ibp") { 1.0 } else { 0.0 };
             for given in [
-                Strength { strength: Some(0.0), steps: None },
+                Strength { strength: Some(off), steps: None },
+                Strength { strength: Some(-0.1), steps: None },
                 Strength { strength: None, steps: Some(0) },
                 Strength { strength: Some(f64::NAN), steps: None },
             ] {
@@ -193,5 +195,7 @@ mod tests {
             }
             Method::named(name, Strength::default()).unwrap();
         }
+        // The worst logits alone.
+        Method::named("ibp", Strength { strength: Some(0.0), steps: None }).unwrap();
     }
 }

@@ -7,6 +7,9 @@ use kennard_runtime::Input;
 use ndarray::{ArrayD, IxDyn};
 use rand::RngExt;
 
+use crate::certify::crown::Last;
+use crate::certify::hidden::{Walker, Where};
+use crate::certify::program::together;
 use crate::certify::{Ascent, Crown};
 use crate::random::stream;
 use crate::{Runtime, runtime::Choice};
@@ -107,6 +110,46 @@ fn stage_by_stage_is_as_good_as_at_once() {
             }
         }
     }
+}
+
+/// What is said of a sample does not depend, to the last bit, on which others are bounded with it, nor on its place among them.
+#[test]
+fn company_changes_nothing() {
+    let mut random = stream(5, &[], "points");
+    let mut together_somewhere = 0;
+    for runtime in
+        [Choice::Rten, Choice::OnnxRuntime].into_iter().filter_map(|choice| Runtime::open(choice).ok())
+    {
+        let threads = runtime.threads(1);
+        for (chain, op) in [(false, "Relu"), (true, "Relu"), (true, "Tanh")] {
+            let (elements, model) = network(chain, op);
+            let stages = Stages::new(&model, Region::Box).unwrap();
+            if together(&stages, 4, &runtime).unwrap() == 1 {
+                continue;
+            }
+            together_somewhere += 1;
+            let mut end = |below: f32| -> Vec<f32> {
+                (0..elements).map(|_| random.random_range(below..below + 0.4)).collect()
+            };
+            let ends: Vec<[Vec<f32>; 2]> = (0..3).map(|_| [end(0.0), end(0.4)]).collect();
+            let specs = vec![(0..16).map(|i| ((i * 7) % 5) as f32 - 2.0).collect::<Vec<f32>>(); 3];
+            let mut walker = Walker::new(&stages, 3, &runtime, &threads).unwrap();
+            let ascent = (op == "Relu").then_some(Ascent { steps: 3, ..Ascent::default() });
+            let mut last = Last::new(&stages, [3, 4], ascent, &runtime, &threads).unwrap();
+            let mut bounds = |samples: &[usize]| -> Vec<Vec<u32>> {
+                let places: Vec<Where> =
+                    samples.iter().map(|&i| ends[i].iter().map(Vec::as_slice).collect()).collect();
+                let hidden = walker.bounds(&places).unwrap();
+                let found =
+                    last.bounds(&places, &hidden.iter().collect::<Vec<_>>(), &specs[..places.len()]).unwrap();
+                found.chunks(4).map(|row| row.iter().map(|bound| bound.to_bits()).collect()).collect()
+            };
+            let all = bounds(&[0, 1, 2]);
+            assert_eq!(bounds(&[2, 0]), [all[2].clone(), all[0].clone()], "{op} on {}", runtime.name());
+            assert_eq!(bounds(&[1]), [all[1].clone()], "{op} on {}", runtime.name());
+        }
+    }
+    assert!(together_somewhere > 0);
 }
 
 /// Where numbers overflow nothing is known.

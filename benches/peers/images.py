@@ -1,0 +1,32 @@
+"""The first test images of a data set in [0, 1], their labels, and what Kennard calls the data."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def load(kind: str, shared: Path, samples: int) -> tuple[Tensor, Tensor, str]:
+    """`mnist`, `cifar10`, or a file of arrays x and y under data/sdp."""
+    if kind == "mnist":
+        folder = shared / "data/mnist"
+        images = gzip.decompress((folder / "t10k-images-idx3-ubyte.gz").read_bytes())[16:16 + samples * 784]
+        labels = gzip.decompress((folder / "t10k-labels-idx1-ubyte.gz").read_bytes())[8:8 + samples]
+        return pixels(np.frombuffer(images, np.uint8), 1, 28), classes(np.frombuffer(labels, np.uint8)), f"mnist:{folder}"
+    if kind == "cifar10":
+        folder = shared / "data/cifar-10-batches-bin"
+        rows = np.frombuffer((folder / "test_batch.bin").read_bytes(), np.uint8).reshape(-1, 3073)[:samples]
+        return pixels(rows[:, 1:], 3, 32), classes(rows[:, 0]), f"cifar10:{folder}"
+    path = shared / "data/sdp" / kind
+    arrays = np.load(path)
+    return torch.from_numpy(arrays["x"][:samples]).float(), classes(arrays["y"][:samples]), f"npz:{path}"
+
+
+def pixels(values: np.ndarray, channels: int, side: int) -> Tensor:
+    return torch.from_numpy(values.reshape(-1, channels, side, side).astype(np.float32) / np.float32(255))
+
+
+def classes(labels: np.ndarray) -> Tensor:
+    return torch.from_numpy(labels.astype(np.int64))

@@ -40,7 +40,7 @@ pub enum DataError {
     },
 
     /// The operating system refused.
-    #[error("{}: {source}", file.display())]
+    #[error("{}: {}", file.display(), refusal(source))]
     Io {
         /// The file.
         file: PathBuf,
@@ -233,6 +233,19 @@ pub enum DataError {
         /// The file.
         file: String,
     },
+}
+
+/// What the operating system says, and what to do where that is known.
+fn refusal(error: &io::Error) -> String {
+    let cure = match error.kind() {
+        io::ErrorKind::NotFound => {
+            "; check the path, which begins at the current directory unless it is absolute"
+        }
+        io::ErrorKind::PermissionDenied => "; make it readable for the user that runs this",
+        io::ErrorKind::IsADirectory => "; name a file in it",
+        _ => "",
+    };
+    format!("{error}{cure}")
 }
 
 /// Where in a file.

@@ -108,7 +108,11 @@ pub fn exception(error: &Error) -> PyErr {
     let mut message = arguments(&named);
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        message += &format!("; because {cause}");
+        // Some messages end with their cause.
+        let text = cause.to_string();
+        if !message.contains(&text) {
+            message += &format!("; because {text}");
+        }
         source = cause.source();
     }
     match error.kind() {

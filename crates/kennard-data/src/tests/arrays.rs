@@ -80,6 +80,9 @@ fn idx_files_out_of_order_are_refused() {
         &error("mnist", "/no/such/place", &TEST),
         &["/no/such/place", "directory itself is not there"],
     );
+    for kind in ["npz", "csv"] {
+        assert_says(&error(kind, "/no/such/file", &TEST), &["/no/such/file: ", "; check the path"]);
+    }
     let only_images = directory(&[("t10k-images-idx3-ubyte", images())]);
     assert_says(
         &error("mnist", &only_images, &TEST),

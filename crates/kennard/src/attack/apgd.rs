@@ -54,7 +54,8 @@ impl BuiltIn for Apgd {
             for restart in 0..self.restarts {
                 // The targets of one restart begin at points of their own.
                 let mut random = subject.random(restart * subject.classes() as u64 + direction.stream());
-                let mut ascent = Ascent { attack: self, subject, direction, eps: subject.threat().eps };
+                let mut ascent =
+                    Ascent { attack: self, subject, direction, eps: subject.threat().eps, stride: STRIDE };
                 ascent.run_from(ascent.random_start(&mut random)).await;
             }
         }
@@ -68,7 +69,12 @@ pub(super) struct Ascent<'a> {
     pub direction: Direction,
     /// The radius of the ball.
     pub eps: f64,
+    /// The first step, in radii.
+    pub stride: f64,
 }
+
+/// The first step of an ascent from a random point, in radii.
+pub(super) const STRIDE: f64 = 2.0;
 
 /// A point, and the loss and gradient there.
 #[derive(Clone)]
@@ -129,7 +135,7 @@ impl Ascent<'_> {
         let mut best = here.clone();
         let mut before = here.x.clone();
         let mut schedule = Schedule::new(steps);
-        let mut size = 2.0 * self.eps;
+        let mut size = self.stride * self.eps;
         for k in 0..steps {
             let mut z = here.x.clone();
             ascend(norm, &mut z, &here.seen.gradient, size);

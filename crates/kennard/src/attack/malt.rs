@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::apgd::Ascent;
+use super::apgd::{Ascent, STRIDE};
 use super::direction::Direction;
 use super::{Apgd, AttackLoss, BuiltIn, Loss, Subject};
 
@@ -39,7 +39,8 @@ impl BuiltIn for Malt {
             for restart in 0..self.restarts {
                 let mut random = subject.random(restart * subject.classes() as u64 + n);
                 let direction = Direction::Towards(loss, class, n);
-                let mut ascent = Ascent { attack: &apgd, subject, direction, eps: subject.threat().eps };
+                let mut ascent =
+                    Ascent { attack: &apgd, subject, direction, eps: subject.threat().eps, stride: STRIDE };
                 ascent.run_from(ascent.random_start(&mut random)).await;
             }
         }

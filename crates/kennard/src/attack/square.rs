@@ -43,8 +43,8 @@ impl BuiltIn for Square {
 }
 
 impl Square {
-    /// One search, with random numbers of its own.
-    pub(super) async fn restart(&self, subject: &Subject<'_>, random: ChaCha8Rng) {
+    /// One search, with random numbers of its own; returns the point of the smallest margin.
+    pub(super) async fn restart(&self, subject: &Subject<'_>, random: ChaCha8Rng) -> Vec<f32> {
         let search = Search { attack: self, subject, image: Image::of(subject.shape()), random };
         match subject.threat().norm {
             Norm::Linf => search.linf().await,
@@ -76,7 +76,7 @@ impl Search<'_> {
     }
 
     /// Algorithm 2: vertical stripes first, then in each query one patch to `±ε` per channel.
-    async fn linf(mut self) {
+    async fn linf(mut self) -> Vec<f32> {
         let subject = self.subject;
         let (origin, eps) = (subject.origin(), subject.threat().eps as f32);
         let image = self.image;
@@ -109,11 +109,12 @@ impl Search<'_> {
                 best = x;
             }
         }
+        best
     }
 
     /// Algorithm 3 (l2; l1 alike, with its norm): tiles of bumps first, then each query moves the norm of one
     /// window into a bump in another.
-    async fn bumps(mut self) {
+    async fn bumps(mut self) -> Vec<f32> {
         let subject = self.subject;
         let (norm, eps) = (subject.threat().norm, subject.threat().eps);
         let (origin, image) = (subject.origin(), self.image);
@@ -142,6 +143,7 @@ impl Search<'_> {
                 best = x;
             }
         }
+        best
     }
 
     /// The displacement of `best` with, per channel, the norm of two windows and a share of what is left of

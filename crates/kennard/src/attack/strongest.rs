@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::apgd::Ascent;
+use super::apgd::{Ascent, STRIDE};
 use super::direction::Direction;
 use super::malt::nearest_classes;
 use super::{Apgd, AttackLoss, BuiltIn, Loss, Square, Subject};
@@ -11,8 +11,11 @@ use super::{Apgd, AttackLoss, BuiltIn, Loss, Square, Subject};
 /// The contestants are Auto-PGD away from the label, on the cross-entropy, the probability margin and the difference of
 /// logits ratio, and towards the classes whose boundary seems nearest ([`Malt`](super::Malt)). In the first round each
 /// takes a few steps from a random point. The half that came to the smaller margins goes on to the next round, with twice as many
-/// steps from new points, until one is left. What is left of the passes goes to [`Square`], and all of
-/// them where most gradients of the first round are zero.
+/// steps from new points, until two are left.
+///
+/// Where most gradients of the first round are zero, [`Square`] gets what is left of the passes. Where they mislead, as on networks
+/// that were trained to be certified, better starts are found without them: Square searches from the beginning, and Auto-PGD goes on
+/// from where that ends, in small steps. That is done again while it comes to smaller margins than the contest did.
 ///
 /// What a sample gets depends on its own course alone, so that order, threads and shards change nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,20 +29,30 @@ pub struct Strongest {
     pub targets: usize,
     /// Of how many classes these are chosen, the likeliest at the sample.
     pub candidates: usize,
+    /// Points that [`Square`] evaluates, each time.
+    pub queries: usize,
+    /// How often that is done at most.
+    pub turns: u64,
 }
 
 impl Default for Strongest {
     fn default() -> Strongest {
-        Strongest { passes: 2000, steps: 20, targets: 9, candidates: 20 }
+        Strongest { passes: 6000, steps: 20, targets: 9, candidates: 20, queries: 1000, turns: 4 }
     }
 }
 
 /// Rounds have random numbers of their own, each for at most this many contestants.
 const STREAMS: u64 = 1 << 20;
+/// Steps of Auto-PGD from where Square ends, and the first of them in radii.
+const STEPS: usize = 100;
+const SMALL: f64 = 0.25;
 
 impl Strongest {
     /// Its name.
     pub(crate) const NAME: &str = "strongest";
+
+    /// What it spends on a sample that stands, in passes with a gradient, where gradients do not mislead.
+    pub(crate) const USUAL: u64 = 2000;
 }
 
 impl BuiltIn for Strongest {
@@ -49,20 +62,21 @@ impl BuiltIn for Strongest {
 
     async fn search<'a>(&'a self, subject: &'a Subject<'a>) {
         let mut contestants = untargeted(subject);
-        let mut steps = self.steps;
+        let (mut steps, mut lowest) = (self.steps, f32::INFINITY);
         for round in 0.. {
             let mut ranked = Vec::new();
             let mut place = 0;
             while let Some(&direction) = contestants.get(place) {
-                let steps = steps.min(usize::try_from(self.left(subject)).unwrap_or(usize::MAX));
-                if steps == 0 {
+                let apgd = Apgd { steps: steps.min(self.left(subject)), ..Apgd::default() };
+                if apgd.steps == 0 {
                     return;
                 }
-                let apgd = Apgd { steps, ..Apgd::default() };
-                let mut ascent = Ascent { attack: &apgd, subject, direction, eps: subject.threat().eps };
+                let eps = subject.threat().eps;
+                let mut ascent = Ascent { attack: &apgd, subject, direction, eps, stride: STRIDE };
                 let mut random = subject.random(round * STREAMS + place as u64);
                 subject.forget_lowest();
                 ascent.run_from(ascent.random_start(&mut random)).await;
+                lowest = lowest.min(subject.lowest());
                 ranked.push((subject.lowest(), direction));
                 place += 1;
                 // Which classes are near is asked only once the cheapest have failed.
@@ -71,7 +85,11 @@ impl BuiltIn for Strongest {
                 }
             }
             let tally = subject.tally();
-            if contestants.len() == 1 || tally.zero_gradients * 2 > tally.backwards {
+            if tally.zero_gradients * 2 > tally.backwards {
+                self.square(subject, self.left(subject), 0).await;
+                return;
+            }
+            if contestants.len() <= 2 {
                 break;
             }
             ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -79,10 +97,13 @@ impl BuiltIn for Strongest {
             contestants = ranked.into_iter().map(|(_, direction)| direction).collect();
             steps *= 2;
         }
-        let queries = usize::try_from(self.left(subject)).unwrap_or(usize::MAX);
-        if queries > 0 {
-            let square = Square { queries, ..Square::default() };
-            square.restart(subject, subject.random(u64::MAX)).await;
+        for turn in 0..self.turns {
+            subject.forget_lowest();
+            let start = self.square(subject, self.queries.min(self.left(subject)), turn).await;
+            self.go_on(subject, start).await;
+            if subject.lowest() >= lowest {
+                return;
+            }
         }
     }
 }
@@ -95,8 +116,27 @@ fn untargeted(subject: &Subject) -> Vec<Direction> {
 
 impl Strongest {
     /// How many passes are left.
-    fn left(&self, subject: &Subject) -> u64 {
-        self.passes.saturating_sub(subject.tally().evaluations())
+    fn left(&self, subject: &Subject) -> usize {
+        let left = self.passes.saturating_sub(subject.tally().evaluations());
+        usize::try_from(left).unwrap_or(usize::MAX)
+    }
+
+    /// A search without gradients from the beginning; returns where it ends, if there are passes for it.
+    async fn square(&self, subject: &Subject<'_>, queries: usize, turn: u64) -> Option<Vec<f32>> {
+        let square = Square { queries, ..Square::default() };
+        let random = subject.random(u64::MAX - turn);
+        if queries > 0 { Some(square.restart(subject, random).await) } else { None }
+    }
+
+    /// An ascent in small steps.
+    async fn go_on(&self, subject: &Subject<'_>, start: Option<Vec<f32>>) {
+        let (eps, steps) = (subject.threat().eps, STEPS.min(self.left(subject)));
+        let (Some(start), true) = (start, steps > 0) else { return };
+        let apgd = Apgd { steps, ..Apgd::default() };
+        for direction in AttackLoss::ProbabilityMargin.directions(subject, 0) {
+            let mut ascent = Ascent { attack: &apgd, subject, direction, eps, stride: SMALL };
+            ascent.run_from(start.clone()).await;
+        }
     }
 
     async fn targeted(&self, subject: &Subject<'_>) -> impl Iterator<Item = Direction> + use<> {

@@ -6,8 +6,8 @@ use crate::certify::BoundMethod;
 
 impl Audit<'_> {
     /// With the contest [`Strongest`] among the attacks, certificates come first wherever there are any: what is proved needs no
-    /// attack, and a broken sample stays one. Methods of bounds that cost a sample more than the passes that the contest may
-    /// spend on it are left out. What was decided, and why, stands in [`certificates`](Audit::certificates).
+    /// attack, and a broken sample stays one. Methods of bounds that cost a sample more than the contest usually spends on it are left
+    /// out. What was decided, and why, stands in [`certificates`](Audit::certificates).
     ///
     /// Other attacks, and audits that seek certificates already or attack certified samples all the same, stay as they are.
     pub fn certificates_first(self) -> Self {
@@ -17,7 +17,7 @@ impl Audit<'_> {
             return self;
         };
         let own = settings["passes"].as_u64().unwrap_or(Strongest::default().passes);
-        let passes = self.budget.map_or(own, |budget| budget.min(own));
+        let passes = own.min(Strongest::USUAL).min(self.budget.unwrap_or(u64::MAX));
         let first = Audit { certify: true, certify_within: Some(passes), ..self };
         match first.certifier().map(|certifier| certifier.methods().collect::<Vec<BoundMethod>>()) {
             Ok(methods) => {

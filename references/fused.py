@@ -99,6 +99,15 @@ def main() -> list[dict]:
             case("LinearClassifier", ml, floats(5, 4), [], coefficients=weights[:4], intercepts=[0.1],
                  classlabels_ints=[0, 1], multi_class=0, **linear)
         )
+    # As scikit-learn's converter writes two classes.
+    opposite = [*weights[:4], *(-w for w in weights[:4])]
+    cases.append(
+        case("LinearClassifier", ml, floats(5, 4), [], coefficients=opposite, intercepts=[0.1, -0.1], output=1, outputs=2,
+             classlabels_ints=[0, 1], multi_class=0, post_transform="LOGISTIC")
+    )
+    skip = [floats(2, 3, 4), floats(4), floats(4)]
+    cases.append(case("SkipLayerNormalization", ms, floats(2, 3, 4), skip, epsilon=1e-5))
+    cases.append(case("SkipLayerNormalization", ms, floats(2, 3, 4), [*skip, floats(4)], epsilon=0.01))
     return cases
 
 

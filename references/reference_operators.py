@@ -31,6 +31,15 @@ class Gelu(OpRun):
         return (x / 2 * (1 + erf(x / np.sqrt(2))),)
 
 
+class AffineGrid(OpRun):
+    """Single precision."""
+
+    def _run(self, theta, size, align_corners=None):
+        axes = [np.linspace(-1, 1, n) if align_corners else (2 * np.arange(n) + 1) / n - 1 for n in size[2:]]
+        points = np.stack([*np.meshgrid(*axes, indexing="ij")[::-1], np.ones(size[2:])], -1)
+        return (np.einsum("...j,nij->n...i", points, theta).astype(theta.dtype),)
+
+
 class GridSample(OpRun):
     """Single precision, and for cubic borders something else than ONNX Runtime and PyTorch."""
 
@@ -191,5 +200,5 @@ class ConvTranspose(OpRun):
 
 
 OPERATORS = [
-    ConvTranspose, Erf, Gelu, GridSample, GroupNormalization, LRN, MeanVarianceNormalization, LpNormalization, GatherElements, GlobalMaxPool, MaxPool, Pad,
+    AffineGrid, ConvTranspose, Erf, Gelu, GridSample, GroupNormalization, LRN, MeanVarianceNormalization, LpNormalization, GatherElements, GlobalMaxPool, MaxPool, Pad,
 ]

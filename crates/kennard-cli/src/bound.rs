@@ -2,10 +2,11 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use kennard::Result;
-use kennard_graph::{Graph, Method, Region, bound, flatten_output, strip_softmax};
+use kennard_graph::{Graph, Method, ModelFile, Region, bound, flatten_output, strip_softmax};
 use serde::Deserialize;
 
 use crate::out::name;
+use crate::settings::Ends;
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -16,7 +17,22 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
-    enclosure: Enclosure,
+    bounds: Bounds,
+}
+
+parts! {
+    /// Bounds of a model.
+    Bounds {
+        enclosure: Enclosure,
+        ends: Ends,
+    }
+}
+
+impl Bounds {
+    /// The bounds of a file's model as a graph of its own.
+    pub fn of_model(&self, file: &ModelFile) -> Result<Graph> {
+        self.enclosure.of_model(&self.ends.classifier(file)?)
+    }
 }
 
 part! {
@@ -77,7 +93,7 @@ impl From<NormName> for Region {
 
 impl Enclosure {
     /// The bounds of `model` as a graph of its own.
-    pub fn of_model(&self, model: &Graph) -> Result<Graph> {
+    fn of_model(&self, model: &Graph) -> Result<Graph> {
         let logits = strip_softmax(model).inspect(|_| {
             note!(
                 "the model returns probabilities: its closing softmax is taken off, and the bounds are of the logits before it"
@@ -93,7 +109,7 @@ impl Enclosure {
 }
 
 pub fn run(args: &Args) -> Outcome {
-    let result = args.enclosure.of_model(&Graph::load(&args.model)?)?;
+    let result = args.bounds.of_model(&ModelFile::open(&args.model)?)?;
     result.save(&args.out)?;
     note!("{}: {} nodes", args.out.display(), result.nodes.len());
     for (verb, values) in [("takes  ", &result.inputs), ("returns", &result.outputs)] {

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use kennard::{Error, Result};
 use kennard_graph::{
-    Dim, Graph, Loss, ModelFile, against, flatten_output, gradient, gradient_name, simplify,
+    Dim, Graph, Loss, ModelFile, against, flatten_output, gradient, gradient_name, relaxed_input, simplify,
     simplify_keeping, strip_sigmoid, strip_softmax, with_loss,
 };
 
@@ -33,7 +33,10 @@ parts! {
 impl Derivative {
     /// The gradient as a graph of its own, and the tensors that it is with respect to.
     pub fn of_model(&self, file: &ModelFile) -> Result<(Graph, Vec<String>)> {
-        self.slope.of_model(&self.ends.graph(file)?)
+        let of_loss = self.slope.of.is_none() && self.slope.wrt.as_ref().is_none_or(Vec::is_empty);
+        let graph =
+            if of_loss { whole_floats(self.ends.classifier(file)?)? } else { self.ends.graph(file)? };
+        self.slope.of_model(&graph)
     }
 }
 
@@ -107,6 +110,20 @@ impl Slope {
         let result = simplify(&gradient(&graph, of, &all)?)?;
         Ok((result, wrt))
     }
+}
+
+/// A model of integers as one of floats, in which there is a gradient.
+fn whole_floats(model: Graph) -> Result<Graph> {
+    let input = model.single_input()?;
+    if input.ty.dtype.is_float() {
+        return Ok(model);
+    }
+    note!(
+        "`{}` is {}: the gradient is with respect to floats in the place of these integers",
+        name(&input.name),
+        input.ty
+    );
+    Ok(relaxed_input(&model)?)
 }
 
 /// The model with logits at its end; what is changed for that is said.

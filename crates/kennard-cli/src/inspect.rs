@@ -20,12 +20,14 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Outcome {
-    let model = args.ends.graph(&ModelFile::open(&args.model)?)?;
+    let file = ModelFile::open(&args.model)?;
+    let model = args.ends.graph(&file)?;
+    let classifier = args.ends.classifier(&file).unwrap_or_else(|_| model.clone());
     let graph = simplify(&model)?;
     let types = infer(&graph)?;
     let weights: usize = model.constants.values().filter(|t| t.dtype().is_float()).map(|t| t.len()).sum();
     let stuck = undifferentiable(&graph);
-    let unbounded = bound(&model, Method::CrownOverIntervals, Region::Box, 1).err();
+    let unbounded = bound(&classifier, Method::CrownOverIntervals, Region::Box, 1).err();
     let shape = |value: &str| types.get(value).map_or("?".into(), |ty| ty.to_string());
     let mut operators: BTreeMap<&str, usize> = BTreeMap::new();
     for node in &graph.nodes {

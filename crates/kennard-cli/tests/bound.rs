@@ -52,3 +52,20 @@ fn what_has_no_bounds_is_named() {
     let said = String::from_utf8(kennard(&["inspect", &fixture("fashion_cnn.onnx")]).stdout).unwrap();
     assert!(said.contains("every operator can be bounded"), "{said}");
 }
+
+/// Of several outputs the one with the shape of logits is bounded, or the one that is named.
+#[test]
+fn ends_are_found_or_said() {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(3)]));
+    builder.output("other", x.apply("Neg"));
+    builder.output("y", x.apply("Relu"));
+    let path = scratch("heads");
+    builder.finish().unwrap().save(&path).unwrap();
+    let (model, out) = (path.display().to_string(), scratch("of-head").display().to_string());
+    let output = kennard(&["bound", &model, "--out", &out]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("`other`") && said.contains("--output"), "{said}");
+    let output = kennard(&["bound", &model, "--output", "y", "--out", &out]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -134,3 +134,29 @@ fn legacy_exports_have_a_gradient() {
         assert_eq!(graph.outputs.len(), 3);
     }
 }
+
+/// Of a label and scores, and of a state that is 0 where nothing is said, as `audit` takes them; an input of levels is one of floats.
+#[test]
+fn ends_are_found_as_in_an_audit() {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(4)]));
+    let z = x.with("MatMul", builder.named("w", filled(&[4, 3])));
+    builder.output("label", z.apply_with("ArgMax", &[("axis", 1i64.into()), ("keepdims", 0i64.into())]));
+    builder.output("y", z);
+    let scores = builder.finish().unwrap();
+    let (graph, _) = made("label", &scores, &[]);
+    assert!(
+        graph.outputs.iter().any(|v| v.name == "gradient/x")
+            && graph.outputs.iter().all(|v| v.name != "label")
+    );
+
+    let mut levels = linear(|z| z + 0.0);
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::U8, vec![Dim::BATCH, Dim::Known(4)]));
+    let w = builder.named("w", levels.constants.remove("w").unwrap());
+    builder.output("y", x.cast(DType::F32).with("MatMul", w));
+    let (graph, said) = made("levels", &builder.finish().unwrap(), &[]);
+    assert!(said.contains("floats in the place of these integers"), "{said}");
+    let gradient = graph.outputs.iter().find(|v| v.name == "gradient/x").unwrap();
+    assert_eq!(gradient.ty.to_string(), "F32[N, 4]");
+}

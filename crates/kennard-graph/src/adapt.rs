@@ -1,6 +1,6 @@
 //! Transforms at a classifier's two ends: the user's pixel space in front, logits behind.
 
-use crate::{Builder, Dim, Graph, GraphError, Node, Result, Shape, Tensor, TensorType, Value, Var};
+use crate::{Builder, Dim, Graph, GraphError, Names, Node, Result, Shape, Tensor, TensorType, Value, Var};
 
 /// The classifier that takes `x` where the given one takes `(x − mean) / std`, channel by channel.
 /// `mean` and `std` have one element per channel (axis 1 of the input) or one for all.
@@ -120,9 +120,29 @@ pub fn reshape_input(graph: &Graph, sample: &[usize]) -> Result<Graph> {
 /// probabilities. (The logits are `ln p` up to a constant per sample, which no loss sees.)
 pub fn strip_softmax(graph: &Graph) -> Option<Graph> {
     let last = closing(graph, |node| node.op == "Identity")?;
+    let graph = &without_share(graph, last).unwrap_or_else(|| graph.clone());
+    let last = closing(graph, |node| node.op == "Identity")?;
     let rank = graph.outputs[0].ty.shape.rank() as i64;
     let over_classes = [-1, rank - 1].contains(&graph.nodes[last].int("axis", -1));
     (graph.nodes[last].op == "Softmax" && over_classes).then(|| without(graph, last))
+}
+
+/// The graph in which a node that divides by the sum of absolute values over classes passes its input on: scikit-learn's
+/// converter puts a `Normalizer` behind probabilities, which have that sum.
+fn without_share(graph: &Graph, node: usize) -> Option<Graph> {
+    let producers = graph.producers();
+    let made = |name: Option<&str>| producers.get(name?).map(|&i| &graph.nodes[i]);
+    let share = &graph.nodes[node];
+    // The divisor is the sum, and 1 more where that is 0.
+    let divisor = made(share.input(1)).filter(|n| share.op == "Div" && n.op == "Add")?;
+    let sum = made(divisor.input(0)).filter(|n| n.op == "ReduceL1" && n.input(0) == share.input(0))?;
+    let over_classes = graph.constants.get(sum.input(1)?)?.to_ints()? == [1];
+    let at_zero = made(divisor.input(1)).filter(|n| n.op == "Cast").and_then(|n| made(n.input(0)))?;
+    let fits = over_classes && at_zero.op == "Equal" && at_zero.input(0) == divisor.input(0);
+    fits.then(|| without(graph, node)).map(|mut graph| {
+        graph.nodes[node].inputs.truncate(1);
+        graph
+    })
 }
 
 /// The graph with its closing `Sigmoid` removed, if it has one: log-odds instead of probabilities.
@@ -247,7 +267,7 @@ fn prepend(graph: &Graph, outside: TensorType, f: impl for<'b> FnOnce(Var<'b>) -
 fn append(graph: &Graph, f: impl for<'b> FnOnce(Var<'b>) -> Var<'b>) -> Result<Graph> {
     let Value { name, ty } = graph.single_output()?.clone();
     let mut renamed = graph.clone();
-    let inner = format!("{name}/before");
+    let inner = Names::of(graph).fresh(&format!("{name}/before"));
     let tensors =
         renamed.nodes.iter_mut().flat_map(|Node { inputs, outputs, .. }| inputs.iter_mut().chain(outputs));
     for tensor in tensors.filter(|tensor| **tensor == name) {

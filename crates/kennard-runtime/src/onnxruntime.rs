@@ -75,8 +75,9 @@ impl Library {
 
     /// The same without a rewrite.
     pub fn compile_as_given(&self, graph: &Graph, threads: usize) -> Result<Program> {
-        let session = on_deep_stack(|| self.session(graph, threads))
-            .map_err(|message| RuntimeError::Compile { runtime: NAME, message })?;
+        let session = on_deep_stack(|| self.session(graph, threads)).map_err(|message| {
+            RuntimeError::Compile { runtime: NAME, message: prepare::placed(graph, message) }
+        })?;
         let shape = |v: &Value| (v.ty.shape.known().unwrap_or_default(), v.ty.dtype);
         let inputs = graph.inputs.iter().map(shape).collect();
         Ok(Program { session, inputs, outputs: graph.outputs.iter().map(|v| v.ty.dtype).collect() })

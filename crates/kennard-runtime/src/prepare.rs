@@ -80,6 +80,23 @@ fn is_of(types: &Types, name: &str, dtype: DType) -> bool {
     types.get(name).is_some_and(|ty| ty.dtype == dtype)
 }
 
+/// A runtime's message with the node that it is about as the model calls it: runtimes know nodes by what they make, and operators
+/// that they lack by their names alone.
+pub fn placed(graph: &Graph, message: String) -> String {
+    let made = |name: &String| {
+        !name.is_empty()
+            && ["in node \"", "Node, (\""].iter().any(|at| message.contains(&format!("{at}{name}\"")))
+    };
+    let lacked = |op: &str| {
+        let name = op.rsplit("::").next().unwrap_or(op);
+        message.contains("is not a registered") && message.contains(&format!(":{name}("))
+    };
+    match graph.nodes.iter().find(|node| node.outputs.iter().any(made) || lacked(&node.op)) {
+        Some(node) => format!("node `{}` ({}): {message}", node.label(), node.op),
+        None => message,
+    }
+}
+
 /// The graph as a file. Its nodes are called after what they make: runtimes want names that no other
 /// node has, and put them into their messages.
 pub fn bytes(graph: &Graph) -> Vec<u8> {

@@ -21,20 +21,28 @@ fn spelled_out(node: &Node, types: &Types) -> bool {
         let x = node.input(0).and_then(|name| types.get(name));
         x.is_some_and(|ty| ty.shape.rank() == 5)
     };
+    let of_integers = || {
+        let x = node.input(0).and_then(|name| types.get(name));
+        x.is_some_and(|ty| !ty.dtype.is_float())
+    };
     match node.op.as_str() {
         // There is none.
-        "Celu"
+        "AffineGrid"
+        | "Celu"
+        | "DFT"
         | "GroupNormalization"
         | "Hardmax"
         | "LRN"
         | "MeanVarianceNormalization"
         | "Mish"
         | "Selu"
+        | "STFT"
         | "Shrink"
         | "SpaceToDepth"
         | "ThresholdedRelu" => true,
         // It has them over two axes only, pools without gaps.
         "Conv" | "ConvTranspose" => over_volumes(),
+        "MaxPool" if of_integers() => true,
         "AveragePool" | "MaxPool" => {
             over_volumes() || node.ints("dilations").is_some_and(|gaps| gaps.iter().any(|&gap| gap != 1))
         }
@@ -171,7 +179,8 @@ impl Program {
             options.prepack_weights(true).enable_optimization(optimize);
             options.load(prepare::bytes(graph)).map_err(|e| e.to_string())
         };
-        let model = on_deep_stack(|| guard(load)).map_err(refused)?;
+        let model =
+            on_deep_stack(|| guard(load)).map_err(|message| refused(prepare::placed(graph, message)))?;
         let id = |name: &str| model.node_id(name).map_err(|e| refused(e.to_string()));
         let port = |v: &kennard_graph::Value| {
             let shape = v.ty.shape.known().unwrap_or_default();

@@ -4,7 +4,7 @@ mod common;
 
 use std::process::Command;
 
-use kennard_graph::{Attribute, Builder, DType, Dim, Graph, Shape, Tensor, TensorType, Var};
+use kennard_graph::{Attribute, Builder, DType, Dim, Graph, Node, Shape, Tensor, TensorType, Var, gradient};
 use kennard_runtime::{Choice, Input, Precision, Runtime, RuntimeError, Session, on_deep_stack};
 
 /// `y = x·2 + label`, over a batch of vectors of 3.
@@ -480,4 +480,54 @@ fn passes_are_computed_in_the_precision_asked_for() {
     assert!(error.contains("does not compute in bf16") && error.contains("openvino"), "{error}");
     assert_eq!("bf16".parse::<Precision>().unwrap().to_string(), "bf16");
     assert!("int4".parse::<Precision>().unwrap_err().to_string().contains("f32 or bf16"));
+}
+
+/// By the name that the model gives it.
+#[test]
+fn a_node_that_a_runtime_lacks_is_named() {
+    let mut graph = graph();
+    graph.inputs.truncate(1);
+    for op in ["own::Wobble", "Wobble"] {
+        graph.nodes = vec![Node {
+            name: "the odd one".into(),
+            op: op.into(),
+            inputs: vec!["x".into()],
+            outputs: vec!["y".into()],
+            ..Node::default()
+        }];
+        for runtime in common::runtimes().into_iter().filter(|runtime| runtime.name() != "openvino") {
+            let refused = runtime.compile(&graph.with_batch(2), &runtime.threads(1));
+            let said = refused.map(|_| ()).unwrap_err().to_string();
+            assert!(said.contains("node `the odd one`") && said.contains(op), "{}: {said}", runtime.name());
+        }
+    }
+}
+
+/// As quantised models have them: a pool between integers, and its gradient. The margin is no candidate, though
+/// the largest level is 0 here.
+#[test]
+fn integers_are_pooled() {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[1, 1, 3, 3])));
+    let number = |value: f64, dtype| builder.constant(Tensor::scalar(value, dtype));
+    let (scale, zero) = (number(0.5, DType::F32), number(0.0, DType::I8));
+    let levels = builder.op("QuantizeLinear", &[Some(x), Some(scale), Some(zero)], &[]);
+    let window: [(&str, Attribute); 2] =
+        [("kernel_shape", vec![2i64, 2].into()), ("pads", vec![1i64, 1, 0, 0].into())];
+    let pooled = levels.apply_with("MaxPool", &window);
+    let y = builder.op("DequantizeLinear", &[Some(pooled), Some(scale), Some(zero)], &[]);
+    builder.output("y", y);
+    builder.output("sum", y.reduce("ReduceSum", &[0, 1, 2, 3], false));
+    let graph = builder.finish().unwrap();
+    let pixels: Vec<f32> = (0..9).map(|i| -0.5 * i as f32).collect();
+    for runtime in common::runtimes() {
+        let mut session = runtime.compile(&graph, &runtime.threads(1)).unwrap();
+        let found = common::run(&mut session, &[Input::F32(&pixels)]).unwrap();
+        assert_eq!(found[0], [0.0, 0.0, -0.5, 0.0, 0.0, -0.5, -1.5, -1.5, -2.0], "{}", runtime.name());
+        let slope = gradient(&graph, "sum", &["x"]).unwrap();
+        let at = slope.outputs.iter().position(|v| v.name == "gradient/x").unwrap();
+        let mut session = runtime.compile(&slope, &runtime.threads(1)).unwrap();
+        let found = common::run(&mut session, &[Input::F32(&pixels)]).unwrap();
+        assert_eq!(found[at], [4.0, 2.0, 0.0, 2.0, 1.0, 0.0, 0.0, 0.0, 0.0], "{}", runtime.name());
+    }
 }

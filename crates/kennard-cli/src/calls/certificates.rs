@@ -6,9 +6,10 @@ use kennard::audit::{Outcome, Progress};
 use kennard::data::DataSet;
 use kennard::smoothing::SmoothingOutcome;
 use kennard::{Graph, Result};
+use kennard_graph::ModelFile;
 
 use super::{Model, Options, Terms, audited, open, requirements, settings, work};
-use crate::bound::Enclosure;
+use crate::bound::Bounds;
 use crate::certify::Certificates;
 use crate::noise::{Smoothing, run_in};
 
@@ -62,10 +63,10 @@ pub fn smooth(
 /// # Errors
 /// When the model cannot be read, or has no bounds.
 pub fn bound(model: &Model, options: Options) -> Result<Graph> {
-    let enclosure: Enclosure = settings(options)?;
+    let bounds: Bounds = settings(options)?;
     match model {
-        Model::File(path) => enclosure.of_model(&Graph::load(path)?),
-        Model::Memory { file, .. } => enclosure.of_model(&file.graph()?),
+        Model::File(path) => bounds.of_model(&ModelFile::open(path)?),
+        Model::Memory { file, .. } => bounds.of_model(file),
         Model::Live { .. } => Err(super::train::live()),
     }
 }

@@ -210,13 +210,23 @@ part! {
 }
 
 impl Ends {
-    /// The graph of a model file: with all inputs and outputs where nothing is said of them, else as a classifier.
+    /// The graph of a model file: with all inputs and outputs where nothing is said of them, else as a classifier; so too where a
+    /// classifier can be read and an output beside the logits cannot.
     pub fn graph(&self, file: &ModelFile) -> Result<Graph> {
         let preprocessing = self.preprocessing();
         if preprocessing == Preprocessing::default() {
-            return Ok(file.graph()?);
+            return file.graph().or_else(|error| preprocessing.graph(file, None).map_err(|_| error.into()));
         }
         preprocessing.graph(file, None)
+    }
+
+    /// The graph of a classifier: with one input and one output.
+    pub fn classifier(&self, file: &ModelFile) -> Result<Graph> {
+        let graph = self.graph(file)?;
+        match (graph.inputs.len(), graph.outputs.len()) {
+            (1, 1) => Ok(graph),
+            _ => self.preprocessing().graph(file, None),
+        }
     }
 
     fn preprocessing(&self) -> Preprocessing {

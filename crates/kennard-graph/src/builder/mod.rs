@@ -351,8 +351,8 @@ mod tests {
             builder.output("y", unknown.apply("Relu") + 1.0);
             builder.finish().unwrap_err().to_string()
         };
-        let dft = message("DFT");
-        assert!(dft.contains("node `DFT`: the operator DFT has no gradient rule"), "{dft}");
+        let det = message("Det");
+        assert!(det.contains("node `Det`: the operator Det has no gradient rule"), "{det}");
         assert!(message("NonZero").contains("node `NonZero` (NonZero): the shape of its result"));
     }
 

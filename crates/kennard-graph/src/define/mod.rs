@@ -10,6 +10,7 @@ mod piecewise;
 mod quantized;
 mod recurrent;
 mod resize;
+mod spectrum;
 mod standard;
 mod volume;
 
@@ -31,6 +32,7 @@ const TABLES: &[&[(&str, Definition)]] = &[
     normalization::DEFINITIONS,
     piecewise::DEFINITIONS,
     resize::DEFINITIONS,
+    spectrum::DEFINITIONS,
     standard::DEFINITIONS,
     volume::DEFINITIONS,
 ];

@@ -3,7 +3,7 @@
 use super::Definition;
 use crate::builder::Call;
 use crate::infer::{AutoPad, Window};
-use crate::{Dim, Result, Var};
+use crate::{DType, Dim, Result, Var};
 
 pub(super) const DEFINITIONS: &[(&str, Definition)] = &[
     ("Abs", |c| Ok(relu(c.x(0)) + relu(-c.x(0)))),
@@ -13,7 +13,11 @@ pub(super) const DEFINITIONS: &[(&str, Definition)] = &[
     ("LeakyRelu", leaky_relu),
     ("Max", |c| extreme(c, larger)),
     // Over three axes rten pads with numbers alone: there each tap is taken by itself.
-    ("MaxPool", |c| if c.x(0).shape()?.rank() == 5 { super::volume::max_pool(c) } else { max_pool(c) }),
+    ("MaxPool", |c| match c.x(0).ty()? {
+        ty if !ty.dtype.is_float() => integer_max_pool(c),
+        ty if ty.shape.rank() == 5 => super::volume::max_pool(c),
+        _ => max_pool(c),
+    }),
     ("Min", |c| extreme(c, smaller)),
     ("PRelu", |c| Ok(c.x(1) * c.x(0) + (1.0 - c.x(1)) * relu(c.x(0)))),
     ("ReduceMax", |c| reduced(c, larger)),
@@ -22,6 +26,8 @@ pub(super) const DEFINITIONS: &[(&str, Definition)] = &[
 
 /// Windows with more elements along one axis are left as they are.
 const WIDEST: usize = 64;
+/// So are those with gaps and a margin that see more elements.
+const MOST: usize = 1 << 20;
 /// So are those over longer axes.
 const LONGEST: i128 = 1 << 24;
 
@@ -76,6 +82,17 @@ fn pairs<'b>(mut all: Vec<Var<'b>>, of: fn(Var<'b>, Var<'b>) -> Var<'b>) -> Opti
     all.pop()
 }
 
+/// Of integers by floats, which hold all of 8 bits.
+fn integer_max_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    let dtype = c.x(0).ty()?.dtype;
+    if !matches!(dtype, DType::I8 | DType::U8) {
+        return Err(c.node.error(format!("a pool of {dtype:?} cannot be spelled out")));
+    }
+    let attributes: Vec<_> =
+        c.node.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    Ok(c.x(0).cast(DType::F32).apply_with("MaxPool", &attributes).cast(dtype))
+}
+
 /// The maxima of windows, axis by axis. A window that reaches beyond the data sees its edge there, which is in the window.
 fn max_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     let x = c.x(0);
@@ -109,10 +126,19 @@ fn max_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
                 .node
                 .error(format!("a window of {taps} over {input} elements cannot be spelled out")));
         }
+        if dilation != 1 && (before > 0 || after > 0) {
+            let places = within(&window, i, taps, *input, *output, before);
+            let places = places.ok_or_else(|| {
+                c.node
+                    .error(format!("windows of {taps} with gaps over {input} elements cannot be spelled out"))
+            })?;
+            let along = [("axis", (axis as i64).into())];
+            let tap =
+                |places: Vec<i64>| c.builder.op("Gather", &[Some(y), Some(c.builder.ints(&places))], &along);
+            y = pairs(places.into_iter().map(tap).collect(), larger).unwrap_or(y);
+            continue;
+        }
         if before > 0 || after > 0 {
-            if dilation != 1 {
-                return Err(c.node.error("a dilated window beyond the edge cannot be spelled out"));
-            }
             y = edged(c, y, axis, before as i64, after as i64)?;
         }
         let tap = |q: usize| {
@@ -122,6 +148,27 @@ fn max_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
         y = pairs((0..taps).map(tap).collect(), larger).unwrap_or(y);
     }
     Ok(y)
+}
+
+/// The elements that windows with gaps see along an axis, tap by tap; where a tap is beyond the data, another of its window. Nothing
+/// where a window sees no data, or there are more than anyone wants.
+fn within(
+    window: &Window,
+    i: usize,
+    taps: usize,
+    input: usize,
+    outputs: usize,
+    before: i128,
+) -> Option<Vec<Vec<i64>>> {
+    let seen = taps.checked_mul(outputs).filter(|&n| n <= MOST);
+    seen?;
+    let place = |o: usize, q: usize| {
+        let at =
+            o as i128 * i128::from(window.strides[i]) + q as i128 * i128::from(window.dilations[i]) - before;
+        i64::try_from(at).ok().filter(|at| (0..input as i64).contains(at))
+    };
+    let first = |o: usize| (0..taps).find_map(|q| place(o, q));
+    (0..taps).map(|q| (0..outputs).map(|o| place(o, q).or_else(|| first(o))).collect()).collect()
 }
 
 /// Copies of the first and the last element put around along one axis.

@@ -26,12 +26,15 @@ const MOST_RANKS: usize = 1 << 24;
 /// axis by axis too, and a window of k×k takes 2·k comparisons.
 fn max_pool(b: &Backward) -> Result<()> {
     let axes = axes(b)?;
+    // 8-bit integers by floats: they have no NaN for the margin, and rten compares none.
+    let whole = !b.x(0).ty()?.dtype.is_float();
+    let [x, y] = [b.x(0), b.y(0)].map(|v| if whole { v.cast(DType::F32) } else { v });
     // maxima[i]: over the axes from i on.
-    let mut maxima = vec![b.x(0); axes.len() + 1];
+    let mut maxima = vec![x; axes.len() + 1];
     for i in (1..axes.len()).rev() {
         maxima[i] = if axes[i].trivial() { maxima[i + 1] } else { max_along(maxima[i + 1], i, &axes) };
     }
-    maxima[0] = b.y(0);
+    maxima[0] = y;
     let mut g = b.g();
     for (i, axis) in axes.iter().enumerate().filter(|(_, axis)| !axis.trivial()) {
         g = to_first(g, maxima[i + 1], maxima[i], i + 2, axis)?;

@@ -20,6 +20,7 @@ mod recurrent;
 mod reduce;
 mod resize;
 mod shape;
+mod spectrum;
 mod symbolic;
 #[cfg(test)]
 mod tests;
@@ -150,6 +151,7 @@ const TABLES: &[&[(&str, Rule)]] = &[
     quantize::RULES,
     recurrent::RULES,
     resize::RULES,
+    spectrum::RULES,
     einsum::RULES,
 ];
 

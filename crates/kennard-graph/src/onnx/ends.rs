@@ -111,6 +111,35 @@ fn outputs<'a>(graph: &'a GraphProto, of: &Ends) -> Result<Vec<&'a ValueInfoProt
     Ok(if floats.is_empty() { all } else { floats })
 }
 
+/// Scores in place of the maps from labels to scores that converters of scikit-learn make of them (`ZipMap`).
+pub(super) fn without_maps(graph: &mut GraphProto) {
+    let is_map = |node: &NodeProto| {
+        node.op_type.as_deref() == Some("ZipMap") && node.domain.as_deref() == Some("ai.onnx.ml")
+    };
+    let batch = inputs(graph).first().and_then(|v| dims(v)?.first().cloned());
+    let (maps, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut graph.node).into_iter().partition(is_map);
+    graph.node = rest;
+    for map in &maps {
+        let (Some(scores), Some(made)) = (map.input.first(), map.output.first()) else { continue };
+        // One score for each class that the map has.
+        let classes = map.attribute.iter().map(|a| a.ints.len().max(a.strings.len())).max().unwrap_or(0);
+        let dim = vec![
+            batch.clone().unwrap_or(DimensionProto { extent: None }),
+            DimensionProto { extent: Some(Extent::Value(classes as i64)) },
+        ];
+        let tensor_type = Some(TensorTypeProto {
+            elem_type: Some(DType::F32.code() as i32),
+            shape: Some(TensorShapeProto { dim }),
+        });
+        for output in graph.output.iter_mut().filter(|v| name_of(v) == made) {
+            *output = ValueInfoProto {
+                name: Some(scores.clone()),
+                r#type: Some(TypeProto { tensor_type: tensor_type.clone() }),
+            };
+        }
+    }
+}
+
 fn listed(values: &[&ValueInfoProto]) -> String {
     let one = |v: &&ValueInfoProto| format!("`{}` {}", name_of(v), written(v));
     values.iter().map(one).collect::<Vec<_>>().join(", ")

@@ -176,9 +176,13 @@ fn at(path: &Path, error: GraphError) -> GraphError {
 }
 
 fn decode(bytes: Bytes) -> Result<ModelProto> {
-    ModelProto::decode(bytes).map_err(|e| {
+    let mut model = ModelProto::decode(bytes).map_err(|e| {
         GraphError::Format(format!(
             "{e}. Is it an ONNX file, and complete? (Other formats: export to ONNX first)"
         ))
-    })
+    })?;
+    if let Some(graph) = &mut model.graph {
+        ends::without_maps(graph);
+    }
+    Ok(model)
 }

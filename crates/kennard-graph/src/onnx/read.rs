@@ -55,6 +55,8 @@ pub(super) fn read(model: &ModelProto, files: &Files, of: Option<&Ends>) -> Resu
     base.outputs = names.iter().map(|&name| Value { name: name.into(), ty: placeholder.clone() }).collect();
     let builder = Builder::without_nodes(&base)?;
     builder.reserve(graph.node.iter().flat_map(|node| &node.output));
+    // What is held comes before the nodes, with constants that need names.
+    builder.reserve(taken.iter().flat_map(|taken| &taken.held).filter_map(|(proto, _)| proto.name.as_ref()));
     let importer = Importer::new(&builder, files, &model.functions, &base)?;
     for (proto, value) in taken.iter().flat_map(|taken| &taken.held) {
         let held = symbols.input(proto)?;

@@ -16,6 +16,7 @@ pub(super) const FORMS: &[(&str, Step)] = &[
     ("com.microsoft::QLinearGlobalAveragePool", |n, b| made(n, b, qlinear_pool)),
     ("com.microsoft::QLinearMul", |n, b| made(n, b, |c| qlinear(c, "Mul"))),
     ("com.microsoft::QuickGelu", |n, b| made(n, b, quick_gelu)),
+    ("com.microsoft::SkipLayerNormalization", skip_layer_normalization),
 ];
 
 /// The node in the place of which stands what `f` makes of its inputs.
@@ -106,6 +107,25 @@ fn fast_gelu<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
 fn quick_gelu<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     let x = c.x(0);
     Ok(x * (x * c.node.float("alpha", 1.702)).apply("Sigmoid"))
+}
+
+/// `LayerNormalization(s)` of the sum `s = x + skip + bias`, which is the fourth output.
+fn skip_layer_normalization(node: Node, b: &Builder) -> Result<Option<Node>> {
+    let c = Call { node: &node, builder: b };
+    let wanted = |i: usize| node.outputs.get(i).is_some_and(|name| !name.is_empty());
+    if wanted(1) || wanted(2) || !wanted(0) {
+        return Err(node.error("its mean and deviation are read; export the model without optimisation"));
+    }
+    let sum = c.x(0) + c.x(1);
+    let sum = c.optional(4).map_or(sum, |bias| sum + bias);
+    let epsilon = node.float("epsilon", f64::from(1e-12f32));
+    let attributes = [("axis", Attribute::Int(-1)), ("epsilon", (epsilon as f32).into())];
+    let y = b.op("LayerNormalization", &[Some(sum), Some(c.x(2)), c.optional(3)], &attributes);
+    b.name(&node.outputs[0], y);
+    if wanted(3) {
+        b.name(&node.outputs[3], sum);
+    }
+    Ok(None)
 }
 
 /// `s·(x − z)`; given are the places of the three.

@@ -27,6 +27,10 @@ fn linear_classifier(node: Node, b: &Builder) -> Result<Option<Node>> {
     let (true, Ok(matrix)) = (fits, matrix) else {
         return Err(node.error(format!("it has {classes} classes, which its weights and biases do not fit")));
     };
+    // As scikit-learn's converter writes two classes: the second row is the first with another sign.
+    let opposite = rows == 2
+        && matrix.row(0).iter().zip(matrix.row(1)).all(|(a, b)| *a == -b)
+        && (biases.is_empty() || biases[0] == -biases[1]);
     let x = c.x(0);
     let columns = b.constant(Tensor::from(matrix.t().as_standard_layout().to_owned().into_dyn()));
     let mut scores = x.with("MatMul", columns.cast_like(x));
@@ -41,8 +45,11 @@ fn linear_classifier(node: Node, b: &Builder) -> Result<Option<Node>> {
         ("SOFTMAX", false) => scores.apply_with("Softmax", &last),
         // So does ONNX Runtime, with or without a softmax.
         ("NONE" | "SOFTMAX", true) => both(b, 1.0 - scores, scores),
+        // σ(−z) and σ(z) as a softmax, which can be taken off.
+        ("LOGISTIC", false) if opposite => (scores * 0.5).apply_with("Softmax", &last),
         ("LOGISTIC", false) => scores.apply("Sigmoid"),
-        ("LOGISTIC", true) => both(b, (-scores).apply("Sigmoid"), scores.apply("Sigmoid")),
+        // As a softmax it can be taken off.
+        ("LOGISTIC", true) => both(b, scores.zeros_like(), scores).apply_with("Softmax", &last),
         (other, _) => return Err(node.error(format!("its post_transform {other} cannot be spelled out"))),
     };
     if let Some(labels) = labels.filter(|_| !node.outputs[0].is_empty()) {

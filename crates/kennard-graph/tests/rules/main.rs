@@ -52,5 +52,6 @@ families!(
     reduce,
     resize,
     select,
-    softmax
+    softmax,
+    spectrum
 );

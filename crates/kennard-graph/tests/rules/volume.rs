@@ -164,3 +164,34 @@ fn pools_over_three_axes_and_with_gaps() {
         );
     }
 }
+
+/// Over two axes, with a margin: a tap beyond the edge is none of the window, and neither is the edge itself.
+#[test]
+fn pools_with_gaps_and_a_margin() {
+    let x = uniform(&[2, 2, 5, 7], -1.0, 1.0, 1);
+    let (kernel, strides, dilations, before) = ([3i64, 2], [1i64, 2], [2i64, 3], [2i64, 1]);
+    let attributes = [
+        ("kernel_shape", kernel[..].into()),
+        ("strides", strides[..].into()),
+        ("dilations", dilations[..].into()),
+        ("pads", vec![before[0], before[1], 1, 2].into()),
+    ];
+    let y = defined("MaxPool", std::slice::from_ref(&x), &attributes);
+    assert_eq!(y.shape(), [2, 2, 4, 4]);
+    let x = array(&x);
+    close(
+        &y,
+        |at| {
+            let mut largest = f64::NEG_INFINITY;
+            for (p, q) in (0..kernel[0]).flat_map(|p| (0..kernel[1]).map(move |q| (p, q))) {
+                let row = at[2] as i64 * strides[0] + p * dilations[0] - before[0];
+                let column = at[3] as i64 * strides[1] + q * dilations[1] - before[1];
+                if (0..5).contains(&row) && (0..7).contains(&column) {
+                    largest = f64::max(largest, x[[at[0], at[1], row as usize, column as usize]]);
+                }
+            }
+            largest
+        },
+        "MaxPool",
+    );
+}

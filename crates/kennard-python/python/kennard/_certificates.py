@@ -258,6 +258,7 @@ def bound(
     method: str | None = None,
     norm: str | None = None,
     rows: int | None = None,
+    **options: Any,
 ) -> Any:
     """Certified bounds of a model as a graph of its own: `kennard bound`.
 
@@ -273,6 +274,8 @@ def bound(
         The ball that the input stays in, within its box; the box alone by default.
     rows : int, optional
         Rows of the specification for each sample; the classes less one by default.
+    **options
+        `input`, `input_shape`, `hold` and `output` of the command, for files that leave them open.
 
     Returns
     -------
@@ -295,7 +298,7 @@ def bound(
     >>> len(file) > 1000
     True
     """
-    settings = _prepare.options("bound", {}, method=method, norm=norm, rows=rows)
+    settings = _prepare.options("bound", options, method=method, norm=norm, rows=rows)
     _prepare.check_process()
     inputs = None if x is None else np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, dtype=np.float32)
     native, _ = graph(model, inputs, trainable=False)

@@ -158,6 +158,7 @@ def grad(
     loss: str | None = None,
     of: str | None = None,
     wrt: str | list[str] | None = None,
+    **options: Any,
 ) -> Any:
     """The gradient of a model as a graph of its own: `kennard grad`.
 
@@ -173,6 +174,8 @@ def grad(
         Differentiate this tensor of the model instead: one number per sample, or a scalar.
     wrt : text or list of text, optional
         With respect to these tensors; the input by default.
+    **options
+        `input`, `input_shape`, `hold` and `output` of the command, for files that leave them open.
 
     Returns
     -------
@@ -194,7 +197,7 @@ def grad(
     >>> len(file) > 1000
     True
     """
-    settings = _prepare.options("grad", {}, loss=loss, of=of, wrt=wrt)
+    settings = _prepare.options("grad", options, loss=loss, of=of, wrt=wrt)
     _prepare.check_process()
     inputs = None if x is None else np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, dtype=np.float32)
     native, _ = graph(model, inputs, trainable=False)

@@ -109,3 +109,69 @@ fn the_output_of_logits_is_found() {
         matches!(several, GraphError::SeveralOutputs(_)) && several.to_string().contains("`other` F32[N, 3]")
     );
 }
+
+/// What is held keeps its name, whatever constants are made for it: `c` is what they are called.
+#[test]
+fn a_state_of_any_name_is_held() {
+    let mut m = model(vec![node("Add", &["x", "h"], &["a"]), node("Mul", &["a", "c"], &["y"])]);
+    m.graph.as_mut().unwrap().input.extend([value("h", 1, &["batch", "3"]), value("c", 1, &["batch", "3"])]);
+    let held = [("h".to_string(), 0.0), ("c".into(), 0.0)].into();
+    let graph = file(&m).classifier(&Ends { held, ..Ends::default() }).unwrap();
+    assert!(!graph.constants.contains_key("c"), "{:?}", graph.constants.keys());
+    let types = crate::infer(&graph).unwrap();
+    for name in ["h", "c"] {
+        assert_eq!(types.get(name).unwrap().shape, graph.inputs[0].ty.shape);
+    }
+}
+
+/// One number for each sample, given two axes and then two classes: no two tensors have one name.
+#[test]
+fn what_is_put_behind_has_names_of_its_own() {
+    let nodes = vec![node("Squeeze", &["x", "axes"], &["s"]), node("Sigmoid", &["s"], &["y"])];
+    let mut m = between(value("x", 1, &["n", "1"]), nodes, value("y", 1, &["n"]));
+    weights_of(&mut m).push(TensorProto { int64_data: vec![1], ..tensor("axes", 7, &[1]) });
+    let graph = crate::flatten_output(&file(&m).classifier(&Ends::default()).unwrap()).unwrap();
+    let graph = crate::against(&graph, 0.5).unwrap();
+    let made: Vec<&String> = graph.nodes.iter().flat_map(|node| &node.outputs).collect();
+    let names: std::collections::HashSet<&String> = made.iter().copied().collect();
+    assert_eq!(names.len(), made.len(), "{made:?}");
+}
+
+/// As scikit-learn's converter writes a logistic regression: maps of probabilities, divided by their sum. The scores are taken in
+/// their place, and logits in theirs.
+#[test]
+fn maps_of_probabilities_are_scores() {
+    let own = |node: NodeProto, attribute: Vec<AttributeProto>| NodeProto {
+        domain: some("ai.onnx.ml"),
+        attribute,
+        ..node
+    };
+    let labels = |name: &str| AttributeProto { ints: vec![0, 1], ..attribute(name, 7) };
+    let floats = |name: &str, floats: Vec<f32>| AttributeProto { floats, ..attribute(name, 6) };
+    let text = |name: &str, text: &'static str| AttributeProto {
+        s: Some(text.as_bytes().into()),
+        ..attribute(name, 3)
+    };
+    let classifier = vec![
+        labels("classlabels_ints"),
+        floats("coefficients", vec![1.0, 2.0, -3.0, -1.0, -2.0, 3.0]),
+        floats("intercepts", vec![0.5, -0.5]),
+        text("post_transform", "LOGISTIC"),
+    ];
+    let nodes = vec![
+        own(node("LinearClassifier", &["x"], &["label", "scores"]), classifier),
+        own(node("Normalizer", &["scores"], &["shares"]), vec![text("norm", "L1")]),
+        own(node("ZipMap", &["shares"], &["maps"]), vec![labels("classlabels_int64s")]),
+    ];
+    let mut m = between(value("x", 1, &["n", "3"]), nodes, value("label", 7, &["n"]));
+    m.opset_import.push(OperatorSetIdProto { domain: some("ai.onnx.ml"), version: Some(1) });
+    let maps = ValueInfoProto { name: some("maps"), r#type: Some(TypeProto { tensor_type: None }) };
+    m.graph.as_mut().unwrap().output.push(maps);
+    let graph = file(&m).classifier(&Ends::default()).unwrap();
+    assert_eq!(
+        (graph.outputs[0].name.as_str(), &graph.outputs[0].ty.shape.0[1..]),
+        ("shares", &[Dim::Known(2)][..])
+    );
+    let logits = crate::simplify(&crate::strip_softmax(&graph).unwrap()).unwrap();
+    assert_eq!(ops(&logits), ["Gemm"], "halves of the scores, whose difference is the logit");
+}

@@ -14,3 +14,4 @@ pub mod reduce;
 pub mod resize;
 pub mod select;
 pub mod softmax;
+pub mod spectrum;

@@ -53,6 +53,9 @@ def one(name: str, case: Case, folder: Path) -> dict:
         y[SAMPLES - WRONG :] = (y[SAMPLES - WRONG :] + 1) % logits.shape[1]
         entry |= {"correct": SAMPLES - WRONG, "answers": len(set(answers.tolist()))}
         if case.within:
+            others = logits[at].copy()
+            others[np.arange(len(at)), answers] = -np.inf
+            entry["margins"] = (logits[at].max(1) - others.max(1))[: SAMPLES - WRONG].tolist()
             shown, labels = x[:SHOWN], (y[:SHOWN] + 1) % logits.shape[1]
             taken = (lambda a: np.exp(case.logits(a))) if case.raw else case.logits
             gradient = (case.gradient or (lambda a, b: derivative(taken, a, b)))(shown, labels)

@@ -122,6 +122,10 @@ def test_audit(zoo: tuple[str, Path, Entry], tmp_path: Path) -> None:
         assert summary["clean"]["correct"] == entry["correct"] and summary["not_evaluated"] == 0
         table = pyarrow.parquet.read_table(out / "samples.parquet").to_pydict()
         margins.append(np.array([table["margin"], table[f"{attack}.margin"]], np.float64).T[: entry["correct"]])
+    for found in margins:
+        if "margins" in entry:
+            expected = np.array(entry["margins"])
+            assert np.abs(found[:, 0] - expected).max() <= entry["apart"] * np.abs(expected).max(), (found[:, 0], expected)
     if len(margins) == 2 and attack == "pgd":
         assert np.abs(margins[0] - margins[1]).max() <= entry["apart"] * np.abs(margins[0]).max(), margins
 

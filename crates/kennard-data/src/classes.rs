@@ -111,12 +111,21 @@ impl Words {
         Ok(())
     }
 
-    /// Adds other words, and tells which were not there.
-    pub fn join(&mut self, others: Words) -> Vec<String> {
+    /// Adds the words of the other split, and says which were not there.
+    #[cfg(feature = "images")]
+    pub fn join(&mut self, others: Words) -> Option<String> {
         let new = others.0.into_iter().filter(|(word, _)| !self.0.contains_key(word)).collect::<Vec<_>>();
-        let names = new.iter().map(|(word, _)| word.clone()).collect();
+        let names: Vec<String> = new.iter().map(|(word, _)| word.clone()).collect();
         self.0.extend(new);
-        names
+        let said =
+            || format!("the other split alone has the classes {}; they count here too", listed(&names));
+        (!names.is_empty()).then(said)
+    }
+
+    /// Whether some of the words are no numbers.
+    #[cfg(feature = "images")]
+    pub fn named(&self) -> bool {
+        self.0.keys().any(|word| whole_number(word).is_none())
     }
 
     /// The class of every word: that of the list where there is one; else numbers are classes, and names are counted
@@ -229,6 +238,15 @@ impl Label {
         let problem = "is no whole number; labels are class indices from 0".to_owned();
         Err(DataError::Label { file: file.to_owned(), place, label, problem })
     }
+}
+
+/// The first few of some names.
+#[cfg(feature = "images")]
+pub(crate) fn listed(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(10).map(|name| format!("`{name}`")).collect();
+    let more =
+        if names.len() > shown.len() { format!(", … ({} in all)", names.len()) } else { String::new() };
+    shown.join(", ") + &more
 }
 
 /// As many classes are named one by one.

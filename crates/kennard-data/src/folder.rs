@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::classes::{ClassList, Classes, Words};
+use crate::classes::{ClassList, Classes, Words, listed};
 use crate::error::{DataError, Place};
 use crate::fingerprint::FileDigest;
 use crate::images::Form;
@@ -81,19 +81,8 @@ fn classes(
     list: Option<&ClassList>,
     notes: &mut Vec<String>,
 ) -> Result<Classes, DataError> {
-    let alone = words.join(others);
-    if !alone.is_empty() {
-        notes.push(format!("the other split alone has the classes {}; they count here too", listed(&alone)));
-    }
+    notes.extend(words.join(others));
     words.classes(list)
-}
-
-/// The first few of some names.
-fn listed(names: &[String]) -> String {
-    let shown: Vec<String> = names.iter().take(10).map(|name| format!("`{name}`")).collect();
-    let more =
-        if names.len() > shown.len() { format!(", … ({} in all)", names.len()) } else { String::new() };
-    shown.join(", ") + &more
 }
 
 /// The directory of a split, that of the other split, and what is to be said about it.

@@ -1,6 +1,6 @@
 //! Encoded images: decode, bring to the wanted channels, resize and crop.
 
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images as scaled};
@@ -14,7 +14,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::error::{DataError, Place};
-use crate::input;
+use crate::input::{self, Input};
 use crate::options::{Interpolation, Options};
 use crate::source::{Change, Raw, level};
 use crate::whole;
@@ -240,13 +240,17 @@ fn decode(raw: Raw) -> Result<(DynamicImage, PathBuf, Place), DataError> {
     let (bytes, path, place) = match raw {
         Raw::File(path) => {
             let (mut file, size) = input::open_file(&path)?;
-            if size > MAX_BYTES {
-                let (what, limit) = (format!("a file of {size} bytes"), format!("{MAX_BYTES} bytes"));
-                return Err(DataError::too_large(&path, Place::Whole, what, limit, SCALE_DOWN));
-            }
+            check_bytes(size, &path)?;
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(DataError::io(&path))?;
             (bytes, path, Place::Whole)
+        }
+        Raw::Part { archive, name, offset, length } => {
+            let path = archive.join(name);
+            check_bytes(length, &path)?;
+            let (mut file, _) = input::open_file(&archive)?;
+            file.seek(SeekFrom::Start(offset)).map_err(DataError::io(&archive))?;
+            (Input::new(&path, Box::new(file)).take(length as usize)?, path, Place::Whole)
         }
         Raw::Encoded(bytes, path, row) => (bytes, path, Place::Row(row)),
         Raw::Bytes(_) | Raw::Floats(_) => unreachable!("arrays are not decoded"),
@@ -261,6 +265,14 @@ fn decode(raw: Raw) -> Result<(DynamicImage, PathBuf, Place), DataError> {
 /// A function that says that an image cannot be decoded, and why.
 fn damaged(file: &Path, place: Place) -> impl Fn(String) -> DataError + '_ {
     move |reason| DataError::Image { file: file.to_owned(), place, reason }
+}
+
+fn check_bytes(bytes: u64, file: &Path) -> Result<(), DataError> {
+    if bytes <= MAX_BYTES {
+        return Ok(());
+    }
+    let (what, limit) = (format!("a file of {bytes} bytes"), format!("{MAX_BYTES} bytes"));
+    Err(DataError::too_large(file, Place::Whole, what, limit, SCALE_DOWN))
 }
 
 fn check_size(width: u64, height: u64, file: &Path, place: Place) -> Result<(), DataError> {

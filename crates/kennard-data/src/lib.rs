@@ -8,9 +8,10 @@
 //! | `cifar10:DIR` | `test_batch.bin` or `data_batch_1.bin` to `_5.bin`; class names from `batches.meta.txt` |
 //! | `cifar100:DIR` | `test.bin` or `train.bin`, fine labels; class names from `fine_label_names.txt` |
 //! | `folder:DIR` | PNG, JPEG, BMP, WebP images; one directory per class, or a `labels.csv` with the columns `file` and `label` |
+//! | `tar:FILE`, `tar:A,B`, `tar:DIR` | archives as the WebDataset library writes them: members `KEY.jpg` (or another image) and `KEY.cls`, a number or a name as text, or `KEY.json` with the label in the field `label`, `cls` or `class`; of a directory those of the split, `imagenet-train-000000.tar`, or all |
 //! | `npz:FILE`, `npz:X.npy,Y.npy` | NumPy arrays `x` (samples first, any rank) and `y` (class indices) |
 //! | `parquet:FILE` | as on the Hugging Face hub: a column `image` of encoded images, a column `label` of numbers or names; without such images, columns of numbers and a label |
-//! | `parquet:DIR`, `parquet:A,B` | several such files, one after the other: those of the split, `test-00000-of-00002.parquet`, or all |
+//! | `parquet:DIR`, `parquet:A,B` | several such files, one after the other: those whose names have the split as a word, `test-00000-of-00002.parquet`, or all |
 //! | `csv:FILE` | a table as text: names of columns, then one sample per line, numbers and a label |
 //!
 //! Where a data set has splits, [`Options::split`] chooses; `folder:` has them when `DIR` holds
@@ -22,7 +23,7 @@
 //! sorted order, those of both splits. [`Options::classes`] names a file with another order, that of the model.
 //!
 //! 8-bit values are divided by 255; float arrays are taken as they are. Only the images of
-//! `folder:` and `parquet:` are resized and converted between grey and RGB; the other formats
+//! `folder:`, `tar:` and `parquet:` are resized and converted between grey and RGB; the other formats
 //! keep the shape they have. No format is held in memory: a stream needs room for a few samples.
 //! All files are taken for hostile: what a header announces is checked against what the file can
 //! hold before anything is allocated.
@@ -43,11 +44,13 @@
 //! ```
 //!
 //! # Features
-//! `images` reads `folder:`, `parquet` reads `parquet:`. Both are on by default. Without them these formats are refused with
+//! `images` reads `folder:` and `tar:`, `parquet` reads `parquet:`. Both are on by default. Without them these formats are refused with
 //! [`DataError::LeftOut`].
 
 #![warn(missing_docs)]
 
+#[cfg(feature = "images")]
+mod archive;
 mod array;
 mod cifar;
 mod classes;
@@ -76,6 +79,8 @@ mod plane;
 mod samples;
 mod selection;
 mod set;
+#[cfg(feature = "images")]
+mod shards;
 mod source;
 mod spec;
 #[cfg(feature = "images")]

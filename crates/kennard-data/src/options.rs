@@ -79,7 +79,7 @@ impl std::str::FromStr for Interpolation {
 pub struct Options {
     /// The part to read.
     pub split: Split,
-    /// The height and width the model takes. Images of `folder:` and `parquet:` are scaled
+    /// The height and width the model takes. Images of `folder:`, `tar:` and `parquet:` are scaled
     /// (antialiased) to cover it and cropped around the centre. `None`: every image
     /// must have the size of the first.
     pub resize: Option<(usize, usize)>,
@@ -90,7 +90,7 @@ pub struct Options {
     pub interpolation: Option<Interpolation>,
     /// The channels the model takes: 1 (grey) or 3 (RGB). `None`: those of the first image.
     pub channels: Option<usize>,
-    /// A file of class names, one per line, in the order of the model's outputs, for `folder:`, `parquet:`, `csv:` and
+    /// A file of class names, one per line, in the order of the model's outputs, for `folder:`, `tar:`, `parquet:`, `csv:` and
     /// `npz:`.
     /// Labels that are names have their line as class; labels that are numbers count the lines from 0, unless the
     /// names are numbers themselves. `None`: see [the crate](crate).

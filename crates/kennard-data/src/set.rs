@@ -5,8 +5,6 @@ use std::sync::{Arc, Mutex, OnceLock};
 use crate::classes::ClassList;
 use crate::error::{DataError, Place};
 use crate::fingerprint::{FileDigest, digest};
-#[cfg(feature = "images")]
-use crate::folder;
 use crate::memory::{Checked, Contents, Memory};
 use crate::opened::Opened;
 use crate::options::{Options, Split};
@@ -16,6 +14,8 @@ use crate::samples::{self, Samples, Seen};
 use crate::selection::{Indices, Selected, Selection};
 use crate::source::Source;
 use crate::spec::{DataSpec, Kind};
+#[cfg(feature = "images")]
+use crate::{archive, folder};
 use crate::{cifar, delimited, idx, npz};
 
 /// A data set that was found and whose headers and labels are in order.
@@ -51,7 +51,9 @@ impl DataSet {
             let problem = format!("{} data have no columns; leave the column of labels out", spec.kind);
             return Err(DataError::Option { problem });
         }
-        if list.is_some() && !matches!(spec.kind, Kind::Folder | Kind::Npz | Kind::Parquet | Kind::Csv) {
+        if list.is_some()
+            && !matches!(spec.kind, Kind::Folder | Kind::Tar | Kind::Npz | Kind::Parquet | Kind::Csv)
+        {
             let problem =
                 format!("{} data have their own order of classes; leave the list of classes out", spec.kind);
             return Err(DataError::Option { problem });
@@ -62,7 +64,11 @@ impl DataSet {
             #[cfg(feature = "images")]
             Kind::Folder => folder::open(&spec.path, options, list),
             #[cfg(not(feature = "images"))]
-            Kind::Folder => Err(DataError::LeftOut { kind: spec.kind.to_string(), feature: "images" }),
+            Kind::Folder | Kind::Tar => {
+                Err(DataError::LeftOut { kind: spec.kind.to_string(), feature: "images" })
+            }
+            #[cfg(feature = "images")]
+            Kind::Tar => archive::open(&spec.path, options, list),
             Kind::Npz => npz::open(&spec.path, options.split, list),
             Kind::Csv => delimited::open(&spec.path, options, list),
             #[cfg(feature = "parquet")]
@@ -235,7 +241,7 @@ impl DataSet {
             let cure = "list all classes of the model, in the order of its outputs";
             return Err(DataError::malformed(file, Place::Whole, problem, cure));
         }
-        let sorted = matches!(self.kind, Some(Kind::Folder | Kind::Parquet | Kind::Csv));
+        let sorted = matches!(self.kind, Some(Kind::Folder | Kind::Tar | Kind::Parquet | Kind::Csv));
         if sorted && named > 0 && named != model {
             self.opened.notes.push(format!(
                 "the data have {named} named classes and the model has {model}: if its order is another, all labels are \

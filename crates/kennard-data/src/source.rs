@@ -56,6 +56,17 @@ pub enum Raw {
     File(PathBuf),
     /// An encoded image, the file it came in, and its row there.
     Encoded(Vec<u8>, PathBuf, usize),
+    /// An encoded image within a file.
+    Part {
+        /// The file.
+        archive: PathBuf,
+        /// The image's name there.
+        name: String,
+        /// Where its bytes begin.
+        offset: u64,
+        /// How many they are.
+        length: u64,
+    },
 }
 
 /// What was done to an image.

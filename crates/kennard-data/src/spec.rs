@@ -19,6 +19,8 @@ pub enum Kind {
     Cifar100,
     /// Images in directories, or listed in a table.
     Folder,
+    /// Images in tar archives, as WebDataset has them.
+    Tar,
     /// NumPy arrays.
     Npz,
     /// Images, or columns of numbers, in Parquet files.
@@ -28,12 +30,13 @@ pub enum Kind {
 }
 
 /// Every kind, the word for it, and what follows the colon.
-const KINDS: [(Kind, &str, &str); 8] = [
+const KINDS: [(Kind, &str, &str); 9] = [
     (Kind::Mnist, "mnist", "DIR"),
     (Kind::FashionMnist, "fashion-mnist", "DIR"),
     (Kind::Cifar10, "cifar10", "DIR"),
     (Kind::Cifar100, "cifar100", "DIR"),
     (Kind::Folder, "folder", "DIR"),
+    (Kind::Tar, "tar", "FILE or tar:DIR"),
     (Kind::Npz, "npz", "FILE or npz:X.npy,Y.npy"),
     (Kind::Parquet, "parquet", "FILE or parquet:DIR"),
     (Kind::Csv, "csv", "FILE"),
@@ -44,7 +47,7 @@ const KINDS: [(Kind, &str, &str); 8] = [
 pub struct DataSpec {
     /// The format.
     pub kind: Kind,
-    /// The directory or file; for `npz` also two files with a comma between them, for `parquet` any number.
+    /// The directory or file; for `npz` also two files with a comma between them, for `parquet` and `tar` any number.
     pub path: PathBuf,
 }
 

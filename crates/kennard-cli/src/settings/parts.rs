@@ -14,7 +14,8 @@ use super::{Bounds, Extents, Held, Number};
 part! {
     /// The data.
     Data {
-        /// The data set: mnist:DIR, fashion-mnist:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, npz:FILE, parquet:FILE, csv:FILE
+        /// The data set: mnist:DIR, fashion-mnist:DIR, cifar10:DIR, cifar100:DIR, folder:DIR, tar:FILE, npz:FILE, parquet:FILE,
+        /// csv:FILE
         #[arg(long, value_name = "KIND:PATH")]
         data: String,
         /// The part of it: test or train [default: test]

@@ -3,7 +3,6 @@
 //! `huggingface` may name. Without images, a table: columns of numbers and one of labels.
 
 mod column;
-mod files;
 mod layout;
 mod rows;
 
@@ -24,6 +23,7 @@ use crate::images::Form;
 use crate::input::{self, MAX_CLASSES};
 use crate::opened::Opened;
 use crate::options::Options;
+use crate::shards::{self, Shards};
 use crate::source::{Raw, Rows, Source};
 
 /// Labels read together.
@@ -114,7 +114,7 @@ impl Found {
 }
 
 pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> Result<Opened, DataError> {
-    let (files, mut notes) = files::find(path, options.split)?;
+    let Shards { files, mut notes, .. } = shards::find(path, options.split, "parquet")?;
     let mut found = Found::default();
     let mut common: Option<Layout> = None;
     for path in &files {

@@ -180,3 +180,12 @@ fn parquet() {
         damage("parquet", files.path(), &files.path().join(name), name);
     }
 }
+
+#[test]
+#[cfg(feature = "images")]
+fn archives() {
+    for name in ["numbers.tar", "json.tar", "long_gnu.tar", "long_pax.tar"] {
+        let files = directory(&[(name, bytes(name))]);
+        damage("tar", files.path(), &files.path().join(name), name);
+    }
+}

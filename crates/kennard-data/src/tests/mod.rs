@@ -1,3 +1,5 @@
+#[cfg(feature = "parquet")]
+mod archives;
 mod arrays;
 mod damage;
 #[cfg(feature = "parquet")]

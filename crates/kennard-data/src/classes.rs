@@ -3,79 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub(crate) use crate::class_list::ClassList;
 use crate::error::{DataError, Place};
 use crate::input::{self, MAX_CLASSES};
-use crate::nearest::nearest;
-
-/// Names by class, in the order of the model's outputs.
-#[derive(Debug, Clone)]
-pub(crate) struct ClassList {
-    file: PathBuf,
-    names: Vec<String>,
-}
-
-impl ClassList {
-    /// Reads a file of names, one per line; the line tells the class, from 0.
-    pub fn read(file: &Path) -> Result<ClassList, DataError> {
-        let bytes = std::fs::read(file).map_err(DataError::io(file))?;
-        let cure = "write one class a line, in the order of the model's outputs";
-        let malformed = |line: usize, problem: String| {
-            DataError::malformed(file, Place::Line(line as u64 + 1), problem, cure)
-        };
-        let text = String::from_utf8(bytes).map_err(|e| malformed(0, format!("this is no text ({e})")))?;
-        let names: Vec<String> = text
-            .trim_start_matches('\u{feff}')
-            .trim_end()
-            .lines()
-            .map(|name| name.trim().to_owned())
-            .collect();
-        let mut lines = BTreeMap::new();
-        for (line, name) in names.iter().enumerate() {
-            if name.is_empty() {
-                return Err(malformed(line, "the name is blank".to_owned()));
-            }
-            if let Some(first) = lines.insert(name, line) {
-                return Err(malformed(line, format!("`{name}` stands in line {} already", first + 1)));
-            }
-        }
-        match names.len() {
-            0 => Err(DataError::empty(file, cure)),
-            1..=MAX_CLASSES => Ok(ClassList { file: file.to_owned(), names }),
-            more => Err(malformed(MAX_CLASSES, format!("{more} classes are more than {MAX_CLASSES}"))),
-        }
-    }
-
-    pub fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    /// The class of a name; numbers are the same in whatever form they are written.
-    pub fn find(&self, name: &str) -> Option<usize> {
-        let exact = self.names.iter().position(|known| known == name);
-        exact.or_else(|| {
-            let number = whole_number(name)?;
-            self.names.iter().position(|known| whole_number(known) == Some(number))
-        })
-    }
-
-    /// Whether some of the names are numbers.
-    fn has_numbers(&self) -> bool {
-        self.names.iter().any(|name| whole_number(name).is_some())
-    }
-
-    /// Why a name cannot be used.
-    pub fn unknown(&self, name: &str, file: &Path, place: Place) -> DataError {
-        let near = nearest(name, &self.names).map(|known| format!("; did you mean `{known}`?"));
-        let list = self.file.display();
-        let problem = format!("is not in the list of classes {list}{}", near.unwrap_or_default());
-        DataError::Label { file: file.to_owned(), place, label: format!("`{name}`"), problem }
-    }
-
-    /// The class of a number, which counts the names from 0.
-    pub fn index(&self, label: i128, file: &Path, place: Place) -> Result<usize, DataError> {
-        input::class_index(label, self.names.len(), file, place)
-    }
-}
+use crate::number::{whole, whole_number};
 
 /// The words that labels are written in, and where each was met first.
 #[derive(Default)]
@@ -150,9 +81,9 @@ impl Words {
         let index: BTreeMap<String, usize> = index.collect::<Result<_, _>>()?;
         Ok(Classes {
             index,
-            count: list.names.len(),
-            names: list.names.clone(),
-            notes: vec![table(&list.names)],
+            count: list.names().len(),
+            names: list.names().to_vec(),
+            notes: vec![table(list.names())],
         })
     }
 
@@ -195,20 +126,6 @@ impl Words {
             names: Vec::new(),
         })
     }
-}
-
-/// The whole number that a word stands for, be it written `3`, `03` or `3.0`.
-fn whole_number(word: &str) -> Option<i128> {
-    let word = word.trim();
-    if let Ok(number) = word.parse::<i128>() {
-        return Some(number);
-    }
-    word.parse::<f64>().ok().and_then(whole)
-}
-
-/// A number that is whole, and small enough to be exact.
-fn whole(number: f64) -> Option<i128> {
-    (number.fract() == 0.0 && number.abs() < 2f64.powi(53)).then_some(number as i128)
 }
 
 /// A label as a column or an array holds it.

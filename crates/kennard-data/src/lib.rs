@@ -53,6 +53,7 @@
 mod archive;
 mod array;
 mod cifar;
+mod class_list;
 mod classes;
 mod columns;
 mod delimited;
@@ -71,6 +72,7 @@ mod memory;
 mod nearest;
 mod npy;
 mod npz;
+mod number;
 mod opened;
 mod options;
 #[cfg(feature = "parquet")]

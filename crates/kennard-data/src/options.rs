@@ -93,7 +93,7 @@ pub struct Options {
     /// A file of class names, one per line, in the order of the model's outputs, for `folder:`, `tar:`, `parquet:`, `csv:` and
     /// `npz:`.
     /// Labels that are names have their line as class; labels that are numbers count the lines from 0, unless the
-    /// names are numbers themselves. `None`: see [the crate](crate).
+    /// names are numbers themselves. Lines may begin with WordNet ids, `n01440764 tench, Tinca tinca`; labels then are ids or names. `None`: see [the crate](crate).
     pub classes: Option<PathBuf>,
     /// The column with the labels, for `csv:` and `parquet:`. `None`: the first of `label`, `labels`, `target`, `class`, `y`
     /// and `fine_label` that there is.

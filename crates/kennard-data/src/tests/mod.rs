@@ -1,6 +1,8 @@
 #[cfg(feature = "parquet")]
 mod archives;
 mod arrays;
+#[cfg(feature = "images")]
+mod classes;
 mod damage;
 #[cfg(feature = "parquet")]
 mod encoded;

@@ -28,7 +28,7 @@ const HEADINGS: [(&str, &str); 8] = [
         "Data",
         "data split samples first classes label_column resize centre_crop interpolation shard held_out label sample problem noise",
     ),
-    ("Threat", "norm eps eps_relative bounds boxes eps_per_feature frozen"),
+    ("Threat", "norm eps eps_relative bounds boxes eps_per_feature frozen integer one_hot"),
     (
         "Attacks",
         "attack certify minimal transfer steps step_size restarts random_start targets queries budget full",

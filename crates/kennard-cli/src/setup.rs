@@ -159,6 +159,7 @@ pub fn audit<'a>(
     let (threat, boxes) = settings.threat(data)?;
     Ok(Audit {
         boxes,
+        lattice: settings.reach.lattice(data)?,
         attacks,
         cascade,
         minimal: settings.attacks.minimal()?,

@@ -154,3 +154,77 @@ fn what_is_wrong_with_epsilons_of_columns_is_said() {
     refused(&["--eps-per-feature", "1,1,1,1", "--boxes"], "--boxes");
     refused(&["--eps-per-feature", "1,1,1,1", "--minimal", "fab"], "no norm");
 }
+
+/// A table of whole numbers and a word as two columns, each row once for every class, so that one of them is right.
+fn counted() -> (PathBuf, String) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("counted-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut table = "length,width,kind_a,kind_b,class\n".to_owned();
+    for i in 0..12 {
+        for class in ["setosa", "versicolor", "virginica"] {
+            table += &format!("{},{},{},{},{class}\n", 3 + i % 5, 2 + i % 3, i % 2, 1 - i % 2);
+        }
+    }
+    let file = folder.join("counted.csv");
+    std::fs::write(&file, table).unwrap();
+    (folder, format!("csv:{}", file.display()))
+}
+
+fn on(data: &str, command: &str, words: &[&str]) -> Output {
+    let mut kennard = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    kennard.current_dir(self::folder()).args([command, "iris_mlp.onnx", "--runtime", "rten", "--data", data]);
+    kennard.args(["--classes", "iris.txt", "--bounds", "0,10"]).args(words).output().unwrap()
+}
+
+#[test]
+fn numbers_stay_whole_and_words_one() {
+    let (folder, data) = counted();
+    let attacked = |groups: &str, out: &str| {
+        let place = folder.join(out).display().to_string();
+        let words = ["--eps", "3", "--integer", "length,1", "--one-hot", groups, "--attack", "pgd,square"];
+        let output = on(&data, "attack", &[&words[..], &["--out", &place]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let examples =
+            DataSet::open(&format!("npz:{place}/adversarials.npz").parse().unwrap(), &Options::default());
+        examples.unwrap().samples().unwrap().map(|sample| sample.unwrap().input).collect::<Vec<_>>()
+    };
+    let examples = attacked("kind", "prefix");
+    assert!(examples.len() > 5, "{} examples", examples.len());
+    for x in &examples {
+        let whole = x[..2].iter().all(|x| x.fract() == 0.0 && (0.0..=10.0).contains(x));
+        assert!(whole && [[0.0, 1.0], [1.0, 0.0]].contains(&[x[2], x[3]]), "{x:?}");
+    }
+    assert!(examples.iter().any(|x| x[0] != 3.0));
+    assert_eq!(attacked("kind_a+kind_b", "names"), examples);
+
+    let output =
+        on(&data, "certify", &["--eps", "0.9", "--integer", "length,width", "--one-hot", "kind", "--json"]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // No valid point but the sample itself is as near, so that all that is right is certified.
+    assert!(found["certified"]["certified"].as_u64() > Some(0), "{found}");
+    assert_eq!(found["certified"]["certified"], found["clean"]["correct"], "{found}");
+    let note = "about valid points: 2 columns of whole numbers, 1 group of columns with one 1, none of which can change within an epsilon below 1";
+    assert!(found["data"]["notes"].to_string().contains(note), "{found}");
+
+    let refused = |data: &str, words: &[&str], says: &str| {
+        let output =
+            on(data, "audit", &[words, &["--eps", "1", "--attack", "pgd", "--packet-samples", "0"]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(says), "{words:?} does not say `{says}`: {said}");
+    };
+    refused(
+        &data,
+        &["--integer", "lenght"],
+        "--integer: there is no feature `lenght`; did you mean `length`?",
+    );
+    refused(&data, &["--one-hot", "kin"], "not two columns kin_…; did you mean `kind`?");
+    refused(&data, &["--one-hot", "kind_a"], "not two columns kind_a_…");
+    refused(&data, &["--one-hot", "kind,kind_a+width"], "element 2 is named twice");
+    refused(
+        &data,
+        &["--one-hot", "length+width"],
+        "sample 0 has 3 in `length` in the group `length`, `width`",
+    );
+    refused("csv:iris.csv", &["--integer", "0"], "in `sepal length`, which is to hold whole numbers");
+    std::fs::remove_dir_all(folder).unwrap();
+}

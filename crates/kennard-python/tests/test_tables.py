@@ -46,12 +46,26 @@ def test_points_keep_to_the_epsilon_of_each_feature() -> None:
     assert moved[0] == moved[1] == 0 and 0 < moved[2] <= 0.5 + 1e-5 and 0 < moved[3] <= 0.25 + 1e-5
 
 
+def test_points_stay_valid() -> None:
+    x = np.array([[3 + i % 5, 2 + i % 3, i % 2, 1 - i % 2] for i in range(36)], np.float32)
+    y = np.arange(36) // 12
+    found = kennard.attack(
+        FOLDER / "iris_mlp.onnx", x, y, eps=3, integer=[0, "1"], one_hot=[[2, 3]], attack="pgd,square", progress=False,
+        bounds=(0, 10),
+    )
+    points = np.asarray(found.best)
+    moved = points[(points != x).any(1)]
+    assert len(moved) > 3 and np.array_equal(moved, np.round(moved)) and (moved[:, 2:].sum(1) == 1).all()
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
         ({"eps_per_feature": [1, 2]}, "2 numbers, and there are 4 features"),
         ({"eps": 1, "frozen": "petal"}, "no feature `petal`"),
         ({"frozen": [0]}, "eps is missing"),
+        ({"eps": 1, "integer": 0}, "sample 0 has 6.1 in element 0"),
+        ({"eps": 1, "one_hot": ["kind", [0, 1]]}, "the features have no names"),
     ],
 )
 def test_what_does_not_fit_is_refused(options: dict[str, Any], says: str) -> None:

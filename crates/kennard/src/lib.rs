@@ -143,4 +143,4 @@ pub use kennard_runtime as runtime;
 pub use kennard_runtime::{Choice as RuntimeChoice, Runtime};
 pub use rand;
 pub use serde_json;
-pub use threat::{Boxes, Norm, ThreatModel, parse_number};
+pub use threat::{Boxes, Lattice, Norm, ThreatModel, parse_number};

@@ -4,6 +4,7 @@
 #[macro_use]
 mod part;
 mod attacks;
+mod features;
 mod parts;
 mod reach;
 mod values;
@@ -153,6 +154,11 @@ mod tests {
         let text = reach("eps-per-feature = \"1, 1/2\"\nfrozen = \"age, 3\"\n");
         let list = reach("eps-per-feature = [1, \"1/2\"]\nfrozen = [\"age\", 3]\n");
         assert!(text.is_said() && text.eps_per_feature == list.eps_per_feature && text.frozen == list.frozen);
+        let text = reach("integer = \"age, 3\"\none-hot = \"color, red+4\"\n");
+        let list = reach("integer = [\"age\", 3]\none-hot = [\"color\", [\"red\", 4]]\n");
+        assert!(text.integer.is_some() && text.integer == list.integer && text.one_hot == list.one_hot);
+        let names = ["color_red", "age", "color_blue", "red", "size"].map(String::from);
+        assert_eq!(text.one_hot.unwrap().places(&names, 5).unwrap(), [[0, 2], [3, 4]]);
         assert!(read("eps-per-feature = \"no-such-file\"").unwrap_err().contains("nor a file"));
         assert!(read("interpolation = \"bicubic\"\nresize = 256\ncentre-crop = 224\n").is_ok());
     }

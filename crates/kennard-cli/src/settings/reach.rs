@@ -1,13 +1,14 @@
-//! How far an attack may go in each sample or each feature, where that is not the same for all.
+//! How far an attack may go in each sample or each feature, where that is not the same for all, and which points are valid.
 
 use std::path::Path;
 use std::str::FromStr;
 
-use kennard::data::{DataSet, nearest};
-use kennard::{Boxes, Error, Result};
+use kennard::data::DataSet;
+use kennard::{Boxes, Error, Lattice, Result};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
+use super::features::{self, Features, Groups};
 use super::{Number, Threat};
 
 part! {
@@ -23,7 +24,14 @@ part! {
         eps_per_feature: PerFeature,
         /// Features that may not change: names of columns, or places from 0
         #[arg(long, value_name = "NAMES")]
-        frozen: Frozen,
+        frozen: Features,
+        /// Features that hold whole numbers, also in adversarial points
+        #[arg(long, value_name = "NAMES")]
+        integer: Features,
+        /// Groups of features of which one is 1 and the others are 0, also in adversarial points: color for all columns
+        /// color_…, or their names as red+green+blue
+        #[arg(long, value_name = "GROUPS")]
+        one_hot: Groups,
     }
 }
 
@@ -66,29 +74,24 @@ impl Reach {
                 return Err(refused("--eps is missing: how far the features that are not frozen may move"));
             }
         };
-        for place in self.frozen.iter().flat_map(|frozen| &frozen.0) {
-            radii[feature(place, data.feature_names(), d)?] = 0.0;
+        for place in self.frozen.iter().flat_map(Features::iter) {
+            radii[features::place("--frozen", place, data.feature_names(), d)?] = 0.0;
         }
         Boxes::around(radii, threat.bounds()).map(Some)
     }
-}
 
-/// The place of a feature, given by its name or its place.
-fn feature(text: &str, names: &[String], d: usize) -> Result<usize> {
-    if let Some(place) = names.iter().position(|name| name == text) {
-        return Ok(place);
-    }
-    if let Some(place) = text.parse().ok().filter(|place| *place < d) {
-        return Ok(place);
-    }
-    let known = match names {
-        [] => format!("the {d} features have no names, and the places 0 to {}", d - 1),
-        names => {
-            let near = nearest(text, names).map(|near| format!("did you mean `{near}`? "));
-            format!("{}Known are {}", near.unwrap_or_default(), names.join(", "))
+    /// The points that are valid; nothing where all are.
+    pub fn lattice(&self, data: &DataSet) -> Result<Option<Lattice>> {
+        if self.integer.is_none() && self.one_hot.is_none() {
+            return Ok(None);
         }
-    };
-    Err(Error::Setting(format!("--frozen: there is no feature `{text}`; {known}")))
+        let (d, names) = (data.shape().iter().product(), data.feature_names());
+        let integer = self.integer.iter().flat_map(Features::iter);
+        let integer =
+            integer.map(|name| features::place("--integer", name, names, d)).collect::<Result<_>>()?;
+        let one_hot = self.one_hot.as_ref().map_or(Ok(Vec::new()), |groups| groups.places(names, d))?;
+        Lattice::new(integer, one_hot, d).map(Some)
+    }
 }
 
 fn refused(why: &str) -> Error {
@@ -142,45 +145,6 @@ impl<'de> Deserialize<'de> for PerFeature {
         match Form::deserialize(deserializer)? {
             Form::Text(text) => text.parse().map_err(D::Error::custom),
             Form::Numbers(numbers) => Ok(PerFeature(numbers.iter().map(|number| number.0).collect())),
-        }
-    }
-}
-
-/// Features by name or place: `age,sex`; in a file also `["age", 3]`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Frozen(Vec<String>);
-
-impl FromStr for Frozen {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Frozen, Self::Err> {
-        Ok(Frozen(text.split(',').map(|name| name.trim().to_owned()).collect()))
-    }
-}
-
-impl<'de> Deserialize<'de> for Frozen {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Frozen, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Feature {
-            Place(usize),
-            Name(String),
-        }
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            Text(String),
-            Features(Vec<Feature>),
-        }
-        match Form::deserialize(deserializer)? {
-            Form::Text(text) => text.parse().map_err(D::Error::custom),
-            Form::Features(features) => {
-                let text = |feature| match feature {
-                    Feature::Place(place) => place.to_string(),
-                    Feature::Name(name) => name,
-                };
-                Ok(Frozen(features.into_iter().map(text).collect()))
-            }
         }
     }
 }

@@ -81,7 +81,7 @@ def audit(
         Whether to show how far it is; or what is called with what is done, how much of it, and of how much.
     **options
         What else `kennard audit` takes, by the same names: `samples`, `first`, `seed`, `minimal`, `steps`, `bounds`,
-        `eps_per_feature` and `frozen` (for tables), `packet_samples`, `require`, ...
+        `eps_per_feature`, `frozen`, `integer` and `one_hot` (for tables), `packet_samples`, `require`, ...
 
     Returns
     -------

@@ -42,12 +42,13 @@ def options(command: str, given: dict[str, Any], **own: Any) -> dict[str, Any]:
             hint = f"did you mean {near[0]}? " if near else ""
             raise ValueError(f"{name}: there is no such argument; {hint}Known are {', '.join(known)}")
     merged = {**given, **own}
-    for name in ("attack", "frozen", "minimal", "scale", "radius", "temperatures", "wrt"):
+    for name in ("attack", "frozen", "integer", "minimal", "one_hot", "scale", "radius", "temperatures", "wrt"):
         listed = merged.get(name)
         if isinstance(listed, str):
             merged[name] = listed.split(",") if name != "wrt" else [listed]
         elif listed is not None:
-            merged[name] = [listed] if np.ndim(listed) == 0 else list(listed)
+            several = isinstance(listed, (list, tuple)) or np.ndim(listed) > 0
+            merged[name] = list(listed) if several else [listed]
     bounds = merged.get("bounds")
     if bounds is not None:
         merged["bounds"] = [float(bounds[0]), float(bounds[1])]

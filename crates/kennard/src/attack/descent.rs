@@ -184,6 +184,7 @@ mod tests {
                     index,
                     clean: &clean,
                     frame: None,
+                    valid: None,
                 };
                 let subject = Subject::new(attack.name(), attacked, conditions, 0, oracle);
                 let mut run = attack.run(&subject);

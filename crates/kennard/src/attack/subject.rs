@@ -10,7 +10,7 @@ use crate::ThreatModel;
 use crate::answer::{Answer, is_answer};
 use crate::engine::{Oracle, Program, Query};
 use crate::random::stream;
-use crate::threat::Frame;
+use crate::threat::{Frame, Valid};
 
 /// What is asked of an attack; the same for all samples.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +50,8 @@ pub struct Subject<'a> {
     /// The best allowed points so far, the best last.
     candidates: RefCell<Vec<Candidate>>,
     pause: Cell<Option<Pause>>,
+    /// Decides between valid points that are equally near.
+    ties: RefCell<ChaCha8Rng>,
     /// The smallest margin at an allowed point since it was last forgotten.
     lowest: Cell<f32>,
 }
@@ -86,6 +88,8 @@ pub(crate) struct AttackedSample<'a> {
     pub clean: &'a [f32],
     /// The sample's own box, of which attacks see the unit cube: `origin` is a place there.
     pub frame: Option<Frame<'a>>,
+    /// The points that the model is asked about, where not all are valid.
+    pub valid: Option<&'a Valid<'a>>,
 }
 
 /// An allowed point that is the best so far by the [`Criterion`].
@@ -129,6 +133,7 @@ impl<'a> Subject<'a> {
             tally: Cell::default(),
             candidates: RefCell::default(),
             pause: Cell::default(),
+            ties: RefCell::new(stream(conditions.seed, &[attacked.index as u64], &format!("{attack}, ties"))),
             lowest: Cell::new(f32::INFINITY),
         }
     }
@@ -196,6 +201,10 @@ impl<'a> Subject<'a> {
     /// Brings a point into the threat model.
     pub fn project(&self, x: &mut [f32]) {
         self.conditions.threat.project(self.origin(), x);
+        // A box of its own has its valid points drawn in.
+        if let Some(valid) = self.attacked.valid.filter(|_| self.attacked.frame.is_none()) {
+            valid.clip(x);
+        }
     }
 
     /// The logits at `x` (`d` elements, as the sample has).
@@ -229,16 +238,20 @@ impl<'a> Subject<'a> {
         self.ask_each(Query::gradient(loss, self.joined(points), label)).await
     }
 
-    /// Points row by row.
+    /// Points row by row, as the model is asked about them: in the units of the sample, and valid.
     fn joined(&self, points: &[impl AsRef<[f32]>]) -> Vec<f32> {
         let d = self.origin().len();
         let mut rows = Vec::with_capacity(points.len() * d);
         for x in points {
             let n = x.as_ref().len();
             assert!(n == d, "the attack {} asks about a point of {n} elements, not {d}", self.attack);
+            let start = rows.len();
             match self.attacked.frame {
                 Some(frame) => rows.extend(frame.point(x.as_ref())),
                 None => rows.extend_from_slice(x.as_ref()),
+            }
+            if let Some(valid) = self.attacked.valid {
+                valid.snap(&mut rows[start..], &mut *self.ties.borrow_mut());
             }
         }
         rows
@@ -357,10 +370,11 @@ impl<'a> Subject<'a> {
 
     /// Whether a point, as the model is asked about it, is allowed.
     fn admits(&self, x: &[f32]) -> bool {
-        match self.attacked.frame {
+        let within = match self.attacked.frame {
             Some(frame) => frame.contains(x),
             None => self.conditions.threat.admits(self.attacked.origin, x),
-        }
+        };
+        within && self.attacked.valid.is_none_or(|valid| valid.holds(x))
     }
 
     /// Where a point that the model was asked about lies for the attack.

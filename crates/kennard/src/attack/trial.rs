@@ -82,8 +82,15 @@ impl<'a> Trial<'a> {
                 "the sample is of class {label}, and the model takes it for class {class} as it is"
             )));
         }
-        let attacked =
-            AttackedSample { origin, shape: &self.shape, label, index: 0, clean: &clean.logits, frame: None };
+        let attacked = AttackedSample {
+            origin,
+            shape: &self.shape,
+            label,
+            index: 0,
+            clean: &clean.logits,
+            frame: None,
+            valid: None,
+        };
         let criterion = if threat.eps.is_finite() { Criterion::First } else { Criterion::Closest };
         let conditions = Conditions { threat, criterion, seed, budget: None };
         let oracle = Oracle::default();

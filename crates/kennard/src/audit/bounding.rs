@@ -26,7 +26,8 @@ impl Audit<'_> {
             true => Certifier::at_any_radius,
             false => Certifier::new,
         };
-        new(self.engine, self.threat, self.boxes.as_ref(), self.bounds, self.certify_within)
+        let certifier = new(self.engine, self.threat, self.boxes.as_ref(), self.bounds, self.certify_within)?;
+        Ok(certifier.of_valid(self.lattice.as_ref()))
     }
 
     /// Bounds the samples that are classified correctly, all that were not bounded before. Returns the time of each method.

@@ -26,6 +26,9 @@ impl Audit<'_> {
         if let Some(boxes) = &self.boxes {
             self.check_boxes(boxes)?;
         }
+        if let Some(lattice) = &self.lattice {
+            lattice.check_elements(self.engine.classifier().dimension())?;
+        }
         if self.radii && (!self.certify || self.minimal.is_empty()) {
             return Err(Error::Setting(
                 "certified radii go with certificates, beside the distances that a minimum-norm attack finds"

@@ -37,7 +37,7 @@ use crate::certify::BoundMethod;
 use crate::data::{DataSet, Indices, Selection};
 use crate::engine::Engine;
 use crate::run::ModelSummary;
-use crate::threat::Boxes;
+use crate::threat::{Boxes, Lattice};
 use crate::{Error, Result, ThreatModel};
 
 pub use certified::{Certified, CertifiedBy};
@@ -79,6 +79,8 @@ pub struct Audit<'a> {
     /// A box of its own for each sample of the data; attacks then move anywhere in there, and the threat model is what is
     /// [said](Boxes::threat) of it.
     pub boxes: Option<Boxes>,
+    /// Which points are valid, where not all are: adversarial ones must be, and samples are.
+    pub lattice: Option<Lattice>,
     /// The attacks.
     pub attacks: Vec<Box<dyn Attack>>,
     /// Whether an attack tries only what those before it left standing, as AutoAttack does, rather than
@@ -216,6 +218,7 @@ impl<'a> Audit<'a> {
             data,
             threat,
             boxes: None,
+            lattice: None,
             attacks: Vec::new(),
             cascade: false,
             minimal: Vec::new(),

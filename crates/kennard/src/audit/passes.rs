@@ -157,6 +157,7 @@ impl Audit<'_> {
         // What was done to the samples is known once they have been read.
         summary.data.notes = self.data.notes();
         summary.data.notes.extend(self.boxes.as_ref().map(Boxes::note));
+        summary.data.notes.extend(self.lattice.as_ref().map(|lattice| lattice.note(&self.threat)));
         let whole =
             self.samples == Selection::All && self.shard == Shard::WHOLE && summary.clean.pending == 0;
         let absent = missing::classes(summary.model.classes, &records).filter(|_| whole);

@@ -49,8 +49,11 @@ impl Audit<'_> {
     pub(super) fn check(&self, sample: Sample) -> Result<Sample> {
         self.engine.classifier().check_label(sample.index, sample.label)?;
         check_inside(sample.index, &sample.input, self.threat.bounds)?;
+        if let Some(lattice) = &self.lattice {
+            lattice.check(sample.index, &sample.input, self.data.feature_names())?;
+        }
         let outside = |boxes: &Boxes| {
-            let own = boxes.of(sample.index, &sample.input);
+            let own = boxes.of(sample.index, &sample.input, None);
             !own.frame().contains(&sample.input)
         };
         if self.boxes.as_ref().is_some_and(outside) {
@@ -129,7 +132,10 @@ impl Audit<'_> {
         let Sample { index, input, label } = sample;
         record.pending = false;
         let mut adversarials = vec![None; self.attacks.len() + self.minimal.len()];
-        let own = self.boxes.as_ref().map(|boxes| boxes.of(index, &input));
+        let lattice = self.lattice.as_ref();
+        let own = self.boxes.as_ref().map(|boxes| boxes.of(index, &input, lattice));
+        let valid =
+            lattice.map(|lattice| lattice.around(&input, &self.threat, own.as_ref().map(SampleBox::ends)));
         let frame = own.as_ref().map(SampleBox::frame);
         let unit = frame.map(|frame| frame.to_unit(&input));
         let attacked = AttackedSample {
@@ -139,6 +145,7 @@ impl Audit<'_> {
             index,
             clean: &logits,
             frame,
+            valid: valid.as_ref(),
         };
         let criterion = if self.full { Criterion::Worst } else { Criterion::First };
         // A box is the whole unit cube.
@@ -158,6 +165,8 @@ impl Audit<'_> {
         }
         let threat = ThreatModel::unlimited(self.threat.norm, self.threat.bounds)?;
         let conditions = Conditions { threat, criterion: Criterion::Closest, ..conditions };
+        let valid = lattice.map(|lattice| lattice.around(&input, &threat, None));
+        let attacked = AttackedSample { valid: valid.as_ref(), ..attacked };
         for (i, attack) in self.minimal.iter().enumerate() {
             let place = self.attacks.len() + i;
             let account = self.account(place);

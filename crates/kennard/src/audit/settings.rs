@@ -7,7 +7,7 @@ use crate::certify::BoundMethod;
 use crate::classifier::Preprocessing;
 use crate::data::Selection;
 use crate::run::{About, DataIdentity, Manifest, RuntimeSummary, Shard};
-use crate::{Error, Result, ThreatModel};
+use crate::{Error, Lattice, Result, ThreatModel};
 
 /// Everything that the figures of an audit depend on. Audits with equal settings give equal samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct AuditSettings {
     /// How far each feature may move, where they have radii of their own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub eps_per_feature: Vec<f64>,
+    /// Which points are valid, where not all are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lattice: Option<Lattice>,
     /// The attacks.
     pub attacks: Vec<NamedAttack>,
     /// Whether an attack tries only what those before it left standing.
@@ -109,6 +112,7 @@ impl AuditSettings {
             threat_model: audit.threat,
             boxes: audit.boxes.as_ref().is_some_and(|boxes| boxes.radii().is_empty()),
             eps_per_feature: audit.boxes.as_ref().map_or_else(Vec::new, |boxes| boxes.radii().to_vec()),
+            lattice: audit.lattice.clone(),
             attacks: audit.attacks.iter().map(|attack| NamedAttack::of(attack.as_ref())).collect(),
             cascade: audit.cascade,
             minimal: audit.minimal.iter().map(|attack| NamedAttack::of(attack.as_ref())).collect(),

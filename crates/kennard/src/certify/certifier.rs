@@ -16,7 +16,7 @@ use super::{BoundMethod, Bounded, CertifiedRadius};
 use crate::data::Sample;
 use crate::engine::Engine;
 use crate::workers::{Desk, side_by_side};
-use crate::{Boxes, Error, Result, ThreatModel};
+use crate::{Boxes, Error, Lattice, Result, ThreatModel};
 
 /// Who a worker is, in messages.
 const WORKER: &str = "a worker of the certifier";
@@ -64,7 +64,7 @@ impl<'e> Certifier<'e> {
         let classifier = engine.classifier();
         let region = shape(threat.norm)?;
         let model = provable(classifier)?;
-        let terms = Terms { threat, boxes, classes: classifier.classes() };
+        let terms = Terms { threat, boxes, lattice: None, classes: classifier.classes() };
         let rows = terms.margins();
         let runtime = engine.runtime().as_given();
         let allowance = Allowance::of(&model, passes)?;
@@ -110,6 +110,11 @@ impl<'e> Certifier<'e> {
             )),
             _ => Ok(Certifier { engine, runtime, terms, programs }),
         }
+    }
+
+    /// The same over valid points alone, where not all are: over the smallest region around them.
+    pub fn of_valid(self, lattice: Option<&'e Lattice>) -> Certifier<'e> {
+        Certifier { terms: Terms { lattice, ..self.terms }, ..self }
     }
 
     /// The methods, in the order in which they are tried.

@@ -1,6 +1,6 @@
 use super::region::Region;
 use crate::data::Sample;
-use crate::{Boxes, Norm, ThreatModel};
+use crate::{Boxes, Lattice, Norm, ThreatModel};
 
 /// What is to be proved of each sample.
 #[derive(Clone, Copy, Debug)]
@@ -9,6 +9,8 @@ pub(super) struct Terms<'b> {
     pub threat: ThreatModel,
     /// Boxes of the samples' own, in place of the threat model's region.
     pub boxes: Option<&'b Boxes>,
+    /// Which points are valid, where not all are.
+    pub lattice: Option<&'b Lattice>,
     /// How many classes there are, K.
     pub classes: usize,
 }
@@ -17,8 +19,14 @@ impl Terms<'_> {
     /// Where a sample's points may be.
     pub fn region(&self, sample: &Sample) -> Region {
         match self.boxes {
-            Some(boxes) => Region::of(boxes.of(sample.index, &sample.input).frame()),
-            None => Region::around(&sample.input, &self.threat),
+            Some(boxes) => Region::of(boxes.of(sample.index, &sample.input, self.lattice).frame()),
+            None => {
+                let mut region = Region::around(&sample.input, &self.threat);
+                if let Some(lattice) = self.lattice {
+                    lattice.draw_in(&sample.input, &mut region.lower, &mut region.upper);
+                }
+                region
+            }
         }
     }
 

@@ -212,7 +212,15 @@ impl Features<'_> {
             let attack = Part { pgd: Pgd::default(), moving: *moving, threat: within };
             let conditions =
                 Conditions { threat, criterion: Criterion::First, seed: self.seed, budget: None };
-            let attacked = AttackedSample { origin, shape: &shape, label, index, clean: &clean, frame: None };
+            let attacked = AttackedSample {
+                origin,
+                shape: &shape,
+                label,
+                index,
+                clean: &clean,
+                frame: None,
+                valid: None,
+            };
             if run_attack(&attack, attacked, conditions, 0, oracle.clone()).await?.broken {
                 return Ok(Some(r));
             }

@@ -126,6 +126,7 @@ impl Whitened {
             index: sample.index,
             clean: &clean.logits,
             frame: None,
+            valid: None,
         };
         let threat = ThreatModel::unlimited(Norm::L2, [-FAR, FAR])?;
         let conditions = Conditions { threat, criterion: Criterion::Closest, seed, budget: None };

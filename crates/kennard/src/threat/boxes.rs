@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::lattice::Lattice;
 use super::model::ThreatModel;
 use super::norm::Norm;
 use crate::{Error, Result};
@@ -130,8 +131,17 @@ impl Boxes {
         format!("each feature has its own epsilon: {size}{frozen}")
     }
 
-    /// The box of the sample at a place of the data set, which is `x` (d).
-    pub(crate) fn of(&self, index: usize, x: &[f32]) -> SampleBox<'_> {
+    /// The box of the sample at a place of the data set, which is `x` (d); the smallest one around the valid points, where not all
+    /// are.
+    pub(crate) fn of(&self, index: usize, x: &[f32], lattice: Option<&Lattice>) -> SampleBox<'_> {
+        let mut own = self.whole(index, x);
+        if let Some(lattice) = lattice {
+            lattice.draw_in(x, own.lower.to_mut(), own.upper.to_mut());
+        }
+        own
+    }
+
+    fn whole(&self, index: usize, x: &[f32]) -> SampleBox<'_> {
         match &self.0 {
             Ends::Given { lower, upper, d } => {
                 let part = index * d..(index + 1) * d;
@@ -151,6 +161,11 @@ impl Boxes {
 impl SampleBox<'_> {
     pub fn frame(&self) -> Frame<'_> {
         Frame { lower: &self.lower, upper: &self.upper }
+    }
+
+    /// The smallest and the largest value of each element.
+    pub fn ends(&self) -> (&[f32], &[f32]) {
+        (&self.lower, &self.upper)
     }
 }
 
@@ -202,7 +217,7 @@ mod tests {
         let threat = boxes.threat().unwrap();
         assert_eq!((threat.bounds, threat.eps), ([-1.0, 3.0], 2.0));
         assert!(boxes.check(2, 2).is_ok() && boxes.check(3, 2).is_err());
-        let (first, second) = (boxes.of(0, &[]), boxes.of(1, &[]));
+        let (first, second) = (boxes.of(0, &[], None), boxes.of(1, &[], None));
         let (first, second) = (first.frame(), second.frame());
         assert_eq!(first.to_unit(&[0.0, 0.0]), [0.0, 0.25]);
         assert_eq!(first.point(&[1.0, 0.25]).collect::<Vec<_>>(), [0.0, 0.0]);
@@ -221,7 +236,7 @@ mod tests {
         let boxes = Boxes::around(vec![0.25, 0.0, 2.0], [0.0, 4.0]).unwrap();
         assert_eq!((boxes.threat().unwrap().eps, boxes.threat().unwrap().bounds), (2.0, [0.0, 4.0]));
         assert_eq!(boxes.note(), "each feature has its own epsilon: 0.25 to 2; 1 of 3 may not change");
-        let own = boxes.of(7, &[0.5, 0.1, 3.5]);
+        let own = boxes.of(7, &[0.5, 0.1, 3.5], None);
         assert_eq!(own.frame().region(), [vec![0.25, 0.1, 1.5], vec![0.75, 0.1, 4.0]]);
         assert!(boxes.check(9, 3).is_ok() && boxes.check(9, 4).is_err());
         let refused = |radii, bounds| Boxes::around(radii, bounds).unwrap_err().to_string();

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod boxes;
+mod lattice;
 mod model;
 mod norm;
 mod number;
@@ -10,6 +11,8 @@ mod projection;
 pub(crate) use bounds::{check_inside, clip};
 pub use boxes::Boxes;
 pub(crate) use boxes::{Frame, SampleBox};
+pub use lattice::Lattice;
+pub(crate) use lattice::Valid;
 pub use model::ThreatModel;
 pub use norm::Norm;
 pub use number::parse_number;

@@ -49,7 +49,15 @@ pub(super) fn validate(
             if !correct {
                 return Ok((false, Some(false)));
             }
-            let attacked = AttackedSample { origin: input, shape, label, index, clean: &clean, frame: None };
+            let attacked = AttackedSample {
+                origin: input,
+                shape,
+                label,
+                index,
+                clean: &clean,
+                frame: None,
+                valid: None,
+            };
             let conditions = Conditions { threat, criterion: Criterion::First, seed: 0, budget: None };
             let verdict = run_attack(pgd, attacked, conditions, 1, oracle.clone()).await?;
             Ok((true, Some(!verdict.broken)))

@@ -137,7 +137,15 @@ fn measured(
                 return Ok([false; 2]);
             }
             let shape = &[DIMENSION];
-            let attacked = AttackedSample { origin: input, shape, label, index, clean: &clean, frame: None };
+            let attacked = AttackedSample {
+                origin: input,
+                shape,
+                label,
+                index,
+                clean: &clean,
+                frame: None,
+                valid: None,
+            };
             let conditions = Asked { threat, criterion: Criterion::First, seed: 0, budget: None };
             let verdict = run_attack(attack, attacked, conditions, 0, oracle.clone()).await?;
             Ok([true, !verdict.broken])

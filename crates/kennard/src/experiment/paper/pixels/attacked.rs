@@ -56,6 +56,7 @@ async fn closest(
         index: sample.index,
         clean: &clean.logits,
         frame: None,
+        valid: None,
     };
     let mut smallest: Option<f64> = None;
     for attack in attacks {

@@ -1,0 +1,166 @@
+//! Points that a table can hold: whole numbers in some columns, and exactly one 1 in each group of others.
+
+mod valid;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::model::ThreatModel;
+use super::norm::Norm;
+use crate::{Error, Result};
+
+pub(crate) use valid::Valid;
+
+/// Which points are valid: in some elements there are whole numbers alone, and of each group of others one is 1 and the rest
+/// are 0. Attacks move between them and the model is asked about the valid point next to theirs, so that only valid points
+/// count as adversarial.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lattice {
+    /// Elements of whole numbers, in ascending order.
+    integer: Vec<usize>,
+    /// Groups of elements, of which one is 1.
+    one_hot: Vec<Vec<usize>>,
+}
+
+impl Lattice {
+    /// The points of `d` elements that have whole numbers in the elements `integer`, and one 1 in each group of `one_hot`.
+    ///
+    /// # Errors
+    /// When there is no such element, one is named twice, or a group has fewer than two.
+    pub fn new(mut integer: Vec<usize>, one_hot: Vec<Vec<usize>>, d: usize) -> Result<Lattice> {
+        integer.sort_unstable();
+        let mut met = vec![false; d];
+        for &element in integer.iter().chain(one_hot.iter().flatten()) {
+            match met.get_mut(element) {
+                Some(met) if !*met => *met = true,
+                Some(_) => {
+                    return Err(Error::Threat(format!(
+                        "element {element} is named twice: it holds whole numbers, or belongs to one group"
+                    )));
+                }
+                None => return Err(Error::Threat(format!("there is no element {element} among {d}"))),
+            }
+        }
+        if let Some(group) = one_hot.iter().find(|group| group.len() < 2) {
+            return Err(Error::Threat(format!(
+                "a group of {} elements has nothing to choose from: one of them is 1 and the others are 0",
+                group.len()
+            )));
+        }
+        Ok(Lattice { integer, one_hot })
+    }
+
+    /// Refuses points of fewer elements than are named.
+    pub(crate) fn check_elements(&self, d: usize) -> Result<()> {
+        Lattice::new(self.integer.clone(), self.one_hot.clone(), d).map(drop)
+    }
+
+    /// What a reader of results should know.
+    pub(crate) fn note(&self, threat: &ThreatModel) -> String {
+        let count = |n: usize, one: &str, many: &str| match n {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            n => Some(format!("{n} {many}")),
+        };
+        let kept = [
+            count(self.integer.len(), "column of whole numbers", "columns of whole numbers"),
+            count(self.one_hot.len(), "group of columns with one 1", "groups of columns with one 1"),
+        ];
+        let kept: Vec<String> = kept.into_iter().flatten().collect();
+        let still =
+            if threat.eps < 1.0 { ", none of which can change within an epsilon below 1" } else { "" };
+        format!("attacks and certificates are about valid points: {}{still}", kept.join(", "))
+    }
+
+    /// Refuses a sample that is no valid point; `names` are those of its elements, if they have any.
+    pub(crate) fn check(&self, index: usize, x: &[f32], names: &[String]) -> Result<()> {
+        let name = |element: usize| match names.get(element) {
+            Some(name) => format!("`{name}`"),
+            None => format!("element {element}"),
+        };
+        let refused = |problem: String| Err(Error::Mismatch(format!("sample {index} {problem}")));
+        if let Some(&element) = self.integer.iter().find(|&&element| !is_whole(x[element])) {
+            return refused(format!(
+                "has {} in {}, which is to hold whole numbers: attacks cannot keep whole what is not; are the data scaled?",
+                x[element],
+                name(element)
+            ));
+        }
+        if let Some(group) = self.one_hot.iter().find(|group| !is_one_hot(group, x)) {
+            let wrong = group.iter().find(|&&element| x[element] != 0.0 && x[element] != 1.0);
+            let found = match wrong {
+                Some(&element) => format!("has {} in {}", x[element], name(element)),
+                None => format!("has {} ones", group.iter().filter(|&&element| x[element] == 1.0).count()),
+            };
+            let group: Vec<String> = group.iter().map(|&element| name(element)).collect();
+            let group = match group.as_slice() {
+                few @ ([_, _] | [_, _, _]) => few.join(", "),
+                [first, second, .., last] => format!("{first}, {second}, … {last}"),
+                rest => rest.join(", "),
+            };
+            return refused(format!(
+                "{found} in the group {group}, of which one is to be 1 and the others 0"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Draws the ends of a box around a valid point in, to the smallest box that has the same valid points.
+    pub(crate) fn draw_in(&self, origin: &[f32], lower: &mut [f32], upper: &mut [f32]) {
+        for &element in &self.integer {
+            (lower[element], upper[element]) = (lower[element].ceil(), upper[element].floor());
+        }
+        for group in &self.one_hot {
+            let leaves = |element: usize| origin[element] != 1.0 || lower[element] <= 0.0;
+            let open =
+                |element: usize| origin[element] != 1.0 && lower[element] <= 0.0 && upper[element] >= 1.0;
+            let movable = group.iter().all(|&element| leaves(element));
+            let reached: Vec<bool> = group.iter().map(|&element| movable && open(element)).collect();
+            let any = reached.contains(&true);
+            for (&element, reached) in group.iter().zip(reached) {
+                let hot = origin[element] == 1.0;
+                lower[element] = if hot && !any { 1.0 } else { 0.0 };
+                upper[element] = if hot || reached { 1.0 } else { 0.0 };
+            }
+        }
+    }
+
+    /// The valid points that a threat model has around a sample, or that there are between the ends of a box of its
+    /// own, which was drawn in.
+    pub(crate) fn around<'a>(
+        &'a self,
+        origin: &'a [f32],
+        threat: &ThreatModel,
+        own: Option<(&'a [f32], &'a [f32])>,
+    ) -> Valid<'a> {
+        let (lower, upper) = match own {
+            Some((lower, upper)) => (Cow::from(lower), Cow::from(upper)),
+            None => {
+                let (reach, [lo, hi]) = (threat.reach(origin.len()), threat.bounds);
+                let reach = if threat.norm == Norm::Linf { reach } else { f64::INFINITY };
+                let end = |by: f64| -> Vec<f32> {
+                    origin.iter().map(|&x| ((f64::from(x) + by) as f32).max(lo).min(hi)).collect()
+                };
+                let (mut lower, mut upper) = (end(-reach), end(reach));
+                self.draw_in(origin, &mut lower, &mut upper);
+                (Cow::from(lower), Cow::from(upper))
+            }
+        };
+        let bounded = own.is_none() && threat.norm != Norm::Linf && threat.eps.is_finite();
+        let ball = bounded.then(|| (threat.norm, threat.reach(origin.len())));
+        Valid { lattice: self, origin, lower, upper, ball }
+    }
+}
+
+fn is_whole(value: f32) -> bool {
+    value.is_finite() && value.fract() == 0.0
+}
+
+fn is_one_hot(group: &[usize], x: &[f32]) -> bool {
+    let ones = group.iter().filter(|&&element| x[element] == 1.0).count();
+    ones == 1 && group.iter().all(|&element| x[element] == 0.0 || x[element] == 1.0)
+}

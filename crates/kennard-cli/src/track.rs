@@ -82,9 +82,11 @@ pub fn filled(mut page: Sheet, points: &[Point], found: &[Correlation]) -> Sheet
 
 /// What the training run says of its data and its threat model, where the settings say nothing.
 fn with_defaults(settings: Settings, run: &Path) -> Result<Settings, Box<dyn std::error::Error>> {
-    let Origin { data, classes, label_column, norm, eps, bounds } = Origin::of(run);
+    let Origin { data, classes, label_column, resize, centre_crop, interpolation, norm, eps, bounds } =
+        Origin::of(run);
+    let interpolation = interpolation.map(|by| by.to_string());
     let origin = Settings {
-        data: Data { data, classes, label_column, ..Data::default() },
+        data: Data { data, classes, label_column, resize, centre_crop, interpolation, ..Data::default() },
         threat: Threat { norm, eps: eps.map(Number), bounds: bounds.map(Bounds) },
         attacks: Attacks { attack: Some(vec![Named::plain("pgd")]), ..Attacks::default() },
         ..Settings::default()

@@ -343,3 +343,44 @@ fn a_fixed_batch_is_trained_in_parts_of_its_size() {
     // It began with equal logits, whose loss is ln 10.
     assert!(lines(&out)[0]["loss"].as_f64().unwrap() < 10f64.ln());
 }
+
+/// Checkpoints are audited on images scaled and cropped as those that the network was trained on.
+#[test]
+fn track_scales_images_as_the_training_did() {
+    let (photos, out) = (scratch("photos"), scratch("scaled"));
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kennard-data/src/fixtures");
+    for (split, count) in [("train", 6), ("test", 2)] {
+        for (class, photo) in [("light", "photo.png"), ("grey", "photo_grey.jpg")] {
+            let folder = photos.join(split).join(class);
+            std::fs::create_dir_all(&folder).unwrap();
+            for i in 0..count {
+                std::fs::copy(fixtures.join(photo), folder.join(format!("{i}-{photo}"))).unwrap();
+            }
+        }
+    }
+    let data = format!("folder:{}", photos.display());
+    let scaling = ["--resize", "20", "--centre-crop", "16", "--interpolation", "bicubic"];
+    let mut train = kennard(&["train", "--data", &data, "--arch", "mlp:4", "--epochs", "1", "--batch", "4"]);
+    train.args(scaling).args(["--held-out", "2", "--runtime", "rten", "--out"]).arg(&out);
+    succeeds(train);
+    let words = ["--eps", "0.1", "--packet-samples", "0", "--runtime", "rten"];
+    let tracked = |more: &[&str], place: &str| -> serde_json::Value {
+        let mut track = kennard(&["track", &out.display().to_string(), "--json", "--out"]);
+        track.arg(out.join(place)).args(words).args(more);
+        serde_json::from_slice(&succeeds(track).stdout).unwrap()
+    };
+    // Saying the same again is the same.
+    let [remembered, said] =
+        [(&[][..], "remembered"), (&scaling[..], "said")].map(|(more, place)| tracked(more, place));
+    assert_eq!(remembered["points"], said["points"]);
+    let summary = |place: &str| {
+        let mut runs = std::fs::read_dir(out.join(place))
+            .unwrap()
+            .map(|entry| entry.unwrap().path().join("summary.json"));
+        std::fs::read_to_string(runs.find(|file| file.is_file()).unwrap()).unwrap()
+    };
+    tracked(&["--resize", "17"], "other");
+    assert!(summary("remembered").contains("scaled to a shorter side of 20, bicubic, and cropped to 16×16"));
+    assert!(summary("other").contains("scaled to a shorter side of 17, bicubic, and cropped to 16×16"));
+    [photos, out].iter().for_each(|folder| std::fs::remove_dir_all(folder).unwrap());
+}

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::DataError;
 
 /// The part of a data set to read.
@@ -40,7 +42,8 @@ impl std::str::FromStr for Split {
 }
 
 /// How images are scaled, as Pillow does under the same names: with a support that widens where images shrink.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Interpolation {
     /// A triangle.
     #[default]
@@ -98,4 +101,14 @@ pub struct Options {
     /// The column with the labels, for `csv:` and `parquet:`. `None`: the first of `label`, `labels`, `target`, `class`, `y`
     /// and `fine_label` that there is.
     pub label_column: Option<String>,
+}
+
+impl Options {
+    /// How images are scaled, where something was said of it.
+    pub(crate) fn scaling(&self) -> Option<String> {
+        let side = self.shorter.map(|side| format!("shorter side {side}"));
+        let by = self.interpolation.map(|by| by.to_string());
+        let said: Vec<String> = side.into_iter().chain(by).collect();
+        Some(said.join(", ")).filter(|said| !said.is_empty())
+    }
 }

@@ -1,5 +1,4 @@
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::classes::ClassList;
@@ -26,14 +25,8 @@ pub struct DataSet {
     name: String,
     /// The format; none for a source of the user's own.
     kind: Option<Kind>,
-    split: Split,
+    options: Options,
     opened: Opened,
-    /// The file of class names.
-    list: Option<PathBuf>,
-    /// The column of labels that was asked for.
-    label_column: Option<String>,
-    /// How images are scaled, where something was said of it.
-    scaling: Option<String>,
     seen: Arc<Mutex<Seen>>,
     fingerprint: OnceLock<Vec<FileDigest>>,
 }
@@ -76,12 +69,7 @@ impl DataSet {
             #[cfg(not(feature = "parquet"))]
             Kind::Parquet => Err(DataError::LeftOut { kind: spec.kind.to_string(), feature: "parquet" }),
         }?;
-        let (list, label_column) = (options.classes.clone(), options.label_column.clone());
-        let side = options.shorter.map(|side| format!("shorter side {side}"));
-        let by = options.interpolation.map(|by| by.to_string());
-        let scaling: Vec<String> = side.into_iter().chain(by).collect();
-        let scaling = Some(scaling.join(", ")).filter(|scaling| !scaling.is_empty());
-        if scaling.is_some() && opened.form.is_none() {
+        if options.scaling().is_some() && opened.form.is_none() {
             let problem = format!(
                 "{} data are no encoded images, and keep their size; leave the scaling out",
                 spec.kind
@@ -89,7 +77,7 @@ impl DataSet {
             return Err(DataError::Option { problem });
         }
         let data = DataSet::new(spec.to_string(), Some(spec.kind), opened);
-        Ok(DataSet { list, label_column, scaling, split: options.split, ..data })
+        Ok(DataSet { options: options.clone(), ..data })
     }
 
     /// A data set of samples in memory: the inputs one after the other, each row-major in `shape`, and the label of
@@ -182,8 +170,7 @@ impl DataSet {
 
     fn new(name: String, kind: Option<Kind>, opened: Opened) -> DataSet {
         let (seen, fingerprint) = Default::default();
-        let (split, list, label_column, scaling) = Default::default();
-        DataSet { name, kind, split, opened, list, label_column, scaling, seen, fingerprint }
+        DataSet { name, kind, options: Options::default(), opened, seen, fingerprint }
     }
 
     /// What was opened, as `kind:path`, or the name that a source of the user's own was given.
@@ -193,7 +180,12 @@ impl DataSet {
 
     /// The part that was read.
     pub fn split(&self) -> Split {
-        self.split
+        self.options.split
+    }
+
+    /// How it was read; the defaults of a source of the user's own.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// The number of samples, at least 1.
@@ -226,7 +218,7 @@ impl DataSet {
 
     /// The column of labels that was [asked for](Options::label_column).
     pub fn label_column(&self) -> Option<&str> {
-        self.label_column.as_deref()
+        self.options.label_column.as_deref()
     }
 
     /// Compares the classes with those of a model that the data are for. That the model has more or fewer classes than
@@ -236,7 +228,7 @@ impl DataSet {
     /// When a list of classes was given and the model has another number of them.
     pub fn fit_classes(&mut self, model: usize) -> Result<(), DataError> {
         let named = self.opened.class_names.len();
-        if let Some(file) = self.list.as_ref().filter(|_| named != model) {
+        if let Some(file) = self.options.classes.as_ref().filter(|_| named != model) {
             let problem = format!("the list has {named} classes and the model has {model}");
             let cure = "list all classes of the model, in the order of its outputs";
             return Err(DataError::malformed(file, Place::Whole, problem, cure));
@@ -359,8 +351,10 @@ impl DataSet {
     /// The digests of the files as they are now.
     fn digests(&self) -> Result<Vec<FileDigest>, DataError> {
         let mut digests = self.opened.source.fingerprint()?;
-        digests.extend(self.list.as_deref().map(digest).transpose()?);
-        let said = [("column of labels", &self.label_column), ("scaling of images", &self.scaling)];
+        digests.extend(self.options.classes.as_deref().map(digest).transpose()?);
+        let Options { label_column, .. } = &self.options;
+        let said =
+            [("column of labels", label_column.clone()), ("scaling of images", self.options.scaling())];
         let said =
             said.into_iter().filter_map(|(what, said)| Some(FileDigest::of_text(what, said.as_deref()?)));
         digests.extend(said);
@@ -406,7 +400,7 @@ impl fmt::Debug for DataSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DataSet")
             .field("name", &self.name)
-            .field("split", &self.split)
+            .field("split", &self.options.split)
             .field("len", &self.len())
             .field("shape", &self.shape())
             .field("classes", &self.classes())

@@ -115,6 +115,9 @@ impl Wanted {
             sha256: fingerprint,
             classes: self.classes,
             label_column: data.label_column().map(String::from),
+            resize: data.options().shorter,
+            centre_crop: data.options().resize.map(|(height, _)| height),
+            interpolation: data.options().interpolation,
         };
         let settings = TrainingSettings {
             network,

@@ -5,7 +5,8 @@ use super::lab::examine;
 use super::points::table_files;
 use super::{Contents, Correlation, Lab, Point, over_epochs};
 use crate::audit::Checkpoint;
-use crate::train::{TrainedOn, TrainingManifest};
+use crate::data::Interpolation;
+use crate::train::{TrainedOn, TrainingData, TrainingManifest};
 use crate::{Error, Norm, Result};
 
 /// Audits the checkpoints of a training run, or of any folder of ONNX files: every `every`th and the last, each into a
@@ -86,6 +87,12 @@ pub struct Origin {
     pub classes: Option<PathBuf>,
     /// The column with the labels.
     pub label_column: Option<String>,
+    /// The length that the shorter side of images is scaled to.
+    pub resize: Option<usize>,
+    /// The side of the square that is cut out of images.
+    pub centre_crop: Option<usize>,
+    /// How images are scaled.
+    pub interpolation: Option<Interpolation>,
     /// The norm of changes.
     pub norm: Option<Norm>,
     /// The size of changes, in input units.
@@ -100,12 +107,15 @@ impl Origin {
         let Ok(Some(TrainingManifest { training, .. })) = TrainingManifest::read(run) else {
             return Origin::default();
         };
-        let (data, classes, label_column) = match training.samples {
-            TrainedOn::DataSet { data } => (Some(data.name), data.classes, data.label_column),
-            TrainedOn::Problem { .. } => (None, None, None),
-        };
         let recipe = training.recipe;
-        let bounds = Some(recipe.bounds.map(f64::from));
-        Origin { data, classes, label_column, norm: Some(recipe.norm), eps: recipe.eps, bounds }
+        let threat = Origin {
+            norm: Some(recipe.norm),
+            eps: recipe.eps,
+            bounds: Some(recipe.bounds.map(f64::from)),
+            ..Origin::default()
+        };
+        let TrainedOn::DataSet { data } = training.samples else { return threat };
+        let TrainingData { name, classes, label_column, resize, centre_crop, interpolation, .. } = data;
+        Origin { data: Some(name), classes, label_column, resize, centre_crop, interpolation, ..threat }
     }
 }

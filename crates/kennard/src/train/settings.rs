@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Recipe;
 use crate::Result;
-use crate::data::Selection;
+use crate::data::{Interpolation, Selection};
 use crate::run::{RuntimeSummary, sorted, stored};
 
 /// What is trained, so that anyone can train it again.
@@ -87,6 +87,15 @@ pub struct TrainingData {
     /// The column with the labels, where one is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_column: Option<String>,
+    /// The length that the shorter side of images is scaled to, where one is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resize: Option<usize>,
+    /// The side of the square that is cut out of images, where one is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub centre_crop: Option<usize>,
+    /// How images are scaled, where something is said of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interpolation: Option<Interpolation>,
 }
 
 impl TrainingManifest {

@@ -100,8 +100,7 @@ impl Course<'_> {
             split: "train".into(),
             samples: Selection::First(labels.len()),
             sha256: vec![sha256(&bytes)],
-            classes: None,
-            label_column: None,
+            ..TrainingData::default()
         };
         let samples = TrainingSet::of(points.values.clone(), labels, &[2], &recipe)?;
         let model = regime.architecture().parse::<Architecture>()?.build(&[2], points.classes, None, seed)?;

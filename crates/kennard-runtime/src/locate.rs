@@ -1,9 +1,10 @@
-//! Where the libraries of runtimes may lie.
+//! Where the libraries of runtimes may lie, and their loading.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, OnceLock};
 
 /// What a runtime's library is called.
 pub struct Library {
@@ -13,6 +14,39 @@ pub struct Library {
     pub package: [&'static str; 2],
     /// Its name without what systems put around it: `onnxruntime` of `libonnxruntime.so.1.32.0`.
     pub stem: &'static str,
+}
+
+/// The loaded library of a runtime. A process has at most one, for its whole life.
+pub struct Loaded<L> {
+    library: OnceLock<L>,
+    loading: Mutex<()>,
+}
+
+impl<L> Loaded<L> {
+    /// None yet.
+    pub const fn none() -> Loaded<L> {
+        Loaded { library: OnceLock::new(), loading: Mutex::new(()) }
+    }
+
+    /// The library, opened at the first call that finds a file that it can be opened from.
+    pub fn or_open(
+        &self,
+        files: &'static Library,
+        open: impl Fn(&Path) -> Result<L, String>,
+    ) -> Result<&L, String> {
+        let _one_at_a_time = self.loading.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(library) = self.library.get() {
+            return Ok(library);
+        }
+        let mut problems = Vec::new();
+        for path in files.candidates() {
+            match open(&path) {
+                Ok(library) => return Ok(self.library.get_or_init(|| library)),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        Err(if problems.is_empty() { "it is not installed".into() } else { problems.join("; ") })
+    }
 }
 
 impl Library {

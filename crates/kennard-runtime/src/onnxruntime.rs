@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::Arc;
 
 use half::f16;
 use kennard_graph::{DType, Graph, Value};
@@ -21,7 +21,7 @@ pub const NAME: &str = "onnxruntime";
 const FILES: locate::Library =
     locate::Library { variable: "ORT_DYLIB_PATH", package: ["onnxruntime", "capi"], stem: "onnxruntime" };
 
-/// The loaded library. A process has at most one, for its whole life.
+/// The loaded library.
 #[derive(Debug)]
 pub struct Library {
     pub path: PathBuf,
@@ -39,20 +39,8 @@ pub struct Program {
 
 /// The library, loaded at the first call that finds one.
 pub fn load() -> Result<&'static Library, String> {
-    static LIBRARY: OnceLock<Library> = OnceLock::new();
-    static LOADING: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = LOADING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(library) = LIBRARY.get() {
-        return Ok(library);
-    }
-    let mut problems = Vec::new();
-    for path in FILES.candidates() {
-        match Library::open(&path) {
-            Ok(library) => return Ok(LIBRARY.get_or_init(|| library)),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    Err(if problems.is_empty() { "it is not installed".into() } else { problems.join("; ") })
+    static LIBRARY: locate::Loaded<Library> = locate::Loaded::none();
+    LIBRARY.or_open(&FILES, Library::open)
 }
 
 impl Library {

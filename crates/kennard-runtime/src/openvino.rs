@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
 use kennard_graph::{Graph, Node, Types, define, infer};
 use openvino::{CompiledModel, Core, DeviceType, InferRequest, RwPropertyKey, Tensor};
@@ -15,7 +15,7 @@ pub const NAME: &str = "openvino";
 const FILES: locate::Library =
     locate::Library { variable: "OPENVINO_DYLIB_PATH", package: ["openvino", "libs"], stem: "openvino_c" };
 
-/// The loaded library. A process has at most one, for its whole life.
+/// The loaded library.
 pub struct Library {
     pub path: PathBuf,
     pub version: String,
@@ -40,20 +40,8 @@ impl fmt::Debug for Library {
 
 /// The library, loaded at the first call that finds one.
 pub fn load() -> Result<&'static Library, String> {
-    static LIBRARY: OnceLock<Library> = OnceLock::new();
-    static LOADING: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = LOADING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(library) = LIBRARY.get() {
-        return Ok(library);
-    }
-    let mut problems = Vec::new();
-    for path in FILES.candidates() {
-        match Library::open(&path) {
-            Ok(library) => return Ok(LIBRARY.get_or_init(|| library)),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    Err(if problems.is_empty() { "it is not installed".into() } else { problems.join("; ") })
+    static LIBRARY: locate::Loaded<Library> = locate::Loaded::none();
+    LIBRARY.or_open(&FILES, Library::open)
 }
 
 impl Library {

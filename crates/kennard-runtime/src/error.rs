@@ -107,3 +107,10 @@ pub enum RuntimeError {
         message: String,
     },
 }
+
+impl RuntimeError {
+    /// That of a runtime that has single precision alone.
+    pub(crate) fn lacks(runtime: &'static str, precision: Precision) -> RuntimeError {
+        RuntimeError::Precision { runtime, precision, why: "; the runtime openvino does" }
+    }
+}

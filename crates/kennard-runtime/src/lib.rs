@@ -45,6 +45,7 @@ mod blocked;
 mod choice;
 mod deep;
 mod error;
+mod fastest;
 mod input;
 mod live;
 #[cfg(any(feature = "onnxruntime", feature = "openvino"))]

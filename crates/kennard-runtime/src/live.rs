@@ -43,6 +43,11 @@ pub trait Live: Send + Sync {
         true
     }
 
+    /// The same module computing in less precision, where it can: for passes that search, and have no last word.
+    fn searching(&self) -> Option<&dyn Live> {
+        None
+    }
+
     /// How many passes an answer is the mean of, where the module answers at random (expectation over transformations,
     /// Athalye et al. 2018, arXiv 1707.07397): logits, losses and gradients alike.
     fn passes(&self) -> usize {

@@ -19,3 +19,16 @@ impl fmt::Display for Precision {
         })
     }
 }
+
+impl Precision {
+    /// Whether this processor has instructions for products in it. (Every one with tiles for bfloat16, AMX, has the vectors too.)
+    pub(crate) fn has_instructions(self) -> bool {
+        match self {
+            Precision::F32 => true,
+            #[cfg(target_arch = "x86_64")]
+            Precision::Bf16 => std::arch::is_x86_feature_detected!("avx512bf16"),
+            #[cfg(not(target_arch = "x86_64"))]
+            Precision::Bf16 => false,
+        }
+    }
+}

@@ -27,7 +27,7 @@ impl Session {
     ) -> Result<Session> {
         let single = |runtime| match precision {
             Precision::F32 => Ok(()),
-            _ => Err(RuntimeError::Precision { runtime, precision, why: "; the runtime openvino does" }),
+            _ => Err(RuntimeError::lacks(runtime, precision)),
         };
         let graph = in_single_precision(graph)?;
         let program = match backend {

@@ -447,6 +447,12 @@ fn deep_graphs_compile() {
     }
 }
 
+/// Whether the processor has instructions for bfloat16, where the system says so.
+fn has_bfloat16() -> Option<bool> {
+    let said = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    Some(said.split_whitespace().any(|flag| flag == "avx512_bf16"))
+}
+
 /// Products of 256 numbers, beside sums in double precision: single precision is a thousand times closer than bfloat16, and a
 /// processor that has both computes in the one that is asked for.
 #[test]
@@ -469,11 +475,18 @@ fn passes_are_computed_in_the_precision_asked_for() {
         };
         let single: kennard_runtime::Result<f64> = off(Precision::F32);
         assert!(single.unwrap() < 2e-6, "{}", runtime.name());
+        let able = runtime.computes_in(Precision::Bf16);
         match off(Precision::Bf16) {
             Ok(off) => assert!((2e-4..2e-2).contains(&off), "{}: {off}", runtime.name()),
-            Err(error @ RuntimeError::Precision { .. }) => println!("{error}"),
+            Err(error @ RuntimeError::Precision { .. }) => assert_eq!(able, Err(error)),
             Err(error) => panic!("{error}"),
         }
+        let (precision, why) = runtime.fastest_precision();
+        if let Some(has) = has_bfloat16() {
+            assert_eq!(precision == Precision::Bf16, able.is_ok() && has, "{precision}: {why}");
+        }
+        assert_eq!(runtime.fastest_precision(), (precision, why));
+        assert_eq!(runtime.computes_in(Precision::F32), Ok(()));
     }
     let rten = Runtime::open(Choice::Rten).unwrap();
     let error = rten.compile_in(&graph, &rten.threads(1), Precision::Bf16).err().unwrap().to_string();

@@ -8,6 +8,7 @@ use kennard::attack::{Parameters, Version, attack, minimum_norm};
 use kennard::data::{DataSpec, Split, nearest};
 use kennard_runtime::Choice;
 
+use crate::search::Search;
 use crate::settings::Named;
 
 const STATUS: &str = "\
@@ -31,7 +32,8 @@ const HEADINGS: [(&str, &str); 8] = [
     ("Threat", "norm eps eps_relative bounds boxes eps_per_feature frozen integer one_hot"),
     (
         "Attacks",
-        "attack certify minimal transfer steps step_size restarts random_start targets queries budget full",
+        "attack certify minimal transfer steps step_size restarts random_start targets queries budget full \
+         search_precision",
     ),
     (
         "Packets",
@@ -249,6 +251,7 @@ fn common(arg: Arg, command: &str) -> Arg {
         "threads" => arg.value_parser(RangedU64ValueParser::<usize>::new().range(1..=THREADS)),
         "data" => arg.value_parser(valid::<DataSpec>),
         "split" => arg.value_parser(valid::<Split>),
+        "search_precision" => arg.value_parser(valid::<Search>),
         "runtime" => arg.value_parser(valid::<Choice>),
         "attack" => arg.value_parser(attack_name),
         "minimal" => arg.value_parser(minimal_name),

@@ -35,6 +35,7 @@ mod report;
 mod reproduce;
 mod resolve;
 mod screen;
+mod search;
 mod setup;
 mod slice;
 mod smooth;

@@ -1,12 +1,12 @@
 //! The one screen that an audit ends with.
 
-use kennard::Figure;
 use kennard::audit::{CertifiedRadii, MinimalSummary, Summary, Warning};
 use kennard::data::Selection;
 use kennard::engine::Plan;
 pub use kennard::experiment::short;
 use kennard::probe::Cosines;
 use kennard::run::ModelSummary;
+use kennard::{Figure, Precision};
 
 use crate::command::flag;
 
@@ -75,6 +75,9 @@ fn conditions(summary: &Summary, plan: Option<Plan>) {
     say!("threat   {}{size}, inputs in [{}, {}]", threat.norm, threat.bounds[0], threat.bounds[1]);
     if let Some(version) = &summary.autoattack {
         say!("attack   AutoAttack ({version})");
+    }
+    if summary.search_precision != Precision::F32 {
+        say!("search   in {}; verdicts, margins and distances in float32", summary.search_precision);
     }
     let plan = plan.map_or(String::new(), |plan| {
         let plural = if plan.threads_per_session == 1 { "" } else { "s" };

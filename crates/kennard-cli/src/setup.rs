@@ -12,6 +12,7 @@ use kennard::{Classifier, Error, Result};
 use kennard_graph::ModelFile;
 
 use crate::command::flag;
+use crate::search::searching;
 use crate::settings::{Data, Model, Run, Settings};
 
 /// How many samples are looked at to see what kind of outputs the model has.
@@ -23,12 +24,13 @@ const LOOKED: usize = 200;
 /// The data set, and the model at work on it, with the surrogate of transfer attacks if there is one.
 pub fn open_with_surrogate(file: &Path, settings: &Settings) -> Result<(DataSet, Engine)> {
     let (data, engine) = open(file, &settings.data, &settings.model, &settings.run)?;
-    let engine = with_surrogate(engine, &data, settings)?;
+    let engine = for_attacks(engine, &data, settings)?;
     Ok((data, engine))
 }
 
-/// The same engine with the surrogate of transfer attacks, if there is one.
-pub fn with_surrogate(engine: Engine, data: &DataSet, settings: &Settings) -> Result<Engine> {
+/// The same engine with the surrogate of transfer attacks, if there is one, and searching in what is asked for.
+pub fn for_attacks(engine: Engine, data: &DataSet, settings: &Settings) -> Result<Engine> {
+    let engine = searching(engine, &settings.attacks)?;
     match &settings.attacks.transfer {
         Some(file) => engine.with_surrogate(surrogate(file, data, settings)?),
         None => Ok(engine),

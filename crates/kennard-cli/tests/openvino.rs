@@ -1,9 +1,9 @@
-//! `--runtime openvino`, where it is installed.
+//! `--runtime openvino`, where it is installed, and `--search-precision`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use kennard_runtime::{Choice, Runtime};
+use kennard_runtime::{Choice, Precision, Runtime};
 use serde_json::Value;
 
 fn fixture(name: &str) -> String {
@@ -11,8 +11,13 @@ fn fixture(name: &str) -> String {
 }
 
 fn audit(runtime: &str, words: &[&str], out: &Path) -> Command {
+    audit_by("pgd", runtime, words, out)
+}
+
+fn audit_by(attack: &str, runtime: &str, words: &[&str], out: &Path) -> Command {
     let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
-    let fixed = ["--eps", "0.01", "--attack", "pgd", "--first", "40", "--packet-samples", "0", "--json"];
+    let first = if attack == "standard" { "4" } else { "40" };
+    let fixed = ["--eps", "0.01", "--attack", attack, "--first", first, "--packet-samples", "0", "--json"];
     let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
     command.args(["audit", &fixture("fashion_cnn.onnx"), "--data", &data, "--runtime", runtime]);
     command.args(fixed).args(words).arg("--out").arg(out);
@@ -69,5 +74,56 @@ fn a_missing_library_is_an_error_with_its_cure() {
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("pip install openvino") && said.contains("/nowhere.so"), "{said}");
+    let _ = std::fs::remove_dir_all(out);
+}
+
+/// What `auto` takes follows from runtime, processor and attacks, and is said; what is asked for and lacking is refused with the cure.
+#[test]
+fn searches_say_what_they_are_in() {
+    let out = scratch("search");
+    let searching = |attack: &str, runtime: &str, precision: &str| {
+        let _ = std::fs::remove_dir_all(&out);
+        let words = ["--search-precision", precision];
+        let Output { status, stdout, stderr } = audit_by(attack, runtime, &words, &out).output().unwrap();
+        let summary = serde_json::from_slice::<Value>(&stdout).unwrap_or_default();
+        (status.code(), summary, text(&stderr))
+    };
+    let precision = |summary: &Value| summary["search_precision"].as_str().unwrap_or("f32").to_owned();
+    let (code, summary, said) = searching("fgsm", "rten", "auto");
+    assert!(code == Some(0) && precision(&summary) == "f32", "{said}");
+    assert!(
+        said.contains("searches in f32: rten does not compute in bf16; the runtime openvino does"),
+        "{said}"
+    );
+    let (code, _, said) = searching("fgsm", "rten", "bf16");
+    assert_eq!(code, Some(1), "{said}");
+    let cure = "rten does not compute in bf16; the runtime openvino does: --runtime openvino; or leave --search-precision out";
+    assert!(said.contains(cure), "{said}");
+    let (code, _, said) = searching("fgsm", "rten", "int4");
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("choose f32 or bf16, or auto"), "{said}");
+
+    let Ok(openvino) = Runtime::open(Choice::OpenVino).map_err(|error| println!("skipped: {error}")) else {
+        return;
+    };
+    let (fastest, why) = openvino.fastest_precision();
+    let (code, summary, said) = searching("fgsm", "openvino", "auto");
+    assert!(code == Some(0) && precision(&summary) == fastest.to_string(), "{said}");
+    assert!(said.contains(&format!("searches in {fastest}: {why}")), "{said}");
+    let (_, summary, said) = searching("standard", "openvino", "auto");
+    assert!(precision(&summary) == "f32" && summary["autoattack"] == "standard", "{said}");
+    assert!(said.contains("searches in f32: AutoAttack"), "{said}");
+    if openvino.computes_in(Precision::Bf16).is_ok() {
+        let (_, summary, said) = searching("standard", "openvino", "bf16");
+        assert!(summary["autoattack"] == "standard, searched in bf16", "{said}");
+        let Output { stderr, .. } = audit("openvino", &["--resume"], &out).output().unwrap();
+        assert!(
+            text(&stderr).contains("search_precision is \"bf16\" there and \"f32\" here"),
+            "{}",
+            text(&stderr)
+        );
+    } else {
+        println!("skipped: {why}");
+    }
     let _ = std::fs::remove_dir_all(out);
 }

@@ -140,7 +140,7 @@ pub use kennard_data as data;
 pub use kennard_graph as graph;
 pub use kennard_graph::Graph;
 pub use kennard_runtime as runtime;
-pub use kennard_runtime::{Choice as RuntimeChoice, Runtime};
+pub use kennard_runtime::{Choice as RuntimeChoice, Precision, Runtime};
 pub use rand;
 pub use serde_json;
 pub use threat::{Boxes, Lattice, Norm, ThreatModel, parse_number};

@@ -40,7 +40,7 @@ pub(super) fn opened(
     settings: &Settings,
 ) -> Result<(DataSet, Engine, ModelSummary)> {
     let (data, engine, summary) = work(model, data, &settings.data, &settings.model, &settings.run)?;
-    let engine = setup::with_surrogate(engine, &data, settings)?;
+    let engine = setup::for_attacks(engine, &data, settings)?;
     Ok((data, engine, summary))
 }
 

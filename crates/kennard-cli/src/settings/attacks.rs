@@ -46,6 +46,10 @@ part! {
         /// Spend each attack's whole budget and keep the worst margin: true or false [default: stop at success]
         #[arg(long, num_args = 0..=1, default_missing_value = "true")]
         full: bool,
+        /// What attacks search in: f32; bf16, on OpenVINO; or auto, bf16 where runtime and processor have it and the attacks are not
+        /// AutoAttack's. Verdicts, margins and distances are those of the model in single precision all the same [default: f32]
+        #[arg(long, value_name = "PRECISION")]
+        search_precision: String,
     }
 }
 
@@ -60,6 +64,11 @@ impl Attacks {
             attacks.push(Box::new(Transfer::new(made, surrogate)?));
         }
         Ok((attacks, cascade))
+    }
+
+    /// Whether they are a version of AutoAttack.
+    pub fn is_auto_attack(&self) -> bool {
+        self.attack.iter().flatten().any(|named| named.name.parse::<Version>().is_ok())
     }
 
     /// The attacks that are made on the surrogate.

@@ -52,6 +52,7 @@ function repeat(run) {
     ...summary.data.files.map((f) => [`SHA-256 of ${f.file}`, el("code", {}, f.sha256)]),
     ...summary.data.notes.map((note) => ["done to the data", note]),
     ["runtime", settings.runtime ?? summary.runtime],
+    ["precision of searches", settings.search_precision],
     ["micro-batch", manifest?.plan.micro_batch],
     ["seed", summary.seed],
     ["samples", summary.samples === undefined ? null : grouped(summary.samples)],

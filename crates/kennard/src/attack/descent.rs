@@ -171,7 +171,8 @@ mod tests {
         last: bool,
     ) -> Vec<f64> {
         let threat = ThreatModel::unlimited(norm, [0.0, 1.0]).unwrap();
-        let conditions = Conditions { threat, criterion: Criterion::Closest, seed: 0, budget: None };
+        let conditions =
+            Conditions { threat, criterion: Criterion::Closest, seed: 0, budget: None, rough: false };
         let task = |oracle: Oracle, sample: Sample| -> Task<'_, (usize, f64)> {
             Box::pin(async move {
                 let index = sample.index;

@@ -13,14 +13,14 @@ use crate::{Error, Result};
 pub struct Verdict {
     /// Whether an adversarial point was found.
     pub broken: bool,
-    /// The smallest margin `z_y − max_{j≠y} z_j` at an allowed point; of a minimum-norm attack, the
-    /// margin at the closest adversarial point.
+    /// The smallest margin `z_y − max_{j≠y} z_j` at an allowed point, found where that is smallest in what the search was
+    /// computed in; of a minimum-norm attack, the margin at the closest adversarial point.
     pub margin: f32,
     /// The adversarial point, if one was found.
     pub adversarial: Option<Adversarial>,
     /// How many points were evaluated before the one that counts, itself included.
     pub found_after: u64,
-    /// How many points were evaluated without their gradient, checks by the untouched model included.
+    /// How many points were evaluated without their gradient, checks in single precision and by the untouched model included.
     pub forwards: u64,
     /// How many points were evaluated with their gradient (a forward and a backward pass each).
     pub backwards: u64,
@@ -61,6 +61,8 @@ pub(crate) async fn run_attack(
     oracle: Oracle,
 ) -> Result<Verdict> {
     let label = attacked.label;
+    // Attacks without gradients go by differences of margins that less precision rounds away.
+    let conditions = Conditions { rough: conditions.rough && attack.needs_gradient(), ..conditions };
     let subject = Subject::new(attack.name(), attacked, conditions, account, oracle.clone());
     let mut run = attack.run(&subject);
     let mut disputed = false;
@@ -81,6 +83,9 @@ pub(crate) async fn run_attack(
             Some(Pause::BudgetSpent) => true,
             Some(Pause::Candidate) | None => ended,
         };
+        if ended && conditions.rough {
+            subject.settle_best().await;
+        }
         let mut best = subject.best();
         let mut adversarial = None;
         while let Some(candidate) = best.as_ref().filter(|candidate| candidate.misclassified) {
@@ -108,7 +113,7 @@ pub(crate) async fn run_attack(
                     .map_or_else(|| margin(attacked.clean, label), |candidate| candidate.margin),
                 adversarial,
                 found_after: best.map_or(0, |candidate| candidate.evaluation),
-                forwards: tally.forwards + checks,
+                forwards: tally.forwards + subject.checks() + checks,
                 backwards: tally.backwards,
                 zero_gradients: tally.zero_gradients,
                 non_finite_gradients: tally.non_finite_gradients,
@@ -116,5 +121,111 @@ pub(crate) async fn run_attack(
                 disputed,
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::super::subject::Criterion;
+    use super::super::{Run, join};
+    use super::*;
+    use crate::answer::Answer;
+    use crate::engine::Program;
+    use crate::{Norm, ThreatModel};
+
+    /// Asks about points in turn, the last two side by side, and keeps what it is told.
+    struct Asking<'p>(&'p [f32], std::sync::Mutex<Vec<usize>>);
+
+    impl Attack for Asking<'_> {
+        fn name(&self) -> &str {
+            "asking"
+        }
+
+        fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
+            Box::pin(async move {
+                let told = |answer: &Answer| self.1.lock().unwrap().push(answer.prediction());
+                let (others, two) = self.0.split_last_chunk::<2>().unwrap();
+                for &x in others {
+                    told(&subject.logits(&[x]).await);
+                }
+                let (one, other) = join(subject.logits(&[two[0]]), subject.logits(&[two[1]])).await;
+                told(&one);
+                told(&other);
+                Ok(())
+            })
+        }
+    }
+
+    /// Class 0 below 0.6, in single precision; a rough answer has that boundary elsewhere.
+    fn found(points: &[f32], criterion: Criterion, rough_boundary: f32) -> (Verdict, Vec<usize>) {
+        let attack = Asking(points, std::sync::Mutex::default());
+        let threat = ThreatModel::new(Norm::Linf, 0.3).unwrap();
+        let clean = [0.1, -0.1];
+        let attacked =
+            AttackedSample { origin: &[0.5], shape: &[1], label: 0, index: 0, clean: &clean, frame: None };
+        let conditions = Conditions { threat, criterion, seed: 0, budget: None, rough: true };
+        let oracle = Oracle::default();
+        let mut run = pin!(run_attack(&attack, attacked, conditions, 0, oracle.clone()));
+        let verdict = loop {
+            if let Poll::Ready(verdict) = run.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                break verdict.unwrap();
+            }
+            for question in oracle.take() {
+                let boundary =
+                    if question.query.program == Program::SearchLogits { rough_boundary } else { 0.6 };
+                let z = boundary - question.query.points[0];
+                question.answer(vec![Answer::new(vec![z, -z])]);
+            }
+        };
+        let told = attack.1.lock().unwrap().clone();
+        (verdict, told)
+    }
+
+    /// A point that is adversarial in a rough answer alone ends nothing, and is told apart from one that is.
+    #[test]
+    fn rough_breaks_do_not_count() {
+        let (verdict, told) = found(&[0.57, 0.55, 0.58, 0.7, 0.75], Criterion::First, 0.5);
+        assert_eq!(told, [0, 0, 0]);
+        assert_eq!(verdict.adversarial.unwrap().point, [0.7]);
+        assert_eq!((verdict.found_after, verdict.disputed), (4, false));
+        // Five points, each asked about again, and the last word.
+        assert_eq!(verdict.forwards, 11);
+
+        let (verdict, told) = found(&[0.57, 0.55, 0.58, 0.52], Criterion::First, 0.5);
+        assert_eq!(told, [0; 4]);
+        assert!(!verdict.broken && verdict.adversarial.is_none());
+        assert!((verdict.margin - 2.0 * (0.6 - 0.58)).abs() < 1e-6, "{}", verdict.margin);
+    }
+
+    /// The best point of all is judged in single precision in the end, and its margin is that.
+    #[test]
+    fn rough_answers_that_see_no_break_are_settled() {
+        let (verdict, told) = found(&[0.55, 0.62, 0.61, 0.55], Criterion::First, 0.65);
+        assert_eq!(told, [0; 4]);
+        assert_eq!(verdict.adversarial.unwrap().point, [0.62]);
+        assert!((verdict.margin - 2.0 * (0.6 - 0.62)).abs() < 1e-6);
+        let (verdict, _) = found(&[0.55, 0.58, 0.57, 0.55], Criterion::Worst, 0.65);
+        assert!(!verdict.broken && (verdict.margin - 2.0 * (0.6 - 0.58)).abs() < 1e-6);
+    }
+
+    /// The closest point is closest of those that single precision takes for adversarial.
+    #[test]
+    fn rough_distances_do_not_count() {
+        let (verdict, told) = found(&[0.7, 0.55, 0.65, 0.58, 0.62, 0.68], Criterion::Closest, 0.5);
+        assert_eq!(verdict.adversarial.unwrap().point, [0.62]);
+        // What is farther than the closest so far is not worth a check.
+        assert_eq!(told, [1, 0, 1, 0, 1, 1]);
+        let (verdict, _) = found(&[0.59, 0.55], Criterion::Closest, 0.5);
+        assert!(!verdict.broken);
+    }
+
+    /// Where single precision has no answer, there is none.
+    #[test]
+    fn no_answer_in_single_precision_is_none() {
+        let (verdict, told) = found(&[0.59, f32::NAN], Criterion::First, 0.5);
+        assert!(!verdict.broken && told == [0, 0], "{told:?}");
     }
 }

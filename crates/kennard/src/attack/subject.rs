@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::ThreatModel;
 use crate::answer::{Answer, is_answer};
-use crate::engine::{Oracle, Program, Query};
+use crate::engine::{Oracle, Program, Query, Reply};
 use crate::random::stream;
 use crate::threat::{Frame, Valid};
 
@@ -20,6 +20,8 @@ pub(crate) struct Conditions {
     pub seed: u64,
     /// The most passes that an attack may spend on a sample.
     pub budget: Option<u64>,
+    /// Whether the search is computed in less than single precision.
+    pub rough: bool,
 }
 
 /// Which point an attack is to find.
@@ -52,6 +54,8 @@ pub struct Subject<'a> {
     pause: Cell<Option<Pause>>,
     /// Decides between valid points that are equally near.
     ties: RefCell<ChaCha8Rng>,
+    /// Points that were asked about again, in single precision.
+    checks: Cell<u64>,
     /// The smallest margin at an allowed point since it was last forgotten.
     lowest: Cell<f32>,
 }
@@ -98,6 +102,8 @@ pub(super) struct Candidate {
     pub point: Vec<f32>,
     pub margin: f32,
     pub misclassified: bool,
+    /// Whether both are of single precision.
+    pub exact: bool,
     /// How many points were evaluated until then, itself included.
     pub evaluation: u64,
     distance: f64,
@@ -134,6 +140,7 @@ impl<'a> Subject<'a> {
             candidates: RefCell::default(),
             pause: Cell::default(),
             ties: RefCell::new(stream(conditions.seed, &[attacked.index as u64], &format!("{attack}, ties"))),
+            checks: Cell::default(),
             lowest: Cell::new(f32::INFINITY),
         }
     }
@@ -270,22 +277,26 @@ impl<'a> Subject<'a> {
             let left = budget.saturating_sub(self.tally().evaluations()).max(1);
             query.points.truncate(d.saturating_mul(usize::try_from(left).unwrap_or(usize::MAX)));
         }
-        if self.surrogate {
-            query.program = query.program.of_surrogate();
-        }
+        query.program = match self.surrogate {
+            true => query.program.of_surrogate(),
+            false if self.conditions.rough => query.program.of_search(),
+            false => query.program,
+        };
         let mut reply = self.oracle.ask_each(query.on_account(self.account));
-        // Where the run may be over, the attack waits until it is told to go on, or is dropped.
-        let mut answers =
-            poll_fn(
-                |context| if self.is_paused() { Poll::Pending } else { Pin::new(&mut reply).poll(context) },
-            )
-            .await;
+        let mut answers = self.heard(&mut reply).await;
         for (x, answer) in reply.points().chunks_exact(d).zip(&mut answers) {
             if let Some(frame) = self.attacked.frame {
                 frame.scale(&mut answer.gradient);
             }
-            if self.receive(answer, label) {
-                self.watch(x, answer);
+            let mut answered = self.receive(answer, label);
+            let evaluation = self.tally().evaluations();
+            // What a rough answer takes for adversarial, the attack goes by only where it is so in single precision.
+            let exact = !self.is_rough() || answered && self.looks_adversarial(x, answer);
+            if exact && self.is_rough() {
+                answered = self.correct(x, answer, label).await;
+            }
+            if answered {
+                self.watch(x, answer, exact, evaluation);
             }
             if self.conditions.budget.is_some_and(|budget| self.tally().evaluations() >= budget) {
                 self.pause.set(Some(Pause::BudgetSpent));
@@ -293,6 +304,29 @@ impl<'a> Subject<'a> {
             poll_fn(|_| if self.is_paused() { Poll::Pending } else { Poll::Ready(()) }).await;
         }
         answers
+    }
+
+    /// Waits for answers. Where the run may be over, until the attack is told to go on, or is dropped.
+    async fn heard(&self, reply: &mut Reply) -> Vec<Answer> {
+        poll_fn(|context| if self.is_paused() { Poll::Pending } else { Pin::new(&mut *reply).poll(context) })
+            .await
+    }
+
+    /// Whether answers are of less than single precision, and matter.
+    fn is_rough(&self) -> bool {
+        self.conditions.rough && !self.surrogate
+    }
+
+    /// Puts the logits of single precision in place of those of an answer. False where they are NaN.
+    async fn correct(&self, x: &[f32], answer: &mut Answer, label: usize) -> bool {
+        self.checks.set(self.checks.get() + 1);
+        let mut reply = self.oracle.ask_each(Query::logits(x.to_vec()).on_account(self.account));
+        answer.logits = self.heard(&mut reply).await.pop().unwrap_or_default().logits;
+        let answered = is_answer(&answer.logits);
+        if !answered {
+            self.disown(answer, label);
+        }
+        answered
     }
 
     /// Counts an answer, and makes it one that an attack can go on with. False where it was NaN.
@@ -303,20 +337,10 @@ impl<'a> Subject<'a> {
         tally.backwards += u64::from(asks_gradient);
         // A sum of finite numbers may overflow, but one that is finite is of nothing else.
         let sum: f32 = answer.logits.iter().chain([&answer.loss]).chain(&answer.gradient).sum();
-        // The loss of the sample's label and targeted losses are ascended, that of another label is descended.
-        let worst = if label == self.label() { f32::NEG_INFINITY } else { f32::INFINITY };
         let answered = sum.is_finite() || is_answer(&answer.logits);
-        if !answered {
-            tally.unanswered += 1;
-            answer.logits.fill(f32::NEG_INFINITY);
-            if let Some(z) = answer.logits.get_mut(self.label()) {
-                *z = f32::INFINITY;
-            }
-            answer.loss = if asks_gradient { worst } else { 0.0 };
-            answer.gradient.fill(0.0);
-        } else if asks_gradient {
+        if answered && asks_gradient {
             if answer.loss.is_nan() {
-                answer.loss = worst;
+                answer.loss = self.worst(label);
             }
             if !sum.is_finite() && mend(&mut answer.gradient) {
                 tally.non_finite_gradients += 1;
@@ -325,47 +349,73 @@ impl<'a> Subject<'a> {
             }
         }
         self.tally.set(tally);
+        if !answered {
+            self.disown(answer, label);
+        }
         answered
+    }
+
+    /// The loss that no attack likes: that of the sample's label and targeted ones are ascended, that of another label is
+    /// descended.
+    fn worst(&self, label: usize) -> f32 {
+        if label == self.label() { f32::NEG_INFINITY } else { f32::INFINITY }
+    }
+
+    /// Makes an answer that is NaN one that an attack has no reason to like.
+    fn disown(&self, answer: &mut Answer, label: usize) {
+        let mut tally = self.tally();
+        tally.unanswered += 1;
+        self.tally.set(tally);
+        answer.logits.fill(f32::NEG_INFINITY);
+        if let Some(z) = answer.logits.get_mut(self.label()) {
+            *z = f32::INFINITY;
+        }
+        answer.loss = if answer.gradient.is_empty() { 0.0 } else { self.worst(label) };
+        answer.gradient.fill(0.0);
     }
 
     /// Keeps the point if it is allowed and better than those before, and pauses the attack where that
     /// may end it.
-    fn watch(&self, x: &[f32], answer: &Answer) {
-        let AttackedSample { origin, label, .. } = self.attacked;
+    fn watch(&self, x: &[f32], answer: &Answer, exact: bool, evaluation: u64) {
+        let label = self.label();
         let margin = answer.margin(label);
         let misclassified = answer.prediction() != label;
-        let threat = &self.conditions.threat;
         if margin < self.lowest.get() && self.admits(x) {
             self.lowest.set(margin);
         }
+        let Some(distance) = self.betters(x, answer) else { return };
         let mut candidates = self.candidates.borrow_mut();
-        let distance = match self.conditions.criterion {
-            Criterion::First | Criterion::Worst
-                if candidates.last().is_some_and(|best| margin >= best.margin) =>
-            {
-                return;
-            }
-            Criterion::First | Criterion::Worst => 0.0,
-            Criterion::Closest if !misclassified => return,
-            Criterion::Closest => {
-                let distance = threat.norm.distance(origin, x);
-                if candidates.last().is_some_and(|best| distance >= best.distance) {
-                    return;
-                }
-                distance
-            }
-        };
-        if !self.admits(x) {
-            return;
-        }
         let kept = if self.conditions.criterion == Criterion::Closest { KEPT - 1 } else { 0 };
         let surplus = candidates.len().saturating_sub(kept);
         candidates.drain(..surplus);
-        let evaluation = self.tally().evaluations();
-        candidates.push(Candidate { point: x.to_vec(), margin, misclassified, evaluation, distance });
+        candidates.push(Candidate { point: x.to_vec(), margin, misclassified, exact, evaluation, distance });
         if misclassified && self.conditions.criterion == Criterion::First {
             self.pause.set(Some(Pause::Candidate));
         }
+    }
+
+    /// Whether a point looks like an adversarial one that is better than those before.
+    fn looks_adversarial(&self, x: &[f32], answer: &Answer) -> bool {
+        answer.prediction() != self.label() && self.betters(x, answer).is_some()
+    }
+
+    /// The distance of a point, where that matters, if it is allowed and better than those before.
+    fn betters(&self, x: &[f32], answer: &Answer) -> Option<f64> {
+        let AttackedSample { origin, label, .. } = self.attacked;
+        let candidates = self.candidates.borrow();
+        let best = candidates.last();
+        let distance = match self.conditions.criterion {
+            Criterion::First | Criterion::Worst => {
+                let margin = answer.margin(label);
+                (!best.is_some_and(|best| margin >= best.margin)).then_some(0.0)
+            }
+            Criterion::Closest if answer.prediction() == label => None,
+            Criterion::Closest => {
+                let distance = self.conditions.threat.norm.distance(origin, x);
+                (!best.is_some_and(|best| distance >= best.distance)).then_some(distance)
+            }
+        };
+        distance.filter(|_| self.admits(x))
     }
 
     /// Whether a point, as the model is asked about it, is allowed.
@@ -419,6 +469,24 @@ impl<'a> Subject<'a> {
                 candidates.iter_mut().for_each(|candidate| candidate.misclassified = false)
             }
         }
+    }
+
+    /// The best point with the margin of single precision, where a rough one alone is known; none where that is NaN.
+    pub(super) async fn settle_best(&self) {
+        let Some(best) = self.best().filter(|best| !best.exact) else { return };
+        let mut answer = Answer::default();
+        let answered = self.correct(&best.point, &mut answer, self.label()).await;
+        let mut candidates = self.candidates.borrow_mut();
+        candidates.pop();
+        if answered {
+            let (margin, misclassified) = (answer.margin(self.label()), answer.prediction() != self.label());
+            candidates.push(Candidate { margin, misclassified, exact: true, ..best });
+        }
+    }
+
+    /// How many points were asked about again, in single precision.
+    pub(super) fn checks(&self) -> u64 {
+        self.checks.get()
     }
 
     pub(super) fn tally(&self) -> Tally {

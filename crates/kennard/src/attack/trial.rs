@@ -92,7 +92,7 @@ impl<'a> Trial<'a> {
             valid: None,
         };
         let criterion = if threat.eps.is_finite() { Criterion::First } else { Criterion::Closest };
-        let conditions = Conditions { threat, criterion, seed, budget: None };
+        let conditions = Conditions { threat, criterion, seed, budget: None, rough: false };
         let oracle = Oracle::default();
         let mut run = pin!(run_attack(attack, attacked, conditions, 0, oracle.clone()));
         loop {

@@ -7,7 +7,7 @@ use crate::data::Sample;
 use crate::engine::{Oracle, Program, Query};
 use crate::probe::cosine;
 use crate::threat::{Boxes, SampleBox, check_inside};
-use crate::{Error, Norm, Result, ThreatModel};
+use crate::{Error, Norm, Precision, Result, ThreatModel};
 
 /// The account of the passes at the samples themselves; those of attack `i` go to `i + 1`.
 const CLEAN: usize = 0;
@@ -150,7 +150,8 @@ impl Audit<'_> {
         let criterion = if self.full { Criterion::Worst } else { Criterion::First };
         // A box is the whole unit cube.
         let threat = if frame.is_some() { ThreatModel::new(Norm::Linf, 1.0)? } else { self.threat };
-        let conditions = Conditions { threat, criterion, seed: self.seed, budget: self.budget };
+        let rough = self.engine.search_precision() != Precision::F32;
+        let conditions = Conditions { threat, criterion, seed: self.seed, budget: self.budget, rough };
         for (i, attack) in self.attacks.iter().enumerate() {
             if !self.full && (record.is_certified() || self.cascade && !record.is_robust()) {
                 break;

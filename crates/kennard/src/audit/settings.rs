@@ -7,7 +7,7 @@ use crate::certify::BoundMethod;
 use crate::classifier::Preprocessing;
 use crate::data::Selection;
 use crate::run::{About, DataIdentity, Manifest, RuntimeSummary, Shard};
-use crate::{Error, Lattice, Result, ThreatModel};
+use crate::{Error, Lattice, Precision, Result, ThreatModel};
 
 /// Everything that the figures of an audit depend on. Audits with equal settings give equal samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +67,9 @@ pub struct AuditSettings {
     pub full: bool,
     /// The most passes that an attack may spend on a sample.
     pub budget: Option<u64>,
+    /// What attacks' searches are computed in.
+    #[serde(default, with = "as_text")]
+    pub search_precision: Precision,
     /// What runs the model.
     pub runtime: RuntimeSummary,
     /// Samples per micro-batch.
@@ -126,6 +129,7 @@ impl AuditSettings {
             seed: audit.seed,
             full: audit.full,
             budget: audit.budget,
+            search_precision: engine.search_precision(),
             runtime: engine.runtime().into(),
             micro_batch: engine.plan().micro_batch,
             untouched: engine.untouched(),
@@ -138,8 +142,8 @@ impl AuditSettings {
         self.certify && self.threat_model.eps.is_finite()
     }
 
-    /// The version of AutoAttack whose attacks, in its order and with its parameters, these are. Each tries what
-    /// those before it left, and within no other budget than its own.
+    /// The version of AutoAttack whose attacks, in its order and with its parameters, these are, and what they search in where that
+    /// is not single precision. Each tries what those before it left, and within no other budget than its own.
     pub(super) fn autoattack(&self) -> Option<String> {
         let as_published = self.cascade && !self.full && self.budget.is_none();
         let is = |version: &Version| {
@@ -147,7 +151,11 @@ impl AuditSettings {
             let own: Vec<NamedAttack> = own.iter().map(|attack| NamedAttack::of(attack.as_ref())).collect();
             as_published && own == self.attacks
         };
-        [Version::Standard, Version::Plus, Version::Rand].iter().find(|v| is(v)).map(Version::to_string)
+        let version = [Version::Standard, Version::Plus, Version::Rand].into_iter().find(is)?;
+        Some(match self.search_precision {
+            Precision::F32 => version.to_string(),
+            precision => format!("{version}, searched in {precision}"),
+        })
     }
 }
 
@@ -165,6 +173,26 @@ impl Manifest<AuditSettings> {
             )));
         }
         Ok(Manifest::of(command, audit.engine.plan(), About::of(audit), AuditSettings::of(audit)?))
+    }
+}
+
+/// A precision as the text that it is written as.
+pub(super) mod as_text {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::Precision;
+
+    pub fn is_single(precision: &Precision) -> bool {
+        *precision == Precision::F32
+    }
+
+    pub fn serialize<S: Serializer>(precision: &Precision, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(precision)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Precision, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 

@@ -8,6 +8,7 @@ use super::distances::Distances;
 use super::judged::Judged;
 use super::packet_summary::PacketSummary;
 use super::predicted::PredictedDistances;
+use super::settings::as_text;
 use super::{AuditSettings, CertifiedRadii, Record, Warning};
 use crate::certify::BoundMethod;
 use crate::data::Selection;
@@ -15,7 +16,7 @@ use crate::probe::Cosines;
 use crate::run::files::to_json;
 use crate::run::{About, DataSummary, Manifest, ModelSummary};
 use crate::stats::Share;
-use crate::{Error, Result, ThreatModel};
+use crate::{Error, Precision, Result, ThreatModel};
 
 /// The figures of an audit, as in `summary.json`. Shares are fractions, intervals are of 95 %,
 /// times are in seconds. The keys are a promise: a change of meaning changes `version`.
@@ -37,6 +38,10 @@ pub struct Summary {
     pub samples: u64,
     /// The runtime's name.
     pub runtime: String,
+    /// What attacks' searches are computed in, where that is not single precision; verdicts, margins and distances are of single
+    /// precision all the same.
+    #[serde(default, with = "as_text", skip_serializing_if = "as_text::is_single")]
+    pub search_precision: Precision,
     /// The seed of all random numbers.
     pub seed: u64,
     /// What the attacks were allowed.
@@ -175,6 +180,7 @@ impl Summary {
             total: about.samples,
             samples: 0,
             runtime: settings.runtime.name.clone(),
+            search_precision: settings.search_precision,
             seed: settings.seed,
             threat_model: settings.threat_model,
             eps_text: settings.threat_model.eps_text(),

@@ -224,7 +224,7 @@ impl<'e> Evaluator<'e> {
             loaded.targets[slot] = row.query.target as i64;
         }
         let start = Instant::now();
-        match self.engine.asked(program)?.module() {
+        match self.engine.module(program)? {
             None => loaded.run(program)?,
             Some(module) => loaded.ask(module, program, k)?,
         }

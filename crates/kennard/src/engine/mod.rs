@@ -14,9 +14,10 @@ mod plan;
 mod probe;
 mod program;
 mod run;
+mod search;
 
 pub(crate) use evaluator::{Evaluator, Query, Row};
-pub(crate) use oracle::Oracle;
+pub(crate) use oracle::{Oracle, Reply};
 pub use plan::{Engine, EngineOptions, Plan};
 pub use program::Program;
 pub(crate) use run::Task;

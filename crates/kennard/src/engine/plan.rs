@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use kennard_graph::{Dim, Graph, gradient, infer, simplify, with_loss};
-use kennard_runtime::{Runtime, Session, Threads, on_deep_stack};
+use kennard_runtime::{Precision, Runtime, Session, Threads, on_deep_stack};
 use serde::{Deserialize, Serialize};
 
 use super::program::Program;
@@ -35,6 +35,8 @@ pub struct Engine {
     pub(super) surrogate: Option<Classifier>,
     pub(super) runtime: Runtime,
     pub(super) plan: Plan,
+    /// What the passes of searches are computed in.
+    pub(super) search: Precision,
     /// Samples that the untouched model takes at once, and whether it answers one of them only.
     pub(super) untouched: (usize, bool),
     /// Whether the untouched model had to be simplified.
@@ -118,6 +120,7 @@ impl Engine {
             surrogate: None,
             runtime,
             plan: Plan { micro_batch, sessions, threads_per_session: 1 },
+            search: Precision::F32,
             untouched,
             simplified: false,
             graphs: Mutex::default(),
@@ -136,7 +139,9 @@ impl Engine {
         let mixes = |classifier: &Classifier| classifier.mixes_samples();
         let alone = match program {
             Program::Untouched => self.untouched.1,
-            Program::Logits | Program::Gradient(_) => mixes(&self.classifier),
+            Program::Logits | Program::Gradient(_) | Program::SearchLogits | Program::SearchGradient(_) => {
+                mixes(&self.classifier)
+            }
             Program::SurrogateLogits | Program::SurrogateGradient(_) => {
                 self.surrogate.as_ref().is_some_and(mixes)
             }
@@ -197,6 +202,7 @@ impl Engine {
             surrogate: None,
             runtime: self.runtime.clone(),
             plan: self.plan,
+            search: self.search,
             untouched: self.untouched,
             simplified: self.simplified,
             graphs: Mutex::default(),
@@ -230,7 +236,7 @@ impl Engine {
         let graph = on_deep_stack(|| self.graph(program))?;
         Ok(match program {
             Program::Untouched => self.runtime.compile_as_given(&graph, threads)?,
-            _ => self.runtime.compile(&graph, threads)?,
+            _ => self.runtime.compile_in(&graph, threads, self.precision(program))?,
         })
     }
 
@@ -249,7 +255,7 @@ impl Engine {
                     || Error::Setting("a transfer attack needs a surrogate: Engine::with_surrogate".into());
                 self.surrogate.as_ref().ok_or_else(lacking)
             }
-            Program::Logits | Program::Untouched | Program::Gradient(_) => Ok(&self.classifier),
+            _ => Ok(&self.classifier),
         }
     }
 
@@ -264,8 +270,8 @@ impl Engine {
         let model = classifier.head().with_batch(self.plan.micro_batch);
         let graph = match program {
             Program::Untouched => classifier.untouched().with_batch(self.batch(program)),
-            Program::Logits | Program::SurrogateLogits => simplify(&model)?,
-            Program::Gradient(loss) | Program::SurrogateGradient(loss) => {
+            Program::Logits | Program::SearchLogits | Program::SurrogateLogits => simplify(&model)?,
+            Program::Gradient(loss) | Program::SearchGradient(loss) | Program::SurrogateGradient(loss) => {
                 let input = &model.single_input()?.name;
                 let model = simplify(&model)?;
                 simplify(&gradient(&with_loss(&model, loss)?, Graph::LOSS, &[input])?)?

@@ -210,8 +210,6 @@ impl Features<'_> {
             let eps = r * norm;
             let [threat, within] = target.threats(eps, self.hidden.is_nonnegative());
             let attack = Part { pgd: Pgd::default(), moving: *moving, threat: within };
-            let conditions =
-                Conditions { threat, criterion: Criterion::First, seed: self.seed, budget: None };
             let attacked = AttackedSample {
                 origin,
                 shape: &shape,
@@ -220,6 +218,13 @@ impl Features<'_> {
                 clean: &clean,
                 frame: None,
                 valid: None,
+            };
+            let conditions = Conditions {
+                threat,
+                criterion: Criterion::First,
+                seed: self.seed,
+                budget: None,
+                rough: false,
             };
             if run_attack(&attack, attacked, conditions, 0, oracle.clone()).await?.broken {
                 return Ok(Some(r));

@@ -129,7 +129,8 @@ impl Whitened {
             valid: None,
         };
         let threat = ThreatModel::unlimited(Norm::L2, [-FAR, FAR])?;
-        let conditions = Conditions { threat, criterion: Criterion::Closest, seed, budget: None };
+        let conditions =
+            Conditions { threat, criterion: Criterion::Closest, seed, budget: None, rough: false };
         let fab = Fab { steps: FAB_STEPS, ..Fab::default() };
         let closest = run_attack(&fab, attacked, conditions, 0, oracle.clone()).await?.adversarial;
         let smallest = closest.map(|found| Norm::L2.distance(&sample.input, &found.point));

@@ -3,7 +3,7 @@
 use super::Source;
 use super::markup::Markup;
 use crate::audit::{RunState, Summary};
-use crate::{Error, Norm, Result};
+use crate::{Error, Norm, Precision, Result};
 
 /// What the table's columns are called, and whether their entries are numbers. The column of certificates is there where an
 /// audit has some.
@@ -82,6 +82,8 @@ impl Row {
         let of_all = |count: u64| count as f64 / (*total).max(1) as f64;
         let could_be = [of_all(clean.correct), of_all(clean.correct + clean.pending)];
         let minimal = summary.minimal.iter().map(|attack| format!("{} (minimum norm)", attack.name));
+        let search = (summary.search_precision != Precision::F32 && summary.autoattack.is_none())
+            .then(|| format!("searched in {}", summary.search_precision));
         Row {
             model: file_name(&model.file),
             data: format!("{} ({})", data_name(&data.name), data.split),
@@ -95,7 +97,13 @@ impl Row {
                 .as_ref()
                 .map(|c| share(c.certified_accuracy, c.interval, c.bracket, c.pending)),
             autoattack: summary.autoattack.clone(),
-            attacks: summary.attacks.iter().map(|attack| attack.name.clone()).chain(minimal).collect(),
+            attacks: summary
+                .attacks
+                .iter()
+                .map(|attack| attack.name.clone())
+                .chain(minimal)
+                .chain(search)
+                .collect(),
             seed: summary.seed,
             version: state.manifest.kennard.clone(),
         }

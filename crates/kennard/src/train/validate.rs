@@ -58,7 +58,8 @@ pub(super) fn validate(
                 frame: None,
                 valid: None,
             };
-            let conditions = Conditions { threat, criterion: Criterion::First, seed: 0, budget: None };
+            let conditions =
+                Conditions { threat, criterion: Criterion::First, seed: 0, budget: None, rough: false };
             let verdict = run_attack(pgd, attacked, conditions, 1, oracle.clone()).await?;
             Ok((true, Some(!verdict.broken)))
         })

@@ -146,7 +146,8 @@ fn measured(
                 frame: None,
                 valid: None,
             };
-            let conditions = Asked { threat, criterion: Criterion::First, seed: 0, budget: None };
+            let conditions =
+                Asked { threat, criterion: Criterion::First, seed: 0, budget: None, rough: false };
             let verdict = run_attack(attack, attacked, conditions, 0, oracle.clone()).await?;
             Ok([true, !verdict.broken])
         })

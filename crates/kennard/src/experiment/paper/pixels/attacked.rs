@@ -25,7 +25,8 @@ pub fn smallest_norms(
     let attacks: Vec<Box<dyn MinimumNorm>> =
         ATTACKS.iter().map(|name| minimum_norm(name, &Parameters::new())).collect::<Result<_>>()?;
     let threat = ThreatModel::unlimited(Norm::L2, bounds)?;
-    let conditions = Conditions { threat, criterion: Criterion::Closest, seed: 0, budget: None };
+    let conditions =
+        Conditions { threat, criterion: Criterion::Closest, seed: 0, budget: None, rough: false };
     let task = |oracle: Oracle, sample: Sample| -> Task<'_, Option<f64>> {
         let attacks = &attacks;
         Box::pin(async move { closest(&oracle, &sample, attacks, conditions).await })

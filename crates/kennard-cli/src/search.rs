@@ -1,0 +1,45 @@
+//! In what attacks search.
+
+use std::str::FromStr;
+
+use kennard::engine::Engine;
+use kennard::{Precision, Result};
+
+use crate::settings::Attacks;
+
+/// What attacks search in, as it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Search {
+    /// What follows from the runtime, the processor and the attacks.
+    Auto,
+    In(Precision),
+}
+
+impl FromStr for Search {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Search, String> {
+        match text {
+            "auto" => Ok(Search::Auto),
+            text => text.parse().map(Search::In).map_err(|error| format!("{error}, or auto")),
+        }
+    }
+}
+
+/// The same engine, attacks searching in what is asked for. What `auto` takes is said.
+///
+/// # Errors
+/// Where the runtime or the processor does not compute in it.
+pub fn searching(engine: Engine, attacks: &Attacks) -> Result<Engine> {
+    let asked = attacks.search_precision.as_deref().unwrap_or("f32");
+    let (precision, why) = match asked.parse().map_err(kennard::Error::Setting)? {
+        Search::In(precision) => return engine.searching_in(precision),
+        Search::Auto if attacks.is_auto_attack() => (
+            Precision::F32,
+            "AutoAttack's figures are of single precision; ask for bf16 to have others".into(),
+        ),
+        Search::Auto => engine.fastest_search(),
+    };
+    note!("searches in {precision}: {why}");
+    engine.searching_in(precision)
+}

@@ -17,7 +17,8 @@ pub fn keep(raised: &Raised, error: PyErr) -> String {
 }
 
 /// An object with the methods `outputs(points)`, `untouched(points)` and, if it is `differentiable`, `forward(points)`, which returns the
-/// outputs and something that `backward(that, slopes)` makes the gradient of. All arrays are flat, in single precision.
+/// outputs and something that `backward(that, slopes)` makes the gradient of. All arrays are flat, in single precision. `searching` is
+/// the same object computing in less precision, or None.
 pub struct Module {
     object: Py<PyAny>,
     name: String,
@@ -25,12 +26,16 @@ pub struct Module {
     differentiable: bool,
     workers: usize,
     passes: usize,
+    searching: Option<Box<Module>>,
     raised: Raised,
 }
 
 impl Module {
     pub fn new(object: &Bound<'_, PyAny>, raised: Raised) -> PyResult<Module> {
+        let searching: Option<Bound<'_, PyAny>> = object.getattr("searching")?.extract()?;
+        let searching = searching.map(|twin| Module::new(&twin, raised.clone()).map(Box::new)).transpose()?;
         Ok(Module {
+            searching,
             name: object.getattr("library")?.extract()?,
             version: object.getattr("version")?.extract()?,
             differentiable: object.getattr("differentiable")?.extract()?,
@@ -113,6 +118,10 @@ impl Live for Module {
 
     fn is_differentiable(&self) -> bool {
         self.differentiable
+    }
+
+    fn searching(&self) -> Option<&dyn Live> {
+        self.searching.as_deref().map(|module| -> &dyn Live { module })
     }
 
     fn passes(&self) -> usize {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -104,3 +105,56 @@ def test_exported_weights_are_the_module_s(samples: Samples) -> None:
     for name, tensor in made.state_dict().items():
         if tensor.is_floating_point():
             np.testing.assert_array_equal(found[name], tensor.numpy())
+
+
+def test_attacks_search_in_bfloat16_and_are_judged_in_full(samples: Samples, module: Any, tmp_path: Path) -> None:
+    """Searches see the module under autocast, packets and margins its own precision; what is broken is so in single precision."""
+    asked: list[str] = []
+
+    class Noting(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            z = module(x)
+            asked.append(str(z.dtype))
+            return z
+
+    x, y = samples
+    given: dict[str, Any] = {"eps": 0.05, "attack": "pgd", "steps": 5, "packet_samples": 0, "progress": False}
+    found = kennard.audit(Noting().eval(), x, y, search_precision="bf16", out=tmp_path / "run", **given)
+    assert set(asked) == {"torch.float32", "torch.bfloat16"}
+    assert found.summary["search_precision"] == "bf16"
+    full = kennard.audit(module, x, y, **given)
+    assert "search_precision" not in full.summary
+    # Two of sixty may lie so near the edge that the precision of the search decides.
+    assert abs(found.robust_accuracy - full.robust_accuracy) <= 2 / 60 + 1e-9
+    np.testing.assert_allclose(found.column("margin"), full.column("margin"), rtol=1e-5, atol=1e-5)
+    points = kennard.attack(module, x, y, search_precision="bf16", **given)
+    with torch.no_grad():
+        taken = module(torch.from_numpy(points.points["pgd"])).argmax(1).numpy()
+    broken = points.broken["pgd"]
+    assert broken.any() and (taken[broken] != y[broken]).all()
+
+    # Where nothing searches, nothing is asked in bfloat16.
+    asked.clear()
+    clean: dict[str, Any] = {"eps": 0.05, "attack": "none", "packet_samples": 50, "progress": False}
+    kennard.audit(Noting().eval(), x, y, search_precision="bf16", **clean)
+    assert set(asked) == {"torch.float32"}
+    # `auto` leaves a module its own precision.
+    asked.clear()
+    kennard.audit(Noting().eval(), x, y, search_precision="auto", **given)
+    assert set(asked) == {"torch.float32"}
+    with pytest.raises(kennard.KennardError, match="search_precision is .*bf16"):
+        kennard.audit(Noting().eval(), x, y, out=tmp_path / "run", resume=True, **given)
+
+
+def test_searches_that_cannot_be_in_bfloat16(samples: Samples, module: Any) -> None:
+    given: dict[str, Any] = {"eps": 0.05, "attack": "square", "queries": 5, **QUICK}
+    with pytest.raises(ValueError, match="search_precision, autocast: both"):
+        kennard.audit(module, *samples, search_precision="bf16", autocast="float16", **given)
+    with pytest.raises(ValueError, match="does not compute in bf16.*runtime=openvino"):
+        kennard.audit(module, *samples, search_precision="bf16", engine="export", **given)
+    with pytest.raises(ValueError, match="passes of python are not computed in bf16"):
+        kennard.audit(lambda batch: batch.reshape(len(batch), -1)[:, :10], *samples, search_precision="bf16", **given)
+    with pytest.raises(ValueError, match="no precision `int4`; choose f32 or bf16, or auto"):
+        kennard.audit(module, *samples, search_precision="int4", **given)
+    found = kennard.audit(module, *samples, search_precision="bf16", engine="auto", **given)
+    assert "search_precision='bf16' takes PyTorch" in found.engine

@@ -76,12 +76,15 @@ def audit(
         over transformations), decisions are those of the mean logits, and each adversarial point is then verified by 100
         fresh passes, see :attr:`Result.verified`.
     autocast : {"bfloat16", "float16"}, optional
-        The precision of the attacks' passes of a module. The last word on a point is in the module's own.
+        The precision of all passes of a module, packets' and margins' too, but the last word on a point, which is in the
+        module's own. See `search_precision` for attacks alone.
     progress : bool or callable
         Whether to show how far it is; or what is called with what is done, how much of it, and of how much.
     **options
         What else `kennard audit` takes, by the same names: `samples`, `first`, `seed`, `minimal`, `steps`, `bounds`,
-        `eps_per_feature`, `frozen`, `integer` and `one_hot` (for tables), `packet_samples`, `require`, ...
+        `eps_per_feature`, `frozen`, `integer` and `one_hot` (for tables), `packet_samples`, `require`, `search_precision`
+        ("bf16" for attacks that search in bfloat16, on `runtime="openvino"` or in a module under `torch.autocast`; what
+        they find is judged in single precision, or the module's own), ...
 
     Returns
     -------

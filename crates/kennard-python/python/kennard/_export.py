@@ -115,7 +115,7 @@ def disagreement(file: bytes, module: Any, x: NDArray[np.float32]) -> float:
     return float(np.abs(found - own).max() / max(float(np.abs(own).max()), 1e-30))
 
 
-def chosen(engine: str, module: Any, live: Any, x: NDArray[np.float32]) -> tuple[Any, str]:
+def chosen(engine: str, module: Any, live: Any, x: NDArray[np.float32], *, rough: bool = False) -> tuple[Any, str]:
     """A module as the engine that is asked for, and which it is and why.
 
     Parameters
@@ -125,10 +125,12 @@ def chosen(engine: str, module: Any, live: Any, x: NDArray[np.float32]) -> tuple
     live : TorchModule
         The same, live.
     x : array (N, ...) of float32
+    rough : bool
+        Whether attacks are to search in a precision that PyTorch has, and the runtime of files has not.
     """
     if engine == "live":
         return live, "live: PyTorch computes"
-    reason = _unfit(engine, module, live)
+    reason = _unfit(engine, module, live, rough)
     if reason is None:
         try:
             file = exported(module, x)
@@ -146,7 +148,7 @@ def chosen(engine: str, module: Any, live: Any, x: NDArray[np.float32]) -> tuple
     return live, f"live: PyTorch computes, since {reason}"
 
 
-def _unfit(engine: str, module: Any, live: Any) -> str | None:
+def _unfit(engine: str, module: Any, live: Any, rough: bool) -> str | None:
     import torch
 
     if not isinstance(module, torch.nn.Module):
@@ -157,6 +159,8 @@ def _unfit(engine: str, module: Any, live: Any) -> str | None:
         return "autocast= is for PyTorch's own passes"
     if live._output is not None:
         return "output= takes the logits out of what it returns"
+    if engine == "auto" and rough:
+        return "search_precision='bf16' takes PyTorch, or a file on runtime='openvino'"
     if engine == "auto" and live._device.type != "cpu":
         return f"the module is on {live._device}, where PyTorch is fast"
     return None

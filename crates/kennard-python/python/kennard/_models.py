@@ -44,6 +44,7 @@ def model(
     eot: int | None = None,
     autocast: str | None = None,
     random: bool = False,
+    rough: bool = False,
 ) -> Adapted:
     """A path, the bytes of a model, or an object that computes its own passes.
 
@@ -66,6 +67,8 @@ def model(
         The precision of a module's passes.
     random : bool
         Whether the attack allows for answers at random by itself.
+    rough : bool
+        Whether attacks are to search in a precision that PyTorch has, and the runtime of files has not.
 
     Raises
     ------
@@ -86,7 +89,7 @@ def model(
         from ._module import TorchModule
 
         live = TorchModule(given, x, device=device, output=output, eot=eot, autocast=autocast, random=random)
-        native, said = _export.chosen(engine, given, live, x)
+        native, said = _export.chosen(engine, given, live, x, rough=rough)
         return Adapted(native, said, live)
     if hasattr(given, "predict_proba"):
         function = Function(given.predict_proba, x, probabilities=True, eot=eot, random=random)
@@ -138,6 +141,7 @@ class Function:
     library = "python"
     differentiable = False
     workers = 1
+    searching = None
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -83,6 +84,15 @@ class TorchModule:
             self.classes = int(self._tried(first).shape[1])
             if eot is None and not random:
                 check_repeatable(lambda: self._logits(first).float().cpu().numpy())
+
+    @property
+    def searching(self) -> TorchModule | None:
+        """The same module in bfloat16, for passes that have no last word; None where it computes in an `autocast` already."""
+        if self.autocast is not None:
+            return None
+        twin = copy.copy(self)
+        twin.autocast = "bfloat16"
+        return twin
 
     def _tried(self, x: torch.Tensor) -> torch.Tensor:
         """The logits of the first samples ever given."""

@@ -108,10 +108,23 @@ def ready(
     check_process()
     # AutoAttack for models that answer at random averages by itself.
     random = settings.get("attack") == ["rand"]
+    precise = settings.get("search_precision") in (None, "f32", "auto")
+    if autocast is not None and not precise:
+        raise ValueError("search_precision, autocast: both say what attacks search in; leave one of them out")
+    rough = not precise and settings.get("runtime") != "openvino"
     data, inputs, settings = samples(x, y, settings)
     tensors = hasattr(x, "detach")
     adapted = _models.model(
-        model, inputs, device, output, tensors, engine=engine, eot=eot, autocast=autocast, random=random
+        model,
+        inputs,
+        device,
+        output,
+        tensors,
+        engine=engine,
+        eot=eot,
+        autocast=autocast,
+        random=random,
+        rough=rough,
     )
     if "micro_batch" not in settings and hasattr(adapted.native, "fitting"):
         fitting = adapted.native.fitting()

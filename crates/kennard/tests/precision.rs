@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{fixture, in_memory};
-use kennard::attack::{Apgd, Attack, Ddn, DeepFool, Fgsm, MinimumNorm, Pgd, Square};
+use kennard::attack::{Apgd, Attack, Ddn, DeepFool, Fab, Fgsm, MinimumNorm, Pgd, Square};
 use kennard::audit::{Audit, FinishedRun, Manifest, Outcome, Progress, RunDirectory, Shard, merge};
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
@@ -141,6 +141,19 @@ fn rough_breaks_do_not_count() {
         };
         assert!(found.records.iter().all(|record| spent(record) >= passes), "{:?}", found.records[0]);
     }
+}
+
+/// Attacks that live on small differences search in single precision, whatever is asked for.
+#[test]
+fn some_searches_stay_in_single_precision() {
+    let data = data();
+    let records = |engine: &Engine| {
+        let (square, fab) = (Square { queries: 20, ..Square::default() }, Fab { steps: 5, ..Fab::default() });
+        let attacks: Vec<Box<dyn Attack>> = vec![Box::new(square), Box::new(fab)];
+        run(&Audit { attacks, ..audit(engine, &data, 0.1, false) }).records
+    };
+    let rough = live(&data, Linear::new()).searching_in(Precision::Bf16).unwrap();
+    assert_eq!(records(&rough), records(&live(&data, Linear::new())));
 }
 
 /// The same on OpenVINO where it is installed: the graph is `x · W`.

@@ -33,6 +33,8 @@ impl Default for Fab {
 }
 
 impl BuiltIn for Fab {
+    const SEARCHES_ROUGHLY: bool = false;
+
     fn name(&self) -> &str {
         if self.targets == 0 { "fab" } else { "fab-t" }
     }

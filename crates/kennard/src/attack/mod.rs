@@ -142,6 +142,12 @@ pub trait Attack: Send + Sync {
         true
     }
 
+    /// Whether it searches as well in bfloat16, where it may: an attack that climbs a loss does; one that goes by small differences
+    /// of margins, or by how far the boundary is, had better not.
+    fn searches_roughly(&self) -> bool {
+        self.needs_gradient()
+    }
+
     /// Searches around one sample, by asking `subject`. Await nothing else.
     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a>;
 }
@@ -150,6 +156,7 @@ pub trait Attack: Send + Sync {
 trait BuiltIn: Serialize + Send + Sync {
     const NORMS: &'static [Norm] = &[Norm::Linf, Norm::L2, Norm::L1];
     const NEEDS_GRADIENT: bool = true;
+    const SEARCHES_ROUGHLY: bool = Self::NEEDS_GRADIENT;
 
     fn name(&self) -> &str;
 
@@ -171,6 +178,10 @@ impl<A: BuiltIn> Attack for A {
 
     fn needs_gradient(&self) -> bool {
         A::NEEDS_GRADIENT
+    }
+
+    fn searches_roughly(&self) -> bool {
+        A::SEARCHES_ROUGHLY
     }
 
     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {

@@ -61,8 +61,7 @@ pub(crate) async fn run_attack(
     oracle: Oracle,
 ) -> Result<Verdict> {
     let label = attacked.label;
-    // Attacks without gradients go by differences of margins that less precision rounds away.
-    let conditions = Conditions { rough: conditions.rough && attack.needs_gradient(), ..conditions };
+    let conditions = Conditions { rough: conditions.rough && attack.searches_roughly(), ..conditions };
     let subject = Subject::new(attack.name(), attacked, conditions, account, oracle.clone());
     let mut run = attack.run(&subject);
     let mut disputed = false;

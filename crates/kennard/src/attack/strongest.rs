@@ -86,6 +86,7 @@ impl BuiltIn for Strongest {
             }
             let tally = subject.tally();
             if tally.zero_gradients * 2 > tally.backwards {
+                subject.search_in_full();
                 self.square(subject, self.left(subject), 0).await;
                 return;
             }
@@ -97,6 +98,7 @@ impl BuiltIn for Strongest {
             contestants = ranked.into_iter().map(|(_, direction)| direction).collect();
             steps *= 2;
         }
+        subject.search_in_full();
         for turn in 0..self.turns {
             subject.forget_lowest();
             let start = self.square(subject, self.queries.min(self.left(subject)), turn).await;

@@ -54,6 +54,8 @@ pub struct Subject<'a> {
     pause: Cell<Option<Pause>>,
     /// Decides between valid points that are equally near.
     ties: RefCell<ChaCha8Rng>,
+    /// Whether answers may be of less than single precision.
+    rough: Cell<bool>,
     /// Points that were asked about again, in single precision.
     checks: Cell<u64>,
     /// The smallest margin at an allowed point since it was last forgotten.
@@ -140,6 +142,7 @@ impl<'a> Subject<'a> {
             candidates: RefCell::default(),
             pause: Cell::default(),
             ties: RefCell::new(stream(conditions.seed, &[attacked.index as u64], &format!("{attack}, ties"))),
+            rough: Cell::new(conditions.rough),
             checks: Cell::default(),
             lowest: Cell::new(f32::INFINITY),
         }
@@ -279,7 +282,7 @@ impl<'a> Subject<'a> {
         }
         query.program = match self.surrogate {
             true => query.program.of_surrogate(),
-            false if self.conditions.rough => query.program.of_search(),
+            false if self.rough.get() => query.program.of_search(),
             false => query.program,
         };
         let mut reply = self.oracle.ask_each(query.on_account(self.account));
@@ -314,7 +317,12 @@ impl<'a> Subject<'a> {
 
     /// Whether answers are of less than single precision, and matter.
     fn is_rough(&self) -> bool {
-        self.conditions.rough && !self.surrogate
+        self.rough.get() && !self.surrogate
+    }
+
+    /// From here on answers are of single precision.
+    pub(super) fn search_in_full(&self) {
+        self.rough.set(false);
     }
 
     /// Puts the logits of single precision in place of those of an answer. False where they are NaN.

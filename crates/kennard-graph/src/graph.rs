@@ -249,6 +249,8 @@ impl DType {
             DType::F32 => 1,
             DType::U8 => 2,
             DType::I8 => 3,
+            DType::U16 => 4,
+            DType::I16 => 5,
             DType::I32 => 6,
             DType::I64 => 7,
             DType::Bool => 9,
@@ -260,7 +262,7 @@ impl DType {
     /// The type that ONNX gives this number, if Kennard knows it.
     pub fn from_code(code: i64) -> Option<DType> {
         use DType::*;
-        [F32, U8, I8, I32, I64, Bool, F16, F64].into_iter().find(|d| d.code() == code)
+        [F32, U8, I8, U16, I16, I32, I64, Bool, F16, F64].into_iter().find(|d| d.code() == code)
     }
 }
 

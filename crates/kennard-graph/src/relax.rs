@@ -82,12 +82,7 @@ pub fn whole_input(graph: &Graph) -> Result<Graph> {
     bare.inputs[0].ty = TensorType { dtype: DType::F32, shape: ty.shape };
     let builder = Builder::without_nodes(&bare)?;
     let levels = builder.var(&name)?.apply("Round");
-    let limits = match ty.dtype {
-        DType::U8 => Some([0.0, 255.0]),
-        DType::I8 => Some([-128.0, 127.0]),
-        _ => None,
-    };
-    let levels = limits.map_or(levels, |limits| {
+    let levels = ty.dtype.levels().map_or(levels, |limits| {
         let limit = |value| Some(builder.constant(Tensor::scalar(value, DType::F32)));
         builder.op("Clip", &[Some(levels), limit(limits[0]), limit(limits[1])], &[])
     });

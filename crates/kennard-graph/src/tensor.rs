@@ -18,6 +18,10 @@ pub enum DType {
     I8,
     /// Unsigned bytes: quantised activations.
     U8,
+    /// Signed 16-bit integers: quantised activations.
+    I16,
+    /// Unsigned 16-bit integers.
+    U16,
     /// Truth values.
     Bool,
 }
@@ -26,6 +30,17 @@ impl DType {
     /// Whether gradients flow through tensors of this type.
     pub fn is_float(self) -> bool {
         matches!(self, DType::F32 | DType::F64 | DType::F16)
+    }
+
+    /// The smallest and the largest number of a type that real numbers are quantised to; none of any other.
+    pub fn levels(self) -> Option<[f64; 2]> {
+        match self {
+            DType::I8 => Some([i8::MIN.into(), i8::MAX.into()]),
+            DType::U8 => Some([u8::MIN.into(), u8::MAX.into()]),
+            DType::I16 => Some([i16::MIN.into(), i16::MAX.into()]),
+            DType::U16 => Some([u16::MIN.into(), u16::MAX.into()]),
+            _ => None,
+        }
     }
 }
 
@@ -46,6 +61,10 @@ pub enum Tensor {
     I8(ArcArray<i8, IxDyn>),
     /// Unsigned bytes.
     U8(ArcArray<u8, IxDyn>),
+    /// Signed 16-bit integers.
+    I16(ArcArray<i16, IxDyn>),
+    /// Unsigned 16-bit integers.
+    U16(ArcArray<u16, IxDyn>),
     /// Truth values.
     Bool(ArcArray<bool, IxDyn>),
 }
@@ -63,6 +82,8 @@ macro_rules! with_array {
             $crate::Tensor::I32($a) => $body,
             $crate::Tensor::I8($a) => $body,
             $crate::Tensor::U8($a) => $body,
+            $crate::Tensor::I16($a) => $body,
+            $crate::Tensor::U16($a) => $body,
             $crate::Tensor::Bool($a) => $body,
         }
     };
@@ -82,7 +103,7 @@ macro_rules! from_array {
         }
     )*};
 }
-from_array!(f32 => F32, f64 => F64, f16 => F16, i64 => I64, i32 => I32, i8 => I8, u8 => U8, bool => Bool);
+from_array!(f32 => F32, f64 => F64, f16 => F16, i64 => I64, i32 => I32, i8 => I8, u8 => U8, i16 => I16, u16 => U16, bool => Bool);
 
 impl Tensor {
     /// The elements as ONNX stores them: row-major, little-endian.
@@ -104,6 +125,8 @@ impl Tensor {
             Tensor::I32(a) => collect(a, i32::to_le_bytes),
             Tensor::I8(a) => collect(a, i8::to_le_bytes),
             Tensor::U8(a) => collect(a, u8::to_le_bytes),
+            Tensor::I16(a) => collect(a, i16::to_le_bytes),
+            Tensor::U16(a) => collect(a, u16::to_le_bytes),
         }
     }
 
@@ -117,6 +140,8 @@ impl Tensor {
             Tensor::I32(_) => DType::I32,
             Tensor::I8(_) => DType::I8,
             Tensor::U8(_) => DType::U8,
+            Tensor::I16(_) => DType::I16,
+            Tensor::U16(_) => DType::U16,
             Tensor::Bool(_) => DType::Bool,
         }
     }
@@ -152,6 +177,8 @@ impl Tensor {
             DType::I32 => ArrayD::from_elem(shape, value as i32).into(),
             DType::I8 => ArrayD::from_elem(shape, value as i8).into(),
             DType::U8 => ArrayD::from_elem(shape, value as u8).into(),
+            DType::I16 => ArrayD::from_elem(shape, value as i16).into(),
+            DType::U16 => ArrayD::from_elem(shape, value as u16).into(),
             DType::Bool => ArrayD::from_elem(shape, value != 0.0).into(),
         }
     }
@@ -168,9 +195,20 @@ impl Tensor {
             Tensor::I32(a) => a.iter().map(|&v| v.into()).collect(),
             Tensor::I8(a) => a.iter().map(|&v| v.into()).collect(),
             Tensor::U8(a) => a.iter().map(|&v| v.into()).collect(),
+            Tensor::I16(a) => a.iter().map(|&v| v.into()).collect(),
+            Tensor::U16(a) => a.iter().map(|&v| v.into()).collect(),
             Tensor::Bool(a) => a.iter().map(|&v| v.into()).collect(),
             _ => return None,
         })
+    }
+
+    /// Integers of 16 bits as such of 32; all else as it is.
+    pub fn to_i32(&self) -> Tensor {
+        match self {
+            Tensor::I16(a) => a.mapv(i32::from).into(),
+            Tensor::U16(a) => a.mapv(i32::from).into(),
+            _ => self.clone(),
+        }
     }
 
     /// The elements in row-major order as doubles, if the type is a float.

@@ -149,7 +149,6 @@ pub(crate) fn stored_type(code: i64) -> Option<DType> {
 pub(crate) fn type_name(code: i64) -> String {
     match code {
         8 => "string".into(),
-        4 | 5 => "16-bit integer".into(),
         12 | 13 => "unsigned integer".into(),
         14 | 15 => "complex".into(),
         17..=20 | 24 => "8-bit float".into(),

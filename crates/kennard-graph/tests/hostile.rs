@@ -62,8 +62,18 @@ fn extent(rng: &mut Random) -> Dim {
     if rng.random_bool(0.15) { Dim::Batch(size.clamp(1, 100)) } else { Dim::Known(size) }
 }
 
-const DTYPES: [DType; 8] =
-    [DType::F32, DType::F64, DType::F16, DType::I64, DType::I32, DType::I8, DType::U8, DType::Bool];
+const DTYPES: [DType; 10] = [
+    DType::F32,
+    DType::F64,
+    DType::F16,
+    DType::I64,
+    DType::I32,
+    DType::I8,
+    DType::U8,
+    DType::I16,
+    DType::U16,
+    DType::Bool,
+];
 
 fn tensor(rng: &mut Random) -> Tensor {
     let rank = rng.random_range(0..4);

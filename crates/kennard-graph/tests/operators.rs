@@ -21,6 +21,8 @@ fn dtype(name: &Json) -> DType {
         "i32" => DType::I32,
         "i8" => DType::I8,
         "u8" => DType::U8,
+        "i16" => DType::I16,
+        "u16" => DType::U16,
         "bool" => DType::Bool,
         other => panic!("no type {other}"),
     }
@@ -55,6 +57,8 @@ fn tensor(value: &Json) -> Tensor {
         DType::I32 => array!(ints.iter().map(|&v| v as i32)),
         DType::I8 => array!(ints.iter().map(|&v| v as i8)),
         DType::U8 => array!(ints.iter().map(|&v| v as u8)),
+        DType::I16 => array!(ints.iter().map(|&v| v as i16)),
+        DType::U16 => array!(ints.iter().map(|&v| v as u16)),
         DType::Bool => array!(ints.iter().map(|&v| v != 0)),
     }
 }

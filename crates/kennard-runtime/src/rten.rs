@@ -25,7 +25,12 @@ fn spelled_out(node: &Node, types: &Types) -> bool {
         let x = node.input(0).and_then(|name| types.get(name));
         x.is_some_and(|ty| !ty.dtype.is_float())
     };
+    let of_16_bits = || {
+        let x = node.input(0).and_then(|name| types.get(name));
+        x.is_some_and(|ty| matches!(ty.dtype, DType::I16 | DType::U16))
+    };
     match node.op.as_str() {
+        "DequantizeLinear" => of_16_bits(),
         // There is none.
         "AffineGrid"
         | "Celu"
@@ -69,10 +74,20 @@ fn spelled_out(node: &Node, types: &Types) -> bool {
     }
 }
 
-/// The graph with what rten's own kernels will not do in basic operators.
+/// The graph with what rten's own kernels will not do in basic operators. Integers of 16 bits, which it does not know, have 32.
 fn plain(graph: &Graph) -> Result<Graph> {
     let types = infer(graph)?;
-    Ok(define(graph, |node| spelled_out(node, &types))?)
+    let mut graph = define(graph, |node| spelled_out(node, &types))?;
+    let narrow = [DType::I16, DType::U16];
+    for tensor in graph.constants.values_mut().filter(|tensor| narrow.contains(&tensor.dtype())) {
+        *tensor = tensor.to_i32();
+    }
+    for node in graph.nodes.iter_mut().filter(|node| node.op == "Cast") {
+        if narrow.iter().any(|dtype| node.int("to", 0) == dtype.code()) {
+            node.attributes.insert("to".into(), DType::I32.code().into());
+        }
+    }
+    Ok(graph)
 }
 
 /// Whether rten computes this `Resize`. For `cubic` it would silently compute `linear`.

@@ -136,7 +136,7 @@ fn differs(found: f64, should: f64, size: f64, dtype: DType) -> bool {
     let error = (found - should).abs();
     match dtype {
         // What is rounded to a whole number may be rounded to the next.
-        DType::U8 | DType::I8 => error > 1.0,
+        _ if dtype.levels().is_some() => error > 1.0,
         _ if dtype.is_float() => error > ROUNDING * size + 1e-30,
         _ => error > 0.0 && error > 1e-7 * size,
     }
@@ -207,6 +207,8 @@ fn tensor(shape: &[usize], data: &[f64], dtype: DType) -> Option<Tensor> {
         DType::I32 => array.mapv(|v| v as i32).into(),
         DType::I8 => array.mapv(|v| v as i8).into(),
         DType::U8 => array.mapv(|v| v as u8).into(),
+        DType::I16 => array.mapv(|v| v as i16).into(),
+        DType::U16 => array.mapv(|v| v as u16).into(),
         DType::Bool => array.mapv(|v| v != 0.0).into(),
         float => Tensor::from(array).to_float_type(float),
     })

@@ -25,6 +25,10 @@ const KNOWN: &[(&str, &str)] = &[
     ("onnxruntime test_convinteger_with_padding", "one zero point for all weights"),
     ("onnxruntime test_dft", TRANSFORM),
     ("onnxruntime test_stft", TRANSFORM),
+    ("onnxruntime test_max_int16", NO_WORDS),
+    ("onnxruntime test_max_uint16", NO_WORDS),
+    ("onnxruntime test_min_int16", NO_WORDS),
+    ("onnxruntime test_min_uint16", NO_WORDS),
     ("onnxruntime test_maxunpool_export_with_output_shape", "indices of another output shape"),
     ("openvino test_bernoulli", RANDOM),
     ("openvino test_attention_", "rows of attention that are all masked are NaN"),
@@ -62,6 +66,7 @@ const RANDOM: &str = "random numbers";
 const TRANSFORM: &str = "zeros of a Fourier transform come out as 1e-4";
 const NO_BLOCKS: &str = "no quantisation by blocks";
 const NO_BYTES: &str = "no arithmetic on bytes";
+const NO_WORDS: &str = "no extremes of integers of 16 bits";
 const NO_EMPTY: &str = "no maximum or triangle of nothing";
 const WHOLE: &str = "the length of an axis is a whole number, in the standard's tests it is not";
 /// Operators that rten has for numbers of 32 bits only: `rten test_{this}_int8` fails.

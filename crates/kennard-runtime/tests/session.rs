@@ -140,25 +140,36 @@ fn quantised_arithmetic_is_refused_where_it_is_inexact() {
     }
 }
 
-/// Quantised values are whole numbers, so that rounding elsewhere must not show: also at ties.
+/// Quantised values are whole numbers, so that rounding elsewhere must not show: also at ties, and beyond the range.
 #[test]
 fn quantisation_agrees_exactly() {
-    let values: Vec<f32> = common::pixels(3 * 1000, 3).iter().map(|v| (v - 0.5) * 6.0).collect();
-    let ties = (-150..150).map(|i| (i as f32 + 0.5) * 0.02);
-    let values: Vec<f32> = values.into_iter().chain(ties).collect();
-    let builder = Builder::new(&Graph::default()).unwrap();
-    let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[1, values.len()])));
-    let zero = builder.constant(Tensor::scalar(117.0, DType::U8));
-    let scale = builder.constant(Tensor::scalar(0.02, DType::F32));
-    let quantised = builder.op("QuantizeLinear", &[Some(x), Some(scale), Some(zero)], &[]);
-    builder.output("quantised", quantised.cast(DType::F32));
-    let graph = builder.finish().unwrap();
-    let expected: Vec<f32> =
-        values.iter().map(|v| ((v / 0.02).round_ties_even() + 117.0).clamp(0.0, 255.0)).collect();
-    for runtime in exact_in_integers() {
-        let mut session = runtime.compile(&graph, &runtime.threads(1)).unwrap();
-        let outputs = common::run(&mut session, &[Input::F32(&values)]).unwrap();
-        assert_eq!(outputs[0], expected, "{}", runtime.name());
+    for (dtype, middle) in [(DType::U8, 117.0), (DType::I8, -11.0), (DType::U16, 32_700.0), (DType::I16, 0.0)]
+    {
+        let [least, most] = dtype.levels().unwrap().map(|level| level as f32);
+        let step = 6.0 / (most - least) * 0.98;
+        let values: Vec<f32> = common::pixels(3 * 1000, 3).iter().map(|v| (v - 0.5) * 6.0).collect();
+        let ties = (-150..150).map(|i| (i as f32 + 0.5) * step);
+        let values: Vec<f32> = values.into_iter().chain(ties).collect();
+        let builder = Builder::new(&Graph::default()).unwrap();
+        let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[1, values.len()])));
+        let zero = builder.constant(Tensor::scalar(middle.into(), dtype));
+        let scale = builder.constant(Tensor::scalar(step.into(), DType::F32));
+        let quantised = builder.op("QuantizeLinear", &[Some(x), Some(scale), Some(zero)], &[]);
+        builder.output("quantised", quantised.cast(DType::F32));
+        let again = builder.op("DequantizeLinear", &[Some(quantised), Some(scale), Some(zero)], &[]);
+        builder.output("again", again);
+        let graph = builder.finish().unwrap();
+        let levels: Vec<f32> =
+            values.iter().map(|v| ((v / step).round_ties_even() + middle).clamp(least, most)).collect();
+        let back: Vec<f32> = levels.iter().map(|level| (level - middle) * step).collect();
+        for runtime in exact_in_integers() {
+            for compile in [Runtime::compile, Runtime::compile_as_given] {
+                let mut session = compile(&runtime, &graph, &runtime.threads(1)).unwrap();
+                let outputs = common::run(&mut session, &[Input::F32(&values)]).unwrap();
+                assert_eq!(outputs[0], levels, "{} {dtype:?}", runtime.name());
+                assert_eq!(outputs[1], back, "{} {dtype:?}", runtime.name());
+            }
+        }
     }
 }
 

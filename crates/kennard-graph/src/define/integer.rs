@@ -136,11 +136,8 @@ fn requantized<'b>(c: &Call<'_, 'b>, sums: Var<'b>, scale: Var<'b>) -> Result<Va
 
 /// Whole numbers brought into the range of 8-bit integers.
 fn saturated<'b>(c: &Call<'_, 'b>, levels: Var<'b>, target: DType) -> Result<Var<'b>> {
-    let [least, most] = match target {
-        DType::U8 => [0.0, 255.0],
-        DType::I8 => [-128.0, 127.0],
-        other => return Err(c.node.error(format!("quantisation to {other:?} cannot be spelled out"))),
-    };
+    let refused = || c.node.error(format!("quantisation to {target:?} cannot be spelled out"));
+    let [least, most] = target.levels().ok_or_else(refused)?;
     let limits = [Some(levels), Some(levels.number(least)), Some(levels.number(most))];
     Ok(c.builder.op("Clip", &limits, &[]).cast(target))
 }

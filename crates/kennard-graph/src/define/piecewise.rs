@@ -82,10 +82,10 @@ fn pairs<'b>(mut all: Vec<Var<'b>>, of: fn(Var<'b>, Var<'b>) -> Var<'b>) -> Opti
     all.pop()
 }
 
-/// Of integers by floats, which hold all of 8 bits.
+/// Of integers by floats, which hold all of 16 bits.
 fn integer_max_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     let dtype = c.x(0).ty()?.dtype;
-    if !matches!(dtype, DType::I8 | DType::U8) {
+    if dtype.levels().is_none() {
         return Err(c.node.error(format!("a pool of {dtype:?} cannot be spelled out")));
     }
     let attributes: Vec<_> =

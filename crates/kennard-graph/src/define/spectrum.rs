@@ -81,7 +81,8 @@ fn stft<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     Ok(all.reshape(&Shape(vec![*n, *frames, Dim::Known(*frequencies), Dim::Known(2)])))
 }
 
-/// `y[f] = Σ_t x[t] exp(∓2πi f t / L)` along one axis, of as many elements as there are, or are wanted; the inverse over L.
+/// `y[f] = Σ_t x[t] exp(∓2πi f t / L)` along one axis, of as many elements as there are, or are wanted; the inverse over L, of one
+/// half of a spectrum as real numbers.
 fn dft<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     let (x, y) = (c.x(0), c.inferred()?.shape);
     let (shape, rank) = (x.shape()?, x.shape()?.rank());
@@ -93,17 +94,25 @@ fn dft<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     else {
         return Err(misfit());
     };
+    let [inverse, onesided] = ["inverse", "onesided"].map(|name| c.node.int(name, 0) != 0);
+    let halved = inverse && onesided;
     let length = match c.optional(1) {
         Some(v) => v.as_ints().and_then(|ints| usize::try_from(*ints.first()?).ok()).ok_or_else(misfit)?,
+        None if halved => frequencies,
         None => given,
     };
-    let used = given.min(length);
+    let used = given.min(if halved { length / 2 + 1 } else { length });
     size(c, used, frequencies)?;
-    let inverse = c.node.int("inverse", 0) != 0;
-    let scale = if inverse { 1.0 / length as f64 } else { 1.0 };
+    let scale = |at: usize| match () {
+        () if !inverse => 1.0,
+        // Of half a spectrum the other half is the mirror's image, but for its first and its middle element.
+        () if halved && at > 0 && 2 * at != length => 2.0 / length as f64,
+        () => 1.0 / length as f64,
+    };
     let way = if inverse { 1.0 } else { -1.0 };
-    let cos = constant(c, &[used, frequencies], x, |at| scale * angle(at[0], at[1], length).cos())?;
-    let sin = constant(c, &[used, frequencies], x, |at| way * scale * angle(at[0], at[1], length).sin())?;
+    let cos = constant(c, &[used, frequencies], x, |at| scale(at[0]) * angle(at[0], at[1], length).cos())?;
+    let sin =
+        constant(c, &[used, frequencies], x, |at| way * scale(at[0]) * angle(at[0], at[1], length).sin())?;
 
     let last = rank as i64 - 1;
     let kept = if used == given { x } else { x.slice(&[axis as i64], &[0], &[used as i64], &[1]) };
@@ -117,6 +126,9 @@ fn dft<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
         (real, imaginary) = (real - im.with("MatMul", sin), imaginary + im.with("MatMul", cos));
     }
     let back = |v: Var<'b>| Some(v.transpose(&order).unsqueeze(&[last]));
+    if halved {
+        return back(real).ok_or_else(misfit);
+    }
     Ok(c.builder.op("Concat", &[back(real), back(imaginary)], &[("axis", last.into())]))
 }
 

@@ -13,6 +13,7 @@ pub(super) const DEFINITIONS: &[(&str, Definition)] = &[
     ("OneHot", one_hot),
     ("Pad", pad),
     ("Pow", pow),
+    ("DequantizeLinear", dequantize_linear),
     ("QuantizeLinear", quantize_linear),
     ("ReduceMean", |c| row_sum(c, true)),
     ("ReduceSum", |c| row_sum(c, false)),
@@ -107,33 +108,43 @@ fn quantize_linear<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
         Some(zero) => zero.ty()?.dtype,
         None => DType::from_code(c.node.int("output_dtype", 0)).unwrap_or(DType::U8),
     };
-    let (least, most) = match target {
-        DType::U8 => (0.0, 255.0),
-        DType::I8 => (-128.0, 127.0),
-        other => return Err(c.node.error(format!("quantisation to {other:?} cannot be spelled out"))),
-    };
-    let shape = x.shape()?;
-    let (rank, last) = (shape.rank(), shape.0.last().and_then(|d| d.known()));
-    // One for all, or one for each index along an axis.
-    let spread = |v: Var<'b>| match v.shape()?.0.as_slice() {
-        [] | [Dim::Known(1)] => Ok(v.reshape(&Shape::default())),
-        [extent] => {
-            let behind = rank - 1 - c.axis(c.node.int("axis", 1), rank)?;
-            Ok(v.reshape(&Shape([&[*extent][..], &vec![Dim::Known(1); behind]].concat())))
-        }
-        _ => Err(c.node.error("a scale for each block cannot be spelled out")),
-    };
-    let mut scale = spread(c.x(1))?;
+    let refused = || c.node.error(format!("quantisation to {target:?} cannot be spelled out"));
+    let [least, most] = target.levels().ok_or_else(refused)?;
+    let last = x.shape()?.0.last().and_then(|d| d.known());
+    let mut scale = spread(c, c.x(1))?;
     if let (Some(value), Some(extent)) = (c.x(1).as_constant().and_then(|s| s.item()), last) {
         // As a vector: a runtime may take the division by a single number for a product, too.
         scale = c.builder.constant(Tensor::full(&[extent], value, scale.ty()?.dtype));
     }
     let mut levels = (x / scale).apply("Round");
     if let Some(zero) = c.optional(2) {
-        levels = levels + spread(zero)?.cast_like(x);
+        levels = levels + spread(c, zero)?.cast_like(x);
     }
     let limits = [Some(levels), Some(x.number(least)), Some(x.number(most))];
     Ok(c.builder.op("Clip", &limits, &[]).cast(target))
+}
+
+/// `s·(q − z)`.
+fn dequantize_linear<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    let scale = spread(c, c.x(1))?;
+    let mut levels = c.x(0).cast_like(scale);
+    if let Some(zero) = c.optional(2) {
+        levels = levels - spread(c, zero)?.cast_like(scale);
+    }
+    Ok(levels * scale)
+}
+
+/// A scale or zero point, one for all or one for each index along an axis, so that it broadcasts.
+fn spread<'b>(c: &Call<'_, 'b>, v: Var<'b>) -> Result<Var<'b>> {
+    match v.shape()?.0.as_slice() {
+        [] | [Dim::Known(1)] => Ok(v.reshape(&Shape::default())),
+        [extent] => {
+            let rank = c.x(0).shape()?.rank();
+            let behind = rank - 1 - c.axis(c.node.int("axis", 1), rank)?;
+            Ok(v.reshape(&Shape([&[*extent][..], &vec![Dim::Known(1); behind]].concat())))
+        }
+        _ => Err(c.node.error("a scale for each block cannot be spelled out")),
+    }
 }
 
 /// Sums or means over the last axes as a product with ones. (A kernel may add in an order that depends

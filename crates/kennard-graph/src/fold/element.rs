@@ -41,7 +41,7 @@ macro_rules! element {
         }
     )*};
 }
-element!(f32 => F32, f64 => F64, f16 => F16, i64 => I64, i32 => I32, i8 => I8, u8 => U8, bool => Bool);
+element!(f32 => F32, f64 => F64, f16 => F16, i64 => I64, i32 => I32, i8 => I8, u8 => U8, i16 => I16, u16 => U16, bool => Bool);
 
 macro_rules! int {
     ($($type:ty),*) => {$(
@@ -58,7 +58,7 @@ macro_rules! int {
         }
     )*};
 }
-int!(i64, i32, i8, u8);
+int!(i64, i32, i8, u8, i16, u16);
 
 impl Int for bool {
     fn wide(self) -> i64 {
@@ -142,6 +142,14 @@ macro_rules! with_number {
             }
             $crate::Tensor::U8(_) => {
                 type $I = u8;
+                $int
+            }
+            $crate::Tensor::I16(_) => {
+                type $I = i16;
+                $int
+            }
+            $crate::Tensor::U16(_) => {
+                type $I = u16;
                 $int
             }
             $crate::Tensor::Bool(_) => return None,

@@ -184,6 +184,8 @@ pub(super) fn cast(x: &Tensor, to: DType) -> Option<Tensor> {
             DType::I32 => each!(i32::wrap),
             DType::I8 => each!(i8::wrap),
             DType::U8 => each!(u8::wrap),
+            DType::I16 => each!(i16::wrap),
+            DType::U16 => each!(u16::wrap),
             DType::Bool => each!(|v| v != 0),
         });
     }
@@ -201,6 +203,8 @@ pub(super) fn cast(x: &Tensor, to: DType) -> Option<Tensor> {
         DType::I32 => whole::<i32>(&floats, shape),
         DType::I8 => whole::<i8>(&floats, shape),
         DType::U8 => whole::<u8>(&floats, shape),
+        DType::I16 => whole::<i16>(&floats, shape),
+        DType::U16 => whole::<u16>(&floats, shape),
         _ => Some(ArrayD::from_shape_vec(shape, floats.iter().map(|&v| v != 0.0).collect()).ok()?.into()),
     }
 }

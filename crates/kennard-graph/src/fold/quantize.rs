@@ -29,11 +29,7 @@ pub(super) fn quantize(c: &Context, x: &Tensor, scale: &Tensor, zero: Option<&Te
         (None, 0) => DType::U8,
         (None, code) => DType::from_code(code)?,
     };
-    let (least, most) = match dtype {
-        DType::U8 => (0.0, 255.0),
-        DType::I8 => (-128.0, 127.0),
-        _ => return None,
-    };
+    let [least, most] = dtype.levels()?;
     let scales = Parameters::new(c, x, scale)?;
     let scale_of = scale.to_floats()?;
     let zeros = zero.map_or_else(|| Some(vec![0; scale_of.len()]), Tensor::to_ints)?;

@@ -26,7 +26,7 @@ use std::ops::Deref;
 
 use crate::builder::Call;
 use crate::define::define_smoothly;
-use crate::{Builder, DType, Graph, GraphError, Node, Result, Var, is_defined};
+use crate::{Builder, Graph, GraphError, Node, Result, Var, is_defined};
 
 /// A rule gives the adjoints of a node's inputs, by [`Backward::give`].
 type Rule = for<'a, 'b> fn(&Backward<'a, 'b>) -> Result<()>;
@@ -254,7 +254,7 @@ impl<'a, 'b> Backward<'a, 'b> {
     }
 
     /// Adds to the adjoint of input `i`. If the input was broadcast, the adjoint is summed back to
-    /// its shape; if it has another float type, the adjoint is cast. 8-bit integers stand for real numbers, and have the
+    /// its shape; if it has another float type, the adjoint is cast. 8-bit and 16-bit integers stand for real numbers, and have the
     /// adjoint of those; other types have no gradient.
     fn give(&self, i: usize, adjoint: Var<'b>) -> Result<()> {
         if !self.wants(i) {
@@ -262,7 +262,7 @@ impl<'a, 'b> Backward<'a, 'b> {
         }
         match self.x(i).ty()?.dtype {
             dtype if dtype.is_float() => self.give_real(i, adjoint.cast(dtype)),
-            DType::U8 | DType::I8 => self.give_real(i, adjoint),
+            dtype if dtype.levels().is_some() => self.give_real(i, adjoint),
             _ => Ok(()),
         }
     }

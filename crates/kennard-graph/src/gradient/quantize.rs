@@ -2,7 +2,7 @@
 //! quantised tensor is that of the real number `x/scale + zero point` before rounding, so it is a float.
 
 use super::{Backward, Rule};
-use crate::{DType, Dim, Result, Shape, Var};
+use crate::{Dim, Result, Shape, Var};
 
 pub(super) const RULES: &[(&str, Rule)] =
     &[("QuantizeLinear", quantize_linear), ("DequantizeLinear", dequantize_linear)];
@@ -16,11 +16,9 @@ fn quantize_linear(b: &Backward) -> Result<()> {
         Some(zero) => levels + along_axis(b, zero)?.cast_like(x),
         None => levels,
     };
-    let (least, most) = match b.y(0).ty()?.dtype {
-        DType::U8 => (0.0, 255.0),
-        DType::I8 => (-128.0, 127.0),
-        other => return Err(b.node.error(format!("quantisation to {other:?} has no gradient rule"))),
-    };
+    let to = b.y(0).ty()?.dtype;
+    let refused = || b.node.error(format!("quantisation to {to:?} has no gradient rule"));
+    let [least, most] = to.levels().ok_or_else(refused)?;
     let unclipped = levels.above(least - 0.5) * levels.below(most + 0.5);
     let adjoint = b.g() * unclipped / scale;
     b.give(0, adjoint)?;

@@ -43,15 +43,17 @@ fn dft(c: &Context) -> Inferred {
     if axis + 1 == rank {
         return c.fail("its axis is that of real and imaginary parts");
     }
-    let length = if c.optional(1).is_some() { extent(c, 1)? } else { x.shape.0[axis].known() };
+    let [onesided, inverse] = ["onesided", "inverse"].map(|name| c.node.int(name, 0) != 0);
+    let length = match (c.optional(1).is_some(), x.shape.0[axis].known()) {
+        (true, _) => extent(c, 1)?,
+        (false, Some(half)) if onesided && inverse => Some(2 * half.saturating_sub(1)).filter(|&n| n > 0),
+        (false, given) => given,
+    };
     let Some(length) = length else { return Ok(None) };
-    let onesided = c.node.int("onesided", 0) != 0;
-    if onesided && c.node.int("inverse", 0) != 0 {
-        return Ok(None);
-    }
     let mut shape = x.shape.clone();
-    shape.0[axis] = Dim::Known(if onesided { length / 2 + 1 } else { length });
-    shape.0[rank - 1] = Dim::Known(2);
+    shape.0[axis] = Dim::Known(if onesided && !inverse { length / 2 + 1 } else { length });
+    // One half of a spectrum is that of real numbers.
+    shape.0[rank - 1] = Dim::Known(if onesided && inverse { 1 } else { 2 });
     one(x.dtype, shape)
 }
 

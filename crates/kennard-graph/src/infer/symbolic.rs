@@ -84,6 +84,8 @@ impl Symbolic {
             DType::I32 => ints.mapv(|v| v as i32).into(),
             DType::I8 => ints.mapv(|v| v as i8).into(),
             DType::U8 => ints.mapv(|v| v as u8).into(),
+            DType::I16 => ints.mapv(|v| v as i16).into(),
+            DType::U16 => ints.mapv(|v| v as u16).into(),
             DType::Bool => ints.mapv(|v| v != 0).into(),
             _ => ints.into(),
         })
@@ -112,8 +114,10 @@ pub(super) fn fits(s: Sym, dtype: DType) -> Option<Sym> {
         (DType::F32 | DType::F64, Sym::Batch(_)) => Some(s),
         (DType::I64, Sym::Known(_) | Sym::Batch(_)) => Some(s),
         (DType::I32, _) => within(i32::MIN.into(), i32::MAX.into()).then_some(s),
-        (DType::I8, _) => within(-128, 127).then_some(s),
-        (DType::U8, _) => within(0, 255).then_some(s),
+        (DType::I8 | DType::U8 | DType::I16 | DType::U16, _) => {
+            let [least, most] = dtype.levels()?;
+            within(least as i64, most as i64).then_some(s)
+        }
         (DType::Bool, _) => within(0, 1).then_some(s),
         _ => None,
     }

@@ -32,6 +32,8 @@ fn all(tensor: &Tensor, value: f64) -> bool {
         Tensor::I32(a) => a.iter().all(|&v| f64::from(v) == value),
         Tensor::I8(a) => a.iter().all(|&v| f64::from(v) == value),
         Tensor::U8(a) => a.iter().all(|&v| f64::from(v) == value),
+        Tensor::I16(a) => a.iter().all(|&v| f64::from(v) == value),
+        Tensor::U16(a) => a.iter().all(|&v| f64::from(v) == value),
         Tensor::Bool(_) => false,
     }
 }

@@ -281,7 +281,7 @@ fn one_form_for_what_means_the_same() {
     let graph = case("Cast", 19).input(&[2]).set("to", 16).set("saturate", 0).graph();
     assert_eq!(graph.nodes[0].attributes, [("to".to_string(), Attribute::Int(1))].into());
     assert!(case("Cast", 13).input(&[2]).set("to", 8).error().contains("string"));
-    assert!(case("Cast", 13).input(&[2]).set("to", 5).error().contains("16-bit integer"));
+    assert!(case("Cast", 13).input(&[2]).set("to", 12).error().contains("unsigned integer"));
     assert!(case("Cast", 13).input(&[2]).set("to", 17).error().contains("8-bit float"));
 
     let mut trailing = case("Clip", 13).input(&[2]);
@@ -314,18 +314,22 @@ fn what_came_later() {
 }
 
 #[test]
-fn quantized_tensors_are_bytes() {
+fn quantized_tensors_are_of_8_or_16_bits() {
     let scale = || floats(&[0.5]);
     let zero = |dtype| Tensor::full(&[1], 0.0, dtype);
     let graph = case("QuantizeLinear", 13).input(&[4]).constant(scale()).constant(zero(DType::U8)).graph();
     assert_eq!(ops(&graph), ["QuantizeLinear"]);
+    for wide in [DType::I16, DType::U16] {
+        let graph = case("QuantizeLinear", 21).input(&[4]).constant(scale()).constant(zero(wide)).graph();
+        assert_eq!(ops(&graph), ["QuantizeLinear"]);
+    }
     assert!(
         case("QuantizeLinear", 21)
             .input(&[4])
             .constant(scale())
             .constant(zero(DType::I64))
             .error()
-            .contains("8-bit")
+            .contains("8 or 16 bits")
     );
     assert!(
         case("QuantizeLinear", 21)
@@ -333,14 +337,14 @@ fn quantized_tensors_are_bytes() {
             .constant(scale())
             .set("output_dtype", 22)
             .error()
-            .contains("8-bit")
+            .contains("8 or 16 bits")
     );
     assert!(
         case("DequantizeLinear", 21)
             .typed_input(&[4], DType::I64)
             .constant(scale())
             .error()
-            .contains("8-bit")
+            .contains("8 or 16 bits")
     );
     // The division is done in the scale's type.
     let graph = case("QuantizeLinear", 23).typed_input(&[4], DType::F16).constant(scale()).graph();

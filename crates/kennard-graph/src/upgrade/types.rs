@@ -32,10 +32,10 @@ fn cast_like(mut node: Node, b: &Builder) -> Result<Option<Node>> {
     Ok(Some(node))
 }
 
-/// Quantised tensors are bytes (biases: 32-bit integers).
+/// Quantised tensors are of 8 or 16 bits (biases: 32-bit integers).
 fn quantized_input(node: Node, b: &Builder) -> Result<Option<Node>> {
     match (Call { node: &node, builder: b }).x(0).ty() {
-        Ok(ty) if !matches!(ty.dtype, DType::I8 | DType::U8 | DType::I32) => Err(node.error(QUANTIZED)),
+        Ok(ty) if ty.dtype.levels().is_none() && ty.dtype != DType::I32 => Err(node.error(QUANTIZED)),
         _ => Ok(Some(node)),
     }
 }
@@ -44,7 +44,7 @@ fn quantized_output(mut node: Node, b: &Builder) -> Result<Option<Node>> {
     let zero = (Call { node: &node, builder: b }).optional(2).and_then(|v| Some(v.ty().ok()?.dtype));
     let code = node.int("output_dtype", 0);
     let to = if code == 0 { zero } else { DType::from_code(code) };
-    if !matches!(to.unwrap_or(DType::U8), DType::I8 | DType::U8) || (code != 0 && to.is_none()) {
+    if to.unwrap_or(DType::U8).levels().is_none() || (code != 0 && to.is_none()) {
         return Err(node.error(QUANTIZED));
     }
     // How to round to 8-bit floats, which do not occur.
@@ -52,7 +52,7 @@ fn quantized_output(mut node: Node, b: &Builder) -> Result<Option<Node>> {
     Ok(Some(node))
 }
 
-const QUANTIZED: &str = "it quantises to a type that Kennard does not hold; export the model quantised to 8-bit integers, or in float32";
+const QUANTIZED: &str = "it quantises to a type that Kennard does not hold; export the model quantised to integers of 8 or 16 bits, or in float32";
 
 fn dtype(mut node: Node, _: &Builder) -> Result<Option<Node>> {
     if node.attributes.contains_key("dtype") {

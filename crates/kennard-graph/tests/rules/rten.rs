@@ -52,7 +52,7 @@ impl Runner {
     }
 }
 
-/// rten has no 64-bit integers and no truth values, both become 32-bit integers.
+/// rten has no integers of 16 or 64 bits and no truth values: all become 32-bit integers.
 fn value(tensor: &Tensor) -> Value {
     fn to<T: Clone, U>(array: &ArcArray<T, IxDyn>, convert: impl Fn(T) -> U) -> rten_tensor::Tensor<U> {
         rten_tensor::Tensor::from_data(array.shape(), array.iter().cloned().map(convert).collect::<Vec<U>>())
@@ -65,6 +65,8 @@ fn value(tensor: &Tensor) -> Value {
         Tensor::I32(a) => to(a, |v| v).into(),
         Tensor::I8(a) => to(a, |v| v).into(),
         Tensor::U8(a) => to(a, |v| v).into(),
+        Tensor::I16(a) => to(a, i32::from).into(),
+        Tensor::U16(a) => to(a, i32::from).into(),
         Tensor::Bool(a) => to(a, i32::from).into(),
     }
 }

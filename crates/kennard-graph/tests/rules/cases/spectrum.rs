@@ -50,6 +50,8 @@ pub fn cases() -> Vec<Case> {
         dft("onesided", &[2, 3, 8, 1], 2, None, &[("onesided", 1i64.into())]),
         dft("inner", &[2, 5, 3, 2], -3, None, &[]),
         dft("inverse", &[2, 6, 2], 1, None, &[("inverse", 1i64.into())]),
+        dft("half, even", &[2, 5, 2], 1, Some(8), &[("inverse", 1i64.into()), ("onesided", 1i64.into())]),
+        dft("half, odd", &[2, 5, 2], 1, Some(9), &[("inverse", 1i64.into()), ("onesided", 1i64.into())]),
         dft("longer", &[2, 5, 1], 1, Some(8), &[]),
         dft("shorter", &[2, 5, 2], 1, Some(4), &[]),
         affine_grid("edges", &[2, 3, 3, 4], false),

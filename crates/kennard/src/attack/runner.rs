@@ -163,15 +163,7 @@ mod tests {
         let attack = Asking(points, std::sync::Mutex::default());
         let threat = ThreatModel::new(Norm::Linf, 0.3).unwrap();
         let clean = [0.1, -0.1];
-        let attacked = AttackedSample {
-            origin: &[0.5],
-            shape: &[1],
-            label: 0,
-            index: 0,
-            clean: &clean,
-            frame: None,
-            valid: None,
-        };
+        let attacked = AttackedSample::new(&[0.5], &[1], 0, 0, &clean);
         let conditions = Conditions { threat, criterion, seed: 0, budget: None, rough: true };
         let oracle = Oracle::default();
         let mut run = pin!(run_attack(&attack, attacked, conditions, 0, oracle.clone()));

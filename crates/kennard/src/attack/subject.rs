@@ -24,6 +24,13 @@ pub(crate) struct Conditions {
     pub rough: bool,
 }
 
+impl Conditions {
+    /// Until the first adversarial point, in single precision, however long it takes.
+    pub fn first(threat: ThreatModel, seed: u64) -> Conditions {
+        Conditions { threat, criterion: Criterion::First, seed, budget: None, rough: false }
+    }
+}
+
 /// Which point an attack is to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Criterion {
@@ -96,6 +103,19 @@ pub(crate) struct AttackedSample<'a> {
     pub frame: Option<Frame<'a>>,
     /// The points that the model is asked about, where not all are valid.
     pub valid: Option<&'a Valid<'a>>,
+}
+
+impl<'a> AttackedSample<'a> {
+    /// One without a box of its own, all of whose points are valid.
+    pub fn new(
+        origin: &'a [f32],
+        shape: &'a [usize],
+        label: usize,
+        index: usize,
+        clean: &'a [f32],
+    ) -> AttackedSample<'a> {
+        AttackedSample { origin, shape, label, index, clean, frame: None, valid: None }
+    }
 }
 
 /// An allowed point that is the best so far by the [`Criterion`].

@@ -82,15 +82,7 @@ impl<'a> Trial<'a> {
                 "the sample is of class {label}, and the model takes it for class {class} as it is"
             )));
         }
-        let attacked = AttackedSample {
-            origin,
-            shape: &self.shape,
-            label,
-            index: 0,
-            clean: &clean.logits,
-            frame: None,
-            valid: None,
-        };
+        let attacked = AttackedSample::new(origin, &self.shape, label, 0, &clean.logits);
         let criterion = if threat.eps.is_finite() { Criterion::First } else { Criterion::Closest };
         let conditions = Conditions { threat, criterion, seed, budget: None, rough: false };
         let oracle = Oracle::default();

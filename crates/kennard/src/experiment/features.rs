@@ -21,9 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 
 use crate::answer::predict;
-use crate::attack::{
-    Attack, AttackedSample, Conditions, Criterion, Direction, Loss, Pgd, Run, Subject, run_attack,
-};
+use crate::attack::{Attack, AttackedSample, Conditions, Direction, Loss, Pgd, Run, Subject, run_attack};
 use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, Oracle, Query, Task};
 use crate::packet::hidden::{Hidden, Values};
@@ -210,22 +208,8 @@ impl Features<'_> {
             let eps = r * norm;
             let [threat, within] = target.threats(eps, self.hidden.is_nonnegative());
             let attack = Part { pgd: Pgd::default(), moving: *moving, threat: within };
-            let attacked = AttackedSample {
-                origin,
-                shape: &shape,
-                label,
-                index,
-                clean: &clean,
-                frame: None,
-                valid: None,
-            };
-            let conditions = Conditions {
-                threat,
-                criterion: Criterion::First,
-                seed: self.seed,
-                budget: None,
-                rough: false,
-            };
+            let attacked = AttackedSample::new(origin, &shape, label, index, &clean);
+            let conditions = Conditions::first(threat, self.seed);
             if run_attack(&attack, attacked, conditions, 0, oracle.clone()).await?.broken {
                 return Ok(Some(r));
             }

@@ -5,7 +5,7 @@ use kennard_runtime::Runtime;
 
 use super::images::Images;
 use crate::answer::predict;
-use crate::attack::{AttackedSample, Conditions, Criterion, Pgd, run_attack};
+use crate::attack::{AttackedSample, Conditions, Pgd, run_attack};
 use crate::data::Sample;
 use crate::engine::{Engine, EngineOptions, Oracle, Query, Task};
 use crate::{Classifier, Preprocessing, Result, ThreatModel};
@@ -49,17 +49,8 @@ pub(super) fn validate(
             if !correct {
                 return Ok((false, Some(false)));
             }
-            let attacked = AttackedSample {
-                origin: input,
-                shape,
-                label,
-                index,
-                clean: &clean,
-                frame: None,
-                valid: None,
-            };
-            let conditions =
-                Conditions { threat, criterion: Criterion::First, seed: 0, budget: None, rough: false };
+            let attacked = AttackedSample::new(input, shape, label, index, &clean);
+            let conditions = Conditions::first(threat, 0);
             let verdict = run_attack(pgd, attacked, conditions, 1, oracle.clone()).await?;
             Ok((true, Some(!verdict.broken)))
         })

@@ -12,7 +12,7 @@ use super::claim::{Claim, over_seeds, too_brief};
 use super::jobs::each_of;
 use super::{Conditions, Report, value};
 use crate::answer::predict;
-use crate::attack::{Apgd, AttackLoss, AttackedSample, Conditions as Asked, Criterion, run_attack};
+use crate::attack::{Apgd, AttackLoss, AttackedSample, Conditions as Asked, run_attack};
 use crate::data::Sample;
 use crate::engine::{Engine, EngineOptions, Oracle, Query, Task};
 use crate::experiment::Lab;
@@ -137,17 +137,8 @@ fn measured(
                 return Ok([false; 2]);
             }
             let shape = &[DIMENSION];
-            let attacked = AttackedSample {
-                origin: input,
-                shape,
-                label,
-                index,
-                clean: &clean,
-                frame: None,
-                valid: None,
-            };
-            let conditions =
-                Asked { threat, criterion: Criterion::First, seed: 0, budget: None, rough: false };
+            let attacked = AttackedSample::new(input, shape, label, index, &clean);
+            let conditions = Asked::first(threat, 0);
             let verdict = run_attack(attack, attacked, conditions, 0, oracle.clone()).await?;
             Ok([true, !verdict.broken])
         })

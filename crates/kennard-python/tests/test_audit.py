@@ -143,7 +143,10 @@ def test_what_makes_no_sense_is_refused(path: Path, samples: Samples, change: di
 
 def test_ctrl_c_keeps_what_is_finished(path: Path, tmp_path: Path) -> None:
     script = f"""
+        import signal
         import kennard
+        # Where the tests run in the background, it is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         def hear(what, done, total):
             if what == "attacks" and done >= 2:
                 print("go", flush=True)

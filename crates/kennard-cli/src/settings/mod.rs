@@ -33,7 +33,7 @@ part! {
     Own {
         /// Before attacks, try to prove of each sample that nothing within eps breaks it; certified samples are not attacked; with
         /// --minimal, how far around each that is so: true or false [default: false; with --attack strongest by the methods that
-        /// cost no more than its passes]
+        /// cost no more than 2000 passes]
         #[arg(long, num_args = 0..=1, default_missing_value = "true")]
         certify: bool,
         /// Points per centre of a packet; 0 takes neither packets nor cosines [default: 2000, up to 32000 until their effective sample size is enough, in no more passes than the attacks took]

@@ -11,7 +11,7 @@ weights, images and labels from seeded random numbers. The file holds for each A
     ARCHITECTURE/steps/NAME, the weights and running statistics after ten steps of torch.optim.SGD on the mean
     cross-entropy of the first eight images: rate 0.02, momentum 0.9, decay 0.01 of tensors with two or more axes.
 Of wrn10-1, which is large, there is the objective `standard` and no step.
-Of mlp and cnn, which have no normalisations, there are the objectives `ibp` and `crown-ibp` too, at the numbers of CERTIFIED.
+Of mlp, cnn and cnn4, which have no normalisations, there are the objectives `ibp` and `crown-ibp` too, at the numbers of CERTIFIED.
 Normalisations are in training mode throughout. Objectives with pairs see the first eight images beside the last eight.
 """
 
@@ -24,7 +24,8 @@ import torch.nn.functional as F
 
 torch.set_default_dtype(torch.float64)
 N, CLASSES = 8, 4
-NETWORKS = {"mlp:12,8": (1, 3, 4), "cnn:4": (1, 8, 8), "resnet8:4": (3, 8, 8), "wrn10-1": (3, 8, 8), "vit:1,8": (3, 8, 8)}
+NETWORKS = {"mlp:12,8": (1, 3, 4), "cnn:4": (1, 8, 8), "cnn4:2": (1, 8, 8), "resnet8:4": (3, 8, 8), "wrn10-1": (3, 8, 8),
+            "vit:1,8": (3, 8, 8)}
 OBJECTIVES = ["standard", "smoothing", "trades", "mart", "conjugate", "logitreg"]
 CERTIFIED = {"ibp": (0.05, 0.5, 0.0), "crown-ibp": (0.05, 0.5, 0.3)}  # epsilon, kappa, beta
 
@@ -80,6 +81,14 @@ def cnn(w, x):
     return dense(w, "logits", F.relu(dense(w, "dense1", x.flatten(1), 25)), CLASSES)
 
 
+def cnn4(w, x):
+    for i, channels in enumerate([2, 4]):
+        x = F.relu(conv(w, f"conv{2 * i + 1}", x, channels, 3, 1, 1, True))
+        x = F.relu(conv(w, f"conv{2 * i + 2}", x, channels, 4, 2, 1, True))
+    x = F.relu(dense(w, "dense1", x.flatten(1), 32))
+    return dense(w, "logits", F.relu(dense(w, "dense2", x, 32)), CLASSES)
+
+
 def resnet(w, x):
     x = F.relu(w.batch_norm("norm1", conv(w, "conv1", x, 4, 3, 1, 1, False)))
     for stage in range(3):
@@ -119,13 +128,22 @@ def transformer(w, x):
     return dense(w, "logits", norm("norm", x).mean(1), CLASSES)
 
 
-NETS = {"mlp": mlp, "cnn": cnn, "resnet8": resnet, "wrn10-1": wide, "vit": transformer}
+NETS = {"mlp": mlp, "cnn": cnn, "cnn4": cnn4, "resnet8": resnet, "wrn10-1": wide, "vit": transformer}
 
 
 def linear_maps(name: str, w: Weights, n: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Matrix and bias of what stands between the ReLUs of mlp and cnn, of flat samples of n elements."""
+    """Matrix and bias of what stands between the ReLUs of mlp, cnn and cnn4, of flat samples of n elements."""
     if name.startswith("mlp"):
         parts = [lambda x: dense(w, "dense1", x, 12), lambda x: dense(w, "dense2", x, 8)]
+    elif name.startswith("cnn4"):
+        parts = [
+            lambda x: conv(w, "conv1", x.reshape(-1, 1, 8, 8), 2, 3, 1, 1, True).flatten(1),
+            lambda x: conv(w, "conv2", x.reshape(-1, 2, 8, 8), 2, 4, 2, 1, True).flatten(1),
+            lambda x: conv(w, "conv3", x.reshape(-1, 2, 4, 4), 4, 3, 1, 1, True).flatten(1),
+            lambda x: conv(w, "conv4", x.reshape(-1, 4, 4, 4), 4, 4, 2, 1, True).flatten(1),
+            lambda x: dense(w, "dense1", x, 32),
+            lambda x: dense(w, "dense2", x, 32),
+        ]
     else:
         parts = [
             lambda x: conv(w, "conv1", x.reshape(-1, 1, 8, 8), 4, 4, 2, 1, True).flatten(1),

@@ -109,9 +109,9 @@ def main() -> None:
         theirs, ours = [], {}
         for _ in range(arguments.rounds):
             theirs.append(timed(model, x, y, eps, batch))
-            for command in arguments.kennard:
+            for place, command in enumerate(arguments.kennard, 1):
                 seconds, accuracy, runtime = kennard(command, replacements)
-                ours.setdefault(runtime, []).append((seconds, accuracy))
+                ours.setdefault(f"command {place}, {runtime}", []).append((seconds, accuracy))
             if arguments.live:
                 seconds, accuracy, runtime = live(model, x, y, eps)
                 ours.setdefault(runtime, []).append((seconds, accuracy))

@@ -14,7 +14,7 @@ use crate::settings::{Data, Number, Run, Taken, Threat};
 part! {
     /// What is trained, and how.
     TrainingOptions {
-        /// The network: mlp:256,256, cnn:16, resnet8, resnet20:16, wrn16-4, vit:6,64; sizes can be left out
+        /// The network: mlp:256,256, cnn:16, cnn4:32, resnet8, resnet20:16, wrn16-4, vit:6,64; sizes can be left out
         #[arg(long, value_name = "NAME", conflicts_with = "init")]
         arch: String,
         /// Train this model further, an ONNX file, instead of a new network

@@ -5,7 +5,8 @@ use ndarray::{ArrayD, ArrayViewD, Dimension, IxDyn};
 use super::rearrange::{gather, rearrange};
 use super::shape::shape_range;
 use super::symbolic::{
-    LONGEST, Sym, Symbolic, add, cast, compare, divide, equal, fits, max, min, multiply, rounded, truth,
+    LONGEST, Sym, Symbolic, add, cast, compare, divide, equal, fits, max, min, modulo, multiply, remainder,
+    rounded, truth,
 };
 use super::{Context, dim};
 use crate::{Attribute, DType, Dim, TensorType};
@@ -41,6 +42,7 @@ fn follow(c: &Context, outputs: &[TensorType], shapes: &[Vec<usize>]) -> Option<
         }
         "Cast" | "CastLike" => mapped(&c.value(0)?.0, |s| cast(s, dtype))?,
         "Where" => chosen(c, shape)?,
+        "Mod" => combined(c, if c.node.int("fmod", 0) == 0 { modulo } else { remainder }, dtype, shape)?,
         op => {
             if let Some(unary) = unary(op) {
                 mapped(&c.value(0)?.0, |s| fits(unary(s)?, dtype))?

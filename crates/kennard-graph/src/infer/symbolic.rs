@@ -178,6 +178,23 @@ pub(super) fn divide(a: Sym, b: Sym) -> Option<Sym> {
     }
 }
 
+/// Of integers, with the dividend's sign; of multiples of the batch, where they divide exactly.
+pub(super) fn remainder(a: Sym, b: Sym) -> Option<Sym> {
+    match (a, b) {
+        (Sym::Known(a), Sym::Known(b)) => a.checked_rem(b).map(Sym::Known),
+        (Sym::Batch(k), Sym::Known(n)) => (k.checked_rem(n)? == 0).then_some(Sym::Known(0)),
+        _ => None,
+    }
+}
+
+/// The same with the divisor's sign.
+pub(super) fn modulo(a: Sym, b: Sym) -> Option<Sym> {
+    match (remainder(a, b)?, b) {
+        (Sym::Known(rest), Sym::Known(n)) if rest != 0 && (rest < 0) != (n < 0) => Some(Sym::Known(rest + n)),
+        (rest, _) => Some(rest),
+    }
+}
+
 pub(super) fn rounded(s: Sym, round: fn(f64) -> f64) -> Option<Sym> {
     Some(if let Sym::Real(x) = s { Sym::Real(round(x)) } else { s })
 }

@@ -56,6 +56,20 @@ fn channel_shuffle() {
     });
 }
 
+/// As `unflatten` of an axis counted from the end is written; the remainder has the divisor's sign, or the dividend's.
+#[test]
+fn axes_counted_from_the_end() {
+    for (axis, divisor, fmod, added) in [(-1, 3, 0, 0), (7, -5, 0, 5), (-1, 3, 1, 3), (7, -5, 1, 0)] {
+        assert_shape(&[n(1), k(4), k(6)], &[n(1), k(4), k(3), k(2)], |b, x| {
+            let rest =
+                b.op("Mod", &[axis, divisor].map(|n| Some(b.ints(&[n]))), &[("fmod", i64::into(fmod))]);
+            let end = rest.with("Add", b.ints(&[added]));
+            let before = b.op("Slice", &[Some(x.apply("Shape")), Some(b.ints(&[0])), Some(end)], &[]);
+            x.with("Reshape", concat(b, &[before, b.ints(&[3, 2])]))
+        });
+    }
+}
+
 #[test]
 fn a_token_expanded_over_the_batch() {
     assert_shape(&[n(1), k(16), k(8)], &[n(1), k(1), k(8)], |b, x| {

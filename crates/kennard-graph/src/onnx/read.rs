@@ -12,7 +12,7 @@ use super::order::{names_read, order};
 use super::proto::*;
 use super::symbols::{Symbols, inputs};
 use super::tensor::read_tensor;
-use crate::{Builder, DType, Graph, Result, Shape, TensorType, Value, infer};
+use crate::{Builder, DType, Graph, Node, Result, Shape, TensorType, Value, fold, infer};
 
 pub(super) fn graph(model: &ModelProto) -> Result<&GraphProto> {
     model.graph.as_ref().ok_or_else(|| format_error("it contains no graph"))
@@ -66,14 +66,24 @@ pub(super) fn read(model: &ModelProto, files: &Files, of: Option<&Ends>) -> Resu
     importer.check_nodes(&graph.node, version)?;
     importer.graph(&nodes, &names, version)?;
 
-    let inferred: Vec<Option<TensorType>> =
+    let mut inferred: Vec<Option<TensorType>> =
         names.iter().map(|name| builder.var(name).and_then(|v| v.ty()).ok()).collect();
     let mut result = builder.finish()?;
     limits::check(&result, &infer(&result)?)?;
+    let mut stuck = None;
+    if inferred.iter().any(Option::is_none) {
+        // Arithmetic on constants that inference does not follow.
+        let folded = fold(&result)?;
+        let types = infer(&folded)?;
+        inferred = names.iter().map(|name| types.get(name).cloned()).collect();
+        let unknown =
+            |node: &&Node| node.outputs.iter().any(|name| !name.is_empty() && types.get(name).is_none());
+        stuck = folded.nodes.iter().find(unknown).map(|node| format!("`{}` ({})", node.label(), node.op));
+    }
     for ((value, ty), proto) in result.outputs.iter_mut().zip(inferred).zip(&outputs) {
         value.ty = match ty {
             Some(ty) => ty,
-            None => symbols.output(proto)?,
+            None => symbols.output(proto, stuck.as_deref())?,
         };
     }
     if taken.is_some() { with_logits(result) } else { Ok(result) }

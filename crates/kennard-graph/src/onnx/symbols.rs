@@ -88,8 +88,8 @@ impl<'a> Symbols<'a> {
         }
     }
 
-    /// The type the file gives an output, for those whose type cannot be inferred.
-    pub fn output(&self, proto: &ValueInfoProto) -> Result<TensorType> {
+    /// The type the file gives an output, for those whose type cannot be inferred, as inference ends at a node.
+    pub fn output(&self, proto: &ValueInfoProto, stuck: Option<&str>) -> Result<TensorType> {
         let name = name_of(proto);
         let zero = |axis: usize, d: Dim| axis == 0 && d == Dim::Known(0) && self.zero_is_open;
         let open = |axis: usize, d: Dim| if zero(axis, d) { Dim::BATCH } else { d };
@@ -102,8 +102,9 @@ impl<'a> Symbols<'a> {
         let dims: Option<Vec<Dim>> =
             dims(proto).and_then(|dims| dims.iter().enumerate().map(of_output).collect());
         let dims = dims.ok_or_else(|| {
+            let at = stuck.map(|node| format!(", not beyond its node {node}")).unwrap_or_default();
             format_error(format!(
-                "the shape of the output `{name}` is neither given nor can it be inferred; export the model with fixed \
+                "the shape of the output `{name}` is neither given nor can it be inferred{at}; export the model with fixed \
                  shapes except the batch"
             ))
         })?;

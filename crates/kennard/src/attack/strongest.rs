@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::apgd::{Ascent, STRIDE};
 use super::direction::Direction;
 use super::malt::nearest_classes;
-use super::{Apgd, AttackLoss, BuiltIn, Loss, Square, Subject};
+use super::{Apgd, AttackLoss, BuiltIn, Fmn, Loss, Square, Subject};
 
 /// A contest of losses and target classes on each sample, which spends passes where they pay (successive halving, Jamieson
 /// and Talwalkar 2016, arXiv 1502.07943).
@@ -11,7 +11,8 @@ use super::{Apgd, AttackLoss, BuiltIn, Loss, Square, Subject};
 /// The contestants are Auto-PGD away from the label, on the cross-entropy, the probability margin and the difference of
 /// logits ratio, and towards the classes whose boundary seems nearest ([`Malt`](super::Malt)). In the first round each
 /// takes a few steps from a random point. The half that came to the smaller margins goes on to the next round, with twice as many
-/// steps from new points, until two are left.
+/// steps from new points, until two are left. [`Fmn`] follows, whose steps go along the gradient itself: on samples that stand by a
+/// hair it finds points that signs of it step over.
 ///
 /// Where most gradients of the first round are zero, [`Square`] gets what is left of the passes. Where they mislead, as on networks
 /// that were trained to be certified, better starts are found without them: Square searches from the beginning, and Auto-PGD goes on
@@ -43,7 +44,7 @@ impl Default for Strongest {
 
 /// Rounds have random numbers of their own, each for at most this many contestants.
 const STREAMS: u64 = 1 << 20;
-/// Steps of Auto-PGD from where Square ends, and the first of them in radii.
+/// Steps of the fast minimum-norm attack, and of Auto-PGD from where Square ends; the first of these in radii.
 const STEPS: usize = 100;
 const SMALL: f64 = 0.25;
 
@@ -99,6 +100,7 @@ impl BuiltIn for Strongest {
             steps *= 2;
         }
         subject.search_in_full();
+        Fmn { steps: STEPS.min(self.left(subject)), ..Fmn::default() }.search(subject).await;
         for turn in 0..self.turns {
             subject.forget_lowest();
             let start = self.square(subject, self.queries.min(self.left(subject)), turn).await;

@@ -14,6 +14,16 @@ use crate::warning::Warning;
 use crate::workers::{Desk, side_by_side};
 use crate::{Error, Result};
 
+/// What a model says of some samples.
+struct FirstLook {
+    /// The answers of the untouched model, sample by sample.
+    answers: Vec<f32>,
+    /// Whether one depends on the others in its batch.
+    mixed: bool,
+    /// Whether these are the answers of a simplified model.
+    simplified: bool,
+}
+
 impl Engine {
     /// Why there is no gradient of the model on this runtime, if there is none: the nodes that cannot be
     /// differentiated, or what was said when the gradient was made and tried out.
@@ -41,25 +51,34 @@ impl Engine {
         })
     }
 
-    /// Whether the answer about the first of some samples (each `d` elements) is another beside the others than
-    /// beside copies of itself, by more than rounding; of a model that answers at random that is not known.
-    fn mixes(&self, samples: &[&[f32]]) -> Result<bool> {
+    /// Asks about some samples (each `d` elements), with sessions that are made once.
+    fn first_look(&self, samples: &[&[f32]]) -> Result<FirstLook> {
+        let points = samples.concat();
+        Evaluator::lend(self, |mut evaluator| {
+            let answers = evaluator.evaluate(&Query::untouched(points.clone()))?.logits;
+            let mixed = !self.classifier.mixes_samples() && self.mixes(&mut evaluator, samples, &answers)?;
+            // A module is the same program either way.
+            if !mixed && self.classifier.module().is_none() {
+                // What the runtime cannot run is found now, not in the middle of the work.
+                evaluator.evaluate(&Query::logits(points))?;
+            }
+            Ok(FirstLook { answers, mixed, simplified: evaluator.is_simplified(Program::Untouched) })
+        })
+    }
+
+    /// Whether the answer about the first of some samples is another beside the others than beside copies of itself, by more
+    /// than rounding; of a model that answers at random that is not known.
+    fn mixes(&self, evaluator: &mut Evaluator, samples: &[&[f32]], answers: &[f32]) -> Result<bool> {
         let n = samples.len().min(self.rows(Program::Untouched));
         if n < 2 {
             return Ok(false);
         }
-        let k = self.classifier.classes();
-        let among = samples[..n].concat();
-        let copies = samples[0].repeat(n);
-        let [first, again, beside] = Evaluator::lend(self, |mut evaluator| -> Result<[Vec<f32>; 3]> {
-            let mut ask = |points: &[f32]| -> Result<Vec<f32>> {
-                Ok(evaluator.evaluate(&Query::untouched(points.to_vec()))?.logits[..k].to_vec())
-            };
-            Ok([ask(&copies)?, ask(&copies)?, ask(&among)?])
-        })?;
-        let largest = first.iter().chain(&beside).fold(0.0f32, |most, z| most.max(z.abs()));
+        let beside = &answers[..self.classifier.classes()];
+        let copies = Query::untouched(samples[0].repeat(n));
+        let [first, again] = [evaluator.evaluate(&copies)?.logits, evaluator.evaluate(&copies)?.logits];
+        let largest = first.iter().chain(beside).fold(0.0f32, |most, z| most.max(z.abs()));
         let apart = |a: f32, b: f32| (a - b).abs() > 1e-3 * largest;
-        Ok(first == again && first.iter().zip(&beside).any(|(&a, &b)| apart(a, b)))
+        Ok(first == again && first.iter().zip(beside).any(|(&a, &b)| apart(a, b)))
     }
 
     /// Looks at the model's answers to some samples (each `d` elements), and takes them for what they
@@ -76,7 +95,8 @@ impl Engine {
                 self.runtime.verify(&untouched, &batch)?;
             }
         }
-        if !self.classifier.mixes_samples() && self.mixes(samples)? {
+        let mut look = self.first_look(samples)?;
+        if look.mixed {
             let message = "the model's answer about a sample depends on the others in its batch: each is evaluated alone";
             self.warnings.push(Warning::new("mixed-samples", message));
             self.classifier = self.classifier.mixing();
@@ -84,21 +104,18 @@ impl Engine {
             self.plan.micro_batch = fixed.unwrap_or(1);
             self.untouched = (self.plan.micro_batch, true);
             self.graphs = Mutex::default();
+            look = self.first_look(samples)?;
         }
-        self.weigh_one_number(samples)?;
-        let looks = |outputs: &[f32]| {
+        if self.weigh_one_number(&look.answers)? {
+            look = self.first_look(samples)?;
+        }
+        let FirstLook { answers, simplified, .. } = look;
+        let of_probabilities = |outputs: &[f32]| {
             (outputs.iter().sum::<f32>() - 1.0).abs() < 1e-4
                 && outputs.iter().all(|p| (0.0..=1.0).contains(p))
         };
-        let (looks, simplified) = Evaluator::lend(&self, |mut evaluator| -> Result<(bool, bool)> {
-            let mut all = !samples.is_empty();
-            for sample in samples {
-                all &= looks(&evaluator.evaluate(&Query::untouched(sample.to_vec()))?.logits);
-                // What the runtime cannot run is found now, not in the middle of the work.
-                evaluator.evaluate(&Query::logits(sample.to_vec()))?;
-            }
-            Ok((all, evaluator.is_simplified(Program::Untouched)))
-        })?;
+        let looks =
+            !samples.is_empty() && answers.chunks_exact(self.classifier.classes()).all(of_probabilities);
         self.simplified = simplified;
         if simplified {
             let message = "rten does not run the model without simplification: the last word on a sample is that of the \
@@ -120,25 +137,18 @@ impl Engine {
         Ok(self)
     }
 
-    /// Takes the one number that the model returns for a probability, where its answers to the samples look so.
-    fn weigh_one_number(&mut self, samples: &[&[f32]]) -> Result<()> {
+    /// Takes the one number that the model returns for a probability, where its answers look so; returns whether it does.
+    fn weigh_one_number(&mut self, answers: &[f32]) -> Result<bool> {
         if !self.classifier.is_of_open_number() {
-            return Ok(());
+            return Ok(false);
         }
-        let answers = Evaluator::lend(self, |mut evaluator| {
-            let ask = |sample: &&[f32]| -> Result<[f32; 2]> {
-                let logits = evaluator.evaluate(&Query::untouched(sample.to_vec()))?.logits;
-                Ok([logits[0], logits[1]])
-            };
-            samples.iter().map(ask).collect::<Result<Vec<_>>>()
-        })?;
-        if let Some(classifier) = self.classifier.of_probability(&answers)? {
-            self.warnings.retain(|warning| !self.classifier.warnings().contains(warning));
-            self.warnings.extend_from_slice(classifier.warnings());
-            self.classifier = classifier;
-            self.graphs = Mutex::default();
-        }
-        Ok(())
+        let answers: Vec<[f32; 2]> = answers.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
+        let Some(classifier) = self.classifier.of_probability(&answers)? else { return Ok(false) };
+        self.warnings.retain(|warning| !self.classifier.warnings().contains(warning));
+        self.warnings.extend_from_slice(classifier.warnings());
+        self.classifier = classifier;
+        self.graphs = Mutex::default();
+        Ok(true)
     }
 
     /// Samples per second of a program, all sessions working side by side for about `trial`.

@@ -51,6 +51,7 @@ fn references() -> Arrays {
 const NETWORKS: &[(&str, [usize; 3])] = &[
     ("mlp:12,8", [1, 3, 4]),
     ("cnn:4", [1, 8, 8]),
+    ("cnn4:2", [1, 8, 8]),
     ("resnet8:4", [3, 8, 8]),
     ("wrn10-1", [3, 8, 8]),
     ("vit:1,8", [3, 8, 8]),

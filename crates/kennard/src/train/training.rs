@@ -161,7 +161,7 @@ impl Training<'_> {
                 return Ok(None);
             }
             let done = (epoch - 1) as f64 + step as f64 / steps as f64;
-            let grown = if recipe.warmup > 0.0 { (done / recipe.warmup).min(1.0) } else { 1.0 };
+            let grown = recipe.method.grown(done, recipe.warmup);
             let eps = recipe.eps.unwrap_or(0.0) * grown;
             let sum = run_batch(Batch { rows: rows.to_vec(), epoch: epoch as u64, eps, grown })?;
             tally.loss += sum.loss;

@@ -175,3 +175,23 @@ fn maps_of_probabilities_are_scores() {
     let logits = crate::simplify(&crate::strip_softmax(&graph).unwrap()).unwrap();
     assert_eq!(ops(&logits), ["Gemm"], "halves of the scores, whose difference is the logit");
 }
+
+/// Where the file does not say what is returned, constants are computed as far as it takes; else the message names the node.
+#[test]
+fn what_is_returned_is_inferred_or_the_node_is_named() {
+    let mut cast = node("Cast", &["r"], &["k"]);
+    cast.attribute = vec![AttributeProto { i: Some(7), ..attribute("to", ATTRIBUTE_INT) }];
+    let nodes = vec![node("Sqrt", &["c"], &["r"]), cast, node("Reshape", &["x", "k"], &["y"])];
+    let mut m = between(value("x", 1, &["n", "1", "3"]), nodes, value("y", 1, &["q", "r"]));
+    m.graph.as_mut().unwrap().initializer =
+        vec![TensorProto { float_data: vec![0.0, 9.0], ..tensor("c", 1, &[2]) }];
+    assert_eq!(read(&m).unwrap().outputs[0].ty.shape.0, [Dim::BATCH, Dim::Known(3)]);
+
+    let lost = between(
+        value("x", 1, &["n", "3"]),
+        vec![node("NonZero", &["x"], &["y"])],
+        value("y", 1, &["q", "r"]),
+    );
+    let message = error(&lost);
+    assert!(message.contains("not beyond its node `y` (NonZero)"), "{message}");
+}

@@ -21,6 +21,10 @@ pub enum Architecture {
     /// logits, ReLU between them: the four-layer network of the robustness literature (Wong & Kolter 2018,
     /// arXiv 1711.00851), which has W = 16.
     Cnn(usize),
+    /// `cnn4:32`: 3×3 convolutions with W and 2W channels, each followed by a 4×4 convolution of stride 2, two dense layers
+    /// of 16·W, and the logits, ReLU between them: the medium network of Gowal et al. 2018 (arXiv 1810.12715, table 1),
+    /// which has W = 32.
+    Cnn4(usize),
     /// `resnet20:16`: depth 6n + 2, with W, 2W and 4W channels in stages of n blocks (He et al. 2016, arXiv
     /// 1512.03385, section 4.2; where the channels change, a 1×1 convolution is the shortcut).
     ResNet {
@@ -48,7 +52,7 @@ pub enum Architecture {
 }
 
 /// The names, for messages.
-const NAMES: &str = "mlp:256,256, cnn:16, resnet8, resnet20:16, wrn16-4, vit:6,64";
+const NAMES: &str = "mlp:256,256, cnn:16, cnn4:32, resnet8, resnet20:16, wrn16-4, vit:6,64";
 
 impl FromStr for Architecture {
     type Err = Error;
@@ -76,6 +80,7 @@ impl FromStr for Architecture {
         match name {
             "mlp" => Ok(Architecture::Mlp(sizes.unwrap_or_else(|| vec![256, 256]))),
             "cnn" => Ok(Architecture::Cnn(one(16)?)),
+            "cnn4" => Ok(Architecture::Cnn4(one(32)?)),
             "vit" => match sizes.as_deref() {
                 None => Ok(Architecture::Transformer { depth: 6, width: 64 }),
                 Some(&[depth, width]) if width.is_multiple_of(transformer::HEADS) => {
@@ -109,6 +114,7 @@ impl fmt::Display for Architecture {
                 write!(f, "mlp:{}", widths.join(","))
             }
             Architecture::Cnn(width) => write!(f, "cnn:{width}"),
+            Architecture::Cnn4(width) => write!(f, "cnn4:{width}"),
             Architecture::ResNet { depth, width } => write!(f, "resnet{depth}:{width}"),
             Architecture::WideResNet { depth, factor } => write!(f, "wrn{depth}-{factor}"),
             Architecture::Transformer { depth, width } => write!(f, "vit:{depth},{width}"),
@@ -156,6 +162,17 @@ impl Architecture {
                     .apply("Relu");
                 layers.dense("logits", x, classes, Size::Xavier)?
             }
+            Architecture::Cnn4(width) => {
+                self.check(shape, 8)?;
+                let mut x = image;
+                for (i, channels) in [*width, 2 * width].into_iter().enumerate() {
+                    x = layers.conv(&format!("conv{}", 2 * i + 1), x, channels, 3, 1, 1)?.apply("Relu");
+                    x = layers.conv(&format!("conv{}", 2 * i + 2), x, channels, 4, 2, 1)?.apply("Relu");
+                }
+                x = layers.dense("dense1", layers.flat(x)?, 16 * width, Size::He)?.apply("Relu");
+                x = layers.dense("dense2", x, 16 * width, Size::He)?.apply("Relu");
+                layers.dense("logits", x, classes, Size::Xavier)?
+            }
             Architecture::ResNet { depth, width } => {
                 self.check(shape, 8)?;
                 residual::resnet(&layers, image, (depth - 2) / 6, *width, classes)?
@@ -201,7 +218,9 @@ mod tests {
 
     #[test]
     fn names_are_read_and_written() {
-        for name in ["mlp:256,256", "mlp:8", "cnn:16", "resnet8:4", "resnet20:16", "wrn16-4", "vit:6,64"] {
+        for name in
+            ["mlp:256,256", "mlp:8", "cnn:16", "cnn4:32", "resnet8:4", "resnet20:16", "wrn16-4", "vit:6,64"]
+        {
             assert_eq!(name.parse::<Architecture>().unwrap().to_string(), name);
         }
         assert_eq!("resnet20".parse::<Architecture>().unwrap().to_string(), "resnet20:16");
@@ -221,6 +240,8 @@ mod tests {
         };
         assert_eq!(count("mlp:100", &[784]), 784 * 100 + 100 + 1000 + 10);
         assert_eq!(count("cnn", &[1, 28, 28]), 166_406);
+        // By hand: 320 + 16 416 + 18 496 + 65 600 in the convolutions, 1 606 144 + 262 656 + 5 130 behind them.
+        assert_eq!(count("cnn4", &[1, 28, 28]), 1_974_762);
         let shortcuts = 16 * 32 + 32 * 64 + 2 * (32 + 64);
         assert_eq!(count("resnet20", &[3, 32, 32]), 269_722 + shortcuts);
     }

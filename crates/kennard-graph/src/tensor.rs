@@ -156,6 +156,17 @@ impl Tensor {
         with_array!(self, a => a.len())
     }
 
+    /// The bytes that the elements take.
+    pub fn bytes(&self) -> usize {
+        let of_one = match self.dtype() {
+            DType::I8 | DType::U8 | DType::Bool => 1,
+            DType::F16 | DType::I16 | DType::U16 => 2,
+            DType::F32 | DType::I32 => 4,
+            DType::F64 | DType::I64 => 8,
+        };
+        self.len().saturating_mul(of_one)
+    }
+
     /// Whether there is no element.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

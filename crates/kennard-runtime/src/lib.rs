@@ -47,6 +47,8 @@ mod deep;
 mod error;
 mod fastest;
 mod input;
+#[cfg(feature = "onnxruntime")]
+mod lent;
 mod live;
 #[cfg(any(feature = "onnxruntime", feature = "openvino"))]
 mod locate;
@@ -66,7 +68,7 @@ mod verify;
 use std::path::Path;
 use std::sync::Arc;
 
-use kennard_graph::{DType, Graph, simplify};
+use kennard_graph::{DType, Graph, Tensor, simplify};
 
 pub use choice::Choice;
 pub use deep::on_deep_stack;
@@ -224,6 +226,16 @@ impl Runtime {
         match self.backend {
             Backend::OnnxRuntime(_) => Ok(None),
             Backend::Rten | Backend::OpenVino(_) => prepare::wide_integers(graph),
+        }
+    }
+
+    /// The bytes of a graph's constants that every session has a copy of, or more than one; the others lie in the graph's own memory,
+    /// once for all sessions.
+    pub fn copied(&self, graph: &Graph) -> usize {
+        match self.backend {
+            #[cfg(feature = "onnxruntime")]
+            Backend::OnnxRuntime(_) => lent::copied(graph),
+            _ => graph.constants.values().map(Tensor::bytes).fold(0, usize::saturating_add),
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use half::f16;
-use kennard_graph::{DType, Graph, Value};
+use kennard_graph::{DType, Graph, Tensor as Weight, Value};
 use ort::LoadDynamicError;
 use ort::environment::Environment;
 use ort::logging::LogLevel;
@@ -14,6 +14,7 @@ use ort::session::{Session, SessionInputValue};
 use ort::value::{Tensor, TensorRef};
 
 use crate::input::Input;
+use crate::lent::{Lent, lent};
 use crate::{Result, RuntimeError, blocked, locate, on_deep_stack, places, prepare};
 
 pub const NAME: &str = "onnxruntime";
@@ -27,7 +28,12 @@ pub struct Library {
     pub path: PathBuf,
     pub version: String,
     environment: Environment,
+    /// Held while a large session is made, which takes several times what it takes then.
+    making: Mutex<()>,
 }
+
+/// The bytes of constants from which on a session is large.
+const LARGE: usize = 1 << 26;
 
 pub struct Program {
     session: Session,
@@ -35,6 +41,8 @@ pub struct Program {
     inputs: Vec<(Vec<usize>, DType)>,
     /// Element types of the outputs.
     outputs: Vec<DType>,
+    /// What the session is lent, as inputs behind the graph's own.
+    weights: Vec<Weight>,
 }
 
 /// The library, loaded at the first call that finds one.
@@ -54,7 +62,7 @@ impl Library {
             .build()
             .map_err(|e| format!("{}: {e}", path.display()))?;
         environment.set_log_level(LogLevel::Error);
-        Ok(Library { path: path.into(), version: version(path), environment })
+        Ok(Library { path: path.into(), version: version(path), environment, making: Mutex::new(()) })
     }
 
     pub fn compile(&self, graph: &Graph, threads: usize) -> Result<Program> {
@@ -63,18 +71,22 @@ impl Library {
 
     /// The same without a rewrite.
     pub fn compile_as_given(&self, graph: &Graph, threads: usize) -> Result<Program> {
-        let session = on_deep_stack(|| self.session(graph, threads)).map_err(|message| {
+        let Lent { graph: given, weights } = lent(graph);
+        let session = on_deep_stack(|| self.session(&given, threads)).map_err(|message| {
             RuntimeError::Compile { runtime: NAME, message: prepare::placed(graph, message) }
         })?;
         let shape = |v: &Value| (v.ty.shape.known().unwrap_or_default(), v.ty.dtype);
         let inputs = graph.inputs.iter().map(shape).collect();
-        Ok(Program { session, inputs, outputs: graph.outputs.iter().map(|v| v.ty.dtype).collect() })
+        let outputs = graph.outputs.iter().map(|v| v.ty.dtype).collect();
+        Ok(Program { session, inputs, outputs, weights })
     }
 
     fn session(&self, graph: &Graph, threads: usize) -> Result<Session, String> {
         fn text<R>(error: ort::Error<R>) -> String {
             error.to_string()
         }
+        let large = graph.constants.values().map(Weight::bytes).sum::<usize>() > LARGE;
+        let _one = large.then(|| self.making.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
         Session::builder(&self.environment)
             .map_err(text)?
             .with_optimization_level(GraphOptimizationLevel::All)
@@ -104,7 +116,7 @@ impl Program {
     }
 
     fn try_run(&mut self, inputs: &[Input<'_>], outputs: &mut [Vec<f32>]) -> ort::Result<()> {
-        let mut values: Vec<SessionInputValue> = Vec::with_capacity(inputs.len());
+        let mut values: Vec<SessionInputValue> = Vec::with_capacity(inputs.len() + self.weights.len());
         for ((shape, dtype), input) in self.inputs.iter().zip(inputs) {
             values.push(match (*input, dtype) {
                 (Input::F32(data), DType::F16) => {
@@ -118,6 +130,13 @@ impl Program {
                 (Input::F32(data), _) => TensorRef::from_array_view((shape.as_slice(), data))?.into(),
                 (Input::I64(data), _) => TensorRef::from_array_view((shape.as_slice(), data))?.into(),
             });
+        }
+        for weight in &self.weights {
+            if let Weight::F32(array) = weight
+                && let Some(data) = array.as_slice()
+            {
+                values.push(TensorRef::from_array_view((array.shape(), data))?.into());
+            }
         }
         let results = self.session.run(values.as_slice())?;
         for ((output, result), dtype) in outputs.iter_mut().zip(results.values()).zip(&self.outputs) {

@@ -38,6 +38,23 @@ fn a_sample_does_not_depend_on_its_company() {
     assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
 
+/// So too where sessions are lent their weights.
+#[test]
+fn a_sample_does_not_depend_on_its_company_in_a_large_model() {
+    for runtime in common::runtimes().iter().filter(|runtime| runtime.name() == "onnxruntime") {
+        for batch in [3, 16] {
+            let model = common::wide().with_batch(batch);
+            let loss = with_loss(&model, Loss::LogOdds).unwrap();
+            let gradient = simplify(&gradient(&loss, Graph::LOSS, &["x"]).unwrap()).unwrap();
+            for (kind, graph) in [("logits", &model), ("gradient", &gradient)] {
+                assert!(runtime.copied(graph) < 1 << 20, "{kind}: nothing is lent");
+                let differing = check(runtime, graph, batch, &format!("{kind} × {batch}"));
+                assert!(differing.is_empty(), "{}", differing.join("\n"));
+            }
+        }
+    }
+}
+
 /// Where the figures of the sample differ.
 fn check(runtime: &Runtime, graph: &Graph, batch: usize, label: &str) -> Vec<String> {
     let mut differing = check_sessions(runtime, Runtime::compile, graph, batch, label);

@@ -4,8 +4,11 @@ use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 use super::element::{Element, with_element};
 use super::{elementwise, matmul, quantize, reduce};
-use crate::infer::{Context, gather, pad, rearrange};
-use crate::{Attribute, DType, Tensor};
+use crate::infer::{Context, gather, pad, permutation, rearrange};
+use crate::{Attribute, DType, Tensor, with_array};
+
+/// A matrix of this many elements stays where it is when it is transposed.
+const LARGE: usize = 1 << 18;
 
 /// Whether [`evaluate`] knows the operator.
 pub(super) fn supports(op: &str) -> bool {
@@ -61,6 +64,10 @@ pub(super) fn evaluate(
         "Range" => range(input(0)?, input(2)?, shape)?,
         "Where" => choose(input(0)?, input(1)?, input(2)?, shape)?,
         "Trilu" => triangle(c, input(0)?, input(1))?,
+        "Transpose" if input(0)?.shape().len() == 2 && input(0)?.len() >= LARGE => {
+            let order = permutation(c, 2).ok()?;
+            with_array!(input(0)?, a => a.clone().permuted_axes(order).into())
+        }
         "Cast" => elementwise::cast(input(0)?, DType::from_code(c.node.int("to", 0))?)?,
         "CastLike" => elementwise::cast(input(0)?, input(1)?.dtype())?,
         "MatMul" => matmul::matmul(input(0)?, input(1)?, shape)?,

@@ -30,7 +30,7 @@ use std::collections::HashMap;
 
 pub(crate) use dim::allocation;
 pub(crate) use elementwise::broadcast_shapes;
-pub(crate) use layout::padding;
+pub(crate) use layout::{padding, permutation};
 pub(crate) use rearrange::{gather, pad, rearrange};
 pub(crate) use reduce::reduced_axes;
 pub(crate) use symbolic::{Sym, Symbolic};

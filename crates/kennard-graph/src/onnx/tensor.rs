@@ -115,11 +115,6 @@ fn extents(dims: &[i64]) -> Result<(Vec<usize>, usize), String> {
     Ok((shape, len))
 }
 
-/// The bytes that a tensor's data takes in a file.
-pub(super) fn bytes(tensor: &Tensor) -> usize {
-    tensor.len().saturating_mul(element_size(tensor.dtype().code() as i32).unwrap_or(0))
-}
-
 /// The message without its data.
 pub(super) fn header(name: &str, tensor: &Tensor) -> TensorProto {
     TensorProto {

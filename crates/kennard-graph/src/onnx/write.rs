@@ -8,8 +8,8 @@ use prost::Message;
 use tempfile::NamedTempFile;
 
 use super::proto::*;
-use super::tensor::{bytes, header, write_tensor};
-use crate::{Attribute, Dim, Graph, GraphError, Node, OPSET, Result, Value};
+use super::tensor::{header, write_tensor};
+use crate::{Attribute, Dim, Graph, GraphError, Node, OPSET, Result, Tensor, Value};
 
 /// The version of another domain's operators, which stand as they were read.
 fn version_of(domain: &str) -> i64 {
@@ -37,7 +37,7 @@ pub(super) fn to_bytes(graph: &Graph) -> Vec<u8> {
 pub(super) fn save(graph: &Graph, path: &Path, largest: usize) -> Result<()> {
     let problem =
         |e: io::Error| GraphError::File { path: path.into(), message: format!("cannot be written: {e}") };
-    let size: usize = graph.constants.values().map(bytes).fold(0, usize::saturating_add);
+    let size: usize = graph.constants.values().map(Tensor::bytes).fold(0, usize::saturating_add);
     let model = if size <= largest {
         to_bytes(graph)
     } else {
@@ -56,14 +56,14 @@ fn save_weights(graph: &Graph, path: &Path) -> io::Result<Vec<TensorProto>> {
     write_whole(path, |file| {
         let mut offset = 0u64;
         for (name, tensor) in &graph.constants {
-            if bytes(tensor) < SMALLEST_EXTERNAL {
+            if tensor.bytes() < SMALLEST_EXTERNAL {
                 weights.push(write_tensor(name, tensor));
                 continue;
             }
             let padding = offset.next_multiple_of(ALIGNMENT) - offset;
             file.write_all(&[0; ALIGNMENT as usize][..padding as usize])?;
             file.write_all(&tensor.to_bytes())?;
-            let length = bytes(tensor) as u64;
+            let length = tensor.bytes() as u64;
             let entry = |key: &str, value: String| StringStringEntryProto {
                 key: Some(key.into()),
                 value: Some(value),

@@ -4,7 +4,9 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use kennard_graph::{Builder, DType, Dim, Graph, Shape, Tensor, TensorType};
 use kennard_runtime::{Choice, Input, Result, Runtime, Session};
+use ndarray::ArrayD;
 
 /// The repository.
 pub fn root() -> PathBuf {
@@ -69,4 +71,25 @@ pub fn pixels(count: usize, seed: u64) -> Vec<f32> {
         (state >> 40) as f32 / (1u64 << 24) as f32
     };
     (0..count).map(|_| next()).collect()
+}
+
+/// A fully connected network of 72 MiB of weights, from 1024 elements to 10 logits.
+pub fn wide() -> Graph {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(1024)]));
+    let widths = [1024, 4096, 1024, 4096, 1408, 10];
+    let mut y = x;
+    for (i, ends) in widths.windows(2).enumerate() {
+        let scale = (24.0 / ends[0] as f32).sqrt();
+        let values = pixels(ends[0] * ends[1], 7 + i as u64).into_iter().map(|v| (v - 0.5) * scale).collect();
+        let weights = ArrayD::from_shape_vec(ends, values).unwrap();
+        y = y.with("MatMul", builder.constant(Tensor::from(weights)));
+        if ends[1] > 10 {
+            y = y.apply("Relu");
+        }
+    }
+    builder.output("logits", y);
+    let mut graph = builder.finish().unwrap();
+    graph.outputs[0].ty.shape = Shape(vec![Dim::BATCH, Dim::Known(10)]);
+    graph
 }

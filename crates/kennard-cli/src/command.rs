@@ -40,7 +40,7 @@ const HEADINGS: [(&str, &str); 8] = [
         "packet packet_samples temperature temperatures scale centres draws max_draws max_samples rel_tol accept_few clamp",
     ),
     ("Smoothing", "sigma radius choosing alpha"),
-    ("Run", "config resume seed runtime micro_batch threads"),
+    ("Run", "config resume seed runtime micro_batch threads memory"),
     ("Output", "out json require quiet"),
 ];
 

@@ -9,7 +9,7 @@ use kennard::experiment::recipe::{
 use kennard::train::{Augmentation, Method, Optimizer, Recipe, Strength};
 use kennard::{Error, Result};
 
-use crate::settings::{Data, Number, Run, Taken, Threat};
+use crate::settings::{Data, Number, Taken, Threat, Work};
 
 part! {
     /// What is trained, and how.
@@ -81,7 +81,7 @@ parts! {
         course: TrainingOptions,
         threat: Threat,
         taken: Taken,
-        run: Run,
+        run: Work,
     }
 }
 

@@ -32,8 +32,22 @@ pub fn open_with_surrogate(file: &Path, settings: &Settings) -> Result<(DataSet,
 pub fn for_attacks(engine: Engine, data: &DataSet, settings: &Settings) -> Result<Engine> {
     let engine = searching(engine, &settings.attacks)?;
     match &settings.attacks.transfer {
-        Some(file) => engine.with_surrogate(surrogate(file, data, settings)?),
+        Some(file) => {
+            let before = engine.curbed().map(String::from);
+            let engine = engine.with_surrogate(surrogate(file, data, settings)?)?;
+            if before.as_deref() != engine.curbed() {
+                say_curbed(&engine);
+            }
+            Ok(engine)
+        }
         None => Ok(engine),
+    }
+}
+
+/// Says where there is less memory than all cores would take.
+pub fn say_curbed(engine: &Engine) {
+    if let Some(why) = engine.curbed() {
+        note!("memory: {why}");
     }
 }
 
@@ -109,7 +123,9 @@ pub fn engine(
     let runtime = run.open()?;
     let classifier = Classifier::new(&graph, shape, &preprocessing)?;
     let first: Vec<&[f32]> = first.iter().map(Vec::as_slice).collect();
-    Engine::new(classifier, runtime, &run.options())?.probe(&first)
+    let engine = Engine::new(classifier, runtime, &run.options())?.within(run.memory())?;
+    say_curbed(&engine);
+    engine.probe(&first)
 }
 
 /// A whole audit: attacks, packets whose window has the attack's size, and cosines.

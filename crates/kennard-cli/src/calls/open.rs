@@ -98,7 +98,7 @@ fn module_on(
     };
     let classifier = Classifier::live(module.clone(), data.shape(), classes, parameters)?;
     let options = run.options();
-    let engine = Engine::new(classifier, Runtime::beside(module.as_ref()), &options)?;
+    let engine = Engine::new(classifier, Runtime::beside(module.as_ref()), &options)?.within(run.memory())?;
     let first = setup::first(&data)?;
     let engine = engine.probe(&first.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
     data.fit_classes(classes)?;

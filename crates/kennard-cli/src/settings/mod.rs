@@ -7,6 +7,7 @@ mod attacks;
 mod features;
 mod parts;
 mod reach;
+mod size;
 mod values;
 
 use std::path::{Path, PathBuf};
@@ -18,8 +19,9 @@ use crate::Usage;
 
 pub use attacks::Attacks;
 pub use part::{Part, Source};
-pub use parts::{Data, Ends, Model, Run, Sharding, Taken, Threat};
+pub use parts::{Data, Ends, Model, Run, Sharding, Taken, Threat, Work};
 pub use reach::Reach;
+pub use size::Size;
 pub use values::{Bounds, Extents, Held, Named, Number, Temperature};
 
 type Error = Box<dyn std::error::Error>;
@@ -161,6 +163,14 @@ mod tests {
         assert_eq!(text.one_hot.unwrap().places(&names, 5).unwrap(), [[0, 2], [3, 4]]);
         assert!(read("eps-per-feature = \"no-such-file\"").unwrap_err().contains("nor a file"));
         assert!(read("interpolation = \"bicubic\"\nresize = 256\ncentre-crop = 224\n").is_ok());
+    }
+
+    #[test]
+    fn memory_is_a_text_or_a_number_of_bytes() {
+        let memory = |text: &str| read(text).map(|settings| settings.run.memory());
+        assert_eq!(memory("memory = \"4GiB\"\nthreads = 2\n"), Ok(Some(4 << 30)));
+        assert_eq!(memory("memory = 1048576\n"), Ok(Some(1 << 20)));
+        assert!(memory("memory = \"much\"").unwrap_err().contains("no size of memory"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use kennard::graph::ModelFile;
 use kennard::{Error, Graph, Norm, Preprocessing, Result, ThreatModel};
 use kennard_runtime::{Choice, Runtime};
 
-use super::{Bounds, Extents, Held, Number};
+use super::{Bounds, Extents, Held, Number, Size};
 
 part! {
     /// The data.
@@ -155,8 +155,8 @@ impl Threat {
 }
 
 part! {
-    /// How the process works.
-    Run {
+    /// How a process works.
+    Work {
         /// The seed of all random numbers [default: 0]
         #[arg(long)]
         seed: u64,
@@ -172,7 +172,25 @@ part! {
     }
 }
 
-impl Run {
+part! {
+    /// What a process may take.
+    Limits {
+        /// The most memory to use, by an estimate: 4GiB, 500MB; fewer cores work, and in smaller micro-batches, where it takes more
+        /// [default: what is free]
+        #[arg(long, value_name = "SIZE")]
+        memory: Size,
+    }
+}
+
+parts! {
+    /// How the process runs models.
+    Run {
+        work: Work,
+        limits: Limits,
+    }
+}
+
+impl Work {
     /// The seed, 0 by default.
     pub fn seed(&self) -> u64 {
         self.seed.unwrap_or(0)
@@ -184,10 +202,27 @@ impl Run {
         note!("{} {}: {}", runtime.name(), runtime.version(), runtime.reason());
         Ok(runtime)
     }
+}
+
+impl Run {
+    /// The seed, 0 by default.
+    pub fn seed(&self) -> u64 {
+        self.work.seed()
+    }
+
+    /// The runtime. Which one it is, is said.
+    pub fn open(&self) -> Result<Runtime> {
+        self.work.open()
+    }
 
     /// How to feed it.
     pub fn options(&self) -> EngineOptions {
-        EngineOptions { micro_batch: self.micro_batch, threads: self.threads }
+        EngineOptions { micro_batch: self.work.micro_batch, threads: self.work.threads }
+    }
+
+    /// The most memory to use, in bytes.
+    pub fn memory(&self) -> Option<u64> {
+        self.limits.memory.map(|size| size.0)
     }
 }
 

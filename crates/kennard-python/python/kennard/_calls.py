@@ -82,9 +82,9 @@ def audit(
         Whether to show how far it is; or what is called with what is done, how much of it, and of how much.
     **options
         What else `kennard audit` takes, by the same names: `samples`, `first`, `seed`, `minimal`, `steps`, `bounds`,
-        `eps_per_feature`, `frozen`, `integer` and `one_hot` (for tables), `packet_samples`, `require`, `search_precision`
-        ("bf16" for attacks that search in bfloat16, on `runtime="openvino"` or in a module under `torch.autocast`; what
-        they find is judged in single precision, or the module's own), ...
+        `eps_per_feature`, `frozen`, `integer` and `one_hot` (for tables), `memory` ("4GiB"), `packet_samples`, `require`,
+        `search_precision` ("bf16" for attacks that search in bfloat16, on `runtime="openvino"` or in a module under
+        `torch.autocast`; what they find is judged in single precision, or the module's own), ...
 
     Returns
     -------

@@ -9,12 +9,14 @@
 //! size; with that, an answer does not depend on what else is in the batch.
 
 mod evaluator;
+mod memory;
 mod oracle;
 mod plan;
 mod probe;
 mod program;
 mod run;
 mod search;
+mod within;
 
 pub(crate) use evaluator::{Evaluator, Query, Row};
 pub(crate) use oracle::{Oracle, Reply};

@@ -5,6 +5,7 @@ use kennard_graph::{Dim, Graph, gradient, infer, simplify, with_loss};
 use kennard_runtime::{Precision, Runtime, Session, Threads, on_deep_stack};
 use serde::{Deserialize, Serialize};
 
+use super::memory::Limit;
 use super::program::Program;
 use crate::warning::Warning;
 use crate::{Advice, Classifier, Error, Result};
@@ -45,6 +46,11 @@ pub struct Engine {
     /// Why there is no gradient, once that was asked.
     pub(super) no_gradient: OnceLock<Option<String>>,
     pub(super) warnings: Vec<Warning>,
+    /// Whether the size of micro-batches is not ours to choose.
+    pub(super) batch_is_given: bool,
+    /// How much memory there is, where that counts.
+    pub(super) limit: Option<Limit>,
+    pub(super) curbed: Option<String>,
 }
 
 /// The two largest neighbouring activations of a micro-batch should fit a core's second-level cache.
@@ -126,6 +132,9 @@ impl Engine {
             graphs: Mutex::default(),
             no_gradient: OnceLock::new(),
             warnings,
+            batch_is_given: fixed.is_some() || options.micro_batch.is_some(),
+            limit: None,
+            curbed: None,
         })
     }
 
@@ -188,7 +197,10 @@ impl Engine {
                     .with("micro_batch", batch),
             ));
         }
-        Ok(Engine { surrogate: Some(surrogate), graphs: Mutex::default(), ..self })
+        let mut engine = Engine { surrogate: Some(surrogate), graphs: Mutex::default(), ..self };
+        engine.batch_is_given |= engine.surrogate.as_ref().is_some_and(|other| other.fixed_batch().is_some());
+        engine.curb()?;
+        Ok(engine)
     }
 
     /// An engine that runs as this one does, the logits divided by a temperature; see
@@ -208,6 +220,9 @@ impl Engine {
             graphs: Mutex::default(),
             no_gradient: OnceLock::new(),
             warnings: self.warnings.clone(),
+            batch_is_given: self.batch_is_given,
+            limit: None,
+            curbed: None,
         })
     }
 

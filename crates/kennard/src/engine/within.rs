@@ -1,0 +1,96 @@
+//! Engines that keep to a limit of memory.
+
+use kennard_runtime::on_deep_stack;
+
+use super::memory::{Limit, Need, free, size};
+use super::plan::{Engine, Plan};
+use crate::{Advice, Error, Result};
+
+impl Engine {
+    /// The same engine with as many workers, and in as large micro-batches, as so many bytes of memory allow by an estimate; none
+    /// stands for what is free on this machine, where that is known. Workers change no figure. Micro-batches do by rounding: they
+    /// become smaller only where one worker alone needs too much, and not where their size is given.
+    ///
+    /// # Errors
+    /// When the memory that is asked for is not enough for one worker; when the model is a live module, whose memory is not ours.
+    pub fn within(mut self, memory: Option<u64>) -> Result<Engine> {
+        if let Some(module) = self.classifier.module() {
+            if memory.is_none() {
+                return Ok(self);
+            }
+            let message = format!(
+                "the memory of a live module is that of {}, and cannot be limited here",
+                module.name()
+            );
+            return Err(Error::Setting(message).advise(": leave {memory} out, or take {engine = export}"));
+        }
+        let bytes = memory.or_else(free);
+        let workers = self.plan.sessions;
+        self.limit = bytes.map(|bytes| Limit { bytes, asked: memory.is_some(), workers });
+        self.curb()?;
+        Ok(self)
+    }
+
+    /// Why there are fewer workers or smaller micro-batches than without a limit of memory, or that there may be too little; nothing where all is
+    /// as it would be.
+    pub fn curbed(&self) -> Option<&str> {
+        self.curbed.as_deref()
+    }
+
+    /// Takes a plan that the memory allows.
+    pub(super) fn curb(&mut self) -> Result<()> {
+        let Some(limit) = self.limit else { return Ok(()) };
+        let plan = Plan { sessions: limit.workers, ..self.plan };
+        let need = |classifier| on_deep_stack(|| Need::of(classifier, &self.runtime, plan.micro_batch));
+        let need = match &self.surrogate {
+            Some(surrogate) => need(&self.classifier)?.and(need(surrogate)?),
+            None => need(&self.classifier)?,
+        };
+        let wanted = size(need.with(plan.sessions, plan.micro_batch));
+        let whose = if limit.asked { "may be used" } else { "are free" };
+        let Some(fitting) =
+            need.fitting([plan.sessions, plan.micro_batch], !self.batch_is_given, limit.bytes)
+        else {
+            let smallest = if self.batch_is_given { plan.micro_batch } else { 1 };
+            let least = size(need.with(1, smallest));
+            if limit.asked {
+                let message = format!(
+                    "one worker in micro-batches of {smallest} needs about {least} of memory, and {} may be used",
+                    size(limit.bytes)
+                );
+                let advice = match smallest {
+                    1 => Advice::new(": raise {memory}"),
+                    _ => Advice::new(": raise {memory}, or lower {micro_batch}"),
+                };
+                return Err(Error::Setting(message).advise(advice));
+            }
+            self.take(Plan { sessions: 1, micro_batch: smallest, ..plan });
+            let message =
+                format!("one worker needs about {least} of memory, and {} are free", size(limit.bytes));
+            self.curbed = Some(message);
+            return Ok(());
+        };
+        let [sessions, micro_batch] = fitting;
+        let fitting = Plan { sessions, micro_batch, ..plan };
+        if fitting == plan {
+            return Ok(());
+        }
+        let mut taken = format!("{} of {} workers", fitting.sessions, plan.sessions);
+        if fitting.micro_batch < plan.micro_batch {
+            taken += &format!(", micro-batches of {} in place of {}", fitting.micro_batch, plan.micro_batch);
+        }
+        self.curbed = Some(format!(
+            "all would need about {wanted} of memory, and {} {whose}: {taken}",
+            size(limit.bytes)
+        ));
+        self.take(fitting);
+        Ok(())
+    }
+
+    fn take(&mut self, plan: Plan) {
+        self.plan = plan;
+        if !self.untouched.1 {
+            self.untouched.0 = plan.micro_batch;
+        }
+    }
+}

@@ -56,6 +56,7 @@ mod relax;
 mod simplify;
 mod tensor;
 mod train;
+mod trees;
 mod types;
 mod upgrade;
 mod window;
@@ -85,4 +86,5 @@ pub use tensor::{DType, Tensor};
 pub use train::{
     Objective, Open, Statistics, attack_step, divergence_step, statistics, trainable, training_step,
 };
+pub use trees::{Tree, TreeNode, Trees};
 pub use types::{Dim, Shape, TensorType};

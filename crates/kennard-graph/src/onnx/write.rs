@@ -12,9 +12,13 @@ use super::tensor::{header, write_tensor};
 use crate::{Attribute, Dim, Graph, GraphError, Node, OPSET, Result, Tensor, Value};
 
 /// The version of another domain's operators, which stand as they were read.
-fn version_of(domain: &str) -> i64 {
-    // From 1 to 3 attributes of tree ensembles were added; nothing else that has a graph changed.
-    if domain == "ai.onnx.ml" { 3 } else { 1 }
+fn version_of(domain: &str, graph: &Graph) -> i64 {
+    match domain {
+        "ai.onnx.ml" if graph.nodes.iter().any(|node| node.op == "ai.onnx.ml::TreeEnsemble") => 5,
+        // From 1 to 3 attributes of tree ensembles were added; nothing else that has a graph changed.
+        "ai.onnx.ml" => 3,
+        _ => 1,
+    }
 }
 
 /// The version of the file format that goes with [`OPSET`].
@@ -106,7 +110,7 @@ fn model(graph: &Graph, weights: Vec<TensorProto>) -> ModelProto {
     let import =
         |domain: &str, version| OperatorSetIdProto { domain: Some(domain.into()), version: Some(version) };
     let mut opset_import = vec![import("", OPSET)];
-    opset_import.extend(domains.into_iter().map(|domain| import(domain, version_of(domain))));
+    opset_import.extend(domains.into_iter().map(|domain| import(domain, version_of(domain, graph))));
     ModelProto {
         ir_version: Some(IR_VERSION),
         producer_name: Some(super::PRODUCER.into()),

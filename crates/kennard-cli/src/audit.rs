@@ -125,7 +125,7 @@ fn check_requirements(
     if requirements.is_empty() {
         return Ok(());
     }
-    let attacks = settings.attacks.attacks(&settings.threat, true)?.0;
+    let attacks = settings.attacks.attacks(&settings.threat, crate::setup::SMOOTH)?.0;
     let names: Vec<&str> = attacks.iter().map(|attack| attack.name()).collect();
     let has_robust = !names.is_empty() || settings.attacks.minimal.is_some() && settings.threat.eps.is_some();
     let certifies =

@@ -161,6 +161,9 @@ pub fn whole_audit<'a>(
     Ok(audit)
 }
 
+/// The attacks that are made on a model with a gradient where none are named.
+pub const SMOOTH: &[&str] = &["fgsm", "pgd"];
+
 /// The attacks of an audit.
 pub fn audit<'a>(
     model: ModelSummary,
@@ -168,11 +171,16 @@ pub fn audit<'a>(
     data: &'a DataSet,
     engine: &'a Engine,
 ) -> Result<Audit<'a>> {
-    let usual = settings.attacks.attack.is_none();
-    let rough = if usual { engine.gradient_error() } else { None };
-    let (attacks, cascade) = settings.attacks.attacks(&settings.threat, rough.is_none())?;
+    let rough = if settings.attacks.attack.is_none() { engine.gradient_error() } else { None };
+    let usual: &[&str] = match &rough {
+        None => SMOOTH,
+        Some(_) if engine.trees().is_ok() => &["square", "leaves"],
+        Some(_) => &["square"],
+    };
+    let (attacks, cascade) = settings.attacks.attacks(&settings.threat, usual)?;
     if let Some(why) = rough.filter(|_| attacks.iter().any(|attack| attack.name() == "square")) {
-        note!("note: {why}: the model is attacked by square, which needs no gradient");
+        let need = if usual.len() > 1 { "need" } else { "needs" };
+        note!("note: {why}: the model is attacked by {}, which {need} no gradient", usual.join(" and "));
     }
     let (threat, boxes) = settings.threat(data)?;
     Ok(Audit {

@@ -195,7 +195,14 @@ fn any_classifier_is_taken() {
             refused(&cases, runtime, "xgb.onnx", "npz:xgb.npz", &[], &["TreeEnsembleClassifier"]);
         } else {
             let pgd = ["--attack", "pgd"];
-            refused(&cases, runtime, "xgb.onnx", "npz:xgb.npz", &pgd, &["TreeEnsembleClassifier", "square"]);
+            refused(
+                &cases,
+                runtime,
+                "xgb.onnx",
+                "npz:xgb.npz",
+                &pgd,
+                &["TreeEnsembleClassifier", "leaves, square"],
+            );
             let words = ["--attack", "square", "--queries", "100", "--samples", "20", "--bounds", "-100,100"];
             assert_eq!(shares(&summary(&cases, runtime, "xgb.onnx", "npz:xgb.npz", &words)).0, 1.0);
         }

@@ -46,7 +46,7 @@ fn has_onnx_runtime() -> bool {
 }
 
 /// As many samples are right as the trainer says; models with gradients run on both runtimes, trees on ONNX Runtime, where they
-/// are attacked by square if nothing else is asked for.
+/// are attacked by square and from leaf to leaf if nothing else is asked for.
 #[test]
 fn exported_models_are_audited() {
     let text = std::fs::read_to_string(folder().join("accuracy.json")).unwrap();
@@ -59,9 +59,13 @@ fn exported_models_are_audited() {
         for (runtime, _) in runtimes.into_iter().filter(|(_, can)| *can) {
             let found = summary(model, runtime, &["--eps", "0.3"]);
             assert_eq!(found["clean"]["correct"], *right, "{model} on {runtime}");
-            let usual = if smooth { vec!["fgsm", "pgd"] } else { vec!["square"] };
+            let usual = if smooth { vec!["fgsm", "pgd"] } else { vec!["square", "leaves"] };
             assert_eq!(names(&found["attacks"]), usual, "{model} on {runtime}");
             let robust = found["robust"]["robust"].as_u64().unwrap();
+            if let Some(leaves) = found["attacks"].get(1).filter(|_| !smooth) {
+                // Exact on all of these.
+                assert_eq!(leaves["robust"], found["robust"]["robust"], "{model}: {leaves}");
+            }
             assert!(robust <= right.as_u64().unwrap(), "{model} on {runtime}");
             println!("{model} on {runtime}: {right} right, {robust} robust");
         }
@@ -102,6 +106,27 @@ fn distances_of_trees_are_found_without_gradients() {
         let near = quartiles[0].as_f64().is_some_and(|distance| distance >= 0.0);
         assert!(broken.as_u64() >= Some(2) && near, "{model}: {attack}");
     }
+}
+
+#[test]
+fn distances_of_trees_are_found_from_leaf_to_leaf() {
+    if !has_onnx_runtime() {
+        return;
+    }
+    for model in ["iris_forest", "iris_xgboost", "cancer_lightgbm"] {
+        for norm in ["linf", "l2", "l1", "l0"] {
+            let found = summary(model, "onnxruntime", &["--minimal", "leaves", "--norm", norm]);
+            let attack = &found["minimal"][0];
+            // Samples that are misclassified as they are count too, at no distance.
+            assert_eq!(attack["distances"]["found"], 60, "{model}, {norm}: {attack}");
+        }
+    }
+    let refused = |model: &str, runtime: &str, says: &str| {
+        let output = run("audit", model, runtime, &["--minimal", "leaves", "--norm", "l2"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(says), "does not say `{says}`: {said}");
+    };
+    refused("iris_mlp", "rten", "the model has no tree ensemble");
 }
 
 /// What is written differs from the samples by no more than each column's own epsilon, and not at all in frozen columns.

@@ -12,8 +12,8 @@ part! {
     /// The attacks and their parameters.
     Attacks {
         /// AutoAttack's version standard (or autoattack), plus or rand; or attacks by name: fgsm, fgsm-t, pgd, pgd-t, apgd-ce, apgd-dlr,
-        /// apgd-t, fab, fab-t, square and others; or none [default: fgsm,pgd, or square where the model
-        /// has no gradient]
+        /// apgd-t, fab, fab-t, square and others; or none [default: fgsm,pgd; where the model has no gradient square, and on tree
+        /// ensembles square,leaves]
         #[arg(long, value_name = "NAMES", value_delimiter = ',')]
         attack: Vec<Named>,
         /// Attacks that seek each sample's smallest perturbation, and so give robust accuracy at every eps: fab, fab-t and others
@@ -54,10 +54,9 @@ part! {
 }
 
 impl Attacks {
-    /// The attacks asked for, those on a surrogate last, and whether they form a cascade. What is usual is for a model that
-    /// is `smooth`, or has no gradient.
-    pub fn attacks(&self, threat: &Threat, smooth: bool) -> Result<(Vec<Box<dyn Attack>>, bool)> {
-        let (mut attacks, cascade) = self.own_attacks(threat, smooth)?;
+    /// The attacks asked for, those on a surrogate last, and whether they form a cascade; where none are, the `usual` ones.
+    pub fn attacks(&self, threat: &Threat, usual: &[&str]) -> Result<(Vec<Box<dyn Attack>>, bool)> {
+        let (mut attacks, cascade) = self.own_attacks(threat, usual)?;
         for named in self.transferred() {
             let surrogate = self.transfer.as_deref().unwrap_or(Path::new(""));
             let made = attack(&named.name, &self.adapted(&named, attack)?)?;
@@ -77,14 +76,13 @@ impl Attacks {
         names.map(Named::plain).collect()
     }
 
-    fn own_attacks(&self, threat: &Threat, smooth: bool) -> Result<(Vec<Box<dyn Attack>>, bool)> {
+    fn own_attacks(&self, threat: &Threat, usual: &[&str]) -> Result<(Vec<Box<dyn Attack>>, bool)> {
         let norm = threat.norm();
         let names: Vec<Named> = match &self.attack {
             Some(names) => names.iter().filter(|named| named.name != "none").cloned().collect(),
             // Where only the smallest perturbations are asked for, no other attack is.
             None if self.minimal.is_some() && threat.eps.is_none() => Vec::new(),
-            None if !smooth => vec![Named::plain("square")],
-            None => ["fgsm", "pgd"].map(Named::plain).into(),
+            None => usual.iter().copied().map(Named::plain).collect(),
         };
         if let [Named { name, parameters }] = names.as_slice()
             && let Ok(version) = name.parse::<Version>()

@@ -39,7 +39,8 @@ def minimal(
     Parameters
     ----------
     attack : text or list of text
-        Minimum-norm attacks: `"fab"`, `"fab-t"`, `"fmn"`, `"ddn"`, ...; of several the nearest point counts.
+        Minimum-norm attacks: `"fab"`, `"fab-t"`, `"fmn"`, `"ddn"`, ..., on tree ensembles `"leaves"`; of several the nearest
+        point counts.
     norm : {"linf", "l2", "l1", "l0"}
         How distances are measured.
     **options

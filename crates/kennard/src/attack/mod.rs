@@ -64,6 +64,7 @@ mod fmn;
 mod hop_skip_jump;
 mod image;
 mod join;
+mod leaves;
 mod malt;
 mod minimal_apgd;
 mod named;
@@ -99,6 +100,7 @@ pub use fmn::Fmn;
 pub use hop_skip_jump::HopSkipJump;
 pub use join::join;
 pub use kennard_graph::Loss;
+pub use leaves::Leaves;
 pub use malt::Malt;
 pub use minimal_apgd::MinimalApgd;
 pub use named::{Parameters, Version, attack, minimum_norm};
@@ -140,6 +142,11 @@ pub trait Attack: Send + Sync {
     /// Whether it asks for the gradient of the attacked model.
     fn needs_gradient(&self) -> bool {
         true
+    }
+
+    /// Whether it goes by the [trees](Subject::trees) of the model, and so works on tree ensembles alone.
+    fn needs_trees(&self) -> bool {
+        false
     }
 
     /// Whether it searches as well in bfloat16, where it may: an attack that climbs a loss does; one that goes by small differences

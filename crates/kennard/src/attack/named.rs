@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    Alma, Apgd, Attack, AttackLoss, Best, CarliniWagner, Ddn, DeepFool, Fab, Fgsm, Fmn, HopSkipJump, Malt,
-    MinimalApgd, MinimumNorm, Pdpgd, Pgd, SigmaZero, Square, Strongest,
+    Alma, Apgd, Attack, AttackLoss, Best, CarliniWagner, Ddn, DeepFool, Fab, Fgsm, Fmn, HopSkipJump, Leaves,
+    Malt, MinimalApgd, MinimumNorm, Pdpgd, Pgd, SigmaZero, Square, Strongest,
 };
 use crate::data::nearest;
 use crate::{Error, Norm, Result, parse_number};
@@ -46,6 +46,7 @@ pub(super) const MINIMUM_NORM: &[Row<dyn MinimumNorm>] = &[
     ("alma", false, |with| Ok(Box::new(with.over(Alma::default())?))),
     ("sigma-zero", false, |with| Ok(Box::new(with.over(SigmaZero::default())?))),
     ("hop-skip-jump", false, |with| Ok(Box::new(with.over(HopSkipJump::default())?))),
+    ("leaves", false, |with| Ok(Box::new(with.over(Leaves::default())?))),
     ("best", false, |with| Ok(Box::new(with.over(Best::default())?))),
 ];
 

@@ -3,7 +3,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
 
-use kennard_graph::Loss;
+use kennard_graph::{Loss, Trees};
 use rand_chacha::ChaCha8Rng;
 
 use crate::ThreatModel;
@@ -103,6 +103,8 @@ pub(crate) struct AttackedSample<'a> {
     pub frame: Option<Frame<'a>>,
     /// The points that the model is asked about, where not all are valid.
     pub valid: Option<&'a Valid<'a>>,
+    /// The trees that the model's answer follows from, where it is an ensemble of them.
+    pub trees: Option<&'a Trees>,
 }
 
 impl<'a> AttackedSample<'a> {
@@ -114,7 +116,7 @@ impl<'a> AttackedSample<'a> {
         index: usize,
         clean: &'a [f32],
     ) -> AttackedSample<'a> {
-        AttackedSample { origin, shape, label, index, clean, frame: None, valid: None }
+        AttackedSample { origin, shape, label, index, clean, frame: None, valid: None, trees: None }
     }
 }
 
@@ -204,6 +206,16 @@ impl<'a> Subject<'a> {
         &self.conditions.threat
     }
 
+    /// The trees that the model's answer follows from, if it is an ensemble of trees.
+    pub fn trees(&self) -> Option<&'a Trees> {
+        self.attacked.trees
+    }
+
+    /// All that is known of the sample.
+    pub(super) fn sample(&self) -> AttackedSample<'a> {
+        self.attacked
+    }
+
     /// The number of classes.
     pub fn classes(&self) -> usize {
         self.attacked.clean.len()
@@ -250,6 +262,11 @@ impl<'a> Subject<'a> {
     /// then evaluated for nothing; some dozens at a time are enough to fill micro-batches.
     pub async fn logits_of_each(&self, points: &[Vec<f32>]) -> Vec<Answer> {
         self.ask_each(Query::logits(self.joined(points))).await
+    }
+
+    /// The same at points in the units of the sample, all valid, where the others are in those of its frame.
+    pub(super) async fn logits_inside(&self, points: &[Vec<f32>]) -> Vec<Answer> {
+        self.ask_each(Query::logits(points.concat())).await
     }
 
     /// Logits, `loss` for the class `label`, and its gradient at `x`. (The class is usually the

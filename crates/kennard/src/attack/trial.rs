@@ -2,6 +2,8 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use kennard_graph::Trees;
+
 use super::runner::{Verdict, run_attack};
 use super::subject::{AttackedSample, Conditions, Criterion};
 use super::{Answer, Attack, Loss};
@@ -35,6 +37,7 @@ pub struct Trial<'a> {
     label: usize,
     threat: ThreatModel,
     seed: u64,
+    trees: Option<&'a Trees>,
 }
 
 /// What an attack asks the function about. Where no loss is asked for, a gradient in the answer is ignored.
@@ -55,7 +58,7 @@ impl<'a> Trial<'a> {
     /// A sample (`d` elements, one axis) of class `label`. Where the threat model's epsilon is infinite, the closest
     /// adversarial point is sought, else any.
     pub fn new(origin: &'a [f32], label: usize, threat: ThreatModel) -> Trial<'a> {
-        Trial { origin, shape: vec![origin.len()], label, threat, seed: 0 }
+        Trial { origin, shape: vec![origin.len()], label, threat, seed: 0, trees: None }
     }
 
     /// The same, the sample's elements in this shape.
@@ -66,6 +69,11 @@ impl<'a> Trial<'a> {
     /// The same, with another seed of the random numbers than 0.
     pub fn with_seed(self, seed: u64) -> Trial<'a> {
         Trial { seed, ..self }
+    }
+
+    /// The same, the function being one of the leaves that an input leads to in these trees.
+    pub fn with_trees(self, trees: &'a Trees) -> Trial<'a> {
+        Trial { trees: Some(trees), ..self }
     }
 
     /// Runs an attack; `model` answers about one point at a time.
@@ -83,6 +91,7 @@ impl<'a> Trial<'a> {
             )));
         }
         let attacked = AttackedSample::new(origin, &self.shape, label, 0, &clean.logits);
+        let attacked = AttackedSample { trees: self.trees, ..attacked };
         let criterion = if threat.eps.is_finite() { Criterion::First } else { Criterion::Closest };
         let conditions = Conditions { threat, criterion, seed, budget: None, rough: false };
         let oracle = Oracle::default();

@@ -51,10 +51,20 @@ impl Audit<'_> {
                 "an attack needs an epsilon: the largest perturbation, 0.1 or 8/255 say".into(),
             ));
         }
+        if let Some(attack) = all.clone().find(|attack| attack.needs_trees())
+            && let Err(why) = self.engine.trees()
+        {
+            let message = format!(
+                "the attack {} goes from leaf to leaf of tree ensembles: {why}. square and hop-skip-jump work on any model",
+                attack.name()
+            );
+            return Err(Error::Setting(message));
+        }
         let needing = all.filter(|attack| attack.needs_gradient()).map(Attack::name).collect::<Vec<_>>();
         if let Some(why) = (!needing.is_empty()).then(|| self.engine.gradient_error()).flatten() {
+            let others = if self.engine.trees().is_ok() { "leaves, square" } else { "square" };
             let message = format!(
-                "{why}. {} cannot run without one; square and hop-skip-jump need none, nor does the accuracy on the \
+                "{why}. {} cannot run without one; {others} and hop-skip-jump need none, nor does the accuracy on the \
                  samples as they are",
                 needing.join(", ")
             );

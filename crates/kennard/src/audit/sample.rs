@@ -146,6 +146,7 @@ impl Audit<'_> {
             clean: &logits,
             frame,
             valid: valid.as_ref(),
+            trees: self.engine.trees().ok(),
         };
         let criterion = if self.full { Criterion::Worst } else { Criterion::First };
         // A box is the whole unit cube.

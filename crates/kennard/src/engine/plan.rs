@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use kennard_graph::{Dim, Graph, gradient, infer, simplify, with_loss};
+use kennard_graph::{Dim, Graph, Trees, gradient, infer, simplify, with_loss};
 use kennard_runtime::{Precision, Runtime, Session, Threads, on_deep_stack};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,8 @@ pub struct Engine {
     pub(super) graphs: Mutex<HashMap<Program, Arc<Graph>>>,
     /// Why there is no gradient, once that was asked.
     pub(super) no_gradient: OnceLock<Option<String>>,
+    /// The trees of the model, or why none are known, once that was asked.
+    pub(super) trees: OnceLock<std::result::Result<Trees, String>>,
     pub(super) warnings: Vec<Warning>,
     /// Whether the size of micro-batches is not ours to choose.
     pub(super) batch_is_given: bool,
@@ -131,6 +133,7 @@ impl Engine {
             simplified: false,
             graphs: Mutex::default(),
             no_gradient: OnceLock::new(),
+            trees: OnceLock::new(),
             warnings,
             batch_is_given: fixed.is_some() || options.micro_batch.is_some(),
             limit: None,
@@ -219,6 +222,7 @@ impl Engine {
             simplified: self.simplified,
             graphs: Mutex::default(),
             no_gradient: OnceLock::new(),
+            trees: OnceLock::new(),
             warnings: self.warnings.clone(),
             batch_is_given: self.batch_is_given,
             limit: None,

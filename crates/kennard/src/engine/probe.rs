@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use kennard_graph::{Loss, undifferentiable};
+use kennard_graph::{Loss, Trees, undifferentiable};
 
 use super::evaluator::{Evaluator, Query, Row};
 use super::plan::Engine;
@@ -29,6 +29,18 @@ impl Engine {
     /// differentiated, or what was said when the gradient was made and tried out.
     pub fn gradient_error(&self) -> Option<Error> {
         self.no_gradient.get_or_init(|| self.try_gradient()).clone().map(Error::NoGradient)
+    }
+
+    /// The trees that the model's answers follow from.
+    ///
+    /// # Errors
+    /// When the model is no ensemble of trees, or they are not all that it reads its input with: says why.
+    pub fn trees(&self) -> std::result::Result<&Trees, &str> {
+        let found = self.trees.get_or_init(|| match self.classifier.graph() {
+            Some(graph) => Trees::of(graph).map_err(|error| error.to_string()),
+            None => Err("the model is no file whose trees could be read".into()),
+        });
+        found.as_ref().map_err(String::as_str)
     }
 
     fn try_gradient(&self) -> Option<String> {

@@ -119,15 +119,7 @@ impl Whitened {
             return Ok(None);
         }
         let shape = [sample.input.len()];
-        let attacked = AttackedSample {
-            origin: &sample.input,
-            shape: &shape,
-            label: sample.label,
-            index: sample.index,
-            clean: &clean.logits,
-            frame: None,
-            valid: None,
-        };
+        let attacked = AttackedSample::new(&sample.input, &shape, sample.label, sample.index, &clean.logits);
         let threat = ThreatModel::unlimited(Norm::L2, [-FAR, FAR])?;
         let conditions =
             Conditions { threat, criterion: Criterion::Closest, seed, budget: None, rough: false };

@@ -28,6 +28,11 @@ struct Move {
 }
 
 impl Valid<'_> {
+    /// The elements of whole numbers, and the groups of which one element is 1.
+    pub fn elements(&self) -> (&[usize], &[Vec<usize>]) {
+        (&self.lattice.integer, &self.lattice.one_hot)
+    }
+
     /// Whether a point is valid.
     pub fn holds(&self, x: &[f32]) -> bool {
         let Lattice { integer, one_hot } = self.lattice;

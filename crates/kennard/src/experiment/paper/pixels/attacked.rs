@@ -50,15 +50,7 @@ async fn closest(
         return Ok(Some(0.0));
     }
     let shape = [sample.input.len()];
-    let attacked = AttackedSample {
-        origin: &sample.input,
-        shape: &shape,
-        label: sample.label,
-        index: sample.index,
-        clean: &clean.logits,
-        frame: None,
-        valid: None,
-    };
+    let attacked = AttackedSample::new(&sample.input, &shape, sample.label, sample.index, &clean.logits);
     let mut smallest: Option<f64> = None;
     for attack in attacks {
         let verdict = run_attack(attack.as_ref(), attacked, conditions, 0, oracle.clone()).await?;

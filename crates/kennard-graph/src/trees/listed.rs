@@ -65,5 +65,5 @@ pub(super) fn trees(node: &Node) -> Result<Vec<Written>> {
     if all.len() != roots.len() {
         return Err(node.error("the nodes of a tree are not listed one after the other"));
     }
-    roots.into_iter().map(|root| walked(node, root, &at)).collect()
+    roots.into_iter().map(|root| walked(node, root, at)).collect()
 }

@@ -57,5 +57,5 @@ pub(super) fn trees(node: &Node) -> Result<Vec<Written>> {
         let place = usize::try_from(root).ok().filter(|root| *root < n);
         place.ok_or_else(|| node.error(format!("its root {root} is none of its nodes")))
     };
-    roots.iter().map(|&place| walked(node, root(place)?, &at)).collect()
+    roots.iter().map(|&place| walked(node, root(place)?, at)).collect()
 }

@@ -87,7 +87,7 @@ impl Leaves {
         // A tree has no more cells than nodes, unless it asks whether numbers are equal.
         let (bound, most) = match trees {
             [tree] => (f64::INFINITY, self.cells.max(tree.0.len())),
-            _ => (swaps.from_leaves().await.unwrap_or(f64::INFINITY), self.cells),
+            _ => (swaps.begin_at_leaves().await.unwrap_or(f64::INFINITY), self.cells),
         };
         let mut cells = Cells::new(trees, space, bound, most);
         let mut wanted = 1;
@@ -110,7 +110,7 @@ impl Leaves {
             wanted = (2 * wanted).min(BLOCK);
         }
         if !cells.is_exhausted() {
-            swaps.from_anywhere(self.starts).await;
+            swaps.begin_anywhere(self.starts).await;
         }
     }
 }

@@ -38,7 +38,7 @@ impl<'s, 'a> Swaps<'s, 'a> {
     }
 
     /// Goes down from the nearest adversarial leaf of a single tree, and says how far that led, if there is one.
-    pub async fn from_leaves(&self) -> Option<f64> {
+    pub async fn begin_at_leaves(&self) -> Option<f64> {
         let mut leaves = Vec::new();
         for tree in self.trees {
             self.leaves(tree, &self.space.region, f64::INFINITY, &mut leaves);
@@ -49,7 +49,7 @@ impl<'s, 'a> Swaps<'s, 'a> {
     }
 
     /// Goes down from random adversarial points.
-    pub async fn from_anywhere(&self, starts: usize) {
+    pub async fn begin_anywhere(&self, starts: usize) {
         let (cuts, mut random) = (self.cuts(), self.subject.random(0));
         let mut left = starts;
         for _ in 0..BLOCKS {

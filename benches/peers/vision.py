@@ -5,7 +5,8 @@
 
 Weights are random (seed 0). Each network is exported to MODELS by the old and by the new exporter (files that are there are
 taken), with a free number of images. The gradient: of the log-loss, as `kennard grad` writes it, run by ONNX Runtime on one
-image, beside float64 PyTorch's: the largest difference over the largest element. The rates: images a second of forward plus
+image, beside float64 PyTorch's: the largest difference over the largest element, and that of float32 PyTorch, which kinks may make
+large in both. The rates: images a second of forward plus
 input gradient, PyTorch eager in the better of its layouts and at its best batch of 1, 4 and 8, then in turns, --rounds times,
 medians. The memory: the largest resident size of a process that does nothing else, of PyTorch at that batch, of Kennard the
 command's. {model}, {threads}, {out} are replaced. Needs references/requirements.txt, torchvision and timm.
@@ -39,10 +40,16 @@ def build(name: str) -> nn.Module:
     if name.startswith("timm:"):
         import timm
 
-        return timm.create_model(name.removeprefix("timm:"), pretrained=False).eval()
-    import torchvision
+        model = timm.create_model(name.removeprefix("timm:"), pretrained=False).eval()
+    else:
+        import torchvision
 
-    return torchvision.models.get_model(name, weights=None).eval()
+        model = torchvision.models.get_model(name, weights=None).eval()
+    # Some heads begin with zeros, and would have no gradient.
+    for weights in model.parameters():
+        if not weights.any():
+            torch.nn.init.normal_(weights, std=0.02)
+    return model
 
 
 def images(count: int) -> Tensor:
@@ -65,19 +72,23 @@ def export(name: str, folder: Path, exporter: str) -> Path:
     return path
 
 
-def difference(name: str, path: Path, command: str) -> float:
-    """Of the input gradients of the log-loss, relative to the largest element."""
+def differences(name: str, path: Path, command: str) -> tuple[float, float]:
+    """Of the input gradients of the log-loss from those of float64, relative to the largest element: ours, and float32 PyTorch's."""
     import onnxruntime
 
     out = path.with_suffix(".grad.onnx")
     subprocess.run(filled(command, {"model": str(path), "out": str(out)}), check=True, stdout=subprocess.DEVNULL)
     session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
-    x = images(1)
-    fed = {"image": x.numpy(), "kennard/label": torch.tensor([3]).numpy()}
+    fed = {"image": images(1).numpy(), "kennard/label": torch.tensor([3]).numpy()}
     gradient, = session.run(["gradient/image"], fed)
-    points = x.double().requires_grad_()
-    true, = torch.autograd.grad(F.cross_entropy(build(name).double()(points), torch.tensor([3])), points)
-    return float((torch.from_numpy(gradient).double() - true).abs().max() / true.abs().max())
+    single, true = (own_gradient(name, kind) for kind in (torch.float32, torch.float64))
+    apart = lambda found: float((found - true).abs().max() / true.abs().max())
+    return apart(torch.from_numpy(gradient).double()), apart(single)
+
+
+def own_gradient(name: str, kind: torch.dtype) -> Tensor:
+    points = images(1).to(kind).requires_grad_()
+    return torch.autograd.grad(F.cross_entropy(build(name).to(kind)(points), torch.tensor([3])), points)[0].double()
 
 
 def filled(command: str, replacements: dict[str, str]) -> list[str]:
@@ -140,7 +151,8 @@ def main() -> None:
                 print(f"{name}, {exporter} exporter: it fails itself: {str(error).splitlines()[0][:90]}", flush=True)
                 continue
             if arguments.grad:
-                print(f"{name}, {exporter} exporter: gradients differ by {difference(name, path, arguments.grad):.1e}", flush=True)
+                ours, theirs = differences(name, path, arguments.grad)
+                print(f"{name}, {exporter} exporter: gradients differ by {ours:.1e}, PyTorch's by {theirs:.1e}", flush=True)
         if not arguments.kennard:
             continue
         tried = {(layout, batch): own(name, layout, batch, 1.0, arguments.threads)[0] for layout in LAYOUTS for batch in (1, 4, 8)}

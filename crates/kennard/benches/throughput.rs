@@ -54,8 +54,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let line = json!({
                 "model": path.file_stem().map(|s| s.to_string_lossy()), "runtime": name,
                 "micro_batch": plan.micro_batch, "sessions": plan.sessions, "threads": plan.threads_per_session,
-                "forward": engine.throughput(Program::Logits, trial)?.round(),
-                "gradient": engine.throughput(Program::Gradient(Loss::LogOdds), trial)?.round(),
+                "forward": engine.throughput(Program::Logits, trial)?,
+                "gradient": engine.throughput(Program::Gradient(Loss::LogOdds), trial)?,
             });
             println!("{line}");
         }

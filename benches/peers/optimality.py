@@ -90,7 +90,7 @@ def kennard(command: str, replacements: dict[str, str]) -> dict[str, np.ndarray]
     correct = np.equal(table["prediction"].to_numpy(), table["label"].to_numpy())
     found = {}
     for name in replacements["attacks"].split(","):
-        norms = [np.inf if norm is None else norm for norm in table[f"{name}.norm"].to_pylist()]
+        norms = [np.inf if norm is None else norm for norm in table[f"minimal.{name}.norm"].to_pylist()]
         found[name] = np.where(correct, norms, 0.0)
     return found
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use kennard_graph::{Tensor, infer, simplify};
+use kennard_graph::{Graph, Tensor, infer};
 use kennard_runtime::Runtime;
 
 use crate::{Classifier, Result};
@@ -25,18 +25,22 @@ pub(super) struct Need {
 }
 
 impl Need {
-    /// That of a classifier in micro-batches of so many samples.
-    pub fn of(classifier: &Classifier, runtime: &Runtime, micro_batch: usize) -> Result<Need> {
-        let graph = simplify(&classifier.head().with_batch(micro_batch))?;
-        let types = infer(&graph)?;
+    /// That of a classifier whose logits a graph computes, in micro-batches of so many samples.
+    pub fn of(
+        classifier: &Classifier,
+        logits: &Graph,
+        runtime: &Runtime,
+        micro_batch: usize,
+    ) -> Result<Need> {
+        let types = infer(logits)?;
         // A gradient reads what the model has computed.
-        let made = graph.nodes.iter().flat_map(|node| &node.outputs).filter_map(|name| types.get(name));
+        let made = logits.nodes.iter().flat_map(|node| &node.outputs).filter_map(|name| types.get(name));
         let elements = made
             .map(|ty| ty.shape.volume().map_or(usize::MAX, |(n, _)| n))
             .fold(0usize, usize::saturating_add);
         let weights = classifier.untouched().constants.values().map(Tensor::bytes);
         let weights = weights.fold(0usize, usize::saturating_add) as u64;
-        let copied = runtime.copied(&graph) as u64;
+        let copied = runtime.copied(logits) as u64;
         Ok(Need {
             // The file's bytes are there as long as the model is being read.
             once: weights.saturating_mul(2),

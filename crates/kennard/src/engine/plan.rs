@@ -280,7 +280,7 @@ impl Engine {
 
     /// The graph of a program for the plan's micro-batch; of a live module, from its outputs on. Outputs: logits, loss,
     /// gradient.
-    fn graph(&self, program: Program) -> Result<Arc<Graph>> {
+    pub(super) fn graph(&self, program: Program) -> Result<Arc<Graph>> {
         let mut graphs = self.graphs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(graph) = graphs.get(&program) {
             return Ok(graph.clone());

@@ -1,9 +1,12 @@
 //! Engines that keep to a limit of memory.
 
+use std::sync::Mutex;
+
 use kennard_runtime::on_deep_stack;
 
 use super::memory::{Limit, Need, free, size};
 use super::plan::{Engine, Plan};
+use super::program::Program;
 use crate::{Advice, Error, Result};
 
 impl Engine {
@@ -41,10 +44,13 @@ impl Engine {
     pub(super) fn curb(&mut self) -> Result<()> {
         let Some(limit) = self.limit else { return Ok(()) };
         let plan = Plan { sessions: limit.workers, ..self.plan };
-        let need = |classifier| on_deep_stack(|| Need::of(classifier, &self.runtime, plan.micro_batch));
+        let need = |classifier, program| {
+            on_deep_stack(|| Need::of(classifier, &*self.graph(program)?, &self.runtime, plan.micro_batch))
+        };
+        let own = need(&self.classifier, Program::Logits)?;
         let need = match &self.surrogate {
-            Some(surrogate) => need(&self.classifier)?.and(need(surrogate)?),
-            None => need(&self.classifier)?,
+            Some(surrogate) => own.and(need(surrogate, Program::SurrogateLogits)?),
+            None => own,
         };
         let wanted = size(need.with(plan.sessions, plan.micro_batch));
         let whose = if limit.asked { "may be used" } else { "are free" };
@@ -88,6 +94,9 @@ impl Engine {
     }
 
     fn take(&mut self, plan: Plan) {
+        if plan.micro_batch != self.plan.micro_batch {
+            self.graphs = Mutex::default();
+        }
         self.plan = plan;
         if !self.untouched.1 {
             self.untouched.0 = plan.micro_batch;

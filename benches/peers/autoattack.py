@@ -15,7 +15,6 @@ import argparse
 import importlib.metadata
 import json
 import os
-import shlex
 import statistics
 import subprocess
 import time
@@ -26,7 +25,7 @@ from torch import Tensor
 
 from images import load
 from network import Network
-from pytorch import find, processor
+from pytorch import filled, find, processor
 
 # Model, data, epsilon, images.
 ROWS = [
@@ -62,10 +61,9 @@ def timed(model: Network, x: Tensor, y: Tensor, eps: float, batch: int) -> tuple
 
 
 def kennard(command: str, replacements: dict[str, str]) -> tuple[float, float, str]:
-    for name, value in replacements.items():
-        command = command.replace(f"{{{name}}}", shlex.quote(value))
+    words = filled(command, replacements)
     start = time.perf_counter()
-    output = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, text=True, check=True).stdout
+    output = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
     seconds = time.perf_counter() - start
     summary = json.loads(output)
     return seconds, 100 * summary["robust"]["robust_accuracy"], summary["runtime"]

@@ -14,7 +14,6 @@ are certified by CROWN or anything cheaper. PyPI's auto_LiRPA is an old one; clo
 import argparse
 import json
 import os
-import shlex
 import statistics
 import subprocess
 import time
@@ -30,7 +29,7 @@ from auto_LiRPA import BoundedModule, BoundedTensor, PerturbationLpNorm  # noqa:
 
 from images import load  # noqa: E402
 from network import Network  # noqa: E402
-from pytorch import find, processor  # noqa: E402
+from pytorch import filled, find, processor  # noqa: E402
 
 # Model, data, epsilon, images.
 ROWS = [
@@ -64,9 +63,7 @@ def bound(model: Network, x: Tensor, y: Tensor, eps: float, mode: str, batch: in
 
 def kennard(command: str, replacements: dict[str, str]) -> tuple[float, int]:
     """Milliseconds of CROWN an image, and how many images are certified by it or before it."""
-    for name, value in replacements.items():
-        command = command.replace(f"{{{name}}}", shlex.quote(value))
-    summary = json.loads(subprocess.run(shlex.split(command), stdout=subprocess.PIPE, text=True, check=True).stdout)
+    summary = json.loads(subprocess.run(filled(command, replacements), stdout=subprocess.PIPE, text=True, check=True).stdout)
     left, certified = summary["clean"]["correct"], 0
     for method in summary["certified"]["methods"]:
         certified += method["certified"]

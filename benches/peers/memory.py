@@ -7,10 +7,11 @@ PyTorch computes the gradient with respect to the images alone. Each figure is t
 """
 
 import argparse
-import os
 import sys
 import tempfile
 from pathlib import Path
+
+from peak import peak
 
 IMAGES = 16
 
@@ -19,14 +20,10 @@ def prepared(name: str, folder: Path) -> None:
     """Writes the network and its images."""
     import numpy
     import torch
-    import torchvision
 
-    torch.manual_seed(0)
-    network = getattr(torchvision.models, name)(weights=None).eval()
-    # Some heads begin with zeros, and would have no gradient.
-    for weights in network.parameters():
-        if not weights.any():
-            torch.nn.init.normal_(weights, std=0.02)
+    from vision import build
+
+    network = build(name)
     images = torch.rand(IMAGES, 3, 224, 224)
     with torch.no_grad():
         labels = network(images).argmax(1)
@@ -45,17 +42,6 @@ def passes(name: str, threads: int, batch: int) -> None:
     for _ in range(3):
         images = torch.rand(batch, 3, 224, 224, requires_grad=True)
         torch.nn.functional.cross_entropy(network(images), torch.arange(batch)).backward()
-
-
-def peak(words: list[str]) -> str:
-    """The peak of a command, in MiB."""
-    child = os.fork()
-    if child == 0:
-        silent = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(silent, 1)
-        os.execvp(words[0], words)
-    _, status, used = os.wait4(child, 0)
-    return f"{used.ru_maxrss / 1024:.0f}" if status == 0 else "failed"
 
 
 def main() -> None:
@@ -77,9 +63,11 @@ def main() -> None:
             audit += ["--eps", "1/255", "--attack", "fgsm", "--packet-samples", "0", "--quiet"]
             for threads in args.threads:
                 for batch in args.batch:
-                    found = peak([*audit, "--threads", str(threads), "--micro-batch", str(batch)])
-                    other = "" if args.no_pytorch else peak([*own, "passes", name, str(threads), str(batch)])
-                    print(f"{name}: threads {threads}, batch {batch}: {found} MiB, PyTorch {other}", flush=True)
+                    _, found = peak([*audit, "--threads", str(threads), "--micro-batch", str(batch)])
+                    print(f"{name}: threads {threads}, batch {batch}: {found:.0f} MiB", flush=True)
+                    if not args.no_pytorch:
+                        _, other = peak([*own, "passes", name, str(threads), str(batch)])
+                        print(f"  PyTorch {other:.0f} MiB", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ import argparse
 import importlib.metadata
 import json
 import os
-import shlex
 import statistics
 import subprocess
 import sys
@@ -32,7 +31,7 @@ from torch import Tensor
 
 from images import load
 from network import Network
-from pytorch import find, processor
+from pytorch import filled, find, processor
 
 # adv-lib imports its plotting, which nothing here uses.
 sys.modules.setdefault("visdom", types.SimpleNamespace(Visdom=None))
@@ -101,10 +100,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as out:
                 replacements = {"model": str(path), "data": f"mnist:{data}", "norm": norm, "attacks": KENNARD[norm],
                                 "threads": str(arguments.threads), "out": f"{out}/run"}
-                command = arguments.kennard
-                for name, value in replacements.items():
-                    command = command.replace(f"{{{name}}}", shlex.quote(value))
-                subprocess.run(shlex.split(command), stdout=subprocess.DEVNULL, check=True)
+                subprocess.run(filled(arguments.kennard, replacements), stdout=subprocess.DEVNULL, check=True)
                 summary = json.loads(Path(out, "run/summary.json").read_text())
             for attack in summary["minimal"]:
                 passes = f"{attack['forwards']} forwards, {attack['backwards']} backwards"

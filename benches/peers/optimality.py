@@ -15,7 +15,6 @@ Needs references/requirements.txt and pyarrow.
 import argparse
 import importlib.metadata
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -30,7 +29,7 @@ from torch import Tensor
 
 from images import load
 from network import Network
-from pytorch import find, processor
+from pytorch import filled, find, processor
 
 # adv-lib imports its plotting, which nothing here uses.
 sys.modules.setdefault("visdom", types.SimpleNamespace(Visdom=None))
@@ -83,9 +82,8 @@ def distances(model: Network, x: Tensor, y: Tensor, attack: Attack, order: float
 def kennard(command: str, replacements: dict[str, str]) -> dict[str, np.ndarray]:
     """The distances of each attack."""
     with tempfile.TemporaryDirectory() as folder:
-        for name, value in (replacements | {"out": f"{folder}/run"}).items():
-            command = command.replace(f"{{{name}}}", shlex.quote(value))
-        subprocess.run(shlex.split(command), stdout=subprocess.DEVNULL, check=True)
+        words = filled(command, replacements | {"out": f"{folder}/run"})
+        subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
         table = pyarrow.parquet.read_table(Path(folder, "run/samples.parquet"))
     correct = np.equal(table["prediction"].to_numpy(), table["label"].to_numpy())
     found = {}

@@ -17,7 +17,6 @@ import argparse
 import importlib.metadata
 import os
 import re
-import shlex
 import statistics
 import subprocess
 import time
@@ -32,7 +31,7 @@ from torch import Tensor
 
 from images import load
 from network import Network
-from pytorch import ROUNDS, find, processor
+from pytorch import ROUNDS, filled, find, processor
 
 EPSILON, STEP, STEPS, SAMPLES = 0.1, 0.01, 40, 1000
 
@@ -57,10 +56,9 @@ def timed(attack: Attack, model: Network, x: Tensor, y: Tensor, batch: int) -> t
 
 
 def kennard(command: str, replacements: dict[str, str]) -> tuple[float, float]:
-    for name, value in replacements.items():
-        command = command.replace(f"{{{name}}}", shlex.quote(value))
+    words = filled(command, replacements)
     start = time.perf_counter()
-    output = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, text=True, check=True).stdout
+    output = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
     seconds = time.perf_counter() - start
     found = re.search(r"robust[^\d\n]*([\d.]+)", output, re.IGNORECASE)
     return seconds, float(found[1]) if found else float("nan")

@@ -84,8 +84,15 @@ def best(path: Path) -> dict[str, tuple[str, int, Callable[[], None]]]:
     return {name: max(options, key=lambda o: o[0])[1:] for name, options in tried.items()}
 
 
+def filled(command: str, replacements: dict[str, str]) -> list[str]:
+    """The words of a command, {name} replaced by its value."""
+    for name, value in replacements.items():
+        command = command.replace(f"{{{name}}}", shlex.quote(value))
+    return shlex.split(command)
+
+
 def kennard(command: str, path: Path, threads: int) -> list[dict]:
-    words = shlex.split(command.replace("{model}", shlex.quote(str(path))).replace("{threads}", str(threads)))
+    words = filled(command, {"model": str(path), "threads": str(threads)})
     output = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
     rows = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     if not rows:

@@ -17,7 +17,6 @@ import contextlib
 import io
 import json
 import os
-import shlex
 import statistics
 import subprocess
 import sys
@@ -28,7 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pytorch import LAYOUTS, processor, rate
+from pytorch import LAYOUTS, filled, processor, rate
 
 SIDE = 224
 NETWORKS = ("resnet50", "convnext_tiny", "vit_b_16", "swin_t", "efficientnet_b0", "mobilenet_v3_large", "regnet_y_400mf",
@@ -91,21 +90,12 @@ def own_gradient(name: str, kind: torch.dtype) -> Tensor:
     return torch.autograd.grad(F.cross_entropy(build(name).to(kind)(points), torch.tensor([3])), points)[0].double()
 
 
-def filled(command: str, replacements: dict[str, str]) -> list[str]:
-    for name, value in replacements.items():
-        command = command.replace(f"{{{name}}}", shlex.quote(value))
-    return shlex.split(command)
-
-
 def watched(words: list[str]) -> tuple[str, float]:
-    """What a command prints, and its largest resident size in GiB."""
-    child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    output = child.stdout.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"{words} ended with {child.returncode}")
-    return output, usage.ru_maxrss / 2**20
+    """What a command prints, and its largest resident size in GiB; see peak.py."""
+    script = str(Path(__file__).with_name("peak.py"))
+    printed = subprocess.run([sys.executable, script, *words], stdout=subprocess.PIPE, text=True, check=True).stdout
+    output, most = printed.rstrip().rsplit("\n", 1)
+    return output, float(most) / 1024
 
 
 def pytorch(name: str, layout: str, batch: int, seconds: float) -> float:

@@ -1,11 +1,12 @@
 use serde::{Deserialize, Serialize};
 
+use super::put_back::put_back;
 use super::{Alma, BuiltIn, Ddn, DeepFool, Fab, Fmn, MinimalApgd, MinimumNorm, Pdpgd, SigmaZero, Subject};
 use crate::Norm;
 
 /// The smallest perturbation over all minimum-norm attacks that use gradients and work in the norm, each begun at the sample;
 /// then rounds of walks from the closest adversarial point so far, as long as they come closer. In l0 changed elements
-/// are put back in the end, one after the other, where the point stays adversarial.
+/// are put back in the end where the point stays adversarial, as σ-zero does by itself.
 ///
 /// Carlini and Wagner's attack and HopSkipJump are left out: each takes more passes than all others together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,19 +100,5 @@ async fn from(subject: &Subject<'_>, start: Vec<f32>, distance: f64) {
     if norm == Norm::L2 {
         let random = subject.random(1);
         Ddn::default().walk(subject, Some(class), start, distance, random).await;
-    }
-}
-
-/// Puts changed elements of the closest point back, those changed least first, where it stays adversarial.
-async fn put_back(subject: &Subject<'_>) {
-    let Some(mut x) = subject.adversarial() else { return };
-    let origin = subject.origin();
-    let mut changed: Vec<usize> = (0..x.len()).filter(|&i| x[i] != origin[i]).collect();
-    changed.sort_by(|&a, &b| (x[a] - origin[a]).abs().total_cmp(&(x[b] - origin[b]).abs()).then(a.cmp(&b)));
-    for i in changed {
-        let value = std::mem::replace(&mut x[i], origin[i]);
-        if subject.logits(&x).await.prediction() == subject.label() {
-            x[i] = value;
-        }
     }
 }

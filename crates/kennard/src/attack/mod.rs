@@ -70,6 +70,7 @@ mod minimal_apgd;
 mod named;
 mod pdpgd;
 mod pgd;
+mod put_back;
 mod runner;
 mod sigma_zero;
 mod square;

@@ -192,31 +192,49 @@ impl Method {
         matches!(self, Method::Ibp { .. } | Method::CrownIbp { .. })
     }
 
-    /// The share of epsilon after some epochs, where it grows over `warmup` of them. It stays 0 for a sixth of these where bounds are
-    /// made small, as Gowal et al. do (2018, arXiv 1810.12715: 2 000 steps, then 10 000 of growth): a deep network that has learned
-    /// nothing yet is easiest bounded by being constant, and stays so.
+    /// The share of epsilon after some epochs, where it grows over `warmup` of them. Where bounds are made small, it stays 0 for a
+    /// sixth of these, as Gowal et al. have it (2018, arXiv 1810.12715: 2 000 steps, then 10 000 of growth), and then grows
+    /// [smoothly](smooth): a deep network that has learned nothing yet is easiest bounded by being constant, and stays so; and the
+    /// bounds of one that was not trained for them grow a thousandfold from layer to layer.
     pub(super) fn grown(&self, done: f64, warmup: f64) -> f64 {
-        let waits = matches!(self, Method::Ibp { .. } | Method::CrownIbp { .. });
-        let start = if waits { warmup / 6.0 } else { 0.0 };
-        if warmup > 0.0 { ((done - start) / (warmup - start)).clamp(0.0, 1.0) } else { 1.0 }
+        let start = if self.is_certified() { warmup / 6.0 } else { 0.0 };
+        let share = if warmup > 0.0 { ((done - start) / (warmup - start)).clamp(0.0, 1.0) } else { 1.0 };
+        if self.is_certified() { smooth(share) } else { share }
+    }
+
+    /// The phases whose objectives are graphs of their own.
+    pub(super) fn phases(&self) -> &'static [Phase] {
+        if self.is_certified() { &[Phase::Before, Phase::Growing, Phase::Grown] } else { &[Phase::Grown] }
+    }
+
+    /// The phase in which epsilon has grown to this share.
+    pub(super) fn phase(&self, grown: f64) -> Phase {
+        match grown {
+            _ if !self.is_certified() || grown >= 1.0 => Phase::Grown,
+            0.0 => Phase::Before,
+            _ => Phase::Growing,
+        }
     }
 
     /// What [`Objective::Certified`] is told where epsilon has grown to `eps`, the share `grown` of what it will be.
     pub(super) fn told(&self, eps: f64, grown: f64) -> Vec<[f32; 1]> {
         let natural = |end: f64| 1.0 - (1.0 - end) * grown;
-        let told = match *self {
-            Method::Ibp { natural: end } => vec![eps, natural(end)],
-            Method::CrownIbp { natural: end } => vec![eps, natural(end), 1.0 - grown],
+        let told = match (*self, self.phase(grown)) {
+            (_, Phase::Before) => Vec::new(),
+            (Method::CrownIbp { natural: end }, Phase::Growing) => vec![eps, natural(end), 1.0 - grown],
+            (Method::Ibp { natural: end } | Method::CrownIbp { natural: end }, _) => vec![eps, natural(end)],
             _ => Vec::new(),
         };
         told.into_iter().map(|v| [v as f32]).collect()
     }
 
-    /// What is made small.
-    pub(super) fn objective(&self, smoothing: f64, limits: [f32; 2]) -> Objective {
+    /// What is made small. While epsilon is 0 bounds are the logits themselves; once it has grown CROWN's have no share any more.
+    pub(super) fn objective(&self, phase: Phase, smoothing: f64, limits: [f32; 2]) -> Objective {
         match *self {
-            Method::Ibp { .. } => Objective::Certified { limits, crown: false },
-            Method::CrownIbp { .. } => Objective::Certified { limits, crown: true },
+            Method::Ibp { .. } | Method::CrownIbp { .. } if phase != Phase::Before => {
+                let crown = phase == Phase::Growing && matches!(self, Method::CrownIbp { .. });
+                Objective::Certified { limits, crown }
+            }
             Method::Trades { beta, .. } => Objective::Trades { beta },
             Method::Mart { beta, .. } => Objective::Mart { beta },
             Method::Conjugate { lambda } => Objective::Conjugate { lambda },
@@ -242,6 +260,29 @@ impl Method {
             Method::Mart { steps, .. } => Change::Ascent(Ascent::of(steps, Start::Jitter, Climbs::Loss)),
         }
     }
+}
+
+/// From 0 to 1, with the fourth power over the first quarter, and on in a straight line: the smoothed schedule of Xu et al. (2020,
+/// arXiv 2002.12920, appendix).
+fn smooth(share: f64) -> f64 {
+    const QUARTER: f64 = 0.25;
+    // Value and slope of both are the same at the quarter, and the line ends at 1.
+    let factor = 1.0 / (QUARTER.powi(3) * (4.0 - 3.0 * QUARTER));
+    let start = factor * QUARTER.powi(4);
+    match share {
+        share if share < QUARTER => factor * share.powi(4),
+        share => start + (1.0 - start) * (share - QUARTER) / (1.0 - QUARTER),
+    }
+}
+
+/// Where a run stands while epsilon grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It is 0.
+    Before,
+    Growing,
+    /// It is what it will be.
+    Grown,
 }
 
 /// How the images of a step are changed.

@@ -6,7 +6,7 @@ use kennard_graph::{Graph, Open, attack_step, divergence_step, training_step};
 use kennard_runtime::{Input, Runtime, Session, Threads};
 
 use super::images::Images;
-use super::method::{Ascent, Change, Climbs};
+use super::method::{Ascent, Change, Climbs, Phase};
 use super::{Recipe, perturb};
 use crate::answer::predict;
 use crate::attack::{ascend_within, mend};
@@ -24,7 +24,8 @@ pub(super) struct Weights {
 
 /// The graphs of a step, for parts of one size.
 pub(super) struct Programs {
-    step: Open,
+    /// In each phase; one where all are the same.
+    steps: Vec<(Phase, Open)>,
     /// The gradient with respect to the image.
     ascent: Option<Open>,
     /// Logits of the images as they are.
@@ -35,7 +36,8 @@ impl Programs {
     pub fn new(model: &Graph, recipe: &Recipe) -> Result<Programs> {
         let part = recipe.part;
         let fixed = model.single_input()?.ty.shape.0.first().and_then(|d| d.known());
-        let pairs = recipe.method.objective(recipe.smoothing, recipe.bounds).is_paired();
+        let objective = |&phase: &Phase| recipe.method.objective(phase, recipe.smoothing, recipe.bounds);
+        let pairs = objective(&Phase::Grown).is_paired();
         let free = pairs || recipe.method.is_certified();
         if let Some(batch) = fixed.filter(|&batch| free || batch != part) {
             let advice = match free {
@@ -52,8 +54,9 @@ impl Programs {
         }
         let change = recipe.method.change();
         let diverges = matches!(change, Change::Ascent(Ascent { climbs: Climbs::Divergence, .. }));
+        let step = |phase: &Phase| Ok((*phase, training_step(model, part, &objective(phase))?));
         Ok(Programs {
-            step: training_step(model, part, &recipe.method.objective(recipe.smoothing, recipe.bounds))?,
+            steps: recipe.method.phases().iter().map(step).collect::<Result<_>>()?,
             ascent: match change.loss() {
                 Some(loss) => Some(attack_step(model, part, Some(loss))?),
                 None if diverges => Some(divergence_step(model, part)?),
@@ -61,6 +64,11 @@ impl Programs {
             },
             clean: if diverges { Some(attack_step(model, part, None)?) } else { None },
         })
+    }
+
+    fn step(&self, phase: Phase) -> &Open {
+        let found = self.steps.iter().find(|(of, _)| *of == phase);
+        &found.unwrap_or(&self.steps[0]).1
     }
 }
 
@@ -88,7 +96,11 @@ pub(super) struct Part {
 pub(super) struct Worker<'t> {
     recipe: &'t Recipe,
     images: &'t Images,
-    step: Session,
+    programs: &'t Programs,
+    runtime: &'t Runtime,
+    threads: &'t Threads,
+    /// That of the phase at hand.
+    step: Option<(Phase, Session)>,
     ascent: Option<Session>,
     clean: Option<Session>,
     outputs: Vec<Vec<f32>>,
@@ -98,15 +110,18 @@ impl<'t> Worker<'t> {
     pub fn new(
         recipe: &'t Recipe,
         images: &'t Images,
-        programs: &Programs,
-        runtime: &Runtime,
-        threads: &Threads,
+        programs: &'t Programs,
+        runtime: &'t Runtime,
+        threads: &'t Threads,
     ) -> Result<Worker<'t>> {
         let compile = |open: &Open| runtime.compile(&open.graph, threads);
         Ok(Worker {
             recipe,
             images,
-            step: compile(&programs.step)?,
+            programs,
+            runtime,
+            threads,
+            step: None,
             ascent: programs.ascent.as_ref().map(compile).transpose()?,
             clean: programs.clean.as_ref().map(compile).transpose()?,
             outputs: Vec::new(),
@@ -128,25 +143,37 @@ impl<'t> Worker<'t> {
         let mut changed = natural.clone();
         self.change(batch, rows, &natural, &labels, &weights, &mut changed)?;
 
-        let paired = self.recipe.method.objective(0.0, self.recipe.bounds).is_paired();
+        let phase = self.recipe.method.phase(batch.grown);
+        let paired = self.recipe.method.objective(phase, 0.0, self.recipe.bounds).is_paired();
         let shown = if paired { [natural, changed].concat() } else { changed };
         let mut inputs = vec![Input::F32(&shown), Input::I64(&labels)];
         let told = self.recipe.method.told(batch.eps, batch.grown);
         inputs.extend(told.iter().map(|number| Input::F32(number)));
         inputs.extend(weights.trained.iter().map(|w| Input::F32(w)));
-        self.step.run(&inputs, &mut self.outputs)?;
+        let mut outputs = Vec::new();
+        self.enter(phase)?.run(&inputs, &mut outputs)?;
         let count = weights.statistics.len();
-        let classes = self.outputs[0].len() / (shown.len() / d);
+        let classes = outputs[0].len() / (shown.len() / d);
         // Of pairs, the changed image is what the accuracy is about.
-        let logits = self.outputs[0].chunks_exact(classes).skip(if paired { size } else { 0 });
+        let logits = outputs[0].chunks_exact(classes).skip(if paired { size } else { 0 });
         let correct = logits.zip(&labels).filter(|(z, label)| predict(z) as i64 == **label).count();
-        let mut outputs = std::mem::take(&mut self.outputs).into_iter().skip(1);
+        let mut outputs = outputs.into_iter().skip(1);
         Ok(Part {
             correct,
             statistics: outputs.by_ref().take(count).collect(),
             loss: outputs.next().unwrap_or_default().iter().map(|&l| f64::from(l)).sum(),
             gradients: outputs.collect(),
         })
+    }
+
+    /// The session of a phase's steps, compiled where it begins; that of the phase before makes room.
+    fn enter(&mut self, phase: Phase) -> Result<&mut Session> {
+        let held = self.step.take().filter(|(of, _)| *of == phase);
+        let step = match held {
+            Some(step) => step,
+            None => (phase, self.runtime.compile(&self.programs.step(phase).graph, self.threads)?),
+        };
+        Ok(&mut self.step.insert(step).1)
     }
 
     /// Changes the images as the method wants it.

@@ -7,7 +7,7 @@ use kennard::export::{Example, write_examples};
 use kennard::run::ModelSummary;
 
 use crate::settings::{OUT_MISSING, Settings};
-use crate::source::prepare;
+use crate::source::prepare_new;
 use crate::{Done, Outcome, Usage, setup};
 
 #[derive(clap::Args)]
@@ -30,7 +30,7 @@ pub fn run(args: Args) -> Outcome {
         .into());
     }
     let out = settings.out().ok_or(Usage(OUT_MISSING.into()))?;
-    prepare(Some(out))?;
+    prepare_new(Some(out))?;
     let (data, engine) = setup::open_with_surrogate(&args.model, &settings)?;
     let model = ModelSummary::of_file(&args.model, engine.classifier())?;
     let audit = setup::audit(model, &settings, &data, &engine)?;

@@ -57,7 +57,7 @@ fn print(found: &Calibration) {
         found.data.name,
         found.data.split,
         grouped(found.fitted + found.measured),
-        screen::part(found.samples)
+        screen::part(found.samples, kennard::run::Shard::WHOLE)
     );
     say!(
         "run      {}, fitted to {} samples, measured on {} others, seed {}, {:.1} s",

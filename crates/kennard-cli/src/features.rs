@@ -13,7 +13,7 @@ use crate::portrait::curve;
 use crate::report::{percent, percents};
 use crate::screen::{grouped, short};
 use crate::settings::{Bounds, Data, Number, Taken};
-use crate::source::{Given, json, prepare, show, write_all};
+use crate::source::{Given, json, prepare_new, show, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -42,7 +42,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Outcome {
-    prepare(args.out.as_deref())?;
+    prepare_new(args.out.as_deref())?;
     let (engine, data) = args.model.on(&args.data)?;
     let hidden = Hidden::new(&engine, &args.tensor, &args.model.options())?;
     let features = Features {

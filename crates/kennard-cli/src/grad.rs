@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use kennard::{Error, Result};
 use kennard_graph::{
-    Dim, Graph, Loss, ModelFile, against, flatten_output, gradient, gradient_name, relaxed_input, simplify,
-    simplify_keeping, strip_sigmoid, strip_softmax, with_loss,
+    Dim, Graph, Loss, ModelFile, TensorType, against, flatten_output, gradient, gradient_name, infer,
+    relaxed_input, simplify, simplify_keeping, strip_sigmoid, strip_softmax, with_loss,
 };
 
 use crate::out::name;
@@ -99,7 +99,9 @@ impl Slope {
         let (graph, of) = match &self.of {
             Some(name) => {
                 let named: Vec<&str> = all.iter().copied().chain([name.as_str()]).collect();
-                (simplify_keeping(model, &named)?, name.as_str())
+                let graph = simplify_keeping(model, &named)?;
+                check_single(&graph, name)?;
+                (graph, name.as_str())
             }
             None => {
                 let logits = with_logits(model)?;
@@ -110,6 +112,23 @@ impl Slope {
         let result = simplify(&gradient(&graph, of, &all)?)?;
         Ok((result, wrt))
     }
+}
+
+/// Refuses a tensor of more than one number for each sample: the gradient would be that of their sum.
+fn check_single(graph: &Graph, of: &str) -> Result<()> {
+    let types = infer(graph)?;
+    let Some(TensorType { shape, .. }) = types.get(of) else { return Ok(()) };
+    let batch = graph.inputs.first().and_then(|input| input.ty.shape.0.first().copied());
+    let own = shape.0.iter().enumerate().filter(|&(axis, &dim)| !(axis == 0 && Some(dim) == batch));
+    let numbers: Vec<Dim> = own.map(|(_, &dim)| dim).filter(|dim| dim.known() != Some(1)).collect();
+    if numbers.iter().all(|dim| matches!(dim, Dim::Batch(1))) && numbers.len() <= 1 {
+        return Ok(());
+    }
+    Err(Error::Setting(format!(
+        "--of {}: the tensor is {shape}, and what is differentiated has one number for each sample, or is a scalar; reduce it in \
+         the model first, for instance by a sum, or differentiate a --loss",
+        name(of)
+    )))
 }
 
 /// A model of integers as one of floats, in which there is a gradient.

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::packet::{ESS_FLOOR, Effort, Hidden};
-use kennard::run::{ModelSummary, prepare, write_set};
+use kennard::run::{ModelSummary, write_set};
 use kennard::survey::{
     Failure, PacketKind, Survey, SurveyManifest, SurveyOutcome, SurveySummary, write_survey,
 };
@@ -129,7 +129,7 @@ impl Packets {
             let message = format!("--rel-tol {tolerance}: it must be positive, 0.05 for five per cent");
             return Err(Error::Setting(message));
         }
-        self.out.as_deref().map_or(Ok(()), prepare)
+        crate::source::prepare_new(self.out.as_deref())
     }
 
     /// The hidden tensor that takes the place of the input, if there is one.

@@ -12,7 +12,7 @@ use crate::portrait::curve;
 use crate::report::{percent, percents, span};
 use crate::screen::{grouped, short};
 use crate::settings::Number;
-use crate::source::{Given, json, prepare, show, write_all};
+use crate::source::{Given, json, prepare_new, show, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -45,7 +45,7 @@ const CENTRES: usize = 8;
 const DRAWN: usize = 150;
 
 pub fn run(args: &Args) -> Outcome {
-    prepare(args.out.as_deref())?;
+    prepare_new(args.out.as_deref())?;
     let plan = PlanePlan {
         problem: args.problem,
         noise: args.noise.0,

@@ -6,7 +6,7 @@ use kennard::probe::{Distribution, Probe, ProbeReport};
 
 use crate::screen::{grouped, short};
 use crate::settings::{Data, Taken};
-use crate::source::{Given, json, prepare, show, write_all};
+use crate::source::{Given, json, prepare_new, show, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -26,7 +26,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Outcome {
-    prepare(args.out.as_deref())?;
+    prepare_new(args.out.as_deref())?;
     let (engine, data) = args.model.on(&args.data)?;
     let stop = crate::setup::stop_on_interrupt()?;
     let probe = Probe { samples: args.taken.selection(args.model.seed())?, label: None };

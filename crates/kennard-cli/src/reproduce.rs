@@ -8,7 +8,7 @@ use kennard::experiment::paper::{Conditions, Experiment, Report};
 use kennard::report::{Block, Sheet, Verdict};
 
 use crate::settings::{Data, Number, Taken};
-use crate::source::{json, prepare, with_pdfs, write_all};
+use crate::source::{json, with_pdfs, write_all};
 use crate::tradeoff::Sweep;
 use crate::{Done, Outcome};
 
@@ -92,7 +92,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Outcome {
-    prepare(Some(&args.out))?;
+    kennard::run::prepare_shared(&args.out)?;
     let experiment = args.experiment.0;
     if !args.models.is_empty() && experiment != Experiment::R5 {
         return Err(format!("{} trains its own networks; --models is for r5", experiment.name()).into());

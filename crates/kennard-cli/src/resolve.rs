@@ -10,7 +10,7 @@ use kennard::report::{Block, Sheet};
 use crate::report::{percent, percents};
 use crate::screen::grouped;
 use crate::settings::{Data, Taken};
-use crate::source::{Given, json, prepare, show, write_all};
+use crate::source::{Given, json, prepare_new, show, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -41,7 +41,7 @@ enum Probe {
 }
 
 pub fn run(args: &Args) -> Outcome {
-    prepare(args.out.as_deref())?;
+    prepare_new(args.out.as_deref())?;
     let (engine, data) = args.model.on(&args.data)?;
     let stop = crate::setup::stop_on_interrupt()?;
     let reader = match args.probe {

@@ -5,7 +5,7 @@ use kennard::data::Selection;
 use kennard::engine::Plan;
 pub use kennard::experiment::short;
 use kennard::probe::Cosines;
-use kennard::run::ModelSummary;
+use kennard::run::{ModelSummary, Shard};
 use kennard::{Figure, Precision};
 
 use crate::command::flag;
@@ -49,18 +49,21 @@ pub fn model(model: &ModelSummary) {
 }
 
 /// Which part of the data the samples are, where they are not all.
-pub fn part(selection: Selection) -> String {
-    match selection {
-        Selection::All => String::new(),
-        Selection::First(_) => ", the first".into(),
-        Selection::Random { seed, .. } => format!(", drawn at random by seed {seed}"),
-    }
+pub fn part(selection: Selection, shard: Shard) -> String {
+    let selected = match (selection, shard) {
+        (Selection::All, _) => String::new(),
+        (Selection::First(_), Shard::WHOLE) => ", the first".into(),
+        (Selection::First(count), _) => format!(" of the first {}", grouped(count as u64)),
+        (Selection::Random { seed, .. }, _) => format!(", drawn at random by seed {seed}"),
+    };
+    let shard = if shard == Shard::WHOLE { String::new() } else { format!(", shard {shard}") };
+    selected + &shard
 }
 
 /// What was run: model, data, threat model and process.
 fn conditions(summary: &Summary, plan: Option<Plan>) {
     model(&summary.model);
-    let part = part(summary.selection);
+    let part = part(summary.selection, summary.shard);
     say!(
         "data     {} ({})   {} samples{part}",
         summary.data.name,

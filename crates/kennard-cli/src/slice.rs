@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use crate::screen::short;
 use crate::settings::{Data, Number};
-use crate::source::{Given, json, prepare, show, write_all};
+use crate::source::{Given, json, prepare_new, show, write_all};
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -39,7 +39,7 @@ pub struct Args {
 const POINTS: usize = 241;
 
 pub fn run(args: &Args) -> Outcome {
-    prepare(args.out.as_deref())?;
+    prepare_new(args.out.as_deref())?;
     let (engine, data) = args.model.on(&args.data)?;
     let plan = SlicePlan {
         engine: &engine,

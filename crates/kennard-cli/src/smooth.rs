@@ -113,7 +113,7 @@ fn figures(within: &CertifiedWithin) -> [String; 2] {
 fn print(summary: &SmoothingSummary) {
     say!("");
     screen::model(&summary.model);
-    let part = screen::part(summary.selection);
+    let part = screen::part(summary.selection, summary.shard);
     say!(
         "data     {} ({})   {} samples{part}",
         summary.data.name,

@@ -70,6 +70,11 @@ pub fn prepare(out: Option<&Path>) -> Result<(), kennard::Error> {
     out.map_or(Ok(()), kennard::run::prepare)
 }
 
+/// The same for results that are written once, which never take the place of others.
+pub fn prepare_new(out: Option<&Path>) -> Result<(), kennard::Error> {
+    out.map_or(Ok(()), kennard::run::prepare_new)
+}
+
 /// Writes files into a directory, each whole or not at all, and says so.
 pub fn write_all<N: AsRef<str>>(directory: &Path, files: &[(N, Vec<u8>)]) -> Result<(), Error> {
     write_set(directory, files)?;

@@ -9,8 +9,8 @@ use serde_json::json;
 use crate::lab::Bench;
 use crate::report::{percent, percents, span};
 use crate::settings::{Attacks, Bounds, Data, Named, Number, Part, Settings, Threat};
-use crate::source::{prepare, show, with_pdfs, write_all};
-use crate::{Done, Outcome};
+use crate::source::{show, with_pdfs, write_all};
+use crate::{Done, Outcome, Usage};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -29,10 +29,15 @@ pub struct Args {
 
 pub fn run(args: Args) -> Outcome {
     let out = args.settings.output.out.clone().unwrap_or_else(|| args.run.join("track"));
+    if args.settings.sharding.shard.is_some() {
+        let message = "--shard: a tracked run has no shards, and figures over epochs are of all samples; audit checkpoints by \
+                       themselves (`kennard audit`) to divide their samples";
+        return Err(Usage(message.into()).into());
+    }
     let audit = with_defaults(args.settings, &args.run)?;
     let stop = crate::setup::stop_on_interrupt()?;
     let bench = Bench { runs: Vec::new(), training: Vec::new(), audit, stop };
-    prepare(Some(&out))?;
+    kennard::run::prepare_shared(&out)?;
     let page = page(&args.run.display().to_string(), crate::command_line());
     crate::report::begin(&out, &page)?;
     let Some(points) = follow(&bench, &args.run, args.every, &out, true)? else {

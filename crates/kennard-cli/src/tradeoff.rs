@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use crate::lab::Bench;
 use crate::report::percent;
 use crate::settings::{Data, Named, Number, Part, Settings, Source, Taken, Threat};
-use crate::source::{prepare, show, with_pdfs, write_all};
+use crate::source::{show, with_pdfs, write_all};
 use crate::{Done, Outcome, recipe, setup};
 
 type Error = Box<dyn std::error::Error>;
@@ -36,7 +36,7 @@ pub fn run(args: &Args) -> Outcome {
     let given = args.data.iter().map(|data| ("data".into(), Value::from(data.as_str()))).collect();
     let sweep = Sweep::read(&text, given).map_err(|e| format!("{}: {e}", args.config.display()))?;
     let bench = sweep.bench()?;
-    prepare(Some(&args.out))?;
+    kennard::run::prepare_shared(&args.out)?;
     let what = format!("Networks trained and audited as {} says.", args.config.display());
     let page = Sheet { audits: true, ..Sheet::new("Clean and robust accuracy", what, crate::command_line()) };
     crate::report::begin(&args.out, &page)?;

@@ -41,17 +41,12 @@ pub fn run(args: &Args) -> Outcome {
         warn!("{}: {done} epochs are kept; --resume goes on", args.out.display());
         return Ok(Done::Interrupted);
     }
-    let best = best(&trained.epochs).map_or(0, |epoch| epoch.epoch);
+    let best = kennard::train::best(&trained.epochs).map_or(0, |epoch| epoch.epoch);
     crate::report::beside(
         &args.out,
         &format!("checkpoints, log.jsonl, last.onnx, best.onnx (epoch {best})"),
     )?;
     Ok(Done::Fully)
-}
-
-/// The epoch of the best checkpoint: the first of equals.
-pub fn best(epochs: &[Epoch]) -> Option<&Epoch> {
-    epochs.iter().reduce(|best, epoch| if best.merit() >= epoch.merit() { best } else { epoch })
 }
 
 /// Trains, showing how far it is. `each` is told of every epoch that ends.
@@ -83,15 +78,17 @@ pub fn teach(
 
 /// An epoch as a line.
 pub fn line(epoch: &Epoch) -> String {
-    let robust =
-        epoch.robust_validation_accuracy.map_or(String::new(), |a| format!("  robust {:6.2} %", 100.0 * a));
+    let share = |name: &str, share: Option<f64>| {
+        share.map_or(String::new(), |share| format!("  {name} {:6.2} %", 100.0 * share))
+    };
+    let held_out = share("validation", epoch.validation_accuracy);
+    let robust = share("robust", epoch.robust_validation_accuracy);
     let warning = epoch.warning.as_ref().map_or(String::new(), |w| format!("\nwarning (overfitting): {w}"));
     format!(
-        "epoch {:>3}  loss {:>8.4}  train {:6.2} %  validation {:6.2} %{robust}  {:.1} s{warning}",
+        "epoch {:>3}  loss {:>8.4}  train {:6.2} %{held_out}{robust}  {:.1} s{warning}",
         epoch.epoch,
         epoch.loss,
         100.0 * epoch.train_accuracy,
-        100.0 * epoch.validation_accuracy,
         epoch.seconds
     )
 }

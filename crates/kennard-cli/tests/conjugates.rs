@@ -111,10 +111,11 @@ fn features_are_attacked_beside_pixels() {
 
 #[test]
 fn slice_draws_lines_and_planes() {
-    let (model, data, out) = (fixture("fashion_mlp.onnx"), fashion(), scratch("slice"));
-    let directory = out.display().to_string();
-    let words = ["slice", &model, "--data", &data, "--sample", "3", "--out", &directory];
-    let report = json(&[&words[..], &["--scale", "0.05,0.1"]].concat());
+    let (model, data) = (fixture("fashion_mlp.onnx"), fashion());
+    let [out, plane] = ["slice", "slice-plane"].map(scratch);
+    let [line, both] = [&out, &plane].map(|directory| directory.display().to_string());
+    let words = ["slice", &model, "--data", &data, "--sample", "3"];
+    let report = json(&[&words[..], &["--scale", "0.05,0.1", "--out", &line]].concat());
     assert_eq!((&report["sample"], &report["directions"][0]), (&3.into(), &"gradient".into()));
     for (slice, scale) in report["slices"].as_array().unwrap().iter().zip([0.05, 0.1]) {
         assert_eq!(slice["scale"], scale);
@@ -122,13 +123,13 @@ fn slice_draws_lines_and_planes() {
         assert!((0.4999..0.9).contains(&product), "{product}");
     }
     assert!(std::fs::read_to_string(out.join("line_0.05.svg")).unwrap().contains("distance from sample 3"));
-    let report = json(&[&words[..], &["--scale", "0.05", "--along", "mode,7"]].concat());
+    let report = json(&[&words[..], &["--scale", "0.05", "--along", "mode,7", "--out", &both]].concat());
     assert_eq!(report["directions"][1], "sample 7");
     assert_eq!(report["slices"][0]["coordinates"].as_array().unwrap().len(), 2);
-    assert!(std::fs::read(out.join("plane_0.05.png")).unwrap().starts_with(b"\x89PNG"));
+    assert!(std::fs::read(plane.join("plane_0.05.png")).unwrap().starts_with(b"\x89PNG"));
     let text = run(&["slice", &model, "--data", &data, "--scale", "0.05"]).stdout;
     assert!(String::from_utf8_lossy(&text).contains("gradient"));
-    std::fs::remove_dir_all(out).unwrap();
+    [out, plane].iter().for_each(|directory| std::fs::remove_dir_all(directory).unwrap());
 }
 
 #[test]
@@ -161,4 +162,42 @@ fn bad_input_is_refused() {
     refused(&[&features[..], &["0.1", "--tensor", "relu"]].concat(), 1, &["no tensor `relu`"]);
     refused(&["resolve", &fashion_mlp, "--data", &data, "--probe", "mlp"], 2, &["linear, cnn"]);
     refused(&["resolve", &fashion_mlp, "--data", &data, "--samples", "12"], 1, &["at least 10 samples"]);
+}
+
+/// Commands that write their results once leave those of others alone: a run under way, a finished one, and their own. They say so
+/// before any work.
+#[test]
+fn results_are_never_written_over() {
+    let (model, data) = (fixture("fashion_mlp.onnx"), fashion());
+    let place = scratch("held");
+    let out = place.display().to_string();
+    let of_images = ["--data", &data, "--samples", "20"];
+    let certified = ["certify", &model, "--data", &data, "--first", "5", "--eps", "0.01", "--out", &out];
+    assert!(run(&certified).status.success());
+    let plane = fixture("plane_moons.onnx");
+    let words: [&[&str]; 7] = [
+        &["plane", &plane, "--problem", "moons", "--samples", "50"],
+        &["probe", &model, of_images[0], of_images[1], of_images[2], of_images[3]],
+        &["resolve", &model, of_images[0], of_images[1], of_images[2], of_images[3]],
+        &["slice", &model, "--data", &data, "--sample", "0", "--scale", "0.1"],
+        &["features", &model, "--data", &data, "--samples", "5", "--tensor", "h", "--eps-relative", "0.1"],
+        &["uncertainty", &model, "--data", &data, "--scale", "0.1", "--centres", "1"],
+        &["attack", &model, "--data", &data, "--first", "5", "--eps", "0.01"],
+    ];
+    let kept = || {
+        let mut files: Vec<_> = std::fs::read_dir(&place).unwrap().map(|f| f.unwrap().path()).collect();
+        files.sort();
+        files.into_iter().map(|file| (std::fs::read(&file).unwrap(), file)).collect::<Vec<_>>()
+    };
+    let before = kept();
+    for words in words {
+        refused(&[words, &["--out", &out]].concat(), 1, &["holds results already", "--out"]);
+        assert!(kept() == before, "{words:?}");
+    }
+    // Nor over their own.
+    std::fs::remove_dir_all(&place).unwrap();
+    let once = [&["probe", &model], &of_images[..], &["--out", &out]].concat();
+    assert!(run(&once).status.success());
+    refused(&once, 1, &["holds results already"]);
+    std::fs::remove_dir_all(&place).unwrap();
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use kennard_graph::{Builder, DType, Dim, Graph, Node, Shape, Tensor, TensorType, Value, Var};
+use kennard_runtime::{Choice, Runtime};
 
 fn filled(shape: &[usize]) -> Tensor {
     Tensor::full(shape, 0.5, DType::F32)
@@ -159,4 +160,52 @@ fn ends_are_found_as_in_an_audit() {
     assert!(said.contains("floats in the place of these integers"), "{said}");
     let gradient = graph.outputs.iter().find(|v| v.name == "gradient/x").unwrap();
     assert_eq!(gradient.ty.to_string(), "F32[N, 4]");
+}
+
+/// The gradient of several numbers would be that of their sum, and of none of them.
+#[test]
+fn a_tensor_of_many_numbers_is_refused() {
+    let several = linear(|y| y);
+    let path = scratch("several");
+    several.save(&path).unwrap();
+    let (output, written) = grad(&path, &["--of", "y"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && said.contains("one number for each sample"), "{said}");
+    assert!(!written.exists());
+    for (name, model) in [
+        ("column", linear(|y| y.reduce("ReduceMax", &[1], true))),
+        ("vector", linear(|y| y.reduce("ReduceMax", &[1], false))),
+        ("scalar", linear(|y| y.reduce("ReduceSum", &[0, 1], false))),
+        ("one", linear(|y| y.reduce("ReduceSum", &[0, 1], true))),
+    ] {
+        let (graph, _) = made(name, &model, &["--of", "y"]);
+        assert!(graph.outputs.iter().any(|v| v.name == "gradient/x"), "{name}");
+    }
+}
+
+/// Models of double precision: the files of their losses run on ONNX Runtime, where it is.
+#[test]
+fn gradients_in_double_precision_run() {
+    let runtime = match Runtime::open(Choice::OnnxRuntime) {
+        Ok(runtime) => runtime,
+        Err(error) => return println!("skipped: {error}"),
+    };
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F64, vec![Dim::BATCH, Dim::Known(4)]));
+    let y = x.with("MatMul", builder.named("w", Tensor::full(&[4, 5], 0.5, DType::F64)));
+    builder.output("y", y.apply("Relu"));
+    let model = builder.finish().unwrap();
+    for loss in [
+        "cross-entropy",
+        "log-odds",
+        "margin",
+        "probability-margin",
+        "logit-difference",
+        "dlr",
+        "targeted-dlr",
+    ] {
+        let (graph, _) = made(&format!("double-{loss}"), &model, &["--loss", loss]);
+        let compiled = runtime.compile_as_given(&graph.with_batch(2), &runtime.threads(1));
+        assert!(compiled.is_ok(), "{loss}: {:?}", compiled.err());
+    }
 }

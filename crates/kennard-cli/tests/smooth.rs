@@ -47,6 +47,9 @@ fn a_run_and_its_parts_are_the_same() {
     let page = std::fs::read_to_string(whole.join("report.html")).unwrap();
     assert!(page.contains("returns most often under the noise, and not f itself"));
 
+    let part = String::from_utf8(smooth(&[&QUICK[..], &["--shard", "2/4"]].concat()).stdout).unwrap();
+    assert!(part.contains("2 samples of the first 9, shard 2/4") && part.contains("every 4th"), "{part}");
+
     let parts: Vec<String> = ["1/2", "2/2"]
         .map(|shard| {
             let part = text(&scratch(&shard.replace('/', "-")));

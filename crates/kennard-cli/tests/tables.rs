@@ -177,6 +177,7 @@ fn what_is_wrong_with_epsilons_of_columns_is_said() {
     refused(&["--eps-per-feature", "0,0,0,0"], "no element may change");
     refused(&["--eps-per-feature", "1,1,1,1", "--norm", "l2"], "about linf");
     refused(&["--eps-per-feature", "1,1,1,1", "--boxes"], "--boxes");
+    refused(&["--boxes", "--norm", "l2"], "leave --norm out");
     refused(&["--eps-per-feature", "1,1,1,1", "--minimal", "fab"], "no norm");
 }
 

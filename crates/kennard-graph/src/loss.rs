@@ -88,7 +88,7 @@ pub fn with_loss(graph: &Graph, loss: Loss) -> Result<Graph> {
     let target = || OneClass::new(z, builder.input(Graph::TARGET, ints()), classes);
     let value = match loss {
         Loss::LogOdds => log_odds(z, &label),
-        Loss::CrossEntropy => log_odds(z, &label).apply("Softplus"),
+        Loss::CrossEntropy => softplus(log_odds(z, &label)),
         Loss::Margin => margin(z, &label),
         Loss::ProbabilityMargin => {
             let p = z.apply_with("Softmax", &[("axis", 1i64.into())]);
@@ -109,6 +109,16 @@ pub fn with_loss(graph: &Graph, loss: Loss) -> Result<Graph> {
     builder.finish()
 }
 
+/// `ln(1 + eᵘ)`. ONNX Runtime has the operator of single precision alone.
+fn softplus(u: Var) -> Var {
+    match u.ty() {
+        Ok(ty) if ty.dtype == DType::F64 => {
+            u.apply("Relu") + ((-u.apply("Abs")).apply("Exp") + 1.0).apply("Log")
+        }
+        _ => u.apply("Softplus"),
+    }
+}
+
 /// More classes than any classifier has would fill the memory with their masks.
 const MOST_CLASSES: usize = 1 << 20;
 
@@ -122,10 +132,10 @@ impl<'b> OneClass<'b> {
         let builder = z.builder();
         let depth = builder.constant(Tensor::scalar(classes as f64, DType::I64));
         let dtype = z.ty().map_or(DType::F32, |ty| ty.dtype);
-        let off_on = ndarray::arr1(&[0.0f32, 1.0]).into_dyn();
-        let off_on = builder.constant(Tensor::from(off_on).to_float_type(dtype));
+        // ONNX Runtime has it of single precision alone.
+        let off_on = builder.constant(Tensor::from(ndarray::arr1(&[0.0f32, 1.0]).into_dyn()));
         let mask = builder.op("OneHot", &[Some(class), Some(depth), Some(off_on)], &[("axis", 1i64.into())]);
-        OneClass { mask }
+        OneClass { mask: mask.cast(dtype) }
     }
 
     /// 1 at this class, 0 elsewhere, `[N, K]`.

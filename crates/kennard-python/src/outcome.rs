@@ -102,7 +102,7 @@ pub fn epochs(epochs: &[Epoch]) -> PyResult<RecordBatch> {
         ("epoch", Arc::new(counts), false),
         ("loss", doubles(|epoch| Some(epoch.loss)), false),
         ("train_accuracy", doubles(|epoch| Some(epoch.train_accuracy)), false),
-        ("validation_accuracy", doubles(|epoch| Some(epoch.validation_accuracy)), false),
+        ("validation_accuracy", doubles(|epoch| epoch.validation_accuracy), true),
         ("robust_validation_accuracy", doubles(|epoch| epoch.robust_validation_accuracy), true),
         ("seconds", doubles(|epoch| Some(epoch.seconds)), false),
     ];

@@ -110,6 +110,28 @@ fn stops_do_not_change_a_byte() {
     assert!(spared.clone().all(|record| record.attacks[0].is_none() && record.is_robust()));
 }
 
+/// What is proved is robust also while distances are still to be measured, and of an interrupted run those samples are undecided that
+/// nothing proved: its brackets do not contradict its certificates.
+#[test]
+fn brackets_of_an_interrupted_run_keep_to_its_certificates() {
+    let (file, data) = (fixture("fashion_mlp.onnx"), fashion());
+    let options = EngineOptions { threads: Some(1), micro_batch: Some(4) };
+    let engine = engine(&Graph::load(&file).unwrap(), &data, rten(), &options);
+    let threat = ThreatModel::new(Norm::Linf, 0.02).unwrap();
+    let minimal: Vec<Box<dyn MinimumNorm>> = vec![Box::new(Fmn::default())];
+    let audit = Audit { minimal, ..audit(&file, &engine, &data, threat, 40) };
+    let runs = Runs::new("brackets", audit);
+    let last = |p: &Progress| matches!(p, Progress::Bounds { done, total, .. } if done == total);
+    let summary = runs.go("stopped", &last).summary;
+    let (certified, robust) = (summary.certified.unwrap(), summary.robust.unwrap());
+    assert!(!summary.complete && certified.pending == 0 && certified.certified > 2, "{certified:?}");
+    assert!(
+        robust.robust >= certified.certified && robust.bracket[0] >= certified.certified_accuracy.unwrap()
+    );
+    let open = summary.clean.correct - certified.certified;
+    assert!(open > 4 && robust.pending <= open && summary.undecided.unwrap() > 0, "{robust:?}");
+}
+
 /// In every norm, with an epsilon and without: around every sample less is proved than the distance at which it was broken, and
 /// certified accuracy is nowhere above what attacks leave. Stops do not change a byte.
 #[test]

@@ -49,6 +49,11 @@ impl Reach {
     pub fn boxes(&self, threat: &Threat, data: &DataSet) -> Result<Option<Boxes>> {
         let d = data.shape().iter().product();
         if self.boxed() {
+            if threat.norm() != kennard::Norm::Linf {
+                return Err(refused(
+                    "--boxes says how far each feature may move by itself; leave --norm out",
+                ));
+            }
             if threat.eps.is_some() || threat.bounds.is_some() {
                 return Err(refused("--boxes takes the place of --eps and --bounds; leave these out"));
             }

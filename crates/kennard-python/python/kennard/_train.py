@@ -77,8 +77,9 @@ class Trained(Outcome):
         epoch = self.summary["epochs"][best - 1]
         robust = epoch["robust_validation_accuracy"]
         more = "" if robust is None else f", robust {_page.percent(robust)}"
-        accuracy = _page.percent(epoch["validation_accuracy"])
-        return f"<kennard.Trained {len(self.epochs)} epochs, best {best}: validation {accuracy}{more}>"
+        accuracy = epoch["validation_accuracy"]
+        validation = "none held out" if accuracy is None else f"validation {_page.percent(accuracy)}"
+        return f"<kennard.Trained {len(self.epochs)} epochs, best {best}: {validation}{more}>"
 
     def _body(self) -> str:
         names = ("epoch", "loss", "train_accuracy", "validation_accuracy", "robust_validation_accuracy")

@@ -130,4 +130,20 @@ mod tests {
         assert_eq!(certified.methods.iter().map(|by| by.certified).collect::<Vec<_>>(), [0, 0, 1, 0]);
         assert!(records[3].is_contradicted() && !records[3].is_robust() && records[0].is_robust());
     }
+
+    /// What is proved is robust, whatever is still to be measured of it.
+    #[test]
+    fn certificates_count_while_samples_are_pending() {
+        let bound = |margin| Some(Bounded { margin, method: BoundMethod::Crown });
+        let record = |index, bound| Record {
+            index,
+            prediction: Some(0),
+            pending: true,
+            bound,
+            minimal: vec![None],
+            ..Record::default()
+        };
+        let records = [record(0, bound(0.5)), record(1, bound(0.1)), record(2, bound(-0.5)), record(3, None)];
+        assert!(records[0].is_robust() && !records[0].is_open() && records[2].is_open());
+    }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::table::Sought;
 use super::{Manifest, Outcome, Record, Summary, gallery, table};
 use crate::run::files::{
     clear_strays, make_directory, other_version, read_if_there, refused, to_json, write_whole,
@@ -95,9 +96,8 @@ pub(super) fn results(path: &Path, sums: Option<&Sums>) -> Result<Outcome> {
     let check = |name| sums.map_or(Ok(()), |sums| sums.check(name));
     let summary: Summary = serde_json::from_value(summary).map_err(|e| other_version(&place, &e))?;
     check(SUMMARY)?;
-    let (attacks, minimal) = summary.names();
     check(SAMPLES)?;
-    let records = table::from_parquet(&path.join(SAMPLES), &attacks, &minimal)?;
+    let records = table::from_parquet(&path.join(SAMPLES), &Sought::of(&summary))?;
     if records.len() as u64 != summary.samples {
         let message = format!(
             "is of {} samples, and samples.parquet beside it has {}: they are of different runs, or one is cut off",
@@ -136,8 +136,7 @@ pub(super) fn results(path: &Path, sums: Option<&Sums>) -> Result<Outcome> {
 
 pub(super) fn write_results(path: &Path, outcome: &Outcome) -> Result<()> {
     let summary = &outcome.summary;
-    let (attacks, minimal) = summary.names();
-    let samples = table::to_parquet(&attacks, &minimal, &outcome.records)
+    let samples = table::to_parquet(&Sought::of(summary), &outcome.records)
         .map_err(|message| Error::Write { path: path.join(SAMPLES), message })?;
     write_whole(&path.join(SAMPLES), &samples)?;
     let shown = gallery::to_parquet(&outcome.shown)

@@ -191,8 +191,7 @@ impl Outcome {
     /// # Errors
     /// When two attacks have one name.
     pub fn table(&self) -> Result<RecordBatch> {
-        let (attacks, minimal) = self.summary.names();
-        table::to_batch(&attacks, &minimal, &self.records).map_err(Error::Summary)
+        table::to_batch(&table::Sought::of(&self.summary), &self.records).map_err(Error::Summary)
     }
 }
 

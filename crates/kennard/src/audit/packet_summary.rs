@@ -56,8 +56,16 @@ pub struct PacketSummary {
     pub ess: f64,
     /// Whether every centre has its share of 1 000 effective samples, at least 30.
     pub enough_samples: bool,
-    /// Whether the figures can be trusted: enough effective samples, and Stein's identities hold.
+    /// Whether nothing speaks for a part of a packet that no sample reached.
+    #[serde(default = "yes")]
+    pub reached: bool,
+    /// Whether the figures can be trusted: enough effective samples, Stein's identities hold, and nothing seems missed.
     pub valid: bool,
+}
+
+/// Files from before `reached` have figures that nobody doubted.
+fn yes() -> bool {
+    true
 }
 
 impl PacketSummary {
@@ -84,6 +92,7 @@ impl PacketSummary {
             samples: figures.samples,
             ess: figures.ess,
             enough_samples: figures.enough_samples,
+            reached: figures.reached,
             valid: figures.valid,
         }
     }

@@ -131,7 +131,8 @@ impl Audit<'_> {
         let count =
             |of: &dyn Fn(&Record) -> bool| records.values().filter(|record| of(record)).count() as u64;
         let correct = count(&Record::is_correct);
-        let (mut robust, mut pending) = (count(&Record::is_robust), count(&|record| record.pending));
+        let (mut robust, mut unknown) = (count(&Record::is_robust), count(&Record::is_open));
+        let mut pending = count(&|record| record.pending);
         let task = |oracle, sample: Sample| -> Task<'_, Examined> {
             let record = open[&sample.index].clone();
             Box::pin(self.attack(oracle, sample, record))
@@ -145,10 +146,12 @@ impl Audit<'_> {
             shown.extend(news);
             shown = gallery::choose(std::mem::take(&mut shown));
             keep(&record, shown.iter().find(|shown| shown.index == record.index))?;
-            robust += u64::from(record.is_robust());
+            let before = &open[&record.index];
+            robust = robust + u64::from(record.is_robust()) - u64::from(before.is_robust());
+            unknown -= u64::from(before.is_open());
             pending -= 1;
             records.insert(record.index, record);
-            let bracket = Share { count: robust, pending, total }.bracket();
+            let bracket = Share { count: robust, pending: unknown, total }.bracket();
             progress(Progress::Attacks { done: correct - pending, pending, bracket });
             Ok(())
         })?;

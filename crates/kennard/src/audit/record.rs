@@ -87,10 +87,15 @@ impl Record {
         self.prediction == Some(self.label)
     }
 
-    /// Whether it is classified correctly, no attack broke it within epsilon (minimum-norm attacks included), and none
-    /// is still to come.
+    /// Whether it is classified correctly, no attack broke it within epsilon (minimum-norm attacks included), and none can any
+    /// more: none is still to come, or it is proved that none finds anything.
     pub fn is_robust(&self) -> bool {
-        !self.pending && !self.is_lost()
+        !self.is_lost() && (!self.pending || self.is_certified())
+    }
+
+    /// Whether it is not known yet if it is robust.
+    pub fn is_open(&self) -> bool {
+        !self.is_lost() && !self.is_robust()
     }
 
     /// Whether it is certain not to be robust: misclassified from the start, not evaluated, or broken within epsilon.

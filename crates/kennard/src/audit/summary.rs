@@ -14,7 +14,7 @@ use crate::certify::BoundMethod;
 use crate::data::Selection;
 use crate::probe::Cosines;
 use crate::run::files::to_json;
-use crate::run::{About, DataSummary, Manifest, ModelSummary};
+use crate::run::{About, DataSummary, Manifest, ModelSummary, Shard};
 use crate::stats::Share;
 use crate::{Error, Precision, Result, ThreatModel};
 
@@ -32,6 +32,9 @@ pub struct Summary {
     pub complete: bool,
     /// Which samples of the data were to be examined.
     pub selection: Selection,
+    /// The part of these that the figures are of, where that is not all.
+    #[serde(default, skip_serializing_if = "Shard::is_whole")]
+    pub shard: Shard,
     /// How many these are; in a shard, those of the shard.
     pub total: u64,
     /// How many of them the model was asked about.
@@ -177,6 +180,7 @@ impl Summary {
             data: settings.data.clone().into(),
             complete: false,
             selection: settings.samples,
+            shard: settings.shard,
             total: about.samples,
             samples: 0,
             runtime: settings.runtime.name.clone(),
@@ -262,19 +266,22 @@ impl Summary {
                 cosines.cosine = None;
             }
         }
-        let robust = Share { count: number(&|record| record.is_robust()), pending, total };
+        let open = unseen + number(&|record| record.is_open());
+        let robust = Share { count: number(&|record| record.is_robust()), pending: open, total };
         let attacked = !(self.attacks.is_empty() && self.minimal.is_empty());
         self.robust = (attacked && self.threat_model.eps.is_finite()).then(|| Robust {
             robust: robust.count,
-            pending,
+            pending: open,
             robust_accuracy: robust.known(),
             bracket: robust.bracket(),
             interval: robust.interval(),
         });
         if let Some(certified) = &mut self.certified {
             certified.count(records, unseen, total);
-            let open = |record: &Record| record.is_robust() && !record.is_certified();
-            self.undecided = Some(number(&open));
+            // A sample that is still to be bounded is pending.
+            let tried = |record: &Record| record.bound.is_some() || !record.pending;
+            let undecided = |record: &Record| tried(record) && !record.is_lost() && !record.is_certified();
+            self.undecided = Some(number(&undecided));
         }
         let done = || records.iter().filter(|record| !record.pending);
         let so_far = |distances: Distances| match pending {

@@ -1,20 +1,57 @@
 //! `samples.parquet`: one row per sample.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::{AttackRecord, Record};
+use super::{AttackRecord, Record, Summary};
 use crate::certify::{Bounded, CertifiedRadius};
 use crate::data::guarded;
 use crate::run::columns::Field;
 use crate::run::files::parquet_bytes;
 use crate::{Error, Result};
 
-/// The columns of a sample, and whether they may be null. Whether a sample is robust is null while attacks on it are
-/// still to come. Prediction and margin of a sample that could not be evaluated are null.
-const SAMPLE: [(&str, bool, Field<Record>); 8] = [
+/// What a table has columns of.
+pub(super) struct Sought<'a> {
+    /// The names of attacks.
+    pub attacks: Vec<&'a str>,
+    /// The names of minimum-norm attacks.
+    pub minimal: Vec<&'a str>,
+    /// Whether any of them could break a sample: there is an epsilon.
+    pub judged: bool,
+    /// Whether certificates were sought.
+    pub certified: bool,
+}
+
+impl<'a> Sought<'a> {
+    pub fn of(summary: &'a Summary) -> Sought<'a> {
+        let (attacks, minimal) = summary.names();
+        Sought { attacks, minimal, judged: summary.robust.is_some(), certified: summary.certified.is_some() }
+    }
+
+    /// Whether a sample is robust; null while attacks on it are still to come, and where nothing says so: neither was it attacked
+    /// within an epsilon, nor is it certified.
+    fn robust(&self, record: &Record) -> Option<bool> {
+        let said = record.is_lost() || self.judged || record.is_certified();
+        (!record.pending && said).then(|| record.is_robust())
+    }
+
+    /// Whether something is still to come for a sample that was read, of which it was written whether it is robust.
+    fn is_pending(&self, record: &Record, said: bool) -> bool {
+        let open = match self.judged {
+            true => !said,
+            false if self.minimal.is_empty() => self.certified && record.bound.is_none(),
+            false => record.minimal.iter().all(Option::is_none),
+        };
+        open && record.is_correct()
+    }
+}
+
+/// The columns of a sample, and whether they may be null. Prediction and margin of a sample that could not be evaluated are null.
+const SAMPLE: [(&str, bool, Field<Record>); 7] = [
     ("index", false, Field::Count(|r| Some(r.index as u64), |r, v| r.index = v.unwrap_or_default() as usize)),
     ("label", false, Field::Class(|r| Some(r.label), |r, v| r.label = v.unwrap_or_default())),
     ("prediction", true, Field::Class(|r| r.prediction, |r, v| r.prediction = v)),
@@ -26,8 +63,10 @@ const SAMPLE: [(&str, bool, Field<Record>); 8] = [
     ("evaluated", false, Field::Derived(|r| Some(r.is_evaluated()))),
     ("random", false, Field::Flag(|r| Some(r.random), |r, v| r.random = v.unwrap_or_default())),
     ("cosine", true, Field::Double(|r| r.cosine, |r, v| r.cosine = v)),
-    ("robust", true, Field::Flag(|r| (!r.pending).then(|| r.is_robust()), |r, v| r.pending = v.is_none())),
 ];
+
+/// The column that says which samples are robust.
+const ROBUST: &str = "robust";
 
 /// Columns of distances to the decision boundary, null where they were not measured. Tables from before have none.
 const DISTANCES: [(&str, Field<Record>); 9] = [
@@ -148,21 +187,19 @@ const ATTACK: [(&str, Field<AttackRecord>); 12] = [
 ];
 
 /// The bytes of the table.
-pub(super) fn to_parquet(attacks: &[&str], minimal: &[&str], records: &[Record]) -> Result<Vec<u8>, String> {
-    parquet_bytes(&to_batch(attacks, minimal, records)?).map_err(|e| e.to_string())
+pub(super) fn to_parquet(sought: &Sought, records: &[Record]) -> Result<Vec<u8>, String> {
+    parquet_bytes(&to_batch(sought, records)?).map_err(|e| e.to_string())
 }
 
 /// The table.
-pub(super) fn to_batch(
-    attacks: &[&str],
-    minimal: &[&str],
-    records: &[Record],
-) -> Result<RecordBatch, String> {
+pub(super) fn to_batch(sought: &Sought, records: &[Record]) -> Result<RecordBatch, String> {
     let rows: Vec<_> = records.iter().map(Some).collect();
     let mut columns: Vec<(String, ArrayRef, bool)> = SAMPLE
         .iter()
         .map(|(name, nullable, field)| ((*name).into(), field.array(&rows), *nullable))
         .collect();
+    let robust = records.iter().map(|record| sought.robust(record));
+    columns.push((ROBUST.into(), Arc::new(BooleanArray::from_iter(robust)), true));
     columns.extend(DISTANCES.iter().map(|(name, field)| ((*name).into(), field.array(&rows), true)));
     if records.iter().any(|record| record.bound.is_some()) {
         columns.extend(BOUNDS.iter().map(|(name, field)| ((*name).into(), field.array(&rows), true)));
@@ -175,10 +212,10 @@ pub(super) fn to_batch(
             |(column, field): &(&str, Field<_>)| (format!("{name}.{column}"), field.array(&entries), true);
         columns.extend(ATTACK.iter().map(of));
     };
-    for (i, name) in attacks.iter().enumerate() {
+    for (i, name) in sought.attacks.iter().enumerate() {
         add(name.to_string(), records.iter().map(|r| r.attacks.get(i)?.as_ref()).collect());
     }
-    for (i, name) in minimal.iter().enumerate() {
+    for (i, name) in sought.minimal.iter().enumerate() {
         add(format!("minimal.{name}"), records.iter().map(|r| r.minimal.get(i)?.as_ref()).collect());
     }
     RecordBatch::try_from_iter_with_nullable(columns).map_err(|e| e.to_string())
@@ -188,14 +225,14 @@ pub(super) fn to_batch(
 ///
 /// # Errors
 /// When the file is missing, damaged, or another program's.
-pub(super) fn from_parquet(path: &Path, attacks: &[&str], minimal: &[&str]) -> Result<Vec<Record>> {
+pub(super) fn from_parquet(path: &Path, sought: &Sought) -> Result<Vec<Record>> {
     let error = |message: String| Error::Run { path: path.into(), message };
     let file = std::fs::File::open(path).map_err(|e| error(format!("cannot be read: {e}")))?;
     let damaged = |problem: String| error(format!("is damaged ({problem}); run that part again"));
     let read = || -> std::result::Result<_, Box<dyn std::error::Error>> {
         let mut records = Vec::new();
         for batch in ParquetRecordBatchReaderBuilder::try_new(file)?.build()? {
-            match rows(&batch?, attacks, minimal) {
+            match rows(&batch?, sought) {
                 Ok(more) => records.extend(more),
                 Err(column) => return Ok(Err(column)),
             }
@@ -223,7 +260,7 @@ pub(super) fn from_parquet(path: &Path, attacks: &[&str], minimal: &[&str]) -> R
 }
 
 /// The records of a batch; an error is the name of a column that is missing or of another type.
-fn rows(batch: &RecordBatch, attacks: &[&str], minimal: &[&str]) -> Result<Vec<Record>, String> {
+fn rows(batch: &RecordBatch, sought: &Sought) -> Result<Vec<Record>, String> {
     let mut records = vec![Record::default(); batch.num_rows()];
     for (name, _, field) in &SAMPLE {
         field.read(batch, name, &mut records).ok_or(*name)?;
@@ -234,13 +271,17 @@ fn rows(batch: &RecordBatch, attacks: &[&str], minimal: &[&str]) -> Result<Vec<R
     for (name, field) in BOUNDS.iter().chain(&RADII) {
         let _ = field.read(batch, name, &mut records);
     }
-    for name in attacks {
+    for name in &sought.attacks {
         let entries = entries(batch, name)?;
         records.iter_mut().zip(entries).for_each(|(record, entry)| record.attacks.push(entry));
     }
-    for name in minimal {
+    for name in &sought.minimal {
         let entries = entries(batch, &format!("minimal.{name}"))?;
         records.iter_mut().zip(entries).for_each(|(record, entry)| record.minimal.push(entry));
+    }
+    let robust = batch.column_by_name(ROBUST).and_then(|column| column.as_boolean_opt()).ok_or(ROBUST)?;
+    for (row, record) in records.iter_mut().enumerate() {
+        record.pending = sought.is_pending(record, robust.is_valid(row));
     }
     Ok(records)
 }
@@ -304,17 +345,58 @@ mod tests {
             record(1, vec![None, Some(stood.clone())], vec![None]),
             record(2, vec![None, None], vec![None]),
         ];
+        let named = |attacks: &[&'static str], minimal: &[&'static str]| Sought {
+            attacks: attacks.to_vec(),
+            minimal: minimal.to_vec(),
+            judged: true,
+            certified: true,
+        };
+        let (sought, one) = (named(&["a", "b"], &["c"]), named(&["a"], &[]));
         let path = std::env::temp_dir().join(format!("kennard-table-{}.parquet", std::process::id()));
-        std::fs::write(&path, to_parquet(&["a", "b"], &["c"], &records).unwrap()).unwrap();
-        assert_eq!(from_parquet(&path, &["a", "b"], &["c"]).unwrap(), records);
+        std::fs::write(&path, to_parquet(&sought, &records).unwrap()).unwrap();
+        assert_eq!(from_parquet(&path, &sought).unwrap(), records);
         let unevaluated = Record { prediction: None, margin: f32::NAN, ..record(2, vec![None], vec![]) };
         let other = std::env::temp_dir().join(format!("kennard-table-{}-nan.parquet", std::process::id()));
-        std::fs::write(&other, to_parquet(&["a"], &[], &[unevaluated]).unwrap()).unwrap();
-        let back = from_parquet(&other, &["a"], &[]).unwrap();
+        std::fs::write(&other, to_parquet(&one, &[unevaluated]).unwrap()).unwrap();
+        let back = from_parquet(&other, &one).unwrap();
         std::fs::remove_file(&other).unwrap();
         assert!(back[0].prediction.is_none() && back[0].margin.is_nan() && !back[0].is_correct());
-        let message = from_parquet(&path, &["a", "d"], &[]).unwrap_err().to_string();
+        let message = from_parquet(&path, &named(&["a", "d"], &[])).unwrap_err().to_string();
         std::fs::remove_file(&path).unwrap();
         assert!(message.contains("d.broken"), "{message}");
+    }
+
+    /// Where no attack could break it, only a certificate says that a sample is robust; and reading tells what is pending all the same.
+    #[test]
+    fn nobody_calls_robust_what_nothing_tried() {
+        let sought = Sought { attacks: Vec::new(), minimal: Vec::new(), judged: false, certified: true };
+        let bound = |margin| Some(Bounded { margin, method: BoundMethod::Intervals });
+        let record = |index, prediction, bound, pending| Record {
+            index,
+            prediction: Some(prediction),
+            margin: 1.0,
+            bound,
+            pending,
+            ..Record::default()
+        };
+        let records = [
+            record(0, 0, bound(0.5), false),
+            record(1, 0, bound(-0.5), false),
+            record(2, 1, None, false),
+            record(3, 0, None, true),
+        ];
+        let batch = to_batch(&sought, &records).unwrap();
+        let robust = batch.column_by_name(ROBUST).unwrap().as_boolean().iter();
+        assert_eq!(robust.collect::<Vec<_>>(), [Some(true), None, Some(false), None]);
+        let read: Vec<bool> = rows(&batch, &sought).unwrap().iter().map(|record| record.pending).collect();
+        assert_eq!(read, [false, false, false, true]);
+        // Distances without an epsilon break nothing.
+        let sought = Sought { minimal: vec!["fmn"], certified: false, ..sought };
+        let found = Record { minimal: vec![Some(AttackRecord::default())], ..record(0, 0, None, false) };
+        let waiting = Record { minimal: vec![None], ..record(1, 0, None, true) };
+        let batch = to_batch(&sought, &[found, waiting]).unwrap();
+        assert_eq!(batch.column_by_name(ROBUST).unwrap().null_count(), 2);
+        let read: Vec<bool> = rows(&batch, &sought).unwrap().iter().map(|record| record.pending).collect();
+        assert_eq!(read, [false, true]);
     }
 }

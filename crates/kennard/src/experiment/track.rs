@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::lab::examine;
 use super::points::table_files;
+use super::tradeoff::mark_best;
 use super::{Contents, Correlation, Lab, Point, over_epochs};
 use crate::audit::Checkpoint;
 use crate::data::Interpolation;
@@ -36,6 +37,7 @@ pub fn follow(
         lab.found(&point);
         points.push(point);
     }
+    mark_best(&mut points);
     Ok(Some(points))
 }
 

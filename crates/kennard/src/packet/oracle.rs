@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use kennard_graph::{Graph, Loss};
 
-use crate::answer::margin;
+use crate::answer::{margin, predict};
 use crate::engine::{Engine, Evaluator, Query};
 use crate::{Error, Result};
 
@@ -85,6 +85,14 @@ impl<'e> EngineOracle<'e> {
     }
 }
 
+/// The margin of a label; of two equal logits the first one's class is predicted, and leads by the least that there is.
+fn decided(logits: &[f32], label: usize) -> f32 {
+    match margin(logits, label) {
+        0.0 if predict(logits) == label => f32::MIN_POSITIVE,
+        margin => margin,
+    }
+}
+
 /// Whether every operator of a graph is affine in what depends on the input; operators that are but are not
 /// known to be make it false.
 pub(crate) fn affine(graph: &Graph) -> bool {
@@ -136,7 +144,7 @@ impl LogOdds for EngineOracle<'_> {
         log_odds.copy_from_slice(&answer.loss);
         let classes = answer.logits.len() / log_odds.len().max(1);
         self.margins.clear();
-        self.margins.extend(answer.logits.chunks_exact(classes.max(1)).map(|logits| margin(logits, label)));
+        self.margins.extend(answer.logits.chunks_exact(classes.max(1)).map(|logits| decided(logits, label)));
         let rows = answer.gradient.chunks_exact(self.evaluator.dimension());
         for (gradient, row) in gradient.chunks_exact_mut(dimension).zip(rows) {
             gradient.copy_from_slice(&row[..dimension]);
@@ -165,6 +173,15 @@ mod tests {
             graph.nodes.push(Node { op: op.to_string(), inputs, outputs, ..Node::default() });
         }
         graph
+    }
+
+    /// The prediction decides between equal logits, as it does for accuracy.
+    #[test]
+    fn ties_are_decided_as_predictions_are() {
+        let wrong = |logits: &[f32], label| decided(logits, label) <= 0.0;
+        assert!(!wrong(&[0.5, 2.0, 2.0], 1) && wrong(&[0.5, 2.0, 2.0], 2));
+        assert!(!wrong(&[0.0, 0.0, 0.0], 0) && wrong(&[0.0, 0.0, 0.0], 1));
+        assert_eq!(decided(&[1.0, 3.0], 1), 2.0);
     }
 
     #[test]

@@ -84,9 +84,11 @@ impl Row {
         let minimal = summary.minimal.iter().map(|attack| format!("{} (minimum norm)", attack.name));
         let search = (summary.search_precision != Precision::F32 && summary.autoattack.is_none())
             .then(|| format!("searched in {}", summary.search_precision));
+        let shard =
+            if summary.shard.is_whole() { String::new() } else { format!(", shard {}", summary.shard) };
         Row {
             model: file_name(&model.file),
-            data: format!("{} ({})", data_name(&data.name), data.split),
+            data: format!("{} ({}){shard}", data_name(&data.name), data.split),
             samples: *total,
             norm: summary.threat_model.norm,
             eps: summary.threat_model.eps.is_finite().then(|| summary.eps_text.clone()),

@@ -8,8 +8,9 @@ pub(crate) mod journal;
 mod kept;
 pub(crate) mod lock;
 mod manifest;
+mod place;
 mod provenance;
-mod shard;
+pub(crate) mod shard;
 pub(crate) mod sums;
 
 pub(crate) use directory::{Directory, SUMMARY};
@@ -17,6 +18,7 @@ pub use files::{clear_strays, make_directory, prepare, write_whole};
 pub(crate) use kept::Kept;
 pub use manifest::{About, Checkpoint, Manifest};
 pub(crate) use manifest::{MANIFEST, NO_RUN, differences, same_settings, sorted, stored};
+pub use place::{prepare_new, prepare_shared};
 pub use provenance::{DataIdentity, DataSummary, FileHash, ModelSummary, RuntimeSummary, model_digest};
 pub use shard::Shard;
 pub(crate) use shard::check_whole;

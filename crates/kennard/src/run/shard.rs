@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::refused;
 use crate::data::Indices;
+use crate::warning::Warning;
 use crate::{Advice, Error, Result};
 
 /// The part of the selected samples that a run works on: every `of`-th of them.
@@ -17,9 +18,41 @@ pub struct Shard {
     pub of: usize,
 }
 
+/// The code of the warning that figures are of one part.
+pub(crate) const SHARD_ALONE: &str = "shard";
+
+/// `2nd`, `3rd`, `4th`, `11th`, `21st`.
+fn ordinal(n: usize) -> String {
+    let end = match (n % 100, n % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{n}{end}")
+}
+
 impl Shard {
     /// All samples.
     pub const WHOLE: Shard = Shard { number: 1, of: 1 };
+
+    /// Whether these are all samples.
+    pub(crate) fn is_whole(&self) -> bool {
+        *self == Shard::WHOLE
+    }
+
+    /// What a reader of the figures of one part must know.
+    pub(crate) fn warning(self) -> Option<Warning> {
+        (!self.is_whole()).then(|| {
+            let message = format!(
+                "the figures are of shard {self} alone, every {} of the samples that were asked for: those of all are there when \
+                 the shards are merged",
+                ordinal(self.of)
+            );
+            Warning::new(SHARD_ALONE, message)
+        })
+    }
 
     /// This part of the selected samples.
     pub fn of(self, selected: Indices) -> Indices {

@@ -4,7 +4,8 @@ use super::SmoothingSettings;
 use super::record::CertificateRecord;
 use crate::data::Selection;
 use crate::run::files::to_json;
-use crate::run::{About, DataSummary, ModelSummary};
+use crate::run::shard::SHARD_ALONE;
+use crate::run::{About, DataSummary, ModelSummary, Shard};
 use crate::stats::Share;
 use crate::warning::Warning;
 use crate::{Advice, Error, Figure, Result};
@@ -23,6 +24,9 @@ pub struct SmoothingSummary {
     pub complete: bool,
     /// Which samples of the data were to be examined.
     pub selection: Selection,
+    /// The part of these that the figures are of, where that is not all.
+    #[serde(default, skip_serializing_if = "Shard::is_whole")]
+    pub shard: Shard,
     /// How many these are; in a shard, those of the shard.
     pub total: u64,
     /// How many of them are done with.
@@ -113,6 +117,7 @@ impl SmoothingSummary {
             data: s.data.clone().into(),
             complete: false,
             selection: s.samples,
+            shard: s.shard,
             total: about.samples,
             samples: 0,
             runtime: s.runtime.name.clone(),
@@ -156,7 +161,9 @@ impl SmoothingSummary {
             (pending == 0 && !self.sequential && radii.len() > 1).then(|| Figure::mean(&radii));
         self.forwards = records.iter().map(|record| self.choosing + record.draws).sum();
         self.forwards_of_all_draws = self.samples * (self.choosing + self.draws);
-        self.warnings.retain(|warning| warning.code != "abstains" && warning.code != "interrupted");
+        let codes = ["abstains", "interrupted", SHARD_ALONE];
+        self.warnings.retain(|warning| !codes.contains(&warning.code.as_str()));
+        self.warnings.extend(self.shard.warning());
         self.warnings.extend(self.abstains());
         if !self.complete {
             let message = format!(

@@ -9,9 +9,9 @@ pub struct Epoch {
     pub loss: f64,
     /// The share of training images, as the network was shown them, that it classified correctly.
     pub train_accuracy: f64,
-    /// The share of held-out samples classified correctly.
-    pub validation_accuracy: f64,
-    /// The share of held-out samples that PGD with 10 steps leaves correctly classified.
+    /// The share of held-out samples classified correctly; none where none are held out.
+    pub validation_accuracy: Option<f64>,
+    /// The share of held-out samples that PGD with 10 steps leaves correctly classified; none where none are attacked.
     pub robust_validation_accuracy: Option<f64>,
     /// Of this epoch, validation included.
     pub seconds: f64,
@@ -26,12 +26,15 @@ pub struct Epoch {
 impl Epoch {
     /// What the best checkpoint is best in: robust accuracy on held-out samples where something is attacked, and
     /// among those equal in it, accuracy. Of epochs equal in both the earliest is the best.
-    pub fn merit(&self) -> (f64, f64) {
-        (self.robust_validation_accuracy.unwrap_or(self.validation_accuracy), self.validation_accuracy)
+    /// None where none are held out.
+    pub fn merit(&self) -> Option<(f64, f64)> {
+        let accuracy = self.validation_accuracy?;
+        Some((self.robust_validation_accuracy.unwrap_or(accuracy), accuracy))
     }
 }
 
-/// The epoch of the best checkpoint: the first of equals.
-pub(super) fn best(epochs: &[Epoch]) -> Option<&Epoch> {
-    epochs.iter().reduce(|best, epoch| if best.merit() < epoch.merit() { epoch } else { best })
+/// The epoch of the best checkpoint: the first of equals; the last where nothing says which is better.
+pub fn best(epochs: &[Epoch]) -> Option<&Epoch> {
+    let better = |best: &Epoch, epoch: &Epoch| epoch.merit().is_none() || best.merit() < epoch.merit();
+    epochs.iter().reduce(|best, epoch| if better(best, epoch) { epoch } else { best })
 }

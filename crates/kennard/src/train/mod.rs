@@ -25,7 +25,7 @@ mod tests;
 
 pub use architecture::Architecture;
 pub use directory::TrainingDirectory;
-pub use epoch::Epoch;
+pub use epoch::{Epoch, best};
 pub use images::Augmentation;
 pub use method::{METHODS, Method, Strength};
 pub use optimizer::{Optimizer, Schedule};

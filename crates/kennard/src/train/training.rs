@@ -168,7 +168,7 @@ impl Training<'_> {
             tally.correct += sum.correct;
             tally.shown += rows.len();
             if !sum.loss.is_finite() {
-                return Err(diverged(directory, epoch, step));
+                return Err(self.diverged(directory, epoch, step, eps));
             }
             let factor = recipe.schedule.factor((done / recipe.epochs as f64).min(1.0));
             layout.update(recipe, state, sum, recipe.rate * factor);
@@ -287,18 +287,26 @@ impl Training<'_> {
             )
         })
     }
-}
 
-fn diverged(directory: Option<&TrainingDirectory>, epoch: usize, step: usize) -> Error {
-    let last = directory.filter(|_| epoch > 1).map(|directory| directory.checkpoint(epoch - 1));
-    let kept = last.map_or("there is no checkpoint yet".into(), |path| {
-        format!("the last good checkpoint is {}", path.display())
-    });
-    Error::Diverged(format!(
-        "the loss is no number any more at step {} of epoch {epoch}: the training diverged; {kept}",
-        step + 1
-    ))
-    .advise(". Set a lower {learning_rate}, or {clip = 1}")
+    /// The error of an objective that is no number, in this step with this epsilon.
+    fn diverged(&self, directory: Option<&TrainingDirectory>, epoch: usize, step: usize, eps: f64) -> Error {
+        let last = directory.filter(|_| epoch > 1).map(|directory| directory.checkpoint(epoch - 1));
+        let kept = last.map_or("there is no checkpoint yet".into(), |path| {
+            format!("the last good checkpoint is {}", path.display())
+        });
+        let step = step + 1;
+        if self.recipe.method.is_certified() && eps > 0.0 {
+            return Error::Diverged(format!(
+                "the loss is no number any more at step {step} of epoch {epoch}: the training diverged, or no bounds of this network \
+                 are finite at epsilon {eps:.2e}, as where it divides by what may be 0 (attention, layer normalisation); {kept}"
+            ))
+            .advise(". Set a lower {learning_rate}, or {clip = 1}; or train another {arch}");
+        }
+        Error::Diverged(format!(
+            "the loss is no number any more at step {step} of epoch {epoch}: the training diverged; {kept}"
+        ))
+        .advise(". Set a lower {learning_rate}, or {clip = 1}")
+    }
 }
 
 /// The network with these weights in it.

@@ -13,9 +13,9 @@ use crate::{Classifier, Preprocessing, Result, ThreatModel};
 /// Shares of held-out samples.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Validation {
-    /// Classified correctly.
-    pub accuracy: f64,
-    /// Classified correctly and unbroken by PGD, among the first `attacked`.
+    /// Classified correctly; none of none.
+    pub accuracy: Option<f64>,
+    /// Classified correctly and unbroken by PGD, among the first `attacked`; none of none.
     pub robust_accuracy: Option<f64>,
 }
 
@@ -62,9 +62,6 @@ pub(super) fn validate(
         robust += usize::from(held == Some(true));
         Ok(())
     })?;
-    let share = |n: usize, of: usize| if of == 0 { 0.0 } else { n as f64 / of as f64 };
-    Ok(Validation {
-        accuracy: share(correct, held_out.len()),
-        robust_accuracy: threat.is_some().then(|| share(robust, tried)),
-    })
+    let share = |n: usize, of: usize| (of > 0).then(|| n as f64 / of as f64);
+    Ok(Validation { accuracy: share(correct, held_out.len()), robust_accuracy: share(robust, tried) })
 }

@@ -9,6 +9,7 @@ use attacks::{blind, disputed, masked, non_finite, unanswered};
 
 use super::missing::missing;
 use super::{Outcome, Record, Summary, Warning};
+use crate::run::shard::SHARD_ALONE;
 
 /// A look at less says nothing about chance.
 const ENOUGH: u64 = 20;
@@ -17,6 +18,7 @@ const ENOUGH: u64 = 20;
 pub(super) fn review(outcome: &mut Outcome) {
     let Outcome { summary, records, .. } = outcome;
     let whole = [
+        summary.shard.warning(),
         contradicted(summary, records),
         not_evaluated(summary, records),
         missing(summary, records),
@@ -36,6 +38,7 @@ pub(super) fn review(outcome: &mut Outcome) {
         .chain(packets(summary))
         .collect();
     let codes = [
+        SHARD_ALONE,
         "contradiction",
         "no-certificates",
         "missing-classes",
@@ -114,7 +117,13 @@ fn packets(summary: &Summary) -> Vec<Warning> {
             let message = format!("the packet at scale {} is not to be trusted: {cause}", packet.scale);
             Warning::new("packet", message)
         };
-        if packet.enough_samples {
+        if packet.enough_samples && !packet.reached {
+            distrusted(
+                "the figures do not vary from sample to sample, or of many searches only one found a part of the packet, so that \
+                 others may have found none"
+                    .into(),
+            )
+        } else if packet.enough_samples {
             distrusted(format!(
                 "Stein's identities fail (their mean is {:.4}, it should be -0.5, or the packet is displaced otherwise than \
                  its gradient says): the gradient is not the loss's, or a part of the packet was never sampled",

@@ -9,8 +9,9 @@ use crate::{GraphError, Result};
 /// The unit roundoff of single precision: a result is off by at most this share of itself.
 pub(super) const U: f64 = 1.0 / (1u64 << 24) as f64;
 
-/// Above all that results below the normal range can be off by, with room for sums of many.
-pub(super) const TINY: f64 = 1e-37;
+/// Above all that results below the normal range can be off by, with room for sums of many; and so far above that range that products
+/// with it stay within: numbers below take a processor many times as long.
+pub(super) const TINY: f64 = 1e-25;
 
 /// Numbers beyond this count as overflow: nothing is said about the sample then.
 pub(super) const HUGE: f64 = 1e30;

@@ -9,6 +9,9 @@ const EPSILON: &str = "kennard/epsilon";
 const NATURAL: &str = "kennard/natural";
 const CROWN: &str = "kennard/crown";
 
+/// `e⁻⁶⁰` is far below the precision of 1.
+const NEGLIGIBLE: f64 = 60.0;
+
 /// The model, of a free batch, with [`crate::Objective::Certified`] as output [`Graph::LOSS`], and labels, ε, κ, and for `crown` β as
 /// inputs. `limits` are those of the input.
 pub(super) fn append(model: &Graph, limits: [f32; 2], crown: bool) -> Result<Graph> {
@@ -39,6 +42,9 @@ pub(super) fn append(model: &Graph, limits: [f32; 2], crown: bool) -> Result<Gra
         let share = number(CROWN);
         margins = worst(Method::CrownOverIntervals)? * share + margins * (1.0 - share);
     }
+    // What is this far below the largest adds nothing that could be seen, and its gradient would be numbers below the normal range in
+    // all that is computed of its row.
+    let margins = margins.with("Max", margins.reduce("ReduceMax", &[1], true) - NEGLIGIBLE);
     let [all, worst] = [z, margins].map(|z| z.reduce("ReduceLogSumExp", &[1], false));
     let clean = all - (z * own).reduce("ReduceSum", &[1], false);
     let loss = clean * natural + worst * (1.0 - natural);

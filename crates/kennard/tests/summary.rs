@@ -37,8 +37,8 @@ packets.0.modes.leading.0.dispersion.interval packets.0.modes.leading.0.dispersi
 packets.0.modes.leading.0.product.interval packets.0.modes.leading.0.product.value packets.0.modes.leading.0.residual \
 packets.0.modes.leading.0.squeeze.interval packets.0.modes.leading.0.squeeze.value packets.0.modes.momentum \
 packets.0.modes.principal.0.interval packets.0.modes.principal.0.value packets.0.modes.squeeze packets.0.packet \
-packets.0.product packets.0.product_interval packets.0.samples packets.0.scale packets.0.sigma_p packets.0.sigma_x \
-packets.0.stein packets.0.stein_interval packets.0.valid requirements.0.figure requirements.0.holds \
+packets.0.product packets.0.product_interval packets.0.reached packets.0.samples packets.0.scale packets.0.sigma_p \
+packets.0.sigma_x packets.0.stein packets.0.stein_interval packets.0.valid requirements.0.figure requirements.0.holds \
 requirements.0.least requirements.0.low robust.bracket robust.interval robust.pending robust.robust \
 robust.robust_accuracy runtime samples seconds seed selection.first threat_model.bounds threat_model.eps \
 threat_model.norm total version warnings";

@@ -249,7 +249,7 @@ fn numbers_stay_whole_and_words_one() {
     refused(
         &data,
         &["--one-hot", "length+width"],
-        "sample 0 has 3 in `length` in the group `length`, `width`",
+        " has 3 in `length` in the group `length`, `width`",
     );
     refused("csv:iris.csv", &["--integer", "0"], "in `sepal length`, which is to hold whole numbers");
     std::fs::remove_dir_all(folder).unwrap();

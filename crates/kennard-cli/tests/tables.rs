@@ -246,11 +246,7 @@ fn numbers_stay_whole_and_words_one() {
     refused(&data, &["--one-hot", "kin"], "not two columns kin_…; did you mean `kind`?");
     refused(&data, &["--one-hot", "kind_a"], "not two columns kind_a_…");
     refused(&data, &["--one-hot", "kind,kind_a+width"], "element 2 is named twice");
-    refused(
-        &data,
-        &["--one-hot", "length+width"],
-        " has 3 in `length` in the group `length`, `width`",
-    );
+    refused(&data, &["--one-hot", "length+width"], " has 3 in `length` in the group `length`, `width`");
     refused("csv:iris.csv", &["--integer", "0"], "in `sepal length`, which is to hold whole numbers");
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -24,7 +24,8 @@ pub(super) fn classes(count: u64, records: &[Record]) -> Option<String> {
 
 /// A part of the data that lacks classes is no picture of the whole.
 pub(super) fn missing(summary: &Summary, records: &[Record]) -> Option<Warning> {
-    if summary.clean.pending > 0 || summary.total == 0 {
+    // What a shard lacks, others may have.
+    if summary.clean.pending > 0 || summary.total == 0 || !summary.shard.is_whole() {
         return None;
     }
     let classes = classes(summary.model.classes, records)?;

@@ -32,6 +32,14 @@ fn audit<'a>(
     }
 }
 
+/// A network of the repository, whose samples are worked on four at a time by one worker.
+fn in_order(name: &str, data: &DataSet) -> (PathBuf, Engine) {
+    let file = fixture(name);
+    let options = EngineOptions { threads: Some(1), micro_batch: Some(4) };
+    let engine = engine(&Graph::load(&file).unwrap(), data, rten(), &options);
+    (file, engine)
+}
+
 /// A directory that goes with the test.
 struct Scratch(PathBuf);
 
@@ -76,9 +84,8 @@ impl<'a> Runs<'a> {
 /// way its figures are brackets.
 #[test]
 fn stops_do_not_change_a_byte() {
-    let (file, data) = (fixture("fashion_mlp.onnx"), fashion());
-    let options = EngineOptions { threads: Some(1), micro_batch: Some(4) };
-    let engine = engine(&Graph::load(&file).unwrap(), &data, rten(), &options);
+    let data = fashion();
+    let (file, engine) = in_order("fashion_mlp.onnx", &data);
     let threat = ThreatModel::new(Norm::Linf, 0.02).unwrap();
     let runs = Runs::new("certificates", audit(&file, &engine, &data, threat, 40));
     let whole = runs.go("whole", &|_| false);
@@ -114,9 +121,8 @@ fn stops_do_not_change_a_byte() {
 /// nothing proved: its brackets do not contradict its certificates.
 #[test]
 fn brackets_of_an_interrupted_run_keep_to_its_certificates() {
-    let (file, data) = (fixture("fashion_mlp.onnx"), fashion());
-    let options = EngineOptions { threads: Some(1), micro_batch: Some(4) };
-    let engine = engine(&Graph::load(&file).unwrap(), &data, rten(), &options);
+    let data = fashion();
+    let (file, engine) = in_order("fashion_mlp.onnx", &data);
     let threat = ThreatModel::new(Norm::Linf, 0.02).unwrap();
     let minimal: Vec<Box<dyn MinimumNorm>> = vec![Box::new(Fmn::default())];
     let audit = Audit { minimal, ..audit(&file, &engine, &data, threat, 40) };
@@ -137,7 +143,6 @@ fn brackets_of_an_interrupted_run_keep_to_its_certificates() {
 #[test]
 fn radii_lie_below_distances() {
     let data = fashion();
-    let options = EngineOptions { threads: Some(1), micro_batch: Some(4) };
     let (mlp, cnn) = ("fashion_mlp.onnx", "fashion_cnn_robust.onnx");
     let cases = [
         (mlp, 16, Norm::Linf, Some(0.01)),
@@ -146,8 +151,7 @@ fn radii_lie_below_distances() {
         (cnn, 6, Norm::Linf, None),
     ];
     for (name, count, norm, eps) in cases {
-        let file = fixture(name);
-        let engine = engine(&Graph::load(&file).unwrap(), &data, rten(), &options);
+        let (file, engine) = in_order(name, &data);
         let bounds = [0.0, 1.0];
         let threat = match eps {
             Some(eps) => ThreatModel::within(norm, eps, bounds).unwrap(),

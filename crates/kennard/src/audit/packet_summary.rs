@@ -57,15 +57,10 @@ pub struct PacketSummary {
     /// Whether every centre has its share of 1 000 effective samples, at least 30.
     pub enough_samples: bool,
     /// Whether nothing speaks for a part of a packet that no sample reached.
-    #[serde(default = "yes")]
+    #[serde(default = "crate::survey::yes")]
     pub reached: bool,
     /// Whether the figures can be trusted: enough effective samples, Stein's identities hold, and nothing seems missed.
     pub valid: bool,
-}
-
-/// Files from before `reached` have figures that nobody doubted.
-fn yes() -> bool {
-    true
 }
 
 impl PacketSummary {

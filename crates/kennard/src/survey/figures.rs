@@ -88,9 +88,13 @@ pub struct Figures {
 }
 
 /// Files from before `reached` have figures that nobody doubted.
-fn yes() -> bool {
+pub(crate) fn yes() -> bool {
     true
 }
+
+/// What it means that a packet was not reached.
+pub(crate) const NOT_REACHED: &str = "the figures do not vary from sample to sample, or of many searches only one found a part of the \
+                                      packet, so that others may have found none";
 
 impl Figures {
     /// The figures of a packet under a Gaussian window.

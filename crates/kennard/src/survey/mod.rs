@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use distances::DistanceFigures;
 pub(crate) use distances::{DistanceEffort, Measured};
 pub use figures::Figures;
+pub(crate) use figures::{NOT_REACHED, yes};
 pub use files::write_survey;
 pub use settings::SurveySettings;
 pub use summary::{Lobes, SurveySummary};

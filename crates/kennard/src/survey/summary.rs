@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::figures::Figures;
+use super::figures::{Figures, NOT_REACHED};
 use super::{Failure, PacketKind, Survey, SurveyOutcome};
 use crate::figure::Basis;
 use crate::packet::{ESS_FLOOR, Lobe};
@@ -155,9 +155,7 @@ impl Survey<'_> {
         }
         if missed > 0 {
             let message = format!(
-                "a part of {missed} of {all} packets may not have been reached ({}): the figures do not vary from sample to \
-                 sample, or of many searches only one found a part of the packet, so that others may have found none. \
-                 Take another scale, or look at the loss along lines (`kennard slice`)",
+                "a part of {missed} of {all} packets may not have been reached ({}): {NOT_REACHED}. Take another scale, or look at the loss along lines (`kennard slice`)",
                 named(outcome.packets.iter().filter(|packet| !packet.reached))
             );
             warnings.push(Warning::new("packet-not-reached", message));

@@ -10,6 +10,7 @@ use attacks::{blind, disputed, masked, non_finite, unanswered};
 use super::missing::missing;
 use super::{Outcome, Record, Summary, Warning};
 use crate::run::shard::SHARD_ALONE;
+use crate::survey::NOT_REACHED;
 
 /// A look at less says nothing about chance.
 const ENOUGH: u64 = 20;
@@ -118,11 +119,7 @@ fn packets(summary: &Summary) -> Vec<Warning> {
             Warning::new("packet", message)
         };
         if packet.enough_samples && !packet.reached {
-            distrusted(
-                "the figures do not vary from sample to sample, or of many searches only one found a part of the packet, so that \
-                 others may have found none"
-                    .into(),
-            )
+            distrusted(NOT_REACHED.into())
         } else if packet.enough_samples {
             distrusted(format!(
                 "Stein's identities fail (their mean is {:.4}, it should be -0.5, or the packet is displaced otherwise than \

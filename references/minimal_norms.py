@@ -3,7 +3,7 @@
     pip install adv-lib torch onnx && python references/minimal_norms.py
 
 Prints the median distance over the first 20 test images that are classified correctly, attack by attack, as
-`crates/kennard/tests/references.rs` holds them. adv-lib 0.2.8, PyTorch 2.15.
+`crates/kennard/tests/suite/references.rs` holds them. adv-lib 0.2.8, PyTorch 2.15.
 """
 
 import gzip

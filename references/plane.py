@@ -3,7 +3,7 @@
     python references/plane.py
 
 Needs NumPy and onnx. Evaluates fixtures/plane_moons.onnx (2-32-32-2, tanh) and its gradient by hand and
-integrates with NumPy's Gauss-Legendre rule; crates/kennard/tests/plane.rs compares with what it prints.
+integrates with NumPy's Gauss-Legendre rule; crates/kennard/tests/suite/plane.rs compares with what it prints.
 """
 
 from pathlib import Path

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -32,29 +34,42 @@ fn blocks(text: &str) -> Vec<String> {
     blocks
 }
 
+/// Runs a page's commands one after the other; how many blocks there are.
+#[cfg(unix)]
+fn run(page: &Path) -> usize {
+    let program = Path::new(env!("CARGO_BIN_EXE_kennard"));
+    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let fixtures = root().join("fixtures").canonicalize().unwrap();
+    std::os::unix::fs::symlink(fixtures, place.path().join("fixtures")).unwrap();
+    let blocks = blocks(&std::fs::read_to_string(page).unwrap());
+    for block in &blocks {
+        let mut shell = Command::new("bash");
+        shell.args(["-euo", "pipefail", "-c", block]).current_dir(&place).env("PATH", &path);
+        let output = shell.output().unwrap();
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}:\n{block}\n{message}", page.display());
+    }
+    blocks.len()
+}
+
+/// Two pages at a time: much of a command's time is one core's.
 #[cfg(unix)]
 #[test]
 fn commands_run() {
-    let program = Path::new(env!("CARGO_BIN_EXE_kennard"));
-    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let mut count = 0;
-    for page in pages() {
-        let name = page.file_stem().unwrap().to_string_lossy().into_owned();
-        let place =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("book-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&place).unwrap();
-        std::os::unix::fs::symlink(root().join("fixtures").canonicalize().unwrap(), place.join("fixtures"))
-            .unwrap();
-        for block in blocks(&std::fs::read_to_string(&page).unwrap()) {
-            let mut shell = Command::new("bash");
-            shell.args(["-euo", "pipefail", "-c", &block]).current_dir(&place).env("PATH", &path);
-            let output = shell.output().unwrap();
-            let message = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{}:\n{block}\n{message}", page.display());
-            count += 1;
+    let (pages, count) = (Mutex::new(pages().into_iter()), AtomicUsize::new(0));
+    let work = || {
+        let next = || pages.lock().unwrap().next();
+        while let Some(page) = next() {
+            count.fetch_add(run(&page), Ordering::Relaxed);
         }
-        std::fs::remove_dir_all(&place).unwrap();
-    }
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(work);
+        work();
+        other.join().unwrap();
+    });
+    let count = count.into_inner();
     assert!(count >= 10, "only {count} blocks are run");
 }
 

@@ -5,9 +5,20 @@ use rand::{RngExt, SeedableRng};
 
 use super::*;
 
+/// What is tried: said where a test fails on it, as most of thousands of cases go well.
+struct Tried(String);
+
+impl Drop for Tried {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}", self.0);
+        }
+    }
+}
+
 /// Reads a data set whose files are damaged.
-fn survive(kind: &str, path: &Path, what: &str) {
-    println!("{what}");
+fn survive(kind: &str, path: &Path, what: String) {
+    let _tried = Tried(what);
     let options = Options { resize: Some((6, 8)), ..Options::default() };
     let Ok(data) = open(kind, path, &options) else { return };
     let values: usize = data.shape().iter().product();
@@ -27,7 +38,7 @@ fn damage(kind: &str, root: &Path, path: &Path, damaged: &str) {
     let mut rng = SmallRng::seed_from_u64(1927);
     for cut in (0..whole.len()).step_by(whole.len().div_ceil(40)) {
         fs::write(&file, &whole[..cut]).unwrap();
-        survive(kind, path, &format!("{kind}: {damaged} cut at {cut}"));
+        survive(kind, path, format!("{kind}: {damaged} cut at {cut}"));
     }
     for round in 0..150 {
         let mut bytes = whole.clone();
@@ -36,7 +47,7 @@ fn damage(kind: &str, root: &Path, path: &Path, damaged: &str) {
             bytes[at] = rng.random();
         }
         fs::write(&file, &bytes).unwrap();
-        survive(kind, path, &format!("{kind}: {damaged} changed, round {round}"));
+        survive(kind, path, format!("{kind}: {damaged} changed, round {round}"));
     }
     fs::write(&file, &whole).unwrap();
 }
@@ -98,7 +109,7 @@ fn images_cut_short_are_refused_by_name() {
         let files = directory(&[(&inside, whole.clone())]);
         assert_eq!(read(&open("folder", &files, &Options::default()).unwrap()).unwrap().len(), 1, "{name}");
         for cut in (1..whole.len()).step_by(1 + whole.len() / 300).chain([whole.len() - 1, whole.len() - 2]) {
-            println!("{name}, {cut} of {} bytes", whole.len());
+            let _tried = Tried(format!("{name}, {cut} of {} bytes", whole.len()));
             fs::write(files.path().join(&inside), &whole[..cut]).unwrap();
             let message = error("folder", &files, &Options::default());
             assert_says(&message, &[name, "the image cannot be decoded"]);

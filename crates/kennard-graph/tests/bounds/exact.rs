@@ -1,17 +1,17 @@
 //! Networks of ReLUs against their exact minima, in rational arithmetic: along a line through the box a network is linear between
 //! finitely many points, which are found exactly; all its patterns of active units on that line are met.
 
+use dashu_ratio::RBig;
 use kennard_graph::{Graph, Method, Region};
-use num_rational::BigRational;
 use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
 
 use crate::subject::{Bounds, SHARE, hostile, model, random, tensor};
 
-type Q = BigRational;
+type Q = RBig;
 
 fn q(x: f32) -> Q {
-    Q::from_float(x).unwrap()
+    Q::try_from(x).unwrap()
 }
 
 /// Layers of weights `[inputs, outputs]` with biases.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use itertools::Itertools;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -136,7 +137,7 @@ impl With<'_> {
             fields["targets"] = TARGETS.into();
         }
         for (key, value) in self.parameters {
-            let known = fields.keys().cloned().collect::<Vec<_>>().join(", ");
+            let known = fields.keys().join(", ");
             let Some(field) = fields.get_mut(&key.replace('-', "_")) else {
                 return Err(error(format!("it has no parameter `{key}`; it has {known}")));
             };

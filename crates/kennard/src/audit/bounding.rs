@@ -35,9 +35,9 @@ impl Audit<'_> {
         &self,
         certifier: &Certifier,
         records: &mut BTreeMap<usize, Record>,
-        keep: &mut impl FnMut(&Record, Option<&Shown>) -> Result<()>,
+        keep: &mut dyn FnMut(&Record, Option<&Shown>) -> Result<()>,
         stop: &AtomicBool,
-        progress: &mut impl FnMut(Progress),
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<BTreeMap<BoundMethod, Duration>> {
         let places = |of: &dyn Fn(&Record) -> bool| -> Vec<usize> {
             records.values().filter(|record| of(record)).map(|record| record.index).collect()
@@ -64,9 +64,9 @@ impl Audit<'_> {
         &self,
         certifier: &Certifier,
         records: &mut BTreeMap<usize, Record>,
-        keep: &mut impl FnMut(&Record, Option<&Shown>) -> Result<()>,
+        keep: &mut dyn FnMut(&Record, Option<&Shown>) -> Result<()>,
         stop: &AtomicBool,
-        progress: &mut impl FnMut(Progress),
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<BTreeMap<BoundMethod, Duration>> {
         let lacks = |record: &&Record| record.pending && record.radius.is_none();
         let open: BTreeMap<usize, _> =

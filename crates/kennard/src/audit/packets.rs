@@ -24,7 +24,7 @@ impl Audit<'_> {
         &self,
         summary: &mut Summary,
         stop: &AtomicBool,
-        progress: &mut impl FnMut(Progress),
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<()> {
         for plan in &self.packets {
             if stop.load(Ordering::Relaxed) {

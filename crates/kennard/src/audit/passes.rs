@@ -23,8 +23,8 @@ impl Audit<'_> {
     ///
     /// # Errors
     /// When settings, data and model do not fit together, or a runtime fails.
-    pub fn run(&self, stop: &AtomicBool, progress: impl FnMut(Progress)) -> Result<Outcome> {
-        self.go_on(Vec::new(), Vec::new(), |_, _| Ok(()), stop, progress)
+    pub fn run(&self, stop: &AtomicBool, mut progress: impl FnMut(Progress)) -> Result<Outcome> {
+        self.go_on(Vec::new(), Vec::new(), &mut |_, _| Ok(()), stop, &mut progress)
     }
 
     /// The same, every sample kept in a directory as it finishes, and those that are there taken over. In
@@ -34,16 +34,26 @@ impl Audit<'_> {
     /// As before, and when the directory cannot be written to; what was finished stays there.
     pub fn run_in(
         &self,
+        directory: RunDirectory,
+        stop: &AtomicBool,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Outcome> {
+        self.run_kept(directory, stop, &mut progress)
+    }
+
+    // What hears of progress is no parameter of the types within: else every caller would compile an audit of its own.
+    fn run_kept(
+        &self,
         mut directory: RunDirectory,
         stop: &AtomicBool,
-        progress: impl FnMut(Progress),
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<Outcome> {
         if let Some(outcome) = directory.outcome() {
             return Ok(outcome.clone());
         }
         let (finished, shown) = (directory.finished().to_vec(), directory.shown().to_vec());
-        let keep = |record: &Record, shown: Option<&Shown>| directory.keep(record, shown);
-        let outcome = match self.go_on(finished, shown, keep, stop, progress) {
+        let mut keep = |record: &Record, shown: Option<&Shown>| directory.keep(record, shown);
+        let outcome = match self.go_on(finished, shown, &mut keep, stop, progress) {
             Err(error @ Error::Data(DataError::Rewritten { .. } | DataError::Changed { .. })) => {
                 directory.discard()?;
                 return Err(error);
@@ -59,9 +69,9 @@ impl Audit<'_> {
         &self,
         records: Vec<Record>,
         mut shown: Vec<Shown>,
-        mut keep: impl FnMut(&Record, Option<&Shown>) -> Result<()>,
+        keep: &mut dyn FnMut(&Record, Option<&Shown>) -> Result<()>,
         stop: &AtomicBool,
-        mut progress: impl FnMut(Progress),
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<Outcome> {
         let begin = Instant::now();
         self.check_settings()?;
@@ -112,11 +122,11 @@ impl Audit<'_> {
         if let Some(certifier) = &certifier {
             let sessions = self.engine.plan().sessions;
             if self.threat.eps.is_finite() {
-                let times = self.bound(certifier, &mut records, &mut keep, stop, &mut progress)?;
+                let times = self.bound(certifier, &mut records, keep, stop, progress)?;
                 summary.take_times(&times, sessions);
             }
             if self.radii && !stopped() {
-                let times = self.reach(certifier, &mut records, &mut keep, stop, &mut progress)?;
+                let times = self.reach(certifier, &mut records, keep, stop, progress)?;
                 summary.radii.iter_mut().for_each(|radii| radii.take_times(&times, sessions));
             }
         }
@@ -184,7 +194,7 @@ impl Audit<'_> {
             progress(Progress::Attacked(&outcome.summary));
             if lacking.is_none() && !self.packets.is_empty() {
                 if self.shard.number == 1 {
-                    self.measure_packets(&mut outcome.summary, stop, &mut progress)?;
+                    self.measure_packets(&mut outcome.summary, stop, progress)?;
                 }
                 if !stopped() {
                     self.measure_distances(&mut outcome, stop)?;
@@ -208,7 +218,15 @@ impl Audit<'_> {
     ///
     /// # Errors
     /// As there, and what `each` returns.
-    pub fn adversarials(&self, stop: &AtomicBool, each: impl FnMut(Examined) -> Result<()>) -> Result<()> {
+    pub fn adversarials(
+        &self,
+        stop: &AtomicBool,
+        mut each: impl FnMut(Examined) -> Result<()>,
+    ) -> Result<()> {
+        self.hand_over(stop, &mut each)
+    }
+
+    fn hand_over(&self, stop: &AtomicBool, each: &mut dyn FnMut(Examined) -> Result<()>) -> Result<()> {
         self.check_settings()?;
         let task = |oracle: Oracle, sample| -> Task<'_, Examined> {
             Box::pin(async move {

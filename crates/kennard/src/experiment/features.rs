@@ -118,6 +118,10 @@ impl Features<'_> {
     /// When data and model do not fit, a sample is outside the bounds, a radius is no positive number, the
     /// model's answer is no number, or a runtime fails.
     pub fn measure(&self, stop: &AtomicBool, mut progress: impl FnMut(u64)) -> Result<FeaturesReport> {
+        self.attack_all(stop, &mut progress)
+    }
+
+    fn attack_all(&self, stop: &AtomicBool, progress: &mut dyn FnMut(u64)) -> Result<FeaturesReport> {
         ThreatModel::within(Norm::L2, 0.0, self.bounds)?;
         let mut relative = self.relative.clone();
         relative.sort_by(f64::total_cmp);

@@ -1,5 +1,6 @@
 //! Networks as points: what an audit found of each, side by side.
 
+use itertools::Itertools;
 use serde::Serialize;
 use serde_json::json;
 
@@ -235,8 +236,7 @@ pub fn csv(points: &[Point]) -> String {
         let ([clean_low, clean_high], [robust_low, robust_high]) = (p.clean_interval, p.robust_interval);
         let accuracies = [p.clean, clean_low, clean_high, p.robust, robust_low, robust_high];
         let packet = [p.sigma_x, p.sigma_p, p.product, p.drift, p.dispersion];
-        let figures =
-            [&accuracies[..], &packet].concat().iter().map(f64::to_string).collect::<Vec<_>>().join(",");
+        let figures = accuracies.iter().chain(&packet).join(",");
         let of_network =
             ["excess_x", "excess_p", "misclassified", "distances.found", "certified"].map(|key| {
                 p.followed

@@ -89,6 +89,10 @@ impl Smoothing<'_> {
     /// When there is no scale, one is not positive and finite, there are no draws, the bounds are none, data and model do not
     /// fit, or a runtime fails.
     pub fn measure(&self, stop: &AtomicBool, mut progress: impl FnMut(u64)) -> Result<Vec<SmoothedRecord>> {
+        self.smooth_all(stop, &mut progress)
+    }
+
+    fn smooth_all(&self, stop: &AtomicBool, progress: &mut dyn FnMut(u64)) -> Result<Vec<SmoothedRecord>> {
         self.check()?;
         let mut samples = labelled(self.engine, self.data, self.samples.indices(self.data.len()))?;
         let mut records = Vec::new();

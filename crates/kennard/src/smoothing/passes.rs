@@ -61,18 +61,18 @@ impl Certification<'_> {
     pub fn run(
         &self,
         stop: &AtomicBool,
-        progress: impl FnMut(SmoothingProgress),
+        mut progress: impl FnMut(SmoothingProgress),
     ) -> Result<SmoothingOutcome> {
-        self.go_on(Vec::new(), |_| Ok(()), stop, progress)
+        self.go_on(Vec::new(), &mut |_| Ok(()), stop, &mut progress)
     }
 
     /// Runs what `records` lack.
     pub(super) fn go_on(
         &self,
         records: Vec<CertificateRecord>,
-        mut keep: impl FnMut(&CertificateRecord) -> Result<()>,
+        keep: &mut dyn FnMut(&CertificateRecord) -> Result<()>,
         stop: &AtomicBool,
-        mut progress: impl FnMut(SmoothingProgress),
+        progress: &mut dyn FnMut(SmoothingProgress),
     ) -> Result<SmoothingOutcome> {
         let begin = Instant::now();
         self.check()?;

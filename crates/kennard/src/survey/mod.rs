@@ -183,6 +183,10 @@ impl Survey<'_> {
     /// When a scale or a temperature is not positive, the label has no samples, model and data do not fit, or the
     /// runtime fails.
     pub fn run(&self, stop: &AtomicBool, mut progress: impl FnMut(u64, u64)) -> Result<SurveyOutcome> {
+        self.run_all(stop, &mut progress)
+    }
+
+    fn run_all(&self, stop: &AtomicBool, progress: &mut dyn FnMut(u64, u64)) -> Result<SurveyOutcome> {
         let parts = self.temperatures.len() as u64;
         let mut whole = SurveyOutcome::default();
         // Before any work.
@@ -202,8 +206,8 @@ impl Survey<'_> {
         for (part, (temperature, engine, hidden)) in engines.iter().enumerate() {
             let probed = if part == 0 { self.probed } else { 0 };
             let survey = Survey { engine, hidden: hidden.as_ref(), probed, ..self.clone() };
-            let hear = |done, total| progress(part as u64 * total + done, parts * total);
-            let (mut found, measured) = survey.run_once(distances.take(), stop, hear)?;
+            let mut hear = |done, total| progress(part as u64 * total + done, parts * total);
+            let (mut found, measured) = survey.run_once(distances.take(), stop, &mut hear)?;
             distances = Some(measured);
             let figures = found.curve.iter_mut().chain(&mut found.packets);
             figures.for_each(|figures| figures.temperature = Some(*temperature));
@@ -221,7 +225,7 @@ impl Survey<'_> {
         &self,
         known: Option<Vec<Option<Measured>>>,
         stop: &AtomicBool,
-        mut progress: impl FnMut(u64, u64),
+        progress: &mut dyn FnMut(u64, u64),
     ) -> Result<(SurveyOutcome, Vec<Option<Measured>>)> {
         if let Some(scale) = self.scales.iter().find(|scale| !(**scale > 0.0 && scale.is_finite())) {
             return Err(Error::Packet(format!(
@@ -242,7 +246,7 @@ impl Survey<'_> {
         let cosines = self.probe(stop)?;
         let others = self.others()?;
         let across = self.across(&sites, stop)?;
-        let found = self.measure_all(&work, &Starts { others, across }, stop, &mut progress)?;
+        let found = self.measure_all(&work, &Starts { others, across }, stop, progress)?;
         let mut outcome =
             SurveyOutcome { curve: Vec::new(), packets: Vec::new(), failed: Vec::new(), cosines };
         let distances = known.map_or_else(|| self.distances_beside(&work, stop), Ok)?;
@@ -393,7 +397,7 @@ impl Survey<'_> {
         work: &[Work],
         starts: &Starts,
         stop: &AtomicBool,
-        progress: &mut impl FnMut(u64, u64),
+        progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Vec<Option<Measurement>>> {
         let engine = self.answering();
         let oracle = |evaluator| EngineOracle::until(evaluator, engine, stop);

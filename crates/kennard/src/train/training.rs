@@ -100,6 +100,15 @@ impl Training<'_> {
         stop: &AtomicBool,
         mut progress: impl FnMut(TrainingProgress),
     ) -> Result<Trained> {
+        self.run_all(directory, stop, &mut progress)
+    }
+
+    fn run_all(
+        &self,
+        directory: Option<&TrainingDirectory>,
+        stop: &AtomicBool,
+        progress: &mut dyn FnMut(TrainingProgress),
+    ) -> Result<Trained> {
         let layout = Layout::new(self.model, self.recipe.part);
         let names = &layout.names;
         if names.is_empty() {
@@ -116,8 +125,7 @@ impl Training<'_> {
         let interrupted = self.with_workers(&programs, &weights, |run_batch| {
             while state.epochs.len() < self.recipe.epochs {
                 let start = Instant::now();
-                let Some(tally) =
-                    self.epoch(&layout, &mut state, directory, stop, run_batch, &mut progress)?
+                let Some(tally) = self.epoch(&layout, &mut state, directory, stop, run_batch, progress)?
                 else {
                     return Ok(true);
                 };
@@ -149,7 +157,7 @@ impl Training<'_> {
         directory: Option<&TrainingDirectory>,
         stop: &AtomicBool,
         run_batch: &mut dyn FnMut(Batch) -> Result<Part>,
-        progress: &mut impl FnMut(TrainingProgress),
+        progress: &mut dyn FnMut(TrainingProgress),
     ) -> Result<Option<Tally>> {
         let recipe = self.recipe;
         let epoch = state.epochs.len() + 1;

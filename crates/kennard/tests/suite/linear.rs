@@ -1,11 +1,9 @@
 //! Attacks against linear classifiers, whose robustness has a closed form: with `w = w_y − w_j`, the
 //! smallest margin in the ball of radius ε is `w·x + b − ε ‖w‖*`, `‖·‖*` the dual norm.
 
-mod common;
-
 use std::sync::LazyLock;
 
-use common::{audit, engine, fashion, rten};
+use crate::common::{self, audit, engine, fashion, rten};
 use kennard::attack::{Apgd, Attack, AttackLoss, Fgsm, Malt, Pgd, Square, Strongest};
 use kennard::audit::{AttackRecord, Record};
 use kennard::data::DataSet;

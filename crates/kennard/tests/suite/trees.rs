@@ -1,11 +1,9 @@
 //! Tree ensembles of scikit-learn, LightGBM and XGBoost as their converters export them (`fixtures/tabular`), on ONNX Runtime: the
 //! closest adversarial points are those that `references/leaves.py` has by looking at all that may be it.
 
-mod common;
-
 use std::sync::atomic::AtomicBool;
 
-use common::{fixture, in_memory};
+use crate::common::{self, fixture, in_memory};
 use kennard::attack::{HopSkipJump, Leaves, MinimumNorm};
 use kennard::audit::{Audit, Record};
 use kennard::data::{DataSet, Selection};
@@ -86,7 +84,7 @@ fn distances_are_those_of_all_points_that_may_be_closest() {
     let text = std::fs::read_to_string(common::root().join("references/leaves.json")).unwrap();
     let references: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(references.as_object().unwrap().len(), 8);
-    let mut compared = 0;
+    let (mut compared, mut proved) = (0, 0);
     for (model, smallest) in references.as_object().unwrap() {
         let smallest = smallest.as_array().unwrap();
         for (place, norm) in NORMS.into_iter().enumerate() {
@@ -97,11 +95,13 @@ fn distances_are_those_of_all_points_that_may_be_closest() {
                 let differ = own.zip(other).is_some_and(|(own, other)| (own - other).abs() > 1e-9 * other);
                 assert!(!differ, "{model}, {norm}, sample {}: {own:?} and {other:?}", record.index);
                 compared += usize::from(own.is_some());
-                assert!(record.minimal[0].as_ref().is_none_or(|attack| !attack.disputed), "{model}");
+                let Some(attack) = &record.minimal[0] else { continue };
+                assert!(!attack.disputed, "{model}");
+                proved += usize::from(attack.proved == Some(true));
             }
         }
     }
-    assert!(compared > 300, "{compared}");
+    assert!(compared > 300 && proved > compared / 2, "{compared}, {proved} proved");
 }
 
 /// What is made of the data in front of the trees rounds: there the closest points are the same but for that.
@@ -182,6 +182,7 @@ fn the_newer_operator_runs() {
         let records = audited(classifier, &runtime, &data, threat, 3, leaves());
         for (record, expected) in records.iter().zip(expected) {
             let found = distance(record, 0).unwrap();
+            assert_eq!(record.minimal[0].as_ref().unwrap().proved, Some(true));
             assert!((found - f64::from(expected)).abs() < 1e-7, "{norm}: {found} and {expected}");
         }
     }

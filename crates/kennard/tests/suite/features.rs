@@ -1,11 +1,9 @@
 //! Attacks on a hidden tensor and on pixels where both have closed forms: behind a linear part with two
 //! classes, `w = w_y − w_j`, the nearest adversarial point is `(w·h + c)/‖w‖₂` away.
 
-mod common;
-
 use std::sync::atomic::AtomicBool;
 
-use common::rten;
+use crate::common::{self, rten};
 use kennard::Graph;
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};

@@ -1,11 +1,9 @@
 //! The keys of `summary.json` are a promise. If this test fails, either mend the change, or raise
 //! `version`, and say so in the changelog.
 
-mod common;
-
 use std::sync::atomic::AtomicBool;
 
-use common::{engine, fashion, fixture, rten};
+use crate::common::{engine, fashion, fixture, rten};
 use kennard::attack::{Fab, Fgsm};
 use kennard::audit::{Audit, PacketPlan};
 use kennard::data::Selection;

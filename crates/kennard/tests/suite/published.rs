@@ -1,9 +1,7 @@
 //! Figures that others published about networks that others trained. Needs the folder of
 //! `KENNARD_SHARED`; run with `--release` to have it in minutes.
 
-mod common;
-
-use common::{audit, engine, open, runtimes, shared};
+use crate::common::{audit, engine, open, runtimes, shared};
 use kennard::attack::{Attack, Fgsm, Pgd};
 use kennard::engine::EngineOptions;
 use kennard::{Classifier, Graph, Norm, Preprocessing, ThreatModel};

@@ -2,11 +2,9 @@
 //! `z_y − z_j` at `x` less what every element gains at most; and on the networks of VNN-COMP's mnist_fc, whose properties other tools
 //! decided, where the folder of `KENNARD_SHARED` is there.
 
-mod common;
-
 use std::sync::atomic::AtomicBool;
 
-use common::{engine, rten};
+use crate::common::{self, engine, rten};
 use kennard::attack::{Apgd, Attack, AttackLoss, Fab, Fgsm, Malt, Pgd, Square, Strongest};
 use kennard::audit::{Audit, Record};
 use kennard::data::DataSet;

@@ -3,13 +3,11 @@
 //! cross-entropy of three images with their label, and of the first with another label. Where a network
 //! is confident the former is almost zero, so gradients are compared on the scale of the latter.
 
-mod common;
-
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
-use common::{fixture, root, runtimes, shared};
+use crate::common::{self, fixture, root, runtimes, shared};
 use kennard::{Classifier, Graph, Preprocessing};
 use kennard_graph::{Loss, gradient, simplify, with_loss};
 use kennard_runtime::{Input, Runtime};

@@ -1,8 +1,6 @@
 //! The three networks in the plane that come with the repository.
 
-mod common;
-
-use common::{fixture, runtimes};
+use crate::common::{self, fixture, runtimes};
 use kennard::data::Problem;
 use kennard::engine::{Engine, EngineOptions};
 use kennard::quadrature::{PlanePlan, PlaneReport};

@@ -1,10 +1,8 @@
 //! What users of other implementations of AutoAttack complain about.
 
-mod common;
-
 use std::sync::atomic::AtomicBool;
 
-use common::{engine, labelled, linear, rten};
+use crate::common::{self, engine, labelled, linear, rten};
 use kennard::attack::Version;
 use kennard::audit::{Audit, Outcome};
 use kennard::data::DataSet;

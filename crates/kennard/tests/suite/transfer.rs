@@ -1,11 +1,9 @@
 //! Adversarial examples that are made on a surrogate and tried on the model.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use common::{engine, fashion, fixture, labelled, linear, rten};
+use crate::common::{engine, fashion, fixture, labelled, linear, rten};
 use kennard::attack::{Apgd, Attack, AttackLoss, Square, Transfer};
 use kennard::audit::{Audit, Manifest, Outcome, RunDirectory};
 use kennard::data::{DataSet, Selection};

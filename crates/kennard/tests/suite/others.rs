@@ -1,11 +1,9 @@
 //! Minimum-norm attacks beside adv-lib's on a network trained for robustness, whose decision boundary is no plane: the
 //! median distance of 20 images, as `references/minimal_norms.py` prints it. All seeds are fixed.
 
-mod common;
-
 use std::sync::atomic::AtomicBool;
 
-use common::{engine, fashion, fixture, rten};
+use crate::common::{engine, fashion, fixture, rten};
 use kennard::attack::{Parameters, minimum_norm};
 use kennard::audit::Audit;
 use kennard::data::Selection;

@@ -1,11 +1,9 @@
 //! Models whose gradients, logits or answers are not finite, or whose logits are of any size; points that the model as
 //! given judges otherwise than the graph that is attacked.
 
-mod common;
-
 use std::sync::atomic::AtomicBool;
 
-use common::{engine, in_memory, labelled, linear, rten};
+use crate::common::{self, engine, in_memory, labelled, linear, rten};
 use kennard::attack::{Apgd, Attack, AttackLoss, Fab, Fgsm, Parameters, Pgd, Square, attack};
 use kennard::audit::{Audit, Outcome, Record};
 use kennard::data::DataSet;

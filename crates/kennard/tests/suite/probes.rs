@@ -1,10 +1,8 @@
 //! The single-backward probe and the label probes on linear classifiers, where both have closed forms.
 
-mod common;
-
 use std::sync::atomic::AtomicBool;
 
-use common::{engine, fashion, rten};
+use crate::common::{self, engine, fashion, rten};
 use kennard::audit::Audit;
 use kennard::data::{DataSet, Selection};
 use kennard::engine::EngineOptions;

@@ -1,16 +1,14 @@
 //! AutoAttack "standard" against the verdicts of the PyTorch reference implementation (fra31/auto-attack) on
 //! published networks, image by image. Needs the folder of `KENNARD_SHARED`.
 //!
-//!     cargo test --release -p kennard --test autoattack -- --nocapture
-//!     cargo test --release -p kennard --test autoattack -- --nocapture --ignored     # all images; half an hour
-
-mod common;
+//!     cargo test --release -p kennard --test suite autoattack:: -- --nocapture
+//!     cargo test --release -p kennard --test suite autoattack:: -- --nocapture --ignored    # all images; half an hour
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use common::{engine, open, runtimes, shared};
+use crate::common::{engine, open, runtimes, shared};
 use kennard::attack::{Attack, Strongest, Version};
 use kennard::audit::{Audit, Outcome};
 use kennard::data::Selection;

@@ -1,9 +1,7 @@
 //! What bounds assume of runtimes' elementary functions, on all runtimes there are: `crates/kennard-graph/src/bound/relax/functions.rs`
 //! has the numbers, ARCHITECTURE.md says what rests on them.
 
-mod common;
-
-use common::runtimes;
+use crate::common::runtimes;
 use kennard::Graph;
 use kennard::runtime::{Input, Runtime};
 use kennard_graph::{Builder, DType, Dim, TensorType};

@@ -1,17 +1,16 @@
 //! Audits with certificates: interrupted and gone on with, and against attacks on networks that others trained.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{engine, fashion, fixture, open, rten, runtimes, shared};
+use crate::common::{engine, fashion, fixture, open, rten, runtimes, scratch, shared};
 use kennard::attack::{Attack, Fmn, MinimumNorm, Pgd, Square, Version};
 use kennard::audit::{Audit, FinishedRun, Manifest, Outcome, Progress, RunDirectory, RunState};
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::run::ModelSummary;
 use kennard::{Graph, Norm, ThreatModel};
+use tempfile::TempDir;
 
 fn attacks() -> Vec<Box<dyn Attack>> {
     vec![Box::new(Pgd { steps: 10, ..Pgd::default() })]
@@ -40,31 +39,21 @@ fn in_order(name: &str, data: &DataSet) -> (PathBuf, Engine) {
     (file, engine)
 }
 
-/// A directory that goes with the test.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// What audits keep in directories of their own under one that goes with the test.
 struct Runs<'a> {
-    scratch: Scratch,
+    scratch: TempDir,
     audit: Audit<'a>,
 }
 
 impl<'a> Runs<'a> {
-    fn new(name: &str, audit: Audit<'a>) -> Runs<'a> {
-        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
-        Runs { scratch: Scratch(place), audit }
+    fn new(audit: Audit<'a>) -> Runs<'a> {
+        Runs { scratch: scratch(), audit }
     }
 
     /// Goes on with the run in a directory until this is heard.
     fn go(&self, name: &str, until: &dyn Fn(&Progress) -> bool) -> Outcome {
         let manifest = Manifest::new(&self.audit, vec![]).unwrap();
-        let directory = RunDirectory::open(&self.scratch.0.join(name), &manifest, true).unwrap();
+        let directory = RunDirectory::open(&self.scratch.path().join(name), &manifest, true).unwrap();
         let stop = AtomicBool::new(false);
         let hear = |progress: Progress| {
             stop.fetch_or(until(&progress), Ordering::Relaxed);
@@ -74,7 +63,7 @@ impl<'a> Runs<'a> {
 
     fn assert_same_bytes(&self, one: &str, other: &str) {
         for file in ["samples.parquet", "examples.parquet"] {
-            let bytes = |name: &str| std::fs::read(self.scratch.0.join(name).join(file)).unwrap();
+            let bytes = |name: &str| std::fs::read(self.scratch.path().join(name).join(file)).unwrap();
             assert_eq!(bytes(one), bytes(other), "{file}");
         }
     }
@@ -87,7 +76,7 @@ fn stops_do_not_change_a_byte() {
     let data = fashion();
     let (file, engine) = in_order("fashion_mlp.onnx", &data);
     let threat = ThreatModel::new(Norm::Linf, 0.02).unwrap();
-    let runs = Runs::new("certificates", audit(&file, &engine, &data, threat, 40));
+    let runs = Runs::new(audit(&file, &engine, &data, threat, 40));
     let whole = runs.go("whole", &|_| false);
     let certified = whole.summary.certified.as_ref().unwrap();
     assert!(
@@ -102,7 +91,7 @@ fn stops_do_not_change_a_byte() {
         part.bracket[0] <= certified.certified_accuracy.unwrap()
             && certified.certified_accuracy.unwrap() <= part.bracket[1]
     );
-    let state = RunState::read(&runs.scratch.0.join("stopped")).unwrap();
+    let state = RunState::read(&runs.scratch.path().join("stopped")).unwrap();
     assert_eq!(state.outcome.summary.certified.unwrap().pending, part.pending);
     let attacked = runs.go("stopped", &|p| matches!(p, Progress::Attacks { .. }));
     // Whether it was stopped in time is a matter of luck.
@@ -110,7 +99,7 @@ fn stops_do_not_change_a_byte() {
     let resumed = runs.go("stopped", &|_| false);
     assert!(resumed.summary.complete);
     runs.assert_same_bytes("whole", "stopped");
-    let read = FinishedRun::open(&runs.scratch.0.join("whole")).unwrap();
+    let read = FinishedRun::open(&runs.scratch.path().join("whole")).unwrap();
     assert_eq!(read.outcome.records, whole.records);
     // A certified sample was not attacked, and counts as robust.
     let spared = whole.records.iter().filter(|record| record.is_certified());
@@ -126,7 +115,7 @@ fn brackets_of_an_interrupted_run_keep_to_its_certificates() {
     let threat = ThreatModel::new(Norm::Linf, 0.02).unwrap();
     let minimal: Vec<Box<dyn MinimumNorm>> = vec![Box::new(Fmn::default())];
     let audit = Audit { minimal, ..audit(&file, &engine, &data, threat, 40) };
-    let runs = Runs::new("brackets", audit);
+    let runs = Runs::new(audit);
     let last = |p: &Progress| matches!(p, Progress::Bounds { done, total, .. } if done == total);
     let summary = runs.go("stopped", &last).summary;
     let (certified, robust) = (summary.certified.unwrap(), summary.robust.unwrap());
@@ -164,7 +153,7 @@ fn radii_lie_below_distances() {
             minimal,
             ..audit(&file, &engine, &data, threat, count)
         };
-        let runs = Runs::new(&format!("radii-{norm}-{count}"), audit);
+        let runs = Runs::new(audit);
         let whole = runs.go("whole", &|_| false);
         let radii = whole.summary.radii.as_ref().unwrap();
         assert!(radii.positive > 1 && radii.pending == 0, "{norm}: {radii:?}");
@@ -189,7 +178,7 @@ fn radii_lie_below_distances() {
         let resumed = runs.go("stopped", &|_| false);
         assert_eq!(resumed.summary.radii.as_ref().unwrap().curve, radii.curve);
         runs.assert_same_bytes("whole", "stopped");
-        let read = FinishedRun::open(&runs.scratch.0.join("stopped")).unwrap();
+        let read = FinishedRun::open(&runs.scratch.path().join("stopped")).unwrap();
         assert_eq!(read.outcome.records, whole.records);
     }
 }

@@ -1,13 +1,11 @@
 //! What runs survive: directories altered in every way an accident may alter them, data changed under a run,
 //! workers that panic. Each time the result is the same bytes, or a refusal that says why.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use common::{engine, fixture, labelled, linear, open, rten};
+use crate::common::{engine, fixture, labelled, linear, open, rten, scratch};
 use kennard::attack::{Fgsm, Pgd};
 use kennard::audit::{
     Audit, FinishedRun, Manifest, Outcome, Progress, Record, RunDirectory, RunState, Shard, merge,
@@ -20,31 +18,9 @@ use kennard::train::{
     TrainingSettings,
 };
 use kennard::{Error, Graph, Norm, ThreatModel};
+use tempfile::TempDir;
 
 const COUNT: usize = 40;
-
-/// A directory that goes with the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Scratch {
-        let path =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("survival-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Scratch(path)
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// Numbers like random ones, the same each time: no run of the tests is another than the last.
 struct Random(u64);
@@ -64,10 +40,10 @@ struct Case {
 }
 
 impl Case {
-    fn new(scratch: &Scratch, name: &str) -> Case {
+    fn new(scratch: &TempDir, name: &str) -> Case {
         let model = linear(&[1, 4, 4], 3);
         let data = labelled(&model, &[1, 4, 4], COUNT);
-        let file = scratch.at(&format!("{name}.onnx"));
+        let file = scratch.path().join(format!("{name}.onnx"));
         std::fs::write(&file, model.to_bytes()).unwrap();
         let options = EngineOptions { threads: Some(1), micro_batch: Some(4) };
         let engine = engine(&model, &data, rten(), &options);
@@ -196,20 +172,20 @@ fn by_index(records: &[Record]) -> BTreeMap<usize, Record> {
 /// finished run must be the same bytes.
 #[test]
 fn altered_journals_are_noticed() {
-    let scratch = Scratch::new("journals");
+    let scratch = scratch();
     let case = Case::new(&scratch, "journals");
-    let whole = case.go(&scratch.at("whole"), 0).unwrap();
+    let whole = case.go(&scratch.path().join("whole"), 0).unwrap();
     let truth = by_index(&whole.records);
     assert!(whole.records.iter().any(|r| !r.is_robust()) && whole.records.iter().any(Record::is_robust));
-    case.begin(&scratch.at("begun"), 0);
-    case.begin(&scratch.at("foreign"), 1);
-    let journal = |of: &str| std::fs::read(scratch.at(of).join("journal.jsonl")).unwrap();
+    case.begin(&scratch.path().join("begun"), 0);
+    case.begin(&scratch.path().join("foreign"), 1);
+    let journal = |of: &str| std::fs::read(scratch.path().join(of).join("journal.jsonl")).unwrap();
     let (begun, foreign) = (journal("begun"), journal("foreign"));
-    let place = scratch.at("altered");
+    let place = scratch.path().join("altered");
     let mut random = Random(11);
     let (mut refused, mut kept, mut said, mut samples) = (0, 0, 0, 0);
     for turn in 0..1200 {
-        copy(&scratch.at("begun"), &place);
+        copy(&scratch.path().join("begun"), &place);
         let (kind, bytes) = altered(&begun, &foreign, &mut random);
         std::fs::write(place.join("journal.jsonl"), &bytes).unwrap();
         let manifest = Manifest::new(&case.audit(0), vec![]).unwrap();
@@ -238,7 +214,7 @@ fn altered_journals_are_noticed() {
             case.go(&place, 0).unwrap();
             for file in ["manifest.json", "samples.parquet", "examples.parquet"] {
                 let read = |of: &Path| std::fs::read(of.join(file)).unwrap();
-                assert!(read(&place) == read(&scratch.at("whole")), "{kind}: {file}");
+                assert!(read(&place) == read(&scratch.path().join("whole")), "{kind}: {file}");
             }
         }
     }
@@ -251,9 +227,9 @@ fn altered_journals_are_noticed() {
 /// One damaged line does not cost the others, and a journal of another run is not touched.
 #[test]
 fn what_comes_before_the_damage_is_kept() {
-    let scratch = Scratch::new("kept");
+    let scratch = scratch();
     let case = Case::new(&scratch, "kept");
-    let place = scratch.at("run");
+    let place = scratch.path().join("run");
     case.begin(&place, 0);
     let journal = place.join("journal.jsonl");
     let text = std::fs::read(&journal).unwrap();
@@ -277,8 +253,8 @@ fn what_comes_before_the_damage_is_kept() {
     drop(opened);
 
     // The journal of another run in this directory.
-    case.begin(&scratch.at("foreign"), 1);
-    let foreign = std::fs::read(scratch.at("foreign").join("journal.jsonl")).unwrap();
+    case.begin(&scratch.path().join("foreign"), 1);
+    let foreign = std::fs::read(scratch.path().join("foreign").join("journal.jsonl")).unwrap();
     std::fs::write(&journal, &foreign).unwrap();
     let message = RunDirectory::open(&place, &manifest, true).map(drop).unwrap_err().to_string();
     assert!(message.contains("does not belong to manifest.json"), "{message}");
@@ -294,12 +270,12 @@ fn what_comes_before_the_damage_is_kept() {
 /// Every flipped bit in a file of a finished run is noticed by whatever reads it.
 #[test]
 fn altered_results_are_noticed() {
-    let scratch = Scratch::new("results");
+    let scratch = scratch();
     let case = Case::new(&scratch, "results");
-    let whole = scratch.at("whole");
+    let whole = scratch.path().join("whole");
     case.go(&whole, 0).unwrap();
     FinishedRun::open(&whole).unwrap();
-    let place = scratch.at("altered");
+    let place = scratch.path().join("altered");
     let mut random = Random(5);
     let mut tried = 0;
     for file in ["manifest.json", "summary.json", "samples.parquet", "examples.parquet", "SHA256SUMS"] {
@@ -340,14 +316,14 @@ fn altered_results_are_noticed() {
 /// A run is killed between any two of its last steps; what it left goes on to the same bytes.
 #[test]
 fn the_end_of_a_run_can_be_cut_anywhere() {
-    let scratch = Scratch::new("end");
+    let scratch = scratch();
     let case = Case::new(&scratch, "end");
-    let whole = scratch.at("whole");
+    let whole = scratch.path().join("whole");
     case.go(&whole, 0).unwrap();
-    let begun = scratch.at("begun");
+    let begun = scratch.path().join("begun");
     let journal = case.journal(&begun, 0, COUNT);
     let files = ["samples.parquet", "examples.parquet", "summary.json", "SHA256SUMS"];
-    let place = scratch.at("cut");
+    let place = scratch.path().join("cut");
     for written in 0..=files.len() {
         copy(&whole, &place);
         for file in &files[written..] {
@@ -376,16 +352,16 @@ fn the_end_of_a_run_can_be_cut_anywhere() {
 /// A merge that was cut off, or is repeated, gives the same files; another run is not written over.
 #[test]
 fn a_merge_can_be_repeated() {
-    let scratch = Scratch::new("merge");
+    let scratch = scratch();
     let case = Case::new(&scratch, "merge");
-    let parts: Vec<PathBuf> = (1..=2).map(|number| scratch.at(&format!("part-{number}"))).collect();
+    let parts: Vec<PathBuf> = (1..=2).map(|number| scratch.path().join(format!("part-{number}"))).collect();
     for (number, part) in (1..).zip(&parts) {
         let audit = Audit { shard: Shard { number, of: 2 }, ..case.audit(0) };
         let opened = RunDirectory::open(part, &Manifest::new(&audit, vec![]).unwrap(), false).unwrap();
         audit.run_in(opened, &AtomicBool::new(false), |_| ()).unwrap();
     }
     let merged = merge(&parts).unwrap();
-    let out = scratch.at("merged");
+    let out = scratch.path().join("merged");
     merged.write(&out).unwrap();
     let files = ["manifest.json", "samples.parquet", "examples.parquet", "summary.json", "SHA256SUMS"];
     let bytes = |of: &Path| files.map(|file| std::fs::read(of.join(file)).unwrap());
@@ -403,8 +379,8 @@ fn a_merge_can_be_repeated() {
 /// Data that are rewritten under a run: its figures are of nothing.
 #[test]
 fn changed_data_are_noticed() {
-    let scratch = Scratch::new("data");
-    let folder = scratch.at("fashion");
+    let scratch = scratch();
+    let folder = scratch.path().join("fashion");
     copy(&fixture("fashion-mnist"), &folder);
     let data = open(&format!("fashion-mnist:{}", folder.display()));
     let path = fixture("fashion_mlp.onnx");
@@ -420,7 +396,7 @@ fn changed_data_are_noticed() {
             ThreatModel::new(Norm::Linf, 0.03).unwrap(),
         )
     };
-    let place = scratch.at("run");
+    let place = scratch.path().join("run");
     let directory = RunDirectory::open(&place, &Manifest::new(&audit, vec![]).unwrap(), false).unwrap();
     let labels = folder.join("t10k-labels-idx1-ubyte.gz");
     let before = std::fs::read(&labels).unwrap();
@@ -440,7 +416,7 @@ fn changed_data_are_noticed() {
 /// 400 altered files of a training run that is gone on with: the same networks, or a refusal.
 #[test]
 fn altered_training_states_are_noticed() {
-    let scratch = Scratch::new("training");
+    let scratch = scratch();
     let (n, d) = (64, 16);
     let values: Vec<f32> = (0..n * d).map(|i| ((i * 7919 + i / 16 * 31) % 101) as f32 / 101.0).collect();
     let labels: Vec<usize> = (0..n).map(|i| usize::from(values[i * d] > 0.5)).collect();
@@ -471,9 +447,9 @@ fn altered_training_states_are_noticed() {
         let directory = TrainingDirectory::open(place, vec![], &settings, true)?;
         training.run(Some(&directory), &AtomicBool::new(false), |_| ())
     };
-    let whole = scratch.at("whole");
+    let whole = scratch.path().join("whole");
     go(&whole).unwrap();
-    let place = scratch.at("altered");
+    let place = scratch.path().join("altered");
     let checkpoints = |of: &Path| of.join("checkpoints");
     let mut random = Random(3);
     let (mut refused, mut same, mut said) = (0, 0, 0);

@@ -1,12 +1,10 @@
 //! Searches in less than single precision: what counts is single precision's.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{fixture, in_memory};
+use crate::common::{self, fixture, in_memory, scratch};
 use kennard::attack::{Apgd, Attack, Ddn, DeepFool, Fab, Fgsm, MinimumNorm, Pgd, Square};
 use kennard::audit::{Audit, FinishedRun, Manifest, Outcome, Progress, RunDirectory, Shard, merge};
 use kennard::data::{DataSet, Selection};
@@ -180,25 +178,6 @@ fn openvino() -> Option<Runtime> {
     able.map_err(|error| println!("skipped: {error}")).ok().map(|()| runtime)
 }
 
-/// A directory that goes with the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Scratch {
-        let path =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("precision-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Scratch(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 fn keep(audit: &Audit, path: &Path, resume: bool) -> kennard::Result<Outcome> {
     let directory = RunDirectory::open(path, &Manifest::new(audit, vec![])?, resume)?;
     audit.run_in(directory, &AtomicBool::new(false), |_| ())
@@ -207,11 +186,11 @@ fn keep(audit: &Audit, path: &Path, resume: bool) -> kennard::Result<Outcome> {
 /// The precision is in the manifest, and runs of different precision are kept apart.
 #[test]
 fn runs_of_another_precision_are_refused() {
-    let (scratch, data) = (Scratch::new("apart"), data());
+    let (scratch, data) = (scratch(), data());
     let full = live(&data, Linear::new());
     let rough = live(&data, Linear::new()).searching_in(Precision::Bf16).unwrap();
     let half = |engine, number| Audit { shard: Shard { number, of: 2 }, ..audit(engine, &data, 0.1, false) };
-    let [first, second] = ["first", "second"].map(|name| scratch.0.join(name));
+    let [first, second] = ["first", "second"].map(|name| scratch.path().join(name));
     keep(&half(&rough, 1), &first, false).unwrap();
     keep(&half(&full, 2), &second, false).unwrap();
     let manifest = std::fs::read_to_string(first.join("manifest.json")).unwrap();
@@ -257,7 +236,7 @@ fn precisions_that_are_lacking_are_refused() {
 #[test]
 fn bytes_do_not_depend_on_how_a_run_was_made() {
     let Some(runtime) = openvino() else { return };
-    let (scratch, data) = (Scratch::new("bytes"), common::fashion());
+    let (scratch, data) = (scratch(), common::fashion());
     let model = Graph::load(fixture("fashion_cnn.onnx")).unwrap();
     let made = |threads| {
         let options = EngineOptions { threads: Some(threads), ..EngineOptions::default() };
@@ -267,7 +246,7 @@ fn bytes_do_not_depend_on_how_a_run_was_made() {
     let (one, two) = (made(1), made(2));
     let of =
         |engine, shard| Audit { samples: Selection::First(48), shard, ..audit(engine, &data, 0.3, false) };
-    let at = |name: &str| scratch.0.join(name);
+    let at = |name: &str| scratch.path().join(name);
     let table = |path: &Path| std::fs::read(path.join("samples.parquet")).unwrap();
     let whole = keep(&of(&one, Shard::WHOLE), &at("one"), false).unwrap();
     keep(&of(&two, Shard::WHOLE), &at("two"), false).unwrap();

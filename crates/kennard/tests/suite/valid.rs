@@ -2,11 +2,9 @@
 //! points can be tried, so that it is known which samples an attack can break, how far away the closest adversarial point is, and
 //! what a proof may claim.
 
-mod common;
-
 use std::sync::atomic::AtomicBool;
 
-use common::{engine, rten};
+use crate::common::{self, engine, rten};
 use kennard::attack::{Apgd, Attack, AttackLoss, Fab, MinimumNorm, Pgd, Square, Strongest};
 use kennard::audit::Audit;
 use kennard::data::DataSet;

@@ -1,5 +1,4 @@
 //! What the integration tests share.
-#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -12,6 +11,7 @@ use kennard::predict;
 use kennard::run::ModelSummary;
 use kennard::{Classifier, Graph, Preprocessing, Runtime, RuntimeChoice, ThreatModel};
 use kennard_graph::{Builder, DType, Dim, Tensor, TensorType};
+use tempfile::TempDir;
 
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -19,6 +19,11 @@ pub fn root() -> PathBuf {
 
 pub fn fixture(name: &str) -> PathBuf {
     root().join("fixtures").join(name)
+}
+
+/// A directory that goes with the test.
+pub fn scratch() -> TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
 /// The folder of published networks and data, or `None` with a word about it.

@@ -1,12 +1,10 @@
 //! Certified bounds of networks that others trained, beside the counts of another program (auto_LiRPA 0.7.1,
 //! `reference/certified.csv` in the folder of `KENNARD_SHARED`).
 
-mod common;
-
 use std::path::Path;
 use std::time::Instant;
 
-use common::{open, runtimes, shared};
+use crate::common::{open, runtimes, shared};
 use kennard::certify::{Ascent, Crown};
 use kennard::data::Selection;
 use kennard::graph::{Method, Region, bound};

@@ -1,8 +1,6 @@
 //! Packets along lines and planes of a linear network, where plain sums over a fine grid give the figures.
 
-mod common;
-
-use common::{engine, labelled, linear, rten};
+use crate::common::{engine, labelled, linear, rten};
 use kennard::engine::EngineOptions;
 use kennard::quadrature::{Direction, Slice, SlicePlan};
 

@@ -1,10 +1,8 @@
 //! Packets of real networks: the inequality, the checks, and hidden tensors.
 
-mod common;
-
 use std::sync::atomic::AtomicBool;
 
-use common::{engine, fashion, fixture, open, rten, shared};
+use crate::common::{engine, fashion, fixture, open, rten, shared};
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::packet::{Effort, Hidden};

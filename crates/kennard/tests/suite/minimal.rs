@@ -2,13 +2,11 @@
 //! to the boundary with class j is `(z_y − z_j) / ‖w_y − w_j‖*`, and two-layer networks so small that all
 //! activation patterns can be tried. All seeds are fixed, so that nothing here fails by chance.
 
-mod common;
-#[path = "minimal/exact.rs"]
 mod exact;
 
 use std::sync::atomic::AtomicBool;
 
-use common::{engine, fashion, fixture, rten};
+use crate::common::{self, engine, fashion, fixture, rten};
 use exact::TwoLayers;
 use kennard::attack::{
     Alma, Best, CarliniWagner, Ddn, DeepFool, Fab, Fmn, HopSkipJump, MinimalApgd, MinimumNorm, Pdpgd,

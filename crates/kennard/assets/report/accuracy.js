@@ -126,6 +126,7 @@ function byAttack(run) {
       { title: "attack", value: (r) => r.name, text: true },
       { title: "accuracy [%]", value: (r) => r.share, format: (v, r) => (r.pending > 0 ? "–" : (100 * v).toFixed(2)) },
       { title: whole ? "95 % interval" : "95 % interval; between", value: (r) => r.interval[0], format: (_, r) => shares(r.interval) },
+      ...provedColumn(summary.attacks, "robust, proved"),
       { title: "forward passes", value: (r) => r.forwards, format: (v) => (v === undefined ? "–" : grouped(v)) },
       { title: "with gradient", value: (r) => r.backwards, format: (v) => (v === undefined ? "–" : grouped(v)) },
       { title: "time [s]", value: (r) => r.seconds, format: (v) => (v === undefined ? "–" : v.toFixed(1)) },

@@ -25,6 +25,7 @@ function distances(run) {
       { title: "attack", value: (r) => r.name, text: true },
       { title: "found", value: (r) => r.distances.found, format: grouped },
       ...["25 %", "median", "75 %"].map((title, i) => ({ title: `${title} [${threat.norm}]`, value: (r) => r.distances.quartiles[i], format: short })),
+      ...provedColumn(summary.minimal, "proved closest"),
       { title: "forward passes", value: (r) => r.forwards, format: grouped },
       { title: "with gradient", value: (r) => r.backwards, format: grouped },
       { title: "time [s]", value: (r) => r.seconds, format: (v) => v.toFixed(1) },

@@ -85,3 +85,7 @@ function table(id, columns, rows, { filter = false, caption = null, note = null 
       el("table", {}, caption ? el("caption", {}, caption) : null, el("thead", {}, head), body)),
     note ? el("p", { class: "note" }, note) : null);
 }
+
+/** Of how many samples attacks proved their answer, where there are attacks that do. */
+const provedColumn = (attacks, title) =>
+  attacks.some((a) => a.proved !== undefined) ? [{ title, value: (a) => a.proved, format: (v) => (v === undefined ? "–" : grouped(v)) }] : [];

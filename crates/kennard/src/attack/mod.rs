@@ -150,6 +150,11 @@ pub trait Attack: Send + Sync {
         false
     }
 
+    /// Whether it can [prove](Subject::prove) its answer: that there is no adversarial point, or none that is closer.
+    fn proves(&self) -> bool {
+        false
+    }
+
     /// Whether it searches as well in bfloat16, where it may: an attack that climbs a loss does; one that goes by small differences
     /// of margins, or by how far the boundary is, had better not.
     fn searches_roughly(&self) -> bool {

@@ -32,6 +32,9 @@ pub struct Verdict {
     pub unanswered: u64,
     /// Whether a point was misclassified in the attacked graph and not by the untouched model.
     pub disputed: bool,
+    /// Whether the attack proved that there is no adversarial point, or, of a minimum-norm attack, none that is closer than this
+    /// one; none where it is not one that [proves](Attack::proves).
+    pub proved: Option<bool>,
 }
 
 /// An adversarial point.
@@ -105,8 +108,12 @@ pub(crate) async fn run_attack(
         }
         if ended || adversarial.is_some() {
             let tally = subject.tally();
+            let broken = adversarial.is_some();
+            let unanswered = tally.unanswered + unanswered;
+            // What was rejected, or had no answer, is not what the attack went by.
+            let sound = !disputed && unanswered == 0;
             return Ok(Verdict {
-                broken: adversarial.is_some(),
+                broken,
                 margin: best
                     .as_ref()
                     .map_or_else(|| margin(attacked.clean, label), |candidate| candidate.margin),
@@ -116,8 +123,9 @@ pub(crate) async fn run_attack(
                 backwards: tally.backwards,
                 zero_gradients: tally.zero_gradients,
                 non_finite_gradients: tally.non_finite_gradients,
-                unanswered: tally.unanswered + unanswered,
+                unanswered,
                 disputed,
+                proved: attack.proves().then(|| sound && subject.proved() == Some(broken)),
             });
         }
     }

@@ -67,6 +67,8 @@ pub struct Subject<'a> {
     checks: Cell<u64>,
     /// The smallest margin at an allowed point since it was last forgotten.
     lowest: Cell<f32>,
+    /// What the attack has proved: whether there is an adversarial point, and if so, that none is closer than the closest it met.
+    proved: Cell<Option<bool>>,
 }
 
 /// What an attack has asked, and how often the answer was of no use to it.
@@ -167,6 +169,7 @@ impl<'a> Subject<'a> {
             rough: Cell::new(conditions.rough),
             checks: Cell::default(),
             lowest: Cell::new(f32::INFINITY),
+            proved: Cell::default(),
         }
     }
 
@@ -209,6 +212,17 @@ impl<'a> Subject<'a> {
     /// The trees that the model's answer follows from, if it is an ensemble of trees.
     pub fn trees(&self) -> Option<&'a Trees> {
         self.attacked.trees
+    }
+
+    /// Says that nothing is left to look for, where [`Attack::proves`](super::Attack::proves): there is no adversarial point, or, if
+    /// `broken`, none that is closer than the closest that the model was asked about.
+    pub fn prove(&self, broken: bool) {
+        self.proved.set(Some(broken));
+    }
+
+    /// What the attack said by [`Subject::prove`].
+    pub(super) fn proved(&self) -> Option<bool> {
+        self.proved.get()
     }
 
     /// All that is known of the sample.

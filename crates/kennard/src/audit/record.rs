@@ -74,6 +74,10 @@ pub struct AttackRecord {
     pub unanswered: u64,
     /// Whether a point was misclassified in the attacked graph and not by the untouched model.
     pub disputed: bool,
+    /// Whether it proved that there is no adversarial point within epsilon, or, of a minimum-norm attack, none that is closer; none
+    /// for attacks that prove nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proved: Option<bool>,
 }
 
 impl Record {
@@ -166,6 +170,7 @@ impl AttackRecord {
             non_finite_gradients: verdict.non_finite_gradients,
             unanswered: verdict.unanswered,
             disputed: verdict.disputed,
+            proved: verdict.proved,
         }
     }
 }

@@ -186,6 +186,9 @@ const ATTACK: [(&str, Field<AttackRecord>); 12] = [
     ("disputed", Field::Flag(|a| Some(a.disputed), |a, v| a.disputed = v.unwrap_or_default())),
 ];
 
+/// The column of attacks that prove, in tables where one tried; of other attacks it is not there.
+const PROVED: (&str, Field<AttackRecord>) = ("proved", Field::Flag(|a| a.proved, |a, v| a.proved = v));
+
 /// The bytes of the table.
 pub(super) fn to_parquet(sought: &Sought, records: &[Record]) -> Result<Vec<u8>, String> {
     parquet_bytes(&to_batch(sought, records)?).map_err(|e| e.to_string())
@@ -211,6 +214,8 @@ pub(super) fn to_batch(sought: &Sought, records: &[Record]) -> Result<RecordBatc
         let of =
             |(column, field): &(&str, Field<_>)| (format!("{name}.{column}"), field.array(&entries), true);
         columns.extend(ATTACK.iter().map(of));
+        let proves = entries.iter().flatten().any(|entry| entry.proved.is_some());
+        columns.extend(proves.then(|| of(&PROVED)));
     };
     for (i, name) in sought.attacks.iter().enumerate() {
         add(name.to_string(), records.iter().map(|r| r.attacks.get(i)?.as_ref()).collect());
@@ -293,6 +298,7 @@ fn entries(batch: &RecordBatch, attack: &str) -> Result<Vec<Option<AttackRecord>
         let name = format!("{attack}.{column}");
         field.read(batch, &name, &mut entries).ok_or(name)?;
     }
+    let _ = PROVED.1.read(batch, &format!("{attack}.{}", PROVED.0), &mut entries);
     let tried = batch.column_by_name(&format!("{attack}.broken"));
     let tried = |row: usize| tried.is_some_and(|column| column.is_valid(row));
     Ok(entries.into_iter().enumerate().map(|(row, entry)| tried(row).then_some(entry)).collect())

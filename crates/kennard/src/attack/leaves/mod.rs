@@ -66,6 +66,10 @@ impl Attack for Leaves {
         true
     }
 
+    fn proves(&self) -> bool {
+        true
+    }
+
     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
         Box::pin(async move {
             let trees = subject.trees().ok_or("the model is not known to be a tree ensemble")?;
@@ -105,12 +109,13 @@ impl Leaves {
             }
             // No other is nearer.
             if first_broken(subject, &block).await.is_some() {
-                return;
+                return subject.prove(true);
             }
             wanted = (2 * wanted).min(BLOCK);
         }
-        if !cells.is_exhausted() {
-            swaps.begin_anywhere(self.starts).await;
+        match cells.is_exhausted() {
+            true => subject.prove(bound.is_finite()),
+            false => swaps.begin_anywhere(self.starts).await,
         }
     }
 }

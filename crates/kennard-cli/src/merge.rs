@@ -4,7 +4,7 @@ use kennard::audit::merge;
 use kennard::smoothing::{FinishedSmoothing, merge_smoothing};
 
 use crate::source::show;
-use crate::{Done, Outcome, Usage, report, screen, smooth};
+use crate::{Done, Outcome, Usage, command_line, report, screen, smooth};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -26,12 +26,14 @@ pub fn run(args: &Args) -> Outcome {
         _ => return Err(Usage("--out is missing: the directory to write".into()).into()),
     };
     if shards.first().is_some_and(|first| FinishedSmoothing::is_in(first)) {
-        let merged = merge_smoothing(shards)?;
+        let mut merged = merge_smoothing(shards)?;
+        merged.manifest.command = command_line();
         merged.write(out)?;
         smooth::end(&merged.outcome.summary, args.json, Some(out))?;
         return Ok(Done::Fully);
     }
-    let merged = merge(shards)?;
+    let mut merged = merge(shards)?;
+    merged.manifest.command = command_line();
     merged.write(out)?;
     show(&merged.outcome.summary, args.json, |summary| screen::print(summary, None))?;
     report::beside(out, "manifest.json, samples.parquet, examples.parquet, summary.json")?;

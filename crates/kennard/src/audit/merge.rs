@@ -8,7 +8,7 @@ use crate::run::files::refused;
 use crate::run::{check_whole, differences};
 use crate::{Error, Result};
 
-/// The run whose shards lie in `parts`, as if it had been run as one.
+/// The run whose shards lie in `parts`, as if it had been run as one; its command is left to the caller.
 ///
 /// # Errors
 /// When a part is missing, unfinished or damaged, there twice, or of another run; the message names the
@@ -32,8 +32,10 @@ pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
     check_whole(&shards)?;
     let mut merged = first.clone();
     merged.manifest.settings = whole(first);
+    merged.manifest.command.clear();
     merged.manifest.about.samples = runs.iter().map(|run| run.manifest.about.samples).sum();
     let outcome = &mut merged.outcome;
+    outcome.summary.shard = Shard::WHOLE;
     // What a shard had to reach, the whole need not.
     outcome.summary.requirements.clear();
     for run in &runs[1..] {

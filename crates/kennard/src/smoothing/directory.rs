@@ -89,14 +89,23 @@ impl Certification<'_> {
         &self,
         directory: SmoothingDirectory,
         stop: &AtomicBool,
-        progress: impl FnMut(SmoothingProgress),
+        mut progress: impl FnMut(SmoothingProgress),
+    ) -> Result<SmoothingOutcome> {
+        self.run_kept(directory, stop, &mut progress)
+    }
+
+    fn run_kept(
+        &self,
+        directory: SmoothingDirectory,
+        stop: &AtomicBool,
+        progress: &mut dyn FnMut(SmoothingProgress),
     ) -> Result<SmoothingOutcome> {
         let mut directory = match directory.work {
             Work::Done(outcome) => return Ok(*outcome),
             Work::Left(left) => left,
         };
         let kept = std::mem::take(&mut directory.entries);
-        let outcome = match self.go_on(kept, |record| directory.keep(record), stop, progress) {
+        let outcome = match self.go_on(kept, &mut |record| directory.keep(record), stop, progress) {
             Err(error @ Error::Data(DataError::Rewritten { .. } | DataError::Changed { .. })) => {
                 directory.discard()?;
                 return Err(error);
@@ -169,7 +178,7 @@ impl FinishedSmoothing {
     }
 }
 
-/// The run whose shards lie in `parts`, as if it had been run as one.
+/// The run whose shards lie in `parts`, as if it had been run as one; its command is left to the caller.
 ///
 /// # Errors
 /// When a part is missing, unfinished or damaged, there twice, or of another run; the message names the difference.
@@ -192,8 +201,10 @@ pub fn merge_smoothing(parts: &[PathBuf]) -> Result<FinishedSmoothing> {
     check_whole(&shards)?;
     let mut merged = first.clone();
     merged.manifest.settings = whole(first);
+    merged.manifest.command.clear();
     merged.manifest.about.samples = runs.iter().map(|run| run.manifest.about.samples).sum();
     let SmoothingOutcome { summary, records } = &mut merged.outcome;
+    summary.shard = Shard::WHOLE;
     for run in &runs[1..] {
         let part = &run.outcome.summary;
         records.extend_from_slice(&run.outcome.records);

@@ -135,6 +135,13 @@ fn table(summary: &Summary) {
         let found = accuracy(robust.robust_accuracy, robust.interval, robust.bracket, robust.pending);
         say!("{:<width$} {found}", "robust");
     }
+    for (attack, proved) in summary.attacks.iter().filter_map(|attack| Some((attack, attack.proved?))) {
+        let (name, all) = (&attack.name, grouped(attack.robust));
+        say!(
+            "{name:<width$} {} of {all} robust samples proved: nothing in there is misclassified",
+            grouped(proved)
+        );
+    }
 }
 
 /// What is proved, and what lies between that and what attacks leave.
@@ -266,6 +273,10 @@ fn minimal(attacks: &[MinimalSummary]) {
             grouped(attack.backwards),
             attack.seconds
         );
+        if let Some(proved) = attack.proved {
+            let proved = grouped(proved);
+            say!("{:<11} proved of {proved} samples: no misclassified point is closer", "");
+        }
     }
 }
 

@@ -65,11 +65,51 @@ fn exported_models_are_audited() {
             if let Some(leaves) = found["attacks"].get(1).filter(|_| !smooth) {
                 // Exact on all of these.
                 assert_eq!(leaves["robust"], found["robust"]["robust"], "{model}: {leaves}");
+                let proved = leaves["proved"].as_u64().unwrap();
+                assert!(0 < proved && proved <= robust, "{model}: {proved} proved of {robust}");
             }
             assert!(robust <= right.as_u64().unwrap(), "{model} on {runtime}");
             println!("{model} on {runtime}: {right} right, {robust} robust");
         }
     }
+}
+
+/// Audits under threat models that only differ in which features may move, and how far, are told apart wherever they are compared.
+#[test]
+fn what_confines_attacks_is_compared() {
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let out = |name: &str| place.path().join(name).display().to_string();
+    let settings: [(&str, &[&str]); 3] = [
+        ("all", &["--eps", "0.3"]),
+        ("frozen", &["--eps", "0.3", "--frozen", "0,1"]),
+        ("own", &["--eps", "0.1", "--eps-per-feature", "1,2,3,1"]),
+    ];
+    for (name, words) in settings {
+        summary(
+            "iris_mlp",
+            "rten",
+            &[words, &["--attack", "pgd", "--minimal", "fmn", "--out", &out(name)][..]].concat(),
+        );
+    }
+    let kennard = |words: &[&str]| Command::new(env!("CARGO_BIN_EXE_kennard")).args(words).output().unwrap();
+    let runs = [out("all"), out("frozen"), out("own")];
+    let [all, frozen, own] = runs.each_ref().map(String::as_str);
+    let table = kennard(&["report", all, frozen, own, "--table", "markdown"]);
+    let table = String::from_utf8_lossy(&table.stdout);
+    for said in [
+        "| linf ≤ 0.3 |",
+        "| linf ≤ 0.3, 2 of 4 features frozen |",
+        "| linf ≤ 0.3, an epsilon for each feature |",
+    ] {
+        assert!(table.contains(said), "{said}: {table}");
+    }
+    let page = out("page.html");
+    assert!(kennard(&["report", all, frozen, own, "-o", &page]).status.success());
+    let page = std::fs::read_to_string(page).unwrap();
+    assert_eq!(page.matches("other threat models, so their robust accuracies are not comparable").count(), 2);
+    let refused = kennard(&["attacks", "compare", all, frozen]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("another set of points"), "{said}");
 }
 
 /// Gradients break at least nearly as much as queries do.

@@ -74,9 +74,10 @@ function allowance(summary) {
     l1: `the changes of the ${elements} sum to at most ${eps}`,
     l0: `at most ${eps} of the ${elements} may change`,
   }[threat.norm];
+  const own = [bounds, ...(summary.confined ?? [])].join(", ");
   return threat.eps === null
-    ? `${threat.norm}, perturbations of any size, ${bounds}`
-    : `${budget(summary)}: ${size}, ${bounds}`;
+    ? `${threat.norm}, perturbations of any size, ${own}`
+    : `${budget(summary)}: ${size}, ${own}`;
 }
 
 /** Rows as CSV (RFC 4180). */

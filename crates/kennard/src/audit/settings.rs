@@ -137,6 +137,24 @@ impl AuditSettings {
         })
     }
 
+    /// Whether attacks are allowed the same points as in another audit of the same samples.
+    pub(crate) fn allows_the_same(&self, other: &AuditSettings) -> bool {
+        let allowed =
+            |of: &AuditSettings| (of.threat_model, of.boxes, of.eps_per_feature.clone(), of.lattice.clone());
+        allowed(self) == allowed(other)
+    }
+
+    /// What confines attacks beside the threat model, in words.
+    pub(super) fn confined(&self) -> Vec<String> {
+        let all = self.eps_per_feature.len();
+        let free: Vec<f64> = self.eps_per_feature.iter().copied().filter(|eps| *eps > 0.0).collect();
+        let frozen = (free.len() < all).then(|| format!("{} of {all} features frozen", all - free.len()));
+        let own = free.iter().any(|eps| *eps != free[0]).then(|| "an epsilon for each feature".into());
+        let boxes = self.boxes.then(|| "each sample in a box of its own".into());
+        let valid = self.lattice.is_some().then(|| "at valid points alone".into());
+        [boxes, own, frozen, valid].into_iter().flatten().collect()
+    }
+
     /// Whether certificates are sought at epsilon.
     pub(super) fn certifies(&self) -> bool {
         self.certify && self.threat_model.eps.is_finite()

@@ -9,7 +9,7 @@ use super::judged::Judged;
 use super::packet_summary::PacketSummary;
 use super::predicted::PredictedDistances;
 use super::settings::as_text;
-use super::{AuditSettings, CertifiedRadii, Record, Warning};
+use super::{AttackRecord, AuditSettings, CertifiedRadii, Record, Warning};
 use crate::certify::BoundMethod;
 use crate::data::Selection;
 use crate::probe::Cosines;
@@ -51,6 +51,9 @@ pub struct Summary {
     pub threat_model: ThreatModel,
     /// Epsilon as people write it: `8/255` where it is such a fraction.
     pub eps_text: String,
+    /// What else confined them, in words: features that are frozen, or have an epsilon of their own, valid points, boxes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confined: Vec<String>,
     /// The version of AutoAttack that the attacks are, if they are one.
     pub autoattack: Option<String>,
     /// Accuracy on the samples as they are.
@@ -129,6 +132,9 @@ pub struct AttackSummary {
     /// Gradients among them that had an entry that was not finite.
     #[serde(default)]
     pub non_finite_gradients: u64,
+    /// Of how many samples it proved that no point within epsilon is misclassified; none for attacks that prove nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proved: Option<u64>,
     /// The attack's share of the wall-clock time, that of an interrupted run before not included.
     pub seconds: f64,
 }
@@ -149,6 +155,10 @@ pub struct MinimalSummary {
     /// Gradients among them that had an entry that was not finite.
     #[serde(default)]
     pub non_finite_gradients: u64,
+    /// Of how many samples it proved that no misclassified point is closer than the one found, or that there is none; none for
+    /// attacks that prove nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proved: Option<u64>,
     /// The attack's share of the wall-clock time, that of an interrupted run before not included.
     pub seconds: f64,
 }
@@ -188,6 +198,7 @@ impl Summary {
             seed: settings.seed,
             threat_model: settings.threat_model,
             eps_text: settings.threat_model.eps_text(),
+            confined: settings.confined(),
             autoattack: settings.autoattack(),
             clean: Clean::default(),
             not_evaluated: 0,
@@ -259,6 +270,7 @@ impl Summary {
             attack.forwards = tried().map(|a| a.forwards).sum();
             attack.backwards = tried().map(|a| a.backwards).sum();
             attack.non_finite_gradients = tried().map(|a| a.non_finite_gradients).sum();
+            attack.proved = proved(tried());
         }
         if let Some(cosines) = &mut self.cosines {
             *cosines = Cosines::of(records.iter().map(|record| record.cosine));
@@ -295,6 +307,7 @@ impl Summary {
             attack.forwards = tried().map(|a| a.forwards).sum();
             attack.backwards = tried().map(|a| a.backwards).sum();
             attack.non_finite_gradients = tried().map(|a| a.non_finite_gradients).sum();
+            attack.proved = proved(tried());
         }
         self.closest =
             (!self.minimal.is_empty()).then(|| so_far(Distances::of(done().map(Record::distance))));
@@ -320,6 +333,11 @@ impl Summary {
     }
 }
 
+/// How often an attack proved its answer; none where it is not one that does.
+fn proved<'a>(tried: impl Iterator<Item = &'a AttackRecord>) -> Option<u64> {
+    tried.filter_map(|attack| attack.proved).map(u64::from).reduce(|sum, one| sum + one)
+}
+
 impl AttackSummary {
     pub(super) fn blank(name: &str) -> AttackSummary {
         AttackSummary {
@@ -332,6 +350,7 @@ impl AttackSummary {
             forwards: 0,
             backwards: 0,
             non_finite_gradients: 0,
+            proved: None,
             seconds: 0.0,
         }
     }
@@ -346,6 +365,7 @@ impl MinimalSummary {
             forwards: 0,
             backwards: 0,
             non_finite_gradients: 0,
+            proved: None,
             seconds: 0.0,
         }
     }

@@ -34,8 +34,9 @@ struct Point {
     /// As wide as that of the product, of which the other factor hardly varies.
     sigma_p_interval: Option<[f64; 2]>,
     product: Option<f64>,
-    /// Whether no other run is at least as good in both and better in one.
-    pareto: bool,
+    /// Whether no other run is at least as good in both and better in one; null where it was asked otherwise than the first run, on
+    /// other data or under another threat model.
+    pareto: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -108,10 +109,21 @@ impl Comparison {
             );
         }
         let mut plane: Vec<Point> = audits.iter().map(|(run, state)| Point::new(*run, state)).collect();
+        // Of runs that were asked the same as the first.
+        let alike = audits.iter().map(|(_, state)| {
+            let base = audits[0].1;
+            same_data(base, state) && base.manifest.settings.allows_the_same(&state.manifest.settings)
+        });
+        let mut alike: Vec<&mut Point> = plane
+            .iter_mut()
+            .zip(alike)
+            .filter(|(p, alike)| *alike && p.robust.is_some())
+            .map(|(p, _)| p)
+            .collect();
         let accuracies: Vec<[f64; 2]> =
-            plane.iter().map(|p| [p.clean, p.robust].map(|share| share.unwrap_or(0.0))).collect();
-        for (point, best) in plane.iter_mut().zip(pareto_front(&accuracies)) {
-            point.pareto = best && point.robust.is_some();
+            alike.iter().map(|p| [p.clean, p.robust].map(|share| share.unwrap_or(0.0))).collect();
+        for (point, best) in alike.iter_mut().zip(pareto_front(&accuracies)) {
+            point.pareto = Some(best);
         }
         Some(Comparison { plane, series: series(sources), pairs, notes })
     }
@@ -130,7 +142,7 @@ impl Point {
             sigma_p: packet.map(|packet| packet.sigma_p),
             sigma_p_interval: packet.map(|p| p.product.interval.map(|product| product / p.sigma_x)),
             product: packet.map(|packet| packet.product.value),
-            pareto: false,
+            pareto: None,
         }
     }
 }
@@ -150,6 +162,17 @@ fn left_out(name: &str, summary: &Summary) -> String {
     format!("{name} is not finished and left out of the comparison; {known}")
 }
 
+/// Whether two runs have their samples from the same files.
+fn same_data(a: &RunState, b: &RunState) -> bool {
+    let (first, other) = (&a.outcome.summary.data, &b.outcome.summary.data);
+    let digests = |files: &[crate::run::FileHash]| -> Vec<String> {
+        let mut digests: Vec<String> = files.iter().map(|file| file.sha256.clone()).collect();
+        digests.sort();
+        digests
+    };
+    digests(&first.files) == digests(&other.files) && first.split == other.split
+}
+
 /// Why two runs cannot be compared sample by sample.
 fn why_not(a: &RunState, b: &RunState) -> Option<&'static str> {
     if a.stage != Stage::Finished || b.stage != Stage::Finished {
@@ -157,13 +180,7 @@ fn why_not(a: &RunState, b: &RunState) -> Option<&'static str> {
             "unfinished, and the samples that finish first are not like the others: no paired difference",
         );
     }
-    let (first, other) = (&a.outcome.summary.data, &b.outcome.summary.data);
-    let digests = |files: &[crate::run::FileHash]| -> Vec<String> {
-        let mut digests: Vec<String> = files.iter().map(|file| file.sha256.clone()).collect();
-        digests.sort();
-        digests
-    };
-    if digests(&first.files) != digests(&other.files) || first.split != other.split {
+    if !same_data(a, b) {
         return Some("not on the same data, so there is no paired difference");
     }
     let theirs: std::collections::BTreeSet<usize> = b.outcome.records.iter().map(|r| r.index).collect();
@@ -176,10 +193,10 @@ fn threats_differ(a: &RunState, b: &RunState) -> Option<String> {
     if first.robust.is_none() || other.robust.is_none() {
         return None;
     }
-    if first.threat_model != other.threat_model {
+    let (a, b) = (&a.manifest.settings, &b.manifest.settings);
+    if !a.allows_the_same(b) {
         return Some("other threat models, so their robust accuracies are not comparable".into());
     }
-    let (a, b) = (&a.manifest.settings, &b.manifest.settings);
     (a.attacks != b.attacks || a.minimal != b.minimal)
         .then(|| "other attacks, and robust accuracy depends on them".into())
 }
@@ -201,9 +218,8 @@ impl Pair {
         let theirs: BTreeMap<usize, &Record> = b.outcome.records.iter().map(|r| (r.index, r)).collect();
         let both: Vec<(&Record, &Record)> =
             a.outcome.records.iter().filter_map(|r| Some((r, *theirs.get(&r.index)?))).collect();
-        let (mine, other) = (&a.outcome.summary, &b.outcome.summary);
-        let attacked = mine.robust.is_some() && other.robust.is_some();
-        let comparable = attacked && mine.threat_model == other.threat_model;
+        let attacked = [a, b].iter().all(|state| state.outcome.summary.robust.is_some());
+        let comparable = attacked && a.manifest.settings.allows_the_same(&b.manifest.settings);
         Pair {
             first,
             run,

@@ -4,6 +4,7 @@ use super::Source;
 use super::markup::Markup;
 use crate::audit::{RunState, Summary};
 use crate::{Error, Norm, Precision, Result};
+use itertools::Itertools;
 
 /// What the table's columns are called, and whether their entries are numbers. The column of certificates is there where an
 /// audit has some.
@@ -30,6 +31,8 @@ struct Row {
     /// The size of changes as people write it; none where it has no limit.
     eps: Option<String>,
     clean: Share,
+    /// What else confined attacks, in words.
+    confined: Vec<String>,
     /// None where there was no attack of a size.
     robust: Option<Share>,
     /// None where no certificates were sought.
@@ -93,6 +96,7 @@ impl Row {
             norm: summary.threat_model.norm,
             eps: summary.threat_model.eps.is_finite().then(|| summary.eps_text.clone()),
             clean: share(clean.accuracy, clean.interval, could_be, clean.pending),
+            confined: summary.confined.clone(),
             robust: robust.as_ref().map(|r| share(r.robust_accuracy, r.interval, r.bracket, r.pending)),
             certified: summary
                 .certified
@@ -123,7 +127,7 @@ impl Row {
             markup.escaped(&self.model),
             markup.escaped(&self.data),
             self.samples.to_string(),
-            markup.threat(self.norm, self.eps.as_deref()),
+            self.threat(markup),
             self.clean.cell(markup),
             figure(&self.robust),
         ];
@@ -146,8 +150,14 @@ impl Row {
             self.seed,
             self.samples,
             markup.escaped(&self.data),
-            markup.threat(self.norm, self.eps.as_deref())
+            self.threat(markup)
         )
+    }
+
+    /// What attacks were allowed.
+    fn threat(&self, markup: Markup) -> String {
+        let own = markup.threat(self.norm, self.eps.as_deref());
+        std::iter::once(own).chain(self.confined.iter().map(|word| markup.escaped(word))).join(", ")
     }
 }
 
@@ -214,7 +224,7 @@ fn file_name(path: &str) -> String {
 fn data_name(spec: &str) -> String {
     match spec.split_once(':') {
         Some((kind @ ("mnist" | "fashion-mnist" | "cifar10" | "cifar100"), _)) => kind.into(),
-        Some((_, path)) => path.split(',').map(file_name).collect::<Vec<_>>().join(", "),
+        Some((_, path)) => path.split(',').map(file_name).join(", "),
         None => spec.into(),
     }
 }
@@ -230,6 +240,7 @@ mod tests {
             samples: 10000,
             norm: Norm::Linf,
             eps: Some("8/255".into()),
+            confined: Vec::new(),
             clean: Share::Known(0.8492, [0.842, 0.8562]),
             robust: Some(Share::Known(0.5308, [0.521, 0.5406])),
             certified: None,
@@ -282,6 +293,15 @@ Brackets are Clopper–Pearson intervals at 95 %.
         let clean = Row { robust: None, autoattack: None, attacks: Vec::new(), eps: None, ..row("a") };
         let found = text(&[clean], Markup::Markdown);
         assert!(!found.contains("Robust accuracy was") && found.contains("| linf, any size |"), "{found}");
+    }
+
+    /// Audits under other threat models are told apart, in the table and in sentences.
+    #[test]
+    fn what_confined_attacks_is_said() {
+        let frozen = Row { confined: vec!["2 of 6 features frozen".into()], ..row("a") };
+        let found = text(&[frozen, row("b")], Markup::Markdown);
+        assert!(found.contains("| linf ≤ 8/255, 2 of 6 features frozen |"), "{found}");
+        assert_eq!(found.matches("Robust accuracy of ").count(), 2, "{found}");
     }
 
     /// The column is there where an audit has certificates; others have none in it.

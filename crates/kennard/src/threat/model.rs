@@ -67,7 +67,9 @@ impl ThreatModel {
     /// Epsilon as people write it: `0.1`, `8/255`; `unlimited` where it is infinite.
     pub fn eps_text(&self) -> String {
         let eps = self.eps;
-        let exact = eps.to_string();
+        // 0.1 × 3 is 0.30000000000000004, which nobody means.
+        let near: f64 = format!("{eps:.14e}").parse().unwrap_or(eps);
+        let exact = near.to_string();
         let levels = (eps * 255.0).round();
         match exact.len() {
             _ if !eps.is_finite() => "unlimited".into(),
@@ -151,7 +153,7 @@ mod tests {
         );
         assert_eq!(ThreatModel::new(Norm::L2, 128.0 / 255.0).unwrap().eps_text(), "128/255");
         assert_eq!(ThreatModel::unlimited(Norm::L2, [0.0, 1.0]).unwrap().eps_text(), "unlimited");
-        assert_eq!(text(0.123_456_789), "0.123456789");
+        assert_eq!([0.123_456_789, 0.1 * 3.0, 0.1 + 0.2].map(text), ["0.123456789", "0.3", "0.3"]);
     }
 
     #[test]

@@ -120,7 +120,8 @@ impl FromStr for PerFeature {
             (Err(error), false) => return Err(format!("neither numbers ({error}) nor a file")),
             (_, true) => {
                 let text = std::fs::read_to_string(text).map_err(|error| format!("{text}: {error}"))?;
-                numbers(&text)?
+                // Spreadsheets begin a text with a mark of its encoding.
+                numbers(text.trim_start_matches('\u{feff}'))?
             }
         };
         if listed.is_empty() { Err("there is no number".into()) } else { Ok(PerFeature(listed)) }

@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::path::Path;
 
-use parquet::basic::{ConvertedType, Type};
+use half::f16;
+use parquet::basic::{ConvertedType, LogicalType, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{
-    BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FloatType, Int32Type, Int64Type,
+    BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType, Int32Type,
+    Int64Type,
 };
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
@@ -23,6 +25,7 @@ pub enum Column {
     ShortUnsigned(ColumnReaderImpl<Int32Type>),
     Long(ColumnReaderImpl<Int64Type>),
     LongUnsigned(ColumnReaderImpl<Int64Type>),
+    Half(ColumnReaderImpl<FixedLenByteArrayType>),
     Single(ColumnReaderImpl<FloatType>),
     Double(ColumnReaderImpl<DoubleType>),
     Words(ColumnReaderImpl<ByteArrayType>),
@@ -49,9 +52,15 @@ pub fn unread(column: &ColumnDescriptor) -> Option<&'static str> {
             Some("dates or times")
         }
         Type::INT96 => Some("dates or times"),
+        Type::FIXED_LEN_BYTE_ARRAY if is_half(column) => None,
         Type::FIXED_LEN_BYTE_ARRAY => Some("bytes"),
         _ => None,
     }
+}
+
+/// Whether a column holds numbers in half precision.
+fn is_half(column: &ColumnDescriptor) -> bool {
+    column.logical_type_ref() == Some(&LogicalType::Float16)
 }
 
 /// Whether a column holds text or bytes.
@@ -66,7 +75,8 @@ impl Column {
         column: &Named,
         path: &Path,
     ) -> Result<Column, DataError> {
-        let kind = file.metadata().file_metadata().schema_descr().column(column.index).converted_type();
+        let descriptor = file.metadata().file_metadata().schema_descr().column(column.index);
+        let kind = descriptor.converted_type();
         let unsigned = matches!(
             kind,
             ConvertedType::UINT_8 | ConvertedType::UINT_16 | ConvertedType::UINT_32 | ConvertedType::UINT_64
@@ -77,6 +87,9 @@ impl Column {
             ColumnReader::Int32ColumnReader(values) => Column::Short(values),
             ColumnReader::Int64ColumnReader(values) if unsigned => Column::LongUnsigned(values),
             ColumnReader::Int64ColumnReader(values) => Column::Long(values),
+            ColumnReader::FixedLenByteArrayColumnReader(values) if is_half(&descriptor) => {
+                Column::Half(values)
+            }
             ColumnReader::FloatColumnReader(values) => Column::Single(values),
             ColumnReader::DoubleColumnReader(values) => Column::Double(values),
             ColumnReader::ByteArrayColumnReader(values) => Column::Words(values),
@@ -110,6 +123,9 @@ impl Column {
             Column::ShortUnsigned(c) => each(read(c, name, count, row, path)?, |v| Number((v as u32).into())),
             Column::Long(c) => each(read(c, name, count, row, path)?, |v| Number(v.into())),
             Column::LongUnsigned(c) => each(read(c, name, count, row, path)?, |v| Number((v as u64).into())),
+            Column::Half(c) => each(read(c, name, count, row, path)?, |v| {
+                Label::of(v.data().try_into().map_or(f64::NAN, |bytes| f16::from_le_bytes(bytes).to_f64()))
+            }),
             Column::Single(c) => each(read(c, name, count, row, path)?, |v| Label::of(v.into())),
             Column::Double(c) => each(read(c, name, count, row, path)?, Label::of),
             Column::Words(c) => each(read(c, name, count, row, path)?, |v| {

@@ -151,6 +151,16 @@ fn shards_are_one_table() {
 
 #[cfg(feature = "parquet")]
 #[test]
+fn half_precision_is_read() {
+    let data = open("parquet", fixture("table_half.parquet"), &labelled("target")).unwrap();
+    let samples = read(&data).unwrap();
+    assert_eq!(labels(&samples), [0, 2, 1]);
+    let first: Vec<f32> = samples.iter().map(|sample| sample.input[0]).collect();
+    assert_eq!(first, [0.5, -1.25, 0.099_975_586]);
+}
+
+#[cfg(feature = "parquet")]
+#[test]
 fn columns_that_hold_no_numbers_are_named() {
     let message = error("parquet", fixture("table.parquet"), &labelled("count"));
     assert_says(&message, &["the column `Species` holds text or bytes", "image or img"]);

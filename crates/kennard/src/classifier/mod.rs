@@ -114,7 +114,7 @@ impl Classifier {
             let threshold = preprocessing.threshold;
             let (number, logits, answer) = one_number::two_classes(model, &graph, &untouched, threshold)?;
             warnings.extend(number.warning());
-            let stripped = number.is_sigmoid().then(|| logits.clone());
+            let stripped = (!number.is_open()).then(|| logits.clone());
             (Some(number), logits, answer, stripped)
         } else {
             check_classes(classes)?;

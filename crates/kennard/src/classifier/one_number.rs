@@ -1,6 +1,6 @@
 //! Models that return one number per sample: a logit or a probability of class 1.
 
-use kennard_graph::{Graph, against, log_odds, second_of_two, strip_sigmoid};
+use kennard_graph::{Attribute, Graph, Node, against, log_odds, second_of_two, strip_sigmoid};
 
 use crate::warning::Warning;
 use crate::{Error, Result};
@@ -17,7 +17,7 @@ pub(super) struct OneNumber {
 enum Kind {
     /// A probability: the graph ends in a sigmoid.
     Sigmoid,
-    /// A probability, as answers show.
+    /// A probability, as answers show, or the node that it comes from.
     Shown,
     /// Nothing says otherwise.
     Logit,
@@ -34,12 +34,19 @@ pub(super) fn two_classes(
     untouched: &Graph,
     threshold: Option<f64>,
 ) -> Result<(OneNumber, Graph, Graph)> {
-    if let Some(node) = model.nodes.iter().find(|node| node.op.ends_with("Regressor")) {
-        return Err(Error::Mismatch(format!(
+    let sigmoid = strip_sigmoid(graph);
+    let regressor = model.nodes.iter().find(|node| node.op.ends_with("Regressor"));
+    let logistic = |node: &Node| matches!(node.attributes.get("post_transform"), Some(Attribute::Text(name)) if name == "LOGISTIC");
+    let logistic = regressor.is_some_and(logistic);
+    // Scores of a boosted classifier may come from such a node too: with a sigmoid behind it, or where the caller says so.
+    if let Some(node) = regressor.filter(|_| sigmoid.is_none() && !logistic && threshold.is_none()) {
+        let message = format!(
             "the model is a regression: its node `{}` is a {}. A classifier returns one logit per class",
             node.label(),
             node.op
-        )));
+        );
+        return Err(Error::Mismatch(message)
+            .advise("; if the number is a score of class 1 all the same, say so: {threshold = 0.5}"));
     }
     let threshold = threshold.unwrap_or(0.5);
     if !(threshold > 0.0 && threshold < 1.0) {
@@ -48,7 +55,11 @@ pub(super) fn two_classes(
         )));
     }
     let cut = logit(threshold);
-    Ok(match strip_sigmoid(graph) {
+    Ok(match sigmoid {
+        None if logistic => {
+            let number = OneNumber { threshold, kind: Kind::Shown };
+            (number, against(&log_odds(graph)?, cut)?, against(untouched, threshold)?)
+        }
         Some(logits) => {
             let number = OneNumber { threshold, kind: Kind::Sigmoid };
             (number, against(&logits, cut)?, against(untouched, threshold)?)
@@ -62,11 +73,6 @@ pub(super) fn two_classes(
 
 impl OneNumber {
     pub const CODE: &str = "one-number";
-
-    /// Whether the graph ends in a sigmoid.
-    pub fn is_sigmoid(self) -> bool {
-        self.kind == Kind::Sigmoid
-    }
 
     /// Whether nothing says what the number is.
     pub fn is_open(self) -> bool {

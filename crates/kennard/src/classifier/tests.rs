@@ -1,4 +1,4 @@
-use kennard_graph::{Loss, Shape, TensorType};
+use kennard_graph::{Attribute, Loss, Shape, TensorType};
 use kennard_runtime::{Choice, Runtime};
 
 use super::*;
@@ -154,6 +154,22 @@ fn regressions_are_refused_by_name() {
     trees.nodes.last_mut().unwrap().op = "ai.onnx.ml::TreeEnsembleRegressor".into();
     let refused = Classifier::new(&trees, &[2], &Preprocessing::default()).unwrap_err().to_string();
     assert!(refused.contains("is a regression") && refused.contains("TreeEnsembleRegressor"), "{refused}");
+    // Trees whose sum is a score: where the caller says so, a sigmoid follows, or is in the node.
+    let of = |trees: &Graph, threshold| {
+        Classifier::new(trees, &[2], &Preprocessing { threshold, ..Preprocessing::default() }).unwrap()
+    };
+    assert!(of(&trees, Some(0.5)).returns_logits());
+    let mut sigmoid = one_number(|z| (z * 1.0).apply("Sigmoid"));
+    let last = sigmoid.nodes.iter().position(|node| node.op == "Sigmoid").unwrap();
+    sigmoid.nodes[last - 1].op = "ai.onnx.ml::TreeEnsembleRegressor".into();
+    assert!(!of(&sigmoid, None).returns_logits());
+    trees
+        .nodes
+        .last_mut()
+        .unwrap()
+        .attributes
+        .insert("post_transform".into(), Attribute::Text("LOGISTIC".into()));
+    assert!(of(&trees, None).is_of_log_odds() && !of(&trees, None).returns_logits());
 
     for threshold in [0.0, 1.0, -1.0, f64::NAN] {
         let preprocessing = Preprocessing { threshold: Some(threshold), ..Preprocessing::default() };

@@ -82,6 +82,32 @@ def test_distances_are_those_of_the_points(path: Path, samples: Samples, norm: s
     np.testing.assert_array_equal(np.minimum(*each), found.distances)
 
 
+def test_quartiles_are_those_of_the_summary(path: Path, samples: Samples) -> None:
+    """The smallest distance that the share of samples is within, with nothing between two of them."""
+    for count in (1, 2, 3, 9, 12):
+        found = kennard.minimal(path, samples[0][:count], samples[1][:count], attack=["fab", "fmn"], steps=20, **QUIET)
+        quartiles = found.summary["closest"]["quartiles"]
+        assert found.median == quartiles[1]
+        shown = [f"<td>{share} %</td><td>{size:.4g}</td>" for share, size in zip((25, 50, 75), quartiles)]
+        assert all(row in found._body() for row in shown)
+        assert f"median distance {quartiles[1]:.4g}>" in repr(found)
+
+
+def test_distances_where_no_point_was_found_are_none() -> None:
+    torch = pytest.importorskip("torch")
+
+    class Constant(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            zero = 0 * x.flatten(1).sum(1)
+            return torch.stack([zero + 1, zero], 1)
+
+    x = np.random.default_rng(0).random((6, 1, 4, 4), dtype=np.float32)
+    found = kennard.minimal(Constant().eval(), x, [0, 0, 0, 0, 0, 1], attack="fab", **QUIET)
+    assert found.median == np.inf and "median distance none>" in repr(found)
+    assert found._body().count("<td>none</td>") == 4 and "<td>10 %</td><td>0</td>" in found._body()
+    assert "nan" not in found._body() and found.summary["closest"]["quartiles"] == [None] * 3
+
+
 def test_gradients_are_those_of_pytorch(path: Path, samples: Samples, module: Any) -> None:
     onnx, ort = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
     torch = pytest.importorskip("torch")
@@ -141,6 +167,58 @@ def test_a_module_is_trained_further_and_gets_its_weights_back(samples: Samples,
     np.testing.assert_allclose(mine(torch.from_numpy(x)).detach().numpy(), logits, atol=1e-4)
     with pytest.raises(ValueError, match="same architecture"):
         found.load_into(torch.nn.Linear(3, 2))
+
+
+def tied() -> Any:
+    """A network of which two layers share their weights, and one is not used."""
+    torch = pytest.importorskip("torch")
+
+    class Tied(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.a, self.b = (torch.nn.Linear(n, 16) for n in (784, 16, 16))
+            self.b.weight = self.a.weight
+            self.last, self.unused = torch.nn.Linear(16, 10), torch.nn.Linear(5, 5)
+
+        def forward(self, x: Any) -> Any:
+            x = self.a(self.first(x.flatten(1)).relu()).relu()
+            return self.last(self.b(x).relu())
+
+    torch.manual_seed(0)
+    return Tied().eval()
+
+
+def test_weights_that_are_shared_or_not_used_come_back(samples: Samples) -> None:
+    torch, ort = pytest.importorskip("torch"), pytest.importorskip("onnxruntime")
+    mine = tied()
+    kept = mine.unused.weight.clone()
+    before = mine.a.weight.detach().clone()
+    found = kennard.train(mine, *samples, **RECIPE)
+    for module in (mine, tied()):
+        found.load_into(module, which="last")
+        assert module.a.weight is module.b.weight and not torch.equal(module.a.weight, before)
+        assert torch.equal(module.unused.weight, kept)
+        session = ort.InferenceSession(str(found.model("last")))
+        logits = session.run(None, {session.get_inputs()[0].name: samples[0]})[0]
+        np.testing.assert_allclose(module(torch.from_numpy(samples[0])).detach().numpy(), logits, atol=1e-4)
+    more, other = tied(), tied()
+    more.added = torch.nn.Linear(3, 3)
+    with pytest.raises(ValueError, match="no weights for added.weight, added.bias"):
+        found.load_into(more)
+    other.last = torch.nn.Linear(16, 11)
+    with pytest.raises(ValueError, match="no weights for last.weight, last.bias"):
+        found.load_into(other)
+
+
+def test_one_tensor_cannot_be_two(samples: Samples) -> None:
+    torch = pytest.importorskip("torch")
+    apart = tied()
+    apart.b.weight = torch.nn.Parameter(apart.a.weight.detach().clone())
+    found = kennard.train(apart, *samples, **RECIPE)
+    found.load_into(which="last")
+    assert not torch.equal(apart.a.weight, apart.b.weight)
+    with pytest.raises(ValueError, match="a.weight, b.weight are one tensor in it, and several in the trained"):
+        found.load_into(tied(), which="last")
 
 
 def test_normalisations_come_back_with_their_statistics(samples: Samples) -> None:

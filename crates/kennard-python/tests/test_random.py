@@ -154,3 +154,61 @@ def test_temperatures_of_random_models(samples: Samples, module: Any) -> None:
     model = with_dropout(module, 0.1)
     found = kennard.calibrate(model, np.concatenate([samples[0]] * 4), np.concatenate([samples[1]] * 4), eot=4, progress=False)
     assert 0.3 < found.temperature < 5
+
+
+class Centred(torch.nn.Module):
+    """Centres its samples, in place or not."""
+
+    def __init__(self, inner: Any, in_place: bool) -> None:
+        super().__init__()
+        self.inner = inner
+        self.in_place = in_place
+
+    def forward(self, x: Any) -> Any:
+        x = x.sub_(0.1).mul_(0.9) if self.in_place else (x - 0.1) * 0.9
+        return self.inner(x)
+
+
+@pytest.mark.parametrize("attack", [{"attack": "pgd", "steps": 5}, {"attack": "square", "queries": 50}])
+def test_modules_that_work_in_place_are_not_random(samples: Samples, module: Any, attack: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"eps": 0.05, **attack, **QUICK}
+    place, other = (Centred(module, in_place).eval() for in_place in (True, False))
+    found = [kennard.audit(model, *samples, **given) for model in (place, other)]
+    assert found[0].robust_accuracy == found[1].robust_accuracy
+    means = [kennard.attack(model, *samples, eot=3, **given) for model in (place, other)]
+    np.testing.assert_array_equal(means[0].best, means[1].best)
+    assert means[0].verified is not None and means[1].verified is not None and len(means[0].verified) > 3
+    np.testing.assert_array_equal(means[0].verified.wrong, means[1].verified.wrong)
+    assert (means[0].verified.wrong == 1).all()
+
+
+def test_functions_that_work_in_place_are_not_random(samples: Samples, module: Any) -> None:
+    def logits(batch: Any) -> Any:
+        batch *= 0.9
+        with torch.no_grad():
+            return module(torch.from_numpy(batch)).numpy()
+
+    x = samples[0].copy()
+    found = kennard.attack(logits, x, samples[1], eps=0.1, attack="square", queries=50, eot=2, **QUICK)
+    assert found.verified is not None and len(found.verified) > 3 and (found.verified.wrong == 1).all()
+    np.testing.assert_array_equal(x, samples[0])
+
+
+def test_losses_and_predictions_leave_samples_as_they_are(samples: Samples, module: Any) -> None:
+    from kennard import torch as losses
+
+    x, y = (torch.from_numpy(array[:8].copy()) for array in samples)
+    place, other = (Centred(module, in_place).eval() for in_place in (True, False))
+    for name, options in (
+        ("pgd_loss", {"eps": 0.05}), ("trades_loss", {"eps": 0.05}), ("mart_loss", {"eps": 0.05}),
+        ("fgsm_rs_loss", {"eps": 0.05}), ("conjugate_penalty", {}), ("conjugate_loss", {}), ("conjmask_loss", {}),
+    ):
+        found = []
+        for model in (place, other):
+            torch.manual_seed(0)
+            found.append(float(getattr(losses, name)(model, x, y, **options).detach()))
+        assert found[0] == found[1], name
+        np.testing.assert_array_equal(x.numpy(), samples[0][:8])
+    adversary = kennard.AutoAttack(place, eps=0.05, version="custom", attacks_to_run=["apgd-ce"], verbose=False)
+    adversary.clean_accuracy(x, y)
+    np.testing.assert_array_equal(x.numpy(), samples[0][:8])

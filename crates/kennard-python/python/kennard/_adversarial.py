@@ -106,7 +106,8 @@ def trades_loss(
     normalisation sees both.
     """
     with as_eval(model), torch.no_grad():
-        log_p = model(x).log_softmax(1)
+        # A copy: a model may work in place.
+        log_p = model(x.clone()).log_softmax(1)
 
     def divergence(z: torch.Tensor) -> torch.Tensor:
         return _divergence(log_p, z.log_softmax(1))

@@ -79,7 +79,8 @@ def ascend(
         for _ in range(steps):
             with torch.enable_grad():
                 taken = x.detach().requires_grad_(True)
-                (g,) = torch.autograd.grad(climbs(model(taken)).sum(), taken)
+                # A copy: a model may work in place.
+                (g,) = torch.autograd.grad(climbs(model(taken.clone())).sum(), taken)
             x = project(origin, x + _move(g.nan_to_num(), norm) * (step * eps), eps, norm, bounds)
     return x.detach()
 

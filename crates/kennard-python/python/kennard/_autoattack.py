@@ -214,7 +214,8 @@ class AutoAttack:
         import torch
 
         with torch.no_grad():
-            batches = (x[k : k + bs] for k in range(0, len(x), bs))
+            # Copies: a model may work in place.
+            batches = (x[k : k + bs].clone() for k in range(0, len(x), bs))
             parts = [self.model(part.to(self.device or part.device)).max(dim=1)[1].cpu() for part in batches]
         return torch.cat(parts)
 

@@ -49,11 +49,13 @@ def audit(
         differentiated; else arrays, and attacks without gradients alone can be run.
     x : array (N, ...), DataLoader, data set, or text
         Samples, in the range `bounds` (0 to 1 by default); or the name of a data set, as on the command line
-        (`"mnist:data/mnist"`).
+        (`"mnist:data/mnist"`). A `DataLoader` that only makes batches or shuffles is its data set, read by index, in order;
+        one with a `collate_fn`, a sampler or a batch sampler of its own is read once, as it yields.
     y : array (N,) of integers, optional
-        Labels; left out where `x` has them.
+        Labels; left out where `x` has them. Of a classifier with `classes_` they are those that it was fitted with, which
+        may be texts; the columns `label` and `prediction` have their places in `classes_`.
     norm : {"linf", "l2", "l1"}
-        How perturbations are measured.
+        How perturbations are measured; also NumPy's `inf`, 2, 1.
     eps : float or text
         Their largest size, `8/255` or `"8/255"`.
     attack : text or list of text, optional
@@ -61,7 +63,8 @@ def audit(
     out : path, optional
         The directory of the run, where every sample is kept as it finishes.
     resume : bool
-        Go on with the run that was interrupted there.
+        Go on with the run that was interrupted there, with the same model: other weights, or a function that answers
+        otherwise, are refused.
     device : torch.device or text, optional
         Where a module computes.
     output : callable, text or int, optional
@@ -169,6 +172,8 @@ class Attacked:
         Which samples it broke within epsilon.
     correct : array (N,) of bool
         Which samples are classified correctly to begin with.
+    index : array (N,) of int
+        Their places in `x`: all of them, or those that `samples`, `first` or `shard` chose.
     verified : Verified or None
         Of a model that answers at random (`eot`), how often each adversarial point fools it.
     engine : text
@@ -178,6 +183,7 @@ class Attacked:
     points: dict[str, NDArray[np.float32]]
     broken: dict[str, NDArray[np.bool_]]
     correct: NDArray[np.bool_]
+    index: NDArray[np.int64]
     verified: Verified | None = None
     engine: str = field(default="", compare=False)
 
@@ -240,15 +246,19 @@ def attack(
     broken = {
         name: np.array([bool(row[i] and row[i]["within"]) for row in entries]) for i, name in enumerate(names)
     }
+    index = np.array([record["index"] for record in records], dtype=np.int64)
     checked = None
     if eot is not None:
-        places = [(int(row), name, points[row]) for name, points in zip(names, found.points) for row in np.flatnonzero(broken[name])]
-        labels = np.array([record["label"] for record in records], dtype=np.int64)
+        rows = [(name, points, row) for name, points in zip(names, found.points) for row in np.flatnonzero(broken[name])]
+        places = [(int(index[row]), name, points[row]) for name, points, row in rows]
+        labels = np.full(index.max(initial=-1) + 1, -1, dtype=np.int64)
+        labels[index] = [record["label"] for record in records]
         checked = verified(run.model.live, places, labels, run.settings.get("micro_batch", _BATCH))
     return Attacked(
         points={name: points.reshape(-1, *shape) for name, points in zip(names, found.points)},
         broken=broken,
         correct=np.array([record["prediction"] == record["label"] for record in records]),
+        index=index,
         verified=checked,
         engine=run.model.engine,
     )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 import tempfile
 import threading
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,25 +21,35 @@ from ._kennard import Arrays
 # More than this many bytes of samples that arrive one by one are kept in a file.
 _IN_MEMORY = 1 << 26
 
+# So many of the samples that are read one by one show what a model makes of them.
+_FIRST = 8
 
-def arrays(x: Any, y: Any = None) -> tuple[Arrays, NDArray[np.float32]]:
+# Larger labels are no numbers of classes.
+_LARGEST = 2**31
+
+
+def arrays(x: Any, y: Any = None, classes: NDArray[Any] | None = None) -> tuple[Arrays, NDArray[np.float32]]:
     """Makes samples and labels what the native part reads.
 
     Parameters
     ----------
     x : array (N, ...), DataLoader, data set or iterable
         Samples in the range that the model takes. Whole numbers of 8 bits (pixels 0..255) are divided by 255. Without
-        `y`: what has samples and their labels, a `DataLoader` (its data set is read by index, in order), a map-style data
-        set of pairs, or an iterable of pairs or of batches of them, which is read once and kept in a file.
+        `y`: what has samples and their labels, a map-style data set of pairs (a `Subset` too), a `DataLoader`, or an
+        iterable of pairs or of batches of them, which is read once and kept in a file. Of a `DataLoader` that only makes
+        batches, or shuffles, the data set is read by index, in order; one that has a `collate_fn`, a sampler or a batch
+        sampler of its own is read once, as it yields.
     y : array (N,) of integers, optional
         Labels.
+    classes : array (K,), optional
+        What labels are, in the order of the model's outputs; by default they are the places there, 0 to K−1.
 
     Returns
     -------
     arrays : Arrays
         What the native part reads; arrays are not copied, and of the others one sample at a time is in memory.
     x : array (n, ...) of float32
-        The samples, or the first two of those that are read one by one.
+        The samples, or the first eight of those that are read one by one.
 
     Raises
     ------
@@ -44,29 +57,44 @@ def arrays(x: Any, y: Any = None) -> tuple[Arrays, NDArray[np.float32]]:
         When samples and labels do not go together.
     """
     if y is None and not _is_pair(x):
-        return _one_by_one(x)
-    inputs, labels = _together(*(x if y is None else (x, y)))
+        return _one_by_one(x, classes)
+    x, y = x if y is None else (x, y)
+    inputs, labels = _together(x, y, classes)
     flat = inputs.reshape(len(inputs), -1)
     digest = hashlib.sha256(flat.data if flat.size else b"")
     digest.update(labels.data)
-    made = Arrays(flat, labels.tolist(), list(inputs.shape[1:]), [], digest.hexdigest())
+    made = Arrays(flat, labels.tolist(), list(inputs.shape[1:]), _names(classes), digest.hexdigest())
     return made, inputs
 
 
-def collected(x: Any, y: Any = None) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def collected(
+    x: Any, y: Any = None, classes: NDArray[Any] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Samples (N, ...) and labels (N,) as arrays in memory; arguments as of :func:`arrays`."""
     if y is None and not _is_pair(x):
         dataset = _dataset(x)
         pairs = [*(_by_index(dataset) if dataset is not None else _of_iterable(x))]
         if not pairs:
-            raise ValueError("x: there are no samples")
-        return _together(np.stack([_floats(sample) for sample, _ in pairs]), [int(label) for _, label in pairs])
-    return _together(*(x if y is None else (x, y)))
+            raise ValueError(_NONE)
+        labels = [_label(label, place, classes) for place, (_, label) in enumerate(pairs)]
+        return _together(np.stack([_floats(sample) for sample, _ in pairs]), labels)
+    x, y = x if y is None else (x, y)
+    return _together(x, y, classes)
 
 
-def _together(x: Any, y: Any) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+_NONE = "x: there are no samples; give at least one"
+
+
+def _names(classes: NDArray[Any] | None) -> list[str]:
+    """What the classes are called, where that is not their number."""
+    return [] if classes is None else [str(name) for name in classes.tolist()]
+
+
+def _together(x: Any, y: Any, classes: NDArray[Any] | None = None) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Samples and labels as arrays that go together."""
-    inputs, labels = _floats(x), _labels(y)
+    inputs, labels = _floats(x), _labels(y, classes)
+    if inputs.ndim > 0 and not len(inputs):
+        raise ValueError(_NONE)
     if inputs.ndim < 2:
         raise ValueError(f"x: samples have the shape {inputs.shape[1:]}; give an array of N samples, (N, ...)")
     if len(inputs) != len(labels):
@@ -88,39 +116,109 @@ def _floats(x: Any) -> NDArray[np.float32]:
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def _labels(y: Any) -> NDArray[np.int64]:
-    """Labels as integers."""
+def _labels(y: Any, classes: NDArray[Any] | None = None) -> NDArray[np.int64]:
+    """Labels as integers, the places of the model's outputs."""
     if hasattr(y, "detach"):
         y = y.detach().cpu().numpy()
     array = np.asarray(y)
-    if array.dtype.kind == "f" and np.all(array == np.floor(array)):
-        array = array.astype(np.int64)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
+    if classes is not None and array.ndim == 1:
+        return _placed(array, classes)
+    # What comes as an empty list has no type.
+    if array.ndim != 1 or (array.size and not _whole(array)):
         raise ValueError(
             f"y: labels have the type {array.dtype} and the shape {array.shape}; give one integer per sample, (N,)"
         )
     if array.size and array.min() < 0:
         raise ValueError(f"y: the smallest label is {array.min()}; classes are counted from 0")
+    if array.size and array.max() >= _LARGEST:
+        raise ValueError(f"y: the largest label is {array.max()}, which is no class; classes are counted from 0")
     return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def _whole(array: NDArray[Any]) -> bool:
+    """Whether an array has whole numbers alone."""
+    return array.dtype.kind in "iu" or (array.dtype.kind == "f" and bool(np.all(array == np.floor(array))))
+
+
+def _placed(labels: NDArray[Any], classes: NDArray[Any], first: int = 0) -> NDArray[np.int64]:
+    """The places of labels among the classes of a model; `first` is the place of the first label's sample."""
+    known = {name: place for place, name in enumerate(classes.tolist())}
+    found = np.zeros(len(labels), dtype=np.int64)
+    for row, label in enumerate(labels.tolist()):
+        place = known.get(label)
+        if place is None:
+            names = [repr(name) for name in known]
+            said = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+            raise ValueError(
+                f"y: label {label!r} of sample {first + row} is none of the model's classes_, {said}; give labels as the "
+                "model was fitted with, or leave that sample out"
+            )
+        found[row] = place
+    return found
+
+
+def _label(label: Any, place: int, classes: NDArray[Any] | None) -> int:
+    """The label of one sample, as it would be in an array of labels."""
+    array = np.asarray(label.detach().cpu() if hasattr(label, "detach") else label)
+    if array.size == 1 and classes is not None:
+        return int(_placed(array.reshape(1), classes, place)[0])
+    if array.size != 1 or not _whole(array):
+        raise ValueError(f"y: the label of sample {place} is {label!r}; give one integer per sample")
+    return int(array.reshape(()))
 
 
 def _is_pair(x: Any) -> bool:
     return isinstance(x, tuple) and len(x) == 2
 
 
+def _is_loader(x: Any) -> bool:
+    """Whether it is a PyTorch `DataLoader`, or has what makes one; PyTorch is not imported for that."""
+    return all(hasattr(x, name) for name in ("dataset", "sampler", "batch_sampler", "collate_fn"))
+
+
 def _dataset(x: Any) -> Any:
-    """The map-style data set that something is, or that a loader has; None of what can be iterated only."""
-    dataset = getattr(x, "dataset", x)
+    """The map-style data set that something is, or that a loader only makes batches of; None of what is to be iterated."""
+    loads = _is_loader(x)
+    dataset = x.dataset if loads else x
+    if isinstance(dataset, Mapping):
+        raise ValueError(f"x: a {type(dataset).__name__} is no data set; give one of its parts, {sorted(map(str, dataset))}")
     streams = any(base.__name__ == "IterableDataset" for base in type(dataset).__mro__)
     if streams or not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")):
         return None
-    sampler = type(getattr(x, "sampler", None)).__name__
-    if sampler not in ("NoneType", "SequentialSampler"):
-        warnings.warn(
-            f"x: the DataLoader's {sampler} is left aside: all samples of its data set are taken, by index, in order",
-            stacklevel=7,
-        )
+    if not loads:
+        return dataset
+    sampler = type(x.sampler).__name__
+    batches = x.batch_sampler
+    plain = _is_torch(x, "__iter__") and _is_torch(x.collate_fn) and sampler in ("SequentialSampler", "RandomSampler")
+    plain = plain and len(x.sampler) == len(dataset)
+    own = batches is not None and (type(batches).__name__ != "BatchSampler" or batches.sampler is not x.sampler)
+    if not plain or own or getattr(x.sampler, "replacement", False):
+        chooses = type(getattr(batches, "sampler", batches)).__name__ if own else sampler
+        if chooses != "SequentialSampler":
+            _warn(
+                f"x: the DataLoader is read once, as it yields: which samples, and in which order, is up to its {chooses}; a "
+                "run can be resumed if they are the same again"
+            )
+        return None
+    if sampler == "RandomSampler":
+        _warn(f"x: the DataLoader's {sampler} is left aside: all samples of its data set are taken, by index, in order")
+    elif getattr(x, "drop_last", False) and len(dataset) % (x.batch_size or 1):
+        _warn("x: the DataLoader's drop_last is left aside: all samples of its data set are taken")
     return dataset
+
+
+def _is_torch(given: Any, method: str | None = None) -> bool:
+    """Whether a function, or a method of an object, is PyTorch's own."""
+    function = given if method is None else getattr(type(given), method, None)
+    return str(getattr(function, "__module__", "")).startswith("torch.utils.data.")
+
+
+def _warn(text: str) -> None:
+    """Warns, pointing at whoever called the package."""
+    here, depth, frame = f"{Path(__file__).parent}{os.sep}", 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(here):
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(text, stacklevel=depth)
 
 
 def _by_index(dataset: Any) -> Iterator[tuple[Any, Any]]:
@@ -137,34 +235,61 @@ def _of_iterable(x: Any) -> Iterator[tuple[Any, Any]]:
 
 def _pair(row: Any) -> tuple[Any, Any]:
     """A sample and its label."""
-    if isinstance(row, dict):
+    sample, label = _parts(row)
+    return (_picture(sample) if isinstance(row, Mapping) else sample), label
+
+
+def _parts(row: Any) -> tuple[Any, Any]:
+    """What a row, or a batch of rows, has of samples and labels."""
+    if isinstance(row, Mapping):
         label = next((row[name] for name in ("label", "labels", "fine_label") if name in row), None)
         sample = next((row[name] for name in ("image", "img", "pixel_values", "x") if name in row), None)
         if label is None or sample is None:
             raise ValueError(f"x: a row has the columns {sorted(row)}; `image` and `label` are needed")
-        image = np.asarray(sample)
-        # Pictures have channels last.
-        if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] in (1, 3):
-            image = image.transpose(2, 0, 1)
-        elif image.dtype == np.uint8 and image.ndim == 2:
-            image = image[None]
-        return image, label
+        return sample, label
     if isinstance(row, Sequence) and len(row) == 2:
         return row[0], row[1]
     raise ValueError(f"x: a row of the data set is a {type(row).__name__}; pairs of a sample and its label are needed")
 
 
+def _picture(sample: Any) -> Any:
+    """The sample of a row with names, where pictures have channels last."""
+    image = np.asarray(sample.detach().cpu() if hasattr(sample, "detach") else sample)
+    if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] in (1, 3):
+        return image.transpose(2, 0, 1)
+    return image[None] if image.dtype == np.uint8 and image.ndim == 2 else image
+
+
+def _is_row(row: Any) -> bool:
+    """Whether it is a pair of one sample, not one of batches."""
+    return isinstance(row, Mapping) or (isinstance(row, tuple) and len(row) == 2 and _is_one(row[1]))
+
+
+def _is_one(label: Any) -> bool:
+    """Whether it is the label of one sample, not labels of many."""
+    try:
+        return np.ndim(label) == 0
+    except ValueError:  # things of several shapes
+        return False
+
+
 def _rows(batch: Any) -> Iterator[tuple[Any, Any]]:
     """The pairs of a batch, or the pair itself."""
-    sample, label = _pair(batch)
-    if np.ndim(label) == 0:
-        yield sample, label
-    else:
-        yield from zip(sample, label)
+    if isinstance(batch, list) and batch and all(map(_is_row, batch)):
+        yield from map(_pair, batch)
+        return
+    samples, labels = _parts(batch)
+    if _is_one(labels):
+        yield _pair(batch)
+        return
+    if len(samples) != len(labels):
+        raise ValueError(f"x: a batch has {len(samples)} samples and {len(labels)} labels; give one label for each sample")
+    for sample, label in zip(samples, labels):
+        yield (_picture(sample) if isinstance(batch, Mapping) else sample), label
 
 
-def _one_by_one(x: Any) -> tuple[Arrays, NDArray[np.float32]]:
-    """Samples of which one at a time is in memory, and the first two of them."""
+def _one_by_one(x: Any, classes: NDArray[Any] | None) -> tuple[Arrays, NDArray[np.float32]]:
+    """Samples of which one at a time is in memory, and the first few of them."""
     dataset = _dataset(x)
     reader = _Spooled() if dataset is None else _Indexed(dataset)
     digest = hashlib.sha256()
@@ -172,19 +297,19 @@ def _one_by_one(x: Any) -> tuple[Arrays, NDArray[np.float32]]:
     first: list[NDArray[np.float32]] = []
     for sample, label in _of_iterable(x) if dataset is None else _by_index(dataset):
         row = _floats(sample)
-        if len(first) < 2:
+        if len(first) < _FIRST:
             first.append(row)
         if row.shape != first[0].shape:
             raise ValueError(f"x: sample {len(labels)} has the shape {row.shape}, the first has {first[0].shape}")
         flat = row.reshape(-1)
         digest.update(flat.data)
         reader.keep(flat)
-        labels.append(int(label))
+        labels.append(_label(label, len(labels), classes))
     if not labels:
-        raise ValueError("x: there are no samples")
+        raise ValueError(_NONE)
     checked = _labels(labels)
     digest.update(checked.data)
-    return Arrays(reader, labels, list(first[0].shape), [], digest.hexdigest()), np.stack(first)
+    return Arrays(reader, labels, list(first[0].shape), _names(classes), digest.hexdigest()), np.stack(first)
 
 
 class _Indexed:

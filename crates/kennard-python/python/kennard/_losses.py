@@ -134,7 +134,8 @@ def conjmask_loss(
         raise ValueError(f"share: {share} of the elements cannot be masked; give a share above 0, 1 at most")
     with as_eval(model), torch.enable_grad():
         taken = x.detach().requires_grad_(True)
-        (g,) = torch.autograd.grad(log_odds(model(taken), y).sum(), taken)
+        # A copy: a model may work in place.
+        (g,) = torch.autograd.grad(log_odds(model(taken.clone()), y).sum(), taken)
     contributions = (x * g.nan_to_num()).abs().flatten(1)
     count = round(share * contributions.shape[1])
     mask = torch.ones_like(contributions).scatter_(1, contributions.topk(count, dim=1).indices, 0.0)
@@ -162,7 +163,8 @@ def _penalty(
         raise ValueError(f"strength: λ is {strength}; give a positive number")
     with torch.enable_grad():
         taken = x.detach().requires_grad_(True)
-        z = model(taken)
+        # A copy: a model may work in place.
+        z = model(taken.clone())
         u = log_odds(z, y)
         floor = torch.full_like(u, _CONFIDENT)
         log_loss = F.softplus(torch.maximum(u, floor)).log() + (u - floor).clamp(max=0)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._random import check_passes, check_repeatable
+from ._random import check_passes, check_repeatable, fingerprint
 
 ENGINES = ("live", "export", "auto")
 
@@ -124,6 +124,26 @@ def is_module(given: Any) -> bool:
     return any(base.__module__.startswith("torch.nn") and base.__name__ == "Module" for base in type(given).__mro__)
 
 
+def classes(given: Any) -> NDArray[Any] | None:
+    """What the labels of a classifier are, in the order of its outputs; None where they are 0 to K−1, or not named.
+
+    Raises
+    ------
+    ValueError
+        When it has several outputs, of classes each.
+    """
+    if is_file(given) or is_module(given) or not hasattr(given, "predict_proba"):
+        return None
+    named = getattr(given, "classes_", None)
+    if named is None:
+        return None
+    if any(np.ndim(name) > 0 for name in named):
+        raise ValueError("model: it has classes_ of several outputs; give a classifier of one")
+    array = np.asarray(named)
+    plain = array.dtype.kind in "iuf" and np.array_equal(array, np.arange(len(array)))
+    return None if plain else array
+
+
 def is_proto(given: Any) -> bool:
     """Whether it is an `onnx.ModelProto`."""
     return hasattr(given, "SerializeToString") and hasattr(given, "graph")
@@ -161,16 +181,20 @@ class Function:
         self.label = getattr(function, "__qualname__", type(function).__name__)
         self.parameters = 0
         self.passes = eot or 1
-        # A function has no content that could be told from another's.
-        self.sha256 = hashlib.sha256(self.label.encode()).hexdigest()
         first = self._answer(np.array(x[:8]))
         self.classes = int(first.shape[1])
+        self.sha256 = hashlib.sha256(self.label.encode()).hexdigest()
         if eot is None and not random:
             check_repeatable(lambda: self._answer(np.array(x[:8])))
+            # A function has no content that could be told from another's, other than its answers.
+            self.sha256 = fingerprint(self.label, x, self._asked)
+
+    def _asked(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        given = batch.reshape(len(batch), -1) if self._flat else batch
+        return np.asarray(self._function(given), dtype=np.float32)
 
     def _answer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        given = batch.reshape(len(batch), -1) if self._flat else batch
-        found = np.asarray(self._function(given), dtype=np.float32)
+        found = self._asked(batch)
         if found.ndim != 2 or len(found) != len(batch):
             raise ValueError(
                 f"model: it returned an array of shape {found.shape} for {len(batch)} samples; a classifier returns "

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ._random import check_repeatable
+from ._random import check_repeatable, fingerprint
 
 __all__ = ["TorchModule"]
 
@@ -77,13 +77,18 @@ class TorchModule:
         self.version = torch.__version__
         self.label = getattr(module, "label", type(module).__name__)
         self.parameters = sum(weight.numel() for weight in module.parameters())
-        self.sha256 = self._digest()
+        self._weights = self._digest()
+        self.sha256 = self._weights
         self.passes = eot or 1
-        first = self._tensor(np.array(x[:8]).reshape(-1))
+        first = np.array(x[:8])
         with torch.no_grad():
-            self.classes = int(self._tried(first).shape[1])
+            self.classes = int(self._tried(self._tensor(first.copy())).shape[1])
             if eot is None and not random:
-                check_repeatable(lambda: self._logits(first).float().cpu().numpy())
+                # A copy each time: a module may work in place.
+                check_repeatable(lambda: self._logits(self._tensor(first.copy())).float().cpu().numpy())
+        if isinstance(module, _Function) and eot is None and not random:
+            # A function has no weights that could be told from another's.
+            self.sha256 = fingerprint(self.label, x, self._answered)
 
     @property
     def searching(self) -> TorchModule | None:
@@ -113,9 +118,12 @@ class TorchModule:
                 digest.update(flat.view(torch.uint8).numpy().data if flat.numel() else b"")
         return digest.hexdigest()
 
+    def _answered(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self.untouched(batch.reshape(-1)).reshape(len(batch), -1)
+
     def check_unchanged(self) -> None:
         """Raises a ValueError where the weights are not those of the beginning."""
-        if self._digest() != self.sha256:
+        if self._digest() != self._weights:
             raise ValueError(
                 "model: its weights changed while it was audited, so the figures are of no one model; train it before or after"
             )
@@ -184,7 +192,8 @@ class TorchModule:
         """The logits (n·K) at points (n·d), and what `backward` needs."""
         with torch.enable_grad(), self._precision():
             x = self._tensor(points).requires_grad_(True)
-            z = self._logits(x)
+            # A module may work in place, which PyTorch does not allow where a gradient begins.
+            z = self._logits(x.clone())
         return _flat(z), (x, z)
 
     def backward(self, kept: Any, slopes: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import sys
 import tempfile
@@ -18,6 +19,12 @@ from numpy.typing import NDArray
 from . import _data, _kennard, _models
 
 Progress = Callable[[str, int, int], None]
+
+# What is asked of files alone, and says nothing to samples that are given themselves.
+_OF_FILES = ("data", "split", "classes", "label_column", "resize", "centre_crop", "interpolation")
+
+# Norms as NumPy and PyTorch name them.
+_NORMS = {math.inf: "linf", 2: "l2", 1: "l1", 0: "l0"}
 
 # The process whose threads do the work, once there are any.
 _worker: int | None = None
@@ -49,36 +56,80 @@ def options(command: str, given: dict[str, Any], **own: Any) -> dict[str, Any]:
         elif listed is not None:
             several = isinstance(listed, (list, tuple)) or np.ndim(listed) > 0
             merged[name] = list(listed) if several else [listed]
-    bounds = merged.get("bounds")
-    if bounds is not None:
-        merged["bounds"] = [float(bounds[0]), float(bounds[1])]
-    return {name: _plain(value) for name, value in merged.items() if value is not None}
+    found = {name: _plain(name, value) for name, value in merged.items() if value is not None}
+    norm = found.get("norm")
+    if isinstance(norm, (int, float)) and not isinstance(norm, bool):
+        found["norm"] = _NORMS.get(norm, str(norm))
+    if "bounds" in found:
+        found["bounds"] = _bounds(found["bounds"])
+    for name, value in found.items():
+        _check_finite(name, value)
+    return found
 
 
-def _plain(value: Any) -> Any:
-    """A value as JSON has it."""
+def _plain(name: str, value: Any) -> Any:
+    """The value of an option as JSON has it."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    return value
+    # Scalars and arrays of NumPy, tensors, columns of tables.
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, (list, tuple, range)):
+        return [_plain(name, entry) for entry in value]
+    if isinstance(value, dict):
+        return {key: _plain(name, entry) for key, entry in value.items()}
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    if hasattr(value, "__float__"):
+        return float(value)
+    raise ValueError(f"{name}: a {type(value).__name__} says nothing here; give a number, a text, or a list of them")
+
+
+def _bounds(given: Any) -> list[float]:
+    """The smallest and the largest value of an input element."""
+    try:
+        low, high = given.split(",") if isinstance(given, str) else given
+        return [float(low), float(high)]
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"bounds: {given!r} is no pair of numbers; give the smallest and the largest value, for example bounds=(0, 1)"
+        ) from None
+
+
+def _check_finite(name: str, value: Any) -> None:
+    """Refuses what is no number, or infinite, anywhere in an option."""
+    if isinstance(value, list):
+        for entry in value:
+            _check_finite(name, entry)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name}: {value} is not finite; give a number")
 
 
 def samples(
-    x: Any, y: Any, settings: dict[str, Any]
+    x: Any, y: Any, settings: dict[str, Any], classes: NDArray[Any] | None = None
 ) -> tuple[_kennard.Arrays | None, NDArray[np.float32] | None, dict[str, Any]]:
-    """What the samples are: arrays, or the name of a data set among the settings."""
+    """What the samples are: arrays, or the name of a data set among the settings.
+
+    Labels are mapped to their places among `classes`, where a model has some of its own.
+    """
+    named = isinstance(x, str) or (x is None and "data" in settings)
+    if named and y is not None:
+        raise ValueError("y: a data set that is named has labels of its own; leave y out, or give the samples themselves as x")
     if isinstance(x, str):
+        if settings.get("data", x) != x:
+            raise ValueError(f"data: x names a data set too, {x!r}; leave one of them out")
         return None, None, {**settings, "data": x}
     if x is None:
-        if "data" not in settings:
+        if not named:
             raise ValueError("x is missing: samples, or the name of a data set, for example 'mnist:data/mnist'")
         return None, None, settings
-    data, inputs = _data.arrays(x, y)
+    for name in _OF_FILES:
+        if name in settings:
+            raise ValueError(
+                f"{name}: it is for data sets in files, and says nothing to samples that are given themselves; leave it "
+                "out, or name the data set in place of x, for example 'mnist:data/mnist'"
+            )
+    data, inputs = _data.arrays(x, y, classes)
     return data, inputs, settings
 
 
@@ -112,7 +163,7 @@ def ready(
     if autocast is not None and not precise:
         raise ValueError("search_precision, autocast: both say what attacks search in; leave one of them out")
     rough = not precise and settings.get("runtime") != "openvino"
-    data, inputs, settings = samples(x, y, settings)
+    data, inputs, settings = samples(x, y, settings, _models.classes(model))
     tensors = hasattr(x, "detach")
     adapted = _models.model(
         model,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,10 @@ from . import _kennard
 
 # Two answers that differ by more than this share of the largest logit are no rounding.
 _APART = 1e-4
+
+# Of so many samples the answers tell one function from another, in steps of this share of the largest.
+_ASKED = 32
+_STEP = 2.0**-7
 
 # How often the model is asked about each adversarial point.
 CHECKS = 100
@@ -28,6 +34,40 @@ def check_repeatable(answer: Callable[[], NDArray[np.float32]]) -> None:
             "where it is meant to, give eot=20: attacks then see the mean of 20 passes, and what they find is verified (or "
             "attack='rand', AutoAttack for such models)"
         )
+
+
+def fingerprint(
+    label: str, x: NDArray[np.float32], answer: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+) -> str:
+    """A digest of what a function answers, to tell it from another of the same name.
+
+    It is asked about the first samples, and about points between samples from all over the data, where fitted models
+    that agree on the samples differ. Answers are rounded, so that other cores of another machine have the same digest.
+
+    Parameters
+    ----------
+    label : text
+        Its name.
+    x : array (N, ...) of float32
+        Samples.
+    answer : callable
+        From points (n, ...) to an array (n, K).
+    """
+    digest = hashlib.sha256(label.encode())
+    places = np.unique(np.linspace(0, len(x) - 1, _ASKED).astype(int))
+    some = np.array(x[places])
+    for points in (np.array(x[:8]), np.float32(0.6) * some + np.float32(0.4) * some[::-1]):
+        try:
+            found = answer(np.ascontiguousarray(points, dtype=np.float32))
+        except Exception:  # what a function does not take, between valid samples, is not asked
+            digest.update(b"none")
+            continue
+        finite = np.nan_to_num(found.astype(np.float64), nan=-1.0, posinf=1e30, neginf=-1e30)
+        largest = float(np.abs(finite).max(initial=0.0))
+        scale = 2.0 ** round(math.log2(largest)) * _STEP if largest > 0 else 1.0
+        digest.update(str(found.shape).encode())
+        digest.update(np.rint(finite / scale).astype(np.int64).tobytes())
+    return digest.hexdigest()
 
 
 def check_passes(eot: int | None) -> None:
@@ -98,7 +138,8 @@ def verified(
         points = np.concatenate([point.reshape(-1) for _, _, point in entries[part]])
         own = labels[index[part]]
         for _ in range(passes):
-            logits = model.untouched(points).reshape(len(own), -1)
+            # A copy each time: a model may work in place.
+            logits = model.untouched(points.copy()).reshape(len(own), -1)
             wrong[part] += logits.argmax(1) != own
     ends = np.array([_kennard.interval(int(count), passes) for count in wrong]).reshape(-1, 2)
     attacks = [attack for _, attack, _ in entries]

@@ -191,6 +191,8 @@ class Minimal(Result):
     ----------
     distances : array (N,)
         In the norm: 0 where the sample is misclassified from the start, infinite where no attack found a point.
+    median : float
+        The distance that half of the samples are within.
     points : array (N, ...) of float32
         The nearest adversarial points; the sample itself where there is none.
     """
@@ -210,20 +212,29 @@ class Minimal(Result):
 
     @property
     def median(self) -> float:
-        """The median distance, of all samples."""
-        return float(np.median(self.distances))
+        """The distance that half of the samples are within, one of theirs as in `summary`; infinite where there is none."""
+        return self._within(50)
+
+    def _within(self, percent: int) -> float:
+        """The smallest of the distances that so many per cent of the samples are within: no mean of two of them."""
+        ordered = np.sort(self.distances)
+        return float(ordered[max(-(-len(ordered) * percent // 100), 1) - 1]) if len(ordered) else np.inf
 
     def robust_at(self, eps: float) -> float:
         """The share of samples without an adversarial point within `eps`: an upper bound of robust accuracy."""
         return float(np.mean(self.distances > eps))
 
     def __repr__(self) -> str:
-        return f"<kennard.Minimal {len(self.distances)} samples: median distance {self.median:.4g}>"
+        return f"<kennard.Minimal {len(self.distances)} samples: median distance {_distance(self.median)}>"
 
     def _body(self) -> str:
-        shares = (0.1, 0.25, 0.5, 0.75, 0.9)
-        rows = [(f"{100 * share:.0f} %", f"{np.quantile(self.distances, share):.4g}") for share in shares]
-        return _page.table(("of samples are nearer than", "distance"), rows)
+        rows = [(f"{percent} %", _distance(self._within(percent))) for percent in (10, 25, 50, 75, 90)]
+        return _page.table(("of samples are within", "distance"), rows)
+
+
+def _distance(size: float) -> str:
+    """A distance; infinite where no point was found."""
+    return f"{size:.4g}" if np.isfinite(size) else "none"
 
 
 def _share(part: dict[str, Any], name: str) -> float | None:

@@ -31,10 +31,18 @@ class Trained(Outcome):
         The directory of the run, with `best.onnx`, `last.onnx`, `checkpoints`, `log.jsonl` and the page.
     """
 
-    def __init__(self, found: _kennard.Outcome, out: Path, kept: Any = None, module: Any = None) -> None:
+    def __init__(
+        self,
+        found: _kennard.Outcome,
+        out: Path,
+        kept: Any = None,
+        module: Any = None,
+        unused: frozenset[str] = frozenset(),
+    ) -> None:
         super().__init__(found, out, kept, "Kennard's own graphs")
         self.epochs = found
         self._module = module
+        self._unused = unused
 
     @property
     def warnings(self) -> list[str]:
@@ -55,6 +63,8 @@ class Trained(Outcome):
     def load_into(self, module: Any = None, which: Which = "best") -> Any:
         """Loads what was trained into a PyTorch module, and returns it.
 
+        Weights that several layers share are loaded once. Those that the network does not use stay as they are.
+
         Parameters
         ----------
         module : torch.nn.Module, optional
@@ -65,12 +75,12 @@ class Trained(Outcome):
         Raises
         ------
         ValueError
-            When the file has no tensor for one of the module's weights: it is of another architecture.
+            When the file has no tensor for one of the module's weights that the network uses: it is of another architecture.
         """
         module = self._module if module is None else module
         if module is None:
             raise ValueError("module: the network was no module; give one of the same architecture")
-        return _load(module, self.weights(which))
+        return _load(module, self.weights(which), self._unused)
 
     def __repr__(self) -> str:
         best = self.summary["best"]
@@ -143,13 +153,15 @@ def train(
     settings = _prepare.options("train", options, method=method, resume=resume or None)
     _prepare.check_process()
     data, inputs, settings = _prepare.samples(x, y, settings)
-    native, module = None, None
+    native, module, unused = None, None, frozenset[str]()
     if model is not None:
         native, module = graph(model, inputs, trainable=True)
+        if module is not None:
+            unused = _unused(module, native)
     place, kept = _prepare.directory(out)
     given = json.dumps({**settings, "out": os.fspath(place)})
     found = _kennard.train(native, data, given, _prepare.progress(progress))
-    return Trained(found, place, kept, module)
+    return Trained(found, place, kept, module, unused)
 
 
 def grad(
@@ -222,27 +234,54 @@ def graph(model: Any, x: NDArray[np.float32] | None, *, trainable: bool) -> tupl
     return exported(model, x, trainable=trainable), model
 
 
-def _weights(path: Path) -> dict[str, NDArray[np.float32]]:
+def _weights(file: Path | bytes) -> dict[str, NDArray[np.float32]]:
     try:
         import onnx
         from onnx import numpy_helper
     except ImportError as error:
         raise ImportError("reading weights needs the package onnx; install it with pip install onnx") from error
-    return {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
+    model = onnx.load_from_string(file) if isinstance(file, bytes) else onnx.load(file)
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 
-def _load(module: Any, weights: dict[str, NDArray[np.float32]]) -> Any:
+def _tensors(module: Any) -> dict[str, list[str]]:
+    """The weights and running statistics of a module by name, each with all names that the same tensor has."""
+    # Counters of batches are no figures of the network.
+    state = {name: tensor for name, tensor in module.state_dict(keep_vars=True).items() if tensor.is_floating_point()}
+    shared: dict[int, list[str]] = {}
+    for name, tensor in state.items():
+        shared.setdefault(id(tensor), []).append(name)
+    return {name: shared[id(tensor)] for name, tensor in state.items()}
+
+
+def _unused(module: Any, file: bytes) -> frozenset[str]:
+    """The names of a module's tensors that the file made of it does not have: nothing in the network depends on them."""
+    there = _weights(file)
+    return frozenset(name for name, names in _tensors(module).items() if not any(other in there for other in names))
+
+
+def _load(module: Any, weights: dict[str, NDArray[np.float32]], unused: frozenset[str]) -> Any:
     import torch
 
-    state = module.state_dict()
-    # Counters of batches are no figures of the network.
-    wanted = {name: tensor for name, tensor in state.items() if tensor.is_floating_point()}
-    lacking = [name for name, tensor in wanted.items() if name not in weights or weights[name].shape != tuple(tensor.shape)]
+    state, loaded = module.state_dict(), {}
+    lacking = []
+    for name, names in _tensors(module).items():
+        found = [weights[other] for other in names if other in weights]
+        if not found and name in unused:
+            continue
+        if not found or any(array.shape != tuple(state[name].shape) for array in found):
+            lacking.append(name)
+        elif not all(np.array_equal(array, found[0]) for array in found):
+            raise ValueError(
+                f"module: {', '.join(names)} are one tensor in it, and several in the trained network; give a module of the "
+                "same architecture, the one that was trained for instance"
+            )
+        else:
+            loaded[name] = torch.from_numpy(np.array(found[0])).to(state[name])
     if lacking:
         raise ValueError(
             f"module: the trained network has no weights for {', '.join(lacking[:5])} of this shape; give a module of the same "
             "architecture, the one that was trained for instance"
         )
-    loaded = {name: torch.from_numpy(np.array(weights[name])).to(tensor) for name, tensor in wanted.items()}
     module.load_state_dict({**state, **loaded})
     return module

@@ -14,7 +14,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from . import _calls, _data, _kennard, _prepare
-from ._models import is_module
+from ._models import classes, is_module
 from ._result import Result
 
 __all__ = ["audit"]
@@ -97,7 +97,10 @@ def audit(
 
         model = _Function(model).eval()
     if x is not None and not isinstance(x, str):
-        x, y = _data.collected(x, y)
+        known = classes(model)
+        x, y = _data.collected(x, y, known)
+        # The parts map labels to their places themselves.
+        y = y if known is None else known[y]
     shared = ray.put((model, x, y, options))
     tally: Any = ray.remote(_Tally).options(num_cpus=0, max_restarts=-1, scheduling_strategy=_here()).remote()
     task = ray.remote(_work)

@@ -85,11 +85,8 @@ fn what_confines_attacks_is_compared() {
         ("own", &["--eps", "0.1", "--eps-per-feature", "1,2,3,1"]),
     ];
     for (name, words) in settings {
-        summary(
-            "iris_mlp",
-            "rten",
-            &[words, &["--attack", "pgd", "--minimal", "fmn", "--out", &out(name)][..]].concat(),
-        );
+        let words = [words, &["--attack", "pgd", "--out", &out(name)][..]].concat();
+        summary("iris_mlp", "rten", &words);
     }
     let kennard = |words: &[&str]| Command::new(env!("CARGO_BIN_EXE_kennard")).args(words).output().unwrap();
     let runs = [out("all"), out("frozen"), out("own")];
@@ -107,7 +104,16 @@ fn what_confines_attacks_is_compared() {
     assert!(kennard(&["report", all, frozen, own, "-o", &page]).status.success());
     let page = std::fs::read_to_string(page).unwrap();
     assert_eq!(page.matches("other threat models, so their robust accuracies are not comparable").count(), 2);
-    let refused = kennard(&["attacks", "compare", all, frozen]);
+
+    let (folder, data) = counted();
+    let runs = [&[][..], &["--integer", "length,width"]].map(|words: &[&str]| {
+        let place = folder.path().join(words.len().to_string()).display().to_string();
+        let own = ["--minimal", "fmn", "--attack", "none", "--packet-samples", "0", "--out", &place];
+        let output = on(&data, "audit", &[&own[..], words].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        place
+    });
+    let refused = kennard(&["attacks", "compare", &runs[0], &runs[1]]);
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && said.contains("another set of points"), "{said}");
 }
@@ -222,16 +228,15 @@ fn what_is_wrong_with_epsilons_of_columns_is_said() {
 }
 
 /// A table of whole numbers and a word as two columns, each row once for every class, so that one of them is right.
-fn counted() -> (PathBuf, String) {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("counted-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+fn counted() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let mut table = "length,width,kind_a,kind_b,class\n".to_owned();
     for i in 0..12 {
         for class in ["setosa", "versicolor", "virginica"] {
             table += &format!("{},{},{},{},{class}\n", 3 + i % 5, 2 + i % 3, i % 2, 1 - i % 2);
         }
     }
-    let file = folder.join("counted.csv");
+    let file = folder.path().join("counted.csv");
     std::fs::write(&file, table).unwrap();
     (folder, format!("csv:{}", file.display()))
 }
@@ -246,7 +251,7 @@ fn on(data: &str, command: &str, words: &[&str]) -> Output {
 fn numbers_stay_whole_and_words_one() {
     let (folder, data) = counted();
     let attacked = |groups: &str, out: &str| {
-        let place = folder.join(out).display().to_string();
+        let place = folder.path().join(out).display().to_string();
         let words = ["--eps", "3", "--integer", "length,1", "--one-hot", groups, "--attack", "pgd,square"];
         let output = on(&data, "attack", &[&words[..], &["--out", &place]].concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -288,5 +293,4 @@ fn numbers_stay_whole_and_words_one() {
     refused(&data, &["--one-hot", "kind,kind_a+width"], "element 2 is named twice");
     refused(&data, &["--one-hot", "length+width"], " has 3 in `length` in the group `length`, `width`");
     refused("csv:iris.csv", &["--integer", "0"], "in `sepal length`, which is to hold whole numbers");
-    std::fs::remove_dir_all(folder).unwrap();
 }

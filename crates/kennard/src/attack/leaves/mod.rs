@@ -114,7 +114,8 @@ impl Leaves {
             wanted = (2 * wanted).min(BLOCK);
         }
         match cells.is_exhausted() {
-            true => subject.prove(bound.is_finite()),
+            // The adversarial cell may lie beyond epsilon.
+            true => subject.prove(bound.is_finite() && bound <= space.limit),
             false => swaps.begin_anywhere(self.starts).await,
         }
     }

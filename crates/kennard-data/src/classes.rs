@@ -134,7 +134,7 @@ pub(crate) enum Label {
     /// No whole number.
     Fraction(f64),
     #[cfg_attr(
-        all(feature = "images", not(feature = "parquet")),
+        not(feature = "parquet"),
         expect(dead_code, reason = "columns of Parquet files alone hold words")
     )]
     Word(String),

@@ -85,7 +85,8 @@ fn what_confines_attacks_is_compared() {
         ("own", &["--eps", "0.1", "--eps-per-feature", "1,2,3,1"]),
     ];
     for (name, words) in settings {
-        let words = [words, &["--attack", "pgd", "--out", &out(name)][..]].concat();
+        let place = out(name);
+        let words = [words, &["--attack", "pgd", "--out", &place][..]].concat();
         summary("iris_mlp", "rten", &words);
     }
     let kennard = |words: &[&str]| Command::new(env!("CARGO_BIN_EXE_kennard")).args(words).output().unwrap();

@@ -138,7 +138,7 @@ fn table(summary: &Summary) {
     for (attack, proved) in summary.attacks.iter().filter_map(|attack| Some((attack, attack.proved?))) {
         let (name, all) = (&attack.name, grouped(attack.robust));
         say!(
-            "{name:<width$} {} of {all} robust samples proved: nothing in there is misclassified",
+            "{name:<width$} {} of {all} robust samples proved: no point within epsilon is misclassified",
             grouped(proved)
         );
     }
@@ -275,7 +275,7 @@ fn minimal(attacks: &[MinimalSummary]) {
         );
         if let Some(proved) = attack.proved {
             let proved = grouped(proved);
-            say!("{:<11} proved of {proved} samples: no misclassified point is closer", "");
+            say!("{:<11} of {proved} samples proved: no misclassified point is closer", "");
         }
     }
 }

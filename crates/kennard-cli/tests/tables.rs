@@ -119,6 +119,33 @@ fn what_confines_attacks_is_compared() {
     assert!(!refused.status.success() && said.contains("another set of points"), "{said}");
 }
 
+/// What whole data lack is said of shards that are put together as of one run.
+#[test]
+fn merged_data_lack_what_whole_data_do() {
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let table = std::fs::read_to_string(folder().join("iris.csv")).unwrap();
+    let rows: Vec<&str> =
+        table.lines().filter(|line| !line.ends_with("virginica") && !line.ends_with(",2")).collect();
+    let file = place.path().join("two.csv");
+    std::fs::write(&file, rows.join("\n")).unwrap();
+    let data = format!("csv:{}", file.display());
+    let audit = |words: &[&str]| {
+        let output = on(&data, "audit", &[&["--eps", "0.1", "--attack", "none", "--json"], words].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let whole = audit(&[]);
+    let [first, second, merged] =
+        ["1", "2", "merged"].map(|name| place.path().join(name).display().to_string());
+    audit(&["--shard", "1/2", "--out", &first]);
+    audit(&["--shard", "2/2", "--out", &second]);
+    let mut merge = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    let output = merge.args(["merge", &first, &second, "--json", "--out", &merged]).output().unwrap();
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(whole["data"]["notes"].to_string().contains("no sample has class 2"), "{whole}");
+    assert_eq!(found["data"]["notes"], whole["data"]["notes"]);
+}
+
 /// Gradients break at least nearly as much as queries do.
 #[test]
 fn gradients_of_support_vector_machines_are_of_use() {

@@ -141,6 +141,7 @@ def test_whole_numbers_are_labels_whatever_holds_them(path: Path, samples: Sampl
     ("change", "says"),
     [
         ({"eps": float("nan")}, "eps: nan is not finite; give a number"),
+        ({"attack": [{"name": "pgd", "step_size": float("nan")}]}, "attack: nan is not finite; give a number"),
         ({"eps": np.float32("inf")}, "eps: inf is not finite"),
         ({"bounds": (0, float("inf"))}, "bounds: inf is not finite"),
         ({"eps": {1}}, "eps: a set says nothing here"),

@@ -98,8 +98,8 @@ def _bounds(given: Any) -> list[float]:
 
 def _check_finite(name: str, value: Any) -> None:
     """Refuses what is no number, or infinite, anywhere in an option."""
-    if isinstance(value, list):
-        for entry in value:
+    if isinstance(value, (list, dict)):
+        for entry in value.values() if isinstance(value, dict) else value:
             _check_finite(name, entry)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{name}: {value} is not finite; give a number")

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use super::finished::FinishedRun;
 use super::predicted::PredictedDistances;
-use super::{AuditSettings, Shard, Shown, Summary, gallery, warnings};
+use super::{AuditSettings, Shard, Shown, Summary, gallery, missing, warnings};
 use crate::run::files::refused;
 use crate::run::{check_whole, differences};
 use crate::{Error, Result};
@@ -67,6 +67,8 @@ pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
     outcome.shown = gallery::choose(all.collect());
     outcome.records.sort_by_key(|record| record.index);
     outcome.summary.count(&outcome.records);
+    let note = missing::note(&outcome.summary, &outcome.records);
+    outcome.summary.data.notes.extend(note);
     let scale = runs.iter().find_map(|run| run.outcome.summary.distances.as_ref()).map(|d| d.scale);
     let norm = outcome.summary.threat_model.norm;
     outcome.summary.distances = scale.and_then(|scale| PredictedDistances::of(&outcome.records, norm, scale));

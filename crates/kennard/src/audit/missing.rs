@@ -9,8 +9,15 @@ use crate::data::Selection;
 /// More names than these are not said.
 const SAID: usize = 8;
 
+/// What to know of whole data that lack classes.
+pub(super) fn note(summary: &Summary, records: &[Record]) -> Option<String> {
+    let whole = summary.selection == Selection::All && summary.shard.is_whole() && summary.clean.pending == 0;
+    let absent = classes(summary.model.classes, records).filter(|_| whole)?;
+    Some(format!("no sample has {absent}, which the model knows"))
+}
+
 /// The classes of which there is no record, as text; none where there is one of each.
-pub(super) fn classes(count: u64, records: &[Record]) -> Option<String> {
+fn classes(count: u64, records: &[Record]) -> Option<String> {
     let found: BTreeSet<usize> = records.iter().map(|record| record.label).collect();
     let missing: Vec<usize> = (0..count as usize).filter(|class| !found.contains(class)).collect();
     let first: Vec<String> = missing.iter().take(SAID).map(usize::to_string).collect();

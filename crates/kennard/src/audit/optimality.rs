@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AuditSettings, FinishedRun, Record};
+use super::{FinishedRun, Record};
 use crate::{Error, Norm, Result};
 
 /// Minimum-norm attacks of one or several runs, on the same samples of the same model.
@@ -59,10 +59,7 @@ pub fn compare(runs: &[FinishedRun]) -> Result<Comparison> {
             ("data", one.data != other.data || one.samples != other.samples || one.shard != other.shard),
             ("norm", one.threat_model.norm != other.threat_model.norm),
             ("bounds", one.threat_model.bounds != other.threat_model.bounds),
-            (
-                "set of points that attacks are allowed",
-                !one.allows_the_same(&AuditSettings { threat_model: one.threat_model, ..other.clone() }),
-            ),
+            ("set of points that attacks are allowed", !one.confines_alike(other)),
         ];
         if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
             return Err(Error::Mismatch(format!(

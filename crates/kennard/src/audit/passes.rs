@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use super::sample::Looked;
 use super::{
-    About, Audit, AuditSettings, Examined, Outcome, Progress, Record, RunDirectory, Shard, Shown, Summary,
-    Warning, gallery, missing, warnings,
+    About, Audit, AuditSettings, Examined, Outcome, Progress, Record, RunDirectory, Shown, Summary, Warning,
+    gallery, missing, warnings,
 };
-use crate::data::{DataError, Sample, Selection};
+use crate::data::{DataError, Sample};
 use crate::engine::{Oracle, Task};
 use crate::run::Kept;
 use crate::stats::Share;
@@ -171,10 +171,7 @@ impl Audit<'_> {
         summary.data.notes = self.data.notes();
         summary.data.notes.extend(self.boxes.as_ref().map(Boxes::note));
         summary.data.notes.extend(self.lattice.as_ref().map(|lattice| lattice.note(&self.threat)));
-        let whole =
-            self.samples == Selection::All && self.shard == Shard::WHOLE && summary.clean.pending == 0;
-        let absent = missing::classes(summary.model.classes, &records).filter(|_| whole);
-        let note = absent.map(|classes| format!("no sample has {classes}, which the model knows"));
+        let note = missing::note(&summary, &records);
         summary.data.notes.extend(note);
         let seconds = |account: usize| {
             let time = times.get(&account).copied().unwrap_or_default();

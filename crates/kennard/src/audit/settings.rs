@@ -139,9 +139,14 @@ impl AuditSettings {
 
     /// Whether attacks are allowed the same points as in another audit of the same samples.
     pub(crate) fn allows_the_same(&self, other: &AuditSettings) -> bool {
-        let allowed =
-            |of: &AuditSettings| (of.threat_model, of.boxes, of.eps_per_feature.clone(), of.lattice.clone());
-        allowed(self) == allowed(other)
+        self.threat_model == other.threat_model && self.confines_alike(other)
+    }
+
+    /// Whether what confines attacks beside the threat model is the same.
+    pub(super) fn confines_alike(&self, other: &AuditSettings) -> bool {
+        self.boxes == other.boxes
+            && self.eps_per_feature == other.eps_per_feature
+            && self.lattice == other.lattice
     }
 
     /// What confines attacks beside the threat model, in words.

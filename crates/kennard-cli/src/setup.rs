@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use kennard::audit::{Audit, PacketPlan};
 use kennard::data::{DataSet, Options, Selection, Split};
@@ -210,15 +211,23 @@ fn fitting(data: &Data, model: &Model, file: &ModelFile) -> Result<Options> {
     Ok(Options { resize: options.resize.or(size), channels, ..options })
 }
 
+/// Signals closer together than this are one word to stop: `timeout` and batch systems signal a process and its group.
+const ONE_WORD: Duration = Duration::from_millis(500);
+
 /// A flag that the first ctrl-C sets; the second ends the process.
 pub fn stop_on_interrupt() -> Result<Arc<AtomicBool>, ctrlc::Error> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+    let mut first = None;
+    ctrlc::set_handler(move || match first {
+        None => {
+            first = Some(Instant::now());
+            flag.store(true, Ordering::Relaxed);
+            warn!("\ninterrupted: ending with what is finished (again to stop at once)");
         }
-        warn!("\ninterrupted: ending with what is finished (again to stop at once)");
+        Some(first) if Instant::now() - first < ONE_WORD => {}
+        // No destructors: they would take the runtime from under the workers, whose complaints are then all one hears.
+        Some(_) => signal_hook::low_level::exit(130),
     })?;
     Ok(stop)
 }

@@ -252,7 +252,11 @@ fn an_interrupted_run_says_what_is_certain() {
     while attacked().unwrap_or(0) < 10 && begin.elapsed().unwrap() < Duration::from_secs(300) {
         std::thread::sleep(Duration::from_millis(20));
     }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    // `timeout` and batch systems signal a process and its group: this is one word, not two.
+    for signal in ["-TERM", "-INT"] {
+        Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let output = child.wait_with_output().unwrap();
     let (screen, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(130), "{said}");

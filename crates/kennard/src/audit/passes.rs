@@ -268,7 +268,9 @@ fn interrupted(summary: &Summary) -> Warning {
             format!("the audit was stopped after it had asked the model about {samples} of {total} samples: no share is known")
         }
         _ if summary.is_whole() => {
-            "the audit was stopped while packets were measured: none is shown; what is shown is of all samples".into()
+            "the audit was stopped while packets and distances were measured: those that are shown are whole, others are \
+             missing; all else is of all samples"
+                .into()
         }
         Some(robust) => {
             let [low, high] = robust.bracket.map(|share| 100.0 * share);

@@ -1,6 +1,6 @@
 //! Distances to the decision boundary: predicted, and found.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +112,10 @@ impl Audit<'_> {
                 return Ok(());
             }
         };
+        // Those of the first centres alone would pass for those of all.
+        if stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         for (place, measured) in measured {
             if let (Ok(measured), Ok(at)) =
                 (measured, records.binary_search_by_key(&place, |record| record.index))

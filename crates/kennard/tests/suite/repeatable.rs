@@ -1,7 +1,8 @@
 //! The same bytes, whatever the threads, the run, and the company in a micro-batch.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use crate::common::{self, audit, engine, fashion, fixture, runtimes};
 use kennard::attack::{Apgd, Attack, AttackLoss, Fab, Fgsm, Pgd, Square, Strongest};
@@ -9,7 +10,7 @@ use kennard::audit::{
     About, Audit, FinishedRun, Manifest, Outcome, PacketPlan, Progress, RunDirectory, RunState, Shard, Stage,
     Summary, merge,
 };
-use kennard::data::Selection;
+use kennard::data::{Contents, DataError, DataSet, FileDigest, Raw, Row, Rows, Selection, Source};
 use kennard::engine::{EngineOptions, Plan};
 use kennard::run::ModelSummary;
 use kennard::{Graph, Norm, Runtime, ThreatModel};
@@ -316,6 +317,67 @@ fn parts_that_lack_classes_are_pointed_out() {
     let (warning, records) = said(Selection::Random { count: 30, seed: 0 });
     assert!(warning.is_none() && (0..4).all(|class| records.iter().any(|r| r.label == class)));
     assert!(said(Selection::All).0.is_none());
+}
+
+/// Samples in memory. Soon after the last of those that are still `to_come`, it says stop.
+struct Stopping {
+    rows: Vec<Row>,
+    to_come: Arc<AtomicI64>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Source for Stopping {
+    fn rows(&self) -> Result<Rows, DataError> {
+        let (to_come, stop) = (self.to_come.clone(), self.stop.clone());
+        Ok(Box::new(self.rows.clone().into_iter().map(move |row| {
+            if to_come.fetch_sub(1, Ordering::Relaxed) == 1 {
+                let stop = stop.clone();
+                std::thread::spawn(move || {
+                    std::thread::sleep(std::time::Duration::from_millis(100));
+                    stop.store(true, Ordering::Relaxed);
+                });
+            }
+            Ok(row)
+        })))
+    }
+
+    fn fingerprint(&self) -> Result<Vec<FileDigest>, DataError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A word to stop while distances to the boundary are predicted leaves the packets, which are whole, and no distance.
+#[test]
+fn stopped_among_distances() {
+    const SAMPLES: usize = 200;
+    let path = fixture("fashion_mlp.onnx");
+    let samples = fashion().samples().unwrap().take(SAMPLES).map(Result::unwrap);
+    let rows = samples.map(|s| Row { input: Raw::Floats(s.input), label: s.label }).collect();
+    let (to_come, stop) = (Arc::new(AtomicI64::new(i64::MAX)), Arc::new(AtomicBool::new(false)));
+    let contents = Contents { len: SAMPLES, shape: vec![1, 28, 28], classes: 10, ..Contents::default() };
+    let source = Stopping { rows, to_come: to_come.clone(), stop: stop.clone() };
+    let data = DataSet::from_source("stopping", contents, source).unwrap();
+    let threat = ThreatModel::new(Norm::Linf, 0.1).unwrap();
+    let options = EngineOptions { micro_batch: Some(4), ..EngineOptions::default() };
+    let engine = engine(&Graph::load(&path).unwrap(), &data, common::rten(), &options);
+    let plan = PacketPlan::at_attack_size(&threat, 784).unwrap();
+    let audit = Audit {
+        attacks: vec![Box::new(Fgsm::default())],
+        packets: vec![PacketPlan { samples: 64, max_samples: 64, centres: SAMPLES, bounded: false, ..plan }],
+        ..Audit::new(ModelSummary::of_file(&path, engine.classifier()).unwrap(), &engine, &data, threat)
+    };
+    let found = audit.run(&stop, |progress| {
+        if matches!(progress, Progress::Packets { done, total } if done == total) {
+            // Labels and inputs are read; then distances are computed, which takes a second or more.
+            to_come.store(2 * SAMPLES as i64, Ordering::Relaxed);
+        }
+    });
+    let Outcome { summary, records, .. } = found.unwrap();
+    assert!(!summary.complete);
+    assert_eq!((summary.packets.len(), summary.distances.is_none()), (1, true), "{:?}", summary.warnings);
+    assert!(records.iter().all(|record| record.distances(Norm::Linf).is_none()));
+    let said = summary.warnings.iter().find(|warning| warning.code == "interrupted").unwrap();
+    assert!(said.message.contains("those that are shown are whole"), "{}", said.message);
 }
 
 /// Packets take no more passes than attacks did, but on small networks; what is left out is said. A word to stop

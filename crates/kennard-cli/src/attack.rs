@@ -22,6 +22,16 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Outcome {
+    let unused = [
+        (args.settings.own.packet_samples.is_some(), "--packet-samples"),
+        (args.settings.own.temperature.is_some(), "--temperature"),
+    ];
+    if let Some((_, name)) = unused.iter().find(|(given, _)| *given) {
+        return Err(Usage(format!(
+            "{name} says nothing to attack, which measures no packets; kennard audit does"
+        ))
+        .into());
+    }
     let settings = args.settings.or_from(args.config.as_deref())?.complete(true)?;
     if settings.own.certify == Some(true) {
         return Err(Usage(
@@ -56,7 +66,7 @@ pub fn run(args: Args) -> Outcome {
         Ok(())
     })?;
     examples.sort_by_key(|example| example.index);
-    let pictures = write_examples(out, &engine, &audit.threat, &examples)?;
+    let pictures = write_examples(out, &engine, &audit.threat, audit.boxes.as_ref(), &examples)?;
     match stop.load(Ordering::Relaxed) {
         // Samples that break easily are done with first.
         true => say!(

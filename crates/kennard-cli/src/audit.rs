@@ -140,7 +140,9 @@ fn check_requirements(
 
 /// Says that the default attacks are a quick look, and what AutoAttack would take.
 fn quick_look(summary: &Summary) {
-    let Some(robust) = summary.robust.as_ref().filter(|_| summary.autoattack.is_none()) else { return };
+    if summary.robust.is_none() || summary.autoattack.is_some() {
+        return;
+    }
     let passes = |attack: &AttackSummary| attack.backwards as f64 + attack.forwards as f64 * FORWARD;
     let spent: f64 = summary.attacks.iter().map(passes).sum();
     let took: f64 = summary.attacks.iter().map(|attack| attack.seconds).sum();
@@ -153,14 +155,15 @@ fn quick_look(summary: &Summary) {
         (gradients + number(&settings, "steps") * tries, forwards + number(&settings, "queries"))
     });
     let each = gradients + forwards * FORWARD;
+    let correct = summary.clean.correct as f64;
     let time = match spent > 0.0 && took > 0.0 {
         true => {
-            let seconds = took / spent * each * robust.robust as f64;
+            let seconds = took / spent * each * correct;
             format!(", some {} here", indicatif::HumanDuration(Duration::from_secs_f64(seconds.max(1.0))))
         }
         false => String::new(),
     };
-    let total = (gradients + forwards) * robust.robust as f64;
+    let total = (gradients + forwards) * correct;
     say!("");
     say!(
         "A quick look. AutoAttack, the figure that the field reports, is --attack standard: up to {} passes{time}.",

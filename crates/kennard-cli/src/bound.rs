@@ -109,6 +109,7 @@ impl Enclosure {
 }
 
 pub fn run(args: &Args) -> Outcome {
+    crate::source::apart(&args.out, &args.model)?;
     let result = args.bounds.of_model(&ModelFile::open(&args.model)?)?;
     result.save(&args.out)?;
     note!("{}: {} nodes", args.out.display(), result.nodes.len());

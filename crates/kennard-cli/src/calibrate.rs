@@ -8,7 +8,7 @@ use kennard::run::{ModelSummary, write_whole};
 use crate::progress::Display;
 use crate::screen::{grouped, short};
 use crate::settings::{Data, Taken};
-use crate::source::{Given, json, show};
+use crate::source::{Given, apart, json, show};
 use crate::{Done, Outcome, screen};
 
 #[derive(clap::Args)]
@@ -28,6 +28,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Outcome {
+    args.out.as_deref().map_or(Ok(()), |out| apart(out, &args.model.file))?;
     let (engine, data) = args.model.on(&args.data)?;
     let stop = crate::setup::stop_on_interrupt()?;
     let seed = args.model.seed();

@@ -206,7 +206,12 @@ pub fn command() -> Command {
 }
 
 /// The help of options that mean something narrower in one command than elsewhere.
-const OTHERWISE: [(&str, &str, &str); 12] = [
+const OTHERWISE: [(&str, &str, &str); 13] = [
+    (
+        "attack",
+        "out",
+        "A new directory for adversarials.npz, and of images pictures and their list, pictures.csv",
+    ),
     (
         "reproduce",
         "data",
@@ -236,7 +241,7 @@ fn common(arg: Arg, command: &str) -> Arg {
     if arg.is_positional() {
         return arg;
     }
-    let among = |options: &str| options.split(' ').any(|option| option == id);
+    let among = |options: &str| options.split_whitespace().any(|option| option == id);
     let arg = match HEADINGS.iter().find(|(_, options)| among(options)) {
         Some((heading, _)) => arg.help_heading(*heading),
         None => arg,
@@ -246,6 +251,9 @@ fn common(arg: Arg, command: &str) -> Arg {
         None => arg,
     };
     let arg = if among(NUMBERS) { arg.allow_hyphen_values(true) } else { arg };
+    // They are of audits, whose settings attack shares.
+    let silent = command == "attack" && among("certify packet_samples temperature");
+    let arg = if silent { arg.hide(true) } else { arg };
     let arg = match id {
         "out" => arg.short('o'),
         "threads" => arg.value_parser(RangedU64ValueParser::<usize>::new().range(1..=THREADS)),

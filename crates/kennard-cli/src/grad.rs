@@ -167,6 +167,7 @@ fn with_logits(model: &Graph) -> kennard_graph::Result<Graph> {
 }
 
 pub fn run(args: &Args) -> Outcome {
+    crate::source::apart(&args.out, &args.model)?;
     let (result, wrt) = args.derivative.of_model(&ModelFile::open(&args.model)?)?;
     result.save(&args.out)?;
     note!("{}: {} nodes", args.out.display(), result.nodes.len());

@@ -27,6 +27,7 @@ pub fn run(args: &Args) -> Outcome {
     let types = infer(&graph)?;
     let weights: usize = model.constants.values().filter(|t| t.dtype().is_float()).map(|t| t.len()).sum();
     let stuck = undifferentiable(&graph);
+    let no_scores = classifier.single_output().is_ok().then(|| classifier.scores().err()).flatten();
     let unbounded = bound(&classifier, Method::CrownOverIntervals, Region::Box, 1).err();
     let shape = |value: &str| types.get(value).map_or("?".into(), |ty| ty.to_string());
     let mut operators: BTreeMap<&str, usize> = BTreeMap::new();
@@ -70,6 +71,10 @@ pub fn run(args: &Args) -> Outcome {
         let outputs: Vec<String> = node.outputs.iter().map(|name| shape(name)).collect();
         say!("  {:24} {:32} {}", name(&node.op), name(node.label()), name(&outputs.join(" ")));
     }
+    if let Some(problem) = no_scores {
+        say!("\ncannot be attacked: {}", name(&problem.to_string()));
+        return Ok(Done::Fully);
+    }
     if stuck.is_empty() {
         say!("\nevery operator can be differentiated");
     } else {
@@ -82,6 +87,9 @@ pub fn run(args: &Args) -> Outcome {
         None => say!("every operator can be bounded"),
         Some(GraphError::NoBound { node, op }) => {
             say!("\ncan be attacked, cannot be bounded:\n  {:24} {}", name(&op), name(&node));
+        }
+        Some(_) if classifier.inputs.len() > 1 => {
+            say!("\ncan be attacked and bounded when --input names one of its inputs, and --hold the others");
         }
         Some(other) => say!("\ncannot be bounded: {}", name(&other.to_string())),
     }

@@ -50,7 +50,8 @@ part! {
         /// Points per packet at the most: more are taken until their effective sample size is enough [default: 32000]
         #[arg(long, value_name = "N")]
         max_draws: usize,
-        /// Sample until the half-widths of all intervals are below this share of their values
+        /// Sample until the half-widths of σ_x, σ_p, product, drift and dispersion are below this share of their values, up to
+        /// --max-draws
         #[arg(long)]
         rel_tol: f64,
         /// Measure the packets with the logits divided by this temperature too: a number, or the file of `kennard calibrate`

@@ -133,6 +133,11 @@ impl Settings {
         let method = Method::named(course.method.as_deref().unwrap_or("standard"), given)?;
         let optimizer = match optimizer(course.optimizer.as_deref(), normalizes)? {
             Optimizer::Sgd { momentum } => Optimizer::Sgd { momentum: course.momentum.unwrap_or(momentum) },
+            _ if course.momentum.is_some() => {
+                let message =
+                    "a momentum is set, which the optimizer of this network does not have: it is that of sgd";
+                return Err(Error::Setting(message.into()));
+            }
             other => other,
         };
         let usual = usual(method, optimizer, course.epochs.unwrap_or(EPOCHS), data, samples);

@@ -148,6 +148,7 @@ pub fn whole_audit<'a>(
     if let Some(temperature) = &settings.own.temperature {
         let (temperature, fitted) = temperature.of(&model.sha256, data)?;
         engine.classifier().at_temperature(temperature)?;
+        note!("packets leave out the {} samples that the temperature was fitted to", fitted.len());
         without = fitted;
         packets.extend(packets.first().map(|plan| PacketPlan { temperature: Some(temperature), ..*plan }));
     }

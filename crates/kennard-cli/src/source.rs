@@ -9,7 +9,7 @@ use kennard::run::write_set;
 
 use crate::command::flag;
 use crate::settings::{Data, Model, Run};
-use crate::setup;
+use crate::{Usage, setup};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -128,4 +128,14 @@ pub fn show<R: serde::Serialize>(report: &R, as_json: bool, print: impl FnOnce(&
 pub fn json(value: &impl serde::Serialize) -> kennard::Result<String> {
     let text = serde_json::to_string_pretty(value);
     Ok(text.map_err(|error| kennard::Error::Summary(error.to_string()))? + "\n")
+}
+
+/// Refuses to write over the file that a command reads.
+pub fn apart(out: &Path, read: &Path) -> Result<(), Usage> {
+    match (out.canonicalize(), read.canonicalize()) {
+        (Ok(out), Ok(read)) if out == read => {
+            Err(Usage(format!("--out is {}, the file that is read; give it another", read.display())))
+        }
+        _ => Ok(()),
+    }
 }

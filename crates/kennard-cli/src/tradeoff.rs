@@ -100,6 +100,12 @@ impl Sweep {
         let mut audit = Settings::read_all(&Source::Table(&audit))?;
         audit.taken = audit.taken.or_samples(SAMPLES);
         audit.attacks.attack.get_or_insert_with(|| vec![Named::plain("pgd")]);
+        if audit.attacks.attack.iter().flatten().any(|named| named.name == "none") {
+            return Err(
+                "attack = [\"none\"] in [audit]: without an attack there is no robust accuracy to trade for"
+                    .into(),
+            );
+        }
         if audit.threat.eps.is_none() {
             return Err("eps is missing: the size of the attacks, in [train] or [audit]".into());
         }

@@ -51,6 +51,12 @@ fn examples_are_adversarial_and_within_epsilon() {
     );
     let summary: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(summary["clean"]["correct"], 0);
+    // Results of two attacks do not mix.
+    let mut again = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    again.arg("attack").arg(fixtures.join("fashion_cnn.onnx")).args(["--data", &fashion, "--eps", "0.001"]);
+    let again = again.args(["--first", "2", "--out", &folder]).output().unwrap();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("holds results already (adversarials.npz)"));
     std::fs::remove_dir_all(out).unwrap();
 }
 

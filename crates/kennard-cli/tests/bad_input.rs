@@ -86,7 +86,28 @@ fn models_that_are_no_classifiers_are_refused() {
         graph.nodes.push(node);
     });
     refused(&unknown, &[], 1, &["Frobnicate"]);
-    for file in [two, nan, unknown] {
+    let labels = changed("labels.onnx", |graph| {
+        let last = graph.nodes.last_mut().unwrap();
+        let logits = std::mem::replace(&mut last.outputs[0], "before".into());
+        graph.nodes.push(Node {
+            op: "ArgMax".into(),
+            inputs: vec!["before".into()],
+            outputs: vec![logits],
+            attributes: [("axis".to_string(), 1i64.into()), ("keepdims".to_string(), 0i64.into())].into(),
+            ..Node::default()
+        });
+        let output = &mut graph.outputs[0].ty;
+        (output.dtype, output.shape) =
+            (kennard_graph::DType::I64, kennard_graph::Shape(vec![kennard_graph::Dim::BATCH]));
+    });
+    refused(&labels, &[], 1, &["labels", "no scores", "logits"]);
+    for words in [&["grad", &labels, "--out", "gradient.onnx"][..], &["inspect", &labels]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_kennard")).args(words).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains("no scores") && !said.contains("every operator"), "{words:?}: {said}");
+    }
+    for file in [two, nan, unknown, labels] {
         std::fs::remove_file(file).unwrap();
     }
 }
@@ -98,6 +119,7 @@ fn impossible_settings_are_refused() {
     refused(&model, &["--eps", "8"], 1, &["8/255"]);
     refused(&model, &["--eps", "much"], 2, &["much", "8/255"]);
     refused(&model, &["--norm", "l7"], 2, &["linf"]);
+    refused(&model, &["--attack", "none,pgd"], 1, &["stands alone"]);
     refused(&model, &["--attack", "magic"], 2, &["magic", "pgd"]);
     refused(&model, &["--bounds", "1,0"], 1, &["smaller"]);
     refused(&model, &["--data", "mnist:/nowhere"], 1, &["/nowhere"]);
@@ -171,7 +193,8 @@ fn data_outside_the_bounds_are_refused_by_every_command() {
     };
     let cnn = fixture("fashion_cnn.onnx");
     let (one, two) = (sweep("one.toml", "eps = 0.1", ""), sweep("two.toml", "", "eps = 0.1"));
-    let commands: [&[&str]; 10] = [
+    let noisy = at("noisy");
+    let commands: [&[&str]; 11] = [
         &["audit", &cnn, "--data", &data, "--eps", "0.1"],
         &["audit", &cnn, "--data", &data, "--minimal", "fab"],
         &["attack", &cnn, "--data", &data, "--eps", "0.1", "--out", &at("attack")],
@@ -189,6 +212,19 @@ fn data_outside_the_bounds_are_refused_by_every_command() {
             "8",
             "--out",
             &at("train"),
+        ],
+        &[
+            "train",
+            "--data",
+            &data,
+            "--arch",
+            "mlp:4",
+            "--method",
+            "gaussian-noise",
+            "--batch",
+            "8",
+            "--out",
+            &noisy,
         ],
         &["track", &at("epochs"), "--data", &data, "--eps", "0.1"],
         &["tradeoff", &one, "--out", &at("one")],
@@ -323,6 +359,9 @@ fn the_screen_speaks_of_what_was_run() {
     ] {
         assert!(quick.contains(part), "{part}: {quick}");
     }
+    // AutoAttack begins with all that are classified correctly, also where the quick look broke them all.
+    let broken = screen(&["--eps", "0.5"]);
+    assert!(broken.contains("up to ") && !broken.contains("up to 0 passes"), "{broken}");
     let standard = screen(&["--eps", "0.1", "--attack", "standard"]);
     assert!(standard.contains("AutoAttack (standard)") && !standard.contains("quick look"), "{standard}");
 }

@@ -61,6 +61,39 @@ fn what_has_no_temperature_is_refused() {
     }
 }
 
+/// A threshold moves the logits by which classes are told, and not the probability.
+#[test]
+fn a_threshold_has_no_temperature() {
+    let run = |command: &str, words: &[&str]| {
+        let model = scratch(&format!("one-number-{command}.onnx"));
+        let builder = kennard_graph::Builder::new(&kennard_graph::Graph::default()).unwrap();
+        let shape = vec![kennard_graph::Dim::BATCH, kennard_graph::Dim::Known(1)];
+        let x = builder.input("x", kennard_graph::TensorType::new(kennard_graph::DType::F32, shape));
+        builder.output("p", (x * 4.0 - 2.0).apply("Sigmoid"));
+        builder.finish().unwrap().save(&model).unwrap();
+        let table = scratch(&format!("one-number-{command}.csv"));
+        let rows: String = (0..40)
+            .map(|i| format!("{},{}\n", f64::from(i) / 40.0, (i / 20 + i32::from(i % 4 == 0)) % 2))
+            .collect();
+        std::fs::write(&table, format!("x,label\n{rows}")).unwrap();
+        let data = format!("csv:{}", table.display());
+        let mut command_line = Command::new(env!("CARGO_BIN_EXE_kennard"));
+        command_line.arg(command).arg(&model).args(["--data", &data, "--runtime", "rten"]);
+        let output = command_line.args(words).output().unwrap();
+        for file in [model, table] {
+            std::fs::remove_file(file).unwrap();
+        }
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (status, said) = run("calibrate", &["--threshold", "0.3"]);
+    assert!(status == Some(1) && said.contains("a threshold of 0.3 leaves as they are"), "{said}");
+    assert_eq!(run("calibrate", &["--threshold", "0.5"]).0, Some(0));
+    let words = ["--scale", "0.1", "--centres", "2", "--draws", "500", "--accept-few"];
+    let (status, said) = run("uncertainty", &[&words[..], &["--threshold", "0.3"]].concat());
+    assert!(status == Some(0) && said.contains("which the threshold 0.3 moves"), "{said}");
+    assert!(!run("uncertainty", &words).1.contains("the threshold"));
+}
+
 /// Packets at the fitted temperature stand beside the network's own; what the temperature was fitted to is left out.
 #[test]
 fn packets_are_told_at_the_fitted_temperature_too() {

@@ -32,6 +32,27 @@ fn grad(model: &Path, options: &[&str]) -> (Output, PathBuf) {
     (command.output().unwrap(), written)
 }
 
+/// The gradient does not take the place of the model.
+#[test]
+fn a_model_is_not_written_over() {
+    let path = scratch("over.onnx");
+    linear(|y| y).save(&path).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    for command in ["grad", "bound"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"))
+            .arg(command)
+            .arg(&path)
+            .arg("--out")
+            .arg(&path)
+            .output();
+        let output = command.as_mut().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("the file that is read"));
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+    std::fs::remove_file(path).unwrap();
+}
+
 /// What is written, and said.
 fn made(name: &str, model: &Graph, options: &[&str]) -> (Graph, String) {
     let path = scratch(name);

@@ -397,6 +397,17 @@ fn slips_are_met_with_what_was_meant() {
     }
 }
 
+/// What attack shares with audit, and does not do, it neither lists nor takes.
+#[test]
+fn attack_measures_no_packets() {
+    let line = "attack m.onnx --data mnist:x --eps 0.1 --out o";
+    senseless(&format!("{line} --packet-samples 50"), &["--packet-samples", "kennard audit"]);
+    senseless(&format!("{line} --temperature 2"), &["--temperature", "kennard audit"]);
+    let help = String::from_utf8(kennard(&["attack", "--help"]).output().unwrap().stdout).unwrap();
+    assert!(!help.contains("--packet-samples") && !help.contains("report.html"), "{help}");
+    assert!(help.contains("adversarials.npz"), "{help}");
+}
+
 /// Numbers below zero need no `=`, and bounds are written in one way.
 #[test]
 fn negative_numbers_are_numbers() {

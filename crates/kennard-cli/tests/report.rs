@@ -197,6 +197,21 @@ fn a_table_for_a_paper_has_the_figures_of_the_summaries() {
     );
     assert!(markdown.contains(env!("CARGO_PKG_VERSION")) && markdown.contains("fab (minimum norm)"));
 
+    // Of files of one name the rows say which is which.
+    std::fs::create_dir_all(scratch.at("nets/one")).unwrap();
+    std::fs::create_dir_all(scratch.at("nets/two")).unwrap();
+    for (net, model) in [("one", "fashion_mlp.onnx"), ("two", "fashion_cnn.onnx")] {
+        std::fs::copy(fixture(model), scratch.at(&format!("nets/{net}/last.onnx"))).unwrap();
+        let out = scratch.at(&format!("sweep/{net}"));
+        let words = ["--attack", "none", "--eps", "0.05", "--samples", "4", "--packet-samples", "0"];
+        assert!(
+            audit(&scratch.at(&format!("nets/{net}/last.onnx")), &out, &words).status().unwrap().success()
+        );
+    }
+    let sweep = report(&[&scratch.at("sweep"), "--table", "markdown"]);
+    let sweep = String::from_utf8(sweep.stdout).unwrap();
+    assert!(sweep.contains("last.onnx (one)") && sweep.contains("last.onnx (two)"), "{sweep}");
+
     let file = scratch.at("table.tex");
     assert!(report(&[&scratch.at("all"), "--table", "latex", "--out", &file]).status.success());
     assert_eq!(std::fs::read_to_string(&file).unwrap(), latex);

@@ -234,6 +234,17 @@ fn a_sweep_trains_audits_and_goes_on() {
     command.arg(out.join("runs")).arg(&config);
     let message = refusal(command);
     assert!(message.contains("`runs` is unknown") && message.contains("sweep.toml"), "{message}");
+    // Before anything is trained: there would be nothing to trade for.
+    std::fs::write(&config, text.replace("[audit]", "[audit]\nattack = [\"none\"]")).unwrap();
+    let mut command = kennard(&["tradeoff", "--data", &data(), "--out"]);
+    command.arg(out.join("others")).arg(&config);
+    let message = refusal(command);
+    assert!(message.contains("no robust accuracy") && !out.join("others").exists(), "{message}");
+    let mut command =
+        kennard(&["train", "--data", &data(), "--split", "test", "--arch", "mlp:4", "--momentum", "0.5"]);
+    command.arg("--out").arg(out.join("momentum"));
+    let message = refusal(command);
+    assert!(message.contains("momentum") && message.contains("sgd"), "{message}");
     std::fs::remove_dir_all(out).unwrap();
 }
 

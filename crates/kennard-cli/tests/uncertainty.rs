@@ -46,6 +46,20 @@ fn impossible_packets_are_refused() {
     refused(&["--scale", "0.1", "--out", "/dev/null/run"], &["/dev/null/run"]);
 }
 
+/// What was asked for and not reached is said.
+#[test]
+fn wide_intervals_are_said() {
+    let words = ["--scale", "0.1", "--centres", "2", "--draws", "256", "--max-draws", "512", "--accept-few"];
+    let said = |more: &[&str]| {
+        let output = uncertainty("fashion_mlp.onnx", &[&words[..], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    let narrow = said(&["--rel-tol", "1e-9"]);
+    assert!(narrow.contains("still wider than was asked for") && narrow.contains("--max-draws"), "{narrow}");
+    assert!(!said(&["--rel-tol", "50"]).contains("still wider") && !said(&[]).contains("still wider"));
+}
+
 #[test]
 fn unknown_tensors_suggest_near_ones() {
     let output = uncertainty("fashion_mlp.onnx", &["--scale", "0.1", "--tensor", "no-such-tensor"]);

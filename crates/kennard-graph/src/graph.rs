@@ -286,6 +286,22 @@ impl Graph {
         }
     }
 
+    /// The one output of a classifier, if it can be scores of the classes.
+    ///
+    /// # Errors
+    /// As [`Graph::single_output`], and where it is one of integers that no real numbers are quantised to.
+    pub fn scores(&self) -> Result<&Value> {
+        let output = self.single_output()?;
+        // Quantised scores are scores.
+        if output.ty.dtype.is_float() || output.ty.dtype.levels().is_some() {
+            return Ok(output);
+        }
+        Err(GraphError::Shape(format!(
+            "the model's output `{}` is {}: labels, as it seems, and no scores. Export the model with its logits or probabilities",
+            output.name, output.ty
+        )))
+    }
+
     /// The one output of a classifier.
     ///
     /// # Errors

@@ -44,6 +44,7 @@ mod builder;
 mod cut;
 mod define;
 mod error;
+pub mod files;
 mod fold;
 mod gradient;
 mod graph;

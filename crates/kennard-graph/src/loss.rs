@@ -55,6 +55,8 @@ impl Graph {
     pub const TARGET: &str = "kennard/target";
     /// Name of the loss output that [`with_loss`] adds: a float `[N]`.
     pub const LOSS: &str = "kennard/loss";
+    /// Losses take logits beyond this for infinite; there they have no gradient.
+    pub const LARGEST_LOGIT: f32 = 1e30;
 }
 
 /// The classifier with a loss beside its logits: inputs [`Graph::LABEL`] (and [`Graph::TARGET`] for
@@ -65,7 +67,7 @@ impl Graph {
 /// loss (see [`Loss::for_classes`]).
 pub fn with_loss(graph: &Graph, loss: Loss) -> Result<Graph> {
     let graph = &graph.freeing(&[Graph::LOSS.into()]);
-    let logits = graph.single_output()?;
+    let logits = graph.scores()?;
     let &[batch, Dim::Known(classes)] = logits.ty.shape.0.as_slice() else {
         return Err(GraphError::Shape(format!(
             "a loss needs logits of shape [N, classes], `{}` is {}",
@@ -79,7 +81,11 @@ pub fn with_loss(graph: &Graph, loss: Loss) -> Result<Graph> {
         )));
     }
     if classes < 2 || loss.for_classes(classes) != loss {
-        return Err(GraphError::Shape(format!("the loss {loss:?} cannot be had with {classes} classes")));
+        let needed = (2..).find(|&n| loss.for_classes(n) == loss).unwrap_or(2);
+        return Err(GraphError::Shape(format!(
+            "`{}` has {classes} classes, this loss needs at least {needed}",
+            logits.name
+        )));
     }
     let builder = Builder::new(graph)?;
     let ints = || TensorType::new(DType::I64, vec![batch]);
@@ -156,7 +162,7 @@ impl<'b> OneClass<'b> {
 
 /// What an infinite logit counts as.
 pub(crate) fn bound(z: Var) -> f64 {
-    if z.ty().is_ok_and(|ty| ty.dtype == DType::F16) { 3e4 } else { 1e30 }
+    if z.ty().is_ok_and(|ty| ty.dtype == DType::F16) { 3e4 } else { f64::from(Graph::LARGEST_LOGIT) }
 }
 
 /// The logits with those beyond [`bound`] brought there, without a gradient. NaN stays.

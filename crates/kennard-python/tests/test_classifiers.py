@@ -61,6 +61,16 @@ def test_labels_are_those_that_the_model_was_fitted_with(classes: Any, tmp_path:
     assert attacked.correct.mean() == expected
 
 
+def test_the_method_is_taken_for_its_classifier() -> None:
+    x, nearest = rows()
+    model, y = Nearest(CENTRES, ["cat", "dog", "eel"]), np.array(["cat", "dog", "eel"])[nearest]
+    own, method = (kennard.audit(given, x, y, **ARGUMENTS).summary for given in (model, model.predict_proba))
+    for summary in (own, method):
+        summary.pop("seconds")
+    assert own == method
+    assert own["clean"]["accuracy"] == 1.0
+
+
 def _lists(value: Any) -> list[Any]:
     """All lists in a tree."""
     if isinstance(value, dict):

@@ -1,5 +1,6 @@
 //! Adversarial examples as files: arrays for programs, pictures for people.
 
+use std::cmp::Ordering;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -11,7 +12,8 @@ use crate::attack::Adversarial;
 use crate::data::{Elements, npz};
 use crate::engine::{Engine, Evaluator, Query};
 use crate::run::files::write_whole;
-use crate::{Error, Result, ThreatModel};
+use crate::run::{ADVERSARIALS, PICTURES};
+use crate::{Boxes, Error, Result, ThreatModel};
 
 /// Pictures are magnified by whole numbers up to this height.
 const VISIBLE: u32 = 224;
@@ -36,7 +38,7 @@ struct Rounded {
     /// What the untouched model takes them for; none where its answer is NaN.
     prediction: Option<usize>,
     adversarial: bool,
-    /// Whether they are still within epsilon.
+    /// Whether they are still within epsilon, and where each sample has a box of its own, in that.
     within: bool,
 }
 
@@ -67,7 +69,7 @@ pub struct Pictures {
 /// The arrays are exact. Pictures have 256 levels, which may undo what is adversarial about them, or take them
 /// out of the ball: every element goes to its nearest level, or, where that does not do, to the nearest towards
 /// the sample; the untouched model is asked again, the picture's name says what became of it, and `pictures.csv`
-/// lists all.
+/// lists all. `boxes` are those that attacks were confined to, if they were.
 ///
 /// # Errors
 /// When the directory cannot be written to, or the runtime fails.
@@ -75,6 +77,7 @@ pub fn write_examples(
     directory: &Path,
     engine: &Engine,
     threat: &ThreatModel,
+    boxes: Option<&Boxes>,
     examples: &[Example],
 ) -> Result<Pictures> {
     let (shape, bounds) = (engine.classifier().shape(), threat.bounds);
@@ -90,7 +93,7 @@ pub fn write_examples(
         ("prediction", &[], Elements::I64(&prediction)),
         ("index", &[], Elements::I64(&index)),
     ]);
-    let place = directory.join("adversarials.npz");
+    let place = directory.join(ADVERSARIALS);
     let failed = |path: &Path, message: String| Error::Write { path: path.into(), message };
     write_whole(&place, &arrays.map_err(|e| failed(&place, e.to_string()))?)?;
     let mut pictures = Pictures::default();
@@ -98,7 +101,7 @@ pub fn write_examples(
         return Ok(pictures);
     }
     let mut list = csv::Writer::from_writer(Vec::new());
-    let place = directory.join("pictures.csv");
+    let place = directory.join(PICTURES);
     let listed = |e: csv::Error| failed(&place, e.to_string());
     list.write_record([
         "index",
@@ -110,7 +113,7 @@ pub fn write_examples(
         "norm_after_rounding",
     ])
     .map_err(listed)?;
-    for (example, rounded) in examples.iter().zip(rounded(engine, threat, examples)?) {
+    for (example, rounded) in examples.iter().zip(rounded(engine, threat, boxes, examples)?) {
         let Example { index, label, original, adversarial } = example;
         let Some(Triptych { picture, .. }) = triptych(shape, bounds, original, &rounded.point) else { break };
         let (prediction, verdict) = (adversarial.prediction(), rounded.verdict());
@@ -143,7 +146,12 @@ pub fn write_examples(
 
 /// The examples as pictures have them: rounded to the nearest levels, or, where that is no adversarial point within
 /// epsilon and this is, to the nearest levels towards the sample.
-fn rounded(engine: &Engine, threat: &ThreatModel, examples: &[Example]) -> Result<Vec<Rounded>> {
+fn rounded(
+    engine: &Engine,
+    threat: &ThreatModel,
+    boxes: Option<&Boxes>,
+    examples: &[Example],
+) -> Result<Vec<Rounded>> {
     let [lo, hi] = threat.bounds;
     let unit = |v: f32| 255.0 * (v - lo) / (hi - lo);
     let value = |level: f32| lo + (hi - lo) * (level.clamp(0.0, 255.0) / 255.0);
@@ -152,8 +160,12 @@ fn rounded(engine: &Engine, threat: &ThreatModel, examples: &[Example]) -> Resul
         .map(|example| {
             let pairs = || example.adversarial.point.iter().zip(&example.original);
             let nearest = pairs().map(|(&x, _)| value(unit(x).round()));
-            // A level itself stays where rounding put it beside.
-            let towards = |x: f32, o: f32| if x > o { (x + 1e-3).floor() } else { (x - 1e-3).ceil() };
+            // A level itself stays where rounding put it beside; what did not change goes to its nearest.
+            let towards = |x: f32, o: f32| match x.total_cmp(&o) {
+                Ordering::Greater => (x + 1e-3).floor(),
+                Ordering::Less => (x - 1e-3).ceil(),
+                Ordering::Equal => x.round(),
+            };
             let inward = pairs().map(|(&x, &o)| value(towards(unit(x), unit(o))));
             [nearest.collect(), inward.collect()]
         })
@@ -162,11 +174,15 @@ fn rounded(engine: &Engine, threat: &ThreatModel, examples: &[Example]) -> Resul
     let query = Query::untouched(points_of_all);
     let outputs = Evaluator::lend(engine, |mut evaluator| evaluator.evaluate(&query))?.logits;
     let outputs = outputs.chunks_exact(2 * engine.classifier().classes());
+    let allowed = |Example { index, original, .. }: &Example, point: &[f32]| {
+        let inside = |boxes: &Boxes| boxes.of(*index, original, None).frame().holds(point, threat.step());
+        threat.admits(original, point) && boxes.is_none_or(inside)
+    };
     let judged = examples.iter().zip(points).zip(outputs).map(|((example, points), outputs)| {
         let judge = |(point, outputs): (Vec<f32>, &[f32])| {
             let prediction = is_answer(outputs).then(|| predict(outputs));
             Rounded {
-                within: threat.admits(&example.original, &point),
+                within: allowed(example, &point),
                 adversarial: prediction.is_some_and(|class| class != example.label),
                 prediction,
                 point,
@@ -295,7 +311,7 @@ mod tests {
             let [original, point] = [100.0, 100.0 + moved].map(|v: f32| vec![v / 255.0; 4]);
             let adversarial = Adversarial { point, outputs: vec![0.0, 1.0] };
             let example = Example { index: 7, label: 0, original, adversarial };
-            let pictures = write_examples(&folder, &engine, &threat, &[example]).unwrap();
+            let pictures = write_examples(&folder, &engine, &threat, None, &[example]).unwrap();
             assert_eq!((pictures.written, pictures.adversarial), (1, usize::from(verdict == "adversarial")));
             let name = format!("00007-0-as-1-{verdict}.png");
             let picture = image::open(folder.join(&name)).unwrap().into_luma8();
@@ -312,6 +328,39 @@ mod tests {
             assert!((row[6].parse::<f64>().unwrap() - size).abs() < 1e-6, "{list}");
         }
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// A point within its box, whose picture is not: what may not change goes to another level than its own.
+    #[test]
+    fn pictures_keep_to_boxes() {
+        let folder = tempfile::tempdir().unwrap();
+        let threat = ThreatModel::new(Norm::Linf, 3.0 / 255.0).unwrap();
+        let levels = |v: [f32; 4]| v.map(|level| level / 255.0).to_vec();
+        for (radii, sample, point, verdict) in [
+            ([3.0, 3.0, 3.0, 3.0], [100.0; 4], [101.0; 4], "adversarial"),
+            ([0.0, 3.0, 3.0, 3.0], [100.0; 4], [100.0, 102.0, 101.0, 101.0], "adversarial"),
+            // Half a level is allowed, a whole one is what there is.
+            ([0.6, 3.0, 3.0, 3.0], [100.0; 4], [100.6, 102.0, 102.0, 102.0], "adversarial"),
+            ([0.6, 3.0, 3.0, 3.0], [100.0; 4], [100.6, 101.0, 101.0, 101.0], "outside-after-rounding"),
+            (
+                [0.0, 3.0, 3.0, 3.0],
+                [100.4, 100.0, 100.0, 100.0],
+                [100.4, 102.0, 102.0, 102.0],
+                "outside-after-rounding",
+            ),
+        ] {
+            let boxes = Boxes::around(radii.map(|r| r / 255.0).to_vec(), threat.bounds).unwrap();
+            let adversarial = Adversarial { point: levels(point), outputs: vec![0.0, 1.0] };
+            let example = Example { index: 7, label: 0, original: levels(sample), adversarial };
+            let engine = threshold(100.9);
+            let pictures = write_examples(folder.path(), &engine, &threat, Some(&boxes), &[example]).unwrap();
+            let allowed = usize::from(verdict == "adversarial");
+            assert_eq!((pictures.written, pictures.adversarial), (1, allowed), "{radii:?} {point:?}");
+            assert!(
+                folder.path().join(format!("00007-0-as-1-{verdict}.png")).exists(),
+                "{radii:?} {point:?}"
+            );
+        }
     }
 
     #[test]

@@ -115,7 +115,12 @@ impl Figure {
         let value = mean(&values);
         let deviation = (scatter(&values) / degrees as f64).sqrt();
         let student = Self::student(value, deviation * deviation / n, degrees);
-        if deviation == 0.0 || values.len() < 3 || !deviation.is_finite() {
+        if deviation == 0.0 {
+            // Nothing is seen of how images vary: each one's own error stands for it, all of them to one side.
+            let end = |at: usize| mean(&figures.iter().map(|figure| figure.interval[at]).collect::<Vec<_>>());
+            return Self { interval: [end(0), end(1)], ..student };
+        }
+        if values.len() < 3 || !deviation.is_finite() {
             return student;
         }
         let cubes: f64 = values.iter().map(|v| ((v - value) / deviation).powi(3)).sum();
@@ -352,6 +357,10 @@ mod tests {
         let half = 4.302_652_73 / 3f64.sqrt();
         assert!((low - 2.0 + half).abs() < 1e-6 && (high - 2.0 - half).abs() < 1e-6, "{low}, {high}");
         assert_eq!(Figure::over_images(&[Figure::exact(2.0); 4]).interval, [2.0; 2]);
+        // Of none of a few points each nothing is known for certain, and of their mean neither.
+        let shares = [0.1, 0.3].map(|high| Figure { interval: [0.0, high], ..Figure::student(0.0, 0.0, 9) });
+        let [low, high] = Figure::over_images(&shares).interval;
+        assert!(low == 0.0 && (high - 0.2).abs() < 1e-12, "{low}, {high}");
         let own = Figure::student(1.0, 0.25, 63);
         assert_eq!(Figure::over_images(&[own]), own);
     }

@@ -78,6 +78,10 @@ impl Attacks {
 
     fn own_attacks(&self, threat: &Threat, usual: &[&str]) -> Result<(Vec<Box<dyn Attack>>, bool)> {
         let norm = threat.norm();
+        let listed = self.attack.as_deref().unwrap_or_default();
+        if listed.len() > 1 && listed.iter().any(|named| named.name == "none") {
+            return Err(Error::Setting("none is no attack at all, and stands alone: --attack none".into()));
+        }
         let names: Vec<Named> = match &self.attack {
             Some(names) => names.iter().filter(|named| named.name != "none").cloned().collect(),
             // Where only the smallest perturbations are asked for, no other attack is.

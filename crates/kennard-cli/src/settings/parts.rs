@@ -279,7 +279,7 @@ impl Ends {
 part! {
     /// How the model sees the pixels, and what its answer means.
     Pixels {
-        /// The probability from which on a model of one output says class 1 [default: 0.5]
+        /// The probability above which a model of one output says class 1 [default: 0.5]
         #[arg(long, value_name = "P")]
         threshold: Number,
         /// The model wants pixels times this: 255 for a model of pixels 0..255

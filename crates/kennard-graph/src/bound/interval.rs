@@ -16,7 +16,11 @@ impl<'b> Interval<'b> {
 
     /// At least how far both ends are from [`Interval::centre`].
     pub fn radius(self) -> Var<'b> {
-        let half = (self.upper - self.lower) * (0.5 * (1.0 + 8.0 * U));
+        let width = self.upper - self.lower;
+        if !width.counts_rounding() {
+            return width * 0.5;
+        }
+        let half = width * (0.5 * (1.0 + 8.0 * U));
         half + self.centre().apply("Abs") * (4.0 * U) + TINY
     }
 
@@ -37,6 +41,9 @@ impl<'b> Interval<'b> {
 
     /// Both ends moved outwards by this share of them and this much.
     pub fn widened(self, share: f64, much: f64) -> Interval<'b> {
+        if !self.lower.counts_rounding() {
+            return self;
+        }
         let margin = |v: Var<'b>| v.apply("Abs") * (share + 2.0 * U) + (much * 1.001 + TINY);
         Interval { lower: self.lower - margin(self.lower), upper: self.upper + margin(self.upper) }
     }

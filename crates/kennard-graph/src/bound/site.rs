@@ -151,11 +151,16 @@ pub(super) fn affine<'b>(
     let (c, r) = (x.interval.centre(), x.interval.radius());
     let tiny = TINY * terms.forward.max(1) as f64;
     let mut centre = run(c, false);
-    let mut radius = run(r * (1.0 + share) + c.apply("Abs") * share, true) + tiny;
+    let mut radius = match c.counts_rounding() {
+        true => run(r * (1.0 + share) + c.apply("Abs") * share, true) + tiny,
+        false => run(r, true),
+    };
     let mut size = run(x.interval.size(), true);
     if let Some(term) = term {
         centre = centre + term.value;
-        radius = radius + term.size * share;
+        if c.counts_rounding() {
+            radius = radius + term.size * share;
+        }
         size = size + term.size;
     }
     let interval = Interval { lower: centre - radius, upper: centre + radius };

@@ -31,6 +31,8 @@ struct State {
     /// Small constants made here, by [`tensor_key`].
     constants: HashMap<Vec<u8>, u32>,
     error: Option<GraphError>,
+    /// Whether bounds made here leave room for rounding.
+    counts_rounding: bool,
 }
 
 impl Builder {
@@ -59,8 +61,14 @@ impl Builder {
             made: HashMap::new(),
             constants: HashMap::new(),
             error: None,
+            counts_rounding: true,
         };
         Ok(Builder { state: RefCell::new(state) })
+    }
+
+    /// Bounds made from here on are what they would be in exact arithmetic: to be made small, not to be believed.
+    pub(crate) fn ignore_rounding(&self) {
+        self.state.borrow_mut().counts_rounding = false;
     }
 
     /// Keeps these names from being given to new tensors.

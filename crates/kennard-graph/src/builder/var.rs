@@ -54,6 +54,11 @@ impl<'b> Var<'b> {
         state.types.value(&state.names[self.id as usize])?.known()
     }
 
+    /// Whether bounds of this tensor leave room for rounding.
+    pub(crate) fn counts_rounding(self) -> bool {
+        self.builder.state.borrow().counts_rounding
+    }
+
     /// A number of this tensor's element type.
     pub fn number(self, value: f64) -> Var<'b> {
         let dtype = self.ty().map_or(DType::F32, |ty| ty.dtype);

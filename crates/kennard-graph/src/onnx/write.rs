@@ -1,14 +1,14 @@
 //! [`Graph`] → ONNX file.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::Path;
 
 use prost::Message;
-use tempfile::NamedTempFile;
 
 use super::proto::*;
 use super::tensor::{header, write_tensor};
+use crate::files::write_whole;
 use crate::{Attribute, Dim, Graph, GraphError, Node, OPSET, Result, Tensor, Value};
 
 /// The version of another domain's operators, which stand as they were read.
@@ -86,22 +86,6 @@ fn save_weights(graph: &Graph, path: &Path) -> io::Result<Vec<TensorProto>> {
         Ok(())
     })?;
     Ok(weights)
-}
-
-/// Writes a file under another name and renames it when all is there.
-fn write_whole(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file: NamedTempFile = builder.prefix(".kennard-").tempfile_in(directory)?;
-    let mut writer = BufWriter::new(&mut file);
-    content(&mut writer)?;
-    writer.flush()?;
-    drop(writer);
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    Ok(())
 }
 
 fn model(graph: &Graph, weights: Vec<TensorProto>) -> ModelProto {

@@ -12,9 +12,9 @@ const CROWN: &str = "kennard/crown";
 /// `e⁻⁶⁰` is far below the precision of 1.
 const NEGLIGIBLE: f64 = 60.0;
 
-/// The model, of a free batch, with [`crate::Objective::Certified`] as output [`Graph::LOSS`], and labels, ε, κ, and for `crown` β as
-/// inputs. `limits` are those of the input.
-pub(super) fn append(model: &Graph, limits: [f32; 2], crown: bool) -> Result<Graph> {
+/// The model, of a free batch, with [`crate::Objective::Certified`] as output [`Graph::LOSS`], and labels, ε, for `clean` κ, and for `crown`
+/// β as inputs. `limits` are those of the input.
+pub(super) fn append(model: &Graph, limits: [f32; 2], crown: bool, clean: bool) -> Result<Graph> {
     let input = model.single_input()?;
     let model = prepared(model, &input.name)?;
     let output = model.graph.outputs.first().ok_or_else(|| GraphError::Shape("there is no output".into()))?;
@@ -22,9 +22,11 @@ pub(super) fn append(model: &Graph, limits: [f32; 2], crown: bool) -> Result<Gra
         return Err(GraphError::Shape("training needs logits [N, classes]".into()));
     };
     let builder = Builder::new(&model.graph)?;
+    builder.ignore_rounding();
     let labels = builder.input(Graph::LABEL, TensorType::new(DType::I64, vec![batch]));
     let number = |name| builder.input(name, TensorType::new(DType::F32, Shape::fixed(&[1])));
-    let (epsilon, natural) = (number(EPSILON), number(NATURAL));
+    let epsilon = number(EPSILON);
+    let natural = clean.then(|| number(NATURAL));
     let x = builder.var(&input.name)?;
     let [lowest, highest] = limits.map(|limit| x.number(limit.into()));
     let region = [(x - epsilon).with("Max", lowest), (x + epsilon).with("Min", highest)];
@@ -45,9 +47,11 @@ pub(super) fn append(model: &Graph, limits: [f32; 2], crown: bool) -> Result<Gra
     // What is this far below the largest adds nothing that could be seen, and its gradient would be numbers below the normal range in
     // all that is computed of its row.
     let margins = margins.with("Max", margins.reduce("ReduceMax", &[1], true) - NEGLIGIBLE);
-    let [all, worst] = [z, margins].map(|z| z.reduce("ReduceLogSumExp", &[1], false));
-    let clean = all - (z * own).reduce("ReduceSum", &[1], false);
-    let loss = clean * natural + worst * (1.0 - natural);
+    let mut loss = margins.reduce("ReduceLogSumExp", &[1], false);
+    if let Some(natural) = natural {
+        let clean = z.reduce("ReduceLogSumExp", &[1], false) - (z * own).reduce("ReduceSum", &[1], false);
+        loss = clean * natural + loss * (1.0 - natural);
+    }
     builder.output(Graph::LOSS, loss.reshape(&Shape(vec![batch])));
     builder.finish()
 }

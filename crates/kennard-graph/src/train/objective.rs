@@ -35,12 +35,14 @@ pub enum Objective {
     /// `κ·l(x) + (1 − κ)·l(m)`, m being the worst that bounds leave of the logits' differences to the label's anywhere within ε of x
     /// in linf and within `limits`: by intervals (Gowal et al. 2018, arXiv 1810.12715, eq. 12), for `crown` mixed of those
     /// and, with share β, of CROWN over intervals (Zhang et al. 2020, arXiv 1906.06316, eq. 13). After the labels a step is told
-    /// ε, κ, and for `crown` β, each `[1]`.
+    /// ε, for `clean` κ, and for `crown` β, each `[1]`.
     Certified {
         /// The smallest and the largest value of an input element.
         limits: [f32; 2],
         /// Whether CROWN's bounds are mixed in.
         crown: bool,
+        /// Whether the loss of the images as they are counts; else κ is 0, and nothing is differentiated for it.
+        clean: bool,
     },
     /// `l(x) + λ·‖z(x)‖²/K`
     LogitPenalty {
@@ -105,8 +107,8 @@ impl Objective {
                 let square = (g * g).reduce("ReduceSum", &axes, false);
                 square * lambda - label(z).logit(log_softmax(z))
             }
-            Objective::Certified { limits, crown } => {
-                return Ok(certified::append(model, limits, crown)?.with_batch(batch));
+            Objective::Certified { limits, crown, clean } => {
+                return Ok(certified::append(model, limits, crown, clean)?.with_batch(batch));
             }
             Objective::LogitPenalty { lambda } => {
                 // A masked class has no logit to be held down.

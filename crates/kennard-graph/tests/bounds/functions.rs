@@ -155,9 +155,15 @@ fn of_convex_and_concave_functions() {
     never_violated(26, [1e-3, 1e6], apply("Reciprocal"), f64::recip);
     never_violated(27, [-1e6, -1e-3], apply("Reciprocal"), f64::recip);
     never_violated(28, [-1e6, 1e6], |x| x * x, |x| x * x);
-    for (seed, p, from) in
-        [(29, 2.0, -1e3), (30, 4.0, -1e2), (31, 3.0, 1e-2), (32, -0.5, 1e-2), (33, 0.75, 1e-2)]
-    {
+    for (seed, p, from) in [
+        (29, 2.0, -1e3),
+        (30, 4.0, -1e2),
+        (31, 3.0, 1e-2),
+        (32, -0.5, 1e-2),
+        (33, 0.75, 1e-2),
+        (34, 3.0, -1e3),
+        (35, 5.0, -1e2),
+    ] {
         never_violated(seed, [from, 1e3], move |x| x.with("Pow", x.number(p)), move |x| x.powf(p));
     }
 }

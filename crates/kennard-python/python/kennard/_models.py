@@ -76,6 +76,7 @@ def model(
         When it is no model, or does not work on the samples.
     """
     check_passes(eot)
+    given = classifier(given)
     if engine not in ENGINES:
         raise ValueError(f"engine: {engine!r} is unknown; give one of {', '.join(map(repr, ENGINES))}")
     if is_file(given):
@@ -124,6 +125,12 @@ def is_module(given: Any) -> bool:
     return any(base.__module__.startswith("torch.nn") and base.__name__ == "Module" for base in type(given).__mro__)
 
 
+def classifier(given: Any) -> Any:
+    """The classifier whose method `predict_proba` it is: the method alone does not say that it returns probabilities."""
+    owner = getattr(given, "__self__", None)
+    return owner if hasattr(owner, "predict_proba") and getattr(given, "__name__", "") == "predict_proba" else given
+
+
 def classes(given: Any) -> NDArray[Any] | None:
     """What the labels of a classifier are, in the order of its outputs; None where they are 0 to K−1, or not named.
 
@@ -132,6 +139,7 @@ def classes(given: Any) -> NDArray[Any] | None:
     ValueError
         When it has several outputs, of classes each.
     """
+    given = classifier(given)
     if is_file(given) or is_module(given) or not hasattr(given, "predict_proba"):
         return None
     named = getattr(given, "classes_", None)

@@ -7,12 +7,10 @@ use serde_json::Value;
 
 use super::table::Sought;
 use super::{Manifest, Outcome, Record, Summary, gallery, table};
-use crate::run::files::{
-    clear_strays, make_directory, other_version, read_if_there, refused, to_json, write_whole,
-};
+use crate::run::files::{make_directory, other_version, read_if_there, refused, to_json, write_whole};
 use crate::run::journal::is_begun;
 use crate::run::sums::{SUMS, Sums};
-use crate::run::{MANIFEST, NO_RUN, SUMMARY, stored};
+use crate::run::{MANIFEST, NO_RUN, SUMMARY, clear_strays, stored};
 use crate::{Error, Result};
 
 const SAMPLES: &str = "samples.parquet";

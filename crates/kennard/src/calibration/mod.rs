@@ -140,6 +140,12 @@ impl Calibrate {
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Option<Calibration>> {
         let begin = Instant::now();
+        if let Some(threshold) = engine.classifier().moved_by_threshold() {
+            return Err(Error::Setting(format!(
+                "a temperature is that of the model's probabilities, which a threshold of {threshold} leaves as they are: calibrate \
+                 without it"
+            )));
+        }
         let (fitted, others) = halves(self.samples, self.seed, data.len());
         let total = (fitted.len() + others.len()) as u64;
         if total < 4 {

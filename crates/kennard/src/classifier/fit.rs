@@ -26,7 +26,9 @@ pub(super) fn fitted(
     let mut graph = graph.clone();
     // Next to the model: means and deviations are of the data's channels.
     if preprocessing.nhwc {
-        graph = nhwc(&graph)?;
+        let last = nhwc(&graph)?;
+        check_channels_last(&graph, &last, shape)?;
+        graph = last;
     }
     if let Some((mean, std)) = &preprocessing.normalize {
         graph = normalize(&graph, mean, std)?;
@@ -40,6 +42,38 @@ pub(super) fn fitted(
         graph = scale(&graph, factor)?;
     }
     fit(&graph, shape)
+}
+
+/// Refuses a model whose last axis are not the channels of the images, axis by axis: one of one channel or one row would do as well,
+/// and see every image turned.
+fn check_channels_last(given: &Graph, turned: &Graph, shape: &[usize]) -> Result<()> {
+    let image = match *shape {
+        [_, _, _] => shape.to_vec(),
+        [h, w] => vec![1, h, w],
+        _ => return Ok(()),
+    };
+    let takes = |graph: &Graph| -> Result<Vec<Option<usize>>> {
+        Ok(graph.single_input()?.ty.shape.0.iter().skip(1).map(|d| d.known()).collect())
+    };
+    let is_image = |dims: &[Option<usize>]| {
+        dims.len() == image.len() && dims.iter().zip(&image).all(|(dim, n)| dim.is_none_or(|dim| dim == *n))
+    };
+    if is_image(&takes(turned)?) {
+        return Ok(());
+    }
+    let input = given.single_input()?;
+    let cure = match is_image(&takes(given)?) {
+        true => "; it takes channels first: leave out {nhwc}",
+        false => "",
+    };
+    Err(Error::Mismatch(format!(
+        "the images are {}, with channels last {}, and the model's input `{}` takes {}",
+        Shape::fixed(shape),
+        Shape::fixed(&[image[1], image[2], image[0]]),
+        input.name,
+        input.ty
+    ))
+    .advise(cure))
 }
 
 /// Gives the model samples of `shape`, if it takes as many elements in the same order.

@@ -88,6 +88,7 @@ impl Classifier {
     /// a finite number.
     pub fn new(model: &Graph, shape: &[usize], preprocessing: &Preprocessing) -> Result<Classifier> {
         check_weights(model)?;
+        model.scores()?;
         let dtype = model.single_input()?.ty.dtype;
         let mut levels = None;
         if !dtype.is_float() {
@@ -191,6 +192,11 @@ impl Classifier {
     /// Whether nothing in the model says what the one number is that it returns.
     pub(crate) fn is_of_open_number(&self) -> bool {
         self.one_number.is_some_and(OneNumber::is_open)
+    }
+
+    /// The threshold by whose logit the logits are moved, so that they are not those of the model's probability.
+    pub(crate) fn moved_by_threshold(&self) -> Option<f64> {
+        self.one_number.and_then(OneNumber::moved)
     }
 
     /// Whether its logits are the log-odds of what the model returns.

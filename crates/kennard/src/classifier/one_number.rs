@@ -8,7 +8,7 @@ use crate::{Error, Result};
 /// What the one number is that a model returns for a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct OneNumber {
-    /// The probability from which on the class is 1.
+    /// The probability above which the class is 1.
     threshold: f64,
     kind: Kind,
 }
@@ -51,7 +51,7 @@ pub(super) fn two_classes(
     let threshold = threshold.unwrap_or(0.5);
     if !(threshold > 0.0 && threshold < 1.0) {
         return Err(Error::Setting(format!(
-            "the threshold is {threshold}; it is the probability from which on the class is 1, between 0 and 1"
+            "the threshold is {threshold}; it is the probability above which the class is 1, between 0 and 1"
         )));
     }
     let cut = logit(threshold);
@@ -82,6 +82,12 @@ impl OneNumber {
     /// Whether answers showed what it is.
     pub fn is_shown(self) -> bool {
         self.kind == Kind::Shown
+    }
+
+    /// The threshold, where the logits are not those of the model's own probability: they are less by the threshold's logit, so that
+    /// the larger decides.
+    pub fn moved(self) -> Option<f64> {
+        (self.threshold != 0.5).then_some(self.threshold)
     }
 
     /// What a reader should know of how the number is taken.

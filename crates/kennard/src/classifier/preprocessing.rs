@@ -26,7 +26,7 @@ pub struct Preprocessing {
     /// The output with the logits, of several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
-    /// The probability from which on a model of one output says class 1, between 0 and 1; ½ by default.
+    /// The probability above which a model of one output says class 1, between 0 and 1; ½ by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
 }

@@ -36,6 +36,28 @@ fn channels_on_the_wrong_side_are_noticed() {
     assert!(refusal(first, [1, 4, 5]).contains("trained for"));
 }
 
+/// An image of one channel has as many numbers however its axes are turned.
+#[test]
+fn channels_last_are_those_of_the_model() {
+    let fits = |takes: &[usize], has: &[usize]| {
+        let last = Preprocessing { nhwc: true, ..Preprocessing::default() };
+        Classifier::new(&flat(takes), has, &last).map(drop).map_err(|error| error.to_string())
+    };
+    for (takes, has) in [
+        ([4, 5, 1], vec![1, 4, 5]),
+        ([4, 5, 1], vec![4, 5]),
+        ([4, 5, 3], vec![3, 4, 5]),
+        ([4, 4, 1], vec![1, 4, 4]),
+    ] {
+        assert_eq!(fits(&takes, &has), Ok(()), "{takes:?} {has:?}");
+    }
+    for (takes, has) in [([1, 4, 4], vec![1, 4, 4]), ([1, 4, 5], vec![1, 4, 5]), ([1, 4, 4], vec![4, 4])] {
+        let message = fits(&takes, &has).unwrap_err();
+        assert!(message.contains("channels last") && message.contains("leave out `nhwc`"), "{message}");
+    }
+    assert!(fits(&[4, 1, 5], &[1, 4, 5]).unwrap_err().contains("channels last"));
+}
+
 fn flat(takes: &[usize]) -> Graph {
     let builder = Builder::new(&Graph::default()).unwrap();
     let dims = std::iter::once(Dim::BATCH).chain(takes.iter().map(|&n| Dim::Known(n)));

@@ -93,6 +93,13 @@ fn decided(logits: &[f32], label: usize) -> f32 {
     }
 }
 
+/// The logit of a label and the largest other.
+fn leading(logits: &[f32], label: usize) -> [f32; 2] {
+    let others = logits.iter().enumerate().filter(|(class, _)| *class != label);
+    let best = others.map(|(_, z)| *z).fold(f32::NEG_INFINITY, f32::max);
+    [logits.get(label).copied().unwrap_or(f32::NAN), best]
+}
+
 /// Whether every operator of a graph is affine in what depends on the input; operators that are but are not
 /// known to be make it false.
 pub(crate) fn affine(graph: &Graph) -> bool {
@@ -145,6 +152,13 @@ impl LogOdds for EngineOracle<'_> {
         let classes = answer.logits.len() / log_odds.len().max(1);
         self.margins.clear();
         self.margins.extend(answer.logits.chunks_exact(classes.max(1)).map(|logits| decided(logits, label)));
+        // The loss of numbers beyond has no gradient: it would pass for flat.
+        let lost = |logits: &[f32]| logits.iter().any(|z| z.is_finite() && z.abs() > Graph::LARGEST_LOGIT);
+        for (u, logits) in log_odds.iter_mut().zip(answer.logits.chunks_exact(classes.max(1))) {
+            if lost(&leading(logits, label)) {
+                *u = f32::NAN;
+            }
+        }
         let rows = answer.gradient.chunks_exact(self.evaluator.dimension());
         for (gradient, row) in gradient.chunks_exact_mut(dimension).zip(rows) {
             gradient.copy_from_slice(&row[..dimension]);

@@ -109,7 +109,7 @@ fn cosines(state: &RunState) -> Option<Counts> {
 }
 
 /// The directories' own names; with as many of those that they lie in as tell them apart.
-fn names(sources: &[Source]) -> Vec<String> {
+pub(super) fn names(sources: &[Source]) -> Vec<String> {
     let parts = |source: &Source| -> Vec<String> {
         source.path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect()
     };

@@ -1,8 +1,10 @@
 //! The rows of a paper's table, and the sentence that says how they were measured.
 
 use super::Source;
+use super::document::names;
 use super::markup::Markup;
 use crate::audit::{RunState, Summary};
+use crate::run::ModelSummary;
 use crate::{Error, Norm, Precision, Result};
 use itertools::Itertools;
 
@@ -57,7 +59,22 @@ enum Share {
 /// # Errors
 /// When there is no audit.
 pub(super) fn table(sources: &[Source], markup: Markup) -> Result<String> {
-    let rows: Vec<Row> = sources.iter().filter_map(|source| Some(Row::of(source.audit.as_ref()?))).collect();
+    let audits = sources.iter().zip(names(sources));
+    let mut rows: Vec<Row> = Vec::new();
+    let models: Vec<&ModelSummary> =
+        sources.iter().filter_map(|source| Some(&source.audit.as_ref()?.outcome.summary.model)).collect();
+    for (source, name) in audits {
+        let Some(state) = &source.audit else { continue };
+        let mut row = Row::of(state);
+        let model = &state.outcome.summary.model;
+        // Networks of a sweep are files of one name.
+        let twin =
+            |other: &&ModelSummary| file_name(&other.file) == row.model && other.sha256 != model.sha256;
+        if models.iter().any(twin) {
+            row.model = format!("{} ({name})", row.model);
+        }
+        rows.push(row);
+    }
     if rows.is_empty() {
         let message = "there is no audit among these runs, and a table for a paper has one row per audit";
         return Err(Error::Setting(message.into()));

@@ -4,10 +4,11 @@
 
 use std::path::{Path, PathBuf};
 
+use kennard_graph::files::clear_strays;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::files::{clear_strays, make_directory, refused, remove, to_json, write_whole};
+use super::files::{make_directory, refused, remove, to_json, write_whole};
 use super::journal::{Contents, JOURNAL, Journal, is_begun};
 use super::manifest::{MANIFEST, Manifest, same_settings, stored};
 use super::sums::{Sums, sha256};

@@ -1,36 +1,22 @@
 //! Files of results.
 
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use arrow_array::RecordBatch;
+use kennard_graph::files::{self, clear_strays, sync_directory};
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 use serde::Serialize;
 
 use crate::Error;
 
-/// Files under way are called so, until they are whole and moved to their places.
-const UNDER_WAY: (&str, &str) = (".kennard-", ".tmp");
-
-/// Writes a file that is whole or absent: beside its place first, and moved there. When this returns, a power
-/// cut does not take it away any more.
+/// Writes a file that is whole or absent, as [`files::write_whole`] does.
 ///
 /// # Errors
 /// When the directory cannot be written to, or the disk is full.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> crate::Result<()> {
-    let directory = parent(path);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(UNDER_WAY.0).suffix(UNDER_WAY.1);
-    // As any other file: results are there to be shared.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(directory).map_err(|e| failed(path, &e))?;
-    // A file that is locked is not cleared away. Some file systems have no locks.
-    let _ = file.as_file().try_lock();
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|e| failed(path, &e))?;
-    file.persist(path).map_err(|e| failed(path, &e.error))?;
-    sync_directory(directory).map_err(|e| failed(path, &e))
+    files::write_whole(path, |file| file.write_all(bytes)).map_err(|e| failed(path, &e))
 }
 
 /// The directory that a file lies in.
@@ -50,41 +36,11 @@ pub fn make_directory(path: &Path) -> crate::Result<()> {
     missing.into_iter().try_for_each(|made| sync_directory(parent(made)).map_err(|e| failed(made, &e)))
 }
 
-/// Puts the entries of a directory on the disk: names of new files, and that old ones are gone.
-#[cfg(unix)]
-pub(crate) fn sync_directory(path: &Path) -> std::io::Result<()> {
-    match std::fs::File::open(path)?.sync_all() {
-        // Some file systems do not know this of directories.
-        Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
-        other => other,
-    }
-}
-
-/// Elsewhere a directory is no file.
-#[cfg(not(unix))]
-pub(crate) fn sync_directory(_: &Path) -> std::io::Result<()> {
-    Ok(())
-}
-
 /// Removes a file, for good.
 pub(crate) fn remove(path: &Path) -> crate::Result<()> {
     match std::fs::remove_file(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
         other => other.and_then(|()| sync_directory(parent(path))).map_err(|e| failed(path, &e)),
-    }
-}
-
-/// Removes what [`write_whole`] left under way in a directory when its process was killed.
-pub fn clear_strays(directory: &Path) {
-    let Ok(entries) = std::fs::read_dir(directory) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let ours =
-            name.to_str().is_some_and(|name| name.starts_with(UNDER_WAY.0) && name.ends_with(UNDER_WAY.1));
-        // Whoever is at work on it holds its lock. One that cannot be removed does no harm.
-        if ours && std::fs::File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
-            let _ = std::fs::remove_file(entry.path());
-        }
     }
 }
 

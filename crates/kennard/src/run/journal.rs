@@ -13,11 +13,12 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use kennard_graph::files::sync_directory;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::files::{failed, failed_to_read, refused, remove, sync_directory};
+use super::files::{failed, failed_to_read, refused, remove};
 use super::lock::{in_use, is_taken};
 use crate::{Error, Result};
 

@@ -14,10 +14,12 @@ pub(crate) mod shard;
 pub(crate) mod sums;
 
 pub(crate) use directory::{Directory, SUMMARY};
-pub use files::{clear_strays, make_directory, prepare, write_whole};
+pub use files::{make_directory, prepare, write_whole};
+pub use kennard_graph::files::clear_strays;
 pub(crate) use kept::Kept;
 pub use manifest::{About, Checkpoint, Manifest};
 pub(crate) use manifest::{MANIFEST, NO_RUN, differences, same_settings, sorted, stored};
+pub(crate) use place::{ADVERSARIALS, PICTURES};
 pub use place::{prepare_new, prepare_shared};
 pub use provenance::{DataIdentity, DataSummary, FileHash, ModelSummary, RuntimeSummary, model_digest};
 pub use shard::Shard;

@@ -8,10 +8,13 @@ use super::manifest::MANIFEST;
 use super::sums::SUMS;
 use crate::Result;
 
+/// Adversarial examples as arrays, and the list of their pictures.
+pub(crate) const ADVERSARIALS: &str = "adversarials.npz";
+pub(crate) const PICTURES: &str = "pictures.csv";
 /// What a run keeps of itself while it goes on, and after.
 const RUNS: [&str; 3] = [MANIFEST, JOURNAL, "log.jsonl"];
 /// What else says that a directory holds results.
-const RESULTS: [&str; 3] = [SUMS, "summary.json", "page.json"];
+const RESULTS: [&str; 5] = [SUMS, "summary.json", "page.json", ADVERSARIALS, PICTURES];
 
 /// Makes the directory of results that are written once: it must hold none yet.
 ///

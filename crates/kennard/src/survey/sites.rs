@@ -128,10 +128,12 @@ impl Survey<'_> {
     /// The samples that are used, in their order.
     fn samples_of_labels(&self, classes: usize) -> Result<Vec<Sample>> {
         let mut places: Vec<Vec<usize>> = vec![Vec::new(); classes];
+        // Those left out are left out of them, and no others come in their places.
+        let mut among = self.among.indices(self.data.len()).peekable();
         for (index, label) in self.data.labels()?.enumerate() {
             let label = label?;
             self.engine.classifier().check_label(index, label)?;
-            let used = self.without.binary_search(&index).is_err();
+            let used = among.next_if_eq(&index).is_some() && self.without.binary_search(&index).is_err();
             if used && self.label.is_none_or(|wanted| wanted == label) {
                 places[label].push(index);
             }
@@ -152,11 +154,6 @@ impl Survey<'_> {
     fn centres_of(&self, places: &[Vec<usize>]) -> Vec<usize> {
         let mut all = places.concat();
         all.sort_unstable();
-        all = self.among.among(&all);
-        let places: Vec<Vec<usize>> = places
-            .iter()
-            .map(|places| places.iter().copied().filter(|place| all.binary_search(place).is_ok()).collect())
-            .collect();
         let (count, seed) = match self.centres {
             Selection::Random { count, seed } if self.stratified && count < all.len() => (count, seed),
             _ => return self.centres.among(&all),

@@ -109,6 +109,18 @@ fn without_width(figures: &Figures) -> bool {
     estimated.into_iter().flatten().any(|figure| sampled(&figure) && figure.error() <= 0.0)
 }
 
+/// The largest half-width, as a share of its value, of those that sampling goes on for.
+fn widest(figures: &Figures) -> f64 {
+    let watched = [
+        Some(figures.sigma_x),
+        Some(figures.sigma_p),
+        Some(figures.product),
+        figures.drift,
+        figures.dispersion,
+    ];
+    watched.into_iter().flatten().map(|figure| figure.relative_error()).fold(0.0, f64::max)
+}
+
 impl Survey<'_> {
     /// The figures with what they were measured on; `took` is the time of the run.
     ///
@@ -176,10 +188,39 @@ impl Survey<'_> {
             );
             warnings.push(Warning::new("no-width", message));
         }
-        if wrong > 0 {
+        if let Some(tolerance) = self.effort.rel_tol {
+            let wide = outcome.packets.iter().filter(|packet| widest(packet) > tolerance);
+            let wide: Vec<&Figures> = wide.collect();
+            if let Some(most) = wide.iter().map(|packet| widest(packet)).max_by(f64::total_cmp) {
+                let message = format!(
+                    "the intervals of {} of {all} packets are still wider than was asked for after as many points as were allowed \
+                     ({}): a half-width is up to {:.2} % of its value, not {} %",
+                    wide.len(),
+                    named(wide.iter().copied()),
+                    100.0 * most,
+                    100.0 * tolerance
+                );
+                warnings
+                    .push(Warning::new("wide-intervals", message).advise(": ask for more with {max_draws}"));
+            }
+        }
+        if let Some(threshold) = self.engine.classifier().moved_by_threshold() {
             let message = format!(
-                "Stein's identities fail for {wrong} of {all} packets: the gradient is not the loss's, or a part of \
-                 the packet was never sampled"
+                "the loss of these packets is that of logits which the threshold {threshold} moves, so that the larger decides: not \
+                 the cross-entropy of the model's probability"
+            );
+            warnings.push(Warning::new("threshold", message));
+        }
+        if wrong > 0 {
+            let crowded = match self.kind {
+                PacketKind::Data => {
+                    "more data points share a window than are computed with (the notes say what the others hold), "
+                }
+                _ => "",
+            };
+            let message = format!(
+                "Stein's identities fail for {wrong} of {all} packets: {crowded}the gradient is not the loss's, or a part \
+                 of the packet was never sampled"
             );
             warnings.push(Warning::new("stein", message));
         }

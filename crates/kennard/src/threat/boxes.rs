@@ -203,7 +203,15 @@ impl Frame<'_> {
     }
 
     pub fn contains(self, x: &[f32]) -> bool {
-        x.len() == self.lower.len() && x.iter().zip(self.ends()).all(|(x, (lo, hi))| (lo..=hi).contains(x))
+        self.holds(x, 0.0)
+    }
+
+    /// Whether no element of a point is further than `off` from the box.
+    pub fn holds(self, x: &[f32], off: f64) -> bool {
+        let near = |(&x, (lo, hi)): (&f32, (f32, f32))| {
+            (f64::from(lo) - off..=f64::from(hi) + off).contains(&f64::from(x))
+        };
+        x.len() == self.lower.len() && x.iter().zip(self.ends()).all(near)
     }
 }
 

@@ -121,9 +121,13 @@ impl ThreatModel {
 
     /// The largest norm of a difference that [`admits`](ThreatModel::admits) takes for allowed, of points with `d` elements.
     pub(crate) fn reach(&self, d: usize) -> f64 {
+        self.eps + self.step() * self.norm.of_ones(d)
+    }
+
+    /// One unit in the last place of single precision, at the larger of the bounds.
+    pub(crate) fn step(&self) -> f64 {
         let [lo, hi] = self.bounds;
-        let ulp = f64::from(f32::EPSILON) * f64::from(lo.abs().max(hi.abs()));
-        self.eps + ulp * self.norm.of_ones(d)
+        f64::from(f32::EPSILON) * f64::from(lo.abs().max(hi.abs()))
     }
 }
 

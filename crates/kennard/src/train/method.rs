@@ -187,6 +187,11 @@ impl Method {
             )
     }
 
+    /// Whether what is made of images stays within the bounds of the input, whatever else holds.
+    pub(super) fn stays_inside(&self) -> bool {
+        self.is_adversarial() || matches!(self, Method::GaussianNoise { .. })
+    }
+
     /// Whether the network is bounded over a threat model.
     pub fn is_certified(&self) -> bool {
         matches!(self, Method::Ibp { .. } | Method::CrownIbp { .. })
@@ -222,10 +227,17 @@ impl Method {
         let told = match (*self, self.phase(grown)) {
             (_, Phase::Before) => Vec::new(),
             (Method::CrownIbp { natural: end }, Phase::Growing) => vec![eps, natural(end), 1.0 - grown],
-            (Method::Ibp { natural: end } | Method::CrownIbp { natural: end }, _) => vec![eps, natural(end)],
+            (Method::Ibp { natural: end } | Method::CrownIbp { natural: end }, phase) => {
+                if self.counts_clean(phase) { vec![eps, natural(end)] } else { vec![eps] }
+            }
             _ => Vec::new(),
         };
         told.into_iter().map(|v| [v as f32]).collect()
+    }
+
+    /// Whether the loss of the images as they are counts in a phase of certified training.
+    fn counts_clean(&self, phase: Phase) -> bool {
+        phase != Phase::Grown || self.strength() != Some(0.0)
     }
 
     /// What is made small. While epsilon is 0 bounds are the logits themselves; once it has grown CROWN's have no share any more.
@@ -233,7 +245,7 @@ impl Method {
         match *self {
             Method::Ibp { .. } | Method::CrownIbp { .. } if phase != Phase::Before => {
                 let crown = phase == Phase::Growing && matches!(self, Method::CrownIbp { .. });
-                Objective::Certified { limits, crown }
+                Objective::Certified { limits, crown, clean: self.counts_clean(phase) }
             }
             Method::Trades { beta, .. } => Objective::Trades { beta },
             Method::Mart { beta, .. } => Objective::Mart { beta },

@@ -20,7 +20,7 @@ impl TrainingSet {
     ///
     /// # Errors
     /// When the data cannot be read, there are too few samples for the recipe, all have one label, or something is
-    /// attacked and a sample lies outside the bounds.
+    /// attacked, or noise added, and a sample lies outside the bounds.
     pub fn read(
         data: &DataSet,
         selection: Selection,
@@ -48,8 +48,8 @@ impl TrainingSet {
     /// `source` is where they are from, for messages.
     fn split(images: Images, recipe: &Recipe, source: impl std::fmt::Display) -> Result<TrainingSet> {
         recipe.check(images.labels.len())?;
-        if let Some(threat) = recipe.threat() {
-            images.check_inside(threat.bounds)?;
+        if recipe.threat().is_some() || recipe.method.stays_inside() {
+            images.check_inside(recipe.bounds)?;
         }
         if images.labels.iter().all(|label| *label == images.labels[0]) {
             return Err(Error::Setting(format!(

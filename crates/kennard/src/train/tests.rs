@@ -93,8 +93,8 @@ fn weight_gradients_agree_with_pytorch() {
         ("mart", Objective::Mart { beta: 5.0 }),
         ("conjugate", Objective::Conjugate { lambda: 0.01 }),
         ("logitreg", Objective::LogitPenalty { lambda: 0.1 }),
-        ("ibp", Objective::Certified { limits: [0.0, 1.0], crown: false }),
-        ("crown-ibp", Objective::Certified { limits: [0.0, 1.0], crown: true }),
+        ("ibp", Objective::Certified { limits: [0.0, 1.0], crown: false, clean: true }),
+        ("crown-ibp", Objective::Certified { limits: [0.0, 1.0], crown: true, clean: true }),
     ];
     // ε, κ, and the share of CROWN.
     let told = |kind: &str| match kind {
@@ -158,6 +158,34 @@ fn weight_gradients_agree_with_pytorch() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Where κ is 0, a step that does not hear of it has the same loss and gradients.
+#[test]
+fn certified_steps_without_the_clean_loss() {
+    let arrays = references();
+    let (name, shape) = NETWORKS[0];
+    let model = network(name, &shape, &arrays);
+    let images = &arrays[&format!("{name}/image")];
+    let labels: Vec<i64> = arrays[&format!("{name}/label")].iter().map(|&l| l as i64).collect();
+    let runtime = &runtimes()[0];
+    let [with, without] = [true, false].map(|clean| {
+        let objective = Objective::Certified { limits: [0.0, 1.0], crown: false, clean };
+        let open = training_step(&model, N, &objective).unwrap();
+        let mut session = runtime.compile(&open.graph, &runtime.threads(1)).unwrap();
+        let mut inputs =
+            vec![Input::F32(&images[..images.len() / 2]), Input::I64(&labels), Input::F32(&[0.05])];
+        inputs.extend(clean.then_some(Input::F32(&[0.0])));
+        inputs.extend(open.weights.iter().map(|w| Input::F32(&arrays[&format!("{name}/weight/{w}")])));
+        let mut outputs = Vec::new();
+        session.run(&inputs, &mut outputs).unwrap();
+        outputs
+    });
+    assert_eq!(with.len(), without.len());
+    for (with, without) in with.iter().zip(&without) {
+        let off = with.iter().zip(without).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(off <= 1e-5 * largest(with), "{off:e} of {:e}", largest(with));
+    }
 }
 
 fn recipe(method: Method) -> Recipe {

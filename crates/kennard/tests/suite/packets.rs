@@ -23,6 +23,48 @@ fn run(survey: &Survey) -> SurveyOutcome {
     survey.run(&AtomicBool::new(false), |_, _| ()).unwrap()
 }
 
+/// Of the samples that an audit examines, those are centres that no temperature was fitted to, and no others.
+#[test]
+fn centres_are_among_what_is_examined() {
+    let data = fashion();
+    let engine =
+        engine(&Graph::load(fixture("fashion_mlp.onnx")).unwrap(), &data, rten(), &EngineOptions::default());
+    let examined = Selection::Random { count: 12, seed: 3 };
+    let mut left: Vec<usize> = examined.indices(data.len()).collect();
+    let mut without: Vec<usize> = (0..data.len()).step_by(7).chain([left[0], left[5]]).collect();
+    without.sort_unstable();
+    without.dedup();
+    left.retain(|place| !without.contains(place));
+    let survey = Survey {
+        among: examined,
+        without,
+        centres: Selection::All,
+        effort: Effort::exactly(64),
+        ..survey(&engine, &data, PacketKind::Gaussian, &[0.05])
+    };
+    let mut centres: Vec<usize> =
+        run(&survey).packets.iter().map(|figures| figures.centre.unwrap() as usize).collect();
+    centres.sort_unstable();
+    assert_eq!(centres, left);
+}
+
+/// Logits beyond what losses take have no gradient there: such packets are not measured, rather than measured as flat.
+#[test]
+fn logits_out_of_range_are_no_flat_packets() {
+    let data = fashion();
+    let engine =
+        engine(&Graph::load(fixture("fashion_mlp.onnx")).unwrap(), &data, rten(), &EngineOptions::default());
+    let at = |temperature: f64| {
+        let survey = survey(&engine, &data, PacketKind::Gaussian, &[0.05]);
+        run(&Survey { temperatures: vec![temperature], effort: Effort::exactly(256), ..survey })
+    };
+    let near = at(0.1);
+    assert!(near.failed.is_empty() && near.packets.len() == 2);
+    let beyond = at(1e-33);
+    assert!(beyond.packets.is_empty() && beyond.failed.len() == 2, "{beyond:?}");
+    assert!(beyond.failed[0].reason.contains("range of finite numbers"), "{}", beyond.failed[0].reason);
+}
+
 /// The smallest product of a coordinate, less what sampling noise can take from ½: `v_i √(2/ESS)`
 /// times five (one coordinate in a million), with `v_i` from the maps.
 fn assert_inequality(case: &str, figures: &Figures) {

@@ -74,9 +74,13 @@ fn signed<'b>(s: &Site<'_, 'b>, signs: &[f64]) -> Result<Option<Vec<Image<'b>>>>
     }
     let tightness = if copies { tightness.min(Tightness::Tight) } else { tightness };
     let few = gamma(signs.len())?;
-    let margin = ends.map(|end| end * few + TINY);
-    let interval = Interval { lower: sum.lower - margin.lower, upper: sum.upper + margin.upper }
-        .map(|end| end.expand_like(y));
+    let interval = if y.counts_rounding() {
+        let margin = ends.map(|end| end * few + TINY);
+        Interval { lower: sum.lower - margin.lower, upper: sum.upper + margin.upper }
+    } else {
+        sum
+    };
+    let interval = interval.map(|end| end.expand_like(y));
     if constant.is_none() && !copies {
         return Ok(Some(vec![Image::moved(interval, tightness)]));
     }

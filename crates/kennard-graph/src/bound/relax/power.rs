@@ -1,6 +1,6 @@
 //! Powers with a constant exponent.
 
-use super::curve::{Curve, choose};
+use super::curve::{Curve, Line, Lines, choose};
 use super::{Relaxation, Relaxed};
 use crate::bound::interval::Interval;
 use crate::bound::rounding::TINY;
@@ -12,8 +12,8 @@ pub(super) const RULES: &[(&str, Relaxation)] = &[("Pow", pow)];
 /// What a runtime's power is off by at most, as a share of itself.
 const SHARE: f64 = 1e-5;
 
-/// `xᵖ`: convex everywhere for even p; above 0 convex for `p ≤ 0` and `p ≥ 1`, else concave. Where x may be 0 or below it and p is not
-/// even, nothing is said.
+/// `xᵖ`: convex everywhere for even p; above 0 convex for `p ≤ 0` and `p ≥ 1`, else concave. Where x may be 0 or below it, it
+/// is known to grow for odd p, and of other exponents nothing is said.
 fn pow<'b>(s: &Site<'_, 'b>) -> Result<Option<Relaxed<'b>>> {
     let Some(x) = s.only(0) else { return Ok(None) };
     let Some(p) = s.fixed(1).and_then(|v| v.as_constant()).and_then(|v| v.item()) else { return Ok(None) };
@@ -40,6 +40,11 @@ fn pow<'b>(s: &Site<'_, 'b>) -> Result<Option<Relaxed<'b>>> {
             lower: choose(across, zero.expand_like(lower), ends.lower.with("Max", zero)),
             upper: ends.upper,
         }
+    } else if p >= 1.0 && p % 2.0 == 1.0 {
+        let positive = lower.with("Greater", zero);
+        let flat = |intercept: Var<'b>| Line { slope: intercept.zeros_like(), intercept };
+        let lines = lines.or(positive, Lines { lower: flat(ends.lower), upper: flat(ends.upper) });
+        return lines.relaxed(s, 0, ends);
     } else {
         let positive = lower.with("Greater", zero);
         let nowhere = lower.number(f64::INFINITY);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
-use super::Survey;
-use super::sites::Site;
+use super::sites::{Site, Work};
+use super::{PacketKind, Survey};
 use crate::distance::{
     DistanceError, EngineMargins, ErrorFigures, ErrorPacket, Margins, NORMS, Predicted, Radius, Sampled,
     SlopeDistances, SmoothedRadius, crossings_in,
@@ -36,6 +36,10 @@ pub(super) const NAMES: [&str; 16] = [
     "error.product",
     "error.share",
 ];
+
+/// Points for mean slopes, and the fewest for radii and error packets.
+const SLOPES: usize = 64;
+const RADIUS: usize = 1000;
 
 /// How much is spent on a centre.
 #[derive(Clone, Copy, Debug)]
@@ -152,9 +156,26 @@ pub(super) fn medians(measured: &[&Measured]) -> (DistanceFigures, Vec<String>) 
 }
 
 impl Survey<'_> {
+    /// The distances at each place of work, where they are asked for and can be had.
+    pub(super) fn distances_beside(&self, work: &[Work], stop: &AtomicBool) -> Result<Vec<Option<Measured>>> {
+        if !self.distances || self.kind != PacketKind::Gaussian {
+            return Ok(vec![None; work.len()]);
+        }
+        let effort = DistanceEffort {
+            slopes: SLOPES,
+            radius: self.samples.max(RADIUS),
+            errors: Some(self.samples.max(RADIUS)),
+            norm: Norm::L2,
+        };
+        let places: Vec<(f64, &Site)> =
+            work.iter().map(|(scale, _, site)| (scale.unwrap_or(f64::NAN), *site)).collect();
+        let found = self.distances_at(&places, effort, stop)?;
+        Ok(found.into_iter().map(|found| found?.ok()).collect())
+    }
+
     /// The distances at every centre, in the order of [`Survey::run`]: none where `stop` came first, an error where they
     /// cannot be had.
-    pub(super) fn distances_at(
+    fn distances_at(
         &self,
         work: &[(f64, &Site)],
         effort: DistanceEffort,

@@ -4,6 +4,7 @@ mod distances;
 mod figures;
 mod files;
 mod measured;
+mod measuring;
 mod settings;
 mod sites;
 mod summary;
@@ -22,26 +23,18 @@ pub use settings::SurveySettings;
 pub use summary::{Lobes, SurveySummary};
 
 use distances::medians;
-use measured::{AnyPacket, empirical};
-use sites::{OTHERS, Site};
+use measured::AnyPacket;
+use measuring::Starts;
+use sites::Work;
 
 /// What a survey's `manifest.json` says.
 pub type SurveyManifest = crate::run::Manifest<SurveySettings>;
 
-use crate::data::{DataSet, Sample, Selection};
-use crate::distance::{DistanceError, EngineMargins, crossings};
+use crate::data::{DataSet, Selection};
 use crate::engine::Engine;
-use crate::packet::oracle::{EngineOracle, affine};
-use crate::packet::{BoxPacket, DataPacket, Effort, GaussianPacket, Hidden, MeasureError};
+use crate::packet::{Effort, Hidden};
 use crate::probe::{Cosines, Probe};
-use crate::{Error, Norm, Result};
-
-/// Points for mean slopes, and the fewest for radii and error packets.
-const SLOPES: usize = 64;
-const RADIUS: usize = 1000;
-
-/// What packets may take of the memory, in bytes.
-const MEMORY: usize = 3 << 29;
+use crate::{Error, Result};
 
 /// Which packet.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -281,23 +274,6 @@ impl Survey<'_> {
         Ok((outcome, distances))
     }
 
-    /// The distances at each place of work, where they are asked for and can be had.
-    fn distances_beside(&self, work: &[Work], stop: &AtomicBool) -> Result<Vec<Option<Measured>>> {
-        if !self.distances || self.kind != PacketKind::Gaussian {
-            return Ok(vec![None; work.len()]);
-        }
-        let effort = DistanceEffort {
-            slopes: SLOPES,
-            radius: self.samples.max(RADIUS),
-            errors: Some(self.samples.max(RADIUS)),
-            norm: Norm::L2,
-        };
-        let places: Vec<(f64, &Site)> =
-            work.iter().map(|(scale, _, site)| (scale.unwrap_or(f64::NAN), *site)).collect();
-        let found = self.distances_at(&places, effort, stop)?;
-        Ok(found.into_iter().map(|found| found?.ok()).collect())
-    }
-
     fn probe(&self, stop: &AtomicBool) -> Result<Option<Cosines>> {
         if self.probed == 0 || self.hidden.is_some() {
             return Ok(None);
@@ -306,120 +282,4 @@ impl Survey<'_> {
         let report = probe.measure(self.engine, self.data, stop, |_| ())?;
         Ok(Some(Cosines::of(report.records.iter().map(|record| record.cosine))))
     }
-
-    /// How many packets are measured side by side: a packet takes up to 4 KiB a coordinate.
-    fn workers(&self) -> usize {
-        let engine = self.answering();
-        let packet = 4096 * engine.classifier().dimension().max(1);
-        engine.plan().sessions.min((MEMORY / packet).max(1))
-    }
-
-    /// The engine that answers about points.
-    fn answering(&self) -> &Engine {
-        self.hidden.map_or(self.engine, Hidden::engine)
-    }
-
-    /// A packet, or why it cannot be measured.
-    ///
-    /// # Errors
-    /// When the runtime fails.
-    fn measure(
-        &self,
-        (scale, place, site): Work,
-        starts: &Starts,
-        oracle: &mut EngineOracle,
-    ) -> Result<Measurement> {
-        let (samples, seed, effort) = (self.samples, self.seed, &self.effort);
-        let scale = scale.unwrap_or(f64::NAN);
-        let found = match (self.kind, site) {
-            (PacketKind::Gaussian, Site::Centre(sample, rest)) => {
-                oracle.hold(rest);
-                let others = starts.others.iter().filter(|other| other.label != sample.label).take(OTHERS);
-                let across = starts.across.get(place).into_iter().flatten();
-                let others: Vec<&[f32]> =
-                    others.map(|other| other.input.as_slice()).chain(across.map(Vec::as_slice)).collect();
-                GaussianPacket { scale, samples, seed }
-                    .measure_among(effort, &sample.input, sample.label, sample.index as u64, &others, oracle)
-                    .map(|packet| AnyPacket::Gaussian(Box::new(packet)))
-            }
-            (PacketKind::Data, Site::Label(label, points)) => {
-                let centres: Vec<&[f32]> = points.iter().map(|sample| sample.input.as_slice()).collect();
-                DataPacket { scale, samples, seed }
-                    .measure_until(effort, &centres, *label, oracle)
-                    .map(AnyPacket::Data)
-            }
-            (PacketKind::Box(bounds), Site::Label(label, _)) => BoxPacket { bounds, samples, seed }
-                .measure_until(effort, self.engine.classifier().dimension(), *label, oracle)
-                .map(AnyPacket::Box),
-            (PacketKind::Empirical, Site::Label(label, points)) => {
-                empirical(points, *label, oracle).map(AnyPacket::Empirical)
-            }
-            (PacketKind::Gaussian, Site::Label(..)) | (_, Site::Centre(..)) => {
-                unreachable!("sites follow the kind")
-            }
-        };
-        match found {
-            Ok(found) => Ok(Ok(found)),
-            Err(MeasureError::Oracle(error)) => Err(Error::Packet(format!("the packet at {site}: {error}"))),
-            Err(error) => Ok(Err(error.to_string())),
-        }
-    }
-
-    /// Whether the network is known to be affine with two classes, whose packets need not vary.
-    fn answering_is_affine(&self) -> bool {
-        let classifier = self.answering().classifier();
-        classifier.classes() == 2 && classifier.graph().is_some_and(affine)
-    }
-
-    /// For each site that is a centre, points just across the decision boundary towards several classes, the nearest
-    /// first: where chains and searches for far parts start, beside the centre.
-    fn across(&self, sites: &[Site], stop: &AtomicBool) -> Result<Vec<Vec<Vec<f32>>>> {
-        if self.kind != PacketKind::Gaussian {
-            return Ok(Vec::new());
-        }
-        let cross = |oracle: &mut EngineMargins, site: &Site| {
-            let Site::Centre(sample, rest) = site else { return Ok(Vec::new()) };
-            oracle.hold(rest);
-            match crossings(&sample.input, sample.label, oracle) {
-                Ok(found) => Ok(found.into_iter().take(ACROSS).map(|crossing| crossing.across).collect()),
-                Err(DistanceError::Oracle(error)) => Err(error),
-                // What keeps a packet from being measured is said when it is.
-                Err(_) => Ok(Vec::new()),
-            }
-        };
-        let oracle = |evaluator| EngineMargins::until(evaluator, stop);
-        let found = self.answering().each_of(sites, self.workers(), stop, oracle, cross, |_| ())?;
-        Ok(found.into_iter().map(Option::unwrap_or_default).collect())
-    }
-
-    fn measure_all(
-        &self,
-        work: &[Work],
-        starts: &Starts,
-        stop: &AtomicBool,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<Vec<Option<Measurement>>> {
-        let engine = self.answering();
-        let oracle = |evaluator| EngineOracle::until(evaluator, engine, stop);
-        let measure = |oracle: &mut EngineOracle, work: &Work| self.measure(*work, starts, oracle);
-        let total = work.len() as u64;
-        engine.each_of(work, self.workers(), stop, oracle, measure, |done| progress(done as u64, total))
-    }
 }
-
-/// A scale, if the packet has one, and a site with its place among all.
-type Work<'s> = (Option<f64>, usize, &'s Site);
-
-/// Points that searches for far parts of packets start from.
-struct Starts {
-    /// Samples of several labels.
-    others: Vec<Sample>,
-    /// For each site, points across the decision boundary.
-    across: Vec<Vec<Vec<f32>>>,
-}
-
-/// At most this many crossings of the decision boundary are kept for a centre.
-const ACROSS: usize = 4;
-
-/// A measured packet, or why it could not be measured.
-type Measurement = std::result::Result<AnyPacket, String>;

@@ -20,6 +20,9 @@ pub(super) enum Site {
     Label(usize, Vec<Sample>),
 }
 
+/// A scale, if the packet has one, and a site with its place among all.
+pub(super) type Work<'s> = (Option<f64>, usize, &'s Site);
+
 impl Site {
     pub fn label(&self) -> usize {
         match self {

@@ -1,19 +1,23 @@
 //! Adversarial examples as files: arrays for programs, pictures for people.
 
-use std::cmp::Ordering;
+mod rounded;
+mod triptych;
+
 use std::io::Cursor;
 use std::path::Path;
 
+use image::ImageFormat;
 use image::imageops::FilterType;
-use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 
-use crate::answer::{is_answer, predict};
 use crate::attack::Adversarial;
 use crate::data::{Elements, npz};
-use crate::engine::{Engine, Evaluator, Query};
+use crate::engine::Engine;
 use crate::run::files::write_whole;
 use crate::run::{ADVERSARIALS, PICTURES};
 use crate::{Boxes, Error, Result, ThreatModel};
+use rounded::rounded;
+use triptych::is_image;
+pub(crate) use triptych::{Triptych, triptych};
 
 /// Pictures are magnified by whole numbers up to this height.
 const VISIBLE: u32 = 224;
@@ -29,28 +33,6 @@ pub struct Example {
     pub original: Vec<f32>,
     /// The example.
     pub adversarial: Adversarial,
-}
-
-/// What became of an example in a picture of 256 levels.
-struct Rounded {
-    /// The picture's pixels as numbers within the bounds.
-    point: Vec<f32>,
-    /// What the untouched model takes them for; none where its answer is NaN.
-    prediction: Option<usize>,
-    adversarial: bool,
-    /// Whether they are still within epsilon, and where each sample has a box of its own, in that.
-    within: bool,
-}
-
-impl Rounded {
-    /// What the picture's name says.
-    fn verdict(&self) -> &'static str {
-        match (self.adversarial, self.within) {
-            (true, true) => "adversarial",
-            (true, false) => "outside-after-rounding",
-            (false, _) => "not-after-rounding",
-        }
-    }
 }
 
 /// What [`write_examples`] wrote.
@@ -142,116 +124,6 @@ pub fn write_examples(
     let list = list.into_inner().map_err(|e| failed(&place, e.to_string()))?;
     write_whole(&place, &list)?;
     Ok(pictures)
-}
-
-/// The examples as pictures have them: rounded to the nearest levels, or, where that is no adversarial point within
-/// epsilon and this is, to the nearest levels towards the sample.
-fn rounded(
-    engine: &Engine,
-    threat: &ThreatModel,
-    boxes: Option<&Boxes>,
-    examples: &[Example],
-) -> Result<Vec<Rounded>> {
-    let [lo, hi] = threat.bounds;
-    let unit = |v: f32| 255.0 * (v - lo) / (hi - lo);
-    let value = |level: f32| lo + (hi - lo) * (level.clamp(0.0, 255.0) / 255.0);
-    let points: Vec<[Vec<f32>; 2]> = examples
-        .iter()
-        .map(|example| {
-            let pairs = || example.adversarial.point.iter().zip(&example.original);
-            let nearest = pairs().map(|(&x, _)| value(unit(x).round()));
-            // A level itself stays where rounding put it beside; what did not change goes to its nearest.
-            let towards = |x: f32, o: f32| match x.total_cmp(&o) {
-                Ordering::Greater => (x + 1e-3).floor(),
-                Ordering::Less => (x - 1e-3).ceil(),
-                Ordering::Equal => x.round(),
-            };
-            let inward = pairs().map(|(&x, &o)| value(towards(unit(x), unit(o))));
-            [nearest.collect(), inward.collect()]
-        })
-        .collect();
-    let points_of_all: Vec<f32> = points.iter().flatten().flatten().copied().collect();
-    let query = Query::untouched(points_of_all);
-    let outputs = Evaluator::lend(engine, |mut evaluator| evaluator.evaluate(&query))?.logits;
-    let outputs = outputs.chunks_exact(2 * engine.classifier().classes());
-    let allowed = |Example { index, original, .. }: &Example, point: &[f32]| {
-        let inside = |boxes: &Boxes| boxes.of(*index, original, None).frame().holds(point, threat.step());
-        threat.admits(original, point) && boxes.is_none_or(inside)
-    };
-    let judged = examples.iter().zip(points).zip(outputs).map(|((example, points), outputs)| {
-        let judge = |(point, outputs): (Vec<f32>, &[f32])| {
-            let prediction = is_answer(outputs).then(|| predict(outputs));
-            Rounded {
-                within: allowed(example, &point),
-                adversarial: prediction.is_some_and(|class| class != example.label),
-                prediction,
-                point,
-            }
-        };
-        let both = points.into_iter().zip(outputs.chunks_exact(outputs.len() / 2));
-        let mut both = both.map(judge).collect::<Vec<_>>().into_iter();
-        let (nearest, inward) = (both.next(), both.next());
-        match (nearest, inward) {
-            (Some(nearest), Some(inward))
-                if nearest.verdict() != "adversarial" && inward.verdict() == "adversarial" =>
-            {
-                Some(inward)
-            }
-            (nearest, _) => nearest,
-        }
-    });
-    Ok(judged.flatten().collect())
-}
-
-/// A sample, an example and their difference side by side.
-pub(crate) struct Triptych {
-    pub picture: DynamicImage,
-    /// By how much the difference is amplified, against the range of the bounds.
-    #[cfg_attr(not(feature = "report"), expect(dead_code, reason = "pages alone say it"))]
-    pub amplified: f32,
-}
-
-/// Whether samples of a shape are shown as pictures: `[1|3, H, W]` or `[H, W]`.
-fn is_image(shape: &[usize]) -> bool {
-    matches!(shape, [_, _] | [1 | 3, _, _])
-}
-
-/// An image `[1|3, H, W]` or `[H, W]` side by side with its perturbed version and the difference, stretched
-/// so that its largest element is black or white on grey. Nothing for other shapes.
-pub(crate) fn triptych(
-    shape: &[usize],
-    bounds: [f32; 2],
-    original: &[f32],
-    perturbed: &[f32],
-) -> Option<Triptych> {
-    let (channels, height, width) = match *shape {
-        [height, width] => (1, height, width),
-        [channels @ (1 | 3), height, width] => (channels, height, width),
-        _ => return None,
-    };
-    let [lo, hi] = bounds;
-    let unit = |v: f32| (v - lo) / (hi - lo);
-    let difference: Vec<f32> = original.iter().zip(perturbed).map(|(a, b)| b - a).collect();
-    let largest = difference.iter().fold(f32::MIN_POSITIVE, |m, v| m.max(v.abs()));
-    let panels: [Vec<f32>; 3] = [
-        original.iter().map(|&v| unit(v)).collect(),
-        perturbed.iter().map(|&v| unit(v)).collect(),
-        difference.iter().map(|v| 0.5 + 0.5 * v / largest).collect(),
-    ];
-    let level = |x: u32, y: u32, channel: usize| {
-        let (x, y) = (x as usize, y as usize);
-        let value = panels[x / width][(channel * height + y) * width + x % width];
-        (255.0 * value).round().clamp(0.0, 255.0) as u8
-    };
-    let size = (u32::try_from(3 * width).ok()?, u32::try_from(height).ok()?);
-    let picture = if channels == 1 {
-        DynamicImage::from(GrayImage::from_fn(size.0, size.1, |x, y| image::Luma([level(x, y, 0)])))
-    } else {
-        DynamicImage::from(RgbImage::from_fn(size.0, size.1, |x, y| {
-            image::Rgb([0, 1, 2].map(|c| level(x, y, c)))
-        }))
-    };
-    Some(Triptych { picture, amplified: 0.5 * (hi - lo) / largest })
 }
 
 #[cfg(test)]
@@ -361,13 +233,5 @@ mod tests {
                 "{radii:?} {point:?}"
             );
         }
-    }
-
-    #[test]
-    fn pictures_show_original_perturbed_and_difference() {
-        let picture = triptych(&[1, 1, 2], [0.0, 1.0], &[0.0, 1.0], &[0.1, 0.95]).unwrap();
-        assert_eq!(picture.amplified, 5.0);
-        assert_eq!(picture.picture.into_luma8().into_raw(), [0, 255, 26, 242, 255, 64]);
-        assert!(triptych(&[5], [0.0, 1.0], &[0.0; 5], &[0.0; 5]).is_none());
     }
 }

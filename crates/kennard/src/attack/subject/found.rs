@@ -1,0 +1,141 @@
+//! The best points that an attack met, and when it is halted for them.
+
+use super::{AttackedSample, Criterion, Subject};
+use crate::answer::Answer;
+
+/// An allowed point that is the best so far by the [`Criterion`].
+#[derive(Clone)]
+pub(in crate::attack) struct Candidate {
+    pub point: Vec<f32>,
+    pub margin: f32,
+    pub misclassified: bool,
+    /// Whether both are of single precision.
+    pub exact: bool,
+    /// How many points were evaluated until then, itself included.
+    pub evaluation: u64,
+    distance: f64,
+}
+
+/// Why an attack is kept waiting.
+#[derive(Clone, Copy)]
+pub(in crate::attack) enum Pause {
+    /// It may have found what it seeks.
+    Candidate,
+    /// Its budget is spent.
+    BudgetSpent,
+}
+
+/// How many of the closest points are kept, in case the untouched model disagrees about the last.
+const KEPT: usize = 4;
+
+impl Subject<'_> {
+    /// Keeps the point if it is allowed and better than those before, and pauses the attack where that
+    /// may end it.
+    pub(super) fn watch(&self, x: &[f32], answer: &Answer, exact: bool, evaluation: u64) {
+        let label = self.label();
+        let margin = answer.margin(label);
+        let misclassified = answer.prediction() != label;
+        if margin < self.lowest.get() && self.admits(x) {
+            self.lowest.set(margin);
+        }
+        let Some(distance) = self.betters(x, answer) else { return };
+        let mut candidates = self.candidates.borrow_mut();
+        let kept = if self.conditions.criterion == Criterion::Closest { KEPT - 1 } else { 0 };
+        let surplus = candidates.len().saturating_sub(kept);
+        candidates.drain(..surplus);
+        candidates.push(Candidate { point: x.to_vec(), margin, misclassified, exact, evaluation, distance });
+        if misclassified && self.conditions.criterion == Criterion::First {
+            self.pause.set(Some(Pause::Candidate));
+        }
+    }
+
+    /// Whether a point looks like an adversarial one that is better than those before.
+    pub(super) fn looks_adversarial(&self, x: &[f32], answer: &Answer) -> bool {
+        answer.prediction() != self.label() && self.betters(x, answer).is_some()
+    }
+
+    /// The distance of a point, where that matters, if it is allowed and better than those before.
+    fn betters(&self, x: &[f32], answer: &Answer) -> Option<f64> {
+        let AttackedSample { origin, label, .. } = self.attacked;
+        let candidates = self.candidates.borrow();
+        let best = candidates.last();
+        let distance = match self.conditions.criterion {
+            Criterion::First | Criterion::Worst => {
+                let margin = answer.margin(label);
+                (!best.is_some_and(|best| margin >= best.margin)).then_some(0.0)
+            }
+            Criterion::Closest if answer.prediction() == label => None,
+            Criterion::Closest => {
+                let distance = self.conditions.threat.norm.distance(origin, x);
+                (!best.is_some_and(|best| distance >= best.distance)).then_some(distance)
+            }
+        };
+        distance.filter(|_| self.admits(x))
+    }
+
+    /// Whether a point, as the model is asked about it, is allowed.
+    fn admits(&self, x: &[f32]) -> bool {
+        let within = match self.attacked.frame {
+            Some(frame) => frame.contains(x),
+            None => self.conditions.threat.admits(self.attacked.origin, x),
+        };
+        within && self.attacked.valid.is_none_or(|valid| valid.holds(x))
+    }
+
+    /// Where a point that the model was asked about lies for the attack.
+    pub(in crate::attack) fn seen(&self, x: Vec<f32>) -> Vec<f32> {
+        self.attacked.frame.map(|frame| frame.to_unit(&x)).unwrap_or(x)
+    }
+
+    pub(in crate::attack) fn is_paused(&self) -> bool {
+        self.pause.get().is_some()
+    }
+
+    /// Why the attack was halted, if it was; it may go on.
+    pub(in crate::attack) fn resume(&self) -> Option<Pause> {
+        self.pause.take()
+    }
+
+    pub(in crate::attack) fn best(&self) -> Option<Candidate> {
+        self.candidates.borrow().last().cloned()
+    }
+
+    /// The smallest margin at an allowed point since [`Subject::forget_lowest`]; infinite where there was none.
+    pub(in crate::attack) fn lowest(&self) -> f32 {
+        self.lowest.get()
+    }
+
+    pub(in crate::attack) fn forget_lowest(&self) {
+        self.lowest.set(f32::INFINITY);
+    }
+
+    /// The closest adversarial point so far, if there is one.
+    pub(in crate::attack) fn adversarial(&self) -> Option<Vec<f32>> {
+        self.best().filter(|candidate| candidate.misclassified).map(|candidate| self.seen(candidate.point))
+    }
+
+    /// The best point was adversarial by rounding alone: it counts as classified correctly, or, where
+    /// the closest is sought, not at all.
+    pub(in crate::attack) fn reject_best(&self) {
+        let mut candidates = self.candidates.borrow_mut();
+        match self.conditions.criterion {
+            Criterion::Closest => drop(candidates.pop()),
+            Criterion::First | Criterion::Worst => {
+                candidates.iter_mut().for_each(|candidate| candidate.misclassified = false)
+            }
+        }
+    }
+
+    /// The best point with the margin of single precision, where a rough one alone is known; none where that is NaN.
+    pub(in crate::attack) async fn settle_best(&self) {
+        let Some(best) = self.best().filter(|best| !best.exact) else { return };
+        let mut answer = Answer::default();
+        let answered = self.correct(&best.point, &mut answer, self.label()).await;
+        let mut candidates = self.candidates.borrow_mut();
+        candidates.pop();
+        if answered {
+            let (margin, misclassified) = (answer.margin(self.label()), answer.prediction() != self.label());
+            candidates.push(Candidate { margin, misclassified, exact: true, ..best });
+        }
+    }
+}

@@ -13,6 +13,7 @@ use kennard::{Classifier, Error, Result};
 use kennard_graph::ModelFile;
 
 use crate::command::flag;
+use crate::screen::grouped;
 use crate::search::searching;
 use crate::settings::{Data, Model, Run, Settings};
 
@@ -148,7 +149,7 @@ pub fn whole_audit<'a>(
     if let Some(temperature) = &settings.own.temperature {
         let (temperature, fitted) = temperature.of(&model.sha256, data)?;
         engine.classifier().at_temperature(temperature)?;
-        note!("packets leave out the {} samples that the temperature was fitted to", fitted.len());
+        say_left_out(&fitted);
         without = fitted;
         packets.extend(packets.first().map(|plan| PacketPlan { temperature: Some(temperature), ..*plan }));
     }
@@ -161,6 +162,14 @@ pub fn whole_audit<'a>(
         note!("{said}");
     }
     Ok(audit)
+}
+
+/// Says how many samples have no packets, where some have none: a temperature may be a number, which was fitted to nothing.
+pub fn say_left_out(without: &[usize]) {
+    if !without.is_empty() {
+        let count = grouped(without.len() as u64);
+        note!("the {count} samples that the temperature was fitted to are left out of packets");
+    }
 }
 
 /// The attacks that are made on a model with a gradient where none are named.

@@ -38,12 +38,7 @@ pub fn run(args: Args) -> Outcome {
     let hidden = packets.hidden(&engine, &args.model.options())?;
     let model = ModelSummary::of_file(&args.model.file, engine.classifier())?;
     let survey = packets.survey(&engine, hidden.as_ref(), &data, &model.sha256, args.model.seed())?;
-    if !survey.without.is_empty() {
-        note!(
-            "the {} samples that the temperature was fitted to are left out",
-            grouped(survey.without.len() as u64)
-        );
-    }
+    setup::say_left_out(&survey.without);
     let stop = setup::stop_on_interrupt()?;
     let (begin, mut display) = (Instant::now(), Display::new());
     let result = survey.run(&stop, |done, total| display.show(Progress::Packets { done, total }));

@@ -22,9 +22,10 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Outcome {
+    let settings = args.settings.or_from(args.config.as_deref())?.complete(true)?;
     let unused = [
-        (args.settings.own.packet_samples.is_some(), "--packet-samples"),
-        (args.settings.own.temperature.is_some(), "--temperature"),
+        (settings.own.packet_samples.is_some(), "--packet-samples"),
+        (settings.own.temperature.is_some(), "--temperature"),
     ];
     if let Some((_, name)) = unused.iter().find(|(given, _)| *given) {
         return Err(Usage(format!(
@@ -32,7 +33,6 @@ pub fn run(args: Args) -> Outcome {
         ))
         .into());
     }
-    let settings = args.settings.or_from(args.config.as_deref())?.complete(true)?;
     if settings.own.certify == Some(true) {
         return Err(Usage(
             "--certify says nothing to attack; kennard audit --certify attacks what is not certified".into(),

@@ -206,7 +206,13 @@ pub fn command() -> Command {
 }
 
 /// The help of options that mean something narrower in one command than elsewhere.
-const OTHERWISE: [(&str, &str, &str); 13] = [
+const OTHERWISE: [(&str, &str, &str); 15] = [
+    ("track", "attack", "The attacks, in this order; `kennard attacks` lists them [default: pgd]"),
+    (
+        "track",
+        "certify",
+        "Before attacks, try to prove of each sample that nothing within eps breaks it: true or false [default: where that costs little]",
+    ),
     (
         "attack",
         "out",

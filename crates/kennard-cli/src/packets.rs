@@ -103,6 +103,31 @@ impl Packets {
             Packet::Empirical => PacketKind::Empirical,
             Packet::Box => PacketKind::Box(self.bounds.unwrap_or_default().0),
         };
+        let all = matches!(kind, PacketKind::Empirical);
+        let none = matches!(kind, PacketKind::Box(_));
+        for (name, given, why) in [
+            (
+                "--draws",
+                all && self.draws.is_some(),
+                "the packet on the data's points is a sum over all of them",
+            ),
+            (
+                "--max-draws",
+                all && self.max_draws.is_some(),
+                "the packet on the data's points is a sum over all of them",
+            ),
+            (
+                "--rel-tol",
+                all && self.rel_tol.is_some(),
+                "the packet on the data's points is a sum over all of them",
+            ),
+            ("--centres", none && self.centres.is_some(), "the packet of a box has no samples"),
+            ("--first", none && self.first.is_some(), "the packet of a box has no samples"),
+        ] {
+            if given {
+                return Err(Error::Setting(format!("{name}: {why}; leave it out")));
+            }
+        }
         match (kind.has_scale(), self.scale.as_ref().is_none_or(Vec::is_empty)) {
             (true, true) => Err(Error::Setting(
                 "--scale is missing: the widths of the window, for example 1/255,2/255".into(),

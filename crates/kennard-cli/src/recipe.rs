@@ -140,6 +140,16 @@ impl Settings {
             }
             other => other,
         };
+        let moved = course.crop.is_some_and(|pixels| pixels > 0) || course.flip == Some(true);
+        if moved && data.shape().len() != 3 {
+            return Err(Error::Setting(
+                "images are cropped and flipped, and these samples are no images of channels, height and width".into(),
+            ));
+        }
+        if course.eps_warmup.is_some() && !method.is_adversarial() {
+            let message = format!("the method {} has no epsilon that could grow", method.name());
+            return Err(Error::Setting(message));
+        }
         let usual = usual(method, optimizer, course.epochs.unwrap_or(EPOCHS), data, samples);
         let batch = course.batch.unwrap_or(usual.batch);
         let held_out = course.held_out.unwrap_or(usual.held_out);

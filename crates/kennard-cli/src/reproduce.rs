@@ -97,6 +97,7 @@ pub fn run(args: &Args) -> Outcome {
     if !args.models.is_empty() && experiment != Experiment::R5 {
         return Err(format!("{} trains its own networks; --models is for r5", experiment.name()).into());
     }
+    args.refuse_unused()?;
     let bench = args.sweep()?.bench()?;
     let conditions = Conditions {
         data: args.data.data.clone().unwrap_or_default(),
@@ -163,6 +164,30 @@ fn filled(mut page: Sheet, report: &Report) -> Result<Sheet, serde_json::Error> 
 }
 
 impl Args {
+    /// Refuses what the experiment has no use for.
+    fn refuse_unused(&self) -> Result<(), String> {
+        use Experiment::{E4, R1, R2, R3, R4, R5};
+        let experiment = self.experiment.0;
+        let Data { data, split, classes, label_column, resize, centre_crop, interpolation } = &self.data;
+        let makes_points = matches!(experiment, E4 | R4);
+        let own_way = matches!(experiment, E4 | R1 | R2 | R3 | R4);
+        let unused = [
+            ("--data", data.is_some() && makes_points),
+            ("--split", split.is_some() && makes_points),
+            ("--classes", classes.is_some() && own_way),
+            ("--label-column", label_column.is_some() && own_way),
+            ("--resize", resize.is_some() && own_way),
+            ("--centre-crop", centre_crop.is_some() && own_way),
+            ("--interpolation", interpolation.is_some() && own_way),
+            ("--eps", self.eps.is_some() && (own_way || experiment == R5)),
+            ("--epochs", self.epochs.is_some() && experiment == R5),
+        ];
+        match unused.iter().find(|(_, given)| *given) {
+            Some((option, _)) => Err(format!("{} has no use for {option}; leave it out", experiment.name())),
+            None => Ok(()),
+        }
+    }
+
     /// The networks of the experiment's settings, on the data of the command line.
     fn sweep(&self) -> Result<Sweep, Box<dyn std::error::Error>> {
         let Data { data, split, classes, label_column, resize, centre_crop, interpolation } = &self.data;

@@ -120,7 +120,7 @@ pub fn engine(
     model: &Model,
     run: &Run,
 ) -> Result<Engine> {
-    let preprocessing = model.preprocessing();
+    let preprocessing = model.preprocessing()?;
     let graph = preprocessing.graph(file, Some(shape))?;
     let runtime = run.open()?;
     let classifier = Classifier::new(&graph, shape, &preprocessing)?;
@@ -144,6 +144,16 @@ pub fn whole_audit<'a>(
         })
         .filter(|plan| plan.samples > 0);
     let probe = settings.own.packet_samples != Some(0);
+    let asked = settings.own.temperature.is_some() || settings.own.packet_samples.is_some_and(|n| n > 0);
+    if packets.is_none() && asked {
+        let why = match probe {
+            true => {
+                "packets have the size of the attacks, and there is none: give an epsilon, in linf, l2 or l1"
+            }
+            false => "packets are told at a temperature, and there are to be none",
+        };
+        return Err(Error::Setting(why.into()));
+    }
     let mut packets: Vec<PacketPlan> = packets.into_iter().collect();
     let mut without = Vec::new();
     if let Some(temperature) = &settings.own.temperature {
@@ -211,7 +221,7 @@ pub fn audit<'a>(
 
 /// How to read the data so that it fits the model's images.
 fn fitting(data: &Data, model: &Model, file: &ModelFile) -> Result<Options> {
-    let extents = model.preprocessing().extents(file)?.unwrap_or_default();
+    let extents = model.preprocessing()?.extents(file)?.unwrap_or_default();
     let (size, channels) = match (extents.as_slice(), model.pixels.nhwc.unwrap_or(false)) {
         (&[c, h, w], false) | (&[h, w, c], true) => (h.zip(w), c),
         _ => (None, None),

@@ -130,7 +130,9 @@ fn print(summary: &SmoothingSummary) {
         say!("{:>9}  {share:>10}   {range}", short(within.radius));
     }
     say!("");
-    say!("abstains on {} of {} samples", grouped(summary.abstained), grouped(summary.samples));
+    if let Some(abstained) = summary.abstained {
+        say!("abstains on {} of {} samples", grouped(abstained), grouped(summary.samples));
+    }
     if let Some(Figure { value, interval, .. }) = summary.mean_radius {
         say!("mean radius {}   {}", short(value), span(interval));
     }
@@ -173,7 +175,9 @@ fn sheet(summary: &SmoothingSummary, command: Vec<String>) -> Sheet {
     if let Some(radius) = summary.mean_radius {
         sheet = sheet.lead("mean certified radius", short(radius.value), Some(span(radius.interval)));
     }
-    sheet = sheet.lead("abstains on", format!("{} samples", grouped(summary.abstained)), None);
+    if let Some(abstained) = summary.abstained {
+        sheet = sheet.lead("abstains on", format!("{} samples", grouped(abstained)), None);
+    }
     sheet.warnings.clone_from(&summary.warnings);
     let known =
         |within: &CertifiedWithin| Some((within.radius, within.certified_accuracy?, within.interval?));

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use kennard::experiment::{
-    Correlation, Origin, Point, SAMPLES, correlation_lines, follow, table, track_files,
+    Correlation, Origin, Point, SAMPLES, SERIES, correlation_lines, follow, table, track_files,
 };
 use kennard::report::{Block, Sheet};
 use serde_json::json;
@@ -49,7 +49,7 @@ pub fn run(args: Args) -> Outcome {
     write_all(&out, &with_pdfs(files)?)?;
     crate::report::leave(&out, &filled(page, &points, &found))?;
     show(&json!({ "points": points, "correlations": found }), args.json, |_| {
-        say!("\n{}\n{}", table(&points), correlation_lines(&found).trim_end());
+        say!("\n{}\n{}", table(&points), correlation_lines(&found, true).trim_end());
     })?;
     Ok(Done::Fully)
 }
@@ -79,9 +79,7 @@ pub fn filled(mut page: Sheet, points: &[Point], found: &[Correlation]) -> Sheet
         vec![c.of.clone(), c.with.clone(), format!("{:+.2}", c.rho), span(c.interval), c.networks.to_string()]
     };
     let header = ["figure", "with", "rank correlation", "95 % interval", "checkpoints"];
-    let note =
-        "Epochs of one run are no independent draws: read the intervals as a lower limit of the doubt.";
-    let parts = vec![Block::table(&header, found.iter().map(row).collect()), Block::note(note)];
+    let parts = vec![Block::table(&header, found.iter().map(row).collect()), Block::note(SERIES)];
     page.section("What goes together", if found.is_empty() { Vec::new() } else { parts })
 }
 

@@ -47,10 +47,10 @@ pub fn run(args: &Args) -> Outcome {
     };
     let (files, found) = tradeoff::files(&points, "Clean and robust accuracy")?;
     write_all(&args.out, &with_pdfs(files)?)?;
-    crate::report::leave(&args.out, &filled(page, &points, &correlation_lines(&found)))?;
+    crate::report::leave(&args.out, &filled(page, &points, &correlation_lines(&found, false)))?;
     show(&json!({ "points": points, "correlations": found }), args.json, |_| {
         let front = tradeoff::front(&points);
-        say!("\n{}\n{front}{}", table(&points), correlation_lines(&found).trim_end());
+        say!("\n{}\n{front}{}", table(&points), correlation_lines(&found, false).trim_end());
     })?;
     Ok(Done::Fully)
 }
@@ -92,12 +92,23 @@ impl Sweep {
         let table = |key: &str| file.get(key).and_then(Value::as_table).cloned().unwrap_or_default();
         let (mut common, mut audit) = (table("train"), table("audit"));
         common.extend(given);
-        for key in ["data", "classes", "norm", "eps", "bounds"] {
-            if let Some(value) = common.get(key).filter(|_| !audit.contains_key(key)) {
-                audit.insert(key.into(), value.clone());
+        // What is examined is read as what is trained on, unless it is other data.
+        let reading = ["data", "classes", "label-column", "resize", "centre-crop", "interpolation"];
+        let reading = if audit.contains_key("data") { &[][..] } else { &reading[..] };
+        for key in reading.iter().chain(&["norm", "eps", "bounds"]) {
+            let given = common.get(*key).or_else(|| common.get(&key.replace('-', "_")));
+            if let Some(value) = given.filter(|_| !audit.contains_key(*key)) {
+                audit.insert((*key).into(), value.clone());
             }
         }
         let mut audit = Settings::read_all(&Source::Table(&audit))?;
+        let own = [(audit.sharding.shard.is_some(), "shard"), (audit.output.out.is_some(), "out")];
+        if let Some((_, key)) = own.iter().find(|(given, _)| *given) {
+            return Err(format!(
+                "{key} in [audit]: the audits of a sweep are whole, and in its directory; leave it out"
+            )
+            .into());
+        }
         audit.taken = audit.taken.or_samples(SAMPLES);
         audit.attacks.attack.get_or_insert_with(|| vec![Named::plain("pgd")]);
         if audit.attacks.attack.iter().flatten().any(|named| named.name == "none") {

@@ -126,6 +126,24 @@ fn impossible_settings_are_refused() {
     refused(&model, &["--data", "minst:/nowhere"], 2, &["did you mean"]);
     refused(&model, &["--config", "/nowhere.toml"], 1, &["/nowhere.toml"]);
     refused(&model, &["--out", "/dev/null/run"], 1, &["/dev/null/run"]);
+    // What would do nothing is said to.
+    refused(&model, &["--mean", "0.5"], 1, &["std is missing"]);
+    let config = scratch("mean.toml");
+    std::fs::write(&config, "std = [0.5]").unwrap();
+    let config = config.display().to_string();
+    refused(&model, &["--config", &config], 1, &["mean is missing"]);
+    assert!(audit(&model, &["--config", &config, "--mean", "0.5"]).status.success());
+    refused(&model, &["--temperature", "2"], 1, &["there are to be none"]);
+    refused(&model, &["--centre-crop", "20"], 1, &["no encoded images", "centre crop"]);
+    let radii = scratch("radii.txt");
+    std::fs::write(&radii, "0.02\n".repeat(784)).unwrap();
+    let radii = radii.display().to_string();
+    let words = ["--eps-per-feature", &radii, "--attack", "pgd", "--steps", "3"];
+    refused(&model, &[&words[..], &["--step-size", "0.02"]].concat(), 1, &["one size", "--step-size"]);
+    assert!(audit(&model, &words).status.success());
+    for file in [config, radii] {
+        std::fs::remove_file(file).unwrap();
+    }
     refused(&model, &["--transfer", "/nowhere.onnx"], 1, &["/nowhere.onnx"]);
     refused(&model, &["--transfer", &fixture("plane_moons.onnx")], 1, &["28"]);
 }

@@ -93,6 +93,9 @@ fn r5_correlates_figures_with_distances() {
         String::from_utf8(output.stderr).unwrap()
     };
     assert!(refusal(&["r5"]).contains("--models"));
+    let model_too = ["r5", "--models", model.to_str().unwrap()];
+    assert!(refusal(&[&model_too[..], &["--eps", "0.7"]].concat()).contains("r5 has no use for --eps"));
+    assert!(refusal(&["r3", "--label-column", "nonsense"]).contains("r3 has no use for --label-column"));
     let message = refusal(&["r7", "--models", model.to_str().unwrap()]);
     assert!(message.contains("r7 trains its own networks"), "{message}");
     std::fs::remove_dir_all(out).unwrap();

@@ -42,6 +42,13 @@ fn a_run_and_its_parts_are_the_same() {
     assert!(shares[0] >= shares[1] && shares[0] > 0, "{found}");
     assert!(found["forwards"].as_u64() < found["forwards_of_all_draws"].as_u64());
 
+    // Where one half is reached is not known when drawing ends at the radii.
+    assert!(found["abstained"].is_null(), "{found}");
+    let [named, zero] =
+        [&QUICK[..], &["--sigma", "0.1", "--radius", "0,0.1", "--draws", "800", "--first", "9"]]
+            .map(|words| String::from_utf8(smooth(words).stdout).unwrap());
+    assert!(!named.contains("abstains on") && zero.contains("abstains on"), "{named}{zero}");
+
     let screen = String::from_utf8(smooth(&QUICK).stdout).unwrap();
     assert!(screen.contains("of the smoothed classifier, not of the model itself"), "{screen}");
     let page = std::fs::read_to_string(whole.join("report.html")).unwrap();

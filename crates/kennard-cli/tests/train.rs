@@ -212,6 +212,11 @@ fn a_sweep_trains_audits_and_goes_on() {
         found["points"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["standard", "robust"]);
     assert!(found["points"].as_array().unwrap().iter().any(|p| p["best"] == true));
+    for point in found["points"].as_array().unwrap() {
+        let of = |key: &str| point.pointer(key).and_then(serde_json::Value::as_f64).unwrap();
+        let (low, value, high) = (of("/sigma_p_interval/0"), of("/sigma_p"), of("/sigma_p_interval/1"));
+        assert!(low <= value && value <= high, "{point}");
+    }
     let trained =
         |name: &str| out.join("runs").join(name).join("last.onnx").metadata().unwrap().modified().unwrap();
     let before = trained("robust");
@@ -245,6 +250,43 @@ fn a_sweep_trains_audits_and_goes_on() {
     command.arg("--out").arg(out.join("momentum"));
     let message = refusal(command);
     assert!(message.contains("momentum") && message.contains("sgd"), "{message}");
+    for (words, says) in [
+        (
+            &["--method", "trades", "--eps", "0.1", "--label-smoothing", "0.1"][..],
+            "trades has no label smoothing",
+        ),
+        (&["--method", "conjugate", "--label-smoothing", "0.1"], "conjugate has no label smoothing"),
+        (&["--eps", "0.1", "--eps-warmup", "2"], "no epsilon that could grow"),
+    ] {
+        let mut command = kennard(&["train", "--data", &data(), "--split", "test", "--arch", "mlp:4"]);
+        command.args(words).arg("--out").arg(out.join("unused"));
+        let message = refusal(command);
+        assert!(message.contains(says), "{message}");
+    }
+    std::fs::write(&config, text.replace("[audit]", "[audit]\nshard = \"1/2\"")).unwrap();
+    let mut command = kennard(&["tradeoff", "--data", &data(), "--out"]);
+    command.arg(out.join("others")).arg(&config);
+    let message = refusal(command);
+    assert!(message.contains("shard in [audit]"), "{message}");
+
+    // Both read the table in the same way: the column that is no label is a feature of both.
+    let table = out.join("table.csv");
+    let row = |i: i32| format!("{},{},{}\n", f64::from(i % 10) / 10.0, i * 7 % 2, i % 10 / 5);
+    std::fs::write(&table, format!("x,target,outcome\n{}", (0..80).map(row).collect::<String>())).unwrap();
+    let settings = "[train]\narch = \"mlp:4\"\nepochs = 1\nbatch = 8\nheld-out = 8\nlabel-column = \"outcome\"\neps = 0.1\n\
+                    runtime = \"rten\"\n[audit]\nruntime = \"rten\"\n[[run]]\nmethod = \"standard\"\n";
+    std::fs::write(&config, settings).unwrap();
+    let mut command =
+        kennard(&["tradeoff", "--data", &format!("csv:{}", table.display()), "--json", "--out"]);
+    command.arg(out.join("columns")).arg(&config);
+    succeeds(command);
+    let summary = std::fs::read_to_string(out.join("columns/standard/audit/summary.json")).unwrap();
+    assert!(summary.contains("column outcome") && !summary.contains("column target"), "{summary}");
+    let mut command =
+        kennard(&["train", "--data", &format!("csv:{}", table.display()), "--arch", "mlp:4", "--crop", "2"]);
+    command.args(["--batch", "8", "--held-out", "8", "--out"]).arg(out.join("cropped"));
+    let message = refusal(command);
+    assert!(message.contains("no images"), "{message}");
     std::fs::remove_dir_all(out).unwrap();
 }
 

@@ -207,3 +207,22 @@ def test_verified_points_say_whose_they_are(samples: Samples, module: Any) -> No
     assert found.verified is not None and len(found.verified) > 3
     assert sorted(found.verified.index) == sorted(found.index[found.broken["pgd"]])
     assert found.verified.wrong.mean() > 0.5
+
+
+def test_what_would_reach_nobody_is_refused() -> None:
+    x, y = np.zeros((4, 2), dtype=np.float32), [0, 0, 1, 1]
+
+    def model(batch: Any) -> Any:
+        return np.stack([batch.sum(1), -batch.sum(1)], 1)
+
+    quick: dict[str, Any] = {"eps": 0.1, "attack": "none", "packet_samples": 0, "progress": False}
+    for name in ("out", "certify", "packet_samples", "temperature", "resume", "require"):
+        with pytest.raises(ValueError, match=name):
+            kennard.attack(model, x, y, eps=0.1, progress=False, **{name: 1})
+    with pytest.raises(ValueError, match="resume: .* out"):
+        kennard.audit(model, x, y, resume=True, **quick)
+    for name in ("output", "autocast", "device"):
+        with pytest.raises(ValueError, match=f"{name}: it is for modules"):
+            kennard.audit(model, x, y, **{**quick, name: "cpu"})
+    with pytest.raises(ValueError, match="shard"):
+        kennard.Tracker(model, x, y, eps=0.1, out="nowhere", shard="1/2")

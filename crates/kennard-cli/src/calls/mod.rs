@@ -157,7 +157,11 @@ pub fn report(runs: &[PathBuf], page: &Path) -> Result<()> {
 /// The options of a command, as arguments: `packet_samples`. None where it is no command that is a function here.
 pub fn option_names(command: &str) -> Option<Vec<String>> {
     let (keys, own): (_, &[&str]) = match command {
-        "audit" | "attack" => (Settings::keys(), &["resume", "require"]),
+        "audit" => (Settings::keys(), &["resume", "require"]),
+        "attack" => {
+            let unused = ["out", "certify", "packet-samples", "temperature"];
+            (Settings::keys().into_iter().filter(|key| !unused.contains(&key.as_ref())).collect(), &[])
+        }
         "uncertainty" => (measure::Uncertainty::keys(), &[]),
         "calibrate" => (measure::Calibration::keys(), &["out"]),
         "train" => (crate::recipe::Settings::keys(), &["out", "resume"]),

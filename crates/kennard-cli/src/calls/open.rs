@@ -60,12 +60,12 @@ pub(super) fn work(
         }
         Model::Memory { name, file } => {
             let (data, engine) = setup::open_file(file, data, named, seen, run)?;
-            let graph = seen.preprocessing().graph(file, Some(data.shape()))?;
+            let graph = seen.preprocessing()?.graph(file, Some(data.shape()))?;
             let summary = ModelSummary::of_graph(name, &graph, engine.classifier());
             (data, engine, summary)
         }
         Model::Live { module, name, sha256, parameters, classes } => {
-            if seen.preprocessing() != Preprocessing::default() {
+            if seen.preprocessing()? != Preprocessing::default() {
                 return Err(Error::Setting(
                     "a live module takes the samples as they are: scale and normalise them inside the module"
                         .into(),

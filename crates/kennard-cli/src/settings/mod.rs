@@ -38,7 +38,7 @@ part! {
         /// cost no more than 2000 passes]
         #[arg(long, num_args = 0..=1, default_missing_value = "true")]
         certify: bool,
-        /// Points per centre of a packet; 0 takes neither packets nor cosines [default: 2000, up to 32000 until their effective sample size is enough, in no more passes than the attacks took]
+        /// Points per centre of a packet; 0 takes neither packets nor cosines [default: 500, up to 8000 until their effective sample size is enough, in no more passes than the attacks took]
         #[arg(long)]
         packet_samples: usize,
         /// Measure packets with the logits divided by this temperature too: a number, or the file of `kennard calibrate`

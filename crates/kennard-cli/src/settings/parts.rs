@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use kennard::audit::Shard;
-use kennard::data::{DataSpec, Options, Selection, Split};
+use kennard::data::{DataSpec, Kind, Options, Selection, Split};
 use kennard::engine::EngineOptions;
 use kennard::graph::ModelFile;
 use kennard::{Error, Graph, Norm, Preprocessing, Result, ThreatModel};
@@ -51,6 +51,14 @@ impl Data {
     /// How to read it, where nothing is known of the model.
     pub fn options(&self, split: Split) -> Result<Options> {
         let split = self.split.as_deref().map_or(Ok(split), str::parse)?;
+        if let (Some(_), Ok(spec)) = (self.centre_crop, self.spec())
+            && !matches!(spec.kind, Kind::Folder | Kind::Tar | Kind::Parquet)
+        {
+            return Err(Error::Setting(format!(
+                "{} data are no encoded images, and keep their size; leave the centre crop out",
+                spec.kind
+            )));
+        }
         Ok(Options {
             split,
             classes: self.classes.clone(),
@@ -286,10 +294,10 @@ part! {
         #[arg(long, value_name = "FACTOR")]
         input_scale: Number,
         /// The model wants normalised pixels: the mean of each channel
-        #[arg(long, value_delimiter = ',', requires = "std")]
+        #[arg(long, value_delimiter = ',')]
         mean: Vec<f32>,
         /// The model wants normalised pixels: the standard deviation of each channel
-        #[arg(long, value_delimiter = ',', requires = "mean")]
+        #[arg(long, value_delimiter = ',')]
         std: Vec<f32>,
         /// The model wants channels last: true or false
         #[arg(long, num_args = 0..=1, default_missing_value = "true")]
@@ -307,15 +315,24 @@ parts! {
 
 impl Model {
     /// What is taken of the model, and put in front of it.
-    pub fn preprocessing(&self) -> Preprocessing {
+    ///
+    /// # Errors
+    /// When only one of mean and standard deviation is there, from wherever they come.
+    pub fn preprocessing(&self) -> Result<Preprocessing> {
         let pixels = &self.pixels;
-        Preprocessing {
+        if pixels.mean.is_some() != pixels.std.is_some() {
+            let [given, missing] = if pixels.mean.is_some() { ["mean", "std"] } else { ["std", "mean"] };
+            return Err(Error::Setting(format!(
+                "{missing} is missing beside {given}: normalised pixels have a mean and a standard deviation"
+            )));
+        }
+        Ok(Preprocessing {
             scale: pixels.input_scale.map(|n| n.0),
             normalize: pixels.mean.clone().zip(pixels.std.clone()),
             nhwc: pixels.nhwc.unwrap_or(false),
             threshold: pixels.threshold.map(|n| n.0),
             ..self.ends.preprocessing()
-        }
+        })
     }
 
     /// The same for another model, whose inputs and outputs may have other names and extents.

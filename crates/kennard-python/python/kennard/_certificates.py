@@ -121,6 +121,7 @@ def certify(
     settings = _prepare.options(
         "certify", options, norm=norm, eps=eps, micro_batch=batch_size, resume=resume or None
     )
+    _prepare.check_resume(resume, out)
     if settings.get("eps") is None:
         raise ValueError("eps is missing: the largest perturbation, for example eps=8/255")
     if not (_models.is_file(model) or _models.is_module(model)):
@@ -173,9 +174,10 @@ class Smoothed(Outcome):
         return found
 
     @property
-    def abstained(self) -> int:
-        """On how many samples g abstains."""
-        return int(self.summary["abstained"])
+    def abstained(self) -> int | None:
+        """On how many samples g abstains; None where larger radii than 0 ended the drawing before that was known."""
+        found = self.summary["abstained"]
+        return None if found is None else int(found)
 
     def __repr__(self) -> str:
         shares = ", ".join(f"{_page.percent(w['certified_accuracy'])} within {w['radius']:.4g}" for w in self.certified)
@@ -243,6 +245,7 @@ def smooth(
     settings = _prepare.options(
         "smooth", options, sigma=sigma, radius=radius, micro_batch=batch_size, resume=resume or None
     )
+    _prepare.check_resume(resume, out)
     run = _prepare.ready(model, x, y, settings, device=device, output=output, engine=engine)
     place, kept = _prepare.directory(out)
     given = json.dumps({**run.settings, "out": os.fspath(place)})

@@ -70,6 +70,7 @@ def minimal(
     settings = _prepare.options(
         "audit", options, minimal=attack, norm=norm, micro_batch=batch_size, resume=resume or None
     )
+    _prepare.check_resume(resume, out)
     settings.setdefault("attack", ["none"])
     run = _prepare.ready(model, x, y, settings, device=device, output=output, engine=engine, autocast=autocast)
     place, kept = _prepare.directory(out)

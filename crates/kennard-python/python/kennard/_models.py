@@ -80,7 +80,7 @@ def model(
     if engine not in ENGINES:
         raise ValueError(f"engine: {engine!r} is unknown; give one of {', '.join(map(repr, ENGINES))}")
     if is_file(given):
-        _no_file(eot=eot, autocast=autocast, output=output)
+        _no_live(eot=eot, autocast=autocast, output=output, device=device)
         native = given.SerializeToString() if is_proto(given) else given
         return Adapted(native, "file: a runtime computes it")
     if x is None:
@@ -92,6 +92,7 @@ def model(
         live = TorchModule(given, x, device=device, output=output, eot=eot, autocast=autocast, random=random)
         native, said = _export.chosen(engine, given, live, x, rough=rough)
         return Adapted(native, said, live)
+    _no_module(autocast=autocast, output=output, device=device)
     if hasattr(given, "predict_proba"):
         function = Function(given.predict_proba, x, probabilities=True, eot=eot, random=random)
     elif callable(given):
@@ -157,10 +158,16 @@ def is_proto(given: Any) -> bool:
     return hasattr(given, "SerializeToString") and hasattr(given, "graph")
 
 
-def _no_file(**arguments: Any) -> None:
+def _no_live(**arguments: Any) -> None:
     for name, value in arguments.items():
         if value is not None:
             raise ValueError(f"{name}: it is for live models, and says nothing to a file; leave it out")
+
+
+def _no_module(**arguments: Any) -> None:
+    for name, value in arguments.items():
+        if value is not None:
+            raise ValueError(f"{name}: it is for modules, and says nothing to a function of arrays; leave it out")
 
 
 class Function:

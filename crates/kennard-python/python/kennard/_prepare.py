@@ -195,6 +195,12 @@ def check_process() -> None:
     _worker = os.getpid()
 
 
+def check_resume(resume: bool, out: str | os.PathLike[str] | None) -> None:
+    """Refuses to go on where there is no run."""
+    if resume and out is None:
+        raise ValueError("resume: it goes on with the run in out, which is not given; give its directory")
+
+
 def directory(out: str | os.PathLike[str] | None) -> tuple[Path, Any]:
     """The directory of a run: that which is asked for, or one that goes with the result, which is returned beside it."""
     if out is not None:

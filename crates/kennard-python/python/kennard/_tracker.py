@@ -76,6 +76,8 @@ class Tracker:
             raise ValueError(f"every: {every} is no number of epochs; give 1 for each of them")
         named = {name: value for name, value in options.items() if name not in _LIVE}
         named = _prepare.options("audit", named)
+        if "shard" in named:
+            raise ValueError("shard: figures over epochs are of all samples; leave it out")
         if "samples" not in named and "first" not in named:
             options["samples"] = _SAMPLES
         self.out = Path(out)

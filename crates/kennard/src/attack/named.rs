@@ -124,6 +124,12 @@ pub(super) struct With<'p> {
 impl With<'_> {
     fn apgd(&self, loss: AttackLoss) -> Result<Apgd> {
         let targets = if loss == AttackLoss::TargetedDlr { TARGETS } else { 0 };
+        let given = self.parameters.get("targets").filter(|given| **given != 0 && **given != "0");
+        if let Some(given) = given.filter(|_| targets == 0) {
+            let message =
+                format!("the attack {}: targets is {given}, and its loss goes towards none", self.name);
+            return Err(Error::Setting(message));
+        }
         Ok(Apgd { loss, ..self.over(Apgd { targets, ..Apgd::default() })? })
     }
 
@@ -304,6 +310,13 @@ mod tests {
                 "{name} {key}"
             );
         }
+        for name in ["apgd-ce", "apgd-dlr"] {
+            assert!(
+                refusal(name, "targets", json!(5)).is_some_and(|said| said.contains("towards none")),
+                "{name}"
+            );
+        }
+        assert_eq!(refusal("apgd-t", "targets", json!(5)), None);
         assert_eq!(refusal("hop-skip-jump", "gamma", json!(2.0)), None);
         assert_eq!(refusal("pgd", "random_start", json!(false)), None);
     }

@@ -82,6 +82,13 @@ impl Audit<'_> {
             )
             .advise("; leave {norm} and {minimal} out"));
         }
+        if let Some(attack) = self.attacks.iter().find(|attack| attack.settings()["step_size"].is_number()) {
+            let message = format!(
+                "the steps of {} are of one size for all elements, each of which has an epsilon of its own here",
+                attack.name()
+            );
+            return Err(Error::Setting(message).advise("; leave {step_size} out"));
+        }
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::stats::clopper_pearson;
+use crate::stats::{clopper_pearson, median};
 
 /// Distances to the closest adversarial point, in the threat model's norm. A sample that is misclassified
 /// from the start has the distance 0.
@@ -10,6 +10,9 @@ pub struct Distances {
     pub found: u64,
     /// The quartiles over all samples; null where no point was found.
     pub quartiles: [Option<f64>; 3],
+    /// The 95 % interval of the median, from order statistics; an end is null where no point was found.
+    #[serde(default)]
+    pub median_interval: [Option<f64>; 2],
     /// Robust accuracy against epsilon.
     pub curve: Vec<CurvePoint>,
 }
@@ -45,7 +48,10 @@ impl Distances {
             CurvePoint { eps, robust_accuracy: robust as f64 / n.max(1) as f64, interval }
         };
         let curve = if largest > 0.0 { (0..=STEPS).map(point).collect() } else { Vec::new() };
-        Distances { found: found as u64, quartiles: [1, 2, 3].map(quartile), curve }
+        let finite = |end: f64| Some(end).filter(|end| end.is_finite());
+        let median_interval =
+            median(sorted.iter().copied()).map_or([None; 2], |(_, interval)| interval.map(finite));
+        Distances { found: found as u64, quartiles: [1, 2, 3].map(quartile), median_interval, curve }
     }
 }
 
@@ -62,5 +68,10 @@ mod tests {
         let at = |eps: f64| distances.curve.iter().find(|p| p.eps == eps).unwrap().robust_accuracy;
         assert_eq!([at(0.0), at(1.0), at(2.0), at(4.0)], [0.75, 0.625, 0.5, 0.25]);
         assert_eq!(Distances::of([f64::INFINITY].into_iter()).quartiles, [None; 3]);
+        // Of eight the first and the last: 2/2⁸ is below 5 %, 2 · 9/2⁸ is not.
+        assert_eq!(distances.median_interval, [Some(0.0), None]);
+        // Of 1000 the 469th and the 532nd: `scipy.stats.binom.cdf(468, 1000, 0.5)` is the last below 0.025.
+        let many = Distances::of((1..=1000).map(f64::from));
+        assert_eq!(many.median_interval, [Some(469.0), Some(532.0)]);
     }
 }

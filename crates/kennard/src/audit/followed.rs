@@ -116,17 +116,10 @@ fn figure(packet: &Value, key: &str) -> Option<Figure> {
     Some(Figure::new(value, [end(0)?, end(1)?]))
 }
 
-/// The median distance; its interval are the sizes at which a robust accuracy of one half is within its own.
+/// The median distance, where both ends of its interval are known.
 fn median(distances: &Distances) -> Option<Figure> {
-    let value = distances.quartiles[1]?;
-    let half: Vec<f64> = distances
-        .curve
-        .iter()
-        .filter(|point| point.interval[0] <= 0.5 && 0.5 <= point.interval[1])
-        .map(|point| point.eps)
-        .collect();
-    let (first, last) = (half.first()?, half.last()?);
-    Some(Figure::new(value, [first.min(value), last.max(value)]))
+    let [low, high] = distances.median_interval;
+    Some(Figure::new(distances.quartiles[1]?, [low?, high?]))
 }
 
 #[cfg(test)]

@@ -91,6 +91,11 @@ impl PacketSummary {
             valid: figures.valid,
         }
     }
+
+    /// The interval of σ_p over images, from that of its excess: `2 s σ_p = 1 + e`.
+    pub(crate) fn sigma_p_interval(&self) -> Option<[f64; 2]> {
+        Some(self.excess_p?.interval.map(|excess| (1.0 + excess) / (2.0 * self.scale)))
+    }
 }
 
 /// A figure as two fields of a file, `x` and `x_interval`.

@@ -13,7 +13,7 @@ mod whitened;
 
 pub use features::{AtSize, Features, FeaturesRecord, FeaturesReport};
 pub use lab::{Lab, TrainingRun};
-pub use points::{Correlation, Point, correlation_lines, correlations, csv, over_epochs, table};
+pub use points::{Correlation, Point, SERIES, correlation_lines, correlations, csv, over_epochs, table};
 pub use track::{Origin, follow, track_files};
 
 /// By default this many samples are attacked for each network: intervals of ±3 %.

@@ -76,8 +76,7 @@ impl Point {
             certified_interval: certified.and_then(|certified| certified.interval).unwrap_or([f64::NAN; 2]),
             sigma_x: figure(|p| p.sigma_x),
             sigma_p: figure(|p| p.sigma_p),
-            sigma_p_interval: packet
-                .map_or([f64::NAN; 2], |p| p.product.interval.map(|product| product / p.sigma_x)),
+            sigma_p_interval: packet.and_then(PacketSummary::sigma_p_interval).unwrap_or([f64::NAN; 2]),
             product: figure(|p| p.product.value),
             drift: figure(|p| p.drift.value),
             drift_interval: packet.map_or([f64::NAN; 2], |p| p.drift.interval),
@@ -146,7 +145,8 @@ pub(super) fn table_files(
     remark: &str,
 ) -> Result<(Vec<Contents>, Vec<Correlation>)> {
     let found = correlations(points, "robust accuracy", |p| p.robust);
-    let text = table(points) + "\n" + remark + &correlation_lines(&found);
+    let of_epochs = points.iter().any(|point| point.epoch.is_some());
+    let text = table(points) + "\n" + remark + &correlation_lines(&found, of_epochs);
     let files = vec![
         (format!("{name}.json"), to_json(&json!({ "points": points, "correlations": found }))?),
         (format!("{name}.csv"), csv(points).into_bytes()),
@@ -206,20 +206,30 @@ pub fn table(points: &[Point]) -> String {
     text
 }
 
+/// What intervals of correlations over epochs are worth.
+pub const SERIES: &str =
+    "Epochs of one run are no independent draws: read the intervals as a lower limit of the doubt.";
+
 /// A name without characters that end a line or steer a terminal.
 fn on_a_line(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() }).collect()
 }
 
-/// The correlations as lines.
-pub fn correlation_lines(found: &[Correlation]) -> String {
+/// The correlations as lines. Checkpoints of one training run follow on each other, and intervals are those of independent
+/// networks.
+pub fn correlation_lines(found: &[Correlation], of_epochs: bool) -> String {
+    let what = if of_epochs { "checkpoints" } else { "networks" };
     let line = |c: &Correlation| {
         format!(
-            "rank correlation of {} with {}: {:+.2} [{:+.2}, {:+.2}], {} networks\n",
+            "rank correlation of {} with {}: {:+.2} [{:+.2}, {:+.2}], {} {what}\n",
             c.of, c.with, c.rho, c.interval[0], c.interval[1], c.networks
         )
     };
-    found.iter().map(line).collect()
+    let lines: String = found.iter().map(line).collect();
+    match of_epochs && !found.is_empty() {
+        true => lines + SERIES + "\n",
+        false => lines,
+    }
 }
 
 /// The same as comma-separated values.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Source;
-use crate::audit::{AuditSettings, Followed, Record, RunState, Stage, Summary};
+use crate::audit::{AuditSettings, Followed, PacketSummary, Record, RunState, Stage, Summary};
 use crate::picture::Panels;
 use crate::stats::{mcnemar, paired_difference, pareto_front};
 
@@ -140,7 +140,7 @@ impl Point {
             robust: summary.robust.as_ref().and_then(|robust| robust.robust_accuracy),
             robust_interval: summary.robust.as_ref().and_then(|robust| robust.interval),
             sigma_p: packet.map(|packet| packet.sigma_p),
-            sigma_p_interval: packet.map(|p| p.product.interval.map(|product| product / p.sigma_x)),
+            sigma_p_interval: packet.and_then(PacketSummary::sigma_p_interval),
             product: packet.map(|packet| packet.product.value),
             pareto: None,
         }

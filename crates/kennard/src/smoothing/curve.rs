@@ -1,5 +1,6 @@
 use serde::Serialize;
 
+use super::votes::{largest_radius, mean_radius};
 use super::{SmoothedRecord, Votes};
 use crate::Figure;
 use crate::probe::Accuracy;
@@ -41,12 +42,13 @@ fn at(records: &[SmoothedRecord], place: usize, scale: f64, within: &[f64], fail
     let certified =
         |label, votes: &Votes| votes.certified_radius(scale, failure).filter(|_| votes.chosen == label);
     let radii: Vec<f64> = votes().map(|(label, votes)| certified(label, votes).unwrap_or(0.0)).collect();
+    let draws = votes().map(|(_, votes)| votes.draws).max().unwrap_or(1);
     let estimates: Vec<f64> = votes().map(|(label, votes)| votes.estimated_radius(scale, label)).collect();
     AtScale {
         scale,
         accuracy: share(&|label, votes| votes.majority() == label),
         certified: share(&|label, votes| certified(label, votes).is_some()),
-        certified_radius: Figure::mean(&radii),
+        certified_radius: mean_radius(&radii, largest_radius(draws, failure, scale)),
         within: within
             .iter()
             .map(|&r| share(&|label, votes| certified(label, votes).is_some_and(|radius| radius > r)))

@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SmoothingSettings;
 use super::record::CertificateRecord;
+use super::votes::{largest_radius, mean_radius};
 use crate::data::Selection;
 use crate::run::files::to_json;
 use crate::run::shard::SHARD_ALONE;
@@ -47,8 +48,10 @@ pub struct SmoothingSummary {
     pub bounds: Option<[f32; 2]>,
     /// Whether each sample was drawn at until the radii were decided, these having been fixed beforehand.
     pub sequential: bool,
-    /// Samples on which g abstains: no class is certain to come more often than half of the time.
-    pub abstained: u64,
+    /// Samples on which g abstains: no class is certain to come more often than half of the time. None where drawing ended
+    /// when larger radii than 0 were decided.
+    #[serde(default)]
+    pub abstained: Option<u64>,
     /// Certified accuracy within each radius: of those that were fixed beforehand, or of a grid.
     pub certified: Vec<CertifiedWithin>,
     /// The mean certified radius, 0 where there is none or for another class; null while samples are pending, where radii
@@ -128,7 +131,7 @@ impl SmoothingSummary {
             failure: s.failure,
             bounds: s.bounds,
             sequential: !s.radii.is_empty(),
-            abstained: 0,
+            abstained: None,
             certified: radii.into_iter().map(blank).collect(),
             mean_radius: None,
             forwards: 0,
@@ -145,7 +148,9 @@ impl SmoothingSummary {
         self.samples = records.len() as u64;
         let pending = self.total.saturating_sub(self.samples);
         self.complete = pending == 0;
-        self.abstained = number(&|record| record.radius.is_none());
+        // Drawing that ends when larger radii are decided ends before it is known whether one half is reached.
+        let known = !self.sequential || self.certified.iter().any(|within| within.radius == 0.0);
+        self.abstained = known.then(|| number(&|record| record.radius.is_none()));
         for within in &mut self.certified {
             let count = number(&|record| record.certifies(within.radius, self.sigma));
             let share = Share { count, pending, total: self.total };
@@ -157,8 +162,9 @@ impl SmoothingSummary {
         }
         let radius = |r: &CertificateRecord| r.radius.filter(|_| r.class == r.label).unwrap_or(0.0);
         let radii: Vec<f64> = records.iter().map(radius).collect();
+        let most = largest_radius(self.draws, self.failure, self.sigma);
         self.mean_radius =
-            (pending == 0 && !self.sequential && radii.len() > 1).then(|| Figure::mean(&radii));
+            (pending == 0 && !self.sequential && radii.len() > 1).then(|| mean_radius(&radii, most));
         self.forwards = records.iter().map(|record| self.choosing + record.draws).sum();
         self.forwards_of_all_draws = self.samples * (self.choosing + self.draws);
         let codes = ["abstains", "interrupted", SHARD_ALONE];
@@ -176,11 +182,12 @@ impl SmoothingSummary {
 
     /// A network that was never shown such noise has nothing to certify.
     fn abstains(&self) -> Option<Warning> {
-        (self.samples >= ENOUGH && 2 * self.abstained > self.samples).then(|| {
+        let abstained = self.abstained?;
+        (self.samples >= ENOUGH && 2 * abstained > self.samples).then(|| {
             let message = format!(
                 "under noise of standard deviation {} no class comes more often than half of the time on {} of {} samples: the \
                  network does not know such noise",
-                self.sigma, self.abstained, self.samples
+                self.sigma, abstained, self.samples
             );
             let advice = Advice::new(". Train one with it ({method = gaussian-noise} {strength}), or take less");
             Warning::new("abstains", message).advise(advice.with("strength", self.sigma))
@@ -197,7 +204,7 @@ impl SmoothingSummary {
 }
 
 fn grid(settings: &SmoothingSettings) -> Vec<f64> {
-    let most = super::votes::radius_of(settings.failure.powf(1.0 / settings.draws as f64), 1.0);
+    let most = largest_radius(settings.draws, settings.failure, 1.0);
     let steps = (most / GRID).max(0.0) as usize;
     (0..=steps).map(|step| step as f64 * GRID * settings.sigma).collect()
 }

@@ -1,7 +1,8 @@
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use crate::stats::lower_limit;
+use crate::Figure;
+use crate::stats::{clopper_pearson, lower_limit, mean};
 
 /// How often a classifier returned each class under noise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -51,6 +52,26 @@ pub(super) fn radius_of(p: f64, scale: f64) -> f64 {
     scale * quantile(p)
 }
 
+/// The largest radius that so many draws can certify: that of draws which all agree.
+pub(super) fn largest_radius(draws: u64, failure: f64, scale: f64) -> f64 {
+    radius_of(failure.powf(1.0 / draws as f64), scale)
+}
+
+/// The mean of certified radii, 0 for samples without one, with its 95 % interval over samples. None is above `most`, where many
+/// gather: a few samples that all are there say nothing of how many are not, and Student's interval has hardly a width then. So
+/// it reaches at least as far as the share of those at `most` is uncertain (Clopper and Pearson), the mean of the others being
+/// what it is.
+pub(super) fn mean_radius(radii: &[f64], most: f64) -> Figure {
+    let (full, others): (Vec<f64>, Vec<f64>) =
+        radii.iter().partition(|radius| **radius >= most * (1.0 - 1e-9));
+    let rest = if others.is_empty() { 0.0 } else { mean(&others) };
+    let ends = clopper_pearson(full.len() as u64, radii.len() as u64);
+    let [low, high] = ends.map(|share| share * most + (1.0 - share) * rest);
+    let student = Figure::mean(radii);
+    let [least, largest] = student.interval;
+    Figure { interval: [least.min(low).max(0.0), largest.max(high).min(most)], ..student }
+}
+
 /// The probability that a class must exceed to be certified within a radius: `Φ(R/s)`.
 pub(super) fn probability_within(radius: f64, scale: f64) -> f64 {
     Normal::standard().cdf(radius / scale)
@@ -77,6 +98,38 @@ mod tests {
         (530, 1000, 1e-3, None),
         (8, 10, 0.05, None),
     ];
+
+    /// Six samples at the largest radius: `beta.ppf(0.025, 6, 1)` of it at the least; none of six with any: as little is known.
+    #[test]
+    fn means_of_radii_at_an_end_are_not_certain() {
+        let unlikely = 0.025f64.powf(1.0 / 6.0);
+        let [low, high] = mean_radius(&[2.0; 6], 2.0).interval;
+        assert!((low - 2.0 * unlikely).abs() < 1e-9 && high == 2.0, "{low} {high}");
+        let [low, high] = mean_radius(&[0.0; 6], 2.0).interval;
+        assert!(low == 0.0 && (high - 2.0 * (1.0 - unlikely)).abs() < 1e-9, "{low} {high}");
+        // Between the ends Student's interval is what there is, and what the largest could add.
+        let spread: Vec<f64> = (0..40).map(|i| f64::from(i) / 40.0).collect();
+        let ([low, _], student) = (mean_radius(&spread, 2.0).interval, Figure::mean(&spread));
+        assert_eq!(low, student.interval[0]);
+    }
+
+    /// A share q of samples without a certificate, all others at the largest radius: the mean is (1 − q) of it. Streams are keyed, so
+    /// that this fails always or never.
+    #[test]
+    fn intervals_of_mean_radii_cover() {
+        use rand::RngExt;
+        for (n, q) in [(8, 0.1), (20, 0.05), (50, 0.03), (200, 0.01)] {
+            let covered = (0..500).filter(|&run| {
+                let mut random = crate::random::stream(run, &[n], "radii");
+                let radii: Vec<f64> =
+                    (0..n).map(|_| if random.random::<f64>() < q { 0.0 } else { 1.0 }).collect();
+                mean_radius(&radii, 1.0).contains(1.0 - q)
+            });
+            let covered = covered.count();
+            // 95 % of 500 are 475, less 2.5 standard errors of 4.9.
+            assert!(covered >= 463, "n = {n}, q = {q}: {covered} of 500");
+        }
+    }
 
     /// SciPy 1.17: `norm.ppf(beta.ppf(alpha, k, n - k + 1))`, for k = n `norm.ppf(alpha**(1/n))`.
     #[test]

@@ -192,6 +192,12 @@ impl Method {
         self.is_adversarial() || matches!(self, Method::GaussianNoise { .. })
     }
 
+    /// Whether its objective is a cross-entropy alone, whose labels can be smoothed.
+    pub(super) fn smooths(&self) -> bool {
+        let objective = self.objective(Phase::Grown, 1.0, [0.0, 1.0]);
+        matches!(objective, Objective::CrossEntropy { .. })
+    }
+
     /// Whether the network is bounded over a threat model.
     pub fn is_certified(&self) -> bool {
         matches!(self, Method::Ibp { .. } | Method::CrownIbp { .. })

@@ -100,6 +100,9 @@ impl Recipe {
             let name = self.method.name();
             return wrong(format!("the method {name} bounds changes in linf, and has no label smoothing"));
         }
+        if self.smoothing > 0.0 && !self.method.smooths() {
+            return wrong(format!("the method {} has no label smoothing", self.method.name()));
+        }
         if self.epochs == 0 || self.batch == 0 || self.part == 0 {
             return wrong("epochs, batch and micro-batch must be at least 1".into());
         }

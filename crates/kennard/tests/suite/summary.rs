@@ -16,14 +16,14 @@ const PROMISED: &str = "\
 attacks.0.backwards attacks.0.bracket attacks.0.forwards attacks.0.interval attacks.0.name \
 attacks.0.non_finite_gradients attacks.0.pending attacks.0.robust attacks.0.robust_accuracy attacks.0.seconds \
 autoattack cascade clean.accuracy clean.correct clean.interval clean.pending closest.curve.0.eps \
-closest.curve.0.interval closest.curve.0.robust_accuracy closest.found closest.quartiles complete cosines.cosine.max \
+closest.curve.0.interval closest.curve.0.robust_accuracy closest.found closest.median_interval closest.quartiles complete cosines.cosine.max \
 cosines.cosine.mean cosines.cosine.mean_interval cosines.cosine.median cosines.cosine.min cosines.cosine.q05 \
 cosines.cosine.q25 cosines.cosine.q75 cosines.cosine.q95 cosines.samples cosines.without data.files data.name \
 data.notes data.split distances.correlation distances.first_order.interval distances.first_order.value \
 distances.found.interval distances.found.value distances.found_by distances.predicted.interval distances.predicted.value \
 distances.predicted_by distances.samples distances.scale eps_text minimal.0.backwards minimal.0.distances.curve.0.eps \
 minimal.0.distances.curve.0.interval minimal.0.distances.curve.0.robust_accuracy minimal.0.distances.found \
-minimal.0.distances.quartiles minimal.0.forwards minimal.0.name minimal.0.non_finite_gradients minimal.0.pending \
+minimal.0.distances.median_interval minimal.0.distances.quartiles minimal.0.forwards minimal.0.name minimal.0.non_finite_gradients minimal.0.pending \
 minimal.0.seconds model.classes model.file model.input model.parameters model.sha256 not_evaluated packets.0.bound \
 packets.0.centres packets.0.dispersion packets.0.dispersion_interval packets.0.drift packets.0.drift_interval \
 packets.0.enough_samples packets.0.ess packets.0.excess_p.interval packets.0.excess_p.value \

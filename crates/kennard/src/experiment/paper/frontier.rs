@@ -61,7 +61,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
         let Some(model) = trained(set, radius, seed, [epochs, train], &runtime, stop)? else {
             return Ok(None);
         };
-        let [clean, robust] = measured(&model, set, TEST.min(2 * train), seed, &runtime, stop)?;
+        let [clean, robust] = measured(&model, set, tested(train), seed, &runtime, stop)?;
         Ok(Some(Found { set, radius, seed, clean, robust }))
     };
     let Some(found) = each_of(lab, &jobs, name, work)? else { return Ok(None) };
@@ -202,12 +202,18 @@ fn distance(found: &Found) -> f64 {
     sets::frontier_at(EPS, found.clean) - found.robust
 }
 
+/// How many points networks are measured on that were trained on so many.
+fn tested(train: usize) -> usize {
+    TEST.min(2 * train)
+}
+
 fn text(found: &[Found], epochs: usize, train: usize) -> String {
     let mut text = format!(
         "# R4: is the trade-off intrinsic?\n\nTwo classes in {DIMENSION} dimensions, `{NETWORK}`, {train} points to train on, \
-         {TEST} to measure on, {epochs} epochs, {SEEDS} seeds;\nattacks in linf, ε = {EPS} (APGD). Means over seeds with \
+         {} to measure on, {epochs} epochs, {SEEDS} seeds;\nattacks in linf, ε = {EPS} (APGD). Means over seeds with \
          the bootstrap's interval over seeds.\n\n| classes | trained at | clean, % | robust, % | below the frontier, points |\n\
-         |---|---|---|---|---|\n"
+         |---|---|---|---|---|\n",
+        tested(train)
     );
     let percent = |values: Vec<f64>| {
         let one = |v: f64| format!("{:.1}", 100.0 * v);

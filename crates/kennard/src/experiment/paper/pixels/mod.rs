@@ -176,23 +176,37 @@ fn median(values: &[f64]) -> f64 {
     if sorted.is_empty() { f64::NAN } else { quantile(&sorted, 0.5) }
 }
 
-/// That a figure predicts distances better than first order does, on the network where it does so least.
+/// That a figure predicts distances better than first order does on the worst network: on every one. It comes out where all are above
+/// zero, and the p-value is the largest of them (an intersection-union test; Berger, *Technometrics* 24:295, 1982); where one is below
+/// zero it does not, and the p-value is that network's times their number. Which network is the worst is not known: the one with the
+/// smallest estimate is chosen by the noise.
 fn beats_first_order(networks: &[Network], figure: &str) -> Claim {
     let claim = format!("{figure}: on the worst network, closer to the distance than {FIRST_ORDER}");
-    let found = networks.iter().filter_map(|network| {
-        let correlated = network.correlations.iter().find(|correlated| correlated.figure == figure)?;
-        Some((network, correlated))
-    });
-    let worst = found.min_by(|(_, a), (_, b)| a.difference.value.total_cmp(&b.difference.value));
-    let Some((network, correlated)) = worst else {
+    let found: Vec<(&Network, &Correlated)> = networks
+        .iter()
+        .filter_map(|network| {
+            let correlated = network.correlations.iter().find(|correlated| correlated.figure == figure)?;
+            Some((network, correlated))
+        })
+        .collect();
+    let least = |end: usize| {
+        let by = move |(_, c): &&(&Network, &Correlated)| c.difference.interval[end];
+        found.iter().min_by(|a, b| by(a).total_cmp(&by(b)))
+    };
+    let (Some(lowest), Some(worst)) = (least(1), least(0)) else {
         return Claim::that(claim, [-1.0, 1.0], 0.0, true, String::new())
             .unless(Some("it was not measured".into()));
     };
-    let few = networks.iter().find(|network| network.images < IMAGES);
-    let too_small = few.map(|few| format!("{}: {} images are fewer than {IMAGES}", few.name, few.images));
+    let ((network, correlated), p) = match lowest.1.difference.interval[1] < 0.0 {
+        true => (lowest, (normal_p(&lowest.1.difference) * found.len() as f64).min(1.0)),
+        false => (worst, found.iter().map(|(_, c)| normal_p(&c.difference)).fold(0.0, f64::max)),
+    };
+    let few = found.iter().find(|(_, correlated)| correlated.images < IMAGES);
+    let too_small =
+        few.map(|(few, of)| format!("{}: {} images are fewer than {IMAGES}", few.name, of.images));
     let evidence = format!("difference {} on {}", in_words(&correlated.difference), network.name);
-    let p = Some(normal_p(&correlated.difference));
-    Claim { p, ..Claim::that(claim, correlated.difference.interval, 0.0, true, evidence) }.unless(too_small)
+    Claim { p: Some(p), ..Claim::that(claim, correlated.difference.interval, 0.0, true, evidence) }
+        .unless(too_small)
 }
 
 /// The two-sided p-value of a difference of 0, of a bootstrapped figure as if it were normal.

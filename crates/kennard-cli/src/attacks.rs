@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use kennard::audit::{Comparison, FinishedRun, compare as compared};
 
+use kennard::run::Shard;
+
 use crate::report::percent;
 use crate::screen::short;
 use crate::source::show;
@@ -32,9 +34,10 @@ pub fn compare(args: &Args) -> Outcome {
 }
 
 fn print(comparison: &Comparison, args: &Args) {
-    let Comparison { norm, samples, correct, farthest, attacks } = comparison;
+    let Comparison { norm, samples, shard, correct, farthest, attacks } = comparison;
+    let of = if *shard == Shard::WHOLE { String::new() } else { format!(" in shard {shard} alone") };
     say!(
-        "distances in {norm} of {correct} correctly classified samples of {samples}, compared up to {}",
+        "distances in {norm} of {correct} correctly classified samples of {samples}{of}, compared up to {}",
         short(*farthest)
     );
     let width = attacks.iter().map(|attack| attack.name.len()).max().unwrap_or(0).max("attack".len());

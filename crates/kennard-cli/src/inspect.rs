@@ -47,6 +47,7 @@ pub fn run(args: &Args) -> Outcome {
             "model": args.model.display().to_string(), "inputs": inputs, "outputs": outputs, "parameters": weights,
             "operators": operators, "nodes": nodes.collect::<Vec<_>>(),
             "undifferentiable": stuck.iter().map(|n| json!({"name": n.label(), "operator": n.op})).collect::<Vec<_>>(),
+            "unattackable": no_scores.map(|problem| problem.to_string()),
             "unbounded": unbounded.map(|error| match error {
                 GraphError::NoBound { node, op } => json!({"name": node, "operator": op}),
                 other => json!({"problem": other.to_string()}),

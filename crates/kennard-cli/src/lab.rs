@@ -1,20 +1,21 @@
 //! Networks trained and examined with the settings of the command line and of files.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use kennard::Result;
 use kennard::audit::{Audit, Outcome, RunDirectory};
 use kennard::data::DataSet;
 use kennard::engine::Engine;
 use kennard::experiment::{Lab, Point, TrainingRun};
+use kennard::report::Sheet;
 use kennard::run::ModelSummary;
 use kennard::train::TrainingDirectory;
 
 use crate::progress::Display;
 use crate::settings::Settings;
-use crate::{audit, recipe, setup, train};
+use crate::{audit, recipe, report, setup, train};
 
 /// Training runs that differ in some settings, and the audit that all undergo.
 pub struct Bench {
@@ -23,6 +24,16 @@ pub struct Bench {
     pub training: Vec<recipe::Settings>,
     pub audit: Settings,
     pub stop: Arc<AtomicBool>,
+    /// The directory that a page is left in when the first of the work begins, and the page: what is refused leaves what is
+    /// there as it is.
+    pub page: Mutex<Option<(PathBuf, Sheet)>>,
+}
+
+impl Bench {
+    fn begin(&self) -> Result<()> {
+        let page = self.page.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+        page.map_or(Ok(()), |(out, page)| report::begin(&out, &page))
+    }
 }
 
 impl Lab for Bench {
@@ -35,6 +46,9 @@ impl Lab for Bench {
         note!("{} of {}: {}", place + 1, self.runs.len(), run.name);
         let course = self.training[place].prepare()?;
         let directory = TrainingDirectory::open(directory, self.command(), &course.settings, true)?;
+        if !directory.is_finished() {
+            self.begin()?;
+        }
         let trained = train::teach(&course, &directory, &self.stop, |epoch| note!("{}", train::line(epoch)))?;
         Ok(!trained.interrupted)
     }
@@ -52,6 +66,7 @@ impl Lab for Bench {
     }
 
     fn conduct(&self, audit: &Audit, directory: RunDirectory) -> Result<Outcome> {
+        self.begin()?;
         audit::say_damage(&directory);
         let mut display = Display::new();
         let outcome = audit.run_in(directory, &self.stop, |progress| display.show(progress));

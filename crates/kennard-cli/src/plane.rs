@@ -212,7 +212,7 @@ fn print(report: &PlaneReport) {
     );
     say!("accuracy {:.2} %   [{:.2}, {:.2}] %", 100.0 * report.accuracy, 100.0 * low, 100.0 * high);
     say!("");
-    say!("box packets, ψ ∝ l on the unit square; ± is the error of the quadrature");
+    say!("box packets, ψ ∝ l on the unit square; ± estimates the error of the quadrature");
     say!("label  coordinate        σ_x        σ_p    product  ≥ ½|1 − B|          B          ±");
     for packet in &report.boxes {
         for (i, c) in packet.coordinates.iter().enumerate() {

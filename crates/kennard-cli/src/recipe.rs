@@ -6,7 +6,7 @@ use kennard::data::{DataSet, Split};
 use kennard::experiment::recipe::{
     Course, EPOCHS, StartingNetwork, Wanted, attacked_of, optimizer, part_of, schedule, usual,
 };
-use kennard::train::{Augmentation, Method, Optimizer, Recipe, Strength};
+use kennard::train::{Architecture, Augmentation, Method, Optimizer, Recipe, Strength};
 use kennard::{Error, Result};
 
 use crate::settings::{Data, Number, Taken, Threat, Work};
@@ -126,11 +126,21 @@ impl Settings {
         Ok(course)
     }
 
+    /// Refuses names of networks and methods that are none, without reading any data.
+    pub fn check_names(&self) -> Result<()> {
+        self.method()?;
+        self.course.arch.iter().try_for_each(|name| name.parse::<Architecture>().map(drop))
+    }
+
+    fn method(&self) -> Result<Method> {
+        let given = Strength { strength: self.course.strength.map(|v| v.0), steps: self.course.steps };
+        Method::named(self.course.method.as_deref().unwrap_or("standard"), given)
+    }
+
     /// What is usual, where the settings say nothing else.
     fn recipe(&self, data: &DataSet, normalizes: bool, samples: usize) -> Result<Recipe> {
         let course = &self.course;
-        let given = Strength { strength: course.strength.map(|v| v.0), steps: course.steps };
-        let method = Method::named(course.method.as_deref().unwrap_or("standard"), given)?;
+        let method = self.method()?;
         let optimizer = match optimizer(course.optimizer.as_deref(), normalizes)? {
             Optimizer::Sgd { momentum } => Optimizer::Sgd { momentum: course.momentum.unwrap_or(momentum) },
             _ if course.momentum.is_some() => {
@@ -146,7 +156,7 @@ impl Settings {
                 "images are cropped and flipped, and these samples are no images of channels, height and width".into(),
             ));
         }
-        if course.eps_warmup.is_some() && !method.is_adversarial() {
+        if course.eps_warmup.is_some_and(|share| share > 0.0) && !method.is_adversarial() {
             let message = format!("the method {} has no epsilon that could grow", method.name());
             return Err(Error::Setting(message));
         }

@@ -68,6 +68,27 @@ pub fn begin(directory: &Path, sheet: &Sheet) -> Result<(), kennard::Error> {
     Sheet { finished: false, ..sheet.clone() }.keep(directory)
 }
 
+/// What a directory's page was made of before a command began; put back where that comes to nothing.
+pub struct Earlier(Vec<(PathBuf, Vec<u8>)>);
+
+impl Earlier {
+    pub fn of(directory: &Path) -> Earlier {
+        let kept = ["page.json", "SHA256SUMS"].map(|name| directory.join(name));
+        Earlier(
+            kept.into_iter()
+                .filter_map(|path| std::fs::read(&path).ok().map(|bytes| (path, bytes)))
+                .collect(),
+        )
+    }
+
+    pub fn put_back(&self) {
+        for (path, bytes) in &self.0 {
+            // The error that led here is the one to be said.
+            let _ = kennard::run::write_whole(path, bytes);
+        }
+    }
+}
+
 /// Leaves what a command found in its directory, and a page of it.
 pub fn leave(directory: &Path, sheet: &Sheet) -> Result<(), kennard::Error> {
     sheet.keep(directory)?;

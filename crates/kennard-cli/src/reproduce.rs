@@ -112,8 +112,9 @@ pub fn run(args: &Args) -> Outcome {
         data => format!("An experiment of the paper, on {data}."),
     };
     let page = Sheet::new(experiment.name().to_uppercase(), what, crate::command_line());
+    let earlier = crate::report::Earlier::of(&args.out);
     crate::report::begin(&args.out, &page)?;
-    let Some(report) = experiment.run(&bench, &conditions)? else {
+    let Some(report) = experiment.run(&bench, &conditions).inspect_err(|_| earlier.put_back())? else {
         crate::report::beside(&args.out, "")?;
         warn!("{}: what is done is kept; the same command goes on", args.out.display());
         return Ok(Done::Interrupted);

@@ -182,7 +182,7 @@ fn print(report: &SliceReport, data: &DataSet) {
         format!("taken for {}", report.prediction)
     };
     say!("sample {} of {}, label {}, {right}", report.sample, data.spec(), report.label);
-    say!("Gaussian windows; bound ½; ± is the error of the quadrature");
+    say!("Gaussian windows; bound ½; ± estimates the error of the quadrature");
     say!("");
     say!("scale    along               mean        σ_x        σ_p    product          ±");
     for slice in &report.slices {

@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use kennard::experiment::{
     Correlation, Origin, Point, SAMPLES, SERIES, correlation_lines, follow, table, track_files,
@@ -20,7 +21,7 @@ pub struct Args {
     #[command(flatten)]
     settings: Settings,
     /// Only every Nth checkpoint, and the last
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     every: usize,
     /// Print the figures as JSON to standard output, and nothing else there
     #[arg(long)]
@@ -36,10 +37,10 @@ pub fn run(args: Args) -> Outcome {
     }
     let audit = with_defaults(args.settings, &args.run)?;
     let stop = crate::setup::stop_on_interrupt()?;
-    let bench = Bench { runs: Vec::new(), training: Vec::new(), audit, stop };
-    kennard::run::prepare_shared(&out)?;
     let page = page(&args.run.display().to_string(), crate::command_line());
-    crate::report::begin(&out, &page)?;
+    let begun = Mutex::new(Some((out.clone(), page.clone())));
+    let bench = Bench { runs: Vec::new(), training: Vec::new(), audit, stop, page: begun };
+    kennard::run::prepare_shared(&out)?;
     let Some(points) = follow(&bench, &args.run, args.every, &out, true)? else {
         crate::report::beside(&out, "")?;
         warn!("{}: what is done is kept; the same command goes on", out.display());
@@ -52,6 +53,10 @@ pub fn run(args: Args) -> Outcome {
         say!("\n{}\n{}", table(&points), correlation_lines(&found, true).trim_end());
     })?;
     Ok(Done::Fully)
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "it must be a whole number from 1 on".into())
 }
 
 /// The page before the first checkpoint of a run of this name.

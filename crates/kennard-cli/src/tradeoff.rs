@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use kennard::experiment::recipe::EPOCHS;
 use kennard::experiment::{Point, SAMPLES, TrainingRun, correlation_lines, table, tradeoff};
@@ -35,11 +36,10 @@ pub fn run(args: &Args) -> Outcome {
         std::fs::read_to_string(&args.config).map_err(|e| format!("{}: {e}", args.config.display()))?;
     let given = args.data.iter().map(|data| ("data".into(), Value::from(data.as_str()))).collect();
     let sweep = Sweep::read(&text, given).map_err(|e| format!("{}: {e}", args.config.display()))?;
-    let bench = sweep.bench()?;
-    kennard::run::prepare_shared(&args.out)?;
     let what = format!("Networks trained and audited as {} says.", args.config.display());
     let page = Sheet { audits: true, ..Sheet::new("Clean and robust accuracy", what, crate::command_line()) };
-    crate::report::begin(&args.out, &page)?;
+    let bench = Bench { page: Mutex::new(Some((args.out.clone(), page.clone()))), ..sweep.bench()? };
+    kennard::run::prepare_shared(&args.out)?;
     let Some(points) = tradeoff::run(&bench, &args.out)? else {
         crate::report::beside(&args.out, "")?;
         warn!("{}: what is done is kept; the same command goes on", args.out.display());
@@ -89,12 +89,19 @@ impl Sweep {
         if let Some(key) = file.keys().find(|key| !["train", "audit", "run"].contains(&key.as_str())) {
             return Err(format!("`{key}` is unknown; known are [train], [audit] and [[run]]").into());
         }
-        let table = |key: &str| file.get(key).and_then(Value::as_table).cloned().unwrap_or_default();
-        let (mut common, mut audit) = (table("train"), table("audit"));
-        common.extend(given);
+        let table = |key: &str| match file.get(key) {
+            None => Ok(Table::new()),
+            Some(Value::Table(table)) => Ok(table.clone()),
+            Some(_) => Err(format!("`{key}` is one table of settings for all runs: [{key}]")),
+        };
+        let (mut common, mut audit) = (table("train")?, table("audit")?);
+        common.extend(given.clone());
         // What is examined is read as what is trained on, unless it is other data.
         let reading = ["data", "classes", "label-column", "resize", "centre-crop", "interpolation"];
-        let reading = if audit.contains_key("data") { &[][..] } else { &reading[..] };
+        let said = given.iter().filter(|(key, _)| reading.contains(&key.as_str()));
+        audit.extend(said.map(|(key, value)| (key.clone(), value.clone())));
+        let others = audit.contains_key("data") && !given.contains_key("data");
+        let reading = if others { &[][..] } else { &reading[..] };
         for key in reading.iter().chain(&["norm", "eps", "bounds"]) {
             let given = common.get(*key).or_else(|| common.get(&key.replace('-', "_")));
             if let Some(value) = given.filter(|_| !audit.contains_key(*key)) {
@@ -111,29 +118,42 @@ impl Sweep {
         }
         audit.taken = audit.taken.or_samples(SAMPLES);
         audit.attacks.attack.get_or_insert_with(|| vec![Named::plain("pgd")]);
-        if audit.attacks.attack.iter().flatten().any(|named| named.name == "none") {
-            return Err(
-                "attack = [\"none\"] in [audit]: without an attack there is no robust accuracy to trade for"
-                    .into(),
-            );
+        let attacks = audit.attacks.attack.iter().flatten();
+        if attacks.clone().next().is_none() || attacks.clone().any(|named| named.name == "none") {
+            let message =
+                "attack in [audit] names none: without an attack there is no robust accuracy to trade for";
+            return Err(message.into());
         }
         if audit.threat.eps.is_none() {
             return Err("eps is missing: the size of the attacks, in [train] or [audit]".into());
         }
-        let listed = file.get("run").and_then(Value::as_array).cloned().unwrap_or_default();
+        let listed = match file.get("run") {
+            Some(Value::Array(runs)) => runs.clone(),
+            Some(_) => return Err("`run` is a list of tables, one for each run: [[run]]".into()),
+            None => Vec::new(),
+        };
         let mut runs: Vec<(String, recipe::Settings)> = Vec::new();
         for run in listed {
             let mut run = run.as_table().cloned().ok_or("each [[run]] is a table of settings")?;
-            let name = run.remove("name").and_then(|name| name.as_str().map(String::from));
+            let name = match run.remove("name") {
+                None => None,
+                Some(Value::String(name)) => Some(name),
+                Some(other) => {
+                    let kind = other.type_str();
+                    return Err(format!(
+                        "the name of a run is a text, in quotes, and not of the type {kind}"
+                    )
+                    .into());
+                }
+            };
             let mut own = common.clone();
             own.extend(run);
+            own.extend(given.clone());
             let settings = recipe::Settings::read_all(&Source::Table(&own))?;
             let name = name.unwrap_or_else(|| title(&settings));
-            if name.is_empty()
-                || name.contains(['/', '\\'])
-                || name.starts_with('.')
-                || runs.iter().any(|r| r.0 == name)
-            {
+            settings.check_names().map_err(|error| format!("the run `{name}`: {error}"))?;
+            if !can_be_a_directory(&name) || runs.iter().any(|r| r.0 == name) {
+                let name = name.escape_debug();
                 return Err(
                     format!("the run `{name}` needs a name of its own that can be a directory's").into()
                 );
@@ -180,8 +200,22 @@ impl Sweep {
         };
         let runs = self.runs.iter().map(run).collect();
         let training = self.runs.into_iter().map(|(_, settings)| settings).collect();
-        Ok(Bench { runs, training, audit: self.audit, stop: setup::stop_on_interrupt()? })
+        Ok(Bench {
+            runs,
+            training,
+            audit: self.audit,
+            stop: setup::stop_on_interrupt()?,
+            page: Mutex::default(),
+        })
     }
+}
+
+/// Whether a run of this name can have a directory beside the files of its sweep.
+fn can_be_a_directory(name: &str) -> bool {
+    let own = ["report.html", "page.json", "SHA256SUMS"].contains(&name)
+        || name.starts_with("tradeoff") && name.contains('.');
+    let odd = name.chars().any(|c| c.is_control() || c == '/' || c == '\\');
+    !(name.is_empty() || name.starts_with('.') || own || odd)
 }
 
 /// What a run is called: its method, and what sets its strength.

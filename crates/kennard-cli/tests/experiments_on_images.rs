@@ -50,6 +50,23 @@ fn r7_draws_a_curve_for_every_network() {
             assert!((0.0..=2.4633 * scale).contains(&radius), "{at}");
         }
     }
+    // One that fails leaves the page that is there.
+    let page = std::fs::read(out.join("page.json")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    command.args([
+        "reproduce",
+        "r7",
+        "--data",
+        "fashion-mnist:nowhere",
+        "--samples",
+        "3",
+        "--epochs",
+        "1",
+        "--out",
+    ]);
+    let failed = command.arg(&out).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(failed.status.code(), Some(1), "{}", String::from_utf8_lossy(&failed.stderr));
+    assert_eq!(std::fs::read(out.join("page.json")).unwrap(), page);
     for file in ["r7.md", "tradeoff.svg", "certified.svg", "radius.svg", "accuracy.svg"] {
         assert!(out.join(file).exists(), "{file}");
     }

@@ -212,11 +212,6 @@ fn a_sweep_trains_audits_and_goes_on() {
         found["points"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["standard", "robust"]);
     assert!(found["points"].as_array().unwrap().iter().any(|p| p["best"] == true));
-    for point in found["points"].as_array().unwrap() {
-        let of = |key: &str| point.pointer(key).and_then(serde_json::Value::as_f64).unwrap();
-        let (low, value, high) = (of("/sigma_p_interval/0"), of("/sigma_p"), of("/sigma_p_interval/1"));
-        assert!(low <= value && value <= high, "{point}");
-    }
     let trained =
         |name: &str| out.join("runs").join(name).join("last.onnx").metadata().unwrap().modified().unwrap();
     let before = trained("robust");
@@ -268,6 +263,51 @@ fn a_sweep_trains_audits_and_goes_on() {
     command.arg(out.join("others")).arg(&config);
     let message = refusal(command);
     assert!(message.contains("shard in [audit]"), "{message}");
+
+    // What is wrong is said before anything is trained, and what is there stays.
+    let page = std::fs::read(out.join("runs/page.json")).unwrap();
+    for (from, to, says) in [
+        ("[audit]", "[[audit]]", "`audit` is one table"),
+        ("samples = 20", "attack = []", "no robust accuracy"),
+        ("name = \"robust\"", "name = 5", "the name of a run is a text"),
+        ("name = \"robust\"", "name = \"tradeoff.csv\"", "a name of its own"),
+        ("name = \"robust\"", "name = \"a\\nb\"", "a\\nb"),
+        ("method = \"pgd\"", "method = \"pdg\"", "pdg"),
+        ("method = \"standard\"", "arch = \"mpl\"", "mpl"),
+        ("eps = \"8/255\"", "eps = true", "8/255"),
+        ("samples = 20", "samples = 21", "other settings"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        std::fs::write(&config, text.replace(from, to)).unwrap();
+        let mut command = kennard(&["tradeoff", "--data", &data(), "--out"]);
+        command.arg(out.join("runs")).arg(&config);
+        let message = refusal(command);
+        assert!(message.contains(says), "{to}: {message}");
+        assert_eq!(std::fs::read(out.join("runs/page.json")).unwrap(), page, "{to}");
+    }
+    // A stroke in a name is no end of a cell.
+    std::fs::write(&config, text.replace("name = \"robust\"", "name = \"a | b\"")).unwrap();
+    let named = sweep();
+    let robust = format!("{:.1} %", 100.0 * named["points"][1]["robust"].as_f64().unwrap());
+    let table = std::fs::read_to_string(out.join("runs/tradeoff.md")).unwrap();
+    assert!(
+        table.contains("| a \\| b ")
+            && table.lines().all(|line| !line.starts_with('|') || line.ends_with('|'))
+    );
+    let page: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(out.join("runs/page.json")).unwrap()).unwrap();
+    let parts =
+        page["sections"].as_array().unwrap().iter().flat_map(|section| section["parts"].as_array().unwrap());
+    let row =
+        parts.flat_map(|part| part["rows"].as_array().into_iter().flatten()).find(|row| row[0] == "a | b");
+    assert_eq!(row.unwrap()[2], robust, "{page}");
+    // The data of the command line are those of all.
+    let others = "data = \"fashion-mnist:nowhere\"\n";
+    let elsewhere = text
+        .replace("[audit]\n", &format!("[audit]\n{others}"))
+        .replace("[[run]]\n", &format!("[[run]]\n{others}"));
+    std::fs::write(&config, elsewhere).unwrap();
+    assert_eq!(sweep(), found);
 
     // Both read the table in the same way: the column that is no label is a feature of both.
     let table = out.join("table.csv");

@@ -20,6 +20,8 @@ pub struct Graph {
     pub constants: BTreeMap<String, Tensor>,
     /// Whether the file computes in bfloat16, which is kept and computed in single precision here.
     pub bfloat16: bool,
+    /// The constants that training changes, where the file says which: its entry `kennard.trained`, names between line feeds.
+    pub trained: Option<Vec<String>>,
 }
 
 /// A named tensor with its type: an input or output of a graph.

@@ -179,7 +179,8 @@ def test_what_has_no_graph_cannot_be_bounded(samples: Samples, module: Any) -> N
             self.inner = module
 
         def forward(self, x: Any) -> Any:
-            return torch.tan(self.inner(x))
+            # Away from the poles, where one rounding makes another number.
+            return torch.tan(0.02 * self.inner(x))
 
     with pytest.raises((ValueError, kennard.KennardError), match="Tan"):
         kennard.certify(Tangents().eval(), *samples, eps=0.1, **QUIET)

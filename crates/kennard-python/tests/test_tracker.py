@@ -113,6 +113,8 @@ def test_parts_that_answer_at_random_stay_so(samples: Samples, module: Any, tmp_
 def test_some_epochs_alone(samples: Samples, module: Any, tmp_path: Path) -> None:
     tracker = kennard.Tracker(module, *samples, out=tmp_path / "track", every=2, **OPTIONS)
     assert tracker(1) is None and tracker(2) is not None and len(tracker.points) == 1
+    # Counted by itself.
+    assert tracker() is None and tracker() is not None and [point["epoch"] for point in tracker.points] == [2, 4]
     with pytest.raises(ValueError, match="every"):
         kennard.Tracker(module, *samples, out=tmp_path, every=0, **OPTIONS)
     with pytest.raises(ValueError, match="did you mean steps"):

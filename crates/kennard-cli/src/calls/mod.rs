@@ -121,6 +121,9 @@ pub fn attack(
     mut each: impl FnMut(Examined) -> Result<()>,
 ) -> Result<Vec<String>> {
     let settings: Settings = settings(options)?;
+    if settings.own.packet_samples.is_some_and(|samples| samples > 0) {
+        return Err(Error::Setting("packet_samples: attacks alone draw no packets; leave it out".into()));
+    }
     let (data, engine, summary) = open::opened(model, data, &settings)?;
     let audit = setup::audit(summary, &settings, &data, &engine)?;
     let total = audit.indices().len() as u64;
@@ -159,7 +162,7 @@ pub fn option_names(command: &str) -> Option<Vec<String>> {
     let (keys, own): (_, &[&str]) = match command {
         "audit" => (Settings::keys(), &["resume", "require"]),
         "attack" => {
-            let unused = ["out", "certify", "packet-samples", "temperature"];
+            let unused = ["out", "certify", "temperature"];
             (Settings::keys().into_iter().filter(|key| !unused.contains(&key.as_ref())).collect(), &[])
         }
         "uncertainty" => (measure::Uncertainty::keys(), &[]),

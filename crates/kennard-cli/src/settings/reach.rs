@@ -143,7 +143,7 @@ impl PerFeature {
 impl<'de> Deserialize<'de> for PerFeature {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PerFeature, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
+        #[serde(untagged, expecting = "expected a list of numbers, or a text of them or of a file's name")]
         enum Form {
             Text(String),
             Numbers(Vec<Number>),

@@ -34,7 +34,7 @@ impl fmt::Display for Number {
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
+        #[serde(untagged, expecting = "expected a number, or a text like 8/255")]
         enum Form {
             Text(String),
             Number(f64),
@@ -67,7 +67,7 @@ impl FromStr for Temperature {
 impl<'de> Deserialize<'de> for Temperature {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Temperature, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
+        #[serde(untagged, expecting = "expected a number, or the name of a file")]
         enum Form {
             Number(f64),
             Text(String),
@@ -139,7 +139,7 @@ impl fmt::Display for Bounds {
 impl<'de> Deserialize<'de> for Bounds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Bounds, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
+        #[serde(untagged, expecting = "expected two numbers, or a text like 0,1")]
         enum Form {
             Text(String),
             Numbers(Vec<Number>),
@@ -177,7 +177,7 @@ impl Extents {
 impl<'de> Deserialize<'de> for Extents {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Extents, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
+        #[serde(untagged, expecting = "expected a list of whole numbers, or a text of them")]
         enum Form {
             Text(String),
             Numbers(Vec<usize>),
@@ -210,7 +210,7 @@ impl FromStr for Held {
 impl<'de> Deserialize<'de> for Held {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Held, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
+        #[serde(untagged, expecting = "expected a table of numbers, or a text like NAME=0")]
         enum Form {
             Text(String),
             Numbers(BTreeMap<String, Number>),
@@ -248,7 +248,10 @@ impl FromStr for Named {
 impl<'de> Deserialize<'de> for Named {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Named, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
+        #[serde(
+            untagged,
+            expecting = "expected the name of an attack, or a table with it and its parameters"
+        )]
         enum Form {
             Name(String),
             Table(Parameters),

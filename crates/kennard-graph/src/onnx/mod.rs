@@ -35,6 +35,9 @@ use proto::ModelProto;
 /// What Kennard signs its files with. In such a file the dimension `N` is the batch, `2N` twice the batch.
 const PRODUCER: &str = "kennard";
 
+/// The entry of a file's metadata with [`Graph::trained`].
+const TRAINED: &str = "kennard.trained";
+
 impl Graph {
     /// Reads a model file, of operator set 7 or newer, and brings it to [`OPSET`](crate::OPSET).
     /// Weights in external files are read from the model's directory.

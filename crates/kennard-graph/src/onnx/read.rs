@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::TRAINED;
 use super::answer::mark;
 use super::ends::{Ends, Taken, hold, with_logits};
 use super::external::Files;
@@ -45,6 +46,7 @@ pub(super) fn read(model: &ModelProto, files: &Files, of: Option<&Ends>) -> Resu
         inputs: fed.iter().map(|v| symbols.input(v)).collect::<Result<_>>()?,
         bfloat16: rounds_to_bfloat16(&graph.node)
             || model.functions.iter().any(|function| rounds_to_bfloat16(&function.node)),
+        trained: trained(model),
         ..Graph::default()
     };
     let mut used: Vec<&str> = names.clone();
@@ -87,6 +89,12 @@ pub(super) fn read(model: &ModelProto, files: &Files, of: Option<&Ends>) -> Resu
         };
     }
     if taken.is_some() { with_logits(result) } else { Ok(result) }
+}
+
+/// What the file says training changes.
+fn trained(model: &ModelProto) -> Option<Vec<String>> {
+    let entry = model.metadata_props.iter().find(|entry| entry.key.as_deref() == Some(TRAINED))?;
+    Some(entry.value.iter().flat_map(|names| names.lines()).map(String::from).collect())
 }
 
 /// Whether a cast to bfloat16 is among the nodes or in their subgraphs.

@@ -108,8 +108,17 @@ fn model(graph: &Graph, weights: Vec<TensorProto>) -> ModelProto {
             ..GraphProto::default()
         }),
         opset_import,
+        metadata_props: trained(graph).into_iter().collect(),
         ..ModelProto::default()
     }
+}
+
+/// The entry that says which of the constants are trained.
+fn trained(graph: &Graph) -> Option<StringStringEntryProto> {
+    let names = graph.trained.as_ref()?.iter().filter(|name| graph.constants.contains_key(*name));
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    let entry = || StringStringEntryProto { key: Some(super::TRAINED.into()), value: Some(names.join("\n")) };
+    (!names.is_empty()).then(entry)
 }
 
 /// The nodes with names that no two share, as ONNX Runtime demands: where a name comes again, a number is put

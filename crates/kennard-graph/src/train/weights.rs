@@ -1,6 +1,6 @@
 //! Which constants of a graph are trained, and how they come in from outside.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::{Attribute, Builder, Graph, GraphError, Node, Result, Shape, TensorType, Value};
 
@@ -28,20 +28,61 @@ fn places(op: &str) -> &'static [usize] {
     }
 }
 
-/// The constants that training changes, in the order of the graph: float weights and biases of
-/// convolutions, matrix products, normalisations and learned activations, and tensors that are added to or
-/// multiplied with something that depends on these (biases and positions written as nodes of their own).
-/// What stands in front of the first weight, a normalisation of the image say, stays as it is.
+/// Operators between a weight as it is kept and as it is used: other shapes of it, parts, and norms that it is divided by.
+const BETWEEN: [&str; 15] = [
+    "Transpose",
+    "Reshape",
+    "Flatten",
+    "Unsqueeze",
+    "Squeeze",
+    "Slice",
+    "Split",
+    "Concat",
+    "Gather",
+    "Identity",
+    "Mul",
+    "Div",
+    "ReduceL2",
+    "ReduceSum",
+    "Sqrt",
+];
+
+/// The constants that training changes. Where [`Graph::trained`] names them, these. Otherwise, in the order of the graph: float
+/// weights and biases of convolutions, matrix products, normalisations and learned activations, also where they are turned,
+/// cut or scaled before, and tensors that are added to or multiplied with something that depends on these (biases and positions
+/// written as nodes of their own). What stands in front of the first weight, a normalisation of the image say, stays as it is,
+/// and so does a mask of zeros and ones on a weight.
 pub fn trainable(graph: &Graph) -> Vec<String> {
+    if let Some(named) = &graph.trained {
+        let is_float =
+            |name: &&String| graph.constants.get(*name).is_some_and(|tensor| tensor.dtype().is_float());
+        return once(named.iter().filter(is_float)).into_iter().cloned().collect();
+    }
     let mut found: Vec<String> = Vec::new();
     let mut depends: HashSet<&str> = HashSet::new();
+    let mut made: HashMap<&str, Vec<&str>> = HashMap::new();
     for node in &graph.nodes {
+        let given: Vec<&str> =
+            node.inputs.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+        let known = |name: &&str| graph.constants.contains_key(*name) || made.contains_key(*name);
+        if BETWEEN.contains(&node.op.as_str()) && given.iter().all(known) {
+            let own = given.iter().enumerate().filter(|(place, name)| is_kept(graph, node, *place, name));
+            let own = own.map(|(_, name)| name);
+            let before = given.iter().filter_map(|name| made.get(name)).flatten();
+            let of = once(own.chain(before).copied());
+            made.extend(node.outputs.iter().map(|name| (name.as_str(), of.clone())));
+            continue;
+        }
         let behind = node.inputs.iter().any(|name| depends.contains(name.as_str()));
         let places: &[usize] = match node.op.as_str() {
             "Add" | "Mul" if behind => &[0, 1],
             op => places(op),
         };
-        let weights = places.iter().filter_map(|&i| node.input(i)).filter(|name| {
+        let weights = places.iter().filter_map(|&i| node.input(i)).flat_map(|name| match made.get(name) {
+            Some(of) => of.clone(),
+            None => vec![name],
+        });
+        let weights = weights.filter(|name| {
             let tensor = graph.constants.get(*name).filter(|tensor| tensor.dtype().is_float());
             tensor.is_some_and(|tensor| tensor.len() > 1 || matches!(node.op.as_str(), "Conv" | "Gemm"))
         });
@@ -57,6 +98,29 @@ pub fn trainable(graph: &Graph) -> Vec<String> {
         }
     }
     found
+}
+
+/// Each of them once, in their order.
+fn once<T: Copy + Eq + std::hash::Hash>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut seen = HashSet::new();
+    all.filter(|one| seen.insert(*one)).collect()
+}
+
+/// Whether a constant operand of a node between is itself a weight: no divisor, and no mask of zeros and ones on another.
+fn is_kept(graph: &Graph, node: &Node, place: usize, name: &str) -> bool {
+    let floats = |name: &str| graph.constants.get(name).filter(|tensor| tensor.dtype().is_float());
+    let Some(tensor) = floats(name) else { return false };
+    let masks = || {
+        let values = tensor.to_floats().unwrap_or_default();
+        let [zeros, ones] = [0.0, 1.0].map(|of| values.iter().filter(|value| **value == of).count());
+        let other = node.input(1 - place.min(1)).and_then(floats);
+        zeros > 0 && ones > 0 && zeros + ones == values.len() && other.is_none_or(|other| other.len() > 1)
+    };
+    match node.op.as_str() {
+        "Div" => place == 0,
+        "Mul" => !masks(),
+        _ => true,
+    }
 }
 
 /// The running statistics of the graph's batch normalisations, in the order of the graph.
@@ -113,4 +177,70 @@ pub(super) fn opened(graph: &Graph, names: &[String]) -> Result<Graph> {
     }
     // Shapes that followed from constants must follow still.
     Builder::new(&graph)?.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::ArrayD;
+
+    use super::*;
+    use crate::{DType, Dim, Tensor};
+
+    fn node(op: &str, inputs: &[&str], output: &str) -> Node {
+        let inputs = inputs.iter().map(|name| name.to_string()).collect();
+        Node { op: op.into(), inputs, outputs: vec![output.into()], ..Node::default() }
+    }
+
+    /// Images scaled by constants, a weight that is masked and turned before its use, one that is normed and scaled by a number,
+    /// and a bias in a node of its own.
+    fn layered() -> Graph {
+        let constant = |name: &str, shape: &[usize], values: &[f32]| {
+            let array = ArrayD::from_shape_vec(shape.to_vec(), values.to_vec()).unwrap();
+            (name.to_string(), Tensor::from(array))
+        };
+        let value = |name: &str| Value {
+            name: name.into(),
+            ty: TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(2)]),
+        };
+        Graph {
+            inputs: vec![value("x")],
+            outputs: vec![value("z")],
+            nodes: vec![
+                node("Sub", &["x", "mean"], "centred"),
+                node("Mul", &["centred", "scale"], "scaled"),
+                node("Mul", &["first", "mask"], "masked"),
+                node("Transpose", &["masked"], "turned"),
+                node("MatMul", &["scaled", "turned"], "h"),
+                node("Add", &["h", "bias"], "k"),
+                node("Mul", &["second", "rate"], "slow"),
+                node("Div", &["slow", "norms"], "normed"),
+                node("MatMul", &["k", "normed"], "z"),
+            ],
+            constants: [
+                constant("mean", &[2], &[0.3, 0.4]),
+                constant("scale", &[2], &[2.0, 3.0]),
+                constant("first", &[2, 2], &[1.0, 2.0, 3.0, 4.0]),
+                constant("mask", &[2, 2], &[1.0, 0.0, 0.0, 1.0]),
+                constant("bias", &[2], &[0.0, 0.0]),
+                constant("second", &[2, 2], &[1.0, 0.0, 0.0, 1.0]),
+                constant("rate", &[], &[0.1]),
+                constant("norms", &[2], &[2.0, 2.0]),
+            ]
+            .into(),
+            ..Graph::default()
+        }
+    }
+
+    #[test]
+    fn weights_are_trained_as_they_are_kept() {
+        let graph = layered();
+        assert_eq!(trainable(&graph), ["first", "bias", "second"]);
+        let named = |names: &[&str]| Some(names.iter().map(|name| name.to_string()).collect());
+        let chosen = Graph { trained: named(&["second", "mean", "second", "gone"]), ..graph };
+        assert_eq!(trainable(&chosen), ["second", "mean"]);
+        // The choice is in the file, without what is not there.
+        let read = Graph::from_bytes(&chosen.to_bytes()).unwrap();
+        assert_eq!(read.trained, named(&["second", "mean", "second"]));
+        assert_eq!(trainable(&read), ["second", "mean"]);
+    }
 }

@@ -116,9 +116,9 @@ def audit(
         "audit", options, norm=norm, eps=eps, attack=attack, micro_batch=batch_size, resume=resume or None
     )
     _check_eps(settings)
-    _prepare.check_resume(resume, out)
     if eot is not None and resume:
         raise ValueError("eot: an audit of a model that answers at random cannot be resumed; leave resume out")
+    _prepare.check_resume(resume, out)
     run = _prepare.ready(model, x, y, settings, **wanted)
     return _audited(run, out, progress, points=eot is not None)
 

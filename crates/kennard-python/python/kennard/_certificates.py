@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from . import _kennard, _models, _page, _prepare
 from ._prepare import Progress
 from ._result import Outcome, Result
-from ._train import graph
+from ._train import taken
 
 
 class Certified(Result):
@@ -118,6 +118,7 @@ def certify(
     >>> 0 < found.certified_accuracy <= found.clean_accuracy
     True
     """
+    output = options.pop("output", None) if _models.is_module(model) else None
     settings = _prepare.options(
         "certify", options, norm=norm, eps=eps, micro_batch=batch_size, resume=resume or None
     )
@@ -129,7 +130,8 @@ def certify(
             f"model: a {type(model).__name__} has no graph to bound; give a path, bytes, an onnx.ModelProto, or a "
             "torch.nn.Module, which is exported to ONNX"
         )
-    run = _prepare.ready(model, x, y, settings, engine="export" if _models.is_module(model) else "live")
+    engine = "export" if _models.is_module(model) else "live"
+    run = _prepare.ready(model, x, y, settings, output=output, engine=engine)
     place, kept = _prepare.directory(out)
     given = json.dumps({**run.settings, "out": os.fspath(place)})
     found = _kennard.certify(run.model.native, run.data, given, _prepare.progress(progress))
@@ -278,7 +280,8 @@ def bound(
     rows : int, optional
         Rows of the specification for each sample; the classes less one by default.
     **options
-        `input`, `input_shape`, `hold` and `output` of the command, for files that leave them open.
+        `input`, `input_shape`, `hold` and `output` of the command, for files that leave them open; `output` of a module
+        is what takes the logits out of what it returns, as in :func:`audit`.
 
     Returns
     -------
@@ -301,8 +304,6 @@ def bound(
     >>> len(file) > 1000
     True
     """
+    native = taken(model, x, options)
     settings = _prepare.options("bound", options, method=method, norm=norm, rows=rows)
-    _prepare.check_process()
-    inputs = None if x is None else np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, dtype=np.float32)
-    native, _ = graph(model, inputs, trainable=False)
     return _models.like(model, _kennard.bound(native, json.dumps(settings)))

@@ -9,7 +9,7 @@ import tempfile
 import threading
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,23 @@ def collected(
     return _together(x, y, classes)
 
 
+def first_batch(x: NDArray[np.float32], batch: int | None) -> NDArray[np.float32]:
+    """The first eight samples; where a model takes batches of one size alone, one of these, the samples over again."""
+    if batch is None:
+        return np.array(x[:8])
+    return np.array(x[np.arange(batch) % min(len(x), batch)])
+
+
+def in_batches(
+    answer: Callable[[NDArray[np.float32]], NDArray[Any]], points: NDArray[np.float32], batch: int | None
+) -> NDArray[Any]:
+    """What a model answers at points (n, ...); in batches of one size, where it takes these alone."""
+    if batch is None:
+        return answer(points)
+    parts = [points[begin : begin + batch] for begin in range(0, len(points), batch)]
+    return np.concatenate([answer(first_batch(part, batch))[: len(part)] for part in parts])
+
+
 _NONE = "x: there are no samples; give at least one"
 
 
@@ -105,7 +122,7 @@ def _together(x: Any, y: Any, classes: NDArray[Any] | None = None) -> tuple[NDAr
 def _floats(x: Any) -> NDArray[np.float32]:
     """A float32 array of what is an array of some kind."""
     if hasattr(x, "detach"):
-        x = x.detach().cpu()
+        x = _dense(x)
         x = x.float() if x.is_floating_point() else x
         x = x.numpy()
     array = np.asarray(x)
@@ -116,10 +133,18 @@ def _floats(x: Any) -> NDArray[np.float32]:
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
+def _dense(tensor: Any) -> Any:
+    """A tensor in memory, with all its zeros."""
+    tensor = tensor.detach().cpu()
+    return tensor.to_dense() if "strided" not in str(tensor.layout) else tensor
+
+
 def _labels(y: Any, classes: NDArray[Any] | None = None) -> NDArray[np.int64]:
     """Labels as integers, the places of the model's outputs."""
     if hasattr(y, "detach"):
-        y = y.detach().cpu().numpy()
+        y = _dense(y)
+        # NumPy has no bfloat16.
+        y = (y.double() if y.is_floating_point() else y).numpy()
     array = np.asarray(y)
     if classes is not None and array.ndim == 1:
         return _placed(array, classes)

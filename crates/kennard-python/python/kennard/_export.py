@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 _APART = 1e-4
 
 
-def exported(module: Any, x: NDArray[np.float32], *, trainable: bool = False) -> bytes:
+def exported(module: Any, x: NDArray[np.float32], *, trainable: bool = False, output: Any = None) -> bytes:
     """The bytes of an ONNX file of a module, its batch free.
 
     Parameters
@@ -27,27 +27,43 @@ def exported(module: Any, x: NDArray[np.float32], *, trainable: bool = False) ->
     x : array (n, ...) of float32
         Samples, for their shape.
     trainable : bool
-        Keep normalisations as they are, and weights under the module's own names, so that it can be trained further.
+        Keep normalisations as they are, and weights under the module's own names, so that it can be trained further. Which
+        are trained is written into the file: the parameters that require gradients, and no buffer.
+    output : callable, str or int, optional
+        What takes the logits out of what it returns.
 
     Raises
     ------
     ValueError
-        When PyTorch cannot export it.
+        When PyTorch cannot export it, or parameters that the logits depend on are not in the file.
     """
     import torch
 
-    # A copy, so that neither mode nor place of the caller's changes.
+    from ._module import logits_of
+
+    samples = torch.from_numpy(np.array(x[:2]))
     try:
+        # A copy, so that neither mode nor place of the caller's changes.
         module = copy.deepcopy(module).eval().to("cpu", torch.float32)
-        weights = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        with torch.no_grad():
+            plain = isinstance(module(samples.clone()), torch.Tensor)
+    except Exception as error:
+        raise ValueError(f"PyTorch cannot export it to ONNX: {_first_line(error)}") from error
+    forward = module.forward
+    if not plain or callable(output):
+        # The file has the logits alone, and weights keep their names.
+        module.forward = lambda *given: logits_of(forward(*given), output)
+    weights = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+    learning = _learning(module, samples) if trainable else []
+    try:
         if trainable:
-            _tell_apart(module)
+            _tell_apart(module, weights)
         file = io.BytesIO()
         with _silent():
             # The newer exporter needs packages of its own, and does not keep the names of weights.
             torch.onnx.export(
                 module,
-                (torch.from_numpy(np.array(x[:2])),),
+                (samples,),
                 file,  # type: ignore[arg-type]
                 dynamo=False,
                 input_names=["input"],
@@ -58,7 +74,7 @@ def exported(module: Any, x: NDArray[np.float32], *, trainable: bool = False) ->
             )
     except Exception as error:  # PyTorch's exporter raises many kinds.
         raise ValueError(f"PyTorch cannot export it to ONNX: {_first_line(error)}") from error
-    return _with_weights(file.getvalue(), weights) if trainable else file.getvalue()
+    return _with_weights(file.getvalue(), weights, learning) if trainable else file.getvalue()
 
 
 @contextmanager
@@ -76,28 +92,54 @@ def _silent() -> Iterator[None]:
         yield
 
 
-def _tell_apart(module: Any) -> None:
-    """Gives every weight numbers of its own: those that are equal would be exported as one tensor, and trained as one."""
+def _learning(module: Any, samples: Any) -> list[list[str]]:
+    """The parameters that require gradients and that the logits depend on, each with all names that it has."""
+    import torch
+
+    names: dict[int, list[str]] = {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    if not parameters:
+        raise ValueError("model: none of its parameters requires a gradient, so that there is nothing to train")
+    with torch.enable_grad():
+        logits = module(samples.clone())
+    found = torch.autograd.grad(logits.sum(), parameters, allow_unused=True) if logits.requires_grad else []
+    return [names[id(parameter)] for parameter, slope in zip(parameters, found) if slope is not None]
+
+
+def _tell_apart(module: Any, weights: dict[str, Any]) -> None:
+    """Gives every weight numbers of its own: those that are equal would be exported as one tensor, and trained as one. What
+    is in no `state_dict` stays, since nothing brings it back."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for tensor in [*module.parameters(), *module.buffers()]:
-            if tensor.is_floating_point():
+        for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+            if tensor.is_floating_point() and name in weights:
                 tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
 
 
-def _with_weights(file: bytes, weights: dict[str, Any]) -> bytes:
-    """The file with these weights, by their names."""
+def _with_weights(file: bytes, weights: dict[str, Any], learning: list[list[str]]) -> bytes:
+    """The file with these weights, by their names, and with the names of those that are trained."""
     try:
         import onnx
         from onnx import numpy_helper
     except ImportError as error:
         raise ImportError("training a module needs the package onnx; install it with pip install onnx") from error
     model = onnx.load_from_string(file)
+    there = {tensor.name for tensor in model.graph.initializer}
     for tensor in model.graph.initializer:
         if tensor.name in weights:
             tensor.CopyFrom(numpy_helper.from_array(weights[tensor.name].numpy(), tensor.name))
+    lost = [names[0] for names in learning if not there.intersection(names)]
+    if lost:
+        raise ValueError(
+            f"model: PyTorch's exporter hides the parameters {', '.join(lost[:5])} in others, so that they cannot be trained; "
+            "train it in PyTorch, with the losses of kennard.torch"
+        )
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "kennard.trained", "\n".join(name for names in learning for name in names if name in there)
     made: bytes = model.SerializeToString()
     return made
 
@@ -111,7 +153,10 @@ def disagreement(file: bytes, module: Any, x: NDArray[np.float32]) -> float:
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     points = np.array(x[:8])
     found = np.asarray(session.run(None, {session.get_inputs()[0].name: points})[0])
-    own = module.untouched(points.reshape(-1)).reshape(found.shape)
+    own = module.answered(points).reshape(found.shape)
+    if module.double:
+        # Its logits come counted from the largest.
+        found = found - found.max(1, keepdims=True)
     return float(np.abs(found - own).max() / max(float(np.abs(own).max()), 1e-30))
 
 
@@ -133,7 +178,7 @@ def chosen(engine: str, module: Any, live: Any, x: NDArray[np.float32], *, rough
     reason = _unfit(engine, module, live, rough)
     if reason is None:
         try:
-            file = exported(module, x)
+            file = exported(module, x, output=live.output)
             apart = disagreement(file, live, x)
             if apart <= _APART:
                 return file, (
@@ -157,8 +202,6 @@ def _unfit(engine: str, module: Any, live: Any, rough: bool) -> str | None:
         return "the model answers at random"
     if live.autocast is not None:
         return "autocast= is for PyTorch's own passes"
-    if live._output is not None:
-        return "output= takes the logits out of what it returns"
     if engine == "auto" and rough:
         return "search_precision='bf16' takes PyTorch, or a file on runtime='openvino'"
     if engine == "auto" and live._device.type != "cpu":

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._data import first_batch, in_batches
 from ._random import check_passes, check_repeatable, fingerprint
 
 ENGINES = ("live", "export", "auto")
@@ -45,6 +46,7 @@ def model(
     autocast: str | None = None,
     random: bool = False,
     rough: bool = False,
+    batch: int | None = None,
 ) -> Adapted:
     """A path, the bytes of a model, or an object that computes its own passes.
 
@@ -69,6 +71,8 @@ def model(
         Whether the attack allows for answers at random by itself.
     rough : bool
         Whether attacks are to search in a precision that PyTorch has, and the runtime of files has not.
+    batch : int, optional
+        How many samples a live model gets at once.
 
     Raises
     ------
@@ -89,14 +93,14 @@ def model(
         from . import _export
         from ._module import TorchModule
 
-        live = TorchModule(given, x, device=device, output=output, eot=eot, autocast=autocast, random=random)
+        live = TorchModule(given, x, device=device, output=output, eot=eot, autocast=autocast, random=random, batch=batch)
         native, said = _export.chosen(engine, given, live, x, rough=rough)
         return Adapted(native, said, live)
     _no_module(autocast=autocast, output=output, device=device)
     if hasattr(given, "predict_proba"):
-        function = Function(given.predict_proba, x, probabilities=True, eot=eot, random=random)
+        function = Function(given.predict_proba, x, probabilities=True, eot=eot, random=random, batch=batch)
     elif callable(given):
-        function = Function(given, x, eot=eot, random=random)
+        function = Function(given, x, eot=eot, random=random, batch=batch)
     else:
         raise ValueError(
             f"model: a {type(given).__name__} is no model; give a path, bytes, an onnx.ModelProto, a torch.nn.Module, a "
@@ -185,6 +189,7 @@ class Function:
         probabilities: bool = False,
         eot: int | None = None,
         random: bool = False,
+        batch: int | None = None,
     ) -> None:
         import platform
 
@@ -196,17 +201,17 @@ class Function:
         self.label = getattr(function, "__qualname__", type(function).__name__)
         self.parameters = 0
         self.passes = eot or 1
-        first = self._answer(np.array(x[:8]))
+        first = self._answer(first_batch(x, batch))
         self.classes = int(first.shape[1])
         self.sha256 = hashlib.sha256(self.label.encode()).hexdigest()
         if eot is None and not random:
-            check_repeatable(lambda: self._answer(np.array(x[:8])))
+            check_repeatable(lambda: self._answer(first_batch(x, batch)))
             # A function has no content that could be told from another's, other than its answers.
-            self.sha256 = fingerprint(self.label, x, self._asked)
+            self.sha256 = fingerprint(self.label, x, lambda points: in_batches(self._asked, points, batch))
 
-    def _asked(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        given = batch.reshape(len(batch), -1) if self._flat else batch
-        return np.asarray(self._function(given), dtype=np.float32)
+    def _asked(self, batch: NDArray[np.float32]) -> NDArray[Any]:
+        found = np.asarray(self._function(batch.reshape(len(batch), -1) if self._flat else batch))
+        return found if found.dtype == np.float64 else np.asarray(found, dtype=np.float32)
 
     def _answer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         found = self._asked(batch)
@@ -216,8 +221,12 @@ class Function:
                 "logits of shape (n, classes)"
             )
         if self._probabilities:
-            found = np.log(np.maximum(found, np.float32(1e-30)))
-        return np.ascontiguousarray(found)
+            found = np.log(np.maximum(found, found.dtype.type(1e-30)))
+        if found.dtype == np.float64 and found.size:
+            # Counted from the largest of each sample: what differs stays different in single precision.
+            largest = found.max(1, keepdims=True)
+            found = found - np.where(np.isfinite(largest), largest, 0.0)
+        return np.ascontiguousarray(found, dtype=np.float32)
 
     def outputs(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """The logits (n·K) at points (n·d)."""

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ._data import first_batch, in_batches
 from ._random import check_repeatable, fingerprint
 
 __all__ = ["TorchModule"]
@@ -40,6 +41,8 @@ class TorchModule:
         The precision of the attacks' passes. The last word on a point is in the module's own.
     random : bool
         Whether the attack allows for answers at random by itself.
+    batch : int, optional
+        How many samples it gets at once, also in the trial.
 
     Raises
     ------
@@ -61,6 +64,7 @@ class TorchModule:
         eot: int | None = None,
         autocast: str | None = None,
         random: bool = False,
+        batch: int | None = None,
     ) -> None:
         if not isinstance(module, torch.nn.Module):
             module = _Function(module).eval()
@@ -72,23 +76,26 @@ class TorchModule:
         self.autocast = autocast
         self._module = module
         self._shape = x.shape[1:]
-        self._output = output
+        self.output = output
         self._dtype = next((w.dtype for w in weights if w.dtype.is_floating_point), torch.float32)
         self.version = torch.__version__
-        self.label = getattr(module, "label", type(module).__name__)
+        self.label = module.label if isinstance(module, _Function) else type(module).__name__
         self.parameters = sum(weight.numel() for weight in module.parameters())
         self._weights = self._digest()
-        self.sha256 = self._weights
+        self.sha256, in_sight = _identity(module, self._weights)
         self.passes = eot or 1
-        first = np.array(x[:8])
+        self._batch = batch
+        first = first_batch(x, batch)
         with torch.no_grad():
-            self.classes = int(self._tried(self._tensor(first.copy())).shape[1])
+            logits = self._tried(self._tensor(first.copy()))
+            self.classes = int(logits.shape[1])
+            self.double = logits.dtype == torch.float64
             if eot is None and not random:
                 # A copy each time: a module may work in place.
-                check_repeatable(lambda: self._logits(self._tensor(first.copy())).float().cpu().numpy())
-        if isinstance(module, _Function) and eot is None and not random:
-            # A function has no weights that could be told from another's.
-            self.sha256 = fingerprint(self.label, x, self._answered)
+                check_repeatable(lambda: self.untouched(first.copy().reshape(-1)))
+        if not in_sight and eot is None and not random:
+            # A function, or a module without weights, has none that could be told from another's.
+            self.sha256 = fingerprint(self.label, x, self.answered)
 
     @property
     def searching(self) -> TorchModule | None:
@@ -103,7 +110,7 @@ class TorchModule:
         """The logits of the first samples ever given."""
         try:
             return self._logits(x)
-        except (RuntimeError, IndexError) as error:
+        except (RuntimeError, IndexError, AssertionError) as error:
             raise ValueError(
                 f"model, x: the module fails at samples of shape {tuple(x.shape)} ({x.dtype}, on {x.device}): {error}. Give "
                 "samples as it was trained on, in channels, height, width"
@@ -112,14 +119,12 @@ class TorchModule:
     def _digest(self) -> str:
         digest = hashlib.sha256()
         for name, weight in sorted(self._module.state_dict().items()):
-            digest.update(name.encode())
-            if isinstance(weight, torch.Tensor):
-                flat = weight.detach().cpu().contiguous().reshape(-1)
-                digest.update(flat.view(torch.uint8).numpy().data if flat.numel() else b"")
+            _add(digest, name, weight)
         return digest.hexdigest()
 
-    def _answered(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self.untouched(batch.reshape(-1)).reshape(len(batch), -1)
+    def answered(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The logits (n, K) at points (n, ...), asked in batches of the size that the module takes."""
+        return in_batches(lambda batch: self.untouched(batch.reshape(-1)).reshape(len(batch), -1), points, self._batch)
 
     def check_unchanged(self) -> None:
         """Raises a ValueError where the weights are not those of the beginning."""
@@ -158,19 +163,7 @@ class TorchModule:
         return torch.autocast(self._device.type, dtype=_AUTOCAST[self.autocast])
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
-        found = self._module(x)
-        if callable(self._output):
-            found = self._output(found)
-        elif self._output is not None:
-            found = found[self._output] if not isinstance(found, torch.Tensor) else found
-        elif hasattr(found, "logits"):
-            found = found.logits
-        if not isinstance(found, torch.Tensor):
-            names = f" with {sorted(found)}" if isinstance(found, dict) else ""
-            raise ValueError(
-                f"output: the module returns a {type(found).__name__}{names}, not a tensor; name what the logits are, for "
-                "example output='logits' or output=lambda out: out[0]"
-            )
+        found = logits_of(self._module(x), self.output)
         if found.ndim != 2 or len(found) != len(x):
             raise ValueError(
                 f"model: it returned a tensor of shape {tuple(found.shape)} for {len(x)} samples; a classifier returns "
@@ -181,12 +174,12 @@ class TorchModule:
     def untouched(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """The logits (n·K) at points (n·d), in the module's own precision."""
         with torch.inference_mode():
-            return _flat(self._logits(self._tensor(points)))
+            return _scores(self._logits(self._tensor(points)))
 
     def outputs(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """The logits (n·K) at points (n·d)."""
         with torch.inference_mode(), self._precision():
-            return _flat(self._logits(self._tensor(points)))
+            return _scores(self._logits(self._tensor(points)))
 
     def forward(self, points: NDArray[np.float32]) -> tuple[NDArray[np.float32], Any]:
         """The logits (n·K) at points (n·d), and what `backward` needs."""
@@ -194,7 +187,7 @@ class TorchModule:
             x = self._tensor(points).requires_grad_(True)
             # A module may work in place, which PyTorch does not allow where a gradient begins.
             z = self._logits(x.clone())
-        return _flat(z), (x, z)
+        return _scores(z), (x, z)
 
     def backward(self, kept: Any, slopes: NDArray[np.float32]) -> NDArray[np.float32]:
         """The input gradient (n·d) of a function whose derivative with respect to the logits is `slopes` (n·K)."""
@@ -219,7 +212,95 @@ class _Function(torch.nn.Module):
         return self._function(x)
 
 
+def logits_of(found: Any, output: Callable[[Any], torch.Tensor] | str | int | None) -> torch.Tensor:
+    """The logits in what a module returns.
+
+    Raises
+    ------
+    ValueError
+        When it has none of that name, or it is not said which of several things they are.
+    """
+    if callable(output):
+        found = output(found)
+    elif output is not None and not isinstance(found, torch.Tensor):
+        found = _part(found, output)
+    elif hasattr(found, "logits"):
+        found = found.logits
+    if not isinstance(found, torch.Tensor):
+        names = f" with {sorted(found)}" if isinstance(found, dict) else ""
+        raise ValueError(
+            f"output: the module returns a {type(found).__name__}{names}, not a tensor; name what the logits are, for "
+            "example output='logits' or output=lambda out: out[0]"
+        )
+    return found
+
+
+def _part(found: Any, output: str | int) -> Any:
+    """The entry, or else the attribute, of what a module returns."""
+    try:
+        return found[output]
+    except (TypeError, KeyError, IndexError):
+        if isinstance(output, str) and hasattr(found, output):
+            return getattr(found, output)
+    there = f" with {sorted(map(str, found))}" if isinstance(found, dict) else ""
+    raise ValueError(
+        f"output: the module returns a {type(found).__name__}{there}, which has no {output!r}; name what the logits are, or "
+        "give a function that takes them out"
+    )
+
+
+def _identity(module: torch.nn.Module, weights: str) -> tuple[str, bool]:
+    """What tells a module from another, and whether it has weights for that: also buffers that are not kept in files, and
+    the weights of modules in lists that PyTorch does not see."""
+    digest = hashlib.sha256(weights.encode())
+    kept = module.state_dict()
+    more = [(name, buffer) for name, buffer in module.named_buffers() if name not in kept]
+    for number, part in enumerate(_unseen(module)):
+        more += [(f"{number}: {name}", weight) for name, weight in sorted(part.state_dict().items())]
+    for name, weight in more:
+        _add(digest, name, weight)
+    return (digest.hexdigest() if more else weights), bool(kept or more)
+
+
+def _unseen(module: torch.nn.Module) -> list[torch.nn.Module]:
+    """The modules in plain lists, tuples and dictionaries of a module's attributes."""
+    known = {id(part) for part in module.modules()}
+    found: list[torch.nn.Module] = []
+    left = [module]
+    while left:
+        for part in left.pop(0).modules():
+            for name, value in vars(part).items():
+                held = value.values() if isinstance(value, dict) else value
+                if name in vars(_PLAIN) or not isinstance(value, (list, tuple, dict)):
+                    continue
+                new = [other for other in held if isinstance(other, torch.nn.Module) and id(other) not in known]
+                known.update(id(inner) for other in new for inner in other.modules())
+                found += new
+                left += new
+    return found
+
+
+# What every module has among its attributes.
+_PLAIN = torch.nn.Module()
+
+
+def _add(digest: Any, name: str, weight: Any) -> None:
+    """Adds a weight to a digest; those of quantised layers are pairs, and of numbers with a scale."""
+    digest.update(name.encode())
+    if isinstance(weight, (tuple, list)):
+        for number, part in enumerate(weight):
+            _add(digest, str(number), part)
+    elif isinstance(weight, torch.Tensor):
+        if weight.is_quantized:
+            weight = weight.dequantize()
+        flat = weight.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy().data if flat.numel() else b"")
+
+
 def _check_mode(module: torch.nn.Module, eot: int | None) -> None:
+    # An exported program has no modes, and answers as it was exported; PyTorch forbids its eval().
+    if "eval" in vars(module):
+        return
     if eot is None and module.training:
         raise ValueError(
             "model: the module is in training mode, in which dropout and batch normalisation answer otherwise; call "
@@ -247,6 +328,15 @@ def _device(weights: list[torch.Tensor], device: torch.device | str | None) -> t
             f"model.to({str(chosen)!r}) first"
         )
     return chosen
+
+
+def _scores(logits: torch.Tensor) -> NDArray[np.float32]:
+    """Logits (n, K), flat. Those in double precision are counted from the largest of each sample: what differs stays different in
+    single precision, and no decision, loss or gradient depends on a constant."""
+    if logits.dtype == torch.float64:
+        largest = logits.detach().amax(1, keepdim=True)
+        logits = logits - torch.where(largest.isfinite(), largest, torch.zeros_like(largest))
+    return _flat(logits)
 
 
 def _flat(tensor: torch.Tensor) -> NDArray[np.float32]:

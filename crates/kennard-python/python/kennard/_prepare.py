@@ -129,8 +129,22 @@ def samples(
                 f"{name}: it is for data sets in files, and says nothing to samples that are given themselves; leave it "
                 "out, or name the data set in place of x, for example 'mnist:data/mnist'"
             )
+    _check_units(x, settings.get("bounds"))
     data, inputs = _data.arrays(x, y, classes)
     return data, inputs, settings
+
+
+def _check_units(x: Any, bounds: Any) -> None:
+    """Refuses pixels, which are divided by 255, with bounds that are not."""
+    given = x[0] if isinstance(x, tuple) and x else x
+    if str(getattr(given, "dtype", "")).rpartition(".")[2] != "uint8" or bounds is None:
+        return
+    ends = bounds.split(",") if isinstance(bounds, str) else list(bounds)
+    if any(float(end) > 1 for end in ends):
+        raise ValueError(
+            f"bounds: samples of uint8 are pixels, and divided by 255; the bounds {bounds} are of other units. Leave bounds out and "
+            "give eps as 8/255, or give samples in float32 where the model takes 0 to 255"
+        )
 
 
 @dataclass(frozen=True)
@@ -176,6 +190,7 @@ def ready(
         autocast=autocast,
         random=random,
         rough=rough,
+        batch=settings.get("micro_batch"),
     )
     if "micro_batch" not in settings and hasattr(adapted.native, "fitting"):
         fitting = adapted.native.fitting()

@@ -89,6 +89,7 @@ class Tracker:
         self._resume = resume
         self._progress = progress
         self._audits: list[tuple[int, Path]] = []
+        self._last: int | None = None
 
     def __call__(self, epoch: int | None = None) -> Result | None:
         """Audits the module as it is now.
@@ -108,14 +109,15 @@ class Tracker:
         ValueError
             When the epoch was audited before.
         """
-        last = self._audits[-1][0] if self._audits else 0
-        epoch = last + 1 if epoch is None else int(epoch)
-        if self._audits and epoch <= last:
-            raise ValueError(f"epoch: {epoch} comes after {last}; count epochs upwards, or leave the number out")
+        epoch = (self._last or 0) + 1 if epoch is None else int(epoch)
+        if self._last is not None and epoch <= self._last:
+            raise ValueError(f"epoch: {epoch} comes after {self._last}; count epochs upwards, or leave the number out")
         if epoch % self._every:
+            self._last = epoch
             return None
         place = self.out / f"epoch-{epoch:04}"
         result = self._audit(epoch, place)
+        self._last = epoch
         self._audits.append((epoch, place))
         found = json.loads(_kennard.tracked(self.out.name, self._audits, self.out))
         self.points = found["points"]

@@ -188,7 +188,8 @@ def grad(
     wrt : text or list of text, optional
         With respect to these tensors; the input by default.
     **options
-        `input`, `input_shape`, `hold` and `output` of the command, for files that leave them open.
+        `input`, `input_shape`, `hold` and `output` of the command, for files that leave them open; `output` of a module
+        is what takes the logits out of what it returns, as in :func:`audit`.
 
     Returns
     -------
@@ -210,15 +211,22 @@ def grad(
     >>> len(file) > 1000
     True
     """
+    native = taken(model, x, options)
     settings = _prepare.options("grad", options, loss=loss, of=of, wrt=wrt)
-    _prepare.check_process()
-    inputs = None if x is None else np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, dtype=np.float32)
-    native, _ = graph(model, inputs, trainable=False)
     return _models.like(model, _kennard.grad(native, json.dumps(settings)))
 
 
-def graph(model: Any, x: NDArray[np.float32] | None, *, trainable: bool) -> tuple[Any, Any]:
-    """A path or the bytes of a file, and the module that it was made of."""
+def taken(model: Any, x: Any, options: dict[str, Any]) -> Any:
+    """A path or the bytes of a file; a module is exported, for samples like `x`, and takes `output` out of the options, which are
+    those of files otherwise."""
+    _prepare.check_process()
+    output = options.pop("output", None) if _models.is_module(model) else None
+    inputs = None if x is None else np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, dtype=np.float32)
+    return graph(model, inputs, trainable=False, output=output)[0]
+
+
+def graph(model: Any, x: NDArray[np.float32] | None, *, trainable: bool, output: Any = None) -> tuple[Any, Any]:
+    """A path or the bytes of a file, and the module that it was made of; `output` takes the logits out of what that returns."""
     if isinstance(model, (str, os.PathLike, bytes)):
         return model, None
     if _models.is_proto(model):
@@ -231,7 +239,7 @@ def graph(model: Any, x: NDArray[np.float32] | None, *, trainable: bool) -> tupl
         raise ValueError("x: samples are needed to export a module, for their shape; give an array (n, ...)")
     from ._export import exported
 
-    return exported(model, x, trainable=trainable), model
+    return exported(model, x, trainable=trainable, output=output), model
 
 
 def _weights(file: Path | bytes) -> dict[str, NDArray[np.float32]]:

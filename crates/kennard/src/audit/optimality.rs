@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{FinishedRun, Record};
+use crate::run::Shard;
 use crate::{Error, Norm, Result};
 
 /// Minimum-norm attacks of one or several runs, on the same samples of the same model.
@@ -12,6 +13,9 @@ pub struct Comparison {
     pub norm: Norm,
     /// How many samples there are.
     pub samples: u64,
+    /// The shard that they are, where the runs are of one; other samples may be closer, or farther.
+    #[serde(default, skip_serializing_if = "Shard::is_whole")]
+    pub shard: Shard,
     /// How many of them are classified correctly.
     pub correct: u64,
     /// The largest of the best known distances: the curves are compared up to here.
@@ -79,7 +83,8 @@ pub fn compare(runs: &[FinishedRun]) -> Result<Comparison> {
             .advise("; make them with {minimal}, for instance {minimal = fmn,ddn}"));
     }
     let correct: Vec<bool> = first.outcome.records.iter().map(Record::is_correct).collect();
-    Ok(ranked(first.manifest.settings.threat_model.norm, &correct, tried))
+    let settings = &first.manifest.settings;
+    Ok(Comparison { shard: settings.shard, ..ranked(settings.threat_model.norm, &correct, tried) })
 }
 
 /// Ranks attacks by what they found on samples, of which it is known whether they are classified correctly.
@@ -111,7 +116,14 @@ fn ranked(norm: Norm, correct: &[bool], tried: Vec<Tried>) -> Comparison {
     let mut attacks: Vec<Standing> = tried.into_iter().map(stand).collect();
     let rank = |standing: &Standing| standing.optimality.unwrap_or(f64::NEG_INFINITY);
     attacks.sort_by(|a, b| rank(b).total_cmp(&rank(a)).then_with(|| a.name.cmp(&b.name)));
-    Comparison { norm, samples: correct.len() as u64, correct: count as u64, farthest, attacks }
+    Comparison {
+        norm,
+        shard: Shard::WHOLE,
+        samples: correct.len() as u64,
+        correct: count as u64,
+        farthest,
+        attacks,
+    }
 }
 
 /// What one attack found.

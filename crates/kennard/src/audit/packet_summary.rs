@@ -130,3 +130,23 @@ mod paired {
     paired!(dispersion, "dispersion_interval");
     paired!(stein, "stein_interval");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By hand: 2 s σ_p − 1 from 0.1 to 0.3 with s = 0.5 is σ_p from 1.1 to 1.3. The product, which hardly varies, says nothing
+    /// of it.
+    #[test]
+    fn the_conjugate_spread_is_as_uncertain_as_its_excess() {
+        let summary: PacketSummary = serde_json::from_value(serde_json::json!({
+            "packet": "gaussian", "scale": 0.5, "centres": 32, "sigma_x": 0.42, "sigma_p": 1.2, "bound": 0.5,
+            "product": 0.504, "product_interval": [0.503, 0.505], "excess_p": { "value": 0.2, "interval": [0.1, 0.3] },
+            "drift": 0.1, "drift_interval": [0.1, 0.1], "dispersion": 0.1, "dispersion_interval": [0.1, 0.1],
+            "stein": -0.5, "stein_interval": [-0.5, -0.5], "samples": 500, "ess": 400.0, "enough_samples": true, "valid": true,
+        }))
+        .unwrap();
+        let [low, high] = summary.sigma_p_interval().unwrap();
+        assert!((low - 1.1).abs() < 1e-12 && (high - 1.3).abs() < 1e-12, "{low} {high}");
+    }
+}

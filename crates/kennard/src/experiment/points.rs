@@ -34,7 +34,7 @@ pub struct Point {
     pub sigma_x: f64,
     /// The spread of its log-gradient, in 1/input units.
     pub sigma_p: f64,
-    /// Its interval over images, as wide as that of the product.
+    /// Its interval over images.
     #[serde(skip)]
     pub sigma_p_interval: [f64; 2],
     /// The product of the two; the bound is 1/2.
@@ -185,7 +185,9 @@ fn percent(share: f64) -> String {
 
 /// The table in Markdown, which reads well on a terminal too.
 pub fn table(points: &[Point]) -> String {
-    let width = points.iter().map(|p| p.name.chars().count()).max().unwrap_or(0).max(7);
+    let doubtful = |p: &Point| !p.packet_valid && !p.drift.is_nan();
+    let named = |p: &Point| in_a_cell(&p.name) + if doubtful(p) { " ✗" } else { "" };
+    let width = points.iter().map(|p| named(p).chars().count()).max().unwrap_or(0).max(7);
     let head = |name: &str| format!("| {name:<width$} |");
     let certified = points.iter().any(|p| p.certified.is_finite());
     let columns: Vec<Column> =
@@ -193,12 +195,10 @@ pub fn table(points: &[Point]) -> String {
     let cells = |cell: &dyn Fn(&Column) -> String| columns.iter().map(cell).collect::<String>();
     let mut text = head("network") + &cells(&|(name, _)| format!(" {name:^9} |"));
     text += &format!("\n|-{}-|{}\n", "-".repeat(width), "-----------|".repeat(columns.len()));
-    let doubtful = |p: &Point| !p.packet_valid && !p.drift.is_nan();
     for p in points {
-        let mark = if doubtful(p) { '✗' } else { ' ' };
-        text += &head(&on_a_line(&p.name));
+        text += &head(&named(p));
         text += &cells(&|(_, cell)| format!(" {:>9} |", cell(p)));
-        text += &format!("{mark}\n");
+        text += "\n";
     }
     if points.iter().any(doubtful) {
         text += "\n✗ the packet has too few effective samples, or its Stein check fails\n";
@@ -211,8 +211,13 @@ pub const SERIES: &str =
     "Epochs of one run are no independent draws: read the intervals as a lower limit of the doubt.";
 
 /// A name without characters that end a line or steer a terminal.
-fn on_a_line(name: &str) -> String {
+pub(super) fn on_a_line(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() }).collect()
+}
+
+/// A name in a table of Markdown, whose cells end at strokes.
+pub(in crate::experiment) fn in_a_cell(name: &str) -> String {
+    on_a_line(name).replace('|', "\\|")
 }
 
 /// The correlations as lines. Checkpoints of one training run follow on each other, and intervals are those of independent

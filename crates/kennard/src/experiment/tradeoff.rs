@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::lab::examine;
-use super::points::table_files;
+use super::points::{on_a_line, table_files};
 use super::{Contents, Correlation, Lab, Point};
 use crate::Result;
 use crate::picture::{Dot, Scatter};
@@ -43,7 +43,7 @@ pub(super) fn mark_best(points: &mut [Point]) {
 
 /// Says which networks no other is better than.
 pub fn front(points: &[Point]) -> String {
-    let names: Vec<&str> = points.iter().filter(|p| p.best).map(|p| p.name.as_str()).collect();
+    let names: Vec<String> = points.iter().filter(|p| p.best).map(|p| on_a_line(&p.name)).collect();
     format!("no other network has both accuracies higher: {}\n", names.join(", "))
 }
 

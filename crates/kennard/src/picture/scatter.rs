@@ -110,6 +110,10 @@ impl Scatter {
         row += 14;
         legend.draw(&Text::new(self.colour.clone(), (6, row), (FONT, 13)))?;
         row += LINE;
+        if dots.iter().all(|dot| !dot.colour.is_finite()) {
+            legend.draw(&Text::new("not measured: no colours", (6, row), (FONT, 12)))?;
+            return Ok(());
+        }
         if !told_apart {
             legend.draw(&Text::new("differs by less than its", (6, row), (FONT, 12)))?;
             legend.draw(&Text::new("intervals: no colours", (6, row + 16), (FONT, 12)))?;

@@ -12,7 +12,7 @@ use super::state::{State, decode, encode};
 use crate::data::digest;
 use crate::run::files::{failed, prepare, read_if_there, refused, remove, to_json, write_whole};
 use crate::run::lock::{in_use, is_taken};
-use crate::run::sums::{Sums, sha256};
+use crate::run::sums::{SUMS, Sums, sha256};
 use crate::run::{MANIFEST, same_settings, stored};
 use crate::{Error, Result};
 
@@ -73,6 +73,11 @@ impl TrainingDirectory {
             }
         };
         Ok(TrainingDirectory { path: path.into(), manifest, _lock: lock })
+    }
+
+    /// Whether it holds a whole run: its digests are written last.
+    pub fn is_finished(&self) -> bool {
+        self.path.join(SUMS).exists()
     }
 
     /// The checkpoint of an epoch.

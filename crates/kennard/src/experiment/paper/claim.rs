@@ -138,8 +138,8 @@ impl Claim {
     }
 
     /// That the mean over seeds of a figure is above a limit (or below, where `above` is false). The interval is the
-    /// bootstrap's over seeds, the p-value that of Student's test. `values` are one figure for each seed; what is no number,
-    /// and fewer than five seeds, has no verdict.
+    /// bootstrap's over seeds, the p-value that of Student's test; seeds that are all alike have none, and the evidence
+    /// says so. `values` are one figure for each seed; what is no number, and fewer than five seeds, has no verdict.
     pub fn over_seeds(claim: impl Into<String>, values: &[f64], limit: f64, above: bool) -> Claim {
         let claim = claim.into();
         let seeds = values.len();
@@ -151,8 +151,9 @@ impl Claim {
         match over_seeds(values) {
             None => Claim { claim, verdict: Verdict::TooSmallToJudge, evidence: String::new(), p: None },
             Some(figure) => {
-                let p = Some(student_p(values, limit));
-                let evidence = format!("{}, {seeds} seeds", worded(&figure));
+                let p = student_p(values, limit);
+                let alike = if p.is_none() { ", all alike, so without a p" } else { "" };
+                let evidence = format!("{}, {seeds} seeds{alike}", worded(&figure));
                 Claim { p, ..Claim::that(claim, figure.interval, limit, above, evidence) }
             }
         }
@@ -220,11 +221,13 @@ mod tests {
         assert_eq!(Claim::of_correlation("", &falling[..4], true).verdict, Verdict::TooSmallToJudge);
     }
 
-    /// By hand: the p-values of the first two are 0 and, from SciPy's `ttest_1samp`, 0.0122; Holm leaves the smaller times 2.
+    /// From SciPy's `ttest_1samp`: 0.0122. Seeds that are all alike have no p-value, and do not count in Holm's number: as the
+    /// least of them they would change no other.
     #[test]
     fn claims_over_seeds_need_p_and_interval() {
         let equal = Claim::over_seeds("a", &[0.3; 5], 0.0, true);
-        assert_eq!((equal.verdict, equal.p), (Verdict::ComesOut, Some(0.0)));
+        assert_eq!((equal.verdict, equal.p), (Verdict::ComesOut, None));
+        assert!(equal.line().ends_with("5 seeds, all alike, so without a p\n"), "{}", equal.line());
         let spread = [0.2, 0.5, 0.1, 0.4, 0.35];
         let above = Claim::over_seeds("b", &spread, 0.0, true);
         assert!((above.p.unwrap() - 0.012_244_581_685).abs() < 1e-9);
@@ -238,7 +241,7 @@ mod tests {
 
         let mut claims = vec![above.clone(), equal, few];
         Claim::adjust(&mut claims);
-        assert!(claims[0].verdict == Verdict::ComesOut && claims[1].p == Some(0.0) && claims[2].p.is_none());
+        assert!(claims[0].verdict == Verdict::ComesOut && claims[1].p.is_none() && claims[2].p.is_none());
         assert!(claims[0].line().ends_with(", p = 0.012 after Holm\n"), "{}", claims[0].line());
         let mut many = vec![above; 5];
         Claim::adjust(&mut many);

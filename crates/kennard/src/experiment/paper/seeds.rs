@@ -6,6 +6,7 @@ use super::claim::{Claim, over_seeds, worded};
 use crate::Figure;
 use crate::audit::Followed;
 use crate::experiment::Point;
+use crate::experiment::points::in_a_cell;
 use crate::stats::rank_correlation;
 
 /// How many networks of each kind are trained.
@@ -115,7 +116,7 @@ pub fn table(what: &str, means: &[Point]) -> String {
             Some(figure) => format!(" {} |", worded(&figure)),
         };
         let doubt = if mean.packet_valid || mean.drift.is_nan() { "" } else { " ✗" };
-        text += &format!("| {}{doubt} |{}\n", mean.name, columns().map(cell).collect::<String>());
+        text += &format!("| {}{doubt} |{}\n", in_a_cell(&mean.name), columns().map(cell).collect::<String>());
     }
     if means.iter().any(|mean| !mean.packet_valid && !mean.drift.is_nan()) {
         text += "\n✗ packets of one seed have too few effective samples, or fail their check\n";

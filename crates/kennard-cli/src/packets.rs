@@ -105,24 +105,16 @@ impl Packets {
         };
         let all = matches!(kind, PacketKind::Empirical);
         let none = matches!(kind, PacketKind::Box(_));
+        let (summed, bare) = (
+            "the packet on the data's points is a sum over all of them",
+            "the packet of a box has no samples",
+        );
         for (name, given, why) in [
-            (
-                "--draws",
-                all && self.draws.is_some(),
-                "the packet on the data's points is a sum over all of them",
-            ),
-            (
-                "--max-draws",
-                all && self.max_draws.is_some(),
-                "the packet on the data's points is a sum over all of them",
-            ),
-            (
-                "--rel-tol",
-                all && self.rel_tol.is_some(),
-                "the packet on the data's points is a sum over all of them",
-            ),
-            ("--centres", none && self.centres.is_some(), "the packet of a box has no samples"),
-            ("--first", none && self.first.is_some(), "the packet of a box has no samples"),
+            ("--draws", all && self.draws.is_some(), summed),
+            ("--max-draws", all && self.max_draws.is_some(), summed),
+            ("--rel-tol", all && self.rel_tol.is_some(), summed),
+            ("--centres", none && self.centres.is_some(), bare),
+            ("--first", none && self.first.is_some(), bare),
         ] {
             if given {
                 return Err(Error::Setting(format!("{name}: {why}; leave it out")));

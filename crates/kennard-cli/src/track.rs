@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use clap::builder::RangedU64ValueParser;
 use kennard::experiment::{
     Correlation, Origin, Point, SAMPLES, SERIES, correlation_lines, follow, table, track_files,
 };
@@ -21,7 +22,7 @@ pub struct Args {
     #[command(flatten)]
     settings: Settings,
     /// Only every Nth checkpoint, and the last
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     every: usize,
     /// Print the figures as JSON to standard output, and nothing else there
     #[arg(long)]
@@ -53,10 +54,6 @@ pub fn run(args: Args) -> Outcome {
         say!("\n{}\n{}", table(&points), correlation_lines(&found, true).trim_end());
     })?;
     Ok(Done::Fully)
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "it must be a whole number from 1 on".into())
 }
 
 /// The page before the first checkpoint of a run of this name.

@@ -133,6 +133,15 @@ def _floats(x: Any) -> NDArray[np.float32]:
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
+def single(logits: NDArray[Any]) -> NDArray[np.float32]:
+    """Logits (n, K) in single precision. Those in double precision are counted from the largest of each sample: what differs stays
+    different, and no decision, loss or gradient depends on a constant."""
+    if logits.dtype == np.float64 and logits.size:
+        largest = logits.max(1, keepdims=True)
+        logits = logits - np.where(np.isfinite(largest), largest, 0.0)
+    return np.ascontiguousarray(logits, dtype=np.float32)
+
+
 def _dense(tensor: Any) -> Any:
     """A tensor in memory, with all its zeros."""
     tensor = tensor.detach().cpu()

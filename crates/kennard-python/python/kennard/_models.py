@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._data import first_batch, in_batches
+from ._data import first_batch, in_batches, single
 from ._random import check_passes, check_repeatable, fingerprint
 
 ENGINES = ("live", "export", "auto")
@@ -222,11 +222,7 @@ class Function:
             )
         if self._probabilities:
             found = np.log(np.maximum(found, found.dtype.type(1e-30)))
-        if found.dtype == np.float64 and found.size:
-            # Counted from the largest of each sample: what differs stays different in single precision.
-            largest = found.max(1, keepdims=True)
-            found = found - np.where(np.isfinite(largest), largest, 0.0)
-        return np.ascontiguousarray(found, dtype=np.float32)
+        return single(found)
 
     def outputs(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """The logits (n·K) at points (n·d)."""

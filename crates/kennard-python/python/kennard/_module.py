@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ._data import first_batch, in_batches
+from ._data import first_batch, in_batches, single
 from ._random import check_repeatable, fingerprint
 
 __all__ = ["TorchModule"]
@@ -331,12 +331,8 @@ def _device(weights: list[torch.Tensor], device: torch.device | str | None) -> t
 
 
 def _scores(logits: torch.Tensor) -> NDArray[np.float32]:
-    """Logits (n, K), flat. Those in double precision are counted from the largest of each sample: what differs stays different in
-    single precision, and no decision, loss or gradient depends on a constant."""
-    if logits.dtype == torch.float64:
-        largest = logits.detach().amax(1, keepdim=True)
-        logits = logits - torch.where(largest.isfinite(), largest, torch.zeros_like(largest))
-    return _flat(logits)
+    """Logits (n, K), flat, as the engine takes them."""
+    return single(logits.detach().cpu().numpy()).reshape(-1) if logits.dtype == torch.float64 else _flat(logits)
 
 
 def _flat(tensor: torch.Tensor) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@
 //! A computed functional need not be the exact one: by how much `⟨Λ, y⟩` changes when Λ is rounded is known from the sizes
 //! of what it is applied to, which the intervals say. That is charged at once, at every node, and does not grow on the way.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Method;
 use super::relax::{Slopes, Way};
@@ -14,11 +14,13 @@ use super::site::{Charge, Known, summed};
 use super::totals::{Side, Totals};
 use super::trace::{Step, Trace};
 use crate::gradient::adjoints;
-use crate::{GraphError, Node, Result, Var};
+use crate::{GraphError, Node, Result, Shape, Var};
 
 /// Functionals on their way, by the tensors they are of.
 struct Functionals<'g, 'b> {
     of: HashMap<&'g str, Var<'b>>,
+    /// The tensors whose nodes' errors are accounted for already, by what comes after them.
+    paid: HashSet<&'g str>,
     rows: Rows,
     sign: f64,
     totals: Totals<'b>,
@@ -35,15 +37,21 @@ impl<'g, 'b> Functionals<'g, 'b> {
         let size = known.interval.size();
         let floor = Some(summed(size)? * TINY + TINY);
         let charge = Charge { value: None, spread: None, error: size * (2.0 * U) + TINY, floor };
-        self.totals.charge(
-            self.rows,
-            self.rows.flat(sum, &known.shape)?,
-            &charge,
-            &known.shape,
-            self.sign,
-        )?;
+        self.charge(sum, &charge, &known.shape, true)?;
         self.of.insert(name, sum);
         Ok(())
+    }
+
+    /// Adds what a node costs, for a functional of a tensor of this shape.
+    fn charge(
+        &mut self,
+        functional: Var<'b>,
+        charge: &Charge<'b>,
+        shape: &Shape,
+        errors: bool,
+    ) -> Result<()> {
+        let flat = self.rows.flat(functional, shape)?;
+        self.totals.charge(self.rows, flat, charge, shape, self.sign, errors)
     }
 }
 
@@ -70,6 +78,7 @@ impl<'g, 'b> Trace<'g, 'b> {
     ) -> Result<Var<'b>> {
         let mut on_way = Functionals {
             of: HashMap::from([(tensor, functional)]),
+            paid: HashSet::new(),
             rows,
             sign: side.sign(),
             totals: Totals::default(),
@@ -86,7 +95,7 @@ impl<'g, 'b> Trace<'g, 'b> {
             totals.join(self.region.extreme(rows, rows.flat(functional, shape)?, shape, side.sign())?);
         }
         let nothing = || GraphError::Shape(format!("`{tensor}` does not depend on the input"));
-        totals.end(side.sign()).ok_or_else(nothing)
+        totals.end(rows, side.sign())?.ok_or_else(nothing)
     }
 
     /// Takes the functionals of a node's outputs to its inputs.
@@ -97,30 +106,25 @@ impl<'g, 'b> Trace<'g, 'b> {
         on_way: &mut Functionals<'g, 'b>,
         side: Side,
     ) -> Result<()> {
-        let rows = on_way.rows;
         let outputs: Vec<Option<Var>> =
             node.outputs.iter().map(|name| on_way.of.remove(name.as_str())).collect();
         let present =
             node.outputs.iter().zip(&outputs).enumerate().filter_map(|(i, (name, v))| Some((i, name, (*v)?)));
         for (i, name, functional) in present {
             let shape = &self.known(name)?.shape;
-            let free;
+            let errors = !on_way.paid.contains(name.as_str());
             let charge = match step {
-                Step::Linear(charges) => charges.get(i).and_then(Option::as_ref),
-                Step::Past(_, charge) => Some(charge),
+                Step::Linear(charges) => charges.get(i).cloned().flatten(),
+                Step::Past(Way::Planes(slopes), charge) => Some(self.prepaid(node, slopes, charge, on_way)?),
+                Step::Past(Way::At(_), charge) => Some(charge.clone()),
                 Step::Free => {
                     let interval = self.known(name)?.interval;
-                    free = Charge {
-                        value: Some(interval.centre()),
-                        spread: None,
-                        error: interval.radius(),
-                        floor: None,
-                    };
-                    Some(&free)
+                    let (value, error) = (Some(interval.centre()), interval.radius());
+                    Some(Charge { value, spread: None, error, floor: None })
                 }
             };
             if let Some(charge) = charge {
-                on_way.totals.charge(rows, rows.flat(functional, shape)?, charge, shape, on_way.sign)?;
+                on_way.charge(functional, &charge, shape, errors)?;
             }
         }
         match step {
@@ -132,6 +136,37 @@ impl<'g, 'b> Trace<'g, 'b> {
                 self.between(node, functional, slopes, on_way, side)
             }
         }
+    }
+
+    /// What a node between planes costs, and with it the errors of the linear node before it, where nothing else reads what that
+    /// returns: a functional behind the planes is nowhere larger than before them, but for their slopes. One product in place of two.
+    fn prepaid(
+        &self,
+        node: &'g Node,
+        slopes: &[Slopes<'b>],
+        charge: &Charge<'b>,
+        on_way: &mut Functionals<'g, 'b>,
+    ) -> Result<Charge<'b>> {
+        let mut charge = charge.clone();
+        let [slope] = slopes else { return Ok(charge) };
+        let name = node.inputs[slope.input].as_str();
+        let shape = &self.known(name)?.shape;
+        let made = self.steps.iter().find_map(|(made, step)| {
+            let i = made.outputs.iter().position(|output| output == name)?;
+            let Step::Linear(charges) = step else { return None };
+            charges.get(i)?.as_ref()
+        });
+        let readers = || self.steps.iter().filter(|(node, _)| node.inputs.iter().any(|input| input == name));
+        if let Some(before) = made
+            && readers().count() == 1
+            && !on_way.of.contains_key(name)
+            && [slope.lower.shape()?, slope.upper.shape()?].iter().all(|own| own == shape)
+        {
+            let steepest = slope.lower.apply("Abs").with("Max", slope.upper.apply("Abs"));
+            charge.error = charge.error + before.all_errors(shape)? * steepest * (1.0 + 16.0 * U);
+            on_way.paid.insert(name);
+        }
+        Ok(charge)
     }
 
     /// Between planes: where the functional is positive, the plane on its side counts, else the other.
@@ -147,7 +182,6 @@ impl<'g, 'b> Trace<'g, 'b> {
         let shape = &self.known(&node.outputs[0])?.shape;
         let apart = rows.split(functional, shape)?;
         let positive = apart.apply("Relu");
-        let negative = apart - positive;
         for slope in slopes {
             let (above, below) = match side {
                 Side::Lower => (slope.lower, slope.upper),
@@ -156,7 +190,10 @@ impl<'g, 'b> Trace<'g, 'b> {
             let each = |slope: Var<'b>| {
                 if slope.shape()? == rows.of(shape) { rows.split(slope, shape) } else { rows.lift(slope) }
             };
-            let passed = positive * each(above)? + negative * each(below)?;
+            let passed = match above.shape()? == below.shape()? {
+                true => apart * each(below)? + positive * each(above - below)?,
+                false => positive * each(above)? + (apart - positive) * each(below)?,
+            };
             let name = node.inputs[slope.input].as_str();
             on_way.add(name, rows.join(passed, shape), self.known(name)?)?;
         }

@@ -44,7 +44,6 @@ pub(crate) const LOWER: &str = "lower";
 pub(crate) const UPPER: &str = "upper";
 pub(crate) const CENTRE: &str = "centre";
 pub(crate) const RADIUS: &str = "radius";
-const SPEC: &str = "spec";
 
 const SIDES: [(Side, &str); 2] = [(Side::Lower, Graph::BOUND_LOWER), (Side::Upper, Graph::BOUND_UPPER)];
 
@@ -132,7 +131,7 @@ impl Model {
 
 /// The names of a graph of bounds that its caller knows.
 fn names() -> Vec<String> {
-    let ours = [LOWER, UPPER, CENTRE, RADIUS, SPEC, Graph::BOUND_LOWER, Graph::BOUND_UPPER];
+    let ours = [LOWER, UPPER, CENTRE, RADIUS, Graph::SPEC, Graph::BOUND_LOWER, Graph::BOUND_UPPER];
     ours.iter().map(|name| name.to_string()).collect()
 }
 
@@ -143,11 +142,13 @@ fn specification<'b>(trace: &Trace<'_, 'b>, tensor: &str, rows: usize) -> Result
     }
     let shape = &trace.known(tensor)?.shape;
     let dims = vec![Dim::BATCH, Dim::Known(rows), Dim::Known(volume(shape)?)];
-    let spec = trace.builder.input(SPEC, TensorType::new(DType::F32, dims));
+    let spec = trace.builder.input(Graph::SPEC, TensorType::new(DType::F32, dims));
     Ok((Rows(rows).unflat(spec, shape)?, Rows(rows)))
 }
 
 impl Graph {
+    /// The input of [`bound`] with the rows of the specification.
+    pub const SPEC: &'static str = "spec";
     /// The output of [`bound`] with lower bounds.
     pub const BOUND_LOWER: &'static str = "bound/lower";
     /// The output of [`bound`] with upper bounds.

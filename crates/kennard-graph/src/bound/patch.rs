@@ -1,15 +1,16 @@
 //! What one unit of a chain of convolutions sees.
 
+use super::Model;
 use super::stages::Stages;
 use crate::builder::Call;
 use crate::window::{self, Axis};
-use crate::{Attribute, Builder, Dim, Graph, Node, Result, Shape, Value};
+use crate::{Attribute, Builder, Dim, Graph, Node, Result, Shape, Tensor, Value};
 
 /// The walk back from single units of a hidden tensor that convolutions made, each over the windows of earlier tensors that it
 /// sees, and so in a fraction of the work.
 ///
 /// The units of a batch may be anywhere, and of different samples. What lies outside of a tensor is zero: convolutions pad with
-/// zeros, and a hidden tensor known to be zero hands on nothing.
+/// zeros, and a hidden tensor known to be zero hands on nothing. Outside of the input lies what its normalisation makes zero.
 #[derive(Clone, Debug)]
 pub struct Patch {
     /// As [`Stages::walk`] with one row, every input that belongs to a sample being cut to the unit's window: the region's ends
@@ -17,6 +18,8 @@ pub struct Patch {
     pub graph: Graph,
     /// The windows of the model's input and of the hidden tensors before, in order.
     pub windows: Vec<Window>,
+    /// What the model's input counts as outside of the image, for each channel.
+    pub outside: Vec<f32>,
     /// The channels, rows and columns of the hidden tensor itself.
     pub unit: [usize; 3],
 }
@@ -40,20 +43,31 @@ impl Window {
         self.tensor[0] * self.extent[0] * self.extent[1]
     }
 
-    /// Appends what a unit at a row and column sees of a tensor, zeros where that is outside.
-    pub fn cut(&self, tensor: &[f32], unit: [usize; 2], window: &mut Vec<f32>) {
-        let [channels, rows, columns] = self.tensor;
-        let at = |axis: usize, i: usize| (unit[axis] * self.stride[axis] + i).checked_sub(self.before[axis]);
-        for channel in 0..channels {
-            for i in 0..self.extent[0] {
-                let row = at(0, i).filter(|&row| row < rows);
-                let value = |j: usize| {
-                    let column = at(1, j).filter(|&column| column < columns)?;
-                    tensor.get((channel * rows + row?) * columns + column).copied()
-                };
-                window.extend((0..self.extent[1]).map(|j| value(j).unwrap_or(0.0)));
+    /// Appends what a unit at a row and column sees of a tensor, and where that is outside a value for each channel, 0 without
+    /// one.
+    pub fn cut(&self, tensor: &[f32], unit: [usize; 2], outside: &[f32], window: &mut Vec<f32>) {
+        let [_, rows, columns] = self.tensor;
+        // How many rows and columns of the window lie before the tensor, and which of the tensor's it has.
+        let [(above, down), (left, across)] = [(0, rows), (1, columns)].map(|(axis, length)| {
+            let (from, extent) = (unit[axis] * self.stride[axis], self.extent[axis]);
+            let before = self.before[axis].saturating_sub(from).min(extent);
+            let first = (from + before).saturating_sub(self.before[axis]).min(length);
+            (before, first..(first + extent - before).min(length))
+        });
+        let end = window.len() + self.volume();
+        window.reserve(self.volume());
+        for (channel, image) in tensor.chunks_exact((rows * columns).max(1)).enumerate() {
+            let value = outside.get(channel).copied().unwrap_or(0.0);
+            let fill = |window: &mut Vec<f32>, n: usize| window.extend(std::iter::repeat_n(value, n));
+            fill(window, above * self.extent[1]);
+            for row in down.clone() {
+                fill(window, left);
+                window.extend_from_slice(&image[row * columns..][across.clone()]);
+                fill(window, self.extent[1] - left - across.len());
             }
+            fill(window, (self.extent[0] - above - down.len()) * self.extent[1]);
         }
+        window.resize(end, 0.0);
     }
 }
 
@@ -65,8 +79,8 @@ struct Link<'g> {
 }
 
 impl Stages {
-    /// The patch of hidden tensor `i`: none unless convolutions in two dimensions with ReLUs between them lead from the input to
-    /// it, past all hidden tensors before, and its units see less than everything.
+    /// The patch of hidden tensor `i`: none unless convolutions in two dimensions with ReLUs between them lead from the input, which
+    /// may be normalised by channels, to it, past all hidden tensors before, and its units see less than everything.
     ///
     /// # Errors
     /// When there is no such tensor.
@@ -83,11 +97,15 @@ fn patch(stages: &Stages, i: usize) -> Result<Option<Patch>> {
     let producers = model.graph.producers();
     let made = |name: &str| producers.get(name).map(|&node| &model.graph.nodes[node]);
 
-    let mut links = Vec::new();
+    let (mut links, mut front) = (Vec::new(), Front::default());
     for (j, tensor) in tensors.iter().enumerate().rev() {
         let Some(node) = made(&tensor.name).filter(|node| node.op == "Conv") else { return Ok(None) };
         let before = match j.checked_sub(1) {
-            None => (node.inputs[0] == model.input.name).then_some(&model.input.ty.shape),
+            None => {
+                let Some(found) = front_of(model, &builder, &node.inputs[0], &made)? else { return Ok(None) };
+                front = found;
+                Some(&model.input.ty.shape)
+            }
             Some(j) => {
                 let relu = made(&node.inputs[0]).filter(|relu| relu.op == "Relu");
                 relu.filter(|relu| relu.inputs[0] == tensors[j].name).map(|_| &tensors[j].shape)
@@ -122,9 +140,58 @@ fn patch(stages: &Stages, i: usize) -> Result<Option<Patch>> {
     }
 
     links.reverse();
-    let cut = cut(&model.graph, &links, &windows[0], &model.input)?;
+    let cut = cut(&model.graph, &front.nodes, &links, &windows[0], &model.input)?;
     let graph = Stages::new(&cut, stages.region)?.walk(i, 1)?;
-    Ok(Some(Patch { graph, windows, unit }))
+    Ok(Some(Patch { graph, windows, outside: front.outside, unit }))
+}
+
+/// How a model normalises its input before the first convolution.
+#[derive(Default)]
+struct Front<'g> {
+    nodes: Vec<&'g Node>,
+    /// What it makes exactly zero, for each channel.
+    outside: Vec<f32>,
+}
+
+/// The nodes from the input to a tensor: a difference from constants of the channels at most, then factors.
+fn front_of<'g>(
+    model: &'g Model,
+    builder: &Builder,
+    tensor: &'g str,
+    made: &impl Fn(&str) -> Option<&'g Node>,
+) -> Result<Option<Front<'g>>> {
+    let Some([channels, ..]) = image(&model.input.ty.shape) else { return Ok(None) };
+    let mut front = Front { nodes: Vec::new(), outside: vec![0.0; channels] };
+    let mut name = tensor;
+    while name != model.input.name {
+        let Some(node) = made(name).filter(|node| matches!(node.op.as_str(), "Sub" | "Div" | "Mul")) else {
+            return Ok(None);
+        };
+        let constant = Call { node, builder }.optional(1).and_then(|given| given.as_constant());
+        let Some(values) = constant.and_then(|constant| by_channel(&constant, channels)) else {
+            return Ok(None);
+        };
+        if node.op == "Sub" {
+            if node.inputs[0] != model.input.name {
+                return Ok(None);
+            }
+            front.outside = values;
+        }
+        front.nodes.push(node);
+        name = &node.inputs[0];
+    }
+    front.nodes.reverse();
+    Ok(Some(front))
+}
+
+/// What is broadcast against `[N, C, H, W]` as a number for each channel, if it is the same for all samples and places.
+fn by_channel(constant: &Tensor, channels: usize) -> Option<Vec<f32>> {
+    let values: Vec<f32> = constant.to_floats()?.into_iter().map(|value| value as f32).collect();
+    match (constant.shape(), values.as_slice()) {
+        (shape, [one]) if shape.len() <= 4 => Some(vec![*one; channels]),
+        ([c, 1, 1] | [1, c, 1, 1], _) if *c == channels => Some(values),
+        _ => None,
+    }
 }
 
 /// The channels, rows and columns of a sample.
@@ -148,7 +215,7 @@ fn link<'g>(node: &'g Node, builder: &Builder, input: &Shape, output: &Shape) ->
 }
 
 /// The chain without its paddings, for an input of a window's size.
-fn cut(model: &Graph, links: &[Link], window: &Window, input: &Value) -> Result<Graph> {
+fn cut(model: &Graph, front: &[&Node], links: &[Link], window: &Window, input: &Value) -> Result<Graph> {
     let mut ty = input.ty.clone();
     let [channels, ..] = window.tensor;
     let [rows, columns] = window.extent;
@@ -156,10 +223,10 @@ fn cut(model: &Graph, links: &[Link], window: &Window, input: &Value) -> Result<
     let mut graph = Graph {
         inputs: vec![Value { ty, ..input.clone() }],
         outputs: Vec::new(),
-        nodes: Vec::new(),
+        nodes: front.iter().copied().cloned().collect(),
         ..model.clone()
     };
-    let mut last = input.name.clone();
+    let mut last = front.last().map_or(&input.name, |node| &node.outputs[0]).clone();
     for link in links {
         let mut conv = link.node.clone();
         conv.inputs[0] = last;

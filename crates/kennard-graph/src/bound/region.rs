@@ -69,7 +69,7 @@ impl<'b> Inputs<'b> {
             error: self.interval.radius(),
             floor: None,
         };
-        over_box.charge(rows, flat, &charge, shape, sign)?;
+        over_box.charge(rows, flat, &charge, shape, sign, true)?;
         let Some((norm, centre, radius)) = self.ball else { return Ok(over_box) };
 
         let mut over_ball = Totals::default();
@@ -78,7 +78,7 @@ impl<'b> Inputs<'b> {
         let centre = free.builder().op("Where", &[Some(free), Some(centre), Some(lower)], &[]);
         let none =
             Charge { value: Some(centre), spread: None, error: centre.zeros_like() + TINY, floor: None };
-        over_ball.charge(rows, flat, &none, shape, sign)?;
+        over_ball.charge(rows, flat, &none, shape, sign, true)?;
         let n = flat.shape()?.0[2].known().unwrap_or(0);
         let row = Shape(vec![Dim::BATCH, Dim::Known(1), Dim::Known(n)]);
         let sizes = flat.apply("Abs") * column(free.cast_like(centre), shape)?.reshape(&row);
@@ -94,9 +94,9 @@ impl<'b> Inputs<'b> {
             }
         };
         let radius = column(radius, &Shape(vec![Dim::BATCH]))?;
-        over_ball.error(rows, dual * (radius * (1.0 + 8.0 * U) + TINY) + TINY);
+        over_ball.error(dual * (radius * (1.0 + 8.0 * U) + TINY) + TINY);
         let better = if sign < 0.0 { "Max" } else { "Min" };
-        Ok(match (over_box.end(sign), over_ball.end(sign)) {
+        Ok(match (over_box.end(rows, sign)?, over_ball.end(rows, sign)?) {
             (Some(over_box), Some(over_ball)) => Totals::of(over_box.with(better, over_ball)),
             _ => over_box,
         })

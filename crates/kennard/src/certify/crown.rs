@@ -3,6 +3,7 @@ use kennard_runtime::{Runtime, Session, Threads};
 
 use super::ascent::{Ascent, Slopes};
 use super::hidden::{Hidden, Walker, Where, batched, known, run};
+use super::parted::Parted;
 use crate::Result;
 
 /// Certified lower bounds of one sample after another by walks back from a specification's rows and from the elements of hidden
@@ -44,7 +45,7 @@ impl Crown {
 
 /// The walk back from a specification's rows, hidden tensors being bounded, for a batch of samples.
 pub(super) struct Last {
-    session: Session,
+    walk: Parted,
     /// Samples and rows.
     batch: [usize; 2],
     choice: Option<Choice>,
@@ -68,17 +69,19 @@ impl Last {
         threads: &Threads,
     ) -> Result<Last> {
         let [samples, rows] = batch;
-        let (graph, choice) = match ascent {
-            None => (stages.last(rows)?, None),
+        let (walk, choice) = match ascent {
+            None => (Parted::whole(&stages.last(rows)?, samples, runtime, threads)?, None),
             Some(ascent) => {
                 let Sloped { graph, slopes } = stages.sloped(rows)?;
                 let names: Vec<&str> = slopes.iter().map(|(name, _)| name.as_str()).collect();
                 let of = slopes.iter().map(|(_, hidden)| *hidden).collect();
-                (gradient(&graph, Graph::BOUND_LOWER, &names)?, Some(Choice { of, ascent }))
+                let graph = gradient(&graph, Graph::BOUND_LOWER, &names)?;
+                let late: Vec<&str> = names.iter().copied().chain([Graph::SPEC]).collect();
+                let walk = Parted::new(&graph, &late, [samples; 2], runtime, threads)?;
+                (walk, Some(Choice { of, ascent }))
             }
         };
-        let session = runtime.compile_as_given(&graph.with_batch(samples), threads)?;
-        Ok(Last { session, batch, choice })
+        Ok(Last { walk, batch, choice })
     }
 
     /// The best lower bounds found (samples · rows), for what is known of some samples, no more than the batch, and a specification of
@@ -88,11 +91,14 @@ impl Last {
         let given: Vec<_> =
             regions.iter().zip(hidden).map(|(region, hidden)| known(region, hidden)).collect();
         let specs: Vec<_> = specs.iter().map(|spec| vec![spec.as_slice()]).collect();
-        let (given, spec) = (batched(&given, batch), batched(&specs, batch));
+        let mut made = Vec::new();
+        let given = batched(&self.walk.known(&given, &mut made)?, batch);
+        let spec = batched(&specs, batch);
+        let session = &mut self.walk.session;
         let mut best = match &self.choice {
             None => {
                 let mut outputs = Vec::new();
-                run(&mut self.session, given.iter().chain(&spec), &mut outputs)?;
+                run(session, given.iter().chain(&spec), &mut outputs)?;
                 outputs.into_iter().next().unwrap_or_default()
             }
             Some(choice) => {
@@ -101,7 +107,7 @@ impl Last {
                     Slopes::first(slots.clone().map(|hidden| [&hidden[2 * i][..], &hidden[2 * i + 1]]), rows)
                 };
                 let slopes = choice.of.iter().map(first).collect();
-                choice.ascend(&mut self.session, &given, slopes, &spec, self.batch)?
+                choice.ascend(session, &given, slopes, &spec, self.batch)?
             }
         };
         best.truncate(regions.len() * rows);

@@ -1,6 +1,7 @@
-use kennard_graph::{Patch, Stages, Window};
+use kennard_graph::{Graph, Patch, Stages, Window};
 use kennard_runtime::{Input, Runtime, Session, Threads};
 
+use super::parted::Parted;
 use super::program::{largest, one_way};
 use crate::Result;
 
@@ -30,7 +31,7 @@ struct Stage {
 
 /// How elements of a hidden tensor are bounded, those of several samples at once.
 struct Way {
-    session: Session,
+    walk: Parted,
     places: usize,
     /// The elements of a place.
     rows: usize,
@@ -100,6 +101,8 @@ impl Walker {
             let sound = sound.clone();
             if let Some(way) = &mut stage.way {
                 let places = way.places_of(&found, stage.signs);
+                let mut made = Vec::new();
+                let given = if places.is_empty() { Vec::new() } else { way.walk.known(&given, &mut made)? };
                 for part in places.chunks(way.places) {
                     way.run(&given, n, part, &mut outputs)?;
                     for (slot, place) in part.iter().enumerate() {
@@ -136,8 +139,12 @@ impl Way {
                 (rows, (together / rows).min(all), stages.walk(i, rows)?)
             }
         };
-        let session = runtime.compile_as_given(&graph.with_batch(places), threads)?;
-        Ok(Way { session, places, rows, patch })
+        let walk = match patch {
+            // A window has nothing in common with others.
+            Some(_) => Parted::whole(&graph, places, runtime, threads)?,
+            None => Parted::new(&graph, &[Graph::SPEC], [batch, places], runtime, threads)?,
+        };
+        Ok(Way { walk, places, rows, patch })
     }
 
     /// The elements that matter, of intervals of each sample.
@@ -173,24 +180,26 @@ impl Way {
             }
             let mut inputs = batched(&of, self.places);
             inputs.push(spec);
-            return run(&mut self.session, &inputs, outputs);
+            return run(&mut self.walk.session, &inputs, outputs);
         };
         let inputs = cut(patch, given, part, self.places);
-        run(&mut self.session, &inputs, outputs)
+        run(&mut self.walk.session, &inputs, outputs)
     }
 }
 
 /// What single units of a patch's tensor see.
 fn cut(patch: &Patch, given: &[Vec<&[f32]>], part: &[Place], places: usize) -> Vec<Vec<f32>> {
-    let Patch { windows, unit: [channels, rows, columns], .. } = patch;
+    let Patch { windows, outside, unit: [channels, rows, columns], .. } = patch;
     let hidden = 2 * (windows.len() - 1) + usize::from(windows.len() > 1);
     let slots = || (0..places).map(|slot| &part[if slot < part.len() { slot } else { 0 }]);
-    let all = |i: usize, window: Option<&Window>| {
-        let mut cut = Vec::with_capacity(places * window.map_or(1, Window::volume));
+    let all = |i: usize, window: Option<(&Window, &[f32])>| {
+        let mut cut = Vec::with_capacity(places * window.map_or(1, |(window, _)| window.volume()));
         for place in slots() {
             let (tensor, unit) = (given[place.sample][i], place.elements[0]);
             match window {
-                Some(window) => window.cut(tensor, [unit / columns % rows, unit % columns], &mut cut),
+                Some((window, outside)) => {
+                    window.cut(tensor, [unit / columns % rows, unit % columns], outside, &mut cut);
+                }
                 None => cut.extend_from_slice(tensor),
             }
         }
@@ -200,8 +209,8 @@ fn cut(patch: &Patch, given: &[Vec<&[f32]>], part: &[Place], places: usize) -> V
     // mean something.
     let region = given.first().map_or(0, Vec::len) - hidden;
     let window = |i: usize| match i.checked_sub(region) {
-        None => (i < 3).then(|| &windows[0]),
-        Some(end) => windows.get(1 + end / 2).filter(|_| end + 1 < hidden),
+        None => (i < 3).then(|| (&windows[0], outside.as_slice())),
+        Some(end) => windows.get(1 + end / 2).filter(|_| end + 1 < hidden).map(|window| (window, &[][..])),
     };
     let mut inputs: Vec<Vec<f32>> = (0..region + hidden).map(|i| all(i, window(i))).collect();
     let mut spec = vec![0.0; places * channels];

@@ -18,6 +18,7 @@ mod cost;
 mod crown;
 mod hidden;
 mod method;
+mod parted;
 mod program;
 mod radius;
 mod region;

@@ -62,7 +62,7 @@ fn relaxed<'b>(
         let Some(x) = s.known(slope.input) else { continue };
         let size = x.interval.size();
         let steepest = slope.lower.apply("Abs").with("Max", slope.upper.apply("Abs"));
-        error = error + steepest * size * (4.0 * U);
+        error = error + steepest * size * (12.0 * U);
         sizes.push(size);
     }
     let floor = Some(floor(&sizes, 1, volume(&interval.lower.shape()?)?)?);

@@ -27,7 +27,7 @@ fn relu<'b>(s: &Site<'_, 'b>) -> Result<Option<Relaxed<'b>>> {
         node.charge.error = node.charge.error + spread * (1.0 + 4.0 * U);
     }
     // No slope is steeper than 1, whichever is chosen from outside.
-    node.charge.error = node.charge.error + x.interval.size() * (4.0 * U);
+    node.charge.error = node.charge.error + x.interval.size() * (12.0 * U);
     Ok(Some(node))
 }
 

@@ -24,8 +24,8 @@ fn weights<'b>(builder: &'b Builder, name: &str, dims: &[usize]) -> Option<Var<'
 }
 
 /// The input's extent, and the network: two convolutions, a residual connection and two layers, or a chain of convolutions
-/// with strides, gaps, groups and margins that differ, `op` being what is not linear.
-fn network(chain: bool, op: &str) -> (usize, Graph) {
+/// with strides, gaps, groups and margins that differ, `op` being what is not linear; the chain may begin with a normalisation.
+fn network(chain: bool, op: &str, normalized: bool) -> (usize, Graph) {
     let builder = Builder::new(&Graph::default()).unwrap();
     let w = |name: &str, dims: &[usize]| weights(&builder, name, dims);
     let extent = if chain { 11 } else { 5 };
@@ -41,6 +41,12 @@ fn network(chain: bool, op: &str) -> (usize, Graph) {
         let groups = ("group", 2i64.into());
         let gaps = ("dilations", Attribute::from(vec![2i64, 1]));
         let bias = w("b0", &[4]);
+        let channels = |values: [f32; 2]| {
+            builder.constant(Tensor::from(
+                ArrayD::from_shape_vec(IxDyn(&[1, 2, 1, 1]), values.to_vec()).unwrap(),
+            ))
+        };
+        let x = if normalized { (x - channels([0.3, 0.6])) / channels([0.7, 1.3]) } else { x };
         let a =
             conv(x, w("c0", &[4, 1, 3, 2]), bias, &[pads([1, 0, 2, 1]), strides([2, 1]), groups]).apply(op);
         let b = conv(a, w("c1", &[3, 4, 2, 3]), None, &[pads([1, 1, 0, 1]), gaps]).apply(op);
@@ -61,8 +67,14 @@ fn stage_by_stage_is_as_good_as_at_once() {
     let runtime = Runtime::open(Choice::Rten).unwrap();
     let threads = runtime.threads(1);
     let mut random = stream(4, &[], "points");
-    for (chain, op) in [(false, "Relu"), (false, "Sigmoid"), (true, "Relu"), (true, "Sigmoid")] {
-        let (elements, model) = network(chain, op);
+    for (chain, op, normalized) in [
+        (false, "Relu", false),
+        (false, "Sigmoid", false),
+        (true, "Relu", false),
+        (true, "Relu", true),
+        (true, "Sigmoid", false),
+    ] {
+        let (elements, model) = network(chain, op, normalized);
         let patches = Stages::new(&model, Region::Box).unwrap();
         let windows = |i| patches.patch(i).unwrap().map(|patch| patch.windows.len());
         let seen = if chain && op == "Relu" { [Some(2), Some(3)] } else { [None, None] };
@@ -122,7 +134,7 @@ fn company_changes_nothing() {
     {
         let threads = runtime.threads(1);
         for (chain, op) in [(false, "Relu"), (true, "Relu"), (true, "Tanh")] {
-            let (elements, model) = network(chain, op);
+            let (elements, model) = network(chain, op, false);
             let stages = Stages::new(&model, Region::Box).unwrap();
             if together(&stages, 4, &runtime).unwrap() == 1 {
                 continue;
@@ -156,7 +168,7 @@ fn company_changes_nothing() {
 #[test]
 fn overflow_is_no_bound() {
     let runtime = Runtime::open(Choice::Rten).unwrap();
-    let (elements, model) = network(true, "Relu");
+    let (elements, model) = network(true, "Relu", false);
     let mut stages = Crown::new(&model, Region::Box, 1, None, &runtime, &runtime.threads(1)).unwrap();
     let (lower, upper) = (vec![-3e38f32; elements], vec![3e38f32; elements]);
     assert_eq!(stages.bounds(&[&lower, &upper], &[1.0, 0.0, 0.0, 0.0]).unwrap(), [f32::NEG_INFINITY]);

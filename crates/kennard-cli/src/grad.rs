@@ -155,10 +155,15 @@ fn with_logits(model: &Graph) -> kennard_graph::Result<Graph> {
         return flatten_output(&logits);
     }
     let flat = flatten_output(model)?;
-    if flat.single_output()?.ty.shape.0.get(1) != Some(&Dim::Known(1)) {
-        return Ok(flat);
-    }
     let logits = strip_sigmoid(&flat);
+    if flat.single_output()?.ty.shape.0.get(1) != Some(&Dim::Known(1)) {
+        if logits.is_some() {
+            note!(
+                "the model returns sigmoids: they are taken off, and `{returns}` are the numbers before them"
+            );
+        }
+        return Ok(logits.unwrap_or(flat));
+    }
     let before = if logits.is_some() { " before its closing sigmoid" } else { "" };
     note!(
         "the model returns one number: `{returns}` are 0 and that number{before}, the logits of two classes"

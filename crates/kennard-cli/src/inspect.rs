@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use kennard_graph::{GraphError, Method, ModelFile, Region, bound, infer, simplify, undifferentiable};
+use kennard_graph::{
+    Graph, GraphError, Method, ModelFile, Node, Region, bound, gradient, infer, relaxed_input, simplify,
+    simplify_keeping, undifferentiable,
+};
 use serde_json::json;
 
 use crate::out::name;
@@ -22,12 +25,17 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     let file = ModelFile::open(&args.model)?;
     let model = args.ends.graph(&file)?;
-    let classifier = args.ends.classifier(&file).unwrap_or_else(|_| model.clone());
+    let (classifier, is_whole) = match args.ends.classifier(&file) {
+        Ok(classifier) => (classifier, true),
+        Err(_) => (model.clone(), false),
+    };
     let graph = simplify(&model)?;
     let types = infer(&graph)?;
     let weights: usize = model.constants.values().filter(|t| t.dtype().is_float()).map(|t| t.len()).sum();
     let stuck = undifferentiable(&graph);
     let no_scores = classifier.single_output().is_ok().then(|| classifier.scores().err()).flatten();
+    let tries = is_whole && stuck.is_empty() && no_scores.is_none();
+    let refusal = tries.then(|| gradient_refusal(&classifier)).flatten();
     let unbounded = bound(&classifier, Method::CrownOverIntervals, Region::Box, 1).err();
     let shape = |value: &str| types.get(value).map_or("?".into(), |ty| ty.to_string());
     let mut operators: BTreeMap<&str, usize> = BTreeMap::new();
@@ -46,7 +54,7 @@ pub fn run(args: &Args) -> Outcome {
         let report = json!({
             "model": args.model.display().to_string(), "inputs": inputs, "outputs": outputs, "parameters": weights,
             "operators": operators, "nodes": nodes.collect::<Vec<_>>(),
-            "undifferentiable": stuck.iter().map(|n| json!({"name": n.label(), "operator": n.op})).collect::<Vec<_>>(),
+            "undifferentiable": undifferentiable_as_json(&stuck, refusal.as_ref()),
             "unattackable": no_scores.map(|problem| problem.to_string()),
             "unbounded": unbounded.map(|error| match error {
                 GraphError::NoBound { node, op } => json!({"name": node, "operator": op}),
@@ -76,14 +84,7 @@ pub fn run(args: &Args) -> Outcome {
         say!("\ncannot be attacked: {}", name(&problem.to_string()));
         return Ok(Done::Fully);
     }
-    if stuck.is_empty() {
-        say!("\nevery operator can be differentiated");
-    } else {
-        say!("\ncannot be differentiated (attacks that need no gradient still work):");
-        for node in stuck {
-            say!("  {:24} {}", name(&node.op), name(node.label()));
-        }
-    }
+    say_differentiable(&stuck, refusal.as_ref());
     match unbounded {
         None => say!("every operator can be bounded"),
         Some(GraphError::NoBound { node, op }) => {
@@ -95,4 +96,52 @@ pub fn run(args: &Args) -> Outcome {
         Some(other) => say!("\ncannot be bounded: {}", name(&other.to_string())),
     }
     Ok(Done::Fully)
+}
+
+/// Why the answer of a classifier has no gradient with respect to its input, though all its operators have rules: a rule may lack a
+/// mode. `grad` and attacks fail likewise.
+fn gradient_refusal(classifier: &Graph) -> Option<GraphError> {
+    let (input, output) = (classifier.single_input().ok()?, classifier.single_output().ok()?);
+    if !output.ty.dtype.is_float() {
+        return None;
+    }
+    let real = match input.ty.dtype.is_float() {
+        true => Ok(classifier.clone()),
+        false => relaxed_input(classifier),
+    };
+    let made = real.and_then(|graph| {
+        let graph = simplify_keeping(&graph, &[&input.name])?;
+        gradient(&graph, &output.name, &[&input.name])
+    });
+    made.err()
+}
+
+/// The nodes that cannot be differentiated, and why, where that is not the operator.
+fn undifferentiable_as_json(stuck: &[&Node], refusal: Option<&GraphError>) -> Vec<serde_json::Value> {
+    let lacking = stuck.iter().map(|node| json!({"name": node.label(), "operator": node.op}));
+    let refused = refusal.map(|error| match error {
+        GraphError::NoRule { node, op } => json!({"name": node, "operator": op}),
+        GraphError::Node { node, op, message } => json!({"name": node, "operator": op, "reason": message}),
+        other => json!({"reason": other.to_string()}),
+    });
+    lacking.chain(refused).collect()
+}
+
+fn say_differentiable(stuck: &[&Node], refusal: Option<&GraphError>) {
+    if stuck.is_empty() && refusal.is_none() {
+        say!("\nevery operator can be differentiated");
+        return;
+    }
+    say!("\ncannot be differentiated (attacks that need no gradient still work):");
+    for node in stuck {
+        say!("  {:24} {}", name(&node.op), name(node.label()));
+    }
+    match refusal {
+        None => {}
+        Some(GraphError::NoRule { node, op }) => say!("  {:24} {}", name(op), name(node)),
+        Some(GraphError::Node { node, op, message }) => {
+            say!("  {:24} {}: {}", name(op), name(node), name(message));
+        }
+        Some(other) => say!("  {}", name(&other.to_string())),
+    }
 }

@@ -54,7 +54,7 @@ impl Lab for Bench {
     }
 
     fn open(&self, model: &Path) -> Result<(DataSet, Engine)> {
-        setup::open_with_surrogate(model, &self.audit)
+        setup::open_with_surrogate(model, &self.audit).map_err(|error| error.of_model("", model))
     }
 
     fn audit<'a>(&self, model: &'a Path, data: &'a DataSet, engine: &'a Engine) -> Result<Audit<'a>> {

@@ -79,6 +79,9 @@ fn conditions(summary: &Summary, plan: Option<Plan>) {
     if let Some(version) = &summary.autoattack {
         say!("attack   AutoAttack ({version})");
     }
+    if summary.attacks_are_changed() {
+        say!("attack   {}", summary.attacks_in_words().join(", "));
+    }
     if summary.search_precision != Precision::F32 {
         say!("search   in {}; verdicts, margins and distances in float32", summary.search_precision);
     }
@@ -129,9 +132,9 @@ fn table(summary: &Summary) {
             attack.seconds
         );
     }
-    if let Some(robust) =
-        summary.robust.as_ref().filter(|_| summary.attacks.len() + summary.minimal.len() > 1)
-    {
+    // What one attack left stands in its own row.
+    let several = summary.attacks.len() > 1 || !summary.minimal.is_empty();
+    if let Some(robust) = summary.robust.as_ref().filter(|_| several) {
         let found = accuracy(robust.robust_accuracy, robust.interval, robust.bracket, robust.pending);
         say!("{:<width$} {found}", "robust");
     }

@@ -23,6 +23,9 @@ const PROBED: usize = 8;
 /// How many samples the surrogate is looked at with.
 const LOOKED: usize = 200;
 
+/// What errors call the surrogate, before the name of its file.
+const SURROGATE: &str = "--transfer ";
+
 /// The data set, and the model at work on it, with the surrogate of transfer attacks if there is one.
 pub fn open_with_surrogate(file: &Path, settings: &Settings) -> Result<(DataSet, Engine)> {
     let (data, engine) = open(file, &settings.data, &settings.model, &settings.run)?;
@@ -36,7 +39,9 @@ pub fn for_attacks(engine: Engine, data: &DataSet, settings: &Settings) -> Resul
     match &settings.attacks.transfer {
         Some(file) => {
             let before = engine.curbed().map(String::from);
-            let engine = engine.with_surrogate(surrogate(file, data, settings)?)?;
+            let surrogate =
+                surrogate(file, data, settings).map_err(|error| error.of_model(SURROGATE, file))?;
+            let engine = engine.with_surrogate(surrogate)?;
             if before.as_deref() != engine.curbed() {
                 say_curbed(&engine);
             }

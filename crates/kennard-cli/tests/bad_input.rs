@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use kennard::data::npy;
+use kennard::data::{npy, npz};
 use kennard_graph::{Graph, Node, Tensor};
 
 fn fixture(name: &str) -> String {
@@ -149,7 +149,8 @@ fn impossible_settings_are_refused() {
         std::fs::remove_file(file).unwrap();
     }
     refused(&model, &["--transfer", "/nowhere.onnx"], 1, &["/nowhere.onnx"]);
-    refused(&model, &["--transfer", &fixture("plane_moons.onnx")], 1, &["28"]);
+    let other = ["28", "kennard: --transfer ", "plane_moons.onnx: the data has samples"];
+    refused(&model, &["--transfer", &fixture("plane_moons.onnx")], 1, &other);
 }
 
 /// The surrogate is part of a run: what it found is in the table, and another one is refused.
@@ -190,7 +191,52 @@ fn data_that_does_not_fit_is_refused() {
     let bright = images("bright", &[1, 28, 28], 200.0, 0);
     refused(&model, &["--data", &bright], 1, &["200", "--bounds"]);
     let labelled = images("labelled", &[1, 28, 28], 0.5, 10);
-    refused(&model, &["--data", &labelled], 1, &["label 10", "10 classes"]);
+    refused(&model, &["--data", &labelled], 1, &["label 10", "10 classes", "--classes FILE"]);
+    // Labels from 1 on have the classes of a list of their numbers.
+    let list = scratch("numbers.txt");
+    std::fs::write(&list, (1..=10).map(|label| format!("{label}\n")).collect::<String>()).unwrap();
+    let listed = audit(&model, &["--data", &labelled, "--classes", &list.display().to_string()]);
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    std::fs::remove_file(list).unwrap();
+}
+
+/// What was refused at its first sample leaves its directory to the run of mended data, or mended settings.
+#[test]
+fn a_refused_run_does_not_occupy_its_directory() {
+    let model = fixture("fashion_mlp.onnx");
+    let out = scratch("refused");
+    let place = out.display().to_string();
+    let is_empty = || std::fs::read_dir(&out).unwrap().next().is_none();
+    let bright = images("bright-once", &[1, 28, 28], 200.0, 0);
+    refused(&model, &["--data", &bright, "--out", &place], 1, &["200", "--bounds"]);
+    assert!(is_empty());
+
+    // Two samples of 0.5 and a box for each, the second up to `top`.
+    let file = scratch("boxed.npz");
+    let audited = |top: f32| {
+        let both = |[first, second]: [f32; 2]| [[first; 784], [second; 784]].concat();
+        let (x, lower, upper) = (both([0.5, 0.5]), both([0.25, 0.25]), both([0.75, top]));
+        let arrays = npz(&[
+            ("x", &[1, 28, 28], x.as_slice().into()),
+            ("y", &[], [0i64, 0].as_slice().into()),
+            ("lower", &[1, 28, 28], lower.as_slice().into()),
+            ("upper", &[1, 28, 28], upper.as_slice().into()),
+        ]);
+        std::fs::write(&file, arrays.unwrap()).unwrap();
+        let data = format!("npz:{}", file.display());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+        command.args(["audit", &model, "--data", &data, "--boxes", "--attack", "fgsm"]);
+        command.args(["--packet-samples", "0", "--runtime", "rten", "--json", "--out", &place]);
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (done, said) = audited(0.375);
+    assert!(!done && said.contains("sample 1 lies outside its own box"), "{said}");
+    assert!(is_empty());
+    let (done, said) = audited(0.75);
+    assert!(done, "{said}");
+    std::fs::remove_dir_all(&out).unwrap();
+    std::fs::remove_file(&file).unwrap();
 }
 
 /// Every command that keeps to bounds refuses data that lie outside, with the cure: clipped, they would be other data.
@@ -300,6 +346,7 @@ fn attacks_that_do_nothing_are_refused() {
         ("--targets", "3", "apgd-ce"),
         ("--queries", "0", "square"),
         ("--budget", "0", "pgd"),
+        ("--budget", "1", "pgd"),
     ] {
         let name = option.trim_start_matches("--");
         let name = if name == "step-size" { "step" } else { name };

@@ -113,6 +113,11 @@ fn r5_correlates_figures_with_distances() {
     let model_too = ["r5", "--models", model.to_str().unwrap()];
     assert!(refusal(&[&model_too[..], &["--eps", "0.7"]].concat()).contains("r5 has no use for --eps"));
     assert!(refusal(&["r3", "--label-column", "nonsense"]).contains("r3 has no use for --label-column"));
+    // Of several models the one that does not fit is named.
+    let [other, model_too] = [fixture("plane_moons.onnx"), model.clone()];
+    let message =
+        refusal(&["r5", "--models", other.to_str().unwrap(), model_too.to_str().unwrap(), "--samples", "8"]);
+    assert!(message.contains("plane_moons.onnx: the data has samples of shape"), "{message}");
     let message = refusal(&["r7", "--models", model.to_str().unwrap()]);
     assert!(message.contains("r7 trains its own networks"), "{message}");
     std::fs::remove_dir_all(out).unwrap();

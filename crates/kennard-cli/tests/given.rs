@@ -102,6 +102,27 @@ fn a_sample_is_judged_without_its_company() {
     }
 }
 
+/// The same where the first sample does not show it: sums over those before, or everything after the first.
+#[test]
+fn company_that_the_first_sample_does_not_feel_is_noticed() {
+    for after in [false, true] {
+        let builder = Builder::new(&Graph::default()).unwrap();
+        let x = builder.input("x", TensorType::new(DType::F32, Shape(vec![Dim::BATCH, Dim::Known(2)])));
+        let z = match after {
+            true => x * 0.0 + x.with("Gather", builder.ints(&[0])),
+            false => x.with("CumSum", builder.constant(kennard_graph::Tensor::scalar(0.0, DType::I64))),
+        };
+        builder.output("z", z);
+        let file = scratch(&format!("company-{after}.onnx"));
+        builder.finish().unwrap().save(&file).unwrap();
+        for runtime in runtimes() {
+            let (accuracy, codes) = clean(&audit(&file, &points(), runtime, &["--attack", "none"]));
+            assert_eq!(accuracy, 1.0, "{runtime}, {after}");
+            assert!(codes.contains(&"mixed-samples".to_string()), "{runtime}, {after}: {codes:?}");
+        }
+    }
+}
+
 /// More threads than can be of use are as good as some.
 #[test]
 fn any_number_of_threads_will_do() {

@@ -53,6 +53,32 @@ fn a_model_is_not_written_over() {
     std::fs::remove_file(path).unwrap();
 }
 
+/// A mode that a rule lacks is named, as `grad` names it, and not that every operator can be differentiated.
+#[test]
+fn inspect_finds_what_grad_refuses() {
+    let cut = linear(|y| {
+        let pads = y.builder().ints(&[0, -1, 0, 1]);
+        y.builder().op("Pad", &[Some(y), Some(pads)], &[("mode", "reflect".into())])
+    });
+    let path = scratch("cut");
+    cut.save(&path).unwrap();
+    let (refused, _) = grad(&path, &[]);
+    let reason = "the mode reflect does not cut";
+    assert!(String::from_utf8_lossy(&refused.stderr).contains(reason));
+    let inspect = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+        String::from_utf8(command.arg("inspect").arg(&path).args(words).output().unwrap().stdout).unwrap()
+    };
+    let said = inspect(&[]);
+    assert!(said.contains(reason) && !said.contains("every operator can be differentiated"), "{said}");
+    let found: serde_json::Value = serde_json::from_str(&inspect(&["--json"])).unwrap();
+    let stuck = &found["undifferentiable"];
+    assert_eq!((&stuck[0]["operator"], &stuck[0]["reason"]), (&"Pad".into(), &reason.into()), "{stuck}");
+    linear(|y| y.apply("Relu")).save(&path).unwrap();
+    assert!(inspect(&[]).contains("every operator can be differentiated"));
+    std::fs::remove_file(path).unwrap();
+}
+
 /// What is written, and said.
 fn made(name: &str, model: &Graph, options: &[&str]) -> (Graph, String) {
     let path = scratch(name);

@@ -227,6 +227,55 @@ fn a_table_for_a_paper_has_the_figures_of_the_summaries() {
     }
 }
 
+/// Attacks that are not as usual are named with what is other about them: in the table, in its sentence, on the screen and
+/// in the summary.
+#[test]
+fn attacks_are_cited_with_what_is_not_as_usual() {
+    let scratch = Scratch::new("cited");
+    let cited = |name: &str, words: &[&str]| -> (String, Value) {
+        let out = scratch.at(name);
+        let usual = ["--samples", "8", "--packet-samples", "0"];
+        let mut command = audit(&fixture("fashion_mlp.onnx"), &out, &[&usual[..], words].concat());
+        let screen = command.stdout(Stdio::piped()).output().unwrap();
+        assert!(screen.status.success(), "{words:?}");
+        let table = report(&[&out, "--table", "markdown"]);
+        let [screen, table] = [screen.stdout, table.stdout].map(|text| String::from_utf8(text).unwrap());
+        (screen + &table, json(&scratch.at(&format!("{name}/summary.json"))))
+    };
+    let at = ["--eps", "0.05", "--attack"];
+    for (name, words, said) in [
+        ("malt", &["malt", "--budget", "5"][..], "malt with at most 5 passes a sample"),
+        (
+            "steps",
+            &["pgd", "--steps", "1", "--minimal", "fmn"][..],
+            "pgd with 1 step, fmn (minimum norm) with 1 step",
+        ),
+        (
+            "standard",
+            &["standard", "--budget", "5"][..],
+            "apgd-ce, apgd-t, fab-t, square, each with at most 5 passes a sample",
+        ),
+    ] {
+        let (text, summary) = cited(name, &[&at[..], words].concat());
+        assert_eq!(text.matches(said).count(), 3, "{said}: {text}");
+        assert!(text.contains(&format!("attack   {said}\n")), "{text}");
+        let budget = if name == "steps" { Value::Null } else { Value::from(5) };
+        assert_eq!(summary["budget"], budget, "{summary}");
+    }
+    let (text, summary) = cited("usual", &[&at[..], &["pgd"]].concat());
+    assert!(
+        text.contains("| pgd | ") && text.contains("(pgd; seed 0)") && !text.contains("attack   "),
+        "{text}"
+    );
+    assert_eq!(summary["attacks"][0].get("changed"), None);
+
+    // Of a minimum-norm attack alone the robust accuracy has no other row.
+    let minimal = ["--norm", "l2", "--eps", "0.05", "--attack", "none", "--minimal", "fab", "--steps", "3"];
+    let (text, summary) = cited("minimal", &minimal);
+    let robust = 100.0 * summary["robust"]["robust_accuracy"].as_f64().unwrap();
+    assert!(text.contains("\nrobust ") && text.contains(&format!("{robust:.2} %")), "{text}");
+}
+
 /// A command's words with the fixtures' data and a directory.
 fn into(out: &str, words: &[&str]) -> Output {
     let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));

@@ -88,3 +88,18 @@ fn r4_has_its_frontier() {
     assert!((best - 0.964_288_271_1).abs() < 1e-6, "{best}");
     std::fs::remove_dir_all(out).unwrap();
 }
+
+/// An experiment sets its training by itself: what helps is what its command has, more samples.
+#[test]
+fn too_few_samples_are_refused_with_what_helps() {
+    for experiment in ["r4", "e4"] {
+        let out = scratch(&format!("few-{experiment}"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+        command.args(["reproduce", experiment, "--epochs", "1", "--samples", "60", "--out"]).arg(&out);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("the data has 60 samples"), "{said}");
+        assert!(said.contains("--samples") && !said.contains("--batch"), "{said}");
+        std::fs::remove_dir_all(out).unwrap();
+    }
+}

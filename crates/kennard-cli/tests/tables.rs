@@ -117,6 +117,19 @@ fn what_confines_attacks_is_compared() {
     let refused = kennard(&["attacks", "compare", &runs[0], &runs[1]]);
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && said.contains("another set of points"), "{said}");
+
+    // Parts of one run are of the same data.
+    let shards = ["1/2", "2/2"].map(|shard| {
+        let place = folder.path().join(shard.replace('/', " of ")).display().to_string();
+        let own = ["--minimal", "fmn", "--attack", "none", "--packet-samples", "0"];
+        let output = on(&data, "audit", &[&own[..], &["--shard", shard, "--out", &place]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        place
+    });
+    let refused = kennard(&["attacks", "compare", &shards[0], &shards[1]]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    let expected = "run 2 has another shard of the samples than the first";
+    assert!(said.contains(expected) && said.contains("it is of shard 2/2, the first of 1/2"), "{said}");
 }
 
 /// What whole data lack is said of shards that are put together as of one run.

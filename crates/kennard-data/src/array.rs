@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::CrcReader;
 use flate2::bufread::DeflateDecoder;
 
-use crate::classes::Label;
+use crate::classes::{Label, Numbers};
 use crate::error::{DataError, Place};
 use crate::input::{self, Input};
 use crate::npy::{Element, Header};
@@ -79,10 +79,10 @@ impl Array {
         })))
     }
 
-    /// Labels, one for each sample, less than `classes`.
+    /// The classes of the labels, one for each sample.
     pub fn class_indices(
         &self,
-        classes: usize,
+        numbers: Numbers,
     ) -> Result<impl Iterator<Item = Result<usize, DataError>> + Send + use<>, DataError> {
         let mut elements = self.elements()?;
         let Array { name, header, .. } = self.clone();
@@ -102,7 +102,7 @@ impl Array {
                 batch = labels.into_iter();
             }
             let label = batch.next().expect("a batch was just read");
-            input::class_index(label.number(&name, Place::Row(row))?, classes, &name, Place::Row(row))
+            numbers.class(label.number(&name, Place::Row(row))?, &name, Place::Row(row))
         }))
     }
 

@@ -79,6 +79,14 @@ impl ClassList {
         })
     }
 
+    /// What labels mean that are numbers: where some of the names are numbers they are these, and else they count the names from 0.
+    pub fn numbers(&self) -> Numbers {
+        let number = |(class, name): (usize, &String)| Some((whole_number(name)?, class));
+        // Of numbers that stand there twice, in two forms, the first counts.
+        let known: BTreeMap<i128, usize> = self.names.iter().enumerate().rev().filter_map(number).collect();
+        if known.is_empty() { Numbers::Counted(self.clone()) } else { Numbers::Named(known, self.clone()) }
+    }
+
     /// Whether some of the names are numbers.
     pub fn has_numbers(&self) -> bool {
         self.names.iter().any(|name| whole_number(name).is_some())
@@ -95,7 +103,37 @@ impl ClassList {
 
     /// The class of a number, which counts the names from 0.
     pub fn index(&self, label: i128, file: &Path, place: Place) -> Result<usize, DataError> {
-        input::class_index(label, self.names.len(), file, place)
+        input::class_index(label, self.names.len(), file, place).map_err(|error| match error {
+            DataError::Label { file, place, label, problem } => {
+                let cure = "where labels do not count from 0, the list may name their numbers";
+                DataError::Label { file, place, label, problem: format!("{problem}; {cure}") }
+            }
+            error => error,
+        })
+    }
+}
+
+/// Which class a number means as a label.
+#[derive(Debug, Clone)]
+pub(crate) enum Numbers {
+    /// It is the class, less than this many.
+    Below(usize),
+    /// It counts the names of the list from 0.
+    Counted(ClassList),
+    /// It is one of the names of the list, which have these classes.
+    Named(BTreeMap<i128, usize>, ClassList),
+}
+
+impl Numbers {
+    pub fn class(&self, label: i128, file: &Path, place: Place) -> Result<usize, DataError> {
+        match self {
+            Numbers::Below(count) => input::class_index(label, *count, file, place),
+            Numbers::Counted(list) => list.index(label, file, place),
+            Numbers::Named(known, list) => {
+                let unknown = || list.unknown(&label.to_string(), file, place);
+                known.get(&label).copied().ok_or_else(unknown)
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub(crate) use crate::class_list::ClassList;
+pub(crate) use crate::class_list::{ClassList, Numbers};
 use crate::error::{DataError, Place};
 use crate::input::{self, MAX_CLASSES};
 use crate::number::{whole, whole_number};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use zip::{CompressionMethod, ZipArchive};
 
 use crate::array::{Array, Member};
-use crate::classes::ClassList;
+use crate::classes::{ClassList, Numbers, table};
 use crate::error::{DataError, Place};
 use crate::fingerprint::{self, FileDigest};
 use crate::input::{self, MAX_CLASSES, MAX_DEFLATE_RATIO};
@@ -24,7 +24,7 @@ const ANY: [(&str, &str); 2] = [("x", "y"), ("images", "labels")];
 struct Arrays {
     inputs: Array,
     labels: Array,
-    classes: usize,
+    numbers: Numbers,
 }
 
 pub(crate) fn open(path: &Path, split: Split, list: Option<&ClassList>) -> Result<Opened, DataError> {
@@ -85,10 +85,14 @@ pub(crate) fn open(path: &Path, split: Split, list: Option<&ClassList>) -> Resul
         ));
     }
     let mut highest = 0;
-    for label in labels.class_indices(list.map_or(MAX_CLASSES, |list| list.names().len()))? {
+    let numbers = list.map_or(Numbers::Below(MAX_CLASSES), ClassList::numbers);
+    for label in labels.class_indices(numbers.clone())? {
         highest = highest.max(label?);
     }
     let class_names = list.map_or_else(Vec::new, |list| list.names().to_vec());
+    if matches!(numbers, Numbers::Named(..)) {
+        notes.push(table(&class_names));
+    }
     let classes = if class_names.is_empty() { highest + 1 } else { class_names.len() };
     Ok(Opened {
         len,
@@ -99,7 +103,7 @@ pub(crate) fn open(path: &Path, split: Split, list: Option<&ClassList>) -> Resul
         eight_bit: inputs.header.element == Element::Unsigned(1),
         notes,
         form: None,
-        source: Box::new(Arrays { inputs, labels, classes }),
+        source: Box::new(Arrays { inputs, labels, numbers }),
     })
 }
 
@@ -252,7 +256,7 @@ pub(crate) fn beside(path: &Path, name: &str, len: usize, shape: &[usize]) -> Re
 impl Source for Arrays {
     fn rows(&self) -> Result<Rows, DataError> {
         let Array { name, header, .. } = self.inputs.clone();
-        let labels = self.labels.class_indices(self.classes)?;
+        let labels = self.labels.class_indices(self.numbers.clone())?;
         let samples = self.inputs.samples()?.zip(labels).enumerate();
         Ok(Box::new(samples.map(move |(row, (sample, label))| {
             let sample = sample?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::{Attribute, Builder, DType, Graph, GraphError, Node, Result, Tensor, TensorType};
+use crate::{Attribute, Builder, DType, Graph, GraphError, Node, Result, Tensor, TensorType, Var, infer};
 
 /// Operators that only arrange their first input.
 const ARRANGING: [&str; 8] =
@@ -16,7 +16,7 @@ pub fn relaxed_input(graph: &Graph) -> Result<Graph> {
     let input = graph.single_input()?;
     let mut bare = graph.clone();
     bare.inputs[0].ty.dtype = DType::F32;
-    let builder = Builder::without_nodes(&bare)?;
+    let (builder, types) = (Builder::without_nodes(&bare)?, infer(graph)?);
     let mut whole: HashSet<&str> = HashSet::from([input.name.as_str()]);
     for node in &graph.nodes {
         let reads: Vec<usize> =
@@ -29,12 +29,23 @@ pub fn relaxed_input(graph: &Graph) -> Result<Graph> {
             "Cast" if DType::from_code(node.int("to", 0)).is_some_and(DType::is_float) => {
                 builder.push(node.clone());
             }
-            // Wider integers are the same numbers.
-            "Cast" => {
+            // Wider integers are the same numbers; others would wrap around.
+            "Cast"
+                if DType::from_code(node.int("to", 0))
+                    .is_some_and(|to| holds(to, types.get(&node.inputs[0]))) =>
+            {
                 builder.push(Node { op: "Identity".into(), attributes: Default::default(), ..node.clone() });
                 whole.insert(&node.outputs[0]);
             }
             "DequantizeLinear" if first => dequantized(&builder, node)?,
+            "Add" | "Sub" | "Mul"
+                if types.get(&node.inputs[0]).is_none_or(|ty| ty.dtype.levels().is_some()) =>
+            {
+                return Err(node.error(
+                    "its results wrap around beyond the range of these integers, for which no gradient counts; export the \
+                     model with a float input, or cast to wider integers before",
+                ));
+            }
             "Add" | "Sub" | "Mul" | "Concat" => {
                 let mut relaxed = node.clone();
                 for name in relaxed.inputs.iter_mut().filter(|name| !whole.contains(name.as_str())) {
@@ -59,12 +70,37 @@ pub fn relaxed_input(graph: &Graph) -> Result<Graph> {
     builder.finish()
 }
 
-/// `y = s·(x − z)` of floats, one scale for all.
+/// Whether integers of a type hold all those of another.
+fn holds(to: DType, from: Option<&TensorType>) -> bool {
+    let Some(from) = from else { return false };
+    match (from.dtype.levels(), to.levels()) {
+        (Some([least, most]), Some([lower, upper])) => lower <= least && most <= upper,
+        (None, Some(_)) => false,
+        (_, None) => matches!(to, DType::I32 | DType::I64),
+    }
+}
+
+/// `y = s·(x − z)` of floats, one scale and zero for all, or for each place on an axis.
 fn dequantized(builder: &Builder, node: &Node) -> Result<()> {
     let x = builder.var(&node.inputs[0])?;
-    let scale = builder.var(node.input(1).unwrap_or(""))?;
+    if node.int("block_size", 0) != 0 {
+        return Err(node.error("it has a scale for each block, for which there is no gradient; export the model with a float input"));
+    }
+    let rank = x.shape()?.rank() as i64;
+    let axis = node.int("axis", 1);
+    let axis = if axis < 0 { axis + rank } else { axis };
+    let behind: Vec<i64> = (1..rank - axis).collect();
+    let along = |name: &str| {
+        let var = builder.var(name)?;
+        Ok::<Var, GraphError>(if var.shape()?.rank() == 1 && !behind.is_empty() {
+            var.unsqueeze(&behind)
+        } else {
+            var
+        })
+    };
+    let scale = along(node.input(1).unwrap_or(""))?;
     let shifted = match node.input(2) {
-        Some(zero) => x - builder.var(zero)?.cast(DType::F32),
+        Some(zero) => x - along(zero)?.cast(DType::F32),
         None => x,
     };
     builder.name(&node.outputs[0], shifted.cast_like(scale) * scale);

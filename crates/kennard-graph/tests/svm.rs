@@ -133,3 +133,35 @@ fn gradients_are_slopes() {
         }
     }
 }
+
+/// Of three classes with one vote each the first is the label, whatever the sums of scores are.
+#[test]
+fn ties_of_votes_go_to_the_first_class() {
+    let mut ties = 0;
+    // The converter's own scores end ties by those sums.
+    for case in all().trained.iter().filter(|case| case.name == "iris ovo") {
+        let graph = case.classifier();
+        // From every sample to every other: the boundaries of all three meet on the way.
+        let features = case.x.len() / case.shape[0];
+        let samples: Vec<&[f32]> = case.x.chunks_exact(features).collect();
+        for round in 1..40 {
+            let other = |i: usize| samples[(i * 7 + round) % samples.len()];
+            let share = round as f32 / 40.0;
+            let mixed = |(i, sample): (usize, &&[f32])| -> Vec<f32> {
+                sample.iter().zip(other(i)).map(|(a, b)| a + (b - a) * 3.0 * share).collect()
+            };
+            let x: Vec<f32> = samples.iter().enumerate().flat_map(mixed).collect();
+            for scores in case.run(&graph, &x, &graph.outputs[0].name).chunks_exact(3) {
+                let one_vote = scores.iter().filter(|score| (0.66..1.34).contains(*score)).count();
+                assert!(one_vote <= 1, "{}: {scores:?}", case.name);
+                if (0.66..1.34).contains(&scores[0])
+                    && scores[1..].iter().all(|score| (-0.1..0.6).contains(score))
+                {
+                    ties += 1;
+                    assert_eq!(largest(scores), 0);
+                }
+            }
+        }
+    }
+    assert!(ties > 0);
+}

@@ -116,9 +116,12 @@ pub fn exception(error: &Error) -> PyErr {
         source = cause.source();
     }
     match error.kind() {
-        Error::Setting(_) | Error::Threat(_) | Error::Mismatch(_) | Error::NotANumber(_) | Error::Data(_) => {
-            PyValueError::new_err(message)
-        }
+        Error::Setting(_)
+        | Error::Threat(_)
+        | Error::Mismatch(_)
+        | Error::TooFewSamples { .. }
+        | Error::NotANumber(_)
+        | Error::Data(_) => PyValueError::new_err(message),
         Error::InUse(_) => InUse::new_err(message),
         _ => KennardError::new_err(message),
     }

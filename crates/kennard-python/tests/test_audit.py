@@ -83,6 +83,13 @@ def test_results_can_be_read(path: Path, samples: Samples, tmp_path: Path) -> No
     assert "robust" in repr(result) and "fgsm" in result._repr_html_()
 
 
+def test_attacks_are_shown_with_what_is_not_as_usual(path: Path, samples: Samples) -> None:
+    asked: dict[str, Any] = {"attack": "pgd", "steps": 1, "minimal": "fmn", "budget": 50}
+    shown = kennard.audit(path, *samples, eps=0.05, **asked, **QUICK)._repr_html_()
+    assert "pgd with 1 step and at most 50 passes a sample" in shown
+    assert ">robust<" in shown
+
+
 def test_functions_are_attacked_without_gradients(path: Path, samples: Samples, module: Any) -> None:
     import torch
 

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kennard_graph::GraphError;
 use kennard_runtime::RuntimeError;
@@ -28,6 +28,16 @@ pub enum Error {
     /// A setting is unknown, or makes no sense.
     #[error("{0}")]
     Setting(String),
+    /// There are fewer samples than a training run takes.
+    #[error("the data has {samples} samples; {held_out} held out and a batch of {batch} need more")]
+    TooFewSamples {
+        /// How many there are.
+        samples: usize,
+        /// How many are kept for validation.
+        held_out: usize,
+        /// How many a step takes.
+        batch: usize,
+    },
     /// Model and data do not belong together.
     #[error("{0}")]
     Mismatch(String),
@@ -81,6 +91,14 @@ pub enum Error {
     /// A task waits without having asked for anything: an attack awaited something else than its subject.
     #[error("an attack waits for something that is not an answer from its subject; await only its methods")]
     IdleTask,
+    /// An error with a model, and which of several models it is.
+    #[error("{model}: {error}")]
+    OfModel {
+        /// The model.
+        model: String,
+        /// What went wrong.
+        error: Box<Error>,
+    },
     /// An error, and what to do about it with settings; see [`Error::kind`].
     #[error("{error}{advice}")]
     Advised {
@@ -114,10 +132,30 @@ impl Error {
         Error::Advised { error: Box::new(self), advice: advice.into() }
     }
 
+    /// The error with the name of the model's file, and `role` before it, where several models are at work. What is no fault of a
+    /// model's, or names the file already, stays as it is.
+    #[must_use]
+    pub fn of_model(self, role: &str, file: &Path) -> Error {
+        let is_model = matches!(
+            self.kind(),
+            Error::Graph(_)
+                | Error::Runtime(_)
+                | Error::Mismatch(_)
+                | Error::NotANumber(_)
+                | Error::NoGradient(_)
+        );
+        let named =
+            matches!(self, Error::OfModel { .. }) || self.to_string().contains(&file.display().to_string());
+        if !is_model || named {
+            return self;
+        }
+        Error::OfModel { model: format!("{role}{}", file.display()), error: Box::new(self) }
+    }
+
     /// What went wrong, without advice.
     pub fn kind(&self) -> &Error {
         match self {
-            Error::Advised { error, .. } => error.kind(),
+            Error::Advised { error, .. } | Error::OfModel { error, .. } => error.kind(),
             error => error,
         }
     }
@@ -126,7 +164,22 @@ impl Error {
     pub fn worded(&self, name: impl Fn(&str, Option<&str>) -> String) -> String {
         match self {
             Error::Advised { error, advice } => error.to_string() + &advice.worded(name),
+            Error::OfModel { model, error } => format!("{model}: {}", error.worded(name)),
             error => error.to_string(),
         }
     }
+}
+
+/// An error with all of its causes, but those that a text before them says already.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !said.contains(&text) {
+            said = format!("{said}: {text}");
+        }
+        source = cause.source();
+    }
+    said
 }

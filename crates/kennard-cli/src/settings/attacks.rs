@@ -40,7 +40,8 @@ part! {
         /// Points that square evaluates
         #[arg(long)]
         queries: u64,
-        /// The most passes that an attack may spend on a sample [default: as many as it takes]
+        /// The most passes that an attack may spend on a sample, one of them kept for judging what it finds [default: as many as it
+        /// takes]
         #[arg(long, value_name = "PASSES")]
         budget: u64,
         /// Spend each attack's whole budget and keep the worst margin: true or false [default: stop at success]

@@ -110,7 +110,7 @@ impl Settings {
     /// What the attacks may do, and the boxes of the samples where they have some.
     pub fn threat(&self, data: &DataSet) -> kennard::Result<(ThreatModel, Option<Boxes>)> {
         if let Some(boxes) = self.reach.boxes(&self.threat, data)? {
-            return Ok((boxes.threat()?, Some(boxes)));
+            return Ok((boxes.threat(data)?, Some(boxes)));
         }
         if self.threat.eps.is_none() && self.attacks.minimal.is_none() {
             return Err(kennard::Error::Setting(EPS_MISSING.into()));

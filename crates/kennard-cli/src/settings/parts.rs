@@ -22,7 +22,8 @@ part! {
         #[arg(long)]
         split: String,
         /// A file with the names of the classes, one per line, in the order of the model's outputs: for data whose labels are
-        /// names, or ImageNet's ids with a table of them (n01440764 tench, Tinca tinca) [default: their sorted order]
+        /// names, numbers that do not count from 0 (which are the names then), or ImageNet's ids with a table of them (n01440764
+        /// tench, Tinca tinca) [default: their sorted order]
         #[arg(long, value_name = "FILE")]
         classes: PathBuf,
         /// The column with the labels, in csv: and parquet: data [default: label, labels, target, class, y or fine_label]

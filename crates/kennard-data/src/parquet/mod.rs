@@ -15,7 +15,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use self::column::{Column, open_file};
 use self::layout::Layout;
 use self::rows::FileRows;
-use crate::classes::{ClassList, Label, Words, table};
+use crate::classes::{ClassList, Label, Numbers, Words, table};
 use crate::columns;
 use crate::error::{DataError, Place};
 use crate::fingerprint::{self, FileDigest};
@@ -38,8 +38,8 @@ struct Table {
 
 /// Which class a label means.
 enum Meaning {
-    /// A number is the class, less than this many.
-    Classes(usize),
+    /// A number has a class.
+    Numbers(Numbers),
     /// A number counts the file's own names, each of which has a class of the list given.
     Renamed { names: Vec<String>, classes: Vec<Option<usize>>, list: ClassList },
     /// Words have classes.
@@ -49,9 +49,7 @@ enum Meaning {
 impl Meaning {
     fn class(&self, label: &Label, file: &Path, place: Place) -> Result<usize, DataError> {
         match (self, label) {
-            (Meaning::Classes(count), _) => {
-                input::class_index(label.number(file, place)?, *count, file, place)
-            }
+            (Meaning::Numbers(numbers), _) => numbers.class(label.number(file, place)?, file, place),
             (Meaning::Renamed { names, classes, list }, _) => {
                 let own = input::class_index(label.number(file, place)?, names.len(), file, place)?;
                 classes[own].ok_or_else(|| list.unknown(&names[own], file, place))
@@ -79,12 +77,12 @@ struct Found {
 }
 
 impl Found {
-    /// Reads the labels of a file, whose numbers are less than `limit`.
+    /// Reads the labels of a file, whose numbers have classes.
     fn add(
         &mut self,
         file: &SerializedFileReader<std::fs::File>,
         layout: &Layout,
-        limit: usize,
+        numbers: &Numbers,
         path: &Path,
     ) -> Result<(), DataError> {
         let mut first = 0;
@@ -101,7 +99,7 @@ impl Found {
                         self.worded = true;
                         self.words.add(word, path, place)?;
                     } else {
-                        let index = input::class_index(label.number(path, place)?, limit, path, place)?;
+                        let index = numbers.class(label.number(path, place)?, path, place)?;
                         self.highest = self.highest.max(index);
                     }
                 }
@@ -130,12 +128,12 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
                 "write all files of a split alike",
             ));
         }
-        let limit = match (own.names.len(), list) {
-            (0, None) => MAX_CLASSES,
-            (0, Some(list)) => list.names().len(),
-            (known, _) => known,
+        let numbers = match (own.names.len(), list) {
+            (0, None) => Numbers::Below(MAX_CLASSES),
+            (0, Some(list)) => list.numbers(),
+            (known, _) => Numbers::Below(known),
         };
-        found.add(&file, layout, limit, path)?;
+        found.add(&file, layout, &numbers, path)?;
     }
     let Some(layout) = common.filter(|_| found.len > 0) else {
         return Err(DataError::empty(path, "take a file with rows"));
@@ -156,12 +154,10 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
             let meaning = Meaning::Renamed { names: own_names, classes, list: list.clone() };
             (meaning, list.names().len(), list.names().to_vec())
         }
-        (false, Some(list)) => {
-            (Meaning::Classes(list.names().len()), list.names().len(), list.names().to_vec())
-        }
+        (false, Some(list)) => (Meaning::Numbers(list.numbers()), list.names().len(), list.names().to_vec()),
         (false, None) => {
             let classes = if own_names.is_empty() { found.highest + 1 } else { own_names.len() };
-            (Meaning::Classes(classes), classes, own_names)
+            (Meaning::Numbers(Numbers::Below(classes)), classes, own_names)
         }
     };
     if !found.worded && !class_names.is_empty() {

@@ -325,7 +325,15 @@ fn whole_floats_are_labels() {
         fs::write(files.path().join("names.txt"), "bee\nant\ncat\ndog\n").unwrap();
         assert_says(&named.check_unchanged().unwrap_err().to_string(), &["names.txt", "changed"]);
         let message = list("ant\nbee\n").err().unwrap().to_string();
-        assert_says(&message, &["y.npy, row 0", "label 2 is out of range", "0 to 1"]);
+        let cure = "the list may name their numbers";
+        assert_says(&message, &["y.npy, row 0", "label 2 is out of range", "0 to 1", cure]);
+        // Names that are numbers are the labels', in whatever order, as in tables.
+        let numbered = list("0\n-1\n02\n").unwrap();
+        assert_eq!((numbered.classes(), labels(&read(&numbered).unwrap())), (3, vec![2, 0]), "{descr}");
+        assert_eq!(labels(&read(&list("2\n0\n").unwrap()).unwrap()), [0, 1]);
+        assert_says(&list("2\n0\n").unwrap().notes().join("\n"), &["classes: 0 2, 1 0"]);
+        let message = list("1\n2\n").err().unwrap().to_string();
+        assert_says(&message, &["y.npy, row 1", "label `0` is not in the list of classes"]);
     }
 }
 

@@ -469,6 +469,8 @@ fn parquet_labels_are_numbers_or_names() {
     let short = Options { classes: Some(lists.path().join("short")), ..Options::default() };
     refuse(names(), &short, &["row 1: label `ape` is not in the list of classes"]);
     refuse(numbers(), &short, &["row 1: label 2 is out of range"]);
+    fs::write(lists.path().join("short"), "2\n1\n0\n").unwrap();
+    assert_eq!(opened(numbers(), &short).unwrap().2, [2, 0, 1]);
 
     // Names that the file has of its own: [cat, dog, fish, bird], labels [2, 1, 0, 2, 1].
     fs::write(lists.path().join("list"), "fish\ndog\ncat\nwhale\n").unwrap();

@@ -98,12 +98,9 @@ impl<'b> Var<'b> {
         self.apply_with("Cast", &[("to", dtype.code().into())])
     }
 
-    /// Cast to the element type of `other`.
+    /// Cast to the element type of `other`; to single precision where that is not known.
     pub fn cast_like(self, other: Var<'b>) -> Var<'b> {
-        match other.ty() {
-            Ok(ty) => self.cast(ty.dtype),
-            Err(_) => self,
-        }
+        self.cast(other.ty().map_or(DType::F32, |ty| ty.dtype))
     }
 
     /// Reshaped; at most one extent may depend on the batch.

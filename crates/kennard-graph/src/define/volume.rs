@@ -13,6 +13,8 @@ pub(super) const DEFINITIONS: &[(&str, Definition)] =
 
 /// Wider windows would make graphs of more nodes than anyone wants.
 const WIDEST: usize = 256;
+/// Windows with a margin that see more elements one by one are padded.
+const MOST: usize = 1 << 20;
 
 /// `y = Σ_q conv(x at depth o·stride + q·dilation − before, w_q) + b` over the taps q of the first axis.
 fn conv<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
@@ -64,11 +66,51 @@ fn conv_transpose<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
 pub(super) fn max_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     let mut y = c.x(0);
     for (i, axis) in pool_axes(c)?.iter().enumerate().filter(|(_, axis)| !axis.trivial()) {
-        let padded = along_padded(y, i + 2, axis, f64::NEG_INFINITY)?;
-        let taps: Vec<Option<Var>> = (0..axis.taps).map(|tap| Some(seen(padded, i + 2, axis, tap))).collect();
+        let taps: Vec<Option<Var>> = within(y, i + 2, axis)?.into_iter().map(Some).collect();
         y = c.builder.op("Max", &taps, &[]);
     }
     Ok(y)
+}
+
+/// What all windows see through each tap, for their maximum: beyond the data another element of the same window. Bounds follow from
+/// that, and none from the −∞ that it takes where a window sees no data at all.
+fn within<'b>(x: Var<'b>, at: usize, axis: &Axis) -> Result<Vec<Var<'b>>> {
+    let slices =
+        |padded: Var<'b>| -> Vec<Var<'b>> { (0..axis.taps).map(|tap| seen(padded, at, axis, tap)).collect() };
+    let after = usize::try_from(-axis.rest()).unwrap_or(0);
+    if axis.before == 0 && after == 0 {
+        return Ok(slices(x));
+    }
+    let (builder, along) = (x.builder(), [("axis", (at as i64).into())]);
+    let all_see = axis.taps > axis.before && (axis.output - 1) * axis.stride < axis.before + axis.input;
+    if axis.dilation == 1 && all_see {
+        // Without gaps a window that reaches beyond an end of the data sees that end.
+        let end = |first: usize| Some(x.slice(&[at as i64], &[first as i64], &[first as i64 + 1], &[1]));
+        let (first, last) = (end(0), end(axis.input - 1));
+        let parts: Vec<Option<Var>> =
+            [vec![first; axis.before], vec![Some(x)], vec![last; after]].into_iter().flatten().collect();
+        return Ok(slices(builder.op("Concat", &parts, &along)));
+    }
+    let Some(places) = places(axis) else {
+        return Ok(slices(along_padded(x, at, axis, f64::NEG_INFINITY)?));
+    };
+    let tap = |places: Vec<i64>| builder.op("Gather", &[Some(x), Some(builder.ints(&places))], &along);
+    Ok(places.into_iter().map(tap).collect())
+}
+
+/// The elements that windows see, tap by tap; where a tap is beyond the data, another of its window. Nothing where a window sees no
+/// data, or there are more than anyone wants.
+fn places(axis: &Axis) -> Option<Vec<Vec<i64>>> {
+    axis.taps.checked_mul(axis.output).filter(|&n| n <= MOST)?;
+    let place = |o: usize, q: usize| {
+        let at = (o * axis.stride + q * axis.dilation).checked_sub(axis.before)?;
+        (at < axis.input).then_some(at as i64)
+    };
+    let first = |o: usize| (0..axis.taps).find_map(|q| place(o, q));
+    let of_tap = |q: usize| -> Option<Vec<i64>> {
+        (0..axis.output).map(|o| place(o, q).or_else(|| first(o))).collect()
+    };
+    (0..axis.taps).map(of_tap).collect()
 }
 
 /// The mean of the taps, axis by axis: of those within the data, or within its margin too where that counts.

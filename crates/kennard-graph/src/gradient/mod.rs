@@ -164,7 +164,8 @@ pub(crate) fn adjoints<'b>(
     given(node, builder, outputs, &Path { tensors: wanted.iter().copied().collect() })
 }
 
-/// The nodes between the graph's inputs and its outputs that cannot be differentiated.
+/// The nodes between the graph's inputs and its outputs whose operators have no gradient rule. A rule may still refuse a mode, which
+/// [`gradient`] says.
 pub fn undifferentiable(graph: &Graph) -> Vec<&Node> {
     let inputs: Vec<&str> = graph.inputs.iter().map(|v| v.name.as_str()).collect();
     let lacks_rule = |node: &&Node| rule(&node.op).is_none() && !is_defined(&node.op);

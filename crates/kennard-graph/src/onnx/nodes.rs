@@ -13,7 +13,7 @@ use super::order::order;
 use super::proto::*;
 use super::schema;
 use crate::upgrade::upgrade;
-use crate::{Attribute, Builder, Graph, Node, Result, Tensor};
+use crate::{Attribute, Builder, Graph, GraphError, Node, Result, Tensor};
 
 /// The bytes, and the nodes, that inlining may add to a model: functions that call functions can grow without bound.
 const LARGEST_INLINED: usize = 1 << 28;
@@ -28,6 +28,8 @@ pub(super) struct Importer<'a> {
     functions: HashMap<[&'a str; 3], &'a FunctionProto>,
     /// The tensors there are so far.
     defined: RefCell<HashSet<String>>,
+    /// Those of them that have no value, which is an error where they are read.
+    empty: RefCell<HashMap<String, GraphError>>,
     /// Bytes and nodes.
     inlined: Cell<(usize, usize)>,
 }
@@ -116,12 +118,29 @@ impl<'a> Importer<'a> {
         }
         let key = |f: &'a FunctionProto| [domain(&f.domain), text(&f.name), text(&f.overload)];
         let functions = functions.iter().map(|f| (key(f), f)).collect();
-        Ok(Importer { builder, files, functions, defined: RefCell::new(defined), inlined: Cell::default() })
+        Ok(Importer {
+            builder,
+            files,
+            functions,
+            defined: RefCell::new(defined),
+            empty: RefCell::default(),
+            inlined: Cell::default(),
+        })
     }
 
     /// Says that there is a tensor, made already.
     pub fn declare(&self, name: &str) {
         self.defined.borrow_mut().insert(name.into());
+    }
+
+    /// Says that the output of a node has no value, and why.
+    pub(super) fn leave_empty(&self, output: &str, why: GraphError) {
+        self.empty.borrow_mut().insert(output.into(), why);
+    }
+
+    /// Refuses to read a tensor that has no value.
+    fn check_value(&self, name: &str) -> Result<()> {
+        self.empty.borrow().get(name).map_or(Ok(()), |why| Err(why.clone()))
     }
 
     /// Checks all nodes of a graph, those too that no output needs: runtimes refuse a file with a wrong one.
@@ -156,6 +175,7 @@ impl<'a> Importer<'a> {
             if !seen.insert(name) {
                 return Err(format_error(format!("there are two outputs `{name}`")));
             }
+            self.check_value(name)?;
         }
         Ok(())
     }
@@ -181,6 +201,7 @@ impl<'a> Importer<'a> {
         let inputs = proto.input.iter().map(resolve).collect::<Result<Vec<String>>>()?;
         let outputs = proto.output.iter().map(resolve).collect::<Result<Vec<String>>>()?;
         (node.inputs, node.outputs) = (inputs, outputs);
+        node.inputs.iter().try_for_each(|name| self.check_value(name))?;
         {
             let mut defined = self.defined.borrow_mut();
             if let Some(name) = node.inputs.iter().find(|name| !name.is_empty() && !defined.contains(*name)) {
@@ -289,14 +310,18 @@ impl<'a> Importer<'a> {
         }
         let made = |name: &&str| {
             let source = scope.resolve(name).filter(|s| !s.is_empty() && self.defined.borrow().contains(s));
-            source.ok_or_else(|| node.error(format!("nothing inside it makes its output `{name}`")))
+            let source =
+                source.ok_or_else(|| node.error(format!("nothing inside it makes its output `{name}`")))?;
+            self.check_value(&source)?;
+            Ok(source)
         };
         outputs.iter().map(made).collect()
     }
 
     /// Gives tensors the names of a node's outputs.
     pub(super) fn pass_on(&self, node: &Node, sources: &[String]) -> Result<()> {
-        for (source, output) in sources.iter().zip(&node.outputs).filter(|(_, output)| !output.is_empty()) {
+        let has_value = |output: &str| !output.is_empty() && self.check_value(output).is_ok();
+        for (source, output) in sources.iter().zip(&node.outputs).filter(|(_, output)| has_value(output)) {
             self.builder.push(Node {
                 op: "Identity".into(),
                 inputs: vec![source.clone()],

@@ -44,7 +44,7 @@ pub(super) fn read(model: &ModelProto, files: &Files, of: Option<&Ends>) -> Resu
     let mut base = Graph {
         name: graph.name.clone().unwrap_or_default(),
         inputs: fed.iter().map(|v| symbols.input(v)).collect::<Result<_>>()?,
-        bfloat16: rounds_to_bfloat16(&graph.node)
+        bfloat16: computes_in_bfloat16(graph)
             || model.functions.iter().any(|function| rounds_to_bfloat16(&function.node)),
         trained: trained(model),
         ..Graph::default()
@@ -97,12 +97,31 @@ fn trained(model: &ModelProto) -> Option<Vec<String>> {
     Some(entry.value.iter().flat_map(|names| names.lines()).map(String::from).collect())
 }
 
-/// Whether a cast to bfloat16 is among the nodes or in their subgraphs.
+const BFLOAT16: i32 = 16;
+
+/// Whether an output is of bfloat16, or a node rounds to it or takes it, unless to widen it at once.
+fn computes_in_bfloat16(graph: &GraphProto) -> bool {
+    let is_bfloat16 = |value: &&ValueInfoProto| {
+        let tensor = value.r#type.as_ref().and_then(|ty| ty.tensor_type.as_ref());
+        tensor.is_some_and(|tensor| tensor.elem_type == Some(BFLOAT16))
+    };
+    let ends = graph.input.iter().filter(is_bfloat16).filter_map(|value| value.name.as_deref());
+    let weights = graph.initializer.iter().filter(|tensor| tensor.data_type == Some(BFLOAT16));
+    let given: HashSet<&str> = ends.chain(weights.filter_map(|tensor| tensor.name.as_deref())).collect();
+    let takes = |node: &NodeProto| {
+        node.op_type.as_deref() != Some("Cast") && node.input.iter().any(|name| given.contains(name.as_str()))
+    };
+    graph.output.iter().any(|value| is_bfloat16(&value))
+        || graph.node.iter().any(takes)
+        || rounds_to_bfloat16(&graph.node)
+}
+
+/// Whether a cast to bfloat16 or a constant of it is among the nodes, or either is in their subgraphs.
 fn rounds_to_bfloat16(nodes: &[NodeProto]) -> bool {
-    const BFLOAT16: i64 = 16;
     nodes.iter().flat_map(|node| &node.attribute).any(|attribute| {
-        attribute.name.as_deref() == Some("to") && attribute.i == Some(BFLOAT16)
-            || attribute.g.iter().any(|graph| rounds_to_bfloat16(&graph.node))
+        attribute.name.as_deref() == Some("to") && attribute.i == Some(BFLOAT16.into())
+            || attribute.t.iter().any(|tensor| tensor.data_type == Some(BFLOAT16))
+            || attribute.g.iter().any(computes_in_bfloat16)
     })
 }
 

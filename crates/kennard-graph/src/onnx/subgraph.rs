@@ -58,7 +58,7 @@ impl Importer<'_> {
             turn += 1;
         }
         for all in collected {
-            states.push(self.stacked(node, &all, 0)?);
+            states.push(self.stacked(node, states.len(), &all, 0)?);
         }
         self.pass_on(node, &states)
     }
@@ -107,7 +107,7 @@ impl Importer<'_> {
             if pick("scan_output_directions", i) != 0 {
                 all.reverse();
             }
-            states.push(self.stacked(node, &all, pick("scan_output_axes", i))?);
+            states.push(self.stacked(node, states.len(), &all, pick("scan_output_axes", i))?);
         }
         self.pass_on(node, &states)
     }
@@ -139,10 +139,14 @@ impl Importer<'_> {
         self.inside(&graph.node, &outputs, node, scope.within(names))
     }
 
-    /// Several tensors along a new axis.
-    fn stacked(&self, node: &Node, names: &[String], axis: i64) -> Result<String> {
+    /// Several tensors along a new axis, for an output of the node; of none it has no value.
+    fn stacked(&self, node: &Node, output: usize, names: &[String], axis: i64) -> Result<String> {
         if names.is_empty() {
-            return Err(node.error("it never goes round, and there is nothing to collect"));
+            let why = node.error("it never goes round, and there is nothing to collect");
+            if let Some(name) = node.outputs.get(output).filter(|name| !name.is_empty()) {
+                self.leave_empty(name, why);
+            }
+            return Ok(String::new());
         }
         let builder = self.builder();
         let parts = names.iter().map(|name| Ok(Some(builder.var(name)?.unsqueeze(&[axis]))));

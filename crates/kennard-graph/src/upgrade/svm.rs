@@ -82,7 +82,11 @@ fn svm_classifier(mut node: Node, b: &Builder) -> Result<Option<Node>> {
             (true, 2) => both(b, scores, -scores),
             (true, _) => {
                 let sums = scores.with("MatMul", sides);
-                votes + sums / ((sums.apply("Abs") + 1.0) * 3.0)
+                // The first of those with most votes is the label, whatever the sums are.
+                let before = Array2::from_shape_fn((count, count), |(j, i)| f32::from(u8::from(i < j)));
+                let alike = votes.unsqueeze(&[2]).with("Equal", votes.unsqueeze(&[1])).cast_like(votes);
+                let tied = (alike * constant(before.into_dyn().into())).reduce("ReduceMax", &[2], false);
+                votes + sums / ((sums.apply("Abs") + 1.0) * 3.0) - tied * 0.75
             }
         }
     };

@@ -383,3 +383,15 @@ fn attention_in_basic_operators() {
     assert!(attention(&[-1, 2, 5, 4]).input(&[2]).input(&[-1, 2, 5, 4]).error().contains("caches"));
     assert!(attention(&[-1, 2, 5, 4]).set("left_window_size", 1).error().contains("windows"));
 }
+
+/// What compares tensors of unknown types is made a number all the same.
+#[test]
+fn unknown_types_count_as_single_precision() {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(2)]));
+    let unknown = x.apply("ai.onnx.ml::Binarizer");
+    let hit = unknown.with("Equal", unknown.number(0.0)).cast_like(unknown);
+    builder.output("y", unknown + hit);
+    let cast = builder.finish().map(|graph| graph.nodes.iter().any(|node| node.op == "Cast"));
+    assert!(cast.unwrap_or(true));
+}

@@ -220,6 +220,45 @@ fn of_pools() {
     }
 }
 
+/// A margin around a volume is none of its maxima.
+#[test]
+fn of_pools_over_three_axes() {
+    let pools: [(&str, Attributes); 3] = [
+        (
+            "volumes with a margin",
+            vec![
+                ("kernel_shape", ints(&[2, 3, 2])),
+                ("strides", ints(&[1, 2, 2])),
+                ("pads", ints(&[1, 1, 0, 0, 1, 1])),
+            ],
+        ),
+        (
+            "volumes rounded up",
+            vec![
+                ("kernel_shape", ints(&[2, 2, 2])),
+                ("strides", ints(&[2, 2, 2])),
+                ("ceil_mode", 1i64.into()),
+            ],
+        ),
+        (
+            "volumes with gaps",
+            vec![
+                ("kernel_shape", ints(&[1, 2, 2])),
+                ("dilations", ints(&[1, 2, 1])),
+                ("pads", ints(&[0, 1, 0, 0, 1, 1])),
+            ],
+        ),
+    ];
+    for (name, attributes) in pools {
+        let graph = model(&[1, 3, 4, 3], |x| {
+            let y = (x * 2.0 - 0.5).apply("Relu").apply_with("MaxPool", &attributes);
+            let n = y.shape().unwrap().0.iter().skip(1).map(|d| d.known().unwrap()).product();
+            dense(flat(y), 3, n, 3)
+        });
+        holds(name, &graph);
+    }
+}
+
 #[test]
 fn of_layouts() {
     holds(

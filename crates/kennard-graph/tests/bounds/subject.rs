@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use kennard_graph::{
-    Builder, DType, Dim, Graph, Method, Region, Shape, Tensor, TensorType, Var, bound, simplify,
+    Builder, DType, Dim, Graph, Method, Node, Region, Shape, Tensor, TensorType, Var, bound, define, infer,
+    simplify,
 };
 use ndarray::{ArrayD, IxDyn};
 use rand::rngs::Xoshiro256PlusPlus;
@@ -63,7 +64,7 @@ impl Bounds {
             model.inputs[0].ty.shape.0.iter().skip(1).map(|d| d.known().unwrap()).collect();
         let spec = graph.inputs.iter().find(|v| v.name == "spec").unwrap();
         let outputs = spec.ty.shape.0[2].known().unwrap();
-        Bounds { runner: Runner::new(&graph).unwrap(), shape, rows, outputs }
+        Bounds { runner: Runner::new(&runnable(&graph)).unwrap(), shape, rows, outputs }
     }
 
     /// Lower and upper bounds `[N, rows]` for boxes and specifications, sample by sample.
@@ -84,13 +85,20 @@ impl Bounds {
     }
 }
 
+/// rten has no pools over three axes.
+fn runnable(graph: &Graph) -> Graph {
+    let types = infer(graph).unwrap();
+    let over_three = |node: &Node| types.get(&node.inputs[0]).is_some_and(|ty| ty.shape.rank() == 5);
+    define(graph, |node| node.op == "MaxPool" && over_three(node)).unwrap()
+}
+
 /// What a model returns.
 pub fn evaluate(model: &Graph, x: &[f32]) -> Vec<f32> {
     let shape: Vec<usize> = model.inputs[0].ty.shape.0.iter().skip(1).map(|d| d.known().unwrap()).collect();
     let n = x.len() / shape.iter().product::<usize>();
     let shape: Vec<usize> = [n].into_iter().chain(shape).collect();
     let values = BTreeMap::from([(model.inputs[0].name.clone(), tensor(&shape, x.to_vec()))]);
-    let outputs = Runner::new(&simplify(model).unwrap()).unwrap().run(&values).unwrap();
+    let outputs = Runner::new(&runnable(&simplify(model).unwrap())).unwrap().run(&values).unwrap();
     outputs[&model.outputs[0].name].iter().copied().collect()
 }
 

@@ -175,8 +175,9 @@ class Result(Outcome):
     def _body(self) -> str:
         clean, robust = self.summary["clean"], self.summary.get("robust")
         rows = [("clean", clean.get("accuracy"), clean.get("interval"))]
-        rows += [(a["name"], a.get("robust_accuracy"), a.get("interval")) for a in self.summary["attacks"]]
-        if robust and len(self.summary["attacks"]) != 1:
+        attacks, budget = self.summary["attacks"], self.summary.get("budget")
+        rows += [(_cited(a, budget), a.get("robust_accuracy"), a.get("interval")) for a in attacks]
+        if robust and (len(attacks) != 1 or self.summary.get("minimal")):
             rows.append(("robust", robust.get("robust_accuracy"), robust.get("interval")))
         if certified := self.summary.get("certified"):
             rows.append(("certified", certified.get("certified_accuracy"), certified.get("interval")))
@@ -235,6 +236,13 @@ class Minimal(Result):
 def _distance(size: float) -> str:
     """A distance; infinite where no point was found."""
     return f"{size:.4g}" if np.isfinite(size) else "none"
+
+
+def _cited(attack: dict[str, Any], budget: int | None) -> str:
+    """An attack's name, with what is not as usual about it."""
+    limit = [] if budget is None else [f"at most {budget} {'pass' if budget == 1 else 'passes'} a sample"]
+    own = [*attack.get("changed", []), *limit]
+    return f"{attack['name']} with {' and '.join(own)}" if own else str(attack["name"])
 
 
 def _share(part: dict[str, Any], name: str) -> float | None:

@@ -58,8 +58,11 @@ const isWhole = ({ clean, attacks, minimal, certified }) => [clean, ...attacks, 
 const budget = ({ threat_model: threat, eps_text: eps }) => (threat.eps === null ? threat.norm : `${threat.norm} ≤ ${eps}`);
 
 /** The attacks in words. */
-const attackNames = ({ attacks, autoattack }) =>
-  `${autoattack ? `AutoAttack (${autoattack}): ` : ""}${attacks.map((a) => a.name).join(", ")}`;
+const attackNames = ({ attacks, minimal, autoattack, budget: passes }) => {
+  const named = ({ name, changed }) => (changed ? `${name} with ${changed.join(" and ")}` : name);
+  const limit = passes === undefined ? "" : `, with at most ${grouped(passes)} ${passes === 1 ? "pass" : "passes"} a sample`;
+  return `${autoattack ? `AutoAttack (${autoattack}): ` : ""}${[...attacks, ...minimal].map(named).join(", ")}${limit}`;
+};
 
 /** The same in words. */
 function allowance(summary) {

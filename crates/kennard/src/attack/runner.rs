@@ -68,7 +68,7 @@ pub(crate) async fn run_attack(
     let subject = Subject::new(attack.name(), attacked, conditions, account, oracle.clone());
     let mut run = attack.run(&subject);
     let mut disputed = false;
-    let (mut checks, mut unanswered) = (0, 0);
+    let mut unanswered = 0;
     loop {
         let ended = poll_fn(|context| match run.as_mut().poll(context) {
             Poll::Ready(outcome) => Poll::Ready(outcome.map(|()| true)),
@@ -88,12 +88,12 @@ pub(crate) async fn run_attack(
         if ended && conditions.rough {
             subject.settle_best().await;
         }
-        let mut best = subject.best();
+        let mut best = subject.to_judge();
         let mut adversarial = None;
         while let Some(candidate) = best.as_ref().filter(|candidate| candidate.misclassified) {
             let query = Query::untouched(candidate.point.clone()).on_account(account);
             let answer = oracle.ask(query).await;
-            checks += 1;
+            subject.count_check();
             let answered = is_answer(&answer.logits);
             if answered && answer.prediction() != label {
                 adversarial = Some(Adversarial { point: candidate.point.clone(), outputs: answer.logits });
@@ -104,9 +104,9 @@ pub(crate) async fn run_attack(
             disputed |= answered;
             unanswered += u64::from(!answered);
             subject.reject_best();
-            best = subject.best();
+            best = subject.to_judge();
         }
-        if ended || adversarial.is_some() {
+        if ended || adversarial.is_some() || subject.is_spent() {
             let tally = subject.tally();
             let broken = adversarial.is_some();
             let unanswered = tally.unanswered + unanswered;
@@ -119,7 +119,7 @@ pub(crate) async fn run_attack(
                     .map_or_else(|| margin(attacked.clean, label), |candidate| candidate.margin),
                 adversarial,
                 found_after: best.map_or(0, |candidate| candidate.evaluation),
-                forwards: tally.forwards + subject.checks() + checks,
+                forwards: tally.forwards + subject.checks(),
                 backwards: tally.backwards,
                 zero_gradients: tally.zero_gradients,
                 non_finite_gradients: tally.non_finite_gradients,
@@ -168,11 +168,32 @@ mod tests {
 
     /// Class 0 below 0.6, in single precision; a rough answer has that boundary elsewhere.
     fn found(points: &[f32], criterion: Criterion, rough_boundary: f32) -> (Verdict, Vec<usize>) {
+        let boundary = |program| if program == Program::SearchLogits { rough_boundary } else { 0.6 };
+        found_between(points, criterion, boundary)
+    }
+
+    /// Class 0 below a boundary, which a program may have elsewhere.
+    fn found_between(
+        points: &[f32],
+        criterion: Criterion,
+        boundary: impl Fn(Program) -> f32,
+    ) -> (Verdict, Vec<usize>) {
+        asked(points, Asked { criterion, budget: None, rough: true }, boundary)
+    }
+
+    struct Asked {
+        criterion: Criterion,
+        budget: Option<u64>,
+        rough: bool,
+    }
+
+    fn asked(points: &[f32], of: Asked, boundary: impl Fn(Program) -> f32) -> (Verdict, Vec<usize>) {
+        let Asked { criterion, budget, rough } = of;
         let attack = Asking(points, std::sync::Mutex::default());
         let threat = ThreatModel::new(Norm::Linf, 0.3).unwrap();
         let clean = [0.1, -0.1];
         let attacked = AttackedSample::new(&[0.5], &[1], 0, 0, &clean);
-        let conditions = Conditions { threat, criterion, seed: 0, budget: None, rough: true };
+        let conditions = Conditions { threat, criterion, seed: 0, budget, rough };
         let oracle = Oracle::default();
         let mut run = pin!(run_attack(&attack, attacked, conditions, 0, oracle.clone()));
         let verdict = loop {
@@ -180,9 +201,7 @@ mod tests {
                 break verdict.unwrap();
             }
             for question in oracle.take() {
-                let boundary =
-                    if question.query.program == Program::SearchLogits { rough_boundary } else { 0.6 };
-                let z = boundary - question.query.points[0];
+                let z = boundary(question.query.program) - question.query.points[0];
                 question.answer(vec![Answer::new(vec![z, -z])]);
             }
         };
@@ -226,6 +245,57 @@ mod tests {
         assert_eq!(told, [1, 0, 1, 0, 1, 1]);
         let (verdict, _) = found(&[0.59, 0.55], Criterion::Closest, 0.5);
         assert!(!verdict.broken);
+    }
+
+    /// Where an attack closes in on a boundary that the untouched model has elsewhere, a point from before counts.
+    #[test]
+    fn points_within_rounding_of_the_boundary_displace_no_others() {
+        let points: Vec<f32> =
+            [0.75, 0.65].into_iter().chain((0..30).map(|i| 0.59 - 0.003 * i as f32)).collect();
+        let boundary = |program| if program == Program::Untouched { 0.6 } else { 0.5 };
+        let (verdict, _) = found_between(&points, Criterion::Closest, boundary);
+        assert!(verdict.broken && verdict.disputed);
+        assert_eq!(verdict.adversarial.unwrap().point, [0.65]);
+    }
+
+    /// Points judged, in the search and by the untouched model, are never more than the budget, whatever is rejected.
+    #[test]
+    fn the_last_word_is_within_the_budget() {
+        let points = [0.55, 0.7, 0.68, 0.66, 0.55, 0.64, 0.62, 0.61];
+        for (rough, criterion) in [false, true]
+            .into_iter()
+            .flat_map(|rough| [Criterion::First, Criterion::Worst, Criterion::Closest].map(|c| (rough, c)))
+        {
+            for untouched in [0.6, 0.65, 0.75] {
+                let boundary = |program| match program {
+                    Program::Untouched => untouched,
+                    Program::SearchLogits => 0.58,
+                    _ => 0.6,
+                };
+                for budget in 1 + Conditions::judging(rough)..24 {
+                    let of = Asked { criterion, budget: Some(budget), rough };
+                    let (verdict, _) = asked(&points, of, boundary);
+                    let spent = verdict.forwards + verdict.backwards;
+                    assert!(spent <= budget, "{rough} {criterion:?} {untouched}: {spent} of {budget}");
+                }
+            }
+        }
+    }
+
+    /// One pass is kept for the last word, and one more for the farthest point, where others may be adversarial by rounding alone.
+    #[test]
+    fn a_budget_leaves_room_for_the_last_word() {
+        let of = |criterion, budget| Asked { criterion, budget: Some(budget), rough: false };
+        let points = [0.55, 0.7, 0.65, 0.62, 0.61, 0.61];
+        let (verdict, told) = asked(&points, of(Criterion::First, 2), |_| 0.6);
+        assert_eq!((verdict.broken, verdict.forwards, told.len()), (false, 1, 0));
+        let (verdict, _) = asked(&points, of(Criterion::First, 3), |_| 0.6);
+        assert_eq!((verdict.broken, verdict.forwards, verdict.found_after), (true, 3, 2));
+        let (verdict, _) = asked(&points, of(Criterion::Closest, 5), |_| 0.6);
+        assert_eq!((verdict.adversarial.unwrap().point, verdict.forwards), (vec![0.65], 4));
+        let boundary = |program| if program == Program::Untouched { 0.68 } else { 0.6 };
+        let (verdict, _) = asked(&points, of(Criterion::Closest, 6), boundary);
+        assert_eq!((verdict.adversarial.unwrap().point, verdict.forwards), (vec![0.7], 6));
     }
 
     /// Where single precision has no answer, there is none.

@@ -1,7 +1,7 @@
 use super::{Audit, packet_plan};
-use crate::attack::Attack;
+use crate::attack::{Attack, Conditions};
 use crate::threat::Boxes;
-use crate::{Error, Norm, Result};
+use crate::{Error, Norm, Precision, Result};
 
 impl Audit<'_> {
     /// Refuses settings that do not fit together.
@@ -41,10 +41,13 @@ impl Audit<'_> {
         let has_robust = !names.is_empty() || !self.minimal.is_empty() && self.threat.eps.is_finite();
         let certifies = self.certify && self.threat.eps.is_finite();
         self.requirements.iter().try_for_each(|wanted| wanted.check(&names, has_robust, certifies))?;
-        if self.budget == Some(0) {
-            return Err(Error::Setting(
-                "a budget of 0 passes switches every attack off; give it one at least".into(),
-            ));
+        let judging = Conditions::judging(self.engine.search_precision() != Precision::F32);
+        if let Some(budget) = self.budget.filter(|budget| *budget <= judging) {
+            return Err(Error::Setting(format!(
+                "a budget of {budget} passes leaves none to search with, as judging what is found takes {judging}; give it {} \
+                 at least",
+                judging + 1
+            )));
         }
         if !self.attacks.is_empty() && self.threat.eps.is_infinite() {
             return Err(Error::Threat(

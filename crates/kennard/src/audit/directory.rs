@@ -144,4 +144,15 @@ impl RunDirectory {
             Work::Done(_) => Ok(()),
         }
     }
+
+    /// The same where nothing was kept.
+    ///
+    /// # Errors
+    /// When the directory cannot be written to.
+    pub(super) fn discard_if_empty(self) -> Result<()> {
+        match self.work {
+            Work::Left(directory) => directory.discard_if_empty(),
+            Work::Done(_) => Ok(()),
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 mod bounding;
 mod certified;
+mod changed;
 mod check;
 mod directory;
 mod distances;
@@ -116,7 +117,8 @@ pub struct Audit<'a> {
     /// Spend every attack's whole budget on every sample and keep the worst margin, instead of stopping at
     /// the first adversarial point.
     pub full: bool,
-    /// The most passes that an attack may spend on a sample.
+    /// The most passes that an attack may spend on a sample, at least 2: one is kept for the untouched model's judgement of what is
+    /// found (3 of at least 4 where searches are of less than single precision).
     pub budget: Option<u64>,
     /// What must be reached; the summary says whether it is.
     pub requirements: Vec<Requirement>,

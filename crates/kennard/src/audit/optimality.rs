@@ -60,14 +60,20 @@ pub fn compare(runs: &[FinishedRun]) -> Result<Comparison> {
         let (one, other) = (&first.manifest.settings, &run.manifest.settings);
         let differs = [
             ("model", one.model != other.model || one.preprocessing != other.preprocessing),
-            ("data", one.data != other.data || one.samples != other.samples || one.shard != other.shard),
+            ("data set", one.data != other.data),
+            ("selection of the samples", one.samples != other.samples),
+            ("shard of the samples", one.shard != other.shard),
             ("norm", one.threat_model.norm != other.threat_model.norm),
             ("bounds", one.threat_model.bounds != other.threat_model.bounds),
             ("set of points that attacks are allowed", !one.confines_alike(other)),
         ];
         if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
+            let shards = match one.shard == other.shard {
+                true => String::new(),
+                false => format!("; it is of shard {}, the first of {}", other.shard, one.shard),
+            };
             return Err(Error::Mismatch(format!(
-                "run {} has another {what} than the first: attacks compare on the same task alone",
+                "run {} has another {what} than the first: attacks compare on the same task alone{shards}",
                 place + 1
             )));
         }

@@ -5,6 +5,7 @@ use kennard_graph::{Graph, infer};
 use super::packet_plan::PacketPlan;
 use super::{Audit, PacketSummary, Progress, Summary, Warning};
 use crate::data::Selection;
+use crate::error::with_causes;
 use crate::packet::Effort;
 use crate::survey::{PacketKind, Survey};
 use crate::{Advice, Result};
@@ -57,7 +58,8 @@ impl Audit<'_> {
             let outcome = match measured {
                 Ok(outcome) => outcome,
                 Err(error) => {
-                    let message = format!("the packet at scale {} cannot be measured: {error}", plan.scale);
+                    let why = with_causes(&error);
+                    let message = format!("the packet at scale {} cannot be measured: {why}", plan.scale);
                     summary.warnings.push(Warning::new("packets-failed", message));
                     continue;
                 }

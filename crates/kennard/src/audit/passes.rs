@@ -13,7 +13,7 @@ use crate::data::{DataError, Sample};
 use crate::engine::{Oracle, Task};
 use crate::run::Kept;
 use crate::stats::Share;
-use crate::{Boxes, Error, Result};
+use crate::{Error, Result};
 
 /// This many samples, the first, are evaluated twice, to notice a model that answers at random.
 const REPEATED: usize = 8;
@@ -58,7 +58,12 @@ impl Audit<'_> {
                 directory.discard()?;
                 return Err(error);
             }
-            outcome => outcome?,
+            Err(error) => {
+                // The error that led here is the one to be said.
+                let _ = directory.discard_if_empty();
+                return Err(error);
+            }
+            Ok(outcome) => outcome,
         };
         directory.finish(&outcome, outcome.summary.complete)?;
         Ok(outcome)
@@ -169,7 +174,7 @@ impl Audit<'_> {
         summary.count(&records);
         // What was done to the samples is known once they have been read.
         summary.data.notes = self.data.notes();
-        summary.data.notes.extend(self.boxes.as_ref().map(Boxes::note));
+        summary.data.notes.extend(self.boxes.as_ref().map(|boxes| boxes.note(self.threat.eps)));
         summary.data.notes.extend(self.lattice.as_ref().map(|lattice| lattice.note(&self.threat)));
         let note = missing::note(&summary, &records);
         summary.data.notes.extend(note);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::predictions::Predictions;
 use super::{Audit, Outcome, Record, Warning};
 use crate::data::Selection;
+use crate::error::with_causes;
 use crate::stats::{median, spearman};
 use crate::survey::{DistanceEffort, PacketKind, Survey};
 use crate::{Figure, Norm, Result};
@@ -107,7 +108,8 @@ impl Audit<'_> {
         let measured = match survey.distances(effort, mine, stop) {
             Ok(measured) => measured,
             Err(error) => {
-                let message = format!("distances to the boundary cannot be predicted: {error}");
+                let message =
+                    format!("distances to the boundary cannot be predicted: {}", with_causes(&error));
                 summary.warnings.push(Warning::new("distances-failed", message));
                 return Ok(());
             }

@@ -6,8 +6,8 @@ use crate::attack::{AttackedSample, Conditions, Criterion, Loss, run_attack};
 use crate::data::Sample;
 use crate::engine::{Oracle, Program, Query};
 use crate::probe::cosine;
-use crate::threat::{Boxes, SampleBox, check_inside};
-use crate::{Error, Norm, Precision, Result, ThreatModel};
+use crate::threat::{SampleBox, check_inside};
+use crate::{Norm, Precision, Result, ThreatModel};
 
 /// The account of the passes at the samples themselves; those of attack `i` go to `i + 1`.
 const CLEAN: usize = 0;
@@ -52,15 +52,8 @@ impl Audit<'_> {
         if let Some(lattice) = &self.lattice {
             lattice.check(sample.index, &sample.input, self.data.feature_names())?;
         }
-        let outside = |boxes: &Boxes| {
-            let own = boxes.of(sample.index, &sample.input, None);
-            !own.frame().contains(&sample.input)
-        };
-        if self.boxes.as_ref().is_some_and(outside) {
-            return Err(Error::Mismatch(format!(
-                "sample {} lies outside its own box: attacks in there would be about another sample",
-                sample.index
-            )));
+        if let Some(boxes) = &self.boxes {
+            boxes.check_inside(sample.index, &sample.input)?;
         }
         Ok(sample)
     }

@@ -51,7 +51,9 @@ impl RunState {
         };
         let (manifest, digest) = stored::<Manifest>(path)?.ok_or_else(|| refused(path, NO_RUN))?;
         let Some((text, _)) = begun else {
-            let outcome = results(path, sums.as_ref())?;
+            let mut outcome = results(path, sums.as_ref())?;
+            // Of an earlier format, which does not say it.
+            outcome.summary.take_parameters(&manifest.settings);
             return Ok(RunState { manifest, outcome, stage: Stage::Finished });
         };
         let place = path.join(JOURNAL);

@@ -56,6 +56,9 @@ pub struct Summary {
     pub confined: Vec<String>,
     /// The version of AutoAttack that the attacks are, if they are one.
     pub autoattack: Option<String>,
+    /// The most passes that an attack might spend on a sample; absent where there was no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<u64>,
     /// Accuracy on the samples as they are.
     pub clean: Clean,
     /// How many samples the model has no answer for, it being NaN: neither correct nor robust, in every share.
@@ -115,6 +118,9 @@ pub struct Clean {
 pub struct AttackSummary {
     /// The attack's name.
     pub name: String,
+    /// Those of its parameters that are not as usual, in words: `1 step`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
     /// How many samples stay correctly classified.
     pub robust: u64,
     /// Of how many it is not known yet.
@@ -144,6 +150,9 @@ pub struct AttackSummary {
 pub struct MinimalSummary {
     /// The attack's name.
     pub name: String,
+    /// Those of its parameters that are not as usual, in words: `1 step`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
     /// How many samples' distances are not known yet.
     pub pending: u64,
     /// The distances; but for the number found, nothing while some are pending.
@@ -184,7 +193,7 @@ impl Summary {
 
     /// The summary of an audit before its first sample. Times, packets and warnings are not known yet.
     pub(super) fn blank(about: &About, settings: &AuditSettings) -> Summary {
-        Summary {
+        let mut summary = Summary {
             version: Summary::VERSION,
             model: about.model.clone(),
             data: settings.data.clone().into(),
@@ -200,6 +209,7 @@ impl Summary {
             eps_text: settings.threat_model.eps_text(),
             confined: settings.confined(),
             autoattack: settings.autoattack(),
+            budget: None,
             clean: Clean::default(),
             not_evaluated: 0,
             cascade: settings.cascade,
@@ -216,7 +226,9 @@ impl Summary {
             requirements: Vec::new(),
             warnings: Vec::new(),
             seconds: 0.0,
-        }
+        };
+        summary.take_parameters(settings);
+        summary
     }
 
     /// The summary of a run under way: its manifest, and what it knows of samples.
@@ -342,6 +354,7 @@ impl AttackSummary {
     pub(super) fn blank(name: &str) -> AttackSummary {
         AttackSummary {
             name: name.into(),
+            changed: Vec::new(),
             robust: 0,
             pending: 0,
             robust_accuracy: None,
@@ -360,6 +373,7 @@ impl MinimalSummary {
     pub(super) fn blank(name: &str) -> MinimalSummary {
         MinimalSummary {
             name: name.into(),
+            changed: Vec::new(),
             pending: 0,
             distances: Distances::default(),
             forwards: 0,

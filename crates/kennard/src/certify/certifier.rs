@@ -64,7 +64,13 @@ impl<'e> Certifier<'e> {
         let classifier = engine.classifier();
         let region = shape(threat.norm)?;
         let model = provable(classifier)?;
-        let terms = Terms { threat, boxes, lattice: None, classes: classifier.classes() };
+        let terms = Terms {
+            threat,
+            boxes,
+            lattice: None,
+            levels: classifier.levels(),
+            classes: classifier.classes(),
+        };
         let rows = terms.margins();
         let runtime = engine.runtime().as_given();
         let allowance = Allowance::of(&model, passes)?;

@@ -2,8 +2,8 @@ use kennard_graph::{Graph, Region, Sloped, Stages, gradient};
 use kennard_runtime::{Runtime, Session, Threads};
 
 use super::ascent::{Ascent, Slopes};
-use super::hidden::{Hidden, Walker, Where, batched, known, run};
-use super::parted::Parted;
+use super::hidden::{Hidden, Walker, Where, known};
+use super::parted::{Parted, batched, run};
 use crate::Result;
 
 /// Certified lower bounds of one sample after another by walks back from a specification's rows and from the elements of hidden

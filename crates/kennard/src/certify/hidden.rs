@@ -1,7 +1,7 @@
 use kennard_graph::{Graph, Patch, Stages, Window};
-use kennard_runtime::{Input, Runtime, Session, Threads};
+use kennard_runtime::{Runtime, Session, Threads};
 
-use super::parted::Parted;
+use super::parted::{Parted, batched, run};
 use super::program::{largest, one_way};
 use crate::Result;
 
@@ -55,23 +55,6 @@ pub(super) type Hidden = Vec<Vec<f32>>;
 /// What a sample's region and hidden tensors are given as, in order.
 pub(super) fn known<'a>(region: &Where<'a>, hidden: &'a Hidden) -> Vec<&'a [f32]> {
     region.iter().copied().chain(hidden.iter().map(Vec::as_slice)).collect()
-}
-
-/// The inputs of a batch, for what is known of each of its samples; what is left of it is filled with the first.
-pub(super) fn batched(known: &[Vec<&[f32]>], batch: usize) -> Vec<Vec<f32>> {
-    let slots = || (0..batch).map(|slot| &known[if slot < known.len() { slot } else { 0 }]);
-    let inputs = known.first().map_or(0, Vec::len);
-    (0..inputs).map(|i| slots().flat_map(|sample| sample[i].iter().copied()).collect()).collect()
-}
-
-/// Runs a session on such inputs.
-pub(super) fn run<'a>(
-    session: &mut Session,
-    inputs: impl IntoIterator<Item = &'a Vec<f32>>,
-    outputs: &mut Vec<Vec<f32>>,
-) -> Result<()> {
-    let inputs: Vec<Input> = inputs.into_iter().map(|data| Input::F32(data)).collect();
-    Ok(session.run(&inputs, outputs)?)
 }
 
 impl Walker {

@@ -1,7 +1,6 @@
 use kennard_graph::{Graph, Parts};
-use kennard_runtime::{Runtime, Session, Threads};
+use kennard_runtime::{Input, Runtime, Session, Threads};
 
-use super::hidden::{batched, run};
 use crate::Result;
 
 /// A graph of bounds that runs for one value after another of its last inputs: what does not depend on these is computed once.
@@ -61,4 +60,21 @@ impl Parted {
         };
         Ok(given.iter().enumerate().map(of).collect())
     }
+}
+
+/// The inputs of a batch, for what is known of each of its samples; what is left of it is filled with the first.
+pub(super) fn batched(known: &[Vec<&[f32]>], batch: usize) -> Vec<Vec<f32>> {
+    let slots = || (0..batch).map(|slot| &known[if slot < known.len() { slot } else { 0 }]);
+    let inputs = known.first().map_or(0, Vec::len);
+    (0..inputs).map(|i| slots().flat_map(|sample| sample[i].iter().copied()).collect()).collect()
+}
+
+/// Runs a session on such inputs.
+pub(super) fn run<'a>(
+    session: &mut Session,
+    inputs: impl IntoIterator<Item = &'a Vec<f32>>,
+    outputs: &mut Vec<Vec<f32>>,
+) -> Result<()> {
+    let inputs: Vec<Input> = inputs.into_iter().map(|data| Input::F32(data)).collect();
+    Ok(session.run(&inputs, outputs)?)
 }

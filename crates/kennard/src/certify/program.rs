@@ -177,6 +177,11 @@ pub(super) fn provable(classifier: &Classifier) -> Result<Graph> {
     if classifier.front().is_some() {
         return refused("it takes inputs of another precision than float32; export it with a float32 input");
     }
+    if classifier.levels().is_some() && classifier.preprocessing().normalize.is_some() {
+        return refused(
+            "it takes integers of samples that are normalised; export it with the normalisation inside",
+        );
+    }
     let random = |op: &str| op.starts_with("Random") || ["Bernoulli", "Multinomial"].contains(&op);
     if let Some(node) = classifier.untouched().nodes.iter().find(|node| random(&node.op)) {
         return refused(&format!(

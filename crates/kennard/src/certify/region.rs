@@ -2,6 +2,7 @@
 
 use kennard_graph::Region as Shape;
 
+use crate::classifier::Levels;
 use crate::threat::Frame;
 use crate::{Error, Norm, Result, ThreatModel};
 
@@ -29,6 +30,22 @@ impl Region {
             upper: origin.iter().map(|&x| up(end(x, reach)).min(hi)).collect(),
             radius,
         }
+    }
+
+    /// The region of what a model of integers computes with: every point is multiplied by the scale and rounded. `d` radii of
+    /// half a level are added in a norm.
+    pub fn rounded(self, levels: &Levels, norm: Norm) -> Region {
+        let Region { lower, upper, radius } = self;
+        let level = |x: f32| f64::from(levels.round(x)) / f64::from(levels.scale);
+        let ends =
+            |a: f32, b: f32| if levels.scale > 0.0 { [level(a), level(b)] } else { [level(b), level(a)] };
+        let half = 0.5 / f64::from(levels.scale).abs() * (1.0 + 1e-6);
+        let radius = up(f64::from(radius) + half * norm.of_ones(lower.len()));
+        let [lower, upper] = [0, 1].map(|end| {
+            let outward = if end == 0 { down } else { up };
+            lower.iter().zip(&upper).map(|(&a, &b)| outward(ends(a, b)[end])).collect()
+        });
+        Region { lower, upper, radius }
     }
 
     /// A box, whose ends are taken as they are.

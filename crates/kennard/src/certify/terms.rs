@@ -1,4 +1,5 @@
 use super::region::Region;
+use crate::classifier::Levels;
 use crate::data::Sample;
 use crate::{Boxes, Lattice, Norm, ThreatModel};
 
@@ -11,6 +12,8 @@ pub(super) struct Terms<'b> {
     pub boxes: Option<&'b Boxes>,
     /// Which points are valid, where not all are.
     pub lattice: Option<&'b Lattice>,
+    /// How the model rounds its input, if it does.
+    pub levels: Option<Levels>,
     /// How many classes there are, K.
     pub classes: usize,
 }
@@ -18,7 +21,7 @@ pub(super) struct Terms<'b> {
 impl Terms<'_> {
     /// Where a sample's points may be.
     pub fn region(&self, sample: &Sample) -> Region {
-        match self.boxes {
+        let region = match self.boxes {
             Some(boxes) => Region::of(boxes.of(sample.index, &sample.input, self.lattice).frame()),
             None => {
                 let mut region = Region::around(&sample.input, &self.threat);
@@ -27,6 +30,10 @@ impl Terms<'_> {
                 }
                 region
             }
+        };
+        match &self.levels {
+            Some(levels) => region.rounded(levels, self.threat.norm),
+            None => region,
         }
     }
 

@@ -6,10 +6,39 @@ use super::Preprocessing;
 use crate::warning::Warning;
 use crate::{Error, Result};
 
-/// How samples become the 8-bit levels that a model takes, where nothing is said of that.
+/// How a model of integers rounds the elements of its samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Levels {
+    /// What they are multiplied by before.
+    pub scale: f32,
+    /// The smallest and the largest level.
+    limits: Option<[f32; 2]>,
+}
+
+impl Levels {
+    pub(super) fn of(dtype: DType, preprocessing: &Preprocessing) -> Levels {
+        let limits = dtype.levels().map(|limits| limits.map(|limit| limit as f32));
+        Levels { scale: preprocessing.scale.unwrap_or(1.0) as f32, limits }
+    }
+
+    /// The level of an element.
+    pub fn round(&self, x: f32) -> f32 {
+        let level = (x * self.scale).round_ties_even();
+        self.limits.map_or(level, |[least, most]| level.clamp(least, most))
+    }
+}
+
+/// How samples become the levels of a quantised type, where nothing is said of that.
 pub(super) fn levels(dtype: DType, preprocessing: &Preprocessing) -> Option<(Preprocessing, Warning)> {
-    if dtype != DType::U8 || preprocessing.scale.is_some() {
+    if dtype.levels().is_none() || preprocessing.scale.is_some() {
         return None;
+    }
+    if dtype != DType::U8 {
+        let message =
+            "the model takes integers: samples are rounded as they are, and data in 0..1 are all 0 or 1 then";
+        let warning = Warning::new("integer-input", message)
+            .advise(" ({input_scale = 255} or what fits, 1 if none is needed)");
+        return Some((preprocessing.clone(), warning));
     }
     let message = "the model takes 8-bit integers: samples are multiplied by 255, and rounded for its verdict. For data in \
                    0..255 it is another scale";

@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use kennard_graph::{
     Builder, DType, Dim, Graph, TensorType, Value, flatten_output, log_probabilities, relaxed_input,
-    strip_softmax, temper, whole_input,
+    strip_sigmoid, strip_softmax, temper, whole_input,
 };
 use kennard_runtime::Live;
 
+pub(crate) use fit::Levels;
 use fit::fitted;
 use one_number::OneNumber;
 pub use preprocessing::Preprocessing;
@@ -41,6 +42,7 @@ pub struct Classifier {
     warnings: Vec<Warning>,
     /// What the number is that the model returns, if it is one alone.
     one_number: Option<OneNumber>,
+    levels: Option<Levels>,
     /// What computes the outputs that `graph` starts from, where that is no graph.
     module: Option<Module>,
 }
@@ -65,17 +67,31 @@ impl Classifier {
         if label < classes {
             return Ok(());
         }
-        if self.one_number.is_some() {
-            return Err(Error::Mismatch(format!(
+        let message = match self.one_number {
+            Some(_) => format!(
                 "sample {index} has the label {label}, but the model returns one number per sample, which tells two classes \
                  apart, 0 and 1. A regression cannot be audited: it has no classes"
-            )));
-        }
-        Err(Error::Mismatch(format!(
-            "sample {index} has the label {label}, the model has {classes} classes (0 to {}). Is this the data set it was \
-             trained for?",
-            classes - 1
-        )))
+            ),
+            None => format!(
+                "sample {index} has the label {label}, the model has {classes} classes (0 to {}). Is this the data set it was \
+                 trained for?",
+                classes - 1
+            ),
+        };
+        let cure = match self.one_number {
+            Some(_) => {
+                "; labels in a file that do not count from 0 take a list of their numbers: {classes = FILE}"
+            }
+            None => {
+                " Labels in a file that do not count from 0 take a list of their numbers: {classes = FILE}"
+            }
+        };
+        Err(Error::Mismatch(message).advise(cure))
+    }
+
+    /// How the model rounds its input, if it takes integers.
+    pub(crate) fn levels(&self) -> Option<Levels> {
+        self.levels
     }
 
     /// Fits a model to samples of `shape` (without the batch).
@@ -107,6 +123,7 @@ impl Classifier {
         } else {
             (Some(fitted(&same(single.single_input()?)?, shape, fitting)?.0), flatten_output(model)?)
         };
+        let rounding = (!dtype.is_float()).then(|| Levels::of(dtype, fitting));
         warnings.extend(levels.map(|(_, warning)| warning));
         let &[_, Dim::Known(classes)] = graph.single_output()?.ty.shape.0.as_slice() else {
             return Err(Error::Mismatch("the model's number of classes is not fixed".into()));
@@ -122,7 +139,7 @@ impl Classifier {
             if preprocessing.threshold.is_some() {
                 return Err(one_number::no_threshold(classes));
             }
-            let stripped = strip_softmax(&graph);
+            let stripped = strip_softmax(&graph).or_else(|| strip_sigmoid(&graph));
             (None, graph, untouched, stripped)
         };
         let classes = classes.max(2);
@@ -142,6 +159,7 @@ impl Classifier {
             classes,
             preprocessing: preprocessing.clone(),
             one_number,
+            levels: rounding,
             module: None,
             parameters: model.constants.values().filter(|t| t.dtype().is_float()).map(|t| t.len()).sum(),
             warnings,
@@ -177,6 +195,7 @@ impl Classifier {
             mixes: false,
             warnings: Vec::new(),
             one_number: None,
+            levels: None,
             module: Some(Module(module)),
         })
     }

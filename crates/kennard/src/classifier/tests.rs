@@ -250,6 +250,55 @@ fn integer_pixels_are_relaxed_and_rounded() {
     }
 }
 
+/// Each channel of integers has a scale of its own.
+#[test]
+fn integers_are_dequantised_along_an_axis() {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::U8, vec![Dim::BATCH, Dim::Known(2), Dim::Known(2)]));
+    let scales: kennard_graph::Tensor = kennard_graph::ndarray::arr1(&[0.5f32, 2.0]).into_dyn().into();
+    let zero = builder.constant(kennard_graph::Tensor::full(&[2], 100.0, DType::U8));
+    let inputs = [Some(x), Some(builder.constant(scales)), Some(zero)];
+    let real = builder.op("DequantizeLinear", &inputs, &[("axis", 1i64.into())]);
+    builder.output("y", real.reduce("ReduceSum", &[2], false));
+    let preprocessing = Preprocessing { scale: Some(255.0), ..Preprocessing::default() };
+    let classifier = Classifier::new(&builder.finish().unwrap(), &[2, 2], &preprocessing).unwrap();
+    let engine =
+        Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &EngineOptions::default()).unwrap();
+    let points: Vec<f32> = [102.0, 100.0, 101.0, 100.0].iter().map(|level| level / 255.0).collect();
+    let answer =
+        Evaluator::lend(&engine, |mut evaluator| evaluator.evaluate(&Query::logits(points))).unwrap();
+    assert!((answer.logits[0] - 1.0).abs() < 1e-4 && (answer.logits[1] - 2.0).abs() < 1e-4, "{answer:?}");
+}
+
+/// What wraps around has no real counterpart.
+#[test]
+fn integers_that_wrap_around_are_refused() {
+    for narrowed in [false, true] {
+        let builder = Builder::new(&Graph::default()).unwrap();
+        let x = builder.input("x", TensorType::new(DType::U8, vec![Dim::BATCH, Dim::Known(2)]));
+        let y = match narrowed {
+            true => x.cast(DType::I8),
+            false => x + builder.constant(kennard_graph::Tensor::scalar(100.0, DType::U8)),
+        };
+        builder.output("y", y.cast(DType::F32));
+        let refused = Classifier::new(&builder.finish().unwrap(), &[2], &Preprocessing::default());
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("integers") && refused.contains("float input"), "{refused}");
+    }
+}
+
+/// Sigmoids of several classes are taken off as a softmax is: their numbers order the classes alike, and do not saturate.
+#[test]
+fn closing_sigmoids_are_taken_off() {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(3)]));
+    builder.output("y", (x * 40.0).apply("Sigmoid"));
+    let classifier = Classifier::new(&builder.finish().unwrap(), &[3], &Preprocessing::default()).unwrap();
+    assert!(!classifier.returns_logits());
+    assert!(classifier.graph().unwrap().nodes.iter().all(|node| node.op != "Sigmoid"));
+    assert!(classifier.untouched().nodes.iter().any(|node| node.op == "Sigmoid"));
+}
+
 #[test]
 fn token_ids_are_refused() {
     let builder = Builder::new(&Graph::default()).unwrap();

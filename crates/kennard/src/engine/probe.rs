@@ -68,7 +68,7 @@ impl Engine {
         let points = samples.concat();
         Evaluator::lend(self, |mut evaluator| {
             let answers = evaluator.evaluate(&Query::untouched(points.clone()))?.logits;
-            let mixed = !self.classifier.mixes_samples() && self.mixes(&mut evaluator, samples, &answers)?;
+            let mixed = !self.classifier.mixes_samples() && self.mixes(&mut evaluator, samples)?;
             // A module is the same program either way.
             if !mixed && self.classifier.module().is_none() {
                 // What the runtime cannot run is found now, not in the middle of the work.
@@ -78,19 +78,35 @@ impl Engine {
         })
     }
 
-    /// Whether the answer about the first of some samples is another beside the others than beside copies of itself, by more
-    /// than rounding; of a model that answers at random that is not known.
-    fn mixes(&self, evaluator: &mut Evaluator, samples: &[&[f32]], answers: &[f32]) -> Result<bool> {
-        let n = samples.len().min(self.rows(Program::Untouched));
-        if n < 2 {
+    /// Whether an answer about one of some samples is another, by more than rounding, in another place of a full batch, or beside
+    /// copies of itself; of a model that answers at random that is not known.
+    fn mixes(&self, evaluator: &mut Evaluator, samples: &[&[f32]]) -> Result<bool> {
+        let (rows, classes) = (self.rows(Program::Untouched), self.classifier.classes());
+        let Some(last) = samples.len().min(rows).checked_sub(1) else { return Ok(false) };
+        if rows < 2 {
             return Ok(false);
         }
-        let beside = &answers[..self.classifier.classes()];
-        let copies = Query::untouched(samples[0].repeat(n));
-        let [first, again] = [evaluator.evaluate(&copies)?.logits, evaluator.evaluate(&copies)?.logits];
-        let largest = first.iter().chain(beside).fold(0.0f32, |most, z| most.max(z.abs()));
-        let apart = |a: f32, b: f32| (a - b).abs() > 1e-3 * largest;
-        Ok(first == again && first.iter().zip(beside).any(|(&a, &b)| apart(a, b)))
+        let mut ask = |order: Vec<usize>| -> Result<Vec<f32>> {
+            let points: Vec<&[f32]> = order.into_iter().map(|i| samples[i % samples.len()]).collect();
+            Ok(evaluator.evaluate(&Query::untouched(points.concat()))?.logits)
+        };
+        let beside = ask((0..rows).collect())?;
+        if ask((0..rows).collect())? != beside {
+            return Ok(false);
+        }
+        let largest = beside.iter().fold(0.0f32, |most, z| most.max(z.abs()));
+        let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).any(|(a, b)| (a - b).abs() > 1e-3 * largest);
+        let turned = ask((0..rows).rev().collect())?;
+        if beside.chunks_exact(classes).zip(turned.chunks_exact(classes).rev()).any(|(a, b)| apart(a, b)) {
+            return Ok(true);
+        }
+        for i in [0, last] {
+            let copies = ask(vec![i; rows])?;
+            if copies.chunks_exact(classes).any(|copy| apart(copy, &beside[i * classes..])) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Looks at the model's answers to some samples (each `d` elements), and takes them for what they

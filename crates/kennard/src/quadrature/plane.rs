@@ -14,6 +14,7 @@ use super::{Coordinate, Domain, Integral, Quadrature, Wave};
 use crate::answer::predict;
 use crate::data::{Problem, Sample};
 use crate::engine::{Engine, Evaluator, Query};
+use crate::error::with_causes;
 use crate::packet::log_loss::log_softplus;
 use crate::stats::clopper_pearson;
 use crate::{Error, Figure, Result};
@@ -241,8 +242,8 @@ fn count_correct(engine: &Engine, samples: &[Sample]) -> Result<u64> {
 fn integrate(engine: &Engine, jobs: &[Job]) -> Result<Vec<Integral>> {
     let work = |evaluator: &mut Evaluator, job: &Job| {
         QUADRATURE.measure(&job.domain, |points| loss(evaluator, points, job.label)).map_err(|e| {
-            let cause = std::error::Error::source(&e).map_or(String::new(), |cause| format!(": {cause}"));
-            Error::Packet(format!("the packet of label {} on {:?}: {e}{cause}", job.label, job.domain))
+            let why = with_causes(&e);
+            Error::Packet(format!("the packet of label {} on {:?}: {why}", job.label, job.domain))
         })
     };
     let go_on = AtomicBool::new(false);

@@ -19,6 +19,7 @@ use super::{Domain, Quadrature, Wave};
 use crate::answer::{margin, predict};
 use crate::data::{DataSet, Sample};
 use crate::engine::{Engine, Evaluator, Query};
+use crate::error::with_causes;
 use crate::packet::oracle::EngineOracle;
 use crate::packet::points::Points;
 use crate::packet::vector::dot;
@@ -156,7 +157,7 @@ impl SlicePlan<'_> {
             match self.slice(scale, centre, oracle) {
                 Ok(slice) => slices.push(slice),
                 Err(error) if self.scales.len() == 1 => return Err(error),
-                Err(error) => failed.push(FailedSlice { scale, reason: error.to_string() }),
+                Err(error) => failed.push(FailedSlice { scale, reason: with_causes(&error) }),
             }
         }
         Ok((slices, failed))
@@ -195,10 +196,13 @@ impl SlicePlan<'_> {
                 let packet = GaussianPacket { scale, samples: SAMPLES, seed: self.seed };
                 let effort = Effort { max_samples: MAX_SAMPLES, modes: true, ..Effort::default() };
                 let index = centre.index as u64;
-                let packet =
-                    packet.measure_until(&effort, &centre.input, centre.label, index, oracle).map_err(
-                        |e| Error::Packet(format!("the packet around sample {index}, for its mode: {e}")),
-                    )?;
+                let failed = |e: crate::packet::MeasureError<Error>| {
+                    let why = with_causes(&e);
+                    Error::Packet(format!("the packet around sample {index}, for its mode: {why}"))
+                };
+                let packet = packet
+                    .measure_until(&effort, &centre.input, centre.label, index, oracle)
+                    .map_err(failed)?;
                 let mode = packet.modes.and_then(|modes| modes.leading.into_iter().next());
                 let lacking = || Error::Packet(format!("the packet around sample {index} has no modes"));
                 Ok(mode.ok_or_else(lacking)?.direction)
@@ -216,10 +220,9 @@ impl Subspace {
         let k = self.axes.len();
         let domain = Domain::Window { centre: vec![0.0; k], scale };
         let rule = if k == 1 { LINE } else { PLANE };
-        let integral = rule.measure(&domain, |points| self.wave(points, oracle)).map_err(|e| {
-            let cause = std::error::Error::source(&e).map_or(String::new(), |cause| format!(": {cause}"));
-            Error::Packet(format!("the packet at scale {scale}: {e}{cause}"))
-        })?;
+        let integral = rule
+            .measure(&domain, |points| self.wave(points, oracle))
+            .map_err(|e| Error::Packet(format!("the packet at scale {scale}: {}", with_causes(&e))))?;
         let square = |of: fn(&super::Coordinate) -> f64| -> f64 { integral.coordinates.iter().map(of).sum() };
         Ok(Slice {
             scale,
@@ -341,6 +344,29 @@ mod tests {
             }
             Ok(())
         }
+    }
+
+    /// A model that has no gradient.
+    struct Rough;
+
+    impl LogOdds for Rough {
+        type Error = Error;
+
+        fn batch_size(&self) -> usize {
+            1
+        }
+
+        fn evaluate(&mut self, _: &[f32], _: usize, _: &mut [f32], _: &mut [f32]) -> Result<()> {
+            Err(Error::NoGradient("the node `trees` has no gradient rule".into()))
+        }
+    }
+
+    #[test]
+    fn what_failed_is_said_to_its_first_cause() {
+        let cut = Subspace { centre: vec![0.5; 2], label: 0, axes: vec![vec![1.0, 0.0]] };
+        let said = cut.measure(0.25, &mut Rough).unwrap_err().to_string();
+        assert!(said.starts_with("the packet at scale 0.25: "), "{said}");
+        assert!(said.ends_with("could not be evaluated: the node `trees` has no gradient rule"), "{said}");
     }
 
     /// A locally exponential loss displaces the packet by `2 s² a` and leaves it a coherent state: along

@@ -197,8 +197,10 @@ fn threats_differ(a: &RunState, b: &RunState) -> Option<String> {
     if !a.allows_the_same(b) {
         return Some("other threat models, so their robust accuracies are not comparable".into());
     }
-    (a.attacks != b.attacks || a.minimal != b.minimal)
-        .then(|| "other attacks, and robust accuracy depends on them".into())
+    if a.attacks != b.attacks || a.minimal != b.minimal {
+        return Some("other attacks, and robust accuracy depends on them".into());
+    }
+    (a.budget != b.budget).then(|| "other budgets of the attacks, and robust accuracy depends on them".into())
 }
 
 impl Pair {

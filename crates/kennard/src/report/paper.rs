@@ -101,7 +101,6 @@ impl Row {
         };
         let of_all = |count: u64| count as f64 / (*total).max(1) as f64;
         let could_be = [of_all(clean.correct), of_all(clean.correct + clean.pending)];
-        let minimal = summary.minimal.iter().map(|attack| format!("{} (minimum norm)", attack.name));
         let search = (summary.search_precision != Precision::F32 && summary.autoattack.is_none())
             .then(|| format!("searched in {}", summary.search_precision));
         let shard =
@@ -120,13 +119,7 @@ impl Row {
                 .as_ref()
                 .map(|c| share(c.certified_accuracy, c.interval, c.bracket, c.pending)),
             autoattack: summary.autoattack.clone(),
-            attacks: summary
-                .attacks
-                .iter()
-                .map(|attack| attack.name.clone())
-                .chain(minimal)
-                .chain(search)
-                .collect(),
+            attacks: summary.attacks_in_words().into_iter().chain(search).collect(),
             seed: summary.seed,
             version: state.manifest.kennard.clone(),
         }

@@ -25,6 +25,10 @@ pub(crate) struct Directory<R> {
     pub entries: Vec<R>,
     /// What is damaged of it, for people; what came before it is kept.
     pub damage: Option<String>,
+    /// Whether there is an entry.
+    kept: bool,
+    /// Whether the manifest is of this run alone: no finished run was there.
+    own: bool,
 }
 
 impl<R: Serialize + DeserializeOwned> Directory<R> {
@@ -48,7 +52,8 @@ impl<R: Serialize + DeserializeOwned> Directory<R> {
             Some((earlier, _)) => same_settings(path, &earlier.settings, &manifest.settings),
             None => Ok(()),
         };
-        if !is_begun(path) {
+        let begun = is_begun(path);
+        if !begun {
             check_settings()?;
         }
         let (mut journal, text) = Journal::open(path)?;
@@ -89,7 +94,14 @@ impl<R: Serialize + DeserializeOwned> Directory<R> {
             Sums::forget(path, results)?;
             remove(&path.join(SUMMARY))?;
         }
-        Ok(Directory { path: path.into(), journal, entries: contents.entries, damage: contents.damage })
+        Ok(Directory {
+            path: path.into(),
+            journal,
+            entries: contents.entries,
+            damage: contents.damage,
+            kept: kept > 0,
+            own: begun || stored.is_none(),
+        })
     }
 
     /// Keeps an entry; from now on a killed process does not lose it, and a second later not even a power cut. An
@@ -98,6 +110,7 @@ impl<R: Serialize + DeserializeOwned> Directory<R> {
     /// # Errors
     /// When the disk is full.
     pub fn keep(&mut self, entry: &R) -> Result<()> {
+        self.kept = true;
         self.journal.append(entry)
     }
 
@@ -125,6 +138,16 @@ impl<R: Serialize + DeserializeOwned> Directory<R> {
     /// # Errors
     /// When the directory cannot be written to.
     pub fn discard(self) -> Result<()> {
-        self.journal.remove()
+        self.journal.remove()?;
+        // Else it would stand in the way of a run of mended data.
+        if self.own { remove(&self.path.join(MANIFEST)) } else { Ok(()) }
+    }
+
+    /// The same where nothing was kept: a run that was refused leaves its directory as it was.
+    ///
+    /// # Errors
+    /// When the directory cannot be written to.
+    pub fn discard_if_empty(self) -> Result<()> {
+        if self.kept { Ok(()) } else { self.discard() }
     }
 }

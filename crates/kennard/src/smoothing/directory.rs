@@ -110,7 +110,12 @@ impl Certification<'_> {
                 directory.discard()?;
                 return Err(error);
             }
-            outcome => outcome?,
+            Err(error) => {
+                // The error that led here is the one to be said.
+                let _ = directory.discard_if_empty();
+                return Err(error);
+            }
+            Ok(outcome) => outcome,
         };
         let complete = outcome.summary.complete;
         directory.finish(|path| write_results(path, &outcome), &FILES, complete)?;

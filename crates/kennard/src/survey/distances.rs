@@ -9,6 +9,7 @@ use crate::distance::{
     DistanceError, EngineMargins, ErrorFigures, ErrorPacket, Margins, NORMS, Predicted, Radius, Sampled,
     SlopeDistances, SmoothedRadius, crossings_in,
 };
+use crate::error::with_causes;
 use crate::stats::median;
 use crate::{Error, Figure, Norm, Result};
 
@@ -191,7 +192,7 @@ impl Survey<'_> {
             match found {
                 Ok(found) => Ok(Ok(found)),
                 Err(DistanceError::Oracle(error)) => {
-                    Err(Error::Packet(format!("distances at {site}: {error}")))
+                    Err(Error::Packet(format!("distances at {site}: {}", with_causes(&error))))
                 }
                 Err(error) => Ok(Err(error.to_string())),
             }

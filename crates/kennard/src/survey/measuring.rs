@@ -8,6 +8,7 @@ use super::{PacketKind, Survey};
 use crate::data::Sample;
 use crate::distance::{DistanceError, EngineMargins, crossings};
 use crate::engine::Engine;
+use crate::error::with_causes;
 use crate::packet::oracle::{EngineOracle, affine};
 use crate::packet::{BoxPacket, DataPacket, GaussianPacket, Hidden, MeasureError};
 use crate::{Error, Result};
@@ -83,7 +84,9 @@ impl Survey<'_> {
         };
         match found {
             Ok(found) => Ok(Ok(found)),
-            Err(MeasureError::Oracle(error)) => Err(Error::Packet(format!("the packet at {site}: {error}"))),
+            Err(MeasureError::Oracle(error)) => {
+                Err(Error::Packet(format!("the packet at {site}: {}", with_causes(&error))))
+            }
             Err(error) => Ok(Err(error.to_string())),
         }
     }

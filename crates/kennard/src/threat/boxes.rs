@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::lattice::Lattice;
 use super::model::ThreatModel;
 use super::norm::Norm;
+use crate::data::{DataSet, Sample};
 use crate::{Error, Result};
 
 /// Where an attacker may move each sample: within a box of its own, `lower ≤ x ≤ upper`, element by element.
@@ -93,19 +94,36 @@ impl Boxes {
         }
     }
 
-    /// What is said of the boxes where one threat model for all samples is wanted: linf, half of the widest element as
-    /// epsilon (the largest radius), and the bounds of all.
+    /// Refuses a sample, `x` at a place of the data set, that lies outside its own box.
+    pub(crate) fn check_inside(&self, index: usize, x: &[f32]) -> Result<()> {
+        if self.whole(index, x).frame().contains(x) {
+            return Ok(());
+        }
+        Err(Error::Mismatch(format!(
+            "sample {index} lies outside its own box: attacks in there would be about another sample"
+        )))
+    }
+
+    /// What is said of the boxes where one threat model for all samples is wanted: linf, as epsilon the farthest that any box
+    /// reaches from its sample (the largest radius), and the bounds of all.
     ///
     /// # Errors
-    /// When no box has any width.
-    pub fn threat(&self) -> Result<ThreatModel> {
+    /// When there are not as many boxes as samples, or of another size; when a sample lies outside its own box, or the data cannot
+    /// be read; when no box has any width.
+    pub fn threat(&self, data: &DataSet) -> Result<ThreatModel> {
+        self.check(data.len(), data.shape().iter().product())?;
         match &self.0 {
             Ends::Given { lower, upper, .. } => {
-                let widths = lower.iter().zip(upper).map(|(lo, hi)| f64::from(*hi) - f64::from(*lo));
-                // Six digits: the ends are of single precision.
-                let radius = format!("{:.5e}", widths.fold(0.0, f64::max) / 2.0).parse().unwrap_or_default();
+                let mut farthest = 0.0f64;
+                for sample in data.samples()? {
+                    let Sample { index, input, .. } = sample?;
+                    self.check_inside(index, &input)?;
+                    farthest = farthest.max(self.whole(index, &input).reach(&input));
+                }
                 let lo = lower.iter().copied().fold(f32::INFINITY, f32::min);
                 let hi = upper.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                // Rounded it may be more than there is.
+                let radius = six_digits(farthest).min(f64::from(hi) - f64::from(lo));
                 ThreatModel::within(Norm::Linf, radius, [lo, hi])
             }
             Ends::Around { radii, bounds } => {
@@ -115,10 +133,19 @@ impl Boxes {
         }
     }
 
-    /// What a reader of results should know.
-    pub(crate) fn note(&self) -> String {
-        let Ends::Around { radii, .. } = &self.0 else {
-            return "attacks stay within a box of its own for each sample; epsilon is half of the widest element".into();
+    /// What a reader of results should know, where this is said to be the epsilon.
+    pub(crate) fn note(&self, eps: f64) -> String {
+        let radii = match &self.0 {
+            Ends::Given { lower, upper, .. } => {
+                let widths = lower.iter().zip(upper).map(|(lo, hi)| f64::from(*hi) - f64::from(*lo));
+                let half = six_digits(widths.fold(0.0, f64::max) / 2.0);
+                let is = match eps == half {
+                    true => "half of the widest element",
+                    false => "the farthest that one reaches from its sample",
+                };
+                return format!("attacks stay within a box of its own for each sample; epsilon is {is}");
+            }
+            Ends::Around { radii, .. } => radii,
         };
         let moving = radii.iter().copied().filter(|radius| *radius > 0.0);
         let least = moving.clone().fold(f64::INFINITY, f64::min);
@@ -158,7 +185,21 @@ impl Boxes {
     }
 }
 
+/// A number to six digits: ends are of single precision.
+fn six_digits(value: f64) -> f64 {
+    format!("{value:.5e}").parse().unwrap_or_default()
+}
+
 impl SampleBox<'_> {
+    /// How far it reaches from a point inside, in the element where that is most.
+    fn reach(&self, x: &[f32]) -> f64 {
+        let ends = self.lower.iter().zip(self.upper.iter());
+        let of = |(x, (lo, hi)): (&f32, (&f32, &f32))| {
+            (f64::from(*x) - f64::from(*lo)).max(f64::from(*hi) - f64::from(*x))
+        };
+        x.iter().zip(ends).map(of).fold(0.0, f64::max)
+    }
+
     pub fn frame(&self) -> Frame<'_> {
         Frame { lower: &self.lower, upper: &self.upper }
     }
@@ -219,10 +260,45 @@ impl Frame<'_> {
 mod tests {
     use super::*;
 
+    /// Two samples.
+    fn samples(inputs: &[f32]) -> DataSet {
+        DataSet::from_samples(inputs.to_vec(), vec![0, 1], &[inputs.len() / 2], &[]).unwrap()
+    }
+
+    /// It is true of every point of a box, wherever the sample lies in there.
+    #[test]
+    fn epsilon_is_how_far_boxes_reach() {
+        let data = samples(&[0.25, 0.5, 0.5, 0.5]);
+        let around = |down: f32, up: f32| {
+            let ends =
+                |by: f32| data.samples().unwrap().flat_map(|s| s.unwrap().input).map(|x| x + by).collect();
+            Boxes::new(ends(-down), ends(up), 2).unwrap()
+        };
+        let said = |boxes: Boxes| {
+            let eps = boxes.threat(&data).unwrap().eps;
+            (eps, boxes.note(eps).ends_with("half of the widest element"))
+        };
+        assert_eq!(said(around(0.125, 0.125)), (0.125, true));
+        assert_eq!(said(around(0.0, 0.25)), (0.25, false));
+        assert_eq!(said(around(0.25, 0.125)), (0.25, false));
+        // To six digits it would be more than the input has.
+        let whole = Boxes::new(vec![0.0; 4], vec![0.123_456_7; 4], 2).unwrap();
+        assert_eq!(whole.threat(&samples(&[0.0; 4])).unwrap().eps, f64::from(0.123_456_7f32));
+    }
+
+    #[test]
+    fn samples_outside_their_boxes_are_refused() {
+        let boxes = Boxes::new(vec![0.0; 4], vec![1.0; 4], 2).unwrap();
+        let message = boxes.threat(&samples(&[0.5, 0.5, 0.5, 1.5])).unwrap_err().to_string();
+        assert!(message.contains("sample 1 lies outside its own box"), "{message}");
+        let three = DataSet::from_samples(vec![0.5; 6], vec![0, 1, 0], &[2], &[]).unwrap();
+        assert!(boxes.threat(&three).unwrap_err().to_string().contains("2 boxes and 3 samples"));
+    }
+
     #[test]
     fn a_box_is_seen_as_the_unit_cube() {
         let boxes = Boxes::new(vec![0.0, -1.0, 0.5, 0.1], vec![0.0, 3.0, 0.5, 0.2], 2).unwrap();
-        let threat = boxes.threat().unwrap();
+        let threat = boxes.threat(&samples(&[0.0, 1.0, 0.5, 0.15])).unwrap();
         assert_eq!((threat.bounds, threat.eps), ([-1.0, 3.0], 2.0));
         assert!(boxes.check(2, 2).is_ok() && boxes.check(3, 2).is_err());
         let (first, second) = (boxes.of(0, &[], None), boxes.of(1, &[], None));
@@ -242,8 +318,12 @@ mod tests {
     #[test]
     fn elements_have_radii_of_their_own() {
         let boxes = Boxes::around(vec![0.25, 0.0, 2.0], [0.0, 4.0]).unwrap();
-        assert_eq!((boxes.threat().unwrap().eps, boxes.threat().unwrap().bounds), (2.0, [0.0, 4.0]));
-        assert_eq!(boxes.note(), "each feature has its own epsilon: 0.25 to 2; 1 of 3 may not change");
+        let threat = boxes.threat(&samples(&[0.5, 0.1, 3.5, 0.0, 0.0, 0.0])).unwrap();
+        assert_eq!((threat.eps, threat.bounds), (2.0, [0.0, 4.0]));
+        assert_eq!(
+            boxes.note(threat.eps),
+            "each feature has its own epsilon: 0.25 to 2; 1 of 3 may not change"
+        );
         let own = boxes.of(7, &[0.5, 0.1, 3.5], None);
         assert_eq!(own.frame().region(), [vec![0.25, 0.1, 1.5], vec![0.75, 0.1, 4.0]]);
         assert!(boxes.check(9, 3).is_ok() && boxes.check(9, 4).is_err());

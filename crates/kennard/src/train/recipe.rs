@@ -113,11 +113,9 @@ impl Recipe {
             ));
         }
         if samples < self.held_out + self.batch {
-            return Err(Error::Setting(format!(
-                "the data has {samples} samples; {} held out and a batch of {} need more",
-                self.held_out, self.batch
-            ))
-            .advise(". Set {held_out} and {batch} lower"));
+            let Recipe { held_out, batch, .. } = *self;
+            let few = Error::TooFewSamples { samples, held_out, batch };
+            return Err(few.advise(". Set {held_out} and {batch} lower"));
         }
         for (name, value) in [
             ("weight decay", self.decay),

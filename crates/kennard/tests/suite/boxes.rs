@@ -20,7 +20,7 @@ const SAMPLES: usize = 60;
 fn audit(model: &Graph, data: &DataSet, boxes: Boxes, attacks: Vec<Box<dyn Attack>>) -> Vec<Record> {
     let engine = engine(model, data, rten(), &EngineOptions { threads: Some(1), ..Default::default() });
     let summary = ModelSummary::of_file(&common::fixture("fashion_mlp.onnx"), engine.classifier()).unwrap();
-    let threat = boxes.threat().unwrap();
+    let threat = boxes.threat(data).unwrap();
     let audit = Audit { attacks, boxes: Some(boxes), ..Audit::new(summary, &engine, data, threat) };
     audit.run(&AtomicBool::new(false), |_| ()).unwrap().records
 }
@@ -67,7 +67,9 @@ fn attacks_break_the_samples_whose_box_has_a_corner_beyond_the_boundary() {
         Box::new(Fgsm { targets: 2 }),
         Box::new(Square::default()),
     ];
-    let records = audit(&model, &data, Boxes::new(lower.clone(), upper.clone(), D).unwrap(), attacks);
+    let boxes = Boxes::new(lower.clone(), upper.clone(), D).unwrap();
+    let eps = boxes.threat(&data).unwrap().eps;
+    let records = audit(&model, &data, boxes, attacks);
     let (mut broken, mut close) = (0, 0);
     for (record, sample) in records.iter().zip(data.samples().unwrap()) {
         let least = least(record.index, &sample.unwrap().input, record.label);
@@ -78,6 +80,7 @@ fn attacks_break_the_samples_whose_box_has_a_corner_beyond_the_boundary() {
         broken += u32::from(least < 0.0);
         for (i, attack) in record.attacks.iter().enumerate() {
             let attack = attack.as_ref().unwrap();
+            assert!(attack.norm.is_none_or(|norm| norm <= eps * (1.0 + 1e-5)), "{:?} of {eps}", attack.norm);
             assert!(!attack.within || least < 0.0, "attack {i}, sample {}: {least}", record.index);
             // The last two make no claim to find all.
             assert!(i >= 5 || attack.within == (least < 0.0), "attack {i}, sample {}: {least}", record.index);
@@ -136,7 +139,10 @@ fn boxes_that_do_not_fit_are_refused() {
         let engine = engine(&model, &data, rten(), &EngineOptions { threads: Some(1), ..Default::default() });
         let summary =
             ModelSummary::of_file(&common::fixture("fashion_mlp.onnx"), engine.classifier()).unwrap();
-        let threat = ThreatModel { norm, ..boxes.threat().unwrap() };
+        let threat = match boxes.threat(&data) {
+            Ok(threat) => ThreatModel { norm, ..threat },
+            Err(error) => return error.to_string(),
+        };
         let attacks: Vec<Box<dyn Attack>> = vec![Box::new(Fgsm::default())];
         let audit = Audit { attacks, boxes: Some(boxes), ..Audit::new(summary, &engine, &data, threat) };
         audit.run(&AtomicBool::new(false), |_| ()).unwrap_err().to_string()

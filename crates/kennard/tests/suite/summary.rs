@@ -21,7 +21,7 @@ cosines.cosine.mean cosines.cosine.mean_interval cosines.cosine.median cosines.c
 cosines.cosine.q25 cosines.cosine.q75 cosines.cosine.q95 cosines.samples cosines.without data.files data.name \
 data.notes data.split distances.correlation distances.first_order.interval distances.first_order.value \
 distances.found.interval distances.found.value distances.found_by distances.predicted.interval distances.predicted.value \
-distances.predicted_by distances.samples distances.scale eps_text minimal.0.backwards minimal.0.distances.curve.0.eps \
+distances.predicted_by distances.samples distances.scale eps_text minimal.0.backwards minimal.0.changed minimal.0.distances.curve.0.eps \
 minimal.0.distances.curve.0.interval minimal.0.distances.curve.0.robust_accuracy minimal.0.distances.found \
 minimal.0.distances.median_interval minimal.0.distances.quartiles minimal.0.forwards minimal.0.name minimal.0.non_finite_gradients minimal.0.pending \
 minimal.0.seconds model.classes model.file model.input model.parameters model.sha256 not_evaluated packets.0.bound \

@@ -190,7 +190,7 @@ fn epsilons_of_columns_and_valid_points_go_together() {
     let breakable: Vec<bool> =
         bench.samples.iter().map(|x| bench.least(x, |point| admits(x, point)) < 0.0).collect();
     let possible = breakable.iter().filter(|can| **can).count();
-    let threat = boxes.threat().unwrap();
+    let threat = boxes.threat(&bench.data).unwrap();
     let outcome = bench.with(threat, |audit| {
         let attacks: Vec<Box<dyn Attack>> = vec![Box::new(Pgd::default()), Box::new(Square::default())];
         let audit = Audit { attacks, boxes: Some(boxes.clone()), certify: true, ..audit };

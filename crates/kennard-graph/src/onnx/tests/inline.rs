@@ -152,6 +152,17 @@ fn loops_are_unrolled() {
     let early = read(&made(node("Less", &["turn", "one"], &["again"]), i64::MAX)).unwrap();
     assert_eq!(early.nodes.iter().filter(|n| n.op == "Add").count(), 2);
 
+    // Of no turn the states stay, and what would be collected may be left alone.
+    let mut never = made(node("Identity", &["on"], &["again"]), 0);
+    assert!(error(&never).contains("it never goes round, and there is nothing to collect"));
+    never.graph.as_mut().unwrap().output.pop();
+    let never_read = read(&never).unwrap();
+    assert_eq!(never_read.nodes.iter().filter(|n| n.op == "Add").count(), 0);
+    assert_eq!(never_read.outputs[0].ty.shape.0, [Dim::BATCH, Dim::Known(3)]);
+    never.graph.as_mut().unwrap().node.push(node("ReduceSum", &["all"], &["sum"]));
+    never.graph.as_mut().unwrap().output.push(value("sum", 1, &[]));
+    assert!(error(&never).contains("it never goes round, and there is nothing to collect"));
+
     assert!(error(&made(node("Identity", &["on"], &["again"]), i64::MAX)).contains("goes round more than"));
     let mut open = made(node("Identity", &["on"], &["again"]), 3);
     weights_of(&mut open).clear();

@@ -176,4 +176,15 @@ fn a_model_that_rounds_to_bfloat16_says_so() {
         read(&model(vec![rounded, back])).unwrap().bfloat16
     };
     assert_eq!([16, 10, 11].map(cast), [true, false, false]);
+    // A weight may be kept in it and widened before it is used.
+    let with_weight = |nodes| {
+        let mut model = model(nodes);
+        let weight = TensorProto { int32_data: vec![0x3f80, 0xc000, 0x3f00], ..tensor("w", 16, &[3]) };
+        model.graph.as_mut().unwrap().initializer.push(weight);
+        read(&model).unwrap().bfloat16
+    };
+    let widened = AttributeProto { i: Some(1), ..attribute("to", ATTRIBUTE_INT) };
+    let widened = NodeProto { attribute: vec![widened], ..node("Cast", &["w"], &["h"]) };
+    assert!(!with_weight(vec![widened, node("Add", &["x", "h"], &["y"])]));
+    assert!(with_weight(vec![node("CastLike", &["x", "w"], &["h"]), node("CastLike", &["h", "x"], &["y"])]));
 }

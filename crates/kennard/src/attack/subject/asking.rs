@@ -96,9 +96,8 @@ impl Subject<'_> {
         if query.points.is_empty() {
             return Vec::new();
         }
-        if let Some(budget) = self.conditions.budget {
-            let left = budget.saturating_sub(self.tally().evaluations()).max(1);
-            query.points.truncate(d.saturating_mul(usize::try_from(left).unwrap_or(usize::MAX)));
+        if let Some(left) = self.left() {
+            query.points.truncate(d.saturating_mul(usize::try_from(left.max(1)).unwrap_or(usize::MAX)));
         }
         query.program = match self.surrogate {
             true => query.program.of_surrogate(),
@@ -108,6 +107,8 @@ impl Subject<'_> {
         let mut reply = self.oracle.ask_each(query.on_account(self.account));
         let mut answers = self.heard(&mut reply).await;
         for (x, answer) in reply.points().chunks_exact(d).zip(&mut answers) {
+            // Another question of the same attack may have spent what was left.
+            self.go_on().await;
             if let Some(frame) = self.attacked.frame {
                 frame.scale(&mut answer.gradient);
             }
@@ -121,12 +122,17 @@ impl Subject<'_> {
             if answered {
                 self.watch(x, answer, exact, evaluation);
             }
-            if self.conditions.budget.is_some_and(|budget| self.tally().evaluations() >= budget) {
-                self.pause.set(Some(Pause::BudgetSpent));
-            }
-            poll_fn(|_| if self.is_paused() { Poll::Pending } else { Poll::Ready(()) }).await;
+            self.go_on().await;
         }
         answers
+    }
+
+    /// Waits where the run may be over.
+    async fn go_on(&self) {
+        if self.is_spent() {
+            self.pause.set(Some(Pause::BudgetSpent));
+        }
+        poll_fn(|_| if self.is_paused() { Poll::Pending } else { Poll::Ready(()) }).await;
     }
 
     /// Waits for answers. Where the run may be over, until the attack is told to go on, or is dropped.
@@ -147,7 +153,7 @@ impl Subject<'_> {
 
     /// Puts the logits of single precision in place of those of an answer. False where they are NaN.
     pub(super) async fn correct(&self, x: &[f32], answer: &mut Answer, label: usize) -> bool {
-        self.checks.set(self.checks.get() + 1);
+        self.count_check();
         let mut reply = self.oracle.ask_each(Query::logits(x.to_vec()).on_account(self.account));
         answer.logits = self.heard(&mut reply).await.pop().unwrap_or_default().logits;
         let answered = is_answer(&answer.logits);
@@ -202,9 +208,31 @@ impl Subject<'_> {
         answer.gradient.fill(0.0);
     }
 
-    /// How many points were asked about again, in single precision.
+    /// How many points were asked about again, in single precision or by the untouched model.
     pub(in crate::attack) fn checks(&self) -> u64 {
         self.checks.get()
+    }
+
+    /// Counts a point that was asked about again.
+    pub(in crate::attack) fn count_check(&self) {
+        self.checks.set(self.checks.get() + 1);
+    }
+
+    /// How many passes of the budget are left, where there is one.
+    pub(super) fn unspent(&self) -> Option<u64> {
+        let spent = self.tally().evaluations() + self.checks();
+        self.conditions.budget.map(|budget| budget.saturating_sub(spent))
+    }
+
+    /// How many of them are left to search with: some are kept back to judge what is found.
+    fn left(&self) -> Option<u64> {
+        let kept_back = || if self.surrogate { 0 } else { self.kept_back() };
+        self.unspent().map(|unspent| unspent.saturating_sub(kept_back()))
+    }
+
+    /// Whether no pass is left to search with.
+    pub(in crate::attack) fn is_spent(&self) -> bool {
+        self.left() == Some(0)
     }
 
     pub(in crate::attack) fn tally(&self) -> Tally {

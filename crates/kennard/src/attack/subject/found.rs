@@ -1,6 +1,6 @@
 //! The best points that an attack met, and when it is halted for them.
 
-use super::{AttackedSample, Criterion, Subject};
+use super::{AttackedSample, Conditions, Criterion, Subject};
 use crate::answer::Answer;
 
 /// An allowed point that is the best so far by the [`Criterion`].
@@ -25,8 +25,17 @@ pub(in crate::attack) enum Pause {
     BudgetSpent,
 }
 
-/// How many of the closest points are kept, in case the untouched model disagrees about the last.
-const KEPT: usize = 4;
+/// How many of the closest points are kept, in case the untouched model disagrees about the last ones.
+const KEPT: usize = 12;
+
+/// Drops one that is neither the first nor the last, the one whose neighbours are nearest to each other: an attack that closes in
+/// on the boundary meets many points within rounding of it, none of which may be adversarial.
+fn thin(candidates: &mut Vec<Candidate>) {
+    let gap = |i: usize| candidates[i - 1].distance / candidates[i + 1].distance.max(f64::MIN_POSITIVE);
+    if let Some(least) = (1..candidates.len().saturating_sub(1)).min_by(|&i, &j| gap(i).total_cmp(&gap(j))) {
+        candidates.remove(least);
+    }
+}
 
 impl Subject<'_> {
     /// Keeps the point if it is allowed and better than those before, and pauses the attack where that
@@ -40,10 +49,13 @@ impl Subject<'_> {
         }
         let Some(distance) = self.betters(x, answer) else { return };
         let mut candidates = self.candidates.borrow_mut();
-        let kept = if self.conditions.criterion == Criterion::Closest { KEPT - 1 } else { 0 };
-        let surplus = candidates.len().saturating_sub(kept);
-        candidates.drain(..surplus);
+        if self.conditions.criterion != Criterion::Closest {
+            candidates.clear();
+        }
         candidates.push(Candidate { point: x.to_vec(), margin, misclassified, exact, evaluation, distance });
+        if candidates.len() > KEPT {
+            thin(&mut candidates);
+        }
         if misclassified && self.conditions.criterion == Criterion::First {
             self.pause.set(Some(Pause::Candidate));
         }
@@ -98,6 +110,28 @@ impl Subject<'_> {
 
     pub(in crate::attack) fn best(&self) -> Option<Candidate> {
         self.candidates.borrow().last().cloned()
+    }
+
+    /// How many passes of a budget are kept back for judging: where the closest point is sought and one is known, one more, for the
+    /// farthest of those that are kept.
+    pub(super) fn kept_back(&self) -> u64 {
+        let farther = self.conditions.criterion == Criterion::Closest && !self.candidates.borrow().is_empty();
+        Conditions::judging(self.conditions.rough) + u64::from(farther)
+    }
+
+    /// The best point, to be judged by the untouched model. The last pass of a budget goes to the farthest of those that are kept,
+    /// which hardly is adversarial by rounding alone; what no pass is left to judge does not count.
+    pub(in crate::attack) fn to_judge(&self) -> Option<Candidate> {
+        match self.unspent() {
+            Some(0) => {
+                while self.best().is_some_and(|best| best.misclassified) {
+                    self.reject_best();
+                }
+            }
+            Some(1) => self.candidates.borrow_mut().truncate(1),
+            _ => {}
+        }
+        self.best()
     }
 
     /// The smallest margin at an allowed point since [`Subject::forget_lowest`]; infinite where there was none.

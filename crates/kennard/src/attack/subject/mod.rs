@@ -22,7 +22,7 @@ pub(crate) struct Conditions {
     pub threat: ThreatModel,
     pub criterion: Criterion,
     pub seed: u64,
-    /// The most passes that an attack may spend on a sample.
+    /// The most passes that an attack may spend on a sample, those included that judge what it finds.
     pub budget: Option<u64>,
     /// Whether the search is computed in less than single precision.
     pub rough: bool,
@@ -32,6 +32,12 @@ impl Conditions {
     /// Until the first adversarial point, in single precision, however long it takes.
     pub fn first(threat: ThreatModel, seed: u64) -> Conditions {
         Conditions { threat, criterion: Criterion::First, seed, budget: None, rough: false }
+    }
+
+    /// How many passes it takes to judge a point: one by the untouched model, and where the search is `rough` two before in single
+    /// precision, of the point and of the best one.
+    pub fn judging(rough: bool) -> u64 {
+        if rough { 3 } else { 1 }
     }
 }
 
@@ -67,7 +73,7 @@ pub struct Subject<'a> {
     ties: RefCell<ChaCha8Rng>,
     /// Whether answers may be of less than single precision.
     rough: Cell<bool>,
-    /// Points that were asked about again, in single precision.
+    /// Points that were asked about again, in single precision or by the untouched model.
     checks: Cell<u64>,
     /// The smallest margin at an allowed point since it was last forgotten.
     lowest: Cell<f32>,

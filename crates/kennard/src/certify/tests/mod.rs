@@ -219,8 +219,8 @@ fn boxes_of_their_own_are_bounded() {
     let lower: Vec<f32> = inputs.iter().enumerate().map(|(i, x)| x - reach(i)).collect();
     let upper: Vec<f32> = inputs.iter().enumerate().map(|(i, x)| x + 0.5 * reach(i)).collect();
     let boxes = Boxes::new(lower.clone(), upper.clone(), D).unwrap();
-    let certifier =
-        Certifier::new(&engine, boxes.threat().unwrap(), Some(&boxes), BoundMethod::TIGHTEST, None).unwrap();
+    let threat = boxes.threat(&data).unwrap();
+    let certifier = Certifier::new(&engine, threat, Some(&boxes), BoundMethod::TIGHTEST, None).unwrap();
     let each = |index: usize, bounded: Bounded| {
         let (w, label) = (weights(), index % K);
         let margin = |other: usize| {
@@ -238,4 +238,30 @@ fn boxes_of_their_own_are_bounded() {
     };
     let all = data.select(Selection::All).unwrap().map(|sample| Ok(sample?));
     certifier.run(all, &AtomicBool::new(false), each).unwrap();
+}
+
+/// The verdict on a model of integers is that of rounded levels, and so is the certificate: a point of the region may round to a
+/// level outside of it.
+#[test]
+fn rounded_levels_are_certified() {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::U8, vec![Dim::BATCH, Dim::Known(2)]));
+    let w = Tensor::from(ArrayD::from_shape_vec(IxDyn(&[2, 2]), vec![1.0f32, -1.0, -1.0, 1.0]).unwrap());
+    builder.output("y", x.cast(DType::F32).with("MatMul", builder.constant(w)));
+    let classifier = Classifier::new(&builder.finish().unwrap(), &[2], &Preprocessing::default()).unwrap();
+    let engine =
+        Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &EngineOptions::default()).unwrap();
+    // The levels of a sample, epsilon in levels, and whether all that can be reached is of class 0.
+    for (levels, eps, certified) in [
+        ([101.4, 100.2], 0.5, false),
+        ([101.4, 100.2], 0.25, true),
+        ([101.0, 90.0], 5.0, true),
+        ([101.0, 90.0], 5.5, false),
+    ] {
+        let inputs: Vec<f32> = levels.iter().map(|level| level / 255.0).collect();
+        let data = DataSet::from_samples(inputs, vec![0], &[2], &[]).unwrap();
+        let threat = ThreatModel::within(Norm::Linf, eps / 255.0, [0.0, 1.0]).unwrap();
+        let bounded = &found(&engine, &data, threat)[&0];
+        assert_eq!(bounded.is_certified(), certified, "{levels:?} {eps}: {bounded:?}");
+    }
 }

@@ -200,9 +200,14 @@ pub fn worded(figure: &Figure) -> String {
     format!("{} [{}, {}]", short(figure.value), short(low), short(high))
 }
 
-/// A p-value in words.
+/// A p-value in words, with as many digits as it takes to be on its own side of 0.05.
 fn chance(p: f64) -> String {
-    if p < 1e-4 { "0.0001 or less".into() } else { crate::figure::significant(p, 2) }
+    if p < 1e-4 {
+        return "0.0001 or less".into();
+    }
+    let own_side = |said: &String| said.parse::<f64>().is_ok_and(|said| (said < LEVEL) == (p < LEVEL));
+    let said = |digits| crate::figure::significant(p, digits);
+    (2..12).map(said).find(own_side).unwrap_or_else(|| p.to_string())
 }
 
 #[cfg(test)]
@@ -243,6 +248,14 @@ mod tests {
         Claim::adjust(&mut claims);
         assert!(claims[0].verdict == Verdict::ComesOut && claims[1].p.is_none() && claims[2].p.is_none());
         assert!(claims[0].line().ends_with(", p = 0.012 after Holm\n"), "{}", claims[0].line());
+        // Rounded to two digits it would be 0.05, which does not come out.
+        let close = Claim { p: Some(0.049_94), ..above.clone() };
+        assert!(close.line().contains("**comes out**"), "{}", close.line());
+        assert!(close.line().ends_with(", p = 0.0499 after Holm\n"), "{}", close.line());
+        assert_eq!(
+            [0.05, 0.050_01, 0.012_24, 0.049_999_6].map(chance),
+            ["0.05", "0.05", "0.012", "0.0499996"]
+        );
         let mut many = vec![above; 5];
         Claim::adjust(&mut many);
         assert!(many.iter().all(|claim| claim.verdict == Verdict::Undecided && claim.p.unwrap() > 0.06));

@@ -8,7 +8,7 @@ use kennard_runtime::Choice;
 use serde::Serialize;
 use serde_json::json;
 
-use super::claim::{Claim, over_seeds, too_brief};
+use super::claim::{Claim, has_not_learnt, over_seeds, too_brief};
 use super::jobs::each_of;
 use super::{Conditions, Report, value};
 use crate::answer::predict;
@@ -16,6 +16,7 @@ use crate::attack::{Apgd, AttackLoss, AttackedSample, Conditions as Asked, run_a
 use crate::data::Sample;
 use crate::engine::{Engine, EngineOptions, Oracle, Query, Task};
 use crate::experiment::Lab;
+use crate::stats::clopper_pearson;
 use crate::train::{Architecture, Method, Optimizer, Recipe, Schedule, Training, TrainingSet};
 use crate::{Classifier, Graph, Norm, Preprocessing, Result, Runtime, ThreatModel};
 use sets::{DIMENSION, Set};
@@ -66,7 +67,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
     };
     let Some(found) = each_of(lab, &jobs, name, work)? else { return Ok(None) };
     let mut report = Report::new(text(&found, epochs, train));
-    report.claims = claims(&found, epochs);
+    report.claims = claims(&found, epochs, tested(train));
     report.figures = json!({ "eps": EPS, "networks": value(&found)?, "frontier": sets::frontier(EPS, 21) });
     Ok(Some(report))
 }
@@ -156,7 +157,8 @@ fn of(found: &[Found], set: Set, radius: f64) -> impl Iterator<Item = &Found> {
     found.iter().filter(move |f| f.set == set && f.radius == radius)
 }
 
-fn claims(found: &[Found], epochs: usize) -> Vec<Claim> {
+/// What became of the claims, of networks that were measured on this many points.
+fn claims(found: &[Found], epochs: usize, tested: usize) -> Vec<Claim> {
     let lost = |set| -> Vec<f64> {
         of(found, set, 0.0)
             .zip(of(found, set, EPS))
@@ -191,10 +193,17 @@ fn claims(found: &[Found], epochs: usize) -> Vec<Claim> {
             true,
         ),
     ];
-    let reason = too_brief(epochs);
+    let reason = too_brief(epochs).or_else(|| unlearnt(found, tested));
     claims = claims.into_iter().map(|claim| claim.unless(reason.clone())).collect();
     Claim::adjust(&mut claims);
     claims
+}
+
+/// Why networks that claims are about have not learnt their task; nothing where all have.
+fn unlearnt(found: &[Found], tested: usize) -> Option<String> {
+    let judged = found.iter().filter(|f| f.radius == 0.0 || f.radius == EPS);
+    let interval = |f: &Found| clopper_pearson((f.clean * tested as f64).round() as u64, tested as u64);
+    judged.map(interval).find_map(|interval| has_not_learnt(interval, 2))
 }
 
 /// How far the robust accuracy is below the frontier's at the same clean accuracy.
@@ -241,4 +250,36 @@ fn text(found: &[Found], epochs: usize, train: usize) -> String {
         text += &format!("| {:.2} | {:.2} |\n", 100.0 * clean, 100.0 * robust);
     }
     text + "\nSeparated classes can be told apart with 100 % under attack.\n\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::claim::Verdict;
+    use super::*;
+
+    /// Networks of five seeds; those of the Gaussian classes are right on a share of the points.
+    fn networks(gaussian: f64) -> Vec<Found> {
+        let sets = [(Set::Gaussian, gaussian), (Set::Separated, 0.9)];
+        let of_set = |(set, clean): (Set, f64)| {
+            [0.0, EPS].into_iter().flat_map(move |radius| {
+                (0..SEEDS).map(move |seed| {
+                    let clean = clean - if radius > 0.0 { 0.02 + 0.001 * seed as f64 } else { 0.0 };
+                    Found { set, radius, seed, clean, robust: clean - 0.1 }
+                })
+            })
+        };
+        sets.into_iter().flat_map(of_set).collect()
+    }
+
+    /// A quarter of the way from chance is 62.5 %, and it is the lower end that counts.
+    #[test]
+    fn networks_that_have_not_learnt_have_no_verdict() {
+        let judged = |gaussian: f64, tested: usize| {
+            let claims = claims(&networks(gaussian), EPOCHS, tested);
+            claims.iter().filter(|claim| claim.verdict != Verdict::TooSmallToJudge).count()
+        };
+        assert_eq!(judged(0.9, 2000), 4);
+        assert_eq!(judged(0.55, 2000), 0);
+        assert_eq!([judged(0.72, 2000), judged(0.72, 140)], [4, 0]);
+    }
 }

@@ -166,7 +166,7 @@ impl Experiment {
             Experiment::R6 => whitened::run(lab, on),
             Experiment::R7 => window::run(lab, on),
         };
-        let Some(mut report) = report? else { return Ok(None) };
+        let Some(mut report) = report.map_err(advised)? else { return Ok(None) };
         let claims: String = report.claims.iter().map(Claim::line).collect();
         let seen = if on.seen && !self.trains_by_itself() && self != Experiment::R5 { SEEN } else { "" };
         report.text = format!("{}\n{seen}{claims}", report.text);
@@ -200,6 +200,16 @@ impl Report {
     /// The claims and all figures.
     pub fn json(&self) -> serde_json::Value {
         json!({ "claims": self.claims, "figures": self.figures })
+    }
+}
+
+/// The error with what can be done about it in an experiment, whose settings for training are its own.
+fn advised(error: Error) -> Error {
+    match error {
+        Error::Advised { error, .. } if matches!(*error, Error::TooFewSamples { .. }) => {
+            error.advise(". Take more {samples}, or a larger data set")
+        }
+        error => error,
     }
 }
 

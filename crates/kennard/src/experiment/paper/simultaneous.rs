@@ -24,7 +24,7 @@ use kennard_runtime::Choice;
 use serde::Serialize;
 use serde_json::json;
 
-use super::claim::{Claim, over_seeds, too_brief, worded};
+use super::claim::{Claim, has_not_learnt, over_seeds, too_brief, worded};
 use super::digits::{Inputs, Parts, read};
 use super::jobs::each_of;
 use super::{Conditions, Report, value};
@@ -32,7 +32,7 @@ use crate::answer::predict;
 use crate::engine::{Engine, EngineOptions, Evaluator, Query};
 use crate::experiment::Lab;
 use crate::picture::{Chart, Curve};
-use crate::stats::{mean, rank_correlation};
+use crate::stats::{clopper_pearson, mean, rank_correlation};
 use crate::train::{Architecture, Method, Optimizer, Recipe, Schedule, Training, TrainingSet};
 use crate::{Classifier, Graph, Preprocessing, Result, Runtime};
 use inputs::KINDS;
@@ -84,7 +84,9 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
         "{frozen} samples to train the frozen network on, {readers} for readers, {tested} to test them on"
     );
     let mut report = Report::new(text(on, &found, &sizes, epochs));
-    report.claims = claims(&found, epochs);
+    let too_small =
+        too_brief(epochs).or_else(|| unlearnt(&found, samples.test.labels.len(), samples.train.classes));
+    report.claims = claims(&found, &too_small);
     report.figures = json!({ "widths": WIDTHS, "readers": value(&found)? });
     report.pictures.push(("gaps.svg".into(), picture(&found)?.into_bytes()));
     Ok(Some(report))
@@ -242,7 +244,7 @@ fn gaps(found: &[Found], second: &str, width: usize) -> Vec<f64> {
     found.iter().filter(|f| f.second == second && f.width == width).map(Found::gap).collect()
 }
 
-fn claims(found: &[Found], epochs: usize) -> Vec<Claim> {
+fn claims(found: &[Found], too_small: &Option<String>) -> Vec<Claim> {
     let delta = KINDS[0].0;
     let widest = WIDTHS[WIDTHS.len() - 1];
     let of_delta = gaps(found, delta, widest);
@@ -275,15 +277,17 @@ fn claims(found: &[Found], epochs: usize) -> Vec<Claim> {
         0.0,
         false,
     ));
-    let delta_read: Vec<f64> =
-        found.iter().filter(|f| f.second == delta && f.width == widest).map(|f| f.separate[0]).collect();
-    let too_small = too_brief(epochs).or_else(|| {
-        let worst = delta_read.iter().copied().fold(f64::INFINITY, f64::min);
-        (worst < 0.5).then(|| format!("a reader of x is right in {:.1} % only", 100.0 * worst))
-    });
     claims = claims.into_iter().map(|claim| claim.unless(too_small.clone())).collect();
     Claim::adjust(&mut claims);
     claims
+}
+
+/// Why the widest readers of x have not learnt to read it, tested on this many samples; nothing where all have.
+fn unlearnt(found: &[Found], tested: usize, classes: usize) -> Option<String> {
+    let (delta, widest) = (KINDS[0].0, WIDTHS[WIDTHS.len() - 1]);
+    let readers = found.iter().filter(|f| f.second == delta && f.width == widest);
+    let right = readers.map(|f| (f.separate[0] * tested as f64).round() as u64);
+    right.map(|right| clopper_pearson(right, tested as u64)).find_map(|read| has_not_learnt(read, classes))
 }
 
 fn text(on: &Conditions, found: &[Found], sizes: &str, epochs: usize) -> String {
@@ -330,4 +334,21 @@ fn picture(found: &[Found]) -> Result<String> {
         bound: Some(("no gap".into(), 0.0)),
     };
     chart.svg()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By the lower end: 60 of 100 samples of two classes may be half, and of ten classes are well read.
+    #[test]
+    fn readers_are_judged_by_the_lower_end_of_their_accuracy() {
+        let read = |share: f64| {
+            let width = WIDTHS[WIDTHS.len() - 1];
+            [Found { seed: 0, width, second: KINDS[0].0, separate: [share; 2], joint: [share; 2] }]
+        };
+        assert!(unlearnt(&read(0.6), 100, 2).is_some());
+        assert!(unlearnt(&read(0.6), 100, 10).is_none());
+        assert!(unlearnt(&read(0.65), 100, 2).is_some() && unlearnt(&read(0.65), 10_000, 2).is_none());
+    }
 }

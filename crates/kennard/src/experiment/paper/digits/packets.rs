@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::points::Points;
 use crate::answer::predict;
 use crate::engine::{Engine, Evaluator};
+use crate::error::with_causes;
 use crate::packet::log_loss::log_softplus;
 use crate::quadrature::{Coordinate, Domain, Quadrature, loss, query};
 use crate::stats::mean;
@@ -183,6 +184,5 @@ impl Boxed {
 }
 
 fn failed(error: &dyn std::error::Error, label: usize, place: &str) -> Error {
-    let cause = error.source().map_or(String::new(), |cause| format!(": {cause}"));
-    Error::Packet(format!("the packet of label {label} {place}: {error}{cause}"))
+    Error::Packet(format!("the packet of label {label} {place}: {}", with_causes(error)))
 }

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::json;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::claim::Claim;
+use super::claim::{Claim, has_not_learnt};
 use super::{Conditions, Report, value};
 use crate::data::{DataSet, Sample};
 use crate::engine::Engine;
@@ -25,7 +25,7 @@ use crate::experiment::{Lab, short};
 use crate::figure::Figure;
 use crate::probe::labelled;
 use crate::run::model_digest;
-use crate::stats::{quantile, rank_correlation};
+use crate::stats::{clopper_pearson, quantile, rank_correlation};
 use crate::{Error, Result};
 
 use attacked::{ATTACKS, smallest_norms};
@@ -47,6 +47,8 @@ struct Network {
     images: usize,
     correct: usize,
     broken: usize,
+    #[serde(skip)]
+    classes: usize,
     /// The widths of the windows, with their names.
     scales: Vec<(String, f64)>,
     median_norm: f64,
@@ -108,6 +110,7 @@ fn network(lab: &dyn Lab, model: &Path, on: &Conditions) -> Result<Option<Networ
         images: norms.len(),
         correct: norms.iter().filter(|norm| **norm != Some(0.0)).count(),
         broken: rows.len(),
+        classes: engine.classifier().classes(),
         scales: scales.all(),
         median_norm: scales.median,
         median_packet: of(&packet(&scales.predicted().0)),
@@ -204,9 +207,18 @@ fn beats_first_order(networks: &[Network], figure: &str) -> Claim {
     let few = found.iter().find(|(_, correlated)| correlated.images < IMAGES);
     let too_small =
         few.map(|(few, of)| format!("{}: {} images are fewer than {IMAGES}", few.name, of.images));
+    let too_small = too_small.or_else(|| unlearnt(networks));
     let evidence = format!("difference {} on {}", in_words(&correlated.difference), network.name);
     Claim { p: Some(p), ..Claim::that(claim, correlated.difference.interval, 0.0, true, evidence) }
         .unless(too_small)
+}
+
+/// Which network has not learnt its task, and why; nothing where all have.
+fn unlearnt(networks: &[Network]) -> Option<String> {
+    networks.iter().find_map(|network| {
+        let accuracy = clopper_pearson(network.correct as u64, network.images as u64);
+        Some(format!("{}: {}", network.name, has_not_learnt(accuracy, network.classes)?))
+    })
 }
 
 /// The two-sided p-value of a difference of 0, of a bootstrapped figure as if it were normal.
@@ -230,6 +242,7 @@ fn over_networks(networks: &[Network]) -> Claim {
     let difference = Figure::over_clusters(&rows, |chosen| Some(rho(chosen, 1)? - rho(chosen, 2)?));
     let few =
         (networks.len() < NETWORKS).then(|| format!("{} networks are fewer than {NETWORKS}", networks.len()));
+    let few = few.or_else(|| unlearnt(networks));
     match difference {
         None => Claim::that(claim, [-1.0, 1.0], 0.0, true, String::new())
             .unless(few.or(Some("the networks have no rank correlation".into()))),

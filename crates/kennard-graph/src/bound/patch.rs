@@ -13,8 +13,8 @@ use crate::{Attribute, Builder, Dim, Graph, Node, Result, Shape, Tensor, Value};
 /// zeros, and a hidden tensor known to be zero hands on nothing. Outside of the input lies what its normalisation makes zero.
 #[derive(Clone, Debug)]
 pub struct Patch {
-    /// As [`Stages::walk`] with one row, every input that belongs to a sample being cut to the unit's window: the region's ends
-    /// and centre to the first of `windows`, the earlier hidden tensors to the others, and `spec` to the unit's channels.
+    /// As [`Stages::walk`], every input that belongs to a sample being cut to the window of a row and column: the region's ends and
+    /// centre to the first of `windows`, the earlier hidden tensors to the others, and `spec` to the channels there.
     pub graph: Graph,
     /// The windows of the model's input and of the hidden tensors before, in order.
     pub windows: Vec<Window>,
@@ -79,18 +79,18 @@ struct Link<'g> {
 }
 
 impl Stages {
-    /// The patch of hidden tensor `i`: none unless convolutions in two dimensions with ReLUs between them lead from the input, which
+    /// The patch of hidden tensor `i`, for `rows` units at a row and column: none unless convolutions in two dimensions with ReLUs between them lead from the input, which
     /// may be normalised by channels, to it, past all hidden tensors before, and its units see less than everything.
     ///
     /// # Errors
     /// When there is no such tensor.
-    pub fn patch(&self, i: usize) -> Result<Option<Patch>> {
+    pub fn patch(&self, i: usize, rows: usize) -> Result<Option<Patch>> {
         self.tensor(i)?;
-        patch(self, i)
+        patch(self, i, rows)
     }
 }
 
-fn patch(stages: &Stages, i: usize) -> Result<Option<Patch>> {
+fn patch(stages: &Stages, i: usize, rows: usize) -> Result<Option<Patch>> {
     let model = &stages.model;
     let builder = model.builder()?;
     let tensors = &stages.tensors[..=i];
@@ -141,7 +141,7 @@ fn patch(stages: &Stages, i: usize) -> Result<Option<Patch>> {
 
     links.reverse();
     let cut = cut(&model.graph, &front.nodes, &links, &windows[0], &model.input)?;
-    let graph = Stages::new(&cut, stages.region)?.walk(i, 1)?;
+    let graph = Stages::new(&cut, stages.region)?.walk(i, rows)?;
     Ok(Some(Patch { graph, windows, outside: front.outside, unit }))
 }
 

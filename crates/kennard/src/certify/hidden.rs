@@ -11,6 +11,8 @@ const TOGETHER: usize = 1 << 18;
 const MOST: usize = 256;
 /// A walk has this many rows of one sample at most: few, as not all of them may be wanted.
 const ROWS: usize = 32;
+/// And this many of one window.
+const OF_WINDOW: usize = 8;
 
 /// Bounds the hidden tensors of some samples one after another: by intervals, then by walks back from the elements whose bounds
 /// matter.
@@ -113,15 +115,21 @@ impl Way {
     fn new(stages: &Stages, i: usize, batch: usize, runtime: &Runtime, threads: &Threads) -> Result<Way> {
         let elements = stages.hidden()[i].elements.max(1);
         let together = (TOGETHER / largest(&one_way(stages, i)?)?).clamp(1, MOST);
-        let patch = stages.patch(i)?;
-        let (rows, places, graph) = match &patch {
-            Some(patch) => (1, together.min(elements * batch), patch.graph.clone()),
+        let patch = match stages.patch(i, 1)? {
+            Some(Patch { unit: [channels, ..], .. }) => {
+                let rows = OF_WINDOW.min(channels).min(together);
+                stages.patch(i, rows)?.map(|patch| (rows, patch))
+            }
+            None => None,
+        };
+        let (rows, patch, graph) = match patch {
+            Some((rows, patch)) => (rows, Some(patch.clone()), patch.graph),
             None => {
                 let rows = together.min(ROWS).min(elements);
-                let all = elements.div_ceil(rows) * batch;
-                (rows, (together / rows).min(all), stages.walk(i, rows)?)
+                (rows, None, stages.walk(i, rows)?)
             }
         };
+        let places = (together / rows).max(1).min(elements.div_ceil(rows) * batch);
         let walk = match patch {
             // A window has nothing in common with others.
             Some(_) => Parted::whole(&graph, places, runtime, threads)?,
@@ -138,9 +146,14 @@ impl Way {
                 true => lower[*i] < 0.0 && upper[*i] > 0.0,
                 false => lower[*i] < upper[*i],
             };
-            let open: Vec<usize> = (0..lower.len()).filter(matters).collect();
+            let mut open: Vec<usize> = (0..lower.len()).filter(matters).collect();
+            // Units of one window side by side.
+            let window =
+                |i: &usize| self.patch.as_ref().map_or(0, |patch| i % (patch.unit[1] * patch.unit[2]));
+            open.sort_by_key(window);
             let place = |part: &[usize]| Place { sample, elements: part.to_vec() };
-            places.extend(open.chunks(self.rows).map(place));
+            let windows = open.chunk_by(|a, b| window(a) == window(b));
+            places.extend(windows.flat_map(|units| units.chunks(self.rows)).map(place));
         }
         places
     }
@@ -165,13 +178,18 @@ impl Way {
             inputs.push(spec);
             return run(&mut self.walk.session, &inputs, outputs);
         };
-        let inputs = cut(patch, given, part, self.places);
+        let inputs = cut(patch, given, part, [self.places, self.rows]);
         run(&mut self.walk.session, &inputs, outputs)
     }
 }
 
-/// What single units of a patch's tensor see.
-fn cut(patch: &Patch, given: &[Vec<&[f32]>], part: &[Place], places: usize) -> Vec<Vec<f32>> {
+/// What units of a patch's tensor see, those of a place the same.
+fn cut(
+    patch: &Patch,
+    given: &[Vec<&[f32]>],
+    part: &[Place],
+    [places, together]: [usize; 2],
+) -> Vec<Vec<f32>> {
     let Patch { windows, outside, unit: [channels, rows, columns], .. } = patch;
     let hidden = 2 * (windows.len() - 1) + usize::from(windows.len() > 1);
     let slots = || (0..places).map(|slot| &part[if slot < part.len() { slot } else { 0 }]);
@@ -196,9 +214,11 @@ fn cut(patch: &Patch, given: &[Vec<&[f32]>], part: &[Place], places: usize) -> V
         Some(end) => windows.get(1 + end / 2).filter(|_| end + 1 < hidden).map(|window| (window, &[][..])),
     };
     let mut inputs: Vec<Vec<f32>> = (0..region + hidden).map(|i| all(i, window(i))).collect();
-    let mut spec = vec![0.0; places * channels];
-    for (row, place) in spec.chunks_exact_mut(*channels).zip(slots()) {
-        row[place.elements[0] / (rows * columns)] = 1.0;
+    let mut spec = vec![0.0; places * together * channels];
+    for (own, place) in spec.chunks_exact_mut(together * channels).zip(slots()) {
+        for (row, unit) in own.chunks_exact_mut(*channels).zip(&place.elements) {
+            row[unit / (rows * columns)] = 1.0;
+        }
     }
     inputs.push(spec);
     inputs

@@ -152,7 +152,7 @@ fn hidden(stages: &Stages, allowance: Allowance) -> Result<Option<u64>> {
 
 /// The walk back from one element of a hidden tensor.
 pub(super) fn one_way(stages: &Stages, i: usize) -> Result<Graph> {
-    let graph = match stages.patch(i)? {
+    let graph = match stages.patch(i, 1)? {
         Some(patch) => patch.graph,
         None => stages.walk(i, 1)?,
     };

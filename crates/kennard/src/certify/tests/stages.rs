@@ -76,7 +76,7 @@ fn stage_by_stage_is_as_good_as_at_once() {
     ] {
         let (elements, model) = network(chain, op, normalized);
         let patches = Stages::new(&model, Region::Box).unwrap();
-        let windows = |i| patches.patch(i).unwrap().map(|patch| patch.windows.len());
+        let windows = |i| patches.patch(i, 1).unwrap().map(|patch| patch.windows.len());
         let seen = if chain && op == "Relu" { [Some(2), Some(3)] } else { [None, None] };
         assert_eq!([windows(1), windows(2)], seen, "{op}");
         let mut plain = runtime.compile(&model.with_batch(1), &threads).unwrap();

@@ -79,8 +79,9 @@ struct Link<'g> {
 }
 
 impl Stages {
-    /// The patch of hidden tensor `i`, for `rows` units at a row and column: none unless convolutions in two dimensions with ReLUs between them lead from the input, which
-    /// may be normalised by channels, to it, past all hidden tensors before, and its units see less than everything.
+    /// The patch of hidden tensor `i`, for `rows` units at a row and column: none unless convolutions in two dimensions with ReLUs
+    /// between them lead from the input, which may be normalised by channels, to it, past all hidden tensors before, and its
+    /// units see less than everything.
     ///
     /// # Errors
     /// When there is no such tensor.

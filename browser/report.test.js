@@ -166,6 +166,126 @@ test("tables sort and filter, and hand over their data", async () => {
   await page.close();
 });
 
+/** What a button hands over. */
+async function saved(page, place, name) {
+  const [file] = await Promise.all([page.waitForEvent("download"), page.locator(place).getByRole("button", { name, exact: true }).click()]);
+  return { name: file.suggestedFilename(), text: await readFile(await file.path(), "utf8") };
+}
+
+/** The rows of a file of comma-separated values, by the names of its columns. */
+async function savedRows(page, place) {
+  const { name, text } = await saved(page, place, "CSV");
+  const cells = (line) => [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(([, quoted, plain]) => quoted ?? plain);
+  const [header, ...lines] = text.trim().split("\r\n").map(cells);
+  assert.ok(lines.every((line) => line.length === header.length), `${name}: ${header}`);
+  return { name, header, rows: lines.map((line) => Object.fromEntries(line.map((cell, i) => [header[i], cell]))) };
+}
+
+/** A page whose figures are changed. */
+async function changed(from, to, change) {
+  const text = await readFile(folder.at(from), "utf8");
+  const start = text.indexOf(`id="data">`) + 10;
+  const end = text.indexOf("</script>", start);
+  const data = JSON.parse(text.slice(start, end));
+  change(data);
+  await writeFile(folder.at(to), text.slice(0, start) + JSON.stringify(data).replaceAll("<", "\\u003c") + text.slice(end));
+  return url(to);
+}
+
+test("saved tables are in the units of their headings, with both ends of intervals", async () => {
+  const { page } = await open(browser, url("one.html"));
+  const summary = await json(folder.at("robust/summary.json"));
+  const near = (text, value, what) => assert.ok(text !== "" && Math.abs(Number(text) - value) <= 1e-9 * Math.abs(value), `${what}: ${text} for ${value}`);
+  const hundred = (row, titles, values) => titles.forEach((title, i) => near(row[title], 100 * values[i], title));
+  const attacks = await savedRows(page, "#table-attacks");
+  assert.equal(attacks.name, "kennard-attacks.csv");
+  [summary.clean, ...summary.attacks, summary.robust].forEach((figure, i) =>
+    hundred(attacks.rows[i], ["accuracy [%]", "95 % low [%]", "95 % high [%]"], [figure.accuracy ?? figure.robust_accuracy, ...figure.interval]));
+  const classes = await savedRows(page, "#table-classes");
+  const shown = await page.evaluate(() => JSON.parse(document.getElementById("data").textContent).runs[0].classes);
+  classes.rows.forEach((row, i) => {
+    hundred(row, ["clean [%]", "clean, low [%]", "clean, high [%]"], [shown.correct[i] / shown.samples[i], ...shown.clean_interval[i]]);
+    hundred(row, ["under attack [%]", "under attack, low [%]", "under attack, high [%]"], [shown.robust[i] / shown.samples[i], ...shown.robust_interval[i]]);
+  });
+  const [packet] = summary.packets;
+  const { rows: [own] } = await savedRows(page, "#table-packets");
+  [["σ_x σ_p", packet.product], ["σ_x σ_p, low", packet.product_interval[0]], ["σ_x σ_p, high", packet.product_interval[1]], ["drift, low", packet.drift_interval[0]],
+    ["Stein check, high", packet.stein_interval[1]], ["points", packet.samples], ["effective sample size", packet.ess]].forEach(([title, value]) => near(own[title], value, title));
+  assert.equal(own["Stein check, verdict"], packet.valid ? "holds" : "FAILS");
+  const { curve } = await json(folder.at("packets/summary.json"));
+  (await savedRows(page, "#table-survey")).rows.forEach((row, i) => {
+    near(row["effective sample size"], curve[i].ess, "effective sample size");
+    near(row["σ_p, high"], curve[i].sigma_p.interval[1], "σ_p");
+    assert.equal(row["Stein check, verdict"], curve[i].valid ? "holds" : "FAILS");
+  });
+  const { cosine } = await json(folder.at("probe/summary.json"));
+  const { rows: [probe] } = await savedRows(page, "#table-probe");
+  near(probe["95 % high"], cosine.mean_interval[1], "cosine");
+  await page.goto(url("three.html"));
+  const pairs = await page.evaluate(() => JSON.parse(document.getElementById("data").textContent).comparison.pairs);
+  const [first] = (await savedRows(page, "#table-pairs")).rows;
+  hundred(first, ["difference [points]", "95 % low [points]", "95 % high [points]"], [pairs[0].clean.difference, ...pairs[0].clean.interval]);
+  await page.goto(url("training/report.html"));
+  const log = (await readFile(folder.at("training/log.jsonl"), "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+  (await savedRows(page, "#table-training")).rows.forEach((row, i) => near(row["training [%]"], 100 * log[i].train_accuracy, "training"));
+  await savedRows(page, "#chart-training-accuracy");
+  await page.close();
+});
+
+test("what an unfinished run hands over has no accuracy that is not known, and says so", async () => {
+  const address = await changed("robust/report.html", "unfinished.html", ({ runs: [run] }) => {
+    run.stage = "interrupted";
+    for (const attack of [...run.summary.attacks, run.summary.robust]) Object.assign(attack, { pending: 40, robust_accuracy: null, interval: null, bracket: [0.1, 0.3] });
+  });
+  const { page, said } = await open(browser, address);
+  assert.deepEqual(said, []);
+  const { name, text } = await saved(page, "#chart-attacks", "JSON");
+  assert.match(name, /unfinished/);
+  for (const { attack, accuracy, low, high, at_least: least, at_most: most, pending, run } of JSON.parse(text).slice(1)) {
+    assert.deepEqual([accuracy, low, high, least, most, pending, run], [null, null, null, 0.1, 0.3, 40, "unfinished"], attack);
+  }
+  for (const [place, accuracy, least] of [["#chart-attacks", "accuracy", "at_least"], ["#table-attacks", "accuracy [%]", "at least [%]"]]) {
+    const { name, rows } = await savedRows(page, place);
+    assert.match(name, /unfinished/);
+    assert.notEqual(rows[0][accuracy], "");
+    for (const row of rows.slice(1)) assert.deepEqual([row[accuracy], Number(row[least]), row.run], ["", place.startsWith("#chart") ? 0.1 : 10, "unfinished"]);
+  }
+  assert.match((await savedRows(page, "#table-samples")).name, /unfinished/);
+  await page.close();
+});
+
+test("the chart of attacks says that certified samples are not attacked", async () => {
+  const bounds = { certified: 3, pending: 0, certified_accuracy: 0.015, bracket: [0.015, 0.015], interval: [0.003, 0.043], methods: [], contradicted: [] };
+  const words = async (address) => {
+    const { page, said } = await open(browser, address);
+    assert.deepEqual(said, []);
+    const text = await page.locator("#chart-attacks figcaption").innerText();
+    await page.close();
+    return text;
+  };
+  assert.match(await words(url("robust/report.html")), /Each attack tries every sample\./);
+  const certified = (name, more) => changed("robust/report.html", name, ({ runs: [run] }) => { Object.assign(run.summary, { certified: bounds, undecided: 0, ...more }); });
+  assert.match(await words(await certified("certified.html", {})), /Certified samples are not attacked\. Each attack tries every sample that is left\./);
+  assert.match(await words(await certified("cascade.html", { cascade: true })), /Certified samples are not attacked\. Each attack tries what those before it left standing\./);
+});
+
+test("names of ten thousand characters are cut", async () => {
+  const address = await changed("robust/report.html", "long.html", ({ runs: [run] }) => {
+    run.classes.names = Array.from({ length: 10 }, (_, i) => (i % 2 ? "x".repeat(10_000) : "words ".repeat(1700)));
+  });
+  const { page, said } = await open(browser, address);
+  const heights = await page.locator("figure.example").evaluateAll((all) => all.map((card) => card.getBoundingClientRect().height));
+  assert.ok(heights.length > 0 && heights.every((height) => height < 400), String(heights));
+  const cells = await page.locator("td").evaluateAll((all) => all.map((cell) => cell.textContent.length));
+  assert.ok(Math.max(...cells) <= 300, String(Math.max(...cells)));
+  // The file has all of them.
+  const { rows } = await savedRows(page, "#table-samples");
+  assert.ok(rows.every((row) => row.label.length > 10_000));
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  assert.deepEqual(said, []);
+  await page.close();
+});
+
 test("the theme follows the system until it is chosen", async () => {
   const { page } = await open(browser, url("one.html"), { colorScheme: "dark" });
   const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);

@@ -2,12 +2,13 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use kennard::attack::Adversarial;
-use kennard::audit::Examined;
+use kennard::audit::{Examined, chance_accuracy};
 use kennard::export::{Example, write_examples};
 use kennard::run::ModelSummary;
 
+use crate::command::flag;
 use crate::settings::{OUT_MISSING, Settings};
-use crate::source::prepare_new;
+use crate::source::{notes, prepare_new, said};
 use crate::{Done, Outcome, Usage, setup};
 
 #[derive(clap::Args)]
@@ -42,6 +43,7 @@ pub fn run(args: Args) -> Outcome {
     let out = settings.out().ok_or(Usage(OUT_MISSING.into()))?;
     prepare_new(Some(out))?;
     let (data, engine) = setup::open_with_surrogate(&args.model, &settings)?;
+    let engine = said(engine);
     let model = ModelSummary::of_file(&args.model, engine.classifier())?;
     let audit = setup::audit(model, &settings, &data, &engine)?;
     let stop = setup::stop_on_interrupt()?;
@@ -65,6 +67,11 @@ pub fn run(args: Args) -> Outcome {
         }));
         Ok(())
     })?;
+    notes(&data, audit.indices());
+    let chance = chance_accuracy(correct, examined, audit.model.classes);
+    if let Some(warning) = chance.filter(|_| !stop.load(Ordering::Relaxed)) {
+        warn!("warning ({}): {}", warning.code, warning.worded(flag));
+    }
     examples.sort_by_key(|example| example.index);
     let pictures = write_examples(out, &engine, &audit.threat, audit.boxes.as_ref(), &examples)?;
     match stop.load(Ordering::Relaxed) {

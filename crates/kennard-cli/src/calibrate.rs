@@ -29,10 +29,10 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Outcome {
     args.out.as_deref().map_or(Ok(()), |out| apart(out, &args.model.file))?;
-    let (engine, data) = args.model.on(&args.data)?;
-    let stop = crate::setup::stop_on_interrupt()?;
     let seed = args.model.seed();
     let calibrate = Calibrate { samples: args.taken.selection(seed)?, seed };
+    let (engine, data) = args.model.on(&args.data, calibrate.samples)?;
+    let stop = crate::setup::stop_on_interrupt()?;
     let model = ModelSummary::of_file(&args.model.file, engine.classifier())?;
     let mut display = Display::new();
     let result = data.while_unchanged(|| {

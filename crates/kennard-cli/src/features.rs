@@ -43,7 +43,8 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Outcome {
     prepare_new(args.out.as_deref())?;
-    let (engine, data) = args.model.on(&args.data)?;
+    let samples = args.taken.selection(args.model.seed())?;
+    let (engine, data) = args.model.on(&args.data, samples)?;
     let hidden = Hidden::new(&engine, &args.tensor, &args.model.options())?;
     let features = Features {
         engine: &engine,
@@ -51,7 +52,7 @@ pub fn run(args: &Args) -> Outcome {
         data: &data,
         bounds: args.bounds.single(),
         relative: args.eps_relative.iter().map(|r| r.0).collect(),
-        samples: args.taken.selection(args.model.seed())?,
+        samples,
         seed: args.model.seed(),
     };
     let stop = crate::setup::stop_on_interrupt()?;

@@ -131,18 +131,22 @@ fn check_single(graph: &Graph, of: &str) -> Result<()> {
     )))
 }
 
-/// A model of integers as one of floats, in which there is a gradient.
+/// A model in which there is a gradient: one of integers with floats in their place.
+pub fn in_floats(model: Graph) -> kennard_graph::Result<Graph> {
+    if model.single_input()?.ty.dtype.is_float() { Ok(model) } else { relaxed_input(&model) }
+}
+
+/// The same; what is changed for that is said.
 fn whole_floats(model: Graph) -> Result<Graph> {
     let input = model.single_input()?;
-    if input.ty.dtype.is_float() {
-        return Ok(model);
+    if !input.ty.dtype.is_float() {
+        note!(
+            "`{}` is {}: the gradient is with respect to floats in the place of these integers",
+            name(&input.name),
+            input.ty
+        );
     }
-    note!(
-        "`{}` is {}: the gradient is with respect to floats in the place of these integers",
-        name(&input.name),
-        input.ty
-    );
-    Ok(relaxed_input(&model)?)
+    Ok(in_floats(model)?)
 }
 
 /// The model with logits at its end; what is changed for that is said.

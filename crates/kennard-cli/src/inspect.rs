@@ -2,11 +2,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use kennard_graph::{
-    Graph, GraphError, Method, ModelFile, Node, Region, bound, gradient, infer, relaxed_input, simplify,
-    simplify_keeping, undifferentiable,
+    Graph, GraphError, Method, ModelFile, Node, Region, bound, gradient, infer, simplify, simplify_keeping,
+    undifferentiable,
 };
 use serde_json::json;
 
+use crate::grad::in_floats;
 use crate::out::name;
 use crate::settings::Ends;
 use crate::{Done, Outcome};
@@ -105,11 +106,7 @@ fn gradient_refusal(classifier: &Graph) -> Option<GraphError> {
     if !output.ty.dtype.is_float() {
         return None;
     }
-    let real = match input.ty.dtype.is_float() {
-        true => Ok(classifier.clone()),
-        false => relaxed_input(classifier),
-    };
-    let made = real.and_then(|graph| {
+    let made = in_floats(classifier.clone()).and_then(|graph| {
         let graph = simplify_keeping(&graph, &[&input.name])?;
         gradient(&graph, &output.name, &[&input.name])
     });

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use kennard::data::DataSet;
+use kennard::data::{DataSet, Selection};
 use kennard::engine::Engine;
 use kennard::report::Sheet;
 use kennard::run::ModelSummary;
@@ -80,6 +80,14 @@ impl Smoothing {
         Ok(self.noise.sigma.ok_or_else(|| Error::Setting(SIGMA_MISSING.into()))?.0)
     }
 
+    /// Which samples are certified, or are divided into shards.
+    ///
+    /// # Errors
+    /// When no samples are chosen.
+    pub fn selection(&self) -> Result<Selection> {
+        self.taken.selection(self.run.seed())
+    }
+
     /// What is asked of the model at work on the data.
     ///
     /// # Errors
@@ -95,7 +103,7 @@ impl Smoothing {
             model,
             engine,
             data,
-            samples: self.taken.selection(seed)?,
+            samples: self.selection()?,
             shard: self.sharding.shard(),
             sigma: self.sigma()?,
             radii: noise.radius.iter().flatten().map(|radius| radius.0).collect(),

@@ -93,7 +93,7 @@ const PROBED: usize = 1000;
 const CLAMP: &str = "--clamp: points of a packet are not clamped. A window on all of space has no boundary, which is \
                      what makes 1/2 the bound; clamping piles samples up on the faces and adds a boundary term, and the \
                      identities fail. The network is evaluated outside the range of the data instead: it is a function \
-                     there too. For a packet that lives inside the range, take --packet box";
+                     there too. For a packet that lives inside the range, take --packet=box";
 
 impl Packets {
     fn kind(&self) -> Result<PacketKind> {
@@ -143,8 +143,10 @@ impl Packets {
                 return Err(Error::Setting(format!("{one} and {other} exclude each other; leave one out")));
             }
         }
-        if let Some(tolerance) = self.rel_tol.filter(|tolerance| tolerance.is_nan() || *tolerance <= 0.0) {
-            let message = format!("--rel-tol {tolerance}: it must be positive, 0.05 for five per cent");
+        let is_wrong = |tolerance: &f64| !(*tolerance > 0.0 && tolerance.is_finite());
+        if let Some(tolerance) = self.rel_tol.filter(is_wrong) {
+            let message =
+                format!("--rel-tol {tolerance}: it must be positive and finite, 0.05 for five per cent");
             return Err(Error::Setting(message));
         }
         crate::source::prepare_new(self.out.as_deref())

@@ -2,7 +2,8 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use kennard::picture::{Histogram, Map};
-use kennard::probe::{Distribution, Probe, ProbeReport};
+use kennard::probe::{Distribution, Probe, ProbeReport, ProbeSummary};
+use kennard::run::ModelSummary;
 
 use crate::screen::{grouped, short};
 use crate::settings::{Data, Taken};
@@ -27,11 +28,15 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Outcome {
     prepare_new(args.out.as_deref())?;
-    let (engine, data) = args.model.on(&args.data)?;
+    let samples = args.taken.selection(args.model.seed())?;
+    let (engine, data) = args.model.on(&args.data, samples)?;
+    let model = ModelSummary::of_file(&args.model.file, engine.classifier())?;
     let stop = crate::setup::stop_on_interrupt()?;
-    let probe = Probe { samples: args.taken.selection(args.model.seed())?, label: None };
+    let probe = Probe { samples, label: None };
     let report = data.while_unchanged(|| probe.measure(&engine, &data, &stop, |_| ()))?;
-    show(&report, args.json, print)?;
+    let summary = ProbeSummary::new(model, &data, report)?;
+    show(&summary, args.json, |summary| print(&summary.report))?;
+    let report = &summary.report;
     if let Some(directory) = &args.out {
         let histogram = Histogram {
             title: "Cosine of a sample and its loss gradient".into(),
@@ -53,7 +58,7 @@ pub fn run(args: &Args) -> Outcome {
             Ok(png) => files.push(("contributions.png", png)),
             Err(error) => warn!("no contributions.png: {error}"),
         }
-        files.push(("summary.json", json(&report)?.into_bytes()));
+        files.push(("summary.json", json(&summary)?.into_bytes()));
         write_all(directory, &files)?;
         crate::report::beside(directory, "")?;
     }

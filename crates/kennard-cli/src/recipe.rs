@@ -99,7 +99,7 @@ impl Settings {
             (None, None, Some(file)) => StartingNetwork::file(file)?,
             (None, None, None) => {
                 let message =
-                    "--arch is missing: the network to train, for example cnn; or --init MODEL.onnx";
+                    "--arch is missing: the network to train, for example cnn; or --init=MODEL.onnx";
                 return Err(Error::Setting(message.into()));
             }
             _ => {

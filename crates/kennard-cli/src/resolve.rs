@@ -42,13 +42,14 @@ enum Probe {
 
 pub fn run(args: &Args) -> Outcome {
     prepare_new(args.out.as_deref())?;
-    let (engine, data) = args.model.on(&args.data)?;
+    let samples = args.taken.selection(args.model.seed())?;
+    let (engine, data) = args.model.on(&args.data, samples)?;
     let stop = crate::setup::stop_on_interrupt()?;
     let reader = match args.probe {
         Probe::Linear => Reader::Linear,
         Probe::Cnn => Reader::Cnn,
     };
-    let resolve = Resolve { samples: args.taken.selection(args.model.seed())?, reader };
+    let resolve = Resolve { samples, reader };
     let report = data.while_unchanged(|| resolve.measure(&engine, &data, &stop, |_| ()))?;
     show(&report, args.json, print)?;
     if let Some(directory) = &args.out {

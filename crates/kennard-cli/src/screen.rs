@@ -185,6 +185,9 @@ pub fn distances(summary: &Summary) {
         distances.predicted_by,
         distances.samples
     );
+    if distances.found_by == "boundary search" {
+        say!("(both of all inputs, beyond the bounds too: neither bounds how far an attack has to go)");
+    }
 }
 
 /// What a block says of the temperature that the logits are divided by.
@@ -242,10 +245,13 @@ fn meaning(name: &str) -> &'static str {
     }
 }
 
-/// A figure with its interval.
+/// A figure with its interval, if it has one.
 pub fn line(name: &str, figure: Figure, note: &str) {
-    let [low, high] = figure.interval;
-    say!("  {name:<11} {:>9}  [{}, {}]{note}", short(figure.value), short(low), short(high));
+    let interval = match figure.known_interval() {
+        Some([low, high]) => format!("[{}, {}]", short(low), short(high)),
+        None => "[too few for an interval]".into(),
+    };
+    say!("  {name:<11} {:>9}  {interval}{note}", short(figure.value));
 }
 
 /// The warnings.

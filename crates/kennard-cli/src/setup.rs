@@ -28,7 +28,8 @@ const SURROGATE: &str = "--transfer ";
 
 /// The data set, and the model at work on it, with the surrogate of transfer attacks if there is one.
 pub fn open_with_surrogate(file: &Path, settings: &Settings) -> Result<(DataSet, Engine)> {
-    let (data, engine) = open(file, &settings.data, &settings.model, &settings.run)?;
+    let taken = settings.selection()?;
+    let (data, engine) = open(file, &settings.data, taken, &settings.model, &settings.run)?;
     let engine = for_attacks(engine, &data, settings)?;
     Ok((data, engine))
 }
@@ -58,9 +59,15 @@ pub fn say_curbed(engine: &Engine) {
     }
 }
 
-/// The data set, and the model at work on it.
-pub fn open(file: &Path, data: &Data, model: &Model, run: &Run) -> Result<(DataSet, Engine)> {
-    open_file(&ModelFile::open(file)?, None, data, model, run)
+/// The data set, of which these samples are taken, and the model at work on it.
+pub fn open(
+    file: &Path,
+    data: &Data,
+    taken: Selection,
+    model: &Model,
+    run: &Run,
+) -> Result<(DataSet, Engine)> {
+    open_file(&ModelFile::open(file)?, None, data, taken, model, run)
 }
 
 /// A model at work on the data: those that are `held`, or those that are named.
@@ -68,6 +75,7 @@ pub fn open_file(
     file: &ModelFile,
     held: Option<DataSet>,
     named: &Data,
+    taken: Selection,
     model: &Model,
     run: &Run,
 ) -> Result<(DataSet, Engine)> {
@@ -75,21 +83,38 @@ pub fn open_file(
         Some(data) => data,
         None => DataSet::open(&named.spec()?, &fitting(named, model, file)?)?,
     };
-    let engine = engine(file, data.shape(), &first(&data)?, model, run)?;
+    let samples = Some(taken.indices(data.len()).len());
+    let engine = engine(file, data.shape(), &first(&data, taken)?, samples, model, run)?;
     data.fit_classes(engine.classifier().classes())?;
     Ok((data, engine))
 }
 
-/// The inputs that show what kind of outputs the model has.
-pub fn first(data: &DataSet) -> Result<Vec<Vec<f32>>> {
-    data.samples()?.take(PROBED).map(|sample| Ok(sample?.input)).collect()
+/// The inputs that show what kind of outputs the model has: the first of those that are taken. Where these are fewer, others
+/// help as far as they can be read: nobody asked for them.
+pub fn first(data: &DataSet, taken: Selection) -> Result<Vec<Vec<f32>>> {
+    let places: Vec<usize> = taken.indices(data.len()).take(PROBED).collect();
+    let others = (0..data.len()).filter(|place| !places.contains(place));
+    let others: Vec<usize> = others.take(PROBED - places.len()).collect();
+    let inputs = data.at(Box::new(places.into_iter()))?.map(|sample| Ok(sample?.input));
+    let mut first = inputs.collect::<Result<Vec<Vec<f32>>>>()?;
+    if !others.is_empty() {
+        let others = data.at(Box::new(others.into_iter()))?;
+        first.extend(others.map_while(|sample| sample.ok()).map(|sample| sample.input));
+    }
+    Ok(first)
 }
 
 /// The surrogate of transfer attacks. How well it does on some samples is said: a bad one is no test.
 fn surrogate(file: &Path, data: &DataSet, settings: &Settings) -> Result<Classifier> {
-    let model = settings.model.of_another();
-    let engine = engine(&ModelFile::open(file)?, data.shape(), &first(data)?, &model, &settings.run)?;
-    let samples = Selection::Random { count: LOOKED, seed: 0 };
+    let (model, taken) = (settings.model.of_another(), settings.selection()?);
+    let first = first(data, taken)?;
+    let looked = Some(LOOKED.min(taken.indices(data.len()).len()));
+    let engine = engine(&ModelFile::open(file)?, data.shape(), &first, looked, &model, &settings.run)?;
+    let samples = match taken {
+        Selection::All => Selection::Random { count: LOOKED, seed: 0 },
+        Selection::First(count) => Selection::First(count.min(LOOKED)),
+        Selection::Random { count, seed } => Selection::Random { count: count.min(LOOKED), seed },
+    };
     let look = Audit {
         samples,
         ..Audit::new(
@@ -117,11 +142,13 @@ fn surrogate(file: &Path, data: &DataSet, settings: &Settings) -> Result<Classif
     Ok(engine.classifier().clone())
 }
 
-/// The model at work on inputs of `shape`; `first` are some of them. Which runtime it is on is said.
+/// The model at work on inputs of `shape`; `first` are some of them, and `samples` says how many there are, where that is known.
+/// Which runtime it is on is said.
 pub fn engine(
     file: &ModelFile,
     shape: &[usize],
     first: &[Vec<f32>],
+    samples: Option<usize>,
     model: &Model,
     run: &Run,
 ) -> Result<Engine> {
@@ -130,7 +157,8 @@ pub fn engine(
     let runtime = run.open()?;
     let classifier = Classifier::new(&graph, shape, &preprocessing)?;
     let first: Vec<&[f32]> = first.iter().map(Vec::as_slice).collect();
-    let engine = Engine::new(classifier, runtime, &run.options())?.within(run.memory())?;
+    let engine = Engine::new(classifier, runtime, &run.options())?.for_samples(samples.unwrap_or(usize::MAX));
+    let engine = engine.within(run.memory())?;
     say_curbed(&engine);
     engine.probe(&first)
 }
@@ -227,13 +255,30 @@ pub fn audit<'a>(
 /// How to read the data so that it fits the model's images.
 fn fitting(data: &Data, model: &Model, file: &ModelFile) -> Result<Options> {
     let extents = model.preprocessing()?.extents(file)?.unwrap_or_default();
-    let (size, channels) = match (extents.as_slice(), model.pixels.nhwc.unwrap_or(false)) {
-        (&[c, h, w], false) | (&[h, w, c], true) => (h.zip(w), c),
+    let (size, channels) = match *extents.as_slice() {
+        [h, w, c] if channels_last(&extents, model.pixels.nhwc.unwrap_or(false)) => (h.zip(w), c),
+        [c, h, w] => (h.zip(w), c),
         _ => (None, None),
     };
-    let channels = channels.filter(|c| [1, 3].contains(c));
+    let channels = channels.filter(|c| CHANNELS.contains(c));
     let options = data.options(Split::Test)?;
     Ok(Options { resize: options.resize.or(size), channels, ..options })
+}
+
+/// How many channels images have.
+const CHANNELS: [usize; 2] = [1, 3];
+
+/// Whether the last axis of a model's images is that of the channels. Where one end alone can be, that counts and not what was
+/// `said`: images of the right size are refused with the cure.
+fn channels_last(extents: &[Option<usize>], said: bool) -> bool {
+    let few = |extent: Option<&Option<usize>>| {
+        extent.copied().flatten().is_some_and(|extent| CHANNELS.contains(&extent))
+    };
+    match (few(extents.first()), few(extents.last())) {
+        (true, false) => false,
+        (false, true) => true,
+        _ => said,
+    }
 }
 
 /// Signals closer together than this are one word to stop: `timeout` and batch systems signal a process and its group.

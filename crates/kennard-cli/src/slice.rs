@@ -1,6 +1,6 @@
 use kennard::Figure;
 use kennard::audit::Warning;
-use kennard::data::DataSet;
+use kennard::data::{DataSet, Selection};
 use kennard::engine::Engine;
 use kennard::picture::{Chart, ChartPoint, Curve, PlanePacket};
 use kennard::quadrature::{Direction, Slice, SlicePlan, SliceReport};
@@ -40,7 +40,7 @@ const POINTS: usize = 241;
 
 pub fn run(args: &Args) -> Outcome {
     prepare_new(args.out.as_deref())?;
-    let (engine, data) = args.model.on(&args.data)?;
+    let (engine, data) = args.model.on(&args.data, Selection::All)?;
     let plan = SlicePlan {
         engine: &engine,
         data: &data,

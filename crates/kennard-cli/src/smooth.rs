@@ -32,7 +32,8 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     let smoothing = &args.smoothing;
     prepare(smoothing.out())?;
-    let (engine, data) = on(&args.file, &smoothing.data, &smoothing.model, &smoothing.run)?;
+    let taken = smoothing.selection()?;
+    let (engine, data) = on(&args.file, &smoothing.data, taken, &smoothing.model, &smoothing.run)?;
     let model = ModelSummary::of_file(&args.file, engine.classifier())?;
     let certification = smoothing.certification(model, &engine, &data)?;
     let stop = setup::stop_on_interrupt()?;

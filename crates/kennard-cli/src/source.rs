@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kennard::data::DataSet;
+use kennard::data::{DataSet, Indices, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::graph::ModelFile;
 use kennard::run::write_set;
@@ -29,7 +29,7 @@ impl Given {
     /// The model at work on inputs of `shape`; `first` are some of them.
     pub fn engine(&self, shape: &[usize], first: &[Vec<f32>]) -> kennard::Result<Engine> {
         let file = ModelFile::open(&self.file)?;
-        Ok(said(setup::engine(&file, shape, first, &self.model, &self.run)?))
+        Ok(said(setup::engine(&file, shape, first, None, &self.model, &self.run)?))
     }
 
     /// How to feed the runtime.
@@ -42,23 +42,34 @@ impl Given {
         self.run.seed()
     }
 
-    /// The data, read to fit the model, and the model at work on it.
-    pub fn on(&self, data: &Data) -> kennard::Result<(Engine, DataSet)> {
-        on(&self.file, data, &self.model, &self.run)
+    /// The data, of which these samples are taken, read to fit the model, and the model at work on it.
+    pub fn on(&self, data: &Data, taken: Selection) -> kennard::Result<(Engine, DataSet)> {
+        on(&self.file, data, taken, &self.model, &self.run)
     }
 }
 
 /// The data, read to fit the model, and the model at work on it, with what a reader should know of both.
-pub fn on(file: &Path, data: &Data, model: &Model, run: &Run) -> kennard::Result<(Engine, DataSet)> {
-    let (data, engine) = setup::open(file, data, model, run)?;
-    for note in data.notes() {
-        note!("note: {note}");
-    }
+pub fn on(
+    file: &Path,
+    data: &Data,
+    taken: Selection,
+    model: &Model,
+    run: &Run,
+) -> kennard::Result<(Engine, DataSet)> {
+    let (data, engine) = setup::open(file, data, taken, model, run)?;
+    notes(&data, taken.indices(data.len()));
     Ok((said(engine), data))
 }
 
+/// Says what a reader should know of how the data were read, as far as these samples were.
+pub fn notes(data: &DataSet, taken: Indices) {
+    for note in data.notes_of(taken) {
+        note!("note: {note}");
+    }
+}
+
 /// Says what a reader should know of how the model was taken.
-fn said(engine: Engine) -> Engine {
+pub fn said(engine: Engine) -> Engine {
     for warning in engine.warnings() {
         warn!("warning ({}): {}", warning.code, warning.worded(flag));
     }

@@ -3,6 +3,7 @@ use std::time::Instant;
 
 use kennard::Figure;
 use kennard::audit::Progress;
+use kennard::data::Selection;
 use kennard::engine::Engine;
 use kennard::packet::{Hidden, Lobe, Modes};
 use kennard::run::ModelSummary;
@@ -34,7 +35,7 @@ const FAILURES_SHOWN: usize = 10;
 pub fn run(args: Args) -> Outcome {
     let packets = args.packets;
     packets.check()?;
-    let (engine, data) = args.model.on(&args.data)?;
+    let (engine, data) = args.model.on(&args.data, Selection::All)?;
     let hidden = packets.hidden(&engine, &args.model.options())?;
     let model = ModelSummary::of_file(&args.model.file, engine.classifier())?;
     let survey = packets.survey(&engine, hidden.as_ref(), &data, &model.sha256, args.model.seed())?;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use kennard::data::{DataSet, Options};
+use kennard_graph::{Builder, DType, Dim, Graph, Tensor, TensorType};
 
 #[test]
 fn examples_are_adversarial_and_within_epsilon() {
@@ -85,4 +86,44 @@ fn closest_points_count_within_epsilon() {
     assert!(broken < correct, "some stand: {summary}");
     assert!(said.starts_with(&format!("{broken} of {correct} ")), "{said}");
     assert!(said.contains("lie outside epsilon"), "{said}");
+}
+
+/// Which class is which, what was done to images, and that the model does no better than guessing, is said as in audits.
+#[test]
+fn what_was_read_and_accuracies_of_chance_are_said() {
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let photos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kennard-data/src/fixtures");
+    for class in ["ant", "bee"] {
+        let folder = place.path().join("photos").join(class);
+        std::fs::create_dir_all(&folder).unwrap();
+        for i in 0..12 {
+            let photo = if i % 2 == 0 { "photo_16x16.bmp" } else { "photo_grey.jpg" };
+            std::fs::copy(photos.join(photo), folder.join(format!("{i:02}-{photo}"))).unwrap();
+        }
+    }
+    // Every image is of the first class.
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let dims = vec![Dim::BATCH, Dim::Known(3), Dim::Known(16), Dim::Known(16)];
+    let x = builder.input("x", TensorType::new(DType::F32, dims));
+    let weights = builder.constant(Tensor::full(&[3 * 16 * 16, 2], 0.01, DType::F32));
+    builder.output("y", x.apply_with("Flatten", &[("axis", 1i64.into())]).with("MatMul", weights));
+    let model = place.path().join("model.onnx");
+    builder.finish().unwrap().save(&model).unwrap();
+
+    let data = format!("folder:{}", place.path().join("photos").display());
+    let mut attack = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    attack.arg("attack").arg(&model).args(["--data", &data, "--eps", "0.01", "--attack", "fgsm"]);
+    attack.args(["--runtime", "rten", "--out"]).arg(place.path().join("out"));
+    let output = attack.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    for expected in [
+        "note: classes: 0 ant, 1 bee\n",
+        "images of another size are resized to 16×16; 12 of the 24 images streamed so far\n",
+        "12 of the 24 images streamed so far were converted from grey to RGB\n",
+        "warning (chance-accuracy): the accuracy, 50.0 %, is at chance level",
+        "--input-scale",
+    ] {
+        assert!(said.contains(expected), "`{expected}` is not in {said}");
+    }
 }

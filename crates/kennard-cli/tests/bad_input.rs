@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use kennard::data::{npy, npz};
-use kennard_graph::{Graph, Node, Tensor};
+use kennard_graph::{Builder, DType, Dim, Graph, Node, Tensor, TensorType};
 
 fn fixture(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name).display().to_string()
@@ -130,6 +130,9 @@ fn impossible_settings_are_refused() {
     refused(&model, &["--data", "minst:/nowhere"], 2, &["did you mean"]);
     refused(&model, &["--config", "/nowhere.toml"], 1, &["/nowhere.toml"]);
     refused(&model, &["--out", "/dev/null/run"], 1, &["/dev/null/run"]);
+    refused(&model, &["--mean", "nan", "--std", "1"], 1, &["a mean is NaN"]);
+    refused(&model, &["--mean", "inf", "--std", "1"], 1, &["a mean is inf"]);
+    refused(&model, &["--mean", "0.5", "--std", "inf"], 1, &["a standard deviation is inf"]);
     // What would do nothing is said to.
     refused(&model, &["--mean", "0.5"], 1, &["std is missing"]);
     let config = scratch("mean.toml");
@@ -165,7 +168,7 @@ fn transfers_are_listed_and_resumed_with_their_own_surrogate() {
     };
     let first = with("fashion_cnn.onnx");
     assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
-    assert!(String::from_utf8_lossy(&first.stderr).contains("of 200 samples classified correctly"));
+    assert!(String::from_utf8_lossy(&first.stderr).contains("of 16 samples classified correctly"));
     let screen = String::from_utf8_lossy(&first.stdout).into_owned();
     assert!(screen.contains("transfer-apgd-ce ") && screen.contains("transfer-apgd-t "), "{screen}");
     let other = with("fashion_pool.onnx");
@@ -239,6 +242,110 @@ fn a_refused_run_does_not_occupy_its_directory() {
     std::fs::remove_file(&file).unwrap();
 }
 
+/// A run that met a bad sample late keeps those before. Mended data are other data: nothing goes on with what was kept.
+#[test]
+fn what_is_kept_is_not_mixed_with_mended_data() {
+    const COUNT: usize = 400;
+    let (model, out, file) = (fixture("fashion_mlp.onnx"), scratch("kept"), scratch("kept.npz"));
+    let (place, data) = (out.display().to_string(), format!("npz:{}", file.display()));
+    let audited = |last: f32, more: &[&str]| {
+        let (mut x, y) = (vec![0.5f32; COUNT * 784], vec![0i64; COUNT]);
+        x[COUNT * 784 - 1] = last;
+        let arrays = npz(&[("x", &[1, 28, 28], x.as_slice().into()), ("y", &[], y.as_slice().into())]);
+        std::fs::write(&file, arrays.unwrap()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+        command.args(["audit", &model, "--data", &data, "--eps", "0.1", "--attack", "fgsm"]);
+        command.args(["--packet-samples", "0", "--runtime", "rten", "--threads", "1", "--json"]);
+        let output = command.args(["--out", &place]).args(more).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (done, said) = audited(200.0, &[]);
+    assert!(!done && said.contains("200"), "{said}");
+    let kept = std::fs::read_to_string(out.join("journal.jsonl")).unwrap().lines().count() - 1;
+    assert!(kept > 0);
+    for more in [&[][..], &["--resume"]] {
+        let (done, said) = audited(1.0, more);
+        let changed = format!("an unfinished run, {kept} samples of it, and the data have changed since");
+        let cure = "Give --out another directory, or remove manifest.json and journal.jsonl there";
+        assert!(!done && said.contains(&changed) && said.contains(cure), "{said}");
+    }
+    ["manifest.json", "journal.jsonl"].iter().for_each(|name| std::fs::remove_file(out.join(name)).unwrap());
+    let (done, said) = audited(1.0, &[]);
+    assert!(done, "{said}");
+    std::fs::remove_dir_all(&out).unwrap();
+    std::fs::remove_file(&file).unwrap();
+}
+
+/// A model of images whose every answer is the first of two classes.
+fn image_model(folder: &Path, name: &str, takes: [usize; 3]) -> String {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let dims: Vec<Dim> = std::iter::once(Dim::BATCH).chain(takes.map(Dim::Known)).collect();
+    let x = builder.input("x", TensorType::new(DType::F32, dims));
+    let weights = builder.constant(Tensor::full(&[takes.iter().product(), 2], 0.01, DType::F32));
+    builder.output("y", x.apply_with("Flatten", &[("axis", 1i64.into())]).with("MatMul", weights));
+    let file = folder.join(name);
+    builder.finish().unwrap().save(&file).unwrap();
+    file.display().to_string()
+}
+
+/// A folder of images of two sizes, and models of them.
+fn photos() -> tempfile::TempDir {
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kennard-data/src/fixtures");
+    let folder = place.path().join("photos/ant");
+    std::fs::create_dir_all(&folder).unwrap();
+    for (i, photo) in ["photo_16x16.bmp", "photo.png", "photo_16x16.bmp", "photo.png"].iter().enumerate() {
+        std::fs::copy(fixtures.join(photo), folder.join(format!("{i}-{photo}"))).unwrap();
+    }
+    place
+}
+
+/// Images are made as large as the model takes them, wherever it has their channels, so that what is wrong is the order of its
+/// axes alone, and that is named.
+#[test]
+fn channels_on_the_other_side_are_named() {
+    let place = photos();
+    let data = format!("folder:{}", place.path().join("photos").display());
+    let last = image_model(place.path(), "last.onnx", [12, 16, 3]);
+    let first = image_model(place.path(), "first.onnx", [3, 12, 16]);
+    let forgotten = ["samples of shape [3, 12, 16]", "the model takes channels last: add --nhwc"];
+    refused(&last, &["--data", &data], 1, &forgotten);
+    let superfluous = ["the images are [3, 12, 16]", "it takes channels first: leave out --nhwc"];
+    refused(&first, &["--data", &data, "--nhwc"], 1, &superfluous);
+    for (model, more) in [(&last, &["--nhwc"][..]), (&first, &[][..])] {
+        let output = audit(model, &[&["--data", &data, "--attack", "none"][..], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// What kind of outputs a model has is seen from samples that nobody asked for too, as far as they can be read.
+#[test]
+fn images_that_are_not_asked_for_are_no_matter() {
+    let place = photos();
+    let data = format!("folder:{}", place.path().join("photos").display());
+    let model = image_model(place.path(), "model.onnx", [3, 16, 16]);
+    std::fs::write(place.path().join("photos/ant/3-photo.png"), "no image").unwrap();
+    let audited = |count: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+        command.args(["audit", &model, "--data", &data, "--first", count, "--eps", "0.1"]);
+        command.args(["--attack", "none", "--packet-samples", "0", "--runtime", "rten", "--json"]);
+        command.output().unwrap()
+    };
+    let output = audited("2");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let notes = summary["data"]["notes"].to_string();
+    assert!(notes.contains("resized to 16×16; 1 of the 2 images streamed so far"), "{notes}");
+    let output = audited("4");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && message.contains("3-photo.png"), "{message}");
+}
+
+/// The words of a short training run.
+fn train<'a>(data: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["train", "--data", data, "--arch", "mlp:4", "--batch", "8", "--out", out][..], more].concat()
+}
+
 /// Every command that keeps to bounds refuses data that lie outside, with the cure: clipped, they would be other data.
 #[test]
 fn data_outside_the_bounds_are_refused_by_every_command() {
@@ -261,39 +368,13 @@ fn data_outside_the_bounds_are_refused_by_every_command() {
     };
     let cnn = fixture("fashion_cnn.onnx");
     let (one, two) = (sweep("one.toml", "eps = 0.1", ""), sweep("two.toml", "", "eps = 0.1"));
-    let noisy = at("noisy");
+    let [trained, noisy] = ["train", "noisy"].map(at);
     let commands: [&[&str]; 11] = [
         &["audit", &cnn, "--data", &data, "--eps", "0.1"],
         &["audit", &cnn, "--data", &data, "--minimal", "fab"],
         &["attack", &cnn, "--data", &data, "--eps", "0.1", "--out", &at("attack")],
-        &[
-            "train",
-            "--data",
-            &data,
-            "--arch",
-            "mlp:4",
-            "--method",
-            "pgd",
-            "--eps",
-            "0.1",
-            "--batch",
-            "8",
-            "--out",
-            &at("train"),
-        ],
-        &[
-            "train",
-            "--data",
-            &data,
-            "--arch",
-            "mlp:4",
-            "--method",
-            "gaussian-noise",
-            "--batch",
-            "8",
-            "--out",
-            &noisy,
-        ],
+        &train(&data, &trained, &["--method", "pgd", "--eps", "0.1"]),
+        &train(&data, &noisy, &["--method", "gaussian-noise"]),
         &["track", &at("epochs"), "--data", &data, "--eps", "0.1"],
         &["tradeoff", &one, "--out", &at("one")],
         &["tradeoff", &two, "--out", &at("two")],
@@ -432,6 +513,9 @@ fn the_screen_speaks_of_what_was_run() {
     // AutoAttack begins with all that are classified correctly, also where the quick look broke them all.
     let broken = screen(&["--eps", "0.5"]);
     assert!(broken.contains("up to ") && !broken.contains("up to 0 passes"), "{broken}");
+    // Rows that no sample fills are not computed.
+    let filled = screen(&["--attack", "fgsm", "--micro-batch", "100000"]);
+    assert!(filled.contains("micro-batch 64"), "{filled}");
     let standard = screen(&["--eps", "0.1", "--attack", "standard"]);
     assert!(standard.contains("AutoAttack (standard)") && !standard.contains("quick look"), "{standard}");
 }

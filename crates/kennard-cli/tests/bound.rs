@@ -69,3 +69,26 @@ fn ends_are_found_or_said() {
     let output = kennard(&["bound", &model, "--output", "y", "--out", &out]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// Of a support vector machine of two classes the largest score is the label, whether that is an output or not; it is said.
+#[test]
+fn scores_of_machines_are_in_the_order_of_labels() {
+    let whole = fixture("tabular/cancer_svc.onnx");
+    let mut bytes = std::fs::read(&whole).unwrap();
+    // The output `label` becomes a tensor inside: field 13 of the graph in place of 12.
+    let place = bytes.windows(9).position(|part| part == b"\x62\x11\n\x05label").unwrap();
+    bytes[place] = 0x6a;
+    let file = scratch("scores-alone");
+    std::fs::write(&file, bytes).unwrap();
+    let alone = file.display().to_string();
+    for command in ["bound", "grad"] {
+        let [beside, without] = [&whole, &alone].map(|model| {
+            let out = scratch(&format!("machine-{command}"));
+            let output = kennard(&[command, model, "--out", &out.display().to_string()]);
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.success() && said.contains("in the order of its labels"), "{said}");
+            std::fs::read(out).unwrap()
+        });
+        assert!(beside == without, "{command}");
+    }
+}

@@ -406,6 +406,47 @@ fn checkpoints_of_a_run_are_its_epochs() {
     assert_eq!(names, ["net1", "net2", "net10"]);
 }
 
+/// A probe of another model, or one that does not say of which, is not shown as the audited model's. Beside it: passes in the
+/// table of samples are of all attacks.
+#[test]
+fn a_probe_joins_its_own_model() {
+    let scratch = Scratch::new("probes");
+    let (mlp, cnn) = (fixture("fashion_mlp.onnx"), fixture("fashion_cnn.onnx"));
+    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
+    let (run, page) = (scratch.at("audit"), scratch.at("page.html"));
+    let words = ["--eps", "0.01", "--first", "8", "--attack", "none", "--minimal", "fmn", "--steps", "5"];
+    let words = [&words[..], &["--packet-samples", "0"]].concat();
+    assert!(audit(&mlp, &run, &words).status().unwrap().success());
+    let probe = |model: &str, name: &str| {
+        let out = scratch.at(name);
+        let words = ["probe", model, "--data", &data, "--first", "8", "--runtime", "rten", "--out", &out];
+        assert!(kennard(&words).output().unwrap().status.success());
+        out
+    };
+    let runs = |probe: &str| {
+        assert!(report(&[probe, &run, "-o", &page]).status.success());
+        shown(&std::fs::read_to_string(&page).unwrap())["runs"].clone()
+    };
+    let (own, other) = (probe(&mlp, "own"), probe(&cnn, "other"));
+    let found = runs(&own);
+    assert_eq!((found.as_array().unwrap().len(), &found[0]["probe"]["samples"]), (1, &8.into()));
+    let apart = runs(&other);
+    assert!(apart.as_array().unwrap().len() == 2 && apart[0]["probe"].is_null());
+    assert!(apart[1]["probe"]["model"]["file"].as_str().unwrap().contains("fashion_cnn"));
+    let file = format!("{own}/summary.json");
+    let mut older = json(&file);
+    older.as_object_mut().unwrap().remove("model");
+    std::fs::write(&file, older.to_string()).unwrap();
+    std::fs::remove_file(format!("{own}/SHA256SUMS")).unwrap();
+    assert_eq!(runs(&own).as_array().unwrap().len(), 2);
+
+    let samples = &found[0]["samples"];
+    let stood: Vec<usize> = (0..8)
+        .filter(|&i| samples["broken_by"][i].is_null() && samples["label"][i] == samples["prediction"][i])
+        .collect();
+    assert!(!stood.is_empty() && stood.iter().all(|&i| samples["passes"][i].as_u64() > Some(0)), "{samples}");
+}
+
 /// Whatever happens to the files of a run, its page is made or the file is named; nothing panics.
 #[test]
 fn damaged_runs_are_pages_or_errors_that_name_the_file() {
@@ -561,6 +602,12 @@ fn what_is_no_whole_run_is_named() {
     refused("newer", &newer, &["has the format 7, this Kennard knows 2"]);
     let older = edit("summary.json", "\"cascade\"", "\"waterfall\"");
     refused("older", &older, &["not of this version of Kennard", "cascade"]);
+    // What is only read needs no other directory to write to.
+    let run = scratch.at("read");
+    copy(&whole, &run);
+    edit("summary.json", "\"threat_model\"", "\"threats\"")(Path::new(&run));
+    let said = String::from_utf8_lossy(&report(&[&run, "-o", &page]).stderr).into_owned();
+    assert!(said.contains("take the Kennard that wrote it") && !said.contains("--out"), "{said}");
     let other = |run: &Path| {
         edit("summary.json", "\"samples\": 60", "\"samples\": 61")(run);
         remove("SHA256SUMS")(run);

@@ -437,6 +437,41 @@ fn a_fixed_batch_is_trained_in_parts_of_its_size() {
     assert!(lines(&out)[0]["loss"].as_f64().unwrap() < 10f64.ln());
 }
 
+/// A directory with a run of another kind is called what it is, where one is read and where one is written.
+#[test]
+fn runs_of_another_kind_are_called_by_their_names() {
+    let (trained, audited, merged) = (scratch("kind"), scratch("kind-audited"), scratch("kind-merged"));
+    let [run, audit, out] = [&trained, &audited, &merged].map(|path| path.display().to_string());
+    let small = ["--arch", "mlp:4", "--epochs", "1"];
+    succeeds(train(&trained, &small));
+    let (model, data) = (trained.join("last.onnx").display().to_string(), data());
+    let on = |command: &str, words: &[&str], place: &str| {
+        let mut command = kennard(&[command, &model, "--data", &data, "--first", "8", "--runtime", "rten"]);
+        command.args(words).args(["--out", place]);
+        command
+    };
+    let attacked = ["--eps", "0.1", "--attack", "fgsm", "--packet-samples", "0"];
+    succeeds(on("audit", &attacked, &audit));
+    let both = "holds a training run (kennard train); what is taken here is an audit (kennard audit) or a certification (kennard \
+                smooth)";
+    let elsewhere = "holds a training run (kennard train); give --out another directory";
+    for (command, says) in [
+        (kennard(&["merge", &run, "--out", &out]), both),
+        (kennard(&["merge", &audit, &run, "--out", &out]), both),
+        (
+            kennard(&["attacks", "compare", &run]),
+            "training run (kennard train); what is taken here is an audit (kennard audit)",
+        ),
+        (on("audit", &attacked, &run), elsewhere),
+        (on("smooth", &["--sigma", "0.1"], &run), elsewhere),
+        (train(&audited, &small), "holds an audit (kennard audit); give --out another directory"),
+    ] {
+        let message = refusal(command);
+        assert!(message.contains(says), "{message} does not say `{says}`");
+    }
+    [trained, audited].iter().for_each(|folder| std::fs::remove_dir_all(folder).unwrap());
+}
+
 /// Checkpoints are audited on images scaled and cropped as those that the network was trained on.
 #[test]
 fn track_scales_images_as_the_training_did() {

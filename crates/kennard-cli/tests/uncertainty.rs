@@ -42,7 +42,7 @@ fn impossible_packets_are_refused() {
     refused(&["--scale", "0.1", "--centres", "0"], &["at least one"]);
     refused(&["--scale", "0.1", "--draws", "10"], &["none of 32 packets", "10 samples are too few"]);
     refused(&["--scale", "0.1", "--rel-tol", "0"], &["--rel-tol", "positive"]);
-    refused(&["--scale", "0.1", "--clamp"], &["--clamp", "boundary term", "--packet box"]);
+    refused(&["--scale", "0.1", "--clamp"], &["--clamp", "boundary term", "--packet=box"]);
     refused(&["--packet", "empirical", "--draws", "100"], &["--draws", "sum over all"]);
     refused(&["--packet", "box", "--centres", "3"], &["--centres", "no samples"]);
     refused(&["--scale", "0.1", "--out", "/dev/null/run"], &["/dev/null/run"]);

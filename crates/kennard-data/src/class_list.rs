@@ -26,7 +26,11 @@ impl ClassList {
         let malformed = |line: usize, problem: String| {
             DataError::malformed(file, Place::Line(line as u64 + 1), problem, cure)
         };
-        let text = String::from_utf8(bytes).map_err(|e| malformed(0, format!("this is no text ({e})")))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = before.iter().filter(|&&byte| byte == b'\n').count();
+            malformed(line, format!("this is no text ({error})"))
+        })?;
         let names: Vec<String> = text
             .trim_start_matches('\u{feff}')
             .trim_end()
@@ -94,10 +98,22 @@ impl ClassList {
 
     /// Why a name cannot be used.
     pub fn unknown(&self, name: &str, file: &Path, place: Place) -> DataError {
-        let near = nearest(name, self.ids.iter().chain(&self.names))
-            .map(|known| format!("; did you mean `{known}`?"));
         let list = self.file.display();
-        let problem = format!("is not in the list of classes {list}{}", near.unwrap_or_default());
+        let of_several: Vec<String> = std::iter::zip(&self.ids, &self.names)
+            .filter(|(_, known)| *known == name)
+            .map(|(id, _)| format!("`{id}`"))
+            .collect();
+        let problem = match of_several.as_slice() {
+            [] => {
+                let near = nearest(name, self.ids.iter().chain(&self.names))
+                    .map(|known| format!("; did you mean `{known}`?"));
+                format!("is not in the list of classes {list}{}", near.unwrap_or_default())
+            }
+            ids => {
+                let (count, ids) = (ids.len(), ids.join(", "));
+                format!("is the name of {count} classes in the list {list}; write the id of one, {ids}")
+            }
+        };
         DataError::Label { file: file.to_owned(), place, label: format!("`{name}`"), problem }
     }
 

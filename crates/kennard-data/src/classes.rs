@@ -5,12 +5,19 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use crate::class_list::{ClassList, Numbers};
 use crate::error::{DataError, Place};
+#[cfg(feature = "images")]
+use crate::fingerprint::FileDigest;
 use crate::input::{self, MAX_CLASSES};
 use crate::number::{whole, whole_number};
 
 /// The words that labels are written in, and where each was met first.
 #[derive(Default)]
-pub(crate) struct Words(BTreeMap<String, (PathBuf, Place)>);
+pub(crate) struct Words {
+    met: BTreeMap<String, (PathBuf, Place)>,
+    /// Whether the other split alone has some of them.
+    #[cfg(feature = "images")]
+    joined: bool,
+}
 
 /// Words with their classes.
 pub(crate) struct Classes {
@@ -31,23 +38,24 @@ impl Words {
             let problem = "is blank; write the class, or leave the sample out".to_owned();
             return Err(DataError::Label { file: file.to_owned(), place, label: "``".to_owned(), problem });
         }
-        if self.0.contains_key(word) {
+        if self.met.contains_key(word) {
             return Ok(());
         }
-        if self.0.len() == MAX_CLASSES {
+        if self.met.len() == MAX_CLASSES {
             let (what, limit) = ("another class".to_owned(), format!("{MAX_CLASSES} classes"));
             return Err(DataError::too_large(file, place, what, limit, "check that the labels are classes"));
         }
-        self.0.insert(word.to_owned(), (file.to_owned(), place));
+        self.met.insert(word.to_owned(), (file.to_owned(), place));
         Ok(())
     }
 
     /// Adds the words of the other split, and says which were not there.
     #[cfg(feature = "images")]
     pub fn join(&mut self, others: Words) -> Option<String> {
-        let new = others.0.into_iter().filter(|(word, _)| !self.0.contains_key(word)).collect::<Vec<_>>();
+        let new = others.met.into_iter().filter(|(word, _)| !self.met.contains_key(word)).collect::<Vec<_>>();
         let names: Vec<String> = new.iter().map(|(word, _)| word.clone()).collect();
-        self.0.extend(new);
+        self.joined |= !names.is_empty();
+        self.met.extend(new);
         let said =
             || format!("the other split alone has the classes {}; they count here too", listed(&names));
         (!names.is_empty()).then(said)
@@ -56,7 +64,15 @@ impl Words {
     /// Whether some of the words are no numbers.
     #[cfg(feature = "images")]
     pub fn named(&self) -> bool {
-        self.0.keys().any(|word| whole_number(word).is_none())
+        self.met.keys().any(|word| whole_number(word).is_none())
+    }
+
+    /// The digest of the names in their order, where the files of this split alone do not tell it.
+    #[cfg(feature = "images")]
+    pub fn order(&self, list: Option<&ClassList>) -> Option<FileDigest> {
+        let names: Vec<&str> = self.met.keys().map(String::as_str).collect();
+        let told = !self.joined || list.is_some() || !self.named();
+        (!told).then(|| FileDigest::of_text("order of classes", &names.join("\n")))
     }
 
     /// The class of every word: that of the list where there is one; else numbers are classes, and names are counted
@@ -69,8 +85,8 @@ impl Words {
     }
 
     fn listed(&self, list: &ClassList) -> Result<Classes, DataError> {
-        let counted = !list.has_numbers() && self.0.keys().all(|word| whole_number(word).is_some());
-        let index = self.0.iter().map(|(word, (file, place))| {
+        let counted = !list.has_numbers() && self.met.keys().all(|word| whole_number(word).is_some());
+        let index = self.met.iter().map(|(word, (file, place))| {
             let class = match (list.find(word), whole_number(word)) {
                 (Some(class), _) => class,
                 (None, Some(number)) if counted => list.index(number, file, *place)?,
@@ -90,9 +106,9 @@ impl Words {
     fn read_as_they_are(&self) -> Result<Classes, DataError> {
         let fraction =
             |word: &String| word.parse::<f64>().is_ok_and(f64::is_finite) && whole_number(word).is_none();
-        let number = self.0.iter().find(|(word, _)| whole_number(word).is_some());
-        let name = self.0.iter().find(|(word, _)| whole_number(word).is_none() && !fraction(word));
-        if let Some((word, (file, place))) = self.0.iter().find(|(word, _)| fraction(word)) {
+        let number = self.met.iter().find(|(word, _)| whole_number(word).is_some());
+        let name = self.met.iter().find(|(word, _)| whole_number(word).is_none() && !fraction(word));
+        if let Some((word, (file, place))) = self.met.iter().find(|(word, _)| fraction(word)) {
             let problem = "is no whole number; labels are class indices from 0, or names".to_owned();
             return Err(DataError::Label { file: file.clone(), place: *place, label: word.clone(), problem });
         }
@@ -109,11 +125,11 @@ impl Words {
             });
         }
         if number.is_none() {
-            let names: Vec<String> = self.0.keys().cloned().collect();
+            let names: Vec<String> = self.met.keys().cloned().collect();
             let index = names.iter().cloned().zip(0..).collect();
             return Ok(Classes { index, count: names.len(), notes: vec![table(&names)], names });
         }
-        let index = self.0.iter().map(|(word, (file, place))| {
+        let index = self.met.iter().map(|(word, (file, place))| {
             let number = whole_number(word).unwrap_or(-1);
             Ok((word.clone(), input::class_index(number, MAX_CLASSES, file, *place)?))
         });

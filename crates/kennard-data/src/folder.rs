@@ -1,5 +1,6 @@
 //! Images in a directory: one directory a class, or a table `labels.csv`.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,7 +42,7 @@ pub(crate) fn open(
             table::count(&other, &mut others)?;
         }
         let classes = classes(&mut words, others, list, &mut notes)?;
-        (Box::new(Table::new(&root, &classes.index)), len, classes)
+        (Box::new(Table::new(&root, &classes.index, words.order(list))), len, classes)
     } else {
         let (directories, len) = class_directories(&root, &mut words, &mut notes)?;
         if let Some(other) = other {
@@ -50,7 +51,7 @@ pub(crate) fn open(
         let classes = classes(&mut words, others, list, &mut notes)?;
         let label = |path: &PathBuf| classes.index.get(name(path).trim()).copied();
         let labelled = directories.into_iter().filter_map(|path| Some((label(&path)?, path))).collect();
-        (Box::new(Directories { root, labelled }), len, classes)
+        (Box::new(Directories { root, labelled, order: words.order(list) }), len, classes)
     };
     let Some(first) = source.rows()?.next() else {
         let cure = format!(
@@ -85,6 +86,9 @@ fn classes(
     words.classes(list)
 }
 
+/// What the directory of images for testing may be called, the first that is there counting.
+const TESTS: [&str; 4] = ["test", "validation", "valid", "val"];
+
 /// The directory of a split, that of the other split, and what is to be said about it.
 struct Roots {
     root: PathBuf,
@@ -94,9 +98,13 @@ struct Roots {
 
 fn choose_split(directory: &Path, split: Split) -> Roots {
     let sub = |name: &str| Some(directory.join(name)).filter(|path| path.is_dir());
-    match (split, sub("train"), sub("test").or_else(|| sub("val"))) {
-        (Split::Train, Some(root), Some(other)) | (Split::Test, Some(other), Some(root)) => {
-            Roots { root, other: Some(other), notes: Vec::new() }
+    match (split, sub("train"), TESTS.into_iter().find_map(sub)) {
+        (Split::Train, Some(root), Some(other)) => Roots { root, other: Some(other), notes: Vec::new() },
+        (Split::Test, Some(other), Some(root)) => {
+            let called = name(&root);
+            let note = format!("there is no split test: {called} is read");
+            let notes = Vec::from_iter((called != TESTS[0]).then_some(note));
+            Roots { root, other: Some(other), notes }
         }
         (Split::Test, ..) => Roots { root: directory.to_owned(), other: None, notes: Vec::new() },
         (Split::Train, ..) => {
@@ -126,7 +134,7 @@ fn class_directories(
             continue;
         }
         len += images.len();
-        words.add(&name(&directory), &directory, Place::Whole)?;
+        words.add(class_name(&directory)?, &directory, Place::Whole)?;
         directories.push(directory);
     }
     if !empty.is_empty() {
@@ -145,11 +153,21 @@ fn class_directories(
     Ok((directories, len))
 }
 
+/// The name of a class, which is that of its directory; two that are no text would be one class.
+fn class_name(directory: &Path) -> Result<&str, DataError> {
+    directory.file_name().and_then(OsStr::to_str).ok_or_else(|| {
+        let problem = "the name of the directory, which is its class, is no UTF-8";
+        DataError::malformed(directory, Place::Whole, problem, "name it anew")
+    })
+}
+
 /// One directory a class.
 struct Directories {
     root: PathBuf,
     /// Labels and their directories, in the order of the names.
     labelled: Arc<[(usize, PathBuf)]>,
+    /// The digest of the order of the classes, where the other split has a part in it.
+    order: Option<FileDigest>,
 }
 
 impl Source for Directories {
@@ -170,7 +188,9 @@ impl Source for Directories {
     }
 
     fn fingerprint(&self) -> Result<Vec<FileDigest>, DataError> {
-        fingerprint_list(&self.root, None, self.rows()?)
+        let mut digests = fingerprint_list(&self.root, None, self.rows()?)?;
+        digests.extend(self.order.clone());
+        Ok(digests)
     }
 }
 

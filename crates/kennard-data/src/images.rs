@@ -4,6 +4,7 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images as scaled};
+use image::metadata::Orientation;
 use image::{
     ColorType, DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage,
     guess_format,
@@ -56,7 +57,7 @@ impl Form {
                 ),
             });
         }
-        let (image, ..) = decode(first)?;
+        let Decoded { image, .. } = decode(first)?;
         let first = (image.height(), image.width());
         let (height, width) = match options.resize {
             None => first,
@@ -130,7 +131,7 @@ impl Form {
 
     /// The values of an encoded image: channels, height, width; each in \[0, 1\].
     pub fn input(&self, raw: Raw) -> Result<(Vec<f32>, Change), DataError> {
-        let (image, file, place) = decode(raw)?;
+        let Decoded { image, turned, file, place } = decode(raw)?;
         let (height, width) = (image.height(), image.width());
         let resized = (height, width) != (self.height, self.width)
             || self.shorter.is_some_and(|side| side != height.min(width));
@@ -154,7 +155,7 @@ impl Form {
         let bytes = image.as_bytes();
         let planes =
             (0..self.channels).flat_map(|c| bytes.iter().skip(c).step_by(self.channels).map(|&b| level(b)));
-        Ok((planes.collect(), Change { resized, converted }))
+        Ok((planes.collect(), Change { resized, turned, converted }))
     }
 
     /// Scales an image until it just covers the wanted size and cuts out the centre; rounding as
@@ -235,8 +236,16 @@ fn describe(color: ColorType) -> &'static str {
     }
 }
 
-/// Decodes an image and tells where it came from.
-fn decode(raw: Raw) -> Result<(DynamicImage, PathBuf, Place), DataError> {
+/// An image, and where it came from.
+struct Decoded {
+    image: DynamicImage,
+    /// Whether its Exif data say that it is to be turned or mirrored. As Pillow leaves it, so do we.
+    turned: bool,
+    file: PathBuf,
+    place: Place,
+}
+
+fn decode(raw: Raw) -> Result<Decoded, DataError> {
     let (bytes, path, place) = match raw {
         Raw::File(path) => {
             let (mut file, size) = input::open_file(&path)?;
@@ -255,11 +264,12 @@ fn decode(raw: Raw) -> Result<(DynamicImage, PathBuf, Place), DataError> {
         Raw::Encoded(bytes, path, row) => (bytes, path, Place::Row(row)),
         Raw::Bytes(_) | Raw::Floats(_) => unreachable!("arrays are not decoded"),
     };
-    let image = match guess_format(&bytes) {
+    let (image, orientation) = match guess_format(&bytes) {
         Ok(ImageFormat::Jpeg) => decode_jpeg(bytes, &path, place)?,
         _ => decode_other(bytes, &path, place)?,
     };
-    Ok((image, path, place))
+    let turned = orientation.is_some_and(|orientation| orientation != Orientation::NoTransforms);
+    Ok(Decoded { image, turned, file: path, place })
 }
 
 /// A function that says that an image cannot be decoded, and why.
@@ -286,7 +296,11 @@ fn check_size(width: u64, height: u64, file: &Path, place: Place) -> Result<(), 
 }
 
 /// Decodes a JPEG file, strictly: the `image` crate shows damaged ones as far as it can.
-fn decode_jpeg(mut bytes: Vec<u8>, file: &Path, place: Place) -> Result<DynamicImage, DataError> {
+fn decode_jpeg(
+    mut bytes: Vec<u8>,
+    file: &Path,
+    place: Place,
+) -> Result<(DynamicImage, Option<Orientation>), DataError> {
     let failed = damaged(file, place);
     let end = whole::jpeg_end(&bytes).map_err(&failed)?;
     // Where data end too early, decoders read zeros on and on, which are valid codes. A code of ones alone never is
@@ -304,22 +318,47 @@ fn decode_jpeg(mut bytes: Vec<u8>, file: &Path, place: Place) -> Result<DynamicI
     let colours = if grey { ColorSpace::Luma } else { ColorSpace::RGB };
     decoder.set_options(options.jpeg_set_out_colorspace(colours));
     let pixels = decoder.decode().map_err(|error| failed(error.to_string()))?;
+    let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
     let (width, height) = (width as u32, height as u32);
     let image = match grey {
         true => GrayImage::from_raw(width, height, pixels).map(DynamicImage::from),
         false => RgbImage::from_raw(width, height, pixels).map(DynamicImage::from),
     };
-    image.ok_or_else(|| failed("its size and its pixels contradict each other".to_owned()))
+    let image = image.ok_or_else(|| failed("its size and its pixels contradict each other".to_owned()))?;
+    Ok((image, orientation))
 }
 
-fn decode_other(bytes: Vec<u8>, file: &Path, place: Place) -> Result<DynamicImage, DataError> {
+fn decode_other(
+    bytes: Vec<u8>,
+    file: &Path,
+    place: Place,
+) -> Result<(DynamicImage, Option<Orientation>), DataError> {
     let failed = damaged(file, place);
     whole::check(&bytes).map_err(&failed)?;
+    let is_webp = matches!(guess_format(&bytes), Ok(ImageFormat::WebP));
+    let of_webp = webp_exif(&bytes).filter(|_| is_webp).and_then(Orientation::from_exif_chunk);
     let mut reader =
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(DataError::io(file))?;
     reader.limits(Limits::default());
-    let decoder = reader.into_decoder().map_err(|error| failed(error.to_string()))?;
+    let mut decoder = reader.into_decoder().map_err(|error| failed(error.to_string()))?;
     let (width, height) = decoder.dimensions();
     check_size(width.into(), height.into(), file, place)?;
-    DynamicImage::from_decoder(decoder).map_err(|error| failed(error.to_string()))
+    let orientation = if is_webp { of_webp } else { decoder.orientation().ok() };
+    let image = DynamicImage::from_decoder(decoder).map_err(|error| failed(error.to_string()))?;
+    Ok((image, orientation))
+}
+
+/// The Exif data of a WebP file, which its decoder would make room for before it knows whether they are there.
+fn webp_exif(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes.get(12..)?;
+    loop {
+        let (name, behind) = rest.split_first_chunk::<4>()?;
+        let (size, behind) = behind.split_first_chunk::<4>()?;
+        let size = u32::from_le_bytes(*size) as usize;
+        let data = behind.get(..size)?;
+        if name == b"EXIF" {
+            return Some(data);
+        }
+        rest = behind.get(size.checked_next_multiple_of(2)?..)?;
+    }
 }

@@ -15,7 +15,7 @@
 //! | `csv:FILE` | a table as text: names of columns, then one sample per line, numbers and a label |
 //!
 //! Where a data set has splits, [`Options::split`] chooses; `folder:` has them when `DIR` holds
-//! `train` and `test` (or `val`), `npz:` when the archive holds `x_train` or `x_test`.
+//! `train` and `test` (or `validation`, `valid`, `val`), `npz:` when the archive holds `x_train` or `x_test`.
 //!
 //! [`Options::label_column`] names the column with the labels where it is not called so.
 //!
@@ -23,8 +23,8 @@
 //! sorted order, those of both splits. [`Options::classes`] names a file with another order, that of the model.
 //!
 //! 8-bit values are divided by 255; float arrays are taken as they are. Only the images of
-//! `folder:`, `tar:` and `parquet:` are resized and converted between grey and RGB; the other formats
-//! keep the shape they have. No format is held in memory: a stream needs room for a few samples.
+//! `folder:`, `tar:` and `parquet:` are resized and converted between grey and RGB (an orientation in their Exif data is
+//! left alone, and said); the other formats keep the shape they have. No format is held in memory: a stream needs room for a few samples.
 //! All files are taken for hostile: what a header announces is checked against what the file can
 //! hold before anything is allocated.
 //!
@@ -101,7 +101,7 @@ pub use memory::Contents;
 pub use nearest::{by_likeness, nearest};
 pub use options::{Interpolation, Options, Split};
 pub use plane::Problem;
-pub use samples::Samples;
+pub use samples::{Samples, notes_of_parts};
 pub use selection::{Indices, Selected, Selection};
 pub use set::DataSet;
 pub use source::{Raw, Row, Rows, Sample, Source};

@@ -260,9 +260,14 @@ impl DataSet {
     /// What a user should know: files left out, a missing split, images resized or converted and
     /// how many of those streamed so far.
     pub fn notes(&self) -> Vec<String> {
+        self.notes_of(0..self.len())
+    }
+
+    /// The same, numbers being those of the images at these places alone.
+    pub fn notes_of(&self, places: impl Iterator<Item = usize>) -> Vec<String> {
         let mut notes = self.opened.notes.clone();
         if let Some(form) = &self.opened.form {
-            notes.extend(samples::lock(&self.seen).notes(form));
+            notes.extend(samples::lock(&self.seen).notes(form, places));
         }
         notes
     }
@@ -336,7 +341,9 @@ impl DataSet {
     }
 
     /// The SHA-256 of the files of this split that hold inputs and labels, of the list of classes, and of the name of the
-    /// column of labels and of how images are scaled if something was said of these, for the record of a run. The first call reads them all.
+    /// column of labels and of how images are scaled if something was said of these, for the record of a run; where some of the
+    /// names that tell the order of the classes are of the other split alone, also of all names in that order. The first call
+    /// reads them all.
     ///
     /// # Errors
     /// A file cannot be read.

@@ -70,8 +70,11 @@ pub enum Raw {
 }
 
 /// What was done to an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Change {
     pub resized: bool,
+    /// Whether its Exif data say that it is to be turned or mirrored, which is not done.
+    pub turned: bool,
     /// What the image was, if it was converted.
     pub converted: Option<&'static str>,
 }

@@ -6,7 +6,7 @@ use crate::{Builder, Dim, Graph, GraphError, Names, Node, Result, Shape, Tensor,
 /// `mean` and `std` have one element per channel (axis 1 of the input) or one for all.
 ///
 /// # Errors
-/// When their lengths do not fit the input, or a standard deviation is not positive.
+/// When their lengths do not fit the input, a mean is no finite number, or a standard deviation is not positive and finite.
 pub fn normalize(graph: &Graph, mean: &[f32], std: &[f32]) -> Result<Graph> {
     let input = graph.single_input()?;
     let rank = input.ty.shape.rank();
@@ -19,8 +19,13 @@ pub fn normalize(graph: &Graph, mean: &[f32], std: &[f32]) -> Result<Graph> {
             input.name
         )));
     }
-    if std.iter().any(|s| s.is_nan() || *s <= 0.0) {
-        return Err(GraphError::Shape("a standard deviation must be positive".into()));
+    if let Some(mean) = mean.iter().find(|mean| !mean.is_finite()) {
+        return Err(GraphError::Shape(format!("a mean is {mean}; it must be a finite number")));
+    }
+    if let Some(std) = std.iter().find(|std| !(**std > 0.0 && std.is_finite())) {
+        return Err(GraphError::Shape(format!(
+            "a standard deviation is {std}; pixels are divided by it, so it must be positive and finite"
+        )));
     }
     let dtype = input.ty.dtype;
     let per_channel = |values: &[f32]| {

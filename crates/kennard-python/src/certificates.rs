@@ -9,6 +9,7 @@ use pyo3::types::PyBytes;
 use crate::data::Arrays;
 use crate::live::Raised;
 use crate::outcome::Outcome;
+use crate::run::Left;
 use crate::{Given, read, run, told};
 
 /// Certificates of `model` on `data`, or on what the options name.
@@ -25,7 +26,7 @@ pub fn certify(
     let model = model.model(py, &raised)?;
     let data = data.map(|data| data.open(&raised)).transpose()?;
     let options = read(options)?;
-    let outcome = run::run(py, progress, &raised, |stop, hear| {
+    let outcome = run::run(py, progress, &raised, Left::Resumable, |stop, hear| {
         calls::certify(&model, data, options, stop, |progress| run::tell(progress, hear))
     })?;
     told(&outcome)
@@ -45,7 +46,7 @@ pub fn smooth(
     let model = model.model(py, &raised)?;
     let data = data.map(|data| data.open(&raised)).transpose()?;
     let options = read(options)?;
-    let found = run::run(py, progress, &raised, |stop, hear| {
+    let found = run::run(py, progress, &raised, Left::Resumable, |stop, hear| {
         calls::smooth(&model, data, options, stop, |done, total| hear(("samples", done, total)))
     })?;
     let summary = found.summary.to_json().map_err(|error| run::exception(&error))?;
@@ -59,6 +60,7 @@ pub fn bound<'py>(py: Python<'py>, model: Given, options: &str) -> PyResult<Boun
     let raised: Raised = Arc::new(Mutex::new(None));
     let model = model.model(py, &raised)?;
     let options = read(options)?;
-    let found = run::run(py, None, &raised, |_, _| Ok(calls::bound(&model, options)?.to_bytes()))?;
+    let found =
+        run::run(py, None, &raised, Left::Nothing, |_, _| Ok(calls::bound(&model, options)?.to_bytes()))?;
     Ok(PyBytes::new(py, &found))
 }

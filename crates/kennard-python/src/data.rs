@@ -61,6 +61,11 @@ impl Arrays {
     ) -> Arrays {
         Arrays { inputs, labels, shape, names, sha256 }
     }
+
+    /// How many samples there are.
+    fn __len__(&self) -> usize {
+        self.labels.len()
+    }
 }
 
 impl Arrays {

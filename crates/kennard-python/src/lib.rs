@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use kennard::audit::{Checkpoint, Progress};
+use kennard::audit::{Checkpoint, Progress, Summary};
 use kennard::graph::ModelFile;
 use kennard::serde_json;
 use kennard_cli::calls::{self, Model, Options};
@@ -24,15 +24,22 @@ use serde::Serialize;
 use data::Arrays;
 use live::{Module, Raised};
 use outcome::Outcome;
+use run::Left;
 
+// Their modules are those that they are imported from, by which other processes find them (pickle).
 create_exception!(
-    _kennard,
+    kennard,
     KennardError,
     PyRuntimeError,
     "What can go wrong in Kennard; the message says what to do."
 );
 
-create_exception!(_kennard, InUse, KennardError, "Another process works in the directory of the run.");
+create_exception!(
+    kennard._kennard,
+    InUse,
+    KennardError,
+    "Another process works in the directory of the run."
+);
 
 /// The model that an argument is: a path, the bytes of an ONNX file, or a module that computes its own passes.
 #[derive(FromPyObject)]
@@ -96,7 +103,7 @@ fn audit(
     let data = data.map(|data| data.open(&raised)).transpose()?;
     let options = read(options)?;
     let checkpoint = checkpoint.map(|(run, epoch)| Checkpoint { run, epoch });
-    let (outcome, broken) = run::run(py, progress, &raised, |stop, hear| {
+    let (outcome, broken) = run::run(py, progress, &raised, Left::Resumable, |stop, hear| {
         let mut broken = Vec::new();
         let outcome = calls::audit(&model, data, options, checkpoint, stop, |progress| {
             if let (true, Progress::Examined(examined)) = (points, progress) {
@@ -161,7 +168,7 @@ fn attack(
     let model = model.model(py, &raised)?;
     let options = read(options)?;
     let samples = data.open(&raised)?;
-    let (names, examined) = run::run(py, progress, &raised, |stop, hear| {
+    let (names, examined) = run::run(py, progress, &raised, Left::Nothing, |stop, hear| {
         let mut all = Vec::new();
         let tell = |progress: Progress<'_>| run::tell(progress, hear);
         let names = calls::attack(&model, Some(samples), options, stop, tell, |examined| {
@@ -198,10 +205,24 @@ fn report(py: Python<'_>, runs: Vec<PathBuf>, page: PathBuf) -> PyResult<()> {
     py.detach(|| calls::report(&runs, &page)).map_err(|error| run::exception(&error))
 }
 
+/// The attacks of an audit's figures (JSON), each with what is not as usual about it.
+#[pyfunction]
+fn cited(summary: &str) -> PyResult<Vec<String>> {
+    let summary: Summary =
+        serde_json::from_str(summary).map_err(|error| KennardError::new_err(error.to_string()))?;
+    Ok(summary.each_attack_in_words())
+}
+
 /// The options of a command, as arguments.
 #[pyfunction]
 fn option_names(command: &str) -> Vec<String> {
     calls::option_names(command).unwrap_or_default()
+}
+
+/// The attacks of a version of AutoAttack in a norm, as an audit takes them one by one: JSON, a list of names with parameters.
+#[pyfunction]
+fn version_attacks(version: &str, norm: &str) -> PyResult<String> {
+    json(&calls::version_attacks(version, norm).map_err(|error| run::exception(&error))?)
 }
 
 /// Does what the words of a command line say, the command's own name first; returns the status to end with.
@@ -231,6 +252,8 @@ fn _kennard(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(attack, module)?)?;
     module.add_function(wrap_pyfunction!(merge, module)?)?;
     module.add_function(wrap_pyfunction!(report, module)?)?;
+    module.add_function(wrap_pyfunction!(cited, module)?)?;
     module.add_function(wrap_pyfunction!(option_names, module)?)?;
+    module.add_function(wrap_pyfunction!(version_attacks, module)?)?;
     module.add_function(wrap_pyfunction!(main, module)?)
 }

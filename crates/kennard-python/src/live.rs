@@ -99,6 +99,9 @@ impl Live for Module {
         slopes: &mut dyn FnMut(&[f32]) -> Result<Vec<f32>, RuntimeError>,
         gradient: &mut [f32],
     ) -> Result<(), RuntimeError> {
+        if !self.differentiable {
+            return Err(RuntimeError::Live { message: "the model is a function without gradients".into() });
+        }
         Python::attach(|py| {
             let object = self.object.bind(py);
             let forward = || -> PyResult<(Vec<f32>, Bound<'_, PyAny>)> {

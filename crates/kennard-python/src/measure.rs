@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::data::Arrays;
 use crate::live::Raised;
 use crate::outcome::{self, Outcome};
+use crate::run::Left;
 use crate::{Given, KennardError, json, read, run};
 
 /// Packets of `model` on `data`, or on what the options name.
@@ -28,7 +29,7 @@ pub fn uncertainty(
     let model = model.model(py, &raised)?;
     let data = data.map(|data| data.open(&raised)).transpose()?;
     let options = read(options)?;
-    let found = run::run(py, progress, &raised, |stop, hear| {
+    let found = run::run(py, progress, &raised, Left::Kept, |stop, hear| {
         calls::uncertainty(&model, data, options, stop, |done, total| hear(("packets", done, total)))
     })?;
     let summary = found.summary.to_json().map_err(|error| run::exception(&error))?;
@@ -50,7 +51,7 @@ pub fn calibrate(
     let model = model.model(py, &raised)?;
     let data = data.map(|data| data.open(&raised)).transpose()?;
     let options = read(options)?;
-    let found = run::run(py, progress, &raised, |stop, hear| {
+    let found = run::run(py, progress, &raised, Left::Nothing, |stop, hear| {
         calls::calibrate(&model, data, options, stop, |done, total| hear(("samples", done, total)))
     })?;
     let found = found.ok_or_else(|| KennardError::new_err("interrupted"))?;
@@ -79,7 +80,7 @@ pub fn train(
     let model = model.map(|model| model.model(py, &raised)).transpose()?;
     let data = data.map(|data| data.open(&raised)).transpose()?;
     let options = read(options)?;
-    let taught = run::run(py, progress, &raised, |stop, hear| {
+    let taught = run::run(py, progress, &raised, Left::Resumable, |stop, hear| {
         calls::train(model.as_ref(), data, options, stop, |done, total| hear(("steps", done, total)))
     })?;
     let table = outcome::epochs(&taught.epochs)?;
@@ -93,7 +94,8 @@ pub fn grad<'py>(py: Python<'py>, model: Given, options: &str) -> PyResult<Bound
     let raised: Raised = Arc::new(Mutex::new(None));
     let model = model.model(py, &raised)?;
     let options = read(options)?;
-    let found = run::run(py, None, &raised, |_, _| Ok(calls::grad(&model, options)?.to_bytes()))?;
+    let found =
+        run::run(py, None, &raised, Left::Nothing, |_, _| Ok(calls::grad(&model, options)?.to_bytes()))?;
     Ok(PyBytes::new(py, &found))
 }
 

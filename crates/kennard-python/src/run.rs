@@ -19,6 +19,30 @@ const TICK: Duration = Duration::from_millis(100);
 /// Models may be tens of thousands of nodes deep.
 const STACK: usize = 1 << 28;
 
+/// What work leaves behind when it is interrupted.
+#[derive(Clone, Copy)]
+pub enum Left {
+    /// A directory, if one was named, from which it can go on.
+    Resumable,
+    /// What was finished, in the directory if one was named.
+    Kept,
+    /// Nothing.
+    Nothing,
+}
+
+impl Left {
+    /// What is said after ctrl-C.
+    fn said(self) -> &'static str {
+        match self {
+            Left::Resumable => {
+                "interrupted; what was finished is kept where out= was given, and resume=True goes on"
+            }
+            Left::Kept => "interrupted; what was finished is kept where out= was given",
+            Left::Nothing => "interrupted; nothing was kept",
+        }
+    }
+}
+
 /// What is done, how much of it, and of how much.
 pub type Heard = (&'static str, u64, u64);
 
@@ -40,6 +64,7 @@ pub fn run<R: Send>(
     py: Python<'_>,
     progress: Option<Py<PyAny>>,
     raised: &Raised,
+    left: Left,
     work: impl FnOnce(&AtomicBool, &mut dyn FnMut(Heard)) -> kennard::Result<R> + Send,
 ) -> PyResult<R> {
     let flag = AtomicBool::new(false);
@@ -85,9 +110,7 @@ pub fn run<R: Send>(
     })?;
     if let Some(error) = interrupted {
         if error.is_instance_of::<PyKeyboardInterrupt>(py) {
-            let message =
-                "interrupted; what was finished is kept where out= was given, and resume=True goes on";
-            return Err(PyKeyboardInterrupt::new_err(message));
+            return Err(PyKeyboardInterrupt::new_err(left.said()));
         }
         return Err(error);
     }
@@ -101,10 +124,7 @@ pub fn run<R: Send>(
 
 /// The exception that an error is: a `ValueError` where an argument is at fault. Settings are named as arguments.
 pub fn exception(error: &Error) -> PyErr {
-    let named = error.worded(|name, value| match value {
-        Some(value) => format!("{name}={value}"),
-        None => name.to_string(),
-    });
+    let named = error.worded(argument);
     let mut message = arguments(&named);
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -127,15 +147,32 @@ pub fn exception(error: &Error) -> PyErr {
     }
 }
 
-/// A message of the command with its options as arguments: `--max-draws` is `max_draws`.
+/// What a value of an option in a message ends before.
+const ENDS: [char; 4] = [' ', ';', ':', ')'];
+
+/// A setting as an argument, with its value as Python writes it: `bounds=(0, 255)`, `engine='export'`.
+fn argument(name: &str, value: Option<&str>) -> String {
+    let Some(value) = value else { return name.to_owned() };
+    let parts: Vec<&str> = value.split(',').map(str::trim).collect();
+    let numbers = parts.iter().all(|part| part.parse::<f64>().is_ok());
+    match (numbers, parts.as_slice()) {
+        (true, [number]) => format!("{name}={number}"),
+        (true, several) => format!("{name}=({})", several.join(", ")),
+        _ => format!("{name}='{value}'"),
+    }
+}
+
+/// A message of the command with its options as arguments: `--max-draws` is `max_draws`, and `--attack=none` is `attack='none'`.
 fn arguments(message: &str) -> String {
     let mut parts = message.split("--");
     let mut all = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let end = part.find(|c: char| !c.is_ascii_lowercase() && c != '-').unwrap_or(part.len());
         if part.starts_with(|c: char| c.is_ascii_lowercase()) {
-            all += &part[..end].replace('-', "_");
-            all += &part[end..];
+            let (name, rest) = (part[..end].replace('-', "_"), &part[end..]);
+            let value = rest.strip_prefix('=').map(|value| &value[..value.find(ENDS).unwrap_or(value.len())]);
+            all += &argument(&name, value);
+            all += &rest[value.map_or(0, |value| value.len() + 1)..];
         } else {
             all += "--";
             all += part;

@@ -148,18 +148,41 @@ def test_what_makes_no_sense_is_refused(path: Path, samples: Samples, change: di
         kennard.audit(**arguments)
 
 
-def test_ctrl_c_keeps_what_is_finished(path: Path, tmp_path: Path) -> None:
+def test_what_is_required_and_not_reached_is_said(path: Path, samples: Samples) -> None:
+    """Nothing is raised: the command's status has no counterpart."""
+    wanted = "robust>=0.99,clean>=0.01"
+    found = kennard.audit(path, *samples, eps=0.05, attack="fgsm", require=wanted, **QUICK)
+    assert repr(found).endswith(", NOT AS REQUIRED (robust >= 0.99)>")
+    said = [warning for warning in found.warnings if warning.startswith("requirement: ")]
+    assert len(said) == 1 and "robust >= 0.99 does not hold: the lower end of its 95 % interval is 0." in said[0]
+    assert said[0].split(": ", 1)[1].split(":")[0] in found._repr_html_().replace("&gt;", ">")
+    near = kennard.minimal(path, *samples, eps=0.05, attack="fmn", steps=5, require="robust>=0.99", progress=False)
+    proved = kennard.certify(path, *samples, eps=0.05, require="certified>=0.99", progress=False)
+    assert "NOT AS REQUIRED (robust >= 0.99)" in repr(near) and "NOT AS REQUIRED (certified >= 0.99)" in repr(proved)
+    kept = kennard.audit(path, *samples, eps=0.05, attack="fgsm", require="clean>=0.01", **QUICK)
+    assert "REQUIRED" not in repr(kept) and not any("requirement" in warning for warning in kept.warnings)
+
+
+@pytest.mark.parametrize("call", ["audit", "attack"])
+def test_ctrl_c_keeps_what_is_finished(path: Path, tmp_path: Path, call: str) -> None:
+    """Where something is kept: attacks alone keep nothing, and name no argument that they do not have."""
+    out = f"packet_samples=0, out={str(tmp_path / 'run')!r}" if call == "audit" else ""
     script = f"""
         import signal
+        import sys
+        import numpy as np
         import kennard
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from conftest import read
+        x = read("images", 16).reshape(-1, 1, 28, 28)[:300].astype(np.float32) / np.float32(255)
+        y = read("labels", 8)[:300].astype(np.int64)
         # Where the tests run in the background, it is ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         def hear(what, done, total):
             if what == "attacks" and done >= 2:
                 print("go", flush=True)
         try:
-            kennard.audit({str(path)!r}, {DATA!r}, eps=0.05, attack="square", queries=20000, samples=300,
-                          packet_samples=0, out={str(tmp_path / "run")!r}, progress=hear)
+            kennard.{call}({str(path)!r}, x, y, eps=0.05, attack="square", queries=20000, progress=hear, {out})
         except KeyboardInterrupt as error:
             print("interrupted:", error, flush=True)
     """
@@ -171,6 +194,6 @@ def test_ctrl_c_keeps_what_is_finished(path: Path, tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGINT)
     begin = time.monotonic()
     rest = process.stdout.read()
-    assert process.wait() == 0 and "interrupted:" in rest and "resume=True" in rest
+    assert process.wait() == 0 and "interrupted:" in rest and ("resume=True" in rest) == (call == "audit")
     assert time.monotonic() - begin < 60
-    assert (tmp_path / "run").is_dir()
+    assert (tmp_path / "run").is_dir() == (call == "audit")

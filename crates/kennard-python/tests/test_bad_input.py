@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -135,3 +136,14 @@ def test_notebooks_show_table_pictures_and_page(path: Path, samples: Samples) ->
     assert 'sandbox="allow-scripts"' in shown and "srcdoc=" in shown
     # Whatever the page has in it stays inside the frame.
     assert "<script" not in shown.split("srcdoc=")[0] and shown.rstrip().endswith("</details>")
+
+
+def test_errors_go_from_one_process_to_another(samples: Samples) -> None:
+    from kennard._random import AnswersAtRandom
+
+    with pytest.raises(kennard.KennardError) as caught:
+        kennard.audit("no-such-file.onnx", *samples, eps=0.1, attack="fgsm", **QUICK)
+    for error in (caught.value, kennard._kennard.InUse("in use"), AnswersAtRandom("what", "cure")):
+        again = pickle.loads(pickle.dumps(error))
+        assert type(again) is type(error) and str(again) == str(error)
+    assert "no-such-file" in str(caught.value) and kennard.KennardError.__module__ == "kennard"

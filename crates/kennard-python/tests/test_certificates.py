@@ -168,7 +168,7 @@ def test_what_has_no_graph_cannot_be_bounded(samples: Samples, module: Any) -> N
     torch = pytest.importorskip("torch")
     with pytest.raises(ValueError, match=r"has no graph to bound; give a path.*exported to ONNX"):
         kennard.certify(lambda batch: batch, *samples, eps=0.1, **QUIET)
-    with pytest.raises(ValueError, match=r"a live module has no graph to bound; export it to ONNX \(engine=export\)"):
+    with pytest.raises(ValueError, match=r"a live module has no graph to bound; export it to ONNX \(engine='export'\)"):
         kennard.audit(module, *samples, eps=0.1, certify=True, attack="fgsm", packet_samples=0, **QUIET)
     found = kennard.audit(module, *samples, eps=0.01, certify=True, attack="none", engine="export", packet_samples=0, **QUIET)
     assert found.certified_accuracy is not None and found.certified_accuracy > 0

@@ -16,6 +16,9 @@ torch = pytest.importorskip("torch")
 ARGUMENTS: dict[str, Any] = {"eps": 0.05, "attack": "fgsm", "packet_samples": 0, "progress": False}
 
 
+PAIRS = torch.utils.data.TensorDataset(torch.zeros(60, 1, 28, 28), torch.zeros(60))
+
+
 def tensors(samples: Samples) -> Any:
     """The samples as a data set of PyTorch."""
     return torch.utils.data.TensorDataset(*map(torch.from_numpy, samples))
@@ -156,6 +159,22 @@ def test_whole_numbers_are_labels_whatever_holds_them(path: Path, samples: Sampl
         ({"y": [1e300] * 60}, r"y: the largest label is 1e\+300"),
         ({"y": [float("inf")] * 60}, "y: the largest label is inf"),
         ({"y": [2**70] * 60}, "y: labels have the type object"),
+        ({"y": [[1]] * 59 + [[1, 2]]}, "y: a list cannot be read as an array .*give one integer per sample"),
+        ({"x": [np.zeros((1, 28, 28))] * 59 + [np.zeros((1, 28, 27))]}, "x: a list cannot be read as an array .*one shape"),
+        ({"x": [(np.zeros((1, 28, 28)), 0)] * 60}, "x: a list cannot be read as an array .*leave y out"),
+        ({"x": torch.empty(60, 1, 28, 28, device="meta")}, "x: a Tensor cannot be read as an array .*meta tensor"),
+        ({"x": PAIRS}, "y: a TensorDataset as x yields samples with their labels; leave y out"),
+        ({"x": torch.utils.data.DataLoader(PAIRS)}, "y: a DataLoader as x yields samples with their labels"),
+        ({"x": np.full((60, 1, 28, 28), 200.0)}, r"State the data's range with bounds, for instance bounds=\(0, 255\)"),
+        *(({"batch_size": size}, f"batch_size: {size!r} is no whole number from 1 on") for size in (0, -1, 2.5, "x", True)),
+        ({"micro_batch": 0}, "micro_batch: 0 is no whole number from 1 on"),
+        ({"micro_batch": 8, "batch_size": 8}, "micro_batch: another argument of this call says it already"),
+        ({"samples": -1}, "samples: -1 makes no sense here; give a whole number, 0 or more$"),
+        ({"seed": 1.5}, "seed: 1.5 makes no sense here; give a whole number, 0 or more$"),
+        ({"full": 3}, "full: 3 makes no sense here; give true or false$"),
+        ({"eps": "x"}, "eps: `x` is no number; write 0.03 or 8/255$"),
+        ({"packet_samples": 4}, "4 points are too few for a packet.*packet_samples=500, or packet_samples=0"),
+        ({"attack": "standard", "steps": 3}, "name its attacks: attack='apgd-ce,apgd-t,fab-t,square'$"),
         ({"x": DATA}, "y: a data set that is named has labels of its own; leave y out"),
         ({"x": None, "data": DATA}, "y: a data set that is named has labels"),
         ({"x": DATA, "y": None, "data": "mnist:elsewhere"}, "data: x names a data set too"),
@@ -226,3 +245,38 @@ def test_what_would_reach_nobody_is_refused() -> None:
             kennard.audit(model, x, y, **{**quick, name: "cpu"})
     with pytest.raises(ValueError, match="shard"):
         kennard.Tracker(model, x, y, eps=0.1, out="nowhere", shard="1/2")
+
+
+def test_functions_and_modules_get_batches_that_are_some(samples: Samples, module: Any) -> None:
+    def logits(batch: Any) -> Any:
+        return module(torch.from_numpy(batch)).detach().numpy()
+
+    for model in (module, logits):
+        for size in (0, -1, 2.5, "x"):
+            with pytest.raises(ValueError, match="batch_size: .* is no whole number from 1 on"):
+                kennard.audit(model, *samples, **{**ARGUMENTS, "attack": "none", "batch_size": size})
+    with pytest.raises(ValueError, match="model: it returned a list, which is no array of numbers"):
+        kennard.audit(lambda batch: ["cat"] * len(batch), *samples, **{**ARGUMENTS, "attack": "none"})
+
+
+def test_batches_are_not_much_larger_than_there_are_samples(path: Path, samples: Samples, module: Any) -> None:
+    x, y = samples[0][:16], samples[1][:16]
+    rows: list[int] = []
+
+    def logits(batch: Any) -> Any:
+        rows.append(len(batch))
+        return module(torch.from_numpy(batch)).detach().numpy()
+
+    given = {**ARGUMENTS, "attack": "none"}
+    asked = kennard.audit(logits, x, y, batch_size=100_000, **given)
+    assert max(rows) == 1024 and asked.clean_accuracy == kennard.audit(logits, x, y, **given).clean_accuracy
+    rows.clear()
+    kennard.audit(logits, x, y, micro_batch=40, **given)
+    assert max(rows) == 40, "it is an option of the command too"
+
+
+def test_without_attacks_there_are_no_points(path: Path, samples: Samples) -> None:
+    found = kennard.attack(path, *samples, eps=0.05, attack="none", progress=False)
+    assert found.correct.mean() > 0.5
+    with pytest.raises(ValueError, match="attack: none was run"):
+        _ = found.best

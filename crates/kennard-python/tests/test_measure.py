@@ -263,3 +263,29 @@ def test_what_makes_no_sense_is_refused_in_python_s_terms(
     with pytest.raises((ValueError, kennard.KennardError), match=says) as caught:
         getattr(kennard, call)(path, x, y, **given, **QUIET)
     assert "--" not in str(caught.value)
+
+
+def test_what_needs_a_gradient_is_refused_for_functions(path: Path, samples: Samples) -> None:
+    x, y = samples[0][:8], samples[1][:8]
+
+    class Bright:
+        """A classifier by the brightness of an image."""
+
+        def predict_proba(self, rows: Any) -> Any:
+            bright = rows.mean(1, keepdims=True)
+            return np.concatenate([bright, 1 - bright], axis=1)
+
+    for model in (Bright(), lambda batch: np.stack([batch.mean((1, 2, 3)), 1 - batch.mean((1, 2, 3))], axis=1)):
+        with pytest.raises(ValueError, match="model: packets need its gradient"):
+            kennard.uncertainty(model, x, y % 2, scale=0.1, **QUIET)
+        with pytest.raises(kennard.KennardError, match=r"hop-skip-jump needs none.*\(attack='hop-skip-jump'\)"):
+            kennard.minimal(model, x, y % 2, attack="fab", **QUIET)
+    with pytest.raises(ValueError, match="minimal: another argument of this call says it already"):
+        kennard.minimal(path, x, y, minimal="fmn", **QUIET)
+
+
+def test_there_is_something_to_train(samples: Samples) -> None:
+    with pytest.raises(ValueError, match="model: there is none to train; give one, .* arch='cnn'"):
+        kennard.train(x=samples[0], y=samples[1], **QUIET)
+    with pytest.raises(ValueError, match="x: a list cannot be read as an array"):
+        kennard.grad(tied(), [samples[0][0], samples[0][1][:, :5]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -212,3 +213,33 @@ def test_losses_and_predictions_leave_samples_as_they_are(samples: Samples, modu
     adversary = kennard.AutoAttack(place, eps=0.05, version="custom", attacks_to_run=["apgd-ce"], verbose=False)
     adversary.clean_accuracy(x, y)
     np.testing.assert_array_equal(x.numpy(), samples[0][:8])
+
+
+def test_autoattack_for_random_models_attack_by_attack(samples: Samples, module: Any, tmp_path: Path) -> None:
+    """Alone, and where a state file goes on, its attacks average as they do together. At this epsilon they break at once."""
+    torch.manual_seed(5)
+    model = with_dropout(module, 0.2)
+    x, y = (torch.from_numpy(array[:3]) for array in samples)
+    adversary = kennard.AutoAttack(model, eps=0.5, version="rand", verbose=False)
+    assert adversary._budgeted("apgd-dlr") == {"name": "apgd-dlr", "averaged": 20}
+    assert list(adversary.run_standard_evaluation_individual(x, y, bs=3)) == ["apgd-ce", "apgd-dlr"]
+    state = tmp_path / "state.json"
+    adversary.run_standard_evaluation(x, y, bs=3, state_path=state)
+    begun = {**json.loads(state.read_text()), "_run_attacks": ["apgd-ce"], "_robust_flags": [True, False, True]}
+    state.write_text(json.dumps(begun))
+    adversary.run_standard_evaluation(x, y, bs=3, state_path=state)
+    assert json.loads(state.read_text())["_run_attacks"] == ["apgd-ce", "apgd-dlr"]
+    named = kennard.attack(model, x, y, eps=0.5, attack=[{"name": "apgd-ce", "averaged": 20}], progress=False)
+    assert list(named.points) == ["apgd-ce"]
+
+
+def test_autoattack_advises_what_it_has(samples: Samples, module: Any) -> None:
+    x, y = (torch.from_numpy(array[:4]) for array in samples)
+    model = with_dropout(module)
+    for given in (model, with_dropout(module).train()):
+        with pytest.raises(ValueError, match=r"model\.eval\(\).*version='rand'") as caught:
+            torch.manual_seed(0)
+            kennard.AutoAttack(given, eps=0.1, verbose=False).run_standard_evaluation(x, y)
+        assert "eot" not in str(caught.value)
+    with pytest.raises(ValueError, match="training mode.*eot=20 to kennard.audit, attack or uncertainty"):
+        kennard.minimal(with_dropout(module).train(), *samples, progress=False)

@@ -136,3 +136,113 @@ def test_autoattack_drops_in(samples: Samples, module: Any, tmp_path: Path, caps
     assert list(found) == ["apgd-ce", "fab"] and found["fab"].shape == x.shape
     with pytest.raises(ValueError, match="custom"):
         kennard.AutoAttack(module, attacks_to_run=["fab"])
+
+
+def of(model: Any, attacks: list[str], eps: float | str = 0.05, **options: Any) -> kennard.AutoAttack:
+    options = {"version": "custom", "verbose": False, **options}
+    return kennard.AutoAttack(model, eps=eps, attacks_to_run=attacks, **options)
+
+
+def test_autoattack_without_attacks_asks_the_model(
+    samples: Samples, module: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x, y = (torch.from_numpy(array) for array in samples)
+    state = tmp_path / "state.json"
+    wrong = module(x).argmin(1)
+    found = of(module, [], verbose=True).run_standard_evaluation(x, wrong, state_path=state)
+    assert torch.equal(found, x) and "robust accuracy: 0.00%" in capsys.readouterr().out
+    kept = json.loads(state.read_text())
+    assert kept["_clean_accuracy"] == 0.0 and not any(kept["_robust_flags"])
+    of(module, [], verbose=True).run_standard_evaluation(x, y)
+    clean = (module(x).argmax(1) == y).float().mean().item()
+    assert f"robust accuracy: {clean:.2%}" in capsys.readouterr().out
+
+
+def test_attacks_of_a_version_alone_have_its_budget(
+    samples: Samples, module: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plus begins APGD anew four times: 500 steps where nothing breaks, 100 otherwise."""
+    x, y = (torch.from_numpy(array) for array in samples)
+    right = torch.nonzero(module(x).argmax(1) == y).flatten()[:2]
+    spent: list[int] = []
+    own = kennard._kennard.attack
+
+    def attack(*given: Any) -> Any:
+        found = own(*given)
+        spent.extend(record["attacks"][0]["backwards"] for record in json.loads(found.records))
+        return found
+
+    monkeypatch.setattr(kennard._kennard, "attack", attack)
+    adversary = kennard.AutoAttack(module, eps=1e-4, version="plus", verbose=False)
+    adversary.attacks_to_run = ["apgd-ce"]
+    assert list(adversary.run_standard_evaluation_individual(x[right], y[right])) == ["apgd-ce"]
+    of(module, ["apgd-ce"], eps=1e-4).run_standard_evaluation(x[right], y[right])
+    assert len(spent) == 4 and min(spent[:2]) >= 500 and max(spent[2:]) < 200
+    l1 = kennard.AutoAttack(module, norm="L1", version="standard", verbose=False)
+    assert [l1._budgeted(name) for name in ("apgd-ce", "apgd-t", "square")] == [
+        {"name": "apgd-ce", "restarts": 5}, {"name": "apgd-t", "targets": 5}, {"name": "square"}
+    ]
+
+
+def test_the_state_file_has_each_attack_as_soon_as_it_is_run(samples: Samples, module: Any, tmp_path: Path) -> None:
+    """Interrupted in the second of two attacks, a run goes on with that, and comes to the same as one that was not."""
+    x, y = (torch.from_numpy(array) for array in samples)
+    attacks, state = ["apgd-ce", "apgd-dlr"], tmp_path / "state.json"
+    whole = of(module, attacks).run_standard_evaluation(x, y, bs=60)
+
+    def stopping(after: int, told: str, path: Path | None = state) -> None:
+        adversary = of(module, attacks)
+        own, calls = adversary._attack, 0
+
+        def attack(*given: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls > after:
+                raise KeyboardInterrupt("resume=True goes on")
+            return own(*given)
+
+        adversary._attack = attack  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt, match=told) as caught:
+            adversary.run_standard_evaluation(x, y, bs=60, state_path=path)
+        assert "resume" not in str(caught.value) and "out=" not in str(caught.value)
+
+    stopping(0, "nothing is kept without state_path", None)
+    stopping(0, "before an attack was finished")
+    assert not state.exists()
+    stopping(1, "state.json has the attacks that were run, and the same call goes on")
+    kept = json.loads(state.read_text())
+    assert kept["_run_attacks"] == ["apgd-ce"] and 0 < kept["_clean_accuracy"] <= 1
+    rest = of(module, attacks).run_standard_evaluation(x, y, bs=60, state_path=state)
+    robust = torch.tensor(json.loads(state.read_text())["_robust_flags"])
+    assert torch.equal(robust, module(whole).argmax(1) == y) and 0 < robust.sum() < 60
+    changed = (rest != x).flatten(1).any(1)
+    assert torch.equal(rest[changed], whole[changed]) and not changed[~torch.tensor(kept["_robust_flags"])].any()
+    # In one go with a state file, and without.
+    again = of(module, attacks).run_standard_evaluation(x, y, bs=60, state_path=tmp_path / "other.json")
+    assert torch.equal(again, whole)
+    # The reference writes one before anything was run.
+    (tmp_path / "new.json").write_text(json.dumps({**kept, "_run_attacks": [], "_robust_flags": None}))
+    assert torch.equal(of(module, attacks).run_standard_evaluation(x, y, bs=60, state_path=tmp_path / "new.json"), whole)
+
+
+def test_autoattack_names_what_makes_no_sense(samples: Samples, module: Any) -> None:
+    x, y = (torch.from_numpy(array) for array in samples)
+    adversary = of(module, ["apgd-ce"], eps="8/255")
+    found = adversary.run_standard_evaluation(x, y)
+    assert 7.9 / 255 < (found - x).abs().max() <= 8 / 255 + 1e-6
+    for given, says in (
+        ((x[:0], y[:0]), "x_orig: there are no samples"),
+        ((x, y[:5]), "x_orig, y_orig: 60 samples and 5 labels"),
+        ((x.numpy(), y), "x_orig: it is a ndarray of float32; give a tensor"),
+        (((255 * x).byte(), y), "x_orig: it is a Tensor of torch.uint8"),
+        ((x, y, 0), "bs: 0 is no whole number from 1 on"),
+        ((x, y, "x"), "bs: 'x' is no whole number from 1 on"),
+    ):
+        for call in (adversary.run_standard_evaluation, adversary.clean_accuracy):
+            with pytest.raises(ValueError, match=says):
+                call(*given)
+    with pytest.raises(ValueError, match=r"x_orig: sample 0 has the value \d+, and AutoAttack takes samples in \[0, 1\]"):
+        adversary.run_standard_evaluation((255 * x).round(), y)
+    for change, says in (({"eps": "x"}, "eps: `x` is no number"), ({"seed": 1.5}, "seed: 1.5 makes no sense")):
+        with pytest.raises(ValueError, match=says):
+            of(module, ["apgd-ce"], **change).run_standard_evaluation(x, y)

@@ -7,13 +7,14 @@ use crate::stats::{clopper_pearson, cluster_bootstrap, mean, scatter, two_sided}
 
 /// A figure: its value, its 95 % interval, and what it was estimated from.
 ///
-/// In files it is `{"value", "interval"}`, and `{"value", "error"}` where it was integrated.
+/// In files it is `{"value", "interval"}`, the interval null where there is none, and `{"value", "error"}` where it was
+/// integrated.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(from = "Written")]
 pub struct Figure {
     /// The estimate.
     pub value: f64,
-    /// The lower and the upper end of the interval.
+    /// The lower and the upper end of the interval; NaN where there is none, as of a median of a few values.
     pub interval: [f64; 2],
     /// What it was estimated from.
     pub basis: Basis,
@@ -43,6 +44,16 @@ impl Figure {
     /// A figure with a given interval.
     pub fn new(value: f64, interval: [f64; 2]) -> Self {
         Self { value, interval, basis: Basis::Unknown }
+    }
+
+    /// A figure that may have no interval.
+    pub(crate) fn perhaps(value: f64, interval: Option<[f64; 2]>) -> Self {
+        Self::new(value, interval.unwrap_or([f64::NAN; 2]))
+    }
+
+    /// The interval, where there is one.
+    pub fn known_interval(&self) -> Option<[f64; 2]> {
+        Some(self.interval).filter(|ends| ends.iter().all(|end| !end.is_nan()))
     }
 
     /// A figure of a population, all of which was summed.
@@ -228,7 +239,7 @@ impl Serialize for Figure {
         fields.serialize_field("value", &self.value)?;
         match &self.basis {
             Basis::Quadrature { error } => fields.serialize_field("error", error)?,
-            _ => fields.serialize_field("interval", &self.interval)?,
+            _ => fields.serialize_field("interval", &self.known_interval())?,
         }
         fields.end()
     }
@@ -248,15 +259,15 @@ pub(crate) fn significant(value: f64, digits: i32) -> String {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {
-    Figure { value: f64, interval: [f64; 2] },
+    Figure { value: f64, interval: Option<[f64; 2]> },
     Bare(f64),
 }
 
 impl From<Written> for Figure {
     fn from(written: Written) -> Figure {
         match written {
-            Written::Figure { value, interval } => Figure::new(value, interval),
-            Written::Bare(value) => Figure::new(value, [f64::NAN; 2]),
+            Written::Figure { value, interval } => Figure::perhaps(value, interval),
+            Written::Bare(value) => Figure::perhaps(value, None),
         }
     }
 }
@@ -374,6 +385,10 @@ mod tests {
         let read: Figure = serde_json::from_str(&text(exact)).unwrap();
         assert_eq!(read, Figure::new(2.0, [2.0; 2]));
         let old: Figure = serde_json::from_str("2.0").unwrap();
-        assert!(old.value == 2.0 && old.interval[0].is_nan());
+        assert!(old.value == 2.0 && old.known_interval().is_none());
+        let few = Figure::perhaps(2.0, None);
+        assert_eq!(text(few), r#"{"value":2.0,"interval":null}"#);
+        let read: Figure = serde_json::from_str(&text(few)).unwrap();
+        assert!(read.value == 2.0 && read.known_interval().is_none());
     }
 }

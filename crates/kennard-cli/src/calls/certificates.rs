@@ -47,7 +47,8 @@ pub fn smooth(
     let smoothing: Smoothing = settings(options)?;
     // Before the model is opened.
     smoothing.sigma()?;
-    let (data, engine, model) = work(model, data, &smoothing.data, &smoothing.model, &smoothing.run)?;
+    let taken = smoothing.selection()?;
+    let (data, engine, model) = work(model, data, &smoothing.data, taken, &smoothing.model, &smoothing.run)?;
     let certification = smoothing.certification(model, &engine, &data)?;
     let Some(path) = smoothing.out() else {
         return certification.run(stop, |now| progress(now.done, now.total));

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use kennard::Result;
 use kennard::calibration::{self, Calibrate};
-use kennard::data::DataSet;
+use kennard::data::{DataSet, Selection};
 use kennard::run::write_whole;
 use kennard::survey::{SurveyOutcome, SurveySummary};
 use std::path::PathBuf;
@@ -57,7 +57,8 @@ pub fn uncertainty(
     let settings: Uncertainty = settings(options)?;
     let packets = &settings.packets;
     packets.check()?;
-    let (data, engine, model) = work(model, data, &settings.data, &settings.model, &settings.run)?;
+    let (data, engine, model) =
+        work(model, data, &settings.data, Selection::All, &settings.model, &settings.run)?;
     let hidden = packets.hidden(&engine, &settings.run.options())?;
     let survey = packets.survey(&engine, hidden.as_ref(), &data, &model.sha256, settings.run.seed())?;
     let begin = Instant::now();
@@ -81,9 +82,10 @@ pub fn calibrate(
 ) -> Result<Option<calibration::Calibration>> {
     let out = options.remove("out").and_then(|out| out.as_str().map(PathBuf::from));
     let settings: Calibration = settings(options)?;
-    let (data, engine, model) = work(model, data, &settings.data, &settings.model, &settings.run)?;
     let seed = settings.run.seed();
     let calibrate = Calibrate { samples: settings.taken.selection(seed)?, seed };
+    let taken = calibrate.samples;
+    let (data, engine, model) = work(model, data, &settings.data, taken, &settings.model, &settings.run)?;
     let found = data.while_unchanged(|| calibrate.measure(model, &engine, &data, stop, progress))?;
     if let (Some(found), Some(file)) = (&found, out) {
         write_whole(&file, crate::source::json(found)?.as_bytes())?;

@@ -6,6 +6,7 @@ mod measure;
 mod open;
 mod tracked;
 mod train;
+mod version;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub use certificates::{bound, certify, smooth};
 pub use measure::{Measured, calibrate, uncertainty};
 pub use tracked::tracked;
 pub use train::{Taught, grad, train};
+pub use version::version_attacks;
 
 use open::{settings, work};
 

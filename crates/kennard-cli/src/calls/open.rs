@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kennard::data::{DataSet, Split};
+use kennard::data::{DataSet, Selection, Split};
 use kennard::engine::Engine;
 use kennard::graph::ModelFile;
 use kennard::run::ModelSummary;
@@ -30,7 +30,25 @@ pub(super) fn settings<S: Part>(options: Options) -> Result<S> {
             Ok((name.replace('_', "-"), value))
         })
         .collect::<Result<_>>()?;
-    S::read_all(&Source::Table(&table)).map_err(Error::Setting)
+    let named = |error| Error::Setting(at_fault::<S>(&table).unwrap_or(error));
+    S::read_all(&Source::Table(&table)).map_err(named)
+}
+
+/// What is wrong with the first setting whose value cannot be read, under its name.
+fn at_fault<S: Part>(table: &toml::Table) -> Option<String> {
+    table.iter().find_map(|(name, value)| {
+        let alone = toml::Table::from_iter([(name.clone(), value.clone())]);
+        let error = S::read(&Source::Table(&alone)).err()?;
+        let (name, said) = (name.replace('-', "_"), settings::in_words(&error.to_string()));
+        let said = said.lines().next().unwrap_or_default();
+        Some(match said.split_once(", expected ") {
+            Some((begin, wanted)) if begin.starts_with("invalid ") => {
+                let value = serde_json::to_string(value).unwrap_or_default();
+                format!("{name}: {value} makes no sense here; give {wanted}")
+            }
+            _ => format!("{name}: {said}"),
+        })
+    })
 }
 
 /// The data, the model of an audit at work on them, and which model it is.
@@ -39,27 +57,29 @@ pub(super) fn opened(
     data: Option<DataSet>,
     settings: &Settings,
 ) -> Result<(DataSet, Engine, ModelSummary)> {
-    let (data, engine, summary) = work(model, data, &settings.data, &settings.model, &settings.run)?;
+    let taken = settings.selection()?;
+    let (data, engine, summary) = work(model, data, &settings.data, taken, &settings.model, &settings.run)?;
     let engine = setup::for_attacks(engine, &data, settings)?;
     Ok((data, engine, summary))
 }
 
-/// The data, the model at work on them, and which model it is.
+/// The data, of which these samples are taken, the model at work on them, and which model it is.
 pub(super) fn work(
     model: &Model,
     data: Option<DataSet>,
     named: &Data,
+    taken: Selection,
     seen: &settings::Model,
     run: &Run,
 ) -> Result<(DataSet, Engine, ModelSummary)> {
     Ok(match model {
         Model::File(file) => {
-            let (data, engine) = setup::open_file(&ModelFile::open(file)?, data, named, seen, run)?;
+            let (data, engine) = setup::open_file(&ModelFile::open(file)?, data, named, taken, seen, run)?;
             let summary = ModelSummary::of_file(file, engine.classifier())?;
             (data, engine, summary)
         }
         Model::Memory { name, file } => {
-            let (data, engine) = setup::open_file(file, data, named, seen, run)?;
+            let (data, engine) = setup::open_file(file, data, named, taken, seen, run)?;
             let graph = seen.preprocessing()?.graph(file, Some(data.shape()))?;
             let summary = ModelSummary::of_graph(name, &graph, engine.classifier());
             (data, engine, summary)
@@ -71,7 +91,7 @@ pub(super) fn work(
                         .into(),
                 ));
             }
-            let (data, engine) = module_on(module, [*parameters, *classes], data, named, run)?;
+            let (data, engine) = module_on(module, [*parameters, *classes], data, named, taken, run)?;
             let summary = ModelSummary {
                 file: name.clone(),
                 sha256: sha256.clone(),
@@ -90,6 +110,7 @@ fn module_on(
     [parameters, classes]: [usize; 2],
     data: Option<DataSet>,
     named: &Data,
+    taken: Selection,
     run: &Run,
 ) -> Result<(DataSet, Engine)> {
     let mut data = match data {
@@ -98,8 +119,10 @@ fn module_on(
     };
     let classifier = Classifier::live(module.clone(), data.shape(), classes, parameters)?;
     let options = run.options();
-    let engine = Engine::new(classifier, Runtime::beside(module.as_ref()), &options)?.within(run.memory())?;
-    let first = setup::first(&data)?;
+    let engine = Engine::new(classifier, Runtime::beside(module.as_ref()), &options)?
+        .for_samples(taken.indices(data.len()).len())
+        .within(run.memory())?;
+    let first = setup::first(&data, taken)?;
     let engine = engine.probe(&first.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
     data.fit_classes(classes)?;
     Ok((data, engine))

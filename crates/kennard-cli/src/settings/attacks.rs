@@ -81,7 +81,7 @@ impl Attacks {
         let norm = threat.norm();
         let listed = self.attack.as_deref().unwrap_or_default();
         if listed.len() > 1 && listed.iter().any(|named| named.name == "none") {
-            return Err(Error::Setting("none is no attack at all, and stands alone: --attack none".into()));
+            return Err(Error::Setting("none is no attack at all, and stands alone: --attack=none".into()));
         }
         let names: Vec<Named> = match &self.attack {
             Some(names) => names.iter().filter(|named| named.name != "none").cloned().collect(),
@@ -97,14 +97,14 @@ impl Attacks {
             }
             let names: Vec<String> = version.attacks(norm).iter().map(|a| a.name().to_string()).collect();
             let message = format!(
-                "AutoAttack {version} has fixed parameters; for others name its attacks: --attack {}",
+                "AutoAttack {version} has fixed parameters; for others name its attacks: --attack={}",
                 names.join(",")
             );
             return Err(Error::Setting(message));
         }
         if let Some(version) = names.iter().find(|named| named.name.parse::<Version>().is_ok()) {
             let message = format!(
-                "{} is several attacks in a row, and stands alone: --attack {0}; or name single attacks",
+                "{} is several attacks in a row, and stands alone: --attack={0}; or name single attacks",
                 version.name
             );
             return Err(Error::Setting(message));

@@ -18,7 +18,7 @@ use kennard::{Boxes, ThreatModel};
 use crate::Usage;
 
 pub use attacks::Attacks;
-pub use part::{Part, Source};
+pub use part::{Part, Source, in_words};
 pub use parts::{Data, Ends, Model, Run, Sharding, Taken, Threat, Work};
 pub use reach::Reach;
 pub use size::Size;
@@ -178,6 +178,18 @@ mod tests {
         assert!(read("epss = 0.1").unwrap_err().contains("`epss` is unknown; did you mean `eps`?"));
         assert!(read("seed = 1\nsteps = \"many\"").unwrap_err().contains("line 2"));
         assert!(read("seed = ").unwrap_err().contains("line 1"));
+        assert!(read("eps = inf").unwrap_err().contains("`inf` is no number"));
+        assert!(read("hold = { a = nan }").unwrap_err().contains("expected a table of numbers"));
+    }
+
+    #[test]
+    fn types_are_said_in_words() {
+        for wrong in ["samples = -1", "seed = 1.5", "steps = \"many\"", "targets = [2]"] {
+            let said = read(wrong).unwrap_err();
+            assert!(said.contains("expected a whole number, 0 or more"), "{said}");
+        }
+        assert!(read("full = 3").unwrap_err().contains("expected true or false"));
+        assert!(read("data = 3").unwrap_err().contains("expected a text"));
     }
 
     /// Options and keys are the same, and the command line as a whole makes sense.

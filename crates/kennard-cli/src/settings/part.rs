@@ -40,8 +40,27 @@ pub trait Part: Sized {
             let near = near.map_or(String::new(), |near| format!("did you mean `{near}`? "));
             return Err(format!("`{key}` is unknown; {near}known are {}", keys.join(", ")));
         }
-        Self::read(source).map_err(|e| e.to_string())
+        Self::read(source).map_err(|e| in_words(&e.to_string()))
     }
+}
+
+/// Types as readers call them, who need not know ours.
+const KINDS: [(&str, &str); 7] = [
+    ("usize", "a whole number, 0 or more"),
+    ("u64", "a whole number, 0 or more"),
+    ("f64", "a number"),
+    ("f32", "a number"),
+    ("a boolean", "true or false"),
+    ("a string", "a text"),
+    ("a sequence", "a list"),
+];
+
+/// What was said of a value of the wrong type, in words.
+pub fn in_words(message: &str) -> String {
+    let say = |said: String, (kind, words): &(&str, &str)| {
+        said.replace(&format!("expected {kind}"), &format!("expected {words}"))
+    };
+    KINDS.iter().fold(message.to_owned(), say)
 }
 
 /// Defines a part by its fields, all of which may be left out.

@@ -172,7 +172,7 @@ part! {
         /// What runs the model: auto (ONNX Runtime where it is installed, else rten), rten, onnxruntime, openvino [default: auto]
         #[arg(long)]
         runtime: String,
-        /// Samples per micro-batch [default: from the model's size]
+        /// Samples per micro-batch, up to as many as there are, or 64 [default: from the model's size]
         #[arg(long, value_name = "N")]
         micro_batch: usize,
         /// Cores to use [default: all]
@@ -265,11 +265,18 @@ impl Ends {
         preprocessing.graph(file, None)
     }
 
-    /// The graph of a classifier: with one input and one output.
+    /// The graph of a classifier: with one input and one output, and a score for each class.
     pub fn classifier(&self, file: &ModelFile) -> Result<Graph> {
         let graph = self.graph(file)?;
+        let votes = file.has_votes();
+        if votes {
+            note!(
+                "the model returns the scores of a support vector machine: they are taken one for each class, in the order of \
+                 its labels (of two classes the file's own columns are the other way round)"
+            );
+        }
         match (graph.inputs.len(), graph.outputs.len()) {
-            (1, 1) => Ok(graph),
+            (1, 1) if !votes => Ok(graph),
             _ => self.preprocessing().graph(file, None),
         }
     }

@@ -40,7 +40,8 @@ impl<'de> Deserialize<'de> for Number {
             Number(f64),
         }
         match Form::deserialize(deserializer)? {
-            Form::Number(value) => Ok(Number(value)),
+            Form::Number(value) if value.is_finite() => Ok(Number(value)),
+            Form::Number(value) => value.to_string().parse().map_err(D::Error::custom),
             Form::Text(text) => text.parse().map_err(D::Error::custom),
         }
     }

@@ -156,11 +156,14 @@ impl Members {
         match end.filter(|&end| end <= self.length) {
             Some(end) => self.next = end,
             None => {
+                let found = self.length - offset;
+                // What is there may be all but the zeros that fill the last block.
+                let filled = stored.checked_next_multiple_of(BLOCK).filter(|_| stored <= found);
                 return Err(DataError::Truncated {
                     file: self.called(&String::from_utf8_lossy(&header.path_bytes())),
                     place: Place::Offset(offset),
-                    wanted: stored,
-                    found: self.length - offset,
+                    wanted: filled.unwrap_or(stored),
+                    found,
                 });
             }
         }

@@ -22,6 +22,8 @@ struct Archives {
     files: Arc<[PathBuf]>,
     /// The class of each label's word.
     classes: Arc<BTreeMap<String, usize>>,
+    /// The digest of their order, where the other split has a part in it.
+    order: Option<FileDigest>,
 }
 
 pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> Result<Opened, DataError> {
@@ -36,7 +38,7 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
     }
     let classes = words.classes(list)?;
     notes.extend(classes.notes);
-    let source = Archives { files: files.into(), classes: Arc::new(classes.index) };
+    let source = Archives { files: files.into(), classes: Arc::new(classes.index), order: words.order(list) };
     let Some(first) = source.rows()?.next() else {
         return Err(DataError::empty(
             path,
@@ -107,6 +109,8 @@ impl Source for Archives {
     }
 
     fn fingerprint(&self) -> Result<Vec<FileDigest>, DataError> {
-        fingerprint::digests(self.files.iter())
+        let mut digests = fingerprint::digests(self.files.iter())?;
+        digests.extend(self.order.clone());
+        Ok(digests)
     }
 }

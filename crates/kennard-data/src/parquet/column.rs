@@ -40,22 +40,25 @@ pub struct Named {
 
 /// What a column holds that no [`Column`] reads; nothing if one does.
 pub fn unread(column: &ColumnDescriptor) -> Option<&'static str> {
-    use ConvertedType as Is;
-    let kind = column.converted_type();
     match column.physical_type() {
         _ if column.max_rep_level() > 0 => Some("lists"),
-        _ if kind == Is::DECIMAL => Some("decimal fractions"),
-        Type::INT32 | Type::INT64 if matches!(kind, Is::DATE | Is::TIME_MILLIS | Is::TIME_MICROS) => {
-            Some("dates or times")
-        }
-        Type::INT32 | Type::INT64 if matches!(kind, Is::TIMESTAMP_MILLIS | Is::TIMESTAMP_MICROS) => {
-            Some("dates or times")
-        }
+        _ if column.converted_type() == ConvertedType::DECIMAL => Some("decimal fractions"),
+        Type::INT32 | Type::INT64 if is_time(column) => Some("dates or times"),
         Type::INT96 => Some("dates or times"),
         Type::FIXED_LEN_BYTE_ARRAY if is_half(column) => None,
         Type::FIXED_LEN_BYTE_ARRAY => Some("bytes"),
         _ => None,
     }
+}
+
+/// Whether a column holds dates or times. In nanoseconds they have no converted type.
+fn is_time(column: &ColumnDescriptor) -> bool {
+    use ConvertedType as Is;
+    let logical = column.logical_type_ref();
+    let kind = column.converted_type();
+    matches!(logical, Some(LogicalType::Date | LogicalType::Time(..) | LogicalType::Timestamp(..)))
+        || matches!(kind, Is::DATE | Is::TIME_MILLIS | Is::TIME_MICROS)
+        || matches!(kind, Is::TIMESTAMP_MILLIS | Is::TIMESTAMP_MICROS)
 }
 
 /// Whether a column holds numbers in half precision.
@@ -128,11 +131,21 @@ impl Column {
             }),
             Column::Single(c) => each(read(c, name, count, row, path)?, |v| Label::of(v.into())),
             Column::Double(c) => each(read(c, name, count, row, path)?, Label::of),
-            Column::Words(c) => each(read(c, name, count, row, path)?, |v| {
-                Label::Word(String::from_utf8_lossy(v.data()).into_owned())
-            }),
+            Column::Words(c) => {
+                let words = read(c, name, count, row, path)?.into_iter().zip(row..);
+                words.map(|(word, row)| text(&word, name, row, path)).collect::<Result<_, _>>()?
+            }
         })
     }
+}
+
+/// A cell as text; two that are none would be one word.
+fn text(cell: &ByteArray, name: &str, row: usize, path: &Path) -> Result<Label, DataError> {
+    let word = std::str::from_utf8(cell.data()).map_err(|_| {
+        let problem = format!("the column `{name}` holds bytes that are no UTF-8");
+        DataError::malformed(path, Place::Row(row), problem, "write names as text")
+    })?;
+    Ok(Label::Word(word.to_owned()))
 }
 
 /// A column of encoded images.

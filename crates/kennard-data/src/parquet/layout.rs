@@ -5,6 +5,7 @@ use std::path::Path;
 use parquet::file::metadata::ParquetMetaData;
 
 use super::column::{Named, is_words, unread};
+use crate::classes::listed;
 use crate::columns;
 use crate::error::{DataError, Place};
 
@@ -19,6 +20,8 @@ const INDEX: &str = "__index_level_";
 pub struct Layout {
     pub inputs: Inputs,
     pub label: Named,
+    /// Whether labels are text.
+    pub words: bool,
     /// The names of the classes in the `ClassLabel` feature of the labels, if the file tells them.
     pub names: Vec<String>,
 }
@@ -47,6 +50,7 @@ impl Layout {
             Err(DataError::unsupported(path, Place::Whole, problem, columns::ENCODE))
         };
         let label = readable(columns::label(&paths, wanted, path)?, false)?;
+        let words = is_words(&columns[label.index]);
         let images = IMAGES.iter().find_map(|name| paths.iter().position(|path| path == name));
         let inputs = match images {
             Some(image) => Inputs::Images(readable(image, false)?),
@@ -59,7 +63,33 @@ impl Layout {
             }
         };
         let names = class_names(metadata, &label.name);
-        Ok(Layout { inputs, label, names })
+        Ok(Layout { inputs, label, words, names })
+    }
+
+    /// What sets it apart from that of the first of several files; nothing where the two are alike.
+    pub fn apart(&self, first: &Layout, file: &Path) -> Option<String> {
+        if self == first {
+            return None;
+        }
+        let (file, column) = (file.display(), &self.label.name);
+        if self.label != first.label || self.inputs != first.inputs {
+            return Some(format!("its columns are others than those of {file}"));
+        }
+        let held = |layout: &Layout| if layout.words { "text" } else { "numbers" };
+        let classes = |layout: &Layout| match layout.names.as_slice() {
+            [] => "without names".to_owned(),
+            names => listed(names),
+        };
+        Some(match self.words == first.words {
+            false => {
+                format!("its column `{column}` holds {}, that of {file} {}", held(self), held(first))
+            }
+            true => format!(
+                "the classes of its column `{column}` ({}) are others than those of {file} ({})",
+                classes(self),
+                classes(first)
+            ),
+        })
     }
 
     /// The names of the columns of numbers.

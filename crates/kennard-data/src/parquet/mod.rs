@@ -34,6 +34,8 @@ struct Table {
     files: Arc<[PathBuf]>,
     layout: Arc<Layout>,
     meaning: Arc<Meaning>,
+    /// The digest of the order of the classes, where the other split has a part in it.
+    order: Option<FileDigest>,
 }
 
 /// Which class a label means.
@@ -112,15 +114,14 @@ impl Found {
 }
 
 pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> Result<Opened, DataError> {
-    let Shards { files, mut notes, .. } = shards::find(path, options.split, "parquet")?;
+    let Shards { files, others, mut notes } = shards::find(path, options.split, "parquet")?;
     let mut found = Found::default();
     let mut common: Option<Layout> = None;
     for path in &files {
         let file = open_file(path)?;
         let own = Layout::of(file.metadata(), options.label_column.as_deref(), path)?;
         let layout = common.get_or_insert_with(|| own.clone());
-        if own != *layout {
-            let problem = format!("its columns are others than those of {}", files[0].display());
+        if let Some(problem) = own.apart(layout, &files[0]) {
             return Err(DataError::malformed(
                 path,
                 Place::Whole,
@@ -138,6 +139,14 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
     let Some(layout) = common.filter(|_| found.len > 0) else {
         return Err(DataError::empty(path, "take a file with rows"));
     };
+    if list.is_none() && found.words.named() {
+        // The other split may have classes of which this one has no sample; they count, so that both agree.
+        notes.extend(match words_of(&others, options) {
+            Ok(more) => found.words.join(more),
+            Err(error) => Some(format!("the classes of the other split are unknown, and left out: {error}")),
+        });
+    }
+    let order = found.words.order(list);
     let features = layout.features();
     if !features.is_empty() {
         notes.push(columns::note(&features, &layout.label.name));
@@ -163,7 +172,7 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
     if !found.worded && !class_names.is_empty() {
         notes.push(table(&class_names));
     }
-    let source = Table { files: files.into(), layout: Arc::new(layout), meaning: Arc::new(meaning) };
+    let source = Table { files: files.into(), layout: Arc::new(layout), meaning: Arc::new(meaning), order };
     let Some(first) = source.rows()?.next() else {
         return Err(DataError::empty(path, "take a file with rows"));
     };
@@ -188,6 +197,19 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
     })
 }
 
+/// The words that the labels of some files are, if they are text.
+fn words_of(files: &[PathBuf], options: &Options) -> Result<Words, DataError> {
+    let mut found = Found::default();
+    for path in files {
+        let file = open_file(path)?;
+        let layout = Layout::of(file.metadata(), options.label_column.as_deref(), path)?;
+        if layout.words {
+            found.add(&file, &layout, &Numbers::Below(MAX_CLASSES), path)?;
+        }
+    }
+    Ok(found.words)
+}
+
 impl Source for Table {
     fn rows(&self) -> Result<Rows, DataError> {
         let (files, layout, meaning) =
@@ -201,6 +223,8 @@ impl Source for Table {
     }
 
     fn fingerprint(&self) -> Result<Vec<FileDigest>, DataError> {
-        fingerprint::digests(self.files.iter())
+        let mut digests = fingerprint::digests(self.files.iter())?;
+        digests.extend(self.order.clone());
+        Ok(digests)
     }
 }

@@ -120,7 +120,8 @@ fn shards_are_one_data_set() {
     );
     assert_says(&test.notes()[0], &["there is no split test: validation is read"]);
     assert_says(&test.notes()[1], &["the other split alone has the classes `jay`"]);
-    assert_eq!(test.fingerprint().unwrap().len(), 2);
+    let digests = test.fingerprint().unwrap();
+    assert_eq!((digests.len(), digests[2].file.as_str()), (3, "order of classes"));
 
     let at = |name: &str| files.path().join(name).display().to_string();
     let two = format!("{},{}", at("birds-train-001.tar"), at("birds-validation-1.tar"));
@@ -186,6 +187,12 @@ fn hostile_archives_are_refused() {
     refuse(member(b"b.png", file, 0o77777777777, b""), &["x.tar/b.png", "truncated: 8589934591 bytes"]);
     refuse(member(b"b.png", file, u64::MAX, b""), &["x.tar/b.png", "truncated: 18446744073709551615 bytes"]);
     refuse(member(b"L", EntryType::GNULongName, 1 << 40, b""), &["truncated: 1099511627776 bytes"]);
+    // All of a member is there but the zeros behind it.
+    let unfilled = &member(b"b.png", file, 416, &[7; 416])[..512 + 416];
+    assert_says(
+        &refusal([&sample[..body], unfilled].concat()),
+        &["x.tar/b.png", "512 bytes should follow, 416 do"],
+    );
     refuse(
         member(b"L", EntryType::GNULongName, 1 << 17, &[b'a'; 1 << 17]),
         &["a name of 131072 bytes is refused"],

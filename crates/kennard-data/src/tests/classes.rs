@@ -51,7 +51,12 @@ fn labels_may_be_names_or_numbers_of_the_table() {
     let numbers = table("file,label\na.png,3\na.png,1\n");
     assert_eq!(labels(&read(&open("folder", &numbers, &options).unwrap()).unwrap()), [3, 1]);
     let refuse = |labels: &str, words: &[&str]| assert_says(&error("folder", table(labels), &options), words);
-    refuse("file,label\na.png,crane\n", &["line 2: label `crane` is not in the list of classes"]);
+    refuse(
+        "file,label\na.png,crane\n",
+        &["line 2: label `crane` is the name of 2 classes in the list", "one, `n02012849`, `n03126707`"],
+    );
+    let files = directory(&[("crane/a.png", image())]);
+    assert_says(&error("folder", &files, &options), &["label `crane` is the name of 2 classes"]);
     refuse(
         "file,label\na.png,n01440765\n",
         &["label `n01440765` is not in the list", "did you mean `n01440764`?"],
@@ -68,6 +73,9 @@ fn tables_out_of_order_are_refused() {
     refuse("n01440764 tench\ngoldfish\n", &["mapping.txt, line 2", "`goldfish` has no id and name"]);
     refuse("n01440764 tench\nn01443537\n", &["line 2", "`n01443537` has no id"]);
     refuse("n01440764 tench\nn01440764 goldfish\n", &["line 2", "`n01440764` stands in line 1 already"]);
+    let latin = directory(&[("names.txt", b"ant\nbee\ncaf\xe9\n".to_vec())]);
+    let options = Options { classes: Some(latin.path().join("names.txt")), ..Options::default() };
+    assert_says(&error("folder", &files, &options), &["names.txt, line 3: this is no text"]);
     // Ids alone are a list of names as any other.
     let (_list, options) = listed("n01443537\nn01440764\n");
     assert_eq!(labels(&read(&open("folder", &files, &options).unwrap()).unwrap()), [1]);

@@ -112,6 +112,51 @@ fn splits_have_the_same_classes() {
     assert_says(&test.notes()[0], &["the other split alone has the classes `bee`"]);
 }
 
+/// Where the other split alone has some of the classes, the files of this one do not tell what its labels mean.
+#[test]
+fn the_order_of_classes_is_part_of_what_the_data_are() {
+    let files = directory(&[
+        ("test/ant/0.png", png(1)),
+        ("test/cat/0.png", png(2)),
+        ("train/ant/0.png", png(3)),
+        ("list", b"dog\ncat\nbee\nant\n".to_vec()),
+    ]);
+    let fingerprint = |options: &Options| open("folder", &files, options).unwrap().fingerprint().unwrap();
+    let plain = Options::default();
+    let add = |class: &str| {
+        let folder = files.path().join("train").join(class);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("0.png"), png(4)).unwrap();
+    };
+    let alone = fingerprint(&plain);
+    assert_eq!(alone.len(), 1);
+    add("bee");
+    let two = fingerprint(&plain);
+    assert_eq!((two.len(), &two[0], two[1].file.as_str()), (2, &alone[0], "order of classes"));
+    add("dog");
+    let three = fingerprint(&plain);
+    assert!(three.len() == 2 && three[0] == two[0] && three[1] != two[1], "{three:?}");
+    // A list tells it by itself.
+    let listed = Options { classes: Some(files.path().join("list")), ..plain };
+    let names: Vec<String> = fingerprint(&listed).into_iter().map(|digest| digest.file).collect();
+    assert_eq!(names, ["test", "list"]);
+}
+
+/// Two names that are no text would be one class.
+#[cfg(target_os = "linux")]
+#[test]
+fn directories_of_classes_have_names_that_are_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let files = directory(&[("ant/0.png", png(1))]);
+    for name in [&b"caf\xe8"[..], b"caf\xe9"] {
+        let folder = files.path().join(std::ffi::OsStr::from_bytes(name));
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("0.png"), png(2)).unwrap();
+    }
+    let message = error("folder", &files, &Options::default());
+    assert_says(&message, &["caf\u{fffd}", "the name of the directory", "is no UTF-8", "name it anew"]);
+}
+
 /// What the directories hold is no matter of how their names are written.
 #[test]
 fn numbers_are_classes() {
@@ -135,8 +180,15 @@ fn directories_may_be_split() {
     assert_eq!(blues(&read_split(Split::Test)), [1, 2]);
     assert_eq!(blues(&read_split(Split::Train)), [3]);
 
-    let val = directory(&[("val/a/0.png", png(1)), ("train/a/0.png", png(3))]);
-    assert_eq!(blues(&read(&open("folder", &val, &Options::default()).unwrap()).unwrap()), [1]);
+    for called in ["val", "valid", "validation"] {
+        let path = format!("{called}/a/0.png");
+        let files = directory(&[(path.as_str(), png(1)), ("train/a/0.png", png(3))]);
+        let data = open("folder", &files, &Options::default()).unwrap();
+        assert_eq!(blues(&read(&data).unwrap()), [1]);
+        assert_eq!(data.notes()[0], format!("there is no split test: {called} is read"));
+        let train = open("folder", &files, &options(Split::Train)).unwrap();
+        assert_eq!((blues(&read(&train).unwrap()), train.notes().len()), (vec![3], 1));
+    }
 
     let whole = directory(&[("a/0.png", png(1)), ("b/0.png", png(2))]);
     let data = open("folder", &whole, &options(Split::Train)).unwrap();
@@ -363,6 +415,78 @@ fn images_of_other_kinds_are_converted_and_counted() {
     }
 }
 
+/// Numbers in notes are of the images that were streamed, each once, by whatever streams; those of parts add up.
+#[test]
+fn what_was_done_to_images_is_counted_by_image() {
+    let wide = || encode(RgbImage::new(6, 4), ImageFormat::Png);
+    let grey = || encode(DynamicImage::from(picture(0)).to_luma8(), ImageFormat::Png);
+    let files = directory(&[
+        ("a/0.png", png(1)),
+        ("a/1.png", wide()),
+        ("a/2.png", grey()),
+        ("a/3.png", wide()),
+        ("a/4.png", grey()),
+        ("a/5.png", png(1)),
+    ]);
+    let opened = || open("folder", &files, &resize(4, 5)).unwrap();
+    let stream = |data: &DataSet, places: &[usize]| {
+        let samples = data.at(Box::new(places.to_vec().into_iter())).unwrap();
+        samples.for_each(|sample| drop(sample.unwrap()));
+    };
+    let notes = |places: &[usize]| {
+        let data = opened();
+        stream(&data, places);
+        data.notes()
+    };
+    let whole = notes(&[0, 1, 2, 3, 4, 5]);
+    let resized = "images of another size are resized to 4×5; 2 of the 6 images streamed so far";
+    let converted = "2 of the 6 images streamed so far were converted from grey to RGB";
+    assert_eq!(whole, ["classes: 0 a", resized, converted]);
+    let parts = [&[0, 5][..], &[1, 3], &[2, 4]].map(notes);
+    assert_eq!(parts[0], ["classes: 0 a"]);
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let parts = order.map(|part: usize| parts[part].as_slice());
+        assert_eq!(crate::notes_of_parts(&parts, 6), whole, "{order:?}");
+    }
+    let data = opened();
+    stream(&data, &[0, 1]);
+    stream(&data, &[1, 3, 4]);
+    let words =
+        |part: &str| format!("images of another size are resized to 4×5; {part} images streamed so far");
+    assert_eq!(data.notes()[1], words("2 of the 4"));
+    assert_eq!(data.notes_of([3, 4, 5].into_iter())[1], words("1 of the 2"));
+}
+
+/// Those of a camera that was turned are shown upright by viewers, and are as they are stored for Pillow and for us.
+#[test]
+fn an_orientation_in_exif_data_is_said_and_left_alone() {
+    let exif = |orientation: u8| {
+        let head = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0";
+        [&head[..], &[orientation, 0, 0, 0, 0, 0, 0, 0]].concat()
+    };
+    let plain = fs::read(fixture("photo.jpg")).unwrap();
+    let jpeg = |orientation: u8| {
+        let data = [&b"Exif\0\0"[..], &exif(orientation)].concat();
+        let size = (data.len() as u16 + 2).to_be_bytes();
+        [&plain[..2], &[0xff, 0xe1], &size, &data, &plain[2..]].concat()
+    };
+    let files = directory(&[("a/0.jpg", plain.clone()), ("a/1.jpg", jpeg(1)), ("a/2.jpg", jpeg(6))]);
+    let data = open("folder", &files, &Options::default()).unwrap();
+    let samples = read(&data).unwrap();
+    assert!(samples.iter().all(|sample| sample.input == samples[0].input));
+    let expected = "1 of the 3 images streamed so far have an orientation in their Exif data, and are taken as they are \
+                    stored, not turned";
+    assert_eq!(data.notes()[1], expected);
+
+    let (plain, chunk) = (png(1), [&b"eXIf"[..], &exif(3)].concat());
+    let size = (chunk.len() as u32 - 4).to_be_bytes();
+    let turned = [&plain[..33], &size, &chunk, &flate2_crc(&chunk).to_be_bytes(), &plain[33..]].concat();
+    let files = directory(&[("a/0.png", plain), ("a/1.png", turned)]);
+    let data = open("folder", &files, &Options::default()).unwrap();
+    assert_eq!(blues(&read(&data).unwrap()), [1, 1]);
+    assert_says(&data.notes()[1], &["1 of the 2 images", "not turned"]);
+}
+
 #[test]
 fn the_fingerprint_of_a_folder_is_that_of_its_list() {
     let files = directory(&[("a/1.png", png(1)), ("b/2.png", png(2))]);
@@ -417,17 +541,102 @@ fn parquet_files_of_the_hub_are_read() {
     }
 }
 
-/// A Parquet file with a column of images and one of labels.
-fn parquet_of(labels: std::sync::Arc<dyn arrow_array::Array>, images: &[Vec<u8>]) -> TempDir {
-    let images = arrow_array::BinaryArray::from_iter_values(images);
-    let columns: [(&str, arrow_array::ArrayRef); 2] =
-        [("image", std::sync::Arc::new(images)), ("label", labels)];
-    let batch = arrow_array::RecordBatch::try_from_iter(columns).unwrap();
+/// The bytes of a Parquet file with an input, in a column of this name, and a label in each row.
+fn parquet_bytes(name: &str, inputs: arrow_array::ArrayRef, labels: arrow_array::ArrayRef) -> Vec<u8> {
+    let batch = arrow_array::RecordBatch::try_from_iter([(name, inputs), ("label", labels)]).unwrap();
     let mut bytes = Vec::new();
     let mut writer = parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
-    directory(&[("data.parquet", bytes)])
+    bytes
+}
+
+/// The bytes of one with a column of images.
+fn parquet_of_images(labels: arrow_array::ArrayRef, images: &[Vec<u8>]) -> Vec<u8> {
+    let images = arrow_array::BinaryArray::from_iter_values(images);
+    parquet_bytes("image", std::sync::Arc::new(images), labels)
+}
+
+/// A Parquet file with a column of images and one of labels.
+fn parquet_of(labels: arrow_array::ArrayRef, images: &[Vec<u8>]) -> TempDir {
+    directory(&[("data.parquet", parquet_of_images(labels, images))])
+}
+
+/// Dates and times are no numbers, whatever their unit, and bytes that are no text no names.
+#[test]
+fn parquet_columns_of_times_and_bytes_are_refused() {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, BinaryArray, Float32Array, Int64Array};
+    use arrow_array::{Time64NanosecondArray, TimestampMicrosecondArray, TimestampNanosecondArray};
+    let images: Vec<Vec<u8>> = (0..2).map(png).collect();
+    let times: [ArrayRef; 3] = [
+        Arc::new(TimestampNanosecondArray::from(vec![0, 1])),
+        Arc::new(Time64NanosecondArray::from(vec![0, 1])),
+        Arc::new(TimestampMicrosecondArray::from(vec![0, 1])),
+    ];
+    for time in times {
+        let labelled = parquet_of(time.clone(), &images);
+        let message = error("parquet", labelled.path().join("data.parquet"), &Options::default());
+        assert_says(&message, &["the column `label` holds dates or times"]);
+        let bytes = parquet_bytes("when", time, Arc::new(Int64Array::from(vec![0, 1])));
+        let table = directory(&[("data.parquet", bytes)]);
+        let message = error("parquet", table.path().join("data.parquet"), &Options::default());
+        assert_says(&message, &["the column `when` holds dates or times"]);
+    }
+    let names = BinaryArray::from_iter_values([&b"caf\xe8"[..], b"caf\xe9"]);
+    let bytes = parquet_bytes("a", Arc::new(Float32Array::from(vec![0.5, 1.5])), Arc::new(names));
+    let table = directory(&[("data.parquet", bytes)]);
+    let message = error("parquet", table.path().join("data.parquet"), &Options::default());
+    assert_says(&message, &["row 0: the column `label` holds bytes that are no UTF-8", "as text"]);
+}
+
+/// Files of one split are alike, in what their labels are too.
+#[test]
+fn parquet_files_with_labels_of_two_kinds_are_named() {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int64Array, StringArray};
+    let images: Vec<Vec<u8>> = (0..2).map(png).collect();
+    let (numbers, names): (ArrayRef, ArrayRef) =
+        (Arc::new(Int64Array::from(vec![0, 1])), Arc::new(StringArray::from(vec!["ant", "bee"])));
+    for (first, second, held) in [
+        (&numbers, &names, ["holds text, that of", "a.parquet numbers"]),
+        (&names, &numbers, ["holds numbers, that of", "a.parquet text"]),
+    ] {
+        let files = directory(&[
+            ("a.parquet", parquet_of_images(first.clone(), &images)),
+            ("b.parquet", parquet_of_images(second.clone(), &images)),
+        ]);
+        let message = error("parquet", &files, &Options::default());
+        assert_says(&message, &["b.parquet: its column `label`", held[0], held[1], "alike"]);
+    }
+}
+
+/// As those of folders and archives, names are counted over both splits.
+#[test]
+fn parquet_files_of_both_splits_have_the_same_classes() {
+    use std::sync::Arc;
+
+    use arrow_array::StringArray;
+    let images: Vec<Vec<u8>> = (0..2).map(png).collect();
+    let of = |names: [&str; 2]| parquet_of_images(Arc::new(StringArray::from(names.to_vec())), &images);
+    let files = directory(&[("test.parquet", of(["ant", "cat"])), ("train.parquet", of(["bee", "ant"]))]);
+    let test = open("parquet", &files, &Options::default()).unwrap();
+    assert_eq!((test.classes(), labels(&read(&test).unwrap())), (3, vec![0, 2]));
+    assert_says(&test.notes()[0], &["the other split alone has the classes `bee`"]);
+    let digests = test.fingerprint().unwrap();
+    assert_eq!((digests.len(), digests[1].file.as_str()), (2, "order of classes"));
+    // What has no labels tells no classes.
+    let unlabelled = parquet_bytes(
+        "image",
+        Arc::new(arrow_array::BinaryArray::from_iter_values(&images)),
+        Arc::new(StringArray::from(vec![None::<&str>, None])),
+    );
+    fs::write(files.path().join("train.parquet"), unlabelled).unwrap();
+    let test = open("parquet", &files, &Options::default()).unwrap();
+    assert_eq!((test.classes(), test.fingerprint().unwrap().len()), (2, 1));
+    assert_says(&test.notes()[0], &["the classes of the other split are unknown", "train.parquet"]);
 }
 
 #[test]

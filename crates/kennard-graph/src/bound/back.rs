@@ -151,14 +151,14 @@ impl<'g, 'b> Trace<'g, 'b> {
         let [slope] = slopes else { return Ok(charge) };
         let name = node.inputs[slope.input].as_str();
         let shape = &self.known(name)?.shape;
-        let made = self.steps.iter().find_map(|(made, step)| {
+        let made = self.makers.get(name).and_then(|&at| {
+            let (made, step) = &self.steps[at];
             let i = made.outputs.iter().position(|output| output == name)?;
             let Step::Linear(charges) = step else { return None };
             charges.get(i)?.as_ref()
         });
-        let readers = || self.steps.iter().filter(|(node, _)| node.inputs.iter().any(|input| input == name));
         if let Some(before) = made
-            && readers().count() == 1
+            && self.readers.get(name) == Some(&1)
             && !on_way.of.contains_key(name)
             && [slope.lower.shape()?, slope.upper.shape()?].iter().all(|own| own == shape)
         {

@@ -35,7 +35,7 @@ impl<'g, 'b> Trace<'g, 'b> {
                 charges.push(charge);
                 self.learn(name, interval, tightness, !moved)?;
             }
-            self.steps.push((node, Step::Linear(charges)));
+            self.keep(node, Step::Linear(charges));
             return self.hint(node);
         }
         self.tighten(node)?;
@@ -57,13 +57,13 @@ impl<'g, 'b> Trace<'g, 'b> {
                 Method::Intervals => Step::Free,
                 Method::Crown | Method::CrownOverIntervals => Step::Past(relaxed.way, relaxed.charge),
             };
-            self.steps.push((node, step));
+            self.keep(node, step);
             return Ok(());
         }
         let interval = spans::rule(&node.op).map_or(Ok(None), |rule| rule(&site))?;
         let Some(interval) = interval else { return Err(unbounded(node)) };
         self.learn(&node.outputs[0], interval, Tightness::Loose, true)?;
-        self.steps.push((node, Step::Free));
+        self.keep(node, Step::Free);
         Ok(())
     }
 

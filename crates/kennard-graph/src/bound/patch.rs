@@ -79,9 +79,9 @@ struct Link<'g> {
 }
 
 impl Stages {
-    /// The patch of hidden tensor `i`, for `rows` units at a row and column: none unless convolutions in two dimensions with ReLUs
-    /// between them lead from the input, which may be normalised by channels, to it, past all hidden tensors before, and its
-    /// units see less than everything.
+    /// The patch of hidden tensor `i`, for `rows` units at a row and column, or for all channels there if these are fewer: none
+    /// unless convolutions in two dimensions with ReLUs between them lead from the input, which may be normalised by channels, to it,
+    /// past all hidden tensors before, and its units see less than everything.
     ///
     /// # Errors
     /// When there is no such tensor.
@@ -142,7 +142,7 @@ fn patch(stages: &Stages, i: usize, rows: usize) -> Result<Option<Patch>> {
 
     links.reverse();
     let cut = cut(&model.graph, &front.nodes, &links, &windows[0], &model.input)?;
-    let graph = Stages::new(&cut, stages.region)?.walk(i, rows)?;
+    let graph = Stages::new(&cut, stages.region)?.walk(i, rows.min(unit[0].max(1)))?;
     Ok(Some(Patch { graph, windows, outside: front.outside, unit }))
 }
 

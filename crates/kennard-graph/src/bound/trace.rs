@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Method;
 use super::interval::Interval;
@@ -27,6 +27,10 @@ pub(super) struct Trace<'g, 'b> {
     pub region: Inputs<'b>,
     pub known: HashMap<&'g str, Known<'b>>,
     pub steps: Vec<(&'g Node, Step<'b>)>,
+    /// Where in `steps` a tensor is made.
+    pub makers: HashMap<&'g str, usize>,
+    /// How many of them read it.
+    pub readers: HashMap<&'g str, usize>,
     /// 1 for every sample in whose intervals nothing overflowed, else 0; each `[N]`.
     pub sound: Vec<Var<'b>>,
     pub method: Method,
@@ -60,6 +64,8 @@ impl<'g, 'b> Trace<'g, 'b> {
             region,
             known,
             steps: Vec::new(),
+            makers: HashMap::new(),
+            readers: HashMap::new(),
             sound,
             method,
             originals,
@@ -108,6 +114,18 @@ impl<'g, 'b> Trace<'g, 'b> {
         let shape = interval.lower.shape()?;
         self.known.insert(name, Known { interval, shape, tightness });
         Ok(())
+    }
+
+    /// Keeps the way back past a node.
+    pub fn keep(&mut self, node: &'g Node, step: Step<'b>) {
+        let read: HashSet<&'g str> = node.inputs.iter().map(String::as_str).collect();
+        for name in read {
+            *self.readers.entry(name).or_default() += 1;
+        }
+        for name in &node.outputs {
+            self.makers.insert(name, self.steps.len());
+        }
+        self.steps.push((node, step));
     }
 
     /// What is known of the inputs of a node.

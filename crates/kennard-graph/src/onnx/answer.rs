@@ -24,7 +24,9 @@ pub(super) fn mark(graph: &GraphProto) -> Option<GraphProto> {
             let Some(&place) = makers.get(name) else { break };
             let node = &graph.node[place];
             match node.op_type.as_deref().unwrap_or("") {
-                "SVMClassifier" if node.output.get(1).is_some_and(|scores| scores == name) => {
+                "SVMClassifier"
+                    if node.output.get(1).is_some_and(|scores| scores == name) && !is_likely(node) =>
+                {
                     found.push(place);
                     break;
                 }
@@ -43,4 +45,9 @@ pub(super) fn mark(graph: &GraphProto) -> Option<GraphProto> {
         graph.node[place].attribute.push(one);
     }
     Some(graph)
+}
+
+/// Whether a machine returns probabilities.
+fn is_likely(node: &NodeProto) -> bool {
+    node.attribute.iter().any(|own| own.name.as_deref() == Some("prob_a") && !own.floats.is_empty())
 }

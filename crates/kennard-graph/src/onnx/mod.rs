@@ -152,6 +152,12 @@ impl ModelFile {
         self.read(Some(ends))
     }
 
+    /// Whether the model returns the raw scores of a support vector machine, of which [`classifier`](ModelFile::classifier) makes
+    /// one for each class, in the order of its labels. [`graph`](ModelFile::graph) has them as they are.
+    pub fn has_votes(&self) -> bool {
+        read::graph(&self.model).is_ok_and(|graph| answer::mark(graph).is_some())
+    }
+
     /// The extents of one sample that the file itself fixes, without the batch; nothing where it gives no shape.
     ///
     /// # Errors

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import math
 import os
 import re
 import time
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _calls
+from . import _calls, _data, _kennard, _prepare
+from ._random import AnswersAtRandom
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +28,33 @@ _VERSIONS = {
     "rand": ["apgd-ce", "apgd-dlr"],
 }
 
+# What to do about a model that answers at random.
+_AT_RANDOM = (
+    "call model.eval(), or, where it is meant to answer at random, take version='rand', which averages 20 passes; of a module, "
+    "call model.eval(), and .train() of the parts alone that are to be random"
+)
+
+
+@dataclass
+class _Known:
+    """What is known of samples so far."""
+
+    # Which samples no attack has broken, and which are known to be misclassified to begin with, (N,).
+    robust: torch.Tensor
+    wrong: torch.Tensor
+    clean: float | None = None
+    ran: list[str] = field(default_factory=list)
+    begin: float = field(default_factory=time.time)
+
+
+def _interrupted(path: Path | None) -> str:
+    """What ctrl-C leaves."""
+    if path is None:
+        return "interrupted; nothing is kept without state_path, a file from which the same call goes on"
+    if not path.exists():
+        return f"interrupted before an attack was finished; {path} was not written"
+    return f"interrupted; {path} has the attacks that were run, and the same call goes on"
+
 
 class AutoAttack:
     """AutoAttack on a PyTorch classifier: code that is written for the reference runs with the import changed.
@@ -33,8 +64,8 @@ class AutoAttack:
     model : torch.nn.Module or callable
         From samples (n, ...) in [0, 1] to logits (n, K), in evaluation mode.
     norm : {"Linf", "L2", "L1"}
-    eps : float
-        The size of perturbations.
+    eps : float or text
+        The size of perturbations, `8 / 255` or `"8/255"`.
     seed : int, optional
         Of all random numbers; 0 where it is left out, so that a second run finds the same.
     verbose : bool
@@ -59,7 +90,7 @@ class AutoAttack:
         self,
         model: Any,
         norm: str = "Linf",
-        eps: float = 0.3,
+        eps: float | str = 0.3,
         seed: int | None = None,
         verbose: bool = True,
         attacks_to_run: list[str] | None = None,
@@ -96,6 +127,8 @@ class AutoAttack:
     ) -> Any:
         """Attacks samples, each attack those that the ones before it did not break.
 
+        Without attacks (`version="custom"`) the model is asked about the samples as they are.
+
         Parameters
         ----------
         x_orig : tensor (N, ...)
@@ -107,108 +140,173 @@ class AutoAttack:
         return_labels : bool
             Whether to return also what the model takes the points for.
         state_path : path, optional
-            A file for the reference's `EvaluationState`. Attacks that it says were run are not run again, and the samples
-            that they broke are not attacked; as with the reference, their points are those of the earlier run alone.
+            A file for the reference's `EvaluationState`, written after each attack. Attacks that it says were run are not run
+            again, and the samples that they broke are not attacked; as with the reference, their points are those of the
+            earlier run alone.
 
         Returns
         -------
         x_adv : tensor (N, ...)
             The adversarial point of each sample that was broken, the others as they are.
         y_adv : tensor (N,), with `return_labels`
-        """
-        import torch
 
-        begin = time.time()
-        robust = torch.ones(len(x_orig), dtype=torch.bool)
-        ran: set[str] = set()
-        accuracies: list[tuple[str, float]] = []
-        if state_path is not None and Path(state_path).exists():
-            robust, clean, ran = self._restored(Path(state_path), len(x_orig))
-            accuracies.append(("", clean))
-        left_to_run = [name for name in self.attacks_to_run if name not in ran]
+        Raises
+        ------
+        ValueError
+            When an argument makes no sense, or the state file is of another run.
+        KeyboardInterrupt
+            After ctrl-C; the state file has the attacks that were run.
+        """
+        y_orig = self._pairs(x_orig, y_orig, bs)
+        self._check_units(x_orig)
+        path = None if state_path is None else Path(state_path)
+        known = self._begun(path, len(x_orig))
+        left_to_run = [name for name in self.attacks_to_run if name not in known.ran]
         self._log(f"using {self.version} version including {', '.join(left_to_run) or 'no attack that was not run'}")
+        if known.clean is not None:
+            self._log(f"initial accuracy: {known.clean:.2%}")
         x_adv = x_orig.detach().clone()
-        if not ran and self.version in _VERSIONS and self.attacks_to_run == _VERSIONS[self.version]:
-            found = self._attack(x_orig, y_orig, self.version, bs)
-            robust &= torch.from_numpy(found.correct.copy())
-            accuracies.append(("", robust.float().mean().item()))
-            for name in found.points:
-                robust &= self._take(x_adv, torch.arange(len(x_orig)), found, name)
-                accuracies.append((name, robust.float().mean().item()))
-        else:
-            for name in left_to_run:
-                left = torch.nonzero(robust).flatten()
-                if not len(left):
-                    break
-                found = self._attack(x_orig[left], y_orig[left], name, bs)
-                if not accuracies:
-                    robust[left] &= torch.from_numpy(found.correct.copy())
-                    accuracies.append(("", robust.float().mean().item()))
-                for entry in found.points:
-                    robust[left] &= self._take(x_adv, left, found, entry)
-                accuracies.append((name, robust.float().mean().item()))
-        for name, accuracy in accuracies:
-            if not name:
-                self._log(f"initial accuracy: {accuracy:.2%}")
+        try:
+            # All at once where nothing is kept in between: a sample that is broken makes room for the next.
+            if path is None and left_to_run and self.attacks_to_run == _VERSIONS.get(self.version):
+                self._run(known, self.version, x_orig, y_orig, x_adv, bs)
             else:
-                took = time.time() - begin
-                self._log(f"robust accuracy after {name.upper()}: {accuracy:.2%} (total time {took:.1f} s)")
-        self._final(x_adv, x_orig, robust)
-        if state_path is not None:
-            clean = accuracies[0][1] if accuracies else float("nan")
-            self._save(Path(state_path), robust, clean)
+                self._one_by_one(known, left_to_run, x_orig, y_orig, x_adv, bs, path)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_interrupted(path)) from None
+        self._final(x_adv, x_orig, known.robust)
         return (x_adv, self._predict(x_adv, bs)) if return_labels else x_adv
 
     def run_standard_evaluation_individual(
         self, x_orig: torch.Tensor, y_orig: torch.Tensor, bs: int = 250, return_labels: bool = False
     ) -> dict[str, Any]:
-        """Runs every attack on all samples, and returns what each found, by its name."""
+        """Runs every attack on all samples, with its version's budget, and returns what each found, by its name."""
         found = {}
         for name in self.attacks_to_run:
-            alone = AutoAttack(
-                self.model,
-                norm=self.norm,
-                eps=self.epsilon,
-                seed=self.seed,
-                verbose=self.verbose,
-                attacks_to_run=[name],
-                version="custom",
-                device=self.device,
-                log_path=self._log_path,
-            )
+            # Of the same version, whose budgets its attacks have.
+            alone = copy.copy(self)
+            alone.attacks_to_run = [name]
             found[name] = alone.run_standard_evaluation(x_orig, y_orig, bs=bs, return_labels=return_labels)
         return found
 
     def clean_accuracy(self, x_orig: torch.Tensor, y_orig: torch.Tensor, bs: int = 250) -> float:
         """The share of samples (N, ...) that the model takes for their labels (N,)."""
-        right = self._predict(x_orig, bs).eq(y_orig.to("cpu"))
+        y_orig = self._pairs(x_orig, y_orig, bs)
+        right = self._predict(x_orig, bs).eq(y_orig)
         accuracy = float(right.sum().item()) / len(right)
         self._log(f"clean accuracy: {accuracy:.2%}")
         return accuracy
 
-    def _attack(self, x: torch.Tensor, y: torch.Tensor, attack: str, bs: int) -> _calls.Attacked:
-        return _calls.attack(
-            self.model,
-            x,
-            y,
-            norm=_NORMS[self.norm],
-            eps=float(self.epsilon),
-            attack=attack,
-            seed=0 if self.seed is None else int(self.seed),
-            device=self.device,
-            batch_size=min(bs, max(len(x), 1)),
-            progress=self.verbose,
-        )
+    def _one_by_one(
+        self,
+        known: _Known,
+        names: list[str],
+        x: torch.Tensor,
+        y: torch.Tensor,
+        x_adv: torch.Tensor,
+        bs: int,
+        path: Path | None,
+    ) -> None:
+        """Runs attacks one after the other, each on what is left; the state file has each as soon as it is done."""
+        if known.clean is None and (known.ran or not names):
+            # No attack asks the model about all samples then.
+            self._ask(known, self._attack(x, y, "none", bs))
+            self._save(path, known)
+        for name in names:
+            if known.robust.any():
+                self._run(known, self._budgeted(name), x, y, x_adv, bs)
+            known.ran.append(name)
+            self._save(path, known)
 
-    @staticmethod
-    def _take(x_adv: torch.Tensor, places: torch.Tensor, found: _calls.Attacked, name: str) -> torch.Tensor:
-        """Takes over what an attack found; returns which samples it did not break."""
+    def _run(self, known: _Known, attack: Any, x: torch.Tensor, y: torch.Tensor, x_adv: torch.Tensor, bs: int) -> None:
+        """Runs one attack, or a whole version, on what is left, and takes over what it found."""
         import torch
 
-        broken = torch.from_numpy(np.ascontiguousarray(found.broken[name]))
+        # All samples are given, for random numbers go by their places; what is broken gets another label, and as misclassified
+        # it is not attacked.
+        found = self._attack(x, torch.where(known.robust | known.wrong, y, (y == 0).to(y.dtype)), attack, bs)
+        self._ask(known, found)
+        for name in found.points:
+            self._take(known, x_adv, found, name)
+            accuracy = known.robust.float().mean().item()
+            self._log(f"robust accuracy after {name.upper()}: {accuracy:.2%} (total time {time.time() - known.begin:.1f} s)")
+
+    def _ask(self, known: _Known, found: _calls.Attacked) -> None:
+        """Takes over what the model said of the samples as they are."""
+        import torch
+
+        correct = torch.from_numpy(np.ascontiguousarray(found.correct))
+        if known.clean is None:
+            known.clean = correct.float().mean().item()
+            self._log(f"initial accuracy: {known.clean:.2%}")
+        known.wrong |= known.robust & ~correct
+        # Also later: what the model gets wrong when it is asked again is not robust.
+        known.robust &= correct
+
+    def _budgeted(self, name: str) -> Any:
+        """An attack of the version, with the version's budget; one of another as it is usual."""
+        if self.version not in _VERSIONS:
+            return name
+        own = json.loads(_kennard.version_attacks(self.version, _NORMS[self.norm]))
+        return next((attack for attack in own if attack["name"] == name), name)
+
+    def _attack(self, x: torch.Tensor, y: torch.Tensor, attack: Any, bs: int) -> _calls.Attacked:
+        try:
+            return _calls.attack(
+                self.model,
+                x,
+                y,
+                norm=_NORMS[self.norm],
+                eps=self.epsilon,
+                attack=attack,
+                seed=0 if self.seed is None else self.seed,
+                device=self.device,
+                batch_size=min(bs, len(x)),
+                progress=self.verbose,
+            )
+        except AnswersAtRandom as error:
+            # Others have an argument for such models.
+            raise ValueError(f"{error.args[0]}; {_AT_RANDOM}") from None
+
+    @staticmethod
+    def _pairs(x: Any, y: Any, bs: Any) -> torch.Tensor:
+        """Refuses samples that are none; returns the labels as a tensor."""
+        import torch
+
+        _prepare.whole("bs", bs)
+        if not isinstance(x, torch.Tensor) or not x.is_floating_point() or x.ndim < 2:
+            kind = f"a {type(x).__name__} of {x.dtype}" if hasattr(x, "dtype") else f"a {type(x).__name__}"
+            raise ValueError(f"x_orig: it is {kind}; give a tensor (N, ...) of floats in [0, 1]")
+        if not len(x):
+            raise ValueError("x_orig: there are no samples; give at least one")
+        labels = y if isinstance(y, torch.Tensor) else torch.from_numpy(_data.labels_of(y))
+        if len(x) != len(labels):
+            raise ValueError(f"x_orig, y_orig: {len(x)} samples and {len(labels)} labels; give one label for each sample")
+        return labels.detach().cpu()
+
+    @staticmethod
+    def _check_units(x: torch.Tensor) -> None:
+        """Refuses samples that are not in [0, 1]."""
+        import torch
+
+        flat = x.detach().reshape(len(x), -1)
+        outside = torch.nonzero((flat < 0) | (flat > 1))
+        if len(outside):
+            sample, place = outside[0].tolist()
+            raise ValueError(
+                f"x_orig: sample {sample} has the value {flat[sample, place].item():g}, and AutoAttack takes samples in [0, 1]; "
+                "scale them, and let the model scale them back, or call kennard.attack, which takes bounds=(0, 255)"
+            )
+
+    @staticmethod
+    def _take(known: _Known, x_adv: torch.Tensor, found: _calls.Attacked, name: str) -> None:
+        """Takes over what an attack found of the samples that were left."""
+        import torch
+
+        broken = torch.from_numpy(np.ascontiguousarray(found.broken[name])) & known.robust
         points = torch.from_numpy(np.ascontiguousarray(found.points[name]))
-        x_adv[places[broken].to(x_adv.device)] = points[broken].to(x_adv.device, x_adv.dtype)
-        return ~broken
+        x_adv[broken.to(x_adv.device)] = points[broken].to(x_adv.device, x_adv.dtype)
+        known.robust &= ~broken
 
     def _predict(self, x: torch.Tensor, bs: int) -> torch.Tensor:
         import torch
@@ -229,35 +327,45 @@ class AutoAttack:
         )
         self._log(f"robust accuracy: {robust.float().mean().item():.2%}")
 
-    def _restored(self, path: Path, samples: int) -> tuple[torch.Tensor, float, set[str]]:
-        """Which samples are robust so far, the clean accuracy, and the attacks that were run."""
+    def _begun(self, path: Path | None, samples: int) -> _Known:
+        """What is known of samples to begin with: nothing, or what the state file has."""
         import torch
 
+        nothing = _Known(torch.ones(samples, dtype=torch.bool), torch.zeros(samples, dtype=torch.bool))
+        if path is None or not path.exists():
+            return nothing
         state = json.loads(path.read_text())
         # The reference writes sets as text.
         wanted, ran = (
             set(re.findall(r"[\w-]+", names) if isinstance(names, str) else names)
             for names in (state["_attacks_to_run"], state["_run_attacks"])
         )
-        robust = torch.tensor(state["_robust_flags"] or [], dtype=torch.bool)
-        if wanted != set(self.attacks_to_run) or len(robust) != samples:
+        flags = state["_robust_flags"] or None
+        if wanted != set(self.attacks_to_run) or len(flags or nothing.robust) != samples:
             raise ValueError(
-                f"state_path: {path} is of {len(robust)} samples and the attacks {', '.join(sorted(wanted))}, not of this run; "
-                "name another file, or remove it to begin anew"
+                f"state_path: {path} is of {len(flags or [])} samples and the attacks {', '.join(sorted(wanted))}, not of this "
+                "run; name another file, or remove it to begin anew"
             )
+        # It is there before anything was run.
+        if flags is None:
+            return nothing
+        clean = float(state["_clean_accuracy"])
         self._log(f"restored {path}: {', '.join(sorted(ran)) or 'no attack'} were run; only the points of this run are returned")
-        return robust, float(state["_clean_accuracy"]), ran
+        named = [name for name in self.attacks_to_run if name in ran]
+        return _Known(torch.tensor(flags, dtype=torch.bool), nothing.wrong, None if math.isnan(clean) else clean, named)
 
-    def _save(self, path: Path, robust: torch.Tensor, clean: float) -> None:
-        """Writes the state file of the reference, whole or not at all."""
+    def _save(self, path: Path | None, known: _Known) -> None:
+        """Writes the state file of the reference, whole or not at all, where there is to be one."""
+        if path is None:
+            return
         state = {
             "_attacks_to_run": list(self.attacks_to_run),
             "path": str(path),
-            "_run_attacks": list(self.attacks_to_run),
-            "_robust_flags": robust.tolist(),
+            "_run_attacks": known.ran,
+            "_robust_flags": known.robust.tolist(),
             "_last_saved": datetime.now().strftime("%Y-%m-%d %H:%M:%S.%f"),
             "_SAVE_TIMEOUT": 60,
-            "_clean_accuracy": clean,
+            "_clean_accuracy": known.clean,
         }
         beside = path.with_name(f"{path.name}.{os.getpid()}")
         beside.write_text(json.dumps(state))

@@ -70,7 +70,8 @@ def audit(
     output : callable, text or int, optional
         What takes the logits out of what a module returns.
     batch_size : int, optional
-        Samples per micro-batch. For live models 128 by default, on a GPU as many as a quarter of its memory holds.
+        Samples per micro-batch. For live models 128 by default, on a GPU as many as a quarter of its memory holds; no more
+        than 1024, and for files 64, where there are fewer samples than are asked for.
     engine : {"live", "export", "auto"}
         Whether a module computes itself; or an ONNX file of it, which is faster on a CPU; or, with "auto", the file where
         PyTorch can make one that has the same logits. The result's `engine` says which it was, and why.
@@ -85,7 +86,9 @@ def audit(
         Whether to show how far it is; or what is called with what is done, how much of it, and of how much.
     **options
         What else `kennard audit` takes, by the same names: `samples`, `first`, `seed`, `minimal`, `steps`, `bounds`,
-        `eps_per_feature`, `frozen`, `integer` and `one_hot` (for tables), `memory` ("4GiB"), `packet_samples`, `require`,
+        `eps_per_feature`, `frozen`, `integer` and `one_hot` (for tables), `memory` ("4GiB"), `packet_samples`,
+        `require` ("robust>=0.5"; where the lower end of an interval falls short, `warnings` and the representation say so,
+        and nothing is raised),
         `search_precision` ("bf16" for attacks that search in bfloat16, on `runtime="openvino"` or in a module under
         `torch.autocast`; what they find is judged in single precision, or the module's own), ...
 
@@ -190,8 +193,16 @@ class Attacked:
 
     @property
     def best(self) -> NDArray[np.float32]:
-        """The first adversarial point of each sample that any attack broke, (N, ...); the sample itself elsewhere."""
+        """The first adversarial point of each sample that any attack broke, (N, ...); the sample itself elsewhere.
+
+        Raises
+        ------
+        ValueError
+            When no attack was run, `attack="none"`.
+        """
         names = list(self.points)
+        if not names:
+            raise ValueError("attack: none was run, so there are no points; name one, for example attack='pgd'")
         best = self.points[names[0]].copy()
         done = self.broken[names[0]].copy()
         for name in names[1:]:

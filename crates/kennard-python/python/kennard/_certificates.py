@@ -48,7 +48,8 @@ class Certified(Result):
 
     def __repr__(self) -> str:
         share, ends = _page.percent(self.certified_accuracy), _page.percents(self.interval)
-        return f"<kennard.Certified {self.summary['total']} samples: certified {share} [{ends}], {self.undecided} undecided>"
+        found = f"certified {share} [{ends}], {self.undecided} undecided{self._doubt()}"
+        return f"<kennard.Certified {self.summary['total']} samples: {found}>"
 
     def _body(self) -> str:
         clean, certified = self.summary["clean"], self.summary["certified"]
@@ -96,7 +97,8 @@ def certify(
     progress : bool or callable
         Whether to show how far it is; or what is called with what is done, how much of it, and of how much.
     **options
-        What else `kennard certify` takes, by the same names: `samples`, `first`, `seed`, `bounds`, `require`, ...
+        What else `kennard certify` takes, by the same names: `samples`, `first`, `seed`, `bounds`, `require` (as in
+        :func:`audit`), ...
 
     Returns
     -------

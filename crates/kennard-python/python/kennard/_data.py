@@ -77,7 +77,10 @@ def collected(
         if not pairs:
             raise ValueError(_NONE)
         labels = [_label(label, place, classes) for place, (_, label) in enumerate(pairs)]
-        return _together(np.stack([_floats(sample) for sample, _ in pairs]), labels)
+        rows = [floats(sample) for sample, _ in pairs]
+        for place, row in enumerate(rows):
+            _check_shape(place, row, rows[0])
+        return _together(np.stack(rows), labels)
     x, y = x if y is None else (x, y)
     return _together(x, y, classes)
 
@@ -109,7 +112,8 @@ def _names(classes: NDArray[Any] | None) -> list[str]:
 
 def _together(x: Any, y: Any, classes: NDArray[Any] | None = None) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Samples and labels as arrays that go together."""
-    inputs, labels = _floats(x), _labels(y, classes)
+    _check_apart(x)
+    inputs, labels = floats(x), labels_of(y, classes)
     if inputs.ndim > 0 and not len(inputs):
         raise ValueError(_NONE)
     if inputs.ndim < 2:
@@ -119,13 +123,36 @@ def _together(x: Any, y: Any, classes: NDArray[Any] | None = None) -> tuple[NDAr
     return inputs, labels
 
 
-def _floats(x: Any) -> NDArray[np.float32]:
+def _check_apart(x: Any) -> None:
+    """Refuses labels beside what has some of its own, or yields samples one by one."""
+    if _is_loader(x) or any(base.__module__.startswith("torch.utils.data") for base in type(x).__mro__):
+        raise ValueError(
+            f"y: a {type(x).__name__} as x yields samples with their labels; leave y out, or give the samples alone as an array"
+        )
+
+
+def _check_shape(place: int, row: NDArray[Any], first: NDArray[Any]) -> None:
+    """Refuses a sample that is shaped otherwise than the first."""
+    if row.shape != first.shape:
+        raise ValueError(f"x: sample {place} has the shape {row.shape}, the first has {first.shape}")
+
+
+def _array(name: str, given: Any, wanted: str) -> NDArray[Any]:
+    """An array of what may be one; what NumPy or PyTorch says against it names no argument."""
+    try:
+        if hasattr(given, "detach"):
+            given = _dense(given)
+            # NumPy has no bfloat16.
+            given = (given.double() if name == "y" else given.float()) if given.is_floating_point() else given
+            given = given.numpy()
+        return np.asarray(given)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{name}: a {type(given).__name__} cannot be read as an array ({error}); {wanted}") from error
+
+
+def floats(x: Any) -> NDArray[np.float32]:
     """A float32 array of what is an array of some kind."""
-    if hasattr(x, "detach"):
-        x = _dense(x)
-        x = x.float() if x.is_floating_point() else x
-        x = x.numpy()
-    array = np.asarray(x)
+    array = _array("x", x, "give an array (N, ...) of samples of one shape; of pairs with labels of their own leave y out")
     if array.dtype == np.uint8:
         return np.ascontiguousarray(array, dtype=np.float32) / np.float32(255)
     if array.dtype.kind not in "fiu":
@@ -148,13 +175,9 @@ def _dense(tensor: Any) -> Any:
     return tensor.to_dense() if "strided" not in str(tensor.layout) else tensor
 
 
-def _labels(y: Any, classes: NDArray[Any] | None = None) -> NDArray[np.int64]:
+def labels_of(y: Any, classes: NDArray[Any] | None = None) -> NDArray[np.int64]:
     """Labels as integers, the places of the model's outputs."""
-    if hasattr(y, "detach"):
-        y = _dense(y)
-        # NumPy has no bfloat16.
-        y = (y.double() if y.is_floating_point() else y).numpy()
-    array = np.asarray(y)
+    array = _array("y", y, "give one integer per sample, (N,)")
     if classes is not None and array.ndim == 1:
         return _placed(array, classes)
     # What comes as an empty list has no type.
@@ -193,7 +216,10 @@ def _placed(labels: NDArray[Any], classes: NDArray[Any], first: int = 0) -> NDAr
 
 def _label(label: Any, place: int, classes: NDArray[Any] | None) -> int:
     """The label of one sample, as it would be in an array of labels."""
-    array = np.asarray(label.detach().cpu() if hasattr(label, "detach") else label)
+    try:
+        array = np.asarray(label.detach().cpu() if hasattr(label, "detach") else label)
+    except ValueError:  # things of several shapes
+        array = np.empty(0)
     if array.size == 1 and classes is not None:
         return int(_placed(array.reshape(1), classes, place)[0])
     if array.size != 1 or not _whole(array):
@@ -288,7 +314,7 @@ def _parts(row: Any) -> tuple[Any, Any]:
 
 def _picture(sample: Any) -> Any:
     """The sample of a row with names, where pictures have channels last."""
-    image = np.asarray(sample.detach().cpu() if hasattr(sample, "detach") else sample)
+    image = _array("x", sample, "give a picture, or an array of numbers")
     if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] in (1, 3):
         return image.transpose(2, 0, 1)
     return image[None] if image.dtype == np.uint8 and image.ndim == 2 else image
@@ -330,18 +356,17 @@ def _one_by_one(x: Any, classes: NDArray[Any] | None) -> tuple[Arrays, NDArray[n
     labels: list[int] = []
     first: list[NDArray[np.float32]] = []
     for sample, label in _of_iterable(x) if dataset is None else _by_index(dataset):
-        row = _floats(sample)
+        row = floats(sample)
         if len(first) < _FIRST:
             first.append(row)
-        if row.shape != first[0].shape:
-            raise ValueError(f"x: sample {len(labels)} has the shape {row.shape}, the first has {first[0].shape}")
+        _check_shape(len(labels), row, first[0])
         flat = row.reshape(-1)
         digest.update(flat.data)
         reader.keep(flat)
         labels.append(_label(label, len(labels), classes))
     if not labels:
         raise ValueError(_NONE)
-    checked = _labels(labels)
+    checked = labels_of(labels)
     digest.update(checked.data)
     return Arrays(reader, labels, list(first[0].shape), _names(classes), digest.hexdigest()), np.stack(first)
 
@@ -358,7 +383,7 @@ class _Indexed:
 
     def row(self, place: int) -> NDArray[np.float32]:
         """The sample at a place, flat."""
-        flat = _floats(_pair(self._dataset[place])[0]).reshape(-1)
+        flat = floats(_pair(self._dataset[place])[0]).reshape(-1)
         if zlib.crc32(flat.data) != self._sums[place]:
             raise ValueError(
                 f"x: sample {place} of the data set is another one each time it is read; take random transforms out of it"

@@ -118,6 +118,11 @@ def uncertainty(
         options["temperature"] = options["temperature"].file()
     settings = _prepare.options("uncertainty", options, scale=scale, packet=packet, micro_batch=batch_size)
     run = _prepare.ready(model, x, y, settings, **wanted)
+    if not getattr(run.model.live, "differentiable", True):
+        raise ValueError(
+            "model: packets need its gradient, which a function of arrays does not have; give a torch.nn.Module, an ONNX file, "
+            "or x as a tensor where it is a function of tensors"
+        )
     place, kept = _prepare.directory(out)
     given = json.dumps({**run.settings, "out": os.fspath(place)})
     found = _kennard.uncertainty(run.model.native, run.data, given, _prepare.progress(progress))

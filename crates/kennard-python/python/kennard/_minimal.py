@@ -75,7 +75,13 @@ def minimal(
     run = _prepare.ready(model, x, y, settings, device=device, output=output, engine=engine, autocast=autocast)
     place, kept = _prepare.directory(out)
     given = json.dumps({**run.settings, "out": os.fspath(place)})
-    found, broken = _kennard.audit(run.model.native, run.data, given, _prepare.progress(progress), None, True)
+    try:
+        found, broken = _kennard.audit(run.model.native, run.data, given, _prepare.progress(progress), None, True)
+    except (ValueError, _kennard.KennardError) as error:
+        if "minimal=" not in str(error):
+            raise
+        # What audits call `minimal` is `attack` here.
+        raise type(error)(str(error).replace("minimal=", "attack=")) from None
     run.model.check_unchanged()
     columns = [name for name in found.columns if name.startswith("minimal.") and name.endswith(".norm")]
     sizes = np.nan_to_num(np.stack([found.column(name) for name in columns]), nan=np.inf)

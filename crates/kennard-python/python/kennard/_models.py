@@ -210,8 +210,15 @@ class Function:
             self.sha256 = fingerprint(self.label, x, lambda points: in_batches(self._asked, points, batch))
 
     def _asked(self, batch: NDArray[np.float32]) -> NDArray[Any]:
-        found = np.asarray(self._function(batch.reshape(len(batch), -1) if self._flat else batch))
-        return found if found.dtype == np.float64 else np.asarray(found, dtype=np.float32)
+        returned = self._function(batch.reshape(len(batch), -1) if self._flat else batch)
+        try:
+            found = np.asarray(returned)
+            return found if found.dtype == np.float64 else np.asarray(found, dtype=np.float32)
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise ValueError(
+                f"model: it returned a {type(returned).__name__}, which is no array of numbers ({error}); a classifier returns "
+                "logits of shape (n, classes)"
+            ) from error
 
     def _answer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         found = self._asked(batch)

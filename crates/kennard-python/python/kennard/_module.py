@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ._data import first_batch, in_batches, single
-from ._random import check_repeatable, fingerprint
+from ._random import AnswersAtRandom, check_repeatable, fingerprint
 
 __all__ = ["TorchModule"]
 
@@ -302,9 +302,10 @@ def _check_mode(module: torch.nn.Module, eot: int | None) -> None:
     if "eval" in vars(module):
         return
     if eot is None and module.training:
-        raise ValueError(
-            "model: the module is in training mode, in which dropout and batch normalisation answer otherwise; call "
-            "model.eval() first, or give eot=20 where it is meant to answer at random"
+        raise AnswersAtRandom(
+            "model: the module is in training mode, in which dropout and batch normalisation answer otherwise",
+            "call model.eval() first, or, where it is meant to answer at random, give eot=20 to kennard.audit, attack or "
+            "uncertainty",
         )
     counting = [
         name

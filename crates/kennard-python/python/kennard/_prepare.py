@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import numbers
 import os
 import sys
 import tempfile
@@ -25,6 +26,9 @@ _OF_FILES = ("data", "split", "classes", "label_column", "resize", "centre_crop"
 
 # Norms as NumPy and PyTorch name them.
 _NORMS = {math.inf: "linf", 2: "l2", 1: "l1", 0: "l0"}
+
+# Fewer samples than these are no reason for smaller micro-batches of a live model than are asked for.
+_FULL = 1024
 
 # The process whose threads do the work, once there are any.
 _worker: int | None = None
@@ -48,6 +52,10 @@ def options(command: str, given: dict[str, Any], **own: Any) -> dict[str, Any]:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
             raise ValueError(f"{name}: there is no such argument; {hint}Known are {', '.join(known)}")
+    own = {name: value for name, value in own.items() if value is not None}
+    twice = next((name for name in given if name in own), None)
+    if twice is not None:
+        raise ValueError(f"{twice}: another argument of this call says it already; leave it out")
     merged = {**given, **own}
     for name in ("attack", "frozen", "integer", "minimal", "one_hot", "scale", "radius", "temperatures", "wrt"):
         listed = merged.get(name)
@@ -64,7 +72,16 @@ def options(command: str, given: dict[str, Any], **own: Any) -> dict[str, Any]:
         found["bounds"] = _bounds(found["bounds"])
     for name, value in found.items():
         _check_finite(name, value)
+    if "micro_batch" in found:
+        found["micro_batch"] = whole("batch_size" if "micro_batch" in own else "micro_batch", found["micro_batch"])
     return found
+
+
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """A whole number that is so large at least."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        raise ValueError(f"{name}: {value!r} is no whole number from {least} on; give one, or leave it out")
+    return int(value)
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -171,8 +188,7 @@ def ready(
 ) -> Ready:
     """Samples and model made ready for the native part."""
     check_process()
-    # AutoAttack for models that answer at random averages by itself.
-    random = settings.get("attack") == ["rand"]
+    random = averages(settings.get("attack"))
     precise = settings.get("search_precision") in (None, "f32", "auto")
     if autocast is not None and not precise:
         raise ValueError("search_precision, autocast: both say what attacks search in; leave one of them out")
@@ -190,13 +206,30 @@ def ready(
         autocast=autocast,
         random=random,
         rough=rough,
-        batch=settings.get("micro_batch"),
+        batch=_at_once(settings, data),
     )
     if "micro_batch" not in settings and hasattr(adapted.native, "fitting"):
         fitting = adapted.native.fitting()
         if fitting is not None:
             settings = {**settings, "micro_batch": fitting}
     return Ready(adapted, data, inputs, settings)
+
+
+def averages(attacks: Any) -> bool:
+    """Whether attacks allow for answers at random by themselves: AutoAttack for such models, or all of them by name."""
+    if attacks == ["rand"]:
+        return True
+    each = attacks if isinstance(attacks, list) else []
+    return bool(each) and all(isinstance(entry, dict) and entry.get("averaged", 1) not in (1, "1") for entry in each)
+
+
+def _at_once(settings: dict[str, Any], data: _kennard.Arrays | None) -> int | None:
+    """How many samples a live model gets at once, where that is asked for: no more than the engine would give it."""
+    batch: int | None = settings.get("micro_batch")
+    if batch is None or data is None:
+        return batch
+    chosen = [count for count in (settings.get("samples"), settings.get("first")) if isinstance(count, int)]
+    return min(batch, max(min([len(data), *chosen]), _FULL))
 
 
 def check_process() -> None:

@@ -24,6 +24,13 @@ _STEP = 2.0**-7
 CHECKS = 100
 
 
+class AnswersAtRandom(ValueError):
+    """A model answers at random, which nothing here allows for: what it does, and what to do about it."""
+
+    def __str__(self) -> str:
+        return "; ".join(self.args)
+
+
 def check_repeatable(answer: Callable[[], NDArray[np.float32]]) -> None:
     """Refuses a model whose two answers to the same samples are not one, by more than rounding."""
     first, second = answer(), answer()
@@ -31,10 +38,10 @@ def check_repeatable(answer: Callable[[], NDArray[np.float32]]) -> None:
     largest = float(np.abs(first[finite]).max(initial=0.0))
     same = np.array_equal(first[~finite], second[~finite], equal_nan=True)
     if not same or not np.allclose(first[finite], second[finite], rtol=0.0, atol=_APART * largest):
-        raise ValueError(
-            "model: it answers differently when asked twice (dropout left on? random transforms?); call model.eval(), or, "
-            "where it is meant to, give eot=20 to kennard.audit, attack or uncertainty: they then see the mean of 20 passes, "
-            "and what attacks find is verified (or attack='rand', AutoAttack for such models)"
+        raise AnswersAtRandom(
+            "model: it answers differently when asked twice (dropout left on? random transforms?)",
+            "call model.eval(), or, where it is meant to, give eot=20 to kennard.audit, attack or uncertainty: they then see the "
+            "mean of 20 passes, and what attacks find is verified (or attack='rand', AutoAttack for such models)",
         )
 
 

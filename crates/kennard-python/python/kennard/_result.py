@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from pathlib import Path
@@ -152,13 +153,23 @@ class Result(Outcome):
     @property
     def warnings(self) -> list[str]:
         """What a reader should know before believing the figures."""
-        found = super().warnings
+        found = [*super().warnings, *(f"requirement: {_unmet(judged)}" for judged in self._short)]
         if self.verified is not None:
             held, count = int(self.verified.confirmed.sum()), len(self.verified)
             found.append(
                 f"verified: of {count} adversarial points {held} fool most of {self.verified.passes} fresh passes"
             )
         return found
+
+    @property
+    def _short(self) -> list[dict[str, Any]]:
+        """What `require` asks for and is not reached."""
+        return [judged for judged in self.summary["requirements"] if not judged["holds"]]
+
+    def _doubt(self) -> str:
+        """The end of what represents it, where something is not as required."""
+        short = ", ".join(f"{judged['figure']} >= {judged['least']:g}" for judged in self._short)
+        return f", NOT AS REQUIRED ({short})" if short else ""
 
     def __repr__(self) -> str:
         parts = [f"clean {_page.percent(self.clean_accuracy)}"]
@@ -170,13 +181,14 @@ class Result(Outcome):
             parts.append(f"certified {_page.percent(self.certified_accuracy)}")
         if self.verified is not None:
             parts.append(f"verified {_page.percent(self.verified_robust_accuracy)}")
-        return f"<kennard.{type(self).__name__} {self.summary['total']} samples: {', '.join(parts)}>"
+        return f"<kennard.{type(self).__name__} {self.summary['total']} samples: {', '.join(parts)}{self._doubt()}>"
 
     def _body(self) -> str:
         clean, robust = self.summary["clean"], self.summary.get("robust")
         rows = [("clean", clean.get("accuracy"), clean.get("interval"))]
-        attacks, budget = self.summary["attacks"], self.summary.get("budget")
-        rows += [(_cited(a, budget), a.get("robust_accuracy"), a.get("interval")) for a in attacks]
+        attacks = self.summary["attacks"]
+        cited = _kennard.cited(self._table.summary)
+        rows += [(words, a.get("robust_accuracy"), a.get("interval")) for words, a in zip(cited, attacks, strict=True)]
         if robust and (len(attacks) != 1 or self.summary.get("minimal")):
             rows.append(("robust", robust.get("robust_accuracy"), robust.get("interval")))
         if certified := self.summary.get("certified"):
@@ -226,23 +238,26 @@ class Minimal(Result):
         return float(np.mean(self.distances > eps))
 
     def __repr__(self) -> str:
-        return f"<kennard.Minimal {len(self.distances)} samples: median distance {_distance(self.median)}>"
+        return f"<kennard.Minimal {len(self.distances)} samples: median distance {_distance(self.median)}{self._doubt()}>"
 
     def _body(self) -> str:
         rows = [(f"{percent} %", _distance(self._within(percent))) for percent in (10, 25, 50, 75, 90)]
         return _page.table(("of samples are within", "distance"), rows)
 
 
+def _unmet(judged: dict[str, Any]) -> str:
+    """A requirement that does not hold, and why, as the command says it."""
+    low, least = judged["low"], judged["least"]
+    said = f"{judged['figure']} >= {least:g} does not hold"
+    if low is None or low >= least:
+        return f"{said}: the audit is not complete"
+    # Rounded down: it is below what was asked for.
+    return f"{said}: the lower end of its 95 % interval is {math.floor(low * 1e4) / 1e4:.4f}"
+
+
 def _distance(size: float) -> str:
     """A distance; infinite where no point was found."""
     return f"{size:.4g}" if np.isfinite(size) else "none"
-
-
-def _cited(attack: dict[str, Any], budget: int | None) -> str:
-    """An attack's name, with what is not as usual about it."""
-    limit = [] if budget is None else [f"at most {budget} {'pass' if budget == 1 else 'passes'} a sample"]
-    own = [*attack.get("changed", []), *limit]
-    return f"{attack['name']} with {' and '.join(own)}" if own else str(attack["name"])
 
 
 def _share(part: dict[str, Any], name: str) -> float | None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _kennard, _models, _page, _prepare
+from . import _data, _kennard, _models, _page, _prepare
 from ._prepare import Progress
 from ._result import Outcome
 
@@ -151,6 +151,8 @@ def train(
     'best.onnx'
     """
     settings = _prepare.options("train", options, method=method, resume=resume or None)
+    if model is None and not {"arch", "init"} & settings.keys():
+        raise ValueError("model: there is none to train; give one, or the architecture of a new network, for example arch='cnn'")
     _prepare.check_process()
     data, inputs, settings = _prepare.samples(x, y, settings)
     native, module, unused = None, None, frozenset[str]()
@@ -221,7 +223,7 @@ def taken(model: Any, x: Any, options: dict[str, Any]) -> Any:
     those of files otherwise."""
     _prepare.check_process()
     output = options.pop("output", None) if _models.is_module(model) else None
-    inputs = None if x is None else np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, dtype=np.float32)
+    inputs = None if x is None else _data.floats(x)
     return graph(model, inputs, trainable=False, output=output)[0]
 
 

@@ -101,37 +101,54 @@ function byAttack(run) {
   const { summary } = run;
   if (summary.attacks.length === 0 || summary.clean.pending > 0) return [];
   const whole = isWhole(summary);
-  const known = (a) => ({ ...a, share: a.robust_accuracy ?? a.bracket[0], interval: a.interval ?? a.bracket });
+  // What is pending has no share and no interval: it lies between the ends of its bracket.
+  const known = ({ robust_accuracy: share, ...a }) => ({ ...a, share, between: share === null ? a.bracket : null });
   const rows = [
-    { name: "clean", share: summary.clean.accuracy, interval: summary.clean.interval },
+    { name: "clean", share: summary.clean.accuracy, interval: summary.clean.interval, between: null, pending: 0 },
     ...summary.attacks.map(known),
     { ...known(summary.robust), name: "robust" },
   ];
+  const drawn = rows.map((r) => ({ share: r.share ?? r.between[0], ends: r.interval ?? r.between }));
+  const draft = whole ? [] : [...ends((r) => r.between, "at_least", "at_most"), ["pending", (r) => r.pending], ["run", () => "unfinished"]];
+  const tip = ({ name, share, interval, between, pending }) =>
+    between ? `${name}: between ${shares(between)}\n${plural(pending, "sample")} pending` : `${name}: ${percent(share)}\n${shares(interval)}`;
+  const saved = [["attack", (r) => r.name], ["accuracy", (r) => r.share], ...ends((r) => r.interval, "low", "high"), ...draft];
   const build = () => ({
     grid: { left: 96, right: 24, top: 12, bottom: 54 }, legend: { show: false },
     xAxis: shareAxis("accuracy [%]", {}, 32),
     yAxis: { ...axis("", { type: "category", data: rows.map((r) => r.name), inverse: true }), axisLabel: { color: palette().ink, width: 84, overflow: "truncate" } },
     series: [
-      { name: "accuracy", type: "bar", barMaxWidth: 26, data: rows.map((r, i) => ({ value: r.share, itemStyle: { color: palette().series[i === 0 ? 0 : 1], opacity: i === 0 || i === rows.length - 1 ? 1 : 0.55 } })) },
-      whiskers(rows.map((r, i) => [...r.interval, i]), { lying: true }),
+      { name: "accuracy", type: "bar", barMaxWidth: 26, data: drawn.map((r, i) => ({ value: r.share, itemStyle: { color: palette().series[i === 0 ? 0 : 1], opacity: i === 0 || i === rows.length - 1 ? 1 : 0.55 } })) },
+      whiskers(drawn.map((r, i) => [...r.ends, i]), { lying: true }),
     ],
-    tooltip: { ...frame({}).tooltip, formatter: ({ dataIndex }) => `${rows[dataIndex].name}: ${percent(rows[dataIndex].share)}\n${shares(rows[dataIndex].interval)}` },
+    tooltip: { ...frame({}).tooltip, formatter: ({ dataIndex }) => tip(rows[dataIndex]) },
   });
-  const note = summary.cascade ? "Each attack tries what those before it left standing." : "Each attack tries every sample.";
   return [
-    chart("attacks", "Accuracy by attack", whole ? `With 95 % intervals. ${note}` : "Not finished: under attack, bars end at what is certain and whiskers at what is possible.",
-      { header: ["attack", "accuracy", "low", "high"], rows: rows.map((r) => [r.name, r.share, ...r.interval]) }, build,
-      { height: Math.max(320, 30 * rows.length + 70) }),
+    chart("attacks", "Accuracy by attack", whole ? `With 95 % intervals. ${triedBy(run)}` : "Not finished: under attack, bars end at what is certain and whiskers at what is possible.",
+      { header: saved.map(([title]) => title), rows: rows.map((r) => saved.map(([, value]) => value(r))) }, build,
+      { height: Math.max(320, 30 * rows.length + 70), draft: !whole }),
     table("attacks", [
       { title: "attack", value: (r) => r.name, text: true },
-      { title: "accuracy [%]", value: (r) => r.share, format: (v, r) => (r.pending > 0 ? "–" : (100 * v).toFixed(2)) },
-      { title: whole ? "95 % interval" : "95 % interval; between", value: (r) => r.interval[0], format: (_, r) => shares(r.interval) },
+      shareColumn("accuracy", (r) => r.share, (v) => (v === null ? "–" : (100 * v).toFixed(2))),
+      shareInterval("95 % interval", (r) => r.interval, "95 % low", "95 % high"),
+      ...(whole ? [] : [
+        shareInterval("unfinished, between", (r) => r.between, "at least", "at most"),
+        { title: "pending", value: (r) => r.pending, format: grouped, file: [["pending", (r) => r.pending], ["run", () => "unfinished"]] },
+      ]),
       ...provedColumn(summary.attacks, "robust, proved"),
       { title: "forward passes", value: (r) => r.forwards, format: (v) => (v === undefined ? "–" : grouped(v)) },
       { title: "with gradient", value: (r) => r.backwards, format: (v) => (v === undefined ? "–" : grouped(v)) },
-      { title: "time [s]", value: (r) => r.seconds, format: (v) => (v === undefined ? "–" : v.toFixed(1)) },
-    ], rows),
+      { title: "time [s]", value: (r) => r.seconds, format: tenths },
+    ], rows, { draft: !whole }),
   ];
+}
+
+/** Which samples each attack tries. */
+function triedBy({ summary, manifest }) {
+  const { cascade, certified } = summary;
+  if (manifest?.settings?.full || !(cascade || certified)) return "Each attack tries every sample.";
+  const proved = certified ? "Certified samples are not attacked. " : "";
+  return `${proved}Each attack tries ${cascade ? "what those before it left standing" : "every sample that is left"}.`;
 }
 
 /** A class's number and its name, once where the name is the number. */
@@ -163,18 +180,18 @@ function byClass(run) {
         { name, type: "bar", barWidth: classes.robust ? "36%" : "60%", barGap: "8%", itemStyle: { color, decal: side === 1 ? { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 5], rotation: -Math.PI / 4, color: "rgba(255,255,255,0.35)" } : { symbol: "none" } }, data: rows.map((r) => r[share]) },
         classWhiskers(rows.map((r, i) => [i, ...r[interval]]), classes.robust ? 0.195 * side : 0),
       ]),
-      tooltip: { ...frame({}).tooltip, formatter: ({ dataIndex, seriesName, value }) => `class ${rows[dataIndex].name}\n${seriesName}: ${percent(value)}` },
+      tooltip: { ...frame({}).tooltip, formatter: ({ dataIndex, seriesName, value }) => `class ${cut(rows[dataIndex].name, 60)}\n${seriesName}: ${percent(value)}` },
     };
   };
   const columns = [
     { title: "class", value: (r) => r.name, text: true },
     { title: "samples", value: (r) => r.samples, format: grouped },
-    { title: "clean [%]", value: (r) => r.clean, format: (v) => (100 * v).toFixed(1) },
-    { title: "interval of clean", value: (r) => r.cleanInterval[0], format: (_, r) => shares(r.cleanInterval) },
+    shareColumn("clean", (r) => r.clean, (v) => (100 * v).toFixed(1)),
+    shareInterval("interval of clean", (r) => r.cleanInterval, "clean, low", "clean, high"),
   ];
   if (classes.robust) {
-    columns.push({ title: "under attack [%]", value: (r) => r.robust, format: (v) => (100 * v).toFixed(1) },
-      { title: "interval under attack", value: (r) => r.robustInterval[0], format: (_, r) => shares(r.robustInterval) });
+    columns.push(shareColumn("under attack", (r) => r.robust, (v) => (100 * v).toFixed(1)),
+      shareInterval("interval under attack", (r) => r.robustInterval, "under attack, low", "under attack, high"));
   }
   const confusions = [["confusion", "What is taken for what", classes.confusion]];
   if (classes.confusion_under_attack) confusions.push(["confusion-attack", "What is taken for what, under attack", classes.confusion_under_attack]);
@@ -206,7 +223,7 @@ function confusion(id, title, cells, classes) {
       { title: "class", value: (c) => className(classes, c[0]), text: true },
       { title: "taken for", value: (c) => className(classes, c[1]), text: true },
       { title: "samples", value: (c) => c[2] },
-      { title: "of the class [%]", value: (c) => c[2] / total.get(c[0]), format: (v) => (100 * v).toFixed(1) },
+      shareColumn("of the class", (c) => c[2] / total.get(c[0]), (v) => (100 * v).toFixed(1)),
     ], wrong.sort((a, b) => b[2] - a[2]), { caption: title, filter: true });
   }
   const names = seen.map((label) => className(classes, label));
@@ -224,7 +241,7 @@ function confusion(id, title, cells, classes) {
       series: [{ name: title, type: "heatmap", data: cells.map(([label, taken, n]) => [place.get(taken), place.get(label), n / total.get(label), n]),
         label: { show: shown, formatter: ({ value }) => String(value[3]), color: "inherit", fontSize: 11, textBorderWidth: 2, textBorderColor: isDark() ? "#00000099" : "#ffffffcc" },
         itemStyle: { borderColor: palette().paper, borderWidth: 1 } }],
-      tooltip: { ...frame({}).tooltip, formatter: ({ value }) => `${names[value[1]]} taken for ${names[value[0]]}\n${grouped(value[3])}, ${percent(value[2], 1)} of the class` },
+      tooltip: { ...frame({}).tooltip, formatter: ({ value }) => `${cut(names[value[1]], 60)} taken for ${cut(names[value[0]], 60)}\n${grouped(value[3])}, ${percent(value[2], 1)} of the class` },
     };
   };
   return chart(id, title, "Numbers are samples, colours their share of the class; the diagonal is right.",

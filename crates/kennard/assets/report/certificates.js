@@ -2,14 +2,14 @@
 
 /** The samples of an audit with certificates by what is known of them: `[name, samples, meaning]`. */
 function verdicts({ total, clean, robust, certified, undecided }) {
-  // A sample that waits for bounds, and then perhaps for attacks, is nothing yet.
-  const pending = Math.max(clean.pending, certified.pending, robust?.pending ?? 0);
+  // A sample that waits for bounds or attacks is nothing yet, unless it is certified already.
+  const pending = robust?.pending ?? certified.pending;
   const wrong = total - clean.pending - clean.correct;
   const broken = total - pending - wrong - certified.certified - undecided;
   return [
     ["certified", certified.certified, "proved: no point within ε is misclassified"],
     ["undecided", undecided, robust ? "neither proved nor broken" : "not proved"],
-    ["broken", Math.max(0, broken), "an attack found a misclassified point"],
+    ["broken", broken, "an attack found a misclassified point"],
     ["misclassified", wrong, "wrong from the start"],
     ["pending", pending, "not known yet"],
   ];
@@ -32,6 +32,7 @@ function certificates(run) {
   const { summary } = run;
   if (!summary?.certified || summary.clean.pending > 0) return [];
   const { certified } = summary;
+  const draft = unfinished(run);
   const rows = verdicts(summary).filter(([, samples]) => samples > 0);
   const build = () => {
     const { series, soft, rule } = palette();
@@ -47,17 +48,17 @@ function certificates(run) {
   };
   return [
     chart("verdicts", "Proved, broken, and between", "Every sample is one of these.",
-      { header: ["verdict", "samples", "share"], rows: rows.map(([name, samples]) => [name, samples, samples / summary.total]) }, build, { height: 190 }),
+      { header: ["verdict", "samples", "share"], rows: rows.map(([name, samples]) => [name, samples, samples / summary.total]) }, build, { height: 190, draft }),
     table("verdicts", [
       { title: "verdict", value: ([name]) => name, text: true },
       { title: "samples", value: ([, samples]) => samples, format: grouped },
-      { title: "share [%]", value: ([, samples]) => samples / summary.total, format: (v) => (100 * v).toFixed(2) },
+      shareColumn("share", ([, samples]) => samples / summary.total, (v) => (100 * v).toFixed(2)),
       { title: "which says", value: ([, , meaning]) => meaning, text: true },
-    ], rows),
+    ], rows, { draft }),
     table("bounds", [
       { title: "bounds by", value: (by) => by.name, text: true },
       { title: "certified", value: (by) => by.certified, format: grouped },
-      { title: "time [s]", value: (by) => by.seconds, format: (v) => v.toFixed(1) },
-    ], certified.methods, { caption: "Each method is tried on what those before it did not certify." }),
+      { title: "time [s]", value: (by) => by.seconds, format: tenths },
+    ], certified.methods, { draft, caption: "Each method is tried on what those before it did not certify." }),
   ];
 }

@@ -156,15 +156,15 @@ function across(name, at, vertical = false) {
 /**
  * A figure: a chart, its caption, and its data for download. `build(width)` gives ECharts its option in the colours
  * of the moment; `data` is `{ header, rows }`. One whose axis is `fitted` to the last three columns, value, low and high,
- * is not drawn where these show nothing but noise: a line says so.
+ * is not drawn where these show nothing but noise: a line says so. `draft` are figures of an unfinished run.
  */
-function chart(id, title, caption, data, build, { height = 320, wide = false, fitted = false } = {}) {
+function chart(id, title, caption, data, build, { height = 320, wide = false, fitted = false, draft = false } = {}) {
   if (fitted && indistinct(data.rows)) {
     return el("figure", { id: `chart-${id}`, class: "undrawn" }, el("h3", {}, title),
       el("p", { class: "note" }, "Not drawn: the values differ by less than their intervals are wide, and an axis fitted to them would show noise."));
   }
   const plot = el("div", { class: "plot", style: `height:${height}px` });
-  const name = fileName("kennard", id);
+  const name = figureFile(id, draft);
   const objects = () => data.rows.map((row) => Object.fromEntries(data.header.map((key, i) => [key, row[i]])));
   const button = (text, what, act) => el("button", { type: "button", title: `${what} of this figure`, onclick: act }, text);
   charts.set(id, { plot, build, instance: null, width: 0 });

@@ -43,7 +43,8 @@ function tradeOff(found, { runs }, name) {
     };
   };
   return chart("plane", "The trade-off", `Clean against robust accuracy with 95 % intervals.${front.length > 2 ? " Dashed: the runs that no other beats in both." : ""}${complete && !coloured ? " σ_p hardly differs, and is not shown in colour." : ""}`,
-    { header: ["run", "clean", "robust", "sigma_p", "pareto"], rows: points.map((p) => [name(p.run), p.clean, p.robust, p.sigma_p, p.pareto]) }, build, { height: 440, wide: true });
+    { header: ["run", "clean", "clean_low", "clean_high", "robust", "robust_low", "robust_high", "sigma_p", "sigma_p_low", "sigma_p_high", "pareto"],
+      rows: points.map((p) => [name(p.run), p.clean, ...p.clean_interval, p.robust, ...p.robust_interval, p.sigma_p, ...(p.sigma_p_interval ?? [null, null]), p.pareto]) }, build, { height: 440, wide: true });
 }
 
 /** The figures of checkpoints over the epochs of each training. */
@@ -61,7 +62,7 @@ function curves({ runs }) {
     tooltip: { ...frame({}).tooltip, trigger: "axis", formatter: (items) => items.map(({ seriesName, value }) => `${seriesName}, ε ${short(value[0])}: ${percent(value[1])}`).join("\n") },
   });
   return chart("curves", "Robust accuracy against ε", "From the closest adversarial points found.",
-    { header: ["run", "eps", "robust_accuracy"], rows: drawn.flatMap((run) => run.summary.closest.curve.map((p) => [run.name, p.eps, p.robust_accuracy])) }, build, { wide: true });
+    { header: ["run", "eps", "robust_accuracy", "low", "high"], rows: drawn.flatMap((run) => run.summary.closest.curve.map((p) => [run.name, p.eps, p.robust_accuracy, ...p.interval])) }, build, { wide: true });
 }
 
 function differences(found, name) {
@@ -87,8 +88,9 @@ function differences(found, name) {
       { title: "run", value: (r) => r.run, text: true },
       { title: "accuracy", value: (r) => r.what, text: true },
       { title: "samples", value: (r) => r.samples, format: grouped },
-      { title: "difference [points]", value: (r) => r.difference, format: points },
-      { title: "95 % interval", value: (r) => r.interval[0], format: (_, r) => `${points(r.interval[0])} to ${points(r.interval[1])}` },
+      { title: "difference [points]", value: (r) => r.difference, format: points, file: [["difference [points]", (r) => hundredfold(r.difference)]] },
+      { title: "95 % interval", value: (r) => r.interval[0], format: (_, r) => `${points(r.interval[0])} to ${points(r.interval[1])}`,
+        file: ends((r) => r.interval, "95 % low [points]", "95 % high [points]", hundredfold) },
       { title: "right only here", value: (r) => r.only_other, format: grouped },
       { title: "right only there", value: (r) => r.only_first, format: grouped },
       { title: "McNemar p", value: (r) => r.p, format: (v) => (v < 1e-4 ? "< 0.0001" : short(v)) },
@@ -98,17 +100,16 @@ function differences(found, name) {
 
 function overview(found, { runs }) {
   const rows = found.plane.map((p) => ({ ...p, name: runs[p.run].name, summary: runs[p.run].summary }));
-  const known = (r, figure, key, accuracy) => {
-    if (!unfinished(runs[r.run])) return (100 * accuracy).toFixed(2);
-    const { low, high } = bracket(runs[r.run], r.summary[figure], key);
-    return `unfinished, ${(100 * low).toFixed(1)} – ${(100 * high).toFixed(1)}`;
+  // Runs of the plane are finished. A file has the intervals too.
+  const share = (what) => {
+    const column = shareColumn(what, (r) => r[what], (v) => (typeof v === "number" ? (100 * v).toFixed(2) : "–"));
+    return { ...column, file: [...column.file, ...ends((r) => r[`${what}_interval`], `${what}, low [%]`, `${what}, high [%]`, hundredfold)] };
   };
   return table("runs", [
     { title: "run", value: (r) => r.name, text: true },
-    { title: "clean [%]", value: (r) => r.clean, format: (v, r) => known(r, "clean", "correct", v) },
-    { title: "robust [%]", value: (r) => r.robust, format: (v, r) => (r.summary.robust ? known(r, "robust", "robust", v) : "–") },
+    share("clean"), share("robust"),
     { title: "threat model", value: (r) => budget(r.summary), text: true },
-    { title: "median distance", value: (r) => (unfinished(runs[r.run]) ? null : r.summary.closest?.quartiles[1]), format: short },
+    { title: "median distance", value: (r) => r.summary.closest?.quartiles[1], format: short },
     { title: "σ_p", value: (r) => r.sigma_p, format: short },
     { title: "σ_x σ_p", value: (r) => r.product, format: short },
     { title: "samples", value: (r) => r.summary.samples, format: grouped },

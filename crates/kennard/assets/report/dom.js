@@ -44,5 +44,8 @@ function download(name, type, text) {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
-/** A run's name as part of a file's name. */
+/** Names as a part of a file's name. */
 const fileName = (...parts) => parts.map((part) => String(part).replace(/[^\w.-]+/g, "-")).join("-");
+
+/** The name of a file with figures, without its ending. That of an unfinished run says so. */
+const figureFile = (id, draft) => fileName("kennard", id, ...(draft ? ["unfinished"] : []));

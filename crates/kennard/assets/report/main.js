@@ -7,18 +7,19 @@ let current = 0;
 let trouble = live && page.runs.length + page.sheets.length === 0 ? "waiting for the run to begin" : null;
 
 function runView(run) {
-  const title = run.summary ?? run.surveys[0]?.summary;
+  const known = run.summary ?? run.surveys[0]?.summary;
+  const title = known ?? probed(run);
   const what = title ? `${title.model.file} on ${title.data.name} (${title.data.split})` : run.directory;
   const packets = [auditPackets(run), run.surveys.map((view, i) => survey(run, view, i))];
   const warned = run.summary?.warnings ?? run.surveys[0]?.summary.warnings ?? [];
   return el("article", {},
     el("header", { class: "run" }, el("h1", {}, title ? title.model.file.split(/[\\/]/).pop() : run.name), el("p", {}, what), progress(run)),
-    verdict(run), title ? warnings(run, warned) : null,
+    verdict(run), known ? warnings(run, warned) : null,
     section("training", "Training", null, wrapped(training(run))),
     run.summary ? section("accuracy", "Accuracy", null, wrapped([againstEpsilon(run), byAttack(run)])) : null,
     section("certificates", "Certificates", null, wrapped(certificates(run))),
     section("by-class", "Classes", null, wrapped(byClass(run))),
-    section("distance", "Distances", "The smallest perturbations that attacks or a boundary search found, in the norm of the threat model, which bound the true distances from above, and distances predicted from margins and the packets' windows.", wrapped([distances(run), predictedDistances(run)])),
+    section("distance", "Distances", "The smallest perturbations that attacks found, in the norm of the threat model, which bound the true distances from above, and distances predicted from margins and the packets' windows.", wrapped([distances(run), predictedDistances(run)])),
     section("examples", "Adversarial examples", "Sample, adversarial example, and their difference, amplified and on grey; what the model takes each for, with its probability.", gallery(run)),
     section("samples", "Samples", "Click a heading to sort.", sampleTable(run)),
     section("packets", "Packets", "The network's loss around data points, read as wave functions: spreads of the input (σ_x) and of the log-gradient (σ_p), whose product has a lower bound.", wrapped(packets)),
@@ -35,12 +36,16 @@ function wrapped(children) {
 
 function progress(run) {
   if (run.stage === "finished") return null;
-  const { clean, attacks, minimal, certified } = run.summary;
-  const pending = Math.max(certified?.pending ?? 0, ...[...attacks, ...minimal].map((a) => a.pending));
+  const { clean, attacks, minimal, certified, radii } = run.summary;
+  const attacked = Math.max(0, ...[...attacks, ...minimal].map((a) => a.pending));
+  const bounded = Math.max(certified?.pending ?? 0, radii?.pending ?? 0);
+  const pending = Math.max(attacked, bounded);
   const done = run.total - Math.max(clean.pending, pending);
+  const left = [[bounded, "bounded"], [attacked, "attacked"]].filter(([count]) => count > 0)
+    .map(([count, what], i) => `${i === 0 ? `${plural(count, "sample")} of ${grouped(run.total)} still to be` : `${grouped(count)} to be`} ${what}`);
   const what = clean.pending > 0
     ? `clean pass ${grouped(run.summary.samples)} of ${grouped(run.total)}`
-    : pending > 0 ? `${plural(pending, "sample")} of ${grouped(run.total)} still to be ${certified?.pending > 0 ? "bounded" : "attacked"}` : "all samples are done with, packets are not";
+    : left.length > 0 ? left.join(", ") : "all samples are done with, packets are not";
   const text = run.stage === "running" ? `Running: ${what}.` : `Interrupted: ${what}; the same command with --resume goes on.`;
   return el("div", { class: "banner", id: "stage", role: "status" }, el("span", {}, text), el("progress", { max: run.total, value: done }));
 }

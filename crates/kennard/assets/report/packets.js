@@ -3,22 +3,32 @@
 const UNIT = "[input units]";
 const PER_UNIT = "[1/input units]";
 
-/** A figure with its interval. */
-const within = (m) => (m ? `${short(m.value)} [${span(m.interval)}]` : "–");
+/** A figure with its interval, if it has one: medians of fewer than six values have none. */
+const within = (m) => (m ? `${short(m.value)} ${m.interval ? `[${span(m.interval)}]` : "[too few for an interval]"}` : "–");
 
 /** A column of temperatures, where packets have some. */
 const temperatures = (packets) => (packets.some((p) => p.temperature) ? [{ title: "temperature", value: (p) => p.temperature ?? 1, format: short }] : []);
 
 /** Columns of what the network did to packets. */
 function signal(drift, dispersion) {
-  const column = (title, of) => ({ title, value: (p) => of(p)?.value, format: (_, p) => within(of(p)) });
   return [
-    column("σ_x/s − 1", (p) => p.excess_x), column("2 s σ_p − 1", (p) => p.excess_p),
-    column("product along the drift", (p) => p.modes?.drift?.product),
-    column("along the leading mode", (p) => p.modes?.leading[0]?.product),
-    column("drift", drift), column("dispersion", dispersion), column("P(wrong)", (p) => p.misclassified),
+    figureColumn("σ_x/s − 1", (p) => p.excess_x), figureColumn("2 s σ_p − 1", (p) => p.excess_p),
+    figureColumn("product along the drift", (p) => p.modes?.drift?.product),
+    figureColumn("along the leading mode", (p) => p.modes?.leading[0]?.product),
+    figureColumn("drift", drift), figureColumn("dispersion", dispersion), figureColumn("P(wrong)", (p) => p.misclassified),
   ];
 }
+
+/** The Stein check and what it says. */
+function steinColumn(of) {
+  const verdict = (p) => (of(p) ? (p.valid ? "holds" : "FAILS") : null);
+  const column = figureColumn("Stein check", of, (v, p) => (of(p) ? `${short(v)}, ${verdict(p)}` : "–"));
+  return { ...column, file: [...column.file, ["Stein check, verdict", verdict]] };
+}
+
+/** How many points a packet has, and how many they are worth. */
+const pointsColumn = { title: "points, effective sample size", value: (p) => p.samples, format: (v, p) => `${grouped(v)}, ${grouped(Math.round(p.ess))}`,
+  file: [["points", (p) => p.samples], ["effective sample size", (p) => p.ess]] };
 
 /** A table of an audit's own packets, which have one scale. */
 function auditPackets(run) {
@@ -31,10 +41,10 @@ function auditPackets(run) {
     ...signal((p) => ({ value: p.drift, interval: p.drift_interval }), (p) => ({ value: p.dispersion, interval: p.dispersion_interval })),
     { title: "σ_x", value: (p) => p.sigma_x, format: short },
     { title: "σ_p", value: (p) => p.sigma_p, format: short },
-    { title: "σ_x σ_p", value: (p) => p.product, format: (v, p) => `${short(v)} [${span(p.product_interval)}]` },
+    figureColumn("σ_x σ_p", (p) => ({ value: p.product, interval: p.product_interval })),
     { title: "bound", value: (p) => p.bound, format: (v) => `≥ ${v}` },
-    { title: "Stein check", value: (p) => p.stein, format: (v, p) => `${short(v)}, ${p.valid ? "holds" : "FAILS"}` },
-    { title: "points, effective sample size", value: (p) => p.samples, format: (v, p) => `${grouped(v)}, ${grouped(Math.round(p.ess))}` },
+    steinColumn((p) => ({ value: p.stein, interval: p.stein_interval })),
+    pointsColumn,
   ], packets, { caption: "Packets of the audit", note: run.surveys.length === 0 ? "For curves over the scale, maps and modes, measure with kennard uncertainty --out DIR, and name DIR to kennard report beside this run." : null })];
 }
 
@@ -42,12 +52,12 @@ function auditPackets(run) {
 function overScale(id, title, caption, y, curves, { bound = null, log = false } = {}) {
   const drawn = curves.map(([name, points]) => [name, points.filter((p) => p && p.scale > 0 && p.value !== null)]).filter(([, points]) => points.length > 0);
   if (drawn.length === 0) return null;
-  const figures = (points) => points.map((p) => [p.scale, p.value, ...p.interval]);
+  const figures = (points) => points.map((p) => [p.scale, p.value, ...(p.interval ?? [null, null])]);
   const rows = drawn.flatMap(([name, points]) => figures(points).map((p) => [name, ...p]));
-  const positive = log && rows.every((row) => row[2] > 0 && row[3] > 0);
+  const positive = log && rows.every((row) => row[2] > 0 && (row[3] ?? row[2]) > 0);
   // The bound is a line to be seen, not the edge.
-  const top = Math.max(...rows.map((row) => row[4]));
-  const floor = bound !== null && bound.value > 0 ? Math.min(...rows.map((row) => row[3]), bound.value - 0.08 * (top - bound.value)) : undefined;
+  const top = Math.max(...rows.map((row) => row[4] ?? row[2]));
+  const floor = bound !== null && bound.value > 0 ? Math.min(...rows.map((row) => row[3] ?? row[2]), bound.value - 0.08 * (top - bound.value)) : undefined;
   const build = () => ({
     xAxis: axis(`scale s of the window ${UNIT}`, { type: "log", logBase: 10, axisLabel: { formatter: (v) => short(v) }, minorTick: { show: true } }),
     yAxis: positive ? axis(y, { type: "log", axisLabel: { formatter: (v) => short(v) } }, 48) : tightAxis(y, [...rows.flatMap((row) => row.slice(2)), ...(floor === undefined ? [] : [floor])], { gap: 48 }),
@@ -85,12 +95,12 @@ function survey(run, view, number) {
     ...temperatures(measured),
     { title: "packets", value: (f) => f.packets },
     ...signal((f) => f.drift, (f) => f.dispersion),
-    { title: "σ_x", value: (f) => f.sigma_x.value, format: short },
-    { title: "σ_p", value: (f) => f.sigma_p.value, format: short },
-    { title: "σ_x σ_p", value: (f) => f.product.value, format: (_, f) => within(f.product) },
+    figureColumn("σ_x", (f) => f.sigma_x, short),
+    figureColumn("σ_p", (f) => f.sigma_p, short),
+    figureColumn("σ_x σ_p", (f) => f.product),
     { title: "bound", value: (f) => f.bound, format: (v) => (v === null || v === undefined ? "none" : `≥ ${short(v)}`) },
-    { title: "Stein check", value: (f) => f.stein?.value, format: (_, f) => (f.stein ? `${short(f.stein.value)}, ${f.valid ? "holds" : "FAILS"}` : "–") },
-    { title: "points, effective sample size", value: (f) => f.samples, format: (v, f) => `${grouped(v)}, ${grouped(Math.round(f.ess))}` },
+    steinColumn((f) => f.stein),
+    pointsColumn,
   ], measured, { caption: `The ${kind} packet${survey.tensor ? ` of the tensor ${survey.tensor}` : ""}, ${survey.data.name} (${survey.data.split}), seed ${survey.seed}` });
   const median = (name) => (f) => f.distances?.[name];
   const named = [["first order", "first_order"], ["packet distance", "packet"], ["smoothed radius", "radius"], ["boundary search", "searched"], ["error packet, mean along the attack", "error.mean"]];
@@ -101,7 +111,7 @@ function survey(run, view, number) {
   const apart = held.length === 0 ? null : table(id("survey-distances"), [
     { title: `scale ${UNIT}`, value: (f) => f.scale, format: (v) => (v === null ? "–" : short(v)) },
     ...[...named, ["σ_x along it", "error.sigma_x"], ["σ_p along it", "error.sigma_p"], ["their product", "error.product"], ["share of its class", "error.share"]]
-      .map(([title, name]) => ({ title, value: (f) => f.distances[name]?.value, format: (_, f) => within(f.distances[name]) })),
+      .map(([title, name]) => figureColumn(title, (f) => f.distances[name])),
   ], held, { caption: "Distances to the decision boundary in l2, and the error packet along the attack: medians over the centres" });
   const maps = view.maps.map(({ name, picture }) => el("figure", { class: "map" }, el("img", { src: picture, alt: mapTitle(name) }), el("figcaption", {}, mapTitle(name))));
   return [
@@ -121,6 +131,9 @@ function mapTitle(name) {
   const [scale, label] = (rest ?? "").split("_label");
   return `${title}${scale ? `, scale ${scale}` : ""}${label ? `, label ${label}` : ""}`;
 }
+
+/** What a probe that stands by itself was of; files from before do not say. */
+const probed = (run) => (run.probe?.model && run.probe.data ? run.probe : undefined);
 
 function probe(run) {
   const own = run.cosines && { cosine_histogram: run.cosines, cosine: run.summary.cosines?.cosine };
@@ -142,7 +155,8 @@ function probe(run) {
     table("probe", [
       { title: "figure", value: (r) => r[0], text: true },
       { title: "mean", value: (r) => r[1].mean, format: short },
-      { title: "95 % interval", value: (r) => r[1].mean_interval?.[0], format: (_, r) => span(r[1].mean_interval) },
+      { title: "95 % interval", value: (r) => r[1].mean_interval?.[0], format: (_, r) => span(r[1].mean_interval),
+        file: ends((r) => r[1].mean_interval, "95 % low", "95 % high") },
       ...[["5 %", "q05"], ["25 %", "q25"], ["median", "median"], ["75 %", "q75"], ["95 %", "q95"]].map(([title, key]) => ({ title, value: (r) => r[1][key], format: short })),
     ], rows),
   ];

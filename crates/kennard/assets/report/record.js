@@ -16,11 +16,13 @@ function cost(run) {
       tooltip: { ...frame({}).tooltip, formatter: ({ seriesName, name, value }) => `${name}\n${seriesName}: ${grouped(value)}` },
     };
   };
+  const draft = unfinished(run);
   const attacks = rows.reduce((sum, r) => sum + r.seconds, 0);
   const time = summary.seconds > 0 ? `The run took ${seconds(summary.seconds)} on ${summary.runtime}, ${seconds(attacks)} of it in attacks.` : "Times are known when the run is done.";
   return [chart("cost", "What the attacks cost", time,
-    { header: ["attack", "forwards", "backwards", "seconds"], rows: rows.map((r) => [r.name, r.forwards, r.backwards, r.seconds]) }, build,
-    { height: Math.max(240, 34 * rows.length + 100), wide: true })];
+    { header: ["attack", "forwards", "backwards", "seconds", ...(draft ? ["pending"] : [])],
+      rows: rows.map((r) => [r.name, r.forwards, r.backwards, r.seconds, ...(draft ? [r.pending] : [])]) }, build,
+    { height: Math.max(240, 34 * rows.length + 100), wide: true, draft })];
 }
 
 /** A command line as a shell takes it. */
@@ -36,7 +38,7 @@ function commandLine(command) {
 function repeat(run) {
   const manifest = run.manifest ?? run.surveys[0]?.manifest ?? run.training?.manifest;
   const manifests = [run.manifest, run.training?.manifest, ...run.surveys.map((view) => view.manifest)].filter((m) => m?.command.length > 0);
-  const summary = run.summary ?? run.surveys[0]?.summary;
+  const summary = run.summary ?? run.surveys[0]?.summary ?? probed(run);
   if (!summary && !manifest) return [];
   const parts = [];
   if (manifests.length > 0) parts.push(el("h3", {}, manifests.length > 1 ? "The commands" : "The command"));

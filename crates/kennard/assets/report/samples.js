@@ -28,10 +28,13 @@ function distances(run) {
       ...provedColumn(summary.minimal, "proved closest"),
       { title: "forward passes", value: (r) => r.forwards, format: grouped },
       { title: "with gradient", value: (r) => r.backwards, format: grouped },
-      { title: "time [s]", value: (r) => r.seconds, format: (v) => v.toFixed(1) },
+      { title: "time [s]", value: (r) => r.seconds, format: tenths },
     ], summary.minimal, { note: quartiles.length > 0 ? `Over all samples the quartiles are ${quartiles.map(([name, q]) => `${name} ${short(q)}`).join(", ")}; misclassified ones count as 0.` : null }),
   ];
 }
+
+/** What a boundary search is of. */
+const SEARCHED = "The boundary search, like the predictions, is of all inputs, beyond the bounds too: it bounds no distance that a threat model allows.";
 
 /** Predicted against found distances to the decision boundary, one point per sample. */
 function predictedDistances(run) {
@@ -53,8 +56,9 @@ function predictedDistances(run) {
       tooltip: { ...frame({}).tooltip, formatter: ({ value }) => (value.length < 3 ? "" : `sample ${value[2]}\nfound ${short(value[0])}\npredicted ${short(value[1])}`) },
     };
   };
+  const search = distances.found_by === "boundary search" ? ` ${SEARCHED}` : "";
   const rho = distances.correlation ? ` Their rank correlation is ${within(distances.correlation)}.` : "";
-  return [chart("predicted", "Predicted and found distances", `Distances to the decision boundary at ${plural(distances.samples, "sample")}: median predicted ${within(distances.predicted)}, found by ${distances.found_by} ${within(distances.found)}.${rho} No factor on the logits moves them.`,
+  return [chart("predicted", "Predicted and found distances", `Distances to the decision boundary at ${plural(distances.samples, "sample")}: median predicted ${within(distances.predicted)}, found by ${distances.found_by} ${within(distances.found)}.${rho}${search} No factor on the logits moves them.`,
     { header: ["sample", "found", "predicted"], rows }, build)];
 }
 
@@ -69,14 +73,14 @@ function gallery(run) {
   if (examples.length === 0) return [];
   const minimal = summary.minimal.length > 0;
   const card = (example) => {
-    const name = (label) => className(classes, label);
+    const taken = (label) => { const name = className(classes, label); return el("b", { title: name }, cut(name, LONGEST)); };
     const [before, after] = example.confidence;
     const facts = `${summary.threat_model.norm} ${short(example.norm)}${minimal ? "" : `, ${plural(example.hardness, "pass", "passes")}`}`;
     return el("figure", { class: "example" },
       example.picture ? el("img", { src: example.picture, alt: `Sample ${example.index}, its adversarial example, and their difference` }) : el("p", { class: "note" }, "no image"),
       el("div", { class: "three" },
-        el("span", {}, el("b", {}, name(example.label)), el("br"), percent(before, 0)),
-        el("span", {}, el("b", {}, name(example.prediction)), el("br"), percent(after, 0)),
+        el("span", {}, taken(example.label), percent(before, 0)),
+        el("span", {}, taken(example.prediction), percent(after, 0)),
         el("span", {}, example.amplified ? ["difference", el("br"), `× ${short(Number(example.amplified.toPrecision(2)))}`] : "")),
       el("figcaption", {}, `sample ${grouped(example.index)}, ${facts}`));
   };
@@ -100,7 +104,7 @@ function sampleTable(run) {
       : samples.broken_by[i] !== null ? `broken by ${attacks[samples.broken_by[i]].name}`
       : summary.robust ? "robust" : "correct",
   }));
-  const label = (key) => (r) => r[key] === null ? "–" : className(classes, r[key]);
+  const label = (key) => (r) => r[key] === null ? null : className(classes, r[key]);
   const named = (title, key) => classes.names.length > 0 ? { title, value: label(key), text: true } : { title, value: (r) => r[key] };
   const columns = [
     { title: "sample", value: (r) => r.index },
@@ -116,5 +120,5 @@ function sampleTable(run) {
   const note = rows.length < summary.samples
     ? `The first ${grouped(rows.length)} of ${grouped(summary.samples)} samples; all are in samples.parquet.`
     : null;
-  return [table("samples", columns, rows, { filter: true, note })];
+  return [table("samples", columns, rows, { filter: true, note, draft: unfinished(run) })];
 }

@@ -52,13 +52,19 @@ function picture(view, { file, caption }) {
   return el("figure", { class: "drawn" }, el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, el("img", { src: source, alt: caption })), el("figcaption", {}, caption));
 }
 
+/** A text that is a number, as machines read it; any other text as it is. */
+function plainNumber(text) {
+  const plain = (text ?? "").replaceAll(THIN, "").replace("−", "-");
+  return isNumber(plain) ? plain : text;
+}
+
 /** A table of texts; columns of numbers stand right, and are sorted as numbers. */
 function sheetTable(id, { header, rows }) {
   const number = (text) => Number.parseFloat(text.replaceAll(THIN, "").replace("−", "-").replace(/^[≥≤<>]\s*/, ""));
   const columns = header.map((title, i) => {
     const filled = rows.map((row) => row[i]).filter((text) => text !== "" && text !== "–");
     const text = filled.length === 0 || filled.some((cell) => Number.isNaN(number(cell)));
-    return { title, text, value: (row) => row[i], order: text ? undefined : (row) => number(row[i]) };
+    return { title, text, value: (row) => row[i], order: text ? undefined : (row) => number(row[i]), file: [[title, (row) => plainNumber(row[i])]] };
   });
   return table(id, columns, rows, { filter: rows.length > 25 });
 }

@@ -3,11 +3,33 @@
 const chosen = new Map();
 const ROWS = 25;
 
+// Cells show no more characters than this; all are in the title, the filter and the file.
+const LONGEST = 300;
+
+/** The columns that a column has in a file: `[title, value(row)]` each. */
+const inFile = ({ title, value, file }) => file ?? [[title, value]];
+
+/** The low and the high end of an interval as columns of a file; without one they are empty. */
+const ends = (of, low, high, unit = (v) => v) =>
+  [[low, 0], [high, 1]].map(([title, end]) => [title, (row) => unit(of(row)?.[end] ?? null)]);
+
+/** A column of shares, which are per cent in a file too. */
+const shareColumn = (title, value, format) => ({ title: `${title} [%]`, value, format, file: [[`${title} [%]`, (row) => hundredfold(value(row))]] });
+
+/** A column of intervals of shares, two columns in a file. */
+const shareInterval = (title, of, low, high) =>
+  ({ title, value: (row) => of(row)?.[0], format: (_, row) => shares(of(row)), file: ends(of, `${low} [%]`, `${high} [%]`, hundredfold) });
+
+/** A column of figures `{ value, interval }`, three columns in a file. */
+const figureColumn = (title, of, format = (_, row) => within(of(row))) => ({ title, value: (row) => of(row)?.value, format,
+  file: [[title, (row) => of(row)?.value], ...ends((row) => of(row)?.interval, `${title}, low`, `${title}, high`)] });
+
 /**
- * A table. `columns` are `{ title, value(row), order?(row), format?(value), text? }`; numbers stand right. With `filter`, a
- * field above it keeps the rows that have every word in it: `broken label:7`.
+ * A table. `columns` are `{ title, value(row), order?(row), format?(value), text?, file? }`; numbers stand right. `file` is what
+ * a file has in place of a column of which `title` and `value` say less, or something else, than what is shown. With `filter`, a
+ * field above it keeps the rows that have every word in it: `broken label:7`. `draft` are figures of an unfinished run.
  */
-function table(id, columns, rows, { filter = false, caption = null, note = null } = {}) {
+function table(id, columns, rows, { filter = false, caption = null, note = null, draft = false } = {}) {
   const state = chosen.get(id) ?? { column: null, down: false, page: 0, words: "" };
   chosen.set(id, state);
   const show = (column, row) => {
@@ -57,7 +79,10 @@ function table(id, columns, rows, { filter = false, caption = null, note = null 
     state.page = Math.min(Math.max(state.page, 0), pages - 1);
     const from = state.page * ROWS;
     body.replaceChildren(...found.slice(from, from + ROWS).map((row) =>
-      el("tr", {}, columns.map((column) => el("td", { class: column.text ? "text" : null }, show(column, row))))));
+      el("tr", {}, columns.map((column) => {
+        const text = show(column, row);
+        return el("td", { class: column.text ? "text" : null, title: text.length > LONGEST ? text : null }, cut(text, LONGEST));
+      }))));
     [...head.children].forEach((th, i) => {
       const order = state.column === i ? (state.down ? "descending" : "ascending") : null;
       if (order) th.setAttribute("aria-sort", order);
@@ -73,10 +98,11 @@ function table(id, columns, rows, { filter = false, caption = null, note = null 
     type: "search", value: state.words, placeholder: "filter: broken label:7", "aria-label": "Filter the rows", id: `${id}-filter`,
     oninput: (event) => { state.words = event.target.value; state.page = 0; draw(); },
   });
+  const saved = columns.flatMap(inFile);
   const save = el("button", {
     type: "button",
-    onclick: () => download(`${fileName("kennard", id)}.csv`, "text/csv",
-      csv(columns.map((c) => c.title), rows.map((row) => columns.map((c) => c.value(row))))),
+    onclick: () => download(`${figureFile(id, draft)}.csv`, "text/csv",
+      csv(saved.map(([title]) => title), rows.map((row) => saved.map(([, value]) => value(row))))),
   }, "CSV");
   draw();
   return el("div", { class: "table", id: `table-${id}` },

@@ -14,6 +14,16 @@ function short(x) {
   return String(Number(x.toPrecision(4)));
 }
 
+/** A share in per cent as a number, without the rounding of binary fractions. */
+const hundredfold = (share) => (typeof share === "number" ? Number((100 * share).toPrecision(12)) : null);
+
+/** A text of at most this many characters. */
+function cut(text, most) {
+  if (text.length <= most) return text;
+  const letters = [...text.slice(0, 2 * most + 2)];
+  return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : text;
+}
+
 const percent = (share, digits = 2) =>
   share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)}${THIN}%`;
 /** Whether a run has samples or attacks before it, so that its shares are not known. */
@@ -49,10 +59,13 @@ const span = (interval, format = short) =>
 const shares = (interval) =>
   interval ? `${(100 * interval[0]).toFixed(2)} – ${(100 * interval[1]).toFixed(2)}${THIN}%` : "–";
 const seconds = (s) => (s < 120 ? `${s.toFixed(1)}${THIN}s` : `${(s / 60).toFixed(1)}${THIN}min`);
+/** Seconds in a table; those of a run that was cut off may not be known. */
+const tenths = (s) => (typeof s === "number" ? s.toFixed(1) : "–");
 const plural = (n, one, many = `${one}s`) => `${grouped(n)} ${n === 1 ? one : many}`;
 
 /** Whether every sample of an audit is done with. Before, its figures are brackets. */
-const isWhole = ({ clean, attacks, minimal, certified }) => [clean, ...attacks, ...minimal, certified ?? clean].every((part) => part.pending === 0);
+const isWhole = ({ clean, attacks, minimal, certified, radii }) =>
+  [clean, ...attacks, ...minimal, certified ?? clean, radii ?? clean].every((part) => part.pending === 0);
 
 /** What an attack may do, in symbols: `linf ≤ 8/255`. */
 const budget = ({ threat_model: threat, eps_text: eps }) => (threat.eps === null ? threat.norm : `${threat.norm} ≤ ${eps}`);
@@ -83,12 +96,16 @@ function allowance(summary) {
     : `${budget(summary)}: ${size}, ${own}`;
 }
 
+/** Whether a text is a number and nothing else. */
+const isNumber = (text) => /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text);
+
 /** Rows as CSV (RFC 4180). */
 function csv(header, rows) {
   const cell = (value) => {
     const text = value === null || value === undefined ? "" : String(value);
-    // A text that a spreadsheet would take for a formula is told to be a text.
-    const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+    // A text that a spreadsheet would take for a formula is told to be a text; a number is none.
+    const formula = typeof value === "string" && /^[=+\-@\t\r]/.test(text) && !isNumber(text);
+    const safe = formula ? `'${text}` : text;
     return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
   return [header, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";

@@ -13,8 +13,9 @@ function training(run) {
     series: lines.flatMap(([name, points], i) => curve(name, points, i)),
     tooltip: { ...frame({}).tooltip, formatter: ({ seriesName, value }) => `${seriesName}\nepoch ${value[0]}: ${short(value[1])}` },
   });
-  const data = (lines) => ({ header: ["figure", "epoch", "value", "low", "high"], rows: lines.flatMap(([name, points]) => points.map((p) => [name, ...p])) });
+  const data = (lines) => ({ header: ["figure", "epoch", "value", "low", "high"], rows: lines.flatMap(([name, points]) => points.map(([epoch, value, low = null, high = null]) => [name, epoch, value, low, high])) });
   const loss = [["loss", epochs.filter((e) => typeof e.loss === "number").map((e) => [e.epoch, e.loss])]];
+  const draft = run.stage !== "finished";
   const share = (v) => (typeof v === "number" ? (100 * v).toFixed(2) : "–");
   return [
     chart("training-accuracy", "Accuracy over epochs", `Of training images as the network was shown them, and of held-out samples, with Wilson's 95 % intervals.${looseness(lines.map((l) => l[1]))}`, data(lines), drawn(lines, () => shareAxis("accuracy [%]"))),
@@ -22,11 +23,11 @@ function training(run) {
     table("training", [
       { title: "epoch", value: (e) => e.epoch },
       { title: "loss [nat]", value: (e) => e.loss, format: short },
-      { title: "training [%]", value: (e) => e.train_accuracy, format: share },
-      { title: "validation [%]", value: (e) => e.validation_accuracy, format: share },
-      { title: "under PGD-10 [%]", value: (e) => e.robust_validation_accuracy, format: share },
+      shareColumn("training", (e) => e.train_accuracy, share),
+      shareColumn("validation", (e) => e.validation_accuracy, share),
+      shareColumn("under PGD-10", (e) => e.robust_validation_accuracy, share),
       { title: "time [s]", value: (e) => e.seconds, format: (v) => v.toFixed(1) },
       { title: "warning", value: (e) => e.warning ?? "", text: true },
-    ], epochs, { note: "Checkpoints are ONNX files in checkpoints/. kennard track audits them and leaves a page with curves of the audited figures." }),
+    ], epochs, { draft, note: "Checkpoints are ONNX files in checkpoints/. kennard track audits them and leaves a page with curves of the audited figures." }),
   ];
 }

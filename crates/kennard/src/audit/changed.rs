@@ -61,6 +61,15 @@ fn singular(name: &str) -> String {
     stem.unwrap_or_else(|| name.strip_suffix('s').unwrap_or(name).into())
 }
 
+/// An attack, and what is not as usual about it.
+fn with<'a>(attack: &str, own: impl Iterator<Item = &'a String>) -> String {
+    let own: Vec<&str> = own.map(String::as_str).collect();
+    match own.as_slice() {
+        [] => attack.into(),
+        own => format!("{attack} with {}", own.join(" and ")),
+    }
+}
+
 impl Summary {
     /// Takes over what is said of the attacks. Those of AutoAttack have their parameters from there.
     pub(super) fn take_parameters(&mut self, settings: &AuditSettings) {
@@ -81,20 +90,27 @@ impl Summary {
         let own = self.attacks.iter().map(|attack| (&attack.name, &attack.changed, ""));
         let minimal = self.minimal.iter().map(|attack| (&attack.name, &attack.changed, " (minimum norm)"));
         let all: Vec<(&String, &Vec<String>, &str)> = own.chain(minimal).collect();
-        let plural = if self.budget == Some(1) { "" } else { "es" };
-        let budget = self.budget.map(|passes| format!("at most {passes} pass{plural} a sample"));
+        let limit = self.limit();
         let alone = all.len() == 1;
         let said = |(name, changed, kind): &(&String, &Vec<String>, &str)| {
-            let limit = budget.iter().filter(|_| alone);
-            let with: Vec<&str> = changed.iter().chain(limit).map(String::as_str).collect();
-            match with.as_slice() {
-                [] => format!("{name}{kind}"),
-                with => format!("{name}{kind} with {}", with.join(" and ")),
-            }
+            with(&format!("{name}{kind}"), changed.iter().chain(limit.iter().filter(|_| alone)))
         };
         let mut words: Vec<String> = all.iter().map(said).collect();
-        words.extend(budget.iter().filter(|_| all.len() > 1).map(|limit| format!("each with {limit}")));
+        words.extend(limit.iter().filter(|_| all.len() > 1).map(|limit| format!("each with {limit}")));
         words
+    }
+
+    /// The attacks, minimum-norm attacks left out, each with all that is not as usual about it: `pgd with 1 step and at most 50
+    /// passes a sample`.
+    pub fn each_attack_in_words(&self) -> Vec<String> {
+        let limit = self.limit();
+        self.attacks.iter().map(|attack| with(&attack.name, attack.changed.iter().chain(&limit))).collect()
+    }
+
+    /// The most passes that attacks may spend on a sample, where there is a limit.
+    fn limit(&self) -> Option<String> {
+        let plural = if self.budget == Some(1) { "" } else { "es" };
+        self.budget.map(|passes| format!("at most {passes} pass{plural} a sample"))
     }
 
     /// Whether an attack has parameters that are not as usual, or a limit to its passes.

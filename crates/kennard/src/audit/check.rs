@@ -64,16 +64,32 @@ impl Audit<'_> {
             return Err(Error::Setting(message));
         }
         let needing = all.filter(|attack| attack.needs_gradient()).map(Attack::name).collect::<Vec<_>>();
-        if let Some(why) = (!needing.is_empty()).then(|| self.engine.gradient_error()).flatten() {
-            let others = if self.engine.trees().is_ok() { "leaves, square" } else { "square" };
-            let message = format!(
-                "{why}. {} cannot run without one; {others} and hop-skip-jump need none, nor does the accuracy on the \
-                 samples as they are",
-                needing.join(", ")
-            );
-            return Err(Error::NoGradient(message).advise(" ({attack = square}, {attack = none})"));
+        match (!needing.is_empty()).then(|| self.engine.gradient_error()).flatten() {
+            Some(why) => Err(self.without_gradient(&why, &needing)),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Why attacks cannot run, and what can in their place.
+    fn without_gradient(&self, why: &Error, needing: &[&str]) -> Error {
+        let fixed = self.attacks.iter().any(|attack| attack.needs_gradient());
+        let trees = self.engine.trees().is_ok();
+        let others = match (fixed, trees) {
+            (true, true) => "leaves, square and hop-skip-jump need none",
+            (true, false) => "square and hop-skip-jump need none",
+            (false, true) => "leaves and hop-skip-jump need none",
+            (false, false) => "hop-skip-jump needs none",
+        };
+        let message = format!(
+            "{why}. {} cannot run without one; {others}, nor does the accuracy on the samples as they are",
+            needing.join(", ")
+        );
+        let advice = match (fixed, self.minimal.iter().any(|attack| attack.needs_gradient())) {
+            (true, false) => " ({attack = square}, {attack = none})",
+            (true, true) => " ({attack = square}, {attack = none}; {minimal = hop-skip-jump})",
+            (false, _) => " ({minimal = hop-skip-jump})",
+        };
+        Error::NoGradient(message).advise(advice)
     }
 
     /// Boxes go with the data, and with attacks that fill them.

@@ -9,7 +9,7 @@ use super::{Manifest, Outcome, Record, Shown};
 use crate::Result;
 use crate::run::files::make_directory;
 use crate::run::journal::is_begun;
-use crate::run::{Directory, SUMMARY, same_settings};
+use crate::run::{Directory, Kind, SUMMARY, keep_off, same_settings};
 
 /// A sample that is kept, with its pixels where it is one to be shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,6 +71,7 @@ impl RunDirectory {
     /// names the difference), a damaged one, or an unfinished one and `resume` is not set.
     pub fn open(path: &Path, manifest: &Manifest, resume: bool) -> Result<RunDirectory> {
         make_directory(path)?;
+        keep_off(path, Kind::Audit)?;
         if resume && !is_begun(path) && path.join(SUMMARY).exists() {
             let run = FinishedRun::open(path)?;
             same_settings(path, &run.manifest.settings, &manifest.settings)?;

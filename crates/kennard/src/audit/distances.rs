@@ -10,7 +10,8 @@ pub struct Distances {
     pub found: u64,
     /// The quartiles over all samples; null where no point was found.
     pub quartiles: [Option<f64>; 3],
-    /// The 95 % interval of the median, from order statistics; an end is null where no point was found.
+    /// The 95 % interval of the median, from order statistics; an end is null where no point was found, and both of fewer than
+    /// 6 samples, which have none.
     #[serde(default)]
     pub median_interval: [Option<f64>; 2],
     /// Robust accuracy against epsilon.
@@ -49,8 +50,8 @@ impl Distances {
         };
         let curve = if largest > 0.0 { (0..=STEPS).map(point).collect() } else { Vec::new() };
         let finite = |end: f64| Some(end).filter(|end| end.is_finite());
-        let median_interval =
-            median(sorted.iter().copied()).map_or([None; 2], |(_, interval)| interval.map(finite));
+        let interval = median(sorted.iter().copied()).and_then(|(_, interval)| interval);
+        let median_interval = interval.map_or([None; 2], |ends| ends.map(finite));
         Distances { found: found as u64, quartiles: [1, 2, 3].map(quartile), median_interval, curve }
     }
 }
@@ -70,6 +71,7 @@ mod tests {
         assert_eq!(Distances::of([f64::INFINITY].into_iter()).quartiles, [None; 3]);
         // Of eight the first and the last: 2/2⁸ is below 5 %, 2 · 9/2⁸ is not.
         assert_eq!(distances.median_interval, [Some(0.0), None]);
+        assert_eq!(Distances::of([0.0, 1.0, 2.0].into_iter()).median_interval, [None; 2]);
         // Of 1000 the 469th and the 532nd: `scipy.stats.binom.cdf(468, 1000, 0.5)` is the last below 0.025.
         let many = Distances::of((1..=1000).map(f64::from));
         assert_eq!(many.median_interval, [Some(469.0), Some(532.0)]);

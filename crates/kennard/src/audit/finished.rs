@@ -10,7 +10,9 @@ use super::{Manifest, Outcome, Record, Summary, gallery, table};
 use crate::run::files::{make_directory, other_version, read_if_there, refused, to_json, write_whole};
 use crate::run::journal::is_begun;
 use crate::run::sums::{SUMS, Sums};
-use crate::run::{MANIFEST, NO_RUN, SUMMARY, clear_strays, stored};
+use crate::run::{
+    Kind, MANIFEST, NO_RUN, SUMMARY, check_kind, clear_strays, keep_off, stored, stored_before,
+};
 use crate::{Error, Result};
 
 const SAMPLES: &str = "samples.parquet";
@@ -32,9 +34,10 @@ impl FinishedRun {
     /// Reads the directory of a run, and checks every file of it.
     ///
     /// # Errors
-    /// When it holds no run, an unfinished one, a damaged one, or one of an earlier format without
-    /// checksums.
+    /// When it holds no run, one of another kind, an unfinished one, a damaged one, or one of an earlier format
+    /// without checksums.
     pub fn open(path: &Path) -> Result<FinishedRun> {
+        check_kind(path, &[Kind::Audit])?;
         if is_begun(path) {
             return Err(refused(path, "holds an unfinished run").advise("; finish it with {resume}"));
         }
@@ -63,10 +66,11 @@ impl FinishedRun {
     /// replaced.
     pub fn write(&self, path: &Path) -> Result<()> {
         make_directory(path)?;
+        keep_off(path, Kind::Audit)?;
         if is_begun(path) {
             return Err(refused(path, "holds an unfinished run; name a directory that does not"));
         }
-        let earlier = stored::<Manifest>(path)?;
+        let earlier = stored_before::<Manifest>(path)?;
         if earlier.is_some_and(|(earlier, _)| earlier.settings != self.manifest.settings) {
             return Err(refused(path, "holds another run; name a directory that does not"));
         }

@@ -80,7 +80,7 @@ impl Followed {
         let curve = |name: &str, key: &str| {
             let at = |(x, followed): (f64, &Followed)| {
                 let figure = followed.figure(key)?;
-                Some((x, figure.value, figure.interval))
+                Some((x, figure.value, figure.known_interval()?))
             };
             Curve::new(name, found.clone().filter_map(at))
         };
@@ -111,8 +111,12 @@ fn figure(packet: &Value, key: &str) -> Option<Figure> {
         Some(value) => (value, packet.get(format!("{key}_interval"))),
         None => (number.get("value")?.as_f64()?, number.get("interval")),
     };
-    let end = |i: usize| interval.and_then(|ends| ends.get(i)).and_then(Value::as_f64);
-    // Without an interval nothing tells a trend from noise.
+    // Without an interval nothing tells a trend from noise; null is that of too few values, of which a mean over seeds may be.
+    let interval = interval?;
+    if interval.is_null() {
+        return Some(Figure::perhaps(value, None));
+    }
+    let end = |i: usize| interval.get(i).and_then(Value::as_f64);
     Some(Figure::new(value, [end(0)?, end(1)?]))
 }
 
@@ -133,7 +137,10 @@ mod tests {
         let packet = json!({
             "drift": 1.0, "drift_interval": [0.9, 1.1], "sigma_x": 0.1,
             "excess_x": { "value": 0.01, "interval": [0.005, 0.015] }, "misclassified": null,
+            "found": { "value": 0.2, "interval": null },
         });
+        let few = figure(&packet, "found").unwrap();
+        assert!(few.value == 0.2 && few.known_interval().is_none());
         assert_eq!(figure(&packet, "drift"), Some(Figure::new(1.0, [0.9, 1.1])));
         assert_eq!(figure(&packet, "excess_x"), Some(Figure::new(0.01, [0.005, 0.015])));
         for missing in ["excess_p", "misclassified", "sigma_x"] {

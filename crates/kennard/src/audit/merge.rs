@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use super::finished::FinishedRun;
 use super::predicted::PredictedDistances;
 use super::{AuditSettings, Shard, Shown, Summary, gallery, missing, warnings};
+use crate::data::notes_of_parts;
 use crate::run::files::refused;
-use crate::run::{check_whole, differences};
+use crate::run::{Kind, check_kind, check_whole, differences};
 use crate::{Error, Result};
 
 /// The run whose shards lie in `parts`, as if it had been run as one; its command is left to the caller.
@@ -14,6 +15,7 @@ use crate::{Error, Result};
 /// When a part is missing, unfinished or damaged, there twice, or of another run; the message names the
 /// difference.
 pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
+    parts.iter().try_for_each(|path| check_kind(path, &[Kind::Audit, Kind::Smoothing]))?;
     let runs: Vec<FinishedRun> = parts.iter().map(|path| FinishedRun::open(path)).collect::<Result<_>>()?;
     let Some(first) = runs.first() else {
         return Err(Error::Setting("there is nothing to merge; name the directories of the shards".into()));
@@ -67,8 +69,11 @@ pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
     outcome.shown = gallery::choose(all.collect());
     outcome.records.sort_by_key(|record| record.index);
     outcome.summary.count(&outcome.records);
+    let notes: Vec<&[String]> = runs.iter().map(|run| &run.outcome.summary.data.notes[..]).collect();
+    let mut notes = notes_of_parts(&notes, outcome.records.len());
     let note = missing::note(&outcome.summary, &outcome.records);
-    outcome.summary.data.notes.extend(note);
+    notes.extend(note.filter(|note| !notes.contains(note)));
+    outcome.summary.data.notes = notes;
     let scale = runs.iter().find_map(|run| run.outcome.summary.distances.as_ref()).map(|d| d.scale);
     let norm = outcome.summary.threat_model.norm;
     outcome.summary.distances = scale.and_then(|scale| PredictedDistances::of(&outcome.records, norm, scale));

@@ -60,6 +60,7 @@ pub use requirement::Requirement;
 pub use settings::{AuditSettings, NamedAttack};
 pub use state::{RunState, Stage};
 pub use summary::{AttackSummary, Clean, MinimalSummary, Robust, Summary};
+pub use warnings::chance_accuracy;
 
 pub use crate::run::{About, Checkpoint, Shard};
 pub use crate::warning::Warning;

@@ -28,11 +28,11 @@ pub(super) fn check(plans: &[PacketPlan]) -> Result<()> {
     match plans.iter().find(|plan| (points(plan) as f64) < plan.floor()) {
         None => Ok(()),
         Some(plan) => Err(Error::Setting(format!(
-            "{} points are too few for a packet: its figures need an effective sample size of {}. Take 500, or 0 to \
-             measure no packet",
+            "{} points are too few for a packet: its figures need an effective sample size of {}",
             points(plan),
             plan.floor()
-        ))),
+        ))
+        .advise(". Take {packet_samples = 500}, or {packet_samples = 0} to measure no packet")),
     }
 }
 

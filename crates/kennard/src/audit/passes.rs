@@ -173,7 +173,7 @@ impl Audit<'_> {
         let records: Vec<Record> = records.into_values().collect();
         summary.count(&records);
         // What was done to the samples is known once they have been read.
-        summary.data.notes = self.data.notes();
+        summary.data.notes = self.data.notes_of(self.indices());
         summary.data.notes.extend(self.boxes.as_ref().map(|boxes| boxes.note(self.threat.eps)));
         summary.data.notes.extend(self.lattice.as_ref().map(|lattice| lattice.note(&self.threat)));
         let note = missing::note(&summary, &records);

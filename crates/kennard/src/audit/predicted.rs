@@ -25,9 +25,10 @@ pub struct PredictedDistances {
     pub samples: u64,
     /// What predicts: `smoothed radius` in l2, else `packet distance`.
     pub predicted_by: String,
-    /// What found: `attack`, the closest of the minimum-norm attacks, or `boundary search`.
+    /// What found: `attack`, the closest of the minimum-norm attacks, or `boundary search`, which leaves the bounds of the input
+    /// aside, as predictions do, and bounds no distance within a threat model.
     pub found_by: String,
-    /// The median of the predicted distances, its interval over samples.
+    /// The median of the predicted distances, its interval over samples; fewer than 6 have none.
     pub predicted: Figure,
     /// The median of those found.
     pub found: Figure,
@@ -55,7 +56,7 @@ impl PredictedDistances {
     pub(super) fn of(records: &[Record], norm: Norm, scale: f64) -> Option<PredictedDistances> {
         let pairs: Vec<[f64; 2]> = records.iter().filter_map(|record| record.distances(norm)).collect();
         let figure = |values: &mut dyn Iterator<Item = f64>| {
-            median(values).map(|(value, interval)| Figure::new(value, interval))
+            median(values).map(|(value, interval)| Figure::perhaps(value, interval))
         };
         let both: Vec<(f64, f64)> = pairs.iter().map(|[a, b]| (*a, *b)).collect();
         let measured = records.iter().filter(|record| record.distances(norm).is_some());

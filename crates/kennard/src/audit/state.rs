@@ -8,10 +8,10 @@ use super::directory::{Entry, apart};
 use super::finished::results;
 use super::{Manifest, Outcome, Summary, Warning, gallery, warnings};
 use crate::Result;
-use crate::run::files::refused;
+use crate::run::files::{read_if_there, refused};
 use crate::run::journal::{Contents, JOURNAL, look};
 use crate::run::sums::Sums;
-use crate::run::{NO_RUN, SUMMARY, stored};
+use crate::run::{Kind, NO_RUN, SUMMARY, check_kind, stored};
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -40,8 +40,9 @@ impl RunState {
     /// Reads the directory of a run.
     ///
     /// # Errors
-    /// When it holds no run, one of another version of Kennard, or a damaged one.
+    /// When it holds no run, one of another kind or version of Kennard, or a damaged one.
     pub fn read(path: &Path) -> Result<RunState> {
+        check_kind(path, &[Kind::Audit])?;
         let journal = look(path)?;
         let running = journal.as_ref().is_some_and(|(_, taken)| *taken);
         let begun = journal.filter(|(text, _)| running || !text.is_empty() || !path.join(SUMMARY).exists());
@@ -65,11 +66,20 @@ impl RunState {
             ));
         }
         let (records, shown) = apart(contents.entries);
-        let summary = Summary::begun(&manifest, &records);
+        let mut summary = Summary::begun(&manifest, &records);
+        if !running && let Some(kept) = kept(path)? {
+            summary.take_times_of(kept);
+        }
         let mut outcome = Outcome { summary, records, shown: gallery::choose(shown) };
         warnings::review(&mut outcome);
         outcome.summary.warnings.extend(contents.damage.map(|damage| Warning::new("journal", damage)));
         let stage = if running { Stage::Running } else { Stage::Interrupted };
         Ok(RunState { manifest, outcome, stage })
     }
+}
+
+/// The summary that a run left where it was interrupted; none where it is missing, or cannot be read.
+fn kept(path: &Path) -> Result<Option<Summary>> {
+    let text = read_if_there(&path.join(SUMMARY))?;
+    Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
 }

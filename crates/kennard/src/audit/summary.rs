@@ -74,8 +74,8 @@ pub struct Summary {
     /// What is proved: the lower end of what the robust accuracy is; absent where no certificates were sought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certified: Option<Certified>,
-    /// How many samples are classified correctly, neither certified nor broken: between these two lies the truth. Absent where
-    /// no certificates were sought.
+    /// How many samples are classified correctly, neither certified nor broken, with nothing still to come: between these two
+    /// lies the truth. Absent where no certificates were sought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undecided: Option<u64>,
     /// How far away the closest adversarial points are that each minimum-norm attack found.
@@ -141,7 +141,8 @@ pub struct AttackSummary {
     /// Of how many samples it proved that no point within epsilon is misclassified; none for attacks that prove nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proved: Option<u64>,
-    /// The attack's share of the wall-clock time, that of an interrupted run before not included.
+    /// The attack's share of the wall-clock time, that of an interrupted run before not included; NaN, in files null, where it is
+    /// not known.
     pub seconds: f64,
 }
 
@@ -231,11 +232,38 @@ impl Summary {
         summary
     }
 
-    /// The summary of a run under way: its manifest, and what it knows of samples.
+    /// The summary of a run under way: its manifest, and what it knows of samples. No time is known.
     pub(super) fn begun(manifest: &Manifest<AuditSettings>, records: &[Record]) -> Summary {
         let mut summary = Summary::blank(&manifest.about, &manifest.settings);
         summary.count(records);
+        summary.times().for_each(|time| *time = f64::NAN);
         summary
+    }
+
+    /// Takes the times of a summary that was kept of the same run, where it is of the same work.
+    pub(super) fn take_times_of(&mut self, mut kept: Summary) {
+        if self.work() == kept.work() {
+            self.times().zip(kept.times()).for_each(|(time, kept)| *time = *kept);
+        }
+    }
+
+    /// How far the work is, to be compared.
+    fn work(&self) -> impl PartialEq {
+        let attacks = self.attacks.iter().map(|a| (a.name.as_str(), a.pending, a.forwards, a.backwards));
+        let minimal = self.minimal.iter().map(|a| (a.name.as_str(), a.pending, a.forwards, a.backwards));
+        let certified = self.certified.as_ref().map(|certified| certified.pending);
+        let radii = self.radii.as_ref().map(|radii| radii.pending);
+        (self.samples, attacks.chain(minimal).collect::<Vec<_>>(), certified, radii)
+    }
+
+    /// All times, always in the same order.
+    fn times(&mut self) -> impl Iterator<Item = &mut f64> {
+        let Summary { attacks, minimal, certified, radii, seconds, .. } = self;
+        let certified = certified.iter_mut().flat_map(|certified| &mut certified.methods);
+        let methods = certified.chain(radii.iter_mut().flat_map(|radii| &mut radii.methods));
+        let attacks = attacks.iter_mut().map(|attack| &mut attack.seconds);
+        let attacks = attacks.chain(minimal.iter_mut().map(|attack| &mut attack.seconds));
+        attacks.chain(methods.map(|by| &mut by.seconds)).chain([seconds])
     }
 
     /// The text of `summary.json`.
@@ -302,9 +330,8 @@ impl Summary {
         });
         if let Some(certified) = &mut self.certified {
             certified.count(records, unseen, total);
-            // A sample that is still to be bounded is pending.
-            let tried = |record: &Record| record.bound.is_some() || !record.pending;
-            let undecided = |record: &Record| tried(record) && !record.is_lost() && !record.is_certified();
+            // What is still to be bounded or attacked is pending.
+            let undecided = |record: &Record| !record.pending && !record.is_lost() && !record.is_certified();
             self.undecided = Some(number(&undecided));
         }
         let done = || records.iter().filter(|record| !record.pending);

@@ -8,6 +8,7 @@ use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::{AttackRecord, Record, Summary};
+use crate::attack::Leaves;
 use crate::certify::{Bounded, CertifiedRadius};
 use crate::data::guarded;
 use crate::run::columns::Field;
@@ -24,12 +25,20 @@ pub(super) struct Sought<'a> {
     pub judged: bool,
     /// Whether certificates were sought.
     pub certified: bool,
+    /// Whether certified radii were sought.
+    pub radii: bool,
 }
 
 impl<'a> Sought<'a> {
     pub fn of(summary: &'a Summary) -> Sought<'a> {
         let (attacks, minimal) = summary.names();
-        Sought { attacks, minimal, judged: summary.robust.is_some(), certified: summary.certified.is_some() }
+        Sought {
+            attacks,
+            minimal,
+            judged: summary.robust.is_some(),
+            certified: summary.certified.is_some(),
+            radii: summary.radii.is_some(),
+        }
     }
 
     /// Whether a sample is robust; null while attacks on it are still to come, and where nothing says so: neither was it attacked
@@ -186,7 +195,7 @@ const ATTACK: [(&str, Field<AttackRecord>); 12] = [
     ("disputed", Field::Flag(|a| Some(a.disputed), |a, v| a.disputed = v.unwrap_or_default())),
 ];
 
-/// The column of attacks that prove, in tables where one tried; of other attacks it is not there.
+/// The column of attacks that prove; of other attacks it is not there.
 const PROVED: (&str, Field<AttackRecord>) = ("proved", Field::Flag(|a| a.proved, |a, v| a.proved = v));
 
 /// The bytes of the table.
@@ -204,24 +213,25 @@ pub(super) fn to_batch(sought: &Sought, records: &[Record]) -> Result<RecordBatc
     let robust = records.iter().map(|record| sought.robust(record));
     columns.push((ROBUST.into(), Arc::new(BooleanArray::from_iter(robust)), true));
     columns.extend(DISTANCES.iter().map(|(name, field)| ((*name).into(), field.array(&rows), true)));
-    if records.iter().any(|record| record.bound.is_some()) {
+    // What was sought has its columns, also where no sample has any.
+    if sought.certified {
         columns.extend(BOUNDS.iter().map(|(name, field)| ((*name).into(), field.array(&rows), true)));
     }
-    if records.iter().any(|record| record.radius.is_some()) {
+    if sought.radii {
         columns.extend(RADII.iter().map(|(name, field)| ((*name).into(), field.array(&rows), true)));
     }
-    let mut add = |name: String, entries: Vec<Option<&AttackRecord>>| {
+    let mut add = |attack: &str, name: String, entries: Vec<Option<&AttackRecord>>| {
         let of =
             |(column, field): &(&str, Field<_>)| (format!("{name}.{column}"), field.array(&entries), true);
         columns.extend(ATTACK.iter().map(of));
-        let proves = entries.iter().flatten().any(|entry| entry.proved.is_some());
+        let proves = attack == Leaves::NAME || entries.iter().flatten().any(|entry| entry.proved.is_some());
         columns.extend(proves.then(|| of(&PROVED)));
     };
     for (i, name) in sought.attacks.iter().enumerate() {
-        add(name.to_string(), records.iter().map(|r| r.attacks.get(i)?.as_ref()).collect());
+        add(name, name.to_string(), records.iter().map(|r| r.attacks.get(i)?.as_ref()).collect());
     }
     for (i, name) in sought.minimal.iter().enumerate() {
-        add(format!("minimal.{name}"), records.iter().map(|r| r.minimal.get(i)?.as_ref()).collect());
+        add(name, format!("minimal.{name}"), records.iter().map(|r| r.minimal.get(i)?.as_ref()).collect());
     }
     RecordBatch::try_from_iter_with_nullable(columns).map_err(|e| e.to_string())
 }
@@ -356,6 +366,7 @@ mod tests {
             minimal: minimal.to_vec(),
             judged: true,
             certified: true,
+            radii: true,
         };
         let (sought, one) = (named(&["a", "b"], &["c"]), named(&["a"], &[]));
         let path = std::env::temp_dir().join(format!("kennard-table-{}.parquet", std::process::id()));
@@ -375,7 +386,8 @@ mod tests {
     /// Where no attack could break it, only a certificate says that a sample is robust; and reading tells what is pending all the same.
     #[test]
     fn nobody_calls_robust_what_nothing_tried() {
-        let sought = Sought { attacks: Vec::new(), minimal: Vec::new(), judged: false, certified: true };
+        let (attacks, minimal) = (Vec::new(), Vec::new());
+        let sought = Sought { attacks, minimal, judged: false, certified: true, radii: false };
         let bound = |margin| Some(Bounded { margin, method: BoundMethod::Intervals });
         let record = |index, prediction, bound, pending| Record {
             index,
@@ -404,5 +416,26 @@ mod tests {
         assert_eq!(batch.column_by_name(ROBUST).unwrap().null_count(), 2);
         let read: Vec<bool> = rows(&batch, &sought).unwrap().iter().map(|record| record.pending).collect();
         assert_eq!(read, [false, true]);
+    }
+    /// Which columns there are is for the settings to say: no sample has a bound where none is classified correctly.
+    #[test]
+    fn columns_follow_what_was_sought() {
+        let columns = |certified: bool, radii: bool| -> Vec<String> {
+            let (attacks, minimal) = (vec![Leaves::NAME], vec!["fmn"]);
+            let sought = Sought { attacks, minimal, judged: true, certified, radii };
+            let lost =
+                Record { prediction: Some(1), attacks: vec![None], minimal: vec![None], ..Record::default() };
+            let schema = to_batch(&sought, &[lost]).unwrap().schema();
+            schema.fields().iter().map(|field| field.name().clone()).collect()
+        };
+        let has = |columns: &[String], name: &str| columns.iter().any(|column| column == name);
+        let all = columns(true, true);
+        for (name, _) in BOUNDS.iter().chain(&RADII) {
+            assert!(has(&all, name) && !has(&columns(false, false), name), "{name}");
+        }
+        for name in ["leaves.proved", "minimal.fmn.norm", "distance.searched"] {
+            assert!(has(&columns(false, false), name), "{name}");
+        }
+        assert!(!has(&all, "minimal.fmn.proved"));
     }
 }

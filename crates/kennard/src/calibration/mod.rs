@@ -188,7 +188,10 @@ impl Calibrate {
         Ok(Some(Calibration {
             version: 1,
             model,
-            data: DataSummary::of(data)?,
+            data: DataSummary {
+                notes: data.notes_of(self.samples.indices(data.len())),
+                ..DataSummary::of(data)?
+            },
             runtime: engine.runtime().into(),
             seed: self.seed,
             samples: self.samples,

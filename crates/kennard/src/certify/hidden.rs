@@ -38,7 +38,14 @@ struct Way {
     /// The elements of a place.
     rows: usize,
     /// What an element sees, if it sees only a window.
-    patch: Option<Patch>,
+    sight: Option<Sight>,
+}
+
+/// What a unit of a hidden tensor sees, as a [`Patch`] says it.
+struct Sight {
+    windows: Vec<Window>,
+    outside: Vec<f32>,
+    unit: [usize; 3],
 }
 
 /// Some elements of a sample's hidden tensor, no more than a place has rows.
@@ -115,27 +122,23 @@ impl Way {
     fn new(stages: &Stages, i: usize, batch: usize, runtime: &Runtime, threads: &Threads) -> Result<Way> {
         let elements = stages.hidden()[i].elements.max(1);
         let together = (TOGETHER / largest(&one_way(stages, i)?)?).clamp(1, MOST);
-        let patch = match stages.patch(i, 1)? {
-            Some(Patch { unit: [channels, ..], .. }) => {
-                let rows = OF_WINDOW.min(channels).min(together);
-                stages.patch(i, rows)?.map(|patch| (rows, patch))
+        let (rows, graph, sight) = match stages.patch(i, OF_WINDOW.min(together))? {
+            Some(Patch { graph, windows, outside, unit }) => {
+                let rows = OF_WINDOW.min(together).min(unit[0]);
+                (rows, graph, Some(Sight { windows, outside, unit }))
             }
-            None => None,
-        };
-        let (rows, patch, graph) = match patch {
-            Some((rows, patch)) => (rows, Some(patch.clone()), patch.graph),
             None => {
                 let rows = together.min(ROWS).min(elements);
-                (rows, None, stages.walk(i, rows)?)
+                (rows, stages.walk(i, rows)?, None)
             }
         };
         let places = (together / rows).max(1).min(elements.div_ceil(rows) * batch);
-        let walk = match patch {
+        let walk = match sight {
             // A window has nothing in common with others.
             Some(_) => Parted::whole(&graph, places, runtime, threads)?,
             None => Parted::new(&graph, &[Graph::SPEC], [batch, places], runtime, threads)?,
         };
-        Ok(Way { walk, places, rows, patch })
+        Ok(Way { walk, places, rows, sight })
     }
 
     /// The elements that matter, of intervals of each sample.
@@ -149,7 +152,7 @@ impl Way {
             let mut open: Vec<usize> = (0..lower.len()).filter(matters).collect();
             // Units of one window side by side.
             let window =
-                |i: &usize| self.patch.as_ref().map_or(0, |patch| i % (patch.unit[1] * patch.unit[2]));
+                |i: &usize| self.sight.as_ref().map_or(0, |sight| i % (sight.unit[1] * sight.unit[2]));
             open.sort_by_key(window);
             let place = |part: &[usize]| Place { sample, elements: part.to_vec() };
             let windows = open.chunk_by(|a, b| window(a) == window(b));
@@ -166,7 +169,7 @@ impl Way {
         part: &[Place],
         outputs: &mut Vec<Vec<f32>>,
     ) -> Result<()> {
-        let Some(patch) = &self.patch else {
+        let Some(sight) = &self.sight else {
             let of: Vec<Vec<&[f32]>> = part.iter().map(|place| given[place.sample].clone()).collect();
             let mut spec = vec![0.0; self.places * self.rows * elements];
             for (slot, place) in part.iter().enumerate() {
@@ -178,19 +181,19 @@ impl Way {
             inputs.push(spec);
             return run(&mut self.walk.session, &inputs, outputs);
         };
-        let inputs = cut(patch, given, part, [self.places, self.rows]);
+        let inputs = cut(sight, given, part, [self.places, self.rows]);
         run(&mut self.walk.session, &inputs, outputs)
     }
 }
 
-/// What units of a patch's tensor see, those of a place the same.
+/// What units of a hidden tensor see, those of a place the same.
 fn cut(
-    patch: &Patch,
+    sight: &Sight,
     given: &[Vec<&[f32]>],
     part: &[Place],
     [places, together]: [usize; 2],
 ) -> Vec<Vec<f32>> {
-    let Patch { windows, outside, unit: [channels, rows, columns], .. } = patch;
+    let Sight { windows, outside, unit: [channels, rows, columns] } = sight;
     let hidden = 2 * (windows.len() - 1) + usize::from(windows.len() > 1);
     let slots = || (0..places).map(|slot| &part[if slot < part.len() { slot } else { 0 }]);
     let all = |i: usize, window: Option<(&Window, &[f32])>| {

@@ -32,12 +32,28 @@ mod tests {
 
     /// A classifier of `d` classes whose logits are the input.
     pub(super) fn linear(d: usize) -> Engine {
+        linear_of(d, EngineOptions::default())
+    }
+
+    fn linear_of(d: usize, options: EngineOptions) -> Engine {
         let builder = Builder::new(&Graph::default()).unwrap();
         let x = builder.input("x", TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(d)]));
         builder.output("logits", x.apply("Identity"));
         let classifier =
             Classifier::new(&builder.finish().unwrap(), &[d], &Preprocessing::default()).unwrap();
         let runtime = Runtime::open(RuntimeChoice::Rten).unwrap();
-        Engine::new(classifier, runtime, &EngineOptions::default()).unwrap()
+        Engine::new(classifier, runtime, &options).unwrap()
+    }
+
+    /// Rows that no sample fills are not computed, whatever is asked for.
+    #[test]
+    fn micro_batches_are_not_much_larger_than_there_are_samples() {
+        let of = |asked: Option<usize>, samples: usize| {
+            let options = EngineOptions { micro_batch: asked, ..EngineOptions::default() };
+            linear_of(2, options).for_samples(samples).plan().micro_batch
+        };
+        let sizes = [of(Some(100_000), 16), of(Some(100_000), 300), of(Some(40), 16), of(Some(1), 16)];
+        assert_eq!(sizes, [64, 300, 40, 1]);
+        assert_eq!(of(None, 16), linear(2).plan().micro_batch);
     }
 }

@@ -50,6 +50,8 @@ pub struct Engine {
     pub(super) warnings: Vec<Warning>,
     /// Whether the size of micro-batches is not ours to choose.
     pub(super) batch_is_given: bool,
+    /// The size of micro-batches that was asked for, and how many samples there are to fill them.
+    pub(super) asked: (Option<usize>, usize),
     /// How much memory there is, where that counts.
     pub(super) limit: Option<Limit>,
     pub(super) curbed: Option<String>,
@@ -61,6 +63,8 @@ const CACHE: usize = 1 << 20;
 const LARGEST: usize = 64;
 /// Samples per micro-batch of a live module, where nothing else is asked for.
 const LIVE_BATCH: usize = 128;
+/// A micro-batch of a live module is at least as large as is asked for up to this size.
+const LIVE_LARGEST: usize = 1024;
 /// The most sessions that are made on request where there are fewer cores.
 const SESSIONS: usize = 64;
 
@@ -136,9 +140,34 @@ impl Engine {
             trees: OnceLock::new(),
             warnings,
             batch_is_given: fixed.is_some() || options.micro_batch.is_some(),
+            asked: (options.micro_batch, usize::MAX),
             limit: None,
             curbed: None,
         })
+    }
+
+    /// The same engine for work on this many samples. Micro-batches are filled up to their size, and rows beyond the samples that there
+    /// are would be computed for nothing: what was asked for is taken up to these, or to what is of use in any case. A live module may
+    /// take batches of one size alone, so it gets up to 1024 as they were asked for.
+    #[must_use]
+    pub fn for_samples(mut self, samples: usize) -> Engine {
+        self.asked.1 = samples;
+        let enough = if self.classifier.module().is_some() { LIVE_LARGEST } else { LARGEST };
+        if self.batch_is_free() {
+            let micro_batch = self.plan.micro_batch.min(samples.max(enough));
+            self.take(Plan { micro_batch, ..self.plan });
+        }
+        self
+    }
+
+    /// How many samples there are to work on, as far as that was said.
+    pub(crate) fn samples(&self) -> usize {
+        self.asked.1
+    }
+
+    /// Whether the classifier takes micro-batches of any size.
+    fn batch_is_free(&self) -> bool {
+        self.classifier.fixed_batch().is_none() && !self.classifier.mixes_samples()
     }
 
     /// How many samples a session of a program takes.
@@ -181,7 +210,7 @@ impl Engine {
     ///
     /// # Errors
     /// When its inputs, classes or fixed micro-batch are not this one's.
-    pub fn with_surrogate(self, surrogate: Classifier) -> Result<Engine> {
+    pub fn with_surrogate(mut self, surrogate: Classifier) -> Result<Engine> {
         let described =
             |c: &Classifier| format!("samples of shape {:?} and {} classes", c.shape(), c.classes());
         let (own, other) = (described(&self.classifier), described(&surrogate));
@@ -189,6 +218,12 @@ impl Engine {
             return Err(Error::Mismatch(format!(
                 "the surrogate takes {other}, the model {own}; give a surrogate that was trained for the same data"
             )));
+        }
+        // What was asked for may be more than there are samples, and for the surrogate's sake.
+        if let Some(batch) = surrogate.fixed_batch().filter(|batch| self.asked.0 == Some(*batch))
+            && self.batch_is_free()
+        {
+            self.take(Plan { micro_batch: batch, ..self.plan });
         }
         let micro_batch = self.plan.micro_batch;
         if let Some(batch) = surrogate.fixed_batch().filter(|batch| *batch != micro_batch) {
@@ -225,6 +260,7 @@ impl Engine {
             trees: OnceLock::new(),
             warnings: self.warnings.clone(),
             batch_is_given: self.batch_is_given,
+            asked: self.asked,
             limit: None,
             curbed: None,
         })

@@ -24,6 +24,16 @@ struct FirstLook {
     simplified: bool,
 }
 
+/// The untouched model's answers about samples by their places; behind the last they begin anew.
+fn ask(
+    evaluator: &mut Evaluator,
+    samples: &[&[f32]],
+    places: impl Iterator<Item = usize>,
+) -> Result<Vec<f32>> {
+    let points: Vec<&[f32]> = places.map(|i| samples[i % samples.len()]).collect();
+    Ok(evaluator.evaluate(&Query::untouched(points.concat()))?.logits)
+}
+
 impl Engine {
     /// Why there is no gradient of the model on this runtime, if there is none: the nodes that cannot be
     /// differentiated, or what was said when the gradient was made and tried out.
@@ -65,43 +75,47 @@ impl Engine {
 
     /// Asks about some samples (each `d` elements), with sessions that are made once.
     fn first_look(&self, samples: &[&[f32]]) -> Result<FirstLook> {
-        let points = samples.concat();
+        // A full batch at least, so that others can be held against it.
+        let asked = if samples.is_empty() { 0 } else { samples.len().max(self.rows(Program::Untouched)) };
         Evaluator::lend(self, |mut evaluator| {
-            let answers = evaluator.evaluate(&Query::untouched(points.clone()))?.logits;
-            let mixed = !self.classifier.mixes_samples() && self.mixes(&mut evaluator, samples)?;
+            let mut answers = ask(&mut evaluator, samples, 0..asked)?;
+            let mixed = !self.classifier.mixes_samples() && self.mixes(&mut evaluator, samples, &answers)?;
+            answers.truncate(samples.len() * self.classifier.classes());
             // A module is the same program either way.
             if !mixed && self.classifier.module().is_none() {
                 // What the runtime cannot run is found now, not in the middle of the work.
-                evaluator.evaluate(&Query::logits(points))?;
+                evaluator.evaluate(&Query::logits(samples.concat()))?;
             }
             Ok(FirstLook { answers, mixed, simplified: evaluator.is_simplified(Program::Untouched) })
         })
     }
 
     /// Whether an answer about one of some samples is another, by more than rounding, in another place of a full batch, or beside
-    /// copies of itself; of a model that answers at random that is not known.
-    fn mixes(&self, evaluator: &mut Evaluator, samples: &[&[f32]]) -> Result<bool> {
+    /// copies of itself; of a model that answers at random that is not known. `answers` are those about a full batch at least.
+    fn mixes(&self, evaluator: &mut Evaluator, samples: &[&[f32]], answers: &[f32]) -> Result<bool> {
+        let rows = self.rows(Program::Untouched);
+        if rows < 2 || samples.is_empty() || !self.differs(evaluator, samples, answers)? {
+            return Ok(false);
+        }
+        // What answers at random differs from itself in the same place too.
+        let again = ask(evaluator, samples, 0..rows)?;
+        Ok(ask(evaluator, samples, 0..rows)? == again && self.differs(evaluator, samples, &again)?)
+    }
+
+    /// Whether an answer is another than it is beside the samples in their order, turned round or beside copies of itself.
+    fn differs(&self, evaluator: &mut Evaluator, samples: &[&[f32]], answers: &[f32]) -> Result<bool> {
         let (rows, classes) = (self.rows(Program::Untouched), self.classifier.classes());
-        let Some(last) = samples.len().min(rows).checked_sub(1) else { return Ok(false) };
-        if rows < 2 {
-            return Ok(false);
-        }
-        let mut ask = |order: Vec<usize>| -> Result<Vec<f32>> {
-            let points: Vec<&[f32]> = order.into_iter().map(|i| samples[i % samples.len()]).collect();
-            Ok(evaluator.evaluate(&Query::untouched(points.concat()))?.logits)
-        };
-        let beside = ask((0..rows).collect())?;
-        if ask((0..rows).collect())? != beside {
-            return Ok(false);
-        }
+        let beside = &answers[..rows * classes];
         let largest = beside.iter().fold(0.0f32, |most, z| most.max(z.abs()));
         let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).any(|(a, b)| (a - b).abs() > 1e-3 * largest);
-        let turned = ask((0..rows).rev().collect())?;
+        let turned = ask(evaluator, samples, (0..rows).rev())?;
         if beside.chunks_exact(classes).zip(turned.chunks_exact(classes).rev()).any(|(a, b)| apart(a, b)) {
             return Ok(true);
         }
-        for i in [0, last] {
-            let copies = ask(vec![i; rows])?;
+        let mut ends = vec![0, samples.len().min(rows) - 1];
+        ends.dedup();
+        for i in ends {
+            let copies = ask(evaluator, samples, std::iter::repeat_n(i, rows))?;
             if copies.chunks_exact(classes).any(|copy| apart(copy, &beside[i * classes..])) {
                 return Ok(true);
             }

@@ -93,7 +93,7 @@ impl Engine {
         Ok(())
     }
 
-    fn take(&mut self, plan: Plan) {
+    pub(super) fn take(&mut self, plan: Plan) {
         if plan.micro_batch != self.plan.micro_batch {
             self.graphs = Mutex::default();
         }

@@ -254,9 +254,9 @@ pub fn csv(points: &[Point]) -> String {
         let figures = accuracies.iter().chain(&packet).join(",");
         let of_network =
             ["excess_x", "excess_p", "misclassified", "distances.found", "certified"].map(|key| {
-                p.followed
-                    .figure(key)
-                    .map_or(",,".into(), |f| format!("{},{},{}", f.value, f.interval[0], f.interval[1]))
+                let Some(figure) = p.followed.figure(key) else { return ",,".to_string() };
+                let ends = figure.known_interval().map_or(",".into(), |[low, high]| format!("{low},{high}"));
+                format!("{},{ends}", figure.value)
             });
         text += &format!(
             "\"{name}\",{epoch},{figures},{cosine},{},{},{}\n",

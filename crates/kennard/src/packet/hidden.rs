@@ -50,7 +50,7 @@ impl Hidden {
         let runtime = engine.runtime();
         let session = runtime.compile(&front.with_batch(1), &runtime.threads(1))?;
         Ok(Hidden {
-            engine: Engine::new(classifier, runtime.clone(), options)?,
+            engine: Engine::new(classifier, runtime.clone(), options)?.for_samples(engine.samples()),
             front: Arc::new(Mutex::new((session, Vec::new()))),
             name: name.into(),
             nonnegative: graph.nodes.iter().any(|n| n.op == "Relu" && n.outputs.iter().any(|o| o == name)),

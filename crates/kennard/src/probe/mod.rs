@@ -5,7 +5,9 @@ mod backward;
 mod convolutional;
 mod resolve;
 mod softmax;
+mod summary;
 
 pub use backward::{Cosines, Counts, Distribution, Probe, ProbeRecord, ProbeReport};
 pub(crate) use backward::{cosine, labelled};
 pub use resolve::{Accuracy, Reader, Reading, Resolve, ResolveReport};
+pub use summary::ProbeSummary;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::Source;
 use crate::audit::{AuditSettings, Followed, PacketSummary, Record, RunState, Stage, Summary};
 use crate::picture::Panels;
+use crate::run::FileHash;
 use crate::stats::{mcnemar, paired_difference, pareto_front};
 
 #[derive(Serialize)]
@@ -165,12 +166,17 @@ fn left_out(name: &str, summary: &Summary) -> String {
 /// Whether two runs have their samples from the same files.
 fn same_data(a: &RunState, b: &RunState) -> bool {
     let (first, other) = (&a.outcome.summary.data, &b.outcome.summary.data);
-    let digests = |files: &[crate::run::FileHash]| -> Vec<String> {
+    same_files(&first.files, &other.files) && first.split == other.split
+}
+
+/// Whether these are the same contents, in whatever order.
+pub(super) fn same_files(a: &[FileHash], b: &[FileHash]) -> bool {
+    let digests = |files: &[FileHash]| -> Vec<String> {
         let mut digests: Vec<String> = files.iter().map(|file| file.sha256.clone()).collect();
         digests.sort();
         digests
     };
-    digests(&first.files) == digests(&other.files) && first.split == other.split
+    digests(a) == digests(b)
 }
 
 /// Why two runs cannot be compared sample by sample.

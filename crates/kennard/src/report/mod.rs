@@ -55,7 +55,8 @@ struct Detail {
 
 impl Report {
     /// Reads the directories of runs: of `kennard audit` and `kennard train`, finished or under way,
-    /// `kennard uncertainty` and `kennard probe`, and of all commands that leave a [`Sheet`]. Packets and probes of a model join the first audit of the same model. A directory
+    /// `kennard uncertainty` and `kennard probe`, and of all commands that leave a [`Sheet`]. Packets of a model join the first audit of the
+    /// same model, a probe the first of the same model and data. A directory
     /// of directories stands for the runs in it, in the order of their names.
     ///
     /// # Errors

@@ -29,7 +29,8 @@ impl SampleTable {
         let (summary, records) = (&state.outcome.summary, &state.outcome.records);
         let records = &records[..rows.min(records.len())];
         let passes = |record: &crate::audit::Record| {
-            let tried = record.broken_by().map_or(record.attacks.len(), |i| i + 1);
+            let all = record.attacks.len() + record.minimal.len();
+            let tried = record.broken_by().map_or(all, |i| i + 1);
             let attacks = record.attacks.iter().chain(&record.minimal);
             attacks.take(tried).flatten().map(|a| a.forwards + a.backwards).sum()
         };

@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
+use super::compare::same_files;
 use super::sheet::{self, Sheet};
 use super::sheet_view::KeptSheet;
 use crate::audit::RunState;
-use crate::run::files::other_version;
 use crate::run::sums::Sums;
-use crate::run::{MANIFEST, stored};
+use crate::run::{FileHash, Kind, MANIFEST, stored};
 use crate::smoothing::FinishedSmoothing;
 use crate::survey::{SurveyManifest, SurveySummary};
 use crate::train::{Epoch, TrainingManifest};
@@ -34,12 +33,6 @@ pub(super) struct Training {
     epochs: Vec<Epoch>,
 }
 
-/// What a manifest is of, by its keys.
-#[derive(Deserialize)]
-struct Kind {
-    training: Option<IgnoredAny>,
-}
-
 /// The packets of one directory.
 pub(super) struct Survey {
     pub path: PathBuf,
@@ -50,6 +43,18 @@ pub(super) struct Survey {
 impl Source {
     pub fn new(path: &Path) -> Source {
         Source { path: path.into(), audit: None, surveys: Vec::new(), probe: None, training: None }
+    }
+
+    /// Whether its audit is of the model and the data of a probe; no where the probe, of an earlier version, does not say.
+    fn has_what_was_probed(&self, probe: &Value) -> bool {
+        let Some(run) = &self.audit else { return false };
+        let summary = &run.outcome.summary;
+        let text = |place: &str| probe.pointer(place).and_then(Value::as_str);
+        let files: Option<Vec<FileHash>> =
+            probe.pointer("/data/files").and_then(|files| serde_json::from_value(files.clone()).ok());
+        text("/model/sha256") == Some(summary.model.sha256.as_str())
+            && text("/data/split") == Some(summary.data.split.as_str())
+            && files.is_some_and(|files| same_files(&files, &summary.data.files))
     }
 
     /// The SHA-256 of the model.
@@ -131,12 +136,10 @@ pub(super) fn read(path: &Path, found: &mut Found) -> Result<()> {
 
 /// The training in a directory; nothing where it holds something else.
 fn training(path: &Path) -> Result<Option<Training>> {
-    let manifest = path.join(MANIFEST);
-    let text = std::fs::read(&manifest).unwrap_or_default();
-    if !serde_json::from_slice::<Kind>(&text).is_ok_and(|manifest| manifest.training.is_some()) {
+    if Kind::of(path)? != Some(Kind::Training) {
         return Ok(None);
     }
-    let manifest = serde_json::from_slice(&text).map_err(|e| other_version(&manifest, &e))?;
+    let Some(manifest) = TrainingManifest::read(path)? else { return Ok(None) };
     if let Some(sums) = Sums::read(path)? {
         ["manifest.json", "log.jsonl"].into_iter().try_for_each(|name| sums.check(name))?;
     }
@@ -181,6 +184,10 @@ fn open(path: &Path) -> Result<Source> {
         })?;
         let manifest = stored(path)?.map(|(manifest, _)| manifest);
         source.surveys.push(Survey { path: path.into(), manifest, summary });
+    } else if let Some(kind @ (Kind::Smoothing | Kind::Packets)) = Kind::of(path)? {
+        let message =
+            format!("holds {kind}, but no results yet, of which its page is made: finish the run first");
+        return Err(Error::Run { path: path.into(), message });
     } else if path.join("manifest.json").exists() {
         source.audit = Some(RunState::read(path)?);
     } else {
@@ -193,18 +200,15 @@ fn open(path: &Path) -> Result<Source> {
     Ok(source)
 }
 
-/// Packets and probes joined to the first audit of the same model. A probe names no model; it goes to the
-/// only other run there is.
+/// Packets joined to the first audit of the same model, and a probe to the first of the same model and data.
 pub(super) fn joined(sources: Vec<Source>) -> Vec<Source> {
     let (mut audits, others): (Vec<Source>, Vec<Source>) =
         sources.into_iter().partition(|source| source.audit.is_some());
     let mut alone = Vec::new();
     for source in others {
-        let only = audits.len() == 1;
-        let same = |audit: &&mut Source| match source.model() {
-            _ if source.training.is_some() => false,
-            Some(model) => audit.model() == Some(model),
-            None => only && audit.probe.is_none(),
+        let same = |audit: &&mut Source| match &source.probe {
+            Some(probe) => audit.probe.is_none() && audit.has_what_was_probed(probe),
+            None => source.model().is_some() && audit.model() == source.model(),
         };
         match audits.iter_mut().find(same) {
             Some(audit) => {

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::files::{make_directory, refused, remove, to_json, write_whole};
 use super::journal::{Contents, JOURNAL, Journal, is_begun};
-use super::manifest::{MANIFEST, Manifest, same_settings, stored};
+use super::manifest::{MANIFEST, Manifest, same_as_kept, same_settings, stored_before};
 use super::sums::{Sums, sha256};
 use crate::Result;
 
@@ -47,14 +47,10 @@ impl<R: Serialize + DeserializeOwned> Directory<R> {
         place: impl Fn(&R) -> std::result::Result<usize, String>,
     ) -> Result<Directory<R>> {
         make_directory(path)?;
-        let stored = stored::<Manifest<S>>(path)?;
-        let check_settings = || match &stored {
-            Some((earlier, _)) => same_settings(path, &earlier.settings, &manifest.settings),
-            None => Ok(()),
-        };
+        let stored = stored_before::<Manifest<S>>(path)?;
         let begun = is_begun(path);
-        if !begun {
-            check_settings()?;
+        if let Some((earlier, _)) = stored.as_ref().filter(|_| !begun) {
+            same_settings(path, &earlier.settings, &manifest.settings)?;
         }
         let (mut journal, text) = Journal::open(path)?;
         clear_strays(path);
@@ -72,7 +68,9 @@ impl<R: Serialize + DeserializeOwned> Directory<R> {
                  it from a copy, or remove both to begin anew",
             ));
         }
-        check_settings()?;
+        if let Some((earlier, _)) = &stored {
+            same_as_kept(path, kept, &earlier.settings, &manifest.settings)?;
+        }
         let samples = manifest.about.samples;
         if kept as u64 > samples {
             let message =

@@ -102,6 +102,8 @@ pub(crate) fn failed_to_read(path: &Path, error: &std::io::Error) -> Error {
 
 /// The error of a file that is no JSON of the kind that it should be.
 pub(crate) fn other_version(path: &Path, error: &serde_json::Error) -> Error {
-    refused(path, format!("is not of this version of Kennard, or damaged ({error})"))
-        .advise("; give {out} another directory")
+    let message = format!(
+        "is not of this version of Kennard, or damaged ({error}); run it again, or take the Kennard that wrote it"
+    );
+    refused(path, message)
 }

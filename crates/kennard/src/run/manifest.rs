@@ -87,6 +87,11 @@ pub(crate) fn stored<M: DeserializeOwned>(directory: &Path) -> Result<Option<(M,
     Ok(Some((manifest, sha256(&text))))
 }
 
+/// The same where a run is to be written.
+pub(crate) fn stored_before<M: DeserializeOwned>(directory: &Path) -> Result<Option<(M, String)>> {
+    stored(directory).map_err(|error| error.advise(", or give {out} another directory"))
+}
+
 /// Refuses to go on in a directory whose run has other settings, and names the difference.
 pub(crate) fn same_settings(path: &Path, there: &impl Serialize, here: &impl Serialize) -> Result<()> {
     let differences = differences(there, here)?;
@@ -96,6 +101,32 @@ pub(crate) fn same_settings(path: &Path, there: &impl Serialize, here: &impl Ser
     let list = differences.join("; ");
     Err(refused(path, format!("holds a run of other settings: {list}"))
         .advise(". Give {out} another directory"))
+}
+
+/// The same of an unfinished run, of which this many samples are kept.
+pub(super) fn same_as_kept(
+    path: &Path,
+    kept: usize,
+    there: &impl Serialize,
+    here: &impl Serialize,
+) -> Result<()> {
+    let differences = differences(there, here)?;
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let message = match differences.iter().all(|difference| difference.starts_with("data.files ")) {
+        true => format!(
+            "holds an unfinished run, {kept} samples of it, and the data have changed since: a run of other data cannot go \
+             on with these samples"
+        ),
+        false => format!(
+            "holds an unfinished run of other settings: {}; {kept} samples of it are kept",
+            differences.join("; ")
+        ),
+    };
+    let advice =
+        ". Give {out} another directory, or remove manifest.json and journal.jsonl there to begin anew";
+    Err(refused(path, message).advise(advice))
 }
 
 /// What differs between two trees of settings: paths, and the values there.

@@ -48,6 +48,9 @@ pub struct DataIdentity {
     pub split: String,
     /// Its files.
     pub files: Vec<FileHash>,
+    /// The shape of one sample, which tells what images are cropped to.
+    #[serde(default)]
+    pub shape: Vec<usize>,
 }
 
 /// The runtime that figures were computed with; in files a text, `rten 0.27.0`.
@@ -148,12 +151,13 @@ impl DataIdentity {
             name: data.spec().to_string(),
             split: data.split().to_string(),
             files: files.map(|digest| FileHash { file: digest.file, sha256: digest.sha256 }).collect(),
+            shape: data.shape().to_vec(),
         })
     }
 }
 
 impl From<DataIdentity> for DataSummary {
-    fn from(DataIdentity { name, split, files }: DataIdentity) -> DataSummary {
+    fn from(DataIdentity { name, split, files, .. }: DataIdentity) -> DataSummary {
         DataSummary { name, split, files, notes: Vec::new() }
     }
 }

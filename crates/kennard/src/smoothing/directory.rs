@@ -6,12 +6,13 @@ use std::sync::atomic::AtomicBool;
 
 use super::record::{CertificateRecord, from_parquet, to_parquet};
 use super::{Certification, SmoothingOutcome, SmoothingProgress, SmoothingSettings, SmoothingSummary};
-use crate::data::DataError;
+use crate::data::{DataError, notes_of_parts};
 use crate::run::files::{make_directory, other_version, read_if_there, refused, to_json, write_whole};
 use crate::run::journal::is_begun;
 use crate::run::sums::Sums;
 use crate::run::{
-    Directory, MANIFEST, Manifest, NO_RUN, SUMMARY, Shard, check_whole, differences, same_settings, stored,
+    Directory, Kind, MANIFEST, Manifest, NO_RUN, SUMMARY, Shard, check_kind, check_whole, differences,
+    keep_off, same_settings, stored,
 };
 use crate::{Error, Result};
 
@@ -48,6 +49,7 @@ impl SmoothingDirectory {
         of.check()?;
         let manifest = Manifest::of_smoothing(of, command)?;
         make_directory(path)?;
+        keep_off(path, Kind::Smoothing)?;
         if resume && !is_begun(path) && path.join(SUMMARY).exists() {
             let run = FinishedSmoothing::open(path)?;
             same_settings(path, &run.manifest.settings, &manifest.settings)?;
@@ -148,6 +150,7 @@ impl FinishedSmoothing {
     /// # Errors
     /// When it holds no such run, an unfinished one, or a damaged one.
     pub fn open(path: &Path) -> Result<FinishedSmoothing> {
+        check_kind(path, &[Kind::Smoothing])?;
         if is_begun(path) {
             return Err(refused(path, "holds an unfinished run").advise("; finish it with {resume}"));
         }
@@ -177,6 +180,7 @@ impl FinishedSmoothing {
     /// When the directory cannot be written to, or is in use.
     pub fn write(&self, path: &Path) -> Result<()> {
         make_directory(path)?;
+        keep_off(path, Kind::Smoothing)?;
         let place = |record: &CertificateRecord| Ok(record.index);
         let directory = Directory::open(path, &self.manifest, &FILES, true, place)?;
         directory.finish(|path| write_results(path, &self.outcome), &FILES, true)
@@ -219,6 +223,8 @@ pub fn merge_smoothing(parts: &[PathBuf]) -> Result<FinishedSmoothing> {
         summary.warnings.extend(news);
     }
     records.sort_by_key(|record| record.index);
+    let notes: Vec<&[String]> = runs.iter().map(|run| &run.outcome.summary.data.notes[..]).collect();
+    summary.data.notes = notes_of_parts(&notes, records.len());
     summary.count(records);
     Ok(merged)
 }

@@ -112,7 +112,7 @@ impl Certification<'_> {
         }
         self.data.check_unchanged()?;
         let records: Vec<CertificateRecord> = found.into_values().collect();
-        summary.data.notes = self.data.notes();
+        summary.data.notes = self.data.notes_of(self.indices());
         summary.count(&records);
         summary.seconds = begin.elapsed().as_secs_f64();
         Ok(SmoothingOutcome { summary, records })

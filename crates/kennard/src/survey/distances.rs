@@ -10,6 +10,7 @@ use crate::distance::{
     SlopeDistances, SmoothedRadius, crossings_in,
 };
 use crate::error::with_causes;
+use crate::figure::Basis;
 use crate::stats::median;
 use crate::{Error, Figure, Norm, Result};
 
@@ -122,12 +123,24 @@ impl Measured {
     }
 }
 
+/// The median of a figure over the centres that have it, of this many. That of a single centre is its own, with the interval
+/// of its samples where it is of samples.
+fn over_centres(figures: &[Figure], centres: usize) -> Option<Figure> {
+    match figures {
+        [only] if centres == 1 && only.basis != Basis::Population => Some(*only),
+        _ => {
+            let (value, interval) = median(figures.iter().map(|figure| figure.value))?;
+            Some(Figure::perhaps(value, interval))
+        }
+    }
+}
+
 /// The median of each figure over centres, and what a reader should know of them.
 pub(super) fn medians(measured: &[&Measured]) -> (DistanceFigures, Vec<String>) {
     let all: Vec<DistanceFigures> = measured.iter().map(|measured| measured.figures()).collect();
     let of = |name: &str| {
-        let values = all.iter().filter_map(|figures| figures.get(name)).map(|figure| figure.value);
-        median(values).map(|(value, interval)| (name.to_string(), Figure::new(value, interval)))
+        let known: Vec<Figure> = all.iter().filter_map(|figures| figures.get(name)).copied().collect();
+        Some((name.to_string(), over_centres(&known, all.len())?))
     };
     let count = |of: &dyn Fn(&Measured) -> bool| measured.iter().filter(|measured| of(measured)).count();
     let total = measured.len();
@@ -245,5 +258,26 @@ impl Survey<'_> {
         let found = self.distances_at(&work, effort, stop)?;
         let places = sites.iter().map(|site| site.centre().unwrap_or_default() as usize);
         Ok(places.zip(found).filter_map(|(place, found)| Some((place, found?))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One centre has the interval of its samples, which is what `packets.parquet` has of it; a few centres have none.
+    #[test]
+    fn a_few_centres_have_no_interval_over_centres() {
+        let sampled = |value: f64| Figure::student(value, 0.01, 63);
+        let alone = over_centres(&[sampled(0.2)], 1).unwrap();
+        assert_eq!(alone, sampled(0.2));
+        assert_eq!(over_centres(&[Figure::exact(0.2)], 1).unwrap().known_interval(), None);
+        assert_eq!(over_centres(&[sampled(0.2)], 4).unwrap().known_interval(), None);
+        let five = [0.1, 0.2, 0.3, 0.4, 0.5].map(sampled);
+        let found = over_centres(&five, 5).unwrap();
+        assert_eq!((found.value, found.known_interval()), (0.3, None));
+        let six = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6].map(sampled);
+        assert_eq!(over_centres(&six, 6).unwrap().known_interval(), Some([0.1, 0.6]));
+        assert!(over_centres(&[], 0).is_none());
     }
 }

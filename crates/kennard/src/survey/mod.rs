@@ -173,8 +173,8 @@ impl Survey<'_> {
     /// early, with the packets finished by then; `progress` hears how many are done, and of how many.
     ///
     /// # Errors
-    /// When a scale or a temperature is not positive, the label has no samples, model and data do not fit, or the
-    /// runtime fails.
+    /// When a scale or a temperature is not positive, the label has no samples, model and data do not fit, the model has no
+    /// gradient, or the runtime fails.
     pub fn run(&self, stop: &AtomicBool, mut progress: impl FnMut(u64, u64)) -> Result<SurveyOutcome> {
         self.run_all(stop, &mut progress)
     }
@@ -191,6 +191,10 @@ impl Survey<'_> {
                 Ok((temperature, self.engine.at_temperature(temperature)?, hidden))
             })
             .collect::<Result<_>>()?;
+        if let Some(why) = self.answering().gradient_error() {
+            let message = format!("{why}. Packets are of the slope of the loss, and need a gradient");
+            return Err(Error::NoGradient(message));
+        }
         if engines.is_empty() {
             return Ok(self.run_once(None, stop, progress)?.0);
         }

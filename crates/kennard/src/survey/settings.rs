@@ -58,6 +58,7 @@ impl Manifest<SurveySettings> {
                 name: data.name.clone(),
                 split: data.split.clone(),
                 files: data.files.clone(),
+                shape: survey.data.shape().to_vec(),
             },
             packet: survey.kind.name().into(),
             scales: survey.scales.clone(),

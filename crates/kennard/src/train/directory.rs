@@ -10,10 +10,12 @@ use super::epoch::{Epoch, best};
 use super::settings::{TrainingManifest, TrainingSettings};
 use super::state::{State, decode, encode};
 use crate::data::digest;
-use crate::run::files::{failed, prepare, read_if_there, refused, remove, to_json, write_whole};
+use crate::run::files::{
+    failed, make_directory, prepare, read_if_there, refused, remove, to_json, write_whole,
+};
 use crate::run::lock::{in_use, is_taken};
 use crate::run::sums::{SUMS, Sums, sha256};
-use crate::run::{MANIFEST, same_settings, stored};
+use crate::run::{Kind, MANIFEST, keep_off, same_settings, stored_before};
 use crate::{Error, Result};
 
 const STATE: &str = "state.safetensors";
@@ -43,17 +45,16 @@ impl TrainingDirectory {
         settings: &TrainingSettings,
         resume: bool,
     ) -> Result<TrainingDirectory> {
-        let checkpoints = path.join("checkpoints");
-        prepare(&checkpoints)?;
+        make_directory(path)?;
+        keep_off(path, Kind::Training)?;
+        prepare(&path.join("checkpoints"))?;
         let place = path.join("lock");
         let lock = File::create(&place).map_err(|e| failed(&place, &e))?;
         if is_taken(&lock) {
             return Err(in_use(path));
         }
         prepare(path)?;
-        let Ok(earlier) = stored::<TrainingManifest>(path) else {
-            return Err(refused(path, "holds a run of another kind").advise("; give {out} another directory"));
-        };
+        let earlier = stored_before::<TrainingManifest>(path)?;
         let begun = [STATE, PREVIOUS].iter().any(|name| path.join(name).exists());
         if let Some((earlier, _)) = &earlier {
             same_settings(path, &earlier.training, settings)?;

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use kennard::attack::Version;
+use kennard::attack::{Parameters, Version, attack, minimum_norm};
 use kennard::audit::{Audit, Outcome};
 use kennard::data::{DataSet, Options, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::graph::{Builder, DType, Dim, TensorType, gradient};
 use kennard::run::ModelSummary;
 use kennard::runtime::{Choice, Input, Live, RuntimeError, Session};
+use kennard::survey::{PacketKind, Survey};
 use kennard::{Classifier, Graph, Norm, Preprocessing, Runtime, ThreatModel};
 
 const BATCH: usize = 16;
@@ -24,6 +25,7 @@ struct Posing {
     forward: Mutex<Session>,
     backward: Mutex<Session>,
     fails: bool,
+    differentiable: bool,
     passes: usize,
     /// How often it was asked; every second answer is off one way, the others the other way.
     asked: AtomicUsize,
@@ -46,7 +48,7 @@ impl Posing {
         let backward = gradient(&weighted, "weighted", &[input]).unwrap().with_batch(BATCH);
         let backward = runtime.compile(&backward, &threads).unwrap();
         let (forward, backward) = (Mutex::new(forward), Mutex::new(backward));
-        Posing { forward, backward, fails, passes: 1, asked: AtomicUsize::new(0) }
+        Posing { forward, backward, fails, differentiable: true, passes: 1, asked: AtomicUsize::new(0) }
     }
 }
 
@@ -87,6 +89,10 @@ impl Live for Posing {
         self.backward.lock().unwrap().run(&[Input::F32(points), Input::F32(&slopes)], &mut found)?;
         gradient.copy_from_slice(found.last().unwrap());
         Ok(())
+    }
+
+    fn is_differentiable(&self) -> bool {
+        self.differentiable
     }
 
     fn passes(&self) -> usize {
@@ -178,4 +184,36 @@ fn a_module_that_fails_is_an_error() {
     let engine = Engine::new(classifier, runtime, &options).unwrap();
     let said = audit(&engine, &data).unwrap_err().to_string();
     assert!(said.contains("the module failed: out of order"), "{said}");
+}
+
+/// A module without a gradient: packets, which are of the slope of the loss, are refused before any work, and attacks with others named
+/// that are of the same kind.
+#[test]
+fn what_needs_a_gradient_says_so() {
+    let (data, model) = (data(), Graph::load(fixture("fashion_mlp.onnx")).unwrap());
+    let module = Arc::new(Posing { differentiable: false, ..Posing::new(&model, false) });
+    let runtime = Runtime::beside(module.as_ref());
+    let classifier = Classifier::live(module, data.shape(), 10, 7).unwrap();
+    let options = EngineOptions { micro_batch: Some(BATCH), threads: None };
+    let engine = Engine::new(classifier, runtime, &options).unwrap();
+    let survey = Survey { scales: vec![0.05], ..Survey::new(&engine, &data, PacketKind::Gaussian) };
+    let said = survey.run(&AtomicBool::new(false), |_, _| ()).unwrap_err().to_string();
+    assert!(said.contains("function without gradients. Packets are of the slope"), "{said}");
+
+    let refused = |attacks: &[&str], minimal: &[&str]| {
+        let threat = ThreatModel::new(Norm::Linf, 0.05).unwrap();
+        let summary = ModelSummary::of_graph("model", &Graph::default(), engine.classifier());
+        let audit = Audit {
+            attacks: attacks.iter().map(|name| attack(name, &Parameters::new()).unwrap()).collect(),
+            minimal: minimal.iter().map(|name| minimum_norm(name, &Parameters::new()).unwrap()).collect(),
+            samples: Selection::First(2),
+            ..Audit::new(summary, &engine, &data, threat)
+        };
+        audit.run(&AtomicBool::new(false), |_| ()).unwrap_err().to_string()
+    };
+    let said = refused(&["pgd"], &[]);
+    assert!(said.contains("square and hop-skip-jump need none") && !said.contains("minimal"), "{said}");
+    let said = refused(&[], &["fab"]);
+    assert!(said.contains("hop-skip-jump needs none") && !said.contains("square"), "{said}");
+    assert!(said.ends_with("(`minimal = hop-skip-jump`)"), "{said}");
 }

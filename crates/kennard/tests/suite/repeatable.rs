@@ -427,5 +427,8 @@ fn packets_keep_to_their_budget_and_stop() {
     assert!(codes(&found).contains(&"interrupted".to_string()) && !found.summary.requirements[0].holds);
     let few = PacketPlan { samples: 20, max_samples: 20, bounded: false, ..plan };
     let message = run(&small, few, false).unwrap_err().to_string();
-    assert!(message.contains("20 points are too few"), "{message}");
+    assert!(
+        message.contains("20 points are too few") && message.contains("`packet_samples = 500`"),
+        "{message}"
+    );
 }

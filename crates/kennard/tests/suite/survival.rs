@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use crate::common::{engine, fixture, labelled, linear, open, rten, scratch};
+use crate::common::{engine, fixture, labelled, linear, open, root, rten, scratch};
 use kennard::attack::{Fgsm, Pgd};
 use kennard::audit::{
     Audit, FinishedRun, Manifest, Outcome, Progress, Record, RunDirectory, RunState, Shard, merge,
 };
-use kennard::data::{DataSet, Selection};
+use kennard::data::{DataSet, Options, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::run::ModelSummary;
 use kennard::train::{
@@ -374,6 +374,92 @@ fn a_merge_can_be_repeated() {
     }
     let message = merged.write(&parts[0]).unwrap_err().to_string();
     assert!(message.contains("holds another run"), "{message}");
+}
+
+/// Photos in the directories of two classes: every third is of the model's size, every third grey.
+fn photos(scratch: &TempDir) -> PathBuf {
+    let fixtures = root().join("crates/kennard-data/src/fixtures");
+    let folder = scratch.path().join("photos");
+    for (split, count) in [("test", 6), ("train", 1)] {
+        for class in ["ant", "bee"] {
+            let place = folder.join(split).join(class);
+            std::fs::create_dir_all(&place).unwrap();
+            let photos = ["photo_16x16.bmp", "photo.png", "photo_grey.jpg"];
+            for (number, photo) in photos.iter().cycle().take(count).enumerate() {
+                std::fs::copy(fixtures.join(photo), place.join(format!("{number}-{photo}"))).unwrap();
+            }
+        }
+    }
+    folder
+}
+
+/// Audits photos as squares of this side, into a directory.
+fn audit_photos(
+    folder: &Path,
+    side: usize,
+    shard: Shard,
+    out: &Path,
+    resume: bool,
+) -> kennard::Result<Outcome> {
+    let options = Options { resize: Some((side, side)), ..Options::default() };
+    let data = DataSet::open(&format!("folder:{}", folder.display()).parse().unwrap(), &options).unwrap();
+    let feeding = EngineOptions { threads: Some(1), micro_batch: Some(4) };
+    let engine = engine(&linear(data.shape(), 3), &data, rten(), &feeding);
+    let model = ModelSummary { classes: 3, ..ModelSummary::default() };
+    let threat = ThreatModel::new(Norm::Linf, 0.03).unwrap();
+    let audit = Audit { shard, ..Audit::new(model, &engine, &data, threat) };
+    let directory = RunDirectory::open(out, &Manifest::new(&audit, vec![])?, resume)?;
+    audit.run_in(directory, &AtomicBool::new(false), |_| ())
+}
+
+/// What shards say of their images adds up to what one run says, in whatever order they are named.
+#[test]
+fn shards_say_together_what_was_done_to_images() {
+    let scratch = scratch();
+    let folder = photos(&scratch);
+    let run = |number: usize, of: usize| {
+        let place = scratch.path().join(format!("{number} of {of}"));
+        let outcome = audit_photos(&folder, 16, Shard { number, of }, &place, false).unwrap();
+        (place, outcome.summary.data)
+    };
+    let (_, whole) = run(1, 1);
+    assert_eq!(whole.notes.len(), 4, "{:?}", whole.notes);
+    assert!(whole.notes[1].contains("8 of the 12 images") && whole.notes[2].contains("4 of the 12 images"));
+    let parts = [1, 2, 3].map(|number| run(number, 3));
+    assert_eq!(parts[0].1.notes.len(), 1, "{:?}", parts[0].1.notes);
+    for order in [[0, 1, 2], [2, 1, 0]] {
+        let parts = order.map(|part: usize| parts[part].0.clone());
+        assert_eq!(merge(&parts).unwrap().outcome.summary.data, whole);
+    }
+}
+
+/// Runs of images that are cropped otherwise, or whose labels mean other classes, are not mixed.
+#[test]
+fn what_images_and_labels_are_is_part_of_a_run() {
+    let scratch = scratch();
+    let folder = photos(&scratch);
+    let run = |side: usize, number: usize, resume: bool| {
+        let place = scratch.path().join(number.to_string());
+        audit_photos(&folder, side, Shard { number, of: 2 }, &place, resume).map(|_| place)
+    };
+    let first = run(16, 1, false).unwrap();
+    let second = run(20, 2, false).unwrap();
+    let cropped = "data.shape is [3,16,16] there and [3,20,20] here";
+    let message = merge(&[first.clone(), second.clone()]).unwrap_err().to_string();
+    assert!(message.contains(cropped), "{message}");
+    let message = run(20, 1, true).unwrap_err().to_string();
+    assert!(message.contains(cropped), "{message}");
+
+    // The other split has a class of which this one has no sample: `ant` was 0, and is 1.
+    std::fs::remove_dir_all(&second).unwrap();
+    let other = folder.join("train").join("abe");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::copy(folder.join("train/ant/0-photo_16x16.bmp"), other.join("0.bmp")).unwrap();
+    let second = run(16, 2, false).unwrap();
+    let message = merge(&[first, second]).unwrap_err().to_string();
+    assert!(message.contains("order of classes"), "{message}");
+    let message = run(16, 1, true).unwrap_err().to_string();
+    assert!(message.contains("order of classes"), "{message}");
 }
 
 /// Data that are rewritten under a run: its figures are of nothing.

@@ -45,9 +45,14 @@ impl Default for Leaves {
 /// The most points that are asked about at once, enough to fill micro-batches.
 const BLOCK: usize = 64;
 
+impl Leaves {
+    /// Its name.
+    pub(crate) const NAME: &'static str = "leaves";
+}
+
 impl Attack for Leaves {
     fn name(&self) -> &str {
-        "leaves"
+        Leaves::NAME
     }
 
     fn settings(&self) -> serde_json::Value {

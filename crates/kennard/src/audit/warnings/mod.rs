@@ -10,6 +10,7 @@ use attacks::{blind, disputed, masked, non_finite, unanswered};
 use super::missing::missing;
 use super::{Outcome, Record, Summary, Warning};
 use crate::run::shard::SHARD_ALONE;
+use crate::stats::Share;
 use crate::survey::NOT_REACHED;
 
 /// A look at less says nothing about chance.
@@ -75,11 +76,17 @@ fn not_evaluated(summary: &Summary, records: &[Record]) -> Option<Warning> {
 }
 
 fn chance(summary: &Summary) -> Option<Warning> {
-    let classes = summary.model.classes as f64;
-    let clean = &summary.clean;
-    let (accuracy, [low, _]) = (clean.accuracy?, clean.interval?);
+    let Summary { clean, total, model, .. } = summary;
+    chance_accuracy(clean.correct, *total, model.classes).filter(|_| clean.pending == 0)
+}
+
+/// What a reader should know where no more samples of `total` are classified correctly than by guessing.
+pub fn chance_accuracy(correct: u64, total: u64, classes: u64) -> Option<Warning> {
+    let classes = classes as f64;
+    let share = Share { count: correct, pending: 0, total };
+    let (accuracy, [low, _]) = (share.known()?, share.interval()?);
     let at_chance = low <= 1.0 / classes && accuracy < 2.5 / classes;
-    (summary.samples >= ENOUGH && at_chance).then(|| {
+    (total >= ENOUGH && at_chance).then(|| {
         let message = format!("the accuracy, {:.1} %, is at chance level", 100.0 * accuracy);
         Warning::new("chance-accuracy", message).advise(
             ". Likely causes: the model wants pixels 0..255 where the data is 0..1 ({input_scale = 255}), or the other way \

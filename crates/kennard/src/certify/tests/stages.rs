@@ -79,6 +79,10 @@ fn stage_by_stage_is_as_good_as_at_once() {
         let windows = |i| patches.patch(i, 1).unwrap().map(|patch| patch.windows.len());
         let seen = if chain && op == "Relu" { [Some(2), Some(3)] } else { [None, None] };
         assert_eq!([windows(1), windows(2)], seen, "{op}");
+        if let Some(patch) = patches.patch(2, 9).unwrap() {
+            // As many rows as there are channels.
+            assert_eq!(patch.graph.inputs.last().unwrap().ty.shape.0[1..], [Dim::Known(2); 2]);
+        }
         let mut plain = runtime.compile(&model.with_batch(1), &threads).unwrap();
         for region in [Region::Box, Region::L2, Region::L1] {
             let whole = bound(&model, Method::Crown, region, 4).unwrap().with_batch(1);

@@ -131,10 +131,11 @@ fn measured(
     let audit = lab.audit(model, data, engine)?;
     let files: Vec<String> = data.fingerprint()?.into_iter().map(|file| file.sha256).collect();
     let settings = format!(
-        "{}; {} {}; {}; bounds {:?}; {}; {}; {}",
+        "{}; {} {} as {:?}; {}; bounds {:?}; {}; {}; {}",
         model_digest(model)?,
         data.spec(),
         files.join(" "),
+        data.shape(),
         audit.samples,
         audit.threat.bounds,
         ATTACKS.join(", "),

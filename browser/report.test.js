@@ -1,7 +1,7 @@
 // Pages opened from disk.
 
 import assert from "node:assert/strict";
-import { rm } from "node:fs/promises";
+import { cp, rm } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { chart, fashion, fixture, json, kennard, launch, mkdir, open, readFile, scratch, series, tenThousand, writeFile } from "./support.js";
 
@@ -404,6 +404,35 @@ test("labels of an axis are distinct, and two points are no curve", async () => 
     assert.deepEqual(faults, [], name);
     await page.close();
   }
+});
+
+test("medians without intervals are no curve, and no axis is fitted to them alone", async () => {
+  // At the three scales of the packets, distances as medians of fewer than six centres are, and others with intervals.
+  const lone = [0.31, 0.32, 0.36].map((value) => ({ value, interval: null }));
+  const sure = [0.21, 0.24, 0.29].map((value) => ({ value, interval: [value - 0.01, value + 0.01] }));
+  const withDistances = async (name, distances) => {
+    await cp(folder.at("packets"), folder.at(name), { recursive: true });
+    const summary = await json(folder.at(`${name}/summary.json`));
+    summary.curve.forEach((f, i) => { f.distances = Object.fromEntries(Object.entries(distances).map(([key, figures]) => [key, figures[i]])); });
+    await writeFile(folder.at(`${name}/summary.json`), JSON.stringify(summary));
+    await rm(folder.at(`${name}/SHA256SUMS`), { force: true });
+    await kennard("report", folder.at(name), "-o", folder.at(`${name}.html`));
+    return open(browser, url(`${name}.html`));
+  };
+  const { page, said } = await withDistances("few", { first_order: lone, packet: lone });
+  assert.equal(await page.locator("#chart-distance .plot").count(), 0);
+  assert.match(await page.locator("#chart-distance .note").innerText(), /^Not drawn: the values have no intervals/);
+  assert.deepEqual(said, []);
+  await page.close();
+  const { page: other } = await withDistances("some", { first_order: lone, packet: sure });
+  const { series: drawn } = await chart(other, "distance");
+  const type = (name) => drawn.find((s) => s.name === name).type;
+  assert.deepEqual([type("first order"), type("packet distance")], ["scatter", "line"]);
+  // The band of the one, and no whiskers of the other.
+  assert.equal(drawn.filter((s) => s.type === "custom").length, 1);
+  const caption = await other.locator("#chart-distance figcaption").innerText();
+  assert.ok(caption.includes("Points without intervals show no trend, and are not joined."), caption);
+  await other.close();
 });
 
 test("ten thousand samples open within two seconds", async () => {

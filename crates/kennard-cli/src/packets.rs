@@ -198,7 +198,8 @@ impl Packets {
             effort: Effort { max_samples, rel_tol: self.rel_tol, modes: true, ..Effort::default() },
             distances: true,
             seed,
-            probed: PROBED,
+            // Others may be damaged: nobody asks for them.
+            probed: self.first.map_or(PROBED, |count| count.min(PROBED)),
         })
     }
 

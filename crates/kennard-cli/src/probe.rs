@@ -30,6 +30,7 @@ pub fn run(args: &Args) -> Outcome {
     prepare_new(args.out.as_deref())?;
     let samples = args.taken.selection(args.model.seed())?;
     let (engine, data) = args.model.on(&args.data, samples)?;
+    let engine = engine.for_samples(samples.indices(data.len()).len());
     let model = ModelSummary::of_file(&args.model.file, engine.classifier())?;
     let stop = crate::setup::stop_on_interrupt()?;
     let probe = Probe { samples, label: None };

@@ -41,7 +41,7 @@ part! {
         /// sgd, adam, adamw [default: sgd for networks with batch normalisation, else adamw]
         #[arg(long)]
         optimizer: String,
-        /// The highest learning rate [default: 0.1 for sgd, 0.002 for the others, of --init a tenth]
+        /// The highest learning rate [default: 0.1 for sgd, 0.002 for the others (0.004 for ibp and crown-ibp), of --init a tenth]
         #[arg(long, value_name = "RATE")]
         learning_rate: f64,
         /// constant, cosine, one-cycle, step [default: one-cycle]
@@ -50,13 +50,13 @@ part! {
         /// The momentum of sgd [default: 0.9]
         #[arg(long)]
         momentum: f64,
-        /// Weight decay [default: 0.0005]
+        /// Weight decay [default: 0.0005, for ibp and crown-ibp 0]
         #[arg(long)]
         weight_decay: f64,
         /// The share of the label that is spread over all classes [default: 0]
         #[arg(long, value_name = "SHARE")]
         label_smoothing: f64,
-        /// Move images by up to this many pixels [default: 2 for 28×28, 4 for 32×32]
+        /// Move images by up to this many pixels [default: 2 for 28×28 (0 for ibp and crown-ibp), 4 for 32×32]
         #[arg(long, value_name = "PIXELS")]
         crop: usize,
         /// Mirror half of the images: true or false [default: for images in colour and Fashion-MNIST]

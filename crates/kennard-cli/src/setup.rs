@@ -29,7 +29,7 @@ const SURROGATE: &str = "--transfer ";
 /// The data set, and the model at work on it, with the surrogate of transfer attacks if there is one.
 pub fn open_with_surrogate(file: &Path, settings: &Settings) -> Result<(DataSet, Engine)> {
     let taken = settings.selection()?;
-    let (data, engine) = open(file, &settings.data, taken, &settings.model, &settings.run)?;
+    let (data, engine) = open(file, &settings.data, taken, true, &settings.model, &settings.run)?;
     let engine = for_attacks(engine, &data, settings)?;
     Ok((data, engine))
 }
@@ -59,23 +59,26 @@ pub fn say_curbed(engine: &Engine) {
     }
 }
 
-/// The data set, of which these samples are taken, and the model at work on it.
+/// The data set, of which these samples are taken, and the model at work on it; as of [`open_file`].
 pub fn open(
     file: &Path,
     data: &Data,
     taken: Selection,
+    alone: bool,
     model: &Model,
     run: &Run,
 ) -> Result<(DataSet, Engine)> {
-    open_file(&ModelFile::open(file)?, None, data, taken, model, run)
+    open_file(&ModelFile::open(file)?, None, data, taken, alone, model, run)
 }
 
-/// A model at work on the data: those that are `held`, or those that are named.
+/// A model at work on the data: those that are `held`, or those that are named. Samples of which each asks for one point at
+/// a time, `alone`, fill no more rows of a micro-batch than there are of them.
 pub fn open_file(
     file: &ModelFile,
     held: Option<DataSet>,
     named: &Data,
     taken: Selection,
+    alone: bool,
     model: &Model,
     run: &Run,
 ) -> Result<(DataSet, Engine)> {
@@ -83,7 +86,7 @@ pub fn open_file(
         Some(data) => data,
         None => DataSet::open(&named.spec()?, &fitting(named, model, file)?)?,
     };
-    let samples = Some(taken.indices(data.len()).len());
+    let samples = alone.then(|| taken.indices(data.len()).len());
     let engine = engine(file, data.shape(), &first(&data, taken)?, samples, model, run)?;
     data.fit_classes(engine.classifier().classes())?;
     Ok((data, engine))
@@ -142,8 +145,8 @@ fn surrogate(file: &Path, data: &DataSet, settings: &Settings) -> Result<Classif
     Ok(engine.classifier().clone())
 }
 
-/// The model at work on inputs of `shape`; `first` are some of them, and `samples` says how many there are, where that is known.
-/// Which runtime it is on is said.
+/// The model at work on inputs of `shape`; `first` are some of them, and `samples` says how many there are, where each
+/// asks for one point at a time. Which runtime it is on is said.
 pub fn engine(
     file: &ModelFile,
     shape: &[usize],

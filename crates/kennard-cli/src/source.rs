@@ -56,7 +56,7 @@ pub fn on(
     model: &Model,
     run: &Run,
 ) -> kennard::Result<(Engine, DataSet)> {
-    let (data, engine) = setup::open(file, data, taken, model, run)?;
+    let (data, engine) = setup::open(file, data, taken, false, model, run)?;
     notes(&data, taken.indices(data.len()));
     Ok((said(engine), data))
 }

@@ -341,6 +341,39 @@ fn images_that_are_not_asked_for_are_no_matter() {
     assert!(!output.status.success() && message.contains("3-photo.png"), "{message}");
 }
 
+/// The first image may be damaged where nobody asks for it, and packets at the first samples look at no others.
+#[test]
+fn a_damaged_first_image_and_late_ones_are_no_matter() {
+    let place = photos();
+    let data = format!("folder:{}", place.path().join("photos").display());
+    let model = image_model(place.path(), "model.onnx", [3, 16, 16]);
+    let ran = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+        command.args(words).args(["--data", &data, "--runtime", "rten"]);
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for i in 4..12 {
+        let photo = place.path().join("photos/ant/3-photo.png");
+        std::fs::copy(photo, place.path().join(format!("photos/ant/a{i:02}-photo.png"))).unwrap();
+    }
+    std::fs::write(place.path().join("photos/ant/a11-photo.png"), "no image").unwrap();
+    let packets =
+        ["uncertainty", &model, "--scale", "0.1", "--draws", "200", "--max-draws", "200", "--accept-few"];
+    let (_, said) = ran(&[&packets[..], &["--first", "2"]].concat());
+    assert!(!said.contains("a11-photo.png"), "{said}");
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    command.args(["probe", &model, "--data", &data, "--first", "2", "--runtime", "rten", "--json"]);
+    let output = command.output().unwrap();
+    let notes = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(notes.contains("1 of the 2 images streamed so far"), "{notes}");
+
+    std::fs::write(place.path().join("photos/ant/0-photo_16x16.bmp"), "no image").unwrap();
+    let (done, said) = ran(&["probe", &model, "--first", "1"]);
+    assert!(!done && said.contains("0-photo_16x16.bmp"), "{said}");
+}
+
 /// The words of a short training run.
 fn train<'a>(data: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&["train", "--data", data, "--arch", "mlp:4", "--batch", "8", "--out", out][..], more].concat()

@@ -117,3 +117,15 @@ fn what_makes_no_sense_is_refused() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--sigma"));
 }
+
+/// One sample fills micro-batches alone, so that few samples take nothing off the size that was asked for.
+#[test]
+fn few_samples_leave_micro_batches_as_they_were_asked_for() {
+    let out = scratch("batch");
+    let words = ["--sigma", "0.1", "--draws", "300", "--first", "2", "--micro-batch", "256", "-o"];
+    let output = smooth(&[&words[..], &[&out.display().to_string()]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let manifest: Value = serde_json::from_slice(&std::fs::read(out.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["plan"]["micro_batch"], 256, "{manifest}");
+    std::fs::remove_dir_all(&out).unwrap();
+}

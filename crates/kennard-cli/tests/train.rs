@@ -117,6 +117,23 @@ fn a_run_leaves_checkpoints_a_log_and_networks_that_can_be_audited() {
     }
 }
 
+/// Where bounds are made small, images of one channel stay where they are, and weights do not decay.
+#[test]
+fn certified_training_has_its_own_defaults() {
+    let out = scratch("certified");
+    for (method, rate, decay, crop) in [("ibp", 0.004, 0.0, 0), ("pgd", 0.002, 5e-4, 2)] {
+        let directory = out.join(method);
+        let words = ["--method", method, "--eps", "0.1", "--arch", "mlp:4", "--epochs", "1"];
+        succeeds(train(&directory, &words));
+        let text = std::fs::read_to_string(directory.join("manifest.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let recipe = &manifest["training"]["recipe"];
+        let told = [&recipe["rate"], &recipe["decay"], &recipe["augmentation"]["crop"]];
+        assert_eq!(told.map(|value| value.as_f64().unwrap()), [rate, decay, f64::from(crop)]);
+    }
+    std::fs::remove_dir_all(out).unwrap();
+}
+
 #[test]
 fn killed_runs_go_on_to_the_same_bits() {
     let (whole, killed) = (scratch("whole"), scratch("killed"));

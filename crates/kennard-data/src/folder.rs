@@ -53,7 +53,8 @@ pub(crate) fn open(
         let labelled = directories.into_iter().filter_map(|path| Some((label(&path)?, path))).collect();
         (Box::new(Directories { root, labelled, order: words.order(list) }), len, classes)
     };
-    let Some(first) = source.rows()?.next() else {
+    let mut rows = source.rows()?;
+    let Some(first) = rows.next() else {
         let cure = format!(
             "put images ({}) into one directory a class, or list them in a {TABLE} with the columns file and label",
             ENDINGS.join(", ")
@@ -61,7 +62,7 @@ pub(crate) fn open(
         return Err(DataError::empty(directory, cure));
     };
     notes.extend(classes.notes);
-    let form = Form::new(first?.input, options)?;
+    let form = Form::new(first?.input, rows, options)?;
     Ok(Opened {
         len,
         shape: form.shape(),

@@ -17,7 +17,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 use crate::error::{DataError, Place};
 use crate::input::{self, Input};
 use crate::options::{Interpolation, Options};
-use crate::source::{Change, Raw, level};
+use crate::source::{Change, Raw, Rows, level};
 use crate::whole;
 
 /// 67 megapixels, larger than photographs are.
@@ -25,6 +25,9 @@ const MAX_PIXELS: u64 = 1 << 26;
 
 /// More bytes than any image of that many pixels needs.
 const MAX_BYTES: u64 = 1 << 29;
+
+/// This many images are tried for one that can be decoded.
+const TRIED: usize = 64;
 
 /// What helps against images that are too large.
 const SCALE_DOWN: &str = "scale the image down";
@@ -45,8 +48,9 @@ pub(crate) struct Form {
 }
 
 impl Form {
-    /// Decodes the first image to see what the others should be.
-    pub fn new(first: Raw, options: &Options) -> Result<Form, DataError> {
+    /// Decodes the first image to see what the others should be. Where it is damaged the first of the `others` that is not
+    /// takes its place: it may be one that nobody asks for.
+    pub fn new(first: Raw, others: Rows, options: &Options) -> Result<Form, DataError> {
         if let Some(channels) = options.channels
             && channels != 1
             && channels != 3
@@ -57,7 +61,7 @@ impl Form {
                 ),
             });
         }
-        let Decoded { image, .. } = decode(first)?;
+        let Decoded { image, .. } = decode(first).or_else(|error| readable(others).ok_or(error))?;
         let first = (image.height(), image.width());
         let (height, width) = match options.resize {
             None => first,
@@ -270,6 +274,11 @@ fn decode(raw: Raw) -> Result<Decoded, DataError> {
     };
     let turned = orientation.is_some_and(|orientation| orientation != Orientation::NoTransforms);
     Ok(Decoded { image, turned, file: path, place })
+}
+
+/// The first image of some rows that can be decoded.
+fn readable(rows: Rows) -> Option<Decoded> {
+    rows.take(TRIED - 1).map_while(Result::ok).find_map(|row| decode(row.input).ok())
 }
 
 /// A function that says that an image cannot be decoded, and why.

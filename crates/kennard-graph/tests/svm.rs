@@ -31,11 +31,15 @@ fn all() -> All {
 }
 
 impl Case {
+    /// The bytes of the model's file.
+    fn bytes(&self) -> Vec<u8> {
+        let byte = |i: usize| u8::from_str_radix(&self.model[i..i + 2], 16).unwrap();
+        (0..self.model.len()).step_by(2).map(byte).collect()
+    }
+
     /// The classifier, of plain operators alone.
     fn classifier(&self) -> Graph {
-        let byte = |i: usize| u8::from_str_radix(&self.model[i..i + 2], 16).unwrap();
-        let bytes: Vec<u8> = (0..self.model.len()).step_by(2).map(byte).collect();
-        let file = ModelFile::from_bytes(&bytes).unwrap();
+        let file = ModelFile::from_bytes(&self.bytes()).unwrap();
         let graph =
             file.classifier(&Ends::default()).unwrap_or_else(|error| panic!("{}: {error}", self.name));
         let other = graph.nodes.iter().find(|node| node.op.contains("::"));
@@ -95,6 +99,29 @@ fn answers_are_those_of_scikit_learn() {
         };
         assert_close(&found, &wanted, 1e-4, &case.name);
     }
+}
+
+/// A field of a protobuf message: text, or a message.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    [&[(number << 3) | 2, u8::try_from(content.len()).unwrap()][..], content].concat()
+}
+
+/// Scores of a machine beside other logits are votes where they are taken, and nothing where the logits are.
+#[test]
+fn votes_are_those_of_the_output_that_is_taken() {
+    let case = &all().trained[0];
+    let classifier = case.classifier();
+    let (input, scores) = (&classifier.inputs[0].name, classifier.outputs[0].name.clone());
+    let node = [field(1, input.as_bytes()), field(2, b"logits"), field(4, b"Identity")].concat();
+    let dims = [field(1, &field(2, b"N")), field(1, &[8, 4])].concat();
+    let kind = field(1, &[vec![8, 1], field(2, &dims)].concat());
+    let output = [field(1, b"logits"), field(2, &kind)].concat();
+    // Graphs of one model that follow each other are one.
+    let more = field(7, &[field(1, &node), field(12, &output)].concat());
+    let file = ModelFile::from_bytes(&[case.bytes(), more].concat()).unwrap();
+    let taken = |name: &str| file.has_votes(&Ends { output: Some(name.into()), ..Ends::default() });
+    assert_eq!((taken(&scores), taken("logits")), (true, false));
+    assert!(ModelFile::from_bytes(&case.bytes()).unwrap().has_votes(&Ends::default()));
 }
 
 /// The gradient of a weighted sum of the scores against central differences.

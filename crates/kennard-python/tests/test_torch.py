@@ -225,6 +225,22 @@ def test_the_state_file_has_each_attack_as_soon_as_it_is_run(samples: Samples, m
     assert torch.equal(of(module, attacks).run_standard_evaluation(x, y, bs=60, state_path=tmp_path / "new.json"), whole)
 
 
+def test_what_is_misclassified_is_not_attacked_after_a_state_file(samples: Samples, module: Any, tmp_path: Path) -> None:
+    x = torch.from_numpy(samples[0])
+    answers = module(x).argmax(1)
+    # All but the first are wrong, each next to a label that would be right.
+    y = (answers == 0).long()
+    y[0] = answers[0]
+    state = tmp_path / "state.json"
+    wanted = {"_attacks_to_run": ["apgd-ce", "apgd-dlr"], "_run_attacks": ["apgd-ce"], "_clean_accuracy": 1 / 60}
+    state.write_text(json.dumps({**wanted, "_robust_flags": [True] + [False] * 59}))
+    adversary = of(module, ["apgd-ce", "apgd-dlr"])
+    own, labels = adversary._attack, []
+    adversary._attack = lambda x, y, *more: (labels.append(y), own(x, y, *more))[1]  # type: ignore[method-assign]
+    adversary.run_standard_evaluation(x, y, state_path=state)
+    assert len(labels) == 1 and torch.equal(labels[0], y)
+
+
 def test_autoattack_names_what_makes_no_sense(samples: Samples, module: Any) -> None:
     x, y = (torch.from_numpy(array) for array in samples)
     adversary = of(module, ["apgd-ce"], eps="8/255")
@@ -233,6 +249,7 @@ def test_autoattack_names_what_makes_no_sense(samples: Samples, module: Any) -> 
     for given, says in (
         ((x[:0], y[:0]), "x_orig: there are no samples"),
         ((x, y[:5]), "x_orig, y_orig: 60 samples and 5 labels"),
+        ((x, y[:, None]), r"y_orig: its shape is \(60, 1\); give one integer per sample"),
         ((x.numpy(), y), "x_orig: it is a ndarray of float32; give a tensor"),
         (((255 * x).byte(), y), "x_orig: it is a Tensor of torch.uint8"),
         ((x, y, 0), "bs: 0 is no whole number from 1 on"),

@@ -48,7 +48,8 @@ pub fn smooth(
     // Before the model is opened.
     smoothing.sigma()?;
     let taken = smoothing.selection()?;
-    let (data, engine, model) = work(model, data, &smoothing.data, taken, &smoothing.model, &smoothing.run)?;
+    let (data, engine, model) =
+        work(model, data, &smoothing.data, taken, false, &smoothing.model, &smoothing.run)?;
     let certification = smoothing.certification(model, &engine, &data)?;
     let Some(path) = smoothing.out() else {
         return certification.run(stop, |now| progress(now.done, now.total));

@@ -58,7 +58,7 @@ pub fn uncertainty(
     let packets = &settings.packets;
     packets.check()?;
     let (data, engine, model) =
-        work(model, data, &settings.data, Selection::All, &settings.model, &settings.run)?;
+        work(model, data, &settings.data, Selection::All, false, &settings.model, &settings.run)?;
     let hidden = packets.hidden(&engine, &settings.run.options())?;
     let survey = packets.survey(&engine, hidden.as_ref(), &data, &model.sha256, settings.run.seed())?;
     let begin = Instant::now();
@@ -85,7 +85,8 @@ pub fn calibrate(
     let seed = settings.run.seed();
     let calibrate = Calibrate { samples: settings.taken.selection(seed)?, seed };
     let taken = calibrate.samples;
-    let (data, engine, model) = work(model, data, &settings.data, taken, &settings.model, &settings.run)?;
+    let (data, engine, model) =
+        work(model, data, &settings.data, taken, false, &settings.model, &settings.run)?;
     let found = data.while_unchanged(|| calibrate.measure(model, &engine, &data, stop, progress))?;
     if let (Some(found), Some(file)) = (&found, out) {
         write_whole(&file, crate::source::json(found)?.as_bytes())?;

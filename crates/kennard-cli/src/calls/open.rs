@@ -58,28 +58,32 @@ pub(super) fn opened(
     settings: &Settings,
 ) -> Result<(DataSet, Engine, ModelSummary)> {
     let taken = settings.selection()?;
-    let (data, engine, summary) = work(model, data, &settings.data, taken, &settings.model, &settings.run)?;
+    let (data, engine, summary) =
+        work(model, data, &settings.data, taken, true, &settings.model, &settings.run)?;
     let engine = setup::for_attacks(engine, &data, settings)?;
     Ok((data, engine, summary))
 }
 
-/// The data, of which these samples are taken, the model at work on them, and which model it is.
+/// The data, of which these samples are taken, the model at work on them, and which model it is; `alone` as of
+/// [`setup::open_file`].
 pub(super) fn work(
     model: &Model,
     data: Option<DataSet>,
     named: &Data,
     taken: Selection,
+    alone: bool,
     seen: &settings::Model,
     run: &Run,
 ) -> Result<(DataSet, Engine, ModelSummary)> {
     Ok(match model {
         Model::File(file) => {
-            let (data, engine) = setup::open_file(&ModelFile::open(file)?, data, named, taken, seen, run)?;
+            let read = ModelFile::open(file)?;
+            let (data, engine) = setup::open_file(&read, data, named, taken, alone, seen, run)?;
             let summary = ModelSummary::of_file(file, engine.classifier())?;
             (data, engine, summary)
         }
         Model::Memory { name, file } => {
-            let (data, engine) = setup::open_file(file, data, named, taken, seen, run)?;
+            let (data, engine) = setup::open_file(file, data, named, taken, alone, seen, run)?;
             let graph = seen.preprocessing()?.graph(file, Some(data.shape()))?;
             let summary = ModelSummary::of_graph(name, &graph, engine.classifier());
             (data, engine, summary)
@@ -91,7 +95,7 @@ pub(super) fn work(
                         .into(),
                 ));
             }
-            let (data, engine) = module_on(module, [*parameters, *classes], data, named, taken, run)?;
+            let (data, engine) = module_on(module, [*parameters, *classes], data, named, taken, alone, run)?;
             let summary = ModelSummary {
                 file: name.clone(),
                 sha256: sha256.clone(),
@@ -111,6 +115,7 @@ fn module_on(
     data: Option<DataSet>,
     named: &Data,
     taken: Selection,
+    alone: bool,
     run: &Run,
 ) -> Result<(DataSet, Engine)> {
     let mut data = match data {
@@ -120,7 +125,7 @@ fn module_on(
     let classifier = Classifier::live(module.clone(), data.shape(), classes, parameters)?;
     let options = run.options();
     let engine = Engine::new(classifier, Runtime::beside(module.as_ref()), &options)?
-        .for_samples(taken.indices(data.len()).len())
+        .for_samples(if alone { taken.indices(data.len()).len() } else { usize::MAX })
         .within(run.memory())?;
     let first = setup::first(&data, taken)?;
     let engine = engine.probe(&first.iter().map(Vec::as_slice).collect::<Vec<_>>())?;

@@ -268,7 +268,7 @@ impl Ends {
     /// The graph of a classifier: with one input and one output, and a score for each class.
     pub fn classifier(&self, file: &ModelFile) -> Result<Graph> {
         let graph = self.graph(file)?;
-        let votes = file.has_votes();
+        let votes = file.has_votes(&self.of_file());
         if votes {
             note!(
                 "the model returns the scores of a support vector machine: they are taken one for each class, in the order of \
@@ -278,6 +278,15 @@ impl Ends {
         match (graph.inputs.len(), graph.outputs.len()) {
             (1, 1) if !votes => Ok(graph),
             _ => self.preprocessing().graph(file, None),
+        }
+    }
+
+    fn of_file(&self) -> kennard_graph::Ends {
+        kennard_graph::Ends {
+            input: self.input.clone(),
+            sample: self.input_shape.clone().map(|extents| extents.0),
+            output: self.output.clone(),
+            held: self.hold.clone().unwrap_or_default().0,
         }
     }
 

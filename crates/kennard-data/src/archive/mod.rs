@@ -39,13 +39,14 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
     let classes = words.classes(list)?;
     notes.extend(classes.notes);
     let source = Archives { files: files.into(), classes: Arc::new(classes.index), order: words.order(list) };
-    let Some(first) = source.rows()?.next() else {
+    let mut rows = source.rows()?;
+    let Some(first) = rows.next() else {
         return Err(DataError::empty(
             path,
             "take archives that have images and labels, such as 0001.jpg and 0001.cls",
         ));
     };
-    let form = Form::new(first?.input, options)?;
+    let form = Form::new(first?.input, rows, options)?;
     Ok(Opened {
         len,
         shape: form.shape(),

@@ -173,13 +173,14 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
         notes.push(table(&class_names));
     }
     let source = Table { files: files.into(), layout: Arc::new(layout), meaning: Arc::new(meaning), order };
-    let Some(first) = source.rows()?.next() else {
+    let mut rows = source.rows()?;
+    let Some(first) = rows.next() else {
         return Err(DataError::empty(path, "take a file with rows"));
     };
     let (form, shape) = match first?.input {
         Raw::Floats(values) => (None, vec![values.len()]),
         image => {
-            let form = Form::new(image, options)?;
+            let form = Form::new(image, rows, options)?;
             let shape = form.shape();
             (Some(form), shape)
         }

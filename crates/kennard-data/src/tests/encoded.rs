@@ -430,7 +430,8 @@ fn what_was_done_to_images_is_counted_by_image() {
     ]);
     let opened = || open("folder", &files, &resize(4, 5)).unwrap();
     let stream = |data: &DataSet, places: &[usize]| {
-        let samples = data.at(Box::new(places.to_vec().into_iter())).unwrap();
+        let places = places.to_vec();
+        let samples = data.at(Box::new(places.into_iter())).unwrap();
         samples.for_each(|sample| drop(sample.unwrap()));
     };
     let notes = |places: &[usize]| {
@@ -708,6 +709,25 @@ fn images_cut_short_in_parquet_are_refused_by_row() {
     let files = parquet_of(labels, &[jpeg.clone(), jpeg, cut]);
     let message = error("parquet", files.path().join("data.parquet"), &Options::default());
     assert_says(&message, &["data.parquet, row 2", "cannot be decoded", "before the picture does"]);
+}
+
+/// A damaged first image leaves size and colours to the next, and is refused by name where it is wanted.
+#[test]
+fn a_damaged_first_image_is_no_matter_to_the_others() {
+    let bad = || b"no image".to_vec();
+    let labels = || std::sync::Arc::new(arrow_array::Int64Array::from(vec![0, 1]));
+    let folder = directory(&[("a/1.png", bad()), ("b/2.png", png(7))]);
+    let hub = parquet_of(labels(), &[bad(), png(7)]);
+    let table = hub.path().join("data.parquet");
+    for (kind, path, name) in [("folder", folder.path(), "1.png"), ("parquet", table.as_path(), "row 0")] {
+        let data = open(kind, path, &Options::default()).unwrap();
+        assert_eq!(data.shape()[0], 3, "{kind}");
+        assert_eq!(data.samples().unwrap().nth(1).unwrap().unwrap().label, 1, "{kind}");
+        assert_says(&error(kind, path, &Options::default()), &[name, "cannot be decoded"]);
+    }
+    let none = directory(&[("a/1.png", bad()), ("b/2.png", bad())]);
+    let message = open("folder", &none, &Options::default()).unwrap_err().to_string();
+    assert_says(&message, &["1.png", "cannot be decoded"]);
 }
 
 #[test]

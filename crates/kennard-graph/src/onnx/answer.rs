@@ -14,12 +14,27 @@ const DEEPEST: usize = 8;
 
 /// The graph with each machine marked whose scores are an output, after nothing but casts; nothing if there is none.
 pub(super) fn mark(graph: &GraphProto) -> Option<GraphProto> {
+    let outputs = graph.output.iter().map(|output| output.name.as_deref().unwrap_or(""));
+    let found = machines(graph, outputs);
+    if found.is_empty() {
+        return None;
+    }
+    let mut graph = graph.clone();
+    for place in found {
+        let name = Some(ANSWER.to_owned());
+        let one = AttributeProto { name, r#type: Some(2), i: Some(1), ..AttributeProto::default() };
+        graph.node[place].attribute.push(one);
+    }
+    Some(graph)
+}
+
+/// The places of the machines whose scores these tensors are, after nothing but casts.
+pub(super) fn machines<'a>(graph: &'a GraphProto, tensors: impl Iterator<Item = &'a str>) -> Vec<usize> {
     let makers: HashMap<&str, usize> = (0..graph.node.len())
         .flat_map(|place| graph.node[place].output.iter().map(move |name| (name.as_str(), place)))
         .collect();
     let mut found = Vec::new();
-    for output in &graph.output {
-        let mut name = output.name.as_deref().unwrap_or("");
+    for mut name in tensors {
         for _ in 0..DEEPEST {
             let Some(&place) = makers.get(name) else { break };
             let node = &graph.node[place];
@@ -35,16 +50,7 @@ pub(super) fn mark(graph: &GraphProto) -> Option<GraphProto> {
             }
         }
     }
-    if found.is_empty() {
-        return None;
-    }
-    let mut graph = graph.clone();
-    for place in found {
-        let name = Some(ANSWER.to_owned());
-        let one = AttributeProto { name, r#type: Some(2), i: Some(1), ..AttributeProto::default() };
-        graph.node[place].attribute.push(one);
-    }
-    Some(graph)
+    found
 }
 
 /// Whether a machine returns probabilities.

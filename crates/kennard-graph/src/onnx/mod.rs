@@ -152,10 +152,15 @@ impl ModelFile {
         self.read(Some(ends))
     }
 
-    /// Whether the model returns the raw scores of a support vector machine, of which [`classifier`](ModelFile::classifier) makes
-    /// one for each class, in the order of its labels. [`graph`](ModelFile::graph) has them as they are.
-    pub fn has_votes(&self) -> bool {
-        read::graph(&self.model).is_ok_and(|graph| answer::mark(graph).is_some())
+    /// Whether the output of a classifier with these ends is the raw scores of a support vector machine, of which
+    /// [`classifier`](ModelFile::classifier) makes one for each class, in the order of its labels. [`graph`](ModelFile::graph)
+    /// has them as they are.
+    pub fn has_votes(&self, ends: &Ends) -> bool {
+        let Ok(graph) = read::graph(&self.model) else { return false };
+        let votes = |name: &str| !answer::machines(graph, std::iter::once(name)).is_empty();
+        // Which output is taken is seen from the classifier, and only a file with a machine is read for that.
+        graph.output.iter().any(|output| votes(output.name.as_deref().unwrap_or("")))
+            && self.classifier(ends).is_ok_and(|taken| taken.outputs.iter().any(|output| votes(&output.name)))
     }
 
     /// The extents of one sample that the file itself fixes, without the batch; nothing where it gives no shape.

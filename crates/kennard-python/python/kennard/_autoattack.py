@@ -208,8 +208,14 @@ class AutoAttack:
         path: Path | None,
     ) -> None:
         """Runs attacks one after the other, each on what is left; the state file has each as soon as it is done."""
-        if known.clean is None and (known.ran or not names):
-            # No attack asks the model about all samples then.
+        if known.ran or not known.robust.all():
+            # The state file does not say which samples are misclassified to begin with; these are not attacked either.
+            correct = self._predict(x, bs).eq(y)
+            known.wrong = ~known.robust & ~correct
+            if known.clean is None:
+                known.clean = correct.float().mean().item()
+        elif not names:
+            # No attack asks the model then.
             self._ask(known, self._attack(x, y, "none", bs))
             self._save(path, known)
         for name in names:
@@ -280,6 +286,8 @@ class AutoAttack:
         if not len(x):
             raise ValueError("x_orig: there are no samples; give at least one")
         labels = y if isinstance(y, torch.Tensor) else torch.from_numpy(_data.labels_of(y))
+        if labels.ndim != 1:
+            raise ValueError(f"y_orig: its shape is {tuple(labels.shape)}; give one integer per sample, (N,)")
         if len(x) != len(labels):
             raise ValueError(f"x_orig, y_orig: {len(x)} samples and {len(labels)} labels; give one label for each sample")
         return labels.detach().cpu()

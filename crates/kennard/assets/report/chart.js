@@ -60,20 +60,34 @@ function tightAxis(name, values, { factor = 1, gap = 32, extra = {} } = {}) {
   return axis(name, { min, max, interval: exact(step), ...extra, axisLabel: { formatter: label, ...extra.axisLabel } }, gap);
 }
 
-/** Why points `[x, value, low, high]` are not joined by a line; null where they are. */
-function loose(points) {
+/** Whether an interval is known: the ends of others are null, as of a median of fewer than six values. */
+const hasEnds = (low, high) => typeof low === "number" && typeof high === "number";
+
+/**
+ * Why points `[x, value, low, high]` are not joined by a line; null where they are. Points `[x, value]` are of all that
+ * there is, and need no interval.
+ */
+function loose(all) {
+  const points = all.filter((p) => typeof p[1] === "number");
   if (points.length < 3) return "Fewer than three points are no curve, and are not joined.";
+  if (points.some((p) => p.length > 2 && !hasEnds(p[2], p[3]))) return "Points without intervals show no trend, and are not joined.";
   const values = points.map((p) => p[1]);
-  const widest = Math.max(...points.map(([, , low, high]) => (typeof low === "number" ? high - low : 0)));
+  const widest = Math.max(...points.map(([, , low, high]) => (hasEnds(low, high) ? high - low : 0)));
   const apart = Math.max(...values) - Math.min(...values);
   return widest > 0 && apart <= widest ? "Points that differ by less than their intervals show no trend, and are not joined." : null;
 }
 
-/** Whether rows `[…, value, low, high]` all differ by less than the widest of their intervals: an axis fitted to them would show noise. */
+/**
+ * Why an axis fitted to rows `[…, value, low, high]` would show noise: none has an interval, or those that have one differ
+ * by less than the widest. Null where it would not.
+ */
 function indistinct(rows) {
-  const [values, widths] = [rows.map((row) => row.at(-3)), rows.map((row) => row.at(-1) - row.at(-2))];
-  const widest = Math.max(...widths.filter(Number.isFinite), 0);
-  return rows.length > 1 && widest > 0 && Math.max(...values) - Math.min(...values) <= widest;
+  const bounded = rows.filter((row) => hasEnds(row.at(-2), row.at(-1)));
+  if (bounded.length === 0) return "the values have no intervals";
+  const values = bounded.map((row) => row.at(-3));
+  const widest = Math.max(...bounded.map((row) => row.at(-1) - row.at(-2)));
+  const apart = Math.max(...values) - Math.min(...values);
+  return rows.length > 1 && widest > 0 && apart <= widest ? "the values differ by less than their intervals are wide" : null;
 }
 
 /** What to say beneath a figure of such curves. */
@@ -82,7 +96,7 @@ const looseness = (curves) => [...new Set(curves.map(loose).filter(Boolean))].ma
 /** A named curve of points `[x, value, low, high]`, the `i`th of its chart: a line in its band, or points alone. */
 function curve(name, points, i, more = {}) {
   const color = palette().series[i % 6];
-  const bounded = points.filter((p) => typeof p[2] === "number").map(([x, , low, high]) => [x, low, high]);
+  const bounded = points.filter((p) => hasEnds(p[2], p[3])).map(([x, , low, high]) => [x, low, high]);
   const marks = { name, symbol: SYMBOLS[i % 6], symbolSize: 8, itemStyle: { color }, data: points.map(([x, value]) => [x, value]), z: 6, ...more };
   if (loose(points)) return [{ ...marks, type: "scatter" }, ...(bounded.length > 0 ? [whiskers(bounded, { colour: color })] : [])];
   const line = { ...marks, type: "line", lineStyle: { color, width: 2, type: DASHES[i % 6] } };
@@ -159,9 +173,10 @@ function across(name, at, vertical = false) {
  * is not drawn where these show nothing but noise: a line says so. `draft` are figures of an unfinished run.
  */
 function chart(id, title, caption, data, build, { height = 320, wide = false, fitted = false, draft = false } = {}) {
-  if (fitted && indistinct(data.rows)) {
+  const noise = fitted ? indistinct(data.rows) : null;
+  if (noise) {
     return el("figure", { id: `chart-${id}`, class: "undrawn" }, el("h3", {}, title),
-      el("p", { class: "note" }, "Not drawn: the values differ by less than their intervals are wide, and an axis fitted to them would show noise."));
+      el("p", { class: "note" }, `Not drawn: ${noise}, and an axis fitted to them would show noise.`));
   }
   const plot = el("div", { class: "plot", style: `height:${height}px` });
   const name = figureFile(id, draft);

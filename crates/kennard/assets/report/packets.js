@@ -48,7 +48,7 @@ function auditPackets(run) {
   ], packets, { caption: "Packets of the audit", note: run.surveys.length === 0 ? "For curves over the scale, maps and modes, measure with kennard uncertainty --out DIR, and name DIR to kennard report beside this run." : null })];
 }
 
-/** Curves with intervals over the scale. */
+/** Curves over the scale, drawn where some of their points have intervals. */
 function overScale(id, title, caption, y, curves, { bound = null, log = false } = {}) {
   const drawn = curves.map(([name, points]) => [name, points.filter((p) => p && p.scale > 0 && p.value !== null)]).filter(([, points]) => points.length > 0);
   if (drawn.length === 0) return null;
@@ -105,7 +105,7 @@ function survey(run, view, number) {
   const median = (name) => (f) => f.distances?.[name];
   const named = [["first order", "first_order"], ["packet distance", "packet"], ["smoothed radius", "radius"], ["boundary search", "searched"], ["error packet, mean along the attack", "error.mean"]];
   if (scaled) {
-    figures.push(overScale(id("distance"), "Distances to the decision boundary", "Medians over the centres in l2, with 95 % intervals. No factor on the logits moves them.", `distance ${UNIT}`, named.map(([title, name]) => [title, at(median(name))])));
+    figures.push(overScale(id("distance"), "Distances to the decision boundary", "Medians over the centres in l2, with 95 % intervals where they have any. No factor on the logits moves them.", `distance ${UNIT}`, named.map(([title, name]) => [title, at(median(name))])));
   }
   const held = measured.filter((f) => Object.keys(f.distances ?? {}).length > 0);
   const apart = held.length === 0 ? null : table(id("survey-distances"), [

@@ -7,9 +7,11 @@ const curveData = (curves) => ({ header: ["curve", "x", "value", "low", "high"],
 /** Why a reader would see only noise in curves of this ordinate; null where there is more. */
 function onlyNoise(y, curves) {
   const points = curves.flatMap(figuresOf);
-  const values = points.map((p) => p[1]);
-  const widest = Math.max(...points.map((p) => p[3] - p[2]));
+  const bounded = points.filter((p) => hasEnds(p[2], p[3]));
+  const values = (bounded.length > 0 ? bounded : points).map((p) => p[1]);
   const [low, high] = [Math.min(...values), Math.max(...values)];
+  if (bounded.length === 0) return `${y}: ${short(low)} to ${short(high)}, without intervals, so they are not drawn.`;
+  const widest = Math.max(...bounded.map((p) => p[3] - p[2]));
   return widest > 0 && high - low <= widest
     ? `${y}: ${short(low)} to ${short(high)}, which differ by less than their intervals (up to ${short(widest)} wide), so they are not drawn.` : null;
 }
@@ -34,7 +36,7 @@ function curveChart(id, { title, x, y, curves, linear, bound }) {
 /** Room of a panel, and of what stands above, between and below panels, in pixels. */
 const PANEL = { height: 132, gap: 16, legend: 52, foot: 46 };
 
-/** Panels below one another over one abscissa. One whose figures differ by less than their intervals is a sentence. */
+/** Panels below one another over one abscissa. One whose figures differ by less than their intervals, or have none, is a sentence. */
 function panelsChart(id, { title, x, panels }, heading = title) {
   const known = panels.map((p) => ({ ...p, curves: p.curves.filter((c) => c.figures.length > 0) })).filter((p) => p.curves.length > 0);
   const noise = known.map((p) => onlyNoise(p.y, p.curves));

@@ -4,10 +4,14 @@ function training(run) {
   const epochs = run.training?.epochs ?? [];
   if (epochs.length === 0) return [];
   const { held_out: heldOut, attacked } = run.training.manifest.training.recipe ?? {};
-  const interval = (share, n) => (n > 0 ? wilson(share, n) : []);
-  const lines = [["training", "train_accuracy"], ["validation", "validation_accuracy", heldOut], ["validation under PGD-10", "robust_validation_accuracy", attacked]]
+  // Shares of all training images need no interval; those of an unknown number of samples have none that is known.
+  const interval = (share, n) => (n === null ? [] : n > 0 ? wilson(share, n) : [null, null]);
+  const lines = [["training", "train_accuracy", null], ["validation", "validation_accuracy", heldOut], ["validation under PGD-10", "robust_validation_accuracy", attacked]]
     .map(([name, key, n]) => [name, epochs.filter((e) => typeof e[key] === "number").map((e) => [e.epoch, e[key], ...interval(e[key], n)])])
     .filter(([, points]) => points.length > 0);
+  const heldOutToo = lines.some(([name]) => name !== "training");
+  const bounded = lines.some(([, points]) => points.some((p) => hasEnds(p[2], p[3])));
+  const shown = `Of training images as the network was shown them${heldOutToo ? ", and of held-out samples" : ""}${bounded ? ", with Wilson's 95 % intervals" : ""}.`;
   const drawn = (lines, y) => () => ({
     xAxis: axis("epoch", { minInterval: 1, scale: true }), yAxis: y(),
     series: lines.flatMap(([name, points], i) => curve(name, points, i)),
@@ -18,7 +22,7 @@ function training(run) {
   const draft = run.stage !== "finished";
   const share = (v) => (typeof v === "number" ? (100 * v).toFixed(2) : "–");
   return [
-    chart("training-accuracy", "Accuracy over epochs", `Of training images as the network was shown them, and of held-out samples, with Wilson's 95 % intervals.${looseness(lines.map((l) => l[1]))}`, data(lines), drawn(lines, () => shareAxis("accuracy [%]"))),
+    chart("training-accuracy", "Accuracy over epochs", shown + looseness(lines.map((l) => l[1])), data(lines), drawn(lines, () => shareAxis("accuracy [%]"))),
     chart("training-loss", "The objective over epochs", `Its mean over each epoch.${looseness(loss.map((l) => l[1]))}`, data(loss), drawn(loss, () => tightAxis("loss [nat]", loss[0][1].map((p) => p[1]), { gap: 46 }))),
     table("training", [
       { title: "epoch", value: (e) => e.epoch },

@@ -146,9 +146,9 @@ impl Engine {
         })
     }
 
-    /// The same engine for work on this many samples. Micro-batches are filled up to their size, and rows beyond the samples that there
-    /// are would be computed for nothing: what was asked for is taken up to these, or to what is of use in any case. A live module may
-    /// take batches of one size alone, so it gets up to 1024 as they were asked for.
+    /// The same engine for work on this many samples, each of which asks for one point at a time, as attacks and probes do; smoothing
+    /// and packets ask for many. Micro-batches are filled up to their size, and rows beyond the samples that there are would be
+    /// computed for nothing: what was asked for is taken up to these, or to what is of use in any case. A live module may take batches of one size alone, so it gets up to 1024 as they were asked for.
     #[must_use]
     pub fn for_samples(mut self, samples: usize) -> Engine {
         self.asked.1 = samples;

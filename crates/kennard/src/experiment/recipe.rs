@@ -132,11 +132,16 @@ impl Wanted {
     }
 }
 
-/// A recipe with what is usual for a method and an optimizer on this many samples of some data.
+/// A recipe with what is usual for a method and an optimizer on this many samples of some data. Where bounds are made small,
+/// decay and, without colour, moved images only cost: on MNIST within 0.1 and 0.3 more was certified without them, and at
+/// twice the rate.
 pub fn usual(method: Method, optimizer: Optimizer, epochs: usize, data: &DataSet, samples: usize) -> Recipe {
     let (crop, flip) = match *data.shape() {
         [3, height, _] => (height / 8, true),
-        [1, height, _] => (height / 14, data.spec().to_string().starts_with("fashion-mnist")),
+        [1, height, _] => (
+            if method.is_certified() { 0 } else { height / 14 },
+            data.spec().to_string().starts_with("fashion-mnist"),
+        ),
         _ => (0, false),
     };
     let batch = 128.min(samples / 2).max(1);
@@ -155,9 +160,13 @@ pub fn usual(method: Method, optimizer: Optimizer, epochs: usize, data: &DataSet
         batch,
         part: part_of(batch),
         optimizer,
-        rate: if matches!(optimizer, Optimizer::Sgd { .. }) { 0.1 } else { 0.002 },
+        rate: match optimizer {
+            Optimizer::Sgd { .. } => 0.1,
+            _ if method.is_certified() => 0.004,
+            _ => 0.002,
+        },
         schedule: Schedule::OneCycle,
-        decay: 5e-4,
+        decay: if method.is_certified() { 0.0 } else { 5e-4 },
         smoothing: 0.0,
         augmentation: Augmentation { crop, flip },
         average: None,

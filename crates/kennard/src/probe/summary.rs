@@ -23,6 +23,7 @@ impl ProbeSummary {
     /// # Errors
     /// When the data cannot be read.
     pub fn new(model: ModelSummary, data: &DataSet, report: ProbeReport) -> Result<ProbeSummary> {
-        Ok(ProbeSummary { model, data: DataSummary::of(data)?, report })
+        let notes = data.notes_of(report.records.iter().map(|record| record.index));
+        Ok(ProbeSummary { model, data: DataSummary { notes, ..DataSummary::of(data)? }, report })
     }
 }

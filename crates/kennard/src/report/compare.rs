@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Source;
+use super::sources::same_files;
 use crate::audit::{AuditSettings, Followed, PacketSummary, Record, RunState, Stage, Summary};
 use crate::picture::Panels;
-use crate::run::FileHash;
 use crate::stats::{mcnemar, paired_difference, pareto_front};
 
 #[derive(Serialize)]
@@ -167,16 +167,6 @@ fn left_out(name: &str, summary: &Summary) -> String {
 fn same_data(a: &RunState, b: &RunState) -> bool {
     let (first, other) = (&a.outcome.summary.data, &b.outcome.summary.data);
     same_files(&first.files, &other.files) && first.split == other.split
-}
-
-/// Whether these are the same contents, in whatever order.
-pub(super) fn same_files(a: &[FileHash], b: &[FileHash]) -> bool {
-    let digests = |files: &[FileHash]| -> Vec<String> {
-        let mut digests: Vec<String> = files.iter().map(|file| file.sha256.clone()).collect();
-        digests.sort();
-        digests
-    };
-    digests(a) == digests(b)
 }
 
 /// Why two runs cannot be compared sample by sample.

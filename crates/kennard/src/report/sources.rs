@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::compare::same_files;
 use super::sheet::{self, Sheet};
 use super::sheet_view::KeptSheet;
 use crate::audit::RunState;
@@ -220,4 +219,14 @@ pub(super) fn joined(sources: Vec<Source>) -> Vec<Source> {
     }
     audits.extend(alone);
     audits
+}
+
+/// Whether these are the same contents, in whatever order.
+pub(super) fn same_files(a: &[FileHash], b: &[FileHash]) -> bool {
+    let digests = |files: &[FileHash]| -> Vec<String> {
+        let mut digests: Vec<String> = files.iter().map(|file| file.sha256.clone()).collect();
+        digests.sort();
+        digests
+    };
+    digests(a) == digests(b)
 }

@@ -114,19 +114,39 @@ pub(super) fn same_as_kept(
     if differences.is_empty() {
         return Ok(());
     }
-    let message = match differences.iter().all(|difference| difference.starts_with("data.files ")) {
+    let list = differences.join("; ");
+    let message = match differences.iter().all(|difference| is_of_content(difference)) {
         true => format!(
             "holds an unfinished run, {kept} samples of it, and the data have changed since: a run of other data cannot go \
-             on with these samples"
+             on with these samples ({list})"
         ),
-        false => format!(
-            "holds an unfinished run of other settings: {}; {kept} samples of it are kept",
-            differences.join("; ")
-        ),
+        false => {
+            format!("holds an unfinished run of other settings: {list}; {kept} samples of it are kept")
+        }
     };
     let advice =
         ". Give {out} another directory, or remove manifest.json and journal.jsonl there to begin anew";
     Err(refused(path, message).advise(advice))
+}
+
+/// Where the files of the data are among the settings.
+const FILES: &str = "data.files";
+
+/// Where the shape of a sample is.
+const SHAPE: &str = "data.shape";
+
+/// What the data's files are followed by: digests of what is said of how they are read.
+const SAID: [&str; 3] = ["column of labels", "scaling of images", "order of classes"];
+
+/// What is said of a file whose content differs.
+fn differs(file: &str) -> String {
+    format!("{FILES}: {file} differs")
+}
+
+/// Whether a difference is that of a file's content, all settings being the same.
+fn is_of_content(difference: &str) -> bool {
+    let of_file = difference.strip_prefix(FILES).is_some_and(|rest| rest.starts_with(": "));
+    of_file && !SAID.iter().any(|said| difference == differs(said))
 }
 
 /// What differs between two trees of settings: paths, and the values there.
@@ -149,7 +169,76 @@ fn compare(path: &str, there: &Value, here: &Value, found: &mut Vec<String>) {
                 compare(&path, &value(a), &value(b), found);
             }
         }
+        (Value::Array(a), Value::Array(b)) if path == FILES => compare_files(a, b, found),
+        // Manifests had none once: what they do not say is no difference.
+        _ if path == SHAPE && (is_empty(there) || is_empty(here)) => {}
         _ if there != here => found.push(format!("{path} is {there} there and {here} here")),
         _ => {}
+    }
+}
+
+/// The same of the data's files, by their names.
+fn compare_files(there: &[Value], here: &[Value], found: &mut Vec<String>) {
+    let name = |file: &Value| file["file"].as_str().unwrap_or_default().to_owned();
+    let has = |files: &[Value], file: &Value| files.iter().any(|other| name(other) == name(file));
+    let before = found.len();
+    let alone = |these: &[Value], others: &[Value], place: &str| -> Vec<String> {
+        let alone = these.iter().filter(|file| !has(others, file));
+        alone.map(|file| format!("{FILES} has {} {place} alone", name(file))).collect()
+    };
+    found.extend(alone(there, here, "there"));
+    found.extend(alone(here, there, "here"));
+    let changed = there.iter().filter(|file| has(here, file) && !here.contains(file));
+    found.extend(changed.map(|file| differs(&name(file))));
+    if found.len() == before && there != here {
+        found.push(format!("{FILES} has the same files in another order"));
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What `there` and `here` say apart, and whether the content of files is all of it.
+    fn apart(there: Value, here: Value) -> (Vec<String>, bool) {
+        let found = differences(&json!({"data": there}), &json!({"data": here})).unwrap();
+        let content = found.iter().all(|difference| is_of_content(difference));
+        (found, content)
+    }
+
+    /// How data are read has digests beside those of their files: it is a setting, and no change of the data.
+    #[test]
+    fn files_and_what_is_said_of_them_are_told_apart() {
+        let of = |files: &[(&str, &str)]| -> Value {
+            let files: Vec<Value> =
+                files.iter().map(|(file, sha256)| json!({"file": file, "sha256": sha256})).collect();
+            json!({"files": files})
+        };
+        let plain = of(&[("x", "1")]);
+        let (found, content) = apart(plain.clone(), of(&[("x", "2")]));
+        assert_eq!((found, content), (vec!["data.files: x differs".to_owned()], true));
+        let cubic = of(&[("x", "1"), ("scaling of images", "3")]);
+        let (found, content) = apart(plain.clone(), cubic.clone());
+        assert_eq!((found, content), (vec!["data.files has scaling of images here alone".to_owned()], false));
+        let (found, content) = apart(cubic, of(&[("x", "1"), ("scaling of images", "4")]));
+        assert_eq!((found, content), (vec!["data.files: scaling of images differs".to_owned()], false));
+        let (found, content) = apart(of(&[("x", "1"), ("y", "2")]), of(&[("y", "2"), ("x", "1")]));
+        assert!(found.len() == 1 && !content, "{found:?}");
+        assert!(apart(plain.clone(), plain).0.is_empty());
+    }
+
+    /// Runs of a time when manifests had no shape can be gone on with.
+    #[test]
+    fn a_shape_that_is_not_said_is_no_difference() {
+        let of = |shape: &[usize]| json!({"shape": shape});
+        assert!(apart(of(&[]), of(&[3, 8, 8])).0.is_empty());
+        assert!(apart(json!({}), of(&[3, 8, 8])).0.is_empty());
+        assert_eq!(apart(of(&[3, 9, 9]), of(&[3, 8, 8])).0.len(), 1);
     }
 }

@@ -55,6 +55,7 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
         shape: vec![features.len()],
         classes: classes.count,
         class_names: classes.names,
+        order: None,
         features,
         eight_bit: false,
         notes,

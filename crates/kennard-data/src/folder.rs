@@ -42,7 +42,7 @@ pub(crate) fn open(
             table::count(&other, &mut others)?;
         }
         let classes = classes(&mut words, others, list, &mut notes)?;
-        (Box::new(Table::new(&root, &classes.index, words.order(list))), len, classes)
+        (Box::new(Table::new(&root, &classes.index)), len, classes)
     } else {
         let (directories, len) = class_directories(&root, &mut words, &mut notes)?;
         if let Some(other) = other {
@@ -51,7 +51,7 @@ pub(crate) fn open(
         let classes = classes(&mut words, others, list, &mut notes)?;
         let label = |path: &PathBuf| classes.index.get(name(path).trim()).copied();
         let labelled = directories.into_iter().filter_map(|path| Some((label(&path)?, path))).collect();
-        (Box::new(Directories { root, labelled, order: words.order(list) }), len, classes)
+        (Box::new(Directories { root, labelled }), len, classes)
     };
     let mut rows = source.rows()?;
     let Some(first) = rows.next() else {
@@ -68,6 +68,7 @@ pub(crate) fn open(
         shape: form.shape(),
         classes: classes.count,
         class_names: classes.names,
+        order: words.order(list),
         features: Vec::new(),
         eight_bit: true,
         notes,
@@ -167,8 +168,6 @@ struct Directories {
     root: PathBuf,
     /// Labels and their directories, in the order of the names.
     labelled: Arc<[(usize, PathBuf)]>,
-    /// The digest of the order of the classes, where the other split has a part in it.
-    order: Option<FileDigest>,
 }
 
 impl Source for Directories {
@@ -189,9 +188,7 @@ impl Source for Directories {
     }
 
     fn fingerprint(&self) -> Result<Vec<FileDigest>, DataError> {
-        let mut digests = fingerprint_list(&self.root, None, self.rows()?)?;
-        digests.extend(self.order.clone());
-        Ok(digests)
+        fingerprint_list(&self.root, None, self.rows()?)
     }
 }
 

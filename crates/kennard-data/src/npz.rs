@@ -99,6 +99,7 @@ pub(crate) fn open(path: &Path, split: Split, list: Option<&ClassList>) -> Resul
         shape,
         classes,
         class_names,
+        order: None,
         features: Vec::new(),
         eight_bit: inputs.header.element == Element::Unsigned(1),
         notes,

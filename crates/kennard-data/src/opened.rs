@@ -1,3 +1,4 @@
+use crate::fingerprint::FileDigest;
 use crate::images::Form;
 use crate::source::Source;
 
@@ -9,6 +10,8 @@ pub(crate) struct Opened {
     pub classes: usize,
     /// The names by class; none where they are unknown.
     pub class_names: Vec<String>,
+    /// The digest of their order, where the files of this split alone do not tell it.
+    pub order: Option<FileDigest>,
     pub eight_bit: bool,
     /// The names of the columns that inputs come from; none where they come from no table.
     pub features: Vec<String>,

@@ -163,8 +163,18 @@ impl DataSet {
         let Contents { len, shape, classes, class_names, eight_bit } = contents.clone();
         let source = Box::new(Checked::new(name, contents, Box::new(source)));
         let (features, notes) = Default::default();
-        let opened =
-            Opened { len, shape, classes, class_names, features, eight_bit, notes, form: None, source };
+        let opened = Opened {
+            len,
+            shape,
+            classes,
+            class_names,
+            order: None,
+            features,
+            eight_bit,
+            notes,
+            form: None,
+            source,
+        };
         Ok(DataSet::new(name.to_owned(), None, opened))
     }
 
@@ -358,6 +368,7 @@ impl DataSet {
     /// The digests of the files as they are now.
     fn digests(&self) -> Result<Vec<FileDigest>, DataError> {
         let mut digests = self.opened.source.fingerprint()?;
+        digests.extend(self.opened.order.clone());
         digests.extend(self.options.classes.as_deref().map(digest).transpose()?);
         let Options { label_column, .. } = &self.options;
         let said =

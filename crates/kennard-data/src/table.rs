@@ -17,8 +17,6 @@ pub(crate) struct Table {
     path: PathBuf,
     /// The class of each label's word.
     classes: Arc<BTreeMap<String, usize>>,
-    /// The digest of their order, where the other split has a part in it.
-    order: Option<FileDigest>,
 }
 
 struct Record {
@@ -41,8 +39,8 @@ pub(crate) fn count(root: &Path, words: &mut Words) -> Result<usize, DataError> 
 
 impl Table {
     /// The table of a directory, its labels having these classes.
-    pub fn new(root: &Path, classes: &BTreeMap<String, usize>, order: Option<FileDigest>) -> Table {
-        Table { root: root.to_owned(), path: root.join(TABLE), classes: Arc::new(classes.clone()), order }
+    pub fn new(root: &Path, classes: &BTreeMap<String, usize>) -> Table {
+        Table { root: root.to_owned(), path: root.join(TABLE), classes: Arc::new(classes.clone()) }
     }
 }
 
@@ -73,9 +71,7 @@ impl Source for Table {
     }
 
     fn fingerprint(&self) -> Result<Vec<FileDigest>, DataError> {
-        let mut digests = fingerprint_list(&self.root, Some(&self.path), self.rows()?)?;
-        digests.extend(self.order.clone());
-        Ok(digests)
+        fingerprint_list(&self.root, Some(&self.path), self.rows()?)
     }
 }
 

@@ -22,8 +22,6 @@ struct Archives {
     files: Arc<[PathBuf]>,
     /// The class of each label's word.
     classes: Arc<BTreeMap<String, usize>>,
-    /// The digest of their order, where the other split has a part in it.
-    order: Option<FileDigest>,
 }
 
 pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> Result<Opened, DataError> {
@@ -38,7 +36,7 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
     }
     let classes = words.classes(list)?;
     notes.extend(classes.notes);
-    let source = Archives { files: files.into(), classes: Arc::new(classes.index), order: words.order(list) };
+    let source = Archives { files: files.into(), classes: Arc::new(classes.index) };
     let mut rows = source.rows()?;
     let Some(first) = rows.next() else {
         return Err(DataError::empty(
@@ -52,6 +50,7 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
         shape: form.shape(),
         classes: classes.count,
         class_names: classes.names,
+        order: words.order(list),
         features: Vec::new(),
         eight_bit: true,
         notes,
@@ -110,8 +109,6 @@ impl Source for Archives {
     }
 
     fn fingerprint(&self) -> Result<Vec<FileDigest>, DataError> {
-        let mut digests = fingerprint::digests(self.files.iter())?;
-        digests.extend(self.order.clone());
-        Ok(digests)
+        fingerprint::digests(self.files.iter())
     }
 }

@@ -34,8 +34,6 @@ struct Table {
     files: Arc<[PathBuf]>,
     layout: Arc<Layout>,
     meaning: Arc<Meaning>,
-    /// The digest of the order of the classes, where the other split has a part in it.
-    order: Option<FileDigest>,
 }
 
 /// Which class a label means.
@@ -172,7 +170,7 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
     if !found.worded && !class_names.is_empty() {
         notes.push(table(&class_names));
     }
-    let source = Table { files: files.into(), layout: Arc::new(layout), meaning: Arc::new(meaning), order };
+    let source = Table { files: files.into(), layout: Arc::new(layout), meaning: Arc::new(meaning) };
     let mut rows = source.rows()?;
     let Some(first) = rows.next() else {
         return Err(DataError::empty(path, "take a file with rows"));
@@ -190,6 +188,7 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
         shape,
         classes,
         class_names,
+        order,
         eight_bit: form.is_some(),
         features,
         notes,
@@ -224,8 +223,6 @@ impl Source for Table {
     }
 
     fn fingerprint(&self) -> Result<Vec<FileDigest>, DataError> {
-        let mut digests = fingerprint::digests(self.files.iter())?;
-        digests.extend(self.order.clone());
-        Ok(digests)
+        fingerprint::digests(self.files.iter())
     }
 }

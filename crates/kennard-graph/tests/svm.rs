@@ -109,7 +109,9 @@ fn field(number: u8, content: &[u8]) -> Vec<u8> {
 /// Scores of a machine beside other logits are votes where they are taken, and nothing where the logits are.
 #[test]
 fn votes_are_those_of_the_output_that_is_taken() {
-    let case = &all().trained[0];
+    let trained = all().trained;
+    let named = |name: &str| trained.iter().find(|case| case.name == name).unwrap();
+    let case = named("iris ovo");
     let classifier = case.classifier();
     let (input, scores) = (&classifier.inputs[0].name, classifier.outputs[0].name.clone());
     let node = [field(1, input.as_bytes()), field(2, b"logits"), field(4, b"Identity")].concat();
@@ -121,7 +123,9 @@ fn votes_are_those_of_the_output_that_is_taken() {
     let file = ModelFile::from_bytes(&[case.bytes(), more].concat()).unwrap();
     let taken = |name: &str| file.has_votes(&Ends { output: Some(name.into()), ..Ends::default() });
     assert_eq!((taken(&scores), taken("logits")), (true, false));
-    assert!(ModelFile::from_bytes(&case.bytes()).unwrap().has_votes(&Ends::default()));
+    let alone = |case: &Case| ModelFile::from_bytes(&case.bytes()).unwrap().has_votes(&Ends::default());
+    // The converter makes one score for each class of the votes of the others.
+    assert_eq!((alone(case), alone(named("iris linear"))), (true, false));
 }
 
 /// The gradient of a weighted sum of the scores against central differences.

@@ -46,10 +46,12 @@ book:
 book-test:
     cargo test --release -p kennard-cli --test book
 
-# Networks and data of fixtures/ made anew (needs PyTorch)
+# Networks and data of fixtures/ made anew, and what is closest in its tables (needs references/requirements.txt)
 fixtures:
     python fixtures/train.py
     python fixtures/plane.py
+    python references/tabular.py
+    python references/leaves.py
 
 # What other programs say, made anew (needs references/requirements.txt)
 references:
@@ -58,6 +60,10 @@ references:
     python references/plane.py
     python references/probes.py
     python references/operators.py
+    python references/fused.py > crates/kennard-graph/tests/fused.json
+    python references/recurrent.py > crates/kennard-graph/tests/recurrent.json
+    python references/svm.py > crates/kennard-graph/tests/svm.json
+    python references/leaves.py
 
 # The public interface of the libraries, for a reader of the next change (needs nightly and cargo-public-api)
 public-api:

@@ -71,7 +71,7 @@ test("charts have the figures of the summary", async () => {
   const sum = (data, at) => data.reduce((total, row) => total + row[at], 0);
   const histogram = series(await chart(page, "distances"), "samples");
   assert.equal(sum(histogram, 2), summary.clean.correct);
-  const confused = (await chart(page, "confusion-attack")).series[0].data;
+  const confused = (await chart(page, "confusion-attack")).series[0].data.map((cell) => cell.value);
   assert.equal(sum(confused.filter(([taken, label]) => taken === label), 3), summary.robust.robust);
   const packets = await json(folder.at("packets/summary.json"));
   const of = (figure) => packets.curve.map((f) => [f.scale, f[figure].value]);
@@ -269,6 +269,102 @@ test("the chart of attacks says that certified samples are not attacked", async 
   assert.match(await words(await certified("cascade.html", { cascade: true })), /Certified samples are not attacked\. Each attack tries what those before it left standing\./);
 });
 
+test("what confines attacks leads in the place of epsilon", async () => {
+  const confined = (name, words) => changed("robust/report.html", name, ({ runs: [run] }) => {
+    Object.assign(run.summary, { confined: words, minimal: [], closest: null });
+    run.distances = null;
+    run.samples.broken_by = run.samples.broken_by.map((by) => (by === null ? null : 0));
+  });
+  const own = await open(browser, await confined("boxes.html", ["each sample in a box of its own"]));
+  const verdict = await own.page.locator("#verdict").innerText();
+  assert.match(verdict, /robust accuracy, each sample in a box of its own/);
+  assert.match(verdict, /Threat model\. Each sample in a box of its own: no input element may change by more than 0\.1/);
+  assert.ok(!verdict.includes("linf ≤"), verdict);
+  assert.equal(await own.page.locator("#chart-curve .plot").count(), 0);
+  const frozen = await open(browser, await confined("frozen.html", ["2 of 784 features frozen"]));
+  assert.match(await frozen.page.locator("#verdict").innerText(), /robust accuracy, linf ≤ 0\.1, 2 of 784 features frozen/);
+  assert.ok(!(await frozen.page.locator("#chart-curve figcaption").innerText()).includes("--minimal"));
+  assert.deepEqual([own.said, frozen.said], [[], []]);
+  await Promise.all([own.page.close(), frozen.page.close()]);
+});
+
+test("an audit that has not measured its packets yet does not say that there are no warnings", async () => {
+  const words = async (name, warnings) => {
+    const { page, said } = await open(browser, await changed("robust/report.html", name, ({ runs: [run] }) => {
+      run.stage = "running";
+      Object.assign(run.summary, { complete: false, warnings, packets: [] });
+    }));
+    assert.deepEqual(said, []);
+    const text = await page.locator("#warnings").innerText();
+    await page.close();
+    return text;
+  };
+  assert.equal(await words("packets-pending.html", []), "Warnings are known when the run is done.");
+  const one = await words("packets-pending-one.html", [{ code: "few-samples", message: "only a few" }]);
+  assert.match(one, /^1 warning\n+few samples: only a few\n+Others are known when the run is done\.$/);
+});
+
+test("numbers in a confusion matrix are black or white, without a border", async () => {
+  for (const colorScheme of ["light", "dark"]) {
+    const { page } = await open(browser, url("robust/report.html"), { colorScheme });
+    const { data, border } = await page.evaluate(() => {
+      const [series] = echarts.getInstanceByDom(document.querySelector("#chart-confusion .plot")).getOption().series;
+      return { data: series.data, border: series.label.textBorderWidth };
+    });
+    assert.equal(border, 0);
+    for (const { value: [, , share], label } of data) {
+      const light = colorScheme === "light" ? share < 0.5 : share > 0.5;
+      if (Math.abs(share - 0.5) > 0.1) assert.equal(label.color, light ? "#000000" : "#ffffff", `${share} in ${colorScheme}`);
+    }
+    await page.close();
+  }
+});
+
+test("a saved drawing is for white paper, and as wide from any window", async () => {
+  const drawings = [];
+  for (const [width, colorScheme] of [[1440, "light"], [390, "dark"]]) {
+    const { page, said } = await open(browser, url("robust/report.html"), { viewport: { width, height: 900 }, colorScheme });
+    drawings.push((await saved(page, "#chart-curve", "SVG")).text.replace(/zr\d+/g, "zr"));
+    assert.equal(await page.evaluate(() => document.documentElement.dataset.shade), colorScheme);
+    assert.deepEqual(said, []);
+    await page.close();
+  }
+  assert.match(drawings[0], /^<svg[^>]* width="720"/);
+  assert.equal(drawings[1], drawings[0]);
+});
+
+test("of few broken samples there is one list, and a class is found by its name", async () => {
+  const { page } = await open(browser, await changed("robust/report.html", "few-broken.html", ({ runs: [run] }) => {
+    run.examples = run.examples.slice(0, 3);
+    run.examples.forEach((e) => { e.roles = ["first", "easiest", "hardest"]; });
+  }));
+  assert.deepEqual(await page.locator("#examples .gallery").evaluateAll((all) => all.map((list) => [list.id, list.children.length])), [["gallery-broken", 3]]);
+  const found = async (words) => {
+    await page.locator("#samples-filter").fill(words);
+    return page.locator("#table-samples .count").innerText();
+  };
+  assert.equal(await found("label:pullover"), await found("label:2"));
+  assert.notEqual(await found("label:2"), "no row");
+  await page.close();
+});
+
+test("what is said of distances is true of those that are shown", async () => {
+  const lead = async (address) => {
+    const { page } = await open(browser, address);
+    const text = await page.locator("#distance .lead").innerText();
+    await page.close();
+    return text;
+  };
+  assert.match(await lead(url("robust/report.html")), /^The smallest perturbations that attacks found/);
+  const alone = await changed("robust/report.html", "search.html", ({ runs: [run] }) => {
+    Object.assign(run.summary, { minimal: [], closest: null, distances: { found_by: "boundary search", predicted_by: "packet distance", samples: 2,
+      predicted: { value: 0.1, interval: [0.05, 0.2] }, found: { value: 0.1, interval: [0.05, 0.2] }, correlation: null } });
+    run.samples.broken_by = run.samples.broken_by.map((by) => (by === null ? null : 0));
+    Object.assign(run, { distances: null, pairs: { index: [0, 1], found: [0.05, 0.2], predicted: [0.05, 0.2] } });
+  });
+  assert.match(await lead(alone), /^Distances to the decision boundary, predicted/);
+});
+
 test("names of ten thousand characters are cut", async () => {
   const address = await changed("robust/report.html", "long.html", ({ runs: [run] }) => {
     run.classes.names = Array.from({ length: 10 }, (_, i) => (i % 2 ? "x".repeat(10_000) : "words ".repeat(1700)));
@@ -310,13 +406,30 @@ test("runs are compared", async () => {
   assert.deepEqual(plane.map((p) => p.value), summaries.map((s) => [s.clean.accuracy, s.robust.robust_accuracy, s.packets[0].sigma_p]));
   // Two networks whose directories are called epoch-1 and epoch-2 are no training.
   assert.equal(await page.locator("#chart-epochs").count(), 0);
-  const differences = series(await chart(page, "differences"), "difference").map((d) => d.value[0]);
+  const drawn = await chart(page, "differences");
+  const differences = ["clean", "robust"].flatMap((what) => series(drawn, what)).sort((a, b) => a[1] - b[1]).map(([difference]) => difference);
   const less = (s, of) => of(s) - of(summaries[0]);
   const expected = summaries.slice(1).flatMap((s) => [less(s, (s) => s.clean.accuracy), less(s, (s) => s.robust.robust_accuracy)]);
   differences.forEach((d, i) => assert.ok(Math.abs(d - expected[i]) < 1e-12));
   await page.locator("#run").selectOption({ label: "epoch-2" });
   assert.equal(await page.locator("h1").innerText(), "fashion_cnn.onnx");
   assert.deepEqual(series(await chart(page, "curve"), "clean"), [[0, summaries[2].clean.accuracy]]);
+  await page.close();
+});
+
+test("differences are told apart on a phone, and points that coincide are said", async () => {
+  const { page, said } = await open(browser, await changed("three.html", "sweep.html", ({ runs, comparison: { plane } }) => {
+    ["standard", "pgd eps 0.05 over many epochs", "pgd eps 0.1 over many epochs"].forEach((name, i) => { runs[i].name = `${name}/audit`; });
+    Object.assign(plane[2], { clean: plane[1].clean, robust: plane[1].robust });
+  }), { viewport: { width: 390, height: 900 } });
+  const { yAxis: [{ data }], series: drawn } = await chart(page, "differences");
+  assert.equal(new Set(data).size, data.length, String(data));
+  assert.ok(data.every((label) => /^(clean|robust)\n/.test(label) && !label.includes("audit")), String(data));
+  assert.deepEqual(drawn.filter((s) => s.type === "scatter").map((s) => s.name), ["clean", "robust"]);
+  const shown = await page.locator("#chart-differences .plot text").allTextContents();
+  for (const name of ["clean", "robust"]) assert.ok(shown.includes(name), `${name} is in no legend`);
+  assert.match(await page.locator("#chart-plane figcaption").innerText(), /pgd eps 0\.05 over many epochs and pgd eps 0\.1 over many epochs coincide\./);
+  assert.deepEqual(said, []);
   await page.close();
 });
 

@@ -1,6 +1,6 @@
 """Operators of `com.microsoft` and `ai.onnx.ml`, as ONNX Runtime computes them.
 
-    python fused.py > fused.json
+    python references/fused.py > crates/kennard-graph/tests/fused.json
 
 Each case is a model of one node, in hexadecimal, an input and the float output.
 """
@@ -14,27 +14,43 @@ from onnx import TensorProto, helper, numpy_helper
 RNG = np.random.default_rng(0)
 
 
-def case(op: str, domain: str, x: np.ndarray, others: list, output: int = 0, outputs: int = 1, **attributes) -> dict:
-    """Of quantised operators the input and the output are brought to floats."""
+def case(
+    op: str,
+    domain: str,
+    x: np.ndarray,
+    others: list,
+    output: int = 0,
+    outputs: int = 1,
+    place: int = 0,
+    scales: tuple[int, int] | None = None,
+    kind: int | None = None,
+    **attributes,
+) -> dict:
+    """The input is at `place` among the others. Of quantised operators it and the output are brought to floats: `scales` are the places
+    of its scale and zero point, where they do not follow it. To another `kind` it is cast."""
     inputs, nodes, constants = [], [], {}
-    for i, value in enumerate([x, *others]):
+    for i, value in enumerate([*others[:place], x, *others[place:]]):
         if value is None:
             inputs.append("")
-        elif i == 0:
+        elif i == place:
             inputs.append("x")
         else:
             constants[f"k{i}"] = np.asarray(value)
             inputs.append(f"k{i}")
     levels = domain == "com.microsoft" and op.startswith("Q") and op != "QuickGelu"
-    if levels:
-        nodes.append(helper.make_node("QuantizeLinear", ["x", "k1", "k2"], ["levels"]))
-        inputs[0] = "levels"
+    if levels or scales:
+        own = [inputs[i] for i in scales or (place + 1, place + 2)]
+        nodes.append(helper.make_node("QuantizeLinear", ["x", *own], ["levels"]))
+        inputs[place] = "levels"
+    if kind is not None:
+        nodes.append(helper.make_node("Cast", ["x"], ["cast"], to=kind))
+        inputs[place] = "cast"
     names = [f"y{i}" for i in range(outputs)]
     nodes.append(helper.make_node(op, inputs, names, domain=domain, **attributes))
     result = names[output]
     quantised = levels and not (op == "QGemm" and len(others) < 8)
     if quantised:
-        scale, zero = inputs[-2], inputs[-1]
+        scale, zero = inputs[:2] if op == "QLinearConcat" else inputs[-2:]
         nodes.append(helper.make_node("DequantizeLinear", [result, scale, zero], ["real"]))
         result = "real"
     graph = helper.make_graph(
@@ -50,7 +66,7 @@ def case(op: str, domain: str, x: np.ndarray, others: list, output: int = 0, out
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
     y = session.run([result], {"x": x})[0]
-    label = f"{op} {attributes}"
+    label = f"{op} {attributes}" + (f" of type {kind}" if kind is not None else "")
     return {"name": label, "model": model.hex(), "x": x.flatten().tolist(), "shape": list(x.shape), "y": y.flatten().tolist()}
 
 
@@ -108,7 +124,75 @@ def main() -> list[dict]:
     skip = [floats(2, 3, 4), floats(4), floats(4)]
     cases.append(case("SkipLayerNormalization", ms, floats(2, 3, 4), skip, epsilon=1e-5))
     cases.append(case("SkipLayerNormalization", ms, floats(2, 3, 4), [*skip, floats(4)], epsilon=0.01))
+    cases += quantised(ms, s, z)
+    cases += [case(*of_columns, **settings) for *of_columns, settings in columns(ml)]
     return cases
+
+
+def quantised(ms: str, s: np.float32, z: np.uint8) -> list[dict]:
+    t, u = np.float32(0.02), np.uint8(100)
+    pool = {"kernel_shape": [3, 2], "strides": [2, 1], "pads": [1, 0, 1, 0]}
+    weights, bias = levels(4, 2), floats(2)
+    scales, zeros = np.float32([0.01, 0.03]), np.uint8([120, 130])
+    return [
+        case("QLinearLeakyRelu", ms, floats(3, 4), [s, z, t, u], alpha=0.2),
+        case("QLinearLeakyRelu", ms, floats(3, 4), [s, z, s, u]),
+        case("QLinearSigmoid", ms, 4 * floats(3, 4), [np.float32(0.04), z, np.float32(1 / 256), np.uint8(0)]),
+        case("QLinearAveragePool", ms, floats(1, 2, 5, 4), [s, z, t, u], count_include_pad=0, **pool),
+        case("QLinearAveragePool", ms, floats(1, 2, 5, 4), [s, z, t, u], count_include_pad=1, **pool),
+        case("QLinearConcat", ms, floats(2, 3), [t, u, s, z, levels(2, 4), np.float32(0.015), u], place=2, axis=1),
+        case("QLinearSoftmax", ms, 2 * floats(3, 4), [t, u, np.float32(1 / 256), np.uint8(0)], axis=-1, opset=13),
+        case("QLinearSoftmax", ms, 2 * floats(2, 3, 4), [t, u, np.float32(1 / 256), np.uint8(0)], axis=1, opset=13),
+        case(
+            "QLinearWhere", ms, floats(2, 3), [np.array([[True], [False]]), s, z, levels(2, 3), t, u, np.float32(0.03), u], place=1
+        ),
+        case("DynamicQuantizeMatMul", ms, floats(3, 4), [weights, s, z, bias]),
+        case("DynamicQuantizeMatMul", ms, floats(3, 4), [weights, scales, zeros]),
+        case("DynamicQuantizeMatMul", ms, floats(3, 4), [(weights.astype(np.int16) - 128).astype(np.int8), s, None, bias]),
+        case("MatMulIntegerToFloat", ms, floats(3, 4), [weights, s, s, z, u, bias], scales=(2, 4)),
+        case("MatMulIntegerToFloat", ms, floats(3, 4), [weights, s, scales, z, zeros], scales=(2, 4)),
+    ]
+
+
+def columns(ml: str) -> list[tuple]:
+    """Pipelines of tables: their parts, also with whole numbers going in."""
+    whole = np.rint(4 * floats(5, 3))
+    real = floats(5, 3)
+    gaps = real.copy()
+    gaps[0, 1] = gaps[3, 2] = 0.5
+    long = TensorProto.INT64
+    weights = floats(3, 3).flatten().tolist()
+    linear = {"coefficients": weights, "intercepts": [0.1, 0.2, -0.3]}
+    classes = {"classlabels_ints": [0, 1, 2], "multi_class": 1, "output": 1, "outputs": 2}
+    machine = {
+        "coefficients": [0.5, -0.5, 0.25],
+        "support_vectors": floats(3, 3).flatten().tolist(),
+        "rho": [0.1],
+        "vectors_per_class": [1, 2],
+        "classlabels_ints": [0, 1],
+        "kernel_type": "RBF",
+        "kernel_params": [0.3, 0.0, 3.0],
+        "output": 1,
+        "outputs": 2,
+    }
+    scaled = {"offset": [0.1, 0.2, 0.3], "scale": [0.5, 2.0, 0.25]}
+    regressors = [{}, {"post_transform": "SOFTMAX"}, {"post_transform": "LOGISTIC"}]
+    return [
+        *[("Scaler", ml, whole, [], {"kind": kind, **scaled}) for kind in (long, TensorProto.INT32, TensorProto.DOUBLE)],
+        *[("Normalizer", ml, whole, [], {"kind": long, "norm": norm}) for norm in ("L1", "L2", "MAX")],
+        ("LinearClassifier", ml, whole, [], {"kind": long, "post_transform": "SOFTMAX", **linear, **classes}),
+        ("SVMClassifier", ml, whole, [], {"kind": long, **machine}),
+        ("LinearRegressor", ml, real, [], {"coefficients": weights[:3], "intercepts": [0.4]}),
+        *[("LinearRegressor", ml, real, [], {"targets": 3, **linear, **settings}) for settings in regressors],
+        ("Binarizer", ml, real, [], {"threshold": 0.1}),
+        ("FeatureVectorizer", ml, real, [floats(5, 2)], {"inputdimensions": [3, 2]}),
+        ("FeatureVectorizer", ml, whole, [np.rint(9 * floats(5, 2)).astype(np.int64)], {"kind": long, "inputdimensions": [3, 2]}),
+        ("Imputer", ml, gaps, [], {"replaced_value_float": 0.5, "imputed_value_floats": [7.0]}),
+        ("Imputer", ml, gaps, [], {"replaced_value_float": 0.5, "imputed_value_floats": [7.0, 8.0, 9.0]}),
+        ("Imputer", ml, real, [], {"replaced_value_float": float("nan"), "imputed_value_floats": [7.0, 8.0, 9.0]}),
+        ("OneHotEncoder", ml, 3 * real, [], {"cats_int64s": [-2, 0, 1, 2]}),
+        ("OneHotEncoder", ml, whole, [], {"kind": long, "cats_int64s": [-2, 0, 1, 2]}),
+    ]
 
 
 if __name__ == "__main__":

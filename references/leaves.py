@@ -1,6 +1,6 @@
 """The closest adversarial points of tree ensembles on tables, by looking at all that may be it.
 
-    python leaves.py    # reads fixtures/tabular, writes references/leaves.json
+    python references/leaves.py    # reads fixtures/tabular, writes references/leaves.json
 
 The answer of an ensemble changes at thresholds alone, so that each coordinate of the closest point is the sample's own, or the
 first number of single precision beyond a threshold. ONNX Runtime is asked about all such points. For the first samples of each

@@ -90,10 +90,10 @@ def row(program: str, path: Path, norm: str, count: int) -> dict:
     x, y, data = samples(path.stem, count)
     eps = EPS[x.shape[2]][norm]
     module = module_of(path)
-    common = {"norm": norm, "eps": eps, "attack": "standard", "packet_samples": 0, "progress": False, "threads": 1}
+    common = {"norm": norm, "eps": eps, "attack": "standard", "packet_samples": 0, "progress": False}
     begin = time.time()
     live = kennard.audit(module, x, y, batch_size=count, **common)
-    file = kennard.audit(exported(module, x.shape[1:]), x, y, runtime="onnxruntime", **common)
+    file = kennard.audit(exported(module, x.shape[1:]), x, y, runtime="onnxruntime", threads=1, **common)
     ways = {"live": (live.clean_accuracy, live.robust_accuracy), "file": (file.clean_accuracy, file.robust_accuracy),
             "command": command(program, path, data, norm, eps, count)}
     return {"name": path.stem, "norm": norm, "eps": eps, "images": count, "seconds": round(time.time() - begin, 1), **ways}

@@ -1,6 +1,6 @@
 """Recurrent layers as PyTorch computes them in double precision: outputs, and gradients of a weighted sum of them.
 
-    python recurrent.py > recurrent.json
+    python references/recurrent.py > crates/kennard-graph/tests/recurrent.json
 
 Weights are in ONNX's layout: [D, G·H, I], [D, G·H, H], biases [D, 2·G·H]; gates in its order.
 """

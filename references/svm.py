@@ -1,6 +1,6 @@
 """Support vector machines: operators of `ai.onnx.ml` as ONNX Runtime computes them, and trained ones as scikit-learn does.
 
-    python svm.py > svm.json
+    python references/svm.py > crates/kennard-graph/tests/svm.json
 
 The first are machines of random vectors, with the scores and labels of ONNX Runtime; the others were trained on iris and breast
 cancer and exported by skl2onnx, with the decision function and the labels of scikit-learn itself.

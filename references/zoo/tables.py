@@ -9,17 +9,24 @@ import numpy as np
 
 from .case import Case, model
 
-COLUMNS = 4
 FREE = {"grad": ["gradient"]}
 
 
 def data(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Iris, or four columns of breast cancer, scaled to [0, 1] as far as it goes."""
-    from sklearn.datasets import load_breast_cancer, load_iris
+    """Iris, four columns of breast cancer or all 30, or the 64 pixels of digits, scaled to [0, 1] as far as it goes."""
+    from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 
-    loaded = load_iris() if name == "iris" else load_breast_cancer()
-    x, y = loaded.data[:, :COLUMNS], loaded.target
-    x = 0.1 + 0.8 * (x - x.min(0)) / (x.max(0) - x.min(0))
+    load, columns = {
+        "iris": (load_iris, 4),
+        "cancer": (load_breast_cancer, 4),
+        "whole_cancer": (load_breast_cancer, 30),
+        "digits": (load_digits, 64),
+    }[name]
+    loaded = load()
+    x, y = loaded.data[:, :columns], loaded.target
+    spread = np.ptp(x, 0)
+    # Some pixels are the same in all digits.
+    x = 0.1 + 0.8 * (x - x.min(0)) / np.where(spread > 0, spread, 1)
     order = np.random.default_rng(0).permutation(len(x))
     return x[order].astype(np.float32), y[order]
 
@@ -29,15 +36,26 @@ def log(p: np.ndarray) -> np.ndarray:
 
 
 def enter(
-    name: str, make: Callable[[], object], of: str = "iris", needs: str = "", answers: str = "predict_proba", **settings
+    name: str,
+    make: Callable[[], object],
+    of: str = "iris",
+    needs: str = "",
+    answers: str = "predict_proba",
+    whole: bool = False,
+    **settings,
 ) -> None:
+    """A model of `whole` numbers takes integers."""
+
     @model(f"table_{name}", needs=f"sklearn skl2onnx {needs}".strip())
     def made() -> Case:
         x, y = data(of)
+        if whole:
+            x = np.rint(20 * x)
+            settings["audit"] = ["--bounds", "0,20"]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             trained = make().fit(x[40:], y[40:])
-            file = convert(name, trained, x, settings.pop("zipmap", False))
+            file = convert(name, trained, x.astype(np.int64) if whole else x, settings.pop("zipmap", False))
 
         def logits(at: np.ndarray) -> np.ndarray:
             z = getattr(trained, answers)(np.float64(at))
@@ -114,6 +132,32 @@ def models() -> None:
     enter("tree_two", lambda: sk("tree", "DecisionTreeClassifier", max_depth=3), of="cancer", **free)
     enter("boosting", lambda: sk("ensemble", "GradientBoostingClassifier", n_estimators=5, max_depth=2, random_state=0), **free)
     enter("knn", lambda: sk("neighbors", "KNeighborsClassifier", 5), **free)
+    for end, of in (("_digits", "digits"), ("_wide", "whole_cancer")):
+        logistic = lambda: sk("linear_model", "LogisticRegression", max_iter=2000)
+        enter(f"logistic{end}", logistic, of=of, answers="decision_function")
+        enter(f"forest{end}", lambda: sk("ensemble", "RandomForestClassifier", 10, max_depth=5, random_state=0), of=of, **free)
+    enter("svc_digits", lambda: sk("svm", "SVC", C=10), of="digits", answers="decision_function", within={})
+    enter("mlp_digits", lambda: sk("neural_network", "MLPClassifier", (16,), max_iter=200, random_state=0), of="digits")
+    boosting = lambda: sk("ensemble", "GradientBoostingClassifier", n_estimators=3, max_depth=2, random_state=0)
+    enter("boosting_digits", boosting, of="digits", **free)
+
+    # Integers go in.
+    enter(
+        "int_scaler_mlp",
+        lambda: pipe(scaler(), sk("neural_network", "MLPClassifier", (8,), activation="tanh", max_iter=2000, random_state=0)),
+        whole=True,
+    )
+    enter("int_logistic", lambda: sk("linear_model", "LogisticRegression", C=50), answers="decision_function", whole=True)
+    enter("int_svc", lambda: sk("svm", "SVC", C=10), answers="decision_function", within={}, whole=True)
+    enter(
+        "int_forest", lambda: sk("ensemble", "RandomForestClassifier", 5, max_depth=3, random_state=0), whole=True, **free
+    )
+    # What pipelines make of columns.
+    enter(
+        "imputer",
+        lambda: pipe(sk("impute", "SimpleImputer"), scaler(), sk("linear_model", "LogisticRegression", C=50)),
+        answers="decision_function",
+    )
 
     def light():
         from lightgbm import LGBMClassifier
@@ -128,6 +172,8 @@ def models() -> None:
     for end, of in (("", "iris"), ("_two", "cancer")):
         enter(f"lightgbm{end}", light, of=of, needs="lightgbm onnxmltools", **free)
         enter(f"xgboost{end}", xgb, of=of, needs="xgboost onnxmltools", **free)
+    enter("lightgbm_digits", light, of="digits", needs="lightgbm onnxmltools", **free)
+    enter("xgboost_digits", xgb, of="digits", needs="xgboost onnxmltools", **free)
     enter("lightgbm_zipmap", light, needs="lightgbm onnxmltools", zipmap=True, **free)
 
 

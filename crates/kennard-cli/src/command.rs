@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Arg, Command, CommandFactory};
+use kennard::Mark;
 use kennard::attack::{Parameters, Version, attack, minimum_norm};
 use kennard::data::{DataSpec, Split, nearest};
 use kennard_runtime::Choice;
@@ -307,9 +308,10 @@ fn common(arg: Arg, command: &str) -> Arg {
 }
 
 /// A setting of the library as the command names it: `packet_samples` is `--packet-samples`.
-pub fn flag(setting: &str, value: Option<&str>) -> String {
+pub fn flag(mark: Mark<'_>) -> String {
+    let Mark::Setting { name, value } = mark else { return mark.to_string() };
     let value = value.map_or(String::new(), |value| format!(" {value}"));
-    format!("--{}{value}", setting.replace('_', "-"))
+    format!("--{}{value}", name.replace('_', "-"))
 }
 
 /// A text that is one of the values of `T`.

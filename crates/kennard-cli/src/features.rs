@@ -1,5 +1,4 @@
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
 use kennard::Figure;
 use kennard::data::DataSet;
@@ -10,11 +9,11 @@ use kennard::probe::Accuracy;
 use kennard::report::{Block, Sheet};
 
 use crate::portrait::curve;
-use crate::report::{percent, percents};
+use crate::report::{flagged, percent, percents};
 use crate::screen::{grouped, short};
 use crate::settings::{Bounds, Data, Number, Taken};
 use crate::source::{Given, json, prepare_new, show, write_all};
-use crate::{Done, Outcome};
+use crate::{Done, Outcome, screen};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -65,10 +64,9 @@ pub fn run(args: &Args) -> Outcome {
     if let Some(directory) = &args.out {
         let svg = chart(&report).svg()?.into_bytes();
         write_all(directory, &[("features.svg", svg), ("summary.json", json(&report)?.into_bytes())])?;
-        let finished = !stop.load(Ordering::Relaxed);
-        crate::report::leave(directory, &Sheet { finished, ..sheet(&report, &args.model, &data) })?;
+        crate::report::leave(directory, &sheet(&report, &args.model, &data))?;
     }
-    Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
+    Ok(if report.complete { Done::Fully } else { Done::Interrupted })
 }
 
 /// The page.
@@ -83,6 +81,8 @@ fn sheet(report: &FeaturesReport, model: &Given, data: &DataSet) -> Sheet {
     );
     let title = format!("Attacks on {} and on pixels", report.tensor);
     let mut sheet = Sheet::new(title, what, crate::command_line());
+    sheet.finished = report.complete;
+    sheet.warnings = flagged(&report.warnings);
     let clean = &report.clean;
     sheet = sheet.lead("clean accuracy", percent(clean.accuracy), Some(percents(clean.interval)));
     if let Some(last) = report.sizes.last() {
@@ -152,6 +152,7 @@ fn print(report: &FeaturesReport) {
     }
     say!("");
     say!("There need be no input with the features that an attack on them finds.");
+    screen::warnings(&report.warnings);
 }
 
 fn share(share: &Accuracy) -> String {

@@ -52,6 +52,8 @@ use std::sync::OnceLock;
 
 use clap::error::ErrorKind;
 use clap::{FromArgMatches, Parser, Subcommand};
+/// The library, whose types the calls take and return.
+pub use kennard;
 use kennard_runtime::{Choice, Runtime};
 
 /// How accurate a neural network is, how robust it is, and how close it stands to the bound that
@@ -99,7 +101,8 @@ enum Command {
     Slice(slice::Args),
     /// Fit the temperature at which a network is as confident as it is right, and measure what it does
     Calibrate(calibrate::Args),
-    /// Certify the classifier that a model is when noise smooths it: its label within a radius, at most so often wrong
+    /// Certify the smoothed classifier (the model under noise): the radius within which its class cannot change, with a
+    /// stated error probability
     Smooth(Box<smooth::Args>),
     /// Measure conjugate spreads: a packet's figures over its scale, with the bound that holds
     Uncertainty(Box<uncertainty::Args>),

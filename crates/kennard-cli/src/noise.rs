@@ -100,18 +100,15 @@ impl Smoothing {
     ) -> Result<Certification<'a>> {
         let (noise, seed) = (&self.noise, self.run.seed());
         Ok(Certification {
-            model,
-            engine,
-            data,
             samples: self.selection()?,
             shard: self.sharding.shard(),
-            sigma: self.sigma()?,
             radii: noise.radius.iter().flatten().map(|radius| radius.0).collect(),
             choosing: noise.choosing.unwrap_or(Certification::CHOOSING),
             draws: noise.draws.unwrap_or(Certification::DRAWS),
             failure: noise.alpha.unwrap_or(Certification::FAILURE),
             bounds: noise.bounds.map(Bounds::single),
             seed,
+            ..Certification::new(model, engine, data, self.sigma()?)
         })
     }
 
@@ -119,6 +116,11 @@ impl Smoothing {
     pub fn out(&self) -> Option<&Path> {
         self.kept.out.as_deref()
     }
+}
+
+/// What goes on with a run that was stopped; from elsewhere than the command line it has no words.
+pub fn goes_on(command: &[String]) -> &'static str {
+    if command.is_empty() { "the same call with resume=True" } else { "the same command with --resume" }
 }
 
 /// Certifies the samples, kept in a directory as they finish, with a page that says so.
@@ -140,6 +142,7 @@ pub fn run_in(
     if directory.finished() > 0 {
         note!("{}: {} samples are there already", path.display(), directory.finished());
     }
-    report::begin(path, &Sheet::new(TITLE, GUARANTEE, command))?;
+    let goes_on = Some(goes_on(&command).into());
+    report::begin(path, &Sheet { goes_on, ..Sheet::new(TITLE, GUARANTEE, command) })?;
     certification.run_in(directory, stop, show)
 }

@@ -64,7 +64,7 @@ part! {
         /// Succeed even where packets have too few effective samples; they are marked as not to be trusted: true or false
         #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
         accept_few: bool,
-        /// Refused: a clamped packet is another packet
+        /// Not supported: clamping changes the packet
         #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
         clamp: bool,
         /// Where to write manifest.json, packets.parquet, summary.json, report.html, and pictures of maps, modes and curves
@@ -203,16 +203,16 @@ impl Packets {
         })
     }
 
-    /// The summary of what was measured; an error where nothing could be, though nobody `stopped` it.
+    /// The summary of what was measured; an error where nothing could be, though nobody stopped it.
     pub fn summary(
         &self,
         survey: &Survey,
         model: ModelSummary,
         outcome: &SurveyOutcome,
         took: Duration,
-        stopped: bool,
     ) -> Result<SurveySummary> {
-        if let (true, Some(first), false) = (outcome.packets.is_empty(), outcome.failed.first(), stopped) {
+        let none = outcome.packets.is_empty() && outcome.complete;
+        if let (true, Some(first)) = (none, outcome.failed.first()) {
             let all = outcome.failed.len();
             return Err(Error::Packet(format!(
                 "none of {all} packets could be measured. {}",

@@ -174,12 +174,13 @@ fn sheet(report: &PlaneReport, model: &Given) -> Sheet {
         )
     }));
     let windows = report.windows.iter().map(|w| {
-        let figures = [w.sigma_x, w.sigma_p, w.product, w.drift, w.dispersion];
+        let figures = [w.sigma_x, w.sigma_p, w.product, w.drift, w.dispersion, w.misclassified];
         let cell = |f: Figure| format!("{} [{}]", short(f.value), span(f.interval));
         let figures = figures.map(cell).into_iter().chain([format!("{:.1e}", w.error), settled(w.converged)]);
         [short(w.scale)].into_iter().chain(figures).collect()
     });
-    let header = ["scale", "σ_x", "σ_p", "product, bound ½", "drift", "dispersion", "error", "settled"];
+    let header =
+        ["scale", "σ_x", "σ_p", "product, bound ½", "drift", "dispersion", "P(wrong)", "error", "settled"];
     let mut under = charts(report).into_iter().map(|(_, chart)| Block::chart(chart)).collect::<Vec<_>>();
     if !report.windows.is_empty() {
         under.push(Block::table(&header, windows.collect()));
@@ -236,11 +237,11 @@ fn print(report: &PlaneReport) {
     }
     say!("");
     say!("Gaussian windows, mean of {} centres; bound ½", report.windows[0].centres);
-    say!("scale           σ_x        σ_p    product   smallest      drift dispersion          ±");
+    say!("scale           σ_x        σ_p    product   smallest      drift dispersion   P(wrong)          ±");
     for window in &report.windows {
         let cell = |value: f64| format!("{:>10}", short(value));
         say!(
-            "{:<8} {} {} {} {} {} {} {:>10.1e}{}",
+            "{:<8} {} {} {} {} {} {} {} {:>10.1e}{}",
             short(window.scale),
             cell(window.sigma_x.value),
             cell(window.sigma_p.value),
@@ -248,6 +249,7 @@ fn print(report: &PlaneReport) {
             cell(window.product_min),
             cell(window.drift.value),
             cell(window.dispersion.value),
+            cell(window.misclassified.value),
             window.error,
             verdict(window.converged),
         );

@@ -56,7 +56,7 @@ pub fn pictures(outcome: &SurveyOutcome, shape: &[usize]) -> Result<Vec<(String,
 /// A curve of figures, with their intervals as its band.
 pub fn curve(name: &str, figures: impl Iterator<Item = (f64, Figure)>) -> Curve {
     let point = |(x, Figure { value, interval: [low, high], .. })| ChartPoint { x, value, low, high };
-    Curve { name: name.into(), figures: figures.map(point).collect() }
+    Curve { name: name.into(), figures: figures.map(point).collect(), nested: false }
 }
 
 fn curves(scaled: &[&Figures]) -> Result<Vec<(String, Vec<u8>)>> {

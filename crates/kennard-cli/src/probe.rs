@@ -1,5 +1,4 @@
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
 use kennard::picture::{Histogram, Map};
 use kennard::probe::{Distribution, Probe, ProbeReport, ProbeSummary};
@@ -8,7 +7,7 @@ use kennard::run::ModelSummary;
 use crate::screen::{grouped, short};
 use crate::settings::{Data, Taken};
 use crate::source::{Given, json, prepare_new, show, write_all};
-use crate::{Done, Outcome};
+use crate::{Done, Outcome, screen};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -36,7 +35,10 @@ pub fn run(args: &Args) -> Outcome {
     let probe = Probe { samples, label: None };
     let report = data.while_unchanged(|| probe.measure(&engine, &data, &stop, |_| ()))?;
     let summary = ProbeSummary::new(model, &data, report)?;
-    show(&summary, args.json, |summary| print(&summary.report))?;
+    show(&summary, args.json, |summary| {
+        print(&summary.report);
+        screen::warnings(&summary.warnings);
+    })?;
     let report = &summary.report;
     if let Some(directory) = &args.out {
         let histogram = Histogram {
@@ -63,11 +65,12 @@ pub fn run(args: &Args) -> Outcome {
         write_all(directory, &files)?;
         crate::report::beside(directory, "")?;
     }
-    Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
+    Ok(if report.complete { Done::Fully } else { Done::Interrupted })
 }
 
 fn print(report: &ProbeReport) {
-    say!("{} samples, {} classified correctly", grouped(report.samples), grouped(report.correct));
+    let of_all = if report.complete { String::new() } else { format!(" of {}", grouped(report.total)) };
+    say!("{}{of_all} samples, {} classified correctly", grouped(report.samples), grouped(report.correct));
     if report.without_cosine > 0 {
         say!(
             "{} have no cosine: the sample or its gradient is zero, or not finite",

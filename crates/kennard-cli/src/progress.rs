@@ -79,8 +79,8 @@ impl Display {
                 let message = format!("robust {:.1} – {:.1} %, {pending} pending", 100.0 * low, 100.0 * high);
                 ("attacks", done, done + pending, message)
             }
-            Progress::Examined(_) | Progress::Attacked(_) => return,
             Progress::Packets { done, total } => ("packets", done, total, String::new()),
+            _ => return,
         };
         self.0.meter.mark(done, total, what);
         self.0.show(what.into(), [done, total], message, |message, pace| {

@@ -126,7 +126,7 @@ impl Settings {
         Ok(course)
     }
 
-    /// Refuses names of networks and methods that are none, without reading any data.
+    /// Refuses unknown names of networks and methods, without reading any data.
     pub fn check_names(&self) -> Result<()> {
         self.method()?;
         self.course.arch.iter().try_for_each(|name| name.parse::<Architecture>().map(drop))

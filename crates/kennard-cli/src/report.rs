@@ -1,8 +1,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use kennard::audit::Warning;
+use kennard::experiment::NamedFile;
 use kennard::report::{self, Markup, Report, Sheet};
 
+use crate::command::flag;
 use crate::{Done, Outcome};
 
 #[derive(clap::Args)]
@@ -93,6 +96,27 @@ impl Earlier {
 pub fn leave(directory: &Path, sheet: &Sheet) -> Result<(), kennard::Error> {
     sheet.keep(directory)?;
     beside(directory, "page.json")
+}
+
+/// Says warnings below the table in Markdown that has this name among the files.
+pub fn say_below(files: &mut [NamedFile], name: &str, warnings: &[Warning]) {
+    for (_, bytes) in files.iter_mut().filter(|(file, _)| file == name) {
+        for warning in warnings {
+            bytes.extend(format!("\nWarning ({}): {}.\n", warning.code, warning.message).into_bytes());
+        }
+    }
+}
+
+/// What goes on with an experiment that was stopped.
+pub const SAME_COMMAND: &str = "the same command";
+
+/// Warnings with settings named as the command line names them, for pages that commands leave.
+pub fn flagged(warnings: &[Warning]) -> Vec<Warning> {
+    let worded = |warning: &Warning| match warning.note {
+        true => Warning::note(&warning.code, warning.worded(flag)),
+        false => Warning::new(&warning.code, warning.worded(flag)),
+    };
+    warnings.iter().map(worded).collect()
 }
 
 /// A share in per cent.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
-use kennard::experiment::paper::{Conditions, Experiment, Report};
-use kennard::report::{Block, Sheet, Verdict};
+use kennard::experiment::paper::{Conditions, Experiment, PaperReport};
+use kennard::report::{Block, Sheet, SheetVerdict};
 
 use crate::settings::{Data, Number, Taken};
 use crate::source::{json, with_pdfs, write_all};
@@ -98,7 +98,8 @@ pub fn run(args: &Args) -> Outcome {
         return Err(format!("{} trains its own networks; --models is for r5", experiment.name()).into());
     }
     args.refuse_unused()?;
-    let bench = args.sweep()?.bench()?;
+    let sweep = args.sweep()?;
+    let (seen, bench) = (sweep.seen.clone(), sweep.bench()?);
     let conditions = Conditions {
         data: args.data.data.clone().unwrap_or_default(),
         models: args.models.clone(),
@@ -111,7 +112,11 @@ pub fn run(args: &Args) -> Outcome {
         "" => "An experiment of the paper.".to_string(),
         data => format!("An experiment of the paper, on {data}."),
     };
-    let page = Sheet::new(experiment.name().to_uppercase(), what, crate::command_line());
+    let page = Sheet {
+        goes_on: Some(crate::report::SAME_COMMAND.into()),
+        warnings: Vec::from_iter(seen),
+        ..Sheet::new(experiment.name().to_uppercase(), what, crate::command_line())
+    };
     let earlier = crate::report::Earlier::of(&args.out);
     crate::report::begin(&args.out, &page)?;
     let Some(report) = experiment.run(&bench, &conditions).inspect_err(|_| earlier.put_back())? else {
@@ -137,11 +142,11 @@ pub fn run(args: &Args) -> Outcome {
 }
 
 /// The page with what was found.
-fn filled(mut page: Sheet, report: &Report) -> Result<Sheet, serde_json::Error> {
+fn filled(mut page: Sheet, report: &PaperReport) -> Result<Sheet, serde_json::Error> {
     if let Some(title) = report.text.lines().next().and_then(|line| line.strip_prefix("# ")) {
         page.title = title.into();
     }
-    let claims: Vec<Verdict> = serde_json::from_value(serde_json::to_value(&report.claims)?)?;
+    let claims: Vec<SheetVerdict> = serde_json::from_value(serde_json::to_value(&report.claims)?)?;
     for (verdict, name) in [
         ("comes-out", "claims that come out"),
         ("does-not-come-out", "claims that do not come out"),

@@ -1,5 +1,4 @@
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
 use clap::ValueEnum;
 use kennard::audit::Warning;
@@ -7,11 +6,11 @@ use kennard::data::DataSet;
 use kennard::probe::{Accuracy, Reader, Resolve, ResolveReport};
 use kennard::report::{Block, Sheet};
 
-use crate::report::{percent, percents};
+use crate::report::{flagged, percent, percents};
 use crate::screen::grouped;
 use crate::settings::{Data, Taken};
 use crate::source::{Given, json, prepare_new, show, write_all};
-use crate::{Done, Outcome};
+use crate::{Done, Outcome, screen};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -51,20 +50,16 @@ pub fn run(args: &Args) -> Outcome {
     };
     let resolve = Resolve { samples, reader };
     let report = data.while_unchanged(|| resolve.measure(&engine, &data, &stop, |_| ()))?;
+    if report.network.tested == 0 {
+        warn!("no sample was finished");
+        return Ok(Done::Interrupted);
+    }
     show(&report, args.json, print)?;
     if let Some(directory) = &args.out {
         write_all(directory, &[("summary.json", json(&report)?.into_bytes())])?;
         crate::report::leave(directory, &sheet(&report, &args.model, &data))?;
     }
-    Ok(if stop.load(Ordering::Relaxed) { Done::Interrupted } else { Done::Fully })
-}
-
-/// What the probes are called.
-fn probes(reader: Reader) -> &'static str {
-    match reader {
-        Reader::Linear => "linear softmax",
-        Reader::Cnn => "convolutional",
-    }
+    Ok(if report.complete { Done::Fully } else { Done::Interrupted })
 }
 
 /// The page.
@@ -74,11 +69,13 @@ fn sheet(report: &ResolveReport, model: &Given, data: &DataSet) -> Sheet {
         model.file.display(),
         data.spec(),
         data.split(),
-        probes(report.reader),
+        report.reader,
         grouped(report.fitted),
         grouped(report.network.tested)
     );
     let mut sheet = Sheet::new("The label read from x and from Δ", what, crate::command_line());
+    sheet.finished = report.complete;
+    sheet.warnings = flagged(&report.warnings);
     let mut rows = Vec::new();
     for probe in &report.probes {
         let Accuracy { accuracy, interval, .. } = probe.share;
@@ -122,7 +119,7 @@ fn sheet(report: &ResolveReport, model: &Given, data: &DataSet) -> Sheet {
 }
 
 fn print(report: &ResolveReport) {
-    let probes = probes(report.reader);
+    let probes = report.reader;
     say!(
         "{probes} probes fitted to {} samples, every second one, tested on the {} others",
         grouped(report.fitted),
@@ -165,6 +162,7 @@ fn print(report: &ResolveReport) {
     if report.zero_gradients > 0 {
         say!("{} samples have no gradient at all.", grouped(report.zero_gradients));
     }
+    screen::warnings(&report.warnings);
 }
 
 fn row(name: &str, share: &Accuracy) {

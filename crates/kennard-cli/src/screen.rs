@@ -73,9 +73,15 @@ fn conditions(summary: &Summary, plan: Option<Plan>) {
     for note in &summary.data.notes {
         say!("         {note}");
     }
-    let threat = &summary.threat_model;
-    let size = if threat.eps.is_finite() { format!(" ≤ {}", summary.eps_text) } else { String::new() };
-    say!("threat   {}{size}, inputs in [{}, {}]", threat.norm, threat.bounds[0], threat.bounds[1]);
+    let (threat, eps) = (&summary.threat_model, &summary.eps_text);
+    // Where more confines attacks, epsilon is only the most that an element may change.
+    let size = match (threat.eps.is_finite(), summary.confined.is_empty()) {
+        (false, _) => String::new(),
+        (true, true) => format!(" ≤ {eps}"),
+        (true, false) => format!(", at most {eps}"),
+    };
+    let confined: String = summary.confined.iter().map(|what| format!(", {what}")).collect();
+    say!("threat   {}{size}{confined}, inputs in [{}, {}]", threat.norm, threat.bounds[0], threat.bounds[1]);
     if let Some(version) = &summary.autoattack {
         say!("attack   AutoAttack ({version})");
     }
@@ -179,9 +185,9 @@ pub fn distances(summary: &Summary) {
     say!("");
     say!(
         "median distance to the boundary, predicted {}, found by {} {}   ({}, {} samples{correlation})",
-        short(distances.predicted.value),
+        far(distances.predicted.value),
         distances.found_by,
-        short(distances.found.value),
+        far(distances.found.value),
         distances.predicted_by,
         distances.samples
     );
@@ -247,11 +253,25 @@ fn meaning(name: &str) -> &'static str {
 
 /// A figure with its interval, if it has one.
 pub fn line(name: &str, figure: Figure, note: &str) {
+    written(name, figure, note, short);
+}
+
+/// The same of a distance, which may be infinite.
+pub fn far_line(name: &str, figure: Figure, note: &str) {
+    written(name, figure, note, far);
+}
+
+fn written(name: &str, figure: Figure, note: &str, number: fn(f64) -> String) {
     let interval = match figure.known_interval() {
-        Some([low, high]) => format!("[{}, {}]", short(low), short(high)),
+        Some([low, high]) => format!("[{}, {}]", number(low), number(high)),
         None => "[too few for an interval]".into(),
     };
-    say!("  {name:<11} {:>9}  {interval}{note}", short(figure.value));
+    say!("  {name:<11} {:>9}  {interval}{note}", number(figure.value));
+}
+
+/// A distance: one that was not found is beyond those that were.
+pub fn far(distance: f64) -> String {
+    if distance.is_infinite() { "beyond".into() } else { short(distance) }
 }
 
 /// The warnings.

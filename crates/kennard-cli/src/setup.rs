@@ -10,7 +10,7 @@ use kennard::data::{DataSet, Options, Selection, Split};
 use kennard::engine::Engine;
 use kennard::run::ModelSummary;
 use kennard::{Classifier, Error, Result};
-use kennard_graph::ModelFile;
+use kennard_graph::{ModelFile, is_flat};
 
 use crate::command::flag;
 use crate::screen::grouped;
@@ -221,6 +221,15 @@ pub fn say_left_out(without: &[usize]) {
 /// The attacks that are made on a model with a gradient where none are named.
 pub const SMOOTH: &[&str] = &["fgsm", "pgd"];
 
+/// Why gradients lead nowhere: there is none, or it is 0 everywhere.
+fn roughness(engine: &Engine) -> Option<String> {
+    if let Some(error) = engine.gradient_error() {
+        return Some(error.to_string());
+    }
+    let flat = engine.classifier().graph().is_some_and(is_flat);
+    flat.then(|| "there are only steps between the model's input and its answer".into())
+}
+
 /// The attacks of an audit.
 pub fn audit<'a>(
     model: ModelSummary,
@@ -228,7 +237,7 @@ pub fn audit<'a>(
     data: &'a DataSet,
     engine: &'a Engine,
 ) -> Result<Audit<'a>> {
-    let rough = if settings.attacks.attack.is_none() { engine.gradient_error() } else { None };
+    let rough = settings.attacks.attack.is_none().then(|| roughness(engine)).flatten();
     let usual: &[&str] = match &rough {
         None => SMOOTH,
         Some(_) if engine.trees().is_ok() => &["square", "leaves"],
@@ -242,7 +251,7 @@ pub fn audit<'a>(
     let (threat, boxes) = settings.threat(data)?;
     Ok(Audit {
         boxes,
-        lattice: settings.reach.lattice(data)?,
+        lattice: settings.reach.lattice(data, engine.classifier().levels_per_unit(), threat.bounds)?,
         attacks,
         cascade,
         minimal: settings.attacks.minimal()?,
@@ -287,8 +296,17 @@ fn channels_last(extents: &[Option<usize>], said: bool) -> bool {
 /// Signals closer together than this are one word to stop: `timeout` and batch systems signal a process and its group.
 const ONE_WORD: Duration = Duration::from_millis(500);
 
-/// A flag that the first ctrl-C sets; the second ends the process.
+/// A flag that the first ctrl-C sets, which is said; the second ends the process.
 pub fn stop_on_interrupt() -> Result<Arc<AtomicBool>, ctrlc::Error> {
+    stop_saying(Some("\ninterrupted: ending with what is finished (again to stop at once)"))
+}
+
+/// The same, of what loses nothing when it ends.
+pub fn stop_quietly() -> Result<Arc<AtomicBool>, ctrlc::Error> {
+    stop_saying(None)
+}
+
+fn stop_saying(words: Option<&'static str>) -> Result<Arc<AtomicBool>, ctrlc::Error> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     let mut first = None;
@@ -296,7 +314,9 @@ pub fn stop_on_interrupt() -> Result<Arc<AtomicBool>, ctrlc::Error> {
         None => {
             first = Some(Instant::now());
             flag.store(true, Ordering::Relaxed);
-            warn!("\ninterrupted: ending with what is finished (again to stop at once)");
+            if let Some(words) = words {
+                warn!("{words}");
+            }
         }
         Some(first) if Instant::now() - first < ONE_WORD => {}
         // No destructors: they would take the runtime from under the workers, whose complaints are then all one hears.

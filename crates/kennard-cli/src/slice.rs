@@ -95,6 +95,7 @@ fn sheet(report: &SliceReport, data: &DataSet, pictures: Vec<Block>) -> Sheet {
             let ends = [
                 short(slice.drift),
                 short(slice.dispersion),
+                short(slice.misclassified),
                 format!("{:.1e}", c.product.error()),
                 settled.into(),
             ];
@@ -113,8 +114,19 @@ fn sheet(report: &SliceReport, data: &DataSet, pictures: Vec<Block>) -> Sheet {
         );
         sheet.warnings.push(Warning::new("not-settled", message));
     }
-    let header =
-        ["scale", "along", "mean", "σ_x", "σ_p", "product", "drift", "dispersion", "error", "settled"];
+    let header = [
+        "scale",
+        "along",
+        "mean",
+        "σ_x",
+        "σ_p",
+        "product",
+        "drift",
+        "dispersion",
+        "P(wrong)",
+        "error",
+        "settled",
+    ];
     sheet.section("Figures", vec![Block::table(&header, rows)]).section("Packets", pictures)
 }
 
@@ -127,7 +139,7 @@ fn line(report: &SliceReport, slice: &Slice, engine: &Engine) -> kennard::Result
     let window = |t: f64| (-t * t / (2.0 * s * s)).exp() / (s * std::f64::consts::TAU.sqrt());
     let curve = |name: &str, of: &dyn Fn(usize) -> Option<f64>| {
         let figure = |i: usize| of(i).map(|value| ChartPoint { x: at[i], value, low: value, high: value });
-        Curve { name: name.into(), figures: (0..POINTS).filter_map(figure).collect() }
+        Curve { name: name.into(), figures: (0..POINTS).filter_map(figure).collect(), nested: false }
     };
     let mut curves = vec![curve("packet", &|i| Some(density[i])), curve("window", &|i| Some(window(at[i])))];
     // Another class is predicted where the margin is positive; drawn along the foot.
@@ -199,7 +211,12 @@ fn print(report: &SliceReport, data: &DataSet) {
                 c.product.error(),
             );
         }
-        say!("         drift {}, dispersion {}", short(slice.drift), short(slice.dispersion));
+        say!(
+            "         drift {}, dispersion {}, P(wrong) {}",
+            short(slice.drift),
+            short(slice.dispersion),
+            short(slice.misclassified)
+        );
     }
     for failed in &report.failed {
         say!("{:<8} not measured: {}", short(failed.scale), failed.reason);

@@ -6,8 +6,9 @@ use kennard::report::{Block, Sheet};
 use kennard::run::ModelSummary;
 use kennard::smoothing::{CertifiedWithin, SmoothingProgress, SmoothingSummary};
 use kennard::{Figure, Result};
+use serde_json::Value;
 
-use crate::noise::{GUARANTEE, Smoothing, TITLE, run_in};
+use crate::noise::{GUARANTEE, Smoothing, TITLE, goes_on, run_in};
 use crate::progress::Gauge;
 use crate::report::{percent, percents, span};
 use crate::screen::{grouped, short};
@@ -75,7 +76,7 @@ pub fn end(
 
 /// Leaves the page in the directory of the results.
 pub fn leave(summary: &SmoothingSummary, command: Vec<String>, directory: &Path) -> Result<()> {
-    sheet(summary, command).keep(directory)?;
+    sheet(summary, command, &runtime(summary, directory)).keep(directory)?;
     report::beside(directory, "manifest.json, samples.parquet, summary.json, page.json")
 }
 
@@ -151,8 +152,38 @@ fn cost(summary: &SmoothingSummary) -> String {
     format!("{} forward passes{saved}", grouped(spent))
 }
 
+/// The runtime with its version, as the manifest in the directory of the results has it.
+fn runtime(summary: &SmoothingSummary, directory: &Path) -> String {
+    let text = std::fs::read(directory.join("manifest.json")).unwrap_or_default();
+    let manifest: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let known = manifest.pointer("/settings/runtime").and_then(Value::as_str);
+    known.unwrap_or(&summary.runtime).into()
+}
+
+/// What it takes to repeat it.
+fn provenance(summary: &SmoothingSummary, runtime: &str) -> Block {
+    let row = |name: &str, value: &str| vec![name.to_string(), value.to_string()];
+    let data = format!("{} ({})", summary.data.name, summary.data.split);
+    let mut rows = vec![
+        row("model", &summary.model.file),
+        row("SHA-256 of the model", &summary.model.sha256),
+        row("data", &data),
+    ];
+    rows.extend(summary.data.files.iter().map(|f| row(&format!("SHA-256 of {}", f.file), &f.sha256)));
+    rows.extend(summary.data.notes.iter().map(|note| row("done to the data", note)));
+    rows.extend([row("runtime", runtime), row("seed", &summary.seed.to_string())]);
+    rows.push(row("Kennard", env!("CARGO_PKG_VERSION")));
+    Block::table(&["what", "which"], rows)
+}
+
 /// The page.
-fn sheet(summary: &SmoothingSummary, command: Vec<String>) -> Sheet {
+fn sheet(summary: &SmoothingSummary, command: Vec<String>, runtime: &str) -> Sheet {
+    let goes_on = goes_on(&command);
+    // From elsewhere than the command line there are no flags.
+    let warnings = match command.is_empty() {
+        true => summary.warnings.clone(),
+        false => report::flagged(&summary.warnings),
+    };
     let data = format!("{} ({})", summary.data.name, summary.data.split);
     let what = format!(
         "{GUARANTEE} {}: {} of {} samples of {data}.",
@@ -162,6 +193,7 @@ fn sheet(summary: &SmoothingSummary, command: Vec<String>) -> Sheet {
     );
     let mut sheet = Sheet::new(format!("{TITLE}: {}", summary.model.file), what, command);
     sheet.finished = summary.complete;
+    sheet.goes_on = Some(goes_on.into());
     let leading =
         [summary.certified.first(), summary.certified.last().filter(|_| summary.certified.len() > 1)];
     let leading = if summary.sequential { leading } else { [summary.certified.first(), None] };
@@ -179,10 +211,12 @@ fn sheet(summary: &SmoothingSummary, command: Vec<String>) -> Sheet {
     if let Some(abstained) = summary.abstained {
         sheet = sheet.lead("abstains on", format!("{} samples", grouped(abstained)), None);
     }
-    sheet.warnings.clone_from(&summary.warnings);
+    sheet.warnings = warnings;
     let known =
         |within: &CertifiedWithin| Some((within.radius, within.certified_accuracy?, within.interval?));
     let curve = Curve::new("certified, g", summary.certified.iter().filter_map(known));
+    // What is certified within a radius is so within every smaller one.
+    let curve = Curve { nested: true, ..curve };
     let chart = Chart {
         title: format!("certified accuracy of the smoothed classifier, σ = {}", short(summary.sigma)),
         x: "radius, l2 [input unit]".into(),
@@ -201,4 +235,5 @@ fn sheet(summary: &SmoothingSummary, command: Vec<String>) -> Sheet {
     sheet
         .section("Certified accuracy over radius", parts)
         .section("Terms", vec![Block::note(terms(summary)), Block::note(format!("{}.", cost(summary)))])
+        .section("How to repeat it", vec![provenance(summary, runtime)])
 }

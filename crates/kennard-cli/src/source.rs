@@ -97,7 +97,7 @@ pub fn write_all<N: AsRef<str>>(directory: &Path, files: &[(N, Vec<u8>)]) -> Res
 /// The files, and beside each SVG the same as PDF, for papers.
 ///
 /// # Errors
-/// When a picture is none of ours.
+/// When a picture is not one of ours.
 #[cfg(feature = "pdf")]
 pub fn with_pdfs(files: Vec<(String, Vec<u8>)>) -> kennard::Result<Vec<(String, Vec<u8>)>> {
     let mut all = Vec::new();

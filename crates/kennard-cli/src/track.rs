@@ -2,17 +2,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use clap::builder::RangedU64ValueParser;
+use kennard::audit::{FinishedRun, Warning};
 use kennard::experiment::{
     Correlation, Origin, Point, SAMPLES, SERIES, correlation_lines, follow, table, track_files,
 };
 use kennard::report::{Block, Sheet};
+use kennard::train::{TrainedOn, TrainingManifest};
 use serde_json::json;
 
 use crate::lab::Bench;
-use crate::report::{percent, percents, span};
+use crate::report::{SAME_COMMAND, percent, percents, say_below, span};
 use crate::settings::{Attacks, Bounds, Data, Named, Number, Part, Settings, Threat};
 use crate::source::{show, with_pdfs, write_all};
-use crate::{Done, Outcome, Usage};
+use crate::{Done, Outcome, Usage, screen};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -47,20 +49,46 @@ pub fn run(args: Args) -> Outcome {
         warn!("{}: what is done is kept; the same command goes on", out.display());
         return Ok(Done::Interrupted);
     };
-    let (files, found) = track_files(&points, &format!("{} over its epochs", args.run.display()))?;
+    let (mut files, found) = track_files(&points, &format!("{} over its epochs", args.run.display()))?;
+    let seen = points.first().is_some_and(|point| is_seen(&args.run, &out.join(&point.name)));
+    let seen = Vec::from_iter(seen.then(|| seen_in_training("the network is")));
+    say_below(&mut files, "track.md", &seen);
     write_all(&out, &with_pdfs(files)?)?;
-    crate::report::leave(&out, &filled(page, &points, &found))?;
+    let page = Sheet { warnings: seen.clone(), ..filled(page, &points, &found) };
+    crate::report::leave(&out, &page)?;
     show(&json!({ "points": points, "correlations": found }), args.json, |_| {
         say!("\n{}\n{}", table(&points), correlation_lines(&found, true).trim_end());
+        screen::warnings(&seen);
     })?;
     Ok(Done::Fully)
+}
+
+/// That accuracies are too high: who is meant, "the network is".
+pub fn seen_in_training(whose: &str) -> Warning {
+    let message = format!("{whose} trained on the samples that are examined: accuracies are too high");
+    Warning::new("seen-in-training", message)
+}
+
+/// Whether the audit in a directory is of the data that a training run had; no where one of them does not say.
+pub fn is_seen(training: &Path, audit: &Path) -> bool {
+    let Ok(Some(manifest)) = TrainingManifest::read(training) else { return false };
+    let TrainedOn::DataSet { data } = manifest.training.samples else { return false };
+    let Ok(run) = FinishedRun::open(audit) else { return false };
+    let examined = run.outcome.summary.data;
+    let (mut there, mut here) =
+        (data.sha256, examined.files.into_iter().map(|file| file.sha256).collect::<Vec<_>>());
+    there.sort();
+    here.sort();
+    // An archive of arrays may hold both splits; other files are of one.
+    let apart = data.split != examined.split && data.name.starts_with("npz:");
+    !there.is_empty() && there == here && !apart
 }
 
 /// The page before the first checkpoint of a run of this name.
 pub fn page(run: &str, command: Vec<String>) -> Sheet {
     let title = format!("{run} over its epochs");
     let what = "Checkpoints of a training run, audited one by one.";
-    Sheet { audits: true, ..Sheet::new(title, what, command) }
+    Sheet { audits: true, goes_on: Some(SAME_COMMAND.into()), ..Sheet::new(title, what, command) }
 }
 
 /// The page with the figures of the last checkpoint, and how figures go together over all.

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
+use kennard::audit::Warning;
 use kennard::experiment::recipe::EPOCHS;
 use kennard::experiment::{Point, SAMPLES, TrainingRun, correlation_lines, table, tradeoff};
 use kennard::report::{Block, Sheet};
@@ -8,9 +9,10 @@ use serde_json::json;
 use toml::{Table, Value};
 
 use crate::lab::Bench;
-use crate::report::percent;
+use crate::report::{SAME_COMMAND, percent, percents, say_below};
 use crate::settings::{Data, Named, Number, Part, Settings, Source, Taken, Threat};
 use crate::source::{show, with_pdfs, write_all};
+use crate::track::{is_seen, seen_in_training};
 use crate::{Done, Outcome, recipe, setup};
 
 type Error = Box<dyn std::error::Error>;
@@ -37,7 +39,12 @@ pub fn run(args: &Args) -> Outcome {
     let given = args.data.iter().map(|data| ("data".into(), Value::from(data.as_str()))).collect();
     let sweep = Sweep::read(&text, given).map_err(|e| format!("{}: {e}", args.config.display()))?;
     let what = format!("Networks trained and audited as {} says.", args.config.display());
-    let page = Sheet { audits: true, ..Sheet::new("Clean and robust accuracy", what, crate::command_line()) };
+    let page = Sheet {
+        audits: true,
+        goes_on: Some(SAME_COMMAND.into()),
+        warnings: Vec::from_iter(sweep.seen.clone()),
+        ..Sheet::new("Clean and robust accuracy", what, crate::command_line())
+    };
     let bench = Bench { page: Mutex::new(Some((args.out.clone(), page.clone()))), ..sweep.bench()? };
     kennard::run::prepare_shared(&args.out)?;
     let Some(points) = tradeoff::run(&bench, &args.out)? else {
@@ -45,9 +52,20 @@ pub fn run(args: &Args) -> Outcome {
         warn!("{}: what is done is kept; the same command goes on", args.out.display());
         return Ok(Done::Interrupted);
     };
-    let (files, found) = tradeoff::files(&points, "Clean and robust accuracy")?;
+    let (mut files, found) = tradeoff::files(&points, "Clean and robust accuracy")?;
+    let certified = files.iter().any(|(name, _)| name == tradeoff::CERTIFIED);
+    let names = points.iter().map(|point| point.name.as_str());
+    let seen: Vec<&str> = names
+        .filter(|name| {
+            let place = args.out.join(name);
+            is_seen(&place, &place.join("audit"))
+        })
+        .collect();
+    let warnings = seen_of(&seen, points.len()).map_or_else(|| page.warnings.clone(), |seen| vec![seen]);
+    say_below(&mut files, "tradeoff.md", &warnings);
     write_all(&args.out, &with_pdfs(files)?)?;
-    crate::report::leave(&args.out, &filled(page, &points, &correlation_lines(&found, false)))?;
+    let page = Sheet { warnings, ..filled(page, &points, &correlation_lines(&found, false), certified) };
+    crate::report::leave(&args.out, &page)?;
     show(&json!({ "points": points, "correlations": found }), args.json, |_| {
         let front = tradeoff::front(&points);
         say!("\n{}\n{front}{}", table(&points), correlation_lines(&found, false).trim_end());
@@ -55,21 +73,34 @@ pub fn run(args: &Args) -> Outcome {
     Ok(Done::Fully)
 }
 
-/// The page with what was found.
-fn filled(mut page: Sheet, points: &[Point], correlations: &str) -> Sheet {
+/// That these networks, of so many, are trained on what they are examined on; nothing where none is.
+fn seen_of(names: &[&str], all: usize) -> Option<Warning> {
+    let whose = match names {
+        [] => return None,
+        names if names.len() == all => "the networks are".to_string(),
+        [one] => format!("{one} is"),
+        some => format!("{} are", some.join(", ")),
+    };
+    Some(seen_in_training(&whose))
+}
+
+/// The page with what was found, the picture of what is certified among it where there is one.
+fn filled(mut page: Sheet, points: &[Point], correlations: &str, certified: bool) -> Sheet {
     for point in points.iter().filter(|point| point.best) {
         let accuracies = format!("{} and {}", percent(point.clean), percent(point.robust));
         page = page.lead(
             point.name.clone(),
             accuracies,
-            Some("clean and robust; no other has both higher".into()),
+            Some(format!(
+                "clean {}, robust {}; no other has both higher",
+                percents(point.clean_interval),
+                percents(point.robust_interval)
+            )),
         );
     }
     let lines = correlations.lines().map(Block::note);
-    let certified = points
-        .iter()
-        .any(|point| point.certified.is_finite())
-        .then(|| Block::picture(tradeoff::CERTIFIED, "The same, certified accuracy as colour"));
+    let certified =
+        certified.then(|| Block::picture(tradeoff::CERTIFIED, "The same, certified accuracy as colour"));
     let drift = Block::picture("tradeoff-drift.svg", "Clean against robust accuracy, the drift as colour");
     let parts = [Some(drift), certified].into_iter().flatten();
     page.text("Networks", &table(points)).section("What goes together", parts.chain(lines).collect())
@@ -80,6 +111,8 @@ fn filled(mut page: Sheet, points: &[Point], correlations: &str) -> Sheet {
 pub struct Sweep {
     runs: Vec<(String, recipe::Settings)>,
     audit: Settings,
+    /// That networks are examined on what they are trained on, as far as settings tell.
+    pub seen: Option<Warning>,
 }
 
 impl Sweep {
@@ -149,7 +182,10 @@ impl Sweep {
             let mut own = common.clone();
             own.extend(run);
             own.extend(given.clone());
-            let settings = recipe::Settings::read_all(&Source::Table(&own))?;
+            let settings = recipe::Settings::read_all(&Source::Table(&own)).map_err(|error| match &name {
+                Some(name) => format!("the run `{}`: {error}", name.escape_debug()),
+                None => format!("run {} of the file: {error}", runs.len() + 1),
+            })?;
             let name = name.unwrap_or_else(|| title(&settings));
             settings.check_names().map_err(|error| format!("the run `{name}`: {error}"))?;
             if !can_be_a_directory(&name) || runs.iter().any(|r| r.0 == name) {
@@ -167,16 +203,20 @@ impl Sweep {
         let seen = |run: &recipe::Settings| {
             run.data.data == audit.data.data && run.data.split.as_deref().unwrap_or("train") == split
         };
-        if runs.iter().any(|(_, run)| seen(run)) {
-            warn!("warning: networks are examined on what they are trained on; accuracies are too high");
+        let names: Vec<&str> =
+            runs.iter().filter(|(_, run)| seen(run)).map(|(name, _)| name.as_str()).collect();
+        let seen = seen_of(&names, runs.len());
+        if let Some(warning) = &seen {
+            warn!("warning ({}): {}", warning.code, warning.message);
         }
-        Ok(Sweep { runs, audit })
+        Ok(Sweep { runs, audit, seen })
     }
 
     /// No training runs; given networks are examined on the data with attacks of the size `eps`.
     pub fn examining(data: Data, taken: Taken, eps: f64) -> Sweep {
         let threat = Threat { eps: Some(Number(eps)), ..Threat::default() };
-        Sweep { runs: Vec::new(), audit: Settings { data, taken, threat, ..Settings::default() } }
+        let audit = Settings { data, taken, threat, ..Settings::default() };
+        Sweep { audit, ..Sweep::default() }
     }
 
     /// The same with other numbers of epochs and samples, for a quick look.

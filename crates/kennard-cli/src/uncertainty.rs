@@ -1,4 +1,3 @@
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use kennard::Figure;
@@ -11,7 +10,7 @@ use kennard::survey::{DistanceFigures, Figures, Lobes, SurveySummary};
 
 use crate::packets::{Packets, failure};
 use crate::progress::Display;
-use crate::screen::{grouped, line, short};
+use crate::screen::{far, far_line, grouped, line, short};
 use crate::settings::Data;
 use crate::source::{Given, show};
 use crate::{Done, Outcome, screen, setup};
@@ -44,12 +43,12 @@ pub fn run(args: Args) -> Outcome {
     let (begin, mut display) = (Instant::now(), Display::new());
     let result = survey.run(&stop, |done, total| display.show(Progress::Packets { done, total }));
     display.finish();
-    let (outcome, stopped) = (result?, stop.load(Ordering::Relaxed));
-    let summary = packets.summary(&survey, model, &outcome, begin.elapsed(), stopped)?;
+    let outcome = result?;
+    let summary = packets.summary(&survey, model, &outcome, begin.elapsed())?;
 
     show(&summary, args.json, |summary| print(summary, &engine, hidden.as_ref()))?;
     packets.write(&survey, &outcome, &summary, crate::command_line())?;
-    if stopped {
+    if !outcome.complete {
         return Ok(Done::Interrupted);
     }
     packets.too_few(&outcome)?;
@@ -154,12 +153,17 @@ fn distances(medians: &DistanceFigures) {
         ("error.sigma_p", "errors σ_p", ""),
         ("error.product", "errors σσ", "  ≥ 0.5"),
     ];
-    if !medians.is_empty() {
+    if rows.iter().any(|(name, ..)| medians.contains_key(*name)) {
         say!("  distances to the decision boundary, medians");
     }
     for (name, shown, note) in rows {
         if let Some(figure) = medians.get(name) {
-            line(shown, *figure, note);
+            far_line(shown, *figure, note);
+        }
+        let in_linf = medians.get("first_order.linf").zip(medians.get("packet.linf"));
+        if let ("packet", Some((first, packet))) = (name, in_linf) {
+            let (first, packet) = (far(first.value), far(packet.value));
+            say!("  in linf     {first:>9}  to first order, {packet} by the packet distance");
         }
     }
 }
@@ -180,13 +184,19 @@ fn along_modes(modes: &Modes) {
         let [value, low, high] = [m.value, m.interval[0], m.interval[1]].map(short);
         format!("{value} [{low}, {high}]")
     };
-    let principal: Vec<String> = modes.principal.iter().map(interval).collect();
-    say!(
-        "  principal   {}  along the modes and their conjugates; 0.5 where the log-loss is quadratic",
-        principal.join(", ")
-    );
-    say!("  squeeze     {}  among the modes", list(&modes.squeeze));
-    say!("  s² Cov(g)   {}  among the modes; the window has 0.25", list(&modes.momentum));
+    // A flat loss has no modes.
+    let rows = [
+        (
+            "principal",
+            modes.principal.iter().map(interval).collect::<Vec<_>>().join(", "),
+            "along the modes and their conjugates; 0.5 where the log-loss is quadratic",
+        ),
+        ("squeeze", list(&modes.squeeze), "among the modes"),
+        ("s² Cov(g)", list(&modes.momentum), "among the modes; the window has 0.25"),
+    ];
+    for (name, values, note) in rows.iter().filter(|(_, values, _)| !values.is_empty()) {
+        say!("  {name:<11} {values}  {note}");
+    }
 }
 
 /// The packets that fall into lobes.

@@ -51,7 +51,7 @@ const TICK: Duration = Duration::from_millis(100);
 pub fn run(args: &Args) -> Outcome {
     let listener = listen(args.bind.as_deref())?;
     let address = listener.local_addr()?;
-    let stop = setup::stop_on_interrupt()?;
+    let stop = setup::stop_quietly()?;
     warn!("http://{address}/ shows {}; ctrl-C ends it, not the run", args.run.display());
     if !address.ip().is_loopback() {
         warn!("warning (bind): whoever reaches {} can see the page", address.ip());

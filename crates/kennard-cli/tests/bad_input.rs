@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use kennard::data::{npy, npz};
+use kennard::data::{Elements, npy, npz};
 use kennard_graph::{Builder, DType, Dim, Graph, Node, Tensor, TensorType};
 
 fn fixture(name: &str) -> String {
@@ -239,6 +239,46 @@ fn a_refused_run_does_not_occupy_its_directory() {
     let (done, said) = audited(0.75);
     assert!(done, "{said}");
     std::fs::remove_dir_all(&out).unwrap();
+    std::fs::remove_file(&file).unwrap();
+}
+
+/// What is wrong with boxes is said of the array that it is in.
+#[test]
+fn boxes_are_refused_by_the_names_of_their_arrays() {
+    let (model, file) = (fixture("fashion_mlp.onnx"), scratch("boxes.npz"));
+    let both = |value: f32| vec![value; 2 * 784];
+    let (x, upper) = (both(0.5), both(0.75));
+    let said = |lower: Elements, row: &[usize]| {
+        let image: &[usize] = &[1, 28, 28];
+        let arrays = npz(&[
+            ("x", image, x.as_slice().into()),
+            ("y", &[], [0i64, 0].as_slice().into()),
+            ("lower", row, lower),
+            ("upper", image, upper.as_slice().into()),
+        ]);
+        std::fs::write(&file, arrays.unwrap()).unwrap();
+        let data = format!("npz:{}", file.display());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+        command.args(["audit", &model, "--data", &data, "--boxes", "--attack", "fgsm"]);
+        let output = command.args(["--packet-samples", "0", "--runtime", "rten"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let low = both(0.25);
+    let shaped = said(low.as_slice().into(), &[28, 28]);
+    assert!(shaped.contains("lower has the shape [2, 28, 28];"), "{shaped}");
+    let whole = vec![0i64; 2 * 784];
+    let kind = said(whole.as_slice().into(), &[1, 28, 28]);
+    assert!(kind.contains("the elements of lower are integers"), "{kind}");
+    let mut odd = low.clone();
+    odd[784 + 3] = f32::NAN;
+    let nan = said(odd.as_slice().into(), &[1, 28, 28]);
+    assert!(nan.contains("lower holds NaN") && !nan.contains("the input holds"), "{nan}");
+    odd[784 + 3] = 0.625;
+    let outside = said(odd.as_slice().into(), &[1, 28, 28]);
+    let says =
+        "boxes.npz: sample 1 lies outside its own box: element 3 is 0.5, outside [0.625, 0.75]; repair lower";
+    assert!(outside.contains(says), "{outside}");
     std::fs::remove_file(&file).unwrap();
 }
 

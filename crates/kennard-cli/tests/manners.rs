@@ -197,7 +197,7 @@ fn nobody_needs_to_read_what_a_command_says() {
 }
 
 /// Standard output that is full is an error, of which standard error tells; a full standard error, and closed streams,
-/// are none.
+/// are not.
 #[cfg(target_os = "linux")]
 #[test]
 fn full_and_closed_outputs_do_not_harm_a_run() {

@@ -53,6 +53,15 @@ fn a_run_and_its_parts_are_the_same() {
     assert!(screen.contains("of the smoothed classifier, not of the model itself"), "{screen}");
     let page = std::fs::read_to_string(whole.join("report.html")).unwrap();
     assert!(page.contains("returns most often under the noise, and not f itself"));
+    let sheet = std::fs::read_to_string(whole.join("page.json")).unwrap();
+    for digest in [&found["model"]["sha256"], &found["data"]["files"][0]["sha256"]] {
+        assert!(sheet.contains(digest.as_str().unwrap()), "{digest}");
+    }
+    let manifest: Value =
+        serde_json::from_slice(&std::fs::read(whole.join("manifest.json")).unwrap()).unwrap();
+    assert!(sheet.contains(manifest["settings"]["runtime"].as_str().unwrap()), "the version too");
+    let sheet: Value = serde_json::from_str(&sheet).unwrap();
+    assert_eq!(sheet["goes_on"], "the same command with --resume");
 
     let part = String::from_utf8(smooth(&[&QUICK[..], &["--shard", "2/4"]].concat()).stdout).unwrap();
     assert!(part.contains("2 samples of the first 9, shard 2/4") && part.contains("every 4th"), "{part}");
@@ -67,6 +76,12 @@ fn a_run_and_its_parts_are_the_same() {
             part
         })
         .into();
+    // Without -o the first would be written over.
+    let mut merge = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    let refused = merge.arg("merge").args(&parts).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    let says = format!("{} is a shard, and would be the directory to write", parts[0]);
+    assert!(refused.status.code() == Some(2) && said.contains(&says), "{said}");
     let mut merge = Command::new(env!("CARGO_BIN_EXE_kennard"));
     let output = merge.arg("merge").args(&parts).args(["--json", "-o", &text(&merged)]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

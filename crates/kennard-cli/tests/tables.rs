@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use kennard::data::{DataSet, Options};
+use kennard::data::{DataSet, Elements, Options, npz};
+use kennard_graph::ndarray::ArrayD;
+use kennard_graph::{Builder, DType, Dim, Graph, Tensor, TensorType};
 use kennard_runtime::{Choice, Runtime};
 use serde_json::Value;
 
@@ -94,11 +96,9 @@ fn what_confines_attacks_is_compared() {
     let [all, frozen, own] = runs.each_ref().map(String::as_str);
     let table = kennard(&["report", all, frozen, own, "--table", "markdown"]);
     let table = String::from_utf8_lossy(&table.stdout);
-    for said in [
-        "| linf ≤ 0.3 |",
-        "| linf ≤ 0.3, 2 of 4 features frozen |",
-        "| linf ≤ 0.3, an epsilon for each feature |",
-    ] {
+    for said in
+        ["| linf ≤ 0.3 |", "| linf ≤ 0.3, 2 of 4 features frozen |", "| linf, an epsilon for each feature |"]
+    {
         assert!(table.contains(said), "{said}: {table}");
     }
     let page = out("page.html");
@@ -334,4 +334,95 @@ fn numbers_stay_whole_and_words_one() {
     refused(&data, &["--one-hot", "kind,kind_a+width"], "element 2 is named twice");
     refused(&data, &["--one-hot", "length+width"], " has 3 in `length` in the group `length`, `width`");
     refused("csv:iris.csv", &["--integer", "0"], "in `sepal length`, which is to hold whole numbers");
+}
+
+/// A model of pixels whose class is the larger of two, samples of class 0 whose pixels are 1 to 6 levels apart, as bytes, as floats
+/// of 0..1 and as floats of 0..255, and one of floats that has the same weights.
+fn pixels() -> tempfile::TempDir {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    for (name, dtype) in [("u8.onnx", DType::U8), ("i32.onnx", DType::I32), ("f32.onnx", DType::F32)] {
+        let builder = Builder::new(&Graph::default()).unwrap();
+        let x = builder.input("x", TensorType::new(dtype, vec![Dim::BATCH, Dim::Known(2)]));
+        let signs = matrix(2, &[1.0, -1.0, -1.0, 1.0]);
+        builder.output("y", x.cast(DType::F32).with("MatMul", builder.constant(signs)));
+        builder.finish().unwrap().save(folder.path().join(name)).unwrap();
+    }
+    let bytes: Vec<u8> = (1..=6).flat_map(|apart| [100 + apart, 100]).collect();
+    let unit: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+    let levels: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte)).collect();
+    let between: Vec<f32> = levels.iter().map(|level| (level + 0.3) / 255.0).collect();
+    let labels = [0i64; 6];
+    for (name, x) in [
+        ("bytes", Elements::U8(&bytes)),
+        ("unit", Elements::F32(&unit)),
+        ("levels", Elements::F32(&levels)),
+        ("between", Elements::F32(&between)),
+    ] {
+        let archive = npz(&[("x", &[2], x), ("y", &[], Elements::I64(&labels))]).unwrap();
+        std::fs::write(folder.path().join(name).with_extension("npz"), archive).unwrap();
+    }
+    folder
+}
+
+fn matrix(rows: usize, values: &[f32]) -> Tensor {
+    let shape = vec![rows, values.len() / rows];
+    Tensor::from(ArrayD::from_shape_vec(shape, values.to_vec()).unwrap())
+}
+
+/// With `--integer all` adversarial points lie on the levels within epsilon, whatever part of a level that has; else pixels move in
+/// floats, and are rounded for the verdict.
+#[test]
+fn pixels_stay_levels() {
+    let folder = pixels();
+    let audited = |command: &str, model: &str, data: &str, words: &[&str]| {
+        let mut kennard = Command::new(env!("CARGO_BIN_EXE_kennard"));
+        kennard.current_dir(folder.path()).args([command, model, "--runtime", "rten", "--json"]);
+        kennard.args(["--data", &format!("npz:{data}.npz")]);
+        if command == "audit" {
+            kennard.args(["--attack", "pgd", "--packet-samples", "0"]);
+        }
+        kennard.args(words).output().unwrap()
+    };
+    let robust = |model: &str, data: &str, words: &[&str]| {
+        let output = audited("audit", model, data, words);
+        assert!(output.status.success(), "{model} {data}: {}", String::from_utf8_lossy(&output.stderr));
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        found["robust"]["robust"].as_u64().unwrap()
+    };
+    // Two pixels at most one level from theirs come 2 levels closer, and at equal ones class 0 is said.
+    let all = ["--integer", "all"];
+    let bytes: [(&str, &str, &[&str]); 4] = [
+        ("u8.onnx", "bytes", &[]),
+        ("u8.onnx", "unit", &[]),
+        ("i32.onnx", "bytes", &["--input-scale", "255"]),
+        ("f32.onnx", "unit", &[]),
+    ];
+    for (model, data, words) in bytes {
+        for (eps, expected) in [("0.9/255", 6), ("1/255", 5), ("1.6/255", 5), ("2/255", 3), ("2.6/255", 3)] {
+            let words = [&all[..], &["--eps", eps], words].concat();
+            assert_eq!(robust(model, data, &words), expected, "{model} {data} {eps}");
+        }
+    }
+    let plain = ["--bounds", "0,255", "--input-scale", "1", "--eps", "1.6"];
+    assert_eq!(robust("u8.onnx", "levels", &[&plain[..], &all].concat()), 5);
+    assert_eq!(robust("u8.onnx", "levels", &[&plain[..], &["--integer", "0,1"]].concat()), 5);
+    assert!(robust("u8.onnx", "bytes", &["--eps", "1.6/255"]) < 5);
+
+    let output = audited("certify", "u8.onnx", "bytes", &[&all[..], &["--eps", "1.6/255"]].concat());
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["certified"]["certified"], 4, "{found}");
+    assert!(found["data"]["notes"].to_string().contains("multiples of 1/255 in all elements"), "{found}");
+
+    let refused = |model: &str, data: &str, says: &str| {
+        let output = audited("audit", model, data, &[&all[..], &["--eps", "1/255"]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(says), "{model} {data}: {said}");
+    };
+    refused(
+        "u8.onnx",
+        "between",
+        "in element 0, which is to hold multiples of 1/255: attacks cannot keep to levels",
+    );
+    refused("f32.onnx", "between", "in element 0, which is to hold multiples of 1/255");
+    refused("i32.onnx", "unit", "in element 0, which is to hold whole numbers");
 }

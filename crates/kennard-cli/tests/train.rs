@@ -46,6 +46,14 @@ fn refusal(command: Command) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
+/// The codes of the warnings on the page of a command.
+fn warned(place: &Path) -> Vec<String> {
+    let page: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(place.join("page.json")).unwrap()).unwrap();
+    let warnings = page["warnings"].as_array().unwrap().iter();
+    warnings.map(|warning| warning["code"].as_str().unwrap().to_owned()).collect()
+}
+
 fn lines(path: &Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(path.join("log.jsonl")).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -106,6 +114,10 @@ fn a_run_leaves_checkpoints_a_log_and_networks_that_can_be_audited() {
     ] {
         assert!(out.join("track").join(file).exists(), "{file}");
     }
+    // The network was trained on what it is examined on: table and page say so.
+    let table = std::fs::read_to_string(out.join("track/track.md")).unwrap();
+    assert!(table.contains("Warning (seen-in-training): the network is trained on"), "{table}");
+    assert_eq!(warned(&out.join("track")), ["seen-in-training"]);
 
     // A network from elsewhere is trained further.
     let further = scratch("further");
@@ -234,17 +246,22 @@ fn a_sweep_trains_audits_and_goes_on() {
     let before = trained("robust");
     assert_eq!(sweep(), found, "the second time nothing is done again");
     assert_eq!(trained("robust"), before);
-    for file in [
-        "tradeoff.svg",
-        "tradeoff.pdf",
-        "tradeoff-certified.svg",
-        "tradeoff.md",
-        "tradeoff.csv",
-        "tradeoff.json",
-        "report.html",
-    ] {
+    for file in
+        ["tradeoff.svg", "tradeoff.pdf", "tradeoff.md", "tradeoff.csv", "tradeoff.json", "report.html"]
+    {
         assert!(out.join("runs").join(file).exists(), "{file}");
     }
+    // A picture that would have no colours is neither there nor on the page.
+    let page = std::fs::read_to_string(out.join("runs/page.json")).unwrap();
+    let certified = out.join("runs/tradeoff-certified.svg");
+    assert_eq!(page.contains("tradeoff-certified.svg"), certified.exists());
+    if certified.exists() {
+        assert!(!std::fs::read_to_string(&certified).unwrap().contains("no colours"));
+    }
+    // The networks are examined on the split that they were trained on.
+    let table = std::fs::read_to_string(out.join("runs/tradeoff.md")).unwrap();
+    assert!(table.contains("Warning (seen-in-training): the networks are trained on"), "{table}");
+    assert_eq!(warned(&out.join("runs")), ["seen-in-training"]);
 
     std::fs::write(&config, text.replace("[[run]]", "[[runs]]")).unwrap();
     let mut command = kennard(&["tradeoff", "--out"]);
@@ -287,6 +304,8 @@ fn a_sweep_trains_audits_and_goes_on() {
         ("[audit]", "[[audit]]", "`audit` is one table"),
         ("samples = 20", "attack = []", "no robust accuracy"),
         ("name = \"robust\"", "name = 5", "the name of a run is a text"),
+        ("steps = 2", "steps = [1, 2]", "sweep.toml: the run `robust`: "),
+        ("method = \"standard\"", "method = \"standard\"\nstrength = [1]", "run 1 of the file: "),
         ("name = \"robust\"", "name = \"tradeoff.csv\"", "a name of its own"),
         ("name = \"robust\"", "name = \"a\\nb\"", "a\\nb"),
         ("method = \"pgd\"", "method = \"pdg\"", "pdg"),
@@ -339,6 +358,8 @@ fn a_sweep_trains_audits_and_goes_on() {
     succeeds(command);
     let summary = std::fs::read_to_string(out.join("columns/standard/audit/summary.json")).unwrap();
     assert!(summary.contains("column outcome") && !summary.contains("column target"), "{summary}");
+    // A table has no splits.
+    assert_eq!(warned(&out.join("columns")), ["seen-in-training"]);
     let mut command =
         kennard(&["train", "--data", &format!("csv:{}", table.display()), "--arch", "mlp:4", "--crop", "2"]);
     command.args(["--batch", "8", "--held-out", "8", "--out"]).arg(out.join("cropped"));
@@ -454,6 +475,34 @@ fn a_fixed_batch_is_trained_in_parts_of_its_size() {
     assert!(lines(&out)[0]["loss"].as_f64().unwrap() < 10f64.ln());
 }
 
+/// A network that cannot be trained leaves its directory to one that can, of other settings.
+#[test]
+fn a_run_that_is_refused_leaves_no_manifest() {
+    use kennard_graph::{Builder, DType, Dim, Graph, Tensor, TensorType};
+    let (out, file) = (scratch("mended"), scratch("mended.onnx"));
+    let save = |mended: bool| {
+        let builder = Builder::new(&Graph::default()).unwrap();
+        let dims = vec![Dim::BATCH, Dim::Known(1), Dim::Known(28), Dim::Known(28)];
+        let x = builder.input("x", TensorType::new(DType::F32, dims));
+        let w = builder.named("w", Tensor::full(&[784, 10], 0.0, DType::F32));
+        let z = x.apply_with("Flatten", &[("axis", 1i64.into())]).with("MatMul", w);
+        let pads = builder.ints(&[0, -1, 0, 1]);
+        let cut = || builder.op("Pad", &[Some(z), Some(pads)], &[("mode", "reflect".into())]);
+        builder.output("z", if mended { z + 0.0 } else { cut() });
+        builder.finish().unwrap().save(&file).unwrap();
+    };
+    let words = ["--init", file.to_str().unwrap(), "--method", "standard", "--epochs", "1"];
+    save(false);
+    let message = refusal(train(&out, &words));
+    assert!(message.contains("the mode reflect does not cut"), "{message}");
+    assert!(!out.join("manifest.json").exists());
+    save(true);
+    succeeds(train(&out, &words));
+    assert!(out.join("manifest.json").exists());
+    std::fs::remove_dir_all(out).unwrap();
+    std::fs::remove_file(file).unwrap();
+}
+
 /// A directory with a run of another kind is called what it is, where one is read and where one is written.
 #[test]
 fn runs_of_another_kind_are_called_by_their_names() {
@@ -469,19 +518,15 @@ fn runs_of_another_kind_are_called_by_their_names() {
     };
     let attacked = ["--eps", "0.1", "--attack", "fgsm", "--packet-samples", "0"];
     succeeds(on("audit", &attacked, &audit));
-    let both = "holds a training run (kennard train); what is taken here is an audit (kennard audit) or a certification (kennard \
-                smooth)";
-    let elsewhere = "holds a training run (kennard train); give --out another directory";
+    let both = "holds a training run; what is needed here is an audit or a certification";
+    let elsewhere = "holds a training run; give --out another directory";
     for (command, says) in [
         (kennard(&["merge", &run, "--out", &out]), both),
         (kennard(&["merge", &audit, &run, "--out", &out]), both),
-        (
-            kennard(&["attacks", "compare", &run]),
-            "training run (kennard train); what is taken here is an audit (kennard audit)",
-        ),
+        (kennard(&["attacks", "compare", &run]), "training run; what is needed here is an audit"),
         (on("audit", &attacked, &run), elsewhere),
         (on("smooth", &["--sigma", "0.1"], &run), elsewhere),
-        (train(&audited, &small), "holds an audit (kennard audit); give --out another directory"),
+        (train(&audited, &small), "holds an audit; give --out another directory"),
     ] {
         let message = refusal(command);
         assert!(message.contains(says), "{message} does not say `{says}`");

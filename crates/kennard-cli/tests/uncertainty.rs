@@ -169,6 +169,12 @@ fn far_lobes_are_found() {
         let found = figures["drift"]["value"].as_f64().unwrap();
         assert!((found / drift - 1.0).abs() < 0.06, "{model}: {found}, not {drift}");
         assert_eq!((status, figures["valid"].as_bool()), (Some(0), Some(true)), "{model}: {figures}");
+        // The boundary is on the way there, also where nothing slopes at the sample.
+        let searched = figures["distances"]["searched"]["value"].as_f64();
+        assert!(searched.is_some_and(|distance| (0.5..1.2).contains(&distance)), "{model}: {figures}");
+        let mean = figures["distances"]["error.mean"]["value"].as_f64();
+        let noted = figures["notes"].to_string().contains("the packet has points beyond it");
+        assert!(mean.is_some_and(|mean| mean > 0.5) || noted, "{model}: {figures}");
     }
 }
 

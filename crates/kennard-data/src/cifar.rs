@@ -10,7 +10,7 @@ use crate::input::{self, Input};
 use crate::opened::Opened;
 use crate::options::Split;
 use crate::source::{Raw, Row, Rows, Source};
-use crate::spec::Kind;
+use crate::spec::Format;
 
 const PIXELS: usize = 3 * 32 * 32;
 
@@ -21,14 +21,14 @@ struct Cifar {
     classes: usize,
 }
 
-pub(crate) fn open(kind: Kind, directory: &Path, split: Split) -> Result<Opened, DataError> {
+pub(crate) fn open(kind: Format, directory: &Path, split: Split) -> Result<Opened, DataError> {
     let (labels, classes, names_file) = match kind {
-        Kind::Cifar100 => (2, 100, "fine_label_names.txt"),
+        Format::Cifar100 => (2, 100, "fine_label_names.txt"),
         _ => (1, 10, "batches.meta.txt"),
     };
     let names: Vec<String> = match (kind, split) {
-        (Kind::Cifar100, Split::Test) => vec!["test.bin".to_owned()],
-        (Kind::Cifar100, Split::Train) => vec!["train.bin".to_owned()],
+        (Format::Cifar100, Split::Test) => vec!["test.bin".to_owned()],
+        (Format::Cifar100, Split::Train) => vec!["train.bin".to_owned()],
         (_, Split::Test) => vec!["test_batch.bin".to_owned()],
         (_, Split::Train) => (1..=5).map(|i| format!("data_batch_{i}.bin")).collect(),
     };

@@ -83,8 +83,8 @@ impl Table {
             return Err(DataError::empty(path, "write the names of the columns in the first line"));
         }
         if names.iter().all(|name| name.parse::<f64>().is_ok()) {
-            let problem = "the first line holds numbers alone, and no names of columns";
-            return Err(DataError::malformed(path, first, problem, "name the columns there"));
+            let problem = "the first line has only numbers; it should have the column names";
+            return Err(DataError::malformed(path, first, problem, "write them there"));
         }
         input::check_values(names.len(), path, first, "write one sample per line")?;
         let label = columns::label(&names, label, path)?;

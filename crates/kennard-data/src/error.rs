@@ -31,7 +31,7 @@ pub enum DataError {
     Missing {
         /// Where it was looked for.
         directory: PathBuf,
-        /// What it is about.
+        /// The thing that is missing.
         what: String,
         /// The names that were tried.
         tried: Vec<String>,
@@ -122,7 +122,7 @@ pub enum DataError {
         file: PathBuf,
         /// Where in the file.
         place: Place,
-        /// What it is about.
+        /// The thing that is too large, with its size.
         what: String,
         /// The largest size taken.
         limit: String,
@@ -196,7 +196,7 @@ pub enum DataError {
     Contents {
         /// The data set's name.
         name: String,
-        /// In what.
+        /// What is wrong.
         problem: String,
     },
 

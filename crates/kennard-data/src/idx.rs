@@ -12,7 +12,7 @@ use crate::input::{self, Input};
 use crate::opened::Opened;
 use crate::options::Split;
 use crate::source::{Raw, Row, Rows, Source};
-use crate::spec::Kind;
+use crate::spec::Format;
 
 const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 const CLOTHES: [&str; 10] = [
@@ -33,7 +33,7 @@ struct Idx {
     labels: PathBuf,
 }
 
-pub(crate) fn open(kind: Kind, directory: &Path, split: Split) -> Result<Opened, DataError> {
+pub(crate) fn open(kind: Format, directory: &Path, split: Split) -> Result<Opened, DataError> {
     let prefix = match split {
         Split::Test => "t10k",
         Split::Train => "train",
@@ -69,7 +69,7 @@ pub(crate) fn open(kind: Kind, directory: &Path, split: Split) -> Result<Opened,
     labels.end()?;
 
     let names = match kind {
-        Kind::FashionMnist => CLOTHES,
+        Format::FashionMnist => CLOTHES,
         _ => DIGITS,
     };
     Ok(Opened {

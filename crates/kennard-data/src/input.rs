@@ -138,7 +138,7 @@ impl Size {
     }
 }
 
-/// The class index in `label`, or why it is none.
+/// The class index in `label`, or why it is not one.
 pub(crate) fn class_index(
     label: i128,
     classes: usize,

@@ -105,5 +105,5 @@ pub use samples::{Samples, notes_of_parts};
 pub use selection::{Indices, Selected, Selection};
 pub use set::DataSet;
 pub use source::{Raw, Row, Rows, Sample, Source};
-pub use spec::{DataSpec, Kind};
+pub use spec::{DataSpec, Format};
 pub use writer::{Elements, npy, npz};

@@ -76,7 +76,7 @@ impl Source for Checked {
     }
 }
 
-/// In what a row is not as announced.
+/// How a row differs from what was announced.
 fn problem(contents: &Contents, Row { input, label }: &Row) -> Option<String> {
     let (found, eight_bit) = match input {
         Raw::Bytes(levels) => (levels.len(), true),

@@ -241,15 +241,25 @@ pub(crate) fn beside(path: &Path, name: &str, len: usize, shape: &[usize]) -> Re
     let array = archive.array(index)?;
     let wanted: Vec<usize> = [len].iter().chain(shape).copied().collect();
     let float = matches!(array.header.element, Element::Float(_));
-    if array.header.shape != wanted || !float {
-        let problem =
-            format!("{name} has the shape {:?} and elements of another kind than wanted", array.header.shape);
+    let problem = match array.header.shape != wanted {
+        true => Some(format!("{name} has the shape {:?}", array.header.shape)),
+        false if !float => Some(format!("the elements of {name} are integers")),
+        false => None,
+    };
+    if let Some(problem) = problem {
         let cure = format!("store it as numpy.float32 of shape {wanted:?}, like the inputs");
         return Err(DataError::unsupported(&array.name, Place::Offset(0), problem, &cure));
     }
     let mut values = Vec::new();
     for (row, sample) in array.samples()?.enumerate() {
-        values.extend(array.header.floats(&sample?, &array.name, row)?);
+        let floats = array.header.floats(&sample?, &array.name, row);
+        values.extend(floats.map_err(|error| match error {
+            DataError::NotFinite { file, place, value } => {
+                let problem = format!("{name} holds {value}, no finite number of 32 bits");
+                DataError::Malformed { file, place, problem, cure: "repair the array".to_owned() }
+            }
+            other => other,
+        })?);
     }
     Ok(values)
 }

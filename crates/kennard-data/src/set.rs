@@ -12,7 +12,7 @@ use crate::parquet;
 use crate::samples::{self, Samples, Seen};
 use crate::selection::{Indices, Selected, Selection};
 use crate::source::Source;
-use crate::spec::{DataSpec, Kind};
+use crate::spec::{DataSpec, Format};
 #[cfg(feature = "images")]
 use crate::{archive, folder};
 use crate::{cifar, delimited, idx, npz};
@@ -24,7 +24,7 @@ pub struct DataSet {
     /// What was opened, or the name given to it.
     name: String,
     /// The format; none for a source of the user's own.
-    kind: Option<Kind>,
+    kind: Option<Format>,
     options: Options,
     opened: Opened,
     seen: Arc<Mutex<Seen>>,
@@ -40,34 +40,37 @@ impl DataSet {
     pub fn open(spec: &DataSpec, options: &Options) -> Result<DataSet, DataError> {
         let list = options.classes.as_deref().map(ClassList::read).transpose()?;
         let list = list.as_ref();
-        if options.label_column.is_some() && !matches!(spec.kind, Kind::Csv | Kind::Parquet) {
+        if options.label_column.is_some() && !matches!(spec.kind, Format::Csv | Format::Parquet) {
             let problem = format!("{} data have no columns; leave the column of labels out", spec.kind);
             return Err(DataError::Option { problem });
         }
         if list.is_some()
-            && !matches!(spec.kind, Kind::Folder | Kind::Tar | Kind::Npz | Kind::Parquet | Kind::Csv)
+            && !matches!(
+                spec.kind,
+                Format::Folder | Format::Tar | Format::Npz | Format::Parquet | Format::Csv
+            )
         {
             let problem =
                 format!("{} data have their own order of classes; leave the list of classes out", spec.kind);
             return Err(DataError::Option { problem });
         }
         let opened = match spec.kind {
-            Kind::Mnist | Kind::FashionMnist => idx::open(spec.kind, &spec.path, options.split),
-            Kind::Cifar10 | Kind::Cifar100 => cifar::open(spec.kind, &spec.path, options.split),
+            Format::Mnist | Format::FashionMnist => idx::open(spec.kind, &spec.path, options.split),
+            Format::Cifar10 | Format::Cifar100 => cifar::open(spec.kind, &spec.path, options.split),
             #[cfg(feature = "images")]
-            Kind::Folder => folder::open(&spec.path, options, list),
+            Format::Folder => folder::open(&spec.path, options, list),
             #[cfg(not(feature = "images"))]
-            Kind::Folder | Kind::Tar => {
+            Format::Folder | Format::Tar => {
                 Err(DataError::LeftOut { kind: spec.kind.to_string(), feature: "images" })
             }
             #[cfg(feature = "images")]
-            Kind::Tar => archive::open(&spec.path, options, list),
-            Kind::Npz => npz::open(&spec.path, options.split, list),
-            Kind::Csv => delimited::open(&spec.path, options, list),
+            Format::Tar => archive::open(&spec.path, options, list),
+            Format::Npz => npz::open(&spec.path, options.split, list),
+            Format::Csv => delimited::open(&spec.path, options, list),
             #[cfg(feature = "parquet")]
-            Kind::Parquet => parquet::open(&spec.path, options, list),
+            Format::Parquet => parquet::open(&spec.path, options, list),
             #[cfg(not(feature = "parquet"))]
-            Kind::Parquet => Err(DataError::LeftOut { kind: spec.kind.to_string(), feature: "parquet" }),
+            Format::Parquet => Err(DataError::LeftOut { kind: spec.kind.to_string(), feature: "parquet" }),
         }?;
         if options.scaling().is_some() && opened.form.is_none() {
             let problem = format!(
@@ -178,7 +181,7 @@ impl DataSet {
         Ok(DataSet::new(name.to_owned(), None, opened))
     }
 
-    fn new(name: String, kind: Option<Kind>, opened: Opened) -> DataSet {
+    fn new(name: String, kind: Option<Format>, opened: Opened) -> DataSet {
         let (seen, fingerprint) = Default::default();
         DataSet { name, kind, options: Options::default(), opened, seen, fingerprint }
     }
@@ -243,7 +246,7 @@ impl DataSet {
             let cure = "list all classes of the model, in the order of its outputs";
             return Err(DataError::malformed(file, Place::Whole, problem, cure));
         }
-        let sorted = matches!(self.kind, Some(Kind::Folder | Kind::Tar | Kind::Parquet | Kind::Csv));
+        let sorted = matches!(self.kind, Some(Format::Folder | Format::Tar | Format::Parquet | Format::Csv));
         if sorted && named > 0 && named != model {
             self.opened.notes.push(format!(
                 "the data have {named} named classes and the model has {model}: if its order is another, all labels are \
@@ -288,7 +291,7 @@ impl DataSet {
     /// # Errors
     /// The data are of another kind; there is no such array, or it has another shape.
     pub fn beside(&self, name: &str) -> Result<Vec<f32>, DataError> {
-        let Some(Kind::Npz) = self.kind else {
+        let Some(Format::Npz) = self.kind else {
             let problem = format!("the array {name} is looked for in npz: data alone, beside x and y");
             return Err(DataError::Option { problem });
         };

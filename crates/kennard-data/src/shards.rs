@@ -65,7 +65,7 @@ pub(crate) fn find(path: &Path, split: Split, ending: &str) -> Result<Shards, Da
     Ok(Shards { files: chosen, others, notes })
 }
 
-/// The files of a directory with this ending, by name; hidden ones are none.
+/// The files of a directory with this ending, by name, without hidden ones.
 fn within(directory: &Path, ending: &str) -> Result<Vec<PathBuf>, DataError> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(DataError::io(directory))? {

@@ -8,7 +8,7 @@ use crate::nearest::nearest;
 /// The formats a data set can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum Format {
     /// Handwritten digits, in IDX files.
     Mnist,
     /// Pictures of clothes, in IDX files.
@@ -30,28 +30,28 @@ pub enum Kind {
 }
 
 /// Every kind, the word for it, and what follows the colon.
-const KINDS: [(Kind, &str, &str); 9] = [
-    (Kind::Mnist, "mnist", "DIR"),
-    (Kind::FashionMnist, "fashion-mnist", "DIR"),
-    (Kind::Cifar10, "cifar10", "DIR"),
-    (Kind::Cifar100, "cifar100", "DIR"),
-    (Kind::Folder, "folder", "DIR"),
-    (Kind::Tar, "tar", "FILE or tar:DIR"),
-    (Kind::Npz, "npz", "FILE or npz:X.npy,Y.npy"),
-    (Kind::Parquet, "parquet", "FILE or parquet:DIR"),
-    (Kind::Csv, "csv", "FILE"),
+const KINDS: [(Format, &str, &str); 9] = [
+    (Format::Mnist, "mnist", "DIR"),
+    (Format::FashionMnist, "fashion-mnist", "DIR"),
+    (Format::Cifar10, "cifar10", "DIR"),
+    (Format::Cifar100, "cifar100", "DIR"),
+    (Format::Folder, "folder", "DIR"),
+    (Format::Tar, "tar", "FILE or tar:DIR"),
+    (Format::Npz, "npz", "FILE or npz:X.npy,Y.npy"),
+    (Format::Parquet, "parquet", "FILE or parquet:DIR"),
+    (Format::Csv, "csv", "FILE"),
 ];
 
 /// What to read: `kind:path`, such as `mnist:data/mnist` or `npz:cifar.npz`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DataSpec {
     /// The format.
-    pub kind: Kind,
+    pub kind: Format,
     /// The directory or file; for `npz` also two files with a comma between them, for `parquet` and `tar` any number.
     pub path: PathBuf,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (_, word, _) = KINDS.iter().find(|k| k.0 == *self).expect("every kind is in the table");
         f.write_str(word)
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn words_become_a_kind_and_a_path() {
         let spec: DataSpec = "fashion-mnist:C:\\data".parse().unwrap();
-        assert_eq!(spec.kind, Kind::FashionMnist);
+        assert_eq!(spec.kind, Format::FashionMnist);
         assert_eq!(spec.path, PathBuf::from("C:\\data"));
         assert_eq!(spec.to_string(), "fashion-mnist:C:\\data");
     }

@@ -67,6 +67,15 @@ pub enum GraphError {
         /// The input.
         input: String,
     },
+    /// A model takes the columns of a table as inputs of their own.
+    #[error(
+        "a classifier has one input, this model has {inputs}, each of one number: a table whose columns are inputs of their own. \
+         Export it with one input, for example to_onnx(model, X.to_numpy())"
+    )]
+    Columns {
+        /// How many inputs there are.
+        inputs: usize,
+    },
     /// A model file leaves extents of its input open.
     #[error(
         "the input `{input}` {shape} has extents that are not fixed; only the first axis, the batch, may vary. Say the \

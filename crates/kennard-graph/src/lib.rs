@@ -76,7 +76,7 @@ pub use cut::{Cut, cut};
 pub use define::{define, is_defined};
 pub use error::{GraphError, Result};
 pub use fold::fold;
-pub use gradient::{gradient, gradient_name, has_rule, undifferentiable};
+pub use gradient::{gradient, gradient_name, has_rule, is_flat, undifferentiable};
 pub use graph::{Attribute, Graph, Node, OPSET, Value};
 pub use infer::{Types, infer};
 pub use loss::{Loss, with_loss};

@@ -5,15 +5,38 @@ use std::collections::HashSet;
 use crate::{Attribute, Builder, DType, Graph, GraphError, Node, Result, Tensor, TensorType, Var, infer};
 
 /// Operators that only arrange their first input.
-const ARRANGING: [&str; 8] =
-    ["Flatten", "Identity", "Pad", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"];
+const ARRANGING: [&str; 10] = [
+    "Flatten",
+    "Gather",
+    "Identity",
+    "Pad",
+    "Reshape",
+    "Slice",
+    "Split",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+];
 
-/// The graph whose input of integers is one of floats, and is not rounded.
+/// Operators of tables that have no gradient, however their input is written.
+const ROUGH: [&str; 5] = [
+    "ai.onnx.ml::SVMClassifier",
+    "ai.onnx.ml::SVMRegressor",
+    "ai.onnx.ml::TreeEnsemble",
+    "ai.onnx.ml::TreeEnsembleClassifier",
+    "ai.onnx.ml::TreeEnsembleRegressor",
+];
+
+/// The graph whose input of integers is one of floats, and is not rounded; where trees or the like stand, it is all the same, as there is
+/// no gradient to lose.
 ///
 /// # Errors
 /// When the integers choose rows of a table, or go into an operator that has no meaning for floats.
 pub fn relaxed_input(graph: &Graph) -> Result<Graph> {
     let input = graph.single_input()?;
+    if graph.nodes.iter().any(|node| ROUGH.contains(&node.op.as_str())) {
+        return whole_input(graph);
+    }
     let mut bare = graph.clone();
     bare.inputs[0].ty.dtype = DType::F32;
     let (builder, types) = (Builder::without_nodes(&bare)?, infer(graph)?);
@@ -56,7 +79,18 @@ pub fn relaxed_input(graph: &Graph) -> Result<Graph> {
             }
             op if first && ARRANGING.contains(&op) && !(op == "Pad" && node.input(2).is_some()) => {
                 builder.push(node.clone());
+                whole.extend(node.outputs.iter().map(String::as_str).filter(|name| !name.is_empty()));
+            }
+            "Where" if !reads.contains(&0) => {
+                let mut relaxed = node.clone();
+                for name in relaxed.inputs.iter_mut().skip(1).filter(|name| !whole.contains(name.as_str())) {
+                    *name = builder.var(name)?.cast(DType::F32).name();
+                }
+                builder.push(relaxed);
                 whole.insert(&node.outputs[0]);
+            }
+            "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" => {
+                compared(&builder, node, |name| whole.contains(name))?;
             }
             _ => {
                 return Err(node.error(format!(
@@ -68,6 +102,18 @@ pub fn relaxed_input(graph: &Graph) -> Result<Graph> {
         }
     }
     builder.finish()
+}
+
+/// A comparison of integers as one of floats that are rounded.
+fn compared(builder: &Builder, node: &Node, is_whole: impl Fn(&str) -> bool) -> Result<()> {
+    let mut compared = node.clone();
+    for name in &mut compared.inputs {
+        let var = builder.var(name)?;
+        let number = if is_whole(name) { var.apply("Round") } else { var.cast(DType::F32) };
+        *name = number.name();
+    }
+    builder.push(compared);
+    Ok(())
 }
 
 /// Whether integers of a type hold all those of another.
@@ -131,4 +177,53 @@ pub fn whole_input(graph: &Graph) -> Result<Graph> {
         builder.push(node);
     }
     builder.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Dim, Shape, Value};
+
+    fn graph(nodes: Vec<Node>) -> Graph {
+        let value = |name: &str, dtype| Value {
+            name: name.into(),
+            ty: TensorType::new(dtype, vec![Dim::BATCH, Dim::Known(2)]),
+        };
+        Graph {
+            inputs: vec![value("x", DType::I64)],
+            outputs: vec![value("y", DType::F32)],
+            nodes,
+            constants: [("two".to_string(), Tensor::ints(&[2]))].into(),
+            ..Graph::default()
+        }
+    }
+
+    fn node(op: &str, inputs: &[&str], output: &str) -> Node {
+        let inputs = inputs.iter().map(|name| name.to_string()).collect();
+        Node { op: op.into(), inputs, outputs: vec![output.into()], ..Node::default() }
+    }
+
+    fn ops(graph: &Graph) -> Vec<&str> {
+        graph.nodes.iter().map(|node| node.op.as_str()).collect()
+    }
+
+    /// Trees have no gradient: they see rounded numbers.
+    #[test]
+    fn trees_see_integers() {
+        let trees = node("ai.onnx.ml::TreeEnsembleRegressor", &["x"], "y");
+        let relaxed = relaxed_input(&graph(vec![trees])).unwrap();
+        assert_eq!(relaxed.inputs[0].ty.dtype, DType::F32);
+        assert_eq!(ops(&relaxed), ["Round", "Cast", "ai.onnx.ml::TreeEnsembleRegressor"]);
+        assert!(relaxed_input(&graph(vec![node("Mystery", &["x"], "y")])).is_err());
+    }
+
+    /// Comparisons are of rounded numbers.
+    #[test]
+    fn comparisons_round() {
+        let to = [("to".to_string(), DType::F32.code().into())].into();
+        let cast = Node { attributes: to, ..node("Cast", &["hit"], "y") };
+        let relaxed = relaxed_input(&graph(vec![node("Equal", &["x", "two"], "hit"), cast])).unwrap();
+        assert_eq!(ops(&relaxed), ["Round", "Cast", "Equal", "Cast"]);
+        assert_eq!(relaxed.outputs[0].ty.shape, Shape(vec![Dim::BATCH, Dim::Known(2)]));
+    }
 }

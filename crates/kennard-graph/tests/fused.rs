@@ -4,7 +4,7 @@
 #[path = "rules/rten.rs"]
 mod rten;
 
-use kennard_graph::{Graph, Tensor, define};
+use kennard_graph::{DType, Graph, Tensor, define};
 use ndarray::{ArrayD, IxDyn};
 use serde::Deserialize;
 
@@ -21,17 +21,24 @@ struct Case {
 
 #[test]
 fn what_is_taken_apart_is_the_same() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../references/fused.json");
-    let cases: Vec<Case> = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-    assert!(cases.len() > 20);
-    let mut wrong = Vec::new();
+    let cases: Vec<Case> = serde_json::from_str(include_str!("fused.json")).unwrap();
+    assert!(cases.len() > 60);
+    let (mut wrong, mut kept) = (Vec::new(), 0);
     for case in cases {
         let byte = |i: usize| u8::from_str_radix(&case.model[i..i + 2], 16).unwrap();
         let bytes: Vec<u8> = (0..case.model.len()).step_by(2).map(byte).collect();
+        // A regressor whose one number is what the model returns stays one, which Kennard does not run.
+        if case.name.starts_with("LinearRegressor") && Graph::from_bytes(&bytes).is_err() {
+            kept += 1;
+            continue;
+        }
         let graph = Graph::from_bytes(&bytes).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        // rten has no double precision.
+        let graph = graph.with_floats(DType::F32);
         assert!(graph.nodes.iter().all(|node| !node.op.contains("::")), "{}", case.name);
         // rten's own quantisation rounds otherwise, and wants all attributes of a convolution.
-        let graph = define(&graph, |node| node.op == "QuantizeLinear").unwrap();
+        let inexact = ["DynamicQuantizeLinear", "MatMulInteger", "QuantizeLinear"];
+        let graph = define(&graph, |node| inexact.contains(&node.op.as_str())).unwrap();
         let mut graph = kennard_graph::simplify(&graph).unwrap();
         for node in graph.nodes.iter_mut().filter(|node| node.op == "Conv") {
             node.attributes.entry("strides".into()).or_insert(vec![1i64, 1].into());
@@ -52,4 +59,5 @@ fn what_is_taken_apart_is_the_same() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!((1..5).contains(&kept), "{kept} regressors");
 }

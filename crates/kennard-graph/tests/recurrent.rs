@@ -45,8 +45,7 @@ fn close(found: &ArrayD<f32>, wanted: &[f32], what: &str) {
 
 #[test]
 fn layers_are_pytorchs() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../references/recurrent.json");
-    let cases: Vec<Case> = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let cases: Vec<Case> = serde_json::from_str(include_str!("recurrent.json")).unwrap();
     assert_eq!(cases.len(), 8);
     for case in cases {
         let what = format!("{} {} {}", case.kind, case.bidirectional, case.relu);

@@ -26,8 +26,7 @@ struct All {
 }
 
 fn all() -> All {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../references/svm.json");
-    serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
+    serde_json::from_str(include_str!("svm.json")).unwrap()
 }
 
 impl Case {

@@ -13,11 +13,12 @@ use std::sync::{Arc, Mutex};
 
 use kennard::audit::{Checkpoint, Progress, Summary};
 use kennard::graph::ModelFile;
+use kennard::report::Markup;
 use kennard::serde_json;
-use kennard_cli::calls::{self, Model, Options};
+use kennard_cli::calls::{self, Arguments, Model};
 use numpy::{PyArray1, PyArray2};
 use pyo3::create_exception;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use serde::Serialize;
 
@@ -75,7 +76,7 @@ impl Given {
 }
 
 /// Options of a command: JSON, under the command's names.
-fn read(options: &str) -> PyResult<Options> {
+fn read(options: &str) -> PyResult<Arguments> {
     serde_json::from_str(options).map_err(|error| KennardError::new_err(error.to_string()))
 }
 
@@ -199,10 +200,24 @@ fn merge(py: Python<'_>, shards: Vec<PathBuf>, out: PathBuf) -> PyResult<Outcome
     told(&outcome)
 }
 
-/// Makes a page of the directories of runs.
+/// Makes a page of the directories of runs; or the table of a paper, in LaTeX or Markdown.
 #[pyfunction]
-fn report(py: Python<'_>, runs: Vec<PathBuf>, page: PathBuf) -> PyResult<()> {
-    py.detach(|| calls::report(&runs, &page)).map_err(|error| run::exception(&error))
+#[pyo3(signature = (runs, file, table=None))]
+fn report(py: Python<'_>, runs: Vec<PathBuf>, file: PathBuf, table: Option<&str>) -> PyResult<()> {
+    let markup = match table {
+        None => None,
+        Some("latex") => Some(Markup::Latex),
+        Some("markdown") => Some(Markup::Markdown),
+        Some(other) => {
+            let message = format!("table: '{other}' is unknown; give 'latex' or 'markdown'");
+            return Err(PyValueError::new_err(message));
+        }
+    };
+    let write = || match markup {
+        Some(markup) => calls::table(&runs, markup, &file),
+        None => calls::report(&runs, &file),
+    };
+    py.detach(write).map_err(|error| run::exception(&error))
 }
 
 /// The attacks of an audit's figures (JSON), each with what is not as usual about it.
@@ -217,6 +232,12 @@ fn cited(summary: &str) -> PyResult<Vec<String>> {
 #[pyfunction]
 fn option_names(command: &str) -> Vec<String> {
     calls::option_names(command).unwrap_or_default()
+}
+
+/// The known word that was likely meant, if one is close enough.
+#[pyfunction]
+fn nearest(word: &str, known: Vec<String>) -> Option<String> {
+    kennard::data::nearest(word, &known).map(str::to_owned)
 }
 
 /// The attacks of a version of AutoAttack in a norm, as an audit takes them one by one: JSON, a list of names with parameters.
@@ -254,6 +275,7 @@ fn _kennard(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(report, module)?)?;
     module.add_function(wrap_pyfunction!(cited, module)?)?;
     module.add_function(wrap_pyfunction!(option_names, module)?)?;
+    module.add_function(wrap_pyfunction!(nearest, module)?)?;
     module.add_function(wrap_pyfunction!(version_attacks, module)?)?;
     module.add_function(wrap_pyfunction!(main, module)?)
 }

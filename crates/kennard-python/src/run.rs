@@ -5,8 +5,8 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use kennard::Error;
 use kennard::audit::Progress;
+use kennard::{Error, Mark};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
 
@@ -122,9 +122,10 @@ pub fn run<R: Send>(
     }
 }
 
-/// The exception that an error is: a `ValueError` where an argument is at fault. Settings are named as arguments.
+/// The exception that an error is: a `ValueError` where an argument is at fault. Settings are named as arguments,
+/// commands as functions.
 pub fn exception(error: &Error) -> PyErr {
-    let named = error.worded(argument);
+    let named = error.worded(word);
     let mut message = arguments(&named);
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -149,6 +150,19 @@ pub fn exception(error: &Error) -> PyErr {
 
 /// What a value of an option in a message ends before.
 const ENDS: [char; 4] = [' ', ';', ':', ')'];
+
+/// The commands that the package has as functions of the same name.
+const FUNCTIONS: [&str; 10] =
+    ["attack", "audit", "bound", "calibrate", "certify", "grad", "report", "smooth", "train", "uncertainty"];
+
+/// A setting as an argument, a command as the function that it is here, if there is one.
+fn word(mark: Mark<'_>) -> String {
+    match mark {
+        Mark::Setting { name, value } => argument(name, value),
+        Mark::Command(name) if FUNCTIONS.contains(&name) => format!("`kennard.{name}`"),
+        Mark::Command(_) => mark.to_string(),
+    }
+}
 
 /// A setting as an argument, with its value as Python writes it: `bounds=(0, 255)`, `engine='export'`.
 fn argument(name: &str, value: Option<&str>) -> String {

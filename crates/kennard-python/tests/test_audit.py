@@ -80,6 +80,10 @@ def test_results_can_be_read(path: Path, samples: Samples, tmp_path: Path) -> No
     page = result.report(tmp_path / "page.html").read_text()
     assert "<!doctype html>" in page.lower()
     assert kennard.report(tmp_path / "run", tmp_path / "other.html").exists()
+    table = kennard.report([tmp_path / "run"], tmp_path / "table.md", table="markdown").read_text()
+    assert "|" in table and "<html" not in table
+    with pytest.raises(ValueError, match="table: 'html' is unknown; give 'latex' or 'markdown'"):
+        kennard.report([tmp_path / "run"], tmp_path / "table.html", table="html")
     assert "robust" in repr(result) and "fgsm" in result._repr_html_()
 
 

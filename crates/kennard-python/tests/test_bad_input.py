@@ -147,3 +147,46 @@ def test_errors_go_from_one_process_to_another(samples: Samples) -> None:
         again = pickle.loads(pickle.dumps(error))
         assert type(again) is type(error) and str(again) == str(error)
     assert "no-such-file" in str(caught.value) and kennard.KennardError.__module__ == "kennard"
+
+
+def test_a_full_disk_for_samples_that_come_once(path: Path, samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tempfile
+
+    class Full:
+        def __init__(self, **_: Any) -> None:
+            pass
+
+        def write(self, _: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", Full)
+    with pytest.raises(kennard.KennardError, match=f"x: .* in {tempfile.gettempdir()}, .*No space left.*TMPDIR"):
+        kennard.audit(path, zip(*samples), eps=0.05, attack="fgsm", **QUICK)
+
+
+def test_notebooks_show_a_bar(path: Path, samples: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By IPython's interface, which need not be here: one bar, that is changed."""
+    import types
+
+    shown: list[str] = []
+    display: Any = types.ModuleType("IPython.display")
+    handle = types.SimpleNamespace(update=shown.append)
+    display.HTML = str
+    display.display = lambda bar, display_id: (shown.append(f"new {bar}"), handle)[1]
+    for name, made in (("ipykernel", types.ModuleType("ipykernel")), ("IPython.display", display)):
+        monkeypatch.setitem(sys.modules, name, made)
+    kennard.audit(path, *samples, eps=0.05, attack="fgsm", packet_samples=0)
+    assert shown and shown[0].startswith("new <progress value=") and " of " in shown[0]
+    assert not any(bar.startswith("new") for bar in shown[1:])
+    shown.clear()
+    kennard.audit(path, *samples, eps=0.05, attack="fgsm", packet_samples=0, progress=False)
+    assert not shown
+
+
+def test_a_phase_s_line_ends_also_where_its_end_is_not_heard(capsys: pytest.CaptureFixture[str]) -> None:
+    from kennard._prepare import _Line
+
+    line = _Line()
+    line("clean pass", 3, 60)
+    line("attacks", 60, 60)
+    assert capsys.readouterr().err == "\rclean pass: 3 of 60   \n\rattacks: 60 of 60   \n"

@@ -82,13 +82,13 @@ def test_labels_that_the_model_does_not_know_are_named() -> None:
     x, nearest = rows()
     model, y = Nearest(CENTRES, [0, 2, 3]), np.array([0, 2, 3])[nearest]
     y[7] = 1
-    says = "y: label 1 of sample 7 is none of the model's classes_, 0, 2, 3; give labels"
+    says = "y: label 1 of sample 7 is not one of the model's classes_, 0, 2, 3; give labels"
     for given in ((x, y), ([*zip(x, y)],)):
         with pytest.raises(ValueError, match=says):
             kennard.audit(model, *given, **ARGUMENTS)
-    with pytest.raises(ValueError, match="label 'cow' of sample 0 is none of .*'cat', 'dog', 'eel'"):
+    with pytest.raises(ValueError, match="label 'cow' of sample 0 is not one of .*'cat', 'dog', 'eel'"):
         kennard.audit(Nearest(CENTRES, ["cat", "dog", "eel"]), x, ["cow"] * 40, **ARGUMENTS)
-    with pytest.raises(ValueError, match="label 0 of sample 0 is none of .*'cat'"):
+    with pytest.raises(ValueError, match="label 0 of sample 0 is not one of .*'cat'"):
         kennard.audit(Nearest(CENTRES, ["cat", "dog", "eel"]), x, [0] * 40, **ARGUMENTS)
     several = Nearest(CENTRES, [0, 1, 2])
     several.classes_ = [np.arange(2), np.arange(3)]  # type: ignore[assignment]
@@ -151,7 +151,7 @@ SCRIPT = """
         import torch
         x, model = torch.from_numpy(x), lambda batch: torch.from_numpy(logits(batch.detach().double().numpy()))
     try:
-        found = kennard.audit(model, x, y, eps=0.2, attack="square", queries=50, batch_size=4, threads=1, out=out,
+        found = kennard.audit(model, x, y, eps=0.2, attack="square", queries=50, batch_size=4, out=out,
                               packet_samples=0, progress=False, resume=resume)
         print("robust", found.robust_accuracy)
     except (ArithmeticError, kennard.KennardError) as error:

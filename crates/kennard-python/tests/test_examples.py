@@ -28,7 +28,7 @@ def test_examples_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_public_functions_have_examples() -> None:
     """Each call says what it takes, returns and raises, and shows itself at work."""
-    for name in ("attack", "audit", "bound", "calibrate", "certify", "grad", "minimal", "smooth", "train", "uncertainty"):
+    for name in ("attack", "audit", "bound", "calibrate", "certify", "grad", "minimal", "report", "smooth", "train", "uncertainty"):
         text = getattr(kennard, name).__doc__
         assert "Returns" in text and "Examples" in text and ">>>" in text, name
     for name in kennard.__all__:

@@ -280,3 +280,32 @@ def test_without_attacks_there_are_no_points(path: Path, samples: Samples) -> No
     assert found.correct.mean() > 0.5
     with pytest.raises(ValueError, match="attack: none was run"):
         _ = found.best
+
+
+def test_samples_without_labels(path: Path, samples: Samples) -> None:
+    for x in (samples[0], torch.from_numpy(samples[0])):
+        with pytest.raises(ValueError, match="y is missing: .*labels"):
+            kennard.audit(path, x, **ARGUMENTS)
+
+
+def test_pictures_of_named_rows_are_read_by_their_colours(samples: Samples) -> None:
+    image = pytest.importorskip("PIL.Image")
+    from kennard._data import collected
+
+    def read(*pictures: Any) -> Any:
+        return collected([{"image": picture, "label": 0} for picture in pictures])[0]
+
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 6, 3), np.uint8)
+    coloured = image.fromarray(pixels)
+    np.testing.assert_array_equal(read(coloured)[0], pixels.transpose(2, 0, 1) / np.float32(255))
+    palette = coloured.convert("P")
+    np.testing.assert_array_equal(read(palette), read(palette.convert("RGB")))
+    grey = coloured.convert("L")
+    assert read(grey).shape == (1, 1, 8, 6)
+    np.testing.assert_array_equal(read(grey.convert("1")), read(grey.convert("1").convert("L")))
+    for mode in ("RGBA", "CMYK", "LA", "F"):
+        given = grey.convert(mode) if mode in ("LA", "F") else coloured.convert(mode)
+        with pytest.raises(ValueError, match=rf"x: a picture of mode {mode} .*dataset.map\(.*convert"):
+            read(given)
+    with pytest.raises(ValueError, match=r"sample 1 has the shape \(1, 8, 6\).*make them alike: dataset.map"):
+        read(coloured, grey)

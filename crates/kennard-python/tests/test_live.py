@@ -264,3 +264,134 @@ def test_frozen_parameters_stay(samples: Samples, tmp_path: Path) -> None:
     assert torch.equal(model.first.weight, frozen) and not torch.equal(model.then.weight, moving)
     with pytest.raises(ValueError, match="nothing to train"):
         kennard.train(model.requires_grad_(False), *samples, out=tmp_path / "none", progress=False, **options)
+
+
+class Keeping(torch.nn.Module):
+    """A module that keeps a tensor for each size of batch."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__()
+        self.inner = inner
+        self.kept: dict[int, Any] = {}
+
+    def forward(self, x: Any) -> Any:
+        return self.inner(x) * self.kept.setdefault(len(x), torch.full((len(x), 1), 2.0))
+
+
+def test_a_module_may_keep_tensors(module: Any, samples: Samples) -> None:
+    """What it made where no gradient was wanted may have one pass through it later."""
+    found = kennard.audit(Keeping(module).eval(), *samples, **QUICK)
+    assert found.clean_accuracy == right(module, samples, torch.float32).mean()
+
+
+def test_layouts_and_compiled_modules(samples: Samples) -> None:
+    torch.manual_seed(0)
+    layers = torch.nn.Conv2d(1, 4, 3, 2), torch.nn.ReLU(), torch.nn.Conv2d(4, 4, 3, 2), torch.nn.Flatten()
+    model = torch.nn.Sequential(*layers, torch.nn.Linear(144, 10)).eval()
+    plain = kennard.attack(model, *samples, **QUICK)
+    last = kennard.attack(model.to(memory_format=torch.channels_last), *samples, **QUICK)
+    compiled = kennard.attack(torch.compile(model, backend="eager"), *samples, **QUICK)
+    for found in (last, compiled):
+        assert np.array_equal(found.correct, plain.correct)
+        # By rounding the sign of a gradient near zero may be the other.
+        assert np.mean(np.abs(found.best - plain.best) > 1e-5) < 1e-3
+
+
+def test_passes_have_the_caller_s_default_device(module: Any, samples: Samples) -> None:
+    """PyTorch keeps it for each thread."""
+    seen: set[str] = set()
+
+    def noting(z: Any) -> Any:
+        seen.add(torch.empty(0).device.type)
+        return z
+
+    torch.set_default_device("meta")
+    try:
+        found = kennard.audit(Behind(module, noting).eval(), *samples, **QUICK)
+    finally:
+        torch.set_default_device(None)
+    assert seen == {"meta"} and found.clean_accuracy == right(module, samples, torch.float32).mean()
+
+
+def test_a_module_may_keep_what_it_makes_for_a_batch(module: Any, samples: Samples, tmp_path: Path) -> None:
+    """A buffer of the size of the batch, not kept in files, is another one after the last pass."""
+
+    class Masked(Behind):
+        def __init__(self) -> None:
+            super().__init__(module, torch.nn.Identity())
+            self.register_buffer("mask", torch.zeros(0), persistent=False)
+
+        def forward(self, x: Any) -> Any:
+            if len(self.mask) != len(x):
+                self.mask = torch.zeros(len(x), 1)
+            return super().forward(x) + self.mask
+
+    found = kennard.audit(Masked().eval(), *samples, out=tmp_path / "run", micro_batch=7, **QUICK)
+    assert found.clean_accuracy == right(module, samples, torch.float32).mean()
+
+
+@pytest.mark.parametrize("kind", ["buffer", "list"])
+def test_weights_out_of_sight_may_not_change_either(module: Any, samples: Samples, tmp_path: Path, kind: str) -> None:
+    class Changing(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts = [torch.nn.Linear(10, 10)]
+            self.register_buffer("shift", torch.zeros(1), persistent=False)
+
+        def forward(self, x: Any) -> Any:
+            with torch.no_grad():
+                changed = self.shift if kind == "buffer" else self.parts[0].bias
+                changed += 1e-6
+            return module(x)
+
+    with pytest.raises(ValueError, match="weights changed.*is of no one model: remove it"):
+        kennard.audit(Changing().eval(), *samples, out=tmp_path / "run", **QUICK)
+    assert not (tmp_path / "run" / "summary.json").exists() and not (tmp_path / "run" / "report.html").exists()
+
+
+class Narrow(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = torch.nn.BatchNorm2d(3)
+
+    def forward(self, x: Any, mask: Any) -> Any:
+        return x
+
+
+def refusing(x: Any) -> Any:
+    raise KeyError("pixels")
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        (torch.nn.BatchNorm2d(3).eval(), "ValueError: expected 4D input"),
+        (Narrow().eval(), "TypeError: .*missing 1 required positional argument: 'mask'"),
+        (refusing, "model, x: the function fails at .*KeyError: 'pixels'. Give samples as it takes them"),
+    ],
+)
+def test_what_fails_at_the_first_samples_says_which_they_are(model: Any, says: str) -> None:
+    x = np.zeros((4, 192), np.float32)
+    with pytest.raises(ValueError, match=says) as caught:
+        kennard.audit(model, x, [0] * 4, **{**QUICK, "attack": "none"})
+    assert str(caught.value).startswith("model, x: ") and "shape (4, 192)" in str(caught.value)
+
+
+def test_arguments_that_say_nothing_to_a_live_module(module: Any, samples: Samples) -> None:
+    for change, says in (
+        ({"threads": 2}, "threads: .*torch.set_num_threads"),
+        ({"runtime": "rten"}, "runtime: a live model computes itself"),
+        ({"output": "logits"}, "output: the module returns one tensor"),
+        ({"device": "nowhere"}, "device: PyTorch cannot compute on 'nowhere' here"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            kennard.audit(module, *samples, **{**QUICK, **change})
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="device: PyTorch cannot compute on 'cuda' here"):
+            kennard.audit(module, *samples, device="cuda", **QUICK)
+    exported = kennard.audit(module, *samples, engine="export", threads=1, runtime="rten", **QUICK)
+    assert exported.clean_accuracy == right(module, samples, torch.float32).mean()
+    with pytest.raises(ValueError, match="output: it fails at the tuple that the module returns: IndexError"):
+        kennard.audit(Behind(module, lambda z: (z,)).eval(), *samples, output=lambda z: z[3], **QUICK)
+    same = kennard.audit(module, *samples, output=lambda z: z, **QUICK)
+    assert same.clean_accuracy == exported.clean_accuracy

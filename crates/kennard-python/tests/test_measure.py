@@ -82,6 +82,18 @@ def test_distances_are_those_of_the_points(path: Path, samples: Samples, norm: s
     np.testing.assert_array_equal(np.minimum(*each), found.distances)
 
 
+def test_points_of_a_resumed_run_are_those_that_were_found_now(path: Path, samples: Samples, tmp_path: Path) -> None:
+    """What was finished before is not sought again, and has no points: clean samples are not passed off as such."""
+    x, y = samples[0][:8], samples[1][:8]
+    given: dict[str, Any] = {"attack": "fmn", "out": tmp_path / "run", **QUIET}
+    first = kennard.minimal(path, x, y, **given)
+    again = kennard.minimal(path, x, y, resume=True, **given)
+    assert first.points is not None and again.points is None
+    np.testing.assert_array_equal(again.distances, first.distances)
+    pairs = [*zip(samples[0], samples[1])]
+    assert kennard.minimal(path, pairs, attack="fmn", first=8, **QUIET).points is None, "read one by one"
+
+
 def test_quartiles_are_those_of_the_summary(path: Path, samples: Samples) -> None:
     """The smallest distance that the share of samples is within, with nothing between two of them."""
     for count in (1, 2, 3, 9, 12):
@@ -129,6 +141,23 @@ def test_gradients_are_those_of_pytorch(path: Path, samples: Samples, module: An
         kennard.grad(path, of="logits", loss="margin")
     with pytest.raises(ValueError, match="no graph"):
         kennard.grad(lambda batch: batch)
+
+    class Shifting(torch.nn.Module):
+        """A trace keeps the number that the first samples gave."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = module
+
+        def forward(self, x: Any) -> Any:
+            return self.inner(x) + 5 * float(x.detach().sum()) * torch.arange(10) / 60
+
+    for call in (kennard.grad, kennard.bound):
+        with pytest.raises(ValueError, match="its ONNX file has other logits"):
+            call(Shifting().eval(), x)
+        with pytest.raises(ValueError, match="training mode"):
+            call(torch.nn.Sequential(module, torch.nn.Dropout()).train(), x)
+    module.eval()
 
 
 RECIPE: dict[str, Any] = {

@@ -100,6 +100,10 @@ def test_one_pass_overstates_what_breaks_and_the_mean_finds_more_that_holds(samp
         expected = result.clean_accuracy - len(confirmed) / 40  # type: ignore[operator]
         assert result.verified_robust_accuracy == pytest.approx(expected)
         assert any(warning.startswith("verified: of") for warning in result.warnings)
+        low, high = result.verified_interval  # type: ignore[misc]
+        assert 0 <= low <= expected <= high <= 1 and low < high
+        shown = f"verified {100 * expected:.2f} %, [{100 * low:.2f}, {100 * high:.2f}]"
+        assert shown in repr(result) and "<td>verified robust</td>" in result._body()
     assert once.verified is not None and mean.verified is not None
     held = [result.verified.confirmed.mean() for result in (once, mean)]  # type: ignore[union-attr]
     print(f"one pass: {len(once.verified)} reported, {held[0]:.0%} hold; mean of 16: {len(mean.verified)}, {held[1]:.0%} hold")

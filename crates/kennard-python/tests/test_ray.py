@@ -22,7 +22,7 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ray = pytest.importorskip("ray", reason="audits on many machines are not tested: Ray is not installed")
 import kennard.ray  # noqa: E402
 
-QUICK: dict[str, Any] = {"packet_samples": 0, "progress": False, "threads": 1}
+QUICK: dict[str, Any] = {"packet_samples": 0, "progress": False}
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,8 @@ def test_what_goes_wrong_is_raised(cluster: Any, path: Path, samples: Samples, t
         kennard.ray.audit(model, *samples, **arguments)
 
     def failing(batch: NDArray[np.float32]) -> Any:
-        if len(batch) > 2:
+        # Not in the trial, nor where it is told from others by its answers.
+        if len(batch) > 32:
             raise ArithmeticError("the fan has stopped")
         return np.zeros((len(batch), 10), np.float32)
 
@@ -166,6 +167,8 @@ def test_what_goes_wrong_is_raised(cluster: Any, path: Path, samples: Samples, t
         audit(path, num_shards=0)
     with pytest.raises(ValueError, match="the whole"):
         audit(path, require="robust>=0.5")
+    with pytest.raises(ValueError, match="eot: .* kennard.audit on one machine"):
+        audit(path, eot=4)
     assert not (tmp_path / "run").exists(), "arguments are looked at first"
     with pytest.raises(ValueError, match="norm"):
         audit(path, norm="l7")
@@ -173,6 +176,19 @@ def test_what_goes_wrong_is_raised(cluster: Any, path: Path, samples: Samples, t
         audit(failing, out=tmp_path / "failing", queries=10)
     with pytest.raises(kennard.KennardError, match="part . of 2 .* died"):
         audit(dying, out=tmp_path / "dying", max_retries=0)
+
+
+def test_what_progress_raises_ends_all_parts(cluster: Any, path: Path, samples: Samples, tmp_path: Path) -> None:
+    def hear(what: str, done: int, total: int) -> None:
+        raise ArithmeticError("the listener has left")
+
+    arguments: dict[str, Any] = {**QUICK, "eps": 0.05, "attack": "square", "queries": 20000, "progress": hear}
+    with pytest.raises(ArithmeticError, match="the listener has left"):
+        kennard.ray.audit(path, *samples, num_shards=2, out=tmp_path / "run", **arguments)
+    # Nobody works there any more.
+    arguments = {**arguments, "queries": 5, "progress": False, "resume": True}
+    with pytest.raises(kennard.KennardError, match="run of other settings"):
+        kennard.ray.audit(path, *samples, num_shards=2, out=tmp_path / "run", **arguments)
 
 
 def test_ctrl_c_keeps_what_is_finished(cluster: Any, path: Path, tmp_path: Path) -> None:

@@ -58,6 +58,16 @@ def test_points_stay_valid() -> None:
     assert len(moved) > 3 and np.array_equal(moved, np.round(moved)) and (moved[:, 2:].sum(1) == 1).all()
 
 
+def test_all_points_stay_at_levels() -> None:
+    x = np.array([[(97 * i + 31 * k) % 256 for k in range(4)] for i in range(36)], np.uint8)
+    y = np.arange(36) // 12
+    found = kennard.attack(
+        FOLDER / "iris_mlp.onnx", x, y, eps=2.5 / 255, input_scale=10, integer="all", attack="pgd", progress=False
+    )
+    moved = 255 * (np.asarray(found.best) - x / np.float32(255))
+    assert np.abs(moved - moved.round()).max() < 1e-3 and np.abs(moved).max() < 2.1
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

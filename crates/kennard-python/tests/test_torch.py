@@ -263,3 +263,56 @@ def test_autoattack_names_what_makes_no_sense(samples: Samples, module: Any) -> 
     for change, says in (({"eps": "x"}, "eps: `x` is no number"), ({"seed": 1.5}, "seed: 1.5 makes no sense")):
         with pytest.raises(ValueError, match=says):
             of(module, ["apgd-ce"], **change).run_standard_evaluation(x, y)
+
+
+def test_samples_in_another_precision_than_the_weights(samples: Samples, module: Any, tmp_path: Path) -> None:
+    x, y = (torch.from_numpy(array) for array in samples)
+    adversary, state = of(module, ["apgd-ce"]), tmp_path / "state.json"
+    assert adversary.clean_accuracy(x.double(), y) == adversary.clean_accuracy(x, y)
+    points, answers = adversary.run_standard_evaluation(x.double(), y, return_labels=True, state_path=state)
+    assert points.dtype == torch.float64 and torch.equal(answers, module(points.float()).argmax(1))
+    again = adversary.run_standard_evaluation(x.double(), y, state_path=state)
+    assert torch.equal(again, x.double()), "every attack was run"
+
+
+@pytest.mark.parametrize("content", ["no JSON", "{}", "[]", '{"_attacks_to_run": 3, "_run_attacks": [], "_robust_flags": null}'])
+def test_a_damaged_state_file_is_named(samples: Samples, module: Any, tmp_path: Path, content: str) -> None:
+    x, y = (torch.from_numpy(array) for array in samples)
+    state = tmp_path / "state.json"
+    state.write_text(content)
+    with pytest.raises(ValueError, match=r"state_path: .*state.json is no state file of AutoAttack; name another, or remove it"):
+        of(module, ["apgd-ce"]).run_standard_evaluation(x, y, state_path=state)
+
+
+def test_settings_of_attacks_have_the_reference_s_names(samples: Samples, module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = (torch.from_numpy(array[:6]) for array in samples)
+    plus = kennard.AutoAttack(module, version="plus", verbose=False)
+    assert (plus.apgd.n_restarts, plus.fab.n_restarts, plus.apgd_targeted.n_target_classes, plus.square.n_queries) == (5, 5, 9, 5000)
+    adversary = of(module, ["apgd-ce", "apgd-t", "fab", "fab-t", "square"], eps=1e-4)
+    adversary.apgd.n_restarts = 2
+    adversary.apgd_targeted.n_target_classes = 3
+    adversary.fab.n_target_classes = adversary.fab.n_iter = 4
+    adversary.square.n_queries = 20
+    expected = [
+        {"name": "apgd-ce", "restarts": 2}, {"name": "apgd-t", "targets": 3}, {"name": "fab", "steps": 4},
+        {"name": "fab-t", "targets": 4, "steps": 4}, {"name": "square", "queries": 20},
+    ]
+    assert [adversary._budgeted(name) for name in adversary.attacks_to_run] == expected
+    assert adversary.apgd.n_restarts == 2 and adversary.apgd.n_iter == 100
+    asked: list[Any] = []
+    own = adversary._attack
+    monkeypatch.setattr(adversary, "_attack", lambda x, y, attack, bs: (asked.append(attack), own(x, y, attack, bs))[1])
+    adversary.run_standard_evaluation(x, y)
+    assert asked == expected
+    # A whole version too is run with what is set.
+    standard = kennard.AutoAttack(module, eps=1e-4, version="standard", verbose=False)
+    standard.square.n_queries = 20
+    asked.clear()
+    own = standard._attack
+    monkeypatch.setattr(standard, "_attack", lambda x, y, attack, bs: (asked.append(attack), own(x, y, attack, bs))[1])
+    standard.run_standard_evaluation(x, y)
+    assert asked[-1] == {"name": "square", "queries": 20}
+    with pytest.raises(AttributeError, match="apgd.rho: Kennard's attack has no such setting; it has n_iter, n_restarts"):
+        adversary.apgd.rho = 0.5
+    with pytest.raises(ValueError, match="square.n_queries: 0 is no whole number"):
+        adversary.square.n_queries = 0

@@ -119,3 +119,22 @@ def test_some_epochs_alone(samples: Samples, module: Any, tmp_path: Path) -> Non
         kennard.Tracker(module, *samples, out=tmp_path, every=0, **OPTIONS)
     with pytest.raises(ValueError, match="did you mean steps"):
         kennard.Tracker(module, *samples, out=tmp_path, **{**OPTIONS, "stepz": 1})
+
+
+def test_earlier_epochs_stay_where_a_loop_goes_on(samples: Samples, module: Any, tmp_path: Path) -> None:
+    """A process that begins at the checkpoint of epoch 2 has epoch 1 of the one before it on its page."""
+    out = tmp_path / "track"
+    first = kennard.Tracker(module, *samples, out=out, **OPTIONS)
+    first(1)
+    first(2)
+    (out / "epoch-0003").mkdir()
+    again = kennard.Tracker(module, *samples, out=out, resume=True, **OPTIONS)
+    again(2)
+    assert again.points == first.points and [point["epoch"] for point in again.points] == [1, 2]
+    again(4)
+    assert [point["epoch"] for point in again.points] == [1, 2, 4]
+
+
+def test_samples_that_come_once_are_none_for_several_epochs(samples: Samples, module: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="x: an iterator yields its samples once"):
+        kennard.Tracker(module, zip(*samples), out=tmp_path, **OPTIONS)

@@ -60,6 +60,21 @@ pub enum RuntimeError {
         /// What it says.
         message: String,
     },
+    /// A runtime lacks an operator that others have.
+    #[error(
+        "{runtime} has no operator {op} (node `{node}`). Use the runtime onnxruntime (`pip install --upgrade onnxruntime`); \
+         there {attacks}, which need no gradient, attack the model"
+    )]
+    NoOperator {
+        /// The runtime.
+        runtime: &'static str,
+        /// The operator.
+        op: String,
+        /// The node's name, or its first output's.
+        node: String,
+        /// What attacks such a model there.
+        attacks: &'static str,
+    },
     /// A runtime has single precision alone, and the graph computes in double precision.
     #[error(
         "{runtime} computes in single precision, and the model computes its tensor `{tensor}` in double precision, on \

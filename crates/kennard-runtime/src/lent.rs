@@ -11,7 +11,7 @@ use kennard_graph::{Attribute, DType, Graph, Names, Node, Shape, Tensor, TensorT
 
 /// Matrices of this many elements on are lent: 1 MiB.
 const LARGE: usize = 1 << 18;
-/// If they have so many in all: 64 MiB. What smaller models need is little, and time matters more there.
+/// If they have this many in all: 64 MiB. What smaller models need is little, and time matters more there.
 const MUCH: usize = 1 << 24;
 
 /// A graph with weights that it is given.

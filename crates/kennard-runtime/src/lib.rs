@@ -74,6 +74,8 @@ pub use choice::Choice;
 pub use deep::on_deep_stack;
 pub use error::{Result, RuntimeError};
 pub use input::Input;
+/// The graphs that are compiled.
+pub use kennard_graph as graph;
 pub use live::Live;
 pub use precision::Precision;
 pub use session::Session;

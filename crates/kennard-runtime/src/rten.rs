@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
 
-use kennard_graph::{DType, Graph, Node, Types, define, infer, simplify};
+use kennard_graph::{DType, Graph, GraphError, Node, Types, define, infer, simplify};
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueView};
 
 use crate::input::{Input, narrowed};
@@ -76,8 +76,14 @@ fn spelled_out(node: &Node, types: &Types) -> bool {
 
 /// The graph with what rten's own kernels will not do in basic operators. Integers of 16 bits, which it does not know, have 32.
 fn plain(graph: &Graph) -> Result<Graph> {
+    graph.nodes.iter().try_for_each(check_domain)?;
     let types = infer(graph)?;
-    let mut graph = define(graph, |node| spelled_out(node, &types))?;
+    let mut graph = define(graph, |node| spelled_out(node, &types)).map_err(|error| match error {
+        GraphError::NoRule { node, op } => refused(format!(
+            "node `{node}` ({op}): the shape of its result is not known, and what follows is to be spelled out"
+        )),
+        error => error.into(),
+    })?;
     let narrow = [DType::I16, DType::U16];
     for tensor in graph.constants.values_mut().filter(|tensor| narrow.contains(&tensor.dtype())) {
         *tensor = tensor.to_i32();
@@ -88,6 +94,23 @@ fn plain(graph: &Graph) -> Result<Graph> {
         }
     }
     Ok(graph)
+}
+
+/// Refuses operators of other domains than the standard's: none is built in.
+fn check_domain(node: &Node) -> Result<()> {
+    let Some((domain, name)) = node.op.rsplit_once("::") else { return Ok(()) };
+    let (op, label) = (node.op.clone(), node.label().to_string());
+    Err(match domain {
+        "ai.onnx.ml" | "com.microsoft" => {
+            let attacks = if name.starts_with("TreeEnsemble") {
+                "square and leaves"
+            } else {
+                "square and hop-skip-jump"
+            };
+            RuntimeError::NoOperator { runtime: NAME, op, node: label, attacks }
+        }
+        _ => refused(format!("it has no operator {op} (node `{label}`)")),
+    })
 }
 
 /// Whether rten computes this `Resize`. For `cubic` it would silently compute `linear`.

@@ -195,7 +195,10 @@ fn labels_beyond_32_bits_are_an_error_where_there_are_no_more() {
 
 #[test]
 fn the_stated_version_of_rten_is_the_one_built_in() {
-    let lock = std::fs::read_to_string(common::root().join("Cargo.lock")).unwrap();
+    let Ok(lock) = std::fs::read_to_string(common::root().join("Cargo.lock")) else {
+        println!("skipped: the repository's Cargo.lock is not in the package");
+        return;
+    };
     let version = Runtime::open(Choice::Rten).unwrap().version().to_string();
     assert!(lock.contains(&format!("name = \"rten\"\nversion = \"{version}\"\n")));
 }

@@ -1,8 +1,10 @@
-//! Audits a model: clean accuracy and accuracy under PGD, on the first 200 images.
+//! Audits a model: clean accuracy and accuracy under PGD, on 200 images drawn at random.
 //!
-//!     cargo run --release -p kennard --example audit
+//!     cargo run --release -p kennard --example audit -- MODEL.onnx fashion-mnist:DIR
+//!
+//! Without arguments, a model and images of the repository.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use kennard::attack::Pgd;
@@ -14,8 +16,10 @@ use kennard::{Classifier, Graph, Norm, Preprocessing, Runtime, RuntimeChoice, Th
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
-    let model = fixtures.join("fashion_cnn_robust.onnx");
-    let spec = format!("fashion-mnist:{}", fixtures.join("fashion-mnist").display());
+    let mut given = std::env::args().skip(1);
+    let model = given.next().map_or_else(|| fixtures.join("fashion_cnn_robust.onnx"), PathBuf::from);
+    let ours = || format!("fashion-mnist:{}", fixtures.join("fashion-mnist").display());
+    let spec = given.next().unwrap_or_else(ours);
 
     let data = DataSet::open(&spec.parse()?, &Options::default())?;
     let classifier = Classifier::new(&Graph::load(&model)?, data.shape(), &Preprocessing::default())?;

@@ -1,8 +1,10 @@
 //! An attack of one's own: random corners of the linf ball, no gradient needed.
 //!
-//!     cargo run --release -p kennard --example own_attack
+//!     cargo run --release -p kennard --example own_attack -- MODEL.onnx fashion-mnist:DIR
+//!
+//! Without arguments, a model and images of the repository.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use kennard::attack::{Attack, Run, Subject};
@@ -41,8 +43,10 @@ impl Attack for RandomCorners {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
-    let model = fixtures.join("fashion_cnn.onnx");
-    let spec = format!("fashion-mnist:{}", fixtures.join("fashion-mnist").display());
+    let mut given = std::env::args().skip(1);
+    let model = given.next().map_or_else(|| fixtures.join("fashion_cnn.onnx"), PathBuf::from);
+    let ours = || format!("fashion-mnist:{}", fixtures.join("fashion-mnist").display());
+    let spec = given.next().unwrap_or_else(ours);
 
     let data = DataSet::open(&spec.parse()?, &Options::default())?;
     let classifier = Classifier::new(&Graph::load(&model)?, data.shape(), &Preprocessing::default())?;

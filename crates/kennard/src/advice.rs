@@ -1,8 +1,8 @@
 use std::fmt;
 
-/// What to do about an error or a warning: the end of its text, in which settings are marked. Each interface names
-/// settings its own way: the command by flags, Python by arguments. `Display` names them neutrally:
-/// `` `packet_samples = 2000` ``.
+/// What to do about an error or a warning: the end of its text, in which settings and commands are marked. Each interface
+/// names them its own way: the command by flags, Python by arguments and functions. `Display` names settings neutrally,
+/// `` `packet_samples = 2000` ``, and commands as they are called, `` `kennard inspect` ``.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advice(Vec<Part>);
 
@@ -10,18 +10,44 @@ pub struct Advice(Vec<Part>);
 enum Part {
     Text(&'static str),
     Setting { name: &'static str, value: Option<String> },
+    Command(&'static str),
+}
+
+/// What an [`Advice`] leaves to an interface to name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark<'a> {
+    /// A setting.
+    Setting {
+        /// Its name, `packet_samples`.
+        name: &'a str,
+        /// A value of it, where the advice is about one.
+        value: Option<&'a str>,
+    },
+    /// A command, `inspect`.
+    Command(&'a str),
+}
+
+impl fmt::Display for Mark<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Mark::Setting { name, value: Some(value) } => write!(f, "`{name} = {value}`"),
+            Mark::Setting { name, value: None } => write!(f, "`{name}`"),
+            Mark::Command(name) => write!(f, "`kennard {name}`"),
+        }
+    }
 }
 
 impl Advice {
-    /// Reads a text in which `{name}` and `{name = value}` stand for settings.
+    /// Reads a text in which `{name}` and `{name = value}` stand for settings, and `{!name}` for commands.
     pub(crate) fn new(text: &'static str) -> Advice {
         let (begin, pieces) = text.split_once('{').map_or((text, None), |(begin, rest)| (begin, Some(rest)));
         let mut parts = vec![Part::Text(begin)];
         for piece in pieces.into_iter().flat_map(|rest| rest.split('{')) {
-            let (setting, text) = piece.split_once('}').unwrap_or((piece, ""));
-            parts.push(match setting.split_once(" = ") {
-                Some((name, value)) => Part::Setting { name, value: Some(value.into()) },
-                None => Part::Setting { name: setting, value: None },
+            let (mark, text) = piece.split_once('}').unwrap_or((piece, ""));
+            parts.push(match (mark.strip_prefix('!'), mark.split_once(" = ")) {
+                (Some(command), _) => Part::Command(command),
+                (None, Some((name, value))) => Part::Setting { name, value: Some(value.into()) },
+                (None, None) => Part::Setting { name: mark, value: None },
             });
             parts.push(Part::Text(text));
         }
@@ -40,12 +66,12 @@ impl Advice {
         self
     }
 
-    /// The text, with settings as `name` words them; it is given a setting's name (`packet_samples`) and its value, if it
-    /// is about one.
-    pub fn worded(&self, name: impl Fn(&str, Option<&str>) -> String) -> String {
+    /// The text, with settings and commands as `word` says them.
+    pub fn worded(&self, word: impl Fn(Mark<'_>) -> String) -> String {
         let word = |part: &Part| match part {
             Part::Text(text) => (*text).to_string(),
-            Part::Setting { name: setting, value } => name(setting, value.as_deref()),
+            Part::Setting { name, value } => word(Mark::Setting { name, value: value.as_deref() }),
+            Part::Command(name) => word(Mark::Command(name)),
         };
         self.0.iter().map(word).collect()
     }
@@ -59,10 +85,7 @@ impl From<&'static str> for Advice {
 
 impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.worded(|name, value| match value {
-            Some(value) => format!("`{name} = {value}`"),
-            None => format!("`{name}`"),
-        }))
+        f.write_str(&self.worded(|mark| mark.to_string()))
     }
 }
 
@@ -72,8 +95,11 @@ mod tests {
     use crate::Error;
     use crate::warning::Warning;
 
-    fn flag(name: &str, value: Option<&str>) -> String {
-        format!("--{name} {}", value.unwrap_or("?"))
+    fn flag(mark: Mark<'_>) -> String {
+        match mark {
+            Mark::Setting { name, value } => format!("--{name} {}", value.unwrap_or("?")),
+            Mark::Command(name) => format!("call {name}"),
+        }
     }
 
     #[test]
@@ -83,6 +109,9 @@ mod tests {
         assert_eq!(advice.worded(flag), ". Give --out ? another, or --bounds 0,255, or --batch 7");
         assert_eq!(Advice::new("{out}").worded(flag), "--out ?");
         assert_eq!(Advice::new("none").to_string(), "none");
+        let command = Advice::new("; {!inspect} lists them");
+        assert_eq!(command.to_string(), "; `kennard inspect` lists them");
+        assert_eq!(command.worded(flag), "; call inspect lists them");
 
         let error = Error::Setting("no".into()).advise(advice.clone());
         assert_eq!(error.to_string(), format!("no{advice}"));

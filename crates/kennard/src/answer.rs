@@ -76,7 +76,7 @@ pub fn margin(logits: &[f32], label: usize) -> f32 {
 mod tests {
     use super::*;
 
-    /// Infinite logits are answers, and NaN is none.
+    /// Infinite logits are answers, and NaN is not one.
     #[test]
     fn predictions_and_margins_of_infinite_logits() {
         const INF: f32 = f32::INFINITY;

@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 use kennard_graph::GraphError;
 use kennard_runtime::RuntimeError;
 
-use crate::Advice;
 use crate::data::DataError;
+use crate::{Advice, Mark};
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -99,7 +99,7 @@ pub enum Error {
         /// What went wrong.
         error: Box<Error>,
     },
-    /// An error, and what to do about it with settings; see [`Error::kind`].
+    /// An error, and what to do about it; see [`Error::kind`].
     #[error("{error}{advice}")]
     Advised {
         /// What went wrong.
@@ -160,11 +160,11 @@ impl Error {
         }
     }
 
-    /// The whole message, with settings as `name` words them; see [`Advice::worded`].
-    pub fn worded(&self, name: impl Fn(&str, Option<&str>) -> String) -> String {
+    /// The whole message, with settings and commands as `word` says them; see [`Advice::worded`].
+    pub fn worded(&self, word: impl Fn(Mark<'_>) -> String) -> String {
         match self {
-            Error::Advised { error, advice } => error.to_string() + &advice.worded(name),
-            Error::OfModel { model, error } => format!("{model}: {}", error.worded(name)),
+            Error::Advised { error, advice } => error.to_string() + &advice.worded(word),
+            Error::OfModel { model, error } => format!("{model}: {}", error.worded(word)),
             error => error.to_string(),
         }
     }

@@ -8,7 +8,7 @@ use crate::stats::{clopper_pearson, cluster_bootstrap, mean, scatter, two_sided}
 /// A figure: its value, its 95 % interval, and what it was estimated from.
 ///
 /// In files it is `{"value", "interval"}`, the interval null where there is none, and `{"value", "error"}` where it was
-/// integrated.
+/// integrated. What is infinite, as the median of distances most of which were not found, is null.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(from = "Written")]
 pub struct Figure {
@@ -259,14 +259,17 @@ pub(crate) fn significant(value: f64, digits: i32) -> String {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Written {
-    Figure { value: f64, interval: Option<[f64; 2]> },
+    Figure { value: Option<f64>, interval: Option<[Option<f64>; 2]> },
     Bare(f64),
 }
 
 impl From<Written> for Figure {
     fn from(written: Written) -> Figure {
         match written {
-            Written::Figure { value, interval } => Figure::perhaps(value, interval),
+            Written::Figure { value, interval } => {
+                let number = |number: Option<f64>| number.unwrap_or(f64::INFINITY);
+                Figure::perhaps(number(value), interval.map(|ends| ends.map(number)))
+            }
             Written::Bare(value) => Figure::perhaps(value, None),
         }
     }
@@ -317,6 +320,20 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::SeedableRng;
     use rand_distr::{Distribution, StandardNormal};
+
+    /// What is infinite is null in files, and infinite again when it is read.
+    #[test]
+    fn infinite_figures_come_back() {
+        for (figure, text) in [
+            (Figure::new(f64::INFINITY, [0.5, f64::INFINITY]), r#"{"value":null,"interval":[0.5,null]}"#),
+            (Figure::new(0.25, [0.125, 0.5]), r#"{"value":0.25,"interval":[0.125,0.5]}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&figure).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Figure>(text).unwrap(), figure);
+        }
+        let alone: Figure = serde_json::from_str(r#"{"value":null,"interval":null}"#).unwrap();
+        assert!(alone.value == f64::INFINITY && alone.known_interval().is_none());
+    }
 
     /// Values that are a multiple of the control and a constant leave the constant.
     #[test]

@@ -130,7 +130,7 @@ pub mod train;
 mod warning;
 mod workers;
 
-pub use advice::Advice;
+pub use advice::{Advice, Mark};
 pub use answer::{is_answer, margin, predict};
 pub use arrow_array;
 pub use classifier::{Classifier, Preprocessing};

@@ -140,8 +140,15 @@ pub(crate) fn quantile(sorted: &[f64], p: f64) -> f64 {
     sorted[below] + (place - below as f64) * (sorted[above] - sorted[below])
 }
 
+/// The smallest of values in ascending order that a share `p` of them does not exceed (nearest rank); nothing of none.
+pub(crate) fn lower_quantile(sorted: &[f64], p: f64) -> Option<f64> {
+    let rank = (p * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied()
+}
+
 /// The median of values, and its 95 % interval from order statistics, whatever the distribution: that of the sign test. Fewer
-/// than 6 values have no such interval: even their range holds the median less often. `None` of none.
+/// than 6 values have no such interval: even their range holds the median less often. `None` of none. Values may be infinite:
+/// the median is then the lower of the two in the middle, where one of them is.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<(f64, Option<[f64; 2]>)> {
     let mut sorted: Vec<f64> = values.into_iter().collect();
     sorted.sort_by(f64::total_cmp);
@@ -150,7 +157,9 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<(f64, Opti
     let most = (0..sorted.len() as u64 / 2).take_while(|k| 2.0 * halves.cdf(*k) <= 0.05).count();
     // This many values at either end lie outside the interval.
     let interval = most.checked_sub(1).map(|outside| [sorted[outside], sorted[last - outside]]);
-    Some((quantile(&sorted, 0.5), interval))
+    let middle = quantile(&sorted, 0.5);
+    let value = if middle.is_finite() { Some(middle) } else { lower_quantile(&sorted, 0.5) };
+    Some((value?, interval))
 }
 
 /// The mean of maps of equal length.
@@ -208,6 +217,14 @@ mod tests {
         assert!(median([]).is_none());
     }
 
+    #[test]
+    fn lower_quantiles_are_values_themselves() {
+        let of = |n: u32, p: f64| lower_quantile(&(1..=n).map(f64::from).collect::<Vec<_>>(), p);
+        assert_eq!([0.0, 0.25, 0.5, 0.75, 1.0].map(|p| of(8, p)), [1.0, 2.0, 4.0, 6.0, 8.0].map(Some));
+        assert_eq!([0.25, 0.5, 0.75].map(|p| of(5, p)), [2.0, 3.0, 4.0].map(Some));
+        assert_eq!((of(1, 0.5), of(0, 0.5)), (Some(1.0), None));
+    }
+
     /// The range of n values misses the median in 2/2ⁿ of all cases: 6.25 % of five, 3.125 % of six.
     #[test]
     fn medians_of_up_to_five_values_have_no_interval() {
@@ -216,6 +233,17 @@ mod tests {
             assert_eq!(of(n), (f64::from(n + 1) / 2.0, None), "{n}");
         }
         assert_eq!(of(6), (3.5, Some([1.0, 6.0])));
+    }
+
+    #[test]
+    fn medians_beside_infinite_values_are_values() {
+        const FAR: f64 = f64::INFINITY;
+        let of = |values: &[f64]| median(values.iter().copied()).unwrap();
+        assert_eq!(of(&[2.0, FAR, 1.0, FAR]), (2.0, None));
+        assert_eq!(of(&[1.0, 2.0, 3.0, FAR, FAR]), (3.0, None));
+        assert_eq!(of(&[1.0, FAR, FAR, FAR]), (FAR, None));
+        assert_eq!(of(&[-FAR, -FAR, 1.0, 2.0]), (-FAR, None));
+        assert_eq!(of(&[1.0, 2.0, 3.0, 4.0, 5.0, FAR]), (3.5, Some([1.0, FAR])));
     }
 
     /// Against SciPy's quantiles of Student's distribution.

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::Advice;
+use crate::{Advice, Mark};
 
 /// Something a reader should know before believing the figures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,7 +12,7 @@ pub struct Warning {
     /// Whether it is only worth knowing, and makes no figure doubtful.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub note: bool,
-    /// The end of the message, where it speaks of settings; none in a warning that was read from a file.
+    /// The end of the message, where it speaks of settings or commands; none in a warning that was read from a file.
     #[serde(skip)]
     advice: Option<Advice>,
 }
@@ -28,6 +28,12 @@ impl Warning {
         Warning { note: true, ..Warning::new(code, message) }
     }
 
+    /// That a measurement was stopped which cannot be gone on with: what is missing.
+    pub(crate) fn interrupted(missing: impl std::fmt::Display) -> Warning {
+        Warning::new("interrupted", format!("the run was stopped: {missing}"))
+            .advise(". It cannot be gone on with; run it again, where {out} was given with another")
+    }
+
     /// The warning with what to do about it.
     pub(crate) fn advise(mut self, advice: impl Into<Advice>) -> Warning {
         let advice = advice.into();
@@ -36,11 +42,11 @@ impl Warning {
         self
     }
 
-    /// The message, with settings as `name` words them; see [`Advice::worded`].
-    pub fn worded(&self, name: impl Fn(&str, Option<&str>) -> String) -> String {
+    /// The message, with settings and commands as `word` says them; see [`Advice::worded`].
+    pub fn worded(&self, word: impl Fn(Mark<'_>) -> String) -> String {
         let advice = self.advice.as_ref();
         let known = advice.and_then(|advice| Some((self.message.strip_suffix(&advice.to_string())?, advice)));
-        known.map_or_else(|| self.message.clone(), |(begin, advice)| begin.to_string() + &advice.worded(name))
+        known.map_or_else(|| self.message.clone(), |(begin, advice)| begin.to_string() + &advice.worded(word))
     }
 
     /// `warning`, or `note`.

@@ -8,7 +8,7 @@ use kennard::smoothing::SmoothingOutcome;
 use kennard::{Graph, Result};
 use kennard_graph::ModelFile;
 
-use super::{Model, Options, Terms, audited, open, requirements, settings, work};
+use super::{Arguments, Model, Terms, audited, open, requirements, settings, work};
 use crate::bound::Bounds;
 use crate::certify::Certificates;
 use crate::noise::{Smoothing, run_in};
@@ -16,11 +16,11 @@ use crate::noise::{Smoothing, run_in};
 /// Certificates by bounds: `kennard certify`.
 ///
 /// # Errors
-/// As [`super::audit`], and when there is nothing to prove, or the model is none that can be bounded.
+/// As [`super::audit`], and when there is nothing to prove, or the model cannot be bounded.
 pub fn certify(
     model: &Model,
     data: Option<DataSet>,
-    mut options: Options,
+    mut options: Arguments,
     stop: &AtomicBool,
     progress: impl FnMut(Progress),
 ) -> Result<Outcome> {
@@ -31,7 +31,7 @@ pub fn certify(
     audited(model, data, &certificates.audit()?, terms, stop, progress)
 }
 
-/// Certificates of the classifier that a model is under noise: `kennard smooth`. `progress` hears how many samples are done,
+/// Certificates of the smoothed classifier, the model under noise: `kennard smooth`. `progress` hears how many samples are done,
 /// and of how many.
 ///
 /// # Errors
@@ -39,7 +39,7 @@ pub fn certify(
 pub fn smooth(
     model: &Model,
     data: Option<DataSet>,
-    mut options: Options,
+    mut options: Arguments,
     stop: &AtomicBool,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<SmoothingOutcome> {
@@ -64,7 +64,7 @@ pub fn smooth(
 ///
 /// # Errors
 /// When the model cannot be read, or has no bounds.
-pub fn bound(model: &Model, options: Options) -> Result<Graph> {
+pub fn bound(model: &Model, options: Arguments) -> Result<Graph> {
     let bounds: Bounds = settings(options)?;
     match model {
         Model::File(path) => bounds.of_model(&ModelFile::open(path)?),

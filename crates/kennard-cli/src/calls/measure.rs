@@ -1,6 +1,6 @@
 //! Measurements without attacks.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use kennard::Result;
@@ -10,7 +10,7 @@ use kennard::run::write_whole;
 use kennard::survey::{SurveyOutcome, SurveySummary};
 use std::path::PathBuf;
 
-use super::{Model, Options, settings, work};
+use super::{Arguments, Model, settings, work};
 use crate::packets::Packets;
 use crate::settings::{Data, Run, Taken};
 
@@ -50,7 +50,7 @@ pub struct Measured {
 pub fn uncertainty(
     model: &Model,
     data: Option<DataSet>,
-    options: Options,
+    options: Arguments,
     stop: &AtomicBool,
     progress: impl FnMut(u64, u64),
 ) -> Result<Measured> {
@@ -63,8 +63,7 @@ pub fn uncertainty(
     let survey = packets.survey(&engine, hidden.as_ref(), &data, &model.sha256, settings.run.seed())?;
     let begin = Instant::now();
     let outcome = survey.run(stop, progress)?;
-    let stopped = stop.load(Ordering::Relaxed);
-    let summary = packets.summary(&survey, model, &outcome, begin.elapsed(), stopped)?;
+    let summary = packets.summary(&survey, model, &outcome, begin.elapsed())?;
     packets.write(&survey, &outcome, &summary, Vec::new())?;
     Ok(Measured { summary, outcome })
 }
@@ -76,7 +75,7 @@ pub fn uncertainty(
 pub fn calibrate(
     model: &Model,
     data: Option<DataSet>,
-    mut options: Options,
+    mut options: Arguments,
     stop: &AtomicBool,
     progress: impl FnMut(u64, u64),
 ) -> Result<Option<calibration::Calibration>> {

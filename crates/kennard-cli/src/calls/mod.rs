@@ -12,9 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use kennard::audit::{Audit, Checkpoint, Examined, Manifest, Outcome, Progress, Requirement, RunDirectory};
+use kennard::audit::{
+    Audit, AuditManifest, Checkpoint, Examined, Outcome, Progress, Requirement, RunDirectory,
+};
 use kennard::data::DataSet;
 use kennard::graph::ModelFile;
+use kennard::report::{Markup, Report};
 use kennard::serde_json::{Map, Value};
 use kennard::{Error, Result};
 use kennard_runtime::Live;
@@ -59,7 +62,7 @@ pub enum Model {
 }
 
 /// Settings under the names of the command's options, `packet_samples` or `packet-samples`.
-pub type Options = Map<String, Value>;
+pub type Arguments = Map<String, Value>;
 
 /// An audit: `kennard audit`. `data` are the samples, unless the option `data` names them. Where the model is one of several
 /// checkpoints under the same audit, `checkpoint` says which. `stop` ends it early, with what is known by then; `progress`
@@ -70,7 +73,7 @@ pub type Options = Map<String, Value>;
 pub fn audit(
     model: &Model,
     data: Option<DataSet>,
-    mut options: Options,
+    mut options: Arguments,
     checkpoint: Option<Checkpoint>,
     stop: &AtomicBool,
     progress: impl FnMut(Progress),
@@ -103,7 +106,7 @@ fn audited(
     let Terms { requirements, checkpoint, resume } = terms;
     let audit = Audit { requirements, checkpoint, ..setup::whole_audit(summary, settings, &data, &engine)? };
     let Some(path) = settings.out() else { return audit.run(stop, progress) };
-    let manifest = Manifest::new(&audit, Vec::new())?;
+    let manifest = AuditManifest::new(&audit, Vec::new())?;
     let outcome = audit.run_in(RunDirectory::open(path, &manifest, resume)?, stop, progress)?;
     report::beside(path, "")?;
     Ok(outcome)
@@ -117,7 +120,7 @@ fn audited(
 pub fn attack(
     model: &Model,
     data: Option<DataSet>,
-    options: Options,
+    options: Arguments,
     stop: &AtomicBool,
     mut progress: impl FnMut(Progress),
     mut each: impl FnMut(Examined) -> Result<()>,
@@ -157,6 +160,14 @@ pub fn merge(shards: &[PathBuf], out: &Path) -> Result<Outcome> {
 /// When one of them holds no run, or the page cannot be written.
 pub fn report(runs: &[PathBuf], page: &Path) -> Result<()> {
     kennard::report::write(runs, page).map(drop)
+}
+
+/// Writes the rows that a paper needs of the directories of runs, and a sentence to cite: `kennard report --table`.
+///
+/// # Errors
+/// When one of them holds no run, none of them an audit, or the file cannot be written.
+pub fn table(runs: &[PathBuf], markup: Markup, file: &Path) -> Result<()> {
+    kennard::run::write_whole(file, Report::read(runs)?.table(markup)?.as_bytes())
 }
 
 /// The options of a command, as arguments: `packet_samples`. None where it is no command that is a function here.

@@ -10,17 +10,17 @@ use kennard::serde_json::Value;
 use kennard::{Classifier, Error, Preprocessing, Result, Runtime};
 use kennard_runtime::Live;
 
-use super::{Model, Options};
+use super::{Arguments, Model};
 use crate::settings::{self, Data, Part, Run, Settings, Source};
 use crate::setup;
 
 /// Whether the options ask to go on with an interrupted run.
-pub(super) fn resume(options: &mut Options) -> bool {
+pub(super) fn resume(options: &mut Arguments) -> bool {
     options.remove("resume").is_some_and(|value| value == Value::Bool(true))
 }
 
-/// Settings of a command. What is none counts as left out.
-pub(super) fn settings<S: Part>(options: Options) -> Result<S> {
+/// Settings of a command. Null counts as left out.
+pub(super) fn settings<S: Part>(options: Arguments) -> Result<S> {
     crate::out::be_quiet();
     let given = options.into_iter().filter(|(_, value)| !value.is_null());
     let table: toml::Table = given

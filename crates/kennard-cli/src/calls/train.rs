@@ -10,7 +10,7 @@ use kennard::run::ModelSummary;
 use kennard::train::{Epoch, Training, TrainingDirectory};
 use kennard::{Classifier, Error, Graph, Preprocessing, Result};
 
-use super::{Model, Options, open, settings};
+use super::{Arguments, Model, open, settings};
 use crate::grad::Derivative;
 use crate::{recipe, report};
 
@@ -35,7 +35,7 @@ pub struct Taught {
 pub fn train(
     model: Option<&Model>,
     data: Option<DataSet>,
-    mut options: Options,
+    mut options: Arguments,
     stop: &AtomicBool,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Taught> {
@@ -90,7 +90,7 @@ fn starting(model: &Model, data: Option<&DataSet>) -> Result<StartingNetwork> {
 ///
 /// # Errors
 /// When the model cannot be read or differentiated, or has no such tensor.
-pub fn grad(model: &Model, options: Options) -> Result<Graph> {
+pub fn grad(model: &Model, options: Arguments) -> Result<Graph> {
     let derivative: Derivative = settings(options)?;
     match model {
         Model::File(path) => Ok(derivative.of_model(&ModelFile::open(path)?)?.0),

@@ -4,21 +4,21 @@ use kennard::attack::{Attack, Parameters, Version, attack};
 use kennard::serde_json::Value;
 use kennard::{Norm, Result};
 
-use super::Options;
+use super::Arguments;
 
 /// The attacks of a version of AutoAttack in a norm, as an audit takes them one by one: each its name, and the parameters that are not
 /// the usual ones of an attack of that name.
 ///
 /// # Errors
 /// When there is no such version or norm.
-pub fn version_attacks(version: &str, norm: &str) -> Result<Vec<Options>> {
+pub fn version_attacks(version: &str, norm: &str) -> Result<Vec<Arguments>> {
     let version: Version = version.parse()?;
     let norm: Norm = norm.parse()?;
     version.attacks(norm).iter().map(|own| named(own.as_ref())).collect()
 }
 
 /// An attack by its name and what is not usual about it.
-fn named(own: &dyn Attack) -> Result<Options> {
+fn named(own: &dyn Attack) -> Result<Arguments> {
     let usual = attack(own.name(), &Parameters::new())?.settings();
     let settings = own.settings();
     let is_other = |key: &str| {

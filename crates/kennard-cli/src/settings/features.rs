@@ -8,9 +8,11 @@ use kennard::{Error, Result};
 use serde::Deserialize;
 use serde::de::Deserializer;
 
-/// Features: `age,sex`; in a file also `["age", 3]`.
+/// Features: `age,sex`; in a file also `["age", 3]`; `all` where all can be meant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Features(Vec<String>);
+
+const ALL: &str = "all";
 
 /// Groups of features, several separated by commas: the columns whose names begin with a word, `color` for `color_red` and
 /// `color_blue`, as pandas and scikit-learn name them, or all of them, `red+blue`; in a file also `["color", ["red", "blue"]]`.
@@ -41,6 +43,11 @@ enum Listed<T> {
 impl Features {
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
+    }
+
+    /// Whether these are all features, `all`, and not the one whose name that is.
+    pub fn is_all(&self, names: &[String]) -> bool {
+        self.0 == [ALL] && !names.iter().any(|name| name == ALL)
     }
 
     fn split(text: &str, by: char) -> Features {

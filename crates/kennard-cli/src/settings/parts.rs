@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use kennard::audit::Shard;
-use kennard::data::{DataSpec, Kind, Options, Selection, Split};
+use kennard::data::{DataSpec, Format, Options, Selection, Split};
 use kennard::engine::EngineOptions;
 use kennard::graph::ModelFile;
 use kennard::{Error, Graph, Norm, Preprocessing, Result, ThreatModel};
@@ -53,7 +53,7 @@ impl Data {
     pub fn options(&self, split: Split) -> Result<Options> {
         let split = self.split.as_deref().map_or(Ok(split), str::parse)?;
         if let (Some(_), Ok(spec)) = (self.centre_crop, self.spec())
-            && !matches!(spec.kind, Kind::Folder | Kind::Tar | Kind::Parquet)
+            && !matches!(spec.kind, Format::Folder | Format::Tar | Format::Parquet)
         {
             return Err(Error::Setting(format!(
                 "{} data are no encoded images, and keep their size; leave the centre crop out",

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use kennard::data::DataSet;
+use kennard::data::{DataSet, Sample};
 use kennard::{Boxes, Error, Lattice, Result};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
@@ -25,7 +25,8 @@ part! {
         /// Features that may not change: names of columns, or places from 0
         #[arg(long, value_name = "NAMES")]
         frozen: Features,
-        /// Features that hold whole numbers, also in adversarial points
+        /// Features that hold whole numbers, also in adversarial points; all: every one, in data of 0..1 at multiples of 1/255,
+        /// for models of integers at their levels
         #[arg(long, value_name = "NAMES")]
         integer: Features,
         /// Groups of features of which one is 1 and the others are 0, also in adversarial points: color for all columns
@@ -85,18 +86,32 @@ impl Reach {
         Boxes::around(radii, threat.bounds()).map(Some)
     }
 
-    /// The points that are valid; nothing where all are.
-    pub fn lattice(&self, data: &DataSet) -> Result<Option<Lattice>> {
+    /// The points that are valid; nothing where all are. `levels`: how many one unit has for the model, where it takes integers.
+    pub fn lattice(&self, data: &DataSet, levels: Option<f64>, bounds: [f32; 2]) -> Result<Option<Lattice>> {
         if self.integer.is_none() && self.one_hot.is_none() {
             return Ok(None);
         }
         let (d, names) = (data.shape().iter().product(), data.feature_names());
-        let integer = self.integer.iter().flat_map(Features::iter);
+        let all = self.integer.as_ref().is_some_and(|features| features.is_all(names));
+        let integer = self.integer.iter().filter(|_| !all).flat_map(Features::iter);
         let integer =
             integer.map(|name| features::place("--integer", name, names, d)).collect::<Result<_>>()?;
         let one_hot = self.one_hot.as_ref().map_or(Ok(Vec::new()), |groups| groups.places(names, d))?;
+        if all {
+            let per_unit = levels.map_or_else(|| levels_of(data, bounds), Ok)?;
+            return Lattice::of_levels(one_hot, per_unit, d).map(Some);
+        }
         Lattice::new(integer, one_hot, d).map(Some)
     }
+}
+
+/// How many levels one unit of the data has: 255 where they are bytes divided by that, and where numbers of 0..1 begin with a
+/// sample that is not of 0 and 1 alone.
+fn levels_of(data: &DataSet, bounds: [f32; 2]) -> Result<f64> {
+    let between = |sample: Sample| sample.input.iter().any(|x| x.fract() != 0.0);
+    let bytes =
+        data.eight_bit() || bounds == [0.0, 1.0] && data.samples()?.next().transpose()?.is_some_and(between);
+    Ok(if bytes { 255.0 } else { 1.0 })
 }
 
 fn refused(why: &str) -> Error {

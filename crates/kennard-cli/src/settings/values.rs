@@ -89,11 +89,13 @@ impl Temperature {
         };
         let found = Calibration::read(file)?;
         if found.model.sha256 != model {
-            return Err(Error::Mismatch(format!(
-                "{}: this temperature was fitted to another model, {}; fit one to this model with kennard calibrate",
+            let other = Error::Mismatch(format!(
+                "{}: this temperature was fitted to another model, {}",
                 file.display(),
                 found.model.file
-            )));
+            ));
+            let advice = "; fit one to this model with {!calibrate}".into();
+            return Err(Error::Advised { error: Box::new(other), advice });
         }
         let fitted = if found.is_of(data)? { found.fitted_to(data.len()) } else { Vec::new() };
         Ok((found.temperature.value, fitted))

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use self::samples::{Found, Samples};
+use self::samples::{ArchiveSamples, Found};
 use crate::classes::{ClassList, Words};
 use crate::error::{DataError, Place};
 use crate::fingerprint::{self, FileDigest};
@@ -63,7 +63,7 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
 fn count(files: &[PathBuf], words: &mut Words, notes: &mut Vec<String>) -> Result<usize, DataError> {
     let (mut len, mut left_out, mut example) = (0, 0, None);
     for path in files {
-        let mut samples = Samples::open(path)?;
+        let mut samples = ArchiveSamples::open(path)?;
         while let Some(Found { word, label, .. }) = samples.next()? {
             words.add(&word, &label, Place::Whole)?;
             len += 1;
@@ -99,7 +99,7 @@ impl Source for Archives {
                 })?;
                 Ok(Row { input: image, label: class })
             };
-            match Samples::open(&files[place]) {
+            match ArchiveSamples::open(&files[place]) {
                 Ok(mut samples) => Box::new(
                     std::iter::from_fn(move || samples.next().transpose()).map(move |found| row(found?)),
                 ),

@@ -31,7 +31,7 @@ pub struct Found {
 }
 
 /// The samples of an archive in their order.
-pub struct Samples {
+pub struct ArchiveSamples {
     members: Members,
     archive: PathBuf,
     /// The first member of the next sample.
@@ -47,10 +47,10 @@ struct Group {
     json: Option<Member>,
 }
 
-impl Samples {
-    pub fn open(path: &Path) -> Result<Samples, DataError> {
+impl ArchiveSamples {
+    pub fn open(path: &Path) -> Result<ArchiveSamples, DataError> {
         let members = Members::open(path)?;
-        Ok(Samples { members, archive: path.to_owned(), ahead: None, left_out: LeftOut::default() })
+        Ok(ArchiveSamples { members, archive: path.to_owned(), ahead: None, left_out: LeftOut::default() })
     }
 
     /// The members that are of no use, so far.

@@ -139,7 +139,7 @@ impl Column {
     }
 }
 
-/// A cell as text; two that are none would be one word.
+/// A cell as text. Two that are not valid UTF-8 could become the same word, so such a cell is refused.
 fn text(cell: &ByteArray, name: &str, row: usize, path: &Path) -> Result<Label, DataError> {
     let word = std::str::from_utf8(cell.data()).map_err(|_| {
         let problem = format!("the column `{name}` holds bytes that are no UTF-8");

@@ -146,7 +146,7 @@ fn jpeg_data_that_end_too_early_are_refused() {
     }
 }
 
-/// Bytes behind a picture (a second, larger one, say) are none of its own.
+/// Bytes behind a picture (for example a second, larger one) are not part of it.
 #[test]
 #[cfg(feature = "images")]
 fn bytes_behind_a_picture_are_no_damage() {

@@ -95,7 +95,7 @@ fn what_is_no_number_is_named_with_row_and_column() {
     refused("a,y\n1,0.5\n", &["line 2: label 0.5 is no whole number"]);
     refused("a,y\n1,-1\n", &["label -1 is negative"]);
     refused("a,b,y\n1,0\n", &["line 2", "each with all columns"]);
-    refused("1,2,0\n3,4,1\n", &["line 1: the first line holds numbers alone"]);
+    refused("1,2,0\n3,4,1\n", &["line 1: the first line has only numbers"]);
     refused(",a,y\n0,1,0\n", &["column 1 has no name", "index=False"]);
     refused("a,a,y\n0,1,0\n", &["two columns have the name `a`"]);
     refused("y\n0\n", &["no column beside the labels"]);

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::Method;
 use super::relax::{Slopes, Way};
 use super::rounding::{TINY, U};
-use super::rows::Rows;
+use super::rows::{Rows, batch_axis};
 use super::site::{Charge, Known, summed};
 use super::totals::{Side, Totals};
 use super::trace::{Step, Trace};
@@ -212,7 +212,7 @@ impl<'g, 'b> Trace<'g, 'b> {
         let rows = on_way.rows;
         let stand_in = |name: &String| match self.known.get(name.as_str()) {
             Some(known) => Ok(rows.repeat(known.interval.lower)?.name()),
-            None => Ok(name.clone()),
+            None => self.for_rows(name, rows),
         };
         let mut shaped = node.clone();
         for (i, name) in shaped.inputs.iter_mut().enumerate() {
@@ -236,5 +236,15 @@ impl<'g, 'b> Trace<'g, 'b> {
             on_way.add(name, functional, self.known(name)?)?;
         }
         Ok(())
+    }
+
+    /// A tensor that does not depend on the input, repeated for every row where it has the batch.
+    fn for_rows(&self, name: &str, rows: Rows) -> Result<String> {
+        let batched =
+            |var: &Var<'b>| var.ty().is_ok_and(|ty| ty.dtype.is_float() && batch_axis(&ty.shape).is_ok());
+        match self.builder.var(name).ok().filter(batched) {
+            Some(var) => Ok(rows.repeat(var)?.name()),
+            None => Ok(name.into()),
+        }
     }
 }

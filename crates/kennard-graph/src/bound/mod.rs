@@ -38,12 +38,16 @@ use totals::Side;
 use trace::Trace;
 pub(crate) use training::{largest, prepared};
 
-use crate::{Builder, DType, Dim, Graph, GraphError, Node, Result, Shape, TensorType, Value, Var, fold};
+use crate::{
+    Builder, DType, Dim, Graph, GraphError, Node, Result, Shape, Tensor, TensorType, Value, Var, fold,
+};
 
 pub(crate) const LOWER: &str = "lower";
 pub(crate) const UPPER: &str = "upper";
 pub(crate) const CENTRE: &str = "centre";
 pub(crate) const RADIUS: &str = "radius";
+
+const COMPARISONS: [&str; 5] = ["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"];
 
 const SIDES: [(Side, &str); 2] = [(Side::Lower, Graph::BOUND_LOWER), (Side::Upper, Graph::BOUND_UPPER)];
 
@@ -67,7 +71,7 @@ pub enum Method {
 /// `spec [N, rows, K]`, K being the elements of the output. It returns `bound/lower` and `bound/upper`, `[N, rows]`: for every
 /// point x of a sample's region `bound/lower ≤ spec·f(x) ≤ bound/upper`, f being the model in real arithmetic with its constants folded.
 /// The margins for the rounding of the bounds themselves are taken off already, on conditions that `ARCHITECTURE.md`
-/// states; where numbers overflow or are none, or the box is empty, the bounds are infinite.
+/// states; where numbers overflow or are NaN, or the box is empty, the bounds are infinite.
 ///
 /// # Errors
 /// When an operator that the input reaches has no bounds ([`GraphError::NoBound`]), the model mixes samples, or fixes its batch
@@ -98,6 +102,7 @@ struct Model {
 
 impl Model {
     fn new(graph: &Graph, method: Method) -> Result<Model> {
+        exact_thresholds(graph)?;
         let graph = opened::opened(&fold(&graph.with_floats(DType::F32))?)?;
         let (input, output) = (graph.single_input()?.clone(), graph.single_output()?.name.clone());
         // Inner tensors with our names give way; the ends have none here.
@@ -126,6 +131,24 @@ impl Model {
         let Value { name, ty } = &self.input;
         let inputs = region.inputs(builder, &ty.shape);
         Trace::new(builder, name, &ty.shape, inputs, method, &self.originals)
+    }
+}
+
+/// Refuses comparisons beside constants of double precision that single precision has not: a rounded threshold is another one, and what
+/// it decides jumps.
+fn exact_thresholds(graph: &Graph) -> Result<()> {
+    let compares = |node: &&Node| COMPARISONS.contains(&node.op.as_str());
+    let Some(node) = graph.nodes.iter().find(compares) else { return Ok(()) };
+    let exact = |value: f64| f64::from(value as f32) == value;
+    let rounded = |tensor: &Tensor| {
+        tensor.dtype() == DType::F64
+            && tensor.to_floats().is_some_and(|values| !values.into_iter().all(exact))
+    };
+    match graph.constants.iter().find(|(_, tensor)| rounded(tensor)) {
+        None => Ok(()),
+        Some((name, _)) => Err(node.error(format!(
+            "it compares, and the constant `{name}` is in double precision, which would be rounded; export the model in float32"
+        ))),
     }
 }
 

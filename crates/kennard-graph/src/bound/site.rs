@@ -172,7 +172,7 @@ pub(super) fn affine<'b>(
 }
 
 /// What products below the normal range can cost a walk back through a node, whose inputs have these sizes and whose result
-/// has so many elements: for every element of its inputs, as many of them as are in a sum.
+/// has `elements` elements: for every element of its inputs, as many of them as are in a sum.
 pub(super) fn floor<'b>(sizes: &[Var<'b>], terms: usize, elements: usize) -> Result<Var<'b>> {
     let mut total: Option<Var> = None;
     for &size in sizes {

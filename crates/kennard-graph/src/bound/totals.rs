@@ -132,8 +132,8 @@ fn dot<'b>(rows: Rows, flat: Var<'b>, factor: Var<'b>, shape: &Shape) -> Result<
 }
 
 /// How many products are summed first: the divisor of n that is nearest to its root, of those that fill registers if there are
-/// some; n itself where the sum is short. Where so many elements in a row have one factor (`uniform`), a divisor of their number if
-/// that costs little: they are then summed without products.
+/// some; n itself where the sum is short. Where `uniform` elements in a row have one factor, a divisor of their number if that
+/// costs little: they are then summed without products.
 fn part(n: usize, uniform: usize) -> usize {
     if n <= 256 {
         return n.max(1);

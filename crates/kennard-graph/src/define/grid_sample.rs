@@ -75,7 +75,7 @@ fn taps<'b>(c: &Call<'_, 'b>, u: Var<'b>, length: usize) -> Result<Vec<Tap<'b>>>
         "zeros" => Ok(v),
         "border" => Ok(clipped(v, n)),
         "reflection" => Ok(clipped(reflected(v, low, high), n)),
-        other => Err(c.node.error(format!("its padding_mode `{other}` is none of the standard's"))),
+        other => Err(c.node.error(format!("its padding_mode `{other}` is not in the ONNX standard"))),
     };
     let at = if aligned { (u + 1.0) * (0.5 * (n - 1.0)) } else { ((u + 1.0) * n - 1.0) * 0.5 };
     let tap = |pixel: Var<'b>, weight: Var<'b>| {
@@ -108,7 +108,7 @@ fn taps<'b>(c: &Call<'_, 'b>, u: Var<'b>, length: usize) -> Result<Vec<Tap<'b>>>
             let pixels = [first - 1.0, first, first + 1.0, first + 2.0];
             pixels.into_iter().zip(weights).map(|(pixel, w)| Ok(tap(padded(pixel)?, w))).collect()
         }
-        other => Err(c.node.error(format!("its mode `{other}` is none of the standard's"))),
+        other => Err(c.node.error(format!("its mode `{other}` is not in the ONNX standard"))),
     }
 }
 

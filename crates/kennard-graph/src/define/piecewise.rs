@@ -51,7 +51,7 @@ fn leaky_relu<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     Ok(x * alpha + relu(x) * (1.0 - alpha))
 }
 
-/// `min(max(x, low), high)`; limits beyond the range of single precision are none.
+/// `min(max(x, low), high)`; limits beyond the range of single precision are ignored.
 fn clip<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     let limit = |i: usize| {
         c.optional(i)

@@ -2,7 +2,7 @@
 //! biases `B [D, 2·G·H]`.
 
 use crate::builder::Call;
-use crate::{Attribute, Dim, Result, Var};
+use crate::{Attribute, Dim, Result, Tensor, Var};
 
 /// Steps beyond these would make graphs of more nodes than anyone wants.
 const LONGEST: usize = 1024;
@@ -24,7 +24,7 @@ pub(super) fn layer<'b>(c: &Call<'_, 'b>) -> Result<Vec<Var<'b>>> {
         "forward" => &[false],
         "reverse" => &[true],
         "bidirectional" => &[false, true],
-        other => return Err(c.node.error(format!("its direction `{other}` is none of the standard's"))),
+        other => return Err(c.node.error(format!("its direction `{other}` is not in the ONNX standard"))),
     };
     let mut all = Vec::new();
     for (d, &reverse) in directions.iter().enumerate() {
@@ -128,7 +128,8 @@ impl<'c, 'a, 'b> Cell<'c, 'a, 'b> {
     fn run(&self, x: Var<'b>, steps: usize, reverse: bool) -> Result<States<'b>> {
         let wide = x.with("MatMul", self.weights[0]);
         let at = |t: usize| wide.slice(&[0], &[t as i64], &[t as i64 + 1], &[1]).squeeze(&[0]);
-        let zero = self.gate(at(0), 0).zeros_like();
+        // A single row, which broadcasts.
+        let zero = self.call.builder.constant(Tensor::full(&[1, self.hidden], 0.0, x.ty()?.dtype));
         let [mut h, mut cell] = self.initial.map(|state| state.unwrap_or(zero));
         let mut hidden = vec![h; steps];
         for i in 0..steps {

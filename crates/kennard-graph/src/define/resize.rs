@@ -123,7 +123,7 @@ fn nearest(c: &Call, x: f64) -> Result<i64> {
         "round_prefer_ceil" => (x + 0.5).floor(),
         "floor" => x.floor(),
         "ceil" => x.ceil(),
-        other => return Err(c.node.error(format!("the nearest_mode {other} is none of the standard's"))),
+        other => return Err(c.node.error(format!("the nearest_mode {other} is not in the ONNX standard"))),
     } as i64)
 }
 

@@ -1,4 +1,5 @@
 use super::{Backward, Rule};
+use crate::builder::Call;
 use crate::{Result, Var};
 
 pub(super) const RULES: &[(&str, Rule)] = &[("Einsum", einsum)];
@@ -7,7 +8,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[("Einsum", einsum)];
 /// adjoint of `y` with the other operands. Along an axis that the others lack, or have with extent 1, it
 /// is constant.
 fn einsum(b: &Backward) -> Result<()> {
-    let (terms, out) = terms(b)?;
+    let (terms, out) = equation(b)?;
     for (i, term) in terms.iter().enumerate().filter(|(i, _)| b.wants(*i)) {
         let others = || (0..terms.len()).filter(|&j| j != i);
         let shared = |letter: char| out.contains(letter) || others().any(|j| terms[j].contains(letter));
@@ -42,10 +43,13 @@ fn einsum(b: &Backward) -> Result<()> {
 
 /// The letters of the operands and of the output. Without an arrow, the output has the letters that
 /// come once, in alphabetical order.
-fn terms(b: &Backward) -> Result<(Vec<String>, String)> {
-    let equation: String = b.node.text("equation", "").split_whitespace().collect();
+///
+/// # Errors
+/// When axes are not named, or one is twice in a term.
+pub(crate) fn equation(c: &Call) -> Result<(Vec<String>, String)> {
+    let equation: String = c.node.text("equation", "").split_whitespace().collect();
     if equation.contains("...") {
-        return Err(b.node.error(format!("`{equation}`: unnamed axes have no gradient rule, name them")));
+        return Err(c.node.error(format!("`{equation}`: unnamed axes have no gradient rule, name them")));
     }
     let (left, out) = match equation.split_once("->") {
         Some((left, out)) => (left, Some(out.to_string())),
@@ -54,7 +58,7 @@ fn terms(b: &Backward) -> Result<(Vec<String>, String)> {
     let terms: Vec<String> = left.split(',').map(String::from).collect();
     let repeats = |term: &String| term.chars().any(|letter| term.matches(letter).count() > 1);
     if terms.iter().any(repeats) {
-        return Err(b
+        return Err(c
             .node
             .error(format!("`{equation}`: an axis named twice in a term has no gradient rule")));
     }

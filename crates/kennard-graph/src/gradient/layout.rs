@@ -41,14 +41,34 @@ fn transpose(b: &Backward) -> Result<()> {
 fn concat(b: &Backward) -> Result<()> {
     let g = b.g();
     let axis = b.axis(b.node.int("axis", 0), g.shape()?.rank())?;
+    let extent = |i: usize| -> Result<Dim> { Ok(b.x(i).shape()?.0[axis]) };
+    let extents: Vec<Dim> = (0..b.node.inputs.len()).map(extent).collect::<Result<_>>()?;
+    if matches!(extents.first(), Some(Dim::Batch(_))) && extents.iter().all(|extent| *extent == extents[0]) {
+        return concat_batches(b, axis, extents[0]);
+    }
     let mut start = 0;
-    for i in 0..b.node.inputs.len() {
-        let Dim::Known(extent) = b.x(i).shape()?.0[axis] else {
-            return Err(b.node.error("batches joined along the batch axis have no gradient rule"));
+    for (i, extent) in extents.into_iter().enumerate() {
+        let Dim::Known(extent) = extent else {
+            return Err(b.node.error(
+                "different numbers of samples joined along the batch axis have no gradient rule with an open batch; audits \
+                 fix it",
+            ));
         };
         let end = start + extent as i64;
         b.give(i, g.slice(&[axis as i64], &[start], &[end], &[1]))?;
         start = end;
+    }
+    Ok(())
+}
+
+/// Parts of as many batches each: their adjoints lie on an axis of their own.
+fn concat_batches(b: &Backward, axis: usize, extent: Dim) -> Result<()> {
+    let mut apart = b.g().shape()?;
+    apart.0.splice(axis..=axis, [Dim::Known(b.node.inputs.len()), extent]);
+    let (apart, axis) = (b.g().reshape(&apart), [axis as i64]);
+    for i in 0..b.node.inputs.len() {
+        let at = i as i64;
+        b.give(i, apart.slice(&axis, &[at], &[at + 1], &[1]).squeeze(&axis))?;
     }
     Ok(())
 }

@@ -24,6 +24,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Deref;
 
+pub(crate) use einsum::equation;
+
 use crate::builder::Call;
 use crate::define::define_smoothly;
 use crate::{Builder, Graph, GraphError, Node, Result, Var, is_defined};
@@ -176,6 +178,16 @@ pub fn undifferentiable(graph: &Graph) -> Vec<&Node> {
         nodes.extend(lacking.filter(|node| !nodes.contains(node)).collect::<Vec<_>>());
     }
     nodes
+}
+
+/// Whether all ways from a graph's inputs to its outputs lead through operators that are flat almost everywhere, so that its gradient
+/// is 0.
+pub fn is_flat(graph: &Graph) -> bool {
+    let inputs: Vec<&str> = graph.inputs.iter().map(|v| v.name.as_str()).collect();
+    graph.outputs.iter().all(|output| {
+        let path = Path::new(graph, &output.name, &inputs);
+        !inputs.contains(&output.name.as_str()) && !graph.nodes.iter().any(|node| path.crosses(node))
+    })
 }
 
 fn float<'b>(builder: &'b Builder, name: &str) -> Result<Var<'b>> {

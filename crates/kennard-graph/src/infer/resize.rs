@@ -78,7 +78,7 @@ fn sized(c: &Context) -> Inferred {
     let scale = match policy {
         "not_larger" => scales.fold(f32::INFINITY, f32::min),
         "not_smaller" => scales.fold(0.0, f32::max),
-        other => return c.fail(format!("keep_aspect_ratio_policy `{other}` is none of the standard's")),
+        other => return c.fail(format!("keep_aspect_ratio_policy `{other}` is not in the ONNX standard")),
     };
     for (axis, (from, _)) in axes.into_iter().zip(pairs) {
         let length = (from * scale).round();

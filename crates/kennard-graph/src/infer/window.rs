@@ -46,7 +46,7 @@ impl Window {
             "SAME_UPPER" => AutoPad::SameUpper,
             "SAME_LOWER" => AutoPad::SameLower,
             "VALID" => AutoPad::Valid,
-            other => return Err(node.error(format!("auto_pad `{other}` is none of the standard's"))),
+            other => return Err(node.error(format!("auto_pad `{other}` is not in the ONNX standard"))),
         };
         let pads =
             if auto_pad == AutoPad::Explicit { list(node, "pads", 2 * n, 0, 0)? } else { vec![0; 2 * n] };

@@ -1,8 +1,9 @@
-//! Support vector machines whose raw scores are a classifier's answer.
+//! Support vector machines whose raw scores are a classifier's answer, and linear regressors whose number is.
 //!
 //! `SVMClassifier` returns a score for each pair of classes, and of two classes ONNX Runtime returns the columns the other way
 //! round than its label says. Nodes that follow may count on either, so that it is only where nothing does, and the scores
-//! are what the model returns, that they are made one for each class.
+//! are what the model returns, that they are made one for each class. A regressor's number may be the score of a class where something
+//! follows; as the answer it is none.
 
 use std::collections::HashMap;
 
@@ -12,10 +13,13 @@ use crate::upgrade::ANSWER;
 /// As many casts are looked through.
 const DEEPEST: usize = 8;
 
-/// The graph with each machine marked whose scores are an output, after nothing but casts; nothing if there is none.
-pub(super) fn mark(graph: &GraphProto) -> Option<GraphProto> {
+/// The graph with each regressor marked whose result is an output, after nothing but casts, and each machine where it is a classifier's;
+/// nothing if there is none.
+pub(super) fn mark(graph: &GraphProto, classifies: bool) -> Option<GraphProto> {
     let outputs = graph.output.iter().map(|output| output.name.as_deref().unwrap_or(""));
-    let found = machines(graph, outputs);
+    let answers =
+        |node: &NodeProto, name: &str| (classifies && is_machine(node, name)) || is_regressor(node, name);
+    let found = makers(graph, outputs, answers);
     if found.is_empty() {
         return None;
     }
@@ -30,6 +34,15 @@ pub(super) fn mark(graph: &GraphProto) -> Option<GraphProto> {
 
 /// The places of the machines whose scores these tensors are, after nothing but casts.
 pub(super) fn machines<'a>(graph: &'a GraphProto, tensors: impl Iterator<Item = &'a str>) -> Vec<usize> {
+    makers(graph, tensors, is_machine)
+}
+
+/// The places of the wanted nodes that these tensors are of, after nothing but casts.
+fn makers<'a>(
+    graph: &'a GraphProto,
+    tensors: impl Iterator<Item = &'a str>,
+    wanted: impl Fn(&NodeProto, &str) -> bool,
+) -> Vec<usize> {
     let makers: HashMap<&str, usize> = (0..graph.node.len())
         .flat_map(|place| graph.node[place].output.iter().map(move |name| (name.as_str(), place)))
         .collect();
@@ -39,9 +52,7 @@ pub(super) fn machines<'a>(graph: &'a GraphProto, tensors: impl Iterator<Item = 
             let Some(&place) = makers.get(name) else { break };
             let node = &graph.node[place];
             match node.op_type.as_deref().unwrap_or("") {
-                "SVMClassifier"
-                    if node.output.get(1).is_some_and(|scores| scores == name) && !is_likely(node) =>
-                {
+                _ if wanted(node, name) => {
                     found.push(place);
                     break;
                 }
@@ -51,6 +62,18 @@ pub(super) fn machines<'a>(graph: &'a GraphProto, tensors: impl Iterator<Item = 
         }
     }
     found
+}
+
+/// Whether a tensor is the raw scores of a machine.
+fn is_machine(node: &NodeProto, name: &str) -> bool {
+    node.op_type.as_deref() == Some("SVMClassifier")
+        && node.output.get(1).is_some_and(|scores| scores == name)
+        && !is_likely(node)
+}
+
+/// Whether a tensor is what a linear regressor returns.
+fn is_regressor(node: &NodeProto, name: &str) -> bool {
+    node.op_type.as_deref() == Some("LinearRegressor") && node.output.first().is_some_and(|own| own == name)
 }
 
 /// Whether a machine returns probabilities.

@@ -50,6 +50,9 @@ impl<'a> Taken<'a> {
                 _ => None,
             },
         };
+        if chosen.is_none() && all.len() > 1 && all.iter().all(|v| is_column(v)) {
+            return Err(GraphError::Columns { inputs: all.len() });
+        }
         let tokens = |v: &&ValueInfoProto| are_tokens(graph, v);
         let asked: &[&ValueInfoProto] = chosen.as_ref().map_or(&all, std::slice::from_ref);
         if let Some(input) = asked.iter().copied().find(|v| tokens(v)) {
@@ -138,6 +141,11 @@ pub(super) fn without_maps(graph: &mut GraphProto) {
             };
         }
     }
+}
+
+/// Whether a value is one element for each sample.
+fn is_column(value: &ValueInfoProto) -> bool {
+    matches!(dims(value), Some([_, DimensionProto { extent: Some(Extent::Value(1)) }]))
 }
 
 fn listed(values: &[&ValueInfoProto]) -> String {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
 use prost::bytes::Bytes;
@@ -26,6 +26,12 @@ struct DataFile {
 /// How often a data file may be read over.
 const SHARING: u64 = 4;
 
+/// How many bytes of a file are held at a time, where they are not all needed.
+const BLOCK: usize = 1 << 16;
+
+/// A model file up to this size is read whole to learn which files it names.
+const SMALL: u64 = 1 << 26;
+
 impl Files {
     /// For a model that lies in `directory`; `None` for one that is no file.
     pub fn new(directory: Option<&Path>) -> Files {
@@ -37,6 +43,38 @@ impl Files {
     /// # Errors
     /// A message that goes on from "the tensor x".
     pub fn read(&self, entries: &[StringStringEntryProto], size: usize) -> Result<Bytes, String> {
+        self.at(entries, size, |file| {
+            let mut bytes = vec![0; size];
+            file.read_exact(&mut bytes)?;
+            Ok(bytes.into())
+        })
+    }
+
+    /// The same as numbers of single precision, `len` of them, without a second copy.
+    ///
+    /// # Errors
+    /// As [`Files::read`].
+    pub fn floats(&self, entries: &[StringStringEntryProto], len: usize) -> Result<Vec<f32>, String> {
+        self.at(entries, 4 * len, |file| {
+            let mut floats = Vec::with_capacity(len);
+            let mut block = vec![0; BLOCK.min(4 * len)];
+            while floats.len() < len {
+                let part = block.len().min(4 * (len - floats.len()));
+                let part = &mut block[..part];
+                file.read_exact(part)?;
+                floats.extend(part.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)));
+            }
+            Ok(floats)
+        })
+    }
+
+    /// What `read` makes of the file where a tensor's `size` bytes begin.
+    fn at<T>(
+        &self,
+        entries: &[StringStringEntryProto],
+        size: usize,
+        read: impl FnOnce(&mut File) -> io::Result<T>,
+    ) -> Result<T, String> {
         let entry = |key: &str| {
             let found = entries.iter().find(|e| e.key.as_deref() == Some(key));
             found.and_then(|e| e.value.as_deref())
@@ -48,7 +86,7 @@ impl Files {
                 Err(_) => Err(format!("has the {key} `{text}` in its external data file")),
             },
         };
-        let location = entry("location").ok_or("has its data in an external file without a name")?;
+        let location = entry(LOCATION).ok_or("has its data in an external file without a name")?;
         let offset = number("offset")?.unwrap_or(0);
         let length = number("length")?.unwrap_or(size as u64);
         if length != size as u64 {
@@ -71,10 +109,8 @@ impl Files {
         if data.spent > data.len.saturating_mul(SHARING) {
             return Err(format!("shares the data in `{location}` with too many others"));
         }
-        let mut bytes = vec![0; size];
-        let read = data.file.seek(SeekFrom::Start(offset)).and_then(|_| data.file.read_exact(&mut bytes));
-        read.map_err(|e| format!("cannot be read from `{location}`: {e}"))?;
-        Ok(bytes.into())
+        let read = data.file.seek(SeekFrom::Start(offset)).and_then(|_| read(&mut data.file));
+        read.map_err(|e| format!("cannot be read from `{location}`: {e}"))
     }
 
     /// The file of this name.
@@ -115,6 +151,27 @@ impl Files {
     }
 }
 
+/// The key under which a tensor has the name of its file.
+const LOCATION: &str = "location";
+
+/// Whether a model file may name others. A large one is asked for the key alone, block by block, as most hold their weights.
+pub(super) fn may_be_named(path: &Path) -> io::Result<bool> {
+    let file = File::open(path)?;
+    if file.metadata()?.len() <= SMALL { Ok(true) } else { holds(file, LOCATION.as_bytes()) }
+}
+
+fn holds(mut file: impl Read, text: &[u8]) -> io::Result<bool> {
+    let mut block = Vec::new();
+    while file.by_ref().take(BLOCK as u64).read_to_end(&mut block)? > 0 {
+        if block.windows(text.len()).any(|part| part == text) {
+            return Ok(true);
+        }
+        // It may begin in one block and end in the next.
+        block.drain(..block.len().saturating_sub(text.len() - 1));
+    }
+    Ok(false)
+}
+
 /// The names of the external files that a model's tensors lie in.
 pub(super) fn locations(model: &ModelProto) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
@@ -144,6 +201,22 @@ fn in_attribute(attribute: &AttributeProto, names: &mut BTreeSet<String>) {
 
 fn in_tensor(tensor: &TensorProto, names: &mut BTreeSet<String>) {
     let entries = tensor.external_data.iter().filter(|_| tensor.data_location == Some(1));
-    let locations = entries.filter(|entry| entry.key.as_deref() == Some("location"));
+    let locations = entries.filter(|entry| entry.key.as_deref() == Some(LOCATION));
     names.extend(locations.filter_map(|entry| entry.value.clone()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_found_where_blocks_meet() {
+        for before in BLOCK - 9..BLOCK + 2 {
+            let bytes = [vec![b'l'; before], LOCATION.into(), vec![b'l'; 3 * BLOCK]].concat();
+            assert!(holds(bytes.as_slice(), LOCATION.as_bytes()).unwrap(), "{before}");
+            let broken = [&bytes[..before + 4], b"k".as_slice(), &bytes[before + 4..]].concat();
+            assert!(!holds(broken.as_slice(), LOCATION.as_bytes()).unwrap(), "{before}");
+        }
+        assert!(!holds([0; 0].as_slice(), LOCATION.as_bytes()).unwrap());
+    }
 }

@@ -21,6 +21,7 @@ mod write;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -60,7 +61,11 @@ impl Graph {
     pub fn external_files(path: impl AsRef<Path>) -> Result<BTreeMap<String, PathBuf>> {
         let path = path.as_ref();
         let file = |message: String| GraphError::File { path: path.into(), message };
-        let bytes = fs::read(path).map_err(|e| file(format!("cannot be read: {e}")))?;
+        let unreadable = |e: io::Error| file(format!("cannot be read: {e}"));
+        if !external::may_be_named(path).map_err(unreadable)? {
+            return Ok(BTreeMap::new());
+        }
+        let bytes = fs::read(path).map_err(unreadable)?;
         let model = ModelProto::decode(Bytes::from(bytes)).map_err(|e| file(e.to_string()))?;
         let files = Files::new(Some(directory(path)));
         let locations = external::locations(&model).into_iter();

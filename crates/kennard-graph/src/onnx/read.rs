@@ -23,7 +23,7 @@ pub(super) fn graph(model: &ModelProto) -> Result<&GraphProto> {
 pub(super) fn read(model: &ModelProto, files: &Files, of: Option<&Ends>) -> Result<Graph> {
     let version = opset(&model.opset_import)?;
     let graph = graph(model)?;
-    let marked = of.and_then(|_| mark(graph));
+    let marked = mark(graph, of.is_some());
     let graph = marked.as_ref().unwrap_or(graph);
     if !graph.sparse_initializer.is_empty() {
         return Err(format_error("it has sparse weights; export it with dense ones"));
@@ -79,13 +79,13 @@ pub(super) fn read(model: &ModelProto, files: &Files, of: Option<&Ends>) -> Resu
         let types = infer(&folded)?;
         inferred = names.iter().map(|name| types.get(name).cloned()).collect();
         let unknown =
-            |node: &&Node| node.outputs.iter().any(|name| !name.is_empty() && types.get(name).is_none());
-        stuck = folded.nodes.iter().find(unknown).map(|node| format!("`{}` ({})", node.label(), node.op));
+            |node: &Node| node.outputs.iter().any(|name| !name.is_empty() && types.get(name).is_none());
+        stuck = folded.nodes.into_iter().find(unknown);
     }
     for ((value, ty), proto) in result.outputs.iter_mut().zip(inferred).zip(&outputs) {
         value.ty = match ty {
             Some(ty) => ty,
-            None => symbols.output(proto, stuck.as_deref())?,
+            None => symbols.output(proto, stuck.as_ref())?,
         };
     }
     if taken.is_some() { with_logits(result) } else { Ok(result) }

@@ -6,7 +6,7 @@ use super::PRODUCER;
 use super::format::format_error;
 use super::proto::*;
 use crate::types::{stored_type, type_name};
-use crate::{DType, Dim, GraphError, Result, Shape, TensorType, Value};
+use crate::{DType, Dim, GraphError, Node, Result, Shape, TensorType, Value, infer};
 
 /// What the names of extents mean.
 pub(super) struct Symbols<'a> {
@@ -89,7 +89,7 @@ impl<'a> Symbols<'a> {
     }
 
     /// The type the file gives an output, for those whose type cannot be inferred, as inference ends at a node.
-    pub fn output(&self, proto: &ValueInfoProto, stuck: Option<&str>) -> Result<TensorType> {
+    pub fn output(&self, proto: &ValueInfoProto, stuck: Option<&Node>) -> Result<TensorType> {
         let name = name_of(proto);
         let zero = |axis: usize, d: Dim| axis == 0 && d == Dim::Known(0) && self.zero_is_open;
         let open = |axis: usize, d: Dim| if zero(axis, d) { Dim::BATCH } else { d };
@@ -102,10 +102,17 @@ impl<'a> Symbols<'a> {
         let dims: Option<Vec<Dim>> =
             dims(proto).and_then(|dims| dims.iter().enumerate().map(of_output).collect());
         let dims = dims.ok_or_else(|| {
-            let at = stuck.map(|node| format!(", not beyond its node {node}")).unwrap_or_default();
+            let at = |node: &Node| format!(", not beyond its node `{}` ({})", node.label(), node.op);
+            let at = stuck.map(at).unwrap_or_default();
+            let cure = match stuck {
+                Some(node) if !infer::is_known(&node.op) => {
+                    "its operator is unknown to Kennard. Write the output's shape into the file, or export the model in \
+                     operators of the standard"
+                }
+                _ => "export the model with fixed shapes except the batch",
+            };
             format_error(format!(
-                "the shape of the output `{name}` is neither given nor can it be inferred{at}; export the model with fixed \
-                 shapes except the batch"
+                "the shape of the output `{name}` is neither given nor can it be inferred{at}; {cure}"
             ))
         })?;
         Ok(TensorType { dtype: element_type(proto)?, shape: checked(name, dims)? })

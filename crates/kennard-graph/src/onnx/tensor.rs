@@ -7,7 +7,7 @@ use prost::bytes::Bytes;
 use super::external::Files;
 use super::proto::TensorProto;
 use crate::types::type_name;
-use crate::{GraphError, Result, Shape, Tensor, with_array};
+use crate::{DType, GraphError, Result, Shape, Tensor, with_array};
 
 /// Reads a tensor; `files` gives the data of one that is kept outside the model file.
 pub(super) fn read_tensor(proto: &TensorProto, files: &Files) -> Result<Tensor> {
@@ -21,7 +21,13 @@ pub(super) fn read_tensor(proto: &TensorProto, files: &Files) -> Result<Tensor> 
             type_name(code.into())
         ))
     })?;
-    let raw = if proto.data_location == Some(1) {
+    let outside = proto.data_location == Some(1);
+    if outside && code == DType::F32.code() as i32 {
+        let floats = files.floats(&proto.external_data, len).map_err(error)?;
+        let array = ArrayD::from_shape_vec(IxDyn(&shape), floats);
+        return Ok(array.map_err(|e| error(e.to_string()))?.into());
+    }
+    let raw = if outside {
         Some(files.read(&proto.external_data, len * element).map_err(error)?)
     } else {
         proto.raw_data.clone().filter(|raw| !raw.is_empty())

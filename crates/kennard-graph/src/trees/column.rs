@@ -25,6 +25,10 @@ pub(super) enum Step {
     Single,
     /// The cast to double precision.
     Double,
+    /// Rounded to a whole number, to an even one in the middle.
+    Round,
+    /// The cast to integers.
+    Whole,
 }
 
 impl Column {
@@ -37,10 +41,10 @@ impl Column {
     pub fn then(&mut self, step: Step) {
         match step {
             Step::Single => self.double = false,
-            Step::Double => self.double = true,
+            Step::Double | Step::Whole => self.double = true,
             Step::From(_) => self.falls = !self.falls,
             Step::Times(by) | Step::Over(by) => self.falls ^= by < 0.0,
-            Step::Plus(_) | Step::Minus(_) => {}
+            Step::Plus(_) | Step::Minus(_) | Step::Round => {}
         }
         // Rounded as the step is; double precision is enough for that of single-precision arithmetic.
         self.steps.push(step);
@@ -63,6 +67,8 @@ impl Column {
             Step::Over(by) => value / by,
             Step::Single => f64::from(value as f32),
             Step::Double => value,
+            Step::Round => value.round_ties_even(),
+            Step::Whole => value.trunc(),
         })
     }
 

@@ -38,6 +38,8 @@ pub(super) fn front(graph: &Graph) -> Result<Seen<'_>> {
     let all: Vec<Column> = (0..elements).map(|element| Column::new(element, double)).collect();
     let mut columns = HashMap::from([(input.name.as_str(), all)]);
     let (mut ensembles, mut size) = (Vec::new(), elements);
+    // What says which elements are no numbers, and of what.
+    let mut tests: HashMap<&str, &str> = HashMap::new();
     for node in &graph.nodes {
         if !node.inputs.iter().any(|name| columns.contains_key(name.as_str())) {
             continue;
@@ -46,11 +48,18 @@ pub(super) fn front(graph: &Graph) -> Result<Seen<'_>> {
             ensembles.extend(node.input(0).and_then(|x| columns.get(x)).map(|x| (node, x.clone())));
             continue;
         }
-        // A shape says nothing of values.
-        if node.op == "Shape" {
+        // A shape says nothing of values, and none of them is no number.
+        if node.op == "Shape" || node.op == "IsNaN" {
+            tests.extend(
+                node.outputs
+                    .first()
+                    .zip(node.input(0))
+                    .filter(|_| node.op == "IsNaN")
+                    .map(|(test, of)| (test.as_str(), of)),
+            );
             continue;
         }
-        let next = follow(graph, &types, node, &columns);
+        let next = follow(graph, &types, node, &columns, &tests);
         size += next.as_deref().map_or(0, cost);
         match (next, node.outputs.as_slice()) {
             (Some(next), [output]) if size <= MOST => drop(columns.insert(output, next)),
@@ -88,6 +97,7 @@ fn follow(
     types: &Types,
     node: &Node,
     columns: &HashMap<&str, Vec<Column>>,
+    tests: &HashMap<&str, &str>,
 ) -> Option<Vec<Column>> {
     let of = |i: usize| node.input(i).and_then(|name| columns.get(name));
     let output = node.outputs.first()?;
@@ -106,8 +116,16 @@ fn follow(
         "Cast" => match types.get(output)?.dtype {
             DType::F32 => Some(steps(of(0)?, &[Step::Single])),
             DType::F64 => Some(steps(of(0)?, &[Step::Double])),
+            DType::I32 | DType::I64 => Some(steps(of(0)?, &[Step::Whole])),
             _ => None,
         },
+        "Round" => Some(steps(of(0)?, &[Step::Round])),
+        // What stands in the place of those that are no numbers.
+        "Where" => {
+            let x = of(2).filter(|_| of(1).is_none())?;
+            let of_others = tests.get(node.input(0)?).copied() == node.input(2);
+            (of_others && extents(types, output)?.iter().product::<usize>() == x.len()).then(|| x.clone())
+        }
         "Neg" => Some(steps(of(0)?, &[Step::Times(-1.0)])),
         "Gather" => {
             let (x, rank) = (of(0)?, types.get(node.input(0)?)?.shape.rank());

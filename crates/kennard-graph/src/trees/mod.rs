@@ -18,7 +18,7 @@ use crate::{Graph, GraphError, Node, Result};
 /// leaves.
 ///
 /// What trees look at may be any increasing or decreasing function of one element of the input, made of additions and
-/// multiplications of constants and of casts: a branch then asks whether that element is at most a number of single precision,
+/// multiplications of constants, of rounding and of casts: a branch then asks whether that element is at most a number of single precision,
 /// which is the last one that the model's own arithmetic takes to that side.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trees {

@@ -55,7 +55,7 @@ pub(super) fn trees(node: &Node) -> Result<Vec<Written>> {
     }
     let root = |root: i64| {
         let place = usize::try_from(root).ok().filter(|root| *root < n);
-        place.ok_or_else(|| node.error(format!("its root {root} is none of its nodes")))
+        place.ok_or_else(|| node.error(format!("its root {root} is not one of its nodes")))
     };
     roots.iter().map(|&place| walked(node, root(place)?, at)).collect()
 }

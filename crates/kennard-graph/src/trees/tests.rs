@@ -152,6 +152,39 @@ fn columns_are_chosen_and_joined() {
     assert_eq!(trees.elements, 4);
 }
 
+/// Whole numbers go to even ones in the middle.
+#[test]
+fn rounded_numbers_part_between_whole_ones() {
+    let nodes = |column| {
+        let cast = |from: &str, to: &str, dtype: DType| Node {
+            attributes: [("to".to_string(), Attribute::Int(dtype.code()))].into(),
+            ..plain("Cast", &[from], to)
+        };
+        let stump = stump("f", "BRANCH_LEQ", column, 2.2);
+        vec![plain("Round", &["x"], "r"), cast("r", "i", DType::I64), cast("i", "f", DType::F32), stump]
+    };
+    let trees = Trees::of(&graph(2, nodes(1), &[])).unwrap();
+    for x in around(2.5).into_iter().filter(|x| x.abs() < 1e9) {
+        assert_eq!(holds(&trees, &[9.0, x]), x.round_ties_even() <= 2.2, "{x}");
+    }
+}
+
+/// What stands for missing values is for no number.
+#[test]
+fn missing_values_are_filled_before_trees() {
+    let filled = |test: Node| {
+        graph(
+            2,
+            vec![test, plain("Where", &["m", "values", "x"], "f"), stump("f", "BRANCH_LEQ", 1, 0.5)],
+            &[("values", &[7.0, 8.0][..]), ("minus", &[-1.0][..])],
+        )
+    };
+    let trees = Trees::of(&filled(plain("IsNaN", &["x"], "m"))).unwrap();
+    assert!(holds(&trees, &[7.0, 0.5]) && !holds(&trees, &[0.0, 0.75]));
+    let error = Trees::of(&filled(plain("Equal", &["x", "minus"], "m"))).unwrap_err().to_string();
+    assert!(error.contains("reads the input"), "{error}");
+}
+
 /// What several ensembles say may go into one answer.
 #[test]
 fn several_ensembles_are_read() {

@@ -2,19 +2,27 @@
 
 use super::{Step, replace};
 use crate::builder::Call;
-use crate::{Attribute, Builder, DType, Node, Result, Var};
+use crate::{Attribute, Builder, DType, Node, Result, Tensor, Var};
 
 pub(super) const FORMS: &[(&str, Step)] = &[
     ("com.microsoft::BiasGelu", |n, b| made(n, b, |c| Ok((c.x(0) + c.x(1)).apply("Gelu")))),
+    ("com.microsoft::DynamicQuantizeMatMul", |n, b| made(n, b, dynamic_matmul)),
     ("com.microsoft::FastGelu", |n, b| made(n, b, fast_gelu)),
     ("com.microsoft::FusedConv", |n, b| made(n, b, fused_conv)),
     ("com.microsoft::FusedGemm", |n, b| made(n, b, fused_gemm)),
     ("com.microsoft::FusedMatMul", |n, b| made(n, b, fused_matmul)),
     ("com.microsoft::Gelu", |n, b| made(n, b, |c| Ok(c.x(0).apply("Gelu")))),
+    ("com.microsoft::MatMulIntegerToFloat", |n, b| made(n, b, matmul_to_float)),
     ("com.microsoft::QGemm", |n, b| made(n, b, qgemm)),
     ("com.microsoft::QLinearAdd", |n, b| made(n, b, |c| qlinear(c, "Add"))),
-    ("com.microsoft::QLinearGlobalAveragePool", |n, b| made(n, b, qlinear_pool)),
+    ("com.microsoft::QLinearAveragePool", |n, b| made(n, b, |c| qlinear_pool(c, "AveragePool"))),
+    ("com.microsoft::QLinearConcat", |n, b| made(n, b, qlinear_concat)),
+    ("com.microsoft::QLinearGlobalAveragePool", |n, b| made(n, b, |c| qlinear_pool(c, "GlobalAveragePool"))),
+    ("com.microsoft::QLinearLeakyRelu", |n, b| made(n, b, |c| qlinear_unary(c, "LeakyRelu", &kept(c, &[])))),
     ("com.microsoft::QLinearMul", |n, b| made(n, b, |c| qlinear(c, "Mul"))),
+    ("com.microsoft::QLinearSigmoid", |n, b| made(n, b, |c| qlinear_unary(c, "Sigmoid", &[]))),
+    ("com.microsoft::QLinearSoftmax", |n, b| made(n, b, qlinear_softmax)),
+    ("com.microsoft::QLinearWhere", |n, b| made(n, b, qlinear_where)),
     ("com.microsoft::QuickGelu", |n, b| made(n, b, quick_gelu)),
     ("com.microsoft::SkipLayerNormalization", skip_layer_normalization),
 ];
@@ -134,8 +142,14 @@ fn dequantized<'b>(c: &Call<'_, 'b>, [x, scale, zero]: [usize; 3], axis: i64) ->
     c.builder.op("DequantizeLinear", &inputs, &[("axis", axis.into())])
 }
 
-fn quantized<'b>(c: &Call<'_, 'b>, y: Var<'b>, [scale, zero]: [usize; 2]) -> Var<'b> {
-    c.builder.op("QuantizeLinear", &[Some(y), Some(c.x(scale)), c.optional(zero)], &[])
+/// Without a zero point it is 0, of the type of input `x`.
+fn quantized<'b>(c: &Call<'_, 'b>, y: Var<'b>, x: usize, [scale, zero]: [usize; 2]) -> Var<'b> {
+    let none = || {
+        let (dtype, shape) = (c.x(x).ty().ok()?.dtype, c.x(scale).shape().ok()?.known()?);
+        dtype.levels().map(|_| c.builder.constant(Tensor::full(&shape, 0.0, dtype)))
+    };
+    let zero = c.optional(zero).or_else(none);
+    c.builder.op("QuantizeLinear", &[Some(y), Some(c.x(scale)), zero], &[])
 }
 
 /// `α·A·B + s_a·s_b·C`, quantised where there is a scale for that.
@@ -145,17 +159,67 @@ fn qgemm<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     let bias = c.optional(6).map(|bias| bias.cast(DType::F32) * (c.x(1) * c.x(4)));
     let attributes: Vec<(&str, Attribute)> = kept(c, &[]);
     let y = c.builder.op("Gemm", &[Some(a), Some(b), bias], &attributes);
-    Ok(if c.optional(7).is_some() { quantized(c, y, [7, 8]) } else { y })
+    Ok(if c.optional(7).is_some() { quantized(c, y, 0, [7, 8]) } else { y })
 }
 
 fn qlinear<'b>(c: &Call<'_, 'b>, op: &str) -> Result<Var<'b>> {
     let y = dequantized(c, [0, 1, 2], 1).with(op, dequantized(c, [3, 4, 5], 1));
-    Ok(quantized(c, y, [6, 7]))
+    Ok(quantized(c, y, 0, [6, 7]))
 }
 
-fn qlinear_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+fn qlinear_pool<'b>(c: &Call<'_, 'b>, op: &str) -> Result<Var<'b>> {
     if c.node.int("channels_last", 0) != 0 {
         return Err(c.node.error("its channels are last; export the model without optimisation"));
     }
-    Ok(quantized(c, dequantized(c, [0, 1, 2], 1).apply("GlobalAveragePool"), [3, 4]))
+    qlinear_unary(c, op, &kept(c, &["channels_last"]))
+}
+
+/// One quantised tensor in, one out.
+fn qlinear_unary<'b>(c: &Call<'_, 'b>, op: &str, attributes: &[(&str, Attribute)]) -> Result<Var<'b>> {
+    Ok(quantized(c, dequantized(c, [0, 1, 2], 1).apply_with(op, attributes), 0, [3, 4]))
+}
+
+/// Tensors side by side, each with a scale and a zero point of its own; those of the result come first.
+fn qlinear_concat<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    let part = |i: usize| Some(dequantized(c, [i, i + 1, i + 2], 1));
+    let parts: Vec<Option<Var>> = (2..c.node.inputs.len()).step_by(3).map(part).collect();
+    if parts.is_empty() {
+        return Err(c.node.error("it has nothing to join"));
+    }
+    Ok(quantized(c, c.builder.op("Concat", &parts, &kept(c, &[])), 2, [0, 1]))
+}
+
+/// Up to operator set 12 a softmax is over all axes from its own on.
+fn qlinear_softmax<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    let rank = c.x(0).shape()?.rank();
+    let axis = c.axis(c.node.int("axis", -1), rank)?;
+    if c.node.int("opset", 13) < 13 && axis + 1 != rank {
+        return Err(c.node.error("it is over several axes; export the model with opset 13 or newer"));
+    }
+    qlinear_unary(c, "Softmax", &[("axis", (axis as i64).into())])
+}
+
+fn qlinear_where<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    let choices = [dequantized(c, [1, 2, 3], 1), dequantized(c, [4, 5, 6], 1)];
+    let y = c.builder.op("Where", &[Some(c.x(0)), Some(choices[0]), Some(choices[1])], &[]);
+    Ok(quantized(c, y, 1, [7, 8]))
+}
+
+/// `A·B + C`, A quantised by its range.
+fn dynamic_matmul<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    let a = c.builder.op_n("DynamicQuantizeLinear", &[Some(c.x(0))], &[], 3);
+    let sums = c.builder.op("MatMulInteger", &[Some(a[0]), Some(c.x(1)), Some(a[2]), c.optional(3)], &[]);
+    Ok(scaled(sums, a[1] * c.x(2), c.optional(4)))
+}
+
+/// `s_a·s_b·(A − a₀)·(B − b₀) + C`
+fn matmul_to_float<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
+    let inputs = [Some(c.x(0)), Some(c.x(1)), c.optional(4), c.optional(5)];
+    let sums = c.builder.op("MatMulInteger", &inputs, &[]);
+    Ok(scaled(sums, c.x(2) * c.x(3), c.optional(6)))
+}
+
+fn scaled<'b>(sums: Var<'b>, scale: Var<'b>, bias: Option<Var<'b>>) -> Var<'b> {
+    let y = sums.cast_like(scale) * scale;
+    bias.map_or(y, |bias| y + bias)
 }

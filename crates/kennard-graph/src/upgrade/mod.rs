@@ -4,6 +4,7 @@
 //! grew, nothing is to do; the changes of meaning or form are listed here.
 
 mod attention;
+mod columns;
 mod contrib;
 mod inputs;
 mod ml;
@@ -16,14 +17,16 @@ mod svm;
 mod tests;
 mod types;
 
-pub(crate) use svm::ANSWER;
-
 use crate::{Attribute, Builder, Node, OPSET, Result, Var};
 
 /// The oldest operator set that can be read. Older ones broadcast by attributes.
 pub(crate) const OLDEST: i64 = 7;
 /// The newest operator set that can be read.
 pub(crate) const NEWEST: i64 = 28;
+
+/// The attribute of a node whose result is the model's answer: a machine's scores are then one for each class, and a regressor's
+/// number says that the model is no classifier.
+pub(crate) const ANSWER: &str = "kennard_answer";
 
 /// Rewrites a node to its operator's next form, or appends other nodes that do the same (then `None`).
 type Step = fn(Node, &Builder) -> Result<Option<Node>>;
@@ -34,6 +37,7 @@ const OLDER: &[&[(&str, i64, Step)]] = &[inputs::OLDER, normalization::OLDER, re
 const NEWER: &[&[(&str, i64, Step)]] = &[attention::NEWER, newer::NEWER];
 /// `(operator, step)`: forms that mean the same, brought to the one that the rest of Kennard knows.
 const FORMS: &[&[(&str, Step)]] = &[
+    columns::FORMS,
     contrib::FORMS,
     ml::FORMS,
     normalization::FORMS,

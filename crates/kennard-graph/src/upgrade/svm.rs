@@ -5,15 +5,12 @@
 
 use ndarray::{Array1, Array2};
 
-use super::Step;
 use super::ml::{both, classes, floats, label};
+use super::{ANSWER, Step};
 use crate::builder::Call;
-use crate::{Attribute, Builder, Node, Result, Tensor, Var};
+use crate::{Attribute, Builder, DType, Node, Result, Tensor, Var};
 
 pub(super) const FORMS: &[(&str, Step)] = &[("ai.onnx.ml::SVMClassifier", svm_classifier)];
-
-/// The attribute of a node whose scores are the model's answer: then they are one for each class.
-pub(crate) const ANSWER: &str = "kennard_answer";
 
 /// The largest degree of a polynomial kernel that is spelled out.
 const HIGHEST: f32 = 16.0;
@@ -56,7 +53,7 @@ fn svm_classifier(mut node: Node, b: &Builder) -> Result<Option<Node>> {
     if likely && (slopes.len(), offsets.len()) != (1, 1) {
         return Err(node.error("its prob_a and prob_b should have one number each for two classes"));
     }
-    let x = Call { node: &node, builder: b }.x(0);
+    let x = Call { node: &node, builder: b }.x(0).cast(DType::F32);
     let constant = |array: Tensor| b.constant(array).cast_like(x);
     let scores = kernel
         .of_vectors(x, &machine.vectors)

@@ -137,6 +137,45 @@ fn of_piecewise_linear_functions() {
 }
 
 #[test]
+fn of_steps() {
+    let step = |holds: bool| f64::from(u8::from(holds));
+    never_violated(51, ALL, |x| x.above(0.5), move |x| step(x > 0.5));
+    never_violated(52, ALL, |x| x.below(-1.0), move |x| step(x < -1.0));
+    never_violated(
+        53,
+        ALL,
+        |x| x.with("GreaterOrEqual", x.number(0.25)).cast_like(x) * x,
+        move |x| step(x >= 0.25) * x,
+    );
+    never_violated(
+        54,
+        ALL,
+        |x| x.with("LessOrEqual", x * 2.0 + 1.0).cast_like(x),
+        move |x| step(x <= 2.0 * x + 1.0),
+    );
+    never_violated(55, ALL, |x| x.with("Equal", x.number(0.0)).cast_like(x), move |x| step(x == 0.0));
+    let (alpha, lambd, bias) = (0.3f32, 0.75f32, 0.5f32);
+    never_violated(56, ALL, with("ThresholdedRelu", vec![("alpha", alpha.into())]), move |x| {
+        step(x > f64::from(alpha)) * x
+    });
+    never_violated(57, ALL, with("ThresholdedRelu", vec![("alpha", (-1.0f32).into())]), move |x| {
+        step(x > -1.0) * x
+    });
+    never_violated(58, ALL, with("Shrink", vec![("lambd", lambd.into()), ("bias", bias.into())]), move |x| {
+        if x.abs() > f64::from(lambd) { x - f64::from(bias).copysign(x) } else { 0.0 }
+    });
+    never_violated(
+        59,
+        ALL,
+        |x| {
+            let condition = x.with("Greater", x.number(1.0));
+            x.builder().op("Where", &[Some(condition), Some(x * 0.5), Some(x.number(-0.25))], &[])
+        },
+        |x| if x > 1.0 { 0.5 * x } else { -0.25 },
+    );
+}
+
+#[test]
 fn of_s_shaped_functions() {
     never_violated(11, ALL, apply("Sigmoid"), |x| 1.0 / (1.0 + (-x).exp()));
     never_violated(12, ALL, apply("Tanh"), f64::tanh);

@@ -370,7 +370,45 @@ fn of_normalisations() {
         );
     }
     holds(
+        "MeanVarianceNormalization",
+        &model(&[4, 3, 3], |x| {
+            let y = conv(x, 1, &[4, 4, 1, 1], &[]);
+            let y = y.apply_with("MeanVarianceNormalization", &[("axes", ints(&[1, 2, 3]))]);
+            dense(flat(y), 5, 36, 2)
+        }),
+    );
+    holds(
         "LRN",
         &model(&[4, 2, 2], |x| dense(flat(x.apply_with("LRN", &[("size", 3i64.into())])), 1, 16, 2)),
     );
+}
+
+/// Layers unrolled, from zero and from a state that every sample of the batch is given.
+#[test]
+fn of_recurrent_layers() {
+    let (steps, inputs, hidden) = (3, 2, 3);
+    for (kind, gates) in [("LSTM", 4), ("GRU", 3), ("RNN", 1)] {
+        for given in [false, true] {
+            let graph = model(&[steps, inputs], |x| {
+                let b = x.builder();
+                let mut operands = vec![
+                    Some(x.transpose(&[1, 0, 2])),
+                    Some(constant(x, 1, &[1, gates * hidden, inputs])),
+                    Some(constant(x, 2, &[1, gates * hidden, hidden])),
+                    Some(constant(x, 3, &[1, 2 * gates * hidden])),
+                ];
+                if given {
+                    let batch = x.apply("Shape").slice(&[0], &[0], &[1], &[1]);
+                    let extents = [Some(b.ints(&[1])), Some(batch), Some(b.ints(&[hidden as i64]))];
+                    let extents = b.op("Concat", &extents, &[("axis", 0i64.into())]);
+                    let state = x.number(0.25).with("Expand", extents);
+                    operands.extend([None, Some(state)]);
+                    operands.extend((kind == "LSTM").then_some(Some(state)));
+                }
+                let outputs = b.op_n(kind, &operands, &[("hidden_size", (hidden as i64).into())], 2);
+                dense(outputs[1].squeeze(&[0]), 5, hidden, 3)
+            });
+            holds(&format!("{kind}, given a state: {given}"), &graph);
+        }
+    }
 }

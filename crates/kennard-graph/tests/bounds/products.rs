@@ -1,9 +1,9 @@
-//! Products and quotients of two tensors that vary, and softmax, against sampling in double precision.
+//! Products and quotients of two tensors that vary, softmax, and sums with constants, against sampling in double precision.
 
-use kennard_graph::{Method, Region, Var};
+use kennard_graph::{Attribute, DType, Method, Region, Tensor, Var};
 use rand::RngExt;
 
-use crate::subject::{Bounds, beside, hostile, model, random};
+use crate::subject::{Bounds, beside, hostile, model, random, tensor};
 
 const SAMPLES: usize = 64;
 const ROWS: usize = if cfg!(debug_assertions) { 16 } else { 128 };
@@ -157,4 +157,166 @@ fn of_softmax() {
         move |x| softmax(x).into_iter().map(f64::ln).collect(),
     );
     never_violated(23, 40, 40, 0.5, false, |x| x.apply_with("Softmax", &[("axis", 1i64.into())]), softmax);
+}
+
+/// The first and the third of four elements.
+fn odd(x: Var<'_>) -> Var<'_> {
+    x.builder().constant(tensor(&[4], vec![1.0, 0.0, 1.0, 0.0])).with("Greater", x.number(0.5))
+}
+
+/// By a condition that is the same for all samples: of a tensor and numbers, and of a tensor and a part of it.
+#[test]
+fn of_choices() {
+    never_violated(
+        31,
+        4,
+        4,
+        4.0,
+        false,
+        |x| {
+            let b = x.builder();
+            let numbers = b.constant(tensor(&[4], vec![0.25, -3.0, 1e3, 0.5]));
+            b.op("Where", &[Some(odd(x)), Some(x), Some(numbers)], &[])
+        },
+        |x| vec![x[0], -3.0, x[2], 0.5],
+    );
+    never_violated(
+        32,
+        4,
+        4,
+        4.0,
+        false,
+        |x| x.builder().op("Where", &[Some(odd(x)), Some(part(x, 1, 2)), Some(x)], &[]),
+        |x| vec![x[1], x[1], x[1], x[3]],
+    );
+    // By one that varies.
+    never_violated(
+        33,
+        6,
+        3,
+        2.0,
+        false,
+        |x| {
+            let (a, b) = (part(x, 0, 3), part(x, 3, 6));
+            x.builder().op("Where", &[Some(a.with("Less", b)), Some(a), Some(b * 2.0)], &[])
+        },
+        |x| (0..3).map(|i| if x[i] < x[i + 3] { x[i] } else { 2.0 * x[i + 3] }).collect(),
+    );
+}
+
+/// Along the axis behind the batch.
+fn running<'b>(x: Var<'b>, attributes: &[(&str, Attribute)]) -> Var<'b> {
+    let axis = x.builder().constant(Tensor::scalar(1.0, DType::I64));
+    x.builder().op("CumSum", &[Some(x), Some(axis)], attributes)
+}
+
+#[test]
+fn of_running_sums() {
+    never_violated(
+        41,
+        5,
+        5,
+        4.0,
+        false,
+        |x| running(x, &[]),
+        |x| (0..5).map(|i| x[..=i].iter().sum()).collect(),
+    );
+    never_violated(
+        42,
+        5,
+        5,
+        4.0,
+        false,
+        |x| running(x, &[("exclusive", 1i64.into()), ("reverse", 1i64.into())]),
+        |x| (0..5).map(|i| x[i + 1..].iter().sum()).collect(),
+    );
+}
+
+/// The places are of the first axis; the batch is behind it.
+#[test]
+fn of_elements_at_places() {
+    never_violated(
+        51,
+        6,
+        3,
+        4.0,
+        false,
+        |x| {
+            let places = x.builder().ints(&[4, 0, -2]).unsqueeze(&[1]);
+            x.transpose(&[1, 0]).with("GatherND", places).transpose(&[1, 0])
+        },
+        |x| vec![x[4], x[0], x[4]],
+    );
+}
+
+/// 3 × 2
+const W: [f32; 6] = [0.5, -1.0, 2.0, 0.25, -0.75, 1.5];
+const V: [f32; 2] = [3.0, -0.125];
+
+/// Of x as 2 × 3 and constants.
+fn einsum<'b>(x: Var<'b>, equation: &str, constants: &[Tensor]) -> Var<'b> {
+    let mut operands = vec![Some(matrix(x, 0, 2, 3))];
+    operands.extend(constants.iter().map(|constant| Some(x.builder().constant(constant.clone()))));
+    x.builder().op("Einsum", &operands, &[("equation", equation.into())])
+}
+
+#[test]
+fn of_named_sums() {
+    let (w, v) = (tensor(&[3, 2], W.to_vec()), tensor(&[2], V.to_vec()));
+    let entry = |x: &[f64], i: usize, k: usize| -> f64 {
+        (0..3).map(|j| x[3 * i + j] * f64::from(W[2 * j + k])).sum()
+    };
+    never_violated(
+        61,
+        6,
+        4,
+        3.0,
+        false,
+        |x| einsum(x, "nij,jk->nik", std::slice::from_ref(&w)),
+        |x| (0..4).map(|e| entry(x, e / 2, e % 2)).collect(),
+    );
+    // The constant has an axis of its own, along which it is summed.
+    never_violated(
+        62,
+        6,
+        2,
+        3.0,
+        false,
+        |x| einsum(x, "nij,l->ni", std::slice::from_ref(&v)),
+        |x| {
+            let sum: f64 = V.iter().map(|v| f64::from(*v)).sum();
+            (0..2).map(|i| (0..3).map(|j| x[3 * i + j]).sum::<f64>() * sum).collect()
+        },
+    );
+    // Without a constant.
+    never_violated(
+        63,
+        6,
+        3,
+        3.0,
+        false,
+        |x| einsum(x, "nij->nj", &[]),
+        |x| (0..3).map(|j| x[j] + x[3 + j]).collect(),
+    );
+}
+
+#[test]
+fn of_norms() {
+    for (seed, p) in [(71, 1i64), (72, 2)] {
+        never_violated(
+            seed,
+            4,
+            4,
+            1.0,
+            true,
+            move |x| x.apply_with("LpNormalization", &[("axis", 1i64.into()), ("p", p.into())]),
+            move |x| {
+                let size: f64 = match p {
+                    1 => x.iter().sum(),
+                    _ => x.iter().map(|v| v * v).sum::<f64>().sqrt(),
+                };
+                x.iter().map(|v| v / size).collect()
+            },
+        );
+    }
 }

@@ -29,8 +29,21 @@ fn operators_without_bounds_are_named() {
         x.builder().var(&top(x)).map(|v| v.apply("Relu").name()).map_or(x, |n| x.builder().var(&n).unwrap())
     });
     refused(&graph, &["TopK"]);
-    // A slope of nothing is no bound: `Where` on what varies, integers.
-    refused(&model(&[2], |x| x * x.above(0.5)), &["Greater"]);
+    // Truth values that vary are chosen by and cast to floats, and nothing else.
+    refused(&model(&[2], |x| x * x.with("Greater", x.number(0.5)).apply("Not").cast_like(x)), &["Not"]);
+    // What single precision makes of a product within the node, the next constant would multiply.
+    fn twice(x: Var<'_>) -> Var<'_> {
+        let [small, large] = [1e-30f32, 1e30].map(|number| tensor(&[2], vec![number; 2]));
+        let [small, large] = [small, large].map(|constant| Some(x.builder().constant(constant)));
+        x.builder().op("Einsum", &[Some(x), small, large], &[("equation", "ni,i,i->ni".into())])
+    }
+    refused(&model(&[2], twice), &["Einsum"]);
+    // A threshold that single precision has not is another one.
+    fn fine(x: Var<'_>) -> Var<'_> {
+        let threshold = x.builder().constant(Tensor::full(&[], 0.1, DType::F64));
+        x.cast(DType::F64).with("Greater", threshold).cast_like(x)
+    }
+    refused(&model(&[2], fine), &["Greater", "double precision"]);
     assert!(matches!(
         bound(&model(&[2], |x| x.apply("Tan")), Method::Crown, Region::Box, 1),
         Err(GraphError::NoBound { op, .. }) if op == "Tan"
@@ -84,7 +97,7 @@ fn a_batch_of_one_is_opened() {
     assert!(below.iter().all(|b| (b - 0.25).abs() < 1e-5) && above.iter().all(|b| (b - 0.5).abs() < 1e-5));
 }
 
-/// Infinite, never NaN or a number: an empty box, an input that is none, an overflow, a logarithm of what may be negative.
+/// Infinite, never NaN or a number: an empty box, an input that is NaN, an overflow, a logarithm of what may be negative.
 #[test]
 fn where_nothing_can_be_said_bounds_are_infinite() {
     let nothing = |graph: &Graph, lower: [f32; 2], upper: [f32; 2]| {

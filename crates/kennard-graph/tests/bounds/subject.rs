@@ -85,11 +85,15 @@ impl Bounds {
     }
 }
 
-/// rten has no pools over three axes.
+/// rten has no pools over three axes, and not all recurrent layers.
 fn runnable(graph: &Graph) -> Graph {
     let types = infer(graph).unwrap();
     let over_three = |node: &Node| types.get(&node.inputs[0]).is_some_and(|ty| ty.shape.rank() == 5);
-    define(graph, |node| node.op == "MaxPool" && over_three(node)).unwrap()
+    let lacking = |node: &Node| match node.op.as_str() {
+        "GRU" | "LSTM" | "RNN" => true,
+        op => op == "MaxPool" && over_three(node),
+    };
+    define(graph, lacking).unwrap()
 }
 
 /// What a model returns.

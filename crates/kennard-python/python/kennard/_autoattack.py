@@ -28,6 +28,30 @@ _VERSIONS = {
     "rand": ["apgd-ce", "apgd-dlr"],
 }
 
+# Of each attack object of the reference: the attacks that read its settings, and these, each as Kennard's attack has it and
+# with its usual value.
+_SETTINGS: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, float]]]] = {
+    "apgd": (
+        ("apgd-ce", "apgd-dlr"),
+        {"n_iter": ("steps", 100), "n_restarts": ("restarts", 1), "eot_iter": ("averaged", 1)},
+    ),
+    "apgd_targeted": (
+        ("apgd-t",),
+        {
+            "n_iter": ("steps", 100), "n_restarts": ("restarts", 1), "eot_iter": ("averaged", 1),
+            "n_target_classes": ("targets", 9),
+        },
+    ),
+    "fab": (
+        ("fab", "fab-t"),
+        {
+            "n_iter": ("steps", 100), "n_restarts": ("restarts", 1), "n_target_classes": ("targets", 9),
+            "alpha_max": ("bias", 0.1), "eta": ("overshoot", 1.05), "beta": ("back", 0.9),
+        },
+    ),
+    "square": (("square",), {"n_queries": ("queries", 5000), "n_restarts": ("restarts", 1), "p_init": ("share", 0.8)}),
+}
+
 # What to do about a model that answers at random.
 _AT_RANDOM = (
     "call model.eval(), or, where it is meant to answer at random, take version='rand', which averages 20 passes; of a module, "
@@ -45,6 +69,34 @@ class _Known:
     clean: float | None = None
     ran: list[str] = field(default_factory=list)
     begin: float = field(default_factory=time.time)
+
+
+class _Settings:
+    """The settings of an attack under the reference's names: those of the version, or what is set in their place."""
+
+    def __init__(self, name: str, known: dict[str, tuple[str, float]], version: dict[str, Any]) -> None:
+        own = {"_name": name, "_known": known, "_version": version, "_given": {}}
+        vars(self).update(own)
+
+    def __getattr__(self, name: str) -> Any:
+        own = vars(self)
+        if name not in own.get("_known", {}):
+            raise AttributeError(self._unknown(name) if "_known" in own else name)
+        key, usual = own["_known"][name]
+        return own["_given"].get(key, own["_version"].get(key, usual))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self._known:
+            raise AttributeError(self._unknown(name))
+        key, usual = self._known[name]
+        self._given[key] = _prepare.whole(f"{self._name}.{name}", value) if isinstance(usual, int) else float(value)
+
+    def _unknown(self, name: str) -> str:
+        known = ", ".join(vars(self)["_known"])
+        return f"{vars(self)['_name']}.{name}: Kennard's attack has no such setting; it has {known}"
+
+    def __repr__(self) -> str:
+        return f"<{self._name}: {', '.join(f'{name} = {getattr(self, name)}' for name in self._known)}>"
 
 
 def _interrupted(path: Path | None) -> str:
@@ -80,6 +132,14 @@ class AutoAttack:
     log_path : path, optional
         A file that what is printed is added to.
 
+    Attributes
+    ----------
+    attacks_to_run : list of str
+        Names of attacks.
+    apgd, apgd_targeted, fab, square
+        The attacks' settings under the reference's names, `adversary.apgd.n_restarts = 5`: `n_iter`, `n_restarts`, `eot_iter`,
+        `n_target_classes`, `n_queries`, `p_init`, `alpha_max`, `eta`, `beta`, each where the attack has it.
+
     Raises
     ------
     ValueError
@@ -100,13 +160,13 @@ class AutoAttack:
         log_path: str | os.PathLike[str] | None = None,
     ) -> None:
         if norm not in _NORMS:
-            raise ValueError(f"norm: {norm!r} is none of {', '.join(_NORMS)}")
+            raise ValueError(f"norm: {norm!r} is not one of {', '.join(_NORMS)}")
         if is_tf_model:
             raise ValueError("is_tf_model: TensorFlow is not supported; export the model to ONNX for kennard.audit")
         if version != "custom" and attacks_to_run:
             raise ValueError("attacks_to_run goes with version='custom'; the other versions have their own attacks")
         if version != "custom" and version not in _VERSIONS:
-            raise ValueError(f"version: {version!r} is none of {', '.join(_VERSIONS)}, custom")
+            raise ValueError(f"version: {version!r} is not one of {', '.join(_VERSIONS)}, custom")
         self.model = model
         self.norm = norm
         self.epsilon = eps
@@ -116,6 +176,10 @@ class AutoAttack:
         self.attacks_to_run: list[str] = list(_VERSIONS.get(version, attacks_to_run or []))
         self.device = device
         self._log_path = log_path
+        self.apgd, self.apgd_targeted, self.fab, self.square = (
+            _Settings(holder, settings, next(filter(None, map(self._own, names)), {}))
+            for holder, (names, settings) in _SETTINGS.items()
+        )
 
     def run_standard_evaluation(
         self,
@@ -168,7 +232,8 @@ class AutoAttack:
         x_adv = x_orig.detach().clone()
         try:
             # All at once where nothing is kept in between: a sample that is broken makes room for the next.
-            if path is None and left_to_run and self.attacks_to_run == _VERSIONS.get(self.version):
+            as_published = not any(getattr(self, holder)._given for holder in _SETTINGS)
+            if path is None and left_to_run and as_published and self.attacks_to_run == _VERSIONS.get(self.version):
                 self._run(known, self.version, x_orig, y_orig, x_adv, bs)
             else:
                 self._one_by_one(known, left_to_run, x_orig, y_orig, x_adv, bs, path)
@@ -250,11 +315,24 @@ class AutoAttack:
         known.robust &= correct
 
     def _budgeted(self, name: str) -> Any:
-        """An attack of the version, with the version's budget; one of another as it is usual."""
+        """An attack of the version, with the version's budget; one of another as it is usual. What is set counts instead."""
+        own = self._own(name)
+        given = {
+            key: value
+            for holder, (names, _) in _SETTINGS.items()
+            if name in names
+            for key, value in getattr(self, holder)._given.items()
+            # Without targets FAB goes towards all classes; towards targets the reference always starts once.
+            if (name, key) not in {("fab", "targets"), ("fab-t", "restarts")}
+        }
+        return {**(own or {"name": name}), **given} if own or given else name
+
+    def _own(self, name: str) -> dict[str, Any] | None:
+        """An attack of the version with the version's budget; None of another."""
         if self.version not in _VERSIONS:
-            return name
-        own = json.loads(_kennard.version_attacks(self.version, _NORMS[self.norm]))
-        return next((attack for attack in own if attack["name"] == name), name)
+            return None
+        own: list[dict[str, Any]] = json.loads(_kennard.version_attacks(self.version, _NORMS[self.norm]))
+        return next((attack for attack in own if attack["name"] == name), None)
 
     def _attack(self, x: torch.Tensor, y: torch.Tensor, attack: Any, bs: int) -> _calls.Attacked:
         try:
@@ -276,7 +354,7 @@ class AutoAttack:
 
     @staticmethod
     def _pairs(x: Any, y: Any, bs: Any) -> torch.Tensor:
-        """Refuses samples that are none; returns the labels as a tensor."""
+        """Refuses invalid samples; returns the labels as a tensor."""
         import torch
 
         _prepare.whole("bs", bs)
@@ -319,10 +397,14 @@ class AutoAttack:
     def _predict(self, x: torch.Tensor, bs: int) -> torch.Tensor:
         import torch
 
+        module = self.model if isinstance(self.model, torch.nn.Module) else torch.nn.Identity()
+        weight = next((weight for weight in module.parameters() if weight.is_floating_point()), x)
         with torch.no_grad():
             # Copies: a model may work in place.
             batches = (x[k : k + bs].clone() for k in range(0, len(x), bs))
-            parts = [self.model(part.to(self.device or part.device)).max(dim=1)[1].cpu() for part in batches]
+            parts = [
+                self.model(part.to(self.device or weight.device, weight.dtype)).max(dim=1)[1].cpu() for part in batches
+            ]
         return torch.cat(parts)
 
     def _final(self, x_adv: torch.Tensor, x_orig: torch.Tensor, robust: torch.Tensor) -> None:
@@ -342,22 +424,25 @@ class AutoAttack:
         nothing = _Known(torch.ones(samples, dtype=torch.bool), torch.zeros(samples, dtype=torch.bool))
         if path is None or not path.exists():
             return nothing
-        state = json.loads(path.read_text())
-        # The reference writes sets as text.
-        wanted, ran = (
-            set(re.findall(r"[\w-]+", names) if isinstance(names, str) else names)
-            for names in (state["_attacks_to_run"], state["_run_attacks"])
-        )
-        flags = state["_robust_flags"] or None
+        try:
+            state = json.loads(path.read_text())
+            # The reference writes sets as text.
+            wanted, ran = (
+                set(re.findall(r"[\w-]+", names) if isinstance(names, str) else names)
+                for names in (state["_attacks_to_run"], state["_run_attacks"])
+            )
+            flags = [bool(flag) for flag in state["_robust_flags"] or []]
+            clean = float(state["_clean_accuracy"]) if flags else math.nan
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(f"state_path: {path} is no state file of AutoAttack; name another, or remove it") from None
         if wanted != set(self.attacks_to_run) or len(flags or nothing.robust) != samples:
             raise ValueError(
-                f"state_path: {path} is of {len(flags or [])} samples and the attacks {', '.join(sorted(wanted))}, not of this "
+                f"state_path: {path} is of {len(flags)} samples and the attacks {', '.join(sorted(wanted))}, not of this "
                 "run; name another file, or remove it to begin anew"
             )
         # It is there before anything was run.
-        if flags is None:
+        if not flags:
             return nothing
-        clean = float(state["_clean_accuracy"])
         self._log(f"restored {path}: {', '.join(sorted(ran)) or 'no attack'} were run; only the points of this run are returned")
         named = [name for name in self.attacks_to_run if name in ran]
         return _Known(torch.tensor(flags, dtype=torch.bool), nothing.wrong, None if math.isnan(clean) else clean, named)

@@ -86,9 +86,9 @@ def audit(
         Whether to show how far it is; or what is called with what is done, how much of it, and of how much.
     **options
         What else `kennard audit` takes, by the same names: `samples`, `first`, `seed`, `minimal`, `steps`, `bounds`,
-        `eps_per_feature`, `frozen`, `integer` and `one_hot` (for tables), `memory` ("4GiB"), `packet_samples`,
-        `require` ("robust>=0.5"; where the lower end of an interval falls short, `warnings` and the representation say so,
-        and nothing is raised),
+        `eps_per_feature`, `frozen`, `integer` and `one_hot` (for tables; `integer="all"` keeps images at their levels),
+        `memory` ("4GiB"), `packet_samples`, `require` ("robust>=0.5"; where the lower end of an interval falls short,
+        `warnings` and the representation say so, and nothing is raised),
         `search_precision` ("bf16" for attacks that search in bfloat16, on `runtime="openvino"` or in a module under
         `torch.autocast`; what they find is judged in single precision, or the module's own), ...
 
@@ -139,7 +139,7 @@ def _audited(
     found, broken = _kennard.audit(
         run.model.native, run.data, settings, _prepare.progress(progress), checkpoint, points
     )
-    run.model.check_unchanged()
+    run.model.check_unchanged(place)
     result = Result(found, place, kept, run.model.engine)
     if points:
         found_by = names(result.summary)
@@ -276,18 +276,50 @@ def attack(
     )
 
 
-def report(runs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], path: str | os.PathLike[str]) -> Path:
-    """Makes one page of the directories of runs, which compares them.
+def report(
+    runs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    path: str | os.PathLike[str],
+    *,
+    table: str | None = None,
+) -> Path:
+    """Makes one page of the directories of runs, which compares them; or the table of a paper: `kennard report`.
 
     Parameters
     ----------
     runs : path or iterable of paths
         Directories of runs (`out` of :func:`audit`).
     path : path
-        The page to write.
+        The file to write.
+    table : {"latex", "markdown"}, optional
+        Write the rows that a paper needs, one per audit, and a sentence to cite, in place of the page.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    ValueError
+        When there is no such form of tables.
+    KennardError
+        When a directory holds no run, for a table none an audit, or the file cannot be written.
+
+    Examples
+    --------
+    >>> import kennard, pathlib, tempfile
+    >>> place = pathlib.Path(tempfile.mkdtemp())
+    >>> runs = [place / eps for eps in ("0.02", "0.05")]
+    >>> for out in runs:
+    ...     _ = kennard.audit("fixtures/fashion_mlp.onnx", "fashion-mnist:fixtures/fashion-mnist", eps=out.name,
+    ...                       attack="fgsm", first=20, packet_samples=0, out=out, progress=False)
+    >>> kennard.report(runs, place / "page.html").name
+    'page.html'
+    >>> "tabular" in kennard.report(runs, place / "table.tex", table="latex").read_text()
+    True
     """
     runs = [runs] if isinstance(runs, (str, os.PathLike)) else list(runs)
-    _kennard.report(runs, path)
+    _kennard.report(runs, path, table)
     return Path(path)
 
 

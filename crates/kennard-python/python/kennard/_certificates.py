@@ -137,7 +137,7 @@ def certify(
     place, kept = _prepare.directory(out)
     given = json.dumps({**run.settings, "out": os.fspath(place)})
     found = _kennard.certify(run.model.native, run.data, given, _prepare.progress(progress))
-    run.model.check_unchanged()
+    run.model.check_unchanged(place)
     return Certified(found, place, kept, run.model.engine)
 
 
@@ -211,7 +211,7 @@ def smooth(
     progress: bool | Progress = True,
     **options: Any,
 ) -> Smoothed:
-    """Certifies the classifier that a model is when normal noise smooths it: `kennard smooth`.
+    """Certifies the smoothed classifier, which is the model under normal noise: `kennard smooth`.
 
     What is certified is the smoothed classifier, which returns the class that the model returns most often under the
     noise (Cohen et al. 2019), and never the model itself.
@@ -254,7 +254,7 @@ def smooth(
     place, kept = _prepare.directory(out)
     given = json.dumps({**run.settings, "out": os.fspath(place)})
     found = _kennard.smooth(run.model.native, run.data, given, _prepare.progress(progress))
-    run.model.check_unchanged()
+    run.model.check_unchanged(place)
     return Smoothed(found, place, kept, run.model.engine)
 
 

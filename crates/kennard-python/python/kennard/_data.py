@@ -10,18 +10,19 @@ import threading
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._kennard import Arrays
+from ._kennard import Arrays, KennardError
 
 # More than this many bytes of samples that arrive one by one are kept in a file.
 _IN_MEMORY = 1 << 26
 
-# So many of the samples that are read one by one show what a model makes of them.
+# This many of the samples that are read one by one show what a model makes of them.
 _FIRST = 8
 
 # Larger labels are no numbers of classes.
@@ -57,6 +58,7 @@ def arrays(x: Any, y: Any = None, classes: NDArray[Any] | None = None) -> tuple[
         When samples and labels do not go together.
     """
     if y is None and not _is_pair(x):
+        _check_labelled(x)
         return _one_by_one(x, classes)
     x, y = x if y is None else (x, y)
     inputs, labels = _together(x, y, classes)
@@ -72,6 +74,7 @@ def collected(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Samples (N, ...) and labels (N,) as arrays in memory; arguments as of :func:`arrays`."""
     if y is None and not _is_pair(x):
+        _check_labelled(x)
         dataset = _dataset(x)
         pairs = [*(_by_index(dataset) if dataset is not None else _of_iterable(x))]
         if not pairs:
@@ -104,6 +107,9 @@ def in_batches(
 
 _NONE = "x: there are no samples; give at least one"
 
+# What makes pictures of a data set of Hugging Face's alike.
+_ALIKE = 'dataset.map(lambda row: {"image": row["image"].convert("RGB")})'
+
 
 def _names(classes: NDArray[Any] | None) -> list[str]:
     """What the classes are called, where that is not their number."""
@@ -131,10 +137,18 @@ def _check_apart(x: Any) -> None:
         )
 
 
+def _check_labelled(x: Any) -> None:
+    """Refuses an array or a table of samples that comes alone."""
+    if hasattr(x, "shape") and (hasattr(x, "dtype") or hasattr(x, "iloc")):
+        raise ValueError(f"y is missing: x is a {type(x).__name__} of samples alone; give labels too, one integer per sample, (N,)")
+
+
 def _check_shape(place: int, row: NDArray[Any], first: NDArray[Any]) -> None:
     """Refuses a sample that is shaped otherwise than the first."""
     if row.shape != first.shape:
-        raise ValueError(f"x: sample {place} has the shape {row.shape}, the first has {first.shape}")
+        coloured = row.ndim == first.ndim == 3 and {len(row), len(first)} == {1, 3} and row.shape[1:] == first.shape[1:]
+        cure = f"; where some pictures are grey and some coloured, make them alike: {_ALIKE}" if coloured else ""
+        raise ValueError(f"x: sample {place} has the shape {row.shape}, the first has {first.shape}{cure}")
 
 
 def _array(name: str, given: Any, wanted: str) -> NDArray[Any]:
@@ -207,7 +221,7 @@ def _placed(labels: NDArray[Any], classes: NDArray[Any], first: int = 0) -> NDAr
             names = [repr(name) for name in known]
             said = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
             raise ValueError(
-                f"y: label {label!r} of sample {first + row} is none of the model's classes_, {said}; give labels as the "
+                f"y: label {label!r} of sample {first + row} is not one of the model's classes_, {said}; give labels as the "
                 "model was fitted with, or leave that sample out"
             )
         found[row] = place
@@ -296,7 +310,7 @@ def _of_iterable(x: Any) -> Iterator[tuple[Any, Any]]:
 def _pair(row: Any) -> tuple[Any, Any]:
     """A sample and its label."""
     sample, label = _parts(row)
-    return (_picture(sample) if isinstance(row, Mapping) else sample), label
+    return (_picture(sample) if isinstance(row, Mapping) else _converted(sample)), label
 
 
 def _parts(row: Any) -> tuple[Any, Any]:
@@ -312,9 +326,21 @@ def _parts(row: Any) -> tuple[Any, Any]:
     raise ValueError(f"x: a row of the data set is a {type(row).__name__}; pairs of a sample and its label are needed")
 
 
+def _converted(sample: Any) -> Any:
+    """A picture of Pillow's whose numbers are colours or greys; other samples as they are."""
+    mode = getattr(sample, "mode", None)
+    if not (isinstance(mode, str) and hasattr(sample, "convert") and hasattr(sample, "getbands")):
+        return sample
+    if mode in ("P", "1"):
+        return sample.convert("RGB" if mode == "P" else "L")
+    if mode not in ("L", "RGB"):
+        raise ValueError(f"x: a picture of mode {mode} is neither grey (L) nor of three colours (RGB); convert it: {_ALIKE}")
+    return sample
+
+
 def _picture(sample: Any) -> Any:
     """The sample of a row with names, where pictures have channels last."""
-    image = _array("x", sample, "give a picture, or an array of numbers")
+    image = _array("x", _converted(sample), "give a picture, or an array of numbers")
     if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] in (1, 3):
         return image.transpose(2, 0, 1)
     return image[None] if image.dtype == np.uint8 and image.ndim == 2 else image
@@ -345,7 +371,7 @@ def _rows(batch: Any) -> Iterator[tuple[Any, Any]]:
     if len(samples) != len(labels):
         raise ValueError(f"x: a batch has {len(samples)} samples and {len(labels)} labels; give one label for each sample")
     for sample, label in zip(samples, labels):
-        yield (_picture(sample) if isinstance(batch, Mapping) else sample), label
+        yield (_picture(sample) if isinstance(batch, Mapping) else _converted(sample)), label
 
 
 def _one_by_one(x: Any, classes: NDArray[Any] | None) -> tuple[Arrays, NDArray[np.float32]]:
@@ -401,10 +427,23 @@ class _Spooled:
 
     def keep(self, flat: NDArray[np.float32]) -> None:
         self._size = flat.nbytes
-        self._file.write(flat.data)
+        with self._roomy():
+            self._file.write(flat.data)
 
     def row(self, place: int) -> NDArray[np.float32]:
         """The sample at a place, flat."""
-        with self._lock:
+        # What was written last may still go to the file.
+        with self._lock, self._roomy():
             self._file.seek(place * self._size)
             return np.frombuffer(self._file.read(self._size), dtype=np.float32)
+
+    @contextmanager
+    def _roomy(self) -> Iterator[None]:
+        """Says where the file is when it cannot be written."""
+        try:
+            yield
+        except OSError as error:
+            raise KennardError(
+                f"x: samples that come once are kept in a temporary file in {tempfile.gettempdir()}, which fails: {error}; set "
+                "TMPDIR to a directory with more room, or give a data set that can be read by index"
+            ) from error

@@ -160,6 +160,27 @@ def disagreement(file: bytes, module: Any, x: NDArray[np.float32]) -> float:
     return float(np.abs(found - own).max() / max(float(np.abs(own).max()), 1e-30))
 
 
+def agreeing(module: Any, x: NDArray[np.float32], *, output: Any = None) -> bytes:
+    """The bytes of an ONNX file of a module that has the same logits.
+
+    Raises
+    ------
+    ValueError
+        When PyTorch cannot export it, the file has other logits, or the module is refused as every other call refuses it.
+    """
+    from ._module import TorchModule
+
+    live = TorchModule(module, x, output=output)
+    file = exported(module, x, output=output)
+    try:
+        apart = disagreement(file, live, x)
+    except Exception as error:  # whatever a foreign graph may do to a runtime
+        raise ValueError(f"model: ONNX Runtime cannot run the ONNX file that PyTorch makes of it: {_first_line(error)}") from error
+    if apart > _APART:
+        raise ValueError(f"model: its ONNX file has other logits, by {apart:.1e} of the largest, so it is not the module's graph")
+    return file
+
+
 def chosen(engine: str, module: Any, live: Any, x: NDArray[np.float32], *, rough: bool = False) -> tuple[Any, str]:
     """A module as the engine that is asked for, and which it is and why.
 

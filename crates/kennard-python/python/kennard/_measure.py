@@ -126,7 +126,7 @@ def uncertainty(
     place, kept = _prepare.directory(out)
     given = json.dumps({**run.settings, "out": os.fspath(place)})
     found = _kennard.uncertainty(run.model.native, run.data, given, _prepare.progress(progress))
-    run.model.check_unchanged()
+    run.model.check_unchanged(place)
     return Uncertainty(found, place, kept, run.model.engine)
 
 
@@ -235,5 +235,5 @@ def calibrate(
         place = place.with_suffix(".json")
     given = json.dumps({**run.settings, "out": os.fspath(place)})
     found = _kennard.calibrate(run.model.native, run.data, given, _prepare.progress(progress))
-    run.model.check_unchanged()
+    run.model.check_unchanged(place)
     return Calibration(found, place, kept, run.model.engine)

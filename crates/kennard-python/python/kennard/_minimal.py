@@ -49,7 +49,8 @@ def minimal(
     Returns
     -------
     Minimal
-        With `distances` (N,) and `points` (N, ...), which is None where samples were named or read one by one.
+        With `distances` (N,) and `points` (N, ...), which is None where samples were named, read one by one, or examined
+        before the run was resumed.
 
     Raises
     ------
@@ -75,21 +76,21 @@ def minimal(
     run = _prepare.ready(model, x, y, settings, device=device, output=output, engine=engine, autocast=autocast)
     place, kept = _prepare.directory(out)
     given = json.dumps({**run.settings, "out": os.fspath(place)})
+    # Of data read one by one the samples are not all at hand.
+    held = run.inputs is not None and run.data is not None and len(run.inputs) == len(run.data)
     try:
-        found, broken = _kennard.audit(run.model.native, run.data, given, _prepare.progress(progress), None, True)
+        found, broken = _kennard.audit(run.model.native, run.data, given, _prepare.progress(progress), None, held)
     except (ValueError, _kennard.KennardError) as error:
         if "minimal=" not in str(error):
             raise
         # What audits call `minimal` is `attack` here.
         raise type(error)(str(error).replace("minimal=", "attack=")) from None
-    run.model.check_unchanged()
+    run.model.check_unchanged(place)
     columns = [name for name in found.columns if name.startswith("minimal.") and name.endswith(".norm")]
     sizes = np.nan_to_num(np.stack([found.column(name) for name in columns]), nan=np.inf)
     distances = sizes.min(axis=0)
     distances[found.column("prediction") != found.column("label")] = 0.0
-    # Of data read one by one the samples are not all at hand.
-    held = run.inputs is not None and found.column("index").max(initial=-1) < len(run.inputs)
-    points = _nearest(run.inputs, found, sizes, broken) if held and run.inputs is not None else None
+    points = _nearest(run.inputs, found, sizes, distances, broken) if held and run.inputs is not None else None
     return Minimal(found, place, kept, run.model.engine, distances, points)
 
 
@@ -97,16 +98,20 @@ def _nearest(
     inputs: NDArray[np.float32],
     found: _kennard.Outcome,
     sizes: NDArray[np.float64],
+    distances: NDArray[np.float64],
     broken: list[tuple[int, int, NDArray[np.float32]]],
-) -> NDArray[np.float32]:
-    """The nearest point of each sample; `sizes` (attacks, N) are those of the minimum-norm attacks, which come last."""
+) -> NDArray[np.float32] | None:
+    """The nearest point of each sample; `sizes` (attacks, N) are those of the minimum-norm attacks, which come last. None
+    where points are missing: what was finished before a run was resumed has none."""
     index = found.column("index").astype(np.int64)
     rows = {int(place): row for row, place in enumerate(index)}
     points = np.array(inputs[index])
     others = len(names(json.loads(found.summary))) - len(sizes)
     best = sizes.argmin(axis=0)
+    lacking = (distances > 0) & np.isfinite(distances)
     for place, which, point in broken:
         row = rows[place]
         if which - others == best[row]:
             points[row] = point.reshape(points.shape[1:])
-    return points
+            lacking[row] = False
+    return None if lacking.any() else points

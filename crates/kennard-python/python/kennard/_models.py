@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,19 @@ class Adapted:
     # The object that computes, where the caller's does.
     live: Any = None
 
-    def check_unchanged(self) -> None:
-        """Raises a ValueError where a live model is not what it was."""
-        if hasattr(self.live, "check_unchanged"):
+    def check_unchanged(self, place: Path | None = None) -> None:
+        """Raises a ValueError where a live model is not what it was; the figures that were written to `place` are taken away."""
+        if not hasattr(self.live, "check_unchanged"):
+            return
+        try:
             self.live.check_unchanged()
+        except ValueError as error:
+            if place is None:
+                raise
+            for file in (place, place / "summary.json", place / "report.html"):
+                if file.is_file():
+                    file.unlink()
+            raise ValueError(f"{error}. What is in {place} is of no one model: remove it") from None
 
 
 def model(
@@ -201,7 +211,9 @@ class Function:
         self.label = getattr(function, "__qualname__", type(function).__name__)
         self.parameters = 0
         self.passes = eot or 1
+        self._answered = False
         first = self._answer(first_batch(x, batch))
+        self._answered = True
         self.classes = int(first.shape[1])
         self.sha256 = hashlib.sha256(self.label.encode()).hexdigest()
         if eot is None and not random:
@@ -210,7 +222,16 @@ class Function:
             self.sha256 = fingerprint(self.label, x, lambda points: in_batches(self._asked, points, batch))
 
     def _asked(self, batch: NDArray[np.float32]) -> NDArray[Any]:
-        returned = self._function(batch.reshape(len(batch), -1) if self._flat else batch)
+        given = batch.reshape(len(batch), -1) if self._flat else batch
+        try:
+            returned = self._function(given)
+        except Exception as error:
+            if self._answered:
+                raise
+            raise ValueError(
+                f"model, x: the function fails at samples of shape {given.shape} ({given.dtype}): {type(error).__name__}: "
+                f"{str(error).rstrip('.')}. Give samples as it takes them"
+            ) from error
         try:
             found = np.asarray(returned)
             return found if found.dtype == np.float64 else np.asarray(found, dtype=np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,8 @@ class TorchModule:
         _check_mode(module, eot)
         weights = [*module.parameters(), *module.buffers()]
         self._device = _device(weights, device)
+        # PyTorch keeps it for each thread, and passes are made in others.
+        self._default = torch.empty(0).device
         if autocast is not None and autocast not in _AUTOCAST:
             raise ValueError(f"autocast: {autocast!r} is unknown; give 'bfloat16' or 'float16', or leave it out")
         self.autocast = autocast
@@ -93,6 +95,7 @@ class TorchModule:
             if eot is None and not random:
                 # A copy each time: a module may work in place.
                 check_repeatable(lambda: self.untouched(first.copy().reshape(-1)))
+        self._begun = self._lasting(first, resized=batch is None)
         if not in_sight and eot is None and not random:
             # A function, or a module without weights, has none that could be told from another's.
             self.sha256 = fingerprint(self.label, x, self.answered)
@@ -109,11 +112,23 @@ class TorchModule:
     def _tried(self, x: torch.Tensor) -> torch.Tensor:
         """The logits of the first samples ever given."""
         try:
-            return self._logits(x)
-        except (RuntimeError, IndexError, AssertionError) as error:
+            found = self._module(x)
+        except Exception as error:
             raise ValueError(
-                f"model, x: the module fails at samples of shape {tuple(x.shape)} ({x.dtype}, on {x.device}): {error}. Give "
-                "samples as it was trained on, in channels, height, width"
+                f"model, x: the module fails at samples of shape {tuple(x.shape)} ({x.dtype}, on {x.device}): "
+                f"{type(error).__name__}: {str(error).rstrip('.')}. Give samples as it was trained on, in channels, height, width"
+            ) from error
+        if isinstance(found, torch.Tensor) and self.output is not None and not callable(self.output):
+            raise ValueError(
+                f"output: the module returns one tensor, so there is nothing that {self.output!r} could name; leave it out"
+            )
+        try:
+            return self._checked(found, x)
+        except ValueError:
+            raise
+        except Exception as error:
+            raise ValueError(
+                f"output: it fails at the {type(found).__name__} that the module returns: {type(error).__name__}: {error}"
             ) from error
 
     def _digest(self) -> str:
@@ -127,11 +142,26 @@ class TorchModule:
         return in_batches(lambda batch: self.untouched(batch.reshape(-1)).reshape(len(batch), -1), points, self._batch)
 
     def check_unchanged(self) -> None:
-        """Raises a ValueError where the weights are not those of the beginning."""
-        if self._digest() != self._weights:
+        """Raises a ValueError where the weights are not those of the beginning, also those that are not kept in files."""
+        now = _hidden(self._module)
+        if self._digest() != self._weights or any(now.get(name) != digest for name, digest in self._begun.items()):
             raise ValueError(
                 "model: its weights changed while it was audited, so the figures are of no one model; train it before or after"
             )
+
+    def _lasting(self, first: NDArray[np.float32], resized: bool) -> dict[str, str]:
+        """Digests of what is not kept in files and that no pass may change, after passes of the samples `first`."""
+        other = np.repeat(first[:1], len(first) + resized, 0)
+        before = _hidden(self._module)
+        once, twice = self._hidden_after(other), self._hidden_after(other)
+        # What changes with the size of a batch, and not with each pass, is no weight: a cache, a mask.
+        return {name: digest for name, digest in twice.items() if before.get(name) == digest or once.get(name) != digest}
+
+    def _hidden_after(self, samples: NDArray[np.float32]) -> dict[str, str]:
+        # A module that takes no other size says so in its passes.
+        with suppress(Exception), torch.no_grad():
+            self._module(self._tensor(samples.copy()))
+        return _hidden(self._module)
 
     def fitting(self) -> int | None:
         """How many samples fit a GPU's memory at once, a power of two from 32 to 1024; None elsewhere.
@@ -162,8 +192,21 @@ class TorchModule:
             return nullcontext()
         return torch.autocast(self._device.type, dtype=_AUTOCAST[self.autocast])
 
+    def _at_home(self) -> AbstractContextManager[Any]:
+        """The devices of the thread that it was made in."""
+        entered = ExitStack()
+        if self._default.type != "cpu":
+            entered.enter_context(self._default)
+        if self._device.type == "cuda":
+            entered.enter_context(torch.cuda.device(self._device))
+        return entered
+
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
-        found = logits_of(self._module(x), self.output)
+        return self._checked(self._module(x), x)
+
+    def _checked(self, returned: Any, x: torch.Tensor) -> torch.Tensor:
+        """The logits in what the module returned for samples."""
+        found = logits_of(returned, self.output)
         if found.ndim != 2 or len(found) != len(x):
             raise ValueError(
                 f"model: it returned a tensor of shape {tuple(found.shape)} for {len(x)} samples; a classifier returns "
@@ -173,17 +216,18 @@ class TorchModule:
 
     def untouched(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """The logits (n·K) at points (n·d), in the module's own precision."""
-        with torch.inference_mode():
+        # Not torch.inference_mode(): a module may keep a tensor that it makes, and a gradient may go through it later.
+        with self._at_home(), torch.no_grad():
             return _scores(self._logits(self._tensor(points)))
 
     def outputs(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """The logits (n·K) at points (n·d)."""
-        with torch.inference_mode(), self._precision():
+        with self._at_home(), torch.no_grad(), self._precision():
             return _scores(self._logits(self._tensor(points)))
 
     def forward(self, points: NDArray[np.float32]) -> tuple[NDArray[np.float32], Any]:
         """The logits (n·K) at points (n·d), and what `backward` needs."""
-        with torch.enable_grad(), self._precision():
+        with self._at_home(), torch.enable_grad(), self._precision():
             x = self._tensor(points).requires_grad_(True)
             # A module may work in place, which PyTorch does not allow where a gradient begins.
             z = self._logits(x.clone())
@@ -195,7 +239,8 @@ class TorchModule:
         cotangent = torch.from_numpy(slopes).reshape(z.shape).to(z.device, z.dtype)
         if not z.requires_grad:
             return np.zeros(x.numel(), dtype=np.float32)
-        (gradient,) = torch.autograd.grad(z, x, cotangent, allow_unused=True)
+        with self._at_home():
+            (gradient,) = torch.autograd.grad(z, x, cotangent, allow_unused=True)
         return np.zeros(x.numel(), dtype=np.float32) if gradient is None else _flat(gradient)
 
 
@@ -253,13 +298,29 @@ def _identity(module: torch.nn.Module, weights: str) -> tuple[str, bool]:
     """What tells a module from another, and whether it has weights for that: also buffers that are not kept in files, and
     the weights of modules in lists that PyTorch does not see."""
     digest = hashlib.sha256(weights.encode())
+    more = _more(module)
+    for name, weight in more:
+        _add(digest, name, weight)
+    return (digest.hexdigest() if more else weights), bool(module.state_dict() or more)
+
+
+def _more(module: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
+    """The buffers that are not kept in files, and the weights of modules that PyTorch does not see."""
     kept = module.state_dict()
     more = [(name, buffer) for name, buffer in module.named_buffers() if name not in kept]
     for number, part in enumerate(_unseen(module)):
         more += [(f"{number}: {name}", weight) for name, weight in sorted(part.state_dict().items())]
-    for name, weight in more:
+    return more
+
+
+def _hidden(module: torch.nn.Module) -> dict[str, str]:
+    """Digests of the same by name."""
+    found = {}
+    for name, weight in _more(module):
+        digest = hashlib.sha256()
         _add(digest, name, weight)
-    return (digest.hexdigest() if more else weights), bool(kept or more)
+        found[name] = digest.hexdigest()
+    return found
 
 
 def _unseen(module: torch.nn.Module) -> list[torch.nn.Module]:
@@ -320,9 +381,19 @@ def _check_mode(module: torch.nn.Module, eot: int | None) -> None:
 
 
 def _device(weights: list[torch.Tensor], device: torch.device | str | None) -> torch.device:
-    places = {weight.device for weight in weights}
-    chosen = torch.device(device) if device is not None else next(iter(places), torch.device("cpu"))
-    strays = {place for place in places if place.type != chosen.type}
+    chosen = weights[0].device if weights else torch.device("cpu")
+    if device is not None:
+        try:
+            chosen = torch.device(device)
+            torch.empty(0, device=chosen)
+        except Exception as error:  # PyTorch's devices raise many kinds.
+            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ValueError(
+                f"device: PyTorch cannot compute on {device!r} here ({said}); give one that it has, 'cpu' for instance, or leave it out"
+            ) from error
+    if chosen.type == "cuda" and chosen.index is None:
+        chosen = torch.device("cuda", torch.cuda.current_device())
+    strays = {weight.device for weight in weights if weight.device.type != chosen.type}
     if strays:
         raise ValueError(
             f"device: the module has weights on {', '.join(sorted(map(str, strays)))}, not on {chosen}; call "

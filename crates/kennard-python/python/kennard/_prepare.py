@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
+import html
+import importlib
 import math
 import numbers
 import os
@@ -30,6 +31,9 @@ _NORMS = {math.inf: "linf", 2: "l2", 1: "l1", 0: "l0"}
 # Fewer samples than these are no reason for smaller micro-batches of a live model than are asked for.
 _FULL = 1024
 
+# How long progress stays as it is shown, in seconds, but for the end of a phase.
+_OFTEN = 0.5
+
 # The process whose threads do the work, once there are any.
 _worker: int | None = None
 
@@ -49,8 +53,8 @@ def options(command: str, given: dict[str, Any], **own: Any) -> dict[str, Any]:
     known = _kennard.option_names(command)
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]}? " if near else ""
+            near = _kennard.nearest(name, known)
+            hint = f"did you mean {near}? " if near else ""
             raise ValueError(f"{name}: there is no such argument; {hint}Known are {', '.join(known)}")
     own = {name: value for name, value in own.items() if value is not None}
     twice = next((name for name in given if name in own), None)
@@ -208,11 +212,29 @@ def ready(
         rough=rough,
         batch=_at_once(settings, data),
     )
+    if adapted.native is adapted.live:
+        settings = _of_live(settings, engine)
     if "micro_batch" not in settings and hasattr(adapted.native, "fitting"):
         fitting = adapted.native.fitting()
         if fitting is not None:
             settings = {**settings, "micro_batch": fitting}
     return Ready(adapted, data, inputs, settings)
+
+
+class Threads(int):
+    """A number of threads that nobody asked for, and that says nothing to live models."""
+
+
+def _of_live(settings: dict[str, Any], engine: str) -> dict[str, Any]:
+    """The settings without those that only files have a use for, which are refused where they were meant for a live model."""
+    cures = {
+        "runtime": "a live model computes itself, without a runtime; leave it out, or give engine='export' for a module",
+        "threads": "it is for files, and a live model computes with threads of its own; use torch.set_num_threads for a module",
+    }
+    for name, cure in cures.items():
+        if name in settings and engine == "live" and not isinstance(settings[name], Threads):
+            raise ValueError(f"{name}: {cure}")
+    return {name: value for name, value in settings.items() if name not in cures}
 
 
 def averages(attacks: Any) -> bool:
@@ -262,19 +284,50 @@ class _Line:
 
     def __init__(self) -> None:
         self._last = 0.0
+        self._open: str | None = None
 
     def __call__(self, what: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if now - self._last < 0.5 and done < total:
+        if now - self._last < _OFTEN and done < total:
             return
         self._last = now
+        # The end of a phase may not be heard of, where the next begins at once.
+        begin = "\n" if self._open not in (None, what) else ""
         end = "\n" if done >= total else ""
-        sys.stderr.write(f"\r{what}: {done} of {total}   {end}")
+        self._open = None if end else what
+        sys.stderr.write(f"{begin}\r{what}: {done} of {total}   {end}")
         sys.stderr.flush()
+
+
+class _Bar:
+    """A bar in a notebook that says how far work is."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+        self._begun = False
+        self._shown: Any = None
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._last < _OFTEN and done < total:
+            return
+        self._last = now
+        notebook = importlib.import_module("IPython.display")
+        bar = notebook.HTML(f'<progress value="{done}" max="{total}"></progress> {html.escape(what)}: {done} of {total}')
+        if not self._begun:
+            # None where there is a kernel's package, but no notebook.
+            self._begun, self._shown = True, notebook.display(bar, display_id=True)
+        elif self._shown is not None:
+            self._shown.update(bar)
 
 
 def progress(wanted: bool | Progress) -> Progress | None:
     """What hears how far work is."""
     if callable(wanted):
         return wanted
-    return _Line() if wanted and sys.stderr.isatty() else None
+    if not wanted:
+        return None
+    # The kernel of a notebook has no terminal.
+    if "ipykernel" in sys.modules:
+        return _Bar()
+    return _Line() if sys.stderr.isatty() else None

@@ -16,7 +16,7 @@ from . import _kennard
 # Two answers that differ by more than this share of the largest logit are no rounding.
 _APART = 1e-4
 
-# Of so many samples the answers tell one function from another, in steps of this share of the largest.
+# The answers to this many samples tell one function from another, in steps of this share of the largest.
 _ASKED = 32
 _STEP = 2.0**-7
 
@@ -81,9 +81,9 @@ def fingerprint(
 
 
 def check_passes(eot: int | None) -> None:
-    """Refuses a number of passes that is none."""
+    """Refuses an invalid number of passes."""
     if eot is not None and (isinstance(eot, bool) or not isinstance(eot, int) or eot < 1):
-        raise ValueError(f"eot: {eot!r} is no number of passes; give a whole number, 20 for example")
+        raise ValueError(f"eot: {eot!r} is not a number of passes; give a whole number, 20 for example")
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def verified(
 ) -> Verified:
     """Asks `model` (a live one) `passes` times about each point found.
 
-    Every pass is a call of its own, so that a model that draws once a batch answers each time anew.
+    Every pass is a call of its own, so that a model that draws once per batch answers each time anew.
 
     Parameters
     ----------

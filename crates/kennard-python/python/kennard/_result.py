@@ -139,6 +139,14 @@ class Result(Outcome):
         return self.clean_accuracy - broken / len(self.samples)
 
     @property
+    def verified_interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the verified robust accuracy (Clopper and Pearson). None without `eot`."""
+        if self.verified is None or self.clean_accuracy is None:
+            return None
+        broken = len(set(self.verified.index[self.verified.confirmed].tolist()))
+        return _kennard.interval(int(self.summary["clean"]["correct"]) - broken, len(self.samples))
+
+    @property
     def interval(self) -> tuple[float, float] | None:
         """The 95 % interval of the robust accuracy, of the clean accuracy without attacks (Clopper and Pearson)."""
         part = self.summary.get("robust") or self.summary["clean"]
@@ -181,6 +189,8 @@ class Result(Outcome):
             parts.append(f"certified {_page.percent(self.certified_accuracy)}")
         if self.verified is not None:
             parts.append(f"verified {_page.percent(self.verified_robust_accuracy)}")
+            if ends := self.verified_interval:
+                parts.append(f"[{100 * ends[0]:.2f}, {100 * ends[1]:.2f}]")
         return f"<kennard.{type(self).__name__} {self.summary['total']} samples: {', '.join(parts)}{self._doubt()}>"
 
     def _body(self) -> str:
@@ -193,6 +203,8 @@ class Result(Outcome):
             rows.append(("robust", robust.get("robust_accuracy"), robust.get("interval")))
         if certified := self.summary.get("certified"):
             rows.append(("certified", certified.get("certified_accuracy"), certified.get("interval")))
+        if self.verified is not None:
+            rows.append(("verified robust", self.verified_robust_accuracy, self.verified_interval))
         lines = [(name, _page.percent(share), _page.percents(ends)) for name, share, ends in rows]
         return _page.table(("", "accuracy", "95 % interval"), lines)
 
@@ -206,8 +218,9 @@ class Minimal(Result):
         In the norm: 0 where the sample is misclassified from the start, infinite where no attack found a point.
     median : float
         The distance that half of the samples are within.
-    points : array (N, ...) of float32
-        The nearest adversarial points; the sample itself where there is none.
+    points : array (N, ...) of float32, or None
+        The nearest adversarial points; the sample itself where there is none. None where samples were named or read one by
+        one, or where the run was resumed.
     """
 
     def __init__(
@@ -225,11 +238,11 @@ class Minimal(Result):
 
     @property
     def median(self) -> float:
-        """The distance that half of the samples are within, one of theirs as in `summary`; infinite where there is none."""
+        """The distance that half of the samples are within: one of their distances, as in `summary`; may be infinite."""
         return self._within(50)
 
     def _within(self, percent: int) -> float:
-        """The smallest of the distances that so many per cent of the samples are within: no mean of two of them."""
+        """The smallest distance that `percent` per cent of the samples are within: not a mean of two distances."""
         ordered = np.sort(self.distances)
         return float(ordered[max(-(-len(ordered) * percent // 100), 1) - 1]) if len(ordered) else np.inf
 

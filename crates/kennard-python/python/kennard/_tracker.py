@@ -43,10 +43,10 @@ class Tracker:
     attack : text or list of text
         The attacks of each audit.
     every : int
-        Only every so many epochs; the others are left out.
+        Audits every this many epochs; the others are left out.
     resume : bool
-        Go on with what an interrupted process left in `out`: an epoch that is there with the same weights is not audited
-        again.
+        Go on with what an interrupted process left in `out`: earlier epochs stay on the page, and one that is there with
+        the same weights is not audited again.
     progress : bool
         Whether to show how far each audit is.
     **options
@@ -72,6 +72,8 @@ class Tracker:
         progress: bool = False,
         **options: Any,
     ) -> None:
+        if hasattr(x, "__next__"):
+            raise ValueError("x: an iterator yields its samples once; give a list, arrays, or a data set")
         if every < 1:
             raise ValueError(f"every: {every} is no number of epochs; give 1 for each of them")
         named = {name: value for name, value in options.items() if name not in _LIVE}
@@ -88,7 +90,7 @@ class Tracker:
         self._every = every
         self._resume = resume
         self._progress = progress
-        self._audits: list[tuple[int, Path]] = []
+        self._audits = _finished(self.out) if resume else []
         self._last: int | None = None
 
     def __call__(self, epoch: int | None = None) -> Result | None:
@@ -118,6 +120,8 @@ class Tracker:
         place = self.out / f"epoch-{epoch:04}"
         result = self._audit(epoch, place)
         self._last = epoch
+        # Of a process before this one, epochs that are still to come again do not count.
+        self._audits = [audit for audit in self._audits if audit[0] < epoch]
         self._audits.append((epoch, place))
         found = json.loads(_kennard.tracked(self.out.name, self._audits, self.out))
         self.points = found["points"]
@@ -155,6 +159,19 @@ class Tracker:
         names = ("epoch", "clean", "robust", "sigma_x", "sigma_p", "product")
         rows = [["" if point[name] is None else f"{point[name]:.4g}" for name in names] for point in self.points]
         return _page.table(names, rows) + _page.pictures(self.out) + _page.report(self.out)
+
+
+def _finished(out: Path) -> list[tuple[int, Path]]:
+    """The epochs whose audits in a directory are complete, in order."""
+    found = []
+    for place in out.glob("epoch-*"):
+        try:
+            summary = json.loads((place / "summary.json").read_text(encoding="utf-8"))
+            if summary["complete"]:
+                found.append((int(place.name.removeprefix("epoch-")), place))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return sorted(found)
 
 
 # Arguments of audits that are no options of the command.

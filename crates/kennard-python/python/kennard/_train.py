@@ -228,7 +228,8 @@ def taken(model: Any, x: Any, options: dict[str, Any]) -> Any:
 
 
 def graph(model: Any, x: NDArray[np.float32] | None, *, trainable: bool, output: Any = None) -> tuple[Any, Any]:
-    """A path or the bytes of a file, and the module that it was made of; `output` takes the logits out of what that returns."""
+    """A path or the bytes of a file, and the module that it was made of; `output` takes the logits out of what that returns. A
+    file that is not to be trained is compared with the module."""
     if isinstance(model, (str, os.PathLike, bytes)):
         return model, None
     if _models.is_proto(model):
@@ -239,9 +240,11 @@ def graph(model: Any, x: NDArray[np.float32] | None, *, trainable: bool, output:
         )
     if x is None:
         raise ValueError("x: samples are needed to export a module, for their shape; give an array (n, ...)")
-    from ._export import exported
+    from ._export import agreeing, exported
 
-    return exported(model, x, trainable=trainable, output=output), model
+    if trainable:
+        return exported(model, x, trainable=True, output=output), model
+    return agreeing(model, x, output=output), model
 
 
 def _weights(file: Path | bytes) -> dict[str, NDArray[np.float32]]:

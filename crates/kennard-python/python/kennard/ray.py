@@ -21,7 +21,7 @@ __all__ = ["audit"]
 
 # How often progress is asked for, in seconds.
 _TICK = 0.5
-# Where a machine is lost, its worker may live on for a while; its successor waits for so many seconds at most.
+# Where a machine is lost, its worker may live on for a while; its successor waits for this many seconds at most.
 _PATIENCE = 300.0
 _PHASES = ("clean pass", "attacks", "packets")
 
@@ -60,13 +60,13 @@ def audit(
     resume : bool
         Go on with the run that was interrupted there.
     num_cpus, num_gpus : float
-        What a task takes of its machine; `threads` is `num_cpus` unless it is given.
+        What a task takes of its machine; for files `threads` is `num_cpus` unless it is given.
     max_retries : int
         How often a part is begun again after its worker died.
     progress : bool or callable
         Whether to show how far it is; or what is called with what is done, how much of it, and of how much.
     **options
-        Everything else that :func:`kennard.audit` takes.
+        Everything else that :func:`kennard.audit` takes, but for `shard`, `require` and `eot`.
 
     Returns
     -------
@@ -86,10 +86,14 @@ def audit(
     for name in ("shard", "require"):
         if options.get(name) is not None:
             raise ValueError(f"{name}: a run in parts does not take it; num_shards divides, and requirements are of the whole")
+    if options.get("eot") is not None:
+        raise ValueError(
+            "eot: audits of models that answer at random cannot be resumed, as parts have to be; use kennard.audit on one machine"
+        )
     own = inspect.signature(_calls.audit).parameters
     settings = {name: value for name, value in options.items() if name not in own}
     _prepare.options("audit", settings, eps=options.get("eps"))
-    options.setdefault("threads", max(1, int(num_cpus)))
+    options.setdefault("threads", _prepare.Threads(max(1, int(num_cpus))))
     parts = _divided(Path(out), num_shards, resume)
     if callable(model) and not is_module(model) and hasattr(x, "detach"):
         # A function of tensors, which the machines get samples for as arrays.
@@ -203,6 +207,10 @@ def _await(running: dict[Any, int], num_shards: int, tally: Any, hear: Callable[
         raise _kennard.KennardError(
             f"part {failed} of {num_shards} was not finished, for its worker died; resume=True goes on ({error})"
         ) from None
+    except BaseException:
+        # Of the caller's, in progress.
+        _cancel(running)
+        raise
 
 
 def _heard(tally: Any) -> Heard:

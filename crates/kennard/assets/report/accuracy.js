@@ -46,14 +46,16 @@ function verdict(run) {
 
 function warnings(run, list) {
   const { notes } = run;
+  const open = unfinished(run) || (run.summary !== null && !run.summary.complete);
   if (list.length + notes.length === 0) {
-    if (unfinished(run)) return el("p", { class: "calm", id: "warnings" }, "Warnings are known when the run is done.");
+    if (open) return el("p", { class: "calm", id: "warnings" }, "Warnings are known when the run is done.");
     return el("p", { class: "calm", id: "warnings" }, "No warnings: nothing was found that makes these figures doubtful.");
   }
   const doubts = list.filter((w) => !w.note).length + notes.length;
   return el("section", { id: "warnings", "aria-label": "Warnings" }, el("h2", {}, doubts > 0 ? plural(doubts, "warning") : "Notes"),
     el("ul", {}, list.map((w) => el("li", {}, el("strong", {}, w.code.replaceAll("-", " ")), w.note ? " (a note)" : "", `: ${w.message}`)),
-      notes.map((note) => el("li", {}, note))));
+      notes.map((note) => el("li", {}, note))),
+    open ? el("p", { class: "calm" }, "Others are known when the run is done.") : null);
 }
 
 function againstEpsilon(run) {
@@ -63,7 +65,8 @@ function againstEpsilon(run) {
   const closest = summary.closest?.curve ?? [];
   const proved = summary.radii?.curve ?? [];
   const points = [["clean", 0, summary.clean.accuracy, summary.clean.interval]];
-  if (threat.eps !== null) summary.attacks.forEach((a) => points.push([a.name, threat.eps, a.robust_accuracy, a.interval]));
+  // Where sizes differ, what attacks leave is at no place on the axis.
+  if (threat.eps !== null && !hasOwnSizes(summary)) summary.attacks.forEach((a) => points.push([a.name, threat.eps, a.robust_accuracy, a.interval]));
   if (closest.length === 0 && proved.length === 0 && points.length < 2) return null;
   const rows = [
     ...proved.map((p) => ["certified", p.eps, p.certified_accuracy, ...p.certified_interval]),
@@ -93,7 +96,7 @@ function againstEpsilon(run) {
   };
   const caption = closest.length > 0
     ? `The share of samples that no perturbation of size ε was found to break, with its 95 % band, and the attacks at their ε.${proved.length > 0 ? " Dashed, the share that is proved: the truth lies between the two." : ""}`
-    : "Accuracy on the samples and under attack, with 95 % intervals. Run with --minimal fab for every ε between.";
+    : `Accuracy on the samples and under attack, with 95 % intervals.${summary.confined?.length > 0 ? "" : " Run with --minimal fab for every ε between."}`;
   return chart("curve", "Robust accuracy against ε", caption, { header: ["series", "eps", "robust_accuracy", "low", "high"], rows }, build);
 }
 
@@ -193,8 +196,8 @@ function byClass(run) {
     columns.push(shareColumn("under attack", (r) => r.robust, (v) => (100 * v).toFixed(1)),
       shareInterval("interval under attack", (r) => r.robustInterval, "under attack, low", "under attack, high"));
   }
-  const confusions = [["confusion", "What is taken for what", classes.confusion]];
-  if (classes.confusion_under_attack) confusions.push(["confusion-attack", "What is taken for what, under attack", classes.confusion_under_attack]);
+  const confusions = [["confusion", "Confusion matrix", classes.confusion]];
+  if (classes.confusion_under_attack) confusions.push(["confusion-attack", "Confusion matrix under attack", classes.confusion_under_attack]);
   return [
     chart("classes", "Accuracy by class", "With 95 % intervals.",
       { header: ["class", "samples", "clean", "clean_low", "clean_high", "under_attack", "under_attack_low", "under_attack_high"],
@@ -221,7 +224,7 @@ function confusion(id, title, cells, classes) {
   if (seen.length > 30) {
     return table(id, [
       { title: "class", value: (c) => className(classes, c[0]), text: true },
-      { title: "taken for", value: (c) => className(classes, c[1]), text: true },
+      { title: "predicted", value: (c) => className(classes, c[1]), text: true },
       { title: "samples", value: (c) => c[2] },
       shareColumn("of the class", (c) => c[2] / total.get(c[0]), (v) => (100 * v).toFixed(1)),
     ], wrong.sort((a, b) => b[2] - a[2]), { caption: title, filter: true });
@@ -231,6 +234,8 @@ function confusion(id, title, cells, classes) {
   const build = () => {
     const { ink, soft } = palette();
     const shown = seen.length <= 12;
+    // Viridis is dark at one end, which is all of the class on white paper and none of it on black.
+    const letters = (share) => ((isDark() ? 1 - share : share) > 0.55 ? "#ffffff" : "#000000");
     const slant = "rotate" in slanted(names);
     return {
       legend: { show: false }, grid: { left: 118, right: 16, top: 10, bottom: slant ? 150 : 104 },
@@ -238,12 +243,13 @@ function confusion(id, title, cells, classes) {
       yAxis: { ...axis("class", { type: "category", data: names, inverse: true }, slant ? 98 : 40), axisLabel: { color: soft, interval: 0, width: 84, overflow: "truncate" } },
       visualMap: { min: 0, max: 1, dimension: 2, calculable: false, orient: "horizontal", left: "center", bottom: 4, itemWidth: 12, itemHeight: 150,
         text: ["100 % of the class", "0 %"], textStyle: { color: ink }, inRange: { color: isDark() ? VIRIDIS : [...VIRIDIS].reverse() } },
-      series: [{ name: title, type: "heatmap", data: cells.map(([label, taken, n]) => [place.get(taken), place.get(label), n / total.get(label), n]),
-        label: { show: shown, formatter: ({ value }) => String(value[3]), color: "inherit", fontSize: 11, textBorderWidth: 2, textBorderColor: isDark() ? "#00000099" : "#ffffffcc" },
+      series: [{ name: title, type: "heatmap",
+        data: cells.map(([label, taken, n]) => ({ value: [place.get(taken), place.get(label), n / total.get(label), n], label: { color: letters(n / total.get(label)) } })),
+        label: { show: shown, formatter: ({ value }) => String(value[3]), fontSize: 11, textBorderWidth: 0 },
         itemStyle: { borderColor: palette().paper, borderWidth: 1 } }],
-      tooltip: { ...frame({}).tooltip, formatter: ({ value }) => `${cut(names[value[1]], 60)} taken for ${cut(names[value[0]], 60)}\n${grouped(value[3])}, ${percent(value[2], 1)} of the class` },
+      tooltip: { ...frame({}).tooltip, formatter: ({ value }) => `${cut(names[value[1]], 60)} predicted as ${cut(names[value[0]], 60)}\n${grouped(value[3])}, ${percent(value[2], 1)} of the class` },
     };
   };
-  return chart(id, title, "Numbers are samples, colours their share of the class; the diagonal is right.",
+  return chart(id, title, "Numbers are samples, colours their share of the class; the diagonal counts correct predictions.",
     { header: ["class", "predicted", "samples"], rows: cells.map(([label, taken, n]) => [className(classes, label), className(classes, taken), n]) }, build, { height: 500 });
 }

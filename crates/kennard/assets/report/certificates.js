@@ -7,7 +7,7 @@ function verdicts({ total, clean, robust, certified, undecided }) {
   const wrong = total - clean.pending - clean.correct;
   const broken = total - pending - wrong - certified.certified - undecided;
   return [
-    ["certified", certified.certified, "proved: no point within ε is misclassified"],
+    ["certified", certified.certified, "proved: no point that the threat model allows is misclassified"],
     ["undecided", undecided, robust ? "neither proved nor broken" : "not proved"],
     ["broken", broken, "an attack found a misclassified point"],
     ["misclassified", wrong, "wrong from the start"],

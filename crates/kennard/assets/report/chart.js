@@ -65,11 +65,12 @@ const hasEnds = (low, high) => typeof low === "number" && typeof high === "numbe
 
 /**
  * Why points `[x, value, low, high]` are not joined by a line; null where they are. Points `[x, value]` are of all that
- * there is, and need no interval.
+ * there is, and need no interval; of `nested` ones each counts a part of what the one before it counts.
  */
-function loose(all) {
+function loose(all, nested = false) {
   const points = all.filter((p) => typeof p[1] === "number");
   if (points.length < 3) return "Fewer than three points are no curve, and are not joined.";
+  if (nested) return null;
   if (points.some((p) => p.length > 2 && !hasEnds(p[2], p[3]))) return "Points without intervals show no trend, and are not joined.";
   const values = points.map((p) => p[1]);
   const widest = Math.max(...points.map(([, , low, high]) => (hasEnds(low, high) ? high - low : 0)));
@@ -91,14 +92,14 @@ function indistinct(rows) {
 }
 
 /** What to say beneath a figure of such curves. */
-const looseness = (curves) => [...new Set(curves.map(loose).filter(Boolean))].map((why) => ` ${why}`).join("");
+const looseness = (curves, nested = []) => [...new Set(curves.map((points, i) => loose(points, nested[i])).filter(Boolean))].map((why) => ` ${why}`).join("");
 
 /** A named curve of points `[x, value, low, high]`, the `i`th of its chart: a line in its band, or points alone. */
-function curve(name, points, i, more = {}) {
+function curve(name, points, i, { nested = false, ...more } = {}) {
   const color = palette().series[i % 6];
   const bounded = points.filter((p) => hasEnds(p[2], p[3])).map(([x, , low, high]) => [x, low, high]);
   const marks = { name, symbol: SYMBOLS[i % 6], symbolSize: 8, itemStyle: { color }, data: points.map(([x, value]) => [x, value]), z: 6, ...more };
-  if (loose(points)) return [{ ...marks, type: "scatter" }, ...(bounded.length > 0 ? [whiskers(bounded, { colour: color })] : [])];
+  if (loose(points, nested)) return [{ ...marks, type: "scatter" }, ...(bounded.length > 0 ? [whiskers(bounded, { colour: color })] : [])];
   const line = { ...marks, type: "line", lineStyle: { color, width: 2, type: DASHES[i % 6] } };
   return bounded.length > 0 ? [band(bounded, color), line] : [line];
 }
@@ -182,7 +183,7 @@ function chart(id, title, caption, data, build, { height = 320, wide = false, fi
   const name = figureFile(id, draft);
   const objects = () => data.rows.map((row) => Object.fromEntries(data.header.map((key, i) => [key, row[i]])));
   const button = (text, what, act) => el("button", { type: "button", title: `${what} of this figure`, onclick: act }, text);
-  charts.set(id, { plot, build, instance: null, width: 0 });
+  charts.set(id, { plot, build, height, instance: null, width: 0 });
   return el("figure", { id: `chart-${id}`, class: wide ? "wide" : null },
     el("h3", {}, title), plot,
     el("figcaption", {}, el("span", {}, caption), el("span", { class: "tools" },
@@ -191,7 +192,23 @@ function chart(id, title, caption, data, build, { height = 320, wide = false, fi
       button("SVG", "A drawing", () => download(`${name}.svg`, "image/svg+xml", drawing(id))))));
 }
 
-const drawing = (id) => decodeURIComponent(charts.get(id).instance.getDataURL({ type: "svg" }).split(",").slice(1).join(","));
+/** How wide a saved drawing is, in pixels. */
+const SAVED = 720;
+
+/** A chart as SVG for white paper, whatever the page's colours and width are. */
+function drawing(id) {
+  const { build, height } = charts.get(id);
+  const shade = root.dataset.shade;
+  root.dataset.shade = "light";
+  const instance = echarts.init(null, null, { renderer: "svg", ssr: true, width: SAVED, height });
+  try {
+    instance.setOption(withLegend(frame(build(SAVED)), SAVED));
+    return instance.renderToSVGString();
+  } finally {
+    instance.dispose();
+    root.dataset.shade = shade;
+  }
+}
 
 function drawCharts() {
   for (const entry of charts.values()) {

@@ -11,21 +11,32 @@ function runView(run) {
   const title = known ?? probed(run);
   const what = title ? `${title.model.file} on ${title.data.name} (${title.data.split})` : run.directory;
   const packets = [auditPackets(run), run.surveys.map((view, i) => survey(run, view, i))];
-  const warned = run.summary?.warnings ?? run.surveys[0]?.summary.warnings ?? [];
+  const own = run.summary?.warnings ?? run.surveys[0]?.summary.warnings ?? [];
+  const joined = [...run.surveys.map((view) => view.summary), run.probe].flatMap((found) => found?.warnings ?? []);
+  const warned = [...own, ...joined.filter((w) => w.code === "interrupted" && !own.includes(w))];
+  const [found, predicted] = [distances(run), predictedDistances(run)];
   return el("article", {},
     el("header", { class: "run" }, el("h1", {}, title ? title.model.file.split(/[\\/]/).pop() : run.name), el("p", {}, what), progress(run)),
-    verdict(run), known ? warnings(run, warned) : null,
+    verdict(run), known || warned.length > 0 ? warnings(run, warned) : null,
     section("training", "Training", null, wrapped(training(run))),
     run.summary ? section("accuracy", "Accuracy", null, wrapped([againstEpsilon(run), byAttack(run)])) : null,
     section("certificates", "Certificates", null, wrapped(certificates(run))),
     section("by-class", "Classes", null, wrapped(byClass(run))),
-    section("distance", "Distances", "The smallest perturbations that attacks found, in the norm of the threat model, which bound the true distances from above, and distances predicted from margins and the packets' windows.", wrapped([distances(run), predictedDistances(run)])),
+    section("distance", "Distances", distancesLead(found.length > 0, predicted.length > 0), wrapped([found, predicted])),
     section("examples", "Adversarial examples", "Sample, adversarial example, and their difference, amplified and on grey; what the model takes each for, with its probability.", gallery(run)),
     section("samples", "Samples", "Click a heading to sort.", sampleTable(run)),
     section("packets", "Packets", "The network's loss around data points, read as wave functions: spreads of the input (σ_x) and of the log-gradient (σ_p), whose product has a lower bound.", wrapped(packets)),
     section("probe", "Probe", null, wrapped(probe(run))),
     section("cost", "Cost", null, wrapped(cost(run))),
     section("repeat", "How to repeat it", null, repeat(run)));
+}
+
+/** What the distances are, of those that are shown. */
+function distancesLead(found, predicted) {
+  const ofAttacks = "The smallest perturbations that attacks found, in the norm of the threat model, which bound the true distances from above";
+  const ofPackets = "distances to the decision boundary, predicted from margins and the packets' windows";
+  if (!found) return `D${ofPackets.slice(1)}, beside those that were found.`;
+  return predicted ? `${ofAttacks}, and ${ofPackets}.` : `${ofAttacks}.`;
 }
 
 /** Children in the grid of figures, or nothing. */

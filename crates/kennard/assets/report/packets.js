@@ -6,6 +6,12 @@ const PER_UNIT = "[1/input units]";
 /** A figure with its interval, if it has one: medians of fewer than six values have none. */
 const within = (m) => (m ? `${short(m.value)} ${m.interval ? `[${span(m.interval)}]` : "[too few for an interval]"}` : "–");
 
+/** The same of a distance: one that was not found, null in files, is beyond those that were. */
+function distanceText(m) {
+  const far = (x) => (x === null ? "beyond" : short(x));
+  return m ? `${far(m.value)} ${m.interval ? `[${span(m.interval, far)}]` : "[too few for an interval]"}` : "–";
+}
+
 /** A column of temperatures, where packets have some. */
 const temperatures = (packets) => (packets.some((p) => p.temperature) ? [{ title: "temperature", value: (p) => p.temperature ?? 1, format: short }] : []);
 
@@ -52,7 +58,9 @@ function auditPackets(run) {
 function overScale(id, title, caption, y, curves, { bound = null, log = false } = {}) {
   const drawn = curves.map(([name, points]) => [name, points.filter((p) => p && p.scale > 0 && p.value !== null)]).filter(([, points]) => points.length > 0);
   if (drawn.length === 0) return null;
-  const figures = (points) => points.map((p) => [p.scale, p.value, ...(p.interval ?? [null, null])]);
+  // An interval without an upper end is none that can be drawn.
+  const drawable = (interval) => (interval && !interval.includes(null) ? interval : [null, null]);
+  const figures = (points) => points.map((p) => [p.scale, p.value, ...drawable(p.interval)]);
   const rows = drawn.flatMap(([name, points]) => figures(points).map((p) => [name, ...p]));
   const positive = log && rows.every((row) => row[2] > 0 && (row[3] ?? row[2]) > 0);
   // The bound is a line to be seen, not the edge.
@@ -111,11 +119,21 @@ function survey(run, view, number) {
   const apart = held.length === 0 ? null : table(id("survey-distances"), [
     { title: `scale ${UNIT}`, value: (f) => f.scale, format: (v) => (v === null ? "–" : short(v)) },
     ...[...named, ["σ_x along it", "error.sigma_x"], ["σ_p along it", "error.sigma_p"], ["their product", "error.product"], ["share of its class", "error.share"]]
-      .map(([title, name]) => figureColumn(title, (f) => f.distances[name])),
+      .map(([title, name]) => figureColumn(title, median(name), (_, f) => distanceText(median(name)(f)))),
   ], held, { caption: "Distances to the decision boundary in l2, and the error packet along the attack: medians over the centres" });
+  const lobes = (survey.lobes ?? []).flatMap((packet) => packet.lobes.map((lobe, i) => ({ ...packet, ...lobe, place: i + 1 })));
+  const parts = lobes.length === 0 ? null : table(id("survey-lobes"), [
+    { title: "sample", value: (l) => l.centre },
+    { title: `scale ${UNIT}`, value: (l) => l.scale, format: (v) => (v === null ? "–" : short(v)) },
+    { title: "lobe", value: (l) => l.place },
+    shareColumn("share of ψ²", (l) => l.share, (v) => (100 * v).toFixed(0)),
+    { title: "distance of its peak [s]", value: (l) => l.distance, format: short },
+    { title: "starts that led to it", value: (l) => l.starts },
+    { title: "packet", value: (l) => (l.reached ? "reached" : "NOT TO BE TRUSTED"), text: true },
+  ], lobes, { caption: "Packets of several lobes" });
   const maps = view.maps.map(({ name, picture }) => el("figure", { class: "map" }, el("img", { src: picture, alt: mapTitle(name) }), el("figcaption", {}, mapTitle(name))));
   return [
-    figures, rows, apart,
+    figures, rows, apart, parts,
     run.summary ? warningsOf(survey) : null,
     maps.length > 0 ? [el("h3", {}, "Maps of the spreads, and leading modes"), el("div", { class: "maps" }, maps)] : null,
     view.left_out > 0 ? el("p", { class: "note" }, `${plural(view.left_out, "map")} more are in ${view.directory}.`) : null,

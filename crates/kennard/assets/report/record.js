@@ -60,6 +60,13 @@ function repeat(run) {
     ["samples", summary.samples === undefined ? null : grouped(summary.samples)],
     ["time", summary.seconds > 0 ? seconds(summary.seconds) : null],
   ]));
+  const trained = summary ? null : run.training?.manifest.training.data;
+  if (trained) parts.push(facts([
+    ["data", `${trained.name} (${trained.split})`],
+    ...trained.sha256.map((digest) => ["SHA-256 of a file of the data", el("code", {}, digest)]),
+    ["runtime", settings.runtime],
+    ["seed", settings.recipe?.seed],
+  ]));
   if (manifest) {
     parts.push(el("details", {}, el("summary", {}, "All settings"), el("pre", {}, JSON.stringify(settings, null, 2))));
   }

@@ -58,7 +58,7 @@ function predictedDistances(run) {
   };
   const search = distances.found_by === "boundary search" ? ` ${SEARCHED}` : "";
   const rho = distances.correlation ? ` Their rank correlation is ${within(distances.correlation)}.` : "";
-  return [chart("predicted", "Predicted and found distances", `Distances to the decision boundary at ${plural(distances.samples, "sample")}: median predicted ${within(distances.predicted)}, found by ${distances.found_by} ${within(distances.found)}.${rho}${search} No factor on the logits moves them.`,
+  return [chart("predicted", "Predicted and found distances", `Distances to the decision boundary at ${plural(distances.samples, "sample")}: median predicted ${distanceText(distances.predicted)}, found by ${distances.found_by} ${distanceText(distances.found)}.${rho}${search} No factor on the logits moves them.`,
     { header: ["sample", "found", "predicted"], rows }, build)];
 }
 
@@ -84,10 +84,15 @@ function gallery(run) {
         el("span", {}, example.amplified ? ["difference", el("br"), `× ${short(Number(example.amplified.toPrecision(2)))}`] : "")),
       el("figcaption", {}, `sample ${grouped(example.index)}, ${facts}`));
   };
+  const list = (kind, title, shown) => [el("h3", {}, title), el("div", { class: "gallery", id: `gallery-${kind}` }, shown.map(card))];
+  // Where few were broken, all three are of the same samples.
+  if (examples.every((e) => KINDS.every(([kind]) => e.roles.includes(kind)))) {
+    return list("broken", "Broken samples, easiest first", [...examples].sort((a, b) => a.hardness - b.hardness || a.index - b.index));
+  }
   return KINDS.map(([kind, title]) => {
     const order = { easiest: (a, b) => a.hardness - b.hardness, hardest: (a, b) => b.hardness - a.hardness, first: (a, b) => a.index - b.index }[kind];
     const shown = examples.filter((e) => e.roles.includes(kind)).sort((a, b) => order(a, b) || a.index - b.index);
-    return shown.length > 0 ? [el("h3", {}, title), el("div", { class: "gallery", id: `gallery-${kind}` }, shown.map(card))] : null;
+    return shown.length > 0 ? list(kind, title, shown) : null;
   });
 }
 

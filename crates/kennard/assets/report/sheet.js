@@ -9,7 +9,7 @@ function sheetHead({ sheet, left_out: leftOut }) {
   const warned = sheet.warnings.map((w) => el("li", {}, el("strong", {}, w.code.replaceAll("-", " ")), w.note ? " (a note)" : "", `: ${w.message}`));
   return [
     el("header", { class: "run" }, el("h1", {}, sheet.title), el("p", {}, sheet.what)),
-    sheet.finished ? null : el("div", { class: "banner", role: "status" }, "Unfinished: the same command goes on. What is done of it is on this page."),
+    sheet.finished ? null : el("div", { class: "banner", role: "status" }, `Unfinished${sheet.goes_on ? `: ${sheet.goes_on} goes on` : ""}. What is done is on this page.`),
     tiles.length > 0 ? el("section", { "aria-label": "Key figures" }, el("div", { class: "tiles" }, tiles)) : null,
     warned.length > 0 ? el("section", { "aria-label": "Warnings" }, el("ul", { class: "notes" }, warned)) : null,
     leftOut ? el("p", { class: "note" }, leftOut) : null,
@@ -47,9 +47,9 @@ const claim = ({ claim: text, verdict, evidence }) =>
 
 function picture(view, { file, caption }) {
   const source = view.pictures[file];
-  if (!source) return el("p", { class: "note" }, `${caption}: ${file} in ${view.directory} is no picture that finds room here.`);
+  if (!source) return el("p", { class: "note" }, `${caption}: ${file} in ${view.directory} is not shown: it is not a picture, or too large for this page.`);
   // A window to scroll in where the screen is narrow: its letters would be too small.
-  return el("figure", { class: "drawn" }, el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, el("img", { src: source, alt: caption })), el("figcaption", {}, caption));
+  return el("figure", { class: "drawn" }, el("p", { class: "note sideways" }, "The picture goes on to the right: it scrolls."), el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, el("img", { src: source, alt: caption })), el("figcaption", {}, caption));
 }
 
 /** A text that is a number, as machines read it; any other text as it is. */

@@ -58,7 +58,11 @@ function table(id, columns, rows, { filter = false, caption = null, note = null,
     return rows.filter((row) => words.every((word) => {
       const [, name, rest] = /^([^:]+):(.+)$/.exec(word) ?? [];
       const column = name && columns.find((c) => c.title.toLowerCase().startsWith(name));
-      if (column) return show(column, row).toLowerCase().split(/\s+/)[0] === rest;
+      if (column) {
+        // A class has a number and a name: `label:2`, `label:pullover`.
+        const [first, ...others] = show(column, row).toLowerCase().split(/\s+/);
+        return first === rest || (!isNumber(rest) && others.includes(rest));
+      }
       return columns.some((c) => show(c, row).toLowerCase().includes(word));
     }));
   }

@@ -67,8 +67,16 @@ const plural = (n, one, many = `${one}s`) => `${grouped(n)} ${n === 1 ? one : ma
 const isWhole = ({ clean, attacks, minimal, certified, radii }) =>
   [clean, ...attacks, ...minimal, certified ?? clean, radii ?? clean].every((part) => part.pending === 0);
 
-/** What an attack may do, in symbols: `linf ≤ 8/255`. */
-const budget = ({ threat_model: threat, eps_text: eps }) => (threat.eps === null ? threat.norm : `${threat.norm} ≤ ${eps}`);
+/** What stands in the place of one epsilon for all: the summary's is then only the largest. */
+const OWN_SIZES = ["each sample in a box of its own", "an epsilon for each feature"];
+const hasOwnSizes = ({ confined = [] }) => confined.some((what) => OWN_SIZES.includes(what));
+
+/** What an attack may do, in short: `linf ≤ 8/255`. */
+function budget(summary) {
+  const { threat_model: threat, eps_text: eps, confined = [] } = summary;
+  if (hasOwnSizes(summary)) return confined.join(", ");
+  return [threat.eps === null ? threat.norm : `${threat.norm} ≤ ${eps}`, ...confined].join(", ");
+}
 
 /** The attacks in words. */
 const attackNames = ({ attacks, minimal, autoattack, budget: passes }) => {
@@ -90,10 +98,14 @@ function allowance(summary) {
     l1: `the changes of the ${elements} sum to at most ${eps}`,
     l0: `at most ${eps} of the ${elements} may change`,
   }[threat.norm];
+  if (hasOwnSizes(summary)) {
+    const words = budget(summary);
+    return `${words[0].toUpperCase()}${words.slice(1)}: no input element may change by more than ${eps}, ${bounds}`;
+  }
   const own = [bounds, ...(summary.confined ?? [])].join(", ");
   return threat.eps === null
     ? `${threat.norm}, perturbations of any size, ${own}`
-    : `${budget(summary)}: ${size}, ${own}`;
+    : `${threat.norm} ≤ ${eps_text}: ${size}, ${own}`;
 }
 
 /** Whether a text is a number and nothing else. */

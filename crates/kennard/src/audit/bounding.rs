@@ -1,10 +1,10 @@
 //! The passes of an audit that prove.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::{Audit, Progress, Record, Shown};
+use super::passes::Ledger;
+use super::{Audit, Progress, Record};
 use crate::certify::{BoundMethod, Certifier};
 use crate::{Error, Result};
 
@@ -34,11 +34,9 @@ impl Audit<'_> {
     pub(super) fn bound(
         &self,
         certifier: &Certifier,
-        records: &mut BTreeMap<usize, Record>,
-        keep: &mut dyn FnMut(&Record, Option<&Shown>) -> Result<()>,
-        stop: &AtomicBool,
-        progress: &mut dyn FnMut(Progress),
+        ledger: &mut Ledger,
     ) -> Result<BTreeMap<BoundMethod, Duration>> {
+        let Ledger { records, keep, stop, progress, .. } = ledger;
         let places = |of: &dyn Fn(&Record) -> bool| -> Vec<usize> {
             records.values().filter(|record| of(record)).map(|record| record.index).collect()
         };
@@ -63,11 +61,9 @@ impl Audit<'_> {
     pub(super) fn reach(
         &self,
         certifier: &Certifier,
-        records: &mut BTreeMap<usize, Record>,
-        keep: &mut dyn FnMut(&Record, Option<&Shown>) -> Result<()>,
-        stop: &AtomicBool,
-        progress: &mut dyn FnMut(Progress),
+        ledger: &mut Ledger,
     ) -> Result<BTreeMap<BoundMethod, Duration>> {
+        let Ledger { records, keep, stop, progress, .. } = ledger;
         let lacks = |record: &&Record| record.pending && record.radius.is_none();
         let open: BTreeMap<usize, _> =
             records.values().filter(lacks).map(|record| (record.index, record.bound)).collect();

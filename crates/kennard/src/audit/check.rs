@@ -1,5 +1,5 @@
 use super::{Audit, packet_plan};
-use crate::attack::{Attack, Conditions};
+use crate::attack::{Attack, Conditions, Pgd};
 use crate::threat::Boxes;
 use crate::{Error, Norm, Precision, Result};
 
@@ -101,7 +101,10 @@ impl Audit<'_> {
             )
             .advise("; leave {norm} and {minimal} out"));
         }
-        if let Some(attack) = self.attacks.iter().find(|attack| attack.settings()["step_size"].is_number()) {
+        let of_one_size = |attack: &dyn Attack| {
+            serde_json::from_value(attack.settings()).is_ok_and(|pgd: Pgd| pgd.step_size.is_some())
+        };
+        if let Some(attack) = self.attacks.iter().find(|attack| of_one_size(attack.as_ref())) {
             let message = format!(
                 "the steps of {} are of one size for all elements, each of which has an epsilon of its own here",
                 attack.name()

@@ -5,11 +5,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::finished::{FILES, FinishedRun, write_results};
-use super::{Manifest, Outcome, Record, Shown};
+use super::{AuditManifest, Outcome, Record, Shown};
 use crate::Result;
 use crate::run::files::make_directory;
 use crate::run::journal::is_begun;
-use crate::run::{Directory, Kind, SUMMARY, keep_off, same_settings};
+use crate::run::{Directory, RunKind, SUMMARY, keep_off, same_settings};
 
 /// A sample that is kept, with its pixels where it is one to be shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// The sample that it is of, or why it cannot be an entry of this run.
-    pub fn place(&self, manifest: &Manifest) -> Result<usize, String> {
+    pub fn place(&self, manifest: &AuditManifest) -> Result<usize, String> {
         let Entry { record, shown } = self;
         let (index, settings) = (record.index, &manifest.settings);
         if record.attacks.len() != settings.attacks.len() || record.minimal.len() != settings.minimal.len() {
@@ -69,9 +69,9 @@ impl RunDirectory {
     /// # Errors
     /// When the directory cannot be written to, is in use, holds a run of other settings (the message
     /// names the difference), a damaged one, or an unfinished one and `resume` is not set.
-    pub fn open(path: &Path, manifest: &Manifest, resume: bool) -> Result<RunDirectory> {
+    pub fn open(path: &Path, manifest: &AuditManifest, resume: bool) -> Result<RunDirectory> {
         make_directory(path)?;
-        keep_off(path, Kind::Audit)?;
+        keep_off(path, RunKind::Audit)?;
         if resume && !is_begun(path) && path.join(SUMMARY).exists() {
             let run = FinishedRun::open(path)?;
             same_settings(path, &run.manifest.settings, &manifest.settings)?;

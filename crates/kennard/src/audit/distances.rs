@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::stats::{clopper_pearson, median};
+use crate::stats::{clopper_pearson, lower_quantile, median};
 
 /// Distances to the closest adversarial point, in the threat model's norm. A sample that is misclassified
 /// from the start has the distance 0.
@@ -39,8 +39,7 @@ impl Distances {
         sorted.sort_by(f64::total_cmp);
         let n = sorted.len();
         let found = sorted.partition_point(|d| d.is_finite());
-        let quartile =
-            |q: usize| sorted.get((n * q).div_ceil(4).saturating_sub(1)).copied().filter(|d| d.is_finite());
+        let quartile = |p: f64| lower_quantile(&sorted, p).filter(|d| d.is_finite());
         let largest = found.checked_sub(1).map_or(0.0, |last| sorted[last]);
         let point = |step: usize| {
             let eps = largest * step as f64 / STEPS as f64;
@@ -52,7 +51,7 @@ impl Distances {
         let finite = |end: f64| Some(end).filter(|end| end.is_finite());
         let interval = median(sorted.iter().copied()).and_then(|(_, interval)| interval);
         let median_interval = interval.map_or([None; 2], |ends| ends.map(finite));
-        Distances { found: found as u64, quartiles: [1, 2, 3].map(quartile), median_interval, curve }
+        Distances { found: found as u64, quartiles: [0.25, 0.5, 0.75].map(quartile), median_interval, curve }
     }
 }
 

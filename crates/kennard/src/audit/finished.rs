@@ -6,12 +6,13 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::table::Sought;
-use super::{Manifest, Outcome, Record, Summary, gallery, table};
+use super::{AuditManifest, AuditSettings, Outcome, Record, Summary, gallery, table};
 use crate::run::files::{make_directory, other_version, read_if_there, refused, to_json, write_whole};
 use crate::run::journal::is_begun;
 use crate::run::sums::{SUMS, Sums};
 use crate::run::{
-    Kind, MANIFEST, NO_RUN, SUMMARY, check_kind, clear_strays, keep_off, stored, stored_before,
+    MANIFEST, NO_RUN, RunKind, SUMMARY, check_kind, clear_strays, keep_off, same_settings, stored,
+    stored_before,
 };
 use crate::{Error, Result};
 
@@ -25,7 +26,7 @@ pub(super) const FILES: [&str; 4] = [MANIFEST, SAMPLES, SHOWN, SUMMARY];
 #[derive(Clone, Debug)]
 pub struct FinishedRun {
     /// What was run.
-    pub manifest: Manifest,
+    pub manifest: AuditManifest,
     /// What was found.
     pub outcome: Outcome,
 }
@@ -37,19 +38,18 @@ impl FinishedRun {
     /// When it holds no run, one of another kind, an unfinished one, a damaged one, or one of an earlier format
     /// without checksums.
     pub fn open(path: &Path) -> Result<FinishedRun> {
-        check_kind(path, &[Kind::Audit])?;
+        check_kind(path, &[RunKind::Audit])?;
         if is_begun(path) {
             return Err(refused(path, "holds an unfinished run").advise("; finish it with {resume}"));
         }
         let sums = Sums::read(path)?;
-        let (manifest, _) = stored::<Manifest>(path)?.ok_or_else(|| refused(path, NO_RUN))?;
+        let (manifest, _) = stored::<AuditManifest>(path)?.ok_or_else(|| refused(path, NO_RUN))?;
         let outcome = results(path, sums.as_ref())?;
         if sums.is_none() {
             let message = format!(
-                "holds no {SUMS}: its run is of an earlier format without checksums, or was cut off while it was written. \
-                 Run it again; kennard report reads it as it is"
+                "holds no {SUMS}: its run is of an earlier format without checksums, or was cut off while it was written"
             );
-            return Err(refused(path, message));
+            return Err(refused(path, message).advise(". Run it again; {!report} reads it as it is"));
         }
         let (found, samples) = (outcome.records.len() as u64, manifest.about.samples);
         if found != samples {
@@ -59,6 +59,24 @@ impl FinishedRun {
         Ok(FinishedRun { manifest, outcome })
     }
 
+    /// Refuses the run in a directory where it measured its model otherwise than `other` did: other data, samples, threat model,
+    /// attacks or seed.
+    ///
+    /// # Errors
+    /// Then, with what differs.
+    pub fn check_alike(&self, path: &Path, other: &FinishedRun) -> Result<()> {
+        let own = &self.manifest.settings;
+        let wanted = AuditSettings {
+            model: own.model.clone(),
+            runtime: own.runtime.clone(),
+            micro_batch: own.micro_batch,
+            untouched: own.untouched.clone(),
+            kennard: own.kennard.clone(),
+            ..other.manifest.settings.clone()
+        };
+        same_settings(path, own, &wanted)
+    }
+
     /// Writes the run into a directory of its own.
     ///
     /// # Errors
@@ -66,11 +84,11 @@ impl FinishedRun {
     /// replaced.
     pub fn write(&self, path: &Path) -> Result<()> {
         make_directory(path)?;
-        keep_off(path, Kind::Audit)?;
+        keep_off(path, RunKind::Audit)?;
         if is_begun(path) {
             return Err(refused(path, "holds an unfinished run; name a directory that does not"));
         }
-        let earlier = stored_before::<Manifest>(path)?;
+        let earlier = stored_before::<AuditManifest>(path)?;
         if earlier.is_some_and(|(earlier, _)| earlier.settings != self.manifest.settings) {
             return Err(refused(path, "holds another run; name a directory that does not"));
         }

@@ -1,8 +1,17 @@
 //! Certificates before attacks that would have them.
 
-use super::Audit;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Audit, Outcome};
 use crate::attack::Strongest;
-use crate::certify::BoundMethod;
+use crate::certify::{BoundMethod, Certifier};
+
+/// Standing samples of which it is told whether cheap bounds would have proved them, by methods up to CROWN, of which there are
+/// so many; all of that takes one of so many passes that the attacks took, and is not done for fewer passes a method and sample.
+const TRIED: usize = 8;
+const METHODS: usize = 3;
+const SHARE: usize = 50;
+const LEAST: usize = 10;
 
 impl Audit<'_> {
     /// With the contest [`Strongest`] among the attacks, certificates come first wherever there are any: what is proved needs no
@@ -16,8 +25,8 @@ impl Audit<'_> {
         else {
             return self;
         };
-        let own = settings["passes"].as_u64().unwrap_or(Strongest::default().passes);
-        let passes = own.min(Strongest::USUAL).min(self.budget.unwrap_or(u64::MAX));
+        let own: Strongest = serde_json::from_value(settings).unwrap_or_default();
+        let passes = own.passes.min(Strongest::USUAL).min(self.budget.unwrap_or(u64::MAX));
         let first = Audit { certify: true, certify_within: Some(passes), ..self };
         match first.certifier().map(|certifier| certifier.methods().collect::<Vec<BoundMethod>>()) {
             Ok(methods) => {
@@ -32,5 +41,37 @@ impl Audit<'_> {
                 Audit { certify: false, certify_within: None, certificates: Some(said), ..first }
             }
         }
+    }
+
+    /// Whether certificates would have saved much of an audit that sought none: how many of a few samples that withstood all
+    /// attacks cheap bounds prove, and of how many. `None` where these are fewer than most, where most samples are broken or
+    /// the attacks took few passes, of large networks, and of parts of a run.
+    ///
+    /// Which samples and methods are tried follows from the run and from no stopwatch.
+    pub fn provable(&self, outcome: &Outcome, stop: &AtomicBool) -> Option<[usize; 2]> {
+        let Outcome { summary, records, .. } = outcome;
+        let passes = self.spent(summary) / (SHARE * TRIED * METHODS);
+        let sought = self.certify || self.full || self.certificates.is_some();
+        let part = self.shard.of > 1 || !summary.complete;
+        if sought || part || passes < LEAST || !self.is_small() {
+            return None;
+        }
+        let standing = records.iter().filter(|record| record.is_robust()).map(|record| record.index);
+        let mut standing: Vec<usize> = standing.collect();
+        if 2 * standing.len() < records.iter().filter(|record| record.is_correct()).count() {
+            return None;
+        }
+        standing.truncate(TRIED);
+        let (boxes, limit) = (self.boxes.as_ref(), Some(passes as u64));
+        let certifier = Certifier::new(self.engine, self.threat, boxes, BoundMethod::Crown, limit).ok()?;
+        let certifier = certifier.of_valid(self.lattice.as_ref());
+        let (tried, mut proved) = (standing.len(), 0);
+        let samples = self.samples_at(standing).ok()?;
+        let bounded = certifier.run(samples, stop, |_, bound| {
+            proved += usize::from(bound.is_certified());
+            Ok(())
+        });
+        bounded.ok()?;
+        (2 * proved > tried && !stop.load(Ordering::Relaxed)).then_some([proved, tried])
     }
 }

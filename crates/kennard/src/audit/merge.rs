@@ -6,7 +6,7 @@ use super::predicted::PredictedDistances;
 use super::{AuditSettings, Shard, Shown, Summary, gallery, missing, warnings};
 use crate::data::notes_of_parts;
 use crate::run::files::refused;
-use crate::run::{Kind, check_kind, check_whole, differences};
+use crate::run::{RunKind, check_kind, check_whole, differences};
 use crate::{Error, Result};
 
 /// The run whose shards lie in `parts`, as if it had been run as one; its command is left to the caller.
@@ -15,7 +15,7 @@ use crate::{Error, Result};
 /// When a part is missing, unfinished or damaged, there twice, or of another run; the message names the
 /// difference.
 pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
-    parts.iter().try_for_each(|path| check_kind(path, &[Kind::Audit, Kind::Smoothing]))?;
+    parts.iter().try_for_each(|path| check_kind(path, &[RunKind::Audit, RunKind::Smoothing]))?;
     let runs: Vec<FinishedRun> = parts.iter().map(|path| FinishedRun::open(path)).collect::<Result<_>>()?;
     let Some(first) = runs.first() else {
         return Err(Error::Setting("there is nothing to merge; name the directories of the shards".into()));

@@ -13,7 +13,7 @@ const SAID: usize = 8;
 pub(super) fn note(summary: &Summary, records: &[Record]) -> Option<String> {
     let whole = summary.selection == Selection::All && summary.shard.is_whole() && summary.clean.pending == 0;
     let absent = classes(summary.model.classes, records).filter(|_| whole)?;
-    Some(format!("no sample has {absent}, which the model knows"))
+    Some(format!("no sample has {absent} of the model"))
 }
 
 /// The classes of which there is no record, as text; none where there is one of each.
@@ -40,15 +40,17 @@ pub(super) fn missing(summary: &Summary, records: &[Record]) -> Option<Warning> 
         Selection::All => return None,
         Selection::First(n) => (
             format!("the first {n} samples"),
-            Advice::new(". Data that are sorted by class want a random part, {samples}").with("samples", n),
+            Advice::new(". If the data are sorted by class, take a random part: {samples}")
+                .with("samples", n),
         ),
         Selection::Random { count, .. } => (
             format!("{count} samples drawn at random"),
-            ". Take more samples, or look whether the data has these at all".into(),
+            ". Take more samples, or check whether the data has these classes at all".into(),
         ),
     };
-    let message =
-        format!("{part} have none of {classes}, which the model knows: the figures are of the others");
+    let message = format!(
+        "{part} contain no sample of the model's {classes}; the figures cover the other classes only"
+    );
     Some(Warning::new("missing-classes", message).advise(advice))
 }
 

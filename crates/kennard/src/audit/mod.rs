@@ -57,6 +57,8 @@ pub use predictions::Predictions;
 pub use radii::{CertifiedPoint, CertifiedRadii};
 pub use record::{AttackRecord, Record};
 pub use requirement::Requirement;
+#[cfg(feature = "report")]
+pub(crate) use settings::OWN_SIZES;
 pub use settings::{AuditSettings, NamedAttack};
 pub use state::{RunState, Stage};
 pub use summary::{AttackSummary, Clean, MinimalSummary, Robust, Summary};
@@ -66,7 +68,7 @@ pub use crate::run::{About, Checkpoint, Shard};
 pub use crate::warning::Warning;
 
 /// What an audit's `manifest.json` says.
-pub type Manifest = crate::run::Manifest<AuditSettings>;
+pub type AuditManifest = crate::run::Manifest<AuditSettings>;
 
 /// What to measure of a classifier.
 pub struct Audit<'a> {
@@ -131,6 +133,7 @@ pub struct Audit<'a> {
 /// How far an audit is. It asks the model about all samples first, then attacks those that are classified
 /// correctly, and measures packets last.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Progress<'p> {
     /// Samples that the model was asked about.
     Clean {
@@ -179,6 +182,7 @@ pub enum Progress<'p> {
 
 /// What an audit found.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Outcome {
     /// The figures.
     pub summary: Summary,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FinishedRun, Record};
 use crate::run::Shard;
+use crate::stats::lower_quantile;
 use crate::{Error, Norm, Result};
 
 /// Minimum-norm attacks of one or several runs, on the same samples of the same model.
@@ -108,12 +109,11 @@ fn ranked(norm: Norm, correct: &[bool], tried: Vec<Tried>) -> Comparison {
             .collect();
         let mut sorted: Vec<f64> = own.iter().map(|pair| pair.0).collect();
         sorted.sort_by(f64::total_cmp);
-        let middle = sorted.len().div_ceil(2).saturating_sub(1);
         Standing {
             optimality: (most > least).then(|| 1.0 - (area(&tried.distances) - least) / (most - least)),
             found: sorted.iter().filter(|d| d.is_finite()).count() as u64,
             best: own.iter().filter(|(d, best)| d.is_finite() && *d <= 1.01 * best).count() as u64,
-            median: sorted.get(middle).copied().filter(|d| d.is_finite()),
+            median: lower_quantile(&sorted, 0.5).filter(|d| d.is_finite()),
             propagations: tried.propagations as f64 / count.max(1) as f64,
             name: tried.name,
             run: tried.run,

@@ -8,6 +8,7 @@ use crate::survey::Figures;
 
 /// A packet's figures, averaged over its centres.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PacketSummary {
     /// Which packet.
     pub packet: String,

@@ -93,14 +93,14 @@ impl Audit<'_> {
         (self.spent(summary) * self.shard.of).saturating_sub(taken)
     }
 
-    fn spent(&self, summary: &Summary) -> usize {
+    pub(super) fn spent(&self, summary: &Summary) -> usize {
         let attacks = summary.attacks.iter().map(|attack| attack.forwards + attack.backwards);
         let minimal = summary.minimal.iter().map(|attack| attack.forwards + attack.backwards);
         attacks.chain(minimal).sum::<u64>() as usize
     }
 
     /// Whether the network is so small that packets are a matter of seconds.
-    fn is_small(&self) -> bool {
+    pub(super) fn is_small(&self) -> bool {
         self.engine.classifier().graph().and_then(multiplications).is_some_and(|n| n <= SMALL)
     }
 
@@ -119,7 +119,7 @@ impl Audit<'_> {
         if centres < plan.centres {
             let left = match centres {
                 0 => "no packet is measured".to_string(),
-                _ => format!("packets are measured at {centres} centres in place of {}", plan.centres),
+                _ => format!("packets are measured at {centres} centres instead of {}", plan.centres),
             };
             let message =
                 format!("{left}: {} centres take {wanted} passes, the attacks took {spent}", plan.centres);

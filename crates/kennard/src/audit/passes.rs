@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::sample::Looked;
 use super::{
     About, Audit, AuditSettings, Examined, Outcome, Progress, Record, RunDirectory, Shown, Summary, Warning,
     gallery, missing, warnings,
 };
+use crate::certify::Certifier;
 use crate::data::{DataError, Sample};
 use crate::engine::{Oracle, Task};
 use crate::run::Kept;
@@ -17,6 +18,15 @@ use crate::{Error, Result};
 
 /// This many samples, the first, are evaluated twice, to notice a model that answers at random.
 const REPEATED: usize = 8;
+
+/// What is known of the samples so far, where it is kept, and who hears of it.
+pub(super) struct Ledger<'a> {
+    pub records: BTreeMap<usize, Record>,
+    shown: Vec<Shown>,
+    pub keep: &'a mut dyn FnMut(&Record, Option<&Shown>) -> Result<()>,
+    pub stop: &'a AtomicBool,
+    pub progress: &'a mut dyn FnMut(Progress),
+}
 
 impl Audit<'_> {
     /// Runs the audit. `stop` ends it early, with what is known by then; `progress` hears of every sample.
@@ -73,7 +83,7 @@ impl Audit<'_> {
     fn go_on(
         &self,
         records: Vec<Record>,
-        mut shown: Vec<Shown>,
+        shown: Vec<Shown>,
         keep: &mut dyn FnMut(&Record, Option<&Shown>) -> Result<()>,
         stop: &AtomicBool,
         progress: &mut dyn FnMut(Progress),
@@ -83,13 +93,6 @@ impl Audit<'_> {
         let certifier = self.certify.then(|| self.certifier()).transpose()?;
         let mut summary = Summary::blank(&About::of(self), &AuditSettings::of(self)?);
         summary.warnings = self.engine.warnings().to_vec();
-        let total = summary.total;
-        let kept = Kept::new(records.iter().map(|record| (record.index, record.label)));
-        let mut records: BTreeMap<usize, Record> =
-            records.into_iter().map(|record| (record.index, record)).collect();
-
-        let all = self.samples_at(self.indices().collect())?;
-        let unseen = all.filter_map(|sample| sample.and_then(|s| kept.unless(s)).transpose());
         let lacking = self.lacks_gradient();
         if let Some(reason) = &lacking {
             summary.cosines = None;
@@ -98,16 +101,65 @@ impl Audit<'_> {
                 format!("{reason}: neither cosines nor packets are measured"),
             ));
         }
-        let probe = self.probe && lacking.is_none();
+        let records = records.into_iter().map(|record| (record.index, record)).collect();
+        let mut ledger = Ledger { records, shown, keep, stop, progress };
+        self.look_at_all(&mut ledger, self.probe && lacking.is_none())?;
+        if let Some(certifier) = &certifier {
+            self.prove(certifier, &mut ledger, &mut summary)?;
+        }
+        let times = self.attack_open(&mut ledger)?;
+        let Ledger { records, shown, progress, .. } = ledger;
+
+        let records: Vec<Record> = records.into_values().collect();
+        summary.count(&records);
+        self.note_data(&mut summary, &records);
+        let seconds = |account: usize| {
+            let time = times.get(&account).copied().unwrap_or_default();
+            time.as_secs_f64() / self.engine.plan().sessions as f64
+        };
+        for (i, attack) in summary.attacks.iter_mut().enumerate() {
+            attack.seconds = seconds(self.account(i));
+        }
+        for (i, attack) in summary.minimal.iter_mut().enumerate() {
+            attack.seconds = seconds(self.account(self.attacks.len() + i));
+        }
+        // A run that goes on may have kept more of its course than is shown in the end.
+        let mut outcome = Outcome { summary, records, shown: gallery::choose(shown) };
+        warnings::review(&mut outcome);
+        outcome.summary.seconds = begin.elapsed().as_secs_f64();
+        outcome.summary.complete = outcome.summary.is_whole();
+        if outcome.summary.complete {
+            progress(Progress::Attacked(&outcome.summary));
+            if lacking.is_none() && !self.packets.is_empty() {
+                self.measure(&mut outcome, stop, progress)?;
+            }
+        }
+        let judged =
+            self.requirements.iter().map(|requirement| requirement.judge(&outcome.summary)).collect();
+        outcome.summary.requirements = judged;
+        if !outcome.summary.complete {
+            outcome.summary.warnings.push(interrupted(&outcome.summary));
+        }
+        self.data.check_unchanged()?;
+        warnings::review(&mut outcome);
+        outcome.summary.seconds = begin.elapsed().as_secs_f64();
+        Ok(outcome)
+    }
+
+    /// Asks the model about the samples without a record.
+    fn look_at_all(&self, ledger: &mut Ledger, probe: bool) -> Result<()> {
+        let total = self.indices().count() as u64;
+        let Ledger { records, keep, stop, progress, .. } = ledger;
+        let kept = Kept::new(records.values().map(|record| (record.index, record.label)));
+        let all = self.samples_at(self.indices().collect())?;
+        let unseen = all.filter_map(|sample| sample.and_then(|s| kept.unless(s)).transpose());
         // Means of answers at random are never the same twice.
         let random = self.engine.classifier().module().is_some_and(|module| module.passes() > 1);
         let repeated = self.last_repeated().filter(|_| !random);
         let task = |oracle, sample: Sample| -> Task<'_, Record> {
             Box::pin(async move {
-                Ok(self
-                    .look(&oracle, &sample, repeated.is_some_and(|last| sample.index <= last), probe)
-                    .await?
-                    .record)
+                let twice = repeated.is_some_and(|last| sample.index <= last);
+                Ok(self.look(&oracle, &sample, twice, probe).await?.record)
             })
         };
         self.engine.run(unseen, task, stop, |record| {
@@ -116,26 +168,34 @@ impl Audit<'_> {
             progress(Progress::Clean { done: records.len() as u64, total });
             Ok(())
         })?;
-        let stopped = || stop.load(Ordering::Relaxed);
-        if !stopped() {
-            kept.all_met()?;
+        if stop.load(Ordering::Relaxed) {
+            return Ok(());
         }
-        if records.is_empty() && !stopped() {
-            return Err(Error::Mismatch(format!("there is no sample to examine in {}", self.data.spec())));
+        kept.all_met()?;
+        match records.is_empty() {
+            true => Err(Error::Mismatch(format!("there is no sample to examine in {}", self.data.spec()))),
+            false => Ok(()),
         }
+    }
 
-        if let Some(certifier) = &certifier {
-            let sessions = self.engine.plan().sessions;
-            if self.threat.eps.is_finite() {
-                let times = self.bound(certifier, &mut records, keep, stop, progress)?;
-                summary.take_times(&times, sessions);
-            }
-            if self.radii && !stopped() {
-                let times = self.reach(certifier, &mut records, keep, stop, progress)?;
-                summary.radii.iter_mut().for_each(|radii| radii.take_times(&times, sessions));
-            }
+    /// Bounds the samples at epsilon, and seeks their radii where these are asked for.
+    fn prove(&self, certifier: &Certifier, ledger: &mut Ledger, summary: &mut Summary) -> Result<()> {
+        let sessions = self.engine.plan().sessions;
+        if self.threat.eps.is_finite() {
+            let times = self.bound(certifier, ledger)?;
+            summary.take_times(&times, sessions);
         }
+        if self.radii && !ledger.stop.load(Ordering::Relaxed) {
+            let times = self.reach(certifier, ledger)?;
+            summary.radii.iter_mut().for_each(|radii| radii.take_times(&times, sessions));
+        }
+        Ok(())
+    }
 
+    /// Attacks the samples that are left to be attacked. Returns the time that each account took.
+    fn attack_open(&self, ledger: &mut Ledger) -> Result<BTreeMap<usize, Duration>> {
+        let total = self.indices().count() as u64;
+        let Ledger { records, shown, keep, stop, progress } = ledger;
         // What is left to be bounded, a run that goes on attacks later.
         let waits = |record: &Record| record.pending && self.is_bounded(record);
         let open: BTreeMap<usize, Record> = records
@@ -154,12 +214,12 @@ impl Audit<'_> {
         };
         let returns_logits = self.engine.classifier().returns_logits();
         let samples = self.samples_at(open.keys().copied().collect())?;
-        let times = self.engine.run(samples, task, stop, |examined| {
+        self.engine.run(samples, task, stop, |examined| {
             let news = Shown::of(&examined, self.threat.norm, returns_logits);
             progress(Progress::Examined(&examined));
             let record = examined.record;
             shown.extend(news);
-            shown = gallery::choose(std::mem::take(&mut shown));
+            *shown = gallery::choose(std::mem::take(shown));
             keep(&record, shown.iter().find(|shown| shown.index == record.index))?;
             let before = &open[&record.index];
             robust = robust + u64::from(record.is_robust()) - u64::from(before.is_robust());
@@ -169,51 +229,34 @@ impl Audit<'_> {
             let bracket = Share { count: robust, pending: unknown, total }.bracket();
             progress(Progress::Attacks { done: correct - pending, pending, bracket });
             Ok(())
-        })?;
-        let records: Vec<Record> = records.into_values().collect();
-        summary.count(&records);
-        // What was done to the samples is known once they have been read.
+        })
+    }
+
+    /// What was done to the samples, which is known once they have been read.
+    fn note_data(&self, summary: &mut Summary, records: &[Record]) {
         summary.data.notes = self.data.notes_of(self.indices());
         summary.data.notes.extend(self.boxes.as_ref().map(|boxes| boxes.note(self.threat.eps)));
         summary.data.notes.extend(self.lattice.as_ref().map(|lattice| lattice.note(&self.threat)));
-        let note = missing::note(&summary, &records);
+        let note = missing::note(summary, records);
         summary.data.notes.extend(note);
-        let seconds = |account: usize| {
-            let time = times.get(&account).copied().unwrap_or_default();
-            time.as_secs_f64() / self.engine.plan().sessions as f64
-        };
-        for (i, attack) in summary.attacks.iter_mut().enumerate() {
-            attack.seconds = seconds(self.account(i));
+    }
+
+    /// Measures packets and distances of an audit that is whole otherwise.
+    fn measure(
+        &self,
+        outcome: &mut Outcome,
+        stop: &AtomicBool,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<()> {
+        if self.shard.number == 1 {
+            self.measure_packets(&mut outcome.summary, stop, progress)?;
         }
-        for (i, attack) in summary.minimal.iter_mut().enumerate() {
-            attack.seconds = seconds(self.account(self.attacks.len() + i));
+        let stopped = || stop.load(Ordering::Relaxed);
+        if !stopped() {
+            self.measure_distances(outcome, stop)?;
         }
-        let mut outcome = Outcome { summary, records, shown };
-        warnings::review(&mut outcome);
-        outcome.summary.seconds = begin.elapsed().as_secs_f64();
-        outcome.summary.complete = outcome.summary.is_whole();
-        if outcome.summary.complete {
-            progress(Progress::Attacked(&outcome.summary));
-            if lacking.is_none() && !self.packets.is_empty() {
-                if self.shard.number == 1 {
-                    self.measure_packets(&mut outcome.summary, stop, progress)?;
-                }
-                if !stopped() {
-                    self.measure_distances(&mut outcome, stop)?;
-                }
-                outcome.summary.complete = !stopped();
-            }
-        }
-        let judged =
-            self.requirements.iter().map(|requirement| requirement.judge(&outcome.summary)).collect();
-        outcome.summary.requirements = judged;
-        if !outcome.summary.complete {
-            outcome.summary.warnings.push(interrupted(&outcome.summary));
-        }
-        self.data.check_unchanged()?;
-        warnings::review(&mut outcome);
-        outcome.summary.seconds = begin.elapsed().as_secs_f64();
-        Ok(outcome)
+        outcome.summary.complete = !stopped();
+        Ok(())
     }
 
     /// Attacks as [`run`](Audit::run) does, and hands over the adversarial points themselves, as they come.
@@ -273,8 +316,8 @@ fn interrupted(summary: &Summary) -> Warning {
             format!("the audit was stopped after it had asked the model about {samples} of {total} samples: no share is known")
         }
         _ if summary.is_whole() => {
-            "the audit was stopped while packets and distances were measured: those that are shown are whole, others are \
-             missing; all else is of all samples"
+            "the audit was stopped while packets and distances were measured: those that are shown are complete, others \
+             are missing; all other figures are of all samples"
                 .into()
         }
         Some(robust) => {
@@ -286,10 +329,10 @@ fn interrupted(summary: &Summary) -> Warning {
             )
         }
         None if summary.minimal.is_empty() => {
-            "the audit was stopped with samples still to be bounded: how many are certified is known within the bracket alone"
+            "the audit was stopped with samples still to be bounded: the number of certified samples is only known to lie within the bracket"
                 .into()
         }
-        None => "the audit was stopped with samples still to be attacked: no distance is known of these".into(),
+        None => "the audit was stopped with samples still to be attacked: their distances are not known".into(),
     };
     Warning::new("interrupted", message)
 }

@@ -25,6 +25,43 @@ pub struct Predictions {
     pub gradient_norm: Option<f64>,
 }
 
+/// Which figure predicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Predictor {
+    SmoothedRadius,
+    PacketDistance,
+    FirstOrder,
+}
+
+impl Predictor {
+    /// In order of preference.
+    const ALL: [Predictor; 3] = [Predictor::SmoothedRadius, Predictor::PacketDistance, Predictor::FirstOrder];
+
+    /// What predicts of these samples: in l2 the smoothed radius, which knows the boundary's curvature, where nine of ten have
+    /// one. Narrow windows have one near the boundary alone, and its median would be of those samples.
+    pub fn of(samples: &[&Predictions], norm: Norm) -> Predictor {
+        let known = |predictor: &Predictor| {
+            let known = samples.iter().filter(|predictions| predictions.by(*predictor).is_some());
+            10 * known.count() >= 9 * samples.len()
+        };
+        let mut all =
+            Predictor::ALL.into_iter().filter(|p| norm == Norm::L2 || *p != Predictor::SmoothedRadius);
+        all.find(known).unwrap_or(Predictor::PacketDistance)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Predictor::SmoothedRadius => "smoothed radius",
+            Predictor::PacketDistance => "packet distance",
+            Predictor::FirstOrder => "first order",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Predictor> {
+        Predictor::ALL.into_iter().find(|predictor| predictor.name() == name)
+    }
+}
+
 impl Predictions {
     pub(super) fn new(measured: &Measured, norm: Norm) -> Predictions {
         let (packet, radius) = (measured.packet(norm), measured.radius());
@@ -39,8 +76,11 @@ impl Predictions {
         }
     }
 
-    /// The predicted distance: in l2 the smoothed radius, which knows the boundary's curvature.
-    pub fn predicted(&self, norm: Norm) -> Option<f64> {
-        if norm == Norm::L2 { self.radius } else { self.packet }
+    pub(super) fn by(&self, predictor: Predictor) -> Option<f64> {
+        match predictor {
+            Predictor::SmoothedRadius => self.radius,
+            Predictor::PacketDistance => self.packet,
+            Predictor::FirstOrder => self.first_order,
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::figure::{bits, optional_bits};
 
 /// What was found about one sample.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Record {
     /// Its place in the data set.
     pub index: usize,
@@ -46,6 +47,7 @@ pub struct Record {
 
 /// What one attack achieved on one sample.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct AttackRecord {
     /// Whether an adversarial point was found; by a minimum-norm attack, at any distance.
     pub broken: bool,

@@ -9,6 +9,9 @@ use crate::data::Selection;
 use crate::run::{About, DataIdentity, Manifest, RuntimeSummary, Shard};
 use crate::{Error, Lattice, Precision, Result, ThreatModel};
 
+/// What confines attacks so that epsilon is only the largest of many sizes: boxes, and radii of features.
+pub(crate) const OWN_SIZES: [&str; 2] = ["each sample in a box of its own", "an epsilon for each feature"];
+
 /// Everything that the figures of an audit depend on. Audits with equal settings give equal samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditSettings {
@@ -149,13 +152,13 @@ impl AuditSettings {
             && self.lattice == other.lattice
     }
 
-    /// What confines attacks beside the threat model, in words.
+    /// What confines attacks beside the threat model, in words. Pages know by them where epsilon is only the largest of many.
     pub(super) fn confined(&self) -> Vec<String> {
         let all = self.eps_per_feature.len();
         let free: Vec<f64> = self.eps_per_feature.iter().copied().filter(|eps| *eps > 0.0).collect();
         let frozen = (free.len() < all).then(|| format!("{} of {all} features frozen", all - free.len()));
-        let own = free.iter().any(|eps| *eps != free[0]).then(|| "an epsilon for each feature".into());
-        let boxes = self.boxes.then(|| "each sample in a box of its own".into());
+        let own = free.iter().any(|eps| *eps != free[0]).then(|| OWN_SIZES[1].into());
+        let boxes = self.boxes.then(|| OWN_SIZES[0].into());
         let valid = self.lattice.is_some().then(|| "at valid points alone".into());
         [boxes, own, frozen, valid].into_iter().flatten().collect()
     }

@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use super::directory::{Entry, apart};
 use super::finished::results;
-use super::{Manifest, Outcome, Summary, Warning, gallery, warnings};
+use super::{AuditManifest, Outcome, Summary, Warning, gallery, warnings};
 use crate::Result;
 use crate::run::files::{read_if_there, refused};
 use crate::run::journal::{Contents, JOURNAL, look};
 use crate::run::sums::Sums;
-use crate::run::{Kind, NO_RUN, SUMMARY, check_kind, stored};
+use crate::run::{NO_RUN, RunKind, SUMMARY, check_kind, stored};
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -29,7 +29,7 @@ pub enum Stage {
 #[derive(Clone, Debug)]
 pub struct RunState {
     /// What is run.
-    pub manifest: Manifest,
+    pub manifest: AuditManifest,
     /// What was found so far.
     pub outcome: Outcome,
     /// How far it is.
@@ -42,7 +42,7 @@ impl RunState {
     /// # Errors
     /// When it holds no run, one of another kind or version of Kennard, or a damaged one.
     pub fn read(path: &Path) -> Result<RunState> {
-        check_kind(path, &[Kind::Audit])?;
+        check_kind(path, &[RunKind::Audit])?;
         let journal = look(path)?;
         let running = journal.as_ref().is_some_and(|(_, taken)| *taken);
         let begun = journal.filter(|(text, _)| running || !text.is_empty() || !path.join(SUMMARY).exists());
@@ -50,7 +50,7 @@ impl RunState {
             None => Sums::read(path)?,
             Some(_) => None,
         };
-        let (manifest, digest) = stored::<Manifest>(path)?.ok_or_else(|| refused(path, NO_RUN))?;
+        let (manifest, digest) = stored::<AuditManifest>(path)?.ok_or_else(|| refused(path, NO_RUN))?;
         let Some((text, _)) = begun else {
             let mut outcome = results(path, sums.as_ref())?;
             // Of an earlier format, which does not say it.

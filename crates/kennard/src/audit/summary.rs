@@ -21,6 +21,7 @@ use crate::{Error, Precision, Result, ThreatModel};
 /// The figures of an audit, as in `summary.json`. Shares are fractions, intervals are of 95 %,
 /// times are in seconds. The keys are a promise: a change of meaning changes `version`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// The version of this format.
     pub version: u32,
@@ -115,6 +116,7 @@ pub struct Clean {
 
 /// Accuracy under an attack.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct AttackSummary {
     /// The attack's name.
     pub name: String,

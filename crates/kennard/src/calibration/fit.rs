@@ -29,7 +29,7 @@ impl Scores {
         self.labels.len()
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
@@ -68,7 +68,7 @@ struct Slope {
     curvature: f64,
 }
 
-/// A confidence that no network needs: a temperature this many times from the size of the logits is none.
+/// How many times larger or smaller than the size of the logits a temperature may be; no network needs more.
 const RANGE: f64 = 1e6;
 
 /// Bisection alone would end sooner.

@@ -40,6 +40,7 @@ pub struct Calibrate {
 
 /// A temperature, what it was fitted to, and what it does to samples that it was not fitted to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Calibration {
     /// The version of this format.
     pub version: u32,
@@ -91,13 +92,12 @@ impl Calibration {
     /// When the file cannot be read, or holds no temperature.
     pub fn read(file: &Path) -> Result<Calibration> {
         let text = std::fs::read_to_string(file).map_err(|error| {
-            refused(
-                file,
-                format!("is neither a number nor a file with a temperature ({error}); `kennard calibrate` writes one"),
-            )
+            refused(file, format!("is neither a number nor a file with a temperature ({error})"))
+                .advise("; {!calibrate} writes one")
         })?;
         let found: Calibration = serde_json::from_str(&text).map_err(|error| {
-            refused(file, format!("holds no temperature ({error}); `kennard calibrate` writes such files"))
+            refused(file, format!("holds no temperature ({error})"))
+                .advise("; {!calibrate} writes such files")
         })?;
         let value = found.temperature.value;
         if !(value > 0.0 && value.is_finite()) {
@@ -261,7 +261,7 @@ fn warnings(engine: &Engine, left_out: u64, total: u64) -> Vec<Warning> {
     let mut warnings = engine.warnings().to_vec();
     if left_out > 0 {
         let message = format!(
-            "{left_out} of {total} samples are in no figure: the model's answer is NaN, or the loss of their label infinite \
+            "{left_out} of {total} samples are left out of all figures: the model's answer is NaN, or the loss of their label infinite \
              at every temperature"
         );
         warnings.push(Warning::new("not-evaluated", message));

@@ -37,8 +37,8 @@ impl<'e> Certifier<'e> {
     /// The cost follows from the model and from no stopwatch.
     ///
     /// # Errors
-    /// When there is nothing to prove within the threat model, or the model is none that can be bounded; the message names
-    /// the operator.
+    /// When there is nothing to prove within the threat model, or the model cannot be bounded; the message names the
+    /// operator.
     pub fn new(
         engine: &'e Engine,
         threat: ThreatModel,
@@ -53,7 +53,7 @@ impl<'e> Certifier<'e> {
     /// The same, whatever epsilon is: radii are sought.
     ///
     /// # Errors
-    /// When the model is none that can be bounded.
+    /// When the model cannot be bounded.
     pub fn at_any_radius(
         engine: &'e Engine,
         threat: ThreatModel,

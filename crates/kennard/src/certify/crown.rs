@@ -60,7 +60,7 @@ struct Choice {
 }
 
 impl Last {
-    /// For so many samples and rows of a specification; with an ascent, slopes are chosen by it.
+    /// For this many samples and rows of a specification; with an ascent, slopes are chosen by it.
     pub fn new(
         stages: &Stages,
         batch: [usize; 2],

@@ -67,7 +67,7 @@ pub(super) fn known<'a>(region: &Where<'a>, hidden: &'a Hidden) -> Vec<&'a [f32]
 }
 
 impl Walker {
-    /// For so many samples at once.
+    /// For this many samples at once.
     pub fn new(stages: &Stages, batch: usize, runtime: &Runtime, threads: &Threads) -> Result<Walker> {
         let stage = |(i, tensor): (usize, &kennard_graph::Hidden)| -> Result<Stage> {
             let way = if tensor.loose { Some(Way::new(stages, i, batch, runtime, threads)?) } else { None };

@@ -17,7 +17,7 @@ struct Once {
 }
 
 impl Parted {
-    /// For so many samples at once, and so many places in a run of the second part.
+    /// For this many samples at once, and this many places in a run of the second part.
     pub fn new(
         graph: &Graph,
         late: &[&str],

@@ -66,7 +66,7 @@ pub(super) struct Walks {
 }
 
 impl Walks {
-    /// For so many rows of a specification.
+    /// For this many rows of a specification.
     pub fn new(
         model: &Graph,
         region: Region,

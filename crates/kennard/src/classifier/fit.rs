@@ -35,13 +35,13 @@ pub(super) fn levels(dtype: DType, preprocessing: &Preprocessing) -> Option<(Pre
     }
     if dtype != DType::U8 {
         let message =
-            "the model takes integers: samples are rounded as they are, and data in 0..1 are all 0 or 1 then";
+            "the model takes integers: samples are rounded without scaling, so data in 0..1 become 0 or 1";
         let warning = Warning::new("integer-input", message)
-            .advise(" ({input_scale = 255} or what fits, 1 if none is needed)");
+            .advise(". Give the right scale, for example {input_scale = 255}, or 1 if none is needed");
         return Some((preprocessing.clone(), warning));
     }
     let message = "the model takes 8-bit integers: samples are multiplied by 255, and rounded for its verdict. For data in \
-                   0..255 it is another scale";
+                   0..255 give another scale";
     let warning = Warning::new("eight-bit-input", message).advise(": {input_scale = 1}");
     Some((Preprocessing { scale: Some(255.0), ..preprocessing.clone() }, warning))
 }

@@ -58,7 +58,7 @@ impl fmt::Debug for Module {
 }
 
 impl Classifier {
-    /// Refuses a sample whose label is none of the model's classes.
+    /// Refuses a sample whose label is not one of the model's classes.
     ///
     /// # Errors
     /// Names the sample, its label and the classes.
@@ -92,6 +92,12 @@ impl Classifier {
     /// How the model rounds its input, if it takes integers.
     pub(crate) fn levels(&self) -> Option<Levels> {
         self.levels
+    }
+
+    /// How many levels one unit of samples has, where the model takes integers and samples are scaled to them at most.
+    pub fn levels_per_unit(&self) -> Option<f64> {
+        let levels = self.levels.filter(|_| self.preprocessing.normalize.is_none())?;
+        Some(f64::from(levels.scale).abs())
     }
 
     /// Fits a model to samples of `shape` (without the batch).
@@ -144,8 +150,8 @@ impl Classifier {
         };
         let classes = classes.max(2);
         if model.bfloat16 {
-            let message = "the model computes in bfloat16, and is computed in single precision here: the figures are those \
-                           of the model so computed, not of the model as given. Export it in float32";
+            let message = "the model computes in bfloat16, but here it runs in single precision: the figures are those of \
+                           the model in single precision, not of the model as given. Export it in float32";
             warnings.push(Warning::new("untouched-model", message));
         }
         let mixes = untouched.nodes.iter().any(|node| node.op == "DynamicQuantizeLinear");

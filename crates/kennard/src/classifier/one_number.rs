@@ -93,7 +93,7 @@ impl OneNumber {
     /// What a reader should know of how the number is taken.
     pub fn warning(self) -> Option<Warning> {
         self.is_open().then(|| {
-            let message = "the model returns one number per sample, without a sigmoid at the end: it is taken for the logit \
+            let message = "the model returns one number per sample, without a sigmoid at the end: it is treated as the logit \
                            of class 1. If the model is a regression, these figures mean nothing";
             Warning::new(OneNumber::CODE, message)
         })

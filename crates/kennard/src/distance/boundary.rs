@@ -1,6 +1,7 @@
 //! Points of the decision boundary, by a cheap search.
 
 use super::margins::{Asked, Leads, Slope};
+use super::sampling::places;
 use super::{DistanceError, Margins};
 use crate::Norm;
 use crate::packet::vector::dot;
@@ -47,7 +48,7 @@ pub struct Crossing {
 /// logits. A class whose slope is zero at the centre is not found.
 ///
 /// # Errors
-/// When there is no other class, label or centre are none, the oracle fails, or a logit is not a number.
+/// When there is no other class, the label or the centre is invalid, the oracle fails, or a logit is not a number.
 pub fn crossings<O: Margins>(
     centre: &[f32],
     label: usize,
@@ -69,6 +70,27 @@ pub fn crossings_in<O: Margins>(
     let mut asked = Asked::new(oracle, centre, label)?;
     let starts = nearest_classes(&mut asked, CLASSES)?;
     cross(&mut asked, &starts, norm)
+}
+
+/// Where the straight line from `centre` (d) to a point (d) first crosses the decision boundary: a point just across (d). None
+/// where the centre is misclassified, or no crossing is found on the way.
+pub(crate) fn crossing_towards<O: Margins>(
+    centre: &[f32],
+    label: usize,
+    point: &[f32],
+    oracle: &mut O,
+) -> Result<Option<Vec<f32>>, DistanceError<O::Error>> {
+    let mut asked = Asked::new(oracle, centre, label)?;
+    let way = places(centre, point, 1.0);
+    let length = dot(&way, &way).sqrt();
+    if !(length > 0.0 && length.is_finite()) {
+        return Ok(None);
+    }
+    let axis: Vec<f64> = way.iter().map(|x| x / length).collect();
+    let Some(reached) = first_crossing(&mut asked, &axis, length)? else { return Ok(None) };
+    let mut across = Vec::with_capacity(axis.len());
+    asked.displace(&axis, reached, &mut across);
+    Ok(Some(across))
 }
 
 /// A class, with how things are at the centre.

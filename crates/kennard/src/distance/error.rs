@@ -49,7 +49,7 @@ pub enum DistanceError<E> {
 }
 
 impl<E> DistanceError<E> {
-    /// Refuses a window's width that is none.
+    /// Refuses an invalid width of the window.
     pub(super) fn check_scale(scale: f64) -> Result<(), Self> {
         if scale > 0.0 && scale.is_finite() { Ok(()) } else { Err(Self::Scale(scale)) }
     }

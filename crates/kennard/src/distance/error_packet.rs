@@ -91,7 +91,7 @@ impl ErrorFigures {
 }
 
 /// A direction from the sample.
-struct Attack {
+struct Toward {
     axis: Vec<f64>,
     distance: f64,
     class: usize,
@@ -102,8 +102,8 @@ impl ErrorPacket {
     /// near it, or, without one elsewhere, to the nearest crossing of the boundary that a search finds. `sample_index` keys the random numbers.
     ///
     /// # Errors
-    /// When scale, centre, label or the number of samples are none, there is one class only, nothing near the sample is
-    /// misclassified, the oracle fails, or a logit is not a number.
+    /// When the scale, the centre, the label or the number of samples is invalid, there is one class only, nothing near the
+    /// sample is misclassified, the oracle fails, or a logit is not a number.
     pub fn measure<O: Margins>(
         &self,
         centre: &[f32],
@@ -181,7 +181,7 @@ impl ErrorPacket {
         &self,
         asked: &mut Asked<O>,
         attacked: Option<&[f32]>,
-    ) -> Result<Attack, DistanceError<O::Error>> {
+    ) -> Result<Toward, DistanceError<O::Error>> {
         let found = match attacked {
             Some(point) if asked.distance(point) > 0.0 => {
                 let class = asked.leads(point)?.remove(0).largest().0;
@@ -197,7 +197,7 @@ impl ErrorPacket {
         if distance.is_nan() || distance <= 0.0 {
             return Err(DistanceError::NoErrors(self.scale));
         }
-        Ok(Attack { axis: way.iter().map(|x| x / distance).collect(), distance, class })
+        Ok(Toward { axis: way.iter().map(|x| x / distance).collect(), distance, class })
     }
 
     /// Weighted samples that are misclassified, with their slopes along a unit vector (d).

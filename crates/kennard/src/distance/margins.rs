@@ -98,7 +98,7 @@ impl<'a, O: Margins> Asked<'a, O> {
     /// Looks at one labelled point.
     ///
     /// # Errors
-    /// When there is no other class, or label or centre are none.
+    /// When there is no other class, or the label or the centre is invalid.
     pub fn new(
         oracle: &'a mut O,
         centre: &'a [f32],

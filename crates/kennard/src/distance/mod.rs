@@ -21,6 +21,7 @@ mod slopes;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use boundary::crossing_towards;
 pub use boundary::{Crossing, crossings, crossings_in};
 pub use error::DistanceError;
 pub use error_packet::{ErrorFigures, ErrorPacket, Sampled};

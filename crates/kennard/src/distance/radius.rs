@@ -3,8 +3,8 @@
 use super::design::design;
 use super::margins::{Asked, Leads};
 use super::normal::quantile;
-use super::proposal::{Proposal, WINDOW_SHARE};
-use super::sampling::{draw, follow};
+use super::proposal::{Part, Proposal, WINDOW_SHARE};
+use super::sampling::{draw, follow, places};
 use super::{DistanceError, Margins};
 use crate::Figure;
 use crate::random::stream;
@@ -55,13 +55,25 @@ impl SmoothedRadius {
     /// Measures the radius of a sample of `label` at `centre` (d). `sample_index` keys its random numbers.
     ///
     /// # Errors
-    /// When scale, centre, label or the number of samples are none, there is one class only, the oracle fails, or a logit
-    /// is not a number.
+    /// When the scale, the centre, the label or the number of samples is invalid, there is one class only, the oracle fails,
+    /// or a logit is not a number.
     pub fn measure<O: Margins>(
         &self,
         centre: &[f32],
         label: usize,
         sample_index: u64,
+        oracle: &mut O,
+    ) -> Result<Radius, DistanceError<O::Error>> {
+        self.measure_from(centre, label, sample_index, &[], oracle)
+    }
+
+    /// The same. Samples are drawn around points `across` the boundary (d each) where a search from the centre finds none.
+    pub(crate) fn measure_from<O: Margins>(
+        &self,
+        centre: &[f32],
+        label: usize,
+        sample_index: u64,
+        across: &[Vec<f32>],
         oracle: &mut O,
     ) -> Result<Radius, DistanceError<O::Error>> {
         DistanceError::check_scale(self.scale)?;
@@ -78,6 +90,10 @@ impl SmoothedRadius {
         let rare_is_wrong = 2 * wrong < FIRST_LOOK;
         let rare = |leads: &Leads| leads.wrong() == rare_is_wrong;
         let mut proposal = design(&mut asked, self.scale, &mut random)?;
+        if proposal.parts.is_empty() {
+            let part = |point: &Vec<f32>| Part::at(&places(centre, point, self.scale));
+            proposal = Proposal::new(across.iter().filter_map(part).collect());
+        }
         follow(&mut asked, self.scale, &mut proposal, &mut random, |leads| {
             if rare(leads) { 0.0 } else { f64::NEG_INFINITY }
         })?;

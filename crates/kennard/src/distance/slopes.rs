@@ -50,7 +50,8 @@ impl SlopeDistances {
     /// Measures the distances of a sample of `label` at `centre` (d). `sample_index` keys its points.
     ///
     /// # Errors
-    /// When scale, centre or label are none, there is one class only, the oracle fails, or a logit is not a number.
+    /// When the scale, the centre or the label is invalid, there is one class only, the oracle fails, or a logit is not a
+    /// number.
     pub fn measure<O: Margins>(
         &self,
         centre: &[f32],

@@ -25,7 +25,7 @@ pub(super) struct Need {
 }
 
 impl Need {
-    /// That of a classifier whose logits a graph computes, in micro-batches of so many samples.
+    /// That of a classifier whose logits a graph computes, in micro-batches of this many samples.
     pub fn of(
         classifier: &Classifier,
         logits: &Graph,
@@ -58,7 +58,7 @@ impl Need {
         }
     }
 
-    /// That of so many workers.
+    /// That of this many workers.
     pub fn with(self, workers: usize, micro_batch: usize) -> u64 {
         let worker = self.worker.saturating_add(self.sample.saturating_mul(micro_batch as u64));
         worker.saturating_mul(workers as u64).saturating_add(self.once).saturating_add(PROCESS)

@@ -113,8 +113,8 @@ impl Engine {
         }
         if let Some(tensor) = runtime.narrows_integers(&given)? {
             let message = format!(
-                "the model computes `{tensor}` in 64-bit integers, {} in 32 bits: answers are wrong where its values need \
-                 more. Use the runtime onnxruntime",
+                "the model computes `{tensor}` in 64-bit integers, {} in 32 bits: answers are wrong where values need more \
+                 bits. Use the runtime onnxruntime",
                 runtime.name()
             );
             warnings.push(Warning::new("untouched-model", message));
@@ -122,7 +122,7 @@ impl Engine {
         if let Some(tensor) = runtime.check_precision(&given)? {
             let message = format!(
                 "the model computes in half precision (`{tensor}` and others), {} in single precision: the figures are \
-                 those of the model so computed, not of the model as given. Use the runtime onnxruntime",
+                 those of the model in single precision, not of the model as given. Use the runtime onnxruntime",
                 runtime.name()
             );
             warnings.push(Warning::new("untouched-model", message));

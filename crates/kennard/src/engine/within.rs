@@ -10,7 +10,7 @@ use super::program::Program;
 use crate::{Advice, Error, Result};
 
 impl Engine {
-    /// The same engine with as many workers, and in as large micro-batches, as so many bytes of memory allow by an estimate; none
+    /// The same engine with as many workers, and in as large micro-batches, as this many bytes of memory allow by an estimate; none
     /// stands for what is free on this machine, where that is known. Workers change no figure. Micro-batches do by rounding: they
     /// become smaller only where one worker alone needs too much, and not where their size is given.
     ///

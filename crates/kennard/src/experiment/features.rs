@@ -29,6 +29,7 @@ use crate::probe::Accuracy;
 use crate::probe::labelled;
 use crate::stats::mcnemar;
 use crate::threat::check_inside;
+use crate::warning::Warning;
 use crate::{Error, Norm, Result, ThreatModel};
 
 /// The number of samples that are attacked in pixels before the same are attacked in features.
@@ -73,6 +74,10 @@ pub struct FeaturesReport {
     pub clean: Accuracy,
     /// The radii in ascending order.
     pub sizes: Vec<AtSize>,
+    /// Whether all samples were attacked that were to be.
+    pub complete: bool,
+    /// What a reader should know before believing the figures.
+    pub warnings: Vec<Warning>,
     /// Every sample's verdicts.
     #[serde(skip)]
     pub records: Vec<FeaturesRecord>,
@@ -153,7 +158,13 @@ impl Features<'_> {
         if records.is_empty() && !stop.load(Ordering::Relaxed) {
             return Err(Error::Setting("there are no samples to attack".into()));
         }
-        Ok(self.report(&relative, records))
+        let (done, total) = (records.len(), self.samples.count(self.data.len()));
+        let mut report = self.report(&relative, records);
+        if done < total {
+            report.complete = false;
+            report.warnings.push(Warning::interrupted(format!("{done} of {total} samples were attacked")));
+        }
+        Ok(report)
     }
 
     fn pixels(&self, sample: &Sample) -> Result<Target> {
@@ -249,6 +260,8 @@ impl Features<'_> {
             seed: self.seed,
             clean: Accuracy::of(count(&|record| record.pixels != Some(0.0)), n),
             sizes: sizes.collect(),
+            complete: true,
+            warnings: Vec::new(),
             records,
         }
     }

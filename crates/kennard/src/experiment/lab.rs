@@ -3,7 +3,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::Point;
 use crate::Result;
-use crate::audit::{Audit, Checkpoint, FinishedRun, Manifest, Outcome, RunDirectory, Summary};
+use crate::audit::{Audit, AuditManifest, Checkpoint, FinishedRun, Outcome, RunDirectory, Summary};
 use crate::certify::BoundMethod;
 use crate::data::DataSet;
 use crate::engine::Engine;
@@ -93,7 +93,7 @@ pub(super) fn examine(
 /// Runs an audit in a directory, unless that holds it already. `None`: interrupted.
 pub(super) fn run(lab: &dyn Lab, audit: &Audit, place: &Path) -> Result<Option<Summary>> {
     make_directory(place)?;
-    let manifest = Manifest::new(audit, lab.command())?;
+    let manifest = AuditManifest::new(audit, lab.command())?;
     if place.join("summary.json").exists()
         && let Ok(run) = FinishedRun::open(place)
         && run.manifest.settings == manifest.settings

@@ -20,7 +20,7 @@ pub use track::{Origin, follow, track_files};
 pub const SAMPLES: usize = 1000;
 
 /// A file's name and its contents.
-pub type Contents = (String, Vec<u8>);
+pub type NamedFile = (String, Vec<u8>);
 
 /// A number with four significant digits.
 pub fn short(value: f64) -> String {

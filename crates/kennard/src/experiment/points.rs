@@ -4,7 +4,7 @@ use itertools::Itertools;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Contents, short};
+use super::{NamedFile, short};
 use crate::Result;
 use crate::audit::{Followed, PacketSummary, Summary};
 use crate::picture::Panels;
@@ -143,7 +143,7 @@ pub(super) fn table_files(
     name: &str,
     points: &[Point],
     remark: &str,
-) -> Result<(Vec<Contents>, Vec<Correlation>)> {
+) -> Result<(Vec<NamedFile>, Vec<Correlation>)> {
     let found = correlations(points, "robust accuracy", |p| p.robust);
     let of_epochs = points.iter().any(|point| point.epoch.is_some());
     let text = table(points) + "\n" + remark + &correlation_lines(&found, of_epochs);
@@ -175,8 +175,13 @@ const COLUMNS: [Column; 10] = [
     ("distance", |p| known(p.figure("distances.found"))),
 ];
 
+/// A figure within its column, which has nine characters.
 fn known(value: f64) -> String {
-    if value.is_nan() { "–".into() } else { short(value) }
+    if value.is_nan() {
+        return "–".into();
+    }
+    let text = short(value);
+    if text.chars().count() <= 9 { text } else { format!("{value:.1e}") }
 }
 
 fn percent(share: f64) -> String {
@@ -272,4 +277,19 @@ pub fn csv(points: &[Point]) -> String {
 pub fn over_epochs(points: &[Point], title: &str) -> Panels {
     let times = points.iter().enumerate().map(|(i, p)| (p.epoch.unwrap_or(i + 1) as f64, &p.followed));
     Followed::over_time(times, title, "epoch [1]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_figures_fit_their_columns() {
+        for (value, text) in
+            [(-1.158e-8, "-1.2e-8"), (0.0, "0"), (0.000_123_4, "0.0001234"), (f64::NAN, "–"), (12.5, "12.5")]
+        {
+            assert_eq!(known(value), text);
+            assert!(known(-value).chars().count() <= 9, "{value}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use super::lab::examine;
 use super::points::table_files;
 use super::tradeoff::mark_best;
-use super::{Contents, Correlation, Lab, Point, over_epochs};
+use super::{Correlation, Lab, NamedFile, Point, over_epochs};
 use crate::audit::Checkpoint;
 use crate::data::Interpolation;
 use crate::train::{TrainedOn, TrainingData, TrainingManifest};
@@ -45,7 +45,7 @@ pub fn follow(
 ///
 /// # Errors
 /// When there is nothing to draw.
-pub fn track_files(points: &[Point], title: &str) -> Result<(Vec<Contents>, Vec<Correlation>)> {
+pub fn track_files(points: &[Point], title: &str) -> Result<(Vec<NamedFile>, Vec<Correlation>)> {
     let (mut files, found) = table_files("track", points, "")?;
     files.push(("track.svg".into(), over_epochs(points, title).svg()?.into_bytes()));
     Ok((files, found))

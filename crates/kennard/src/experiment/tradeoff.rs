@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::lab::examine;
 use super::points::{on_a_line, table_files};
-use super::{Contents, Correlation, Lab, Point};
+use super::{Correlation, Lab, NamedFile, Point};
 use crate::Result;
 use crate::picture::{Dot, Scatter};
 use crate::stats::pareto_front;
@@ -51,7 +51,7 @@ pub fn front(points: &[Point]) -> String {
 ///
 /// # Errors
 /// When there is nothing to draw.
-pub fn files(points: &[Point], title: &str) -> Result<(Vec<Contents>, Vec<Correlation>)> {
+pub fn files(points: &[Point], title: &str) -> Result<(Vec<NamedFile>, Vec<Correlation>)> {
     let (mut files, found) = table_files("tradeoff", points, &(front(points) + "\n"))?;
     type Shade = fn(&Point) -> (f64, [f64; 2]);
     let mut pictures: Vec<(&str, &str, Shade)> = vec![
@@ -80,7 +80,10 @@ pub fn files(points: &[Point], title: &str) -> Result<(Vec<Contents>, Vec<Correl
             // A network of which nothing is known has no colour.
             dots: points.iter().filter(|p| name != CERTIFIED || p.certified.is_finite()).map(dot).collect(),
         };
-        files.push((name.into(), picture.svg()?.into_bytes()));
+        // Without colours it would be the first picture again.
+        if name != CERTIFIED || picture.has_colours() {
+            files.push((name.into(), picture.svg()?.into_bytes()));
+        }
     }
     Ok((files, found))
 }

@@ -104,6 +104,7 @@ impl GaussianPacket {
             Some(packet) => Packet { reached: found.as_ref().is_none_or(|found| found.reached), ..packet },
             None => self.measure_by_chains(effort, &mut sampler, sample_index, found.as_ref())?,
         };
+        packet.peaks = found.as_ref().map_or(Vec::new(), |found| found.peaks(centre, self.scale));
         packet.lobes = found.map_or(Vec::new(), |found| found.shares(&searched));
         packet.reached &= packet.varies() || sampler.oracle.is_affine();
         Ok(packet)

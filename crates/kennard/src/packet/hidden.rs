@@ -42,7 +42,7 @@ impl Hidden {
             || Error::Mismatch("a live module has no tensors to cut it at; export it to an ONNX file".into());
         let graph = engine.classifier().graph().ok_or_else(live)?;
         if infer(graph)?.get(name).is_none() {
-            return Err(Error::Mismatch(no_tensor(graph, name)));
+            return Err(Error::Mismatch(no_tensor(graph, name)).advise(". {!inspect} lists its operators"));
         }
         let Cut { front, back, shape, rest } = cut(graph, name)?;
         let dimension = shape.iter().product();
@@ -113,8 +113,5 @@ impl Hidden {
 fn no_tensor(graph: &Graph, name: &str) -> String {
     let outputs = graph.nodes.iter().flat_map(|node| &node.outputs).filter(|name| !name.is_empty());
     let near: Vec<String> = by_likeness(name, outputs).take(3).map(|name| format!("`{name}`")).collect();
-    format!(
-        "the model has no tensor `{name}`; the nearest names are {}. `kennard inspect` lists its operators",
-        near.join(", ")
-    )
+    format!("the model has no tensor `{name}`; the nearest names are {}", near.join(", "))
 }

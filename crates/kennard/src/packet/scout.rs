@@ -80,6 +80,13 @@ impl FarLobes {
         lobes
     }
 
+    /// The peaks of the lobes (each d), around a centre.
+    pub fn peaks(&self, centre: &[f32], scale: f64) -> Vec<Vec<f32>> {
+        let place = |(c, z): (&f32, &f64)| (f64::from(*c) + scale * z) as f32;
+        let lobes = self.lobes.iter().filter(|lobe| lobe.share >= SHARE);
+        lobes.map(|lobe| centre.iter().zip(&lobe.peak).map(place).collect()).collect()
+    }
+
     /// How high `F` gets in the lobes.
     pub fn height(&self) -> f64 {
         self.lobes.iter().map(|lobe| lobe.height).fold(f64::NEG_INFINITY, f64::max)
@@ -226,7 +233,7 @@ impl<O: LogOdds> Sampler<'_, O> {
         current: &Proposal,
         mut lobes: Vec<FarLobe>,
         random: &mut ChaCha8Rng,
-    ) -> Result<Trial, MeasureError<O::Error>> {
+    ) -> Result<LobeTrial, MeasureError<O::Error>> {
         let even = 1.0 / (lobes.len() + 1) as f64;
         lobes.iter_mut().for_each(|lobe| lobe.share = even);
         let trial = proposal.with_lobes(&lobes);
@@ -243,7 +250,7 @@ impl<O: LogOdds> Sampler<'_, O> {
         let logs: Vec<f64> = seen.iter().map(|s| 2.0 * s.log_loss() + trial.log_ratio(&s.z)).collect();
         let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         if top == f64::NEG_INFINITY {
-            return Ok(Trial { lobes, log_norm: top, missed: 0.0 });
+            return Ok(LobeTrial { lobes, log_norm: top, missed: 0.0 });
         }
         let total: f64 = logs.iter().map(|log| (log - top).exp()).sum();
         let log_norm = top + (total / TRIAL as f64).ln();
@@ -257,7 +264,7 @@ impl<O: LogOdds> Sampler<'_, O> {
                 lobes[lobe].share += share;
             }
         }
-        Ok(Trial { lobes, log_norm, missed })
+        Ok(LobeTrial { lobes, log_norm, missed })
     }
 }
 
@@ -283,7 +290,7 @@ fn visit<'e>(
 }
 
 /// What a trial of lobes says.
-struct Trial {
+struct LobeTrial {
     lobes: Vec<FarLobe>,
     /// The logarithm of the mean weight.
     log_norm: f64,

@@ -76,6 +76,8 @@ pub struct Packet {
     /// The lobes that the packet falls into, the largest share first; none where it has one part, and in the mean over
     /// several packets.
     pub lobes: Vec<Lobe>,
+    /// The peaks of those lobes that searches from the centre did not find (each d).
+    pub(crate) peaks: Vec<Vec<f32>>,
 
     /// The leading modes, where they were asked for.
     pub modes: Option<Modes>,
@@ -140,6 +142,7 @@ impl Packet {
             identities_hold: identities_hold(&spreads, excess_drift, stray_drift),
             reached: packets.iter().all(|p| p.reached),
             lobes: Vec::new(),
+            peaks: Vec::new(),
             modes: modes.and_then(|modes| Modes::average(&modes)),
             spreads,
         })
@@ -219,6 +222,7 @@ impl Packet {
             identities_hold: identities_hold(&spreads, excess_drift, stray_drift),
             reached: true,
             lobes: Vec::new(),
+            peaks: Vec::new(),
             modes: None,
             spreads,
         }

@@ -33,6 +33,10 @@ pub struct Curve {
     /// In the order of the abscissa. Fewer than three, and such that differ by less than their intervals, are drawn as
     /// points with their intervals; others are joined by a line in its band.
     pub figures: Vec<ChartPoint>,
+    /// Whether each figure counts a part of what the one before it counts, so that the curve can only fall: three are
+    /// joined however wide their intervals are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nested: bool,
 }
 
 /// A point of a curve with its interval.
@@ -59,7 +63,7 @@ impl Curve {
     /// A curve through values at abscissas, each with its interval.
     pub fn new(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64, [f64; 2])>) -> Curve {
         let point = |(x, value, [low, high]): (f64, f64, [f64; 2])| ChartPoint { x, value, low, high };
-        Curve { name: name.into(), figures: points.into_iter().map(point).collect() }
+        Curve { name: name.into(), figures: points.into_iter().map(point).collect(), nested: false }
     }
 }
 
@@ -90,7 +94,8 @@ impl Chart {
             return Err(Error::Summary(format!("the chart `{}` has nothing to draw", self.title)));
         }
         let drawn: Vec<&ChartPoint> = figures().collect();
-        if drawn.len() > 1 && within_noise(&drawn).is_some() {
+        let nested = self.curves.iter().any(|curve| curve.nested);
+        if !nested && drawn.len() > 1 && within_noise(&drawn).is_some() {
             return self.undrawn();
         }
         let bound = self.bound.iter().map(|(_, value)| *value);
@@ -133,7 +138,8 @@ impl Chart {
             let placed = |f: &ChartPoint| ChartPoint { x: self.place(f.x), ..*f };
             let figures: Vec<ChartPoint> =
                 curve.figures.iter().filter(|f| self.draws(f)).map(placed).collect();
-            draw_curve(&mut chart, &figures, colour, !self.linear)?;
+            let shown = Curve { figures, ..curve.clone() };
+            draw_curve(&mut chart, &shown, colour, !self.linear)?;
             name(colour.stroke_width(2), &curve.name)?;
         }
         if let Some((text, value)) = &self.bound {
@@ -175,12 +181,12 @@ impl Chart {
 /// `marked`: a line has points too; those of a function are no measurements.
 pub(super) fn draw_curve(
     chart: &mut Axes<SVGBackend>,
-    figures: &[ChartPoint],
+    Curve { figures, nested, .. }: &Curve,
     colour: RGBColor,
     marked: bool,
 ) -> Drawn<()> {
     let line: Vec<(f64, f64)> = figures.iter().map(|f| (f.x, f.value)).collect();
-    let loose = !is_trend(figures);
+    let loose = !is_trend(figures, *nested);
     if loose {
         let interval = |f: &ChartPoint| vec![(f.x, f.low), (f.x, f.high)];
         chart.draw_series(figures.iter().map(|f| PathElement::new(interval(f), colour.stroke_width(1))))?;
@@ -196,9 +202,9 @@ pub(super) fn draw_curve(
 }
 
 /// Whether figures may be joined by a line: there are three at least, and they are farther apart than their intervals
-/// are wide.
-fn is_trend(figures: &[ChartPoint]) -> bool {
-    figures.len() >= 3 && within_noise(&figures.iter().collect::<Vec<_>>()).is_none()
+/// are wide, or nested.
+fn is_trend(figures: &[ChartPoint], nested: bool) -> bool {
+    figures.len() >= 3 && (nested || within_noise(&figures.iter().collect::<Vec<_>>()).is_none())
 }
 
 /// Where figures differ by less than their intervals: the lowest, the highest, and the width of the widest interval.
@@ -213,13 +219,17 @@ pub(super) fn within_noise(figures: &[&ChartPoint]) -> Option<[f64; 3]> {
 mod tests {
     use super::*;
 
+    fn curve(name: &str, figures: Vec<ChartPoint>) -> Curve {
+        Curve { name: name.into(), figures, nested: false }
+    }
+
     fn chart() -> Chart {
         let figure = |x: f64, value| ChartPoint { x, value, low: value - 0.1, high: value + 0.1 };
         Chart {
             title: "product".into(),
             x: "s [input unit]".into(),
             y: "product [1]".into(),
-            curves: vec![Curve { name: "a <b>".into(), figures: vec![figure(0.1, 0.6), figure(0.4, 0.9)] }],
+            curves: vec![curve("a <b>", vec![figure(0.1, 0.6), figure(0.4, 0.9)])],
             linear: false,
             bound: Some(("bound".into(), 0.5)),
         }
@@ -228,17 +238,17 @@ mod tests {
     #[test]
     fn a_linear_axis_goes_below_zero() {
         let figure = |x: f64| ChartPoint { x, value: x * x, low: x * x, high: x * x };
-        let curves = vec![Curve { name: "square".into(), figures: [-1.0, 0.0, 1.0].map(figure).into() }];
+        let curves = vec![curve("square", [-1.0, 0.0, 1.0].map(figure).into())];
         let svg = Chart { curves, linear: true, bound: None, ..chart() }.svg().unwrap();
         assert!(svg.contains(">\n-1.00\n<") || svg.contains(">\n-1.0\n<"), "{svg}");
     }
 
     /// How many lines are drawn through figures of these values and half-widths of their intervals.
-    fn lines(figures: &[(f64, f64)]) -> usize {
+    fn lines(figures: &[(f64, f64)], nested: bool) -> usize {
         let figure = |&(value, half): &(f64, f64)| (value, value - half, value + half);
         let figures = figures.iter().map(figure).zip(1..);
         let figures = figures.map(|((value, low, high), x)| ChartPoint { x: f64::from(x), value, low, high });
-        let curves = vec![Curve { name: "c".into(), figures: figures.collect() }];
+        let curves = vec![Curve { nested, ..curve("c", figures.collect()) }];
         let svg = Chart { curves, bound: None, ..chart() }.svg().unwrap();
         let drawn = |part: &str| {
             let element = part.split('>').next().unwrap_or_default();
@@ -250,16 +260,27 @@ mod tests {
 
     #[test]
     fn two_points_and_differences_within_the_noise_are_no_curve() {
-        assert_eq!(lines(&[(0.1, 0.01), (0.5, 0.01)]), 0);
-        assert_eq!(lines(&[(0.1, 0.01), (0.3, 0.01), (0.5, 0.01)]), 1);
+        assert_eq!(lines(&[(0.1, 0.01), (0.5, 0.01)], false), 0);
+        assert_eq!(lines(&[(0.1, 0.01), (0.3, 0.01), (0.5, 0.01)], false), 1);
         // Exact figures have no noise.
-        assert_eq!(lines(&[(5.0, 0.0), (5.01, 0.0), (5.02, 0.0)]), 1);
+        assert_eq!(lines(&[(5.0, 0.0), (5.01, 0.0), (5.02, 0.0)], false), 1);
+    }
+
+    #[test]
+    fn nested_figures_are_joined_within_their_intervals() {
+        let falling = [(0.5, 0.2), (0.45, 0.2), (0.4, 0.2)];
+        assert_eq!(lines(&falling, true), 1);
+        assert_eq!(lines(&falling[..2], true), 0);
+        // A file of others does not speak of it.
+        assert!(!serde_json::to_string(&curve("c", Vec::new())).unwrap().contains("nested"));
+        let read: Curve = serde_json::from_str(r#"{"name": "c", "figures": []}"#).unwrap();
+        assert_eq!(read, curve("c", Vec::new()));
     }
 
     #[test]
     fn an_axis_narrower_than_its_intervals_is_not_drawn() {
         let figure = |x: f64, value: f64| ChartPoint { x, value, low: value - 0.1, high: value + 0.1 };
-        let flat = Curve { name: "flat".into(), figures: vec![figure(1.0, 5.0), figure(2.0, 5.05)] };
+        let flat = curve("flat", vec![figure(1.0, 5.0), figure(2.0, 5.05)]);
         let svg = Chart { curves: vec![flat.clone()], ..chart() }.svg().unwrap();
         assert!(
             svg.contains("Not drawn: product [1] differs over s [input unit] by less than its intervals"),
@@ -267,10 +288,10 @@ mod tests {
         );
         assert!(!svg.contains("<polyline") && !svg.contains("<circle"), "{svg}");
         // Two flat curves apart from each other show something; so does one point.
-        let other = Curve { name: "other".into(), figures: vec![figure(1.0, 6.0), figure(2.0, 6.05)] };
+        let other = curve("other", vec![figure(1.0, 6.0), figure(2.0, 6.05)]);
         let svg = Chart { curves: vec![flat, other], ..chart() }.svg().unwrap();
         assert!(svg.contains("<circle"), "{svg}");
-        let one = Curve { name: "one".into(), figures: vec![figure(1.0, 5.0)] };
+        let one = curve("one", vec![figure(1.0, 5.0)]);
         assert!(Chart { curves: vec![one], ..chart() }.svg().unwrap().contains("<circle"));
     }
 

@@ -1,5 +1,6 @@
 //! Panels below one another over a common abscissa, as SVG.
 
+use itertools::Itertools;
 use plotters::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +17,8 @@ pub struct Panels {
     pub title: String,
     /// The abscissa with its unit.
     pub x: String,
-    /// From top to bottom. One that has no figure is left out; in place of one whose figures differ by less than their
-    /// intervals a line says so.
+    /// From top to bottom. One that has no figure is left out; in place of one whose curves differ by less than their
+    /// intervals, each by itself and any two, words say so.
     pub panels: Vec<Panel>,
 }
 
@@ -34,8 +35,11 @@ pub struct Panel {
 const WIDTH: u32 = 672;
 const HEAD: u32 = 34;
 const PANEL: u32 = 128;
-/// The height of a line in place of a panel.
+/// The height of what stands in place of a panel: a line, and each that follows.
 const NOTE: u32 = 26;
+const MORE: u32 = 16;
+/// The characters of such a line.
+const LINE: usize = 104;
 /// What the abscissa's labels take below the last panel.
 const FOOT: u32 = 44;
 /// Pixels for the names of curves.
@@ -59,7 +63,10 @@ impl Panels {
         if shown.is_empty() {
             return Err(failed("have nothing to draw".into()));
         }
-        let height = |why: &Option<String>| if why.is_some() { NOTE } else { PANEL };
+        let height = |why: &Option<String>| match why {
+            Some(why) => NOTE + MORE * (lines(why).len() as u32 - 1),
+            None => PANEL,
+        };
         let heights: u32 = shown.iter().map(|(_, why)| height(why)).sum();
         let size = (WIDTH, HEAD + heights + FOOT);
         svg(size, |root| self.draw(root, &shown, height)).map_err(|e| failed(format!("cannot be drawn: {e}")))
@@ -84,7 +91,9 @@ impl Panels {
                 Some(why) => {
                     let ink = BLACK.mix(0.7);
                     let grey = TextStyle::from((FONT, 12).into_font()).color(&ink);
-                    area.draw(&Text::new(why.clone(), (12, 6), grey))?;
+                    for (line, row) in lines(why).into_iter().zip((6..).step_by(MORE as usize)) {
+                        area.draw(&Text::new(line, (12, row), grey.clone()))?;
+                    }
                 }
                 None => panel.draw(&area, x, foot, &self.x)?,
             }
@@ -99,18 +108,36 @@ impl Panel {
         self.curves.iter().flat_map(|curve| &curve.figures).filter(|point| point.is_finite())
     }
 
-    /// Why a reader would see only noise; nothing where there is more.
+    /// Why a reader would see only noise; nothing where a curve shows more, or two differ.
     pub fn why_not_drawn(&self) -> Option<String> {
-        let points: Vec<&ChartPoint> = self.points().collect();
-        within_noise(&points).map(|[low, high, widest]| {
-            format!(
-                "{}: {} to {}, which differ by less than their intervals (up to {} wide), so they are not drawn",
-                self.y,
-                significant(low, 4),
-                significant(high, 4),
-                significant(widest, 2)
-            )
-        })
+        let figures = |curve: &Curve| -> Vec<ChartPoint> {
+            curve.figures.iter().filter(|point| point.is_finite()).copied().collect()
+        };
+        let curves: Vec<(&str, Vec<ChartPoint>)> = self
+            .curves
+            .iter()
+            .map(|curve| (curve.name.as_str(), figures(curve)))
+            .filter(|(_, figures)| !figures.is_empty())
+            .collect();
+        let differ = curves.iter().array_combinations().any(|[(_, one), (_, other)]| apart(one, other));
+        if curves.is_empty() || differ {
+            return None;
+        }
+        let found: Option<Vec<[f64; 3]>> =
+            curves.iter().map(|(_, figures)| within_noise(&figures.iter().collect::<Vec<_>>())).collect();
+        let found = found?;
+        let named = curves.iter().zip(&found).map(|((name, _), [low, high, _])| {
+            let name = if curves.len() > 1 { format!("{name} is ") } else { String::new() };
+            let [low, high] = [low, high].map(|end| significant(*end, 4));
+            if low == high { format!("{name}{low}") } else { format!("{name}{low} to {high}") }
+        });
+        let widest = found.iter().map(|[.., widest]| *widest).fold(0.0, f64::max);
+        Some(format!(
+            "{}: {}, which differ by less than their intervals (up to {} wide), so they are not drawn",
+            self.y,
+            named.collect::<Vec<_>>().join(", "),
+            significant(widest, 2)
+        ))
     }
 
     /// There is no epoch between two.
@@ -147,13 +174,32 @@ impl Panel {
             if figures.is_empty() {
                 continue;
             }
-            draw_curve(&mut chart, &figures, colour, true)?;
+            draw_curve(&mut chart, &Curve { figures, ..curve.clone() }, colour, true)?;
             let row = 16 + 20 * i as i32;
             legend.draw(&PathElement::new(vec![(4, row), (24, row)], colour.stroke_width(2)))?;
             legend.draw(&Text::new(curve.name.clone(), (30, row - 7), (FONT, 13)))?;
         }
         Ok(())
     }
+}
+
+/// Whether two curves differ by more than their intervals somewhere.
+fn apart(one: &[ChartPoint], other: &[ChartPoint]) -> bool {
+    let differ = |a: &ChartPoint, b: &ChartPoint| a.x == b.x && (a.low > b.high || b.low > a.high);
+    one.iter().any(|a| other.iter().any(|b| differ(a, b)))
+}
+
+/// A text in lines, broken between words.
+fn lines(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        let fits = |line: &&mut String| line.chars().count() + 1 + word.chars().count() <= LINE;
+        match lines.last_mut().filter(fits) {
+            Some(line) => *line += &format!(" {word}"),
+            None => lines.push(word.into()),
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -185,5 +231,33 @@ mod tests {
         // Nothing lies behind the picture.
         assert!(!svg.contains("fill=\"#FFFFFF\""), "{svg}");
         assert!(Panels::default().svg().unwrap_err().to_string().contains("nothing to draw"));
+    }
+
+    #[test]
+    fn curves_are_judged_one_by_one_and_by_twos() {
+        let two = |clean: [f64; 3], robust: [f64; 3]| {
+            let curve = |name: &str, values: [f64; 3], half: f64| Curve {
+                name: name.into(),
+                ..panel("", values, half).curves.remove(0)
+            };
+            let curves = vec![curve("clean", clean, 0.15), curve("robust", robust, 0.05)];
+            Panel { y: "accuracy [1]".into(), curves }
+        };
+        let near = two([0.2, 0.25, 0.33], [0.2; 3]);
+        let why = "accuracy [1]: clean is 0.2 to 0.33, robust is 0.2, which differ by less than their intervals \
+                   (up to 0.3 wide), so they are not drawn";
+        assert_eq!(near.why_not_drawn().as_deref(), Some(why));
+        // Two differ, where neither shows a trend.
+        assert_eq!(two([0.2, 0.25, 0.33], [0.0; 3]).why_not_drawn(), None);
+        // One falls, and the other's wide intervals do not hide it.
+        assert_eq!(two([0.3; 3], [0.4, 0.3, 0.2]).why_not_drawn(), None);
+        let panels = Panels { title: "t".into(), x: "epoch [1]".into(), panels: vec![near] };
+        let svg = panels.svg().unwrap();
+        assert!(
+            svg.contains("accuracy [1]: clean is 0.2 to 0.33") && svg.contains("so they are not drawn"),
+            "{svg}"
+        );
+        assert_eq!(lines(why).concat().len() + lines(why).len() - 1, why.len());
+        assert!(lines(why).len() > 1 && lines(why).iter().all(|line| line.chars().count() <= LINE));
     }
 }

@@ -48,6 +48,8 @@ const SIZE: (u32, u32) = (820, 500);
 /// Pixels for the names and the scale of colours.
 const LEGEND: u32 = 230;
 const LINE: i32 = 20;
+/// Of a point, in pixels.
+const RADIUS: i32 = 9;
 
 impl Scatter {
     /// The picture as an SVG file.
@@ -55,13 +57,23 @@ impl Scatter {
     /// # Errors
     /// When there is no finite point.
     pub fn svg(&self) -> Result<String> {
-        let finite = |dot: &&Dot| dot.x.is_finite() && dot.y.is_finite();
-        let dots: Vec<&Dot> = self.dots.iter().filter(finite).collect();
+        let dots = self.placed();
         if dots.is_empty() {
             return Err(Error::Summary(format!("the picture `{}` has nothing to draw", self.title)));
         }
         svg(SIZE, |root| self.draw(root, &dots))
             .map_err(|e| Error::Summary(format!("the picture `{}` cannot be drawn: {e}", self.title)))
+    }
+
+    /// Whether its colours say more than that they are known of no point, or differ by less than their intervals.
+    pub fn has_colours(&self) -> bool {
+        let dots = self.placed();
+        dots.iter().any(|dot| dot.colour.is_finite()) && tells_apart(&dots)
+    }
+
+    /// The points that have a place.
+    fn placed(&self) -> Vec<&Dot> {
+        self.dots.iter().filter(|dot| dot.x.is_finite() && dot.y.is_finite()).collect()
     }
 
     fn draw(&self, root: &Area, dots: &[&Dot]) -> Drawn<()> {
@@ -95,7 +107,7 @@ impl Scatter {
         }
         // The number of a point stands in it, and its name beside the number in the legend.
         for (i, dot) in dots.iter().enumerate() {
-            chart.draw_series([Circle::new((dot.x, dot.y), 9, colour(dot.colour).filled())])?;
+            chart.draw_series([Circle::new((dot.x, dot.y), RADIUS, colour(dot.colour).filled())])?;
             let ink = if is_dark(colour(dot.colour)) { WHITE } else { BLACK };
             let style = TextStyle::from((FONT, 11).into_font()).color(&ink);
             let centred = style.pos(Pos::new(HPos::Center, VPos::Center));
@@ -105,6 +117,11 @@ impl Scatter {
         for (i, dot) in dots.iter().enumerate() {
             legend.draw(&Circle::new((12, row + 6), 6, colour(dot.colour).filled()))?;
             legend.draw(&Text::new(format!("{} {}", i + 1, dot.name), (24, row), (FONT, 13)))?;
+            row += LINE;
+        }
+        let places: Vec<(i32, i32)> = dots.iter().map(|dot| chart.backend_coord(&(dot.x, dot.y))).collect();
+        for overlapping in overlaps(&places) {
+            legend.draw(&Text::new(overlapping, (6, row), (FONT, 12)))?;
             row += LINE;
         }
         row += 14;
@@ -132,6 +149,27 @@ impl Scatter {
         }
         Ok(())
     }
+}
+
+/// Which points hide each other's numbers.
+fn overlaps(places: &[(i32, i32)]) -> Vec<String> {
+    let near = |i: usize, k: usize| {
+        let (dx, dy) = (places[i].0 - places[k].0, places[i].1 - places[k].1);
+        dx * dx + dy * dy < 2 * RADIUS * RADIUS
+    };
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for i in 0..places.len() {
+        match groups.iter_mut().find(|group| group.iter().any(|&k| near(i, k))) {
+            Some(group) => group.push(i),
+            None => groups.push(vec![i]),
+        }
+    }
+    let said = |group: &Vec<usize>| {
+        let (last, others) = group.split_last()?;
+        let others: Vec<String> = others.iter().map(|i| (i + 1).to_string()).collect();
+        (!others.is_empty()).then(|| format!("{} and {} overlap", others.join(", "), last + 1))
+    };
+    groups.iter().filter_map(said).collect()
 }
 
 /// Of points whose colours would say nothing.
@@ -177,6 +215,13 @@ mod tests {
         };
         let svg = picture.svg().unwrap();
         for text in ["clean accuracy [1]", "robust accuracy [1]", "drift [1]", "1 a &lt;b&gt;", "2 c"] {
+            assert!(svg.contains(text), "{text}: {svg}");
+        }
+        assert!(!svg.contains("overlap"), "{svg}");
+        let mut hidden = picture.clone();
+        hidden.dots.extend([dot("d", 0.2, 1.0), dot("e", 0.6, 3.0), dot("f", 0.2, 1.0)]);
+        let svg = hidden.svg().unwrap();
+        for text in ["1, 3 and 5 overlap", "2 and 4 overlap"] {
             assert!(svg.contains(text), "{text}: {svg}");
         }
         let mut same = picture;

@@ -56,6 +56,10 @@ pub struct ProbeRecord {
 pub struct ProbeReport {
     /// How many samples were probed.
     pub samples: u64,
+    /// How many were to be.
+    pub total: u64,
+    /// Whether these are all.
+    pub complete: bool,
     /// How many are classified correctly.
     pub correct: u64,
     /// How many have no cosine.
@@ -193,6 +197,7 @@ impl Probe {
             None => self.samples.indices(data.len()),
             Some(label) => Box::new(self.samples.among(&data.indices_of(label)?).into_iter()),
         };
+        let total = indices.len() as u64;
         engine.run_in_order(labelled(engine, data, indices)?, task, stop, |(record, contributions)| {
             map.iter_mut().zip(contributions).for_each(|(sum, c)| *sum += c);
             records.push(record);
@@ -201,15 +206,17 @@ impl Probe {
         })?;
         let contributing = records.iter().filter(|record| record.contribution.is_some()).count();
         map.iter_mut().for_each(|sum| *sum /= contributing.max(1) as f64);
-        Ok(report(records, map))
+        Ok(report(records, map, total))
     }
 }
 
-fn report(records: Vec<ProbeRecord>, contribution_map: Vec<f64>) -> ProbeReport {
+fn report(records: Vec<ProbeRecord>, contribution_map: Vec<f64>, total: u64) -> ProbeReport {
     let cosines: Vec<f64> = records.iter().filter_map(|record| record.cosine).collect();
     let contributions: Vec<f64> = records.iter().filter_map(|record| record.contribution).collect();
     ProbeReport {
         samples: records.len() as u64,
+        total,
+        complete: records.len() as u64 == total,
         correct: records.iter().filter(|record| record.correct).count() as u64,
         without_cosine: (records.len() - cosines.len()) as u64,
         not_finite: (records.len() - contributions.len()) as u64,
@@ -310,7 +317,7 @@ mod tests {
             assert_eq!((record.cosine, record.contribution, contributions.len()), (None, None, 0));
             records.push(record);
         }
-        let report = report(records, vec![]);
+        let report = report(records, vec![], 4);
         assert_eq!((report.samples, report.without_cosine, report.not_finite), (4, 3, 3));
         assert!((report.contribution.unwrap().mean - 4.0 / 2f64.ln()).abs() < 1e-12);
         assert!((report.cosine.unwrap().mean - 0.8).abs() < 1e-15);
@@ -340,7 +347,7 @@ mod tests {
         let record =
             |cosine| ProbeRecord { index: 0, label: 0, correct: true, cosine, contribution: Some(0.0) };
         let records = [Some(-1.0), Some(1.0), Some(0.0), None, Some(0.999)].map(record).to_vec();
-        let report = report(records, vec![]);
+        let report = report(records, vec![], 5);
         let Counts { ends, counts } = &report.cosine_histogram;
         assert_eq!(*ends, [-1.0, 1.0]);
         assert_eq!((counts[0], counts[BINS / 2], counts[BINS - 1]), (1, 1, 2));

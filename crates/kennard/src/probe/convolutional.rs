@@ -28,8 +28,13 @@ const PART: usize = 16;
 
 impl Convolutional {
     /// Fits to inputs of the shape of the samples of `engine` with `labels` of its classes, on its runtime
-    /// and as many cores.
-    pub fn fit(inputs: &[Vec<f32>], labels: &[usize], engine: &Engine) -> Result<Convolutional> {
+    /// and as many cores. None where `stop` ended it.
+    pub fn fit(
+        inputs: &[Vec<f32>],
+        labels: &[usize],
+        engine: &Engine,
+        stop: &AtomicBool,
+    ) -> Result<Option<Convolutional>> {
         let classifier = engine.classifier();
         let (shape, classes) = (classifier.shape(), classifier.classes());
         if !matches!(shape, [_, height, width] if *height.min(width) >= 8) {
@@ -45,10 +50,13 @@ impl Convolutional {
         let model = Architecture::Cnn(8).build(shape, classes, statistics, recipe.seed)?;
         let (runtime, threads) = (engine.runtime(), engine.plan().sessions);
         let training = Training { model: &model, recipe: &recipe, samples: &samples, runtime, threads };
-        let trained = training.run(None, &AtomicBool::new(false), |_| ())?;
+        let trained = training.run(None, stop, |_| ())?;
+        if trained.interrupted {
+            return Ok(None);
+        }
         let classifier = Classifier::new(&trained.model, shape, &Preprocessing::default())?;
         let options = EngineOptions { threads: Some(threads), ..EngineOptions::default() };
-        Ok(Convolutional { engine: Engine::new(classifier, runtime.clone(), &options)? })
+        Ok(Some(Convolutional { engine: Engine::new(classifier, runtime.clone(), &options)? }))
     }
 
     /// The classes that it reads from inputs.

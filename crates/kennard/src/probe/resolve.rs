@@ -23,7 +23,8 @@
 //! network is confident) and would be all that a linear probe sees. The direction is taken from the
 //! log-odds loss, which has the same and does not vanish; a gradient of exactly zero stays zero.
 
-use std::sync::atomic::AtomicBool;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -35,6 +36,7 @@ use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, Oracle, Task};
 use crate::packet::vector::dot;
 use crate::stats::clopper_pearson;
+use crate::warning::Warning;
 use crate::{Error, Result};
 
 /// Fits and tests the probes of a classifier.
@@ -49,12 +51,22 @@ pub struct Resolve {
 /// What reads the label.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Reader {
     /// Multinomial logistic regression.
     #[default]
     Linear,
     /// A small convolutional network, of images alone.
     Cnn,
+}
+
+impl fmt::Display for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reader::Linear => "linear softmax",
+            Reader::Cnn => "convolutional",
+        })
+    }
 }
 
 /// A share of the tested samples.
@@ -113,6 +125,10 @@ pub struct ResolveReport {
     /// Samples that were left out: the model's answer or a gradient is not finite there.
     #[serde(default)]
     pub not_finite: u64,
+    /// Whether all samples were looked at and all probes fitted.
+    pub complete: bool,
+    /// What a reader should know before believing the figures.
+    pub warnings: Vec<Warning>,
 }
 
 /// A sample with what can be read from it.
@@ -126,12 +142,12 @@ struct Resolved {
 
 impl Resolve {
     /// Measures the probes on `data`. Holds the inputs and both gradients: 12·n·d bytes, and 4·n·d
-    /// for a fit. `stop` ends it early, with the samples finished by then.
+    /// for a fit. `stop` ends it early, with the samples and the probes finished by then: none is fitted after it.
     ///
     /// # Errors
     /// When data and model do not fit, a runtime fails, or there are
-    /// fewer than 10 samples to fit to, or only one label among them; for the convolutional probe also
-    /// when samples are no images.
+    /// fewer than 10 samples to fit to, or only one label among them, though nothing was stopped; for the convolutional
+    /// probe also when samples are no images.
     pub fn measure(
         &self,
         engine: &Engine,
@@ -157,14 +173,26 @@ impl Resolve {
             },
         )?;
         let classes = engine.classifier().classes();
-        let found = report(samples, classes, self.reader, |inputs, labels| match self.reader {
-            Reader::Linear => Ok(linear(&inputs, labels, classes)),
-            Reader::Cnn => {
-                let probe = Convolutional::fit(&inputs.fitted, labels, engine)?;
-                Ok((probe.predict(inputs.tested)?, None))
-            }
+        let looked = samples.len() as u64 + not_finite;
+        let total = self.samples.count(data.len()) as u64;
+        let stopped = || stop.load(Ordering::Relaxed);
+        let found = report(samples, classes, self.reader, stopped(), |inputs, labels| match self.reader {
+            _ if stopped() => Ok(None),
+            Reader::Linear => Ok(linear(&inputs, labels, classes, stop)),
+            Reader::Cnn => match Convolutional::fit(&inputs.fitted, labels, engine, stop)? {
+                Some(probe) => Ok(Some((probe.predict(inputs.tested)?, None))),
+                None => Ok(None),
+            },
         })?;
-        Ok(ResolveReport { not_finite, ..found })
+        let wanted = if found.differing > 0 { 3 } else { 2 };
+        let fitted = found.probes.len();
+        let complete = looked == total && fitted == wanted;
+        let lacking = match looked < total {
+            true => format!("{looked} of {total} samples were looked at, and no probe was fitted"),
+            false => format!("{fitted} of {wanted} probes were fitted"),
+        };
+        let warnings = Vec::from_iter((!complete).then(|| Warning::interrupted(lacking)));
+        Ok(ResolveReport { not_finite, complete, warnings, ..found })
     }
 }
 
@@ -210,21 +238,24 @@ impl<T> Halves<T> {
 /// minimum.
 type Read = (Vec<usize>, Option<bool>);
 
-fn linear(inputs: &Halves<Vec<f32>>, labels: &[usize], classes: usize) -> Read {
-    let probe = Softmax::fit(&inputs.fitted, labels, classes);
-    (inputs.tested.iter().map(|input| probe.predict(input)).collect(), Some(probe.converged))
+fn linear(inputs: &Halves<Vec<f32>>, labels: &[usize], classes: usize, stop: &AtomicBool) -> Option<Read> {
+    let probe = Softmax::fit(&inputs.fitted, labels, classes, stop)?;
+    Some((inputs.tested.iter().map(|input| probe.predict(input)).collect(), Some(probe.converged)))
 }
 
+/// The report, with the probes that `read` fits: it fits none once it is stopped.
 fn report(
     samples: Vec<Resolved>,
     classes: usize,
     reader: Reader,
-    read: impl Fn(Halves<Vec<f32>>, &[usize]) -> Result<Read>,
+    stopped: bool,
+    read: impl Fn(Halves<Vec<f32>>, &[usize]) -> Result<Option<Read>>,
 ) -> Result<ResolveReport> {
     let labels = Halves::of(samples.iter().map(|s| s.label));
     let mut counts = vec![0u64; classes];
     labels.fitted.iter().for_each(|&label| counts[label] += 1);
-    if labels.fitted.len() < 10 || counts.iter().filter(|count| **count > 0).count() < 2 {
+    let too_few = labels.fitted.len() < 10 || counts.iter().filter(|count| **count > 0).count() < 2;
+    if too_few && !stopped {
         return Err(Error::Mismatch(format!(
             "a probe needs at least 10 samples of at least two labels to fit to; there are {} (every second sample)",
             labels.fitted.len()
@@ -240,9 +271,11 @@ fn report(
     };
     let network = share(&mut predictions.tested.iter().copied());
     let majority = share(&mut std::iter::repeat(most));
-    let probe = |input: &str, inputs: Vec<Vec<f32>>| -> Result<Reading> {
-        let (read, converged) = read(Halves::of(inputs.into_iter()), &labels.fitted)?;
-        Ok(Reading { input: input.into(), share: share(&mut read.into_iter()), converged })
+    let probe = |input: &str, inputs: Vec<Vec<f32>>| -> Result<Option<Reading>> {
+        let Some((read, converged)) = read(Halves::of(inputs.into_iter()), &labels.fitted)? else {
+            return Ok(None);
+        };
+        Ok(Some(Reading { input: input.into(), share: share(&mut read.into_iter()), converged }))
     };
     let (mut xs, mut true_deltas, mut predicted_deltas) = (Vec::new(), Vec::new(), Vec::new());
     for sample in samples {
@@ -250,9 +283,13 @@ fn report(
         true_deltas.push(sample.true_delta);
         predicted_deltas.push(sample.predicted_delta);
     }
-    let mut probes = vec![probe("x", xs)?, probe("delta-true", true_deltas)?];
+    let mut inputs = vec![("x", xs), ("delta-true", true_deltas)];
     if differing > 0 {
-        probes.push(probe("delta-predicted", predicted_deltas)?);
+        inputs.push(("delta-predicted", predicted_deltas));
+    }
+    let mut probes = Vec::new();
+    for (name, inputs) in inputs {
+        probes.extend(probe(name, inputs)?);
     }
     let fitted = labels.fitted.len() as u64;
     let unfitted = (0..classes).filter(|&k| counts[k] == 0 && labels.tested.contains(&k)).collect();
@@ -266,6 +303,8 @@ fn report(
         zero_gradients,
         unfitted,
         not_finite: 0,
+        complete: true,
+        warnings: Vec::new(),
     })
 }
 
@@ -274,8 +313,9 @@ mod tests {
     use super::*;
 
     fn report(samples: Vec<Resolved>, classes: usize) -> Result<ResolveReport> {
-        let read = |inputs: Halves<Vec<f32>>, labels: &[usize]| Ok(linear(&inputs, labels, classes));
-        super::report(samples, classes, Reader::Linear, read)
+        let going = AtomicBool::new(false);
+        let read = |inputs: Halves<Vec<f32>>, labels: &[usize]| Ok(linear(&inputs, labels, classes, &going));
+        super::report(samples, classes, Reader::Linear, false, read)
     }
 
     fn sample(label: usize, prediction: usize, x: &[f32]) -> Resolved {

@@ -1,5 +1,7 @@
 //! A linear softmax probe, fitted by L-BFGS.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::packet::vector::dot;
 
 /// A linear classifier of n inputs of d numbers, fitted to minimise
@@ -29,8 +31,8 @@ const MOST_STEPS: usize = 1000;
 const MEMORY: usize = 12;
 
 impl Softmax {
-    /// Fits to `inputs` (n×d) with `labels` (n, less than `classes`). Needs 8·n·d bytes.
-    pub fn fit(inputs: &[Vec<f32>], labels: &[usize], classes: usize) -> Softmax {
+    /// Fits to `inputs` (n×d) with `labels` (n, less than `classes`). Needs 8·n·d bytes. None where `stop` ended it.
+    pub fn fit(inputs: &[Vec<f32>], labels: &[usize], classes: usize, stop: &AtomicBool) -> Option<Softmax> {
         let d = inputs.first().map_or(0, Vec::len);
         let n = inputs.len().max(1) as f64;
         let mut mean = vec![0.0; d];
@@ -43,8 +45,8 @@ impl Softmax {
         let size = if square > 0.0 { square.sqrt() } else { 1.0 };
         rows.iter_mut().flatten().for_each(|x| *x /= size);
         let objective = LogisticLoss { rows: &rows, labels, classes, d };
-        let (weights, converged) = minimise(vec![0.0; classes * (d + 1)], |w| objective.at(w));
-        Softmax { classes, mean, size, weights, converged }
+        let (weights, converged) = minimise(vec![0.0; classes * (d + 1)], |w| objective.at(w), stop)?;
+        Some(Softmax { classes, mean, size, weights, converged })
     }
 
     /// The class that it reads from an input.
@@ -99,14 +101,21 @@ impl LogisticLoss<'_> {
 }
 
 /// L-BFGS with halved steps (Nocedal & Wright, *Numerical Optimization*, algorithms 7.4 and 3.1), for a
-/// convex function: returns the place, and whether the gradient is flat there.
-fn minimise(mut x: Vec<f64>, f: impl Fn(&[f64]) -> (f64, Vec<f64>)) -> (Vec<f64>, bool) {
+/// convex function: returns the place, and whether the gradient is flat there; none where `stop` ended it.
+fn minimise(
+    mut x: Vec<f64>,
+    f: impl Fn(&[f64]) -> (f64, Vec<f64>),
+    stop: &AtomicBool,
+) -> Option<(Vec<f64>, bool)> {
     let flat = |gradient: &[f64]| gradient.iter().all(|g| g.abs() <= FLAT);
     let (mut value, mut gradient) = f(&x);
     let mut pairs: Vec<(Vec<f64>, Vec<f64>)> = Vec::new();
     for _ in 0..MOST_STEPS {
         if flat(&gradient) {
             break;
+        }
+        if stop.load(Ordering::Relaxed) {
+            return None;
         }
         let direction = direction(&gradient, &pairs);
         let slope = dot(&direction, &gradient);
@@ -121,7 +130,7 @@ fn minimise(mut x: Vec<f64>, f: impl Fn(&[f64]) -> (f64, Vec<f64>)) -> (Vec<f64>
             // Rounding of F: no step descends any more.
             if step < 1e-12 {
                 let flat = flat(&gradient);
-                return (x, flat);
+                return Some((x, flat));
             }
         };
         let moved: Vec<f64> = next.iter().zip(&x).map(|(a, b)| a - b).collect();
@@ -135,7 +144,7 @@ fn minimise(mut x: Vec<f64>, f: impl Fn(&[f64]) -> (f64, Vec<f64>)) -> (Vec<f64>
         (x, value, gradient) = (next, next_value, next_gradient);
     }
     let flat = flat(&gradient);
-    (x, flat)
+    Some((x, flat))
 }
 
 /// Minus the inverse Hessian of the pairs `(Δx, Δ∂F)` times the gradient.
@@ -173,6 +182,16 @@ mod tests {
         (inputs, labels)
     }
 
+    fn fit(inputs: &[Vec<f32>], labels: &[usize], classes: usize) -> Softmax {
+        Softmax::fit(inputs, labels, classes, &AtomicBool::new(false)).unwrap()
+    }
+
+    #[test]
+    fn what_is_stopped_has_no_probe() {
+        let (inputs, labels) = points();
+        assert!(Softmax::fit(&inputs, &labels, 3, &AtomicBool::new(true)).is_none());
+    }
+
     const SCIPY_WEIGHTS: [[f64; 3]; 3] = [
         [-0.644_366_599, -0.179_862_502, -0.317_542_513],
         [0.250_972_823, 0.164_098_354, -0.117_610_769],
@@ -184,7 +203,7 @@ mod tests {
     #[test]
     fn the_minimum_agrees_with_scipy() {
         let (inputs, labels) = points();
-        let probe = Softmax::fit(&inputs, &labels, 3);
+        let probe = fit(&inputs, &labels, 3);
         assert!(probe.converged);
         for (k, row) in SCIPY_WEIGHTS.iter().enumerate() {
             for (i, expected) in row.iter().enumerate() {
@@ -201,7 +220,7 @@ mod tests {
         let (inputs, labels) = points();
         let scaled: Vec<Vec<f32>> =
             inputs.iter().map(|x| x.iter().map(|x| 256.0 * x + 64.0).collect()).collect();
-        let (a, b) = (Softmax::fit(&inputs, &labels, 3), Softmax::fit(&scaled, &labels, 3));
+        let (a, b) = (fit(&inputs, &labels, 3), fit(&scaled, &labels, 3));
         assert!(a.weights.iter().zip(&b.weights).all(|(a, b)| (a - b).abs() < 1e-4));
         for (x, z) in inputs.iter().zip(&scaled) {
             assert_eq!(a.predict(x), b.predict(z));
@@ -211,7 +230,7 @@ mod tests {
     /// Inputs that say nothing: the probe returns the more frequent label.
     #[test]
     fn constant_inputs_give_the_majority() {
-        let probe = Softmax::fit(&vec![vec![1.0, 2.0]; 5], &[1, 0, 1, 1, 0], 3);
+        let probe = fit(&vec![vec![1.0, 2.0]; 5], &[1, 0, 1, 1, 0], 3);
         assert_eq!(probe.predict(&[1.0, 2.0]), 1);
         assert_eq!(probe.predict(&[9.0, 2.0]), 1);
     }

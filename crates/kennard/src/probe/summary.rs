@@ -4,6 +4,7 @@ use super::ProbeReport;
 use crate::Result;
 use crate::data::DataSet;
 use crate::run::{DataSummary, ModelSummary};
+use crate::warning::Warning;
 
 /// What a probe found, and what it is of, as in `summary.json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -15,6 +16,8 @@ pub struct ProbeSummary {
     /// What was found.
     #[serde(flatten)]
     pub report: ProbeReport,
+    /// What a reader should know before believing the figures.
+    pub warnings: Vec<Warning>,
 }
 
 impl ProbeSummary {
@@ -24,6 +27,10 @@ impl ProbeSummary {
     /// When the data cannot be read.
     pub fn new(model: ModelSummary, data: &DataSet, report: ProbeReport) -> Result<ProbeSummary> {
         let notes = data.notes_of(report.records.iter().map(|record| record.index));
-        Ok(ProbeSummary { model, data: DataSummary { notes, ..DataSummary::of(data)? }, report })
+        let data = DataSummary { notes, ..DataSummary::of(data)? };
+        let (done, total) = (report.samples, report.total);
+        let lacking = format!("{done} of {total} samples were probed, in the order of the files");
+        let warnings = Vec::from_iter((!report.complete).then(|| Warning::interrupted(lacking)));
+        Ok(ProbeSummary { model, data, report, warnings })
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn orthonormal(directions: Vec<Vec<f64>>, names: &[String]) -> Result
         let length = dot(&direction, &direction).sqrt();
         if !(length > 0.0 && length.is_finite()) {
             return Err(Error::Packet(format!(
-                "the direction `{name}` has the length {length}, so it is none; choose another"
+                "the direction `{name}` has length {length}, so it gives no direction; choose another"
             )));
         }
         direction.iter_mut().for_each(|x| *x /= length);
@@ -65,7 +65,7 @@ pub(super) fn orthonormal(directions: Vec<Vec<f64>>, names: &[String]) -> Result
         let rest = dot(&direction, &direction).sqrt();
         if rest < APART {
             return Err(Error::Packet(format!(
-                "the direction `{name}` is that of the one before, so they span no plane; choose another"
+                "the direction `{name}` is the same as the one before, so they span no plane; choose another"
             )));
         }
         direction.iter_mut().for_each(|x| *x /= rest);

@@ -24,6 +24,7 @@ mod direction;
 mod grid;
 mod integration;
 mod plane;
+mod share;
 mod slice;
 mod sums;
 #[cfg(test)]
@@ -214,7 +215,7 @@ impl Quadrature {
     /// than that is looked for on a grid, as far as 40 widths from the centre.
     ///
     /// # Errors
-    /// When the domain is none, `f` fails, is not finite, or zero everywhere.
+    /// When the domain is invalid, `f` fails, is not finite, or zero everywhere.
     ///
     /// # Panics
     /// When `f` returns less than it was asked for.

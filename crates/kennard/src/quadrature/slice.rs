@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::direction::{Direction, orthonormal};
 use super::plane::CoordinateFigures;
+use super::share::{cells, misclassified};
 use super::{Domain, Quadrature, Wave};
 use crate::answer::{margin, predict};
 use crate::data::{DataSet, Sample};
@@ -81,6 +82,9 @@ pub struct Slice {
     pub drift: f64,
     /// `s² Σ_j Var(h_j)`.
     pub dispersion: f64,
+    /// `P(misclassified)`, the share of `ψ²` at points where another class's logit is at least the label's, by the midpoint
+    /// rule: to about 1 % on a line, 5 % in a plane.
+    pub misclassified: f64,
     /// `ln ∫ l² exp(−‖t‖²/(2s²)) dt`.
     pub log_norm: f64,
     /// Points per direction of the last rule.
@@ -117,9 +121,12 @@ impl SlicePlan<'_> {
         let (label, points) = (centre.label, centre.input.clone());
         let query = Query::untouched(points);
         let outputs = Evaluator::lend(self.engine, |mut evaluator| evaluator.evaluate(&query))?.logits;
-        let (slices, failed) = Evaluator::lend(self.engine, |evaluator| {
+        let (mut slices, failed) = Evaluator::lend(self.engine, |evaluator| {
             self.slices(&centre, &mut EngineOracle::new(evaluator, self.engine))
         })?;
+        for slice in &mut slices {
+            slice.misclassified = slice.misclassified_share(self.engine)?;
+        }
         if let (true, Some(first)) = (slices.is_empty(), failed.first()) {
             return Err(Error::Packet(format!("there is no packet at any scale. {}", first.reason)));
         }
@@ -230,6 +237,8 @@ impl Subspace {
             bound: 0.5,
             drift: square(|c| c.mean * c.mean).sqrt() / scale,
             dispersion: scale * scale * square(|c| c.roughness),
+            // Told by logits, which an oracle does not give.
+            misclassified: f64::NAN,
             log_norm: integral.log_norm,
             order: integral.order,
             converged: integral.converged,
@@ -297,6 +306,14 @@ impl Slice {
             }
             Ok((density, margins))
         })
+    }
+
+    fn misclassified_share(&self, engine: &Engine) -> Result<f64> {
+        let spread = |c: &CoordinateFigures| [c.mean.value, c.sigma_x.value];
+        let spreads: Vec<[f64; 2]> = self.coordinates.iter().map(spread).collect();
+        let (densities, leads) = self.at(engine, &cells(&spreads))?;
+        let log_densities: Vec<f64> = densities.iter().map(|density| density.ln()).collect();
+        Ok(misclassified(&log_densities, &leads))
     }
 
     /// The ends of each direction between which nearly all of the packet and of its window lie.

@@ -13,7 +13,7 @@ use crate::stats::{mcnemar, paired_difference, pareto_front};
 #[derive(Serialize)]
 pub(super) struct Comparison {
     /// One point for each audit.
-    plane: Vec<Point>,
+    plane: Vec<Plotted>,
     /// Runs that are checkpoints of the same training, in the order of their epochs.
     series: Vec<Series>,
     /// Every audit against the first, where they share samples.
@@ -24,7 +24,7 @@ pub(super) struct Comparison {
 
 /// A run in the plane of clean and robust accuracy.
 #[derive(Serialize)]
-struct Point {
+struct Plotted {
     /// Its place among the runs of the page.
     run: usize,
     clean: Option<f64>,
@@ -109,13 +109,13 @@ impl Comparison {
                 reasons.iter().map(|reason| format!("{} and {}: {reason}", names[first], names[run])),
             );
         }
-        let mut plane: Vec<Point> = audits.iter().map(|(run, state)| Point::new(*run, state)).collect();
+        let mut plane: Vec<Plotted> = audits.iter().map(|(run, state)| Plotted::new(*run, state)).collect();
         // Of runs that were asked the same as the first.
         let alike = audits.iter().map(|(_, state)| {
             let base = audits[0].1;
             same_data(base, state) && base.manifest.settings.allows_the_same(&state.manifest.settings)
         });
-        let mut alike: Vec<&mut Point> = plane
+        let mut alike: Vec<&mut Plotted> = plane
             .iter_mut()
             .zip(alike)
             .filter(|(p, alike)| *alike && p.robust.is_some())
@@ -130,11 +130,11 @@ impl Comparison {
     }
 }
 
-impl Point {
-    fn new(run: usize, state: &RunState) -> Point {
+impl Plotted {
+    fn new(run: usize, state: &RunState) -> Plotted {
         let summary = &state.outcome.summary;
         let packet = summary.packets.first();
-        Point {
+        Plotted {
             run,
             clean: summary.clean.accuracy,
             clean_interval: summary.clean.interval,

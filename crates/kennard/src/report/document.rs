@@ -11,7 +11,7 @@ use super::samples::{DistancePairs, Histogram, SampleTable};
 use super::sheet_view::{KeptSheet, SheetView};
 use super::sources::Training;
 use super::{Detail, Source};
-use crate::audit::{Manifest, RunState, Stage, Summary};
+use crate::audit::{AuditManifest, RunState, Stage, Summary};
 use crate::probe::Counts;
 
 #[derive(Serialize)]
@@ -32,7 +32,7 @@ pub(super) struct Run<'a> {
     /// How many samples there are to examine.
     total: u64,
     summary: Option<&'a Summary>,
-    manifest: Option<&'a Manifest>,
+    manifest: Option<&'a AuditManifest>,
     /// What a reader should know of the directory itself.
     notes: Vec<String>,
     classes: Option<Classes>,

@@ -50,22 +50,31 @@ impl Markup {
         }
     }
 
-    /// What an attack may do, in symbols.
-    pub(super) fn threat(self, norm: Norm, eps: Option<&str>) -> String {
-        let norm = match self {
+    /// A norm's symbol, in a formula that is to be closed.
+    fn symbol(self, norm: Norm) -> String {
+        match self {
             Markup::Markdown => norm.to_string(),
             Markup::Latex => match norm {
-                Norm::Linf => r"\ell_\infty".into(),
-                Norm::L2 => r"\ell_2".into(),
-                Norm::L1 => r"\ell_1".into(),
-                Norm::L0 => r"\ell_0".into(),
+                Norm::Linf => r"$\ell_\infty".into(),
+                Norm::L2 => r"$\ell_2".into(),
+                Norm::L1 => r"$\ell_1".into(),
+                Norm::L0 => r"$\ell_0".into(),
             },
-        };
+        }
+    }
+
+    /// A norm.
+    pub(super) fn norm(self, norm: Norm) -> String {
+        let close = if self == Markup::Latex { "$" } else { "" };
+        self.symbol(norm) + close
+    }
+
+    /// What an attack may do, in symbols.
+    pub(super) fn threat(self, norm: Norm, eps: Option<&str>) -> String {
         match (self, eps) {
-            (Markup::Markdown, Some(eps)) => format!("{norm} ≤ {}", self.escaped(eps)),
-            (Markup::Markdown, None) => format!("{norm}, any size"),
-            (Markup::Latex, Some(eps)) => format!(r"${norm} \le {}$", self.escaped(eps)),
-            (Markup::Latex, None) => format!("${norm}$, any size"),
+            (Markup::Markdown, Some(eps)) => format!("{} ≤ {}", self.symbol(norm), self.escaped(eps)),
+            (Markup::Latex, Some(eps)) => format!(r"{} \le {}$", self.symbol(norm), self.escaped(eps)),
+            (_, None) => self.norm(norm) + ", any size",
         }
     }
 

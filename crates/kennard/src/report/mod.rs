@@ -25,7 +25,7 @@ use serde::Serialize;
 use crate::{Error, Result};
 use document::Document;
 pub use markup::Markup;
-pub use sheet::{Block, KeyFigure, Section, Sheet, Verdict};
+pub use sheet::{Block, KeyFigure, Section, Sheet, SheetVerdict};
 use sheet_view::KeptSheet;
 use sources::{Found, Source};
 
@@ -130,9 +130,7 @@ impl Report {
         }
         let runs = self.sources.len();
         if !self.sheets.is_empty() {
-            let why = format!(
-                "The {runs} audits do not fit on one page; kennard report makes one of some of them."
-            );
+            let why = format!("The {runs} audits do not fit on one page; a report of fewer shows them.");
             let detail = Detail { pictures: MOST / sheets, ..detail };
             let text = make(&Document::new(&self.sheets, &[], detail, Some(&why)))?;
             if text.len() <= LARGEST {

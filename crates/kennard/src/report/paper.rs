@@ -3,7 +3,7 @@
 use super::Source;
 use super::document::names;
 use super::markup::Markup;
-use crate::audit::{RunState, Summary};
+use crate::audit::{OWN_SIZES, RunState, Summary};
 use crate::run::ModelSummary;
 use crate::{Error, Norm, Precision, Result};
 use itertools::Itertools;
@@ -166,7 +166,12 @@ impl Row {
 
     /// What attacks were allowed.
     fn threat(&self, markup: Markup) -> String {
-        let own = markup.threat(self.norm, self.eps.as_deref());
+        // Where sizes differ, epsilon is only the largest of them.
+        let differ = self.confined.iter().any(|what| OWN_SIZES.contains(&what.as_str()));
+        let own = match differ {
+            true => markup.norm(self.norm),
+            false => markup.threat(self.norm, self.eps.as_deref()),
+        };
         std::iter::once(own).chain(self.confined.iter().map(|word| markup.escaped(word))).join(", ")
     }
 }

@@ -60,10 +60,10 @@ pub(super) struct DistancePairs {
 impl DistancePairs {
     /// Of all samples; nothing where none has both.
     pub fn new(state: &RunState) -> Option<DistancePairs> {
-        let norm = state.outcome.summary.threat_model.norm;
+        let distances = state.outcome.summary.distances.as_ref()?;
         let mut pairs = DistancePairs { index: Vec::new(), predicted: Vec::new(), found: Vec::new() };
         for record in &state.outcome.records {
-            if let Some([predicted, found]) = record.distances(norm) {
+            if let Some([predicted, found]) = distances.of_sample(record) {
                 pairs.index.push(record.index);
                 pairs.predicted.push(predicted);
                 pairs.found.push(found);

@@ -17,7 +17,7 @@ pub(super) const FILE: &str = "page.json";
 /// What a command found. All texts are texts: nothing in them is markup.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sheet {
-    /// What it is about.
+    /// The subject.
     pub title: String,
     /// What was run, in a sentence.
     pub what: String,
@@ -27,6 +27,9 @@ pub struct Sheet {
     pub kennard: String,
     /// Whether all was done that was asked for.
     pub finished: bool,
+    /// What goes on with it where it is not finished, "the same command"; none where it cannot be gone on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goes_on: Option<String>,
     /// Whether the audits in the directories within belong on the page. Those of an unfinished command do in any case.
     pub audits: bool,
     /// The figures that lead.
@@ -60,6 +63,7 @@ pub struct Section {
 /// A part of a section.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "part", rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Block {
     /// A paragraph.
     Note {
@@ -93,13 +97,13 @@ pub enum Block {
     /// Claims with their verdicts.
     Claims {
         /// The claims.
-        claims: Vec<Verdict>,
+        claims: Vec<SheetVerdict>,
     },
 }
 
 /// A claim and what became of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
+pub struct SheetVerdict {
     /// The claim, in words.
     pub claim: String,
     /// `comes-out`, `does-not-come-out`, `undecided` or `too-small-to-judge`.

@@ -50,7 +50,7 @@ impl<'a> SheetView<'a> {
 }
 
 impl SheetView<'_> {
-    /// What it is about.
+    /// The subject.
     pub fn title(&self) -> &str {
         &self.sheet.title
     }

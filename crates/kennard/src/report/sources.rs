@@ -9,7 +9,7 @@ use super::sheet::{self, Sheet};
 use super::sheet_view::KeptSheet;
 use crate::audit::RunState;
 use crate::run::sums::Sums;
-use crate::run::{FileHash, Kind, MANIFEST, stored};
+use crate::run::{FileHash, MANIFEST, RunKind, stored};
 use crate::smoothing::FinishedSmoothing;
 use crate::survey::{SurveyManifest, SurveySummary};
 use crate::train::{Epoch, TrainingManifest};
@@ -135,7 +135,7 @@ pub(super) fn read(path: &Path, found: &mut Found) -> Result<()> {
 
 /// The training in a directory; nothing where it holds something else.
 fn training(path: &Path) -> Result<Option<Training>> {
-    if Kind::of(path)? != Some(Kind::Training) {
+    if RunKind::of(path)? != Some(RunKind::Training) {
         return Ok(None);
     }
     let Some(manifest) = TrainingManifest::read(path)? else { return Ok(None) };
@@ -183,7 +183,7 @@ fn open(path: &Path) -> Result<Source> {
         })?;
         let manifest = stored(path)?.map(|(manifest, _)| manifest);
         source.surveys.push(Survey { path: path.into(), manifest, summary });
-    } else if let Some(kind @ (Kind::Smoothing | Kind::Packets)) = Kind::of(path)? {
+    } else if let Some(kind @ (RunKind::Smoothing | RunKind::Packets)) = RunKind::of(path)? {
         let message =
             format!("holds {kind}, but no results yet, of which its page is made: finish the run first");
         return Err(Error::Run { path: path.into(), message });

@@ -11,53 +11,53 @@ use crate::Result;
 
 /// The kinds of runs, told apart by what their manifests say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum RunKind {
     Audit,
     Smoothing,
     Packets,
     Training,
 }
 
-impl Kind {
+impl RunKind {
     /// That of the run in a directory; nothing where there is none, or where its manifest does not say.
     ///
     /// # Errors
     /// When the manifest cannot be read.
-    pub fn of(directory: &Path) -> Result<Option<Kind>> {
+    pub fn of(directory: &Path) -> Result<Option<RunKind>> {
         let text = read_if_there(&directory.join(MANIFEST))?.unwrap_or_default();
         let manifest: Value = serde_json::from_slice(&text).unwrap_or_default();
         let settings = &manifest["settings"];
         let kinds = [
-            (&manifest["training"], Kind::Training),
-            (&settings["attacks"], Kind::Audit),
-            (&settings["sigma"], Kind::Smoothing),
-            (&settings["packet"], Kind::Packets),
+            (&manifest["training"], RunKind::Training),
+            (&settings["attacks"], RunKind::Audit),
+            (&settings["sigma"], RunKind::Smoothing),
+            (&settings["packet"], RunKind::Packets),
         ];
         Ok(kinds.into_iter().find(|(own, _)| !own.is_null()).map(|(_, kind)| kind))
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for RunKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Kind::Audit => "an audit (kennard audit)",
-            Kind::Smoothing => "a certification (kennard smooth)",
-            Kind::Packets => "packets (kennard uncertainty)",
-            Kind::Training => "a training run (kennard train)",
+            RunKind::Audit => "an audit",
+            RunKind::Smoothing => "a certification",
+            RunKind::Packets => "packets",
+            RunKind::Training => "a training run",
         })
     }
 }
 
 /// Refuses a directory whose run is of another kind than those that are taken.
-pub(crate) fn check_kind(directory: &Path, taken: &[Kind]) -> Result<()> {
-    let Some(other) = Kind::of(directory)?.filter(|kind| !taken.contains(kind)) else { return Ok(()) };
-    let taken: Vec<String> = taken.iter().map(Kind::to_string).collect();
-    Err(refused(directory, format!("holds {other}; what is taken here is {}", taken.join(" or "))))
+pub(crate) fn check_kind(directory: &Path, taken: &[RunKind]) -> Result<()> {
+    let Some(other) = RunKind::of(directory)?.filter(|kind| !taken.contains(kind)) else { return Ok(()) };
+    let taken: Vec<String> = taken.iter().map(RunKind::to_string).collect();
+    Err(refused(directory, format!("holds {other}; what is needed here is {}", taken.join(" or "))))
 }
 
 /// Refuses to write where a run of another kind is.
-pub(crate) fn keep_off(directory: &Path, own: Kind) -> Result<()> {
-    match Kind::of(directory)? {
+pub(crate) fn keep_off(directory: &Path, own: RunKind) -> Result<()> {
+    match RunKind::of(directory)? {
         Some(other) if other != own => {
             Err(refused(directory, format!("holds {other}")).advise("; give {out} another directory"))
         }

@@ -1,6 +1,7 @@
 //! `manifest.json`: what is run.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -110,12 +111,12 @@ pub(super) fn same_as_kept(
     there: &impl Serialize,
     here: &impl Serialize,
 ) -> Result<()> {
-    let differences = differences(there, here)?;
+    let differences = apart(there, here)?;
     if differences.is_empty() {
         return Ok(());
     }
-    let list = differences.join("; ");
-    let message = match differences.iter().all(|difference| is_of_content(difference)) {
+    let list = said(&differences).join("; ");
+    let message = match differences.iter().all(|difference| matches!(difference, Difference::Content(_))) {
         true => format!(
             "holds an unfinished run, {kept} samples of it, and the data have changed since: a run of other data cannot go \
              on with these samples ({list})"
@@ -138,19 +139,33 @@ const SHAPE: &str = "data.shape";
 /// What the data's files are followed by: digests of what is said of how they are read.
 const SAID: [&str; 3] = ["column of labels", "scaling of images", "order of classes"];
 
-/// What is said of a file whose content differs.
-fn differs(file: &str) -> String {
-    format!("{FILES}: {file} differs")
+/// One thing in which two runs differ.
+enum Difference {
+    /// The content of a file of the data, by its name.
+    Content(String),
+    /// A setting, as it is said.
+    Setting(String),
 }
 
-/// Whether a difference is that of a file's content, all settings being the same.
-fn is_of_content(difference: &str) -> bool {
-    let of_file = difference.strip_prefix(FILES).is_some_and(|rest| rest.starts_with(": "));
-    of_file && !SAID.iter().any(|said| difference == differs(said))
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Difference::Content(file) => write!(f, "{FILES}: {file} differs"),
+            Difference::Setting(said) => f.write_str(said),
+        }
+    }
 }
 
 /// What differs between two trees of settings: paths, and the values there.
 pub(crate) fn differences(there: &impl Serialize, here: &impl Serialize) -> Result<Vec<String>> {
+    Ok(said(&apart(there, here)?))
+}
+
+fn said(differences: &[Difference]) -> Vec<String> {
+    differences.iter().map(Difference::to_string).collect()
+}
+
+fn apart(there: &impl Serialize, here: &impl Serialize) -> Result<Vec<Difference>> {
     let error = |e: serde_json::Error| Error::Summary(e.to_string());
     let (there, here) =
         (serde_json::to_value(there).map_err(error)?, serde_json::to_value(here).map_err(error)?);
@@ -159,7 +174,7 @@ pub(crate) fn differences(there: &impl Serialize, here: &impl Serialize) -> Resu
     Ok(found)
 }
 
-fn compare(path: &str, there: &Value, here: &Value, found: &mut Vec<String>) {
+fn compare(path: &str, there: &Value, here: &Value, found: &mut Vec<Difference>) {
     match (there, here) {
         (Value::Object(a), Value::Object(b)) => {
             let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
@@ -172,26 +187,31 @@ fn compare(path: &str, there: &Value, here: &Value, found: &mut Vec<String>) {
         (Value::Array(a), Value::Array(b)) if path == FILES => compare_files(a, b, found),
         // Manifests had none once: what they do not say is no difference.
         _ if path == SHAPE && (is_empty(there) || is_empty(here)) => {}
-        _ if there != here => found.push(format!("{path} is {there} there and {here} here")),
+        _ if there != here => {
+            found.push(Difference::Setting(format!("{path} is {there} there and {here} here")));
+        }
         _ => {}
     }
 }
 
 /// The same of the data's files, by their names.
-fn compare_files(there: &[Value], here: &[Value], found: &mut Vec<String>) {
+fn compare_files(there: &[Value], here: &[Value], found: &mut Vec<Difference>) {
     let name = |file: &Value| file["file"].as_str().unwrap_or_default().to_owned();
     let has = |files: &[Value], file: &Value| files.iter().any(|other| name(other) == name(file));
     let before = found.len();
-    let alone = |these: &[Value], others: &[Value], place: &str| -> Vec<String> {
+    let alone = |these: &[Value], others: &[Value], place: &str| -> Vec<Difference> {
         let alone = these.iter().filter(|file| !has(others, file));
-        alone.map(|file| format!("{FILES} has {} {place} alone", name(file))).collect()
+        alone.map(|file| Difference::Setting(format!("{FILES} has {} {place} alone", name(file)))).collect()
     };
     found.extend(alone(there, here, "there"));
     found.extend(alone(here, there, "here"));
-    let changed = there.iter().filter(|file| has(here, file) && !here.contains(file));
-    found.extend(changed.map(|file| differs(&name(file))));
+    let changed = there.iter().filter(|file| has(here, file) && !here.contains(file)).map(name);
+    found.extend(changed.map(|file| match SAID.contains(&file.as_str()) {
+        true => Difference::Setting(Difference::Content(file).to_string()),
+        false => Difference::Content(file),
+    }));
     if found.len() == before && there != here {
-        found.push(format!("{FILES} has the same files in another order"));
+        found.push(Difference::Setting(format!("{FILES} has the same files in another order")));
     }
 }
 
@@ -205,40 +225,40 @@ mod tests {
 
     use super::*;
 
-    /// What `there` and `here` say apart, and whether the content of files is all of it.
-    fn apart(there: Value, here: Value) -> (Vec<String>, bool) {
-        let found = differences(&json!({"data": there}), &json!({"data": here})).unwrap();
-        let content = found.iter().all(|difference| is_of_content(difference));
-        (found, content)
+    /// In what `there` and `here` differ, and whether the content of files is all of it.
+    fn differ(there: Value, here: Value) -> (Vec<String>, bool) {
+        let found = apart(&json!({"data": there}), &json!({"data": here})).unwrap();
+        let content = found.iter().all(|difference| matches!(difference, Difference::Content(_)));
+        (said(&found), content)
     }
 
     /// How data are read has digests beside those of their files: it is a setting, and no change of the data.
     #[test]
-    fn files_and_what_is_said_of_them_are_told_apart() {
+    fn files_and_what_is_said_of_them_are_told_differ() {
         let of = |files: &[(&str, &str)]| -> Value {
             let files: Vec<Value> =
                 files.iter().map(|(file, sha256)| json!({"file": file, "sha256": sha256})).collect();
             json!({"files": files})
         };
         let plain = of(&[("x", "1")]);
-        let (found, content) = apart(plain.clone(), of(&[("x", "2")]));
+        let (found, content) = differ(plain.clone(), of(&[("x", "2")]));
         assert_eq!((found, content), (vec!["data.files: x differs".to_owned()], true));
         let cubic = of(&[("x", "1"), ("scaling of images", "3")]);
-        let (found, content) = apart(plain.clone(), cubic.clone());
+        let (found, content) = differ(plain.clone(), cubic.clone());
         assert_eq!((found, content), (vec!["data.files has scaling of images here alone".to_owned()], false));
-        let (found, content) = apart(cubic, of(&[("x", "1"), ("scaling of images", "4")]));
+        let (found, content) = differ(cubic, of(&[("x", "1"), ("scaling of images", "4")]));
         assert_eq!((found, content), (vec!["data.files: scaling of images differs".to_owned()], false));
-        let (found, content) = apart(of(&[("x", "1"), ("y", "2")]), of(&[("y", "2"), ("x", "1")]));
+        let (found, content) = differ(of(&[("x", "1"), ("y", "2")]), of(&[("y", "2"), ("x", "1")]));
         assert!(found.len() == 1 && !content, "{found:?}");
-        assert!(apart(plain.clone(), plain).0.is_empty());
+        assert!(differ(plain.clone(), plain).0.is_empty());
     }
 
     /// Runs of a time when manifests had no shape can be gone on with.
     #[test]
     fn a_shape_that_is_not_said_is_no_difference() {
         let of = |shape: &[usize]| json!({"shape": shape});
-        assert!(apart(of(&[]), of(&[3, 8, 8])).0.is_empty());
-        assert!(apart(json!({}), of(&[3, 8, 8])).0.is_empty());
-        assert_eq!(apart(of(&[3, 9, 9]), of(&[3, 8, 8])).0.len(), 1);
+        assert!(differ(of(&[]), of(&[3, 8, 8])).0.is_empty());
+        assert!(differ(json!({}), of(&[3, 8, 8])).0.is_empty());
+        assert_eq!(differ(of(&[3, 9, 9]), of(&[3, 8, 8])).0.len(), 1);
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use directory::{Directory, SUMMARY};
 pub use files::{make_directory, prepare, write_whole};
 pub use kennard_graph::files::clear_strays;
 pub(crate) use kept::Kept;
-pub(crate) use kind::{Kind, check_kind, keep_off};
+pub(crate) use kind::{RunKind, check_kind, keep_off};
 pub use manifest::{About, Checkpoint, Manifest};
 pub(crate) use manifest::{MANIFEST, NO_RUN, differences, same_settings, sorted, stored, stored_before};
 pub(crate) use place::{ADVERSARIALS, PICTURES};

@@ -76,8 +76,15 @@ impl From<RuntimeSummary> for String {
 }
 
 impl From<String> for RuntimeSummary {
+    /// A version begins with a digit, and a name may have spaces: the last such word begins the version. Where there is none,
+    /// the name is one word.
     fn from(text: String) -> RuntimeSummary {
-        let (name, version) = text.split_once(' ').unwrap_or((&text, ""));
+        let numbered =
+            |&(place, _): &(usize, &str)| text[place + 1..].starts_with(|c: char| c.is_ascii_digit());
+        let (name, version) = match text.rmatch_indices(' ').find(numbered) {
+            Some((place, _)) => (&text[..place], &text[place + 1..]),
+            None => text.split_once(' ').unwrap_or((&text, "")),
+        };
         RuntimeSummary { name: name.into(), version: version.into() }
     }
 }
@@ -185,6 +192,24 @@ mod tests {
         let graph =
             [field(1, &node), field(5, &weight), field(11, &end(b"x")), field(12, &end(b"y"))].concat();
         [vec![1 << 3, 10], field(8, &[2 << 3, 21]), field(7, &graph)].concat()
+    }
+
+    #[test]
+    fn runtimes_of_several_words_come_back() {
+        for (name, version) in [
+            ("rten", "0.27.0"),
+            ("onnxruntime", "1.32 (fab30a4)"),
+            ("My Library 3 on GPU", "2.1+cu128"),
+            ("openvino", "2026.4 bf16"),
+            ("module", ""),
+            ("module", "dev"),
+            ("", ""),
+        ] {
+            let runtime = RuntimeSummary { name: name.into(), version: version.into() };
+            let text = String::from(runtime.clone());
+            assert_eq!(RuntimeSummary::from(text.clone()), runtime);
+            assert_eq!(String::from(RuntimeSummary::from(text.clone())), text);
+        }
     }
 
     /// Another network is another digest, wherever its weights lie; without other files it is the file's.

@@ -46,8 +46,8 @@ impl Shard {
     pub(crate) fn warning(self) -> Option<Warning> {
         (!self.is_whole()).then(|| {
             let message = format!(
-                "the figures are of shard {self} alone, every {} of the samples that were asked for: those of all are there when \
-                 the shards are merged",
+                "the figures cover only shard {self}, every {} of the samples that were asked for; merge the shards for the \
+                 figures of all",
                 ordinal(self.of)
             );
             Warning::new(SHARD_ALONE, message)
@@ -82,7 +82,8 @@ pub(crate) fn check_whole(parts: &[(&PathBuf, Shard)]) -> Result<()> {
         }
         taken.resize(shard.of, None);
         let place = shard.number.checked_sub(1).and_then(|place| taken.get_mut(place));
-        let place = place.ok_or_else(|| refused(path, format!("is shard {shard}: there is none such")))?;
+        let place =
+            place.ok_or_else(|| refused(path, format!("says it is shard {shard}, which does not exist")))?;
         if let Some(twin) = place.replace(path) {
             return Err(refused(path, format!("is shard {shard}, and so is {}", twin.display())));
         }

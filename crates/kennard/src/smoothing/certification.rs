@@ -34,11 +34,11 @@ pub struct Certification<'a> {
     /// Noisy points are moved into these bounds before the classifier sees them: what is smoothed is then the classifier
     /// behind that step. None: it is asked wherever the noise leads.
     pub bounds: Option<[f32; 2]>,
-    /// Of the noise.
+    /// The seed of the noise.
     pub seed: u64,
 }
 
-impl Certification<'_> {
+impl<'a> Certification<'a> {
     /// Draws that choose where nothing else is asked for (Cohen et al. 2019, section 4).
     pub const CHOOSING: u64 = 100;
     /// Draws that count.
@@ -46,19 +46,38 @@ impl Certification<'_> {
     /// The probability that a certificate is wrong.
     pub const FAILURE: f64 = 0.001;
 
+    /// That of all samples, with the largest radii that the usual number of draws allows.
+    pub fn new(model: ModelSummary, engine: &'a Engine, data: &'a DataSet, sigma: f64) -> Self {
+        Certification {
+            model,
+            engine,
+            data,
+            samples: Selection::All,
+            shard: Shard::WHOLE,
+            sigma,
+            radii: Vec::new(),
+            choosing: Self::CHOOSING,
+            draws: Self::DRAWS,
+            failure: Self::FAILURE,
+            bounds: None,
+            seed: 0,
+        }
+    }
+
     /// The samples of this run, by their places in the data set.
     pub fn indices(&self) -> Indices {
         self.shard.of(self.samples.indices(self.data.len()))
     }
 
-    /// The largest radius that this many draws can certify, all of them agreeing: `σ Φ⁻¹(α^(1/n))`.
+    /// The largest radius that this many draws can certify, all of them agreeing: `σ Φ⁻¹(α^(1/n))`, with what the last
+    /// look takes of α.
     pub fn largest_radius(&self) -> f64 {
         self.looks()
             .last()
             .map_or(0.0, |look| radius_of(look.failure.powf(1.0 / look.draws as f64), self.sigma))
     }
 
-    /// What it is about.
+    /// The model, the samples and the classes that the run is about.
     pub(super) fn about(&self) -> About {
         About {
             model: self.model.clone(),
@@ -112,8 +131,8 @@ impl Certification<'_> {
                 };
                 return Err(Error::Setting(format!(
                     "no certificate from {} draws at sigma {} reaches the radius {radius}: though all of them agree, it is \
-                     {largest:.4} (σ Φ⁻¹(α^(1/n))). {radius} {more}, or a larger sigma",
-                    self.draws, self.sigma
+                     {largest:.4} (σ Φ⁻¹(β^(1/n)), where β = {last} is what the last look takes of α = {}). {radius} {more}, or a larger sigma",
+                    self.draws, self.sigma, self.failure
                 ))
                 .advise(" ({draws}, {sigma})"));
             }

@@ -11,7 +11,7 @@ use crate::run::files::{make_directory, other_version, read_if_there, refused, t
 use crate::run::journal::is_begun;
 use crate::run::sums::Sums;
 use crate::run::{
-    Directory, Kind, MANIFEST, Manifest, NO_RUN, SUMMARY, Shard, check_kind, check_whole, differences,
+    Directory, MANIFEST, Manifest, NO_RUN, RunKind, SUMMARY, Shard, check_kind, check_whole, differences,
     keep_off, same_settings, stored,
 };
 use crate::{Error, Result};
@@ -49,7 +49,7 @@ impl SmoothingDirectory {
         of.check()?;
         let manifest = Manifest::of_smoothing(of, command)?;
         make_directory(path)?;
-        keep_off(path, Kind::Smoothing)?;
+        keep_off(path, RunKind::Smoothing)?;
         if resume && !is_begun(path) && path.join(SUMMARY).exists() {
             let run = FinishedSmoothing::open(path)?;
             same_settings(path, &run.manifest.settings, &manifest.settings)?;
@@ -150,7 +150,7 @@ impl FinishedSmoothing {
     /// # Errors
     /// When it holds no such run, an unfinished one, or a damaged one.
     pub fn open(path: &Path) -> Result<FinishedSmoothing> {
-        check_kind(path, &[Kind::Smoothing])?;
+        check_kind(path, &[RunKind::Smoothing])?;
         if is_begun(path) {
             return Err(refused(path, "holds an unfinished run").advise("; finish it with {resume}"));
         }
@@ -180,7 +180,7 @@ impl FinishedSmoothing {
     /// When the directory cannot be written to, or is in use.
     pub fn write(&self, path: &Path) -> Result<()> {
         make_directory(path)?;
-        keep_off(path, Kind::Smoothing)?;
+        keep_off(path, RunKind::Smoothing)?;
         let place = |record: &CertificateRecord| Ok(record.index);
         let directory = Directory::open(path, &self.manifest, &FILES, true, place)?;
         directory.finish(|path| write_results(path, &self.outcome), &FILES, true)

@@ -66,7 +66,7 @@ pub struct Smoothing<'a> {
     /// Noisy points are moved into these bounds before the classifier sees them, as in training with noise: what is smoothed
     /// is then the classifier behind that step. None: it is asked wherever the noise leads.
     pub bounds: Option<[f32; 2]>,
-    /// Of the noise.
+    /// The seed of the noise.
     pub seed: u64,
 }
 
@@ -86,8 +86,8 @@ impl Smoothing<'_> {
     /// many are.
     ///
     /// # Errors
-    /// When there is no scale, one is not positive and finite, there are no draws, the bounds are none, data and model do not
-    /// fit, or a runtime fails.
+    /// When there is no scale, one is not positive and finite, there are no draws, the bounds are invalid, data and model do
+    /// not fit, or a runtime fails.
     pub fn measure(&self, stop: &AtomicBool, mut progress: impl FnMut(u64)) -> Result<Vec<SmoothedRecord>> {
         self.smooth_all(stop, &mut progress)
     }
@@ -150,7 +150,7 @@ impl Smoothing<'_> {
     }
 }
 
-/// Refuses a standard deviation of the noise that is none.
+/// Refuses an invalid standard deviation of the noise.
 fn check_scale(scale: f64) -> Result<()> {
     match scale > 0.0 && scale.is_finite() {
         true => Ok(()),
@@ -185,7 +185,7 @@ impl Tally {
         Tally { choosing, chosen: vec![0; classes], counts: vec![0; classes], draws: 0 }
     }
 
-    /// An answer that is none is no class's, and still a draw.
+    /// An answer with NaN counts for no class, and is still a draw.
     fn count(&mut self, class: usize) {
         let counts = if self.choosing > 0 { &mut self.chosen } else { &mut self.counts };
         if let Some(count) = counts.get_mut(class) {

@@ -148,7 +148,8 @@ impl Certification<'_> {
         Ok(Some(CertificateRecord::new(whose, [counts[class], draws], limits.low, self.sigma)))
     }
 
-    /// Counts the classes of this many more draws; whether they were made before `stop`. An answer that is none is no class's.
+    /// Counts the classes of this many more draws; whether they were made before `stop`. An answer with NaN counts for no
+    /// class.
     fn draw(
         &self,
         evaluator: &mut Evaluator,

@@ -14,6 +14,7 @@ use crate::{Advice, Error, Figure, Result};
 /// The figures of a smoothed classifier, as in `summary.json`. Shares are fractions, intervals are of 95 % over samples, radii
 /// are in l2 and input units, times in seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SmoothingSummary {
     /// The version of this format.
     pub version: u32,
@@ -186,10 +187,10 @@ impl SmoothingSummary {
         (self.samples >= ENOUGH && 2 * abstained > self.samples).then(|| {
             let message = format!(
                 "under noise of standard deviation {} no class comes more often than half of the time on {} of {} samples: the \
-                 network does not know such noise",
+                 network is not robust to such noise",
                 self.sigma, abstained, self.samples
             );
-            let advice = Advice::new(". Train one with it ({method = gaussian-noise} {strength}), or take less");
+            let advice = Advice::new(". Train one with this noise ({method = gaussian-noise} {strength}), or use less noise");
             Warning::new("abstains", message).advise(advice.with("strength", self.sigma))
         })
     }

@@ -52,7 +52,7 @@ pub(super) fn radius_of(p: f64, scale: f64) -> f64 {
     scale * quantile(p)
 }
 
-/// The largest radius that so many draws can certify: that of draws which all agree.
+/// The largest radius that this many draws can certify: that of draws which all agree.
 pub(super) fn largest_radius(draws: u64, failure: f64, scale: f64) -> f64 {
     radius_of(failure.powf(1.0 / draws as f64), scale)
 }

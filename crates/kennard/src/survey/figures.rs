@@ -10,6 +10,7 @@ use crate::packet::{BoxFigures, DataFigures, EmpiricalFigures, Lobe, Modes, Pack
 ///
 /// Lengths are in input units, momenta in their inverse. What a packet does not have is `None`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Figures {
     /// Which packet: `gaussian`, `data`, `box` or `empirical`.
     pub packet: String,
@@ -87,14 +88,14 @@ pub struct Figures {
     pub sigma_p_map: Vec<f64>,
 }
 
-/// Files from before `reached` have figures that nobody doubted.
+/// Files from before `reached` and `complete` have figures that nobody doubted, of runs that were not stopped.
 pub(crate) fn yes() -> bool {
     true
 }
 
 /// What it means that a packet was not reached.
-pub(crate) const NOT_REACHED: &str = "the figures do not vary from sample to sample, or of many searches only one found a part of the \
-                                      packet, so that others may have found none";
+pub(crate) const NOT_REACHED: &str = "the figures do not vary from sample to sample, or only one of many searches found a part of the \
+                                      packet, so other parts may have been missed";
 
 impl Figures {
     /// The figures of a packet under a Gaussian window.

@@ -26,6 +26,14 @@ impl AnyPacket {
         }
     }
 
+    /// The peaks of its lobes far from the centre.
+    pub fn peaks(&self) -> &[Vec<f32>] {
+        match self {
+            AnyPacket::Gaussian(packet) => &packet.peaks,
+            _ => &[],
+        }
+    }
+
     /// The mean of packets of one kind; none of none.
     pub fn average(found: &[&AnyPacket]) -> Result<Option<AnyPacket>> {
         macro_rules! all {

@@ -9,7 +9,7 @@ mod settings;
 mod sites;
 mod summary;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
@@ -118,6 +118,10 @@ pub struct SurveyOutcome {
     pub failed: Vec<Failure>,
     /// The single-backward probe, if it was asked for.
     pub cosines: Option<Cosines>,
+    /// How many packets were to be measured.
+    pub planned: u64,
+    /// Whether all was measured that was to be.
+    pub complete: bool,
 }
 
 impl SurveyOutcome {
@@ -196,7 +200,8 @@ impl Survey<'_> {
             return Err(Error::NoGradient(message));
         }
         if engines.is_empty() {
-            return Ok(self.run_once(None, stop, progress)?.0);
+            let outcome = self.run_once(None, stop, progress)?.0;
+            return Ok(SurveyOutcome { complete: self.is_whole(&outcome, stop), ..outcome });
         }
         // No temperature moves the boundary, so distances are measured once.
         let mut distances = None;
@@ -212,8 +217,17 @@ impl Survey<'_> {
             whole.packets.append(&mut found.packets);
             whole.failed.append(&mut found.failed);
             whole.cosines = whole.cosines.or(found.cosines);
+            whole.planned += found.planned;
         }
+        whole.complete = self.is_whole(&whole, stop);
         Ok(whole)
+    }
+
+    /// Whether nothing is missing: what comes after the packets may be, where it was stopped.
+    fn is_whole(&self, outcome: &SurveyOutcome, stop: &AtomicBool) -> bool {
+        let done = (outcome.packets.len() + outcome.failed.len()) as u64;
+        let nothing_after = !self.distances || self.kind != PacketKind::Gaussian;
+        !stop.load(Ordering::Relaxed) || (nothing_after && done == outcome.planned)
     }
 
     /// The same at one temperature, that of the engine; with the distances at each place of work, those that are `known` or
@@ -244,17 +258,25 @@ impl Survey<'_> {
         let others = self.others()?;
         let across = self.across(&sites, stop)?;
         let found = self.measure_all(&work, &Starts { others, across }, stop, progress)?;
-        let mut outcome =
-            SurveyOutcome { curve: Vec::new(), packets: Vec::new(), failed: Vec::new(), cosines };
-        let distances = known.map_or_else(|| self.distances_beside(&work, stop), Ok)?;
+        let planned = work.len() as u64;
+        let mut outcome = SurveyOutcome { cosines, planned, ..SurveyOutcome::default() };
+        let peaks: Vec<&[Vec<f32>]> = found
+            .iter()
+            .map(|found| found.iter().flatten().next().map_or(&[][..], AnyPacket::peaks))
+            .collect();
+        let distances = known.map_or_else(|| self.distances_beside(&work, &peaks, stop), Ok)?;
         let chunks = found.chunks(sites.len()).zip(distances.chunks(sites.len()));
         for (&scale, (found, distances)) in scales.iter().zip(chunks) {
+            let mut with_errors = 0;
             for ((found, measured), site) in found.iter().zip(distances).zip(&sites) {
                 let (label, centre) = (site.label() as u64, site.centre());
                 match found {
                     Some(Ok(found)) => {
                         let mut figures = found.figures(Some(label), centre, 1);
                         figures.distances = measured.as_ref().map(Measured::figures).unwrap_or_default();
+                        let unseen = measured.as_ref().is_some_and(Measured::is_without_errors);
+                        let wrong = figures.misclassified.is_some_and(|share| share.value > 0.0);
+                        with_errors += usize::from(unseen && wrong);
                         outcome.packets.push(figures);
                     }
                     Some(Err(reason)) => {
@@ -269,7 +291,7 @@ impl Survey<'_> {
                 let label = self.label.map(|label| label as u64);
                 let mut figures = mean.figures(label, None, finished.len() as u64);
                 let measured: Vec<&Measured> = distances.iter().flatten().collect();
-                let (medians, notes) = medians(&measured);
+                let (medians, notes) = medians(&measured, with_errors);
                 figures.distances = medians;
                 figures.notes.extend(notes);
                 outcome.curve.push(figures);

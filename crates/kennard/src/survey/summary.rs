@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::figures::{Figures, NOT_REACHED};
+use super::figures::{Figures, NOT_REACHED, yes};
 use super::{Failure, PacketKind, Survey, SurveyOutcome};
 use crate::figure::Basis;
 use crate::packet::{ESS_FLOOR, Lobe};
@@ -16,6 +16,7 @@ use crate::{Error, Figure, Result};
 
 /// The figures of a survey, as in `summary.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SurveySummary {
     /// The version of this format.
     pub version: u32,
@@ -23,6 +24,9 @@ pub struct SurveySummary {
     pub model: ModelSummary,
     /// The data.
     pub data: DataSummary,
+    /// Whether all was measured that was to be.
+    #[serde(default = "yes")]
+    pub complete: bool,
     /// The hidden tensor whose packets these are; null for the input's.
     pub tensor: Option<String>,
     /// The runtime's name.
@@ -137,6 +141,7 @@ impl Survey<'_> {
             version: 1,
             model,
             data: DataSummary::of(self.data)?,
+            complete: outcome.complete,
             tensor: self.hidden.map(|hidden| hidden.name().into()),
             runtime: self.engine.runtime().name().into(),
             seed: self.seed,
@@ -149,8 +154,39 @@ impl Survey<'_> {
         })
     }
 
+    /// What a survey that was stopped lacks.
+    fn lacking(&self, outcome: &SurveyOutcome) -> String {
+        let done = (outcome.packets.len() + outcome.failed.len()) as u64;
+        if done == outcome.planned {
+            return "all packets are measured, distances to the decision boundary are missing".into();
+        }
+        let tried = |scale: f64| {
+            let packets = outcome.packets.iter().map(|packet| packet.scale);
+            packets.chain(outcome.failed.iter().map(|failure| failure.scale)).any(|s| s == Some(scale))
+        };
+        let scales = if self.kind.has_scale() { self.scales.as_slice() } else { &[] };
+        let missing: Vec<String> =
+            scales.iter().filter(|scale| !tried(**scale)).map(|scale| format!("{scale}")).collect();
+        let at =
+            |temperature: f64| outcome.packets.iter().any(|packet| packet.temperature == Some(temperature));
+        let temperatures: Vec<String> =
+            self.temperatures.iter().filter(|t| !at(**t)).map(|t| format!("{t}")).collect();
+        let mut text = format!("{done} of {} packets were measured", outcome.planned);
+        for (what, missing) in [("scale", missing), ("temperature", temperatures)] {
+            if let [one] = missing.as_slice() {
+                text += &format!("; {what} {one} is missing");
+            } else if !missing.is_empty() {
+                text += &format!("; {what}s {} are missing", missing.join(", "));
+            }
+        }
+        text + "; means are of those that were"
+    }
+
     fn warnings(&self, outcome: &SurveyOutcome) -> Vec<Warning> {
         let mut warnings = self.engine.warnings().to_vec();
+        if !outcome.complete {
+            warnings.push(Warning::interrupted(self.lacking(outcome)));
+        }
         let count = |of: &dyn Fn(&&Figures) -> bool| outcome.packets.iter().filter(of).count();
         let few = count(&|packet| !packet.enough_samples);
         let missed = count(&|packet| !packet.reached);
@@ -167,10 +203,13 @@ impl Survey<'_> {
         }
         if missed > 0 {
             let message = format!(
-                "a part of {missed} of {all} packets may not have been reached ({}): {NOT_REACHED}. Take another scale, or look at the loss along lines (`kennard slice`)",
+                "a part of {missed} of {all} packets may not have been reached ({}): {NOT_REACHED}",
                 named(outcome.packets.iter().filter(|packet| !packet.reached))
             );
-            warnings.push(Warning::new("packet-not-reached", message));
+            warnings.push(
+                Warning::new("packet-not-reached", message)
+                    .advise(". Take another scale, or look at the loss along lines ({!slice})"),
+            );
         }
         let narrow: Vec<&Figures> = outcome
             .packets
@@ -180,8 +219,8 @@ impl Survey<'_> {
             .collect();
         if !narrow.is_empty() && !self.answering_is_affine() {
             let message = format!(
-                "intervals have no width at {} of {} packets and means ({}): nothing varies from sample to sample there, as \
-                 where the loss is flat and its packet elsewhere",
+                "intervals have no width at {} of {} packets and means ({}): nothing varies from sample to sample there, \
+                 for example because the loss is flat there and the packet lies elsewhere",
                 narrow.len(),
                 all + outcome.curve.len(),
                 named(narrow.iter().copied())
@@ -193,8 +232,8 @@ impl Survey<'_> {
             let wide: Vec<&Figures> = wide.collect();
             if let Some(most) = wide.iter().map(|packet| widest(packet)).max_by(f64::total_cmp) {
                 let message = format!(
-                    "the intervals of {} of {all} packets are still wider than was asked for after as many points as were allowed \
-                     ({}): a half-width is up to {:.2} % of its value, not {} %",
+                    "the intervals of {} of {all} packets are still wider than was asked for after the largest number of points \
+                     that was allowed ({}): a half-width is up to {:.2} % of its value, not {} %",
                     wide.len(),
                     named(wide.iter().copied()),
                     100.0 * most,
@@ -206,8 +245,8 @@ impl Survey<'_> {
         }
         if let Some(threshold) = self.engine.classifier().moved_by_threshold() {
             let message = format!(
-                "the loss of these packets is that of logits which the threshold {threshold} moves, so that the larger decides: not \
-                 the cross-entropy of the model's probability"
+                "the loss of these packets is that of logits which the threshold {threshold} moves, so that the larger decides. It is \
+                 not the cross-entropy of the model's probability"
             );
             warnings.push(Warning::new("threshold", message));
         }
@@ -219,14 +258,14 @@ impl Survey<'_> {
                 _ => "",
             };
             let message = format!(
-                "Stein's identities fail for {wrong} of {all} packets: {crowded}the gradient is not the loss's, or a part \
-                 of the packet was never sampled"
+                "Stein's identities fail for {wrong} of {all} packets: {crowded}the gradient is not that of the loss, or a \
+                 part of the packet was never sampled"
             );
             warnings.push(Warning::new("stein", message));
         }
         if failed > 0 {
             let message = format!(
-                "{failed} of {} packets could not be measured and are in no figure; `failed` says why",
+                "{failed} of {} packets could not be measured and are left out of all figures; `failed` says why",
                 all + failed
             );
             warnings.push(Warning::new("packets-failed", message));

@@ -96,12 +96,26 @@ impl Boxes {
 
     /// Refuses a sample, `x` at a place of the data set, that lies outside its own box.
     pub(crate) fn check_inside(&self, index: usize, x: &[f32]) -> Result<()> {
-        if self.whole(index, x).frame().contains(x) {
-            return Ok(());
+        self.outside(index, x).map_or(Ok(()), |message| Err(Error::Mismatch(message)))
+    }
+
+    /// Where a sample lies outside its own box; nothing where it does not.
+    fn outside(&self, index: usize, x: &[f32]) -> Option<String> {
+        let own = self.whole(index, x);
+        let frame = own.frame();
+        if frame.contains(x) {
+            return None;
         }
-        Err(Error::Mismatch(format!(
-            "sample {index} lies outside its own box: attacks in there would be about another sample"
-        )))
+        let mut elements = x.iter().zip(frame.ends()).enumerate();
+        let at = elements.find(|(_, (x, (lo, hi)))| !(*lo..=*hi).contains(*x));
+        let at = at.map_or(String::new(), |(i, (x, (lo, hi)))| {
+            format!("element {i} is {x}, outside [{lo}, {hi}]; ")
+        });
+        let cure = match &self.0 {
+            Ends::Given { .. } => "repair lower and upper, or x",
+            Ends::Around { .. } => "give the bounds of the data",
+        };
+        Some(format!("sample {index} lies outside its own box: {at}{cure}"))
     }
 
     /// What is said of the boxes where one threat model for all samples is wanted: linf, as epsilon the farthest that any box
@@ -117,7 +131,9 @@ impl Boxes {
                 let mut farthest = 0.0f64;
                 for sample in data.samples()? {
                     let Sample { index, input, .. } = sample?;
-                    self.check_inside(index, &input)?;
+                    if let Some(message) = self.outside(index, &input) {
+                        return Err(Error::Mismatch(format!("{}: {message}", data.spec())));
+                    }
                     farthest = farthest.max(self.whole(index, &input).reach(&input));
                 }
                 let lo = lower.iter().copied().fold(f32::INFINITY, f32::min);
@@ -290,7 +306,9 @@ mod tests {
     fn samples_outside_their_boxes_are_refused() {
         let boxes = Boxes::new(vec![0.0; 4], vec![1.0; 4], 2).unwrap();
         let message = boxes.threat(&samples(&[0.5, 0.5, 0.5, 1.5])).unwrap_err().to_string();
-        assert!(message.contains("sample 1 lies outside its own box"), "{message}");
+        let says =
+            "sample 1 lies outside its own box: element 1 is 1.5, outside [0, 1]; repair lower and upper";
+        assert!(message.contains(says), "{message}");
         let three = DataSet::from_samples(vec![0.5; 6], vec![0, 1, 0], &[2], &[]).unwrap();
         assert!(boxes.threat(&three).unwrap_err().to_string().contains("2 boxes and 3 samples"));
     }

@@ -12,7 +12,7 @@ pub(crate) use bounds::{check_inside, clip};
 pub use boxes::Boxes;
 pub(crate) use boxes::{Frame, SampleBox};
 pub use lattice::Lattice;
-pub(crate) use lattice::Valid;
+pub(crate) use lattice::{Steps, Valid};
 pub use model::ThreatModel;
 pub use norm::Norm;
 pub use number::parse_number;

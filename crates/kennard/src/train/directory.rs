@@ -15,7 +15,7 @@ use crate::run::files::{
 };
 use crate::run::lock::{in_use, is_taken};
 use crate::run::sums::{SUMS, Sums, sha256};
-use crate::run::{Kind, MANIFEST, keep_off, same_settings, stored_before};
+use crate::run::{MANIFEST, RunKind, keep_off, same_settings, stored_before};
 use crate::{Error, Result};
 
 const STATE: &str = "state.safetensors";
@@ -46,7 +46,7 @@ impl TrainingDirectory {
         resume: bool,
     ) -> Result<TrainingDirectory> {
         make_directory(path)?;
-        keep_off(path, Kind::Training)?;
+        keep_off(path, RunKind::Training)?;
         prepare(&path.join("checkpoints"))?;
         let place = path.join("lock");
         let lock = File::create(&place).map_err(|e| failed(&place, &e))?;
@@ -105,6 +105,12 @@ impl TrainingDirectory {
             std::fs::rename(&place, &previous).map_err(|e| failed(&previous, &e))?;
         }
         write_whole(&place, &bytes)
+    }
+
+    /// Takes the manifest back where no epoch was kept: it would stand in the way of a run of what was mended.
+    pub(super) fn discard_if_empty(&self) -> Result<()> {
+        let kept = [STATE, PREVIOUS].iter().any(|name| self.path.join(name).exists());
+        if kept { Ok(()) } else { remove(&self.path.join(MANIFEST)) }
     }
 
     /// Writes the digests of a run that is done.

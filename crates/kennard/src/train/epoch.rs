@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Epoch {
     /// From 1.
     pub epoch: usize,

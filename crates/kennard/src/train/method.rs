@@ -6,6 +6,7 @@ use crate::{Error, Result};
 /// How a network is trained: what it is shown, and what is made small.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Method {
     /// Cross-entropy of the images as they are.
     Standard,

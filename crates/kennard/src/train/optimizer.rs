@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 /// How weights follow their gradients, `g` being the mean over the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Optimizer {
     /// `v ← μ·v + g + decay·w`, `w ← w − η·v`, as PyTorch has it.
     Sgd {
@@ -75,6 +76,7 @@ impl Optimizer {
 /// How the learning rate goes over a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Schedule {
     /// The same throughout.
     Constant,

@@ -54,6 +54,7 @@ pub enum Network {
 /// The samples of a training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum TrainedOn {
     /// Those of a data set.
     DataSet {

@@ -27,8 +27,13 @@ const TOLERANCE: f32 = 1e-4;
 
 type Arrays = HashMap<String, Vec<f32>>;
 
-fn references() -> Arrays {
+/// None in a package, which has no references.
+fn references() -> Option<Arrays> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../references/training.npz");
+    if !path.exists() {
+        println!("skipped: the repository's references are not in the package");
+        return None;
+    }
     let mut archive = zip::ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();
     let mut arrays = Arrays::new();
     for i in 0..archive.len() {
@@ -44,7 +49,7 @@ fn references() -> Arrays {
         };
         arrays.insert(name, values);
     }
-    arrays
+    Some(arrays)
 }
 
 /// The architectures that the file is about, with the shapes of their images.
@@ -85,7 +90,7 @@ fn largest(values: &[f32]) -> f32 {
 
 #[test]
 fn weight_gradients_agree_with_pytorch() {
-    let arrays = references();
+    let Some(arrays) = references() else { return };
     let objectives = [
         ("standard", Objective::CrossEntropy { smoothing: 0.0 }),
         ("smoothing", Objective::CrossEntropy { smoothing: 0.1 }),
@@ -163,7 +168,7 @@ fn weight_gradients_agree_with_pytorch() {
 /// Where κ is 0, a step that does not hear of it has the same loss and gradients.
 #[test]
 fn certified_steps_without_the_clean_loss() {
-    let arrays = references();
+    let Some(arrays) = references() else { return };
     let (name, shape) = NETWORKS[0];
     let model = network(name, &shape, &arrays);
     let images = &arrays[&format!("{name}/image")];
@@ -205,7 +210,7 @@ fn recipe(method: Method) -> Recipe {
 
 #[test]
 fn ten_steps_agree_with_pytorch() {
-    let arrays = references();
+    let Some(arrays) = references() else { return };
     for runtime in runtimes() {
         for (name, shape) in NETWORKS.iter().filter(|(name, _)| *name != "wrn10-1") {
             let model = network(name, shape, &arrays);

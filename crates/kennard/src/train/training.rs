@@ -92,7 +92,7 @@ impl Training<'_> {
     /// Runs all epochs, or those left of a run that was interrupted, and keeps every epoch in `directory`.
     ///
     /// # Errors
-    /// When the network cannot be differentiated or run, the objective is no number any more, or the disk
+    /// When the network cannot be differentiated or run, the objective becomes NaN or infinite, or the disk
     /// is full. What earlier epochs left stays.
     pub fn run(
         &self,
@@ -100,7 +100,12 @@ impl Training<'_> {
         stop: &AtomicBool,
         mut progress: impl FnMut(TrainingProgress),
     ) -> Result<Trained> {
-        self.run_all(directory, stop, &mut progress)
+        let result = self.run_all(directory, stop, &mut progress);
+        if let (Err(_), Some(directory)) = (&result, directory) {
+            // The error that led here is the one to be said.
+            let _ = directory.discard_if_empty();
+        }
+        result
     }
 
     fn run_all(
@@ -296,7 +301,7 @@ impl Training<'_> {
         })
     }
 
-    /// The error of an objective that is no number, in this step with this epsilon.
+    /// The error of an objective that is NaN or infinite, in this step with this epsilon.
     fn diverged(&self, directory: Option<&TrainingDirectory>, epoch: usize, step: usize, eps: f64) -> Error {
         let last = directory.filter(|_| epoch > 1).map(|directory| directory.checkpoint(epoch - 1));
         let kept = last.map_or("there is no checkpoint yet".into(), |path| {
@@ -305,13 +310,13 @@ impl Training<'_> {
         let step = step + 1;
         if self.recipe.method.is_certified() && eps > 0.0 {
             return Error::Diverged(format!(
-                "the loss is no number any more at step {step} of epoch {epoch}: the training diverged, or no bounds of this network \
+                "the loss became NaN or infinite at step {step} of epoch {epoch}: the training diverged, or no bounds of this network \
                  are finite at epsilon {eps:.2e}, as where it divides by what may be 0 (attention, layer normalisation); {kept}"
             ))
             .advise(". Set a lower {learning_rate}, or {clip = 1}; or train another {arch}");
         }
         Error::Diverged(format!(
-            "the loss is no number any more at step {step} of epoch {epoch}: the training diverged; {kept}"
+            "the loss became NaN or infinite at step {step} of epoch {epoch}: the training diverged; {kept}"
         ))
         .advise(". Set a lower {learning_rate}, or {clip = 1}")
     }

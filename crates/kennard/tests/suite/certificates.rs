@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::common::{engine, fashion, fixture, open, rten, runtimes, scratch, shared};
 use kennard::attack::{Attack, Fmn, MinimumNorm, Pgd, Square, Version};
-use kennard::audit::{Audit, FinishedRun, Manifest, Outcome, Progress, RunDirectory, RunState};
+use kennard::audit::{Audit, AuditManifest, FinishedRun, Outcome, Progress, RunDirectory, RunState};
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::run::ModelSummary;
@@ -52,7 +52,7 @@ impl<'a> Runs<'a> {
 
     /// Goes on with the run in a directory until this is heard.
     fn go(&self, name: &str, until: &dyn Fn(&Progress) -> bool) -> Outcome {
-        let manifest = Manifest::new(&self.audit, vec![]).unwrap();
+        let manifest = AuditManifest::new(&self.audit, vec![]).unwrap();
         let directory = RunDirectory::open(&self.scratch.path().join(name), &manifest, true).unwrap();
         let stop = AtomicBool::new(false);
         let hear = |progress: Progress| {
@@ -113,6 +113,24 @@ fn stops_do_not_change_a_byte() {
     // A certified sample was not attacked, and counts as robust.
     let spared = whole.records.iter().filter(|record| record.is_certified());
     assert!(spared.clone().all(|record| record.attacks[0].is_none() && record.is_robust()));
+}
+
+/// An audit whose attacks took many passes, on samples that cheap bounds prove, can say so; one that sought certificates, or
+/// attacked briefly, does not.
+#[test]
+fn what_certificates_would_have_saved_is_told() {
+    let data = fashion();
+    let (file, engine) = in_order("fashion_mlp.onnx", &data);
+    let threat = ThreatModel::new(Norm::Linf, 0.001).unwrap();
+    let told = |certify: bool, restarts: u64| {
+        let attacks: Vec<Box<dyn Attack>> = vec![Box::new(Pgd { steps: 20, restarts, ..Pgd::default() })];
+        let audit = Audit { certify, attacks, ..audit(&file, &engine, &data, threat, 40) };
+        let stop = AtomicBool::new(false);
+        audit.provable(&audit.run(&stop, |_| ()).unwrap(), &stop)
+    };
+    let [proved, tried] = told(false, 30).unwrap();
+    assert!(tried == 8 && proved > 4, "{proved} of {tried}");
+    assert_eq!((told(false, 1), told(true, 30)), (None, None));
 }
 
 /// What is proved is robust also while distances are still to be measured, and of an interrupted run those samples are undecided

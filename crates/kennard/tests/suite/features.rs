@@ -144,6 +144,31 @@ fn what_a_relu_returns_stays_at_least_zero() {
     }
 }
 
+/// What is stopped says how many samples its figures are of.
+#[test]
+fn what_is_stopped_is_not_complete() {
+    let (a, w, v) = (noise(D, T, 1), noise(T, 2, 2), noise(D, 2, 3));
+    let (model, tensor) = skipping(&a, &w, &v);
+    let (data, _) = labelled(|_| [1.0, 0.0]);
+    let whole = measure(&model, &tensor, &data, &[0.1], 2);
+    assert!(whole.complete && whole.warnings.is_empty());
+    let options = EngineOptions::default();
+    let engine = common::engine(&model, &data, rten(), &options);
+    let hidden = Hidden::new(&engine, &tensor, &options).unwrap();
+    let features = Features {
+        engine: &engine,
+        hidden: &hidden,
+        data: &data,
+        bounds: [-100.0, 100.0],
+        relative: vec![0.1],
+        samples: Selection::All,
+        seed: 0,
+    };
+    let part = features.measure(&AtomicBool::new(true), |_| ()).unwrap();
+    assert!(!part.complete && part.records.is_empty());
+    assert!(part.warnings[0].message.contains(&format!("0 of {N} samples were attacked")), "{part:?}");
+}
+
 #[test]
 fn what_makes_no_sense_is_refused() {
     let (a, w, v) = (noise(D, T, 1), noise(T, 2, 2), noise(D, 2, 3));

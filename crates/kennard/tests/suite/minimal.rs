@@ -268,6 +268,46 @@ fn attacks_reach_the_boundary_of_a_linear_classifier() {
     }
 }
 
+/// On the columns of a table `best` and `fmn-t` find the distances of a linear model, the least of `(z_y − z_j) / ‖w_y − w_j‖*`,
+/// to four digits.
+#[test]
+fn distances_of_a_linear_model_of_a_table_are_exact() {
+    let weight: Vec<Vec<f32>> =
+        [[-0.4, 0.7, -1.9, -0.9], [0.4, -0.4, -0.2, -0.4], [0.0, -0.3, 2.1, 1.3]].map(Vec::from).into();
+    let bias = vec![7.7, 1.9, -9.7];
+    let table = std::fs::read_to_string(fixture("tabular/iris.csv")).unwrap();
+    let row = |line: &str| -> Vec<f32> {
+        line.split(',').take(4).map(|cell| cell.parse::<f32>().unwrap()).collect()
+    };
+    let points = table.lines().skip(1).map(row).collect();
+    let mut linear = Linear { weight, bias, points, labels: vec![] };
+    let largest = |z: &Vec<f64>| (0..z.len()).max_by(|&a, &b| z[a].total_cmp(&z[b])).unwrap();
+    let logits: Vec<Vec<f64>> = linear.points.iter().map(|x| linear.logits(x)).collect();
+    linear.labels = logits.iter().map(largest).collect();
+    let model = classifier(&[(&linear.weight, &linear.bias)], false);
+    let data = data_set(&linear.points, &linear.labels);
+    for (norm, dual) in [(Norm::L2, Norm::L2), (Norm::Linf, Norm::L1)] {
+        let attacks: Attacks =
+            vec![Box::new(Best::default()), Box::new(Fmn { targets: 9, ..Fmn::default() })];
+        for record in audit(&model, &data, norm, [-100.0, 100.0], attacks) {
+            let (z, label) = (&logits[record.index], record.label);
+            let to = |class: usize| {
+                (z[label] - z[class]) / dual.distance(&linear.weight[label], &linear.weight[class])
+            };
+            let others = (0..z.len()).filter(|&class| class != label);
+            let exact = others.map(to).fold(f64::INFINITY, f64::min);
+            for (i, name) in ["best", "fmn-t"].into_iter().enumerate() {
+                let found = found(&record, i);
+                assert!(
+                    (found - exact).abs() < 1e-4,
+                    "{name} in {norm}, sample {}: {found}, {exact}",
+                    record.index
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn carlini_and_wagner_reach_it_too() {
     for (classes, targets) in [(2, 0), (10, 9)] {

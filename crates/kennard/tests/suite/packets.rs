@@ -1,13 +1,16 @@
 //! Packets of real networks: the inequality, the checks, and hidden tensors.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::common::{engine, fashion, fixture, open, rten, shared};
+use kennard::audit::{Audit, PacketPlan};
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::packet::{Effort, Hidden};
+use kennard::run::ModelSummary;
 use kennard::survey::{Figures, PacketKind, Survey, SurveyOutcome};
-use kennard::{Classifier, Graph, Preprocessing, Runtime, RuntimeChoice};
+use kennard::{Classifier, Graph, Norm, Preprocessing, Runtime, RuntimeChoice, ThreatModel};
 use kennard_graph::Node;
 
 fn survey<'a>(engine: &'a Engine, data: &'a DataSet, kind: PacketKind, scales: &[f64]) -> Survey<'a> {
@@ -46,6 +49,74 @@ fn centres_are_among_what_is_examined() {
         run(&survey).packets.iter().map(|figures| figures.centre.unwrap() as usize).collect();
     centres.sort_unstable();
     assert_eq!(centres, left);
+}
+
+/// At the width of an l2 attack, few samples have a smoothed radius: what predicts distances is what all of them have.
+#[test]
+fn predicted_distances_in_l2_are_of_all_samples() {
+    const SAMPLES: usize = 16;
+    let path = fixture("fashion_cnn_robust.onnx");
+    let data = fashion();
+    let engine = engine(&Graph::load(&path).unwrap(), &data, rten(), &EngineOptions::default());
+    let threat = ThreatModel::new(Norm::L2, 0.5).unwrap();
+    let plan = PacketPlan::at_attack_size(&threat, 784).unwrap();
+    let audit = Audit {
+        packets: vec![PacketPlan {
+            samples: 128,
+            max_samples: 128,
+            centres: SAMPLES,
+            bounded: false,
+            ..plan
+        }],
+        samples: Selection::First(SAMPLES),
+        ..Audit::new(ModelSummary::of_file(&path, engine.classifier()).unwrap(), &engine, &data, threat)
+    };
+    let outcome = audit.run(&AtomicBool::new(false), |_| ()).unwrap();
+    let correct: Vec<_> = outcome.records.iter().filter(|record| record.is_correct()).collect();
+    let with_radius = correct.iter().filter(|record| record.predictions.radius.is_some()).count();
+    let distances = outcome.summary.distances.unwrap();
+    println!("{with_radius} of {} have a radius: {distances:?}", correct.len());
+    assert!(10 * with_radius < 9 * correct.len() && distances.predicted_by == "packet distance");
+    assert_eq!(distances.samples, correct.len() as u64);
+    let mut packets: Vec<f64> = correct.iter().map(|record| record.predictions.packet.unwrap()).collect();
+    packets.sort_by(f64::total_cmp);
+    let middle = packets.len() / 2;
+    let [low, high] = [packets[(packets.len() - 1) / 2], packets[middle]];
+    assert!(low <= distances.predicted.value && distances.predicted.value <= high, "{packets:?}");
+}
+
+/// What is stopped says so, how many packets were measured, and which scales are missing.
+#[test]
+fn what_is_stopped_is_not_complete() {
+    let data = fashion();
+    let path = fixture("fashion_mlp.onnx");
+    let options = EngineOptions { threads: Some(1), micro_batch: Some(8) };
+    let engine = engine(&Graph::load(&path).unwrap(), &data, rten(), &options);
+    let survey = Survey {
+        centres: Selection::First(4),
+        effort: Effort::exactly(64),
+        ..survey(&engine, &data, PacketKind::Gaussian, &[0.05, 0.1, 0.2])
+    };
+    let model = ModelSummary::of_file(&path, engine.classifier()).unwrap();
+    let summary =
+        |outcome: &SurveyOutcome| survey.summary(model.clone(), outcome, Duration::from_secs(1)).unwrap();
+    let whole = run(&survey);
+    assert_eq!((whole.planned, whole.packets.len(), whole.complete), (12, 12, true));
+    assert!(summary(&whole).warnings.iter().all(|warning| warning.code != "interrupted"));
+    let stop = AtomicBool::new(false);
+    let part = survey.run(&stop, |done, _| stop.store(done >= 2, Ordering::Relaxed)).unwrap();
+    let done = part.packets.len();
+    assert!((2..12).contains(&done) && !part.complete && part.planned == 12, "{done}");
+    let summary = summary(&part);
+    assert!(!summary.complete);
+    let warning = summary.warnings.iter().find(|warning| warning.code == "interrupted").unwrap();
+    assert!(warning.message.contains(&format!("{done} of 12 packets were measured")), "{warning:?}");
+    let missing = ["0.05", "0.1", "0.2"]
+        .into_iter()
+        .filter(|scale| !part.packets.iter().any(|p| p.scale.unwrap().to_string() == *scale));
+    for scale in missing {
+        assert!(warning.message.contains(scale), "{scale}: {warning:?}");
+    }
 }
 
 /// Logits beyond what losses take have no gradient there: such packets are not measured, rather than measured as flat.

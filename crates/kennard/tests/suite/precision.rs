@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::common::{self, fixture, in_memory, scratch};
 use kennard::attack::{Apgd, Attack, Ddn, DeepFool, Fab, Fgsm, MinimumNorm, Pgd, Square};
-use kennard::audit::{Audit, FinishedRun, Manifest, Outcome, Progress, RunDirectory, Shard, merge};
+use kennard::audit::{Audit, AuditManifest, FinishedRun, Outcome, Progress, RunDirectory, Shard, merge};
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::run::ModelSummary;
@@ -179,7 +179,7 @@ fn openvino() -> Option<Runtime> {
 }
 
 fn keep(audit: &Audit, path: &Path, resume: bool) -> kennard::Result<Outcome> {
-    let directory = RunDirectory::open(path, &Manifest::new(audit, vec![])?, resume)?;
+    let directory = RunDirectory::open(path, &AuditManifest::new(audit, vec![])?, resume)?;
     audit.run_in(directory, &AtomicBool::new(false), |_| ())
 }
 
@@ -267,7 +267,7 @@ fn bytes_do_not_depend_on_how_a_run_was_made() {
         }
     };
     let directory =
-        RunDirectory::open(&at("resumed"), &Manifest::new(&audit, vec![]).unwrap(), false).unwrap();
+        RunDirectory::open(&at("resumed"), &AuditManifest::new(&audit, vec![]).unwrap(), false).unwrap();
     assert!(!audit.run_in(directory, &stop, halfway).unwrap().summary.complete);
     keep(&audit, &at("resumed"), true).unwrap();
     assert!(table(&at("one")) == table(&at("resumed")));

@@ -1,12 +1,12 @@
 //! The single-backward probe and the label probes on linear classifiers, where both have closed forms.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::common::{self, engine, fashion, rten};
 use kennard::audit::Audit;
 use kennard::data::{DataSet, Selection};
 use kennard::engine::EngineOptions;
-use kennard::probe::{Cosines, Probe, Reader, Resolve, ResolveReport};
+use kennard::probe::{Cosines, Probe, ProbeSummary, Reader, Resolve, ResolveReport};
 use kennard::run::ModelSummary;
 use kennard::train::Architecture;
 use kennard::{Graph, Norm, ThreatModel};
@@ -101,6 +101,51 @@ fn the_probe_of_a_linear_classifier() {
     for (found, expected) in report.contribution_map.iter().zip(&map) {
         assert!((found - expected).abs() < 1e-5, "{found} {expected}");
     }
+}
+
+/// What is stopped says so, and of how many samples its figures are. No probe is fitted after that.
+#[test]
+fn what_is_stopped_is_not_complete() {
+    let (graph, _) = classifier();
+    let data = fashion();
+    let options = EngineOptions { threads: Some(1), micro_batch: Some(8) };
+    let engine = engine(&graph, &data, rten(), &options);
+    let stop = quiet();
+    let after = |samples: u64| {
+        let stop = &stop;
+        stop.store(false, Ordering::Relaxed);
+        move |done: u64| stop.store(done >= samples, Ordering::Relaxed)
+    };
+    let probe = Probe::default();
+    let path = common::fixture("fashion_mlp.onnx");
+    let model = ModelSummary::of_file(&path, engine.classifier()).unwrap();
+    let summary = |report| ProbeSummary::new(model.clone(), &data, report).unwrap();
+    let whole = summary(probe.measure(&engine, &data, &stop, |_| ()).unwrap());
+    assert!(whole.report.complete && whole.warnings.is_empty());
+    let part = summary(probe.measure(&engine, &data, &stop, after(16)).unwrap());
+    let samples = part.report.samples;
+    assert!(!part.report.complete && (16..1000).contains(&samples) && part.report.total == 1000);
+    let [warning] = part.warnings.as_slice() else { panic!("{:?}", part.warnings) };
+    let says = format!("{samples} of 1000 samples were probed");
+    assert!(warning.code == "interrupted" && warning.message.contains(&says), "{warning:?}");
+    let json = serde_json::to_value(&part).unwrap();
+    assert_eq!((&json["complete"], &json["total"]), (&false.into(), &1000.into()));
+
+    let resolve = Resolve::default();
+    let part = resolve.measure(&engine, &data, &stop, after(40)).unwrap();
+    assert!(!part.complete && part.probes.is_empty() && part.network.tested > 0, "{part:?}");
+    assert!(part.warnings[0].message.contains("of 1000 samples were looked at, and no probe was fitted"));
+    // Before there is enough to fit to.
+    let part = resolve.measure(&engine, &data, &stop, after(1)).unwrap();
+    assert!(!part.complete && part.probes.is_empty(), "{part:?}");
+    stop.store(false, Ordering::Relaxed);
+    let resolve = Resolve { samples: Selection::First(200), ..resolve };
+    let whole = resolve.measure(&engine, &data, &stop, |_| ()).unwrap();
+    assert!(whole.complete && whole.warnings.is_empty() && whole.probes.len() == 3);
+    // All samples were looked at, and then it was stopped.
+    let part = resolve.measure(&engine, &data, &stop, after(200)).unwrap();
+    assert!(!part.complete && part.network.tested == 100 && part.probes.is_empty(), "{part:?}");
+    assert!(part.warnings[0].message.contains("0 of 3 probes were fitted"), "{:?}", part.warnings);
 }
 
 /// A sample whose pixels are all zero has no cosine, and is counted.

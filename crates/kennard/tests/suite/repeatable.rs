@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use crate::common::{self, audit, engine, fashion, fixture, runtimes};
 use kennard::attack::{Apgd, Attack, AttackLoss, Fab, Fgsm, Pgd, Square, Strongest};
 use kennard::audit::{
-    About, Audit, FinishedRun, Manifest, Outcome, PacketPlan, Progress, RunDirectory, RunState, Shard, Stage,
-    Summary, merge,
+    About, Audit, AuditManifest, FinishedRun, Outcome, PacketPlan, Progress, RunDirectory, RunState, Shard,
+    Stage, Summary, merge,
 };
 use kennard::data::{Contents, DataError, DataSet, FileDigest, Raw, Row, Rows, Selection, Source};
 use kennard::engine::{EngineOptions, Plan};
@@ -34,7 +34,8 @@ fn bytes(outcome: &Outcome, name: &str) -> Vec<u8> {
         "data": {"name": "", "split": "", "files": []}, "samples": "all", "attacks": [], "cascade": false, "minimal": [],
         "threat_model": {"norm": "linf", "eps": 0.05, "bounds": [0.0, 1.0]}, "seed": 0, "runtime": "",
     });
-    let manifest = Manifest::of(vec![], plan, About::default(), serde_json::from_value(settings).unwrap());
+    let manifest =
+        AuditManifest::of(vec![], plan, About::default(), serde_json::from_value(settings).unwrap());
     FinishedRun { manifest, outcome: outcome.clone() }.write(&folder).unwrap();
     let bytes = std::fs::read(folder.join("samples.parquet")).unwrap();
     std::fs::remove_dir_all(folder).unwrap();
@@ -112,7 +113,7 @@ fn shards_and_resumption_do_not_change_a_byte() {
         };
         let go = |name: &str, shard: Shard, resume: bool, stop_after: u64| {
             let audit = audit(shard);
-            let manifest = Manifest::new(&audit, vec![]).unwrap();
+            let manifest = AuditManifest::new(&audit, vec![]).unwrap();
             let directory = RunDirectory::open(&folder(name), &manifest, resume).unwrap();
             let stop = AtomicBool::new(false);
             let mut left = stop_after;
@@ -156,7 +157,7 @@ fn shards_and_resumption_do_not_change_a_byte() {
         go("resumed", Shard::WHOLE, true, 1);
         assert_eq!(samples("whole"), samples("resumed"), "{}", runtime.name());
         let other = Audit { seed: 1, ..audit(Shard::WHOLE) };
-        let manifest = Manifest::new(&other, vec![]).unwrap();
+        let manifest = AuditManifest::new(&other, vec![]).unwrap();
         let refused = RunDirectory::open(&folder("resumed"), &manifest, true).map(|_| ()).unwrap_err();
         assert!(refused.to_string().contains("seed is 0 there and 1 here"), "{refused}");
         for name in ["whole", "merged", "resumed"].into_iter().chain(parts.iter().map(String::as_str)) {
@@ -241,7 +242,8 @@ fn a_stopped_audit_says_nothing_that_is_not_so() {
     let mut widths = Vec::new();
     for moment in (1..events - 1).step_by(4) {
         let folder = folder(&format!("stopped-{moment}"));
-        let directory = RunDirectory::open(&folder, &Manifest::new(&audit, vec![]).unwrap(), false).unwrap();
+        let directory =
+            RunDirectory::open(&folder, &AuditManifest::new(&audit, vec![]).unwrap(), false).unwrap();
         let stop = AtomicBool::new(false);
         let mut left = moment;
         let progress = |_: Progress| {
@@ -375,9 +377,9 @@ fn stopped_among_distances() {
     let Outcome { summary, records, .. } = found.unwrap();
     assert!(!summary.complete);
     assert_eq!((summary.packets.len(), summary.distances.is_none()), (1, true), "{:?}", summary.warnings);
-    assert!(records.iter().all(|record| record.distances(Norm::Linf).is_none()));
+    assert!(records.iter().all(|record| record.predictions.packet.is_none()));
     let said = summary.warnings.iter().find(|warning| warning.code == "interrupted").unwrap();
-    assert!(said.message.contains("those that are shown are whole"), "{}", said.message);
+    assert!(said.message.contains("those that are shown are complete"), "{}", said.message);
 }
 
 /// Packets take no more passes than attacks did, but on small networks; what is left out is said. A word to stop

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use crate::common::{engine, fixture, labelled, linear, open, root, rten, scratch};
-use kennard::attack::{Fgsm, Pgd};
+use kennard::attack::{Fab, Fgsm, MinimumNorm, Pgd};
 use kennard::audit::{
-    Audit, FinishedRun, Manifest, Outcome, Progress, Record, RunDirectory, RunState, Shard, merge,
+    Audit, AuditManifest, FinishedRun, Outcome, Progress, Record, RunDirectory, RunState, Shard, merge,
 };
 use kennard::data::{DataSet, Options, Selection};
 use kennard::engine::{Engine, EngineOptions};
@@ -75,7 +75,7 @@ impl Case {
         progress: impl FnMut(Progress),
     ) -> kennard::Result<Outcome> {
         let audit = self.audit(seed);
-        let opened = RunDirectory::open(directory, &Manifest::new(&audit, vec![])?, true)?;
+        let opened = RunDirectory::open(directory, &AuditManifest::new(&audit, vec![])?, true)?;
         audit.run_in(opened, &AtomicBool::new(false), progress)
     }
 
@@ -188,7 +188,7 @@ fn altered_journals_are_noticed() {
         copy(&scratch.path().join("begun"), &place);
         let (kind, bytes) = altered(&begun, &foreign, &mut random);
         std::fs::write(place.join("journal.jsonl"), &bytes).unwrap();
-        let manifest = Manifest::new(&case.audit(0), vec![]).unwrap();
+        let manifest = AuditManifest::new(&case.audit(0), vec![]).unwrap();
         match RunDirectory::open(&place, &manifest, true) {
             Err(error) if matches!(error.kind(), Error::Run { .. }) => {
                 assert!(error.to_string().len() > 20, "{kind}: {error}");
@@ -202,7 +202,8 @@ fn altered_journals_are_noticed() {
                 samples += directory.finished().len();
                 for record in directory.finished() {
                     let found = &truth[&record.index];
-                    let before = Record { pending: true, attacks: vec![None; 2], ..found.clone() };
+                    let mut before = found.clone();
+                    (before.pending, before.attacks) = (true, vec![None; 2]);
                     assert_eq!(if record.pending { &before } else { found }, record, "{kind}");
                 }
                 let indices: BTreeSet<usize> = directory.finished().iter().map(|r| r.index).collect();
@@ -242,7 +243,7 @@ fn what_comes_before_the_damage_is_kept() {
     assert!(
         state.outcome.summary.warnings.iter().any(|w| w.code == "journal" && w.message.contains("damaged"))
     );
-    let manifest = Manifest::new(&case.audit(0), vec!["again".into()]).unwrap();
+    let manifest = AuditManifest::new(&case.audit(0), vec!["again".into()]).unwrap();
     let opened = RunDirectory::open(&place, &manifest, true).unwrap();
     assert_eq!(opened.finished().len(), 10, "the first line is the header");
     let damage = opened.damage().unwrap();
@@ -299,7 +300,7 @@ fn altered_results_are_noticed() {
             assert!(FinishedRun::open(&place).is_err(), "{file}, {kind}: {text}");
             assert!(RunState::read(&place).is_err(), "{file}, {kind}: {text}");
             assert!(merge(std::slice::from_ref(&place)).is_err(), "{file}, {kind}");
-            let manifest = Manifest::new(&case.audit(0), vec![]).unwrap();
+            let manifest = AuditManifest::new(&case.audit(0), vec![]).unwrap();
             assert!(RunDirectory::open(&place, &manifest, true).is_err(), "{file}, {kind}: {text}");
         }
     }
@@ -311,6 +312,40 @@ fn altered_results_are_noticed() {
     assert_eq!(RunState::read(&place).unwrap().outcome.records.len(), COUNT);
     let message = FinishedRun::open(&place).unwrap_err().to_string();
     assert!(message.contains("earlier format"), "{message}");
+}
+
+/// A journal keeps every sample that was shown on the way; a run that goes on when all are attacked shows those that belong.
+#[test]
+fn what_is_shown_does_not_depend_on_an_interruption() {
+    let scratch = scratch();
+    let model = linear(&[1, 4, 4], 3);
+    let data = labelled(&model, &[1, 4, 4], 300);
+    let file = scratch.path().join("shown.onnx");
+    std::fs::write(&file, model.to_bytes()).unwrap();
+    let options = EngineOptions { threads: Some(1), micro_batch: Some(4) };
+    let engine = engine(&model, &data, rten(), &options);
+    let case = Case { file, data, engine };
+    // Their distances order the samples, no two of which are alike.
+    let minimal: Vec<Box<dyn MinimumNorm>> = vec![Box::new(Fab { steps: 5, ..Fab::default() })];
+    let audit = Audit { attacks: Vec::new(), minimal, ..case.audit(0) };
+    let manifest = AuditManifest::new(&audit, vec![]).unwrap();
+    let open = |place: &Path| RunDirectory::open(place, &manifest, true).unwrap();
+    let (whole, place) = (scratch.path().join("whole"), scratch.path().join("resumed"));
+    let (mut journal, going) = (Vec::new(), AtomicBool::new(false));
+    let keep = |progress: Progress| {
+        if let Progress::Attacks { pending: 0, .. } = progress {
+            journal = std::fs::read(whole.join("journal.jsonl")).unwrap();
+        }
+    };
+    audit.run_in(open(&whole), &going, keep).unwrap();
+    copy(&whole, &place);
+    for file in ["samples.parquet", "examples.parquet", "summary.json", "SHA256SUMS"] {
+        std::fs::remove_file(place.join(file)).unwrap();
+    }
+    std::fs::write(place.join("journal.jsonl"), &journal).unwrap();
+    audit.run_in(open(&place), &going, |_| ()).unwrap();
+    let read = |of: &Path| std::fs::read(of.join("examples.parquet")).unwrap();
+    assert!(read(&place) == read(&whole));
 }
 
 /// A run is killed between any two of its last steps; what it left goes on to the same bytes.
@@ -357,7 +392,7 @@ fn a_merge_can_be_repeated() {
     let parts: Vec<PathBuf> = (1..=2).map(|number| scratch.path().join(format!("part-{number}"))).collect();
     for (number, part) in (1..).zip(&parts) {
         let audit = Audit { shard: Shard { number, of: 2 }, ..case.audit(0) };
-        let opened = RunDirectory::open(part, &Manifest::new(&audit, vec![]).unwrap(), false).unwrap();
+        let opened = RunDirectory::open(part, &AuditManifest::new(&audit, vec![]).unwrap(), false).unwrap();
         audit.run_in(opened, &AtomicBool::new(false), |_| ()).unwrap();
     }
     let merged = merge(&parts).unwrap();
@@ -408,7 +443,7 @@ fn audit_photos(
     let model = ModelSummary { classes: 3, ..ModelSummary::default() };
     let threat = ThreatModel::new(Norm::Linf, 0.03).unwrap();
     let audit = Audit { shard, ..Audit::new(model, &engine, &data, threat) };
-    let directory = RunDirectory::open(out, &Manifest::new(&audit, vec![])?, resume)?;
+    let directory = RunDirectory::open(out, &AuditManifest::new(&audit, vec![])?, resume)?;
     audit.run_in(directory, &AtomicBool::new(false), |_| ())
 }
 
@@ -483,7 +518,7 @@ fn changed_data_are_noticed() {
         )
     };
     let place = scratch.path().join("run");
-    let directory = RunDirectory::open(&place, &Manifest::new(&audit, vec![]).unwrap(), false).unwrap();
+    let directory = RunDirectory::open(&place, &AuditManifest::new(&audit, vec![]).unwrap(), false).unwrap();
     let labels = folder.join("t10k-labels-idx1-ubyte.gz");
     let before = std::fs::read(&labels).unwrap();
     let rewrite = |_: Progress| {
@@ -495,7 +530,7 @@ fn changed_data_are_noticed() {
     assert!(error.contains("labels-idx1") && error.contains("changed during the run"), "{error}");
     // Put back, the data do not make the samples found meanwhile right.
     std::fs::write(&labels, &before).unwrap();
-    let manifest = Manifest::new(&audit, vec![]).unwrap();
+    let manifest = AuditManifest::new(&audit, vec![]).unwrap();
     assert!(RunDirectory::open(&place, &manifest, true).unwrap().finished().is_empty());
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::common::{engine, fashion, fixture, labelled, linear, rten};
 use kennard::attack::{Apgd, Attack, AttackLoss, Square, Transfer};
-use kennard::audit::{Audit, Manifest, Outcome, RunDirectory};
+use kennard::audit::{Audit, AuditManifest, Outcome, RunDirectory};
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::run::ModelSummary;
@@ -137,7 +137,7 @@ fn a_run_names_its_surrogate() {
                 threat,
             )
         };
-        RunDirectory::open(&folder, &Manifest::new(&audit, vec![]).unwrap(), true).map(drop)
+        RunDirectory::open(&folder, &AuditManifest::new(&audit, vec![]).unwrap(), true).map(drop)
     };
     open("fashion_cnn.onnx").unwrap();
     open("fashion_cnn.onnx").unwrap();

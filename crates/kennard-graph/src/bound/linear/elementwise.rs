@@ -113,10 +113,10 @@ fn aligned(varying: &[(&Known, f64)], shape: &crate::Shape) -> Result<bool> {
     Ok(true)
 }
 
-/// A product with a constant.
+/// A product with what does not vary.
 fn mul<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     let at = usize::from(s.only(1).is_some());
-    let (Some(x), Some(w)) = (s.only(at), s.fixed(1 - at)) else { return Ok(None) };
+    let (Some(x), Some(w)) = (s.only(at), s.optional(1 - at)) else { return Ok(None) };
     scaled(x, |x, absolute| x * if absolute { w.apply("Abs") } else { w }, None)
 }
 

@@ -25,6 +25,8 @@ pub(super) const RULES: &[(&str, Linear)] = &[
     ("Expand", expand),
     ("Tile", |s| moved(s, Copies::Some)),
     ("Gather", |s| moved(s, Copies::Some)),
+    ("GatherND", gather_nd),
+    ("Where", choose),
 ];
 
 /// Whether an element may be in several places of the result.
@@ -162,4 +164,55 @@ fn expand<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     }
     let interval = x.interval.map(|end| s.apply(&[(0, end)])[0]);
     Ok(Some(vec![image(interval, x.interval.size(), x.tightness, Copies::Some)?]))
+}
+
+/// Elements at constant places along the axes before the batch.
+fn gather_nd<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
+    let (Some(x), Some(places)) = (s.only(0), s.fixed(1)) else { return Ok(None) };
+    let batch = batch_axis(&x.shape)?;
+    let depth = places.shape()?.0.last().and_then(|dim| dim.known());
+    if s.node.int("batch_dims", 0) != 0 || depth.is_none_or(|depth| depth > batch) {
+        return Ok(None);
+    }
+    moved(s, Copies::Some)
+}
+
+/// One of two by a condition that is the same for all samples.
+fn choose<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
+    if s.fixed(0).is_none() {
+        return Ok(None);
+    }
+    let interval =
+        Interval { lower: s.apply(&s.ends(|x| x.lower))[0], upper: s.apply(&s.ends(|x| x.upper))[0] };
+    let y = interval.lower.shape()?;
+    let (axis, n) = (batch_axis(&y)?, volume(&y)?);
+    let varying = s.varying();
+    let (mut tightness, mut copies, mut sizes) = (Tightness::Box, false, Vec::new());
+    for i in 1..s.node.inputs.len() {
+        let Some(x) = s.known(i) else {
+            if s.optional(i).is_some_and(|given| given.ty().is_ok_and(|ty| ty.dtype.is_float())) {
+                continue;
+            }
+            return Ok(None);
+        };
+        let own = batch_axis(&x.shape)?;
+        if own + y.rank() - x.shape.rank() != axis || x.shape.0[own] != y.0[axis] {
+            return Ok(None);
+        }
+        tightness = tightness.min(x.tightness);
+        copies |= volume(&x.shape)? != n;
+        sizes.push(x.interval.size());
+    }
+    let tightness = if varying.len() > 1 || copies { tightness.min(Tightness::Tight) } else { tightness };
+    if varying.len() > 1 && !copies {
+        return Ok(Some(vec![Image::moved(interval, tightness)]));
+    }
+    let zeros: Vec<_> = s.ends(|i| i.lower).into_iter().map(|(i, end)| (i, end.zeros_like())).collect();
+    let value = (varying.len() == 1).then(|| s.apply(&zeros)[0]);
+    sizes.extend(value.map(|value| value.apply("Abs")));
+    // The adjoint sums over copies.
+    let terms = if copies { n } else { 1 };
+    let error = interval.size() * gamma(terms)? + TINY;
+    let charge = Charge { value, spread: None, error, floor: Some(floor(&sizes, terms, n)?) };
+    Ok(Some(vec![Image { interval, tightness, charge: Some(charge) }]))
 }

@@ -3,13 +3,14 @@
 use super::Linear;
 use crate::bound::rows::{batch_axis, volume};
 use crate::bound::site::{Image, Site, Terms, Tightness, affine};
-use crate::{Dim, Result};
+use crate::{Dim, Result, Var};
 
 pub(super) const RULES: &[(&str, Linear)] = &[
     ("ReduceSum", weightless),
     ("ReduceMean", weightless),
     ("GlobalAveragePool", weightless),
     ("AveragePool", weightless),
+    ("CumSum", running),
     ("Resize", resize),
 ];
 
@@ -47,6 +48,17 @@ fn weightless<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
         None if s.node.op == "Resize" => Terms { forward: volume(&x.shape)?, back: volume(&y)? },
         None => Terms { forward: volume(&x.shape)? / volume(&y)?.max(1), back: 1 },
     };
+    let tightness = if x.tightness == Tightness::Box { Tightness::Tight } else { Tightness::Loose };
+    let run = |x, _| s.apply(&[(0, x)])[0];
+    Ok(Some(vec![affine(x, run, None, terms, tightness)?]))
+}
+
+/// Running sums of a sample's own elements.
+fn running<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
+    let (Some(x), Some(axis)) = (s.only(0), s.fixed(1).and_then(Var::as_ints)) else { return Ok(None) };
+    let &[axis] = axis.as_slice() else { return Ok(None) };
+    let Some(length) = x.shape.0[s.axis(axis, x.shape.rank())?].known() else { return Ok(None) };
+    let terms = Terms { forward: length, back: length };
     let tightness = if x.tightness == Tightness::Box { Tightness::Tight } else { Tightness::Loose };
     let run = |x, _| s.apply(&[(0, x)])[0];
     Ok(Some(vec![affine(x, run, None, terms, tightness)?]))

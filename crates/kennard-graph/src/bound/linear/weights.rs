@@ -1,12 +1,15 @@
 //! Sums of products with constant weights.
 
+use std::collections::BTreeMap;
+
 use super::Linear;
 use crate::bound::rows::batch_axis;
 use crate::bound::site::{Image, Known, Site, Term, Terms, Tightness, affine};
+use crate::gradient::equation;
 use crate::{Result, Var};
 
 pub(super) const RULES: &[(&str, Linear)] =
-    &[("Gemm", gemm), ("MatMul", matmul), ("Conv", conv), ("ConvTranspose", conv)];
+    &[("Gemm", gemm), ("MatMul", matmul), ("Einsum", einsum), ("Conv", conv), ("ConvTranspose", conv)];
 
 /// Of a sum of what varies: a sum over a box is as wide as its bounds say.
 fn summed(x: &Known) -> Tightness {
@@ -60,6 +63,56 @@ fn matmul<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     let matrices = w.shape()?.volume().map_or(1, |(n, _)| n / (rows * columns).max(1)).max(1);
     let terms = Terms { forward: terms[0], back: terms[1].saturating_mul(matrices) };
     Ok(Some(vec![affine(x, run, None, terms, summed(x))?]))
+}
+
+/// Sums of products of one operand with a constant one, whose letters are all written out.
+fn einsum<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
+    let varying = s.varying();
+    let &[at] = varying.as_slice() else { return Ok(None) };
+    let (Some(x), Ok((letters, out))) = (s.known(at), equation(&s.call)) else { return Ok(None) };
+    if letters.len() != s.node.inputs.len() {
+        return Ok(None);
+    }
+    let mut constants = Vec::new();
+    for i in (0..letters.len()).filter(|&i| i != at) {
+        let Some(w) = s.fixed(i) else { return Ok(None) };
+        constants.push((i, w));
+    }
+    // A product of x and one constant that falls below the normal range would be multiplied by the next, which no margin counts.
+    if constants.len() > 1 {
+        return Ok(None);
+    }
+    let Some(batch) = letters[at].chars().nth(batch_axis(&x.shape)?) else { return Ok(None) };
+    if !out.contains(batch) || constants.iter().any(|&(i, _)| letters[i].contains(batch)) {
+        return Ok(None);
+    }
+    // The extents along every other letter: of x, and of all.
+    let mut extents: BTreeMap<char, [usize; 2]> = BTreeMap::new();
+    let shapes = constants.iter().map(|&(i, w)| Ok((i, w.shape()?))).collect::<Result<Vec<_>>>()?;
+    for (i, shape) in shapes.iter().map(|(i, shape)| (*i, shape)).chain([(at, &x.shape)]) {
+        for (letter, dim) in letters[i].chars().zip(&shape.0).filter(|(letter, _)| *letter != batch) {
+            let extent = dim.known().unwrap_or(1).max(1);
+            let [own, all] = extents.entry(letter).or_insert([1, 1]);
+            *own = if i == at { extent } else { *own };
+            *all = extent.max(*all);
+        }
+    }
+    let mut terms = Terms { forward: 1, back: 1 };
+    for (letter, [own, all]) in &extents {
+        if !out.contains(*letter) {
+            terms.forward = terms.forward.saturating_mul(*all);
+        }
+        terms.back = terms.back.saturating_mul(all / own);
+    }
+    let run = |x: Var<'b>, absolute: bool| {
+        let mut operands = vec![(at, x)];
+        if absolute {
+            operands.extend(constants.iter().map(|&(i, w)| (i, w.apply("Abs"))));
+        }
+        s.apply(&operands)[0]
+    };
+    // Constants may cancel in their own sum, and their sizes do not.
+    Ok(Some(vec![affine(x, run, None, terms, Tightness::Loose)?]))
 }
 
 /// The rows and columns of a matrix; a vector is a column on the right and a row on the left.

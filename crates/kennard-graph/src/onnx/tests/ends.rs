@@ -79,6 +79,22 @@ fn other_inputs_are_held() {
     assert!(file(&m).classifier(&absent).unwrap_err().to_string().contains("its inputs are `x`"));
 }
 
+/// What converters make of a data frame: no column is the sample, and the others are no constants.
+#[test]
+fn columns_that_are_inputs_are_refused() {
+    let mut m = model(vec![node("Concat", &["x", "age", "pay"], &["y"])]);
+    let column = |name: &str| value(name, 1, &["batch", "1"]);
+    m.graph.as_mut().unwrap().input = ["x", "age", "pay"].map(column).into();
+    let refused = file(&m).classifier(&Ends::default()).unwrap_err();
+    assert_eq!(refused, GraphError::Columns { inputs: 3 });
+    assert!(refused.to_string().contains("Export it with one input"), "{refused}");
+    let named = Ends { input: some("x"), ..Ends::default() };
+    assert!(matches!(file(&m).classifier(&named), Err(GraphError::SeveralInputs { input: Some(_), .. })));
+    m.graph.as_mut().unwrap().input[0] = value("x", 1, &["batch", "2"]);
+    let open = file(&m).classifier(&Ends::default());
+    assert!(matches!(open, Err(GraphError::SeveralInputs { input: None, .. })), "{open:?}");
+}
+
 #[test]
 fn the_output_of_logits_is_found() {
     let nodes = || {
@@ -194,4 +210,10 @@ fn what_is_returned_is_inferred_or_the_node_is_named() {
     );
     let message = error(&lost);
     assert!(message.contains("not beyond its node `y` (NonZero)"), "{message}");
+    let mut unknown = lost;
+    unknown.graph.as_mut().unwrap().node =
+        vec![NodeProto { domain: some("own"), ..node("Wobble", &["x"], &["y"]) }];
+    unknown.opset_import.push(OperatorSetIdProto { domain: some("own"), version: Some(1) });
+    let message = error(&unknown);
+    assert!(message.contains("`y` (own::Wobble); its operator is unknown to Kennard"), "{message}");
 }

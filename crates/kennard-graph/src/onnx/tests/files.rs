@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use ndarray::ArrayD;
+
 use super::super::write;
 use super::*;
 use crate::{DType, Node, Tensor};
@@ -90,16 +92,19 @@ fn large_weights_go_beside_the_model() {
     graph.name = "large".into();
     graph.nodes[0] = Node {
         op: "own::Sum".into(),
-        inputs: vec!["x".into(), "small".into(), "large".into(), "larger".into()],
+        inputs: ["x", "small", "large", "larger", "many"].map(String::from).into(),
         outputs: vec!["y".into()],
         ..Node::default()
     };
     graph.constants.insert("small".into(), Tensor::full(&[3], 1.0, DType::F32));
     graph.constants.insert("large".into(), Tensor::full(&[401, 3], 2.0, DType::F32));
     graph.constants.insert("larger".into(), Tensor::full(&[7, 401, 3], 3.0, DType::F32));
+    let many: Vec<f32> = (0..40_001).map(|i| i as f32).collect();
+    let many = ArrayD::from_shape_vec(vec![many.len()], many).unwrap();
+    graph.constants.insert("many".into(), many.into());
     write::save(&graph, &path, 4000).unwrap();
     assert!(fs::metadata(&path).unwrap().len() < 1000);
-    assert_eq!(fs::metadata(dir.path().join("m.onnx.data")).unwrap().len(), 4864 + 7 * 4812);
+    assert_eq!(fs::metadata(dir.path().join("m.onnx.data")).unwrap().len(), 38_592 + 4 * 40_001);
     let again = Graph::load(&path).unwrap();
     assert_eq!((&again.constants, &again.nodes), (&graph.constants, &graph.nodes));
     graph.save(&path).unwrap();

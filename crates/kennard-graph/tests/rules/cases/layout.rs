@@ -71,6 +71,7 @@ pub fn cases() -> Vec<Case> {
     ].into_iter().flatten().collect::<Vec<_>>();
     cases.push(joined("channels", 1));
     cases.push(joined("last", -1));
+    cases.push(joined("batches", 0));
     cases.push(case("layout/Trilu off the diagonal", |m| {
         let x = m.input(uniform(&[3, 4], -1.0, 1.0, 1));
         let k = m.constant(kennard_graph::Tensor::scalar(-1.0, kennard_graph::DType::I64));

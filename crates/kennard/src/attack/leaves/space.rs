@@ -2,8 +2,9 @@
 
 use crate::Norm;
 use crate::attack::Subject;
+use crate::threat::Steps;
 
-/// The ends of each element (d), both included; those of whole numbers are whole.
+/// The ends of each element (d), both included; those of whole numbers and levels are such.
 pub(super) type Region = Vec<[f32; 2]>;
 
 /// The points around a sample that the model may be asked about, in the input's own units.
@@ -12,8 +13,8 @@ pub(super) struct Space<'a> {
     norm: Norm,
     /// Where a point may lie at all.
     pub region: Region,
-    /// Which elements hold whole numbers alone.
-    pub whole: Vec<bool>,
+    /// The numbers that elements hold, where not all are valid.
+    steps: Vec<Option<Steps>>,
     /// Groups of elements of which one is 1, the others 0.
     groups: &'a [Vec<usize>],
     /// The group of an element that is in one.
@@ -36,16 +37,18 @@ impl<'a> Space<'a> {
             None => vec![threat.bounds; d],
         };
         let (integer, groups) = sample.valid.map_or((&[][..], &[][..]), |valid| valid.elements());
-        let (mut whole, mut group_of) = (vec![false; d], vec![None; d]);
-        integer.iter().for_each(|&element| whole[element] = true);
+        let (mut steps, mut group_of) = (vec![None; d], vec![None; d]);
+        integer.iter().for_each(|&element| steps[element] = sample.valid.map(|valid| valid.steps()));
         for (group, elements) in groups.iter().enumerate() {
             for &element in elements {
-                (whole[element], group_of[element]) = (true, Some(group));
+                (steps[element], group_of[element]) = (Some(Steps::WHOLE), Some(group));
                 region[element] = [region[element][0].max(0.0), region[element][1].min(1.0)];
             }
         }
-        for ([lo, hi], _) in region.iter_mut().zip(&whole).filter(|(_, whole)| **whole) {
-            (*lo, *hi) = (lo.ceil(), hi.floor());
+        for (([lo, hi], steps), &own) in region.iter_mut().zip(&steps).zip(&origin) {
+            if let Some(steps) = steps {
+                (*lo, *hi) = (steps.at_least(own, *lo), steps.at_most(own, *hi));
+            }
         }
         let reach = match sample.frame {
             // A box is as large as its region.
@@ -53,16 +56,28 @@ impl<'a> Space<'a> {
             None => threat.reach(d),
         };
         let limit = if threat.norm == Norm::L2 { reach * reach } else { reach };
-        Space { origin, norm: threat.norm, region, whole, groups, group_of, limit }
+        Space { origin, norm: threat.norm, region, steps, groups, group_of, limit }
     }
 
     /// The end of an element's values that a branch makes: the largest value up to `last`, or the smallest beyond it.
     pub fn end(&self, element: usize, last: f32, below: bool) -> f32 {
-        match (below, self.whole[element]) {
-            (true, false) => last,
-            (true, true) => last.floor(),
-            (false, false) => last.next_up(),
-            (false, true) => last.next_up().ceil(),
+        let own = self.origin[element];
+        match (below, self.steps[element]) {
+            (true, None) => last,
+            (true, Some(steps)) => steps.at_most(own, last),
+            (false, None) => last.next_up(),
+            (false, Some(steps)) => steps.at_least(own, last.next_up()),
+        }
+    }
+
+    /// The value of an element next to another, on the side of smaller ones or of larger.
+    pub fn beside(&self, element: usize, value: f32, smaller: bool) -> f32 {
+        let own = self.origin[element];
+        match (smaller, self.steps[element]) {
+            (true, Some(steps)) => steps.beyond(own, value, -1.0),
+            (true, None) => value.next_down(),
+            (false, Some(steps)) => steps.beyond(own, value, 1.0),
+            (false, None) => value.next_up(),
         }
     }
 

@@ -274,12 +274,7 @@ impl Cell {
     /// The value of an element next to the cell's, on the side of smaller ones or of larger.
     fn beyond(&self, space: &Space, element: usize, smaller: bool) -> f32 {
         let [low, high] = self.0[element].map(|end| end.first);
-        match (smaller, space.whole[element]) {
-            (true, true) => low - 1.0,
-            (true, false) => low.next_down(),
-            (false, true) => high + 1.0,
-            (false, false) => high.next_up(),
-        }
+        space.beside(element, if smaller { low } else { high }, smaller)
     }
 }
 

@@ -24,16 +24,16 @@ pub(super) fn masked(summary: &Summary, records: &[Record]) -> Option<Warning> {
     }
     let breaking = unseeing.iter().filter(|&&i| missed.iter().any(|record| breaks(record, &[i])));
     let breaking: Vec<&str> = breaking.map(|&i| names[i]).collect();
-    let found = format!(
-        "{} samples stood attacks with gradients and are broken by {}",
-        missed.len(),
-        breaking.join(", ")
-    );
+    let breaking = breaking.join(", ");
+    let found = match missed.len() {
+        1 => format!("1 sample withstood the attacks that use gradients, but {breaking} broke it"),
+        n => format!("{n} samples withstood the attacks that use gradients, but {breaking} broke them"),
+    };
     let [surely, _] = clopper_pearson(missed.len() as u64, summary.total);
     if surely <= MASKED {
         return Some(Warning::note(
             "gradient-masking",
-            format!("{found}: too few to say that gradients mislead"),
+            format!("{found}: too few to conclude that the gradients mislead"),
         ));
     }
     let stronger = if runs_auto_attack(&names) { "" } else { "AutoAttack (standard), " };
@@ -93,8 +93,8 @@ pub(super) fn blind(summary: &Summary, records: &[Record]) -> Vec<Warning> {
         };
         let alone = blind.iter().filter(|record| !(0..names.len()).any(|j| covers(record, j))).count();
         let begin = format!(
-            "{name}: most of its gradients were exactly zero on {} samples that nothing broke: a loss that saturates, or \
-             a model that has no slope",
+            "{name}: most of its gradients were exactly zero on {} samples that nothing broke: the loss \
+             saturates, or the model has no slope",
             blind.len()
         );
         if surely(alone) {
@@ -102,16 +102,19 @@ pub(super) fn blind(summary: &Summary, records: &[Record]) -> Vec<Warning> {
                 true => {
                     "give square, which needs no gradient, more queries, or attack the model in a way made for it"
                 }
-                false => "add an attack that needs no gradient, square say",
+                false => "add an attack that needs no gradient, for example square",
             };
             let message = format!(
-                "{begin}. It was blind there, and its robust accuracy may overstate the model's: {cure}"
+                "{begin}. The attack could not work there, so robust accuracy may be overstated: {cure}"
             );
             found.push(Warning::new("zero-gradients", message));
         } else {
             let others = (0..names.len()).filter(|&j| blind.iter().any(|record| covers(record, j)));
             let others: Vec<&str> = others.map(|j| names[j]).collect();
-            let message = format!("{begin}. They stand {} too, which did see there", others.join(", "));
+            let message = format!(
+                "{begin}. These samples also withstood {}, which zero gradients did not affect there",
+                others.join(", ")
+            );
             found.push(Warning::note("zero-gradients", message));
         }
     }
@@ -132,7 +135,7 @@ pub(super) fn non_finite(summary: &Summary, records: &[Record]) -> Option<Warnin
     met(summary, records, |a| a.non_finite_gradients > 0).map(|who| {
         let message = format!(
             "gradients with infinite entries or NaN were met by {who}. An infinite entry counted as the largest number \
-             of its sign, NaN as zero; where that is frequent attacks are weaker than they seem. Look for square roots, \
+             of its sign, NaN as zero; if that is frequent, the attacks are weaker than they seem. Look for square roots, \
              logarithms and divisions at zero in the model"
         );
         Warning::new("non-finite-gradients", message)
@@ -235,7 +238,7 @@ mod tests {
         let alone = said(&[("apgd-ce", of(50, &blind, &sees))]);
         assert!(alone.len() == 1 && alone[0].code == "zero-gradients" && !alone[0].note);
         assert!(
-            alone[0].message.contains("50 samples") && alone[0].message.contains("square say"),
+            alone[0].message.contains("50 samples") && alone[0].message.contains("for example square"),
             "{alone:?}"
         );
         let weak = said(&[("apgd-ce", of(50, &blind, &sees)), ("square", of(100, &queries(20), &sees))]);

@@ -5,7 +5,7 @@ use super::super::{Record, Summary, Warning};
 /// More samples than these are not named.
 const NAMED: usize = 8;
 
-/// A sample that is certified and broken all the same.
+/// A sample that is certified although an attack broke it.
 pub(super) fn contradicted(summary: &Summary, records: &[Record]) -> Option<Warning> {
     let contradicted: Vec<&Record> = records.iter().filter(|record| record.is_contradicted()).collect();
     let (attacks, minimal) = summary.names();
@@ -17,9 +17,9 @@ pub(super) fn contradicted(summary: &Summary, records: &[Record]) -> Option<Warn
     let named: Vec<String> = named.collect();
     (!contradicted.is_empty()).then(|| {
         let message = format!(
-            "CONTRADICTION: {} samples are certified, and broken all the same (index {}{}). They count as broken. A certificate \
-             is about the network in real arithmetic: either the runtime rounds its way to another class there, or the proof or \
-             the attack is wrong. The points of the first are in examples.parquet. Please report it, with model and point",
+            "CONTRADICTION: {} samples are certified, but an attack broke them (index {}{}). They count as broken. A certificate \
+             is about the network in real arithmetic: either rounding in the runtime leads to another class there, or the proof \
+             or the attack is wrong. The points of the first are in examples.parquet. Please report it, with model and point",
             contradicted.len(),
             named.join(", "),
             if contradicted.len() > named.len() { ", …" } else { "" }
@@ -28,7 +28,7 @@ pub(super) fn contradicted(summary: &Summary, records: &[Record]) -> Option<Warn
     })
 }
 
-/// A look at fewer samples is no reason to speak.
+/// Fewer correctly classified samples are no reason to warn.
 const ENOUGH: u64 = 20;
 
 /// Where bounds certify nothing, that says nothing.

@@ -13,7 +13,7 @@ use crate::run::shard::SHARD_ALONE;
 use crate::stats::Share;
 use crate::survey::NOT_REACHED;
 
-/// A look at less says nothing about chance.
+/// Fewer samples say nothing about chance.
 const ENOUGH: u64 = 20;
 
 /// Replaces the warnings that follow from the figures.
@@ -64,8 +64,8 @@ fn not_evaluated(summary: &Summary, records: &[Record]) -> Option<Warning> {
     let first: Vec<String> = missing.iter().take(5).map(|record| record.index.to_string()).collect();
     (!missing.is_empty()).then(|| {
         let message = format!(
-            "the model's answer is NaN for {} of {} samples (index {}{}); they are in every share as neither correct nor \
-             robust. Check the model for divisions by zero, logarithms of negative numbers and overflows, and the data",
+            "the model's answer is NaN for {} of {} samples (index {}{}); they count as neither correct nor robust in \
+             every share. Check the model for divisions by zero, logarithms of negative numbers and overflows, and the data",
             missing.len(),
             summary.samples,
             first.join(", "),
@@ -89,7 +89,7 @@ pub fn chance_accuracy(correct: u64, total: u64, classes: u64) -> Option<Warning
     (total >= ENOUGH && at_chance).then(|| {
         let message = format!("the accuracy, {:.1} %, is at chance level", 100.0 * accuracy);
         Warning::new("chance-accuracy", message).advise(
-            ". Likely causes: the model wants pixels 0..255 where the data is 0..1 ({input_scale = 255}), or the other way \
+            ". Likely causes: the model expects pixels 0..255 and the data is 0..1 ({input_scale = 255}), or the other way \
              round ({input_scale = 1/255}), or normalised ones ({mean}, {std}), another channel order ({nhwc}), or the \
              labels are in another order",
         )
@@ -112,7 +112,7 @@ fn few_classes(summary: &Summary) -> Option<Warning> {
     (!names.is_empty()).then(|| {
         let message = format!(
             "{}: the difference of logits ratio is not defined for {classes} classes; its numerator, the difference of two \
-             logits, is climbed instead",
+             logits, is used instead",
             names.join(", ")
         );
         Warning::new("few-classes", message)
@@ -129,8 +129,8 @@ fn packets(summary: &Summary) -> Vec<Warning> {
             distrusted(NOT_REACHED.into())
         } else if packet.enough_samples {
             distrusted(format!(
-                "Stein's identities fail (their mean is {:.4}, it should be -0.5, or the packet is displaced otherwise than \
-                 its gradient says): the gradient is not the loss's, or a part of the packet was never sampled",
+                "Stein's identities fail (their mean is {:.4}, it should be -0.5, or the displacement of the packet is not \
+                 what its gradient says): the gradient is not that of the loss, or a part of the packet was never sampled",
                 packet.stein.value
             ))
         } else {

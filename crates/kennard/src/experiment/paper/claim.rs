@@ -10,7 +10,7 @@ pub struct Claim {
     /// The claim, in words.
     pub claim: String,
     /// Whether it comes out.
-    pub verdict: Verdict,
+    pub verdict: ClaimVerdict,
     /// The figure with its 95 % interval.
     pub evidence: String,
     /// The p-value, where the verdict needs one below 0.05; adjusted for the number of claims by [`Claim::adjust`].
@@ -27,7 +27,7 @@ const SEEDS: usize = 5;
 /// Whether a claim comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum ClaimVerdict {
     /// The whole interval is on the claim's side.
     ComesOut,
     /// The whole interval is on the other side.
@@ -50,13 +50,13 @@ pub fn too_brief(epochs: usize) -> Option<String> {
     (epochs < EPOCHS).then(|| format!("{epochs} epochs of training are fewer than {EPOCHS}"))
 }
 
-/// Why a network is none that has learnt its task: the lower end of its accuracy must be above a quarter of the way from
-/// chance to 1.
+/// Why a network has not learnt its task: the lower end of its accuracy must be above a quarter of the way from chance to
+/// 1.
 pub fn has_not_learnt(interval: [f64; 2], classes: usize) -> Option<String> {
     below(interval, classes, 0.25, "has not learnt its task")
 }
 
-/// Why a network is no accurate one: the lower end of its accuracy must be above half of the way from chance to 1.
+/// Why a network is not accurate: the lower end of its accuracy must be above half of the way from chance to 1.
 pub fn is_not_accurate(interval: [f64; 2], classes: usize) -> Option<String> {
     below(interval, classes, 0.5, "is not accurate")
 }
@@ -88,7 +88,7 @@ impl Claim {
         match reason {
             None => self,
             Some(reason) => Claim {
-                verdict: Verdict::TooSmallToJudge,
+                verdict: ClaimVerdict::TooSmallToJudge,
                 evidence: match self.evidence.is_empty() {
                     true => reason,
                     false => format!("{reason} ({})", self.evidence),
@@ -109,9 +109,9 @@ impl Claim {
     ) -> Claim {
         let (yes, no) = if above { (low > limit, high < limit) } else { (high < limit, low > limit) };
         let verdict = match (yes, no) {
-            (true, _) => Verdict::ComesOut,
-            (_, true) => Verdict::DoesNotComeOut,
-            _ => Verdict::Undecided,
+            (true, _) => ClaimVerdict::ComesOut,
+            (_, true) => ClaimVerdict::DoesNotComeOut,
+            _ => ClaimVerdict::Undecided,
         };
         Claim { claim: claim.into(), verdict, evidence, p: None }
     }
@@ -121,12 +121,12 @@ impl Claim {
         let claim = claim.into();
         if pairs.len() < PAIRS {
             let evidence = format!("{} pairs are fewer than {PAIRS}", pairs.len());
-            return Claim { claim, verdict: Verdict::TooSmallToJudge, evidence, p: None };
+            return Claim { claim, verdict: ClaimVerdict::TooSmallToJudge, evidence, p: None };
         }
         match crate::stats::spearman(pairs) {
             None => Claim {
                 claim,
-                verdict: Verdict::Undecided,
+                verdict: ClaimVerdict::Undecided,
                 evidence: format!("{} pairs have no rank correlation", pairs.len()),
                 p: None,
             },
@@ -149,7 +149,7 @@ impl Claim {
             true => (seeds < SEEDS).then(|| format!("{seeds} seeds are fewer than {SEEDS}")),
         };
         match over_seeds(values) {
-            None => Claim { claim, verdict: Verdict::TooSmallToJudge, evidence: String::new(), p: None },
+            None => Claim { claim, verdict: ClaimVerdict::TooSmallToJudge, evidence: String::new(), p: None },
             Some(figure) => {
                 let p = student_p(values, limit);
                 let alike = if p.is_none() { ", all alike, so without a p" } else { "" };
@@ -168,7 +168,7 @@ impl Claim {
         for (claim, p) in judged.iter_mut().zip(adjusted) {
             claim.p = Some(p);
             if p >= LEVEL {
-                claim.verdict = Verdict::Undecided;
+                claim.verdict = ClaimVerdict::Undecided;
             }
         }
     }
@@ -176,10 +176,10 @@ impl Claim {
     /// A line of the report.
     pub fn line(&self) -> String {
         let verdict = match self.verdict {
-            Verdict::ComesOut => "comes out",
-            Verdict::DoesNotComeOut => "does NOT come out",
-            Verdict::Undecided => "undecided",
-            Verdict::TooSmallToJudge => "too small to judge",
+            ClaimVerdict::ComesOut => "comes out",
+            ClaimVerdict::DoesNotComeOut => "does NOT come out",
+            ClaimVerdict::Undecided => "undecided",
+            ClaimVerdict::TooSmallToJudge => "too small to judge",
         };
         let p = self.p.map_or(String::new(), |p| format!(", p = {} after Holm", chance(p)));
         format!("- {}: **{verdict}**; {}{p}\n", self.claim, self.evidence)
@@ -217,13 +217,13 @@ mod tests {
     #[test]
     fn verdicts_follow_from_the_interval() {
         let verdict = |low, high, above| Claim::that("", [low, high], 0.0, above, String::new()).verdict;
-        assert_eq!(verdict(0.1, 0.2, true), Verdict::ComesOut);
-        assert_eq!(verdict(0.1, 0.2, false), Verdict::DoesNotComeOut);
-        assert_eq!(verdict(-0.1, 0.2, true), Verdict::Undecided);
+        assert_eq!(verdict(0.1, 0.2, true), ClaimVerdict::ComesOut);
+        assert_eq!(verdict(0.1, 0.2, false), ClaimVerdict::DoesNotComeOut);
+        assert_eq!(verdict(-0.1, 0.2, true), ClaimVerdict::Undecided);
         let falling: Vec<(f64, f64)> = (0..8).map(|i| (f64::from(i), -f64::from(i * i))).collect();
-        assert_eq!(Claim::of_correlation("", &falling, false).verdict, Verdict::ComesOut);
-        assert_eq!(Claim::of_correlation("", &falling, true).verdict, Verdict::DoesNotComeOut);
-        assert_eq!(Claim::of_correlation("", &falling[..4], true).verdict, Verdict::TooSmallToJudge);
+        assert_eq!(Claim::of_correlation("", &falling, false).verdict, ClaimVerdict::ComesOut);
+        assert_eq!(Claim::of_correlation("", &falling, true).verdict, ClaimVerdict::DoesNotComeOut);
+        assert_eq!(Claim::of_correlation("", &falling[..4], true).verdict, ClaimVerdict::TooSmallToJudge);
     }
 
     /// From SciPy's `ttest_1samp`: 0.0122. Seeds that are all alike have no p-value, and do not count in Holm's number: as the
@@ -231,22 +231,24 @@ mod tests {
     #[test]
     fn claims_over_seeds_need_p_and_interval() {
         let equal = Claim::over_seeds("a", &[0.3; 5], 0.0, true);
-        assert_eq!((equal.verdict, equal.p), (Verdict::ComesOut, None));
+        assert_eq!((equal.verdict, equal.p), (ClaimVerdict::ComesOut, None));
         assert!(equal.line().ends_with("5 seeds, all alike, so without a p\n"), "{}", equal.line());
         let spread = [0.2, 0.5, 0.1, 0.4, 0.35];
         let above = Claim::over_seeds("b", &spread, 0.0, true);
         assert!((above.p.unwrap() - 0.012_244_581_685).abs() < 1e-9);
         let below = Claim::over_seeds("c", &spread, 0.0, false);
-        assert_eq!(below.verdict, Verdict::DoesNotComeOut);
+        assert_eq!(below.verdict, ClaimVerdict::DoesNotComeOut);
         let few = Claim::over_seeds("d", &spread[..4], 0.0, true);
-        assert_eq!((few.verdict, few.p), (Verdict::TooSmallToJudge, None));
+        assert_eq!((few.verdict, few.p), (ClaimVerdict::TooSmallToJudge, None));
         assert!(few.line().contains("4 seeds are fewer than 5"), "{}", few.line());
         let none = Claim::over_seeds("e", &[f64::NAN; 5], 0.0, true);
-        assert_eq!(none.verdict, Verdict::TooSmallToJudge);
+        assert_eq!(none.verdict, ClaimVerdict::TooSmallToJudge);
 
         let mut claims = vec![above.clone(), equal, few];
         Claim::adjust(&mut claims);
-        assert!(claims[0].verdict == Verdict::ComesOut && claims[1].p.is_none() && claims[2].p.is_none());
+        assert!(
+            claims[0].verdict == ClaimVerdict::ComesOut && claims[1].p.is_none() && claims[2].p.is_none()
+        );
         assert!(claims[0].line().ends_with(", p = 0.012 after Holm\n"), "{}", claims[0].line());
         // Rounded to two digits it would be 0.05, which does not come out.
         let close = Claim { p: Some(0.049_94), ..above.clone() };
@@ -258,7 +260,7 @@ mod tests {
         );
         let mut many = vec![above; 5];
         Claim::adjust(&mut many);
-        assert!(many.iter().all(|claim| claim.verdict == Verdict::Undecided && claim.p.unwrap() > 0.06));
+        assert!(many.iter().all(|claim| claim.verdict == ClaimVerdict::Undecided && claim.p.unwrap() > 0.06));
     }
 
     /// Of ten classes chance is 10 %; half of the way to 1 is 55 %, a quarter 32.5 %.
@@ -279,9 +281,9 @@ mod tests {
         assert_eq!(too_few(&[good, good, good, good, good, bad], 10), None);
 
         let claim = || Claim::that("c", [0.1, 0.2], 0.5, false, "0.15".into());
-        assert_eq!(claim().unless(None).verdict, Verdict::ComesOut);
+        assert_eq!(claim().unless(None).verdict, ClaimVerdict::ComesOut);
         let small = claim().unless(too_brief(2));
-        assert_eq!(small.verdict, Verdict::TooSmallToJudge);
+        assert_eq!(small.verdict, ClaimVerdict::TooSmallToJudge);
         assert_eq!(
             small.line(),
             "- c: **too small to judge**; 2 epochs of training are fewer than 5 (0.15)\n"

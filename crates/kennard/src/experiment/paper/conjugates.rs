@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, has_not_learnt, too_brief};
 use super::seeds::{self, SEEDS, mean_of};
-use super::{Conditions, Report, value};
+use super::{Conditions, PaperReport, value};
 use crate::Result;
 use crate::experiment::{Lab, Point, follow, over_epochs};
 use crate::stats::partial_rank_correlation;
@@ -15,8 +15,8 @@ const TRENDS: [(&str, &str, bool); 4] = [
     ("the median distance to the boundary shrinks", "distances.found", false),
 ];
 
-pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
-    let mut report = Report::new(format!(
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
+    let mut report = PaperReport::new(format!(
         "# E2: while networks learn\n\nTrained and tested on {}, {SEEDS} seeds. Figures: mean over seeds, 95 % interval over seeds, the test \
          images being the same.\n",
         on.data

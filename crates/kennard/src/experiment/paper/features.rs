@@ -6,7 +6,7 @@ use kennard_graph::Graph;
 
 use super::claim::{Claim, has_not_learnt, over_seeds, too_brief};
 use super::seeds::{SEEDS, without_seed};
-use super::{Conditions, Report, epochs, value};
+use super::{Conditions, PaperReport, epochs, value};
 use crate::data::Selection;
 use crate::engine::EngineOptions;
 use crate::experiment::{AtSize, Features, FeaturesReport, Lab};
@@ -17,9 +17,9 @@ use crate::{Error, Figure, Result};
 /// Radii as shares of the l2 norm, of the tensor and of the pixels.
 const RELATIVE: [f64; 5] = [0.02, 0.05, 0.1, 0.2, 0.4];
 
-pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     let mut samples = "all".to_string();
-    let mut report = Report::new("");
+    let mut report = PaperReport::new("");
     for group in lab.runs().chunks(SEEDS as usize) {
         let (mut networks, mut too_small) = (Vec::new(), too_brief(epochs(lab)));
         for run in group {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::claim::{Claim, is_not_accurate, over_seeds};
 use super::seeds::SEEDS;
-use super::{Conditions, Report};
+use super::{Conditions, PaperReport};
 use crate::attack::{Parameters, attack};
 use crate::audit::{Audit, Summary};
 use crate::experiment::{Lab, lab, short};
@@ -17,7 +17,7 @@ const SIZES: [f64; 6] = [0.0625, 0.125, 0.25, 0.5, 1.0, 2.0];
 /// The attacks, and what they are called.
 const ATTACKS: [(&str, &str); 2] = [("fgsm", "FGSM, one step"), ("pgd", "PGD, 40 steps")];
 
-pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     let (mut networks, mut attacked) = (Vec::new(), f64::NAN);
     for run in lab.runs() {
         let directory = on.out.join(&run.name);
@@ -60,7 +60,7 @@ fn left(summaries: &[Summary], size: usize, attack: usize) -> f64 {
 }
 
 /// What was found of each seed's network, its summaries in the order of [`SIZES`].
-fn report(networks: &[Vec<Summary>], arch: &str, eps: f64) -> Result<Report> {
+fn report(networks: &[Vec<Summary>], arch: &str, eps: f64) -> Result<PaperReport> {
     let mean = |of: &dyn Fn(&[Summary]) -> f64| {
         let values: Vec<f64> = networks.iter().map(|summaries| of(summaries)).collect();
         over_seeds(&values).unwrap_or(Figure::new(f64::NAN, [f64::NAN; 2]))
@@ -116,7 +116,7 @@ fn report(networks: &[Vec<Summary>], arch: &str, eps: f64) -> Result<Report> {
         let audits = summaries.iter().map(|s| json!({ "eps": s.threat_model.eps, "attacks": s.attacks }));
         json!({ "clean": summaries[0].clean, "audits": audits.collect::<Vec<_>>() })
     };
-    Ok(Report {
+    Ok(PaperReport {
         text,
         claims,
         figures: json!({ "networks": networks.iter().map(audits).collect::<Vec<_>>() }),

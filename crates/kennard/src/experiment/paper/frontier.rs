@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::claim::{Claim, has_not_learnt, over_seeds, too_brief};
 use super::jobs::each_of;
-use super::{Conditions, Report, value};
+use super::{Conditions, PaperReport, value};
 use crate::answer::predict;
 use crate::attack::{Apgd, AttackLoss, AttackedSample, Conditions as Asked, run_attack};
 use crate::data::Sample;
@@ -46,7 +46,7 @@ struct Found {
     robust: f64,
 }
 
-pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     let runtime = Runtime::open(Choice::Auto)?;
     let epochs = on.epochs.unwrap_or(EPOCHS);
     let train = on.samples.unwrap_or(TRAIN);
@@ -66,7 +66,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
         Ok(Some(Found { set, radius, seed, clean, robust }))
     };
     let Some(found) = each_of(lab, &jobs, name, work)? else { return Ok(None) };
-    let mut report = Report::new(text(&found, epochs, train));
+    let mut report = PaperReport::new(text(&found, epochs, train));
     report.claims = claims(&found, epochs, tested(train));
     report.figures = json!({ "eps": EPS, "networks": value(&found)?, "frontier": sets::frontier(EPS, 21) });
     Ok(Some(report))
@@ -211,7 +211,7 @@ fn distance(found: &Found) -> f64 {
     sets::frontier_at(EPS, found.clean) - found.robust
 }
 
-/// How many points networks are measured on that were trained on so many.
+/// How many points networks are measured on that were trained on `train` points.
 fn tested(train: usize) -> usize {
     TEST.min(2 * train)
 }
@@ -254,7 +254,7 @@ fn text(found: &[Found], epochs: usize, train: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::claim::Verdict;
+    use super::super::claim::ClaimVerdict;
     use super::*;
 
     /// Networks of five seeds; those of the Gaussian classes are right on a share of the points.
@@ -276,7 +276,7 @@ mod tests {
     fn networks_that_have_not_learnt_have_no_verdict() {
         let judged = |gaussian: f64, tested: usize| {
             let claims = claims(&networks(gaussian), EPOCHS, tested);
-            claims.iter().filter(|claim| claim.verdict != Verdict::TooSmallToJudge).count()
+            claims.iter().filter(|claim| claim.verdict != ClaimVerdict::TooSmallToJudge).count()
         };
         assert_eq!(judged(0.9, 2000), 4);
         assert_eq!(judged(0.55, 2000), 0);

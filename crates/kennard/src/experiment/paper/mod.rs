@@ -22,11 +22,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Contents, Lab};
+use super::{Lab, NamedFile};
 use crate::run::sums::sha256;
 use crate::{Error, Result};
 
-pub use claim::{Claim, Verdict};
+pub use claim::{Claim, ClaimVerdict};
 
 /// What must be said where networks are examined on the samples that they were trained on.
 const SEEN: &str =
@@ -84,7 +84,7 @@ pub struct Conditions {
 }
 
 /// What an experiment ends with.
-pub struct Report {
+pub struct PaperReport {
     /// Tables and remarks, in Markdown.
     pub text: String,
     /// The paper's claims, and what became of them.
@@ -92,7 +92,7 @@ pub struct Report {
     /// All figures.
     pub figures: serde_json::Value,
     /// Pictures, and tables of single runs.
-    pub pictures: Vec<Contents>,
+    pub pictures: Vec<NamedFile>,
 }
 
 impl Experiment {
@@ -150,7 +150,7 @@ impl Experiment {
     ///
     /// # Errors
     /// When a network cannot be trained or examined, or a directory cannot be used.
-    pub fn run(self, lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+    pub fn run(self, lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
         let report = match self {
             Experiment::E1 => fragile::run(lab, on),
             Experiment::E2 => conjugates::run(lab, on),
@@ -180,10 +180,10 @@ impl Experiment {
     }
 }
 
-impl Report {
+impl PaperReport {
     /// A text alone.
-    fn new(text: impl Into<String>) -> Report {
-        Report { text: text.into(), claims: Vec::new(), figures: json!({}), pictures: Vec::new() }
+    fn new(text: impl Into<String>) -> PaperReport {
+        PaperReport { text: text.into(), claims: Vec::new(), figures: json!({}), pictures: Vec::new() }
     }
 
     /// Adds that a rank correlation is positive, or negative; without a verdict where there is a reason for that.

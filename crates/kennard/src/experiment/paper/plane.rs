@@ -8,10 +8,10 @@ use kennard_graph::Tensor;
 use kennard_runtime::{Choice, Runtime};
 use serde::Serialize;
 
-use super::claim::{Claim, Verdict, is_not_accurate, over_seeds, too_brief, worded};
+use super::claim::{Claim, ClaimVerdict, is_not_accurate, over_seeds, too_brief, worded};
 use super::jobs::each_of;
 use super::seeds::SEEDS;
-use super::{Conditions, Report, value};
+use super::{Conditions, PaperReport, value};
 use crate::data::Problem;
 use crate::engine::{Engine, EngineOptions};
 use crate::experiment::{Lab, short};
@@ -52,7 +52,7 @@ struct At {
     report: PlaneReport,
 }
 
-pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     let runtime = Runtime::open(Choice::Auto)?;
     let epochs = on.epochs.unwrap_or(64);
     let jobs: Vec<(Problem, u64)> =
@@ -70,7 +70,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
         Ok(Some(measured(problem, seed, &models, &runtime)?))
     })?;
     let Some(found) = found else { return Ok(None) };
-    let mut report = Report::new(format!(
+    let mut report = PaperReport::new(format!(
         "# E4: two classes in the plane, by quadrature\n\n{SEEDS} seeds: mean over seeds, 95 % interval over seeds. There is no sampling error.\n"
     ));
     report.claims.push(bound(&found));
@@ -143,7 +143,7 @@ fn bound(found: &[Measured]) -> Claim {
     }
     Claim {
         claim: "no packet's product is below its bound".into(),
-        verdict: if below == 0 { Verdict::ComesOut } else { Verdict::DoesNotComeOut },
+        verdict: if below == 0 { ClaimVerdict::ComesOut } else { ClaimVerdict::DoesNotComeOut },
         evidence: format!("{below} of {packets} are below by more than the error of the quadrature"),
         p: None,
     }
@@ -171,7 +171,7 @@ const SPREADS: [(&str, Of, bool); 4] = [
     ("drift", |w| w.drift, true),
 ];
 
-/// Trains a small network of a seed for so many epochs on so many points, and names the checkpoints to measure.
+/// Trains a small network of a seed for this many epochs on this many points, and names the checkpoints to measure.
 fn train(
     (command, stop): (&[String], &AtomicBool),
     problem: Problem,

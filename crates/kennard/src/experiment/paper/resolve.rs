@@ -5,14 +5,14 @@ use std::sync::atomic::Ordering;
 use serde_json::json;
 
 use super::tradeoff::too_small;
-use super::{Conditions, Report, value};
+use super::{Conditions, PaperReport, value};
 use crate::Result;
 use crate::data::Selection;
 use crate::experiment::{Lab, Point, tradeoff};
 use crate::picture::{Dot, Scatter};
 use crate::probe::{Reader, Resolve, ResolveReport};
 
-pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     let Some(points) = tradeoff::run(lab, &on.out)? else { return Ok(None) };
     let samples = on.samples.map_or(Selection::All, |count| Selection::Random { count, seed: 0 });
     let mut rows: Vec<(Point, ResolveReport)> = Vec::new();
@@ -42,7 +42,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
         text += "\n";
     }
     text += "\nThe gradient of the true label's loss holds that label by construction; that of the predicted label does not.\n";
-    let mut report = Report::new(text);
+    let mut report = PaperReport::new(text);
     let points: Vec<Point> = rows.iter().map(|(point, _)| point.clone()).collect();
     let too_small = too_small(lab, &points);
     for (i, name) in names.iter().enumerate().filter(|(_, name)| name.starts_with("delta")) {

@@ -27,7 +27,7 @@ use serde_json::json;
 use super::claim::{Claim, has_not_learnt, over_seeds, too_brief, worded};
 use super::digits::{Inputs, Parts, read};
 use super::jobs::each_of;
-use super::{Conditions, Report, value};
+use super::{Conditions, PaperReport, value};
 use crate::answer::predict;
 use crate::engine::{Engine, EngineOptions, Evaluator, Query};
 use crate::experiment::Lab;
@@ -69,7 +69,7 @@ impl Found {
     }
 }
 
-pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     let runtime = Runtime::open(Choice::Auto)?;
     let epochs = on.epochs.unwrap_or(EPOCHS);
     let [frozen, readers, tested] = [FROZEN, READ, TEST].map(|count| on.samples.unwrap_or(count).min(count));
@@ -83,7 +83,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
     let sizes = format!(
         "{frozen} samples to train the frozen network on, {readers} for readers, {tested} to test them on"
     );
-    let mut report = Report::new(text(on, &found, &sizes, epochs));
+    let mut report = PaperReport::new(text(on, &found, &sizes, epochs));
     let too_small =
         too_brief(epochs).or_else(|| unlearnt(&found, samples.test.labels.len(), samples.train.classes));
     report.claims = claims(&found, &too_small);

@@ -2,11 +2,11 @@
 
 use super::claim::{Claim, too_brief, too_few};
 use super::seeds::{self, SEEDS, mean_of, without_seed};
-use super::{Conditions, Report, epochs, value};
+use super::{Conditions, PaperReport, epochs, value};
 use crate::Result;
 use crate::experiment::{Lab, Point, tradeoff};
 
-pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     let Some(points) = tradeoff::run(lab, &on.out)? else { return Ok(None) };
     let mut means: Vec<Point> = points
         .chunks(SEEDS as usize)
@@ -15,7 +15,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
     tradeoff::mark_best(&mut means);
     let (files, _) =
         tradeoff::files(&means, &format!("Clean against robust accuracy, mean of {SEEDS} seeds"))?;
-    let mut report = Report::new(format!(
+    let mut report = PaperReport::new(format!(
         "# E3: the trade-off\n\nTrained and tested on {}, {SEEDS} seeds. Figures: mean over seeds, 95 % interval over seeds, the test \
          images being the same.\n\n{}\n{}\nClaims are over these {} methods; seeds are the units of their intervals, not methods.\n",
         on.data,

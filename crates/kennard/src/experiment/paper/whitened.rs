@@ -13,7 +13,7 @@ use serde_json::json;
 use super::claim::{Claim, has_not_learnt, over_seeds, too_brief};
 use super::features::last_features;
 use super::seeds::{SEEDS, each_seed};
-use super::{Conditions, Report, epochs, value};
+use super::{Conditions, PaperReport, epochs, value};
 use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, EngineOptions, Oracle, Task};
 use crate::experiment::whitened::{Attacked, Deviations, Whitened};
@@ -21,7 +21,7 @@ use crate::experiment::{Lab, short};
 use crate::figure::Figure;
 use crate::packet::Hidden;
 use crate::probe::labelled;
-use crate::stats::{mean, quantile};
+use crate::stats::{mean, median};
 use crate::{Error, Result};
 
 /// How networks are trained.
@@ -70,7 +70,7 @@ pub fn settings() -> String {
     each_seed(&(include_str!("r6.toml").to_owned() + &METHODS.map(run).concat()))
 }
 
-pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     let (mut all, mut too_small) = (Vec::new(), too_brief(epochs(lab)));
     for (run, (name, method, seed)) in lab.runs().iter().zip(networks()) {
         let directory = on.out.join(&run.name);
@@ -94,7 +94,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
         too_small = too_small.or_else(|| has_not_learnt(clean, engine.classifier().classes()));
         all.push(compared);
     }
-    let mut report = Report::new(format!(
+    let mut report = PaperReport::new(format!(
         "# R6: features and pixels in units of their own\n\nTrained and tested on {}, {} test images, {SEEDS} seeds. Features h behind the last \
          convolution, and pixels, each element in\nstandard deviations over the data; the same PGD (40 steps, l2, margin loss) in both. \
          Figures: mean over seeds, 95 % interval over seeds.\n",
@@ -198,9 +198,8 @@ fn summary(features: Vec<Option<Attacked>>, pixels: Vec<Option<Attacked>>, live:
     let at_shares =
         (0..SHARES.len()).map(|k| [0, 1].map(|space| share(pairs.iter(), |both| both[space].at_shares[k])));
     let smallest = [0, 1].map(|space| {
-        let mut norms: Vec<f64> = pairs.iter().filter_map(|both| both[space].smallest).collect();
-        norms.sort_by(f64::total_cmp);
-        if norms.is_empty() { f64::NAN } else { quantile(&norms, 0.5) / (live[space] as f64).sqrt() }
+        let norms = pairs.iter().filter_map(|both| both[space].smallest);
+        median(norms).map_or(f64::NAN, |(median, _)| median / (live[space] as f64).sqrt())
     });
     Compared {
         name: String::new(),

@@ -13,9 +13,9 @@ use std::sync::atomic;
 use serde::Serialize;
 use serde_json::json;
 
-use super::claim::{Claim, Verdict, has_not_learnt, too_brief};
+use super::claim::{Claim, ClaimVerdict, has_not_learnt, too_brief};
 use super::seeds::{SEEDS, each_seed};
-use super::{Conditions, Report, epochs, value};
+use super::{Conditions, PaperReport, epochs, value};
 use crate::experiment::{Lab, short};
 use crate::smoothing::{AtScale, Smoothing, Votes, curve};
 use crate::stats::{mean, spearman};
@@ -73,7 +73,7 @@ pub fn settings() -> String {
     each_seed(&(include_str!("r7.toml").to_owned() + &NOISES.map(run).concat()))
 }
 
-pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     let (mut all, mut samples, mut classes) = (Vec::new(), 0, 0);
     for (run, (name, noise, seed)) in lab.runs().iter().zip(networks()) {
         let directory = on.out.join(&run.name);
@@ -103,7 +103,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
         }
         all.push(Seen { name, noise, seed, curve: curve(&records, &SCALES, &RADII, FAILURE) });
     }
-    let mut report = Report::new(format!(
+    let mut report = PaperReport::new(format!(
         "# R7: one network's trade-off through the window\n\nTrained and tested on {}, {samples} test images, {SEEDS} seeds. Majority of \
          {DRAWS} draws of x + N(0, s²), moved into the bounds as in\ntraining; certificates by Clopper & Pearson, each wrong with \
          probability {FAILURE}, at most {} s large. Figures: mean over seeds, 95 % interval over seeds.\n\n{}\n{}",
@@ -196,10 +196,10 @@ fn near(claim: &str, values: &[f64], limit: f64) -> Claim {
     let below = Claim::over_seeds(claim, values, limit, false);
     let above = Claim::over_seeds(claim, values, -limit, true);
     let rank = |claim: &Claim| match claim.verdict {
-        Verdict::TooSmallToJudge => 0,
-        Verdict::DoesNotComeOut => 1,
-        Verdict::Undecided => 2,
-        Verdict::ComesOut => 3,
+        ClaimVerdict::TooSmallToJudge => 0,
+        ClaimVerdict::DoesNotComeOut => 1,
+        ClaimVerdict::Undecided => 2,
+        ClaimVerdict::ComesOut => 3,
     };
     let worse_p = below.p.zip(above.p).map(|(below, above)| below.max(above));
     match rank(&below).cmp(&rank(&above)) {
@@ -230,10 +230,10 @@ mod tests {
     #[test]
     fn what_is_near_is_so_on_both_sides() {
         let verdict = |values: [f64; 5]| near("", &values, 0.7).verdict;
-        assert_eq!(verdict([0.1, 0.2, 0.0, -0.1, 0.3]), Verdict::ComesOut);
-        assert_eq!(verdict([2.1, 2.2, 2.0, 1.9, 2.3]), Verdict::DoesNotComeOut);
-        assert_eq!(verdict([-2.1, -2.2, -2.0, -1.9, -2.3]), Verdict::DoesNotComeOut);
-        assert_eq!(verdict([0.1, 1.2, 0.5, 0.9, 1.3]), Verdict::Undecided);
+        assert_eq!(verdict([0.1, 0.2, 0.0, -0.1, 0.3]), ClaimVerdict::ComesOut);
+        assert_eq!(verdict([2.1, 2.2, 2.0, 1.9, 2.3]), ClaimVerdict::DoesNotComeOut);
+        assert_eq!(verdict([-2.1, -2.2, -2.0, -1.9, -2.3]), ClaimVerdict::DoesNotComeOut);
+        assert_eq!(verdict([0.1, 1.2, 0.5, 0.9, 1.3]), ClaimVerdict::Undecided);
     }
 
     #[test]

@@ -9,20 +9,8 @@ use crate::smoothing::{
 static GO_ON: AtomicBool = AtomicBool::new(false);
 
 fn certification<'a>(engine: &'a Engine, data: &'a DataSet, radii: &[f64], draws: u64) -> Certification<'a> {
-    Certification {
-        model: ModelSummary { classes: 2, ..ModelSummary::default() },
-        engine,
-        data,
-        samples: Selection::All,
-        shard: Shard::WHOLE,
-        sigma: 0.5,
-        radii: radii.to_vec(),
-        choosing: 100,
-        draws,
-        failure: 0.001,
-        bounds: None,
-        seed: 0,
-    }
+    let model = ModelSummary { classes: 2, ..ModelSummary::default() };
+    Certification { radii: radii.to_vec(), draws, ..Certification::new(model, engine, data, 0.5) }
 }
 
 /// With all draws, certificates are below the distance, and above that of a share which is five standard deviations less: of

@@ -1,5 +1,6 @@
-//! Points that a table can hold: whole numbers in some columns, and exactly one 1 in each group of others.
+//! Points that a table or an image can hold: whole numbers or levels in some elements, and exactly one 1 in each group of others.
 
+mod steps;
 mod valid;
 
 #[cfg(test)]
@@ -13,6 +14,7 @@ use super::model::ThreatModel;
 use super::norm::Norm;
 use crate::{Error, Result};
 
+pub(crate) use steps::Steps;
 pub(crate) use valid::Valid;
 
 /// Which points are valid: in some elements there are whole numbers alone, and of each group of others one is 1 and the rest
@@ -24,6 +26,9 @@ pub struct Lattice {
     integer: Vec<usize>,
     /// Groups of elements, of which one is 1.
     one_hot: Vec<Vec<usize>>,
+    /// How many levels one unit has, where every element that is in no group is at one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    levels: Option<f64>,
 }
 
 impl Lattice {
@@ -51,7 +56,36 @@ impl Lattice {
                 group.len()
             )));
         }
-        Ok(Lattice { integer, one_hot })
+        Ok(Lattice { integer, one_hot, levels: None })
+    }
+
+    /// The points of `d` elements that have one 1 in each group of `one_hot`, and in every other element a multiple of
+    /// `1/per_unit`: whole numbers for 1, the levels of 8-bit images in \[0, 1\] for 255.
+    ///
+    /// # Errors
+    /// When `per_unit` is not positive and finite, or as [`Lattice::new`].
+    pub fn of_levels(one_hot: Vec<Vec<usize>>, per_unit: f64, d: usize) -> Result<Lattice> {
+        if !(per_unit > 0.0 && per_unit.is_finite()) {
+            return Err(Error::Threat(format!(
+                "one unit has {per_unit} levels; it must have a positive number of them"
+            )));
+        }
+        Ok(Lattice { levels: Some(per_unit), ..Lattice::new(Vec::new(), one_hot, d)? })
+    }
+
+    /// The numbers that elements hold.
+    fn steps(&self) -> Steps {
+        self.levels.map_or(Steps::WHOLE, Steps::per_unit)
+    }
+
+    /// Which of `d` elements hold such numbers alone.
+    fn stepped(&self, d: usize) -> Cow<'_, [usize]> {
+        if self.levels.is_none() {
+            return Cow::from(&self.integer);
+        }
+        let mut free = vec![true; d];
+        self.one_hot.iter().flatten().for_each(|&element| free[element] = false);
+        (0..d).filter(|&element| free[element]).collect()
     }
 
     /// Refuses points of fewer elements than are named.
@@ -66,13 +100,19 @@ impl Lattice {
             1 => Some(format!("1 {one}")),
             n => Some(format!("{n} {many}")),
         };
-        let kept = [
-            count(self.integer.len(), "column of whole numbers", "columns of whole numbers"),
-            count(self.one_hot.len(), "group of columns with one 1", "groups of columns with one 1"),
-        ];
+        let others = if self.one_hot.is_empty() { "" } else { "other " };
+        let whole = match self.levels {
+            None => count(self.integer.len(), "column of whole numbers", "columns of whole numbers"),
+            Some(_) => Some(format!("{} in all {others}elements", self.steps())),
+        };
+        let kept =
+            [whole, count(self.one_hot.len(), "group of columns with one 1", "groups of columns with one 1")];
         let kept: Vec<String> = kept.into_iter().flatten().collect();
-        let still =
-            if threat.eps < 1.0 { ", none of which can change within an epsilon below 1" } else { "" };
+        let steps = if self.one_hot.is_empty() { self.steps() } else { self.steps().finer(Steps::WHOLE) };
+        let still = match threat.eps < steps.size() {
+            true => format!(", none of which can change within an epsilon below {}", steps.size_text()),
+            false => String::new(),
+        };
         format!("attacks and certificates are about valid points: {}{still}", kept.join(", "))
     }
 
@@ -83,9 +123,14 @@ impl Lattice {
             None => format!("element {element}"),
         };
         let refused = |problem: String| Err(Error::Mismatch(format!("sample {index} {problem}")));
-        if let Some(&element) = self.integer.iter().find(|&&element| !is_whole(x[element])) {
+        let steps = self.steps();
+        if let Some(&element) = self.stepped(x.len()).iter().find(|&&element| !steps.hold(x[element])) {
+            let cannot = match self.levels {
+                Some(per_unit) if per_unit != 1.0 => "keep to levels what is at none",
+                _ => "keep whole what is not",
+            };
             return refused(format!(
-                "has {} in {}, which is to hold whole numbers: attacks cannot keep whole what is not; are the data scaled?",
+                "has {} in {}, which is to hold {steps}: attacks cannot {cannot}; are the data scaled?",
                 x[element],
                 name(element)
             ));
@@ -111,8 +156,11 @@ impl Lattice {
 
     /// Draws the ends of a box around a valid point in, to the smallest box that has the same valid points.
     pub(crate) fn draw_in(&self, origin: &[f32], lower: &mut [f32], upper: &mut [f32]) {
-        for &element in &self.integer {
-            (lower[element], upper[element]) = (lower[element].ceil(), upper[element].floor());
+        let steps = self.steps();
+        for &element in self.stepped(origin.len()).iter() {
+            let (low, high) = (steps.level(lower[element]).ceil(), steps.level(upper[element]).floor());
+            let value = |level: f32| steps.value_from(origin[element], level);
+            (lower[element], upper[element]) = (value(low), value(high));
         }
         for group in &self.one_hot {
             let leaves = |element: usize| origin[element] != 1.0 || lower[element] <= 0.0;
@@ -140,24 +188,36 @@ impl Lattice {
         let (lower, upper) = match own {
             Some((lower, upper)) => (Cow::from(lower), Cow::from(upper)),
             None => {
-                let (reach, [lo, hi]) = (threat.reach(origin.len()), threat.bounds);
-                let reach = if threat.norm == Norm::Linf { reach } else { f64::INFINITY };
+                let [lo, hi] = threat.bounds;
+                let reach =
+                    if threat.norm == Norm::Linf { threat.reach(origin.len()) } else { f64::INFINITY };
                 let end = |by: f64| -> Vec<f32> {
                     origin.iter().map(|&x| ((f64::from(x) + by) as f32).max(lo).min(hi)).collect()
                 };
                 let (mut lower, mut upper) = (end(-reach), end(reach));
                 self.draw_in(origin, &mut lower, &mut upper);
+                // What is nearly a level counts as one, but a point is held to epsilon and the bounds more closely.
+                let steps = self.steps();
+                for &element in self.stepped(origin.len()).iter() {
+                    let own = origin[element];
+                    let outside = |end: f32| {
+                        (f64::from(end) - f64::from(own)).abs() > reach || !(lo..=hi).contains(&end)
+                    };
+                    if outside(lower[element]) {
+                        lower[element] = steps.value_from(own, steps.level(lower[element]) + 1.0);
+                    }
+                    if outside(upper[element]) {
+                        upper[element] = steps.value_from(own, steps.level(upper[element]) - 1.0);
+                    }
+                }
                 (Cow::from(lower), Cow::from(upper))
             }
         };
         let bounded = own.is_none() && threat.norm != Norm::Linf && threat.eps.is_finite();
         let ball = bounded.then(|| (threat.norm, threat.reach(origin.len())));
-        Valid { lattice: self, origin, lower, upper, ball }
+        let stepped = self.stepped(origin.len());
+        Valid { lattice: self, origin, stepped, steps: self.steps(), lower, upper, ball }
     }
-}
-
-fn is_whole(value: f32) -> bool {
-    value.is_finite() && value.fract() == 0.0
 }
 
 fn is_one_hot(group: &[usize], x: &[f32]) -> bool {

@@ -112,6 +112,53 @@ fn boxes_are_drawn_in_to_their_valid_points() {
     }
 }
 
+/// Every element of no group is at a level, as many from its own as epsilon has.
+#[test]
+fn levels_are_kept_within_epsilon() {
+    let lattice = Lattice::of_levels(vec![vec![0, 1]], 255.0, 5).unwrap();
+    let level = |level: f32| level / 255.0;
+    // The third is what single precision makes of a level on another way.
+    let origin = [0.0, 1.0, level(77.0).next_up(), level(255.0), level(3.0)];
+    assert!(lattice.check(0, &origin, &[]).is_ok());
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    for (norm, eps) in [(Norm::Linf, 1.5), (Norm::L2, 1.5), (Norm::L1, 2.5)] {
+        let threat = ThreatModel::new(norm, eps / 255.0).unwrap();
+        let valid = lattice.around(&origin, &threat, None);
+        let mut most = [0.0f32; 5];
+        for _ in 0..2000 {
+            let mut x = origin.map(|o| o + 4.0 / 255.0 * (random.random::<f32>() * 2.0 - 1.0));
+            threat.project(&origin, &mut x);
+            valid.clip(&mut x);
+            valid.snap(&mut x, &mut random);
+            assert!(valid.holds(&x) && threat.admits(&origin, &x), "{norm}: {x:?}");
+            for ((most, x), o) in most.iter_mut().zip(x).zip(origin) {
+                let levels = (x - o).abs() * 255.0;
+                assert!((levels - levels.round()).abs() < 1e-3, "{norm}: {levels}");
+                *most = most.max(levels.round());
+            }
+        }
+        let each = if norm == Norm::L1 { 2.0 } else { 1.0 };
+        assert_eq!(most, [0.0, 0.0, each, each, each], "{norm}");
+    }
+    let mut unmoved = origin;
+    let threat = ThreatModel::new(Norm::Linf, 0.9 / 255.0).unwrap();
+    lattice.around(&origin, &threat, None).snap(&mut unmoved, &mut random);
+    assert_eq!(unmoved, origin);
+    assert_eq!(
+        lattice.note(&threat),
+        "attacks and certificates are about valid points: multiples of 1/255 in all other elements, 1 group of columns with one \
+         1, none of which can change within an epsilon below 1/255"
+    );
+    let text = serde_json::to_string(&lattice).unwrap();
+    assert_eq!(text, r#"{"integer":[],"one_hot":[[0,1]],"levels":255.0}"#);
+    assert_eq!(serde_json::from_str::<Lattice>(&text).unwrap(), lattice);
+    let plain = serde_json::to_string(&self::lattice()).unwrap();
+    assert_eq!(plain, r#"{"integer":[0,1],"one_hot":[[3,4,5]]}"#);
+    let said = lattice.check(2, &[0.0, 1.0, 0.3, 1.0, 0.0], &[]).unwrap_err().to_string();
+    assert!(said.contains("sample 2 has 0.3 in element 2, which is to hold multiples of 1/255"), "{said}");
+    assert!(Lattice::of_levels(Vec::new(), 0.0, 5).is_err());
+}
+
 #[test]
 fn equal_elements_of_a_group_are_chosen_alike() {
     // 300 draws of three: each fewer than 60 times, 100 being the mean, with a probability below 3 · 10⁻⁶.
@@ -155,4 +202,24 @@ fn what_is_no_lattice_or_no_valid_sample_is_said() {
         lattice().note(&ThreatModel::within(Norm::Linf, 1.0, [0.0, 9.0]).unwrap()),
         "attacks and certificates are about valid points: 2 columns of whole numbers, 1 group of columns with one 1"
     );
+}
+
+/// An epsilon a hair below a number of levels allows one less: a box that reached the level would have attacks go where nothing
+/// counts. One that is the number in single precision allows it.
+#[test]
+fn levels_a_hair_beyond_epsilon_are_out_of_reach() {
+    let lattice = Lattice::of_levels(Vec::new(), 255.0, 1).unwrap();
+    for own in [100.0f32 / 255.0, (100.0f32 / 255.0).next_up(), 100.0 * (1.0 / 255.0)] {
+        for (eps, levels) in [(7.0 / 255.0, 7.0), (f64::from(7.0f32 / 255.0), 7.0), (6.9999 / 255.0, 6.0)] {
+            let threat = ThreatModel::new(Norm::Linf, eps).unwrap();
+            let origin = [own];
+            let valid = lattice.around(&origin, &threat, None);
+            for (far, level) in [(0.0f32, 100.0 - levels), (1.0, 100.0 + levels)] {
+                let mut x = [far];
+                valid.clip(&mut x);
+                assert!(threat.admits(&origin, &x) && valid.holds(&x), "{own} {eps}: {x:?}");
+                assert!((f64::from(x[0]) * 255.0 - level).abs() < 1e-3, "{own} {eps}: {x:?}");
+            }
+        }
+    }
 }

@@ -5,13 +5,16 @@ use std::cmp::Ordering;
 
 use rand::{Rng, RngExt};
 
-use super::{Lattice, is_one_hot, is_whole};
+use super::{Lattice, Steps, is_one_hot};
 use crate::Norm;
 
 /// The valid points of one sample's threat model.
 pub(crate) struct Valid<'a> {
     pub(super) lattice: &'a Lattice,
     pub(super) origin: &'a [f32],
+    /// The elements that hold whole numbers or levels alone, and which these are.
+    pub(super) stepped: Cow<'a, [usize]>,
+    pub(super) steps: Steps,
     /// The smallest box around them.
     pub(super) lower: Cow<'a, [f32]>,
     pub(super) upper: Cow<'a, [f32]>,
@@ -28,21 +31,25 @@ struct Move {
 }
 
 impl Valid<'_> {
-    /// The elements of whole numbers, and the groups of which one element is 1.
+    /// The elements of whole numbers or levels, and the groups of which one element is 1.
     pub fn elements(&self) -> (&[usize], &[Vec<usize>]) {
-        (&self.lattice.integer, &self.lattice.one_hot)
+        (&self.stepped, &self.lattice.one_hot)
+    }
+
+    /// The numbers that those elements hold.
+    pub fn steps(&self) -> Steps {
+        self.steps
     }
 
     /// Whether a point is valid.
     pub fn holds(&self, x: &[f32]) -> bool {
-        let Lattice { integer, one_hot } = self.lattice;
-        integer.iter().all(|&element| is_whole(x[element]))
-            && one_hot.iter().all(|group| is_one_hot(group, x))
+        self.stepped.iter().all(|&element| self.steps.hold(x[element]))
+            && self.lattice.one_hot.iter().all(|group| is_one_hot(group, x))
     }
 
     /// Brings what is to become valid into the box around the valid points, which holds the sample.
     pub fn clip(&self, x: &mut [f32]) {
-        for &element in self.lattice.integer.iter().chain(self.lattice.one_hot.iter().flatten()) {
+        for &element in self.stepped.iter().chain(self.lattice.one_hot.iter().flatten()) {
             x[element] = x[element].max(self.lower[element]).min(self.upper[element]);
         }
     }
@@ -56,7 +63,10 @@ impl Valid<'_> {
         match self.ball {
             Some((norm, reach)) => self.snap_within(x, norm, reach, random),
             None => {
-                self.lattice.integer.iter().for_each(|&element| x[element] = x[element].round());
+                for &element in self.stepped.iter() {
+                    let level = self.steps.level(x[element]).round();
+                    x[element] = self.steps.value_from(self.origin[element], level);
+                }
                 for group in &self.lattice.one_hot {
                     let open = group.iter().copied().filter(|&element| self.upper[element] == 1.0);
                     if let Some(chosen) = largest(open, x, random) {
@@ -69,12 +79,15 @@ impl Valid<'_> {
 
     fn snap_within(&self, x: &mut [f32], norm: Norm, reach: f64, random: &mut impl Rng) {
         let mut moves = Vec::new();
-        for &element in &self.lattice.integer {
-            let (at, from) = (x[element], self.origin[element]);
-            x[element] = from + (at - from).trunc();
-            let along = (at - x[element]).abs();
+        for &element in self.stepped.iter() {
+            let origin = self.origin[element];
+            let (at, from) = (self.steps.level(x[element]), self.steps.level(origin));
+            let level = from + (at - from).trunc();
+            x[element] = self.steps.value_from(origin, level);
+            let along = (at - level).abs();
             if along > 0.0 {
-                moves.push(Move { to: vec![(element, x[element] + (at - from).signum())], along });
+                let next = self.steps.value_from(origin, level + (at - from).signum());
+                moves.push(Move { to: vec![(element, next)], along });
             }
         }
         for group in &self.lattice.one_hot {

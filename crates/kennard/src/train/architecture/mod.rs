@@ -14,6 +14,7 @@ use crate::{Error, Result};
 
 /// A network by its name and sizes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Architecture {
     /// `mlp:256,256`: dense layers of these widths, ReLU between them.
     Mlp(Vec<usize>),

@@ -12,7 +12,7 @@ mod temperature;
 use kennard_runtime::Choice;
 
 use super::jobs::each_of;
-use super::{Conditions, Report};
+use super::{Conditions, PaperReport};
 use crate::experiment::Lab;
 use crate::{Result, Runtime};
 use network::Course;
@@ -27,20 +27,20 @@ const TEST: usize = 1000;
 const SEEDS: u64 = 5;
 
 /// R1: figures of packets while networks learn.
-pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     with_course(lab, on, paths::report)
 }
 
 /// R2: figures of packets under factors of the logits.
-pub fn temperatures(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+pub fn temperatures(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     with_course(lab, on, temperature::report)
 }
 
 fn with_course(
     lab: &dyn Lab,
     on: &Conditions,
-    report: impl FnOnce(&Course, &dyn Lab) -> Result<Option<Report>>,
-) -> Result<Option<Report>> {
+    report: impl FnOnce(&Course, &dyn Lab) -> Result<Option<PaperReport>>,
+) -> Result<Option<PaperReport>> {
     let train = on.samples.unwrap_or(TRAIN);
     let counts = [train, TEST.min(2 * train)];
     let Some(inputs) = points::read(&on.data, on.seen, counts, lab.stop())? else { return Ok(None) };

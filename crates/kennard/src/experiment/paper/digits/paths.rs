@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::super::claim::{Claim, Verdict, has_not_learnt, over_seeds, too_brief};
-use super::super::{Report, value};
+use super::super::claim::{Claim, ClaimVerdict, has_not_learnt, over_seeds, too_brief};
+use super::super::{PaperReport, value};
 use super::network::{Course, EPS, Network};
 use super::packets::{Boxed, FIGURES, Packets, SCALE, WINDOW};
 use super::regimes::{REGIMES, Regime};
@@ -19,7 +19,7 @@ use crate::{Figure, Result};
 type Of = fn(&Network) -> Option<Packets>;
 const AT: [(&str, Of); 2] = [("raw", |n| Some(n.raw)), ("at the fitted temperature", |n| n.fitted)];
 
-pub fn report(course: &Course, lab: &dyn Lab) -> Result<Option<Report>> {
+pub fn report(course: &Course, lab: &dyn Lab) -> Result<Option<PaperReport>> {
     let Some(found) = of_each(lab, |regime, seed| course.networks(regime, seed))? else {
         return Ok(None);
     };
@@ -29,7 +29,7 @@ pub fn report(course: &Course, lab: &dyn Lab) -> Result<Option<Report>> {
         let Some(boxed) = course.boxed(regime, 0)? else { return Ok(None) };
         boxes.insert(regime.name, boxed);
     }
-    let mut report = Report::new(text(course, &networks, &boxes));
+    let mut report = PaperReport::new(text(course, &networks, &boxes));
     report.claims = claims(course, &networks);
     report.figures = json!({
         "scale": SCALE,
@@ -125,7 +125,7 @@ fn bound(networks: &[Network]) -> Claim {
     let below = more_than(WINDOW.tolerance);
     Claim {
         claim: "no product is below ½".into(),
-        verdict: if below == 0 { Verdict::ComesOut } else { Verdict::DoesNotComeOut },
+        verdict: if below == 0 { ClaimVerdict::ComesOut } else { ClaimVerdict::DoesNotComeOut },
         evidence: format!(
             "of {} sets of packets {below} have one below by more than {}, to which figures settle; {} by more than the last \
              change of the rule, by {} at most",

@@ -35,7 +35,7 @@ pub struct Inputs {
     pub classes: usize,
 }
 
-/// Reads so many random samples of each split; all of them disjoint, where `one` is told to be the only split. `None`:
+/// Reads this many random samples of each split; all of them disjoint, where `one` is told to be the only split. `None`:
 /// stopped.
 pub fn read(
     data: &str,

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::super::claim::{Claim, Verdict, has_not_learnt, over_seeds, too_brief, worded};
-use super::super::{Report, value};
+use super::super::claim::{Claim, ClaimVerdict, has_not_learnt, over_seeds, too_brief, worded};
+use super::super::{PaperReport, value};
 use super::network::{Course, Network};
 use super::packets::{FIGURES, Packets};
 use super::regimes::REGIMES;
@@ -26,7 +26,7 @@ struct Tempered {
     packets: Vec<Packets>,
 }
 
-pub fn report(course: &Course, lab: &dyn Lab) -> Result<Option<Report>> {
+pub fn report(course: &Course, lab: &dyn Lab) -> Result<Option<PaperReport>> {
     let found = of_each(lab, |regime, seed| {
         let Some(networks) = course.networks(regime, seed)? else { return Ok(None) };
         let tempered = course.kept(regime, seed, "factors.json", |directory| {
@@ -67,17 +67,17 @@ pub fn report(course: &Course, lab: &dyn Lab) -> Result<Option<Report>> {
     for ((name, logarithm), claim) in rows.iter().zip(&claims) {
         let ratio = logarithm.map_or("–".into(), |figure| worded(&figure.map(f64::exp)));
         let remark = match claim.verdict {
-            Verdict::DoesNotComeOut => "**disqualified** as a measure of robustness",
-            Verdict::ComesOut => "survives",
-            Verdict::Undecided => "undecided",
-            Verdict::TooSmallToJudge => "too small to judge",
+            ClaimVerdict::DoesNotComeOut => "**disqualified** as a measure of robustness",
+            ClaimVerdict::ComesOut => "survives",
+            ClaimVerdict::Undecided => "undecided",
+            ClaimVerdict::TooSmallToJudge => "too small to judge",
         };
         text += &format!("| {name} | {ratio} | {remark} |\n");
     }
     text +=
         "| clean accuracy, robust accuracy, median radius | 0 | survive: no factor changes a decision |\n\n";
     text += &means(&found);
-    let mut report = Report::new(text);
+    let mut report = PaperReport::new(text);
     report.claims = claims;
     report.figures = json!({
         "factors": FACTORS,

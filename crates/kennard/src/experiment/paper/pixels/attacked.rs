@@ -15,7 +15,7 @@ pub const ATTACKS: [&str; 5] = ["fab", "fab-t", "fmn", "ddn", "minimal-apgd"];
 /// it is misclassified as it is, none where no attack succeeds. Shorter than the samples where `lab` was stopped.
 ///
 /// # Errors
-/// When the bounds are none, or a runtime fails.
+/// When the bounds are invalid, or a runtime fails.
 pub fn smallest_norms(
     lab: &dyn Lab,
     engine: &Engine,

@@ -18,14 +18,14 @@ use serde_json::json;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::claim::{Claim, has_not_learnt};
-use super::{Conditions, Report, value};
+use super::{Conditions, PaperReport, value};
 use crate::data::{DataSet, Sample};
 use crate::engine::Engine;
 use crate::experiment::{Lab, short};
 use crate::figure::Figure;
 use crate::probe::labelled;
 use crate::run::model_digest;
-use crate::stats::{clopper_pearson, quantile, rank_correlation};
+use crate::stats::{self, clopper_pearson, rank_correlation};
 use crate::{Error, Result};
 
 use attacked::{ATTACKS, smallest_norms};
@@ -60,7 +60,7 @@ struct Network {
     norms: Vec<Option<f64>>,
 }
 
-pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
+pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     if on.models.is_empty() {
         return Err(Error::Setting("there are no networks to look at".into())
             .advise(". Name their files: {models = FILE}"));
@@ -70,7 +70,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<Report>> {
         let Some(network) = network(lab, model, on)? else { return Ok(None) };
         networks.push(network);
     }
-    let mut report = Report::new(format!(
+    let mut report = PaperReport::new(format!(
         "# R5: what predicts the distance to the boundary\n\n{}. The distance r of an image is the smallest l2 norm that {} find. \
          ρ is Spearman's rank\ncorrelation with it over the images that are classified correctly, 95 % intervals over images; the difference is to first-order distance, on the\nsame images.\n",
         on.data,
@@ -175,9 +175,7 @@ impl Scales {
 }
 
 fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    if sorted.is_empty() { f64::NAN } else { quantile(&sorted, 0.5) }
+    stats::median(values.iter().copied()).map_or(f64::NAN, |(median, _)| median)
 }
 
 /// That a figure predicts distances better than first order does on the worst network: on every one. It comes out where all are above

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::{NOISES, RADII, SCALES, SHOWN, Seen, title};
+use super::{DRAWS, NOISES, RADII, SCALES, SHOWN, Seen, largest_radius, title};
 use crate::Result;
-use crate::experiment::Contents;
 use crate::experiment::paper::claim::{over_seeds, worded};
+use crate::experiment::{NamedFile, short};
 use crate::figure::Figure;
 use crate::picture::{Chart, Curve};
 use crate::smoothing::AtScale;
@@ -48,10 +48,12 @@ fn shown_at(noise: f64) -> (usize, f64) {
     SCALES.iter().copied().enumerate().find(|(_, s)| *s == wanted).unwrap_or((0, SCALES[0]))
 }
 
-/// Certified accuracy within a radius, by its place, at the width that is shown.
-fn certified(all: &[Seen], noise: f64, radius: usize) -> Figure {
-    let (place, _) = shown_at(noise);
-    of_noise(all, noise, |seen| seen.curve[place].within[radius].accuracy)
+/// Certified accuracy within a radius, by its place, at the width that is shown; none where no certificate reaches so far,
+/// whatever the network.
+fn certified(all: &[Seen], noise: f64, radius: usize) -> Option<Figure> {
+    let (place, s) = shown_at(noise);
+    let reachable = RADII[radius] < s * largest_radius();
+    reachable.then(|| of_noise(all, noise, |seen| seen.curve[place].within[radius].accuracy))
 }
 
 /// Certified accuracy of the smoothed classifier over the radius: a line for each noise of training.
@@ -61,7 +63,7 @@ pub fn certificates(all: &[Seen]) -> String {
     for noise in NOISES {
         let cells: String = (0..RADII.len())
             .map(|radius| {
-                let share = certified(all, noise, radius);
+                let Some(share) = certified(all, noise, radius) else { return " – |".to_string() };
                 let [value, low, high] =
                     [share.value, share.interval[0], share.interval[1]].map(|v| 100.0 * v);
                 format!(" {value:.1} [{low:.1}, {high:.1}] |")
@@ -69,6 +71,11 @@ pub fn certificates(all: &[Seen]) -> String {
             .collect();
         let _ = writeln!(text, "| {} | {} |{cells}", title(noise), shown_at(noise).1);
     }
+    let most = short(largest_radius());
+    let _ = writeln!(
+        text,
+        "\n–: no certificate from {DRAWS} draws, at most {most} s large, reaches this radius."
+    );
     text
 }
 
@@ -76,7 +83,7 @@ pub fn certificates(all: &[Seen]) -> String {
 ///
 /// # Errors
 /// When there is nothing to draw.
-pub fn pictures(all: &[Seen]) -> Result<Vec<Contents>> {
+pub fn pictures(all: &[Seen]) -> Result<Vec<NamedFile>> {
     let over_widths = |y: &str, of: fn(&AtScale) -> f64| {
         chart(all, ["width of the window s [input unit]", y], |noise| {
             let figures = SCALES.iter().enumerate().map(|(place, &s)| {
@@ -101,9 +108,9 @@ pub fn pictures(all: &[Seen]) -> Result<Vec<Contents>> {
     });
     let certified_within =
         chart(all, [WITHIN, "certified accuracy of the smoothed classifier [1]"], |noise| {
-            let figures = RADII.iter().enumerate().map(|(place, &r)| {
-                let share = certified(all, noise, place);
-                (r, share.value, share.interval)
+            let figures = RADII.iter().enumerate().filter_map(|(place, &r)| {
+                let share = certified(all, noise, place)?;
+                Some((r, share.value, share.interval))
             });
             figures.collect()
         });

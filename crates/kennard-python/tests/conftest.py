@@ -66,3 +66,21 @@ def module(path: Path) -> Any:
         elif node.op_type == "Relu":
             layers.append(torch.nn.ReLU())
     return torch.nn.Sequential(*layers).eval()
+
+
+@pytest.fixture
+def shifting(module: Any) -> Any:
+    """The network in a module whose graph is not that of its trace."""
+    import torch
+
+    class Shifting(torch.nn.Module):
+        """A trace keeps the number that the first samples gave."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = module
+
+        def forward(self, x: Any) -> Any:
+            return self.inner(x) + 5 * float(x.detach().sum()) * torch.arange(10) / 60
+
+    return Shifting().eval()

@@ -39,7 +39,9 @@ class Unexportable(torch.nn.Module):
         return self.inner(torch.special.bessel_j0(x * 0) * x)
 
 
-def test_auto_says_why_it_stays_live(samples: Samples, module: Any, capfd: pytest.CaptureFixture[str]) -> None:
+def test_auto_says_why_it_stays_live(
+    samples: Samples, module: Any, shifting: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
     given: dict[str, Any] = {"eps": 0.02, "attack": "fgsm", **QUICK}
     found = kennard.audit(Unexportable(module).eval(), *samples, engine="auto", **given)
     assert found.engine.startswith("live: PyTorch computes, since PyTorch cannot export it to ONNX")
@@ -47,17 +49,7 @@ def test_auto_says_why_it_stays_live(samples: Samples, module: Any, capfd: pytes
     with pytest.raises(ValueError, match="engine: the module cannot be exported.*engine='live'"):
         kennard.audit(Unexportable(module).eval(), *samples, engine="export", **given)
 
-    class Shifting(torch.nn.Module):
-        """A trace keeps the number that the first samples gave."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner = module
-
-        def forward(self, x: Any) -> Any:
-            return self.inner(x) + 5 * float(x.detach().sum()) * torch.arange(10) / 60
-
-    found = kennard.audit(Shifting().eval(), *samples, engine="auto", batch_size=1, **given)
+    found = kennard.audit(shifting, *samples, engine="auto", batch_size=1, **given)
     assert "its ONNX file has other logits" in found.engine
     x = torch.from_numpy(samples[0])
     found = kennard.audit(lambda batch: module(batch), x, samples[1], engine="auto", **given)

@@ -120,7 +120,7 @@ def test_distances_where_no_point_was_found_are_none() -> None:
     assert "nan" not in found._body() and found.summary["closest"]["quartiles"] == [None] * 3
 
 
-def test_gradients_are_those_of_pytorch(path: Path, samples: Samples, module: Any) -> None:
+def test_gradients_are_those_of_pytorch(path: Path, samples: Samples, module: Any, shifting: Any) -> None:
     onnx, ort = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
     torch = pytest.importorskip("torch")
     x, y = samples[0][:8], samples[1][:8]
@@ -142,19 +142,9 @@ def test_gradients_are_those_of_pytorch(path: Path, samples: Samples, module: An
     with pytest.raises(ValueError, match="no graph"):
         kennard.grad(lambda batch: batch)
 
-    class Shifting(torch.nn.Module):
-        """A trace keeps the number that the first samples gave."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner = module
-
-        def forward(self, x: Any) -> Any:
-            return self.inner(x) + 5 * float(x.detach().sum()) * torch.arange(10) / 60
-
     for call in (kennard.grad, kennard.bound):
         with pytest.raises(ValueError, match="its ONNX file has other logits"):
-            call(Shifting().eval(), x)
+            call(shifting, x)
         with pytest.raises(ValueError, match="training mode"):
             call(torch.nn.Sequential(module, torch.nn.Dropout()).train(), x)
     module.eval()

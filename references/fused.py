@@ -195,5 +195,17 @@ def columns(ml: str) -> list[tuple]:
     ]
 
 
+def blocks() -> list[dict]:
+    """Products with blocks of 4-bit integers, whole and not, with zero points and without."""
+    cases = []
+    for columns, zeros in ((32, False), (40, True)):
+        count = -(-columns // 16)
+        others = [levels(3, count, 8), np.float32(0.01) * (np.float32(1.5) + floats(3 * count))]
+        others += [levels(3 * -(-count // 2))] * zeros
+        case_of = case("MatMulNBits", "com.microsoft", floats(2, columns), others, K=columns, N=3, bits=4, block_size=16)
+        cases.append(case_of)
+    return cases
+
+
 if __name__ == "__main__":
-    print(json.dumps(main()))
+    print(json.dumps(main() + blocks()))

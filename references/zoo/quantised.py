@@ -177,6 +177,30 @@ def bfloat16() -> Case:
     return Case(made.SerializeToString(), pixels(12), lambda x: np.float64(x) @ np.float64(w))
 
 
+@model("weights_of_4_bits")
+def weights_of_4_bits() -> Case:
+    """Signed weights in blocks of 4, with a scale each, and unsigned ones with a zero point each."""
+    r = np.random.default_rng(9)
+    signed, unsigned = r.integers(-8, 8, (12, 6)), r.integers(0, 16, (6, 4))
+    scales = [r.uniform(0.1, 0.4, shape).astype(np.float32) for shape in ((3, 6), (4,))]
+    zeros = r.integers(4, 12, 4)
+    nodes = [
+        node("DequantizeLinear", "a s", "v", axis=0, block_size=4),
+        node("DequantizeLinear", "b t z", "w", axis=1),
+        node("MatMul", "x v", "h"),
+        node("Tanh", "h", "k"),
+        node("MatMul", "k w", "y"),
+    ]
+    made = onnx.load_from_string(graph(nodes, ["N", 12], {"s": scales[0], "t": scales[1]}, opset=21, out=["N", 4]))
+    made.ir_version = 10
+    kinds = {"a": (signed, TensorProto.INT4), "b": (unsigned, TensorProto.UINT4), "z": (zeros, TensorProto.UINT4)}
+    for name, (values, kind) in kinds.items():
+        made.graph.initializer.append(onnx.helper.make_tensor(name, kind, values.shape, values.flatten().tolist()))
+    v = signed * np.repeat(np.float64(scales[0]), 4, 0)
+    w = (unsigned - zeros) * np.float64(scales[1])
+    return Case(made.SerializeToString(), pixels(12), lambda x: np.tanh(np.float64(x) @ v) @ w)
+
+
 def optimised(name: str, net: str, level: str) -> None:
     @model(name)
     def made() -> Case:

@@ -46,6 +46,27 @@ def unknown_contrib() -> Case:
     return Case(file, pixels(*SHAPE), classes=5, refused=everywhere(*words), says={"inspect": words})
 
 
+@model("dynamic_lstm")
+def dynamic_lstm() -> Case:
+    """A recurrent layer that quantises what goes through it."""
+    r = np.random.default_rng(0)
+    constants = {
+        "w": r.integers(-9, 9, (1, 4, 20)).astype(np.int8),
+        "r": r.integers(-9, 9, (1, 5, 20)).astype(np.int8),
+        "s": np.full(1, 0.1, np.float32),
+        "z": np.zeros(1, np.int8),
+        "a": np.array([0]),
+    }
+    made = [
+        node("Transpose", "x", "t", perm=[1, 0, 2]),
+        node("DynamicQuantizeLSTM", "t w r - - - - - s z s z", "all last", "com.microsoft", hidden_size=5),
+        node("Squeeze", "last a", "y"),
+    ]
+    file = graph(made, ["N", 3, 4], constants, outputs=[helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 5])])
+    words = ["DynamicQuantizeLSTM_all", "DynamicQuantizeLSTM"]
+    return Case(file, pixels(3, 4), classes=5, refused=everywhere(*words), says={"inspect": words})
+
+
 @model("no_gradient")
 def no_gradient() -> Case:
     """An operator of the standard without a rule: the accuracy and square work, pgd names the node."""

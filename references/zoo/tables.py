@@ -127,6 +127,10 @@ def models() -> None:
     enter("naive_bayes", lambda: sk("naive_bayes", "GaussianNB"), raw=True)
     enter("svc", lambda: sk("svm", "SVC", C=10), answers="decision_function", within={})
     enter("svc_two", lambda: sk("svm", "SVC", C=10, kernel="poly"), of="cancer", answers="decision_function", within={})
+    # Rounding decides where scores nearly cancel.
+    for kernel in ("poly", "sigmoid"):
+        machine = lambda kernel=kernel: sk("svm", "SVC", C=100, kernel=kernel)
+        enter(f"svc_{kernel}", machine, answers="decision_function", within={})
     enter("linear_svc", lambda: sk("svm", "LinearSVC"), answers="decision_function", within={})
     enter("forest", lambda: sk("ensemble", "RandomForestClassifier", 5, max_depth=3, random_state=0), **free)
     enter("tree_two", lambda: sk("tree", "DecisionTreeClassifier", max_depth=3), of="cancer", **free)

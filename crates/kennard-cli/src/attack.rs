@@ -7,7 +7,7 @@ use kennard::export::{Example, write_examples};
 use kennard::run::ModelSummary;
 
 use crate::command::flag;
-use crate::settings::{OUT_MISSING, Settings};
+use crate::settings::{OUT, Settings, missing};
 use crate::source::{notes, prepare_new, said};
 use crate::{Done, Outcome, Usage, setup};
 
@@ -40,7 +40,7 @@ pub fn run(args: Args) -> Outcome {
         )
         .into());
     }
-    let out = settings.out().ok_or(Usage(OUT_MISSING.into()))?;
+    let out = settings.out().ok_or_else(|| Usage(missing(OUT).to_string()))?;
     prepare_new(Some(out))?;
     let (data, engine) = setup::open_with_surrogate(&args.model, &settings)?;
     let engine = said(engine);

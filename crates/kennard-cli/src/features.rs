@@ -45,15 +45,11 @@ pub fn run(args: &Args) -> Outcome {
     let samples = args.taken.selection(args.model.seed())?;
     let (engine, data) = args.model.on(&args.data, samples)?;
     let hidden = Hidden::new(&engine, &args.tensor, &args.model.options())?;
-    let features = Features {
-        engine: &engine,
-        hidden: &hidden,
-        data: &data,
-        bounds: args.bounds.single(),
-        relative: args.eps_relative.iter().map(|r| r.0).collect(),
-        samples,
-        seed: args.model.seed(),
-    };
+    let relative = args.eps_relative.iter().map(|r| r.0).collect();
+    let mut features = Features::new(&engine, &hidden, &data, relative);
+    features.bounds = args.bounds.single();
+    features.samples = samples;
+    features.seed = args.model.seed();
     let stop = crate::setup::stop_on_interrupt()?;
     let report = data.while_unchanged(|| features.measure(&stop, |_| ()))?;
     if report.records.is_empty() {

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use kennard::{Error, Result};
 use kennard_graph::{
-    Dim, Graph, Loss, ModelFile, TensorType, against, flatten_output, gradient, gradient_name, infer,
+    Dim, Graph, Loss, ModelFile, TensorType, against, define, flatten_output, gradient, gradient_name, infer,
     relaxed_input, simplify, simplify_keeping, strip_sigmoid, strip_softmax, with_loss,
 };
 
@@ -151,6 +151,7 @@ fn whole_floats(model: Graph) -> Result<Graph> {
 
 /// The model with logits at its end; what is changed for that is said.
 fn with_logits(model: &Graph) -> kennard_graph::Result<Graph> {
+    let model = &define(model, |node| node.op.contains("::"))?;
     let returns = &model.single_output()?.name;
     if let Some(logits) = strip_softmax(model) {
         note!(

@@ -14,7 +14,7 @@ use kennard::run::ModelSummary;
 use kennard::train::TrainingDirectory;
 
 use crate::progress::Display;
-use crate::settings::Settings;
+use crate::settings::{Own, Settings, Temperature};
 use crate::{audit, recipe, report, setup, train};
 
 /// Training runs that differ in some settings, and the audit that all undergo.
@@ -58,7 +58,18 @@ impl Lab for Bench {
     }
 
     fn audit<'a>(&self, model: &'a Path, data: &'a DataSet, engine: &'a Engine) -> Result<Audit<'a>> {
-        setup::whole_audit(ModelSummary::of_file(model, engine.classifier())?, &self.audit, data, engine)
+        let audit = |settings: &Settings| {
+            setup::whole_audit(ModelSummary::of_file(model, engine.classifier())?, settings, data, engine)
+        };
+        match audit(&self.audit) {
+            // A network that has hardly begun to learn has none.
+            Err(error) if self.audit.own.temperature == Some(Temperature::Fit) => {
+                note!("{}: packets are measured as the network is alone: {error}", model.display());
+                let own = Own { temperature: None, ..self.audit.own.clone() };
+                audit(&Settings { own, ..self.audit.clone() })
+            }
+            audit => audit,
+        }
     }
 
     fn certifies(&self) -> bool {
@@ -75,11 +86,11 @@ impl Lab for Bench {
     }
 
     fn found(&self, point: &Point) {
-        let certified = match point.certified.is_finite() {
-            true => format!(", certified {:.1} %", 100.0 * point.certified),
+        let certified = match point.certified.value.is_finite() {
+            true => format!(", certified {:.1} %", 100.0 * point.certified.value),
             false => String::new(),
         };
-        let [clean, robust] = [point.clean, point.robust].map(|share| 100.0 * share);
+        let [clean, robust] = [point.clean, point.robust].map(|share| 100.0 * share.value);
         note!("{}: clean {clean:.1} %, robust {robust:.1} %{certified}", point.name);
     }
 

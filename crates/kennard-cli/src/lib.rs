@@ -130,7 +130,9 @@ enum Done {
     Interrupted,
 }
 
-type Outcome = Result<Done, Box<dyn std::error::Error>>;
+type Error = Box<dyn std::error::Error>;
+
+type Outcome = Result<Done, Error>;
 
 /// The command line makes no sense.
 #[derive(Debug)]

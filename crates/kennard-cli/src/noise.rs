@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use kennard::Result;
 use kennard::data::{DataSet, Selection};
 use kennard::engine::Engine;
 use kennard::report::Sheet;
 use kennard::run::ModelSummary;
 use kennard::smoothing::{Certification, SmoothingDirectory, SmoothingOutcome, SmoothingProgress};
-use kennard::{Error, Result};
 
 use crate::report;
-use crate::settings::{Bounds, Data, Model, Number, Run, Sharding, Taken};
+use crate::settings::{Bounds, Data, Model, Number, Run, Sharding, Taken, missing};
 
 /// What pages are called.
 pub const TITLE: &str = "A classifier smoothed by noise";
@@ -69,7 +69,7 @@ parts! {
     }
 }
 
-const SIGMA_MISSING: &str = "--sigma is missing: the standard deviation of the noise, for example 0.25";
+const SIGMA: [&str; 2] = ["--sigma", "the standard deviation of the noise, for example 0.25"];
 
 impl Smoothing {
     /// The standard deviation of the noise.
@@ -77,7 +77,7 @@ impl Smoothing {
     /// # Errors
     /// When it is missing.
     pub fn sigma(&self) -> Result<f64> {
-        Ok(self.noise.sigma.ok_or_else(|| Error::Setting(SIGMA_MISSING.into()))?.0)
+        Ok(self.noise.sigma.ok_or_else(|| missing(SIGMA))?.0)
     }
 
     /// Which samples are certified, or are divided into shards.

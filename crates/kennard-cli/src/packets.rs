@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use kennard::calibration::Calibrate;
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::packet::{ESS_FLOOR, Effort, Hidden};
@@ -16,7 +17,7 @@ use serde::Deserialize;
 
 use crate::portrait::pictures;
 use crate::screen::short;
-use crate::settings::{Bounds, Number, Temperature};
+use crate::settings::{Bounds, Number, Temperature, Tempered, missing};
 
 part! {
     /// The packets to measure.
@@ -54,8 +55,9 @@ part! {
         /// --max-draws
         #[arg(long)]
         rel_tol: f64,
-        /// Measure the packets with the logits divided by this temperature too: a number, or the file of `kennard calibrate`
-        #[arg(long, value_name = "T|FILE", conflicts_with = "temperatures")]
+        /// Measure the packets with the logits divided by this temperature too: a number, the file of `kennard calibrate`, or fit,
+        /// which fits it to half of the samples
+        #[arg(long, value_name = "T|FILE|fit", conflicts_with = "temperatures")]
         temperature: Temperature,
         /// The same packets at each of these temperatures, which change no decision: what moves with them is no measure of
         /// robustness
@@ -121,9 +123,7 @@ impl Packets {
             }
         }
         match (kind.has_scale(), self.scale.as_ref().is_none_or(Vec::is_empty)) {
-            (true, true) => Err(Error::Setting(
-                "--scale is missing: the widths of the window, for example 1/255,2/255".into(),
-            )),
+            (true, true) => Err(missing(["--scale", "the widths of the window, for example 1/255,2/255"])),
             (false, false) => Err(Error::Setting("--scale: this packet has no window; leave it out".into())),
             _ => Ok(kind),
         }
@@ -157,13 +157,13 @@ impl Packets {
         self.tensor.as_ref().map(|name| Hidden::new(engine, name, options)).transpose()
     }
 
-    /// The survey; `model` is the digest of the model, by which a fitted temperature is known.
+    /// The survey; by `model` a fitted temperature is known.
     pub fn survey<'a>(
         &self,
         engine: &'a Engine,
         hidden: Option<&'a Hidden>,
         data: &'a DataSet,
-        model: &str,
+        model: &ModelSummary,
         seed: u64,
     ) -> Result<Survey<'a>> {
         let kind = self.kind()?;
@@ -172,8 +172,10 @@ impl Packets {
         };
         let (temperatures, without) = match &self.temperature {
             Some(temperature) => {
-                let (temperature, fitted) = temperature.of(model, data)?;
-                (vec![1.0, temperature], fitted)
+                let samples = self.first.map_or(Selection::All, Selection::First);
+                let Tempered { temperature, fitted_to, .. } =
+                    temperature.of(model, engine, data, Calibrate { samples, seed })?;
+                (vec![1.0, temperature], fitted_to)
             }
             None => (numbers(&self.temperatures), Vec::new()),
         };

@@ -39,21 +39,15 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-/// The number of points that are centres of windows.
-const CENTRES: usize = 8;
 /// The number of points that are drawn.
 const DRAWN: usize = 150;
 
 pub fn run(args: &Args) -> Outcome {
     prepare_new(args.out.as_deref())?;
-    let plan = PlanePlan {
-        problem: args.problem,
-        noise: args.noise.0,
-        seed: args.model.seed(),
-        samples: args.samples,
-        scales: args.scale.iter().map(|scale| scale.0).collect(),
-        centres: CENTRES,
-    };
+    let mut plan = PlanePlan::new(args.problem, args.scale.iter().map(|scale| scale.0).collect());
+    plan.noise = args.noise.0;
+    plan.seed = args.model.seed();
+    plan.samples = args.samples;
     let first: Vec<Vec<f32>> = plan.points().into_iter().take(8).map(|sample| sample.input).collect();
     let engine = args.model.engine(&[2], &first)?;
     let report = plan.measure(&engine)?;
@@ -144,8 +138,8 @@ fn sheet(report: &PlaneReport, model: &Given) -> Sheet {
     let title = format!("Packets in the plane: {}", report.problem);
     let mut sheet = Sheet::new(title, what, crate::command_line()).lead(
         "accuracy",
-        percent(report.accuracy),
-        Some(percents(report.accuracy_interval)),
+        percent(report.accuracy.value),
+        Some(percents(report.accuracy.interval)),
     );
     for window in &report.windows {
         let (name, drift) = (format!("drift, window of width {}", short(window.scale)), window.drift);
@@ -202,7 +196,7 @@ fn sheet(report: &PlaneReport, model: &Given) -> Sheet {
 }
 
 fn print(report: &PlaneReport) {
-    let [low, high] = report.accuracy_interval;
+    let Figure { value, interval: [low, high], .. } = report.accuracy;
     say!(
         "{}, noise {}, seed {}: {} of {} points classified correctly",
         report.problem,
@@ -211,7 +205,7 @@ fn print(report: &PlaneReport) {
         grouped(report.correct),
         grouped(report.samples)
     );
-    say!("accuracy {:.2} %   [{:.2}, {:.2}] %", 100.0 * report.accuracy, 100.0 * low, 100.0 * high);
+    say!("accuracy {:.2} %   [{:.2}, {:.2}] %", 100.0 * value, 100.0 * low, 100.0 * high);
     say!("");
     say!("box packets, ψ ∝ l on the unit square; ± estimates the error of the quadrature");
     say!("label  coordinate        σ_x        σ_p    product  ≥ ½|1 − B|          B          ±");

@@ -9,7 +9,7 @@ use kennard::experiment::recipe::{
 use kennard::train::{Architecture, Augmentation, Method, Optimizer, Recipe, Strength};
 use kennard::{Error, Result};
 
-use crate::settings::{Data, Number, Taken, Threat, Work};
+use crate::settings::{Data, Number, Taken, Threat, Work, missing};
 
 part! {
     /// What is trained, and how.
@@ -98,9 +98,10 @@ impl Settings {
             (None, Some(name), None) => StartingNetwork::New(name.parse()?),
             (None, None, Some(file)) => StartingNetwork::file(file)?,
             (None, None, None) => {
-                let message =
-                    "--arch is missing: the network to train, for example cnn; or --init=MODEL.onnx";
-                return Err(Error::Setting(message.into()));
+                return Err(missing([
+                    "--arch",
+                    "the network to train, for example cnn; or --init=MODEL.onnx",
+                ]));
             }
             _ => {
                 let message =
@@ -157,8 +158,8 @@ impl Settings {
             ));
         }
         if course.eps_warmup.is_some_and(|share| share > 0.0) && !method.is_adversarial() {
-            let message = format!("the method {} has no epsilon that could grow", method.name());
-            return Err(Error::Setting(message));
+            let setting = "epsilon that could grow";
+            return Err(Error::NotOfMethod { method: method.name().into(), setting });
         }
         let usual = usual(method, optimizer, course.epochs.unwrap_or(EPOCHS), data, samples);
         let batch = course.batch.unwrap_or(usual.batch);

@@ -86,6 +86,9 @@ pub struct Args {
     /// Train on, and examine, only this many samples, drawn at random: for a quick look
     #[arg(long)]
     samples: Option<usize>,
+    /// Measure packets at the temperature fitted to each network too, in e2 and e3
+    #[arg(long)]
+    fitted: bool,
     /// Print the result as JSON to standard output, and nothing else there
     #[arg(long)]
     json: bool,
@@ -98,7 +101,7 @@ pub fn run(args: &Args) -> Outcome {
         return Err(format!("{} trains its own networks; --models is for r5", experiment.name()).into());
     }
     args.refuse_unused()?;
-    let sweep = args.sweep()?;
+    let sweep = if args.fitted { args.sweep()?.tempered() } else { args.sweep()? };
     let (seen, bench) = (sweep.seen.clone(), sweep.bench()?);
     let conditions = Conditions {
         data: args.data.data.clone().unwrap_or_default(),
@@ -172,7 +175,7 @@ fn filled(mut page: Sheet, report: &PaperReport) -> Result<Sheet, serde_json::Er
 impl Args {
     /// Refuses what the experiment has no use for.
     fn refuse_unused(&self) -> Result<(), String> {
-        use Experiment::{E4, R1, R2, R3, R4, R5};
+        use Experiment::{E2, E3, E4, R1, R2, R3, R4, R5};
         let experiment = self.experiment.0;
         let Data { data, split, classes, label_column, resize, centre_crop, interpolation } = &self.data;
         let makes_points = matches!(experiment, E4 | R4);
@@ -187,6 +190,7 @@ impl Args {
             ("--interpolation", interpolation.is_some() && own_way),
             ("--eps", self.eps.is_some() && (own_way || experiment == R5)),
             ("--epochs", self.epochs.is_some() && experiment == R5),
+            ("--fitted", self.fitted && !matches!(experiment, E2 | E3)),
         ];
         match unused.iter().find(|(_, given)| *given) {
             Some((option, _)) => Err(format!("{} has no use for {option}; leave it out", experiment.name())),

@@ -1,12 +1,19 @@
 //! The one screen that an audit ends with.
 
-use kennard::audit::{CertifiedRadii, MinimalSummary, Summary, Warning};
+mod attacks;
+mod numbers;
+
+use kennard::audit::{Calibrated, Summary, Warning};
+use kennard::calibration::Quality;
 use kennard::data::Selection;
 use kennard::engine::Plan;
 pub use kennard::experiment::short;
 use kennard::probe::Cosines;
 use kennard::run::{ModelSummary, Shard};
 use kennard::{Figure, Precision};
+
+use attacks::{certified, minimal, radii, table};
+pub use numbers::{far, far_line, grouped, line, rounded, signal};
 
 use crate::command::flag;
 
@@ -101,82 +108,6 @@ fn conditions(summary: &Summary, plan: Option<Plan>) {
     say!("run      {}{plan}, seed {}, {:.1} s", summary.runtime, summary.seed, summary.seconds);
 }
 
-/// An accuracy and its interval in per cent; a bracket and a count in place of one that is not known yet.
-fn accuracy(share: Option<f64>, interval: Option<[f64; 2]>, bracket: [f64; 2], pending: u64) -> String {
-    let percent = |share: f64| 100.0 * share;
-    match share.zip(interval.map(|ends| ends.map(percent))) {
-        Some((share, [low, high])) => format!("{:>7.2} %   {low:>5.2} – {high:>5.2} %", percent(share)),
-        None => {
-            let [low, high] = bracket.map(percent);
-            format!("{:<27}", format!("{low:>5.2} – {high:>5.2} %, {} pending", grouped(pending)))
-        }
-    }
-}
-
-/// A row for each accuracy.
-fn table(summary: &Summary) {
-    let names = summary.attacks.iter().map(|attack| attack.name.len());
-    let width = names.chain([11]).max().unwrap_or(11);
-    let clean = &summary.clean;
-    if clean.pending > 0 {
-        say!(
-            "clean pass not finished: {} of {} samples seen, so no share is known",
-            grouped(summary.samples),
-            grouped(summary.total)
-        );
-        return;
-    }
-    say!("{:<width$}  accuracy   95 % interval    forward  +gradient   seconds", "");
-    say!("{:<width$} {}", "clean", accuracy(clean.accuracy, clean.interval, [0.0, 1.0], 0));
-    for attack in &summary.attacks {
-        say!(
-            "{:<width$} {}  {:>9}  {:>9}  {:>8.1}",
-            attack.name,
-            accuracy(attack.robust_accuracy, attack.interval, attack.bracket, attack.pending),
-            grouped(attack.forwards),
-            grouped(attack.backwards),
-            attack.seconds
-        );
-    }
-    // What one attack left stands in its own row.
-    let several = summary.attacks.len() > 1 || !summary.minimal.is_empty();
-    if let Some(robust) = summary.robust.as_ref().filter(|_| several) {
-        let found = accuracy(robust.robust_accuracy, robust.interval, robust.bracket, robust.pending);
-        say!("{:<width$} {found}", "robust");
-    }
-    for (attack, proved) in summary.attacks.iter().filter_map(|attack| Some((attack, attack.proved?))) {
-        let (name, all) = (&attack.name, grouped(attack.robust));
-        say!(
-            "{name:<width$} {} of {all} robust samples proved: no point within epsilon is misclassified",
-            grouped(proved)
-        );
-    }
-}
-
-/// What is proved, and what lies between that and what attacks leave.
-fn certified(summary: &Summary) {
-    let (Some(certified), Some(undecided)) = (&summary.certified, summary.undecided) else { return };
-    let found =
-        accuracy(certified.certified_accuracy, certified.interval, certified.bracket, certified.pending);
-    say!("");
-    say!("{:<11} {found}   proved of the network in real arithmetic", "certified");
-    let methods = certified.methods.iter().filter(|by| by.certified > 0);
-    let methods: Vec<String> = methods
-        .map(|by| format!("{} by {} in {:.1} s", grouped(by.certified), by.name, by.seconds))
-        .collect();
-    let by = if methods.is_empty() { String::new() } else { format!("   ({})", methods.join(", ")) };
-    say!(
-        "{} certified, {} undecided of {} samples{by}",
-        grouped(certified.certified),
-        grouped(undecided),
-        grouped(summary.total)
-    );
-    let attacked = summary.robust.as_ref().and_then(|robust| robust.robust_accuracy);
-    if let Some((low, high)) = certified.certified_accuracy.zip(attacked) {
-        say!("{:.2} % ≤ robust accuracy on these samples ≤ {:.2} %", 100.0 * low, 100.0 * high);
-    }
-}
-
 /// Predicted and found distances on a line.
 pub fn distances(summary: &Summary) {
     let Some(distances) = &summary.distances else { return };
@@ -201,9 +132,30 @@ pub fn at_temperature(temperature: Option<f64>) -> String {
     temperature.map_or(String::new(), |temperature| format!(", temperature {}", short(temperature)))
 }
 
+/// How well confidence and accuracy agree, before and after the logits are divided by a fitted temperature.
+fn calibration(summary: &Summary) {
+    let Some(Calibrated { data, fitted, measured, temperature, before, after, .. }) = &summary.calibration
+    else {
+        return;
+    };
+    let error = |quality: &Quality| {
+        let Figure { value, interval: [low, high], .. } = quality.calibration_error;
+        format!("{:.2} % [{:.2}, {:.2}]", 100.0 * value, 100.0 * low, 100.0 * high)
+    };
+    say!("");
+    say!(
+        "expected calibration error {}, at the fitted temperature {} {}",
+        error(before),
+        short(temperature.value),
+        error(after)
+    );
+    say!("(fitted to {} samples of {data}, measured on {} others)", grouped(*fitted), grouped(*measured));
+}
+
 /// The blocks of the packets.
 pub fn packets(summary: &Summary) {
     distances(summary);
+    calibration(summary);
     for packet in &summary.packets {
         let check = if packet.valid { "  holds" } else { "  NOT TO BE TRUSTED" };
         say!("");
@@ -233,47 +185,6 @@ pub fn packets(summary: &Summary) {
     }
 }
 
-/// What the network did to a packet: the figures that there are, each with what it says.
-pub fn signal(figures: &[(&str, Option<Figure>)]) {
-    for (name, figure) in figures.iter().filter_map(|(name, figure)| Some((*name, (*figure)?))) {
-        line(name, figure, meaning(name));
-    }
-}
-
-fn meaning(name: &str) -> &'static str {
-    match name {
-        "excess σ_x" => "  σ_x/s − 1",
-        "excess σ_p" => "  2 s σ_p − 1",
-        "along drift" => "  the product along the drift",
-        "along modes" => "  the product along the leading mode",
-        "P(wrong)" => "  the packet's share at misclassified points",
-        _ => "",
-    }
-}
-
-/// A figure with its interval, if it has one.
-pub fn line(name: &str, figure: Figure, note: &str) {
-    written(name, figure, note, short);
-}
-
-/// The same of a distance, which may be infinite.
-pub fn far_line(name: &str, figure: Figure, note: &str) {
-    written(name, figure, note, far);
-}
-
-fn written(name: &str, figure: Figure, note: &str, number: fn(f64) -> String) {
-    let interval = match figure.known_interval() {
-        Some([low, high]) => format!("[{}, {}]", number(low), number(high)),
-        None => "[too few for an interval]".into(),
-    };
-    say!("  {name:<11} {:>9}  {interval}{note}", number(figure.value));
-}
-
-/// A distance: one that was not found is beyond those that were.
-pub fn far(distance: f64) -> String {
-    if distance.is_infinite() { "beyond".into() } else { short(distance) }
-}
-
 /// The warnings.
 pub fn warnings(warnings: &[Warning]) {
     if !warnings.is_empty() {
@@ -282,42 +193,6 @@ pub fn warnings(warnings: &[Warning]) {
     for warning in warnings {
         say!("{} ({}): {}", warning.kind(), warning.code, warning.worded(flag));
     }
-}
-
-/// The distances to the closest adversarial points.
-fn minimal(attacks: &[MinimalSummary]) {
-    say!("");
-    say!("closest          25 %      50 %      75 %    forward  +gradient   seconds");
-    for attack in attacks {
-        if attack.pending > 0 {
-            say!("{:<11} not known while {} samples are pending", attack.name, grouped(attack.pending));
-            continue;
-        }
-        let quartile = |q: Option<f64>| q.map_or("none".into(), short);
-        let [a, b, c] = attack.distances.quartiles.map(quartile);
-        say!(
-            "{:<11} {a:>9} {b:>9} {c:>9}  {:>9}  {:>9}  {:>8.1}",
-            attack.name,
-            grouped(attack.forwards),
-            grouped(attack.backwards),
-            attack.seconds
-        );
-        if let Some(proved) = attack.proved {
-            let proved = grouped(proved);
-            say!("{:<11} of {proved} samples proved: no misclassified point is closer", "");
-        }
-    }
-}
-
-/// How far around the samples is proved.
-fn radii(radii: &CertifiedRadii) {
-    if radii.pending > 0 {
-        say!("certified   not known while {} samples are pending", grouped(radii.pending));
-        return;
-    }
-    let [a, b, c] = radii.quartiles.map(|q| q.map_or("all".into(), short));
-    let seconds: f64 = radii.methods.iter().map(|by| by.seconds).sum();
-    say!("certified   {a:>9} {b:>9} {c:>9}   proved, in {seconds:.1} s");
 }
 
 /// The single-backward probe on a line.
@@ -339,23 +214,4 @@ pub fn cosines(probed: &Cosines) -> String {
         short(cosine.q05),
         short(cosine.q95)
     )
-}
-
-/// Thousands set apart.
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push('\u{202f}');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Two significant digits, thousands set apart.
-pub fn rounded(value: f64) -> String {
-    let unit = 10f64.powi((value.max(1.0).log10().floor() as i32 - 1).max(0));
-    grouped(((value / unit).round() * unit) as u64)
 }

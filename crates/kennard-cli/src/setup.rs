@@ -1,19 +1,22 @@
 //! What commands that run a model on data begin with.
 
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+mod audits;
+mod stop;
 
-use kennard::audit::{Audit, PacketPlan};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use kennard::audit::Audit;
 use kennard::data::{DataSet, Options, Selection, Split};
 use kennard::engine::Engine;
 use kennard::run::ModelSummary;
-use kennard::{Classifier, Error, Result};
-use kennard_graph::{ModelFile, is_flat};
+use kennard::{Classifier, Error, OwnLabel, Result};
+use kennard_graph::ModelFile;
+
+pub use audits::{SMOOTH, audit, say_left_out, whole_audit};
+pub use stop::{stop_on_interrupt, stop_quietly};
 
 use crate::command::flag;
-use crate::screen::grouped;
 use crate::search::searching;
 use crate::settings::{Data, Model, Run, Settings};
 
@@ -26,10 +29,29 @@ const LOOKED: usize = 200;
 /// What errors call the surrogate, before the name of its file.
 const SURROGATE: &str = "--transfer ";
 
+/// How many points each sample asks the model about at a time.
+#[derive(Clone, Copy)]
+pub enum Asking {
+    /// One, as attacks do.
+    OnePoint,
+    /// Many, as smoothing and packets do.
+    ManyPoints,
+}
+
+impl Asking {
+    /// How many of these samples there are, where each fills no more than one row of a micro-batch.
+    pub fn rows(self, data: &DataSet, taken: Selection) -> Option<usize> {
+        match self {
+            Asking::OnePoint => Some(taken.indices(data.len()).len()),
+            Asking::ManyPoints => None,
+        }
+    }
+}
+
 /// The data set, and the model at work on it, with the surrogate of transfer attacks if there is one.
 pub fn open_with_surrogate(file: &Path, settings: &Settings) -> Result<(DataSet, Engine)> {
     let taken = settings.selection()?;
-    let (data, engine) = open(file, &settings.data, taken, true, &settings.model, &settings.run)?;
+    let (data, engine) = open(file, &settings.data, taken, Asking::OnePoint, &settings.model, &settings.run)?;
     let engine = for_attacks(engine, &data, settings)?;
     Ok((data, engine))
 }
@@ -64,21 +86,21 @@ pub fn open(
     file: &Path,
     data: &Data,
     taken: Selection,
-    alone: bool,
+    asking: Asking,
     model: &Model,
     run: &Run,
 ) -> Result<(DataSet, Engine)> {
-    open_file(&ModelFile::open(file)?, None, data, taken, alone, model, run)
+    open_file(&ModelFile::open(file)?, None, data, taken, asking, model, run)
 }
 
 /// A model at work on the data: those that are `held`, or those that are named. Samples of which each asks for one point at
-/// a time, `alone`, fill no more rows of a micro-batch than there are of them.
+/// a time fill no more rows of a micro-batch than there are of them.
 pub fn open_file(
     file: &ModelFile,
     held: Option<DataSet>,
     named: &Data,
     taken: Selection,
-    alone: bool,
+    asking: Asking,
     model: &Model,
     run: &Run,
 ) -> Result<(DataSet, Engine)> {
@@ -86,10 +108,29 @@ pub fn open_file(
         Some(data) => data,
         None => DataSet::open(&named.spec()?, &fitting(named, model, file)?)?,
     };
-    let samples = alone.then(|| taken.indices(data.len()).len());
-    let engine = engine(file, data.shape(), &first(&data, taken)?, samples, model, run)?;
+    let rows = asking.rows(&data, taken);
+    let engine = engine(file, data.shape(), &first(&data, taken)?, rows, model, run)?;
     data.fit_classes(engine.classifier().classes())?;
+    let engine = match asking {
+        Asking::OnePoint => with_own_label(engine, file, &data, taken, model)?,
+        Asking::ManyPoints => engine,
+    };
     Ok((data, engine))
+}
+
+/// The same engine, with a warning where the file returns labels that contradict its scores.
+fn with_own_label(
+    engine: Engine,
+    file: &ModelFile,
+    data: &DataSet,
+    taken: Selection,
+    model: &Model,
+) -> Result<Engine> {
+    let classes = engine.classifier().classes();
+    let Some(label) = OwnLabel::of(file, data.shape(), &model.preprocessing()?, classes) else {
+        return Ok(engine);
+    };
+    engine.comparing(&label, data.select(taken)?.map(|sample| Ok::<_, Error>(sample?.input)))
 }
 
 /// The inputs that show what kind of outputs the model has: the first of those that are taken. Where these are fewer, others
@@ -166,104 +207,6 @@ pub fn engine(
     engine.probe(&first)
 }
 
-/// A whole audit: attacks, packets whose window has the attack's size, and cosines.
-pub fn whole_audit<'a>(
-    model: ModelSummary,
-    settings: &Settings,
-    data: &'a DataSet,
-    engine: &'a Engine,
-) -> Result<Audit<'a>> {
-    let packets = PacketPlan::at_attack_size(&settings.threat(data)?.0, engine.classifier().dimension())
-        .map(|plan| match settings.own.packet_samples {
-            Some(samples) => PacketPlan { samples, max_samples: samples, bounded: false, ..plan },
-            None => plan,
-        })
-        .filter(|plan| plan.samples > 0);
-    let probe = settings.own.packet_samples != Some(0);
-    let asked = settings.own.temperature.is_some() || settings.own.packet_samples.is_some_and(|n| n > 0);
-    if packets.is_none() && asked {
-        let why = match probe {
-            true => {
-                "packets have the size of the attacks, and there is none: give an epsilon, in linf, l2 or l1"
-            }
-            false => "packets are told at a temperature, and there are to be none",
-        };
-        return Err(Error::Setting(why.into()));
-    }
-    let mut packets: Vec<PacketPlan> = packets.into_iter().collect();
-    let mut without = Vec::new();
-    if let Some(temperature) = &settings.own.temperature {
-        let (temperature, fitted) = temperature.of(&model.sha256, data)?;
-        engine.classifier().at_temperature(temperature)?;
-        say_left_out(&fitted);
-        without = fitted;
-        packets.extend(packets.first().map(|plan| PacketPlan { temperature: Some(temperature), ..*plan }));
-    }
-    let audit = Audit { probe, packets, without, ..audit(model, settings, data, engine)? };
-    let audit = match settings.own.certify {
-        Some(certify) => Audit { certify, radii: certify && !audit.minimal.is_empty(), ..audit },
-        None => audit.certificates_first(),
-    };
-    if let Some(said) = &audit.certificates {
-        note!("{said}");
-    }
-    Ok(audit)
-}
-
-/// Says how many samples have no packets, where some have none: a temperature may be a number, which was fitted to nothing.
-pub fn say_left_out(without: &[usize]) {
-    if !without.is_empty() {
-        let count = grouped(without.len() as u64);
-        note!("the {count} samples that the temperature was fitted to are left out of packets");
-    }
-}
-
-/// The attacks that are made on a model with a gradient where none are named.
-pub const SMOOTH: &[&str] = &["fgsm", "pgd"];
-
-/// Why gradients lead nowhere: there is none, or it is 0 everywhere.
-fn roughness(engine: &Engine) -> Option<String> {
-    if let Some(error) = engine.gradient_error() {
-        return Some(error.to_string());
-    }
-    let flat = engine.classifier().graph().is_some_and(is_flat);
-    flat.then(|| "there are only steps between the model's input and its answer".into())
-}
-
-/// The attacks of an audit.
-pub fn audit<'a>(
-    model: ModelSummary,
-    settings: &Settings,
-    data: &'a DataSet,
-    engine: &'a Engine,
-) -> Result<Audit<'a>> {
-    let rough = settings.attacks.attack.is_none().then(|| roughness(engine)).flatten();
-    let usual: &[&str] = match &rough {
-        None => SMOOTH,
-        Some(_) if engine.trees().is_ok() => &["square", "leaves"],
-        Some(_) => &["square"],
-    };
-    let (attacks, cascade) = settings.attacks.attacks(&settings.threat, usual)?;
-    if let Some(why) = rough.filter(|_| attacks.iter().any(|attack| attack.name() == "square")) {
-        let need = if usual.len() > 1 { "need" } else { "needs" };
-        note!("note: {why}: the model is attacked by {}, which {need} no gradient", usual.join(" and "));
-    }
-    let (threat, boxes) = settings.threat(data)?;
-    Ok(Audit {
-        boxes,
-        lattice: settings.reach.lattice(data, engine.classifier().levels_per_unit(), threat.bounds)?,
-        attacks,
-        cascade,
-        minimal: settings.attacks.minimal()?,
-        samples: settings.selection()?,
-        shard: settings.sharding.shard(),
-        seed: settings.run.seed(),
-        full: settings.attacks.full.unwrap_or(false),
-        budget: settings.attacks.budget,
-        ..Audit::new(model, engine, data, threat)
-    })
-}
-
 /// How to read the data so that it fits the model's images.
 fn fitting(data: &Data, model: &Model, file: &ModelFile) -> Result<Options> {
     let extents = model.preprocessing()?.extents(file)?.unwrap_or_default();
@@ -291,36 +234,4 @@ fn channels_last(extents: &[Option<usize>], said: bool) -> bool {
         (false, true) => true,
         _ => said,
     }
-}
-
-/// Signals closer together than this are one word to stop: `timeout` and batch systems signal a process and its group.
-const ONE_WORD: Duration = Duration::from_millis(500);
-
-/// A flag that the first ctrl-C sets, which is said; the second ends the process.
-pub fn stop_on_interrupt() -> Result<Arc<AtomicBool>, ctrlc::Error> {
-    stop_saying(Some("\ninterrupted: ending with what is finished (again to stop at once)"))
-}
-
-/// The same, of what loses nothing when it ends.
-pub fn stop_quietly() -> Result<Arc<AtomicBool>, ctrlc::Error> {
-    stop_saying(None)
-}
-
-fn stop_saying(words: Option<&'static str>) -> Result<Arc<AtomicBool>, ctrlc::Error> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = stop.clone();
-    let mut first = None;
-    ctrlc::set_handler(move || match first {
-        None => {
-            first = Some(Instant::now());
-            flag.store(true, Ordering::Relaxed);
-            if let Some(words) = words {
-                warn!("{words}");
-            }
-        }
-        Some(first) if Instant::now() - first < ONE_WORD => {}
-        // No destructors: they would take the runtime from under the workers, whose complaints are then all one hears.
-        Some(_) => signal_hook::low_level::exit(130),
-    })?;
-    Ok(stop)
 }

@@ -41,14 +41,9 @@ const POINTS: usize = 241;
 pub fn run(args: &Args) -> Outcome {
     prepare_new(args.out.as_deref())?;
     let (engine, data) = args.model.on(&args.data, Selection::All)?;
-    let plan = SlicePlan {
-        engine: &engine,
-        data: &data,
-        sample: args.sample,
-        directions: args.along.clone(),
-        scales: args.scale.iter().map(|scale| scale.0).collect(),
-        seed: args.model.seed(),
-    };
+    let scales = args.scale.iter().map(|scale| scale.0).collect();
+    let mut plan = SlicePlan::new(&engine, &data, args.sample, args.along.clone(), scales);
+    plan.seed = args.model.seed();
     let report = data.while_unchanged(|| plan.measure())?;
     show(&report, args.json, |report| print(report, &data))?;
     if let Some(directory) = &args.out {

@@ -9,9 +9,8 @@ use kennard::run::write_set;
 
 use crate::command::flag;
 use crate::settings::{Data, Model, Run};
-use crate::{Usage, setup};
-
-type Error = Box<dyn std::error::Error>;
+use crate::setup::Asking;
+use crate::{Error, Usage, setup};
 
 /// The model and how to run it.
 #[derive(clap::Args, Clone, Debug)]
@@ -56,7 +55,7 @@ pub fn on(
     model: &Model,
     run: &Run,
 ) -> kennard::Result<(Engine, DataSet)> {
-    let (data, engine) = setup::open(file, data, taken, false, model, run)?;
+    let (data, engine) = setup::open(file, data, taken, Asking::ManyPoints, model, run)?;
     notes(&data, taken.indices(data.len()));
     Ok((said(engine), data))
 }

@@ -95,13 +95,10 @@ pub fn page(run: &str, command: Vec<String>) -> Sheet {
 pub fn filled(mut page: Sheet, points: &[Point], found: &[Correlation]) -> Sheet {
     if let Some(last) = points.last() {
         let at = last.epoch.map_or_else(|| last.name.clone(), |epoch| format!("epoch {epoch}"));
-        for (name, share, interval) in [
-            ("clean", last.clean, last.clean_interval),
-            ("robust", last.robust, last.robust_interval),
-            ("certified", last.certified, last.certified_interval),
-        ] {
-            if share.is_finite() {
-                page = page.lead(format!("{name} accuracy, {at}"), percent(share), Some(percents(interval)));
+        for (name, share) in [("clean", last.clean), ("robust", last.robust), ("certified", last.certified)] {
+            if share.value.is_finite() {
+                let interval = Some(percents(share.interval));
+                page = page.lead(format!("{name} accuracy, {at}"), percent(share.value), interval);
             }
         }
     }

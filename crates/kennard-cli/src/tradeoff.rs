@@ -10,12 +10,10 @@ use toml::{Table, Value};
 
 use crate::lab::Bench;
 use crate::report::{SAME_COMMAND, percent, percents, say_below};
-use crate::settings::{Data, Named, Number, Part, Settings, Source, Taken, Threat};
+use crate::settings::{Data, Named, Number, Part, Settings, Source, Taken, Temperature, Threat};
 use crate::source::{show, with_pdfs, write_all};
 use crate::track::{is_seen, seen_in_training};
-use crate::{Done, Outcome, recipe, setup};
-
-type Error = Box<dyn std::error::Error>;
+use crate::{Done, Error, Outcome, recipe, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -87,14 +85,14 @@ fn seen_of(names: &[&str], all: usize) -> Option<Warning> {
 /// The page with what was found, the picture of what is certified among it where there is one.
 fn filled(mut page: Sheet, points: &[Point], correlations: &str, certified: bool) -> Sheet {
     for point in points.iter().filter(|point| point.best) {
-        let accuracies = format!("{} and {}", percent(point.clean), percent(point.robust));
+        let accuracies = format!("{} and {}", percent(point.clean.value), percent(point.robust.value));
         page = page.lead(
             point.name.clone(),
             accuracies,
             Some(format!(
                 "clean {}, robust {}; no other has both higher",
-                percents(point.clean_interval),
-                percents(point.robust_interval)
+                percents(point.clean.interval),
+                percents(point.robust.interval)
             )),
         );
     }
@@ -228,6 +226,12 @@ impl Sweep {
             let all = self.runs.iter_mut().map(|(_, run)| &mut run.taken).chain([&mut self.audit.taken]);
             all.for_each(|taken| *taken = Taken { samples, first: None });
         }
+        self
+    }
+
+    /// The same with packets at the temperature that is fitted to each network, too.
+    pub fn tempered(mut self) -> Sweep {
+        self.audit.own.temperature = Some(Temperature::Fit);
         self
     }
 

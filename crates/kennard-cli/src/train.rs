@@ -63,7 +63,7 @@ pub fn teach(
         runtime: &course.runtime,
         threads: course.threads,
     };
-    let mut display = Display::new(course.recipe.epochs, course.recipe.batch);
+    let mut display = TrainingDisplay::new(course.recipe.epochs, course.recipe.batch);
     let result = training.run(Some(directory), stop, |progress| match progress.ended {
         Some(epoch) => display.gauge.aside(|| each(epoch)),
         None => display.show(&progress),
@@ -94,16 +94,16 @@ pub fn line(epoch: &Epoch) -> String {
 }
 
 /// Shows how far a training run is.
-struct Display {
+struct TrainingDisplay {
     gauge: Gauge,
     epochs: usize,
     batch: usize,
 }
 
-impl Display {
-    fn new(epochs: usize, batch: usize) -> Display {
+impl TrainingDisplay {
+    fn new(epochs: usize, batch: usize) -> TrainingDisplay {
         let gauge = Gauge::new("{prefix} {wide_bar}  {msg}  {pace}", Duration::from_secs(30));
-        Display { gauge, epochs, batch }
+        TrainingDisplay { gauge, epochs, batch }
     }
 
     fn show(&mut self, progress: &TrainingProgress) {

@@ -37,7 +37,7 @@ pub fn run(args: Args) -> Outcome {
     let (engine, data) = args.model.on(&args.data, Selection::All)?;
     let hidden = packets.hidden(&engine, &args.model.options())?;
     let model = ModelSummary::of_file(&args.model.file, engine.classifier())?;
-    let survey = packets.survey(&engine, hidden.as_ref(), &data, &model.sha256, args.model.seed())?;
+    let survey = packets.survey(&engine, hidden.as_ref(), &data, &model, args.model.seed())?;
     setup::say_left_out(&survey.without);
     let stop = setup::stop_on_interrupt()?;
     let (begin, mut display) = (Instant::now(), Display::new());

@@ -142,3 +142,40 @@ fn packets_are_told_at_the_fitted_temperature_too() {
         assert!(!output.status.success() && message.contains(says), "{words:?}: {message}");
     }
 }
+
+/// An audit that fits the temperature says what `kennard calibrate` says of the same samples, and measures packets at that
+/// temperature too, as it does with the file.
+#[test]
+fn an_audit_fits_the_temperature_and_says_the_calibration_error() {
+    let file = scratch("audited.json").display().to_string();
+    assert!(calibrate(&["-q", "--first", "200", "-o", &file]).status.success());
+    let expected: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let data = format!("fashion-mnist:{}", fixture("fashion-mnist"));
+    let audit = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+        command.args(["audit", &fixture("fashion_cnn_robust.onnx"), "--data", &data, "--runtime", "rten"]);
+        command.args(["--first", "200", "--eps", "0.05", "--attack", "fgsm", "--packet-samples", "200"]);
+        let output = command.args(words).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for given in ["fit", file.as_str()] {
+        let found: Value = serde_json::from_str(&audit(&["--json", "--temperature", given])).unwrap();
+        let calibration = &found["calibration"];
+        for figure in ["temperature", "before", "after", "fitted", "measured"] {
+            assert_eq!(calibration[figure], expected[figure], "{given}: {figure}");
+        }
+        assert_eq!(calibration["data"], "fashion-mnist (test)");
+        assert_eq!(found["packets"][1]["temperature"], expected["temperature"]["value"]);
+        let end = &calibration["after"]["calibration_error"]["interval"][1];
+        assert!(end.as_f64().is_some_and(|end| end < 1.0), "{end}");
+    }
+    let screen = audit(&["--temperature", "fit"]);
+    assert!(
+        screen.contains("expected calibration error") && screen.contains("fitted to 100 samples"),
+        "{screen}"
+    );
+    let plain: Value = serde_json::from_str(&audit(&["--json", "--temperature", "2"])).unwrap();
+    assert!(plain.get("calibration").is_none() && plain["packets"][1]["temperature"] == 2.0);
+    std::fs::remove_file(file).unwrap();
+}

@@ -90,6 +90,11 @@ fn bounds_come_before_attacks() {
     let screen = String::from_utf8(kennard("audit", MODEL, &shown).stdout).unwrap();
     assert!(screen.contains("≤ robust accuracy on these samples ≤"), "{screen}");
     assert!(screen.contains("proved of the network in real arithmetic"), "{screen}");
+    let in_floats = certified["certified"]["in_floats"].as_u64().unwrap();
+    assert!(0 < in_floats && in_floats <= count, "{certified}");
+    let said =
+        format!("certified also for float32 arithmetic in any order of summation: {in_floats} of {count}");
+    assert!(screen.contains(&said), "{screen}");
 
     let parts: Vec<String> = ["1/2", "2/2"]
         .map(|shard| {

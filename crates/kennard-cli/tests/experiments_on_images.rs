@@ -112,6 +112,7 @@ fn r5_correlates_figures_with_distances() {
     assert!(refusal(&["r5"]).contains("--models"));
     let model_too = ["r5", "--models", model.to_str().unwrap()];
     assert!(refusal(&[&model_too[..], &["--eps", "0.7"]].concat()).contains("r5 has no use for --eps"));
+    assert!(refusal(&["r3", "--fitted"]).contains("r3 has no use for --fitted"));
     assert!(refusal(&["r3", "--label-column", "nonsense"]).contains("r3 has no use for --label-column"));
     // Of several models the one that does not fit is named.
     let [other, model_too] = [fixture("plane_moons.onnx"), model.clone()];

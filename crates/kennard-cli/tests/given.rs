@@ -123,6 +123,28 @@ fn company_that_the_first_sample_does_not_feel_is_noticed() {
     }
 }
 
+/// A file whose own label is that of the smallest score: for how many samples they differ is said.
+#[test]
+fn labels_that_contradict_scores_are_counted() {
+    for sign in [-1.0, 1.0] {
+        let builder = Builder::new(&Graph::default()).unwrap();
+        let x = builder.input("x", TensorType::new(DType::F32, Shape(vec![Dim::BATCH, Dim::Known(2)])));
+        builder.output("z", x * 1.0);
+        let best = [("axis", 1i64.into()), ("keepdims", 0i64.into())];
+        builder.output("label", (x * sign).apply_with("ArgMax", &best));
+        let file = scratch(&format!("label{sign}.onnx"));
+        builder.finish().unwrap().save(&file).unwrap();
+        for runtime in runtimes() {
+            let output = audit(&file, &points(), runtime, &["--attack", "none"]);
+            let (accuracy, codes) = clean(&output);
+            assert_eq!(accuracy, 1.0, "{runtime}, {sign}");
+            assert_eq!(codes.contains(&"own-label".to_string()), sign < 0.0, "{runtime}, {sign}: {codes:?}");
+            let said = String::from_utf8_lossy(&output.stdout).contains("8 of 8 samples");
+            assert_eq!(said, sign < 0.0, "{runtime}, {sign}");
+        }
+    }
+}
+
 /// More threads than can be of use are as good as some.
 #[test]
 fn any_number_of_threads_will_do() {

@@ -72,7 +72,7 @@ fn r3_compares_trunks() {
     let found = reproduce("r3", &out);
     assert_eq!(verdicts(&found), ["too-small-to-judge"; 6]);
     let readers = found["figures"]["readers"].as_array().unwrap();
-    assert_eq!(readers.len(), 5 * 5 * 5, "seeds, widths, second inputs");
+    assert_eq!(readers.len(), 5 * 5 * 6, "seeds, widths, second inputs");
     assert!(out.join("gaps.svg").exists());
     std::fs::remove_dir_all(out).unwrap();
 }

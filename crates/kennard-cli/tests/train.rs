@@ -436,7 +436,7 @@ fn e2_joins_seeds() {
 #[test]
 #[ignore = "75 networks take some minutes"]
 fn e3_joins_seeds() {
-    joins_seeds("e3", 5, 75, "tradeoff.svg");
+    joins_seeds("e3", 7, 75, "tradeoff.svg");
 }
 
 fn joins_seeds(experiment: &str, claims: usize, networks: usize, picture: &str) {

@@ -18,7 +18,7 @@ const LABELS: usize = 4096;
 #[derive(Clone)]
 pub(crate) struct Array {
     pub file: PathBuf,
-    member: Option<Member>,
+    member: Option<MemberPlace>,
     /// What errors call it.
     pub name: PathBuf,
     pub header: Header,
@@ -26,7 +26,7 @@ pub(crate) struct Array {
 
 /// Where a member of an archive lies.
 #[derive(Clone)]
-pub(crate) struct Member {
+pub(crate) struct MemberPlace {
     pub start: u64,
     /// Bytes in the archive.
     pub stored: u64,
@@ -44,11 +44,11 @@ impl Array {
         Array::open(file.clone(), None, file)
     }
 
-    pub fn open_member(file: &Path, name: &str, member: Member) -> Result<Array, DataError> {
+    pub fn open_member(file: &Path, name: &str, member: MemberPlace) -> Result<Array, DataError> {
         Array::open(file.to_owned(), Some(member), file.join(name))
     }
 
-    fn open(file: PathBuf, member: Option<Member>, name: PathBuf) -> Result<Array, DataError> {
+    fn open(file: PathBuf, member: Option<MemberPlace>, name: PathBuf) -> Result<Array, DataError> {
         let (mut input, size) = stream(&file, member.as_ref(), &name)?;
         let header = Header::read(&mut input, size, &name)?;
         Ok(Array { file, member, name, header })
@@ -126,7 +126,7 @@ impl Array {
 }
 
 /// Opens an array from its header on, and tells how many bytes it should have.
-fn stream(file: &Path, member: Option<&Member>, name: &Path) -> Result<(Input, u64), DataError> {
+fn stream(file: &Path, member: Option<&MemberPlace>, name: &Path) -> Result<(Input, u64), DataError> {
     let (mut opened, size) = input::open_file(file)?;
     let Some(member) = member else {
         return Ok((Input::new(name, Box::new(BufReader::new(opened))), size));
@@ -137,17 +137,17 @@ fn stream(file: &Path, member: Option<&Member>, name: &Path) -> Result<(Input, u
         true => Box::new(BufReader::new(DeflateDecoder::new(packed))),
         false => Box::new(packed),
     };
-    let checked = Checked { stream: CrcReader::new(plain), crc: member.crc };
+    let checked = ChecksummedStream { stream: CrcReader::new(plain), crc: member.crc };
     Ok((Input::new(name, Box::new(checked)), member.size))
 }
 
 /// Compares the checksum at the end of the stream.
-struct Checked<R> {
+struct ChecksummedStream<R> {
     stream: CrcReader<R>,
     crc: u32,
 }
 
-impl<R: Read> Read for Checked<R> {
+impl<R: Read> Read for ChecksummedStream<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.stream.read(buffer)?;
         if n == 0 && !buffer.is_empty() && self.stream.crc().sum() != self.crc {

@@ -20,7 +20,7 @@ const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 
 /// A table whose header is in order.
 #[derive(Clone)]
-struct Table {
+struct DelimitedTable {
     path: PathBuf,
     separator: u8,
     names: Arc<[String]>,
@@ -31,7 +31,7 @@ struct Table {
 }
 
 pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> Result<Opened, DataError> {
-    let mut table = Table::open(path, options.label_column.as_deref())?;
+    let mut table = DelimitedTable::open(path, options.label_column.as_deref())?;
     let (mut len, mut words) = (0, Words::default());
     for record in table.records()? {
         let (place, record) = record?;
@@ -64,9 +64,9 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
     })
 }
 
-impl Table {
+impl DelimitedTable {
     /// Reads the names of the columns. Cells are separated by whatever makes most columns of the first line.
-    fn open(path: &Path, label: Option<&str>) -> Result<Table, DataError> {
+    fn open(path: &Path, label: Option<&str>) -> Result<DelimitedTable, DataError> {
         let mut best: Option<(u8, Vec<String>)> = None;
         for separator in SEPARATORS {
             let mut reader = reader(path, separator)?;
@@ -89,7 +89,13 @@ impl Table {
         input::check_values(names.len(), path, first, "write one sample per line")?;
         let label = columns::label(&names, label, path)?;
         columns::check(&names, path, first)?;
-        Ok(Table { path: path.to_owned(), separator, names: names.into(), label, classes: Arc::default() })
+        Ok(DelimitedTable {
+            path: path.to_owned(),
+            separator,
+            names: names.into(),
+            label,
+            classes: Arc::default(),
+        })
     }
 
     /// The columns of the inputs.
@@ -135,7 +141,7 @@ impl Table {
     }
 }
 
-impl Source for Table {
+impl Source for DelimitedTable {
     fn rows(&self) -> Result<Rows, DataError> {
         let table = self.clone();
         Ok(Box::new(self.records()?.map(move |record| {

@@ -12,7 +12,7 @@ use crate::listing::{TABLE, fingerprint_list, name};
 use crate::opened::Opened;
 use crate::options::{Options, Split};
 use crate::source::{Raw, Row, Rows, Source};
-use crate::table::{self, Table};
+use crate::table::{self, FileTable};
 
 const ENDINGS: [&str; 5] = ["png", "jpg", "jpeg", "bmp", "webp"];
 
@@ -42,7 +42,7 @@ pub(crate) fn open(
             table::count(&other, &mut others)?;
         }
         let classes = classes(&mut words, others, list, &mut notes)?;
-        (Box::new(Table::new(&root, &classes.index)), len, classes)
+        (Box::new(FileTable::new(&root, &classes.index)), len, classes)
     } else {
         let (directories, len) = class_directories(&root, &mut words, &mut notes)?;
         if let Some(other) = other {

@@ -45,19 +45,19 @@ impl Contents {
 }
 
 /// A user's own source, each of whose rows is checked.
-pub(crate) struct Checked {
+pub(crate) struct CheckedSource {
     name: Arc<str>,
     contents: Arc<Contents>,
     source: Box<dyn Source>,
 }
 
-impl Checked {
-    pub fn new(name: &str, contents: Contents, source: Box<dyn Source>) -> Checked {
-        Checked { name: name.into(), contents: Arc::new(contents), source }
+impl CheckedSource {
+    pub fn new(name: &str, contents: Contents, source: Box<dyn Source>) -> CheckedSource {
+        CheckedSource { name: name.into(), contents: Arc::new(contents), source }
     }
 }
 
-impl Source for Checked {
+impl Source for CheckedSource {
     fn rows(&self) -> Result<Rows, DataError> {
         let (name, contents) = (Arc::clone(&self.name), Arc::clone(&self.contents));
         Ok(Box::new(self.source.rows()?.enumerate().map(move |(index, row)| {

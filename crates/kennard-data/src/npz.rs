@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use zip::{CompressionMethod, ZipArchive};
 
-use crate::array::{Array, Member};
+use crate::array::{Array, MemberPlace};
 use crate::classes::{ClassList, Numbers, table};
 use crate::error::{DataError, Place};
 use crate::fingerprint::{self, FileDigest};
@@ -204,7 +204,7 @@ impl Archive {
         let Some(start) = entry.data_start() else {
             return refuse("the member's data cannot be found".to_owned());
         };
-        let member = Member {
+        let member = MemberPlace {
             start,
             stored: entry.compressed_size(),
             size: entry.size(),

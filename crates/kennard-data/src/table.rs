@@ -12,7 +12,7 @@ use crate::listing::{TABLE, fingerprint_list};
 use crate::source::{Raw, Row, Rows, Source};
 
 /// The column `file` holds paths below the table's directory; the column `label` numbers or names.
-pub(crate) struct Table {
+pub(crate) struct FileTable {
     root: PathBuf,
     path: PathBuf,
     /// The class of each label's word.
@@ -37,14 +37,14 @@ pub(crate) fn count(root: &Path, words: &mut Words) -> Result<usize, DataError> 
     Ok(len)
 }
 
-impl Table {
+impl FileTable {
     /// The table of a directory, its labels having these classes.
-    pub fn new(root: &Path, classes: &BTreeMap<String, usize>) -> Table {
-        Table { root: root.to_owned(), path: root.join(TABLE), classes: Arc::new(classes.clone()) }
+    pub fn new(root: &Path, classes: &BTreeMap<String, usize>) -> FileTable {
+        FileTable { root: root.to_owned(), path: root.join(TABLE), classes: Arc::new(classes.clone()) }
     }
 }
 
-impl Source for Table {
+impl Source for FileTable {
     fn rows(&self) -> Result<Rows, DataError> {
         let (root, path, classes) = (self.root.clone(), self.path.clone(), Arc::clone(&self.classes));
         Ok(Box::new(records(&self.path)?.map(move |record| {

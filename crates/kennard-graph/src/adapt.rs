@@ -1,6 +1,8 @@
 //! Transforms at a classifier's two ends: the user's pixel space in front, logits behind.
 
-use crate::{Builder, Dim, Graph, GraphError, Names, Node, Result, Shape, Tensor, TensorType, Value, Var};
+use crate::{
+    Builder, DType, Dim, Graph, GraphError, Names, Node, Result, Shape, Tensor, TensorType, Value, Var,
+};
 
 /// The classifier that takes `x` where the given one takes `(x − mean) / std`, channel by channel.
 /// `mean` and `std` have one element per channel (axis 1 of the input) or one for all.
@@ -214,6 +216,14 @@ pub fn log_odds(graph: &Graph) -> Result<Graph> {
 /// When the graph has not exactly one output.
 pub fn log_probabilities(graph: &Graph) -> Result<Graph> {
     append(graph, |p| p.with("Max", p.number(1e-30)).apply("Log"))
+}
+
+/// The graph that returns the integers of the given one as floats.
+///
+/// # Errors
+/// When the graph has not exactly one output.
+pub fn numbers(graph: &Graph) -> Result<Graph> {
+    append(graph, |y| y.cast(DType::F32))
 }
 
 /// The classifier whose logits are the given one's divided by `temperature`.

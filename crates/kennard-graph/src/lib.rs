@@ -51,6 +51,7 @@ mod graph;
 mod infer;
 mod key;
 mod loss;
+mod machine;
 mod names;
 mod onnx;
 mod parts;
@@ -67,10 +68,10 @@ pub use half;
 pub use ndarray;
 
 pub use adapt::{
-    against, flatten_output, log_odds, log_probabilities, nhwc, normalize, reshape_input, scale,
+    against, flatten_output, log_odds, log_probabilities, nhwc, normalize, numbers, reshape_input, scale,
     second_of_two, stretch, strip_sigmoid, strip_softmax, temper,
 };
-pub use bound::{Hidden, Method, Patch, Region, Sloped, Stages, Window, bound};
+pub use bound::{Hidden, Method, Patch, Region, Sloped, Stages, Window, bound, forward_error};
 pub use builder::{Builder, Var};
 pub use cut::{Cut, cut};
 pub use define::{define, is_defined};

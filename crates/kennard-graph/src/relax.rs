@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::{Attribute, Builder, DType, Graph, GraphError, Node, Result, Tensor, TensorType, Var, infer};
+use crate::{
+    Attribute, Builder, DType, Graph, GraphError, Node, Result, Tensor, TensorType, Var, define, infer,
+};
 
 /// Operators that only arrange their first input.
 const ARRANGING: [&str; 10] = [
@@ -18,7 +20,7 @@ const ARRANGING: [&str; 10] = [
     "Unsqueeze",
 ];
 
-/// Operators of tables that have no gradient, however their input is written.
+/// Operators of tables that have no gradient, however their input is written, unless they can be spelled out.
 const ROUGH: [&str; 5] = [
     "ai.onnx.ml::SVMClassifier",
     "ai.onnx.ml::SVMRegressor",
@@ -33,6 +35,7 @@ const ROUGH: [&str; 5] = [
 /// # Errors
 /// When the integers choose rows of a table, or go into an operator that has no meaning for floats.
 pub fn relaxed_input(graph: &Graph) -> Result<Graph> {
+    let graph = &define(graph, |node| ROUGH.contains(&node.op.as_str()))?;
     let input = graph.single_input()?;
     if graph.nodes.iter().any(|node| ROUGH.contains(&node.op.as_str())) {
         return whole_input(graph);

@@ -1,7 +1,7 @@
 //! The geometry that convolutions and pools share.
 
 use crate::builder::Call;
-use crate::infer::{AutoPad, Window, list};
+use crate::infer::{AutoPad, KernelWindow, list};
 use crate::{Dim, Result, Shape};
 
 /// A window that slides along one axis: output `o` sees, through tap `q` of the window, the input
@@ -51,7 +51,7 @@ pub(crate) fn axes(b: &Call, input: &Shape, output: &Shape, kernel: &[usize]) ->
         let size = i32::try_from(value).ok().and_then(|value| value.try_into().ok());
         size.ok_or_else(|| b.node.error(format!("{value} is no size")))
     };
-    let window = Window::new(b.node, kernel)?;
+    let window = KernelWindow::new(b.node, kernel)?;
     let output_padding = list(b.node, "output_padding", n, 0, 0)?;
     let axis = |i: usize| {
         let mut axis = Axis {

@@ -138,6 +138,21 @@ pub fn exception(error: &Error) -> PyErr {
     }
     match error.kind() {
         Error::Setting(_)
+        | Error::Unknown { .. }
+        | Error::Unreadable { .. }
+        | Error::OutOfRange { .. }
+        | Error::NotOfMethod { .. }
+        | Error::AttackParameter { .. }
+        | Error::Missing { .. }
+        | Error::TooFew { .. }
+        | Error::NoDraws { .. }
+        | Error::EmptyShard { .. }
+        | Error::NothingToMerge
+        | Error::NoSamples { .. }
+        | Error::Sample { .. }
+        | Error::InputShape { .. }
+        | Error::NoImages { .. }
+        | Error::NotCertifiable { .. }
         | Error::Threat(_)
         | Error::Mismatch(_)
         | Error::TooFewSamples { .. }

@@ -23,6 +23,8 @@ def test_certificates_are_the_command_s(path: Path, tmp_path: Path) -> None:
     assert found.interval == tuple(expected["certified"]["interval"])
     assert found.undecided == expected["undecided"] > 0
     assert found.certified.sum() == expected["certified"]["certified"] > 0
+    assert found.certified_in_floats.sum() == expected["certified"]["in_floats"] > 0
+    assert not (found.certified_in_floats & ~found.certified).any()
     pa = pytest.importorskip("pyarrow")
     table = pa.record_batch(found.samples)
     margins = np.array([np.nan if value is None else value for value in table.column("bound.margin").to_pylist()])

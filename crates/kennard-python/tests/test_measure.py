@@ -57,6 +57,18 @@ def test_temperatures_are_the_command_s_and_go_on_to_packets(path: Path, samples
     assert [figures["temperature"] for figures in packets.curve] == [1.0, found.temperature]
 
 
+def test_an_audit_says_the_calibration_error(path: Path) -> None:
+    result = kennard.audit(
+        path, DATA, eps=0.02, attack="fgsm", first=200, packet_samples=100, temperature="fit", **QUIET
+    )
+    found = result.calibration
+    assert found is not None and found["fitted"] == found["measured"] == 100
+    assert found["temperature"]["value"] == kennard.calibrate(path, DATA, first=200, **QUIET).temperature
+    low, high = found["after"]["calibration_error"]["interval"]
+    assert 0 <= low <= high < 1
+    assert [packet.get("temperature", 1) for packet in result.summary["packets"]] == [1, found["temperature"]["value"]]
+
+
 def DATA_ARRAYS() -> tuple[Any, Any]:
     """The test set as arrays."""
     from conftest import read

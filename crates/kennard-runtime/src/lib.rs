@@ -44,6 +44,7 @@
 mod blocked;
 mod choice;
 mod deep;
+mod differences;
 mod error;
 mod fastest;
 mod input;
@@ -63,12 +64,13 @@ mod reference;
 mod rten;
 mod session;
 mod telemetry;
+mod threads;
 mod verify;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use kennard_graph::{DType, Graph, Tensor, simplify};
+use kennard_graph::Graph;
 
 pub use choice::Choice;
 pub use deep::on_deep_stack;
@@ -80,6 +82,7 @@ pub use live::Live;
 pub use precision::Precision;
 pub use session::Session;
 pub use telemetry::start_without_telemetry;
+pub use threads::Threads;
 
 /// A runtime, ready to compile graphs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -94,8 +97,8 @@ pub struct Runtime {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Backend {
     Rten,
-    OnnxRuntime(&'static onnxruntime::Library),
-    OpenVino(&'static openvino::Library),
+    OnnxRuntime(&'static onnxruntime::OnnxRuntimeLibrary),
+    OpenVino(&'static openvino::OpenVinoLibrary),
 }
 
 impl Runtime {
@@ -115,8 +118,9 @@ impl Runtime {
     pub fn open(choice: Choice) -> Result<Runtime> {
         let of = |backend, reason: String| Runtime { backend, live: None, reason: reason.into() };
         let found = |backend, path: &Path| of(backend, format!("found at {}", path.display()));
-        let onnxruntime =
-            |library: &'static onnxruntime::Library| found(Backend::OnnxRuntime(library), &library.path);
+        let onnxruntime = |library: &'static onnxruntime::OnnxRuntimeLibrary| {
+            found(Backend::OnnxRuntime(library), &library.path)
+        };
         match choice {
             Choice::Rten => Ok(of(Backend::Rten, "asked for".into())),
             Choice::OnnxRuntime => {
@@ -202,45 +206,6 @@ impl Runtime {
         Session::as_given(graph, self.backend, threads)
     }
 
-    /// The name of a tensor that the graph computes in half precision and this runtime in single precision,
-    /// if there is one.
-    ///
-    /// # Errors
-    /// When the graph computes in double precision and this runtime does not.
-    pub fn check_precision(&self, graph: &Graph) -> Result<Option<String>> {
-        let runtime = match self.backend {
-            Backend::OnnxRuntime(_) => return Ok(None),
-            Backend::OpenVino(_) => openvino::NAME,
-            Backend::Rten => rten::NAME,
-        };
-        if let Some(tensor) = prepare::computed_in(graph, DType::F64)? {
-            return Err(RuntimeError::DoublePrecision { runtime, tensor });
-        }
-        prepare::computed_in(graph, DType::F16)
-    }
-
-    /// The name of a tensor that the graph makes of floats in 64-bit integers and this runtime in 32 bits, if there
-    /// is one.
-    ///
-    /// # Errors
-    /// When shapes contradict each other.
-    pub fn narrows_integers(&self, graph: &Graph) -> Result<Option<String>> {
-        match self.backend {
-            Backend::OnnxRuntime(_) => Ok(None),
-            Backend::Rten | Backend::OpenVino(_) => prepare::wide_integers(graph),
-        }
-    }
-
-    /// The bytes of a graph's constants that every session has a copy of, or more than one; the others lie in the graph's own memory,
-    /// once for all sessions.
-    pub fn copied(&self, graph: &Graph) -> usize {
-        match self.backend {
-            #[cfg(feature = "onnxruntime")]
-            Backend::OnnxRuntime(_) => lent::copied(graph),
-            _ => graph.constants.values().map(Tensor::bytes).fold(0, usize::saturating_add),
-        }
-    }
-
     /// The same as [`compile`](Runtime::compile), computed in a precision of choice; inputs and outputs stay in single precision.
     ///
     /// # Errors
@@ -268,48 +233,6 @@ impl Runtime {
         match self.backend {
             Backend::OpenVino(_) => Runtime { backend: Backend::Rten, ..self.clone() },
             Backend::Rten | Backend::OnnxRuntime(_) => self.clone(),
-        }
-    }
-
-    /// Whether, in a session of [`Runtime::compile_as_given`], a sample's figures may depend by rounding on
-    /// its place in the batch.
-    ///
-    /// # Errors
-    /// When shapes contradict each other.
-    pub fn rounds_by_place(&self, graph: &Graph) -> Result<bool> {
-        if !matches!(self.backend, Backend::OnnxRuntime(_)) {
-            return Ok(false);
-        }
-        for dtype in [DType::F16, DType::F64] {
-            if prepare::computed_in(graph, dtype)?.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(places::matter(graph)? || places::matter(&simplify(graph)?)?)
-    }
-}
-
-/// Threads that sessions compute on. Sessions may share them; cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Threads {
-    count: usize,
-    /// rten's threads; other runtimes make their own in every session.
-    pool: Option<Arc<::rten::ThreadPool>>,
-}
-
-impl Threads {
-    /// The number of threads.
-    pub fn count(&self) -> usize {
-        self.count
-    }
-
-    /// Calls `work` where running sessions is cheapest. With rten this is on the threads themselves,
-    /// which saves every run the hand-over to another thread (some 10 µs: a tenth to a third of the
-    /// time of a small MNIST network); with other runtimes it is the calling thread.
-    pub fn enter<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        match &self.pool {
-            Some(pool) => rten::lend(pool, work),
-            None => work(),
         }
     }
 }

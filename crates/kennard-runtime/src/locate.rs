@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 
 /// What a runtime's library is called.
-pub struct Library {
+pub struct LibraryName {
     /// The environment variable that names its file.
     pub variable: &'static str,
     /// Where a Python package has it, below the environment's packages.
@@ -31,7 +31,7 @@ impl<L> Loaded<L> {
     /// The library, opened at the first call that finds a file that it can be opened from.
     pub fn or_open(
         &self,
-        files: &'static Library,
+        files: &'static LibraryName,
         open: impl Fn(&Path) -> Result<L, String>,
     ) -> Result<&L, String> {
         let _one_at_a_time = self.loading.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -49,7 +49,7 @@ impl<L> Loaded<L> {
     }
 }
 
-impl Library {
+impl LibraryName {
     /// The files to try, the most wanted first; [`Runtime::open`](crate::Runtime::open) gives the
     /// order. Lazy, so that Python is asked only when all else failed.
     pub fn candidates(&'static self) -> Box<dyn Iterator<Item = PathBuf>> {
@@ -141,7 +141,7 @@ mod tests {
         ] {
             fs::write(directory.join(name), "").unwrap();
         }
-        let library = Library { variable: "", package: ["onnxruntime", "capi"], stem: "onnxruntime" };
+        let library = LibraryName { variable: "", package: ["onnxruntime", "capi"], stem: "onnxruntime" };
         let found = library.files(&directory);
         fs::remove_dir_all(&directory).unwrap();
         let names: Vec<_> = found.iter().filter_map(|path| path.file_name()?.to_str()).collect();

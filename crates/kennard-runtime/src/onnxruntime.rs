@@ -19,12 +19,12 @@ use crate::{Result, RuntimeError, blocked, locate, on_deep_stack, places, prepar
 
 pub const NAME: &str = "onnxruntime";
 
-const FILES: locate::Library =
-    locate::Library { variable: "ORT_DYLIB_PATH", package: ["onnxruntime", "capi"], stem: "onnxruntime" };
+const FILES: locate::LibraryName =
+    locate::LibraryName { variable: "ORT_DYLIB_PATH", package: ["onnxruntime", "capi"], stem: "onnxruntime" };
 
 /// The loaded library.
 #[derive(Debug)]
-pub struct Library {
+pub struct OnnxRuntimeLibrary {
     pub path: PathBuf,
     pub version: String,
     environment: Environment,
@@ -35,7 +35,7 @@ pub struct Library {
 /// The bytes of constants from which on a session is large.
 const LARGE: usize = 1 << 26;
 
-pub struct Program {
+pub struct OnnxRuntimeProgram {
     session: Session,
     /// Shape and element type of the inputs.
     inputs: Vec<(Vec<usize>, DType)>,
@@ -46,13 +46,13 @@ pub struct Program {
 }
 
 /// The library, loaded at the first call that finds one.
-pub fn load() -> Result<&'static Library, String> {
-    static LIBRARY: locate::Loaded<Library> = locate::Loaded::none();
-    LIBRARY.or_open(&FILES, Library::open)
+pub fn load() -> Result<&'static OnnxRuntimeLibrary, String> {
+    static LIBRARY: locate::Loaded<OnnxRuntimeLibrary> = locate::Loaded::none();
+    LIBRARY.or_open(&FILES, OnnxRuntimeLibrary::open)
 }
 
-impl Library {
-    fn open(path: &Path) -> Result<Library, String> {
+impl OnnxRuntimeLibrary {
+    fn open(path: &Path) -> Result<OnnxRuntimeLibrary, String> {
         let builder = ort::init_from(path).map_err(|error| explain(&error))?;
         let environment = builder
             .with_name("kennard")
@@ -62,15 +62,20 @@ impl Library {
             .build()
             .map_err(|e| format!("{}: {e}", path.display()))?;
         environment.set_log_level(LogLevel::Error);
-        Ok(Library { path: path.into(), version: version(path), environment, making: Mutex::new(()) })
+        Ok(OnnxRuntimeLibrary {
+            path: path.into(),
+            version: version(path),
+            environment,
+            making: Mutex::new(()),
+        })
     }
 
-    pub fn compile(&self, graph: &Graph, threads: usize) -> Result<Program> {
+    pub fn compile(&self, graph: &Graph, threads: usize) -> Result<OnnxRuntimeProgram> {
         self.compile_as_given(&blocked::blocked(&places::independent(graph)?)?, threads)
     }
 
     /// The same without a rewrite.
-    pub fn compile_as_given(&self, graph: &Graph, threads: usize) -> Result<Program> {
+    pub fn compile_as_given(&self, graph: &Graph, threads: usize) -> Result<OnnxRuntimeProgram> {
         let Lent { graph: given, weights } = lent(graph);
         let session = on_deep_stack(|| self.session(&given, threads)).map_err(|message| {
             RuntimeError::Compile { runtime: NAME, message: prepare::placed(graph, message) }
@@ -78,7 +83,7 @@ impl Library {
         let shape = |v: &Value| (v.ty.shape.known().unwrap_or_default(), v.ty.dtype);
         let inputs = graph.inputs.iter().map(shape).collect();
         let outputs = graph.outputs.iter().map(|v| v.ty.dtype).collect();
-        Ok(Program { session, inputs, outputs, weights })
+        Ok(OnnxRuntimeProgram { session, inputs, outputs, weights })
     }
 
     fn session(&self, graph: &Graph, threads: usize) -> Result<Session, String> {
@@ -110,7 +115,7 @@ impl Library {
     }
 }
 
-impl Program {
+impl OnnxRuntimeProgram {
     pub fn run(&mut self, inputs: &[Input<'_>], outputs: &mut [Vec<f32>]) -> Result<()> {
         self.try_run(inputs, outputs).map_err(|e| RuntimeError::Run { runtime: NAME, message: e.to_string() })
     }

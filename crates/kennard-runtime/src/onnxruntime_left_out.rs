@@ -11,29 +11,29 @@ use crate::input::Input;
 pub const NAME: &str = "onnxruntime";
 
 #[derive(Debug)]
-pub struct Library {
+pub struct OnnxRuntimeLibrary {
     pub path: PathBuf,
     pub version: String,
     never: Infallible,
 }
 
-pub struct Program(Infallible);
+pub struct OnnxRuntimeProgram(Infallible);
 
-pub fn load() -> Result<&'static Library, String> {
+pub fn load() -> Result<&'static OnnxRuntimeLibrary, String> {
     Err("this build of Kennard leaves it out (the feature `onnxruntime` of the crate)".into())
 }
 
-impl Library {
-    pub fn compile(&self, _: &Graph, _: usize) -> Result<Program> {
+impl OnnxRuntimeLibrary {
+    pub fn compile(&self, _: &Graph, _: usize) -> Result<OnnxRuntimeProgram> {
         match self.never {}
     }
 
-    pub fn compile_as_given(&self, _: &Graph, _: usize) -> Result<Program> {
+    pub fn compile_as_given(&self, _: &Graph, _: usize) -> Result<OnnxRuntimeProgram> {
         match self.never {}
     }
 }
 
-impl Program {
+impl OnnxRuntimeProgram {
     pub fn run(&mut self, _: &[Input<'_>], _: &mut [Vec<f32>]) -> Result<()> {
         match self.0 {}
     }

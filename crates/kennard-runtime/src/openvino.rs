@@ -12,18 +12,21 @@ use crate::{Precision, Result, RuntimeError, locate, on_deep_stack, prepare, rte
 
 pub const NAME: &str = "openvino";
 
-const FILES: locate::Library =
-    locate::Library { variable: "OPENVINO_DYLIB_PATH", package: ["openvino", "libs"], stem: "openvino_c" };
+const FILES: locate::LibraryName = locate::LibraryName {
+    variable: "OPENVINO_DYLIB_PATH",
+    package: ["openvino", "libs"],
+    stem: "openvino_c",
+};
 
 /// The loaded library.
-pub struct Library {
+pub struct OpenVinoLibrary {
     pub path: PathBuf,
     pub version: String,
     /// Its settings are those of the next model that is compiled.
     core: Mutex<Core>,
 }
 
-pub struct Program {
+pub struct OpenVinoProgram {
     request: InferRequest,
     /// Of those that anything is made of.
     inputs: Vec<Option<Tensor>>,
@@ -32,20 +35,20 @@ pub struct Program {
     _model: CompiledModel,
 }
 
-impl fmt::Debug for Library {
+impl fmt::Debug for OpenVinoLibrary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Library").field("path", &self.path).field("version", &self.version).finish()
+        f.debug_struct("OpenVinoLibrary").field("path", &self.path).field("version", &self.version).finish()
     }
 }
 
 /// The library, loaded at the first call that finds one.
-pub fn load() -> Result<&'static Library, String> {
-    static LIBRARY: locate::Loaded<Library> = locate::Loaded::none();
-    LIBRARY.or_open(&FILES, Library::open)
+pub fn load() -> Result<&'static OpenVinoLibrary, String> {
+    static LIBRARY: locate::Loaded<OpenVinoLibrary> = locate::Loaded::none();
+    LIBRARY.or_open(&FILES, OpenVinoLibrary::open)
 }
 
-impl Library {
-    fn open(path: &Path) -> Result<Library, String> {
+impl OpenVinoLibrary {
+    fn open(path: &Path) -> Result<OpenVinoLibrary, String> {
         let located = |problem: String| format!("{}: {problem}", path.display());
         openvino_sys::library::load_from(path).map_err(located)?;
         let mut core = Core::new().map_err(|e| located(e.to_string()))?;
@@ -54,10 +57,10 @@ impl Library {
             core.set_property(&DeviceType::CPU, &key, value).map_err(|e| located(e.to_string()))?;
         }
         let version = openvino::version().build_number;
-        Ok(Library { path: path.into(), version: short(&version), core: Mutex::new(core) })
+        Ok(OpenVinoLibrary { path: path.into(), version: short(&version), core: Mutex::new(core) })
     }
 
-    pub fn compile(&self, graph: &Graph, threads: usize, precision: Precision) -> Result<Program> {
+    pub fn compile(&self, graph: &Graph, threads: usize, precision: Precision) -> Result<OpenVinoProgram> {
         let graph = &plain(graph)?;
         let bytes = prepare::bytes(graph);
         let program = on_deep_stack(|| self.program(graph, &bytes, threads, precision))
@@ -72,7 +75,7 @@ impl Library {
         bytes: &[u8],
         threads: usize,
         precision: Precision,
-    ) -> Result<Option<Program>, String> {
+    ) -> Result<Option<OpenVinoProgram>, String> {
         let mut core = self.core.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let threads = threads.to_string();
         core.set_property(&DeviceType::CPU, &RwPropertyKey::InferenceNumThreads, &threads).map_err(said)?;
@@ -96,11 +99,11 @@ impl Library {
             false => Ok(None),
         });
         let inputs = inputs.collect::<Result<_, _>>()?;
-        Ok(Some(Program { request, inputs, outputs: graph.outputs.len(), _model: model }))
+        Ok(Some(OpenVinoProgram { request, inputs, outputs: graph.outputs.len(), _model: model }))
     }
 }
 
-impl Program {
+impl OpenVinoProgram {
     pub fn run(&mut self, inputs: &[Input<'_>], outputs: &mut [Vec<f32>]) -> Result<()> {
         let failed = |message| RuntimeError::Run { runtime: NAME, message };
         for (tensor, input) in self.inputs.iter_mut().zip(inputs) {
@@ -133,7 +136,8 @@ impl Program {
 /// # Errors
 /// Where they are not; the message names the node. (`tests/node_tests.rs` found which these are.)
 fn plain(graph: &Graph) -> Result<Graph> {
-    let graph = define(graph, |node| match node.op.as_str() {
+    let graph = define(graph, rten::is_foreign)?;
+    let graph = define(&graph, |node| match node.op.as_str() {
         "Resize" => !rten::plain_resize(node),
         "LSTM" => node.input(PEEPHOLES).is_some(),
         "GridSample" => true,

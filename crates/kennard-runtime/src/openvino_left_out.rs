@@ -11,25 +11,25 @@ use crate::{Precision, Result};
 pub const NAME: &str = "openvino";
 
 #[derive(Debug)]
-pub struct Library {
+pub struct OpenVinoLibrary {
     pub path: PathBuf,
     pub version: String,
     never: Infallible,
 }
 
-pub struct Program(Infallible);
+pub struct OpenVinoProgram(Infallible);
 
-pub fn load() -> Result<&'static Library, String> {
+pub fn load() -> Result<&'static OpenVinoLibrary, String> {
     Err("this build of Kennard leaves it out (the feature `openvino` of the crate)".into())
 }
 
-impl Library {
-    pub fn compile(&self, _: &Graph, _: usize, _: Precision) -> Result<Program> {
+impl OpenVinoLibrary {
+    pub fn compile(&self, _: &Graph, _: usize, _: Precision) -> Result<OpenVinoProgram> {
         match self.never {}
     }
 }
 
-impl Program {
+impl OpenVinoProgram {
     pub fn run(&mut self, _: &[Input<'_>], _: &mut [Vec<f32>]) -> Result<()> {
         match self.0 {}
     }

@@ -1,13 +1,18 @@
 //! rten: pure Rust, built in.
 
-use std::any::Any;
-use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Once};
+mod guard;
+mod plain;
 
-use kennard_graph::{DType, Graph, GraphError, Node, Types, define, infer, simplify};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use kennard_graph::{DType, Graph, Node, simplify};
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueView};
+
+use guard::guard;
+pub use guard::lend;
+use plain::plain;
+pub use plain::plain_resize;
 
 use crate::input::{Input, narrowed};
 use crate::{Result, RuntimeError, on_deep_stack, prepare};
@@ -15,118 +20,15 @@ use crate::{Result, RuntimeError, on_deep_stack, prepare};
 pub const NAME: &str = "rten";
 pub const VERSION: &str = env!("RTEN_VERSION");
 
-/// Whether a node is spelled out in basic operators, as rten's own kernel will not do.
-fn spelled_out(node: &Node, types: &Types) -> bool {
-    let over_volumes = || {
-        let x = node.input(0).and_then(|name| types.get(name));
-        x.is_some_and(|ty| ty.shape.rank() == 5)
-    };
-    let of_integers = || {
-        let x = node.input(0).and_then(|name| types.get(name));
-        x.is_some_and(|ty| !ty.dtype.is_float())
-    };
-    let of_16_bits = || {
-        let x = node.input(0).and_then(|name| types.get(name));
-        x.is_some_and(|ty| matches!(ty.dtype, DType::I16 | DType::U16))
-    };
-    match node.op.as_str() {
-        "DequantizeLinear" => of_16_bits(),
-        // There is none.
-        "AffineGrid"
-        | "Celu"
-        | "DFT"
-        | "GroupNormalization"
-        | "Hardmax"
-        | "LRN"
-        | "MeanVarianceNormalization"
-        | "Mish"
-        | "Selu"
-        | "STFT"
-        | "Shrink"
-        | "SpaceToDepth"
-        | "ThresholdedRelu" => true,
-        // It has them over two axes only, pools without gaps.
-        "Conv" | "ConvTranspose" => over_volumes(),
-        "MaxPool" if of_integers() => true,
-        "AveragePool" | "MaxPool" => {
-            over_volumes() || node.ints("dilations").is_some_and(|gaps| gaps.iter().any(|&gap| gap != 1))
-        }
-        // It has the usual forms only, and no plain ones.
-        "RNN" => true,
-        "LSTM" | "GRU" => {
-            let unusual = ["activations", "clip", "input_forget"];
-            node.op == "GRU" && node.int("linear_before_reset", 0) == 0
-                || unusual.iter().any(|name| node.attributes.contains_key(*name))
-                || [4, 7].iter().any(|&i| node.input(i).is_some())
-        }
-        // It pads with another number than the zero point, rounds otherwise, or may saturate.
-        "ConvInteger" | "DynamicQuantizeLinear" | "MatMulInteger" | "QLinearConv" | "QLinearMatMul" => true,
-        // It takes the last of equal elements, rounds otherwise, says that the sign of 0 is 1, overflows.
-        "ArgMax" | "ArgMin" | "QuantizeLinear" | "Sign" | "Softplus" => true,
-        // It knows the usual attributes, types and ranks only.
-        "GridSample" | "IsInf" | "OneHot" | "Pow" => true,
-        "Pad" => node.input(3).is_some(),
-        // To truth values it rounds.
-        "Cast" => node.int("to", 0) == DType::Bool.code(),
-        "BatchNormalization" => node.int("training_mode", 0) != 0,
-        "Resize" => !plain_resize(node),
-        _ => false,
-    }
-}
-
-/// The graph with what rten's own kernels will not do in basic operators. Integers of 16 bits, which it does not know, have 32.
-fn plain(graph: &Graph) -> Result<Graph> {
-    graph.nodes.iter().try_for_each(check_domain)?;
-    let types = infer(graph)?;
-    let mut graph = define(graph, |node| spelled_out(node, &types)).map_err(|error| match error {
-        GraphError::NoRule { node, op } => refused(format!(
-            "node `{node}` ({op}): the shape of its result is not known, and what follows is to be spelled out"
-        )),
-        error => error.into(),
-    })?;
-    let narrow = [DType::I16, DType::U16];
-    for tensor in graph.constants.values_mut().filter(|tensor| narrow.contains(&tensor.dtype())) {
-        *tensor = tensor.to_i32();
-    }
-    for node in graph.nodes.iter_mut().filter(|node| node.op == "Cast") {
-        if narrow.iter().any(|dtype| node.int("to", 0) == dtype.code()) {
-            node.attributes.insert("to".into(), DType::I32.code().into());
-        }
-    }
-    Ok(graph)
-}
-
-/// Refuses operators of other domains than the standard's: none is built in.
-fn check_domain(node: &Node) -> Result<()> {
-    let Some((domain, name)) = node.op.rsplit_once("::") else { return Ok(()) };
-    let (op, label) = (node.op.clone(), node.label().to_string());
-    Err(match domain {
-        "ai.onnx.ml" | "com.microsoft" => {
-            let attacks = if name.starts_with("TreeEnsemble") {
-                "square and leaves"
-            } else {
-                "square and hop-skip-jump"
-            };
-            RuntimeError::NoOperator { runtime: NAME, op, node: label, attacks }
-        }
-        _ => refused(format!("it has no operator {op} (node `{label}`)")),
-    })
-}
-
-/// Whether rten computes this `Resize`. For `cubic` it would silently compute `linear`.
-pub fn plain_resize(node: &Node) -> bool {
-    let coordinates = node.text("coordinate_transformation_mode", "half_pixel");
-    matches!(node.text("mode", "nearest"), "nearest" | "linear")
-        && matches!(coordinates, "half_pixel" | "pytorch_half_pixel" | "align_corners" | "asymmetric")
-        && node.int("antialias", 0) == 0
-        && node.ints("axes").is_none()
-        && node.text("keep_aspect_ratio_policy", "stretch") == "stretch"
+/// Whether an operator is of another domain than the standard's.
+pub fn is_foreign(node: &Node) -> bool {
+    node.op.contains("::")
 }
 
 /// What nodes gave, by the names of tensors.
 pub type Kept = HashMap<String, Vec<f64>>;
 
-pub struct Program {
+pub struct RtenProgram {
     model: Model,
     inputs: Vec<Port>,
     outputs: Vec<NodeId>,
@@ -142,30 +44,30 @@ struct Port {
     narrow: Vec<i32>,
 }
 
-impl Program {
-    pub fn compile(graph: &Graph, threads: Option<Arc<ThreadPool>>) -> Result<Program> {
-        Program::made(&simplify(&plain(graph)?)?, threads)
+impl RtenProgram {
+    pub fn compile(graph: &Graph, threads: Option<Arc<ThreadPool>>) -> Result<RtenProgram> {
+        RtenProgram::made(&simplify(&plain(graph)?)?, threads)
     }
 
     /// The same without simplification, where rten runs the graph so.
-    pub fn compile_as_given(graph: &Graph, threads: Option<Arc<ThreadPool>>) -> Result<Program> {
+    pub fn compile_as_given(graph: &Graph, threads: Option<Arc<ThreadPool>>) -> Result<RtenProgram> {
         let plain = plain(graph)?;
-        match Program::load(&plain, threads.clone(), true) {
+        match RtenProgram::load(&plain, threads.clone(), true) {
             Ok(program) if program.try_out(&plain, &program.outputs).is_ok() => Ok(program),
-            _ => Ok(Program { simplified: true, ..Program::compile(graph, threads)? }),
+            _ => Ok(RtenProgram { simplified: true, ..RtenProgram::compile(graph, threads)? }),
         }
     }
 
     /// Loaded and tried out on zeros, so that an operator which rten does not run is found before the work.
-    fn made(graph: &Graph, threads: Option<Arc<ThreadPool>>) -> Result<Program> {
-        let program = Program::load(graph, threads.clone(), true)?;
+    fn made(graph: &Graph, threads: Option<Arc<ThreadPool>>) -> Result<RtenProgram> {
+        let program = RtenProgram::load(graph, threads.clone(), true)?;
         let Err(message) = program.try_out(graph, &program.outputs) else { return Ok(program) };
         if !matches!(graph.inputs.as_slice(), [image] if image.ty.dtype.is_float()) {
             // Zero may be no value that an input can have: a step, a scale, or an axis.
             return Ok(program);
         }
         // Nodes that rten puts together have no names; without that they can be told apart.
-        let plain = Program::load(graph, threads, false)?;
+        let plain = RtenProgram::load(graph, threads, false)?;
         Err(refused(match plain.culprit(graph) {
             Some(node) => format!("node `{}` ({}): {message}", node.label(), node.op),
             None => message,
@@ -211,7 +113,7 @@ impl Program {
         on_deep_stack(|| guard(run)).map(drop)
     }
 
-    fn load(graph: &Graph, threads: Option<Arc<ThreadPool>>, optimize: bool) -> Result<Program> {
+    fn load(graph: &Graph, threads: Option<Arc<ThreadPool>>, optimize: bool) -> Result<RtenProgram> {
         let load = || {
             let mut options = ModelOptions::with_all_ops();
             options.prepack_weights(true).enable_optimization(optimize);
@@ -227,17 +129,17 @@ impl Program {
         let inputs = graph.inputs.iter().map(port).collect::<Result<_>>()?;
         let outputs = graph.outputs.iter().map(|v| id(&v.name)).collect::<Result<_>>()?;
         let options = RunOptions::default().with_thread_pool(threads);
-        Ok(Program { model, inputs, outputs, options, simplified: false })
+        Ok(RtenProgram { model, inputs, outputs, options, simplified: false })
     }
 
     /// The wanted tensors of a graph for an input, node by node; nothing where rten does not run it so.
     pub fn node_by_node(graph: &Graph, input: &[f32], wanted: &HashSet<&str>) -> Option<Kept> {
-        Program::every_node(&plain(graph).ok()?, input, wanted)
+        RtenProgram::every_node(&plain(graph).ok()?, input, wanted)
     }
 
     /// The same with rten's own kernels alone.
     pub fn every_node(graph: &Graph, input: &[f32], wanted: &HashSet<&str>) -> Option<Kept> {
-        let program = Program::load(graph, None, false).ok()?;
+        let program = RtenProgram::load(graph, None, false).ok()?;
         let made =
             graph.nodes.iter().flat_map(|node| &node.outputs).filter(|name| wanted.contains(name.as_str()));
         let named: Vec<(String, NodeId)> =
@@ -253,7 +155,7 @@ impl Program {
 
     /// What a graph as rten optimises it returns for an input; nothing where rten does not run it.
     pub fn optimised(graph: &Graph, input: &[f32]) -> Option<Vec<Vec<f32>>> {
-        let program = Program::load(&plain(graph).ok()?, None, true).ok()?;
+        let program = RtenProgram::load(&plain(graph).ok()?, None, true).ok()?;
         let values = program.compute(input, &program.outputs)?;
         values
             .into_iter()
@@ -310,50 +212,6 @@ fn wide(value: Value) -> Vec<f64> {
         Value::UInt8Tensor(tensor) => tensor.into_data().into_iter().map(f64::from).collect(),
         _ => Vec::new(),
     }
-}
-
-/// Makes a panic an error: rten reports what it does not support as errors, but a model that breaks
-/// its assumptions may hit an assertion.
-fn guard<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    let text = |panic: Box<dyn Any + Send>| {
-        let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
-        text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
-    };
-    silence();
-    let outer = GUARDED.replace(true);
-    // Nothing outlives a panic but the model, which a run does not change.
-    let result = catch_unwind(AssertUnwindSafe(work));
-    GUARDED.set(outer);
-    result.unwrap_or_else(|panic| Err(format!("it cannot go on: {}", text(panic))))
-}
-
-thread_local! {
-    /// Whether a panic on this thread becomes an error.
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-    /// Whether work that is not rten's runs on this thread of rten.
-    static LENT: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Calls `work` on a thread of `pool`.
-pub fn lend<R: Send>(pool: &ThreadPool, work: impl FnOnce() -> R + Send) -> R {
-    pool.run(|| {
-        LENT.set(true);
-        work()
-    })
-}
-
-/// Keeps panics that become errors from being printed as well.
-fn silence() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            let own = std::thread::current().name().is_some_and(|name| name.starts_with("rten-"));
-            if !GUARDED.get() && (!own || LENT.get()) {
-                before(info);
-            }
-        }));
-    });
 }
 
 fn refused(message: String) -> RuntimeError {

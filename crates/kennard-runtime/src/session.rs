@@ -13,9 +13,9 @@ pub struct Session {
 }
 
 enum Program {
-    Rten(Box<rten::Program>),
-    OnnxRuntime(onnxruntime::Program),
-    OpenVino(openvino::Program),
+    Rten(Box<rten::RtenProgram>),
+    OnnxRuntime(onnxruntime::OnnxRuntimeProgram),
+    OpenVino(openvino::OpenVinoProgram),
 }
 
 impl Session {
@@ -40,7 +40,7 @@ impl Session {
             }
             Backend::Rten => {
                 single(rten::NAME)?;
-                Program::Rten(Box::new(rten::Program::compile(&graph, threads.pool.clone())?))
+                Program::Rten(Box::new(rten::RtenProgram::compile(&graph, threads.pool.clone())?))
             }
         };
         Ok(Session::of(graph, program))
@@ -63,7 +63,7 @@ impl Session {
                 // rten divides constants that are whole numbers as integers; what follows from constants alone is
                 // computed beforehand.
                 let graph = fold(&in_single_precision(graph)?)?;
-                let program = rten::Program::compile_as_given(&graph, threads.pool.clone())?;
+                let program = rten::RtenProgram::compile_as_given(&graph, threads.pool.clone())?;
                 (graph, Program::Rten(Box::new(program)))
             }
         };

@@ -4,10 +4,10 @@ use std::fmt;
 /// names them its own way: the command by flags, Python by arguments and functions. `Display` names settings neutrally,
 /// `` `packet_samples = 2000` ``, and commands as they are called, `` `kennard inspect` ``.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Advice(Vec<Part>);
+pub struct Advice(Vec<AdvicePart>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+enum AdvicePart {
     Text(&'static str),
     Setting { name: &'static str, value: Option<String> },
     Command(&'static str),
@@ -41,15 +41,15 @@ impl Advice {
     /// Reads a text in which `{name}` and `{name = value}` stand for settings, and `{!name}` for commands.
     pub(crate) fn new(text: &'static str) -> Advice {
         let (begin, pieces) = text.split_once('{').map_or((text, None), |(begin, rest)| (begin, Some(rest)));
-        let mut parts = vec![Part::Text(begin)];
+        let mut parts = vec![AdvicePart::Text(begin)];
         for piece in pieces.into_iter().flat_map(|rest| rest.split('{')) {
             let (mark, text) = piece.split_once('}').unwrap_or((piece, ""));
             parts.push(match (mark.strip_prefix('!'), mark.split_once(" = ")) {
-                (Some(command), _) => Part::Command(command),
-                (None, Some((name, value))) => Part::Setting { name, value: Some(value.into()) },
-                (None, None) => Part::Setting { name: mark, value: None },
+                (Some(command), _) => AdvicePart::Command(command),
+                (None, Some((name, value))) => AdvicePart::Setting { name, value: Some(value.into()) },
+                (None, None) => AdvicePart::Setting { name: mark, value: None },
             });
-            parts.push(Part::Text(text));
+            parts.push(AdvicePart::Text(text));
         }
         Advice(parts)
     }
@@ -57,7 +57,7 @@ impl Advice {
     /// The same with a value for a setting that has none yet.
     pub(crate) fn with(mut self, setting: &str, to: impl fmt::Display) -> Advice {
         for part in &mut self.0 {
-            if let Part::Setting { name, value: value @ None } = part
+            if let AdvicePart::Setting { name, value: value @ None } = part
                 && *name == setting
             {
                 *value = Some(to.to_string());
@@ -68,10 +68,10 @@ impl Advice {
 
     /// The text, with settings and commands as `word` says them.
     pub fn worded(&self, word: impl Fn(Mark<'_>) -> String) -> String {
-        let word = |part: &Part| match part {
-            Part::Text(text) => (*text).to_string(),
-            Part::Setting { name, value } => word(Mark::Setting { name, value: value.as_deref() }),
-            Part::Command(name) => word(Mark::Command(name)),
+        let word = |part: &AdvicePart| match part {
+            AdvicePart::Text(text) => (*text).to_string(),
+            AdvicePart::Setting { name, value } => word(Mark::Setting { name, value: value.as_deref() }),
+            AdvicePart::Command(name) => word(Mark::Command(name)),
         };
         self.0.iter().map(word).collect()
     }

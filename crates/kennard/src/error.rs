@@ -1,10 +1,13 @@
-use std::path::{Path, PathBuf};
+mod said;
+
+use std::path::PathBuf;
 
 use kennard_graph::GraphError;
 use kennard_runtime::RuntimeError;
 
+pub(crate) use self::said::with_causes;
+use crate::Advice;
 use crate::data::DataError;
-use crate::{Advice, Mark};
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -22,10 +25,164 @@ pub enum Error {
     /// The data cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// There is nothing of this name.
+    #[error("the {what} `{name}` is unknown; {}known are {known}", said::hint(.nearest.as_deref()))]
+    Unknown {
+        /// What it should be the name of: an attack, a norm.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// A known name that it is close to.
+        nearest: Option<String>,
+        /// Names that are known.
+        known: String,
+    },
+    /// A text is not of the form of what it should say.
+    #[error("`{text}` is no {what}; {form}")]
+    Unreadable {
+        /// The text.
+        text: String,
+        /// What it should be: a number, a shard.
+        what: &'static str,
+        /// How to write one.
+        form: String,
+    },
+    /// A number lies outside its range.
+    #[error("{setting} is {value}; {allowed}")]
+    OutOfRange {
+        /// What is set.
+        setting: String,
+        /// The number.
+        value: f64,
+        /// What it must be.
+        allowed: String,
+    },
+    /// A setting that the method of training has no use for.
+    #[error("the method {method} has no {setting}")]
+    NotOfMethod {
+        /// The method.
+        method: String,
+        /// The setting.
+        setting: &'static str,
+    },
+    /// A parameter of an attack is unknown, or makes no sense.
+    #[error("the attack {attack}: {problem}")]
+    AttackParameter {
+        /// The attack's name.
+        attack: String,
+        /// What is wrong, and with which parameter.
+        problem: String,
+    },
+    /// A setting that is needed was not given.
+    #[error("{setting} is missing: {meaning}")]
+    Missing {
+        /// The setting.
+        setting: String,
+        /// What it is, with an example.
+        meaning: String,
+    },
+    /// There are fewer than something takes.
+    #[error("{count} {what} are too few {purpose}")]
+    TooFew {
+        /// How many there are.
+        count: u64,
+        /// Of what.
+        what: &'static str,
+        /// What they are too few for, and what to take.
+        purpose: String,
+    },
+    /// There are no draws to choose a class with, or none to count.
+    #[error(
+        "{choosing} draws to choose a class and {counting} to count; take at least one of each, 100 and \
+         {usual} for example"
+    )]
+    NoDraws {
+        /// How many draws choose the class.
+        choosing: u64,
+        /// How many are counted.
+        counting: u64,
+        /// How many are usually counted.
+        usual: u64,
+    },
+    /// A shard has no sample.
+    #[error(
+        "the shard {number}/{of} has none of the {samples} samples: divide them into no more than \
+         {samples} parts"
+    )]
+    EmptyShard {
+        /// Which part, from 1.
+        number: usize,
+        /// How many parts there are.
+        of: usize,
+        /// How many samples are divided.
+        samples: usize,
+    },
+    /// No directories of shards are named.
+    #[error("there is nothing to merge; name the directories of the shards")]
+    NothingToMerge,
+    /// The data set has no sample that was chosen.
+    #[error("there is no sample to {purpose} in {data}")]
+    NoSamples {
+        /// What was to be done with them.
+        purpose: &'static str,
+        /// The data set.
+        data: String,
+    },
+    /// There is no sample or class of this number.
+    #[error("there is no {what} {number}: {range}")]
+    NoSuch {
+        /// What was asked for: a sample, a label.
+        what: &'static str,
+        /// Its number.
+        number: usize,
+        /// Which there are.
+        range: String,
+    },
+    /// A sample does not belong to the model, the threat model or the run.
+    #[error("sample {index} {problem}")]
+    Sample {
+        /// Its place in the data set.
+        index: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Model and data have different shapes.
+    #[error("{} the model's input `{input}` takes {takes}", said::samples(.samples, .turned.as_deref()))]
+    InputShape {
+        /// The shape of a sample.
+        samples: Vec<usize>,
+        /// The same with channels last, where the model was said to take them so.
+        turned: Option<Vec<usize>>,
+        /// The name of the model's input.
+        input: String,
+        /// The type and shape that it takes.
+        takes: String,
+    },
+    /// Something takes images, and samples are none, or too small.
+    #[error(
+        "{reader} images [C, H, W] of at least {smallest}×{smallest}, the data has samples of shape \
+         {shape:?}; {instead}"
+    )]
+    NoImages {
+        /// What takes images, with its verb.
+        reader: String,
+        /// The least height and width.
+        smallest: usize,
+        /// The shape of a sample.
+        shape: Vec<usize>,
+        /// What takes any shape.
+        instead: &'static str,
+    },
+    /// Nothing can be proved of the model.
+    #[error("this model cannot be certified: {why}")]
+    NotCertifiable {
+        /// Why not.
+        why: String,
+    },
     /// The threat model makes no sense.
     #[error("{0}")]
     Threat(String),
-    /// A setting is unknown, or makes no sense.
+    /// A setting makes no sense, for a reason of its own.
     #[error("{0}")]
     Setting(String),
     /// There are fewer samples than a training run takes.
@@ -69,7 +226,18 @@ pub enum Error {
     /// Figures could not be written as JSON.
     #[error("the summary cannot be written: {0}")]
     Summary(String),
-    /// A packet could not be measured.
+    /// A packet or a distance could not be measured.
+    #[error("{what}: {why}")]
+    Unmeasured {
+        /// Which one.
+        what: String,
+        /// Why, to the first cause.
+        why: String,
+    },
+    /// The measurement was told to stop.
+    #[error("stopped")]
+    Stopped,
+    /// There is no packet, for a reason of its own.
     #[error("{0}")]
     Packet(String),
     /// A thread at work met a fault of the program.
@@ -107,79 +275,4 @@ pub enum Error {
         /// What to do.
         advice: Advice,
     },
-}
-
-impl From<GraphError> for Error {
-    fn from(error: GraphError) -> Error {
-        let advice = match &error {
-            GraphError::OpenShape { .. } => {
-                ": {input_shape = 3,224,224}, in the model's order of axes, or export the model with fixed extents"
-            }
-            GraphError::SeveralInputs { input: Some(_), .. } => ". Hold it at a number: {hold = NAME=0}",
-            GraphError::SeveralInputs { input: None, .. } => {
-                ". Say which one samples go to, {input}, and hold the others at numbers, {hold = NAME=0}"
-            }
-            GraphError::SeveralOutputs(_) => ". Say which one has the logits: {output}",
-            _ => return Error::Graph(error),
-        };
-        Error::Graph(error).advise(advice)
-    }
-}
-
-impl Error {
-    /// The error with what to do about it.
-    pub(crate) fn advise(self, advice: impl Into<Advice>) -> Error {
-        Error::Advised { error: Box::new(self), advice: advice.into() }
-    }
-
-    /// The error with the name of the model's file, and `role` before it, where several models are at work. What is no fault of a
-    /// model's, or names the file already, stays as it is.
-    #[must_use]
-    pub fn of_model(self, role: &str, file: &Path) -> Error {
-        let is_model = matches!(
-            self.kind(),
-            Error::Graph(_)
-                | Error::Runtime(_)
-                | Error::Mismatch(_)
-                | Error::NotANumber(_)
-                | Error::NoGradient(_)
-        );
-        let named =
-            matches!(self, Error::OfModel { .. }) || self.to_string().contains(&file.display().to_string());
-        if !is_model || named {
-            return self;
-        }
-        Error::OfModel { model: format!("{role}{}", file.display()), error: Box::new(self) }
-    }
-
-    /// What went wrong, without advice.
-    pub fn kind(&self) -> &Error {
-        match self {
-            Error::Advised { error, .. } | Error::OfModel { error, .. } => error.kind(),
-            error => error,
-        }
-    }
-
-    /// The whole message, with settings and commands as `word` says them; see [`Advice::worded`].
-    pub fn worded(&self, word: impl Fn(Mark<'_>) -> String) -> String {
-        match self {
-            Error::Advised { error, advice } => error.to_string() + &advice.worded(word),
-            Error::OfModel { model, error } => format!("{model}: {}", error.worded(word)),
-            error => error.to_string(),
-        }
-    }
-}
-
-/// An error with all of its causes, but those that a text before them says already.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !said.contains(&text) {
-            said = format!("{said}: {text}");
-        }
-        source = cause.source();
-    }
-    said
 }

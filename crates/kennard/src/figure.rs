@@ -1,8 +1,10 @@
 //! Figures with their 95 % intervals.
 
-use serde::ser::SerializeStruct;
-use serde::{Deserialize, Serialize, Serializer};
+mod files;
 
+use serde::Deserialize;
+
+pub(crate) use self::files::{bits, double_bits, optional_bits, paired, value_alone};
 use crate::stats::{clopper_pearson, cluster_bootstrap, mean, scatter, two_sided};
 
 /// A figure: its value, its 95 % interval, and what it was estimated from.
@@ -10,7 +12,7 @@ use crate::stats::{clopper_pearson, cluster_bootstrap, mean, scatter, two_sided}
 /// In files it is `{"value", "interval"}`, the interval null where there is none, and `{"value", "error"}` where it was
 /// integrated. What is infinite, as the median of distances most of which were not found, is null.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(from = "Written")]
+#[serde(from = "files::Written")]
 pub struct Figure {
     /// The estimate.
     pub value: f64,
@@ -233,18 +235,6 @@ impl Basis {
     }
 }
 
-impl Serialize for Figure {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Figure", 2)?;
-        fields.serialize_field("value", &self.value)?;
-        match &self.basis {
-            Basis::Quadrature { error } => fields.serialize_field("error", error)?,
-            _ => fields.serialize_field("interval", &self.known_interval())?,
-        }
-        fields.end()
-    }
-}
-
 /// A number with this many significant digits, without zeros at its end.
 pub(crate) fn significant(value: f64, digits: i32) -> String {
     if value == 0.0 || !value.is_finite() {
@@ -255,157 +245,5 @@ pub(crate) fn significant(value: f64, digits: i32) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
 }
 
-/// A figure as files have it: with its interval, or, in older ones, some figures without.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Written {
-    Figure { value: Option<f64>, interval: Option<[Option<f64>; 2]> },
-    Bare(f64),
-}
-
-impl From<Written> for Figure {
-    fn from(written: Written) -> Figure {
-        match written {
-            Written::Figure { value, interval } => {
-                let number = |number: Option<f64>| number.unwrap_or(f64::INFINITY);
-                Figure::perhaps(number(value), interval.map(|ends| ends.map(number)))
-            }
-            Written::Bare(value) => Figure::perhaps(value, None),
-        }
-    }
-}
-
-/// Floats that come back as they were, infinities too: by their bits.
-pub(crate) mod bits {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
-        value.to_bits().serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
-        u32::deserialize(deserializer).map(f32::from_bits)
-    }
-}
-
-/// The same in double precision.
-pub(crate) mod double_bits {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-        value.to_bits().serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-        u64::deserialize(deserializer).map(f64::from_bits)
-    }
-}
-
-/// The same where there may be none.
-pub(crate) mod optional_bits {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
-        value.map(f64::to_bits).serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-        Ok(Option::<u64>::deserialize(deserializer)?.map(f64::from_bits))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rand_chacha::ChaCha8Rng;
-    use rand_chacha::rand_core::SeedableRng;
-    use rand_distr::{Distribution, StandardNormal};
-
-    /// What is infinite is null in files, and infinite again when it is read.
-    #[test]
-    fn infinite_figures_come_back() {
-        for (figure, text) in [
-            (Figure::new(f64::INFINITY, [0.5, f64::INFINITY]), r#"{"value":null,"interval":[0.5,null]}"#),
-            (Figure::new(0.25, [0.125, 0.5]), r#"{"value":0.25,"interval":[0.125,0.5]}"#),
-        ] {
-            assert_eq!(serde_json::to_string(&figure).unwrap(), text);
-            assert_eq!(serde_json::from_str::<Figure>(text).unwrap(), figure);
-        }
-        let alone: Figure = serde_json::from_str(r#"{"value":null,"interval":null}"#).unwrap();
-        assert!(alone.value == f64::INFINITY && alone.known_interval().is_none());
-    }
-
-    /// Values that are a multiple of the control and a constant leave the constant.
-    #[test]
-    fn control_removes_what_is_shared() {
-        let control = [0.5, -1.0, 2.0, 0.25];
-        let values = control.map(|control| 3.0 - 4.0 * control);
-        let figure = Figure::controlled_mean(&values, &control);
-        assert!((figure.value - 3.0).abs() < 1e-12, "{figure:?}");
-        assert!(figure.error() < 1e-9, "{figure:?}");
-        let none = Figure::controlled_mean(&values, &[0.5; 4]);
-        assert_eq!(none.value, mean(&values));
-    }
-
-    /// Populations as skewed as drift and dispersion, and normal ones; each image measured with an error of its own,
-    /// of unequal size. Over 2 000 draws the interval covers 90 % to 98 %. True coverages are 91.0 % to 96.2 %, so that
-    /// with other seeds the worst case would fail in one of 20, all others in less than one of 1 000.
-    #[test]
-    fn intervals_over_images_cover() {
-        type Population = fn(f64) -> f64;
-        let populations: [(Population, f64); 4] = [
-            (|z| z, 0.0),
-            (f64::exp, 0.5f64.exp()),
-            (|z| (0.5 * z).exp(), 0.125f64.exp()),
-            (|z| -z * z, -1.0),
-        ];
-        for images in [8, 16, 32] {
-            for (case, (population, truth)) in populations.iter().enumerate() {
-                let mut random = ChaCha8Rng::seed_from_u64((100 * images + case) as u64);
-                let mut normal = || -> f64 { StandardNormal.sample(&mut random) };
-                let mut covered = 0;
-                for _ in 0..2000 {
-                    let mut image = |k: usize| {
-                        let error = 0.3 * (k % 4) as f64 / 3.0;
-                        Figure::student(population(normal()) + error * normal(), error * error, 63)
-                    };
-                    let figures: Vec<Figure> = (0..images).map(&mut image).collect();
-                    covered += usize::from(Figure::over_images(&figures).contains(*truth));
-                }
-                assert!((1800..=1960).contains(&covered), "{images} images, population {case}: {covered}");
-            }
-        }
-    }
-
-    /// By hand: Student's 95 % interval of 1, 2, 3 is 2 ± 4.302653/√3; equal values have none.
-    #[test]
-    fn means_over_few_images() {
-        let figures = [1.0, 2.0, 3.0].map(Figure::exact);
-        let [low, high] = Figure::over_images(&figures).interval;
-        let half = 4.302_652_73 / 3f64.sqrt();
-        assert!((low - 2.0 + half).abs() < 1e-6 && (high - 2.0 - half).abs() < 1e-6, "{low}, {high}");
-        assert_eq!(Figure::over_images(&[Figure::exact(2.0); 4]).interval, [2.0; 2]);
-        // Of none of a few points each nothing is known for certain, and of their mean neither.
-        let shares = [0.1, 0.3].map(|high| Figure { interval: [0.0, high], ..Figure::student(0.0, 0.0, 9) });
-        let [low, high] = Figure::over_images(&shares).interval;
-        assert!(low == 0.0 && (high - 0.2).abs() < 1e-12, "{low}, {high}");
-        let own = Figure::student(1.0, 0.25, 63);
-        assert_eq!(Figure::over_images(&[own]), own);
-    }
-
-    #[test]
-    fn files_have_the_interval_or_the_error() {
-        let text = |figure: Figure| serde_json::to_string(&figure).unwrap();
-        assert_eq!(text(Figure::integrated(2.0, 0.5)), r#"{"value":2.0,"error":0.5}"#);
-        let exact = Figure::exact(2.0);
-        assert_eq!(text(exact), r#"{"value":2.0,"interval":[2.0,2.0]}"#);
-        let read: Figure = serde_json::from_str(&text(exact)).unwrap();
-        assert_eq!(read, Figure::new(2.0, [2.0; 2]));
-        let old: Figure = serde_json::from_str("2.0").unwrap();
-        assert!(old.value == 2.0 && old.known_interval().is_none());
-        let few = Figure::perhaps(2.0, None);
-        assert_eq!(text(few), r#"{"value":2.0,"interval":null}"#);
-        let read: Figure = serde_json::from_str(&text(few)).unwrap();
-        assert!(read.value == 2.0 && read.known_interval().is_none());
-    }
-}
+mod tests;

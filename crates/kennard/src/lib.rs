@@ -133,7 +133,7 @@ mod workers;
 pub use advice::{Advice, Mark};
 pub use answer::{is_answer, margin, predict};
 pub use arrow_array;
-pub use classifier::{Classifier, Preprocessing};
+pub use classifier::{Classifier, OwnLabel, Preprocessing};
 pub use error::{Error, Result};
 pub use figure::{Basis, Figure};
 pub use kennard_data as data;

@@ -12,6 +12,7 @@ use super::{Arguments, Model, Terms, audited, open, requirements, settings, work
 use crate::bound::Bounds;
 use crate::certify::Certificates;
 use crate::noise::{Smoothing, run_in};
+use crate::setup::Asking;
 
 /// Certificates by bounds: `kennard certify`.
 ///
@@ -49,7 +50,7 @@ pub fn smooth(
     smoothing.sigma()?;
     let taken = smoothing.selection()?;
     let (data, engine, model) =
-        work(model, data, &smoothing.data, taken, false, &smoothing.model, &smoothing.run)?;
+        work(model, data, &smoothing.data, taken, Asking::ManyPoints, &smoothing.model, &smoothing.run)?;
     let certification = smoothing.certification(model, &engine, &data)?;
     let Some(path) = smoothing.out() else {
         return certification.run(stop, |now| progress(now.done, now.total));

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use super::{Arguments, Model, settings, work};
 use crate::packets::Packets;
 use crate::settings::{Data, Run, Taken};
+use crate::setup::Asking;
 
 parts! {
     /// The settings of packets.
@@ -57,10 +58,11 @@ pub fn uncertainty(
     let settings: Uncertainty = settings(options)?;
     let packets = &settings.packets;
     packets.check()?;
+    let all = Selection::All;
     let (data, engine, model) =
-        work(model, data, &settings.data, Selection::All, false, &settings.model, &settings.run)?;
+        work(model, data, &settings.data, all, Asking::ManyPoints, &settings.model, &settings.run)?;
     let hidden = packets.hidden(&engine, &settings.run.options())?;
-    let survey = packets.survey(&engine, hidden.as_ref(), &data, &model.sha256, settings.run.seed())?;
+    let survey = packets.survey(&engine, hidden.as_ref(), &data, &model, settings.run.seed())?;
     let begin = Instant::now();
     let outcome = survey.run(stop, progress)?;
     let summary = packets.summary(&survey, model, &outcome, begin.elapsed())?;
@@ -85,7 +87,7 @@ pub fn calibrate(
     let calibrate = Calibrate { samples: settings.taken.selection(seed)?, seed };
     let taken = calibrate.samples;
     let (data, engine, model) =
-        work(model, data, &settings.data, taken, false, &settings.model, &settings.run)?;
+        work(model, data, &settings.data, taken, Asking::ManyPoints, &settings.model, &settings.run)?;
     let found = data.while_unchanged(|| calibrate.measure(model, &engine, &data, stop, progress))?;
     if let (Some(found), Some(file)) = (&found, out) {
         write_whole(&file, crate::source::json(found)?.as_bytes())?;

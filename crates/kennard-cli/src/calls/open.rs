@@ -12,7 +12,7 @@ use kennard_runtime::Live;
 
 use super::{Arguments, Model};
 use crate::settings::{self, Data, Part, Run, Settings, Source};
-use crate::setup;
+use crate::setup::{self, Asking};
 
 /// Whether the options ask to go on with an interrupted run.
 pub(super) fn resume(options: &mut Arguments) -> bool {
@@ -59,31 +59,30 @@ pub(super) fn opened(
 ) -> Result<(DataSet, Engine, ModelSummary)> {
     let taken = settings.selection()?;
     let (data, engine, summary) =
-        work(model, data, &settings.data, taken, true, &settings.model, &settings.run)?;
+        work(model, data, &settings.data, taken, Asking::OnePoint, &settings.model, &settings.run)?;
     let engine = setup::for_attacks(engine, &data, settings)?;
     Ok((data, engine, summary))
 }
 
-/// The data, of which these samples are taken, the model at work on them, and which model it is; `alone` as of
-/// [`setup::open_file`].
+/// The data, of which these samples are taken, the model at work on them, and which model it is.
 pub(super) fn work(
     model: &Model,
     data: Option<DataSet>,
     named: &Data,
     taken: Selection,
-    alone: bool,
+    asking: Asking,
     seen: &settings::Model,
     run: &Run,
 ) -> Result<(DataSet, Engine, ModelSummary)> {
     Ok(match model {
         Model::File(file) => {
             let read = ModelFile::open(file)?;
-            let (data, engine) = setup::open_file(&read, data, named, taken, alone, seen, run)?;
+            let (data, engine) = setup::open_file(&read, data, named, taken, asking, seen, run)?;
             let summary = ModelSummary::of_file(file, engine.classifier())?;
             (data, engine, summary)
         }
         Model::Memory { name, file } => {
-            let (data, engine) = setup::open_file(file, data, named, taken, alone, seen, run)?;
+            let (data, engine) = setup::open_file(file, data, named, taken, asking, seen, run)?;
             let graph = seen.preprocessing()?.graph(file, Some(data.shape()))?;
             let summary = ModelSummary::of_graph(name, &graph, engine.classifier());
             (data, engine, summary)
@@ -95,7 +94,7 @@ pub(super) fn work(
                         .into(),
                 ));
             }
-            let (data, engine) = module_on(module, [*parameters, *classes], data, named, taken, alone, run)?;
+            let (data, engine) = module_on(module, [*parameters, *classes], data, named, taken, asking, run)?;
             let summary = ModelSummary {
                 file: name.clone(),
                 sha256: sha256.clone(),
@@ -115,7 +114,7 @@ fn module_on(
     data: Option<DataSet>,
     named: &Data,
     taken: Selection,
-    alone: bool,
+    asking: Asking,
     run: &Run,
 ) -> Result<(DataSet, Engine)> {
     let mut data = match data {
@@ -125,7 +124,7 @@ fn module_on(
     let classifier = Classifier::live(module.clone(), data.shape(), classes, parameters)?;
     let options = run.options();
     let engine = Engine::new(classifier, Runtime::beside(module.as_ref()), &options)?
-        .for_samples(if alone { taken.indices(data.len()).len() } else { usize::MAX })
+        .for_samples(asking.rows(&data, taken).unwrap_or(usize::MAX))
         .within(run.memory())?;
     let first = setup::first(&data, taken)?;
     let engine = engine.probe(&first.iter().map(Vec::as_slice).collect::<Vec<_>>())?;

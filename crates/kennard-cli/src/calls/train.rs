@@ -41,7 +41,7 @@ pub fn train(
 ) -> Result<Taught> {
     let resume = open::resume(&mut options);
     let out = options.remove("out").and_then(|out| out.as_str().map(PathBuf::from));
-    let out = out.ok_or_else(|| Error::Setting(crate::settings::OUT_MISSING.into()))?;
+    let out = out.ok_or_else(|| crate::settings::missing(crate::settings::OUT))?;
     let settings: recipe::Settings = settings(options)?;
     let network = model.map(|model| starting(model, data.as_ref())).transpose()?;
     let course = settings.prepare_with(data, network)?;

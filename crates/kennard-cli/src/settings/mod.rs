@@ -15,20 +15,24 @@ use std::path::{Path, PathBuf};
 use kennard::data::{DataSet, Selection};
 use kennard::{Boxes, ThreatModel};
 
-use crate::Usage;
+use crate::{Error, Usage};
 
 pub use attacks::Attacks;
 pub use part::{Part, Source, in_words};
 pub use parts::{Data, Ends, Model, Run, Sharding, Taken, Threat, Work};
 pub use reach::Reach;
 pub use size::Size;
-pub use values::{Bounds, Extents, Held, Named, Number, Temperature};
+pub use values::{Bounds, Extents, Held, Named, Number, Temperature, Tempered};
 
-type Error = Box<dyn std::error::Error>;
+/// Settings that are needed, and what they are.
+const DATA: [&str; 2] = ["--data", "the data set, for example mnist:DIR"];
+pub const OUT: [&str; 2] = ["--out", "the directory for the results"];
+const EPS: [&str; 2] = ["--eps", "the largest perturbation, for example 0.1 or 8/255"];
 
-const DATA_MISSING: &str = "--data is missing: the data set, for example mnist:DIR";
-pub const OUT_MISSING: &str = "--out is missing: the directory for the results";
-const EPS_MISSING: &str = "--eps is missing: the largest perturbation, for example 0.1 or 8/255";
+/// Says that a setting is missing.
+pub fn missing([setting, meaning]: [&str; 2]) -> kennard::Error {
+    kennard::Error::Missing { setting: setting.into(), meaning: meaning.into() }
+}
 
 part! {
     /// What an audit alone has.
@@ -41,8 +45,9 @@ part! {
         /// Points per centre of a packet; 0 takes neither packets nor cosines [default: 500, up to 8000 until their effective sample size is enough, in no more passes than the attacks took]
         #[arg(long)]
         packet_samples: usize,
-        /// Measure packets with the logits divided by this temperature too: a number, or the file of `kennard calibrate`
-        #[arg(long, value_name = "T|FILE")]
+        /// Measure packets with the logits divided by this temperature too: a number, the file of `kennard calibrate`, or fit, which
+        /// fits it to half of the samples; the calibration error is then said too
+        #[arg(long, value_name = "T|FILE|fit")]
         temperature: Temperature,
     }
 }
@@ -90,16 +95,14 @@ impl Settings {
     /// These settings, which must say on what data, how large and where to; all that is missing is named at once.
     pub fn complete(self, out_too: bool) -> Result<Settings, Error> {
         let missing = [
-            (self.data.data.is_none(), DATA_MISSING),
-            (
-                self.threat.eps.is_none() && self.attacks.minimal.is_none() && !self.reach.is_said(),
-                EPS_MISSING,
-            ),
-            (self.output.out.is_none() && out_too, OUT_MISSING),
+            (self.data.data.is_none(), DATA),
+            (self.threat.eps.is_none() && self.attacks.minimal.is_none() && !self.reach.is_said(), EPS),
+            (self.output.out.is_none() && out_too, OUT),
         ];
-        let missing: Vec<&str> =
-            missing.iter().filter(|(missing, _)| *missing).map(|(_, say)| *say).collect();
-        if missing.is_empty() { Ok(self) } else { Err(Usage(missing.join("\n")).into()) }
+        let said =
+            missing.into_iter().filter(|(lacks, _)| *lacks).map(|(_, what)| self::missing(what).to_string());
+        let said: Vec<String> = said.collect();
+        if said.is_empty() { Ok(self) } else { Err(Usage(said.join("\n")).into()) }
     }
 
     /// Which samples are examined.
@@ -113,7 +116,7 @@ impl Settings {
             return Ok((boxes.threat(data)?, Some(boxes)));
         }
         if self.threat.eps.is_none() && self.attacks.minimal.is_none() {
-            return Err(kennard::Error::Setting(EPS_MISSING.into()));
+            return Err(missing(EPS));
         }
         Ok((self.threat.model()?, None))
     }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use super::features::{self, Features, Groups};
-use super::{Number, Threat};
+use super::{Number, Threat, missing};
 
 part! {
     /// A reach of its own for each sample or feature.
@@ -77,7 +77,7 @@ impl Reach {
             (Some(own), eps) => own.radii(eps, d)?,
             (None, Some(eps)) => vec![eps.0; d],
             (None, None) => {
-                return Err(refused("--eps is missing: how far the features that are not frozen may move"));
+                return Err(missing(["--eps", "how far the features that are not frozen may move"]));
             }
         };
         for place in self.frozen.iter().flat_map(Features::iter) {

@@ -1,17 +1,18 @@
 //! Values as people write them.
 
+mod temperature;
+
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use kennard::attack::Parameters;
-use kennard::calibration::Calibration;
-use kennard::data::DataSet;
 use kennard::{Error, Result, parse_number};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use serde_json::Value;
+
+pub use temperature::{Temperature, Tempered};
 
 /// A number as people write it: `0.1` or `8/255`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,61 +45,6 @@ impl<'de> Deserialize<'de> for Number {
             Form::Number(value) => value.to_string().parse().map_err(D::Error::custom),
             Form::Text(text) => text.parse().map_err(D::Error::custom),
         }
-    }
-}
-
-/// A temperature: a number, or the file that `kennard calibrate` wrote.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Temperature {
-    Number(f64),
-    File(PathBuf),
-}
-
-impl FromStr for Temperature {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Temperature, Self::Err> {
-        Ok(match parse_number(text) {
-            Ok(number) => Temperature::Number(number),
-            Err(_) => Temperature::File(text.into()),
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Temperature {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Temperature, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "expected a number, or the name of a file")]
-        enum Form {
-            Number(f64),
-            Text(String),
-        }
-        match Form::deserialize(deserializer)? {
-            Form::Number(number) => Ok(Temperature::Number(number)),
-            Form::Text(text) => text.parse().map_err(D::Error::custom),
-        }
-    }
-}
-
-impl Temperature {
-    /// The temperature for a model (its digest) and a data set, and the samples that it was fitted to, by their places.
-    pub fn of(&self, model: &str, data: &DataSet) -> Result<(f64, Vec<usize>)> {
-        let file = match self {
-            Temperature::Number(number) => return Ok((*number, Vec::new())),
-            Temperature::File(file) => file,
-        };
-        let found = Calibration::read(file)?;
-        if found.model.sha256 != model {
-            let other = Error::Mismatch(format!(
-                "{}: this temperature was fitted to another model, {}",
-                file.display(),
-                found.model.file
-            ));
-            let advice = "; fit one to this model with {!calibrate}".into();
-            return Err(Error::Advised { error: Box::new(other), advice });
-        }
-        let fitted = if found.is_of(data)? { found.fitted_to(data.len()) } else { Vec::new() };
-        Ok((found.temperature.value, fitted))
     }
 }
 

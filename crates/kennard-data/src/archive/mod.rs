@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use self::samples::{ArchiveSamples, Found};
+use self::samples::{ArchiveSamples, FoundSample};
 use crate::classes::{ClassList, Words};
 use crate::error::{DataError, Place};
 use crate::fingerprint::{self, FileDigest};
@@ -64,7 +64,7 @@ fn count(files: &[PathBuf], words: &mut Words, notes: &mut Vec<String>) -> Resul
     let (mut len, mut left_out, mut example) = (0, 0, None);
     for path in files {
         let mut samples = ArchiveSamples::open(path)?;
-        while let Some(Found { word, label, .. }) = samples.next()? {
+        while let Some(FoundSample { word, label, .. }) = samples.next()? {
             words.add(&word, &label, Place::Whole)?;
             len += 1;
         }
@@ -87,7 +87,7 @@ impl Source for Archives {
         let (files, classes) = (Arc::clone(&self.files), Arc::clone(&self.classes));
         Ok(Box::new((0..files.len()).flat_map(move |place| -> Rows {
             let classes = Arc::clone(&classes);
-            let row = move |Found { image, word, label }: Found| {
+            let row = move |FoundSample { image, word, label }: FoundSample| {
                 let class = classes.get(word.trim()).copied().ok_or_else(|| {
                     let problem = "the label was not there when the archive was opened";
                     DataError::malformed(

@@ -22,7 +22,7 @@ const MAX_WORD: usize = 1 << 12;
 const TOGETHER: &str = "write an image and a label (NAME.jpg and NAME.cls) one behind the other";
 
 /// A sample as an archive has it.
-pub struct Found {
+pub struct FoundSample {
     pub image: Raw,
     /// The word that the label is written in.
     pub word: String,
@@ -58,7 +58,7 @@ impl ArchiveSamples {
         [&self.left_out, &self.members.left_out]
     }
 
-    pub fn next(&mut self) -> Result<Option<Found>, DataError> {
+    pub fn next(&mut self) -> Result<Option<FoundSample>, DataError> {
         while let Some(first) =
             self.ahead.take().map_or_else(|| self.members.next(), |member| Ok(Some(member)))?
         {
@@ -105,7 +105,7 @@ impl ArchiveSamples {
     }
 
     /// What a group of members is; nothing where it is neither image nor label.
-    fn sample(&mut self, group: Group) -> Result<Option<Found>, DataError> {
+    fn sample(&mut self, group: Group) -> Result<Option<FoundSample>, DataError> {
         let Group { image, class, json } = group;
         let label = match (&class, &json) {
             (Some(class), _) => Some((class.name.clone(), self.word(class)?)),
@@ -116,7 +116,7 @@ impl ArchiveSamples {
             (Some(image), Some((label, word))) => {
                 let Member { name, offset, length, .. } = image;
                 let image = Raw::Part { archive: self.archive.clone(), name, offset, length };
-                Ok(Some(Found { image, word, label: self.members.called(&label) }))
+                Ok(Some(FoundSample { image, word, label: self.members.called(&label) }))
             }
             (Some(image), None) => {
                 let problem = match json {

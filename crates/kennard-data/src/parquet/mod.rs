@@ -30,7 +30,7 @@ use crate::source::{Raw, Rows, Source};
 const LABEL_BATCH: usize = 4096;
 
 /// Files with equal columns.
-struct Table {
+struct ParquetTable {
     files: Arc<[PathBuf]>,
     layout: Arc<Layout>,
     meaning: Arc<Meaning>,
@@ -69,14 +69,14 @@ fn list_changed(file: &Path, place: Place) -> DataError {
 
 /// What the labels of all files say.
 #[derive(Default)]
-struct Found {
+struct FoundLabels {
     len: usize,
     highest: usize,
     words: Words,
     worded: bool,
 }
 
-impl Found {
+impl FoundLabels {
     /// Reads the labels of a file, whose numbers have classes.
     fn add(
         &mut self,
@@ -113,7 +113,7 @@ impl Found {
 
 pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> Result<Opened, DataError> {
     let Shards { files, others, mut notes } = shards::find(path, options.split, "parquet")?;
-    let mut found = Found::default();
+    let mut found = FoundLabels::default();
     let mut common: Option<Layout> = None;
     for path in &files {
         let file = open_file(path)?;
@@ -170,7 +170,7 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
     if !found.worded && !class_names.is_empty() {
         notes.push(table(&class_names));
     }
-    let source = Table { files: files.into(), layout: Arc::new(layout), meaning: Arc::new(meaning) };
+    let source = ParquetTable { files: files.into(), layout: Arc::new(layout), meaning: Arc::new(meaning) };
     let mut rows = source.rows()?;
     let Some(first) = rows.next() else {
         return Err(DataError::empty(path, "take a file with rows"));
@@ -199,7 +199,7 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
 
 /// The words that the labels of some files are, if they are text.
 fn words_of(files: &[PathBuf], options: &Options) -> Result<Words, DataError> {
-    let mut found = Found::default();
+    let mut found = FoundLabels::default();
     for path in files {
         let file = open_file(path)?;
         let layout = Layout::of(file.metadata(), options.label_column.as_deref(), path)?;
@@ -210,7 +210,7 @@ fn words_of(files: &[PathBuf], options: &Options) -> Result<Words, DataError> {
     Ok(found.words)
 }
 
-impl Source for Table {
+impl Source for ParquetTable {
     fn rows(&self) -> Result<Rows, DataError> {
         let (files, layout, meaning) =
             (Arc::clone(&self.files), Arc::clone(&self.layout), Arc::clone(&self.meaning));

@@ -12,7 +12,7 @@ use super::rounding::{TINY, U};
 use super::rows::{Rows, batch_axis};
 use super::site::{Charge, Known, summed};
 use super::totals::{Side, Totals};
-use super::trace::{Step, Trace};
+use super::trace::{Trace, TraceStep};
 use crate::gradient::adjoints;
 use crate::{GraphError, Node, Result, Shape, Var};
 
@@ -85,7 +85,8 @@ impl<'g, 'b> Trace<'g, 'b> {
         };
         for (node, step) in self.steps.iter().rev() {
             if node.outputs.iter().any(|output| on_way.of.contains_key(output.as_str())) {
-                let step = if planes || matches!(step, Step::Linear(_)) { step } else { &Step::Free };
+                let step =
+                    if planes || matches!(step, TraceStep::Linear(_)) { step } else { &TraceStep::Free };
                 self.pass(node, step, &mut on_way, side)?;
             }
         }
@@ -102,7 +103,7 @@ impl<'g, 'b> Trace<'g, 'b> {
     fn pass(
         &self,
         node: &'g Node,
-        step: &Step<'b>,
+        step: &TraceStep<'b>,
         on_way: &mut Functionals<'g, 'b>,
         side: Side,
     ) -> Result<()> {
@@ -114,10 +115,12 @@ impl<'g, 'b> Trace<'g, 'b> {
             let shape = &self.known(name)?.shape;
             let errors = !on_way.paid.contains(name.as_str());
             let charge = match step {
-                Step::Linear(charges) => charges.get(i).cloned().flatten(),
-                Step::Past(Way::Planes(slopes), charge) => Some(self.prepaid(node, slopes, charge, on_way)?),
-                Step::Past(Way::At(_), charge) => Some(charge.clone()),
-                Step::Free => {
+                TraceStep::Linear(charges) => charges.get(i).cloned().flatten(),
+                TraceStep::Past(Way::Planes(slopes), charge) => {
+                    Some(self.prepaid(node, slopes, charge, on_way)?)
+                }
+                TraceStep::Past(Way::At(_), charge) => Some(charge.clone()),
+                TraceStep::Free => {
                     let interval = self.known(name)?.interval;
                     let (value, error) = (Some(interval.centre()), interval.radius());
                     Some(Charge { value, spread: None, error, floor: None })
@@ -128,10 +131,10 @@ impl<'g, 'b> Trace<'g, 'b> {
             }
         }
         match step {
-            Step::Free => Ok(()),
-            Step::Linear(_) => self.adjoint(node, outputs, on_way, &[]),
-            Step::Past(Way::At(values), _) => self.adjoint(node, outputs, on_way, values),
-            Step::Past(Way::Planes(slopes), _) => {
+            TraceStep::Free => Ok(()),
+            TraceStep::Linear(_) => self.adjoint(node, outputs, on_way, &[]),
+            TraceStep::Past(Way::At(values), _) => self.adjoint(node, outputs, on_way, values),
+            TraceStep::Past(Way::Planes(slopes), _) => {
                 let Some(functional) = outputs[0] else { return Ok(()) };
                 self.between(node, functional, slopes, on_way, side)
             }
@@ -154,7 +157,7 @@ impl<'g, 'b> Trace<'g, 'b> {
         let made = self.makers.get(name).and_then(|&at| {
             let (made, step) = &self.steps[at];
             let i = made.outputs.iter().position(|output| output == name)?;
-            let Step::Linear(charges) = step else { return None };
+            let TraceStep::Linear(charges) = step else { return None };
             charges.get(i)?.as_ref()
         });
         if let Some(before) = made

@@ -4,7 +4,7 @@ use super::interval::Interval;
 use super::rows::{Rows, column, volume};
 use super::site::{Image, Known, Site, Tightness};
 use super::totals::Side;
-use super::trace::{Step, Trace};
+use super::trace::{Trace, TraceStep};
 use super::{Method, linear, relax, spans};
 use crate::{DType, Dim, GraphError, Node, Result, Shape, Var};
 
@@ -28,14 +28,16 @@ impl<'g, 'b> Trace<'g, 'b> {
         if let Some(rule) = linear::rule(&node.op)
             && let Some(images) = rule(&site)?
         {
-            let (mut charges, mut moved) = (Vec::new(), true);
+            let (mut charges, mut roundings, mut moved) = (Vec::new(), Vec::new(), true);
             for (name, image) in node.outputs.iter().zip(images) {
-                let Image { interval, tightness, charge } = image;
+                let Image { interval, tightness, charge, rounding } = image;
                 moved &= charge.is_none();
                 charges.push(charge);
+                roundings.push(rounding);
                 self.learn(name, interval, tightness, !moved)?;
             }
-            self.keep(node, Step::Linear(charges));
+            self.keep(node, TraceStep::Linear(charges));
+            self.keep_errors(node, roundings)?;
             return self.hint(node);
         }
         self.tighten(node)?;
@@ -52,19 +54,30 @@ impl<'g, 'b> Trace<'g, 'b> {
                 relaxed.way = relax::sloped(&site, rows, &name)?;
                 self.slopes.push((name, i));
             }
-            self.learn(&node.outputs[0], relaxed.interval, tightness, true)?;
+            // The ends of a ReLU are no further apart than those of its argument.
+            let checked = node.op == "Relu" && self.is_checked(&node.inputs[0]);
+            self.learn(&node.outputs[0], relaxed.interval, tightness, !checked)?;
             let step = match self.method {
-                Method::Intervals => Step::Free,
-                Method::Crown | Method::CrownOverIntervals => Step::Past(relaxed.way, relaxed.charge),
+                Method::Intervals => TraceStep::Free,
+                Method::Crown | Method::CrownOverIntervals => TraceStep::Past(relaxed.way, relaxed.charge),
             };
             self.keep(node, step);
-            return Ok(());
+            return self.keep_errors(node, Vec::new());
         }
         let interval = spans::rule(&node.op).map_or(Ok(None), |rule| rule(&site))?;
         let Some(interval) = interval else { return Err(unbounded(node)) };
         self.learn(&node.outputs[0], interval, Tightness::Loose, true)?;
-        self.keep(node, Step::Free);
-        Ok(())
+        self.keep(node, TraceStep::Free);
+        self.keep_errors(node, Vec::new())
+    }
+
+    /// Whether it is known of a tensor that nothing in its interval overflowed, or that it is the input.
+    fn is_checked(&self, name: &str) -> bool {
+        let charged = |&step: &usize| match &self.steps[step].1 {
+            TraceStep::Linear(charges) => charges.iter().any(Option::is_some),
+            TraceStep::Past(..) | TraceStep::Free => false,
+        };
+        name == self.input || self.makers.get(name).is_some_and(charged)
     }
 
     /// A node that was spelled out in others may have an interval of its own that is tighter.

@@ -10,6 +10,7 @@
 //! sum has a margin for the worst that rounding can do (`rounding.rs`).
 
 mod back;
+mod error;
 mod forward;
 mod interval;
 mod linear;
@@ -19,6 +20,7 @@ mod region;
 mod relax;
 mod rounding;
 mod rows;
+mod single;
 mod site;
 mod spans;
 mod spelled;
@@ -27,12 +29,13 @@ mod totals;
 mod trace;
 mod training;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 pub use patch::{Patch, Window};
 pub use region::Region;
 use rounding::HUGE;
 use rows::{Rows, volume};
+pub use single::forward_error;
 pub use stages::{Hidden, Sloped, Stages};
 use totals::Side;
 use trace::Trace;
@@ -96,6 +99,8 @@ struct Model {
     graph: Graph,
     /// The nodes that were spelled out in others, by their outputs.
     originals: HashMap<String, Node>,
+    /// The tensors that nodes made before any was spelled out.
+    own: HashSet<String>,
     input: Value,
     output: String,
 }
@@ -107,8 +112,9 @@ impl Model {
         let (input, output) = (graph.single_input()?.clone(), graph.single_output()?.name.clone());
         // Inner tensors with our names give way; the ends have none here.
         let graph = graph.freeing(&names());
+        let own = graph.nodes.iter().flat_map(|node| node.outputs.iter().cloned()).collect();
         let (graph, originals) = spelled::out(&graph, &input.name, method)?;
-        Ok(Model { graph, originals, input, output })
+        Ok(Model { graph, originals, own, input, output })
     }
 
     /// A graph with the model's constants alone.
@@ -154,8 +160,9 @@ fn exact_thresholds(graph: &Graph) -> Result<()> {
 
 /// The names of a graph of bounds that its caller knows.
 fn names() -> Vec<String> {
-    let ours = [LOWER, UPPER, CENTRE, RADIUS, Graph::SPEC, Graph::BOUND_LOWER, Graph::BOUND_UPPER];
-    ours.iter().map(|name| name.to_string()).collect()
+    let ends = [Graph::SPEC, Graph::BOUND_LOWER, Graph::BOUND_UPPER, Graph::BOUND_ERROR];
+    let ours = [LOWER, UPPER, CENTRE, RADIUS].into_iter().chain(ends);
+    ours.map(|name| name.to_string()).collect()
 }
 
 /// The rows of a specification as functionals of a tensor.
@@ -176,6 +183,8 @@ impl Graph {
     pub const BOUND_LOWER: &'static str = "bound/lower";
     /// The output of [`bound`] with upper bounds.
     pub const BOUND_UPPER: &'static str = "bound/upper";
+    /// The output of [`forward_error`].
+    pub const BOUND_ERROR: &'static str = "bound/error";
 }
 
 /// The bound, and infinity where something on the way is no number that counts.

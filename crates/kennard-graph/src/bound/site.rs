@@ -1,7 +1,7 @@
 use std::ops::Deref;
 
 use super::interval::Interval;
-use super::rounding::{HUGE, TINY, gamma};
+use super::rounding::{HUGE, TINY, U, gamma};
 use super::rows::{column, sum_of_last, volume};
 use crate::builder::Call;
 use crate::{Attribute, Dim, GraphError, Result, Shape, Var};
@@ -23,6 +23,8 @@ pub(super) struct Known<'b> {
     pub interval: Interval<'b>,
     pub shape: Shape,
     pub tightness: Tightness,
+    /// How far the tensor as a network in single precision computes it may be from it; none where that is not followed.
+    pub error: Option<Var<'b>>,
 }
 
 /// A node at which some inputs are known by intervals; the others are constant.
@@ -74,6 +76,11 @@ impl<'b> Site<'_, 'b> {
 
     /// The node with other tensors in the places of those that vary.
     pub fn apply(&self, replaced: &[(usize, Var<'b>)]) -> Vec<Var<'b>> {
+        self.apply_as(&self.node.op, replaced)
+    }
+
+    /// The same with another operator.
+    pub fn apply_as(&self, op: &str, replaced: &[(usize, Var<'b>)]) -> Vec<Var<'b>> {
         let input = |i: usize| {
             let other = replaced.iter().find(|(j, _)| *j == i).map(|(_, var)| *var);
             other.or_else(|| self.optional(i))
@@ -81,7 +88,7 @@ impl<'b> Site<'_, 'b> {
         let inputs: Vec<Option<Var>> = (0..self.node.inputs.len()).map(input).collect();
         let attributes: Vec<(&str, Attribute)> =
             self.node.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-        self.builder.op_n(&self.node.op, &inputs, &attributes, self.node.outputs.len().max(1))
+        self.builder.op_n(op, &inputs, &attributes, self.node.outputs.len().max(1))
     }
 }
 
@@ -91,6 +98,8 @@ pub(super) struct Image<'b> {
     pub tightness: Tightness,
     /// For a walk back to use, if the node has any.
     pub charge: Option<Charge<'b>>,
+    /// The error of [`Known`], where the rule brings it.
+    pub rounding: Option<Var<'b>>,
 }
 
 /// What a walk back adds at a node: for a functional Λ of its output, `⟨Λ, value⟩ ∓ ⟨|Λ|, spread + error⟩`.
@@ -109,7 +118,7 @@ pub(super) struct Charge<'b> {
 impl<'b> Image<'b> {
     /// Elements moved and not computed.
     pub fn moved(interval: Interval<'b>, tightness: Tightness) -> Image<'b> {
-        Image { interval, tightness, charge: None }
+        Image { interval, tightness, charge: None, rounding: None }
     }
 }
 
@@ -147,28 +156,54 @@ pub(super) fn affine<'b>(
     terms: Terms,
     tightness: Tightness,
 ) -> Result<Image<'b>> {
-    let share = gamma(terms.forward)?;
-    let (c, r) = (x.interval.centre(), x.interval.radius());
-    let tiny = TINY * terms.forward.max(1) as f64;
-    let mut centre = run(c, false);
-    let mut radius = match c.counts_rounding() {
-        true => run(r * (1.0 + share) + c.apply("Abs") * share, true) + tiny,
-        false => run(r, true),
+    let run = |x, absolute, added: Option<Var<'b>>| {
+        let y = run(x, absolute);
+        added.map_or(y, |added| y + added)
     };
-    let mut size = run(x.interval.size(), true);
-    if let Some(term) = term {
-        centre = centre + term.value;
-        if c.counts_rounding() {
-            radius = radius + term.size * share;
+    affine_with(x, run, term, terms, tightness)
+}
+
+/// The same of an operator that adds the term itself: `run(x, absolute, added)`.
+pub(super) fn affine_with<'b>(
+    x: &Known<'b>,
+    run: impl Fn(Var<'b>, bool, Option<Var<'b>>) -> Var<'b>,
+    term: Option<Term<'b>>,
+    terms: Terms,
+    tightness: Tightness,
+) -> Result<Image<'b>> {
+    let share = gamma(terms.forward)?;
+    let c = x.interval.centre();
+    let tiny = TINY * terms.forward.max(1) as f64;
+    let run = |x: Var<'b>, absolute: bool, added: Option<Var<'b>>| match added {
+        Some(added) if !c.counts_rounding() => run(x, absolute, None) + added,
+        added => run(x, absolute, added),
+    };
+    let centre = run(c, false, term.map(|term| term.value));
+    let radius = if c.counts_rounding() {
+        // [`Interval::radius`] within, in as few passes over the elements as it takes.
+        let half = 0.5 * (1.0 + 8.0 * U) * (1.0 + share);
+        let off = 4.0 * U * (1.0 + share) + share;
+        let r = (x.interval.upper - x.interval.lower) * half + c.apply("Abs") * off + 2.0 * TINY;
+        match term {
+            Some(term) => run(r, true, Some(term.size * share + tiny)),
+            None => run(r, true, None) + tiny,
         }
-        size = size + term.size;
-    }
+    } else {
+        run(x.interval.radius(), true, None)
+    };
+    let size = run(x.interval.size(), true, term.map(|term| term.size));
+    // `|Ŵx̂ − Wx| ≤ γ(|W||x̂| + |b|) + |W|e`, and a share of that for its own rounding.
+    let rounding = x.error.map(|e| {
+        let own = ((x.interval.size() + e) * share + e) * (1.0 + 2.0 * share);
+        let added = term.map(|term| term.size * (share * (1.0 + 2.0 * share)));
+        run(own, true, added) + tiny
+    });
     let interval = Interval { lower: centre - radius, upper: centre + radius };
     let shape = size.shape()?;
     let error = size * gamma(terms.back)? + tiny;
     let floor = Some(floor(&[x.interval.size()], terms.back, volume(&shape)?)?);
     let value = term.map(|term| term.value);
-    Ok(Image { interval, tightness, charge: Some(Charge { value, spread: None, error, floor }) })
+    Ok(Image { interval, tightness, charge: Some(Charge { value, spread: None, error, floor }), rounding })
 }
 
 /// What products below the normal range can cost a walk back through a node, whose inputs have these sizes and whose result

@@ -23,6 +23,8 @@ const RULES: &[(&str, Span)] = &[
     ("Greater", compared),
     ("GreaterOrEqual", compared),
     ("HardSigmoid", |s| if s.node.float("alpha", 0.2) >= 0.0 { rounded(s) } else { Ok(None) }),
+    ("IsInf", not_finite),
+    ("IsNaN", not_finite),
     ("LeakyRelu", |s| if s.node.float("alpha", 0.01) >= 0.0 { rounded(s) } else { Ok(None) }),
     ("Less", compared),
     ("LessOrEqual", compared),
@@ -88,6 +90,15 @@ fn equal<'b>(s: &Site<'_, 'b>) -> Result<Option<Interval<'b>>> {
         upper: both([(x.lower, y.upper), (y.lower, x.upper)]),
     };
     Ok(apart(s, &interval.lower.shape()?)?.then_some(interval))
+}
+
+/// Whether an element is no finite number: never between ends that are, and open elsewhere.
+fn not_finite<'b>(s: &Site<'_, 'b>) -> Result<Option<Interval<'b>>> {
+    let Some(x) = s.only(0) else { return Ok(None) };
+    let finite = |end: Var<'b>| end.apply("Abs").with("LessOrEqual", end.number(HUGE));
+    let within = finite(x.interval.lower).with("And", finite(x.interval.upper));
+    let upper = within.apply("Not").cast(DType::F32);
+    Ok(Some(Interval { lower: upper.zeros_like(), upper }))
 }
 
 /// One of two by a condition that varies: either of them where it is open.

@@ -6,6 +6,7 @@ use crate::{Graph, Node, Result, define};
 /// Composites of operators that have bounds.
 const ALWAYS: &[&str] = &[
     "Celu",
+    "Col2Im",
     "Dropout",
     "GRU",
     "GroupNormalization",
@@ -31,6 +32,7 @@ const ALWAYS: &[&str] = &[
     "Sigmoid",
     "Softmax",
     "ThresholdedRelu",
+    "ai.onnx.ml::SVMClassifier",
 ];
 
 /// Piecewise linear functions: intervals see them whole.

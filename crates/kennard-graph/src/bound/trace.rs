@@ -1,16 +1,16 @@
 use std::collections::{HashMap, HashSet};
 
-use super::Method;
 use super::interval::Interval;
 use super::region::Inputs;
 use super::relax::Way;
 use super::rows::Rows;
 use super::site::{Charge, Known, Site, Tightness, smallest, sound};
+use super::{Method, error};
 use crate::builder::Call;
 use crate::{Builder, GraphError, Node, Result, Shape, Var};
 
 /// How a walk back gets past a node.
-pub(super) enum Step<'b> {
+pub(super) enum TraceStep<'b> {
     /// By its adjoint; with a charge for every output that has one.
     Linear(Vec<Option<Charge<'b>>>),
     /// Past something that is not linear.
@@ -26,7 +26,7 @@ pub(super) struct Trace<'g, 'b> {
     pub input: &'g str,
     pub region: Inputs<'b>,
     pub known: HashMap<&'g str, Known<'b>>,
-    pub steps: Vec<(&'g Node, Step<'b>)>,
+    pub steps: Vec<(&'g Node, TraceStep<'b>)>,
     /// Where in `steps` a tensor is made.
     pub makers: HashMap<&'g str, usize>,
     /// How many of them read it.
@@ -44,6 +44,9 @@ pub(super) struct Trace<'g, 'b> {
     pub sloped: Option<Rows>,
     /// Those slopes' inputs, each with the place of its tensor in `hidden`.
     pub slopes: Vec<(String, usize)>,
+    /// The tensors of the model as it is, where the errors of what is computed in single precision are followed: what composites are
+    /// spelled out in has none.
+    own: Option<&'g HashSet<String>>,
 }
 
 impl<'g, 'b> Trace<'g, 'b> {
@@ -56,7 +59,7 @@ impl<'g, 'b> Trace<'g, 'b> {
         originals: &'g HashMap<String, Node>,
     ) -> Result<Self> {
         let tightness = if region.is_box() { Tightness::Box } else { Tightness::Loose };
-        let known = Known { interval: region.interval, shape: shape.clone(), tightness };
+        let known = Known { interval: region.interval, shape: shape.clone(), tightness, error: None };
         let (known, sound) = (HashMap::from([(input, known)]), Vec::new());
         let mut trace = Trace {
             builder,
@@ -73,6 +76,7 @@ impl<'g, 'b> Trace<'g, 'b> {
             given: HashMap::new(),
             sloped: None,
             slopes: Vec::new(),
+            own: None,
         };
         trace.check(region.interval)?;
         // An empty box has no bounds.
@@ -112,12 +116,46 @@ impl<'g, 'b> Trace<'g, 'b> {
             self.check(interval)?;
         }
         let shape = interval.lower.shape()?;
-        self.known.insert(name, Known { interval, shape, tightness });
+        let error = self.known.get(name).and_then(|known| known.error);
+        self.known.insert(name, Known { interval, shape, tightness, error });
+        Ok(())
+    }
+
+    /// Follows the errors of a network in single precision, from an input that has none, through these tensors.
+    pub fn follow_errors(&mut self, own: &'g HashSet<String>) {
+        self.own = Some(own);
+        if let Some(known) = self.known.get_mut(self.input) {
+            known.error = Some(known.interval.lower.zeros_like());
+        }
+    }
+
+    /// Keeps the errors of a node's outputs, where they are followed and known; `made` are those that its rule brought.
+    pub fn keep_errors(&mut self, node: &'g Node, made: Vec<Option<Var<'b>>>) -> Result<()> {
+        let Some(own) = self.own else { return Ok(()) };
+        let errors = match self.originals.get(node.outputs[0].as_str()) {
+            // It does nothing when a network is used.
+            Some(original) if original.op == "Dropout" => {
+                let input = original.inputs.first().and_then(|name| self.known.get(name.as_str()));
+                vec![input.and_then(|known| known.error)]
+            }
+            // A runtime computes a composite in its own way.
+            Some(_) => Vec::new(),
+            None => error::of(&self.site(node), made)?,
+        };
+        for (name, error) in node.outputs.iter().zip(errors) {
+            let Some(error) = error.filter(|_| own.contains(name)) else { continue };
+            if self.known.contains_key(name.as_str()) {
+                self.check(Interval { lower: -error, upper: error })?;
+            }
+            if let Some(known) = self.known.get_mut(name.as_str()) {
+                known.error = Some(error);
+            }
+        }
         Ok(())
     }
 
     /// Keeps the way back past a node.
-    pub fn keep(&mut self, node: &'g Node, step: Step<'b>) {
+    pub fn keep(&mut self, node: &'g Node, step: TraceStep<'b>) {
         let read: HashSet<&'g str> = node.inputs.iter().map(String::as_str).collect();
         for name in read {
             *self.readers.entry(name).or_default() += 1;

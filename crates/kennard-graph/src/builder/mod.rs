@@ -1,16 +1,20 @@
 //! Graphs under construction.
 
 mod call;
+mod state;
+#[cfg(test)]
+mod tests;
 mod var;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 pub(crate) use call::Call;
+use state::State;
 pub use var::Var;
 
 use crate::key::{node_key, tensor_key};
-use crate::{Attribute, Graph, GraphError, Names, Node, Result, Tensor, TensorType, Types, Value, infer};
+use crate::{Attribute, Graph, GraphError, Names, Node, Result, Tensor, TensorType, Value, infer};
 
 /// Appends nodes to a graph, with types inferred as they come.
 ///
@@ -18,21 +22,6 @@ use crate::{Attribute, Graph, GraphError, Names, Node, Result, Tensor, TensorTyp
 /// Arithmetic cannot return errors, so the first one is kept and [`Builder::finish`] returns it.
 pub struct Builder {
     state: RefCell<State>,
-}
-
-struct State {
-    graph: Graph,
-    types: Types,
-    names: Vec<String>,
-    ids: HashMap<String, u32>,
-    taken: Names,
-    /// Nodes made here, by what they compute ([`node_key`]), so that no expression is computed twice.
-    made: HashMap<Vec<u8>, Vec<u32>>,
-    /// Small constants made here, by [`tensor_key`].
-    constants: HashMap<Vec<u8>, u32>,
-    error: Option<GraphError>,
-    /// Whether bounds made here leave room for rounding.
-    counts_rounding: bool,
 }
 
 impl Builder {
@@ -285,96 +274,5 @@ impl Builder {
     /// Keeps an error for [`Builder::finish`].
     pub fn fail(&self, error: GraphError) {
         self.state.borrow_mut().error.get_or_insert(error);
-    }
-}
-
-impl State {
-    fn intern(&mut self, name: &str) -> u32 {
-        if let Some(&id) = self.ids.get(name) {
-            return id;
-        }
-        let id = self.names.len() as u32;
-        self.names.push(name.into());
-        self.ids.insert(name.into(), id);
-        id
-    }
-
-    /// Why a tensor's type is not known: the first node before it at which inference ended.
-    fn untyped(&self, name: &str) -> GraphError {
-        let mut before = HashSet::from([name]);
-        let mut first = None;
-        for node in self.graph.nodes.iter().rev() {
-            if node.outputs.iter().any(|output| before.contains(output.as_str())) {
-                let unknown = |name: &&String| !name.is_empty() && self.types.get(name).is_none();
-                before.extend(node.inputs.iter().filter(unknown).map(String::as_str));
-                first = Some(node);
-            }
-        }
-        match first {
-            // Whatever has a gradient rule or a definition is known here.
-            Some(node) if !infer::is_known(&node.op) => {
-                GraphError::NoRule { node: node.label().into(), op: node.op.clone() }
-            }
-            Some(node) => node.error(
-                "the shape of its result cannot be inferred; export the model with fixed shapes except the batch",
-            ),
-            None => GraphError::Shape(format!("the shape of the tensor `{name}` cannot be inferred")),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{DType, Shape};
-
-    fn vector(values: Vec<f32>) -> Tensor {
-        ndarray::ArrayD::from_shape_vec(vec![values.len()], values).unwrap().into()
-    }
-
-    /// Long arrays print with their middle left out; they are equal only where all elements are.
-    #[test]
-    fn equal_expressions_are_made_once_and_others_apart() {
-        let builder = Builder::new(&Graph::default()).unwrap();
-        let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[1])));
-        let filled = |middle: f32| {
-            let mut values = vec![0.0; 2000];
-            values[1000] = middle;
-            builder.op("Opaque", &[Some(x)], &[("value", vector(values).into())]).name()
-        };
-        assert_eq!(filled(1.0), filled(1.0));
-        assert_ne!(filled(1.0), filled(2.0));
-        let constant = |value: f32| builder.constant(vector(vec![value])).name();
-        assert_eq!(constant(f32::NAN), constant(f32::NAN));
-        assert_ne!(constant(0.0), constant(-0.0));
-    }
-
-    /// Not the loss, nor the last node, but the one that Kennard does not know.
-    #[test]
-    fn what_has_no_shape_is_named() {
-        let message = |op: &str| {
-            let builder = Builder::new(&Graph::default()).unwrap();
-            let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[2, 2])));
-            let unknown = x.apply(op);
-            builder.output("y", unknown.apply("Relu") + 1.0);
-            builder.finish().unwrap_err().to_string()
-        };
-        let det = message("Det");
-        assert!(det.contains("node `Det`: the operator Det has no gradient rule"), "{det}");
-        assert!(message("NonZero").contains("node `NonZero` (NonZero): the shape of its result"));
-    }
-
-    #[test]
-    fn a_tensor_of_another_builder_is_refused() {
-        let empty = || Builder::new(&Graph::default()).unwrap();
-        let ty = || TensorType::new(DType::F32, Shape::fixed(&[1]));
-        let (here, there) = (empty(), empty());
-        let (a, b) = (here.input("a", ty()), there.input("b", ty()));
-        here.output("y", a + b);
-        let error = here.finish().unwrap_err().to_string();
-        assert!(error.contains("`b` belongs to another builder"), "{error}");
-        let here = empty();
-        here.output("y", b);
-        assert!(here.finish().is_err());
     }
 }

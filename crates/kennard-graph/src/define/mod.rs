@@ -3,6 +3,7 @@
 
 mod activation;
 mod analytic;
+mod col2im;
 mod grid_sample;
 mod integer;
 mod normalization;
@@ -12,11 +13,13 @@ mod recurrent;
 mod resize;
 mod spectrum;
 mod standard;
+mod svm;
 mod volume;
 
 use std::collections::HashSet;
 
 use crate::builder::Call;
+use crate::machine::{MACHINE, is_plain};
 use crate::{Builder, Graph, Node, Result, Var};
 
 /// A definition computes a node's first output from its inputs.
@@ -28,6 +31,7 @@ type Definitions = for<'a, 'b> fn(&Call<'a, 'b>) -> Result<Vec<Var<'b>>>;
 const TABLES: &[&[(&str, Definition)]] = &[
     activation::DEFINITIONS,
     analytic::DEFINITIONS,
+    col2im::DEFINITIONS,
     grid_sample::DEFINITIONS,
     normalization::DEFINITIONS,
     piecewise::DEFINITIONS,
@@ -44,6 +48,7 @@ const SEVERAL: &[(&str, Definitions)] = &[
     ("GRU", recurrent::layer),
     ("LSTM", recurrent::layer),
     ("RNN", recurrent::layer),
+    (MACHINE, svm::classifier),
 ];
 
 /// Whether [`gradient`](crate::gradient()) spells this operator out in operators through which a gradient passes.
@@ -53,6 +58,11 @@ pub fn is_defined(op: &str) -> bool {
 
 fn has_definition(op: &str) -> bool {
     definition(op).is_some() || find(SEVERAL, op).is_some()
+}
+
+/// Whether a node can be spelled out: of some operators not all forms can.
+pub(crate) fn can_be_spelled(node: &Node) -> bool {
+    has_definition(&node.op) && (node.op != MACHINE || is_plain(node))
 }
 
 fn definition(op: &str) -> Option<Definition> {
@@ -84,7 +94,7 @@ pub(crate) fn define_smoothly(graph: &Graph, chosen: impl Fn(&Node) -> bool) -> 
 type Found = (Option<Definitions>, Option<Definition>);
 
 fn spelled(graph: &Graph, chosen: impl Fn(&Node) -> bool, of: impl Fn(&str) -> Found) -> Result<Graph> {
-    if !graph.nodes.iter().any(|node| chosen(node) && has_definition(&node.op)) {
+    if !graph.nodes.iter().any(|node| chosen(node) && can_be_spelled(node)) {
         return Ok(graph.clone());
     }
     let read: HashSet<&String> =
@@ -94,7 +104,7 @@ fn spelled(graph: &Graph, chosen: impl Fn(&Node) -> bool, of: impl Fn(&str) -> F
     for node in &graph.nodes {
         let call = Call { node, builder: &builder };
         let results = match of(&node.op) {
-            _ if !chosen(node) => None,
+            _ if !chosen(node) || !can_be_spelled(node) => None,
             (Some(definitions), _) => Some(definitions(&call)?),
             (None, Some(definition)) if one_output(node) => Some(vec![definition(&call)?]),
             _ => None,

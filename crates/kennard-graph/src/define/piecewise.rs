@@ -2,7 +2,7 @@
 
 use super::Definition;
 use crate::builder::Call;
-use crate::infer::{AutoPad, Window};
+use crate::infer::{AutoPad, KernelWindow};
 use crate::{DType, Dim, Result, Var};
 
 pub(super) const DEFINITIONS: &[(&str, Definition)] = &[
@@ -102,7 +102,7 @@ fn max_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     let (from, to) = (x.shape()?, x.apply_with("MaxPool", &attributes).shape()?);
     let kernel = c.node.ints("kernel_shape").unwrap_or_default();
     let kernel: Vec<usize> = kernel.iter().map(|&k| usize::try_from(k).unwrap_or(0)).collect();
-    let window = Window::new(c.node, &kernel)?;
+    let window = KernelWindow::new(c.node, &kernel)?;
     let mut y = x;
     for (i, &taps) in kernel.iter().enumerate() {
         let axis = i + 2;
@@ -153,7 +153,7 @@ fn max_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
 /// The elements that windows with gaps see along an axis, tap by tap; where a tap is beyond the data, another of its window. Nothing
 /// where a window sees no data, or there are more than anyone wants.
 fn within(
-    window: &Window,
+    window: &KernelWindow,
     i: usize,
     taps: usize,
     input: usize,

@@ -27,8 +27,8 @@ use std::ops::Deref;
 pub(crate) use einsum::equation;
 
 use crate::builder::Call;
-use crate::define::define_smoothly;
-use crate::{Builder, Graph, GraphError, Node, Result, Var, is_defined};
+use crate::define::{can_be_spelled, define_smoothly};
+use crate::{Builder, Graph, GraphError, Node, Result, Var};
 
 /// A rule gives the adjoints of a node's inputs, by [`Backward::give`].
 type Rule = for<'a, 'b> fn(&Backward<'a, 'b>) -> Result<()>;
@@ -109,7 +109,7 @@ pub fn gradient(graph: &Graph, of: &str, wrt: &[&str]) -> Result<Graph> {
     let results: Vec<String> = results.filter(|name| name != of && !wrt.contains(&name.as_str())).collect();
     let graph = &graph.freeing(&results);
     let between = Path::new(graph, of, wrt);
-    let composite = |node: &Node| between.crosses(node) && rule(&node.op).is_none() && is_defined(&node.op);
+    let composite = |node: &Node| between.crosses(node) && rule(&node.op).is_none() && can_be_spelled(node);
     let graph = define_smoothly(graph, composite)?;
     let path = Path::new(&graph, of, wrt);
 
@@ -170,7 +170,7 @@ pub(crate) fn adjoints<'b>(
 /// [`gradient`] says.
 pub fn undifferentiable(graph: &Graph) -> Vec<&Node> {
     let inputs: Vec<&str> = graph.inputs.iter().map(|v| v.name.as_str()).collect();
-    let lacks_rule = |node: &&Node| rule(&node.op).is_none() && !is_defined(&node.op);
+    let lacks_rule = |node: &&Node| rule(&node.op).is_none() && !can_be_spelled(node);
     let mut nodes: Vec<&Node> = Vec::new();
     for output in &graph.outputs {
         let path = Path::new(graph, &output.name, &inputs);

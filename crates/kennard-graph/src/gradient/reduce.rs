@@ -21,7 +21,7 @@ pub(super) const RULES: &[(&str, Rule)] = &[
 ];
 
 /// A reduction on the way back. The adjoint `g` and the result `y` have extents of 1 at `axes`.
-struct Reduction<'b> {
+struct AdjointReduction<'b> {
     g: Var<'b>,
     x: Var<'b>,
     y: Var<'b>,
@@ -31,7 +31,7 @@ struct Reduction<'b> {
 }
 
 /// Gives the adjoint of a reduction's input, broadcast to its shape.
-fn reduced<'b>(b: &Backward<'_, 'b>, formula: impl Fn(&Reduction<'b>) -> Var<'b>) -> Result<()> {
+fn reduced<'b>(b: &Backward<'_, 'b>, formula: impl Fn(&AdjointReduction<'b>) -> Var<'b>) -> Result<()> {
     let (x, y) = (b.x(0), b.y(0));
     let shape = x.shape()?;
     let axes = axes(b, shape.rank())?;
@@ -44,7 +44,7 @@ fn reduced<'b>(b: &Backward<'_, 'b>, formula: impl Fn(&Reduction<'b>) -> Var<'b>
         0 if !axes.is_empty() => v.unsqueeze(&axes.iter().map(|&axis| axis as i64).collect::<Vec<_>>()),
         _ => v,
     };
-    let reduction = Reduction { g: put_back(b.g()), x, y: put_back(y), axes: axes.clone(), count };
+    let reduction = AdjointReduction { g: put_back(b.g()), x, y: put_back(y), axes: axes.clone(), count };
     b.give(0, formula(&reduction).expand_like(x))
 }
 
@@ -68,14 +68,14 @@ fn axes(b: &Backward, rank: usize) -> Result<Vec<usize>> {
 }
 
 /// The largest or smallest element has the gradient; tied ones share it evenly, as in PyTorch's `amax`.
-fn extreme<'b>(r: &Reduction<'b>) -> Var<'b> {
+fn extreme<'b>(r: &AdjointReduction<'b>) -> Var<'b> {
     let hit = r.x.with("Equal", r.y).cast_like(r.x);
     r.g / hit.reduce("ReduceSum", &r.axes, true) * hit
 }
 
 /// `∂y/∂xᵢ = Πⱼ≠ᵢ xⱼ`, exact for zeros too: the product P of the non-zero elements is divided by xᵢ, and
 /// counts only if no other element is 0. (Its own derivative is exact where nothing is 0.)
-fn product<'b>(r: &Reduction<'b>) -> Var<'b> {
+fn product<'b>(r: &AdjointReduction<'b>) -> Var<'b> {
     let zero = r.x.with("Equal", r.x.number(0.0)).cast_like(r.x);
     let nonzero = r.x + zero;
     let p = nonzero.reduce("ReduceProd", &r.axes, true);
@@ -84,13 +84,13 @@ fn product<'b>(r: &Reduction<'b>) -> Var<'b> {
 }
 
 /// `y = ‖x‖₂`: `x/y`, and 0 at the origin.
-fn length<'b>(r: &Reduction<'b>) -> Var<'b> {
+fn length<'b>(r: &AdjointReduction<'b>) -> Var<'b> {
     let origin = r.y.with("Equal", r.y.number(0.0)).cast_like(r.y);
     r.g / (r.y + origin) * r.x
 }
 
 /// `exp(xᵢ − y)`, divided by its sum: 1 but for the rounding of y, which is large where y is.
-fn log_sum_exp<'b>(r: &Reduction<'b>) -> Var<'b> {
+fn log_sum_exp<'b>(r: &AdjointReduction<'b>) -> Var<'b> {
     let share = (r.x - r.y).apply("Exp");
     r.g / share.reduce("ReduceSum", &r.axes, true) * share
 }

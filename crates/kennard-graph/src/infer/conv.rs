@@ -1,13 +1,14 @@
 //! Convolutions: `x [N, C, D1, …, Dn]`, `w [M, C/group, K1, …, Kn]`.
 
-use super::window::{AutoPad, Window, list};
-use super::{Context, Inferred, Rule, dim, one};
+use super::window::{AutoPad, KernelWindow, list};
+use super::{Context, Inferred, ShapeRule, dim, one};
 use crate::{DType, Dim, Result, Shape};
 
-pub(super) const RULES: &[(&str, Rule)] = &[
+pub(super) const RULES: &[(&str, ShapeRule)] = &[
     ("Conv", |c| typed(c, c.input(0)?.dtype, convolved(c, 0, 1)?)),
     ("ConvInteger", |c| typed(c, DType::I32, convolved(c, 0, 1)?)),
     ("QLinearConv", |c| typed(c, c.input(7)?.dtype, convolved(c, 0, 3)?)),
+    ("Col2Im", image_of_columns),
     ("ConvTranspose", transposed),
 ];
 
@@ -44,9 +45,31 @@ fn convolved(c: &Context, x: usize, w: usize) -> Result<Option<Shape>> {
     {
         return c.fail(format!("kernel_shape {stated:?} is not that of the weights {w}"));
     }
-    let window = Window::new(c.node, &kernel)?;
+    let window = KernelWindow::new(c.node, &kernel)?;
     let Some(spatial) = window.outputs(c, x, false)? else { return Ok(None) };
     Ok(Some(Shape([&[x.0[0], w.0[0]], spatial.as_slice()].concat())))
+}
+
+/// `Col2Im`: columns `[N, C·ΠK, L]`, the extents of the image and those of its blocks, K.
+fn image_of_columns(c: &Context) -> Inferred {
+    let x = c.shape(0)?;
+    let (Some(image), Some(block)) = (c.ints(1), c.ints(2)) else { return Ok(None) };
+    let &[n, depth, _] = x.0.as_slice() else {
+        return c.fail(format!("its columns are {x}, and should have rank 3"));
+    };
+    let extents = |values: &[i64]| -> Option<Vec<usize>> {
+        values.iter().map(|&v| usize::try_from(v).ok().filter(|&v| v > 0)).collect()
+    };
+    let volume = |extents: &Vec<usize>| extents.iter().try_fold(1usize, |n, &k| n.checked_mul(k));
+    let (Some(image), Some(volume)) = (extents(&image), extents(&block).as_ref().and_then(volume)) else {
+        return c.fail(format!("the image {image:?} and its blocks {block:?} should have positive extents"));
+    };
+    let Some(depth) = depth.known() else { return Ok(None) };
+    if image.len() != block.len() || !depth.is_multiple_of(volume) {
+        return c.fail(format!("its columns {x} do not fit the image {image:?} and its blocks {block:?}"));
+    }
+    let spatial = image.into_iter().map(Dim::Known);
+    one(c.input(0)?.dtype, Shape([n, Dim::Known(depth / volume)].into_iter().chain(spatial).collect()))
 }
 
 /// `ConvTranspose`: `w [C, M/group, K1, …, Kn]`,
@@ -60,7 +83,7 @@ fn transposed(c: &Context) -> Inferred {
         return Ok(None);
     };
     let Some(channels) = dim::times(w.0[1], Dim::Known(group)) else { return Ok(None) };
-    let window = Window::new(c.node, &kernel)?;
+    let window = KernelWindow::new(c.node, &kernel)?;
     let n = kernel.len();
     let output_padding = list(c.node, "output_padding", n, 0, 0)?;
     let output_shape = match c.node.ints("output_shape") {

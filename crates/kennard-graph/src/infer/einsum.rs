@@ -2,25 +2,25 @@
 
 use std::collections::HashMap;
 
-use super::{Context, Inferred, Rule, broadcast_shapes, one};
+use super::{Context, Inferred, ShapeRule, broadcast_shapes, one};
 use crate::{Dim, Result, Shape};
 
-pub(super) const RULES: &[(&str, Rule)] = &[("Einsum", einsum)];
+pub(super) const RULES: &[(&str, ShapeRule)] = &[("Einsum", einsum)];
 
 /// The axes of one term: letters, and where the unnamed axes `...` stand.
-struct Term {
+struct EinsumTerm {
     letters: Vec<char>,
     ellipsis: Option<usize>,
 }
 
-impl Term {
-    fn parse(c: &Context, text: &str) -> Result<Term> {
+impl EinsumTerm {
+    fn parse(c: &Context, text: &str) -> Result<EinsumTerm> {
         let text = text.trim();
         let ellipsis = text.find("...");
         let letters: Vec<char> = text.replacen("...", "", 1).chars().filter(|l| *l != ' ').collect();
         if letters.iter().all(char::is_ascii_alphabetic) {
             let ellipsis = ellipsis.map(|at| text[..at].chars().filter(|l| *l != ' ').count());
-            Ok(Term { letters, ellipsis })
+            Ok(EinsumTerm { letters, ellipsis })
         } else {
             c.fail(format!("`{text}` is no term of an equation"))
         }
@@ -30,10 +30,11 @@ impl Term {
 fn einsum(c: &Context) -> Inferred {
     let equation = c.node.text("equation", "");
     let (left, right) = match equation.split_once("->") {
-        Some((left, right)) => (left, Some(Term::parse(c, right)?)),
+        Some((left, right)) => (left, Some(EinsumTerm::parse(c, right)?)),
         None => (equation, None),
     };
-    let terms: Vec<Term> = left.split(',').map(|text| Term::parse(c, text)).collect::<Result<_>>()?;
+    let terms: Vec<EinsumTerm> =
+        left.split(',').map(|text| EinsumTerm::parse(c, text)).collect::<Result<_>>()?;
     if terms.len() != c.arity() {
         return c.fail(format!("`{equation}` has {} terms, the node {} inputs", terms.len(), c.arity()));
     }
@@ -66,7 +67,7 @@ fn einsum(c: &Context) -> Inferred {
         let mut once: Vec<char> =
             all.iter().copied().filter(|l| all.iter().filter(|m| *m == l).count() == 1).collect();
         once.sort_unstable();
-        Term { letters: once, ellipsis: Some(0) }
+        EinsumTerm { letters: once, ellipsis: Some(0) }
     });
     let named: Option<Vec<Dim>> = right.letters.iter().map(|l| extents.get(l).copied()).collect();
     let Some(mut dims) = named else {

@@ -1,7 +1,7 @@
-use super::{Context, Inferred, Rule, one};
+use super::{Context, Inferred, ShapeRule, one};
 use crate::{DType, Dim, Result, Shape, TensorType};
 
-pub(super) const RULES: &[(&str, Rule)] = &[
+pub(super) const RULES: &[(&str, ShapeRule)] = &[
     ("Add", broadcast),
     ("Sub", broadcast),
     ("Mul", broadcast),

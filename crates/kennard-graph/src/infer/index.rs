@@ -1,9 +1,9 @@
 //! Gathering and scattering by index.
 
-use super::{Context, Inferred, Rule, Sym, one};
+use super::{Context, Inferred, ShapeRule, Sym, one};
 use crate::{Dim, Shape};
 
-pub(super) const RULES: &[(&str, Rule)] = &[
+pub(super) const RULES: &[(&str, ShapeRule)] = &[
     ("Gather", gather),
     ("GatherElements", gather_elements),
     ("GatherND", gather_nd),

@@ -1,9 +1,9 @@
 //! Matrix products.
 
-use super::{Context, Inferred, Rule, broadcast_shapes, one};
+use super::{Context, Inferred, ShapeRule, broadcast_shapes, one};
 use crate::{DType, Dim, Result, Shape};
 
-pub(super) const RULES: &[(&str, Rule)] = &[
+pub(super) const RULES: &[(&str, ShapeRule)] = &[
     ("MatMul", |c| one(c.input(0)?.dtype, product(c, 0, 1)?)),
     ("MatMulInteger", |c| one(DType::I32, product(c, 0, 1)?)),
     ("QLinearMatMul", |c| one(c.input(7)?.dtype, product(c, 0, 3)?)),

@@ -22,6 +22,7 @@ mod resize;
 mod shape;
 mod spectrum;
 mod symbolic;
+mod table;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -34,7 +35,7 @@ pub(crate) use layout::{padding, permutation};
 pub(crate) use rearrange::{gather, pad, rearrange};
 pub(crate) use reduce::reduced_axes;
 pub(crate) use symbolic::{Sym, Symbolic};
-pub(crate) use window::{AutoPad, Window, list};
+pub(crate) use window::{AutoPad, KernelWindow, list};
 
 use crate::{DType, Dim, Graph, Node, Result, Shape, Tensor, TensorType};
 
@@ -136,9 +137,9 @@ impl Types {
 /// The types of a node's outputs; `None` when they cannot be known before running.
 type Inferred = Result<Option<Vec<TensorType>>>;
 /// The inference function of an operator.
-type Rule = fn(&Context) -> Inferred;
+type ShapeRule = fn(&Context) -> Inferred;
 
-const TABLES: &[&[(&str, Rule)]] = &[
+const TABLES: &[&[(&str, ShapeRule)]] = &[
     elementwise::RULES,
     conv::RULES,
     matmul::RULES,
@@ -153,6 +154,7 @@ const TABLES: &[&[(&str, Rule)]] = &[
     resize::RULES,
     spectrum::RULES,
     einsum::RULES,
+    table::RULES,
 ];
 
 /// A node and what is known of its inputs.
@@ -241,6 +243,6 @@ pub(crate) fn is_known(op: &str) -> bool {
     rule(op).is_some()
 }
 
-fn rule(op: &str) -> Option<Rule> {
+fn rule(op: &str) -> Option<ShapeRule> {
     TABLES.iter().copied().flatten().find(|(name, _)| *name == op).map(|(_, rule)| *rule)
 }

@@ -1,9 +1,9 @@
 //! Normalizations. All keep the shape of their data.
 
-use super::{Context, Inferred, Rule};
+use super::{Context, Inferred, ShapeRule};
 use crate::{DType, Dim, Result, Shape, TensorType};
 
-pub(super) const RULES: &[(&str, Rule)] = &[
+pub(super) const RULES: &[(&str, ShapeRule)] = &[
     ("BatchNormalization", batch),
     ("InstanceNormalization", |c| per_channel(c, &[1, 2])),
     ("GroupNormalization", |c| per_channel(c, &[1, 2])),

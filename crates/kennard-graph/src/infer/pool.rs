@@ -1,10 +1,10 @@
 //! Pools: `x [N, C, D1, …, Dn]`.
 
-use super::window::Window;
-use super::{Context, Inferred, Rule, one};
+use super::window::KernelWindow;
+use super::{Context, Inferred, ShapeRule, one};
 use crate::{DType, Dim, Shape, TensorType};
 
-pub(super) const RULES: &[(&str, Rule)] = &[
+pub(super) const RULES: &[(&str, ShapeRule)] = &[
     ("AveragePool", pool),
     ("LpPool", pool),
     ("MaxPool", pool),
@@ -22,7 +22,7 @@ fn pool(c: &Context) -> Inferred {
     let Some(kernel) = extents.filter(|k| !k.is_empty() && k.len() + 2 == x.rank()) else {
         return c.fail(format!("kernel_shape {kernel:?} does not fit data {x}"));
     };
-    let window = Window::new(c.node, &kernel)?;
+    let window = KernelWindow::new(c.node, &kernel)?;
     let Some(spatial) = window.outputs(c, x, c.node.int("ceil_mode", 0) != 0)? else { return Ok(None) };
     let shape = Shape([&x.0[..2], spatial.as_slice()].concat());
     Ok(Some(vec![TensorType::new(ty.dtype, shape.clone()), TensorType::new(DType::I64, shape)]))

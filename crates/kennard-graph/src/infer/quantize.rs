@@ -1,9 +1,9 @@
 //! Quantisation.
 
-use super::{Context, Inferred, Rule, one};
+use super::{Context, Inferred, ShapeRule, one};
 use crate::{DType, Shape, TensorType};
 
-pub(super) const RULES: &[(&str, Rule)] = &[
+pub(super) const RULES: &[(&str, ShapeRule)] = &[
     ("QuantizeLinear", quantize),
     ("DequantizeLinear", |c| one(c.input(1)?.dtype, c.shape(0)?.clone())),
     ("DynamicQuantizeLinear", dynamic),

@@ -1,9 +1,9 @@
 //! Recurrent layers: `x [T, N, I]`.
 
-use super::{Context, Inferred, Rule};
+use super::{Context, Inferred, ShapeRule};
 use crate::{Dim, Shape, TensorType};
 
-pub(super) const RULES: &[(&str, Rule)] = &[("LSTM", recurrent), ("GRU", recurrent), ("RNN", recurrent)];
+pub(super) const RULES: &[(&str, ShapeRule)] = &[("LSTM", recurrent), ("GRU", recurrent), ("RNN", recurrent)];
 
 /// All hidden states, the last one, and for `LSTM` the last cell state.
 fn recurrent(c: &Context) -> Inferred {

@@ -1,9 +1,9 @@
 //! Reductions and selections along axes.
 
-use super::{Context, Inferred, Rule, Sym, dim, one};
+use super::{Context, Inferred, ShapeRule, Sym, dim, one};
 use crate::{DType, Dim, Result, Shape, TensorType};
 
-pub(super) const RULES: &[(&str, Rule)] = &[
+pub(super) const RULES: &[(&str, ShapeRule)] = &[
     ("ReduceL1", reduce),
     ("ReduceL2", reduce),
     ("ReduceLogSum", reduce),

@@ -1,9 +1,9 @@
 //! `Resize(x, roi, scales, sizes)` and `GridSample(x, grid)`.
 
-use super::{Context, Inferred, Rule, Sym, one};
+use super::{Context, Inferred, ShapeRule, Sym, one};
 use crate::{Dim, Result, Shape};
 
-pub(super) const RULES: &[(&str, Rule)] =
+pub(super) const RULES: &[(&str, ShapeRule)] =
     &[("Resize", resize), ("Upsample", |c| scaled_by(c, 1)), ("GridSample", grid_sample)];
 
 /// The axes that scales and sizes speak of.

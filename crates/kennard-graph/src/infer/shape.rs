@@ -1,9 +1,9 @@
 //! Operators that read a shape or make a tensor from one.
 
-use super::{Context, Inferred, Rule, Sym, dim, one};
+use super::{Context, Inferred, ShapeRule, Sym, dim, one};
 use crate::{Attribute, DType, Dim, Result, Shape};
 
-pub(super) const RULES: &[(&str, Rule)] = &[
+pub(super) const RULES: &[(&str, ShapeRule)] = &[
     ("Shape", shape),
     ("Size", |c| c.input(0).and_then(|_| one(DType::I64, Shape::default()))),
     ("ConstantOfShape", constant_of_shape),

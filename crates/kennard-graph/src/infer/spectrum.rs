@@ -1,9 +1,9 @@
 //! `STFT(x, step, window, length)`, `DFT(x, length, axis)` and `AffineGrid(theta, size)`.
 
-use super::{Context, Inferred, Rule, one};
+use super::{Context, Inferred, ShapeRule, one};
 use crate::{Dim, Result, Shape};
 
-pub(super) const RULES: &[(&str, Rule)] = &[("STFT", stft), ("DFT", dft), ("AffineGrid", affine_grid)];
+pub(super) const RULES: &[(&str, ShapeRule)] = &[("STFT", stft), ("DFT", dft), ("AffineGrid", affine_grid)];
 
 /// A number that is an extent.
 fn extent(c: &Context, i: usize) -> Result<Option<usize>> {

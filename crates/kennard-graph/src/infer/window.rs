@@ -17,7 +17,7 @@ pub(crate) enum AutoPad {
 }
 
 /// The window of a convolution or pool over `n` spatial axes.
-pub(crate) struct Window {
+pub(crate) struct KernelWindow {
     pub kernel: Vec<usize>,
     pub strides: Vec<i64>,
     pub dilations: Vec<i64>,
@@ -37,9 +37,9 @@ pub(crate) fn list(node: &Node, name: &str, n: usize, default: i64, least: i64) 
     }
 }
 
-impl Window {
+impl KernelWindow {
     /// Reads the attributes of a node whose kernel has these extents.
-    pub fn new(node: &Node, kernel: &[usize]) -> Result<Window> {
+    pub fn new(node: &Node, kernel: &[usize]) -> Result<KernelWindow> {
         let n = kernel.len();
         let auto_pad = match node.text("auto_pad", "NOTSET") {
             "NOTSET" | "" => AutoPad::Explicit,
@@ -53,7 +53,7 @@ impl Window {
         if kernel.contains(&0) {
             return Err(node.error(format!("the kernel {kernel:?} is empty")));
         }
-        Ok(Window {
+        Ok(KernelWindow {
             kernel: kernel.to_vec(),
             strides: list(node, "strides", n, 1, 1)?,
             dilations: list(node, "dilations", n, 1, 1)?,

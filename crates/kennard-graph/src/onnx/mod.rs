@@ -6,6 +6,7 @@ mod ends;
 mod external;
 mod foreign;
 mod format;
+mod labels;
 mod limits;
 mod nodes;
 mod order;
@@ -166,6 +167,16 @@ impl ModelFile {
         // Which output is taken is seen from the classifier, and only a file with a machine is read for that.
         graph.output.iter().any(|output| votes(output.name.as_deref().unwrap_or("")))
             && self.classifier(ends).is_ok_and(|taken| taken.outputs.iter().any(|output| votes(&output.name)))
+    }
+
+    /// The graph of the label that a classifier's file returns beside its scores, one whole number for each sample, and the
+    /// labels of its `classes` in the order of the scores. Nothing where the file returns no such label, or it is not seen
+    /// which class a label is of.
+    pub fn labels(&self, ends: &Ends, classes: usize) -> Option<(Graph, Vec<i64>)> {
+        let files = Files::new(self.path.as_deref().map(directory));
+        let (output, labels) = labels::of(read::graph(&self.model).ok()?, &files, classes)?;
+        let graph = self.classifier(&Ends { output: Some(output), ..ends.clone() }).ok()?;
+        Some((graph, labels))
     }
 
     /// The extents of one sample that the file itself fixes, without the batch; nothing where it gives no shape.

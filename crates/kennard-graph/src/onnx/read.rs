@@ -12,7 +12,7 @@ use super::nodes::Importer;
 use super::order::{names_read, order};
 use super::proto::*;
 use super::symbols::{Symbols, inputs};
-use super::tensor::read_tensor;
+use super::tensor::{is_of_4_bits, read_4_bits, read_tensor};
 use crate::{Builder, DType, Graph, Node, Result, Shape, TensorType, Value, fold, infer};
 
 pub(super) fn graph(model: &ModelProto) -> Result<&GraphProto> {
@@ -125,6 +125,24 @@ fn rounds_to_bfloat16(nodes: &[NodeProto]) -> bool {
     })
 }
 
+/// Refuses 4-bit integers, which are held as 8-bit ones, where anything but their numbers may count.
+fn only_dequantised(graph: &GraphProto, tensor: &str) -> Result<()> {
+    let takes = |node: &&NodeProto| {
+        let mut names = Vec::new();
+        names_read(node, &mut names);
+        names.contains(&tensor) && node.op_type.as_deref() != Some("DequantizeLinear")
+    };
+    match graph.node.iter().find(takes) {
+        None => Ok(()),
+        Some(node) => Err(format_error(format!(
+            "the tensor `{tensor}` has integers of 4 bits, which Kennard reads where DequantizeLinear alone takes them; the node \
+             `{}` is a {}",
+            node.name.as_deref().or(node.output.first().map(String::as_str)).unwrap_or(""),
+            node.op_type.as_deref().unwrap_or("")
+        ))),
+    }
+}
+
 fn initializers(
     graph: &GraphProto,
     used: &HashSet<&str>,
@@ -136,7 +154,14 @@ fn initializers(
         if name.is_empty() || !used.contains(name) {
             continue;
         }
-        if constants.insert(name.into(), read_tensor(proto, files)?).is_some() {
+        let tensor = match is_of_4_bits(proto) {
+            true => {
+                only_dequantised(graph, name)?;
+                read_4_bits(proto, files)?
+            }
+            false => read_tensor(proto, files)?,
+        };
+        if constants.insert(name.into(), tensor).is_some() {
             return Err(format_error(format!("there are two tensors `{name}`")));
         }
     }

@@ -44,6 +44,41 @@ pub(super) fn read_tensor(proto: &TensorProto, files: &Files) -> Result<Tensor> 
     source.read(code, &shape).map_err(error)
 }
 
+/// Signed and unsigned integers of 4 bits.
+const NIBBLES: [i32; 2] = [22, 21];
+
+/// Whether a tensor is of 4-bit integers.
+pub(super) fn is_of_4_bits(proto: &TensorProto) -> bool {
+    proto.data_type.is_some_and(|code| NIBBLES.contains(&code))
+}
+
+/// Reads a tensor of 4-bit integers, which lie two to a byte, the lower half first, as one of 8-bit ones.
+pub(super) fn read_4_bits(proto: &TensorProto, files: &Files) -> Result<Tensor> {
+    let name = proto.name.as_deref().unwrap_or("");
+    let error = |message: String| GraphError::Format(format!("the tensor `{name}` {message}"));
+    let (shape, len) = extents(&proto.dims).map_err(error)?;
+    let packed = if proto.data_location == Some(1) {
+        files.read(&proto.external_data, len.div_ceil(2)).map_err(error)?
+    } else if let Some(raw) = proto.raw_data.clone().filter(|raw| !raw.is_empty()) {
+        raw
+    } else {
+        let bytes: Option<Vec<u8>> = proto.int32_data.iter().map(|&v| u8::try_from(v & 255).ok()).collect();
+        bytes.unwrap_or_default().into()
+    };
+    if packed.len() != len.div_ceil(2) {
+        return Err(error(format!("has {} bytes of data for {len} integers of 4 bits", packed.len())));
+    }
+    let half = |i: usize| (packed[i / 2] >> (4 * (i % 2))) & 15;
+    let failed = |e: ndarray::ShapeError| error(e.to_string());
+    Ok(if proto.data_type == Some(NIBBLES[0]) {
+        let values = (0..len).map(|i| ((half(i) << 4) as i8) >> 4).collect();
+        ArrayD::<i8>::from_shape_vec(IxDyn(&shape), values).map_err(failed)?.into()
+    } else {
+        let values = (0..len).map(half).collect();
+        ArrayD::<u8>::from_shape_vec(IxDyn(&shape), values).map_err(failed)?.into()
+    })
+}
+
 /// The data of a tensor: bytes, or one of the typed fields.
 struct Source<'a> {
     proto: &'a TensorProto,

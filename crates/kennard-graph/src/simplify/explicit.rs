@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::fold::{Pass, Rewritten};
-use crate::infer::{AutoPad, Window};
+use crate::infer::{AutoPad, KernelWindow};
 use crate::{Attribute, Node};
 
 /// `kernel_shape`, `strides`, `dilations` and `pads` of a convolution or pool, all stated.
@@ -20,7 +20,7 @@ pub(super) fn explicit(pass: &mut Pass, node: &Node) -> Option<Rewritten> {
         true => node.ints("kernel_shape")?.iter().map(|&k| usize::try_from(k).ok()).collect::<Option<_>>()?,
         false => fixed(node.input(1)?)?,
     };
-    let window = Window::new(node, &kernel).ok()?;
+    let window = KernelWindow::new(node, &kernel).ok()?;
     let mut attributes: BTreeMap<String, Attribute> = node.attributes.clone();
     let mut pads = window.pads.clone();
     if matches!(window.auto_pad, AutoPad::SameUpper | AutoPad::SameLower)

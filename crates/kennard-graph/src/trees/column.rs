@@ -5,7 +5,7 @@
 pub(super) struct Column {
     /// Of which element it is made.
     pub element: usize,
-    steps: Vec<Step>,
+    steps: Vec<ColumnStep>,
     /// Whether it is of double precision.
     double: bool,
     /// Whether it falls where the element rises.
@@ -14,7 +14,7 @@ pub(super) struct Column {
 
 /// One operation with a constant.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Step {
+pub(super) enum ColumnStep {
     Plus(f64),
     Minus(f64),
     /// The constant less the value.
@@ -38,18 +38,18 @@ impl Column {
     }
 
     /// The same after another step.
-    pub fn then(&mut self, step: Step) {
+    pub fn then(&mut self, step: ColumnStep) {
         match step {
-            Step::Single => self.double = false,
-            Step::Double | Step::Whole => self.double = true,
-            Step::From(_) => self.falls = !self.falls,
-            Step::Times(by) | Step::Over(by) => self.falls ^= by < 0.0,
-            Step::Plus(_) | Step::Minus(_) | Step::Round => {}
+            ColumnStep::Single => self.double = false,
+            ColumnStep::Double | ColumnStep::Whole => self.double = true,
+            ColumnStep::From(_) => self.falls = !self.falls,
+            ColumnStep::Times(by) | ColumnStep::Over(by) => self.falls ^= by < 0.0,
+            ColumnStep::Plus(_) | ColumnStep::Minus(_) | ColumnStep::Round => {}
         }
         // Rounded as the step is; double precision is enough for that of single-precision arithmetic.
         self.steps.push(step);
-        if !self.double && step != Step::Single {
-            self.steps.push(Step::Single);
+        if !self.double && step != ColumnStep::Single {
+            self.steps.push(ColumnStep::Single);
         }
     }
 
@@ -60,15 +60,15 @@ impl Column {
 
     fn at(&self, x: f32) -> f64 {
         self.steps.iter().fold(f64::from(x), |value, step| match *step {
-            Step::Plus(by) => value + by,
-            Step::Minus(by) => value - by,
-            Step::From(by) => by - value,
-            Step::Times(by) => value * by,
-            Step::Over(by) => value / by,
-            Step::Single => f64::from(value as f32),
-            Step::Double => value,
-            Step::Round => value.round_ties_even(),
-            Step::Whole => value.trunc(),
+            ColumnStep::Plus(by) => value + by,
+            ColumnStep::Minus(by) => value - by,
+            ColumnStep::From(by) => by - value,
+            ColumnStep::Times(by) => value * by,
+            ColumnStep::Over(by) => value / by,
+            ColumnStep::Single => f64::from(value as f32),
+            ColumnStep::Double => value,
+            ColumnStep::Round => value.round_ties_even(),
+            ColumnStep::Whole => value.trunc(),
         })
     }
 

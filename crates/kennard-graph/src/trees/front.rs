@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ndarray::{ArrayD, IxDyn};
 
 use super::ENSEMBLES;
-use super::column::{Column, Step};
+use super::column::{Column, ColumnStep};
 use crate::{DType, Dim, Graph, GraphError, Node, Result, Types, infer};
 
 /// The ensembles of a graph with what each looks at, and how many elements an input has.
@@ -101,7 +101,7 @@ fn follow(
 ) -> Option<Vec<Column>> {
     let of = |i: usize| node.input(i).and_then(|name| columns.get(name));
     let output = node.outputs.first()?;
-    let steps = |x: &[Column], steps: &[Step]| -> Vec<Column> {
+    let steps = |x: &[Column], steps: &[ColumnStep]| -> Vec<Column> {
         let mut next = x.to_vec();
         let repeated = next.iter_mut().zip(steps.iter().cycle());
         repeated.for_each(|(column, step)| column.then(*step));
@@ -114,19 +114,19 @@ fn follow(
             (extents(types, output)?.iter().product::<usize>() == x.len()).then(|| x.clone())
         }
         "Cast" => match types.get(output)?.dtype {
-            DType::F32 => Some(steps(of(0)?, &[Step::Single])),
-            DType::F64 => Some(steps(of(0)?, &[Step::Double])),
-            DType::I32 | DType::I64 => Some(steps(of(0)?, &[Step::Whole])),
+            DType::F32 => Some(steps(of(0)?, &[ColumnStep::Single])),
+            DType::F64 => Some(steps(of(0)?, &[ColumnStep::Double])),
+            DType::I32 | DType::I64 => Some(steps(of(0)?, &[ColumnStep::Whole])),
             _ => None,
         },
-        "Round" => Some(steps(of(0)?, &[Step::Round])),
+        "Round" => Some(steps(of(0)?, &[ColumnStep::Round])),
         // What stands in the place of those that are no numbers.
         "Where" => {
             let x = of(2).filter(|_| of(1).is_none())?;
             let of_others = tests.get(node.input(0)?).copied() == node.input(2);
             (of_others && extents(types, output)?.iter().product::<usize>() == x.len()).then(|| x.clone())
         }
-        "Neg" => Some(steps(of(0)?, &[Step::Times(-1.0)])),
+        "Neg" => Some(steps(of(0)?, &[ColumnStep::Times(-1.0)])),
         "Gather" => {
             let (x, rank) = (of(0)?, types.get(node.input(0)?)?.shape.rank());
             let places = graph.constants.get(node.input(1)?)?;
@@ -152,14 +152,14 @@ fn follow(
             let values = constant(graph, node.input(1 - i)?, &shape)?;
             let step = |&by: &f64| match (node.op.as_str(), i) {
                 _ if !by.is_finite() => None,
-                ("Add", _) => Some(Step::Plus(by)),
-                ("Sub", 0) => Some(Step::Minus(by)),
-                ("Sub", _) => Some(Step::From(by)),
-                ("Mul", _) => Some(Step::Times(by)),
-                ("Div", 0) => (by != 0.0).then_some(Step::Over(by)),
+                ("Add", _) => Some(ColumnStep::Plus(by)),
+                ("Sub", 0) => Some(ColumnStep::Minus(by)),
+                ("Sub", _) => Some(ColumnStep::From(by)),
+                ("Mul", _) => Some(ColumnStep::Times(by)),
+                ("Div", 0) => (by != 0.0).then_some(ColumnStep::Over(by)),
                 _ => None,
             };
-            let made: Vec<Step> = values.iter().map(step).collect::<Option<_>>()?;
+            let made: Vec<ColumnStep> = values.iter().map(step).collect::<Option<_>>()?;
             (x.len() == made.len()).then(|| steps(x, &made))
         }
         _ => None,

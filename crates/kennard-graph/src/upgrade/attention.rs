@@ -1,12 +1,12 @@
 //! `Attention` (since 23), written in basic operators.
 
-use super::{Step, replace};
+use super::{UpgradeStep, replace};
 use crate::builder::Call;
 use crate::types::stored_type;
 use crate::{Builder, DType, Dim, Node, Result, Shape, Tensor, Var};
 
 #[rustfmt::skip]
-pub(super) const NEWER: &[(&str, i64, Step)] = &[("Attention", 23, attention)];
+pub(super) const NEWER: &[(&str, i64, UpgradeStep)] = &[("Attention", 23, attention)];
 
 /// `softmax(q kᵀ · scale + mask) v` for each head (Vaswani et al. 2017, arXiv 1706.03762, eq. 1).
 ///

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use ndarray::Array1;
 
-use super::ml::floats;
-use super::{Step, replace};
+use super::{UpgradeStep, replace};
 use crate::builder::Call;
+use crate::machine::floats;
 use crate::{Attribute, Builder, DType, Dim, Node, Result, Tensor, Var};
 
-pub(super) const FORMS: &[(&str, Step)] = &[
+pub(super) const FORMS: &[(&str, UpgradeStep)] = &[
     ("ai.onnx.ml::Binarizer", binarizer),
     ("ai.onnx.ml::FeatureVectorizer", feature_vectorizer),
     ("ai.onnx.ml::Imputer", imputer),

@@ -1,10 +1,10 @@
 //! Operators whose attributes became inputs.
 
-use super::{Step, set_input, take_ints};
+use super::{UpgradeStep, set_input, take_ints};
 use crate::{Attribute, Builder, Node, Result};
 
 #[rustfmt::skip]
-pub(super) const OLDER: &[(&str, i64, Step)] = &[
+pub(super) const OLDER: &[(&str, i64, UpgradeStep)] = &[
     ("Clip", 11, clip),
     ("DFT", 20, dft),
     ("Pad", 11, pad),

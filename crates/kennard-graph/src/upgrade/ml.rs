@@ -3,11 +3,12 @@
 
 use ndarray::{Array1, Array2};
 
-use super::{ANSWER, Step};
+use super::{ANSWER, UpgradeStep};
 use crate::builder::Call;
+use crate::machine::{classes, floats};
 use crate::{Attribute, Builder, DType, Node, Result, Tensor, Var};
 
-pub(super) const FORMS: &[(&str, Step)] = &[
+pub(super) const FORMS: &[(&str, UpgradeStep)] = &[
     ("ai.onnx.ml::ArrayFeatureExtractor", array_feature_extractor),
     ("ai.onnx.ml::LinearClassifier", linear_classifier),
     ("ai.onnx.ml::LinearRegressor", linear_regressor),
@@ -99,17 +100,8 @@ fn affine<'b>(c: &Call<'_, 'b>, weights: &Array2<f32>, biases: Vec<f32>) -> Var<
     products + c.builder.constant(Array1::from(biases).into_dyn().into())
 }
 
-/// The labels of the classes, if they are numbers, and how many classes there are.
-pub(super) fn classes(node: &Node) -> (Option<Vec<i64>>, usize) {
-    match (node.attributes.get("classlabels_ints"), node.attributes.get("classlabels_strings")) {
-        (Some(Attribute::Ints(labels)), _) => (Some(labels.clone()), labels.len()),
-        (_, Some(Attribute::Texts(labels))) => (None, labels.len()),
-        _ => (None, 0),
-    }
-}
-
 /// Makes the node's first output the label of the largest score.
-pub(super) fn label(node: &Node, b: &Builder, scores: Var, labels: &[i64]) {
+fn label(node: &Node, b: &Builder, scores: Var, labels: &[i64]) {
     let best = scores.apply_with("ArgMax", &[("axis", 1.into()), ("keepdims", 0.into())]);
     b.name(&node.outputs[0], b.ints(labels).with("Gather", best));
 }
@@ -128,7 +120,7 @@ fn array_feature_extractor(node: Node, b: &Builder) -> Result<Option<Node>> {
 }
 
 /// Two columns.
-pub(super) fn both<'b>(b: &'b Builder, first: Var<'b>, second: Var<'b>) -> Var<'b> {
+fn both<'b>(b: &'b Builder, first: Var<'b>, second: Var<'b>) -> Var<'b> {
     b.op("Concat", &[Some(first), Some(second)], &[("axis", Attribute::Int(1))])
 }
 
@@ -156,11 +148,4 @@ fn scaler(node: Node, b: &Builder) -> Result<Option<Node>> {
         b.constant(Tensor::from(Array1::from(values).into_dyn())).cast_like(x)
     };
     super::replace(&node, ((x - vector("offset", 0.0)) * vector("scale", 1.0)).cast(DType::F32))
-}
-
-pub(super) fn floats(node: &Node, name: &str) -> Vec<f32> {
-    match node.attributes.get(name) {
-        Some(Attribute::Floats(values)) => values.clone(),
-        _ => Vec::new(),
-    }
 }

@@ -29,14 +29,14 @@ pub(crate) const NEWEST: i64 = 28;
 pub(crate) const ANSWER: &str = "kennard_answer";
 
 /// Rewrites a node to its operator's next form, or appends other nodes that do the same (then `None`).
-type Step = fn(Node, &Builder) -> Result<Option<Node>>;
+type UpgradeStep = fn(Node, &Builder) -> Result<Option<Node>>;
 
 /// `(operator, version, step)`: how nodes from before that version are brought there.
-const OLDER: &[&[(&str, i64, Step)]] = &[inputs::OLDER, normalization::OLDER, resample::OLDER];
+const OLDER: &[&[(&str, i64, UpgradeStep)]] = &[inputs::OLDER, normalization::OLDER, resample::OLDER];
 /// `(operator, version, step)`: how nodes of that version or a newer one are brought to [`OPSET`].
-const NEWER: &[&[(&str, i64, Step)]] = &[attention::NEWER, newer::NEWER];
+const NEWER: &[&[(&str, i64, UpgradeStep)]] = &[attention::NEWER, newer::NEWER];
 /// `(operator, step)`: forms that mean the same, brought to the one that the rest of Kennard knows.
-const FORMS: &[&[(&str, Step)]] = &[
+const FORMS: &[&[(&str, UpgradeStep)]] = &[
     columns::FORMS,
     contrib::FORMS,
     ml::FORMS,
@@ -53,6 +53,12 @@ const FORMS: &[&[(&str, Step)]] = &[
 /// When the node has no equivalent in [`OPSET`]. Contradictions in its shapes come out of
 /// [`Builder::finish`].
 pub(crate) fn upgrade(mut node: Node, version: i64, builder: &Builder) -> Result<()> {
+    if node.op == "Split" {
+        // How many there are is how many parts are made, and each has an adjoint.
+        for part in node.outputs.iter_mut().filter(|part| part.is_empty()) {
+            *part = builder.unused("part");
+        }
+    }
     while node.inputs.last().is_some_and(String::is_empty) {
         node.inputs.pop();
     }
@@ -83,7 +89,7 @@ pub(crate) fn upgrade(mut node: Node, version: i64, builder: &Builder) -> Result
 }
 
 /// The next step for a node that stands at `version`.
-fn older(op: &str, version: i64) -> Option<(i64, Step)> {
+fn older(op: &str, version: i64) -> Option<(i64, UpgradeStep)> {
     let steps = OLDER.iter().copied().flatten().filter(|(name, until, _)| *name == op && *until > version);
     steps.min_by_key(|(_, until, _)| *until).map(|(_, until, step)| (*until, *step))
 }

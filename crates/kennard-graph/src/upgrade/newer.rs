@@ -1,12 +1,12 @@
 //! What came after [`OPSET`](crate::OPSET), written in what there was before.
 
-use super::{Step, replace, set_input};
+use super::{UpgradeStep, replace, set_input};
 use crate::builder::Call;
 use crate::types::stored_type;
 use crate::{Builder, DType, Node, Result, Shape};
 
 #[rustfmt::skip]
-pub(super) const NEWER: &[(&str, i64, Step)] = &[
+pub(super) const NEWER: &[(&str, i64, UpgradeStep)] = &[
     ("BitCast", 26, unknown),
     ("CausalConvWithState", 27, unknown),
     ("Celu", 28, celu),

@@ -1,11 +1,11 @@
 //! Normalisations, softmax, and what acts in training only.
 
-use super::{Step, replace, set_input};
+use super::{UpgradeStep, replace, set_input};
 use crate::builder::Call;
 use crate::{Attribute, Builder, DType, Dim, Node, Result, Tensor};
 
 #[rustfmt::skip]
-pub(super) const OLDER: &[(&str, i64, Step)] = &[
+pub(super) const OLDER: &[(&str, i64, UpgradeStep)] = &[
     ("BatchNormalization", 9, spatial),
     ("BatchNormalization", 14, trained_outputs),
     ("GroupNormalization", 21, scale_of_groups),
@@ -13,7 +13,7 @@ pub(super) const OLDER: &[(&str, i64, Step)] = &[
 ];
 
 #[rustfmt::skip]
-pub(super) const FORMS: &[(&str, Step)] = &[
+pub(super) const FORMS: &[(&str, UpgradeStep)] = &[
     ("BatchNormalization", inference),
     ("Dropout", dropout),
 ];

@@ -1,9 +1,9 @@
 //! Recurrent layers with the batch first, which no runtime has, as those with the sequence first.
 
-use super::Step;
+use super::UpgradeStep;
 use crate::{Builder, Node, Result};
 
-pub(super) const FORMS: &[(&str, Step)] =
+pub(super) const FORMS: &[(&str, UpgradeStep)] =
     &[("GRU", sequence_first), ("LSTM", sequence_first), ("RNN", sequence_first)];
 
 /// `layout` 1 is `x [N, T, I]`, states `[N, D, H]`, and all states `[N, T, D, H]`.

@@ -1,11 +1,11 @@
 //! Changes of resolution, and grids.
 
-use super::{Step, set_input};
+use super::{UpgradeStep, set_input};
 use crate::builder::Call;
 use crate::{Attribute, Builder, Node, Result, Shape};
 
 #[rustfmt::skip]
-pub(super) const OLDER: &[(&str, i64, Step)] = &[
+pub(super) const OLDER: &[(&str, i64, UpgradeStep)] = &[
     ("GridSample", 20, grid_modes),
     ("Resize", 11, resize_10),
     ("RoiAlign", 16, roi_align),
@@ -15,7 +15,7 @@ pub(super) const OLDER: &[(&str, i64, Step)] = &[
 ];
 
 #[rustfmt::skip]
-pub(super) const FORMS: &[(&str, Step)] = &[
+pub(super) const FORMS: &[(&str, UpgradeStep)] = &[
     ("Conv", kernel_shape), ("ConvTranspose", kernel_shape),
     ("Resize", resize),
 ];

@@ -1,12 +1,12 @@
 //! Element types named in attributes.
 
-use super::Step;
+use super::UpgradeStep;
 use crate::builder::Call;
 use crate::types::{stored_type, type_name};
 use crate::{Builder, DType, Node, Result};
 
 #[rustfmt::skip]
-pub(super) const FORMS: &[(&str, Step)] = &[
+pub(super) const FORMS: &[(&str, UpgradeStep)] = &[
     ("Cast", cast),
     ("CastLike", cast_like),
     ("DequantizeLinear", quantized_input), ("QuantizeLinear", quantized_output),

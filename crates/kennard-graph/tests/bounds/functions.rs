@@ -175,6 +175,17 @@ fn of_steps() {
     );
 }
 
+/// What lies between finite numbers is one.
+#[test]
+fn of_tests_for_numbers() {
+    fn imputed(x: Var<'_>) -> Var<'_> {
+        let missing = x.apply("IsNaN");
+        x.builder().op("Where", &[Some(missing), Some(x.number(7.0)), Some(x)], &[])
+    }
+    never_violated(46, ALL, imputed, |x| x);
+    never_violated(47, ALL, |x| x.apply("IsInf").cast_like(x) + x * 2.0, |x| 2.0 * x);
+}
+
 #[test]
 fn of_s_shaped_functions() {
     never_violated(11, ALL, apply("Sigmoid"), |x| 1.0 / (1.0 + (-x).exp()));

@@ -8,6 +8,7 @@ mod functions;
 mod models;
 mod products;
 mod refused;
+mod rounding;
 #[path = "../rules/rten.rs"]
 mod rten;
 mod subject;

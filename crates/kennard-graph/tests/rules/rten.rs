@@ -7,6 +7,7 @@ use rten::{Model, NodeId, Value};
 /// Operators that rten lacks or, `Pow`, has for some types only.
 const LACKING: &[&str] = &[
     "Celu",
+    "Col2Im",
     "Dropout",
     "GroupNormalization",
     "Hardmax",

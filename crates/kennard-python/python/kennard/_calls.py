@@ -87,7 +87,8 @@ def audit(
     **options
         What else `kennard audit` takes, by the same names: `samples`, `first`, `seed`, `minimal`, `steps`, `bounds`,
         `eps_per_feature`, `frozen`, `integer` and `one_hot` (for tables; `integer="all"` keeps images at their levels),
-        `memory` ("4GiB"), `packet_samples`, `require` ("robust>=0.5"; where the lower end of an interval falls short,
+        `memory` ("4GiB"), `packet_samples`, `temperature` ("fit", a number or a file; packets at that temperature too, and the
+        calibration error as :attr:`Result.calibration`), `require` ("robust>=0.5"; where the lower end of an interval falls short,
         `warnings` and the representation say so, and nothing is raised),
         `search_precision` ("bf16" for attacks that search in bfloat16, on `runtime="openvino"` or in a module under
         `torch.autocast`; what they find is judged in single precision, or the module's own), ...

@@ -25,7 +25,8 @@ class Certified(Result):
         All figures, as in `summary.json`.
     samples
         A row per sample, for whoever reads the Arrow C data interface: `certified`, null where the sample is misclassified
-        to begin with; `bound.margin`, the lower bound of the margin; `bound.method`, the last that was tried.
+        to begin with; `bound.margin`, the lower bound of the margin; `bound.method`, the last that was tried;
+        `certified.in_floats`, whether the certificate is for float32 arithmetic too, null where that is not known.
     out : pathlib.Path
         The directory of the run.
     engine : text
@@ -38,6 +39,14 @@ class Certified(Result):
         if "certified" not in self.columns:
             return np.zeros(len(self.samples), dtype=np.bool_)
         certified: NDArray[np.bool_] = self.column("certified") == 1
+        return certified
+
+    @property
+    def certified_in_floats(self) -> NDArray[np.bool_]:
+        """Which samples are certified for float32 arithmetic too, sums taken in any order, (N,)."""
+        if "certified.in_floats" not in self.columns:
+            return np.zeros(len(self.samples), dtype=np.bool_)
+        certified: NDArray[np.bool_] = self.column("certified.in_floats") == 1
         return certified
 
     @property

@@ -87,7 +87,7 @@ def uncertainty(
         The packet, by where the loss is looked at.
     out : path, optional
         Where to keep manifest.json, packets.parquet, summary.json, report.html and pictures.
-    temperature : float, path or Calibration
+    temperature : float, path, "fit" or Calibration
         Measure the packets with the logits divided by this temperature too.
     **options
         What else the command takes, by the same names: `centres`, `first`, `label`, `draws`, `max_draws`, `rel_tol`,

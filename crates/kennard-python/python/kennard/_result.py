@@ -128,6 +128,16 @@ class Result(Outcome):
         return None if count is None else int(count)
 
     @property
+    def calibration(self) -> dict[str, Any] | None:
+        """The fitted temperature, with the calibration error `before` and `after` it; None where none was fitted.
+
+        `calibration["after"]["calibration_error"]` has a `value` and an `interval`, of samples that it was not fitted to. See
+        `temperature="fit"` of :func:`audit`.
+        """
+        found: dict[str, Any] | None = self.summary.get("calibration")
+        return found
+
+    @property
     def verified_robust_accuracy(self) -> float | None:
         """The same of a model that answers at random, where a sample counts as broken only if most passes are fooled.
 

@@ -40,7 +40,7 @@ function verdict(run) {
   return el("section", { id: "verdict", "aria-label": "Verdict" }, el("div", { class: "tiles" }, tiles),
     unfinished(run) ? el("p", {}, "Unfinished. The samples that finish first are not like the others: of a share it is only known what it lies between, whatever the pending samples turn out to be.")
       : el("p", {}, words, " Ranges are 95 % intervals."),
-    certified && !unfinished(run) ? between(run) : null, certified || radii ? provenance() : null,
+    certified && !unfinished(run) ? between(run) : null, certified || radii ? provenance(certified) : null,
     el("p", {}, el("strong", {}, "Threat model. "), `${allowance(summary)}.`));
 }
 

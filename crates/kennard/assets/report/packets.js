@@ -36,6 +36,19 @@ function steinColumn(of) {
 const pointsColumn = { title: "points, effective sample size", value: (p) => p.samples, format: (v, p) => `${grouped(v)}, ${grouped(Math.round(p.ess))}`,
   file: [["points", (p) => p.samples], ["effective sample size", (p) => p.ess]] };
 
+/** How well confidence and accuracy agree, as the network is and at the fitted temperature. */
+function calibrated(run) {
+  const found = run.summary?.calibration;
+  if (!found) return [];
+  const error = (m) => `${percent(m.value)} [${span(m.interval, (v) => percent(v))}]`;
+  return [table("calibration", [
+    { title: "temperature", value: (r) => r.temperature, format: short },
+    figureColumn("expected calibration error", (r) => r.calibration_error, (_, r) => error(r.calibration_error)),
+    figureColumn("log-loss", (r) => r.log_loss),
+  ], [{ temperature: 1, ...found.before }, { temperature: found.temperature.value, ...found.after }],
+  { caption: `Confidence against accuracy: a temperature fitted to ${plural(found.fitted, "sample")} of ${found.data}, measured on ${grouped(found.measured)} others` })];
+}
+
 /** A table of an audit's own packets, which have one scale. */
 function auditPackets(run) {
   const packets = run.summary?.packets ?? [];
@@ -118,7 +131,7 @@ function survey(run, view, number) {
   const held = measured.filter((f) => Object.keys(f.distances ?? {}).length > 0);
   const apart = held.length === 0 ? null : table(id("survey-distances"), [
     { title: `scale ${UNIT}`, value: (f) => f.scale, format: (v) => (v === null ? "–" : short(v)) },
-    ...[...named, ["σ_x along it", "error.sigma_x"], ["σ_p along it", "error.sigma_p"], ["their product", "error.product"], ["share of its class", "error.share"]]
+    ...[...named, ["σ_x along it", "error.sigma_x"], ["σ_p along it", "error.sigma_p"], ["their product", "error.product"], ["share of its class", "error.share"], ["share in its direction", "error.attacked"]]
       .map(([title, name]) => figureColumn(title, median(name), (_, f) => distanceText(median(name)(f)))),
   ], held, { caption: "Distances to the decision boundary in l2, and the error packet along the attack: medians over the centres" });
   const lobes = (survey.lobes ?? []).flatMap((packet) => packet.lobes.map((lobe, i) => ({ ...packet, ...lobe, place: i + 1 })));

@@ -67,9 +67,8 @@ const plural = (n, one, many = `${one}s`) => `${grouped(n)} ${n === 1 ? one : ma
 const isWhole = ({ clean, attacks, minimal, certified, radii }) =>
   [clean, ...attacks, ...minimal, certified ?? clean, radii ?? clean].every((part) => part.pending === 0);
 
-/** What stands in the place of one epsilon for all: the summary's is then only the largest. */
-const OWN_SIZES = ["each sample in a box of its own", "an epsilon for each feature"];
-const hasOwnSizes = ({ confined = [] }) => confined.some((what) => OWN_SIZES.includes(what));
+/** Whether something stands in the place of one epsilon for all: the summary's is then only the largest. */
+const hasOwnSizes = ({ confined = [] }) => confined.some((what) => page.own_sizes.includes(what));
 
 /** What an attack may do, in short: `linf ≤ 8/255`. */
 function budget(summary) {

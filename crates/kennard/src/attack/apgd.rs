@@ -2,7 +2,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use super::direction::{AttackLoss, Direction};
+use super::direction::{Aim, AttackLoss};
 use super::steps::{ascend, largest, sphere};
 use super::{Answer, BuiltIn, Subject};
 use crate::{Norm, ThreatModel};
@@ -55,7 +55,7 @@ impl BuiltIn for Apgd {
                 // The targets of one restart begin at points of their own.
                 let mut random = subject.random(restart * subject.classes() as u64 + direction.stream());
                 let mut ascent =
-                    Ascent { attack: self, subject, direction, eps: subject.threat().eps, stride: STRIDE };
+                    ApgdRun { attack: self, subject, direction, eps: subject.threat().eps, stride: STRIDE };
                 ascent.run_from(ascent.random_start(&mut random)).await;
             }
         }
@@ -63,10 +63,10 @@ impl BuiltIn for Apgd {
 }
 
 /// One run of Auto-PGD towards or away from one class.
-pub(super) struct Ascent<'a> {
+pub(super) struct ApgdRun<'a> {
     pub attack: &'a Apgd,
     pub subject: &'a Subject<'a>,
-    pub direction: Direction,
+    pub direction: Aim,
     /// The radius of the ball.
     pub eps: f64,
     /// The first step, in radii.
@@ -78,12 +78,12 @@ pub(super) const STRIDE: f64 = 2.0;
 
 /// A point, and the loss and gradient there.
 #[derive(Clone)]
-struct Place {
+struct LossPoint {
     x: Vec<f32>,
     seen: Answer,
 }
 
-impl Ascent<'_> {
+impl ApgdRun<'_> {
     /// The whole ascent, from any point.
     pub async fn run_from(&mut self, mut start: Vec<f32>) {
         if self.subject.threat().norm == Norm::L1 {
@@ -110,7 +110,7 @@ impl Ascent<'_> {
         x
     }
 
-    async fn look(&self, x: Vec<f32>) -> Place {
+    async fn look(&self, x: Vec<f32>) -> LossPoint {
         let mut seen = self.direction.look(self.subject, &x).await;
         for _ in 1..self.attack.averaged {
             let other = self.direction.look(self.subject, &x).await;
@@ -120,7 +120,7 @@ impl Ascent<'_> {
                 *g = (*g + other).clamp(f32::MIN, f32::MAX);
             }
         }
-        Place { x, seen }
+        LossPoint { x, seen }
     }
 
     fn project(&self, x: &mut [f32]) {
@@ -134,7 +134,7 @@ impl Ascent<'_> {
         let mut here = self.look(start).await;
         let mut best = here.clone();
         let mut before = here.x.clone();
-        let mut schedule = Schedule::new(steps);
+        let mut schedule = HalvingSchedule::new(steps);
         let mut size = self.stride * self.eps;
         for k in 0..steps {
             let mut z = here.x.clone();
@@ -229,7 +229,7 @@ impl Ascent<'_> {
 }
 
 /// When to look whether the step size should halve (section 3.2 of the first paper).
-struct Schedule {
+struct HalvingSchedule {
     steps: usize,
     /// The next look, and the gap to it.
     next: usize,
@@ -240,10 +240,10 @@ struct Schedule {
     best: f32,
 }
 
-impl Schedule {
-    fn new(steps: usize) -> Schedule {
+impl HalvingSchedule {
+    fn new(steps: usize) -> HalvingSchedule {
         let gap = (22 * steps / 100).max(1);
-        Schedule { steps, next: gap, gap, rises: 0, halved: true, best: f32::NEG_INFINITY }
+        HalvingSchedule { steps, next: gap, gap, rises: 0, halved: true, best: f32::NEG_INFINITY }
     }
 
     /// Whether the step size halves after step `k`, the best loss so far being `best`.
@@ -270,7 +270,7 @@ mod tests {
     /// With 100 steps: 22, 41, 57, 70, 80, 87, 93, 99.
     #[test]
     fn looks_come_closer_together() {
-        let mut schedule = Schedule::new(100);
+        let mut schedule = HalvingSchedule::new(100);
         let looks: Vec<usize> = (1..=100)
             .filter(|&k| {
                 let before = schedule.next;

@@ -66,7 +66,7 @@ impl BuiltIn for CarliniWagner {
 impl MinimumNorm for CarliniWagner {}
 
 /// An answer, and the point it is about.
-type Look = (Vec<f32>, Answer);
+type AnsweredPoint = (Vec<f32>, Answer);
 
 impl CarliniWagner {
     /// Whether an adversarial point is met.
@@ -76,7 +76,7 @@ impl CarliniWagner {
         space: &Tanh,
         c: f64,
         mut w: Vec<f64>,
-        first: Look,
+        first: AnsweredPoint,
     ) -> bool {
         let unit = range(subject);
         let mut adam = Adam::new(w.len());
@@ -136,7 +136,7 @@ impl Tanh {
         self.half() * (1.0 - tanh * tanh)
     }
 
-    async fn look(&self, subject: &Subject<'_>, w: &[f64]) -> Look {
+    async fn look(&self, subject: &Subject<'_>, w: &[f64]) -> AnsweredPoint {
         let mut x: Vec<f32> = w.iter().map(|w| (self.middle() + self.half() * w.tanh()) as f32).collect();
         clip(&mut x, self.bounds);
         let answer = lead(subject, &x, self.target).await;

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::answer::predict;
     use crate::attack::named::{MINIMUM_NORM, names};
-    use crate::attack::{Attack, AttackedSample, Conditions, Criterion, minimum_norm};
+    use crate::attack::{Attack, AttackConditions, AttackedSample, Criterion, minimum_norm};
     use crate::data::Sample;
     use crate::engine::{Engine, EngineOptions, Oracle, Query, Task};
     use crate::{Classifier, Preprocessing, Runtime, RuntimeChoice, ThreatModel};
@@ -172,7 +172,7 @@ mod tests {
     ) -> Vec<f64> {
         let threat = ThreatModel::unlimited(norm, [0.0, 1.0]).unwrap();
         let conditions =
-            Conditions { threat, criterion: Criterion::Closest, seed: 0, budget: None, rough: false };
+            AttackConditions { threat, criterion: Criterion::Closest, seed: 0, budget: None, rough: false };
         let task = |oracle: Oracle, sample: Sample| -> Task<'_, (usize, f64)> {
             Box::pin(async move {
                 let index = sample.index;

@@ -23,7 +23,7 @@ pub enum AttackLoss {
 
 /// One loss to ascend on one sample, with the class that it is about.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Direction {
+pub(crate) enum Aim {
     /// Away from the label.
     Away(Loss),
     /// Towards a class, the n-th likeliest; the loss is targeted.
@@ -34,7 +34,7 @@ pub(crate) enum Direction {
 
 impl AttackLoss {
     /// The directions on one sample: one for an untargeted loss, else one for each target.
-    pub(super) fn directions(self, subject: &Subject, targets: usize) -> Vec<Direction> {
+    pub(super) fn directions(self, subject: &Subject, targets: usize) -> Vec<Aim> {
         let loss = match self {
             AttackLoss::CrossEntropy => Loss::LogOdds,
             AttackLoss::Margin => Loss::Margin,
@@ -44,39 +44,37 @@ impl AttackLoss {
         };
         let loss = loss.for_classes(subject.classes());
         if !loss.is_targeted() {
-            return vec![Direction::Away(loss)];
+            return vec![Aim::Away(loss)];
         }
         let rivals = subject.rivals().into_iter().take(targets);
-        rivals.zip(1..).map(|(class, n)| Direction::Towards(loss, class, n)).collect()
+        rivals.zip(1..).map(|(class, n)| Aim::Towards(loss, class, n)).collect()
     }
 }
 
-impl Direction {
+impl Aim {
     /// Away from the label by its cross-entropy where no targets are asked for, else down the cross-entropy of
     /// each of that many targets, the likeliest first.
-    pub fn by_cross_entropy(subject: &Subject, targets: usize) -> Vec<Direction> {
+    pub fn by_cross_entropy(subject: &Subject, targets: usize) -> Vec<Aim> {
         match targets {
-            0 => vec![Direction::Away(Loss::LogOdds)],
-            n => {
-                subject.rivals().into_iter().take(n).zip(1..).map(|(c, n)| Direction::Descend(c, n)).collect()
-            }
+            0 => vec![Aim::Away(Loss::LogOdds)],
+            n => subject.rivals().into_iter().take(n).zip(1..).map(|(c, n)| Aim::Descend(c, n)).collect(),
         }
     }
 
     /// What tells the random streams of a sample's directions apart.
     pub fn stream(self) -> u64 {
         match self {
-            Direction::Away(_) => 0,
-            Direction::Towards(_, _, n) | Direction::Descend(_, n) => n,
+            Aim::Away(_) => 0,
+            Aim::Towards(_, _, n) | Aim::Descend(_, n) => n,
         }
     }
 
     /// Logits, the loss to ascend and its gradient at `x`.
     pub async fn look(self, subject: &Subject<'_>, x: &[f32]) -> Answer {
         match self {
-            Direction::Away(loss) => subject.gradient(x, loss, subject.label()).await,
-            Direction::Towards(loss, class, _) => subject.gradient_towards(x, loss, class).await,
-            Direction::Descend(class, _) => {
+            Aim::Away(loss) => subject.gradient(x, loss, subject.label()).await,
+            Aim::Towards(loss, class, _) => subject.gradient_towards(x, loss, class).await,
+            Aim::Descend(class, _) => {
                 let mut answer = subject.gradient(x, Loss::LogOdds, class).await;
                 answer.loss = -answer.loss;
                 answer.gradient.iter_mut().for_each(|g| *g = -*g);

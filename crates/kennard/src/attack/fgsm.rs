@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::direction::Direction;
+use super::direction::Aim;
 use super::steps::ascend_within;
 use super::{BuiltIn, Subject};
 
@@ -20,7 +20,7 @@ impl BuiltIn for Fgsm {
 
     async fn search<'a>(&'a self, subject: &'a Subject<'a>) {
         let threat = subject.threat();
-        for direction in Direction::by_cross_entropy(subject, self.targets) {
+        for direction in Aim::by_cross_entropy(subject, self.targets) {
             let mut x = subject.origin().to_vec();
             let seen = direction.look(subject, &x).await;
             ascend_within(threat, subject.origin(), &mut x, &seen.gradient, threat.eps);

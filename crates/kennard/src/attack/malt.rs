@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use super::apgd::{Ascent, STRIDE};
-use super::direction::Direction;
+use super::apgd::{ApgdRun, STRIDE};
+use super::direction::Aim;
 use super::{Apgd, AttackLoss, BuiltIn, Loss, Subject};
 
 /// MALT: Auto-PGD on the targeted difference of logits ratio, towards the classes whose boundary would be nearest if the
@@ -38,9 +38,9 @@ impl BuiltIn for Malt {
         for (class, n) in targets.into_iter().take(self.targets).zip(1..) {
             for restart in 0..self.restarts {
                 let mut random = subject.random(restart * subject.classes() as u64 + n);
-                let direction = Direction::Towards(loss, class, n);
+                let direction = Aim::Towards(loss, class, n);
                 let mut ascent =
-                    Ascent { attack: &apgd, subject, direction, eps: subject.threat().eps, stride: STRIDE };
+                    ApgdRun { attack: &apgd, subject, direction, eps: subject.threat().eps, stride: STRIDE };
                 ascent.run_from(ascent.random_start(&mut random)).await;
             }
         }

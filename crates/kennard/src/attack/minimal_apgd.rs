@@ -4,7 +4,7 @@ use std::task::Poll;
 
 use serde::{Deserialize, Serialize};
 
-use super::apgd::{Ascent, STRIDE};
+use super::apgd::{ApgdRun, STRIDE};
 use super::descent::{lead, reach, seeming_distance};
 use super::{Apgd, AttackLoss, BuiltIn, Loss, MinimumNorm, Subject};
 use crate::threat::{clip, to_hyperplane};
@@ -114,7 +114,7 @@ impl MinimalApgd {
         let (norm, origin, ball) = (subject.threat().norm, subject.origin(), subject.threat().at(eps));
         for direction in apgd.loss.directions(subject, apgd.targets) {
             for restart in 0..self.restarts {
-                let mut ascent = Ascent { attack: apgd, subject, direction, eps, stride: STRIDE };
+                let mut ascent = ApgdRun { attack: apgd, subject, direction, eps, stride: STRIDE };
                 let start = match subject.adversarial() {
                     Some(closest) if restart == 0 => closest,
                     _ => ascent.random_start(&mut subject.random(round * self.restarts + restart)),

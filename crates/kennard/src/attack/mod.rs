@@ -93,8 +93,8 @@ pub use best::Best;
 pub use carlini_wagner::CarliniWagner;
 pub use ddn::Ddn;
 pub use deep_fool::DeepFool;
+pub(crate) use direction::Aim;
 pub use direction::AttackLoss;
-pub(crate) use direction::Direction;
 pub use fab::Fab;
 pub use fgsm::Fgsm;
 pub use fmn::Fmn;
@@ -115,7 +115,7 @@ pub use square::Square;
 pub(crate) use steps::{ascend_within, largest, start_in_ball};
 pub use strongest::Strongest;
 pub use subject::Subject;
-pub(crate) use subject::{AttackedSample, Conditions, Criterion, mend};
+pub(crate) use subject::{AttackConditions, AttackedSample, Criterion, mend};
 pub use transfer::Transfer;
 pub use trial::{Asked, Trial};
 

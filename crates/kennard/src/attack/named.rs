@@ -1,5 +1,8 @@
 //! Attacks by name, with parameters as in a settings file.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -20,10 +23,10 @@ use crate::{Error, Norm, Result, parse_number};
 pub type Parameters = Map<String, Value>;
 
 /// A line for an attack: its name, whether `NAME-t` is the same towards target classes, and what makes it.
-pub(super) type Row<A> = (&'static str, bool, fn(&With) -> Result<Box<A>>);
+pub(super) type AttackRow<A> = (&'static str, bool, fn(&With) -> Result<Box<A>>);
 
 /// The attacks within a fixed epsilon.
-const FIXED: &[Row<dyn Attack>] = &[
+const FIXED: &[AttackRow<dyn Attack>] = &[
     ("fgsm", true, |with| Ok(Box::new(with.over(Fgsm::default())?))),
     ("pgd", true, |with| Ok(Box::new(with.over(Pgd::default())?))),
     ("apgd-ce", false, |with| Ok(Box::new(with.apgd(AttackLoss::CrossEntropy)?))),
@@ -36,7 +39,7 @@ const FIXED: &[Row<dyn Attack>] = &[
     ("strongest", false, |with| Ok(Box::new(with.over(Strongest::default())?))),
 ];
 /// The attacks that seek the smallest perturbation.
-pub(super) const MINIMUM_NORM: &[Row<dyn MinimumNorm>] = &[
+pub(super) const MINIMUM_NORM: &[AttackRow<dyn MinimumNorm>] = &[
     ("fab", true, |with| Ok(Box::new(with.over(Fab::default())?))),
     ("fmn", true, |with| Ok(Box::new(with.over(Fmn::default())?))),
     ("ddn", true, |with| Ok(Box::new(with.over(Ddn::default())?))),
@@ -89,7 +92,7 @@ pub fn minimum_norm(name: &str, parameters: &Parameters) -> Result<Box<dyn Minim
 }
 
 /// The attack of a name, if it is in a table.
-fn make<A: ?Sized>(rows: &[Row<A>], name: &str, parameters: &Parameters) -> Option<Result<Box<A>>> {
+fn make<A: ?Sized>(rows: &[AttackRow<A>], name: &str, parameters: &Parameters) -> Option<Result<Box<A>>> {
     rows.iter().find_map(|&(own, targeted, make)| {
         let towards = targeted && name.strip_suffix("-t") == Some(own);
         (towards || name == own).then(|| make(&With { name, towards, parameters }))
@@ -97,20 +100,16 @@ fn make<A: ?Sized>(rows: &[Row<A>], name: &str, parameters: &Parameters) -> Opti
 }
 
 /// The names in a table, those of targeted attacks after the untargeted.
-pub(super) fn names<A: ?Sized>(rows: &[Row<A>]) -> Vec<String> {
-    let both = |&(name, targeted, _): &Row<A>| {
+pub(super) fn names<A: ?Sized>(rows: &[AttackRow<A>]) -> Vec<String> {
+    let both = |&(name, targeted, _): &AttackRow<A>| {
         [name.to_string()].into_iter().chain(targeted.then(|| format!("{name}-t")))
     };
     rows.iter().flat_map(both).collect()
 }
 
 fn unknown(name: &str, known: &[String]) -> Error {
-    let hint = nearest(name, known.iter().map(String::as_str)).map(|known| format!("did you mean {known}? "));
-    Error::Setting(format!(
-        "the attack `{name}` is unknown; {}known are {}",
-        hint.unwrap_or_default(),
-        known.join(", ")
-    ))
+    let nearest = nearest(name, known.iter().map(String::as_str)).map(String::from);
+    Error::Unknown { what: "attack", name: name.into(), nearest, known: known.join(", ") }
 }
 
 /// What is said of an attack that is to be made.
@@ -126,16 +125,18 @@ impl With<'_> {
         let targets = if loss == AttackLoss::TargetedDlr { TARGETS } else { 0 };
         let given = self.parameters.get("targets").filter(|given| **given != 0 && **given != "0");
         if let Some(given) = given.filter(|_| targets == 0) {
-            let message =
-                format!("the attack {}: targets is {given}, and its loss goes towards none", self.name);
-            return Err(Error::Setting(message));
+            return Err(self.refused(format!("targets is {given}, and its loss goes towards none")));
         }
         Ok(Apgd { loss, ..self.over(Apgd { targets, ..Apgd::default() })? })
     }
 
+    fn refused(&self, problem: String) -> Error {
+        Error::AttackParameter { attack: self.name.into(), problem }
+    }
+
     /// An attack with the parameters in place of its defaults.
     fn over<A: Serialize + DeserializeOwned>(&self, default: A) -> Result<A> {
-        let error = |message: String| Error::Setting(format!("the attack {}: {message}", self.name));
+        let error = |problem: String| self.refused(problem);
         let Ok(Value::Object(mut fields)) = serde_json::to_value(default) else {
             return Err(error("it takes no parameters".into()));
         };
@@ -245,97 +246,5 @@ impl fmt::Display for Version {
             Version::Plus => "plus",
             Version::Rand => "rand",
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn every_name_makes_an_attack_of_that_name() {
-        for name in [names(FIXED), names(MINIMUM_NORM)].concat() {
-            assert_eq!(attack(&name, &Map::new()).unwrap().name(), name);
-        }
-        for name in names(MINIMUM_NORM) {
-            assert_eq!(minimum_norm(&name, &Map::new()).unwrap().name(), name);
-        }
-    }
-
-    #[test]
-    fn parameters_replace_defaults() {
-        let parameters = json!({"steps": 7, "step-size": "2/255"});
-        let pgd = attack("pgd", parameters.as_object().unwrap()).unwrap();
-        assert_eq!(pgd.settings()["steps"], 7);
-        assert_eq!(pgd.settings()["step_size"], 2.0 / 255.0);
-        assert_eq!(pgd.settings()["random_start"], true);
-    }
-
-    /// Every parameter of every attack that counts or measures something: none can be set so that the attack does
-    /// nothing. Those that may be zero are listed, with the least value that is refused.
-    #[test]
-    fn no_parameter_switches_an_attack_off() {
-        let refusal = |name: &str, key: &str, value: Value| {
-            let parameters = Map::from_iter([(key.to_string(), value)]);
-            attack(name, &parameters).map(|_| ()).err().map(|error| error.to_string())
-        };
-        for name in &[names(FIXED), names(MINIMUM_NORM)].concat() {
-            let Value::Object(fields) = attack(name, &Map::new()).unwrap().settings() else { unreachable!() };
-            for (key, default) in fields.iter().filter(|(_, default)| !default.is_boolean()) {
-                let untargeted = key == "targets" && *default == json!(0);
-                for bad in [json!(-1), json!(-0.5), json!(null), json!("-1/2")] {
-                    let said =
-                        refusal(name, key, bad.clone()).unwrap_or_else(|| panic!("{name} {key} {bad}"));
-                    assert!(said.contains(name) && said.contains(key.as_str()), "{said}");
-                }
-                let zero = [json!(0), json!("0")].map(|zero| refusal(name, key, zero).is_none());
-                assert_eq!(zero[0], untargeted || MAY_BE_ZERO.contains(&key.as_str()), "{name} {key}");
-                if default.is_number() {
-                    assert_eq!(refusal(name, key, default.clone()), None, "its own default");
-                }
-            }
-        }
-        for (name, key, value) in [
-            ("ddn", "gamma", 1.0),
-            ("alma", "alpha", 1.0),
-            ("pdpgd", "dual_least_ratio", 1.5),
-            ("fmn", "gamma", 2.0),
-            ("minimal-apgd", "tolerance", 1.0),
-            ("square", "share", 1.5),
-            ("fab", "bias", 1.1),
-        ] {
-            assert!(
-                refusal(name, key, json!(value)).is_some_and(|said| said.contains("share")),
-                "{name} {key}"
-            );
-        }
-        for name in ["apgd-ce", "apgd-dlr"] {
-            assert!(
-                refusal(name, "targets", json!(5)).is_some_and(|said| said.contains("towards none")),
-                "{name}"
-            );
-        }
-        assert_eq!(refusal("apgd-t", "targets", json!(5)), None);
-        assert_eq!(refusal("hop-skip-jump", "gamma", json!(2.0)), None);
-        assert_eq!(refusal("pgd", "random_start", json!(false)), None);
-    }
-
-    #[test]
-    fn autoattack_is_a_name_of_the_standard_version() {
-        assert_eq!("autoattack".parse::<Version>().unwrap(), "standard".parse().unwrap());
-        assert_eq!(Version::Standard.to_string(), "standard");
-    }
-
-    #[test]
-    fn what_is_unknown_is_named() {
-        let text = |name: &str, parameters: Value| {
-            attack(name, parameters.as_object().unwrap()).map(|_| ()).unwrap_err().to_string()
-        };
-        assert!(text("apgd_ce", json!({})).contains("did you mean apgd-ce?"));
-        assert!(text("pdg", json!({})).contains("did you mean pgd?"));
-        let message = text("square", json!({"step": 3}));
-        assert!(message.contains("`step`") && message.contains("queries"), "{message}");
-        assert!(text("square", json!({"queries": -3})).contains("square"));
     }
 }

@@ -58,8 +58,8 @@ impl BuiltIn for Pdpgd {
 
     async fn search<'a>(&'a self, subject: &'a Subject<'a>) {
         let label = subject.label();
-        let mut moments = Moments::new(subject.origin().len());
-        let mut weights = Weights::new(self);
+        let mut moments = AdamMoments::new(subject.origin().len());
+        let mut weights = TermWeights::new(self);
         let mut x = subject.origin().to_vec();
         for k in 0..self.steps {
             let answer = subject.gradient(&x, Loss::Margin, label).await;
@@ -80,7 +80,7 @@ impl MinimumNorm for Pdpgd {}
 
 impl Pdpgd {
     /// The proximal operator of the norm, of weight `weight`, in the metric in which Adam descends.
-    fn shrink(&self, subject: &Subject, x: &mut Vec<f32>, moments: &Moments, weight: f64) {
+    fn shrink(&self, subject: &Subject, x: &mut Vec<f32>, moments: &AdamMoments, weight: f64) {
         let (norm, bounds, unit) = (subject.threat().norm, subject.threat().bounds, range(subject));
         let origin = subject.origin();
         let steepest = moments.scales().fold(f64::MIN_POSITIVE, f64::max);
@@ -129,17 +129,17 @@ fn proximal(norm: Norm, delta: &mut [f64], weight: f64) {
 }
 
 /// Adam's moments of the soft margin's gradient.
-struct Moments {
+struct AdamMoments {
     mean: Vec<f64>,
     square: Vec<f64>,
     steps: i32,
 }
 
-impl Moments {
+impl AdamMoments {
     const BETA: [f64; 2] = [0.9, 0.999];
 
-    fn new(d: usize) -> Moments {
-        Moments { mean: vec![0.0; d], square: vec![0.0; d], steps: 0 }
+    fn new(d: usize) -> AdamMoments {
+        AdamMoments { mean: vec![0.0; d], square: vec![0.0; d], steps: 0 }
     }
 
     /// A step down `ln(1 + e^m)`, `m` the label's lead.
@@ -149,10 +149,10 @@ impl Moments {
         let pull = unit / (1.0 + f64::from(answer.loss).exp());
         for (i, &g) in answer.gradient.iter().enumerate() {
             let g = -pull * f64::from(g);
-            self.mean[i] += (1.0 - Moments::BETA[0]) * (g - self.mean[i]);
-            self.square[i] += (1.0 - Moments::BETA[1]) * (g * g - self.square[i]);
+            self.mean[i] += (1.0 - AdamMoments::BETA[0]) * (g - self.mean[i]);
+            self.square[i] += (1.0 - AdamMoments::BETA[1]) * (g * g - self.square[i]);
         }
-        let corrected = unit * rate / (1.0 - Moments::BETA[0].powi(self.steps));
+        let corrected = unit * rate / (1.0 - AdamMoments::BETA[0].powi(self.steps));
         let steps: Vec<f64> =
             self.mean.iter().zip(self.scales()).map(|(mean, s)| corrected * mean / s).collect();
         x.iter_mut().zip(steps).for_each(|(x, step)| *x = (f64::from(*x) - step) as f32);
@@ -161,23 +161,23 @@ impl Moments {
 
     /// What each element's step is divided by.
     fn scales(&self) -> impl Iterator<Item = f64> {
-        let corrected = 1.0 - Moments::BETA[1].powi(self.steps);
+        let corrected = 1.0 - AdamMoments::BETA[1].powi(self.steps);
         self.square.iter().map(move |square| (square / corrected).sqrt() + 1e-8)
     }
 }
 
 /// The weights of distance and soft margin.
-struct Weights {
+struct TermWeights {
     /// The logarithm of their ratio, as the dual variable has it.
     log_ratio: f64,
     /// The margin's weight, averaged; the two add up to 1.
     margin: f64,
 }
 
-impl Weights {
-    fn new(attack: &Pdpgd) -> Weights {
+impl TermWeights {
+    fn new(attack: &Pdpgd) -> TermWeights {
         let log_ratio = -attack.dual_ratio.ln();
-        Weights { log_ratio, margin: share(log_ratio) }
+        TermWeights { log_ratio, margin: share(log_ratio) }
     }
 
     /// The weight of the distance over that of the margin.

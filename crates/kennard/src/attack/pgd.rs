@@ -1,7 +1,7 @@
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::direction::Direction;
+use super::direction::Aim;
 use super::steps::{ascend_within, start_in_ball};
 use super::{BuiltIn, Subject};
 use crate::ThreatModel;
@@ -37,7 +37,7 @@ impl BuiltIn for Pgd {
         let (threat, d) = (subject.threat(), subject.origin().len());
         for restart in 0..self.restarts {
             let mut random = subject.random(restart);
-            for direction in Direction::by_cross_entropy(subject, self.targets) {
+            for direction in Aim::by_cross_entropy(subject, self.targets) {
                 self.ascend(subject, direction, threat, d, &mut random).await;
             }
         }
@@ -49,7 +49,7 @@ impl Pgd {
     pub(crate) async fn ascend(
         &self,
         subject: &Subject<'_>,
-        direction: Direction,
+        direction: Aim,
         threat: &ThreatModel,
         moving: usize,
         random: &mut ChaCha8Rng,

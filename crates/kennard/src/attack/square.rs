@@ -45,7 +45,7 @@ impl BuiltIn for Square {
 impl Square {
     /// One search, with random numbers of its own; returns the point of the smallest margin.
     pub(super) async fn restart(&self, subject: &Subject<'_>, random: ChaCha8Rng) -> Vec<f32> {
-        let search = Search { attack: self, subject, image: Image::of(subject.shape()), random };
+        let search = SquareSearch { attack: self, subject, image: Image::of(subject.shape()), random };
         match subject.threat().norm {
             Norm::Linf => search.linf().await,
             _ => search.bumps().await,
@@ -53,14 +53,14 @@ impl Square {
     }
 }
 
-struct Search<'a> {
+struct SquareSearch<'a> {
     attack: &'a Square,
     subject: &'a Subject<'a>,
     image: Image,
     random: ChaCha8Rng,
 }
 
-impl Search<'_> {
+impl SquareSearch<'_> {
     async fn margin(&self, x: &[f32]) -> f32 {
         self.subject.logits(x).await.margin(self.subject.label())
     }

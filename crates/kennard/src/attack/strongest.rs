@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use super::apgd::{Ascent, STRIDE};
-use super::direction::Direction;
+use super::apgd::{ApgdRun, STRIDE};
+use super::direction::Aim;
 use super::malt::nearest_classes;
 use super::{Apgd, AttackLoss, BuiltIn, Fmn, Loss, Square, Subject};
 
@@ -73,7 +73,7 @@ impl BuiltIn for Strongest {
                     return;
                 }
                 let eps = subject.threat().eps;
-                let mut ascent = Ascent { attack: &apgd, subject, direction, eps, stride: STRIDE };
+                let mut ascent = ApgdRun { attack: &apgd, subject, direction, eps, stride: STRIDE };
                 let mut random = subject.random(round * STREAMS + place as u64);
                 subject.forget_lowest();
                 ascent.run_from(ascent.random_start(&mut random)).await;
@@ -113,7 +113,7 @@ impl BuiltIn for Strongest {
 }
 
 /// The losses that go away from the label, each once.
-fn untargeted(subject: &Subject) -> Vec<Direction> {
+fn untargeted(subject: &Subject) -> Vec<Aim> {
     let all = [AttackLoss::CrossEntropy, AttackLoss::ProbabilityMargin, AttackLoss::Dlr];
     all.into_iter().flat_map(|loss| loss.directions(subject, 0)).collect()
 }
@@ -138,15 +138,15 @@ impl Strongest {
         let (Some(start), true) = (start, steps > 0) else { return };
         let apgd = Apgd { steps, ..Apgd::default() };
         for direction in AttackLoss::ProbabilityMargin.directions(subject, 0) {
-            let mut ascent = Ascent { attack: &apgd, subject, direction, eps, stride: SMALL };
+            let mut ascent = ApgdRun { attack: &apgd, subject, direction, eps, stride: SMALL };
             ascent.run_from(start.clone()).await;
         }
     }
 
-    async fn targeted(&self, subject: &Subject<'_>) -> impl Iterator<Item = Direction> + use<> {
+    async fn targeted(&self, subject: &Subject<'_>) -> impl Iterator<Item = Aim> + use<> {
         let loss = Loss::TargetedDlr.for_classes(subject.classes());
         let classes = nearest_classes(subject, self.candidates).await;
         let nearest = classes.into_iter().take(self.targets).zip(1..);
-        nearest.map(move |(class, n)| Direction::Towards(loss, class, n))
+        nearest.map(move |(class, n)| Aim::Towards(loss, class, n))
     }
 }

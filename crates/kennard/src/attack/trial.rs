@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 use kennard_graph::Trees;
 
 use super::runner::{Verdict, run_attack};
-use super::subject::{AttackedSample, Conditions, Criterion};
+use super::subject::{AttackConditions, AttackedSample, Criterion};
 use super::{Answer, Attack, Loss};
 use crate::engine::Oracle;
 use crate::{Error, Result, ThreatModel};
@@ -93,7 +93,7 @@ impl<'a> Trial<'a> {
         let attacked = AttackedSample::new(origin, &self.shape, label, 0, &clean.logits);
         let attacked = AttackedSample { trees: self.trees, ..attacked };
         let criterion = if threat.eps.is_finite() { Criterion::First } else { Criterion::Closest };
-        let conditions = Conditions { threat, criterion, seed, budget: None, rough: false };
+        let conditions = AttackConditions { threat, criterion, seed, budget: None, rough: false };
         let oracle = Oracle::default();
         let mut run = pin!(run_attack(attack, attacked, conditions, 0, oracle.clone()));
         loop {

@@ -26,6 +26,10 @@ pub struct Certified {
     /// Samples that are certified and that an attack broke, by their places: certified in real arithmetic, broken as the runtime
     /// rounds, or a fault. They count as broken.
     pub contradicted: Vec<usize>,
+    /// How many of those that are certified are so for single precision too, every operation rounded to nearest, sums taken in any
+    /// order; absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_floats: Option<u64>,
 }
 
 /// What one method of bounds proved.
@@ -50,6 +54,7 @@ impl Certified {
             interval: None,
             methods: CertifiedBy::blank(last),
             contradicted: Vec::new(),
+            in_floats: None,
         }
     }
 
@@ -70,6 +75,9 @@ impl Certified {
         }
         let contradicted = records.iter().filter(|record| record.is_contradicted());
         self.contradicted = contradicted.map(|record| record.index).collect();
+        let in_floats = |record: &Record| record.bound.and_then(|bound| bound.in_floats);
+        let known = records.iter().any(|record| in_floats(record).is_some());
+        self.in_floats = known.then(|| number(&|record| stands(record) && in_floats(record) == Some(true)));
     }
 }
 
@@ -104,7 +112,8 @@ mod tests {
     #[test]
     fn every_sample_is_one_thing() {
         let broken = AttackRecord { broken: true, within: true, ..AttackRecord::default() };
-        let bound = |margin| Some(Bounded { margin, method: BoundMethod::Crown });
+        let method = BoundMethod::Crown;
+        let bound = |margin| Some(Bounded { margin, method, in_floats: (margin > 0.2).then_some(true) });
         let record = |index, bound, attack: Option<&AttackRecord>| Record {
             index,
             prediction: Some(0),
@@ -126,7 +135,7 @@ mod tests {
         certified.count(&records, 2, 10);
         assert_eq!((certified.certified, certified.pending, certified.certified_accuracy), (1, 3, None));
         assert_eq!(certified.bracket, [0.1, 0.4]);
-        assert_eq!(certified.contradicted, [3]);
+        assert_eq!((certified.contradicted, certified.in_floats), (vec![3], Some(1)));
         assert_eq!(certified.methods.iter().map(|by| by.certified).collect::<Vec<_>>(), [0, 0, 1, 0]);
         assert!(records[3].is_contradicted() && !records[3].is_robust() && records[0].is_robust());
     }
@@ -134,7 +143,7 @@ mod tests {
     /// What is proved is robust, whatever is still to be measured of it.
     #[test]
     fn certificates_count_while_samples_are_pending() {
-        let bound = |margin| Some(Bounded { margin, method: BoundMethod::Crown });
+        let bound = |margin| Some(Bounded { margin, method: BoundMethod::Crown, in_floats: None });
         let record = |index, bound| Record {
             index,
             prediction: Some(0),

@@ -1,5 +1,5 @@
 use super::{Audit, packet_plan};
-use crate::attack::{Attack, Conditions, Pgd};
+use crate::attack::{Attack, AttackConditions, Pgd};
 use crate::threat::Boxes;
 use crate::{Error, Norm, Precision, Result};
 
@@ -41,7 +41,7 @@ impl Audit<'_> {
         let has_robust = !names.is_empty() || !self.minimal.is_empty() && self.threat.eps.is_finite();
         let certifies = self.certify && self.threat.eps.is_finite();
         self.requirements.iter().try_for_each(|wanted| wanted.check(&names, has_robust, certifies))?;
-        let judging = Conditions::judging(self.engine.search_precision() != Precision::F32);
+        let judging = AttackConditions::judging(self.engine.search_precision() != Precision::F32);
         if let Some(budget) = self.budget.filter(|budget| *budget <= judging) {
             return Err(Error::Setting(format!(
                 "a budget of {budget} passes leaves none to search with, as judging what is found takes {judging}; give it {} \

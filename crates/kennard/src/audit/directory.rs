@@ -47,13 +47,13 @@ pub(super) fn apart(entries: Vec<Entry>) -> (Vec<Record>, Vec<Shown>) {
 
 /// The directory of a run that is under way.
 pub struct RunDirectory {
-    work: Work,
+    work: AuditWork,
     finished: Vec<Record>,
     shown: Vec<Shown>,
 }
 
 /// What is left to do there.
-enum Work {
+enum AuditWork {
     /// Samples, kept as they finish.
     Left(Directory<Entry>),
     /// Nothing: the results are there.
@@ -76,12 +76,12 @@ impl RunDirectory {
             let run = FinishedRun::open(path)?;
             same_settings(path, &run.manifest.settings, &manifest.settings)?;
             let (finished, shown) = (run.outcome.records.clone(), run.outcome.shown.clone());
-            return Ok(RunDirectory { work: Work::Done(Box::new(run.outcome)), finished, shown });
+            return Ok(RunDirectory { work: AuditWork::Done(Box::new(run.outcome)), finished, shown });
         }
         let mut directory =
             Directory::open(path, manifest, &FILES, resume, |entry: &Entry| entry.place(manifest))?;
         let (finished, shown) = apart(std::mem::take(&mut directory.entries));
-        Ok(RunDirectory { work: Work::Left(directory), finished, shown })
+        Ok(RunDirectory { work: AuditWork::Left(directory), finished, shown })
     }
 
     /// The samples that an earlier run finished.
@@ -92,8 +92,8 @@ impl RunDirectory {
     /// What is damaged of an earlier run, for people; what came before it is kept.
     pub fn damage(&self) -> Option<&str> {
         match &self.work {
-            Work::Left(directory) => directory.damage.as_deref(),
-            Work::Done(_) => None,
+            AuditWork::Left(directory) => directory.damage.as_deref(),
+            AuditWork::Done(_) => None,
         }
     }
 
@@ -105,8 +105,8 @@ impl RunDirectory {
     /// The results, where the run has them already.
     pub(super) fn outcome(&self) -> Option<&Outcome> {
         match &self.work {
-            Work::Left(_) => None,
-            Work::Done(outcome) => Some(outcome),
+            AuditWork::Left(_) => None,
+            AuditWork::Done(outcome) => Some(outcome),
         }
     }
 
@@ -118,8 +118,10 @@ impl RunDirectory {
     /// When the disk is full.
     pub(super) fn keep(&mut self, record: &Record, shown: Option<&Shown>) -> Result<()> {
         match &mut self.work {
-            Work::Left(directory) => directory.keep(&Entry { record: record.clone(), shown: shown.cloned() }),
-            Work::Done(_) => Ok(()),
+            AuditWork::Left(directory) => {
+                directory.keep(&Entry { record: record.clone(), shown: shown.cloned() })
+            }
+            AuditWork::Done(_) => Ok(()),
         }
     }
 
@@ -130,8 +132,10 @@ impl RunDirectory {
     /// When the directory cannot be written to, or the disk is full.
     pub fn finish(self, outcome: &Outcome, complete: bool) -> Result<()> {
         match self.work {
-            Work::Left(directory) => directory.finish(|path| write_results(path, outcome), &FILES, complete),
-            Work::Done(_) => Ok(()),
+            AuditWork::Left(directory) => {
+                directory.finish(|path| write_results(path, outcome), &FILES, complete)
+            }
+            AuditWork::Done(_) => Ok(()),
         }
     }
 
@@ -141,8 +145,8 @@ impl RunDirectory {
     /// When the directory cannot be written to.
     pub(super) fn discard(self) -> Result<()> {
         match self.work {
-            Work::Left(directory) => directory.discard(),
-            Work::Done(_) => Ok(()),
+            AuditWork::Left(directory) => directory.discard(),
+            AuditWork::Done(_) => Ok(()),
         }
     }
 
@@ -152,8 +156,8 @@ impl RunDirectory {
     /// When the directory cannot be written to.
     pub(super) fn discard_if_empty(self) -> Result<()> {
         match self.work {
-            Work::Left(directory) => directory.discard_if_empty(),
-            Work::Done(_) => Ok(()),
+            AuditWork::Left(directory) => directory.discard_if_empty(),
+            AuditWork::Done(_) => Ok(()),
         }
     }
 }

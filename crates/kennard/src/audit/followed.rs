@@ -24,6 +24,14 @@ const PANELS: [(&str, &[(&str, &str)]); 5] = [
     ),
 ];
 
+/// Figures of packets at the fitted temperature, where there are some: their keys, and those of the file. No panel has them.
+const FITTED: [(&str, &str); 4] = [
+    ("fitted.excess_x", "excess_x"),
+    ("fitted.excess_p", "excess_p"),
+    ("fitted.drift", "drift"),
+    ("fitted.misclassified", "misclassified"),
+];
+
 /// The figures of one audit that are followed over time, by their keys; what the audit does not have is missing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Followed(Vec<(&'static str, Figure)>);
@@ -52,7 +60,10 @@ impl Followed {
             };
             Some((key, figure?))
         });
-        Followed(known.collect())
+        let tempered = summary.packets.iter().position(|packet| packet.temperature.is_some());
+        let packet = tempered.and_then(|place| file.pointer(&format!("/packets/{place}")));
+        let fitted = FITTED.iter().filter_map(|(name, key)| Some((*name, figure(packet?, key)?)));
+        Followed(known.chain(fitted).collect())
     }
 
     /// The figures that all of these have, each made one by `over`: their mean over seeds, say.

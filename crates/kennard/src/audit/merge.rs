@@ -18,7 +18,7 @@ pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
     parts.iter().try_for_each(|path| check_kind(path, &[RunKind::Audit, RunKind::Smoothing]))?;
     let runs: Vec<FinishedRun> = parts.iter().map(|path| FinishedRun::open(path)).collect::<Result<_>>()?;
     let Some(first) = runs.first() else {
-        return Err(Error::Setting("there is nothing to merge; name the directories of the shards".into()));
+        return Err(Error::NothingToMerge);
     };
     let whole = |run: &FinishedRun| AuditSettings { shard: Shard::WHOLE, ..run.manifest.settings.clone() };
     for (run, path) in runs.iter().zip(parts) {

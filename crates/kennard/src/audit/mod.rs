@@ -2,6 +2,7 @@
 //! stand to their bound.
 
 mod bounding;
+mod calibrated;
 mod certified;
 mod changed;
 mod check;
@@ -41,6 +42,7 @@ use crate::run::ModelSummary;
 use crate::threat::{Boxes, Lattice};
 use crate::{Error, Result, ThreatModel};
 
+pub use calibrated::Calibrated;
 pub use certified::{Certified, CertifiedBy};
 pub use directory::RunDirectory;
 pub use distances::{CurvePoint, Distances};
@@ -113,6 +115,8 @@ pub struct Audit<'a> {
     pub samples: Selection,
     /// Samples that are no centres of packets, by their places in ascending order: those that a temperature was fitted to.
     pub without: Vec<usize>,
+    /// What that temperature does to the confidence of the network, where it is known.
+    pub calibration: Option<Calibrated>,
     /// The part of these that this run works on.
     pub shard: Shard,
     /// The seed of all random numbers.
@@ -237,6 +241,7 @@ impl<'a> Audit<'a> {
             packets: Vec::new(),
             samples: Selection::All,
             without: Vec::new(),
+            calibration: None,
             shard: Shard::WHOLE,
             seed: 0,
             full: false,

@@ -27,11 +27,11 @@ pub(super) fn check(plans: &[PacketPlan]) -> Result<()> {
     let points = |plan: &PacketPlan| plan.max_samples.max(plan.samples);
     match plans.iter().find(|plan| (points(plan) as f64) < plan.floor()) {
         None => Ok(()),
-        Some(plan) => Err(Error::Setting(format!(
-            "{} points are too few for a packet: its figures need an effective sample size of {}",
-            points(plan),
-            plan.floor()
-        ))
+        Some(plan) => Err(Error::TooFew {
+            count: points(plan) as u64,
+            what: "points",
+            purpose: format!("for a packet: its figures need an effective sample size of {}", plan.floor()),
+        }
         .advise(". Take {packet_samples = 500}, or {packet_samples = 0} to measure no packet")),
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Figure;
+use crate::figure::paired;
 use crate::packet::Modes;
 use crate::survey::Figures;
 
@@ -93,43 +94,11 @@ impl PacketSummary {
         }
     }
 
-    /// The interval of σ_p over images, from that of its excess: `2 s σ_p = 1 + e`.
-    pub(crate) fn sigma_p_interval(&self) -> Option<[f64; 2]> {
-        Some(self.excess_p?.interval.map(|excess| (1.0 + excess) / (2.0 * self.scale)))
+    /// σ_p with its interval over images, from that of its excess: `2 s σ_p = 1 + e`.
+    pub(crate) fn conjugate_spread(&self) -> Figure {
+        let ends = |excess: Figure| excess.interval.map(|excess| (1.0 + excess) / (2.0 * self.scale));
+        Figure::perhaps(self.sigma_p, self.excess_p.map(ends))
     }
-}
-
-/// A figure as two fields of a file, `x` and `x_interval`.
-mod paired {
-    macro_rules! paired {
-        ($name:ident, $interval:literal) => {
-            pub mod $name {
-                use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-                use crate::Figure;
-
-                #[derive(Serialize, Deserialize)]
-                struct Pair {
-                    $name: f64,
-                    #[serde(rename = $interval)]
-                    interval: [f64; 2],
-                }
-
-                pub fn serialize<S: Serializer>(figure: &Figure, serializer: S) -> Result<S::Ok, S::Error> {
-                    Pair { $name: figure.value, interval: figure.interval }.serialize(serializer)
-                }
-
-                pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Figure, D::Error> {
-                    let Pair { $name: value, interval } = Pair::deserialize(deserializer)?;
-                    Ok(Figure::new(value, interval))
-                }
-            }
-        };
-    }
-    paired!(product, "product_interval");
-    paired!(drift, "drift_interval");
-    paired!(dispersion, "dispersion_interval");
-    paired!(stein, "stein_interval");
 }
 
 #[cfg(test)]
@@ -147,7 +116,7 @@ mod tests {
             "stein": -0.5, "stein_interval": [-0.5, -0.5], "samples": 500, "ess": 400.0, "enough_samples": true, "valid": true,
         }))
         .unwrap();
-        let [low, high] = summary.sigma_p_interval().unwrap();
+        let [low, high] = summary.conjugate_spread().interval;
         assert!((low - 1.1).abs() < 1e-12 && (high - 1.3).abs() < 1e-12, "{low} {high}");
     }
 }

@@ -1,26 +1,26 @@
 //! The passes of an audit over the samples.
 
+mod each;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+use each::REPEATED;
 
 use super::sample::Looked;
 use super::{
     About, Audit, AuditSettings, Examined, Outcome, Progress, Record, RunDirectory, Shown, Summary, Warning,
     gallery, missing, warnings,
 };
-use crate::certify::Certifier;
 use crate::data::{DataError, Sample};
 use crate::engine::{Oracle, Task};
-use crate::run::Kept;
-use crate::stats::Share;
 use crate::{Error, Result};
-
-/// This many samples, the first, are evaluated twice, to notice a model that answers at random.
-const REPEATED: usize = 8;
 
 /// What is known of the samples so far, where it is kept, and who hears of it.
 pub(super) struct Ledger<'a> {
+    /// How many samples there are to examine.
+    total: u64,
     pub records: BTreeMap<usize, Record>,
     shown: Vec<Shown>,
     pub keep: &'a mut dyn FnMut(&Record, Option<&Shown>) -> Result<()>,
@@ -92,6 +92,7 @@ impl Audit<'_> {
         self.check_settings()?;
         let certifier = self.certify.then(|| self.certifier()).transpose()?;
         let mut summary = Summary::blank(&About::of(self), &AuditSettings::of(self)?);
+        summary.calibration = self.calibration.clone();
         summary.warnings = self.engine.warnings().to_vec();
         let lacking = self.lacks_gradient();
         if let Some(reason) = &lacking {
@@ -102,7 +103,8 @@ impl Audit<'_> {
             ));
         }
         let records = records.into_iter().map(|record| (record.index, record)).collect();
-        let mut ledger = Ledger { records, shown, keep, stop, progress };
+        let total = summary.total;
+        let mut ledger = Ledger { total, records, shown, keep, stop, progress };
         self.look_at_all(&mut ledger, self.probe && lacking.is_none())?;
         if let Some(certifier) = &certifier {
             self.prove(certifier, &mut ledger, &mut summary)?;
@@ -144,92 +146,6 @@ impl Audit<'_> {
         warnings::review(&mut outcome);
         outcome.summary.seconds = begin.elapsed().as_secs_f64();
         Ok(outcome)
-    }
-
-    /// Asks the model about the samples without a record.
-    fn look_at_all(&self, ledger: &mut Ledger, probe: bool) -> Result<()> {
-        let total = self.indices().count() as u64;
-        let Ledger { records, keep, stop, progress, .. } = ledger;
-        let kept = Kept::new(records.values().map(|record| (record.index, record.label)));
-        let all = self.samples_at(self.indices().collect())?;
-        let unseen = all.filter_map(|sample| sample.and_then(|s| kept.unless(s)).transpose());
-        // Means of answers at random are never the same twice.
-        let random = self.engine.classifier().module().is_some_and(|module| module.passes() > 1);
-        let repeated = self.last_repeated().filter(|_| !random);
-        let task = |oracle, sample: Sample| -> Task<'_, Record> {
-            Box::pin(async move {
-                let twice = repeated.is_some_and(|last| sample.index <= last);
-                Ok(self.look(&oracle, &sample, twice, probe).await?.record)
-            })
-        };
-        self.engine.run(unseen, task, stop, |record| {
-            keep(&record, None)?;
-            records.insert(record.index, record);
-            progress(Progress::Clean { done: records.len() as u64, total });
-            Ok(())
-        })?;
-        if stop.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        kept.all_met()?;
-        match records.is_empty() {
-            true => Err(Error::Mismatch(format!("there is no sample to examine in {}", self.data.spec()))),
-            false => Ok(()),
-        }
-    }
-
-    /// Bounds the samples at epsilon, and seeks their radii where these are asked for.
-    fn prove(&self, certifier: &Certifier, ledger: &mut Ledger, summary: &mut Summary) -> Result<()> {
-        let sessions = self.engine.plan().sessions;
-        if self.threat.eps.is_finite() {
-            let times = self.bound(certifier, ledger)?;
-            summary.take_times(&times, sessions);
-        }
-        if self.radii && !ledger.stop.load(Ordering::Relaxed) {
-            let times = self.reach(certifier, ledger)?;
-            summary.radii.iter_mut().for_each(|radii| radii.take_times(&times, sessions));
-        }
-        Ok(())
-    }
-
-    /// Attacks the samples that are left to be attacked. Returns the time that each account took.
-    fn attack_open(&self, ledger: &mut Ledger) -> Result<BTreeMap<usize, Duration>> {
-        let total = self.indices().count() as u64;
-        let Ledger { records, shown, keep, stop, progress } = ledger;
-        // What is left to be bounded, a run that goes on attacks later.
-        let waits = |record: &Record| record.pending && self.is_bounded(record);
-        let open: BTreeMap<usize, Record> = records
-            .iter()
-            .filter(|(_, record)| waits(record))
-            .map(|(&i, record)| (i, record.clone()))
-            .collect();
-        let count =
-            |of: &dyn Fn(&Record) -> bool| records.values().filter(|record| of(record)).count() as u64;
-        let correct = count(&Record::is_correct);
-        let (mut robust, mut unknown) = (count(&Record::is_robust), count(&Record::is_open));
-        let mut pending = count(&|record| record.pending);
-        let task = |oracle, sample: Sample| -> Task<'_, Examined> {
-            let record = open[&sample.index].clone();
-            Box::pin(self.attack(oracle, sample, record))
-        };
-        let returns_logits = self.engine.classifier().returns_logits();
-        let samples = self.samples_at(open.keys().copied().collect())?;
-        self.engine.run(samples, task, stop, |examined| {
-            let news = Shown::of(&examined, self.threat.norm, returns_logits);
-            progress(Progress::Examined(&examined));
-            let record = examined.record;
-            shown.extend(news);
-            *shown = gallery::choose(std::mem::take(shown));
-            keep(&record, shown.iter().find(|shown| shown.index == record.index))?;
-            let before = &open[&record.index];
-            robust = robust + u64::from(record.is_robust()) - u64::from(before.is_robust());
-            unknown -= u64::from(before.is_open());
-            pending -= 1;
-            records.insert(record.index, record);
-            let bracket = Share { count: robust, pending: unknown, total }.bracket();
-            progress(Progress::Attacks { done: correct - pending, pending, bracket });
-            Ok(())
-        })
     }
 
     /// What was done to the samples, which is known once they have been read.

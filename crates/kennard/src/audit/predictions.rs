@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Norm;
-use crate::survey::Measured;
+use crate::survey::CentreDistances;
 
 /// What was measured of a sample's distance to the decision boundary, in the threat model's norm; the smoothed radius is
 /// one in l2. None where it was not measured, or cannot be had.
@@ -63,7 +63,7 @@ impl Predictor {
 }
 
 impl Predictions {
-    pub(super) fn new(measured: &Measured, norm: Norm) -> Predictions {
+    pub(super) fn new(measured: &CentreDistances, norm: Norm) -> Predictions {
         let (packet, radius) = (measured.packet(norm), measured.radius());
         Predictions {
             first_order: measured.first_order(norm),

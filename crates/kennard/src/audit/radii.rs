@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::certified::CertifiedBy;
 use super::{Distances, Record};
+use crate::Figure;
 use crate::certify::BoundMethod;
+use crate::figure::paired;
 use crate::stats::clopper_pearson;
 
 /// How far around samples is proved, in the threat model's norm. A sample that is misclassified from the start has the
@@ -25,19 +27,17 @@ pub struct CertifiedRadii {
     pub methods: Vec<CertifiedBy>,
 }
 
-/// What is proved and what attacks left at one epsilon.
+/// What is proved and what attacks left at one epsilon, each with its Clopper–Pearson interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CertifiedPoint {
     /// The largest size of a perturbation.
     pub eps: f64,
     /// The share of samples that are certified there.
-    pub certified_accuracy: f64,
-    /// Its Clopper–Pearson interval.
-    pub certified_interval: [f64; 2],
+    #[serde(flatten, with = "paired::certified_accuracy")]
+    pub certified_accuracy: Figure,
     /// The share of samples that no minimum-norm attack broke at this distance or nearer.
-    pub robust_accuracy: f64,
-    /// Its Clopper–Pearson interval.
-    pub robust_interval: [f64; 2],
+    #[serde(flatten, with = "paired::robust_accuracy")]
+    pub robust_accuracy: Figure,
 }
 
 /// Steps of the curve, from zero to the largest distance.
@@ -86,15 +86,14 @@ fn curve(records: &[Record]) -> Vec<CertifiedPoint> {
     let share = |of: &dyn Fn(&Record) -> bool| {
         let count = records.iter().filter(|record| of(record)).count();
         let total = records.len();
-        (count as f64 / total.max(1) as f64, clopper_pearson(count as u64, total as u64))
+        let interval = clopper_pearson(count as u64, total as u64);
+        Figure::new(count as f64 / total.max(1) as f64, interval)
     };
     let point = |step: usize| {
         let eps = largest * step as f64 / STEPS as f64;
         let stands = |record: &Record| record.distance() > eps;
-        let (certified_accuracy, certified_interval) =
-            share(&|record| record.is_certified_within(eps) && stands(record));
-        let (robust_accuracy, robust_interval) = share(&stands);
-        CertifiedPoint { eps, certified_accuracy, certified_interval, robust_accuracy, robust_interval }
+        let certified_accuracy = share(&|record| record.is_certified_within(eps) && stands(record));
+        CertifiedPoint { eps, certified_accuracy, robust_accuracy: share(&stands) }
     };
     if largest > 0.0 { (0..=STEPS).map(point).collect() } else { Vec::new() }
 }
@@ -131,7 +130,7 @@ mod tests {
         assert_eq!(radii.quartiles, [Some(0.0), Some(0.0), Some(0.2)]);
         let at = |eps: f64| {
             let point = radii.curve.iter().find(|point| (point.eps - eps).abs() < 1e-12).unwrap();
-            [point.certified_accuracy, point.robust_accuracy]
+            [point.certified_accuracy, point.robust_accuracy].map(|share| share.value)
         };
         assert_eq!([at(0.0), at(0.1), at(0.2), at(0.4)], [[0.5, 0.75], [0.5, 0.5], [0.5, 0.5], [0.25, 0.25]]);
         assert_eq!(radii.methods.iter().map(|by| by.certified).collect::<Vec<_>>(), [0, 0, 2, 0]);
@@ -140,7 +139,9 @@ mod tests {
         records[0].minimal[0].as_mut().unwrap().norm = Some(0.15);
         assert!(records[0].is_contradicted() && !records[1].is_contradicted());
         radii.count(&records, 0, 0);
-        assert!(radii.curve.iter().all(|point| point.certified_accuracy <= point.robust_accuracy));
+        assert!(
+            radii.curve.iter().all(|point| point.certified_accuracy.value <= point.robust_accuracy.value)
+        );
         radii.count(&records, 1, 1);
         assert!(radii.pending == 1 && radii.curve.is_empty() && radii.quartiles == [None; 3]);
     }

@@ -26,11 +26,11 @@ impl Requirement {
         let known: Vec<&str> = ["clean"].into_iter().chain(others).chain(attacks.iter().copied()).collect();
         match known.contains(&self.figure.as_str()) {
             true => Ok(()),
-            false => Err(Error::Setting(format!(
-                "`{}` is no figure of this audit; those that can be required are {}",
-                self.figure,
-                known.join(", ")
-            ))),
+            false => Err(Error::Unreadable {
+                text: self.figure.clone(),
+                what: "figure of this audit",
+                form: format!("those that can be required are {}", known.join(", ")),
+            }),
         }
     }
 
@@ -54,8 +54,10 @@ impl FromStr for Requirement {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Requirement> {
-        let error = || {
-            Error::Setting(format!("`{text}` is no requirement; write robust>=0.6, with a share from 0 to 1"))
+        let error = || Error::Unreadable {
+            text: text.into(),
+            what: "requirement",
+            form: "write robust>=0.6, with a share from 0 to 1".into(),
         };
         let (figure, least) = text.split_once(">=").ok_or_else(error)?;
         let (figure, least) = (figure.trim(), parse_number(least).map_err(|_| error())?);

@@ -2,7 +2,7 @@
 
 use super::{AttackRecord, Audit, Examined, Predictions, Record};
 use crate::answer::{Answer, is_answer, margin, predict};
-use crate::attack::{AttackedSample, Conditions, Criterion, Loss, run_attack};
+use crate::attack::{AttackConditions, AttackedSample, Criterion, Loss, run_attack};
 use crate::data::Sample;
 use crate::engine::{Oracle, Program, Query};
 use crate::probe::cosine;
@@ -145,7 +145,7 @@ impl Audit<'_> {
         // A box is the whole unit cube.
         let threat = if frame.is_some() { ThreatModel::new(Norm::Linf, 1.0)? } else { self.threat };
         let rough = self.engine.search_precision() != Precision::F32;
-        let conditions = Conditions { threat, criterion, seed: self.seed, budget: self.budget, rough };
+        let conditions = AttackConditions { threat, criterion, seed: self.seed, budget: self.budget, rough };
         for (i, attack) in self.attacks.iter().enumerate() {
             if !self.full && (record.is_certified() || self.cascade && !record.is_robust()) {
                 break;
@@ -159,7 +159,7 @@ impl Audit<'_> {
             adversarials[i] = verdict.adversarial;
         }
         let threat = ThreatModel::unlimited(self.threat.norm, self.threat.bounds)?;
-        let conditions = Conditions { threat, criterion: Criterion::Closest, ..conditions };
+        let conditions = AttackConditions { threat, criterion: Criterion::Closest, ..conditions };
         let valid = lattice.map(|lattice| lattice.around(&input, &threat, None));
         let attacked = AttackedSample { valid: valid.as_ref(), ..attacked };
         for (i, attack) in self.minimal.iter().enumerate() {

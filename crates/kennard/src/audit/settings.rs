@@ -152,7 +152,8 @@ impl AuditSettings {
             && self.lattice == other.lattice
     }
 
-    /// What confines attacks beside the threat model, in words. Pages know by them where epsilon is only the largest of many.
+    /// What confines attacks beside the threat model, in words; [`OWN_SIZES`] among them say that epsilon is only the
+    /// largest of many.
     pub(super) fn confined(&self) -> Vec<String> {
         let all = self.eps_per_feature.len();
         let free: Vec<f64> = self.eps_per_feature.iter().copied().filter(|eps| *eps > 0.0).collect();
@@ -193,10 +194,8 @@ impl Manifest<AuditSettings> {
     pub fn new(audit: &Audit, command: Vec<String>) -> Result<Manifest<AuditSettings>> {
         let whole = audit.samples.indices(audit.data.len()).len();
         if whole > 0 && audit.indices().len() == 0 {
-            return Err(Error::Setting(format!(
-                "the shard {} has none of the {whole} samples: divide them into no more than {whole} parts",
-                audit.shard
-            )));
+            let Shard { number, of } = audit.shard;
+            return Err(Error::EmptyShard { number, of, samples: whole });
         }
         Ok(Manifest::of(command, audit.engine.plan(), About::of(audit), AuditSettings::of(audit)?))
     }

@@ -1,8 +1,13 @@
+mod attacks;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use attacks::{AttackSummary, Clean, MinimalSummary, Robust};
+
+use super::calibrated::Calibrated;
 use super::certified::{Certified, CertifiedBy};
 use super::distances::Distances;
 use super::judged::Judged;
@@ -91,6 +96,9 @@ pub struct Summary {
     /// Predicted and found distances to the decision boundary, at the packets' centres; null where not measured.
     #[serde(default)]
     pub distances: Option<PredictedDistances>,
+    /// The temperature at which packets are measured too, where it was fitted, and the expected calibration error before and after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibrated>,
     /// The packets.
     pub packets: Vec<PacketSummary>,
     /// What had to be reached, and whether it is.
@@ -99,95 +107,6 @@ pub struct Summary {
     pub warnings: Vec<Warning>,
     /// Wall-clock time of the audit.
     pub seconds: f64,
-}
-
-/// Accuracy on the samples as they are.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Clean {
-    /// How many are classified correctly.
-    pub correct: u64,
-    /// Of how many it is not known yet.
-    pub pending: u64,
-    /// The share of all samples that are classified correctly; null while some are pending.
-    pub accuracy: Option<f64>,
-    /// Its Clopper–Pearson interval.
-    pub interval: Option<[f64; 2]>,
-}
-
-/// Accuracy under an attack.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct AttackSummary {
-    /// The attack's name.
-    pub name: String,
-    /// Those of its parameters that are not as usual, in words: `1 step`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub changed: Vec<String>,
-    /// How many samples stay correctly classified.
-    pub robust: u64,
-    /// Of how many it is not known yet.
-    pub pending: u64,
-    /// The share of all samples that stay correctly classified; null while some are pending.
-    pub robust_accuracy: Option<f64>,
-    /// What this share lies between, whatever the pending samples turn out to be.
-    pub bracket: [f64; 2],
-    /// Its Clopper–Pearson interval; null while some are pending.
-    pub interval: Option<[f64; 2]>,
-    /// Points evaluated without a gradient.
-    pub forwards: u64,
-    /// Points evaluated with their gradient (a forward and a backward pass each).
-    pub backwards: u64,
-    /// Gradients among them that had an entry that was not finite.
-    #[serde(default)]
-    pub non_finite_gradients: u64,
-    /// Of how many samples it proved that no point within epsilon is misclassified; none for attacks that prove nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proved: Option<u64>,
-    /// The attack's share of the wall-clock time, that of an interrupted run before not included; NaN, in files null, where it is
-    /// not known.
-    pub seconds: f64,
-}
-
-/// What a minimum-norm attack found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MinimalSummary {
-    /// The attack's name.
-    pub name: String,
-    /// Those of its parameters that are not as usual, in words: `1 step`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub changed: Vec<String>,
-    /// How many samples' distances are not known yet.
-    pub pending: u64,
-    /// The distances; but for the number found, nothing while some are pending.
-    pub distances: Distances,
-    /// Points evaluated without a gradient.
-    pub forwards: u64,
-    /// Points evaluated with their gradient (a forward and a backward pass each).
-    pub backwards: u64,
-    /// Gradients among them that had an entry that was not finite.
-    #[serde(default)]
-    pub non_finite_gradients: u64,
-    /// Of how many samples it proved that no misclassified point is closer than the one found, or that there is none; none for
-    /// attacks that prove nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proved: Option<u64>,
-    /// The attack's share of the wall-clock time, that of an interrupted run before not included.
-    pub seconds: f64,
-}
-
-/// Accuracy under the worst attack of each sample.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Robust {
-    /// How many samples no attack breaks.
-    pub robust: u64,
-    /// Of how many it is not known yet.
-    pub pending: u64,
-    /// The share of all samples that no attack breaks; null while some are pending.
-    pub robust_accuracy: Option<f64>,
-    /// What this share lies between, whatever the pending samples turn out to be.
-    pub bracket: [f64; 2],
-    /// Its Clopper–Pearson interval; null while some are pending.
-    pub interval: Option<[f64; 2]>,
 }
 
 impl Summary {
@@ -225,6 +144,7 @@ impl Summary {
             radii: settings.radii.then(|| CertifiedRadii::blank(settings.bounds)),
             cosines: settings.probe.then(Cosines::default),
             distances: None,
+            calibration: None,
             packets: Vec::new(),
             requirements: Vec::new(),
             warnings: Vec::new(),
@@ -377,39 +297,4 @@ impl Summary {
 /// How often an attack proved its answer; none where it is not one that does.
 fn proved<'a>(tried: impl Iterator<Item = &'a AttackRecord>) -> Option<u64> {
     tried.filter_map(|attack| attack.proved).map(u64::from).reduce(|sum, one| sum + one)
-}
-
-impl AttackSummary {
-    pub(super) fn blank(name: &str) -> AttackSummary {
-        AttackSummary {
-            name: name.into(),
-            changed: Vec::new(),
-            robust: 0,
-            pending: 0,
-            robust_accuracy: None,
-            bracket: [0.0, 1.0],
-            interval: None,
-            forwards: 0,
-            backwards: 0,
-            non_finite_gradients: 0,
-            proved: None,
-            seconds: 0.0,
-        }
-    }
-}
-
-impl MinimalSummary {
-    pub(super) fn blank(name: &str) -> MinimalSummary {
-        MinimalSummary {
-            name: name.into(),
-            changed: Vec::new(),
-            pending: 0,
-            distances: Distances::default(),
-            forwards: 0,
-            backwards: 0,
-            non_finite_gradients: 0,
-            proved: None,
-            seconds: 0.0,
-        }
-    }
 }

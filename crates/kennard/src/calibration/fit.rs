@@ -41,7 +41,7 @@ impl Scores {
 
     /// Mean slope of the log-loss in the inverse temperature, its mean square, and the mean curvature: the mean and the
     /// variance of the logits under the probabilities, less the label's logit.
-    fn slope(&self, inverse: f64) -> Slope {
+    fn slope(&self, inverse: f64) -> LikelihoodSlope {
         let (mut slope, mut square, mut curvature) = (0.0, 0.0, 0.0);
         for (logits, label) in self.rows() {
             let Some(log_p) = log_probabilities(logits, label, 1.0 / inverse) else { continue };
@@ -58,11 +58,11 @@ impl Scores {
             curvature += second - mean * mean;
         }
         let n = self.len() as f64;
-        Slope { slope: slope / n, square: square / n, curvature: curvature / n }
+        LikelihoodSlope { slope: slope / n, square: square / n, curvature: curvature / n }
     }
 }
 
-struct Slope {
+struct LikelihoodSlope {
     slope: f64,
     square: f64,
     curvature: f64,
@@ -86,9 +86,8 @@ const STEPS: usize = 100;
 pub fn fit_temperature(scores: &Scores) -> Result<Figure> {
     let n = scores.len();
     if n < 2 {
-        return Err(Error::Setting(format!(
-            "{n} samples are too few to fit a temperature to; take some hundred"
-        )));
+        let purpose = "to fit a temperature to; take some hundred".into();
+        return Err(Error::TooFew { count: n as u64, what: "samples", purpose });
     }
     let size = (scores.slope(f64::MIN_POSITIVE).curvature).sqrt();
     let (mut low, mut high) = (1.0 / (RANGE * size), RANGE / size);
@@ -112,7 +111,7 @@ pub fn fit_temperature(scores: &Scores) -> Result<Figure> {
     }
     let mut inverse = (low * high).sqrt();
     for _ in 0..STEPS {
-        let Slope { slope, curvature, .. } = scores.slope(inverse);
+        let LikelihoodSlope { slope, curvature, .. } = scores.slope(inverse);
         if slope < 0.0 {
             low = inverse
         } else {
@@ -127,7 +126,7 @@ pub fn fit_temperature(scores: &Scores) -> Result<Figure> {
             break;
         }
     }
-    let Slope { square, curvature, .. } = scores.slope(inverse);
+    let LikelihoodSlope { square, curvature, .. } = scores.slope(inverse);
     let variance = square / (n as f64 * (curvature * inverse).powi(2));
     let logarithm = Figure::student(-inverse.ln(), variance, n - 1);
     Ok(logarithm.map(f64::exp))

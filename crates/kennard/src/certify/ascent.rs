@@ -17,21 +17,21 @@ impl Default for Ascent {
 
 /// The slopes of the lower lines at one layer's ReLUs, for every row of some samples: numbers in [0, 1] that follow a gradient upwards (Kingma &
 /// Ba 2015, arXiv 1412.6980).
-pub(super) struct Slopes {
+pub(super) struct ReluSlopes {
     pub values: Vec<f32>,
     mean: Vec<f32>,
     square: Vec<f32>,
 }
 
-impl Slopes {
+impl ReluSlopes {
     /// Those that bounds have without a choice, for every row of each sample, whose lower and upper bounds are given: 1 where
     /// `u > −l`, else 0.
-    pub fn first<'a>(samples: impl Iterator<Item = [&'a [f32]; 2]>, rows: usize) -> Slopes {
+    pub fn first<'a>(samples: impl Iterator<Item = [&'a [f32]; 2]>, rows: usize) -> ReluSlopes {
         let row = |[lower, upper]: [&[f32]; 2]| -> Vec<f32> {
             lower.iter().zip(upper).map(|(l, u)| f32::from(u8::from(l + u > 0.0))).collect()
         };
         let values: Vec<f32> = samples.flat_map(|ends| row(ends).repeat(rows)).collect();
-        Slopes { mean: vec![0.0; values.len()], square: vec![0.0; values.len()], values }
+        ReluSlopes { mean: vec![0.0; values.len()], square: vec![0.0; values.len()], values }
     }
 
     pub fn step(&mut self, gradient: &[f32], rate: f64, number: usize) {

@@ -12,6 +12,11 @@ pub struct Bounded {
     pub margin: f32,
     /// The last method that was tried: the one that certified the sample, where it is certified.
     pub method: BoundMethod,
+    /// Whether the same is proved of the network in single precision, every operation rounded to nearest, sums taken in any order: over
+    /// the whole region no margin is as small as what rounding can do to it. None where the sample is not certified, or where
+    /// what rounding can do is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_floats: Option<bool>,
 }
 
 impl Bounded {

@@ -3,15 +3,15 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use kennard_graph::{Method, bound};
+use kennard_graph::{Method, bound, forward_error};
 use kennard_runtime::Runtime;
 
 use super::cost::Allowance;
-use super::program::{Program, Walks, provable};
-use super::radius::{Grid, Search};
+use super::program::{BoundProgram, Walks, provable};
+use super::radius::{Grid, RadiusSearch};
 use super::region::{check, shape};
 use super::terms::Terms;
-use super::worker::{Open, Worker};
+use super::worker::{BoundWorker, OpenSample};
 use super::{BoundMethod, Bounded, CertifiedRadius};
 use crate::data::Sample;
 use crate::engine::Engine;
@@ -27,7 +27,9 @@ pub(crate) struct Certifier<'e> {
     runtime: Runtime,
     terms: Terms<'e>,
     /// In the order in which they are tried.
-    programs: Vec<(BoundMethod, Program)>,
+    programs: Vec<(BoundMethod, BoundProgram)>,
+    /// Bounds what rounding does in the network itself, where that is known.
+    rounding: Option<BoundProgram>,
 }
 
 impl<'e> Certifier<'e> {
@@ -83,13 +85,14 @@ impl<'e> Certifier<'e> {
             Err(error) => (None, Some(error)),
         };
         for method in last.up_to() {
-            let forwards =
-                |walk| Program::new(bound(&model, walk, region, rows)?, &runtime, engine.plan().micro_batch);
+            let forwards = |walk| {
+                BoundProgram::new(bound(&model, walk, region, rows)?, &runtime, engine.plan().micro_batch)
+            };
             let made = kennard_runtime::on_deep_stack(|| match (method, &walks) {
                 (BoundMethod::Intervals, _) => forwards(Method::Intervals),
                 (BoundMethod::CrownIbp, _) => forwards(Method::CrownOverIntervals),
-                (BoundMethod::Crown, Some(walks)) => Ok(Program::crown(walks)),
-                (BoundMethod::AlphaCrown, Some(walks)) => Program::sloped(walks, rows, &runtime),
+                (BoundMethod::Crown, Some(walks)) => Ok(BoundProgram::crown(walks)),
+                (BoundMethod::AlphaCrown, Some(walks)) => BoundProgram::sloped(walks, rows, &runtime),
                 (_, None) => Ok(None),
             });
             match made {
@@ -105,16 +108,24 @@ impl<'e> Certifier<'e> {
             }
         }
         refusals.extend(refused);
+        // A model of integers is asked about other numbers than those that are bounded.
+        let rounding = terms.levels.is_none().then(|| {
+            kennard_runtime::on_deep_stack(|| {
+                let graph = forward_error(&model, region, rows).ok()??;
+                BoundProgram::new(graph, &runtime, engine.plan().micro_batch).ok()?
+            })
+        });
+        let rounding = rounding.flatten().filter(|program| allowance.covers(program.cost));
         match (programs.is_empty(), refusals.into_iter().next()) {
-            (true, Some(error)) => Err(Error::Setting(format!("this model cannot be certified: {error}"))),
+            (true, Some(error)) => Err(Error::NotCertifiable { why: error.to_string() }),
             (true, None) if costly => Err(Error::Setting(format!(
                 "bounds of this model cost a sample more than {} passes",
                 passes.unwrap_or(u64::MAX)
             ))),
-            (true, None) => Err(Error::Setting(
-                "this model cannot be certified: bounds of one sample need tensors of more than 1 GiB".into(),
-            )),
-            _ => Ok(Certifier { engine, runtime, terms, programs }),
+            (true, None) => Err(Error::NotCertifiable {
+                why: "bounds of one sample need tensors of more than 1 GiB".into(),
+            }),
+            _ => Ok(Certifier { engine, runtime, terms, programs, rounding }),
         }
     }
 
@@ -161,7 +172,7 @@ impl<'e> Certifier<'e> {
         &self,
         samples: impl Iterator<Item = Result<S>> + Send,
         stop: &AtomicBool,
-        work: impl Fn(Vec<S>, &mut Worker, &Desk<(usize, R)>) -> Result<()> + Sync,
+        work: impl Fn(Vec<S>, &mut BoundWorker, &Desk<(usize, R)>) -> Result<()> + Sync,
         mut each: impl FnMut(usize, R) -> Result<()>,
     ) -> Result<BTreeMap<BoundMethod, Duration>> {
         let sessions = self.engine.plan().sessions;
@@ -176,7 +187,7 @@ impl<'e> Certifier<'e> {
         let work = |desk: &Desk<(usize, R)>| {
             let threads = self.runtime.threads(1);
             threads.clone().enter(|| {
-                let mut worker = Worker::new(&self.terms, &self.runtime, threads);
+                let mut worker = BoundWorker::new(&self.terms, &self.runtime, threads);
                 while !desk.halted() {
                     let samples = next()?;
                     if samples.is_empty() {
@@ -202,15 +213,16 @@ impl<'e> Certifier<'e> {
     fn certify(
         &self,
         samples: Vec<Sample>,
-        worker: &mut Worker,
+        worker: &mut BoundWorker,
         desk: &Desk<(usize, Bounded)>,
     ) -> Result<()> {
-        let mut open: Vec<Open> = samples.into_iter().map(|sample| Open::new(sample, &self.terms)).collect();
+        let mut open: Vec<OpenSample> =
+            samples.into_iter().map(|sample| OpenSample::new(sample, &self.terms)).collect();
         for (method, program) in &self.programs {
             let last = self.programs.last().is_some_and(|(last, _)| last == method);
             let (mut waiting, mut left) = (open.into_iter(), Vec::new());
             loop {
-                let mut block: Vec<Open> = waiting.by_ref().take(program.batch).collect();
+                let mut block: Vec<OpenSample> = waiting.by_ref().take(program.batch).collect();
                 if block.is_empty() {
                     break;
                 }
@@ -218,6 +230,9 @@ impl<'e> Certifier<'e> {
                     return Ok(());
                 }
                 worker.bound(*method, program, &mut block)?;
+                if let Some(rounding) = &self.rounding {
+                    worker.judge(rounding, &mut block)?;
+                }
                 for open in block {
                     let bounded = open.bounded();
                     match last || bounded.is_certified() {
@@ -235,13 +250,13 @@ impl<'e> Certifier<'e> {
     fn reach(
         &self,
         samples: Vec<(Sample, Option<Bounded>)>,
-        worker: &mut Worker,
+        worker: &mut BoundWorker,
         desk: &Desk<(usize, CertifiedRadius)>,
     ) -> Result<()> {
         let threat = self.terms.threat;
         let grid = Grid::of(&threat, self.engine.classifier().dimension());
-        let search = |(sample, known)| (sample, Search::new(grid, threat.eps, known));
-        let mut searches: Vec<(Sample, Search)> = samples.into_iter().map(search).collect();
+        let search = |(sample, known)| (sample, RadiusSearch::new(grid, threat.eps, known));
+        let mut searches: Vec<(Sample, RadiusSearch)> = samples.into_iter().map(search).collect();
         for (method, program) in self.programs.iter().filter(|(method, _)| method.is_bisected()) {
             searches.iter_mut().for_each(|(_, search)| search.begin());
             loop {
@@ -256,10 +271,10 @@ impl<'e> Certifier<'e> {
                     if desk.halted() {
                         return Ok(());
                     }
-                    let within = |(sample, _, rank): &(&mut Sample, &mut Search, u32)| {
-                        Open::within(Sample::clone(sample), &self.terms, grid.radius(*rank))
+                    let within = |(sample, _, rank): &(&mut Sample, &mut RadiusSearch, u32)| {
+                        OpenSample::within(Sample::clone(sample), &self.terms, grid.radius(*rank))
                     };
-                    let mut block: Vec<Open> = part.iter().map(within).collect();
+                    let mut block: Vec<OpenSample> = part.iter().map(within).collect();
                     worker.bound(*method, program, &mut block)?;
                     for ((_, search, rank), open) in part.iter_mut().zip(&block) {
                         search.take(grid, *rank, *method, open.bounded().is_certified());

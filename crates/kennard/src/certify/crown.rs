@@ -1,8 +1,8 @@
 use kennard_graph::{Graph, Region, Sloped, Stages, gradient};
 use kennard_runtime::{Runtime, Session, Threads};
 
-use super::ascent::{Ascent, Slopes};
-use super::hidden::{Hidden, Walker, Where, known};
+use super::ascent::{Ascent, ReluSlopes};
+use super::hidden::{HiddenBounds, Walker, Where, known};
 use super::parted::{Parted, batched, run};
 use crate::Result;
 
@@ -86,7 +86,12 @@ impl Last {
 
     /// The best lower bounds found (samples · rows), for what is known of some samples, no more than the batch, and a specification of
     /// each (rows · K).
-    pub fn bounds(&mut self, regions: &[Where], hidden: &[&Hidden], specs: &[Vec<f32>]) -> Result<Vec<f32>> {
+    pub fn bounds(
+        &mut self,
+        regions: &[Where],
+        hidden: &[&HiddenBounds],
+        specs: &[Vec<f32>],
+    ) -> Result<Vec<f32>> {
         let [batch, rows] = self.batch;
         let given: Vec<_> =
             regions.iter().zip(hidden).map(|(region, hidden)| known(region, hidden)).collect();
@@ -104,7 +109,10 @@ impl Last {
             Some(choice) => {
                 let slots = (0..batch).map(|slot| hidden[if slot < hidden.len() { slot } else { 0 }]);
                 let first = |&i: &usize| {
-                    Slopes::first(slots.clone().map(|hidden| [&hidden[2 * i][..], &hidden[2 * i + 1]]), rows)
+                    ReluSlopes::first(
+                        slots.clone().map(|hidden| [&hidden[2 * i][..], &hidden[2 * i + 1]]),
+                        rows,
+                    )
                 };
                 let slopes = choice.of.iter().map(first).collect();
                 choice.ascend(session, &given, slopes, &spec, self.batch)?
@@ -121,7 +129,7 @@ impl Choice {
         &self,
         session: &mut Session,
         given: &[Vec<f32>],
-        mut slopes: Vec<Slopes>,
+        mut slopes: Vec<ReluSlopes>,
         spec: &[Vec<f32>],
         [samples, rows]: [usize; 2],
     ) -> Result<Vec<f32>> {

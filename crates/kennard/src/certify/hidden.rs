@@ -17,13 +17,13 @@ const OF_WINDOW: usize = 8;
 /// Bounds the hidden tensors of some samples one after another: by intervals, then by walks back from the elements whose bounds
 /// matter.
 pub(super) struct Walker {
-    stages: Vec<Stage>,
+    stages: Vec<HiddenStage>,
     /// How many samples at once.
     batch: usize,
 }
 
 /// One hidden tensor.
-struct Stage {
+struct HiddenStage {
     intervals: Session,
     way: Option<Way>,
     elements: usize,
@@ -49,7 +49,7 @@ struct Sight {
 }
 
 /// Some elements of a sample's hidden tensor, no more than a place has rows.
-struct Place {
+struct SampleElements {
     sample: usize,
     elements: Vec<usize>,
 }
@@ -59,28 +59,28 @@ pub(super) type Where<'a> = Vec<&'a [f32]>;
 
 /// What they are told of a sample's hidden tensors: the lower and the upper bounds of one after another, and last whether they
 /// mean something.
-pub(super) type Hidden = Vec<Vec<f32>>;
+pub(super) type HiddenBounds = Vec<Vec<f32>>;
 
 /// What a sample's region and hidden tensors are given as, in order.
-pub(super) fn known<'a>(region: &Where<'a>, hidden: &'a Hidden) -> Vec<&'a [f32]> {
+pub(super) fn known<'a>(region: &Where<'a>, hidden: &'a HiddenBounds) -> Vec<&'a [f32]> {
     region.iter().copied().chain(hidden.iter().map(Vec::as_slice)).collect()
 }
 
 impl Walker {
     /// For this many samples at once.
     pub fn new(stages: &Stages, batch: usize, runtime: &Runtime, threads: &Threads) -> Result<Walker> {
-        let stage = |(i, tensor): (usize, &kennard_graph::Hidden)| -> Result<Stage> {
+        let stage = |(i, tensor): (usize, &kennard_graph::Hidden)| -> Result<HiddenStage> {
             let way = if tensor.loose { Some(Way::new(stages, i, batch, runtime, threads)?) } else { None };
             let intervals = runtime.compile_as_given(&stages.intervals(i)?.with_batch(batch), threads)?;
-            Ok(Stage { intervals, way, elements: tensor.elements, signs: tensor.signs })
+            Ok(HiddenStage { intervals, way, elements: tensor.elements, signs: tensor.signs })
         };
         let stages = stages.hidden().iter().enumerate().map(stage).collect::<Result<_>>()?;
         Ok(Walker { stages, batch })
     }
 
     /// The bounds of samples whose regions are given, no more than the batch.
-    pub fn bounds(&mut self, regions: &[Where]) -> Result<Vec<Hidden>> {
-        let (mut hidden, mut outputs) = (vec![Hidden::new(); regions.len()], Vec::new());
+    pub fn bounds(&mut self, regions: &[Where]) -> Result<Vec<HiddenBounds>> {
+        let (mut hidden, mut outputs) = (vec![HiddenBounds::new(); regions.len()], Vec::new());
         for stage in &mut self.stages {
             let given: Vec<_> =
                 regions.iter().zip(&hidden).map(|(region, hidden)| known(region, hidden)).collect();
@@ -142,7 +142,7 @@ impl Way {
     }
 
     /// The elements that matter, of intervals of each sample.
-    fn places_of(&self, found: &[[Vec<f32>; 2]], signs: bool) -> Vec<Place> {
+    fn places_of(&self, found: &[[Vec<f32>; 2]], signs: bool) -> Vec<SampleElements> {
         let mut places = Vec::new();
         for (sample, [lower, upper]) in found.iter().enumerate() {
             let matters = |i: &usize| match signs {
@@ -154,7 +154,7 @@ impl Way {
             let window =
                 |i: &usize| self.sight.as_ref().map_or(0, |sight| i % (sight.unit[1] * sight.unit[2]));
             open.sort_by_key(window);
-            let place = |part: &[usize]| Place { sample, elements: part.to_vec() };
+            let place = |part: &[usize]| SampleElements { sample, elements: part.to_vec() };
             let windows = open.chunk_by(|a, b| window(a) == window(b));
             places.extend(windows.flat_map(|units| units.chunks(self.rows)).map(place));
         }
@@ -166,7 +166,7 @@ impl Way {
         &mut self,
         given: &[Vec<&[f32]>],
         elements: usize,
-        part: &[Place],
+        part: &[SampleElements],
         outputs: &mut Vec<Vec<f32>>,
     ) -> Result<()> {
         let Some(sight) = &self.sight else {
@@ -190,7 +190,7 @@ impl Way {
 fn cut(
     sight: &Sight,
     given: &[Vec<&[f32]>],
-    part: &[Place],
+    part: &[SampleElements],
     [places, together]: [usize; 2],
 ) -> Vec<Vec<f32>> {
     let Sight { windows, outside, unit: [channels, rows, columns] } = sight;

@@ -8,8 +8,9 @@
 //! attacks find.
 //!
 //! What is proved is a statement about the network in real arithmetic, as its file and the preprocessing say, before any
-//! rewriting. The rounding of the bounds themselves is taken off them already; how the network rounds in a runtime is no
-//! part of the proof.
+//! rewriting. The rounding of the bounds themselves is taken off them already. Where the rounding of the network is bounded over the
+//! whole region too ([`kennard_graph::forward_error`]), and is smaller than every margin, the same is proved of the network in
+//! single precision.
 
 mod ascent;
 mod bounded;

@@ -19,7 +19,7 @@ const WALKED: usize = 8;
 const SLOPED: usize = 1 << 15;
 
 /// What a method runs, and how many samples at once.
-pub(super) struct Program {
+pub(super) struct BoundProgram {
     pub walk: Walk,
     pub batch: usize,
     /// What it [costs](cost) for one sample.
@@ -34,11 +34,11 @@ pub(super) enum Walk {
     Stages(Arc<Stages>),
 }
 
-impl Program {
-    /// The graph with a batch that memory allows; none where not even one sample does.
-    pub fn new(graph: Graph, runtime: &Runtime, micro_batch: usize) -> Result<Option<Program>> {
+impl BoundProgram {
+    /// The graph, but for upper bounds, with a batch that memory allows; none where not even one sample does.
+    pub fn new(graph: Graph, runtime: &Runtime, micro_batch: usize) -> Result<Option<BoundProgram>> {
         let mut graph = graph;
-        graph.outputs.retain(|output| output.name == Graph::BOUND_LOWER);
+        graph.outputs.retain(|output| output.name != Graph::BOUND_UPPER);
         graph.prune();
         let alone = graph.with_batch(1);
         let largest = largest(&alone)?;
@@ -51,7 +51,7 @@ impl Program {
             false => (TOGETHER / largest).clamp(1, micro_batch),
         };
         let cost = cost(&alone)?;
-        Ok(Some(Program { walk: Walk::Bounds(graph.with_batch(batch)), batch, cost }))
+        Ok(Some(BoundProgram { walk: Walk::Bounds(graph.with_batch(batch)), batch, cost }))
     }
 }
 
@@ -84,16 +84,16 @@ impl Walks {
     }
 }
 
-impl Program {
+impl BoundProgram {
     /// None where all hidden tensors have the tightest bounds already, or where walks from all of their elements would take too
     /// much.
-    pub fn crown(walks: &Walks) -> Option<Program> {
+    pub fn crown(walks: &Walks) -> Option<BoundProgram> {
         let loose = walks.stages.hidden().iter().any(|tensor| tensor.loose);
-        walks.cost.filter(|_| loose).map(|cost| Program::of(walks, walks.batch, cost))
+        walks.cost.filter(|_| loose).map(|cost| BoundProgram::of(walks, walks.batch, cost))
     }
 
     /// The same with slopes to choose. None where there is nothing to choose, or where it would take too much.
-    pub fn sloped(walks: &Walks, rows: usize, runtime: &Runtime) -> Result<Option<Program>> {
+    pub fn sloped(walks: &Walks, rows: usize, runtime: &Runtime) -> Result<Option<BoundProgram>> {
         let Some(hidden) = walks.cost else { return Ok(None) };
         let Sloped { graph, slopes } = walks.stages.sloped(rows)?;
         if slopes.is_empty() {
@@ -108,11 +108,11 @@ impl Program {
             true => 1,
             false => (SLOPED / largest).clamp(1, walks.batch),
         };
-        Ok((largest <= LARGEST).then(|| Program::of(walks, batch, cost)))
+        Ok((largest <= LARGEST).then(|| BoundProgram::of(walks, batch, cost)))
     }
 
-    fn of(walks: &Walks, batch: usize, cost: u64) -> Program {
-        Program { walk: Walk::Stages(Arc::clone(&walks.stages)), batch, cost }
+    fn of(walks: &Walks, batch: usize, cost: u64) -> BoundProgram {
+        BoundProgram { walk: Walk::Stages(Arc::clone(&walks.stages)), batch, cost }
     }
 }
 
@@ -169,10 +169,10 @@ pub(super) fn largest(graph: &Graph) -> Result<usize> {
 
 /// The graph from pixels to logits that proofs are about: the model as it was given, nothing simplified.
 pub(super) fn provable(classifier: &Classifier) -> Result<Graph> {
-    let refused = |why: &str| Err(Error::Setting(format!("this model cannot be certified: {why}")));
+    let refused = |why: &str| Err(Error::NotCertifiable { why: why.into() });
     if classifier.module().is_some() {
-        let why = "this model cannot be certified: a live module has no graph to bound; export it to ONNX";
-        return Err(Error::Setting(why.into()).advise(" ({engine = export})"));
+        let why = "a live module has no graph to bound; export it to ONNX".into();
+        return Err(Error::NotCertifiable { why }.advise(" ({engine = export})"));
     }
     if classifier.front().is_some() {
         return refused("it takes inputs of another precision than float32; export it with a float32 input");

@@ -59,7 +59,7 @@ impl Grid {
 /// A search for the largest radius of a sample: by bisection, for one method after another, each from where those before
 /// ended. What was proved is kept, so that the end is sound whether or not bounds fall with the radius.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Search {
+pub(super) struct RadiusSearch {
     found: CertifiedRadius,
     /// The last rank that is proved.
     low: u32,
@@ -69,10 +69,10 @@ pub(super) struct Search {
     end: u32,
 }
 
-impl Search {
+impl RadiusSearch {
     /// The search of a sample of which this is known at the threat model's epsilon, if there is one: a radius of epsilon or
     /// more is proved if and only if the sample is certified.
-    pub fn new(grid: Grid, eps: f64, known: Option<Bounded>) -> Search {
+    pub fn new(grid: Grid, eps: f64, known: Option<Bounded>) -> RadiusSearch {
         let found = CertifiedRadius::default();
         let (low, end, found) = match known {
             None => (0, Grid::LAST + 1, found),
@@ -86,7 +86,7 @@ impl Search {
                 (0, end.max(1), found)
             }
         };
-        Search { found, low, high: end, end }
+        RadiusSearch { found, low, high: end, end }
     }
 
     /// Begins with another method.
@@ -129,7 +129,7 @@ mod tests {
 
     /// What a search finds where everything up to `truth` is proved.
     fn search(truth: f64, eps: f64, known: Option<Bounded>) -> f64 {
-        let mut search = Search::new(grid(), eps, known);
+        let mut search = RadiusSearch::new(grid(), eps, known);
         for method in [BoundMethod::Intervals, BoundMethod::Crown] {
             search.begin();
             let mut tried = 0;
@@ -155,7 +155,8 @@ mod tests {
     /// A radius of epsilon or more is found if and only if the sample is certified there.
     #[test]
     fn epsilon_is_not_judged_twice() {
-        let bound = |margin| Some(Bounded { margin, method: BoundMethod::AlphaCrown });
+        let method = BoundMethod::AlphaCrown;
+        let bound = |margin| Some(Bounded { margin, method, in_floats: None });
         for eps in [0.1, 0.25, 1e-9] {
             assert!(search(2.0, eps, bound(-1.0)) < eps);
             assert_eq!(search(0.0, eps, bound(1.0)), eps);

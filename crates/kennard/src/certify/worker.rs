@@ -9,54 +9,59 @@ use kennard_runtime::{Runtime, Session, Threads};
 use super::ascent::Ascent;
 use super::bounded::Bounded;
 use super::crown::Last;
-use super::hidden::{Hidden, Walker, Where};
+use super::hidden::{HiddenBounds, Walker, Where};
 use super::method::BoundMethod;
 use super::parted::{batched, run};
-use super::program::{Program, Walk};
+use super::program::{BoundProgram, Walk};
 use super::region::Region;
 use super::terms::Terms;
 use crate::Result;
 use crate::data::Sample;
 
-pub(super) struct Worker<'c> {
+pub(super) struct BoundWorker<'c> {
     terms: &'c Terms<'c>,
     runtime: &'c Runtime,
     threads: Threads,
-    loaded: BTreeMap<BoundMethod, Loaded>,
+    loaded: BTreeMap<BoundMethod, LoadedMethod>,
     /// Bounds hidden tensors, for all methods that ask for it.
     walker: Option<Walker>,
     outputs: Vec<Vec<f32>>,
+    /// What bounds the rounding of the network itself.
+    rounding: Option<Session>,
     /// The time that each method took.
     pub times: BTreeMap<BoundMethod, Duration>,
 }
 
 /// What runs a method.
-enum Loaded {
+enum LoadedMethod {
     Bounds(Session),
     Last(Last),
 }
 
 /// A sample on its way, and the best lower bound of each of its margins (K − 1).
-pub(super) struct Open {
+pub(super) struct OpenSample {
     pub sample: Sample,
     region: Region,
     /// What walks found of its hidden tensors.
-    hidden: Option<Hidden>,
+    hidden: Option<HiddenBounds>,
     best: Vec<f32>,
     method: BoundMethod,
+    /// As in [`Bounded`].
+    in_floats: Option<bool>,
 }
 
-impl Open {
+impl OpenSample {
     /// A sample of which nothing is known yet.
-    pub fn new(sample: Sample, terms: &Terms) -> Open {
+    pub fn new(sample: Sample, terms: &Terms) -> OpenSample {
         let region = terms.region(&sample);
         let best = vec![f32::NEG_INFINITY; terms.margins()];
-        Open { sample, region, hidden: None, best, method: BoundMethod::default() }
+        let method = BoundMethod::default();
+        OpenSample { sample, region, hidden: None, best, method, in_floats: None }
     }
 
     /// The same within another distance than the threat model's.
-    pub fn within(sample: Sample, terms: &Terms, eps: f64) -> Open {
-        Open::new(sample, &Terms { threat: terms.threat.at(eps), ..*terms })
+    pub fn within(sample: Sample, terms: &Terms, eps: f64) -> OpenSample {
+        OpenSample::new(sample, &Terms { threat: terms.threat.at(eps), ..*terms })
     }
 
     /// Where its points may be, as graphs of bounds are told.
@@ -70,30 +75,52 @@ impl Open {
 
     pub fn bounded(&self) -> Bounded {
         let margin = self.best.iter().copied().fold(f32::INFINITY, f32::min);
-        Bounded { margin, method: self.method }
+        Bounded { margin, method: self.method, in_floats: self.in_floats }
     }
 }
 
-impl<'c> Worker<'c> {
-    pub fn new(terms: &'c Terms<'c>, runtime: &'c Runtime, threads: Threads) -> Worker<'c> {
+impl<'c> BoundWorker<'c> {
+    pub fn new(terms: &'c Terms<'c>, runtime: &'c Runtime, threads: Threads) -> BoundWorker<'c> {
         let (loaded, times) = (BTreeMap::new(), BTreeMap::new());
-        Worker { terms, runtime, threads, loaded, walker: None, outputs: Vec::new(), times }
+        BoundWorker {
+            terms,
+            runtime,
+            threads,
+            loaded,
+            walker: None,
+            outputs: Vec::new(),
+            rounding: None,
+            times,
+        }
     }
 
     /// Bounds samples by a method, at most as many as its graph takes at a time.
-    pub fn bound(&mut self, method: BoundMethod, program: &Program, block: &mut [Open]) -> Result<()> {
+    pub fn bound(
+        &mut self,
+        method: BoundMethod,
+        program: &BoundProgram,
+        block: &mut [OpenSample],
+    ) -> Result<()> {
         let start = Instant::now();
         if !self.loaded.contains_key(&method) {
             // Nothing is rewritten: a bound is as sound as the arithmetic that it was made for.
             let loaded = match &program.walk {
-                Walk::Bounds(graph) => Loaded::Bounds(self.runtime.compile_as_given(graph, &self.threads)?),
+                Walk::Bounds(graph) => {
+                    LoadedMethod::Bounds(self.runtime.compile_as_given(graph, &self.threads)?)
+                }
                 Walk::Stages(stages) => {
                     let (batch, runtime, threads) = (program.batch, self.runtime, &self.threads);
                     if self.walker.is_none() {
                         self.walker = Some(Walker::new(stages, batch, runtime, threads)?);
                     }
                     let ascent = (method == BoundMethod::AlphaCrown).then(Ascent::default);
-                    Loaded::Last(Last::new(stages, [batch, self.terms.margins()], ascent, runtime, threads)?)
+                    LoadedMethod::Last(Last::new(
+                        stages,
+                        [batch, self.terms.margins()],
+                        ascent,
+                        runtime,
+                        threads,
+                    )?)
                 }
             };
             self.loaded.insert(method, loaded);
@@ -103,28 +130,53 @@ impl<'c> Worker<'c> {
         Ok(())
     }
 
-    fn run(&mut self, method: BoundMethod, program: &Program, block: &mut [Open]) -> Result<()> {
+    /// Whether samples that are certified are so in single precision: whether all of their margins are larger than what this graph says
+    /// that rounding can do to them.
+    pub fn judge(&mut self, program: &BoundProgram, block: &mut [OpenSample]) -> Result<()> {
+        let Walk::Bounds(graph) = &program.walk else { return Ok(()) };
+        let mut certified: Vec<&mut OpenSample> =
+            block.iter_mut().filter(|open| open.bounded().is_certified()).collect();
+        let (terms, rows) = (self.terms, self.terms.margins());
+        for part in certified.chunks_mut(program.batch) {
+            if self.rounding.is_none() {
+                self.rounding = Some(self.runtime.compile_as_given(graph, &self.threads)?);
+            }
+            let Some(session) = &mut self.rounding else { return Ok(()) };
+            let specs: Vec<Vec<f32>> = part.iter().map(|open| terms.spec(open.sample.label)).collect();
+            let mut known: Vec<Where> = part.iter().map(|open| open.place(terms)).collect();
+            known.iter_mut().zip(&specs).for_each(|(known, spec)| known.push(spec));
+            run(session, &batched(&known, program.batch), &mut self.outputs)?;
+            let errors = self.outputs.first().map(Vec::as_slice).unwrap_or_default();
+            for (open, errors) in part.iter_mut().zip(errors.chunks_exact(rows)) {
+                open.in_floats = Some(open.best.iter().zip(errors).all(|(margin, error)| margin > error));
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, method: BoundMethod, program: &BoundProgram, block: &mut [OpenSample]) -> Result<()> {
         let Some(loaded) = self.loaded.get_mut(&method) else { return Ok(()) };
         let rows = self.terms.margins();
         let specs: Vec<Vec<f32>> = block.iter().map(|open| self.terms.spec(open.sample.label)).collect();
         let found = match loaded {
-            Loaded::Bounds(session) => {
+            LoadedMethod::Bounds(session) => {
                 let mut known: Vec<Where> = block.iter().map(|open| open.place(self.terms)).collect();
                 known.iter_mut().zip(&specs).for_each(|(known, spec)| known.push(spec));
                 run(session, &batched(&known, program.batch), &mut self.outputs)?;
                 self.outputs.first().cloned().unwrap_or_default()
             }
-            Loaded::Last(last) => {
+            LoadedMethod::Last(last) => {
                 let Some(walker) = &mut self.walker else { return Ok(()) };
-                let lacks = |open: &&mut Open| open.hidden.is_none();
-                let mut lacking: Vec<&mut Open> = block.iter_mut().filter(lacks).collect();
+                let lacks = |open: &&mut OpenSample| open.hidden.is_none();
+                let mut lacking: Vec<&mut OpenSample> = block.iter_mut().filter(lacks).collect();
                 if !lacking.is_empty() {
                     let places: Vec<Where> = lacking.iter().map(|open| open.place(self.terms)).collect();
                     let found = walker.bounds(&places)?;
                     lacking.iter_mut().zip(found).for_each(|(open, hidden)| open.hidden = Some(hidden));
                 }
                 let places: Vec<Where> = block.iter().map(|open| open.place(self.terms)).collect();
-                let hidden: Vec<&Hidden> = block.iter().filter_map(|open| open.hidden.as_ref()).collect();
+                let hidden: Vec<&HiddenBounds> =
+                    block.iter().filter_map(|open| open.hidden.as_ref()).collect();
                 last.bounds(&places, &hidden, &specs)?
             }
         };

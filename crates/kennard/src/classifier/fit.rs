@@ -95,13 +95,12 @@ fn check_channels_last(given: &Graph, turned: &Graph, shape: &[usize]) -> Result
         true => "; it takes channels first: leave out {nhwc}",
         false => "",
     };
-    Err(Error::Mismatch(format!(
-        "the images are {}, with channels last {}, and the model's input `{}` takes {}",
-        Shape::fixed(shape),
-        Shape::fixed(&[image[1], image[2], image[0]]),
-        input.name,
-        input.ty
-    ))
+    Err(Error::InputShape {
+        samples: shape.to_vec(),
+        turned: Some(vec![image[1], image[2], image[0]]),
+        input: input.name.clone(),
+        takes: input.ty.to_string(),
+    }
     .advise(cure))
 }
 
@@ -137,11 +136,11 @@ fn fit(graph: &Graph, shape: &[usize]) -> Result<(Graph, Vec<Warning>)> {
         }
         _ => "; give the model that was trained for this data, or the data this model was trained for",
     };
-    Err(Error::Mismatch(format!(
-        "the data has samples of shape {}, the model's input `{}` takes {}",
-        Shape::fixed(shape),
-        input.name,
-        input.ty
-    ))
+    Err(Error::InputShape {
+        samples: shape.to_vec(),
+        turned: None,
+        input: input.name.clone(),
+        takes: input.ty.to_string(),
+    }
     .advise(cure))
 }

@@ -1,7 +1,9 @@
 //! A model fitted to the data: the user's pixels in, logits out.
 
+mod build;
 mod fit;
 mod one_number;
+mod own_label;
 mod preprocessing;
 #[cfg(test)]
 mod tests;
@@ -9,15 +11,12 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use kennard_graph::{
-    Builder, DType, Dim, Graph, TensorType, Value, flatten_output, log_probabilities, relaxed_input,
-    strip_sigmoid, strip_softmax, temper, whole_input,
-};
+use kennard_graph::{Graph, log_probabilities, temper};
 use kennard_runtime::Live;
 
 pub(crate) use fit::Levels;
-use fit::fitted;
 use one_number::OneNumber;
+pub use own_label::OwnLabel;
 pub use preprocessing::Preprocessing;
 
 use crate::warning::Warning;
@@ -67,13 +66,13 @@ impl Classifier {
         if label < classes {
             return Ok(());
         }
-        let message = match self.one_number {
+        let problem = match self.one_number {
             Some(_) => format!(
-                "sample {index} has the label {label}, but the model returns one number per sample, which tells two classes \
+                "has the label {label}, but the model returns one number per sample, which tells two classes \
                  apart, 0 and 1. A regression cannot be audited: it has no classes"
             ),
             None => format!(
-                "sample {index} has the label {label}, the model has {classes} classes (0 to {}). Is this the data set it was \
+                "has the label {label}, the model has {classes} classes (0 to {}). Is this the data set it was \
                  trained for?",
                 classes - 1
             ),
@@ -86,7 +85,7 @@ impl Classifier {
                 " Labels in a file that do not count from 0 take a list of their numbers: {classes = FILE}"
             }
         };
-        Err(Error::Mismatch(message).advise(cure))
+        Err(Error::Sample { index, problem }.advise(cure))
     }
 
     /// How the model rounds its input, if it takes integers.
@@ -98,112 +97,6 @@ impl Classifier {
     pub fn levels_per_unit(&self) -> Option<f64> {
         let levels = self.levels.filter(|_| self.preprocessing.normalize.is_none())?;
         Some(f64::from(levels.scale).abs())
-    }
-
-    /// Fits a model to samples of `shape` (without the batch).
-    ///
-    /// A closing softmax is taken off: the logits before it are its result's logarithm up to a
-    /// constant, and losses of logits do not saturate.
-    ///
-    /// # Errors
-    /// When the model has not one input and one output of fitting shapes, or a weight that is not
-    /// a finite number.
-    pub fn new(model: &Graph, shape: &[usize], preprocessing: &Preprocessing) -> Result<Classifier> {
-        check_weights(model)?;
-        model.scores()?;
-        let dtype = model.single_input()?.ty.dtype;
-        let mut levels = None;
-        if !dtype.is_float() {
-            levels = fit::levels(dtype, preprocessing);
-        }
-        let fitting = levels.as_ref().map_or(preprocessing, |(fitting, _)| fitting);
-        let real = if dtype.is_float() { model.clone() } else { relaxed_input(model)? };
-        let single = real.with_floats(DType::F32);
-        let (graph, mut warnings) = fitted(&flatten_output(&single)?, shape, fitting)?;
-        let (front, untouched) = if single == *model {
-            (None, graph.clone())
-        } else if !dtype.is_float() {
-            (None, fitted(&flatten_output(&whole_input(model)?)?, shape, fitting)?.0)
-        } else if dtype == DType::F32 {
-            (None, fitted(&flatten_output(model)?, shape, fitting)?.0)
-        } else {
-            (Some(fitted(&same(single.single_input()?)?, shape, fitting)?.0), flatten_output(model)?)
-        };
-        let rounding = (!dtype.is_float()).then(|| Levels::of(dtype, fitting));
-        warnings.extend(levels.map(|(_, warning)| warning));
-        let &[_, Dim::Known(classes)] = graph.single_output()?.ty.shape.0.as_slice() else {
-            return Err(Error::Mismatch("the model's number of classes is not fixed".into()));
-        };
-        let (one_number, graph, untouched, stripped) = if classes == 1 {
-            let threshold = preprocessing.threshold;
-            let (number, logits, answer) = one_number::two_classes(model, &graph, &untouched, threshold)?;
-            warnings.extend(number.warning());
-            let stripped = (!number.is_open()).then(|| logits.clone());
-            (Some(number), logits, answer, stripped)
-        } else {
-            check_classes(classes)?;
-            if preprocessing.threshold.is_some() {
-                return Err(one_number::no_threshold(classes));
-            }
-            let stripped = strip_softmax(&graph).or_else(|| strip_sigmoid(&graph));
-            (None, graph, untouched, stripped)
-        };
-        let classes = classes.max(2);
-        if model.bfloat16 {
-            let message = "the model computes in bfloat16, but here it runs in single precision: the figures are those of \
-                           the model in single precision, not of the model as given. Export it in float32";
-            warnings.push(Warning::new("untouched-model", message));
-        }
-        let mixes = untouched.nodes.iter().any(|node| node.op == "DynamicQuantizeLinear");
-        Ok(Classifier {
-            front,
-            mixes,
-            returns_logits: stripped.is_none(),
-            graph: stripped.unwrap_or(graph),
-            untouched,
-            shape: shape.to_vec(),
-            classes,
-            preprocessing: preprocessing.clone(),
-            one_number,
-            levels: rounding,
-            module: None,
-            parameters: model.constants.values().filter(|t| t.dtype().is_float()).map(|t| t.len()).sum(),
-            warnings,
-        })
-    }
-
-    /// A live module that takes samples of `shape` (without the batch) and returns a logit for each of `classes`.
-    /// `parameters` is the number of its weights.
-    ///
-    /// # Errors
-    /// When there are fewer than two classes.
-    pub fn live(
-        module: Arc<dyn Live>,
-        shape: &[usize],
-        classes: usize,
-        parameters: usize,
-    ) -> Result<Classifier> {
-        check_classes(classes)?;
-        let builder = Builder::new(&Graph::default())?;
-        let outputs = TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(classes)]);
-        let outputs = builder.input("kennard/outputs", outputs);
-        builder.output("kennard/logits", outputs.apply("Identity"));
-        let graph = builder.finish()?;
-        Ok(Classifier {
-            front: None,
-            untouched: graph.clone(),
-            graph,
-            shape: shape.to_vec(),
-            classes,
-            returns_logits: true,
-            preprocessing: Preprocessing::default(),
-            parameters,
-            mixes: false,
-            warnings: Vec::new(),
-            one_number: None,
-            levels: None,
-            module: Some(Module(module)),
-        })
     }
 
     /// The same classifier, its outputs taken for probabilities `p` and replaced by `ln p`.
@@ -334,33 +227,4 @@ impl Classifier {
     pub(crate) fn mixing(self) -> Classifier {
         Classifier { mixes: true, ..self }
     }
-}
-
-/// The graph that returns what it takes.
-fn same(input: &Value) -> Result<Graph> {
-    let builder = Builder::new(&Graph::default())?;
-    let x = builder.input(&input.name, input.ty.clone());
-    builder.output(&format!("{}/fitted", input.name), x.apply("Identity"));
-    Ok(builder.finish()?)
-}
-
-fn check_classes(classes: usize) -> Result<()> {
-    if classes >= 2 {
-        return Ok(());
-    }
-    Err(Error::Mismatch(format!(
-        "the model returns {classes} number per sample; a classifier returns one logit per class. Export a two-class model \
-         with two logits"
-    )))
-}
-
-fn check_weights(model: &Graph) -> Result<()> {
-    for (name, tensor) in &model.constants {
-        if tensor.to_floats().is_some_and(|values| values.iter().any(|v| v.is_nan())) {
-            return Err(Error::NotANumber(format!(
-                "the weight `{name}` contains NaN: the training diverged, or the file is damaged"
-            )));
-        }
-    }
-    Ok(())
 }

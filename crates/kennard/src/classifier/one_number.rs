@@ -50,9 +50,11 @@ pub(super) fn two_classes(
     }
     let threshold = threshold.unwrap_or(0.5);
     if !(threshold > 0.0 && threshold < 1.0) {
-        return Err(Error::Setting(format!(
-            "the threshold is {threshold}; it is the probability above which the class is 1, between 0 and 1"
-        )));
+        return Err(Error::OutOfRange {
+            setting: "the threshold".into(),
+            value: threshold,
+            allowed: "it is the probability above which the class is 1, between 0 and 1".into(),
+        });
     }
     let cut = logit(threshold);
     Ok(match sigmoid {

@@ -49,6 +49,11 @@ impl Preprocessing {
     /// # Errors
     /// When the file is no model that can be used, or it is open what its input, its shape, or its output is.
     pub fn graph(&self, file: &ModelFile, sample: Option<&[usize]>) -> Result<Graph> {
+        Ok(file.classifier(&self.taken(file, sample)?)?)
+    }
+
+    /// The ends of a model's file that are taken for such samples.
+    pub(super) fn taken(&self, file: &ModelFile, sample: Option<&[usize]>) -> Result<Ends> {
         let open = match (&self.input_shape, sample) {
             (None, Some(sample)) => match self.extents(file)? {
                 Some(extents) if extents.iter().all(Option::is_some) => None,
@@ -57,7 +62,7 @@ impl Preprocessing {
             },
             (shape, _) => shape.clone(),
         };
-        Ok(file.classifier(&self.ends(open))?)
+        Ok(self.ends(open))
     }
 
     fn ends(&self, sample: Option<Vec<usize>>) -> Ends {

@@ -1,6 +1,6 @@
 //! Points of the decision boundary, by a cheap search.
 
-use super::margins::{Asked, Leads, Slope};
+use super::margins::{CountedOracle, Leads, Slope};
 use super::sampling::places;
 use super::{DistanceError, Margins};
 use crate::Norm;
@@ -67,7 +67,7 @@ pub fn crossings_in<O: Margins>(
     label: usize,
     oracle: &mut O,
 ) -> Result<Vec<Crossing>, DistanceError<O::Error>> {
-    let mut asked = Asked::new(oracle, centre, label)?;
+    let mut asked = CountedOracle::new(oracle, centre, label)?;
     let starts = nearest_classes(&mut asked, CLASSES)?;
     cross(&mut asked, &starts, norm)
 }
@@ -80,7 +80,7 @@ pub(crate) fn crossing_towards<O: Margins>(
     point: &[f32],
     oracle: &mut O,
 ) -> Result<Option<Vec<f32>>, DistanceError<O::Error>> {
-    let mut asked = Asked::new(oracle, centre, label)?;
+    let mut asked = CountedOracle::new(oracle, centre, label)?;
     let way = places(centre, point, 1.0);
     let length = dot(&way, &way).sqrt();
     if !(length > 0.0 && length.is_finite()) {
@@ -94,12 +94,12 @@ pub(crate) fn crossing_towards<O: Margins>(
 }
 
 /// A class, with how things are at the centre.
-pub(super) struct Start {
+pub(super) struct StartingClass {
     pub class: usize,
     pub slope: Slope,
 }
 
-impl Start {
+impl StartingClass {
     /// `|m_j| / ‖∂m_j‖`; infinite where there is no slope.
     pub fn distance(&self) -> f64 {
         self.slope.lead.abs() / self.slope.steepness()
@@ -108,9 +108,9 @@ impl Start {
 
 /// At most `most` classes, whose boundary is nearest to the centre by first order in l2, the nearest first.
 pub(super) fn nearest_classes<O: Margins>(
-    asked: &mut Asked<O>,
+    asked: &mut CountedOracle<O>,
     most: usize,
-) -> Result<Vec<Start>, DistanceError<O::Error>> {
+) -> Result<Vec<StartingClass>, DistanceError<O::Error>> {
     let centre = asked.centre.to_vec();
     let leads = asked.leads(&centre)?.remove(0).of;
     let mut classes: Vec<usize> = (0..leads.len()).filter(|class| *class != asked.label).collect();
@@ -118,8 +118,8 @@ pub(super) fn nearest_classes<O: Margins>(
     classes.truncate(LOOKED_AT);
     let points: Vec<f32> = classes.iter().flat_map(|_| &centre).copied().collect();
     let slopes = asked.slopes(&points, &classes)?;
-    let mut starts: Vec<Start> =
-        classes.into_iter().zip(slopes).map(|(class, slope)| Start { class, slope }).collect();
+    let mut starts: Vec<StartingClass> =
+        classes.into_iter().zip(slopes).map(|(class, slope)| StartingClass { class, slope }).collect();
     starts.sort_by(|a, b| a.distance().total_cmp(&b.distance()));
     starts.truncate(most);
     Ok(starts)
@@ -127,11 +127,11 @@ pub(super) fn nearest_classes<O: Margins>(
 
 /// Searches towards the classes, and the crossings on the lines that they end on.
 pub(super) fn cross<O: Margins>(
-    asked: &mut Asked<O>,
-    starts: &[Start],
+    asked: &mut CountedOracle<O>,
+    starts: &[StartingClass],
     norm: Norm,
 ) -> Result<Vec<Crossing>, DistanceError<O::Error>> {
-    let starts: Vec<&Start> = starts.iter().filter(|start| start.distance().is_finite()).collect();
+    let starts: Vec<&StartingClass> = starts.iter().filter(|start| start.distance().is_finite()).collect();
     let Some(first) = starts.first() else { return Ok(Vec::new()) };
     let wrong = first.slope.leads.wrong();
     let classes: Vec<usize> = starts.iter().map(|start| start.class).collect();
@@ -155,7 +155,7 @@ pub(super) fn cross<O: Margins>(
 /// Where a straight line along a unit vector (d) first crosses the decision boundary, to 1e-7 of `farthest`; none where the
 /// centre is misclassified, or that is not found before `farthest` and a little beyond.
 pub(super) fn first_crossing<O: Margins>(
-    asked: &mut Asked<O>,
+    asked: &mut CountedOracle<O>,
     axis: &[f64],
     farthest: f64,
 ) -> Result<Option<f64>, DistanceError<O::Error>> {
@@ -172,7 +172,7 @@ pub(super) fn first_crossing<O: Margins>(
 
 /// Where searches towards classes end, from the centre (d each).
 fn search<O: Margins>(
-    asked: &mut Asked<O>,
+    asked: &mut CountedOracle<O>,
     classes: &[usize],
     starts: &[&Slope],
     norm: Norm,
@@ -227,14 +227,14 @@ struct Line {
 }
 
 impl Line {
-    fn point<O: Margins>(&self, asked: &Asked<O>, share: f64) -> Vec<f32> {
+    fn point<O: Margins>(&self, asked: &CountedOracle<O>, share: f64) -> Vec<f32> {
         let mut point = Vec::with_capacity(self.way.len());
         asked.displace(&self.way, share, &mut point);
         point
     }
 
     /// The two ends of the part, `backwards` where the centre is beyond the boundary.
-    fn crossing<O: Margins>(&self, asked: &Asked<O>, backwards: bool, norm: Norm) -> Crossing {
+    fn crossing<O: Margins>(&self, asked: &CountedOracle<O>, backwards: bool, norm: Norm) -> Crossing {
         let [first, second] = self.part.map(|share| self.point(asked, share));
         let distance = norm.distance(asked.centre, &second);
         let (near, across) = if backwards { (second, first) } else { (first, second) };
@@ -244,7 +244,7 @@ impl Line {
 
 /// Keeps of each line the first of equal parts over which the sides change, and lines that have one.
 fn divide<O: Margins>(
-    asked: &mut Asked<O>,
+    asked: &mut CountedOracle<O>,
     lines: &mut Vec<Line>,
     beyond: impl Fn(&Leads, usize) -> f64,
 ) -> Result<(), DistanceError<O::Error>> {

@@ -1,7 +1,7 @@
 //! The nearest point of the decision boundary that can be found.
 
-use super::boundary::{Crossing, Start, cross, first_crossing};
-use super::margins::Asked;
+use super::boundary::{Crossing, StartingClass, cross, first_crossing};
+use super::margins::CountedOracle;
 use super::{DistanceError, Margins};
 use crate::Norm;
 use crate::packet::vector::{axpy, dot};
@@ -28,8 +28,8 @@ pub(super) struct Nearest {
 /// A step of a walk goes towards where the tangent plane at the last point is nearest to the centre, and back to the
 /// boundary on a straight line through the centre; one that would go farther away is halved.
 pub(super) fn closest<O: Margins>(
-    asked: &mut Asked<O>,
-    starts: &[Start],
+    asked: &mut CountedOracle<O>,
+    starts: &[StartingClass],
 ) -> Result<Option<Nearest>, DistanceError<O::Error>> {
     let crossings = cross(asked, starts, Norm::L2)?;
     let Some(first) = crossings.first() else { return Ok(None) };
@@ -53,13 +53,13 @@ pub(super) fn closest<O: Margins>(
     Ok(Some(Nearest { way, class }))
 }
 
-fn from_centre<O: Margins>(asked: &Asked<O>, crossing: &Crossing) -> Vec<f64> {
+fn from_centre<O: Margins>(asked: &CountedOracle<O>, crossing: &Crossing) -> Vec<f64> {
     let far = if asked.distance(&crossing.across) > 0.0 { &crossing.across } else { &crossing.near };
     far.iter().zip(asked.centre).map(|(x, c)| f64::from(*x) - f64::from(*c)).collect()
 }
 
 fn walk<O: Margins>(
-    asked: &mut Asked<O>,
+    asked: &mut CountedOracle<O>,
     mut way: Vec<f64>,
     mut length: f64,
 ) -> Result<(Vec<f64>, f64), DistanceError<O::Error>> {

@@ -3,9 +3,9 @@
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::boundary::{Start, cross, nearest_classes, project};
-use super::margins::{Asked, Slope};
-use super::proposal::{Part, Proposal};
+use super::boundary::{StartingClass, cross, nearest_classes, project};
+use super::margins::{CountedOracle, Slope};
+use super::proposal::{Proposal, ProposalPart};
 use super::{DistanceError, Margins};
 use crate::Norm;
 use crate::packet::vector::{axpy, dot};
@@ -22,7 +22,7 @@ const FAR: f64 = 16.0;
 /// A proposal for what lies across the boundary, seen from the centre: around the points nearest to it of the
 /// boundaries of several classes, found with the window's noise averaged and without noise.
 pub(super) fn design<O: Margins>(
-    asked: &mut Asked<O>,
+    asked: &mut CountedOracle<O>,
     scale: f64,
     random: &mut ChaCha8Rng,
 ) -> Result<Proposal, DistanceError<O::Error>> {
@@ -38,7 +38,7 @@ pub(super) fn design<O: Margins>(
         let apart = crossing.across.iter().zip(asked.centre);
         points.push(apart.map(|(x, c)| (f64::from(*x) - f64::from(*c)) / scale).collect());
     }
-    let mut parts: Vec<Part> = points.iter().filter_map(|point| Part::at(point)).collect();
+    let mut parts: Vec<ProposalPart> = points.iter().filter_map(|point| ProposalPart::at(point)).collect();
     parts.sort_by(|a, b| a.along.total_cmp(&b.along));
     if let Some(nearest) = parts.first().map(|part| part.along) {
         parts.retain(|part| (part.along.powi(2) - nearest.powi(2)) / 2.0 < FAR);
@@ -49,8 +49,8 @@ pub(super) fn design<O: Margins>(
 /// Where the mean lead of each class over the window displaced there vanishes (each d, in units of the scale), by
 /// projections with averaged slopes; steps become smaller, so that noise averages out (Robbins and Monro 1951).
 fn averaged<O: Margins>(
-    asked: &mut Asked<O>,
-    starts: &[Start],
+    asked: &mut CountedOracle<O>,
+    starts: &[StartingClass],
     scale: f64,
     random: &mut ChaCha8Rng,
 ) -> Result<Vec<Vec<f64>>, DistanceError<O::Error>> {

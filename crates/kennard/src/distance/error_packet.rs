@@ -2,14 +2,15 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::boundary::nearest_classes;
-use super::chains::{CHAINS, Chains};
+use super::boundary::{first_crossing, nearest_classes};
+use super::chains::{CHAINS, ErrorChains};
 use super::closest::{Nearest, closest};
 use super::design::design;
+use super::facets::{Facet, facets, sums_of};
 use super::line::{self, LinePacket};
-use super::margins::{Asked, Leads};
-use super::moments::{GROUPS, Moments, Row};
-use super::proposal::{Part, Proposal};
+use super::margins::{CountedOracle, Leads};
+use super::moments::{ErrorMoments, GROUPS, MomentRow};
+use super::proposal::{Proposal, ProposalPart};
 use super::sampling::{draw, follow, places};
 use super::{DistanceError, Margins};
 use crate::Figure;
@@ -18,6 +19,8 @@ use crate::random::stream;
 
 /// Classes whose boundary may be the nearest.
 const NEAREST: usize = 9;
+/// Of the points that a caller hands in, this many, the nearest, are starts.
+const HANDED: usize = 9;
 /// Weighted samples between questions about slopes.
 const BLOCK: usize = 64;
 /// Steps that a chain takes for every weighted sample that was not enough, over the number of chains.
@@ -35,7 +38,7 @@ pub struct ErrorPacket {
     /// The window's width `s`, in input units. In d dimensions the window reaches `s√d`: beyond about r/√d the packet
     /// consists of far errors in random directions.
     pub scale: f64,
-    /// Weighted samples; where their effective sample size is too small, Markov chains follow the packet, and take 13 times as many steps where that does not help.
+    /// Weighted samples; where their effective sample size is too small, Markov chains follow the packet, and take some 20 times as many points where that does not help.
     pub samples: usize,
     /// The seed of all random numbers.
     pub seed: u64,
@@ -71,6 +74,9 @@ pub struct ErrorFigures {
     pub product: Option<Figure>,
     /// Classes that lead within the packet, with their shares of it, or of the chains that ended there.
     pub lobes: Vec<(usize, f64)>,
+    /// Directions in which the packet lies, the largest share first: where the mean along the attack is not the attack's
+    /// distance, most of it lies in others, or chains disagree.
+    pub facets: Vec<Facet>,
     /// The packet of the network restricted to the attack's line, by quadrature.
     pub line: Option<LinePacket>,
     /// How it was sampled.
@@ -88,18 +94,65 @@ impl ErrorFigures {
     pub fn share(&self) -> f64 {
         self.lobes.iter().find(|(class, _)| *class == self.class).map_or(0.0, |(_, share)| *share)
     }
+
+    /// Split-R̂ of chains; none without chains.
+    pub fn r_hat(&self) -> Option<f64> {
+        match self.sampled {
+            Sampled::Weighted => None,
+            Sampled::Chains { r_hat } => Some(r_hat),
+        }
+    }
+
+    /// The share of the packet in the direction of the attack, or nearly so (cosine of at least 0.9).
+    pub fn attacked(&self) -> f64 {
+        self.facets.iter().filter(|facet| facet.is_attacked()).map(|facet| facet.share).sum()
+    }
 }
 
-/// A direction from the sample.
+/// A direction from the sample, in which the boundary is crossed.
+#[derive(Clone)]
 struct Toward {
     axis: Vec<f64>,
     distance: f64,
     class: usize,
 }
 
+impl Toward {
+    /// Where it is crossed (d), in units of a scale from the sample.
+    fn in_units_of(&self, scale: f64) -> Vec<f64> {
+        self.axis.iter().map(|x| x * self.distance / scale).collect()
+    }
+}
+
+/// Where straight lines to the points (each d) that a caller hands in cross the boundary first, the nearest first; none from a
+/// misclassified sample.
+fn handed_in<O: Margins>(
+    asked: &mut CountedOracle<O>,
+    points: &[Vec<f32>],
+) -> Result<Vec<Toward>, DistanceError<O::Error>> {
+    let mut found = Vec::new();
+    for point in points {
+        let way = places(asked.centre, point, 1.0);
+        let length = dot(&way, &way).sqrt();
+        if !(length > 0.0 && length.is_finite()) {
+            continue;
+        }
+        let axis: Vec<f64> = way.iter().map(|x| x / length).collect();
+        let Some(distance) = first_crossing(asked, &axis, length)? else { continue };
+        let mut across = Vec::with_capacity(axis.len());
+        asked.displace(&axis, distance, &mut across);
+        let class = asked.leads(&across)?[0].largest().0;
+        found.push(Toward { axis, distance, class });
+    }
+    found.sort_by(|a, b| a.distance.total_cmp(&b.distance));
+    found.truncate(HANDED);
+    Ok(found)
+}
+
 impl ErrorPacket {
-    /// Measures the packet of a sample of `label` at `centre` (d), along the way to `attacked` (d), a misclassified point
-    /// near it, or, without one elsewhere, to the nearest crossing of the boundary that a search finds. `sample_index` keys the random numbers.
+    /// Measures the packet of a sample of `label` at `centre` (d), along the way to the nearest crossing of the boundary, which a
+    /// search finds, or lies before one of `attacked`, misclassified points (each d) that the caller knows. Samples and chains
+    /// start around all of these. `sample_index` keys the random numbers.
     ///
     /// # Errors
     /// When the scale, the centre, the label or the number of samples is invalid, there is one class only, nothing near the
@@ -109,33 +162,38 @@ impl ErrorPacket {
         centre: &[f32],
         label: usize,
         sample_index: u64,
-        attacked: Option<&[f32]>,
+        attacked: &[Vec<f32>],
         oracle: &mut O,
     ) -> Result<ErrorFigures, DistanceError<O::Error>> {
         DistanceError::check_scale(self.scale)?;
         if self.samples < GROUPS {
             return Err(DistanceError::Samples { samples: self.samples, least: GROUPS });
         }
-        let mut asked = Asked::new(oracle, centre, label)?;
+        let mut asked = CountedOracle::new(oracle, centre, label)?;
         let mut random = stream(self.seed, &[sample_index, self.scale.to_bits()], "error packet");
-        let attack = self.attack(&mut asked, attacked)?;
+        let handed = handed_in(&mut asked, attacked)?;
+        let attack = self.attack(&mut asked, &handed)?;
         let mut proposal = design(&mut asked, self.scale, &mut random)?;
-        let toward: Vec<f64> = attack.axis.iter().map(|x| x * attack.distance / self.scale).collect();
-        proposal.parts.splice(0..0, Part::at(&toward));
+        proposal.parts.splice(0..0, ProposalPart::at(&attack.in_units_of(self.scale)));
+        for way in &handed {
+            proposal.add(&way.in_units_of(self.scale));
+        }
         proposal = Proposal::new(proposal.parts);
         let worth = |leads: &Leads| 2.0 * leads.largest().1.max(0.0).ln();
         follow(&mut asked, self.scale, &mut proposal, &mut random, worth)?;
-        let mut moments = Moments::of(&self.weighted(&mut asked, &proposal, &attack.axis, &mut random)?);
+        let mut rows = self.weighted(&mut asked, &proposal, &attack.axis, &mut random)?;
+        let mut moments = ErrorMoments::of(&rows);
         let mut chains = None;
-        if !moments.as_ref().is_some_and(Moments::enough) {
+        if !moments.as_ref().is_some_and(ErrorMoments::enough) {
             // Chains find where each part of the packet really is, and samples are drawn there once more.
             proposal = proposal.distinct();
-            chains = Chains::start(&mut asked, self.scale, &proposal, &mut random)?;
+            chains = ErrorChains::start(&mut asked, self.scale, &proposal, &mut random)?;
             if let Some(chains) = &mut chains {
                 chains.follow(&mut asked, self.scale, &mut random)?;
                 proposal = chains.proposal().clone();
                 follow(&mut asked, self.scale, &mut proposal, &mut random, worth)?;
-                moments = Moments::of(&self.weighted(&mut asked, &proposal, &attack.axis, &mut random)?);
+                rows = self.weighted(&mut asked, &proposal, &attack.axis, &mut random)?;
+                moments = ErrorMoments::of(&rows);
             }
         }
         let moments = moments.ok_or(DistanceError::NoErrors(self.scale))?;
@@ -150,6 +208,7 @@ impl ErrorPacket {
                 sigma_p: Some(moments.sigma_p.scaled(1.0 / s)),
                 product: Some(moments.product),
                 lobes: moments.shares,
+                facets: facets(&proposal, &sums_of(&rows, proposal.parts.len()), &attack.axis, s),
                 line,
                 sampled: Sampled::Weighted,
                 ess: moments.ess,
@@ -169,6 +228,7 @@ impl ErrorPacket {
             sigma_p: None,
             product: None,
             lobes: found.ends.into_iter().map(share).collect(),
+            facets: facets(&proposal, &found.parts, &attack.axis, s),
             line,
             sampled: Sampled::Chains { r_hat: found.r_hat },
             ess: found.ess,
@@ -179,35 +239,27 @@ impl ErrorPacket {
 
     fn attack<O: Margins>(
         &self,
-        asked: &mut Asked<O>,
-        attacked: Option<&[f32]>,
+        asked: &mut CountedOracle<O>,
+        handed: &[Toward],
     ) -> Result<Toward, DistanceError<O::Error>> {
-        let found = match attacked {
-            Some(point) if asked.distance(point) > 0.0 => {
-                let class = asked.leads(point)?.remove(0).largest().0;
-                Some(Nearest { way: places(asked.centre, point, 1.0), class })
-            }
-            _ => {
-                let starts = nearest_classes(asked, NEAREST)?;
-                closest(asked, &starts)?
-            }
-        };
-        let Nearest { way, class } = found.ok_or(DistanceError::NoErrors(self.scale))?;
-        let distance = dot(&way, &way).sqrt();
-        if distance.is_nan() || distance <= 0.0 {
-            return Err(DistanceError::NoErrors(self.scale));
-        }
-        Ok(Toward { axis: way.iter().map(|x| x / distance).collect(), distance, class })
+        let starts = nearest_classes(asked, NEAREST)?;
+        let own = closest(asked, &starts)?.and_then(|Nearest { way, class }| {
+            let distance = dot(&way, &way).sqrt();
+            let axis = way.iter().map(|x| x / distance).collect();
+            (distance > 0.0).then_some(Toward { axis, distance, class })
+        });
+        let nearest = own.iter().chain(handed).min_by(|a, b| a.distance.total_cmp(&b.distance));
+        nearest.cloned().ok_or(DistanceError::NoErrors(self.scale))
     }
 
     /// Weighted samples that are misclassified, with their slopes along a unit vector (d).
     fn weighted<O: Margins>(
         &self,
-        asked: &mut Asked<O>,
+        asked: &mut CountedOracle<O>,
         proposal: &Proposal,
         axis: &[f64],
         random: &mut ChaCha8Rng,
-    ) -> Result<Vec<Row>, DistanceError<O::Error>> {
+    ) -> Result<Vec<MomentRow>, DistanceError<O::Error>> {
         let mut rows = Vec::new();
         for start in (0..self.samples).step_by(BLOCK) {
             let count = BLOCK.min(self.samples - start);
@@ -215,16 +267,19 @@ impl ErrorPacket {
             let first = rows.len();
             draw(asked, self.scale, proposal, count, random, |sample| {
                 let (class, lead) = sample.leads.largest();
-                if lead > 0.0 {
+                if lead > 0.0
+                    && let Some(part) = proposal.nearest(sample.z)
+                {
                     points.extend_from_slice(sample.point);
                     classes.push(class);
-                    rows.push(Row {
+                    rows.push(MomentRow {
                         group: index % GROUPS,
                         log_weight: sample.log_ratio,
                         log_lead: lead.ln(),
                         along: dot(axis, sample.z),
                         slope: 0.0,
                         class,
+                        nearest: (part, dot(&proposal.parts[part].axis, sample.z)),
                     });
                 }
                 index += 1;

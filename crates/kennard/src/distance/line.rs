@@ -1,7 +1,7 @@
 //! The error packet on a line, by quadrature.
 
 use super::boundary::first_crossing;
-use super::margins::{Asked, Slope};
+use super::margins::{CountedOracle, Slope};
 use super::{DistanceError, Margins};
 use crate::Figure;
 use crate::packet::vector::dot;
@@ -85,7 +85,7 @@ fn moved(figure: Figure, by: f64) -> Figure {
 /// The error packet on the line from the sample along a unit vector (d) that crosses the boundary before `farthest`;
 /// none from a sample that is misclassified itself, or where the packet is too far out.
 pub(super) fn through<O: Margins>(
-    asked: &mut Asked<O>,
+    asked: &mut CountedOracle<O>,
     axis: &[f64],
     farthest: f64,
     scale: f64,

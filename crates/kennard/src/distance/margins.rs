@@ -42,7 +42,7 @@ pub struct Slopes {
 }
 
 /// One sample's questions to an oracle, in batches and counted.
-pub(super) struct Asked<'a, O> {
+pub(super) struct CountedOracle<'a, O> {
     pub oracle: &'a mut O,
     pub label: usize,
     pub centre: &'a [f32],
@@ -94,7 +94,7 @@ impl Slope {
     }
 }
 
-impl<'a, O: Margins> Asked<'a, O> {
+impl<'a, O: Margins> CountedOracle<'a, O> {
     /// Looks at one labelled point.
     ///
     /// # Errors
@@ -103,7 +103,7 @@ impl<'a, O: Margins> Asked<'a, O> {
         oracle: &'a mut O,
         centre: &'a [f32],
         label: usize,
-    ) -> Result<Asked<'a, O>, DistanceError<O::Error>> {
+    ) -> Result<CountedOracle<'a, O>, DistanceError<O::Error>> {
         let classes = oracle.classes();
         if classes < 2 {
             return Err(DistanceError::OneClass(classes));
@@ -114,7 +114,7 @@ impl<'a, O: Margins> Asked<'a, O> {
         if centre.is_empty() || centre.iter().any(|x| !x.is_finite()) {
             return Err(DistanceError::Centre);
         }
-        Ok(Asked { oracle, label, centre, passes: 0 })
+        Ok(CountedOracle { oracle, label, centre, passes: 0 })
     }
 
     /// The leads at points (n×d).

@@ -9,7 +9,7 @@ pub(super) const GROUPS: usize = 64;
 
 /// What one sample adds: its weight, its place along the direction, and the square of the log-gradient's numerator
 /// there, `(∂l − l t/2)²` (in units of `s`), none where it was not asked for.
-pub(super) struct Row {
+pub(super) struct MomentRow {
     pub group: usize,
     /// `ln` of the weight without `l²`, and `ln l`.
     pub log_weight: f64,
@@ -17,13 +17,15 @@ pub(super) struct Row {
     pub along: f64,
     pub slope: f64,
     pub class: usize,
+    /// The part of the proposal that it is most likely of, and its place along that one's axis.
+    pub nearest: (usize, f64),
 }
 
 /// Sums over a group: of the weights, of `t` and `t²`, and of `g²`.
 #[derive(Clone, Copy, Debug, Default)]
-struct Sums([f64; 4]);
+struct GroupSums([f64; 4]);
 
-impl Sums {
+impl GroupSums {
     fn mean(&self) -> f64 {
         self.0[1] / self.0[0]
     }
@@ -37,13 +39,13 @@ impl Sums {
         self.0[3] / self.0[0]
     }
 
-    fn without(&self, other: &Sums) -> Sums {
-        Sums(std::array::from_fn(|k| self.0[k] - other.0[k]))
+    fn without(&self, other: &GroupSums) -> GroupSums {
+        GroupSums(std::array::from_fn(|k| self.0[k] - other.0[k]))
     }
 }
 
 /// The figures of rows, in units of `s`.
-pub(super) struct Moments {
+pub(super) struct ErrorMoments {
     pub mean: Figure,
     pub sigma_x: Figure,
     pub sigma_p: Figure,
@@ -53,10 +55,10 @@ pub(super) struct Moments {
     pub ess: f64,
 }
 
-impl Moments {
+impl ErrorMoments {
     /// None without rows of weight.
-    pub fn of(rows: &[Row]) -> Option<Moments> {
-        let log = |row: &Row| row.log_weight + 2.0 * row.log_lead;
+    pub fn of(rows: &[MomentRow]) -> Option<ErrorMoments> {
+        let log = |row: &MomentRow| row.log_weight + 2.0 * row.log_lead;
         let top = rows.iter().map(log).fold(f64::NEG_INFINITY, f64::max);
         if top == f64::NEG_INFINITY {
             return None;
@@ -70,7 +72,7 @@ impl Moments {
             origin += weight * row.along;
         }
         origin /= total;
-        let mut groups = [Sums::default(); GROUPS];
+        let mut groups = [GroupSums::default(); GROUPS];
         let mut shares: Vec<(usize, f64)> = Vec::new();
         for row in rows {
             let weight = (log(row) - top).exp();
@@ -85,16 +87,16 @@ impl Moments {
             }
         }
         shares.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let whole = Sums(std::array::from_fn(|k| groups.iter().map(|group| group.0[k]).sum()));
-        let figure = |of: fn(&Sums) -> f64| {
+        let whole = GroupSums(std::array::from_fn(|k| groups.iter().map(|group| group.0[k]).sum()));
+        let figure = |of: fn(&GroupSums) -> f64| {
             Figure::mean(&pseudo_values(of(&whole), groups.iter().map(|group| of(&whole.without(group)))))
         };
-        let mean = figure(Sums::mean);
+        let mean = figure(GroupSums::mean);
         let [low, high] = mean.interval.map(|end| end + origin);
-        Some(Moments {
+        Some(ErrorMoments {
             mean: Figure { value: mean.value + origin, interval: [low, high], ..mean },
-            sigma_x: figure(Sums::variance).root(),
-            sigma_p: figure(Sums::momentum).root(),
+            sigma_x: figure(GroupSums::variance).root(),
+            sigma_p: figure(GroupSums::momentum).root(),
             product: figure(|sums| sums.variance() * sums.momentum()).root(),
             shares,
             ess: total * total / square,

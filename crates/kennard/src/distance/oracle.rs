@@ -42,7 +42,7 @@ impl<'e> EngineMargins<'e> {
 
     fn go_on(&self) -> Result<()> {
         match self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
-            true => Err(Error::Packet("stopped".into())),
+            true => Err(Error::Stopped),
             false => Ok(()),
         }
     }

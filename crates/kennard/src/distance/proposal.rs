@@ -13,13 +13,16 @@ const LEAST: f64 = 0.2;
 /// The least standard deviation along a part's axis, in units of `s`, and how much wider than its samples a part is.
 const NARROWEST: f64 = 1e-4;
 pub(super) const WIDER: f64 = 1.5;
+/// No part is added where the window's density is this factor below that at the first part, as a logarithm. In many dimensions
+/// the curvature of the boundary may make up for much.
+const FAR: f64 = 64.0;
 /// Parts whose axes have this cosine are one.
-const ALIKE: f64 = 0.9;
+pub(super) const ALIKE: f64 = 0.9;
 
 /// `N(a u, I + (w² − 1) u uᵀ)`: the window displaced by `a` along a unit vector `u`, and of another width `w` along it.
 /// In units of `s` from the centre.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Part {
+pub(super) struct ProposalPart {
     /// `u` (d).
     pub axis: Vec<f64>,
     pub along: f64,
@@ -28,11 +31,11 @@ pub(super) struct Part {
     pub share: f64,
 }
 
-impl Part {
+impl ProposalPart {
     /// Around a design point (d) of the boundary; none where that is the centre itself.
-    pub fn at(design: &[f64]) -> Option<Part> {
+    pub fn at(design: &[f64]) -> Option<ProposalPart> {
         let along = dot(design, design).sqrt();
-        (along.is_finite() && along > 1e-9).then(|| Part {
+        (along.is_finite() && along > 1e-9).then(|| ProposalPart {
             axis: design.iter().map(|x| x / along).collect(),
             along,
             width: 1.0,
@@ -46,6 +49,21 @@ impl Part {
         axpy(normal, self.along + (self.width - 1.0) * along, &self.axis);
     }
 
+    /// Where a point (d) of this part would be in another one: reflected, so that the one axis becomes the other, and as
+    /// many widths from the middle along it. From there the same leads back.
+    pub fn carried(&self, other: &ProposalPart, z: &[f64]) -> Vec<f64> {
+        let along = dot(&self.axis, z);
+        let apart: Vec<f64> = self.axis.iter().zip(&other.axis).map(|(a, b)| a - b).collect();
+        let square = dot(&apart, &apart);
+        let mut there = z.to_vec();
+        if square > 0.0 {
+            axpy(&mut there, -2.0 * dot(&apart, z) / square, &apart);
+        }
+        let place = other.along + (along - self.along) * other.width / self.width;
+        axpy(&mut there, place - along, &other.axis);
+        there
+    }
+
     /// `ln` of its density over the window's, at a point `t` along the axis.
     pub fn log_gain(&self, t: f64) -> f64 {
         let z = (t - self.along) / self.width;
@@ -56,7 +74,7 @@ impl Part {
 /// The window and its displaced parts, each with its share.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Proposal {
-    pub parts: Vec<Part>,
+    pub parts: Vec<ProposalPart>,
 }
 
 /// A weighted sample of a part, for its adaptation.
@@ -72,15 +90,26 @@ pub(super) struct Drawn {
 
 impl Proposal {
     /// All parts equally likely.
-    pub fn new(mut parts: Vec<Part>) -> Proposal {
+    pub fn new(mut parts: Vec<ProposalPart>) -> Proposal {
         let share = 1.0 / parts.len().max(1) as f64;
         parts.iter_mut().for_each(|part| part.share = share);
         Proposal { parts }
     }
 
+    /// Another part around a point (d), unless it is in the direction of one that there is, or the window's density there is next to
+    /// nothing beside that at the first part.
+    pub fn add(&mut self, design: &[f64]) {
+        let Some(part) = ProposalPart::at(design) else { return };
+        let nearest = self.parts.first().map_or(part.along, |first| first.along);
+        let is_new = self.parts.iter().all(|other| dot(&other.axis, &part.axis) < ALIKE);
+        if is_new && (part.along.powi(2) - nearest.powi(2)) / 2.0 < FAR {
+            self.parts.push(part);
+        }
+    }
+
     /// Without parts that lie in the same direction as one before.
     pub fn distinct(self) -> Proposal {
-        let mut parts: Vec<Part> = Vec::new();
+        let mut parts: Vec<ProposalPart> = Vec::new();
         for part in self.parts {
             if parts.iter().all(|other| dot(&other.axis, &part.axis) < ALIKE) {
                 parts.push(part);
@@ -91,7 +120,7 @@ impl Proposal {
 
     /// The part whose density is largest at `z` (d), in proportion to the window's.
     pub fn nearest(&self, z: &[f64]) -> Option<usize> {
-        let gain = |part: &Part| part.log_gain(dot(&part.axis, z));
+        let gain = |part: &ProposalPart| part.log_gain(dot(&part.axis, z));
         (0..self.parts.len()).max_by(|a, b| gain(&self.parts[*a]).total_cmp(&gain(&self.parts[*b])))
     }
 

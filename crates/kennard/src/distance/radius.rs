@@ -1,9 +1,9 @@
 //! The smoothed radius.
 
 use super::design::design;
-use super::margins::{Asked, Leads};
+use super::margins::{CountedOracle, Leads};
 use super::normal::quantile;
-use super::proposal::{Part, Proposal, WINDOW_SHARE};
+use super::proposal::{Proposal, ProposalPart, WINDOW_SHARE};
 use super::sampling::{draw, follow, places};
 use super::{DistanceError, Margins};
 use crate::Figure;
@@ -80,7 +80,7 @@ impl SmoothedRadius {
         if self.samples < LEAST {
             return Err(DistanceError::Samples { samples: self.samples, least: LEAST });
         }
-        let mut asked = Asked::new(oracle, centre, label)?;
+        let mut asked = CountedOracle::new(oracle, centre, label)?;
         let mut random = stream(self.seed, &[sample_index, self.scale.to_bits()], "smoothed radius");
         let mut wrong = 0;
         draw(&mut asked, self.scale, &Proposal::default(), FIRST_LOOK, &mut random, |sample| {
@@ -91,20 +91,20 @@ impl SmoothedRadius {
         let rare = |leads: &Leads| leads.wrong() == rare_is_wrong;
         let mut proposal = design(&mut asked, self.scale, &mut random)?;
         if proposal.parts.is_empty() {
-            let part = |point: &Vec<f32>| Part::at(&places(centre, point, self.scale));
+            let part = |point: &Vec<f32>| ProposalPart::at(&places(centre, point, self.scale));
             proposal = Proposal::new(across.iter().filter_map(part).collect());
         }
         follow(&mut asked, self.scale, &mut proposal, &mut random, |leads| {
             if rare(leads) { 0.0 } else { f64::NEG_INFINITY }
         })?;
-        let mut sums = Sums::default();
+        let mut sums = WeightSums::default();
         draw(&mut asked, self.scale, &proposal, self.samples, &mut random, |sample| {
             sums.add(rare(sample.leads).then_some(sample.log_ratio));
         })?;
         Ok(self.radius(&sums, rare_is_wrong, proposal.parts.is_empty(), asked.passes))
     }
 
-    fn radius(&self, sums: &Sums, rare_is_wrong: bool, window_alone: bool, passes: u64) -> Radius {
+    fn radius(&self, sums: &WeightSums, rare_is_wrong: bool, window_alone: bool, passes: u64) -> Radius {
         let sign = if rare_is_wrong { -1.0 } else { 1.0 };
         let at = |log_share: f64| sign * self.scale * quantile(log_share.min(0.0));
         let (log_share, relative_error) = sums.share();
@@ -131,14 +131,14 @@ impl SmoothedRadius {
 
 /// Sums of weights, in units of the largest so far.
 #[derive(Default)]
-struct Sums {
+struct WeightSums {
     count: usize,
     top: Option<f64>,
     sum: f64,
     squares: f64,
 }
 
-impl Sums {
+impl WeightSums {
     /// Adds a sample: `ln` of its weight, none where it has none.
     fn add(&mut self, log_weight: Option<f64>) {
         self.count += 1;

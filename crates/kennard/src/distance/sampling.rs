@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::margins::{Asked, Leads};
+use super::margins::{CountedOracle, Leads};
 use super::proposal::{Drawn, Proposal};
 use super::{DistanceError, Margins};
 use crate::packet::vector::dot;
@@ -12,7 +12,7 @@ const ROUNDS: usize = 3;
 const TRIAL: usize = 384;
 
 /// A sample of the window.
-pub(super) struct Sample<'a> {
+pub(super) struct WindowSample<'a> {
     /// In units of `s` from the centre (d), as the oracle saw it.
     pub z: &'a [f64],
     pub point: &'a [f32],
@@ -25,12 +25,12 @@ pub(super) struct Sample<'a> {
 
 /// Draws `count` samples and shows them to `visit`, in order.
 pub(super) fn draw<O: Margins>(
-    asked: &mut Asked<O>,
+    asked: &mut CountedOracle<O>,
     scale: f64,
     proposal: &Proposal,
     count: usize,
     random: &mut ChaCha8Rng,
-    mut visit: impl FnMut(Sample),
+    mut visit: impl FnMut(WindowSample),
 ) -> Result<(), DistanceError<O::Error>> {
     let d = asked.centre.len();
     let batch = asked.oracle.batch_size().max(1);
@@ -46,7 +46,7 @@ pub(super) fn draw<O: Margins>(
         for ((point, leads), part) in points.chunks_exact(d).zip(&leads).zip(parts) {
             let z = places(asked.centre, point, scale);
             let log_ratio = proposal.log_ratio(&z);
-            visit(Sample { z: &z, point, leads, log_ratio, part });
+            visit(WindowSample { z: &z, point, leads, log_ratio, part });
         }
     }
     Ok(())
@@ -59,7 +59,7 @@ pub(super) fn places(centre: &[f32], point: &[f32], scale: f64) -> Vec<f64> {
 
 /// Has a proposal follow where samples count, `log_worth` being `ln` of what one counts.
 pub(super) fn follow<O: Margins>(
-    asked: &mut Asked<O>,
+    asked: &mut CountedOracle<O>,
     scale: f64,
     proposal: &mut Proposal,
     random: &mut ChaCha8Rng,

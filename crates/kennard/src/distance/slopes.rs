@@ -2,8 +2,8 @@
 
 use rand_distr::{Distribution, StandardNormal};
 
-use super::boundary::{CLASSES, Start, nearest_classes};
-use super::margins::Asked;
+use super::boundary::{CLASSES, StartingClass, nearest_classes};
+use super::margins::CountedOracle;
 use super::{DistanceError, Margins};
 use crate::packet::vector::axpy;
 use crate::random::stream;
@@ -60,7 +60,7 @@ impl SlopeDistances {
         oracle: &mut O,
     ) -> Result<Predicted, DistanceError<O::Error>> {
         DistanceError::check_scale(self.scale)?;
-        let mut asked = Asked::new(oracle, centre, label)?;
+        let mut asked = CountedOracle::new(oracle, centre, label)?;
         let starts = nearest_classes(&mut asked, CLASSES)?;
         let mut norms = Vec::with_capacity(starts.len());
         for start in &starts {
@@ -68,13 +68,14 @@ impl SlopeDistances {
         }
         let margin = -starts[0].slope.leads.largest().1;
         let first_order = NORMS.map(|norm| {
-            let distance = |start: &Start| -start.slope.lead / dual(norm, &start.slope.gradient);
+            let distance = |start: &StartingClass| -start.slope.lead / dual(norm, &start.slope.gradient);
             starts.iter().map(distance).fold(f64::INFINITY, f64::min)
         });
         let packet = [0, 1, 2].map(|norm| {
             // Without the group, or of all.
             let distance = |group: usize| {
-                let one = |(start, norms): (&Start, &Vec<[f64; 3]>)| -start.slope.lead / norms[group][norm];
+                let one =
+                    |(start, norms): (&StartingClass, &Vec<[f64; 3]>)| -start.slope.lead / norms[group][norm];
                 starts.iter().zip(&norms).map(one).fold(f64::INFINITY, f64::min)
             };
             let whole = distance(GROUPS);
@@ -96,7 +97,7 @@ impl SlopeDistances {
     /// The dual norms of a class's mean slope, without each group of samples and, last, of all.
     fn slope_norms<O: Margins>(
         &self,
-        asked: &mut Asked<O>,
+        asked: &mut CountedOracle<O>,
         class: usize,
         sample_index: u64,
     ) -> Result<Vec<[f64; 3]>, DistanceError<O::Error>> {
@@ -144,7 +145,7 @@ fn dual(norm: Norm, w: &[f64]) -> f64 {
 }
 
 /// `‖Σ_j softmax_j ∂(z_j − z_y)‖`, the softmax over the other classes.
-fn log_odds_slope(starts: &[Start]) -> f64 {
+fn log_odds_slope(starts: &[StartingClass]) -> f64 {
     let top = starts.iter().map(|start| start.slope.lead).fold(f64::NEG_INFINITY, f64::max);
     let mut sum = vec![0.0; starts[0].slope.gradient.len()];
     let mut total = 0.0;

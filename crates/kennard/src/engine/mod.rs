@@ -9,6 +9,7 @@
 //! size; with that, an answer does not depend on what else is in the batch.
 
 mod evaluator;
+mod labels;
 mod memory;
 mod oracle;
 mod plan;

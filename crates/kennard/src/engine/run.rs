@@ -1,3 +1,5 @@
+mod flight;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -6,6 +8,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+
+use flight::{Flight, OpenQuestion, fullest};
 
 use super::evaluator::Row;
 use super::oracle::Question;
@@ -47,7 +51,7 @@ impl Engine {
         let times = Mutex::<BTreeMap<usize, Duration>>::default();
         let work = |desk: &Desk<R>| {
             Evaluator::lend(self, |evaluator| {
-                let mut worker = Worker { evaluator, room, times: BTreeMap::new() };
+                let mut worker = TaskWorker { evaluator, room, times: BTreeMap::new() };
                 let ended = worker.work(&next, &task, desk);
                 let mut times = times.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
                 for (account, time) in worker.times {
@@ -136,34 +140,14 @@ impl Engine {
     }
 }
 
-struct Worker<'e> {
+struct TaskWorker<'e> {
     evaluator: Evaluator<'e>,
     /// Tasks in flight at most.
     room: usize,
     times: BTreeMap<usize, Duration>,
 }
 
-/// A task in flight, with what it asks.
-struct Flight<'t, R> {
-    oracle: Oracle,
-    task: Task<'t, R>,
-    open: Vec<Open>,
-}
-
-/// A question on its way, and the answers so far.
-struct Open {
-    question: Rc<Question>,
-    points: usize,
-    answers: Vec<Answer>,
-}
-
-impl Open {
-    fn missing(&self) -> usize {
-        self.points - self.answers.len()
-    }
-}
-
-impl<'e> Worker<'e> {
+impl<'e> TaskWorker<'e> {
     fn work<'t, S, R>(
         &mut self,
         next: &impl Fn() -> Option<Result<S>>,
@@ -209,7 +193,8 @@ impl<'e> Worker<'e> {
                 Ok(None)
             }
             Poll::Pending => {
-                let open: Vec<Open> = oracle.take().into_iter().map(|question| self.open(question)).collect();
+                let open: Vec<OpenQuestion> =
+                    oracle.take().into_iter().map(|question| self.open(question)).collect();
                 if open.is_empty() {
                     return Err(Error::IdleTask);
                 }
@@ -218,9 +203,9 @@ impl<'e> Worker<'e> {
         }
     }
 
-    fn open(&self, question: Rc<Question>) -> Open {
+    fn open(&self, question: Rc<Question>) -> OpenQuestion {
         let points = question.query.points.len() / self.evaluator.dimension();
-        Open { question, points, answers: Vec::with_capacity(points) }
+        OpenQuestion { question, points, answers: Vec::with_capacity(points) }
     }
 
     /// Fills one micro-batch with the queries for `program`, oldest first, and runs it.
@@ -252,15 +237,6 @@ impl<'e> Worker<'e> {
         }
         Ok(())
     }
-}
-
-/// The program that most points wait for.
-fn fullest<R>(flights: &[Flight<'_, R>]) -> Program {
-    let mut waiting: BTreeMap<Program, usize> = BTreeMap::new();
-    for open in flights.iter().flat_map(|flight| &flight.open) {
-        *waiting.entry(open.question.query.program).or_default() += open.missing();
-    }
-    waiting.into_iter().max_by_key(|(_, points)| *points).map_or(Program::Logits, |(program, _)| program)
 }
 
 #[cfg(test)]

@@ -16,12 +16,16 @@
 //! An attack on features is no attack on the network: there need be no input with such features. Sizes are
 //! relative to the distance from zero, which is black for pixels; the comparison depends on that convention.
 
+mod ascent;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
+use ascent::{PartialAscent, Target};
+
 use crate::answer::predict;
-use crate::attack::{Attack, AttackedSample, Conditions, Direction, Loss, Pgd, Run, Subject, run_attack};
+use crate::attack::{AttackConditions, AttackedSample, Pgd, run_attack};
 use crate::data::{DataSet, Sample, Selection};
 use crate::engine::{Engine, Oracle, Query, Task};
 use crate::packet::hidden::{Hidden, Values};
@@ -36,6 +40,7 @@ use crate::{Error, Norm, Result, ThreatModel};
 const CHUNK: usize = 512;
 
 /// Attacks a classifier's pixels and one of its hidden tensors.
+#[non_exhaustive]
 pub struct Features<'a> {
     /// The whole classifier.
     pub engine: &'a Engine,
@@ -113,6 +118,13 @@ pub struct FeaturesRecord {
     pub features: Option<f64>,
     /// The same of the attack on pixels.
     pub pixels: Option<f64>,
+}
+
+impl<'a> Features<'a> {
+    /// All samples, their elements between 0 and 1, with random starts of seed 0.
+    pub fn new(engine: &'a Engine, hidden: &'a Hidden, data: &'a DataSet, relative: Vec<f64>) -> Self {
+        Features { engine, hidden, data, bounds: [0.0, 1.0], relative, samples: Selection::All, seed: 0 }
+    }
 }
 
 impl Features<'_> {
@@ -222,9 +234,9 @@ impl Features<'_> {
         for &r in relative {
             let eps = r * norm;
             let [threat, within] = target.threats(eps, self.hidden.is_nonnegative());
-            let attack = Part { pgd: Pgd::default(), moving: *moving, threat: within };
+            let attack = PartialAscent { pgd: Pgd::default(), moving: *moving, threat: within };
             let attacked = AttackedSample::new(origin, &shape, label, index, &clean);
-            let conditions = Conditions::first(threat, self.seed);
+            let conditions = AttackConditions::first(threat, self.seed);
             if run_attack(&attack, attacked, conditions, 0, oracle.clone()).await?.broken {
                 return Ok(Some(r));
             }
@@ -264,52 +276,5 @@ impl Features<'_> {
             warnings: Vec::new(),
             records,
         }
-    }
-}
-
-/// A sample in one of the two spaces.
-struct Target {
-    index: usize,
-    label: usize,
-    /// Where the attack begins: the elements that move, then those that stay.
-    origin: Vec<f32>,
-    moving: usize,
-    /// The bounds of the elements; none for a hidden tensor.
-    bounds: Option<[f32; 2]>,
-}
-
-impl Target {
-    /// The threat model for all elements, and that of the moving ones.
-    fn threats(&self, eps: f64, nonnegative: bool) -> [ThreatModel; 2] {
-        let threat = |bounds| ThreatModel { norm: Norm::L2, eps, bounds };
-        if let Some(bounds) = self.bounds {
-            return [threat(bounds); 2];
-        }
-        // A hidden tensor has no bounds: a range that no point within the radius leaves.
-        let largest = self.origin.iter().fold(0.0f32, |m, v| m.max(v.abs()));
-        let most = 1.001 * (largest + eps as f32);
-        [threat([-most, most]), threat([if nonnegative { 0.0 } else { -most }, most])]
-    }
-}
-
-/// Projected gradient ascent on the first elements; the others stay.
-struct Part {
-    pgd: Pgd,
-    moving: usize,
-    /// What the moving elements may do.
-    threat: ThreatModel,
-}
-
-impl Attack for Part {
-    fn name(&self) -> &str {
-        self.pgd.name()
-    }
-
-    fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
-        Box::pin(async move {
-            let away = Direction::Away(Loss::LogOdds);
-            self.pgd.ascend(subject, away, &self.threat, self.moving, &mut subject.random(0)).await;
-            Ok(())
-        })
     }
 }

@@ -5,11 +5,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{NamedFile, short};
-use crate::Result;
 use crate::audit::{Followed, PacketSummary, Summary};
+use crate::figure::{paired, value_alone};
 use crate::picture::Panels;
 use crate::run::files::to_json;
 use crate::stats::spearman;
+use crate::{Figure, Result};
 
 /// What is known of one network. Figures are NaN where they are not known, intervals are 95 % ones.
 #[derive(Clone, Debug, Serialize)]
@@ -19,31 +20,24 @@ pub struct Point {
     /// The epoch it comes from, if it comes from one.
     pub epoch: Option<usize>,
     /// The accuracy.
-    pub clean: f64,
-    /// Its interval.
-    pub clean_interval: [f64; 2],
+    #[serde(flatten, with = "paired::clean")]
+    pub clean: Figure,
     /// The accuracy under all attacks.
-    pub robust: f64,
-    /// Its interval.
-    pub robust_interval: [f64; 2],
+    #[serde(flatten, with = "paired::robust")]
+    pub robust: Figure,
     /// The accuracy that is proved, at the same epsilon on the same samples; NaN where nothing can be, or was not sought.
-    pub certified: f64,
-    /// Its interval.
-    pub certified_interval: [f64; 2],
+    #[serde(flatten, with = "paired::certified")]
+    pub certified: Figure,
     /// The packet's spread, in input units.
     pub sigma_x: f64,
-    /// The spread of its log-gradient, in 1/input units.
-    pub sigma_p: f64,
-    /// Its interval over images.
-    #[serde(skip)]
-    pub sigma_p_interval: [f64; 2],
+    /// The spread of its log-gradient, in 1/input units; the interval is over images, and not written.
+    #[serde(serialize_with = "value_alone")]
+    pub sigma_p: Figure,
     /// The product of the two; the bound is 1/2.
     pub product: f64,
-    /// The drift, without a unit.
-    pub drift: f64,
-    /// Its interval over images.
-    #[serde(skip)]
-    pub drift_interval: [f64; 2],
+    /// The drift, without a unit; the interval is over images, and not written.
+    #[serde(serialize_with = "value_alone")]
+    pub drift: Figure,
     /// The dispersion, without a unit.
     pub dispersion: f64,
     /// The mean cosine of a sample and its loss gradient.
@@ -64,22 +58,26 @@ impl Point {
     pub fn of(name: String, epoch: Option<usize>, summary: &Summary) -> Point {
         let packet = summary.packets.first();
         let figure = |of: fn(&PacketSummary) -> f64| packet.map_or(f64::NAN, of);
+        let unknown = Figure::new(f64::NAN, [f64::NAN; 2]);
+        let share = |value: Option<f64>, interval: Option<[f64; 2]>| {
+            Figure::new(value.unwrap_or(f64::NAN), interval.unwrap_or([0.0, 1.0]))
+        };
         let (robust, certified) = (summary.robust.as_ref(), summary.certified.as_ref());
         Point {
             name,
             epoch,
-            clean: summary.clean.accuracy.unwrap_or(f64::NAN),
-            clean_interval: summary.clean.interval.unwrap_or([0.0, 1.0]),
-            robust: robust.and_then(|robust| robust.robust_accuracy).unwrap_or(f64::NAN),
-            robust_interval: robust.and_then(|robust| robust.interval).unwrap_or([0.0, 1.0]),
-            certified: certified.and_then(|certified| certified.certified_accuracy).unwrap_or(f64::NAN),
-            certified_interval: certified.and_then(|certified| certified.interval).unwrap_or([f64::NAN; 2]),
+            clean: share(summary.clean.accuracy, summary.clean.interval),
+            robust: share(
+                robust.and_then(|robust| robust.robust_accuracy),
+                robust.and_then(|robust| robust.interval),
+            ),
+            certified: certified.map_or(unknown, |certified| {
+                Figure::perhaps(certified.certified_accuracy.unwrap_or(f64::NAN), certified.interval)
+            }),
             sigma_x: figure(|p| p.sigma_x),
-            sigma_p: figure(|p| p.sigma_p),
-            sigma_p_interval: packet.and_then(PacketSummary::sigma_p_interval).unwrap_or([f64::NAN; 2]),
+            sigma_p: packet.map_or(unknown, PacketSummary::conjugate_spread),
             product: figure(|p| p.product.value),
-            drift: figure(|p| p.drift.value),
-            drift_interval: packet.map_or([f64::NAN; 2], |p| p.drift.interval),
+            drift: packet.map_or(unknown, |p| p.drift),
             dispersion: figure(|p| p.dispersion.value),
             cosine: summary.cosines.as_ref().and_then(|c| c.cosine.as_ref()).map(|d| d.mean),
             packet_valid: packet.is_some_and(|p| p.valid),
@@ -98,15 +96,15 @@ impl Point {
 }
 
 /// A figure with its name.
-type Named = (&'static str, fn(&Point) -> f64);
+type NamedFigure = (&'static str, fn(&Point) -> f64);
 
 /// The conjugate figures by their names.
-const CONJUGATES: [Named; 8] = [
-    ("sigma_p", |p| p.sigma_p),
+const CONJUGATES: [NamedFigure; 8] = [
+    ("sigma_p", |p| p.sigma_p.value),
     ("excess_p", |p| p.figure("excess_p")),
     ("excess_x", |p| p.figure("excess_x")),
     ("misclassified", |p| p.figure("misclassified")),
-    ("drift", |p| p.drift),
+    ("drift", |p| p.drift.value),
     ("dispersion", |p| p.dispersion),
     ("product", |p| p.product),
     ("cosine", |p| p.cosine.unwrap_or(f64::NAN)),
@@ -144,7 +142,7 @@ pub(super) fn table_files(
     points: &[Point],
     remark: &str,
 ) -> Result<(Vec<NamedFile>, Vec<Correlation>)> {
-    let found = correlations(points, "robust accuracy", |p| p.robust);
+    let found = correlations(points, "robust accuracy", |p| p.robust.value);
     let of_epochs = points.iter().any(|point| point.epoch.is_some());
     let text = table(points) + "\n" + remark + &correlation_lines(&found, of_epochs);
     let files = vec![
@@ -163,13 +161,13 @@ const CERTIFIED: &str = "certified";
 
 /// σ_x and σ_p are told by what the network makes of the window's own.
 const COLUMNS: [Column; 10] = [
-    ("clean", |p| percent(p.clean)),
-    ("robust", |p| percent(p.robust)),
-    (CERTIFIED, |p| percent(p.certified)),
+    ("clean", |p| percent(p.clean.value)),
+    ("robust", |p| percent(p.robust.value)),
+    (CERTIFIED, |p| percent(p.certified.value)),
     ("σ_x", |p| known(p.sigma_x)),
     ("σ_x/s − 1", |p| known(p.figure("excess_x"))),
     ("2sσ_p − 1", |p| known(p.figure("excess_p"))),
-    ("drift", |p| known(p.drift)),
+    ("drift", |p| known(p.drift.value)),
     ("dispers.", |p| known(p.dispersion)),
     ("P_ψ wrong", |p| known(p.figure("misclassified"))),
     ("distance", |p| known(p.figure("distances.found"))),
@@ -190,11 +188,11 @@ fn percent(share: f64) -> String {
 
 /// The table in Markdown, which reads well on a terminal too.
 pub fn table(points: &[Point]) -> String {
-    let doubtful = |p: &Point| !p.packet_valid && !p.drift.is_nan();
+    let doubtful = |p: &Point| !p.packet_valid && !p.drift.value.is_nan();
     let named = |p: &Point| in_a_cell(&p.name) + if doubtful(p) { " ✗" } else { "" };
     let width = points.iter().map(|p| named(p).chars().count()).max().unwrap_or(0).max(7);
     let head = |name: &str| format!("| {name:<width$} |");
-    let certified = points.iter().any(|p| p.certified.is_finite());
+    let certified = points.iter().any(|p| p.certified.value.is_finite());
     let columns: Vec<Column> =
         COLUMNS.into_iter().filter(|(name, _)| certified || *name != CERTIFIED).collect();
     let cells = |cell: &dyn Fn(&Column) -> String| columns.iter().map(cell).collect::<String>();
@@ -253,10 +251,11 @@ pub fn csv(points: &[Point]) -> String {
         let epoch = p.epoch.map_or(String::new(), |e| e.to_string());
         let cosine = p.cosine.map_or(String::new(), |c| c.to_string());
         let name = p.name.replace('"', "\"\"");
-        let ([clean_low, clean_high], [robust_low, robust_high]) = (p.clean_interval, p.robust_interval);
-        let accuracies = [p.clean, clean_low, clean_high, p.robust, robust_low, robust_high];
-        let packet = [p.sigma_x, p.sigma_p, p.product, p.drift, p.dispersion];
-        let figures = accuracies.iter().chain(&packet).join(",");
+        let accuracies = [p.clean, p.robust];
+        let accuracies =
+            accuracies.iter().flat_map(|share| [share.value, share.interval[0], share.interval[1]]);
+        let packet = [p.sigma_x, p.sigma_p.value, p.product, p.drift.value, p.dispersion];
+        let figures = accuracies.chain(packet).join(",");
         let of_network =
             ["excess_x", "excess_p", "misclassified", "distances.found", "certified"].map(|key| {
                 let Some(figure) = p.followed.figure(key) else { return ",,".to_string() };

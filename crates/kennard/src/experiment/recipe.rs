@@ -100,7 +100,12 @@ impl Wanted {
             StartingNetwork::New(architecture) => {
                 let statistics = samples.statistics();
                 let statistics = statistics.as_ref().map(|(mean, std)| (mean.as_slice(), std.as_slice()));
-                architecture.build(&shape, data.classes(), statistics, recipe.seed)?
+                let classes = data.classes();
+                if recipe.method.is_certified() {
+                    architecture.build_for_bounds(&shape, classes, statistics, recipe.seed)?
+                } else {
+                    architecture.build(&shape, classes, statistics, recipe.seed)?
+                }
             }
             StartingNetwork::Given { graph, .. } => {
                 let classifier = Classifier::new(graph, &shape, &Preprocessing::default())?;
@@ -197,10 +202,7 @@ pub fn optimizer(name: Option<&str>, normalizes: bool) -> Result<Optimizer> {
         "sgd" => Ok(Optimizer::Sgd { momentum: 0.9 }),
         "adam" => Ok(Optimizer::Adam { betas }),
         "adamw" => Ok(Optimizer::AdamW { betas }),
-        other => {
-            let message = format!("the optimizer `{other}` is unknown; known are sgd, adam and adamw");
-            Err(Error::Setting(message))
-        }
+        other => Err(unknown("optimizer", other, "sgd, adam and adamw")),
     }
 }
 
@@ -214,8 +216,10 @@ pub fn schedule(name: &str) -> Result<Schedule> {
         "constant" => Ok(Schedule::Constant),
         "cosine" => Ok(Schedule::Cosine),
         "step" => Ok(Schedule::Step),
-        other => Err(Error::Setting(format!(
-            "the schedule `{other}` is unknown; known are constant, cosine, one-cycle and step"
-        ))),
+        other => Err(unknown("schedule", other, "constant, cosine, one-cycle and step")),
     }
+}
+
+fn unknown(what: &'static str, name: &str, known: &str) -> Error {
+    Error::Unknown { what, name: name.into(), nearest: None, known: known.into() }
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use super::lab::examine;
 use super::points::{on_a_line, table_files};
 use super::{Correlation, Lab, NamedFile, Point};
-use crate::Result;
 use crate::picture::{Dot, Scatter};
 use crate::stats::pareto_front;
+use crate::{Figure, Result};
 
 /// The picture whose third axis is what is proved.
 pub const CERTIFIED: &str = "tradeoff-certified.svg";
@@ -35,7 +35,7 @@ pub fn run(lab: &dyn Lab, out: &Path) -> Result<Option<Vec<Point>>> {
 
 /// Marks the points that no other is better than in both accuracies.
 pub(super) fn mark_best(points: &mut [Point]) {
-    let accuracies: Vec<[f64; 2]> = points.iter().map(|p| [p.clean, p.robust]).collect();
+    let accuracies: Vec<[f64; 2]> = points.iter().map(|p| [p.clean.value, p.robust.value]).collect();
     for (point, best) in points.iter_mut().zip(pareto_front(&accuracies)) {
         point.best = best;
     }
@@ -53,32 +53,28 @@ pub fn front(points: &[Point]) -> String {
 /// When there is nothing to draw.
 pub fn files(points: &[Point], title: &str) -> Result<(Vec<NamedFile>, Vec<Correlation>)> {
     let (mut files, found) = table_files("tradeoff", points, &(front(points) + "\n"))?;
-    type Shade = fn(&Point) -> (f64, [f64; 2]);
+    type Shade = fn(&Point) -> Figure;
     let mut pictures: Vec<(&str, &str, Shade)> = vec![
-        ("tradeoff.svg", "σ_p [1/input]", |p| (p.sigma_p, p.sigma_p_interval)),
-        ("tradeoff-drift.svg", "drift [1]", |p| (p.drift, p.drift_interval)),
+        ("tradeoff.svg", "σ_p [1/input]", |p| p.sigma_p),
+        ("tradeoff-drift.svg", "drift [1]", |p| p.drift),
     ];
-    if points.iter().any(|p| p.certified.is_finite()) {
-        pictures.push((CERTIFIED, "certified accuracy [1]", |p| (p.certified, p.certified_interval)));
+    if points.iter().any(|p| p.certified.value.is_finite()) {
+        pictures.push((CERTIFIED, "certified accuracy [1]", |p| p.certified));
     }
     for (name, what, of) in pictures {
-        let dot = |p: &Point| Dot {
-            name: p.name.clone(),
-            x: p.clean,
-            x_interval: p.clean_interval,
-            y: p.robust,
-            y_interval: p.robust_interval,
-            colour: of(p).0,
-            colour_interval: of(p).1,
-            front: p.best,
-        };
+        let dot =
+            |p: &Point| Dot { name: p.name.clone(), x: p.clean, y: p.robust, colour: of(p), front: p.best };
         let picture = Scatter {
             title: title.into(),
             x: "clean accuracy [1]".into(),
             y: "robust accuracy [1]".into(),
             colour: what.into(),
             // A network of which nothing is known has no colour.
-            dots: points.iter().filter(|p| name != CERTIFIED || p.certified.is_finite()).map(dot).collect(),
+            dots: points
+                .iter()
+                .filter(|p| name != CERTIFIED || p.certified.value.is_finite())
+                .map(dot)
+                .collect(),
         };
         // Without colours it would be the first picture again.
         if name != CERTIFIED || picture.has_colours() {

@@ -3,7 +3,7 @@
 use kennard_graph::stretch;
 
 use crate::attack::{
-    Attack, AttackedSample, Conditions, Criterion, Direction, Fab, Loss, Pgd, Run, Subject, run_attack,
+    Aim, Attack, AttackConditions, AttackedSample, Criterion, Fab, Loss, Pgd, Run, Subject, run_attack,
 };
 use crate::data::Sample;
 use crate::engine::{Engine, EngineOptions, Oracle, Query};
@@ -122,19 +122,19 @@ impl Whitened {
         let attacked = AttackedSample::new(&sample.input, &shape, sample.label, sample.index, &clean.logits);
         let threat = ThreatModel::unlimited(Norm::L2, [-FAR, FAR])?;
         let conditions =
-            Conditions { threat, criterion: Criterion::Closest, seed, budget: None, rough: false };
+            AttackConditions { threat, criterion: Criterion::Closest, seed, budget: None, rough: false };
         let fab = Fab { steps: FAB_STEPS, ..Fab::default() };
         let closest = run_attack(&fab, attacked, conditions, 0, oracle.clone()).await?.adversarial;
         let smallest = closest.map(|found| Norm::L2.distance(&sample.input, &found.point));
         let (mut at_sizes, mut at_shares) = (Vec::new(), Vec::new());
         let of_smallest = smallest.iter().flat_map(|norm| shares.iter().map(move |share| share * norm));
         for (place, eps) in sizes.iter().copied().chain(of_smallest).enumerate() {
-            let conditions = Conditions {
+            let conditions = AttackConditions {
                 threat: ThreatModel::within(Norm::L2, eps, [-FAR, FAR])?,
                 criterion: Criterion::First,
                 ..conditions
             };
-            let attack = Ascent(Pgd::default());
+            let attack = MarginAscent(Pgd::default());
             let broken = run_attack(&attack, attacked, conditions, 0, oracle.clone()).await?.broken;
             if place < sizes.len() { at_sizes.push(broken) } else { at_shares.push(broken) }
         }
@@ -146,16 +146,16 @@ impl Whitened {
 const FAB_STEPS: usize = 30;
 
 /// Projected gradient ascent of the margin loss.
-struct Ascent(Pgd);
+struct MarginAscent(Pgd);
 
-impl Attack for Ascent {
+impl Attack for MarginAscent {
     fn name(&self) -> &str {
         "pgd-margin"
     }
 
     fn run<'a>(&'a self, subject: &'a Subject<'a>) -> Run<'a> {
         Box::pin(async move {
-            let (away, d) = (Direction::Away(Loss::Margin), subject.origin().len());
+            let (away, d) = (Aim::Away(Loss::Margin), subject.origin().len());
             self.0.ascend(subject, away, subject.threat(), d, &mut subject.random(0)).await;
             Ok(())
         })

@@ -4,7 +4,7 @@ use super::LogOdds;
 use super::error::MeasureError;
 use super::mixing::{CHAINS, Mixing, SCALARS, Trace};
 use super::moments::{LogUnit, Moments};
-use super::sampler::{Proposal, Sample, Sampler};
+use super::sampler::{EvaluatedSample, Sampler, ShiftProposal};
 use super::sketch::Sketch;
 use super::vector::{axpy, dot};
 use rand_chacha::ChaCha8Rng;
@@ -76,7 +76,7 @@ impl Chains {
     /// Starts one chain in `every` anew from samples of `proposal`, each from one that is drawn by weight.
     pub fn restart<O: LogOdds>(
         &mut self,
-        proposal: &Proposal,
+        proposal: &ShiftProposal,
         every: usize,
         sampler: &mut Sampler<O>,
     ) -> Result<(), MeasureError<O::Error>> {
@@ -199,8 +199,8 @@ impl Chains {
 }
 
 impl ChainState {
-    fn new(sample: &Sample) -> Self {
-        let Sample { z, h, log_loss, wrong } = *sample;
+    fn new(sample: &EvaluatedSample) -> Self {
+        let EvaluatedSample { z, h, log_loss, wrong } = *sample;
         Self { z: z.to_vec(), h: h.to_vec(), log_loss, wrong, products: Self::products(z, h) }
     }
 
@@ -208,7 +208,7 @@ impl ChainState {
         [dot(z, z), dot(z, h), dot(h, h)]
     }
 
-    fn set(&mut self, sample: &Sample) {
+    fn set(&mut self, sample: &EvaluatedSample) {
         self.z.copy_from_slice(sample.z);
         self.h.copy_from_slice(sample.h);
         self.log_loss = sample.log_loss;
@@ -217,7 +217,7 @@ impl ChainState {
     }
 
     /// The probability that a chain on `l^β` moves from here to a sample proposed with step `δ`.
-    fn acceptance(&self, sample: &Sample, beta: f64, step: f64) -> f64 {
+    fn acceptance(&self, sample: &EvaluatedSample, beta: f64, step: f64) -> f64 {
         if sample.log_loss == f64::NEG_INFINITY {
             return 0.0;
         }

@@ -5,7 +5,7 @@ use super::chain::Chains;
 use super::effort::Effort;
 use super::error::MeasureError;
 use super::moments::{GROUPS, Moments};
-use super::sampler::{Proposal, Sampler};
+use super::sampler::{Sampler, ShiftProposal};
 use super::scout::{FarLobes, HIGHER};
 use super::sketch::Sketch;
 use super::windowed::Packet;
@@ -115,7 +115,7 @@ impl GaussianPacket {
     fn weighted<O: LogOdds>(
         &self,
         effort: &Effort,
-        proposal: &Proposal,
+        proposal: &ShiftProposal,
         sampler: &mut Sampler<O>,
         mut moments: Moments,
         mut sketch: Option<Sketch>,

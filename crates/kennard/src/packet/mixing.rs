@@ -29,12 +29,12 @@ pub(super) const SCALARS: usize = 6;
 pub(super) struct Trace {
     /// Steps in a full block.
     length: usize,
-    blocks: Vec<Block>,
+    blocks: Vec<ChainBlock>,
 }
 
 const BLOCKS: usize = 32;
 
-struct Block {
+struct ChainBlock {
     steps: usize,
     /// Sum and sum of squares of each scalar, for each chain.
     sums: Vec<[[f64; 2]; SCALARS]>,
@@ -48,7 +48,7 @@ impl Trace {
             if self.blocks.len() == BLOCKS {
                 self.merge();
             }
-            self.blocks.push(Block { steps: 0, sums: vec![[[0.0; 2]; SCALARS]; CHAINS] });
+            self.blocks.push(ChainBlock { steps: 0, sums: vec![[[0.0; 2]; SCALARS]; CHAINS] });
         }
         let Some(block) = self.blocks.last_mut() else { return };
         block.steps += 1;
@@ -76,14 +76,14 @@ impl Trace {
         let half = self.blocks.len() / 2;
         let mut mixing = Mixing { r_hat: 1.0, ess: f64::INFINITY };
         for scalar in 0..SCALARS {
-            let moments = |blocks: &[Block], chain: usize| -> (f64, f64) {
+            let moments = |blocks: &[ChainBlock], chain: usize| -> (f64, f64) {
                 let steps: usize = blocks.iter().map(|block| block.steps).sum();
                 let sum =
                     |power: usize| blocks.iter().map(|block| block.sums[chain][scalar][power]).sum::<f64>();
                 let mean = sum(0) / steps as f64;
                 (mean, (sum(1) / steps as f64 - mean * mean).max(0.0))
             };
-            let parts = |parts: &[&[Block]]| -> (f64, f64) {
+            let parts = |parts: &[&[ChainBlock]]| -> (f64, f64) {
                 let all: Vec<(f64, f64)> = (0..CHAINS)
                     .flat_map(|chain| parts.iter().map(move |blocks| moments(blocks, chain)))
                     .collect();
@@ -108,8 +108,8 @@ impl Trace {
     }
 }
 
-impl Block {
-    fn add(&mut self, other: &Block) {
+impl ChainBlock {
+    fn add(&mut self, other: &ChainBlock) {
         self.steps += other.steps;
         for (sums, others) in self.sums.iter_mut().zip(&other.sums) {
             for (sum, other) in sums.iter_mut().zip(others) {

@@ -1,16 +1,19 @@
 //! The packet under a window that follows a data set.
 
+mod figures;
+
+pub use figures::DataFigures;
+use figures::identities_hold;
+
 use super::LogOdds;
 use super::effort::Effort;
-use super::error::{AverageError, MeasureError};
+use super::error::MeasureError;
 use super::moments::Moments;
 use super::neighbours::{KEPT, left_out, log_gradient, mean, nearest};
 use super::points::Points;
 use super::sampler::Sampler;
 use super::spread::Spreads;
 use super::vector::dot;
-use super::windowed::FALSE_ALARM;
-use crate::Figure;
 use crate::random::packet_stream;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -34,33 +37,6 @@ pub struct DataPacket {
     /// The seed of all random numbers.
     pub seed: u64,
 }
-
-/// A data packet's figures, or the mean over several.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DataFigures {
-    /// The components' width `s`.
-    pub scale: f64,
-    /// The spreads.
-    pub spreads: Spreads,
-    /// What the product cannot fall below: ½.
-    pub bound: f64,
-    /// Mean of `g` along the direction in which half of the samples shows the most, times `s`: 0 by
-    /// partial integration.
-    pub stray: Figure,
-    /// Whether the covariance is −½ and `stray` is zero, as partial integration demands.
-    pub identities_hold: bool,
-    /// Data points in the mixture.
-    pub components: usize,
-    /// How many data points are computed with at a time.
-    pub kept: usize,
-    /// Whether the components that were looked at for far lobes have none that samples missed.
-    pub reached: bool,
-    /// The largest responsibility, seen on one sample in 64, of all components that were left out.
-    pub lost: f64,
-}
-
-/// The largest part of a sample that left-out components may hold.
-const LOST_LIMIT: f64 = 0.01;
 
 /// This many components are looked at for far lobes, with this many samples each. One that weighs `MISSED` times as much as
 /// the whole packet seems to was missed.
@@ -118,41 +94,6 @@ impl DataPacket {
     fn stream(&self, label: usize) -> ChaCha8Rng {
         packet_stream(self.seed, label as u64, *b"data    ", self.scale)
     }
-}
-
-impl DataFigures {
-    /// Whether the figures can be trusted: enough samples, the identities hold, no lobe seems missed, and next to
-    /// nothing is [lost](Self::lost).
-    pub fn valid(&self) -> bool {
-        self.spreads.enough_samples && self.identities_hold && self.reached && self.lost <= LOST_LIMIT
-    }
-
-    /// The mean of packets of several labels: as [`Packet::average`](super::Packet::average).
-    ///
-    /// # Errors
-    /// When `packets` is empty. All must have one scale.
-    pub fn average(packets: &[Self]) -> Result<Self, AverageError> {
-        let spreads = Spreads::average(packets.iter().map(|packet| &packet.spreads))?;
-        let first = &packets[0];
-        let stray = Figure::average(packets.iter().map(|p| p.stray));
-        Ok(Self {
-            scale: first.scale,
-            bound: first.bound,
-            stray,
-            identities_hold: identities_hold(&spreads, stray),
-            components: packets.iter().map(|p| p.components).sum(),
-            kept: first.kept,
-            reached: packets.iter().all(|p| p.reached),
-            lost: packets.iter().map(|p| p.lost).fold(0.0, f64::max),
-            spreads,
-        })
-    }
-}
-
-/// Whether the covariance is −½ and `stray` is zero; the false-alarm rate is shared between them.
-fn identities_hold(spreads: &Spreads, stray: Figure) -> bool {
-    let rate = FALSE_ALARM / 2.0;
-    spreads.covariance.agrees(-0.5, rate) && stray.agrees(0.0, rate)
 }
 
 struct Mixture<'a, O> {

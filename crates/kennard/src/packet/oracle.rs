@@ -137,7 +137,7 @@ impl LogOdds for EngineOracle<'_> {
         gradient: &mut [f32],
     ) -> Result<()> {
         if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
-            return Err(Error::Packet("stopped".into()));
+            return Err(Error::Stopped);
         }
         self.query.label = label;
         self.query.target = label;

@@ -20,7 +20,7 @@ const WINDOW_SHARE: f64 = 0.1;
 
 /// Where the samples are drawn: `z ~ N(0, I)` with probability [`WINDOW_SHARE`], else `N(shift, I)`
 /// for one of the shifts (d), all equally likely.
-pub(super) struct Proposal {
+pub(super) struct ShiftProposal {
     shifts: Vec<Vec<f64>>,
     /// The same, coordinate by coordinate (d).
     by_coordinate: Vec<[f64; SEARCHES]>,
@@ -28,7 +28,7 @@ pub(super) struct Proposal {
     half_squares: [f64; SEARCHES],
 }
 
-impl Proposal {
+impl ShiftProposal {
     fn new(shifts: Vec<Vec<f64>>) -> Self {
         let half_squares = std::array::from_fn(|k| dot(&shifts[k], &shifts[k]) / 2.0);
         let dimension = shifts.first().map_or(0, Vec::len);
@@ -115,7 +115,7 @@ impl FarLobe {
 const KEPT_SEARCHES: usize = 2;
 
 /// One evaluated sample.
-pub(super) struct Sample<'a> {
+pub(super) struct EvaluatedSample<'a> {
     /// `ln l`; −∞ for a loss of zero, whose gradient has no meaning.
     pub log_loss: f64,
     /// `z = (x − x₀)/s` (d)
@@ -144,7 +144,7 @@ impl<O: LogOdds> Sampler<'_, O> {
     /// There are several, because several classes may pull the packet apart, and their scatter
     /// covers a packet wider than the window. Where they end changes the sampling error, not what
     /// is estimated.
-    pub fn proposal(&mut self) -> Result<Proposal, MeasureError<O::Error>> {
+    pub fn proposal(&mut self) -> Result<ShiftProposal, MeasureError<O::Error>> {
         let mut shifts = vec![vec![0.0; self.centre.len()]; SEARCHES];
         for round in 0..ROUNDS {
             let step = 2.0 / (round as f64 + 2.0);
@@ -160,13 +160,13 @@ impl<O: LogOdds> Sampler<'_, O> {
                 },
             )?;
         }
-        Ok(Proposal::new(shifts))
+        Ok(ShiftProposal::new(shifts))
     }
 
     /// Adds weighted samples of the packet until there are `goal` in all; at least one has weight.
     pub fn weigh(
         &mut self,
-        proposal: &Proposal,
+        proposal: &ShiftProposal,
         goal: usize,
         moments: &mut Moments,
         sketch: &mut Option<Sketch>,
@@ -191,7 +191,7 @@ impl<O: LogOdds> Sampler<'_, O> {
         &mut self,
         count: usize,
         shift: impl Fn(usize, &mut ChaCha8Rng) -> Option<&'s [f64]>,
-        visit: impl FnMut(usize, Sample),
+        visit: impl FnMut(usize, EvaluatedSample),
     ) -> Result<(), MeasureError<O::Error>> {
         let (centre, scale) = (self.centre, self.scale);
         self.evaluate(
@@ -219,7 +219,7 @@ impl<O: LogOdds> Sampler<'_, O> {
         &mut self,
         count: usize,
         fill: impl FnMut(usize, &mut ChaCha8Rng, &mut [f32]),
-        mut visit: impl FnMut(usize, Sample),
+        mut visit: impl FnMut(usize, EvaluatedSample),
     ) -> Result<(), MeasureError<O::Error>> {
         let (centre, scale) = (self.centre, self.scale);
         let inverse = 1.0 / scale;
@@ -230,7 +230,10 @@ impl<O: LogOdds> Sampler<'_, O> {
             // From the point as the oracle saw it, rounded to f32.
             let gradient = (evaluated.gradient, scale * evaluated.slope);
             transform((evaluated.point, centre, inverse), gradient, &mut z, &mut h);
-            visit(index, Sample { log_loss: evaluated.log_loss, z: &z, h: &h, wrong: evaluated.wrong });
+            visit(
+                index,
+                EvaluatedSample { log_loss: evaluated.log_loss, z: &z, h: &h, wrong: evaluated.wrong },
+            );
         })
     }
 }

@@ -13,7 +13,7 @@
 //! share of the packet, it is a lobe, and the packet is measured anew with it.
 
 use super::error::MeasureError;
-use super::sampler::{FarLobe, Proposal, SEARCHES, Sampler};
+use super::sampler::{FarLobe, SEARCHES, Sampler, ShiftProposal};
 use super::track::{Track, TrackPoint};
 use super::vector::{axpy, dot};
 use super::{Lobe, LogOdds};
@@ -55,7 +55,7 @@ pub(super) const HIGHER: f64 = 3.0;
 /// What was found beyond the searches.
 pub(super) struct FarLobes {
     /// Where to sample.
-    pub proposal: Proposal,
+    pub proposal: ShiftProposal,
     /// The logarithm of the mean weight of samples there.
     pub log_norm: f64,
     /// The peaks of the lobes.
@@ -66,7 +66,7 @@ pub(super) struct FarLobes {
 
 impl FarLobes {
     /// What of the packet is where, the largest share first: the lobes, and what the `searched` from the centre reached.
-    pub fn shares(&self, searched: &Proposal) -> Vec<Lobe> {
+    pub fn shares(&self, searched: &ShiftProposal) -> Vec<Lobe> {
         let far = |lobe: &FarLobe| Lobe {
             share: lobe.share,
             distance: dot(&lobe.peak, &lobe.peak).sqrt(),
@@ -99,7 +99,7 @@ impl<O: LogOdds> Sampler<'_, O> {
     /// d) that the caller knows: of other classes, across the decision boundary.
     pub fn scout(
         &mut self,
-        proposal: &Proposal,
+        proposal: &ShiftProposal,
         mut log_norm: f64,
         drift: &[f64],
         others: &[&[f32]],
@@ -229,8 +229,8 @@ impl<O: LogOdds> Sampler<'_, O> {
     /// Samples the lobes beside the searches, and tells each one's share of the packet.
     fn weigh_lobes(
         &mut self,
-        proposal: &Proposal,
-        current: &Proposal,
+        proposal: &ShiftProposal,
+        current: &ShiftProposal,
         mut lobes: Vec<FarLobe>,
         random: &mut ChaCha8Rng,
     ) -> Result<LobeTrial, MeasureError<O::Error>> {

@@ -17,7 +17,7 @@ pub(super) const LINE: i64 = 16;
 
 /// A mark at a data point.
 #[derive(Clone, Copy)]
-pub(super) enum Mark {
+pub(super) enum PointMark {
     Disc,
     Square,
 }
@@ -79,12 +79,12 @@ impl Canvas {
     }
 
     /// A mark of 7 pixels with a black rim.
-    pub fn mark(&mut self, x: i64, y: i64, mark: Mark, colour: Colour) {
+    pub fn mark(&mut self, x: i64, y: i64, mark: PointMark, colour: Colour) {
         for dy in -3i64..=3 {
             for dx in -3i64..=3 {
                 let distance = match mark {
-                    Mark::Disc => ((dx * dx + dy * dy) as f64).sqrt(),
-                    Mark::Square => dx.abs().max(dy.abs()) as f64,
+                    PointMark::Disc => ((dx * dx + dy * dy) as f64).sqrt(),
+                    PointMark::Square => dx.abs().max(dy.abs()) as f64,
                 };
                 if distance < 3.5 {
                     self.set(x + dx, y + dy, if distance > 2.2 { BLACK } else { colour });

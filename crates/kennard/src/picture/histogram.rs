@@ -3,7 +3,7 @@
 use plotters::prelude::*;
 
 use super::axis::Range;
-use super::ticked::{Area, Drawn, Ticked, axes, svg};
+use super::ticked::{Area, DrawResult, Ticked, axes, svg};
 use crate::{Error, Result};
 
 /// A histogram over bins of equal width.
@@ -37,7 +37,7 @@ impl Histogram {
         svg((560, 360), |root| self.draw(root)).map_err(|e| failed(format!("cannot be drawn: {e}")))
     }
 
-    fn draw(&self, root: &Area) -> Drawn<()> {
+    fn draw(&self, root: &Area) -> DrawResult<()> {
         let [low, high] = self.ends;
         let most = self.counts.iter().copied().max().unwrap_or(0).max(1) as f64;
         let top = 1.08 * most;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::axis::Range;
 use super::curve::{ChartPoint, Curve, PALETTE, draw_curve, within_noise};
-use super::ticked::{Area, Drawn, FONT, Ticked, svg};
+use super::ticked::{Area, DrawResult, FONT, Ticked, svg};
 use crate::figure::significant;
 use crate::{Error, Result};
 
@@ -77,7 +77,7 @@ impl Panels {
         root: &Area,
         shown: &[(&Panel, Option<String>)],
         height: impl Fn(&Option<String>) -> u32,
-    ) -> Drawn<()> {
+    ) -> DrawResult<()> {
         root.draw(&Text::new(self.title.clone(), (12, 10), (FONT, 16)))?;
         let xs = shown.iter().flat_map(|(panel, _)| panel.points()).map(|point| point.x);
         let x = Range::tight(&xs.collect::<Vec<f64>>()).padded();
@@ -150,7 +150,7 @@ impl Panel {
         axis
     }
 
-    fn draw(&self, area: &Area, x: Range, foot: u32, x_name: &str) -> Drawn<()> {
+    fn draw(&self, area: &Area, x: Range, foot: u32, x_name: &str) -> DrawResult<()> {
         let (plot, legend) = area.split_horizontally(WIDTH - LEGEND);
         let ys: Vec<f64> = self.points().flat_map(|p| [p.value, p.low, p.high]).collect();
         let y = Range::tight(&ys).padded();

@@ -2,6 +2,9 @@
 //!
 //! It reads what this room draws (lines, polygons, rectangles, circles, upright and turned text) and nothing else.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -23,7 +26,7 @@ const ARC: f64 = 0.552_284_75;
 pub fn pdf(svg: &str) -> Result<Vec<u8>> {
     let failed = |what: &str| Error::Summary(format!("a picture cannot be written as PDF: {what}"));
     let face = Face::parse(FONT, 0).map_err(|e| failed(&e.to_string()))?;
-    let mut page = Page { face, content: String::new(), opacities: BTreeMap::new() };
+    let mut page = PdfPage { face, content: String::new(), opacities: BTreeMap::new() };
     let mut size = None;
     let mut rest = svg;
     while let Some((_, from)) = rest.split_once('<') {
@@ -91,14 +94,14 @@ impl<'a> Element<'a> {
     }
 }
 
-struct Page<'a> {
+struct PdfPage<'a> {
     face: Face<'a>,
     content: String,
     /// The opacities in use, in thousandths.
     opacities: BTreeMap<u32, ()>,
 }
 
-impl Page<'_> {
+impl PdfPage<'_> {
     /// Writes operators; a `String` takes all that is written.
     fn put(&mut self, text: std::fmt::Arguments) {
         let _ = self.content.write_fmt(text);
@@ -292,41 +295,4 @@ fn unescaped(text: &str) -> String {
         .replace("&quot;", "\"")
         .replace("&apos;", "'")
         .replace("&amp;", "&")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::picture::{Chart, Curve};
-
-    fn chart() -> String {
-        let squares = (1..=4).map(f64::from).map(|x| (x, x * x, [x * x - 0.5, x * x + 0.5]));
-        let curves = vec![Curve::new("σ_x <b> & ½", squares)];
-        Chart { title: "a title".into(), x: "x [1]".into(), y: "y [1]".into(), curves, ..Chart::default() }
-            .svg()
-            .unwrap()
-    }
-
-    #[test]
-    fn a_chart_is_a_page_of_its_size() {
-        let file = String::from_utf8(pdf(&chart()).unwrap()).unwrap();
-        // 720 by 440 pixels of 1/96 inch.
-        assert!(file.starts_with("%PDF-1.4") && file.contains("/MediaBox [0 0 540 330]"), "{file}");
-        let (_, table) = file.split_once("startxref\n").unwrap();
-        let table: usize = table.lines().next().unwrap().parse().unwrap();
-        assert!(file[table..].starts_with("xref"));
-        for (number, line) in (1..=4).zip(file[table..].lines().skip(3)) {
-            let place: usize = line[..10].parse().unwrap();
-            assert!(file[place..].starts_with(&format!("{number} 0 obj")), "{line}");
-        }
-        // Text is outlines.
-        assert!(!file.contains("/Font") && !file.contains("title"), "{file}");
-    }
-
-    #[test]
-    fn what_is_no_picture_of_ours_is_refused() {
-        let message = pdf("<svg width=\"1\" height=\"1\"><script></script></svg>").unwrap_err().to_string();
-        assert!(message.contains("<script> is not known"), "{message}");
-        assert!(pdf("nothing").is_err() && pdf("<svg").is_err());
-    }
 }

@@ -1,13 +1,16 @@
 //! Position spread against conjugate spread, as SVG.
 
+#[cfg(test)]
+mod tests;
+
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::Range;
 use super::curve::{ChartPoint, within_noise};
-use super::ticked::{Area, Axes, Drawn, FONT, Ticked, axes, svg};
+use super::ticked::{Area, Axes, DrawResult, FONT, Ticked, axes, svg};
 use crate::figure::significant;
-use crate::{Error, Result};
+use crate::{Error, Figure, Result};
 
 /// The plane of `log σ_x` against `log σ_p` with the line `σ_x σ_p = ½`: a path of packets for each way of training,
 /// a third figure as their colour.
@@ -36,20 +39,14 @@ pub struct PhasePath {
 }
 
 /// A packet's spreads and the figure that its colour stands for, each with its interval.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PhasePoint {
     /// The position spread, in input units.
-    pub sigma_x: f64,
-    /// Its interval.
-    pub sigma_x_interval: [f64; 2],
+    pub sigma_x: Figure,
     /// The conjugate spread, in 1/input units.
-    pub sigma_p: f64,
-    /// Its interval.
-    pub sigma_p_interval: [f64; 2],
+    pub sigma_p: Figure,
     /// The third figure.
-    pub colour: f64,
-    /// Its interval.
-    pub colour_interval: [f64; 2],
+    pub colour: Figure,
 }
 
 /// Two columns of a journal: 7 inches.
@@ -85,7 +82,7 @@ impl Phase {
 
     /// Why a reader would see only noise; nothing where there is more.
     pub fn why_not_drawn(&self) -> Option<String> {
-        let noise = |name: &str, of: fn(&PhasePoint) -> (f64, [f64; 2])| {
+        let noise = |name: &str, of: fn(&PhasePoint) -> Figure| {
             let [low, high, widest] = noise(self.points(), of)?;
             Some(format!(
                 "Not drawn: {name} is {} to {} in all packets, which differ by less than their intervals (up to {} wide).",
@@ -94,20 +91,21 @@ impl Phase {
                 significant(widest, 2)
             ))
         };
-        noise("σ_x", |p| (p.sigma_x, p.sigma_x_interval))
-            .or_else(|| noise("σ_p", |p| (p.sigma_p, p.sigma_p_interval)))
+        noise("σ_x", |p| p.sigma_x).or_else(|| noise("σ_p", |p| p.sigma_p))
     }
 
     fn points(&self) -> impl Iterator<Item = &PhasePoint> {
         self.paths.iter().flat_map(|path| &path.points).filter(|point| point.is_drawn())
     }
 
-    fn draw(&self, root: &Area) -> Drawn<()> {
+    fn draw(&self, root: &Area) -> DrawResult<()> {
         let moved =
             self.paths.iter().flat_map(|path| &path.temperatures).filter(|at| at.iter().all(|v| *v > 0.0));
         let places: Vec<[f64; 2]> =
-            self.points().map(|p| [p.sigma_x, p.sigma_p]).chain(moved.copied()).collect();
-        let ends = self.points().flat_map(|p| [0, 1].map(|i| [p.sigma_x_interval[i], p.sigma_p_interval[i]]));
+            self.points().map(|p| [p.sigma_x.value, p.sigma_p.value]).chain(moved.copied()).collect();
+        let ends = self
+            .points()
+            .flat_map(|p| [0, 1].map(|i| [p.sigma_x, p.sigma_p].map(|spread| spread.interval[i])));
         let ends = ends.filter(|end| end.iter().all(|v| *v > 0.0 && v.is_finite()));
         let all: Vec<[f64; 2]> = places.iter().copied().chain(ends).collect();
         let log =
@@ -127,8 +125,8 @@ impl Phase {
             let line = [low, high].map(|x| (x, 0.5f64.log10() - x));
             chart.draw_series(DashedLineSeries::new(line, 6, 4, BLACK.stroke_width(1)))?;
         }
-        let colours = Range::tight(&self.points().map(|p| p.colour).collect::<Vec<_>>());
-        let plain = noise(self.points(), |p| (p.colour, p.colour_interval)).is_some();
+        let colours = Range::tight(&self.points().map(|p| p.colour.value).collect::<Vec<_>>());
+        let plain = noise(self.points(), |p| p.colour).is_some();
         let colour = |value: f64| {
             let [r, g, b] = colours.colour(value);
             if plain { RGBColor(90, 90, 90) } else { RGBColor(r, g, b) }
@@ -146,7 +144,7 @@ impl Phase {
         colours: &Range,
         plain: bool,
         colour: &dyn Fn(f64) -> RGBColor,
-    ) -> Drawn<()> {
+    ) -> DrawResult<()> {
         let mut row = 40;
         let mut say = |text: String, grey: bool| {
             let style = TextStyle::from((FONT, 13).into_font()).color(if grey { &GREY } else { &BLACK });
@@ -182,12 +180,12 @@ impl Phase {
 
 impl PhasePoint {
     fn is_drawn(&self) -> bool {
-        [self.sigma_x, self.sigma_p].iter().all(|v| *v > 0.0 && v.is_finite())
+        [self.sigma_x, self.sigma_p].iter().all(|spread| spread.value > 0.0 && spread.value.is_finite())
     }
 
     /// Its place on logarithmic axes.
     fn place(&self) -> (f64, f64) {
-        (self.sigma_x.log10(), self.sigma_p.log10())
+        (self.sigma_x.value.log10(), self.sigma_p.value.log10())
     }
 }
 
@@ -197,7 +195,7 @@ impl PhasePath {
         chart: &mut Axes<SVGBackend>,
         number: usize,
         colour: &dyn Fn(f64) -> RGBColor,
-    ) -> Drawn<()> {
+    ) -> DrawResult<()> {
         let points: Vec<&PhasePoint> = self.points.iter().filter(|point| point.is_drawn()).collect();
         let line: Vec<(f64, f64)> = points.iter().map(|point| point.place()).collect();
         let Some(&end) = line.last() else { return Ok(()) };
@@ -208,13 +206,14 @@ impl PhasePath {
         }
         chart.draw_series(LineSeries::new(line.clone(), BLACK.mix(0.6).stroke_width(1)))?;
         let bars = points.iter().flat_map(|p| {
-            let [x, y] = [p.sigma_x_interval, p.sigma_p_interval].map(|ends| ends.map(f64::log10));
+            let [x, y] = [p.sigma_x, p.sigma_p].map(|spread| spread.interval.map(f64::log10));
             let (at_x, at_y) = p.place();
             [vec![(x[0], at_y), (x[1], at_y)], vec![(at_x, y[0]), (at_x, y[1])]]
         });
         let bars = bars.filter(|bar| bar.iter().all(|(x, y)| x.is_finite() && y.is_finite()));
         chart.draw_series(bars.map(|bar| PathElement::new(bar, BLACK.mix(0.35).stroke_width(1))))?;
-        chart.draw_series(points.iter().map(|p| Circle::new(p.place(), 4, colour(p.colour).filled())))?;
+        chart
+            .draw_series(points.iter().map(|p| Circle::new(p.place(), 4, colour(p.colour.value).filled())))?;
         if let [.., before, last] = line.as_slice() {
             head(chart, *before, *last, BLACK)?;
         }
@@ -226,7 +225,7 @@ impl PhasePath {
 }
 
 /// The head of an arrow that ends at the rim of the point at `to`. A step is as long on either axis.
-fn head(chart: &mut Axes<SVGBackend>, from: (f64, f64), to: (f64, f64), colour: RGBColor) -> Drawn<()> {
+fn head(chart: &mut Axes<SVGBackend>, from: (f64, f64), to: (f64, f64), colour: RGBColor) -> DrawResult<()> {
     let (x, y) = (to.0 - from.0, from.1 - to.1);
     let length = x.hypot(y);
     if length > 0.0 {
@@ -244,10 +243,10 @@ fn head(chart: &mut Axes<SVGBackend>, from: (f64, f64), to: (f64, f64), colour: 
 /// Where figures differ by less than their intervals: the lowest, the highest, and the widest interval.
 fn noise<'a>(
     points: impl Iterator<Item = &'a PhasePoint>,
-    of: fn(&PhasePoint) -> (f64, [f64; 2]),
+    of: fn(&PhasePoint) -> Figure,
 ) -> Option<[f64; 3]> {
     let figure = |point: &PhasePoint| {
-        let (value, [low, high]) = of(point);
+        let Figure { value, interval: [low, high], .. } = of(point);
         ChartPoint { x: 0.0, value, low, high }
     };
     let figures: Vec<ChartPoint> = points.map(figure).collect();
@@ -284,81 +283,4 @@ fn decades(range: Range) -> Ticked {
     let linear = Range::tight(&[range.low, range.high].map(|end| 10f64.powf(end)));
     let ticks = linear.ticks(4).into_iter().map(|(value, text)| (value.log10(), text)).collect();
     Ticked { low: range.low, high: range.high, ticks }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn point(sigma_x: f64, sigma_p: f64, colour: f64, share: f64) -> PhasePoint {
-        let interval = |value: f64| [value * (1.0 - share), value * (1.0 + share)];
-        PhasePoint {
-            sigma_x,
-            sigma_x_interval: interval(sigma_x),
-            sigma_p,
-            sigma_p_interval: interval(sigma_p),
-            colour,
-            colour_interval: interval(colour),
-        }
-    }
-
-    fn phase(share: f64) -> Phase {
-        let path = |name: &str, shift: f64| PhasePath {
-            name: name.into(),
-            points: (0..4)
-                .map(f64::from)
-                .map(|i| point(0.6 - 0.1 * i, 1.5 + i + shift, 0.2 + 0.2 * i, share))
-                .collect(),
-            temperatures: vec![[0.35, 3.0 + shift], [0.25, 6.0]],
-        };
-        Phase {
-            title: "uncertainty".into(),
-            unit: "input unit".into(),
-            colour: "robust accuracy [1]".into(),
-            paths: vec![path("plain", 1.0), path("adversarial <b>", 0.0)],
-        }
-    }
-
-    #[test]
-    fn a_picture_names_everything_and_the_line_falls_by_45_degrees() {
-        let svg = phase(0.05).svg().unwrap();
-        for text in [
-            "σ_x [input unit]",
-            "σ_p [1/input unit]",
-            "1 plain",
-            "2 adversarial &lt;b&gt;",
-            "robust accuracy [1]",
-            "σ_x σ_p = ½",
-        ] {
-            assert!(svg.contains(text), "{text}: {svg}");
-        }
-        assert!(!svg.contains("Not drawn") && !svg.contains("not coloured"), "{svg}");
-        // The dashes of the bound are the only lines that fall by 45°.
-        let ends = |line: &str| -> Option<[f64; 4]> {
-            let (_, rest) = line.split_once("points=\"")?;
-            let numbers: Vec<f64> =
-                rest.split('"').next()?.split([',', ' ']).filter_map(|text| text.parse().ok()).collect();
-            numbers.try_into().ok()
-        };
-        let dashes: Vec<[f64; 4]> = svg
-            .split("<polyline")
-            .filter(|line| line.contains("stroke=\"#000000\"") && line.contains("opacity=\"1\""))
-            .filter_map(ends)
-            .filter(|[x, y, to_x, to_y]| x != to_x && y != to_y)
-            .collect();
-        assert!(dashes.len() > 5, "{dashes:?}");
-        let (first, last) = (dashes[0], dashes[dashes.len() - 1]);
-        let slope = (last[3] - first[1]) / (last[2] - first[0]);
-        assert!((slope - 1.0).abs() < 0.02, "{slope}");
-    }
-
-    #[test]
-    fn noise_is_said_and_not_drawn() {
-        let svg = phase(3.0).svg().unwrap();
-        assert!(svg.contains("Not drawn: σ_x is 0.3 to 0.6 in all packets"), "{svg}");
-        let mut grey = phase(0.05);
-        grey.paths.iter_mut().flat_map(|path| &mut path.points).for_each(|p| p.colour_interval = [0.0, 1.0]);
-        assert!(grey.svg().unwrap().contains("not coloured"));
-        assert!(Phase::default().svg().unwrap_err().to_string().contains("nothing to draw"));
-    }
 }

@@ -1,7 +1,7 @@
 //! A packet in the plane.
 
 use super::axis::Range;
-use super::canvas::{BLACK, Canvas, Colour, LINE, Mark, WHITE};
+use super::canvas::{BLACK, Canvas, Colour, LINE, PointMark, WHITE};
 use super::map::scale_bar;
 use crate::Result;
 
@@ -27,7 +27,8 @@ pub struct PlanePacket<'a> {
 const ZOOM: i64 = 2;
 const LEFT: i64 = 64;
 const TOP: i64 = 60;
-const MARKS: [(Mark, Colour); 2] = [(Mark::Disc, [86, 180, 233]), (Mark::Square, [230, 159, 0])];
+const MARKS: [(PointMark, Colour); 2] =
+    [(PointMark::Disc, [86, 180, 233]), (PointMark::Square, [230, 159, 0])];
 
 impl PlanePacket<'_> {
     /// Cells of the grid in each direction.

@@ -4,8 +4,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::Range;
-use super::ticked::{Area, Drawn, FONT, Ticked, axes, svg};
-use crate::{Error, Result};
+use super::ticked::{Area, DrawResult, FONT, Ticked, axes, svg};
+use crate::{Error, Figure, Result};
 
 /// Named points in a plane, a third figure as their colour.
 #[derive(Clone, Debug, Default)]
@@ -23,23 +23,17 @@ pub struct Scatter {
 }
 
 /// A named point with intervals.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Dot {
     /// Its name in the legend.
     pub name: String,
     /// The abscissa.
-    pub x: f64,
-    /// Its interval.
-    pub x_interval: [f64; 2],
+    pub x: Figure,
     /// The ordinate.
-    pub y: f64,
-    /// Its interval.
-    pub y_interval: [f64; 2],
-    /// The value that its colour stands for.
-    pub colour: f64,
-    /// Its interval. Where no two values differ by more than the widest is wide, the points have one colour, which says
-    /// nothing.
-    pub colour_interval: [f64; 2],
+    pub y: Figure,
+    /// What its colour stands for. Where no two values differ by more than the widest interval is wide, the points have one
+    /// colour, which says nothing.
+    pub colour: Figure,
     /// Whether it is on the front: a line joins those that are.
     pub front: bool,
 }
@@ -68,21 +62,22 @@ impl Scatter {
     /// Whether its colours say more than that they are known of no point, or differ by less than their intervals.
     pub fn has_colours(&self) -> bool {
         let dots = self.placed();
-        dots.iter().any(|dot| dot.colour.is_finite()) && tells_apart(&dots)
+        dots.iter().any(|dot| dot.colour.value.is_finite()) && tells_apart(&dots)
     }
 
     /// The points that have a place.
     fn placed(&self) -> Vec<&Dot> {
-        self.dots.iter().filter(|dot| dot.x.is_finite() && dot.y.is_finite()).collect()
+        self.dots.iter().filter(|dot| dot.x.value.is_finite() && dot.y.value.is_finite()).collect()
     }
 
-    fn draw(&self, root: &Area, dots: &[&Dot]) -> Drawn<()> {
-        let range = |of: fn(&Dot) -> [f64; 3]| {
-            Range::tight(&dots.iter().flat_map(|dot| of(dot)).collect::<Vec<f64>>()).padded()
+    fn draw(&self, root: &Area, dots: &[&Dot]) -> DrawResult<()> {
+        let range = |of: fn(&Dot) -> Figure| {
+            let drawn = dots.iter().map(|dot| of(dot));
+            let drawn = drawn.flat_map(|figure| [figure.value, figure.interval[0], figure.interval[1]]);
+            Range::tight(&drawn.collect::<Vec<f64>>()).padded()
         };
-        let x = range(|dot| [dot.x, dot.x_interval[0], dot.x_interval[1]]);
-        let y = range(|dot| [dot.y, dot.y_interval[0], dot.y_interval[1]]);
-        let colours = Range::tight(&dots.iter().map(|dot| dot.colour).collect::<Vec<f64>>());
+        let (x, y) = (range(|dot| dot.x), range(|dot| dot.y));
+        let colours = Range::tight(&dots.iter().map(|dot| dot.colour.value).collect::<Vec<f64>>());
         let told_apart = tells_apart(dots);
         let colour = |value: f64| {
             let [r, g, b] = if told_apart { colours.colour(value) } else { ONE_COLOUR };
@@ -92,7 +87,7 @@ impl Scatter {
         let sides = [(Ticked::of(x, 6), self.x.as_str()), (Ticked::of(y, 6), &self.y)];
         let mut chart = axes(&area, &self.title, 64, sides)?;
         let mut front: Vec<(f64, f64)> =
-            dots.iter().filter(|dot| dot.front).map(|dot| (dot.x, dot.y)).collect();
+            dots.iter().filter(|dot| dot.front).map(|dot| (dot.x.value, dot.y.value)).collect();
         front.sort_by(|a, b| a.0.total_cmp(&b.0));
         // Two points are no curve.
         if front.len() > 2 {
@@ -100,26 +95,29 @@ impl Scatter {
         }
         let grey = BLACK.mix(0.35).stroke_width(1);
         for dot in dots {
+            let (x, y) = (dot.x, dot.y);
             chart.draw_series([
-                PathElement::new(vec![(dot.x_interval[0], dot.y), (dot.x_interval[1], dot.y)], grey),
-                PathElement::new(vec![(dot.x, dot.y_interval[0]), (dot.x, dot.y_interval[1])], grey),
+                PathElement::new(x.interval.map(|end| (end, y.value)).to_vec(), grey),
+                PathElement::new(y.interval.map(|end| (x.value, end)).to_vec(), grey),
             ])?;
         }
         // The number of a point stands in it, and its name beside the number in the legend.
         for (i, dot) in dots.iter().enumerate() {
-            chart.draw_series([Circle::new((dot.x, dot.y), RADIUS, colour(dot.colour).filled())])?;
-            let ink = if is_dark(colour(dot.colour)) { WHITE } else { BLACK };
+            let (place, colour) = ((dot.x.value, dot.y.value), colour(dot.colour.value));
+            chart.draw_series([Circle::new(place, RADIUS, colour.filled())])?;
+            let ink = if is_dark(colour) { WHITE } else { BLACK };
             let style = TextStyle::from((FONT, 11).into_font()).color(&ink);
             let centred = style.pos(Pos::new(HPos::Center, VPos::Center));
-            chart.draw_series([Text::new((i + 1).to_string(), (dot.x, dot.y), centred)])?;
+            chart.draw_series([Text::new((i + 1).to_string(), place, centred)])?;
         }
         let mut row = 30;
         for (i, dot) in dots.iter().enumerate() {
-            legend.draw(&Circle::new((12, row + 6), 6, colour(dot.colour).filled()))?;
+            legend.draw(&Circle::new((12, row + 6), 6, colour(dot.colour.value).filled()))?;
             legend.draw(&Text::new(format!("{} {}", i + 1, dot.name), (24, row), (FONT, 13)))?;
             row += LINE;
         }
-        let places: Vec<(i32, i32)> = dots.iter().map(|dot| chart.backend_coord(&(dot.x, dot.y))).collect();
+        let places: Vec<(i32, i32)> =
+            dots.iter().map(|dot| chart.backend_coord(&(dot.x.value, dot.y.value))).collect();
         for overlapping in overlaps(&places) {
             legend.draw(&Text::new(overlapping, (6, row), (FONT, 12)))?;
             row += LINE;
@@ -127,7 +125,7 @@ impl Scatter {
         row += 14;
         legend.draw(&Text::new(self.colour.clone(), (6, row), (FONT, 13)))?;
         row += LINE;
-        if dots.iter().all(|dot| !dot.colour.is_finite()) {
+        if dots.iter().all(|dot| !dot.colour.value.is_finite()) {
             legend.draw(&Text::new("not measured: no colours", (6, row), (FONT, 12)))?;
             return Ok(());
         }
@@ -177,9 +175,9 @@ const ONE_COLOUR: [u8; 3] = [0, 114, 178];
 
 /// Whether colours stand for more than noise.
 fn tells_apart(dots: &[&Dot]) -> bool {
-    let known = || dots.iter().map(|dot| dot.colour).filter(|value| value.is_finite());
+    let known = || dots.iter().map(|dot| dot.colour.value).filter(|value| value.is_finite());
     let apart = known().fold(f64::NEG_INFINITY, f64::max) - known().fold(f64::INFINITY, f64::min);
-    let widths = dots.iter().map(|dot| dot.colour_interval[1] - dot.colour_interval[0]);
+    let widths = dots.iter().map(|dot| dot.colour.interval[1] - dot.colour.interval[0]);
     let widest = widths.filter(|width| width.is_finite()).fold(0.0, f64::max);
     dots.len() < 2 || widest == 0.0 || apart > widest
 }
@@ -195,15 +193,12 @@ mod tests {
 
     #[test]
     fn a_picture_names_everything() {
-        let half = 0.1;
+        let figure = |value: f64| Figure::new(value, [value - 0.1, value + 0.1]);
         let dot = |name: &str, x: f64, colour| Dot {
             name: name.into(),
-            x,
-            x_interval: [x - 0.1, x + 0.1],
-            y: 1.0 - x,
-            y_interval: [0.9 - x, 1.1 - x],
-            colour,
-            colour_interval: [colour - half, colour + half],
+            x: figure(x),
+            y: figure(1.0 - x),
+            colour: figure(colour),
             front: true,
         };
         let picture = Scatter {
@@ -225,7 +220,9 @@ mod tests {
             assert!(svg.contains(text), "{text}: {svg}");
         }
         let mut same = picture;
-        same.dots.iter_mut().for_each(|dot| dot.colour_interval = [dot.colour - 1.5, dot.colour + 1.5]);
+        same.dots
+            .iter_mut()
+            .for_each(|dot| dot.colour.interval = [-1.5, 1.5].map(|end| dot.colour.value + end));
         assert!(same.svg().unwrap().contains("intervals: no colours"));
         assert!(Scatter::default().svg().unwrap_err().to_string().contains("nothing to draw"));
     }

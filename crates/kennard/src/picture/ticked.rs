@@ -79,10 +79,10 @@ pub(super) fn axes<'a, B: DrawingBackend>(
 
 /// Where an SVG file is drawn, and whether it could be.
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-pub(super) type Drawn<T> = Result<T, Box<dyn std::error::Error>>;
+pub(super) type DrawResult<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// An SVG file of a size in pixels, without a background.
-pub(super) fn svg(size: (u32, u32), draw: impl FnOnce(&Area) -> Drawn<()>) -> Drawn<String> {
+pub(super) fn svg(size: (u32, u32), draw: impl FnOnce(&Area) -> DrawResult<()>) -> DrawResult<String> {
     let mut text = String::new();
     let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
     draw(&root)?;

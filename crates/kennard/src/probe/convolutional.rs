@@ -38,10 +38,12 @@ impl Convolutional {
         let classifier = engine.classifier();
         let (shape, classes) = (classifier.shape(), classifier.classes());
         if !matches!(shape, [_, height, width] if *height.min(width) >= 8) {
-            return Err(Error::Mismatch(format!(
-                "a convolutional probe reads images [C, H, W] of at least 8×8, the data has samples of shape {shape:?}; \
-                 a linear one reads any"
-            )));
+            return Err(Error::NoImages {
+                reader: "a convolutional probe reads".into(),
+                smallest: 8,
+                shape: shape.to_vec(),
+                instead: "a linear one reads any",
+            });
         }
         let recipe = recipe(inputs.len());
         let samples = TrainingSet::of(inputs.concat(), labels.to_vec(), shape, &recipe)?;

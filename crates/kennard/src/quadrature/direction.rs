@@ -25,10 +25,10 @@ impl FromStr for Direction {
         match text {
             "gradient" => Ok(Direction::Gradient),
             "mode" => Ok(Direction::Mode),
-            _ => text.parse().map(Direction::Towards).map_err(|_| {
-                Error::Setting(format!(
-                    "`{text}` is no direction; known are gradient, mode, and the number of another sample"
-                ))
+            _ => text.parse().map(Direction::Towards).map_err(|_| Error::Unreadable {
+                text: text.into(),
+                what: "direction",
+                form: "known are gradient, mode, and the number of another sample".into(),
             }),
         }
     }

@@ -4,11 +4,15 @@
 //! holds there; per scale the window packets `ψ ∝ l √N(x; x₀, s² I)` around data points, whose bound
 //! is ½. `l` is the cross-entropy of the label.
 
+mod report;
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::AtomicBool;
 
 use kennard_graph::Loss;
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+
+pub use report::{CoordinateFigures, PlaneReport, SquarePacket, WindowPackets};
 
 use super::share::{cells, misclassified};
 use super::{Coordinate, Domain, Integral, Quadrature, Wave};
@@ -22,6 +26,7 @@ use crate::{Error, Figure, Result};
 
 /// What to measure of a classifier of points in the plane.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct PlanePlan {
     /// Which problem.
     pub problem: Problem,
@@ -43,113 +48,6 @@ pub const SQUARE: [[f64; 2]; 2] = [[0.0, 1.0]; 2];
 /// Networks answer in single precision: figures settle to about this, where the loss is smooth.
 const QUADRATURE: Quadrature = Quadrature { tolerance: 1e-5, max_order: 512 };
 
-/// What was found.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct PlaneReport {
-    /// The name of the problem.
-    pub problem: String,
-    /// Standard deviation of the points' noise.
-    pub noise: f64,
-    /// The seed of the points.
-    pub seed: u64,
-    /// Points that were classified.
-    pub samples: u64,
-    /// Of these, those that were classified correctly.
-    pub correct: u64,
-    /// `correct / samples`.
-    pub accuracy: f64,
-    /// Clopper–Pearson, 95 %.
-    pub accuracy_interval: [f64; 2],
-    /// The box packet of each label.
-    pub boxes: Vec<SquarePacket>,
-    /// The window packets at each scale.
-    pub windows: Vec<WindowPackets>,
-}
-
-/// The packet `ψ ∝ l` on the unit square.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct SquarePacket {
-    /// The label.
-    pub label: usize,
-    /// The figures of each coordinate.
-    pub coordinates: Vec<CoordinateFigures>,
-    /// `ln ∫ l²`.
-    pub log_norm: f64,
-    /// Points per coordinate of the last rule.
-    pub order: usize,
-    /// Whether the figures settled to 1e-5.
-    pub converged: bool,
-}
-
-/// One coordinate of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct CoordinateFigures {
-    /// `E[x_i]`.
-    pub mean: Figure,
-    /// `σ_x,i`.
-    pub sigma_x: Figure,
-    /// `σ_p,i`.
-    pub sigma_p: Figure,
-    /// `σ_x,i σ_p,i`.
-    pub product: Figure,
-    /// `B_i`.
-    pub boundary: Figure,
-    /// `½ |1 − B_i|`.
-    pub bound: Figure,
-    /// `Cov(x_i, g_i)`, which must be `−½ (1 − B_i)`.
-    pub stein: Figure,
-    /// `Cov(x_i, g_i) + ½ (1 − B_i)`, zero but for the errors.
-    pub discrepancy: f64,
-}
-
-/// The packets under windows of one scale. `σ_x`, `σ_p` are root mean squares over the coordinates.
-///
-/// Figures are means over centres, with Student's 95 % interval for centres drawn like these. It is cut where no
-/// mean can lie: at ½ for the product, else at zero.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct WindowPackets {
-    /// The width `s` of the windows, in input units.
-    pub scale: f64,
-    /// How many centres.
-    pub centres: u64,
-    /// `σ_x`.
-    #[serde(serialize_with = "as_mean")]
-    pub sigma_x: Figure,
-    /// `σ_p`.
-    #[serde(serialize_with = "as_mean")]
-    pub sigma_p: Figure,
-    /// `σ_x σ_p` of the aggregates.
-    #[serde(serialize_with = "as_mean")]
-    pub product: Figure,
-    /// The smallest `σ_x,i σ_p,i` of all centres and coordinates.
-    pub product_min: f64,
-    /// What it cannot fall below: ½.
-    pub bound: f64,
-    /// `‖⟨x⟩ − x₀‖ / s`.
-    #[serde(serialize_with = "as_mean")]
-    pub drift: Figure,
-    /// `s² Σ_i Var(h_i)`.
-    #[serde(serialize_with = "as_mean")]
-    pub dispersion: Figure,
-    /// `P(misclassified)`, the share of `ψ²` at misclassified points, by the midpoint rule.
-    #[serde(serialize_with = "as_mean")]
-    pub misclassified: Figure,
-    /// The largest estimated error of a product.
-    pub error: f64,
-    /// The largest `|Cov(x_i, g_i) + ½|`.
-    pub discrepancy: f64,
-    /// Whether all figures of all centres settled to 1e-5.
-    pub converged: bool,
-}
-
-/// A mean over centres as files have it: `{"mean", "interval"}`.
-fn as_mean<S: Serializer>(figure: &Figure, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    let mut fields = serializer.serialize_struct("Mean", 2)?;
-    fields.serialize_field("mean", &figure.value)?;
-    fields.serialize_field("interval", &figure.interval)?;
-    fields.end()
-}
-
 /// A packet to integrate.
 struct Job {
     domain: Domain,
@@ -157,6 +55,11 @@ struct Job {
 }
 
 impl PlanePlan {
+    /// 2000 points of seed 0 without noise, and windows of these widths around the first 8.
+    pub fn new(problem: Problem, scales: Vec<f64>) -> PlanePlan {
+        PlanePlan { problem, noise: 0.0, seed: 0, samples: 2000, scales, centres: 8 }
+    }
+
     /// The points.
     pub fn points(&self) -> Vec<Sample> {
         self.problem.samples(self.samples, self.noise, self.seed)
@@ -175,7 +78,11 @@ impl PlanePlan {
             )));
         }
         if !(self.noise >= 0.0 && self.noise.is_finite()) {
-            return Err(Error::Mismatch(format!("the noise is {}; it must be zero or positive", self.noise)));
+            return Err(Error::OutOfRange {
+                setting: "the noise".into(),
+                value: self.noise,
+                allowed: "it must be zero or positive".into(),
+            });
         }
         let samples = self.points();
         let centres = self.centres.min(samples.len());
@@ -202,8 +109,7 @@ impl PlanePlan {
             seed: self.seed,
             samples: n,
             correct,
-            accuracy: correct as f64 / n as f64,
-            accuracy_interval: clopper_pearson(correct, n),
+            accuracy: Figure::new(correct as f64 / n as f64, clopper_pearson(correct, n)),
             boxes: boxes.iter().enumerate().map(|(label, spreads)| box_packet(label, spreads)).collect(),
             windows: windows
                 .map(|((of, wrong), &scale)| window_packets(scale, &samples[..centres], of, wrong))
@@ -249,8 +155,8 @@ fn count_correct(engine: &Engine, samples: &[Sample]) -> Result<u64> {
 fn integrate(engine: &Engine, jobs: &[Job]) -> Result<Vec<Integral>> {
     let work = |evaluator: &mut Evaluator, job: &Job| {
         QUADRATURE.measure(&job.domain, |points| loss(evaluator, points, job.label)).map_err(|e| {
-            let why = with_causes(&e);
-            Error::Packet(format!("the packet of label {} on {:?}: {why}", job.label, job.domain))
+            let what = format!("the packet of label {} on {:?}", job.label, job.domain);
+            Error::Unmeasured { what, why: with_causes(&e) }
         })
     };
     let go_on = AtomicBool::new(false);
@@ -291,23 +197,6 @@ pub(crate) fn loss(evaluator: &mut Evaluator, points: &[f64], label: usize) -> R
         wave.gradient.extend(gradient.iter().map(|&du| slope * f64::from(du)));
     }
     Ok(wave)
-}
-
-impl CoordinateFigures {
-    /// Of coordinate `i`.
-    pub(super) fn of(spreads: &Integral, i: usize) -> CoordinateFigures {
-        let figure = |of: fn(&Coordinate) -> f64| spreads.figure(i, of);
-        CoordinateFigures {
-            mean: figure(|c| c.mean),
-            sigma_x: figure(|c| c.sigma_x),
-            sigma_p: figure(|c| c.sigma_p),
-            product: figure(Coordinate::product),
-            boundary: figure(|c| c.boundary),
-            bound: figure(Coordinate::bound),
-            stein: figure(|c| c.covariance),
-            discrepancy: spreads.coordinates[i].discrepancy(),
-        }
-    }
 }
 
 fn box_packet(label: usize, spreads: &Integral) -> SquarePacket {
@@ -351,72 +240,5 @@ fn window_packets(scale: f64, centres: &[Sample], spreads: &[Integral], wrong: &
         error: largest(&mut all().map(|(s, i)| s.figure(i, Coordinate::product).error())),
         discrepancy: largest(&mut all().map(|(s, i)| s.coordinates[i].discrepancy().abs())),
         converged: spreads.iter().all(|s| s.converged),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-    use crate::engine::EngineOptions;
-    use crate::packet::{GaussianPacket, LogOdds};
-    use crate::{Classifier, Graph, Preprocessing, Runtime, RuntimeChoice};
-
-    struct Network<'e>(Evaluator<'e>);
-
-    impl LogOdds for Network<'_> {
-        type Error = Error;
-
-        fn batch_size(&self) -> usize {
-            self.0.micro_batch()
-        }
-
-        fn evaluate(&mut self, points: &[f32], label: usize, u: &mut [f32], du: &mut [f32]) -> Result<()> {
-            let points: Vec<f64> = points.iter().map(|&x| f64::from(x)).collect();
-            let answer = self.0.evaluate(&query(&points, label))?;
-            u.copy_from_slice(&answer.loss);
-            du.copy_from_slice(&answer.gradient);
-            Ok(())
-        }
-    }
-
-    /// The same packets by quadrature and by sampling. The sampler's 95 % intervals are taken three
-    /// times as wide, so that a right result fails once in 10⁸ cases.
-    #[test]
-    fn quadrature_and_sampling_agree() {
-        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
-        if !fixtures.is_dir() {
-            println!("skipped: the repository's models are not in the package");
-            return;
-        }
-        for (problem, scale) in [(Problem::Moons, 0.02), (Problem::Circles, 0.05), (Problem::Xor, 0.02)] {
-            let model = Graph::load(fixtures.join(format!("plane_{problem}.onnx"))).unwrap();
-            let classifier = Classifier::new(&model, &[2], &Preprocessing::default()).unwrap();
-            let runtime = Runtime::open(RuntimeChoice::Rten).unwrap();
-            let engine = Engine::new(classifier, runtime, &EngineOptions::default()).unwrap();
-            for sample in problem.samples(3, 0.03, 11) {
-                let centre = sample.input.iter().map(|&x| f64::from(x)).collect();
-                let job = Job { domain: Domain::Window { centre, scale }, label: sample.label };
-                let exact = &integrate(&engine, &[job]).unwrap()[0];
-                let packet = GaussianPacket { scale, samples: 20_000, seed: 1 };
-                let sampled = Evaluator::lend(&engine, |evaluator| {
-                    packet.measure(&sample.input, sample.label, 0, &mut Network(evaluator)).unwrap()
-                });
-                assert!(sampled.valid(), "{problem} {}: {sampled:?}", sample.index);
-                let spreads = [exact.clone(), exact.clone()];
-                let window = window_packets(scale, &[sample.clone(), sample.clone()], &spreads, &[0.0, 0.0]);
-                for (name, exact, found) in [
-                    ("σ_x", window.sigma_x, sampled.spreads.sigma_x),
-                    ("σ_p", window.sigma_p, sampled.spreads.sigma_p),
-                    ("product", window.product, sampled.spreads.product),
-                    ("drift", window.drift, sampled.drift),
-                    ("dispersion", window.dispersion, sampled.dispersion),
-                ] {
-                    let [low, high] = found.interval.map(|end| found.value + 3.0 * (end - found.value));
-                    assert!((low..=high).contains(&exact.value), "{problem} {name}: {exact:?} {found:?}");
-                }
-            }
-        }
     }
 }

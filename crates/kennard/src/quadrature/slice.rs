@@ -9,25 +9,27 @@
 //! is a packet of one or two dimensions: the network restricted to the line or plane, not a marginal of its
 //! packet in all dimensions. All identities hold for it, and the bound is ½ along each direction.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+mod subspace;
+#[cfg(test)]
+mod tests;
+
 use serde::Serialize;
+
+use subspace::Subspace;
 
 use super::direction::{Direction, orthonormal};
 use super::plane::CoordinateFigures;
 use super::share::{cells, misclassified};
-use super::{Domain, Quadrature, Wave};
 use crate::answer::{margin, predict};
 use crate::data::{DataSet, Sample};
 use crate::engine::{Engine, Evaluator, Query};
 use crate::error::with_causes;
-use crate::packet::oracle::EngineOracle;
-use crate::packet::points::Points;
-use crate::packet::vector::dot;
-use crate::packet::{Effort, GaussianPacket, LogOdds};
+use crate::packet::oracle::{EngineOracle, LogOdds};
+use crate::packet::{Effort, GaussianPacket};
 use crate::{Error, Result};
 
 /// Which packets to measure: one per scale, through one sample.
+#[non_exhaustive]
 pub struct SlicePlan<'a> {
     /// The classifier.
     pub engine: &'a Engine,
@@ -95,20 +97,23 @@ pub struct Slice {
     cut: Subspace,
 }
 
-/// A line or a plane through a point.
-#[derive(Clone, Debug, PartialEq)]
-struct Subspace {
-    centre: Vec<f32>,
-    label: usize,
-    /// Orthonormal (k×d).
-    axes: Vec<Vec<f64>>,
-}
-
-const LINE: Quadrature = Quadrature { tolerance: 1e-5, max_order: 4096 };
-const PLANE: Quadrature = Quadrature { tolerance: 1e-4, max_order: 128 };
 /// Points that find a mode.
 const SAMPLES: usize = 2000;
 const MAX_SAMPLES: usize = 16_000;
+
+impl<'a> SlicePlan<'a> {
+    /// Packets of these widths through the sample at this place in the data set; modes are found with seed 0.
+    pub fn new(
+        engine: &'a Engine,
+        data: &'a DataSet,
+        sample: usize,
+        directions: Vec<Direction>,
+        scales: Vec<f64>,
+    ) -> Self {
+        SlicePlan { engine, data, sample, directions, scales, seed: 0 }
+    }
+}
+
 impl SlicePlan<'_> {
     /// Measures the packets.
     ///
@@ -143,9 +148,11 @@ impl SlicePlan<'_> {
     /// Refuses scales and directions that make no packet.
     fn check(&self) -> Result<()> {
         if let Some(scale) = self.scales.iter().find(|scale| !(**scale > 0.0 && scale.is_finite())) {
-            return Err(Error::Packet(format!(
-                "the window's scale is {scale}; it must be positive and finite, in input units"
-            )));
+            return Err(Error::OutOfRange {
+                setting: "the window's scale".into(),
+                value: *scale,
+                allowed: "it must be positive and finite, in input units".into(),
+            });
         }
         match self.directions.len() {
             1 | 2 => Ok(()),
@@ -178,9 +185,10 @@ impl SlicePlan<'_> {
     }
 
     fn find(&self, index: usize) -> Result<Sample> {
-        let missing = || {
-            let count = self.data.len();
-            Error::Packet(format!("there is no sample {index}: {} has {count}, from 0", self.data.spec()))
+        let missing = || Error::NoSuch {
+            what: "sample",
+            number: index,
+            range: format!("{} has {}, from 0", self.data.spec(), self.data.len()),
         };
         self.data.samples()?.nth(index).transpose()?.ok_or_else(missing)
     }
@@ -203,9 +211,9 @@ impl SlicePlan<'_> {
                 let packet = GaussianPacket { scale, samples: SAMPLES, seed: self.seed };
                 let effort = Effort { max_samples: MAX_SAMPLES, modes: true, ..Effort::default() };
                 let index = centre.index as u64;
-                let failed = |e: crate::packet::MeasureError<Error>| {
-                    let why = with_causes(&e);
-                    Error::Packet(format!("the packet around sample {index}, for its mode: {why}"))
+                let failed = |e: crate::packet::MeasureError<Error>| Error::Unmeasured {
+                    what: format!("the packet around sample {index}, for its mode"),
+                    why: with_causes(&e),
                 };
                 let packet = packet
                     .measure_until(&effort, &centre.input, centre.label, index, oracle)
@@ -219,62 +227,6 @@ impl SlicePlan<'_> {
                 Ok(other.iter().zip(&centre.input).map(|(&a, &b)| f64::from(a) - f64::from(b)).collect())
             }
         }
-    }
-}
-
-impl Subspace {
-    fn measure<O: LogOdds>(&self, scale: f64, oracle: &mut O) -> Result<Slice> {
-        let k = self.axes.len();
-        let domain = Domain::Window { centre: vec![0.0; k], scale };
-        let rule = if k == 1 { LINE } else { PLANE };
-        let integral = rule
-            .measure(&domain, |points| self.wave(points, oracle))
-            .map_err(|e| Error::Packet(format!("the packet at scale {scale}: {}", with_causes(&e))))?;
-        let square = |of: fn(&super::Coordinate) -> f64| -> f64 { integral.coordinates.iter().map(of).sum() };
-        Ok(Slice {
-            scale,
-            coordinates: (0..k).map(|i| CoordinateFigures::of(&integral, i)).collect(),
-            bound: 0.5,
-            drift: square(|c| c.mean * c.mean).sqrt() / scale,
-            dispersion: scale * scale * square(|c| c.roughness),
-            // Told by logits, which an oracle does not give.
-            misclassified: f64::NAN,
-            log_norm: integral.log_norm,
-            order: integral.order,
-            converged: integral.converged,
-            cut: self.clone(),
-        })
-    }
-
-    /// The input at `t` (k), rounded to single precision.
-    fn point(&self, t: &[f64], x: &mut [f32]) {
-        for (i, (x, &centre)) in x.iter_mut().zip(&self.centre).enumerate() {
-            let moved: f64 = self.axes.iter().zip(t).map(|(axis, t)| t * axis[i]).sum();
-            *x = (f64::from(centre) + moved) as f32;
-        }
-    }
-
-    /// The loss at points n×k, as a wave function.
-    fn wave<O: LogOdds>(
-        &self,
-        at: &[f64],
-        oracle: &mut O,
-    ) -> Result<Wave, crate::packet::MeasureError<O::Error>> {
-        let k = self.axes.len();
-        let mut wave = Wave::default();
-        let mut points = Points { dimension: self.centre.len(), label: self.label, oracle };
-        points.evaluate(
-            at.len() / k,
-            &mut ChaCha8Rng::from_seed(Default::default()),
-            |n, _, x| self.point(&at[n * k..(n + 1) * k], x),
-            |_, seen| {
-                wave.exponent.push(seen.log_loss);
-                wave.value.push(1.0);
-                let gradient: Vec<f64> = seen.gradient.iter().map(|&g| f64::from(g)).collect();
-                wave.gradient.extend(self.axes.iter().map(|axis| seen.slope * dot(axis, &gradient)));
-            },
-        )?;
-        Ok(wave)
     }
 }
 
@@ -331,93 +283,4 @@ fn log_odds(z: &[f32], label: usize) -> f64 {
     let others = || z.iter().enumerate().filter(|(j, _)| *j != label).map(|(_, &z)| f64::from(z));
     let top = others().fold(f64::NEG_INFINITY, f64::max);
     top + others().map(|z| (z - top).exp()).sum::<f64>().ln() - f64::from(z[label])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `l = eᵘ` to rounding, for `u = a·x − 40`.
-    struct Exponential(Vec<f32>);
-
-    impl LogOdds for Exponential {
-        type Error = std::convert::Infallible;
-
-        fn batch_size(&self) -> usize {
-            7
-        }
-
-        fn evaluate(
-            &mut self,
-            points: &[f32],
-            _: usize,
-            u: &mut [f32],
-            gradient: &mut [f32],
-        ) -> Result<(), Self::Error> {
-            let d = self.0.len();
-            for ((x, u), g) in points.chunks(d).zip(u).zip(gradient.chunks_mut(d)) {
-                *u = x.iter().zip(&self.0).map(|(x, a)| x * a).sum::<f32>() - 40.0;
-                g.copy_from_slice(&self.0);
-            }
-            Ok(())
-        }
-    }
-
-    /// A model that has no gradient.
-    struct Rough;
-
-    impl LogOdds for Rough {
-        type Error = Error;
-
-        fn batch_size(&self) -> usize {
-            1
-        }
-
-        fn evaluate(&mut self, _: &[f32], _: usize, _: &mut [f32], _: &mut [f32]) -> Result<()> {
-            Err(Error::NoGradient("the node `trees` has no gradient rule".into()))
-        }
-    }
-
-    #[test]
-    fn what_failed_is_said_to_its_first_cause() {
-        let cut = Subspace { centre: vec![0.5; 2], label: 0, axes: vec![vec![1.0, 0.0]] };
-        let said = cut.measure(0.25, &mut Rough).unwrap_err().to_string();
-        assert!(said.starts_with("the packet at scale 0.25: "), "{said}");
-        assert!(said.ends_with("could not be evaluated: the node `trees` has no gradient rule"), "{said}");
-    }
-
-    /// A locally exponential loss displaces the packet by `2 s² a` and leaves it a coherent state: along
-    /// each direction by that direction's part of it.
-    #[test]
-    fn an_exponential_loss_displaces_the_packet() {
-        let a = [3.0f32, 0.0, -4.0, 0.0];
-        let scale = 0.25;
-        let directions = [vec![3.0, 0.0, -4.0, 0.0], vec![1.0, 2.0, 0.0, 0.0]];
-        let names = ["gradient".to_string(), "sample 2".to_string()];
-        for k in [1, 2] {
-            let axes = orthonormal(directions[..k].to_vec(), &names).unwrap();
-            let cut = Subspace { centre: vec![0.5, 0.25, 0.0, 1.0], label: 0, axes };
-            let slice = cut.measure(scale, &mut Exponential(a.to_vec())).unwrap();
-            assert!(slice.converged);
-            let expected = [2.0 * scale * scale * 5.0, 0.0];
-            for (c, mean) in slice.coordinates.iter().zip(expected) {
-                // Log-odds in single precision near −40 are known to 2e-6.
-                for (found, exact) in [
-                    (c.mean.value, mean),
-                    (c.sigma_x.value, scale),
-                    (c.sigma_p.value, 0.5 / scale),
-                    (c.product.value, 0.5),
-                    (c.stein.value, -0.5),
-                ] {
-                    assert!((found - exact).abs() < 2e-5, "{found} {exact}: {slice:?}");
-                }
-            }
-            assert!((slice.drift - 2.0 * scale * 5.0).abs() < 1e-4);
-            assert!(slice.dispersion < 1e-6);
-        }
-        let twins = vec![directions[0].clone(), directions[0].iter().map(|x| -2.0 * x).collect()];
-        assert!(orthonormal(twins, &names).unwrap_err().to_string().contains("span no plane"));
-        let none = vec![vec![0.0; 4]];
-        assert!(orthonormal(none, &names).unwrap_err().to_string().contains("length 0"));
-    }
 }

@@ -11,13 +11,13 @@ use crate::picture::Panels;
 use crate::stats::{mcnemar, paired_difference, pareto_front};
 
 #[derive(Serialize)]
-pub(super) struct Comparison {
+pub(super) struct RunComparison {
     /// One point for each audit.
     plane: Vec<Plotted>,
     /// Runs that are checkpoints of the same training, in the order of their epochs.
     series: Vec<Series>,
     /// Every audit against the first, where they share samples.
-    pairs: Vec<Pair>,
+    pairs: Vec<RunPair>,
     /// What keeps the runs from being compared.
     notes: Vec<String>,
 }
@@ -51,18 +51,18 @@ struct Series {
 
 /// A run against the first, on the samples that both examined.
 #[derive(Serialize)]
-struct Pair {
+struct RunPair {
     first: usize,
     run: usize,
     samples: u64,
-    clean: Difference,
+    clean: ShareDifference,
     /// Null where one was not attacked, or under another threat model.
-    robust: Option<Difference>,
+    robust: Option<ShareDifference>,
 }
 
 /// A paired difference of shares.
 #[derive(Serialize)]
-struct Difference {
+struct ShareDifference {
     /// How many samples the first alone gets right.
     only_first: u64,
     /// How many the other alone gets right.
@@ -75,9 +75,9 @@ struct Difference {
     p: f64,
 }
 
-impl Comparison {
+impl RunComparison {
     /// Nothing where there are not two audits.
-    pub fn new(sources: &[Source], names: &[String]) -> Option<Comparison> {
+    pub fn new(sources: &[Source], names: &[String]) -> Option<RunComparison> {
         let audits: Vec<(usize, &RunState)> = sources
             .iter()
             .enumerate()
@@ -99,7 +99,7 @@ impl Comparison {
             match why_not(base, other) {
                 Some(reason) => reasons.push(reason.into()),
                 None => {
-                    let pair = Pair::new((first, base), (run, other));
+                    let pair = RunPair::new((first, base), (run, other));
                     reasons.extend(pair.differing_samples(base, other));
                     pairs.push(pair);
                 }
@@ -126,7 +126,7 @@ impl Comparison {
         for (point, best) in alike.iter_mut().zip(pareto_front(&accuracies)) {
             point.pareto = Some(best);
         }
-        Some(Comparison { plane, series: series(sources), pairs, notes })
+        Some(RunComparison { plane, series: series(sources), pairs, notes })
     }
 }
 
@@ -141,7 +141,9 @@ impl Plotted {
             robust: summary.robust.as_ref().and_then(|robust| robust.robust_accuracy),
             robust_interval: summary.robust.as_ref().and_then(|robust| robust.interval),
             sigma_p: packet.map(|packet| packet.sigma_p),
-            sigma_p_interval: packet.and_then(PacketSummary::sigma_p_interval),
+            sigma_p_interval: packet
+                .map(PacketSummary::conjugate_spread)
+                .and_then(|spread| spread.known_interval()),
             product: packet.map(|packet| packet.product.value),
             pareto: None,
         }
@@ -199,7 +201,7 @@ fn threats_differ(a: &RunState, b: &RunState) -> Option<String> {
     (a.budget != b.budget).then(|| "other budgets of the attacks, and robust accuracy depends on them".into())
 }
 
-impl Pair {
+impl RunPair {
     /// What is to be said where the runs examined different samples.
     fn differing_samples(&self, a: &RunState, b: &RunState) -> Option<String> {
         let [mine, theirs] = [a, b].map(|state| state.outcome.records.len() as u64);
@@ -212,31 +214,31 @@ impl Pair {
         })
     }
 
-    fn new((first, a): (usize, &RunState), (run, b): (usize, &RunState)) -> Pair {
+    fn new((first, a): (usize, &RunState), (run, b): (usize, &RunState)) -> RunPair {
         let theirs: BTreeMap<usize, &Record> = b.outcome.records.iter().map(|r| (r.index, r)).collect();
         let both: Vec<(&Record, &Record)> =
             a.outcome.records.iter().filter_map(|r| Some((r, *theirs.get(&r.index)?))).collect();
         let attacked = [a, b].iter().all(|state| state.outcome.summary.robust.is_some());
         let comparable = attacked && a.manifest.settings.allows_the_same(&b.manifest.settings);
-        Pair {
+        RunPair {
             first,
             run,
             samples: both.len() as u64,
-            clean: Difference::new(&both, Record::is_correct),
-            robust: comparable.then(|| Difference::new(&both, Record::is_robust)),
+            clean: ShareDifference::new(&both, Record::is_correct),
+            robust: comparable.then(|| ShareDifference::new(&both, Record::is_robust)),
         }
     }
 }
 
-impl Difference {
-    fn new(both: &[(&Record, &Record)], holds: fn(&Record) -> bool) -> Difference {
+impl ShareDifference {
+    fn new(both: &[(&Record, &Record)], holds: fn(&Record) -> bool) -> ShareDifference {
         let count = |mine: bool, theirs: bool| {
             both.iter().filter(|(a, b)| holds(a) == mine && holds(b) == theirs).count() as u64
         };
         let table = [[count(true, true), count(true, false)], [count(false, true), count(false, false)]];
         let (only_first, only_other) = (table[0][1], table[1][0]);
         let [low, high] = paired_difference(table);
-        Difference {
+        ShareDifference {
             only_first,
             only_other,
             difference: (only_other as f64 - only_first as f64) / both.len().max(1) as f64,

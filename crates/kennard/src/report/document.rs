@@ -4,28 +4,30 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::classes::Classes;
-use super::compare::Comparison;
-use super::examples::Example;
+use super::compare::RunComparison;
+use super::examples::BrokenSample;
 use super::packets::SurveyView;
-use super::samples::{DistancePairs, Histogram, SampleTable};
+use super::samples::{DistanceHistogram, DistancePairs, SampleTable};
 use super::sheet_view::{KeptSheet, SheetView};
-use super::sources::Training;
+use super::sources::KeptTraining;
 use super::{Detail, Source};
-use crate::audit::{AuditManifest, RunState, Stage, Summary};
+use crate::audit::{AuditManifest, OWN_SIZES, RunState, Stage, Summary};
 use crate::probe::Counts;
 
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
     /// The version of Kennard that made the page.
     kennard: &'static str,
+    /// What stands in the place of one epsilon for all samples and features.
+    own_sizes: [&'static str; 2],
     pub sheets: Vec<SheetView<'a>>,
-    pub runs: Vec<Run<'a>>,
-    comparison: Option<Comparison>,
+    pub runs: Vec<RunView<'a>>,
+    comparison: Option<RunComparison>,
 }
 
 /// One run. What it does not have is null.
 #[derive(Serialize)]
-pub(super) struct Run<'a> {
+pub(super) struct RunView<'a> {
     pub name: String,
     directory: String,
     stage: Stage,
@@ -36,17 +38,17 @@ pub(super) struct Run<'a> {
     /// What a reader should know of the directory itself.
     notes: Vec<String>,
     classes: Option<Classes>,
-    distances: Option<Histogram>,
+    distances: Option<DistanceHistogram>,
     /// Predicted and found distances.
     pairs: Option<DistancePairs>,
     samples: Option<SampleTable>,
-    examples: Vec<Example>,
+    examples: Vec<BrokenSample>,
     surveys: Vec<SurveyView<'a>>,
     /// How many cosines of samples and their loss gradients fall where, in an audit.
     cosines: Option<Counts>,
     /// The report of `kennard probe`.
     probe: Option<&'a Value>,
-    training: Option<&'a Training>,
+    training: Option<&'a KeptTraining>,
 }
 
 impl<'a> Document<'a> {
@@ -58,15 +60,16 @@ impl<'a> Document<'a> {
         left_out: Option<&str>,
     ) -> Document<'a> {
         let names = names(sources);
-        let comparison = (sources.len() > 1).then(|| Comparison::new(sources, &names)).flatten();
-        let runs = sources.iter().zip(names).map(|(source, name)| Run::new(source, name, detail)).collect();
+        let comparison = (sources.len() > 1).then(|| RunComparison::new(sources, &names)).flatten();
+        let runs =
+            sources.iter().zip(names).map(|(source, name)| RunView::new(source, name, detail)).collect();
         let sheets = sheets.iter().map(|kept| SheetView::new(kept, detail.pictures, left_out)).collect();
-        Document { kennard: env!("CARGO_PKG_VERSION"), sheets, runs, comparison }
+        Document { kennard: env!("CARGO_PKG_VERSION"), own_sizes: OWN_SIZES, sheets, runs, comparison }
     }
 }
 
-impl<'a> Run<'a> {
-    fn new(source: &'a Source, name: String, detail: Detail) -> Run<'a> {
+impl<'a> RunView<'a> {
+    fn new(source: &'a Source, name: String, detail: Detail) -> RunView<'a> {
         let state = source.audit.as_ref();
         let summary = state.map(|state| &state.outcome.summary);
         let manifest = state.map(|state| &state.manifest);
@@ -79,7 +82,7 @@ impl<'a> Run<'a> {
             ));
         }
         let examined = summary.map_or(0, |summary| summary.samples);
-        Run {
+        RunView {
             name,
             directory: source.path.display().to_string(),
             stage: state.map_or(Stage::Finished, |state| state.stage),
@@ -88,10 +91,10 @@ impl<'a> Run<'a> {
             manifest,
             notes,
             classes: state.and_then(Classes::new),
-            distances: state.and_then(Histogram::of_distances),
+            distances: state.and_then(DistanceHistogram::of_distances),
             pairs: state.and_then(DistancePairs::new),
             samples: state.map(|state| SampleTable::new(state, detail.rows)),
-            examples: state.map_or_else(Vec::new, |state| Example::all(state, detail.examples)),
+            examples: state.map_or_else(Vec::new, |state| BrokenSample::all(state, detail.examples)),
             surveys: source.surveys.iter().map(|survey| SurveyView::new(survey, detail.maps)).collect(),
             cosines: state.and_then(cosines),
             probe: source.probe.as_ref(),

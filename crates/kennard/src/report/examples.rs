@@ -15,7 +15,7 @@ const HIGHEST: u32 = 64;
 
 /// A broken sample and its closest adversarial point.
 #[derive(Serialize)]
-pub(super) struct Example {
+pub(super) struct BrokenSample {
     index: usize,
     label: usize,
     prediction: usize,
@@ -30,9 +30,9 @@ pub(super) struct Example {
     amplified: Option<f32>,
 }
 
-impl Example {
+impl BrokenSample {
     /// At most `most`: some of every role.
-    pub fn all(state: &RunState, most: usize) -> Vec<Example> {
+    pub fn all(state: &RunState, most: usize) -> Vec<BrokenSample> {
         let shown = &state.outcome.shown;
         let roles = roles(shown);
         let each = most.div_ceil(roles.len());
@@ -41,17 +41,17 @@ impl Example {
             roles.iter().filter(|(_, places)| has(places)).map(|(role, _)| *role).collect()
         };
         let all = (0..shown.len()).map(|place| (place, chosen(place))).filter(|(_, r)| !r.is_empty());
-        all.take(most).map(|(place, roles)| Example::new(state, &shown[place], roles)).collect()
+        all.take(most).map(|(place, roles)| BrokenSample::new(state, &shown[place], roles)).collect()
     }
 
-    fn new(state: &RunState, shown: &Shown, roles: Vec<Role>) -> Example {
+    fn new(state: &RunState, shown: &Shown, roles: Vec<Role>) -> BrokenSample {
         let summary = &state.outcome.summary;
         let (shape, bounds) = (&summary.model.input, summary.threat_model.bounds);
         let d = shape.iter().try_fold(1usize, |d, &n| d.checked_mul(n));
         let fits = d == Some(shown.original.len()) && d == Some(shown.point.len());
         let drawn = fits.then(|| triptych(shape, bounds, &shown.original, &shown.point)).flatten();
         let amplified = drawn.as_ref().map(|drawn| drawn.amplified);
-        Example {
+        BrokenSample {
             index: shown.index,
             label: shown.label,
             prediction: shown.prediction,

@@ -27,7 +27,7 @@ use document::Document;
 pub use markup::Markup;
 pub use sheet::{Block, KeyFigure, Section, Sheet, SheetVerdict};
 use sheet_view::KeptSheet;
-use sources::{Found, Source};
+use sources::{DirectoryContents, Source};
 
 /// A page is no larger than this, in bytes.
 pub const LARGEST: usize = 3 << 20;
@@ -62,7 +62,7 @@ impl Report {
     /// # Errors
     /// When a directory holds no run, or one that is damaged or of another version of Kennard.
     pub fn read(paths: &[PathBuf]) -> Result<Report> {
-        let mut found = Found::default();
+        let mut found = DirectoryContents::default();
         for path in paths {
             sources::read(path, &mut found)?;
         }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::examples::data_uri;
-use super::sources::Survey;
+use super::sources::KeptSurvey;
 use crate::survey::{SurveyManifest, SurveySummary};
 
 #[derive(Serialize)]
@@ -30,8 +30,8 @@ const LARGEST: u64 = 256 << 10;
 
 impl<'a> SurveyView<'a> {
     /// A survey, with maps of `most` bytes in all.
-    pub fn new(survey: &'a Survey, most: usize) -> SurveyView<'a> {
-        let Survey { path: directory, manifest, summary } = survey;
+    pub fn new(survey: &'a KeptSurvey, most: usize) -> SurveyView<'a> {
+        let KeptSurvey { path: directory, manifest, summary } = survey;
         let manifest = manifest.as_ref();
         let mut names: Vec<String> = std::fs::read_dir(directory)
             .into_iter()

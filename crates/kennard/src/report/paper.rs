@@ -1,5 +1,8 @@
 //! The rows of a paper's table, and the sentence that says how they were measured.
 
+#[cfg(test)]
+mod tests;
+
 use super::Source;
 use super::document::names;
 use super::markup::Markup;
@@ -25,20 +28,20 @@ const COLUMNS: [(&str, bool); 9] = [
 const CERTIFIED: &str = "certified accuracy [%]";
 
 /// An audit as a row, and what its accuracy was measured by.
-struct Row {
+struct PaperRow {
     model: String,
     data: String,
     samples: u64,
     norm: Norm,
     /// The size of changes as people write it; none where it has no limit.
     eps: Option<String>,
-    clean: Share,
+    clean: ShownShare,
     /// What else confined attacks, in words.
     confined: Vec<String>,
     /// None where there was no attack of a size.
-    robust: Option<Share>,
+    robust: Option<ShownShare>,
     /// None where no certificates were sought.
-    certified: Option<Share>,
+    certified: Option<ShownShare>,
     /// The version of AutoAttack that the attacks are, if they are one.
     autoattack: Option<String>,
     attacks: Vec<String>,
@@ -47,7 +50,7 @@ struct Row {
 }
 
 /// A share of all samples.
-enum Share {
+enum ShownShare {
     /// With its 95 % interval.
     Known(f64, [f64; 2]),
     /// What it lies between, and of how many samples it is not known.
@@ -60,12 +63,12 @@ enum Share {
 /// When there is no audit.
 pub(super) fn table(sources: &[Source], markup: Markup) -> Result<String> {
     let audits = sources.iter().zip(names(sources));
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows: Vec<PaperRow> = Vec::new();
     let models: Vec<&ModelSummary> =
         sources.iter().filter_map(|source| Some(&source.audit.as_ref()?.outcome.summary.model)).collect();
     for (source, name) in audits {
         let Some(state) = &source.audit else { continue };
-        let mut row = Row::of(state);
+        let mut row = PaperRow::of(state);
         let model = &state.outcome.summary.model;
         // Networks of a sweep are files of one name.
         let twin =
@@ -82,7 +85,7 @@ pub(super) fn table(sources: &[Source], markup: Markup) -> Result<String> {
     Ok(text(&rows, markup))
 }
 
-fn text(rows: &[Row], markup: Markup) -> String {
+fn text(rows: &[PaperRow], markup: Markup) -> String {
     let certified = rows.iter().any(|row| row.certified.is_some());
     let shown = |column: &&(&str, bool)| certified || column.0 != CERTIFIED;
     let columns: Vec<(&str, bool)> = COLUMNS.iter().filter(shown).copied().collect();
@@ -90,14 +93,14 @@ fn text(rows: &[Row], markup: Markup) -> String {
     format!("{}\n{}\n", markup.table(&columns, &cells), sentences(rows, markup).join("\n"))
 }
 
-impl Row {
-    fn of(state: &RunState) -> Row {
+impl PaperRow {
+    fn of(state: &RunState) -> PaperRow {
         let Summary { model, data, clean, robust, total, .. } = &state.outcome.summary;
         let summary = &state.outcome.summary;
         let share = |known: Option<f64>, interval: Option<[f64; 2]>, bracket, pending| match (known, interval)
         {
-            (Some(value), Some(interval)) => Share::Known(value, interval),
-            _ => Share::Between(bracket, pending),
+            (Some(value), Some(interval)) => ShownShare::Known(value, interval),
+            _ => ShownShare::Between(bracket, pending),
         };
         let of_all = |count: u64| count as f64 / (*total).max(1) as f64;
         let could_be = [of_all(clean.correct), of_all(clean.correct + clean.pending)];
@@ -105,7 +108,7 @@ impl Row {
             .then(|| format!("searched in {}", summary.search_precision));
         let shard =
             if summary.shard.is_whole() { String::new() } else { format!(", shard {}", summary.shard) };
-        Row {
+        PaperRow {
             model: file_name(&model.file),
             data: format!("{} ({}){shard}", data_name(&data.name), data.split),
             samples: *total,
@@ -131,8 +134,9 @@ impl Row {
             None if self.attacks.is_empty() => "–".into(),
             None => self.attacks.join(", "),
         };
-        let figure =
-            |share: &Option<Share>| share.as_ref().map_or(markup.escaped("–"), |share| share.cell(markup));
+        let figure = |share: &Option<ShownShare>| {
+            share.as_ref().map_or(markup.escaped("–"), |share| share.cell(markup))
+        };
         let mut cells = vec![
             markup.escaped(&self.model),
             markup.escaped(&self.data),
@@ -176,14 +180,14 @@ impl Row {
     }
 }
 
-impl Share {
+impl ShownShare {
     fn cell(&self, markup: Markup) -> String {
         match self {
-            Share::Known(value, [low, high]) => {
+            ShownShare::Known(value, [low, high]) => {
                 let [value, low, high] = [value, low, high].map(|share| 100.0 * share);
                 format!("{value:.2} [{low:.2}, {high:.2}]")
             }
-            Share::Between([low, high], _) => {
+            ShownShare::Between([low, high], _) => {
                 let dash = markup.escaped("–");
                 format!("unfinished: {:.2}{dash}{:.2}", 100.0 * low, 100.0 * high)
             }
@@ -192,7 +196,7 @@ impl Share {
 }
 
 /// One sentence for each way in which accuracies were measured, then what is to be known of all.
-fn sentences(rows: &[Row], markup: Markup) -> Vec<String> {
+fn sentences(rows: &[PaperRow], markup: Markup) -> Vec<String> {
     let mut ways: Vec<(String, Vec<String>)> = Vec::new();
     for row in rows.iter().filter(|row| row.robust.is_some()) {
         let (way, model) = (row.method(markup), markup.escaped(&row.model));
@@ -218,8 +222,8 @@ fn sentences(rows: &[Row], markup: Markup) -> Vec<String> {
     all.extend(rows.iter().filter_map(|row| {
         let shares = [Some(&row.clean), row.robust.as_ref(), row.certified.as_ref()].into_iter().flatten();
         let pending = shares.filter_map(|share| match share {
-            Share::Between(_, pending) => Some(*pending),
-            Share::Known(..) => None,
+            ShownShare::Between(_, pending) => Some(*pending),
+            ShownShare::Known(..) => None,
         });
         let pending = pending.max()?;
         let model = markup.escaped(&row.model);
@@ -241,101 +245,5 @@ fn data_name(spec: &str) -> String {
         Some((kind @ ("mnist" | "fashion-mnist" | "cifar10" | "cifar100"), _)) => kind.into(),
         Some((_, path)) => path.split(',').map(file_name).join(", "),
         None => spec.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(model: &str) -> Row {
-        Row {
-            model: model.into(),
-            data: "cifar10 (test)".into(),
-            samples: 10000,
-            norm: Norm::Linf,
-            eps: Some("8/255".into()),
-            confined: Vec::new(),
-            clean: Share::Known(0.8492, [0.842, 0.8562]),
-            robust: Some(Share::Known(0.5308, [0.521, 0.5406])),
-            certified: None,
-            autoattack: Some("standard".into()),
-            attacks: ["apgd-ce", "apgd-t", "fab-t", "square"].map(String::from).into(),
-            seed: 0,
-            version: "0.1.0".into(),
-        }
-    }
-
-    #[test]
-    fn a_paper_gets_its_rows_and_a_sentence() {
-        let unfinished = Row {
-            robust: Some(Share::Between([0.1, 0.9], 800)),
-            autoattack: None,
-            attacks: vec!["pgd".into()],
-            ..row("net_b.onnx")
-        };
-        let rows = [row("net_a.onnx"), unfinished];
-        let expected = r"\begin{tabular}{llrlrrll}
-\toprule
-model & data & samples & threat model & clean accuracy [\%] & robust accuracy [\%] & attacks & Kennard \\
-\midrule
-net\_a.onnx & cifar10 (test) & 10000 & $\ell_\infty \le 8/255$ & 84.92 [84.20, 85.62] & 53.08 [52.10, 54.06] & AutoAttack standard & 0.1.0 \\
-net\_b.onnx & cifar10 (test) & 10000 & $\ell_\infty \le 8/255$ & 84.92 [84.20, 85.62] & unfinished: 10.00--90.00 & pgd & 0.1.0 \\
-\bottomrule
-\end{tabular}
-
-Robust accuracy of net\_a.onnx was measured with Kennard 0.1.0 (AutoAttack standard: apgd-ce, apgd-t, fab-t, square; seed 0) on 10000 samples of cifar10 (test), $\ell_\infty \le 8/255$.
-Robust accuracy of net\_b.onnx was measured with Kennard 0.1.0 (pgd; seed 0) on 10000 samples of cifar10 (test), $\ell_\infty \le 8/255$.
-Brackets are Clopper--Pearson intervals at 95 \%.
-The run of net\_b.onnx is unfinished: its shares lie between the ends given, whatever the 800 pending samples turn out to be.
-";
-        let found = text(&rows, Markup::Latex);
-        assert_eq!(found.split_once('\n').unwrap().1, expected);
-        assert!(found.starts_with("% ") && found.lines().next().unwrap().contains("booktabs"));
-
-        let expected = r"| model | data | samples | threat model | clean accuracy [%] | robust accuracy [%] | attacks | Kennard |
-|---|---|---:|---|---:|---:|---|---|
-| net\_a.onnx | cifar10 (test) | 10000 | linf ≤ 8/255 | 84.92 [84.20, 85.62] | 53.08 [52.10, 54.06] | AutoAttack standard | 0.1.0 |
-
-Robust accuracy was measured with Kennard 0.1.0 (AutoAttack standard: apgd-ce, apgd-t, fab-t, square; seed 0) on 10000 samples of cifar10 (test), linf ≤ 8/255.
-Brackets are Clopper–Pearson intervals at 95 %.
-";
-        assert_eq!(text(&rows[..1], Markup::Markdown), expected);
-    }
-
-    #[test]
-    fn a_run_without_attacks_has_no_sentence_about_them() {
-        let clean = Row { robust: None, autoattack: None, attacks: Vec::new(), eps: None, ..row("a") };
-        let found = text(&[clean], Markup::Markdown);
-        assert!(!found.contains("Robust accuracy was") && found.contains("| linf, any size |"), "{found}");
-    }
-
-    /// Audits under other threat models are told apart, in the table and in sentences.
-    #[test]
-    fn what_confined_attacks_is_said() {
-        let frozen = Row { confined: vec!["2 of 6 features frozen".into()], ..row("a") };
-        let found = text(&[frozen, row("b")], Markup::Markdown);
-        assert!(found.contains("| linf ≤ 8/255, 2 of 6 features frozen |"), "{found}");
-        assert_eq!(found.matches("Robust accuracy of ").count(), 2, "{found}");
-    }
-
-    /// The column is there where an audit has certificates; others have none in it.
-    #[test]
-    fn certificates_have_a_column() {
-        let certified = Row { certified: Some(Share::Known(0.25, [0.24, 0.26])), ..row("a") };
-        let found = text(&[certified, row("b")], Markup::Markdown);
-        assert!(found.contains("| robust accuracy [%] | certified accuracy [%] | attacks |"), "{found}");
-        assert!(found.contains("| 53.08 [52.10, 54.06] | 25.00 [24.00, 26.00] | AutoAttack"), "{found}");
-        assert!(found.contains("| 53.08 [52.10, 54.06] | – | AutoAttack"), "{found}");
-        assert!(found.contains("bounds prove, of the network in real arithmetic"), "{found}");
-        let latex = text(&[row("a")], Markup::Latex);
-        assert!(!latex.contains("certified") && !latex.contains("bounds prove"));
-    }
-
-    #[test]
-    fn data_are_called_by_their_names() {
-        assert_eq!(data_name("cifar10:/home/me/data"), "cifar10");
-        assert_eq!(data_name("npz:/home/me/x.npy,/home/me/y.npy"), "x.npy, y.npy");
-        assert_eq!(data_name(r"folder:C:\data\cats"), "cats");
     }
 }

@@ -80,7 +80,7 @@ fn rounded(value: f64) -> Option<f64> {
 
 /// How many samples are how far from their closest adversarial point.
 #[derive(Serialize)]
-pub(super) struct Histogram {
+pub(super) struct DistanceHistogram {
     /// The lower end of the first and the upper end of the last bin.
     ends: [f64; 2],
     counts: Vec<u64>,
@@ -92,10 +92,10 @@ pub(super) struct Histogram {
 
 const BINS: usize = 40;
 
-impl Histogram {
+impl DistanceHistogram {
     /// The distances of all samples; nothing while some are pending, or where no minimum-norm attack found a
     /// point.
-    pub fn of_distances(state: &RunState) -> Option<Histogram> {
+    pub fn of_distances(state: &RunState) -> Option<DistanceHistogram> {
         if state.outcome.summary.minimal.is_empty() || !state.outcome.summary.is_whole() {
             return None;
         }
@@ -104,7 +104,8 @@ impl Histogram {
         if largest <= 0.0 {
             return None;
         }
-        let mut histogram = Histogram { ends: [0.0, largest], counts: vec![0; BINS], zero: 0, none: 0 };
+        let mut histogram =
+            DistanceHistogram { ends: [0.0, largest], counts: vec![0; BINS], zero: 0, none: 0 };
         for distance in distances {
             if distance.is_infinite() {
                 histogram.none += 1;

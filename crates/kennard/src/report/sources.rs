@@ -19,21 +19,21 @@ use crate::{Error, Result};
 pub(super) struct Source {
     pub path: PathBuf,
     pub audit: Option<RunState>,
-    pub surveys: Vec<Survey>,
+    pub surveys: Vec<KeptSurvey>,
     /// The figures of `kennard probe`.
     pub probe: Option<Value>,
-    pub training: Option<Training>,
+    pub training: Option<KeptTraining>,
 }
 
 /// What `kennard train` keeps: its manifest, and an entry for each epoch.
 #[derive(Serialize)]
-pub(super) struct Training {
+pub(super) struct KeptTraining {
     manifest: TrainingManifest,
     epochs: Vec<Epoch>,
 }
 
 /// The packets of one directory.
-pub(super) struct Survey {
+pub(super) struct KeptSurvey {
     pub path: PathBuf,
     pub manifest: Option<SurveyManifest>,
     pub summary: SurveySummary,
@@ -65,12 +65,12 @@ impl Source {
 
 /// What directories hold.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct DirectoryContents {
     pub sheets: Vec<KeptSheet>,
     pub sources: Vec<Source>,
 }
 
-impl Found {
+impl DirectoryContents {
     fn add(&mut self, path: &Path) -> Result<()> {
         // A run of its own kind has a page of its own kind.
         let own = path.join(MANIFEST).exists() && !FinishedSmoothing::is_in(path);
@@ -115,7 +115,7 @@ fn directories(path: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Reads a directory, or the directories in it.
-pub(super) fn read(path: &Path, found: &mut Found) -> Result<()> {
+pub(super) fn read(path: &Path, found: &mut DirectoryContents) -> Result<()> {
     let error = |message: String| Error::Run { path: path.into(), message };
     let is_run =
         |path: &Path| [MANIFEST, "summary.json", sheet::FILE].iter().any(|name| path.join(name).exists());
@@ -134,7 +134,7 @@ pub(super) fn read(path: &Path, found: &mut Found) -> Result<()> {
 }
 
 /// The training in a directory; nothing where it holds something else.
-fn training(path: &Path) -> Result<Option<Training>> {
+fn training(path: &Path) -> Result<Option<KeptTraining>> {
     if RunKind::of(path)? != Some(RunKind::Training) {
         return Ok(None);
     }
@@ -152,7 +152,7 @@ fn training(path: &Path) -> Result<Option<Training>> {
             Error::Run { path: log.clone(), message }.advise("; train with {resume}")
         })?);
     }
-    Ok(Some(Training { manifest, epochs }))
+    Ok(Some(KeptTraining { manifest, epochs }))
 }
 
 fn open(path: &Path) -> Result<Source> {
@@ -182,7 +182,7 @@ fn open(path: &Path) -> Result<Source> {
             error(format!("is not of this version of Kennard, or damaged ({e}); measure the packets again"))
         })?;
         let manifest = stored(path)?.map(|(manifest, _)| manifest);
-        source.surveys.push(Survey { path: path.into(), manifest, summary });
+        source.surveys.push(KeptSurvey { path: path.into(), manifest, summary });
     } else if let Some(kind @ (RunKind::Smoothing | RunKind::Packets)) = RunKind::of(path)? {
         let message =
             format!("holds {kind}, but no results yet, of which its page is made: finish the run first");

@@ -12,26 +12,26 @@ use arrow_array::{
 /// The value of a row; none where the column is null.
 type Get<R, T> = fn(&R) -> Option<T>;
 /// Puts into a row what [`Get`] gave.
-type Set<R, T> = fn(&mut R, Option<T>);
+type Put<R, T> = fn(&mut R, Option<T>);
 
 /// What a column of rows of type `R` holds.
 pub(crate) enum Field<R> {
     /// True or false.
-    Flag(Get<R, bool>, Set<R, bool>),
+    Flag(Get<R, bool>, Put<R, bool>),
     /// The same, following from other columns: it is written, and not read.
     Derived(Get<R, bool>),
     /// A class, in 32 bits.
-    Class(Get<R, usize>, Set<R, usize>),
+    Class(Get<R, usize>, Put<R, usize>),
     /// A count, in 64 bits.
-    Count(Get<R, u64>, Set<R, u64>),
+    Count(Get<R, u64>, Put<R, u64>),
     /// A number in single precision.
-    Single(Get<R, f32>, Set<R, f32>),
+    Single(Get<R, f32>, Put<R, f32>),
     /// A number in double precision.
-    Double(Get<R, f64>, Set<R, f64>),
+    Double(Get<R, f64>, Put<R, f64>),
     /// A text.
-    Text(Get<R, String>, Set<R, String>),
+    Text(Get<R, String>, Put<R, String>),
     /// Numbers in single precision.
-    List(Get<R, Vec<f32>>, Set<R, Vec<f32>>),
+    List(Get<R, Vec<f32>>, Put<R, Vec<f32>>),
 }
 
 impl<R> Field<R> {
@@ -61,7 +61,7 @@ impl<R> Field<R> {
     /// Fills in a column of all rows of a batch. Nothing where it is missing or of another type. Negative integers come
     /// out as numbers too large for the column.
     pub fn read(&self, batch: &RecordBatch, name: &str, rows: &mut [R]) -> Option<()> {
-        fn put<R, T>(rows: &mut [R], set: Set<R, T>, values: impl Iterator<Item = Option<T>>) {
+        fn put<R, T>(rows: &mut [R], set: Put<R, T>, values: impl Iterator<Item = Option<T>>) {
             rows.iter_mut().zip(values).for_each(|(row, value)| set(row, value));
         }
         let array = batch.column_by_name(name);

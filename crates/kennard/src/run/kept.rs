@@ -5,16 +5,16 @@ use crate::data::Sample;
 use crate::{Error, Result};
 
 /// The samples that an earlier run finished, against the data.
-pub(crate) struct Kept {
+pub(crate) struct KeptSamples {
     /// The label of each, by its place in the data set.
     labels: BTreeMap<usize, usize>,
     met: AtomicUsize,
 }
 
-impl Kept {
+impl KeptSamples {
     /// Samples by their places in the data set, with their labels.
-    pub fn new(finished: impl Iterator<Item = (usize, usize)>) -> Kept {
-        Kept { labels: finished.collect(), met: AtomicUsize::new(0) }
+    pub fn new(finished: impl Iterator<Item = (usize, usize)>) -> KeptSamples {
+        KeptSamples { labels: finished.collect(), met: AtomicUsize::new(0) }
     }
 
     /// A sample that is still to be examined; nothing where it is among those kept.
@@ -25,10 +25,13 @@ impl Kept {
         let Sample { index, label, .. } = sample;
         match self.labels.get(&index) {
             None => Ok(Some(sample)),
-            Some(kept) if *kept != label => Err(Error::Mismatch(format!(
-                "sample {index} has the label {label}, and {kept} among the samples that are kept: the journal is of other \
-                 data. Remove it to begin anew"
-            ))),
+            Some(kept) if *kept != label => Err(Error::Sample {
+                index,
+                problem: format!(
+                    "has the label {label}, and {kept} among the samples that are kept: the journal is of other data. \
+                     Remove it to begin anew"
+                ),
+            }),
             Some(_) => {
                 self.met.fetch_add(1, Ordering::Relaxed);
                 Ok(None)

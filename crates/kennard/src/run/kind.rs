@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::files::{read_if_there, refused};
 use super::manifest::MANIFEST;
@@ -25,15 +26,35 @@ impl RunKind {
     /// When the manifest cannot be read.
     pub fn of(directory: &Path) -> Result<Option<RunKind>> {
         let text = read_if_there(&directory.join(MANIFEST))?.unwrap_or_default();
-        let manifest: Value = serde_json::from_slice(&text).unwrap_or_default();
-        let settings = &manifest["settings"];
-        let kinds = [
-            (&manifest["training"], RunKind::Training),
-            (&settings["attacks"], RunKind::Audit),
-            (&settings["sigma"], RunKind::Smoothing),
-            (&settings["packet"], RunKind::Packets),
-        ];
-        Ok(kinds.into_iter().find(|(own, _)| !own.is_null()).map(|(_, kind)| kind))
+        let own: OwnFields = serde_json::from_slice(&text).unwrap_or_default();
+        Ok(own.kind())
+    }
+}
+
+/// The fields of manifests that those of one kind alone have; no other is read.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct OwnFields {
+    training: Option<IgnoredAny>,
+    settings: Option<OwnSettings>,
+}
+
+/// The same of their settings.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct OwnSettings {
+    attacks: Option<IgnoredAny>,
+    sigma: Option<IgnoredAny>,
+    packet: Option<IgnoredAny>,
+}
+
+impl OwnFields {
+    fn kind(self) -> Option<RunKind> {
+        let OwnSettings { attacks, sigma, packet } = self.settings.unwrap_or_default();
+        let training = self.training.map(|_| RunKind::Training);
+        let audit = attacks.map(|_| RunKind::Audit);
+        let smoothing = sigma.map(|_| RunKind::Smoothing);
+        training.or(audit).or(smoothing).or(packet.map(|_| RunKind::Packets))
     }
 }
 

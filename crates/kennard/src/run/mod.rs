@@ -17,7 +17,7 @@ pub(crate) mod sums;
 pub(crate) use directory::{Directory, SUMMARY};
 pub use files::{make_directory, prepare, write_whole};
 pub use kennard_graph::files::clear_strays;
-pub(crate) use kept::Kept;
+pub(crate) use kept::KeptSamples;
 pub(crate) use kind::{RunKind, check_kind, keep_off};
 pub use manifest::{About, Checkpoint, Manifest};
 pub(crate) use manifest::{MANIFEST, NO_RUN, differences, same_settings, sorted, stored, stored_before};

@@ -104,7 +104,11 @@ impl FromStr for Shard {
             text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
         match parts {
             Some((number, of)) if (1..=of).contains(&number) => Ok(Shard { number, of }),
-            _ => Err(Error::Setting(format!("`{text}` is no shard; write 1/3 for the first of three"))),
+            _ => Err(Error::Unreadable {
+                text: text.into(),
+                what: "shard",
+                form: "write 1/3 for the first of three".into(),
+            }),
         }
     }
 }

@@ -98,19 +98,16 @@ impl<'a> Certification<'a> {
 
     /// Refuses settings that make no sense.
     pub(super) fn check(&self) -> Result<()> {
-        let wrong = |message: String| Err(Error::Setting(message));
         check_scale(self.sigma)?;
         if self.choosing == 0 || self.draws == 0 {
-            return wrong(format!(
-                "{} draws to choose a class and {} to count; take at least one of each, 100 and 100000 for example",
-                self.choosing, self.draws
-            ));
+            return Err(Error::NoDraws { choosing: self.choosing, counting: self.draws, usual: 100_000 });
         }
         if !(self.failure > 0.0 && self.failure < 0.5) {
-            return wrong(format!(
-                "the probability of a wrong certificate is {}; it must lie between 0 and 0.5, 0.001 for example",
-                self.failure
-            ));
+            return Err(Error::OutOfRange {
+                setting: "the probability of a wrong certificate".into(),
+                value: self.failure,
+                allowed: "it must lie between 0 and 0.5, 0.001 for example".into(),
+            });
         }
         if let Some(bounds) = self.bounds {
             ThreatModel::unlimited(Norm::L2, bounds)?;
@@ -118,9 +115,9 @@ impl<'a> Certification<'a> {
         let largest = self.largest_radius();
         for &radius in &self.radii {
             if !(radius >= 0.0 && radius.is_finite()) {
-                return wrong(format!(
+                return Err(Error::Setting(format!(
                     "the radius {radius} is no length: 0.25 for example, in units of the input"
-                ));
+                )));
             }
             if radius >= largest {
                 let last = self.looks().last().map_or(self.failure, |look| look.failure);

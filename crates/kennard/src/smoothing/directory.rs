@@ -23,10 +23,10 @@ const FILES: [&str; 3] = [MANIFEST, SAMPLES, SUMMARY];
 
 /// The directory of a certification, open for work.
 pub struct SmoothingDirectory {
-    work: Work,
+    work: CertificationWork,
 }
 
-enum Work {
+enum CertificationWork {
     /// What an earlier run left, and the journal that goes on.
     Left(Directory<CertificateRecord>),
     /// Nothing: the results are there.
@@ -53,7 +53,7 @@ impl SmoothingDirectory {
         if resume && !is_begun(path) && path.join(SUMMARY).exists() {
             let run = FinishedSmoothing::open(path)?;
             same_settings(path, &run.manifest.settings, &manifest.settings)?;
-            return Ok(SmoothingDirectory { work: Work::Done(Box::new(run.outcome)) });
+            return Ok(SmoothingDirectory { work: CertificationWork::Done(Box::new(run.outcome)) });
         }
         let classes = manifest.about.model.classes;
         let place = |record: &CertificateRecord| match record.label.max(record.class) as u64 >= classes {
@@ -61,22 +61,22 @@ impl SmoothingDirectory {
             false => Ok(record.index),
         };
         let directory = Directory::open(path, &manifest, &FILES, resume, place)?;
-        Ok(SmoothingDirectory { work: Work::Left(directory) })
+        Ok(SmoothingDirectory { work: CertificationWork::Left(directory) })
     }
 
     /// How many samples an earlier run finished.
     pub fn finished(&self) -> usize {
         match &self.work {
-            Work::Left(directory) => directory.entries.len(),
-            Work::Done(outcome) => outcome.records.len(),
+            CertificationWork::Left(directory) => directory.entries.len(),
+            CertificationWork::Done(outcome) => outcome.records.len(),
         }
     }
 
     /// What is damaged of an earlier run, for people; what came before it is kept.
     pub fn damage(&self) -> Option<&str> {
         match &self.work {
-            Work::Left(directory) => directory.damage.as_deref(),
-            Work::Done(_) => None,
+            CertificationWork::Left(directory) => directory.damage.as_deref(),
+            CertificationWork::Done(_) => None,
         }
     }
 }
@@ -103,8 +103,8 @@ impl Certification<'_> {
         progress: &mut dyn FnMut(SmoothingProgress),
     ) -> Result<SmoothingOutcome> {
         let mut directory = match directory.work {
-            Work::Done(outcome) => return Ok(*outcome),
-            Work::Left(left) => left,
+            CertificationWork::Done(outcome) => return Ok(*outcome),
+            CertificationWork::Left(left) => left,
         };
         let kept = std::mem::take(&mut directory.entries);
         let outcome = match self.go_on(kept, &mut |record| directory.keep(record), stop, progress) {
@@ -195,7 +195,7 @@ pub fn merge_smoothing(parts: &[PathBuf]) -> Result<FinishedSmoothing> {
     let runs: Vec<FinishedSmoothing> =
         parts.iter().map(|path| FinishedSmoothing::open(path)).collect::<Result<_>>()?;
     let Some(first) = runs.first() else {
-        return Err(Error::Setting("there is nothing to merge; name the directories of the shards".into()));
+        return Err(Error::NothingToMerge);
     };
     let whole =
         |run: &FinishedSmoothing| SmoothingSettings { shard: Shard::WHOLE, ..run.manifest.settings.clone() };

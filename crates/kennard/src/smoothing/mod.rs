@@ -118,10 +118,8 @@ impl Smoothing<'_> {
         }
         self.scales.iter().try_for_each(|scale| check_scale(*scale))?;
         if self.choosing == 0 || self.draws == 0 {
-            return Err(Error::Setting(format!(
-                "{} draws to choose a class and {} to count; take at least one of each, 100 and 1000 for example",
-                self.choosing, self.draws
-            )));
+            let (choosing, counting) = (self.choosing as u64, self.draws as u64);
+            return Err(Error::NoDraws { choosing, counting, usual: 1000 });
         }
         self.bounds.map_or(Ok(()), |bounds| ThreatModel::unlimited(Norm::L2, bounds).map(|_| ()))
     }
@@ -129,7 +127,7 @@ impl Smoothing<'_> {
     fn smooth(&self, evaluator: &mut Evaluator, sample: &Sample) -> Result<SmoothedRecord> {
         let (d, classes) = (sample.input.len(), evaluator.classes());
         let mut random = stream(self.seed, &[sample.index as u64], "smoothing");
-        let mut tallies = vec![Tally::new(classes, self.choosing); self.scales.len()];
+        let mut tallies = vec![VoteTally::new(classes, self.choosing); self.scales.len()];
         let mut left = self.choosing + self.draws;
         while left > 0 {
             let batch = left.min(evaluator.micro_batch());
@@ -145,7 +143,7 @@ impl Smoothing<'_> {
                 answers.logits.chunks_exact(classes).for_each(|logits| tally.count(predict(logits)));
             }
         }
-        let votes = tallies.into_iter().map(Tally::votes).collect();
+        let votes = tallies.into_iter().map(VoteTally::votes).collect();
         Ok(SmoothedRecord { index: sample.index, label: sample.label, votes })
     }
 }
@@ -154,10 +152,11 @@ impl Smoothing<'_> {
 fn check_scale(scale: f64) -> Result<()> {
     match scale > 0.0 && scale.is_finite() {
         true => Ok(()),
-        false => Err(Error::Setting(format!(
-            "the standard deviation of the noise is {scale}; it must be a positive number, 0.25 for a quarter of the range \
-             of pixels"
-        ))),
+        false => Err(Error::OutOfRange {
+            setting: "the standard deviation of the noise".into(),
+            value: scale,
+            allowed: "it must be a positive number, 0.25 for a quarter of the range of pixels".into(),
+        }),
     }
 }
 
@@ -173,16 +172,16 @@ fn displaced(input: &[f32], noise: &[f64], scale: f64, bounds: Option<[f32; 2]>)
 
 /// Answers as they come: those that choose first, then those that count.
 #[derive(Clone)]
-struct Tally {
+struct VoteTally {
     choosing: usize,
     chosen: Vec<u64>,
     counts: Vec<u64>,
     draws: u64,
 }
 
-impl Tally {
-    fn new(classes: usize, choosing: usize) -> Tally {
-        Tally { choosing, chosen: vec![0; classes], counts: vec![0; classes], draws: 0 }
+impl VoteTally {
+    fn new(classes: usize, choosing: usize) -> VoteTally {
+        VoteTally { choosing, chosen: vec![0; classes], counts: vec![0; classes], draws: 0 }
     }
 
     /// An answer with NaN counts for no class, and is still a draw.

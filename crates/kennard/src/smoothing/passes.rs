@@ -20,7 +20,7 @@ use crate::data::Sample;
 use crate::engine::{Evaluator, Query};
 use crate::probe::labelled;
 use crate::random::stream;
-use crate::run::Kept;
+use crate::run::KeptSamples;
 use crate::{Error, Result};
 
 /// How far a certification is.
@@ -86,7 +86,7 @@ impl Certification<'_> {
             total: summary.total,
             certified: records.iter().map(certified).sum(),
         };
-        let kept = Kept::new(records.iter().map(|record| (record.index, record.label)));
+        let kept = KeptSamples::new(records.iter().map(|record| (record.index, record.label)));
         let mut found: BTreeMap<usize, CertificateRecord> =
             records.into_iter().map(|record| (record.index, record)).collect();
         let samples = labelled(self.engine, self.data, self.indices())?;
@@ -108,7 +108,7 @@ impl Certification<'_> {
             })?;
         }
         if found.is_empty() && !stop.load(Ordering::Relaxed) {
-            return Err(Error::Mismatch(format!("there is no sample to certify in {}", self.data.spec())));
+            return Err(Error::NoSamples { purpose: "certify", data: self.data.spec().to_string() });
         }
         self.data.check_unchanged()?;
         let records: Vec<CertificateRecord> = found.into_values().collect();

@@ -75,10 +75,8 @@ impl Manifest<SmoothingSettings> {
     pub fn of_smoothing(of: &Certification, command: Vec<String>) -> Result<Manifest<SmoothingSettings>> {
         let whole = of.samples.indices(of.data.len()).len();
         if whole > 0 && of.indices().len() == 0 {
-            return Err(Error::Setting(format!(
-                "the shard {} has none of the {whole} samples: divide them into no more than {whole} parts",
-                of.shard
-            )));
+            let Shard { number, of } = of.shard;
+            return Err(Error::EmptyShard { number, of, samples: whole });
         }
         Ok(Manifest::of(command, of.engine.plan(), of.about(), SmoothingSettings::of(of)?))
     }

@@ -53,7 +53,7 @@ pub(super) fn table(packets: &[Figures]) -> Result<RecordBatch, ArrowError> {
     add("samples", counts(&|p| Some(p.samples)));
     add("ess", floats(&|p| Some(p.ess)));
     add("r_hat", floats(&|p| p.r_hat));
-    let measured: [(&str, Of); 15] = [
+    let measured: [(&str, FigureOf); 15] = [
         ("excess_x", |p| p.excess_x),
         ("excess_p", |p| p.excess_p),
         ("misclassified", |p| p.misclassified),
@@ -98,7 +98,7 @@ pub(super) fn table(packets: &[Figures]) -> Result<RecordBatch, ArrowError> {
 }
 
 /// A figure, if a packet has it.
-type Of = fn(&Figures) -> Option<Figure>;
+type FigureOf = fn(&Figures) -> Option<Figure>;
 
 fn leading(packet: &Figures) -> Option<&Mode> {
     packet.modes.as_ref()?.leading.first()

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use super::measured::{AnyPacket, empirical};
-use super::sites::{OTHERS, Site, Work};
+use super::sites::{OTHERS, Site, SiteWork};
 use super::{PacketKind, Survey};
 use crate::data::Sample;
 use crate::distance::{DistanceError, EngineMargins, crossings};
@@ -49,7 +49,7 @@ impl Survey<'_> {
     /// When the runtime fails.
     fn measure(
         &self,
-        (scale, place, site): Work,
+        (scale, place, site): SiteWork,
         starts: &Starts,
         oracle: &mut EngineOracle,
     ) -> Result<Measurement> {
@@ -120,14 +120,14 @@ impl Survey<'_> {
 
     pub(super) fn measure_all(
         &self,
-        work: &[Work],
+        work: &[SiteWork],
         starts: &Starts,
         stop: &AtomicBool,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Vec<Option<Measurement>>> {
         let engine = self.answering();
         let oracle = |evaluator| EngineOracle::until(evaluator, engine, stop);
-        let measure = |oracle: &mut EngineOracle, work: &Work| self.measure(*work, starts, oracle);
+        let measure = |oracle: &mut EngineOracle, work: &SiteWork| self.measure(*work, starts, oracle);
         let total = work.len() as u64;
         engine.each_of(work, self.workers(), stop, oracle, measure, |done| progress(done as u64, total))
     }

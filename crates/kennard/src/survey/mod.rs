@@ -3,6 +3,7 @@
 mod distances;
 mod figures;
 mod files;
+mod kind;
 mod measured;
 mod measuring;
 mod settings;
@@ -15,17 +16,18 @@ use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 pub use distances::DistanceFigures;
-pub(crate) use distances::{DistanceEffort, Measured};
+pub(crate) use distances::{CentreDistances, DistanceEffort};
 pub use figures::Figures;
 pub(crate) use figures::{NOT_REACHED, yes};
 pub use files::write_survey;
+pub use kind::PacketKind;
 pub use settings::SurveySettings;
 pub use summary::{Lobes, SurveySummary};
 
 use distances::medians;
 use measured::AnyPacket;
 use measuring::Starts;
-use sites::Work;
+use sites::SiteWork;
 
 /// What a survey's `manifest.json` says.
 pub type SurveyManifest = crate::run::Manifest<SurveySettings>;
@@ -35,37 +37,6 @@ use crate::engine::Engine;
 use crate::packet::{Effort, Hidden};
 use crate::probe::{Cosines, Probe};
 use crate::{Error, Result};
-
-/// Which packet.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum PacketKind {
-    /// `ψ ∝ l · √N(x; x₀, s² I)`, around samples of the data.
-    Gaussian,
-    /// `ψ ∝ l · √ρ`, `ρ` a mixture of `N(x_j, s² I)` over samples of one label.
-    Data,
-    /// `ψ ∝ l` on the box from the first to the second bound, for one label.
-    Box([f64; 2]),
-    /// `ψ ∝ l` on the samples of one label.
-    Empirical,
-}
-
-impl PacketKind {
-    /// Its name in files.
-    pub fn name(self) -> &'static str {
-        match self {
-            PacketKind::Gaussian => "gaussian",
-            PacketKind::Data => "data",
-            PacketKind::Box(_) => "box",
-            PacketKind::Empirical => "empirical",
-        }
-    }
-
-    /// Whether the packet has a window, and so a scale.
-    pub fn has_scale(self) -> bool {
-        matches!(self, PacketKind::Gaussian | PacketKind::Data)
-    }
-}
 
 /// Which packets to measure: for every scale (packets that have one), every centre (`gaussian`) or
 /// every label (the others).
@@ -234,10 +205,10 @@ impl Survey<'_> {
     /// newly measured ones.
     fn run_once(
         &self,
-        known: Option<Vec<Option<Measured>>>,
+        known: Option<Vec<Option<CentreDistances>>>,
         stop: &AtomicBool,
         progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<(SurveyOutcome, Vec<Option<Measured>>)> {
+    ) -> Result<(SurveyOutcome, Vec<Option<CentreDistances>>)> {
         if let Some(scale) = self.scales.iter().find(|scale| !(**scale > 0.0 && scale.is_finite())) {
             return Err(Error::Packet(format!(
                 "the packet's scale is {scale}; it must be positive and finite, in input units"
@@ -250,7 +221,7 @@ impl Survey<'_> {
             true => self.scales.iter().copied().map(Some).collect(),
             false => vec![None],
         };
-        let work: Vec<Work> = scales
+        let work: Vec<SiteWork> = scales
             .iter()
             .flat_map(|&scale| sites.iter().enumerate().map(move |(place, site)| (scale, place, site)))
             .collect();
@@ -273,8 +244,9 @@ impl Survey<'_> {
                 match found {
                     Some(Ok(found)) => {
                         let mut figures = found.figures(Some(label), centre, 1);
-                        figures.distances = measured.as_ref().map(Measured::figures).unwrap_or_default();
-                        let unseen = measured.as_ref().is_some_and(Measured::is_without_errors);
+                        figures.distances =
+                            measured.as_ref().map(CentreDistances::figures).unwrap_or_default();
+                        let unseen = measured.as_ref().is_some_and(CentreDistances::is_without_errors);
                         let wrong = figures.misclassified.is_some_and(|share| share.value > 0.0);
                         with_errors += usize::from(unseen && wrong);
                         outcome.packets.push(figures);
@@ -290,7 +262,7 @@ impl Survey<'_> {
             if let Some(mean) = AnyPacket::average(&finished)? {
                 let label = self.label.map(|label| label as u64);
                 let mut figures = mean.figures(label, None, finished.len() as u64);
-                let measured: Vec<&Measured> = distances.iter().flatten().collect();
+                let measured: Vec<&CentreDistances> = distances.iter().flatten().collect();
                 let (medians, notes) = medians(&measured, with_errors);
                 figures.distances = medians;
                 figures.notes.extend(notes);

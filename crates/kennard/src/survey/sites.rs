@@ -21,7 +21,7 @@ pub(super) enum Site {
 }
 
 /// A scale, if the packet has one, and a site with its place among all.
-pub(super) type Work<'s> = (Option<f64>, usize, &'s Site);
+pub(super) type SiteWork<'s> = (Option<f64>, usize, &'s Site);
 
 impl Site {
     pub fn label(&self) -> usize {
@@ -80,10 +80,11 @@ impl Survey<'_> {
     /// Refuses what makes no packet of this kind.
     fn check(&self, classes: usize) -> Result<()> {
         if let Some(label) = self.label.filter(|label| *label >= classes) {
-            return Err(Error::Packet(format!(
-                "there is no label {label}: the model has {classes} classes, 0 to {}",
-                classes - 1
-            )));
+            return Err(Error::NoSuch {
+                what: "label",
+                number: label,
+                range: format!("the model has {classes} classes, 0 to {}", classes - 1),
+            });
         }
         if self.centres.count(usize::MAX) == 0 {
             return Err(Error::Packet("no centres were asked for; take at least one".into()));

@@ -9,10 +9,13 @@ use crate::{Error, Result};
 pub(crate) fn check_inside(index: usize, input: &[f32], [lo, hi]: [f32; 2]) -> Result<()> {
     match input.iter().find(|v| !(lo..=hi).contains(*v)) {
         None => Ok(()),
-        Some(value) => Err(Error::Mismatch(format!(
-            "sample {index} has the value {value}, outside the input bounds {lo} to {hi}: whatever keeps to the bounds \
-             would begin at another point"
-        ))
+        Some(value) => Err(Error::Sample {
+            index,
+            problem: format!(
+                "has the value {value}, outside the input bounds {lo} to {hi}: whatever keeps to the bounds would begin at \
+                 another point"
+            ),
+        }
         .advise(". State the data's range with {bounds}, for instance {bounds = 0,255}")),
     }
 }

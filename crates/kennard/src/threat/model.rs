@@ -40,7 +40,11 @@ impl ThreatModel {
             )));
         }
         if !(eps >= 0.0 && eps.is_finite()) {
-            return Err(Error::Threat(format!("epsilon is {eps}; it must be zero or a positive number")));
+            return Err(Error::OutOfRange {
+                setting: "epsilon".into(),
+                value: eps,
+                allowed: "it must be zero or a positive number".into(),
+            });
         }
         if norm == Norm::Linf && eps > range {
             return Err(Error::Threat(format!(

@@ -8,6 +8,7 @@ use crate::{Error, Result};
 /// How the size of a perturbation `δ` is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Norm {
     /// `max_i |δ_i|`.
     Linf,
@@ -70,7 +71,12 @@ impl FromStr for Norm {
             "l2" | "2" => Ok(Norm::L2),
             "l1" | "1" => Ok(Norm::L1),
             "l0" | "0" => Ok(Norm::L0),
-            _ => Err(Error::Threat(format!("the norm `{text}` is unknown; known are linf, l2, l1 and l0"))),
+            _ => Err(Error::Unknown {
+                what: "norm",
+                name: text.into(),
+                nearest: None,
+                known: "linf, l2, l1 and l0".into(),
+            }),
         }
     }
 }

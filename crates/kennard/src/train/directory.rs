@@ -8,7 +8,7 @@ use kennard_graph::Graph;
 
 use super::epoch::{Epoch, best};
 use super::settings::{TrainingManifest, TrainingSettings};
-use super::state::{State, decode, encode};
+use super::state::{TrainingState, decode, encode};
 use crate::data::digest;
 use crate::run::files::{
     failed, make_directory, prepare, read_if_there, refused, remove, to_json, write_whole,
@@ -88,7 +88,7 @@ impl TrainingDirectory {
 
     /// Writes what an epoch gave: the checkpoint first and the state last, so that a process killed at any
     /// moment finds the state of an epoch whose files are whole.
-    pub(super) fn keep(&self, names: &[String], model: &Graph, state: &State) -> Result<()> {
+    pub(super) fn keep(&self, names: &[String], model: &Graph, state: &TrainingState) -> Result<()> {
         let Some(last) = state.epochs.last() else { return Ok(()) };
         Sums::forget(&self.path, &FILES)?;
         let bytes = model.to_bytes();
@@ -129,7 +129,11 @@ impl TrainingDirectory {
 
     /// Puts in place what the run had reached, if it had reached anything. Where its state is damaged, that of
     /// the epoch before is taken; the text says so, for people.
-    pub(super) fn recover(&self, names: &[String], fresh: &State) -> Result<Option<(State, Option<String>)>> {
+    pub(super) fn recover(
+        &self,
+        names: &[String],
+        fresh: &TrainingState,
+    ) -> Result<Option<(TrainingState, Option<String>)>> {
         let mut damaged = Vec::new();
         for place in [STATE, PREVIOUS].map(|name| self.path.join(name)) {
             let Some(bytes) = read_if_there(&place)? else { continue };

@@ -1,7 +1,12 @@
-use kennard_graph::{Loss, Objective};
+mod named;
+mod steps;
+
+use kennard_graph::Objective;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+pub use named::{METHODS, Strength};
+
+pub(super) use steps::{Change, Climbs, ProjectedSteps, StartingPoint, TrainingPhase};
 
 /// How a network is trained: what it is shown, and what is made small.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,87 +68,7 @@ pub enum Method {
     },
 }
 
-/// The methods' names.
-pub const METHODS: &[&str] = &[
-    "standard",
-    "gaussian-noise",
-    "fgsm-rs",
-    "pgd",
-    "trades",
-    "mart",
-    "ibp",
-    "crown-ibp",
-    "conjugate",
-    "conjmask",
-    "logitreg",
-];
-
-/// What the methods' parameters are where a user gives none.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Strength {
-    /// σ of `gaussian-noise`; the share of `conjmask`; β of `trades` and `mart`; κ at the end of `ibp` and `crown-ibp`; λ of
-    /// `conjugate` and `logitreg`.
-    pub strength: Option<f64>,
-    /// Steps of `pgd`, `trades` and `mart`.
-    pub steps: Option<usize>,
-}
-
 impl Method {
-    /// A method by its name.
-    ///
-    /// # Errors
-    /// When there is no such method, a parameter is not one of it, or makes no sense.
-    pub fn named(name: &str, given: Strength) -> Result<Method> {
-        let strength = given.strength;
-        let steps = given.steps.unwrap_or(10);
-        let method = match name {
-            "standard" => Method::Standard,
-            "gaussian-noise" => Method::GaussianNoise { sigma: strength.unwrap_or(0.1) },
-            "fgsm-rs" => Method::FgsmRs,
-            "pgd" => Method::Pgd { steps },
-            "trades" => Method::Trades { beta: strength.unwrap_or(6.0), steps },
-            "mart" => Method::Mart { beta: strength.unwrap_or(5.0), steps },
-            "ibp" => Method::Ibp { natural: strength.unwrap_or(0.5) },
-            "crown-ibp" => Method::CrownIbp { natural: strength.unwrap_or(0.5) },
-            "conjugate" => Method::Conjugate { lambda: strength.unwrap_or(0.01) },
-            "conjmask" => Method::ConjMask { share: strength.unwrap_or(0.1) },
-            "logitreg" => Method::LogitReg { lambda: strength.unwrap_or(0.1) },
-            _ => {
-                let known = METHODS.join(", ");
-                return Err(Error::Setting(format!("the method `{name}` is unknown; known are {known}")));
-            }
-        };
-        if strength.is_some() && method.strength().is_none() {
-            return Err(Error::Setting(format!("the method {name} has no strength beside epsilon")));
-        }
-        if given.steps.is_some() && method.steps().is_none_or(|steps| steps == 0) {
-            return Err(Error::Setting(format!(
-                "the method {name} has no steps, or none at all were asked for"
-            )));
-        }
-        // κ is the share of what training is without the method.
-        let is_kappa = matches!(method, Method::Ibp { .. } | Method::CrownIbp { .. });
-        let off = if is_kappa { 1.0 } else { 0.0 };
-        if given.strength == Some(off) {
-            return Err(Error::Setting(format!(
-                "a strength of {off} switches {name} off; the method standard is what is left"
-            )));
-        }
-        let is_share = is_kappa || matches!(method, Method::ConjMask { .. });
-        let most = if is_share { 1.0 } else { f64::INFINITY };
-        let range = match (is_kappa, is_share) {
-            (true, _) => "from 0 on, smaller than 1",
-            (false, true) => "larger than 0, 1 at most",
-            (false, false) => "larger than 0",
-        };
-        match method.strength() {
-            Some(strength) if !(0.0..=most).contains(&strength) || strength.is_infinite() => Err(
-                Error::Setting(format!("the strength of {name} is {strength}, but must be a number {range}")),
-            ),
-            _ => Ok(method),
-        }
-    }
-
     /// Its name.
     pub fn name(&self) -> &'static str {
         match self {
@@ -195,7 +120,7 @@ impl Method {
 
     /// Whether its objective is a cross-entropy alone, whose labels can be smoothed.
     pub(super) fn smooths(&self) -> bool {
-        let objective = self.objective(Phase::Grown, 1.0, [0.0, 1.0]);
+        let objective = self.objective(TrainingPhase::Grown, 1.0, [0.0, 1.0]);
         matches!(objective, Objective::CrossEntropy { .. })
     }
 
@@ -215,16 +140,20 @@ impl Method {
     }
 
     /// The phases whose objectives are graphs of their own.
-    pub(super) fn phases(&self) -> &'static [Phase] {
-        if self.is_certified() { &[Phase::Before, Phase::Growing, Phase::Grown] } else { &[Phase::Grown] }
+    pub(super) fn phases(&self) -> &'static [TrainingPhase] {
+        if self.is_certified() {
+            &[TrainingPhase::Before, TrainingPhase::Growing, TrainingPhase::Grown]
+        } else {
+            &[TrainingPhase::Grown]
+        }
     }
 
     /// The phase in which epsilon has grown to this share.
-    pub(super) fn phase(&self, grown: f64) -> Phase {
+    pub(super) fn phase(&self, grown: f64) -> TrainingPhase {
         match grown {
-            _ if !self.is_certified() || grown >= 1.0 => Phase::Grown,
-            0.0 => Phase::Before,
-            _ => Phase::Growing,
+            _ if !self.is_certified() || grown >= 1.0 => TrainingPhase::Grown,
+            0.0 => TrainingPhase::Before,
+            _ => TrainingPhase::Growing,
         }
     }
 
@@ -232,8 +161,10 @@ impl Method {
     pub(super) fn told(&self, eps: f64, grown: f64) -> Vec<[f32; 1]> {
         let natural = |end: f64| 1.0 - (1.0 - end) * grown;
         let told = match (*self, self.phase(grown)) {
-            (_, Phase::Before) => Vec::new(),
-            (Method::CrownIbp { natural: end }, Phase::Growing) => vec![eps, natural(end), 1.0 - grown],
+            (_, TrainingPhase::Before) => Vec::new(),
+            (Method::CrownIbp { natural: end }, TrainingPhase::Growing) => {
+                vec![eps, natural(end), 1.0 - grown]
+            }
             (Method::Ibp { natural: end } | Method::CrownIbp { natural: end }, phase) => {
                 if self.counts_clean(phase) { vec![eps, natural(end)] } else { vec![eps] }
             }
@@ -243,15 +174,15 @@ impl Method {
     }
 
     /// Whether the loss of the images as they are counts in a phase of certified training.
-    fn counts_clean(&self, phase: Phase) -> bool {
-        phase != Phase::Grown || self.strength() != Some(0.0)
+    fn counts_clean(&self, phase: TrainingPhase) -> bool {
+        phase != TrainingPhase::Grown || self.strength() != Some(0.0)
     }
 
     /// What is made small. While epsilon is 0 bounds are the logits themselves; once it has grown CROWN's have no share any more.
-    pub(super) fn objective(&self, phase: Phase, smoothing: f64, limits: [f32; 2]) -> Objective {
+    pub(super) fn objective(&self, phase: TrainingPhase, smoothing: f64, limits: [f32; 2]) -> Objective {
         match *self {
-            Method::Ibp { .. } | Method::CrownIbp { .. } if phase != Phase::Before => {
-                let crown = phase == Phase::Growing && matches!(self, Method::CrownIbp { .. });
+            Method::Ibp { .. } | Method::CrownIbp { .. } if phase != TrainingPhase::Before => {
+                let crown = phase == TrainingPhase::Growing && matches!(self, Method::CrownIbp { .. });
                 Objective::Certified { limits, crown, clean: self.counts_clean(phase) }
             }
             Method::Trades { beta, .. } => Objective::Trades { beta },
@@ -269,14 +200,21 @@ impl Method {
             Method::Ibp { .. } | Method::CrownIbp { .. } => Change::None,
             Method::GaussianNoise { sigma } => Change::Noise(sigma),
             Method::ConjMask { share } => Change::Mask(share),
-            Method::FgsmRs => {
-                Change::Ascent(Ascent { steps: 1, step: 1.25, start: Start::Ball, climbs: Climbs::Loss })
+            Method::FgsmRs => Change::Ascent(ProjectedSteps {
+                steps: 1,
+                step: 1.25,
+                start: StartingPoint::Ball,
+                climbs: Climbs::Loss,
+            }),
+            Method::Pgd { steps } => {
+                Change::Ascent(ProjectedSteps::of(steps, StartingPoint::Ball, Climbs::Loss))
             }
-            Method::Pgd { steps } => Change::Ascent(Ascent::of(steps, Start::Ball, Climbs::Loss)),
             Method::Trades { steps, .. } => {
-                Change::Ascent(Ascent::of(steps, Start::Jitter, Climbs::Divergence))
+                Change::Ascent(ProjectedSteps::of(steps, StartingPoint::Jitter, Climbs::Divergence))
             }
-            Method::Mart { steps, .. } => Change::Ascent(Ascent::of(steps, Start::Jitter, Climbs::Loss)),
+            Method::Mart { steps, .. } => {
+                Change::Ascent(ProjectedSteps::of(steps, StartingPoint::Jitter, Climbs::Loss))
+            }
         }
     }
 }
@@ -292,67 +230,4 @@ fn smooth(share: f64) -> f64 {
         share if share < QUARTER => factor * share.powi(4),
         share => start + (1.0 - start) * (share - QUARTER) / (1.0 - QUARTER),
     }
-}
-
-/// Where a run stands while epsilon grows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// It is 0.
-    Before,
-    Growing,
-    /// It is what it will be.
-    Grown,
-}
-
-/// How the images of a step are changed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Change {
-    None,
-    /// Normal noise.
-    Noise(f64),
-    /// The share of elements that are zeroed.
-    Mask(f64),
-    Ascent(Ascent),
-}
-
-impl Change {
-    /// The loss whose gradient with respect to the image is asked for.
-    pub fn loss(&self) -> Option<Loss> {
-        match self {
-            // Its gradient has the direction of the cross-entropy's, and does not vanish with it.
-            Change::Mask(_) | Change::Ascent(Ascent { climbs: Climbs::Loss, .. }) => Some(Loss::LogOdds),
-            _ => None,
-        }
-    }
-}
-
-/// Projected steps up a gradient.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Ascent {
-    pub steps: usize,
-    /// The length of a step, in units of epsilon.
-    pub step: f64,
-    pub start: Start,
-    pub climbs: Climbs,
-}
-
-impl Ascent {
-    fn of(steps: usize, start: Start, climbs: Climbs) -> Ascent {
-        Ascent { steps, step: 2.5 / steps as f64, start, climbs }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Start {
-    /// Anywhere in the ball.
-    Ball,
-    /// Normal noise of standard deviation 0.001 around the image.
-    Jitter,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Climbs {
-    Loss,
-    /// The divergence from the image's own class probabilities.
-    Divergence,
 }

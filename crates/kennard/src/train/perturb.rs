@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::method::Start;
+use super::method::StartingPoint;
 use crate::ThreatModel;
 use crate::attack::{largest, start_in_ball};
 
@@ -27,10 +27,16 @@ pub fn mask(x: &mut [f32], gradient: &[f32], share: f64) {
 }
 
 /// Where an ascent begins.
-pub fn start(how: Start, threat: &ThreatModel, origin: &[f32], x: &mut [f32], random: &mut ChaCha8Rng) {
+pub fn start(
+    how: StartingPoint,
+    threat: &ThreatModel,
+    origin: &[f32],
+    x: &mut [f32],
+    random: &mut ChaCha8Rng,
+) {
     match how {
-        Start::Ball => start_in_ball(threat, origin, x, random),
-        Start::Jitter => {
+        StartingPoint::Ball => start_in_ball(threat, origin, x, random),
+        StartingPoint::Jitter => {
             for v in x.iter_mut() {
                 let z: f64 = StandardNormal.sample(random);
                 *v += (1e-3 * z) as f32;

@@ -85,6 +85,9 @@ impl Recipe {
     /// Names the setting that does not, and what it must be.
     pub fn check(&self, samples: usize) -> Result<()> {
         let wrong = |message: String| Err(Error::Setting(message));
+        let range = |name: &str, value: f64, allowed: &str| {
+            Err(Error::OutOfRange { setting: format!("the {name}"), value, allowed: allowed.into() })
+        };
         if let Some(eps) = self.eps {
             ThreatModel::within(self.norm, eps, self.bounds)?;
             if eps == 0.0 {
@@ -101,7 +104,8 @@ impl Recipe {
             return wrong(format!("the method {name} bounds changes in linf, and has no label smoothing"));
         }
         if self.smoothing > 0.0 && !self.method.smooths() {
-            return wrong(format!("the method {} has no label smoothing", self.method.name()));
+            let method = self.method.name().into();
+            return Err(Error::NotOfMethod { method, setting: "label smoothing" });
         }
         if self.epochs == 0 || self.batch == 0 || self.part == 0 {
             return wrong("epochs, batch and micro-batch must be at least 1".into());
@@ -123,7 +127,7 @@ impl Recipe {
             ("label smoothing", self.smoothing),
         ] {
             if !(value >= 0.0 && value.is_finite()) {
-                return wrong(format!("the {name} is {value}; it must be a number from 0 on"));
+                return range(name, value, "it must be a number from 0 on");
             }
         }
         if self.warmup > self.epochs as f64 {
@@ -133,21 +137,18 @@ impl Recipe {
             ));
         }
         if self.smoothing >= 1.0 {
-            return wrong(format!(
-                "the label smoothing is {}; it must be below 1: nothing of the label is left",
-                self.smoothing
-            ));
+            let allowed = "it must be below 1: nothing of the label is left";
+            return range("label smoothing", self.smoothing, allowed);
         }
         // At zero, and an average at one, nothing would be learned.
         for (name, value) in [("learning rate", Some(self.rate)), ("clip", self.clip)] {
             if let Some(value) = value.filter(|value| !(*value > 0.0 && value.is_finite())) {
-                return wrong(format!("the {name} is {value}; it must be larger than 0"));
+                return range(name, value, "it must be larger than 0");
             }
         }
         if let Some(rate) = self.average.filter(|rate| !(*rate > 0.0 && *rate < 1.0)) {
-            return wrong(format!(
-                "the average's rate is {rate}; it must lie between 0 (no average: leave it out) and 1 (the first weights)"
-            ));
+            let allowed = "it must lie between 0 (no average: leave it out) and 1 (the first weights)";
+            return range("average's rate", rate, allowed);
         }
         Ok(())
     }

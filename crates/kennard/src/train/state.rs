@@ -13,7 +13,7 @@ use crate::run::sums::sha256;
 use crate::{Error, Result};
 
 /// All that a run needs to go on.
-pub(super) struct State {
+pub(super) struct TrainingState {
     /// Workers read them, and a step of the optimizer changes them.
     pub weights: Arc<RwLock<Weights>>,
     /// What the optimizer remembers, tensor by tensor.
@@ -26,7 +26,7 @@ pub(super) struct State {
     pub epochs: Vec<Epoch>,
 }
 
-impl State {
+impl TrainingState {
     pub fn weights(&self) -> RwLockReadGuard<'_, Weights> {
         self.weights.read().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -44,7 +44,7 @@ struct Reached {
 /// The tensors of a state, by name.
 fn tensors<'s>(
     names: &'s [String],
-    state: &'s State,
+    state: &'s TrainingState,
     weights: &'s Weights,
 ) -> impl Iterator<Item = (String, &'s Vec<f32>)> {
     let named = |prefix: String, tensors: &'s [Vec<f32>]| {
@@ -59,7 +59,7 @@ fn tensors<'s>(
 }
 
 /// The bytes of a state; `manifest` is the digest of its run's manifest.
-pub(super) fn encode(names: &[String], state: &State, manifest: &str) -> Result<Vec<u8>> {
+pub(super) fn encode(names: &[String], state: &TrainingState, manifest: &str) -> Result<Vec<u8>> {
     let failed = |e: &dyn std::fmt::Display| Error::Summary(e.to_string());
     let tensors: Vec<(String, usize, Vec<u8>)> = tensors(names, state, &state.weights())
         .map(|(name, values)| (name, values.len(), values.iter().flat_map(|v| v.to_le_bytes()).collect()))
@@ -101,7 +101,11 @@ fn is_whole(bytes: &[u8]) -> bool {
 
 /// A state as it was written, with its manifest's digest; nothing if it is damaged, or not one of a network
 /// with these weights. `fresh` has their sizes.
-pub(super) fn decode(bytes: &[u8], names: &[String], fresh: &State) -> Option<(State, String)> {
+pub(super) fn decode(
+    bytes: &[u8],
+    names: &[String],
+    fresh: &TrainingState,
+) -> Option<(TrainingState, String)> {
     if !is_whole(bytes) {
         return None;
     }
@@ -124,7 +128,7 @@ pub(super) fn decode(bytes: &[u8], names: &[String], fresh: &State) -> Option<(S
     let weights = Weights { trained: next(names.len()), statistics: next(weights.statistics.len()) };
     let memory = fresh.memory.iter().map(|m| next(m.len())).collect();
     let average = fresh.average.as_ref().map(|average| next(average.len()));
-    let state = State {
+    let state = TrainingState {
         weights: Arc::new(RwLock::new(weights)),
         memory,
         average,

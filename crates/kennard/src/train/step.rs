@@ -3,8 +3,8 @@
 use kennard_graph::{Graph, statistics, trainable};
 
 use super::Recipe;
-use super::state::State;
-use super::worker::Part;
+use super::state::TrainingState;
+use super::worker::BatchPart;
 
 /// New running statistics are mixed in with this weight, as in PyTorch.
 const STATISTICS_RATE: f32 = 0.1;
@@ -34,9 +34,9 @@ impl Layout {
     }
 
     /// One step of the optimizer, with the learning rate `rate`. `sum` is over the batch.
-    pub fn update(&self, recipe: &Recipe, state: &mut State, sum: Part, rate: f64) {
+    pub fn update(&self, recipe: &Recipe, state: &mut TrainingState, sum: BatchPart, rate: f64) {
         state.steps += 1;
-        let State { weights, memory, average, steps, .. } = state;
+        let TrainingState { weights, memory, average, steps, .. } = state;
         let mut weights = weights.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         let parts = (recipe.batch / recipe.part) as f32;
         let scale = 1.0 / recipe.batch as f32;
@@ -77,7 +77,7 @@ fn blend(average: &mut [Vec<f32>], weights: &[Vec<f32>], rate: f32) {
 }
 
 /// The parts of a batch added in their order.
-pub(super) fn sum(parts: impl Iterator<Item = Part>) -> Part {
+pub(super) fn sum(parts: impl Iterator<Item = BatchPart>) -> BatchPart {
     let add = |sum: &mut [Vec<f32>], more: &[Vec<f32>]| {
         for (sum, more) in sum.iter_mut().zip(more) {
             sum.iter_mut().zip(more).for_each(|(a, b)| *a += b);
@@ -91,5 +91,5 @@ pub(super) fn sum(parts: impl Iterator<Item = Part>) -> Part {
             add(&mut sum.statistics, &part.statistics);
             sum
         })
-        .unwrap_or(Part { loss: 0.0, correct: 0, gradients: Vec::new(), statistics: Vec::new() })
+        .unwrap_or(BatchPart { loss: 0.0, correct: 0, gradients: Vec::new(), statistics: Vec::new() })
 }

@@ -1,3 +1,5 @@
+mod tally;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock, mpsc};
 use std::time::Instant;
@@ -6,32 +8,18 @@ use kennard_graph::{Graph, Tensor, statistics};
 use kennard_runtime::Runtime;
 use ndarray::{ArrayD, IxDyn};
 
+use tally::EpochTally;
+pub use tally::TrainingProgress;
+
 use super::epoch::Epoch;
-use super::state::State;
+use super::state::TrainingState;
 use super::step::{Layout, sum};
 use super::validate::{Validation, validate};
-use super::worker::{Batch, Part, Programs, Weights, Worker};
+use super::worker::{Batch, BatchPart, Programs, TrainingWorker, Weights};
 use super::{Method, Recipe, TrainingDirectory, TrainingSet};
 use crate::run::sums::sha256;
 use crate::workers::{Desk, side_by_side};
 use crate::{Error, Result};
-
-/// How far a training run is.
-#[derive(Clone, Debug)]
-pub struct TrainingProgress<'p> {
-    /// The epoch under way, from 1.
-    pub epoch: usize,
-    /// How many steps of it are done.
-    pub step: usize,
-    /// How many steps an epoch has.
-    pub steps: usize,
-    /// The mean of the objective in this epoch so far.
-    pub loss: f64,
-    /// The accuracy on what the network was shown in this epoch so far.
-    pub accuracy: f64,
-    /// The epoch that has just ended, if one has.
-    pub ended: Option<&'p Epoch>,
-}
 
 /// Trains a network: `model` takes the samples and returns logits.
 pub struct Training<'t> {
@@ -58,34 +46,6 @@ pub struct Trained {
     pub interrupted: bool,
     /// What was damaged of the run that was resumed, for people.
     pub damage: Option<String>,
-}
-
-/// What an epoch's steps give, summed over the samples.
-#[derive(Default)]
-struct Tally {
-    loss: f64,
-    correct: usize,
-    shown: usize,
-}
-
-impl Tally {
-    fn loss(&self) -> f64 {
-        self.loss / self.shown as f64
-    }
-
-    fn accuracy(&self) -> f64 {
-        self.correct as f64 / self.shown as f64
-    }
-
-    fn progress<'p>(
-        &self,
-        epoch: usize,
-        step: usize,
-        steps: usize,
-        ended: Option<&'p Epoch>,
-    ) -> TrainingProgress<'p> {
-        TrainingProgress { epoch, step, steps, loss: self.loss(), accuracy: self.accuracy(), ended }
-    }
 }
 
 impl Training<'_> {
@@ -158,17 +118,17 @@ impl Training<'_> {
     fn epoch(
         &self,
         layout: &Layout,
-        state: &mut State,
+        state: &mut TrainingState,
         directory: Option<&TrainingDirectory>,
         stop: &AtomicBool,
-        run_batch: &mut dyn FnMut(Batch) -> Result<Part>,
+        run_batch: &mut dyn FnMut(Batch) -> Result<BatchPart>,
         progress: &mut dyn FnMut(TrainingProgress),
-    ) -> Result<Option<Tally>> {
+    ) -> Result<Option<EpochTally>> {
         let recipe = self.recipe;
         let epoch = state.epochs.len() + 1;
         let order = self.samples.order(recipe.seed, epoch);
         let steps = order.len() / recipe.batch;
-        let mut tally = Tally::default();
+        let mut tally = EpochTally::default();
         for (step, rows) in order.chunks_exact(recipe.batch).enumerate() {
             if stop.load(Ordering::Relaxed) {
                 return Ok(None);
@@ -191,7 +151,7 @@ impl Training<'_> {
     }
 
     /// The line of the log for the epoch that ends with `model`, which is validated.
-    fn line(&self, state: &State, tally: &Tally, model: &Graph) -> Result<Epoch> {
+    fn line(&self, state: &TrainingState, tally: &EpochTally, model: &Graph) -> Result<Epoch> {
         let TrainingSet { images, held_out, .. } = self.samples;
         let (threat, attacked) = (self.recipe.threat(), self.recipe.attacked);
         let Validation { accuracy, robust_accuracy } =
@@ -211,7 +171,7 @@ impl Training<'_> {
     }
 
     /// The state before the first step.
-    pub(super) fn fresh(&self, names: &[String]) -> Result<State> {
+    pub(super) fn fresh(&self, names: &[String]) -> Result<TrainingState> {
         let values = |name: &String| {
             let tensor = self.model.constants.get(name).and_then(Tensor::to_floats);
             let values =
@@ -222,7 +182,7 @@ impl Training<'_> {
         let running = statistics(self.model).into_iter().flat_map(|s| [s.mean, s.variance]);
         let running = running.map(|name| values(&name)).collect::<Result<_>>()?;
         let zeros: Vec<Vec<f32>> = trained.iter().map(|w| vec![0.0; w.len()]).collect();
-        Ok(State {
+        Ok(TrainingState {
             memory: vec![zeros; self.recipe.optimizer.memory()],
             average: self.recipe.average.map(|_| trained.clone()),
             weights: Arc::new(RwLock::new(Weights { trained, statistics: running })),
@@ -236,24 +196,24 @@ impl Training<'_> {
         &self,
         programs: &Programs,
         weights: &RwLock<Weights>,
-        work: impl FnOnce(&mut dyn FnMut(Batch) -> Result<Part>) -> Result<R>,
+        work: impl FnOnce(&mut dyn FnMut(Batch) -> Result<BatchPart>) -> Result<R>,
     ) -> Result<R> {
         let parts = self.recipe.batch / self.recipe.part;
         let (jobs, inbox) = mpsc::channel::<(Arc<Batch>, usize)>();
         let inbox = Mutex::new(inbox);
         let next = || inbox.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv();
-        let work_on_parts = |desk: &Desk<(usize, Part)>| {
+        let work_on_parts = |desk: &Desk<(usize, BatchPart)>| {
             let threads = self.runtime.threads(1);
             threads.enter(|| {
                 let images = &self.samples.images;
-                let mut worker = Worker::new(self.recipe, images, programs, self.runtime, &threads)?;
+                let mut worker = TrainingWorker::new(self.recipe, images, programs, self.runtime, &threads)?;
                 while let Ok((batch, part)) = next() {
                     desk.send((part, worker.work(&batch, part, weights)?));
                 }
                 Ok(())
             })
         };
-        let lead = |results: &mut mpsc::IntoIter<Result<(usize, Part)>>| {
+        let lead = |results: &mut mpsc::IntoIter<Result<(usize, BatchPart)>>| {
             // Moved here: the workers end with it.
             let jobs = jobs;
             work(&mut |batch| {
@@ -261,12 +221,12 @@ impl Training<'_> {
                 for part in 0..parts {
                     let _ = jobs.send((batch.clone(), part));
                 }
-                let mut found: Vec<Option<Part>> = (0..parts).map(|_| None).collect();
+                let mut found: Vec<Option<BatchPart>> = (0..parts).map(|_| None).collect();
                 for result in results.by_ref().take(parts) {
                     let (part, result) = result?;
                     found[part] = Some(result);
                 }
-                let found: Option<Vec<Part>> = found.into_iter().collect();
+                let found: Option<Vec<BatchPart>> = found.into_iter().collect();
                 let gone = || Error::Setting("the workers of the training ended before their time".into());
                 Ok(sum(found.ok_or_else(gone)?.into_iter()))
             })
@@ -275,7 +235,7 @@ impl Training<'_> {
         side_by_side(count, "a worker of the training", &AtomicBool::new(false), work_on_parts, lead)
     }
 
-    fn model_of(&self, names: &[String], state: &State) -> Graph {
+    fn model_of(&self, names: &[String], state: &TrainingState) -> Graph {
         let weights = state.weights();
         with_weights(
             self.model,

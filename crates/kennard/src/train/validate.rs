@@ -5,7 +5,7 @@ use kennard_runtime::Runtime;
 
 use super::images::Images;
 use crate::answer::predict;
-use crate::attack::{AttackedSample, Conditions, Pgd, run_attack};
+use crate::attack::{AttackConditions, AttackedSample, Pgd, run_attack};
 use crate::data::Sample;
 use crate::engine::{Engine, EngineOptions, Oracle, Query, Task};
 use crate::{Classifier, Preprocessing, Result, ThreatModel};
@@ -50,7 +50,7 @@ pub(super) fn validate(
                 return Ok((false, Some(false)));
             }
             let attacked = AttackedSample::new(input, shape, label, index, &clean);
-            let conditions = Conditions::first(threat, 0);
+            let conditions = AttackConditions::first(threat, 0);
             let verdict = run_attack(pgd, attacked, conditions, 1, oracle.clone()).await?;
             Ok((true, Some(!verdict.broken)))
         })

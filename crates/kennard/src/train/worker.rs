@@ -6,7 +6,7 @@ use kennard_graph::{Graph, Open, attack_step, divergence_step, training_step};
 use kennard_runtime::{Input, Runtime, Session, Threads};
 
 use super::images::Images;
-use super::method::{Ascent, Change, Climbs, Phase};
+use super::method::{Change, Climbs, ProjectedSteps, TrainingPhase};
 use super::{Recipe, perturb};
 use crate::answer::predict;
 use crate::attack::{ascend_within, mend};
@@ -25,7 +25,7 @@ pub(super) struct Weights {
 /// The graphs of a step, for parts of one size.
 pub(super) struct Programs {
     /// In each phase; one where all are the same.
-    steps: Vec<(Phase, Open)>,
+    steps: Vec<(TrainingPhase, Open)>,
     /// The gradient with respect to the image.
     ascent: Option<Open>,
     /// Logits of the images as they are.
@@ -36,8 +36,9 @@ impl Programs {
     pub fn new(model: &Graph, recipe: &Recipe) -> Result<Programs> {
         let part = recipe.part;
         let fixed = model.single_input()?.ty.shape.0.first().and_then(|d| d.known());
-        let objective = |&phase: &Phase| recipe.method.objective(phase, recipe.smoothing, recipe.bounds);
-        let pairs = objective(&Phase::Grown).is_paired();
+        let objective =
+            |&phase: &TrainingPhase| recipe.method.objective(phase, recipe.smoothing, recipe.bounds);
+        let pairs = objective(&TrainingPhase::Grown).is_paired();
         let free = pairs || recipe.method.is_certified();
         if let Some(batch) = fixed.filter(|&batch| free || batch != part) {
             let advice = match free {
@@ -53,8 +54,8 @@ impl Programs {
             .advise(Advice::new(advice).with("micro_batch", batch)));
         }
         let change = recipe.method.change();
-        let diverges = matches!(change, Change::Ascent(Ascent { climbs: Climbs::Divergence, .. }));
-        let step = |phase: &Phase| Ok((*phase, training_step(model, part, &objective(phase))?));
+        let diverges = matches!(change, Change::Ascent(ProjectedSteps { climbs: Climbs::Divergence, .. }));
+        let step = |phase: &TrainingPhase| Ok((*phase, training_step(model, part, &objective(phase))?));
         Ok(Programs {
             steps: recipe.method.phases().iter().map(step).collect::<Result<_>>()?,
             ascent: match change.loss() {
@@ -66,7 +67,7 @@ impl Programs {
         })
     }
 
-    fn step(&self, phase: Phase) -> &Open {
+    fn step(&self, phase: TrainingPhase) -> &Open {
         let found = self.steps.iter().find(|(of, _)| *of == phase);
         &found.unwrap_or(&self.steps[0]).1
     }
@@ -84,7 +85,7 @@ pub(super) struct Batch {
 }
 
 /// What a part of a batch gives; sums over its samples.
-pub(super) struct Part {
+pub(super) struct BatchPart {
     pub loss: f64,
     pub correct: usize,
     /// One tensor a weight.
@@ -93,29 +94,29 @@ pub(super) struct Part {
     pub statistics: Vec<Vec<f32>>,
 }
 
-pub(super) struct Worker<'t> {
+pub(super) struct TrainingWorker<'t> {
     recipe: &'t Recipe,
     images: &'t Images,
     programs: &'t Programs,
     runtime: &'t Runtime,
     threads: &'t Threads,
     /// That of the phase at hand.
-    step: Option<(Phase, Session)>,
+    step: Option<(TrainingPhase, Session)>,
     ascent: Option<Session>,
     clean: Option<Session>,
     outputs: Vec<Vec<f32>>,
 }
 
-impl<'t> Worker<'t> {
+impl<'t> TrainingWorker<'t> {
     pub fn new(
         recipe: &'t Recipe,
         images: &'t Images,
         programs: &'t Programs,
         runtime: &'t Runtime,
         threads: &'t Threads,
-    ) -> Result<Worker<'t>> {
+    ) -> Result<TrainingWorker<'t>> {
         let compile = |open: &Open| runtime.compile(&open.graph, threads);
-        Ok(Worker {
+        Ok(TrainingWorker {
             recipe,
             images,
             programs,
@@ -129,7 +130,7 @@ impl<'t> Worker<'t> {
     }
 
     /// Works on part number `part` of a batch.
-    pub fn work(&mut self, batch: &Batch, part: usize, weights: &RwLock<Weights>) -> Result<Part> {
+    pub fn work(&mut self, batch: &Batch, part: usize, weights: &RwLock<Weights>) -> Result<BatchPart> {
         let size = self.recipe.part;
         let rows = &batch.rows[part * size..(part + 1) * size];
         let d = self.images.dimension();
@@ -158,7 +159,7 @@ impl<'t> Worker<'t> {
         let logits = outputs[0].chunks_exact(classes).skip(if paired { size } else { 0 });
         let correct = logits.zip(&labels).filter(|(z, label)| predict(z) as i64 == **label).count();
         let mut outputs = outputs.into_iter().skip(1);
-        Ok(Part {
+        Ok(BatchPart {
             correct,
             statistics: outputs.by_ref().take(count).collect(),
             loss: outputs.next().unwrap_or_default().iter().map(|&l| f64::from(l)).sum(),
@@ -167,7 +168,7 @@ impl<'t> Worker<'t> {
     }
 
     /// The session of a phase's steps, compiled where it begins; that of the phase before makes room.
-    fn enter(&mut self, phase: Phase) -> Result<&mut Session> {
+    fn enter(&mut self, phase: TrainingPhase) -> Result<&mut Session> {
         let held = self.step.take().filter(|(of, _)| *of == phase);
         let step = match held {
             Some(step) => step,

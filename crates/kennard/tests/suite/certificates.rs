@@ -84,6 +84,8 @@ fn stops_do_not_change_a_byte() {
         "{certified:?}"
     );
 
+    assert!(certified.in_floats.is_some_and(|n| 0 < n && n <= certified.certified), "{certified:?}");
+
     let bounded = runs.go("stopped", &|p| matches!(p, Progress::Bounds { done: 3, .. }));
     let part = bounded.summary.certified.as_ref().unwrap();
     assert!(!bounded.summary.complete && part.pending > 0 && part.certified_accuracy.is_none());
@@ -196,9 +198,11 @@ fn radii_lie_below_distances() {
         }
         assert_eq!(whole.summary.certified.is_some(), eps.is_some());
         assert_eq!(radii.curve.len(), 41);
-        assert!(radii.curve.iter().all(|point| point.certified_accuracy <= point.robust_accuracy));
-        assert!(radii.curve.is_sorted_by(|a, b| a.certified_accuracy >= b.certified_accuracy));
-        assert!(radii.curve[0].certified_accuracy > 0.25);
+        assert!(
+            radii.curve.iter().all(|point| point.certified_accuracy.value <= point.robust_accuracy.value)
+        );
+        assert!(radii.curve.is_sorted_by(|a, b| a.certified_accuracy.value >= b.certified_accuracy.value));
+        assert!(radii.curve[0].certified_accuracy.value > 0.25);
 
         let stopped = runs.go("stopped", &|p| matches!(p, Progress::Radii { done: 1, .. }));
         let part = stopped.summary.radii.as_ref().unwrap();

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::common::{self, rten};
 use kennard::Graph;
-use kennard::data::{DataSet, Selection};
+use kennard::data::DataSet;
 use kennard::engine::{Engine, EngineOptions};
 use kennard::experiment::{Features, FeaturesReport};
 use kennard::packet::Hidden;
@@ -52,15 +52,8 @@ fn measure(model: &Graph, tensor: &str, data: &DataSet, relative: &[f64], thread
     let options = EngineOptions { threads: Some(threads), ..EngineOptions::default() };
     let engine: Engine = common::engine(model, data, rten(), &options);
     let hidden = Hidden::new(&engine, tensor, &options).unwrap();
-    let features = Features {
-        engine: &engine,
-        hidden: &hidden,
-        data,
-        bounds: [-100.0, 100.0],
-        relative: relative.to_vec(),
-        samples: Selection::All,
-        seed: 0,
-    };
+    let mut features = Features::new(&engine, &hidden, data, relative.to_vec());
+    features.bounds = [-100.0, 100.0];
     features.measure(&AtomicBool::new(false), |_| ()).unwrap()
 }
 
@@ -155,15 +148,8 @@ fn what_is_stopped_is_not_complete() {
     let options = EngineOptions::default();
     let engine = common::engine(&model, &data, rten(), &options);
     let hidden = Hidden::new(&engine, &tensor, &options).unwrap();
-    let features = Features {
-        engine: &engine,
-        hidden: &hidden,
-        data: &data,
-        bounds: [-100.0, 100.0],
-        relative: vec![0.1],
-        samples: Selection::All,
-        seed: 0,
-    };
+    let mut features = Features::new(&engine, &hidden, &data, vec![0.1]);
+    features.bounds = [-100.0, 100.0];
     let part = features.measure(&AtomicBool::new(true), |_| ()).unwrap();
     assert!(!part.complete && part.records.is_empty());
     assert!(part.warnings[0].message.contains(&format!("0 of {N} samples were attacked")), "{part:?}");
@@ -178,9 +164,8 @@ fn what_makes_no_sense_is_refused() {
     let engine = common::engine(&model, &data, rten(), &options);
     let hidden = Hidden::new(&engine, &tensor, &options).unwrap();
     let refusal = |relative: &[f64], bounds| {
-        let relative = relative.to_vec();
-        let (engine, hidden, data) = (&engine, &hidden, &data);
-        let features = Features { engine, hidden, data, bounds, relative, samples: Selection::All, seed: 0 };
+        let mut features = Features::new(&engine, &hidden, &data, relative.to_vec());
+        features.bounds = bounds;
         features.measure(&AtomicBool::new(false), |_| ()).unwrap_err().to_string()
     };
     assert!(refusal(&[], [0.0, 1.0]).contains("positive"));

@@ -196,6 +196,7 @@ fn nearest(norm: Norm, mut moves: Vec<(f64, f64)>, mut short: f64) -> f64 {
             }
             f64::INFINITY
         }
+        _ => panic!("no closest move is known in {norm}"),
     }
 }
 
@@ -205,6 +206,7 @@ fn bounds(norm: Norm) -> [f32; 2] {
         Norm::L1 => [-100.0, 101.0],
         Norm::Linf | Norm::L2 => [-1.0, 2.0],
         Norm::L0 => [0.0, 1.0],
+        _ => panic!("no closest point is known in {norm}"),
     }
 }
 

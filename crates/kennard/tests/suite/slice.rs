@@ -53,7 +53,7 @@ fn a_linear_network_agrees_with_sums_over_a_grid() {
         (vec![Direction::Gradient, Direction::Towards(4)], vec![first.clone(), second.clone()]),
     ] {
         let scales = vec![0.1, 1.0];
-        let plan = SlicePlan { engine: &engine, data: &data, sample: 1, directions, scales, seed: 0 };
+        let plan = SlicePlan::new(&engine, &data, 1, directions, scales);
         let report = plan.measure().unwrap();
         assert_eq!((report.label, report.prediction), (label as u64, label as u64));
         for slice in &report.slices {
@@ -75,8 +75,7 @@ fn a_linear_network_agrees_with_sums_over_a_grid() {
         }
     }
     let refused = |sample, directions, scale, says: &str| {
-        let plan =
-            SlicePlan { engine: &engine, data: &data, sample, directions, scales: vec![scale], seed: 0 };
+        let plan = SlicePlan::new(&engine, &data, sample, directions, vec![scale]);
         let message = plan.measure().unwrap_err().to_string();
         assert!(message.contains(says), "{message}");
     };

@@ -60,12 +60,14 @@ fn signed<'b>(s: &Site<'_, 'b>, signs: &[f64]) -> Result<Option<Vec<Image<'b>>>>
     else {
         return Ok(None);
     };
+    let few = gamma(signs.len())?;
     let alone = varying.len() == 1;
     let tightness = if alone { varying[0].0.tightness } else { Tightness::Loose };
     let widens = |x: &Known| Ok::<bool, crate::GraphError>(volume(&x.shape)? != volume(&shape)?);
     let copies = varying.iter().map(|(x, _)| widens(x)).collect::<Result<Vec<_>>>()?.contains(&true);
     if alone && constant.is_none() && !copies {
-        return Ok(Some(vec![Image::moved(sum, tightness)]));
+        let rounding = varying[0].0.error;
+        return Ok(Some(vec![Image { rounding, ..Image::moved(sum, tightness) }]));
     }
     if let Some(term) = constant {
         sum = sum.map(|end| end + term.value);
@@ -73,7 +75,9 @@ fn signed<'b>(s: &Site<'_, 'b>, signs: &[f64]) -> Result<Option<Vec<Image<'b>>>>
         size = size + term.size;
     }
     let tightness = if copies { tightness.min(Tightness::Tight) } else { tightness };
-    let few = gamma(signs.len())?;
+    let errors: Option<Vec<Var>> = varying.iter().map(|(x, _)| x.error).collect();
+    let errors = errors.and_then(|errors| errors.into_iter().reduce(|a, b| a + b));
+    let rounding = errors.map(|e| ((e + (size + e) * few) * (1.0 + 2.0 * few) + TINY).expand_like(y));
     let interval = if y.counts_rounding() {
         let margin = ends.map(|end| end * few + TINY);
         Interval { lower: sum.lower - margin.lower, upper: sum.upper + margin.upper }
@@ -82,7 +86,7 @@ fn signed<'b>(s: &Site<'_, 'b>, signs: &[f64]) -> Result<Option<Vec<Image<'b>>>>
     };
     let interval = interval.map(|end| end.expand_like(y));
     if constant.is_none() && !copies {
-        return Ok(Some(vec![Image::moved(interval, tightness)]));
+        return Ok(Some(vec![Image { rounding, ..Image::moved(interval, tightness) }]));
     }
     // The functional itself passes as it is, unless it is summed over copies.
     let (terms, error) = match constant {
@@ -98,7 +102,7 @@ fn signed<'b>(s: &Site<'_, 'b>, signs: &[f64]) -> Result<Option<Vec<Image<'b>>>>
         error: (error + TINY).expand_like(y),
         floor: Some(floor(&sizes, terms, volume(&shape)?)?),
     };
-    Ok(Some(vec![Image { interval, tightness, charge: Some(charge) }]))
+    Ok(Some(vec![Image { interval, tightness, charge: Some(charge), rounding }]))
 }
 
 /// Whether every operand keeps its samples apart from others: its batch axis is that of the result.

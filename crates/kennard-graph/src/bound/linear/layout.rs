@@ -69,7 +69,8 @@ fn image<'b>(interval: Interval<'b>, x: Var<'b>, tightness: Tightness, copies: C
         error: interval.size() * gamma(terms)? + TINY,
         floor: Some(floor(&[x], terms, terms)?),
     };
-    Ok(Image { interval, tightness: tightness.min(Tightness::Tight), charge: Some(charge) })
+    let tightness = tightness.min(Tightness::Tight);
+    Ok(Image { interval, tightness, charge: Some(charge), rounding: None })
 }
 
 /// The same elements in the same order. A sample's stay its own where the batch is behind as many elements as before.
@@ -134,7 +135,7 @@ fn with_value<'b>(interval: Interval<'b>, value: Var<'b>, tightness: Tightness) 
     let error = value.apply("Abs") * gamma(1)? + TINY;
     let charge =
         Charge { value: Some(value), spread: None, error, floor: Some(floor(&[value.apply("Abs")], 1, n)?) };
-    Ok(Image { interval, tightness, charge: Some(charge) })
+    Ok(Image { interval, tightness, charge: Some(charge), rounding: None })
 }
 
 /// A margin of a constant value; other margins copy elements.
@@ -214,5 +215,5 @@ fn choose<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     let terms = if copies { n } else { 1 };
     let error = interval.size() * gamma(terms)? + TINY;
     let charge = Charge { value, spread: None, error, floor: Some(floor(&sizes, terms, n)?) };
-    Ok(Some(vec![Image { interval, tightness, charge: Some(charge) }]))
+    Ok(Some(vec![Image { interval, tightness, charge: Some(charge), rounding: None }]))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Linear;
 use crate::bound::rows::batch_axis;
-use crate::bound::site::{Image, Known, Site, Term, Terms, Tightness, affine};
+use crate::bound::site::{Image, Known, Site, Term, Terms, Tightness, affine, affine_with};
 use crate::gradient::equation;
 use crate::{Result, Var};
 
@@ -26,17 +26,18 @@ fn gemm<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
         return Ok(None);
     }
     let alpha = s.node.float("alpha", 1.0);
-    let run = |x: Var<'b>, absolute: bool| {
+    let run = |x: Var<'b>, absolute: bool, added: Option<Var<'b>>| {
         let (w, alpha) = if absolute { (w.apply("Abs"), alpha.abs()) } else { (w, alpha) };
         let attributes = [("alpha", (alpha as f32).into()), ("transB", s.node.int("transB", 0).into())];
-        s.builder.op("Gemm", &[Some(x), Some(w)], &attributes)
+        let inputs: Vec<Option<Var>> = [Some(x), Some(w)].into_iter().chain(added.map(Some)).collect();
+        s.builder.op("Gemm", &inputs, &attributes)
     };
     let beta = s.node.float("beta", 1.0);
     let term = s.fixed(2).map(|c| Term::exact(if beta == 1.0 { c } else { c * beta }));
     let [rows, columns] = sides(w)?;
     let terms = if s.node.int("transB", 0) == 0 { [rows, columns] } else { [columns, rows] };
     let terms = Terms { forward: terms[0], back: terms[1] };
-    Ok(Some(vec![affine(x, run, term, terms, summed(x))?]))
+    Ok(Some(vec![affine_with(x, run, term, terms, summed(x))?]))
 }
 
 /// `Y = X·W` or `W·X`, over the last two axes.
@@ -134,11 +135,14 @@ fn conv<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     let rank = x.shape.rank();
     let attributes: Vec<_> =
         s.node.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-    let run = |x: Var<'b>, absolute: bool| {
+    let places: Vec<i64> = (1..rank as i64 - 1).collect();
+    let run = |x: Var<'b>, absolute: bool, added: Option<Var<'b>>| {
         let w = if absolute { w.apply("Abs") } else { w };
-        s.builder.op(&s.node.op, &[Some(x), Some(w)], &attributes)
+        let bias = added.map(|added| Some(added.squeeze(&places)));
+        let inputs: Vec<Option<Var>> = [Some(x), Some(w)].into_iter().chain(bias).collect();
+        s.builder.op(&s.node.op, &inputs, &attributes)
     };
-    let term = s.fixed(2).map(|bias| Term::exact(bias.unsqueeze(&(1..rank as i64 - 1).collect::<Vec<_>>())));
+    let term = s.fixed(2).map(|bias| Term::exact(bias.unsqueeze(&places)));
     let dims: Vec<usize> = w.shape()?.0.iter().filter_map(|d| d.known()).collect();
     let [first, second, taps @ ..] = dims.as_slice() else { return Ok(None) };
     let groups = usize::try_from(s.node.int("group", 1)).unwrap_or(1).max(1);
@@ -153,5 +157,5 @@ fn conv<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
         "Conv" => Terms { forward: far.saturating_mul(all), back: near.saturating_mul(seen) },
         _ => Terms { forward: near.saturating_mul(seen), back: far.saturating_mul(all) },
     };
-    Ok(Some(vec![affine(x, run, term, terms, summed(x))?]))
+    Ok(Some(vec![affine_with(x, run, term, terms, summed(x))?]))
 }

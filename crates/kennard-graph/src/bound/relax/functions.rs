@@ -28,7 +28,7 @@ pub(super) const RULES: &[(&str, Relaxation)] = &[
 /// What runtimes' elementary functions are off by at most: this share of the result, or this much where results are near a
 /// number other than 0.
 const SHARE: f64 = 4e-6;
-const MUCH: f64 = 1e-6;
+pub(in crate::bound) const MUCH: f64 = 1e-6;
 /// The same of division and square roots, which are rounded correctly.
 const ROUNDED: f64 = 2.0 * U;
 

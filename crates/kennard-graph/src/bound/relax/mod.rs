@@ -35,6 +35,7 @@ pub(super) struct Slopes<'b> {
     pub upper: Var<'b>,
 }
 
+pub(super) use functions::MUCH;
 pub(super) use relu::sloped;
 
 /// A node's output from its inputs, or `None` where there are no planes.

@@ -10,7 +10,7 @@ mod weights;
 use prost::Message;
 
 use super::proto::*;
-use crate::{Dim, Graph, Result};
+use crate::{Dim, Graph, Result, Shape};
 
 fn some(text: &str) -> Option<String> {
     Some(text.into())
@@ -197,4 +197,14 @@ fn broken_connections() {
 
 fn weights_of(model: &mut ModelProto) -> &mut Vec<TensorProto> {
     &mut model.graph.as_mut().unwrap().initializer
+}
+
+/// Parts without a name are parts all the same.
+#[test]
+fn parts_that_nobody_reads() {
+    let axis = AttributeProto { i: Some(1), ..attribute("axis", ATTRIBUTE_INT) };
+    let split = NodeProto { attribute: vec![axis], ..node("Split", &["x"], &["", "y", ""]) };
+    let graph = read(&model(vec![split])).unwrap();
+    assert_eq!(graph.outputs[0].ty.shape, Shape(vec![Dim::BATCH, Dim::Known(1)]));
+    assert!(crate::gradient(&graph, "y", &["x"]).is_ok());
 }

@@ -188,3 +188,22 @@ fn a_model_that_rounds_to_bfloat16_says_so() {
     assert!(!with_weight(vec![widened, node("Add", &["x", "h"], &["y"])]));
     assert!(with_weight(vec![node("CastLike", &["x", "w"], &["h"]), node("CastLike", &["h", "x"], &["y"])]));
 }
+
+/// Two to a byte, the lower half first; where their type may count they are refused.
+#[test]
+fn integers_of_4_bits() {
+    let given = |data_type, dequantised: &str| {
+        let mut model = model(vec![node(dequantised, &["w", "s"], &["d"]), node("Add", &["x", "d"], &["y"])]);
+        let packed = TensorProto { raw_data: Some(vec![0x8f, 0x07].into()), ..tensor("w", data_type, &[3]) };
+        let scale = TensorProto { float_data: vec![0.5], ..tensor("s", 1, &[]) };
+        model.graph.as_mut().unwrap().initializer.extend([packed, scale]);
+        read(&model)
+    };
+    for (data_type, dtype, values) in [(22, DType::I8, [-1, -8, 7]), (21, DType::U8, [15, 8, 7])] {
+        let graph = given(data_type, "DequantizeLinear").unwrap();
+        assert_eq!(graph.constants["w"].dtype(), dtype);
+        assert_eq!(graph.constants["w"].to_ints().unwrap(), values);
+        let message = given(data_type, "Mul").unwrap_err().to_string();
+        assert!(message.contains("4 bits") && message.contains("Mul"), "{message}");
+    }
+}

@@ -54,6 +54,16 @@ fn conv(name: &'static str, x: &[usize], w: &[usize]) -> Layer {
     Layer { op: "Conv", name, x: x.into(), w: w.into(), bias: 0, attributes: vec![] }
 }
 
+/// `Col2Im` of columns `[N, C·ΠK, L]`.
+fn columns(name: &str, x: &[usize], image: &[i64], block: &[i64], lists: &[(&str, &[i64])]) -> Case {
+    case(&format!("conv/Col2Im {name}"), |m| {
+        let attributes: Vec<(&str, Attribute)> =
+            lists.iter().map(|(name, values)| (*name, (*values).into())).collect();
+        let operands = [m.batched(uniform(x, -1.0, 1.0, 1)), m.ints(image), m.ints(block)];
+        m.op("Col2Im", &operands, &attributes);
+    })
+}
+
 fn transposed(name: &'static str, x: &[usize], w: &[usize]) -> Layer {
     Layer { op: "ConvTranspose", ..conv(name, x, w) }
 }
@@ -104,6 +114,11 @@ pub fn cases() -> Vec<Case> {
         transposed("one axis", &[2, 2, 4], &[2, 3, 3]).list("strides", &[2]).list("pads", &[1, 0]).case(),
         // rten knows no output_shape.
         transposed("named extent", &[1, 1, 3, 3], &[1, 2, 3, 3]).list("strides", &[2, 2]).list("output_shape", &[6, 5]).case().without_rten(),
+        columns("plain",     &[2, 8, 6], &[3, 4], &[2, 2], &[]),
+        columns("stride 2, pads and a rest", &[1, 12, 9], &[6, 7], &[2, 3], &[("strides", &[2, 3]), ("pads", &[0, 1, 0, 1])]),
+        columns("a rest beyond the margin", &[1, 4, 4], &[5, 6], &[2, 2], &[("strides", &[3, 4])]),
+        columns("dilation",  &[1, 6, 6], &[4, 5], &[3, 2], &[("dilations", &[1, 2])]),
+        columns("one axis",  &[2, 6, 4], &[6], &[3], &[]),
         transposed("same",   &[1, 1, 3, 3], &[1, 2, 3, 3]).list("strides", &[2, 2]).with("auto_pad", "SAME_UPPER").case(),
     ]
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use kennard_graph::{Tree, TreeNode};
 
-use super::space::{Region, Space};
+use super::space::{ElementRanges, Space};
 
 /// Walks through all trees, towards the sample at every branch that a region leaves open, so that each walk ends in the nearest
 /// cell of what it began with; the other sides of those branches wait, in the order of how far they are.
@@ -88,7 +88,12 @@ impl<'a> Cells<'a> {
     /// Walks through the trees within what some turns have left of the space; the nearest valid point of the cell where that
     /// ends, if there is one. Where the other side of a branch is of no interest, no point of interest lies there, and the
     /// choice need not be remembered.
-    fn walk(&mut self, mut turns: Option<Rc<Turn>>, mut region: Region, size: f64) -> Option<Vec<f32>> {
+    fn walk(
+        &mut self,
+        mut turns: Option<Rc<Turn>>,
+        mut region: ElementRanges,
+        size: f64,
+    ) -> Option<Vec<f32>> {
         let space = self.space;
         for tree in self.trees {
             let mut at = 0;

@@ -5,14 +5,14 @@ use crate::attack::Subject;
 use crate::threat::Steps;
 
 /// The ends of each element (d), both included; those of whole numbers and levels are such.
-pub(super) type Region = Vec<[f32; 2]>;
+pub(super) type ElementRanges = Vec<[f32; 2]>;
 
 /// The points around a sample that the model may be asked about, in the input's own units.
 pub(super) struct Space<'a> {
     pub origin: Vec<f32>,
     norm: Norm,
     /// Where a point may lie at all.
-    pub region: Region,
+    pub region: ElementRanges,
     /// The numbers that elements hold, where not all are valid.
     steps: Vec<Option<Steps>>,
     /// Groups of elements of which one is 1, the others 0.
@@ -99,7 +99,7 @@ impl<'a> Space<'a> {
     }
 
     /// The norm of the way to the nearest point of a region, squared in l2. Of a group it sees the elements one by one.
-    pub fn size(&self, region: &Region) -> f64 {
+    pub fn size(&self, region: &ElementRanges) -> f64 {
         let gaps = region.iter().enumerate().map(|(element, ends)| self.gap(element, *ends));
         if self.norm == Norm::Linf { gaps.fold(0.0, f64::max) } else { gaps.sum() }
     }
@@ -117,7 +117,7 @@ impl<'a> Space<'a> {
     }
 
     /// The nearest valid point of a region, if it has one.
-    pub fn nearest(&self, region: &Region) -> Option<Vec<f32>> {
+    pub fn nearest(&self, region: &ElementRanges) -> Option<Vec<f32>> {
         if region.iter().any(|[lo, hi]| lo > hi) {
             return None;
         }

@@ -9,7 +9,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::cells::side;
-use super::space::{Region, Space};
+use super::space::{ElementRanges, Space};
 use super::{BLOCK, first_broken};
 use crate::attack::Subject;
 
@@ -102,7 +102,7 @@ impl<'s, 'a> Swaps<'s, 'a> {
     }
 
     /// The nearest points of the leaves of a tree within a region, as far as they are no farther than `size`.
-    fn leaves(&self, tree: &Tree, region: &Region, size: f64, found: &mut Vec<Vec<f32>>) {
+    fn leaves(&self, tree: &Tree, region: &ElementRanges, size: f64, found: &mut Vec<Vec<f32>>) {
         let most = (ELEMENTS / region.len().max(1)).clamp(BLOCK, MOST);
         let mut open = vec![(0, region.clone(), self.space.size(region))];
         while let Some((mut at, mut region, mut reached)) = open.pop() {
@@ -261,12 +261,12 @@ impl Cell {
         Cell(ends)
     }
 
-    fn region(&self) -> Region {
+    fn region(&self) -> ElementRanges {
         self.0.iter().map(|ends| ends.map(|end| end.first)).collect()
     }
 
     /// The same as far as other trees ask for it.
-    fn without(&self, tree: usize) -> Region {
+    fn without(&self, tree: usize) -> ElementRanges {
         let others = |end: End| if end.owner == Some(tree) { end.second } else { end.first };
         self.0.iter().map(|ends| ends.map(others)).collect()
     }

@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::super::{AttackedSample, Conditions, Criterion, Verdict, run_attack};
+use super::super::{AttackConditions, AttackedSample, Criterion, Verdict, run_attack};
 use super::Leaves;
 use crate::answer::Answer;
 use crate::engine::Oracle;
@@ -49,7 +49,7 @@ fn all() -> Vec<[f32; D]> {
     points.collect()
 }
 
-fn run(attack: &Leaves, trees: &Trees, attacked: AttackedSample, conditions: Conditions) -> Verdict {
+fn run(attack: &Leaves, trees: &Trees, attacked: AttackedSample, conditions: AttackConditions) -> Verdict {
     let oracle = Oracle::default();
     let attacked = AttackedSample { trees: Some(trees), ..attacked };
     let mut run = pin!(run_attack(attack, attacked, conditions, 0, oracle.clone()));
@@ -80,7 +80,8 @@ fn whole_numbers_and_groups_are_kept() {
             let threat = ThreatModel::unlimited(norm, BOUNDS).unwrap();
             let valid = lattice.around(&origin, &threat, None);
             let attacked = AttackedSample { valid: Some(&valid), ..attacked };
-            let conditions = Conditions { criterion: Criterion::Closest, ..Conditions::first(threat, 0) };
+            let conditions =
+                AttackConditions { criterion: Criterion::Closest, ..AttackConditions::first(threat, 0) };
             let [whole, few] = [Leaves::default(), Leaves { cells: 3, starts: 1 }]
                 .map(|attack| run(&attack, &trees, attacked, conditions));
             let size = |verdict: &Verdict| {
@@ -96,7 +97,7 @@ fn whole_numbers_and_groups_are_kept() {
                 let within = ThreatModel::within(norm, 1.0, BOUNDS).unwrap();
                 let valid = lattice.around(&origin, &within, None);
                 let attacked = AttackedSample { valid: Some(&valid), ..attacked };
-                let verdict = run(&Leaves::default(), &trees, attacked, Conditions::first(within, 0));
+                let verdict = run(&Leaves::default(), &trees, attacked, AttackConditions::first(within, 0));
                 let expected = (near_enough, Some(!near_enough));
                 assert_eq!((verdict.broken, verdict.proved), expected, "{norm}, round {round}");
             }
@@ -129,7 +130,7 @@ fn boxes_are_searched_to_the_end() {
             valid: Some(&valid),
             ..AttackedSample::new(&unit, &[D], clean.prediction(), 0, &clean.logits)
         };
-        let verdict = run(&Leaves::default(), &trees, attacked, Conditions::first(threat, 0));
+        let verdict = run(&Leaves::default(), &trees, attacked, AttackConditions::first(threat, 0));
         let inside = |x: &[f32; D]| (x[0] - origin[0]).abs() <= 1.0 && x[1] == origin[1];
         let any = all().iter().any(|x| inside(x) && answer(&trees, x).prediction() != clean.prediction());
         assert_eq!((verdict.broken, verdict.proved), (any, Some(!any)), "round {round}");

@@ -1,6 +1,6 @@
 //! The best points that an attack met, and when it is halted for them.
 
-use super::{AttackedSample, Conditions, Criterion, Subject};
+use super::{AttackConditions, AttackedSample, Criterion, Subject};
 use crate::answer::Answer;
 
 /// An allowed point that is the best so far by the [`Criterion`].
@@ -116,7 +116,7 @@ impl Subject<'_> {
     /// farthest of those that are kept.
     pub(super) fn kept_back(&self) -> u64 {
         let farther = self.conditions.criterion == Criterion::Closest && !self.candidates.borrow().is_empty();
-        Conditions::judging(self.conditions.rough) + u64::from(farther)
+        AttackConditions::judging(self.conditions.rough) + u64::from(farther)
     }
 
     /// The best point, to be judged by the untouched model. The last pass of a budget goes to the farthest of those that are kept,

@@ -18,7 +18,7 @@ pub(super) use found::{Candidate, Pause};
 
 /// What is asked of an attack; the same for all samples.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Conditions {
+pub(crate) struct AttackConditions {
     pub threat: ThreatModel,
     pub criterion: Criterion,
     pub seed: u64,
@@ -28,10 +28,10 @@ pub(crate) struct Conditions {
     pub rough: bool,
 }
 
-impl Conditions {
+impl AttackConditions {
     /// Until the first adversarial point, in single precision, however long it takes.
-    pub fn first(threat: ThreatModel, seed: u64) -> Conditions {
-        Conditions { threat, criterion: Criterion::First, seed, budget: None, rough: false }
+    pub fn first(threat: ThreatModel, seed: u64) -> AttackConditions {
+        AttackConditions { threat, criterion: Criterion::First, seed, budget: None, rough: false }
     }
 
     /// How many passes it takes to judge a point: one by the untouched model, and where the search is `rough` two before in single
@@ -59,7 +59,7 @@ pub(crate) enum Criterion {
 /// like: the label certain, the loss as bad as can be, no slope; such a point never counts as adversarial.
 pub struct Subject<'a> {
     attacked: AttackedSample<'a>,
-    conditions: Conditions,
+    conditions: AttackConditions,
     attack: &'a str,
     oracle: Oracle,
     account: usize,
@@ -115,7 +115,7 @@ impl<'a> Subject<'a> {
     pub(super) fn new(
         attack: &'a str,
         attacked: AttackedSample<'a>,
-        conditions: Conditions,
+        conditions: AttackConditions,
         account: usize,
         oracle: Oracle,
     ) -> Subject<'a> {
@@ -148,7 +148,7 @@ impl<'a> Subject<'a> {
     /// Nothing that is found there counts; the point of the surrogate's smallest margin is kept.
     pub(super) fn on_surrogate<'s>(&'s self, attack: &'s str, clean: &'s [f32]) -> Subject<'s> {
         let attacked = AttackedSample { clean, ..self.attacked };
-        let conditions = Conditions { criterion: Criterion::Worst, ..self.conditions };
+        let conditions = AttackConditions { criterion: Criterion::Worst, ..self.conditions };
         let subject = Subject::new(attack, attacked, conditions, self.account, self.oracle.clone());
         Subject { surrogate: true, ..subject }
     }

@@ -9,10 +9,9 @@ use crate::run::ModelSummary;
 use crate::{Classifier, Graph, Norm, Preprocessing, Runtime, RuntimeChoice, ThreatModel};
 
 /// On a plain perceptron, at s = r/√d, the mean of the error packet along the attack lies within 3 % of the smallest
-/// distance that FAB, FAB-T and the packet's own search find, on about 80 % of the first 50 images that are classified
-/// correctly (40 of them when this was written; the test allows for other roundings). Where it does not, the packet is
-/// of another class or, within the same one, of several facets, and chains disagree. Attacks are not held in [0, 1], as
-/// the packet is not. Minutes in a release build.
+/// distance that FAB, FAB-T and the packet's own search find, on at least 80 % of the first 50 images that are classified
+/// correctly; what the attacks find is handed in. Where it does not, facets in other directions hold much of the packet, or chains
+/// disagree, which is printed. Attacks are not held in [0, 1], as the packet is not. Minutes in a release build.
 #[test]
 #[ignore = "minutes, in a release build"]
 fn error_packets_lie_at_the_distance_of_attacks() {
@@ -35,41 +34,50 @@ fn error_packets_lie_at_the_distance_of_attacks() {
         ..Audit::new(model, &engine, &data, threat)
     };
     let stop = AtomicBool::new(false);
-    let records = audit.run(&stop, |_| ()).unwrap().records;
-    let samples: Vec<_> = data.select(Selection::First(51)).unwrap().map(Result::unwrap).collect();
-    let correct: Vec<_> =
-        records.iter().zip(&samples).filter(|(record, _)| record.is_correct()).take(50).collect();
+    let mut examined = Vec::new();
+    audit
+        .adversarials(&stop, |sample| {
+            examined.push(sample);
+            Ok(())
+        })
+        .unwrap();
+    examined.sort_by_key(|sample| sample.record.index);
+    let correct: Vec<_> = examined.iter().filter(|sample| sample.record.is_correct()).take(50).collect();
     let found = engine.each_of(
         &correct,
         engine.plan().sessions,
         &stop,
         EngineMargins::new,
-        |oracle, (record, sample)| {
-            let distance = record.distance();
+        |oracle, sample| {
+            let (record, distance) = (&sample.record, sample.record.distance());
+            let handed: Vec<Vec<f32>> =
+                sample.adversarials.iter().flatten().map(|found| found.point.clone()).collect();
             let scale = distance / (sample.input.len() as f64).sqrt();
             let packet = ErrorPacket { scale, samples: 4000, seed: 0 };
-            let found = packet.measure(&sample.input, sample.label, sample.index as u64, None, oracle);
+            let found = packet.measure(&sample.input, record.label, record.index as u64, &handed, oracle);
             Ok((distance, found.unwrap()))
         },
         |_| (),
     );
     let mut within = 0;
-    for ((record, _), found) in correct.iter().zip(found.unwrap()) {
+    for (sample, found) in correct.iter().zip(found.unwrap()) {
+        let record = &sample.record;
         let (distance, found) = found.unwrap();
         let ratio = found.mean.value / distance.min(found.attack);
         let is = (ratio - 1.0).abs() < 0.03;
         within += usize::from(is);
         if !is {
             println!(
-                "{}: {ratio:.3} of {distance:.3} towards {}, lobes {:?}, {:?}, σ_x {:.1} s²/r",
+                "{}: {ratio:.3} of {distance:.3} towards {}, lobes {:?}, facets {:?}, {:?}, σ_x {:.1} s²/r",
                 record.index,
                 found.class,
                 found.lobes,
+                found.facets,
                 found.sampled,
                 found.sigma_x.value * 784.0 / distance
             );
         }
     }
     println!("{within} of {} within 3 %", correct.len());
-    assert!(within * 4 >= correct.len() * 3);
+    assert!(within * 5 >= correct.len() * 4);
 }

@@ -55,21 +55,36 @@ fn claims(name: &str, networks: &[Vec<Point>], means: &[Point]) -> Vec<Claim> {
     let ends = |key: &str| [means.first(), means.last()].map(|p| p.map_or(f64::NAN, |p| p.figure(key)));
     let epoch = |p: &Point| p.epoch.unwrap_or(0) as f64;
     let mut claims: Vec<Claim> = Vec::new();
-    for (what, key, grows) in TRENDS {
-        let found = seeds::correlations(networks, epoch, |p| p.figure(key));
-        let claim = format!("{name}: {what} while it learns: rank correlation with the epoch");
-        let [first, last] = ends(key);
+    let is_fitted = networks.iter().any(|points| seeds::are_fitted(points));
+    // Distances have no temperature.
+    let raw = TRENDS
+        .iter()
+        .map(|(what, key, grows)| (format!("{what} while it learns"), (*key).to_owned(), *grows));
+    let fitted = TRENDS.iter().filter(|(_, key, _)| is_fitted && *key != "distances.found");
+    let fitted = fitted.map(|(what, key, grows)| {
+        (seeds::said_at_fitted(&format!("{what} while it learns")), seeds::at_fitted(key), *grows)
+    });
+    for (what, key, grows) in raw.chain(fitted) {
+        let found = seeds::correlations(networks, epoch, |p| p.figure(&key));
+        let claim = format!("{name}: {what}: rank correlation with the epoch");
+        let [first, last] = ends(key.as_str());
         claims.push(Claim::over_seeds(claim, &found, 0.0, grows).between(first, last));
     }
-    for (what, key) in [("σ_p", "excess_p"), ("drift", "drift")] {
+    let keys = [("σ_p", "excess_p"), ("drift", "drift")];
+    let raw = keys.iter().map(|(what, key)| (format!("{what} at fixed clean accuracy"), (*key).to_owned()));
+    let fitted = keys.iter().filter(|_| is_fitted);
+    let fitted = fitted.map(|(what, key)| {
+        (seeds::said_at_fitted(&format!("{what} at fixed clean accuracy")), seeds::at_fitted(key))
+    });
+    for (what, key) in raw.chain(fitted) {
         let of = |points: &Vec<Point>| {
-            let rows: Vec<[f64; 3]> = points.iter().map(|p| [p.robust, p.figure(key), p.clean]).collect();
+            let rows: Vec<[f64; 3]> =
+                points.iter().map(|p| [p.robust.value, p.figure(&key), p.clean.value]).collect();
             partial_rank_correlation(&rows).unwrap_or(f64::NAN)
         };
         let found: Vec<f64> = networks.iter().map(of).collect();
-        let claim = format!(
-            "{name}: robust accuracy falls with {what} at fixed clean accuracy, over epochs: partial rank correlation"
-        );
+        let claim =
+            format!("{name}: robust accuracy falls with {what}, over epochs: partial rank correlation");
         claims.push(Claim::over_seeds(claim, &found, 0.0, false));
     }
     let too_small = too_small(networks);
@@ -79,7 +94,7 @@ fn claims(name: &str, networks: &[Vec<Point>], means: &[Point]) -> Vec<Claim> {
 /// Judged by the best epoch of each seed: an untrained network has nothing to follow.
 fn too_small(networks: &[Vec<Point>]) -> Option<String> {
     networks.iter().find_map(|points| {
-        let best = points.iter().map(|p| p.clean_interval).max_by(|a, b| a[0].total_cmp(&b[0]));
+        let best = points.iter().map(|p| p.clean.interval).max_by(|a, b| a[0].total_cmp(&b[0]));
         let classes = points.first().map_or(0, |p| p.classes);
         too_brief(points.len()).or_else(|| has_not_learnt(best.unwrap_or([f64::NAN; 2]), classes))
     })

@@ -35,15 +35,8 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
             }
             let tensor = last_features(engine.classifier().head())?;
             let hidden = Hidden::new(&engine, &tensor, &EngineOptions::default())?;
-            let features = Features {
-                engine: &engine,
-                hidden: &hidden,
-                data: &data,
-                bounds: [0.0, 1.0],
-                relative: RELATIVE.to_vec(),
-                samples: selection,
-                seed: 0,
-            };
+            let features =
+                Features { samples: selection, ..Features::new(&engine, &hidden, &data, RELATIVE.to_vec()) };
             let found = features.measure(lab.stop(), |_| ())?;
             if lab.stop().load(Ordering::Relaxed) {
                 return Ok(None);

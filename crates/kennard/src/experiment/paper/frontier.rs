@@ -12,7 +12,7 @@ use super::claim::{Claim, has_not_learnt, over_seeds, too_brief};
 use super::jobs::each_of;
 use super::{Conditions, PaperReport, value};
 use crate::answer::predict;
-use crate::attack::{Apgd, AttackLoss, AttackedSample, Conditions as Asked, run_attack};
+use crate::attack::{Apgd, AttackConditions, AttackLoss, AttackedSample, run_attack};
 use crate::data::Sample;
 use crate::engine::{Engine, EngineOptions, Oracle, Query, Task};
 use crate::experiment::Lab;
@@ -37,7 +37,7 @@ const BOUNDS: [f32; 2] = [-8.0, 8.0];
 
 /// A trained network.
 #[derive(Clone, Debug, Serialize)]
-struct Found {
+struct TrainedNetwork {
     set: Set,
     /// The size of attacks in training.
     radius: f64,
@@ -58,12 +58,12 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
         })
         .collect();
     let name = |(set, radius, seed): &(Set, f64, u64)| format!("{set}, trained at {radius}, seed {seed}");
-    let work = |&(set, radius, seed): &(Set, f64, u64)| -> Result<Option<Found>> {
+    let work = |&(set, radius, seed): &(Set, f64, u64)| -> Result<Option<TrainedNetwork>> {
         let Some(model) = trained(set, radius, seed, [epochs, train], &runtime, stop)? else {
             return Ok(None);
         };
         let [clean, robust] = measured(&model, set, tested(train), seed, &runtime, stop)?;
-        Ok(Some(Found { set, radius, seed, clean, robust }))
+        Ok(Some(TrainedNetwork { set, radius, seed, clean, robust }))
     };
     let Some(found) = each_of(lab, &jobs, name, work)? else { return Ok(None) };
     let mut report = PaperReport::new(text(&found, epochs, train));
@@ -139,7 +139,7 @@ fn measured(
             }
             let shape = &[DIMENSION];
             let attacked = AttackedSample::new(input, shape, label, index, &clean);
-            let conditions = Asked::first(threat, 0);
+            let conditions = AttackConditions::first(threat, 0);
             let verdict = run_attack(attack, attacked, conditions, 0, oracle.clone()).await?;
             Ok([true, !verdict.broken])
         })
@@ -153,12 +153,12 @@ fn measured(
 }
 
 /// The networks of a set that were trained at a radius, in the order of seeds.
-fn of(found: &[Found], set: Set, radius: f64) -> impl Iterator<Item = &Found> {
+fn of(found: &[TrainedNetwork], set: Set, radius: f64) -> impl Iterator<Item = &TrainedNetwork> {
     found.iter().filter(move |f| f.set == set && f.radius == radius)
 }
 
 /// What became of the claims, of networks that were measured on this many points.
-fn claims(found: &[Found], epochs: usize, tested: usize) -> Vec<Claim> {
+fn claims(found: &[TrainedNetwork], epochs: usize, tested: usize) -> Vec<Claim> {
     let lost = |set| -> Vec<f64> {
         of(found, set, 0.0)
             .zip(of(found, set, EPS))
@@ -200,14 +200,15 @@ fn claims(found: &[Found], epochs: usize, tested: usize) -> Vec<Claim> {
 }
 
 /// Why networks that claims are about have not learnt their task; nothing where all have.
-fn unlearnt(found: &[Found], tested: usize) -> Option<String> {
+fn unlearnt(found: &[TrainedNetwork], tested: usize) -> Option<String> {
     let judged = found.iter().filter(|f| f.radius == 0.0 || f.radius == EPS);
-    let interval = |f: &Found| clopper_pearson((f.clean * tested as f64).round() as u64, tested as u64);
+    let interval =
+        |f: &TrainedNetwork| clopper_pearson((f.clean * tested as f64).round() as u64, tested as u64);
     judged.map(interval).find_map(|interval| has_not_learnt(interval, 2))
 }
 
 /// How far the robust accuracy is below the frontier's at the same clean accuracy.
-fn distance(found: &Found) -> f64 {
+fn distance(found: &TrainedNetwork) -> f64 {
     sets::frontier_at(EPS, found.clean) - found.robust
 }
 
@@ -216,7 +217,7 @@ fn tested(train: usize) -> usize {
     TEST.min(2 * train)
 }
 
-fn text(found: &[Found], epochs: usize, train: usize) -> String {
+fn text(found: &[TrainedNetwork], epochs: usize, train: usize) -> String {
     let mut text = format!(
         "# R4: is the trade-off intrinsic?\n\nTwo classes in {DIMENSION} dimensions, `{NETWORK}`, {train} points to train on, \
          {} to measure on, {epochs} epochs, {SEEDS} seeds;\nattacks in linf, ε = {EPS} (APGD). Means over seeds with \
@@ -258,13 +259,13 @@ mod tests {
     use super::*;
 
     /// Networks of five seeds; those of the Gaussian classes are right on a share of the points.
-    fn networks(gaussian: f64) -> Vec<Found> {
+    fn networks(gaussian: f64) -> Vec<TrainedNetwork> {
         let sets = [(Set::Gaussian, gaussian), (Set::Separated, 0.9)];
         let of_set = |(set, clean): (Set, f64)| {
             [0.0, EPS].into_iter().flat_map(move |radius| {
                 (0..SEEDS).map(move |seed| {
                     let clean = clean - if radius > 0.0 { 0.02 + 0.001 * seed as f64 } else { 0.0 };
-                    Found { set, radius, seed, clean, robust: clean - 0.1 }
+                    TrainedNetwork { set, radius, seed, clean, robust: clean - 0.1 }
                 })
             })
         };

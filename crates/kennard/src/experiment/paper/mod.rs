@@ -8,6 +8,7 @@ mod features;
 mod fragile;
 mod frontier;
 mod jobs;
+mod networks;
 mod pixels;
 mod plane;
 mod resolve;

@@ -1,22 +1,25 @@
 //! E4: two classes in the plane, by quadrature, over training time and over the sharpness of the boundary.
 
+mod shown;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+
+use shown::{chart, table};
 
 use crate::Figure;
 use kennard_graph::Tensor;
 use kennard_runtime::{Choice, Runtime};
 use serde::Serialize;
 
-use super::claim::{Claim, ClaimVerdict, is_not_accurate, over_seeds, too_brief, worded};
+use super::claim::{Claim, ClaimVerdict, is_not_accurate, over_seeds, too_brief};
 use super::jobs::each_of;
 use super::seeds::SEEDS;
 use super::{Conditions, PaperReport, value};
 use crate::data::Problem;
 use crate::engine::{Engine, EngineOptions};
-use crate::experiment::{Lab, short};
-use crate::picture::{Chart, Curve};
-use crate::quadrature::{CoordinateFigures, PlanePlan, PlaneReport, WindowPackets};
+use crate::experiment::Lab;
+use crate::quadrature::{PlanePlan, PlaneReport, WindowPackets};
 use crate::stats::rank_correlation;
 use crate::train::{
     Architecture, Network, Recipe, Schedule, TrainedOn, Training, TrainingDirectory, TrainingSet,
@@ -40,7 +43,7 @@ const MEASURED: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 
 /// What was measured of one network: at which epochs, and at which factors of the last one's logits.
 #[derive(Serialize)]
-struct Measured {
+struct PlaneMeasurements {
     epochs: Vec<At>,
     sharpness: Vec<At>,
 }
@@ -113,9 +116,14 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     Ok(Some(report))
 }
 
-fn measured(problem: Problem, seed: u64, models: &[(usize, PathBuf)], runtime: &Runtime) -> Result<Measured> {
-    let scales = vec![SCALE];
-    let plan = PlanePlan { problem, noise: NOISE, seed: FRESH + seed, samples: 1000, scales, centres: 8 };
+fn measured(
+    problem: Problem,
+    seed: u64,
+    models: &[(usize, PathBuf)],
+    runtime: &Runtime,
+) -> Result<PlaneMeasurements> {
+    let plan =
+        PlanePlan { noise: NOISE, seed: FRESH + seed, samples: 1000, ..PlanePlan::new(problem, vec![SCALE]) };
     let mut epochs = Vec::new();
     for (epoch, path) in models {
         epochs.push(At { at: *epoch as f64, report: measure(&Graph::load(path)?, &plan, runtime)? });
@@ -125,11 +133,11 @@ fn measured(problem: Problem, seed: u64, models: &[(usize, PathBuf)], runtime: &
     for factor in SHARPER {
         sharpness.push(At { at: factor, report: measure(&with_logits(&last, factor), &plan, runtime)? });
     }
-    Ok(Measured { epochs, sharpness })
+    Ok(PlaneMeasurements { epochs, sharpness })
 }
 
 /// That no packet's product is below its bound, by more than the error of the quadrature.
-fn bound(found: &[Measured]) -> Claim {
+fn bound(found: &[PlaneMeasurements]) -> Claim {
     let (mut below, mut packets) = (0, 0);
     for at in found.iter().flat_map(|m| m.epochs.iter().chain(&m.sharpness)) {
         for c in at.report.boxes.iter().flat_map(|packet| &packet.coordinates) {
@@ -150,8 +158,8 @@ fn bound(found: &[Measured]) -> Claim {
 }
 
 /// The interval of the accuracy at the end.
-fn last_accuracy(of: &Measured) -> [f64; 2] {
-    of.epochs.last().map_or([f64::NAN; 2], |at| at.report.accuracy_interval)
+fn last_accuracy(of: &PlaneMeasurements) -> [f64; 2] {
+    of.epochs.last().map_or([f64::NAN; 2], |at| at.report.accuracy.interval)
 }
 
 /// The mean over seeds of a figure in the `i`-th row of each.
@@ -161,10 +169,10 @@ fn mean_of(rows: &[&[At]], i: usize, of: impl Fn(&PlaneReport) -> f64) -> Figure
 }
 
 /// A figure of the packets under windows of one scale.
-type Of = fn(&WindowPackets) -> Figure;
+type WindowFigure = fn(&WindowPackets) -> Figure;
 
 /// The claims about the packets' figures: whether they grow.
-const SPREADS: [(&str, Of, bool); 4] = [
+const SPREADS: [(&str, WindowFigure, bool); 4] = [
     ("σ_x", |w| w.sigma_x, false),
     ("σ_p", |w| w.sigma_p, true),
     ("the product", |w| w.product, true),
@@ -226,63 +234,10 @@ fn with_logits(model: &Graph, factor: f64) -> Graph {
     graph
 }
 
-/// The coordinate of the largest spread of the log-gradient, of both labels.
-fn largest(report: &PlaneReport, of: impl Fn(&CoordinateFigures) -> f64) -> f64 {
-    let coordinates = report.boxes.iter().flat_map(|packet| &packet.coordinates);
-    coordinates.max_by(|a, b| a.sigma_p.value.total_cmp(&b.sigma_p.value)).map_or(f64::NAN, of)
-}
-
-fn table(what: &str, rows: &[&[At]]) -> String {
-    let mut text = format!(
-        "| {what} | accuracy | box σ_x | box σ_p | product | bound | window σ_x | σ_p | product | drift | dispersion |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|\n"
-    );
-    for (i, at) in rows[0].iter().enumerate() {
-        let accuracy = mean_of(rows, i, |r| 100.0 * r.accuracy);
-        let of_box: [fn(&CoordinateFigures) -> f64; 4] =
-            [|c| c.sigma_x.value, |c| c.sigma_p.value, |c| c.product.value, |c| c.bound.value];
-        let of_window: [Of; 5] = [|w| w.sigma_x, |w| w.sigma_p, |w| w.product, |w| w.drift, |w| w.dispersion];
-        let cells = of_box.map(|of| worded(&mean_of(rows, i, |r| largest(r, of))));
-        let windows = of_window.map(|of| worded(&mean_of(rows, i, |r| of(&r.windows[0]).value)));
-        text += &format!(
-            "| {} | {} | {} | {} |\n",
-            short(at.at),
-            worded(&accuracy),
-            cells.join(" | "),
-            windows.join(" | ")
-        );
-    }
-    text
-}
-
-fn chart(problem: &str, x: &str, rows: &[&[At]]) -> Result<String> {
-    let curve = |name: &str, of: Of| {
-        let figures = rows[0].iter().enumerate().map(|(i, at)| {
-            let figure = mean_of(rows, i, |r| of(&r.windows[0]).value);
-            (at.at, figure.value, figure.interval)
-        });
-        Curve::new(name, figures)
-    };
-    let chart = Chart {
-        title: format!(
-            "{problem}, Gaussian windows of width {SCALE} at 8 centres: mean of {SEEDS} seeds, 95 % bands"
-        ),
-        x: x.into(),
-        y: "drift, dispersion, product [1]".into(),
-        curves: vec![
-            curve("drift", |w| w.drift),
-            curve("dispersion", |w| w.dispersion),
-            curve("product σ_x σ_p", |w| w.product),
-        ],
-        linear: false,
-        bound: Some(("bound ½".into(), 0.5)),
-    };
-    chart.svg()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Figure;
 
     /// 76 % of 1000 points may be 73.2 %, which is less than half of the way from chance.
     #[test]
@@ -294,12 +249,11 @@ mod tests {
                 seed: 1,
                 samples: 1000,
                 correct,
-                accuracy: correct as f64 / 1000.0,
-                accuracy_interval: crate::stats::clopper_pearson(correct, 1000),
+                accuracy: Figure::new(correct as f64 / 1000.0, crate::stats::clopper_pearson(correct, 1000)),
                 boxes: Vec::new(),
                 windows: Vec::new(),
             };
-            Measured { epochs: vec![At { at: 64.0, report }], sharpness: Vec::new() }
+            PlaneMeasurements { epochs: vec![At { at: 64.0, report }], sharpness: Vec::new() }
         };
         let judged = |correct| is_not_accurate(last_accuracy(&measured(correct)), 2).is_none();
         assert_eq!([740, 760, 790].map(judged), [false, false, true]);

@@ -6,11 +6,11 @@ use serde_json::json;
 
 use super::tradeoff::too_small;
 use super::{Conditions, PaperReport, value};
-use crate::Result;
 use crate::data::Selection;
 use crate::experiment::{Lab, Point, tradeoff};
 use crate::picture::{Dot, Scatter};
 use crate::probe::{Reader, Resolve, ResolveReport};
+use crate::{Figure, Result};
 
 pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     let Some(points) = tradeoff::run(lab, &on.out)? else { return Ok(None) };
@@ -33,7 +33,12 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     text += &names.iter().map(|name| format!(" {name} |")).collect::<String>();
     text += &format!("\n|---|---|---|{}\n", "---|".repeat(names.len()));
     for (point, report) in &rows {
-        text += &format!("| {} | {:.1} % | {:.1} % |", point.name, 100.0 * point.clean, 100.0 * point.robust);
+        text += &format!(
+            "| {} | {:.1} % | {:.1} % |",
+            point.name,
+            100.0 * point.clean.value,
+            100.0 * point.robust.value
+        );
         text += &report
             .probes
             .iter()
@@ -50,9 +55,9 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
             rows.iter().map(|(p, r)| (of(p), r.probes[i].share.accuracy)).collect::<Vec<_>>()
         };
         let better = format!("the label is read better from {name} the more robust the network");
-        report.correlate(better, &pairs(|p| p.robust), true, &too_small);
+        report.correlate(better, &pairs(|p| p.robust.value), true, &too_small);
         let worse = format!("and worse the more accurate ({name})");
-        report.correlate(worse, &pairs(|p| p.clean), false, &too_small);
+        report.correlate(worse, &pairs(|p| p.clean.value), false, &too_small);
         report.pictures.push((format!("{name}.svg"), picture(&rows, i)?));
     }
     let figures: Result<Vec<_>> =
@@ -68,11 +73,8 @@ fn picture(rows: &[(Point, ResolveReport)], probe: usize) -> Result<Vec<u8>> {
         Dot {
             name: point.name.clone(),
             x: point.robust,
-            x_interval: point.robust_interval,
-            y: read.accuracy,
-            y_interval: read.interval,
+            y: Figure::new(read.accuracy, read.interval),
             colour: point.clean,
-            colour_interval: point.clean_interval,
             front: false,
         }
     };

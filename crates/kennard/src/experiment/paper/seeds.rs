@@ -45,24 +45,17 @@ pub fn mean_of(name: String, seeds: &[&Point]) -> Point {
         over_seeds(&seeds.iter().map(|p| of(p)).collect::<Vec<_>>()).unwrap_or(unknown)
     };
     let followed: Vec<&Followed> = seeds.iter().map(|p| &p.followed).collect();
-    let [clean, robust, certified] = [mean(&|p| p.clean), mean(&|p| p.robust), mean(&|p| p.certified)];
-    let [sigma_p, drift] = [mean(&|p| p.sigma_p), mean(&|p| p.drift)];
     let cosine = mean(&|p| p.cosine.unwrap_or(f64::NAN)).value;
     Point {
         name,
         epoch: seeds.first().and_then(|p| p.epoch),
-        clean: clean.value,
-        clean_interval: clean.interval,
-        robust: robust.value,
-        robust_interval: robust.interval,
-        certified: certified.value,
-        certified_interval: certified.interval,
+        clean: mean(&|p| p.clean.value),
+        robust: mean(&|p| p.robust.value),
+        certified: mean(&|p| p.certified.value),
         sigma_x: mean(&|p| p.sigma_x).value,
-        sigma_p: sigma_p.value,
-        sigma_p_interval: sigma_p.interval,
+        sigma_p: mean(&|p| p.sigma_p.value),
         product: mean(&|p| p.product).value,
-        drift: drift.value,
-        drift_interval: drift.interval,
+        drift: mean(&|p| p.drift.value),
         dispersion: mean(&|p| p.dispersion).value,
         cosine: Some(cosine).filter(|cosine| cosine.is_finite()),
         packet_valid: seeds.iter().all(|p| p.packet_valid),
@@ -89,7 +82,7 @@ impl Claim {
 }
 
 /// Columns of the table: the figure's key, and whether it is a share in percent.
-const COLUMNS: [(&str, &str, bool); 8] = [
+const COLUMNS: [(&str, &str, bool); 12] = [
     ("clean, %", "clean", true),
     ("robust, %", "robust", true),
     ("certified, %", "certified", true),
@@ -98,12 +91,32 @@ const COLUMNS: [(&str, &str, bool); 8] = [
     ("drift", "drift", false),
     ("P_ψ wrong", "misclassified", false),
     ("median distance", "distances.found", false),
+    ("σ_x/s − 1, fitted T", "fitted.excess_x", false),
+    ("2sσ_p − 1, fitted T", "fitted.excess_p", false),
+    ("drift, fitted T", "fitted.drift", false),
+    ("P_ψ wrong, fitted T", "fitted.misclassified", false),
 ];
+
+/// The key of a figure at the fitted temperature.
+pub fn at_fitted(key: &str) -> String {
+    format!("fitted.{key}")
+}
+
+/// A claim about that.
+pub fn said_at_fitted(claim: &str) -> String {
+    format!("{claim}, at the fitted temperature")
+}
+
+/// Whether networks have such figures.
+pub fn are_fitted(points: &[Point]) -> bool {
+    points.iter().any(|point| point.followed.figure("fitted.drift").is_some())
+}
 
 /// Means over seeds with their intervals, in Markdown.
 pub fn table(what: &str, means: &[Point]) -> String {
-    let certified = means.iter().any(|mean| mean.followed.figure("certified").is_some());
-    let columns = || COLUMNS.into_iter().filter(|(_, key, _)| certified || *key != "certified");
+    let known = |key: &str| means.iter().any(|mean| mean.followed.figure(key).is_some());
+    let always = |key: &str| key != "certified" && !key.starts_with("fitted.");
+    let columns = || COLUMNS.into_iter().filter(|(_, key, _)| always(key) || known(key));
     let names: String = columns().map(|(name, ..)| format!(" {name} |")).collect();
     let mut text = format!("| {what} |{names}\n|---|{}\n", "---|".repeat(columns().count()));
     for mean in means {
@@ -115,10 +128,10 @@ pub fn table(what: &str, means: &[Point]) -> String {
             }
             Some(figure) => format!(" {} |", worded(&figure)),
         };
-        let doubt = if mean.packet_valid || mean.drift.is_nan() { "" } else { " ✗" };
+        let doubt = if mean.packet_valid || mean.drift.value.is_nan() { "" } else { " ✗" };
         text += &format!("| {}{doubt} |{}\n", in_a_cell(&mean.name), columns().map(cell).collect::<String>());
     }
-    if means.iter().any(|mean| !mean.packet_valid && !mean.drift.is_nan()) {
+    if means.iter().any(|mean| !mean.packet_valid && !mean.drift.value.is_nan()) {
         text += "\n✗ packets of one seed have too few effective samples, or fail their check\n";
     }
     text

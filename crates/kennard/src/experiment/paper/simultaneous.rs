@@ -13,10 +13,16 @@
 //! | `delta, untrained` | as `delta`, of the network before its training |
 //! | `delta, shuffled` | `delta` of another sample of the same predicted label |
 //!
+//! | `delta, co-trained` | Δ of the reader of x itself, as it learns; nothing was predicted of it, and nothing is claimed |
+//!
 //! The frozen network is trained on samples that no reader sees. All inputs are centred, and scaled to a mean square of 1
 //! per element, by the samples that readers are trained on.
 
 mod inputs;
+mod page;
+#[cfg(test)]
+mod tests;
+mod together;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -24,18 +30,18 @@ use kennard_runtime::Choice;
 use serde::Serialize;
 use serde_json::json;
 
-use super::claim::{Claim, has_not_learnt, over_seeds, too_brief, worded};
+use super::claim::too_brief;
 use super::digits::{Inputs, Parts, read};
 use super::jobs::each_of;
 use super::{Conditions, PaperReport, value};
 use crate::answer::predict;
 use crate::engine::{Engine, EngineOptions, Evaluator, Query};
 use crate::experiment::Lab;
-use crate::picture::{Chart, Curve};
-use crate::stats::{clopper_pearson, mean, rank_correlation};
 use crate::train::{Architecture, Method, Optimizer, Recipe, Schedule, Training, TrainingSet};
 use crate::{Classifier, Graph, Preprocessing, Result, Runtime};
 use inputs::KINDS;
+use page::{claims, picture, text, unlearnt};
+use together::{ShownInputs, TOGETHER};
 
 /// Samples to train the frozen network on, to train readers on, and to test them on.
 const FROZEN: usize = 3000;
@@ -52,7 +58,7 @@ const NETWORK: &str = "mlp:128";
 
 /// Readers of one seed, width and second input.
 #[derive(Clone, Debug, Serialize)]
-struct Found {
+struct ReaderAccuracies {
     seed: u64,
     width: usize,
     second: &'static str,
@@ -62,7 +68,7 @@ struct Found {
     joint: [f64; 2],
 }
 
-impl Found {
+impl ReaderAccuracies {
     /// What both tasks lose by the joint trunk, their mean, in percentage points.
     fn gap(&self) -> f64 {
         50.0 * (0..2).map(|task| self.separate[task] - self.joint[task]).sum::<f64>()
@@ -79,7 +85,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     let jobs: Vec<u64> = (0..SEEDS).collect();
     let of_seed = |&seed: &u64| bench.seed(&samples, frozen, seed);
     let Some(found) = each_of(lab, &jobs, |seed| format!("seed {seed}"), of_seed)? else { return Ok(None) };
-    let found: Vec<Found> = found.into_iter().flatten().collect();
+    let found: Vec<ReaderAccuracies> = found.into_iter().flatten().collect();
     let sizes = format!(
         "{frozen} samples to train the frozen network on, {readers} for readers, {tested} to test them on"
     );
@@ -101,7 +107,12 @@ struct Bench<'b> {
 
 impl Bench<'_> {
     /// All readers of a seed.
-    fn seed(&self, samples: &Parts<Inputs>, frozen: usize, seed: u64) -> Result<Option<Vec<Found>>> {
+    fn seed(
+        &self,
+        samples: &Parts<Inputs>,
+        frozen: usize,
+        seed: u64,
+    ) -> Result<Option<Vec<ReaderAccuracies>>> {
         let d = samples.train.values.len() / samples.train.labels.len();
         let classes = samples.train.classes;
         let place = |of: &Inputs, range: std::ops::Range<usize>| Inputs {
@@ -132,8 +143,13 @@ impl Bench<'_> {
                 let Some((separate, joint)) = self.readers(&data, width, seed, &found)? else {
                     return Ok(None);
                 };
-                found.push(Found { seed, width, second: second_name, separate, joint });
+                found.push(ReaderAccuracies { seed, width, second: second_name, separate, joint });
             }
+        }
+        let shown = ShownInputs { d, classes, x, labels: [&second.labels, &samples.test.labels] };
+        for width in WIDTHS {
+            let Some(readers) = self.together(&shown, width, seed)? else { return Ok(None) };
+            found.push(readers);
         }
         Ok(Some(found))
     }
@@ -144,19 +160,16 @@ impl Bench<'_> {
         data: &Tasks,
         width: usize,
         seed: u64,
-        found: &[Found],
+        found: &[ReaderAccuracies],
     ) -> Result<Option<([f64; 2], [f64; 2])>> {
         let Tasks { d, classes, .. } = *data;
-        let network = |hidden: usize, classes: usize| {
-            format!("mlp:{hidden}").parse::<Architecture>()?.build(&[d], classes, None, seed)
-        };
         let mut separate = [0.0; 2];
         for (task, share) in separate.iter_mut().enumerate() {
             let known = found.iter().find(|f| f.width == width).filter(|_| task == 0);
             *share = match known {
                 Some(known) => known.separate[0],
                 None => {
-                    let begun = network(width / 2, classes)?;
+                    let begun = self.reader(d, width / 2, classes, seed)?;
                     let Some(reader) =
                         self.train(&begun, &data.inputs[task][0], data.labels[0], BATCH, seed)?
                     else {
@@ -169,10 +182,8 @@ impl Bench<'_> {
         let values = [data.inputs[0][0].as_slice(), &data.inputs[1][0]].concat();
         let labels: Vec<usize> =
             data.labels[0].iter().copied().chain(data.labels[0].iter().map(|y| classes + y)).collect();
-        let Some(reader) = self.train(&network(width, 2 * classes)?, &values, &labels, 2 * BATCH, seed)?
-        else {
-            return Ok(None);
-        };
+        let begun = self.reader(d, width, 2 * classes, seed)?;
+        let Some(reader) = self.train(&begun, &values, &labels, 2 * BATCH, seed)? else { return Ok(None) };
         let joint = [
             self.accuracy(&reader, data, 0, 0..classes)?,
             self.accuracy(&reader, data, 1, classes..2 * classes)?,
@@ -188,8 +199,16 @@ impl Bench<'_> {
         batch: usize,
         seed: u64,
     ) -> Result<Option<Graph>> {
-        let d = values.len() / labels.len();
-        let recipe = Recipe {
+        self.train_by(begun, values, labels, &self.recipe(batch, seed))
+    }
+
+    /// A reader before its training.
+    fn reader(&self, d: usize, hidden: usize, classes: usize, seed: u64) -> Result<Graph> {
+        format!("mlp:{hidden}").parse::<Architecture>()?.build(&[d], classes, None, seed)
+    }
+
+    fn recipe(&self, batch: usize, seed: u64) -> Recipe {
+        Recipe {
             method: Method::Standard,
             epochs: self.epochs,
             batch,
@@ -200,10 +219,21 @@ impl Bench<'_> {
             decay: 0.0,
             seed,
             ..Recipe::default()
-        };
-        let samples = TrainingSet::of(values.to_vec(), labels.to_vec(), &[d], &recipe)?;
+        }
+    }
+
+    /// The network after a training run, which begins with the one given; none where it was stopped.
+    fn train_by(
+        &self,
+        begun: &Graph,
+        values: &[f32],
+        labels: &[usize],
+        recipe: &Recipe,
+    ) -> Result<Option<Graph>> {
+        let d = values.len() / labels.len();
+        let samples = TrainingSet::of(values.to_vec(), labels.to_vec(), &[d], recipe)?;
         let training =
-            Training { model: begun, recipe: &recipe, samples: &samples, runtime: self.runtime, threads: 1 };
+            Training { model: begun, recipe, samples: &samples, runtime: self.runtime, threads: 1 };
         let trained = training.run(None, self.stop, |_| ())?;
         Ok((!trained.interrupted).then_some(trained.model))
     }
@@ -239,116 +269,7 @@ struct Tasks<'t> {
     labels: [&'t [usize]; 2],
 }
 
-/// The gaps of a second input at a width, in the order of seeds.
-fn gaps(found: &[Found], second: &str, width: usize) -> Vec<f64> {
-    found.iter().filter(|f| f.second == second && f.width == width).map(Found::gap).collect()
-}
-
-fn claims(found: &[Found], too_small: &Option<String>) -> Vec<Claim> {
-    let delta = KINDS[0].0;
-    let widest = WIDTHS[WIDTHS.len() - 1];
-    let of_delta = gaps(found, delta, widest);
-    let mut claims = vec![Claim::over_seeds(
-        format!("a joint trunk of width {widest} loses by x and Δ together: gap, points"),
-        &of_delta,
-        0.0,
-        true,
-    )];
-    for (control, _) in &KINDS[1..] {
-        let specific: Vec<f64> =
-            of_delta.iter().zip(gaps(found, control, widest)).map(|(delta, other)| delta - other).collect();
-        claims.push(Claim::over_seeds(
-            format!("the gap is specific to Δ: less that of `{control}`, width {widest}, points"),
-            &specific,
-            0.0,
-            true,
-        ));
-    }
-    let trend: Vec<f64> = (0..SEEDS)
-        .map(|seed| {
-            let of_seed = found.iter().filter(|f| f.seed == seed && f.second == delta);
-            let pairs: Vec<(f64, f64)> = of_seed.map(|f| (f.width as f64, f.gap())).collect();
-            rank_correlation(&pairs).unwrap_or(f64::NAN)
-        })
-        .collect();
-    claims.push(Claim::over_seeds(
-        "the gap shrinks as the width grows: rank correlation with the width",
-        &trend,
-        0.0,
-        false,
-    ));
-    claims = claims.into_iter().map(|claim| claim.unless(too_small.clone())).collect();
-    Claim::adjust(&mut claims);
-    claims
-}
-
-/// Why the widest readers of x have not learnt to read it, tested on this many samples; nothing where all have.
-fn unlearnt(found: &[Found], tested: usize, classes: usize) -> Option<String> {
-    let (delta, widest) = (KINDS[0].0, WIDTHS[WIDTHS.len() - 1]);
-    let readers = found.iter().filter(|f| f.second == delta && f.width == widest);
-    let right = readers.map(|f| (f.separate[0] * tested as f64).round() as u64);
-    right.map(|right| clopper_pearson(right, tested as u64)).find_map(|read| has_not_learnt(read, classes))
-}
-
-fn text(on: &Conditions, found: &[Found], sizes: &str, epochs: usize) -> String {
-    let mut text = format!(
-        "# R3: one trunk or two\n\n{}: {sizes}; {epochs} epochs, {SEEDS} seeds.\nGaps are separate − joint, mean of both tasks, \
-         in percentage points, means over seeds with the bootstrap's interval.\n\n| second input | width | x alone, % | \
-         second alone, % | x jointly, % | second jointly, % | gap, points |\n|---|---|---|---|---|---|---|\n",
-        on.data
-    );
-    for (second, _) in KINDS {
-        for width in WIDTHS {
-            let rows = || found.iter().filter(|f| f.second == second && f.width == width);
-            let percent = |of: &dyn Fn(&Found) -> f64| {
-                format!("{:.1}", 100.0 * mean(&rows().map(of).collect::<Vec<_>>()))
-            };
-            let cells = [
-                percent(&|f| f.separate[0]),
-                percent(&|f| f.separate[1]),
-                percent(&|f| f.joint[0]),
-                percent(&|f| f.joint[1]),
-            ];
-            let gap = over_seeds(&gaps(found, second, width)).map_or("–".into(), |figure| worded(&figure));
-            text += &format!("| {second} | {width} | {} | {gap} |\n", cells.join(" | "));
-        }
-    }
-    text + "\n"
-}
-
-/// The gaps over the width, a curve for each second input.
-fn picture(found: &[Found]) -> Result<String> {
-    let curve = |second: &str| {
-        let points = WIDTHS.iter().filter_map(|&width| {
-            let gap = over_seeds(&gaps(found, second, width))?;
-            Some((width as f64, gap.value, gap.interval))
-        });
-        Curve::new(second, points)
-    };
-    let chart = Chart {
-        title: format!("What a joint trunk loses, mean of {SEEDS} seeds, 95 % bands"),
-        x: "hidden units in all [1]".into(),
-        y: "gap [percentage points]".into(),
-        curves: KINDS.iter().map(|(second, _)| curve(second)).collect(),
-        linear: false,
-        bound: Some(("no gap".into(), 0.0)),
-    };
-    chart.svg()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// By the lower end: 60 of 100 samples of two classes may be half, and of ten classes are well read.
-    #[test]
-    fn readers_are_judged_by_the_lower_end_of_their_accuracy() {
-        let read = |share: f64| {
-            let width = WIDTHS[WIDTHS.len() - 1];
-            [Found { seed: 0, width, second: KINDS[0].0, separate: [share; 2], joint: [share; 2] }]
-        };
-        assert!(unlearnt(&read(0.6), 100, 2).is_some());
-        assert!(unlearnt(&read(0.6), 100, 10).is_none());
-        assert!(unlearnt(&read(0.65), 100, 2).is_some() && unlearnt(&read(0.65), 10_000, 2).is_none());
-    }
+/// All second inputs.
+fn names() -> impl Iterator<Item = &'static str> {
+    KINDS.into_iter().map(|(name, _)| name).chain([TOGETHER])
 }

@@ -1,10 +1,19 @@
 //! E3: clean and robust accuracy over methods and strengths.
 
 use super::claim::{Claim, too_brief, too_few};
+use super::networks::{self, NetworkRow};
 use super::seeds::{self, SEEDS, mean_of, without_seed};
 use super::{Conditions, PaperReport, epochs, value};
 use crate::Result;
 use crate::experiment::{Lab, Point, tradeoff};
+
+/// What is to fall with robust accuracy, or to make it fall: the figures, by their keys. The first has no temperature.
+const FALLING: [(&str, &str); 4] = [
+    ("accuracy and robustness trade off over the methods", "clean"),
+    ("the larger σ_p, the lower robust accuracy", "excess_p"),
+    ("the larger the drift, the lower robust accuracy", "drift"),
+    ("the more of ψ² is misclassified, the lower robust accuracy", "misclassified"),
+];
 
 pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     let Some(points) = tradeoff::run(lab, &on.out)? else { return Ok(None) };
@@ -27,19 +36,37 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
         .map(|seed| points.iter().skip(seed).step_by(SEEDS as usize).cloned().collect())
         .collect();
     let too_small = by_seed.iter().find_map(|points| too_small(lab, points));
-    for (claim, key) in [
-        ("accuracy and robustness trade off over the methods", "clean"),
-        ("the larger σ_p, the lower robust accuracy", "excess_p"),
-        ("the larger the drift, the lower robust accuracy", "drift"),
-        ("the more of ψ² is misclassified, the lower robust accuracy", "misclassified"),
-    ] {
-        let found = seeds::correlations(&by_seed, |p| p.figure(key), |p| p.robust);
+    let is_fitted = seeds::are_fitted(&points);
+    let raw = FALLING.iter().map(|(claim, key)| ((*claim).to_owned(), (*key).to_owned()));
+    let fitted = FALLING.iter().skip(1).filter(|_| is_fitted);
+    let fitted = fitted.map(|(claim, key)| (seeds::said_at_fitted(claim), seeds::at_fitted(key)));
+    for (claim, key) in raw.chain(fitted) {
+        let key = key.as_str();
+        let found = seeds::correlations(&by_seed, |p| p.figure(key), |p| p.robust.value);
         let claim = format!("{claim}: rank correlation");
         report.claims.push(Claim::over_seeds(claim, &found, 0.0, false).unless(too_small.clone()));
     }
-    let found = seeds::correlations(&by_seed, |p| p.figure("distances.predicted"), |p| p.robust);
+    let found = seeds::correlations(&by_seed, |p| p.figure("distances.predicted"), |p| p.robust.value);
     let claim = "the larger the median packet distance, the higher robust accuracy: rank correlation";
-    report.claims.push(Claim::over_seeds(claim, &found, 0.0, true).unless(too_small));
+    report.claims.push(Claim::over_seeds(claim, &found, 0.0, true).unless(too_small.clone()));
+    let rows = networks::rows(lab, &on.out, &points)?;
+    let rows: Vec<Vec<NetworkRow>> = (0..SEEDS as usize)
+        .map(|seed| rows.iter().skip(seed).step_by(SEEDS as usize).copied().collect())
+        .collect();
+    report.text += &networks::table(&rows);
+    for (claim, found) in [
+        (
+            "the smaller the median gradient norm, the higher robust accuracy: rank correlation of its inverse",
+            networks::of_gradients(&rows),
+        ),
+        (
+            "the median packet distance goes with robust accuracy better than the inverse gradient norm does: difference of the \
+             rank correlations",
+            networks::differences(&rows),
+        ),
+    ] {
+        report.claims.push(Claim::over_seeds(claim, &found, 0.0, true).unless(too_small.clone()));
+    }
     Claim::adjust(&mut report.claims);
     report.figures = value(&points)?;
     report.pictures = files;
@@ -48,7 +75,7 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
 
 /// Why the networks of a sweep say nothing about claims over networks; nothing where they do.
 pub fn too_small(lab: &dyn Lab, points: &[Point]) -> Option<String> {
-    let accuracies: Vec<[f64; 2]> = points.iter().map(|p| p.clean_interval).collect();
+    let accuracies: Vec<[f64; 2]> = points.iter().map(|p| p.clean.interval).collect();
     let classes = points.first().map_or(0, |p| p.classes);
     too_brief(epochs(lab)).or_else(|| too_few(&accuracies, classes))
 }

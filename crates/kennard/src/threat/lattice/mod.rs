@@ -122,7 +122,7 @@ impl Lattice {
             Some(name) => format!("`{name}`"),
             None => format!("element {element}"),
         };
-        let refused = |problem: String| Err(Error::Mismatch(format!("sample {index} {problem}")));
+        let refused = |problem: String| Err(Error::Sample { index, problem });
         let steps = self.steps();
         if let Some(&element) = self.stepped(x.len()).iter().find(|&&element| !steps.hold(x[element])) {
             let cannot = match self.levels {

@@ -1,3 +1,5 @@
+use std::f64::consts::TAU;
+
 use kennard_graph::{Attribute, Builder, Dim, Shape, Tensor, Var};
 use ndarray::{ArrayD, IxDyn};
 use rand_chacha::ChaCha8Rng;
@@ -17,15 +19,26 @@ pub enum Size {
     Fixed(f64),
 }
 
+/// What a layer of untrained weights keeps as large as it was in front of it, in the mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Activations.
+    Activations,
+    /// Intervals, by the deviation `√(2π)/inputs` in front of a ReLU (Shi et al. 2021, arXiv 2103.17268, section 3.1); where
+    /// activations are kept they grow by a factor of `√(inputs/π)` per layer.
+    Intervals,
+}
+
 /// Layers with weights of their own, named after the layer: `conv1.weight`, `conv1.bias`.
 pub struct Layers<'b> {
     builder: &'b Builder,
+    kept: Kept,
     seed: u64,
 }
 
 impl<'b> Layers<'b> {
-    pub fn new(builder: &'b Builder, seed: u64) -> Layers<'b> {
-        Layers { builder, seed }
+    pub fn new(builder: &'b Builder, kept: Kept, seed: u64) -> Layers<'b> {
+        Layers { builder, kept, seed }
     }
 
     pub fn builder(&self) -> &'b Builder {
@@ -47,18 +60,19 @@ impl<'b> Layers<'b> {
         self.builder.named(name, Tensor::from(ArrayD::from_shape_simple_fn(IxDyn(shape), draw)))
     }
 
-    fn deviation(size: Size, inputs: usize) -> f64 {
-        match size {
-            Size::He => (2.0 / inputs as f64).sqrt(),
-            Size::Xavier => (1.0 / inputs as f64).sqrt(),
-            Size::Fixed(deviation) => deviation,
+    fn deviation(&self, size: Size, inputs: usize) -> f64 {
+        match (size, self.kept) {
+            (Size::Fixed(deviation), _) => deviation,
+            (_, Kept::Intervals) => TAU.sqrt() / inputs as f64,
+            (Size::He, Kept::Activations) => (2.0 / inputs as f64).sqrt(),
+            (Size::Xavier, Kept::Activations) => (1.0 / inputs as f64).sqrt(),
         }
     }
 
     /// `x·Wᵀ + b` of the last axis, `x [N, inputs]`.
     pub fn dense(&self, name: &str, x: Var<'b>, outputs: usize, size: Size) -> Result<Var<'b>> {
         let inputs = extent(x, 1)?;
-        let w = self.normal(&format!("{name}.weight"), &[outputs, inputs], Self::deviation(size, inputs));
+        let w = self.normal(&format!("{name}.weight"), &[outputs, inputs], self.deviation(size, inputs));
         let b = self.constant(&format!("{name}.bias"), &[outputs], 0.0);
         Ok(self.builder.op("Gemm", &[Some(x), Some(w), Some(b)], &[("transB", 1i64.into())]))
     }
@@ -66,7 +80,7 @@ impl<'b> Layers<'b> {
     /// `x·W + b` of the last axis of `x [N, L, inputs]`.
     pub fn project(&self, name: &str, x: Var<'b>, outputs: usize, size: Size) -> Result<Var<'b>> {
         let inputs = extent(x, 2)?;
-        let w = self.normal(&format!("{name}.weight"), &[inputs, outputs], Self::deviation(size, inputs));
+        let w = self.normal(&format!("{name}.weight"), &[inputs, outputs], self.deviation(size, inputs));
         Ok(x.with("MatMul", w) + self.constant(&format!("{name}.bias"), &[outputs], 0.0))
     }
 
@@ -105,7 +119,7 @@ impl<'b> Layers<'b> {
         bias: Option<Var<'b>>,
     ) -> Result<Var<'b>> {
         let inputs = extent(x, 1)?;
-        let deviation = Self::deviation(Size::He, inputs * kernel * kernel);
+        let deviation = self.deviation(Size::He, inputs * kernel * kernel);
         let w = self.normal(&format!("{name}.weight"), &[channels, inputs, kernel, kernel], deviation);
         let twice = |n: usize| Attribute::from(vec![n as i64; 2]);
         let attributes = [

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use kennard_graph::{Builder, DType, Dim, Graph, Shape, TensorType, normalize};
 
-use self::layers::{Layers, Size};
+use self::layers::{Kept, Layers, Size};
 use crate::{Error, Result};
 
 /// A network by its name and sizes.
@@ -59,7 +59,8 @@ impl FromStr for Architecture {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Architecture> {
-        let unknown = || Error::Setting(format!("the architecture `{text}` is unknown; known are {NAMES}"));
+        let unknown =
+            || Error::Unknown { what: "architecture", name: text.into(), nearest: None, known: NAMES.into() };
         let number =
             |text: &str| text.parse::<usize>().ok().filter(|n| (1..=65_536).contains(n)).ok_or_else(unknown);
         let (name, sizes) = text.split_once(':').map_or((text, None), |(name, sizes)| (name, Some(sizes)));
@@ -142,10 +143,36 @@ impl Architecture {
         statistics: Option<(&[f32], &[f32])>,
         seed: u64,
     ) -> Result<Graph> {
+        self.drawn(shape, classes, statistics, Kept::Activations, seed)
+    }
+
+    /// The same network with weights to train on bounds of intervals: `√(2π)/inputs` is their standard deviation, with which
+    /// intervals are as wide behind a layer as in front of it (Shi et al. 2021, arXiv 2103.17268, section 3.1).
+    ///
+    /// # Errors
+    /// When samples of this shape cannot be its input.
+    pub fn build_for_bounds(
+        &self,
+        shape: &[usize],
+        classes: usize,
+        statistics: Option<(&[f32], &[f32])>,
+        seed: u64,
+    ) -> Result<Graph> {
+        self.drawn(shape, classes, statistics, Kept::Intervals, seed)
+    }
+
+    fn drawn(
+        &self,
+        shape: &[usize],
+        classes: usize,
+        statistics: Option<(&[f32], &[f32])>,
+        kept: Kept,
+        seed: u64,
+    ) -> Result<Graph> {
         let builder = Builder::new(&Graph { name: self.to_string(), ..Graph::default() })?;
         let dims = [Dim::BATCH].into_iter().chain(shape.iter().map(|&n| Dim::Known(n)));
         let image = builder.input("image", TensorType::new(DType::F32, Shape(dims.collect())));
-        let layers = Layers::new(&builder, seed);
+        let layers = Layers::new(&builder, kept, seed);
         let logits = match self {
             Architecture::Mlp(widths) => {
                 let mut x = image.reshape(&Shape(vec![Dim::BATCH, Dim::Known(shape.iter().product())]));
@@ -205,10 +232,12 @@ impl Architecture {
     fn check(&self, shape: &[usize], smallest: usize) -> Result<()> {
         match *shape {
             [_, h, w] if h >= smallest && w >= smallest => Ok(()),
-            _ => Err(Error::Setting(format!(
-                "`{self}` needs images [C, H, W] of at least {smallest}×{smallest}, the data has samples of shape {shape:?}; \
-                 `mlp` takes any shape"
-            ))),
+            _ => Err(Error::NoImages {
+                reader: format!("`{self}` needs"),
+                smallest,
+                shape: shape.to_vec(),
+                instead: "`mlp` takes any shape",
+            }),
         }
     }
 }
@@ -216,6 +245,26 @@ impl Architecture {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Bounds of a network that is drawn for them stay within a factor of the input's width, where the same network drawn for
+    /// its activations widens them by five orders of magnitude.
+    #[test]
+    fn intervals_of_weights_for_bounds_do_not_grow() {
+        let network: Architecture = "cnn4:8".parse().unwrap();
+        // The mean width behind a layer and a ReLU over that in front of it is half the sum of a row's |weights|.
+        let widened = |graph: &Graph| {
+            let weights = graph.constants.iter().filter(|(name, _)| name.ends_with(".weight"));
+            let per_layer = weights.map(|(_, w)| {
+                w.to_floats().unwrap().iter().map(|w| w.abs()).sum::<f64>() / w.shape()[0] as f64 / 2.0
+            });
+            per_layer.product::<f64>()
+        };
+        let bounded = widened(&network.build_for_bounds(&[1, 28, 28], 10, None, 0).unwrap());
+        let plain = widened(&network.build(&[1, 28, 28], 10, None, 0).unwrap());
+        // √(inputs/π) per layer, of 9, 128, 72, 256, 784, 128 inputs, and √(inputs/2π) of the logits' 128.
+        assert!((0.8..1.25).contains(&bounded), "{bounded}");
+        assert!(plain > 1e5, "{plain}");
+    }
 
     #[test]
     fn names_are_read_and_written() {

@@ -15,8 +15,8 @@ use super::jobs::each_of;
 use super::{Conditions, PaperReport};
 use crate::experiment::Lab;
 use crate::{Result, Runtime};
-use network::Course;
-use points::Points;
+use network::Setup;
+use points::PlanePoints;
 pub use points::{Inputs, Parts, read};
 use regimes::{REGIMES, Regime};
 
@@ -39,18 +39,18 @@ pub fn temperatures(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport
 fn with_course(
     lab: &dyn Lab,
     on: &Conditions,
-    report: impl FnOnce(&Course, &dyn Lab) -> Result<Option<PaperReport>>,
+    report: impl FnOnce(&Setup, &dyn Lab) -> Result<Option<PaperReport>>,
 ) -> Result<Option<PaperReport>> {
     let train = on.samples.unwrap_or(TRAIN);
     let counts = [train, TEST.min(2 * train)];
     let Some(inputs) = points::read(&on.data, on.seen, counts, lab.stop())? else { return Ok(None) };
-    let points: Parts<Points> = Points::of(&inputs)?;
+    let points: Parts<PlanePoints> = PlanePoints::of(&inputs)?;
     let runtime = Runtime::open(Choice::Auto)?;
     let epochs = on.epochs.unwrap_or(regimes::EPOCHS);
     let (command, stop) = (lab.command(), lab.stop());
-    let course =
-        Course { command, stop, runtime: &runtime, points: &points, data: &on.data, epochs, out: &on.out };
-    report(&course, lab)
+    let setup =
+        Setup { command, stop, runtime: &runtime, points: &points, data: &on.data, epochs, out: &on.out };
+    report(&setup, lab)
 }
 
 /// Does something with each network on all cores. The results are in the order of regimes and seeds; `None`: interrupted.

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::{Deserialize, Serialize};
 
 use super::packets::{Boxed, Packets};
-use super::points::{Parts, Points};
+use super::points::{Parts, PlanePoints};
 use super::radius::radii;
 use super::regimes::Regime;
 use crate::answer::predict;
 use crate::calibration::{Scores, fit_temperature};
 use crate::data::Selection;
 use crate::engine::{Engine, EngineOptions, Evaluator, Query};
+use crate::figure::paired;
 use crate::run::files::{read_if_there, to_json, write_whole};
 use crate::run::sums::sha256;
 use crate::stats::{clopper_pearson, quantile};
@@ -20,7 +21,7 @@ use crate::train::{
     Architecture, Network as Begun, TrainedOn, Training, TrainingData, TrainingDirectory, TrainingSet,
     TrainingSettings,
 };
-use crate::{Classifier, Graph, Preprocessing, Result, Runtime};
+use crate::{Classifier, Figure, Graph, Preprocessing, Result, Runtime};
 
 /// The size of attacks that robust accuracy is told for, in l2.
 pub const EPS: f64 = 0.1;
@@ -32,17 +33,16 @@ const MICRO_BATCH: usize = 256;
 
 /// A network at an epoch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Network {
+pub struct EpochNetwork {
     /// The regime's name.
     pub regime: String,
     /// The seed.
     pub seed: u64,
     /// The epoch.
     pub epoch: usize,
-    /// The accuracy on the points that are measured.
-    pub clean: f64,
-    /// Its interval, over points.
-    pub clean_interval: [f64; 2],
+    /// The accuracy on the points that are measured, with its interval over points.
+    #[serde(flatten, with = "paired::clean")]
+    pub clean: Figure,
     /// The share that is classified correctly everywhere within [`EPS`].
     pub robust: f64,
     /// The median l2 distance from correctly classified points to the nearest misclassified one; NaN is written as null.
@@ -56,7 +56,7 @@ pub struct Network {
 }
 
 /// What networks are made and measured with.
-pub struct Course<'c> {
+pub struct Setup<'c> {
     /// The words of the command, for the record.
     pub command: Vec<String>,
     /// Ends the work early, once it is set.
@@ -64,7 +64,7 @@ pub struct Course<'c> {
     /// What runs networks.
     pub runtime: &'c Runtime,
     /// The points.
-    pub points: &'c Parts<Points>,
+    pub points: &'c Parts<PlanePoints>,
     /// What they are of, for the record.
     pub data: &'c str,
     /// How many epochs.
@@ -81,7 +81,7 @@ pub fn measured(epochs: usize) -> Vec<usize> {
         .collect()
 }
 
-impl Course<'_> {
+impl Setup<'_> {
     /// Trains a network, or goes on with it; `None`: interrupted.
     ///
     /// # Errors
@@ -153,13 +153,13 @@ impl Course<'_> {
         let key = sha256(format!("{of} {} {}", sha256(&tested), env!("CARGO_PKG_VERSION")).as_bytes());
         let path = self.place(regime, seed).join(file);
         if let Some(bytes) = read_if_there(&path)?
-            && let Ok(kept) = serde_json::from_slice::<Kept<T>>(&bytes)
+            && let Ok(kept) = serde_json::from_slice::<KeptFigures<T>>(&bytes)
             && kept.key == key
         {
             return Ok(Some(kept.figures));
         }
         let Some(figures) = measure(&directory)? else { return Ok(None) };
-        let kept = Kept { key, figures };
+        let kept = KeptFigures { key, figures };
         write_whole(&path, &to_json(&kept)?)?;
         Ok(Some(kept.figures))
     }
@@ -168,7 +168,7 @@ impl Course<'_> {
     ///
     /// # Errors
     /// When it cannot be trained or measured.
-    pub fn networks(&self, regime: &Regime, seed: u64) -> Result<Option<Vec<Network>>> {
+    pub fn networks(&self, regime: &Regime, seed: u64) -> Result<Option<Vec<EpochNetwork>>> {
         self.kept(regime, seed, "measured.json", |directory| {
             let mut networks = Vec::new();
             for epoch in measured(self.epochs) {
@@ -192,13 +192,13 @@ impl Course<'_> {
     }
 
     /// The centres of packets, of the points that no temperature is fitted to.
-    pub fn centres(&self) -> Points {
+    pub fn centres(&self) -> PlanePoints {
         let held = held_out(&self.points.test);
         let count = CENTRES.min(self.points.train.labels.len() / 50).max(1);
         held.among(held.stratified(count).into_iter())
     }
 
-    fn measure(&self, regime: &Regime, seed: u64, epoch: usize, checkpoint: &Path) -> Result<Network> {
+    fn measure(&self, regime: &Regime, seed: u64, epoch: usize, checkpoint: &Path) -> Result<EpochNetwork> {
         let engine = self.engine(checkpoint)?;
         let temperature = temperature(&engine, &fitted_to(&self.points.test))?;
         let held = held_out(&self.points.test);
@@ -213,12 +213,11 @@ impl Course<'_> {
             Some(t) => Some(Packets::measure(&engine.at_temperature(t)?, &centres)?),
             None => None,
         };
-        Ok(Network {
+        Ok(EpochNetwork {
             regime: regime.name.into(),
             seed,
             epoch,
-            clean: hits as f64 / right.len() as f64,
-            clean_interval: clopper_pearson(hits, right.len() as u64),
+            clean: Figure::new(hits as f64 / right.len() as f64, clopper_pearson(hits, right.len() as u64)),
             robust: found.iter().filter(|r| **r > EPS).count() as f64 / found.len() as f64,
             radius: (!of_right.is_empty()).then(|| quantile(&of_right, 0.5)),
             temperature,
@@ -230,35 +229,35 @@ impl Course<'_> {
 
 /// Figures with the digest of what they were measured on.
 #[derive(Serialize, Deserialize)]
-struct Kept<T> {
+struct KeptFigures<T> {
     key: String,
     figures: T,
 }
 
 /// The half of the points that temperatures are fitted to: every second one.
-fn fitted_to(points: &Points) -> Points {
+fn fitted_to(points: &PlanePoints) -> PlanePoints {
     points.among((0..points.labels.len()).step_by(2))
 }
 
 /// The other half, on which everything is measured.
-fn held_out(points: &Points) -> Points {
+fn held_out(points: &PlanePoints) -> PlanePoints {
     points.among((1..points.labels.len()).step_by(2))
 }
 
-fn logits(engine: &Engine, points: &Points) -> Result<Vec<f32>> {
+fn logits(engine: &Engine, points: &PlanePoints) -> Result<Vec<f32>> {
     Evaluator::lend(engine, |mut evaluator| evaluator.evaluate(&Query::logits(points.values.clone())))
         .map(|answers| answers.logits)
 }
 
 /// Whether each point is classified correctly.
-pub fn correct(engine: &Engine, points: &Points) -> Result<Vec<bool>> {
+pub fn correct(engine: &Engine, points: &PlanePoints) -> Result<Vec<bool>> {
     let logits = logits(engine, points)?;
     let answers = logits.chunks_exact(engine.classifier().classes()).zip(&points.labels);
     Ok(answers.map(|(z, &label)| predict(z) == label).collect())
 }
 
 /// The temperature of the largest likelihood; none where there is none, as of random labels.
-fn temperature(engine: &Engine, points: &Points) -> Result<Option<f64>> {
+fn temperature(engine: &Engine, points: &PlanePoints) -> Result<Option<f64>> {
     let mut scores = Scores::default();
     let logits = logits(engine, points)?;
     for (z, &label) in logits.chunks_exact(engine.classifier().classes()).zip(&points.labels) {

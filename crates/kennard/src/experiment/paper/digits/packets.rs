@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::points::Points;
+use super::points::PlanePoints;
 use crate::answer::predict;
 use crate::engine::{Engine, Evaluator};
 use crate::error::with_causes;
@@ -45,10 +45,10 @@ pub struct Packets {
 }
 
 /// A figure of packets, by its name.
-pub type Named = (&'static str, fn(&Packets) -> f64);
+pub type NamedPacketFigure = (&'static str, fn(&Packets) -> f64);
 
 /// The figures of packets, by their names.
-pub const FIGURES: [Named; 6] = [
+pub const FIGURES: [NamedPacketFigure; 6] = [
     ("σ_x", |p| p.sigma_x),
     ("σ_p", |p| p.sigma_p),
     ("σ_x σ_p", |p| p.product),
@@ -62,7 +62,7 @@ impl Packets {
     ///
     /// # Errors
     /// When the model's answers are no numbers, or a packet reaches too far.
-    pub fn measure(engine: &Engine, centres: &Points) -> Result<Packets> {
+    pub fn measure(engine: &Engine, centres: &PlanePoints) -> Result<Packets> {
         Evaluator::lend(engine, |mut evaluator| {
             let found: Result<Vec<Packets>> = (0..centres.labels.len())
                 .map(|place| around(&mut evaluator, centres.at(place), centres.labels[place]))
@@ -184,5 +184,5 @@ impl Boxed {
 }
 
 fn failed(error: &dyn std::error::Error, label: usize, place: &str) -> Error {
-    Error::Packet(format!("the packet of label {label} {place}: {}", with_causes(error)))
+    Error::Unmeasured { what: format!("the packet of label {label} {place}"), why: with_causes(error) }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::claim::{Claim, ClaimVerdict, has_not_learnt, over_seeds, too_brief};
 use super::super::{PaperReport, value};
-use super::network::{Course, EPS, Network};
+use super::network::{EPS, EpochNetwork, Setup};
 use super::packets::{Boxed, FIGURES, Packets, SCALE, WINDOW};
 use super::regimes::{REGIMES, Regime};
 use super::{SEEDS, of_each};
@@ -16,21 +16,21 @@ use crate::stats::{mean, partial_rank_correlation, rank_correlation};
 use crate::{Figure, Result};
 
 /// Raw packets, or those at the fitted temperature.
-type Of = fn(&Network) -> Option<Packets>;
-const AT: [(&str, Of); 2] = [("raw", |n| Some(n.raw)), ("at the fitted temperature", |n| n.fitted)];
+type PacketsOf = fn(&EpochNetwork) -> Option<Packets>;
+const AT: [(&str, PacketsOf); 2] = [("raw", |n| Some(n.raw)), ("at the fitted temperature", |n| n.fitted)];
 
-pub fn report(course: &Course, lab: &dyn Lab) -> Result<Option<PaperReport>> {
-    let Some(found) = of_each(lab, |regime, seed| course.networks(regime, seed))? else {
+pub fn report(setup: &Setup, lab: &dyn Lab) -> Result<Option<PaperReport>> {
+    let Some(found) = of_each(lab, |regime, seed| setup.networks(regime, seed))? else {
         return Ok(None);
     };
-    let networks: Vec<Network> = found.into_iter().flatten().collect();
+    let networks: Vec<EpochNetwork> = found.into_iter().flatten().collect();
     let mut boxes = BTreeMap::new();
     for regime in &REGIMES {
-        let Some(boxed) = course.boxed(regime, 0)? else { return Ok(None) };
+        let Some(boxed) = setup.boxed(regime, 0)? else { return Ok(None) };
         boxes.insert(regime.name, boxed);
     }
-    let mut report = PaperReport::new(text(course, &networks, &boxes));
-    report.claims = claims(course, &networks);
+    let mut report = PaperReport::new(text(setup, &networks, &boxes));
+    report.claims = claims(setup, &networks);
     report.figures = json!({
         "scale": SCALE,
         "eps": EPS,
@@ -43,7 +43,10 @@ pub fn report(course: &Course, lab: &dyn Lab) -> Result<Option<PaperReport>> {
 }
 
 /// The networks of a regime, in all seeds, or in one.
-fn of<'n>(networks: &'n [Network], regime: &'n Regime) -> impl Iterator<Item = &'n Network> + Clone {
+fn of<'n>(
+    networks: &'n [EpochNetwork],
+    regime: &'n Regime,
+) -> impl Iterator<Item = &'n EpochNetwork> + Clone {
     networks.iter().filter(move |n| n.regime == regime.name)
 }
 
@@ -52,7 +55,7 @@ fn learning() -> impl Iterator<Item = &'static Regime> {
 }
 
 /// For each seed the mean over regimes of the rank correlation of a figure with the epoch; NaN where there is none.
-fn trends(networks: &[Network], figure: &dyn Fn(&Network) -> Option<f64>) -> Vec<f64> {
+fn trends(networks: &[EpochNetwork], figure: &dyn Fn(&EpochNetwork) -> Option<f64>) -> Vec<f64> {
     let trend = |regime: &Regime, seed: u64| {
         let pairs: Option<Vec<(f64, f64)>> = of(networks, regime)
             .filter(|n| n.seed == seed)
@@ -64,22 +67,22 @@ fn trends(networks: &[Network], figure: &dyn Fn(&Network) -> Option<f64>) -> Vec
 }
 
 /// For each seed the partial rank correlation of robust accuracy with σ_p given clean accuracy.
-fn partial(networks: &[Network], at: Of) -> Vec<f64> {
+fn partial(networks: &[EpochNetwork], at: PacketsOf) -> Vec<f64> {
     let of_seed = |seed: u64| {
         let rows: Option<Vec<[f64; 3]>> = learning()
             .flat_map(|regime| of(networks, regime))
             .filter(|n| n.seed == seed)
-            .map(|n| at(n).map(|packets| [n.robust, packets.sigma_p, n.clean]))
+            .map(|n| at(n).map(|packets| [n.robust, packets.sigma_p, n.clean.value]))
             .collect();
         rows.and_then(|rows| partial_rank_correlation(&rows)).unwrap_or(f64::NAN)
     };
     (0..SEEDS).map(of_seed).collect()
 }
 
-fn claims(course: &Course, networks: &[Network]) -> Vec<Claim> {
-    let plain = networks.iter().filter(|n| n.regime == REGIMES[0].name && n.epoch == course.epochs);
-    let worst = plain.map(|n| n.clean_interval).min_by(|a, b| a[0].total_cmp(&b[0])).unwrap_or([f64::NAN; 2]);
-    let too_small = too_brief(course.epochs).or_else(|| has_not_learnt(worst, course.points.test.classes));
+fn claims(setup: &Setup, networks: &[EpochNetwork]) -> Vec<Claim> {
+    let plain = networks.iter().filter(|n| n.regime == REGIMES[0].name && n.epoch == setup.epochs);
+    let worst = plain.map(|n| n.clean.interval).min_by(|a, b| a[0].total_cmp(&b[0])).unwrap_or([f64::NAN; 2]);
+    let too_small = too_brief(setup.epochs).or_else(|| has_not_learnt(worst, setup.points.test.classes));
     let mut claims = Vec::new();
     for (name, at) in AT {
         let trend = |figure: fn(&Packets) -> f64| trends(networks, &|n| at(n).map(|p| figure(&p)));
@@ -118,7 +121,7 @@ fn claims(course: &Course, networks: &[Network]) -> Vec<Claim> {
 
 /// That no packet's product is below ½. It counts what is below by more than figures settle to; what is below by more than
 /// the last change of the rule is told.
-fn bound(networks: &[Network]) -> Claim {
+fn bound(networks: &[EpochNetwork]) -> Claim {
     let measured: Vec<f64> =
         networks.iter().flat_map(|n| [Some(n.raw), n.fitted]).flatten().map(|p| p.below).collect();
     let more_than = |limit: f64| measured.iter().filter(|below| **below > limit).count();
@@ -150,26 +153,26 @@ fn cell(values: impl Iterator<Item = Option<f64>>, digits: fn(f64) -> String) ->
     }
 }
 
-fn text(course: &Course, networks: &[Network], boxes: &BTreeMap<&str, Boxed>) -> String {
-    let points = course.points;
+fn text(setup: &Setup, networks: &[EpochNetwork], boxes: &BTreeMap<&str, Boxed>) -> String {
+    let points = setup.points;
     let mut text = format!(
         "# R1: images in a plane\n\n{}: {} images to train on, {} to measure on (half of them to fit temperatures to), in the \
          plane of\nFisher's discriminant, whitened. {SEEDS} seeds, {} epochs; windows of width {SCALE}; attacks in l2, ε = \
          {EPS}. Means over seeds with the\nbootstrap's interval over seeds.\n\nAfter training:\n\n\
          | regime | clean, % | robust, % | median radius | T | σ_x | σ_p | P_ψ | σ_x at T | σ_p at T | P_ψ at T |\n\
          |---|---|---|---|---|---|---|---|---|---|---|\n",
-        course.data,
+        setup.data,
         points.train.labels.len(),
         points.test.labels.len(),
-        course.epochs,
+        setup.epochs,
     );
     let percent = |v: f64| format!("{:.1}", 100.0 * v);
     let three = |v: f64| crate::figure::significant(v, 3);
     for regime in &REGIMES {
-        let last = of(networks, regime).filter(|n| n.epoch == course.epochs);
-        let figure = |of: &dyn Fn(&Network) -> Option<f64>| cell(last.clone().map(of), three);
+        let last = of(networks, regime).filter(|n| n.epoch == setup.epochs);
+        let figure = |of: &dyn Fn(&EpochNetwork) -> Option<f64>| cell(last.clone().map(of), three);
         let cells = [
-            cell(last.clone().map(|n| Some(n.clean)), percent),
+            cell(last.clone().map(|n| Some(n.clean.value)), percent),
             cell(last.clone().map(|n| Some(n.robust)), percent),
             figure(&|n| n.radius),
             figure(&|n| n.temperature),
@@ -194,29 +197,29 @@ fn text(course: &Course, networks: &[Network], boxes: &BTreeMap<&str, Boxed>) ->
 }
 
 /// The measured epochs.
-fn epochs(networks: &[Network]) -> Vec<usize> {
+fn epochs(networks: &[EpochNetwork]) -> Vec<usize> {
     of(networks, &REGIMES[0]).filter(|n| n.seed == 0).map(|n| n.epoch).collect()
 }
 
 /// A figure of a regime at an epoch, over seeds; none where one of them has none.
 fn over(
-    networks: &[Network],
+    networks: &[EpochNetwork],
     regime: &Regime,
     epoch: usize,
-    figure: &dyn Fn(&Network) -> Option<f64>,
+    figure: &dyn Fn(&EpochNetwork) -> Option<f64>,
 ) -> Option<Figure> {
     let of_epoch = of(networks, regime).filter(|n| n.epoch == epoch);
     over_seeds(&of_epoch.map(figure).collect::<Option<Vec<f64>>>()?)
 }
 
 /// The paths of all regimes, as figures.
-fn paths(networks: &[Network]) -> Value {
+fn paths(networks: &[EpochNetwork]) -> Value {
     let path = |regime: &Regime| {
         let at = |epoch: usize| {
-            let over = |figure: &dyn Fn(&Network) -> Option<f64>| over(networks, regime, epoch, figure);
+            let over = |figure: &dyn Fn(&EpochNetwork) -> Option<f64>| over(networks, regime, epoch, figure);
             json!({
                 "epoch": epoch,
-                "clean": over(&|n| Some(n.clean)),
+                "clean": over(&|n| Some(n.clean.value)),
                 "robust": over(&|n| Some(n.robust)),
                 "radius": over(&|n| n.radius),
                 "sigma_x": over(&|n| Some(n.raw.sigma_x)),
@@ -231,18 +234,14 @@ fn paths(networks: &[Network]) -> Value {
 }
 
 /// `log σ_x` against `log σ_p`, a path for each regime; the grey arrows lead to the fitted temperature.
-fn phase(networks: &[Network]) -> Result<String> {
+fn phase(networks: &[EpochNetwork]) -> Result<String> {
     let path = |regime: &Regime| {
         let at = |epoch: usize| {
-            let over = |figure: fn(&Network) -> f64| over(networks, regime, epoch, &|n| Some(figure(n)));
-            let (x, p, robust) = (over(|n| n.raw.sigma_x)?, over(|n| n.raw.sigma_p)?, over(|n| n.robust)?);
+            let over = |figure: fn(&EpochNetwork) -> f64| over(networks, regime, epoch, &|n| Some(figure(n)));
             Some(PhasePoint {
-                sigma_x: x.value,
-                sigma_x_interval: x.interval,
-                sigma_p: p.value,
-                sigma_p_interval: p.interval,
-                colour: robust.value,
-                colour_interval: robust.interval,
+                sigma_x: over(|n| n.raw.sigma_x)?,
+                sigma_p: over(|n| n.raw.sigma_p)?,
+                colour: over(|n| n.robust)?,
             })
         };
         let epochs = epochs(networks);
@@ -270,7 +269,7 @@ fn phase(networks: &[Network]) -> Result<String> {
 }
 
 /// The plane of both spreads, and each over the epochs, raw and at the fitted temperature.
-fn pictures(networks: &[Network]) -> Result<Vec<(String, Vec<u8>)>> {
+fn pictures(networks: &[EpochNetwork]) -> Result<Vec<(String, Vec<u8>)>> {
     /// Regimes with curves of their own: more than these are hard to tell apart.
     const SHOWN: [usize; 5] = [0, 2, 4, 6, 7];
     let mut pictures = vec![("phase.svg".into(), phase(networks)?.into_bytes())];

@@ -8,7 +8,7 @@ use crate::{Error, Result};
 
 /// Points in the plane with their labels.
 #[derive(Clone, Debug)]
-pub struct Points {
+pub struct PlanePoints {
     /// The coordinates (n×2).
     pub values: Vec<f32>,
     /// The labels (n).
@@ -84,14 +84,14 @@ pub fn read(
     Ok(Some(Parts { train, test }))
 }
 
-impl Points {
+impl PlanePoints {
     /// The points of samples in the plane of some of them.
     ///
     /// # Errors
     /// As [`Plane::fit`].
-    pub fn of(inputs: &Parts<Inputs>) -> Result<Parts<Points>> {
+    pub fn of(inputs: &Parts<Inputs>) -> Result<Parts<PlanePoints>> {
         let plane = Plane::fit(&inputs.train.values, &inputs.train.labels)?;
-        let points = |of: &Inputs| Points {
+        let points = |of: &Inputs| PlanePoints {
             values: plane.project(&of.values),
             labels: of.labels.clone(),
             classes: of.classes,
@@ -122,8 +122,8 @@ impl Points {
     }
 
     /// Some of the points.
-    pub fn among(&self, places: impl Iterator<Item = usize> + Clone) -> Points {
-        Points {
+    pub fn among(&self, places: impl Iterator<Item = usize> + Clone) -> PlanePoints {
+        PlanePoints {
             values: places
                 .clone()
                 .flat_map(|place| [self.values[2 * place], self.values[2 * place + 1]])
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn centres_are_of_all_classes() {
         let labels = vec![0, 0, 1, 0, 2, 1];
-        let points = Points { values: (0..12).map(|v| v as f32).collect(), labels, classes: 3 };
+        let points = PlanePoints { values: (0..12).map(|v| v as f32).collect(), labels, classes: 3 };
         assert_eq!(points.stratified(4), [0, 1, 2, 4]);
         assert_eq!(points.stratified(2), [0, 2]);
         assert_eq!(points.stratified(50), [0, 1, 2, 3, 4, 5]);

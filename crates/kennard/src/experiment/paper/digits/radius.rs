@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use super::points::Points;
+use super::points::PlanePoints;
 use crate::Result;
 use crate::answer::predict;
 use crate::engine::{Engine, Evaluator, Query};
@@ -23,7 +23,7 @@ const TURNS: usize = 8;
 
 /// A misclassified point of a ray, with one before it that is not.
 #[derive(Clone, Copy)]
-struct Crossing {
+struct RayCrossing {
     angle: f64,
     inside: f64,
     outside: f64,
@@ -35,7 +35,7 @@ struct Crossing {
 ///
 /// # Errors
 /// When the runtime fails.
-pub fn radii(engine: &Engine, points: &Points) -> Result<Vec<f64>> {
+pub fn radii(engine: &Engine, points: &PlanePoints) -> Result<Vec<f64>> {
     Evaluator::lend(engine, |mut evaluator| {
         let n = points.labels.len();
         let mut wrong = |asked: &[(usize, f64, f64)]| -> Result<Vec<bool>> {
@@ -50,7 +50,7 @@ pub fn radii(engine: &Engine, points: &Points) -> Result<Vec<f64>> {
             Ok(answers.map(|(z, (place, ..))| predict(z) != points.labels[*place]).collect())
         };
         let own = wrong(&(0..n).map(|place| (place, 0.0, 0.0)).collect::<Vec<_>>())?;
-        let mut crossings: Vec<Option<Crossing>> = vec![None; n];
+        let mut crossings: Vec<Option<RayCrossing>> = vec![None; n];
         for place in (0..n).filter(|&place| !own[place]) {
             crossings[place] = first_crossing(place, &mut wrong)?;
         }
@@ -59,7 +59,7 @@ pub fn radii(engine: &Engine, points: &Points) -> Result<Vec<f64>> {
         for _ in 0..TURNS {
             turn /= 2.0;
             for side in [-turn, turn] {
-                let turned = |c: Crossing| (c.angle + side, c.outside);
+                let turned = |c: RayCrossing| (c.angle + side, c.outside);
                 let asked: Vec<_> = crossings
                     .iter()
                     .enumerate()
@@ -70,7 +70,7 @@ pub fn radii(engine: &Engine, points: &Points) -> Result<Vec<f64>> {
                 let mut moved = vec![None; n];
                 for ((place, angle, outside), sooner) in asked.into_iter().zip(sooner) {
                     if sooner {
-                        moved[place] = Some(Crossing { angle, inside: 0.0, outside });
+                        moved[place] = Some(RayCrossing { angle, inside: 0.0, outside });
                     }
                 }
                 bisect(&mut moved, &mut wrong)?;
@@ -90,7 +90,7 @@ pub fn radii(engine: &Engine, points: &Points) -> Result<Vec<f64>> {
 type Wrong<'w> = dyn FnMut(&[(usize, f64, f64)]) -> Result<Vec<bool>> + 'w;
 
 /// The nearest misclassified one of the tried points around a point.
-fn first_crossing(place: usize, wrong: &mut Wrong) -> Result<Option<Crossing>> {
+fn first_crossing(place: usize, wrong: &mut Wrong) -> Result<Option<RayCrossing>> {
     let tried = |k: usize| NEAREST * (FARTHEST / NEAREST).powf(k as f64 / (TRIED - 1) as f64);
     let angle = |ray: usize| TAU * ray as f64 / RAYS as f64;
     let asked: Vec<_> =
@@ -105,14 +105,14 @@ fn first_crossing(place: usize, wrong: &mut Wrong) -> Result<Option<Crossing>> {
     let first = wrong(&asked)?.iter().position(|wrong| *wrong);
     Ok(first.map(|at| {
         let n = at / RAYS + 1;
-        Crossing { angle: angle(at % RAYS), inside: step(n - 1), outside: step(n) }
+        RayCrossing { angle: angle(at % RAYS), inside: step(n - 1), outside: step(n) }
     }))
 }
 
 /// Halves the intervals of all crossings, together.
-fn bisect(crossings: &mut [Option<Crossing>], wrong: &mut Wrong) -> Result<()> {
+fn bisect(crossings: &mut [Option<RayCrossing>], wrong: &mut Wrong) -> Result<()> {
     for _ in 0..HALVINGS {
-        let middle = |c: &Crossing| 0.5 * (c.inside + c.outside);
+        let middle = |c: &RayCrossing| 0.5 * (c.inside + c.outside);
         let asked: Vec<_> = crossings
             .iter()
             .enumerate()
@@ -152,7 +152,7 @@ mod tests {
         let runtime = Runtime::open(RuntimeChoice::Rten).unwrap();
         let engine = Engine::new(classifier, runtime, &EngineOptions::default()).unwrap();
         let values = vec![0.5, 0.1, -0.3, 0.9, 0.2, 0.0, 0.1, 0.9, 9.0, 0.0];
-        let points = Points { values, labels: vec![0, 1, 0, 0, 0], classes: 2 };
+        let points = PlanePoints { values, labels: vec![0, 1, 0, 0, 0], classes: 2 };
         let found = radii(&engine, &points).unwrap();
         let exact = [0.4 / 2f64.sqrt(), 1.2 / 2f64.sqrt(), 0.2 / 2f64.sqrt(), 0.0, FARTHEST];
         for (found, exact) in found.iter().zip(exact) {

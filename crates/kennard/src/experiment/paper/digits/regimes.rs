@@ -3,7 +3,7 @@
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::points::Points;
+use super::points::PlanePoints;
 use crate::Norm;
 use crate::random::stream;
 use crate::train::{Method, Optimizer, Recipe, Schedule};
@@ -28,7 +28,7 @@ pub struct Regime {
     pub width: usize,
     /// What the labels are.
     pub labels: Labels,
-    method: Trained,
+    method: TrainedBy,
     decay: f64,
 }
 
@@ -45,7 +45,7 @@ pub enum Labels {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-enum Trained {
+enum TrainedBy {
     Plain,
     /// PGD in l2 of this size.
     Pgd(f64),
@@ -53,22 +53,22 @@ enum Trained {
     Noise(f64),
 }
 
-const fn regime(name: &'static str, method: Trained) -> Regime {
+const fn regime(name: &'static str, method: TrainedBy) -> Regime {
     Regime { name, width: WIDTH, labels: Labels::True, method, decay: 0.0 }
 }
 
 /// All regimes, in the order of the tables.
 pub const REGIMES: [Regime; 10] = [
-    regime("plain", Trained::Plain),
-    regime("pgd 0.05", Trained::Pgd(0.05)),
-    regime("pgd 0.1", Trained::Pgd(0.1)),
-    regime("pgd 0.2", Trained::Pgd(0.2)),
-    regime("smoothing 0.25", Trained::Noise(0.25)),
-    Regime { decay: 0.1, ..regime("decay 0.1", Trained::Plain) },
-    Regime { labels: Labels::Noisy, ..regime("label noise", Trained::Plain) },
-    Regime { labels: Labels::Random, ..regime("random labels", Trained::Plain) },
-    Regime { width: 16, ..regime("width 16", Trained::Plain) },
-    Regime { width: 256, ..regime("width 256", Trained::Plain) },
+    regime("plain", TrainedBy::Plain),
+    regime("pgd 0.05", TrainedBy::Pgd(0.05)),
+    regime("pgd 0.1", TrainedBy::Pgd(0.1)),
+    regime("pgd 0.2", TrainedBy::Pgd(0.2)),
+    regime("smoothing 0.25", TrainedBy::Noise(0.25)),
+    Regime { decay: 0.1, ..regime("decay 0.1", TrainedBy::Plain) },
+    Regime { labels: Labels::Noisy, ..regime("label noise", TrainedBy::Plain) },
+    Regime { labels: Labels::Random, ..regime("random labels", TrainedBy::Plain) },
+    Regime { width: 16, ..regime("width 16", TrainedBy::Plain) },
+    Regime { width: 256, ..regime("width 256", TrainedBy::Plain) },
 ];
 
 impl Regime {
@@ -85,9 +85,9 @@ impl Regime {
     /// How it is trained.
     pub fn recipe(&self, epochs: usize, seed: u64) -> Recipe {
         let (method, eps) = match self.method {
-            Trained::Plain => (Method::Standard, None),
-            Trained::Pgd(eps) => (Method::Pgd { steps: STEPS }, Some(eps)),
-            Trained::Noise(sigma) => (Method::GaussianNoise { sigma }, None),
+            TrainedBy::Plain => (Method::Standard, None),
+            TrainedBy::Pgd(eps) => (Method::Pgd { steps: STEPS }, Some(eps)),
+            TrainedBy::Noise(sigma) => (Method::GaussianNoise { sigma }, None),
         };
         Recipe {
             method,
@@ -107,7 +107,7 @@ impl Regime {
     }
 
     /// The labels that it is trained with.
-    pub fn labels_of(&self, points: &Points, seed: u64) -> Vec<usize> {
+    pub fn labels_of(&self, points: &PlanePoints, seed: u64) -> Vec<usize> {
         let share = match self.labels {
             Labels::True => return points.labels.clone(),
             Labels::Noisy => NOISE,
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn labels_are_drawn_anew() {
         let labels: Vec<usize> = (0..2000).map(|i| i % 10).collect();
-        let points = Points { values: vec![0.0; 4000], labels, classes: 10 };
+        let points = PlanePoints { values: vec![0.0; 4000], labels, classes: 10 };
         for (regime, expected) in REGIMES.iter().map(|r| {
             (
                 r,

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::super::claim::{Claim, ClaimVerdict, has_not_learnt, over_seeds, too_brief, worded};
 use super::super::{PaperReport, value};
-use super::network::{Course, Network};
+use super::network::{EpochNetwork, Setup};
 use super::packets::{FIGURES, Packets};
 use super::regimes::REGIMES;
 use super::{SEEDS, of_each};
@@ -26,12 +26,12 @@ struct Tempered {
     packets: Vec<Packets>,
 }
 
-pub fn report(course: &Course, lab: &dyn Lab) -> Result<Option<PaperReport>> {
+pub fn report(setup: &Setup, lab: &dyn Lab) -> Result<Option<PaperReport>> {
     let found = of_each(lab, |regime, seed| {
-        let Some(networks) = course.networks(regime, seed)? else { return Ok(None) };
-        let tempered = course.kept(regime, seed, "factors.json", |directory| {
-            let engine = course.engine(&directory.checkpoint(course.epochs))?;
-            let centres = course.centres();
+        let Some(networks) = setup.networks(regime, seed)? else { return Ok(None) };
+        let tempered = setup.kept(regime, seed, "factors.json", |directory| {
+            let engine = setup.engine(&directory.checkpoint(setup.epochs))?;
+            let centres = setup.centres();
             let packets: Result<Vec<Packets>> = FACTORS
                 .iter()
                 .map(|factor| Packets::measure(&engine.at_temperature(1.0 / factor)?, &centres))
@@ -42,10 +42,10 @@ pub fn report(course: &Course, lab: &dyn Lab) -> Result<Option<PaperReport>> {
     })?;
     let Some(found) = found else { return Ok(None) };
     let learns = |name: &str| REGIMES.iter().any(|regime| regime.name == name && regime.learns());
-    let found: Vec<(Network, Tempered)> = found.into_iter().filter(|(n, _)| learns(&n.regime)).collect();
+    let found: Vec<(EpochNetwork, Tempered)> = found.into_iter().filter(|(n, _)| learns(&n.regime)).collect();
     let plain = found.iter().map(|(n, _)| n).filter(|n| n.regime == REGIMES[0].name);
-    let worst = plain.map(|n| n.clean_interval).min_by(|a, b| a[0].total_cmp(&b[0])).unwrap_or([f64::NAN; 2]);
-    let too_small = too_brief(course.epochs).or_else(|| has_not_learnt(worst, course.points.test.classes));
+    let worst = plain.map(|n| n.clean.interval).min_by(|a, b| a[0].total_cmp(&b[0])).unwrap_or([f64::NAN; 2]);
+    let too_small = too_brief(setup.epochs).or_else(|| has_not_learnt(worst, setup.points.test.classes));
 
     let mut rows = Vec::new();
     let mut claims = Vec::new();
@@ -62,7 +62,7 @@ pub fn report(course: &Course, lab: &dyn Lab) -> Result<Option<PaperReport>> {
         "# R2: the null of temperature\n\n{}, the networks of R1 after {} epochs, {SEEDS} seeds. Logits times ¼ to 16 change no \
          decision.\nThe ratio is how far they move a figure (standard deviation over the factors, mean over regimes), by \
          how far the\nregimes do at factor 1 (standard deviation over regimes).\n\n| figure | ratio | |\n|---|---|---|\n",
-        course.data, course.epochs
+        setup.data, setup.epochs
     );
     for ((name, logarithm), claim) in rows.iter().zip(&claims) {
         let ratio = logarithm.map_or("–".into(), |figure| worded(&figure.map(f64::exp)));
@@ -100,7 +100,7 @@ fn deviation(values: &[f64]) -> f64 {
 }
 
 /// Means over regimes and seeds under each factor.
-fn means(found: &[(Network, Tempered)]) -> String {
+fn means(found: &[(EpochNetwork, Tempered)]) -> String {
     let mut text = String::from("Means over regimes and seeds:\n\n| factor |");
     text += &FIGURES.iter().map(|(name, _)| format!(" {name} |")).collect::<String>();
     text += &format!("\n|---|{}\n", "---|".repeat(FIGURES.len()));

@@ -1,7 +1,7 @@
 //! How far an image is from the decision boundary, as attacks find it.
 
 use crate::attack::{
-    AttackedSample, Conditions, Criterion, MinimumNorm, Parameters, minimum_norm, run_attack,
+    AttackConditions, AttackedSample, Criterion, MinimumNorm, Parameters, minimum_norm, run_attack,
 };
 use crate::data::Sample;
 use crate::engine::{Engine, Oracle, Query, Task};
@@ -26,7 +26,7 @@ pub fn smallest_norms(
         ATTACKS.iter().map(|name| minimum_norm(name, &Parameters::new())).collect::<Result<_>>()?;
     let threat = ThreatModel::unlimited(Norm::L2, bounds)?;
     let conditions =
-        Conditions { threat, criterion: Criterion::Closest, seed: 0, budget: None, rough: false };
+        AttackConditions { threat, criterion: Criterion::Closest, seed: 0, budget: None, rough: false };
     let task = |oracle: Oracle, sample: Sample| -> Task<'_, Option<f64>> {
         let attacks = &attacks;
         Box::pin(async move { closest(&oracle, &sample, attacks, conditions).await })
@@ -43,7 +43,7 @@ async fn closest(
     oracle: &Oracle,
     sample: &Sample,
     attacks: &[Box<dyn MinimumNorm>],
-    conditions: Conditions,
+    conditions: AttackConditions,
 ) -> Result<Option<f64>> {
     let clean = oracle.ask(Query::untouched(sample.input.clone())).await;
     if clean.prediction() != sample.label {

@@ -9,7 +9,7 @@ use crate::run::files::{read_if_there, to_json, write_whole};
 
 /// The figures of a network's images.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct Measured {
+pub struct ImageFigures {
     /// What they depend on.
     pub settings: String,
     /// Every image's smallest norm: 0 where it is misclassified as it is, none where no attack succeeds.
@@ -18,14 +18,14 @@ pub struct Measured {
     pub rows: Vec<(f64, Vec<Option<f64>>)>,
 }
 
-impl Measured {
+impl ImageFigures {
     /// What a file holds, if it is about these settings. A file that cannot be understood holds nothing.
     ///
     /// # Errors
     /// When there is a file that cannot be read.
-    pub fn read(path: &Path, settings: &str) -> Result<Option<Measured>> {
+    pub fn read(path: &Path, settings: &str) -> Result<Option<ImageFigures>> {
         let found = read_if_there(path)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Ok(found.filter(|found: &Measured| found.settings == settings))
+        Ok(found.filter(|found: &ImageFigures| found.settings == settings))
     }
 
     /// Keeps it.
@@ -46,12 +46,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("net.json");
         let rows = vec![(0.1, vec![Some(0.2), None]), (1.0 / 3.0, vec![Some(f64::MAX), Some(-1e-300)])];
-        let kept = Measured { settings: "a".into(), norms: vec![None, Some(0.0), Some(0.1)], rows };
-        assert_eq!(Measured::read(&path, "a").unwrap(), None);
+        let kept = ImageFigures { settings: "a".into(), norms: vec![None, Some(0.0), Some(0.1)], rows };
+        assert_eq!(ImageFigures::read(&path, "a").unwrap(), None);
         kept.write(&path).unwrap();
-        assert_eq!(Measured::read(&path, "a").unwrap(), Some(kept));
-        assert_eq!(Measured::read(&path, "b").unwrap(), None, "other settings");
+        assert_eq!(ImageFigures::read(&path, "a").unwrap(), Some(kept));
+        assert_eq!(ImageFigures::read(&path, "b").unwrap(), None, "other settings");
         std::fs::write(&path, "{").unwrap();
-        assert_eq!(Measured::read(&path, "a").unwrap(), None);
+        assert_eq!(ImageFigures::read(&path, "a").unwrap(), None);
     }
 }

@@ -140,7 +140,7 @@ fn distances(margins: &mut EngineMargins, sample: &Sample, scales: Scales) -> Ve
     let nearest = |all: Vec<Crossing>| all.first().map_or(f64::INFINITY, |nearest| nearest.distance);
     figures[3] = crossings(input, label, margins).map_or(f64::NAN, nearest);
     let error = ErrorPacket { scale: scales.reaching(), samples: WEIGHTED, seed: 0 };
-    let error = match error.measure(input, label, key, None, margins) {
+    let error = match error.measure(input, label, key, &[], margins) {
         Ok(found) => found.mean.value,
         Err(DistanceError::NoErrors(_)) => f64::INFINITY,
         Err(_) => f64::NAN,

@@ -60,13 +60,18 @@ impl Second {
     }
 }
 
-/// Directions of the loss gradients of the predicted labels (n×d), and these labels.
-fn deltas(engine: &Engine, samples: &Inputs) -> Result<(Vec<f32>, Vec<usize>)> {
+/// Directions of the loss gradients of the predicted labels (n×d), and these labels: of the first logits, as many as there are
+/// classes, the largest.
+///
+/// # Errors
+/// When the network cannot be run.
+pub fn deltas(engine: &Engine, samples: &Inputs) -> Result<(Vec<f32>, Vec<usize>)> {
     let d = engine.classifier().dimension();
     Evaluator::lend(engine, |mut evaluator| {
         let logits = evaluator.evaluate(&Query::logits(samples.values.clone()))?.logits;
-        let classes = evaluator.classes();
-        let predictions: Vec<usize> = logits.chunks_exact(classes).map(predict).collect();
+        let classes = samples.classes;
+        let predictions: Vec<usize> =
+            logits.chunks_exact(evaluator.classes()).map(|z| predict(&z[..classes])).collect();
         let mut deltas = vec![0.0; samples.values.len()];
         for label in 0..classes {
             let places: Vec<usize> = (0..predictions.len()).filter(|&p| predictions[p] == label).collect();

@@ -1,0 +1,64 @@
+//! Numbers and figures as lines and words.
+
+use kennard::Figure;
+use kennard::experiment::short;
+
+/// What the network did to a packet: the figures that there are, each with what it says.
+pub fn signal(figures: &[(&str, Option<Figure>)]) {
+    for (name, figure) in figures.iter().filter_map(|(name, figure)| Some((*name, (*figure)?))) {
+        line(name, figure, meaning(name));
+    }
+}
+
+fn meaning(name: &str) -> &'static str {
+    match name {
+        "excess σ_x" => "  σ_x/s − 1",
+        "excess σ_p" => "  2 s σ_p − 1",
+        "along drift" => "  the product along the drift",
+        "along modes" => "  the product along the leading mode",
+        "P(wrong)" => "  the packet's share at misclassified points",
+        _ => "",
+    }
+}
+
+/// A figure with its interval, if it has one.
+pub fn line(name: &str, figure: Figure, note: &str) {
+    written(name, figure, note, short);
+}
+
+/// The same of a distance, which may be infinite.
+pub fn far_line(name: &str, figure: Figure, note: &str) {
+    written(name, figure, note, far);
+}
+
+fn written(name: &str, figure: Figure, note: &str, number: fn(f64) -> String) {
+    let interval = match figure.known_interval() {
+        Some([low, high]) => format!("[{}, {}]", number(low), number(high)),
+        None => "[too few for an interval]".into(),
+    };
+    say!("  {name:<11} {:>9}  {interval}{note}", number(figure.value));
+}
+
+/// A distance: one that was not found is beyond those that were.
+pub fn far(distance: f64) -> String {
+    if distance.is_infinite() { "beyond".into() } else { short(distance) }
+}
+
+/// Thousands set apart.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Two significant digits, thousands set apart.
+pub fn rounded(value: f64) -> String {
+    let unit = 10f64.powi((value.max(1.0).log10().floor() as i32 - 1).max(0));
+    grouped(((value / unit).round() * unit) as u64)
+}

@@ -442,11 +442,18 @@ test("checkpoints of a run are drawn over its epochs", async () => {
   // The panels have one abscissa: what is above the last hides its own, and all reach as far.
   const ends = await page.evaluate(() => echarts.getInstanceByDom(document.querySelector("#chart-epochs .plot")).getOption().xAxis.map(({ min, max, show }) => [min, max, show]));
   assert.ok(ends.every(([min, max, show], i) => min === ends[0][0] && max === ends[0][1] && show === (i === ends.length - 1)), `${ends}`);
-  // A line only where the points are farther apart than their intervals are wide; a panel of noise alone is a sentence.
+  // Nor do labels of different widths move the left edge of one.
+  const lefts = await page.evaluate(() => {
+    const drawn = echarts.getInstanceByDom(document.querySelector("#chart-epochs .plot"));
+    return drawn.getOption().grid.map((_, gridIndex) => drawn.convertToPixel({ gridIndex }, [drawn.getOption().xAxis[0].min, 0])[0]);
+  });
+  assert.ok(lefts.every((left) => Math.abs(left - lefts[0]) < 0.01), `${lefts}`);
+  // A line only where the points are farther apart than their intervals are wide, or two of these do not meet; a panel of noise alone is a sentence.
   const apart = (of, interval) => {
     const values = summaries.map(of);
-    const widest = Math.max(...summaries.map((s) => interval(s)[1] - interval(s)[0]));
-    return Math.max(...values) - Math.min(...values) > widest;
+    const [lows, highs] = [0, 1].map((end) => summaries.map((s) => interval(s)[end]));
+    const widest = Math.max(...highs.map((high, i) => high - lows[i]));
+    return Math.max(...values) - Math.min(...values) > widest || Math.max(...lows) > Math.min(...highs);
   };
   const clean = apart((s) => s.clean.accuracy, (s) => s.clean.interval);
   assert.equal(found.series.find((s) => s.name === "clean").type, clean ? "line" : "scatter");

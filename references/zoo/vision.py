@@ -110,7 +110,7 @@ def bodies() -> dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str, d
             {},
         ),
         "fold": (
-            lambda: Net(nn.Sequential(conv(3, 8, 3), nn.Flatten(2), nn.Fold((5, 6), 2, stride=(1, 2), padding=(0, 1)), nn.Tanh()), 2),
+            lambda: Net(nn.Sequential(conv(3, 8, 3), nn.Flatten(2), nn.Fold((3, 6), 2, stride=(1, 2), padding=1), nn.Tanh()), 2),
             small,
             "on",
             {"opset_version": 18},

@@ -68,6 +68,9 @@ pub fn run(args: Args) -> Outcome {
         Ok(())
     })?;
     notes(&data, audit.indices());
+    if let Some(warning) = audit.own_label(&stop)? {
+        warn!("warning ({}): {}", warning.code, warning.worded(flag));
+    }
     let chance = chance_accuracy(correct, examined, audit.model.classes);
     if let Some(warning) = chance.filter(|_| !stop.load(Ordering::Relaxed)) {
         warn!("warning ({}): {}", warning.code, warning.worded(flag));

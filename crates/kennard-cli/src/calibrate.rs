@@ -54,9 +54,8 @@ fn print(found: &Calibration) {
     say!("");
     screen::model(&found.model);
     say!(
-        "data     {} ({})   {} samples{}",
-        found.data.name,
-        found.data.split,
+        "data     {}   {} samples{}",
+        found.data,
         grouped(found.fitted + found.measured),
         screen::part(found.samples, kennard::run::Shard::WHOLE)
     );

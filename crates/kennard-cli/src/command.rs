@@ -72,7 +72,7 @@ pub fn command() -> Command {
 
 /// The help of options that mean something narrower in one command than elsewhere.
 const OTHERWISE: [(&str, &str, &str); 15] = [
-    ("track", "attack", "The attacks, in this order; `kennard attacks` lists them [default: pgd]"),
+    ("track", "attack", "The attacks, in this order, by the names that `kennard audit` takes [default: pgd]"),
     (
         "track",
         "certify",
@@ -124,6 +124,8 @@ fn common(arg: Arg, command: &str) -> Arg {
     let arg = if among(NUMBERS) { arg.allow_hyphen_values(true) } else { arg };
     // They are of audits, whose settings attack shares.
     let silent = command == "attack" && among("certify packet_samples temperature");
+    // A tracked run has no shards, and says so.
+    let silent = silent || (command, id) == ("track", "shard");
     let arg = if silent { arg.hide(true) } else { arg };
     let arg = match id {
         "out" => arg.short('o'),

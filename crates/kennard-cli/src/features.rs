@@ -68,11 +68,10 @@ pub fn run(args: &Args) -> Outcome {
 /// The page.
 fn sheet(report: &FeaturesReport, model: &Given, data: &DataSet) -> Sheet {
     let what = format!(
-        "{} on {} samples of {} ({}): pgd, {} steps in l2, radius r times the norm of what is attacked.",
+        "{} on {} samples of {}: pgd, {} steps in l2, radius r times the norm of what is attacked.",
         model.file.display(),
         grouped(report.clean.tested),
-        data.spec(),
-        data.split(),
+        data.in_words(),
         report.steps
     );
     let title = format!("Attacks on {} and on pixels", report.tensor);

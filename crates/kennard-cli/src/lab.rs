@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use kennard::Result;
 use kennard::audit::{Audit, Outcome, RunDirectory};
 use kennard::data::DataSet;
 use kennard::engine::Engine;
 use kennard::experiment::{Lab, Point, TrainingRun};
 use kennard::report::Sheet;
 use kennard::run::ModelSummary;
-use kennard::train::TrainingDirectory;
+use kennard::train::{TrainingDirectory, TrainingManifest};
+use kennard::{Error, Result};
 
 use crate::progress::Display;
-use crate::settings::{Own, Settings, Temperature};
+use crate::settings::{Settings, Temperature};
 use crate::{audit, recipe, report, setup, train};
 
 /// Training runs that differ in some settings, and the audit that all undergo.
@@ -44,8 +44,18 @@ impl Lab for Bench {
     fn train(&self, run: &TrainingRun, directory: &Path) -> Result<bool> {
         let Some(place) = self.runs.iter().position(|other| other == run) else { return Ok(false) };
         note!("{} of {}: {}", place + 1, self.runs.len(), run.name);
-        let course = self.training[place].prepare()?;
-        let directory = TrainingDirectory::open(directory, self.command(), &course.settings, true)?;
+        let of_run = |error: Error| Error::OfModel {
+            model: format!("the run `{}`", run.name.escape_debug()),
+            error: Box::new(error),
+        };
+        let course = self.training[place].prepare().map_err(of_run)?;
+        let whole = TrainingManifest::read(directory)
+            .ok()
+            .flatten()
+            .filter(|_| directory.join("SHA256SUMS").exists());
+        let same = whole.map(|whole| whole.training).filter(|there| there.trains_as(&course.settings));
+        let settings = same.as_ref().unwrap_or(&course.settings);
+        let directory = TrainingDirectory::open(directory, self.command(), settings, true)?;
         if !directory.is_finished() {
             self.begin()?;
         }
@@ -58,18 +68,16 @@ impl Lab for Bench {
     }
 
     fn audit<'a>(&self, model: &'a Path, data: &'a DataSet, engine: &'a Engine) -> Result<Audit<'a>> {
-        let audit = |settings: &Settings| {
-            setup::whole_audit(ModelSummary::of_file(model, engine.classifier())?, settings, data, engine)
-        };
-        match audit(&self.audit) {
-            // A network that has hardly begun to learn has none.
-            Err(error) if self.audit.own.temperature == Some(Temperature::Fit) => {
+        let fits = self.audit.own.temperature == Some(Temperature::Fit);
+        let temper = |summary: &ModelSummary| match setup::tempered(summary, &self.audit, data, engine) {
+            Err(error) if fits && has_no_temperature(&error) => {
                 note!("{}: packets are measured as the network is alone: {error}", model.display());
-                let own = Own { temperature: None, ..self.audit.own.clone() };
-                audit(&Settings { own, ..self.audit.clone() })
+                Ok(None)
             }
-            audit => audit,
-        }
+            tempered => tempered,
+        };
+        let summary = ModelSummary::of_file(model, engine.classifier())?;
+        setup::whole_audit_at(summary, &self.audit, data, engine, temper)
     }
 
     fn certifies(&self) -> bool {
@@ -104,5 +112,28 @@ impl Lab for Bench {
 
     fn stop(&self) -> &AtomicBool {
         &self.stop
+    }
+}
+
+/// Whether this error of a fit says that there is none: of a network that has hardly begun to learn, or samples that are too few.
+fn has_no_temperature(error: &Error) -> bool {
+    matches!(error, Error::NotANumber(_) | Error::TooFew { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use kennard::calibration::{Scores, fit_temperature};
+    use kennard::data::Options;
+
+    use super::*;
+
+    /// What is wrong with files, data and settings is no reason to measure packets otherwise.
+    #[test]
+    fn a_fit_that_fails_is_told_from_other_errors() {
+        let failed = fit_temperature(&Scores::default()).unwrap_err();
+        assert!(has_no_temperature(&failed), "{failed}");
+        let missing = DataSet::open(&"npz:no-such-file".parse().unwrap(), &Options::default()).err().unwrap();
+        assert!(!has_no_temperature(&Error::from(missing)));
+        assert!(!has_no_temperature(&Error::Setting("a threshold".into())));
     }
 }

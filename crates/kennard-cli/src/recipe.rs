@@ -93,26 +93,11 @@ impl Settings {
 
     /// The same with samples and a network that a caller holds, in place of those that the settings name.
     pub fn prepare_with(&self, samples: Option<DataSet>, network: Option<StartingNetwork>) -> Result<Course> {
-        let network = match (network, &self.course.arch, &self.course.init) {
-            (Some(network), None, None) => network,
-            (None, Some(name), None) => StartingNetwork::New(name.parse()?),
-            (None, None, Some(file)) => StartingNetwork::file(file)?,
-            (None, None, None) => {
-                return Err(missing([
-                    "--arch",
-                    "the network to train, for example cnn; or --init=MODEL.onnx",
-                ]));
-            }
-            _ => {
-                let message =
-                    "--arch and --init exclude each other, and a model that is given: one network is trained";
-                return Err(Error::Setting(message.into()));
-            }
-        };
+        let network = self.network(network)?;
         let wanted = Wanted {
             data: match samples {
                 Some(samples) => samples,
-                None => DataSet::open(&self.data.spec()?, &self.data.options(Split::Train)?)?,
+                None => self.data_set()?,
             },
             classes: self.data.classes.clone(),
             selection: self.taken.selection(self.run.seed())?,
@@ -125,6 +110,35 @@ impl Settings {
             note!("note: {note}");
         }
         Ok(course)
+    }
+
+    /// The network to begin with, unless one is given.
+    fn network(&self, given: Option<StartingNetwork>) -> Result<StartingNetwork> {
+        match (given, &self.course.arch, &self.course.init) {
+            (Some(network), None, None) => Ok(network),
+            (None, Some(name), None) => Ok(StartingNetwork::New(name.parse()?)),
+            (None, None, Some(file)) => StartingNetwork::file(file),
+            (None, None, None) => {
+                Err(missing(["--arch", "the network to train, for example cnn; or --init=MODEL.onnx"]))
+            }
+            _ => {
+                let message =
+                    "--arch and --init exclude each other, and a model that is given: one network is trained";
+                Err(Error::Setting(message.into()))
+            }
+        }
+    }
+
+    /// The data set that the settings name, opened.
+    pub fn data_set(&self) -> Result<DataSet> {
+        Ok(DataSet::open(&self.data.spec()?, &self.data.options(Split::Train)?)?)
+    }
+
+    /// Checks the recipe on these data, whose samples are not read.
+    pub fn check(&self, data: &DataSet) -> Result<()> {
+        let normalizes = self.network(None)?.normalizes();
+        let samples = self.taken.selection(self.run.seed())?.count(data.len());
+        self.recipe(data, normalizes, samples)?.check(samples)
     }
 
     /// Refuses unknown names of networks and methods, without reading any data.

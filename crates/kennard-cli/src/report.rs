@@ -71,24 +71,44 @@ pub fn begin(directory: &Path, sheet: &Sheet) -> Result<(), kennard::Error> {
     Sheet { finished: false, ..sheet.clone() }.keep(directory)
 }
 
-/// What a directory's page was made of before a command began; put back where that comes to nothing.
-pub struct Earlier(Vec<(PathBuf, Vec<u8>)>);
+/// What a directory's page was made of before a command began, none where there was no such file; put back where that comes to
+/// nothing.
+pub struct Earlier([(PathBuf, Option<Vec<u8>>); 2]);
 
 impl Earlier {
     pub fn of(directory: &Path) -> Earlier {
-        let kept = ["page.json", "SHA256SUMS"].map(|name| directory.join(name));
-        Earlier(
-            kept.into_iter()
-                .filter_map(|path| std::fs::read(&path).ok().map(|bytes| (path, bytes)))
-                .collect(),
-        )
+        Earlier(["page.json", "SHA256SUMS"].map(|name| {
+            let path = directory.join(name);
+            let bytes = std::fs::read(&path).ok();
+            (path, bytes)
+        }))
     }
 
     pub fn put_back(&self) {
         for (path, bytes) in &self.0 {
             // The error that led here is the one to be said.
-            let _ = kennard::run::write_whole(path, bytes);
+            let _ = match bytes {
+                Some(bytes) => kennard::run::write_whole(path, bytes).map_err(drop),
+                None => std::fs::remove_file(path).map_err(drop),
+            };
         }
+    }
+}
+
+/// The title of the page in a directory; nothing where there is none, or none that can be read.
+pub fn title_of(directory: &Path) -> Option<String> {
+    let text = std::fs::read(directory.join("page.json")).ok()?;
+    serde_json::from_slice::<Sheet>(&text).ok().map(|sheet| sheet.title)
+}
+
+/// Refuses a directory with the page of another command, which would be replaced.
+pub fn refuse_others(directory: &Path, is_own: impl Fn(&str) -> bool) -> Result<(), String> {
+    match title_of(directory).filter(|title| !is_own(title)) {
+        Some(title) => Err(format!(
+            "{}: the page of another command is there, `{title}`, and would be replaced; give --out another directory",
+            directory.display()
+        )),
+        None => Ok(()),
     }
 }
 

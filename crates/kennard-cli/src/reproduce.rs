@@ -1,19 +1,17 @@
 //! The experiments of the paper.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
-use kennard::experiment::paper::{Conditions, Experiment, PaperReport};
+use kennard::experiment::NamedFile;
+use kennard::experiment::paper::{Conditions, Experiment, PaperReport, R5_IMAGES};
 use kennard::report::{Block, Sheet, SheetVerdict};
 
 use crate::settings::{Data, Number, Taken};
 use crate::source::{json, with_pdfs, write_all};
 use crate::tradeoff::Sweep;
 use crate::{Done, Outcome};
-
-/// How many images r5 looks at.
-const IMAGES: usize = 150;
 
 /// An experiment by its number.
 #[derive(Clone, Copy)]
@@ -101,6 +99,7 @@ pub fn run(args: &Args) -> Outcome {
         return Err(format!("{} trains its own networks; --models is for r5", experiment.name()).into());
     }
     args.refuse_unused()?;
+    let place = page_place(&args.out, experiment)?;
     let sweep = if args.fitted { args.sweep()?.tempered() } else { args.sweep()? };
     let (seen, bench) = (sweep.seen.clone(), sweep.bench()?);
     let conditions = Conditions {
@@ -120,10 +119,11 @@ pub fn run(args: &Args) -> Outcome {
         warnings: Vec::from_iter(seen),
         ..Sheet::new(experiment.name().to_uppercase(), what, crate::command_line())
     };
-    let earlier = crate::report::Earlier::of(&args.out);
-    crate::report::begin(&args.out, &page)?;
+    kennard::run::prepare_shared(&place)?;
+    let earlier = crate::report::Earlier::of(&place);
+    crate::report::begin(&place, &page)?;
     let Some(report) = experiment.run(&bench, &conditions).inspect_err(|_| earlier.put_back())? else {
-        crate::report::beside(&args.out, "")?;
+        crate::report::beside(&place, "")?;
         warn!("{}: what is done is kept; the same command goes on", args.out.display());
         return Ok(Done::Interrupted);
     };
@@ -133,15 +133,53 @@ pub fn run(args: &Args) -> Outcome {
         (format!("{name}.json"), result.clone().into_bytes()),
     ];
     let page = filled(page, &report)?;
+    if place != args.out {
+        // A page shows the pictures beside it.
+        write_all(&place, &report.pictures)?;
+    }
     files.extend(report.pictures);
     write_all(&args.out, &with_pdfs(files)?)?;
-    crate::report::leave(&args.out, &page)?;
+    crate::report::leave(&place, &page)?;
     if args.json {
         crate::out::json(&result);
     } else {
         say!("\n{}", report.text.trim_end());
     }
     Ok(Done::Fully)
+}
+
+/// Where the page of an experiment is: in its directory. R1 and R2 share their networks, as do E3 and E5, and so a directory:
+/// where the other's page is there already, it is in one of the experiment's name within.
+fn page_place(out: &Path, experiment: Experiment) -> Result<PathBuf, String> {
+    let of = |other: Experiment| {
+        let name = other.name().to_uppercase();
+        move |title: &str| title.split(':').next() == Some(name.as_str())
+    };
+    let pair = match experiment {
+        Experiment::R1 => Some(Experiment::R2),
+        Experiment::R2 => Some(Experiment::R1),
+        Experiment::E3 => Some(Experiment::E5),
+        Experiment::E5 => Some(Experiment::E3),
+        _ => None,
+    };
+    if pair.is_some_and(|pair| crate::report::title_of(out).is_some_and(|title| of(pair)(&title))) {
+        return Ok(out.join(experiment.name()));
+    }
+    crate::report::refuse_others(out, of(experiment))?;
+    Ok(out.into())
+}
+
+/// What a picture shows: its own title, or else its name.
+fn caption((name, bytes): &NamedFile) -> String {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let first = text.split_once("<text").and_then(|(_, rest)| rest.split_once('>')?.1.split_once("</text>"));
+    match first {
+        Some((title, _)) => {
+            let plain = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&")];
+            plain.iter().fold(title.trim().to_owned(), |title, (code, letter)| title.replace(code, letter))
+        }
+        None => name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem).into(),
+    }
 }
 
 /// The page with what was found.
@@ -163,11 +201,8 @@ fn filled(mut page: Sheet, report: &PaperReport) -> Result<Sheet, serde_json::Er
     }
     let drawn =
         report.pictures.iter().filter(|(name, _)| [".svg", ".png"].iter().any(|end| name.ends_with(end)));
-    let pictures = drawn.map(|(name, _)| {
-        let caption = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
-        Block::picture(name.clone(), caption)
-    });
-    let pictures: Vec<Block> = pictures.collect();
+    let pictures: Vec<Block> = drawn.map(|file| Block::picture(file.0.clone(), caption(file))).collect();
+    page.warnings.extend(report.warnings.iter().cloned());
     let claims = if claims.is_empty() { Vec::new() } else { vec![Block::Claims { claims }] };
     Ok(page.section("Claims", claims).section("Pictures", pictures).text("Figures", &report.text))
 }
@@ -205,7 +240,7 @@ impl Args {
         let colour = ["cifar10:", "cifar100:"].iter().any(|kind| data.starts_with(kind));
         let eps = self.eps.map_or(if colour { 8.0 / 255.0 } else { 0.1 }, |eps| eps.0);
         if self.experiment.0 == Experiment::R5 {
-            let taken = Taken { samples: self.samples, first: None }.or_samples(IMAGES);
+            let taken = Taken { samples: self.samples, first: None }.or_samples(R5_IMAGES);
             return Ok(Sweep::examining(self.data.clone(), taken, eps));
         }
         let Some(text) = self.experiment.0.settings(eps) else { return Ok(Sweep::default()) };
@@ -230,5 +265,23 @@ impl Args {
             common.insert("label-column".into(), column.as_str().into());
         }
         Ok(Sweep::read(&text, common)?.shortened(self.epochs, self.samples))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn experiments_of_the_same_networks_share_a_directory() {
+        let out = tempfile::tempdir().unwrap();
+        let place = |experiment| page_place(out.path(), experiment);
+        for (first, second) in [(Experiment::E3, Experiment::E5), (Experiment::R2, Experiment::R1)] {
+            let title = format!("{}: a title", first.name().to_uppercase());
+            crate::report::begin(out.path(), &Sheet::new(title, "", Vec::new())).unwrap();
+            assert_eq!(place(first), Ok(out.path().into()));
+            assert_eq!(place(second), Ok(out.path().join(second.name())));
+            assert!(place(Experiment::E4).is_err());
+        }
     }
 }

@@ -65,10 +65,9 @@ pub fn run(args: &Args) -> Outcome {
 /// The page.
 fn sheet(report: &ResolveReport, model: &Given, data: &DataSet) -> Sheet {
     let what = format!(
-        "{} on {} ({}): {} probes fitted to {} samples and tested on {} others.",
+        "{} on {}: {} probes fitted to {} samples and tested on {} others.",
         model.file.display(),
-        data.spec(),
-        data.split(),
+        data.in_words(),
         report.reader,
         grouped(report.fitted),
         grouped(report.network.tested)

@@ -71,12 +71,7 @@ pub fn part(selection: Selection, shard: Shard) -> String {
 fn conditions(summary: &Summary, plan: Option<Plan>) {
     model(&summary.model);
     let part = part(summary.selection, summary.shard);
-    say!(
-        "data     {} ({})   {} samples{part}",
-        summary.data.name,
-        summary.data.split,
-        grouped(summary.total)
-    );
+    say!("data     {}   {} samples{part}", summary.data, grouped(summary.total));
     for note in &summary.data.notes {
         say!("         {note}");
     }

@@ -13,7 +13,7 @@ use kennard::run::ModelSummary;
 use kennard::{Classifier, Error, OwnLabel, Result};
 use kennard_graph::ModelFile;
 
-pub use audits::{SMOOTH, audit, say_left_out, whole_audit};
+pub use audits::{SMOOTH, audit, say_left_out, tempered, whole_audit, whole_audit_at};
 pub use stop::{stop_on_interrupt, stop_quietly};
 
 use crate::command::flag;
@@ -112,25 +112,19 @@ pub fn open_file(
     let engine = engine(file, data.shape(), &first(&data, taken)?, rows, model, run)?;
     data.fit_classes(engine.classifier().classes())?;
     let engine = match asking {
-        Asking::OnePoint => with_own_label(engine, file, &data, taken, model)?,
+        Asking::OnePoint => with_own_label(engine, file, &data, model)?,
         Asking::ManyPoints => engine,
     };
     Ok((data, engine))
 }
 
-/// The same engine, with a warning where the file returns labels that contradict its scores.
-fn with_own_label(
-    engine: Engine,
-    file: &ModelFile,
-    data: &DataSet,
-    taken: Selection,
-    model: &Model,
-) -> Result<Engine> {
-    let classes = engine.classifier().classes();
-    let Some(label) = OwnLabel::of(file, data.shape(), &model.preprocessing()?, classes) else {
-        return Ok(engine);
-    };
-    engine.comparing(&label, data.select(taken)?.map(|sample| Ok::<_, Error>(sample?.input)))
+/// The same engine, which knows the label that the file returns beside its scores.
+fn with_own_label(engine: Engine, file: &ModelFile, data: &DataSet, model: &Model) -> Result<Engine> {
+    let label = OwnLabel::of(file, data.shape(), &model.preprocessing()?, engine.classifier().classes());
+    Ok(match label {
+        Some(label) => engine.comparing(label),
+        None => engine,
+    })
 }
 
 /// The inputs that show what kind of outputs the model has: the first of those that are taken. Where these are fewer, others

@@ -116,12 +116,7 @@ fn print(summary: &SmoothingSummary) {
     say!("");
     screen::model(&summary.model);
     let part = screen::part(summary.selection, summary.shard);
-    say!(
-        "data     {} ({})   {} samples{part}",
-        summary.data.name,
-        summary.data.split,
-        grouped(summary.total)
-    );
+    say!("data     {}   {} samples{part}", summary.data, grouped(summary.total));
     say!("noise    {}", noise(summary));
     say!("run      {}, seed {}, {:.1} s", summary.runtime, summary.seed, summary.seconds);
     say!("");
@@ -163,7 +158,7 @@ fn runtime(summary: &SmoothingSummary, directory: &Path) -> String {
 /// What it takes to repeat it.
 fn provenance(summary: &SmoothingSummary, runtime: &str) -> Block {
     let row = |name: &str, value: &str| vec![name.to_string(), value.to_string()];
-    let data = format!("{} ({})", summary.data.name, summary.data.split);
+    let data = summary.data.to_string();
     let mut rows = vec![
         row("model", &summary.model.file),
         row("SHA-256 of the model", &summary.model.sha256),
@@ -184,7 +179,7 @@ fn sheet(summary: &SmoothingSummary, command: Vec<String>, runtime: &str) -> She
         true => summary.warnings.clone(),
         false => report::flagged(&summary.warnings),
     };
-    let data = format!("{} ({})", summary.data.name, summary.data.split);
+    let data = &summary.data;
     let what = format!(
         "{GUARANTEE} {}: {} of {} samples of {data}.",
         noise(summary),

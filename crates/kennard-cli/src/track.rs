@@ -11,10 +11,13 @@ use kennard::train::{TrainedOn, TrainingManifest};
 use serde_json::json;
 
 use crate::lab::Bench;
-use crate::report::{SAME_COMMAND, percent, percents, say_below, span};
+use crate::report::{SAME_COMMAND, percent, percents, refuse_others, say_below, span};
 use crate::settings::{Attacks, Bounds, Data, Named, Number, Part, Settings, Threat};
 use crate::source::{show, with_pdfs, write_all};
 use crate::{Done, Outcome, Usage, screen};
+
+/// What the title of the page ends with.
+const OVER: &str = " over its epochs";
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -44,12 +47,13 @@ pub fn run(args: Args) -> Outcome {
     let begun = Mutex::new(Some((out.clone(), page.clone())));
     let bench = Bench { runs: Vec::new(), training: Vec::new(), audit, stop, page: begun };
     kennard::run::prepare_shared(&out)?;
+    refuse_others(&out, |title| title.ends_with(OVER))?;
     let Some(points) = follow(&bench, &args.run, args.every, &out, true)? else {
         crate::report::beside(&out, "")?;
         warn!("{}: what is done is kept; the same command goes on", out.display());
         return Ok(Done::Interrupted);
     };
-    let (mut files, found) = track_files(&points, &format!("{} over its epochs", args.run.display()))?;
+    let (mut files, found) = track_files(&points, &format!("{}{OVER}", args.run.display()))?;
     let seen = points.first().is_some_and(|point| is_seen(&args.run, &out.join(&point.name)));
     let seen = Vec::from_iter(seen.then(|| seen_in_training("the network is")));
     say_below(&mut files, "track.md", &seen);
@@ -86,7 +90,7 @@ pub fn is_seen(training: &Path, audit: &Path) -> bool {
 
 /// The page before the first checkpoint of a run of this name.
 pub fn page(run: &str, command: Vec<String>) -> Sheet {
-    let title = format!("{run} over its epochs");
+    let title = format!("{run}{OVER}");
     let what = "Checkpoints of a training run, audited one by one.";
     Sheet { audits: true, goes_on: Some(SAME_COMMAND.into()), ..Sheet::new(title, what, command) }
 }

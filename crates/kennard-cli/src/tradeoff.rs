@@ -1,7 +1,10 @@
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
 use kennard::audit::Warning;
+use kennard::data::DataSet;
 use kennard::experiment::recipe::EPOCHS;
 use kennard::experiment::{Point, SAMPLES, TrainingRun, correlation_lines, table, tradeoff};
 use kennard::report::{Block, Sheet};
@@ -9,11 +12,14 @@ use serde_json::json;
 use toml::{Table, Value};
 
 use crate::lab::Bench;
-use crate::report::{SAME_COMMAND, percent, percents, say_below};
+use crate::report::{SAME_COMMAND, percent, percents, refuse_others, say_below};
 use crate::settings::{Data, Named, Number, Part, Settings, Source, Taken, Temperature, Threat};
 use crate::source::{show, with_pdfs, write_all};
 use crate::track::{is_seen, seen_in_training};
 use crate::{Done, Error, Outcome, recipe, setup};
+
+/// The title of the page.
+const TITLE: &str = "Clean and robust accuracy";
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -36,21 +42,23 @@ pub fn run(args: &Args) -> Outcome {
         std::fs::read_to_string(&args.config).map_err(|e| format!("{}: {e}", args.config.display()))?;
     let given = args.data.iter().map(|data| ("data".into(), Value::from(data.as_str()))).collect();
     let sweep = Sweep::read(&text, given).map_err(|e| format!("{}: {e}", args.config.display()))?;
+    sweep.check().map_err(|e| format!("{}: {e}", args.config.display()))?;
     let what = format!("Networks trained and audited as {} says.", args.config.display());
     let page = Sheet {
         audits: true,
         goes_on: Some(SAME_COMMAND.into()),
         warnings: Vec::from_iter(sweep.seen.clone()),
-        ..Sheet::new("Clean and robust accuracy", what, crate::command_line())
+        ..Sheet::new(TITLE, what, crate::command_line())
     };
     let bench = Bench { page: Mutex::new(Some((args.out.clone(), page.clone()))), ..sweep.bench()? };
     kennard::run::prepare_shared(&args.out)?;
+    refuse_others(&args.out, |title| title == TITLE)?;
     let Some(points) = tradeoff::run(&bench, &args.out)? else {
         crate::report::beside(&args.out, "")?;
         warn!("{}: what is done is kept; the same command goes on", args.out.display());
         return Ok(Done::Interrupted);
     };
-    let (mut files, found) = tradeoff::files(&points, "Clean and robust accuracy")?;
+    let (mut files, found) = tradeoff::files(&points, TITLE)?;
     let certified = files.iter().any(|(name, _)| name == tradeoff::CERTIFIED);
     let names = points.iter().map(|point| point.name.as_str());
     let seen: Vec<&str> = names
@@ -90,7 +98,7 @@ fn filled(mut page: Sheet, points: &[Point], correlations: &str, certified: bool
             point.name.clone(),
             accuracies,
             Some(format!(
-                "clean {}, robust {}; no other has both higher",
+                "clean {}, robust {}; none is as good in both and better in one",
                 percents(point.clean.interval),
                 percents(point.robust.interval)
             )),
@@ -208,6 +216,22 @@ impl Sweep {
             warn!("warning ({}): {}", warning.code, warning.message);
         }
         Ok(Sweep { runs, audit, seen })
+    }
+
+    /// Checks the recipe of every run, before the first is trained.
+    fn check(&self) -> Result<(), String> {
+        let mut opened: BTreeMap<String, DataSet> = BTreeMap::new();
+        for (name, run) in &self.runs {
+            let mut check = || -> kennard::Result<()> {
+                let data = match opened.entry(format!("{:?}", run.data)) {
+                    Entry::Occupied(entry) => entry.into_mut(),
+                    Entry::Vacant(entry) => entry.insert(run.data_set()?),
+                };
+                run.check(data)
+            };
+            check().map_err(|error| format!("the run `{}`: {error}", name.escape_debug()))?;
+        }
+        Ok(())
     }
 
     /// No training runs; given networks are examined on the data with attacks of the size `eps`.

@@ -38,7 +38,8 @@ pub fn run(args: &Args) -> Outcome {
     })?;
     let done = trained.epochs.len();
     if trained.interrupted {
-        warn!("{}: {done} epochs are kept; --resume goes on", args.out.display());
+        let kept = if done == 1 { "1 epoch is kept".into() } else { format!("{done} epochs are kept") };
+        warn!("{}: {kept}; --resume goes on", args.out.display());
         return Ok(Done::Interrupted);
     }
     let best = kennard::train::best(&trained.epochs).map_or(0, |epoch| epoch.epoch);

@@ -60,7 +60,7 @@ fn print(summary: &SurveySummary, engine: &Engine, hidden: Option<&Hidden>) {
     let plan = engine.plan();
     say!("");
     screen::model(&summary.model);
-    say!("data     {} ({})", summary.data.name, summary.data.split);
+    say!("data     {}", summary.data);
     if let Some(hidden) = hidden {
         let shape: Vec<String> = hidden.shape().iter().map(usize::to_string).collect();
         say!(

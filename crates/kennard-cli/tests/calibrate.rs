@@ -165,7 +165,10 @@ fn an_audit_fits_the_temperature_and_says_the_calibration_error() {
         for figure in ["temperature", "before", "after", "fitted", "measured"] {
             assert_eq!(calibration[figure], expected[figure], "{given}: {figure}");
         }
-        assert_eq!(calibration["data"], "fashion-mnist (test)");
+        assert!(
+            calibration["data"].as_str().is_some_and(|data| data.ends_with("fashion-mnist (test)")),
+            "{calibration}"
+        );
         assert_eq!(found["packets"][1]["temperature"], expected["temperature"]["value"]);
         let end = &calibration["after"]["calibration_error"]["interval"][1];
         assert!(end.as_f64().is_some_and(|end| end < 1.0), "{end}");

@@ -123,17 +123,23 @@ fn company_that_the_first_sample_does_not_feel_is_noticed() {
     }
 }
 
+/// `z = x`, and beside it as the label the place of the largest of `sign·x`.
+fn labelled(name: &str, sign: f64) -> PathBuf {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, Shape(vec![Dim::BATCH, Dim::Known(2)])));
+    builder.output("z", x * 1.0);
+    let best = [("axis", 1i64.into()), ("keepdims", 0i64.into())];
+    builder.output("label", (x * sign).apply_with("ArgMax", &best));
+    let file = scratch(name);
+    builder.finish().unwrap().save(&file).unwrap();
+    file
+}
+
 /// A file whose own label is that of the smallest score: for how many samples they differ is said.
 #[test]
 fn labels_that_contradict_scores_are_counted() {
     for sign in [-1.0, 1.0] {
-        let builder = Builder::new(&Graph::default()).unwrap();
-        let x = builder.input("x", TensorType::new(DType::F32, Shape(vec![Dim::BATCH, Dim::Known(2)])));
-        builder.output("z", x * 1.0);
-        let best = [("axis", 1i64.into()), ("keepdims", 0i64.into())];
-        builder.output("label", (x * sign).apply_with("ArgMax", &best));
-        let file = scratch(&format!("label{sign}.onnx"));
-        builder.finish().unwrap().save(&file).unwrap();
+        let file = labelled(&format!("label{sign}.onnx"), sign);
         for runtime in runtimes() {
             let output = audit(&file, &points(), runtime, &["--attack", "none"]);
             let (accuracy, codes) = clean(&output);
@@ -143,6 +149,42 @@ fn labels_that_contradict_scores_are_counted() {
             assert_eq!(said, sign < 0.0, "{runtime}, {sign}");
         }
     }
+}
+
+/// A shard compares its own samples alone, and shards that are merged tell of all.
+#[test]
+fn labels_are_compared_shard_by_shard() {
+    let (file, data) = (labelled("label-shards.onnx", -1.0), points());
+    let out = |name: &str| {
+        let path = scratch(name);
+        if path.exists() {
+            std::fs::remove_dir_all(&path).unwrap();
+        }
+        path
+    };
+    let told = |summary: &[u8]| -> Vec<String> {
+        let summary: serde_json::Value = serde_json::from_slice(summary).unwrap();
+        let warnings = summary["warnings"].as_array().unwrap().iter();
+        let own = warnings.filter(|warning| warning["code"] == "own-label");
+        own.map(|warning| warning["message"].as_str().unwrap().to_string()).collect()
+    };
+    let shards = [("1/3", "3 of 3 samples"), ("2/3", "3 of 3 samples"), ("3/3", "2 of 2 samples")];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    let whole = out("label-whole");
+    command.arg("merge").arg("--out").arg(&whole);
+    for (shard, says) in shards {
+        let part = out(&format!("label-shard-{}", &shard[..1]));
+        let words = ["--attack", "none", "--shard", shard, "--out", part.to_str().unwrap()];
+        let output = audit(&file, &data, "rten", &words);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let told = told(&output.stdout);
+        assert!(told.len() == 1 && told[0].contains(says), "{shard}: {told:?}");
+        command.arg(part);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = told(&std::fs::read(whole.join("summary.json")).unwrap());
+    assert!(told.len() == 1 && told[0].contains("8 of 8 samples"), "{told:?}");
 }
 
 /// More threads than can be of use are as good as some.

@@ -74,6 +74,15 @@ fn a_missing_library_is_an_error_with_its_cure() {
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("pip install openvino") && said.contains("/nowhere.so"), "{said}");
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let other = directory.join("Cargo.toml");
+    for (path, says) in
+        [(&*other, "not OpenVINO's C library"), (directory, "name the file libopenvino_c.so in it")]
+    {
+        let output = audit("openvino", &[], &out).env("OPENVINO_DYLIB_PATH", path).output().unwrap();
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains(says), "{said}");
+    }
     let _ = std::fs::remove_dir_all(out);
 }
 

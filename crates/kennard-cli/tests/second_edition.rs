@@ -15,10 +15,17 @@ fn scratch(name: &str) -> PathBuf {
 
 /// An experiment with one epoch on 100 samples of the small data set.
 fn reproduce(experiment: &str, out: &Path) -> Value {
+    reproduce_with(experiment, out, ["1", "100"])
+}
+
+/// An experiment with this many epochs and samples, fewer than its own.
+fn reproduce_with(experiment: &str, out: &Path, [epochs, samples]: [&str; 2]) -> Value {
     let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fashion-mnist");
     let data = format!("fashion-mnist:{}", images.display());
     let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
-    command.args(["reproduce", experiment, "--epochs", "1", "--samples", "100", "--json", "--out"]).arg(out);
+    command
+        .args(["reproduce", experiment, "--epochs", epochs, "--samples", samples, "--json", "--out"])
+        .arg(out);
     if experiment != "r4" {
         command.args(["--data", &data, "--split", "test"]);
     }
@@ -29,6 +36,17 @@ fn reproduce(experiment: &str, out: &Path) -> Value {
     let digest = found["figures"]["predictions_sha256"].as_str().unwrap();
     assert!(digest.len() == 64 && text.contains(digest), "{text}");
     assert!(out.join("predictions.md").exists());
+    // That it was made smaller is said wherever its claims are.
+    assert_eq!(found["warnings"][0]["code"], "shortened", "{found}");
+    assert!(text.contains("Warning (shortened): the experiment is shortened: "), "{text}");
+    for claim in found["claims"].as_array().unwrap() {
+        assert!(claim["evidence"].as_str().unwrap().starts_with("shortened: "), "{claim}");
+    }
+    let places = [out.join(experiment), out.to_path_buf()];
+    let place = places.iter().find(|place| place.join("page.json").exists()).unwrap();
+    let page: Value = serde_json::from_slice(&std::fs::read(place.join("page.json")).unwrap()).unwrap();
+    assert_eq!(page["warnings"].as_array().unwrap().last().unwrap()["code"], "shortened", "{page}");
+    assert!(place.join("report.html").exists());
     found
 }
 
@@ -41,9 +59,9 @@ fn verdicts(found: &Value) -> Vec<&str> {
 fn r1_and_r2_share_their_networks() {
     let out = scratch("r1");
     let found = reproduce("r1", &out);
-    let [claims @ .., bound] = &verdicts(&found)[..] else { panic!() };
-    assert_eq!(claims, ["too-small-to-judge"; 7]);
-    assert_eq!(*bound, "comes-out", "the inequality holds for every network");
+    assert_eq!(verdicts(&found), ["too-small-to-judge"; 8]);
+    let bound = found["claims"][7]["evidence"].as_str().unwrap();
+    assert!(bound.contains(" 0 have one below by more than 0.001"), "{bound}");
     let networks = found["figures"]["networks"].as_array().unwrap();
     assert_eq!(networks.len(), 50);
     for network in networks {
@@ -57,7 +75,15 @@ fn r1_and_r2_share_their_networks() {
 
     let checkpoint = out.join("plain-0/measured.json");
     let written = std::fs::metadata(&checkpoint).unwrap().modified().unwrap();
+    let of_r1 = ["page.json", "report.html"].map(|name| std::fs::read(out.join(name)).unwrap());
     let found = reproduce("r2", &out);
+    // Each keeps its page.
+    assert_eq!(["page.json", "report.html"].map(|name| std::fs::read(out.join(name)).unwrap()), of_r1);
+    assert!(
+        std::fs::read_to_string(out.join("r2/page.json")).unwrap().contains("R2: the null of temperature")
+    );
+    let captions = String::from_utf8(of_r1[0].clone()).unwrap();
+    assert!(captions.contains("Conjugate spreads while networks learn"), "{captions}");
     assert_eq!(std::fs::metadata(&checkpoint).unwrap().modified().unwrap(), written);
     assert_eq!(verdicts(&found), ["too-small-to-judge"; 6]);
     // At factor 1 the packets are those of R1.
@@ -80,8 +106,19 @@ fn r3_compares_trunks() {
 #[test]
 fn r4_has_its_frontier() {
     let out = scratch("r4");
-    let found = reproduce("r4", &out);
+    // Enough to learn from, but not the experiment that was predicted.
+    let found = reproduce_with("r4", &out, ["5", "200"]);
     assert_eq!(verdicts(&found), ["too-small-to-judge"; 4]);
+    let evidence = found["claims"][0]["evidence"].as_str().unwrap();
+    assert!(evidence.starts_with("shortened: 200 of 4000 samples, 5 of 20 epochs ("), "{evidence}");
+    // Another experiment would replace its page.
+    let page = std::fs::read(out.join("page.json")).unwrap();
+    let mut other = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    other.args(["reproduce", "e4", "--epochs", "1", "--samples", "100", "--out"]).arg(&out);
+    let refused = other.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("would be replaced; give --out another"), "{said}");
+    assert_eq!(std::fs::read(out.join("page.json")).unwrap(), page);
     assert_eq!(found["figures"]["networks"].as_array().unwrap().len(), 40);
     // Φ(√3.25), by SciPy's norm.cdf.
     let best = found["figures"]["frontier"][0][0].as_f64().unwrap();
@@ -92,14 +129,17 @@ fn r4_has_its_frontier() {
 /// An experiment sets its training by itself: what helps is what its command has, more samples.
 #[test]
 fn too_few_samples_are_refused_with_what_helps() {
-    for experiment in ["r4", "e4"] {
+    // A tenth of E4's points is held out: of 71 there are 64 left, a batch.
+    for (experiment, least) in [("r4", 64), ("e4", 71)] {
         let out = scratch(&format!("few-{experiment}"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
         command.args(["reproduce", experiment, "--epochs", "1", "--samples", "60", "--out"]).arg(&out);
         let output = command.stdin(Stdio::null()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.contains("the data has 60 samples"), "{said}");
-        assert!(said.contains("--samples") && !said.contains("--batch"), "{said}");
+        assert!(said.contains(&format!("at least --samples {least}")) && !said.contains("--batch"), "{said}");
+        // Nothing there goes on.
+        assert!(!out.join("page.json").exists());
         std::fs::remove_dir_all(out).unwrap();
     }
 }

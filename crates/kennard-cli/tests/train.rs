@@ -394,7 +394,7 @@ fn experiments_end_with_their_claims() {
     };
     assert_eq!(verdicts(&found), ["too-small-to-judge"; 2], "{}", found["claims"]);
     let text = std::fs::read_to_string(out.join("e1/e1.md")).unwrap();
-    assert!(text.contains("**too small to judge**") && text.contains("is not accurate"), "{text}");
+    assert!(text.contains("**too small to judge**") && text.contains("is needed to be accurate"), "{text}");
     for file in ["accuracy.svg", "accuracy.pdf", "e1.md", "report.html"] {
         assert!(out.join("e1").join(file).exists(), "{file}");
     }
@@ -415,13 +415,10 @@ fn experiments_end_with_their_claims() {
     let mut e4 = kennard(&["reproduce", "e4", "--epochs", "2", "--samples", "200", "--json", "--out"]);
     e4.arg(out.join("e4"));
     let found: serde_json::Value = serde_json::from_slice(&succeeds(e4).stdout).unwrap();
+    assert!(verdicts(&found).iter().all(|verdict| verdict == "too-small-to-judge"), "{}", found["claims"]);
     // The inequality is no matter of training: it holds for every network.
-    assert_eq!(found["claims"][0]["verdict"], "comes-out", "{}", found["claims"]);
-    assert!(
-        verdicts(&found)[1..].iter().all(|verdict| verdict == "too-small-to-judge"),
-        "{}",
-        found["claims"]
-    );
+    let bound = found["claims"][0]["evidence"].as_str().unwrap();
+    assert!(bound.contains("(0 of "), "{bound}");
     assert!(out.join("e4/moons-epochs.svg").exists() && out.join("e4/xor-sharpness.svg").exists());
     std::fs::remove_dir_all(out).unwrap();
 }

@@ -32,9 +32,14 @@ impl DataSet {
         &self.name
     }
 
-    /// The part that was read.
-    pub fn split(&self) -> Split {
-        self.options.split
+    /// The part that was read; none of a source of the user's own, which has no parts.
+    pub fn split(&self) -> Option<Split> {
+        self.kind.is_some().then_some(self.options.split)
+    }
+
+    /// Its name, and the part that was read: `mnist:data (test)`.
+    pub fn in_words(&self) -> String {
+        self.split().map_or_else(|| self.name.clone(), |split| format!("{} ({split})", self.name))
     }
 
     /// How it was read; the defaults of a source of the user's own.

@@ -13,7 +13,7 @@ pub(crate) const MACHINE: &str = "ai.onnx.ml::SVMClassifier";
 /// The largest degree of a polynomial kernel that is spelled out.
 const HIGHEST: f32 = 16.0;
 
-/// The most coefficients of pairs, most of which are zeros.
+/// The most coefficients of pairs, and votes of classes, most of which are zeros.
 const MOST: usize = 1 << 26;
 
 /// A machine as its attributes say.
@@ -51,21 +51,23 @@ pub(crate) enum Kernel {
 pub(crate) fn is_plain(node: &Node) -> bool {
     let counted = node.ints("vectors_per_class").is_some_and(|counts| !counts.is_empty());
     let (_, count) = classes(node);
-    let size = floats(node, "coefficients").len().saturating_mul(count) / 2;
+    let sides = pairs(count).saturating_mul(count);
+    let size = sides.max(floats(node, "coefficients").len().saturating_mul(count) / 2);
     let transformed = node.text("post_transform", "NONE") != "NONE";
     let is_likely = !floats(node, "prob_a").is_empty();
     counted && !(is_likely && count > 2) && !transformed && size <= MOST && Kernel::of(node).is_some()
 }
 
-/// The columns of its scores, and how many features a machine takes, of one that is [plain](is_plain): one score for each
-/// pair of classes, or two of two classes.
+/// The columns of its scores, and how many features a machine with vectors takes: the classes' probabilities, or one score for
+/// each pair of classes, or two of two classes.
 pub(crate) fn extents(node: &Node) -> Option<[usize; 2]> {
     let (_, count) = classes(node);
     let counts = node.ints("vectors_per_class").unwrap_or_default();
     let all = counts.iter().try_fold(0usize, |sum, n| sum.checked_add(usize::try_from(*n).ok()?))?;
-    let columns = if count == 2 { 2 } else { pairs(count) };
+    let likely = !floats(node, "prob_a").is_empty();
+    let columns = if count == 2 || likely { count } else { pairs(count) };
     let width = floats(node, "support_vectors").len().checked_div(all)?;
-    is_plain(node).then_some([columns, width])
+    (count >= 2).then_some([columns, width])
 }
 
 fn pairs(classes: usize) -> usize {

@@ -24,9 +24,10 @@ pub fn certify(
 ) -> PyResult<Outcome> {
     let raised: Raised = Arc::new(Mutex::new(None));
     let model = model.model(py, &raised)?;
+    let held = data.is_some();
     let data = data.map(|data| data.open(&raised)).transpose()?;
     let options = read(options)?;
-    let outcome = run::run(py, progress, &raised, Left::Resumable, |stop, hear| {
+    let outcome = run::run(py, progress, &raised, Left::Resumable, held, |stop, hear| {
         calls::certify(&model, data, options, stop, |progress| run::tell(progress, hear))
     })?;
     told(&outcome)
@@ -44,9 +45,10 @@ pub fn smooth(
 ) -> PyResult<Outcome> {
     let raised: Raised = Arc::new(Mutex::new(None));
     let model = model.model(py, &raised)?;
+    let held = data.is_some();
     let data = data.map(|data| data.open(&raised)).transpose()?;
     let options = read(options)?;
-    let found = run::run(py, progress, &raised, Left::Resumable, |stop, hear| {
+    let found = run::run(py, progress, &raised, Left::Resumable, held, |stop, hear| {
         calls::smooth(&model, data, options, stop, |done, total| hear(("samples", done, total)))
     })?;
     let summary = found.summary.to_json().map_err(|error| run::exception(&error))?;
@@ -60,7 +62,8 @@ pub fn bound<'py>(py: Python<'py>, model: Given, options: &str) -> PyResult<Boun
     let raised: Raised = Arc::new(Mutex::new(None));
     let model = model.model(py, &raised)?;
     let options = read(options)?;
-    let found =
-        run::run(py, None, &raised, Left::Nothing, |_, _| Ok(calls::bound(&model, options)?.to_bytes()))?;
+    let found = run::run(py, None, &raised, Left::Nothing, false, |_, _| {
+        Ok(calls::bound(&model, options)?.to_bytes())
+    })?;
     Ok(PyBytes::new(py, &found))
 }

@@ -5,7 +5,7 @@ use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray1};
 use pyo3::prelude::*;
 
 use crate::live::{Raised, keep};
-use crate::run::exception;
+use crate::run::{ARRAYS, exception};
 
 /// Samples that NumPy holds, read where they are, or that an object reads one by one.
 #[pyclass(frozen)]
@@ -86,7 +86,7 @@ impl Arrays {
             sha256: self.sha256.clone(),
             raised: raised.clone(),
         };
-        DataSet::from_source("memory", contents, source).map_err(|error| exception(&error.into()))
+        DataSet::from_source(ARRAYS, contents, source).map_err(|error| exception(&error.into()))
     }
 }
 

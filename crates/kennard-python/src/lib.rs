@@ -35,12 +35,7 @@ create_exception!(
     "What can go wrong in Kennard; the message says what to do."
 );
 
-create_exception!(
-    kennard._kennard,
-    InUse,
-    KennardError,
-    "Another process works in the directory of the run."
-);
+create_exception!(kennard, InUse, KennardError, "Another process works in the directory of the run.");
 
 /// The model that an argument is: a path, the bytes of an ONNX file, or a module that computes its own passes.
 #[derive(FromPyObject)]
@@ -101,10 +96,11 @@ fn audit(
 ) -> PyResult<(Outcome, Vec<Broken>)> {
     let raised: Raised = Arc::new(Mutex::new(None));
     let model = model.model(py, &raised)?;
+    let held = data.is_some();
     let data = data.map(|data| data.open(&raised)).transpose()?;
     let options = read(options)?;
     let checkpoint = checkpoint.map(|(run, epoch)| Checkpoint { run, epoch });
-    let (outcome, broken) = run::run(py, progress, &raised, Left::Resumable, |stop, hear| {
+    let (outcome, broken) = run::run(py, progress, &raised, Left::Resumable, held, |stop, hear| {
         let mut broken = Vec::new();
         let outcome = calls::audit(&model, data, options, checkpoint, stop, |progress| {
             if let (true, Progress::Examined(examined)) = (points, progress) {
@@ -122,6 +118,12 @@ fn audit(
         .into_iter()
         .map(|(index, attack, point)| (index, attack, PyArray1::from_vec(py, point).unbind()));
     Ok((told, broken.collect()))
+}
+
+/// Refuses settings of an audit, JSON, that no model and no data could make valid.
+#[pyfunction]
+fn check_audit(options: &str) -> PyResult<()> {
+    calls::check_audit(read(options)?).map_err(|error| run::exception(&error))
 }
 
 /// What an audit found, as Python sees it.
@@ -169,7 +171,7 @@ fn attack(
     let model = model.model(py, &raised)?;
     let options = read(options)?;
     let samples = data.open(&raised)?;
-    let (names, examined) = run::run(py, progress, &raised, Left::Nothing, |stop, hear| {
+    let (names, examined) = run::run(py, progress, &raised, Left::Nothing, true, |stop, hear| {
         let mut all = Vec::new();
         let tell = |progress: Progress<'_>| run::tell(progress, hear);
         let names = calls::attack(&model, Some(samples), options, stop, tell, |examined| {
@@ -260,6 +262,7 @@ fn _kennard(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Arrays>()?;
     module.add_class::<Outcome>()?;
     module.add_function(wrap_pyfunction!(audit, module)?)?;
+    module.add_function(wrap_pyfunction!(check_audit, module)?)?;
     module.add_function(wrap_pyfunction!(certificates::certify, module)?)?;
     module.add_function(wrap_pyfunction!(certificates::smooth, module)?)?;
     module.add_function(wrap_pyfunction!(certificates::bound, module)?)?;

@@ -27,9 +27,10 @@ pub fn uncertainty(
 ) -> PyResult<Outcome> {
     let raised: Raised = Arc::new(Mutex::new(None));
     let model = model.model(py, &raised)?;
+    let held = data.is_some();
     let data = data.map(|data| data.open(&raised)).transpose()?;
     let options = read(options)?;
-    let found = run::run(py, progress, &raised, Left::Kept, |stop, hear| {
+    let found = run::run(py, progress, &raised, Left::Kept, held, |stop, hear| {
         calls::uncertainty(&model, data, options, stop, |done, total| hear(("packets", done, total)))
     })?;
     let summary = found.summary.to_json().map_err(|error| run::exception(&error))?;
@@ -49,9 +50,10 @@ pub fn calibrate(
 ) -> PyResult<Outcome> {
     let raised: Raised = Arc::new(Mutex::new(None));
     let model = model.model(py, &raised)?;
+    let held = data.is_some();
     let data = data.map(|data| data.open(&raised)).transpose()?;
     let options = read(options)?;
-    let found = run::run(py, progress, &raised, Left::Nothing, |stop, hear| {
+    let found = run::run(py, progress, &raised, Left::Nothing, held, |stop, hear| {
         calls::calibrate(&model, data, options, stop, |done, total| hear(("samples", done, total)))
     })?;
     let found = found.ok_or_else(|| KennardError::new_err("interrupted"))?;
@@ -78,9 +80,10 @@ pub fn train(
 ) -> PyResult<Outcome> {
     let raised: Raised = Arc::new(Mutex::new(None));
     let model = model.map(|model| model.model(py, &raised)).transpose()?;
+    let held = data.is_some();
     let data = data.map(|data| data.open(&raised)).transpose()?;
     let options = read(options)?;
-    let taught = run::run(py, progress, &raised, Left::Resumable, |stop, hear| {
+    let taught = run::run(py, progress, &raised, Left::Resumable, held, |stop, hear| {
         calls::train(model.as_ref(), data, options, stop, |done, total| hear(("steps", done, total)))
     })?;
     let table = outcome::epochs(&taught.epochs)?;
@@ -94,8 +97,9 @@ pub fn grad<'py>(py: Python<'py>, model: Given, options: &str) -> PyResult<Bound
     let raised: Raised = Arc::new(Mutex::new(None));
     let model = model.model(py, &raised)?;
     let options = read(options)?;
-    let found =
-        run::run(py, None, &raised, Left::Nothing, |_, _| Ok(calls::grad(&model, options)?.to_bytes()))?;
+    let found = run::run(py, None, &raised, Left::Nothing, false, |_, _| {
+        Ok(calls::grad(&model, options)?.to_bytes())
+    })?;
     Ok(PyBytes::new(py, &found))
 }
 

@@ -6,18 +6,20 @@ use arrow_array::cast::AsArray;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
 use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, StructArray};
+use arrow_ipc::reader::StreamReader;
+use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, DataType};
 use kennard::calibration::{Bin, Calibration};
 use kennard::train::Epoch;
 use numpy::PyArray1;
 use pyo3::exceptions::{PyKeyError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::PyCapsule;
+use pyo3::types::{PyBytes, PyCapsule, PyType};
 
 use crate::KennardError;
 
 /// What was found: figures as JSON, and a table by the Arrow C data interface.
-#[pyclass(frozen)]
+#[pyclass(frozen, module = "kennard._kennard")]
 pub struct Outcome {
     #[pyo3(get)]
     summary: String,
@@ -35,8 +37,33 @@ fn raise(error: &ArrowError) -> PyErr {
     KennardError::new_err(error.to_string())
 }
 
+/// A class, and what it is called with.
+type Made<'py> = (Bound<'py, PyType>, (String, Bound<'py, PyBytes>));
+
 #[pymethods]
 impl Outcome {
+    /// The figures, as JSON, and the table as a stream of Arrow's; what `__reduce__` gives.
+    #[new]
+    fn restored(summary: String, table: &[u8]) -> PyResult<Outcome> {
+        let mut batches = StreamReader::try_new(table, None).map_err(|error| raise(&error))?;
+        let first = batches.next().transpose().map_err(|error| raise(&error))?;
+        let table = first.unwrap_or_else(|| RecordBatch::new_empty(batches.schema()));
+        Ok(Outcome { summary, table })
+    }
+
+    /// What pickles and copies are made of.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Made<'py>> {
+        let Outcome { summary, table } = slf.get();
+        let mut bytes = Vec::new();
+        let write = |bytes: &mut Vec<u8>| {
+            let mut writer = StreamWriter::try_new(bytes, &table.schema())?;
+            writer.write(table)?;
+            writer.finish()
+        };
+        write(&mut bytes).map_err(|error| raise(&error))?;
+        Ok((slf.get_type(), (summary.clone(), PyBytes::new(slf.py(), &bytes))))
+    }
+
     /// How many rows the table has.
     fn __len__(&self) -> usize {
         self.table.num_rows()

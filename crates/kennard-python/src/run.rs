@@ -6,12 +6,16 @@ use std::thread;
 use std::time::Duration;
 
 use kennard::audit::Progress;
+use kennard::data::DataError;
 use kennard::{Error, Mark};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyValueError};
 use pyo3::prelude::*;
 
 use crate::live::Raised;
 use crate::{InUse, KennardError};
+
+/// What samples that Python holds are called where data sets have names.
+pub const ARRAYS: &str = "arrays given in Python";
 
 /// How often signals are looked for and progress is told.
 const TICK: Duration = Duration::from_millis(100);
@@ -59,12 +63,13 @@ pub fn tell(progress: Progress, hear: &mut dyn FnMut(Heard)) {
 }
 
 /// Does work on a thread of its own. Python's signals stop it, after which it ends with what is finished; what a module
-/// raised is raised.
+/// raised is raised. `held`: whether Python holds the samples.
 pub fn run<R: Send>(
     py: Python<'_>,
     progress: Option<Py<PyAny>>,
     raised: &Raised,
     left: Left,
+    held: bool,
     work: impl FnOnce(&AtomicBool, &mut dyn FnMut(Heard)) -> kennard::Result<R> + Send,
 ) -> PyResult<R> {
     let flag = AtomicBool::new(false);
@@ -118,15 +123,19 @@ pub fn run<R: Send>(
     match (result, first) {
         (Ok(result), _) => Ok(result),
         (Err(_), Some(error)) => Err(error),
-        (Err(error), None) => Err(exception(&error)),
+        (Err(error), None) => Err(exception_of(&error, held)),
     }
 }
 
 /// The exception that an error is: a `ValueError` where an argument is at fault. Settings are named as arguments,
 /// commands as functions.
 pub fn exception(error: &Error) -> PyErr {
-    let named = error.worded(word);
-    let mut message = arguments(&named);
+    exception_of(error, false)
+}
+
+/// The same, with what to do about samples that Python holds, `held`, in place of what to do about files.
+fn exception_of(error: &Error, held: bool) -> PyErr {
+    let mut message = said(error, held);
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         // Some messages end with their cause.
@@ -157,10 +166,52 @@ pub fn exception(error: &Error) -> PyErr {
         | Error::Mismatch(_)
         | Error::TooFewSamples { .. }
         | Error::NotANumber(_)
+        | Error::NoGradient(_)
         | Error::Data(_) => PyValueError::new_err(message),
         Error::InUse(_) => InUse::new_err(message),
         _ => KennardError::new_err(message),
     }
+}
+
+/// What to do about labels that Python holds and that are no places of classes.
+const LABELS: &str =
+    "Labels count from 0: where they are other numbers, give np.unique(y, return_inverse=True)[1]";
+
+/// What to do about samples that Python holds and that are not within the bounds.
+const UNITS: &str = ". Divide pixels by 255, or give them as uint8, and put the normalisation into the module; name other \
+                     bounds only where the model itself takes that range, for instance bounds=(0, 255)";
+
+/// What an error says, and what to do about it.
+fn said(error: &Error, held: bool) -> String {
+    match error {
+        Error::OfModel { model, error } => return format!("{model}: {}", said(error, held)),
+        Error::Advised { error, advice } if held && matches!(error.kind(), Error::Sample { .. }) => {
+            let (what, advice) = (arguments(&error.to_string()), advice.to_string());
+            if advice.contains("`classes") {
+                let between = if what.ends_with('?') { " " } else { ". " };
+                return format!("{what}{between}{LABELS}");
+            }
+            if advice.contains("`bounds") {
+                return what + UNITS;
+            }
+        }
+        Error::Data(DataError::Contents { name, problem }) if name == ARRAYS => {
+            let number = problem.contains("the input holds");
+            let cure = if number {
+                "; fill such values, np.nan_to_num(x) for instance, or leave the sample out"
+            } else {
+                ""
+            };
+            return format!("x: {problem}{cure}");
+        }
+        _ => {}
+    }
+    let own = |why: &str| held && why.contains("function without gradients");
+    let more = match error.kind() {
+        Error::NoGradient(why) if own(why) => "; where the function is one of tensors, give x as a tensor",
+        _ => "",
+    };
+    arguments(&error.worded(word)) + more
 }
 
 /// What a value of an option in a message ends before.

@@ -159,6 +159,9 @@ def test_a_full_disk_for_samples_that_come_once(path: Path, samples: Samples, mo
         def write(self, _: Any) -> None:
             raise OSError(28, "No space left on device")
 
+        def close(self) -> None:
+            pass
+
     monkeypatch.setattr(tempfile, "SpooledTemporaryFile", Full)
     with pytest.raises(kennard.KennardError, match=f"x: .* in {tempfile.gettempdir()}, .*No space left.*TMPDIR"):
         kennard.audit(path, zip(*samples), eps=0.05, attack="fgsm", **QUICK)

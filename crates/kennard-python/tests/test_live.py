@@ -330,22 +330,30 @@ def test_a_module_may_keep_what_it_makes_for_a_batch(module: Any, samples: Sampl
     assert found.clean_accuracy == right(module, samples, torch.float32).mean()
 
 
-@pytest.mark.parametrize("kind", ["buffer", "list"])
+@pytest.mark.parametrize("kind", ["kept", "shift", "0: bias"])
 def test_weights_out_of_sight_may_not_change_either(module: Any, samples: Samples, tmp_path: Path, kind: str) -> None:
     class Changing(torch.nn.Module):
-        def __init__(self) -> None:
+        def __init__(self, still: int) -> None:
             super().__init__()
             self.parts = [torch.nn.Linear(10, 10)]
+            self.register_buffer("kept", torch.zeros(1))
             self.register_buffer("shift", torch.zeros(1), persistent=False)
+            self.still = still
 
         def forward(self, x: Any) -> Any:
-            with torch.no_grad():
-                changed = self.shift if kind == "buffer" else self.parts[0].bias
-                changed += 1e-6
+            self.still -= 1
+            if self.still < 0:
+                with torch.no_grad():
+                    changed = self.parts[0].bias if kind == "0: bias" else getattr(self, kind)
+                    changed += 1e-6
             return module(x)
 
-    with pytest.raises(ValueError, match="weights changed.*is of no one model: remove it"):
-        kennard.audit(Changing().eval(), *samples, out=tmp_path / "run", **QUICK)
+    # With every pass, which the trial shows; and later, while it is audited.
+    with pytest.raises(ValueError, match=rf"model: its (buffer|weight) {kind} changes with every pass; keep it out of forward"):
+        kennard.audit(Changing(0).eval(), *samples, out=tmp_path / "run", **QUICK)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ValueError, match=rf"weights changed.*\({kind}\).*is of no one model: remove it"):
+        kennard.audit(Changing(6).eval(), *samples, out=tmp_path / "run", **QUICK)
     assert not (tmp_path / "run" / "summary.json").exists() and not (tmp_path / "run" / "report.html").exists()
 
 

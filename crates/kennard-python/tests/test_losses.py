@@ -18,6 +18,51 @@ from kennard import _adversarial, _ascent  # noqa: E402
 STORED = Path(__file__).resolve().parents[3] / "references" / "training.npz"
 
 
+def test_arguments_that_make_no_sense_are_named() -> None:
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 3))
+    x, y = torch.rand(8, 1, 2, 2), torch.randint(0, 3, (8,))
+    searching = {losses.pgd_loss, losses.fgsm_rs_loss, losses.mart_loss, losses.trades_loss}
+    others = {
+        losses.standard_loss, losses.gaussian_noise_loss, losses.conjugate_penalty, losses.conjugate_loss,
+        losses.conjmask_loss, losses.logitreg_loss,
+    }
+    for loss in searching | others:
+        options: dict[str, Any] = {"eps": 0.1} if loss in searching else {}
+        one_hot = torch.nn.functional.one_hot(y, 3)
+        with pytest.raises(ValueError, match=r"y: labels have the shape \(8, 3\); .*y\.argmax\(1\)"):
+            loss(module, x, one_hot, **options)
+        with pytest.raises(ValueError, match=r"y: labels are of torch\.float32; give integers, y\.long\(\)"):
+            loss(module, x, y.float(), **options)
+        with pytest.raises(ValueError, match="y: it is a list"):
+            loss(module, x, y.tolist(), **options)
+        with pytest.raises(ValueError, match="x, y: 8 samples and 3 labels"):
+            loss(module, x, y[:3], **options)
+        with pytest.raises(ValueError, match="reduction: 'avg' is unknown; give 'mean'"):
+            loss(module, x, y, reduction="avg", **options)
+        # Whatever integers they are.
+        assert loss(module, x, y.int(), reduction="none", **options).shape == (8,)
+    for loss in searching:
+        with pytest.raises(ValueError, match="eps: '8/255' is no number; give one, for example 8 / 255"):
+            loss(module, x, y, eps="8/255")
+        torch.manual_seed(1)
+        capital = loss(module, x, y, eps=0.1, norm="L2")
+        torch.manual_seed(1)
+        assert torch.equal(capital, loss(module, x, y, eps=0.1, norm="l2"))
+    for loss, name, value in (
+        (losses.trades_loss, "beta", "6"), (losses.pgd_loss, "steps", "10"), (losses.pgd_loss, "smoothing", "0"),
+        (losses.mart_loss, "beta", None),
+    ):
+        with pytest.raises(ValueError, match=f"{name}: .* is no number"):
+            loss(module, x, y, eps=0.1, **{name: value})
+    for loss, name in (
+        (losses.gaussian_noise_loss, "sigma"), (losses.conjugate_penalty, "strength"), (losses.conjmask_loss, "share"),
+        (losses.logitreg_loss, "strength"),
+    ):
+        with pytest.raises(ValueError, match=f"{name}: .* is no number"):
+            loss(module, x, y, **{name: "1"})
+
+
 @pytest.fixture(scope="module")
 def stored() -> Any:
     if not STORED.exists():

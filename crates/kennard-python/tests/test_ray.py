@@ -169,13 +169,41 @@ def test_what_goes_wrong_is_raised(cluster: Any, path: Path, samples: Samples, t
         audit(path, require="robust>=0.5")
     with pytest.raises(ValueError, match="eot: .* kennard.audit on one machine"):
         audit(path, eot=4)
-    assert not (tmp_path / "run").exists(), "arguments are looked at first"
     with pytest.raises(ValueError, match="norm"):
         audit(path, norm="l7")
+    with pytest.raises(ValueError, match="did you mean square"):
+        audit(path, attack="sqare")
+    with pytest.raises(ValueError, match="out: .* is a file"):
+        audit(path, out=__file__)
+    assert not (tmp_path / "run").exists(), "arguments are looked at first"
     with pytest.raises(ArithmeticError, match="the fan has stopped"):
         audit(failing, out=tmp_path / "failing", queries=10)
     with pytest.raises(kennard.KennardError, match="part . of 2 .* died"):
         audit(dying, out=tmp_path / "dying", max_retries=0)
+
+
+def test_parts_that_fail_at_once_are_one_exception(cluster: Any, module: Any, samples: Samples, tmp_path: Path) -> None:
+    """In a process of its own, which Ray ends where a task is cancelled that is just ending."""
+    pytest.importorskip("torch")
+    script = f"""
+        import numpy, ray, torch
+        import kennard.ray
+        class Noisy(torch.nn.Module):
+            def forward(self, x):
+                return x.flatten(1)[:, :10] + torch.randn(len(x), 10)
+        ray.init(address={cluster.address!r}, log_to_driver=False)
+        x, y = numpy.zeros((12, 1, 4, 4), numpy.float32), [0] * 12
+        arguments = dict(num_shards=2, eps=0.1, attack="fgsm", packet_samples=0, progress=False)
+        for number, model in enumerate([Noisy().train(), *(Noisy().eval() for _ in range(8))]):
+            try:
+                kennard.ray.audit(model, x, y, out={str(tmp_path)!r} + f"/{{number}}", **arguments)
+            except ValueError as error:
+                print("refused:", error, flush=True)
+    """
+    words = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0 and done.stdout.count("refused: model: ") == 9, done.stderr
+    assert "training mode" in done.stdout and done.stdout.count("kennard.audit, which takes eot=20, on one machine") == 9
 
 
 def test_what_progress_raises_ends_all_parts(cluster: Any, path: Path, samples: Samples, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 //! OpenVINO, loaded when it is asked for.
 
 use std::fmt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -50,6 +51,7 @@ pub fn load() -> Result<&'static OpenVinoLibrary, String> {
 impl OpenVinoLibrary {
     fn open(path: &Path) -> Result<OpenVinoLibrary, String> {
         let located = |problem: String| format!("{}: {problem}", path.display());
+        check(path).map_err(located)?;
         openvino_sys::library::load_from(path).map_err(located)?;
         let mut core = Core::new().map_err(|e| located(e.to_string()))?;
         for (key, value) in SETTINGS {
@@ -100,6 +102,22 @@ impl OpenVinoLibrary {
         });
         let inputs = inputs.collect::<Result<_, _>>()?;
         Ok(Some(OpenVinoProgram { request, inputs, outputs: graph.outputs.len(), _model: model }))
+    }
+}
+
+/// What of OpenVINO's libraries the C library alone names.
+const NAMED: &[u8] = b"ov_get_openvino_version";
+
+/// Refuses another library: a process keeps the first that is loaded, and a function that it lacks is missed by a panic.
+fn check(path: &Path) -> Result<(), String> {
+    if path.is_dir() {
+        return Err("it is a directory; name the file libopenvino_c.so in it".into());
+    }
+    // A name alone is looked for by the system, and what cannot be read is not loaded.
+    let Ok(bytes) = fs::read(path) else { return Ok(()) };
+    match bytes.windows(NAMED.len()).any(|part| part == NAMED) {
+        true => Ok(()),
+        false => Err("it is not OpenVINO's C library (libopenvino_c.so)".into()),
     }
 }
 

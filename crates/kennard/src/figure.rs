@@ -237,12 +237,21 @@ impl Basis {
 
 /// A number with this many significant digits, without zeros at its end.
 pub(crate) fn significant(value: f64, digits: i32) -> String {
-    if value == 0.0 || !value.is_finite() {
+    if value == 0.0 {
+        // Whatever its sign.
+        return "0".into();
+    }
+    if !value.is_finite() {
         return value.to_string();
     }
     let places = (digits - 1 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
     let text = format!("{value:.places$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+}
+
+/// So many things, as "1 epoch" or "2 epochs".
+pub(crate) fn counted(count: usize, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

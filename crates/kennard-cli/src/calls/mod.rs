@@ -85,6 +85,24 @@ pub fn audit(
     audited(model, data, &settings, terms, stop, progress)
 }
 
+/// Refuses settings of an audit that no model and no data could make valid: unknown attacks, norms and parameters of attacks,
+/// sizes and requirements that cannot be read.
+///
+/// # Errors
+/// Names the setting.
+pub fn check_audit(mut options: Arguments) -> Result<()> {
+    open::resume(&mut options);
+    requirements(options.remove("require"))?;
+    let settings: Settings = settings(options)?;
+    settings.attacks.attacks(&settings.threat, setup::SMOOTH)?;
+    settings.attacks.minimal()?;
+    settings.selection()?;
+    if settings.threat.eps.is_some() && !settings.reach.is_said() {
+        settings.threat.model()?;
+    }
+    Ok(())
+}
+
 /// What an audit has beside its settings.
 #[derive(Default)]
 struct Terms {

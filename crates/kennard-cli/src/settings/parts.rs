@@ -3,6 +3,7 @@
 mod model;
 
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use kennard::audit::Shard;
 use kennard::data::{DataSpec, Format, Options, Selection, Split};
@@ -201,16 +202,24 @@ parts! {
     }
 }
 
+/// The runtimes that the process has named.
+static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
 impl Work {
     /// The seed, 0 by default.
     pub fn seed(&self) -> u64 {
         self.seed.unwrap_or(0)
     }
 
-    /// The runtime. Which one it is, is said.
+    /// The runtime. Which one it is, is said once.
     pub fn open(&self) -> Result<Runtime> {
         let runtime = Runtime::open(self.runtime.as_deref().unwrap_or("auto").parse::<Choice>()?)?;
-        note!("{} {}: {}", runtime.name(), runtime.version(), runtime.reason());
+        let which = format!("{} {}: {}", runtime.name(), runtime.version(), runtime.reason());
+        let mut said = SAID.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if !said.contains(&which) {
+            note!("{which}");
+            said.push(which);
+        }
         Ok(runtime)
     }
 }

@@ -18,6 +18,31 @@ pub fn whole_audit<'a>(
     data: &'a DataSet,
     engine: &'a Engine,
 ) -> Result<Audit<'a>> {
+    whole_audit_at(model, settings, data, engine, |model| tempered(model, settings, data, engine))
+}
+
+/// The temperature that packets are told at too, where the settings name one.
+pub fn tempered(
+    model: &ModelSummary,
+    settings: &Settings,
+    data: &DataSet,
+    engine: &Engine,
+) -> Result<Option<Tempered>> {
+    let Some(temperature) = &settings.own.temperature else { return Ok(None) };
+    let how = Calibrate { samples: settings.selection()?, seed: settings.run.seed() };
+    let tempered = temperature.of(model, engine, data, how)?;
+    engine.classifier().at_temperature(tempered.temperature)?;
+    Ok(Some(tempered))
+}
+
+/// The same audit, packets being told at what `temper` returns too.
+pub fn whole_audit_at<'a>(
+    model: ModelSummary,
+    settings: &Settings,
+    data: &'a DataSet,
+    engine: &'a Engine,
+    temper: impl FnOnce(&ModelSummary) -> Result<Option<Tempered>>,
+) -> Result<Audit<'a>> {
     let packets = PacketPlan::at_attack_size(&settings.threat(data)?.0, engine.classifier().dimension())
         .map(|plan| match settings.own.packet_samples {
             Some(samples) => PacketPlan { samples, max_samples: samples, bounded: false, ..plan },
@@ -31,17 +56,15 @@ pub fn whole_audit<'a>(
             true => {
                 "packets have the size of the attacks, and there is none: give an epsilon, in linf, l2 or l1"
             }
-            false => "packets are told at a temperature, and there are to be none",
+            false => {
+                "packets are told at a temperature, and there are to be none: leave out --temperature, or --packet-samples 0"
+            }
         };
         return Err(Error::Setting(why.into()));
     }
     let mut packets: Vec<PacketPlan> = packets.into_iter().collect();
     let (mut without, mut calibration) = (Vec::new(), None);
-    if let Some(temperature) = &settings.own.temperature {
-        let how = Calibrate { samples: settings.selection()?, seed: settings.run.seed() };
-        let Tempered { temperature, fitted_to, calibration: found } =
-            temperature.of(&model, engine, data, how)?;
-        engine.classifier().at_temperature(temperature)?;
+    if let Some(Tempered { temperature, fitted_to, calibration: found }) = temper(&model)? {
         say_left_out(&fitted_to);
         without = fitted_to;
         calibration = found.map(Calibrated::from);

@@ -5,7 +5,7 @@ use super::rows::{Rows, column, volume};
 use super::site::{Image, Known, Site, Tightness};
 use super::totals::Side;
 use super::trace::{Trace, TraceStep};
-use super::{Method, linear, relax, spans};
+use super::{Method, linear, reach, relax, spans};
 use crate::{DType, Dim, GraphError, Node, Result, Shape, Var};
 
 /// A hidden tensor's functionals have at most this many elements at a time, for each sample: 64 MB.
@@ -23,7 +23,22 @@ impl<'g, 'b> Trace<'g, 'b> {
         if !self.varies(node) {
             return self.constant(node);
         }
+        self.follow(node)?;
+        let first = |name: &String| self.known.get(name.as_str()).is_some_and(|known| known.not_negative);
+        let not_negative = match node.op.as_str() {
+            "Relu" => true,
+            op => reach::MOVES.contains(&op) && node.inputs.first().is_some_and(first),
+        };
+        if let Some(known) = self.known.get_mut(node.outputs[0].as_str()).filter(|_| not_negative) {
+            known.not_negative = true;
+        }
+        Ok(())
+    }
+
+    /// The interval of what a node returns, and the way back through it.
+    fn follow(&mut self, node: &'g Node) -> Result<()> {
         let mut site = self.site(node);
+        let reach = reach::of(&site);
         self.check_constants(&site)?;
         if let Some(rule) = linear::rule(&node.op)
             && let Some(images) = rule(&site)?
@@ -34,7 +49,15 @@ impl<'g, 'b> Trace<'g, 'b> {
                 moved &= charge.is_none();
                 charges.push(charge);
                 roundings.push(rounding);
-                self.learn(name, interval, tightness, !moved)?;
+                match reach {
+                    Some(reach) => self.learn_within(name, interval, tightness, reach)?,
+                    None => {
+                        // A sum of what varies has no charge, and overflows all the same.
+                        let adds = matches!(node.op.as_str(), "Add" | "Sub" | "Sum");
+                        let computed = !moved || adds && interval.lower.counts_rounding();
+                        self.learn(name, interval, tightness, computed)?;
+                    }
+                }
             }
             self.keep(node, TraceStep::Linear(charges));
             self.keep_errors(node, roundings)?;
@@ -56,7 +79,10 @@ impl<'g, 'b> Trace<'g, 'b> {
             }
             // The ends of a ReLU are no further apart than those of its argument.
             let checked = node.op == "Relu" && self.is_checked(&node.inputs[0]);
-            self.learn(&node.outputs[0], relaxed.interval, tightness, !checked)?;
+            match reach::of(&site) {
+                Some(reach) => self.learn_within(&node.outputs[0], relaxed.interval, tightness, reach)?,
+                None => self.learn(&node.outputs[0], relaxed.interval, tightness, !checked)?,
+            }
             let step = match self.method {
                 Method::Intervals => TraceStep::Free,
                 Method::Crown | Method::CrownOverIntervals => TraceStep::Past(relaxed.way, relaxed.charge),

@@ -11,11 +11,13 @@
 
 mod back;
 mod error;
+mod factors;
 mod forward;
 mod interval;
 mod linear;
 mod opened;
 mod patch;
+mod reach;
 mod region;
 mod relax;
 mod rounding;
@@ -89,9 +91,11 @@ pub fn bound(graph: &Graph, method: Method, region: Region, rows: usize) -> Resu
     let (functional, rows) = specification(&trace, &model.output, rows)?;
     for (side, name) in SIDES {
         let bound = trace.walk(&model.output, functional, rows, side)?;
-        builder.output(name, only_sound(bound, trace.all_sound(), side.sign())?);
+        builder.output(name, only_sound(bound, trace.all_sound()?, side.sign())?);
     }
-    builder.finish()
+    let graph = builder.finish()?;
+    // Sizes of weights, and factors in them, are computed once.
+    if method == Method::Intervals { fold(&graph) } else { Ok(graph) }
 }
 
 /// A model ready to be followed.

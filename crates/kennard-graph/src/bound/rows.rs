@@ -87,6 +87,9 @@ impl Rows {
     /// A functional of a tensor of this shape as `[N, R, n]`, n being the elements of a sample.
     pub fn flat<'b>(self, functional: Var<'b>, shape: &Shape) -> Result<Var<'b>> {
         let dims = [Dim::BATCH, Dim::Known(self.0), Dim::Known(volume(shape)?)];
+        if batch_axis(shape)? == 0 && shape.0[0] == Dim::BATCH && functional.counts_rounding() {
+            return Ok(functional.reshape(&Shape(dims.to_vec())));
+        }
         Ok(batch_first(self.split(functional, shape)?, batch_axis(shape)?, 2)?.reshape(&Shape(dims.to_vec())))
     }
 }

@@ -99,7 +99,7 @@ impl Stages {
             for (end, var) in [(LOWER, interval.lower), (UPPER, interval.upper)] {
                 builder.output(&of(i, end), column(var, &tensor.shape)?.reshape(&flat));
             }
-            if let Some(sound) = trace.all_sound() {
+            if let Some(sound) = trace.all_sound()? {
                 builder.output(&of(i, SOUND), sound);
             }
             Ok(())
@@ -117,7 +117,7 @@ impl Stages {
             let (functional, rows) = specification(&trace, name, rows)?;
             for (side, output) in SIDES {
                 let bound = trace.walk_to(name, functional, rows, side, true)?;
-                builder.output(output, only_sound(bound, trace.all_sound(), side.sign())?);
+                builder.output(output, only_sound(bound, trace.all_sound()?, side.sign())?);
             }
             Ok(())
         })
@@ -132,7 +132,7 @@ impl Stages {
             let trace = self.trace(builder, &self.tensors, self.model.graph.nodes.len(), None)?;
             let (functional, rows) = specification(&trace, &self.model.output, rows)?;
             let bound = trace.walk(&self.model.output, functional, rows, Side::Lower)?;
-            builder.output(Graph::BOUND_LOWER, only_sound(bound, trace.all_sound(), Side::Lower.sign())?);
+            builder.output(Graph::BOUND_LOWER, only_sound(bound, trace.all_sound()?, Side::Lower.sign())?);
             Ok(())
         })
     }
@@ -148,7 +148,7 @@ impl Stages {
             let trace = self.trace(builder, &self.tensors, all, Some(Rows(rows)))?;
             let (functional, rows) = specification(&trace, &self.model.output, rows)?;
             let bound = trace.walk_to(&self.model.output, functional, rows, Side::Lower, true)?;
-            builder.output(Graph::BOUND_LOWER, only_sound(bound, trace.all_sound(), Side::Lower.sign())?);
+            builder.output(Graph::BOUND_LOWER, only_sound(bound, trace.all_sound()?, Side::Lower.sign())?);
             slopes.clone_from(&trace.slopes);
             Ok(())
         })?;
@@ -190,7 +190,7 @@ impl Stages {
                 trace.step(node)?;
             }
             // What was computed up to there was checked when that tensor was bounded.
-            trace.sound = vec![sound];
+            trace.trust(sound);
         }
         nodes.try_for_each(|node| trace.step(node))?;
         Ok(trace)

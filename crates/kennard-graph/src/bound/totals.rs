@@ -55,7 +55,7 @@ impl<'b> Totals<'b> {
             self.errors.push(sizes.with("MatMul", error));
         }
         if let Some(floor) = charge.floor {
-            self.floors.push(floor.unsqueeze(&[1, 2]));
+            self.floors.push(floor);
         }
         Ok(())
     }
@@ -83,7 +83,8 @@ impl<'b> Totals<'b> {
         if let Some(floors) = self.floors.iter().copied().reduce(|a, b| a + b) {
             margin = margin + floors * (1.0 + 4.0 * roundings);
         }
-        let sum = sum_of_last(values)? + margin * sign;
+        let sum = sum_of_last(values)?;
+        let sum = if sign < 0.0 { sum - margin } else { sum + margin };
         Ok(Some(sum.reshape(&Shape(vec![Dim::BATCH, Dim::Known(rows.0)]))))
     }
 }

@@ -1,10 +1,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::interval::Interval;
+use super::reach::Anchor;
 use super::region::Inputs;
 use super::relax::Way;
+use super::rounding::HUGE;
 use super::rows::Rows;
-use super::site::{Charge, Known, Site, Tightness, smallest, sound};
+use super::site::{Charge, Known, Reach, Site, Tightness, smallest, sound};
 use super::{Method, error};
 use crate::builder::Call;
 use crate::{Builder, GraphError, Node, Result, Shape, Var};
@@ -32,7 +34,9 @@ pub(super) struct Trace<'g, 'b> {
     /// How many of them read it.
     pub readers: HashMap<&'g str, usize>,
     /// 1 for every sample in whose intervals nothing overflowed, else 0; each `[N]`.
-    pub sound: Vec<Var<'b>>,
+    sound: Vec<Var<'b>>,
+    /// Tensors that are checked for the same, and for others that are known to reach only so far from them.
+    anchors: Vec<Anchor<'b>>,
     pub method: Method,
     /// The nodes that were spelled out in others, by their outputs.
     pub originals: &'g HashMap<String, Node>,
@@ -47,6 +51,8 @@ pub(super) struct Trace<'g, 'b> {
     /// The tensors of the model as it is, where the errors of what is computed in single precision are followed: what composites are
     /// spelled out in has none.
     own: Option<&'g HashSet<String>>,
+    /// There, larger numbers are not followed.
+    most: f64,
 }
 
 impl<'g, 'b> Trace<'g, 'b> {
@@ -59,8 +65,15 @@ impl<'g, 'b> Trace<'g, 'b> {
         originals: &'g HashMap<String, Node>,
     ) -> Result<Self> {
         let tightness = if region.is_box() { Tightness::Box } else { Tightness::Loose };
-        let known = Known { interval: region.interval, shape: shape.clone(), tightness, error: None };
-        let (known, sound) = (HashMap::from([(input, known)]), Vec::new());
+        let known = Known {
+            interval: region.interval,
+            shape: shape.clone(),
+            tightness,
+            error: None,
+            not_negative: false,
+            reach: None,
+        };
+        let (known, sound, anchors) = (HashMap::from([(input, known)]), Vec::new(), Vec::new());
         let mut trace = Trace {
             builder,
             input,
@@ -70,6 +83,7 @@ impl<'g, 'b> Trace<'g, 'b> {
             makers: HashMap::new(),
             readers: HashMap::new(),
             sound,
+            anchors,
             method,
             originals,
             hidden: Vec::new(),
@@ -77,10 +91,18 @@ impl<'g, 'b> Trace<'g, 'b> {
             sloped: None,
             slopes: Vec::new(),
             own: None,
+            most: HUGE,
         };
+        let Interval { lower, upper } = region.interval;
+        if lower.counts_rounding() {
+            let reach = trace.anchor(Anchor::input(region.interval));
+            if let Some(known) = trace.known.get_mut(input) {
+                known.reach = Some(reach);
+            }
+            return Ok(trace);
+        }
         trace.check(region.interval)?;
         // An empty box has no bounds.
-        let Interval { lower, upper } = region.interval;
         let order = upper.with("GreaterOrEqual", lower).cast_like(lower);
         trace.sound.push(smallest(order)?);
         Ok(trace)
@@ -92,8 +114,21 @@ impl<'g, 'b> Trace<'g, 'b> {
     }
 
     /// 1 for every sample of which the bounds mean something, else 0: `[N]`.
-    pub fn all_sound(&self) -> Option<Var<'b>> {
-        self.sound.iter().copied().reduce(|a, b| a * b)
+    pub fn all_sound(&self) -> Result<Option<Var<'b>>> {
+        let anchors = self.anchors.iter().map(Anchor::sound).collect::<Result<Vec<_>>>()?;
+        Ok(self.sound.iter().copied().chain(anchors).reduce(|a, b| a * b))
+    }
+
+    /// Takes what was found so far for checked: by this, 1 or 0 for every sample, `[N]`.
+    pub fn trust(&mut self, sound: Var<'b>) {
+        self.sound = vec![sound];
+        self.anchors.clear();
+        self.known.values_mut().for_each(|known| known.reach = None);
+    }
+
+    fn anchor(&mut self, anchor: Anchor<'b>) -> Reach {
+        self.anchors.push(anchor);
+        Reach { anchor: self.anchors.len() - 1, growth: 1.0, offset: 0.0 }
     }
 
     fn check(&mut self, interval: Interval<'b>) -> Result<()> {
@@ -112,21 +147,51 @@ impl<'g, 'b> Trace<'g, 'b> {
         if name.is_empty() {
             return Ok(());
         }
-        if computed {
+        let mut reach = None;
+        if computed && interval.lower.counts_rounding() {
+            reach = Some(self.anchor(Anchor::of(interval)));
+        } else if computed {
             self.check(interval)?;
         }
         let shape = interval.lower.shape()?;
         let error = self.known.get(name).and_then(|known| known.error);
-        self.known.insert(name, Known { interval, shape, tightness, error });
+        self.known.insert(name, Known { interval, shape, tightness, error, not_negative: false, reach });
+        Ok(())
+    }
+
+    /// The same of what a node returns that is known to reach no further than this.
+    pub fn learn_within(
+        &mut self,
+        name: &'g str,
+        interval: Interval<'b>,
+        tightness: Tightness,
+        reach: Reach,
+    ) -> Result<()> {
+        self.learn(name, interval, tightness, false)?;
+        if let Some(known) = self.known.get_mut(name) {
+            known.reach = Some(reach);
+        }
+        if let Some(anchor) = self.anchors.get_mut(reach.anchor) {
+            anchor.cover(reach);
+        }
         Ok(())
     }
 
     /// Follows the errors of a network in single precision, from an input that has none, through these tensors.
-    pub fn follow_errors(&mut self, own: &'g HashSet<String>) {
-        self.own = Some(own);
+    pub fn follow_errors(&mut self, own: &'g HashSet<String>, most: f64) -> Result<()> {
+        (self.own, self.most) = (Some(own), most);
+        self.check_size(self.region.interval.size())?;
         if let Some(known) = self.known.get_mut(self.input) {
             known.error = Some(known.interval.lower.zeros_like());
         }
+        Ok(())
+    }
+
+    /// What is larger is not followed.
+    fn check_size(&mut self, size: Var<'b>) -> Result<()> {
+        let within = size.with("LessOrEqual", size.number(self.most));
+        self.sound.push(smallest(within.cast_like(size))?);
+        Ok(())
     }
 
     /// Keeps the errors of a node's outputs, where they are followed and known; `made` are those that its rule brought.
@@ -144,8 +209,12 @@ impl<'g, 'b> Trace<'g, 'b> {
         };
         for (name, error) in node.outputs.iter().zip(errors) {
             let Some(error) = error.filter(|_| own.contains(name)) else { continue };
-            if self.known.contains_key(name.as_str()) {
-                self.check(Interval { lower: -error, upper: error })?;
+            if let Some(known) = self.known.get(name.as_str()) {
+                let size = known.interval.size();
+                match size.ty()?.dtype.is_float() {
+                    true => self.check_size(size + error)?,
+                    false => self.check(Interval { lower: -error, upper: error })?,
+                }
             }
             if let Some(known) = self.known.get_mut(name.as_str()) {
                 known.error = Some(error);
@@ -169,6 +238,7 @@ impl<'g, 'b> Trace<'g, 'b> {
     /// What is known of the inputs of a node.
     pub fn site<'s>(&self, node: &'s Node) -> Site<'s, 'b> {
         let inputs = node.inputs.iter().map(|name| self.known.get(name.as_str()).cloned()).collect();
-        Site { call: Call { node, builder: self.builder }, inputs }
+        let folds = self.method == Method::Intervals;
+        Site { call: Call { node, builder: self.builder }, inputs, folds }
     }
 }

@@ -45,6 +45,13 @@ fn image<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
         margin[rank + 4 + i] = (rest - pads[i + rank]).max(0);
         pads[i + rank] = (pads[i + rank] - rest).max(0);
     }
+    let blocks: Option<usize> = stacked[2..].iter().map(|dim| dim.known()).product();
+    let columns = x.shape()?.0.get(2).and_then(|dim| dim.known());
+    if let (Some(columns), Some(blocks)) = (columns, blocks)
+        && columns != blocks
+    {
+        return Err(c.node.error(format!("it has {columns} columns for the {blocks} blocks of its image")));
+    }
     let places: Vec<usize> = [volume, 1].into_iter().chain(block.iter().map(|&k| k as usize)).collect();
     let units = (0..volume * volume).map(|i| if i / volume == i % volume { 1.0f32 } else { 0.0 }).collect();
     let units = ArrayD::from_shape_vec(IxDyn(&places), units).map_err(|e| c.node.error(e.to_string()))?;

@@ -4,6 +4,7 @@
 mod activation;
 mod analytic;
 mod col2im;
+mod exact;
 mod grid_sample;
 mod integer;
 mod normalization;

@@ -6,7 +6,7 @@ use crate::{DType, Dim, Shape, TensorType};
 
 pub(super) const RULES: &[(&str, ShapeRule)] = &[(MACHINE, machine)];
 
-/// The label and the scores of a machine that basic operators compute; of others they are not known. (Labels that are texts count
+/// The label and the scores of a machine with vectors; of others they are not known. (Labels that are texts count
 /// as numbers: no tensor holds texts, and nothing reads them.)
 fn machine(c: &Context) -> Inferred {
     let (x, Some([columns, width])) = (c.shape(0)?, extents(c.node)) else { return Ok(None) };

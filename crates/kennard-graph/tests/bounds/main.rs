@@ -5,7 +5,9 @@
 mod exact;
 mod formulas;
 mod functions;
+mod machines;
 mod models;
+mod passes;
 mod products;
 mod refused;
 mod rounding;

@@ -113,6 +113,17 @@ fn where_nothing_can_be_said_bounds_are_infinite() {
     nothing(&net, [0.0, 0.0], [f32::INFINITY, 1.0]);
     let large = model(&[2], |x| linear(linear(x, vec![1e20; 4]).apply("Relu"), vec![1e20; 4]));
     nothing(&large, [0.0, 0.0], [1.0, 1.0]);
+    // A ReLU makes 0 of −∞.
+    let sunk = model(&[2], |x| linear(linear(x, vec![1e20; 4]).apply("Relu"), vec![1.0; 4]));
+    nothing(&sunk, [-2e19, -2e19], [-1e19, -1e19]);
+    let slow = model(&[2], |x| (0..3).fold(x, |x, _| linear(x, vec![-1e11; 4]).apply("Relu")));
+    nothing(&slow, [-1e19, -1e19], [1e19, 1e19]);
+    // And of ∞ − ∞ in some runtimes; nothing but sums are on the way.
+    let lost = model(&[2], |x| {
+        let y = (0..140).fold(x, |x, _| x + x);
+        (y - y).apply("Relu")
+    });
+    nothing(&lost, [1.0, 1.0], [2.0, 2.0]);
     for op in ["Log", "Sqrt", "Reciprocal"] {
         nothing(&model(&[2], |x| linear(x, vec![1.0; 4]).apply(op)), [-1.0, -1.0], [1.0, 1.0]);
     }

@@ -264,6 +264,23 @@ fn nothing_is_claimed_without_a_rule() {
         |x| x.cast(DType::F16).cast(DType::F32),
     ];
     assert!(others.into_iter().all(|other| !claimed(other)));
+    // `σ² + ε` with another sign is off by any share of itself.
+    assert!(claimed(|x| normalized(x, 1.0)) && !claimed(|x| normalized(x, -5e-6)));
+}
+
+fn normalized(x: Var<'_>, variance: f32) -> Var<'_> {
+    let row = |value: f32| Some(x.builder().constant(tensor(&[3], vec![value; 3])));
+    x.builder().op("BatchNormalization", &[Some(x), row(1.0), row(0.0), row(0.0), row(variance)], &[])
+}
+
+/// A share of an input below the normal range is no number, and its weight may be large.
+#[test]
+fn what_falls_below_the_normal_range_is_counted() {
+    let (weight, x) = (9.1e29f32, 1e-44f32);
+    let graph = model(&[1], |x| x.with("MatMul", x.builder().constant(tensor(&[1, 1], vec![weight]))));
+    let off = (f64::from(weight * x) - f64::from(weight) * f64::from(x)).abs();
+    let error = f64::from(errors(&graph, [&[x], &[x]], 1)[0]);
+    assert!(0.0 < off && off <= error, "{error} for {off}");
 }
 
 /// Infinite where numbers overflow or the box is empty.

@@ -10,7 +10,7 @@ from . import _runtimes
 from ._autoattack import AutoAttack
 from ._calls import Attacked, attack, audit, report
 from ._certificates import Certified, Smoothed, bound, certify, smooth
-from ._kennard import KennardError, __version__
+from ._kennard import InUse, KennardError, __version__
 from ._measure import Calibration, Uncertainty, calibrate, uncertainty
 from ._minimal import minimal
 from ._random import Verified
@@ -25,6 +25,7 @@ __all__ = [
     "AutoAttack",
     "Calibration",
     "Certified",
+    "InUse",
     "KennardError",
     "Minimal",
     "Result",

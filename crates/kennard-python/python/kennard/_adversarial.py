@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional as F
 
-from ._ascent import Norm, ascend, as_eval, jitter, start
-from ._losses import Bounds, Model, log_odds, reduced, standard_loss
+from ._ascent import Norm, ascend, as_eval, jitter, number, start
+from ._losses import Bounds, Model, check_reduction, log_odds, places, reduced, standard_loss
 
 
 def fgsm_rs_loss(
@@ -27,6 +27,7 @@ def fgsm_rs_loss(
 
     Parameters are those of :func:`pgd_loss`.
     """
+    y, norm = _checked(x, y, norm, reduction)
     begin = start(x, eps, norm, bounds, generator)
     shown = ascend(model, x, begin, _odds(y), eps, norm, bounds, steps=1, step=1.25)
     return standard_loss(model, shown, y, smoothing=smoothing, reduction=reduction)
@@ -80,8 +81,9 @@ def pgd_loss(
     Raises
     ------
     ValueError
-        When `eps`, `norm` or `steps` make no sense.
+        When `y`, `eps`, `norm`, `steps` or `reduction` make no sense.
     """
+    y, norm = _checked(x, y, norm, reduction)
     begin = start(x, eps, norm, bounds, generator)
     shown = ascend(model, x, begin, _odds(y), eps, norm, bounds, steps=steps, step=_step(steps))
     return standard_loss(model, shown, y, smoothing=smoothing, reduction=reduction)
@@ -105,6 +107,8 @@ def trades_loss(
     Parameters are those of :func:`pgd_loss`, and `beta`, which is β. x and x' pass together, so that batch
     normalisation sees both.
     """
+    y, norm = _checked(x, y, norm, reduction)
+    number("beta", beta)
     with as_eval(model), torch.no_grad():
         # A copy: a model may work in place.
         log_p = model(x.clone()).log_softmax(1)
@@ -137,6 +141,8 @@ def mart_loss(
     Wang et al. 2020, *Improving adversarial robustness requires revisiting misclassified examples*, eq. 11. x' maximises
     the cross-entropy. Parameters are those of :func:`trades_loss`.
     """
+    y, norm = _checked(x, y, norm, reduction)
+    number("beta", beta)
     begin = jitter(x, eps, norm, bounds, generator)
     changed = ascend(model, x, begin, _odds(y), eps, norm, bounds, steps=steps, step=_step(steps))
     log_p, log_q = model(torch.cat([x, changed])).log_softmax(1).chunk(2)
@@ -149,6 +155,13 @@ def mart_loss(
     return reduced(boosted + beta * _divergence(log_p, log_q) * doubt, reduction)
 
 
+def _checked(x: torch.Tensor, y: torch.Tensor, norm: Norm, reduction: str) -> tuple[torch.Tensor, Norm]:
+    """Labels as PyTorch takes them, and the norm in small letters."""
+    check_reduction(reduction)
+    small = norm.lower() if isinstance(norm, str) else norm
+    return places(x, y), small  # type: ignore[return-value]
+
+
 def _odds(y: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
     # Its gradient has the direction of the cross-entropy's, and does not vanish with it.
     return lambda z: log_odds(z, y)
@@ -159,6 +172,9 @@ def _divergence(log_p: torch.Tensor, log_q: torch.Tensor) -> torch.Tensor:
 
 
 def _step(steps: int) -> float:
+    number("steps", steps)
+    if steps != int(steps):
+        raise ValueError(f"steps: {steps} is no whole number; give one, for example 10")
     if steps < 1:
         raise ValueError(f"steps: {steps} steps change nothing; give at least 1")
     return 2.5 / steps

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from numbers import Real
 from typing import Literal
 
 import torch
 
 Norm = Literal["linf", "l2", "l1"]
+
+# What numbers may be.
+_EXAMPLES = {"eps": "8 / 255", "beta": "6.0", "steps": "10"}
 
 # The share of coordinates that an l1 step moves (Tramèr and Boneh 2019, arXiv 1904.13000).
 _L1_SHARE = 0.01
@@ -17,7 +21,9 @@ _L1_SHARE = 0.01
 @contextmanager
 def as_eval(model: object) -> Iterator[None]:
     """A module in evaluation mode, each part as it was afterwards; other callables are left alone."""
-    modules = list(model.modules()) if isinstance(model, torch.nn.Module) else []
+    # Frozen programs have no modes.
+    parts = model.modules() if isinstance(model, torch.nn.Module) else ()
+    modules = [module for module in parts if hasattr(module, "training")]
     training = [module.training for module in modules]
     try:
         for module in modules:
@@ -129,8 +135,15 @@ def project(
     return origin + shrunk(amount).view_as(x)
 
 
+def number(name: str, given: object) -> None:
+    """Refuses what is no number."""
+    if isinstance(given, bool) or not (isinstance(given, Real) or (isinstance(given, torch.Tensor) and given.ndim == 0)):
+        raise ValueError(f"{name}: {given!r} is no number; give one, for example {_EXAMPLES.get(name, '0.1')}")
+
+
 def _check(eps: float, norm: str) -> None:
     if norm not in ("linf", "l2", "l1"):
         raise ValueError(f"norm: {norm!r} is unknown; give 'linf', 'l2' or 'l1'")
+    number("eps", eps)
     if not 0 < eps < float("inf"):
         raise ValueError(f"eps: {eps} is no size of changes; give a positive number, for example 8/255")

@@ -99,6 +99,19 @@ class _Settings:
         return f"<{self._name}: {', '.join(f'{name} = {getattr(self, name)}' for name in self._known)}>"
 
 
+def _rounded(points: torch.Tensor, origin: torch.Tensor) -> torch.Tensor:
+    """Points (n, ...) in [0, 1] in the precision of the samples `origin` that they are near, none further away than before."""
+    import torch
+
+    near = points.to(origin.dtype)
+    if near.element_size() >= points.element_size():
+        return near
+    away = (points.double() - origin.double()).sign()
+    beyond = (near.double() - points.double()) * away > 0
+    # Numbers of one sign are in the order of their bits.
+    return (near.view(torch.int16) - (away * beyond).to(torch.int16)).view(near.dtype)
+
+
 def _interrupted(path: Path | None) -> str:
     """What ctrl-C leaves."""
     if path is None:
@@ -159,6 +172,7 @@ class AutoAttack:
         device: Any = None,
         log_path: str | os.PathLike[str] | None = None,
     ) -> None:
+        norm = {name: own for own, name in _NORMS.items()}.get(_prepare.norm_of(norm), norm)
         if norm not in _NORMS:
             raise ValueError(f"norm: {norm!r} is not one of {', '.join(_NORMS)}")
         if is_tf_model:
@@ -224,6 +238,9 @@ class AutoAttack:
         y_orig = self._pairs(x_orig, y_orig, bs)
         self._check_units(x_orig)
         path = None if state_path is None else Path(state_path)
+        if path is not None and (path.is_dir() or not path.parent.is_dir()):
+            place = f"{path} is a directory; give a file" if path.is_dir() else f"there is no directory {path.parent}; make it first"
+            raise ValueError(f"state_path: {place}")
         known = self._begun(path, len(x_orig))
         left_to_run = [name for name in self.attacks_to_run if name not in known.ran]
         self._log(f"using {self.version} version including {', '.join(left_to_run) or 'no attack that was not run'}")
@@ -233,7 +250,9 @@ class AutoAttack:
         try:
             # All at once where nothing is kept in between: a sample that is broken makes room for the next.
             as_published = not any(getattr(self, holder)._given for holder in _SETTINGS)
-            if path is None and left_to_run and as_published and self.attacks_to_run == _VERSIONS.get(self.version):
+            # A point that is no longer adversarial in less precision leaves its sample to the next attack.
+            precise = x_orig.element_size() >= 4
+            if path is None and left_to_run and as_published and precise and self.attacks_to_run == _VERSIONS.get(self.version):
                 self._run(known, self.version, x_orig, y_orig, x_adv, bs)
             else:
                 self._one_by_one(known, left_to_run, x_orig, y_orig, x_adv, bs, path)
@@ -298,7 +317,7 @@ class AutoAttack:
         found = self._attack(x, torch.where(known.robust | known.wrong, y, (y == 0).to(y.dtype)), attack, bs)
         self._ask(known, found)
         for name in found.points:
-            self._take(known, x_adv, found, name)
+            self._take(known, x_adv, y, found, name, bs)
             accuracy = known.robust.float().mean().item()
             self._log(f"robust accuracy after {name.upper()}: {accuracy:.2%} (total time {time.time() - known.begin:.1f} s)")
 
@@ -384,14 +403,21 @@ class AutoAttack:
                 "scale them, and let the model scale them back, or call kennard.attack, which takes bounds=(0, 255)"
             )
 
-    @staticmethod
-    def _take(known: _Known, x_adv: torch.Tensor, found: _calls.Attacked, name: str) -> None:
+    def _take(
+        self, known: _Known, x_adv: torch.Tensor, y: torch.Tensor, found: _calls.Attacked, name: str, bs: int
+    ) -> None:
         """Takes over what an attack found of the samples that were left."""
         import torch
 
         broken = torch.from_numpy(np.ascontiguousarray(found.broken[name])) & known.robust
-        points = torch.from_numpy(np.ascontiguousarray(found.points[name]))
-        x_adv[broken.to(x_adv.device)] = points[broken].to(x_adv.device, x_adv.dtype)
+        points = torch.from_numpy(np.ascontiguousarray(found.points[name]))[broken].to(x_adv.device)
+        near = _rounded(points, x_adv[broken.to(x_adv.device)])
+        if near.element_size() < points.element_size() and len(near):
+            # What is nearer may not be adversarial any more.
+            fooled = self._predict(near, bs) != y[broken]
+            near = near[fooled.to(near.device)]
+            broken[broken.clone()] = fooled
+        x_adv[broken.to(x_adv.device)] = near
         known.robust &= ~broken
 
     def _predict(self, x: torch.Tensor, bs: int) -> torch.Tensor:
@@ -408,7 +434,7 @@ class AutoAttack:
         return torch.cat(parts)
 
     def _final(self, x_adv: torch.Tensor, x_orig: torch.Tensor, robust: torch.Tensor) -> None:
-        change = (x_adv - x_orig).reshape(len(x_orig), -1)
+        change = (x_adv.double() - x_orig.double()).reshape(len(x_orig), -1)
         order = {"Linf": float("inf"), "L2": 2.0, "L1": 1.0}[self.norm]
         size = change.norm(p=order, dim=1).max().item() if len(x_orig) else 0.0
         self._log(

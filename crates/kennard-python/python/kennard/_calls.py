@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _kennard, _prepare
+from . import _kennard, _page, _prepare
 from ._prepare import Progress
 from ._random import Verified, verified
-from ._result import Result
+from ._result import Outcome, Result
 
 # Samples per call where nothing else is asked for, as in the engine.
 _BATCH = 128
@@ -119,7 +119,7 @@ def audit(
     settings = _prepare.options(
         "audit", options, norm=norm, eps=eps, attack=attack, micro_batch=batch_size, resume=resume or None
     )
-    _check_eps(settings)
+    check_eps(settings)
     if eot is not None and resume:
         raise ValueError("eot: an audit of a model that answers at random cannot be resumed; leave resume out")
     _prepare.check_resume(resume, out)
@@ -246,7 +246,7 @@ def attack(
     """
     wanted = {"device": device, "output": output, "engine": engine, "eot": eot, "autocast": autocast}
     settings = _prepare.options("attack", options, norm=norm, eps=eps, attack=attack, micro_batch=batch_size)
-    _check_eps(settings)
+    check_eps(settings)
     run = _prepare.ready(model, x, y, settings, **wanted)
     if run.data is None or run.inputs is None:
         raise ValueError("x: give the samples themselves; the command `kennard attack` takes data sets by name")
@@ -278,7 +278,7 @@ def attack(
 
 
 def report(
-    runs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    runs: str | os.PathLike[str] | Outcome | Iterable[str | os.PathLike[str] | Outcome],
     path: str | os.PathLike[str],
     *,
     table: str | None = None,
@@ -287,8 +287,8 @@ def report(
 
     Parameters
     ----------
-    runs : path or iterable of paths
-        Directories of runs (`out` of :func:`audit`).
+    runs : path, result, or iterable of them
+        Directories of runs (`out` of :func:`audit`), or what calls returned.
     path : path
         The file to write.
     table : {"latex", "markdown"}, optional
@@ -302,7 +302,7 @@ def report(
     Raises
     ------
     ValueError
-        When there is no such form of tables.
+        When there is no such form of tables, nothing to show, or no such place for the file.
     KennardError
         When a directory holds no run, for a table none an audit, or the file cannot be written.
 
@@ -319,11 +319,14 @@ def report(
     >>> "tabular" in kennard.report(runs, place / "table.tex", table="latex").read_text()
     True
     """
-    runs = [runs] if isinstance(runs, (str, os.PathLike)) else list(runs)
-    _kennard.report(runs, path, table)
-    return Path(path)
+    several = [runs] if isinstance(runs, (str, os.PathLike, Outcome)) else list(runs)
+    if not several:
+        raise ValueError("runs: there are none; give the directory of a run, or a result, at least")
+    found = _page.target(path)
+    _kennard.report([run.out if isinstance(run, Outcome) else run for run in several], found, table)
+    return found
 
 
-def _check_eps(settings: dict[str, Any]) -> None:
+def check_eps(settings: dict[str, Any]) -> None:
     if all(settings.get(name) is None for name in ("eps", "eps_per_feature", "boxes", "minimal")):
         raise ValueError("eps is missing: the largest perturbation, for example eps=8/255")

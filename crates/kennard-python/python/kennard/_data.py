@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import warnings
+import weakref
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -86,6 +87,14 @@ def collected(
         return _together(np.stack(rows), labels)
     x, y = x if y is None else (x, y)
     return _together(x, y, classes)
+
+
+def frame_of(x: Any) -> Callable[[NDArray[np.float32]], Any] | None:
+    """What makes a table of samples (n, d), with the columns of the table that samples came as; None where they came as none."""
+    if not (hasattr(x, "iloc") and hasattr(x, "columns")):
+        return None
+    kind, columns = type(x), x.columns
+    return lambda samples: kind(samples, columns=columns)
 
 
 def first_batch(x: NDArray[np.float32], batch: int | None) -> NDArray[np.float32]:
@@ -300,6 +309,8 @@ def _by_index(dataset: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _of_iterable(x: Any) -> Iterator[tuple[Any, Any]]:
+    if hasattr(x, "__getitem__") and not hasattr(x, "__len__") and not isinstance(x, Iterable):
+        raise ValueError(f"x: a {type(x).__name__} is read by index and has no __len__; give it one, or an iterable of pairs")
     if not isinstance(x, Iterable):
         raise ValueError(
             f"x: a {type(x).__name__} has no labels; give arrays x and y, a DataLoader, or a data set of pairs"
@@ -422,6 +433,7 @@ class _Spooled:
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)
+        weakref.finalize(self, self._file.close)
         self._size = 0
         self._lock = threading.Lock()
 

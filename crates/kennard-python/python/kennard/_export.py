@@ -39,8 +39,9 @@ def exported(module: Any, x: NDArray[np.float32], *, trainable: bool = False, ou
     """
     import torch
 
-    from ._module import logits_of
+    from ._module import check_lazy, logits_of
 
+    check_lazy(module)
     samples = torch.from_numpy(np.array(x[:2]))
     try:
         # A copy, so that neither mode nor place of the caller's changes.

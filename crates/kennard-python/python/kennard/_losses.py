@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch.nn import functional as F
 
-from ._ascent import as_eval
+from ._ascent import as_eval, number
 
 Model = Callable[[torch.Tensor], torch.Tensor]
 Bounds = tuple[float, float]
@@ -29,9 +29,40 @@ def log_odds(z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     Returns
     -------
     tensor (n,)
+
+    Raises
+    ------
+    ValueError
+        When `y` is not one integer per row of z.
     """
+    y = places(z, y)
     own = F.one_hot(y, z.shape[1]).bool()
     return z.masked_fill(own, -torch.inf).logsumexp(1) - z.gather(1, y[:, None])[:, 0]
+
+
+def places(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Labels (n,) of the samples x (n, ...), as PyTorch takes them.
+
+    Raises
+    ------
+    ValueError
+        When they are no integers, or not one per sample.
+    """
+    if not isinstance(y, torch.Tensor):
+        raise ValueError(f"y: it is a {type(y).__name__}; give a tensor (n,) of integers, torch.as_tensor(y)")
+    if y.ndim != 1:
+        cure = "; of one-hot labels y.argmax(1)" if y.ndim == 2 and y.shape[1] > 1 else ""
+        raise ValueError(f"y: labels have the shape {tuple(y.shape)}; give one integer per sample, (n,){cure}")
+    if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
+        raise ValueError(f"y: labels are of {y.dtype}; give integers, y.long()")
+    if len(y) != len(x):
+        raise ValueError(f"x, y: {len(x)} samples and {len(y)} labels; give one label for each sample")
+    return y.long()
+
+
+def check_reduction(reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction: {reduction!r} is unknown; give 'mean', 'sum' or 'none'")
 
 
 def standard_loss(
@@ -55,7 +86,17 @@ def standard_loss(
     Returns
     -------
     tensor, () or (n,)
+
+    Raises
+    ------
+    ValueError
+        When `y`, `smoothing` or `reduction` make no sense.
     """
+    check_reduction(reduction)
+    y = places(x, y)
+    number("smoothing", smoothing)
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"smoothing: {smoothing} is no share; give one from 0 to 1")
     return F.cross_entropy(model(x), y, label_smoothing=smoothing, reduction=reduction)
 
 
@@ -71,6 +112,7 @@ def gaussian_noise_loss(
     reduction: str = "mean",
 ) -> torch.Tensor:
     """The cross-entropy of images with normal noise of standard deviation `sigma` (input units), within `bounds`."""
+    number("sigma", sigma)
     noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
     shown = (x + sigma * noise).clamp(*bounds)
     return standard_loss(model, shown, y, smoothing=smoothing, reduction=reduction)
@@ -103,8 +145,9 @@ def conjugate_penalty(
     Raises
     ------
     ValueError
-        When `strength` is not positive.
+        When `strength` is not positive, or `y` or `reduction` make no sense.
     """
+    check_reduction(reduction)
     return reduced(_penalty(model, x, y, strength)[0], reduction)
 
 
@@ -112,7 +155,9 @@ def conjugate_loss(
     model: Model, x: torch.Tensor, y: torch.Tensor, *, strength: float = 0.01, reduction: str = "mean"
 ) -> torch.Tensor:
     """The cross-entropy with :func:`conjugate_penalty`, in one forward pass."""
+    check_reduction(reduction)
     penalty, z = _penalty(model, x, y, strength)
+    y = places(x, y)
     return reduced(penalty + F.cross_entropy(z, y, reduction="none"), reduction)
 
 
@@ -130,6 +175,9 @@ def conjmask_loss(
     g is the gradient of the log-odds. Parameters are those of :func:`standard_loss`, and `share`, the share of elements
     that are masked, 0 to 1.
     """
+    check_reduction(reduction)
+    y = places(x, y)
+    number("share", share)
     if not 0 < share <= 1:
         raise ValueError(f"share: {share} of the elements cannot be masked; give a share above 0, 1 at most")
     with as_eval(model), torch.enable_grad():
@@ -144,6 +192,8 @@ def conjmask_loss(
 
 def logit_penalty(z: torch.Tensor, *, strength: float = 0.1, reduction: str = "mean") -> torch.Tensor:
     """λ ‖z‖²/K of logits z (n, K), λ being `strength`."""
+    check_reduction(reduction)
+    number("strength", strength)
     return reduced(strength * z.square().mean(1), reduction)
 
 
@@ -151,6 +201,9 @@ def logitreg_loss(
     model: Model, x: torch.Tensor, y: torch.Tensor, *, strength: float = 0.1, reduction: str = "mean"
 ) -> torch.Tensor:
     """The cross-entropy with :func:`logit_penalty`."""
+    check_reduction(reduction)
+    y = places(x, y)
+    number("strength", strength)
     z = model(x)
     loss = F.cross_entropy(z, y, reduction="none") + logit_penalty(z, strength=strength, reduction="none")
     return reduced(loss, reduction)
@@ -159,6 +212,8 @@ def logitreg_loss(
 def _penalty(
     model: Model, x: torch.Tensor, y: torch.Tensor, strength: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
+    y = places(x, y)
+    number("strength", strength)
     if not strength > 0:
         raise ValueError(f"strength: λ is {strength}; give a positive number")
     with torch.enable_grad():
@@ -173,10 +228,7 @@ def _penalty(
 
 
 def reduced(losses: torch.Tensor, reduction: str) -> torch.Tensor:
+    check_reduction(reduction)
     if reduction == "mean":
         return losses.mean()
-    if reduction == "sum":
-        return losses.sum()
-    if reduction == "none":
-        return losses
-    raise ValueError(f"reduction: {reduction!r} is unknown; give 'mean', 'sum' or 'none'")
+    return losses.sum() if reduction == "sum" else losses

@@ -162,7 +162,7 @@ class Calibration(Outcome):
 
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Writes the table of the figures as an HTML file."""
-        path = Path(path)
+        path = _page.target(path)
         head = '<!doctype html><meta charset="utf-8"><title>calibration</title>'
         path.write_text(head + self._body() + _page.notes(self.warnings), encoding="utf-8")
         return path
@@ -182,6 +182,16 @@ class Calibration(Outcome):
             for name, said in (("log_loss", "log-loss"), ("calibration_error", "calibration error"))
         ]
         return _page.table(("", "as it is", "fitted"), rows)
+
+
+def _file(out: str | os.PathLike[str] | None) -> tuple[Path, Any]:
+    """The file that is asked for, or one that goes with the result, and its directory."""
+    if out is None:
+        place, kept = _prepare.directory(None)
+        return place.with_suffix(".json"), kept
+    if Path(out).is_dir():
+        raise ValueError(f"out: {out} is a directory; give a file, {Path(out) / 'temperature.json'} for example")
+    return Path(out), None
 
 
 def calibrate(
@@ -230,9 +240,7 @@ def calibrate(
     """
     settings = _prepare.options("calibrate", options, micro_batch=batch_size)
     run = _prepare.ready(model, x, y, settings, device=device, output=output, engine=engine, eot=eot)
-    place, kept = _prepare.directory(out)
-    if kept is not None:
-        place = place.with_suffix(".json")
+    place, kept = _file(out)
     given = json.dumps({**run.settings, "out": os.fspath(place)})
     found = _kennard.calibrate(run.model.native, run.data, given, _prepare.progress(progress))
     run.model.check_unchanged(place)

@@ -57,6 +57,7 @@ def model(
     random: bool = False,
     rough: bool = False,
     batch: int | None = None,
+    frame: Callable[[NDArray[np.float32]], Any] | None = None,
 ) -> Adapted:
     """A path, the bytes of a model, or an object that computes its own passes.
 
@@ -83,6 +84,8 @@ def model(
         Whether attacks are to search in a precision that PyTorch has, and the runtime of files has not.
     batch : int, optional
         How many samples a live model gets at once.
+    frame : callable, optional
+        What makes tables of samples (n, d), for a classifier that was fitted with names of columns.
 
     Raises
     ------
@@ -105,16 +108,28 @@ def model(
 
         live = TorchModule(given, x, device=device, output=output, eot=eot, autocast=autocast, random=random, batch=batch)
         native, said = _export.chosen(engine, given, live, x, rough=rough)
+        if native is live and live.classes < 2:
+            cure = "" if not is_module(given) else ", or with engine='export', which takes it for the log-odds or the probability of class 1"
+            raise ValueError(
+                "model: it returns one number per sample; a classifier returns one logit per class. Make two of one logit with "
+                f"output=lambda z: torch.cat([0 * z, z], 1){cure}"
+            )
         return Adapted(native, said, live)
     _no_module(autocast=autocast, output=output, device=device)
     if hasattr(given, "predict_proba"):
-        function = Function(given.predict_proba, x, probabilities=True, eot=eot, random=random, batch=batch)
+        named = frame if hasattr(given, "feature_names_in_") else None
+        function = Function(given.predict_proba, x, probabilities=True, eot=eot, random=random, batch=batch, frame=named)
     elif callable(given):
         function = Function(given, x, eot=eot, random=random, batch=batch)
     else:
         raise ValueError(
             f"model: a {type(given).__name__} is no model; give a path, bytes, an onnx.ModelProto, a torch.nn.Module, a "
             "classifier with predict_proba, or a function from a batch to logits"
+        )
+    if function.classes < 2:
+        raise ValueError(
+            "model: it returns one number per sample; a classifier returns one logit per class. Return two of one logit z (n, 1), "
+            "np.hstack([0 * z, z])"
         )
     if engine == "export":
         raise ValueError("engine: a function cannot be exported; use engine='live'")
@@ -200,6 +215,7 @@ class Function:
         eot: int | None = None,
         random: bool = False,
         batch: int | None = None,
+        frame: Callable[[NDArray[np.float32]], Any] | None = None,
     ) -> None:
         import platform
 
@@ -207,6 +223,7 @@ class Function:
         self._function = function
         self._shape = x.shape[1:]
         self._flat = probabilities
+        self._frame = frame
         self._probabilities = probabilities
         self.label = getattr(function, "__qualname__", type(function).__name__)
         self.parameters = 0
@@ -224,7 +241,7 @@ class Function:
     def _asked(self, batch: NDArray[np.float32]) -> NDArray[Any]:
         given = batch.reshape(len(batch), -1) if self._flat else batch
         try:
-            returned = self._function(given)
+            returned = self._function(given if self._frame is None else self._frame(given))
         except Exception as error:
             if self._answered:
                 raise

@@ -68,7 +68,8 @@ class TorchModule:
     ) -> None:
         if not isinstance(module, torch.nn.Module):
             module = _Function(module).eval()
-        _check_mode(module, eot)
+        check_mode(module, eot)
+        check_lazy(module)
         weights = [*module.parameters(), *module.buffers()]
         self._device = _device(weights, device)
         # PyTorch keeps it for each thread, and passes are made in others.
@@ -83,8 +84,9 @@ class TorchModule:
         self.version = torch.__version__
         self.label = module.label if isinstance(module, _Function) else type(module).__name__
         self.parameters = sum(weight.numel() for weight in module.parameters())
-        self._weights = self._digest()
-        self.sha256, in_sight = _identity(module, self._weights)
+        self.sha256, in_sight = _identity(module, _digest(module))
+        self._weights = _kept(module)
+        buffers = _kept(module, buffers=True)
         self.passes = eot or 1
         self._batch = batch
         first = first_batch(x, batch)
@@ -96,6 +98,7 @@ class TorchModule:
                 # A copy each time: a module may work in place.
                 check_repeatable(lambda: self.untouched(first.copy().reshape(-1)))
         self._begun = self._lasting(first, resized=batch is None)
+        _check_still(_changed(buffers, _kept(module, buffers=True)))
         if not in_sight and eot is None and not random:
             # A function, or a module without weights, has none that could be told from another's.
             self.sha256 = fingerprint(self.label, x, self.answered)
@@ -131,22 +134,17 @@ class TorchModule:
                 f"output: it fails at the {type(found).__name__} that the module returns: {type(error).__name__}: {error}"
             ) from error
 
-    def _digest(self) -> str:
-        digest = hashlib.sha256()
-        for name, weight in sorted(self._module.state_dict().items()):
-            _add(digest, name, weight)
-        return digest.hexdigest()
-
     def answered(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """The logits (n, K) at points (n, ...), asked in batches of the size that the module takes."""
         return in_batches(lambda batch: self.untouched(batch.reshape(-1)).reshape(len(batch), -1), points, self._batch)
 
     def check_unchanged(self) -> None:
         """Raises a ValueError where the weights are not those of the beginning, also those that are not kept in files."""
-        now = _hidden(self._module)
-        if self._digest() != self._weights or any(now.get(name) != digest for name, digest in self._begun.items()):
+        changed = _changed(self._weights, _kept(self._module)) + _changed(self._begun, _hidden(self._module))
+        if changed:
             raise ValueError(
-                "model: its weights changed while it was audited, so the figures are of no one model; train it before or after"
+                f"model: its weights changed while it was audited ({_listed(changed)}), so the figures are of no one model; "
+                "train it before or after"
             )
 
     def _lasting(self, first: NDArray[np.float32], resized: bool) -> dict[str, str]:
@@ -154,8 +152,9 @@ class TorchModule:
         other = np.repeat(first[:1], len(first) + resized, 0)
         before = _hidden(self._module)
         once, twice = self._hidden_after(other), self._hidden_after(other)
+        _check_still(_changed(once, twice))
         # What changes with the size of a batch, and not with each pass, is no weight: a cache, a mask.
-        return {name: digest for name, digest in twice.items() if before.get(name) == digest or once.get(name) != digest}
+        return {name: digest for name, digest in twice.items() if before.get(name) == digest}
 
     def _hidden_after(self, samples: NDArray[np.float32]) -> dict[str, str]:
         # A module that takes no other size says so in its passes.
@@ -304,6 +303,25 @@ def _identity(module: torch.nn.Module, weights: str) -> tuple[str, bool]:
     return (digest.hexdigest() if more else weights), bool(module.state_dict() or more)
 
 
+def _digest(module: torch.nn.Module) -> str:
+    """A digest of what is kept in files."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(module.state_dict().items()):
+        _add(digest, name, weight)
+    return digest.hexdigest()
+
+
+def _kept(module: torch.nn.Module, buffers: bool = False) -> dict[str, str]:
+    """Digests of what is kept in files, by name; of `buffers` alone of what is no parameter."""
+    without = {name for name, _ in module.named_parameters(remove_duplicate=False)} if buffers else set()
+    return {name: _alone(name, weight) for name, weight in module.state_dict().items() if name not in without}
+
+
+def _changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
+    """The names whose digests are not what they were."""
+    return [name for name, digest in before.items() if now.get(name) != digest]
+
+
 def _more(module: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
     """The buffers that are not kept in files, and the weights of modules that PyTorch does not see."""
     kept = module.state_dict()
@@ -315,12 +333,13 @@ def _more(module: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
 
 def _hidden(module: torch.nn.Module) -> dict[str, str]:
     """Digests of the same by name."""
-    found = {}
-    for name, weight in _more(module):
-        digest = hashlib.sha256()
-        _add(digest, name, weight)
-        found[name] = digest.hexdigest()
-    return found
+    return {name: _alone(name, weight) for name, weight in _more(module)}
+
+
+def _alone(name: str, weight: Any) -> str:
+    digest = hashlib.sha256()
+    _add(digest, name, weight)
+    return digest.hexdigest()
 
 
 def _unseen(module: torch.nn.Module) -> list[torch.nn.Module]:
@@ -358,11 +377,13 @@ def _add(digest: Any, name: str, weight: Any) -> None:
         digest.update(flat.view(torch.uint8).numpy().data if flat.numel() else b"")
 
 
-def _check_mode(module: torch.nn.Module, eot: int | None) -> None:
+def check_mode(module: torch.nn.Module, eot: int | None) -> None:
+    """Refuses a module in training mode, and one that counts what it sees."""
     # An exported program has no modes, and answers as it was exported; PyTorch forbids its eval().
     if "eval" in vars(module):
         return
-    if eot is None and module.training:
+    # Frozen programs have none either.
+    if eot is None and getattr(module, "training", False):
         raise AnswersAtRandom(
             "model: the module is in training mode, in which dropout and batch normalisation answer otherwise",
             "call model.eval() first, or, where it is meant to answer at random, give eot=20 to kennard.audit, attack or "
@@ -371,12 +392,35 @@ def _check_mode(module: torch.nn.Module, eot: int | None) -> None:
     counting = [
         name
         for name, part in module.named_modules()
-        if part.training and getattr(part, "track_running_stats", False)
+        if getattr(part, "training", False) and getattr(part, "track_running_stats", False)
     ]
     if counting:
         raise ValueError(
             f"model: {', '.join(counting[:3])} would count the audit's batches into its running statistics; call model.eval(), "
             "and .train() of the parts alone that are to answer at random"
+        )
+
+
+def check_lazy(module: torch.nn.Module) -> None:
+    """Refuses a module whose weights are still to be made."""
+    weights = [*module.named_parameters(), *module.named_buffers()]
+    lazy = [name for name, weight in weights if torch.nn.parameter.is_lazy(weight)]
+    if lazy:
+        raise ValueError(f"model: it has lazy layers, without weights as yet ({_listed(lazy)}); call model(x[:1]) once")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+
+
+def _check_still(changed: list[str]) -> None:
+    """Refuses a module that changes while it is only asked."""
+    if changed:
+        several = len(changed) > 1
+        kind = "buffer" if all(": " not in name for name in changed) else "weight"
+        raise ValueError(
+            f"model: its {kind}{'s' if several else ''} {_listed(changed)} change{'' if several else 's'} with every pass; keep "
+            f"{'them' if several else 'it'} out of forward in evaluation mode (if self.training: ...)"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,6 +12,22 @@ from pathlib import Path
 _PICTURES = 12
 _LARGEST = 8 << 20
 _KINDS = {".png": "image/png", ".svg": "image/svg+xml"}
+
+
+def target(path: str | os.PathLike[str]) -> Path:
+    """A file to write.
+
+    Raises
+    ------
+    ValueError
+        When it is a directory, or in a directory that is not there.
+    """
+    found = Path(path)
+    if found.is_dir():
+        raise ValueError(f"path: {found} is a directory; give a file, {found / 'report.html'} for example")
+    if not found.parent.is_dir():
+        raise ValueError(f"path: there is no directory {found.parent}; make it first, or name a file elsewhere")
+    return found
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

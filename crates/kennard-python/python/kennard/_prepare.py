@@ -7,9 +7,11 @@ import importlib
 import math
 import numbers
 import os
+import shutil
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,9 +71,8 @@ def options(command: str, given: dict[str, Any], **own: Any) -> dict[str, Any]:
             several = isinstance(listed, (list, tuple)) or np.ndim(listed) > 0
             merged[name] = list(listed) if several else [listed]
     found = {name: _plain(name, value) for name, value in merged.items() if value is not None}
-    norm = found.get("norm")
-    if isinstance(norm, (int, float)) and not isinstance(norm, bool):
-        found["norm"] = _NORMS.get(norm, str(norm))
+    if "norm" in found:
+        found["norm"] = norm_of(found["norm"])
     if "bounds" in found:
         found["bounds"] = _bounds(found["bounds"])
     for name, value in found.items():
@@ -79,6 +80,18 @@ def options(command: str, given: dict[str, Any], **own: Any) -> dict[str, Any]:
     if "micro_batch" in found:
         found["micro_batch"] = whole("batch_size" if "micro_batch" in own else "micro_batch", found["micro_batch"])
     return found
+
+
+def norm_of(given: Any) -> str:
+    """The name of a norm, which may be given as NumPy names it, and in capitals."""
+    if isinstance(given, (int, float)) and not isinstance(given, bool):
+        given = _NORMS.get(given, given)
+    known = list(_NORMS.values())
+    if isinstance(given, str) and given.lower() in known:
+        return given.lower()
+    near = _kennard.nearest(given.lower(), known) if isinstance(given, str) else None
+    hint = f"did you mean {near}? " if near else ""
+    raise ValueError(f"norm: {given!r} is unknown; {hint}known are linf, l2 and l1, and l0 for the smallest perturbations")
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:
@@ -211,6 +224,7 @@ def ready(
         random=random,
         rough=rough,
         batch=_at_once(settings, data),
+        frame=_data.frame_of(x),
     )
     if adapted.native is adapted.live:
         settings = _of_live(settings, engine)
@@ -271,11 +285,39 @@ def check_resume(resume: bool, out: str | os.PathLike[str] | None) -> None:
         raise ValueError("resume: it goes on with the run in out, which is not given; give its directory")
 
 
-def directory(out: str | os.PathLike[str] | None) -> tuple[Path, Any]:
+class Kept:
+    """A directory that is there as long as what holds it, in the process that made it."""
+
+    def __init__(self) -> None:
+        self.name = tempfile.mkdtemp(prefix="kennard-")
+        weakref.finalize(self, _remove, self.name, os.getpid())
+
+    def __deepcopy__(self, memo: Any) -> Kept:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Elsewhere there is None in its place.
+        return type(None), ()
+
+
+def _remove(name: str, owner: int) -> None:
+    """Takes a directory away, but not in a fork of the process that made it."""
+    if os.getpid() == owner:
+        shutil.rmtree(name, ignore_errors=True)
+
+
+def check_directory(out: str | os.PathLike[str]) -> None:
+    """Refuses a directory that is a file."""
+    if Path(out).is_file():
+        raise ValueError(f"out: {out} is a file; give a directory")
+
+
+def directory(out: str | os.PathLike[str] | None) -> tuple[Path, Kept | None]:
     """The directory of a run: that which is asked for, or one that goes with the result, which is returned beside it."""
     if out is not None:
+        check_directory(out)
         return Path(out), None
-    kept = tempfile.TemporaryDirectory(prefix="kennard-")
+    kept = Kept()
     return Path(kept.name) / "run", kept
 
 

@@ -19,6 +19,9 @@ from ._random import Verified
 class Outcome:
     """Figures, a table, and the directory of a run.
 
+    It can be pickled and copied. A directory that nobody named stays with the process that made it, and is there as long as the
+    result or a copy of it.
+
     Attributes
     ----------
     summary : dict
@@ -57,11 +60,18 @@ class Outcome:
         return [f"{warning['code']}: {warning['message']}" for warning in self.summary["warnings"]]
 
     def report(self, path: str | os.PathLike[str]) -> Path:
-        """Writes the page of the run, one HTML file that holds all it shows."""
-        path = Path(path)
+        """Writes the page of the run, one HTML file that holds all it shows.
+
+        Raises
+        ------
+        ValueError
+            When `path` is a directory, or in one that is not there.
+        """
+        path = _page.target(path)
         page = self.out / "report.html"
         if page.exists():
-            shutil.copyfile(page, path)
+            if not (path.exists() and path.samefile(page)):
+                shutil.copyfile(page, path)
         else:
             _kennard.report([self.out], path)
         return path

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from . import _calls, _kennard, _models, _page, _prepare
+from ._random import check_passes
 from ._result import Result
 
 # As many as `kennard track` examines: intervals of ±3 %.
@@ -74,12 +75,18 @@ class Tracker:
     ) -> None:
         if hasattr(x, "__next__"):
             raise ValueError("x: an iterator yields its samples once; give a list, arrays, or a data set")
-        if every < 1:
-            raise ValueError(f"every: {every} is no number of epochs; give 1 for each of them")
         named = {name: value for name, value in options.items() if name not in _LIVE}
-        named = _prepare.options("audit", named)
+        named = _prepare.options("audit", named, eps=eps, attack=attack)
         if "shard" in named:
             raise ValueError("shard: figures over epochs are of all samples; leave it out")
+        _calls.check_eps(named)
+        _kennard.check_audit(json.dumps(named))
+        check_passes(options.get("eot"))
+        _prepare.check_directory(out)
+        if not resume and any(Path(out).glob("epoch-*")):
+            raise ValueError(
+                f"out: {out} holds the audits of an earlier loop; give resume=True to go on with it, or another directory"
+            )
         if "samples" not in named and "first" not in named:
             options["samples"] = _SAMPLES
         self.out = Path(out)
@@ -87,7 +94,7 @@ class Tracker:
         self._model = model
         self._given = (x, y)
         self._options = {**options, "eps": eps, "attack": attack}
-        self._every = every
+        self._every = _prepare.whole("every", every)
         self._resume = resume
         self._progress = progress
         self._audits = _finished(self.out) if resume else []
@@ -109,9 +116,9 @@ class Tracker:
         Raises
         ------
         ValueError
-            When the epoch was audited before.
+            When the epoch was audited before, or is no number of one.
         """
-        epoch = (self._last or 0) + 1 if epoch is None else int(epoch)
+        epoch = (self._last or 0) + 1 if epoch is None else _prepare.whole("epoch", epoch, 0)
         if self._last is not None and epoch <= self._last:
             raise ValueError(f"epoch: {epoch} comes after {self._last}; count epochs upwards, or leave the number out")
         if epoch % self._every:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import socket
 import time
@@ -15,6 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from . import _calls, _data, _kennard, _prepare
 from ._models import classes, is_module
+from ._random import AnswersAtRandom
 from ._result import Result
 
 __all__ = ["audit"]
@@ -92,7 +94,11 @@ def audit(
         )
     own = inspect.signature(_calls.audit).parameters
     settings = {name: value for name, value in options.items() if name not in own}
-    _prepare.options("audit", settings, eps=options.get("eps"))
+    words = {name: options[name] for name in ("norm", "eps", "attack") if name in options}
+    checked = _prepare.options("audit", settings, **words)
+    _calls.check_eps(checked)
+    _kennard.check_audit(json.dumps(checked))
+    _check_mode(model)
     options.setdefault("threads", _prepare.Threads(max(1, int(num_cpus))))
     parts = _divided(Path(out), num_shards, resume)
     if callable(model) and not is_module(model) and hasattr(x, "detach"):
@@ -102,7 +108,10 @@ def audit(
         model = _Function(model).eval()
     if x is not None and not isinstance(x, str):
         known = classes(model)
+        frame = x if _data.frame_of(x) else None
         x, y = _data.collected(x, y, known)
+        # A table keeps its columns.
+        x = x if frame is None else frame
         # The parts map labels to their places themselves.
         y = y if known is None else known[y]
     shared = ray.put((model, x, y, options))
@@ -118,8 +127,24 @@ def audit(
     return Result(_kennard.merge([*parts], Path(out).absolute()), Path(out))
 
 
+# What to do about a model that answers at random.
+_AT_RANDOM = "call model.eval() first, or, where it is meant to answer at random, kennard.audit, which takes eot=20, on one machine"
+
+
+def _check_mode(model: Any) -> None:
+    """Refuses a module in training mode, before tasks that would all fail."""
+    if is_module(model):
+        from ._module import check_mode
+
+        try:
+            check_mode(model, None)
+        except AnswersAtRandom as error:
+            raise ValueError(f"{error.args[0]}; {_AT_RANDOM}") from None
+
+
 def _divided(out: Path, num_shards: int, resume: bool) -> list[Path]:
     """The directories of the parts. Their parent is made here and by no worker, which so notices when it does not see it."""
+    _prepare.check_directory(out)
     parent = out.absolute() / "shards"
     if not resume and (out / "manifest.json").exists():
         raise ValueError(f"out: {out} holds a run; give resume=True to go on with it, or another directory")
@@ -193,12 +218,14 @@ def _await(running: dict[Any, int], num_shards: int, tally: Any, hear: Callable[
                 hear(*now)
                 told = now
     except KeyboardInterrupt:
-        _cancel(running)
+        _cancel(running, patience=0)
         raise KeyboardInterrupt("interrupted; what was finished is kept in out, and resume=True goes on") from None
     except ray.exceptions.RayTaskError as error:
         failed = running[task]
         _cancel(running)
         cause = error.cause if isinstance(error.cause, Exception) else error
+        if isinstance(cause, AnswersAtRandom):
+            cause = ValueError(f"{cause.args[0]}; {_AT_RANDOM}")
         cause.add_note(f"in part {failed} of {num_shards}") if hasattr(cause, "add_note") else None
         raise cause from None
     except ray.exceptions.RayError as error:
@@ -234,9 +261,20 @@ def _far(heard: Heard, running: set[int]) -> tuple[str, int, int] | None:
     return phase, done, sum(total for _, total in totals.values())
 
 
-def _cancel(running: dict[Any, int]) -> None:
-    """Ends what runs, as ctrl-C does, so that workers keep what they finished."""
-    for task in running:
-        ray.cancel(task, force=False)
-    if running:
-        ray.wait([*running], num_returns=len(running), timeout=30)
+def _cancel(running: dict[Any, int], patience: float = 2.0) -> None:
+    """Ends what runs, as ctrl-C does, so that workers keep what they finished.
+
+    Parts that fail, fail together, and Ray aborts the process where a task is cancelled that is just ending: for `patience`
+    seconds they may end by themselves.
+    """
+    if not running:
+        return
+    left = [*running]
+    try:
+        _, left = ray.wait(left, num_returns=len(left), timeout=patience)
+    finally:
+        # After ctrl-C too.
+        for task in left:
+            ray.cancel(task, force=False)
+    if left:
+        ray.wait(left, num_returns=len(left), timeout=30)

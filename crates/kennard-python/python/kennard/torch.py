@@ -1,7 +1,7 @@
 """Losses of training, as plain functions for any loop, and live PyTorch modules.
 
-What ``kennard train --method`` makes small, one function per method. All are differentiable with respect to the module's
-weights:
+What ``kennard train --method`` makes small, one function per method but ``ibp`` and ``crown-ibp``. All are differentiable
+with respect to the module's weights:
 
 >>> import torch
 >>> from kennard.torch import conjugate_penalty

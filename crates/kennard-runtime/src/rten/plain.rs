@@ -69,13 +69,12 @@ fn spelled_out(node: &Node, types: &Types) -> bool {
 pub(super) fn plain(graph: &Graph) -> Result<Graph> {
     let graph = &define(graph, is_foreign)?;
     graph.nodes.iter().try_for_each(check_domain)?;
-    let types = infer(graph)?;
-    let mut graph = define(graph, |node| spelled_out(node, &types)).map_err(|error| match error {
-        GraphError::NoRule { node, op } => refused(format!(
-            "node `{node}` ({op}): the shape of its result is not known, and what follows is to be spelled out"
-        )),
-        error => error.into(),
-    })?;
+    let images_of_columns = graph.nodes.iter().any(|node| node.op == "Col2Im");
+    let mut graph = in_basic_operators(graph)?;
+    if images_of_columns {
+        // They are spelled out with `ConvTranspose`, which may be one over volumes.
+        graph = in_basic_operators(&graph)?;
+    }
     let narrow = [DType::I16, DType::U16];
     for tensor in graph.constants.values_mut().filter(|tensor| narrow.contains(&tensor.dtype())) {
         *tensor = tensor.to_i32();
@@ -86,6 +85,16 @@ pub(super) fn plain(graph: &Graph) -> Result<Graph> {
         }
     }
     Ok(graph)
+}
+
+fn in_basic_operators(graph: &Graph) -> Result<Graph> {
+    let types = infer(graph)?;
+    define(graph, |node| spelled_out(node, &types)).map_err(|error| match error {
+        GraphError::NoRule { node, op } => refused(format!(
+            "node `{node}` ({op}): the shape of its result is not known, and what follows is to be spelled out"
+        )),
+        error => error.into(),
+    })
 }
 
 /// Refuses operators of other domains than the standard's: none is built in.

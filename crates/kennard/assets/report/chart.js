@@ -63,6 +63,14 @@ function tightAxis(name, values, { factor = 1, gap = 32, extra = {} } = {}) {
 /** Whether an interval is known: the ends of others are null, as of a median of fewer than six values. */
 const hasEnds = (low, high) => typeof low === "number" && typeof high === "number";
 
+/** Whether rows `[…, value, low, high]` differ by no more than the widest interval, and all intervals have a value in common. */
+function alike(rows) {
+  const values = rows.map((row) => row.at(-3));
+  const widest = Math.max(...rows.map((row) => row.at(-1) - row.at(-2)));
+  const common = Math.max(...rows.map((row) => row.at(-2))) <= Math.min(...rows.map((row) => row.at(-1)));
+  return widest > 0 && Math.max(...values) - Math.min(...values) <= widest && common;
+}
+
 /**
  * Why points `[x, value, low, high]` are not joined by a line; null where they are. Points `[x, value]` are of all that
  * there is, and need no interval; of `nested` ones each counts a part of what the one before it counts.
@@ -72,10 +80,8 @@ function loose(all, nested = false) {
   if (points.length < 3) return "Fewer than three points are no curve, and are not joined.";
   if (nested) return null;
   if (points.some((p) => p.length > 2 && !hasEnds(p[2], p[3]))) return "Points without intervals show no trend, and are not joined.";
-  const values = points.map((p) => p[1]);
-  const widest = Math.max(...points.map(([, , low, high]) => (hasEnds(low, high) ? high - low : 0)));
-  const apart = Math.max(...values) - Math.min(...values);
-  return widest > 0 && apart <= widest ? "Points that differ by less than their intervals show no trend, and are not joined." : null;
+  const noise = alike(points.map(([, value, low, high]) => (hasEnds(low, high) ? [value, low, high] : [value, value, value])));
+  return noise ? "Points that differ by less than their intervals show no trend, and are not joined." : null;
 }
 
 /**
@@ -85,10 +91,7 @@ function loose(all, nested = false) {
 function indistinct(rows) {
   const bounded = rows.filter((row) => hasEnds(row.at(-2), row.at(-1)));
   if (bounded.length === 0) return "the values have no intervals";
-  const values = bounded.map((row) => row.at(-3));
-  const widest = Math.max(...bounded.map((row) => row.at(-1) - row.at(-2)));
-  const apart = Math.max(...values) - Math.min(...values);
-  return rows.length > 1 && widest > 0 && apart <= widest ? "the values differ by less than their intervals are wide" : null;
+  return rows.length > 1 && alike(bounded) ? "the values differ by less than their intervals are wide" : null;
 }
 
 /** What to say beneath a figure of such curves. */

@@ -9,7 +9,7 @@ let trouble = live && page.runs.length + page.sheets.length === 0 ? "waiting for
 function runView(run) {
   const known = run.summary ?? run.surveys[0]?.summary;
   const title = known ?? probed(run);
-  const what = title ? `${title.model.file} on ${title.data.name} (${title.data.split})` : run.directory;
+  const what = title ? `${title.model.file} on ${dataName(title.data)}` : run.directory;
   const packets = [calibrated(run), auditPackets(run), run.surveys.map((view, i) => survey(run, view, i))];
   const own = run.summary?.warnings ?? run.surveys[0]?.summary.warnings ?? [];
   const joined = [...run.surveys.map((view) => view.summary), run.probe].flatMap((found) => found?.warnings ?? []);

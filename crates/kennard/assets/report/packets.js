@@ -122,7 +122,7 @@ function survey(run, view, number) {
     { title: "bound", value: (f) => f.bound, format: (v) => (v === null || v === undefined ? "none" : `≥ ${short(v)}`) },
     steinColumn((f) => f.stein),
     pointsColumn,
-  ], measured, { caption: `The ${kind} packet${survey.tensor ? ` of the tensor ${survey.tensor}` : ""}, ${survey.data.name} (${survey.data.split}), seed ${survey.seed}` });
+  ], measured, { caption: `The ${kind} packet${survey.tensor ? ` of the tensor ${survey.tensor}` : ""}, ${dataName(survey.data)}, seed ${survey.seed}` });
   const median = (name) => (f) => f.distances?.[name];
   const named = [["first order", "first_order"], ["packet distance", "packet"], ["smoothed radius", "radius"], ["boundary search", "searched"], ["error packet, mean along the attack", "error.mean"]];
   if (scaled) {

@@ -17,7 +17,7 @@ function onlyNoise(y, curves) {
   const span = ([low, high]) => (low === high ? low : `${low} to ${high}`);
   const found = judged.map(({ name, low, high }) => `${judged.length > 1 ? `${name} is ` : ""}${span([short(low), short(high)])}`).join(", ");
   if (sure.length === 0) return `${y}: ${found}, without intervals, so they are not drawn.`;
-  const trend = judged.some(({ low, high, widest }) => !(widest > 0 && high - low <= widest));
+  const trend = judged.some(({ points }) => !alike(points));
   if (trend || judged.some((one, i) => judged.slice(i + 1).some((other) => apart(one.points, other.points)))) return null;
   const widest = Math.max(...judged.map((c) => c.widest));
   return `${y}: ${found}, which differ by less than their intervals (up to ${short(widest)} wide), so they are not drawn.`;
@@ -61,7 +61,8 @@ function panelsChart(id, { title, x, panels }, heading = title) {
     const series = drawn.flatMap((p, i) => p.curves.flatMap((c) => curve(c.name, figuresOf(c), colour++).map((s) => ({ ...s, xAxisIndex: i, yAxisIndex: i }))));
     const last = drawn.length - 1;
     return {
-      grid: drawn.map((_, i) => ({ left: 68, right: 18, top: top(i), height: PANEL.height })),
+      // Labels of different widths would move one left edge and not the other.
+      grid: drawn.map((_, i) => ({ left: 68, right: 18, top: top(i), height: PANEL.height, outerBoundsMode: "none" })),
       xAxis: drawn.map((_, i) => ({ ...axis(x, { minInterval: 1, min: low - room, max: high + room, show: i === last, axisLabel: { showMinLabel: false, showMaxLabel: false } }), gridIndex: i })),
       yAxis: drawn.map((p, i) => ({ ...tightAxis(p.y, p.curves.flatMap((c) => figuresOf(c).flatMap((f) => f.slice(1))), { gap: 50 }), gridIndex: i })),
       series,

@@ -50,7 +50,7 @@ function repeat(run) {
     ["SHA-256 of the model", el("code", {}, summary.model.sha256)],
     ["weights", grouped(summary.model.parameters)],
     ["input, classes", `${summary.model.input.join(" × ")}, ${summary.model.classes}`],
-    ["data", `${summary.data.name} (${summary.data.split})`],
+    ["data", dataName(summary.data)],
     ...summary.data.files.map((f) => [`SHA-256 of ${f.file}`, el("code", {}, f.sha256)]),
     ...summary.data.notes.map((note) => ["done to the data", note]),
     ["runtime", settings.runtime ?? summary.runtime],
@@ -62,7 +62,7 @@ function repeat(run) {
   ]));
   const trained = summary ? null : run.training?.manifest.training.data;
   if (trained) parts.push(facts([
-    ["data", `${trained.name} (${trained.split})`],
+    ["data", dataName(trained)],
     ...trained.sha256.map((digest) => ["SHA-256 of a file of the data", el("code", {}, digest)]),
     ["runtime", settings.runtime],
     ["seed", settings.recipe?.seed],

@@ -2,11 +2,14 @@
 
 const VERDICTS = { "comes-out": "comes out", "does-not-come-out": "does not come out", undecided: "undecided", "too-small-to-judge": "too small to judge" };
 
+/** A text in which no line ends between a number and its per cent. */
+const tied = (text) => text.replace(/(\d) (?=%)/g, "$1\u00a0");
+
 /** What a sheet is about, and its key figures. */
 function sheetHead({ sheet, left_out: leftOut }) {
   const tiles = sheet.key.map(({ name, figure, range }) =>
     el("div", { class: "tile" }, el("span", { class: "name" }, name), el("span", { class: "figure" }, figure), range ? el("span", { class: "range" }, range) : null));
-  const warned = sheet.warnings.map((w) => el("li", {}, el("strong", {}, w.code.replaceAll("-", " ")), w.note ? " (a note)" : "", `: ${w.message}`));
+  const warned = sheet.warnings.map((w) => el("li", {}, el("strong", {}, w.code.replaceAll("-", " ")), w.note ? " (a note)" : "", `: ${tied(w.message)}`));
   return [
     el("header", { class: "run" }, el("h1", {}, sheet.title), el("p", {}, sheet.what)),
     sheet.finished ? null : el("div", { class: "banner", role: "status" }, `Unfinished${sheet.goes_on ? `: ${sheet.goes_on} goes on` : ""}. What is done is on this page.`),
@@ -33,7 +36,7 @@ const sheets = (views, compared) => (views.length === 1
   : [views.map((view, n) => el("article", {}, sheetHead(view), sheetBody(view, n))), compared]);
 
 function sheetPart(view, part, id) {
-  if (part.part === "note") return el("p", {}, part.text);
+  if (part.part === "note") return el("p", {}, tied(part.text));
   if (part.part === "table") return sheetTable(id, part);
   if (part.part === "chart") return curveChart(id, part.chart);
   if (part.part === "panels") return panelsChart(id, part.panels);
@@ -43,7 +46,7 @@ function sheetPart(view, part, id) {
 
 const claim = ({ claim: text, verdict, evidence }) =>
   el("li", {}, el("span", { class: `verdict ${verdict in VERDICTS ? verdict : "undecided"}` }, VERDICTS[verdict] ?? verdict),
-    el("span", {}, el("span", { class: "claim" }, text), el("span", { class: "evidence" }, evidence)));
+    el("span", {}, el("span", { class: "claim" }, tied(text)), el("span", { class: "evidence" }, tied(evidence))));
 
 function picture(view, { file, caption }) {
   const source = view.pictures[file];
@@ -63,7 +66,9 @@ function sheetTable(id, { header, rows }) {
   const number = (text) => Number.parseFloat(text.replaceAll(THIN, "").replace("−", "-").replace(/^[≥≤<>]\s*/, ""));
   const columns = header.map((title, i) => {
     const filled = rows.map((row) => row[i]).filter((text) => text !== "" && text !== "–");
-    const text = filled.length === 0 || filled.some((cell) => Number.isNaN(number(cell)));
+    // A dash stands for a number that is not known.
+    const unknown = filled.length === 0 && rows.some((row) => row[i] === "–");
+    const text = !unknown && (filled.length === 0 || filled.some((cell) => Number.isNaN(number(cell))));
     return { title, text, value: (row) => row[i], order: text ? undefined : (row) => number(row[i]), file: [[title, (row) => plainNumber(row[i])]] };
   });
   return table(id, columns, rows, { filter: rows.length > 25 });

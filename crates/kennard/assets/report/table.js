@@ -98,8 +98,10 @@ function table(id, columns, rows, { filter = false, caption = null, note = null,
     next.disabled = state.page === pages - 1;
   }
 
+  const first = columns[0].title.toLowerCase().split(/\s+/)[0];
+  const example = columns.some((c) => c.title === "label") ? "broken label:7" : `a word, or ${first}:word`;
   const field = filter && el("input", {
-    type: "search", value: state.words, placeholder: "filter: broken label:7", "aria-label": "Filter the rows", id: `${id}-filter`,
+    type: "search", value: state.words, placeholder: `filter: ${example}`, "aria-label": "Filter the rows", id: `${id}-filter`,
     oninput: (event) => { state.words = event.target.value; state.page = 0; draw(); },
   });
   const saved = columns.flatMap(inFile);

@@ -24,6 +24,9 @@ function cut(text, most) {
   return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : text;
 }
 
+/** A data set and its split; samples in memory have none. */
+const dataName = ({ name, split }) => (split ? `${name} (${split})` : name);
+
 const percent = (share, digits = 2) =>
   share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)}${THIN}%`;
 /** Whether a run has samples or attacks before it, so that its shares are not known. */

@@ -9,7 +9,7 @@ use crate::calibration::{Calibration, Quality};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Calibrated {
-    /// The data whose samples it was fitted to and measured on: `mnist (test)`.
+    /// The data whose samples it was fitted to and measured on: `mnist:DIR (test)`.
     pub data: String,
     /// How many samples it was fitted to.
     pub fitted: u64,
@@ -26,7 +26,7 @@ pub struct Calibrated {
 impl From<Calibration> for Calibrated {
     fn from(found: Calibration) -> Calibrated {
         Calibrated {
-            data: format!("{} ({})", found.data.name, found.data.split),
+            data: found.data.to_string(),
             fitted: found.fitted,
             measured: found.measured,
             temperature: found.temperature,

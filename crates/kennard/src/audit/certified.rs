@@ -27,7 +27,8 @@ pub struct Certified {
     /// rounds, or a fault. They count as broken.
     pub contradicted: Vec<usize>,
     /// How many of those that are certified are so for single precision too, every operation rounded to nearest, sums taken in any
-    /// order; absent where that is not known.
+    /// order: at least as many, as tighter bounds are not tried for this alone unless they are cheap. Absent where that is not known,
+    /// of all certified samples: records of an earlier version do not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_floats: Option<u64>,
 }
@@ -76,7 +77,8 @@ impl Certified {
         let contradicted = records.iter().filter(|record| record.is_contradicted());
         self.contradicted = contradicted.map(|record| record.index).collect();
         let in_floats = |record: &Record| record.bound.and_then(|bound| bound.in_floats);
-        let known = records.iter().any(|record| in_floats(record).is_some());
+        let mut proved = records.iter().filter(|record| record.is_certified()).peekable();
+        let known = proved.peek().is_some() && proved.all(|record| in_floats(record).is_some());
         self.in_floats = known.then(|| number(&|record| stands(record) && in_floats(record) == Some(true)));
     }
 }
@@ -113,7 +115,8 @@ mod tests {
     fn every_sample_is_one_thing() {
         let broken = AttackRecord { broken: true, within: true, ..AttackRecord::default() };
         let method = BoundMethod::Crown;
-        let bound = |margin| Some(Bounded { margin, method, in_floats: (margin > 0.2).then_some(true) });
+        let bound =
+            |margin| Some(Bounded { margin, method, in_floats: (margin > 0.0).then_some(margin > 0.2) });
         let record = |index, bound, attack: Option<&AttackRecord>| Record {
             index,
             prediction: Some(0),
@@ -138,6 +141,24 @@ mod tests {
         assert_eq!((certified.contradicted, certified.in_floats), (vec![3], Some(1)));
         assert_eq!(certified.methods.iter().map(|by| by.certified).collect::<Vec<_>>(), [0, 0, 1, 0]);
         assert!(records[3].is_contradicted() && !records[3].is_robust() && records[0].is_robust());
+    }
+
+    /// A journal of a version that did not tell says nothing of single precision: a count of the other samples would be too low.
+    #[test]
+    fn floats_are_counted_of_all_certified_samples_or_of_none() {
+        let record = |index, in_floats| {
+            let bound = Bounded { margin: 0.5, method: BoundMethod::Intervals, in_floats };
+            Record { index, prediction: Some(0), bound: Some(bound), ..Record::default() }
+        };
+        let counted = |records: &[Record]| {
+            let mut certified = Certified::blank(BoundMethod::TIGHTEST);
+            certified.count(records, 0, records.len() as u64);
+            certified.in_floats
+        };
+        let [earlier, yes, no] = [record(0, None), record(1, Some(true)), record(2, Some(false))];
+        assert_eq!(counted(&[yes.clone(), no.clone()]), Some(1));
+        assert_eq!(counted(&[earlier, yes, no]), None);
+        assert_eq!(counted(&[]), None);
     }
 
     /// What is proved is robust, whatever is still to be measured of it.

@@ -5,6 +5,7 @@ use super::finished::FinishedRun;
 use super::predicted::PredictedDistances;
 use super::{AuditSettings, Shard, Shown, Summary, gallery, missing, warnings};
 use crate::data::notes_of_parts;
+use crate::engine::OtherLabels;
 use crate::run::files::refused;
 use crate::run::{RunKind, check_kind, check_whole, differences};
 use crate::{Error, Result};
@@ -60,6 +61,7 @@ pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
         let news: Vec<_> = news.cloned().collect();
         sum.warnings.extend(news);
     }
+    join_labels(&mut outcome.summary, &runs);
     let mine = std::mem::take(&mut outcome.shown);
     let theirs = runs[1..].iter().flat_map(|run| run.outcome.shown.iter().cloned());
     let contradicted: BTreeSet<usize> =
@@ -79,4 +81,20 @@ pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
     outcome.summary.distances = scale.and_then(|scale| PredictedDistances::of(&outcome.records, norm, scale));
     warnings::review(outcome);
     Ok(merged)
+}
+
+/// One warning of the file's own labels in the place of those of the parts.
+fn join_labels(summary: &mut Summary, parts: &[FinishedRun]) {
+    let told = |part: &FinishedRun| {
+        let mut warnings = part.outcome.summary.warnings.iter().enumerate();
+        warnings.find_map(|(place, warning)| Some((place, OtherLabels::told(warning)?)))
+    };
+    let found: Vec<(usize, OtherLabels)> = parts.iter().filter_map(told).collect();
+    let other = found.iter().map(|(_, labels)| labels.other).sum();
+    // All samples of a part that is whole were compared.
+    let joined = OtherLabels { other, all: summary.total };
+    summary.warnings.retain(|warning| warning.code != OtherLabels::CODE);
+    if let (Some((place, _)), Some(warning)) = (found.first(), joined.warning()) {
+        summary.warnings.insert((*place).min(summary.warnings.len()), warning);
+    }
 }

@@ -106,6 +106,9 @@ impl Audit<'_> {
         let total = summary.total;
         let mut ledger = Ledger { total, records, shown, keep, stop, progress };
         self.look_at_all(&mut ledger, self.probe && lacking.is_none())?;
+        if let Some(warning) = self.own_label(ledger.stop)? {
+            summary.warnings.insert(self.engine.warnings().len(), warning);
+        }
         if let Some(certifier) = &certifier {
             self.prove(certifier, &mut ledger, &mut summary)?;
         }
@@ -201,6 +204,19 @@ impl Audit<'_> {
         };
         let samples = self.samples_at(self.indices().collect())?;
         self.data.while_unchanged(|| self.engine.run(samples, task, stop, each).map(drop))
+    }
+
+    /// What a reader should know where the file itself returns other labels of samples than that of the largest score
+    /// ([`Engine::comparing`](crate::engine::Engine::comparing)). `stop` ends it early, with the samples so far.
+    ///
+    /// # Errors
+    /// When a sample cannot be read, or the runtime fails.
+    pub fn own_label(&self, stop: &AtomicBool) -> Result<Option<Warning>> {
+        if !self.engine.compares() {
+            return Ok(None);
+        }
+        let samples = self.samples_at(self.indices().collect())?;
+        Ok(self.engine.other_labels(samples.map(|sample| Ok(sample?.input)), stop)?.warning())
     }
 
     /// The samples at ascending indices.

@@ -14,7 +14,8 @@ pub struct Bounded {
     pub method: BoundMethod,
     /// Whether the same is proved of the network in single precision, every operation rounded to nearest, sums taken in any order: over
     /// the whole region no margin is as small as what rounding can do to it. None where the sample is not certified, or where
-    /// what rounding can do is not known.
+    /// what rounding can do is not known; false is no proof of the contrary, as tighter bounds are not tried for this alone unless they
+    /// are [cheap](BoundMethod::CHEAP).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_floats: Option<bool>,
 }

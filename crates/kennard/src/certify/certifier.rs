@@ -7,7 +7,7 @@ use kennard_graph::{Method, bound, forward_error};
 use kennard_runtime::Runtime;
 
 use super::cost::Allowance;
-use super::program::{BoundProgram, Walks, provable};
+use super::program::{BoundProgram, Walks, is_single, provable};
 use super::radius::{Grid, RadiusSearch};
 use super::region::{check, shape};
 use super::terms::Terms;
@@ -109,7 +109,7 @@ impl<'e> Certifier<'e> {
         }
         refusals.extend(refused);
         // A model of integers is asked about other numbers than those that are bounded.
-        let rounding = terms.levels.is_none().then(|| {
+        let rounding = (terms.levels.is_none() && is_single(classifier)).then(|| {
             kennard_runtime::on_deep_stack(|| {
                 let graph = forward_error(&model, region, rows).ok()??;
                 BoundProgram::new(graph, &runtime, engine.plan().micro_batch).ok()?
@@ -209,7 +209,8 @@ impl<'e> Certifier<'e> {
         Ok(times.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 
-    /// Bounds a block of samples. One that is certified is done with; others go on to the next method.
+    /// Bounds a block of samples. One that is certified is done with, unless a cheap method may prove the same of single precision;
+    /// others go on to the next method.
     fn certify(
         &self,
         samples: Vec<Sample>,
@@ -218,8 +219,8 @@ impl<'e> Certifier<'e> {
     ) -> Result<()> {
         let mut open: Vec<OpenSample> =
             samples.into_iter().map(|sample| OpenSample::new(sample, &self.terms)).collect();
-        for (method, program) in &self.programs {
-            let last = self.programs.last().is_some_and(|(last, _)| last == method);
+        for (place, (method, program)) in self.programs.iter().enumerate() {
+            let next = self.programs.get(place + 1).map(|(next, _)| *next);
             let (mut waiting, mut left) = (open.into_iter(), Vec::new());
             loop {
                 let mut block: Vec<OpenSample> = waiting.by_ref().take(program.batch).collect();
@@ -234,10 +235,9 @@ impl<'e> Certifier<'e> {
                     worker.judge(rounding, &mut block)?;
                 }
                 for open in block {
-                    let bounded = open.bounded();
-                    match last || bounded.is_certified() {
-                        true => desk.send((open.sample.index, bounded)),
-                        false => left.push(open),
+                    match next.is_some_and(|next| open.is_open_to(next)) {
+                        true => left.push(open),
+                        false => desk.send((open.sample.index, open.bounded())),
                     }
                 }
             }

@@ -1,8 +1,9 @@
 //! The graph that proofs are about, and those that bound it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use kennard_graph::{DType, Graph, Region, Shape, Sloped, Stages, gradient, infer};
+use kennard_graph::{DType, Graph, Region, Shape, Sloped, Stages, Types, gradient, infer};
 use kennard_runtime::Runtime;
 
 use super::ascent::Ascent;
@@ -200,8 +201,96 @@ pub(super) fn provable(classifier: &Classifier) -> Result<Graph> {
         }
     }
     match classifier.graph() {
-        // A closing softmax changes no order of classes, and is left out; what returns probabilities otherwise is bounded as it is.
+        // A closing softmax changes no order of classes in real arithmetic, and is left out; what returns probabilities otherwise is bounded as it is.
         Some(graph) => Ok(graph.clone()),
         None => refused("it has no graph"),
     }
+}
+
+/// Whether the model as it is given computes in single precision throughout, and by operators that are bounded as they are: what proofs
+/// are about has all floats in single precision, the operators of tables spelled out, sums of constants folded, and no closing softmax
+/// or sigmoid, which single precision rounds to 1.
+pub(super) fn is_single(classifier: &Classifier) -> bool {
+    let given = classifier.untouched();
+    let Ok(types) = infer(given) else { return false };
+    if !classifier.returns_logits() || sums_constants(given, &types) {
+        return false;
+    }
+    let other = |dtype: DType| dtype.is_float() && dtype != DType::F32;
+    let made = given.nodes.iter().flat_map(|node| &node.outputs).filter_map(|name| types.get(name));
+    let mut all = made.map(|ty| ty.dtype).chain(given.constants.values().map(|constant| constant.dtype()));
+    !given.bfloat16 && !all.any(other) && !given.nodes.iter().any(|node| node.op.contains("::"))
+}
+
+/// Operators that move elements, or whose results are rounded once, as folding rounds them.
+const ROUNDED_ONCE: &[&str] = &[
+    "Abs",
+    "Add",
+    "Cast",
+    "CastLike",
+    "Ceil",
+    "Clip",
+    "Concat",
+    "Constant",
+    "ConstantOfShape",
+    "DepthToSpace",
+    "DequantizeLinear",
+    "Div",
+    "Equal",
+    "Expand",
+    "EyeLike",
+    "Flatten",
+    "Floor",
+    "Gather",
+    "Greater",
+    "GreaterOrEqual",
+    "Identity",
+    "Less",
+    "LessOrEqual",
+    "Max",
+    "Min",
+    "Mul",
+    "Neg",
+    "Pad",
+    "Relu",
+    "Reshape",
+    "Round",
+    "Shape",
+    "Sign",
+    "Size",
+    "Slice",
+    "SpaceToDepth",
+    "Split",
+    "Sqrt",
+    "Squeeze",
+    "Sub",
+    "Tile",
+    "Transpose",
+    "Trilu",
+    "Unsqueeze",
+    "Where",
+];
+
+/// Whether floats that depend on constants alone are sums or functions of them, which a runtime computes in its own order and way.
+fn sums_constants(graph: &Graph, types: &Types) -> bool {
+    let mut graph = graph.clone();
+    graph.prune();
+    let dtype = |name: &String| match graph.constants.get(name) {
+        Some(constant) => Some(constant.dtype()),
+        None => types.get(name).map(|ty| ty.dtype),
+    };
+    let is_float = |name: &String| dtype(name).is_none_or(DType::is_float);
+    let mut reached: HashSet<&str> = graph.inputs.iter().map(|input| input.name.as_str()).collect();
+    for node in &graph.nodes {
+        let of_shape = matches!(node.op.as_str(), "Shape" | "Size");
+        if !of_shape && node.inputs.iter().any(|name| reached.contains(name.as_str())) {
+            reached.extend(node.outputs.iter().map(String::as_str).filter(|name| !name.is_empty()));
+            continue;
+        }
+        let mut all = node.inputs.iter().chain(&node.outputs).filter(|name| !name.is_empty());
+        if !ROUNDED_ONCE.contains(&node.op.as_str()) && all.any(is_float) {
+            return true;
+        }
+    }
+    false
 }

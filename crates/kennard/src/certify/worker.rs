@@ -46,6 +46,8 @@ pub(super) struct OpenSample {
     hidden: Option<HiddenBounds>,
     best: Vec<f32>,
     method: BoundMethod,
+    /// The first certificate: what follows may only make it one in single precision too.
+    proved: Option<Bounded>,
     /// As in [`Bounded`].
     in_floats: Option<bool>,
 }
@@ -56,7 +58,7 @@ impl OpenSample {
         let region = terms.region(&sample);
         let best = vec![f32::NEG_INFINITY; terms.margins()];
         let method = BoundMethod::default();
-        OpenSample { sample, region, hidden: None, best, method, in_floats: None }
+        OpenSample { sample, region, hidden: None, best, method, proved: None, in_floats: None }
     }
 
     /// The same within another distance than the threat model's.
@@ -75,7 +77,14 @@ impl OpenSample {
 
     pub fn bounded(&self) -> Bounded {
         let margin = self.best.iter().copied().fold(f32::INFINITY, f32::min);
-        Bounded { margin, method: self.method, in_floats: self.in_floats }
+        let now = Bounded { margin, method: self.method, in_floats: None };
+        Bounded { in_floats: self.in_floats, ..self.proved.unwrap_or(now) }
+    }
+
+    /// Whether this method is still to be tried: on what is not certified, and, where it is cheap, on what is not in single precision.
+    pub fn is_open_to(&self, method: BoundMethod) -> bool {
+        let lacks_floats = self.in_floats == Some(false) && method <= BoundMethod::CHEAP;
+        !self.bounded().is_certified() || lacks_floats
     }
 }
 
@@ -184,6 +193,7 @@ impl<'c> BoundWorker<'c> {
             open.method = method;
             // What is no number bounds nothing: `max` leaves the other one.
             open.best.iter_mut().zip(found).for_each(|(best, &bound)| *best = best.max(bound));
+            open.proved = Some(open.bounded()).filter(Bounded::is_certified);
         }
         Ok(())
     }

@@ -195,9 +195,11 @@ impl ErrorChains {
             }
             for (places, state) in places.iter_mut().zip(&self.states) {
                 places.push(dot(axis, &state.z));
-                let sums = &mut parts[state.part];
+                // Where a chain is, whatever part it moves by.
+                let part = self.proposal.nearest(&state.z).unwrap_or(state.part);
+                let sums = &mut parts[part];
                 sums[0] += 1.0;
-                sums[1] += dot(&self.proposal.parts[state.part].axis, &state.z);
+                sums[1] += dot(&self.proposal.parts[part].axis, &state.z);
             }
         }
         let mut ends: Vec<(usize, usize)> = Vec::new();

@@ -1,7 +1,7 @@
 //! The parts of an error packet by direction.
 
 use super::moments::MomentRow;
-use super::proposal::{ALIKE, Proposal};
+use super::proposal::{ALIKE, Proposal, ProposalPart};
 use crate::packet::vector::dot;
 
 /// A part of an error packet: what lies around one direction from the sample. The boundary of one class may have several.
@@ -23,12 +23,19 @@ impl Facet {
     }
 }
 
-/// The parts of a proposal that have weight, the heaviest first: `sums` are of their weights, and of weighted places along
-/// their axes in units of the scale. `axis` (d) is the attack's.
+/// The parts of a proposal that have weight, the heaviest first, those in the same direction as one: `sums` are of their weights,
+/// and of weighted places along their axes in units of the scale. `axis` (d) is the attack's.
 pub(super) fn facets(proposal: &Proposal, sums: &[[f64; 2]], axis: &[f64], scale: f64) -> Vec<Facet> {
     let total: f64 = sums.iter().map(|[weight, _]| weight).sum();
-    let parts = proposal.parts.iter().zip(sums).filter(|(_, [weight, _])| *weight > 0.0);
+    let mut parts: Vec<(&ProposalPart, [f64; 2])> = Vec::new();
+    for (part, &[weight, place]) in proposal.parts.iter().zip(sums).filter(|(_, [weight, _])| *weight > 0.0) {
+        match parts.iter_mut().find(|(other, _)| dot(&other.axis, &part.axis) >= ALIKE) {
+            Some((_, sums)) => *sums = [sums[0] + weight, sums[1] + place],
+            None => parts.push((part, [weight, place])),
+        }
+    }
     let mut found: Vec<Facet> = parts
+        .into_iter()
         .map(|(part, [weight, place])| Facet {
             share: weight / total,
             distance: scale * place / weight,

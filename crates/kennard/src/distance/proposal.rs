@@ -11,7 +11,7 @@ pub(super) const WINDOW_SHARE: f64 = 0.1;
 /// The least share of a part among the displaced samples, over the number of parts.
 const LEAST: f64 = 0.2;
 /// The least standard deviation along a part's axis, in units of `s`, and how much wider than its samples a part is.
-const NARROWEST: f64 = 1e-4;
+pub(super) const NARROWEST: f64 = 1e-4;
 pub(super) const WIDER: f64 = 1.5;
 /// No part is added where the window's density is this factor below that at the first part, as a logarithm. In many dimensions
 /// the curvature of the boundary may make up for much.

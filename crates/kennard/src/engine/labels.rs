@@ -1,5 +1,7 @@
 //! Whether a model's own label is that of its largest score.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use kennard_runtime::{Input, Session};
 
 use super::evaluator::{Evaluator, Query};
@@ -9,59 +11,143 @@ use crate::answer::{is_answer, predict};
 use crate::warning::Warning;
 use crate::{OwnLabel, Result};
 
-impl Engine {
-    /// The same engine, with a warning where the file's own label of some of these samples (each `d` elements) is another than that
-    /// of the largest score, by which figures and attacks go. Nothing is said of a model whose samples are not judged one by
-    /// one, nor where the runtime does not compute the label.
-    ///
-    /// # Errors
-    /// When a sample cannot be read, or the runtime fails on the scores.
-    pub fn comparing(
-        mut self,
-        label: &OwnLabel,
-        samples: impl Iterator<Item = Result<Vec<f32>>> + Send,
-    ) -> Result<Engine> {
-        let batch = self.batch(Program::Untouched);
-        let threads = self.runtime.threads(self.plan.threads_per_session);
-        let compiled = self.runtime.compile_as_given(&label.graph().with_batch(batch), &threads);
-        let Some(session) = compiled.ok().filter(|_| !self.classifier.mixes_samples()) else {
-            return Ok(self);
-        };
-        let [other, all] =
-            Evaluator::lend(&self, |evaluator| differing(evaluator, session, batch, label, samples))?;
-        if other > 0 {
+/// For how many samples the file's own label is another than that of the largest score.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OtherLabels {
+    pub other: u64,
+    /// Of how many.
+    pub all: u64,
+}
+
+impl OtherLabels {
+    /// The code of the warning.
+    pub const CODE: &str = "own-label";
+    /// What its message begins with.
+    const BEGIN: &str = "the file's own label is not that of its largest score for ";
+
+    /// What a reader should know; nothing where all labels are the same.
+    pub fn warning(self) -> Option<Warning> {
+        let OtherLabels { other, all } = self;
+        let begin = OtherLabels::BEGIN;
+        (other > 0).then(|| {
             let message = format!(
-                "the file's own label is not that of its largest score for {other} of {all} samples: accuracy and attacks go by \
-                 the scores, and not by the label"
+                "{begin}{other} of {all} samples: accuracy and attacks go by the scores, and not by the label"
             );
-            self.warnings.push(Warning::new("own-label", message));
-        }
-        Ok(self)
+            Warning::new(OtherLabels::CODE, message)
+        })
+    }
+
+    /// The counts that a warning tells.
+    pub fn told(warning: &Warning) -> Option<OtherLabels> {
+        let (other, rest) = warning.message.strip_prefix(OtherLabels::BEGIN)?.split_once(" of ")?;
+        let (all, _) = rest.split_once(" samples")?;
+        Some(OtherLabels { other: other.parse().ok()?, all: all.parse().ok()? })
     }
 }
 
-/// For how many samples the label is another, of how many; none where it cannot be computed.
+impl Engine {
+    /// The same engine, of a file that returns this label beside its scores: [audits](crate::audit::Audit) warn where it is another
+    /// than that of the largest score, by which figures and attacks go. Nothing is said of a model whose samples are not judged
+    /// one by one, nor where the runtime does not compute the label.
+    #[must_use]
+    pub fn comparing(self, label: OwnLabel) -> Engine {
+        Engine { own_label: Some(label), ..self }
+    }
+
+    /// Whether the file's own label can be compared.
+    pub(crate) fn compares(&self) -> bool {
+        self.own_label.is_some() && !self.classifier.mixes_samples()
+    }
+
+    /// For how many of these samples (each `d` elements) the file's own label is another; none where it cannot be computed. `stop`
+    /// ends it early, with the samples so far.
+    ///
+    /// # Errors
+    /// When a sample cannot be read, or the runtime fails on the scores.
+    pub(crate) fn other_labels(
+        &self,
+        samples: impl Iterator<Item = Result<Vec<f32>>> + Send,
+        stop: &AtomicBool,
+    ) -> Result<OtherLabels> {
+        let Some(label) = self.own_label.as_ref().filter(|_| self.compares()) else {
+            return Ok(OtherLabels::default());
+        };
+        let batch = self.batch(Program::Untouched);
+        let threads = self.runtime.threads(self.plan.threads_per_session);
+        let Ok(session) = self.runtime.compile_as_given(&label.graph().with_batch(batch), &threads) else {
+            return Ok(OtherLabels::default());
+        };
+        Evaluator::lend(self, |evaluator| differing(evaluator, session, batch, label, samples, stop))
+    }
+}
+
 fn differing(
     mut evaluator: Evaluator,
     mut session: Session,
     batch: usize,
     label: &OwnLabel,
     mut samples: impl Iterator<Item = Result<Vec<f32>>>,
-) -> Result<[usize; 2]> {
-    let (mut other, mut all, mut outputs) = (0, 0, Vec::new());
-    loop {
+    stop: &AtomicBool,
+) -> Result<OtherLabels> {
+    let (mut found, mut outputs) = (OtherLabels::default(), Vec::new());
+    while !stop.load(Ordering::Relaxed) {
         let taken: Vec<Vec<f32>> = samples.by_ref().take(batch).collect::<Result<_>>()?;
-        let Some(last) = taken.last() else { return Ok([other, all]) };
+        let Some(last) = taken.last() else { break };
         let points = taken.concat();
         let rest = last.repeat(batch - taken.len());
         if session.run(&[Input::F32(&[points.as_slice(), &rest].concat())], &mut outputs).is_err() {
-            return Ok([0, 0]);
+            return Ok(OtherLabels::default());
         }
         let scores = evaluator.evaluate(&Query::untouched(points))?.logits;
         let own = outputs[0].iter().take(taken.len()).map(|&own| label.class(own));
         for (own, scores) in own.zip(scores.chunks_exact((scores.len() / taken.len()).max(1))) {
-            all += 1;
-            other += usize::from(own.is_some_and(|own| is_answer(scores) && own != predict(scores)));
+            found.all += 1;
+            found.other += u64::from(own.is_some_and(|own| is_answer(scores) && own != predict(scores)));
         }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use kennard_graph::{Builder, DType, Dim, Graph, ModelFile, TensorType};
+
+    use super::super::tests::linear;
+    use super::*;
+    use crate::{Error, Preprocessing};
+
+    /// A file that returns the place of the smallest of its two scores beside them.
+    fn smallest() -> OwnLabel {
+        let builder = Builder::new(&Graph::default()).unwrap();
+        let x = builder.input("x", TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(2)]));
+        builder.output("z", x * 1.0);
+        let best = [("axis", 1i64.into()), ("keepdims", 0i64.into())];
+        builder.output("label", (-x).apply_with("ArgMax", &best));
+        let file = ModelFile::from_bytes(&builder.finish().unwrap().to_bytes()).unwrap();
+        OwnLabel::of(&file, &[2], &Preprocessing::default(), 2).unwrap()
+    }
+
+    /// Labels are compared one sample after another until the work is stopped; what is stopped before it begins reads no sample.
+    #[test]
+    fn comparing_can_be_stopped() {
+        let engine = linear(2).comparing(smallest());
+        let samples = || [[0.2f32, 0.7], [0.7, 0.2], [0.5, 0.1]].map(|x| Ok(x.to_vec())).into_iter();
+        let found = engine.other_labels(samples(), &AtomicBool::new(false)).unwrap();
+        assert_eq!(found, OtherLabels { other: 3, all: 3 });
+        let unread = std::iter::once_with(|| Err(Error::Setting("read".into())));
+        assert!(engine.other_labels(unread.clone(), &AtomicBool::new(false)).is_err());
+        let found = engine.other_labels(unread, &AtomicBool::new(true)).unwrap();
+        assert_eq!(found, OtherLabels::default());
+    }
+
+    /// What is written is read.
+    #[test]
+    fn counts_are_told_and_read() {
+        let found = OtherLabels { other: 3, all: 40 };
+        let warning = found.warning().unwrap();
+        assert!(warning.message.contains(" 3 of 40 samples: "), "{}", warning.message);
+        assert_eq!(OtherLabels::told(&warning), Some(found));
+        assert_eq!(OtherLabels { other: 0, all: 40 }.warning(), None);
+        assert_eq!(OtherLabels::told(&Warning::new("shard", "3 of 40 samples")), None);
     }
 }

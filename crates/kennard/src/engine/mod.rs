@@ -20,6 +20,7 @@ mod search;
 mod within;
 
 pub(crate) use evaluator::{Evaluator, Query, Row};
+pub(crate) use labels::OtherLabels;
 pub(crate) use oracle::{Oracle, Reply};
 pub use plan::{Engine, EngineOptions, Plan};
 pub use program::Program;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::memory::Limit;
 use super::program::Program;
 use crate::warning::Warning;
-use crate::{Advice, Classifier, Error, Result};
+use crate::{Advice, Classifier, Error, OwnLabel, Result};
 
 /// How an engine is to run; what is left out is found at start-up.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +36,8 @@ pub struct Plan {
 pub struct Engine {
     pub(super) classifier: Classifier,
     pub(super) surrogate: Option<Classifier>,
+    /// What the file itself returns beside the scores.
+    pub(super) own_label: Option<OwnLabel>,
     pub(super) runtime: Runtime,
     pub(super) plan: Plan,
     /// What the passes of searches are computed in.
@@ -171,6 +173,7 @@ impl Engine {
         Ok(Engine {
             classifier: self.classifier.at_temperature(temperature)?,
             surrogate: None,
+            own_label: self.own_label.clone(),
             runtime: self.runtime.clone(),
             plan: self.plan,
             search: self.search,

@@ -167,14 +167,19 @@ impl Engine {
         let how = match (looks, self.classifier.returns_logits()) {
             (false, true) => return Ok(self),
             (_, false) if self.classifier.is_of_log_odds() => "its log-odds are used in place of logits",
-            (_, false) => "its closing softmax or sigmoid is taken off, and attacks see the logits before it",
+            (_, false) => {
+                "its closing softmax or sigmoid is taken off, and attacks see the logits before it (it changes no order \
+                 in real arithmetic; in float32 a sigmoid is 1 from about 17 on)"
+            }
             (true, true) => {
                 self.classifier = self.classifier.with_log_probabilities()?;
                 self.graphs = Mutex::default();
                 "their logarithm is used in place of logits"
             }
         };
-        let message = format!("the model returns probabilities: {how}. Export it with logits to be exact");
+        let cure =
+            if self.classifier.graph().is_some() { "Export it with logits" } else { "Let it return logits" };
+        let message = format!("the model returns probabilities: {how}. {cure} to be exact");
         self.warnings.push(Warning::new("probabilities", message));
         Ok(self)
     }

@@ -38,6 +38,14 @@ impl StartingNetwork {
         let (name, sha256) = (path.display().to_string(), model_digest(path)?);
         Ok(StartingNetwork::Given { name, sha256, graph: Graph::load(path)? })
     }
+
+    /// Whether it has batch normalisation.
+    pub fn normalizes(&self) -> bool {
+        match self {
+            StartingNetwork::New(architecture) => architecture.normalizes(),
+            StartingNetwork::Given { graph, .. } => !kennard_graph::statistics(graph).is_empty(),
+        }
+    }
 }
 
 /// A training run as it is wanted.
@@ -70,7 +78,7 @@ pub struct Course {
     pub threads: usize,
     /// What the result depends on, for the record.
     pub settings: TrainingSettings,
-    /// What a reader should know of how the data were read.
+    /// What a reader should know of how the data were read, and how much of them.
     pub notes: Vec<String>,
 }
 
@@ -83,16 +91,13 @@ impl Wanted {
     pub fn prepare(self, recipe: impl FnOnce(&DataSet, bool, usize) -> Result<Recipe>) -> Result<Course> {
         let mut data = self.data;
         let shape = data.shape().to_vec();
-        let (normalizes, network) = match &self.network {
-            StartingNetwork::New(architecture) => {
-                (architecture.normalizes(), Network::Architecture(architecture.to_string()))
-            }
-            StartingNetwork::Given { name, sha256, graph } => {
-                let normalizes = !kennard_graph::statistics(graph).is_empty();
-                (normalizes, Network::File { init: name.clone(), sha256: sha256.clone() })
+        let network = match &self.network {
+            StartingNetwork::New(architecture) => Network::Architecture(architecture.to_string()),
+            StartingNetwork::Given { name, sha256, .. } => {
+                Network::File { init: name.clone(), sha256: sha256.clone() }
             }
         };
-        let recipe = recipe(&data, normalizes, self.selection.count(data.len()))?;
+        let recipe = recipe(&data, self.network.normalizes(), self.selection.count(data.len()))?;
         let fingerprint: Vec<String> = data.fingerprint()?.into_iter().map(|file| file.sha256).collect();
         let samples = TrainingSet::read(&data, self.selection, &recipe, |_| ())?;
         data.check_unchanged()?;
@@ -115,7 +120,7 @@ impl Wanted {
         };
         let trained_on = TrainingData {
             name: data.spec().to_owned(),
-            split: data.split().to_string(),
+            split: data.split().map(|split| split.to_string()).unwrap_or_default(),
             samples: self.selection,
             sha256: fingerprint,
             classes: self.classes,
@@ -132,7 +137,7 @@ impl Wanted {
         };
         let all = || std::thread::available_parallelism().map_or(1, |n| n.get());
         let threads = self.threads.unwrap_or_else(all).max(1);
-        let notes = data.notes();
+        let notes = data.notes().into_iter().chain(samples.left_over(recipe.batch)).collect();
         Ok(Course { recipe, samples, model, runtime: self.runtime, threads, settings, notes })
     }
 }

@@ -33,7 +33,7 @@ pub fn run(lab: &dyn Lab, out: &Path) -> Result<Option<Vec<Point>>> {
     Ok(Some(points))
 }
 
-/// Marks the points that no other is better than in both accuracies.
+/// Marks the points than which no other is as good in both accuracies and better in one.
 pub(super) fn mark_best(points: &mut [Point]) {
     let accuracies: Vec<[f64; 2]> = points.iter().map(|p| [p.clean.value, p.robust.value]).collect();
     for (point, best) in points.iter_mut().zip(pareto_front(&accuracies)) {
@@ -44,7 +44,7 @@ pub(super) fn mark_best(points: &mut [Point]) {
 /// Says which networks no other is better than.
 pub fn front(points: &[Point]) -> String {
     let names: Vec<String> = points.iter().filter(|p| p.best).map(|p| on_a_line(&p.name)).collect();
-    format!("no other network has both accuracies higher: {}\n", names.join(", "))
+    format!("no other network is as good in both accuracies and better in one: {}\n", names.join(", "))
 }
 
 /// The files of a sweep: table, pictures and JSON; and the correlations with robust accuracy.

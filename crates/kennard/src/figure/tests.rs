@@ -56,3 +56,9 @@ fn means_over_few_images() {
     let own = Figure::student(1.0, 0.25, 63);
     assert_eq!(Figure::over_images(&[own]), own);
 }
+
+#[test]
+fn numbers_are_said_as_people_do() {
+    assert_eq!([0.0, -0.0, -0.5, 12.0].map(|value| significant(value, 3)), ["0", "0", "-0.5", "12"]);
+    assert_eq!([0, 1, 2].map(|count| counted(count, "epoch")), ["0 epochs", "1 epoch", "2 epochs"]);
+}

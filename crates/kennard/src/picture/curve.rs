@@ -210,10 +210,15 @@ fn is_trend(figures: &[ChartPoint], nested: bool) -> bool {
     figures.len() >= 3 && (nested || within_noise(&figures.iter().collect::<Vec<_>>()).is_none())
 }
 
-/// Where figures differ by less than their intervals: the lowest, the highest, and the width of the widest interval.
+/// Where figures differ by less than their intervals, all of which have a value in common: the lowest, the highest, and the width
+/// of the widest interval.
 pub(super) fn within_noise(figures: &[&ChartPoint]) -> Option<[f64; 3]> {
     let low = figures.iter().map(|f| f.value).fold(f64::INFINITY, f64::min);
     let high = figures.iter().map(|f| f.value).fold(f64::NEG_INFINITY, f64::max);
     let widest = figures.iter().map(|f| f.high - f.low).fold(0.0, f64::max);
-    (widest > 0.0 && high - low <= widest).then_some([low, high, widest])
+    // However wide one interval is, two that lie apart from each other show something.
+    let low_end = figures.iter().map(|f| f.low).fold(f64::NEG_INFINITY, f64::max);
+    let high_end = figures.iter().map(|f| f.high).fold(f64::INFINITY, f64::min);
+    let common = low_end <= high_end;
+    (widest > 0.0 && high - low <= widest && common).then_some([low, high, widest])
 }

@@ -59,7 +59,7 @@ impl<'a> Document<'a> {
         detail: Detail,
         left_out: Option<&str>,
     ) -> Document<'a> {
-        let names = names(sources);
+        let names = names(&sources.iter().collect::<Vec<_>>());
         let comparison = (sources.len() > 1).then(|| RunComparison::new(sources, &names)).flatten();
         let runs =
             sources.iter().zip(names).map(|(source, name)| RunView::new(source, name, detail)).collect();
@@ -112,8 +112,8 @@ fn cosines(state: &RunState) -> Option<Counts> {
 }
 
 /// The directories' own names; with as many of those that they lie in as tell them apart.
-pub(super) fn names(sources: &[Source]) -> Vec<String> {
-    let parts = |source: &Source| -> Vec<String> {
+pub(super) fn names(sources: &[&Source]) -> Vec<String> {
+    let parts = |source: &&Source| -> Vec<String> {
         source.path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect()
     };
     let all: Vec<Vec<String>> = sources.iter().map(parts).collect();
@@ -136,8 +136,10 @@ mod tests {
 
     #[test]
     fn names_are_as_short_as_tells_them_apart() {
-        let named =
-            |paths: &[&str]| names(&paths.iter().map(|p| Source::new(Path::new(p))).collect::<Vec<_>>());
+        let named = |paths: &[&str]| {
+            let sources: Vec<Source> = paths.iter().map(|p| Source::new(Path::new(p))).collect();
+            names(&sources.iter().collect::<Vec<_>>())
+        };
         assert_eq!(named(&["runs/a", "runs/b"]), ["a", "b"]);
         assert_eq!(named(&["runs/a/audit", "runs/b/audit", "c"]), ["a/audit", "b/audit", "c"]);
         assert_eq!(named(&["a", "a"]), ["a", "a"]);

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::warning::Warning;
 use crate::{Error, Result};
 use document::Document;
 pub use markup::Markup;
@@ -99,12 +100,20 @@ impl Report {
     }
 
     /// The rows that a paper needs, one per audit, and a sentence to cite. Of an unfinished run it says what its shares
-    /// lie between.
+    /// lie between. Audits within the directory of a command that leaves a page of its own belong to it, whether that page
+    /// shows them or not, and its warnings are said below.
     ///
     /// # Errors
-    /// When there is no audit among the runs.
+    /// When there is no audit among the runs, or one within cannot be read.
     pub fn table(&self, markup: Markup) -> Result<String> {
-        paper::table(&self.sources, markup)
+        let mut within = Vec::new();
+        for kept in self.sheets.iter().filter(|kept| !kept.shows_audits()) {
+            sources::audits_within(&kept.path, sources::DEPTH, &mut within)?;
+        }
+        let all: Vec<&Source> = self.sources.iter().chain(&within).collect();
+        let warnings = self.sheets.iter().flat_map(|kept| &kept.sheet.warnings);
+        let warnings: Vec<&Warning> = warnings.filter(|warning| !warning.note).collect();
+        paper::table(&all, &warnings, markup)
     }
 
     /// Shows less of the single samples until it fits; a sheet is shown without the audits that belong to it if they do not.

@@ -7,7 +7,8 @@ use super::Source;
 use super::document::names;
 use super::markup::Markup;
 use crate::audit::{OWN_SIZES, RunState, Summary};
-use crate::run::ModelSummary;
+use crate::run::DataSummary;
+use crate::warning::Warning;
 use crate::{Error, Norm, Precision, Result};
 use itertools::Itertools;
 
@@ -57,32 +58,36 @@ enum ShownShare {
     Between([f64; 2], u64),
 }
 
-/// The table of all audits and the sentence.
+/// The table of all audits and the sentence, with what a reader should know before believing it.
 ///
 /// # Errors
 /// When there is no audit.
-pub(super) fn table(sources: &[Source], markup: Markup) -> Result<String> {
-    let audits = sources.iter().zip(names(sources));
-    let mut rows: Vec<PaperRow> = Vec::new();
-    let models: Vec<&ModelSummary> =
-        sources.iter().filter_map(|source| Some(&source.audit.as_ref()?.outcome.summary.model)).collect();
-    for (source, name) in audits {
-        let Some(state) = &source.audit else { continue };
-        let mut row = PaperRow::of(state);
-        let model = &state.outcome.summary.model;
-        // Networks of a sweep are files of one name.
-        let twin =
-            |other: &&ModelSummary| file_name(&other.file) == row.model && other.sha256 != model.sha256;
-        if models.iter().any(twin) {
-            row.model = format!("{} ({name})", row.model);
+pub(super) fn table(sources: &[&Source], warnings: &[&Warning], markup: Markup) -> Result<String> {
+    let audits: Vec<(&RunState, String)> = sources
+        .iter()
+        .zip(names(sources))
+        .filter_map(|(source, name)| Some((source.audit.as_ref()?, name)))
+        .collect();
+    let file = |state: &RunState| file_name(&state.outcome.summary.model.file);
+    // Networks of a sweep are files of one name, and so is one network that is audited several times.
+    let shared = |state: &RunState| audits.iter().filter(|(other, _)| file(other) == file(state)).count() > 1;
+    let row = |(state, name): &(&RunState, String)| {
+        let row = PaperRow::of(state);
+        match shared(state) {
+            true => PaperRow { model: format!("{} ({name})", row.model), ..row },
+            false => row,
         }
-        rows.push(row);
-    }
+    };
+    let rows: Vec<PaperRow> = audits.iter().map(row).collect();
     if rows.is_empty() {
         let message = "there is no audit among these runs, and a table for a paper has one row per audit";
         return Err(Error::Setting(message.into()));
     }
-    Ok(text(&rows, markup))
+    let mut said = text(&rows, markup);
+    for Warning { code, message, .. } in warnings.iter().unique_by(|warning| warning.message.clone()) {
+        said += &format!("Warning ({}): {}.\n", markup.escaped(code), markup.escaped(message));
+    }
+    Ok(said)
 }
 
 fn text(rows: &[PaperRow], markup: Markup) -> String {
@@ -110,7 +115,7 @@ impl PaperRow {
             if summary.shard.is_whole() { String::new() } else { format!(", shard {}", summary.shard) };
         PaperRow {
             model: file_name(&model.file),
-            data: format!("{} ({}){shard}", data_name(&data.name), data.split),
+            data: format!("{}{shard}", DataSummary { name: data_name(&data.name), ..data.clone() }),
             samples: *total,
             norm: summary.threat_model.norm,
             eps: summary.threat_model.eps.is_finite().then(|| summary.eps_text.clone()),

@@ -25,6 +25,13 @@ pub(super) struct KeptSheet {
     pub sheet: Sheet,
 }
 
+impl KeptSheet {
+    /// Whether the audits in the directories within are on its page.
+    pub fn shows_audits(&self) -> bool {
+        self.sheet.audits || !self.sheet.finished
+    }
+}
+
 impl<'a> SheetView<'a> {
     /// A sheet with pictures of `most` bytes in all.
     pub fn new(kept: &'a KeptSheet, most: usize, left_out: Option<&str>) -> SheetView<'a> {

@@ -52,7 +52,7 @@ impl Source {
         let files: Option<Vec<FileHash>> =
             probe.pointer("/data/files").and_then(|files| serde_json::from_value(files.clone()).ok());
         text("/model/sha256") == Some(summary.model.sha256.as_str())
-            && text("/data/split") == Some(summary.data.split.as_str())
+            && text("/data/split").unwrap_or_default() == summary.data.split
             && files.is_some_and(|files| same_files(&files, &summary.data.files))
     }
 
@@ -79,19 +79,20 @@ impl DirectoryContents {
             self.sources.push(open(path)?);
             return Ok(());
         };
-        if sheet.audits || !sheet.finished {
+        let kept = KeptSheet { path: path.into(), sheet };
+        if kept.shows_audits() {
             audits_within(path, DEPTH, &mut self.sources)?;
         }
-        self.sheets.push(KeptSheet { path: path.into(), sheet });
+        self.sheets.push(kept);
         Ok(())
     }
 }
 
 /// How deep the audits of an experiment lie in its directory at most: of a network, of its epochs, an epoch.
-const DEPTH: usize = 3;
+pub(super) const DEPTH: usize = 3;
 
 /// The audits in the directories within, in the order of their paths.
-fn audits_within(path: &Path, depth: usize, sources: &mut Vec<Source>) -> Result<()> {
+pub(super) fn audits_within(path: &Path, depth: usize, sources: &mut Vec<Source>) -> Result<()> {
     for place in directories(path)? {
         let is_training = training(&place)?.is_some();
         if place.join(MANIFEST).exists() && !is_training {

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
 
 use super::files::{read_if_there, refused};
 use super::manifest::MANIFEST;
@@ -26,36 +25,21 @@ impl RunKind {
     /// When the manifest cannot be read.
     pub fn of(directory: &Path) -> Result<Option<RunKind>> {
         let text = read_if_there(&directory.join(MANIFEST))?.unwrap_or_default();
-        let own: OwnFields = serde_json::from_slice(&text).unwrap_or_default();
-        Ok(own.kind())
+        let manifest: Map<String, Value> = serde_json::from_slice(&text).unwrap_or_default();
+        Ok(kind(&manifest))
     }
 }
 
-/// The fields of manifests that those of one kind alone have; no other is read.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct OwnFields {
-    training: Option<IgnoredAny>,
-    settings: Option<OwnSettings>,
-}
-
-/// The same of their settings.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct OwnSettings {
-    attacks: Option<IgnoredAny>,
-    sigma: Option<IgnoredAny>,
-    packet: Option<IgnoredAny>,
-}
-
-impl OwnFields {
-    fn kind(self) -> Option<RunKind> {
-        let OwnSettings { attacks, sigma, packet } = self.settings.unwrap_or_default();
-        let training = self.training.map(|_| RunKind::Training);
-        let audit = attacks.map(|_| RunKind::Audit);
-        let smoothing = sigma.map(|_| RunKind::Smoothing);
-        training.or(audit).or(smoothing).or(packet.map(|_| RunKind::Packets))
+/// By the fields of a manifest, and of its settings, that those of one kind alone have.
+fn kind(manifest: &Map<String, Value>) -> Option<RunKind> {
+    let has =
+        |fields: &Map<String, Value>, name: &str| fields.get(name).is_some_and(|value| !value.is_null());
+    if has(manifest, "training") {
+        return Some(RunKind::Training);
     }
+    let settings = manifest.get("settings")?.as_object()?;
+    let own = [("attacks", RunKind::Audit), ("sigma", RunKind::Smoothing), ("packet", RunKind::Packets)];
+    own.into_iter().find(|(name, _)| has(settings, name)).map(|(_, kind)| kind)
 }
 
 impl fmt::Display for RunKind {
@@ -83,5 +67,29 @@ pub(crate) fn keep_off(directory: &Path, own: RunKind) -> Result<()> {
             Err(refused(directory, format!("holds {other}")).advise("; give {out} another directory"))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Fields have names: a list is no manifest, and no settings.
+    #[test]
+    fn a_kind_is_told_by_the_names_of_fields() {
+        let of = |manifest: Value| {
+            let directory = tempfile::tempdir().unwrap();
+            std::fs::write(directory.path().join(MANIFEST), manifest.to_string()).unwrap();
+            RunKind::of(directory.path()).unwrap()
+        };
+        assert_eq!(of(json!({ "training": {} })), Some(RunKind::Training));
+        assert_eq!(of(json!({ "settings": { "attacks": [], "packet": {} } })), Some(RunKind::Audit));
+        assert_eq!(of(json!({ "settings": { "sigma": 0.25 } })), Some(RunKind::Smoothing));
+        assert_eq!(of(json!({ "settings": { "attacks": null, "packet": {} } })), Some(RunKind::Packets));
+        for other in [json!({ "settings": [["apgd"], 0.25, 1] }), json!([{}, {}]), json!({ "settings": 1 })] {
+            assert_eq!(of(other.clone()), None, "{other}");
+        }
     }
 }

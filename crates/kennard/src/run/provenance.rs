@@ -1,5 +1,6 @@
 //! What figures were measured on.
 
+use std::fmt;
 use std::path::Path;
 
 use kennard_graph::Graph;
@@ -31,7 +32,8 @@ pub struct ModelSummary {
 pub struct DataSummary {
     /// As named on the command line.
     pub name: String,
-    /// `test` or `train`.
+    /// `test` or `train`; empty, and left out of files, of samples in memory.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub split: String,
     /// Its files.
     pub files: Vec<FileHash>,
@@ -44,7 +46,8 @@ pub struct DataSummary {
 pub struct DataIdentity {
     /// As named on the command line.
     pub name: String,
-    /// `test` or `train`.
+    /// `test` or `train`; empty, and left out of files, of samples in memory.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub split: String,
     /// Its files.
     pub files: Vec<FileHash>,
@@ -143,6 +146,14 @@ impl ModelSummary {
     }
 }
 
+impl fmt::Display for DataSummary {
+    /// Its name and its split.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if self.split.is_empty() { Ok(()) } else { write!(f, " ({})", self.split) }
+    }
+}
+
 impl DataSummary {
     /// Of a data set; what was done to its samples is known once they have been read.
     pub(crate) fn of(data: &DataSet) -> Result<DataSummary> {
@@ -156,7 +167,7 @@ impl DataIdentity {
         let files = data.fingerprint()?.into_iter();
         Ok(DataIdentity {
             name: data.spec().to_string(),
-            split: data.split().to_string(),
+            split: data.split().map(|split| split.to_string()).unwrap_or_default(),
             files: files.map(|digest| FileHash { file: digest.file, sha256: digest.sha256 }).collect(),
             shape: data.shape().to_vec(),
         })
@@ -231,5 +242,19 @@ mod tests {
 
         loaded.save(&path).unwrap();
         assert_eq!(model_digest(&path).unwrap(), digest(&path).unwrap().sha256);
+    }
+
+    /// Samples in memory are no part of anything.
+    #[test]
+    fn samples_in_memory_have_no_split() {
+        let data = DataSet::from_samples(vec![0.1, 0.9], vec![0, 1], &[1], &[]).unwrap();
+        let summary = DataSummary::of(&data).unwrap();
+        assert_eq!(summary.to_string(), "memory");
+        let text = serde_json::to_string(&summary).unwrap();
+        assert!(!text.contains("split"), "{text}");
+        assert_eq!(serde_json::from_str::<DataSummary>(&text).unwrap(), summary);
+        let named = DataSummary { split: "test".into(), ..summary };
+        assert_eq!(named.to_string(), "memory (test)");
+        assert!(serde_json::to_string(&named).unwrap().contains(r#""split":"test""#));
     }
 }

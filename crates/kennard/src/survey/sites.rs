@@ -60,9 +60,8 @@ impl Survey<'_> {
         if samples.is_empty() {
             let label = self.label.map_or(String::new(), |label| format!(" of label {label}"));
             return Err(Error::Packet(format!(
-                "the data set {} ({}) has no sample{label}; choose a label that it has",
-                self.data.spec(),
-                self.data.split()
+                "the data set {} has no sample{label}; choose a label that it has",
+                self.data.in_words()
             )));
         }
         if self.kind == PacketKind::Gaussian {

@@ -82,7 +82,8 @@ pub enum Schedule {
     Constant,
     /// Half a cosine from the rate to 0 (Loshchilov & Hutter 2017, arXiv 1608.03983).
     Cosine,
-    /// Linearly from 0 to the rate over the first 30 %, and back to 0 (Smith & Topin 2019, arXiv 1708.07120).
+    /// Linearly from 0 to the rate over the first 30 %, and back to 0 (Smith & Topin 2019, arXiv 1708.07120). A run of a
+    /// single step has the rate of its middle.
     OneCycle,
     /// A tenth of the rate after half, and again after three quarters.
     Step,
@@ -101,6 +102,13 @@ impl Schedule {
             Schedule::Step => 0.01,
         }
     }
+
+    /// The same in a run of this many steps: a single one, whose beginning may have no rate, then has that of its middle,
+    /// as it would change nothing.
+    pub(super) fn factor_of(self, done: f64, steps: usize) -> f64 {
+        let factor = self.factor(done);
+        if steps == 1 && factor == 0.0 { self.factor(0.5) } else { factor }
+    }
 }
 
 #[cfg(test)]
@@ -115,6 +123,8 @@ mod tests {
         let cosine = at(Schedule::Cosine);
         assert_eq!((cosine[0], cosine[4]), (1.0, 0.0));
         assert!((Schedule::Cosine.factor(0.5) - 0.5).abs() < 1e-12);
+        assert_eq!([1, 2].map(|steps| Schedule::Cosine.factor_of(0.0, steps)), [1.0, 1.0]);
+        assert_eq!(Schedule::OneCycle.factor_of(0.0, 2), 0.0);
     }
 
     /// Five steps on `w²/2` from w = 1, by hand in double precision with PyTorch 2.15's definitions

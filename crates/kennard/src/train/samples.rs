@@ -71,6 +71,18 @@ impl TrainingSet {
         self.images.statistics(&self.training)
     }
 
+    /// That an epoch leaves out more than a quarter of the samples, which are too few for another batch; nothing where it
+    /// does not.
+    pub(crate) fn left_over(&self, batch: usize) -> Option<String> {
+        let samples = self.training.len();
+        let over = samples % batch.max(1);
+        (4 * over > samples).then(|| {
+            format!(
+                "every epoch leaves out {over} of {samples} samples, others each time: they fill no batch in batches of {batch}"
+            )
+        })
+    }
+
     /// The training samples in the order of an epoch.
     pub(super) fn order(&self, seed: u64, epoch: usize) -> Vec<usize> {
         let mut order = self.training.clone();

@@ -36,6 +36,21 @@ pub struct TrainingSettings {
     pub runtime: Option<RuntimeSummary>,
 }
 
+impl TrainingSettings {
+    /// Whether a whole run of these settings is one of the others too: all are the same, but for the epsilon of a method that is
+    /// not trained against changes, which only validation would attack with.
+    pub fn trains_as(&self, other: &TrainingSettings) -> bool {
+        let without = |settings: &TrainingSettings| {
+            let mut settings = settings.clone();
+            if !settings.recipe.method.is_adversarial() {
+                settings.recipe.eps = None;
+            }
+            settings
+        };
+        without(self) == without(other)
+    }
+}
+
 /// The network that a training run begins with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -76,7 +91,8 @@ pub enum TrainedOn {
 pub struct TrainingData {
     /// As named on the command line.
     pub name: String,
-    /// `test` or `train`.
+    /// `test` or `train`; empty, and left out of files, of samples in memory.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub split: String,
     /// Which samples.
     pub samples: Selection,
@@ -106,5 +122,24 @@ impl TrainingManifest {
     /// When it is damaged, or of something else than a training run.
     pub fn read(directory: &Path) -> Result<Option<TrainingManifest>> {
         Ok(stored(directory)?.map(|(manifest, _)| manifest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Method;
+    use super::*;
+
+    #[test]
+    fn epsilon_counts_where_training_has_a_use_for_it() {
+        let of = |method: Method, eps: Option<f64>, seed: u64| TrainingSettings {
+            network: Network::Architecture("cnn".into()),
+            samples: TrainedOn::Problem { problem: "moons".into(), points: 10 },
+            recipe: Recipe { method, eps, seed, ..Recipe::default() },
+            runtime: None,
+        };
+        let same = |method: Method, seed: u64| of(method, None, 0).trains_as(&of(method, Some(0.1), seed));
+        assert!(same(Method::Standard, 0) && same(Method::GaussianNoise { sigma: 0.1 }, 0));
+        assert!(!same(Method::Standard, 1) && !same(Method::Pgd { steps: 7 }, 0) && !same(Method::FgsmRs, 0));
     }
 }

@@ -1,6 +1,7 @@
 //! Training on small networks and images.
 
 mod pytorch;
+mod single;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;

@@ -143,7 +143,8 @@ impl Training<'_> {
             if !sum.loss.is_finite() {
                 return Err(self.diverged(directory, epoch, step, eps));
             }
-            let factor = recipe.schedule.factor((done / recipe.epochs as f64).min(1.0));
+            let (share, all) = ((done / recipe.epochs as f64).min(1.0), recipe.epochs * steps);
+            let factor = recipe.schedule.factor_of(share, all);
             layout.update(recipe, state, sum, recipe.rate * factor);
             progress(tally.progress(epoch, step + 1, steps, None));
         }

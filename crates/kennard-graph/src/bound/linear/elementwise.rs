@@ -175,5 +175,9 @@ fn batch_normalization<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     let absolute: Vec<f64> = factor.iter().map(|f| f.abs()).collect();
     let (factor, absolute) = (constant(&factor)?, constant(&absolute)?);
     let term = Term { value: constant(&shift)?, size: constant(&size)? };
-    scaled(x, |x, sizes| x * if sizes { absolute } else { factor }, Some(term))
+    let images = scaled(x, |x, sizes| x * if sizes { absolute } else { factor }, Some(term))?;
+    // In single precision σ² + ε is off by any share of itself where the two have different signs.
+    let cancels = epsilon < 0.0 || variance.iter().any(|v| *v < 0.0);
+    let image = |image: Image<'b>| Image { rounding: image.rounding.filter(|_| !cancels), ..image };
+    Ok(images.map(|images| images.into_iter().map(image).collect()))
 }

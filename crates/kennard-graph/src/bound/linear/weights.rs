@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Linear;
 use crate::bound::rows::batch_axis;
-use crate::bound::site::{Image, Known, Site, Term, Terms, Tightness, affine, affine_with};
+use crate::bound::site::{Image, Known, Site, Term, Terms, Tightness, affine, affine_with, heaviest};
 use crate::gradient::equation;
 use crate::{Result, Var};
 
@@ -26,9 +26,10 @@ fn gemm<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
         return Ok(None);
     }
     let alpha = s.node.float("alpha", 1.0);
-    let run = |x: Var<'b>, absolute: bool, added: Option<Var<'b>>| {
+    let run = |x: Var<'b>, absolute: bool, factor: f64, added: Option<Var<'b>>| {
         let (w, alpha) = if absolute { (w.apply("Abs"), alpha.abs()) } else { (w, alpha) };
-        let attributes = [("alpha", (alpha as f32).into()), ("transB", s.node.int("transB", 0).into())];
+        let alpha = (alpha * factor) as f32;
+        let attributes = [("alpha", alpha.into()), ("transB", s.node.int("transB", 0).into())];
         let inputs: Vec<Option<Var>> = [Some(x), Some(w)].into_iter().chain(added.map(Some)).collect();
         s.builder.op("Gemm", &inputs, &attributes)
     };
@@ -37,7 +38,8 @@ fn gemm<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     let [rows, columns] = sides(w)?;
     let terms = if s.node.int("transB", 0) == 0 { [rows, columns] } else { [columns, rows] };
     let terms = Terms { forward: terms[0], back: terms[1] };
-    Ok(Some(vec![affine_with(x, run, term, terms, summed(x))?]))
+    let heaviest = heaviest(w).filter(|_| alpha == 1.0);
+    Ok(Some(vec![affine_with(x, run, term, terms, summed(x), heaviest)?]))
 }
 
 /// `Y = X·W` or `W·X`, over the last two axes.
@@ -136,8 +138,9 @@ fn conv<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     let attributes: Vec<_> =
         s.node.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     let places: Vec<i64> = (1..rank as i64 - 1).collect();
-    let run = |x: Var<'b>, absolute: bool, added: Option<Var<'b>>| {
+    let run = |x: Var<'b>, absolute: bool, factor: f64, added: Option<Var<'b>>| {
         let w = if absolute { w.apply("Abs") } else { w };
+        let w = if factor == 1.0 { w } else { w * factor };
         let bias = added.map(|added| Some(added.squeeze(&places)));
         let inputs: Vec<Option<Var>> = [Some(x), Some(w)].into_iter().chain(bias).collect();
         s.builder.op(&s.node.op, &inputs, &attributes)
@@ -157,5 +160,7 @@ fn conv<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
         "Conv" => Terms { forward: far.saturating_mul(all), back: near.saturating_mul(seen) },
         _ => Terms { forward: near.saturating_mul(seen), back: far.saturating_mul(all) },
     };
-    Ok(Some(vec![affine_with(x, run, term, terms, summed(x))?]))
+    // Elsewhere a factor would be a pass over the weights each time.
+    let heaviest = heaviest(w).filter(|_| s.folds);
+    Ok(Some(vec![affine_with(x, run, term, terms, summed(x), heaviest)?]))
 }

@@ -61,7 +61,7 @@ fn attempt(record: &Record, place: usize) -> Option<&AttackRecord> {
 }
 
 /// The records of each attack, with its name.
-fn by_attack<'a>(
+pub(super) fn by_attack<'a>(
     summary: &'a Summary,
     records: &'a [Record],
 ) -> impl Iterator<Item = (&'a str, Vec<&'a AttackRecord>)> {
@@ -121,45 +121,21 @@ pub(super) fn blind(summary: &Summary, records: &[Record]) -> Vec<Warning> {
     found
 }
 
-/// For how many samples each attack met something, as text; nothing where none did.
-fn met(summary: &Summary, records: &[Record], of: fn(&AttackRecord) -> bool) -> Option<String> {
-    let count = |(name, tried): (&str, Vec<&AttackRecord>)| {
-        let met = tried.iter().filter(|record| of(record)).count();
-        (met > 0).then(|| format!("{name} (near {met} of {} samples)", tried.len()))
-    };
-    let all: Vec<String> = by_attack(summary, records).filter_map(count).collect();
-    (!all.is_empty()).then(|| all.join(", "))
-}
-
-pub(super) fn non_finite(summary: &Summary, records: &[Record]) -> Option<Warning> {
-    met(summary, records, |a| a.non_finite_gradients > 0).map(|who| {
-        let message = format!(
-            "gradients with infinite entries or NaN were met by {who}. An infinite entry counted as the largest number \
-             of its sign, NaN as zero; if that is frequent, the attacks are weaker than they seem. Look for square roots, \
-             logarithms and divisions at zero in the model"
-        );
-        Warning::new("non-finite-gradients", message)
-    })
-}
-
-pub(super) fn unanswered(summary: &Summary, records: &[Record]) -> Option<Warning> {
-    met(summary, records, |a| a.unanswered > 0).map(|who| {
-        let message = format!(
-            "points where the model's answer is NaN were met by {who}. They count neither as adversarial nor as robust. \
-             Check the model for divisions by zero, logarithms of negative numbers and overflows within the bounds"
-        );
-        Warning::new("unanswered-points", message)
-    })
+/// Whether the model was no file: what runs files has one of these names.
+pub(super) fn is_live(summary: &Summary) -> bool {
+    !["rten", "onnxruntime", "openvino", ""].contains(&summary.runtime.as_str())
 }
 
 pub(super) fn disputed(summary: &Summary, records: &[Record]) -> Vec<Warning> {
+    let what = match is_live(summary) {
+        true => "was misclassified in the search and not in a second pass",
+        false => "was misclassified in the simplified graph but not by the model as given",
+    };
     let warn = |(name, tried): (&str, Vec<&AttackRecord>)| {
         let disputed = tried.iter().filter(|record| record.disputed).count();
         (disputed > 0).then(|| {
-            let message = format!(
-                "{name}: for {disputed} samples a point was misclassified in the simplified graph but not by the model as \
-                 given; such points were not counted"
-            );
+            let message =
+                format!("{name}: for {disputed} samples a point {what}; such points were not counted");
             Warning::new("disputed-points", message)
         })
     };
@@ -177,6 +153,11 @@ mod tests {
 
     /// What `review` says of samples under attacks, each given by name and by what it did on every sample.
     fn said(attacks: &[(&str, Vec<AttackRecord>)]) -> Vec<Warning> {
+        said_beside("rten", attacks)
+    }
+
+    /// The same of a model that this runtime, or library, computes.
+    fn said_beside(runtime: &str, attacks: &[(&str, Vec<AttackRecord>)]) -> Vec<Warning> {
         let records: Vec<Record> = (0..attacks[0].1.len())
             .map(|index| Record {
                 index,
@@ -199,7 +180,7 @@ mod tests {
         about.samples = records.len() as u64;
         let settings = json!({
             "data": {"name": "", "split": "", "files": []}, "attacks": [], "minimal": [], "cascade": false, "samples": "all",
-            "threat_model": {"norm": "linf", "eps": 0.1, "bounds": [0.0, 1.0]}, "seed": 0, "runtime": "",
+            "threat_model": {"norm": "linf", "eps": 0.1, "bounds": [0.0, 1.0]}, "seed": 0, "runtime": runtime,
         });
         let settings = serde_json::from_value(settings).unwrap();
         let mut summary = Summary::blank(&about, &settings);
@@ -272,6 +253,18 @@ mod tests {
         let standard = run(10, &["apgd-ce", "apgd-t", "fab-t"]);
         assert!(!standard[0].note && !standard[0].message.contains("AutoAttack"), "{standard:?}");
         assert!(standard[0].message.contains("more queries"), "{standard:?}");
+    }
+
+    /// A live model has no graph that could be simplified.
+    #[test]
+    fn what_is_disputed_is_said_of_the_kind_of_model() {
+        let disputed = AttackRecord { disputed: true, ..gradients(10, 0) };
+        let attacks = [("pgd", of(3, &disputed, &gradients(10, 0)))];
+        for (runtime, words) in [("rten", "the simplified graph"), ("torch", "a second pass")] {
+            let warnings = said_beside(runtime, &attacks);
+            assert!(warnings.len() == 1 && warnings[0].code == "disputed-points", "{warnings:?}");
+            assert!(warnings[0].message.contains(words), "{warnings:?}");
+        }
     }
 
     #[test]

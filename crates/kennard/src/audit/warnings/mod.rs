@@ -5,10 +5,10 @@ mod bounds;
 
 use bounds::{contradicted, nothing_certified};
 
-use attacks::{blind, disputed, masked, non_finite, unanswered};
+use attacks::{blind, disputed, masked};
 
 use super::missing::missing;
-use super::{Outcome, Record, Summary, Warning};
+use super::{AttackRecord, Outcome, Record, Summary, Warning};
 use crate::run::shard::SHARD_ALONE;
 use crate::stats::Share;
 use crate::survey::NOT_REACHED;
@@ -75,25 +75,68 @@ fn not_evaluated(summary: &Summary, records: &[Record]) -> Option<Warning> {
     })
 }
 
+/// For how many samples each attack met something, as text; nothing where none did.
+fn met(summary: &Summary, records: &[Record], of: fn(&AttackRecord) -> bool) -> Option<String> {
+    let count = |(name, tried): (&str, Vec<&AttackRecord>)| {
+        let met = tried.iter().filter(|record| of(record)).count();
+        (met > 0).then(|| format!("{name} (near {met} of {} samples)", tried.len()))
+    };
+    let all: Vec<String> = attacks::by_attack(summary, records).filter_map(count).collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
+fn non_finite(summary: &Summary, records: &[Record]) -> Option<Warning> {
+    met(summary, records, |a| a.non_finite_gradients > 0).map(|who| {
+        let message = format!(
+            "gradients with infinite entries or NaN were met by {who}. An infinite entry counted as the largest number \
+             of its sign, NaN as zero; if that is frequent, the attacks are weaker than they seem. Look for square roots, \
+             logarithms and divisions at zero in the model"
+        );
+        Warning::new("non-finite-gradients", message)
+    })
+}
+
+fn unanswered(summary: &Summary, records: &[Record]) -> Option<Warning> {
+    met(summary, records, |a| a.unanswered > 0).map(|who| {
+        let message = format!(
+            "points where the model's answer is NaN were met by {who}. They count neither as adversarial nor as robust. \
+             Check the model for divisions by zero, logarithms of negative numbers and overflows within the bounds"
+        );
+        Warning::new("unanswered-points", message)
+    })
+}
+
 fn chance(summary: &Summary) -> Option<Warning> {
     let Summary { clean, total, model, .. } = summary;
-    chance_accuracy(clean.correct, *total, model.classes).filter(|_| clean.pending == 0)
+    if !attacks::is_live(summary) {
+        return chance_accuracy(clean.correct, *total, model.classes).filter(|_| clean.pending == 0);
+    }
+    at_chance(clean.correct, *total, model.classes).filter(|_| clean.pending == 0).map(|message| {
+        let causes = "Likely causes: the model expects pixels 0..255 and the samples are 0..1, or the other way round, or a \
+                      normalisation that belongs into the model, or another order of channels, or the labels are in another order";
+        Warning::new("chance-accuracy", format!("{message}. {causes}"))
+    })
 }
 
 /// What a reader should know where no more samples of `total` are classified correctly than by guessing.
 pub fn chance_accuracy(correct: u64, total: u64, classes: u64) -> Option<Warning> {
-    let classes = classes as f64;
-    let share = Share { count: correct, pending: 0, total };
-    let (accuracy, [low, _]) = (share.known()?, share.interval()?);
-    let at_chance = low <= 1.0 / classes && accuracy < 2.5 / classes;
-    (total >= ENOUGH && at_chance).then(|| {
-        let message = format!("the accuracy, {:.1} %, is at chance level", 100.0 * accuracy);
+    at_chance(correct, total, classes).map(|message| {
         Warning::new("chance-accuracy", message).advise(
             ". Likely causes: the model expects pixels 0..255 and the data is 0..1 ({input_scale = 255}), or the other way \
              round ({input_scale = 1/255}), or normalised ones ({mean}, {std}), another channel order ({nhwc}), or the \
              labels are in another order",
         )
     })
+}
+
+/// What is said where no more samples are classified correctly than by guessing.
+fn at_chance(correct: u64, total: u64, classes: u64) -> Option<String> {
+    let classes = classes as f64;
+    let share = Share { count: correct, pending: 0, total };
+    let (accuracy, [low, _]) = (share.known()?, share.interval()?);
+    let at_chance = low <= 1.0 / classes && accuracy < 2.5 / classes;
+    (total >= ENOUGH && at_chance)
+        .then(|| format!("the accuracy, {:.1} %, is at chance level", 100.0 * accuracy))
 }
 
 fn random(records: &[Record]) -> Option<Warning> {

@@ -1,5 +1,6 @@
 //! Certificates of linear classifiers, whose smallest margin over a region is known.
 
+mod floats;
 mod stages;
 
 use std::collections::BTreeMap;
@@ -27,12 +28,19 @@ fn weights() -> Vec<f32> {
 }
 
 fn engine(preprocessing: &Preprocessing, micro_batch: usize) -> Engine {
+    engine_in(DType::F32, preprocessing, micro_batch)
+}
+
+/// The same, its weights and its products of this type.
+fn engine_in(dtype: DType, preprocessing: &Preprocessing, micro_batch: usize) -> Engine {
     let builder = Builder::new(&Graph::default()).unwrap();
     let dims = if preprocessing.nhwc { [2, 2, 3] } else { SHAPE };
     let dims: Vec<Dim> = std::iter::once(Dim::BATCH).chain(dims.map(Dim::Known)).collect();
     let x = builder.input("x", TensorType::new(DType::F32, dims));
     let w = Tensor::from(ArrayD::from_shape_vec(IxDyn(&[D, K]), weights()).unwrap());
-    builder.output("logits", x.apply("Flatten").with("MatMul", builder.named("w", w)));
+    let w = w.to_float_type(dtype);
+    let products = x.apply("Flatten").cast(dtype).with("MatMul", builder.named("w", w));
+    builder.output("logits", products.cast(DType::F32));
     let classifier = Classifier::new(&builder.finish().unwrap(), &SHAPE, preprocessing).unwrap();
     let options = EngineOptions { micro_batch: Some(micro_batch), ..EngineOptions::default() };
     Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &options).unwrap()
@@ -117,6 +125,17 @@ fn bounds_of_linear_classifiers_are_exact() {
         }
     }
     assert!(certified > 20, "{certified}");
+}
+
+/// Of a model that computes in half precision it is not known what rounding does, though its bounds are those of single precision.
+#[test]
+fn nothing_is_said_of_rounding_in_half_precision() {
+    let threat = ThreatModel::within(Norm::Linf, 0.01, [0.0, 1.0]).unwrap();
+    let bounded = |dtype: DType| found(&engine_in(dtype, &Preprocessing::default(), 8), &samples(20), threat);
+    let (half, single) = (bounded(DType::F16), bounded(DType::F32));
+    assert!(half.values().any(Bounded::is_certified));
+    assert!(half.values().all(|bounded| bounded.in_floats.is_none()));
+    assert!(single.values().any(|bounded| bounded.in_floats == Some(true)));
 }
 
 /// In every norm the largest radius of a linear classifier is its distance to the nearest of K − 1 planes, to the step of the

@@ -2,7 +2,7 @@
 
 use super::ChainFigures;
 use crate::Figure;
-use crate::distance::proposal::{ProposalPart, WIDER};
+use crate::distance::proposal::{NARROWEST, ProposalPart, WIDER};
 use crate::packet::vector::{axpy, dot};
 use crate::stats::{mean, pseudo_values, scatter};
 
@@ -59,7 +59,7 @@ pub(super) fn moved(part: &ProposalPart, own: &[&ChainSums]) -> Option<ProposalP
     let place = own.iter().map(|sums| sums.along).sum::<f64>() / count;
     let variance = own.iter().map(|sums| sums.square).sum::<f64>() / count - place * place;
     ProposalPart::at(&design).map(|at| ProposalPart {
-        width: WIDER * variance.max(0.0).sqrt(),
+        width: (WIDER * variance.max(0.0).sqrt()).max(NARROWEST),
         share: part.share,
         ..at
     })

@@ -155,6 +155,18 @@ fn chains_share_themselves_out_over_parts() {
     assert!((facets[0].distance - near).abs() < 0.6 && found.r_hat < 1.1, "{facets:?} {}", found.r_hat);
 }
 
+/// A design point that two searches find is one facet, of the weight of both.
+#[test]
+fn parts_in_one_direction_are_one_facet() {
+    use super::super::facets::facets;
+    use super::super::proposal::{Proposal, ProposalPart};
+    let at = |design: &[f64]| ProposalPart::at(design).unwrap();
+    let proposal = Proposal::new(vec![at(&[2.0, 0.0]), at(&[0.0, 3.0]), at(&[2.0, 0.1])]);
+    let found = facets(&proposal, &[[1.0, 2.0], [1.0, 3.0], [2.0, 7.0]], &[1.0, 0.0], 0.5);
+    let figures: Vec<[f64; 3]> = found.iter().map(|f| [f.share, f.distance, f.cosine]).collect();
+    assert_eq!(figures, [[0.75, 1.5, 1.0], [0.25, 1.5, 0.0]]);
+}
+
 /// A point that is carried to another part lies there as it lay in its own, as far from the centre across both axes, and the way
 /// back leads to where it was.
 #[test]

@@ -86,6 +86,7 @@ impl Engine {
         Ok(Engine {
             classifier,
             surrogate: None,
+            own_label: None,
             runtime,
             plan: Plan { micro_batch, sessions, threads_per_session: 1 },
             search: Precision::F32,

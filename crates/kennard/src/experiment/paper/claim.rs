@@ -2,6 +2,7 @@ use serde::Serialize;
 
 use crate::Figure;
 use crate::experiment::short;
+use crate::figure::counted;
 use crate::stats::{holm, student_p};
 
 /// A claim of the paper, and what became of it.
@@ -47,18 +48,18 @@ const PAIRS: usize = 5;
 
 /// Why `epochs` of training are too few to judge by; nothing where they are not.
 pub fn too_brief(epochs: usize) -> Option<String> {
-    (epochs < EPOCHS).then(|| format!("{epochs} epochs of training are fewer than {EPOCHS}"))
+    (epochs < EPOCHS).then(|| format!("{} of training, fewer than {EPOCHS}", counted(epochs, "epoch")))
 }
 
 /// Why a network has not learnt its task: the lower end of its accuracy must be above a quarter of the way from chance to
 /// 1.
 pub fn has_not_learnt(interval: [f64; 2], classes: usize) -> Option<String> {
-    below(interval, classes, 0.25, "has not learnt its task")
+    below(interval, classes, 0.25, "to have learnt its task")
 }
 
 /// Why a network is not accurate: the lower end of its accuracy must be above half of the way from chance to 1.
 pub fn is_not_accurate(interval: [f64; 2], classes: usize) -> Option<String> {
-    below(interval, classes, 0.5, "is not accurate")
+    below(interval, classes, 0.5, "to be accurate")
 }
 
 fn below([low, _]: [f64; 2], classes: usize, way: f64, what: &str) -> Option<String> {
@@ -66,7 +67,7 @@ fn below([low, _]: [f64; 2], classes: usize, way: f64, what: &str) -> Option<Str
     let limit = chance + way * (1.0 - chance);
     let problem = || {
         format!(
-            "a network of at least {:.1} % {what}, which takes {:.1} % for {classes} classes",
+            "one network's accuracy is only known to be above {:.1} %; {:.1} % is needed {what}, of {classes} classes",
             100.0 * low,
             100.0 * limit
         )
@@ -78,8 +79,9 @@ fn below([low, _]: [f64; 2], classes: usize, way: f64, what: &str) -> Option<Str
 /// Why networks are too few: at least [`PAIRS`] of them must have learnt their task. `found` are their accuracies.
 pub fn too_few(found: &[[f64; 2]], classes: usize) -> Option<String> {
     let learnt = found.iter().filter(|interval| has_not_learnt(**interval, classes).is_none()).count();
-    (learnt < PAIRS)
-        .then(|| format!("{learnt} of {} networks have learnt their task, fewer than {PAIRS}", found.len()))
+    (learnt < PAIRS).then(|| {
+        format!("{learnt} of {}, fewer than {PAIRS}, learnt the task", counted(found.len(), "network"))
+    })
 }
 
 impl Claim {
@@ -120,7 +122,7 @@ impl Claim {
     pub fn of_correlation(claim: impl Into<String>, pairs: &[(f64, f64)], positive: bool) -> Claim {
         let claim = claim.into();
         if pairs.len() < PAIRS {
-            let evidence = format!("{} pairs are fewer than {PAIRS}", pairs.len());
+            let evidence = format!("{}, fewer than {PAIRS}", counted(pairs.len(), "pair"));
             return Claim { claim, verdict: ClaimVerdict::TooSmallToJudge, evidence, p: None };
         }
         match crate::stats::spearman(pairs) {
@@ -146,7 +148,7 @@ impl Claim {
         let finite = values.iter().all(|value| value.is_finite());
         let too_small = match finite {
             false => Some(format!("the figure is no number for some of {seeds} seeds")),
-            true => (seeds < SEEDS).then(|| format!("{seeds} seeds are fewer than {SEEDS}")),
+            true => (seeds < SEEDS).then(|| format!("{}, fewer than {SEEDS}", counted(seeds, "seed"))),
         };
         match over_seeds(values) {
             None => Claim { claim, verdict: ClaimVerdict::TooSmallToJudge, evidence: String::new(), p: None },
@@ -240,7 +242,7 @@ mod tests {
         assert_eq!(below.verdict, ClaimVerdict::DoesNotComeOut);
         let few = Claim::over_seeds("d", &spread[..4], 0.0, true);
         assert_eq!((few.verdict, few.p), (ClaimVerdict::TooSmallToJudge, None));
-        assert!(few.line().contains("4 seeds are fewer than 5"), "{}", few.line());
+        assert!(few.line().contains("4 seeds, fewer than 5"), "{}", few.line());
         let none = Claim::over_seeds("e", &[f64::NAN; 5], 0.0, true);
         assert_eq!(none.verdict, ClaimVerdict::TooSmallToJudge);
 
@@ -266,9 +268,8 @@ mod tests {
     /// Of ten classes chance is 10 %; half of the way to 1 is 55 %, a quarter 32.5 %.
     #[test]
     fn what_is_too_small_has_no_verdict() {
-        assert!(
-            is_not_accurate([0.10, 0.12], 10).unwrap().contains("10.0 % is not accurate, which takes 55.0 %")
-        );
+        let said = is_not_accurate([0.10, 0.12], 10).unwrap();
+        assert!(said.contains("above 10.0 %; 55.0 % is needed to be accurate"), "{said}");
         assert!(is_not_accurate([0.54, 0.60], 10).is_some());
         assert_eq!(is_not_accurate([0.56, 0.60], 10), None);
         assert!(has_not_learnt([0.32, 0.40], 10).is_some() && has_not_learnt([0.33, 0.40], 10).is_none());
@@ -277,17 +278,14 @@ mod tests {
         assert!(has_not_learnt([f64::NAN, 1.0], 10).is_some());
         assert!(too_brief(4).is_some() && too_brief(5).is_none());
         let [good, bad] = [[0.8, 0.9], [0.1, 0.2]];
-        assert!(too_few(&[good, good, good, good, bad, bad], 10).unwrap().contains("4 of 6 networks"));
+        assert!(too_few(&[good, good, good, good, bad, bad], 10).unwrap().contains("4 of 6 networks, fewer"));
         assert_eq!(too_few(&[good, good, good, good, good, bad], 10), None);
 
         let claim = || Claim::that("c", [0.1, 0.2], 0.5, false, "0.15".into());
         assert_eq!(claim().unless(None).verdict, ClaimVerdict::ComesOut);
         let small = claim().unless(too_brief(2));
         assert_eq!(small.verdict, ClaimVerdict::TooSmallToJudge);
-        assert_eq!(
-            small.line(),
-            "- c: **too small to judge**; 2 epochs of training are fewer than 5 (0.15)\n"
-        );
+        assert_eq!(small.line(), "- c: **too small to judge**; 2 epochs of training, fewer than 5 (0.15)\n");
         assert_eq!(serde_json::json!(small)["verdict"], "too-small-to-judge");
     }
 }

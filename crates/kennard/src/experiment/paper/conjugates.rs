@@ -46,7 +46,11 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
         let picture = over_epochs(&means, &format!("{name} while it learns, {SEEDS} seeds")).svg()?;
         report.pictures.push((format!("{}.svg", seeds::without_seed(&group[0].name)), picture.into_bytes()));
     }
-    Claim::adjust(&mut report.claims);
+    let (later, first): (Vec<Claim>, Vec<Claim>) = report.claims.into_iter().partition(seeds::is_at_fitted);
+    if !later.is_empty() {
+        report.text += &format!("\n{}", seeds::families(first.len()));
+    }
+    report.claims = Claim::adjusted_apart(first, later);
     Ok(Some(report))
 }
 

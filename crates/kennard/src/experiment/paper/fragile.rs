@@ -121,5 +121,6 @@ fn report(networks: &[Vec<Summary>], arch: &str, eps: f64) -> Result<PaperReport
         claims,
         figures: json!({ "networks": networks.iter().map(audits).collect::<Vec<_>>() }),
         pictures: vec![("accuracy.svg".into(), chart.svg()?.into_bytes())],
+        warnings: Vec::new(),
     })
 }

@@ -16,15 +16,16 @@ use crate::attack::{Apgd, AttackConditions, AttackLoss, AttackedSample, run_atta
 use crate::data::Sample;
 use crate::engine::{Engine, EngineOptions, Oracle, Query, Task};
 use crate::experiment::Lab;
+use crate::figure::counted;
 use crate::stats::clopper_pearson;
 use crate::train::{Architecture, Method, Optimizer, Recipe, Schedule, Training, TrainingSet};
 use crate::{Classifier, Graph, Norm, Preprocessing, Result, Runtime, ThreatModel};
 use sets::{DIMENSION, Set};
 
 /// Points to train on and to measure on.
-const TRAIN: usize = 4000;
+pub const TRAIN: usize = 4000;
 const TEST: usize = 2000;
-const EPOCHS: usize = 20;
+pub const EPOCHS: usize = 20;
 const SEEDS: u64 = 5;
 /// The network.
 const NETWORK: &str = "mlp:32";
@@ -220,10 +221,11 @@ fn tested(train: usize) -> usize {
 fn text(found: &[TrainedNetwork], epochs: usize, train: usize) -> String {
     let mut text = format!(
         "# R4: is the trade-off intrinsic?\n\nTwo classes in {DIMENSION} dimensions, `{NETWORK}`, {train} points to train on, \
-         {} to measure on, {epochs} epochs, {SEEDS} seeds;\nattacks in linf, ε = {EPS} (APGD). Means over seeds with \
+         {} to measure on, {}, {SEEDS} seeds;\nattacks in linf, ε = {EPS} (APGD). Means over seeds with \
          the bootstrap's interval over seeds.\n\n| classes | trained at | clean, % | robust, % | below the frontier, points |\n\
          |---|---|---|---|---|\n",
-        tested(train)
+        tested(train),
+        counted(epochs, "epoch")
     );
     let percent = |values: Vec<f64>| {
         let one = |v: f64| format!("{:.1}", 100.0 * v);

@@ -14,6 +14,7 @@ mod plane;
 mod resolve;
 mod seeds;
 mod simultaneous;
+mod size;
 mod tradeoff;
 mod whitened;
 mod window;
@@ -25,9 +26,11 @@ use serde_json::json;
 
 use super::{Lab, NamedFile};
 use crate::run::sums::sha256;
+use crate::warning::Warning;
 use crate::{Error, Result};
 
 pub use claim::{Claim, ClaimVerdict};
+use size::{OwnSize, epochs_of};
 
 /// What must be said where networks are examined on the samples that they were trained on.
 const SEEN: &str =
@@ -35,6 +38,9 @@ const SEEN: &str =
 
 /// What was predicted of the experiments of the second edition before they were run.
 pub const PREDICTIONS: &str = include_str!("predictions.md");
+
+/// How many images R5 looks at where nothing else is asked for.
+pub const R5_IMAGES: usize = 150;
 
 /// An experiment of the paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +100,8 @@ pub struct PaperReport {
     pub figures: serde_json::Value,
     /// Pictures, and tables of single runs.
     pub pictures: Vec<NamedFile>,
+    /// What a reader should know before believing it.
+    pub warnings: Vec<Warning>,
 }
 
 impl Experiment {
@@ -146,12 +154,47 @@ impl Experiment {
             || matches!(self, Experiment::R5 | Experiment::R6 | Experiment::R7)
     }
 
+    /// The error with what can be done about it in an experiment, whose settings for training are its own.
+    fn advised(self, error: Error, on: &Conditions) -> Error {
+        let (error, samples, held_out, batch) = match error {
+            Error::OfModel { model, error } => {
+                return Error::OfModel { model, error: Box::new(self.advised(*error, on)) };
+            }
+            Error::Advised { error, advice } => match *error {
+                Error::TooFewSamples { samples, held_out, batch } => (error, samples, held_out, batch),
+                _ => return Error::Advised { error, advice },
+            },
+            error => return error,
+        };
+        let least = least_samples(samples, held_out, batch);
+        if on.samples.is_some() || matches!(self, Experiment::E4 | Experiment::R4) {
+            let advice = crate::Advice::new(". It takes at least {samples}");
+            error.advise(advice.with("samples", least))
+        } else {
+            error.advise(". Take a larger data set")
+        }
+    }
+
+    /// How large it is by itself.
+    fn own_size(self) -> OwnSize {
+        let (epochs, samples) = match self {
+            Experiment::E4 => (Some(plane::EPOCHS), Some(plane::POINTS)),
+            Experiment::R1 | Experiment::R2 => (Some(digits::EPOCHS), Some(digits::TRAIN)),
+            Experiment::R3 => (Some(simultaneous::EPOCHS), Some(simultaneous::READ)),
+            Experiment::R4 => (Some(frontier::EPOCHS), Some(frontier::TRAIN)),
+            Experiment::R5 => (None, Some(R5_IMAGES)),
+            other => (other.settings(0.0).as_deref().and_then(epochs_of), None),
+        };
+        OwnSize { epochs, samples }
+    }
+
     /// Runs it on the networks of its settings, which `lab` trains and examines. `None`: interrupted; what is done is
-    /// kept, and not done again.
+    /// kept, and not done again. With fewer epochs or samples than its own it judges no claim.
     ///
     /// # Errors
     /// When a network cannot be trained or examined, or a directory cannot be used.
     pub fn run(self, lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
+        let shortened = self.own_size().shortened(on.epochs, on.samples);
         let report = match self {
             Experiment::E1 => fragile::run(lab, on),
             Experiment::E2 => conjugates::run(lab, on),
@@ -160,14 +203,17 @@ impl Experiment {
             Experiment::E5 => resolve::run(lab, on),
             Experiment::E6 => features::run(lab, on),
             Experiment::R1 => digits::run(lab, on),
-            Experiment::R2 => digits::temperatures(lab, on),
+            Experiment::R2 => digits::temperatures(lab, on, &shortened),
             Experiment::R3 => simultaneous::run(lab, on),
             Experiment::R4 => frontier::run(lab, on),
             Experiment::R5 => pixels::run(lab, on),
             Experiment::R6 => whitened::run(lab, on),
             Experiment::R7 => window::run(lab, on),
         };
-        let Some(mut report) = report.map_err(advised)? else { return Ok(None) };
+        let Some(mut report) = report.map_err(|error| self.advised(error, on))? else { return Ok(None) };
+        if let Some(why) = shortened {
+            report = report.unjudged(&why);
+        }
         let claims: String = report.claims.iter().map(Claim::line).collect();
         let seen = if on.seen && !self.trains_by_itself() && self != Experiment::R5 { SEEN } else { "" };
         report.text = format!("{}\n{seen}{claims}", report.text);
@@ -184,7 +230,22 @@ impl Experiment {
 impl PaperReport {
     /// A text alone.
     fn new(text: impl Into<String>) -> PaperReport {
-        PaperReport { text: text.into(), claims: Vec::new(), figures: json!({}), pictures: Vec::new() }
+        PaperReport {
+            text: text.into(),
+            claims: Vec::new(),
+            figures: json!({}),
+            pictures: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The same without verdicts, for a reason that is said.
+    fn unjudged(mut self, why: &str) -> PaperReport {
+        self.claims = self.claims.into_iter().map(|claim| claim.unjudged(why)).collect();
+        let warning = Warning::new("shortened", format!("the experiment is {why}; no claim is judged"));
+        self.text += &format!("\nWarning ({}): {}.\n", warning.code, warning.message);
+        self.warnings.push(warning);
+        self
     }
 
     /// Adds that a rank correlation is positive, or negative; without a verdict where there is a reason for that.
@@ -198,20 +259,20 @@ impl PaperReport {
         self.claims.push(Claim::of_correlation(claim, pairs, positive).unless(too_small.clone()));
     }
 
-    /// The claims and all figures.
+    /// The claims and all figures, and warnings where there are some.
     pub fn json(&self) -> serde_json::Value {
-        json!({ "claims": self.claims, "figures": self.figures })
+        let mut all = json!({ "claims": self.claims, "figures": self.figures });
+        if !self.warnings.is_empty() {
+            all["warnings"] = json!(self.warnings);
+        }
+        all
     }
 }
 
-/// The error with what can be done about it in an experiment, whose settings for training are its own.
-fn advised(error: Error) -> Error {
-    match error {
-        Error::Advised { error, .. } if matches!(*error, Error::TooFewSamples { .. }) => {
-            error.advise(". Take more {samples}, or a larger data set")
-        }
-        error => error,
-    }
+/// How many samples leave a batch where as large a share of them is held out as `held_out` of `samples`.
+fn least_samples(samples: usize, held_out: usize, batch: usize) -> usize {
+    let leaves = |count: &usize| count.saturating_sub(count * held_out / samples.max(1)) >= batch;
+    (batch..=held_out + 2 * batch).find(leaves).unwrap_or(held_out + batch)
 }
 
 /// How many epochs each of the networks is trained at least.

@@ -29,8 +29,9 @@ use crate::{Classifier, Graph, Preprocessing, Result};
 
 const PROBLEMS: [Problem; 3] = [Problem::Moons, Problem::Circles, Problem::Xor];
 /// Training points and their noise, in input units.
-const POINTS: usize = 2000;
+pub const POINTS: usize = 2000;
 const NOISE: f64 = 0.03;
+pub const EPOCHS: usize = 64;
 /// Added to a network's seed, for the points that are measured: no network is trained on those, and intervals over seeds are over
 /// them too.
 const FRESH: u64 = 1_000_000;
@@ -57,7 +58,7 @@ struct At {
 
 pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     let runtime = Runtime::open(Choice::Auto)?;
-    let epochs = on.epochs.unwrap_or(64);
+    let epochs = on.epochs.unwrap_or(EPOCHS);
     let jobs: Vec<(Problem, u64)> =
         PROBLEMS.iter().flat_map(|problem| (0..SEEDS).map(move |seed| (*problem, seed))).collect();
     let name = |(problem, seed): &(Problem, u64)| format!("{problem}, seed {seed}");

@@ -79,6 +79,15 @@ impl Claim {
         use crate::experiment::short;
         Claim { evidence: format!("{}; from {} to {}", self.evidence, short(first), short(last)), ..self }
     }
+
+    /// An experiment's first claims, then those that were added later, each family [adjusted](Claim::adjust) by itself: what is added
+    /// changes no p of those before.
+    pub fn adjusted_apart(mut first: Vec<Claim>, mut later: Vec<Claim>) -> Vec<Claim> {
+        Claim::adjust(&mut first);
+        Claim::adjust(&mut later);
+        first.append(&mut later);
+        first
+    }
 }
 
 /// Columns of the table: the figure's key, and whether it is a share in percent.
@@ -97,6 +106,9 @@ const COLUMNS: [(&str, &str, bool); 12] = [
     ("P_ψ wrong, fitted T", "fitted.misclassified", false),
 ];
 
+/// What claims at the fitted temperature say.
+const AT_FITTED: &str = ", at the fitted temperature";
+
 /// The key of a figure at the fitted temperature.
 pub fn at_fitted(key: &str) -> String {
     format!("fitted.{key}")
@@ -104,7 +116,20 @@ pub fn at_fitted(key: &str) -> String {
 
 /// A claim about that.
 pub fn said_at_fitted(claim: &str) -> String {
-    format!("{claim}, at the fitted temperature")
+    format!("{claim}{AT_FITTED}")
+}
+
+/// Whether a claim is one.
+pub fn is_at_fitted(claim: &Claim) -> bool {
+    claim.claim.contains(AT_FITTED)
+}
+
+/// What a page says of claims that are [adjusted apart](Claim::adjusted_apart).
+pub fn families(first: usize) -> String {
+    format!(
+        "The p-values of the first {first} claims are adjusted for their number, and those of the others, which were added later, for \
+         theirs.\n"
+    )
 }
 
 /// Whether networks have such figures.
@@ -153,5 +178,20 @@ mod tests {
         assert_eq!(text.matches("[[run]]").count(), 10);
         assert_eq!(without_seed("a b, seed 3"), "a b");
         assert_eq!(without_seed("a b"), "a b");
+    }
+
+    /// By hand, by Holm's method: the p of the first two are doubled at most, whatever is added, and those of the later three
+    /// trebled at most.
+    #[test]
+    fn later_claims_change_no_p_of_the_first() {
+        let claim = |p: f64| Claim { p: Some(p), ..Claim::that("", [0.1, 0.2], 0.0, true, String::new()) };
+        let found =
+            Claim::adjusted_apart(vec![claim(0.01), claim(0.03)], [0.01, 0.02, 0.5].map(claim).into());
+        let p: Vec<f64> = found.iter().filter_map(|claim| claim.p).collect();
+        let expected = [0.02, 0.03, 0.03, 0.04, 0.5];
+        assert!(p.len() == 5 && p.iter().zip(expected).all(|(p, by)| (p - by).abs() < 1e-12), "{p:?}");
+        assert!(
+            is_at_fitted(&Claim { claim: said_at_fitted("a"), ..claim(0.1) }) && !is_at_fitted(&claim(0.1))
+        );
     }
 }

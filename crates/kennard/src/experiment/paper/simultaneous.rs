@@ -12,7 +12,6 @@
 //! | `another image` | another sample of the same class |
 //! | `delta, untrained` | as `delta`, of the network before its training |
 //! | `delta, shuffled` | `delta` of another sample of the same predicted label |
-//!
 //! | `delta, co-trained` | Δ of the reader of x itself, as it learns; nothing was predicted of it, and nothing is claimed |
 //!
 //! The frozen network is trained on samples that no reader sees. All inputs are centred, and scaled to a mean square of 1
@@ -45,9 +44,9 @@ use together::{ShownInputs, TOGETHER};
 
 /// Samples to train the frozen network on, to train readers on, and to test them on.
 const FROZEN: usize = 3000;
-const READ: usize = 3000;
+pub const READ: usize = 3000;
 const TEST: usize = 2000;
-const EPOCHS: usize = 10;
+pub const EPOCHS: usize = 10;
 const SEEDS: u64 = 5;
 /// Samples of a kind per step.
 const BATCH: usize = 32;

@@ -37,18 +37,18 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
         .collect();
     let too_small = by_seed.iter().find_map(|points| too_small(lab, points));
     let is_fitted = seeds::are_fitted(&points);
-    let raw = FALLING.iter().map(|(claim, key)| ((*claim).to_owned(), (*key).to_owned()));
-    let fitted = FALLING.iter().skip(1).filter(|_| is_fitted);
-    let fitted = fitted.map(|(claim, key)| (seeds::said_at_fitted(claim), seeds::at_fitted(key)));
-    for (claim, key) in raw.chain(fitted) {
-        let key = key.as_str();
+    let correlated = |claim: &str, key: &str, positive: bool| {
         let found = seeds::correlations(&by_seed, |p| p.figure(key), |p| p.robust.value);
         let claim = format!("{claim}: rank correlation");
-        report.claims.push(Claim::over_seeds(claim, &found, 0.0, false).unless(too_small.clone()));
-    }
-    let found = seeds::correlations(&by_seed, |p| p.figure("distances.predicted"), |p| p.robust.value);
-    let claim = "the larger the median packet distance, the higher robust accuracy: rank correlation";
-    report.claims.push(Claim::over_seeds(claim, &found, 0.0, true).unless(too_small.clone()));
+        Claim::over_seeds(claim, &found, 0.0, positive).unless(too_small.clone())
+    };
+    let mut first: Vec<Claim> = FALLING.iter().map(|(claim, key)| correlated(claim, key, false)).collect();
+    let claim = "the larger the median packet distance, the higher robust accuracy";
+    first.push(correlated(claim, "distances.predicted", true));
+    let fitted = FALLING.iter().skip(1).filter(|_| is_fitted);
+    let fitted =
+        fitted.map(|(claim, key)| correlated(&seeds::said_at_fitted(claim), &seeds::at_fitted(key), false));
+    let mut later: Vec<Claim> = fitted.collect();
     let rows = networks::rows(lab, &on.out, &points)?;
     let rows: Vec<Vec<NetworkRow>> = (0..SEEDS as usize)
         .map(|seed| rows.iter().skip(seed).step_by(SEEDS as usize).copied().collect())
@@ -65,9 +65,10 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
             networks::differences(&rows),
         ),
     ] {
-        report.claims.push(Claim::over_seeds(claim, &found, 0.0, true).unless(too_small.clone()));
+        later.push(Claim::over_seeds(claim, &found, 0.0, true).unless(too_small.clone()));
     }
-    Claim::adjust(&mut report.claims);
+    report.text += &format!("\n{}", seeds::families(first.len()));
+    report.claims = Claim::adjusted_apart(first, later);
     report.figures = value(&points)?;
     report.pictures = files;
     Ok(Some(report))

@@ -4,6 +4,9 @@
 //! do not depend on where zero is, nor on the scale of a layer. The same attacks with the same steps run in both. They see
 //! differences of logits alone, so that no temperature changes a figure.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
@@ -220,10 +223,16 @@ fn share<T>(all: impl Iterator<Item = T>, is: impl Fn(T) -> bool) -> f64 {
     mean(&all.map(|one| f64::from(u8::from(is(one)))).collect::<Vec<_>>())
 }
 
-/// The mean over networks, which differ in their seeds.
-fn mean_over(networks: &[&Compared], of: impl Fn(&Compared) -> f64) -> Figure {
-    let values: Vec<f64> = networks.iter().map(|compared| of(compared)).collect();
-    over_seeds(&values).unwrap_or(Figure::new(f64::NAN, [f64::NAN; 2]))
+/// The mean over the networks that have a figure, which differ in their seeds, in words; a dash where fewer than three have it.
+fn mean_over(
+    networks: &[&Compared],
+    of: impl Fn(&Compared) -> f64,
+    worded: impl Fn(Figure) -> String,
+) -> String {
+    let values: Vec<f64> = networks.iter().map(|c| of(c)).filter(|value| value.is_finite()).collect();
+    let (known, all) = (values.len(), networks.len());
+    let some = if known < all { format!(" ({known} of {all} seeds)") } else { String::new() };
+    over_seeds(&values).map_or("–".into(), worded) + &some
 }
 
 fn percent(figure: Figure) -> String {
@@ -232,23 +241,26 @@ fn percent(figure: Figure) -> String {
 }
 
 fn table(method: &str, networks: &[&Compared]) -> String {
-    let mean = |of: &dyn Fn(&Compared) -> f64| mean_over(networks, of).value;
+    let mean = |of: &dyn Fn(&Compared) -> f64| mean_over(networks, of, |figure| short(figure.value));
+    let share = |of: &dyn Fn(&Compared) -> f64| {
+        mean_over(networks, of, |figure| format!("{:.1}", 100.0 * figure.value))
+    };
     let mut text = format!(
-        "\n## {method}\n\n{:.1} % are classified correctly. Median smallest step: {} standard deviations (root mean square over {} \
+        "\n## {method}\n\n{} % are classified correctly. Median smallest step: {} standard deviations (root mean square over {} \
          elements) in features,\n{} (over {}) in pixels.\n\n| step | features broken, % | pixels broken, % | difference |\n|---|---|---|---|\n",
-        100.0 * mean(&|c| c.correct as f64 / c.samples as f64),
-        short(mean(&|c| c.smallest[0])),
-        short(mean(&|c| c.live[0] as f64)),
-        short(mean(&|c| c.smallest[1])),
-        short(mean(&|c| c.live[1] as f64)),
+        share(&|c| c.correct as f64 / c.samples as f64),
+        mean(&|c| c.smallest[0]),
+        mean(&|c| c.live[0] as f64),
+        mean(&|c| c.smallest[1]),
+        mean(&|c| c.live[1] as f64),
     );
     let mut row = |step: String, of: &dyn Fn(&Compared) -> [f64; 2]| {
         let _ = writeln!(
             text,
-            "| {step} | {:.1} | {:.1} | {} |",
-            100.0 * mean(&|c| of(c)[0]),
-            100.0 * mean(&|c| of(c)[1]),
-            percent(mean_over(networks, |c| of(c)[0] - of(c)[1]))
+            "| {step} | {} | {} | {} |",
+            share(&|c| of(c)[0]),
+            share(&|c| of(c)[1]),
+            mean_over(networks, |c| of(c)[0] - of(c)[1], percent)
         );
     };
     for (k, size) in SIZES.iter().enumerate() {

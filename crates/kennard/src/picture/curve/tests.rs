@@ -72,6 +72,11 @@ fn an_axis_narrower_than_its_intervals_is_not_drawn() {
     let other = curve("other", vec![figure(1.0, 6.0), figure(2.0, 6.05)]);
     let svg = Chart { curves: vec![flat, other], ..chart() }.svg().unwrap();
     assert!(svg.contains("<circle"), "{svg}");
+    // So do two intervals apart from each other, beside one that is wider than they differ.
+    let wide = ChartPoint { x: 3.0, value: 5.2, low: 4.8, high: 5.8 };
+    let apart = curve("apart", vec![figure(1.0, 5.0), figure(2.0, 5.3), wide]);
+    let svg = Chart { curves: vec![apart], ..chart() }.svg().unwrap();
+    assert!(svg.contains("<circle") && !svg.contains("Not drawn"), "{svg}");
     let one = curve("one", vec![figure(1.0, 5.0)]);
     assert!(Chart { curves: vec![one], ..chart() }.svg().unwrap().contains("<circle"));
 }

@@ -18,10 +18,11 @@ use crate::{Result, Runtime};
 use network::Setup;
 use points::PlanePoints;
 pub use points::{Inputs, Parts, read};
+pub use regimes::EPOCHS;
 use regimes::{REGIMES, Regime};
 
 /// Images to train on, and to measure on.
-const TRAIN: usize = 4000;
+pub const TRAIN: usize = 4000;
 const TEST: usize = 1000;
 /// How many networks of each regime.
 const SEEDS: u64 = 5;
@@ -31,9 +32,13 @@ pub fn run(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
     with_course(lab, on, paths::report)
 }
 
-/// R2: figures of packets under factors of the logits.
-pub fn temperatures(lab: &dyn Lab, on: &Conditions) -> Result<Option<PaperReport>> {
-    with_course(lab, on, temperature::report)
+/// R2: figures of packets under factors of the logits. `too_small` is why nothing can be said of them.
+pub fn temperatures(
+    lab: &dyn Lab,
+    on: &Conditions,
+    too_small: &Option<String>,
+) -> Result<Option<PaperReport>> {
+    with_course(lab, on, |setup, lab| temperature::report(setup, lab, too_small))
 }
 
 fn with_course(
@@ -46,7 +51,7 @@ fn with_course(
     let Some(inputs) = points::read(&on.data, on.seen, counts, lab.stop())? else { return Ok(None) };
     let points: Parts<PlanePoints> = PlanePoints::of(&inputs)?;
     let runtime = Runtime::open(Choice::Auto)?;
-    let epochs = on.epochs.unwrap_or(regimes::EPOCHS);
+    let epochs = on.epochs.unwrap_or(EPOCHS);
     let (command, stop) = (lab.command(), lab.stop());
     let setup =
         Setup { command, stop, runtime: &runtime, points: &points, data: &on.data, epochs, out: &on.out };

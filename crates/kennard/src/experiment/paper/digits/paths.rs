@@ -157,14 +157,14 @@ fn text(setup: &Setup, networks: &[EpochNetwork], boxes: &BTreeMap<&str, Boxed>)
     let points = setup.points;
     let mut text = format!(
         "# R1: images in a plane\n\n{}: {} images to train on, {} to measure on (half of them to fit temperatures to), in the \
-         plane of\nFisher's discriminant, whitened. {SEEDS} seeds, {} epochs; windows of width {SCALE}; attacks in l2, ε = \
+         plane of\nFisher's discriminant, whitened. {SEEDS} seeds, {}; windows of width {SCALE}; attacks in l2, ε = \
          {EPS}. Means over seeds with the\nbootstrap's interval over seeds.\n\nAfter training:\n\n\
          | regime | clean, % | robust, % | median radius | T | σ_x | σ_p | P_ψ | σ_x at T | σ_p at T | P_ψ at T |\n\
          |---|---|---|---|---|---|---|---|---|---|---|\n",
         setup.data,
         points.train.labels.len(),
         points.test.labels.len(),
-        setup.epochs,
+        crate::figure::counted(setup.epochs, "epoch"),
     );
     let percent = |v: f64| format!("{:.1}", 100.0 * v);
     let three = |v: f64| crate::figure::significant(v, 3);

@@ -11,6 +11,7 @@ use super::regimes::REGIMES;
 use super::{SEEDS, of_each};
 use crate::Result;
 use crate::experiment::Lab;
+use crate::figure::counted;
 use crate::stats::{mean, scatter};
 
 /// What logits are multiplied with.
@@ -26,7 +27,7 @@ struct Tempered {
     packets: Vec<Packets>,
 }
 
-pub fn report(setup: &Setup, lab: &dyn Lab) -> Result<Option<PaperReport>> {
+pub fn report(setup: &Setup, lab: &dyn Lab, too_small: &Option<String>) -> Result<Option<PaperReport>> {
     let found = of_each(lab, |regime, seed| {
         let Some(networks) = setup.networks(regime, seed)? else { return Ok(None) };
         let tempered = setup.kept(regime, seed, "factors.json", |directory| {
@@ -45,7 +46,10 @@ pub fn report(setup: &Setup, lab: &dyn Lab) -> Result<Option<PaperReport>> {
     let found: Vec<(EpochNetwork, Tempered)> = found.into_iter().filter(|(n, _)| learns(&n.regime)).collect();
     let plain = found.iter().map(|(n, _)| n).filter(|n| n.regime == REGIMES[0].name);
     let worst = plain.map(|n| n.clean.interval).min_by(|a, b| a[0].total_cmp(&b[0])).unwrap_or([f64::NAN; 2]);
-    let too_small = too_brief(setup.epochs).or_else(|| has_not_learnt(worst, setup.points.test.classes));
+    let too_small = too_small
+        .clone()
+        .or_else(|| too_brief(setup.epochs))
+        .or_else(|| has_not_learnt(worst, setup.points.test.classes));
 
     let mut rows = Vec::new();
     let mut claims = Vec::new();
@@ -59,10 +63,11 @@ pub fn report(setup: &Setup, lab: &dyn Lab) -> Result<Option<PaperReport>> {
     }
     Claim::adjust(&mut claims);
     let mut text = format!(
-        "# R2: the null of temperature\n\n{}, the networks of R1 after {} epochs, {SEEDS} seeds. Logits times ¼ to 16 change no \
+        "# R2: the null of temperature\n\n{}, the networks of R1 after {}, {SEEDS} seeds. Logits times ¼ to 16 change no \
          decision.\nThe ratio is how far they move a figure (standard deviation over the factors, mean over regimes), by \
          how far the\nregimes do at factor 1 (standard deviation over regimes).\n\n| figure | ratio | |\n|---|---|---|\n",
-        setup.data, setup.epochs
+        setup.data,
+        counted(setup.epochs, "epoch")
     );
     for ((name, logarithm), claim) in rows.iter().zip(&claims) {
         let ratio = logarithm.map_or("–".into(), |figure| worded(&figure.map(f64::exp)));

@@ -7,7 +7,7 @@ use super::predictors::FIRST_ORDER;
 use super::{AttackedNetwork, IMAGES, NETWORKS, common_eps, in_words, robust};
 use crate::experiment::paper::claim::{Claim, has_not_learnt};
 use crate::experiment::short;
-use crate::figure::Figure;
+use crate::figure::{Figure, counted};
 use crate::stats::{clopper_pearson, rank_correlation};
 
 /// That a figure predicts distances better than first order does on the worst network: on every one. It comes out where all are above
@@ -37,7 +37,7 @@ pub(super) fn beats_first_order(networks: &[AttackedNetwork], figure: &str) -> C
     };
     let few = found.iter().find(|(_, correlated)| correlated.images < IMAGES);
     let too_small =
-        few.map(|(few, of)| format!("{}: {} images are fewer than {IMAGES}", few.name, of.images));
+        few.map(|(few, of)| format!("{}: {}, fewer than {IMAGES}", few.name, counted(of.images, "image")));
     let too_small = too_small.or_else(|| unlearnt(networks));
     let evidence = format!("difference {} on {}", in_words(&correlated.difference), network.name);
     Claim { p: Some(p), ..Claim::that(claim, correlated.difference.interval, 0.0, true, evidence) }
@@ -71,8 +71,8 @@ pub(super) fn over_networks(networks: &[AttackedNetwork]) -> Claim {
         rank_correlation(&chosen.iter().map(|row| (row[figure], row[0])).collect::<Vec<_>>())
     };
     let difference = Figure::over_clusters(&rows, |chosen| Some(rho(chosen, 1)? - rho(chosen, 2)?));
-    let few =
-        (networks.len() < NETWORKS).then(|| format!("{} networks are fewer than {NETWORKS}", networks.len()));
+    let few = (networks.len() < NETWORKS)
+        .then(|| format!("{}, fewer than {NETWORKS}", counted(networks.len(), "network")));
     let few = few.or_else(|| unlearnt(networks));
     match difference {
         None => Claim::that(claim, [-1.0, 1.0], 0.0, true, String::new())

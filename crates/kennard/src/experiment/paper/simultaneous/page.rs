@@ -5,6 +5,7 @@ use super::{ReaderAccuracies, SEEDS, WIDTHS, names};
 use crate::Result;
 use crate::experiment::paper::Conditions;
 use crate::experiment::paper::claim::{Claim, has_not_learnt, over_seeds, worded};
+use crate::figure::counted;
 use crate::picture::{Chart, Curve};
 use crate::stats::{clopper_pearson, mean, rank_correlation};
 
@@ -61,10 +62,11 @@ pub(super) fn unlearnt(found: &[ReaderAccuracies], tested: usize, classes: usize
 
 pub(super) fn text(on: &Conditions, found: &[ReaderAccuracies], sizes: &str, epochs: usize) -> String {
     let mut text = format!(
-        "# R3: one trunk or two\n\n{}: {sizes}; {epochs} epochs, {SEEDS} seeds.\nGaps are separate − joint, mean of both tasks, \
+        "# R3: one trunk or two\n\n{}: {sizes}; {}, {SEEDS} seeds.\nGaps are separate − joint, mean of both tasks, \
          in percentage points, means over seeds with the bootstrap's interval.\n\n| second input | width | x alone, % | \
          second alone, % | x jointly, % | second jointly, % | gap, points |\n|---|---|---|---|---|---|---|\n",
-        on.data
+        on.data,
+        counted(epochs, "epoch")
     );
     for second in names() {
         for width in WIDTHS {

@@ -1,0 +1,101 @@
+//! What is proved of single precision.
+
+use kennard_graph::{Attribute, Node, Value, Var};
+
+use super::*;
+
+/// `z = (x + c, x)` behind ReLUs that are always open, around 0.5.
+fn apart(c: f32) -> Engine {
+    behind(c, |z| z)
+}
+
+/// The same with something behind it.
+fn behind(c: f32, end: impl for<'b> Fn(Var<'b>) -> Var<'b>) -> Engine {
+    let builder = Builder::new(&Graph::default()).unwrap();
+    let x = builder.input("x", TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(1)]));
+    let tensor = |shape: &[usize], values: [f32; 2]| {
+        builder.constant(Tensor::from(ArrayD::from_shape_vec(IxDyn(shape), values.to_vec()).unwrap()))
+    };
+    let sums = x.with("MatMul", tensor(&[1, 2], [1.0, 1.0])) + tensor(&[2], [c, 0.0]);
+    builder.output("z", end(sums.apply("Relu")));
+    let classifier = Classifier::new(&builder.finish().unwrap(), &[1], &Preprocessing::default()).unwrap();
+    Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &EngineOptions::default()).unwrap()
+}
+
+/// By intervals the margin is `c − 2ε` and may be as small as what rounding can do; the true one is c. The certificate stays that of
+/// intervals, and is one in single precision by tighter bounds.
+#[test]
+fn cheap_bounds_prove_it_in_floats_too() {
+    let data = DataSet::from_samples(vec![0.5, 0.5], vec![0, 1], &[1], &[]).unwrap();
+    let threat = ThreatModel::within(Norm::Linf, 0.25, [0.0, 1.0]).unwrap();
+    let mut tiny = 0;
+    for step in 0..200u32 {
+        let c = f32::from_bits(0.5f32.to_bits() + 8 * step);
+        let bounded = found(&apart(c), &data, threat)[&0];
+        assert!(bounded.is_certified() && bounded.in_floats == Some(true), "{c}: {bounded:?}");
+        if bounded.method == BoundMethod::Intervals {
+            assert!(bounded.margin < 1e-4, "{c}: {bounded:?}");
+            tiny += 1;
+        }
+    }
+    assert!(tiny > 100, "{tiny}");
+}
+
+/// Single precision rounds a closing sigmoid to 1, and sums constants in an order of the runtime's own; and a machine is computed
+/// in the runtime's own way.
+#[test]
+fn nothing_is_said_of_what_single_precision_does_otherwise() {
+    let data = DataSet::from_samples(vec![0.5], vec![0], &[1], &[]).unwrap();
+    let threat = ThreatModel::within(Norm::Linf, 0.01, [0.0, 1.0]).unwrap();
+    let of = |engine: &Engine| {
+        let bounded = found(engine, &data, threat)[&0];
+        assert!(bounded.is_certified(), "{bounded:?}");
+        bounded.in_floats
+    };
+    assert_eq!(of(&behind(0.5, |z| z + 4.0)), Some(true));
+    assert_eq!(of(&behind(0.5, summed)), None);
+    assert_eq!(of(&behind(0.5, |z| z.apply("Sigmoid"))), None);
+    assert_eq!(of(&behind(0.5, |z| z.apply_with("Softmax", &[("axis", 1i64.into())]))), None);
+    let either = DataSet::from_samples(vec![0.5, 0.5], vec![0, 1], &[1], &[]).unwrap();
+    let of_machine = found(&machine(), &either, threat);
+    assert!(of_machine.values().any(Bounded::is_certified), "{of_machine:?}");
+    assert!(of_machine.values().all(|bounded| bounded.in_floats.is_none()), "{of_machine:?}");
+}
+
+fn summed<'b>(z: Var<'b>) -> Var<'b> {
+    let ones = Tensor::from(ArrayD::from_elem(IxDyn(&[4]), 1.0f32));
+    z + z.builder().constant(ones).reduce("ReduceSum", &[0], true)
+}
+
+/// A machine of two classes: `s = x + ½`.
+fn machine() -> Engine {
+    let floats = |values: &[f32]| Attribute::Floats(values.to_vec());
+    let attributes = [
+        ("classlabels_ints", Attribute::Ints(vec![0, 1])),
+        ("coefficients", floats(&[1.0, -1.0])),
+        ("kernel_params", floats(&[1.0, 0.0, 1.0])),
+        ("kernel_type", Attribute::Text("LINEAR".into())),
+        ("rho", floats(&[0.5])),
+        ("support_vectors", floats(&[1.0, 0.0])),
+        ("vectors_per_class", Attribute::Ints(vec![1, 1])),
+    ];
+    let value = |name: &str, columns: usize| Value {
+        name: name.into(),
+        ty: TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(columns)]),
+    };
+    let node = Node {
+        name: "machine".into(),
+        op: "ai.onnx.ml::SVMClassifier".into(),
+        inputs: vec!["x".into()],
+        outputs: vec!["label".into(), "scores".into()],
+        attributes: attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+    };
+    let graph = Graph {
+        inputs: vec![value("x", 1)],
+        outputs: vec![value("scores", 2)],
+        nodes: vec![node],
+        ..Graph::default()
+    };
+    let classifier = Classifier::new(&graph, &[1], &Preprocessing::default()).unwrap();
+    Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &EngineOptions::default()).unwrap()
+}

@@ -12,6 +12,7 @@ use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrVi
 use guard::guard;
 pub use guard::lend;
 use plain::plain;
+#[cfg(feature = "openvino")]
 pub use plain::plain_resize;
 
 use crate::input::{Input, narrowed};

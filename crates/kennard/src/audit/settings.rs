@@ -141,6 +141,7 @@ impl AuditSettings {
     }
 
     /// Whether attacks are allowed the same points as in another audit of the same samples.
+    #[cfg(feature = "report")]
     pub(crate) fn allows_the_same(&self, other: &AuditSettings) -> bool {
         self.threat_model == other.threat_model && self.confines_alike(other)
     }

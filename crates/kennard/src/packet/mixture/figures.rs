@@ -39,7 +39,7 @@ impl DataFigures {
         self.spreads.enough_samples && self.identities_hold && self.reached && self.lost <= LOST_LIMIT
     }
 
-    /// The mean of packets of several labels: as [`Packet::average`](super::Packet::average).
+    /// The mean of packets of several labels: as [`Packet::average`](crate::packet::Packet::average).
     ///
     /// # Errors
     /// When `packets` is empty. All must have one scale.

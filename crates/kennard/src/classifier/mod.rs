@@ -6,7 +6,7 @@ mod one_number;
 mod own_label;
 mod preprocessing;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 mod integers;
-mod machines;
+pub(crate) mod machines;
 
 use kennard_graph::{Attribute, Builder, DType, Dim, Loss, Shape, TensorType};
 use kennard_runtime::{Choice, Runtime};

@@ -1,8 +1,9 @@
 //! What is proved of single precision.
 
-use kennard_graph::{Attribute, Node, Value, Var};
+use kennard_graph::Var;
 
 use super::*;
+use crate::classifier::tests::machines::linear;
 
 /// `z = (x + c, x)` behind ReLUs that are always open, around 0.5.
 fn apart(c: f32) -> Engine {
@@ -69,33 +70,7 @@ fn summed<'b>(z: Var<'b>) -> Var<'b> {
 
 /// A machine of two classes: `s = x + ½`.
 fn machine() -> Engine {
-    let floats = |values: &[f32]| Attribute::Floats(values.to_vec());
-    let attributes = [
-        ("classlabels_ints", Attribute::Ints(vec![0, 1])),
-        ("coefficients", floats(&[1.0, -1.0])),
-        ("kernel_params", floats(&[1.0, 0.0, 1.0])),
-        ("kernel_type", Attribute::Text("LINEAR".into())),
-        ("rho", floats(&[0.5])),
-        ("support_vectors", floats(&[1.0, 0.0])),
-        ("vectors_per_class", Attribute::Ints(vec![1, 1])),
-    ];
-    let value = |name: &str, columns: usize| Value {
-        name: name.into(),
-        ty: TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(columns)]),
-    };
-    let node = Node {
-        name: "machine".into(),
-        op: "ai.onnx.ml::SVMClassifier".into(),
-        inputs: vec!["x".into()],
-        outputs: vec!["label".into(), "scores".into()],
-        attributes: attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-    };
-    let graph = Graph {
-        inputs: vec![value("x", 1)],
-        outputs: vec![value("scores", 2)],
-        nodes: vec![node],
-        ..Graph::default()
-    };
+    let graph = linear(&[1.0, 0.0], 0.5, false);
     let classifier = Classifier::new(&graph, &[1], &Preprocessing::default()).unwrap();
     Engine::new(classifier, Runtime::open(Choice::Rten).unwrap(), &EngineOptions::default()).unwrap()
 }

@@ -4,24 +4,29 @@ use kennard_graph::{Node, Value, strip_softmax};
 
 use super::*;
 
-/// Two vectors `(1, 0)` and `(0, 1)`: `s = x₀ − x₁ + 0.1`, a linear kernel.
+/// `s = x₀ − x₁ + 0.1`.
 fn machine(probabilities: bool) -> Graph {
+    linear(&[1.0, 0.0, 0.0, 1.0], 0.1, probabilities)
+}
+
+/// Two classes with a vector each, one after the other in `vectors`, and a linear kernel: `s = x·v₀ − x·v₁ + rho`.
+pub(crate) fn linear(vectors: &[f32], rho: f32, probabilities: bool) -> Graph {
     let floats = |values: &[f32]| Attribute::Floats(values.to_vec());
     let mut attributes = vec![
         ("classlabels_ints", Attribute::Ints(vec![0, 1])),
         ("coefficients", floats(&[1.0, -1.0])),
         ("kernel_params", floats(&[1.0, 0.0, 1.0])),
         ("kernel_type", Attribute::Text("LINEAR".into())),
-        ("rho", floats(&[0.1])),
-        ("support_vectors", floats(&[1.0, 0.0, 0.0, 1.0])),
+        ("rho", floats(&[rho])),
+        ("support_vectors", floats(vectors)),
         ("vectors_per_class", Attribute::Ints(vec![1, 1])),
     ];
     if probabilities {
         attributes.extend([("prob_a", floats(&[-2.0])), ("prob_b", floats(&[0.0]))]);
     }
-    let value = |name: &str| Value {
+    let value = |name: &str, columns: usize| Value {
         name: name.into(),
-        ty: TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(2)]),
+        ty: TensorType::new(DType::F32, vec![Dim::BATCH, Dim::Known(columns)]),
     };
     let node = Node {
         name: "machine".into(),
@@ -30,7 +35,12 @@ fn machine(probabilities: bool) -> Graph {
         outputs: vec!["label".into(), "scores".into()],
         attributes: attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
     };
-    Graph { inputs: vec![value("x")], outputs: vec![value("scores")], nodes: vec![node], ..Graph::default() }
+    Graph {
+        inputs: vec![value("x", vectors.len() / 2)],
+        outputs: vec![value("scores", 2)],
+        nodes: vec![node],
+        ..Graph::default()
+    }
 }
 
 fn has_machine(graph: &Graph) -> bool {

@@ -485,6 +485,12 @@ test("every command's page has its figures, tables and pictures, and works by ke
       assert.deepEqual(drawn, parts("picture").map(() => true), name);
       assert.equal(await page.locator(".claims li").count(), parts("claims").flatMap((p) => p.claims).length);
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name} is wider than ${width}`);
+      // A table that is wider than its place says so.
+      const [cut, hinted] = await page.evaluate(() => {
+        const cut = [...document.querySelectorAll(".table")].filter((e) => e.querySelector(".scroll").scrollWidth > e.querySelector(".scroll").clientWidth + 1);
+        return [cut.length, cut.filter((e) => getComputedStyle(e.querySelector(".hint")).display !== "none").length];
+      });
+      assert.equal(hinted, cut, name);
       // Every button and every region that scrolls can be reached by the tabulator.
       const reachable = await page.evaluate(() => [...document.querySelectorAll("button, a, .scroll")].every((e) => e.tabIndex >= 0));
       assert.ok(reachable, name);

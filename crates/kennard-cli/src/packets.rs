@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use kennard::calibration::Calibrate;
+use kennard::calibration::{Calibrate, Calibrated};
 use kennard::data::{DataSet, Selection};
 use kennard::engine::{Engine, EngineOptions};
-use kennard::packet::{ESS_FLOOR, Effort, Hidden};
+use kennard::packet::{ESS_FLOOR, Effort, FEWEST, Hidden};
 use kennard::run::{ModelSummary, write_set};
 use kennard::survey::{
     Failure, PacketKind, Survey, SurveyManifest, SurveyOutcome, SurveySummary, write_survey,
@@ -56,7 +56,7 @@ part! {
         #[arg(long)]
         rel_tol: f64,
         /// Measure the packets with the logits divided by this temperature too: a number, the file of `kennard calibrate`, or fit,
-        /// which fits it to half of the samples
+        /// which fits it to half of the samples; the calibration error is then said too
         #[arg(long, value_name = "T|FILE|fit", conflicts_with = "temperatures")]
         temperature: Temperature,
         /// The same packets at each of these temperatures, which change no decision: what moves with them is no measure of
@@ -143,6 +143,13 @@ impl Packets {
                 return Err(Error::Setting(format!("{one} and {other} exclude each other; leave one out")));
             }
         }
+        for (name, points) in [("--draws", self.draws), ("--max-draws", self.max_draws)] {
+            if let Some(points) = points.filter(|points| *points < FEWEST) {
+                let message =
+                    format!("{name} {points}: too few points for intervals; take at least {FEWEST}");
+                return Err(Error::Setting(message));
+            }
+        }
         let is_wrong = |tolerance: &f64| !(*tolerance > 0.0 && tolerance.is_finite());
         if let Some(tolerance) = self.rel_tol.filter(is_wrong) {
             let message =
@@ -167,17 +174,28 @@ impl Packets {
         seed: u64,
     ) -> Result<Survey<'a>> {
         let kind = self.kind()?;
+        // Each once, where it comes first.
         let numbers = |numbers: &Option<Vec<Number>>| -> Vec<f64> {
-            numbers.iter().flatten().map(|number| number.0).collect()
+            let mut found: Vec<f64> = Vec::new();
+            for Number(number) in numbers.iter().flatten() {
+                if !found.contains(number) {
+                    found.push(*number);
+                }
+            }
+            found
         };
-        let (temperatures, without) = match &self.temperature {
+        let (temperatures, without, calibration) = match &self.temperature {
             Some(temperature) => {
                 let samples = self.first.map_or(Selection::All, Selection::First);
-                let Tempered { temperature, fitted_to, .. } =
+                let Tempered { temperature, fitted_to, calibration } =
                     temperature.of(model, engine, data, Calibrate { samples, seed })?;
-                (vec![1.0, temperature], fitted_to)
+                (
+                    numbers(&Some(vec![Number(1.0), Number(temperature)])),
+                    fitted_to,
+                    calibration.map(Calibrated::from),
+                )
             }
-            None => (numbers(&self.temperatures), Vec::new()),
+            None => (numbers(&self.temperatures), Vec::new(), None),
         };
         let max_samples = self.max_draws.unwrap_or(32_000);
         let usual = if kind == PacketKind::Gaussian { 32 } else { 1000 };
@@ -195,6 +213,7 @@ impl Packets {
             among: Selection::All,
             without,
             temperatures,
+            calibration,
             stratified: true,
             samples: self.draws.unwrap_or(2000).min(max_samples),
             effort: Effort { max_samples, rel_tol: self.rel_tol, modes: true, ..Effort::default() },

@@ -10,7 +10,7 @@ use kennard::report::{Block, Sheet};
 
 use crate::portrait::curve;
 use crate::report::{percent, percents, span};
-use crate::screen::{grouped, short};
+use crate::screen::{grouped, short, to_error};
 use crate::settings::Number;
 use crate::source::{Given, json, prepare_new, show, write_all};
 use crate::{Done, Outcome};
@@ -168,9 +168,15 @@ fn sheet(report: &PlaneReport, model: &Given) -> Sheet {
         )
     }));
     let windows = report.windows.iter().map(|w| {
-        let figures = [w.sigma_x, w.sigma_p, w.product, w.drift, w.dispersion, w.misclassified];
+        let figures = [w.sigma_x, w.sigma_p, w.product, w.drift, w.dispersion];
         let cell = |f: Figure| format!("{} [{}]", short(f.value), span(f.interval));
-        let figures = figures.map(cell).into_iter().chain([format!("{:.1e}", w.error), settled(w.converged)]);
+        let share = to_error(w.misclassified.value, w.misclassified_error);
+        let rest = [
+            format!("{share} [{}] ± {:.1e}", span(w.misclassified.interval), w.misclassified_error),
+            format!("{:.1e}", w.error),
+            settled(w.converged),
+        ];
+        let figures = figures.map(cell).into_iter().chain(rest);
         [short(w.scale)].into_iter().chain(figures).collect()
     });
     let header =
@@ -179,7 +185,7 @@ fn sheet(report: &PlaneReport, model: &Given) -> Sheet {
     if !report.windows.is_empty() {
         under.push(Block::table(&header, windows.collect()));
         under.push(Block::note(format!(
-            "Means over {} centres with 95 % intervals.",
+            "Means over {} centres with 95 % intervals; ± is the largest estimated error of a centre's P(wrong).",
             report.windows[0].centres
         )));
     }
@@ -231,20 +237,24 @@ fn print(report: &PlaneReport) {
     }
     say!("");
     say!("Gaussian windows, mean of {} centres; bound ½", report.windows[0].centres);
-    say!("scale           σ_x        σ_p    product   smallest      drift dispersion   P(wrong)          ±");
+    say!("± estimates the error of the quadrature, of a product and of a P(wrong)");
+    say!(
+        "scale           σ_x        σ_p    product   smallest          ±      drift dispersion   P(wrong)          ±"
+    );
     for window in &report.windows {
         let cell = |value: f64| format!("{:>10}", short(value));
         say!(
-            "{:<8} {} {} {} {} {} {} {} {:>10.1e}{}",
+            "{:<8} {} {} {} {} {:>10.1e} {} {} {:>10} {:>10.1e}{}",
             short(window.scale),
             cell(window.sigma_x.value),
             cell(window.sigma_p.value),
             cell(window.product.value),
             cell(window.product_min),
+            window.error,
             cell(window.drift.value),
             cell(window.dispersion.value),
-            cell(window.misclassified.value),
-            window.error,
+            to_error(window.misclassified.value, window.misclassified_error),
+            window.misclassified_error,
             verdict(window.converged),
         );
     }

@@ -56,7 +56,8 @@ pub fn pictures(outcome: &SurveyOutcome, shape: &[usize]) -> Result<Vec<(String,
 /// A curve of figures, with their intervals as its band.
 pub fn curve(name: &str, figures: impl Iterator<Item = (f64, Figure)>) -> Curve {
     let point = |(x, Figure { value, interval: [low, high], .. })| ChartPoint { x, value, low, high };
-    Curve { name: name.into(), figures: figures.map(point).collect(), nested: false }
+    let seen = figures.filter(|(_, figure)| figure.known_interval().is_some());
+    Curve { name: name.into(), figures: seen.map(point).collect(), nested: false }
 }
 
 fn curves(scaled: &[&Figures]) -> Result<Vec<(String, Vec<u8>)>> {

@@ -77,6 +77,12 @@ fn print(report: &ProbeReport) {
             grouped(report.without_cosine)
         );
     }
+    if report.not_finite > 0 {
+        say!(
+            "{} of these are in no figure, Σ |x_i g_i| included: the loss or its gradient is not finite there",
+            grouped(report.not_finite)
+        );
+    }
     say!("");
     say!(
         "                   mean   95 % interval                5 %      25 %    median      75 %      95 %"

@@ -104,8 +104,10 @@ fn sheet(report: &ResolveReport, model: &Given, data: &DataSet) -> Sheet {
          accuracy is no measure of what the network knows."
             .to_string(),
         format!(
-            "delta-predicted is the same of the label that the network predicts; the two differ for {} samples.",
-            grouped(report.differing)
+            "delta-predicted is the same of the label that the network predicts; the two differ for {} of all {} samples, \
+             fitted or tested.",
+            grouped(report.differing),
+            grouped(report.fitted + report.network.tested)
         ),
         format!(
             "{} samples are left out because an answer or a gradient is not finite, and {} have no gradient at all.",
@@ -139,10 +141,14 @@ fn print(report: &ResolveReport) {
     say!("(for a linear network: Σ p_k w_k − w_y), so its accuracy is no measure of what the network knows.");
     match report.differing {
         0 => say!("delta-predicted is the same: the network predicts every label rightly."),
-        n => say!(
-            "delta-predicted: the same of the label that the network predicts, which differs for {} samples.",
-            grouped(n)
-        ),
+        n => {
+            say!("delta-predicted: the same of the label that the network predicts, which differs for");
+            say!(
+                "{} of all {} samples, fitted or tested.",
+                grouped(n),
+                grouped(report.fitted + report.network.tested)
+            );
+        }
     }
     if !report.unfitted.is_empty() {
         let labels: Vec<String> = report.unfitted.iter().map(usize::to_string).collect();

@@ -3,8 +3,8 @@
 mod attacks;
 mod numbers;
 
-use kennard::audit::{Calibrated, Summary, Warning};
-use kennard::calibration::Quality;
+use kennard::audit::{Summary, Warning};
+use kennard::calibration::{Calibrated, Quality};
 use kennard::data::Selection;
 use kennard::engine::Plan;
 pub use kennard::experiment::short;
@@ -13,7 +13,7 @@ use kennard::run::{ModelSummary, Shard};
 use kennard::{Figure, Precision};
 
 use attacks::{certified, minimal, radii, table};
-pub use numbers::{far, far_line, grouped, line, rounded, signal};
+pub use numbers::{far, far_line, grouped, line, rounded, signal, to_error, unresolved};
 
 use crate::command::flag;
 
@@ -128,11 +128,8 @@ pub fn at_temperature(temperature: Option<f64>) -> String {
 }
 
 /// How well confidence and accuracy agree, before and after the logits are divided by a fitted temperature.
-fn calibration(summary: &Summary) {
-    let Some(Calibrated { data, fitted, measured, temperature, before, after, .. }) = &summary.calibration
-    else {
-        return;
-    };
+pub fn calibration(found: &Calibrated) {
+    let Calibrated { data, fitted, measured, temperature, before, after, .. } = found;
     let error = |quality: &Quality| {
         let Figure { value, interval: [low, high], .. } = quality.calibration_error;
         format!("{:.2} % [{:.2}, {:.2}]", 100.0 * value, 100.0 * low, 100.0 * high)
@@ -150,7 +147,7 @@ fn calibration(summary: &Summary) {
 /// The blocks of the packets.
 pub fn packets(summary: &Summary) {
     distances(summary);
-    calibration(summary);
+    summary.calibration.iter().for_each(calibration);
     for packet in &summary.packets {
         let check = if packet.valid { "  holds" } else { "  NOT TO BE TRUSTED" };
         say!("");
@@ -173,6 +170,7 @@ pub fn packets(summary: &Summary) {
             ("dispersion", Some(packet.dispersion)),
             ("P(wrong)", packet.misclassified),
         ]);
+        unresolved(modes);
         say!("  σ_x         {:>9}", short(packet.sigma_x));
         say!("  σ_p         {:>9}", short(packet.sigma_p));
         line("product", packet.product, &format!("  ≥ {}", packet.bound));

@@ -120,11 +120,8 @@ pub fn open_file(
 
 /// The same engine, which knows the label that the file returns beside its scores.
 fn with_own_label(engine: Engine, file: &ModelFile, data: &DataSet, model: &Model) -> Result<Engine> {
-    let label = OwnLabel::of(file, data.shape(), &model.preprocessing()?, engine.classifier().classes());
-    Ok(match label {
-        Some(label) => engine.comparing(label),
-        None => engine,
-    })
+    let (classes, names) = (engine.classifier().classes(), data.class_names());
+    Ok(engine.comparing(OwnLabel::of(file, data.shape(), &model.preprocessing()?, classes, names)))
 }
 
 /// The inputs that show what kind of outputs the model has: the first of those that are taken. Where these are fewer, others
@@ -147,7 +144,23 @@ fn surrogate(file: &Path, data: &DataSet, settings: &Settings) -> Result<Classif
     let (model, taken) = (settings.model.of_another(), settings.selection()?);
     let first = first(data, taken)?;
     let looked = Some(LOOKED.min(taken.indices(data.len()).len()));
-    let engine = engine(&ModelFile::open(file)?, data.shape(), &first, looked, &model, &settings.run)?;
+    let read = ModelFile::open(file)?;
+    let labels = model.preprocessing()?.class_labels(&read);
+    // Samples in memory have their names from the model's file.
+    let own = match data.options().model_classes.as_slice() {
+        [] => data.class_names(),
+        own => own,
+    };
+    if is_rearranged(&labels, own) {
+        let problem = format!(
+            "the surrogate's file lists its classes in the order {}, the model's in the order {}; give a surrogate whose outputs \
+             are those of the model",
+            labels.join(", "),
+            own.join(", ")
+        );
+        return Err(Error::Mismatch(problem));
+    }
+    let engine = engine(&read, data.shape(), &first, looked, &model, &settings.run)?;
     let samples = match taken {
         Selection::All => Selection::Random { count: LOOKED, seed: 0 },
         Selection::First(count) => Selection::First(count.min(LOOKED)),
@@ -178,6 +191,21 @@ fn surrogate(file: &Path, data: &DataSet, settings: &Settings) -> Result<Classif
         warn!("warning, surrogate ({}): {}", warning.code, warning.worded(flag));
     }
     Ok(engine.classifier().clone())
+}
+
+/// Whether two lists have the same labels in another order; numbers are the same in whatever form they are written.
+fn is_rearranged(labels: &[String], own: &[String]) -> bool {
+    let all = |labels: &[String]| labels.iter().map(|label| plain(label)).collect::<Vec<_>>();
+    let (labels, own) = (all(labels), all(own));
+    labels != own && labels.len() == own.len() && labels.iter().all(|label| own.contains(label))
+}
+
+/// A label, whole numbers in one form.
+fn plain(label: &str) -> String {
+    match label.trim().parse::<f64>() {
+        Ok(number) if number.fract() == 0.0 && number.abs() < 2f64.powi(53) => (number as i64).to_string(),
+        _ => label.to_owned(),
+    }
 }
 
 /// The model at work on inputs of `shape`; `first` are some of them, and `samples` says how many there are, where each
@@ -211,7 +239,8 @@ fn fitting(data: &Data, model: &Model, file: &ModelFile) -> Result<Options> {
     };
     let channels = channels.filter(|c| CHANNELS.contains(c));
     let options = data.options(Split::Test)?;
-    Ok(Options { resize: options.resize.or(size), channels, ..options })
+    let model_classes = model.preprocessing()?.class_labels(file);
+    Ok(Options { resize: options.resize.or(size), channels, model_classes, ..options })
 }
 
 /// How many channels images have.
@@ -227,5 +256,21 @@ fn channels_last(extents: &[Option<usize>], said: bool) -> bool {
         (true, false) => false,
         (false, true) => true,
         _ => said,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Labels in another form are the same, and other labels are no other order.
+    #[test]
+    fn lists_in_another_order_are_told() {
+        let told = |labels: [&str; 3], own: [&str; 3]| {
+            is_rearranged(&labels.map(String::from), &own.map(String::from))
+        };
+        assert!(told(["3", "2", "1"], ["1", "2", "3"]) && told(["2.0", "1.0", "3.0"], ["1", "2", "3"]));
+        assert!(told(["bee", "ant", "cow"], ["ant", "bee", "cow"]));
+        assert!(!told(["1.0", "2.0", "03"], ["1", "2", "3"]) && !told(["0", "1", "2"], ["1", "2", "3"]));
     }
 }

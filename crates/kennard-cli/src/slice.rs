@@ -7,7 +7,7 @@ use kennard::quadrature::{Direction, Slice, SlicePlan, SliceReport};
 use kennard::report::{Block, Sheet};
 use std::path::PathBuf;
 
-use crate::screen::short;
+use crate::screen::{short, to_error};
 use crate::settings::{Data, Number};
 use crate::source::{Given, json, prepare_new, show, write_all};
 use crate::{Done, Outcome};
@@ -90,7 +90,11 @@ fn sheet(report: &SliceReport, data: &DataSet, pictures: Vec<Block>) -> Sheet {
             let ends = [
                 short(slice.drift),
                 short(slice.dispersion),
-                short(slice.misclassified),
+                format!(
+                    "{} ± {:.1e}",
+                    to_error(slice.misclassified, slice.misclassified_error),
+                    slice.misclassified_error
+                ),
                 format!("{:.1e}", c.product.error()),
                 settled.into(),
             ];
@@ -207,10 +211,11 @@ fn print(report: &SliceReport, data: &DataSet) {
             );
         }
         say!(
-            "         drift {}, dispersion {}, P(wrong) {}",
+            "         drift {}, dispersion {}, P(wrong) {} ± {:.1e}",
             short(slice.drift),
             short(slice.dispersion),
-            short(slice.misclassified)
+            to_error(slice.misclassified, slice.misclassified_error),
+            slice.misclassified_error
         );
     }
     for failed in &report.failed {

@@ -42,7 +42,7 @@ pub fn run(args: &Args) -> Outcome {
         warn!("{}: {kept}; --resume goes on", args.out.display());
         return Ok(Done::Interrupted);
     }
-    let best = kennard::train::best(&trained.epochs).map_or(0, |epoch| epoch.epoch);
+    let best = kennard::train::best(&trained.epochs, &course.recipe.method).map_or(0, |epoch| epoch.epoch);
     crate::report::beside(
         &args.out,
         &format!("checkpoints, log.jsonl, last.onnx, best.onnx (epoch {best})"),

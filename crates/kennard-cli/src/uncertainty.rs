@@ -78,6 +78,7 @@ fn print(summary: &SurveySummary, engine: &Engine, hidden: Option<&Hidden>) {
         summary.seed,
         summary.seconds
     );
+    summary.calibration.iter().for_each(screen::calibration);
     for figures in &summary.curve {
         say!("");
         block(figures);
@@ -124,6 +125,7 @@ fn block(figures: &Figures) {
         ("dispersion", figures.dispersion),
         ("P(wrong)", figures.misclassified),
     ]);
+    screen::unresolved(modes);
     line("σ_x", figures.sigma_x, "");
     line("σ_p", figures.sigma_p, "");
     let bound = figures.bound.map_or(String::new(), |bound| format!("  ≥ {}", short(bound)));

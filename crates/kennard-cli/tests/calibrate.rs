@@ -112,13 +112,9 @@ fn packets_are_told_at_the_fitted_temperature_too() {
             "--scale",
             "0.1",
         ]);
-        command
-            .args(["--centres", "4", "--draws", "500", "--accept-few", "--json"])
-            .args(words)
-            .output()
-            .unwrap()
+        command.args(["--draws", "500", "--accept-few", "--json"]).args(words).output().unwrap()
     };
-    let output = uncertainty("fashion_cnn_robust.onnx", &["--temperature", &file]);
+    let output = uncertainty("fashion_cnn_robust.onnx", &["--temperature", &file, "--centres", "4"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     let curve = found["curve"].as_array().unwrap();
@@ -130,6 +126,38 @@ fn packets_are_told_at_the_fitted_temperature_too() {
     assert!((one / other - 1.0).abs() < 1e-4, "{one} {other}");
     let said = String::from_utf8_lossy(&output.stderr).to_string();
     assert!(said.contains("the 500 samples that the temperature was fitted to are left out"), "{said}");
+
+    // What it says of confidence is what `kennard calibrate` says, also where it fits the temperature itself.
+    let expected: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let fitted: Value = serde_json::from_slice(
+        &uncertainty("fashion_cnn_robust.onnx", &["--temperature", "fit", "--centres", "1"]).stdout,
+    )
+    .unwrap();
+    for (given, found) in [("a file", &found), ("fit", &fitted)] {
+        for figure in ["temperature", "before", "after", "fitted", "measured"] {
+            assert_eq!(found["calibration"][figure], expected[figure], "{given}: {figure}");
+        }
+    }
+    let plain = uncertainty("fashion_cnn_robust.onnx", &["--temperature", "2", "--centres", "1"]);
+    assert!(serde_json::from_slice::<Value>(&plain.stdout).unwrap().get("calibration").is_none());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kennard"));
+    command.args(["uncertainty", &fixture("fashion_cnn_robust.onnx"), "--data", &data, "--runtime", "rten"]);
+    command.args([
+        "--scale",
+        "0.1",
+        "--centres",
+        "1",
+        "--draws",
+        "500",
+        "--accept-few",
+        "--temperature",
+        &file,
+    ]);
+    let screen = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    assert!(
+        screen.contains("expected calibration error") && screen.contains("fitted to 500 samples"),
+        "{screen}"
+    );
 
     for (model, words, says) in [
         ("fashion_mlp.onnx", ["--temperature", file.as_str()], "fitted to another model"),

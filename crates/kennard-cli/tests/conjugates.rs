@@ -46,6 +46,7 @@ fn plane_writes_figures_and_pictures() {
     assert_eq!(report["samples"], 200);
     assert_eq!(report["windows"].as_array().unwrap().len(), 2);
     assert_eq!(report["windows"][1]["scale"], 0.05);
+    assert!((1e-6..0.02).contains(&report["windows"][1]["misclassified_error"].as_f64().unwrap()));
     assert!(report["boxes"][0]["coordinates"][0]["bound"]["value"].as_f64().unwrap() < 0.5);
     let written: Value = serde_json::from_slice(&std::fs::read(out.join("summary.json")).unwrap()).unwrap();
     assert_eq!(written, report);
@@ -79,6 +80,7 @@ fn probe_and_resolve_report_what_they_measured() {
     let output = run(&["resolve", &model, "--data", &data, "--samples", "100"]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("holds the label by construction"), "{text}");
+    assert!(text.contains("of all 100 samples, fitted or tested"), "{text}");
     let words = ["resolve", &model, "--data", &data, "--samples", "100", "--probe", "cnn"];
     let report = json(&words);
     assert_eq!((&report["reader"], &report["probes"][0]["converged"]), (&"cnn".into(), &Value::Null));
@@ -128,7 +130,9 @@ fn slice_draws_lines_and_planes() {
     assert_eq!(report["slices"][0]["coordinates"].as_array().unwrap().len(), 2);
     assert!(std::fs::read(plane.join("plane_0.05.png")).unwrap().starts_with(b"\x89PNG"));
     let text = run(&["slice", &model, "--data", &data, "--scale", "0.05"]).stdout;
-    assert!(String::from_utf8_lossy(&text).contains("gradient"));
+    let text = String::from_utf8_lossy(&text);
+    assert!(text.contains("gradient"), "{text}");
+    assert!(text.lines().any(|line| line.contains("P(wrong) ") && line.contains(" ± ")), "{text}");
     [out, plane].iter().for_each(|directory| std::fs::remove_dir_all(directory).unwrap());
 }
 

@@ -40,12 +40,26 @@ fn impossible_packets_are_refused() {
     refused(&["--packet", "box", "--bounds", "1,0"], &["empty", "lower bound"]);
     refused(&["--scale", "0.1", "--label", "10"], &["no label 10", "0 to 9"]);
     refused(&["--scale", "0.1", "--centres", "0"], &["at least one"]);
-    refused(&["--scale", "0.1", "--draws", "10"], &["none of 32 packets", "10 samples are too few"]);
+    refused(&["--scale", "0.1", "--draws", "10"], &["--draws 10", "too few", "at least 64"]);
+    refused(&["--scale", "0.1", "--max-draws", "63"], &["--max-draws 63", "too few", "at least 64"]);
+    refused(&["--scale", "1e-12", "--centres", "2"], &["scale 1e-12", "finer than float32", "at least"]);
     refused(&["--scale", "0.1", "--rel-tol", "0"], &["--rel-tol", "positive"]);
     refused(&["--scale", "0.1", "--clamp"], &["--clamp", "boundary term", "--packet=box"]);
     refused(&["--packet", "empirical", "--draws", "100"], &["--draws", "sum over all"]);
     refused(&["--packet", "box", "--centres", "3"], &["--centres", "no samples"]);
     refused(&["--scale", "0.1", "--out", "/dev/null/run"], &["/dev/null/run"]);
+}
+
+/// A scale or a temperature that is given twice is measured once.
+#[test]
+fn what_is_given_twice_is_measured_once() {
+    let mut words =
+        vec!["--scale", "0.1,0.1", "--temperatures", "1,1", "--first", "1", "--accept-few", "--json"];
+    words.extend(["--draws", "128", "--max-draws", "128"]);
+    let output = uncertainty("fashion_mlp.onnx", &words);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["curve"].as_array().unwrap().len(), 1, "{summary}");
 }
 
 /// What was asked for and not reached is said.

@@ -7,14 +7,21 @@ use crate::error::{DataError, Place};
 use crate::input::{self, MAX_CLASSES};
 use crate::nearest::nearest;
 use crate::number::whole_number;
+use crate::options::Options;
+
+/// As many classes are named one by one.
+const SHOWN: usize = 12;
 
 /// Names by class, in the order of the model's outputs.
 #[derive(Debug, Clone)]
 pub(crate) struct ClassList {
-    file: PathBuf,
+    /// None where the model's own file has the list.
+    file: Option<PathBuf>,
     names: Vec<String>,
     /// WordNet's ids of the classes, by which data name them; none in lists of names alone.
     ids: Vec<String>,
+    /// The numbers of the classes in the model's own file, where they are others than their places.
+    own: Option<Vec<i128>>,
 }
 
 impl ClassList {
@@ -60,13 +67,88 @@ impl ClassList {
         }
         match names.len() {
             0 => Err(DataError::empty(file, cure)),
-            1..=MAX_CLASSES => Ok(ClassList { file: file.to_owned(), names, ids }),
+            1..=MAX_CLASSES => Ok(ClassList { file: Some(file.to_owned()), names, ids, own: None }),
             more => Err(malformed(MAX_CLASSES, format!("{more} classes are more than {MAX_CLASSES}"))),
         }
     }
 
+    /// The list that options ask for: that of a file, which must not contradict the model's own, or else that one, where it says more
+    /// than that labels are places.
+    pub fn asked(options: &Options) -> Result<Option<ClassList>, DataError> {
+        let own = options.model_classes.as_slice();
+        let numbers = numbers_of(own).filter(|_| !own.is_empty());
+        let places = numbers.as_deref().is_some_and(are_places);
+        let Some(file) = &options.classes else {
+            let says = !own.is_empty() && !places && own.len() <= MAX_CLASSES;
+            return Ok(says.then(|| ClassList {
+                file: None,
+                names: own.to_vec(),
+                ids: Vec::new(),
+                own: numbers,
+            }));
+        };
+        let list = ClassList::read(file)?;
+        if own.len() != list.names.len() {
+            return Ok(Some(list));
+        }
+        let same = (0..own.len()).all(|class| list.is_called(class, &own[class]));
+        if same {
+            return Ok(Some(list));
+        }
+        let rearranged = list.is_rearranged(own);
+        let in_order = numbers_of(&list.names).as_deref().map(are_places);
+        let contradicts = match (&numbers, in_order) {
+            // Names of numbers, or numbers of names.
+            (Some(_), None) if !list.has_numbers() => false,
+            (None, Some(_)) => false,
+            // The labels of the data may count the outputs, or be those of another program that fits 0, 1, 2, … .
+            (Some(_), counted) => rearranged || !(places || counted == Some(true)),
+            (None, None) => true,
+        };
+        if contradicts {
+            let problem = format!(
+                "the list has the classes in the order {}, and the model's own file has {}",
+                shown(&list.names),
+                shown(own)
+            );
+            let cure = "leave the list out, or write the classes as the model's file has them";
+            return Err(DataError::malformed(file, Place::Whole, problem, cure));
+        }
+        let own = numbers.filter(|_| !places && !list.has_numbers());
+        Ok(Some(ClassList { own, ..list }))
+    }
+
+    /// Whether these words are the same in another order.
+    pub fn is_rearranged(&self, words: &[String]) -> bool {
+        let there = |name: &String| words.iter().any(|word| are_same(name, word));
+        let moved = || std::iter::zip(&self.names, words).any(|(name, word)| !are_same(name, word));
+        self.names.len() == words.len() && self.names.iter().all(there) && moved()
+    }
+
+    /// Whether it is the list of the model's own file.
+    pub fn is_of_model(&self) -> bool {
+        self.file.is_none()
+    }
+
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// Which class is which, for people.
+    pub fn note(&self) -> String {
+        match (&self.file, &self.own) {
+            (None, _) => format!("{}, as the model's file lists its labels", table(&self.names)),
+            (_, Some(own)) => {
+                let numbers: Vec<String> = own.iter().map(i128::to_string).collect();
+                format!("{}; their numbers in the model's file are {}", table(&self.names), shown(&numbers))
+            }
+            _ => table(&self.names),
+        }
+    }
+
+    /// Whether a class has this id or name.
+    fn is_called(&self, class: usize, word: &str) -> bool {
+        self.ids.get(class).is_some_and(|id| id == word) || are_same(&self.names[class], word)
     }
 
     /// The class of an id or a name; numbers are the same in whatever form they are written. A name that two classes have is
@@ -79,31 +161,51 @@ impl ClassList {
         let exact = exact.next().filter(|_| exact.next().is_none());
         exact.or_else(|| {
             let number = whole_number(name)?;
-            self.names.iter().position(|known| whole_number(known) == Some(number))
+            match &self.own {
+                Some(own) => own.iter().position(|known| *known == number),
+                None => self.names.iter().position(|known| whole_number(known) == Some(number)),
+            }
         })
     }
 
-    /// What labels mean that are numbers: where some of the names are numbers they are these, and else they count the names from 0.
+    /// What labels mean that are numbers: where some of the names are numbers, or the model's file numbers its classes otherwise than
+    /// from 0, they are these, and else they count the names from 0.
     pub fn numbers(&self) -> Numbers {
+        if let Some(own) = &self.own {
+            return Numbers::Named(own.iter().copied().zip(0..).collect(), self.clone());
+        }
         let number = |(class, name): (usize, &String)| Some((whole_number(name)?, class));
         // Of numbers that stand there twice, in two forms, the first counts.
         let known: BTreeMap<i128, usize> = self.names.iter().enumerate().rev().filter_map(number).collect();
         if known.is_empty() { Numbers::Counted(self.clone()) } else { Numbers::Named(known, self.clone()) }
     }
 
-    /// Whether some of the names are numbers.
+    /// Whether some of the classes have numbers.
     pub fn has_numbers(&self) -> bool {
-        self.names.iter().any(|name| whole_number(name).is_some())
+        self.own.is_some() || self.names.iter().any(|name| whole_number(name).is_some())
     }
 
     /// Why a name cannot be used.
     pub fn unknown(&self, name: &str, file: &Path, place: Place) -> DataError {
-        let list = self.file.display();
         let of_several: Vec<String> = std::iter::zip(&self.ids, &self.names)
             .filter(|(_, known)| *known == name)
             .map(|(id, _)| format!("`{id}`"))
             .collect();
+        let list = self.file.as_deref().unwrap_or(Path::new("")).display();
         let problem = match of_several.as_slice() {
+            [] if self.own.is_some() && whole_number(name).is_some() => {
+                let own: Vec<String> = self.own.iter().flatten().map(i128::to_string).collect();
+                format!(
+                    "is none of the labels that the model's file lists, {}; where the data have other labels, give a list of \
+                     classes with their numbers, in the order of the model's outputs (0, 1, 2, … where they count the outputs)",
+                    shown(&own)
+                )
+            }
+            [] if self.file.is_none() => format!(
+                "is none of the classes that the model's file lists, {}; write the labels as that file has them, or number them \
+                 in its order from 0",
+                shown(&self.names)
+            ),
             [] => {
                 let near = nearest(name, self.ids.iter().chain(&self.names))
                     .map(|known| format!("; did you mean `{known}`?"));
@@ -129,6 +231,29 @@ impl ClassList {
     }
 }
 
+/// The numbers that all of some words are; nothing where one is none.
+fn numbers_of(words: &[String]) -> Option<Vec<i128>> {
+    words.iter().map(|word| whole_number(word)).collect()
+}
+
+/// Whether numbers count from 0.
+fn are_places(numbers: &[i128]) -> bool {
+    numbers.iter().zip(0..).all(|(number, place)| *number == place)
+}
+
+/// Whether two words are one label: numbers are the same in whatever form they are written.
+fn are_same(one: &str, other: &str) -> bool {
+    one == other || whole_number(one).is_some_and(|number| whole_number(other) == Some(number))
+}
+
+/// Words in their order, shortened where there are many.
+pub(crate) fn shown(words: &[String]) -> String {
+    match words.len() {
+        n if n <= SHOWN => words.join(", "),
+        n => format!("{}, … {}", words[..SHOWN - 2].join(", "), words[n - 1]),
+    }
+}
+
 /// Which class a number means as a label.
 #[derive(Debug, Clone)]
 pub(crate) enum Numbers {
@@ -150,6 +275,17 @@ impl Numbers {
                 known.get(&label).copied().ok_or_else(unknown)
             }
         }
+    }
+}
+
+/// `classes: 0 ant, 1 cat`, shortened where there are many.
+pub(crate) fn table(names: &[String]) -> String {
+    let named = |range: std::ops::Range<usize>| {
+        range.map(|class| format!("{class} {}", names[class])).collect::<Vec<_>>().join(", ")
+    };
+    match names.len() {
+        n if n <= SHOWN => format!("classes: {}", named(0..n)),
+        n => format!("{n} classes: {}, … {}", named(0..SHOWN - 2), named(n - 1..n)),
     }
 }
 

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub(crate) use crate::class_list::{ClassList, Numbers};
+pub(crate) use crate::class_list::{ClassList, Numbers, table};
 use crate::error::{DataError, Place};
 #[cfg(feature = "images")]
 use crate::fingerprint::FileDigest;
 use crate::input::{self, MAX_CLASSES};
 use crate::number::{whole, whole_number};
+
+/// Words for labels that are not known, as pandas, NumPy and R write them, in capitals or not.
+const MISSING: [&str; 8] = ["nan", "na", "n/a", "<na>", "inf", "+inf", "-inf", "infinity"];
 
 /// The words that labels are written in, and where each was met first.
 #[derive(Default)]
@@ -47,6 +50,25 @@ impl Words {
         }
         self.met.insert(word.to_owned(), (file.to_owned(), place));
         Ok(())
+    }
+
+    /// Adds the word of a table's cell. What stands there for a label that is not known is no class, unless the list has it.
+    pub fn add_cell(
+        &mut self,
+        word: &str,
+        file: &Path,
+        place: Place,
+        list: Option<&ClassList>,
+    ) -> Result<(), DataError> {
+        let word = word.trim();
+        let is_missing = MISSING.iter().any(|missing| word.eq_ignore_ascii_case(missing));
+        if is_missing && list.is_none_or(|list| list.find(word).is_none()) {
+            let problem =
+                "is how a missing label is written; write the class, or leave the sample out".to_owned();
+            let label = format!("`{word}`");
+            return Err(DataError::Label { file: file.to_owned(), place, label, problem });
+        }
+        self.add(word, file, place)
     }
 
     /// Adds the words of the other split, and says which were not there.
@@ -99,7 +121,7 @@ impl Words {
             index,
             count: list.names().len(),
             names: list.names().to_vec(),
-            notes: vec![table(list.names())],
+            notes: vec![list.note()],
         })
     }
 
@@ -184,17 +206,6 @@ pub(crate) fn listed(names: &[String]) -> String {
 
 /// As many classes are named one by one.
 const NAMED: usize = 12;
-
-/// `classes: 0 ant, 1 cat`, shortened where there are many.
-pub(crate) fn table(names: &[String]) -> String {
-    let named = |range: std::ops::Range<usize>| {
-        range.map(|class| format!("{class} {}", names[class])).collect::<Vec<_>>().join(", ")
-    };
-    match names.len() {
-        n if n <= NAMED => format!("classes: {}", named(0..n)),
-        n => format!("{n} classes: {}, … {}", named(0..NAMED - 2), named(n - 1..n)),
-    }
-}
 
 /// Which of the classes, being numbers, no sample has.
 fn absent(count: usize, present: impl Iterator<Item = usize>) -> Option<String> {

@@ -67,6 +67,21 @@ pub(crate) fn note(inputs: &[String], label: &str) -> String {
     format!("inputs of {} columns: {shown}; labels from the column {label}", inputs.len())
 }
 
+/// That inputs have names as labels have them: one that tells the class would make figures worthless. A column `y` may be a coordinate.
+pub(crate) fn like_labels(inputs: &[String]) -> Option<String> {
+    let alike = |name: &&String| USUAL.iter().any(|usual| *usual != "y" && name.eq_ignore_ascii_case(usual));
+    let found: Vec<&String> = inputs.iter().filter(alike).collect();
+    let [first, ..] = found.as_slice() else { return None };
+    let said =
+        if found.len() > 1 { listed(&found) } else { format!("{first}, as labels are usually called,") };
+    Some(match found.len() {
+        1 => format!("the column {said} is an input here; leave it out of the table if it tells the class"),
+        _ => format!(
+            "the columns {said}, as labels are usually called, are inputs here; leave them out if they tell the class"
+        ),
+    })
+}
+
 /// A number as inputs have it.
 pub(crate) fn single(value: f64, column: &str, file: &Path, place: Place) -> Result<f32, DataError> {
     let single = value as f32;

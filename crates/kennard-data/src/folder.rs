@@ -8,6 +8,7 @@ use crate::classes::{ClassList, Classes, Words, listed};
 use crate::error::{DataError, Place};
 use crate::fingerprint::FileDigest;
 use crate::images::Form;
+use crate::lines;
 use crate::listing::{TABLE, fingerprint_list, name};
 use crate::opened::Opened;
 use crate::options::{Options, Split};
@@ -37,9 +38,9 @@ pub(crate) fn open(
     let mut words = Words::default();
     let mut others = Words::default();
     let (source, len, classes): (Box<dyn Source>, usize, Classes) = if root.join(TABLE).is_file() {
-        let len = table::count(&root, &mut words)?;
+        let len = table::count(&root, &mut words, list)?;
         if let Some(other) = other.filter(|other| other.join(TABLE).is_file()) {
-            table::count(&other, &mut others)?;
+            table::count(&other, &mut others, list)?;
         }
         let classes = classes(&mut words, others, list, &mut notes)?;
         (Box::new(FileTable::new(&root, &classes.index)), len, classes)
@@ -84,8 +85,11 @@ fn classes(
     list: Option<&ClassList>,
     notes: &mut Vec<String>,
 ) -> Result<Classes, DataError> {
-    notes.extend(words.join(others));
-    words.classes(list)
+    // A list of the model's file is no guess, and has only classes that the model knows.
+    if list.is_none_or(|list| !list.is_of_model()) {
+        notes.extend(words.join(others));
+    }
+    words.classes(list).map_err(lines::in_lines)
 }
 
 /// What the directory of images for testing may be called, the first that is there counting.

@@ -1,10 +1,10 @@
 //! Encoded images: decode, bring to the wanted channels, resize and crop.
 
 mod decode;
+mod scaling;
 
 use std::path::Path;
 
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images as scaled};
 use image::{ColorType, DynamicImage, GrayImage, RgbImage};
 
 use decode::{Decoded, MAX_PIXELS, damaged, decode, readable};
@@ -172,26 +172,14 @@ impl Form {
 }
 
 impl Form {
-    /// An image at another size, as Pillow has it: rounded to levels after each of two passes.
+    /// An image at another size.
     fn scale(&self, image: &DynamicImage, width: u32, height: u32) -> Result<DynamicImage, String> {
-        let kind = if self.channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
-        let filter = match self.interpolation {
-            Interpolation::Bilinear => FilterType::Bilinear,
-            Interpolation::Bicubic => FilterType::CatmullRom,
-        };
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
-        let mut resizer = Resizer::new();
-        let from = scaled::ImageRef::new(image.width(), image.height(), image.as_bytes(), kind);
-        let from = from.map_err(|error| error.to_string())?;
-        // The crate begins with the columns, Pillow with the rows: levels that are cut off at 0 and 255 differ.
-        let mut wide = scaled::Image::new(width, image.height(), kind);
-        resizer.resize(&from, &mut wide, &options).map_err(|error| error.to_string())?;
-        let mut to = scaled::Image::new(width, height, kind);
-        resizer.resize(&wide, &mut to, &options).map_err(|error| error.to_string())?;
-        let pixels = to.into_vec();
+        let from = [image.height() as usize, image.width() as usize, self.channels];
+        let to = [height as usize, width as usize];
+        let levels = scaling::scale(image.as_bytes(), from, to, self.interpolation);
         let image = match self.channels {
-            1 => GrayImage::from_raw(width, height, pixels).map(DynamicImage::from),
-            _ => RgbImage::from_raw(width, height, pixels).map(DynamicImage::from),
+            1 => GrayImage::from_raw(width, height, levels).map(DynamicImage::from),
+            _ => RgbImage::from_raw(width, height, levels).map(DynamicImage::from),
         };
         image.ok_or_else(|| "its size and its pixels contradict each other".to_owned())
     }

@@ -20,7 +20,8 @@
 //! [`Options::label_column`] names the column with the labels where it is not called so.
 //!
 //! Labels that are whole numbers, in whatever form (`3`, `03`, `3.0`), are class indices; names are counted in their
-//! sorted order, those of both splits. [`Options::classes`] names a file with another order, that of the model.
+//! sorted order, those of both splits. [`Options::classes`] names a file with another order, that of the model, and
+//! [`Options::model_classes`] has the labels that the model's own file lists.
 //!
 //! 8-bit values are divided by 255; float arrays are taken as they are. Only the images of
 //! `folder:`, `tar:` and `parquet:` are resized and converted between grey and RGB (an orientation in their Exif data is
@@ -66,6 +67,7 @@ mod idx;
 #[cfg_attr(not(feature = "images"), path = "images_left_out.rs")]
 mod images;
 mod input;
+mod lines;
 #[cfg(feature = "images")]
 mod listing;
 mod memory;

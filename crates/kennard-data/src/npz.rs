@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use zip::{CompressionMethod, ZipArchive};
 
 use crate::array::{Array, MemberPlace};
-use crate::classes::{ClassList, Numbers, table};
+use crate::classes::{ClassList, Numbers};
 use crate::error::{DataError, Place};
 use crate::fingerprint::{self, FileDigest};
 use crate::input::{self, MAX_CLASSES, MAX_DEFLATE_RATIO};
@@ -85,14 +85,18 @@ pub(crate) fn open(path: &Path, split: Split, list: Option<&ClassList>) -> Resul
         ));
     }
     let mut highest = 0;
-    let numbers = list.map_or(Numbers::Below(MAX_CLASSES), ClassList::numbers);
+    // Labels of Kennard's own examples count the model's outputs.
+    let counted = list.is_some() && are_examples(path)?;
+    let numbers = match list {
+        Some(list) if counted => Numbers::Counted(list.clone()),
+        list => list.map_or(Numbers::Below(MAX_CLASSES), ClassList::numbers),
+    };
     for label in labels.class_indices(numbers.clone())? {
         highest = highest.max(label?);
     }
     let class_names = list.map_or_else(Vec::new, |list| list.names().to_vec());
-    if matches!(numbers, Numbers::Named(..)) {
-        notes.push(table(&class_names));
-    }
+    let told = |list: &&ClassList| list.is_of_model() || matches!(numbers, Numbers::Named(..));
+    notes.extend(list.filter(told).map(ClassList::note));
     let classes = if class_names.is_empty() { highest + 1 } else { class_names.len() };
     Ok(Opened {
         len,
@@ -112,6 +116,13 @@ pub(crate) fn open(path: &Path, split: Split, list: Option<&ClassList>) -> Resul
 fn two_files(path: &Path) -> Option<(PathBuf, PathBuf)> {
     let (x, y) = path.to_str()?.split_once(',')?;
     (!path.exists()).then(|| (x.into(), y.into()))
+}
+
+/// Whether an archive is of adversarial examples, as `kennard attack` writes them.
+fn are_examples(path: &Path) -> Result<bool, DataError> {
+    let archive = two_files(path).is_none().then(|| Archive::open(path)).transpose()?;
+    let has = |name: &str| archive.as_ref().is_some_and(|archive| archive.find(name).is_some());
+    Ok(["original", "prediction", "index"].into_iter().all(has))
 }
 
 fn check_labels(labels: &Array) -> Result<(), DataError> {

@@ -98,6 +98,10 @@ pub struct Options {
     /// Labels that are names have their line as class; labels that are numbers count the lines from 0, unless the
     /// names are numbers themselves. Lines may begin with WordNet ids, `n01440764 tench, Tinca tinca`; labels then are ids or names. `None`: see [the crate](crate).
     pub classes: Option<PathBuf>,
+    /// The labels of the classes in the order of the outputs, as the model's own file lists them: nothing where it does not. Where
+    /// they are not 0, 1, 2, … they are the list of classes, and one that is named in [`classes`](Options::classes) must not
+    /// contradict it. MNIST's and CIFAR's labels are places in any case.
+    pub model_classes: Vec<String>,
     /// The column with the labels, for `csv:` and `parquet:`. `None`: the first of `label`, `labels`, `target`, `class`, `y`
     /// and `fine_label` that there is.
     pub label_column: Option<String>,

@@ -21,6 +21,8 @@ pub struct DataSet {
     /// The format; none for a source of the user's own.
     kind: Option<Format>,
     options: Options,
+    /// Whether the classes are those that the model's own file lists.
+    listed_by_model: bool,
     opened: Opened,
     seen: Arc<Mutex<Seen>>,
     fingerprint: OnceLock<Vec<FileDigest>>,
@@ -84,13 +86,29 @@ impl DataSet {
     /// the data have names is said in the [notes](Self::notes): the sorted names are then hardly in its order.
     ///
     /// # Errors
-    /// When a list of classes was given and the model has another number of them.
+    /// When a list of classes was given, or taken from the model's file, or a source of the user's own names them, and the model has
+    /// another number of them.
     pub fn fit_classes(&mut self, model: usize) -> Result<(), DataError> {
         let named = self.opened.class_names.len();
         if let Some(file) = self.options.classes.as_ref().filter(|_| named != model) {
             let problem = format!("the list has {named} classes and the model has {model}");
             let cure = "list all classes of the model, in the order of its outputs";
             return Err(DataError::malformed(file, Place::Whole, problem, cure));
+        }
+        if self.listed_by_model && named > 0 && named != model {
+            let problem = format!(
+                "the model's file lists {named} labels, and it has {model} outputs: give a list of classes, in the order of its \
+                 outputs"
+            );
+            return Err(DataError::Option { problem });
+        }
+        if self.kind.is_none() && named > 0 && named != model {
+            let problem = format!(
+                "the classes of the samples have {named} names, as the data or the model's file list them, and the model has \
+                 {model} outputs: name all classes in the order of its outputs; where its file lists others, save the samples as \
+                 npz:FILE and give a list of classes"
+            );
+            return Err(DataError::Option { problem });
         }
         let sorted = matches!(self.kind, Some(Format::Folder | Format::Tar | Format::Parquet | Format::Csv));
         if sorted && named > 0 && named != model {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use crate::classes::Words;
+use crate::classes::{ClassList, Words};
 use crate::error::{DataError, Place};
 use crate::fingerprint::FileDigest;
 use crate::input;
+use crate::lines;
 use crate::listing::{TABLE, fingerprint_list};
 use crate::source::{Raw, Row, Rows, Source};
 
@@ -20,18 +21,19 @@ pub(crate) struct FileTable {
 }
 
 struct Record {
-    line: u64,
+    /// In bytes.
+    place: Place,
     file: String,
     label: String,
 }
 
-/// How many samples a table has; its labels are added to `words`.
-pub(crate) fn count(root: &Path, words: &mut Words) -> Result<usize, DataError> {
+/// How many samples a table has; its labels are added to `words`, which `list` may have.
+pub(crate) fn count(root: &Path, words: &mut Words, list: Option<&ClassList>) -> Result<usize, DataError> {
     let path = root.join(TABLE);
     let mut len = 0;
     for record in records(&path)? {
-        let Record { line, label, .. } = record?;
-        words.add(&label, &path, Place::Line(line))?;
+        let Record { place, label, .. } = record.map_err(lines::in_lines)?;
+        words.add_cell(&label, &path, place, list).map_err(lines::in_lines)?;
         len += 1;
     }
     Ok(len)
@@ -47,13 +49,13 @@ impl FileTable {
 impl Source for FileTable {
     fn rows(&self) -> Result<Rows, DataError> {
         let (root, path, classes) = (self.root.clone(), self.path.clone(), Arc::clone(&self.classes));
-        Ok(Box::new(records(&self.path)?.map(move |record| {
-            let Record { line, file, label } = record?;
+        let row = move |record: Result<Record, DataError>| -> Result<Row, DataError> {
+            let Record { place, file, label } = record?;
             let inside = |c| matches!(c, Component::Normal(_) | Component::CurDir);
             if file.is_empty() || !Path::new(&file).components().all(inside) {
                 return Err(DataError::malformed(
                     &path,
-                    Place::Line(line),
+                    place,
                     format!("`{file}` is no path of a file below the table's directory"),
                     "write paths relative to the table, without `..`",
                 ));
@@ -61,13 +63,14 @@ impl Source for FileTable {
             let label = classes.get(label.trim()).copied().ok_or_else(|| {
                 DataError::malformed(
                     &path,
-                    Place::Line(line),
+                    place,
                     "the label was not there when the table was opened",
                     "do not change the files during a run",
                 )
             })?;
             Ok(Row { input: Raw::File(root.join(file)), label })
-        })))
+        };
+        Ok(Box::new(records(&self.path)?.map(move |record| row(record).map_err(lines::in_lines))))
     }
 
     fn fingerprint(&self) -> Result<Vec<FileDigest>, DataError> {
@@ -75,16 +78,14 @@ impl Source for FileTable {
     }
 }
 
-/// The lines of a table.
+/// The lines of a table, with their places in bytes.
 fn records(path: &Path) -> Result<impl Iterator<Item = Result<Record, DataError>> + use<>, DataError> {
     let (file, _) = input::open_file(path)?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
     let owned = path.to_owned();
-    let failed = move |error: csv::Error| {
-        let line = error.position().map_or(Place::Whole, |p| Place::Line(p.line()));
-        DataError::malformed(&owned, line, error.to_string(), "write one file and one label a line")
-    };
-    let header = reader.headers().map_err(&failed)?.clone();
+    let failed =
+        move |error: csv::Error| lines::failed(&owned, &error, "write one file and one label a line");
+    let header = reader.headers().map_err(|error| lines::in_lines(failed(error)))?.clone();
     let column = |wanted: &str| {
         header.iter().position(|name| name.trim_start_matches('\u{feff}').eq_ignore_ascii_case(wanted))
     };
@@ -100,7 +101,7 @@ fn records(path: &Path) -> Result<impl Iterator<Item = Result<Record, DataError>
     Ok(reader.into_records().map(move |record| {
         let record = record.map_err(&failed)?;
         Ok(Record {
-            line: record.position().map_or(0, csv::Position::line),
+            place: lines::place(&record),
             file: record.get(file).unwrap_or_default().to_owned(),
             label: record.get(label).unwrap_or_default().to_owned(),
         })

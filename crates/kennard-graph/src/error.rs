@@ -98,6 +98,9 @@ pub enum GraphError {
     /// It is open which output has the logits.
     #[error("{0}")]
     SeveralOutputs(String),
+    /// The label that a file returns beside its scores cannot be compared with them.
+    #[error("{0}")]
+    Label(String),
     /// A shape is not known, or does not fit.
     #[error("{0}")]
     Shape(String),

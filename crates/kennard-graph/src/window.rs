@@ -1,8 +1,10 @@
-//! The geometry that convolutions and pools share.
+//! The geometry that convolutions and pools share, and what their windows see of a tensor.
+
+use ndarray::ArrayD;
 
 use crate::builder::Call;
 use crate::infer::{AutoPad, KernelWindow, list};
-use crate::{Dim, Result, Shape};
+use crate::{Attribute, Dim, GraphError, Result, Shape, Tensor, Var};
 
 /// A window that slides along one axis: output `o` sees, through tap `q` of the window, the input
 /// `o·stride + q·dilation − before`, and zero or nothing where there is no such input.
@@ -84,4 +86,40 @@ pub(crate) fn kernel(b: &Call, weights: &Shape) -> Result<Vec<usize>> {
     extents
         .collect::<Option<_>>()
         .ok_or_else(|| b.node.error(format!("the kernel of {weights} is empty or not fixed")))
+}
+
+/// What all windows see through one tap, along axis `at`.
+pub(crate) fn seen<'b>(padded: Var<'b>, at: usize, axis: &Axis, tap: usize) -> Var<'b> {
+    let first = tap * axis.dilation;
+    let end = first + (axis.output - 1) * axis.stride + 1;
+    padded.slice(&[at as i64], &[first as i64], &[end as i64], &[axis.stride as i64])
+}
+
+/// `x[o·stride + q·dilation − before] = Σ parts[q][o]` along axis `at`, x being of this shape, by a
+/// `ConvTranspose` with a kernel for each tap that is 1 there and 0 elsewhere. (For 4·64 images of 32×32 and
+/// windows of 2×2, ONNX Runtime takes 138 µs for it, 530 µs for a `DepthToSpace`, 975 µs for a `Transpose`;
+/// rten takes 366, 876 and 172 µs.)
+pub(crate) fn put_back<'b>(parts: &[Var<'b>], shape: &Shape, at: usize, axis: &Axis) -> Result<Var<'b>> {
+    let builder = parts[0].builder();
+    let flat = |dims: &[Dim]| {
+        let flat = Shape(dims.to_vec()).flat();
+        flat.ok_or_else(|| GraphError::Shape(format!("{shape} has several batch axes")))
+    };
+    let (ahead, behind) = (flat(&shape.0[..at])?, flat(&shape.0[at + 1..])?);
+    let image = Shape(vec![ahead, Dim::Known(1), Dim::Known(axis.output), behind]);
+    let taps: Vec<Option<Var>> = parts.iter().map(|part| Some(part.reshape(&image))).collect();
+    let stacked = builder.op("Concat", &taps, &[("axis", 1i64.into())]);
+
+    let n = axis.taps;
+    let units: Tensor = ArrayD::from_shape_fn(vec![n, 1, n, 1], |i| f64::from(u8::from(i[0] == i[2]))).into();
+    let units = builder.constant(units.to_float_type(stacked.ty()?.dtype));
+    let rest = axis.rest();
+    let attributes: [(&str, Attribute); 5] = [
+        ("kernel_shape", vec![n as i64, 1].into()),
+        ("strides", vec![axis.stride as i64, 1].into()),
+        ("dilations", vec![axis.dilation as i64, 1].into()),
+        ("pads", vec![axis.before as i64, 0, (-rest).max(0), 0].into()),
+        ("output_padding", vec![rest.max(0), 0].into()),
+    ];
+    Ok(builder.op("ConvTranspose", &[Some(stacked), Some(units)], &attributes).reshape(shape))
 }

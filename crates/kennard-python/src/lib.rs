@@ -9,9 +9,11 @@ mod run;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use kennard::audit::{Checkpoint, Progress, Summary};
+use kennard::data::DataSet;
 use kennard::graph::ModelFile;
 use kennard::report::Markup;
 use kennard::serde_json;
@@ -25,7 +27,7 @@ use serde::Serialize;
 use data::Arrays;
 use live::{Module, Raised};
 use outcome::Outcome;
-use run::Left;
+use run::{Heard, Left};
 
 // Their modules are those that they are imported from, by which other processes find them (pickle).
 create_exception!(
@@ -75,6 +77,23 @@ fn read(options: &str) -> PyResult<Arguments> {
     serde_json::from_str(options).map_err(|error| KennardError::new_err(error.to_string()))
 }
 
+/// Does what `act` does with a model, samples and options; without samples, the options name them. See [`run::run`].
+fn work<R: Send>(
+    py: Python<'_>,
+    (model, data, options): (Given, Option<&Arrays>, &str),
+    progress: Option<Py<PyAny>>,
+    left: Left,
+    act: impl FnOnce(&Model, Option<DataSet>, Arguments, &AtomicBool, &mut dyn FnMut(Heard)) -> kennard::Result<R>
+    + Send,
+) -> PyResult<R> {
+    let raised: Raised = Arc::new(Mutex::new(None));
+    let model = model.model(py, &raised)?;
+    let held = data.is_some();
+    let data = data.map(|data| data.open(&raised)).transpose()?;
+    let options = read(options)?;
+    run::run(py, progress, &raised, left, held, |stop, hear| act(&model, data, options, stop, hear))
+}
+
 /// A text of JSON.
 fn json(value: &impl Serialize) -> PyResult<String> {
     serde_json::to_string(value).map_err(|error| KennardError::new_err(error.to_string()))
@@ -94,15 +113,11 @@ fn audit(
     checkpoint: Option<(String, u64)>,
     points: bool,
 ) -> PyResult<(Outcome, Vec<Broken>)> {
-    let raised: Raised = Arc::new(Mutex::new(None));
-    let model = model.model(py, &raised)?;
-    let held = data.is_some();
-    let data = data.map(|data| data.open(&raised)).transpose()?;
-    let options = read(options)?;
     let checkpoint = checkpoint.map(|(run, epoch)| Checkpoint { run, epoch });
-    let (outcome, broken) = run::run(py, progress, &raised, Left::Resumable, held, |stop, hear| {
+    let asked = (model, data, options);
+    let found = work(py, asked, progress, Left::Resumable, |model, data, options, stop, hear| {
         let mut broken = Vec::new();
-        let outcome = calls::audit(&model, data, options, checkpoint, stop, |progress| {
+        let outcome = calls::audit(model, data, options, checkpoint, stop, |progress| {
             if let (true, Progress::Examined(examined)) = (points, progress) {
                 let found = examined.adversarials.iter().enumerate();
                 broken.extend(found.filter_map(|(attack, found)| {
@@ -113,6 +128,7 @@ fn audit(
         })?;
         Ok((outcome, broken))
     })?;
+    let (outcome, broken) = found;
     let told = told(&outcome)?;
     let broken = broken
         .into_iter()
@@ -167,20 +183,18 @@ fn attack(
     options: &str,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Found> {
-    let raised: Raised = Arc::new(Mutex::new(None));
-    let model = model.model(py, &raised)?;
-    let options = read(options)?;
-    let samples = data.open(&raised)?;
-    let (names, examined) = run::run(py, progress, &raised, Left::Nothing, true, |stop, hear| {
+    let asked = (model, Some(data), options);
+    let found = work(py, asked, progress, Left::Nothing, |model, data, options, stop, hear| {
         let mut all = Vec::new();
         let tell = |progress: Progress<'_>| run::tell(progress, hear);
-        let names = calls::attack(&model, Some(samples), options, stop, tell, |examined| {
+        let names = calls::attack(model, data, options, stop, tell, |examined| {
             all.push(examined);
             Ok(())
         })?;
         all.sort_by_key(|examined| examined.record.index);
         Ok((names, all))
     })?;
+    let (names, examined) = found;
     let points = (0..names.len()).map(|attack| {
         let rows: Vec<Vec<f32>> = examined
             .iter()
@@ -263,6 +277,7 @@ fn _kennard(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Outcome>()?;
     module.add_function(wrap_pyfunction!(audit, module)?)?;
     module.add_function(wrap_pyfunction!(check_audit, module)?)?;
+    module.add_function(wrap_pyfunction!(measure::class_labels, module)?)?;
     module.add_function(wrap_pyfunction!(certificates::certify, module)?)?;
     module.add_function(wrap_pyfunction!(certificates::smooth, module)?)?;
     module.add_function(wrap_pyfunction!(certificates::bound, module)?)?;

@@ -1,8 +1,9 @@
-//! Calls beside audits and attacks: packets, temperatures, training, gradients, and pages of training.
+//! Calls beside audits and attacks: packets, temperatures, training, gradients, pages of training, and what a file lists.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use kennard::graph::{Ends, ModelFile};
 use kennard::train::Epoch;
 use kennard_cli::calls;
 use pyo3::prelude::*;
@@ -13,7 +14,7 @@ use crate::data::Arrays;
 use crate::live::Raised;
 use crate::outcome::{self, Outcome};
 use crate::run::Left;
-use crate::{Given, KennardError, json, read, run};
+use crate::{Given, KennardError, json, read, run, work};
 
 /// Packets of `model` on `data`, or on what the options name.
 #[pyfunction]
@@ -25,13 +26,9 @@ pub fn uncertainty(
     options: &str,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Outcome> {
-    let raised: Raised = Arc::new(Mutex::new(None));
-    let model = model.model(py, &raised)?;
-    let held = data.is_some();
-    let data = data.map(|data| data.open(&raised)).transpose()?;
-    let options = read(options)?;
-    let found = run::run(py, progress, &raised, Left::Kept, held, |stop, hear| {
-        calls::uncertainty(&model, data, options, stop, |done, total| hear(("packets", done, total)))
+    let asked = (model, data, options);
+    let found = work(py, asked, progress, Left::Kept, |model, data, options, stop, hear| {
+        calls::uncertainty(model, data, options, stop, |done, total| hear(("packets", done, total)))
     })?;
     let summary = found.summary.to_json().map_err(|error| run::exception(&error))?;
     let table = found.outcome.table().map_err(|error| run::exception(&error))?;
@@ -48,13 +45,9 @@ pub fn calibrate(
     options: &str,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Outcome> {
-    let raised: Raised = Arc::new(Mutex::new(None));
-    let model = model.model(py, &raised)?;
-    let held = data.is_some();
-    let data = data.map(|data| data.open(&raised)).transpose()?;
-    let options = read(options)?;
-    let found = run::run(py, progress, &raised, Left::Nothing, held, |stop, hear| {
-        calls::calibrate(&model, data, options, stop, |done, total| hear(("samples", done, total)))
+    let asked = (model, data, options);
+    let found = work(py, asked, progress, Left::Nothing, |model, data, options, stop, hear| {
+        calls::calibrate(model, data, options, stop, |done, total| hear(("samples", done, total)))
     })?;
     let found = found.ok_or_else(|| KennardError::new_err("interrupted"))?;
     Ok(Outcome::new(json(&found)?, outcome::bins(&found)?))
@@ -94,11 +87,8 @@ pub fn train(
 /// The gradient of a model, as the bytes of an ONNX file.
 #[pyfunction]
 pub fn grad<'py>(py: Python<'py>, model: Given, options: &str) -> PyResult<Bound<'py, PyBytes>> {
-    let raised: Raised = Arc::new(Mutex::new(None));
-    let model = model.model(py, &raised)?;
-    let options = read(options)?;
-    let found = run::run(py, None, &raised, Left::Nothing, false, |_, _| {
-        Ok(calls::grad(&model, options)?.to_bytes())
+    let found = work(py, (model, None, options), None, Left::Nothing, |model, _, options, _, _| {
+        Ok(calls::grad(model, options)?.to_bytes())
     })?;
     Ok(PyBytes::new(py, &found))
 }
@@ -108,4 +98,18 @@ pub fn grad<'py>(py: Python<'py>, model: Given, options: &str) -> PyResult<Bound
 pub fn tracked(py: Python<'_>, name: &str, audits: Vec<(usize, PathBuf)>, out: PathBuf) -> PyResult<String> {
     let found = py.detach(|| calls::tracked(name, &audits, &out)).map_err(|error| run::exception(&error))?;
     json(&found)
+}
+
+/// The labels of the classes that an ONNX file lists in the order of its outputs, numbers as texts; none where it does not, or cannot
+/// be read.
+#[pyfunction]
+pub fn class_labels(py: Python<'_>, model: Given) -> Option<Vec<String>> {
+    py.detach(|| {
+        let file = match model {
+            Given::Path(file) => ModelFile::open(file),
+            Given::Bytes(bytes) => ModelFile::from_bytes(&bytes),
+            Given::Module(_) => return None,
+        };
+        file.ok().and_then(|file| file.class_labels(&Ends::default()))
+    })
 }

@@ -162,11 +162,13 @@ fn exception_of(error: &Error, held: bool) -> PyErr {
         | Error::InputShape { .. }
         | Error::NoImages { .. }
         | Error::NotCertifiable { .. }
+        | Error::NoEpsilon(_)
         | Error::Threat(_)
         | Error::Mismatch(_)
         | Error::TooFewSamples { .. }
         | Error::NotANumber(_)
-        | Error::NoGradient(_)
+        | Error::NoGradient { .. }
+        | Error::FixedBatch { .. }
         | Error::Data(_) => PyValueError::new_err(message),
         Error::InUse(_) => InUse::new_err(message),
         _ => KennardError::new_err(message),
@@ -208,7 +210,9 @@ fn said(error: &Error, held: bool) -> String {
     }
     let own = |why: &str| held && why.contains("function without gradients");
     let more = match error.kind() {
-        Error::NoGradient(why) if own(why) => "; where the function is one of tensors, give x as a tensor",
+        Error::NoGradient { why, .. } if own(why) => {
+            "; where the function is one of tensors, give x as a tensor"
+        }
         _ => "",
     };
     arguments(&error.worded(word)) + more

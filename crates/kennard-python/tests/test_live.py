@@ -330,14 +330,15 @@ def test_a_module_may_keep_what_it_makes_for_a_batch(module: Any, samples: Sampl
     assert found.clean_accuracy == right(module, samples, torch.float32).mean()
 
 
-@pytest.mark.parametrize("kind", ["kept", "shift", "0: bias"])
-def test_weights_out_of_sight_may_not_change_either(module: Any, samples: Samples, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["kept", "shift", "scale", "0: bias"])
+def test_weights_may_not_change(module: Any, samples: Samples, tmp_path: Path, kind: str) -> None:
     class Changing(torch.nn.Module):
         def __init__(self, still: int) -> None:
             super().__init__()
             self.parts = [torch.nn.Linear(10, 10)]
             self.register_buffer("kept", torch.zeros(1))
             self.register_buffer("shift", torch.zeros(1), persistent=False)
+            self.scale = torch.nn.Parameter(torch.ones(1))
             self.still = still
 
         def forward(self, x: Any) -> Any:
@@ -349,7 +350,8 @@ def test_weights_out_of_sight_may_not_change_either(module: Any, samples: Sample
             return module(x)
 
     # With every pass, which the trial shows; and later, while it is audited.
-    with pytest.raises(ValueError, match=rf"model: its (buffer|weight) {kind} changes with every pass; keep it out of forward"):
+    says = rf"model: its (buffer|parameter|weight) {kind} changes with every pass; keep it out of forward"
+    with pytest.raises(ValueError, match=says):
         kennard.audit(Changing(0).eval(), *samples, out=tmp_path / "run", **QUICK)
     assert not (tmp_path / "run").exists()
     with pytest.raises(ValueError, match=rf"weights changed.*\({kind}\).*is of no one model: remove it"):

@@ -55,6 +55,9 @@ def test_temperatures_are_the_command_s_and_go_on_to_packets(path: Path, samples
         path, DATA, scale=1 / 255, centres=1, draws=500, max_draws=500, temperature=found, **QUIET
     )
     assert [figures["temperature"] for figures in packets.curve] == [1.0, found.temperature]
+    said = packets.calibration
+    assert said is not None and said["after"]["calibration_error"] == expected["after"]["calibration_error"]
+    assert said["before"]["calibration_error"] == expected["before"]["calibration_error"]
 
 
 def test_an_audit_says_the_calibration_error(path: Path) -> None:

@@ -162,8 +162,11 @@ fn plain(graph: &Graph) -> Result<Graph> {
         _ => false,
     })?;
     let types = infer(&graph)?;
-    let wrong = graph.nodes.iter().find_map(|node| Some((node, wrong(node, &types)?)));
-    let refused = |(node, why): (&Node, &str)| {
+    let wrong = graph.nodes.iter().find_map(|node| {
+        let problem = wrong(node, &types).map(String::from);
+        Some((node, problem.or_else(|| too_large(node, &graph))?))
+    });
+    let refused = |(node, why): (&Node, String)| {
         let message = format!("node `{}` ({}): {why}", node.label(), node.op);
         RuntimeError::Compile { runtime: NAME, message }
     };
@@ -198,6 +201,39 @@ fn wrong(node: &Node, types: &Types) -> Option<&'static str> {
     }
 }
 
+/// What is wrong with a whole number that a node computes with, which it would cut off without a word. The ends of 64 bits stand
+/// for no limit.
+fn too_large(node: &Node, graph: &Graph) -> Option<String> {
+    let computes = matches!(
+        node.op.as_str(),
+        "Abs"
+            | "Add"
+            | "Cast"
+            | "Clip"
+            | "Div"
+            | "Equal"
+            | "Greater"
+            | "GreaterOrEqual"
+            | "Less"
+            | "LessOrEqual"
+            | "MatMul"
+            | "Max"
+            | "Min"
+            | "Mod"
+            | "Mul"
+            | "Neg"
+            | "Pow"
+            | "Sub"
+            | "Sum"
+            | "Where"
+    );
+    let constants = node.inputs.iter().filter(|_| computes).filter_map(|name| graph.constants.get(name));
+    constants.filter_map(|tensor| tensor.to_ints()).find_map(|values| {
+        let limit = |v: i64| v == i64::MIN || v == i64::MAX;
+        values.iter().filter(|v| !limit(**v)).find_map(|&v| narrowed(v).err())
+    })
+}
+
 /// Sessions side by side, each with threads of its own that are not all bound to one core.
 const SETTINGS: &[(&str, &str)] = &[("NUM_STREAMS", "1"), ("ENABLE_CPU_PINNING", "NO")];
 
@@ -216,4 +252,27 @@ fn said(error: openvino::InferenceError) -> String {
 fn short(build: &str) -> String {
     let parts: Vec<&str> = build.split('-').take(3).collect();
     format!("{} f32", parts.join("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use kennard_graph::{Builder, DType, Dim, Tensor, TensorType};
+
+    use super::*;
+
+    /// It computes in 32 bits: what does not fit is refused by the node's name, the end of a slice is not.
+    #[test]
+    fn whole_numbers_beyond_32_bits_are_refused() {
+        let made = |factor: f64| {
+            let builder = Builder::new(&Graph::default()).unwrap();
+            let dims = [1, 4].map(Dim::Known);
+            let x = builder.input("x", TensorType::new(DType::F32, dims.to_vec()));
+            let factor = builder.constant(Tensor::full(&[1], factor, DType::I64));
+            builder.output("y", x.cast(DType::I64).with("Mul", factor).cast(DType::F32));
+            plain(&builder.finish().unwrap()).map(drop)
+        };
+        made(2f64.powi(30)).unwrap();
+        let message = made(2f64.powi(33)).unwrap_err().to_string();
+        assert!(message.contains("8589934592 is beyond 32 bits") && message.contains("(Mul)"), "{message}");
+    }
 }

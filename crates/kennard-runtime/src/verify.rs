@@ -1,6 +1,7 @@
 //! Whether rten computes a graph as the standard says: each node's result, on some inputs, beside plain kernels of our own
 //! that are given the same operands; and the graph as rten optimises it beside the graph node by node.
 
+mod nan;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,8 @@ use kennard_graph::{DType, Graph, Node, Tensor, TensorType, Types, Value, fold, 
 use crate::reference::{Array, element, knows, unravelled};
 use crate::rten::{Kept, RtenProgram};
 use crate::{Result, RuntimeError};
+
+pub use nan::keeps_nan;
 
 /// Elements of each result that are compared, beside those at its corners: windows go wrong at edges first.
 const SAMPLED: usize = 64;

@@ -179,6 +179,9 @@ pub enum Error {
         /// Why not.
         why: String,
     },
+    /// There is no epsilon, and something needs one: what, with its verb.
+    #[error("{0} an epsilon: the largest perturbation, 0.1 or 8/255 say")]
+    NoEpsilon(&'static str),
     /// The threat model makes no sense.
     #[error("{0}")]
     Threat(String),
@@ -202,8 +205,23 @@ pub enum Error {
     #[error("{0}")]
     NotANumber(String),
     /// The model has no gradient, and something needs one.
-    #[error("{0}")]
-    NoGradient(String),
+    #[error("{why}{}", said::more(.needed.as_deref()))]
+    NoGradient {
+        /// Why it has none.
+        why: String,
+        /// What needs one, as a sentence of its own.
+        needed: Option<String>,
+    },
+    /// A model takes batches of one size alone, and is asked for another.
+    #[error("{model} takes batches of {batch} alone, {asked}")]
+    FixedBatch {
+        /// Which of several models.
+        model: &'static str,
+        /// The size.
+        batch: usize,
+        /// What asks for another.
+        asked: String,
+    },
     /// A file of results could not be written.
     #[error("{path}: {message}")]
     Write {

@@ -117,7 +117,8 @@ impl Figure {
     /// The interval is the union of Student's and Hall's, whose cubic transformation takes out the skewness of the
     /// mean (Hall, JRSS B 54:221, 1992): drift and dispersion are skewed to the right, and Student's interval alone
     /// covers 89 % where 32 values are as skewed as exp(normal). The union covers 91 % to 96 % from 8 values on, of
-    /// skewed and normal populations. Images stratified by label vary less together than ones drawn at random, for
+    /// skewed and normal populations. Shares near 0 or 1 at most images, such as P(wrong), need more: of images like Beta(0.05,
+    /// 1.2) it covers 44 % from 3 on, 70 % from 8 and 96 % from 32. Images stratified by label vary less together than ones drawn at random, for
     /// which the interval is.
     pub(crate) fn over_images(figures: &[Self]) -> Self {
         if let [only] = figures {
@@ -156,6 +157,12 @@ impl Figure {
         cluster_bootstrap(clusters, statistic).map(|(value, interval)| Self::new(value, interval))
     }
 
+    /// The figure where it can be: value and interval are at least `least`.
+    pub(crate) fn at_least(self, least: f64) -> Self {
+        // What is no number stays none.
+        self.map(|value| if value < least { least } else { value })
+    }
+
     /// A figure that grows with this one.
     pub(crate) fn map(self, grow: impl Fn(f64) -> f64) -> Self {
         Self { value: grow(self.value), interval: self.interval.map(grow), ..self }
@@ -163,7 +170,7 @@ impl Figure {
 
     /// The figure whose square this is; noise below zero counts as zero.
     pub(crate) fn root(self) -> Self {
-        self.map(|square| square.max(0.0).sqrt())
+        self.at_least(0.0).map(f64::sqrt)
     }
 
     /// `√(1 + y) − 1` of this figure `y`, without the cancellation where it is small; noise below −1 counts as −1.
@@ -235,7 +242,8 @@ impl Basis {
     }
 }
 
-/// A number with this many significant digits, without zeros at its end.
+/// A number with this many significant digits, without zeros at its end; with an exponent where it is below 10⁻⁶ or from 10⁹
+/// on.
 pub(crate) fn significant(value: f64, digits: i32) -> String {
     if value == 0.0 {
         // Whatever its sign.
@@ -243,6 +251,15 @@ pub(crate) fn significant(value: f64, digits: i32) -> String {
     }
     if !value.is_finite() {
         return value.to_string();
+    }
+    if !(1e-6..1e9).contains(&value.abs()) {
+        let text = format!("{value:.places$e}", places = (digits - 1).max(0) as usize);
+        return match text.split_once('e') {
+            Some((digits, exponent)) if digits.contains('.') => {
+                format!("{}e{exponent}", digits.trim_end_matches('0').trim_end_matches('.'))
+            }
+            _ => text,
+        };
     }
     let places = (digits - 1 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
     let text = format!("{value:.places$}");

@@ -61,7 +61,7 @@ pub fn train(
     if !trained.interrupted {
         report::beside(&out, "")?;
     }
-    let best = kennard::train::best(&trained.epochs).map_or(0, |epoch| epoch.epoch);
+    let best = kennard::train::best(&trained.epochs, &course.recipe.method).map_or(0, |epoch| epoch.epoch);
     let notes = course.notes.into_iter().chain(trained.damage).collect();
     Ok(Taught { epochs: trained.epochs, best, model: trained.model, notes })
 }

@@ -2,11 +2,19 @@
 
 use kennard::Figure;
 use kennard::experiment::short;
+use kennard::packet::Modes;
 
 /// What the network did to a packet: the figures that there are, each with what it says.
 pub fn signal(figures: &[(&str, Option<Figure>)]) {
     for (name, figure) in figures.iter().filter_map(|(name, figure)| Some((*name, (*figure)?))) {
         line(name, figure, meaning(name));
+    }
+}
+
+/// Why there is no interval along the drift, where its direction is not known well enough.
+pub fn unresolved(modes: Option<&Modes>) {
+    if modes.and_then(|modes| modes.drift.as_ref()).is_some_and(|drift| !drift.resolved) {
+        say!("  the direction of the drift is not resolved: no interval along it; more points may do");
     }
 }
 
@@ -42,6 +50,12 @@ fn written(name: &str, figure: Figure, note: &str, number: fn(f64) -> String) {
 /// A distance: one that was not found is beyond those that were.
 pub fn far(distance: f64) -> String {
     if distance.is_infinite() { "beyond".into() } else { short(distance) }
+}
+
+/// A share with as many digits as its estimated error leaves.
+pub fn to_error(share: f64, error: f64) -> String {
+    let places = (-error.log10()).ceil().clamp(1.0, 6.0) as usize;
+    format!("{share:.places$}")
 }
 
 /// Thousands set apart.

@@ -1,7 +1,7 @@
 //! Audits as the settings ask for them.
 
-use kennard::audit::{Audit, Calibrated, PacketPlan};
-use kennard::calibration::Calibrate;
+use kennard::audit::{Audit, PacketPlan};
+use kennard::calibration::{Calibrate, Calibrated};
 use kennard::data::DataSet;
 use kennard::engine::Engine;
 use kennard::run::ModelSummary;

@@ -38,11 +38,14 @@ pub struct Named {
     pub index: usize,
 }
 
+/// What columns hold that are of Parquet's decimal type.
+pub const DECIMALS: &str = "decimal fractions";
+
 /// What a column holds that no [`Column`] reads; nothing if one does.
 pub fn unread(column: &ColumnDescriptor) -> Option<&'static str> {
     match column.physical_type() {
         _ if column.max_rep_level() > 0 => Some("lists"),
-        _ if column.converted_type() == ConvertedType::DECIMAL => Some("decimal fractions"),
+        _ if column.converted_type() == ConvertedType::DECIMAL => Some(DECIMALS),
         Type::INT32 | Type::INT64 if is_time(column) => Some("dates or times"),
         Type::INT96 => Some("dates or times"),
         Type::FIXED_LEN_BYTE_ARRAY if is_half(column) => None,

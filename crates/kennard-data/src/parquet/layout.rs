@@ -4,7 +4,8 @@ use std::path::Path;
 
 use parquet::file::metadata::ParquetMetaData;
 
-use super::column::{Named, is_words, unread};
+use super::arrow::durations;
+use super::column::{DECIMALS, Named, is_words, unread};
 use crate::classes::listed;
 use crate::columns;
 use crate::error::{DataError, Place};
@@ -41,13 +42,16 @@ impl Layout {
         let columns = metadata.file_metadata().schema_descr().columns();
         let paths: Vec<String> = columns.iter().map(|column| column.path().string()).collect();
         let named = |index: usize| Named { name: paths[index].clone(), index };
+        let durations = durations(metadata);
         let readable = |index: usize, is_input: bool| {
             let column = &columns[index];
             let held = unread(column).or((is_input && is_words(column)).then_some("text or bytes"));
+            let held = held.or(durations.contains(&paths[index]).then_some("durations"));
             let Some(held) = held else { return Ok(named(index)) };
+            let cure = if held == DECIMALS { "cast it to float64" } else { columns::ENCODE };
             let tried = if is_input { " (nor is there one of images, called image or img)" } else { "" };
             let problem = format!("the column `{}` holds {held}{tried}", paths[index]);
-            Err(DataError::unsupported(path, Place::Whole, problem, columns::ENCODE))
+            Err(DataError::unsupported(path, Place::Whole, problem, cure))
         };
         let label = readable(columns::label(&paths, wanted, path)?, false)?;
         let words = is_words(&columns[label.index]);

@@ -2,6 +2,7 @@
 //! (or plain binary) with encoded images, and a column of labels, numbers or names, whose classes the metadata entry
 //! `huggingface` may name. Without images, a table: columns of numbers and one of labels.
 
+mod arrow;
 mod column;
 mod layout;
 mod rows;
@@ -77,12 +78,13 @@ struct FoundLabels {
 }
 
 impl FoundLabels {
-    /// Reads the labels of a file, whose numbers have classes.
+    /// Reads the labels of a file, whose numbers have classes, and whose words the list may have.
     fn add(
         &mut self,
         file: &SerializedFileReader<std::fs::File>,
         layout: &Layout,
         numbers: &Numbers,
+        list: Option<&ClassList>,
         path: &Path,
     ) -> Result<(), DataError> {
         let mut first = 0;
@@ -97,7 +99,7 @@ impl FoundLabels {
                     let place = Place::Row(first + row);
                     if let Label::Word(word) = label {
                         self.worded = true;
-                        self.words.add(word, path, place)?;
+                        self.words.add_cell(word, path, place, list)?;
                     } else {
                         let index = numbers.class(label.number(path, place)?, path, place)?;
                         self.highest = self.highest.max(index);
@@ -132,7 +134,7 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
             (0, Some(list)) => list.numbers(),
             (known, _) => Numbers::Below(known),
         };
-        found.add(&file, layout, &numbers, path)?;
+        found.add(&file, layout, &numbers, list, path)?;
     }
     let Some(layout) = common.filter(|_| found.len > 0) else {
         return Err(DataError::empty(path, "take a file with rows"));
@@ -148,6 +150,7 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
     let features = layout.features();
     if !features.is_empty() {
         notes.push(columns::note(&features, &layout.label.name));
+        notes.extend(columns::like_labels(&features));
     }
     let own_names = layout.names.clone();
     let (meaning, classes, class_names) = match (found.worded, list) {
@@ -168,7 +171,7 @@ pub(crate) fn open(path: &Path, options: &Options, list: Option<&ClassList>) -> 
         }
     };
     if !found.worded && !class_names.is_empty() {
-        notes.push(table(&class_names));
+        notes.push(list.map_or_else(|| table(&class_names), ClassList::note));
     }
     let source = ParquetTable { files: files.into(), layout: Arc::new(layout), meaning: Arc::new(meaning) };
     let mut rows = source.rows()?;
@@ -204,7 +207,7 @@ fn words_of(files: &[PathBuf], options: &Options) -> Result<Words, DataError> {
         let file = open_file(path)?;
         let layout = Layout::of(file.metadata(), options.label_column.as_deref(), path)?;
         if layout.words {
-            found.add(&file, &layout, &Numbers::Below(MAX_CLASSES), path)?;
+            found.add(&file, &layout, &Numbers::Below(MAX_CLASSES), None, path)?;
         }
     }
     Ok(found.words)

@@ -1,7 +1,7 @@
 //! Data sets opened: of files, of samples in memory, of a source of the user's own.
 
 use super::DataSet;
-use crate::classes::ClassList;
+use crate::class_list::{ClassList, shown};
 use crate::error::DataError;
 use crate::memory::{CheckedSource, Contents, Memory};
 use crate::opened::Opened;
@@ -21,18 +21,15 @@ impl DataSet {
     /// A file is missing, truncated or malformed; there is no sample, or the counts of inputs and
     /// labels differ; a label is no class index; an option cannot be fulfilled.
     pub fn open(spec: &DataSpec, options: &Options) -> Result<DataSet, DataError> {
-        let list = options.classes.as_deref().map(ClassList::read).transpose()?;
+        let list = ClassList::asked(options)?;
         let list = list.as_ref();
         if options.label_column.is_some() && !matches!(spec.kind, Format::Csv | Format::Parquet) {
             let problem = format!("{} data have no columns; leave the column of labels out", spec.kind);
             return Err(DataError::Option { problem });
         }
-        if list.is_some()
-            && !matches!(
-                spec.kind,
-                Format::Folder | Format::Tar | Format::Npz | Format::Parquet | Format::Csv
-            )
-        {
+        let takes_list =
+            matches!(spec.kind, Format::Folder | Format::Tar | Format::Npz | Format::Parquet | Format::Csv);
+        if options.classes.is_some() && !takes_list {
             let problem =
                 format!("{} data have their own order of classes; leave the list of classes out", spec.kind);
             return Err(DataError::Option { problem });
@@ -62,8 +59,20 @@ impl DataSet {
             );
             return Err(DataError::Option { problem });
         }
+        let of_model = list.filter(|list| list.is_of_model());
+        if let Some(list) = of_model.filter(|list| !takes_list && list.is_rearranged(&opened.class_names)) {
+            let problem = format!(
+                "{} data have the classes in the order {}, and the model's file lists {}: its outputs have another order than the \
+                 labels",
+                spec.kind,
+                shown(&opened.class_names),
+                shown(list.names())
+            );
+            return Err(DataError::Option { problem });
+        }
+        let listed_by_model = takes_list && of_model.is_some();
         let data = DataSet::new(spec.to_string(), Some(spec.kind), opened);
-        Ok(DataSet { options: options.clone(), ..data })
+        Ok(DataSet { options: options.clone(), listed_by_model, ..data })
     }
 
     /// A data set of samples in memory: the inputs one after the other, each row-major in `shape`, and the label of
@@ -166,6 +175,6 @@ impl DataSet {
 
     pub(super) fn new(name: String, kind: Option<Format>, opened: Opened) -> DataSet {
         let (seen, fingerprint) = Default::default();
-        DataSet { name, kind, options: Options::default(), opened, seen, fingerprint }
+        DataSet { name, kind, options: Options::default(), listed_by_model: false, opened, seen, fingerprint }
     }
 }

@@ -7,16 +7,21 @@ use std::io::{Cursor, Write};
 
 use super::*;
 
-const TEST: Options = Options {
-    split: Split::Test,
-    resize: None,
-    shorter: None,
-    interpolation: None,
-    channels: None,
-    classes: None,
-    label_column: None,
-};
-const TRAIN: Options = Options { split: Split::Train, ..TEST };
+const TEST: Options = of(Split::Test);
+const TRAIN: Options = of(Split::Train);
+
+const fn of(split: Split) -> Options {
+    Options {
+        model_classes: Vec::new(),
+        split,
+        resize: None,
+        shorter: None,
+        interpolation: None,
+        channels: None,
+        classes: None,
+        label_column: None,
+    }
+}
 
 #[test]
 fn idx_files_are_read_plain_and_packed_under_either_name() {

@@ -103,6 +103,55 @@ fn what_is_no_number_is_named_with_row_and_column() {
     refused("", &["empty"]);
 }
 
+/// Lines are counted as editors count them, whatever ends them, and blank ones too.
+#[test]
+fn lines_are_counted_as_editors_count_them() {
+    let unix = "a,b,y\n1,2,0\n\n1,2,1\n\"3\",red,1\n1,2,0\n";
+    for (from, to) in [("\n", "\n"), ("\n", "\r\n"), ("\n", "\r")] {
+        let refused = |text: &str| refusal(&text.replace(from, to), &Options::default());
+        assert_says(&refused(unix), &["line 5: the column `b` holds `red`"]);
+        assert_says(
+            &refused(&unix.replace("3\",red", "3\"")),
+            &["line 5: the line has 2 cells, the first has 3"],
+        );
+        assert_says(&refused(&unix.replace("red,1", "4,-1")), &["line 5: label -1"]);
+        assert_says(&refused(&unix.replace("red,1", "4,")), &["line 5: label `` is blank"]);
+        assert_says(&refused(&format!("\u{feff}{unix}")), &["line 5: the column"]);
+    }
+    let images = directory(&[("labels.csv", b"file,label\r\n\r\nx.png,0\r\ny.png,\r\n".to_vec())]);
+    assert_says(&error("folder", &images, &Options::default()), &["labels.csv, line 4: label"]);
+}
+
+/// What spreadsheets write is named by what helps.
+#[test]
+fn numbers_and_texts_of_other_kinds_are_named() {
+    let refused = |text: &str, words: &[&str]| assert_says(&refusal(text, &Options::default()), words);
+    let plain = "with a decimal point, and without separators of thousands";
+    refused("a;y\n1,5;0\n", &["line 2: the column `a` holds `1,5`, no number", plain]);
+    refused("a;y\n1.234.567;0\n", &[plain]);
+    refused("a|y\n1|0\n", &["one column, `a|y`", "commas, semicolons or tabs"]);
+    let bytes = |bytes: Vec<u8>| {
+        error("csv", directory(&[("t.csv", bytes)]).path().join("t.csv"), &Options::default())
+    };
+    let wide = "a,y\n1,0\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_says(&bytes(wide), &["UTF-16", "save it as UTF-8"]);
+    let marked = "\u{feff}a,y\n1,0\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_says(&bytes(marked), &["UTF-16", "save it as UTF-8"]);
+    assert_says(&bytes(b"a,y\n1,0\n2,caf\xe9\n".to_vec()), &["line 3: the text is not in UTF-8", "Latin-1"]);
+}
+
+/// A second column with the name of labels is taken, and said.
+#[test]
+fn inputs_with_names_of_labels_are_told() {
+    let notes = |text: &str| opened(text).0.notes().join("\n");
+    assert_says(
+        &notes("Label,a,label\n0,2,0\n1,3,1\n"),
+        &["the column Label, as labels are usually called, is an input"],
+    );
+    assert_says(&notes("target,a,class,label\n0,2,0,0\n"), &["the columns target, class, as labels"]);
+    assert!(!notes("x,y,label\n0,2,0\n").contains("usually"));
+}
+
 /// As the labels of all other formats: a list says the order of the classes.
 #[test]
 fn classes_of_a_table_may_be_listed() {

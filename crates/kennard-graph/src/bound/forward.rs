@@ -139,8 +139,7 @@ impl<'g, 'b> Trace<'g, 'b> {
     fn check_constants(&self, site: &Site<'_, 'b>) -> Result<()> {
         let limits = matches!(site.node.op.as_str(), "Clip" | "Max" | "Min");
         for i in 0..site.node.inputs.len() {
-            let constant = site.fixed(i).and_then(|v| v.as_constant()).and_then(|t| t.to_floats());
-            if constant.is_some_and(|v| v.iter().any(|v| v.is_nan() || v.is_infinite() && !limits)) {
+            if site.floats(i).is_some_and(|v| v.iter().any(|v| v.is_nan() || v.is_infinite() && !limits)) {
                 return Err(site.node.error(format!(
                     "its input `{}` holds an infinity or NaN; no bounds follow from that",
                     site.node.inputs[i]

@@ -9,6 +9,7 @@
 //! All that a bound graph computes is rounded to single precision, and its bounds hold in spite of that: every interval, plane and
 //! sum has a margin for the worst that rounding can do (`rounding.rs`).
 
+mod affine;
 mod back;
 mod error;
 mod factors;
@@ -89,9 +90,11 @@ pub fn bound(graph: &Graph, method: Method, region: Region, rows: usize) -> Resu
         trace.step(node)?;
     }
     let (functional, rows) = specification(&trace, &model.output, rows)?;
+    // Walks only read the trace, and add no checks.
+    let sound = trace.all_sound()?;
     for (side, name) in SIDES {
         let bound = trace.walk(&model.output, functional, rows, side)?;
-        builder.output(name, only_sound(bound, trace.all_sound()?, side.sign())?);
+        builder.output(name, only_sound(bound, sound, side.sign())?);
     }
     let graph = builder.finish()?;
     // Sizes of weights, and factors in them, are computed once.

@@ -42,19 +42,18 @@ impl<'b> Anchor<'b> {
         self.offset = self.offset.max(reach.offset);
     }
 
-    /// 1 for every sample whose ends here are so small that nothing reckoned from them is beyond the range, else 0: `[N]`. An empty box
-    /// counts as beyond it.
+    /// 1 for every sample whose ends here are so small that nothing reckoned from them is beyond the range, else 0: `[N]`. An empty
+    /// interval counts as beyond it.
     pub fn sound(&self) -> Result<Var<'b>> {
         let most = (HUGE - self.offset) / self.growth * (1.0 - 1e-6);
         let Interval { lower, upper } = self.interval;
         let within = if self.is_input {
             let high = upper.with("LessOrEqual", upper.number(most));
-            let low = lower.with("GreaterOrEqual", lower.number(-most));
-            high.with("And", low).with("And", upper.with("GreaterOrEqual", lower))
+            high.with("And", lower.with("GreaterOrEqual", lower.number(-most)))
         } else {
             (lower.apply("Abs") + upper.apply("Abs")).with("LessOrEqual", lower.number(most))
         };
-        smallest(within.cast_like(lower))
+        smallest(within.with("And", upper.with("GreaterOrEqual", lower)).cast_like(lower))
     }
 }
 
@@ -74,7 +73,7 @@ pub(super) fn of(s: &Site<'_, '_>) -> Option<Reach> {
             let mut offset = TINY;
             for i in 0..s.node.inputs.len() {
                 if s.known(i).is_none() {
-                    offset += largest(&floats(s.optional(i)?)?);
+                    offset += largest(s.floats(i)?);
                     continue;
                 }
                 let reach = from(i)?;
@@ -91,10 +90,10 @@ pub(super) fn of(s: &Site<'_, '_>) -> Option<Reach> {
         "Mul" => {
             let at = usize::from(s.only(1).is_some());
             let reach = s.only(at)?.reach?;
-            grown(reach, largest(&floats(s.optional(1 - at)?)?), 0.0)
+            grown(reach, largest(s.floats(1 - at)?), 0.0)
         }
         "Div" => {
-            let sizes = floats(s.fixed(1)?)?.into_iter().map(f64::abs);
+            let sizes = s.floats(1)?.iter().map(|v| v.abs());
             grown(alone()?, 1.0 / sizes.fold(f64::INFINITY, f64::min), 0.0)
         }
         _ => return None,
@@ -121,7 +120,7 @@ fn sums(s: &Site<'_, '_>, x: Reach) -> Option<Reach> {
     if s.node.op == "MatMul" && dims.len() != 2 {
         return None;
     }
-    let values = floats(w)?;
+    let values = s.floats(1)?;
     let products = values.len() / first.max(1);
     let gemm = s.node.op == "Gemm";
     let by_row = s.node.op == "Conv" || gemm && s.node.int("transB", 0) != 0;
@@ -135,14 +134,10 @@ fn sums(s: &Site<'_, '_>, x: Reach) -> Option<Reach> {
         }
         (first, largest(&sums))
     };
-    let bias = s.optional(2).map_or(Some(0.0), |bias| Some(largest(&floats(bias)?)))?;
+    let bias = if s.optional(2).is_some() { largest(s.floats(2)?) } else { 0.0 };
     let off = (1.0 + gamma(terms).ok()?).powi(4);
     let [alpha, beta] = ["alpha", "beta"].map(|name| if gemm { s.node.float(name, 1.0).abs() } else { 1.0 });
     Some(grown(x, longest * alpha * off, bias * beta * off))
-}
-
-fn floats(constant: Var) -> Option<Vec<f64>> {
-    constant.as_constant()?.to_floats()
 }
 
 fn largest(values: &[f64]) -> f64 {

@@ -115,9 +115,10 @@ impl Stages {
         self.graph(|builder| {
             let trace = self.trace(builder, &self.tensors[..i], *before, None)?;
             let (functional, rows) = specification(&trace, name, rows)?;
+            let sound = trace.all_sound()?;
             for (side, output) in SIDES {
                 let bound = trace.walk_to(name, functional, rows, side, true)?;
-                builder.output(output, only_sound(bound, trace.all_sound()?, side.sign())?);
+                builder.output(output, only_sound(bound, sound, side.sign())?);
             }
             Ok(())
         })

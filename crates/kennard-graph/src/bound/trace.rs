@@ -239,6 +239,6 @@ impl<'g, 'b> Trace<'g, 'b> {
     pub fn site<'s>(&self, node: &'s Node) -> Site<'s, 'b> {
         let inputs = node.inputs.iter().map(|name| self.known.get(name.as_str()).cloned()).collect();
         let folds = self.method == Method::Intervals;
-        Site { call: Call { node, builder: self.builder }, inputs, folds }
+        Site::new(Call { node, builder: self.builder }, inputs, folds)
     }
 }

@@ -29,7 +29,7 @@ fn conv<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
     let padded = along_padded(x, 2, depth, 0.0)?;
     let mut sum: Option<Var> = None;
     for tap in 0..depth.taps {
-        let image = layers(seen(padded, 2, depth, tap))?;
+        let image = layers(window::seen(padded, 2, depth, tap))?;
         let y = image.builder().op("Conv", &[Some(image), Some(of_tap(w, tap))], &attributes(c, others));
         sum = Some(sum.map_or(y, |sum| sum + y));
     }
@@ -59,7 +59,7 @@ fn conv_transpose<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
         volumes(y, depth.output)
     };
     let parts = (0..depth.taps).map(part).collect::<Result<Vec<_>>>()?;
-    biased(c, put_back(&parts, &y_shape, depth)?)
+    biased(c, window::put_back(&parts, &y_shape, 2, depth)?)
 }
 
 /// The maximum of the taps, axis by axis.
@@ -75,8 +75,9 @@ pub(super) fn max_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
 /// What all windows see through each tap, for their maximum: beyond the data another element of the same window. Bounds follow from
 /// that, and none from the −∞ that it takes where a window sees no data at all.
 fn within<'b>(x: Var<'b>, at: usize, axis: &Axis) -> Result<Vec<Var<'b>>> {
-    let slices =
-        |padded: Var<'b>| -> Vec<Var<'b>> { (0..axis.taps).map(|tap| seen(padded, at, axis, tap)).collect() };
+    let slices = |padded: Var<'b>| -> Vec<Var<'b>> {
+        (0..axis.taps).map(|tap| window::seen(padded, at, axis, tap)).collect()
+    };
     let after = usize::try_from(-axis.rest()).unwrap_or(0);
     if axis.before == 0 && after == 0 {
         return Ok(slices(x));
@@ -122,7 +123,7 @@ fn average_pool<'b>(c: &Call<'_, 'b>) -> Result<Var<'b>> {
         let padded = along_padded(y, i + 2, axis, 0.0)?;
         let mut sum: Option<Var> = None;
         for tap in 0..axis.taps {
-            let part = seen(padded, i + 2, axis, tap);
+            let part = window::seen(padded, i + 2, axis, tap);
             sum = Some(sum.map_or(part, |sum| sum + part));
         }
         let end =
@@ -160,13 +161,6 @@ fn along_padded<'b>(x: Var<'b>, at: usize, axis: &Axis, fill: f64) -> Result<Var
     let mut pads = vec![0; 2 * rank];
     (pads[at], pads[rank + at]) = (axis.before as i64, after);
     Ok(x.builder().op("Pad", &[Some(x), Some(x.builder().ints(&pads)), Some(x.number(fill))], &[]))
-}
-
-/// What all windows see through one tap.
-fn seen<'b>(padded: Var<'b>, at: usize, axis: &Axis, tap: usize) -> Var<'b> {
-    let first = tap * axis.dilation;
-    let end = first + (axis.output - 1) * axis.stride + 1;
-    padded.slice(&[at as i64], &[first as i64], &[end as i64], &[axis.stride as i64])
 }
 
 /// `[N, C, D, H, W]` as images `[N·D, C, H, W]`.
@@ -211,25 +205,4 @@ fn attributes(c: &Call, axes: &[Axis]) -> Vec<(&'static str, Attribute)> {
 
 fn biased<'b>(c: &Call<'_, 'b>, y: Var<'b>) -> Result<Var<'b>> {
     Ok(c.optional(2).map_or(y, |bias| y + bias.unsqueeze(&[1, 2, 3])))
-}
-
-/// `y[o·stride + q·dilation − before] = Σ parts[q][o]` along the depth, by a `ConvTranspose` over depth and all behind it.
-fn put_back<'b>(parts: &[Var<'b>], shape: &Shape, axis: &Axis) -> Result<Var<'b>> {
-    let builder = parts[0].builder();
-    let image =
-        Shape(vec![flat(&shape.0[..2])?, Dim::Known(1), Dim::Known(axis.output), flat(&shape.0[3..])?]);
-    let taps: Vec<Option<Var>> = parts.iter().map(|part| Some(part.reshape(&image))).collect();
-    let stacked = builder.op("Concat", &taps, &[("axis", 1i64.into())]);
-    let n = axis.taps;
-    let units: Tensor = ArrayD::from_shape_fn(vec![n, 1, n, 1], |i| f32::from(u8::from(i[0] == i[2]))).into();
-    let units = builder.constant(units.to_float_type(stacked.ty()?.dtype));
-    let rest = axis.rest();
-    let attributes: [(&str, Attribute); 5] = [
-        ("kernel_shape", vec![n as i64, 1].into()),
-        ("strides", vec![axis.stride as i64, 1].into()),
-        ("dilations", vec![axis.dilation as i64, 1].into()),
-        ("pads", vec![axis.before as i64, 0, (-rest).max(0), 0].into()),
-        ("output_padding", vec![rest.max(0), 0].into()),
-    ];
-    Ok(builder.op("ConvTranspose", &[Some(stacked), Some(units)], &attributes).reshape(shape))
 }

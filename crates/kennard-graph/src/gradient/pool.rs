@@ -3,7 +3,7 @@ use ndarray::ArrayD;
 use super::linear::along;
 use super::{Backward, Rule};
 use crate::window::{self, Axis};
-use crate::{Attribute, DType, Dim, GraphError, Result, Shape, Tensor, Var};
+use crate::{Attribute, DType, Dim, Result, Shape, Var};
 
 pub(super) const RULES: &[(&str, Rule)] = &[
     ("MaxPool", max_pool),
@@ -87,43 +87,11 @@ fn to_first<'b>(g: Var<'b>, x: Var<'b>, y: Var<'b>, at: usize, axis: &Axis) -> R
             taken.push(left); // one of the window is the maximum
             break;
         }
-        let first = tap * axis.dilation;
-        let last = first + (axis.output - 1) * axis.stride;
-        let seen = padded.slice(&[at as i64], &[first as i64], &[last as i64 + 1], &[axis.stride as i64]);
-        let part = left * seen.with("Equal", y).cast_like(g);
+        let part = left * window::seen(padded, at, axis, tap).with("Equal", y).cast_like(g);
         taken.push(part);
         left = left - part;
     }
-    scatter(&taken, &shape, at, axis)
-}
-
-/// `x̄[o·stride + q·dilation − before] = Σ parts[q][o]` along one axis, by a `ConvTranspose` with a kernel
-/// for each tap that is 1 there and 0 elsewhere. (For 4·64 images of 32×32 and windows of 2×2, ONNX
-/// Runtime takes 138 µs for it, 530 µs for a `DepthToSpace`, 975 µs for a `Transpose`; rten takes 366,
-/// 876 and 172 µs.)
-fn scatter<'b>(parts: &[Var<'b>], shape: &Shape, at: usize, axis: &Axis) -> Result<Var<'b>> {
-    let builder = parts[0].builder();
-    let flat = |dims: &[Dim]| {
-        let flat = Shape(dims.to_vec()).flat();
-        flat.ok_or_else(|| GraphError::Shape(format!("a pool of {shape} with several batch axes")))
-    };
-    let (ahead, behind) = (flat(&shape.0[..at])?, flat(&shape.0[at + 1..])?);
-    let image = Shape(vec![ahead, Dim::Known(1), Dim::Known(axis.output), behind]);
-    let taps: Vec<Option<Var>> = parts.iter().map(|part| Some(part.reshape(&image))).collect();
-    let stacked = builder.op("Concat", &taps, &[("axis", 1i64.into())]);
-
-    let n = axis.taps;
-    let units: Tensor = ArrayD::from_shape_fn(vec![n, 1, n, 1], |i| f64::from(u8::from(i[0] == i[2]))).into();
-    let units = builder.constant(units.to_float_type(stacked.ty()?.dtype));
-    let rest = axis.rest();
-    let attributes: [(&str, Attribute); 5] = [
-        ("kernel_shape", vec![n as i64, 1].into()),
-        ("strides", vec![axis.stride as i64, 1].into()),
-        ("dilations", vec![axis.dilation as i64, 1].into()),
-        ("pads", vec![axis.before as i64, 0, (-rest).max(0), 0].into()),
-        ("output_padding", vec![rest.max(0), 0].into()),
-    ];
-    Ok(builder.op("ConvTranspose", &[Some(stacked), Some(units)], &attributes).reshape(shape))
+    window::put_back(&taken, &shape, at, axis)
 }
 
 /// One maximum per channel; the first in row-major order gets its adjoint.

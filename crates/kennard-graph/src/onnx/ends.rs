@@ -203,6 +203,9 @@ pub(super) fn hold(builder: &Builder, held: &Value, value: f64, beside: &str) {
     builder.name(&held.name, filled);
 }
 
+/// What several outputs of one number are likely to be.
+const COLUMNS: &str = ". Where each is the score of one class (zipmap='columns' in skl2onnx), export the model with zipmap=False";
+
 /// The graph with the one output that has the shape of logits.
 ///
 /// # Errors
@@ -225,11 +228,13 @@ pub(super) fn with_logits(mut graph: Graph) -> Result<Graph> {
         if all.is_empty() {
             return Err(format_error("it has no output"));
         }
+        let columns = found.len() > 1 && found.iter().all(|v| v.ty.shape.rank() == 1);
         return Err(GraphError::SeveralOutputs(format!(
-            "a classifier has one output, this model has {}, {} of the shape of logits: {}",
+            "a classifier has one output, this model has {}, {} of the shape of logits: {}{}",
             all.len(),
             if found.is_empty() { "none" } else { "several" },
-            all.join(", ")
+            all.join(", "),
+            if columns { COLUMNS } else { "" }
         )));
     };
     graph.outputs = vec![(*one).clone()];

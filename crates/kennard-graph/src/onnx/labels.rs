@@ -1,49 +1,189 @@
 //! The label that a file returns beside its scores, and which class it names.
 
-use super::external::Files;
+use super::ends::Ends;
 use super::proto::*;
-use super::symbols::{element_type, name_of};
-use super::tensor::read_tensor;
-use crate::DType;
+use super::symbols::{batch_name, dims, element_type, inputs, name_of};
+use crate::{DType, GraphError, Result};
 
-/// As many nodes are looked through that arrange or cast.
-const DEEPEST: usize = 16;
-
-/// Attributes with the labels of classes in the order of the scores.
-const LISTS: [&str; 2] = ["classlabels_ints", "classlabels_int64s"];
-
-/// The only output of integers, and the labels of the classes in the order of the scores. Nothing where there is no such output, or
-/// it is not seen which of the classes its labels are.
-pub(super) fn of(graph: &GraphProto, files: &Files, classes: usize) -> Option<(String, Vec<i64>)> {
-    let integer = |dtype| matches!(dtype, DType::I64 | DType::I32);
-    let mut outputs = graph.output.iter().filter(|v| element_type(v).is_ok_and(integer));
-    let (output, None) = (outputs.next()?, outputs.next()) else { return None };
-    let name = name_of(output);
-    let labels = listed(graph, files, name, classes)?;
-    (labels.len() == classes).then(|| (name.to_owned(), labels))
+/// A file whose label is a whole number.
+pub(super) struct Label {
+    /// It, changed so that texts are places in lists.
+    pub model: ModelProto,
+    /// The output with the label.
+    pub output: String,
+    /// The labels of the classes, in the order of the scores.
+    pub labels: Vec<i64>,
 }
 
-/// The labels of the classes, from the node that makes the label.
-fn listed(graph: &GraphProto, files: &Files, output: &str, classes: usize) -> Option<Vec<i64>> {
-    let mut name = output;
+/// As many nodes are looked through that arrange or cast.
+pub(super) const DEEPEST: usize = 16;
+
+/// Attributes with the labels of classes in the order of the scores: numbers, and texts.
+pub(super) const NUMBERS: [&str; 2] = ["classlabels_ints", "classlabels_int64s"];
+pub(super) const TEXTS: &str = "classlabels_strings";
+
+/// The code of texts as elements of a tensor.
+pub(super) const TEXT: i64 = 8;
+
+/// What the batch is called where the file does not name it.
+const BATCH: &str = "kennard/batch";
+
+/// The only output of whole numbers, or else of texts, beside the scores; nothing where there is none. Texts that no list of the file
+/// gives in the order of the scores name the classes by `names`.
+pub(super) fn of(model: &ModelProto, ends: &Ends, classes: usize, names: &[String]) -> Result<Option<Label>> {
+    let Some(graph) = model.graph.as_ref().filter(|graph| graph.output.iter().any(|v| is_scores(v, ends)))
+    else {
+        return Ok(None);
+    };
+    let numbers = beside(graph, ends, &[DType::I64.code(), DType::I32.code()]);
+    let found = if numbers.is_empty() { beside(graph, ends, &[TEXT]) } else { numbers };
+    let &[output] = found.as_slice() else {
+        let all: Vec<String> = found.iter().map(|v| format!("`{}`", name_of(v))).collect();
+        let several =
+            || GraphError::Label(format!("it is not seen which of the outputs {} it is", all.join(", ")));
+        return if all.is_empty() { Ok(None) } else { Err(several()) };
+    };
+    let output = name_of(output).to_owned();
+    let unseen = || GraphError::Label(format!("it is not seen which classes the output `{output}` names"));
+    let mut model = model.clone();
+    let graph = model.graph.as_mut().ok_or_else(unseen)?;
+    let labels = numbered(graph, &output, classes, names).filter(|labels| labels.len() == classes);
+    let labels = labels.ok_or_else(unseen)?;
+    declare(graph, ends, &output);
+    Ok(Some(Label { model, output, labels }))
+}
+
+/// Whether an output may be of the scores.
+fn is_scores(value: &ValueInfoProto, ends: &Ends) -> bool {
+    match &ends.output {
+        Some(output) => name_of(value) == output,
+        None => element_type(value).is_ok_and(DType::is_float),
+    }
+}
+
+/// The other outputs with elements of these codes.
+pub(super) fn beside<'a>(graph: &'a GraphProto, ends: &Ends, codes: &[i64]) -> Vec<&'a ValueInfoProto> {
+    let is_one =
+        |v: &&ValueInfoProto| !is_scores(v, ends) && code(v).is_some_and(|code| codes.contains(&code));
+    graph.output.iter().filter(is_one).collect()
+}
+
+/// Puts whole numbers in the place of texts, from what an output is made of on; the numbers of the classes.
+fn numbered(graph: &mut GraphProto, output: &str, classes: usize, names: &[String]) -> Option<Vec<i64>> {
+    let mut name = output.to_owned();
+    let mut is_text = graph.output.iter().any(|v| name_of(v) == output && code(v) == Some(TEXT));
+    let places: Vec<i64> = (0..i64::try_from(classes).ok()?).collect();
     for _ in 0..DEEPEST {
-        let node = graph.node.iter().find(|node| node.output.iter().any(|made| made == name))?;
-        match node.op_type.as_deref()? {
-            "Cast" | "Flatten" | "Identity" | "Reshape" | "Squeeze" | "Unsqueeze" => {
-                name = node.input.first()?.as_str();
+        let node = graph.node.iter_mut().find(|node| node.output.contains(&name))?;
+        let (op, first) = (node.op_type.clone()?, node.input.first().cloned());
+        match op.as_str() {
+            "Cast" => {
+                // Of a text, what was made into it tells the class.
+                for to in node.attribute.iter_mut().filter(|own| own.i == Some(TEXT)) {
+                    to.i = Some(DType::I64.code());
+                    is_text = false;
+                }
+                name = first?;
             }
-            "ArgMax" => return i64::try_from(classes).ok().map(|classes| (0..classes).collect()),
-            "ArrayFeatureExtractor" => {
-                let list =
-                    graph.initializer.iter().find(|tensor| tensor.name == node.input.first().cloned())?;
-                return read_tensor(list, files).ok()?.to_ints();
+            "Flatten" | "Identity" | "Reshape" | "Squeeze" | "Unsqueeze" => name = first?,
+            "ArgMax" => return Some(places),
+            // From a list of the classes, at the place of the largest score.
+            "ArrayFeatureExtractor" | "Gather" => {
+                let list = graph.initializer.iter().find(|tensor| tensor.name == first)?;
+                let count = list.dims.iter().try_fold(1i64, |n, extent| n.checked_mul(*extent));
+                let place = node.input.get(1)?.clone();
+                *node = forwarding(node, place);
+                return (count == i64::try_from(classes).ok()).then_some(places);
             }
-            _ => {
-                let is_list = |own: &&AttributeProto| LISTS.contains(&own.name.as_deref().unwrap_or(""));
-                let list = node.attribute.iter().find(is_list).filter(|list| !list.ints.is_empty())?;
-                return (node.output.first()? == name).then(|| list.ints.clone());
+            "LabelEncoder" if is_text => {
+                let given = encoded(node)?;
+                let input = first?;
+                *node = forwarding(node, input.clone());
+                let number = |name: &String| given.iter().find(|(_, text)| text == name).map(|(key, _)| *key);
+                let labels: Option<Vec<i64>> = names.iter().map(number).collect();
+                if let Some(labels) = labels.filter(|labels| labels.len() == classes) {
+                    return Some(labels);
+                }
+                (name, is_text) = (input, false);
+            }
+            op => {
+                if node.output.first() != Some(&name) {
+                    return None;
+                }
+                let ints = node.attribute.iter().find(|own| NUMBERS.iter().any(|name| is_named(own, name)));
+                if let Some(ints) = ints.map(|own| own.ints.clone()).filter(|ints| !ints.is_empty()) {
+                    return Some(ints);
+                }
+                let texts = node.attribute.iter_mut().find(|own| is_named(own, TEXTS))?;
+                let fits = texts.strings.len() == classes;
+                *texts = AttributeProto {
+                    name: Some(NUMBERS[usize::from(op.starts_with("TreeEnsemble"))].into()),
+                    ints: places.clone(),
+                    r#type: Some(ATTRIBUTE_INTS),
+                    ..AttributeProto::default()
+                };
+                node.attribute
+                    .retain(|own| !own.ints.is_empty() || !NUMBERS.iter().any(|name| is_named(own, name)));
+                return fits.then_some(places);
             }
         }
     }
     None
+}
+
+pub(super) fn is_named(attribute: &AttributeProto, name: &str) -> bool {
+    attribute.name.as_deref() == Some(name)
+}
+
+/// The numbers that an encoder takes, each with the text that it gives.
+pub(super) fn encoded(node: &NodeProto) -> Option<Vec<(i64, String)>> {
+    let list = |name: &str| node.attribute.iter().find(|own| is_named(own, name));
+    let (keys, texts) = match (list("keys_int64s"), list("values_strings"), list("classes_strings")) {
+        (Some(keys), Some(texts), _) => (keys.ints.clone(), &texts.strings),
+        (None, None, Some(texts)) => ((0..texts.strings.len() as i64).collect(), &texts.strings),
+        _ => return None,
+    };
+    let texts = texts.iter().map(|text| String::from_utf8(text.to_vec()).ok());
+    let texts: Vec<String> = texts.collect::<Option<_>>()?;
+    (keys.len() == texts.len()).then(|| keys.into_iter().zip(texts).collect())
+}
+
+/// A node that hands an input on, in the place of another.
+fn forwarding(node: &NodeProto, input: String) -> NodeProto {
+    NodeProto {
+        input: vec![input],
+        output: node.output.clone(),
+        name: node.name.clone(),
+        op_type: Some("Identity".into()),
+        ..NodeProto::default()
+    }
+}
+
+/// Says of the label that it is a number for each sample: it may be of a node whose result has no shape that can be inferred.
+fn declare(graph: &mut GraphProto, ends: &Ends, output: &str) {
+    let fed = inputs(graph).into_iter().find(|v| ends.input.as_deref().is_none_or(|name| name_of(v) == name));
+    let Some(input) = fed.map(|v| name_of(v).to_owned()) else { return };
+    let mut batch = DimensionProto { extent: Some(Extent::Param(BATCH.into())) };
+    for value in graph.input.iter_mut().filter(|v| name_of(v) == input) {
+        let named = batch_name(value).is_some();
+        let tensor = value.r#type.as_mut().and_then(|ty| ty.tensor_type.as_mut());
+        let first = tensor.and_then(|tensor| tensor.shape.as_mut()?.dim.first_mut());
+        let Some(first) = first else { return };
+        let is_fixed = matches!(first.extent, Some(Extent::Value(n)) if n > 0);
+        if named || is_fixed { batch = first.clone() } else { *first = batch.clone() }
+    }
+    for value in graph.output.iter_mut().filter(|v| name_of(v) == output) {
+        let beyond = dims(value).and_then(|dims| dims.get(1..)).unwrap_or_default().to_vec();
+        let elem_type = code(value).filter(|code| *code != TEXT).unwrap_or(DType::I64.code());
+        let tensor_type = Some(TensorTypeProto {
+            elem_type: i32::try_from(elem_type).ok(),
+            shape: Some(TensorShapeProto { dim: [vec![batch.clone()], beyond].concat() }),
+        });
+        value.r#type = Some(TypeProto { tensor_type });
+    }
+}
+
+/// The code of a tensor's elements.
+fn code(value: &ValueInfoProto) -> Option<i64> {
+    Some(value.r#type.as_ref()?.tensor_type.as_ref()?.elem_type?.into())
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod attribute;
+mod classes;
 mod ends;
 mod external;
 mod foreign;
@@ -169,14 +170,27 @@ impl ModelFile {
             && self.classifier(ends).is_ok_and(|taken| taken.outputs.iter().any(|output| votes(&output.name)))
     }
 
-    /// The graph of the label that a classifier's file returns beside its scores, one whole number for each sample, and the
-    /// labels of its `classes` in the order of the scores. Nothing where the file returns no such label, or it is not seen
-    /// which class a label is of.
-    pub fn labels(&self, ends: &Ends, classes: usize) -> Option<(Graph, Vec<i64>)> {
+    /// The graph of the label that a classifier's file returns beside its scores, as one whole number for each sample, and the
+    /// numbers of its `classes` in the order of the scores. Labels that are texts are told by their place in the list that the file
+    /// has of them, or else in `names`, those of the classes. Nothing where the file returns no label.
+    ///
+    /// # Errors
+    /// When it is not seen which output is the label, or which class a label is of, or the graph cannot be read.
+    pub fn labels(&self, ends: &Ends, classes: usize, names: &[String]) -> Result<Option<(Graph, Vec<i64>)>> {
+        let Some(label) = labels::of(&self.model, ends, classes, names)? else { return Ok(None) };
         let files = Files::new(self.path.as_deref().map(directory));
-        let (output, labels) = labels::of(read::graph(&self.model).ok()?, &files, classes)?;
-        let graph = self.classifier(&Ends { output: Some(output), ..ends.clone() }).ok()?;
-        Some((graph, labels))
+        let graph =
+            read::read(&label.model, &files, Some(&Ends { output: Some(label.output), ..ends.clone() }));
+        let graph = graph.map_err(|error| match error {
+            GraphError::Format(message) => GraphError::Label(message),
+            error => error,
+        })?;
+        Ok(Some((graph, label.labels)))
+    }
+
+    /// The labels of the classes in the order of the scores, numbers as texts, where the file lists them beside its scores.
+    pub fn class_labels(&self, ends: &Ends) -> Option<Vec<String>> {
+        classes::of(&self.model, ends)
     }
 
     /// The extents of one sample that the file itself fixes, without the batch; nothing where it gives no shape.

@@ -142,7 +142,7 @@ pub(super) fn inputs(graph: &GraphProto) -> Vec<&ValueInfoProto> {
 
 /// The name of the batch, if this input's first axis has one that stands for nothing else: some exporters call every open
 /// axis `?`.
-fn batch_name(proto: &ValueInfoProto) -> Option<&str> {
+pub(super) fn batch_name(proto: &ValueInfoProto) -> Option<&str> {
     let (first, others) = dims(proto)?.split_first()?;
     let name = symbol(first)?;
     (!others.iter().any(|other| symbol(other) == Some(name))).then_some(name)

@@ -7,7 +7,7 @@ mod rooted;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use column::Column;
 use front::{Seen, front};
@@ -88,7 +88,7 @@ impl Tree {
     }
 }
 
-/// A tree as its file has it, root first; no branch is met twice on the way from there.
+/// A tree as its file has it, root first; no way from there leads round in a circle.
 struct Written(Vec<WrittenNode>);
 
 enum WrittenNode {
@@ -152,25 +152,62 @@ impl Written {
     }
 }
 
-/// A tree with its root at a place, of nodes that are found by places among all; those that are not met are left out.
+/// A tree with its root at a place, of nodes that are found by places among all; those that are not met are left out. What several
+/// branches lead to is there once, as where a feature is one of several categories.
 ///
 /// # Errors
-/// When two ways lead to the same branch, so that it is no tree.
+/// When a way leads back to where it was, so that it is no tree.
 fn walked(node: &Node, root: usize, at: impl Fn(usize) -> Result<WrittenNode>) -> Result<Written> {
-    let mut found = HashSet::from([root]);
+    let mut found = HashMap::from([(root, 0)]);
     let mut order = vec![root];
     let mut nodes = Vec::new();
     while nodes.len() < order.len() {
         let mut written = at(order[nodes.len()])?;
         if let WrittenNode::Branch { then, .. } = &mut written {
             for next in then.iter_mut() {
-                if !found.insert(*next) && !matches!(at(*next)?, WrittenNode::Leaf) {
-                    return Err(node.error("two branches lead to a third, which is no tree"));
-                }
-                order.push(std::mem::replace(next, order.len()));
+                let known = found.get(&*next).copied();
+                let shared = match known {
+                    Some(_) => !matches!(at(*next)?, WrittenNode::Leaf),
+                    None => false,
+                };
+                *next = match known {
+                    Some(known) if shared => known,
+                    _ => {
+                        found.insert(*next, order.len());
+                        order.push(*next);
+                        order.len() - 1
+                    }
+                };
             }
         }
         nodes.push(written);
     }
+    if has_circle(&nodes) {
+        return Err(node.error("its branches lead round in a circle, which is no tree"));
+    }
     Ok(Written(nodes))
+}
+
+/// Whether some way through nodes leads back to where it was; all are reached from the first.
+fn has_circle(nodes: &[WrittenNode]) -> bool {
+    let next = |at: usize| -> &[usize] {
+        match &nodes[at] {
+            WrittenNode::Leaf => &[],
+            WrittenNode::Branch { then, .. } => then,
+        }
+    };
+    let mut ways = vec![0usize; nodes.len()];
+    (0..nodes.len()).flat_map(next).for_each(|&to| ways[to] += 1);
+    let mut open: Vec<usize> = (0..nodes.len()).filter(|&at| ways[at] == 0).collect();
+    let mut left = nodes.len();
+    while let Some(at) = open.pop() {
+        left -= 1;
+        for &to in next(at) {
+            ways[to] -= 1;
+            if ways[to] == 0 {
+                open.push(to);
+            }
+        }
+    }
+    left > 0
 }

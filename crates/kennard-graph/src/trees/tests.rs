@@ -185,6 +185,39 @@ fn missing_values_are_filled_before_trees() {
     assert!(error.contains("reads the input"), "{error}");
 }
 
+/// As LightGBM has a feature of several categories: what follows where it is one of them is written once.
+#[test]
+fn categories_lead_to_what_follows_them() {
+    let category = |thens: Vec<i64>| {
+        let attributes: [(&str, Attribute); 7] = [
+            ("nodes_treeids", vec![0i64; 6].into()),
+            ("nodes_nodeids", vec![0i64, 1, 2, 3, 4, 5].into()),
+            ("nodes_featureids", vec![0i64, 0, 1, 0, 0, 0].into()),
+            ("nodes_truenodeids", thens.into()),
+            ("nodes_falsenodeids", vec![1i64, 5, 4, 0, 0, 0].into()),
+            ("nodes_modes", texts(&["BRANCH_EQ", "BRANCH_EQ", "BRANCH_LEQ", "LEAF", "LEAF", "LEAF"])),
+            ("nodes_values", vec![1.0f32, 3.0, 0.5, 0.0, 0.0, 0.0].into()),
+        ];
+        let attributes = attributes.map(|(name, value)| (name.to_string(), value)).into();
+        graph(2, vec![Node { attributes, ..stump("x", "BRANCH_LEQ", 0, 0.0) }], &[])
+    };
+    let trees = Trees::of(&category(vec![2, 2, 3, 0, 0, 0])).unwrap();
+    // The leaves by what leads to them: one of the categories and at most ½, one of them and more, none.
+    let leaf = |x: [f32; 2]| trees.trees[0].leaf(&x);
+    let ends = [leaf([1.0, 0.5]), leaf([1.0, 0.75]), leaf([2.0, 0.5])];
+    assert!(ends[0] != ends[1] && ends[1] != ends[2] && ends[0] != ends[2]);
+    for x in (0..5).flat_map(|category| around(category as f32)) {
+        for (y, end) in [(0.5, ends[0]), (0.75, ends[1])] {
+            let wanted = if x == 1.0 || x == 3.0 { end } else { ends[2] };
+            assert_eq!(leaf([x, y]), wanted, "{x:e}");
+        }
+    }
+    for thens in [vec![2, 2, 0, 0, 0, 0], vec![2, 2, 1, 0, 0, 0], vec![2, 2, 2, 0, 0, 0]] {
+        let error = Trees::of(&category(thens)).unwrap_err().to_string();
+        assert!(error.contains("in a circle"), "{error}");
+    }
+}
+
 /// What several ensembles say may go into one answer.
 #[test]
 fn several_ensembles_are_read() {
@@ -231,7 +264,7 @@ fn what_is_no_ensemble_is_refused() {
     refused(&change("tree_roots", vec![1i64].into()), "root 1");
     refused(&change("tree_roots", Attribute::Ints(Vec::new())), "no tree");
     refused(&change("nodes_truenodeids", vec![2i64].into()), "leads to 2 of 2");
-    refused(&change("nodes_trueleafs", vec![0i64].into()), "two branches");
+    refused(&change("nodes_trueleafs", vec![0i64].into()), "in a circle");
     refused(&change("nodes_featureids", vec![5i64].into()), "feature 5");
 
     // The input is read beside the trees, or past them.

@@ -1,7 +1,7 @@
 //! What has no bounds is refused by name, and what is not a number bounds nothing.
 
 use kennard_graph::{
-    Builder, DType, Dim, Graph, GraphError, Method, Region, Shape, Tensor, TensorType, Var, bound,
+    Attribute, Builder, DType, Dim, Graph, GraphError, Method, Region, Shape, Tensor, TensorType, Var, bound,
 };
 
 use crate::subject::{Bounds, model, tensor};
@@ -150,4 +150,31 @@ fn names_do_not_clash() {
     let bounds = Bounds::new(&graph, Method::Crown, Region::Box, 1);
     let [below, above] = bounds.run([&[0.25, 0.0], &[0.5, 1.0]], &[1.0, 0.0], None);
     assert!((below[0] - 0.25).abs() < 1e-5 && (above[0] - 0.5).abs() < 1e-5, "{below:?} {above:?}");
+}
+
+/// What lies outside the image is no sum of its elements, and at other scales than the ratio of the extents a runtime rounds the places.
+#[test]
+fn images_resized_otherwise_than_exactly_have_no_bounds() {
+    let resized = |attributes: &[(&str, Attribute)], roi: bool, scale: f32| {
+        model(&[1, 8, 1], |x| {
+            let b = x.builder();
+            let region = roi.then(|| b.constant(tensor(&[8], vec![0.0, 0.0, -1.0, 0.0, 1.0, 1.0, 1.0, 1.0])));
+            let scales = b.constant(tensor(&[4], vec![1.0, 1.0, scale, 1.0]));
+            b.op("Resize", &[Some(x), region, Some(scales)], attributes).apply("Relu")
+        })
+    };
+    let places = |name: &str| ("coordinate_transformation_mode", Attribute::from(name));
+    let cropped =
+        [places("tf_crop_and_resize"), ("mode", "linear".into()), ("extrapolation_value", (-10.0f32).into())];
+    refused(&resized(&cropped, true, 2.0), &["Resize"]);
+    let nearest = [places("asymmetric"), ("mode", "nearest".into()), ("nearest_mode", "floor".into())];
+    refused(&resized(&nearest, false, 0.6), &["Resize"]);
+    assert!(bound(&resized(&nearest, false, 0.5), METHODS[0], Region::Box, 1).is_ok());
+}
+
+#[test]
+fn a_power_of_more_axes_is_not_taken_for_one_of_its_base() {
+    let squared =
+        model(&[3], |x| x.with("Pow", x.builder().constant(tensor(&[1, 1, 1], vec![2.0]))).apply("Relu"));
+    refused(&squared, &["Pow"]);
 }

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _kennard, _page, _prepare
+from . import _data, _kennard, _page, _prepare
 from ._prepare import Progress
 from ._random import Verified, verified
 from ._result import Outcome, Result
@@ -53,7 +53,8 @@ def audit(
         one with a `collate_fn`, a sampler or a batch sampler of its own is read once, as it yields.
     y : array (N,) of integers, optional
         Labels; left out where `x` has them. Of a classifier with `classes_` they are those that it was fitted with, which
-        may be texts; the columns `label` and `prediction` have their places in `classes_`.
+        may be texts; the columns `label` and `prediction` have their places in `classes_`. So it is with the labels that an
+        ONNX file lists, where they are not 0, 1, 2, ...; numbers beside a list of names are places.
     norm : {"linf", "l2", "l1"}
         How perturbations are measured; also NumPy's `inf`, 2, 1.
     eps : float or text
@@ -140,8 +141,7 @@ def _audited(
     found, broken = _kennard.audit(
         run.model.native, run.data, settings, _prepare.progress(progress), checkpoint, points
     )
-    run.model.check_unchanged(place)
-    result = Result(found, place, kept, run.model.engine)
+    result = run.finished(Result(found, place, kept, run.model.engine))
     if points:
         found_by = names(result.summary)
         within = {name: result.column(f"{name}.within") for name in found_by}
@@ -260,6 +260,10 @@ def attack(
         name: np.array([bool(row[i] and row[i]["within"]) for row in entries]) for i, name in enumerate(names)
     }
     index = np.array([record["index"] for record in records], dtype=np.int64)
+    predicted = np.array([record["prediction"] for record in records], dtype=np.float64)
+    own = run.own_labels(index, predicted)
+    for said in [*(message for _, message in run.model.notes), *([] if own is None else [own])]:
+        _data.warn(said)
     checked = None
     if eot is not None:
         rows = [(name, points, row) for name, points in zip(names, found.points) for row in np.flatnonzero(broken[name])]

@@ -146,8 +146,7 @@ def certify(
     place, kept = _prepare.directory(out)
     given = json.dumps({**run.settings, "out": os.fspath(place)})
     found = _kennard.certify(run.model.native, run.data, given, _prepare.progress(progress))
-    run.model.check_unchanged(place)
-    return Certified(found, place, kept, run.model.engine)
+    return run.finished(Certified(found, place, kept, run.model.engine))
 
 
 class Smoothed(Outcome):
@@ -263,8 +262,7 @@ def smooth(
     place, kept = _prepare.directory(out)
     given = json.dumps({**run.settings, "out": os.fspath(place)})
     found = _kennard.smooth(run.model.native, run.data, given, _prepare.progress(progress))
-    run.model.check_unchanged(place)
-    return Smoothed(found, place, kept, run.model.engine)
+    return run.finished(Smoothed(found, place, kept, run.model.engine))
 
 
 def bound(

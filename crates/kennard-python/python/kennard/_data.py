@@ -10,6 +10,7 @@ import threading
 import warnings
 import weakref
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,17 +27,27 @@ _IN_MEMORY = 1 << 26
 # This many of the samples that are read one by one show what a model makes of them.
 _FIRST = 8
 
+# The samples (n, ...) at places (n,).
+Rows = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+
 # Larger labels are no numbers of classes.
 _LARGEST = 2**31
 
 
-def arrays(x: Any, y: Any = None, classes: NDArray[Any] | None = None) -> tuple[Arrays, NDArray[np.float32]]:
+class Listed(np.ndarray[Any, Any]):
+    """Labels of classes that a file lists in the order of its outputs."""
+
+
+def arrays(
+    x: Any, y: Any = None, classes: NDArray[Any] | None = None, bounds: Any = None
+) -> tuple[Arrays, NDArray[np.float32], Rows]:
     """Makes samples and labels what the native part reads.
 
     Parameters
     ----------
     x : array (N, ...), DataLoader, data set or iterable
-        Samples in the range that the model takes. Whole numbers of 8 bits (pixels 0..255) are divided by 255. Without
+        Samples in the range that the model takes. Whole numbers of 8 bits (pixels 0..255) are divided by 255, but not
+        those of tables (pandas, polars, pyarrow), which are taken as they are. Without
         `y`: what has samples and their labels, a map-style data set of pairs (a `Subset` too), a `DataLoader`, or an
         iterable of pairs or of batches of them, which is read once and kept in a file. Of a `DataLoader` that only makes
         batches, or shuffles, the data set is read by index, in order; one that has a `collate_fn`, a sampler or a batch
@@ -45,6 +56,8 @@ def arrays(x: Any, y: Any = None, classes: NDArray[Any] | None = None) -> tuple[
         Labels.
     classes : array (K,), optional
         What labels are, in the order of the model's outputs; by default they are the places there, 0 to K−1.
+    bounds : pair of float, optional
+        The smallest and the largest value of an input element, where a caller named them.
 
     Returns
     -------
@@ -52,26 +65,28 @@ def arrays(x: Any, y: Any = None, classes: NDArray[Any] | None = None) -> tuple[
         What the native part reads; arrays are not copied, and of the others one sample at a time is in memory.
     x : array (n, ...) of float32
         The samples, or the first eight of those that are read one by one.
+    rows : callable
+        From places (n,) to the samples there, (n, ...).
 
     Raises
     ------
     ValueError
-        When samples and labels do not go together.
+        When samples and labels do not go together, or pixels are divided by 255 and `bounds` are of other units.
     """
     if y is None and not _is_pair(x):
         _check_labelled(x)
-        return _one_by_one(x, classes)
+        return _one_by_one(x, classes, bounds)
     x, y = x if y is None else (x, y)
-    inputs, labels = _together(x, y, classes)
+    inputs, labels = _together(x, y, classes, bounds)
     flat = inputs.reshape(len(inputs), -1)
     digest = hashlib.sha256(flat.data if flat.size else b"")
     digest.update(labels.data)
     made = Arrays(flat, labels.tolist(), list(inputs.shape[1:]), _names(classes), digest.hexdigest())
-    return made, inputs
+    return made, inputs, lambda places: inputs[places]
 
 
 def collected(
-    x: Any, y: Any = None, classes: NDArray[Any] | None = None
+    x: Any, y: Any = None, classes: NDArray[Any] | None = None, bounds: Any = None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Samples (N, ...) and labels (N,) as arrays in memory; arguments as of :func:`arrays`."""
     if y is None and not _is_pair(x):
@@ -81,20 +96,23 @@ def collected(
         if not pairs:
             raise ValueError(_NONE)
         labels = [_label(label, place, classes) for place, (_, label) in enumerate(pairs)]
-        rows = [floats(sample) for sample, _ in pairs]
+        rows = [floats(sample, bounds) for sample, _ in pairs]
         for place, row in enumerate(rows):
             _check_shape(place, row, rows[0])
+        _check_repeats(x, [(zlib.crc32(row.tobytes()), label) for row, label in zip(rows, labels)])
         return _together(np.stack(rows), labels)
     x, y = x if y is None else (x, y)
-    return _together(x, y, classes)
+    return _together(x, y, classes, bounds)
 
 
 def frame_of(x: Any) -> Callable[[NDArray[np.float32]], Any] | None:
     """What makes a table of samples (n, d), with the columns of the table that samples came as; None where they came as none."""
-    if not (hasattr(x, "iloc") and hasattr(x, "columns")):
+    if not (_is_table(x) and hasattr(x, "columns")):
         return None
     kind, columns = type(x), x.columns
-    return lambda samples: kind(samples, columns=columns)
+    if hasattr(x, "iloc"):
+        return lambda samples: kind(samples, columns=columns)
+    return (lambda samples: kind(samples, schema=columns)) if kind.__module__.startswith("polars") else None
 
 
 def first_batch(x: NDArray[np.float32], batch: int | None) -> NDArray[np.float32]:
@@ -111,10 +129,15 @@ def in_batches(
     if batch is None:
         return answer(points)
     parts = [points[begin : begin + batch] for begin in range(0, len(points), batch)]
-    return np.concatenate([answer(first_batch(part, batch))[: len(part)] for part in parts])
+    # Copies: a model may write all its answers into one array.
+    return np.concatenate([np.array(answer(first_batch(part, batch))[: len(part)]) for part in parts])
 
 
 _NONE = "x: there are no samples; give at least one"
+
+# What columns of samples and of labels may be called.
+_SAMPLES = ("image", "img", "pixel_values", "x", "input")
+_LABELS = ("label", "labels", "fine_label", "target", "y")
 
 # What makes pictures of a data set of Hugging Face's alike.
 _ALIKE = 'dataset.map(lambda row: {"image": row["image"].convert("RGB")})'
@@ -125,10 +148,12 @@ def _names(classes: NDArray[Any] | None) -> list[str]:
     return [] if classes is None else [str(name) for name in classes.tolist()]
 
 
-def _together(x: Any, y: Any, classes: NDArray[Any] | None = None) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def _together(
+    x: Any, y: Any, classes: NDArray[Any] | None = None, bounds: Any = None
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Samples and labels as arrays that go together."""
     _check_apart(x)
-    inputs, labels = floats(x), labels_of(y, classes)
+    inputs, labels = floats(x, bounds), labels_of(y, classes)
     if inputs.ndim > 0 and not len(inputs):
         raise ValueError(_NONE)
     if inputs.ndim < 2:
@@ -148,7 +173,7 @@ def _check_apart(x: Any) -> None:
 
 def _check_labelled(x: Any) -> None:
     """Refuses an array or a table of samples that comes alone."""
-    if hasattr(x, "shape") and (hasattr(x, "dtype") or hasattr(x, "iloc")):
+    if hasattr(x, "shape") and (hasattr(x, "dtype") or _is_table(x)):
         raise ValueError(f"y is missing: x is a {type(x).__name__} of samples alone; give labels too, one integer per sample, (N,)")
 
 
@@ -162,25 +187,62 @@ def _check_shape(place: int, row: NDArray[Any], first: NDArray[Any]) -> None:
 
 def _array(name: str, given: Any, wanted: str) -> NDArray[Any]:
     """An array of what may be one; what NumPy or PyTorch says against it names no argument."""
+    _check_unmasked(name, given)
     try:
         if hasattr(given, "detach"):
-            given = _dense(given)
-            # NumPy has no bfloat16.
-            given = (given.double() if name == "y" else given.float()) if given.is_floating_point() else given
-            given = given.numpy()
+            return _of_tensor(name, given)
+        if isinstance(given, (list, tuple)) and any(hasattr(part, "detach") for part in given):
+            given = [_of_tensor(name, part) if hasattr(part, "detach") else part for part in given]
         return np.asarray(given)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ValueError(f"{name}: a {type(given).__name__} cannot be read as an array ({error}); {wanted}") from error
 
 
-def floats(x: Any) -> NDArray[np.float32]:
-    """A float32 array of what is an array of some kind."""
+def _of_tensor(name: str, tensor: Any) -> NDArray[Any]:
+    tensor = _dense(tensor)
+    if tensor.is_floating_point():
+        # NumPy has no bfloat16.
+        tensor = tensor.double() if name == "y" else tensor.float()
+    array: NDArray[Any] = tensor.numpy()
+    return array
+
+
+def _check_unmasked(name: str, given: Any) -> None:
+    """Refuses what has masked entries: an array of NumPy would have what lies beneath the mask."""
+    parts = given if isinstance(given, (list, tuple)) else [given]
+    masked = sum(int(np.ma.getmaskarray(part).sum()) for part in parts if isinstance(part, np.ma.MaskedArray))
+    if masked:
+        raise ValueError(
+            f"{name}: {masked} entries are masked; fill them, {name}.filled(0) for instance, or leave these samples out"
+        )
+
+
+def floats(x: Any, bounds: Any = None) -> NDArray[np.float32]:
+    """A float32 array of what is an array of some kind; `uint8` are pixels, and divided by 255, but for tables."""
     array = _array("x", x, "give an array (N, ...) of samples of one shape; of pairs with labels of their own leave y out")
-    if array.dtype == np.uint8:
+    if array.dtype == np.uint8 and not _is_table(x):
+        _check_units(bounds)
         return np.ascontiguousarray(array, dtype=np.float32) / np.float32(255)
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"x: samples are of type {array.dtype}; give numbers, an array of float32 or of pixels in uint8")
+    if array.dtype.kind not in "fiub":
+        cure = "give numbers, an array of float32 or of pixels in uint8"
+        if array.dtype == object and _is_table(x):
+            cure = "its columns are of several types, or lack values; give x.astype('float32') where all of them are numbers"
+        raise ValueError(f"x: samples are of type {array.dtype}; {cure}")
     return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _is_table(x: Any) -> bool:
+    """Whether it is a table, or a row of one, whose numbers are no pixels."""
+    return hasattr(x, "iloc") or type(x).__module__.partition(".")[0] in ("polars", "pyarrow")
+
+
+def _check_units(bounds: Any) -> None:
+    """Refuses pixels, which are divided by 255, with bounds that are not."""
+    if bounds is not None and any(float(end) > 1 for end in bounds):
+        raise ValueError(
+            f"bounds: samples of uint8 are pixels, and divided by 255; the bounds {bounds} are of other units. Leave bounds out and "
+            "give eps as 8/255, or give samples in float32 where the model takes 0 to 255"
+        )
 
 
 def single(logits: NDArray[Any]) -> NDArray[np.float32]:
@@ -205,14 +267,29 @@ def labels_of(y: Any, classes: NDArray[Any] | None = None) -> NDArray[np.int64]:
         return _placed(array, classes)
     # What comes as an empty list has no type.
     if array.ndim != 1 or (array.size and not _whole(array)):
-        raise ValueError(
-            f"y: labels have the type {array.dtype} and the shape {array.shape}; give one integer per sample, (N,)"
-        )
+        raise ValueError(f"y: {_no_labels(array)}")
     if array.size and array.min() < 0:
         raise ValueError(f"y: the smallest label is {array.min()}; classes are counted from 0")
     if array.size and array.max() >= _LARGEST:
         raise ValueError(f"y: the largest label is {array.max()}, which is no class; classes are counted from 0")
     return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def _no_labels(array: NDArray[Any]) -> str:
+    """Why an array is none of labels, and what to do."""
+    if array.ndim == 1 and array.dtype.kind == "f":
+        place = int(np.flatnonzero(array != np.floor(array))[0])
+        return f"label {array[place]} of sample {place} is no whole number; give one integer per sample, (N,)"
+    cure = "give one integer per sample, (N,)"
+    if array.ndim == 1 and array.dtype.kind == "b":
+        cure = "give y.astype(int)"
+    elif array.ndim == 1 and array.size and isinstance(array.tolist()[0], str):
+        cure += ": np.unique(y, return_inverse=True)[1]"
+    elif array.ndim == 2 and array.shape[1] == 1:
+        cure += ": y.ravel()"
+    elif array.ndim == 2 and array.dtype.kind in "fiub" and np.all(np.sort(array, 1) == np.eye(array.shape[1])[-1:]):
+        cure += ": y.argmax(1), as each row has a single 1"
+    return f"labels have the type {array.dtype} and the shape {array.shape}; {cure}"
 
 
 def _whole(array: NDArray[Any]) -> bool:
@@ -223,12 +300,25 @@ def _whole(array: NDArray[Any]) -> bool:
 def _placed(labels: NDArray[Any], classes: NDArray[Any], first: int = 0) -> NDArray[np.int64]:
     """The places of labels among the classes of a model; `first` is the place of the first label's sample."""
     known = {name: place for place, name in enumerate(classes.tolist())}
+    # Of numbers that a file lists twice, in two forms, the first counts.
+    listed = [*reversed([*enumerate(map(whole_number, classes.tolist()))])] if isinstance(classes, Listed) else []
+    numbers = {number: place for place, number in listed if number is not None}
     found = np.zeros(len(labels), dtype=np.int64)
     for row, label in enumerate(labels.tolist()):
         place = known.get(label)
+        number = whole_number(label) if place is None and isinstance(classes, Listed) else None
+        if number is not None:
+            # Numbers count the outputs where the file lists none.
+            counts = not numbers and not isinstance(label, str) and 0 <= number < len(classes)
+            place = number if counts else numbers.get(number)
         if place is None:
             names = [repr(name) for name in known]
             said = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+            if isinstance(classes, Listed):
+                raise ValueError(
+                    f"y: label {label!r} of sample {first + row} is none of those that the model's file lists, {said}; give labels as "
+                    f"the file has them: np.array([{said}])[y] where y counts the outputs from 0"
+                )
             raise ValueError(
                 f"y: label {label!r} of sample {first + row} is not one of the model's classes_, {said}; give labels as the "
                 "model was fitted with, or leave that sample out"
@@ -237,8 +327,27 @@ def _placed(labels: NDArray[Any], classes: NDArray[Any], first: int = 0) -> NDAr
     return found
 
 
+def whole_number(label: Any) -> int | None:
+    """The whole number that a label is, be it written 3, "03" or "3.0"; None where it is none."""
+    if isinstance(label, str):
+        try:
+            return int(label)
+        except ValueError:
+            pass
+        try:
+            label = float(label)
+        except ValueError:
+            return None
+    if isinstance(label, (float, np.floating)):
+        number = float(label)
+        return int(number) if number.is_integer() and abs(number) < 2**53 else None
+    return int(label) if isinstance(label, (int, np.integer)) else None
+
+
 def _label(label: Any, place: int, classes: NDArray[Any] | None) -> int:
     """The label of one sample, as it would be in an array of labels."""
+    if np.ma.is_masked(label):
+        raise ValueError(f"y: the label of sample {place} is masked; leave that sample out")
     try:
         array = np.asarray(label.detach().cpu() if hasattr(label, "detach") else label)
     except ValueError:  # things of several shapes
@@ -278,15 +387,15 @@ def _dataset(x: Any) -> Any:
     if not plain or own or getattr(x.sampler, "replacement", False):
         chooses = type(getattr(batches, "sampler", batches)).__name__ if own else sampler
         if chooses != "SequentialSampler":
-            _warn(
+            warn(
                 f"x: the DataLoader is read once, as it yields: which samples, and in which order, is up to its {chooses}; a "
                 "run can be resumed if they are the same again"
             )
         return None
     if sampler == "RandomSampler":
-        _warn(f"x: the DataLoader's {sampler} is left aside: all samples of its data set are taken, by index, in order")
+        warn(f"x: the DataLoader's {sampler} is left aside: all samples of its data set are taken, by index, in order")
     elif getattr(x, "drop_last", False) and len(dataset) % (x.batch_size or 1):
-        _warn("x: the DataLoader's drop_last is left aside: all samples of its data set are taken")
+        warn("x: the DataLoader's drop_last is left aside: all samples of its data set are taken")
     return dataset
 
 
@@ -296,7 +405,7 @@ def _is_torch(given: Any, method: str | None = None) -> bool:
     return str(getattr(function, "__module__", "")).startswith("torch.utils.data.")
 
 
-def _warn(text: str) -> None:
+def warn(text: str) -> None:
     """Warns, pointing at whoever called the package."""
     here, depth, frame = f"{Path(__file__).parent}{os.sep}", 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(here):
@@ -327,14 +436,16 @@ def _pair(row: Any) -> tuple[Any, Any]:
 def _parts(row: Any) -> tuple[Any, Any]:
     """What a row, or a batch of rows, has of samples and labels."""
     if isinstance(row, Mapping):
-        label = next((row[name] for name in ("label", "labels", "fine_label") if name in row), None)
-        sample = next((row[name] for name in ("image", "img", "pixel_values", "x") if name in row), None)
+        label = next((row[name] for name in _LABELS if name in row), None)
+        sample = next((row[name] for name in _SAMPLES if name in row), None)
         if label is None or sample is None:
-            raise ValueError(f"x: a row has the columns {sorted(row)}; `image` and `label` are needed")
+            known = f"(also {', '.join(_SAMPLES[1:])}; {', '.join(_LABELS[1:])})"
+            raise ValueError(f"x: a row has the columns {sorted(row)}; `image` and `label` are needed {known}")
         return sample, label
     if isinstance(row, Sequence) and len(row) == 2:
         return row[0], row[1]
-    raise ValueError(f"x: a row of the data set is a {type(row).__name__}; pairs of a sample and its label are needed")
+    several = f" of {len(row)}" if isinstance(row, Sequence) and not isinstance(row, (str, bytes)) else ""
+    raise ValueError(f"x: a row of the data set is a {type(row).__name__}{several}; pairs of a sample and its label are needed")
 
 
 def _converted(sample: Any) -> Any:
@@ -385,27 +496,47 @@ def _rows(batch: Any) -> Iterator[tuple[Any, Any]]:
         yield (_picture(sample) if isinstance(batch, Mapping) else _converted(sample)), label
 
 
-def _one_by_one(x: Any, classes: NDArray[Any] | None) -> tuple[Arrays, NDArray[np.float32]]:
+def _one_by_one(
+    x: Any, classes: NDArray[Any] | None, bounds: Any
+) -> tuple[Arrays, NDArray[np.float32], Rows]:
     """Samples of which one at a time is in memory, and the first few of them."""
     dataset = _dataset(x)
     reader = _Spooled() if dataset is None else _Indexed(dataset)
     digest = hashlib.sha256()
     labels: list[int] = []
+    sums: list[int] = []
     first: list[NDArray[np.float32]] = []
     for sample, label in _of_iterable(x) if dataset is None else _by_index(dataset):
-        row = floats(sample)
+        row = floats(sample, bounds)
         if len(first) < _FIRST:
             first.append(row)
         _check_shape(len(labels), row, first[0])
         flat = row.reshape(-1)
         digest.update(flat.data)
+        sums.append(zlib.crc32(flat.data))
         reader.keep(flat)
         labels.append(_label(label, len(labels), classes))
     if not labels:
         raise ValueError(_NONE)
+    _check_repeats(x, [*zip(sums, labels)])
     checked = labels_of(labels)
     digest.update(checked.data)
-    return Arrays(reader, labels, list(first[0].shape), _names(classes), digest.hexdigest()), np.stack(first)
+    shape = first[0].shape
+    made = Arrays(reader, labels, list(shape), _names(classes), digest.hexdigest())
+    return made, np.stack(first), lambda places: np.stack([reader.row(int(place)).reshape(shape) for place in places])
+
+
+def _check_repeats(x: Any, pairs: list[tuple[int, int]]) -> None:
+    """Warns where each worker of a loader yields all samples."""
+    workers = getattr(x, "num_workers", 0) if _is_loader(x) else 0
+    if workers < 2 or not any(base.__name__ == "IterableDataset" for base in type(x.dataset).__mro__):
+        return
+    fewest = min(Counter(pairs).values())
+    if fewest > 1:
+        warn(
+            f"x: every sample came {fewest} times or more, as where each of the DataLoader's {workers} workers reads the whole "
+            "IterableDataset; give num_workers=0, or divide it by torch.utils.data.get_worker_info()"
+        )
 
 
 class _Indexed:

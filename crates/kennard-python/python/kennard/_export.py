@@ -6,19 +6,77 @@ import copy
 import io
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ._data import warn
+
 # Logits of the file and of the module that differ by more than this share of the largest are not the same model's.
 _APART = 1e-4
 
+# Where Python numbers depend on samples, this many of these are asked about, and points around them.
+_SAMPLES = 256
+
+# Without epsilon, points around samples are this share of their range away.
+_SHARE = 0.03
+
+# Codes of warnings, and messages.
+Notes = tuple[tuple[str, str], ...]
+
+
+class Ball(NamedTuple):
+    """What lies around a sample: the norm, its radius, and the smallest and the largest value of an input element."""
+
+    norm: str
+    eps: float
+    bounds: tuple[float, float]
+
+
+
+@dataclass(frozen=True)
+class Traced:
+    """An ONNX file of a module, and what its trace keeps as it was.
+
+    Attributes
+    ----------
+    file : bytes
+    warned : list of text
+        Where in its forward PyTorch warns that a trace may not be the module, as file and line.
+    numbers : list of text
+        Where Python numbers are made of tensors that depend on the samples; the file has those of the first samples.
+    """
+
+    file: bytes
+    warned: list[str]
+    numbers: list[str]
+
+    def since(self) -> str:
+        """Why the file may have other logits."""
+        if not self.warned:
+            return ""
+        return f"; its forward makes Python numbers of tensors ({_listed(self.numbers or self.warned)}), and the file keeps those of the first samples"
+
+    def note(self, asked: int) -> tuple[str, str]:
+        """What a reader should know of figures of the file, which has the module's logits at so many points."""
+        return "traced", (
+            f"the module's forward makes Python numbers of tensors that depend on the samples ({_listed(self.numbers)}), and its ONNX "
+            f"file keeps those of the first samples; the logits of both are the same at {asked} points, samples and their "
+            "surroundings, and may differ elsewhere: figures and proofs are of the file"
+        )
+
 
 def exported(module: Any, x: NDArray[np.float32], *, trainable: bool = False, output: Any = None) -> bytes:
-    """The bytes of an ONNX file of a module, its batch free.
+    """The bytes of an ONNX file of a module, its batch free; arguments and errors as of :func:`traced`."""
+    return traced(module, x, trainable=trainable, output=output).file
+
+
+def traced(module: Any, x: NDArray[np.float32], *, trainable: bool = False, output: Any = None) -> Traced:
+    """An ONNX file of a module, its batch free.
 
     Parameters
     ----------
@@ -60,7 +118,7 @@ def exported(module: Any, x: NDArray[np.float32], *, trainable: bool = False, ou
         if trainable:
             _tell_apart(module, weights)
         file = io.BytesIO()
-        with _silent():
+        with _silent() as heard:
             # The newer exporter needs packages of its own, and does not keep the names of weights.
             torch.onnx.export(
                 module,
@@ -75,22 +133,40 @@ def exported(module: Any, x: NDArray[np.float32], *, trainable: bool = False, ou
             )
     except Exception as error:  # PyTorch's exporter raises many kinds.
         raise ValueError(f"PyTorch cannot export it to ONNX: {_first_line(error)}") from error
-    return _with_weights(file.getvalue(), weights, learning) if trainable else file.getvalue()
+    warned = [*dict.fromkeys(f"{w.filename}:{w.lineno}" for w in heard if w.category.__name__ == "TracerWarning")]
+    numbers = _numbers(module, samples, warned) if warned else []
+    made = _with_weights(file.getvalue(), weights, learning) if trainable else file.getvalue()
+    return Traced(made, warned, numbers)
+
+
+def _numbers(module: Any, samples: Any, warned: list[str]) -> list[str]:
+    """Where Python numbers are made of tensors that depend on the samples; wherever PyTorch warns, if that is not seen."""
+    from ._watch import numbers_of
+
+    try:
+        return numbers_of(module, samples.clone())
+    except Exception:  # whatever a foreign module does where it is watched
+        return warned
+
+
+def _listed(places: list[str]) -> str:
+    return ", ".join(places[:3]) + (", …" if len(places) > 3 else "")
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
-    """Keeps the exporter from warning, and from printing whole graphs where it fails: what matters is in the exception."""
+def _silent() -> Iterator[list[warnings.WarningMessage]]:
+    """Keeps the exporter's warnings to itself, and the exporter from printing whole graphs where it fails: what matters is in the
+    exception."""
     import torch
 
     enable = getattr(torch._C, "_jit_set_onnx_log_enabled", None)
-    with warnings.catch_warnings(), ExitStack() as patches:
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(record=True) as heard, ExitStack() as patches:
+        warnings.simplefilter("always")
         if enable is not None:
             enable(False)
             # The exporter switches its log on each time.
             patches.enter_context(mock.patch.object(torch._C, "_jit_set_onnx_log_enabled", lambda _: None))
-        yield
+        yield heard
 
 
 def _learning(module: Any, samples: Any) -> list[list[str]]:
@@ -145,24 +221,83 @@ def _with_weights(file: bytes, weights: dict[str, Any], learning: list[list[str]
     return made
 
 
-def disagreement(file: bytes, module: Any, x: NDArray[np.float32]) -> float:
-    """The largest difference between the logits of a file and of a live module at samples, as a share of the largest logit."""
+def disagreement(made: Traced, module: Any, x: NDArray[np.float32], ball: Ball | None = None) -> tuple[float, int]:
+    """The largest difference between the logits of a file and of a live module, as a share of the largest logit, and at how many
+    points: eight samples at once; where a trace may not be the module, samples one by one too; and where Python numbers are made
+    of what depends on them, more samples and points around them."""
     import onnxruntime  # type: ignore[import-untyped]
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    points = np.array(x[:8])
-    found = np.asarray(session.run(None, {session.get_inputs()[0].name: points})[0])
-    own = module.answered(points).reshape(found.shape)
-    if module.double:
-        # Its logits come counted from the largest.
-        found = found - found.max(1, keepdims=True)
-    return float(np.abs(found - own).max() / max(float(np.abs(own).max()), 1e-30))
+    session = onnxruntime.InferenceSession(made.file, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+
+    def apart(points: NDArray[np.float32]) -> float:
+        found = np.asarray(session.run(None, {name: points})[0])
+        own = module.answered(points).reshape(found.shape)
+        if module.double:
+            # Its logits come counted from the largest.
+            found = found - found.max(1, keepdims=True)
+        return float(np.abs(found - own).max() / max(float(np.abs(own).max()), 1e-30))
+
+    batches = [np.array(x[:8])]
+    if made.warned:
+        singly = [x[:2]]
+        if made.numbers:
+            some = np.array(x[np.unique(np.linspace(0, len(x) - 1, _SAMPLES).astype(int))])
+            singly = [some, *around(some, module, ball or _default_ball(x))]
+        batches += [np.array(point[None]) for points in singly for point in points]
+    worst, asked = 0.0, 0
+    for points in batches:
+        worst, asked = max(worst, apart(points)), asked + len(points)
+        if not worst <= _APART:
+            break
+    return worst, asked
+
+
+def around(x: NDArray[np.float32], module: Any, ball: Ball) -> list[NDArray[np.float32]]:
+    """Points (n, ...) at the ends of balls around samples: all elements larger, or smaller, at random corners, and along the gradient
+    of the difference of the two largest logits."""
+    random = np.random.default_rng(0)
+    ones = np.ones_like(x)
+    signs = np.where(random.random(x.shape) < 0.5, -1, 1)
+    directions = [ones, signs, random.uniform(-1, 1, x.shape)]
+    # Where it cannot be differentiated, there is none.
+    with suppress(Exception):
+        directions.append(_slope(x, module, ball.norm))
+    found = []
+    for direction in directions:
+        flat = direction.reshape(len(x), -1).astype(np.float64)
+        order = {"linf": np.inf, "l2": 2, "l1": 1}[ball.norm]
+        size = np.linalg.norm(flat, order, axis=1, keepdims=True)
+        step = (ball.eps * flat / np.maximum(size, 1e-30)).reshape(x.shape).astype(np.float32)
+        found += [np.clip(x + step, *ball.bounds).astype(np.float32), np.clip(x - step, *ball.bounds).astype(np.float32)]
+    return found
+
+
+def _slope(x: NDArray[np.float32], module: Any, norm: str) -> NDArray[np.float32]:
+    """The direction in which the difference of the two largest logits grows fastest, in a norm."""
+    z, kept = module.forward(x.reshape(-1))
+    logits = z.reshape(len(x), -1)
+    slopes = np.zeros_like(logits)
+    order = np.argsort(-logits, 1)
+    np.put_along_axis(slopes, order[:, 1:2], -1, 1)
+    np.put_along_axis(slopes, order[:, :1], 1, 1)
+    gradient: NDArray[np.float32] = module.backward(kept, slopes.reshape(-1)).reshape(len(x), -1)
+    if norm == "l1":
+        largest = np.abs(gradient).argmax(1)[:, None]
+        gradient = np.where(np.arange(gradient.shape[1]) == largest, gradient, 0)
+    return (np.sign(gradient) if norm == "linf" else gradient).reshape(x.shape)
+
+
+def _default_ball(x: NDArray[np.float32]) -> Ball:
+    """Of no threat in particular: some of the range that the samples have."""
+    low, high = float(x.min()), float(x.max())
+    return Ball("linf", _SHARE * max(high - low, 1e-6), (low, high))
 
 
 def agreeing(module: Any, x: NDArray[np.float32], *, output: Any = None) -> bytes:
-    """The bytes of an ONNX file of a module that has the same logits.
+    """The bytes of an ONNX file of a module that has the same logits; warns where it may have others elsewhere.
 
     Raises
     ------
@@ -172,18 +307,24 @@ def agreeing(module: Any, x: NDArray[np.float32], *, output: Any = None) -> byte
     from ._module import TorchModule
 
     live = TorchModule(module, x, output=output)
-    file = exported(module, x, output=output)
+    made = traced(module, x, output=output)
     try:
-        apart = disagreement(file, live, x)
+        apart, asked = disagreement(made, live, x)
     except Exception as error:  # whatever a foreign graph may do to a runtime
         raise ValueError(f"model: ONNX Runtime cannot run the ONNX file that PyTorch makes of it: {_first_line(error)}") from error
     if apart > _APART:
-        raise ValueError(f"model: its ONNX file has other logits, by {apart:.1e} of the largest, so it is not the module's graph")
-    return file
+        raise ValueError(
+            f"model: its ONNX file has other logits, by {apart:.1e} of the largest, so it is not the module's graph{made.since()}"
+        )
+    if made.numbers:
+        warn(made.note(asked)[1])
+    return made.file
 
 
-def chosen(engine: str, module: Any, live: Any, x: NDArray[np.float32], *, rough: bool = False) -> tuple[Any, str]:
-    """A module as the engine that is asked for, and which it is and why.
+def chosen(
+    engine: str, module: Any, live: Any, x: NDArray[np.float32], *, rough: bool = False, ball: Ball | None = None
+) -> tuple[Any, str, Notes]:
+    """A module as the engine that is asked for, which it is and why, and what a reader should know of that.
 
     Parameters
     ----------
@@ -194,25 +335,28 @@ def chosen(engine: str, module: Any, live: Any, x: NDArray[np.float32], *, rough
     x : array (N, ...) of float32
     rough : bool
         Whether attacks are to search in a precision that PyTorch has, and the runtime of files has not.
+    ball : Ball, optional
+        What is asked about around samples, in which the file is to have the module's logits too.
     """
     if engine == "live":
-        return live, "live: PyTorch computes"
+        return live, "live: PyTorch computes", ()
     reason = _unfit(engine, module, live, rough)
     if reason is None:
         try:
-            file = exported(module, x, output=live.output)
-            apart = disagreement(file, live, x)
+            made = traced(module, x, output=live.output)
+            if engine == "auto" and made.numbers:
+                return live, f"live: PyTorch computes, since an ONNX file may have other logits{made.since()}", ()
+            apart, asked = disagreement(made, live, x, ball)
             if apart <= _APART:
-                return file, (
-                    f"export: an ONNX file of the module computes; at {min(len(x), 8)} samples its logits are the module's to "
-                    f"{apart:.1e} of the largest"
-                )
-            reason = f"its ONNX file has other logits, by {apart:.1e} of the largest"
+                where = f"{asked} points" if made.numbers else f"{min(len(x), 8)} samples"
+                said = f"export: an ONNX file of the module computes; at {where} its logits are the module's to {apart:.1e} of the largest"
+                return made.file, said, ((made.note(asked),) if made.numbers else ())
+            reason = f"its ONNX file has other logits, by {apart:.1e} of the largest{made.since()}"
         except Exception as error:  # whatever a foreign graph may do to an exporter or a runtime
             reason = _first_line(error)
     if engine == "export":
         raise ValueError(f"engine: the module cannot be exported to ONNX: {reason}; audits, packets and smoothing take it live, engine='live'")
-    return live, f"live: PyTorch computes, since {reason}"
+    return live, f"live: PyTorch computes, since {reason}", ()
 
 
 def _unfit(engine: str, module: Any, live: Any, rough: bool) -> str | None:

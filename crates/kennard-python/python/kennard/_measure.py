@@ -38,6 +38,12 @@ class Uncertainty(Outcome):
         return found
 
     @property
+    def calibration(self) -> dict[str, Any] | None:
+        """The fitted temperature, with the calibration error `before` and `after` it, as :attr:`Result.calibration` has it."""
+        found: dict[str, Any] | None = self.summary.get("calibration")
+        return found
+
+    @property
     def trusted(self) -> bool:
         """Whether every packet has enough effective samples, was reached wholly, and meets Stein's identities."""
         return all(bool(self.column(name).all()) for name in ("enough_samples", "reached", "valid"))
@@ -88,7 +94,8 @@ def uncertainty(
     out : path, optional
         Where to keep manifest.json, packets.parquet, summary.json, report.html and pictures.
     temperature : float, path, "fit" or Calibration
-        Measure the packets with the logits divided by this temperature too.
+        Measure the packets with the logits divided by this temperature too; where it was fitted, :attr:`Uncertainty.calibration` has
+        the expected calibration error before and after.
     **options
         What else the command takes, by the same names: `centres`, `first`, `label`, `draws`, `max_draws`, `rel_tol`,
         `temperatures`, `tensor`, `seed`, ... The others are those of :func:`audit`.
@@ -126,8 +133,7 @@ def uncertainty(
     place, kept = _prepare.directory(out)
     given = json.dumps({**run.settings, "out": os.fspath(place)})
     found = _kennard.uncertainty(run.model.native, run.data, given, _prepare.progress(progress))
-    run.model.check_unchanged(place)
-    return Uncertainty(found, place, kept, run.model.engine)
+    return run.finished(Uncertainty(found, place, kept, run.model.engine))
 
 
 class Calibration(Outcome):
@@ -243,5 +249,4 @@ def calibrate(
     place, kept = _file(out)
     given = json.dumps({**run.settings, "out": os.fspath(place)})
     found = _kennard.calibrate(run.model.native, run.data, given, _prepare.progress(progress))
-    run.model.check_unchanged(place)
-    return Calibration(found, place, kept, run.model.engine)
+    return run.finished(Calibration(found, place, kept, run.model.engine))

@@ -85,13 +85,12 @@ def minimal(
             raise
         # What audits call `minimal` is `attack` here.
         raise type(error)(str(error).replace("minimal=", "attack=")) from None
-    run.model.check_unchanged(place)
     columns = [name for name in found.columns if name.startswith("minimal.") and name.endswith(".norm")]
     sizes = np.nan_to_num(np.stack([found.column(name) for name in columns]), nan=np.inf)
     distances = sizes.min(axis=0)
     distances[found.column("prediction") != found.column("label")] = 0.0
     points = _nearest(run.inputs, found, sizes, distances, broken) if held and run.inputs is not None else None
-    return Minimal(found, place, kept, run.model.engine, distances, points)
+    return run.finished(Minimal(found, place, kept, run.model.engine, distances, points))
 
 
 def _nearest(

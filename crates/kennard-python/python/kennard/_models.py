@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._data import first_batch, in_batches, single
+from ._classifiers import classifier_of, is_classifier, other_labels, scored
+from ._data import Listed, first_batch, in_batches, single, whole_number
+from ._held import held
+from ._held import is_module as is_module
+from ._kennard import class_labels
 from ._random import check_passes, check_repeatable, fingerprint
 
 ENGINES = ("live", "export", "auto")
@@ -28,9 +33,12 @@ class Adapted:
     engine: str
     # The object that computes, where the caller's does.
     live: Any = None
+    # What a reader should know of it: codes, and messages.
+    notes: tuple[tuple[str, str], ...] = ()
 
-    def check_unchanged(self, place: Path | None = None) -> None:
-        """Raises a ValueError where a live model is not what it was; the figures that were written to `place` are taken away."""
+    def check_unchanged(self, place: Path | None = None, kept: bool = False) -> None:
+        """Raises a ValueError where a live model is not what it was; the figures that were written to `place` are taken away. Of a
+        directory that nobody named, `kept`, nothing is said."""
         if not hasattr(self.live, "check_unchanged"):
             return
         try:
@@ -38,9 +46,11 @@ class Adapted:
         except ValueError as error:
             if place is None:
                 raise
-            for file in (place, place / "summary.json", place / "report.html"):
+            for file in (place, *(place / name for name in ("summary.json", "report.html", "SHA256SUMS"))):
                 if file.is_file():
                     file.unlink()
+            if kept:
+                raise
             raise ValueError(f"{error}. What is in {place} is of no one model: remove it") from None
 
 
@@ -58,6 +68,7 @@ def model(
     rough: bool = False,
     batch: int | None = None,
     frame: Callable[[NDArray[np.float32]], Any] | None = None,
+    ball: tuple[str, float, tuple[float, float]] | None = None,
 ) -> Adapted:
     """A path, the bytes of a model, or an object that computes its own passes.
 
@@ -86,6 +97,8 @@ def model(
         How many samples a live model gets at once.
     frame : callable, optional
         What makes tables of samples (n, d), for a classifier that was fitted with names of columns.
+    ball : (norm, eps, bounds), optional
+        What is asked about around samples.
 
     Raises
     ------
@@ -93,7 +106,7 @@ def model(
         When it is no model, or does not work on the samples.
     """
     check_passes(eot)
-    given = classifier(given)
+    given = classifier_of(given)
     if engine not in ENGINES:
         raise ValueError(f"engine: {engine!r} is unknown; give one of {', '.join(map(repr, ENGINES))}")
     if is_file(given):
@@ -102,29 +115,30 @@ def model(
         return Adapted(native, "file: a runtime computes it")
     if x is None:
         raise ValueError("model: a live model needs the samples themselves: give x and y, not the name of a data set")
-    if is_module(given) or (callable(given) and tensors and not hasattr(given, "predict_proba")):
+    if is_module(given) or (callable(given) and tensors and not is_classifier(given)):
         from . import _export
         from ._module import TorchModule
 
         live = TorchModule(given, x, device=device, output=output, eot=eot, autocast=autocast, random=random, batch=batch)
-        native, said = _export.chosen(engine, given, live, x, rough=rough)
+        ball = None if ball is None else _export.Ball(*ball)
+        native, said, notes = _export.chosen(engine, given, live, x, rough=rough, ball=ball)
         if native is live and live.classes < 2:
             cure = "" if not is_module(given) else ", or with engine='export', which takes it for the log-odds or the probability of class 1"
             raise ValueError(
                 "model: it returns one number per sample; a classifier returns one logit per class. Make two of one logit with "
                 f"output=lambda z: torch.cat([0 * z, z], 1){cure}"
             )
-        return Adapted(native, said, live)
+        return Adapted(native, said, live, notes)
     _no_module(autocast=autocast, output=output, device=device)
-    if hasattr(given, "predict_proba"):
+    if is_classifier(given):
         named = frame if hasattr(given, "feature_names_in_") else None
-        function = Function(given.predict_proba, x, probabilities=True, eot=eot, random=random, batch=batch, frame=named)
+        function = Function(given, x, eot=eot, random=random, batch=batch, frame=named)
     elif callable(given):
         function = Function(given, x, eot=eot, random=random, batch=batch)
     else:
         raise ValueError(
-            f"model: a {type(given).__name__} is no model; give a path, bytes, an onnx.ModelProto, a torch.nn.Module, a "
-            "classifier with predict_proba, or a function from a batch to logits"
+            f"model: a {type(given).__name__} is no model; give a path, bytes, an onnx.ModelProto, a torch.nn.Module, a fitted "
+            "classifier with predict_proba or decision_function, or a function from a batch to logits"
         )
     if function.classes < 2:
         raise ValueError(
@@ -133,7 +147,7 @@ def model(
         )
     if engine == "export":
         raise ValueError("engine: a function cannot be exported; use engine='live'")
-    return Adapted(function, "live: the function computes", function)
+    return Adapted(function, f"live: the function computes{function.said}", function)
 
 
 def is_file(given: Any) -> bool:
@@ -150,27 +164,18 @@ def like(given: Any, file: bytes) -> Any:
     return made
 
 
-def is_module(given: Any) -> bool:
-    """Whether it is a PyTorch module; PyTorch is not imported for that."""
-    return any(base.__module__.startswith("torch.nn") and base.__name__ == "Module" for base in type(given).__mro__)
-
-
-def classifier(given: Any) -> Any:
-    """The classifier whose method `predict_proba` it is: the method alone does not say that it returns probabilities."""
-    owner = getattr(given, "__self__", None)
-    return owner if hasattr(owner, "predict_proba") and getattr(given, "__name__", "") == "predict_proba" else given
-
-
 def classes(given: Any) -> NDArray[Any] | None:
-    """What the labels of a classifier are, in the order of its outputs; None where they are 0 to K−1, or not named.
+    """What the labels of a classifier, or of an ONNX file, are, in the order of its outputs; None where they are 0 to K−1, or not named.
 
     Raises
     ------
     ValueError
         When it has several outputs, of classes each.
     """
-    given = classifier(given)
-    if is_file(given) or is_module(given) or not hasattr(given, "predict_proba"):
+    given = classifier_of(given)
+    if is_file(given):
+        return _listed(given)
+    if is_module(given) or not is_classifier(given):
         return None
     named = getattr(given, "classes_", None)
     if named is None:
@@ -180,6 +185,18 @@ def classes(given: Any) -> NDArray[Any] | None:
     array = np.asarray(named)
     plain = array.dtype.kind in "iuf" and np.array_equal(array, np.arange(len(array)))
     return None if plain else array
+
+
+def _listed(file: Any) -> NDArray[Any] | None:
+    """The labels that an ONNX file lists in the order of its outputs; None where they are 0 to K−1, or there are none."""
+    named = class_labels(file.SerializeToString() if is_proto(file) else file)
+    if named is None:
+        return None
+    numbers = [whole_number(name) for name in named]
+    if numbers == list(range(len(numbers))):
+        return None
+    plain = [str(number) for number in numbers] == named
+    return (np.array(numbers) if plain else np.array(named, dtype=object)).view(Listed)
 
 
 def is_proto(given: Any) -> bool:
@@ -200,7 +217,7 @@ def _no_module(**arguments: Any) -> None:
 
 
 class Function:
-    """A function from a batch (n, ...) to logits (n, K), or probabilities, without gradients."""
+    """A function from a batch (n, ...) to logits (n, K), or a classifier of rows, without gradients."""
 
     library = "python"
     differentiable = False
@@ -209,9 +226,8 @@ class Function:
 
     def __init__(
         self,
-        function: Callable[[Any], Any],
+        function: Any,
         x: NDArray[np.float32],
-        probabilities: bool = False,
         eot: int | None = None,
         random: bool = False,
         batch: int | None = None,
@@ -220,17 +236,26 @@ class Function:
         import platform
 
         self.version = platform.python_version()
+        self._owner = function if is_classifier(function) else None
+        self._logits: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+        self.said = ""
+        if self._owner is not None:
+            found = scored(self._owner)
+            function, self._logits, self.said = found.scores, found.logits, found.said
         self._function = function
+        # Classifiers look after the mode of what is in them.
+        self._held = held(function, eot) if self._owner is None else None
         self._shape = x.shape[1:]
-        self._flat = probabilities
         self._frame = frame
-        self._probabilities = probabilities
         self.label = getattr(function, "__qualname__", type(function).__name__)
         self.parameters = 0
         self.passes = eot or 1
         self._answered = False
-        first = self._answer(first_batch(x, batch))
+        with nullcontext() if self._held is None else self._held.watched():
+            first = self._answer(first_batch(x, batch))
         self._answered = True
+        if self._held is not None:
+            self._held.check_still()
         self.classes = int(first.shape[1])
         self.sha256 = hashlib.sha256(self.label.encode()).hexdigest()
         if eot is None and not random:
@@ -239,7 +264,7 @@ class Function:
             self.sha256 = fingerprint(self.label, x, lambda points: in_batches(self._asked, points, batch))
 
     def _asked(self, batch: NDArray[np.float32]) -> NDArray[Any]:
-        given = batch.reshape(len(batch), -1) if self._flat else batch
+        given = batch if self._owner is None else batch.reshape(len(batch), -1)
         try:
             returned = self._function(given if self._frame is None else self._frame(given))
         except Exception as error:
@@ -260,14 +285,25 @@ class Function:
 
     def _answer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         found = self._asked(batch)
+        if self._logits is not None and len(found) == len(batch):
+            found = self._logits(found)
         if found.ndim != 2 or len(found) != len(batch):
             raise ValueError(
                 f"model: it returned an array of shape {found.shape} for {len(batch)} samples; a classifier returns "
                 "logits of shape (n, classes)"
             )
-        if self._probabilities:
-            found = np.log(np.maximum(found, found.dtype.type(1e-30)))
         return single(found)
+
+    def check_unchanged(self) -> None:
+        """Raises a ValueError where modules that the function computes with are not what they were."""
+        if self._held is not None:
+            self._held.check_unchanged()
+
+    def other_labels(self, rows: NDArray[np.float32], predicted: NDArray[Any]) -> int:
+        """For how many samples (n, ...) the label of a classifier is not that of its largest score, the places `predicted` (n,)."""
+        if not hasattr(self._owner, "predict"):
+            return 0
+        return other_labels(self._owner, rows.reshape(len(rows), -1), predicted, self._frame)
 
     def outputs(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """The logits (n·K) at points (n·d)."""

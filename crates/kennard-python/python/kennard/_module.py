@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ._data import first_batch, in_batches, single
+from ._held import modules_in
 from ._random import AnswersAtRandom, check_repeatable, fingerprint
 
 __all__ = ["TorchModule"]
@@ -70,6 +71,8 @@ class TorchModule:
             module = _Function(module).eval()
         check_mode(module, eot)
         check_lazy(module)
+        # A function that a module was made of elsewhere, too.
+        held = Held(module.function, module.held, eot) if isinstance(module, _Function) else None
         weights = [*module.parameters(), *module.buffers()]
         self._device = _device(weights, device)
         # PyTorch keeps it for each thread, and passes are made in others.
@@ -86,20 +89,25 @@ class TorchModule:
         self.parameters = sum(weight.numel() for weight in module.parameters())
         self.sha256, in_sight = _identity(module, _digest(module))
         self._weights = _kept(module)
-        buffers = _kept(module, buffers=True)
+        marks = _marks(module)
+        buffers = _kept(module, module.state_dict().keys() - marks)
         self.passes = eot or 1
         self._batch = batch
         first = first_batch(x, batch)
         with torch.no_grad():
-            logits = self._tried(self._tensor(first.copy()))
+            with nullcontext() if held is None else held.watched():
+                logits = self._tried(self._tensor(first.copy()))
+            self._check_not_written(marks)
+            _check_still(_changed(buffers, _kept(module, buffers)))
             self.classes = int(logits.shape[1])
             self.double = logits.dtype == torch.float64
             if eot is None and not random:
                 # A copy each time: a module may work in place.
                 check_repeatable(lambda: self.untouched(first.copy().reshape(-1)))
         self._begun = self._lasting(first, resized=batch is None)
-        _check_still(_changed(buffers, _kept(module, buffers=True)))
-        if not in_sight and eot is None and not random:
+        self._check_not_written(marks)
+        _check_still(_changed(buffers, _kept(module, buffers)))
+        if (held is not None or not in_sight) and eot is None and not random:
             # A function, or a module without weights, has none that could be told from another's.
             self.sha256 = fingerprint(self.label, x, self.answered)
 
@@ -140,12 +148,15 @@ class TorchModule:
 
     def check_unchanged(self) -> None:
         """Raises a ValueError where the weights are not those of the beginning, also those that are not kept in files."""
-        changed = _changed(self._weights, _kept(self._module)) + _changed(self._begun, _hidden(self._module))
-        if changed:
-            raise ValueError(
-                f"model: its weights changed while it was audited ({_listed(changed)}), so the figures are of no one model; "
-                "train it before or after"
-            )
+        check_same(_changed(self._weights, _kept(self._module)) + _changed(self._begun, _hidden(self._module)))
+
+    def _check_not_written(self, marks: dict[str, tuple[int, int]]) -> None:
+        """Refuses a module whose parameters were written to since their `marks`, and are not what they were."""
+        now = _marks(self._module)
+        written = {name for name, mark in marks.items() if now.get(name) != mark}
+        before = {name: digest for name, digest in self._weights.items() if name in written}
+        if before:
+            _check_still(_changed(before, _kept(self._module, before)), "parameter")
 
     def _lasting(self, first: NDArray[np.float32], resized: bool) -> dict[str, str]:
         """Digests of what is not kept in files and that no pass may change, after passes of the samples `first`."""
@@ -244,16 +255,90 @@ class TorchModule:
 
 
 class _Function(torch.nn.Module):
-    """A function as a module without weights."""
+    """A function as a module without weights of its own; `held` are the modules in sight of it, which keep their modes."""
 
     def __init__(self, function: Callable[[torch.Tensor], Any]) -> None:
         super().__init__()
-        self._function = function
+        # Not among its parts: in a list.
+        self.held = modules_in(function)
+        self.function = function
         self.label = getattr(function, "__qualname__", type(function).__name__)
 
     def forward(self, x: torch.Tensor) -> Any:
         """What the function returns."""
-        return self._function(x)
+        return self.function(x)
+
+
+class Held:
+    """Modules that a function computes with.
+
+    Parameters
+    ----------
+    function : callable
+    modules : list of torch.nn.Module
+        Those in sight of it, whether it uses them or not.
+    eot : int, optional
+        As of :class:`TorchModule`.
+
+    Raises
+    ------
+    ValueError
+        When it is a method of one in training mode.
+    """
+
+    def __init__(self, function: Any, modules: list[torch.nn.Module], eot: int | None) -> None:
+        self._modules = modules
+        self._eot = eot
+        self._error: ValueError | None = None
+        for module in modules:
+            if module is getattr(function, "__self__", None):
+                check_mode(module, eot)
+        self._weights = self._kept()
+
+    def _kept(self) -> dict[str, str]:
+        several = enumerate(self._modules)
+        return {f"{number}: {name}": digest for number, part in several for name, digest in _kept(part).items()}
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Refuses modules that the function runs in training mode, before they do."""
+        with ExitStack() as hooks:
+            for module in self._modules:
+                if not self._refused(module):
+                    continue
+                for part in module.modules():
+                    with suppress(Exception):  # not every kind of module has hooks
+                        hook = part.register_forward_pre_hook(lambda *_, module=module: self._check(module))
+                        hooks.callback(hook.remove)
+            self._error = None
+            try:
+                yield
+            except Exception:
+                if self._error is not None:
+                    raise self._error from None
+                raise
+
+    def _refused(self, module: torch.nn.Module) -> bool:
+        try:
+            check_mode(module, self._eot)
+        except ValueError:
+            return True
+        return False
+
+    def _check(self, module: torch.nn.Module) -> None:
+        try:
+            check_mode(module, self._eot)
+        except ValueError as error:
+            self._error = error
+            raise
+
+    def check_still(self) -> None:
+        """Raises a ValueError where weights or buffers changed with the first pass."""
+        _check_still(_changed(self._weights, self._kept()))
+
+    def check_unchanged(self) -> None:
+        """Raises a ValueError where they are not those of the beginning."""
+        check_same(_changed(self._weights, self._kept()))
 
 
 def logits_of(found: Any, output: Callable[[Any], torch.Tensor] | str | int | None) -> torch.Tensor:
@@ -311,10 +396,24 @@ def _digest(module: torch.nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _kept(module: torch.nn.Module, buffers: bool = False) -> dict[str, str]:
-    """Digests of what is kept in files, by name; of `buffers` alone of what is no parameter."""
-    without = {name for name, _ in module.named_parameters(remove_duplicate=False)} if buffers else set()
-    return {name: _alone(name, weight) for name, weight in module.state_dict().items() if name not in without}
+def _kept(module: torch.nn.Module, names: Collection[str] | None = None) -> dict[str, str]:
+    """Digests of what is kept in files, by name; where `names` are given, of these alone."""
+    kept = module.state_dict().items()
+    return {name: _alone(name, weight) for name, weight in kept if names is None or name in names}
+
+
+def _marks(module: torch.nn.Module) -> dict[str, tuple[int, int]]:
+    """Where each parameter lies and how often it was written to, by name: what changes with it, unless it is written to through
+    its `data`."""
+    return {name: _mark(weight) for name, weight in module.named_parameters(remove_duplicate=False)}
+
+
+def _mark(weight: torch.Tensor) -> tuple[int, int]:
+    try:
+        place = weight.data_ptr()
+    except RuntimeError:  # sparse ones have none
+        place = 0
+    return place, 0 if weight.is_inference() else weight._version
 
 
 def _changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
@@ -409,15 +508,24 @@ def check_lazy(module: torch.nn.Module) -> None:
         raise ValueError(f"model: it has lazy layers, without weights as yet ({_listed(lazy)}); call model(x[:1]) once")
 
 
+def check_same(changed: list[str]) -> None:
+    """Refuses a model whose weights are not those of the beginning."""
+    if changed:
+        raise ValueError(
+            f"model: its weights changed while it was audited ({_listed(changed)}), so the figures are of no one model; "
+            "train it before or after"
+        )
+
+
 def _listed(names: list[str]) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
-def _check_still(changed: list[str]) -> None:
+def _check_still(changed: list[str], kind: str | None = None) -> None:
     """Refuses a module that changes while it is only asked."""
     if changed:
         several = len(changed) > 1
-        kind = "buffer" if all(": " not in name for name in changed) else "weight"
+        kind = kind or ("buffer" if all(": " not in name for name in changed) else "weight")
         raise ValueError(
             f"model: its {kind}{'s' if several else ''} {_listed(changed)} change{'' if several else 's'} with every pass; keep "
             f"{'them' if several else 'it'} out of forward in evaluation mode (if self.training: ...)"

@@ -14,15 +14,18 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _data, _kennard, _models
+from ._result import Outcome
 
 Progress = Callable[[str, int, int], None]
+Of = TypeVar("Of", bound=Outcome)
 
 # What is asked of files alone, and says nothing to samples that are given themselves.
 _OF_FILES = ("data", "split", "classes", "label_column", "resize", "centre_crop", "interpolation")
@@ -141,8 +144,8 @@ def _check_finite(name: str, value: Any) -> None:
 
 def samples(
     x: Any, y: Any, settings: dict[str, Any], classes: NDArray[Any] | None = None
-) -> tuple[_kennard.Arrays | None, NDArray[np.float32] | None, dict[str, Any]]:
-    """What the samples are: arrays, or the name of a data set among the settings.
+) -> tuple[_kennard.Arrays | None, NDArray[np.float32] | None, dict[str, Any], _data.Rows | None]:
+    """What the samples are: arrays, or the name of a data set among the settings; of arrays also what reads them again.
 
     Labels are mapped to their places among `classes`, where a model has some of its own.
     """
@@ -152,33 +155,19 @@ def samples(
     if isinstance(x, str):
         if settings.get("data", x) != x:
             raise ValueError(f"data: x names a data set too, {x!r}; leave one of them out")
-        return None, None, {**settings, "data": x}
+        return None, None, {**settings, "data": x}, None
     if x is None:
         if not named:
             raise ValueError("x is missing: samples, or the name of a data set, for example 'mnist:data/mnist'")
-        return None, None, settings
+        return None, None, settings, None
     for name in _OF_FILES:
         if name in settings:
             raise ValueError(
                 f"{name}: it is for data sets in files, and says nothing to samples that are given themselves; leave it "
                 "out, or name the data set in place of x, for example 'mnist:data/mnist'"
             )
-    _check_units(x, settings.get("bounds"))
-    data, inputs = _data.arrays(x, y, classes)
-    return data, inputs, settings
-
-
-def _check_units(x: Any, bounds: Any) -> None:
-    """Refuses pixels, which are divided by 255, with bounds that are not."""
-    given = x[0] if isinstance(x, tuple) and x else x
-    if str(getattr(given, "dtype", "")).rpartition(".")[2] != "uint8" or bounds is None:
-        return
-    ends = bounds.split(",") if isinstance(bounds, str) else list(bounds)
-    if any(float(end) > 1 for end in ends):
-        raise ValueError(
-            f"bounds: samples of uint8 are pixels, and divided by 255; the bounds {bounds} are of other units. Leave bounds out and "
-            "give eps as 8/255, or give samples in float32 where the model takes 0 to 255"
-        )
+    data, inputs, rows = _data.arrays(x, y, classes, settings.get("bounds"))
+    return data, inputs, settings, rows
 
 
 @dataclass(frozen=True)
@@ -189,6 +178,39 @@ class Ready:
     data: _kennard.Arrays | None
     inputs: NDArray[np.float32] | None
     settings: dict[str, Any]
+    rows: _data.Rows | None = None
+
+    def finished(self, outcome: Of) -> Of:
+        """What a call returns, with what there is to say about the model; refused where the model changed meanwhile."""
+        self.model.check_unchanged(outcome.out, kept=outcome._kept is not None)
+        for code, message in self.model.notes:
+            outcome.warn(code, message)
+        if {"index", "prediction"} <= set(outcome.columns):
+            said = self.own_labels(outcome.column("index"), outcome.column("prediction"))
+            if said is not None:
+                outcome.warn("own-label", said)
+        return outcome
+
+    def own_labels(self, index: NDArray[Any], predicted: NDArray[Any]) -> str | None:
+        """For how many samples the label that a classifier returns is not that of its largest score; None where that is none.
+
+        Parameters
+        ----------
+        index : array (n,)
+            The samples' places.
+        predicted : array (n,)
+            The places of their largest scores; NaN where there is none.
+        """
+        if self.rows is None or not hasattr(self.model.live, "other_labels"):
+            return None
+        known = np.isfinite(predicted)
+        other = self.model.live.other_labels(self.rows(index[known].astype(np.int64)), predicted[known]) if known.any() else 0
+        if not other:
+            return None
+        return (
+            f"the label that the classifier's predict returns is not that of its largest score for {other} of {len(index)} samples: "
+            "accuracy and attacks go by the scores, and not by the label"
+        )
 
 
 def ready(
@@ -210,7 +232,9 @@ def ready(
     if autocast is not None and not precise:
         raise ValueError("search_precision, autocast: both say what attacks search in; leave one of them out")
     rough = not precise and settings.get("runtime") != "openvino"
-    data, inputs, settings = samples(x, y, settings, _models.classes(model))
+    # Of data that are named the labels are read with the model's file at hand.
+    named = x is None or isinstance(x, str)
+    data, inputs, settings, rows = samples(x, y, settings, None if named else _models.classes(model))
     tensors = hasattr(x, "detach")
     adapted = _models.model(
         model,
@@ -225,6 +249,7 @@ def ready(
         rough=rough,
         batch=_at_once(settings, data),
         frame=_data.frame_of(x),
+        ball=_ball(settings),
     )
     if adapted.native is adapted.live:
         settings = _of_live(settings, engine)
@@ -232,7 +257,18 @@ def ready(
         fitting = adapted.native.fitting()
         if fitting is not None:
             settings = {**settings, "micro_batch": fitting}
-    return Ready(adapted, data, inputs, settings)
+    return Ready(adapted, data, inputs, settings, rows)
+
+
+def _ball(settings: dict[str, Any]) -> tuple[str, float, tuple[float, float]] | None:
+    """The threat as norm, epsilon and bounds; None where it is no ball of one size."""
+    try:
+        eps = float(Fraction(str(settings["eps"]).replace(" ", "")))
+    except (KeyError, ValueError, ZeroDivisionError):
+        return None
+    low, high = settings.get("bounds", (0.0, 1.0))
+    norm = settings.get("norm", "linf")
+    return (norm, eps, (low, high)) if norm in ("linf", "l2", "l1") else None
 
 
 class Threads(int):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,12 @@ class Outcome:
 
     @property
     def warnings(self) -> list[str]:
-        """What a reader should know before believing the figures."""
-        return [f"{warning['code']}: {warning['message']}" for warning in self.summary["warnings"]]
+        """What a reader should know before believing the figures, with settings as arguments of Python."""
+        return [f"{warning['code']}: {in_python(warning['message'])}" for warning in self.summary["warnings"]]
+
+    def warn(self, code: str, message: str) -> None:
+        """Adds what is known here alone, and not in the files of the run."""
+        self.summary["warnings"].append({"code": code, "message": message})
 
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Writes the page of the run, one HTML file that holds all it shows.
@@ -276,6 +281,28 @@ class Minimal(Result):
     def _body(self) -> str:
         rows = [(f"{percent} %", _distance(self._within(percent))) for percent in (10, 25, 50, 75, 90)]
         return _page.table(("of samples are within", "distance"), rows)
+
+
+def in_python(message: str) -> str:
+    """A message of `summary.json` with settings as arguments, `attack='rand'`, and commands as the functions that they are here."""
+    said = re.sub(r"`([a-z_0-9]+) = ([^`]*)`", lambda found: _argument(found[1], found[2]), message)
+    return re.sub(r"`kennard ([a-z]+)`", lambda found: f"`kennard.{found[1]}`" if found[1] in _FUNCTIONS else found[0], said)
+
+
+def _argument(name: str, value: str) -> str:
+    """A setting with its value as Python has it: `bounds=(0, 255)`, `engine='export'`."""
+    parts = [part.strip() for part in value.split(",")]
+    if not all(_NUMBER.fullmatch(part) for part in parts):
+        return f"{name}={value!r}"
+    return f"{name}={parts[0]}" if len(parts) == 1 else f"{name}=({', '.join(parts)})"
+
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+
+# The commands that the package has as functions of the same name.
+_FUNCTIONS = frozenset(
+    {"attack", "audit", "bound", "calibrate", "certify", "grad", "report", "smooth", "train", "uncertainty"}
+)
 
 
 def _unmet(judged: dict[str, Any]) -> str:

@@ -154,7 +154,7 @@ def train(
     if model is None and not {"arch", "init"} & settings.keys():
         raise ValueError("model: there is none to train; give one, or the architecture of a new network, for example arch='cnn'")
     _prepare.check_process()
-    data, inputs, settings = _prepare.samples(x, y, settings)
+    data, inputs, settings, _ = _prepare.samples(x, y, settings)
     native, module, unused = None, None, frozenset[str]()
     if model is not None:
         native, module = graph(model, inputs, trainable=True)
@@ -240,10 +240,14 @@ def graph(model: Any, x: NDArray[np.float32] | None, *, trainable: bool, output:
         )
     if x is None:
         raise ValueError("x: samples are needed to export a module, for their shape; give an array (n, ...)")
-    from ._export import agreeing, exported
+    from ._export import agreeing, traced
 
     if trainable:
-        return exported(model, x, trainable=True, output=output), model
+        made = traced(model, x, trainable=True, output=output)
+        if made.numbers:
+            # What is trained is the trace.
+            agreeing(model, x, output=output)
+        return made.file, model
     return agreeing(model, x, output=output), model
 
 

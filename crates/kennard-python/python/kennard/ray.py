@@ -15,6 +15,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from . import _calls, _data, _kennard, _prepare
+from ._classifiers import is_classifier
 from ._models import classes, is_module
 from ._random import AnswersAtRandom
 from ._result import Result
@@ -101,7 +102,7 @@ def audit(
     _check_mode(model)
     options.setdefault("threads", _prepare.Threads(max(1, int(num_cpus))))
     parts = _divided(Path(out), num_shards, resume)
-    if callable(model) and not is_module(model) and hasattr(x, "detach"):
+    if callable(model) and not is_module(model) and not is_classifier(model) and hasattr(x, "detach"):
         # A function of tensors, which the machines get samples for as arrays.
         from ._module import _Function
 
@@ -109,7 +110,7 @@ def audit(
     if x is not None and not isinstance(x, str):
         known = classes(model)
         frame = x if _data.frame_of(x) else None
-        x, y = _data.collected(x, y, known)
+        x, y = _data.collected(x, y, known, checked.get("bounds"))
         # A table keeps its columns.
         x = x if frame is None else frame
         # The parts map labels to their places themselves.

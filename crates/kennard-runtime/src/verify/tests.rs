@@ -11,6 +11,25 @@ fn model(f: impl for<'b> Fn(Var<'b>) -> Var<'b>) -> Graph {
     builder.finish().unwrap()
 }
 
+/// A runtime whose kernels make numbers of NaN is refused by the node that gives it, and asked only where there is NaN.
+#[test]
+fn numbers_in_place_of_nan_are_refused() {
+    let graph = model(|x| x.apply("Log"));
+    let right = RtenProgram::node_by_node(&graph, &image(), &all(&graph)).unwrap();
+    let right: Vec<f32> = right[&graph.outputs[0].name].iter().map(|v| *v as f32).collect();
+    assert!(right.iter().any(|v| v.is_nan()));
+    keeps_nan(&graph, &image(), "other", || Ok(vec![right.clone()])).unwrap();
+    let numbers = || Ok(vec![right.iter().map(|v| if v.is_nan() { 0.0 } else { *v }).collect()]);
+    let message = keeps_nan(&graph, &image(), "other", numbers).unwrap_err().to_string();
+    assert!(message.contains("(Log)") && message.contains("is 0 where NaN"), "{message}");
+    let finite = model(|x| x.apply("Relu"));
+    keeps_nan(&finite, &image(), "other", || panic!("not asked")).unwrap();
+    // Nor is it where NaN comes to what may take it for a number.
+    let hidden = model(|x| x.apply("Log").apply("Relu"));
+    let message = keeps_nan(&hidden, &image(), "other", || panic!("not asked")).unwrap_err().to_string();
+    assert!(message.contains("(Relu) is given NaN"), "{message}");
+}
+
 /// All attributes are written out, as rten needs them.
 fn window(
     kernel: [i64; 2],

@@ -161,12 +161,12 @@ function bins(data, name, colour) {
 const binned = ({ ends: [low, high], counts }) =>
   counts.map((count, i) => [low + ((high - low) * i) / counts.length, low + ((high - low) * (i + 1)) / counts.length, count]);
 
-/** A line across, dashed, with a name. */
+/** A line across, dashed, with a name: at its end, on a ground of its own above what is drawn. */
 function across(name, at, vertical = false) {
-  const { ink } = palette();
+  const { ink, paper } = palette();
   return {
-    silent: true, symbol: "none", lineStyle: { color: ink, type: [5, 4], width: 1.3 },
-    label: { color: ink, fontSize: 12, formatter: () => name, position: vertical ? "end" : "insideStartTop" },
+    silent: true, symbol: "none", z: 10, lineStyle: { color: ink, type: [5, 4], width: 1.3 },
+    label: { color: ink, fontSize: 12, formatter: () => name, position: vertical ? "end" : "insideEndTop", textBorderColor: paper, textBorderWidth: 4 },
     data: [vertical ? { xAxis: at } : { yAxis: at }],
   };
 }

@@ -10,7 +10,7 @@ function runView(run) {
   const known = run.summary ?? run.surveys[0]?.summary;
   const title = known ?? probed(run);
   const what = title ? `${title.model.file} on ${dataName(title.data)}` : run.directory;
-  const packets = [calibrated(run), auditPackets(run), run.surveys.map((view, i) => survey(run, view, i))];
+  const packets = [calibrated(run.summary?.calibration, "calibration"), auditPackets(run), run.surveys.map((view, i) => survey(run, view, i))];
   const own = run.summary?.warnings ?? run.surveys[0]?.summary.warnings ?? [];
   const joined = [...run.surveys.map((view) => view.summary), run.probe].flatMap((found) => found?.warnings ?? []);
   const warned = [...own, ...joined.filter((w) => w.code === "interrupted" && !own.includes(w))];

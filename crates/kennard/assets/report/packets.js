@@ -36,12 +36,11 @@ function steinColumn(of) {
 const pointsColumn = { title: "points, effective sample size", value: (p) => p.samples, format: (v, p) => `${grouped(v)}, ${grouped(Math.round(p.ess))}`,
   file: [["points", (p) => p.samples], ["effective sample size", (p) => p.ess]] };
 
-/** How well confidence and accuracy agree, as the network is and at the fitted temperature. */
-function calibrated(run) {
-  const found = run.summary?.calibration;
+/** How well confidence and accuracy agree, as the network is and at the fitted temperature; `found` is what a summary says of it. */
+function calibrated(found, id) {
   if (!found) return [];
   const error = (m) => `${percent(m.value)} [${span(m.interval, (v) => percent(v))}]`;
-  return [table("calibration", [
+  return [table(id, [
     { title: "temperature", value: (r) => r.temperature, format: short },
     figureColumn("expected calibration error", (r) => r.calibration_error, (_, r) => error(r.calibration_error)),
     figureColumn("log-loss", (r) => r.log_loss),
@@ -68,7 +67,7 @@ function auditPackets(run) {
 }
 
 /** Curves over the scale, drawn where some of their points have intervals. */
-function overScale(id, title, caption, y, curves, { bound = null, log = false } = {}) {
+function overScale(id, title, caption, y, curves, { bound = null, log = false, most = Infinity } = {}) {
   const drawn = curves.map(([name, points]) => [name, points.filter((p) => p && p.scale > 0 && p.value !== null)]).filter(([, points]) => points.length > 0);
   if (drawn.length === 0) return null;
   // An interval without an upper end is none that can be drawn.
@@ -79,13 +78,24 @@ function overScale(id, title, caption, y, curves, { bound = null, log = false } 
   // The bound is a line to be seen, not the edge.
   const top = Math.max(...rows.map((row) => row[4] ?? row[2]));
   const floor = bound !== null && bound.value > 0 ? Math.min(...rows.map((row) => row[3] ?? row[2]), bound.value - 0.08 * (top - bound.value)) : undefined;
+  const linear = () => {
+    const fitted = tightAxis(y, [...rows.flatMap((row) => row.slice(2)), ...(floor === undefined ? [] : [floor])], { gap: 48 });
+    return { ...fitted, max: Math.min(fitted.max, most) };
+  };
   const build = () => ({
     xAxis: axis(`scale s of the window ${UNIT}`, { type: "log", logBase: 10, axisLabel: { formatter: (v) => short(v) }, minorTick: { show: true } }),
-    yAxis: positive ? axis(y, { type: "log", axisLabel: { formatter: (v) => short(v) } }, 48) : tightAxis(y, [...rows.flatMap((row) => row.slice(2)), ...(floor === undefined ? [] : [floor])], { gap: 48 }),
+    yAxis: positive ? axis(y, { type: "log", axisLabel: { formatter: (v) => short(v) } }, 48) : linear(),
     series: drawn.flatMap(([name, points], i) => curve(name, figures(points), i, i === 0 && bound !== null ? { markLine: across(bound.name, bound.value) } : {})),
     tooltip: { ...frame({}).tooltip, formatter: ({ seriesName, value }) => `${seriesName}\nscale ${short(value[0])}: ${short(value[1])}` },
   });
   return chart(id, title, caption + looseness(drawn.map(([, points]) => figures(points))), { header: ["curve", "scale", "value", "low", "high"], rows }, build, { fitted: true });
+}
+
+/** Of how many centres medians of distances are, where not of all. */
+function ofCentres(figures) {
+  const found = figures.map((f) => /^medians of distances are of (\d+ of \d+ centres)/.exec((f.notes ?? []).find((note) => note.startsWith("medians of distances")) ?? "")?.[1]);
+  const [first] = found.filter(Boolean);
+  return first ? `, ${first}` : "";
 }
 
 function survey(run, view, number) {
@@ -102,7 +112,7 @@ function survey(run, view, number) {
   const figures = scaled ? [
     overScale(id("excess"), "What the network adds to the spreads", "Excess over those of the window alone, with 95 % intervals; zero for a flat loss.", "excess [1]",
       [["σ_x/s − 1", at((f) => f.excess_x)], ["2 s σ_p − 1", at((f) => f.excess_p)]], { bound: { name: "flat loss", value: 0 } }),
-    overScale(id("wrong"), "Misclassified share of the packet", "The share of the packet at points that are misclassified, with 95 % intervals.", "P(wrong) [1]", [["P(wrong)", at((f) => f.misclassified)]]),
+    overScale(id("wrong"), "Misclassified share of the packet", "The share of the packet at points that are misclassified, with 95 % intervals.", "P(wrong) [1]", [["P(wrong)", at((f) => f.misclassified)]], { most: 1 }),
     overScale(id("product"), "Product of the spreads", "With 95 % intervals; no network gets below the bound.", "σ_x σ_p [1]",
       [["all coordinates", at((f) => f.product)], ["leading mode", at(lead(0))], ["along the drift", at((f) => f.modes?.drift?.product)]],
       { bound: bound === undefined ? null : { name: `bound ${short(bound)}`, value: bound } }),
@@ -126,14 +136,14 @@ function survey(run, view, number) {
   const median = (name) => (f) => f.distances?.[name];
   const named = [["first order", "first_order"], ["packet distance", "packet"], ["smoothed radius", "radius"], ["boundary search", "searched"], ["error packet, mean along the attack", "error.mean"]];
   if (scaled) {
-    figures.push(overScale(id("distance"), "Distances to the decision boundary", "Medians over the centres in l2, with 95 % intervals where they have any. No factor on the logits moves them.", `distance ${UNIT}`, named.map(([title, name]) => [title, at(median(name))])));
+    figures.push(overScale(id("distance"), "Distances to the decision boundary", "Medians over the centres that are classified correctly, in l2, with 95 % intervals where they have any. No factor on the logits moves them.", `distance ${UNIT}`, named.map(([title, name]) => [title, at(median(name))])));
   }
   const held = measured.filter((f) => Object.keys(f.distances ?? {}).length > 0);
   const apart = held.length === 0 ? null : table(id("survey-distances"), [
     { title: `scale ${UNIT}`, value: (f) => f.scale, format: (v) => (v === null ? "–" : short(v)) },
     ...[...named, ["σ_x along it", "error.sigma_x"], ["σ_p along it", "error.sigma_p"], ["their product", "error.product"], ["share of its class", "error.share"], ["share in its direction", "error.attacked"]]
       .map(([title, name]) => figureColumn(title, median(name), (_, f) => distanceText(median(name)(f)))),
-  ], held, { caption: "Distances to the decision boundary in l2, and the error packet along the attack: medians over the centres" });
+  ], held, { caption: `Distances to the decision boundary in l2, and the error packet along the attack: medians over the centres that are classified correctly${ofCentres(held)}` });
   const lobes = (survey.lobes ?? []).flatMap((packet) => packet.lobes.map((lobe, i) => ({ ...packet, ...lobe, place: i + 1 })));
   const parts = lobes.length === 0 ? null : table(id("survey-lobes"), [
     { title: "sample", value: (l) => l.centre },
@@ -146,7 +156,7 @@ function survey(run, view, number) {
   ], lobes, { caption: "Packets of several lobes" });
   const maps = view.maps.map(({ name, picture }) => el("figure", { class: "map" }, el("img", { src: picture, alt: mapTitle(name) }), el("figcaption", {}, mapTitle(name))));
   return [
-    figures, rows, apart, parts,
+    calibrated(survey.calibration, id("survey-calibration")), figures, rows, apart, parts,
     run.summary ? warningsOf(survey) : null,
     maps.length > 0 ? [el("h3", {}, "Maps of the spreads, and leading modes"), el("div", { class: "maps" }, maps)] : null,
     view.left_out > 0 ? el("p", { class: "note" }, `${plural(view.left_out, "map")} more are in ${view.directory}.`) : null,
@@ -180,6 +190,7 @@ function probe(run) {
     tooltip: { ...frame({}).tooltip, formatter: ({ value }) => `${short(value[0])} – ${short(value[1])}\n${plural(value[2], "sample")}` },
   });
   const rows = [["cos(x, ∂l)", report.cosine], ["Σ |x_i g_i|", report.contribution]].filter(([, d]) => d);
+  const unknown = report.not_finite ? `${plural(report.not_finite, "sample")} of ${grouped(report.samples)}, where the loss or its gradient is not finite, in no figure.` : null;
   return [
     chart("probe", "Cosine of a sample and its loss gradient", `One backward pass a sample; the mean is ${short(mean)}${interval ? ` [${span(interval)}]` : ""}.`,
       { header: ["low", "high", "samples"], rows: data }, build),
@@ -189,6 +200,6 @@ function probe(run) {
       { title: "95 % interval", value: (r) => r[1].mean_interval?.[0], format: (_, r) => span(r[1].mean_interval),
         file: ends((r) => r[1].mean_interval, "95 % low", "95 % high") },
       ...[["5 %", "q05"], ["25 %", "q25"], ["median", "median"], ["75 %", "q75"], ["95 %", "q95"]].map(([title, key]) => ({ title, value: (r) => r[1][key], format: short })),
-    ], rows),
+    ], rows, { note: unknown }),
   ];
 }

@@ -52,7 +52,9 @@ function picture(view, { file, caption }) {
   const source = view.pictures[file];
   if (!source) return el("p", { class: "note" }, `${caption}: ${file} in ${view.directory} is not shown: it is not a picture, or too large for this page.`);
   // A window to scroll in where the screen is narrow: its letters would be too small.
-  return el("figure", { class: "drawn" }, el("p", { class: "note sideways" }, "The picture goes on to the right: it scrolls."), el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, el("img", { src: source, alt: caption })), el("figcaption", {}, caption));
+  // Lines and letters take the colours of the theme, and room to be read in; pictures of pixels are as they are.
+  const kind = source.startsWith("data:image/svg") ? "drawn vector" : "drawn";
+  return el("figure", { class: kind }, el("p", { class: "note sideways" }, "The picture goes on to the right: it scrolls."), el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, el("img", { src: source, alt: caption })), el("figcaption", {}, caption));
 }
 
 /** A text that is a number, as machines read it; any other text as it is. */

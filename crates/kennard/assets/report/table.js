@@ -24,6 +24,10 @@ const shareInterval = (title, of, low, high) =>
 const figureColumn = (title, of, format = (_, row) => within(of(row))) => ({ title, value: (row) => of(row)?.value, format,
   file: [[title, (row) => of(row)?.value], ...ends((row) => of(row)?.interval, `${title}, low`, `${title}, high`)] });
 
+/** Says of a table's window whether it goes on to the right of what is seen. */
+const markEdge = (region) => region.parentElement?.classList.toggle("goes-on", region.scrollWidth - region.clientWidth - region.scrollLeft > 1);
+const watchEdges = new ResizeObserver((entries) => entries.forEach(({ target }) => markEdge(target.closest(".scroll"))));
+
 /**
  * A table. `columns` are `{ title, value(row), order?(row), format?(value), text?, file? }`; numbers stand right. `file` is what
  * a file has in place of a column of which `title` and `value` say less, or something else, than what is shown. With `filter`, a
@@ -111,10 +115,12 @@ function table(id, columns, rows, { filter = false, caption = null, note = null,
       csv(saved.map(([title]) => title), rows.map((row) => saved.map(([, value]) => value(row))))),
   }, "CSV");
   draw();
+  const whole = el("table", {}, caption ? el("caption", {}, caption) : null, el("thead", {}, head), body);
+  const region = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption ?? id, onscroll: () => markEdge(region) }, whole);
+  [region, whole].forEach((part) => watchEdges.observe(part));
   return el("div", { class: "table", id: `table-${id}` },
-    el("div", { class: "tools" }, field, count, rows.length > ROWS ? [back, next] : null, save),
-    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption ?? id },
-      el("table", {}, caption ? el("caption", {}, caption) : null, el("thead", {}, head), body)),
+    el("div", { class: "tools" }, field, count, rows.length > ROWS ? [back, next] : null, el("span", { class: "hint" }, "The table goes on to the right: it scrolls."), save),
+    region,
     note ? el("p", { class: "note" }, note) : null);
 }
 

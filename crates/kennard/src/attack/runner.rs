@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use super::Attack;
-use super::subject::{AttackConditions, AttackedSample, Pause, Subject};
+use super::subject::{AttackConditions, AttackedSample, Candidate, Criterion, Pause, Subject};
 use crate::answer::{is_answer, margin, predict};
 use crate::engine::{Oracle, Query};
 use crate::{Error, Result};
@@ -71,6 +71,8 @@ pub(crate) async fn run_attack(
     let subject = Subject::new(attack.name(), attacked, conditions, account, oracle.clone());
     let mut run = attack.run(&subject);
     let mut disputed = false;
+    // The closest of them.
+    let mut rejected = Vec::new();
     let mut unanswered = 0;
     loop {
         let ended = poll_fn(|context| match run.as_mut().poll(context) {
@@ -106,8 +108,19 @@ pub(crate) async fn run_attack(
             // better one may come.
             disputed |= answered;
             unanswered += u64::from(!answered);
+            if answered && rejected.len() < REJECTED {
+                rejected.push(candidate.clone());
+            }
             subject.reject_best();
             best = subject.to_judge();
+        }
+        if conditions.criterion == Criterion::Closest {
+            let beaten = best.as_ref().filter(|_| adversarial.is_some());
+            let beaten = beaten.map_or(f64::INFINITY, |candidate| candidate.distance);
+            if let Some((candidate, outputs)) = outward(&subject, &oracle, account, &rejected, beaten).await {
+                adversarial = Some(Adversarial { point: candidate.point.clone(), outputs });
+                best = Some(candidate);
+            }
         }
         if ended || adversarial.is_some() || subject.is_spent() {
             let tally = subject.tally();
@@ -132,4 +145,55 @@ pub(crate) async fn run_attack(
             });
         }
     }
+}
+
+/// From how many of the closest points that the untouched model rejected steps outward are taken.
+const REJECTED: usize = 2;
+/// By which shares of its distance a step leads outward: the first, the ratio of one to the last, and how many there are. The last
+/// doubles the distance.
+const SHARE: f64 = 1e-6;
+const RATIO: f64 = 4.0;
+const STEPS: i32 = 11;
+
+/// An adversarial point farther out than one that the untouched model rejected, and what that model returns there. An attack may end on the
+/// boundary itself, where rounding decides what is adversarial. Only what is closer than `beaten` counts.
+async fn outward(
+    subject: &Subject<'_>,
+    oracle: &Oracle,
+    account: usize,
+    rejected: &[Candidate],
+    beaten: f64,
+) -> Option<(Candidate, Vec<f32>)> {
+    let (norm, label) = (subject.threat().norm, subject.label());
+    let ask = |query: Query| {
+        subject.count_check();
+        oracle.ask(query.on_account(account))
+    };
+    for from in rejected.iter().take(REJECTED) {
+        let mut last: Vec<f32> = Vec::new();
+        for step in 0..STEPS {
+            let Some(point) = subject.outward(&from.point, SHARE * RATIO.powi(step)) else { continue };
+            let distance = norm.distance(subject.origin(), &point);
+            if distance >= beaten {
+                break;
+            }
+            if point == last {
+                continue;
+            }
+            // The untouched model's word, and the margin.
+            if subject.unspent().is_some_and(|unspent| unspent < 2) {
+                return None;
+            }
+            let outputs = ask(Query::untouched(point.clone())).await.logits;
+            if is_answer(&outputs) && predict(&outputs) != label {
+                let logits = ask(Query::logits(point.clone())).await.logits;
+                if is_answer(&logits) && predict(&logits) != label {
+                    let margin = margin(&logits, label);
+                    return Some((Candidate { point, margin, exact: true, distance, ..*from }, outputs));
+                }
+            }
+            last = point;
+        }
+    }
+    None
 }

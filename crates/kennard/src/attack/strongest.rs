@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::apgd::{ApgdRun, STRIDE};
 use super::direction::Aim;
 use super::malt::nearest_classes;
-use super::{Apgd, AttackLoss, BuiltIn, Fmn, Loss, Square, Subject};
+use super::{Apgd, AttackLoss, BuiltIn, Fab, Fmn, Loss, Square, Subject};
 
 /// A contest of losses and target classes on each sample, which spends passes where they pay (successive halving, Jamieson
 /// and Talwalkar 2016, arXiv 1502.07943).
@@ -12,7 +12,7 @@ use super::{Apgd, AttackLoss, BuiltIn, Fmn, Loss, Square, Subject};
 /// logits ratio, and towards the classes whose boundary seems nearest ([`Malt`](super::Malt)). In the first round each
 /// takes a few steps from a random point. The half that came to the smaller margins goes on to the next round, with twice as many
 /// steps from new points, until two are left. [`Fmn`] follows, whose steps go along the gradient itself: on samples that stand by a
-/// hair it finds points that signs of it step over.
+/// hair it finds points that signs of it step over. Then [`Fab`] walks from the sample towards each of the few likeliest other classes.
 ///
 /// Where most gradients of the first round are zero, [`Square`] gets what is left of the passes. Where they mislead, as on networks
 /// that were trained to be certified, better starts are found without them: Square searches from the beginning, and Auto-PGD goes on
@@ -44,6 +44,9 @@ impl Default for Strongest {
 
 /// Rounds have random numbers of their own, each for at most this many contestants.
 const STREAMS: u64 = 1 << 20;
+/// How many classes FAB walks to, and its steps towards each, of two passes.
+const CLASSES: usize = 3;
+const WALK: usize = 60;
 /// Steps of the fast minimum-norm attack, and of Auto-PGD from where Square ends; the first of these in radii.
 const STEPS: usize = 100;
 const SMALL: f64 = 0.25;
@@ -101,6 +104,7 @@ impl BuiltIn for Strongest {
         }
         subject.search_in_full();
         Fmn { steps: STEPS.min(self.left(subject)), ..Fmn::default() }.search(subject).await;
+        self.walk(subject).await;
         for turn in 0..self.turns {
             subject.forget_lowest();
             let start = self.square(subject, self.queries.min(self.left(subject)), turn).await;
@@ -123,6 +127,14 @@ impl Strongest {
     fn left(&self, subject: &Subject) -> usize {
         let left = self.passes.saturating_sub(subject.tally().evaluations());
         usize::try_from(left).unwrap_or(usize::MAX)
+    }
+
+    /// FAB's walks from the sample towards each of the likeliest other classes.
+    async fn walk(&self, subject: &Subject<'_>) {
+        for class in subject.rivals().into_iter().take(CLASSES) {
+            let fab = Fab { steps: WALK.min(self.left(subject) / 2), ..Fab::default() };
+            fab.walk(subject, &[class], subject.origin().to_vec(), f64::INFINITY).await;
+        }
     }
 
     /// A search without gradients from the beginning; returns where it ends, if there are passes for it.

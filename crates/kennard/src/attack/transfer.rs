@@ -20,12 +20,15 @@ pub struct Transfer {
 }
 
 impl Transfer {
+    /// What the names of transfers begin with.
+    pub(crate) const PREFIX: &str = "transfer-";
+
     /// The transfer of `attack` from the classifier in the file `surrogate`, whose digest goes into the record.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn new(attack: Box<dyn Attack>, surrogate: &Path) -> Result<Transfer> {
-        let name = format!("transfer-{}", attack.name());
+        let name = format!("{}{}", Transfer::PREFIX, attack.name());
         Ok(Transfer { name, attack, surrogate: model_digest(surrogate)? })
     }
 }

@@ -50,9 +50,7 @@ impl Audit<'_> {
             )));
         }
         if !self.attacks.is_empty() && self.threat.eps.is_infinite() {
-            return Err(Error::Threat(
-                "an attack needs an epsilon: the largest perturbation, 0.1 or 8/255 say".into(),
-            ));
+            return Err(Error::NoEpsilon("an attack needs"));
         }
         if let Some(attack) = all.clone().find(|attack| attack.needs_trees())
             && let Err(why) = self.engine.trees()
@@ -80,8 +78,8 @@ impl Audit<'_> {
             (false, true) => "leaves and hop-skip-jump need none",
             (false, false) => "hop-skip-jump needs none",
         };
-        let message = format!(
-            "{why}. {} cannot run without one; {others}, nor does the accuracy on the samples as they are",
+        let needed = format!(
+            "{} cannot run without one; {others}, nor does the accuracy on the samples as they are",
             needing.join(", ")
         );
         let advice = match (fixed, self.minimal.iter().any(|attack| attack.needs_gradient())) {
@@ -89,7 +87,7 @@ impl Audit<'_> {
             (true, true) => " ({attack = square}, {attack = none}; {minimal = hop-skip-jump})",
             (false, _) => " ({minimal = hop-skip-jump})",
         };
-        Error::NoGradient(message).advise(advice)
+        Error::NoGradient { why: why.to_string(), needed: Some(needed) }.advise(advice)
     }
 
     /// Boxes go with the data, and with attacks that fill them.

@@ -83,8 +83,12 @@ pub fn merge(parts: &[PathBuf]) -> Result<FinishedRun> {
     Ok(merged)
 }
 
-/// One warning of the file's own labels in the place of those of the parts.
+/// One warning of the file's own labels in the place of those of the parts; where some part did not compare them, those of the parts
+/// stay.
 fn join_labels(summary: &mut Summary, parts: &[FinishedRun]) {
+    if summary.warnings.iter().any(|warning| warning.code == OtherLabels::NOT_COMPARED) {
+        return;
+    }
     let told = |part: &FinishedRun| {
         let mut warnings = part.outcome.summary.warnings.iter().enumerate();
         warnings.find_map(|(place, warning)| Some((place, OtherLabels::told(warning)?)))

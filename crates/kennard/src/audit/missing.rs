@@ -41,7 +41,7 @@ pub(super) fn missing(summary: &Summary, records: &[Record]) -> Option<Warning> 
         Selection::First(n) => (
             format!("the first {n} samples"),
             Advice::new(". If the data are sorted by class, take a random part: {samples}")
-                .with("samples", n),
+                .with("samples", enough(n, summary.model.classes)),
         ),
         Selection::Random { count, .. } => (
             format!("{count} samples drawn at random"),
@@ -54,9 +54,19 @@ pub(super) fn missing(summary: &Summary, records: &[Record]) -> Option<Warning> 
     Some(Warning::new("missing-classes", message).advise(advice))
 }
 
+/// As many as `n`, and ten of each class.
+fn enough(n: usize, classes: u64) -> u64 {
+    classes.saturating_mul(10).max(n as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_random_part_has_room_for_all_classes() {
+        assert_eq!([enough(1, 10), enough(500, 10)], [100, 500]);
+    }
 
     #[test]
     fn missing_classes_are_named() {

@@ -2,7 +2,6 @@
 //! stand to their bound.
 
 mod bounding;
-mod calibrated;
 mod certified;
 mod changed;
 mod check;
@@ -35,6 +34,7 @@ mod warnings;
 use arrow_array::RecordBatch;
 
 use crate::attack::{Adversarial, Attack, MinimumNorm};
+use crate::calibration::Calibrated;
 use crate::certify::BoundMethod;
 use crate::data::{DataSet, Indices, Selection};
 use crate::engine::Engine;
@@ -42,7 +42,6 @@ use crate::run::ModelSummary;
 use crate::threat::{Boxes, Lattice};
 use crate::{Error, Result, ThreatModel};
 
-pub use calibrated::Calibrated;
 pub use certified::{Certified, CertifiedBy};
 pub use directory::RunDirectory;
 pub use distances::{CurvePoint, Distances};

@@ -14,7 +14,7 @@ use super::{
     gallery, missing, warnings,
 };
 use crate::data::{DataError, Sample};
-use crate::engine::{Oracle, Task};
+use crate::engine::{Oracle, OtherLabels, Task};
 use crate::{Error, Result};
 
 /// What is known of the samples so far, where it is kept, and who hears of it.
@@ -206,8 +206,8 @@ impl Audit<'_> {
         self.data.while_unchanged(|| self.engine.run(samples, task, stop, each).map(drop))
     }
 
-    /// What a reader should know where the file itself returns other labels of samples than that of the largest score
-    /// ([`Engine::comparing`](crate::engine::Engine::comparing)). `stop` ends it early, with the samples so far.
+    /// What a reader should know where the file itself returns other labels of samples than that of the largest score, or the
+    /// runtime does not compute them ([`Engine::comparing`](crate::engine::Engine::comparing)). `stop` ends it early, with the samples so far.
     ///
     /// # Errors
     /// When a sample cannot be read, or the runtime fails.
@@ -216,7 +216,10 @@ impl Audit<'_> {
             return Ok(None);
         }
         let samples = self.samples_at(self.indices().collect())?;
-        Ok(self.engine.other_labels(samples.map(|sample| Ok(sample?.input)), stop)?.warning())
+        let found = self.engine.other_labels(samples.map(|sample| Ok(sample?.input)), stop)?;
+        let uncomputed =
+            || OtherLabels::not_compared(format!("{} does not compute it", self.engine.runtime().name()));
+        Ok(found.map_or_else(|| Some(uncomputed()), OtherLabels::warning))
     }
 
     /// The samples at ascending indices.

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 pub use attacks::{AttackSummary, Clean, MinimalSummary, Robust};
 
-use super::calibrated::Calibrated;
 use super::certified::{Certified, CertifiedBy};
 use super::distances::Distances;
 use super::judged::Judged;
@@ -15,6 +14,7 @@ use super::packet_summary::PacketSummary;
 use super::predicted::PredictedDistances;
 use super::settings::as_text;
 use super::{AttackRecord, AuditSettings, CertifiedRadii, Record, Warning};
+use crate::calibration::Calibrated;
 use crate::certify::BoundMethod;
 use crate::data::Selection;
 use crate::probe::Cosines;

@@ -4,6 +4,7 @@
 //! figures of packets are told at T = 1, the network's own, and at the temperature that makes the labels most likely
 //! (Guo, Pleiss, Sun and Weinberger, *On Calibration of Modern Neural Networks*, ICML 2017, section 4.2).
 
+mod calibrated;
 mod expected;
 mod fit;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use crate::stats::clopper_pearson;
 use crate::warning::Warning;
 use crate::{Error, Result};
 
+pub use calibrated::Calibrated;
 pub use expected::{BINS, Bin};
 pub use fit::{Scores, fit_temperature};
 

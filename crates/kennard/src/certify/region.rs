@@ -18,17 +18,15 @@ pub(super) struct Region {
 }
 
 impl Region {
-    /// All points that count as allowed around `origin` (d): [`ThreatModel::admits`] grants a unit in the last place, and so
-    /// does this.
+    /// All points that count as allowed around `origin` (d): [`ThreatModel::admits`] grants each element a unit in the last
+    /// place, and so does this.
     pub fn around(origin: &[f32], threat: &ThreatModel) -> Region {
-        let radius = up(threat.reach(origin.len()));
         let [lo, hi] = threat.bounds;
-        let end = |x: f32, to: f64| f64::from(x) + to;
-        let reach = f64::from(radius);
+        let end = |x: f32, sign: f64| f64::from(x) + sign * threat.reach_of(x);
         Region {
-            lower: origin.iter().map(|&x| down(end(x, -reach)).max(lo)).collect(),
-            upper: origin.iter().map(|&x| up(end(x, reach)).min(hi)).collect(),
-            radius,
+            lower: origin.iter().map(|&x| down(end(x, -1.0)).max(lo)).collect(),
+            upper: origin.iter().map(|&x| up(end(x, 1.0)).min(hi)).collect(),
+            radius: up(threat.reach(origin)),
         }
     }
 
@@ -78,10 +76,7 @@ pub(super) fn check(threat: &ThreatModel, d: usize) -> Result<()> {
         ));
     }
     if eps.is_infinite() {
-        return Err(Error::Threat(
-            "a certificate is for an epsilon: the largest perturbation, 0.1 or 8/255 say".into(),
-        )
-        .advise(" ({eps})"));
+        return Err(Error::NoEpsilon("a certificate is for").advise(" ({eps})"));
     }
     let most = f64::from(hi - lo) * norm.of_ones(d);
     if eps >= most {
@@ -130,6 +125,26 @@ mod tests {
                 assert!(region.lower[i] >= 0.0 && region.upper[i] <= 1.0);
                 assert!(f64::from(region.upper[i] - region.lower[i]) < 2.0 * threat.eps + 1e-5);
             }
+        }
+    }
+
+    /// So it is of elements of any size within wide bounds, where small ones have no more room than epsilon.
+    #[test]
+    fn elements_of_all_sizes_are_inside() {
+        for norm in [Norm::Linf, Norm::L2, Norm::L1] {
+            let threat = ThreatModel::within(norm, 0.01, [-1e6, 1e6]).unwrap();
+            let origin = [0.0f32, 0.125, -3e5, 7.0, 9e5];
+            let region = Region::around(&origin, &threat);
+            for (i, sign) in (0..origin.len()).flat_map(|i| [(i, -1.0), (i, 1.0)]) {
+                let mut x = origin;
+                x[i] = (f64::from(x[i]) + sign * threat.eps * (1.0 - 1e-4)) as f32;
+                while threat.admits(&origin, &x) {
+                    assert!((region.lower[i]..=region.upper[i]).contains(&x[i]), "{norm} {i} {}", x[i]);
+                    assert!(norm.distance(&origin, &x) <= f64::from(region.radius));
+                    x[i] = if sign > 0.0 { x[i].next_up() } else { x[i].next_down() };
+                }
+            }
+            assert!(region.upper[1] < 0.1351 && region.lower[1] > 0.1149, "{norm}");
         }
     }
 

@@ -48,6 +48,9 @@ impl Classifier {
         };
         let rounding = (!dtype.is_float()).then(|| Levels::of(dtype, fitting));
         warnings.extend(levels.map(|(_, warning)| warning));
+        for graph in [&graph, &untouched] {
+            check_rows(graph)?;
+        }
         let &[_, Dim::Known(classes)] = graph.single_output()?.ty.shape.0.as_slice() else {
             return Err(Error::Mismatch("the model's number of classes is not fixed".into()));
         };
@@ -130,6 +133,24 @@ fn same(input: &Value) -> Result<Graph> {
     let x = builder.input(&input.name, input.ty.clone());
     builder.output(&format!("{}/fitted", input.name), x.apply("Identity"));
     Ok(builder.finish()?)
+}
+
+/// Refuses a model that does not return one row of numbers for each sample.
+fn check_rows(graph: &Graph) -> Result<()> {
+    let (input, output) = (graph.single_input()?, graph.single_output()?);
+    let (samples, rows) = (input.ty.shape.0.first(), output.ty.shape.0.first());
+    let (Some(samples), Some(rows)) = (samples, rows) else { return Ok(()) };
+    // A file may declare one row where it returns one for each sample: what it returns is counted when it runs.
+    let is_open = matches!((samples, rows), (Dim::Batch(1), Dim::Known(1)) | (Dim::Known(_), Dim::Batch(1)));
+    if samples == rows || is_open {
+        return Ok(());
+    }
+    Err(Error::Mismatch(format!(
+        "the model returns `{}` {}, which is {rows} rows for {samples} samples; a classifier returns one row of logits for each \
+         sample. Export it with an output of shape [N, classes]: keep the batch as the first axis, and pool or flatten the \
+         others",
+        output.name, output.ty
+    )))
 }
 
 fn check_classes(classes: usize) -> Result<()> {

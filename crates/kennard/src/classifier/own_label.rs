@@ -1,9 +1,10 @@
 //! The label that a model's file itself returns, beside the scores that are judged.
 
-use kennard_graph::{DType, Graph, ModelFile, flatten_output, numbers, whole_input};
+use kennard_graph::{DType, Graph, GraphError, ModelFile, flatten_output, numbers, whole_input};
 
 use super::Preprocessing;
 use super::fit::{self, fitted};
+use crate::Result;
 
 /// A file's own label of a sample.
 #[derive(Clone, Debug)]
@@ -18,32 +19,41 @@ pub struct OwnLabel {
 const WHOLE: u64 = 1 << 24;
 
 impl OwnLabel {
-    /// The label that a file returns of samples of `shape` (without the batch), beside the scores of so many classes. Nothing
-    /// where it returns none, labels that are texts, one of which it is not seen which class it is, or computes in other
-    /// floats than single precision.
+    /// The label that a file returns of samples of `shape` (without the batch), beside the scores of so many classes, whose names
+    /// are these where they have some. Nothing where it returns none.
+    ///
+    /// # Errors
+    /// When it cannot be compared with the scores: it is not seen which class a label is of, or the file computes in other floats
+    /// than single precision.
     pub fn of(
         file: &ModelFile,
         shape: &[usize],
         preprocessing: &Preprocessing,
         classes: usize,
-    ) -> Option<OwnLabel> {
-        let ends = preprocessing.taken(file, Some(shape)).ok()?;
-        let (graph, labels) = file.labels(&ends, classes)?;
-        if labels.iter().any(|label| label.unsigned_abs() > WHOLE) {
-            return None;
+        names: &[String],
+    ) -> Result<Option<OwnLabel>> {
+        let ends = preprocessing.taken(file, Some(shape))?;
+        let Some((graph, labels)) = file.labels(&ends, classes, names)? else { return Ok(None) };
+        if let Some(label) = labels.iter().find(|label| label.unsigned_abs() > WHOLE) {
+            let message = format!("its label {label} is beyond what single precision holds");
+            return Err(GraphError::Label(message).into());
         }
-        let graph = flatten_output(&numbers(&graph).ok()?).ok()?;
-        let dtype = graph.single_input().ok()?.ty.dtype;
-        let given = match dtype {
-            DType::F32 => fitted(&graph, shape, preprocessing),
-            _ if dtype.is_float() => return None,
+        let graph = flatten_output(&numbers(&graph)?)?;
+        let dtype = graph.single_input()?.ty.dtype;
+        let graph = match dtype {
+            DType::F32 => fitted(&graph, shape, preprocessing)?.0,
+            _ if dtype.is_float() => {
+                let message =
+                    format!("the model takes {dtype:?}, and the label is computed in single precision");
+                return Err(GraphError::Label(message).into());
+            }
             _ => {
                 let levels = fit::levels(dtype, preprocessing);
                 let fitting = levels.as_ref().map_or(preprocessing, |(fitting, _)| fitting);
-                fitted(&whole_input(&graph).ok()?, shape, fitting)
+                fitted(&whole_input(&graph)?, shape, fitting)?.0
             }
         };
-        Some(OwnLabel { graph: given.ok()?.0, labels })
+        Ok(Some(OwnLabel { graph, labels }))
     }
 
     pub(crate) fn graph(&self) -> &Graph {

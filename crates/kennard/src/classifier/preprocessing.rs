@@ -43,6 +43,11 @@ impl Preprocessing {
         }
     }
 
+    /// The labels of the classes in the order of the model's outputs, numbers as texts; none where its file does not list them.
+    pub fn class_labels(&self, file: &ModelFile) -> Vec<String> {
+        file.class_labels(&self.ends(None)).unwrap_or_default()
+    }
+
     /// The graph of a model for samples of this shape, where one is known: extents that the file leaves open are those
     /// of the samples.
     ///

@@ -251,3 +251,30 @@ fn token_ids_are_refused() {
     let refused = Preprocessing::default().graph(&file, Some(&[4])).unwrap_err().to_string();
     assert!(refused.contains("token ids have no gradient"), "{refused}");
 }
+
+/// A model that returns several rows for a sample, or as many for any batch, is no classifier of samples; also where the batch is fixed.
+#[test]
+fn models_that_return_other_rows_than_samples_are_refused() {
+    let refused = |batch: Dim, model: &dyn Fn(kennard_graph::Var) -> String| {
+        let builder = Builder::new(&Graph::default()).unwrap();
+        let x = builder.input("x", TensorType::new(DType::F32, vec![batch, Dim::Known(4), Dim::Known(5)]));
+        let named = model(x);
+        builder.output("y", builder.var(&named).unwrap());
+        let model = builder.finish().unwrap();
+        Classifier::new(&model, &[4, 5], &Preprocessing::default()).unwrap_err().to_string()
+    };
+    let rows = |x: kennard_graph::Var| {
+        let weights = kennard_graph::Tensor::full(&[5, 3], 0.5, DType::F32);
+        let flat = x.reshape(&Shape(vec![Dim::Batch(4), Dim::Known(5)]));
+        flat.with("MatMul", x.builder().constant(weights)).name()
+    };
+    let message = refused(Dim::BATCH, &rows);
+    assert!(message.contains("4N rows for N samples") && message.contains("[N, classes]"), "{message}");
+    assert!(refused(Dim::Known(2), &rows).contains("8 rows for 2 samples"));
+    let fixed = |x: kennard_graph::Var| {
+        let many = kennard_graph::Tensor::full(&[10, 3], 0.5, DType::F32);
+        let sum = x.reduce("ReduceSum", &[0, 1, 2], false);
+        sum.with("Add", x.builder().constant(many)).name()
+    };
+    assert!(refused(Dim::BATCH, &fixed).contains("10 rows for N samples"));
+}

@@ -35,8 +35,8 @@ const R_HAT: f64 = 1.05;
 /// r much larger than s, along the normal: `⟨x⟩ → r`, `σ_x → √3 s²/r`, `σ_p → r/(2s²)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ErrorPacket {
-    /// The window's width `s`, in input units. In d dimensions the window reaches `s√d`: beyond about r/√d the packet
-    /// consists of far errors in random directions.
+    /// The window's width `s`, in input units. In d dimensions the window reaches `s√d`: from about r/√d on its noise turns
+    /// the packet away from the attack, and beyond, the packet consists of far errors in random directions.
     pub scale: f64,
     /// Weighted samples; where their effective sample size is too small, Markov chains follow the packet, and take some 20 times as many points where that does not help.
     pub samples: usize,

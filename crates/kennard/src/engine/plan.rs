@@ -150,9 +150,11 @@ impl Engine {
         }
         let micro_batch = self.plan.micro_batch;
         if let Some(batch) = surrogate.fixed_batch().filter(|batch| *batch != micro_batch) {
-            return Err(Error::Mismatch(format!(
-                "the surrogate takes batches of {batch} alone, the model runs in micro-batches of {micro_batch}"
-            ))
+            return Err(Error::FixedBatch {
+                model: "the surrogate",
+                batch,
+                asked: format!("the model runs in micro-batches of {micro_batch}"),
+            }
             .advise(
                 Advice::new(": add {micro_batch}, or export the surrogate with a free batch")
                     .with("micro_batch", batch),

@@ -38,7 +38,10 @@ impl Engine {
     /// Why there is no gradient of the model on this runtime, if there is none: the nodes that cannot be
     /// differentiated, or what was said when the gradient was made and tried out.
     pub fn gradient_error(&self) -> Option<Error> {
-        self.no_gradient.get_or_init(|| self.try_gradient()).clone().map(Error::NoGradient)
+        self.no_gradient
+            .get_or_init(|| self.try_gradient())
+            .clone()
+            .map(|why| Error::NoGradient { why, needed: None })
     }
 
     /// The trees that the model's answers follow from.

@@ -42,7 +42,8 @@ impl Error {
                 | Error::Sample { .. }
                 | Error::InputShape { .. }
                 | Error::NotANumber(_)
-                | Error::NoGradient(_)
+                | Error::NoGradient { .. }
+                | Error::FixedBatch { .. }
         );
         let named =
             matches!(self, Error::OfModel { .. }) || self.to_string().contains(&file.display().to_string());
@@ -89,6 +90,11 @@ pub(super) fn hint(nearest: Option<&str>) -> String {
     nearest.map_or(String::new(), |nearest| format!("did you mean {nearest}? "))
 }
 
+/// A sentence behind another.
+pub(super) fn more(sentence: Option<&str>) -> String {
+    sentence.map_or(String::new(), |sentence| format!(". {sentence}"))
+}
+
 /// The part of a sentence that names the shape of samples, `turned` where channels are put last.
 pub(super) fn samples(shape: &[usize], turned: Option<&[usize]>) -> String {
     let shape = Shape::fixed(shape);
@@ -117,6 +123,16 @@ mod tests {
         let outside = crate::ThreatModel::within(Norm::L2, -1.0, [0.0, 1.0]).unwrap_err();
         assert!(matches!(outside, Error::OutOfRange { value: -1.0, .. }));
         assert_eq!(outside.to_string(), "epsilon is -1; it must be zero or a positive number");
+
+        let without = |needed: Option<&str>| Error::NoGradient {
+            why: "the model is a function without gradients".into(),
+            needed: needed.map(String::from),
+        };
+        assert_eq!(without(None).to_string(), "the model is a function without gradients");
+        assert_eq!(
+            without(Some("Packets need one")).to_string(),
+            "the model is a function without gradients. Packets need one"
+        );
 
         let shapes = |turned| Error::InputShape {
             samples: vec![3, 8, 9],

@@ -284,9 +284,15 @@ mod tests {
 
     #[test]
     fn small_figures_fit_their_columns() {
-        for (value, text) in
-            [(-1.158e-8, "-1.2e-8"), (0.0, "0"), (0.000_123_4, "0.0001234"), (f64::NAN, "–"), (12.5, "12.5")]
-        {
+        let figures = [
+            (-1.158e-8, "-1.158e-8"),
+            (-1.158e-10, "-1.2e-10"),
+            (0.0, "0"),
+            (0.000_123_4, "0.0001234"),
+            (f64::NAN, "–"),
+            (12.5, "12.5"),
+        ];
+        for (value, text) in figures {
             assert_eq!(known(value), text);
             assert!(known(-value).chars().count() <= 9, "{value}");
         }

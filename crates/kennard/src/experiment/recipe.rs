@@ -5,7 +5,7 @@ use kennard_runtime::Runtime;
 use crate::data::{DataSet, Selection};
 use crate::run::model_digest;
 use crate::train::{
-    Architecture, Augmentation, Method, Network, Optimizer, Recipe, Schedule, TrainedOn, TrainingData,
+    Architecture, Augmentation, Kept, Method, Network, Optimizer, Recipe, Schedule, TrainedOn, TrainingData,
     TrainingSet, TrainingSettings,
 };
 use crate::{Classifier, Error, Graph, Norm, Preprocessing, Result};
@@ -105,12 +105,8 @@ impl Wanted {
             StartingNetwork::New(architecture) => {
                 let statistics = samples.statistics();
                 let statistics = statistics.as_ref().map(|(mean, std)| (mean.as_slice(), std.as_slice()));
-                let classes = data.classes();
-                if recipe.method.is_certified() {
-                    architecture.build_for_bounds(&shape, classes, statistics, recipe.seed)?
-                } else {
-                    architecture.build(&shape, classes, statistics, recipe.seed)?
-                }
+                let kept = if recipe.method.is_certified() { Kept::Intervals } else { Kept::Activations };
+                architecture.build(&shape, data.classes(), statistics, kept, recipe.seed)?
             }
             StartingNetwork::Given { graph, .. } => {
                 let classifier = Classifier::new(graph, &shape, &Preprocessing::default())?;

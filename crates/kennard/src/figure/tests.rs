@@ -53,6 +53,8 @@ fn means_over_few_images() {
     let shares = [0.1, 0.3].map(|high| Figure { interval: [0.0, high], ..Figure::student(0.0, 0.0, 9) });
     let [low, high] = Figure::over_images(&shares).interval;
     assert!(low == 0.0 && (high - 0.2).abs() < 1e-12, "{low}, {high}");
+    let none = Figure::perhaps(-1.0, None).at_least(0.0);
+    assert!(none.value == 0.0 && none.known_interval().is_none(), "{none:?}");
     let own = Figure::student(1.0, 0.25, 63);
     assert_eq!(Figure::over_images(&[own]), own);
 }
@@ -60,5 +62,8 @@ fn means_over_few_images() {
 #[test]
 fn numbers_are_said_as_people_do() {
     assert_eq!([0.0, -0.0, -0.5, 12.0].map(|value| significant(value, 3)), ["0", "0", "-0.5", "12"]);
+    let far = [2.836e23, -1e9, 999_999_999.0, 9.996e-7, 1e-12, 1e-6, 0.25e-4];
+    let said = ["2.84e23", "-1e9", "999999999", "1e-6", "1e-12", "0.000001", "0.000025"];
+    assert_eq!(far.map(|value| significant(value, 3)), said);
     assert_eq!([0, 1, 2].map(|count| counted(count, "epoch")), ["0 epochs", "1 epoch", "2 epochs"]);
 }

@@ -9,6 +9,18 @@ pub enum MeasureError<E> {
     /// The scale is not positive and finite.
     #[error("the packet's scale is {0}; it must be positive and finite")]
     Scale(f64),
+    /// A width below the spacing of float32 numbers at the centre.
+    #[error(
+        "the scale {scale:e} is finer than float32 distinguishes at this sample; take at least {:.1e}",
+        // Rounded, and not down.
+        1.05 * least
+    )]
+    Fine {
+        /// The scale.
+        scale: f64,
+        /// The finest that can be measured here.
+        least: f64,
+    },
     /// This many samples are too few.
     #[error("{0} samples are too few for intervals; take at least {GROUPS}")]
     Samples(usize),
@@ -68,6 +80,12 @@ impl<E> MeasureError<E> {
         if scale > 0.0 && scale.is_finite() { Ok(()) } else { Err(Self::Scale(scale)) }
     }
 
+    /// Refuses a width below [`finest`].
+    pub(super) fn check_fine(scale: f64, centre: &[f32]) -> Result<(), Self> {
+        let least = finest(centre);
+        if scale < least { Err(Self::Fine { scale, least }) } else { Ok(()) }
+    }
+
     /// Refuses too few samples, and a space without coordinates.
     pub(super) fn check_size(samples: usize, dimension: usize) -> Result<(), Self> {
         match (samples, dimension) {
@@ -76,6 +94,20 @@ impl<E> MeasureError<E> {
             _ => Ok(()),
         }
     }
+}
+
+/// Two to four spacings of float32, as a share of a number.
+const SPACINGS: f64 = 1.0 / (1 << 22) as f64;
+
+/// The finest width of a window around a centre (d), in its units, that all of its elements resolve.
+fn finest(centre: &[f32]) -> f64 {
+    let largest = centre.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
+    f64::from(largest) * SPACINGS
+}
+
+/// Whether any element of a centre (d) resolves a window of this width.
+pub(crate) fn moves(scale: f64, centre: &[f32]) -> bool {
+    centre.iter().any(|x| scale >= f64::from(x.abs()) * SPACINGS)
 }
 
 /// Packets whose mean has no meaning.

@@ -132,10 +132,10 @@ impl GaussianPacket {
                 return Ok(None);
             }
             if done {
-                packet.modes = sketch.and_then(|sketch| sketch.finish(self.scale));
+                packet.modes = sketch.and_then(|sketch| sketch.finish(self.scale, &moments));
                 return Ok(Some(packet));
             }
-            goal = (2 * goal).min(effort.max_samples);
+            goal = next_goal(goal, effort, &mut sketch);
         }
     }
 
@@ -169,10 +169,10 @@ impl GaussianPacket {
             goal = moments.samples();
             let satisfied = effort.satisfied(&packet.spreads, packet.relative_error());
             if satisfied || goal >= effort.max_samples {
-                packet.modes = sketch.and_then(|sketch| sketch.finish(self.scale));
+                packet.modes = sketch.and_then(|sketch| sketch.finish(self.scale, &moments));
                 return Ok(packet);
             }
-            goal = (2 * goal).min(effort.max_samples);
+            goal = next_goal(goal, effort, &mut sketch);
         }
     }
 
@@ -219,7 +219,7 @@ impl GaussianPacket {
         MeasureError::check_size(self.samples, centre.len())?;
         match centre.iter().position(|value| !value.is_finite()) {
             Some(coordinate) => Err(MeasureError::Centre { coordinate, value: centre[coordinate] }),
-            None => Ok(()),
+            None => MeasureError::check_fine(self.scale, centre),
         }
     }
 
@@ -228,4 +228,14 @@ impl GaussianPacket {
     fn stream(&self, sample_index: u64, name: [u8; 8]) -> ChaCha8Rng {
         packet_stream(self.seed, sample_index, name, self.scale)
     }
+}
+
+/// Up to how many samples are taken next: twice as many. The drift's direction is renewed where enough of them follow to be measured
+/// along it.
+fn next_goal(goal: usize, effort: &Effort, sketch: &mut Option<Sketch>) -> usize {
+    let next = (2 * goal).min(effort.max_samples);
+    if 2 * next >= 3 * goal {
+        sketch.iter_mut().for_each(Sketch::renew_drift);
+    }
+    next
 }

@@ -65,6 +65,7 @@ impl DataPacket {
         let dimension = centres.first().map_or(0, |centre| centre.len());
         MeasureError::check_scale(self.scale)?;
         MeasureError::check_size(self.samples, dimension)?;
+        centres.iter().try_for_each(|centre| MeasureError::check_fine(self.scale, centre))?;
         let random = self.stream(label);
         let points = Points { dimension, label, oracle };
         let mut sampler = Mixture {

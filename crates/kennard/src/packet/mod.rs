@@ -38,6 +38,7 @@
 //! No covariance of all coordinates is ever formed: [`Modes`] are found and measured on the stream of
 //! samples, in memory proportional to `d`.
 
+mod along_drift;
 mod chain;
 mod effort;
 mod empirical;
@@ -67,6 +68,7 @@ mod windowed;
 
 pub use effort::Effort;
 pub use empirical::{Empirical, EmpiricalFigures};
+pub(crate) use error::moves;
 pub use error::{AverageError, MeasureError};
 pub use gaussian::GaussianPacket;
 pub use hidden::Hidden;
@@ -78,3 +80,6 @@ pub use oracle::LogOdds;
 pub use spread::{ESS_FLOOR, Spreads};
 pub use uniform::{BoxFigures, BoxPacket, SOBOL_LARGEST};
 pub use windowed::{FALSE_ALARM, Packet};
+
+/// The fewest points of a packet that has intervals.
+pub const FEWEST: usize = moments::GROUPS;

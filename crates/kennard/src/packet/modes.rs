@@ -6,7 +6,8 @@ use crate::Figure;
 
 /// One direction `u` (of unit length) of a packet: the packet's marginal along it.
 ///
-/// Intervals are of samples that had no part in choosing the direction.
+/// Intervals are of samples that had no part in choosing the direction; along the drift they hold the error of the direction
+/// too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mode {
     /// `u` (d), in the input's order; empty for the mean over packets.
@@ -22,12 +23,21 @@ pub struct Mode {
     /// `‖A u − v_u u‖ / v_u`, `A = s² Cov(h)`: an eigenvalue of `A` is within this much of `v_u`,
     /// relatively. The sketch's error and the samples' noise together.
     pub residual: f64,
+    /// Whether the direction is known well enough for figures along it. Only the drift's may not be: figures are then those
+    /// along what was found, without intervals.
+    #[serde(default = "resolved", skip_serializing_if = "Clone::clone")]
+    pub resolved: bool,
+}
+
+fn resolved() -> bool {
+    true
 }
 
 /// The leading modes of a packet, or the mean over several.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Modes {
-    /// The leading modes of `s² Cov(h)`, the largest first.
+    /// The leading eigenvectors of `s² Cov(h)`, `h = ∂ ln l` the network's share of the log-gradient, the largest
+    /// eigenvalue first.
     pub leading: Vec<Mode>,
     /// Along the drift.
     pub drift: Option<Mode>,
@@ -63,6 +73,7 @@ impl Modes {
             momentum: (0..least(|m| m.momentum.len())).map(|rank| mean(&|m| m.momentum[rank])).collect(),
             principal: (0..least(|m| m.principal.len()))
                 .map(|rank| Figure::over_images(&modes.iter().map(|m| m.principal[rank]).collect::<Vec<_>>()))
+                .map(|mean| mean.at_least(0.5))
                 .collect(),
             momentum_directions: Vec::new(),
         })
@@ -71,15 +82,19 @@ impl Modes {
 
 impl Mode {
     fn average(modes: &[&Mode]) -> Mode {
-        let figure = |of: fn(&Mode) -> Figure| {
-            Figure::over_images(&modes.iter().map(|mode| of(mode)).collect::<Vec<_>>())
+        let resolved = modes.iter().all(|mode| mode.resolved);
+        let figure = |of: fn(&Mode) -> Figure, least: f64| {
+            let mean =
+                Figure::over_images(&modes.iter().map(|mode| of(mode)).collect::<Vec<_>>()).at_least(least);
+            if resolved { mean } else { Figure::perhaps(mean.value, None) }
         };
         Mode {
             direction: Vec::new(),
-            dispersion: figure(|m| m.dispersion),
-            squeeze: figure(|m| m.squeeze),
-            product: figure(|m| m.product),
+            dispersion: figure(|m| m.dispersion, 0.0),
+            squeeze: figure(|m| m.squeeze, 0.0),
+            product: figure(|m| m.product, 0.5),
             residual: modes.iter().map(|m| m.residual).sum::<f64>() / modes.len() as f64,
+            resolved,
         }
     }
 }

@@ -164,6 +164,15 @@ impl Moments {
         self.groups.iter().map(without).collect()
     }
 
+    /// `a·E[η] / b·E[η]`, of all samples, and of those without each group.
+    pub fn ratios(&self, a: &[f64], b: &[f64]) -> (f64, Vec<f64>) {
+        let sums: Vec<[f64; 2]> =
+            self.groups.iter().map(|group| [dot(a, &group.h), dot(b, &group.h)]).collect();
+        let whole = sums.iter().fold([0.0; 2], |whole, group| [whole[0] + group[0], whole[1] + group[1]]);
+        let without = |group: &[f64; 2]| (whole[0] - group[0]) / (whole[1] - group[1]);
+        (whole[0] / whole[1], sums.iter().map(without).collect())
+    }
+
     /// The part of the variance of `drift_squared` that is left where the drift is zero.
     ///
     /// With independent groups `y_k` of mean `μ` and covariance `Σ`, the unbiased estimate of

@@ -1,5 +1,6 @@
 //! The search for a packet's modes, on a stream of samples.
 
+use super::along_drift::AlongDrift;
 use super::modes::{Mode, Modes};
 use super::moments::{GROUPS, LogUnit, Moments};
 use super::principal::{Conjugates, Principal};
@@ -19,7 +20,7 @@ const SKETCH: usize = 8;
 /// what comes out, and the rest of the samples measures along the result. It finds the
 /// [conjugates](super::principal) of the modes as well, each time that samples have doubled better ones.
 ///
-/// Memory is up to `60 · d` numbers; no sample is held.
+/// Memory is up to `64 · d` numbers; no sample is held.
 pub(crate) struct Sketch {
     /// Samples after which directions are renewed and then kept.
     stages: [usize; 2],
@@ -34,20 +35,19 @@ pub(crate) struct Sketch {
     images: Vec<Vec<f64>>,
     directions: Vec<Vec<f64>>,
     measured: Option<Marginals>,
+    drift: AlongDrift,
     conjugates: Option<Conjugates>,
     principal: Option<Principal>,
 }
 
-/// Samples along the final directions, the last of which is the drift's, if there is any.
+/// Samples along the leading modes.
 struct Marginals {
     marginals: Vec<Moments>,
-    /// Σ w over leading modes of z, η, z ηᵀ, η ηᵀ
+    /// Σ w of z, η, z ηᵀ, η ηᵀ along them
     z: Vec<f64>,
     h: Vec<f64>,
     zh: DMatrix<f64>,
     hh: DMatrix<f64>,
-    /// Of these, how many are leading modes.
-    leading: usize,
 }
 
 impl Sketch {
@@ -66,6 +66,7 @@ impl Sketch {
             images: vec![vec![0.0; dimension]; directions.len()],
             directions,
             measured: None,
+            drift: AlongDrift::new(dimension, samples / 2),
             conjugates: None,
             principal: None,
         }
@@ -73,6 +74,7 @@ impl Sketch {
 
     /// Adds a sample of weight `exp(log_weight)`.
     pub fn push(&mut self, log_weight: f64, z: &[f64], h: &[f64]) {
+        self.drift.push(log_weight, z, h);
         if self.stages.contains(&self.samples) {
             self.renew();
         }
@@ -102,14 +104,18 @@ impl Sketch {
             let positions = &mut positions[..self.directions.len()];
             dots(&self.directions, z, positions);
             measured.push(log_weight, weight, positions, along);
-            let leading = measured.leading;
             if let Some(conjugates) = &mut self.conjugates {
-                conjugates.push(group, log_weight, h, &positions[..leading]);
+                conjugates.push(group, log_weight, h, positions);
             }
             if let Some(principal) = &mut self.principal {
-                principal.push(group, log_weight, z, h, &positions[..leading]);
+                principal.push(group, log_weight, z, h, positions);
             }
         }
+    }
+
+    /// Takes the direction of the drift from all samples so far.
+    pub fn renew_drift(&mut self) {
+        self.drift.renew();
     }
 
     fn scale(&mut self, factor: f64) {
@@ -138,13 +144,8 @@ impl Sketch {
             self.directions = orthonormal(&self.products());
             if self.samples == self.stages[1] {
                 self.directions.truncate(MODES);
-                let leading = self.directions.len();
-                let norm = dot(&self.mean, &self.mean).sqrt();
-                if norm > 0.0 {
-                    self.directions.push(self.mean.iter().map(|mean| mean / norm).collect());
-                }
-                self.measured = Some(Marginals::new(self.directions.len(), leading));
-                self.conjugates = Some(Conjugates::new(&self.directions[..leading]));
+                self.measured = Some(Marginals::new(self.directions.len()));
+                self.conjugates = Some(Conjugates::new(&self.directions));
             }
         }
         self.unit = LogUnit::default();
@@ -153,20 +154,19 @@ impl Sketch {
         self.images = vec![vec![0.0; dimension]; self.directions.len()];
     }
 
-    /// The modes; none where too few samples have weight.
-    pub fn finish(&self, scale: f64) -> Option<Modes> {
+    /// The modes, beside the moments of all samples; none where too few samples have weight.
+    pub fn finish(&self, scale: f64, all: &Moments) -> Option<Modes> {
         let measured = self.measured.as_ref().filter(|_| self.weight > 0.0)?;
         if measured.marginals.iter().any(|moments| moments.ess() == 0.0) {
             return None;
         }
-        let mut modes: Vec<Mode> = self
+        let leading = self
             .directions
             .iter()
             .zip(self.products())
             .zip(&measured.marginals)
             .map(|((direction, product), moments)| mode(scale, direction, &product, moments))
             .collect();
-        let drift = (modes.len() > measured.leading).then(|| modes.pop()).flatten();
         let (squeeze, momentum) = measured.eigenvalues(self.weight);
         let rotate = |column: &Vec<f64>| {
             let mut direction = vec![0.0; self.mean.len()];
@@ -174,8 +174,8 @@ impl Sketch {
             direction
         };
         Some(Modes {
-            leading: modes,
-            drift,
+            leading,
+            drift: self.drift.finish(all),
             squeeze,
             principal: self.principal.as_ref().map_or(Vec::new(), Principal::products),
             momentum_directions: momentum.iter().map(|(_, column)| rotate(column)).collect(),
@@ -185,14 +185,13 @@ impl Sketch {
 }
 
 impl Marginals {
-    fn new(directions: usize, leading: usize) -> Self {
+    fn new(directions: usize) -> Self {
         Self {
             marginals: (0..directions).map(|_| Moments::new(1)).collect(),
-            z: vec![0.0; leading],
-            h: vec![0.0; leading],
-            zh: DMatrix::zeros(leading, leading),
-            hh: DMatrix::zeros(leading, leading),
-            leading,
+            z: vec![0.0; directions],
+            h: vec![0.0; directions],
+            zh: DMatrix::zeros(directions, directions),
+            hh: DMatrix::zeros(directions, directions),
         }
     }
 
@@ -200,10 +199,10 @@ impl Marginals {
         for (moments, (z, h)) in self.marginals.iter_mut().zip(z.iter().zip(h)) {
             moments.push(log_weight, std::slice::from_ref(z), std::slice::from_ref(h), false);
         }
-        for i in 0..self.leading {
+        for i in 0..self.z.len() {
             self.z[i] += weight * z[i];
             self.h[i] += weight * h[i];
-            for j in 0..self.leading {
+            for j in 0..self.z.len() {
                 self.zh[(i, j)] += weight * z[i] * h[j];
                 self.hh[(i, j)] += weight * h[i] * h[j];
             }
@@ -211,14 +210,14 @@ impl Marginals {
     }
 
     fn covariance(&self, products: &DMatrix<f64>, a: &[f64], b: &[f64], weight: f64) -> DMatrix<f64> {
-        let n = self.leading;
+        let n = self.z.len();
         DMatrix::from_fn(n, n, |i, j| products[(i, j)] / weight - a[i] / weight * (b[j] / weight))
     }
 
     /// The eigenvalues of `I + 2C`, ascending; those of `s² Cov(g) = ¼ I + s² Cov(h) − ½ C`, descending,
     /// with their vectors.
     fn eigenvalues(&self, weight: f64) -> (Vec<f64>, Vec<EigenPair>) {
-        let n = self.leading;
+        let n = self.z.len();
         let cross = self.covariance(&self.zh, &self.z, &self.h, weight);
         let h = self.covariance(&self.hh, &self.h, &self.h, weight);
         let c = (&cross + cross.transpose()) / 2.0;
@@ -238,6 +237,7 @@ fn mode(scale: f64, direction: &[f64], product: &[f64], moments: &Moments) -> Mo
         squeeze: packet.spreads.sigma_x.map(|sigma| (sigma / scale).powi(2)),
         product: packet.spreads.product,
         residual: if value > 0.0 { residual.sqrt() / value } else { 0.0 },
+        resolved: true,
     }
 }
 

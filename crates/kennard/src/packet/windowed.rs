@@ -106,7 +106,7 @@ impl Packet {
     ///
     /// Intervals are over images: of 95 % for centres drawn at random like these, whose scatter holds the sampling error
     /// of each packet. (Those of the figures that identities know, the same around every centre, hold the sampling error
-    /// alone. A single packet keeps its own.) Every figure, the maps included,
+    /// alone. A single packet keeps its own. None reaches where the figure cannot be, such as below the bound.) Every figure, the maps included,
     /// is the arithmetic mean of the packets' figures, except `samples` and `ess`, which are
     /// summed, `product_min`, the smallest, and `r_hat`, the largest. `enough_samples` asks every packet for its own,
     /// because the sum may hide a centre that was hardly sampled; `identities_hold` tests the
@@ -128,15 +128,21 @@ impl Packet {
         let known = |of: fn(&Self) -> Figure| Figure::average(packets.iter().map(of));
         let modes: Option<Vec<&Modes>> = packets.iter().map(|p| p.modes.as_ref()).collect();
         let spreads = Spreads::over_images(packets.iter().map(|p| &p.spreads))?;
+        let spreads = Spreads {
+            sigma_x: spreads.sigma_x.at_least(0.0),
+            sigma_p: spreads.sigma_p.at_least(0.0),
+            product: spreads.product.at_least(first.bound),
+            ..spreads
+        };
         let (excess_drift, stray_drift) = (known(|p| p.excess_drift), known(|p| p.stray_drift));
         Ok(Self {
             scale: first.scale,
             r_hat: packets.iter().filter_map(|p| p.r_hat).reduce(f64::max),
             bound: first.bound,
-            excess_x: figure(|p| p.excess_x),
-            excess_p: figure(|p| p.excess_p),
-            drift: figure(|p| p.drift),
-            dispersion: figure(|p| p.dispersion),
+            excess_x: figure(|p| p.excess_x).at_least(-1.0),
+            excess_p: figure(|p| p.excess_p).at_least(-1.0),
+            drift: figure(|p| p.drift).at_least(0.0),
+            dispersion: figure(|p| p.dispersion).at_least(0.0),
             excess_drift,
             stray_drift,
             identities_hold: identities_hold(&spreads, excess_drift, stray_drift),
@@ -247,12 +253,12 @@ impl CoordinateSpread {
 
 impl Spread {
     /// `mean_i Cov(x_i, g_i)`
-    fn stein(&self) -> f64 {
+    pub(super) fn stein(&self) -> f64 {
         self.covariance - self.position / 2.0
     }
 
     /// `¼ + Var(x) Var(h) − Cov(x, h)²`, exactly ¼ in every sample when `h` is linear in `x`.
-    fn product_squared(&self) -> f64 {
+    pub(super) fn product_squared(&self) -> f64 {
         0.25 + self.position * self.gradient - self.covariance * self.covariance
     }
 }

@@ -8,7 +8,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::Range;
 use super::curve::{ChartPoint, within_noise};
-use super::ticked::{Area, Axes, DrawResult, FONT, Ticked, axes, svg};
+use super::ticked::{Area, Axes, DrawResult, FONT, axes, decades, svg};
 use crate::figure::significant;
 use crate::{Error, Figure, Result};
 
@@ -26,7 +26,7 @@ pub struct Phase {
     pub paths: Vec<PhasePath>,
 }
 
-/// Packets of one network while it learns; the path ends in an arrow.
+/// Packets of one network while it learns; the path ends in an arrow, a large point and its intervals.
 #[derive(Clone, Debug, Default)]
 pub struct PhasePath {
     /// Its name.
@@ -95,7 +95,7 @@ impl Phase {
     }
 
     fn points(&self) -> impl Iterator<Item = &PhasePoint> {
-        self.paths.iter().flat_map(|path| &path.points).filter(|point| point.is_drawn())
+        self.paths.iter().flat_map(PhasePath::drawn)
     }
 
     fn draw(&self, root: &Area) -> DrawResult<()> {
@@ -131,10 +131,30 @@ impl Phase {
             let [r, g, b] = colours.colour(value);
             if plain { RGBColor(90, 90, 90) } else { RGBColor(r, g, b) }
         };
-        for (i, path) in self.paths.iter().enumerate() {
-            path.draw(&mut chart, i, &colour)?;
+        for path in &self.paths {
+            path.draw(&mut chart, &colour)?;
         }
+        self.number(&mut chart)?;
         self.explain(&legend, &colours, plain, &colour)
+    }
+
+    /// Numbers right of the paths' ends, each at least a line below the one above it.
+    fn number(&self, chart: &mut Axes<SVGBackend>) -> DrawResult<()> {
+        let ends = self.paths.iter().enumerate();
+        let ends = ends.filter_map(|(i, path)| Some((i, path.drawn().last()?.place())));
+        let mut ends: Vec<_> = ends.map(|(i, end)| (i, end, chart.backend_coord(&end).1)).collect();
+        ends.sort_by_key(|(_, _, height)| *height);
+        let style = TextStyle::from((FONT, 13).into_font()).pos(Pos::new(HPos::Left, VPos::Center));
+        let mut free = i32::MIN;
+        for (i, end, height) in ends {
+            let at = height.max(free);
+            free = at + 13;
+            let (from, to) = ((8, 0), (24, at - height));
+            let line = PathElement::new(vec![from, to], BLACK.mix(0.35).stroke_width(1));
+            let name = Text::new((i + 1).to_string(), (to.0 + 3, to.1), style.clone());
+            chart.draw_series([EmptyElement::at(end) + line + name])?;
+        }
+        Ok(())
     }
 
     /// The names of the paths and the scale of colours.
@@ -190,13 +210,12 @@ impl PhasePoint {
 }
 
 impl PhasePath {
-    fn draw(
-        &self,
-        chart: &mut Axes<SVGBackend>,
-        number: usize,
-        colour: &dyn Fn(f64) -> RGBColor,
-    ) -> DrawResult<()> {
-        let points: Vec<&PhasePoint> = self.points.iter().filter(|point| point.is_drawn()).collect();
+    fn drawn(&self) -> impl DoubleEndedIterator<Item = &PhasePoint> {
+        self.points.iter().filter(|point| point.is_drawn())
+    }
+
+    fn draw(&self, chart: &mut Axes<SVGBackend>, colour: &dyn Fn(f64) -> RGBColor) -> DrawResult<()> {
+        let points: Vec<&PhasePoint> = self.drawn().collect();
         let line: Vec<(f64, f64)> = points.iter().map(|point| point.place()).collect();
         let Some(&end) = line.last() else { return Ok(()) };
         for to in self.temperatures.iter().filter(|at| at.iter().all(|v| *v > 0.0)) {
@@ -205,21 +224,20 @@ impl PhasePath {
             head(chart, end, to, GREY)?;
         }
         chart.draw_series(LineSeries::new(line.clone(), BLACK.mix(0.6).stroke_width(1)))?;
-        let bars = points.iter().flat_map(|p| {
+        let bars = points.last().into_iter().flat_map(|p| {
             let [x, y] = [p.sigma_x, p.sigma_p].map(|spread| spread.interval.map(f64::log10));
             let (at_x, at_y) = p.place();
             [vec![(x[0], at_y), (x[1], at_y)], vec![(at_x, y[0]), (at_x, y[1])]]
         });
         let bars = bars.filter(|bar| bar.iter().all(|(x, y)| x.is_finite() && y.is_finite()));
         chart.draw_series(bars.map(|bar| PathElement::new(bar, BLACK.mix(0.35).stroke_width(1))))?;
-        chart
-            .draw_series(points.iter().map(|p| Circle::new(p.place(), 4, colour(p.colour.value).filled())))?;
+        let sizes = std::iter::repeat_n(2, points.len() - 1).chain([5]);
+        let circle =
+            |(p, size): (&&PhasePoint, i32)| Circle::new(p.place(), size, colour(p.colour.value).filled());
+        chart.draw_series(points.iter().zip(sizes).map(circle))?;
         if let [.., before, last] = line.as_slice() {
             head(chart, *before, *last, BLACK)?;
         }
-        let style = TextStyle::from((FONT, 13).into_font()).pos(Pos::new(HPos::Left, VPos::Bottom));
-        let name = (number + 1).to_string();
-        chart.draw_series([EmptyElement::at(end) + Text::new(name, (7, -5), style)])?;
         Ok(())
     }
 }
@@ -234,7 +252,7 @@ fn head(chart: &mut Axes<SVGBackend>, from: (f64, f64), to: (f64, f64), colour: 
             ((along * x - across * y).round() as i32, (along * y + across * x).round() as i32)
         };
         let tip =
-            Polygon::new(vec![corner(-4.0, 0.0), corner(-14.0, 4.0), corner(-14.0, -4.0)], colour.filled());
+            Polygon::new(vec![corner(-5.0, 0.0), corner(-15.0, 4.0), corner(-15.0, -4.0)], colour.filled());
         chart.draw_series([EmptyElement::at(to) + tip])?;
     }
     Ok(())
@@ -262,25 +280,4 @@ fn equally_long(mut x: Range, mut y: Range) -> [Range; 2] {
         (range.low, range.high) = (range.low - more, range.high + more);
     }
     [x, y]
-}
-
-/// A logarithmic axis with ticks at 1, 2 and 5 times powers of ten; at more within a decade or two, at fewer where there
-/// are many.
-fn decades(range: Range) -> Ticked {
-    let (low, high) = (range.low.floor() as i32, range.high.ceil() as i32);
-    let parts: &[f64] = match (range.high - range.low).ceil() as i32 {
-        ..=1 => &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0],
-        2..=3 => &[1.0, 2.0, 5.0],
-        4..=6 => &[1.0, 3.0],
-        _ => &[1.0],
-    };
-    let values = (low..=high).flat_map(|power| parts.iter().map(move |part| part * 10f64.powi(power)));
-    let ticks = values.map(|value| (value.log10(), significant(value, 2)));
-    let ticks: Vec<_> = ticks.filter(|(at, _)| (range.low..=range.high).contains(at)).collect();
-    if ticks.len() >= 2 {
-        return Ticked { low: range.low, high: range.high, ticks };
-    }
-    let linear = Range::tight(&[range.low, range.high].map(|end| 10f64.powf(end)));
-    let ticks = linear.ticks(4).into_iter().map(|(value, text)| (value.log10(), text)).collect();
-    Ticked { low: range.low, high: range.high, ticks }
 }

@@ -5,6 +5,7 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 use plotters::prelude::*;
 
 use super::axis::Range;
+use crate::figure::significant;
 
 /// The font of all text of a chart: the first of these that the reader has.
 pub(super) const FONT: &str = "Helvetica, Arial, Liberation Sans, sans-serif";
@@ -89,4 +90,25 @@ pub(super) fn svg(size: (u32, u32), draw: impl FnOnce(&Area) -> DrawResult<()>) 
     root.present()?;
     drop(root);
     Ok(text)
+}
+
+/// A logarithmic axis with ticks at 1, 2 and 5 times powers of ten; at more within a decade or two, at fewer where there
+/// are many.
+pub(super) fn decades(range: Range) -> Ticked {
+    let (low, high) = (range.low.floor() as i32, range.high.ceil() as i32);
+    let parts: &[f64] = match (range.high - range.low).ceil() as i32 {
+        ..=1 => &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0],
+        2..=3 => &[1.0, 2.0, 5.0],
+        4..=6 => &[1.0, 3.0],
+        _ => &[1.0],
+    };
+    let values = (low..=high).flat_map(|power| parts.iter().map(move |part| part * 10f64.powi(power)));
+    let ticks = values.map(|value| (value.log10(), significant(value, 2)));
+    let ticks: Vec<_> = ticks.filter(|(at, _)| (range.low..=range.high).contains(at)).collect();
+    if ticks.len() >= 2 {
+        return Ticked { low: range.low, high: range.high, ticks };
+    }
+    let linear = Range::tight(&[range.low, range.high].map(|end| 10f64.powf(end)));
+    let ticks = linear.ticks(4).into_iter().map(|(value, text)| (value.log10(), text)).collect();
+    Ticked { low: range.low, high: range.high, ticks }
 }

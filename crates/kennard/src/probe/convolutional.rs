@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use crate::answer::predict;
 use crate::data::Sample;
 use crate::engine::{Engine, EngineOptions, Oracle, Query, Task};
-use crate::train::{Architecture, Recipe, Schedule, Training, TrainingSet};
+use crate::train::{Architecture, Kept, Recipe, Schedule, Training, TrainingSet};
 use crate::{Classifier, Error, Preprocessing, Result};
 
 /// The network `cnn:8`, trained with AdamW on images as they are, or on what has their shape.
@@ -49,7 +49,7 @@ impl Convolutional {
         let samples = TrainingSet::of(inputs.concat(), labels.to_vec(), shape, &recipe)?;
         let statistics = samples.statistics();
         let statistics = statistics.as_ref().map(|(mean, std)| (mean.as_slice(), std.as_slice()));
-        let model = Architecture::Cnn(8).build(shape, classes, statistics, recipe.seed)?;
+        let model = Architecture::Cnn(8).build(shape, classes, statistics, Kept::Activations, recipe.seed)?;
         let (runtime, threads) = (engine.runtime(), engine.plan().sessions);
         let training = Training { model: &model, recipe: &recipe, samples: &samples, runtime, threads };
         let trained = training.run(None, stop, |_| ())?;

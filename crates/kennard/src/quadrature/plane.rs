@@ -14,7 +14,7 @@ use kennard_graph::Loss;
 
 pub use report::{CoordinateFigures, PlaneReport, SquarePacket, WindowPackets};
 
-use super::share::{cells, misclassified};
+use super::share::misclassified;
 use super::{Coordinate, Domain, Integral, Quadrature, Wave};
 use crate::answer::predict;
 use crate::data::{Problem, Sample};
@@ -165,23 +165,22 @@ fn integrate(engine: &Engine, jobs: &[Job]) -> Result<Vec<Integral>> {
 }
 
 /// The share of each window's packet at points that get the other label.
-fn misclassified_shares(engine: &Engine, jobs: &[Job], spreads: &[Integral]) -> Result<Vec<f64>> {
-    let share = |evaluator: &mut Evaluator, job: &Job, spreads: &Integral| -> Result<f64> {
-        let Domain::Window { centre, scale } = &job.domain else { return Ok(f64::NAN) };
+fn misclassified_shares(engine: &Engine, jobs: &[Job], spreads: &[Integral]) -> Result<Vec<Figure>> {
+    let share = |evaluator: &mut Evaluator, job: &Job, spreads: &Integral| -> Result<Figure> {
+        let Domain::Window { centre, scale } = &job.domain else { return Ok(Figure::exact(f64::NAN)) };
         let coordinates: Vec<[f64; 2]> = spreads.coordinates.iter().map(|c| [c.mean, c.sigma_x]).collect();
-        let points = cells(&coordinates);
-        let answer = evaluator.evaluate(&query(&points, job.label))?;
-        let log_density = |(&u, x): (&f32, &[f64])| {
-            let far: f64 = x.iter().zip(centre).map(|(x, c)| (x - c).powi(2)).sum();
-            2.0 * log_softplus(f64::from(u)).0 - far / (2.0 * scale * scale)
-        };
-        let log_densities: Vec<f64> =
-            answer.loss.iter().zip(points.chunks_exact(2)).map(log_density).collect();
-        let lead = |z: &[f32]| f64::from(z[1 - job.label]) - f64::from(z[job.label]);
-        let leads: Vec<f64> = answer.logits.chunks_exact(2).map(lead).collect();
-        Ok(misclassified(&log_densities, &leads))
+        misclassified(&coordinates, |points| {
+            let answer = evaluator.evaluate(&query(points, job.label))?;
+            let log_density = |(&u, x): (&f32, &[f64])| {
+                let far: f64 = x.iter().zip(centre).map(|(x, c)| (x - c).powi(2)).sum();
+                2.0 * log_softplus(f64::from(u)).0 - far / (2.0 * scale * scale)
+            };
+            let log_densities = answer.loss.iter().zip(points.chunks_exact(2)).map(log_density).collect();
+            let lead = |z: &[f32]| f64::from(z[1 - job.label]) - f64::from(z[job.label]);
+            Ok((log_densities, answer.logits.chunks_exact(2).map(lead).collect()))
+        })
     };
-    Evaluator::lend(engine, |mut evaluator| -> Result<Vec<f64>> {
+    Evaluator::lend(engine, |mut evaluator| -> Result<Vec<Figure>> {
         jobs.iter().zip(spreads).map(|(job, spreads)| share(&mut evaluator, job, spreads)).collect()
     })
 }
@@ -209,7 +208,7 @@ fn box_packet(label: usize, spreads: &Integral) -> SquarePacket {
     }
 }
 
-fn window_packets(scale: f64, centres: &[Sample], spreads: &[Integral], wrong: &[f64]) -> WindowPackets {
+fn window_packets(scale: f64, centres: &[Sample], spreads: &[Integral], wrong: &[Figure]) -> WindowPackets {
     let over = |least: f64, figure: &dyn Fn(&Integral, &Sample) -> f64| {
         let values: Vec<f64> = spreads.iter().zip(centres).map(|(s, centre)| figure(s, centre)).collect();
         let mean = Figure::mean(&values);
@@ -220,7 +219,7 @@ fn window_packets(scale: f64, centres: &[Sample], spreads: &[Integral], wrong: &
     let rms = |spreads: &Integral, figure: fn(&Coordinate) -> f64| spreads.rms(figure).value;
     let all = || spreads.iter().flat_map(|s| (0..s.coordinates.len()).map(move |i| (s, i)));
     let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
-    let share = Figure::mean(wrong);
+    let share = Figure::mean(&wrong.iter().map(|share| share.value).collect::<Vec<_>>());
     let within = share.interval.map(|end| end.clamp(0.0, 1.0));
     WindowPackets {
         scale,
@@ -237,6 +236,7 @@ fn window_packets(scale: f64, centres: &[Sample], spreads: &[Integral], wrong: &
         }),
         dispersion: over(0.0, &|s, _| scale * scale * s.coordinates.iter().map(|c| c.roughness).sum::<f64>()),
         misclassified: Figure { interval: within, ..share },
+        misclassified_error: largest(&mut wrong.iter().map(Figure::error)),
         error: largest(&mut all().map(|(s, i)| s.figure(i, Coordinate::product).error())),
         discrepancy: largest(&mut all().map(|(s, i)| s.coordinates[i].discrepancy().abs())),
         converged: spreads.iter().all(|s| s.converged),

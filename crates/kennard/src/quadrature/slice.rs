@@ -19,14 +19,14 @@ use subspace::Subspace;
 
 use super::direction::{Direction, orthonormal};
 use super::plane::CoordinateFigures;
-use super::share::{cells, misclassified};
+use super::share::{Seen, misclassified};
 use crate::answer::{margin, predict};
 use crate::data::{DataSet, Sample};
 use crate::engine::{Engine, Evaluator, Query};
 use crate::error::with_causes;
 use crate::packet::oracle::{EngineOracle, LogOdds};
 use crate::packet::{Effort, GaussianPacket};
-use crate::{Error, Result};
+use crate::{Error, Figure, Result};
 
 /// Which packets to measure: one per scale, through one sample.
 #[non_exhaustive]
@@ -84,9 +84,10 @@ pub struct Slice {
     pub drift: f64,
     /// `s² Σ_j Var(h_j)`.
     pub dispersion: f64,
-    /// `P(misclassified)`, the share of `ψ²` at points where another class's logit is at least the label's, by the midpoint
-    /// rule: to about 1 % on a line, 5 % in a plane.
+    /// `P(misclassified)`, the share of `ψ²` at points where another class's logit is at least the label's.
     pub misclassified: f64,
+    /// The estimated error of `misclassified`.
+    pub misclassified_error: f64,
     /// `ln ∫ l² exp(−‖t‖²/(2s²)) dt`.
     pub log_norm: f64,
     /// Points per direction of the last rule.
@@ -130,7 +131,8 @@ impl SlicePlan<'_> {
             self.slices(&centre, &mut EngineOracle::new(evaluator, self.engine))
         })?;
         for slice in &mut slices {
-            slice.misclassified = slice.misclassified_share(self.engine)?;
+            let share = slice.misclassified_share(self.engine)?;
+            (slice.misclassified, slice.misclassified_error) = (share.value, share.error());
         }
         if let (true, Some(first)) = (slices.is_empty(), failed.first()) {
             return Err(Error::Packet(format!("there is no packet at any scale. {}", first.reason)));
@@ -237,35 +239,40 @@ impl Slice {
     /// # Errors
     /// When the runtime fails.
     pub fn at(&self, engine: &Engine, points: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
-        let Subspace { centre, label, axes } = &self.cut;
-        let (k, d, label) = (axes.len(), centre.len(), *label);
-        Evaluator::lend(engine, |mut evaluator| {
-            let (mut density, mut margins) = (Vec::new(), Vec::new());
-            let batch = evaluator.micro_batch();
-            for at in points.chunks(batch * k) {
-                let mut x = vec![0.0; at.len() / k * d];
-                for (t, x) in at.chunks_exact(k).zip(x.chunks_exact_mut(d)) {
-                    self.cut.point(t, x);
-                }
-                let query = Query::logits(x);
-                let logits = evaluator.evaluate(&query)?.logits;
-                for (t, z) in at.chunks_exact(k).zip(logits.chunks_exact(evaluator.classes())) {
-                    let log_loss = crate::packet::log_loss::log_softplus(log_odds(z, label)).0;
-                    let window = t.iter().map(|t| t * t).sum::<f64>() / (2.0 * self.scale * self.scale);
-                    density.push((2.0 * log_loss - window - self.log_norm).exp());
-                    margins.push(-f64::from(margin(z, label)));
-                }
-            }
-            Ok((density, margins))
-        })
+        let (logarithms, leads) =
+            Evaluator::lend(engine, |mut evaluator| self.logarithms(&mut evaluator, points))?;
+        Ok((logarithms.into_iter().map(f64::exp).collect(), leads))
     }
 
-    fn misclassified_share(&self, engine: &Engine) -> Result<f64> {
+    /// `ln ψ²` and the other classes' lead at points n×k.
+    fn logarithms(&self, evaluator: &mut Evaluator, points: &[f64]) -> Result<Seen> {
+        let Subspace { centre, label, axes } = &self.cut;
+        let (k, d, label) = (axes.len(), centre.len(), *label);
+        let (mut logarithms, mut leads) = (Vec::new(), Vec::new());
+        let batch = evaluator.micro_batch();
+        for at in points.chunks(batch * k) {
+            let mut x = vec![0.0; at.len() / k * d];
+            for (t, x) in at.chunks_exact(k).zip(x.chunks_exact_mut(d)) {
+                self.cut.point(t, x);
+            }
+            let query = Query::logits(x);
+            let logits = evaluator.evaluate(&query)?.logits;
+            for (t, z) in at.chunks_exact(k).zip(logits.chunks_exact(evaluator.classes())) {
+                let log_loss = crate::packet::log_loss::log_softplus(log_odds(z, label)).0;
+                let window = t.iter().map(|t| t * t).sum::<f64>() / (2.0 * self.scale * self.scale);
+                logarithms.push(2.0 * log_loss - window - self.log_norm);
+                leads.push(-f64::from(margin(z, label)));
+            }
+        }
+        Ok((logarithms, leads))
+    }
+
+    fn misclassified_share(&self, engine: &Engine) -> Result<Figure> {
         let spread = |c: &CoordinateFigures| [c.mean.value, c.sigma_x.value];
         let spreads: Vec<[f64; 2]> = self.coordinates.iter().map(spread).collect();
-        let (densities, leads) = self.at(engine, &cells(&spreads))?;
-        let log_densities: Vec<f64> = densities.iter().map(|density| density.ln()).collect();
-        Ok(misclassified(&log_densities, &leads))
+        Evaluator::lend(engine, |mut evaluator| {
+            misclassified(&spreads, |points| self.logarithms(&mut evaluator, points))
+        })
     }
 
     /// The ends of each direction between which nearly all of the packet and of its window lie.

@@ -20,13 +20,15 @@ use crate::distance::{
     crossing_towards, crossings_in,
 };
 use crate::error::with_causes;
+use crate::packet::moves;
 use crate::{Error, Figure, Norm, Result};
 
 /// Figures by name, of one sample or as medians over several: `margin`, `gradient_norm`, `searched`, `first_order`,
 /// `packet` (each also in `.linf` and `.l1`), `radius`, and along the attack `error.attack`, `error.mean`,
 /// `error.sigma_x`, `error.sigma_p`, `error.product`; `error.share` is the share of the error packet that is of the attack's
 /// class, `error.attacked` that in the attack's direction, and `error.r_hat` says how far its chains disagree: where the others
-/// are missing or the mean is not the attack's distance, these say why. What there is not is absent; in medians, distances
+/// are missing or the mean is not the attack's distance, these say why. What there is not is absent; in medians, which are
+/// over the centres that are classified correctly, distances
 /// that were not found count as infinite, and figures of error packets are of the centres that have them.
 pub type DistanceFigures = BTreeMap<String, Figure>;
 
@@ -83,21 +85,31 @@ impl DistanceEffort {
     }
 }
 
-/// The median of each figure over centres, and what a reader should know of them; the packets of so many centres `with_errors`
-/// have misclassified points, though no search found one.
+/// The median of each figure over the centres that are classified correctly, and what a reader should know of them; the packets
+/// of so many centres `with_errors` have misclassified points, though no search found one.
 pub(super) fn medians(measured: &[&CentreDistances], with_errors: usize) -> (DistanceFigures, Vec<String>) {
-    let all: Vec<DistanceFigures> = measured.iter().map(|measured| measured.figures()).collect();
+    // Beyond the boundary some distances are negative, to the class that is right, and others are not.
+    let correct: Vec<&CentreDistances> = measured.iter().copied().filter(|m| m.is_correct()).collect();
+    let all: Vec<DistanceFigures> = correct.iter().map(|measured| measured.figures()).collect();
     let of = |name: &str| {
         let figure = |(measured, figures): (&&CentreDistances, &DistanceFigures)| {
             figures.get(name).copied().or_else(|| measured.beyond(name))
         };
-        let known: Vec<Figure> = measured.iter().zip(&all).filter_map(figure).collect();
-        Some((name.to_string(), over_centres(&known, all.len())?))
+        let known: Vec<Figure> = correct.iter().zip(&all).filter_map(figure).collect();
+        Some((name.to_string(), over_centres(&known, measured.len())?))
     };
     let count =
         |of: &dyn Fn(&CentreDistances) -> bool| measured.iter().filter(|measured| of(measured)).count();
     let total = measured.len();
     let mut notes = Vec::new();
+    if correct.len() < total {
+        notes.push(match correct.len() {
+            0 => format!("no medians of distances: none of {total} centres is classified correctly"),
+            some => {
+                format!("medians of distances are of {some} of {total} centres, those classified correctly")
+            }
+        });
+    }
     let mut note = |count: usize, what: &str| {
         if count > 0 {
             notes.push(format!("{what} at {count} of {total} centres"));
@@ -125,8 +137,8 @@ pub(super) fn medians(measured: &[&CentreDistances], with_errors: usize) -> (Dis
     let lobes =
         |m: &CentreDistances| matches!(&m.errors, Some(Ok(errors)) if errors.enough && errors.share() < 0.5);
     note(count(&lobes), "most of the error packet is of another class than the nearest");
-    let whole = count(&|m| matches!(&m.errors, Some(Ok(errors)) if errors.enough));
-    note(if whole < total { whole } else { 0 }, "figures of the error packet are medians of those");
+    let whole = count(&|m| m.is_correct() && matches!(&m.errors, Some(Ok(errors)) if errors.enough));
+    note(if whole < correct.len() { whole } else { 0 }, "figures of the error packet are medians of those");
     (NAMES.iter().filter_map(|name| of(name)).collect(), notes)
 }
 
@@ -167,6 +179,9 @@ impl Survey<'_> {
             let Site::Centre(sample, rest) = site else {
                 return Ok(Err("distances are of samples, and there is none here".to_string()));
             };
+            if !moves(scale, &sample.input) {
+                return Ok(Err("the scale is finer than float32 distinguishes at this sample".to_string()));
+            }
             oracle.hold(rest);
             let found = self.distances_of(scale, sample, peaks, effort, oracle);
             match found {

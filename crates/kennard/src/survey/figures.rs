@@ -151,13 +151,17 @@ impl Figures {
     /// The figures of the packet under a mixture of windows.
     pub fn of_data(packet: &DataFigures, label: Option<u64>, packets: u64) -> Figures {
         let DataFigures { components, kept, lost, .. } = packet;
-        let note = format!(
-            "{kept} of {components} components computed with; those left out hold at most {lost:.1e} of a sample"
-        );
+        let labels = if packets > 1 { format!(" of {packets} labels") } else { String::new() };
+        let note = (kept < components).then(|| {
+            format!(
+                "{kept} of {components} components{labels} computed with; those left out hold at most {lost:.1e} \
+                 of a sample"
+            )
+        });
         Figures {
             scale: Some(packet.scale),
             bound: Some(packet.bound),
-            notes: vec![note],
+            notes: Vec::from_iter(note),
             reached: packet.reached,
             valid: packet.valid(),
             ..Figures::of_spreads("data", &packet.spreads, label, packets)

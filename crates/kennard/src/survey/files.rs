@@ -72,14 +72,14 @@ pub(super) fn table(packets: &[Figures]) -> Result<RecordBatch, ArrowError> {
     ];
     for (name, of) in measured {
         add(name, floats(&|p| of(p).map(|m| m.value)));
-        add(&format!("{name}.low"), floats(&|p| of(p).map(|m| m.interval[0])));
-        add(&format!("{name}.high"), floats(&|p| of(p).map(|m| m.interval[1])));
+        add(&format!("{name}.low"), floats(&|p| Some(of(p)?.known_interval()?[0])));
+        add(&format!("{name}.high"), floats(&|p| Some(of(p)?.known_interval()?[1])));
     }
     for name in NAMES {
         let of = |p: &Figures| p.distances.get(name).copied();
         add(&format!("distance.{name}"), floats(&|p| of(p).map(|m| m.value)));
-        add(&format!("distance.{name}.low"), floats(&|p| of(p).map(|m| m.interval[0])));
-        add(&format!("distance.{name}.high"), floats(&|p| of(p).map(|m| m.interval[1])));
+        add(&format!("distance.{name}.low"), floats(&|p| Some(of(p)?.known_interval()?[0])));
+        add(&format!("distance.{name}.high"), floats(&|p| Some(of(p)?.known_interval()?[1])));
     }
     add("squeeze.min", floats(&|p| p.modes.as_ref()?.squeeze.first().copied()));
     add("squeeze.max", floats(&|p| p.modes.as_ref()?.squeeze.last().copied()));

@@ -32,6 +32,7 @@ use sites::SiteWork;
 /// What a survey's `manifest.json` says.
 pub type SurveyManifest = crate::run::Manifest<SurveySettings>;
 
+use crate::calibration::Calibrated;
 use crate::data::{DataSet, Selection};
 use crate::engine::Engine;
 use crate::packet::{Effort, Hidden};
@@ -63,6 +64,8 @@ pub struct Survey<'a> {
     pub without: Vec<usize>,
     /// Temperatures that the logits are divided by, for the same packets at each; 1 alone where there are none.
     pub temperatures: Vec<f64>,
+    /// What one of these that was fitted does to the confidence of the network.
+    pub calibration: Option<Calibrated>,
     /// Whether a random part of the data as centres of `gaussian` is as even among the labels as can be.
     pub stratified: bool,
     /// Points per packet, to begin with.
@@ -133,6 +136,7 @@ impl<'a> Survey<'a> {
             among: Selection::All,
             without: Vec::new(),
             temperatures: Vec::new(),
+            calibration: None,
             stratified: false,
             samples: 2000,
             effort: Effort::default(),
@@ -167,8 +171,8 @@ impl Survey<'_> {
             })
             .collect::<Result<_>>()?;
         if let Some(why) = self.answering().gradient_error() {
-            let message = format!("{why}. Packets are of the slope of the loss, and need a gradient");
-            return Err(Error::NoGradient(message));
+            let needed = Some("Packets are of the slope of the loss, and need a gradient".into());
+            return Err(Error::NoGradient { why: why.to_string(), needed });
         }
         if engines.is_empty() {
             let outcome = self.run_once(None, stop, progress)?.0;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::{Figures, NOT_REACHED, yes};
 use super::{Failure, PacketKind, Survey, SurveyOutcome};
+use crate::calibration::Calibrated;
 use crate::figure::Basis;
 use crate::packet::{ESS_FLOOR, Lobe};
 use crate::probe::Cosines;
@@ -33,6 +34,9 @@ pub struct SurveySummary {
     pub runtime: String,
     /// The seed of all random numbers.
     pub seed: u64,
+    /// The temperature at which packets are measured too, where it was fitted, and the expected calibration error before and after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibrated>,
     /// The mean over packets at each scale, in the order asked for.
     pub curve: Vec<Figures>,
     /// The packets that fall into several lobes.
@@ -145,6 +149,7 @@ impl Survey<'_> {
             tensor: self.hidden.map(|hidden| hidden.name().into()),
             runtime: self.engine.runtime().name().into(),
             seed: self.seed,
+            calibration: self.calibration.clone(),
             curve: outcome.curve.clone(),
             lobes: lobes(outcome),
             failed: outcome.failed.clone(),

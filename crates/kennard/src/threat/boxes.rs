@@ -266,13 +266,15 @@ impl Frame<'_> {
     }
 
     pub fn contains(self, x: &[f32]) -> bool {
-        self.holds(x, 0.0)
+        self.is_near(x, 0.0)
     }
 
-    /// Whether no element of a point is further than `off` from the box.
-    pub fn holds(self, x: &[f32], off: f64) -> bool {
+    /// Whether no element of a point is further from the box than a share of its width there.
+    pub fn is_near(self, x: &[f32], share: f64) -> bool {
         let near = |(&x, (lo, hi)): (&f32, (f32, f32))| {
-            (f64::from(lo) - off..=f64::from(hi) + off).contains(&f64::from(x))
+            let (lo, hi) = (f64::from(lo), f64::from(hi));
+            let off = share * (hi - lo);
+            (lo - off..=hi + off).contains(&f64::from(x))
         };
         x.len() == self.lower.len() && x.iter().zip(self.ends()).all(near)
     }

@@ -14,6 +14,7 @@ pub(crate) use boxes::{Frame, SampleBox};
 pub use lattice::Lattice;
 pub(crate) use lattice::{Steps, Valid};
 pub use model::ThreatModel;
+pub(crate) use model::beyond_rounding;
 pub use norm::Norm;
 pub use number::parse_number;
 pub(crate) use projection::{onto_l0_ball, to_hyperplane};

@@ -117,22 +117,59 @@ impl ThreatModel {
     }
 
     /// Whether `x` is allowed around `origin`: each element within the bounds, and the norm of the
-    /// difference at most epsilon, up to one unit in the last place of single precision per element.
+    /// difference at most epsilon (and 10⁻⁶ of it), where each element of the difference is less by one unit in the last
+    /// place of single precision, of the element itself. The number of elements that change is not rounded.
     pub fn admits(&self, origin: &[f32], x: &[f32]) -> bool {
         let [lo, hi] = self.bounds;
-        x.iter().all(|x| (lo..=hi).contains(x)) && self.norm.distance(origin, x) <= self.reach(x.len())
+        let size = match self.norm {
+            Norm::L0 => self.norm.distance(origin, x),
+            norm => norm.of(origin.iter().zip(x).map(|(&o, &x)| beyond_rounding(o, x))),
+        };
+        x.iter().all(|x| (lo..=hi).contains(x)) && size <= self.allowed()
     }
 
-    /// The largest norm of a difference that [`admits`](ThreatModel::admits) takes for allowed, of points with `d` elements.
-    pub(crate) fn reach(&self, d: usize) -> f64 {
-        self.eps + self.step() * self.norm.of_ones(d)
+    /// What the norm of a difference [beyond rounding](beyond_rounding) may be.
+    pub(crate) fn allowed(&self) -> f64 {
+        match self.norm {
+            Norm::L0 => self.eps,
+            _ => self.eps * (1.0 + SUMS),
+        }
+    }
+
+    /// A number that the norm of no difference exceeds that [`admits`](ThreatModel::admits) takes for allowed around `origin` (d).
+    ///
+    /// With `u` what rounding may be, `‖δ‖ ≤ allowed + ‖u‖` and `u_i ≤ ulp · (|o_i| + |δ_i|)`.
+    pub(crate) fn reach(&self, origin: &[f32]) -> f64 {
+        match self.norm {
+            Norm::L0 => self.eps,
+            norm => (self.allowed() + ULP * norm.size(origin)) * (1.0 + 2.0 * ULP),
+        }
+    }
+
+    /// The same of the difference in one element, in linf, l2 and l1.
+    pub(crate) fn reach_of(&self, origin: f32) -> f64 {
+        (self.allowed() + ULP * f64::from(origin).abs()) * (1.0 + 2.0 * ULP)
     }
 
     /// One unit in the last place of single precision, at the larger of the bounds.
     pub(crate) fn step(&self) -> f64 {
         let [lo, hi] = self.bounds;
-        f64::from(f32::EPSILON) * f64::from(lo.abs().max(hi.abs()))
+        ULP * f64::from(lo.abs().max(hi.abs()))
     }
+}
+
+/// One unit in the last place of single precision, relative to the number.
+const ULP: f64 = f32::EPSILON as f64;
+
+/// The share of epsilon by which sums and scales of single precision may be beyond it.
+const SUMS: f64 = 1e-6;
+
+/// How far an element is from its origin, less one unit in the last place of the larger of the two; not less than 0. It grows
+/// with the way from the origin.
+pub(crate) fn beyond_rounding(origin: f32, x: f32) -> f64 {
+    let (origin, x) = (f64::from(origin), f64::from(x));
+    let beyond = (x - origin).abs() - ULP * origin.abs().max(x.abs());
+    if beyond < 0.0 { 0.0 } else { beyond }
 }
 
 fn infinite_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
@@ -184,6 +221,30 @@ mod tests {
         let mut x = [2.0, -1.5];
         threat.project(&[0.0, 0.0], &mut x);
         assert_eq!(x, [1.25, -0.75]);
+    }
+
+    /// What rounding may be is told by the element, however wide the bounds; a projection onto the ball is allowed at any size.
+    #[test]
+    fn wide_bounds_leave_no_more_room() {
+        for norm in [Norm::Linf, Norm::L2, Norm::L1] {
+            let threat = ThreatModel::within(norm, 0.01, [0.0, 1e6]).unwrap();
+            let origin = [0.5f32, 0.25, 3.0, 9e5];
+            assert!(!threat.admits(&origin, &[0.625, 0.25, 3.0, 9e5]), "{norm}");
+            assert!(!threat.admits(&origin, &[0.5101, 0.25, 3.0, 9e5]), "{norm}");
+            assert!(threat.admits(&origin, &[0.51, 0.25, 3.0, 9e5]), "{norm}");
+            assert!(threat.admits(&origin, &[0.5, 0.25, 3.0, 9e5f32.next_up()]), "{norm}");
+            assert!(threat.reach_of(0.5) < 0.010001 && threat.reach_of(9e5) < 0.2);
+            for eps in [1e-3, 0.1, 30.0, 5e4] {
+                let threat = threat.at(eps);
+                let origin: Vec<f32> =
+                    (0..300).map(|i| ((i * 37) % 101) as f32 * 10f32.powi(i % 5)).collect();
+                let mut x: Vec<f32> =
+                    (0..300).map(|i| origin[i] + (i as f32 * 1.3).sin() * 3.0 * eps as f32).collect();
+                threat.project(&origin, &mut x);
+                assert!(threat.admits(&origin, &x), "{norm} {eps}");
+                assert!(norm.distance(&origin, &x) <= threat.reach(&origin), "{norm} {eps}");
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use kennard_graph::Graph;
 
 use super::epoch::{Epoch, best};
+use super::method::Method;
 use super::settings::{TrainingManifest, TrainingSettings};
 use super::state::{TrainingState, decode, encode};
 use crate::data::digest;
@@ -30,6 +31,7 @@ pub struct TrainingDirectory {
     path: PathBuf,
     /// The SHA-256 of the manifest.
     manifest: String,
+    method: Method,
     _lock: File,
 }
 
@@ -73,7 +75,8 @@ impl TrainingDirectory {
                 sha256(&text)
             }
         };
-        Ok(TrainingDirectory { path: path.into(), manifest, _lock: lock })
+        let method = settings.recipe.method;
+        Ok(TrainingDirectory { path: path.into(), manifest, method, _lock: lock })
     }
 
     /// Whether it holds a whole run: its digests are written last.
@@ -93,7 +96,7 @@ impl TrainingDirectory {
         Sums::forget(&self.path, &FILES)?;
         let bytes = model.to_bytes();
         write_whole(&self.checkpoint(last.epoch), &bytes)?;
-        if best(&state.epochs).is_some_and(|best| best.epoch == last.epoch) {
+        if best(&state.epochs, &self.method).is_some_and(|best| best.epoch == last.epoch) {
             write_whole(&self.path.join(BEST), &bytes)?;
         }
         write_whole(&self.path.join(LAST), &bytes)?;
@@ -183,10 +186,15 @@ impl TrainingDirectory {
                 return Err(refused(&path, message));
             }
         }
-        for (name, epoch) in [(BEST, best(epochs)), (LAST, epochs.last())] {
+        for (name, epoch) in [(BEST, best(epochs, &self.method)), (LAST, epochs.last())] {
             let (Some(epoch), path) = (epoch, self.path.join(name)) else { continue };
             if found(&path)?.as_ref() != Some(&epoch.sha256) {
                 let source = self.checkpoint(epoch.epoch);
+                // The choice of an earlier version, when the checkpoint to choose now may be gone.
+                let chosen = |sha256: &String| epochs.iter().any(|epoch| epoch.sha256 == *sha256);
+                if name == BEST && !source.exists() && found(&path)?.as_ref().is_some_and(chosen) {
+                    continue;
+                }
                 let bytes = std::fs::read(&source).map_err(|e| {
                     refused(&source, format!("cannot be read, and {name} is not what the run wrote: {e}"))
                 })?;

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use super::method::Method;
+
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -24,18 +26,15 @@ pub struct Epoch {
     pub warning: Option<String>,
 }
 
-impl Epoch {
-    /// What the best checkpoint is best in: robust accuracy on held-out samples where something is attacked, and
-    /// among those equal in it, accuracy. Of epochs equal in both the earliest is the best.
-    /// None where none are held out.
-    pub fn merit(&self) -> Option<(f64, f64)> {
-        let accuracy = self.validation_accuracy?;
-        Some((self.robust_validation_accuracy.unwrap_or(accuracy), accuracy))
-    }
-}
-
-/// The epoch of the best checkpoint: the first of equals; the last where nothing says which is better.
-pub fn best(epochs: &[Epoch]) -> Option<&Epoch> {
-    let better = |best: &Epoch, epoch: &Epoch| epoch.merit().is_none() || best.merit() < epoch.merit();
+/// The epoch of the best checkpoint. A method that seeks robustness is best in robust accuracy on held-out samples where something is
+/// attacked, and among those equal in it in accuracy; one that does not, the other way round. Of epochs equal in both the
+/// earliest is the best, and where none are held out the last.
+pub fn best<'e>(epochs: &'e [Epoch], method: &Method) -> Option<&'e Epoch> {
+    let merit = |epoch: &Epoch| {
+        let accuracy = epoch.validation_accuracy?;
+        let robust = epoch.robust_validation_accuracy.unwrap_or(accuracy);
+        Some(if method.seeks_robustness() { [robust, accuracy] } else { [accuracy, robust] })
+    };
+    let better = |best: &Epoch, epoch: &Epoch| merit(epoch).is_none() || merit(best) < merit(epoch);
     epochs.iter().reduce(|best, epoch| if better(best, epoch) { epoch } else { best })
 }

@@ -104,6 +104,11 @@ impl Method {
         }
     }
 
+    /// Whether it is for robustness to a threat model. Noise is for smoothing, whose certificates want accuracy.
+    pub fn seeks_robustness(&self) -> bool {
+        !matches!(self, Method::Standard | Method::GaussianNoise { .. })
+    }
+
     /// Whether images are changed within a threat model, or bounded over it.
     pub fn is_adversarial(&self) -> bool {
         self.is_certified()

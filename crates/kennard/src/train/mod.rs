@@ -23,7 +23,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-pub use architecture::Architecture;
+pub use architecture::{Architecture, Kept};
 pub use directory::TrainingDirectory;
 pub use epoch::{Epoch, best};
 pub use images::Augmentation;

@@ -1,5 +1,6 @@
 //! Training on small networks and images.
 
+mod best_checkpoint;
 mod pytorch;
 mod single;
 
@@ -7,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 
-use kennard_graph::trainable;
+use kennard_graph::{Graph, trainable};
 use kennard_runtime::{Choice, Runtime};
 
 use super::images::Images;
@@ -46,8 +47,13 @@ fn sides(n: usize) -> Images {
     Images::of_floats((0..16 * n).map(pixel).collect(), labels, vec![1, 4, 4])
 }
 
+/// A network for two classes before its training.
+fn untrained(name: &str, shape: &[usize], seed: u64) -> Graph {
+    name.parse::<Architecture>().unwrap().build(shape, 2, None, Kept::Activations, seed).unwrap()
+}
+
 fn teach(recipe: &Recipe, samples: &TrainingSet, threads: usize) -> Result<Trained> {
-    let model = "mlp:8".parse::<Architecture>()?.build(&[1, 4, 4], 2, None, recipe.seed)?;
+    let model = untrained("mlp:8", &[1, 4, 4], recipe.seed);
     let runtime = Runtime::open(Choice::Rten)?;
     Training { model: &model, recipe, samples, runtime: &runtime, threads }.run(
         None,
@@ -109,7 +115,7 @@ fn certified_training_goes_through_its_phases() {
 fn infinite_bounds_are_no_mere_divergence() {
     let images = Images::of_floats(vec![0.5; 64 * 64], vec![0; 64], vec![1, 8, 8]);
     let samples = TrainingSet { images, training: (0..64).collect(), held_out: Vec::new() };
-    let model = "vit:2,16".parse::<Architecture>().unwrap().build(&[1, 8, 8], 2, None, 0).unwrap();
+    let model = untrained("vit:2,16", &[1, 8, 8], 0);
     let runtime = Runtime::open(Choice::Rten).unwrap();
     for name in ["ibp", "crown-ibp"] {
         let recipe =
@@ -128,7 +134,7 @@ fn nothing_is_said_of_samples_that_are_not_held_out() {
     let recipe = Recipe { epochs: 3, batch: 16, part: 4, ..recipe(Method::Pgd { steps: 2 }) };
     let trained = teach(&recipe, &samples, 1).unwrap();
     assert!(trained.epochs.iter().all(|e| e.validation_accuracy.or(e.robust_validation_accuracy).is_none()));
-    assert_eq!(best(&trained.epochs).unwrap().epoch, 3);
+    assert_eq!(best(&trained.epochs, &Method::Standard).unwrap().epoch, 3);
 }
 
 #[test]
@@ -146,7 +152,7 @@ fn gradients_are_clipped() {
         let base = recipe(Method::Standard);
         let optimizer = Optimizer::Sgd { momentum: 0.0 };
         let recipe = Recipe { batch: 16, part: 16, rate: 1.0, decay: 0.0, clip, optimizer, ..base };
-        let before = "mlp:8".parse::<Architecture>().unwrap().build(&[1, 4, 4], 2, None, 0).unwrap();
+        let before = untrained("mlp:8", &[1, 4, 4], 0);
         let after = teach(&recipe, &samples, 1).unwrap().model;
         let square: f64 = trainable(&before)
             .iter()
@@ -176,18 +182,9 @@ fn masks_take_the_largest_contributions() {
 #[test]
 fn catastrophic_overfitting_is_noticed() {
     let samples = split(sides(80));
-    let model = "mlp:8".parse::<Architecture>().unwrap().build(&[1, 4, 4], 2, None, 0).unwrap();
+    let model = untrained("mlp:8", &[1, 4, 4], 0);
     let runtime = Runtime::open(Choice::Rten).unwrap();
-    let epoch = |train_accuracy, robust| Epoch {
-        sha256: String::new(),
-        epoch: 1,
-        loss: 1.0,
-        train_accuracy,
-        validation_accuracy: Some(0.9),
-        robust_validation_accuracy: Some(robust),
-        seconds: 1.0,
-        warning: None,
-    };
+    let epoch = |train_accuracy, robust| Epoch { train_accuracy, ..epoch(1, Some(robust), 0.9) };
     let warning = |method, now: &Epoch| {
         let recipe = recipe(method);
         let training =
@@ -204,7 +201,7 @@ fn catastrophic_overfitting_is_noticed() {
 #[test]
 fn a_worker_that_panics_ends_the_training() {
     let samples = split(sides(80));
-    let model = "mlp:8".parse::<Architecture>().unwrap().build(&[1, 4, 4], 2, None, 0).unwrap();
+    let model = untrained("mlp:8", &[1, 4, 4], 0);
     let runtime = Runtime::open(Choice::Rten).unwrap();
     let recipe = recipe(Method::Standard);
     let recipe = Recipe { batch: 16, part: 4, ..recipe };
@@ -232,39 +229,6 @@ fn epoch(epoch: usize, robust: Option<f64>, accuracy: f64) -> Epoch {
         warning: None,
         sha256: String::new(),
     }
-}
-
-/// Robust accuracy on few samples ties often, and then the more accurate network is the better one; of equals in both
-/// the earlier is kept.
-#[test]
-fn the_best_checkpoint_is_the_more_accurate_of_those_equally_robust() {
-    let figures = [(0.5, 0.6), (0.5, 0.8), (0.5, 0.8), (0.4, 0.9), (0.5, 0.7)];
-    let place = tempfile::tempdir().unwrap();
-    let settings = TrainingSettings {
-        network: Network::Architecture("mlp:2".into()),
-        samples: TrainedOn::Problem { problem: "none".into(), points: 0 },
-        recipe: Recipe::default(),
-        runtime: None,
-    };
-    let directory = TrainingDirectory::open(place.path(), Vec::new(), &settings, false).unwrap();
-    let mut epochs = Vec::new();
-    for (i, (robust, accuracy)) in figures.into_iter().enumerate() {
-        epochs.push(epoch(i + 1, Some(robust), accuracy));
-        let model = "mlp:2".parse::<Architecture>().unwrap().build(&[3], 2, None, i as u64).unwrap();
-        let names = trainable(&model);
-        let trained: Vec<Vec<f32>> = names
-            .iter()
-            .map(|name| model.constants[name].to_floats().unwrap().iter().map(|&v| v as f32).collect())
-            .collect();
-        let weights = Arc::new(RwLock::new(Weights { trained, statistics: Vec::new() }));
-        let state =
-            TrainingState { weights, memory: Vec::new(), average: None, steps: 1, epochs: epochs.clone() };
-        directory.keep(&names, &model, &state).unwrap();
-    }
-    let bytes = |name: &str| std::fs::read(place.path().join(name)).unwrap();
-    assert_eq!(bytes("best.onnx"), std::fs::read(directory.checkpoint(2)).unwrap());
-    assert_eq!(bytes("last.onnx"), std::fs::read(directory.checkpoint(5)).unwrap());
-    assert!(epoch(1, None, 0.7).merit() < epoch(2, None, 0.8).merit());
 }
 
 /// Data normalised or of levels 0 to 255, and the bounds of pixels in [0, 1]: an attack would clip them to other data.

@@ -47,10 +47,12 @@ impl Programs {
                     ": add {micro_batch}, with a {batch} that is a multiple of it, or export it with a free batch"
                 }
             };
-            return Err(Error::Mismatch(format!(
-                "the model takes batches of {batch} alone, and would be trained in parts of {}",
-                if pairs { 2 * part } else { part }
-            ))
+            let parts = if pairs { 2 * part } else { part };
+            return Err(Error::FixedBatch {
+                model: "the model",
+                batch,
+                asked: format!("and would be trained in parts of {parts}"),
+            }
             .advise(Advice::new(advice).with("micro_batch", batch)));
         }
         let change = recipe.method.change();

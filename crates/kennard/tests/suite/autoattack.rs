@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use crate::common::{engine, open, runtimes, shared};
+use crate::common::{audit, engine, fashion, fixture, in_memory, open, runtimes, shared};
 use kennard::attack::{Attack, Strongest, Version};
 use kennard::audit::{Audit, Outcome};
 use kennard::data::Selection;
@@ -169,6 +169,22 @@ fn contest(row: &Row, standard: &Outcome, strongest: &Outcome) {
     );
     assert!(robust(strongest) <= robust(standard), "{}: strongest is weaker than standard", row.model);
     assert!(ours[0] <= theirs[0] && ours[1] <= theirs[1], "{}: {ours:?} against {theirs:?}", row.model);
+}
+
+/// FAB, which goes by distances, breaks an image that the contest and FMN leave, as it does in `standard`.
+#[test]
+fn the_contest_breaks_what_fab_breaks() {
+    let model = Graph::load(fixture("fashion_cnn_robust.onnx")).unwrap();
+    let image = fashion().samples().unwrap().map(Result::unwrap).find(|sample| sample.index == 768).unwrap();
+    let data = in_memory(&[1, 28, 28], image.input, vec![image.label]);
+    let threat = ThreatModel::new(Norm::L2, 0.8).unwrap();
+    for runtime in runtimes() {
+        let options = EngineOptions { threads: Some(1), ..EngineOptions::default() };
+        let engine = engine(&model, &data, runtime, &options);
+        let strongest: Box<dyn Attack> = Box::new(Strongest { turns: 0, ..Strongest::default() });
+        let outcome = audit(&engine, &data, threat, vec![strongest], 1, false);
+        assert!(outcome.records[0].is_correct() && !outcome.records[0].is_robust());
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod linear;
 mod live;
 mod minimal;
 mod others;
+mod outward;
 mod packets;
 mod plane;
 mod precision;

@@ -8,7 +8,7 @@ use kennard::data::{DataSet, Selection};
 use kennard::engine::EngineOptions;
 use kennard::probe::{Cosines, Probe, ProbeSummary, Reader, Resolve, ResolveReport};
 use kennard::run::ModelSummary;
-use kennard::train::Architecture;
+use kennard::train::{Architecture, Kept};
 use kennard::{Graph, Norm, ThreatModel};
 use kennard_graph::{Builder, DType, Dim, Tensor, TensorType};
 
@@ -201,7 +201,7 @@ fn the_gradient_of_the_true_label_leaks_it() {
 #[test]
 fn a_convolutional_probe() {
     let trained = Graph::load(common::fixture("fashion_cnn.onnx")).unwrap();
-    let untrained = Architecture::Cnn(16).build(&[1, 28, 28], 10, None, 7).unwrap();
+    let untrained = Architecture::Cnn(16).build(&[1, 28, 28], 10, None, Kept::Activations, 7).unwrap();
     let data = fashion();
     let read = |graph: &Graph, threads: usize| {
         let options = EngineOptions { threads: Some(threads), ..EngineOptions::default() };

@@ -14,8 +14,8 @@ use kennard::data::{DataSet, Options, Selection};
 use kennard::engine::{Engine, EngineOptions};
 use kennard::run::ModelSummary;
 use kennard::train::{
-    Architecture, Network, Optimizer, Recipe, Schedule, TrainedOn, Training, TrainingDirectory, TrainingSet,
-    TrainingSettings,
+    Architecture, Kept, Network, Optimizer, Recipe, Schedule, TrainedOn, Training, TrainingDirectory,
+    TrainingSet, TrainingSettings,
 };
 use kennard::{Error, Graph, Norm, ThreatModel};
 use tempfile::TempDir;
@@ -554,7 +554,8 @@ fn altered_training_states_are_noticed() {
         ..Recipe::default()
     };
     let samples = TrainingSet::of(values, labels, &[1, 4, 4], &recipe).unwrap();
-    let model = "mlp:8".parse::<Architecture>().unwrap().build(&[1, 4, 4], 2, None, 0).unwrap();
+    let network: Architecture = "mlp:8".parse().unwrap();
+    let model = network.build(&[1, 4, 4], 2, None, Kept::Activations, 0).unwrap();
     let runtime = rten();
     let training =
         Training { model: &model, recipe: &recipe, samples: &samples, runtime: &runtime, threads: 1 };

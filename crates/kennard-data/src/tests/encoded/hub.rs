@@ -55,7 +55,9 @@ pub(super) fn parquet_of(labels: arrow_array::ArrayRef, images: &[Vec<u8>]) -> T
 fn parquet_columns_of_times_and_bytes_are_refused() {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, BinaryArray, Float32Array, Int64Array};
+    use arrow_array::{
+        ArrayRef, BinaryArray, Decimal128Array, DurationSecondArray, Float32Array, Int64Array,
+    };
     use arrow_array::{Time64NanosecondArray, TimestampMicrosecondArray, TimestampNanosecondArray};
     let images: Vec<Vec<u8>> = (0..2).map(png).collect();
     let times: [ArrayRef; 3] = [
@@ -72,6 +74,17 @@ fn parquet_columns_of_times_and_bytes_are_refused() {
         let message = error("parquet", table.path().join("data.parquet"), &Options::default());
         assert_says(&message, &["the column `when` holds dates or times"]);
     }
+    let lasting: ArrayRef = Arc::new(DurationSecondArray::from(vec![5, 7]));
+    let bytes = parquet_bytes("lasts", lasting, Arc::new(Int64Array::from(vec![0, 1])));
+    let table = directory(&[("data.parquet", bytes)]);
+    let message = error("parquet", table.path().join("data.parquet"), &Options::default());
+    assert_says(&message, &["the column `lasts` holds durations"]);
+    let prices: ArrayRef =
+        Arc::new(Decimal128Array::from(vec![125, 250]).with_precision_and_scale(5, 2).unwrap());
+    let bytes = parquet_bytes("price", prices, Arc::new(Int64Array::from(vec![0, 1])));
+    let table = directory(&[("data.parquet", bytes)]);
+    let message = error("parquet", table.path().join("data.parquet"), &Options::default());
+    assert_says(&message, &["the column `price` holds decimal fractions", "cast it to float64"]);
     let names = BinaryArray::from_iter_values([&b"caf\xe8"[..], b"caf\xe9"]);
     let bytes = parquet_bytes("a", Arc::new(Float32Array::from(vec![0.5, 1.5])), Arc::new(names));
     let table = directory(&[("data.parquet", bytes)]);

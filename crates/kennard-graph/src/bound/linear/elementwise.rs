@@ -1,10 +1,11 @@
 //! Sums, and products with constants, element by element.
 
 use super::Linear;
+use crate::bound::affine::{Term, Terms, affine};
 use crate::bound::interval::Interval;
 use crate::bound::rounding::{TINY, gamma};
 use crate::bound::rows::{batch_axis, volume};
-use crate::bound::site::{Charge, Image, Known, Site, Term, Terms, Tightness, affine, floor};
+use crate::bound::site::{Charge, Image, Known, Site, Tightness, floor};
 use crate::{Result, Tensor, Var};
 
 pub(super) const RULES: &[(&str, Linear)] = &[
@@ -151,17 +152,16 @@ fn batch_normalization<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     if s.node.int("training_mode", 0) != 0 || batch_axis(&x.shape)? != 0 {
         return Ok(None);
     }
-    let parameter = |i: usize| s.optional(i).and_then(|v| v.as_constant()).and_then(|t| t.to_floats());
-    let [Some(gamma), Some(beta), Some(mu), Some(variance)] = [1, 2, 3, 4].map(parameter) else {
+    let [Some(gamma), Some(beta), Some(mu), Some(variance)] = [1, 2, 3, 4].map(|i| s.floats(i)) else {
         return Ok(None);
     };
     let channels = gamma.len();
-    if [&beta, &mu, &variance].iter().any(|v| v.len() != channels) {
+    if [beta, mu, variance].iter().any(|v| v.len() != channels) {
         return Ok(None);
     }
     // In double precision: the difference may be small, and its size says by how much it is off.
     let epsilon = s.node.float("epsilon", f64::from(1e-5f32));
-    let factor: Vec<f64> = gamma.iter().zip(&variance).map(|(g, v)| g / (v + epsilon).sqrt()).collect();
+    let factor: Vec<f64> = gamma.iter().zip(variance).map(|(g, v)| g / (v + epsilon).sqrt()).collect();
     let shift: Vec<f64> = (0..channels).map(|i| beta[i] - mu[i] * factor[i]).collect();
     let size: Vec<f64> = (0..channels).map(|i| beta[i].abs() + (mu[i] * factor[i]).abs()).collect();
     let mut dims = vec![1; x.shape.rank().saturating_sub(1)];

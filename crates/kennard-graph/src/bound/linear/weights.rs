@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Linear;
+use crate::bound::affine::{Term, Terms, affine, affine_with, heaviest};
 use crate::bound::rows::batch_axis;
-use crate::bound::site::{Image, Known, Site, Term, Terms, Tightness, affine, affine_with, heaviest};
+use crate::bound::site::{Image, Known, Site, Tightness};
 use crate::gradient::equation;
 use crate::{Result, Var};
 
@@ -38,7 +39,7 @@ fn gemm<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
     let [rows, columns] = sides(w)?;
     let terms = if s.node.int("transB", 0) == 0 { [rows, columns] } else { [columns, rows] };
     let terms = Terms { forward: terms[0], back: terms[1] };
-    let heaviest = heaviest(w).filter(|_| alpha == 1.0);
+    let heaviest = s.floats(1).filter(|_| alpha == 1.0).and_then(heaviest);
     Ok(Some(vec![affine_with(x, run, term, terms, summed(x), heaviest)?]))
 }
 
@@ -161,6 +162,6 @@ fn conv<'b>(s: &Site<'_, 'b>) -> Result<Option<Vec<Image<'b>>>> {
         _ => Terms { forward: near.saturating_mul(seen), back: far.saturating_mul(all) },
     };
     // Elsewhere a factor would be a pass over the weights each time.
-    let heaviest = heaviest(w).filter(|_| s.folds);
+    let heaviest = s.floats(1).filter(|_| s.folds).and_then(heaviest);
     Ok(Some(vec![affine_with(x, run, term, terms, summed(x), heaviest)?]))
 }

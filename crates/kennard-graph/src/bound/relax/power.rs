@@ -17,7 +17,8 @@ const SHARE: f64 = 1e-5;
 fn pow<'b>(s: &Site<'_, 'b>) -> Result<Option<Relaxed<'b>>> {
     let Some(x) = s.only(0) else { return Ok(None) };
     let Some(p) = s.fixed(1).and_then(|v| v.as_constant()).and_then(|v| v.item()) else { return Ok(None) };
-    if !p.is_finite() || p.abs() > 64.0 {
+    // An exponent of more axes gives the power these axes too.
+    if !p.is_finite() || p.abs() > 64.0 || s.shape()? != x.shape {
         return Ok(None);
     }
     let even = p >= 2.0 && p % 2.0 == 0.0;

@@ -3,6 +3,7 @@
 mod ends;
 mod files;
 mod inline;
+mod labels;
 mod mutants;
 mod refused;
 mod weights;

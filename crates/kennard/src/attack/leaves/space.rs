@@ -2,7 +2,7 @@
 
 use crate::Norm;
 use crate::attack::Subject;
-use crate::threat::Steps;
+use crate::threat::{Steps, beyond_rounding};
 
 /// The ends of each element (d), both included; those of whole numbers and levels are such.
 pub(super) type ElementRanges = Vec<[f32; 2]>;
@@ -11,6 +11,8 @@ pub(super) type ElementRanges = Vec<[f32; 2]>;
 pub(super) struct Space<'a> {
     pub origin: Vec<f32>,
     norm: Norm,
+    /// Whether sizes are beyond rounding, as those are that epsilon limits.
+    limited: bool,
     /// Where a point may lie at all.
     pub region: ElementRanges,
     /// The numbers that elements hold, where not all are valid.
@@ -53,10 +55,11 @@ impl<'a> Space<'a> {
         let reach = match sample.frame {
             // A box is as large as its region.
             Some(_) => f64::INFINITY,
-            None => threat.reach(d),
+            None => threat.allowed(),
         };
+        let limited = reach.is_finite() && threat.norm != Norm::L0;
         let limit = if threat.norm == Norm::L2 { reach * reach } else { reach };
-        Space { origin, norm: threat.norm, region, steps, groups, group_of, limit }
+        Space { origin, norm: threat.norm, limited, region, steps, groups, group_of, limit }
     }
 
     /// The end of an element's values that a branch makes: the largest value up to `last`, or the smallest beyond it.
@@ -90,7 +93,11 @@ impl<'a> Space<'a> {
     /// What an element between these ends adds to a region's size.
     fn gap(&self, element: usize, [lo, hi]: [f32; 2]) -> f64 {
         let origin = self.origin[element];
-        let gap = (f64::from(origin.max(lo).min(hi)) - f64::from(origin)).abs();
+        let nearest = origin.max(lo).min(hi);
+        let gap = match self.limited {
+            true => beyond_rounding(origin, nearest),
+            false => (f64::from(nearest) - f64::from(origin)).abs(),
+        };
         match self.norm {
             Norm::Linf | Norm::L1 => gap,
             Norm::L2 => gap * gap,

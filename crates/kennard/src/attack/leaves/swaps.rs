@@ -105,7 +105,13 @@ impl<'s, 'a> Swaps<'s, 'a> {
     fn leaves(&self, tree: &Tree, region: &ElementRanges, size: f64, found: &mut Vec<Vec<f32>>) {
         let most = (ELEMENTS / region.len().max(1)).clamp(BLOCK, MOST);
         let mut open = vec![(0, region.clone(), self.space.size(region))];
+        // A tree has no more ways than nodes, unless several branches lead to the same one.
+        let mut left = tree.0.len().saturating_add(most);
         while let Some((mut at, mut region, mut reached)) = open.pop() {
+            if left == 0 {
+                return;
+            }
+            left -= 1;
             while let TreeNode::Branch { element, last, below, above } = tree.0[at] {
                 let ends = region[element];
                 at = match side(ends, last) {

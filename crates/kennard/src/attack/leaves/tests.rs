@@ -138,3 +138,42 @@ fn boxes_are_searched_to_the_end() {
     }
     assert!((10..rounds - 5).contains(&broken), "{broken} of {rounds}");
 }
+
+/// Where several branches lead to the same one, as of categories, it is the closest point too that is found, and said to be.
+#[test]
+fn branches_that_lead_to_the_same_are_searched_to_the_end() {
+    let lattice = Lattice::new(vec![0, 1], vec![vec![2, 3, 4]], D).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let mut found = 0;
+    for round in 0..40 {
+        let mut trees = trees(1 + round % 3, &mut random);
+        for tree in &mut trees.trees {
+            // One of two whole numbers leads to one branch, the others to another.
+            let (numbers, other) = ([1.0f32, 4.0], random.random_range(3..7));
+            for (at, number, next) in [(0, numbers[0], 1), (1, numbers[1], 2)] {
+                let [equal, rest] = [random.random_range(3..7), if at == 0 { next } else { other }];
+                let second = tree.0.len();
+                tree.0.push(TreeNode::Branch { element: 0, last: number, below: equal, above: rest });
+                tree.0[at] =
+                    TreeNode::Branch { element: 0, last: number.next_down(), below: rest, above: second };
+            }
+        }
+        let origin = all()[random.random_range(0..108)];
+        let clean = answer(&trees, &origin);
+        let attacked = AttackedSample::new(&origin, &[D], clean.prediction(), 0, &clean.logits);
+        for norm in [Norm::Linf, Norm::L2, Norm::L1, Norm::L0] {
+            let threat = ThreatModel::unlimited(norm, BOUNDS).unwrap();
+            let valid = lattice.around(&origin, &threat, None);
+            let attacked = AttackedSample { valid: Some(&valid), ..attacked };
+            let conditions =
+                AttackConditions { criterion: Criterion::Closest, ..AttackConditions::first(threat, 0) };
+            let verdict = run(&Leaves::default(), &trees, attacked, conditions);
+            let size = verdict.adversarial.as_ref().map(|found| norm.distance(&origin, &found.point));
+            let others = all().into_iter().filter(|x| answer(&trees, x).prediction() != clean.prediction());
+            let smallest = others.map(|x| norm.distance(&origin, &x)).min_by(f64::total_cmp);
+            assert_eq!((size, verdict.proved), (smallest, Some(true)), "{norm}, round {round}");
+            found += usize::from(smallest.is_some());
+        }
+    }
+    assert!(found > 60, "{found} of 160");
+}

@@ -122,6 +122,34 @@ fn points_within_rounding_of_the_boundary_displace_no_others() {
     assert_eq!(verdict.adversarial.unwrap().point, [0.65]);
 }
 
+/// An attack that begins on the boundary, a hair before that of the untouched model, and comes closer still: steps outward from its
+/// closest point find one that counts. A farther one that it met later is not lost, and not taken where one is closer.
+#[test]
+fn a_point_on_the_boundary_leads_to_one_beyond() {
+    let boundary = |program| if program == Program::Untouched { 0.600_005 } else { 0.6 };
+    for (points, rough) in [
+        (&[0.600_003, 0.600_002][..], false),
+        (&[0.600_003, 0.600_002, 0.61][..], false),
+        (&[0.7, 0.600_003, 0.600_002][..], false),
+        (&[0.600_003, 0.600_002][..], true),
+    ] {
+        let of = Asked { criterion: Criterion::Closest, budget: None, rough };
+        let (verdict, _) = asked(points, of, boundary);
+        assert!(verdict.broken && verdict.disputed && verdict.margin < 0.0, "{points:?}: {verdict:?}");
+        let found = verdict.adversarial.unwrap().point[0];
+        assert!((0.600_005..0.600_03).contains(&found), "{points:?}: {found}");
+    }
+    // Where that leads nowhere, the farther point counts.
+    let apart = |program| if program == Program::Untouched { 0.75 } else { 0.6 };
+    let of = || Asked { criterion: Criterion::Closest, budget: None, rough: false };
+    let (verdict, _) = asked(&[0.605, 0.601, 0.77, 0.76, 0.765], of(), apart);
+    assert_eq!(verdict.adversarial.unwrap().point, [0.76]);
+    // No step leads out of the ball.
+    let (verdict, _) =
+        asked(&[0.75, 0.76], of(), |program| if program == Program::Untouched { 0.81 } else { 0.6 });
+    assert!(!verdict.broken);
+}
+
 /// Points judged, in the search and by the untouched model, are never more than the budget, whatever is rejected.
 #[test]
 fn the_last_word_is_within_the_budget() {

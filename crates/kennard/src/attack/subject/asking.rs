@@ -219,7 +219,7 @@ impl Subject<'_> {
     }
 
     /// How many passes of the budget are left, where there is one.
-    pub(super) fn unspent(&self) -> Option<u64> {
+    pub(in crate::attack) fn unspent(&self) -> Option<u64> {
         let spent = self.tally().evaluations() + self.checks();
         self.conditions.budget.map(|budget| budget.saturating_sub(spent))
     }

@@ -2,6 +2,7 @@
 
 use super::{AttackConditions, AttackedSample, Criterion, Subject};
 use crate::answer::Answer;
+use crate::threat::clip;
 
 /// An allowed point that is the best so far by the [`Criterion`].
 #[derive(Clone)]
@@ -13,7 +14,8 @@ pub(in crate::attack) struct Candidate {
     pub exact: bool,
     /// How many points were evaluated until then, itself included.
     pub evaluation: u64,
-    distance: f64,
+    /// Its distance from the sample, where the closest is sought.
+    pub distance: f64,
 }
 
 /// Why an attack is kept waiting.
@@ -25,7 +27,8 @@ pub(in crate::attack) enum Pause {
     BudgetSpent,
 }
 
-/// How many of the closest points are kept, in case the untouched model disagrees about the last ones.
+/// How many adversarial points are kept where the closest is sought, in case the untouched model disagrees about it: those that were the
+/// closest in turn, and farther ones that are adversarial by more.
 const KEPT: usize = 12;
 
 /// Drops one that is neither the first nor the last, the one whose neighbours are nearest to each other: an attack that closes in
@@ -47,12 +50,16 @@ impl Subject<'_> {
         if margin < self.lowest.get() && self.admits(x) {
             self.lowest.set(margin);
         }
-        let Some(distance) = self.betters(x, answer) else { return };
+        let better = self.betters(x, answer).or_else(|| if exact { self.deepens(x, answer) } else { None });
+        let Some(distance) = better else { return };
         let mut candidates = self.candidates.borrow_mut();
         if self.conditions.criterion != Criterion::Closest {
             candidates.clear();
         }
-        candidates.push(Candidate { point: x.to_vec(), margin, misclassified, exact, evaluation, distance });
+        let place = candidates.partition_point(|other| other.distance > distance);
+        // Of two equally far, the one that was met first is judged first.
+        let candidate = Candidate { point: x.to_vec(), margin, misclassified, exact, evaluation, distance };
+        candidates.insert(place, candidate);
         if candidates.len() > KEPT {
             thin(&mut candidates);
         }
@@ -83,6 +90,38 @@ impl Subject<'_> {
             }
         };
         distance.filter(|_| self.admits(x))
+    }
+
+    /// The distance of an adversarial point that is no closer than those before, if it is allowed and its margin is below those of all
+    /// that are as close: it may count where rounding alone made these adversarial.
+    fn deepens(&self, x: &[f32], answer: &Answer) -> Option<f64> {
+        let AttackedSample { origin, label, .. } = self.attacked;
+        if self.conditions.criterion != Criterion::Closest || answer.prediction() == label {
+            return None;
+        }
+        let (margin, distance) = (answer.margin(label), self.conditions.threat.norm.distance(origin, x));
+        let candidates = self.candidates.borrow();
+        let mut as_close = candidates.iter().filter(|candidate| candidate.distance <= distance);
+        (as_close.all(|candidate| margin < candidate.margin) && self.admits(x)).then_some(distance)
+    }
+
+    /// The allowed point that lies farther from the sample than another, in the same direction, by a share of its distance; none where
+    /// that is the same point, and in a box of its own.
+    pub(in crate::attack) fn outward(&self, point: &[f32], share: f64) -> Option<Vec<f32>> {
+        let AttackedSample { origin, frame, valid, .. } = self.attacked;
+        if frame.is_some() {
+            return None;
+        }
+        let step = |(&o, &x): (&f32, &f32)| {
+            let (o, x) = (f64::from(o), f64::from(x));
+            (x + share * (x - o)) as f32
+        };
+        let mut farther: Vec<f32> = origin.iter().zip(point).map(step).collect();
+        clip(&mut farther, self.conditions.threat.bounds);
+        if let Some(valid) = valid {
+            valid.snap(&mut farther, &mut *self.ties.borrow_mut());
+        }
+        (farther != point && self.admits(&farther)).then_some(farther)
     }
 
     /// Whether a point, as the model is asked about it, is allowed.

@@ -1,5 +1,8 @@
 //! Warnings of what attacks met.
 
+#[cfg(test)]
+mod tests;
+
 use super::super::{AttackRecord, Record, Summary, Warning};
 use crate::stats::clopper_pearson;
 
@@ -76,14 +79,20 @@ pub(super) fn blind(summary: &Summary, records: &[Record]) -> Vec<Warning> {
         return Vec::new();
     }
     let names = names(summary);
-    let is_blind = |a: &AttackRecord| a.backwards > 0 && 2 * a.zero_gradients >= a.backwards;
+    // Where most passes are forwards, as in a search without gradients, there is more to go by.
+    let is_blind = |a: &AttackRecord| {
+        a.backwards > 0 && 2 * a.zero_gradients >= a.backwards && a.forwards <= 2 * a.backwards
+    };
+    let fixed = names.len() - summary.minimal.len();
+    let limited = summary.threat_model.eps.is_finite();
     let passes = |a: &AttackRecord| a.forwards + a.backwards;
     let sees_as_much =
         |other: &AttackRecord, a: &AttackRecord| !is_blind(other) && passes(other) >= passes(a);
     let surely = |count: usize| clopper_pearson(count as u64, summary.samples)[0] > BLIND;
     let mut found = Vec::new();
     for (i, name) in names.iter().enumerate() {
-        let stands = |record: &&Record| record.is_robust() && attempt(record, i).is_some_and(is_blind);
+        let fails = |a: &AttackRecord| is_blind(a) && (i < fixed || !a.broken);
+        let stands = |record: &&Record| record.is_robust() && attempt(record, i).is_some_and(fails);
         let blind: Vec<&Record> = records.iter().filter(stands).collect();
         if !surely(blind.len()) {
             continue;
@@ -93,20 +102,27 @@ pub(super) fn blind(summary: &Summary, records: &[Record]) -> Vec<Warning> {
         };
         let alone = blind.iter().filter(|record| !(0..names.len()).any(|j| covers(record, j))).count();
         let begin = format!(
-            "{name}: most of its gradients were exactly zero on {} samples that nothing broke: the loss \
+            "{name}: most of its gradients were exactly zero on {} samples that {}: the loss \
              saturates, or the model has no slope",
-            blind.len()
+            blind.len(),
+            if i < fixed { "nothing broke" } else { "it did not break" },
         );
         if surely(alone) {
-            let cure = match names.contains(&"square") {
-                true => {
+            let cure = match (limited, names.contains(&"square"), names.contains(&"hop-skip-jump")) {
+                (true, true, _) => {
                     "give square, which needs no gradient, more queries, or attack the model in a way made for it"
                 }
-                false => "add an attack that needs no gradient, for example square",
+                (true, false, _) => "add an attack that needs no gradient, for example square",
+                (false, _, true) => {
+                    "give hop-skip-jump, which needs no gradient, more queries, or attack the model in a way made for it"
+                }
+                (false, _, false) => "add an attack that needs no gradient, for example hop-skip-jump",
             };
-            let message = format!(
-                "{begin}. The attack could not work there, so robust accuracy may be overstated: {cure}"
-            );
+            let doubt = match limited {
+                true => "robust accuracy may be overstated",
+                false => "its distances may be too large",
+            };
+            let message = format!("{begin}. The attack could not work there, so {doubt}: {cure}");
             found.push(Warning::new("zero-gradients", message));
         } else {
             let others = (0..names.len()).filter(|&j| blind.iter().any(|record| covers(record, j)));
@@ -132,7 +148,8 @@ pub(super) fn disputed(summary: &Summary, records: &[Record]) -> Vec<Warning> {
         false => "was misclassified in the simplified graph but not by the model as given",
     };
     let warn = |(name, tried): (&str, Vec<&AttackRecord>)| {
-        let disputed = tried.iter().filter(|record| record.disputed).count();
+        // Where another point was found, nothing is missing.
+        let disputed = tried.iter().filter(|record| record.disputed && !record.broken).count();
         (disputed > 0).then(|| {
             let message =
                 format!("{name}: for {disputed} samples a point {what}; such points were not counted");
@@ -140,144 +157,4 @@ pub(super) fn disputed(summary: &Summary, records: &[Record]) -> Vec<Warning> {
         })
     };
     by_attack(summary, records).filter_map(warn).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::super::super::{AttackSummary, Outcome};
-    use super::super::review;
-    use super::*;
-    use crate::run::About;
-
-    /// What `review` says of samples under attacks, each given by name and by what it did on every sample.
-    fn said(attacks: &[(&str, Vec<AttackRecord>)]) -> Vec<Warning> {
-        said_beside("rten", attacks)
-    }
-
-    /// The same of a model that this runtime, or library, computes.
-    fn said_beside(runtime: &str, attacks: &[(&str, Vec<AttackRecord>)]) -> Vec<Warning> {
-        let records: Vec<Record> = (0..attacks[0].1.len())
-            .map(|index| Record {
-                index,
-                label: 0,
-                prediction: Some(0),
-                margin: 1.0,
-                random: false,
-                cosine: None,
-                predictions: Default::default(),
-                bound: None,
-                radius: None,
-                pending: false,
-                attacks: attacks.iter().map(|(_, did)| Some(did[index].clone())).collect(),
-                minimal: Vec::new(),
-            })
-            .collect();
-        let named = |(name, _): &(&str, _)| AttackSummary::blank(name);
-        let mut about = About::default();
-        about.model.classes = 10;
-        about.samples = records.len() as u64;
-        let settings = json!({
-            "data": {"name": "", "split": "", "files": []}, "attacks": [], "minimal": [], "cascade": false, "samples": "all",
-            "threat_model": {"norm": "linf", "eps": 0.1, "bounds": [0.0, 1.0]}, "seed": 0, "runtime": runtime,
-        });
-        let settings = serde_json::from_value(settings).unwrap();
-        let mut summary = Summary::blank(&about, &settings);
-        summary.attacks = attacks.iter().map(named).collect();
-        summary.count(&records);
-        let mut outcome = Outcome { summary, records, shown: Vec::new() };
-        review(&mut outcome);
-        outcome.summary.warnings
-    }
-
-    fn gradients(backwards: u64, zero_gradients: u64) -> AttackRecord {
-        AttackRecord { margin: 1.0, forwards: 1, backwards, zero_gradients, ..Default::default() }
-    }
-
-    fn queries(forwards: u64) -> AttackRecord {
-        AttackRecord { margin: 1.0, forwards, ..Default::default() }
-    }
-
-    fn broken(record: AttackRecord) -> AttackRecord {
-        AttackRecord { broken: true, within: true, ..record }
-    }
-
-    /// 100 samples, of which the first few are one thing and the others another.
-    fn of(few: usize, one: &AttackRecord, other: &AttackRecord) -> Vec<AttackRecord> {
-        (0..100).map(|i| if i < few { one } else { other }.clone()).collect()
-    }
-
-    #[test]
-    fn zero_gradients_are_said_where_they_make_a_figure_doubtful() {
-        let (sees, blind) = (gradients(100, 0), gradients(100, 90));
-        // One step without a slope on every sample; blindness on a sample or two; or on those that fell anyway.
-        assert_eq!(said(&[("apgd-ce", of(100, &gradients(100, 1), &sees))]), []);
-        assert_eq!(said(&[("apgd-ce", of(2, &blind, &sees))]), []);
-        assert_eq!(said(&[("apgd-ce", of(50, &broken(blind.clone()), &sees))]), []);
-        // Blind on half of what stands: a warning that names what is missing, and nothing that ran.
-        let alone = said(&[("apgd-ce", of(50, &blind, &sees))]);
-        assert!(alone.len() == 1 && alone[0].code == "zero-gradients" && !alone[0].note);
-        assert!(
-            alone[0].message.contains("50 samples") && alone[0].message.contains("for example square"),
-            "{alone:?}"
-        );
-        let weak = said(&[("apgd-ce", of(50, &blind, &sees)), ("square", of(100, &queries(20), &sees))]);
-        assert!(weak.len() == 1 && !weak[0].note && weak[0].message.contains("more queries"), "{weak:?}");
-        assert!(!weak[0].message.contains("add an attack"));
-        // A loss that saturates, beside attacks that saw and found nothing: a note.
-        for other in [("square", queries(5000)), ("apgd-t", gradients(900, 3))] {
-            let noted = said(&[
-                ("apgd-ce", of(100, &gradients(100, 100), &sees)),
-                (other.0, of(100, &other.1, &sees)),
-            ]);
-            assert!(noted.len() == 1 && noted[0].note && noted[0].code == "zero-gradients", "{noted:?}");
-            assert!(noted[0].message.contains(other.0), "{noted:?}");
-        }
-    }
-
-    #[test]
-    fn masking_is_said_of_more_than_single_samples() {
-        let (stands, square) = (gradients(100, 0), broken(queries(50)));
-        let run = |few, names: &[&str]| {
-            let seeing = names.iter().map(|name| (*name, of(100, &stands, &stands)));
-            let attacks: Vec<_> = seeing.chain([("square", of(few, &square, &queries(5000)))]).collect();
-            said(&attacks)
-        };
-        assert_eq!(run(0, &["apgd-ce"]), []);
-        let one = run(1, &["apgd-ce"]);
-        assert!(one.len() == 1 && one[0].note && one[0].code == "gradient-masking", "{one:?}");
-        let many = run(10, &["apgd-ce"]);
-        assert!(many.len() == 1 && !many[0].note && many[0].message.contains("AutoAttack"), "{many:?}");
-        // Its own attacks are no advice.
-        let standard = run(10, &["apgd-ce", "apgd-t", "fab-t"]);
-        assert!(!standard[0].note && !standard[0].message.contains("AutoAttack"), "{standard:?}");
-        assert!(standard[0].message.contains("more queries"), "{standard:?}");
-    }
-
-    /// A live model has no graph that could be simplified.
-    #[test]
-    fn what_is_disputed_is_said_of_the_kind_of_model() {
-        let disputed = AttackRecord { disputed: true, ..gradients(10, 0) };
-        let attacks = [("pgd", of(3, &disputed, &gradients(10, 0)))];
-        for (runtime, words) in [("rten", "the simplified graph"), ("torch", "a second pass")] {
-            let warnings = said_beside(runtime, &attacks);
-            assert!(warnings.len() == 1 && warnings[0].code == "disputed-points", "{warnings:?}");
-            assert!(warnings[0].message.contains(words), "{warnings:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_finite_is_said() {
-        let met = AttackRecord { non_finite_gradients: 3, unanswered: 1, ..gradients(100, 0) };
-        let warnings =
-            said(&[("pgd", of(7, &met, &gradients(100, 0))), ("fgsm", of(100, &queries(2), &met))]);
-        let codes: Vec<&str> = warnings.iter().map(|warning| warning.code.as_str()).collect();
-        assert_eq!(codes, ["non-finite-gradients", "unanswered-points"]);
-        for warning in warnings {
-            assert!(
-                warning.message.contains("pgd (near 7 of 100 samples)") && !warning.message.contains("fgsm")
-            );
-        }
-    }
 }

@@ -9,6 +9,7 @@ use attacks::{blind, disputed, masked};
 
 use super::missing::missing;
 use super::{AttackRecord, Outcome, Record, Summary, Warning};
+use crate::attack::Transfer;
 use crate::run::shard::SHARD_ALONE;
 use crate::stats::Share;
 use crate::survey::NOT_REACHED;
@@ -98,9 +99,16 @@ fn non_finite(summary: &Summary, records: &[Record]) -> Option<Warning> {
 
 fn unanswered(summary: &Summary, records: &[Record]) -> Option<Warning> {
     met(summary, records, |a| a.unanswered > 0).map(|who| {
+        // A transfer asks the surrogate too.
+        let names = attacks::by_attack(summary, records);
+        let mut meeting = names.filter(|(_, tried)| tried.iter().any(|a| a.unanswered > 0));
+        let (whose, what) = match meeting.any(|(name, _)| name.starts_with(Transfer::PREFIX)) {
+            true => ("the answer of the model, or in a transfer of the surrogate,", "both"),
+            false => ("the model's answer", "the model"),
+        };
         let message = format!(
-            "points where the model's answer is NaN were met by {who}. They count neither as adversarial nor as robust. \
-             Check the model for divisions by zero, logarithms of negative numbers and overflows within the bounds"
+            "points where {whose} is NaN were met by {who}. They count neither as adversarial nor as robust. \
+             Check {what} for divisions by zero, logarithms of negative numbers and overflows within the bounds"
         );
         Warning::new("unanswered-points", message)
     })

@@ -22,7 +22,7 @@ use crate::experiment::Lab;
 use crate::quadrature::{PlanePlan, PlaneReport, WindowPackets};
 use crate::stats::rank_correlation;
 use crate::train::{
-    Architecture, Network, Recipe, Schedule, TrainedOn, Training, TrainingDirectory, TrainingSet,
+    Architecture, Kept, Network, Recipe, Schedule, TrainedOn, Training, TrainingDirectory, TrainingSet,
     TrainingSettings,
 };
 use crate::{Classifier, Graph, Preprocessing, Result};
@@ -203,7 +203,7 @@ fn train(
     let values = samples.iter().flat_map(|sample| sample.input.clone()).collect();
     let labels = samples.iter().map(|sample| sample.label).collect();
     let samples = TrainingSet::of(values, labels, &[2], &recipe)?;
-    let model = "mlp:32,32".parse::<Architecture>()?.build(&[2], 2, None, seed)?;
+    let model = "mlp:32,32".parse::<Architecture>()?.build(&[2], 2, None, Kept::Activations, seed)?;
     let settings = TrainingSettings {
         network: Network::Architecture("mlp:32,32".into()),
         samples: TrainedOn::Problem { problem: problem.to_string(), points },

@@ -36,7 +36,7 @@ use super::{Conditions, PaperReport, value};
 use crate::answer::predict;
 use crate::engine::{Engine, EngineOptions, Evaluator, Query};
 use crate::experiment::Lab;
-use crate::train::{Architecture, Method, Optimizer, Recipe, Schedule, Training, TrainingSet};
+use crate::train::{Architecture, Kept, Method, Optimizer, Recipe, Schedule, Training, TrainingSet};
 use crate::{Classifier, Graph, Preprocessing, Result, Runtime};
 use inputs::KINDS;
 use page::{claims, picture, text, unlearnt};
@@ -122,7 +122,8 @@ impl Bench<'_> {
         // Files may be sorted; which samples go where is drawn.
         let shuffled = inputs::shuffled(&samples.train, seed);
         let (first, second) = (place(&shuffled, 0..frozen), place(&shuffled, frozen..shuffled.labels.len()));
-        let untrained = NETWORK.parse::<Architecture>()?.build(&[d], classes, None, seed)?;
+        let untrained =
+            NETWORK.parse::<Architecture>()?.build(&[d], classes, None, Kept::Activations, seed)?;
         let Some(network) = self.train(&untrained, &first.values, &first.labels, BATCH, seed)? else {
             return Ok(None);
         };
@@ -203,7 +204,8 @@ impl Bench<'_> {
 
     /// A reader before its training.
     fn reader(&self, d: usize, hidden: usize, classes: usize, seed: u64) -> Result<Graph> {
-        format!("mlp:{hidden}").parse::<Architecture>()?.build(&[d], classes, None, seed)
+        let network: Architecture = format!("mlp:{hidden}").parse()?;
+        network.build(&[d], classes, None, Kept::Activations, seed)
     }
 
     fn recipe(&self, batch: usize, seed: u64) -> Recipe {

@@ -19,9 +19,9 @@ pub struct DataFigures {
     pub stray: Figure,
     /// Whether the covariance is −½ and `stray` is zero, as partial integration demands.
     pub identities_hold: bool,
-    /// Data points in the mixture.
+    /// Data points in the mixture; of several labels, all of them.
     pub components: usize,
-    /// How many data points are computed with at a time.
+    /// How many data points are computed with at a time; of several labels, their sum.
     pub kept: usize,
     /// Whether the components that were looked at for far lobes have none that samples missed.
     pub reached: bool,
@@ -53,7 +53,7 @@ impl DataFigures {
             stray,
             identities_hold: identities_hold(&spreads, stray),
             components: packets.iter().map(|p| p.components).sum(),
-            kept: first.kept,
+            kept: packets.iter().map(|p| p.kept).sum(),
             reached: packets.iter().all(|p| p.reached),
             lost: packets.iter().map(|p| p.lost).fold(0.0, f64::max),
             spreads,

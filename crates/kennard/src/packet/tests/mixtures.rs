@@ -59,6 +59,15 @@ fn what_is_lost_is_said() {
     let packet = DataPacket { scale: 1.0, samples: 4000, seed: 1 };
     let found = measure_data(packet, &points, &mut separable(bend(1.0)));
     assert!(found.lost > 0.5 && !found.valid(), "{}", found.lost);
+    assert_eq!((found.components, found.kept), (100, 16));
+    // Of several labels both are summed: of a few components none are said to be left out.
+    let few = measure_data(packet, &points[..5], &mut separable(bend(1.0)));
+    let counted = |packets: &[DataFigures]| {
+        let mean = DataFigures::average(packets).unwrap();
+        (mean.components, mean.kept)
+    };
+    assert_eq!(counted(&[few.clone(), few.clone()]), (10, 10));
+    assert_eq!(counted(&[few, found]), (105, 21));
 }
 
 #[test]

@@ -125,3 +125,59 @@ fn the_principal_product_of_a_quadratic_is_half_in_any_dimension() {
     }
     assert!(outside.len() < 3, "{outside:?}");
 }
+
+/// An even log-loss `0.8 √(1 + x²)` along one coordinate and a linear one along the other: the product along the drift changes
+/// fast with its direction, which samples give to some degrees. Figures along it by the trapezoid rule, `C` and `A` being diagonal.
+/// Over many seeds they cover 92 % to 97 %. At 92 %, six or more of 20 miss the truth in 0.4 % of runs of a right program, so one of the
+/// six figures fails in 2.3 % at most; the seeds are fixed. Without the direction's error 5 % to 70 % would cover.
+#[test]
+fn intervals_along_the_drift_hold_the_error_of_its_direction() {
+    let f = |i: usize, x: f64| {
+        let root = (1.0 + x * x).sqrt();
+        if i == 0 { (0.8 * root, 0.8 * x / root) } else { (0.3 * x, 0.3) }
+    };
+    let centre = [0.1f32, 0.0];
+    let axes = [0, 1].map(|i| GridRule::new(|x| f(i, x), f64::from(centre[i]), 1.0));
+    let drifts = axes.each_ref().map(|axis| axis.mean(|_, h| h));
+    let square = drifts[0] * drifts[0] + drifts[1] * drifts[1];
+    let along = |of: &dyn Fn(&GridRule) -> f64| -> f64 {
+        axes.iter().zip(drifts).map(|(axis, drift)| of(axis) * drift * drift / square).sum()
+    };
+    let v = along(&|axis: &GridRule| axis.variance(|_, h| h));
+    let x = along(&|axis: &GridRule| axis.variance(|z, _| z));
+    let p = along(&|axis: &GridRule| axis.variance(|z, h| h - z / 2.0));
+    for samples in [2000, 8000] {
+        let mut covered = [0; 3];
+        for seed in 0..20 {
+            let effort = Effort { modes: true, rel_tol: Some(1e-9), ..Effort::exactly(samples) };
+            let packet = GaussianPacket { scale: 1.0, samples: 2000, seed };
+            let packet = packet.measure_until(&effort, &centre, 0, seed, &mut separable(f));
+            let drift = packet.unwrap().modes.unwrap().drift.unwrap();
+            assert!(drift.resolved, "{samples} samples, seed {seed}");
+            let found = [(drift.dispersion, v), (drift.squeeze, x), (drift.product, (x * p).sqrt())];
+            covered
+                .iter_mut()
+                .zip(found)
+                .for_each(|(n, (figure, truth))| *n += usize::from(figure.contains(truth)));
+        }
+        assert!(covered.iter().all(|covered| *covered >= 15), "{samples} samples: {covered:?} of 20");
+    }
+}
+
+/// An even log-loss displaces nothing: what samples show of a drift is noise, and has no direction.
+#[test]
+fn a_direction_that_is_not_resolved_has_no_interval() {
+    let even = |_: usize, x: f64| {
+        let root = (1.0 + x * x).sqrt();
+        (0.6 * root, 0.6 * x / root)
+    };
+    let packet = with_modes(1000, &[0.0; 20], &mut separable(even));
+    let drift = packet.modes.unwrap().drift.unwrap();
+    assert!(!drift.resolved, "{drift:?}");
+    for figure in [drift.product, drift.squeeze, drift.dispersion] {
+        assert!(figure.value.is_finite() && figure.known_interval().is_none(), "{figure:?}");
+    }
+    let written = serde_json::to_value(&drift).unwrap();
+    assert_eq!(written["resolved"], serde_json::Value::Bool(false));
+    assert!(written["product"]["interval"].is_null(), "{written}");
+}

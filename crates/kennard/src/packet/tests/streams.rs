@@ -175,10 +175,20 @@ fn weights_of_any_size_leave_finite_figures() {
     }
 }
 
-/// Points of a packet narrower than the spacing of f32 are all the centre.
+/// Points of a packet narrower than the spacing of f32 are all the centre, and have no figures; a few spacings are enough.
 #[test]
-fn a_scale_below_the_resolution_of_f32_is_seen() {
-    let packet = GaussianPacket { scale: 1e-10, samples: 2000, ..PACKET };
-    let packet = packet.measure(&[0.5; 3], 0, 0, &mut separable(bend(1.0))).unwrap();
-    assert!(!packet.identities_hold && !summary(&packet).contains("NaN"), "{}", summary(&packet));
+fn a_scale_below_the_resolution_of_f32_is_refused() {
+    let at = |scale: f64, centre: f32| {
+        let packet = GaussianPacket { scale, samples: 2000, ..PACKET };
+        packet.measure(&[0.25, -centre], 0, 0, &mut separable(bend(1.0)))
+    };
+    let error = at(1e-10, 0.5).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the scale 1e-10 is finer than float32 distinguishes at this sample; take at least 1.3e-7"
+    );
+    assert!(at(1.1e-7, 0.5).is_err() && at(4e-6, 20.0).is_err());
+    let packet = at(1.2e-7, 0.5).unwrap();
+    assert!(packet.spreads.sigma_x.relative_error() < 0.1, "{}", summary(&packet));
+    assert!((packet.spreads.sigma_x.value / 1.2e-7 - 1.0).abs() < 0.05, "{}", summary(&packet));
 }

@@ -94,9 +94,11 @@ pub struct WindowPackets {
     /// `s² Σ_i Var(h_i)`.
     #[serde(serialize_with = "as_mean")]
     pub dispersion: Figure,
-    /// `P(misclassified)`, the share of `ψ²` at misclassified points, by the midpoint rule.
+    /// `P(misclassified)`, the share of `ψ²` at misclassified points.
     #[serde(serialize_with = "as_mean")]
     pub misclassified: Figure,
+    /// The largest estimated error of a centre's `P(misclassified)`.
+    pub misclassified_error: f64,
     /// The largest estimated error of a product.
     pub error: f64,
     /// The largest `|Cov(x_i, g_i) + ½|`.

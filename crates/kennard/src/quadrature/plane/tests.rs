@@ -47,7 +47,8 @@ fn quadrature_and_sampling_agree() {
             });
             assert!(sampled.valid(), "{problem} {}: {sampled:?}", sample.index);
             let spreads = [exact.clone(), exact.clone()];
-            let window = window_packets(scale, &[sample.clone(), sample.clone()], &spreads, &[0.0, 0.0]);
+            let centres = [sample.clone(), sample.clone()];
+            let window = window_packets(scale, &centres, &spreads, &[Figure::exact(0.0); 2]);
             for (name, exact, found) in [
                 ("σ_x", window.sigma_x, sampled.spreads.sigma_x),
                 ("σ_p", window.sigma_p, sampled.spreads.sigma_p),

@@ -41,6 +41,7 @@ impl Subspace {
             dispersion: scale * scale * square(|c| c.roughness),
             // Told by logits, which an oracle does not give.
             misclassified: f64::NAN,
+            misclassified_error: f64::NAN,
             log_norm: integral.log_norm,
             order: integral.order,
             converged: integral.converged,

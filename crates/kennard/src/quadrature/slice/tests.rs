@@ -38,7 +38,7 @@ impl LogOdds for Rough {
     }
 
     fn evaluate(&mut self, _: &[f32], _: usize, _: &mut [f32], _: &mut [f32]) -> Result<()> {
-        Err(Error::NoGradient("the node `trees` has no gradient rule".into()))
+        Err(Error::NoGradient { why: "the node `trees` has no gradient rule".into(), needed: None })
     }
 }
 

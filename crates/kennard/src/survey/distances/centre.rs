@@ -35,6 +35,11 @@ impl CentreDistances {
         self.radius.radius.filter(|figure| self.radius.enough && figure.value.is_finite())
     }
 
+    /// Whether the centre is classified correctly: beyond the boundary, distances by margins are negative.
+    pub fn is_correct(&self) -> bool {
+        self.predicted.margin > 0.0
+    }
+
     /// Whether an error packet was sought in vain.
     pub fn is_without_errors(&self) -> bool {
         matches!(self.errors, Some(Err(_)))

@@ -73,7 +73,15 @@ fn what_most_centres_lack_is_infinite() {
     // As many near as far: the lower of the two in the middle.
     let (figures, _) = medians(&[&near, &near, &far, &far], 0);
     assert_eq!((figures["radius"].value, figures["searched"].value), (0.2, 0.25));
-    let wrong =
-        CentreDistances { predicted: Predicted { margin: -1.0, ..far.predicted.clone() }, ..far.clone() };
-    assert_eq!(medians(&[&wrong], 0).0["first_order"].value, f64::NEG_INFINITY);
+    // A centre that is misclassified is at a distance below zero, by its margin, and above, by a search: it has no part.
+    let wrong = CentreDistances {
+        predicted: Predicted { margin: -1.0, first_order: [-0.1; 3], ..near.predicted.clone() },
+        ..near.clone()
+    };
+    let (figures, notes) = medians(&[&wrong, &near, &wrong, &wrong], 0);
+    assert_eq!((figures["first_order"].value, figures["searched"].value), (0.25, 0.25));
+    assert_eq!(notes[0], "medians of distances are of 1 of 4 centres, those classified correctly");
+    let (figures, notes) = medians(&[&wrong], 0);
+    assert!(figures.is_empty(), "{figures:?}");
+    assert_eq!(notes[0], "no medians of distances: none of 1 centres is classified correctly");
 }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::model::ThreatModel;
+use super::model::{ThreatModel, beyond_rounding};
 use super::norm::Norm;
 use crate::{Error, Result};
 
@@ -189,19 +189,21 @@ impl Lattice {
             Some((lower, upper)) => (Cow::from(lower), Cow::from(upper)),
             None => {
                 let [lo, hi] = threat.bounds;
-                let reach =
-                    if threat.norm == Norm::Linf { threat.reach(origin.len()) } else { f64::INFINITY };
-                let end = |by: f64| -> Vec<f32> {
-                    origin.iter().map(|&x| ((f64::from(x) + by) as f32).max(lo).min(hi)).collect()
+                let is_box = threat.norm == Norm::Linf;
+                let reach = |x: f32| if is_box { threat.reach_of(x) } else { f64::INFINITY };
+                let end = |sign: f64| -> Vec<f32> {
+                    let at = |&x: &f32| ((f64::from(x) + sign * reach(x)) as f32).max(lo).min(hi);
+                    origin.iter().map(at).collect()
                 };
-                let (mut lower, mut upper) = (end(-reach), end(reach));
+                let (mut lower, mut upper) = (end(-1.0), end(1.0));
                 self.draw_in(origin, &mut lower, &mut upper);
                 // What is nearly a level counts as one, but a point is held to epsilon and the bounds more closely.
                 let steps = self.steps();
                 for &element in self.stepped(origin.len()).iter() {
                     let own = origin[element];
                     let outside = |end: f32| {
-                        (f64::from(end) - f64::from(own)).abs() > reach || !(lo..=hi).contains(&end)
+                        let beyond = is_box && beyond_rounding(own, end) > threat.allowed();
+                        beyond || !(lo..=hi).contains(&end)
                     };
                     if outside(lower[element]) {
                         lower[element] = steps.value_from(own, steps.level(lower[element]) + 1.0);
@@ -214,7 +216,7 @@ impl Lattice {
             }
         };
         let bounded = own.is_none() && threat.norm != Norm::Linf && threat.eps.is_finite();
-        let ball = bounded.then(|| (threat.norm, threat.reach(origin.len())));
+        let ball = bounded.then(|| (threat.norm, threat.allowed()));
         let stepped = self.stepped(origin.len());
         Valid { lattice: self, origin, stepped, steps: self.steps(), lower, upper, ball }
     }

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 
 use rand::{Rng, RngExt};
 
+use super::super::model::beyond_rounding;
 use super::{Lattice, Steps, is_one_hot};
 use crate::Norm;
 
@@ -18,7 +19,7 @@ pub(crate) struct Valid<'a> {
     /// The smallest box around them.
     pub(super) lower: Cow<'a, [f32]>,
     pub(super) upper: Cow<'a, [f32]>,
-    /// The norm's ball and its radius, where that is no box.
+    /// The norm's ball and its radius, beyond rounding, where that is no box.
     pub(super) ball: Option<(Norm, f64)>,
 }
 
@@ -101,7 +102,7 @@ impl Valid<'_> {
             group.iter().for_each(|&element| x[element] = self.origin[element]);
         }
         let power = |element: usize, value: f32| {
-            let by = (f64::from(value) - f64::from(self.origin[element])).abs();
+            let by = beyond_rounding(self.origin[element], value);
             if norm == Norm::L2 { by * by } else { by }
         };
         let limit = if norm == Norm::L2 { reach * reach } else { reach };

@@ -19,12 +19,12 @@ pub enum Size {
     Fixed(f64),
 }
 
-/// What a layer of untrained weights keeps as large as it was in front of it, in the mean.
+/// What untrained layers keep, in the mean, as large as it was in front of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
-    /// Activations.
+    /// Activations, by the deviation `√(2/inputs)` in front of a ReLU (He et al. 2015, arXiv 1502.01852).
     Activations,
-    /// Intervals, by the deviation `√(2π)/inputs` in front of a ReLU (Shi et al. 2021, arXiv 2103.17268, section 3.1); where
+    /// Intervals, for training on their bounds: by the deviation `√(2π)/inputs` in front of a ReLU (Shi et al. 2021, arXiv 2103.17268, section 3.1); where
     /// activations are kept they grow by a factor of `√(inputs/π)` per layer.
     Intervals,
 }

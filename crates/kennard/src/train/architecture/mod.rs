@@ -9,7 +9,8 @@ use std::str::FromStr;
 
 use kennard_graph::{Builder, DType, Dim, Graph, Shape, TensorType, normalize};
 
-use self::layers::{Kept, Layers, Size};
+pub use self::layers::Kept;
+use self::layers::{Layers, Size};
 use crate::{Error, Result};
 
 /// A network by its name and sizes.
@@ -131,37 +132,12 @@ impl Architecture {
     }
 
     /// The untrained network for samples of `shape` (`[C, H, W]`, for `mlp` any), its weights drawn from
-    /// `seed`: input `image [N, …shape]`, output `logits [N, classes]`. Where `statistics` are given, mean and
-    /// standard deviation of each channel, the image is normalised by them first.
+    /// `seed`, as large as `kept` says: input `image [N, …shape]`, output `logits [N, classes]`. Where `statistics` are
+    /// given, mean and standard deviation of each channel, the image is normalised by them first.
     ///
     /// # Errors
     /// When samples of this shape cannot be its input.
     pub fn build(
-        &self,
-        shape: &[usize],
-        classes: usize,
-        statistics: Option<(&[f32], &[f32])>,
-        seed: u64,
-    ) -> Result<Graph> {
-        self.drawn(shape, classes, statistics, Kept::Activations, seed)
-    }
-
-    /// The same network with weights to train on bounds of intervals: `√(2π)/inputs` is their standard deviation, with which
-    /// intervals are as wide behind a layer as in front of it (Shi et al. 2021, arXiv 2103.17268, section 3.1).
-    ///
-    /// # Errors
-    /// When samples of this shape cannot be its input.
-    pub fn build_for_bounds(
-        &self,
-        shape: &[usize],
-        classes: usize,
-        statistics: Option<(&[f32], &[f32])>,
-        seed: u64,
-    ) -> Result<Graph> {
-        self.drawn(shape, classes, statistics, Kept::Intervals, seed)
-    }
-
-    fn drawn(
         &self,
         shape: &[usize],
         classes: usize,
@@ -259,8 +235,9 @@ mod tests {
             });
             per_layer.product::<f64>()
         };
-        let bounded = widened(&network.build_for_bounds(&[1, 28, 28], 10, None, 0).unwrap());
-        let plain = widened(&network.build(&[1, 28, 28], 10, None, 0).unwrap());
+        let drawn = |kept| widened(&network.build(&[1, 28, 28], 10, None, kept, 0).unwrap());
+        let bounded = drawn(Kept::Intervals);
+        let plain = drawn(Kept::Activations);
         // √(inputs/π) per layer, of 9, 128, 72, 256, 784, 128 inputs, and √(inputs/2π) of the logits' 128.
         assert!((0.8..1.25).contains(&bounded), "{bounded}");
         assert!(plain > 1e5, "{plain}");
@@ -284,7 +261,8 @@ mod tests {
     #[test]
     fn networks_have_their_weights() {
         let count = |name: &str, shape: &[usize]| {
-            let graph = name.parse::<Architecture>().unwrap().build(shape, 10, None, 0).unwrap();
+            let graph = name.parse::<Architecture>().unwrap().build(shape, 10, None, Kept::Activations, 0);
+            let graph = graph.unwrap();
             let trained = kennard_graph::trainable(&graph);
             trained.iter().map(|name| graph.constants[name].len()).sum::<usize>()
         };

@@ -59,7 +59,8 @@ const NETWORKS: &[(&str, [usize; 3])] = &[
 
 /// A network with the weights of the file.
 fn network(name: &str, shape: &[usize], arrays: &Arrays) -> Graph {
-    let mut graph = name.parse::<Architecture>().unwrap().build(shape, CLASSES, None, 0).unwrap();
+    let network: Architecture = name.parse().unwrap();
+    let mut graph = network.build(shape, CLASSES, None, Kept::Activations, 0).unwrap();
     let weights = trainable(&graph);
     let stored = arrays.keys().filter(|key| key.starts_with(&format!("{name}/weight/"))).count();
     assert_eq!(weights.len(), stored, "{name}");

@@ -8,8 +8,8 @@ fn a_single_step_changes_weights() {
     let samples = split(sides(64 + N));
     for schedule in [Schedule::Constant, Schedule::Cosine, Schedule::OneCycle, Schedule::Step] {
         let recipe = Recipe { schedule, ..recipe(Method::Standard) };
-        let untrained = "mlp:8".parse::<Architecture>().unwrap().build(&[1, 4, 4], 2, None, recipe.seed);
-        assert_ne!(teach(&recipe, &samples, 1).unwrap().model, untrained.unwrap(), "{schedule:?}");
+        let untrained = untrained("mlp:8", &[1, 4, 4], recipe.seed);
+        assert_ne!(teach(&recipe, &samples, 1).unwrap().model, untrained, "{schedule:?}");
     }
 }
 

@@ -18,7 +18,7 @@ use crate::run::files::{read_if_there, to_json, write_whole};
 use crate::run::sums::sha256;
 use crate::stats::{clopper_pearson, quantile};
 use crate::train::{
-    Architecture, Network as Begun, TrainedOn, Training, TrainingData, TrainingDirectory, TrainingSet,
+    Architecture, Kept, Network as Begun, TrainedOn, Training, TrainingData, TrainingDirectory, TrainingSet,
     TrainingSettings,
 };
 use crate::{Classifier, Figure, Graph, Preprocessing, Result, Runtime};
@@ -103,7 +103,8 @@ impl Setup<'_> {
             ..TrainingData::default()
         };
         let samples = TrainingSet::of(points.values.clone(), labels, &[2], &recipe)?;
-        let model = regime.architecture().parse::<Architecture>()?.build(&[2], points.classes, None, seed)?;
+        let architecture: Architecture = regime.architecture().parse()?;
+        let model = architecture.build(&[2], points.classes, None, Kept::Activations, seed)?;
         let settings = TrainingSettings {
             network: Begun::Architecture(regime.architecture()),
             samples: TrainedOn::DataSet { data },

@@ -35,6 +35,22 @@ fn an_average_covers_the_mean_of_its_centres() {
     assert_close("ess", same.spreads.ess, 4.0 * packets[0].spreads.ess, 1e-6);
 }
 
+/// One image far from seven others: Student's interval would reach below zero, and the products' below the bound.
+#[test]
+fn an_average_reaches_no_impossible_value() {
+    let packet = measure(gaussian(1.0, 2000), &[0.0; 3], &mut separable(bend(0.5)));
+    let of = |value: f64| {
+        let mut spreads = packet.spreads.clone();
+        spreads.product = Figure::exact(0.5 + value);
+        Packet { drift: Figure::exact(value), dispersion: Figure::exact(value), spreads, ..packet.clone() }
+    };
+    let average = Packet::average(&[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 8.0].map(of)).unwrap();
+    for (figure, least) in [(average.drift, 0.0), (average.dispersion, 0.0), (average.spreads.product, 0.5)] {
+        assert!(figure.interval[0] == least && figure.value == least + 1.0, "{figure:?}");
+        assert!(figure.interval[1] > least + 2.0, "{figure:?}");
+    }
+}
+
 #[test]
 fn an_average_hides_no_bad_packet() {
     use crate::packet::AverageError;

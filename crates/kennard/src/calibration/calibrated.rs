@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Figure;
-use crate::calibration::{Calibration, Quality};
+use super::{Calibration, Quality};
+use crate::figure::Figure;
 
 /// A fitted temperature, and how well confidence and accuracy agree before and after; see [`Calibration`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -202,7 +202,7 @@ fn a_table_lists_files_and_labels() {
     refuse("file,label\nc.png,owl\nb.png,\"  \"\n", &["labels.csv, line 3", "is blank"]);
     refuse("file,label\nc.png,0\nb.png,owl\n", &["line 3: label `owl` is a name, and `0` is a number"]);
     refuse("file,label\nc.png,0\nb.png,0.5\n", &["line 3: label 0.5 is no whole number"]);
-    refuse("file,label\nc.png,0.0\nb.png,nan\n", &["line 3: label `nan` is a name"]);
+    refuse("file,label\nc.png,0.0\nb.png,nan\n", &["line 3: label `nan` is how a missing label is written"]);
     refuse("file,label\nc.png,-1.0\n", &["line 2: label -1 is negative"]);
     refuse("name,class\na.png,1\n", &["labels.csv, line 1", "`file` and `label` are needed"]);
     refuse("file,label\nb.png,1\nc.png\n", &["labels.csv, line 3", "one file and one label a line"]);

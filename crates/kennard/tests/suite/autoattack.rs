@@ -177,7 +177,7 @@ fn the_contest_breaks_what_fab_breaks() {
     let model = Graph::load(fixture("fashion_cnn_robust.onnx")).unwrap();
     let image = fashion().samples().unwrap().map(Result::unwrap).find(|sample| sample.index == 768).unwrap();
     let data = in_memory(&[1, 28, 28], image.input, vec![image.label]);
-    let threat = ThreatModel::new(Norm::L2, 0.8).unwrap();
+    let threat = ThreatModel::new(Norm::L2, 0.805).unwrap();
     for runtime in runtimes() {
         let options = EngineOptions { threads: Some(1), ..EngineOptions::default() };
         let engine = engine(&model, &data, runtime, &options);

@@ -70,20 +70,8 @@ mod tests {
 
     #[test]
     fn missing_classes_are_named() {
-        let record = |label| Record {
-            index: label,
-            label,
-            prediction: Some(0),
-            margin: 1.0,
-            random: false,
-            cosine: None,
-            predictions: Default::default(),
-            bound: None,
-            radius: None,
-            pending: false,
-            attacks: vec![],
-            minimal: vec![],
-        };
+        let record =
+            |label| Record { index: label, label, prediction: Some(0), margin: 1.0, ..Record::default() };
         let of =
             |labels: &[usize], count| classes(count, &labels.iter().copied().map(record).collect::<Vec<_>>());
         assert_eq!(of(&[0, 2, 1], 3), None);

@@ -10,22 +10,17 @@ fn said(attacks: &[(&str, Vec<AttackRecord>)]) -> Vec<Warning> {
     said_beside("rten", attacks)
 }
 
+/// A sample that is classified correctly.
+fn correct(index: usize) -> Record {
+    Record { index, prediction: Some(0), margin: 1.0, ..Record::default() }
+}
+
 /// The same of a model that this runtime, or library, computes.
 fn said_beside(runtime: &str, attacks: &[(&str, Vec<AttackRecord>)]) -> Vec<Warning> {
     let records: Vec<Record> = (0..attacks[0].1.len())
         .map(|index| Record {
-            index,
-            label: 0,
-            prediction: Some(0),
-            margin: 1.0,
-            random: false,
-            cosine: None,
-            predictions: Default::default(),
-            bound: None,
-            radius: None,
-            pending: false,
             attacks: attacks.iter().map(|(_, did)| Some(did[index].clone())).collect(),
-            minimal: Vec::new(),
+            ..correct(index)
         })
         .collect();
     let named = |(name, _): &(&str, _)| AttackSummary::blank(name);
@@ -101,20 +96,7 @@ fn searches_without_gradients_are_not_blind() {
 /// Where no epsilon is given, a minimum-norm attack is in doubt where it found nothing, and so are its distances.
 #[test]
 fn minimum_norm_attacks_are_blind_where_they_found_nothing() {
-    let record = |index, did: AttackRecord| Record {
-        index,
-        label: 0,
-        prediction: Some(0),
-        margin: 1.0,
-        random: false,
-        cosine: None,
-        predictions: Default::default(),
-        bound: None,
-        radius: None,
-        pending: false,
-        attacks: Vec::new(),
-        minimal: vec![Some(did)],
-    };
+    let record = |index, did: AttackRecord| Record { minimal: vec![Some(did)], ..correct(index) };
     let said = |did: AttackRecord| {
         let records: Vec<Record> = (0..100).map(|index| record(index, did.clone())).collect();
         let mut summary = blank("rten", 100, serde_json::Value::Null);

@@ -151,7 +151,7 @@ fn surrogate(file: &Path, data: &DataSet, settings: &Settings) -> Result<Classif
         [] => data.class_names(),
         own => own,
     };
-    if is_rearranged(&labels, own) {
+    if kennard::data::is_rearranged(&labels, own) {
         let problem = format!(
             "the surrogate's file lists its classes in the order {}, the model's in the order {}; give a surrogate whose outputs \
              are those of the model",
@@ -191,21 +191,6 @@ fn surrogate(file: &Path, data: &DataSet, settings: &Settings) -> Result<Classif
         warn!("warning, surrogate ({}): {}", warning.code, warning.worded(flag));
     }
     Ok(engine.classifier().clone())
-}
-
-/// Whether two lists have the same labels in another order; numbers are the same in whatever form they are written.
-fn is_rearranged(labels: &[String], own: &[String]) -> bool {
-    let all = |labels: &[String]| labels.iter().map(|label| plain(label)).collect::<Vec<_>>();
-    let (labels, own) = (all(labels), all(own));
-    labels != own && labels.len() == own.len() && labels.iter().all(|label| own.contains(label))
-}
-
-/// A label, whole numbers in one form.
-fn plain(label: &str) -> String {
-    match label.trim().parse::<f64>() {
-        Ok(number) if number.fract() == 0.0 && number.abs() < 2f64.powi(53) => (number as i64).to_string(),
-        _ => label.to_owned(),
-    }
 }
 
 /// The model at work on inputs of `shape`; `first` are some of them, and `samples` says how many there are, where each
@@ -256,21 +241,5 @@ fn channels_last(extents: &[Option<usize>], said: bool) -> bool {
         (true, false) => false,
         (false, true) => true,
         _ => said,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Labels in another form are the same, and other labels are no other order.
-    #[test]
-    fn lists_in_another_order_are_told() {
-        let told = |labels: [&str; 3], own: [&str; 3]| {
-            is_rearranged(&labels.map(String::from), &own.map(String::from))
-        };
-        assert!(told(["3", "2", "1"], ["1", "2", "3"]) && told(["2.0", "1.0", "3.0"], ["1", "2", "3"]));
-        assert!(told(["bee", "ant", "cow"], ["ant", "bee", "cow"]));
-        assert!(!told(["1.0", "2.0", "03"], ["1", "2", "3"]) && !told(["0", "1", "2"], ["1", "2", "3"]));
     }
 }

@@ -95,7 +95,7 @@ impl ClassList {
         if same {
             return Ok(Some(list));
         }
-        let rearranged = list.is_rearranged(own);
+        let rearranged = is_rearranged(&list.names, own);
         let in_order = numbers_of(&list.names).as_deref().map(are_places);
         let contradicts = match (&numbers, in_order) {
             // Names of numbers, or numbers of names.
@@ -116,13 +116,6 @@ impl ClassList {
         }
         let own = numbers.filter(|_| !places && !list.has_numbers());
         Ok(Some(ClassList { own, ..list }))
-    }
-
-    /// Whether these words are the same in another order.
-    pub fn is_rearranged(&self, words: &[String]) -> bool {
-        let there = |name: &String| words.iter().any(|word| are_same(name, word));
-        let moved = || std::iter::zip(&self.names, words).any(|(name, word)| !are_same(name, word));
-        self.names.len() == words.len() && self.names.iter().all(there) && moved()
     }
 
     /// Whether it is the list of the model's own file.
@@ -244,6 +237,13 @@ fn are_places(numbers: &[i128]) -> bool {
 /// Whether two words are one label: numbers are the same in whatever form they are written.
 fn are_same(one: &str, other: &str) -> bool {
     one == other || whole_number(one).is_some_and(|number| whole_number(other) == Some(number))
+}
+
+/// Whether two lists have the same labels in another order; whole numbers are the same in whatever form they are written.
+pub fn is_rearranged(labels: &[String], others: &[String]) -> bool {
+    let there = |label: &String| others.iter().any(|other| are_same(label, other));
+    let moved = || std::iter::zip(labels, others).any(|(label, other)| !are_same(label, other));
+    labels.len() == others.len() && labels.iter().all(there) && moved()
 }
 
 /// Words in their order, shortened where there are many.

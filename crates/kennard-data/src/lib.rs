@@ -96,6 +96,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use class_list::is_rearranged;
 pub use error::{DataError, Place};
 pub use fingerprint::{FileDigest, digest};
 pub use guard::guarded;

@@ -1,7 +1,7 @@
 //! Data sets opened: of files, of samples in memory, of a source of the user's own.
 
 use super::DataSet;
-use crate::class_list::{ClassList, shown};
+use crate::class_list::{ClassList, is_rearranged, shown};
 use crate::error::DataError;
 use crate::memory::{CheckedSource, Contents, Memory};
 use crate::opened::Opened;
@@ -60,7 +60,9 @@ impl DataSet {
             return Err(DataError::Option { problem });
         }
         let of_model = list.filter(|list| list.is_of_model());
-        if let Some(list) = of_model.filter(|list| !takes_list && list.is_rearranged(&opened.class_names)) {
+        if let Some(list) =
+            of_model.filter(|list| !takes_list && is_rearranged(list.names(), &opened.class_names))
+        {
             let problem = format!(
                 "{} data have the classes in the order {}, and the model's file lists {}: its outputs have another order than the \
                  labels",

@@ -220,3 +220,14 @@ fn missing_labels_are_refused() {
     let files = directory(&[("na/a.png", image()), ("us/b.png", image())]);
     assert_eq!(labels(&read(&open("folder", &files, &Options::default()).unwrap()).unwrap()), [0, 1]);
 }
+
+/// Labels in another form are the same, and other labels are no other order.
+#[test]
+fn lists_in_another_order_are_told() {
+    let told = |labels: [&str; 3], own: [&str; 3]| {
+        crate::is_rearranged(&labels.map(String::from), &own.map(String::from))
+    };
+    assert!(told(["3", "2", "1"], ["1", "2", "3"]) && told(["2.0", "1.0", "3.0"], ["1", "2", "3"]));
+    assert!(told(["bee", "ant", "cow"], ["ant", "bee", "cow"]));
+    assert!(!told(["1.0", "2.0", "03"], ["1", "2", "3"]) && !told(["0", "1", "2"], ["1", "2", "3"]));
+}

@@ -4,7 +4,7 @@
 
 For every row of $KENNARD_SHARED/reference/autoattack.csv (default ../shared), what the reference implementation found, the
 network is rebuilt as a PyTorch module (benches/peers/network.py) and given to `kennard.AutoAttack`, as code written for the
-reference would. On the first images of the row (--images: so many of each row, in order; 0 leaves it out), the robust
+reference would. On the first images of the row (--images: their number, row by row; 0 leaves a row out), the robust
 accuracy must be no more than 1.0 points below the reference's and 0.5 above, or one image. Needs the Python package.
 """
 

@@ -14,7 +14,6 @@ Needs the Python package and references/requirements.txt. A row that is in the f
 import argparse
 import io
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -30,8 +29,8 @@ import kennard
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "benches/peers"))
 from network import Network  # noqa: E402
+from side import SHARED  # noqa: E402
 
-SHARED = Path(os.environ.get("KENNARD_SHARED", ROOT / "../shared")).resolve()
 # Sizes at which some images of most networks withstand, by side of the images.
 EPS = {28: {"linf": "0.1", "l2": "1.0", "l1": "5.0"}, 32: {"linf": "1/255", "l2": "0.25", "l1": "2.0"}}
 

@@ -26,6 +26,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import scipy.stats
 
 MNIST = "wong_mnist_eps0.1 oval_mnist_wide_kw sdp_mnist_cnn_a_adv colt_mnist_0.1 autoattack_tf_mnist eran_mnist_6_100 cntk_mnist"
 CIFAR = "eran_cifar_conv_small_pgd oval_cifar_wide_kw oval_cifar_sgd_8px sdp_cifar_cnn_a_adv mlcommons_resnet8 akamaster_resnet20"
@@ -82,17 +83,10 @@ def measure(kennard: Kennard, model: Path, data: str, small: bool, scales: list[
         }
 
 
-def ranks(values: np.ndarray) -> np.ndarray:
-    """Average ranks."""
-    order = np.argsort(values, kind="stable")
-    place = np.empty(len(values))
-    place[order] = np.arange(len(values))
-    return np.array([place[values == v].mean() for v in values])
-
-
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
-    a, b = ranks(a), ranks(b)
-    return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else float("nan")
+    """The rank correlation; NaN where a or b is constant."""
+    varied = np.ptp(a) > 0 and np.ptp(b) > 0
+    return float(scipy.stats.spearmanr(a, b).statistic) if varied else float("nan")
 
 
 def correlations(title: str, rows: list[dict]) -> str:

@@ -190,7 +190,7 @@ def certified(name: str, kind: str, net, w: Weights, images: torch.Tensor, y: to
 
 
 def objective(kind: str, net, w: Weights, images: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """One number a sample."""
+    """One number per sample."""
     x = images[:N]
     if kind in ("standard", "smoothing"):
         return F.cross_entropy(net(w, x), y, reduction="none", label_smoothing=0.1 if kind == "smoothing" else 0.0)

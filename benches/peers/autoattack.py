@@ -11,21 +11,15 @@ reports included; torchattacks' of its attack alone, as those of --live. foolbox
 references/requirements.txt, and the Python package for --live.
 """
 
-import argparse
-import importlib.metadata
-import json
-import os
 import statistics
-import subprocess
-import time
 
 import torch
 import torchattacks
 from torch import Tensor
 
-from images import load
+from images import case
 from network import Network
-from pytorch import filled, find, processor
+from side import attacked, audited, begin, parser, versions
 
 # Model, data, epsilon, images.
 ROWS = [
@@ -52,21 +46,8 @@ def auto_attack(model: Network, eps: float) -> torchattacks.MultiAttack:
 def timed(model: Network, x: Tensor, y: Tensor, eps: float, batch: int) -> tuple[float, float]:
     """Seconds of the attack, and robust accuracy in percent."""
     attack = auto_attack(model, eps)
-    start = time.perf_counter()
-    adversarials = torch.cat([attack(a, b) for a, b in zip(x.split(batch), y.split(batch))])
-    seconds = time.perf_counter() - start
-    assert (adversarials - x).abs().max() <= eps + 1e-6
-    with torch.inference_mode():
-        return seconds, 100 * (model(adversarials).argmax(1) == y).float().mean().item()
-
-
-def kennard(command: str, replacements: dict[str, str]) -> tuple[float, float, str]:
-    words = filled(command, replacements)
-    start = time.perf_counter()
-    output = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
-    seconds = time.perf_counter() - start
-    summary = json.loads(output)
-    return seconds, 100 * summary["robust"]["robust_accuracy"], summary["runtime"]
+    whole = lambda x, y: torch.cat([attack(a, b) for a, b in zip(x.split(batch), y.split(batch))])
+    return attacked(whole, model, x, y, eps)
 
 
 def live(model: Network, x: Tensor, y: Tensor, eps: float) -> tuple[float, float, str]:
@@ -74,32 +55,21 @@ def live(model: Network, x: Tensor, y: Tensor, eps: float) -> tuple[float, float
     from kennard import AutoAttack
 
     adversary = AutoAttack(model, norm="Linf", eps=eps, version="standard", device="cpu", verbose=False)
-    start = time.perf_counter()
-    adversarials = adversary.run_standard_evaluation(x, y, bs=128)
-    seconds = time.perf_counter() - start
-    assert (adversarials - x).abs().max() <= eps + 1e-6
-    with torch.inference_mode():
-        return seconds, 100 * (model(adversarials).argmax(1) == y).float().mean().item(), "the same module, live"
+    whole = lambda x, y: adversary.run_standard_evaluation(x, y, bs=128)
+    return *attacked(whole, model, x, y, eps), "the same module, live"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rows", type=int, nargs="*", default=range(1, len(ROWS) + 1))
-    parser.add_argument("--samples", type=int)
-    parser.add_argument("--kennard", metavar="COMMAND", action="append", default=[])
-    parser.add_argument("--live", action="store_true", help="the Python package on the same module too")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("torch", "torchattacks"))
-    print(f"{versions} ({torch.get_num_threads()} threads); {processor()}; load average {os.getloadavg()[0]:.2f}")
+    options = parser(__doc__, threads=True, rounds=3, rows=len(ROWS))
+    options.add_argument("--samples", type=int)
+    options.add_argument("--kennard", metavar="COMMAND", action="append", default=[])
+    options.add_argument("--live", action="store_true", help="the Python package on the same module too")
+    arguments = options.parse_args()
+    begin(versions("torch", "torchattacks"), arguments.threads)
     for row in arguments.rows:
         name, kind, eps, samples = ROWS[row - 1]
         samples = arguments.samples or samples
-        path = find(name)
-        x, y, data = load(kind, path.parent.parent, samples)
-        model = Network(path)
+        path, model, x, y, data = case(name, kind, samples)
         few = min(samples, 16)
         batch = min((few, samples), key=lambda batch: timed(model, x[:few], y[:few], eps, batch)[0])
         replacements = {"model": str(path), "data": data, "threads": str(arguments.threads), "eps": repr(eps),
@@ -108,7 +78,7 @@ def main() -> None:
         for _ in range(arguments.rounds):
             theirs.append(timed(model, x, y, eps, batch))
             for place, command in enumerate(arguments.kennard, 1):
-                seconds, accuracy, runtime = kennard(command, replacements)
+                seconds, accuracy, runtime = audited(command, replacements)
                 ours.setdefault(f"command {place}, {runtime}", []).append((seconds, accuracy))
             if arguments.live:
                 seconds, accuracy, runtime = live(model, x, y, eps)

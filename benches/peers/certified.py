@@ -8,16 +8,10 @@ The networks are those of $KENNARD_SHARED (default ../shared), auto_LiRPA's coun
 methods together, compiling included, over the images that are classified correctly: run it on free cores. Needs no package.
 """
 
-import argparse
 import csv
 import json
-import os
-import shlex
-import subprocess
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-SHARED = Path(os.environ.get("KENNARD_SHARED", ROOT / "../shared")).resolve()
+from side import ROOT, SHARED, parser, run
 
 # Model, data, epsilon as it is written, images, and what other programs verify (eth-sri/eran's README; Clip-and-Verify, table 4).
 ROWS = [
@@ -49,10 +43,8 @@ def theirs(model: str, eps: str, samples: int) -> list[str]:
 
 
 def ours(command: str, replacements: dict[str, str]) -> list[str]:
-    """Correct images, counts by each method, those that are certified in float32 too, and milliseconds an image."""
-    for name, value in replacements.items():
-        command = command.replace(f"{{{name}}}", shlex.quote(value))
-    summary = json.loads(subprocess.run(shlex.split(command), stdout=subprocess.PIPE, text=True, check=True).stdout)
+    """Correct images, counts by each method, those that are certified in float32 too, and milliseconds per image."""
+    summary = json.loads(run(command, replacements)[1])
     certified, correct = summary["certified"], summary["clean"]["correct"]
     total, by = 0, {}
     for method in certified["methods"]:
@@ -68,10 +60,9 @@ def line(cells: list[str]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs="*", default=range(1, len(ROWS) + 1))
-    parser.add_argument("--kennard", metavar="COMMAND", required=True)
-    arguments = parser.parse_args()
+    options = parser(__doc__, rows=len(ROWS))
+    options.add_argument("--kennard", metavar="COMMAND", required=True)
+    arguments = options.parse_args()
     print(line(COLUMNS))
     print("|" + "---|" * len(COLUMNS))
     for row in arguments.rows:

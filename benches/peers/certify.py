@@ -1,4 +1,4 @@
-"""Milliseconds an image for CROWN's bounds: auto_LiRPA against `kennard certify`, same weights and images.
+"""Milliseconds per image for CROWN's bounds: auto_LiRPA against `kennard certify`, same weights and images.
 
     git clone https://github.com/Verified-Intelligence/auto_LiRPA
     PYTHONPATH=auto_LiRPA python benches/peers/certify.py --kennard "target/release/kennard certify {model} \\
@@ -11,11 +11,8 @@ modes for convolutions and of some batch sizes, found beforehand on a few of the
 are certified by CROWN or anything cheaper. PyPI's auto_LiRPA is an old one; clone it. Needs references/requirements.txt.
 """
 
-import argparse
 import json
-import os
 import statistics
-import subprocess
 import time
 import warnings
 
@@ -27,9 +24,9 @@ warnings.filterwarnings("ignore")
 import auto_LiRPA  # noqa: E402
 from auto_LiRPA import BoundedModule, BoundedTensor, PerturbationLpNorm  # noqa: E402
 
-from images import load  # noqa: E402
+from images import case  # noqa: E402
 from network import Network  # noqa: E402
-from pytorch import filled, find, processor  # noqa: E402
+from side import begin, parser, run, versions  # noqa: E402
 
 # Model, data, epsilon, images.
 ROWS = [
@@ -62,8 +59,8 @@ def bound(model: Network, x: Tensor, y: Tensor, eps: float, mode: str, batch: in
 
 
 def kennard(command: str, replacements: dict[str, str]) -> tuple[float, int]:
-    """Milliseconds of CROWN an image, and how many images are certified by it or before it."""
-    summary = json.loads(subprocess.run(filled(command, replacements), stdout=subprocess.PIPE, text=True, check=True).stdout)
+    """Milliseconds of CROWN per image, and how many images are certified by it or before it."""
+    summary = json.loads(run(command, replacements)[1])
     left, certified = summary["clean"]["correct"], 0
     for method in summary["certified"]["methods"]:
         certified += method["certified"]
@@ -74,21 +71,15 @@ def kennard(command: str, replacements: dict[str, str]) -> tuple[float, int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rows", type=int, nargs="*", default=range(1, len(ROWS) + 1))
-    parser.add_argument("--samples", type=int)
-    parser.add_argument("--kennard", metavar="COMMAND", required=True)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    print(f"torch {torch.__version__}, auto_LiRPA {auto_LiRPA.__version__}; {processor()}; load average "
-          f"{os.getloadavg()[0]:.2f}")
+    options = parser(__doc__, rounds=3, rows=len(ROWS))
+    options.add_argument("--samples", type=int)
+    options.add_argument("--kennard", metavar="COMMAND", required=True)
+    arguments = options.parse_args()
+    begin(f"{versions('torch')}, auto_LiRPA {auto_LiRPA.__version__}", 1)
     for row in arguments.rows:
         name, kind, eps, samples = ROWS[row - 1]
         samples = arguments.samples or samples
-        path = find(name)
-        x, y, data = load(kind, path.parent.parent, samples)
-        model = Network(path)
+        path, model, x, y, data = case(name, kind, samples)
         with torch.inference_mode():
             right = model(x).argmax(1) == y
         x, y = x[right].clone(), y[right].clone()
@@ -108,7 +99,7 @@ def main() -> None:
             theirs.append((1000 * seconds / len(x), certified))
             ours.append(kennard(arguments.kennard, replacements))
         slow, fast = (statistics.median(each for each, _ in runs) for runs in (theirs, ours))
-        print(f"{name} at {eps:.5f}, {len(x)} images\n  auto_LiRPA, {mode}, batch {batch}: {slow:.1f} ms an image, certified "
+        print(f"{name} at {eps:.5f}, {len(x)} images\n  auto_LiRPA, {mode}, batch {batch}: {slow:.1f} ms per image, certified "
               f"{theirs[0][1]}\n  Kennard: {fast:.1f} ms, {slow / fast:.2f} times as fast, certified {ours[0][1]}", flush=True)
 
 

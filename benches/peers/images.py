@@ -1,4 +1,4 @@
-"""The first test images of a data set in [0, 1], their labels, and what Kennard calls the data."""
+"""Published networks, and the first test images of data sets."""
 
 import gzip
 from pathlib import Path
@@ -7,19 +7,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from network import Network
+from side import SHARED, find
 
-def load(kind: str, shared: Path, samples: int) -> tuple[Tensor, Tensor, str]:
-    """`mnist`, `cifar10`, or a file of arrays x and y under data/sdp."""
+
+def case(name: str, kind: str, samples: int) -> tuple[Path, Network, Tensor, Tensor, str]:
+    """The file of a network, its module, and what `load` returns."""
+    path = find(name)
+    return path, Network(path), *load(kind, samples)
+
+
+def load(kind: str, samples: int) -> tuple[Tensor, Tensor, str]:
+    """Images in [0, 1], labels, and what Kennard calls the data: `mnist`, `cifar10`, or arrays x and y in data/sdp."""
     if kind == "mnist":
-        folder = shared / "data/mnist"
+        folder = SHARED / "data/mnist"
         images = gzip.decompress((folder / "t10k-images-idx3-ubyte.gz").read_bytes())[16:16 + samples * 784]
         labels = gzip.decompress((folder / "t10k-labels-idx1-ubyte.gz").read_bytes())[8:8 + samples]
         return pixels(np.frombuffer(images, np.uint8), 1, 28), classes(np.frombuffer(labels, np.uint8)), f"mnist:{folder}"
     if kind == "cifar10":
-        folder = shared / "data/cifar-10-batches-bin"
+        folder = SHARED / "data/cifar-10-batches-bin"
         rows = np.frombuffer((folder / "test_batch.bin").read_bytes(), np.uint8).reshape(-1, 3073)[:samples]
         return pixels(rows[:, 1:], 3, 32), classes(rows[:, 0]), f"cifar10:{folder}"
-    path = shared / "data/sdp" / kind
+    path = SHARED / "data/sdp" / kind
     arrays = np.load(path)
     return torch.from_numpy(arrays["x"][:samples]).float(), classes(arrays["y"][:samples]), f"npz:{path}"
 

@@ -9,26 +9,18 @@ own are those of the same batch through the same module: logits, log-loss, input
 ratio are printed. Processor time, for other programs disturb it least. Needs the Python package.
 """
 
-import argparse
 import statistics
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 import kennard
-from network import Network
-from pytorch import find, processor
+from images import case
+from side import begin, parser, versions
 
 FEW, MANY = 2, 12
-
-
-def images(path: Path, count: int) -> np.ndarray:
-    """CIFAR-10's first images (n, 3, 32, 32) in [0, 1]."""
-    rows = np.fromfile(path.parent.parent / "data/cifar-10-batches-bin/test_batch.bin", np.uint8, count * 3073)
-    return rows.reshape(count, 3073)[:, 1:].reshape(count, 3, 32, 32) / np.float32(255)
 
 
 def own(module: torch.nn.Module, x: np.ndarray, y: np.ndarray, passes: int) -> float:
@@ -48,17 +40,14 @@ def audit(module: torch.nn.Module, x: np.ndarray, y: np.ndarray, steps: int) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", nargs="?", default="akamaster_resnet20")
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    path = find(arguments.model)
-    module, x = Network(path), images(path, arguments.batch)
+    options = parser(__doc__, rounds=5)
+    options.add_argument("model", nargs="?", default="akamaster_resnet20")
+    options.add_argument("--batch", type=int, default=128)
+    arguments = options.parse_args()
+    begin(f"{versions('torch')}, batch {arguments.batch}", 1)
+    _, module, x, _, _ = case(arguments.model, "cifar10", arguments.batch)
     with torch.inference_mode():
-        y = module(torch.from_numpy(x)).argmax(1).numpy()
-    print(f"PyTorch {torch.__version__}, one thread; {processor()}; batch {arguments.batch}")
+        x, y = x.numpy(), module(x).argmax(1).numpy()
     own(module, x, y, 2)
     alone, live = [], []
     for _ in range(arguments.rounds):
@@ -66,7 +55,7 @@ def main() -> None:
         live.append((audit(module, x, y, MANY) - audit(module, x, y, FEW)) / (MANY - FEW))
         print(f"PyTorch {1e3 * alone[-1]:7.1f} ms   live {1e3 * live[-1]:7.1f} ms", flush=True)
     one, other = statistics.median(alone), statistics.median(live)
-    print(f"PyTorch {1e3 * one:.1f} ms, live {1e3 * other:.1f} ms a pass: {100 * (other / one - 1):+.1f} %")
+    print(f"PyTorch {1e3 * one:.1f} ms, live {1e3 * other:.1f} ms per pass: {100 * (other / one - 1):+.1f} %")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ beforehand. Medians of seconds, and their ratio, printed with the load of the ma
 Needs the Python package and Ray.
 """
 
-import argparse
 import os
 import statistics
 import tempfile
@@ -22,16 +21,14 @@ import ray  # noqa: E402
 from ray.cluster_utils import Cluster  # noqa: E402
 
 import kennard.ray  # noqa: E402
-
-SHARED = Path(os.environ.get("KENNARD_SHARED", Path(__file__).resolve().parents[2] / "../shared"))
+from side import SHARED, parser  # noqa: E402
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", nargs="?", default="sdp_cifar_cnn_a_adv")
-    parser.add_argument("--images", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
+    options = parser(__doc__, rounds=5)
+    options.add_argument("model", nargs="?", default="sdp_cifar_cnn_a_adv")
+    options.add_argument("--images", type=int, default=256)
+    arguments = options.parse_args()
     count = arguments.images
     rows = np.fromfile(SHARED / "data/cifar-10-batches-bin/test_batch.bin", np.uint8, count * 3073).reshape(count, 3073)
     x, y = rows[:, 1:].reshape(count, 3, 32, 32), rows[:, 0]

@@ -6,12 +6,12 @@ The weights are random. Every one of 16 images is labelled as the network answer
 PyTorch computes the gradient with respect to the images alone. Each figure is that of a process of its own (`wait4`).
 """
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
 
 from peak import peak
+from side import parser
 
 IMAGES = 16
 
@@ -45,27 +45,27 @@ def passes(name: str, threads: int, batch: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kennard")
-    parser.add_argument("networks", nargs="+")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--batch", type=int, nargs="+", default=[1, 4])
-    parser.add_argument("--folder", type=Path, help="where networks and images are kept")
-    parser.add_argument("--no-pytorch", action="store_true")
-    args = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("kennard")
+    options.add_argument("networks", nargs="+")
+    options.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    options.add_argument("--batch", type=int, nargs="+", default=[1, 4])
+    options.add_argument("--folder", type=Path, help="where networks and images are kept")
+    options.add_argument("--no-pytorch", action="store_true")
+    arguments = options.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = args.folder or Path(scratch)
-        for name in args.networks:
+        folder = arguments.folder or Path(scratch)
+        for name in arguments.networks:
             own = [sys.executable, __file__]
             if not (folder / f"{name}.onnx").exists():
                 peak([*own, "prepare", name, str(folder)])
-            audit = [args.kennard, "audit", str(folder / f"{name}.onnx"), "--data", f"npz:{folder / name}.npz"]
+            audit = [arguments.kennard, "audit", str(folder / f"{name}.onnx"), "--data", f"npz:{folder / name}.npz"]
             audit += ["--eps", "1/255", "--attack", "fgsm", "--packet-samples", "0", "--quiet"]
-            for threads in args.threads:
-                for batch in args.batch:
+            for threads in arguments.threads:
+                for batch in arguments.batch:
                     _, found = peak([*audit, "--threads", str(threads), "--micro-batch", str(batch)])
                     print(f"{name}: threads {threads}, batch {batch}: {found:.0f} MiB", flush=True)
-                    if not args.no_pytorch:
+                    if not arguments.no_pytorch:
                         _, other = peak([*own, "passes", name, str(threads), str(batch)])
                         print(f"  PyTorch {other:.0f} MiB", flush=True)
 

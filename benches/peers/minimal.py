@@ -12,36 +12,20 @@ also gives the distances. {model}, {data}, {norm}, {attacks}, {threads} and {out
 Needs references/requirements.txt.
 """
 
-import argparse
-import importlib.metadata
 import json
-import os
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
-import types
-from collections.abc import Callable
 from pathlib import Path
 
 import foolbox
-import torch
-from torch import Tensor
 
-from images import load
+from images import case
+from minimum_norm import Attack, adv_lib, distances
 from network import Network
-from pytorch import filled, find, processor
-
-# adv-lib imports its plotting, which nothing here uses.
-sys.modules.setdefault("visdom", types.SimpleNamespace(Visdom=None))
-import adv_lib.attacks  # noqa: E402
+from side import begin, parser, run, versions
 
 SAMPLES, STEPS = 100, 100
 NORMS = {"l2": 2, "linf": float("inf")}
 KENNARD = {"l2": "fab,fab-t,fmn,ddn,minimal-apgd", "linf": "fab,fab-t,fmn,minimal-apgd"}
-
-Attack = Callable[[Tensor, Tensor], Tensor]
 
 
 def attacks(model: Network, norm: str) -> dict[str, Attack]:
@@ -67,44 +51,25 @@ def quartiles(distances: list[float]) -> list[float]:
     return [ranked[-(-len(ranked) * q // 4) - 1] for q in (1, 2, 3)]
 
 
-def distances(model: Network, x: Tensor, y: Tensor, attack: Attack, norm: str) -> tuple[float, list[float]]:
-    """Seconds, and each sample's distance."""
-    correct = model(x).argmax(1) == y
-    start = time.perf_counter()
-    points = attack(x[correct], y[correct]).detach()
-    seconds = time.perf_counter() - start
-    assert points.min() >= 0 and points.max() <= 1
-    sizes = (points - x[correct]).double().flatten(1).norm(NORMS[norm], dim=1)
-    sizes[model(points).argmax(1) == y[correct]] = float("inf")
-    return seconds, sizes.tolist() + [0.0] * int((~correct).sum())
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--kennard", metavar="COMMAND")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
-    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("torch", "adv-lib", "foolbox"))
-    print(f"{versions} ({torch.get_num_threads()} threads); {processor()}; load average {os.getloadavg()[0]:.2f}")
-
-    path = find("wong_mnist_eps0.1")
-    data = path.parent.parent / "data/mnist"
-    model, (x, y, _) = Network(path), load("mnist", path.parent.parent, SAMPLES)
-    for norm in NORMS:
+    options = parser(__doc__, threads=True)
+    options.add_argument("--kennard", metavar="COMMAND")
+    arguments = options.parse_args()
+    begin(versions("torch", "adv-lib", "foolbox"), arguments.threads)
+    path, model, x, y, data = case("wong_mnist_eps0.1", "mnist", SAMPLES)
+    for norm, order in NORMS.items():
         for name, attack in attacks(model, norm).items():
-            seconds, found = distances(model, x, y, attack, norm)
-            report(norm, name, quartiles(found), statistics.mean(found), seconds)
+            seconds, found = distances(model, x, y, attack, order, SAMPLES)
+            report(norm, name, quartiles(found.tolist()), found.mean().item(), seconds)
         if arguments.kennard:
             with tempfile.TemporaryDirectory() as out:
-                replacements = {"model": str(path), "data": f"mnist:{data}", "norm": norm, "attacks": KENNARD[norm],
+                replacements = {"model": str(path), "data": data, "norm": norm, "attacks": KENNARD[norm],
                                 "threads": str(arguments.threads), "out": f"{out}/run"}
-                subprocess.run(filled(arguments.kennard, replacements), stdout=subprocess.DEVNULL, check=True)
+                run(arguments.kennard, replacements)
                 summary = json.loads(Path(out, "run/summary.json").read_text())
             for attack in summary["minimal"]:
                 passes = f"{attack['forwards']} forwards, {attack['backwards']} backwards"
-                found = attack["distances"]["quartiles"]
+                found = [float("inf") if q is None else q for q in attack["distances"]["quartiles"]]
                 report(norm, f"Kennard {attack['name']}", found, None, attack["seconds"], passes)
 
 

@@ -1,4 +1,4 @@
-"""An ONNX classifier as a PyTorch user would have it: float32, one nn.Module a layer, eager.
+"""An ONNX classifier as a PyTorch user would have it: float32, one nn.Module per layer, eager.
 
 What depends only on shapes is computed once; padding that surrounds an image evenly goes into the
 convolution after it; ReLU works in place where nothing else reads its input.

@@ -12,29 +12,17 @@ the budget. {model}, {data}, {samples}, {norm}, {attacks}, {steps}, {threads} an
 Needs references/requirements.txt and pyarrow.
 """
 
-import argparse
-import importlib.metadata
-import os
-import subprocess
-import sys
 import tempfile
-import types
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet
 import torch
-from torch import Tensor
 
-from images import load
+from images import case
+from minimum_norm import Attack, adv_lib, distances, minimal_apgd
 from network import Network
-from pytorch import filled, find, processor
-
-# adv-lib imports its plotting, which nothing here uses.
-sys.modules.setdefault("visdom", types.SimpleNamespace(Visdom=None))
-import adv_lib.attacks  # noqa: E402
-from adv_lib.attacks.auto_pgd import minimal_apgd  # noqa: E402
+from side import begin, parser, run, versions
 
 ORDERS = {"l0": 0, "l1": 1, "l2": 2, "linf": float("inf")}
 KENNARD = {
@@ -44,8 +32,6 @@ KENNARD = {
     "linf": "fab,fmn,pdpgd,minimal-apgd",
 }
 DATA = {"wong_mnist_eps0.1": "mnist"}
-
-Attack = Callable[[Tensor, Tensor], Tensor]
 
 
 def attacks(model: Network, norm: str, steps: int, classes: int) -> dict[str, Attack]:
@@ -67,23 +53,10 @@ def attacks(model: Network, norm: str, steps: int, classes: int) -> dict[str, At
     return found
 
 
-def distances(model: Network, x: Tensor, y: Tensor, attack: Attack, order: float, batch: int) -> np.ndarray:
-    correct = model(x).argmax(1) == y
-    sizes = torch.zeros(len(x), dtype=torch.float64)
-    for rows in correct.nonzero().flatten().split(batch):
-        points = attack(x[rows], y[rows]).detach()
-        assert points.min() >= 0 and points.max() <= 1
-        found = (points - x[rows]).double().flatten(1).norm(order, dim=1)
-        found[model(points).argmax(1) == y[rows]] = float("inf")
-        sizes[rows] = found
-    return sizes.numpy()
-
-
 def kennard(command: str, replacements: dict[str, str]) -> dict[str, np.ndarray]:
     """The distances of each attack."""
     with tempfile.TemporaryDirectory() as folder:
-        words = filled(command, replacements | {"out": f"{folder}/run"})
-        subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
+        run(command, replacements | {"out": f"{folder}/run"})
         table = pyarrow.parquet.read_table(Path(folder, "run/samples.parquet"))
     correct = np.equal(table["prediction"].to_numpy(), table["label"].to_numpy())
     found = {}
@@ -102,28 +75,25 @@ def ranked(found: dict[str, np.ndarray]) -> list[tuple[str, float]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model")
-    parser.add_argument("--norms", nargs="*", default=list(ORDERS))
-    parser.add_argument("--samples", type=int, default=200)
-    parser.add_argument("--propagations", type=int, default=2000)
-    parser.add_argument("--batch", type=int, default=100)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--kennard", metavar="COMMAND", required=True)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
+    options = parser(__doc__, threads=True)
+    options.add_argument("model")
+    options.add_argument("--norms", nargs="*", default=list(ORDERS))
+    options.add_argument("--samples", type=int, default=200)
+    options.add_argument("--propagations", type=int, default=2000)
+    options.add_argument("--batch", type=int, default=100)
+    options.add_argument("--kennard", metavar="COMMAND", required=True)
+    arguments = options.parse_args()
+    begin(versions("torch", "adv-lib"), arguments.threads)
     steps = arguments.propagations // 2
-    print(f"adv-lib {importlib.metadata.version('adv-lib')}, torch {torch.__version__}; {processor()}")
-    path = find(arguments.model)
-    x, y, data = load(DATA.get(arguments.model, "cifar10"), path.parent.parent, arguments.samples)
-    model = Network(path)
+    kind = DATA.get(arguments.model, "cifar10")
+    path, model, x, y, data = case(arguments.model, kind, arguments.samples)
     with torch.inference_mode():
         classes = model(x[:1]).shape[1]
     for norm in arguments.norms:
         found = {}
         for name, attack in attacks(model, norm, steps, classes).items():
-            found[f"adv-lib {name}"] = distances(model, x, y, attack, ORDERS[norm], arguments.batch)
+            _, own = distances(model, x, y, attack, ORDERS[norm], arguments.batch)
+            found[f"adv-lib {name}"] = own.numpy()
         replacements = {"model": str(path), "data": data, "samples": str(arguments.samples), "norm": norm,
                         "threads": str(arguments.threads), "steps": str(steps), "attacks": KENNARD[norm]}
         # FAB's and bisected Auto-PGD's steps take more than one gradient.

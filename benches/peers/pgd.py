@@ -1,37 +1,30 @@
 """Seconds for PGD-40 over 1 000 MNIST images: torchattacks and foolbox against a Kennard audit.
 
     python benches/peers/pgd.py --threads 2 --kennard "target/release/kennard audit {model} --data {data} \\
-        --samples 1000 --attack pgd --epsilon 0.1 --step-size 0.01 --steps 40 --threads {threads}"
+        --first 1000 --attack pgd --eps 0.1 --step-size 0.01 --steps 40 --packet-samples 0 --threads {threads} --json"
 
 The network is wong_mnist_eps0.1, the first 1 000 test images, linf, epsilon 0.1, step 0.01, one uniform random
 start, in $KENNARD_SHARED (default ../shared). The two libraries run eager PyTorch at the best of the batch
 sizes 100, 250 and 1000, found beforehand; then all take turns for five rounds and the medians are printed.
 Every library's adversarials are checked to lie within epsilon and [0, 1] and are classified again to give the
 robust accuracy (of the last point). A library's seconds are those of its attack alone; the Kennard command's
-are of the whole process, start and reports included. {model}, {data} (a directory of idx files) and {threads}
-are replaced in it; its robust accuracy, in percent, is the first number after "robust" in what it prints.
-Needs references/requirements.txt.
+are of the whole process, start and reports included. {model}, {data} and {threads} are replaced in it. Needs
+references/requirements.txt.
 """
 
-import argparse
-import importlib.metadata
-import os
-import re
 import statistics
-import subprocess
-import time
 from collections import defaultdict
 from collections.abc import Callable
-from pathlib import Path
 
 import foolbox
 import torch
 import torchattacks
 from torch import Tensor
 
-from images import load
+from images import case
 from network import Network
-from pytorch import ROUNDS, filled, find, processor
+from pytorch import ROUNDS
+from side import attacked, audited, begin, parser, versions
 
 EPSILON, STEP, STEPS, SAMPLES = 0.1, 0.01, 40, 1000
 
@@ -47,48 +40,28 @@ def attacks(model: Network) -> dict[str, Attack]:
 
 def timed(attack: Attack, model: Network, x: Tensor, y: Tensor, batch: int) -> tuple[float, float]:
     """Seconds of the attack and robust accuracy in percent."""
-    start = time.perf_counter()
-    adversarials = torch.cat([attack(a, b) for a, b in zip(x.split(batch), y.split(batch))])
-    seconds = time.perf_counter() - start
-    assert (adversarials - x).abs().max() <= EPSILON + 1e-6 and adversarials.min() >= 0 and adversarials.max() <= 1
-    with torch.inference_mode():
-        return seconds, 100 * (model(adversarials).argmax(1) == y).float().mean().item()
-
-
-def kennard(command: str, replacements: dict[str, str]) -> tuple[float, float]:
-    words = filled(command, replacements)
-    start = time.perf_counter()
-    output = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
-    seconds = time.perf_counter() - start
-    found = re.search(r"robust[^\d\n]*([\d.]+)", output, re.IGNORECASE)
-    return seconds, float(found[1]) if found else float("nan")
+    whole = lambda x, y: torch.cat([attack(a, b) for a, b in zip(x.split(batch), y.split(batch))])
+    return attacked(whole, model, x, y, EPSILON)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--kennard", metavar="COMMAND")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(0)
-    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("torch", "torchattacks", "foolbox"))
-    print(f"{versions} ({torch.get_num_threads()} threads); {processor()}; load average {os.getloadavg()[0]:.2f}")
-
-    path = find("wong_mnist_eps0.1")
-    data = path.parent.parent / "data/mnist"
-    model, (x, y, _) = Network(path), load("mnist", path.parent.parent, SAMPLES)
+    options = parser(__doc__, threads=True)
+    options.add_argument("--kennard", metavar="COMMAND")
+    arguments = options.parse_args()
+    begin(versions("torch", "torchattacks", "foolbox"), arguments.threads)
+    path, model, x, y, data = case("wong_mnist_eps0.1", "mnist", SAMPLES)
     with torch.inference_mode():
         print(f"clean accuracy {100 * (model(x).argmax(1) == y).float().mean():.2f} %")
     rivals = attacks(model)
     batches = {name: min((100, 250, 1000), key=lambda batch: timed(attack, model, x, y, batch)[0])
                for name, attack in rivals.items()}
-    replacements = {"model": str(path), "data": str(data), "threads": str(arguments.threads)}
+    replacements = {"model": str(path), "data": data, "threads": str(arguments.threads)}
     results = defaultdict(list)
     for _ in range(ROUNDS):
         for name, attack in rivals.items():
             results[f"{name}, batch {batches[name]}"].append(timed(attack, model, x, y, batches[name]))
         if arguments.kennard:
-            results["Kennard"].append(kennard(arguments.kennard, replacements))
+            results["Kennard"].append(audited(arguments.kennard, replacements)[:2])
     medians = {name: statistics.median(seconds for seconds, _ in runs) for name, runs in results.items()}
     for name, runs in results.items():
         seconds, accuracies = zip(*runs)

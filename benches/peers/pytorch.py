@@ -7,17 +7,13 @@ A model is a file name without .onnx in fixtures/ or $KENNARD_SHARED/models (def
 the forward pass and forward plus input gradient of the cross-entropy. PyTorch runs eager, in the better of
 its two memory layouts and at its best batch size for each of the two, found beforehand. Then both sides take
 turns for five rounds, and the medians are printed. The --kennard command ({model} becomes the path) prints
-one JSON object a line: {"model": ..., "runtime": ..., "forward": images/s, "gradient": images/s}; other lines
+one JSON object per line: {"model": ..., "runtime": ..., "forward": images/s, "gradient": images/s}; other lines
 are ignored. Without --kennard only PyTorch is measured. Needs references/requirements.txt.
 """
 
-import argparse
 import json
-import os
 import platform
-import shlex
 import statistics
-import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -27,19 +23,12 @@ import onnx
 import torch
 import torch.nn.functional as F
 
-from network import ROOT, Network, onnx_torch
+from network import Network, onnx_torch
+from side import begin, find, parser, run, versions
 
 ROUNDS = 5
 BATCHES = (1, 4, 8, 16, 32, 64, 128)
 LAYOUTS = {"default": torch.contiguous_format, "channels_last": torch.channels_last}
-
-
-def find(model: str) -> Path:
-    shared = Path(os.environ.get("KENNARD_SHARED", ROOT / "../shared")).resolve()
-    for directory in (ROOT / "fixtures", shared / "models"):
-        if (path := directory / f"{model}.onnx").exists():
-            return path
-    raise SystemExit(f"{model}.onnx is neither in fixtures/ nor in {shared / 'models'}; is KENNARD_SHARED set?")
 
 
 def prepare(path: Path, layout: torch.memory_format, batch: int) -> dict[str, Callable[[], None]]:
@@ -84,19 +73,11 @@ def best(path: Path) -> dict[str, tuple[str, int, Callable[[], None]]]:
     return {name: max(options, key=lambda o: o[0])[1:] for name, options in tried.items()}
 
 
-def filled(command: str, replacements: dict[str, str]) -> list[str]:
-    """The words of a command, {name} replaced by its value."""
-    for name, value in replacements.items():
-        command = command.replace(f"{{{name}}}", shlex.quote(value))
-    return shlex.split(command)
-
-
 def kennard(command: str, path: Path, threads: int) -> list[dict]:
-    words = filled(command, {"model": str(path), "threads": str(threads)})
-    output = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
+    _, output = run(command, {"model": str(path), "threads": str(threads)})
     rows = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     if not rows:
-        raise SystemExit(f"{words} printed no JSON line")
+        raise SystemExit(f"`{command}` printed no JSON line")
     return rows
 
 
@@ -119,21 +100,12 @@ def compare(model: str, threads: int, command: str | None) -> None:
             print(f"  {side:24} {name:9} {median:9.0f} ({min(values):.0f} to {max(values):.0f})  {ratio:5.2f}  {how}")
 
 
-def processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
-    return f"{names[0]}, {len(names)} logical processors" if names else platform.processor()
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--kennard", metavar="COMMAND")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    print(f"PyTorch {torch.__version__} ({torch.get_num_threads()} threads), Python {platform.python_version()}; "
-          f"{processor()}; load average {os.getloadavg()[0]:.2f}")
+    options = parser(__doc__, threads=True)
+    options.add_argument("models", nargs="+")
+    options.add_argument("--kennard", metavar="COMMAND")
+    arguments = options.parse_args()
+    begin(f"{versions('torch')}, Python {platform.python_version()}", arguments.threads)
     for model in arguments.models:
         compare(model, arguments.threads, arguments.kennard)
 

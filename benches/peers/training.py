@@ -4,11 +4,10 @@
 
 Needs references/requirements.txt. The small CNN on MNIST-shaped and ResNet-20 on CIFAR-shaped random images, batches of 128,
 SGD with momentum, cross-entropy. PyTorch has its images in memory and no augmentation; Kennard reads them from a file
-and moves none (`--crop 0 --flip false`). Images a second of a whole epoch, the first one (start-up, compilation) not
+and moves none (`--crop 0 --flip false`). Images per second of a whole epoch, the first one (start-up, compilation) not
 counted: the median over the rounds, which alternate. PyTorch's better layout of memory counts.
 """
 
-import argparse
 import json
 import statistics
 import subprocess
@@ -20,6 +19,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from side import parser
 
 
 class Block(nn.Module):
@@ -73,12 +74,11 @@ def kennard(command: str, arch: str, data: str, n: int, threads: int, runtime: s
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kennard", default="target/release/kennard")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    options = parser(__doc__, rounds=3)
+    options.add_argument("--kennard", default="target/release/kennard")
+    options.add_argument("--threads", type=int, default=2)
+    arguments = options.parse_args()
+    torch.set_num_threads(arguments.threads)
     rng = np.random.default_rng(0)
     for name, make, arch, shape, n in [("small CNN", cnn, "cnn:16", (1, 28, 28), 128 * 200), ("ResNet-20", resnet20, "resnet20:16", (3, 32, 32), 128 * 16)]:
         images = rng.random((n + 2, *shape), dtype=np.float32)
@@ -87,14 +87,14 @@ def main() -> None:
             file = Path(folder) / "data.npz"
             np.savez(file, x=images, y=labels)
             rates: dict[str, list[float]] = {}
-            for _ in range(args.rounds):
+            for _ in range(arguments.rounds):
                 for layout in (torch.contiguous_format, torch.channels_last):
                     rates.setdefault(f"PyTorch {layout}".replace("torch.", ""), []).append(pytorch(make, images[:n], labels[:n], layout))
                 for runtime in ("onnxruntime", "rten"):
-                    rates.setdefault(f"kennard {runtime}", []).append(kennard(args.kennard, arch, f"npz:{file}", n, args.threads, runtime))
+                    rates.setdefault(f"kennard {runtime}", []).append(kennard(arguments.kennard, arch, f"npz:{file}", n, arguments.threads, runtime))
         medians = {key: statistics.median(values) for key, values in rates.items()}
         best = max(value for key, value in medians.items() if key.startswith("PyTorch"))
-        print(f"{name}, {args.threads} threads")
+        print(f"{name}, {arguments.threads} threads")
         for key, value in medians.items():
             print(f"  {key:32s} {value:8.0f} images/s   {value / best:5.2f} x PyTorch's best")
 

@@ -1,4 +1,4 @@
-"""Networks of torchvision and timm through both of PyTorch's exporters: gradients, seconds an image, memory, beside PyTorch.
+"""Networks of torchvision and timm through both of PyTorch's exporters: gradients, seconds per image, memory, beside PyTorch.
 
     python benches/peers/vision.py --threads 2 --models MODELS --kennard "PATH_OF_THROUGHPUT {model} --runtime onnxruntime \\
         --threads {threads} --seconds 3" --grad "target/release/kennard grad {model} -o {out}"
@@ -6,7 +6,7 @@
 Weights are random (seed 0). Each network is exported to MODELS by the old and by the new exporter (files that are there are
 taken), with a free number of images. The gradient: of the log-loss, as `kennard grad` writes it, run by ONNX Runtime on one
 image, beside float64 PyTorch's: the largest difference over the largest element, and that of float32 PyTorch, which kinks may make
-large in both. The rates: images a second of forward plus
+large in both. The rates: images per second of forward plus
 input gradient, PyTorch eager in the better of its layouts and at its best batch of 1, 4 and 8, then in turns, --rounds times,
 medians. The memory: the largest resident size of a process that does nothing else, of PyTorch at that batch, of Kennard the
 command's. {model}, {threads}, {out} are replaced. Needs references/requirements.txt, torchvision and timm.
@@ -16,7 +16,6 @@ import argparse
 import contextlib
 import io
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -27,7 +26,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pytorch import LAYOUTS, filled, processor, rate
+from pytorch import LAYOUTS, rate
+from side import begin, filled, parser, run, versions
 
 SIDE = 224
 NETWORKS = ("resnet50", "convnext_tiny", "vit_b_16", "swin_t", "efficientnet_b0", "mobilenet_v3_large", "regnet_y_400mf",
@@ -76,7 +76,7 @@ def differences(name: str, path: Path, command: str) -> tuple[float, float]:
     import onnxruntime
 
     out = path.with_suffix(".grad.onnx")
-    subprocess.run(filled(command, {"model": str(path), "out": str(out)}), check=True, stdout=subprocess.DEVNULL)
+    run(command, {"model": str(path), "out": str(out)})
     session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
     fed = {"image": images(1).numpy(), "kennard/label": torch.tensor([3]).numpy()}
     gradient, = session.run(["gradient/image"], fed)
@@ -117,22 +117,20 @@ def own(name: str, layout: str, batch: int, seconds: float, threads: int) -> tup
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("networks", nargs="*", default=NETWORKS)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--models", type=Path, default=Path("vision"))
-    parser.add_argument("--kennard", metavar="COMMAND")
-    parser.add_argument("--grad", metavar="COMMAND")
-    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    options = parser(__doc__, threads=True, rounds=3)
+    options.add_argument("networks", nargs="*", default=NETWORKS)
+    options.add_argument("--models", type=Path, default=Path("vision"))
+    options.add_argument("--kennard", metavar="COMMAND")
+    options.add_argument("--grad", metavar="COMMAND")
+    options.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    arguments = options.parse_args()
     if arguments.child:
+        torch.set_num_threads(arguments.threads)
         name, layout, batch, seconds = arguments.child
         print(pytorch(name, layout, int(batch), float(seconds)))
         return
     arguments.models.mkdir(parents=True, exist_ok=True)
-    print(f"torch {torch.__version__} ({arguments.threads} threads); {processor()}; load average {os.getloadavg()[0]:.2f}")
+    begin(versions("torch"), arguments.threads)
     for name in arguments.networks:
         for exporter in ("old", "new"):
             try:
@@ -157,10 +155,10 @@ def main() -> None:
                     output, memory = watched(words)
                     ours.setdefault(exporter, []).append((json.loads(output)["gradient"], memory))
         slow, much = (statistics.median(values) for values in zip(*theirs))
-        print(f"{name}: PyTorch, {layout}, batch {batch}: {slow:.2f} images a second, {much:.2f} GiB")
+        print(f"{name}: PyTorch, {layout}, batch {batch}: {slow:.2f} images per second, {much:.2f} GiB")
         for exporter, runs in ours.items():
             fast, memory = (statistics.median(values) for values in zip(*runs))
-            print(f"  Kennard, {exporter} exporter: {fast:.2f} images a second, {fast / slow:.2f} times as fast, {memory:.2f} GiB, "
+            print(f"  Kennard, {exporter} exporter: {fast:.2f} images per second, {fast / slow:.2f} times as fast, {memory:.2f} GiB, "
                   f"{memory / much:.2f} of the memory", flush=True)
 
 
